@@ -1,0 +1,1 @@
+"""How work crosses threads: one QThread that drives an engine. QtCore only."""

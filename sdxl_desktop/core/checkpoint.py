@@ -1,0 +1,53 @@
+"""A checkpoint: weights on disk, described well enough to fill the panels and to refuse what cannot work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sdxl_desktop.core.errors import RequestError
+from sdxl_desktop.core.geometry import Size
+from sdxl_desktop.core.schedulers import SchedulerName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recommended:
+    """The settings a checkpoint was made for."""
+
+    size: Size
+    steps: int = 30
+    guidance_scale: float = 5.0
+    scheduler: SchedulerName = SchedulerName.EULER
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """A folder of OpenVINO SDXL parts.
+
+    `name` is what a person types, unique in the library; `title` and `description` are what they read.
+    `vae_factor` is pixels per latent (8 for SDXL); width and height must be multiples of `size_multiple`.
+    """
+
+    name: str
+    title: str
+    folder: Path
+    description: str = ""
+    vae_factor: int = 8
+    size_multiple: int = 8
+    recommended: Recommended
+
+    def check_size(self, size: Size) -> None:
+        """Raise RequestError, naming the nearest sizes, when this checkpoint cannot draw `size`."""
+        check_size(size, self.size_multiple)
+
+
+def check_size(size: Size, multiple: int) -> None:
+    """Raise RequestError unless both sides of `size` are multiples of `multiple`."""
+    for name, side in (("width", size.width), ("height", size.height)):
+        if side % multiple:
+            below, above = side // multiple * multiple, (side // multiple + 1) * multiple
+            raise RequestError(
+                f"This checkpoint cannot draw a {name} of {side}.",
+                why=f"Its sizes are multiples of {multiple}.",
+                next_step=f"Use {below} or {above}." if below else f"Use {above}.",
+            )

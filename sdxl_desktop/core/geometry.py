@@ -1,0 +1,80 @@
+"""Sizes and points in pixels, always (width, height) and (x, y)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from sdxl_desktop.core.errors import RequestError
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Size:
+    """Width and height in pixels, both at least 1."""
+
+    width: int
+    height: int
+
+    def __post_init__(self) -> None:
+        if self.width < 1 or self.height < 1:
+            raise RequestError(
+                f"A size of {self.width}x{self.height} has no pixels.",
+                next_step="Give a width and a height of at least 1, for instance 1024x1024.",
+            )
+
+    @classmethod
+    def parse(cls, text: str) -> Size:
+        """Read "WIDTHxHEIGHT"; raises RequestError for anything else."""
+        match = re.fullmatch(r"\s*(\d{1,6})\s*[xX×]\s*(\d{1,6})\s*", text)
+        if match is None:
+            raise RequestError(
+                f"{text!r} is not a size.", next_step="Write WIDTHxHEIGHT in pixels, for instance 1024x768."
+            )
+        return cls(int(match[1]), int(match[2]))
+
+    def __str__(self) -> str:
+        return f"{self.width}x{self.height}"
+
+    def swapped(self) -> Size:
+        return Size(self.height, self.width)
+
+    def rounded(self, multiple: int) -> Size:
+        """The nearest size whose sides are multiples of `multiple`, at least one multiple each."""
+
+        def nearest(side: int) -> int:
+            return max(multiple, (side + multiple // 2) // multiple * multiple)
+
+        return Size(nearest(self.width), nearest(self.height))
+
+    @property
+    def pixels(self) -> int:
+        return self.width * self.height
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Point:
+    """A position in pixels from the top left corner, both coordinates at least 0."""
+
+    x: int
+    y: int
+
+    def __post_init__(self) -> None:
+        if self.x < 0 or self.y < 0:
+            raise RequestError(
+                f"The point {self.x},{self.y} lies outside the picture.",
+                next_step="Give two coordinates of at least 0, counted from the top left corner.",
+            )
+
+    @classmethod
+    def parse(cls, text: str) -> Point:
+        """Read "X,Y"; raises RequestError for anything else."""
+        match = re.fullmatch(r"\s*(\d{1,6})\s*,\s*(\d{1,6})\s*", text)
+        if match is None:
+            raise RequestError(
+                f"{text!r} is not a point.",
+                next_step="Write X,Y in pixels from the top left, for instance 0,128.",
+            )
+        return cls(int(match[1]), int(match[2]))
+
+    def __str__(self) -> str:
+        return f"{self.x},{self.y}"

@@ -1,0 +1,65 @@
+"""Where things live on this machine: platformdirs' folders, or one folder named by SDXL_DESKTOP_HOME."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+APP = "sdxl-desktop"
+HOME_VARIABLE = "SDXL_DESKTOP_HOME"
+
+
+@dataclass(frozen=True, slots=True)
+class AppPaths:
+    """The application's own folders. Nothing is created until something is written."""
+
+    data: Path
+    cache: Path
+    settings_file: Path
+    pictures: Path
+    logs: Path
+
+    @classmethod
+    def from_environment(cls) -> AppPaths:
+        """The folders for this process; SDXL_DESKTOP_HOME moves all of them under one folder."""
+        home = os.environ.get(HOME_VARIABLE, "").strip()
+        if home:
+            root = Path(home).expanduser().resolve()
+            return cls(
+                data=root / "data",
+                cache=root / "cache",
+                settings_file=root / "settings.json",
+                pictures=root / "pictures",
+                logs=root / "logs",
+            )
+        dirs = platformdirs.PlatformDirs(APP, appauthor=False)
+        return cls(
+            data=dirs.user_data_path,
+            cache=dirs.user_cache_path,
+            settings_file=dirs.user_config_path / "settings.json",
+            pictures=dirs.user_pictures_path / "SDXL Desktop",
+            logs=dirs.user_log_path,
+        )
+
+    @property
+    def checkpoints(self) -> Path:
+        """The person's own checkpoints, unless the settings say otherwise."""
+        return self.data / "checkpoints"
+
+    @property
+    def compiled(self) -> Path:
+        """OpenVINO's compiled blobs."""
+        return self.cache / "compiled"
+
+
+def resources() -> Path:
+    """The folder of files that ship with the application: in the wheel, in the bundle, or in the source tree."""
+    package = Path(__file__).resolve().parent.parent
+    if getattr(sys, "frozen", False):
+        package = Path(getattr(sys, "_MEIPASS", package)) / "sdxl_desktop"
+    shipped = package / "resources"
+    return shipped if shipped.is_dir() else package.parent / "resources"

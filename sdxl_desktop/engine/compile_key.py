@@ -1,0 +1,68 @@
+"""What decides whether a part must be compiled again, and how long compiling it took before."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from sdxl_desktop.core.request import Precision
+
+DYNAMIC = "dynamic"
+
+
+@dataclass(frozen=True, slots=True)
+class CompileKey:
+    """Two equal keys need one compilation.
+
+    `checkpoint` is the content id of the component's own files, so that parts shared by checkpoints are shared
+    here too; `shape` is "dynamic" or the fixed shape; `precision` and `threads` as in `Execution`.
+    """
+
+    checkpoint: str
+    component: str
+    device: str
+    shape: str = DYNAMIC
+    precision: Precision = "auto"
+    threads: int = 0
+
+    def __str__(self) -> str:
+        return "/".join((self.checkpoint, self.component, self.device, self.shape, self.precision, str(self.threads)))
+
+
+@dataclass(frozen=True, slots=True)
+class CompileTimes:
+    """Remembers in one small file how many seconds each key took the last time, from scratch and from the cache."""
+
+    file: Path
+
+    def expected(self, key: CompileKey) -> float | None:
+        """Seconds that compiling `key` will probably take, or None when it never was."""
+        return self._read().get(str(key))
+
+    def total(self, keys: Iterable[CompileKey]) -> float | None:
+        """Seconds for all of `keys`, or None when one of them is unknown."""
+        known = self._read()
+        seconds = [known.get(str(key)) for key in keys]
+        return None if None in seconds else sum(value for value in seconds if value is not None)
+
+    def record(self, key: CompileKey, seconds: float) -> None:
+        """Remember; a file that cannot be written costs only the estimate."""
+        known = self._read()
+        known[str(key)] = round(seconds, 3)
+        beside = self.file.with_suffix(".part")
+        try:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            beside.write_bytes(msgspec.json.encode(known))
+            os.replace(beside, self.file)
+        except OSError:
+            return
+
+    def _read(self) -> dict[str, float]:
+        try:
+            return msgspec.json.decode(self.file.read_bytes(), type=dict[str, float])
+        except (OSError, msgspec.MsgspecError):
+            return {}

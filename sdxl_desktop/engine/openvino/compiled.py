@@ -1,0 +1,87 @@
+"""The compiled parts that are in memory: asked for by key, compiled once, let go when another checkpoint needs room."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from sdxl_desktop.core.events import Phase, Progress
+from sdxl_desktop.engine.compile_key import CompileKey, CompileTimes
+from sdxl_desktop.engine.openvino.interrupt import Interrupt, InterruptibleRequest
+from sdxl_desktop.engine.openvino.parts import Compiler
+from sdxl_desktop.engine.protocol import Emit
+
+TICK_SECONDS = 0.25
+
+
+class CompiledParts:
+    """Requests by `CompileKey`. An equal key is never compiled twice."""
+
+    def __init__(self, compiler: Compiler, times: CompileTimes, interrupt: Interrupt) -> None:
+        self._compiler = compiler
+        self._times = times
+        self._interrupt = interrupt
+        self._requests: dict[CompileKey, InterruptibleRequest] = {}
+
+    def __contains__(self, key: CompileKey) -> bool:
+        return key in self._requests
+
+    def __getitem__(self, key: CompileKey) -> InterruptibleRequest:
+        return self._requests[key]
+
+    def keep_only(self, keys: Iterable[CompileKey]) -> None:
+        """Let all others go, and with them their memory."""
+        wanted = set(keys)
+        self._requests = {key: request for key, request in self._requests.items() if key in wanted}
+
+    def ensure(self, models: Mapping[CompileKey, Any], emit: Emit) -> None:
+        """Compile what is missing, telling how far it is by what the same keys took before."""
+        missing = [key for key in models if key not in self._requests]
+        for position, key in enumerate(missing):
+            self._interrupt.check()
+            with self._progress(missing, position, emit):
+                compiled, seconds = self._compiler.compile(key, models[key])
+            self._times.record(key, seconds)
+            self._requests[key] = InterruptibleRequest(compiled, self._interrupt)
+
+    @contextmanager
+    def _progress(self, keys: list[CompileKey], position: int, emit: Emit) -> Iterator[None]:
+        """Emit Progress a few times a second while the body (which cannot tell) compiles `keys[position]`."""
+        before = self._times.total(keys[:position])
+        here = self._times.expected(keys[position])
+        total = self._times.total(keys)
+        started = time.perf_counter()
+        over = threading.Event()
+
+        def tell() -> None:
+            elapsed = time.perf_counter() - started
+            fraction = left = None
+            if before is not None and here is not None and total:
+                done = before + min(elapsed, here)
+                fraction, left = min(done / total, 1.0), max(total - done, 0.0)
+            emit(
+                Progress(
+                    phase=Phase.COMPILING,
+                    step=position + 1,
+                    total=len(keys),
+                    fraction=fraction,
+                    seconds_left=left,
+                    detail=keys[position].component,
+                )
+            )
+
+        def tick() -> None:
+            while not over.wait(TICK_SECONDS):
+                tell()
+
+        tell()
+        ticker = threading.Thread(target=tick, name="compile-progress", daemon=True)
+        ticker.start()
+        try:
+            yield
+        finally:
+            over.set()
+            ticker.join()

@@ -1,0 +1,97 @@
+"""A small picture of what the current step would become, by a linear map from latents to colours."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sdxl_desktop.core.events import Pixels
+
+Floats = npt.NDArray[np.float32]
+
+# Scaled latents of SDXL's VAE to RGB in [-1, 1], as published in ComfyUI's latent_formats (class SDXL).
+_SDXL = [
+    [0.3651, 0.4232, 0.4341],
+    [-0.2533, -0.0042, 0.1068],
+    [0.1076, 0.1111, -0.0362],
+    [-0.3165, -0.2492, -0.2188],
+]
+_SDXL_BIAS = [0.1084, -0.0175, -0.0011]
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewMap:
+    """RGB in [0, 1] = latents · matrix + bias; matrix float32 [C, 3], bias float32 [3], latents scaled."""
+
+    matrix: Floats
+    bias: Floats
+
+    @classmethod
+    def sdxl(cls) -> PreviewMap:
+        signed = cls(np.array(_SDXL, np.float32), np.array(_SDXL_BIAS, np.float32))
+        return cls(signed.matrix * np.float32(0.5), (signed.bias + np.float32(1)) * np.float32(0.5))
+
+    @classmethod
+    def read(cls, file: Path) -> PreviewMap | None:
+        """The map in a JSON file with "matrix" and "bias", or None when there is none to read."""
+        try:
+            content = json.loads(file.read_text(encoding="utf-8"))
+            return cls(np.array(content["matrix"], np.float32), np.array(content["bias"], np.float32))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    @classmethod
+    def fitted(cls, latents: Floats, pixels: Pixels) -> PreviewMap:
+        """The least-squares map from scaled latents [C, h, w] to the finished picture uint8 [H, W, 3]."""
+        channels, height, width = latents.shape
+        factor = pixels.shape[0] // height
+        blocks = pixels[: height * factor, : width * factor].reshape(height, factor, width, factor, 3)
+        colours = blocks.mean(axis=(1, 3)).reshape(-1, 3) / 255
+        design = np.concatenate([latents.reshape(channels, -1).T, np.ones((height * width, 1))], axis=1)
+        solution, *_ = np.linalg.lstsq(design, colours, rcond=1e-4)
+        return cls(solution[:-1].astype(np.float32), solution[-1].astype(np.float32))
+
+    def write(self, file: Path) -> None:
+        """Keep the map; a folder that cannot be written costs only the better preview."""
+        beside = file.with_suffix(".part")
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            beside.write_text(json.dumps({"matrix": self.matrix.tolist(), "bias": self.bias.tolist()}))
+            os.replace(beside, file)
+        except OSError:
+            return
+
+    def pixels(self, latents: Floats) -> Pixels:
+        """uint8 [h, w, 3] from scaled latents [C, h, w]."""
+        colours = np.einsum("chw,cr->hwr", np.nan_to_num(latents), self.matrix) + self.bias
+        return np.asarray(np.clip(colours, 0, 1) * 255, dtype=np.uint8)
+
+
+def denoised(
+    inputs: dict[str, Any], noise: Any, *, guidance_scale: float, alphas_cumprod: Floats, prediction_type: str
+) -> Floats:
+    """The scaled latents [C, h, w] that this step believes in, from what the UNet was given and said.
+
+    The UNet always sees latents in variance-preserving form, x = √ᾱ·x₀ + √(1−ᾱ)·ε (Ho et al., arXiv 2006.11239),
+    whatever form the scheduler keeps, so this holds for every scheduler. `noise` is [B, C, h, w] with the
+    unconditional half first when B is 2.
+    """
+    said = np.asarray(noise)
+    prediction = said[0] + guidance_scale * (said[1] - said[0]) if len(said) > 1 else said[0]
+    latents = np.asarray(inputs["sample"])[0]
+    timestep = float(np.asarray(inputs["timestep"]).reshape(-1)[0])
+    alpha = float(np.interp(timestep, np.arange(len(alphas_cumprod)), alphas_cumprod))
+    signal, spread = max(alpha, 1e-6) ** 0.5, (1 - alpha) ** 0.5
+    match prediction_type:
+        case "v_prediction":
+            return np.asarray(signal * latents - spread * prediction, dtype=np.float32)
+        case "sample":
+            return np.asarray(prediction, dtype=np.float32)
+        case _:
+            return np.asarray((latents - spread * prediction) / signal, dtype=np.float32)

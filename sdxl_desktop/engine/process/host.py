@@ -1,0 +1,142 @@
+"""The engine process: takes orders from its standard input, draws, and answers on what was its standard output.
+
+It ends as soon as the application is gone, whatever it is doing.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import signal
+import sys
+import threading
+from typing import BinaryIO, assert_never
+
+from sdxl_desktop.core.device import Device
+from sdxl_desktop.core.events import Event, Failed, Phase, Progress
+from sdxl_desktop.core.paths import AppPaths
+from sdxl_desktop.engine.process import messages
+from sdxl_desktop.engine.process.messages import (
+    Answer,
+    Cancel,
+    DeviceList,
+    Done,
+    Generate,
+    ListDevices,
+    Order,
+    Told,
+    Warm,
+)
+from sdxl_desktop.engine.protocol import Emit, Engine
+
+log = logging.getLogger(__name__)
+
+
+class Host:
+    """One engine, made when it is first needed, working orders off one after the other."""
+
+    def __init__(self, orders: BinaryIO, answers: BinaryIO, paths: AppPaths) -> None:
+        self._orders = orders
+        self._answers = answers
+        self._paths = paths
+        self._sending = threading.Lock()
+        self._waiting: queue.SimpleQueue[Generate | Warm | ListDevices] = queue.SimpleQueue()
+        self._cancels: dict[int, threading.Event] = {}
+        self._engine: Engine | None = None
+
+    def serve(self) -> None:
+        """Work until the application closes the pipe."""
+        threading.Thread(target=self._listen, name="orders", daemon=True).start()
+        while True:
+            self._work(self._waiting.get())
+
+    def _listen(self) -> None:
+        """Take orders; a cancel acts at once, the rest wait their turn. The process ends with the pipe."""
+        try:
+            while True:
+                self._accept(messages.read(self._orders))
+        except (EOFError, OSError):
+            os._exit(0)
+
+    def _accept(self, order: Order) -> None:
+        match order:
+            case Cancel(run):
+                if run in self._cancels:
+                    self._cancels[run].set()
+            case Generate() | Warm() | ListDevices():
+                self._cancels[order.run] = threading.Event()
+                self._waiting.put(order)
+            case _:
+                assert_never(order)
+
+    def _work(self, order: Generate | Warm | ListDevices) -> None:
+        cancel = self._cancels[order.run]
+
+        def emit(event: Event) -> None:
+            self._answer(Told(order.run, event))
+
+        try:
+            match order:
+                case Generate(_, request):
+                    self._ready(emit).generate(request, emit, cancel)
+                case Warm(run, checkpoint, execution):
+                    self._ready(emit).warm(checkpoint, execution, emit, cancel)
+                    self._answer(Done(run))
+                case ListDevices(run):
+                    self._answer(DeviceList(run, _devices()))
+                case _:
+                    assert_never(order)
+        except Exception as problem:  # the one net under everything the engine runs
+            log.exception("Run %s failed unexpectedly", order.run)
+            emit(Failed.unexpected(problem))
+        finally:
+            self._cancels.pop(order.run, None)
+
+    def _ready(self, emit: Emit) -> Engine:
+        if self._engine is None:
+            emit(Progress(phase=Phase.STARTING))
+            self._engine = _make_engine(self._paths)
+        return self._engine
+
+    def _answer(self, answer: Answer) -> None:
+        try:
+            with self._sending:
+                messages.write(self._answers, answer)
+        except OSError:
+            os._exit(0)
+
+
+def _make_engine(paths: AppPaths) -> Engine:
+    from sdxl_desktop.engine.openvino.engine import OpenVinoEngine  # the one door to the heavy imports
+
+    return OpenVinoEngine(paths)
+
+
+def _devices() -> tuple[Device, ...]:
+    from sdxl_desktop.engine.openvino import devices  # openvino alone, without torch
+
+    return devices.available()
+
+
+def main() -> int:
+    """Run the engine process; returns only by ending the process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C in a terminal is the application's to answer
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    orders, answers = _private_pipes()
+    Host(orders, answers, AppPaths.from_environment()).serve()
+    return 0
+
+
+def _private_pipes() -> tuple[BinaryIO, BinaryIO]:
+    """The two ends of the pipe, moved away from 0 and 1 so that no library can read or print into them."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        for descriptor in (0, 1):
+            msvcrt.setmode(descriptor, os.O_BINARY)
+    orders, answers = os.dup(0), os.dup(1)
+    with open(os.devnull, "rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    os.dup2(2, 1)
+    return open(orders, "rb"), open(answers, "wb")

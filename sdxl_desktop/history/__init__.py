@@ -1,0 +1,1 @@
+"""What I made: how a picture remembers its request."""

@@ -1,0 +1,102 @@
+"""A picture file that says how it was made, written whole or not at all, and read back."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+import msgspec
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
+
+from sdxl_desktop import __version__
+from sdxl_desktop.core.errors import OutputError, RequestError
+from sdxl_desktop.core.events import Picture
+from sdxl_desktop.core.request import GenerationRequest
+
+KEY = "sdxl-desktop"
+_EXIF_USER_COMMENT = 0x9286
+_MAX_JPEG_EXIF = 65_533  # bytes in one JPEG segment
+_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """What is written into the file: the application's version, the picture's own seed, and the whole request."""
+
+    version: str
+    seed: int
+    request: GenerationRequest
+
+
+def write_picture(path: Path, picture: Picture, request: GenerationRequest) -> None:
+    """Write `picture` to `path` by its suffix (.png, .jpg, .jpeg, .webp) with its record; raises OutputError.
+
+    The file appears whole: it is written beside its place and moved there.
+    """
+    kind = _FORMATS.get(path.suffix.lower())
+    if kind is None:
+        raise OutputError(
+            f"{path.name!r} does not end in a picture format.",
+            next_step="End it in .png, .jpg, .jpeg or .webp.",
+        )
+    record = msgspec.json.encode(Record(version=__version__, seed=picture.seed, request=request), enc_hook=_encode)
+    beside = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _save(Image.fromarray(picture.pixels, "RGB"), beside, kind, record.decode())
+        os.replace(beside, path)
+    except OSError as problem:
+        with contextlib.suppress(OSError):  # what hindered writing may hinder this too
+            beside.unlink(missing_ok=True)
+        raise OutputError(
+            f"The picture could not be written to {path}.",
+            why=f"{problem.strerror or problem}.",
+            next_step="It is still in the window: choose another folder, or free space, and save it again.",
+        ) from problem
+
+
+def _save(image: Image.Image, path: Path, kind: str, record: str) -> None:
+    if kind == "PNG":
+        info = PngImagePlugin.PngInfo()
+        info.add_itxt(KEY, record)
+        image.save(path, kind, pnginfo=info)
+        return
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[_EXIF_USER_COMMENT] = b"UNICODE\0" + record.encode("utf-16-be")
+    if kind == "WEBP":
+        image.save(path, kind, quality=95, method=4, exif=exif)
+    elif len(exif.tobytes()) <= _MAX_JPEG_EXIF:
+        image.save(path, kind, quality=95, subsampling=0, exif=exif)
+    else:  # the picture matters more than its record
+        image.save(path, kind, quality=95, subsampling=0)
+
+
+def read_record(path: Path) -> Record | None:
+    """How the picture at `path` was made, or None when the file does not say; raises OSError if it is no picture."""
+    try:
+        with Image.open(path) as image:
+            text = image.info.get(KEY) or _from_exif(image)
+        return None if not text else msgspec.json.decode(str(text), type=Record, dec_hook=_decode)
+    except (msgspec.MsgspecError, RequestError):
+        return None
+    except UnidentifiedImageError as problem:
+        raise OSError(f"{path} is not a picture.") from problem
+
+
+def _from_exif(image: Image.Image) -> str | None:
+    comment = image.getexif().get_ifd(0x8769).get(_EXIF_USER_COMMENT)
+    if isinstance(comment, bytes) and comment.startswith(b"UNICODE\0"):
+        return comment[8:].decode("utf-16-be", errors="replace")
+    return None
+
+
+def _encode(value: object) -> object:
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value)} has no place in a record")
+
+
+def _decode(kind: type, value: object) -> object:
+    if issubclass(kind, Path) and isinstance(value, str):
+        return Path(value)
+    raise TypeError(f"{kind} has no place in a record")

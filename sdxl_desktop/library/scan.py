@@ -1,0 +1,171 @@
+"""Reads checkpoint folders: recognises OpenVINO SDXL parts, describes them, and refuses the rest by reason."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from sdxl_desktop.core.checkpoint import Checkpoint, Recommended
+from sdxl_desktop.core.errors import CheckpointError
+from sdxl_desktop.core.geometry import Size
+from sdxl_desktop.core.schedulers import SchedulerName
+
+STARTER = "starter"
+_NEEDED = ("text_encoder", "text_encoder_2", "unet", "vae_decoder")
+
+
+class _Card(msgspec.Struct, frozen=True):
+    """checkpoint.json: what a folder says of itself beyond what its parts tell. All of it optional."""
+
+    title: str = ""
+    description: str = ""
+    steps: int | None = None
+    guidance_scale: float | None = None
+    scheduler: SchedulerName | None = None
+
+
+def read_checkpoint(folder: Path, name: str = "") -> Checkpoint:
+    """Describe the checkpoint in `folder`; raises CheckpointError with the reason if it cannot be run."""
+    if not folder.is_dir():
+        raise CheckpointError(f"There is no checkpoint folder at {folder}.", next_step="Check the path.")
+    index = _read_json(folder / "model_index.json")
+    kind = str(index.get("_class_name", ""))
+    if "StableDiffusionXL" not in kind:
+        raise CheckpointError(
+            f"{folder.name} is not an SDXL checkpoint.",
+            why=f"Its model_index.json says {kind or 'nothing of its kind'}.",
+            next_step="Choose a folder with SDXL parts.",
+        )
+    missing = [part for part in _NEEDED if not (folder / part / "openvino_model.xml").is_file()]
+    missing += [
+        part for part in _NEEDED if part not in missing and not (folder / part / "openvino_model.bin").is_file()
+    ]
+    if missing:
+        raise CheckpointError(
+            f"{folder.name} is not complete for drawing from words.",
+            why=f"OpenVINO parts are missing: {', '.join(missing)}.",
+            next_step="Choose a folder of OpenVINO SDXL parts, or copy the missing parts into it.",
+        )
+    unet = _read_json(folder / "unet" / "config.json")
+    vae = _read_json(folder / "vae_decoder" / "config.json")
+    try:
+        return _describe(folder, name or folder.name, unet, vae)
+    except (KeyError, TypeError, ValueError, msgspec.MsgspecError) as problem:
+        raise CheckpointError(
+            f"The description of {folder.name} makes no sense.",
+            why=f"{type(problem).__name__}: {problem}.",
+            next_step="Export the checkpoint again.",
+        ) from problem
+
+
+def _describe(folder: Path, name: str, unet: Mapping[str, Any], vae: Mapping[str, Any]) -> Checkpoint:
+    factor = 2 ** (len(vae["block_out_channels"]) - 1)
+    multiple = max(8, factor * 2 ** (len(unet["block_out_channels"]) - 1))
+    side = int(unet.get("sample_size") or 128) * factor
+    card = _read_card(folder)
+    few_step = unet.get("time_cond_proj_dim") is not None
+    default = Recommended(size=Size(side, side))
+    return Checkpoint(
+        name=name,
+        title=card.title or name,
+        description=card.description,
+        folder=folder,
+        vae_factor=factor,
+        size_multiple=multiple,
+        recommended=Recommended(
+            size=Size(side, side),
+            steps=card.steps or (4 if few_step else default.steps),
+            guidance_scale=default.guidance_scale if card.guidance_scale is None else card.guidance_scale,
+            scheduler=card.scheduler or (SchedulerName.LCM if few_step else _own_scheduler(folder)),
+        ),
+    )
+
+
+_OWN_SCHEDULERS = {
+    "EulerDiscreteScheduler": SchedulerName.EULER,
+    "EulerAncestralDiscreteScheduler": SchedulerName.EULER_ANCESTRAL,
+    "DDIMScheduler": SchedulerName.DDIM,
+    "DPMSolverMultistepScheduler": SchedulerName.DPMPP_2M,
+    "UniPCMultistepScheduler": SchedulerName.UNIPC,
+    "HeunDiscreteScheduler": SchedulerName.HEUN,
+    "LMSDiscreteScheduler": SchedulerName.LMS,
+    "PNDMScheduler": SchedulerName.PNDM,
+    "LCMScheduler": SchedulerName.LCM,
+}
+
+
+def _own_scheduler(folder: Path) -> SchedulerName:
+    own = _read_json(folder / "scheduler" / "scheduler_config.json").get("_class_name", "")
+    return _OWN_SCHEDULERS.get(own, SchedulerName.EULER)
+
+
+def _read_card(folder: Path) -> _Card:
+    file = folder / "checkpoint.json"
+    return msgspec.json.decode(file.read_bytes(), type=_Card) if file.is_file() else _Card()
+
+
+def _read_json(file: Path) -> Mapping[str, Any]:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as problem:
+        raise CheckpointError(
+            f"{file} cannot be read.",
+            why=f"{problem}.",
+            next_step="Choose a folder of OpenVINO SDXL parts: a model_index.json and a folder for each part.",
+        ) from problem
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{file} does not describe a checkpoint.", next_step="Export the checkpoint again.")
+    return content
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """The checkpoints that ship with the application and those in the person's folder."""
+
+    shipped: Path
+    own: Path
+
+    def checkpoints(self) -> tuple[Checkpoint, ...]:
+        """All that can be run, the person's own first; folders that cannot are left out."""
+        found: dict[str, Checkpoint] = {}
+        for home in (self.own, self.shipped):
+            for folder in sorted(home.iterdir()) if home.is_dir() else ():
+                if not (folder / "model_index.json").is_file() or folder.name in found:
+                    continue
+                try:
+                    found[folder.name] = read_checkpoint(folder)
+                except CheckpointError:
+                    continue
+        return tuple(found.values())
+
+    def find(self, name_or_folder: str) -> Checkpoint:
+        """The checkpoint of that name, or in that folder; raises CheckpointError that names those there are."""
+        known = self.checkpoints()
+        for checkpoint in known:
+            if checkpoint.name == name_or_folder:
+                return checkpoint
+        folder = Path(name_or_folder).expanduser()
+        if folder.is_dir():
+            return read_checkpoint(folder.resolve())
+        raise CheckpointError(
+            f"There is no checkpoint called {name_or_folder!r}.",
+            next_step="Give a folder of OpenVINO SDXL parts or one of: "
+            + (", ".join(checkpoint.name for checkpoint in known) or "(none found)")
+            + ".",
+        )
+
+    def default(self) -> Checkpoint:
+        """The starter, or the first there is; raises CheckpointError on an empty library."""
+        known = self.checkpoints()
+        if not known:
+            raise CheckpointError(
+                "No checkpoint was found.",
+                why=f"Neither {self.own} nor the application's own folder holds one.",
+                next_step="Install the application again, or put a folder of OpenVINO SDXL parts there.",
+            )
+        return next((checkpoint for checkpoint in known if checkpoint.name == STARTER), known[0])

@@ -1,0 +1,96 @@
+"""Where finished pictures go: names, formats, and writes that are whole or not at all."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from PIL import Image
+
+from sdxl_desktop.core.errors import OutputError
+from sdxl_desktop.core.events import Picture
+from sdxl_desktop.core.request import GenerationRequest
+from sdxl_desktop.core.settings import PictureFormat
+from sdxl_desktop.history.metadata import write_picture
+
+SUFFIXES: dict[PictureFormat, str] = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Result:
+    """A finished picture, the request that made it, and the file that holds it, if any."""
+
+    picture: Picture
+    request: GenerationRequest
+    saved_to: Path | None = None
+
+    def image(self) -> Image.Image:
+        return Image.fromarray(self.picture.pixels, "RGB")
+
+
+@dataclass(frozen=True, slots=True)
+class PictureStore:
+    """The pictures folder and the format that the person prefers."""
+
+    folder: Path
+    picture_format: PictureFormat = "png"
+    keep_every_picture: bool = True
+
+    def autosave(self, result: Result) -> Result:
+        """Write the picture if every picture is kept; raises OutputError when the folder cannot be written."""
+        return self.save(result) if self.keep_every_picture else result
+
+    def save(self, result: Result) -> Result:
+        """Write the picture under a name of its own; raises OutputError. An already saved one is left as it is."""
+        if result.saved_to is not None and result.saved_to.exists():
+            return result
+        return save_as(result, unused(self.folder / f"{suggested_name(result)}{SUFFIXES[self.picture_format]}"))
+
+
+def save_as(result: Result, path: Path) -> Result:
+    """Write the picture to `path`, replacing what is there; the suffix decides the format. Raises OutputError."""
+    write_picture(path, result.picture, result.request)
+    return replace(result, saved_to=path)
+
+
+def suggested_name(result: Result) -> str:
+    """A file name without suffix that a person recognises: the prompt's first words and the seed."""
+    words = re.findall(r"\w+", result.request.prompts.prompt.lower())
+    slug = "-".join(words)[:48].strip("-") or "picture"
+    return f"{slug}-{result.picture.seed}"
+
+
+def unused(path: Path) -> Path:
+    """`path`, or the first numbered sibling that does not exist."""
+    candidate, number = path, 2
+    while candidate.exists():
+        candidate = path.with_stem(f"{path.stem}-{number}")
+        number += 1
+    return candidate
+
+
+def check_writable(path: Path) -> None:
+    """Raise OutputError now rather than after minutes of drawing."""
+    folder = path.parent
+    if path.suffix.lower() not in {".png", ".jpg", ".jpeg", ".webp"}:
+        raise OutputError(
+            f"{path.name!r} does not end in a picture format.",
+            next_step="End it in .png, .jpg, .jpeg or .webp.",
+        )
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder.", next_step="Name a file in it.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".{path.name}.probe"
+        probe.touch()
+        probe.unlink()
+        if path.exists():
+            with path.open("ab"):
+                pass
+    except OSError as problem:
+        raise OutputError(
+            f"{path} cannot be written.",
+            why=f"{problem.strerror or problem}.",
+            next_step="Choose another folder or free the place.",
+        ) from problem

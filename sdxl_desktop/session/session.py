@@ -1,0 +1,134 @@
+"""One person's sitting: requests queued, the run in progress, the pictures made. The window and the command line
+drive it with the same verbs and redraw from its state."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Protocol, assert_never
+
+from sdxl_desktop.core.errors import SdxlDesktopError
+from sdxl_desktop.core.events import (
+    Cancelled,
+    Drawn,
+    Event,
+    Failed,
+    Finished,
+    Phase,
+    Pixels,
+    Preview,
+    Progress,
+)
+from sdxl_desktop.core.request import GenerationRequest
+from sdxl_desktop.session.pictures import PictureStore, Result
+
+MAX_RESULTS = 200
+
+
+class Runner(Protocol):
+    """Takes one request at a time to an engine and brings its events back to `Session.handle`."""
+
+    def start(self, request: GenerationRequest) -> None: ...
+
+    def cancel(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The run in progress: what was asked, where it stands, the last preview and whether a stop was asked for."""
+
+    request: GenerationRequest
+    progress: Progress
+    preview: Pixels | None = None
+    cancelling: bool = False
+
+
+@dataclass
+class Session:
+    """The verbs. Every change ends in one call of `changed`; all of it on one thread."""
+
+    runner: Runner
+    store: PictureStore
+    changed: Callable[[], None] = lambda: None
+    run: Run | None = None
+    error: SdxlDesktopError | None = None
+    message: str = ""
+    finished: Finished | None = None
+    results: list[Result] = field(default_factory=list)
+    queue: deque[GenerationRequest] = field(default_factory=deque)
+
+    def generate(self, request: GenerationRequest) -> None:
+        """Queue a request; it starts at once when nothing runs."""
+        self.error = None
+        self.message = ""
+        self.queue.append(request)
+        self._start_next()
+        self.changed()
+
+    def cancel(self) -> None:
+        """Stop the run in progress and forget those waiting. Does nothing when idle."""
+        if self.run is None:
+            return
+        self.queue.clear()
+        self.run = replace(self.run, cancelling=True)
+        self.runner.cancel()
+        self.changed()
+
+    def dismiss(self) -> None:
+        """The person has read the error or the message."""
+        self.error = None
+        self.message = ""
+        self.changed()
+
+    def handle(self, event: Event) -> None:
+        """Bring the state up to date with what the engine told."""
+        if self.run is None:  # a late word from a run that is over
+            return
+        match event:
+            case Progress():
+                self.run = replace(self.run, progress=event)
+            case Preview():
+                self.run = replace(self.run, preview=event.pixels)
+            case Drawn():
+                self._keep(Result(picture=event.picture, request=self.run.request))
+            case Finished():
+                self.finished = event
+                self._end("")
+            case Cancelled():
+                self._end("Cancelled.")
+            case Failed():
+                self.error = event.error
+                self._end("")
+            case _:
+                assert_never(event)
+        self.changed()
+
+    def _keep(self, result: Result) -> None:
+        try:
+            result = self.store.autosave(result)
+        except SdxlDesktopError as problem:  # the picture stays in the window, unsaved
+            self.error = problem
+        self.results.append(result)
+        del self.results[:-MAX_RESULTS]
+
+    def save(self, index: int) -> Result:
+        """Write result `index` to the pictures folder; raises OutputError and keeps the picture."""
+        return self._saved(index, self.store.save(self.results[index]))
+
+    def _saved(self, index: int, result: Result) -> Result:
+        self.results[index] = result
+        self.changed()
+        return result
+
+    def _end(self, message: str) -> None:
+        self.run = None
+        self.message = message
+        if self.error is None:
+            self._start_next()
+
+    def _start_next(self) -> None:
+        if self.run is None and self.queue:
+            request = self.queue.popleft()
+            self.run = Run(request, Progress(phase=Phase.STARTING))
+            self.runner.start(request)

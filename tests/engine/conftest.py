@@ -1,0 +1,123 @@
+"""A tiny real SDXL, made once for all engine tests, and engines that draw with it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event as Flag
+from typing import Any
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import pytest
+
+from sdxl_desktop.core.events import Cancelled, Drawn, Event, Failed, Finished, Picture, Progress
+from sdxl_desktop.core.geometry import Size
+from sdxl_desktop.core.paths import AppPaths
+from sdxl_desktop.core.request import Execution, GenerationRequest, Prompts, Sampling
+from sdxl_desktop.engine.protocol import Engine
+
+SIZE = Size(128, 96)
+
+
+@dataclass
+class Told:
+    """Every event of a run, and short ways to ask for what matters."""
+
+    events: list[Event] = field(default_factory=list)
+
+    def of(self, kind: type) -> list[Any]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+    @property
+    def last(self) -> Event:
+        return self.events[-1]
+
+    @property
+    def finished(self) -> Finished:
+        assert isinstance(self.last, Finished), self.last
+        return self.last
+
+    @property
+    def picture(self) -> Picture:
+        return self.finished.pictures[0]
+
+    @property
+    def phases(self) -> list[str]:
+        return list(dict.fromkeys(event.phase.value for event in self.of(Progress)))
+
+
+def draw(engine: Engine, request: GenerationRequest, cancel: Flag | None = None) -> Told:
+    told = Told()
+    engine.generate(request, told.events.append, cancel or Flag())
+    assert isinstance(told.last, Finished | Cancelled | Failed)
+    assert len(told.of(Drawn)) >= len(told.last.pictures) if isinstance(told.last, Finished) else True
+    return told
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `torch` (diffusers) and `ov` (OpenVINO float32) forms of the same weights."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from tests.engine import tiny_sdxl
+
+        folder = tmp_path_factory.mktemp("tiny")
+        tiny_sdxl.make_torch(folder / "torch")
+        tiny_sdxl.export(folder / "torch", folder / "ov")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def engine_home(tmp_path_factory: pytest.TempPathFactory) -> AppPaths:
+    root = tmp_path_factory.mktemp("engine home é")
+    return AppPaths(
+        data=root / "data",
+        cache=root / "cache",
+        settings_file=root / "settings.json",
+        pictures=root / "pictures",
+        logs=root / "logs",
+    )
+
+
+@pytest.fixture(scope="session")
+def engine(engine_home: AppPaths) -> Iterator[Engine]:
+    """One engine in this process for all tests, as a person's engine lives through many runs."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from sdxl_desktop.engine.openvino.engine import OpenVinoEngine
+
+        made = OpenVinoEngine(engine_home)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def request_for(tiny: Path) -> Any:
+    """Builds a request for the tiny checkpoint: sampling fields by name, others as whole parts."""
+
+    def build(
+        *,
+        prompts: Prompts | None = None,
+        micro_conditioning: Any = None,
+        device: str = "CPU",
+        preview: bool = False,
+        checkpoint: Path | None = None,
+        **sampling: Any,
+    ) -> GenerationRequest:
+        parts: dict[str, Any] = {} if micro_conditioning is None else {"micro_conditioning": micro_conditioning}
+        return GenerationRequest(
+            checkpoint=checkpoint or tiny / "ov",
+            prompts=prompts or Prompts(prompt="a red cat"),
+            sampling=Sampling(**{"size": SIZE, "steps": 3, "seed": 7, **sampling}),
+            execution=Execution(device=device, precision="f32", preview=preview),
+            **parts,
+        )
+
+    return build
