@@ -12,7 +12,6 @@ from typing import Any
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    logging.getLogger("optimum").setLevel(logging.ERROR)
     import diffusers
     import transformers
     from optimum.intel import OVStableDiffusionXLPipeline
@@ -28,6 +27,8 @@ from sdxl_desktop.engine.openvino.prompts import PromptEncoder
 
 diffusers.utils.logging.set_verbosity_error()
 transformers.utils.logging.set_verbosity_error()
+for chatty in ("optimum", "optimum.intel", "optimum.intel.openvino.modeling_base"):
+    logging.getLogger(chatty).setLevel(logging.ERROR)
 
 TEXT_TO_IMAGE = ("text_encoder", "text_encoder_2", "unet", "vae_decoder")
 Stamp = tuple[tuple[str, int, int], ...]

@@ -1,0 +1,264 @@
+"""What the OpenVINO engine promises beyond the pixels: repeatable, lazy, watchable, honest about failure."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino as ov
+import pytest
+
+from sdxl_desktop.core.errors import CheckpointError, DeviceError, EngineError, RequestError
+from sdxl_desktop.core.events import Drawn, Failed, Phase, Preview, Progress
+from sdxl_desktop.core.paths import AppPaths
+from sdxl_desktop.core.request import Prompts
+from sdxl_desktop.core.schedulers import SchedulerName
+from sdxl_desktop.engine.compile_key import CompileKey, CompileTimes
+from sdxl_desktop.engine.openvino import denoise as denoise_module
+from sdxl_desktop.engine.openvino import devices, parts
+from sdxl_desktop.engine.openvino import engine as engine_module
+from sdxl_desktop.engine.openvino.engine import OpenVinoEngine
+from sdxl_desktop.engine.openvino.interrupt import Interrupt, Interrupted, InterruptibleRequest
+from sdxl_desktop.engine.openvino.loaded import LoadedCheckpoint
+from tests.engine.conftest import SIZE, draw
+
+
+def error_of(engine: Any, request: Any) -> Any:
+    last = draw(engine, request).last
+    assert isinstance(last, Failed), last
+    return last.error
+
+
+class TestRepeatability:
+    def test_the_same_request_gives_the_same_bits(self, engine: Any, request_for: Any) -> None:
+        first = draw(engine, request_for(seed=11, scheduler=SchedulerName.EULER_ANCESTRAL)).picture.pixels
+        draw(engine, request_for(seed=12))
+        again = draw(engine, request_for(seed=11, scheduler=SchedulerName.EULER_ANCESTRAL)).picture.pixels
+        assert (first == again).all()
+
+    @pytest.mark.parametrize("scheduler", [SchedulerName.EULER_ANCESTRAL, SchedulerName.DPMPP_SDE])
+    def test_a_batch_is_single_runs_of_consecutive_seeds(self, scheduler: Any, engine: Any, request_for: Any) -> None:
+        told = draw(engine, request_for(seed=20, count=3, scheduler=scheduler))
+        assert [event.picture.seed for event in told.of(Drawn)] == [20, 21, 22]
+        for picture in told.finished.pictures:
+            single = draw(engine, request_for(seed=picture.seed, scheduler=scheduler)).picture
+            assert (single.pixels == picture.pixels).all()
+
+    def test_preview_changes_nothing(self, engine: Any, request_for: Any) -> None:
+        with_preview = draw(engine, request_for(preview=True)).picture.pixels
+        assert (with_preview == draw(engine, request_for(preview=False)).picture.pixels).all()
+
+
+class TestNothingTwice:
+    def test_another_seed_or_prompt_neither_loads_nor_compiles(
+        self, engine: Any, request_for: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        draw(engine, request_for())
+        monkeypatch.setattr(LoadedCheckpoint, "load", lambda folder: pytest.fail("loaded again"))
+        monkeypatch.setattr(parts.Compiler, "compile", lambda *_: pytest.fail("compiled again"))
+        told = draw(engine, request_for(seed=99, prompts=Prompts(prompt="another")))
+        assert told.phases == ["encoding", "denoising", "decoding"]
+
+    def test_a_prompt_once_encoded_is_not_encoded_again(self, engine: Any, request_for: Any) -> None:
+        draw(engine, request_for(prompts=Prompts(prompt="kept words")))
+        encoder = engine._loaded.pipe.text_encoder_2
+        encoder.request.last_outputs = None
+        draw(engine, request_for(seed=3, prompts=Prompts(prompt="kept words")))
+        assert encoder.request.last_outputs is None
+        draw(engine, request_for(prompts=Prompts(prompt="new words")))
+        assert encoder.request.last_outputs is not None
+
+    def test_a_new_engine_takes_compiled_parts_from_disk(
+        self, engine: Any, engine_home: AppPaths, request_for: Any
+    ) -> None:
+        draw(engine, request_for())
+        fresh = OpenVinoEngine(engine_home)
+        told = draw(fresh, request_for())
+        assert fresh._loaded is not None
+        assert fresh._loaded.pipe.unet.request.compiled.get_property("LOADED_FROM_CACHE")
+        compiling = [event for event in told.of(Progress) if event.phase is Phase.COMPILING]
+        assert all(event.seconds_left is not None for event in compiling), "past durations give an estimate"
+        fresh.close()
+
+    def test_a_blob_that_a_killed_compilation_left_is_thrown_away(
+        self, engine: Any, engine_home: AppPaths, request_for: Any
+    ) -> None:
+        picture = draw(engine, request_for()).picture
+        for folder in engine_home.compiled.iterdir():
+            (folder / ".unfinished").touch()
+            for blob in folder.glob("*.blob"):
+                blob.write_bytes(blob.read_bytes()[:1000])
+        fresh = OpenVinoEngine(engine_home)
+        assert (draw(fresh, request_for()).picture.pixels == picture.pixels).all()
+        fresh.close()
+
+    def test_changed_weights_are_noticed(self, tiny: Path, tmp_path: Path) -> None:
+        copy = tmp_path / "unet"
+        shutil.copytree(tiny / "ov" / "unet", copy)
+        before = parts.content_id(copy)
+        assert before == parts.content_id(tiny / "ov" / "unet")
+        weights = bytearray((copy / "openvino_model.bin").read_bytes())
+        weights[len(weights) // 2] ^= 1
+        (copy / "openvino_model.bin").write_bytes(weights)
+        assert parts.content_id(copy) != before
+
+    def test_compile_times_survive_and_forgive(self, tmp_path: Path) -> None:
+        times = CompileTimes(tmp_path / "times.json")
+        key = CompileKey("abc", "unet", "CPU")
+        assert times.expected(key) is None
+        times.record(key, 2.5)
+        assert CompileTimes(tmp_path / "times.json").expected(key) == 2.5
+        assert times.total([key, CompileKey("abc", "unet", "GPU")]) is None
+        (tmp_path / "times.json").write_text("{broken")
+        assert times.expected(key) is None
+
+
+class TestWatching:
+    def test_phases_come_in_order_and_devices_are_reported(self, tmp_path: Path, request_for: Any) -> None:
+        home = AppPaths(tmp_path, tmp_path / "cache", tmp_path / "s.json", tmp_path, tmp_path)
+        told = draw(OpenVinoEngine(home), request_for())
+        assert told.phases == ["loading", "compiling", "encoding", "denoising", "decoding"]
+        assert told.finished.devices == dict.fromkeys(("text_encoder", "text_encoder_2", "unet", "vae_decoder"), "CPU")
+        assert told.finished.timings.compile > 0
+
+    @pytest.mark.parametrize("scheduler", list(SchedulerName))
+    def test_every_step_is_counted_once_as_the_person_counts(
+        self, scheduler: Any, engine: Any, request_for: Any
+    ) -> None:
+        told = draw(engine, request_for(scheduler=scheduler, steps=4))
+        steps = [event for event in told.of(Progress) if event.phase is Phase.DENOISING and event.step]
+        assert {event.total for event in steps} == {4}
+        assert sorted({event.step for event in steps}) == [1, 2, 3, 4]
+        assert steps[-1].fraction == 1
+        assert all(event.seconds_per_step > 0 and event.seconds_left >= 0 for event in steps)
+
+    def test_previews_are_small_and_can_be_turned_off(self, engine: Any, request_for: Any) -> None:
+        previews = draw(engine, request_for(preview=True, steps=4)).of(Preview)
+        assert len(previews) == 4
+        assert previews[0].pixels.shape == (SIZE.height // 8, SIZE.width // 8, 3)
+        assert not draw(engine, request_for(preview=False)).of(Preview)
+
+    @pytest.mark.parametrize("scheduler", [SchedulerName.EULER, SchedulerName.DDIM, SchedulerName.HEUN])
+    def test_the_last_preview_shows_the_finished_latents(
+        self, scheduler: Any, engine: Any, request_for: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Schedulers that end at zero noise end at what the UNet believes in: the estimate must be just that."""
+        estimates, latents = [], []
+        denoise = denoise_module.denoise
+
+        def watched(loaded: Any, request: Any, seed: Any, conditioning: Any, on_step: Any) -> Any:
+            latents.append(
+                denoise(loaded, request, seed, conditioning, lambda step: estimates.append(step.estimate()))
+            )
+            return latents[-1]
+
+        monkeypatch.setattr(engine_module, "denoise", watched)
+        draw(engine, request_for(scheduler=scheduler, steps=6))
+        final = latents[0][0].numpy()
+        # DDIM ends one training step before zero noise.
+        assert np.abs(estimates[-1] - final).max() < 0.05 * np.abs(final).max()
+
+
+class TestFailure:
+    def test_a_missing_device_names_those_there_are(self, engine: Any, request_for: Any) -> None:
+        error = error_of(engine, request_for(device="NPU"))
+        assert isinstance(error, DeviceError)
+        assert all(device.name in error.why for device in devices.available())
+
+    def test_a_folder_without_a_checkpoint(self, engine: Any, request_for: Any, tmp_path: Path) -> None:
+        error = error_of(engine, request_for(checkpoint=tmp_path))
+        assert isinstance(error, CheckpointError)
+        assert str(tmp_path) in error.what
+
+    def test_a_broken_part(self, engine: Any, request_for: Any, tiny: Path, tmp_path: Path) -> None:
+        shutil.copytree(tiny / "ov", tmp_path / "broken")
+        (tmp_path / "broken" / "unet" / "openvino_model.xml").write_text("<net>")
+        assert isinstance(error_of(engine, request_for(checkpoint=tmp_path / "broken")), CheckpointError)
+
+    @pytest.mark.parametrize(
+        ("scheduler", "steps"), [(SchedulerName.LCM, 60)], ids=["more steps than the scheduler has"]
+    )
+    def test_steps_that_a_scheduler_cannot_run(
+        self, scheduler: Any, steps: int, engine: Any, request_for: Any
+    ) -> None:
+        error = error_of(engine, request_for(scheduler=scheduler, steps=steps))
+        assert isinstance(error, RequestError)
+        assert scheduler.label in error.what
+
+    @pytest.mark.parametrize("scheduler", list(SchedulerName))
+    def test_one_step_is_a_picture_or_a_reason(self, scheduler: Any, engine: Any, request_for: Any) -> None:
+        last = draw(engine, request_for(scheduler=scheduler, steps=1)).last
+        assert not isinstance(last, Failed) or isinstance(last.error, RequestError), last
+
+    def test_black_is_decoded_again_in_32_bits_from_the_kept_latents(
+        self, engine: Any, request_for: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from dataclasses import replace
+
+        exact = request_for()
+        request = replace(exact, execution=replace(exact.execution, precision="auto"))
+        expected = draw(engine, request).picture.pixels
+        call = InterruptibleRequest.__call__
+
+        def faulty(self: Any, inputs: Any, share_inputs: bool = True) -> Any:
+            outputs = call(self, inputs, share_inputs)
+            if "latent_sample" in inputs and not engine._loaded.needs_f32_decoder:
+                for value in outputs.values():
+                    value[...] = np.nan
+            return outputs
+
+        monkeypatch.setattr(InterruptibleRequest, "__call__", faulty)
+        picture = draw(engine, request).picture
+        assert "32-bit" in picture.notes[0]
+        # "auto" may be bf16 on this processor, so the 32-bit decode differs by a few shades at most
+        assert np.abs(picture.pixels.astype(int) - expected).max() <= 12
+        engine.close()
+
+    @pytest.mark.parametrize("factor", [np.nan, 0.0], ids=["not a number", "black"])
+    def test_a_vae_that_never_gives_a_picture_is_told(
+        self, factor: float, engine: Any, request_for: Any, tiny: Path, tmp_path: Path
+    ) -> None:
+        folder = tmp_path / "bad-vae"
+        shutil.copytree(tiny / "ov", folder)
+        model = ov.Core().read_model(tiny / "ov" / "vae_decoder" / "openvino_model.xml")
+        result = model.get_results()[0]
+        scaled = ov.opset13.multiply(result.input_value(0), ov.opset13.constant(np.float32(factor)))
+        lowered = ov.opset13.subtract(scaled, ov.opset13.constant(np.float32(1)))
+        result.input(0).replace_source_output(lowered.output(0))
+        ov.save_model(model, folder / "vae_decoder" / "openvino_model.xml", compress_to_fp16=False)
+        error = error_of(engine, request_for(checkpoint=folder))
+        assert isinstance(error, EngineError)
+        assert "black" in error.what
+        assert error.next_step
+
+
+class TestInterrupt:
+    def test_an_inference_stops_in_its_middle_and_the_part_stays_usable(self) -> None:
+        """64 matrix products run for seconds; the stop must come from within, since nothing else polls."""
+        data = ov.opset13.parameter([1024, 1024], ov.Type.f32, "x")
+        weight = np.random.default_rng(0).normal(0, 0.03, (1024, 1024)).astype(np.float32)
+        node: Any = data
+        for n in range(64):
+            node = ov.opset13.matmul(node, ov.opset13.constant(weight + n * 1e-6), False, False)
+        compiled = ov.Core().compile_model(ov.Model([node], [data], "long"), "CPU")
+        interrupt = Interrupt()
+        request = InterruptibleRequest(compiled, interrupt)
+        inputs = {0: np.ones((1024, 1024), np.float32)}
+
+        class AfterTheStart:
+            """Set from the second look on: the first is before the inference begins."""
+
+            looks = 0
+
+            def is_set(self) -> bool:
+                self.looks += 1
+                return self.looks > 1
+
+        interrupt.token = AfterTheStart()
+        with pytest.raises(Interrupted):
+            request(inputs)
+        assert request.last_outputs is None
+        interrupt.token = type("Never", (), {"is_set": lambda self: False})()
+        assert np.isfinite(request(inputs)[0]).all()

@@ -1,0 +1,216 @@
+"""The engine process can be lost at any moment, and answers a cancel in time, without taking anything with it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from sdxl_desktop.core.errors import DeviceError, RequestError
+from sdxl_desktop.core.events import Cancelled, Event, Failed, Phase, Progress
+from sdxl_desktop.core.geometry import Size
+from sdxl_desktop.core.paths import AppPaths
+from sdxl_desktop.core.request import GenerationRequest
+from sdxl_desktop.engine.process.client import ProcessEngine
+from tests.engine.conftest import Told, draw
+
+BIG = Size(768, 768)
+"""Large enough for the tiny checkpoint's decode to take a noticeable time."""
+
+
+@pytest.fixture(scope="module")
+def process_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProcessEngine]:
+    root = tmp_path_factory.mktemp("process")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SDXL_DESKTOP_HOME", str(root))
+        engine = ProcessEngine(AppPaths.from_environment())
+        yield engine
+        engine.close()
+    assert engine.pid is None
+
+
+def at(phase: Phase, step: int, act: Callable[[], None]) -> Callable[[Event], None]:
+    """Do `act` once, as soon as the engine says it is in `phase` at `step` or later."""
+    done = threading.Event()
+
+    def watch(event: Event) -> None:
+        if isinstance(event, Progress) and event.phase is phase and event.step >= step and not done.is_set():
+            done.set()
+            act()
+
+    return watch
+
+
+def run_until(
+    engine: ProcessEngine, request: GenerationRequest, watch: Callable[[Event], None], cancel: threading.Event
+) -> Told:
+    told = Told()
+
+    def emit(event: Event) -> None:
+        told.events.append(event)
+        watch(event)
+
+    engine.generate(request, emit, cancel)
+    return told
+
+
+def forget_compiled(engine: ProcessEngine) -> None:
+    """Make the next compilation take its full time."""
+    shutil.rmtree(engine._paths.compiled, ignore_errors=True)
+
+
+def test_a_run_in_the_child_draws_the_same_bits_as_in_this_process(
+    process_engine: ProcessEngine, engine: Any, request_for: Any
+) -> None:
+    request = request_for(count=2, preview=True)
+    there = draw(process_engine, request).finished.pictures
+    here = draw(engine, request).finished.pictures
+    assert [picture.seed for picture in there] == [7, 8]
+    for one, other in zip(there, here, strict=True):
+        assert (one.pixels == other.pixels).all()
+
+
+PHASES = [
+    (Phase.STARTING, 0),
+    (Phase.LOADING, 0),
+    (Phase.COMPILING, 0),
+    (Phase.DENOISING, 2),
+    (Phase.DECODING, 0),
+]
+
+
+@pytest.mark.parametrize(("phase", "step"), PHASES, ids=[phase.value for phase, _ in PHASES])
+def test_killing_the_engine_is_told_plainly_and_the_next_run_works(
+    phase: Phase, step: int, process_engine: ProcessEngine, request_for: Any
+) -> None:
+    if phase is Phase.STARTING and process_engine.pid is not None:
+        os.kill(process_engine.pid, signal.SIGKILL)
+        psutil.wait_procs([psutil.Process(process_engine.pid)] if process_engine.pid else [], timeout=5)
+    if phase is Phase.COMPILING:
+        forget_compiled(process_engine)
+    request = request_for(size=BIG, steps=4)
+
+    def kill() -> None:
+        assert process_engine.pid is not None
+        os.kill(process_engine.pid, signal.SIGKILL)
+
+    told = run_until(process_engine, request, at(phase, step, kill), threading.Event())
+    assert isinstance(told.last, Failed), told.last
+    assert "stopped" in told.last.error.what
+    assert "Generate" in told.last.error.next_step
+    if phase is PHASES[-1][0]:
+        assert draw(process_engine, request_for()).picture is not None
+
+
+@pytest.mark.parametrize(
+    ("phase", "step", "seconds"),
+    [
+        (Phase.DECODING, 0, 1.0),
+        (Phase.DENOISING, 2, 1.0),
+        (Phase.LOADING, 0, 1.0),
+        (Phase.COMPILING, 0, 1.0),
+        (Phase.STARTING, 0, 1.0),
+    ],
+    ids=lambda value: value.value if isinstance(value, Phase) else None,
+)
+def test_cancel_is_answered_in_every_phase(
+    phase: Phase, step: int, seconds: float, process_engine: ProcessEngine, request_for: Any, tiny: Path, tmp_path: Path
+) -> None:
+    request = request_for(size=BIG, steps=300 if phase is Phase.DENOISING else 3)
+    if phase is Phase.LOADING:
+        elsewhere = tmp_path / "copy"
+        shutil.copytree(tiny / "ov", elsewhere)
+        request = replace(request, checkpoint=elsewhere)
+    if phase in (Phase.COMPILING, Phase.STARTING):
+        process_engine._child.end() if process_engine._child else None
+        forget_compiled(process_engine)
+    cancel = threading.Event()
+    asked: list[float] = []
+
+    def stop() -> None:
+        asked.append(time.monotonic())
+        cancel.set()
+
+    told = run_until(process_engine, request, at(phase, step, stop), cancel)
+    waited = time.monotonic() - asked[0]
+    assert isinstance(told.last, Cancelled), told.last
+    # Not a benchmark: the promise is an answer within a second; the bound leaves room for a busy machine.
+    assert waited < seconds + 4
+
+
+def test_cancel_while_denoising_keeps_the_engine_warm(process_engine: ProcessEngine, request_for: Any) -> None:
+    draw(process_engine, request_for())
+    before = process_engine.pid
+    cancel = threading.Event()
+    told = run_until(process_engine, request_for(steps=300), at(Phase.DENOISING, 2, cancel.set), cancel)
+    assert isinstance(told.last, Cancelled)
+    again = draw(process_engine, request_for())
+    assert process_engine.pid == before
+    assert again.phases[0] == Phase.ENCODING.value, "nothing is loaded or compiled again"
+
+
+def test_errors_cross_the_process_whole(process_engine: ProcessEngine, request_for: Any) -> None:
+    failed = draw(process_engine, request_for(device="GPU.7")).last
+    assert isinstance(failed, Failed)
+    assert isinstance(failed.error, DeviceError)
+    assert "CPU" in failed.error.why
+    failed = draw(process_engine, request_for(size=Size(136, 128))).last
+    assert isinstance(failed, Failed)
+    assert isinstance(failed.error, RequestError)
+    assert "128 or 160" in failed.error.next_step
+
+
+def test_devices_and_memory_are_known_without_loading_openvino_here(process_engine: ProcessEngine) -> None:
+    assert "CPU" in [device.name for device in process_engine.devices()]
+    assert (process_engine.memory_bytes() or 0) > 10 << 20
+
+
+def test_close_leaves_no_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request_for: Any) -> None:
+    monkeypatch.setenv("SDXL_DESKTOP_HOME", str(tmp_path))
+    engine = ProcessEngine(AppPaths.from_environment())
+    engine.devices()
+    pid = engine.pid
+    assert pid is not None
+    engine.close()
+    assert not psutil.pid_exists(pid)
+    told = draw(engine, request_for())
+    assert isinstance(told.last, Cancelled), "a closed engine starts nothing"
+
+
+def test_the_child_ends_when_the_application_is_killed(tmp_path: Path) -> None:
+    script = textwrap.dedent("""
+        import threading, time
+        from sdxl_desktop.core.paths import AppPaths
+        from sdxl_desktop.engine.process.client import ProcessEngine
+        engine = ProcessEngine(AppPaths.from_environment())
+        engine.devices()
+        print(engine.pid, flush=True)
+        time.sleep(60)
+    """)
+    application = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "SDXL_DESKTOP_HOME": str(tmp_path)},
+    )
+    assert application.stdout is not None
+    with application.stdout as output:
+        child = psutil.Process(int(output.readline()))
+    application.kill()
+    application.wait()
+    gone, alive = psutil.wait_procs([child], timeout=10)
+    assert not alive
+    assert gone
