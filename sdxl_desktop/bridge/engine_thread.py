@@ -56,6 +56,7 @@ class EngineThread(QObject):
     """The main thread's end: a `Runner` whose calls return at once and whose `happened` arrives here."""
 
     happened = Signal(object)
+    warmed = Signal()
     devices_found = Signal(object)
     devices_failed = Signal(object)
     _generate = Signal(object, object)
@@ -91,6 +92,7 @@ class EngineThread(QObject):
     @Slot()
     def _forget_warming(self) -> None:
         self._warming = None
+        self.warmed.emit()
 
     def start(self, request: GenerationRequest) -> None:
         """Draw `request`; a warm-up for something else is given up, one for the same is waited for."""

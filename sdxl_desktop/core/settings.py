@@ -21,11 +21,13 @@ Editor = Literal["device", "number", "choice", "switch", "folder"]
 
 @dataclass(frozen=True, slots=True)
 class PreferenceInfo:
-    """How a preference is shown: what it is called, what it means, how it is edited and what it may be."""
+    """How a preference is shown: what it is called, what it means, how it is edited, what it may be and with what
+    others it belongs together."""
 
     label: str
     help: str
     editor: Editor
+    group: str
     choices: tuple[tuple[str, str], ...] = ()
     minimum: int = 0
     maximum: int = 0
@@ -45,6 +47,7 @@ class Preferences:
             "Device",
             "Which part of this computer draws. If it is missing the app says so; it never falls back silently.",
             "device",
+            "Drawing",
         ),
     )
     threads: int = _preference(
@@ -53,6 +56,7 @@ class Preferences:
             "Threads",
             "How many processor threads drawing may use. 0 means all of them.",
             "number",
+            "Drawing",
             maximum=1024,
         ),
     )
@@ -63,12 +67,13 @@ class Preferences:
             "How exactly the device calculates. Automatic lets the device use the fastest it supports well; "
             "32-bit is slowest and safest.",
             "choice",
+            "Drawing",
             choices=(("auto", "Automatic"), ("f32", "32-bit"), ("f16", "16-bit"), ("bf16", "bfloat16")),
         ),
     )
     preview: bool = _preference(
         True,
-        PreferenceInfo("Live preview", "Show the picture while it forms. Costs almost nothing.", "switch"),
+        PreferenceInfo("Live preview", "Show the picture while it forms. Costs almost nothing.", "switch", "Drawing"),
     )
     theme: Theme = _preference(
         "system",
@@ -76,12 +81,15 @@ class Preferences:
             "Theme",
             "Light, dark, or whatever the system uses.",
             "choice",
+            "Appearance",
             choices=(("system", "Follow the system"), ("light", "Light"), ("dark", "Dark")),
         ),
     )
     autosave: bool = _preference(
         True,
-        PreferenceInfo("Keep every picture", "Write each finished picture to the pictures folder at once.", "switch"),
+        PreferenceInfo(
+            "Keep every picture", "Write each finished picture to the pictures folder at once.", "switch", "Pictures"
+        ),
     )
     picture_format: PictureFormat = _preference(
         "png",
@@ -89,14 +97,16 @@ class Preferences:
             "Picture format",
             "PNG is exact and records how the picture was made; JPEG and WebP are smaller.",
             "choice",
+            "Pictures",
             choices=(("png", "PNG"), ("jpeg", "JPEG"), ("webp", "WebP")),
         ),
     )
     pictures_folder: str = _preference(
-        "", PreferenceInfo("Pictures folder", "Where finished pictures are written.", "folder")
+        "", PreferenceInfo("Pictures folder", "Where finished pictures are written.", "folder", "Pictures")
     )
     checkpoints_folder: str = _preference(
-        "", PreferenceInfo("Checkpoints folder", "Where your own checkpoints are looked for.", "folder")
+        "",
+        PreferenceInfo("Checkpoints folder", "Where your own checkpoints are looked for.", "folder", "Checkpoints"),
     )
 
     def __post_init__(self) -> None:

@@ -51,7 +51,7 @@ def write_picture(path: Path, picture: Picture, request: GenerationRequest) -> N
         raise OutputError(
             f"The picture could not be written to {path}.",
             why=f"{problem.strerror or problem}.",
-            next_step="It is still in the window: choose another folder, or free space, and save it again.",
+            next_step="Choose another folder, or free space, and save it again.",
         ) from problem
 
 

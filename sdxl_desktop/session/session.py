@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Protocol, assert_never
 
 from sdxl_desktop.core.errors import SdxlDesktopError
@@ -21,7 +22,7 @@ from sdxl_desktop.core.events import (
     Progress,
 )
 from sdxl_desktop.core.request import GenerationRequest
-from sdxl_desktop.session.pictures import PictureStore, Result
+from sdxl_desktop.session.pictures import PictureStore, Result, save_as
 
 MAX_RESULTS = 200
 
@@ -81,6 +82,12 @@ class Session:
         self.message = ""
         self.changed()
 
+    def resume(self) -> None:
+        """Go on with the requests that an error has left waiting."""
+        self.error = None
+        self._start_next()
+        self.changed()
+
     def handle(self, event: Event) -> None:
         """Bring the state up to date with what the engine told."""
         if self.run is None:  # a late word from a run that is over
@@ -115,6 +122,10 @@ class Session:
     def save(self, index: int) -> Result:
         """Write result `index` to the pictures folder; raises OutputError and keeps the picture."""
         return self._saved(index, self.store.save(self.results[index]))
+
+    def save_as(self, index: int, path: Path) -> Result:
+        """Write result `index` to `path`; raises OutputError and keeps the picture."""
+        return self._saved(index, save_as(self.results[index], path))
 
     def _saved(self, index: int, result: Result) -> Result:
         self.results[index] = result

@@ -24,7 +24,8 @@ def decode(pipe: Any, latents: torch.Tensor) -> Floats:
     if mean is not None and deviation is not None:
         shape = (1, latents.shape[1], 1, 1)
         unscaled = unscaled * torch.tensor(deviation).view(shape) + torch.tensor(mean).view(shape)
-    return np.asarray(vae.decode(unscaled, return_dict=False)[0], dtype=np.float32)[0].transpose(1, 2, 0)
+    image: Floats = np.asarray(vae.decode(unscaled, return_dict=False)[0], dtype=np.float32)[0].transpose(1, 2, 0)
+    return image
 
 
 def to_pixels(image: Floats) -> Pixels | None:

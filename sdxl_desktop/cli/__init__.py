@@ -1,0 +1,7 @@
+"""The same verbs as the window's, without a window: parsing, terminal progress, JSON and exit codes."""
+
+from __future__ import annotations
+
+from sdxl_desktop.cli.app import run
+
+__all__ = ["run"]

@@ -1,0 +1,235 @@
+"""The command line's grammar: commands, options, help, and one sentence for each thing that can be wrong."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+from typer.core import TyperGroup
+
+from sdxl_desktop import __version__
+from sdxl_desktop.cli.doors import Doors
+from sdxl_desktop.cli.draw import draw
+from sdxl_desktop.cli.foreground import CANCELLED
+from sdxl_desktop.cli.options import Options
+from sdxl_desktop.cli.quiet import stdout_kept_clean
+from sdxl_desktop.cli.report import devices_report
+from sdxl_desktop.core.errors import SdxlDesktopError
+from sdxl_desktop.core.schedulers import SchedulerName
+
+PROGRAM = "sdxl-desktop"
+BAD_INPUT = 2
+_OWN_OPTIONS = {"--help", "--version", "--install-completion", "--show-completion"}
+
+
+class _WindowByDefault(TyperGroup):
+    """Without a command it means `window`, so that `sdxl-desktop photo.png --prompt "…"` works."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        named = bool(args) and (args[0] in self.commands or args[0].split("=")[0] in _OWN_OPTIONS)
+        return super().parse_args(ctx, args if named else ["window", *args])
+
+
+app = typer.Typer(cls=_WindowByDefault, pretty_exceptions_enable=False, rich_markup_mode="rich")
+
+
+def run(arguments: Sequence[str], doors: Doors) -> int:
+    """Do what `arguments` say; returns the exit code: 0, 2 for bad input, 1 for failure, 130 for cancelled."""
+    command = typer.main.get_command(app)
+    try:
+        code = command.main(args=list(arguments), prog_name=PROGRAM, standalone_mode=False, obj=doors)
+    except click.ClickException as problem:
+        _complain(f"{_sentence(problem.format_message())} See {_help_for(problem)}.")
+        return BAD_INPUT
+    except SdxlDesktopError as problem:
+        _complain(str(problem))
+        return BAD_INPUT if problem.bad_input else 1
+    except (click.Abort, KeyboardInterrupt):
+        _complain("Cancelled.")
+        return CANCELLED
+    return code if isinstance(code, int) else 0
+
+
+def _sentence(words: str) -> str:
+    return words if words.endswith(("?", "!", ".")) else f"{words}."
+
+
+def _help_for(problem: click.ClickException) -> str:
+    context = getattr(problem, "ctx", None)
+    return f"{context.command_path if context is not None else PROGRAM} --help"
+
+
+def _complain(sentence: str) -> None:
+    print(" ".join(sentence.split()), file=sys.stderr)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"SDXL Desktop {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _about(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Make pictures with Stable Diffusion XL on this computer.
+
+    Without a command it opens the window: sdxl-desktop [FILES]... [--prompt TEXT]
+    """
+
+
+@app.command()
+def window(
+    context: typer.Context,
+    files: Annotated[list[Path] | None, typer.Argument(help="Pictures to open.", show_default=False)] = None,
+    prompt: Annotated[
+        str | None,
+        typer.Option(help="Start drawing this at once. Without a display it is drawn in the terminal instead."),
+    ] = None,
+) -> int:
+    """Open the window. This is what sdxl-desktop does without a command."""
+    doors: Doors = context.obj
+    for file in files or ():
+        if not file.is_file():
+            raise click.UsageError(_no_such_file(str(file)), context.parent)
+    reason = doors.why_no_window()
+    if not reason:
+        return doors.window(doors.paths(), prompt, files or ())
+    if prompt is None:
+        _complain(
+            f"No window can be opened here because {reason}; draw from the command line instead: "
+            f'{PROGRAM} generate "a red heart on a blue background" -o heart.png'
+        )
+        return 1
+    _complain(f"No window can be opened here because {reason}, so the picture is drawn in the terminal.")
+    return draw(doors, Options(prompt=prompt), checkpoint=None, output=None, as_json=False)
+
+
+def _no_such_file(name: str) -> str:
+    similar = get_close_matches(name, ["window", "generate", "devices"], n=1)
+    hint = f"; did you mean the command {similar[0]!r}?" if similar else "."
+    return f"There is no file called {name!r}{hint}"
+
+
+@app.command()
+def generate(
+    context: typer.Context,
+    prompt: Annotated[str, typer.Argument(help="What to draw.")],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Where to write it (.png, .jpg or .webp; an existing file is replaced). Further pictures of one run "
+            "are numbered: out.png, out-2.png, out-3.png. Without it: the current folder, under an unused name.",
+        ),
+    ] = None,
+    negative: Annotated[str, typer.Option(metavar="TEXT", help="What to steer away from.")] = "",
+    prompt_2: Annotated[
+        str, typer.Option("--prompt-2", metavar="TEXT", help="Words for the second text encoder alone.")
+    ] = "",
+    negative_2: Annotated[
+        str, typer.Option("--negative-2", metavar="TEXT", help="The same, for the negative prompt.")
+    ] = "",
+    checkpoint: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|FOLDER", help="A checkpoint of your library, or a folder of OpenVINO SDXL parts."),
+    ] = None,
+    size: Annotated[str | None, typer.Option(metavar="WxH", help="Size in pixels.")] = None,
+    steps: Annotated[int | None, typer.Option(metavar="N", help="Denoising steps.")] = None,
+    guidance: Annotated[
+        float | None, typer.Option(metavar="G", help="How closely to follow the prompt; 1 or less: no guidance.")
+    ] = None,
+    guidance_rescale: Annotated[
+        float | None, typer.Option(metavar="R", help="Tames overexposure of strong guidance, 0 to 1.")
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="One of " + ", ".join(name.value for name in SchedulerName) + "."),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", help="The same seed and request give the same picture. Default: random.")
+    ] = None,
+    count: Annotated[int, typer.Option(metavar="N", help="How many pictures, each with the next seed.")] = 1,
+    original_size: Annotated[
+        str | None, typer.Option(metavar="WxH", help="Micro-conditioning: size of the imagined original.")
+    ] = None,
+    target_size: Annotated[
+        str | None, typer.Option(metavar="WxH", help="Micro-conditioning: size of the imagined result.")
+    ] = None,
+    crop: Annotated[
+        str | None, typer.Option(metavar="X,Y", help="Micro-conditioning: top left corner of the imagined crop.")
+    ] = None,
+    negative_original_size: Annotated[
+        str | None, typer.Option(metavar="WxH", help="The original size to steer away from.")
+    ] = None,
+    negative_target_size: Annotated[
+        str | None, typer.Option(metavar="WxH", help="The target size to steer away from.")
+    ] = None,
+    negative_crop: Annotated[str | None, typer.Option(metavar="X,Y", help="The crop to steer away from.")] = None,
+    device: Annotated[
+        str | None, typer.Option(metavar="NAME", help="A device that `devices` lists. Default: as in your settings.")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(metavar="N", help="Processor threads, 0 for all. Default: as in your settings.")
+    ] = None,
+    precision: Annotated[
+        str | None, typer.Option(metavar="NAME", help="auto, f32, f16 or bf16. Default: as in your settings.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object on standard output; progress on standard error.")
+    ] = False,
+) -> int:
+    """Draw a picture from words, without a window.
+
+    What you do not give is what the checkpoint recommends. Exit codes: 0 drawn, 2 bad input, 1 failed, 130 cancelled.
+    """
+    options = Options(
+        prompt=prompt,
+        negative=negative,
+        prompt_2=prompt_2,
+        negative_2=negative_2,
+        size=size,
+        steps=steps,
+        guidance=guidance,
+        guidance_rescale=guidance_rescale,
+        scheduler=scheduler,
+        seed=seed,
+        count=count,
+        original_size=original_size,
+        target_size=target_size,
+        crop=crop,
+        negative_original_size=negative_original_size,
+        negative_target_size=negative_target_size,
+        negative_crop=negative_crop,
+        device=device,
+        threads=threads,
+        precision=precision,
+    )
+    return draw(context.obj, options, checkpoint=checkpoint, output=output, as_json=as_json)
+
+
+@app.command()
+def devices(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> int:
+    """List the devices that can draw on this computer."""
+    doors: Doors = context.obj
+    with stdout_kept_clean():
+        there = doors.devices()
+    if as_json:
+        typer.echo(devices_report(there))
+    else:
+        for device in there:
+            typer.echo(f"{device.name:<8} {device.full_name}".rstrip())
+    return 0

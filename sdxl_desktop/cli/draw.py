@@ -1,0 +1,152 @@
+"""`generate`: checks everything that can be checked, draws, and says where the pictures are."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rich.console import Console
+
+from sdxl_desktop.cli.doors import Doors
+from sdxl_desktop.cli.foreground import CANCELLED, ForegroundRunner, ctrl_c_heard
+from sdxl_desktop.cli.options import Options, build_request
+from sdxl_desktop.cli.progress import Display, display_for
+from sdxl_desktop.cli.quiet import stdout_kept_clean
+from sdxl_desktop.cli.report import run_report
+from sdxl_desktop.core.checkpoint import Checkpoint
+from sdxl_desktop.core.errors import OutputError
+from sdxl_desktop.core.paths import AppPaths, resources
+from sdxl_desktop.core.request import GenerationRequest
+from sdxl_desktop.core.settings import Preferences
+from sdxl_desktop.library.scan import Library
+from sdxl_desktop.session.pictures import PictureStore, Result, check_writable, save_as
+from sdxl_desktop.session.session import Session
+from sdxl_desktop.session.settings_store import SettingsStore
+
+_STOPPING = "Stopping; Ctrl+C again stops at once."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedFiles(PictureStore):
+    """Writes the pictures of a run to `output`, then output-2, output-3 and so on, replacing what is there."""
+
+    output: Path
+
+    def autosave(self, result: Result) -> Result:
+        return save_as(result, numbered(self.output, result.picture.index))
+
+
+def numbered(output: Path, index: int) -> Path:
+    """The file of picture `index`, from 0: the first has the name as asked."""
+    return output if index == 0 else output.with_stem(f"{output.stem}-{index + 1}")
+
+
+def draw(doors: Doors, options: Options, *, checkpoint: str | None, output: Path | None, as_json: bool) -> int:
+    """Draw and report; returns the exit code, raises SdxlDesktopError for what is wrong before drawing starts."""
+    console = Console(stderr=True)
+    paths = doors.paths()
+    preferences = load_preferences(paths, console)
+    library = library_for(paths, preferences)
+    found = library.default() if checkpoint is None else library.find(checkpoint)
+    request = build_request(options, found, preferences.execution)
+    store = _store(output, request.sampling.count)
+    device = _device(doors, request.execution.device)
+    request = replace(request, execution=replace(request.execution, device=device))
+    return _draw_checked(doors, request, found, store, paths, console, as_json)
+
+
+def load_preferences(paths: AppPaths, console: Console) -> Preferences:
+    """The person's preferences; a settings file that cannot be read is told on `console` and does not block."""
+    settings, problem = SettingsStore(paths.settings_file).load()
+    if problem is not None:
+        console.print(str(problem), markup=False, highlight=False, soft_wrap=True)
+    return settings.preferences
+
+
+def library_for(paths: AppPaths, preferences: Preferences) -> Library:
+    own = Path(preferences.checkpoints_folder) if preferences.checkpoints_folder else paths.checkpoints
+    return Library(shipped=resources() / "checkpoints", own=own)
+
+
+def _store(output: Path | None, count: int) -> PictureStore:
+    if output is None:
+        folder = Path.cwd()
+        check_writable(folder / "picture.png")
+        return PictureStore(folder=folder)
+    output = output.expanduser().absolute()
+    for index in range(count):
+        check_writable(numbered(output, index))
+    return NamedFiles(folder=output.parent, output=output)
+
+
+def _device(doors: Doors, name: str) -> str:
+    """The device by OpenVINO's name, before anything is loaded. The processor is always there: no need to ask."""
+    if name == "CPU":
+        return name
+    with stdout_kept_clean():
+        return doors.device(name)
+
+
+def _draw_checked(
+    doors: Doors,
+    request: GenerationRequest,
+    checkpoint: Checkpoint,
+    store: PictureStore,
+    paths: AppPaths,
+    console: Console,
+    as_json: bool,
+) -> int:
+    runner = ForegroundRunner(lambda: doors.engine(paths))
+    session = Session(runner, store)
+    with stdout_kept_clean(), display_for(console) as display:
+        display.say(f"Seed {request.sampling.seed}")
+        session.changed = _shows(session, display)
+        with ctrl_c_heard(doors.leave) as ctrl_c:
+            session.generate(request)
+            answered = runner.follow(session, ctrl_c, lambda: display.say(_STOPPING))
+    code = _tell(session, request, checkpoint, console, as_json)
+    if not answered:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        doors.leave(code)
+    return code
+
+
+def _shows(session: Session, display: Display) -> Callable[[], None]:
+    def show() -> None:
+        if session.run is not None and not session.run.cancelling:
+            display.show(session.run.progress)
+
+    return show
+
+
+def _tell(session: Session, request: GenerationRequest, checkpoint: Checkpoint, console: Console, as_json: bool) -> int:
+    """Say how the run ended; pictures that were finished before it ended badly are named too."""
+    written = [result.saved_to for result in session.results]
+    if session.error is not None:
+        _say_written(written, as_json)
+        _say(console, str(session.error))
+        return 2 if session.error.bad_input and not isinstance(session.error, OutputError) else 1
+    if session.finished is None:
+        _say_written(written, as_json)
+        _say(console, "Cancelled.")
+        return CANCELLED
+    for picture in session.finished.pictures:
+        for note in picture.notes:
+            _say(console, note)
+    if as_json:
+        print(run_report(request, checkpoint, session.finished, written), flush=True)
+    _say_written(written, as_json)
+    return 0
+
+
+def _say_written(paths: list[Path | None], as_json: bool) -> None:
+    for path in paths if not as_json else ():
+        if path is not None:
+            print(path, flush=True)
+
+
+def _say(console: Console, sentence: str) -> None:
+    console.print(sentence, markup=False, highlight=False, soft_wrap=True)

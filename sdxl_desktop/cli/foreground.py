@@ -1,0 +1,98 @@
+"""Draws in the foreground: the engine works in a thread, the session hears its events here, Ctrl+C is always heard.
+
+The thread is there so that Ctrl+C is answered at once, even while native code compiles for a minute.
+"""
+
+from __future__ import annotations
+
+import queue
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import FrameType
+
+from sdxl_desktop.core.events import Cancelled, Event, Failed, Phase
+from sdxl_desktop.core.request import GenerationRequest
+from sdxl_desktop.engine.protocol import Engine
+from sdxl_desktop.session.session import Session
+
+CANCELLED = 130
+_CANNOT_POLL = {Phase.STARTING, Phase.LOADING, Phase.COMPILING}
+_GRACE_SECONDS = 0.8
+_TICK_SECONDS = 0.1
+
+
+@dataclass
+class ForegroundRunner:
+    """A `Runner` for a session without a window. `open_engine` does the heavy imports, inside the thread."""
+
+    open_engine: Callable[[], Engine]
+    # not a SimpleQueue: with a signal at the wrong moment its timed get() waits for ever (Python 3.11)
+    _events: queue.Queue[Event] = field(default_factory=queue.Queue)
+    _cancel: threading.Event = field(default_factory=threading.Event)
+    _cancelled_at: float | None = None
+    _thread: threading.Thread | None = None
+
+    def start(self, request: GenerationRequest) -> None:
+        self._thread = threading.Thread(target=self._work, args=(request,), daemon=True, name="engine")
+        self._thread.start()
+
+    def cancel(self) -> None:
+        self._cancelled_at = time.monotonic()
+        self._cancel.set()
+
+    def _work(self, request: GenerationRequest) -> None:
+        try:
+            engine = self.open_engine()
+            try:
+                engine.generate(request, self._events.put, self._cancel)
+            finally:
+                engine.close()
+        except Exception as problem:  # the last net under a run: the terminal must learn that it is over
+            self._events.put(Failed.unexpected(problem))
+
+    def follow(self, session: Session, ctrl_c: threading.Event, on_cancel: Callable[[], None]) -> bool:
+        """Bring events to the session until its run is over, and cancel it once `ctrl_c` is set.
+
+        False when a cancelled engine had to be left behind at work.
+        """
+        while session.run is not None:
+            if ctrl_c.is_set() and self._cancelled_at is None:
+                on_cancel()
+                session.cancel()
+            try:
+                session.handle(self._events.get(timeout=_TICK_SECONDS))
+            except queue.Empty:
+                if self._overdue(session):
+                    session.handle(Cancelled())
+                    return False
+        if self._thread is not None:
+            self._thread.join()  # it lets the engine go, which native code must not do while Python shuts down
+        return True
+
+    def _overdue(self, session: Session) -> bool:
+        """A cancelled engine in native code that cannot poll is not waited for: nothing of the picture is lost."""
+        if self._cancelled_at is None or session.run is None:
+            return False
+        cannot_poll = session.run.progress.phase in _CANNOT_POLL
+        return cannot_poll and time.monotonic() - self._cancelled_at > _GRACE_SECONDS
+
+
+@contextmanager
+def ctrl_c_heard(leave: Callable[[int], object]) -> Iterator[threading.Event]:
+    """Yields an event that the first Ctrl+C sets; the second calls `leave(130)` at once."""
+    heard = threading.Event()
+
+    def pressed(number: int, frame: FrameType | None) -> None:
+        if heard.is_set():
+            leave(CANCELLED)
+        heard.set()
+
+    before = signal.signal(signal.SIGINT, pressed)
+    try:
+        yield heard
+    finally:
+        signal.signal(signal.SIGINT, before)

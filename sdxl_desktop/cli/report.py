@@ -1,0 +1,64 @@
+"""The JSON that `generate --json` and `devices --json` print: exactly one object, every parameter spelled out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from sdxl_desktop.core.checkpoint import Checkpoint
+from sdxl_desktop.core.device import Device
+from sdxl_desktop.core.events import Finished
+from sdxl_desktop.core.request import GenerationRequest
+
+
+def run_report(
+    request: GenerationRequest, checkpoint: Checkpoint, finished: Finished, images: Sequence[Path | None]
+) -> str:
+    """One line of JSON about a finished run."""
+    report = {
+        "images": [str(image) for image in images],
+        "seeds": [picture.seed for picture in finished.pictures],
+        "seconds": {phase: round(seconds, 4) for phase, seconds in asdict(finished.timings).items()},
+        "devices": dict(finished.devices),
+        "request": request_report(request, checkpoint),
+    }
+    return json.dumps(report, ensure_ascii=False)
+
+
+def request_report(request: GenerationRequest, checkpoint: Checkpoint) -> dict[str, object]:
+    """Every parameter that was used, after all defaults: sizes as "WxH", points as "X,Y"."""
+    prompts, sampling, execution = request.prompts, request.sampling, request.execution
+    original, crop, target = request.micro_conditioning.positive_ids(sampling.size)
+    negative_original, negative_crop, negative_target = request.micro_conditioning.negative_ids(sampling.size)
+    return {
+        "checkpoint": checkpoint.name,
+        "checkpoint_folder": str(checkpoint.folder),
+        "prompt": prompts.prompt,
+        "negative_prompt": prompts.negative_prompt,
+        "prompt_2": prompts.prompt_2 or prompts.prompt,
+        "negative_prompt_2": prompts.negative_prompt_2 or prompts.negative_prompt,
+        "size": str(sampling.size),
+        "steps": sampling.steps,
+        "guidance_scale": sampling.guidance_scale,
+        "guidance_rescale": sampling.guidance_rescale,
+        "scheduler": sampling.scheduler.value,
+        "seed": sampling.seed,
+        "seeds": list(sampling.seeds),
+        "count": sampling.count,
+        "original_size": str(original),
+        "crop_top_left": str(crop),
+        "target_size": str(target),
+        "negative_original_size": str(negative_original),
+        "negative_crop_top_left": str(negative_crop),
+        "negative_target_size": str(negative_target),
+        "device": execution.device,
+        "threads": execution.threads,
+        "precision": execution.precision,
+    }
+
+
+def devices_report(devices: Sequence[Device]) -> str:
+    """One line of JSON about the devices there are."""
+    return json.dumps({"devices": [asdict(device) for device in devices]}, ensure_ascii=False)

@@ -1,0 +1,87 @@
+"""Counts how many tokens a checkpoint's text encoders see in a prompt, without loading the encoders."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
+from tokenizers.models import BPE
+
+from sdxl_desktop.core.errors import CheckpointError
+
+CHUNK = 77
+"""Tokens that CLIP reads at a time, the two that mark start and end included."""
+
+_MARKS = 2
+_CLIP_WORDS = (
+    r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"  # of OpenAI's CLIP
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCount:
+    """The tokens of a text, marks not included, and the chunks of 77 that carry them (at least one)."""
+
+    tokens: int
+
+    @property
+    def chunks(self) -> int:
+        return max(1, math.ceil(self.tokens / (CHUNK - _MARKS)))
+
+    @property
+    def encoded(self) -> int:
+        """Tokens as the encoder sees them: each chunk adds its start and end marks."""
+        return self.tokens + self.chunks * _MARKS
+
+
+class TokenCounter:
+    """Counts by the tokenizer in one folder ("tokenizer" or "tokenizer_2" of a checkpoint)."""
+
+    def __init__(self, folder: Path) -> None:
+        """Read the tokenizer; raises CheckpointError when the folder holds none that can be read."""
+        try:
+            self._tokenizer = _read(folder)
+        except Exception as problem:  # the tokenizers library raises bare Exception
+            raise CheckpointError(
+                f"The tokenizer in {folder} cannot be read.",
+                why=f"{problem}.",
+                next_step="Export the checkpoint again; drawing may still work, only the count is missing.",
+            ) from problem
+
+    def count(self, text: str) -> TokenCount:
+        return TokenCount(len(self._tokenizer.encode(text, add_special_tokens=False).ids))
+
+
+def _read(folder: Path) -> Tokenizer:
+    whole = folder / "tokenizer.json"
+    if not whole.is_file():
+        return _clip(folder / "vocab.json", folder / "merges.txt")
+    tokenizer = Tokenizer.from_file(str(whole))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def _clip(vocabulary: Path, merges: Path) -> Tokenizer:
+    """CLIP's byte-level BPE as transformers builds it from the two files of a Stable Diffusion checkpoint."""
+    bpe = BPE.from_file(
+        str(vocabulary),
+        str(merges),
+        continuing_subword_prefix="",
+        end_of_word_suffix="</w>",
+        fuse_unk=False,
+        unk_token="<|endoftext|>",
+    )
+    tokenizer = Tokenizer(bpe)
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(_CLIP_WORDS), behavior="removed", invert=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False),
+        ]
+    )
+    return tokenizer

@@ -1,0 +1,114 @@
+"""The front door: sends a start of the program to the engine host, the display probe, or the command line and window.
+
+It opens in milliseconds. Each heavy home (the window's Qt, the engine's torch and OpenVINO) is imported by exactly
+one function here, at the moment it is needed.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from sdxl_desktop.cli.doors import Doors
+from sdxl_desktop.core.device import Device
+from sdxl_desktop.core.paths import AppPaths
+from sdxl_desktop.engine.protocol import Engine
+
+ENGINE_HOST = "--engine-host"
+PROBE_DISPLAY = "--probe-display"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program with `argv` (default: the process's own) and return its exit code."""
+    multiprocessing.freeze_support()  # in the bundle Python's own helper processes come through this door too
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    match arguments:
+        case [first, *_] if first == ENGINE_HOST:
+            return _host_engine()
+        case [first, *_] if first == PROBE_DISPLAY:
+            return _probe_display()
+        case _:
+            return _command_line(arguments)
+
+
+def _command_line(arguments: Sequence[str]) -> int:
+    from sdxl_desktop.cli import run  # typer and rich: not for the engine host
+
+    return run(arguments, doors())
+
+
+def doors() -> Doors:
+    """The real ways into the rest of the program, each opened only when used."""
+    from sdxl_desktop.cli.display import why_no_window
+
+    def no_window() -> str:
+        return why_no_window([*myself(), PROBE_DISPLAY])
+
+    return Doors(
+        paths=AppPaths.from_environment,
+        engine=_engine,
+        devices=_devices,
+        device=_device,
+        window=_window,
+        why_no_window=no_window,
+    )
+
+
+def myself() -> list[str]:
+    """The command that starts this program again, from source, wheel or bundle."""
+    return [sys.executable] if getattr(sys, "frozen", False) else [sys.executable, "-m", "sdxl_desktop"]
+
+
+def _host_engine() -> int:
+    """Torch and OpenVINO, in a child process of the window."""
+    _quiet_libraries()
+    from sdxl_desktop.engine.process.host import main as host
+
+    return host()
+
+
+def _engine(paths: AppPaths) -> Engine:
+    """Torch and OpenVINO, in this process."""
+    _quiet_libraries()
+    from sdxl_desktop.engine.openvino.engine import OpenVinoEngine
+
+    return OpenVinoEngine(paths)
+
+
+def _quiet_libraries() -> None:
+    """Keep the libraries' advice for their own developers from the person, and keep them off the network."""
+    for variable in ("DIFFUSERS_VERBOSITY", "TRANSFORMERS_VERBOSITY"):
+        os.environ.setdefault(variable, "error")
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+
+def _devices() -> tuple[Device, ...]:
+    """OpenVINO, without torch."""
+    from sdxl_desktop.engine.openvino import devices
+
+    return devices.available()
+
+
+def _device(name: str) -> str:
+    """OpenVINO, without torch."""
+    from sdxl_desktop.engine.openvino import devices
+
+    return devices.resolve(name)
+
+
+def _window(paths: AppPaths, prompt: str | None, files: Sequence[Path]) -> int:
+    """Qt and the window."""
+    from sdxl_desktop.ui.app import run
+
+    return run(paths, prompt=prompt, files=tuple(files))
+
+
+def _probe_display() -> int:
+    """Try to reach the display. Where there is none Qt aborts the process, which is why a child does this."""
+    from PySide6.QtGui import QGuiApplication
+
+    QGuiApplication([])
+    return 0

@@ -1,0 +1,120 @@
+"""Starts the window: one QApplication on one asyncio loop, the window first, the engine after it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from PySide6.QtCore import QSocketNotifier, QTimer
+from PySide6.QtWidgets import QApplication
+from qasync import QEventLoop
+
+from sdxl_desktop.bridge.engine_thread import EngineThread
+from sdxl_desktop.core.paths import AppPaths, resources
+from sdxl_desktop.engine.process.client import ProcessEngine
+from sdxl_desktop.engine.protocol import Engine
+from sdxl_desktop.session.settings_store import SettingsStore
+from sdxl_desktop.ui import icons
+from sdxl_desktop.ui.background import Background, LoopBackground
+from sdxl_desktop.ui.main_window import MainWindow, Surroundings
+from sdxl_desktop.ui.theme import ThemeSwitch
+
+
+def run(paths: AppPaths, prompt: str | None = None, files: Sequence[Path] = ()) -> int:
+    """Show the window until it is closed; with `prompt` it starts drawing at once. Returns the exit code."""
+    app = create_application()
+    loop = QEventLoop(app)
+    asyncio.set_event_loop(loop)
+    background = LoopBackground(loop)
+    engine = ProcessEngine(paths)
+    window = build_window(app, paths, engine, background, memory=engine.memory_bytes)
+    window.closed.connect(background.close)
+    window.closed.connect(loop.stop)
+    window.show()
+    QTimer.singleShot(0, window, lambda: window.start(prompt, files))
+    with loop, closing_on_signals(window):
+        loop.run_forever()
+    asyncio.set_event_loop(None)
+    return 0
+
+
+def create_application() -> QApplication:
+    """The QApplication, named and dressed but for its theme. (Fractional display scales are Qt 6's default.)"""
+    app = QApplication.instance() or QApplication(sys.argv[:1])
+    assert isinstance(app, QApplication)
+    app.setApplicationName("sdxl-desktop")
+    app.setApplicationDisplayName("SDXL Desktop")
+    app.setOrganizationName("SDXL Desktop")
+    app.setDesktopFileName("sdxl-desktop")
+    app.setStyle("Fusion")
+    app.setQuitOnLastWindowClosed(False)
+    icons.register()
+    app.setWindowIcon(icons.application_icon())
+    return app
+
+
+def build_window(
+    app: QApplication,
+    paths: AppPaths,
+    engine: Engine,
+    background: Background,
+    *,
+    memory: Callable[[], int | None] = lambda: None,
+    shipped_checkpoints: Path | None = None,
+) -> MainWindow:
+    """The window over an engine that is not yet awake, with the settings of the last time."""
+    store = SettingsStore(paths.settings_file)
+    settings, problem = store.load()
+    theme = ThemeSwitch(app)
+    theme.wear(settings.preferences.theme)
+    around = Surroundings(
+        paths=paths,
+        shipped_checkpoints=shipped_checkpoints or resources() / "checkpoints",
+        store=store,
+        engine=EngineThread(engine),
+        background=background,
+        theme=theme,
+        memory=memory,
+    )
+    window = MainWindow(around, settings)
+    if problem is not None:
+        window.verbs.show_problem(problem)
+    return window
+
+
+@dataclass
+class closing_on_signals:
+    """While entered, SIGINT and SIGTERM close the window as its close button does."""
+
+    window: MainWindow
+
+    def __enter__(self) -> None:
+        self._reader, self._writer = socket.socketpair()
+        for end in (self._reader, self._writer):
+            end.setblocking(False)
+        self._before = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
+        self._wakeup = signal.set_wakeup_fd(self._writer.fileno())
+        self._notifier = QSocketNotifier(self._reader.fileno(), QSocketNotifier.Type.Read)
+        self._notifier.activated.connect(self._heard)
+
+    def __exit__(self, *_: object) -> None:
+        self._notifier.setEnabled(False)
+        signal.set_wakeup_fd(self._wakeup)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._reader.close()
+        self._writer.close()
+
+    def _ask(self, _: int, __: FrameType | None) -> None:
+        QTimer.singleShot(0, self.window, self.window.close)
+
+    def _heard(self) -> None:
+        with suppress(BlockingIOError):
+            self._reader.recv(64)  # waking up is all it is for: Python now runs its handler

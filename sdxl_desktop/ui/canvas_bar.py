@@ -1,0 +1,134 @@
+"""The bar above the canvas: what is shown, zoom, and the ways a picture leaves the window."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QMouseEvent
+from PySide6.QtWidgets import QPushButton, QSizePolicy, QToolButton, QWidget
+
+from sdxl_desktop.session.pictures import Result
+from sdxl_desktop.ui.widgets.buttons import IconButton, dressed
+from sdxl_desktop.ui.widgets.layout import muted, row
+
+
+class _DragHandle(IconButton):
+    """A grip to carry the picture out by."""
+
+    drag_wanted = Signal()
+
+    def mouseMoveEvent(self, move: QMouseEvent) -> None:
+        if move.buttons() & Qt.MouseButton.LeftButton and not self.rect().adjusted(4, 4, -4, -4).contains(
+            move.position().toPoint()
+        ):
+            self.setDown(False)
+            self.drag_wanted.emit()
+
+
+class CanvasBar(QWidget):
+    """Says what is shown and emits what the person wants done with it."""
+
+    fit_wanted = Signal()
+    actual_size_wanted = Signal()
+    zoom_in_wanted = Signal()
+    zoom_out_wanted = Signal()
+    save_wanted = Signal()
+    save_as_wanted = Signal()
+    copy_wanted = Signal()
+    drag_wanted = Signal()
+    live_wanted = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("canvasBar")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self._about = muted()
+        self._live = dressed(QPushButton("Back to the picture in progress"), "link")
+        self._readout = QToolButton()
+        self._zooming = self._zoom_buttons()
+        self._leaving = self._leave_buttons()
+        self._lay_out()
+        self.show_live(False)
+        self.show_zoom(1.0, shown=False)
+        self.show_result(None)
+
+    def _zoom_buttons(self) -> tuple[QToolButton, ...]:
+        self._readout.setProperty("role", "readout")
+        self._readout.setToolTip("Zoom; click for 100 %")
+        self._readout.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self._readout.clicked.connect(self.actual_size_wanted)
+        smaller = IconButton("zoom-out", "Zoom out", "Zoom out (Ctrl+-)")
+        larger = IconButton("zoom-in", "Zoom in", "Zoom in (Ctrl++)")
+        fit = IconButton("fit", "Fit", "Fit the picture into the window (Ctrl+0)")
+        actual = IconButton("actual-size", "100 %", "One picture pixel for one screen pixel (Ctrl+1)")
+        smaller.clicked.connect(self.zoom_out_wanted)
+        larger.clicked.connect(self.zoom_in_wanted)
+        fit.clicked.connect(self.fit_wanted)
+        actual.clicked.connect(self.actual_size_wanted)
+        return smaller, self._readout, larger, fit, actual
+
+    def _leave_buttons(self) -> tuple[QToolButton, ...]:
+        save = IconButton("save", "Save", "Save to the pictures folder (Ctrl+S)")
+        save_as = IconButton("save-as", "Save as", "Save as PNG, JPEG or WebP (Ctrl+Shift+S)")
+        copy = IconButton("copy", "Copy picture", "Copy the picture (Ctrl+Shift+C)")
+        drag = _DragHandle("drag", "Drag picture out", "Drag the picture from here to another application or folder")
+        save.clicked.connect(self.save_wanted)
+        save_as.clicked.connect(self.save_as_wanted)
+        copy.clicked.connect(self.copy_wanted)
+        drag.drag_wanted.connect(self.drag_wanted)
+        drag.setCursor(Qt.CursorShape.OpenHandCursor)
+        drag.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        return save, save_as, copy, drag
+
+    def _lay_out(self) -> None:
+        self._about.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        bar = row(spacing=2, margins=(16, 4, 8, 4))
+        bar.addWidget(self._about, 1)
+        bar.addWidget(self._live)
+        for button in self._zooming:
+            bar.addWidget(button)
+        bar.addSpacing(16)
+        for button in self._leaving:
+            bar.addWidget(button)
+        self.setLayout(bar)
+
+    def show_zoom(self, zoom: float, *, shown: bool = True) -> None:
+        """`zoom` in screen pixels a picture pixel; nothing to zoom when not `shown`."""
+        percent = zoom * 100
+        self._readout.setText(f"{percent:.0f} %" if shown else "–")
+        self._readout.setAccessibleName(f"Zoom {percent:.0f} percent")
+        for button in self._zooming:
+            button.setEnabled(shown)
+
+    def show_result(self, result: Result | None) -> None:
+        """Say what is shown and offer to keep it."""
+        self._about.setText(describe(result) if result else "")
+        self._about.setToolTip(_tooltip(result) if result else "")
+        for button in self._leaving:
+            button.setEnabled(result is not None)
+
+    def show_words(self, words: str) -> None:
+        """Say something else than a result."""
+        self.show_result(None)
+        self._about.setText(words)
+
+    def show_live(self, offered: bool) -> None:
+        """Offer the way back to the picture in progress."""
+        self._live.setVisible(offered)
+
+
+def describe(result: Result) -> str:
+    """What a person asks first about a picture."""
+    sampling = result.request.sampling
+    parts = [
+        f"{sampling.size.width} × {sampling.size.height}",
+        f"seed {result.picture.seed}",
+        f"{sampling.steps} steps",
+        sampling.scheduler.label,
+        f"guidance {sampling.guidance_scale:g}",
+    ]
+    return "   ·   ".join(parts)
+
+
+def _tooltip(result: Result) -> str:
+    where = f"Saved as {result.saved_to}" if result.saved_to else "Not saved yet"
+    return "\n".join((result.request.prompts.prompt or "No prompt", where, *result.picture.notes))

@@ -1,0 +1,62 @@
+"""The small dialogs of the Help menu."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFormLayout, QLabel, QLayout, QWidget
+
+from sdxl_desktop import __version__
+from sdxl_desktop.ui.icons import application_icon
+from sdxl_desktop.ui.widgets.layout import column, heading, muted, row
+
+_ABOUT = "Makes pictures with Stable Diffusion XL on this computer, through OpenVINO. Nothing you write leaves it."
+MOUSE = (
+    ("Wheel", "Zoom about the pointer"),
+    ("Space + drag, middle button", "Pan"),
+    ("Double click", "Fit, and 100 %"),
+    ("Drag", "Take the picture out to another application"),
+    ("Arrow keys", "Walk through the results"),
+)
+
+
+def about_dialog(parent: QWidget) -> QDialog:
+    picture = QLabel()
+    picture.setPixmap(application_icon().pixmap(64, 64))
+    title = QLabel("SDXL Desktop")
+    title.setProperty("role", "title")
+    words = QLabel(_ABOUT)
+    words.setWordWrap(True)
+    words.setMinimumWidth(320)
+    side = row(picture, column(title, muted(f"Version {__version__}"), words), spacing=24)
+    return _dialog(parent, "About SDXL Desktop", column(side))
+
+
+def shortcuts_dialog(parent: QWidget, table: list[tuple[str, str]]) -> QDialog:
+    body = row(_list("Keyboard", table), _list("Mouse", list(MOUSE)), spacing=48)
+    return _dialog(parent, "Keyboard shortcuts", column(body))
+
+
+def _list(title: str, table: list[tuple[str, str]]) -> QWidget:
+    box = QWidget()
+    form = QFormLayout()
+    form.setHorizontalSpacing(24)
+    for keys, meaning in table:
+        form.addRow(muted(keys), QLabel(meaning))
+    whole = column(heading(title), spacing=12)
+    whole.addLayout(form)
+    whole.addStretch(1)
+    box.setLayout(whole)
+    return box
+
+
+def _dialog(parent: QWidget, title: str, body: QLayout) -> QDialog:
+    dialog = QDialog(parent)
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    dialog.setWindowTitle(title)
+    buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+    buttons.rejected.connect(dialog.reject)
+    whole = column(spacing=24, margins=(24, 24, 24, 16))
+    whole.addLayout(body)
+    whole.addWidget(buttons)
+    dialog.setLayout(whole)
+    return dialog

@@ -1,0 +1,78 @@
+"""What the canvas says before there is a picture: what to do, and a few prompts to start from."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QGridLayout, QLabel, QPushButton, QWidget
+
+from sdxl_desktop.ui.icons import application_icon
+from sdxl_desktop.ui.widgets.buttons import dressed
+from sdxl_desktop.ui.widgets.layout import column, muted
+
+EXAMPLES = (
+    "a red heart on a blue background",
+    "a green apple on a white background",
+    "a yellow star on a black background",
+    "a hot air balloon on a pink background",
+)
+_READY = (
+    "Describe a picture",
+    "Write what you want to see on the left and press Generate,\nor start from one of these:",
+)
+_LINE = 400
+_NO_CHECKPOINT = (
+    "No checkpoint found",
+    "Put a folder of OpenVINO SDXL parts into your checkpoints folder, or choose another folder in the settings.",
+)
+
+
+class EmptyState(QWidget):
+    """Emits `prompt_chosen` with an example, and `settings_wanted` where there is nothing to draw with."""
+
+    prompt_chosen = Signal(str)
+    settings_wanted = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._picture = QLabel()
+        self._title = QLabel()
+        self._words = muted(wrap=True)
+        self._chips = self._make_chips()
+        self._settings = QPushButton("Open settings")
+        self._lay_out()
+        self._settings.clicked.connect(self.settings_wanted)
+        self.show_ready(True)
+
+    def _lay_out(self) -> None:
+        self._picture.setPixmap(application_icon().pixmap(72, 72))
+        self._title.setProperty("role", "title")
+        self._words.setFixedWidth(_LINE)
+        self._words.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        whole = column(spacing=12, margins=(24, 24, 24, 24))
+        whole.addStretch(2)
+        for widget in (self._picture, self._title, self._words, self._chips, self._settings):
+            whole.addWidget(widget, 0, Qt.AlignmentFlag.AlignHCenter)
+        whole.addStretch(3)
+        self.setLayout(whole)
+
+    def _make_chips(self) -> QWidget:
+        chips = QWidget()
+        grid = QGridLayout(chips)
+        grid.setContentsMargins(0, 8, 0, 0)
+        grid.setSpacing(8)
+        for number, example in enumerate(EXAMPLES):
+            chip = dressed(QPushButton(example), "chip")
+            chip.setToolTip("Use this as the prompt")
+            chip.setCursor(Qt.CursorShape.PointingHandCursor)
+            chip.clicked.connect(lambda _=False, text=example: self.prompt_chosen.emit(text))
+            grid.addWidget(chip, number // 2, number % 2)
+        return chips
+
+    def show_ready(self, ready: bool) -> None:
+        """Invite to write, or when there is no checkpoint say what is missing."""
+        title, words = _READY if ready else _NO_CHECKPOINT
+        self._title.setText(title)
+        self._words.setText(words)
+        self._words.setFixedHeight(self._words.heightForWidth(_LINE))
+        self._chips.setVisible(ready)
+        self._settings.setVisible(not ready)

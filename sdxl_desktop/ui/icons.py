@@ -1,0 +1,53 @@
+"""The application's own icons: line drawings tinted to the palette, and the application icon."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from PySide6.QtCore import QByteArray, QDir, QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap
+from PySide6.QtSvg import QSvgRenderer
+
+from sdxl_desktop.core.paths import resources
+
+_FOLDER = resources() / "icons"
+_SIDES = (16, 20, 24, 32, 40, 48, 64, 96)
+APP_SIDES = (16, 24, 32, 48, 64, 128, 256, 512)
+
+
+def register() -> None:
+    """Let style sheets say url("icons:…")."""
+    QDir.setSearchPaths("icons", [str(_FOLDER)])
+
+
+@cache
+def icon(name: str, colour: str, faint: str = "") -> QIcon:
+    """The line icon `name` in `colour` ("#rrggbb"), and in `faint` where its control is disabled."""
+    made = QIcon()
+    for side in _SIDES:
+        made.addPixmap(_pixmap(name, colour, side))
+        made.addPixmap(_pixmap(name, faint or colour, side), QIcon.Mode.Disabled)
+    return made
+
+
+def application_icon() -> QIcon:
+    """The application's icon in every size that ships."""
+    made = QIcon()
+    for side in APP_SIDES:
+        made.addFile(str(_FOLDER / f"sdxl-desktop-{side}.png"), QSize(side, side))
+    return made
+
+
+@cache
+def _drawing(name: str) -> str:
+    return (_FOLDER / f"{name}.svg").read_text(encoding="utf-8")
+
+
+def _pixmap(name: str, colour: str, side: int) -> QPixmap:
+    drawing = _drawing(name).replace("currentColor", QColor(colour).name())
+    pixmap = QPixmap(side, side)
+    pixmap.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(pixmap)
+    QSvgRenderer(QByteArray(drawing.encode())).render(painter, QRectF(0, 0, side, side))
+    painter.end()
+    return pixmap

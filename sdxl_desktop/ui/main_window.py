@@ -1,0 +1,364 @@
+"""The window: puts desk, stage and status line together, keeps settings, and watches over checkpoints and devices."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from PySide6.QtCore import QByteArray, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QAction, QCloseEvent
+from PySide6.QtWidgets import QDialog, QMainWindow, QSplitter, QWidget
+
+from sdxl_desktop.bridge.engine_thread import EngineThread
+from sdxl_desktop.core.checkpoint import Checkpoint
+from sdxl_desktop.core.device import Device
+from sdxl_desktop.core.errors import OutputError, SdxlDesktopError, SettingsError
+from sdxl_desktop.core.events import Event, Progress
+from sdxl_desktop.core.paths import AppPaths
+from sdxl_desktop.core.settings import Preferences, Settings
+from sdxl_desktop.history.metadata import Record, read_record
+from sdxl_desktop.library.scan import Library
+from sdxl_desktop.library.tokens import TokenCounter
+from sdxl_desktop.session.pictures import PictureStore
+from sdxl_desktop.session.session import Session
+from sdxl_desktop.session.settings_store import SettingsStore
+from sdxl_desktop.ui.actions import Entry, fill_menus, shortcut_table
+from sdxl_desktop.ui.background import Background
+from sdxl_desktop.ui.conductor import Conductor
+from sdxl_desktop.ui.desk import Desk
+from sdxl_desktop.ui.dialogs import about_dialog, shortcuts_dialog
+from sdxl_desktop.ui.settings_dialog import Machine, SettingsDialog
+from sdxl_desktop.ui.stage import Stage
+from sdxl_desktop.ui.status import StatusLine
+from sdxl_desktop.ui.theme import ThemeSwitch
+from sdxl_desktop.ui.transfer import OutgoingPictures
+from sdxl_desktop.ui.widgets.layout import column
+
+_SAVE_AFTER_MS = 1500
+_MEMORY_EVERY_MS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the window is given: it makes none of it itself."""
+
+    paths: AppPaths
+    shipped_checkpoints: Path
+    store: SettingsStore
+    engine: EngineThread
+    background: Background
+    theme: ThemeSwitch
+    memory: Callable[[], int | None] = lambda: None
+
+
+class MainWindow(QMainWindow):
+    """Emits `closed` when everything is put away."""
+
+    closed = Signal()
+
+    def __init__(self, around: Surroundings, settings: Settings) -> None:
+        super().__init__()
+        self._around = around
+        self._preferences = settings.preferences
+        self._devices: tuple[Device, ...] = ()
+        self._engine_started = False
+        self._start_when_ready = False
+        self._closed = False
+        self._outgoing = OutgoingPictures()
+        self.session = Session(around.engine, self._picture_store())
+        self.desk, self.stage, self.status = Desk(), Stage(self._outgoing), StatusLine()
+        self.verbs = Conductor(
+            self.session, self.desk, self.stage, self.status, self._outgoing, lambda: self._preferences.execution
+        )
+        self._splitter = QSplitter(Qt.Orientation.Horizontal)
+        self._actions: dict[str, QAction] = {}
+        self._saving = QTimer(self, singleShot=True, interval=_SAVE_AFTER_MS)
+        self._memory = QTimer(self, interval=_MEMORY_EVERY_MS)
+        self._lay_out()
+        self._fill_menus()
+        self._restore(settings)
+        self._connect()
+        self.verbs.redraw()
+        self._enable_actions()
+
+    # building
+
+    def _lay_out(self) -> None:
+        self.setWindowTitle("SDXL Desktop")
+        self.setMinimumSize(QSize(880, 560))
+        self.resize(1280, 800)
+        self._splitter.addWidget(self.desk)
+        self._splitter.addWidget(self.stage)
+        self._splitter.setChildrenCollapsible(False)
+        self._splitter.setHandleWidth(1)
+        self._splitter.setStretchFactor(1, 1)
+        self._splitter.setSizes([384, 896])
+        whole = column(self._splitter, self.status, spacing=0)
+        whole.setStretch(0, 1)
+        centre = QWidget()
+        centre.setLayout(whole)
+        self.setCentralWidget(centre)
+
+    def _fill_menus(self) -> None:
+        verbs, canvas, role = self.verbs, self.stage.canvas, QAction.MenuRole
+        self._actions = fill_menus(
+            self,
+            {
+                "&File": (
+                    Entry("&Save", verbs.save, ("Ctrl+S",), "save"),
+                    Entry("Save &as…", verbs.save_as, ("Ctrl+Shift+S",), "save as"),
+                    Entry("&Copy", verbs.copy, ("Ctrl+C", "Ctrl+Shift+C"), "copy"),
+                    Entry("Show in &folder", verbs.show_in_folder, name="folder"),
+                    None,
+                    Entry("Se&ttings…", self.open_settings, ("Ctrl+,",), role=role.PreferencesRole),
+                    None,
+                    Entry("&Quit", self._quit, ("Ctrl+Q",), role=role.QuitRole),
+                ),
+                "Pic&ture": (
+                    Entry("&Generate", verbs.generate, ("Ctrl+Return", "Ctrl+Enter"), "generate"),
+                    Entry("Add to &queue", verbs.add_to_queue, ("Ctrl+Shift+Return", "Ctrl+Shift+Enter"), "queue"),
+                    Entry("&Cancel", verbs.escape, ("Esc",)),
+                    None,
+                    Entry("Use these &settings", verbs.use_settings, name="use settings"),
+                    Entry("Use this s&eed", verbs.use_seed, name="use seed"),
+                ),
+                "&View": (
+                    Entry("&Fit", canvas.fit, ("Ctrl+0",), "fit"),
+                    Entry("&100 %", canvas.show_actual_size, ("Ctrl+1",), "actual size"),
+                    Entry("Zoom &in", canvas.zoom_in, ("Ctrl++", "Ctrl+="), "zoom in"),
+                    Entry("Zoom &out", canvas.zoom_out, ("Ctrl+-",), "zoom out"),
+                    None,
+                    Entry("&Next result", lambda: self.stage.step(1), ("Ctrl+]",), "next"),
+                    Entry("&Previous result", lambda: self.stage.step(-1), ("Ctrl+[",), "previous"),
+                    None,
+                    Entry("Full &screen", self._toggle_full_screen, ("F11",)),
+                ),
+                "&Help": (
+                    Entry("&Keyboard shortcuts", self._open_shortcuts, ("F1",)),
+                    Entry("&About SDXL Desktop", lambda: about_dialog(self).open(), role=role.AboutRole),
+                ),
+            },
+        )
+
+    def _connect(self) -> None:
+        engine = self._around.engine
+        engine.happened.connect(self._engine_told)
+        engine.warmed.connect(self._warmed)
+        engine.devices_found.connect(self._take_devices)
+        engine.devices_failed.connect(self.verbs.show_problem)
+        self.desk.checkpoint_chosen.connect(self._checkpoint_chosen)
+        self.desk.changed.connect(self._saving.start)
+        self._splitter.splitterMoved.connect(lambda *_: self._saving.start())
+        self.stage.result_shown.connect(self._enable_actions)
+        self.stage.empty.settings_wanted.connect(self.open_settings)
+        self._saving.timeout.connect(self._save_settings)
+        self._memory.timeout.connect(lambda: self.status.show_memory(self._around.memory()))
+
+    def _enable_actions(self) -> None:
+        has_result, has_image = self.stage.current_row() >= 0, self.stage.canvas.image() is not None
+        for name in ("save", "save as", "copy", "folder", "use settings", "use seed"):
+            self._actions[name].setEnabled(has_result)
+        for name in ("fit", "actual size", "zoom in", "zoom out"):
+            self._actions[name].setEnabled(has_image)
+
+    # starting
+
+    def start(self, prompt: str | None = None, files: Sequence[Path] = ()) -> None:
+        """Wake the engine and look for checkpoints, with the window already on the screen.
+
+        With `prompt`, draw it as soon as there is a checkpoint; the settings of the first of `files` that tells how
+        it was made go into the panels.
+        """
+        self._engine_started = True
+        self._start_when_ready = prompt is not None
+        if prompt is not None:
+            self.desk.use_prompt(prompt)
+        self.desk.focus()
+        self._memory.start()
+        self._around.engine.find_devices()
+        self.look_for_checkpoints()
+        for file in files:
+            self.open_picture(file)
+
+    def look_for_checkpoints(self) -> None:
+        """Read the library again."""
+        self._around.background.run(self._library().checkpoints, self._take_checkpoints)
+
+    def _library(self) -> Library:
+        own = self._preferences.checkpoints_folder
+        return Library(self._around.shipped_checkpoints, Path(own) if own else self._around.paths.checkpoints)
+
+    def _take_checkpoints(self, checkpoints: tuple[Checkpoint, ...]) -> None:
+        if self._closed:
+            return
+        self.desk.set_checkpoints(checkpoints)
+        self.stage.empty.show_ready(bool(checkpoints))
+        if self._start_when_ready:
+            self._start_when_ready = False
+            self.verbs.generate()
+
+    def _checkpoint_chosen(self) -> None:
+        checkpoint = self.desk.checkpoint()
+        if checkpoint is None:
+            return
+        self._warm()
+
+        def take(counters: tuple[TokenCounter | None, TokenCounter | None]) -> None:
+            if self.desk.checkpoint() is checkpoint and not self._closed:
+                self.desk.set_counters(*counters)
+
+        self._around.background.run(lambda: read_counters(checkpoint.folder), take)
+
+    def _warm(self) -> None:
+        checkpoint = self.desk.checkpoint()
+        if self._engine_started and checkpoint is not None and not self._start_when_ready:
+            self._around.engine.warm(checkpoint.folder, self._preferences.execution)
+
+    def open_picture(self, file: Path) -> None:
+        """Put the settings that made the picture in `file` into the panels, or tell why that cannot be."""
+        self._around.background.run(lambda: _read(file), self._take_record)
+
+    def _take_record(self, found: Record | SdxlDesktopError) -> None:
+        if isinstance(found, SdxlDesktopError):
+            self.verbs.show_problem(found)
+        else:
+            self.desk.reuse(found.request, found.seed)
+
+    # what the engine tells
+
+    def _engine_told(self, event: Event) -> None:
+        if self._closed:
+            return
+        if self.session.run is not None:
+            self.session.handle(event)
+        elif isinstance(event, Progress):
+            self.status.show_warming(event)
+
+    def _warmed(self) -> None:
+        if self.session.run is None and not self._closed:
+            self.status.show_warming(None)
+
+    def _take_devices(self, devices: tuple[Device, ...]) -> None:
+        self._devices = devices
+        self._show_device()
+
+    def _show_device(self) -> None:
+        name = self._preferences.device
+        found = next((device.label for device in self._devices if device.name == name), None)
+        self.status.show_device(found or (f"{name} (not found)" if self._devices else name))
+
+    # preferences
+
+    def open_settings(self) -> SettingsDialog:
+        """Show the settings dialog; the theme can be seen at once, everything else counts when it is saved."""
+        dialog = SettingsDialog(self._preferences, Machine(self._devices, self._around.paths), self)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+
+        def try_on() -> None:
+            with suppress(SettingsError):  # the dialog tells
+                self._around.theme.wear(dialog.value().theme)
+
+        def finish(result: int) -> None:
+            if result == QDialog.DialogCode.Accepted:
+                self.set_preferences(dialog.value())
+            self._around.theme.wear(self._preferences.theme)
+
+        dialog.changed.connect(try_on)
+        dialog.finished.connect(finish)
+        dialog.open()
+        return dialog
+
+    def set_preferences(self, preferences: Preferences) -> None:
+        """Live with these from now on, and keep them."""
+        before, self._preferences = self._preferences, preferences
+        self.session.store = self._picture_store()
+        self._around.theme.wear(preferences.theme)
+        self._show_device()
+        if preferences.checkpoints_folder != before.checkpoints_folder:
+            self.look_for_checkpoints()
+        elif preferences.execution != before.execution:
+            self._warm()
+        self._save_settings()
+
+    def _picture_store(self) -> PictureStore:
+        chosen = self._preferences
+        folder = Path(chosen.pictures_folder) if chosen.pictures_folder else self._around.paths.pictures
+        return PictureStore(folder, chosen.picture_format, chosen.autosave)
+
+    # keeping and closing
+
+    def settings(self) -> Settings:
+        """All that comes back at the next start."""
+        workspace = replace(
+            self.desk.value(), geometry=_text(self.saveGeometry()), layout=_text(self._splitter.saveState())
+        )
+        return Settings(preferences=self._preferences, workspace=workspace)
+
+    def _restore(self, settings: Settings) -> None:
+        self.desk.set_value(settings.workspace)
+        self.restoreGeometry(_bytes(settings.workspace.geometry))
+        self._splitter.restoreState(_bytes(settings.workspace.layout))
+        self._show_device()
+
+    def _save_settings(self) -> None:
+        self._saving.stop()
+        try:
+            self._around.store.save(self.settings())
+        except SettingsError as problem:
+            self.verbs.show_problem(problem)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        event.accept()
+        if self._closed:
+            return
+        self._save_settings()
+        self._closed = True
+        self.hide()
+        self._memory.stop()
+        self.stage.toast.dismiss()
+        self._around.engine.close()
+        self._outgoing.close()
+        self.closed.emit()
+
+    def _quit(self) -> None:
+        self.close()
+
+    def _toggle_full_screen(self) -> None:
+        self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
+
+    def _open_shortcuts(self) -> None:
+        shortcuts_dialog(self, shortcut_table(self)).open()
+
+
+def read_counters(folder: Path) -> tuple[TokenCounter | None, TokenCounter | None]:
+    """The token counters of a checkpoint's two encoders; None where its tokenizer cannot be read."""
+
+    def read(name: str) -> TokenCounter | None:
+        try:
+            return TokenCounter(folder / name)
+        except SdxlDesktopError:
+            return None
+
+    return read("tokenizer"), read("tokenizer_2")
+
+
+def _read(file: Path) -> Record | SdxlDesktopError:
+    try:
+        record = read_record(file)
+    except OSError as problem:
+        return OutputError(f"{file.name} cannot be opened.", why=f"{problem}.", next_step="Choose a picture.")
+    return record or OutputError(
+        f"{file.name} does not say how it was made.",
+        next_step="Open a picture that was saved by SDXL Desktop and not changed since.",
+    )
+
+
+def _text(state: QByteArray) -> str:
+    return base64.b64encode(state.data()).decode()
+
+
+def _bytes(text: str) -> QByteArray:
+    return QByteArray(base64.b64decode(text, validate=False)) if text else QByteArray()

@@ -1,0 +1,156 @@
+"""One editor for each way a preference can be edited; all share the panels' contract."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, cast
+
+from PySide6.QtCore import QSignalBlocker, Signal
+from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QWidget
+
+from sdxl_desktop.core.device import Device
+from sdxl_desktop.core.settings import PreferenceInfo
+from sdxl_desktop.ui.widgets.buttons import Switch
+from sdxl_desktop.ui.widgets.fields import Choice, IntField
+from sdxl_desktop.ui.widgets.layout import Compound, row
+
+
+class Editor(Compound):
+    """Edits one preference. Subclasses hold one control and say how to read and show it."""
+
+    changed = Signal()
+
+    def hold(self, *controls: QWidget) -> None:
+        self.setLayout(row(*controls))
+        self._first = controls[0]
+
+    def first_control(self) -> QWidget:
+        return self._first
+
+    def value(self) -> object:
+        raise NotImplementedError
+
+    def set_value(self, value: object) -> None:
+        with QSignalBlocker(self):
+            self.show_value(value)
+
+    def show_value(self, value: object) -> None:
+        raise NotImplementedError
+
+
+class ChoiceEditor(Editor):
+    """One of a few values."""
+
+    def __init__(self, label: str, choices: Sequence[tuple[str, str]]) -> None:
+        super().__init__()
+        self._choice = Choice(label)
+        for value, words in choices:
+            self._choice.addItem(words, value)
+        self.hold(self._choice)
+        self._choice.currentIndexChanged.connect(self.changed)
+
+    def value(self) -> object:
+        return self._choice.currentData()
+
+    def show_value(self, value: object) -> None:
+        self._choice.setCurrentIndex(self._choice.findData(value))
+
+
+class DeviceEditor(ChoiceEditor):
+    """A device of this machine. One that is set but missing stays listed, and says that it is missing."""
+
+    def __init__(self, label: str, devices: Sequence[Device]) -> None:
+        super().__init__(label, [(device.name, device.label) for device in devices])
+
+    def show_value(self, value: object) -> None:
+        if self._choice.findData(value) < 0:
+            self._choice.addItem(f"{value} (not found on this machine)", value)
+        super().show_value(value)
+
+
+class NumberEditor(Editor):
+    """A whole number."""
+
+    def __init__(self, label: str, minimum: int, maximum: int) -> None:
+        super().__init__()
+        self._field = IntField(label, minimum, maximum)
+        self._field.setMaximumWidth(120)
+        self.hold(self._field)
+        cast(QHBoxLayout, self.layout()).addStretch(1)
+        self._field.valueChanged.connect(self.changed)
+
+    def value(self) -> object:
+        return self._field.committed()
+
+    def show_value(self, value: object) -> None:
+        self._field.setValue(cast(int, value))
+
+
+class SwitchEditor(Editor):
+    """On or off."""
+
+    def __init__(self, label: str) -> None:
+        super().__init__()
+        self._switch = Switch()
+        self._switch.setAccessibleName(label)
+        self.hold(self._switch)
+        cast(QHBoxLayout, self.layout()).addStretch(1)
+        self._switch.toggled.connect(self.changed)
+
+    def value(self) -> object:
+        return self._switch.isChecked()
+
+    def show_value(self, value: object) -> None:
+        self._switch.setChecked(bool(value))
+
+
+class FolderEditor(Editor):
+    """A folder; empty means the application's own, which shows as the placeholder."""
+
+    def __init__(self, label: str, default: str) -> None:
+        super().__init__()
+        self._label, self._default = label, default
+        self._edit = QLineEdit()
+        self._edit.setAccessibleName(label)
+        self._edit.setPlaceholderText(default)
+        self._edit.setClearButtonEnabled(True)
+        browse = QPushButton("Browse…")
+        browse.setAccessibleName(f"Browse for {label.lower()}")
+        self.hold(self._edit, browse)
+        browse.clicked.connect(self._browse)
+        self._edit.textChanged.connect(self.changed)
+
+    def value(self) -> object:
+        return self._edit.text().strip()
+
+    def show_value(self, value: object) -> None:
+        self._edit.setText(str(value))
+
+    def _browse(self) -> None:
+        chosen = QFileDialog.getExistingDirectory(self, self._label, self._edit.text() or self._default)
+        if chosen:
+            self._edit.setText(chosen)
+
+
+class Surroundings(Protocol):
+    """What editors must know of this machine."""
+
+    @property
+    def devices(self) -> Sequence[Device]: ...
+
+    def default_folder(self, preference: str) -> str: ...
+
+
+def make_editor(name: str, info: PreferenceInfo, around: Surroundings) -> Editor:
+    """The editor that the declaration of the preference `name` asks for."""
+    match info.editor:
+        case "device":
+            return DeviceEditor(info.label, around.devices)
+        case "number":
+            return NumberEditor(info.label, info.minimum, info.maximum)
+        case "choice":
+            return ChoiceEditor(info.label, info.choices)
+        case "switch":
+            return SwitchEditor(info.label)
+        case "folder":
+            return FolderEditor(info.label, around.default_folder(name))

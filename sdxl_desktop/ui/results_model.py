@@ -1,0 +1,91 @@
+"""The results of this sitting as a Qt list: thumbnails, tooltips and what a drag carries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from PySide6.QtCore import QAbstractListModel, QMimeData, QModelIndex, QObject, QPersistentModelIndex, Qt
+from PySide6.QtGui import QPixmap
+
+from sdxl_desktop.session.pictures import Result
+from sdxl_desktop.ui.images import to_image
+
+THUMBNAIL = 72
+"""Longer side of a thumbnail in points; it is kept at twice that for sharp displays."""
+
+Index = QModelIndex | QPersistentModelIndex
+_ROOT = QModelIndex()
+
+
+class ResultListModel(QAbstractListModel):
+    """Mirrors the session's list of results; `mime` turns one into drag data."""
+
+    def __init__(self, mime: Callable[[Result], QMimeData], parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._mime = mime
+        self._results: tuple[Result, ...] = ()
+        self._thumbnails: dict[int, QPixmap] = {}
+
+    def update(self, results: Sequence[Result]) -> bool:
+        """Follow the session; says whether a result was added at the end."""
+        new, old = tuple(results), self._results
+        if len(new) == len(old) and all(a is b for a, b in zip(new, old, strict=True)):
+            return False
+        if len(new) > len(old) and all(a is b for a, b in zip(new, old, strict=False)):
+            self.beginInsertRows(_ROOT, len(old), len(new) - 1)
+            self._results = new
+            self.endInsertRows()
+            return True
+        return self._replace(new)
+
+    def _replace(self, new: tuple[Result, ...]) -> bool:
+        old, self._results = self._results, new
+        if len(new) == len(old) and all(a.picture is b.picture for a, b in zip(new, old, strict=True)):
+            self.dataChanged.emit(self.index(0), self.index(len(new) - 1))
+            return False
+        self.beginResetModel()
+        kept = {id(result.picture) for result in new}
+        self._thumbnails = {key: pixmap for key, pixmap in self._thumbnails.items() if key in kept}
+        self.endResetModel()
+        return bool(new) and (not old or new[-1].picture is not old[-1].picture)
+
+    def result(self, row: int) -> Result | None:
+        return self._results[row] if 0 <= row < len(self._results) else None
+
+    def rowCount(self, parent: Index = _ROOT) -> int:
+        return 0 if parent.isValid() else len(self._results)
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
+        result = self.result(index.row())
+        if result is None:
+            return None
+        if role == Qt.ItemDataRole.DecorationRole:
+            return self._thumbnail(result)
+        if role in (Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.AccessibleTextRole):
+            return f"{result.request.prompts.prompt or 'No prompt'}\nSeed {result.picture.seed}"
+        return None
+
+    def flags(self, index: Index) -> Qt.ItemFlag:
+        return super().flags(index) | Qt.ItemFlag.ItemIsDragEnabled
+
+    def mimeTypes(self) -> list[str]:
+        return ["text/uri-list"]
+
+    def mimeData(self, indexes: Sequence[QModelIndex]) -> QMimeData:
+        result = self.result(indexes[0].row()) if indexes else None
+        return self._mime(result) if result else QMimeData()
+
+    def _thumbnail(self, result: Result) -> QPixmap:
+        key = id(result.picture)
+        if key not in self._thumbnails:
+            pixmap = QPixmap.fromImage(
+                to_image(result.picture.pixels).scaled(
+                    2 * THUMBNAIL,
+                    2 * THUMBNAIL,
+                    Qt.AspectRatioMode.KeepAspectRatio,
+                    Qt.TransformationMode.SmoothTransformation,
+                )
+            )
+            pixmap.setDevicePixelRatio(2)
+            self._thumbnails[key] = pixmap
+        return self._thumbnails[key]

@@ -1,0 +1,132 @@
+"""The settings dialog: made from the declarations of the preferences, whatever they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFrame, QGridLayout, QLabel, QScrollArea, QWidget
+
+from sdxl_desktop.core.device import Device
+from sdxl_desktop.core.errors import SettingsError
+from sdxl_desktop.core.paths import AppPaths
+from sdxl_desktop.core.settings import Preferences, preference_info
+from sdxl_desktop.ui.preference_editors import Editor, make_editor
+from sdxl_desktop.ui.widgets.layout import column, heading, muted
+
+_DEFAULT_FOLDERS = {"pictures_folder": "pictures", "checkpoints_folder": "checkpoints"}
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """The devices found, and the folders used where the person chose none."""
+
+    devices: Sequence[Device]
+    paths: AppPaths
+
+    def default_folder(self, preference: str) -> str:
+        return str(getattr(self.paths, _DEFAULT_FOLDERS[preference])) if preference in _DEFAULT_FOLDERS else ""
+
+
+class SettingsDialog(QDialog):
+    """Edits `Preferences`. Emits `changed` at every edit, so that the theme can be seen before it is kept."""
+
+    changed = Signal()
+
+    def __init__(self, preferences: Preferences, machine: Machine, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Settings")
+        self._editors = self._make_editors(machine)
+        self._problem = QLabel()
+        self._buttons = self._make_buttons()
+        self._lay_out()
+        self.set_value(preferences)
+        for editor in self._editors.values():
+            editor.changed.connect(self._edited)
+
+    def _make_editors(self, machine: Machine) -> dict[str, Editor]:
+        return {
+            field.name: make_editor(field.name, preference_info(field.name), machine) for field in fields(Preferences)
+        }
+
+    def _make_buttons(self) -> QDialogButtonBox:
+        kinds = QDialogButtonBox.StandardButton
+        buttons = QDialogButtonBox(kinds.Save | kinds.Cancel | kinds.RestoreDefaults)
+        buttons.button(kinds.Save).setProperty("role", "primary")
+        buttons.button(kinds.RestoreDefaults).clicked.connect(self.restore_defaults)
+        buttons.accepted.connect(self.accept)
+        buttons.rejected.connect(self.reject)
+        return buttons
+
+    def _lay_out(self) -> None:
+        self._problem.setProperty("role", "over")
+        self._problem.hide()
+        area = QScrollArea()
+        area.setFrameShape(QFrame.Shape.NoFrame)
+        area.setWidgetResizable(True)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        area.setWidget(self._form())
+        whole = column(area, self._problem, self._buttons, spacing=16, margins=(24, 16, 24, 16))
+        whole.setStretch(0, 1)
+        self.setLayout(whole)
+        self.resize(720, 780)
+
+    def _form(self) -> QWidget:
+        form = QWidget()
+        form.setObjectName("deskContent")
+        grid = QGridLayout(form)
+        grid.setContentsMargins(0, 0, 8, 0)
+        grid.setHorizontalSpacing(24)
+        grid.setVerticalSpacing(4)
+        grid.setColumnStretch(1, 1)
+        group = ""
+        for name, editor in self._editors.items():
+            info = preference_info(name)
+            if info.group != group:
+                group = info.group
+                self._add_group(grid, group)
+            self._add_preference(grid, info.label, info.help, editor)
+        grid.setRowStretch(grid.rowCount(), 1)
+        return form
+
+    def _add_group(self, grid: QGridLayout, title: str) -> None:
+        label = heading(title)
+        label.setContentsMargins(0, 8 if grid.count() else 0, 0, 4)
+        grid.addWidget(label, grid.rowCount(), 0, 1, 2)
+
+    def _add_preference(self, grid: QGridLayout, title: str, help_text: str, editor: Editor) -> None:
+        label = QLabel(title)
+        label.setBuddy(editor.first_control())
+        line = grid.rowCount()
+        grid.addWidget(label, line, 0, Qt.AlignmentFlag.AlignVCenter)
+        grid.addWidget(editor, line, 1)
+        words = muted(help_text, wrap=True)
+        words.setContentsMargins(0, 0, 0, 8)
+        grid.addWidget(words, line + 1, 1)
+
+    def value(self) -> Preferences:
+        """Raises SettingsError where values cannot be right."""
+        values: dict[str, Any] = {name: editor.value() for name, editor in self._editors.items()}
+        return Preferences(**values)
+
+    def set_value(self, preferences: Preferences) -> None:
+        with QSignalBlocker(self):
+            for name, editor in self._editors.items():
+                editor.set_value(getattr(preferences, name))
+
+    def restore_defaults(self) -> None:
+        self.set_value(Preferences())
+        self._edited()
+
+    def _edited(self) -> None:
+        try:
+            self.value()
+        except SettingsError as problem:
+            self._problem.setText(str(problem))
+        else:
+            self._problem.clear()
+        self._problem.setVisible(bool(self._problem.text()))
+        self._buttons.button(QDialogButtonBox.StandardButton.Save).setEnabled(not self._problem.text())
+        self.changed.emit()

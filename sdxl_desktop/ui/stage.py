@@ -1,0 +1,180 @@
+"""The centre of the window: bar, canvas with what lies over it, and the strip of results."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QPoint, QSize, Qt, Signal
+from PySide6.QtWidgets import QStackedWidget, QWidget
+
+from sdxl_desktop.core.events import Pixels
+from sdxl_desktop.core.geometry import Size
+from sdxl_desktop.session.pictures import Result
+from sdxl_desktop.session.session import Run, Session
+from sdxl_desktop.ui.canvas import Canvas
+from sdxl_desktop.ui.canvas_bar import CanvasBar
+from sdxl_desktop.ui.empty_state import EmptyState
+from sdxl_desktop.ui.images import enlarged, to_image
+from sdxl_desktop.ui.results_model import ResultListModel
+from sdxl_desktop.ui.strip import ResultStrip
+from sdxl_desktop.ui.transfer import OutgoingPictures
+from sdxl_desktop.ui.widgets.layout import column
+from sdxl_desktop.ui.widgets.notices import Banner, Toast
+
+
+class Stage(QWidget):
+    """Shows the session's pictures. Follows the run in progress until the person goes to an earlier result."""
+
+    menu_wanted = Signal(int, QPoint)
+    result_shown = Signal()
+
+    def __init__(self, outgoing: OutgoingPictures) -> None:
+        super().__init__()
+        self._outgoing = outgoing
+        self._following = True
+        self._run: Run | None = None
+        self._shown: Result | None = None
+        self._preview: Pixels | None = None
+        self._results = ResultListModel(outgoing.mime, self)
+        self.bar = CanvasBar()
+        self.canvas = Canvas()
+        self.empty = EmptyState()
+        self.strip = ResultStrip(self._results)
+        self._pages = QStackedWidget()
+        self._lay_out()
+        self.banner = Banner(self._pages)
+        self.toast = Toast(self._pages)
+        self._connect()
+
+    def _lay_out(self) -> None:
+        self.setObjectName("stage")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self._pages.addWidget(self.empty)
+        self._pages.addWidget(self.canvas)
+        self.strip.hide()
+        whole = column(self.bar, self._pages, self.strip, spacing=0)
+        whole.setStretch(1, 1)
+        self.setLayout(whole)
+
+    def _connect(self) -> None:
+        self.strip.chosen.connect(self.go_to)
+        self.strip.opened.connect(self.go_to)
+        self.strip.menu_wanted.connect(self.menu_wanted)
+        self.canvas.menu_wanted.connect(self._ask_for_menu)
+        self.canvas.zoomed.connect(self._show_zoom)
+        self.canvas.drag_wanted.connect(self._drag)
+        self.bar.drag_wanted.connect(self._drag)
+        self.bar.live_wanted.connect(self.follow)
+        self.bar.fit_wanted.connect(self.canvas.fit)
+        self.bar.actual_size_wanted.connect(self.canvas.show_actual_size)
+        self.bar.zoom_in_wanted.connect(self.canvas.zoom_in)
+        self.bar.zoom_out_wanted.connect(self.canvas.zoom_out)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(480, 360)
+
+    # following the session
+
+    def redraw(self, session: Session) -> None:
+        """Show where the session stands."""
+        started = session.run is not None and (self._run is None or self._run.request is not session.run.request)
+        self._run = session.run
+        if started:
+            self._preview = None
+        added = self._results.update(session.results)
+        self.strip.setVisible(bool(session.results))
+        if session.run is not None and self._following:
+            self._show_run(session.run, added)
+        elif added and self._following:
+            self._show_row(self._results.rowCount() - 1)
+        elif self._shown is not None:
+            self._show_row(self.strip.current_row())
+        self._show_live()
+        if session.run is None and self._shown is None:
+            self._settle()
+
+    def _show_run(self, run: Run, added: bool) -> None:
+        if added:
+            self._show_row(self._results.rowCount() - 1)
+            self._preview = run.preview
+        if run.preview is not None and run.preview is not self._preview:
+            self._preview = run.preview
+            self._show_preview(run.preview, run.request.sampling.size)
+        elif self._shown is None and self._preview is None:
+            self._show_waiting(run)
+
+    def _show_waiting(self, run: Run) -> None:
+        size = run.request.sampling.size
+        self._pages.setCurrentWidget(self.canvas)
+        self.canvas.show_waiting(QSize(size.width, size.height), run.progress.phase.label)
+        self.bar.show_words("")
+        self._show_zoom()
+
+    def _show_preview(self, pixels: Pixels, size: Size) -> None:
+        self._shown = None
+        self.strip.show_row(-1)
+        self._pages.setCurrentWidget(self.canvas)
+        self.canvas.show_image(enlarged(pixels, size))
+        self.bar.show_words("Preview")
+        self._show_zoom()
+        self.result_shown.emit()
+
+    def _settle(self) -> None:
+        """After a run that left nothing: back to the last result, or to the invitation."""
+        if self._results.rowCount():
+            self._show_row(self._results.rowCount() - 1)
+            return
+        self.canvas.show_image(None)
+        self._pages.setCurrentWidget(self.empty)
+        self.bar.show_result(None)
+        self._show_zoom()
+
+    def follow(self) -> None:
+        """Back to the run in progress."""
+        self._following = True
+        if self._run is not None and self._run.preview is not None:
+            self._show_preview(self._run.preview, self._run.request.sampling.size)
+        self._show_live()
+
+    def _show_live(self) -> None:
+        self.bar.show_live(self._run is not None and not self._following)
+
+    # results
+
+    def current_row(self) -> int:
+        """The row of the result on the canvas, -1 when there is none."""
+        return self.strip.current_row() if self._shown is not None else -1
+
+    def go_to(self, row: int) -> None:
+        """Put the result in `row` onto the canvas; a run in progress goes on out of sight."""
+        self._following = self._run is None
+        self._show_row(row)
+        self._show_live()
+
+    def step(self, by: int) -> None:
+        """Go to the next (1) or previous (-1) result."""
+        row = self.strip.current_row() + by if self._shown is not None else self._results.rowCount() - 1
+        if 0 <= row < self._results.rowCount():
+            self.go_to(row)
+
+    def _show_row(self, row: int) -> None:
+        result = self._results.result(row)
+        if result is None:
+            return
+        self.strip.show_row(row)
+        if self._shown is None or self._shown.picture is not result.picture:
+            self._pages.setCurrentWidget(self.canvas)
+            self.canvas.show_image(to_image(result.picture.pixels))
+        self._shown = result
+        self.bar.show_result(result)
+        self._show_zoom()
+        self.result_shown.emit()
+
+    def _drag(self) -> None:
+        if self._shown is not None:
+            self._outgoing.drag(self, self._shown)
+
+    def _ask_for_menu(self, place: QPoint) -> None:
+        if self._shown is not None:
+            self.menu_wanted.emit(self.current_row(), place)
+
+    def _show_zoom(self) -> None:
+        self.bar.show_zoom(self.canvas.zoom, shown=self.canvas.image() is not None)

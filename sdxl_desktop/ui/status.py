@@ -1,0 +1,166 @@
+"""The line at the bottom: what is going on, how far it is, how long it takes, the device and the memory."""
+
+from __future__ import annotations
+
+import time
+
+from PySide6.QtCore import QRectF, Qt, QTimer
+from PySide6.QtGui import QPainter, QPaintEvent, QPalette
+from PySide6.QtWidgets import QLabel, QProgressBar, QWidget
+
+from sdxl_desktop.core.events import Finished, Phase, Progress
+from sdxl_desktop.session.session import Session
+from sdxl_desktop.ui.widgets.layout import muted, row
+
+_SWEEP_SECONDS = 1.6
+_FRAME_MS = 33
+
+
+class ProgressLine(QProgressBar):
+    """A thin progress bar; while nobody knows how far things are, a light sweeps along it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setTextVisible(False)
+        self.setRange(0, 1000)
+        self.setFixedWidth(160)
+        self.setAccessibleName("Progress")
+        self._unknown = False
+        self._timer = QTimer(self, interval=_FRAME_MS)
+        self._timer.timeout.connect(self.update)
+
+    def show_fraction(self, fraction: float | None) -> None:
+        """`fraction` in [0, 1], or None for unknown."""
+        self._unknown = fraction is None
+        self.setValue(round(1000 * (fraction or 0.0)))
+        self._run_timer()
+
+    def showEvent(self, event: object) -> None:
+        self._run_timer()
+
+    def hideEvent(self, event: object) -> None:
+        self._timer.stop()
+
+    def _run_timer(self) -> None:
+        if self._unknown and self.isVisible():
+            self._timer.start()
+        else:
+            self._timer.stop()
+        self.update()
+
+    def paintEvent(self, _: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        track = QRectF(0, (self.height() - 6) / 2, self.width(), 6)
+        painter.setBrush(self.palette().color(QPalette.ColorRole.Midlight))
+        painter.drawRoundedRect(track, 3, 3)
+        painter.setBrush(self.palette().color(QPalette.ColorRole.Accent))
+        painter.drawRoundedRect(self._filled(track), 3, 3)
+
+    def _filled(self, track: QRectF) -> QRectF:
+        if not self._unknown:
+            return QRectF(track.x(), track.y(), track.width() * self.value() / self.maximum(), track.height())
+        part = time.monotonic() / _SWEEP_SECONDS % 1.0
+        width = track.width() * 0.3
+        left = (track.width() + width) * part - width
+        return QRectF(left, track.y(), width, track.height()).intersected(track)
+
+
+class StatusLine(QWidget):
+    """Redrawn from the session's run; between runs it tells what warming up does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("status")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self._phase = QLabel("Ready")
+        self._bar = ProgressLine()
+        self._steps, self._pace, self._left = muted(), muted(), muted()
+        self._device, self._memory = muted(), muted()
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        self._pace.setToolTip("Seconds that one step takes")
+        self._left.setToolTip("Estimated time until this phase is done")
+        self._memory.setToolTip("Memory the engine uses now")
+        self._bar.hide()
+        line = row(self._phase, self._bar, self._steps, self._pace, self._left, spacing=16, margins=(16, 6, 16, 6))
+        line.addStretch(1)
+        line.addWidget(self._device)
+        line.addWidget(self._memory)
+        self.setLayout(line)
+
+    def redraw(self, session: Session) -> None:
+        """Show where the session stands."""
+        if session.run is None:
+            self._rest(session.message or "Ready")
+            return
+        self.show_progress(session.run.progress, waiting=len(session.queue))
+        if session.run.cancelling:
+            self._phase.setText("Cancelling…")
+
+    def show_progress(self, progress: Progress, *, waiting: int = 0) -> None:
+        self._phase.setText(phase_text(progress, waiting))
+        self._bar.show()
+        self._bar.show_fraction(progress.fraction)
+        self._steps.setText(f"Step {progress.step} of {progress.total}" if progress.total else "")
+        self._pace.setText("" if progress.seconds_per_step is None else f"{pace(progress.seconds_per_step)} a step")
+        self._left.setText("" if progress.seconds_left is None else f"{duration(progress.seconds_left)} left")
+
+    def show_warming(self, progress: Progress | None) -> None:
+        """Between runs: what the engine gets ready; None when it is ready."""
+        if progress is None:
+            self._rest("Ready")
+        else:
+            self.show_progress(progress)
+
+    def _rest(self, words: str) -> None:
+        self._phase.setText(words)
+        self._bar.show_fraction(0.0)
+        self._bar.hide()
+        for label in (self._steps, self._pace, self._left):
+            label.clear()
+
+    def show_device(self, words: str) -> None:
+        self._device.setText(words)
+
+    def show_parts(self, words: str) -> None:
+        """What really ran each part of the last picture."""
+        self._device.setToolTip(words)
+
+    def show_memory(self, used: int | None) -> None:
+        """`used` in bytes; None while there is no engine process."""
+        self._memory.setText("" if used is None else f"Memory {memory(used)}")
+
+
+def phase_text(progress: Progress, waiting: int) -> str:
+    words = progress.phase.label
+    if progress.detail and progress.phase in (Phase.LOADING, Phase.COMPILING):
+        words += f" ({progress.detail})"
+    if progress.pictures > 1:
+        words += f" · picture {progress.picture + 1} of {progress.pictures}"
+    return words + (f" · {waiting} waiting" if waiting else "")
+
+
+def pace(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms" if seconds < 0.1 else f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.0f} s"
+
+
+def duration(seconds: float) -> str:
+    """ "8 s", "1:05", "1:02:03"."""
+    whole = max(0, round(seconds))
+    hours, rest = divmod(whole, 3600)
+    minutes, last = divmod(rest, 60)
+    if hours:
+        return f"{hours}:{minutes:02}:{last:02}"
+    return f"{minutes}:{last:02}" if minutes else f"{last} s"
+
+
+def memory(used: int) -> str:
+    return f"{used / 2**30:.1f} GB" if used >= 2**30 else f"{used / 2**20:.0f} MB"
+
+
+def devices_text(finished: Finished) -> str:
+    """What ran each part, one a line."""
+    return "\n".join(f"{part}: {device}" for part, device in finished.devices.items())

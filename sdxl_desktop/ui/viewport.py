@@ -1,0 +1,74 @@
+"""Geometry of looking at a picture: zoom about a point, pan, fit. Values only, in device-independent pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from PySide6.QtCore import QPointF, QRectF, QSizeF
+
+MAX_ZOOM = 32.0
+MIN_ZOOM = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Viewport:
+    """A picture of `picture` pixels seen in a widget of `view` points: `scale` points a pixel about `centre`.
+
+    `centre` is the picture's pixel in the middle of the widget. As long as `fitted`, resizing fits again.
+    """
+
+    view: QSizeF
+    picture: QSizeF
+    scale: float = 1.0
+    centre: QPointF = field(default_factory=QPointF)
+    fitted: bool = True
+    margin: float = 16.0
+
+    @property
+    def fit_scale(self) -> float:
+        """The scale at which all of the picture shows, margins kept."""
+        width = max(1.0, self.view.width() - 2 * self.margin)
+        height = max(1.0, self.view.height() - 2 * self.margin)
+        return min(width / max(1.0, self.picture.width()), height / max(1.0, self.picture.height()))
+
+    def fit(self) -> Viewport:
+        middle = QPointF(self.picture.width() / 2, self.picture.height() / 2)
+        return replace(self, scale=self.fit_scale, centre=middle, fitted=True)
+
+    def resized(self, view: QSizeF) -> Viewport:
+        changed = replace(self, view=view)
+        return changed.fit() if self.fitted else changed
+
+    def of_picture(self, picture: QSizeF) -> Viewport:
+        """The same look at a picture of another size; a size never seen before is fitted."""
+        if picture == self.picture:
+            return self
+        return replace(self, picture=picture).fit()
+
+    def zoomed(self, scale: float, about: QPointF) -> Viewport:
+        """At `scale`, the picture's pixel under the widget's point `about` staying where it is."""
+        scale = min(MAX_ZOOM, max(min(MIN_ZOOM, self.fit_scale), scale))
+        held = self.to_picture(about)
+        shift = (about - self._middle()) / scale
+        return replace(self, scale=scale, centre=held - shift, fitted=False)._held()
+
+    def panned(self, by: QPointF) -> Viewport:
+        """Moved by so many points, as if the picture were dragged."""
+        return replace(self, centre=self.centre - by / self.scale, fitted=False)._held()
+
+    def to_picture(self, point: QPointF) -> QPointF:
+        return self.centre + (point - self._middle()) / self.scale
+
+    def target(self) -> QRectF:
+        """Where the picture lies in the widget."""
+        corner = self._middle() - self.centre * self.scale
+        return QRectF(corner, QSizeF(self.picture.width() * self.scale, self.picture.height() * self.scale))
+
+    def _middle(self) -> QPointF:
+        return QPointF(self.view.width() / 2, self.view.height() / 2)
+
+    def _held(self) -> Viewport:
+        """With the middle of the widget over the picture, so that it cannot be lost."""
+        x = min(max(self.centre.x(), 0.0), self.picture.width())
+        y = min(max(self.centre.y(), 0.0), self.picture.height())
+        return replace(self, centre=QPointF(x, y))

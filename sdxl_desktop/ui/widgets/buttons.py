@@ -1,0 +1,96 @@
+"""Buttons: icon buttons that follow the theme, and a switch."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPalette, QPen
+from PySide6.QtWidgets import QCheckBox, QPushButton, QToolButton, QWidget
+
+from sdxl_desktop.ui.icons import icon
+
+
+def dressed(button: QPushButton, role: str) -> QPushButton:
+    """Give a button its role in the style sheet ("primary", "stop", "chip", "link") and show it."""
+    if button.property("role") != role:
+        button.setProperty("role", role)
+        button.style().unpolish(button)
+        button.style().polish(button)
+    return button
+
+
+class IconButton(QToolButton):
+    """A tool button with one of our icons, tinted to the palette; `name` is what screen readers say."""
+
+    def __init__(self, picture: str, name: str, tip: str = "", parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._picture = picture
+        self.setIconSize(QSize(18, 18))
+        self.setAccessibleName(name)
+        self.setToolTip(tip or name)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self._tint()
+
+    def show_picture(self, picture: str) -> None:
+        self._picture = picture
+        self._tint()
+
+    def changeEvent(self, change: QEvent) -> None:
+        super().changeEvent(change)
+        if change.type() in (QEvent.Type.PaletteChange, QEvent.Type.StyleChange):
+            self._tint()
+
+    def _tint(self) -> None:
+        palette = self.palette()
+        colour = palette.color(QPalette.ColorGroup.Active, QPalette.ColorRole.WindowText)
+        faint = palette.color(QPalette.ColorGroup.Disabled, QPalette.ColorRole.WindowText)
+        self.setIcon(icon(self._picture, colour.name(), faint.name()))
+
+
+class Switch(QCheckBox):
+    """An on/off switch; a check box to keyboards and screen readers."""
+
+    _TRACK = QSize(32, 18)
+
+    def sizeHint(self) -> QSize:
+        words = self.fontMetrics().size(Qt.TextFlag.TextShowMnemonic, self.text()) if self.text() else QSize(0, 0)
+        gap = 8 if self.text() else 0
+        return QSize(self._TRACK.width() + gap + words.width() + 4, max(self._TRACK.height(), words.height()) + 6)
+
+    def minimumSizeHint(self) -> QSize:
+        return self.sizeHint()
+
+    def hitButton(self, pos: object) -> bool:
+        return True
+
+    def paintEvent(self, _: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        self._paint_track(painter)
+        if self.text():
+            painter.setPen(self.palette().color(QPalette.ColorRole.WindowText))
+            words = self.rect().adjusted(self._TRACK.width() + 8, 0, 0, 0)
+            painter.drawText(
+                words,
+                Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft | Qt.TextFlag.TextShowMnemonic,
+                self.text(),
+            )
+
+    def _paint_track(self, painter: QPainter) -> None:
+        roles, palette = QPalette.ColorRole, self.palette()
+        track = QRectF(0, (self.height() - self._TRACK.height()) / 2, self._TRACK.width(), self._TRACK.height())
+        on = self.isChecked() and self.isEnabled()
+        ring = roles.WindowText if self.hasFocus() else roles.Accent if on else roles.Mid
+        painter.setPen(QPen(palette.color(ring), 1.5))
+        painter.setBrush(palette.color(roles.Accent if on else roles.Base))
+        painter.drawRoundedRect(track.adjusted(0.75, 0.75, -0.75, -0.75), track.height() / 2, track.height() / 2)
+        side = track.height() - 8
+        left = track.right() - side - 4 if self.isChecked() else track.left() + 4
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(_knob(palette, on, self.isEnabled()))
+        painter.drawEllipse(QRectF(left, track.top() + 4, side, side))
+
+
+def _knob(palette: QPalette, on: bool, enabled: bool) -> QColor:
+    if not enabled:
+        return palette.color(QPalette.ColorRole.Mid)
+    return palette.color(QPalette.ColorRole.HighlightedText if on else QPalette.ColorRole.WindowText)

@@ -1,0 +1,167 @@
+"""Fields for numbers and choices: they ignore the wheel unless they have the focus, and commit as a whole."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtGui import QWheelEvent
+from PySide6.QtWidgets import (
+    QAbstractSpinBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QHBoxLayout,
+    QSizePolicy,
+    QSlider,
+    QSpinBox,
+    QWidget,
+)
+
+from sdxl_desktop.ui.widgets.layout import Compound
+
+
+class Choice(QComboBox):
+    """A combo box the wheel cannot change by accident while the column scrolls."""
+
+    def __init__(self, name: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setAccessibleName(name)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setMinimumContentsLength(6)
+
+    def wheelEvent(self, turn: QWheelEvent) -> None:
+        if self.hasFocus():
+            super().wheelEvent(turn)
+        else:
+            turn.ignore()
+
+
+class _Slider(QSlider):
+    def wheelEvent(self, turn: QWheelEvent) -> None:
+        if self.hasFocus():
+            super().wheelEvent(turn)
+        else:
+            turn.ignore()
+
+
+def _prepare(box: QAbstractSpinBox, name: str) -> None:
+    box.setAccessibleName(name)
+    box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    box.setKeyboardTracking(False)
+    box.lineEdit().setTextMargins(4, 0, 0, 0)
+    box.setCorrectionMode(QAbstractSpinBox.CorrectionMode.CorrectToNearestValue)
+
+
+class IntField(QSpinBox):
+    """A whole number, which can be made to step and snap by a multiple."""
+
+    def __init__(self, name: str, low: int, high: int, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._multiple = 1
+        self.setRange(low, high)
+        _prepare(self, name)
+
+    def set_multiple(self, multiple: int) -> None:
+        """Take multiples of `multiple` only, from one multiple up; the present value moves to the nearest."""
+        self._multiple = multiple
+        self.setSingleStep(multiple)
+        self.setMinimum(multiple)
+        self.setValue(self._snapped(self.value()))
+
+    def valueFromText(self, text: str) -> int:
+        return self._snapped(super().valueFromText(text))
+
+    def _snapped(self, value: int) -> int:
+        multiple = self._multiple
+        return value if multiple == 1 else max(multiple, (value + multiple // 2) // multiple * multiple)
+
+    def committed(self) -> int:
+        """The value, text still being typed included."""
+        if self.specialValueText() and self.text() == self.specialValueText():
+            self.setValue(self.minimum())  # interpretText knows no special text
+        else:
+            self.interpretText()
+        return self.value()
+
+    def wheelEvent(self, turn: QWheelEvent) -> None:
+        if self.hasFocus():
+            super().wheelEvent(turn)
+        else:
+            turn.ignore()
+
+
+class RealField(QDoubleSpinBox):
+    """A number with decimals."""
+
+    def __init__(self, name: str, low: float, high: float, step: float, decimals: int) -> None:
+        super().__init__()
+        self.setDecimals(decimals)
+        self.setRange(low, high)
+        self.setSingleStep(step)
+        _prepare(self, name)
+
+    def wheelEvent(self, turn: QWheelEvent) -> None:
+        if self.hasFocus():
+            super().wheelEvent(turn)
+        else:
+            turn.ignore()
+
+
+class SlidNumber(Compound):
+    """A slider over the usual range beside a field for the whole range, both showing one number."""
+
+    changed = Signal()
+
+    def __init__(self, field: IntField | RealField, slider_high: float) -> None:
+        super().__init__()
+        self._field = field
+        self._scale = 1.0 / field.singleStep() if isinstance(field, RealField) else 1.0
+        self._slider = _Slider(Qt.Orientation.Horizontal)
+        self._slider.setRange(round(field.minimum() * self._scale), round(slider_high * self._scale))
+        self._slider.setPageStep(max(1, (self._slider.maximum() - self._slider.minimum()) // 10))
+        self._slider.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self._slider.setAccessibleName(f"{field.accessibleName()} slider")
+        self._lay_out()
+        self._show_on_slider()
+        field.valueChanged.connect(self._field_moved)
+        self._slider.valueChanged.connect(self._slider_moved)
+
+    def _lay_out(self) -> None:
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(8)
+        self._field.setFixedWidth(76)
+        self._slider.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        row.addWidget(self._slider)
+        row.addWidget(self._field)
+
+    def first_control(self) -> QWidget:
+        return self._field
+
+    def value(self) -> float:
+        self._field.interpretText()
+        return float(self._field.value())
+
+    def set_value(self, value: float) -> None:
+        with QSignalBlocker(self):
+            if isinstance(self._field, IntField):
+                self._field.setValue(round(value))
+            else:
+                self._field.setValue(value)
+
+    def set_tip(self, tip: str) -> None:
+        for widget in (self, self._field, self._slider):
+            widget.setToolTip(tip)
+
+    def _field_moved(self) -> None:
+        self._show_on_slider()
+        self.changed.emit()
+
+    def _show_on_slider(self) -> None:
+        with QSignalBlocker(self._slider):
+            self._slider.setValue(round(self._field.value() * self._scale))
+
+    def _slider_moved(self, position: int) -> None:
+        if isinstance(self._field, IntField):
+            self._field.setValue(round(position / self._scale))
+        else:
+            self._field.setValue(position / self._scale)

@@ -1,0 +1,115 @@
+"""How things are put together: labelled rows, columns on the grid, headings and disclosures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+
+from sdxl_desktop.ui.widgets.buttons import IconButton
+
+LABEL_WIDTH = 88
+
+
+def heading(text: str) -> QLabel:
+    label = QLabel(text)
+    label.setProperty("role", "heading")
+    return label
+
+
+def muted(text: str = "", *, wrap: bool = False) -> QLabel:
+    label = QLabel(text)
+    label.setProperty("role", "muted")
+    label.setWordWrap(wrap)
+    return label
+
+
+def rule() -> QFrame:
+    """A thin line between sections."""
+    line = QFrame()
+    line.setProperty("role", "rule")
+    return line
+
+
+def column(
+    *items: QWidget | QBoxLayout, spacing: int = 8, margins: tuple[int, int, int, int] = (0, 0, 0, 0)
+) -> QVBoxLayout:
+    layout = QVBoxLayout()
+    _fill(layout, items, spacing, margins)
+    return layout
+
+
+def row(
+    *items: QWidget | QBoxLayout, spacing: int = 8, margins: tuple[int, int, int, int] = (0, 0, 0, 0)
+) -> QHBoxLayout:
+    layout = QHBoxLayout()
+    _fill(layout, items, spacing, margins)
+    return layout
+
+
+def _fill(
+    layout: QBoxLayout, items: Iterable[QWidget | QBoxLayout], spacing: int, margins: tuple[int, int, int, int]
+) -> None:
+    layout.setSpacing(spacing)
+    layout.setContentsMargins(*margins)
+    for item in items:
+        if isinstance(item, QWidget):
+            layout.addWidget(item)
+        else:
+            layout.addLayout(item)
+
+
+class Compound(QWidget):
+    """A field made of several controls. (A focus proxy would do for the label, but hides the others from Tab.)"""
+
+    def first_control(self) -> QWidget:
+        """The control a label leads to."""
+        raise NotImplementedError
+
+
+def labelled(text: str, field: QWidget, *more: QWidget, tip: str = "") -> QHBoxLayout:
+    """A row "label  field": the label carries the mnemonic and explains the term on hover."""
+    label = QLabel(text)
+    label.setFixedWidth(LABEL_WIDTH)
+    label.setBuddy(field.first_control() if isinstance(field, Compound) else field)
+    label.setToolTip(tip)
+    if tip and not field.toolTip():
+        field.setToolTip(tip)
+    made = row(label, field, *more)
+    made.setStretch(1, 1)
+    return made
+
+
+class Disclosure(QWidget):
+    """A heading that opens and closes what is under it; `extra` sits at the right end of the heading."""
+
+    toggled = Signal()
+
+    def __init__(self, title: str, content: QWidget, extra: QWidget | None = None) -> None:
+        super().__init__()
+        self._content = content
+        self._arrow = IconButton("chevron-right", title.replace("&", ""), "Show or hide")
+        self._arrow.setText(title)
+        self._arrow.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self._arrow.setCheckable(True)
+        self._arrow.setProperty("role", "disclosure")
+        self._arrow.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        head = row(self._arrow) if extra is None else row(self._arrow, extra)
+        self.setLayout(column(head, content, spacing=8))
+        content.setVisible(False)
+        self._arrow.toggled.connect(self._toggle)
+
+    def set_tip(self, tip: str) -> None:
+        self._arrow.setToolTip(tip)
+
+    def is_open(self) -> bool:
+        return self._arrow.isChecked()
+
+    def set_open(self, is_open: bool) -> None:
+        self._arrow.setChecked(is_open)
+
+    def _toggle(self, is_open: bool) -> None:
+        self._arrow.show_picture("chevron-down" if is_open else "chevron-right")
+        self._content.setVisible(is_open)
+        self.toggled.emit()

@@ -1,0 +1,136 @@
+"""Words over the canvas that never block: the banner for problems, the toast for good news."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, QObject, QPoint, Qt, QTimer, Signal
+from PySide6.QtWidgets import QApplication, QFrame, QLabel, QPushButton, QSizePolicy, QWidget
+
+from sdxl_desktop.core.errors import SdxlDesktopError
+from sdxl_desktop.ui.widgets.buttons import IconButton, dressed
+from sdxl_desktop.ui.widgets.layout import column, row
+
+_MARGIN = 16
+_LINK_PADDING = 7
+_TOAST_MS = 6000
+
+
+class _Overlay(QFrame):
+    """A frame that floats over its parent, `top` or bottom, centred, never wider than it reads well."""
+
+    def __init__(self, parent: QWidget, *, top: bool, widest: int) -> None:
+        super().__init__(parent)
+        self._over, self._top, self._widest = parent, top, widest
+        parent.installEventFilter(self)
+        self.hide()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Resize and self.isVisible():
+            self.place()
+        return super().eventFilter(watched, event)
+
+    def place(self) -> None:
+        parent = self._over
+        width = min(self._widest, parent.width() - 2 * _MARGIN, max(self.sizeHint().width(), 200))
+        if self._top:
+            width = min(self._widest, parent.width() - 2 * _MARGIN)
+        self.ensurePolished()
+        height = self.heightForWidth(width) if self.hasHeightForWidth() else self.sizeHint().height()
+        self.resize(width, height)
+        top = _MARGIN if self._top else parent.height() - self.height() - _MARGIN
+        self.move(QPoint((parent.width() - width) // 2, top))
+        self.raise_()
+
+
+class Banner(_Overlay):
+    """A problem: what happened, why, what to do next. It can be dismissed, copied, or answered by its one action."""
+
+    dismissed = Signal()
+    answered = Signal()
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent, top=True, widest=720)
+        self._error: SdxlDesktopError | None = None
+        self._what, self._why, self._next = (_words() for _ in range(3))
+        self._answer = dressed(QPushButton(), "link")
+        self._copy = dressed(QPushButton("Copy"), "link")
+        self._close = IconButton("close", "Dismiss", "Dismiss (Esc)")
+        self._lay_out()
+        self._copy.clicked.connect(lambda: QApplication.clipboard().setText(str(self._error)))
+        self._close.clicked.connect(self.dismissed)
+        self._answer.clicked.connect(self.answered)
+
+    def _lay_out(self) -> None:
+        self.setObjectName("banner")
+        self.setProperty("kind", "error")
+        self._what.setProperty("role", "heading")
+        self._copy.setToolTip("Copy this message")
+        buttons = row(self._answer, self._copy, margins=(-_LINK_PADDING, 0, 0, 0))
+        buttons.addStretch(1)
+        words = column(self._what, self._why, self._next, buttons, spacing=4)
+        whole = row(spacing=8, margins=(16, 12, 8, 8))
+        whole.addLayout(words, 1)
+        whole.addWidget(self._close, 0, Qt.AlignmentFlag.AlignTop)
+        self.setLayout(whole)
+
+    def show_error(self, error: SdxlDesktopError | None, answer: str = "") -> None:
+        """Tell `error`, offering `answer` as a button; None hides the banner."""
+        if error is None:
+            self._error = None
+            self.hide()
+            return
+        if error is not self._error:
+            self._tell(error)
+        self._answer.setText(answer)
+        self._answer.setVisible(bool(answer))
+        self.show()
+        self.place()
+
+    def _tell(self, error: SdxlDesktopError) -> None:
+        self._error = error
+        for label, text in ((self._what, error.what), (self._why, error.why), (self._next, error.next_step)):
+            label.setText(text)
+            label.setVisible(bool(text))
+        self.setAccessibleName(f"Problem: {error}")
+
+
+class Toast(_Overlay):
+    """A short message with at most one action, gone by itself after a few seconds."""
+
+    answered = Signal()
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent, top=False, widest=560)
+        self.setObjectName("toast")
+        self._text = _words()
+        self._text.setWordWrap(False)
+        self._answer = dressed(QPushButton(), "link")
+        self.setLayout(row(self._text, self._answer, margins=(16, 8, 8, 8)))
+        self._timer = QTimer(self, singleShot=True, interval=_TOAST_MS)
+        self._timer.timeout.connect(self.hide)
+        self._answer.clicked.connect(self.answered)
+        self._answer.clicked.connect(self.dismiss)
+
+    def tell(self, text: str, *, answer: str = "", tip: str = "") -> None:
+        """Say `text` in one line, with `answer` as a button and `tip` for whoever points at it."""
+        room = self._over.width() - 200
+        self._text.setText(self._text.fontMetrics().elidedText(text, Qt.TextElideMode.ElideMiddle, min(room, 400)))
+        self._text.setToolTip(tip or text)
+        self.setAccessibleName(text)
+        self._answer.setText(answer)
+        self._answer.setVisible(bool(answer))
+        self.show()
+        self.place()
+        self._timer.start()
+
+    def dismiss(self) -> None:
+        self._timer.stop()
+        self.hide()
+
+
+def _words() -> QLabel:
+    label = QLabel()
+    label.setWordWrap(True)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
+    return label
