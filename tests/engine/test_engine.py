@@ -149,9 +149,7 @@ class TestWatching:
         denoise = denoise_module.denoise
 
         def watched(loaded: Any, request: Any, seed: Any, conditioning: Any, on_step: Any) -> Any:
-            latents.append(
-                denoise(loaded, request, seed, conditioning, lambda step: estimates.append(step.estimate()))
-            )
+            latents.append(denoise(loaded, request, seed, conditioning, lambda step: estimates.append(step.estimate())))
             return latents[-1]
 
         monkeypatch.setattr(engine_module, "denoise", watched)
@@ -180,9 +178,7 @@ class TestFailure:
     @pytest.mark.parametrize(
         ("scheduler", "steps"), [(SchedulerName.LCM, 60)], ids=["more steps than the scheduler has"]
     )
-    def test_steps_that_a_scheduler_cannot_run(
-        self, scheduler: Any, steps: int, engine: Any, request_for: Any
-    ) -> None:
+    def test_steps_that_a_scheduler_cannot_run(self, scheduler: Any, steps: int, engine: Any, request_for: Any) -> None:
         error = error_of(engine, request_for(scheduler=scheduler, steps=steps))
         assert isinstance(error, RequestError)
         assert scheduler.label in error.what

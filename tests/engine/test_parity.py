@@ -97,7 +97,10 @@ def difference(one: Any, other: Any) -> float:
 
 @pytest.mark.parametrize("scheduler", list(SchedulerName))
 def test_every_scheduler_draws_what_diffusers_draws(scheduler: Any, ours: Any, theirs: Any, request_for: Any) -> None:
-    assert difference(ours(request_for(scheduler=scheduler, steps=5)), theirs(scheduler, num_inference_steps=5)) <= TOLERANCE
+    assert (
+        difference(ours(request_for(scheduler=scheduler, steps=5)), theirs(scheduler, num_inference_steps=5))
+        <= TOLERANCE
+    )
 
 
 def test_the_schedulers_differ_from_each_other(ours: Any, request_for: Any) -> None:

@@ -1,0 +1,51 @@
+"""What every test stands on: a home of its own, no network, and no display but the one it asks for."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+os.environ.setdefault("LC_ALL", "C.UTF-8")  # Qt warns about a locale without Unicode
+
+
+class NetworkTouched(AssertionError):
+    """A test, or the code under it, tried to leave this computer."""
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty SDXL_DESKTOP_HOME for each test."""
+    folder = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("SDXL_DESKTOP_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fail the test that connects anywhere but to this computer, even if the code swallows the error."""
+    touched: list[str] = []
+
+    def guarded(real: Any) -> Any:
+        def connect(self: socket.socket, address: Any) -> Any:
+            if self.family in (socket.AF_INET, socket.AF_INET6) and not _is_here(str(address[0])):
+                touched.append(str(address))
+                raise NetworkTouched(f"A test tried to reach {address}.")
+            return real(self, address)
+
+        return connect
+
+    monkeypatch.setattr(socket.socket, "connect", guarded(socket.socket.connect))
+    monkeypatch.setattr(socket.socket, "connect_ex", guarded(socket.socket.connect_ex))
+    yield
+    assert not touched, f"the network was touched: {touched}"
+
+
+def _is_here(host: str) -> bool:
+    return host in ("localhost", "::1") or host.startswith("127.")

@@ -1,0 +1,174 @@
+"""A window over a pretend engine, a checkpoint folder to list, and the check that nothing keeps running."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import string
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")  # before Qt is loaded
+
+import pytest
+import shiboken6
+from PySide6.QtCore import QObject, QThread, QTimer
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from sdxl_desktop.core.paths import AppPaths
+from sdxl_desktop.core.request import GenerationRequest
+from sdxl_desktop.core.settings import Settings
+from sdxl_desktop.engine.fake import FakeEngine
+from sdxl_desktop.engine.protocol import CancelToken, Emit
+from sdxl_desktop.session.settings_store import SettingsStore
+from sdxl_desktop.ui.app import build_window, create_application
+from sdxl_desktop.ui.main_window import MainWindow
+
+T = TypeVar("T")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The offscreen platform warns of what it cannot do; that is not the window's fault."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.qt_log_ignore("This plugin does not support"))
+
+
+class AtOnce:
+    """A background that is done before it returns."""
+
+    def run(self, work: Callable[[], T], done: Callable[[T], None]) -> None:
+        done(work())
+
+
+@dataclass
+class GatedEngine(FakeEngine):
+    """Waits before each run until it is let through, so that a test sees the window while it draws."""
+
+    gate: threading.Event = field(default_factory=threading.Event)
+
+    def generate(self, request: GenerationRequest, emit: Emit, cancel: CancelToken) -> None:
+        while not self.gate.wait(0.005) and not cancel.is_set():
+            pass
+        super().generate(request, emit, cancel)
+
+
+def make_checkpoint(folder: Path, *, title: str, side: int = 64, steps: int = 3, guidance: float = 4.0) -> Path:
+    """A folder that reads as a checkpoint of 8-pixel multiples with a letters-only tokenizer; it cannot draw."""
+    for part in ("text_encoder", "text_encoder_2", "unet", "vae_decoder"):
+        (folder / part).mkdir(parents=True)
+        for suffix in ("xml", "bin"):
+            (folder / part / f"openvino_model.{suffix}").write_text("not a network")
+    card = {"title": title, "description": f"About {title}.", "steps": steps, "guidance_scale": guidance}
+    for name, content in (
+        ("model_index.json", {"_class_name": "StableDiffusionXLPipeline"}),
+        ("unet/config.json", {"block_out_channels": [8], "sample_size": side // 8}),
+        ("vae_decoder/config.json", {"block_out_channels": [8, 8, 8, 8]}),
+        ("scheduler/scheduler_config.json", {"_class_name": "EulerDiscreteScheduler"}),
+        ("checkpoint.json", card),
+    ):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(json.dumps(content))
+    for name in ("tokenizer", "tokenizer_2"):
+        make_tokenizer(folder / name)
+    return folder
+
+
+def make_tokenizer(folder: Path) -> None:
+    """CLIP's two files with no merges: every letter is a token."""
+    words = ["<|startoftext|>", "<|endoftext|>", *string.ascii_lowercase, *(f"{c}</w>" for c in string.ascii_lowercase)]
+    folder.mkdir(parents=True)
+    (folder / "vocab.json").write_text(json.dumps({word: number for number, word in enumerate(words)}))
+    (folder / "merges.txt").write_text("#version: 0.2\n")
+
+
+@pytest.fixture
+def paths(home: Path) -> AppPaths:
+    return AppPaths.from_environment()
+
+
+@pytest.fixture
+def shipped(tmp_path: Path) -> Path:
+    """The application's own checkpoints folder, with a small and a larger one."""
+    make_checkpoint(tmp_path / "shipped" / "starter", title="Starter")
+    make_checkpoint(tmp_path / "shipped" / "wide", title="Wide", side=128, steps=5, guidance=7.0)
+    return tmp_path / "shipped"
+
+
+@pytest.fixture
+def app(qapp: QApplication) -> QApplication:
+    return create_application()
+
+
+MakeWindow = Callable[..., MainWindow]
+
+
+@pytest.fixture
+def make_window(app: QApplication, qtbot: QtBot, paths: AppPaths, shipped: Path) -> Iterator[MakeWindow]:
+    """Opens windows over a given engine; all are closed at the end."""
+    windows: list[MainWindow] = []
+
+    def make(
+        engine: FakeEngine | None = None,
+        *,
+        settings: Settings | None = None,
+        prompt: str | None = None,
+        start: bool = True,
+    ) -> MainWindow:
+        if settings is not None:
+            SettingsStore(paths.settings_file).save(settings)
+        window = build_window(app, paths, engine or FakeEngine(), AtOnce(), shipped_checkpoints=shipped)
+        windows.append(window)
+        window.show()
+        qtbot.waitExposed(window)
+        if start:
+            window.start(prompt)
+        return window
+
+    yield make
+    for window in windows:
+        window.close()
+        app.processEvents()
+        shiboken6.delete(window)
+
+
+@pytest.fixture
+def window(make_window: MakeWindow) -> MainWindow:
+    return make_window()
+
+
+@pytest.fixture
+def drawn(window: MainWindow, qtbot: QtBot) -> MainWindow:
+    """A window that has drawn one picture."""
+    window.desk.use_prompt("a red heart")
+    window.verbs.generate()
+    wait_until_idle(qtbot, window)
+    return window
+
+
+def wait_until_idle(qtbot: QtBot, window: MainWindow) -> None:
+    qtbot.waitUntil(lambda: window.session.run is None, timeout=10_000)
+
+
+def still_running() -> list[QObject]:
+    """Threads that run and timers that tick in this process."""
+    found: list[QObject] = []
+    for thing in gc.get_objects():
+        kind = type(thing)
+        if issubclass(kind, QThread | QTimer) and shiboken6.isValid(thing):
+            busy = thing.isRunning() if isinstance(thing, QThread) else thing.isActive()
+            found += [thing] * busy
+    return found
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_running(qapp: QApplication) -> Iterator[None]:
+    """Fail a test that leaves a thread running or a timer ticking. Set up first, so checked last."""
+    yield
+    left = [thing for thing in still_running() if thing is not qapp.thread()]
+    assert not left, f"left running: {left}"

@@ -1,0 +1,222 @@
+"""From Generate to a kept picture: what the window shows, cancelling, queueing, and what an error leaves alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QApplication, QLabel, QPlainTextEdit, QPushButton
+from pytestqt.qtbot import QtBot
+
+from sdxl_desktop.core.errors import EngineError
+from sdxl_desktop.core.request import Prompts
+from sdxl_desktop.core.settings import Preferences, Settings
+from sdxl_desktop.engine.fake import FakeEngine, gradient
+from sdxl_desktop.history.metadata import read_record
+from sdxl_desktop.ui.main_window import MainWindow
+from tests.ui.conftest import GatedEngine, MakeWindow, wait_until_idle
+
+
+def button(window: MainWindow) -> QPushButton:
+    return window.findChild(QPushButton, "generate")
+
+
+def prompt_edit(window: MainWindow) -> QPlainTextEdit:
+    return next(edit for edit in window.findChildren(QPlainTextEdit) if edit.accessibleName() == "Prompt")
+
+
+def visible_text(window: MainWindow) -> str:
+    return "\n".join(label.text() for label in window.findChildren(QLabel) if label.isVisible())
+
+
+def test_generate_draws_what_was_typed_and_keeps_the_picture(make_window: MakeWindow, qtbot: QtBot) -> None:
+    engine = FakeEngine()
+    window = make_window(engine)
+    qtbot.keyClicks(prompt_edit(window), "a red heart")
+    qtbot.mouseClick(button(window), Qt.MouseButton.LeftButton)
+    wait_until_idle(qtbot, window)
+
+    (request,) = engine.requests
+    assert request.prompts.prompt == "a red heart"
+    assert (request.sampling.steps, request.sampling.guidance_scale) == (3, 4.0), "the checkpoint's own values"
+    (result,) = window.session.results
+    assert result.saved_to is not None
+    record = read_record(result.saved_to)
+    assert record is not None
+    assert record.request.prompts == Prompts(prompt="a red heart")
+    shown = window.stage.canvas.image()
+    assert shown is not None
+    assert (shown.width(), shown.height()) == (64, 64)
+    expected = gradient(request.sampling.size, request.sampling.seed)[10, 50]
+    assert shown.pixelColor(50, 10).getRgb()[:3] == tuple(expected)
+
+
+def test_the_preview_is_on_the_canvas_while_it_draws(make_window: MakeWindow, qtbot: QtBot) -> None:
+    window = make_window(FakeEngine(seconds_per_step=0.05))
+    window.verbs.generate()
+    qtbot.waitUntil(lambda: window.session.run is not None and window.session.run.preview is not None)
+    shown = window.stage.canvas.image()
+    assert shown is not None
+    assert (shown.width(), shown.height()) == (64, 64), "a preview is shown as large as its picture will be"
+    assert "Denoising" in visible_text(window)
+    assert "of 3" in visible_text(window)
+    wait_until_idle(qtbot, window)
+
+
+def test_preview_can_be_turned_off(make_window: MakeWindow, qtbot: QtBot) -> None:
+    engine = GatedEngine()
+    window = make_window(engine, settings=Settings(preferences=Preferences(preview=False)))
+    window.verbs.generate()
+    assert window.session.run is not None
+    assert not window.session.run.request.execution.preview
+    engine.gate.set()
+    wait_until_idle(qtbot, window)
+
+
+def test_generate_becomes_cancel_and_cancel_stops(make_window: MakeWindow, qtbot: QtBot) -> None:
+    window = make_window(GatedEngine())
+    assert button(window).text() == "Generate"
+    qtbot.mouseClick(button(window), Qt.MouseButton.LeftButton)
+    assert button(window).text() == "Cancel"
+    qtbot.mouseClick(button(window), Qt.MouseButton.LeftButton)
+    wait_until_idle(qtbot, window)
+    assert button(window).text() == "Generate"
+    assert window.session.results == []
+    assert "Cancelled." in visible_text(window)
+    assert window.stage.empty.isVisible(), "with nothing drawn the invitation is back"
+
+
+def test_ctrl_enter_generates_even_from_the_prompt_and_escape_cancels(make_window: MakeWindow, qtbot: QtBot) -> None:
+    window = make_window(GatedEngine())
+    edit = prompt_edit(window)
+    window.activateWindow()
+    edit.setFocus()
+    qtbot.waitUntil(edit.hasFocus)
+    qtbot.keyClicks(edit, "a fox")
+    qtbot.keyClick(edit, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    assert window.session.run is not None
+    assert window.session.run.request.prompts.prompt == "a fox", "and no line break was typed"
+    qtbot.keyClick(edit, Qt.Key.Key_Escape)
+    wait_until_idle(qtbot, window)
+    assert window.session.results == []
+
+
+def test_ctrl_shift_enter_queues_and_the_queue_is_drawn_in_order(make_window: MakeWindow, qtbot: QtBot) -> None:
+    engine = GatedEngine()
+    window = make_window(engine)
+    window.activateWindow()
+    edit = prompt_edit(window)
+    edit.setFocus()
+    qtbot.waitUntil(edit.hasFocus)
+    keys = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
+    for word in ("a", "b", "c"):
+        qtbot.keyClicks(edit, word)
+        qtbot.keyClick(edit, Qt.Key.Key_Return, keys)
+    assert "2 waiting" in visible_text(window)
+    engine.gate.set()
+    qtbot.waitUntil(lambda: len(window.session.results) == 3, timeout=10_000)
+    assert [request.prompts.prompt for request in engine.requests] == ["a", "ab", "abc"]
+    wait_until_idle(qtbot, window)
+
+
+def test_generate_while_drawing_starts_nothing_and_says_how_to_queue(make_window: MakeWindow, qtbot: QtBot) -> None:
+    engine = GatedEngine()
+    window = make_window(engine)
+    window.verbs.generate()
+    window.verbs.generate()
+    assert len(window.session.queue) == 0
+    assert "Ctrl+Shift+Enter" in visible_text(window)
+    engine.gate.set()
+    wait_until_idle(qtbot, window)
+
+
+def test_a_failure_is_told_in_full_and_nothing_typed_is_lost(
+    make_window: MakeWindow, qtbot: QtBot, app: QApplication
+) -> None:
+    problem = EngineError("It broke.", why="The card is hot.", next_step="Wait a little.")
+    engine = FakeEngine(problem=problem)
+    window = make_window(engine)
+    before = replace(window.desk.value(), prompts=Prompts(prompt="precious words", negative_prompt="dust"))
+    window.desk.set_value(replace(before, seed_locked=True))
+    window.verbs.generate()
+    wait_until_idle(qtbot, window)
+    for words in ("It broke.", "The card is hot.", "Wait a little."):
+        assert words in visible_text(window)
+    assert window.desk.value() == replace(before, seed_locked=True)
+
+    copy = next(found for found in window.stage.banner.findChildren(QPushButton) if found.text() == "Copy")
+    qtbot.mouseClick(copy, Qt.MouseButton.LeftButton)
+    assert app.clipboard().text() == str(problem)
+
+    engine.problem = None
+    window.verbs.generate()
+    wait_until_idle(qtbot, window)
+    assert not window.stage.banner.isVisible()
+    assert len(window.session.results) == 1
+
+
+def test_after_a_failure_the_queue_waits_until_it_is_told_to_go_on(make_window: MakeWindow, qtbot: QtBot) -> None:
+    engine = GatedEngine(problem=EngineError("It broke."))
+    window = make_window(engine)
+    window.verbs.generate()
+    window.verbs.add_to_queue()
+    engine.gate.set()
+    wait_until_idle(qtbot, window)
+    engine.problem = None
+    go_on = next(found for found in window.stage.banner.findChildren(QPushButton) if "waiting" in found.text())
+    assert go_on.isVisible()
+    qtbot.mouseClick(go_on, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: len(window.session.results) == 1)
+    wait_until_idle(qtbot, window)
+
+
+def test_several_pictures_each_with_the_next_seed(make_window: MakeWindow, qtbot: QtBot) -> None:
+    window = make_window()
+    workspace = window.desk.value()
+    assert workspace.sampling is not None
+    window.desk.set_value(replace(workspace, sampling=replace(workspace.sampling, seed=41, count=3), seed_locked=True))
+    window.verbs.generate()
+    wait_until_idle(qtbot, window)
+    assert [result.picture.seed for result in window.session.results] == [41, 42, 43]
+    assert window.stage.current_row() == 2, "the newest is on the canvas"
+
+
+def test_without_a_checkpoint_it_says_what_to_do(make_window: MakeWindow, qtbot: QtBot, shipped: object) -> None:
+    import shutil
+
+    shutil.rmtree(str(shipped))
+    window = make_window()
+    assert "No checkpoint found" in visible_text(window)
+    assert not button(window).isEnabled()
+    window.verbs.generate()
+    assert "There is no checkpoint to draw with." in visible_text(window)
+
+
+def test_a_prompt_given_at_the_start_is_drawn_at_once(make_window: MakeWindow, qtbot: QtBot) -> None:
+    window = make_window(prompt="a yellow star")
+    qtbot.waitUntil(lambda: len(window.session.results) == 1)
+    assert window.session.results[0].request.prompts.prompt == "a yellow star"
+    assert window.desk.value().prompts.prompt == "a yellow star"
+    wait_until_idle(qtbot, window)
+
+
+def test_an_example_fills_the_prompt(window: MainWindow, qtbot: QtBot) -> None:
+    chip = next(found for found in window.stage.empty.findChildren(QPushButton) if "red heart" in found.text())
+    qtbot.mouseClick(chip, Qt.MouseButton.LeftButton)
+    assert window.desk.value().prompts.prompt == chip.text()
+
+
+def test_choosing_a_checkpoint_applies_what_it_was_made_for(window: MainWindow, qtbot: QtBot) -> None:
+    choice = window.desk._checkpoint._choice
+    choice.setCurrentIndex(choice.findText("Wide"))
+    sampling = window.desk.value().sampling
+    assert sampling is not None
+    assert (sampling.size.width, sampling.steps, sampling.guidance_scale) == (128, 5, 7.0)
+
+
+def test_closing_while_it_draws_stops_the_engine(make_window: MakeWindow, qtbot: QtBot) -> None:
+    window = make_window(GatedEngine())
+    window.verbs.generate()
+    with qtbot.waitSignal(window.closed):
+        window.close()
+    assert not window._around.engine._thread.isRunning()

@@ -1,0 +1,234 @@
+"""The panels' contract: what is put in comes out, putting it in is silent, and what a person does is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QComboBox, QLineEdit, QPlainTextEdit, QSlider, QSpinBox
+from pytestqt.qtbot import QtBot
+
+from sdxl_desktop.core.geometry import Point, Size
+from sdxl_desktop.core.request import MAX_SEED, MicroConditioning, Prompts, Sampling
+from sdxl_desktop.core.schedulers import SchedulerName
+from sdxl_desktop.core.settings import Preferences, Workspace
+from sdxl_desktop.library.scan import Library, read_checkpoint
+from sdxl_desktop.ui.desk import Desk
+from sdxl_desktop.ui.panels.checkpoint import CheckpointPanel
+from sdxl_desktop.ui.panels.micro import MicroPanel, MicroValue
+from sdxl_desktop.ui.panels.prompts import PromptsPanel
+from sdxl_desktop.ui.panels.sampling import SamplingPanel
+from sdxl_desktop.ui.panels.seed import SeedPanel
+from sdxl_desktop.ui.panels.size import SizePanel
+from sdxl_desktop.ui.settings_dialog import Machine, SettingsDialog
+from tests.ui.conftest import make_checkpoint
+
+PROMPTS = Prompts(prompt="a\nb & <c>", negative_prompt="d", prompt_2="é", negative_prompt_2="🙂")
+SAMPLING = Sampling(
+    size=Size(640, 1536),
+    steps=1000,
+    guidance_scale=49.9,
+    guidance_rescale=0.35,
+    scheduler=SchedulerName.DPMPP_2M_KARRAS,
+    seed=MAX_SEED,
+    count=64,
+)
+MICRO = MicroValue(
+    True,
+    MicroConditioning(
+        original_size=Size(4096, 17),
+        crop_top_left=Point(0, 3),
+        target_size=Size(1, 8192),
+        negative_original_size=Size(512, 512),
+        negative_crop_top_left=Point(0, 0),
+        negative_target_size=Size(1024, 1025),
+    ),
+)
+WORKSPACE = Workspace(
+    prompts=PROMPTS,
+    sampling=SAMPLING,
+    micro_conditioning=MICRO.conditioning,
+    micro_conditioning_on=True,
+    checkpoint="kept for later",
+    seed_locked=True,
+    open_sections=("second encoder", "micro-conditioning"),
+)
+
+CASES = [
+    (PromptsPanel, PROMPTS),
+    (SamplingPanel, SAMPLING),
+    (SamplingPanel, Sampling(steps=1, guidance_scale=0.0)),
+    (SizePanel, Size(1344, 768)),
+    (SeedPanel, MAX_SEED),
+    (MicroPanel, MICRO),
+    (MicroPanel, MicroValue()),
+    (MicroPanel, MicroValue(False, MicroConditioning(negative_original_size=Size(300, 200)))),
+    (Desk, WORKSPACE),
+]
+
+
+@pytest.mark.parametrize(("kind", "value"), CASES, ids=lambda case: getattr(case, "__name__", ""))
+def test_what_is_put_in_comes_out_and_nothing_is_told(app: QApplication, qtbot: QtBot, kind: Any, value: Any) -> None:
+    panel = kind()
+    qtbot.addWidget(panel)
+    with qtbot.assertNotEmitted(panel.changed):
+        panel.set_value(value)
+    assert panel.value() == value
+
+
+def test_the_settings_dialog_keeps_the_contract(app: QApplication, qtbot: QtBot, paths: Any) -> None:
+    value = Preferences(
+        device="GPU.7",
+        threads=3,
+        precision="bf16",
+        preview=False,
+        theme="dark",
+        autosave=False,
+        picture_format="webp",
+        pictures_folder="pictures/here",
+        checkpoints_folder="weights",
+    )
+    dialog = SettingsDialog(Preferences(), Machine((), paths))
+    qtbot.addWidget(dialog)
+    with qtbot.assertNotEmitted(dialog.changed):
+        dialog.set_value(value)
+    assert dialog.value() == value
+
+
+def test_typing_a_prompt_is_told(app: QApplication, qtbot: QtBot) -> None:
+    panel = PromptsPanel()
+    qtbot.addWidget(panel)
+    with qtbot.waitSignal(panel.changed):
+        qtbot.keyClicks(panel.findChildren(QPlainTextEdit)[0], "a fox")
+    assert panel.value() == Prompts(prompt="a fox")
+
+
+def test_a_prompt_grows_with_its_text_but_not_for_ever(app: QApplication, qtbot: QtBot) -> None:
+    panel = PromptsPanel()
+    qtbot.addWidget(panel)
+    panel.resize(400, 600)
+    panel.show()
+    edit = panel.findChildren(QPlainTextEdit)[0]
+    heights = []
+    for lines in (1, 6, 12, 200):
+        panel.set_value(Prompts(prompt="\n".join("x" * lines)))
+        heights.append(edit.height())
+    assert heights[0] < heights[1] < heights[2] == heights[3]
+
+
+def test_moving_the_steps_slider_is_told(app: QApplication, qtbot: QtBot) -> None:
+    panel = SamplingPanel()
+    qtbot.addWidget(panel)
+    slider = next(slider for slider in panel.findChildren(QSlider) if slider.accessibleName() == "Steps slider")
+    with qtbot.waitSignal(panel.changed):
+        slider.setValue(7)
+    assert panel.value().steps == 7
+
+
+def test_the_swap_button_turns_the_size_and_is_told(app: QApplication, qtbot: QtBot) -> None:
+    panel = SizePanel()
+    qtbot.addWidget(panel)
+    panel.set_value(Size(1216, 832))
+    with qtbot.waitSignal(panel.changed):
+        qtbot.mouseClick(panel._swap, Qt.MouseButton.LeftButton)
+    assert panel.value() == Size(832, 1216)
+
+
+def test_choosing_a_preset_sets_both_sides_and_is_told_once(app: QApplication, qtbot: QtBot, tmp_path: Path) -> None:
+    panel = SizePanel()
+    qtbot.addWidget(panel)
+    panel.set_checkpoint(read_checkpoint(make_checkpoint(tmp_path / "full", title="Full", side=1024)))
+    panel.set_value(Size(1024, 1024))
+    told: list[Size] = []
+    panel.changed.connect(lambda: told.append(panel.value()))
+    combo = panel.findChild(QComboBox)
+    row = combo.findText("1536", Qt.MatchFlag.MatchContains)
+    combo.setCurrentIndex(row)
+    combo.activated.emit(row)
+    assert told == [Size(1536, 640)]
+
+
+def test_a_size_typed_between_multiples_snaps_to_the_nearest(app: QApplication, qtbot: QtBot, tmp_path: Path) -> None:
+    panel = SizePanel()
+    qtbot.addWidget(panel)
+    panel.set_checkpoint(read_checkpoint(make_checkpoint(tmp_path / "full", title="Full", side=1024)))
+    width = panel.findChild(QSpinBox)
+    width.selectAll()
+    qtbot.keyClicks(width, "1021")
+    assert panel.value().width == 1024, "text that is still being typed counts, snapped"
+
+
+def test_an_unknown_size_reads_custom(app: QApplication, qtbot: QtBot, tmp_path: Path) -> None:
+    panel = SizePanel()
+    qtbot.addWidget(panel)
+    panel.set_checkpoint(read_checkpoint(make_checkpoint(tmp_path / "full", title="Full", side=1024)))
+    panel.set_value(Size(1000, 1000))
+    assert panel.findChild(QComboBox).currentText() == "Custom size"
+    panel.set_value(Size(1152, 896))
+    assert "1152 × 896" in panel.findChild(QComboBox).currentText()
+
+
+def test_typing_a_seed_locks_it(app: QApplication, qtbot: QtBot) -> None:
+    panel = SeedPanel()
+    qtbot.addWidget(panel)
+    assert not panel.locked()
+    edit = panel.findChild(QLineEdit)
+    edit.selectAll()
+    qtbot.keyClicks(edit, "99999999999")
+    assert panel.locked()
+    assert panel.value() == MAX_SEED, "beyond the largest seed is the largest seed"
+
+
+def test_an_unlocked_seed_is_new_for_every_run_and_a_locked_one_stays(app: QApplication, qtbot: QtBot) -> None:
+    panel = SamplingPanel()
+    qtbot.addWidget(panel)
+    seeds = {panel.next_value().seed for _ in range(4)}
+    assert len(seeds) == 4
+    panel.seed.set_locked(True)
+    assert panel.next_value().seed == panel.value().seed == panel.next_value().seed
+
+
+def test_switching_micro_conditioning_on_opens_it_and_makes_it_count(app: QApplication, qtbot: QtBot) -> None:
+    panel = MicroPanel()
+    qtbot.addWidget(panel)
+    panel.show()
+    panel.set_value(MicroValue(False, MICRO.conditioning))
+    assert panel.value().effective == MicroConditioning()
+    with qtbot.waitSignal(panel.changed):
+        qtbot.mouseClick(panel._on, Qt.MouseButton.LeftButton)
+    assert panel.section.is_open()
+    assert panel.value().effective == MICRO.conditioning
+
+
+def test_one_side_on_auto_takes_the_pictures_side(app: QApplication, qtbot: QtBot) -> None:
+    panel = MicroPanel()
+    qtbot.addWidget(panel)
+    panel.set_picture_size(Size(640, 480))
+    panel._original.set_value(2000, None)
+    assert panel.value().conditioning.original_size == Size(2000, 480)
+
+
+def test_the_checkpoint_panel_offers_titles_and_tells_a_choice(app: QApplication, qtbot: QtBot, shipped: Path) -> None:
+    panel = CheckpointPanel()
+    qtbot.addWidget(panel)
+    with qtbot.assertNotEmitted(panel.changed):
+        panel.set_checkpoints(Library(shipped, shipped / "none").checkpoints(), "wide")
+    assert panel.value() == "wide"
+    with qtbot.waitSignal(panel.changed):
+        panel.findChild(QComboBox).setCurrentIndex(panel.findChild(QComboBox).findText("Starter"))
+    assert panel.value() == "starter"
+
+
+def test_the_wheel_over_a_field_without_focus_changes_nothing(app: QApplication, qtbot: QtBot) -> None:
+    panel = SamplingPanel()
+    qtbot.addWidget(panel)
+    panel.show()
+    qtbot.waitExposed(panel)
+    before = panel.value()
+    for field in (*panel.findChildren(QSpinBox), *panel.findChildren(QComboBox), *panel.findChildren(QSlider)):
+        field.clearFocus()
+        QTest.wheelEvent(panel.windowHandle(), QPointF(field.mapTo(panel, field.rect().center())), QPoint(0, 120))
+    assert panel.value() == before

@@ -1,0 +1,127 @@
+"""Starting and stopping: nothing heavy in the window's process, closing on signals, and the leak check itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QThread, QTimer
+from PySide6.QtWidgets import QApplication
+
+from tests.ui.conftest import still_running
+
+HEAVY = ("torch", "openvino", "diffusers", "transformers", "optimum")
+
+WHOLE_LIFE = """
+import json, sys
+from pathlib import Path
+from PySide6.QtCore import QTimer
+from sdxl_desktop.core.paths import AppPaths
+from sdxl_desktop.engine.fake import FakeEngine
+from sdxl_desktop.ui import app
+
+class Pretend(FakeEngine):
+    def __init__(self, paths): super().__init__()
+    def memory_bytes(self): return 1
+
+app.ProcessEngine = Pretend
+app.resources = lambda: Path(sys.argv[1])
+seen = {}
+
+real = app.build_window
+def build(*given, **named):
+    window = real(*given, **named)
+    def look():
+        counted = window.desk._prompts._prompt.count_label.text()
+        if window.session.results and window.session.run is None and counted:
+            seen["drawn"] = str(window.session.results[0].saved_to)
+            seen["counted"] = counted
+            window.close()
+    timer = QTimer(window, interval=20)
+    timer.timeout.connect(look)
+    window.closed.connect(timer.stop)
+    timer.start()
+    return window
+app.build_window = build
+seen["code"] = app.run(AppPaths.from_environment(), prompt="a fox")
+seen["heavy"] = [name for name in sys.argv[2:] if name in sys.modules]
+print(json.dumps(seen))
+"""
+
+
+def test_a_whole_life_of_the_window_never_loads_the_engines_libraries(home: Path, shipped: Path) -> None:
+    (shipped.parent / "resources").mkdir()
+    shipped.rename(shipped.parent / "resources" / "checkpoints")
+    told = subprocess.run(
+        [sys.executable, "-W", "error", "-c", WHOLE_LIFE, str(shipped.parent / "resources"), *HEAVY],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
+    )
+    assert told.returncode == 0, told.stderr
+    seen = json.loads(told.stdout.splitlines()[-1])
+    assert seen["heavy"] == []
+    assert seen["code"] == 0
+    assert Path(seen["drawn"]).is_file()
+    assert seen["counted"] == "6 / 77", "four letters and two marks"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows ends processes without signals")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_closes_the_window_cleanly(home: Path, number: signal.Signals) -> None:
+    script = (
+        "from sdxl_desktop.ui import app; from sdxl_desktop.core.paths import AppPaths\n"
+        "from sdxl_desktop.engine.fake import FakeEngine\n"
+        "class Pretend(FakeEngine):\n"
+        "    def __init__(self, paths): super().__init__()\n"
+        "    def memory_bytes(self): return None\n"
+        "    def devices(self): print('awake', flush=True); return super().devices()\n"
+        "app.ProcessEngine = Pretend\n"
+        "raise SystemExit(app.run(AppPaths.from_environment()))\n"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
+    )
+    try:
+        assert child.stdout is not None
+        assert child.stdout.readline().strip() == "awake"
+        started = time.monotonic()
+        child.send_signal(number)
+        _, errors = child.communicate(timeout=10)
+    finally:
+        child.kill()
+    assert child.returncode == 0, errors
+    assert time.monotonic() - started < 5
+    assert (home / "settings.json").is_file(), "closing kept the settings"
+
+
+def test_importing_the_window_needs_no_display() -> None:
+    code = "import sdxl_desktop.ui.app; from PySide6.QtGui import QGuiApplication; print(QGuiApplication.instance())"
+    environment = {key: value for key, value in os.environ.items() if key not in ("DISPLAY", "WAYLAND_DISPLAY")}
+    environment.pop("QT_QPA_PLATFORM", None)
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=environment)
+    assert (told.returncode, told.stdout.strip()) == (0, "None"), told.stderr
+
+
+def test_the_leak_check_finds_a_thread_and_a_timer(qapp: QApplication) -> None:
+    assert still_running() == []
+    timer, thread = QTimer(), QThread()
+    timer.start(1000)
+    thread.start()
+    try:
+        assert {type(thing) for thing in still_running()} == {QTimer, QThread}
+    finally:
+        timer.stop()
+        thread.quit()
+        thread.wait()

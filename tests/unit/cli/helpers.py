@@ -1,0 +1,70 @@
+"""A command line whose doors lead to pretend rooms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sdxl_desktop.cli import run
+from sdxl_desktop.cli.doors import Doors
+from sdxl_desktop.core.device import Device
+from sdxl_desktop.core.errors import DeviceError
+from sdxl_desktop.core.paths import AppPaths
+from sdxl_desktop.engine.fake import FakeEngine
+from sdxl_desktop.engine.protocol import Engine
+from tests.unit.library.test_scan import make_checkpoint
+
+
+@dataclass
+class PretendRooms:
+    """What was opened, and how each room answers."""
+
+    engine: Any = field(default_factory=FakeEngine)
+    no_window: str = ""
+    opened: list[str] = field(default_factory=list)
+    windows: list[tuple[str | None, list[Path]]] = field(default_factory=list)
+    left_with: list[int] = field(default_factory=list)
+
+    def doors(self) -> Doors:
+        return Doors(
+            paths=AppPaths.from_environment,
+            engine=self._engine,
+            devices=lambda: self._note("devices", (Device("CPU", "A processor"), Device("GPU", "A card"))),
+            device=self._device,
+            window=self._window,
+            why_no_window=lambda: self.no_window,
+            leave=self.left_with.append,
+        )
+
+    def _note(self, room: str, answer: Any) -> Any:
+        self.opened.append(room)
+        return answer
+
+    def _engine(self, paths: AppPaths) -> Engine:
+        made: Engine = self._note("engine", self.engine)
+        return made
+
+    def _device(self, name: str) -> str:
+        if name.upper() not in ("CPU", "GPU"):
+            raise DeviceError(f"There is no device {name!r}.", next_step="Choose CPU or GPU.")
+        return str(self._note("devices", name.upper()))
+
+    def _window(self, paths: AppPaths, prompt: str | None, files: Sequence[Path]) -> int:
+        self.windows.append((prompt, list(files)))
+        return 0
+
+
+def own_checkpoint(home: Path, name: str = "mine", **card: Any) -> Path:
+    """A checkpoint that answers quickly to a pretend engine, in the person's own folder."""
+    small = {"steps": 3, "guidance_scale": 4.5, "scheduler": "heun", **card}
+    return make_checkpoint(home / "data" / "checkpoints" / name, unet={"sample_size": 8}, card=small)
+
+
+Say = Callable[..., int]
+
+
+def say(rooms: PretendRooms, *arguments: str) -> int:
+    """Run the command line with `arguments`."""
+    return run(arguments, rooms.doors())

@@ -1,0 +1,142 @@
+"""Ctrl+C: the first is answered politely, the second ends everything, and finished pictures stay."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sdxl_desktop.core.events import Phase, Progress
+from sdxl_desktop.engine.fake import FakeEngine
+from tests.unit.cli.helpers import PretendRooms, say
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
+GENERATE = ("generate", "a", "--checkpoint", "mine", "-o", "out.png")
+
+
+@contextmanager
+def ctrl_c_when(happened: threading.Event, *, times: int = 1) -> Iterator[None]:
+    def press() -> None:
+        if happened.wait(20):
+            for _ in range(times):
+                time.sleep(0.2)
+                os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=press)
+    thread.start()
+    yield
+    thread.join()
+
+
+class Slow(FakeEngine):
+    """Announces its second picture, then takes its time."""
+
+    def __init__(self) -> None:
+        super().__init__(seconds_per_step=0.05)
+        self.at_second = threading.Event()
+
+    def generate(self, request: Any, emit: Any, cancel: Any) -> None:
+        def listening(event: Any) -> None:
+            emit(event)
+            if isinstance(event, Progress) and event.picture == 1:
+                self.at_second.set()
+
+        super().generate(request, listening, cancel)
+
+
+class Deaf(FakeEngine):
+    """Compiles in native code that cannot be interrupted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.compiling = threading.Event()
+        self.released = threading.Event()
+
+    def generate(self, request: Any, emit: Any, cancel: Any) -> None:
+        emit(Progress(phase=Phase.COMPILING))
+        self.compiling.set()
+        self.released.wait(20)
+        super().generate(request, emit, cancel)
+
+
+def test_a_cancel_is_answered_within_a_step_and_keeps_what_is_finished(
+    rooms: PretendRooms, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rooms.engine = Slow()
+    with ctrl_c_when(rooms.engine.at_second):
+        assert say(rooms, *GENERATE, "--count", "2", "--steps", "40") == 130
+    captured = capsys.readouterr()
+    assert captured.out == f"{here / 'out.png'}\n"
+    assert captured.err.endswith("Cancelled.\n")
+    assert rooms.left_with == []
+    assert [path.name for path in here.iterdir()] == ["out.png"]
+
+
+def test_a_cancelled_run_has_no_json(rooms: PretendRooms, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rooms.engine = Slow()
+    with ctrl_c_when(rooms.engine.at_second):
+        assert say(rooms, *GENERATE, "--count", "2", "--steps", "40", "--json") == 130
+    assert capsys.readouterr().out == ""
+
+
+def test_an_engine_that_cannot_hear_is_left_behind_within_a_second(rooms: PretendRooms, here: Path) -> None:
+    rooms.engine = Deaf()
+    with ctrl_c_when(rooms.engine.compiling):
+        started = time.monotonic()
+        code = say(rooms, *GENERATE)
+        took = time.monotonic() - started
+    rooms.engine.released.set()
+    assert code == 130
+    assert rooms.left_with == [130]
+    assert took < 2.0
+    assert list(here.iterdir()) == []
+
+
+def test_the_second_ctrl_c_ends_everything(rooms: PretendRooms, here: Path) -> None:
+    rooms.engine = Deaf()
+    with ctrl_c_when(rooms.engine.compiling, times=2):
+        say(rooms, *GENERATE)
+    rooms.engine.released.set()
+    assert rooms.left_with[0] == 130
+
+
+def test_ctrl_c_works_as_before_afterwards(rooms: PretendRooms, here: Path) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    assert say(rooms, *GENERATE) == 0
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+SCRIPT = """
+import sys
+from tests.unit.cli.helpers import PretendRooms, say
+from tests.unit.cli.test_cancel import Slow
+sys.exit(say(PretendRooms(engine=Slow()), *sys.argv[1:]))
+"""
+
+
+def test_a_real_process_exits_with_130(here: Path) -> None:
+    arguments = [*GENERATE, "--count", "2", "--steps", "400"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, *arguments],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "Denoising" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    _, words = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "Traceback" not in words
+    assert words.endswith("Cancelled.\n")

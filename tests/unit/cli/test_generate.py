@@ -1,0 +1,301 @@
+"""`generate` draws what was asked, writes where it was told, and reports all that it used."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from sdxl_desktop.core.errors import DeviceError, EngineError
+from sdxl_desktop.core.geometry import Point, Size
+from sdxl_desktop.core.request import GenerationRequest
+from sdxl_desktop.core.schedulers import SchedulerName
+from sdxl_desktop.core.settings import Preferences, Settings
+from sdxl_desktop.engine.fake import FakeEngine
+from sdxl_desktop.history.metadata import read_record
+from sdxl_desktop.session.settings_store import SettingsStore
+from tests.unit.cli.helpers import PretendRooms, own_checkpoint, say
+
+MINE = ("--checkpoint", "mine")
+
+
+def asked(rooms: PretendRooms) -> GenerationRequest:
+    (request,) = rooms.engine.requests
+    assert isinstance(request, GenerationRequest)
+    return request
+
+
+def test_every_option_reaches_the_engine(rooms: PretendRooms, here: Path, home: Path) -> None:
+    options = {
+        "--output": "out.png",
+        "--negative": "blur",
+        "--prompt-2": "second",
+        "--negative-2": "worse",
+        "--checkpoint": "mine",
+        "--size": "64x32",
+        "--steps": "2",
+        "--guidance": "7.5",
+        "--guidance-rescale": "0.7",
+        "--scheduler": "DPM++ 2M Karras",
+        "--seed": "4294967295",
+        "--count": "2",
+        "--original-size": "4096x2048",
+        "--target-size": "1024x512",
+        "--crop": "3,4",
+        "--negative-original-size": "128x64",
+        "--negative-target-size": "256x128",
+        "--negative-crop": "5,6",
+        "--device": "gpu",
+        "--threads": "2",
+        "--precision": "f32",
+    }
+    words = [word for pair in options.items() for word in pair]
+    assert say(rooms, "generate", "a heart", *words) == 0
+    request = asked(rooms)
+    assert request.checkpoint == home.resolve() / "data" / "checkpoints" / "mine"
+    prompts = request.prompts
+    assert (prompts.prompt, prompts.negative_prompt) == ("a heart", "blur")
+    assert (prompts.prompt_2, prompts.negative_prompt_2) == ("second", "worse")
+    sampling = request.sampling
+    assert (sampling.size, sampling.steps, sampling.count, sampling.seed) == (Size(64, 32), 2, 2, 2**32 - 1)
+    assert (sampling.guidance_scale, sampling.guidance_rescale) == (7.5, 0.7)
+    assert sampling.scheduler is SchedulerName.DPMPP_2M_KARRAS
+    micro = request.micro_conditioning
+    assert (micro.original_size, micro.target_size) == (Size(4096, 2048), Size(1024, 512))
+    assert (micro.negative_original_size, micro.negative_target_size) == (Size(128, 64), Size(256, 128))
+    assert (micro.crop_top_left, micro.negative_crop_top_left) == (Point(3, 4), Point(5, 6))
+    execution = request.execution
+    assert (execution.device, execution.threads, execution.precision) == ("GPU", 2, "f32")
+
+
+def test_what_is_not_given_is_what_the_checkpoint_recommends(rooms: PretendRooms, here: Path) -> None:
+    assert say(rooms, "generate", "a heart", *MINE) == 0
+    sampling = asked(rooms).sampling
+    assert (sampling.size, sampling.steps, sampling.guidance_scale) == (Size(64, 64), 3, 4.5)
+    assert sampling.scheduler is SchedulerName.HEUN
+
+
+def test_zero_is_a_value_and_not_nothing(rooms: PretendRooms, here: Path) -> None:
+    assert say(rooms, "generate", "a", *MINE, "--guidance", "0", "--seed", "0", "--threads", "0") == 0
+    assert (asked(rooms).sampling.guidance_scale, asked(rooms).sampling.seed) == (0.0, 0)
+
+
+def test_where_it_runs_is_what_the_settings_say(rooms: PretendRooms, here: Path, home: Path) -> None:
+    SettingsStore(home / "settings.json").save(Settings(preferences=Preferences(device="GPU", precision="f16")))
+    assert say(rooms, "generate", "a", *MINE) == 0
+    assert (asked(rooms).execution.device, asked(rooms).execution.precision) == ("GPU", "f16")
+
+
+def test_corrupt_settings_are_told_and_do_not_block(
+    rooms: PretendRooms, here: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (home / "settings.json").write_text("{", encoding="utf-8")
+    assert say(rooms, "generate", "a", *MINE) == 0
+    assert "settings could not be read" in capsys.readouterr().err
+
+
+def test_a_seed_is_drawn_by_lot_and_reported(
+    rooms: PretendRooms, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert say(rooms, "generate", "a", *MINE) == 0
+    first = rooms.engine.requests[0].sampling.seed
+    assert f"Seed {first}" in capsys.readouterr().err
+    assert say(rooms, "generate", "a", *MINE) == 0
+    assert rooms.engine.requests[1].sampling.seed != first
+
+
+def test_the_picture_is_written_with_its_record_and_its_path_printed(
+    rooms: PretendRooms, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert say(rooms, "generate", "a heart", *MINE, "-o", "out/heart.webp") == 0
+    file = here / "out" / "heart.webp"
+    assert capsys.readouterr().out == f"{file}\n"
+    record = read_record(file)
+    assert record is not None
+    assert record.request == asked(rooms)
+    with Image.open(file) as image:
+        assert image.size == (64, 64)
+
+
+def test_more_pictures_are_numbered_after_the_first(rooms: PretendRooms, here: Path) -> None:
+    assert say(rooms, "generate", "a", *MINE, "-o", "out.png", "--count", "3", "--seed", "10") == 0
+    assert sorted(path.name for path in here.iterdir()) == ["out-2.png", "out-3.png", "out.png"]
+    seeds = [getattr(read_record(here / name), "seed", None) for name in ("out.png", "out-2.png", "out-3.png")]
+    assert seeds == [10, 11, 12]
+
+
+def test_a_named_file_is_replaced_and_an_unnamed_one_never(rooms: PretendRooms, here: Path) -> None:
+    (here / "out.png").write_bytes(b"old")
+    assert say(rooms, "generate", "a", *MINE, "-o", "out.png") == 0
+    assert (here / "out.png").read_bytes() != b"old"
+    for _ in range(2):
+        assert say(rooms, "generate", "a", *MINE, "--seed", "7") == 0
+    assert sorted(path.name for path in here.iterdir()) == ["a-7-2.png", "a-7.png", "out.png"]
+
+
+def test_json_is_the_only_thing_on_standard_output(
+    rooms: PretendRooms, here: Path, capsys: pytest.CaptureFixture[str], home: Path
+) -> None:
+    class Chatty(FakeEngine):
+        def generate(self, *arguments: Any) -> None:
+            print("Multiple distributions found!")
+            super().generate(*arguments)
+
+    rooms.engine = Chatty()
+    assert say(rooms, "generate", "a ♥", *MINE, "--json", "--count", "2", "--seed", "3", "-o", "x.png") == 0
+    captured = capsys.readouterr()
+    report = json.loads(captured.out)
+    assert "Multiple distributions" in captured.err
+    assert set(report) == {"images", "seeds", "seconds", "devices", "request"}
+    assert report["images"] == [str(here / "x.png"), str(here / "x-2.png")]
+    assert report["seeds"] == [3, 4]
+    assert set(report["seconds"]) == {"load", "compile", "encode", "denoise", "decode"}
+    assert report["devices"] == {"unet": "CPU"}
+    assert report["request"] == {
+        "checkpoint": "mine",
+        "checkpoint_folder": str(home.resolve() / "data" / "checkpoints" / "mine"),
+        "prompt": "a ♥",
+        "negative_prompt": "",
+        "prompt_2": "a ♥",
+        "negative_prompt_2": "",
+        "size": "64x64",
+        "steps": 3,
+        "guidance_scale": 4.5,
+        "guidance_rescale": 0.0,
+        "scheduler": "heun",
+        "seed": 3,
+        "seeds": [3, 4],
+        "count": 2,
+        "original_size": "64x64",
+        "crop_top_left": "0,0",
+        "target_size": "64x64",
+        "negative_original_size": "64x64",
+        "negative_crop_top_left": "0,0",
+        "negative_target_size": "64x64",
+        "device": "CPU",
+        "threads": 0,
+        "precision": "auto",
+    }
+
+
+BAD = [
+    (("--size", "100x64"), "96 or 104"),
+    (("--size", "72x64"), "multiples of 32"),
+    (("--size", "big"), "not a size"),
+    (("--size", "0x64"), "no pixels"),
+    (("--steps", "0"), "number of steps is 0"),
+    (("--steps", "many"), "'many' is not a valid integer"),
+    (("--guidance", "-1"), "guidance scale"),
+    (("--guidance", "nan"), "guidance scale"),
+    (("--guidance", "strong"), "'strong' is not a valid float"),
+    (("--guidance-rescale", "2"), "guidance rescale"),
+    (("--scheduler", "fastest"), "no scheduler called 'fastest'"),
+    (("--seed", "-1"), "seed"),
+    (("--seed", "4294967296"), "seed"),
+    (("--seed", "1.5"), "'1.5' is not a valid integer"),
+    (("--count", "0"), "number of pictures"),
+    (("--original-size", "x"), "not a size"),
+    (("--target-size", "1"), "not a size"),
+    (("--crop", "-1,0"), "not a point"),
+    (("--negative-original-size", "1x"), "not a size"),
+    (("--negative-target-size", "x1"), "not a size"),
+    (("--negative-crop", "1"), "not a point"),
+    (("--device", "TPU"), "no device 'TPU'"),
+    (("--device", ""), "device"),
+    (("--threads", "-1"), "threads"),
+    (("--precision", "f64"), "f64"),
+    (("--checkpoint", "lion"), "no checkpoint called 'lion'"),
+    (("--checkpoint", "."), "model_index.json"),
+    (("-o", "out.gif"), ".png, .jpg"),
+    (("-o", "."), "picture format"),
+    (("-o", "/proc/nobody/out.png"), "cannot be written"),
+    (("--sice", "64x64"), "No such option"),
+    (("--steps",), "requires an argument"),
+    (("another",), "unexpected extra argument"),
+]
+
+
+@pytest.mark.parametrize(("options", "words"), BAD, ids=[" ".join(options) for options, _ in BAD])
+def test_a_bad_value_gets_one_line_and_no_engine(
+    rooms: PretendRooms, here: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], words: str
+) -> None:
+    checkpoint = () if "--checkpoint" in options else MINE
+    assert say(rooms, "generate", "a", *checkpoint, *options) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert words in captured.err
+    assert "Traceback" not in captured.err
+    assert "engine" not in rooms.opened
+    assert list(here.iterdir()) == []
+
+
+def test_the_prompt_is_needed(rooms: PretendRooms, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert say(rooms, "generate") == 2
+    assert capsys.readouterr().err.startswith("Missing argument 'PROMPT'. See sdxl-desktop generate --help")
+
+
+def test_an_empty_library_is_one_sentence(
+    rooms: PretendRooms, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sdxl_desktop.cli.draw.resources", lambda: tmp_path)
+    assert say(rooms, "generate", "a") == 2
+    assert "No checkpoint was found." in capsys.readouterr().err
+
+
+def test_a_failure_is_one_line_and_exit_code_1(
+    rooms: PretendRooms, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rooms.engine = FakeEngine(problem=EngineError("The driver stopped.", next_step="Try again."))
+    assert say(rooms, "generate", "a", *MINE, "--json") == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.endswith("The driver stopped. Try again.\n")
+
+
+def test_bad_input_that_only_the_engine_can_see_is_exit_code_2(rooms: PretendRooms, here: Path) -> None:
+    rooms.engine = FakeEngine(problem=DeviceError("Gone."))
+    assert say(rooms, "generate", "a", *MINE) == 2
+
+
+def test_an_unforeseen_problem_is_one_line_and_exit_code_1(
+    rooms: PretendRooms, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Broken(FakeEngine):
+        def generate(self, *arguments: Any) -> None:
+            raise ZeroDivisionError("division by zero")
+
+    rooms.engine = Broken()
+    assert say(rooms, "generate", "a", *MINE) == 1
+    assert "ZeroDivisionError" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_picture_that_can_no_longer_be_written_is_a_failure(
+    rooms: PretendRooms, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Vandal(FakeEngine):
+        def generate(self, *arguments: Any) -> None:
+            (here / "out.png").mkdir()
+            super().generate(*arguments)
+
+    rooms.engine = Vandal()
+    assert say(rooms, "generate", "a", *MINE, "-o", "out.png") == 1
+    assert "could not be written" in capsys.readouterr().err
+
+
+def test_a_checkpoint_can_be_a_folder(rooms: PretendRooms, here: Path, tmp_path: Path) -> None:
+    folder = own_checkpoint(tmp_path, "elsewhere")
+    assert say(rooms, "generate", "a", "--checkpoint", str(folder)) == 0
+    assert asked(rooms).checkpoint == folder.resolve()
+
+
+def test_the_checkpoints_folder_of_the_settings_counts(
+    rooms: PretendRooms, here: Path, home: Path, tmp_path: Path
+) -> None:
+    folder = own_checkpoint(tmp_path, "elsewhere")
+    SettingsStore(home / "settings.json").save(Settings(preferences=Preferences(checkpoints_folder=str(folder.parent))))
+    assert say(rooms, "generate", "a", "--checkpoint", "elsewhere") == 0
+    assert asked(rooms).checkpoint == folder

@@ -1,0 +1,41 @@
+"""Errors say what happened, why and what next, tell whose turn it is, and survive a pipe."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from sdxl_desktop.core import errors
+from sdxl_desktop.core.errors import EngineError, SdxlDesktopError
+from sdxl_desktop.core.events import Failed
+
+FAMILY = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, SdxlDesktopError)]
+
+
+@pytest.mark.parametrize("kind", FAMILY)
+def test_an_error_crosses_a_pipe_whole(kind: type[SdxlDesktopError]) -> None:
+    sent = kind("It broke.", why="It was old.", next_step="Buy another.")
+    received = pickle.loads(pickle.dumps(sent))
+    assert type(received) is kind
+    assert str(received) == "It broke. It was old. Buy another."
+    assert (received.what, received.why, received.next_step) == (sent.what, sent.why, sent.next_step)
+
+
+def test_an_error_without_a_reason_is_one_sentence() -> None:
+    assert str(SdxlDesktopError("It broke.")) == "It broke."
+
+
+def test_a_bad_request_is_the_persons_turn_and_a_failure_is_not() -> None:
+    assert errors.RequestError("x").bad_input
+    assert errors.CheckpointError("x").bad_input
+    assert errors.DeviceError("x").bad_input
+    assert errors.OutputError("x").bad_input
+    assert not errors.EngineError("x").bad_input
+
+
+def test_an_unforeseen_problem_is_told_plainly() -> None:
+    error = Failed.unexpected(ZeroDivisionError("division by zero")).error
+    assert isinstance(error, EngineError)
+    assert "ZeroDivisionError: division by zero." in str(error)
+    assert error.next_step

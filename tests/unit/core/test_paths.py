@@ -1,0 +1,42 @@
+"""SDXL_DESKTOP_HOME moves everything; without it everything lies in the system's own places."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from sdxl_desktop.core.paths import HOME_VARIABLE, AppPaths, resources
+
+
+def _all(paths: AppPaths) -> list[Path]:
+    return [getattr(paths, field.name) for field in fields(paths)] + [paths.checkpoints, paths.compiled]
+
+
+def test_one_variable_moves_everything(home: Path) -> None:
+    for path in _all(AppPaths.from_environment()):
+        assert path.is_relative_to(home.resolve())
+
+
+def test_asking_creates_nothing(home: Path) -> None:
+    AppPaths.from_environment()
+    assert not list(home.iterdir())
+
+
+def test_a_relative_home_is_the_same_after_a_change_of_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(HOME_VARIABLE, "portable")
+    assert AppPaths.from_environment().data == tmp_path / "portable" / "data"
+
+
+@pytest.mark.parametrize("value", ["", "  "])
+def test_an_empty_variable_means_the_systems_places(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(HOME_VARIABLE, value)
+    for path in _all(AppPaths.from_environment()):
+        assert path.is_absolute()
+        assert "sdxl" in str(path).lower()
+
+
+def test_the_shipped_files_are_found() -> None:
+    assert resources().is_dir()

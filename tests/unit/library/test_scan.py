@@ -1,0 +1,138 @@
+"""A library recognises what can be drawn with, describes it, and says why the rest cannot."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sdxl_desktop.core.errors import CheckpointError
+from sdxl_desktop.core.geometry import Size
+from sdxl_desktop.core.schedulers import SchedulerName
+from sdxl_desktop.library.scan import Library, read_checkpoint
+
+PARTS = ("text_encoder", "text_encoder_2", "unet", "vae_decoder")
+
+
+def make_checkpoint(folder: Path, *, unet: dict[str, Any] | None = None, card: dict[str, Any] | None = None) -> Path:
+    """The skeleton of a checkpoint: everything that describes it, and empty weights."""
+
+    def write(name: str, content: object) -> None:
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(content), encoding="utf-8")
+
+    write("model_index.json", {"_class_name": "OVStableDiffusionXLPipeline"})
+    write("unet/config.json", {"block_out_channels": [1, 2, 3], "sample_size": 128, **(unet or {})})
+    write("vae_decoder/config.json", {"block_out_channels": [1, 2, 3, 4]})
+    write("scheduler/scheduler_config.json", {"_class_name": "DDIMScheduler"})
+    if card is not None:
+        write("checkpoint.json", card)
+    for part in PARTS:
+        for suffix in ("xml", "bin"):
+            file = folder / part / f"openvino_model.{suffix}"
+            file.parent.mkdir(exist_ok=True)
+            file.touch()
+    return folder
+
+
+def test_a_checkpoint_is_described_by_its_parts(tmp_path: Path) -> None:
+    found = read_checkpoint(make_checkpoint(tmp_path / "mine"))
+    assert (found.name, found.title) == ("mine", "mine")
+    assert (found.vae_factor, found.size_multiple) == (8, 32)
+    assert found.recommended.size == Size(1024, 1024)
+    assert found.recommended.scheduler is SchedulerName.DDIM
+
+
+def test_its_card_overrules(tmp_path: Path) -> None:
+    card = {"title": "Mine!", "description": "It draws.", "steps": 12, "guidance_scale": 0, "scheduler": "lms"}
+    found = read_checkpoint(make_checkpoint(tmp_path / "mine", card=card))
+    assert (found.title, found.description) == ("Mine!", "It draws.")
+    assert (found.recommended.steps, found.recommended.guidance_scale) == (12, 0)
+    assert found.recommended.scheduler is SchedulerName.LMS
+
+
+def test_a_few_step_checkpoint_is_recognised(tmp_path: Path) -> None:
+    found = read_checkpoint(make_checkpoint(tmp_path / "fast", unet={"time_cond_proj_dim": 256}))
+    assert found.recommended.scheduler is SchedulerName.LCM
+    assert found.recommended.steps <= 8
+
+
+@pytest.mark.parametrize("file", [f"{part}/openvino_model.{suffix}" for part in PARTS for suffix in ("xml", "bin")])
+def test_a_missing_part_is_named(tmp_path: Path, file: str) -> None:
+    folder = make_checkpoint(tmp_path / "torn")
+    (folder / file).unlink()
+    with pytest.raises(CheckpointError, match=f"missing: {file.split('/')[0]}"):
+        read_checkpoint(folder)
+
+
+@pytest.mark.parametrize("file", ["model_index.json", "unet/config.json", "vae_decoder/config.json"])
+@pytest.mark.parametrize("content", ["", "{", "[]", '"words"', "\x00\xff"])
+def test_a_broken_description_is_an_error_and_no_crash(tmp_path: Path, file: str, content: str) -> None:
+    folder = make_checkpoint(tmp_path / "broken")
+    (folder / file).write_text(content, encoding="latin-1")
+    with pytest.raises(CheckpointError) as caught:
+        read_checkpoint(folder)
+    assert caught.value.next_step
+
+
+@pytest.mark.parametrize(
+    "card", [{"steps": "many"}, {"scheduler": "fastest"}, {"steps": 3, "title": 7}, ["steps"]], ids=str
+)
+def test_a_broken_card_is_an_error_and_no_crash(tmp_path: Path, card: Any) -> None:
+    with pytest.raises(CheckpointError):
+        read_checkpoint(make_checkpoint(tmp_path / "broken", card=card))
+
+
+def test_another_kind_of_model_is_refused_by_kind(tmp_path: Path) -> None:
+    folder = make_checkpoint(tmp_path / "flux")
+    (folder / "model_index.json").write_text('{"_class_name": "FluxPipeline"}', encoding="utf-8")
+    with pytest.raises(CheckpointError, match="FluxPipeline"):
+        read_checkpoint(folder)
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Library:
+    made = Library(shipped=tmp_path / "shipped", own=tmp_path / "own")
+    make_checkpoint(made.shipped / "starter")
+    make_checkpoint(made.own / "zebra")
+    (made.own / "notes").mkdir()
+    return made
+
+
+def test_the_library_lists_own_before_shipped_and_skips_what_is_none(library: Library) -> None:
+    assert [checkpoint.name for checkpoint in library.checkpoints()] == ["zebra", "starter"]
+
+
+def test_one_torn_checkpoint_does_not_hide_the_others(library: Library) -> None:
+    (library.own / "zebra" / "unet" / "openvino_model.bin").unlink()
+    assert [checkpoint.name for checkpoint in library.checkpoints()] == ["starter"]
+
+
+def test_own_wins_over_shipped_of_the_same_name(library: Library) -> None:
+    make_checkpoint(library.own / "starter")
+    assert library.find("starter").folder == library.own / "starter"
+
+
+def test_a_checkpoint_is_found_by_name_or_folder(library: Library, tmp_path: Path) -> None:
+    elsewhere = make_checkpoint(tmp_path / "elsewhere")
+    assert library.find("zebra").folder == library.own / "zebra"
+    assert library.find(str(elsewhere)).folder == elsewhere.resolve()
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones(library: Library) -> None:
+    with pytest.raises(CheckpointError, match="zebra, starter"):
+        library.find("lion")
+
+
+def test_the_default_is_the_starter(library: Library) -> None:
+    assert library.default().name == "starter"
+
+
+def test_an_empty_library_says_where_it_looked(tmp_path: Path) -> None:
+    empty = Library(shipped=tmp_path / "a", own=tmp_path / "b")
+    assert empty.checkpoints() == ()
+    with pytest.raises(CheckpointError, match=str(tmp_path / "b")):
+        empty.default()
