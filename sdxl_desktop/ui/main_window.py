@@ -361,4 +361,8 @@ def _text(state: QByteArray) -> str:
 
 
 def _bytes(text: str) -> QByteArray:
-    return QByteArray(base64.b64decode(text, validate=False)) if text else QByteArray()
+    """What `_text` wrote; empty for anything else, which Qt then ignores."""
+    try:
+        return QByteArray(base64.b64decode(text))
+    except ValueError:
+        return QByteArray()

@@ -86,6 +86,7 @@ PHASES = [
     (Phase.STARTING, 0),
     (Phase.LOADING, 0),
     (Phase.COMPILING, 0),
+    (Phase.ENCODING, 0),
     (Phase.DENOISING, 2),
     (Phase.DECODING, 0),
 ]

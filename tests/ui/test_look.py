@@ -146,13 +146,15 @@ def test_the_presets_of_a_small_checkpoint_keep_its_area_and_multiple(tmp_path: 
 
 
 def controls(window: MainWindow) -> list[QWidget]:
-    """What Tab can reach with everything open."""
+    """What Tab can reach with everything open and on."""
+    window.desk._micro._on.setChecked(True)
     for section in window.findChildren(Disclosure):
         section.set_open(True)
     return [
         widget
         for widget in window.findChildren(QWidget)
         if widget.isVisibleTo(window)
+        and widget.isEnabled()
         and widget.focusPolicy() & Qt.FocusPolicy.TabFocus
         and widget.focusProxy() is None
         and not isinstance(widget, QMenu)

@@ -37,13 +37,13 @@ def test_everything_on_the_desk_is_back_at_the_next_start(make_window: MakeWindo
     )
     first.desk.set_value(changed)
     first.resize(900, 640)
-    first._splitter.setSizes([420, 480])
+    first._splitter.setSizes([360, 540])
     first.close()
 
     second = make_window()
     assert second.desk.value() == changed, "a checkpoint's recommendations do not overwrite what was set"
     assert second.height() == 640  # the offscreen display is narrower than the window may be
-    assert second._splitter.sizes()[0] == 420
+    assert second._splitter.sizes()[0] == 360
 
 
 def test_what_is_typed_is_kept_even_if_the_window_is_killed(window: MainWindow, qtbot: QtBot, paths: AppPaths) -> None:

@@ -185,8 +185,8 @@ class OpenVinoEngine:
                 pictures=run.count,
             )
         )
-        if run.request.execution.preview:
-            run.emit(Preview(self._preview_map(loaded).pixels(step.estimate()), step.step))
+        if run.request.execution.preview and (preview_map := self._preview_map(loaded)) is not None:
+            run.emit(Preview(preview_map.pixels(step.estimate()), step.step))
 
     def _use_f32_decoder(self, run: _Run, loaded: LoadedCheckpoint) -> bool:
         """Put the VAE decoder in 32 bits in place, for this run and the next; False when it was already."""
@@ -199,9 +199,10 @@ class OpenVinoEngine:
     def _preview_file(self, loaded: LoadedCheckpoint) -> Path:
         return self._paths.cache / "previews" / f"{loaded.contents['vae_decoder']}.json"
 
-    def _preview_map(self, loaded: LoadedCheckpoint) -> PreviewMap:
-        """The checkpoint's own map, else the one learned from its VAE's first picture, else SDXL's."""
-        return loaded.preview_map or PreviewMap.read(self._preview_file(loaded)) or PreviewMap.sdxl()
+    def _preview_map(self, loaded: LoadedCheckpoint) -> PreviewMap | None:
+        """The checkpoint's own map, else the one learned from its VAE's first picture, else SDXL's where it fits."""
+        known = loaded.preview_map or PreviewMap.read(self._preview_file(loaded)) or PreviewMap.sdxl()
+        return known if len(known.matrix) == loaded.pipe.unet.config.out_channels else None
 
     def _learn_preview(self, loaded: LoadedCheckpoint, latents: torch.Tensor, pixels: Pixels) -> None:
         if loaded.preview_map is None:
