@@ -1,6 +1,6 @@
 """Renders the application icon's PNG sizes and its .ico from resources/icons/sdxl-desktop.svg.
 
-Run from the repository after changing the drawing: python tools/render_icons.py
+Run from the repository after changing the drawing: python -m tools.render_icons
 """
 
 from __future__ import annotations

@@ -47,11 +47,10 @@ def _why_no_x(display: str) -> str:
     xcb.xcb_connect.argtypes = [ctypes.c_char_p, ctypes.c_void_p]
     xcb.xcb_connection_has_error.argtypes = xcb.xcb_disconnect.argtypes = [ctypes.c_void_p]
     connection = xcb.xcb_connect(display.encode(), None)  # never NULL; handles sockets, TCP and authority files
-    try:
-        if xcb.xcb_connection_has_error(connection):
-            return f"the display {display} does not answer"
-    finally:
+    if xcb.xcb_connection_has_error(connection):
         xcb.xcb_disconnect(connection)
+        return f"the display {display} does not answer"
+    # Not disconnected again: a server whose last client leaves starts anew, and Qt would find it gone.
     return _why_no_xcb_plugin()
 
 

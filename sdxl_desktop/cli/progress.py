@@ -106,7 +106,7 @@ class LineDisplay:
 def _title(progress: Progress) -> str:
     words = [progress.phase.label]
     if progress.detail:
-        words.append(f"({progress.detail})")
+        words.append(f"({progress.detail.replace('_', ' ')})")
     if progress.pictures > 1 and progress.phase in (Phase.DENOISING, Phase.DECODING):
         words.append(f"{progress.picture + 1} of {progress.pictures}")
     return " ".join(words)

@@ -27,6 +27,11 @@ from sdxl_desktop.session.pictures import PictureStore, Result, save_as
 MAX_RESULTS = 200
 
 
+Saving = Callable[[], Result | SdxlDesktopError]
+Elsewhere = Callable[[Saving, Callable[[Result | SdxlDesktopError], None]], None]
+"""Runs the slow work of writing a picture, and brings its outcome back to the session's thread."""
+
+
 class Runner(Protocol):
     """Takes one request at a time to an engine and brings its events back to `Session.handle`."""
 
@@ -52,6 +57,7 @@ class Session:
     runner: Runner
     store: PictureStore
     changed: Callable[[], None] = lambda: None
+    elsewhere: Elsewhere | None = None
     run: Run | None = None
     error: SdxlDesktopError | None = None
     message: str = ""
@@ -112,12 +118,23 @@ class Session:
         self.changed()
 
     def _keep(self, result: Result) -> None:
-        try:
-            result = self.store.autosave(result)
-        except SdxlDesktopError as problem:  # the picture stays in the window, unsaved
-            self.error = problem
         self.results.append(result)
         del self.results[:-MAX_RESULTS]
+        store = self.store
+        if self.elsewhere is None:
+            self._take(_autosave(store, result))
+        else:
+            self.elsewhere(lambda: _autosave(store, result), self._kept)
+
+    def _kept(self, outcome: Result | SdxlDesktopError) -> None:
+        self._take(outcome)
+        self.changed()
+
+    def _take(self, outcome: Result | SdxlDesktopError) -> None:
+        if isinstance(outcome, SdxlDesktopError):  # the picture stays in the window, unsaved
+            self.error = outcome
+        else:
+            self.results = [outcome if result.picture is outcome.picture else result for result in self.results]
 
     def save(self, index: int) -> Result:
         """Write result `index` to the pictures folder; raises OutputError and keeps the picture."""
@@ -143,3 +160,10 @@ class Session:
             request = self.queue.popleft()
             self.run = Run(request, Progress(phase=Phase.STARTING))
             self.runner.start(request)
+
+
+def _autosave(store: PictureStore, result: Result) -> Result | SdxlDesktopError:
+    try:
+        return store.autosave(result)
+    except SdxlDesktopError as problem:
+        return problem

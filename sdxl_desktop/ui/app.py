@@ -6,17 +6,18 @@ import asyncio
 import signal
 import socket
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
+from types import FrameType, TracebackType
 
 from PySide6.QtCore import QSocketNotifier, QTimer
 from PySide6.QtWidgets import QApplication
 from qasync import QEventLoop
 
 from sdxl_desktop.bridge.engine_thread import EngineThread
+from sdxl_desktop.core.events import Failed
 from sdxl_desktop.core.paths import AppPaths, resources
 from sdxl_desktop.engine.process.client import ProcessEngine
 from sdxl_desktop.engine.protocol import Engine
@@ -24,7 +25,7 @@ from sdxl_desktop.session.settings_store import SettingsStore
 from sdxl_desktop.ui import icons
 from sdxl_desktop.ui.background import Background, LoopBackground
 from sdxl_desktop.ui.main_window import MainWindow, Surroundings
-from sdxl_desktop.ui.theme import ThemeSwitch
+from sdxl_desktop.ui.theme import ThemeSwitch, use_own_font
 
 
 def run(paths: AppPaths, prompt: str | None = None, files: Sequence[Path] = ()) -> int:
@@ -39,10 +40,26 @@ def run(paths: AppPaths, prompt: str | None = None, files: Sequence[Path] = ()) 
     window.closed.connect(loop.stop)
     window.show()
     QTimer.singleShot(0, window, lambda: window.start(prompt, files))
-    with loop, closing_on_signals(window):
+    with loop, closing_on_signals(window), telling_the_unexpected(window):
         loop.run_forever()
     asyncio.set_event_loop(None)
     return 0
+
+
+@contextmanager
+def telling_the_unexpected(window: MainWindow) -> Iterator[None]:
+    """While entered, an error nobody caught is shown in the window, besides what Python does with it."""
+    before = sys.excepthook
+
+    def tell(kind: type[BaseException], problem: BaseException, trace: TracebackType | None) -> None:
+        before(kind, problem, trace)
+        window.verbs.show_problem(Failed.unexpected(problem).error)
+
+    sys.excepthook = tell
+    try:
+        yield
+    finally:
+        sys.excepthook = before
 
 
 def create_application() -> QApplication:
@@ -56,6 +73,7 @@ def create_application() -> QApplication:
     app.setStyle("Fusion")
     app.setQuitOnLastWindowClosed(False)
     icons.register()
+    use_own_font(app)
     app.setWindowIcon(icons.application_icon())
     return app
 

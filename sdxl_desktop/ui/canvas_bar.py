@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QMouseEvent
-from PySide6.QtWidgets import QPushButton, QSizePolicy, QToolButton, QWidget
+from PySide6.QtWidgets import QPushButton, QToolButton, QWidget
 
 from sdxl_desktop.session.pictures import Result
 from sdxl_desktop.ui.widgets.buttons import IconButton, dressed
-from sdxl_desktop.ui.widgets.layout import muted, row
+from sdxl_desktop.ui.widgets.layout import ElidedLabel, row
 
 
 class _DragHandle(IconButton):
@@ -41,7 +41,7 @@ class CanvasBar(QWidget):
         super().__init__()
         self.setObjectName("canvasBar")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self._about = muted()
+        self._about = ElidedLabel()
         self._live = dressed(QPushButton("Back to the picture in progress"), "link")
         self._readout = QToolButton()
         self._zooming = self._zoom_buttons()
@@ -80,7 +80,6 @@ class CanvasBar(QWidget):
         return save, save_as, copy, drag
 
     def _lay_out(self) -> None:
-        self._about.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         bar = row(spacing=2, margins=(16, 4, 8, 4))
         bar.addWidget(self._about, 1)
         bar.addWidget(self._live)

@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, QPoint
 from PySide6.QtWidgets import QFileDialog, QMenu
 
 from sdxl_desktop.core.errors import CheckpointError, SdxlDesktopError
+from sdxl_desktop.core.events import Picture
 from sdxl_desktop.core.request import Execution
 from sdxl_desktop.session.pictures import Result, suggested_name
 from sdxl_desktop.session.session import Session
@@ -40,6 +41,7 @@ class Conductor(QObject):
         self._execution = execution
         self._problem: SdxlDesktopError | None = None
         self._finished = session.finished
+        self._to_tell: Picture | None = None
         self._toast_file: Path | None = None
         self._connect()
         session.changed = self.redraw
@@ -199,17 +201,25 @@ class Conductor(QObject):
             session.error or self._problem, f"Go on with the {waiting} waiting" if waiting else ""
         )
         if session.finished is not self._finished:
-            self._tell_finished()
+            self._take_finished()
+        self._tell_kept()
 
-    def _tell_finished(self) -> None:
+    def _take_finished(self) -> None:
         self._finished = self._session.finished
         if self._finished is None or not self._session.results:
             return
         self._status.show_parts(devices_text(self._finished))
-        last = self._session.results[-1]
-        if last.picture.notes:
-            self._stage.toast.tell(" ".join(last.picture.notes))
-        elif last.saved_to is not None:
+        last = self._session.results[-1].picture
+        if last.notes:
+            self._stage.toast.tell(" ".join(last.notes))
+        else:
+            self._to_tell = last
+
+    def _tell_kept(self) -> None:
+        """Say where the last picture of a run is, as soon as it is written."""
+        last = self._session.results[-1] if self._session.results else None
+        if last is not None and last.picture is self._to_tell and last.saved_to is not None:
+            self._to_tell = None
             self._tell_saved(last)
 
 

@@ -26,7 +26,7 @@ def about_dialog(parent: QWidget) -> QDialog:
     title.setProperty("role", "title")
     words = QLabel(_ABOUT)
     words.setWordWrap(True)
-    words.setMinimumWidth(320)
+    words.setMinimumWidth(384)
     side = row(picture, column(title, muted(f"Version {__version__}"), words), spacing=24)
     return _dialog(parent, "About SDXL Desktop", column(side))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QLabel, QPushButton, QWidget
 
 from sdxl_desktop.ui.icons import application_icon
@@ -13,13 +14,14 @@ EXAMPLES = (
     "a red heart on a blue background",
     "a green apple on a white background",
     "a yellow star on a black background",
-    "a hot air balloon on a pink background",
+    "a fox on a pink background",
 )
 _READY = (
     "Describe a picture",
     "Write what you want to see on the left and press Generate,\nor start from one of these:",
 )
 _LINE = 400
+_TWO_COLUMNS_FROM = 580
 _NO_CHECKPOINT = (
     "No checkpoint found",
     "Put a folder of OpenVINO SDXL parts into your checkpoints folder, or choose another folder in the settings.",
@@ -37,13 +39,18 @@ class EmptyState(QWidget):
         self._picture = QLabel()
         self._title = QLabel()
         self._words = muted(wrap=True)
-        self._chips = self._make_chips()
+        self._chips = QWidget()
+        self._examples = self._make_chips()
         self._settings = QPushButton("Open settings")
         self._lay_out()
         self._settings.clicked.connect(self.settings_wanted)
         self.show_ready(True)
 
     def _lay_out(self) -> None:
+        self._grid = QGridLayout(self._chips)
+        self._grid.setContentsMargins(0, 8, 0, 0)
+        self._grid.setSpacing(8)
+        self._arrange(2)
         self._picture.setPixmap(application_icon().pixmap(72, 72))
         self._title.setProperty("role", "title")
         self._words.setFixedWidth(_LINE)
@@ -55,18 +62,23 @@ class EmptyState(QWidget):
         whole.addStretch(3)
         self.setLayout(whole)
 
-    def _make_chips(self) -> QWidget:
-        chips = QWidget()
-        grid = QGridLayout(chips)
-        grid.setContentsMargins(0, 8, 0, 0)
-        grid.setSpacing(8)
-        for number, example in enumerate(EXAMPLES):
-            chip = dressed(QPushButton(example), "chip")
-            chip.setToolTip("Use this as the prompt")
-            chip.setCursor(Qt.CursorShape.PointingHandCursor)
-            chip.clicked.connect(lambda _=False, text=example: self.prompt_chosen.emit(text))
-            grid.addWidget(chip, number // 2, number % 2)
-        return chips
+    def _make_chips(self) -> tuple[QPushButton, ...]:
+        return tuple(self._make_chip(example) for example in EXAMPLES)
+
+    def _make_chip(self, example: str) -> QPushButton:
+        chip = dressed(QPushButton(example, self._chips), "chip")
+        chip.setToolTip("Use this as the prompt")
+        chip.setCursor(Qt.CursorShape.PointingHandCursor)
+        chip.clicked.connect(lambda: self.prompt_chosen.emit(example))
+        return chip
+
+    def _arrange(self, columns: int) -> None:
+        for number, chip in enumerate(self._examples):
+            self._grid.addWidget(chip, number // columns, number % columns)
+
+    def resizeEvent(self, change: QResizeEvent) -> None:
+        super().resizeEvent(change)
+        self._arrange(2 if change.size().width() >= _TWO_COLUMNS_FROM else 1)
 
     def show_ready(self, ready: bool) -> None:
         """Invite to write, or when there is no checkpoint say what is missing."""

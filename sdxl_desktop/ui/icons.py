@@ -11,7 +11,7 @@ from PySide6.QtSvg import QSvgRenderer
 from sdxl_desktop.core.paths import resources
 
 _FOLDER = resources() / "icons"
-_SIDES = (16, 20, 24, 32, 40, 48, 64, 96)
+_SIDES = (18, 36, 72)
 APP_SIDES = (16, 24, 32, 48, 64, 128, 256, 512)
 
 

@@ -15,7 +15,7 @@ from PySide6.QtWidgets import QDialog, QMainWindow, QSplitter, QWidget
 from sdxl_desktop.bridge.engine_thread import EngineThread
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.device import Device
-from sdxl_desktop.core.errors import OutputError, SdxlDesktopError, SettingsError
+from sdxl_desktop.core.errors import CheckpointError, OutputError, SdxlDesktopError, SettingsError
 from sdxl_desktop.core.events import Event, Progress
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.settings import Preferences, Settings
@@ -68,7 +68,7 @@ class MainWindow(QMainWindow):
         self._start_when_ready = False
         self._closed = False
         self._outgoing = OutgoingPictures()
-        self.session = Session(around.engine, self._picture_store())
+        self.session = Session(around.engine, self._picture_store(), elsewhere=around.background.run)
         self.desk, self.stage, self.status = Desk(), Stage(self._outgoing), StatusLine()
         self.verbs = Conductor(
             self.session, self.desk, self.stage, self.status, self._outgoing, lambda: self._preferences.execution
@@ -169,8 +169,8 @@ class MainWindow(QMainWindow):
     def start(self, prompt: str | None = None, files: Sequence[Path] = ()) -> None:
         """Wake the engine and look for checkpoints, with the window already on the screen.
 
-        With `prompt`, draw it as soon as there is a checkpoint; the settings of the first of `files` that tells how
-        it was made go into the panels.
+        With `prompt`, draw it as soon as there is a checkpoint; the settings that made the first of `files` go into
+        the panels.
         """
         self._engine_started = True
         self._start_when_ready = prompt is not None
@@ -180,20 +180,24 @@ class MainWindow(QMainWindow):
         self._memory.start()
         self._around.engine.find_devices()
         self.look_for_checkpoints()
-        for file in files:
+        for file in files[:1]:
             self.open_picture(file)
 
     def look_for_checkpoints(self) -> None:
         """Read the library again."""
-        self._around.background.run(self._library().checkpoints, self._take_checkpoints)
+        library = self._library()
+        self._around.background.run(lambda: _scan(library), self._take_checkpoints)
 
     def _library(self) -> Library:
         own = self._preferences.checkpoints_folder
         return Library(self._around.shipped_checkpoints, Path(own) if own else self._around.paths.checkpoints)
 
-    def _take_checkpoints(self, checkpoints: tuple[Checkpoint, ...]) -> None:
+    def _take_checkpoints(self, found: tuple[Checkpoint, ...] | SdxlDesktopError) -> None:
         if self._closed:
             return
+        checkpoints = () if isinstance(found, SdxlDesktopError) else found
+        if isinstance(found, SdxlDesktopError):
+            self.verbs.show_problem(found)
         self.desk.set_checkpoints(checkpoints)
         self.stage.empty.show_ready(bool(checkpoints))
         if self._start_when_ready:
@@ -343,6 +347,17 @@ def read_counters(folder: Path) -> tuple[TokenCounter | None, TokenCounter | Non
             return None
 
     return read("tokenizer"), read("tokenizer_2")
+
+
+def _scan(library: Library) -> tuple[Checkpoint, ...] | SdxlDesktopError:
+    try:
+        return library.checkpoints()
+    except OSError as problem:
+        return CheckpointError(
+            "The checkpoints folder cannot be read.",
+            why=f"{problem}.",
+            next_step="Make it readable, or choose another folder in the settings.",
+        )
 
 
 def _read(file: Path) -> Record | SdxlDesktopError:

@@ -61,10 +61,11 @@ class DeviceEditor(ChoiceEditor):
 
     def __init__(self, label: str, devices: Sequence[Device]) -> None:
         super().__init__(label, [(device.name, device.label) for device in devices])
+        self._missing = "not found on this machine" if devices else "still looking for devices"
 
     def show_value(self, value: object) -> None:
         if self._choice.findData(value) < 0:
-            self._choice.addItem(f"{value} (not found on this machine)", value)
+            self._choice.addItem(f"{value} ({self._missing})", value)
         super().show_value(value)
 
 

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QLabel, QProgressBar, QWidget
 
 from sdxl_desktop.core.events import Finished, Phase, Progress
 from sdxl_desktop.session.session import Session
-from sdxl_desktop.ui.widgets.layout import muted, row
+from sdxl_desktop.ui.widgets.layout import ElidedLabel, muted, row
 
 _SWEEP_SECONDS = 1.6
 _FRAME_MS = 33
@@ -77,7 +77,7 @@ class StatusLine(QWidget):
         self._phase = QLabel("Ready")
         self._bar = ProgressLine()
         self._steps, self._pace, self._left = muted(), muted(), muted()
-        self._device, self._memory = muted(), muted()
+        self._device, self._memory = ElidedLabel(), muted()
         self._lay_out()
 
     def _lay_out(self) -> None:
@@ -86,8 +86,8 @@ class StatusLine(QWidget):
         self._memory.setToolTip("Memory the engine uses now")
         self._bar.hide()
         line = row(self._phase, self._bar, self._steps, self._pace, self._left, spacing=16, margins=(16, 6, 16, 6))
-        line.addStretch(1)
-        line.addWidget(self._device)
+        self._device.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        line.addWidget(self._device, 1)
         line.addWidget(self._memory)
         self.setLayout(line)
 

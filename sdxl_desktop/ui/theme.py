@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from PySide6.QtCore import QObject, Qt
-from PySide6.QtGui import QColor, QPalette
+from PySide6.QtGui import QColor, QFont, QFontDatabase, QPalette
 from PySide6.QtWidgets import QApplication
 
+from sdxl_desktop.core.paths import resources
 from sdxl_desktop.core.settings import Theme
 from sdxl_desktop.ui.style import SHEET
 
@@ -86,6 +87,17 @@ LIGHT = Colours(
     danger_ground="#fbe6e6",
     note_ground="#ffffff",
 )
+
+
+def use_own_font(app: QApplication) -> None:
+    """Write in Inter, which ships with the application, at the system's size; other scripts fall back to the system."""
+    families: list[str] = []
+    for file in sorted((resources() / "fonts").glob("*.ttf")):
+        families += QFontDatabase.applicationFontFamilies(QFontDatabase.addApplicationFont(str(file)))
+    if families:
+        font = QFont(families[0])
+        font.setPointSizeF(app.font().pointSizeF())
+        app.setFont(font)
 
 
 def palette(colours: Colours) -> QPalette:

@@ -44,7 +44,7 @@ def display() -> Iterator[str]:
         assert shutil.which(tool), f"{tool} is needed: install the Debian packages that .ci/run names"
     with tempfile.TemporaryFile("w+") as number:
         server = subprocess.Popen(
-            ["Xvfb", "-displayfd", str(number.fileno()), "-screen", "0", "1280x800x24", "-nolisten", "tcp"],
+            ["Xvfb", "-displayfd", str(number.fileno()), "-screen", "0", "1280x800x24", "-nolisten", "tcp", "-noreset"],
             pass_fds=[number.fileno()],
             stderr=subprocess.DEVNULL,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QMimeData, Qt, QUrl
 from PySide6.QtWidgets import QApplication, QLabel, QPlainTextEdit, QPushButton
 from pytestqt.qtbot import QtBot
 
@@ -204,6 +204,22 @@ def test_an_example_fills_the_prompt(window: MainWindow, qtbot: QtBot) -> None:
     chip = next(found for found in window.stage.empty.findChildren(QPushButton) if "red heart" in found.text())
     qtbot.mouseClick(chip, Qt.MouseButton.LeftButton)
     assert window.desk.value().prompts.prompt == chip.text()
+
+
+def test_what_was_typed_before_an_example_comes_back_with_undo(window: MainWindow, qtbot: QtBot) -> None:
+    edit = prompt_edit(window)
+    qtbot.keyClicks(edit, "my own words")
+    window.desk.use_prompt("an example")
+    edit.undo()
+    assert edit.toPlainText() == "my own words"
+
+
+def test_a_picture_dropped_on_the_prompt_leaves_no_path_in_it(window: MainWindow) -> None:
+    files, words = QMimeData(), QMimeData()
+    files.setUrls([QUrl.fromLocalFile("/somewhere/picture.png")])
+    words.setText("words")
+    assert not prompt_edit(window).canInsertFromMimeData(files)
+    assert prompt_edit(window).canInsertFromMimeData(words)
 
 
 def test_choosing_a_checkpoint_applies_what_it_was_made_for(window: MainWindow, qtbot: QtBot) -> None:

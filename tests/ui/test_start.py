@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QThread, QTimer
 from PySide6.QtWidgets import QApplication
+from qasync import QEventLoop
 
+from sdxl_desktop.ui.app import telling_the_unexpected
+from sdxl_desktop.ui.background import LoopBackground
+from sdxl_desktop.ui.main_window import MainWindow
 from tests.ui.conftest import still_running
 
 HEAVY = ("torch", "openvino", "diffusers", "transformers", "optimum")
@@ -39,8 +45,9 @@ def build(*given, **named):
     window = real(*given, **named)
     def look():
         counted = window.desk._prompts._prompt.count_label.text()
-        if window.session.results and window.session.run is None and counted:
-            seen["drawn"] = str(window.session.results[0].saved_to)
+        kept = window.session.results[0].saved_to if window.session.results else None
+        if kept and window.session.run is None and counted:
+            seen["drawn"] = str(kept)
             seen["counted"] = counted
             window.close()
     timer = QTimer(window, interval=20)
@@ -104,6 +111,43 @@ def test_a_signal_closes_the_window_cleanly(home: Path, number: signal.Signals) 
     assert child.returncode == 0, errors
     assert time.monotonic() - started < 5
     assert (home / "settings.json").is_file(), "closing kept the settings"
+
+
+def test_an_error_nobody_caught_is_told_in_the_window(
+    window: MainWindow, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "excepthook", sys.__excepthook__)
+    with telling_the_unexpected(window):
+        try:
+            raise RuntimeError("a thing nobody thought of")
+        except RuntimeError as problem:
+            sys.excepthook(type(problem), problem, problem.__traceback__)
+    assert sys.excepthook is sys.__excepthook__
+    assert "a thing nobody thought of" in window.stage.banner.accessibleName()
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_slow_work_is_done_in_turn_and_answered_on_the_main_thread(app: QApplication) -> None:
+    loop = QEventLoop(app)
+    background = LoopBackground(loop)
+    seen: list[tuple[int, bool, bool]] = []
+    main = threading.get_ident()
+
+    def work(number: int) -> tuple[int, bool]:
+        time.sleep(0.02 if number == 0 else 0)
+        return number, threading.get_ident() == main
+
+    def done(answer: tuple[int, bool]) -> None:
+        seen.append((*answer, threading.get_ident() == main))
+        if len(seen) == 3:
+            loop.stop()
+
+    with loop:
+        for number in range(3):
+            background.run(functools.partial(work, number), done)
+        loop.run_forever()
+        background.close()
+    assert seen == [(number, False, True) for number in range(3)]
 
 
 def test_importing_the_window_needs_no_display() -> None:

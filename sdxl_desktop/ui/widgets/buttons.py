@@ -24,6 +24,7 @@ class IconButton(QToolButton):
     def __init__(self, picture: str, name: str, tip: str = "", parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._picture = picture
+        self._worn: tuple[str, ...] = ()
         self.setIconSize(QSize(18, 18))
         self.setAccessibleName(name)
         self.setToolTip(tip or name)
@@ -43,7 +44,10 @@ class IconButton(QToolButton):
         palette = self.palette()
         colour = palette.color(QPalette.ColorGroup.Active, QPalette.ColorRole.WindowText)
         faint = palette.color(QPalette.ColorGroup.Disabled, QPalette.ColorRole.WindowText)
-        self.setIcon(icon(self._picture, colour.name(), faint.name()))
+        wanted = (self._picture, colour.name(), faint.name())
+        if wanted != self._worn:
+            self._worn = wanted
+            self.setIcon(icon(*wanted))
 
 
 class Switch(QCheckBox):

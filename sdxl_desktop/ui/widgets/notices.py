@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject, QPoint, Qt, QTimer, Signal
+from PySide6.QtGui import QAccessible, QAccessibleEvent
 from PySide6.QtWidgets import QApplication, QFrame, QLabel, QPushButton, QSizePolicy, QWidget
 
 from sdxl_desktop.core.errors import SdxlDesktopError
@@ -91,6 +92,7 @@ class Banner(_Overlay):
             label.setText(text)
             label.setVisible(bool(text))
         self.setAccessibleName(f"Problem: {error}")
+        QAccessible.updateAccessibility(QAccessibleEvent(self, QAccessible.Event.Alert))
 
 
 class Toast(_Overlay):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal
+from PySide6.QtCore import QMimeData, QSignalBlocker, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent, QTextCursor
 from PySide6.QtWidgets import QLabel, QPlainTextEdit, QSizePolicy, QWidget
 
@@ -33,6 +33,17 @@ class GrowingEdit(QPlainTextEdit):
             key.ignore()
             return
         super().keyPressEvent(key)
+
+    def replace_text(self, text: str) -> None:
+        """Put `text` in place of everything, in a way that Undo takes back: what was typed is never lost."""
+        cursor = QTextCursor(self.document())
+        cursor.select(QTextCursor.SelectionType.Document)
+        cursor.insertText(text)
+        self.setTextCursor(cursor)
+
+    def canInsertFromMimeData(self, source: QMimeData) -> bool:
+        """Words only: a picture or file dropped here by mistake leaves no path in the prompt."""
+        return source.hasText() and not source.hasUrls()
 
     def resizeEvent(self, change: QResizeEvent) -> None:
         super().resizeEvent(change)
@@ -83,8 +94,7 @@ class PromptField(QWidget):
     def set_value(self, text: str) -> None:
         if text != self.value():
             with QSignalBlocker(self):
-                self._edit.setPlainText(text)
-                self._edit.moveCursor(QTextCursor.MoveOperation.End)
+                self._edit.replace_text(text)
 
     def focus(self) -> None:
         """Put the cursor into the text."""

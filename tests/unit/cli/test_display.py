@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -72,6 +73,17 @@ def x_display() -> Iterator[str]:
 
 def test_a_real_display_is_recognised_without_a_child(x_display: str) -> None:
     assert why_no_window(NEVER, {"DISPLAY": x_display}) == ""
+
+
+def test_asking_does_not_make_the_server_start_anew(x_display: str) -> None:
+    """A server is gone for a moment after its last client has left; Qt would abort then. So the asker stays."""
+    count = "len([fd for fd in os.listdir('/proc/self/fd') if 'socket' in os.path.realpath(f'/proc/self/fd/{fd}')])"
+    ask = f"import os; from sdxl_desktop.cli.display import why_no_window; before = {count}; why_no_window(['false'])"
+    environment = {**os.environ, "DISPLAY": x_display, "QT_QPA_PLATFORM": "xcb"}
+    done = subprocess.run(
+        [sys.executable, "-c", f"{ask}; assert {count} == before + 1"], env=environment, check=False, timeout=60
+    )
+    assert done.returncode == 0
 
 
 def test_a_server_that_is_none_is_recognised(tmp_path: Path) -> None:
