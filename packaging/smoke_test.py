@@ -71,7 +71,7 @@ def strange_place(bundle: Path) -> Iterator[Place]:
 def x_server() -> Iterator[str]:
     with tempfile.TemporaryFile("w+") as number:
         server = subprocess.Popen(
-            ["Xvfb", "-displayfd", str(number.fileno()), "-screen", "0", "1400x900x24", "-nolisten", "tcp"],
+            ["Xvfb", "-displayfd", str(number.fileno()), "-screen", "0", "1400x900x24", "-nolisten", "tcp", "-noreset"],
             pass_fds=[number.fileno()],
             stderr=subprocess.DEVNULL,
         )
