@@ -19,6 +19,8 @@ import psutil
 import pytest
 from PIL import Image
 
+from sdxl_desktop.library.scan import read_checkpoint
+
 T = TypeVar("T")
 ROOT = Path(__file__).parents[2]
 PATIENCE = 180.0
@@ -36,6 +38,11 @@ def wait_for(what: str, found: Callable[[], T | None]) -> T:
             return answer
         time.sleep(0.1)
     raise AssertionError(f"{what} did not come within {PATIENCE:.0f} s")
+
+
+def native_size() -> tuple[int, int]:
+    size = read_checkpoint(ROOT / "resources" / "checkpoints" / "starter").recommended.size
+    return size.width, size.height
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +129,7 @@ def test_a_sitting(hands: Hands) -> None:
     hands.keys("ctrl+Return")
     first = wait_for("the first picture", hands.pictures)[0]
     with Image.open(first) as image:
-        assert image.size == (128, 128)
+        assert image.size == native_size()
         assert len(image.convert("RGB").getcolors(1 << 24) or []) > 100
     assert "red-heart" in first.name
 
