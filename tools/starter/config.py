@@ -58,7 +58,7 @@ class Config:
 
 CPU = Config()
 GPU = Config(
-    size=256,
+    size=128,
     least_stars=0,
     vae_channels=(48, 96, 192),
     vae_batch=64,
