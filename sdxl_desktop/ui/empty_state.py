@@ -12,9 +12,9 @@ from sdxl_desktop.ui.widgets.layout import column, muted
 
 EXAMPLES = (
     "a red heart on a blue background",
-    "a green apple on a white background",
+    "a red apple on a white background",
     "a yellow star on a black background",
-    "a fox on a pink background",
+    "a strawberry on a white background",
 )
 _READY = (
     "Describe a picture",
