@@ -119,6 +119,7 @@ def test_killing_the_engine_is_told_plainly_and_the_next_run_works(
     ("phase", "step", "seconds"),
     [
         (Phase.DECODING, 0, 1.0),
+        (Phase.ENCODING, 0, 1.0),
         (Phase.DENOISING, 2, 1.0),
         (Phase.LOADING, 0, 1.0),
         (Phase.COMPILING, 0, 1.0),

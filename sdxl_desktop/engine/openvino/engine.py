@@ -141,6 +141,7 @@ class OpenVinoEngine:
         self._interrupt.check()
         self._loaded = None
         self._loaded = LoadedCheckpoint.load(folder)
+        self._loaded.preview_map = self._loaded.preview_map or PreviewMap.read(self._preview_file(self._loaded))
         return self._loaded
 
     def _compile(self, loaded: LoadedCheckpoint, execution: Execution, emit: Emit) -> None:
@@ -201,12 +202,10 @@ class OpenVinoEngine:
 
     def _preview_map(self, loaded: LoadedCheckpoint) -> PreviewMap | None:
         """The checkpoint's own map, else the one learned from its VAE's first picture, else SDXL's where it fits."""
-        known = loaded.preview_map or PreviewMap.read(self._preview_file(loaded)) or PreviewMap.sdxl()
+        known = loaded.preview_map or PreviewMap.sdxl()
         return known if len(known.matrix) == loaded.pipe.unet.config.out_channels else None
 
     def _learn_preview(self, loaded: LoadedCheckpoint, latents: torch.Tensor, pixels: Pixels) -> None:
-        if loaded.preview_map is None:
-            loaded.preview_map = PreviewMap.read(self._preview_file(loaded))
         if loaded.preview_map is None:
             loaded.preview_map = PreviewMap.fitted(latents[0].numpy(), pixels)
             loaded.preview_map.write(self._preview_file(loaded))
