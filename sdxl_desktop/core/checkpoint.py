@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from sdxl_desktop.core.errors import RequestError
@@ -20,12 +21,22 @@ class Recommended:
     scheduler: SchedulerName = SchedulerName.EULER
 
 
+class CheckpointKind(StrEnum):
+    """BASE draws from words; REFINER has the second encoder only and finishes pictures; INPAINT sees picture and mask
+    beside the latents (9 channels) and draws with a mask only."""
+
+    BASE = "base"
+    REFINER = "refiner"
+    INPAINT = "inpaint"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
     """A folder of OpenVINO SDXL parts.
 
     `name` is what a person types, unique in the library; `title` and `description` are what they read.
     `vae_factor` is pixels per latent (8 for SDXL); width and height must be multiples of `size_multiple`.
+    `few_step` is true of distilled checkpoints that want few steps; `has_encoder` of those that can edit pictures.
     """
 
     name: str
@@ -34,6 +45,9 @@ class Checkpoint:
     description: str = ""
     vae_factor: int = 8
     size_multiple: int = 8
+    kind: CheckpointKind = CheckpointKind.BASE
+    few_step: bool = False
+    has_encoder: bool = True
     recommended: Recommended
 
     def check_size(self, size: Size) -> None:

@@ -42,6 +42,18 @@ class CheckpointError(SdxlDesktopError):
     bad_input = True
 
 
+class PictureError(SdxlDesktopError):
+    """A picture or mask file cannot be used: unreadable, truncated, too large, not a picture."""
+
+    bad_input = True
+
+
+class AdditionError(SdxlDesktopError):
+    """A LoRA, an embedding or a VAE cannot be used with this checkpoint."""
+
+    bad_input = True
+
+
 class DeviceError(SdxlDesktopError):
     """A device was asked for that OpenVINO does not list on this machine."""
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sdxl_desktop.core.errors import EngineError, SdxlDesktopError
+from sdxl_desktop.core.latents import KeptLatents
 
 Pixels = npt.NDArray[np.uint8]
 """uint8 [H, W, 3], RGB."""
@@ -69,12 +70,14 @@ class Preview:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Picture:
-    """A finished picture: `pixels` uint8 [H, W, 3], the seed that repeats it alone, and notes worth showing."""
+    """A finished picture: `pixels` uint8 [H, W, 3], the seed that repeats it alone, notes worth showing, and its
+    latents where the request asked to keep them."""
 
     pixels: Pixels
     seed: int
     index: int = 0
     notes: tuple[str, ...] = ()
+    latents: KeptLatents | None = None
 
 
 @dataclass(frozen=True, slots=True)

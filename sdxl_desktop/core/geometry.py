@@ -78,3 +78,42 @@ class Point:
 
     def __str__(self) -> str:
         return f"{self.x},{self.y}"
+
+
+@dataclass(frozen=True, slots=True)
+class Rect:
+    """A box of pixels: left and top (may lie outside a picture), width and height (at least 1)."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    def __post_init__(self) -> None:
+        if self.width < 1 or self.height < 1:
+            raise RequestError(f"A box of {self.width}x{self.height} has no pixels.", next_step="Draw a larger one.")
+
+    @property
+    def size(self) -> Size:
+        return Size(self.width, self.height)
+
+    @property
+    def right(self) -> int:
+        """The first column that is not in the box any more."""
+        return self.x + self.width
+
+    @property
+    def bottom(self) -> int:
+        """The first row that is not in the box any more."""
+        return self.y + self.height
+
+    def intersected(self, other: Rect) -> Rect | None:
+        """What both have in common, or None."""
+        x, y = max(self.x, other.x), max(self.y, other.y)
+        right, bottom = min(self.right, other.right), min(self.bottom, other.bottom)
+        return Rect(x, y, right - x, bottom - y) if right > x and bottom > y else None
+
+    def united(self, other: Rect) -> Rect:
+        """The smallest box around both."""
+        x, y = min(self.x, other.x), min(self.y, other.y)
+        return Rect(x, y, max(self.right, other.right) - x, max(self.bottom, other.bottom) - y)

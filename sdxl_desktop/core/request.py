@@ -2,37 +2,50 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal, get_args
 
+from sdxl_desktop.core.additions import Additions
+from sdxl_desktop.core.checks import within
+from sdxl_desktop.core.edit import Edit
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.geometry import Point, Size
+from sdxl_desktop.core.latents import Start
+from sdxl_desktop.core.refine import Refine
 from sdxl_desktop.core.schedulers import SchedulerName
 
 Precision = Literal["auto", "f32", "f16", "bf16"]
+KeepLatents = Literal["none", "final", "steps"]
 
 MAX_SEED = 2**32 - 1
 MAX_SIDE = 8192
 MAX_STEPS = 1000
 MAX_COUNT = 64
+MAX_TIMESTEP = 999
 MAX_GUIDANCE = 50.0
+MAX_CLIP_SKIP = 11
+MAX_AESTHETIC_SCORE = 10.0
 SIZE_MULTIPLE = 8
-
-
-def _within(what: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:  # also refuses NaN
-        raise RequestError(f"{what} is {value:g}.", next_step=f"It must lie between {low:g} and {high:g}.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompts:
-    """The words. An empty `prompt_2` or `negative_prompt_2` means "the same as the first encoder's"."""
+    """The words. An empty `prompt_2` or `negative_prompt_2` means "the same as the first encoder's".
+
+    `clip_skip` leaves out this many more of the text encoders' last layers than SDXL does.
+    """
 
     prompt: str = ""
     negative_prompt: str = ""
     prompt_2: str = ""
     negative_prompt_2: str = ""
+    clip_skip: int = 0
+
+    def __post_init__(self) -> None:
+        within("Clip skip", self.clip_skip, 0, MAX_CLIP_SKIP)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +55,10 @@ class Sampling:
     The n-th picture (from 0) has seed `seed + n`, wrapped at 2**32, and equals a single picture of that seed.
     Guidance rescale is φ of Lin et al., "Common Diffusion Noise Schedules and Sample Steps are Flawed"
     (arXiv 2305.08891, §3.4), in [0, 1].
+
+    `variation_strength` in [0, 1] turns the initial noise from the seed's towards that of `variation_seed`, on the
+    great circle between them. `timesteps`, falling and in [0, 999], stand in for the scheduler's own; `steps` is then
+    their number.
     """
 
     size: Size = Size(1024, 1024)
@@ -51,6 +68,9 @@ class Sampling:
     scheduler: SchedulerName = SchedulerName.EULER
     seed: int = 0
     count: int = 1
+    variation_seed: int = 0
+    variation_strength: float = 0.0
+    timesteps: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         for name, side in (("width", self.size.width), ("height", self.size.height)):
@@ -61,13 +81,30 @@ class Sampling:
                 raise RequestError(
                     f"The {name} {side} is not a multiple of {SIZE_MULTIPLE}.", next_step=f"Use {nearest}."
                 )
-        _within("The width", self.size.width, SIZE_MULTIPLE, MAX_SIDE)
-        _within("The height", self.size.height, SIZE_MULTIPLE, MAX_SIDE)
-        _within("The number of steps", self.steps, 1, MAX_STEPS)
-        _within("The guidance scale", self.guidance_scale, 0.0, MAX_GUIDANCE)
-        _within("The guidance rescale", self.guidance_rescale, 0.0, 1.0)
-        _within("The seed", self.seed, 0, MAX_SEED)
-        _within("The number of pictures", self.count, 1, MAX_COUNT)
+        within("The width", self.size.width, SIZE_MULTIPLE, MAX_SIDE)
+        within("The height", self.size.height, SIZE_MULTIPLE, MAX_SIDE)
+        within("The number of steps", self.steps, 1, MAX_STEPS)
+        within("The guidance scale", self.guidance_scale, 0.0, MAX_GUIDANCE)
+        within("The guidance rescale", self.guidance_rescale, 0.0, 1.0)
+        within("The seed", self.seed, 0, MAX_SEED)
+        within("The number of pictures", self.count, 1, MAX_COUNT)
+        within("The variation seed", self.variation_seed, 0, MAX_SEED)
+        within("The variation strength", self.variation_strength, 0.0, 1.0)
+        if self.timesteps:
+            self._check_timesteps()
+
+    def _check_timesteps(self) -> None:
+        falling = all(one > other for one, other in pairwise(self.timesteps))
+        if not falling or not all(0 <= timestep <= MAX_TIMESTEP for timestep in self.timesteps):
+            raise RequestError(
+                "The timesteps are not a falling row.",
+                next_step=f"Give whole numbers from {MAX_TIMESTEP} down to 0, each smaller than the one before.",
+            )
+        if self.steps != len(self.timesteps):
+            raise RequestError(
+                f"There are {len(self.timesteps)} timesteps and {self.steps} steps.",
+                next_step="Leave the number of steps to the timesteps.",
+            )
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -82,6 +119,8 @@ class MicroConditioning:
     `None` means the default: sizes are the picture's own size and the crop is (0, 0). The three negatives
     steer the unconditional half; as long as none of them is given that half is conditioned like the positive one,
     and as soon as one is given the others take their defaults (sizes: the positive's; crop: (0, 0)).
+
+    The aesthetic scores, in [0, 10], condition refiners, which have them in the place of the target size.
     """
 
     original_size: Size | None = None
@@ -90,6 +129,12 @@ class MicroConditioning:
     negative_original_size: Size | None = None
     negative_crop_top_left: Point | None = None
     negative_target_size: Size | None = None
+    aesthetic_score: float = 6.0
+    negative_aesthetic_score: float = 2.5
+
+    def __post_init__(self) -> None:
+        within("The aesthetic score", self.aesthetic_score, 0.0, MAX_AESTHETIC_SCORE)
+        within("The negative aesthetic score", self.negative_aesthetic_score, 0.0, MAX_AESTHETIC_SCORE)
 
     def positive_ids(self, size: Size) -> tuple[Size, Point, Size]:
         """(original size, crop top left, target size) for a picture of `size`."""
@@ -120,11 +165,35 @@ class Execution:
     def __post_init__(self) -> None:
         if not self.device.strip():
             raise RequestError("No device was named.", next_step="Choose one of the devices that `devices` lists.")
-        _within("The number of threads", self.threads, 0, 1024)
+        within("The number of threads", self.threads, 0, 1024)
         if self.precision not in get_args(Precision):
             raise RequestError(
                 f"There is no precision called {self.precision!r}.",
                 next_step="Choose one of: " + ", ".join(get_args(Precision)) + ".",
+            )
+
+
+class Mode(StrEnum):
+    """What a run does, implied by what it is given."""
+
+    TEXT_TO_IMAGE = "text-to-image"
+    IMAGE_TO_IMAGE = "image-to-image"
+    INPAINT = "inpaint"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """`watermark`: mark the pixels, invisibly, as machine-made. `keep_latents`: hand the latents out with each picture:
+    not at all, the end only, or every step (see `KeptLatents`)."""
+
+    watermark: bool = True
+    keep_latents: KeepLatents = "none"
+
+    def __post_init__(self) -> None:
+        if self.keep_latents not in get_args(KeepLatents):
+            raise RequestError(
+                f"Latents cannot be kept as {self.keep_latents!r}.",
+                next_step="Choose one of: " + ", ".join(get_args(KeepLatents)) + ".",
             )
 
 
@@ -136,4 +205,41 @@ class GenerationRequest:
     prompts: Prompts = Prompts()
     sampling: Sampling = Sampling()
     micro_conditioning: MicroConditioning = MicroConditioning()
+    edit: Edit | None = None
+    refine: Refine | None = None
+    additions: Additions = Additions()
+    start: Start | None = None
+    output: Output = Output()
     execution: Execution = field(default_factory=Execution)
+
+    def __post_init__(self) -> None:
+        if self.start is not None and self.start.step is not None:
+            self._check_replay(self.start)
+        if self.start is not None and self.sampling.count != 1:
+            raise RequestError("Kept latents make one picture, not several.", next_step="Ask for a single picture.")
+
+    def _check_replay(self, start: Start) -> None:
+        for what, kept, asked in (
+            ("seed", start.latents.seed, self.sampling.seed),
+            ("scheduler", start.latents.scheduler.label, self.sampling.scheduler.label),
+            ("number of steps", start.latents.steps, self.sampling.steps),
+        ):
+            if kept != asked:
+                raise RequestError(
+                    f"The {what} is {asked}, but the kept latents were made with {kept}.",
+                    next_step=f"To go on from a step, leave the {what} at {kept}.",
+                )
+
+    @property
+    def mode(self) -> Mode:
+        if self.edit is None:
+            return Mode.TEXT_TO_IMAGE
+        return Mode.IMAGE_TO_IMAGE if self.edit.mask is None else Mode.INPAINT
+
+    def recorded(self) -> GenerationRequest:
+        """The same without pixels and latents: what a picture's record holds."""
+        edit = self.edit
+        if edit is not None:
+            mask = None if edit.mask is None else edit.mask.recorded()
+            edit = replace(edit, picture=edit.picture.recorded(), mask=mask)
+        return replace(self, edit=edit, start=None)

@@ -39,7 +39,8 @@ def write_picture(path: Path, picture: Picture, request: GenerationRequest) -> N
             f"{path.name!r} does not end in a picture format.",
             next_step="End it in .png, .jpg, .jpeg or .webp.",
         )
-    record = msgspec.json.encode(Record(version=__version__, seed=picture.seed, request=request), enc_hook=_encode)
+    told = Record(version=__version__, seed=picture.seed, request=request.recorded())
+    record = msgspec.json.encode(told, enc_hook=_encode)
     beside = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

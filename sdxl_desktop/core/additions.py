@@ -1,0 +1,54 @@
+"""What is put on top of a checkpoint: LoRAs, textual-inversion embeddings and another VAE."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sdxl_desktop.core.checks import within
+from sdxl_desktop.core.errors import RequestError
+
+MAX_LORA_WEIGHT = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class LoraUse:
+    """A LoRA file (.safetensors, diffusers or kohya layout) and its weight: 1 as it was trained, below 0 inverted."""
+
+    file: Path
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        within(f"The weight of the LoRA {self.file.stem}", self.weight, -MAX_LORA_WEIGHT, MAX_LORA_WEIGHT)
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingUse:
+    """A textual-inversion file and the word in a prompt that stands for it."""
+
+    file: Path
+    token: str
+
+    def __post_init__(self) -> None:
+        if not self.token or any(letter.isspace() for letter in self.token):
+            raise RequestError(
+                f"{self.token!r} cannot stand for the embedding {self.file.name}.",
+                next_step="Use one word without spaces, for instance <my-style>.",
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Additions:
+    """LoRAs are fused in order; `vae` is a folder with an OpenVINO `vae_decoder` (and `vae_encoder`) in it."""
+
+    loras: tuple[LoraUse, ...] = ()
+    embeddings: tuple[EmbeddingUse, ...] = ()
+    vae: Path | None = None
+
+    def __post_init__(self) -> None:
+        tokens = [embedding.token for embedding in self.embeddings]
+        for token in tokens:
+            if tokens.count(token) > 1:
+                raise RequestError(
+                    f"Two embeddings are called {token!r}.", next_step="Give each embedding a token of its own."
+                )

@@ -1,0 +1,54 @@
+"""What a finished picture keeps of its making, so that it can be decoded again, refined, or branched at any step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from sdxl_desktop.core.checks import within
+from sdxl_desktop.core.errors import RequestError
+from sdxl_desktop.core.schedulers import SchedulerName
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptLatents:
+    """`final`: scaled latents, float32 [C, h, w], ready for decoding.
+
+    `predictions`: what every UNet call of the run answered after guidance, float32 [calls, C, h, w]; replaying them
+    through the scheduler restores the state at any step exactly, solver history and noise included. None where only
+    the end was kept. `seed`, `steps` and `scheduler` are those of the run; they must be the same for a replay.
+    """
+
+    final: Floats = field(compare=False, repr=False)
+    predictions: Floats | None = field(default=None, compare=False, repr=False)
+    seed: int
+    steps: int
+    scheduler: SchedulerName
+    digest: str = ""
+
+    @property
+    def nbytes(self) -> int:
+        return self.final.nbytes + (0 if self.predictions is None else self.predictions.nbytes)
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Begin from kept latents: from the end (`step` None: nothing is denoised again) or after `step` steps."""
+
+    latents: KeptLatents
+    step: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.step is None:
+            return
+        within("The step to go on from", self.step, 0, self.latents.steps)
+        if self.latents.predictions is None:
+            raise RequestError(
+                "These latents cannot be continued from a step.",
+                why="Only the end of their run was kept.",
+                next_step="Start from the end, or draw the picture again and keep every step.",
+            )

@@ -1,0 +1,51 @@
+"""Pixels that a request carries: never written to, known by their content, still named when they are not at hand."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from sdxl_desktop.core.errors import RequestError
+from sdxl_desktop.core.geometry import Size
+
+Bytes = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Raster:
+    """A picture (uint8 [H, W, 3], sRGB) or a mask (uint8 [H, W], 255 where new pixels are wanted).
+
+    Two are equal when size, content (`digest`) and `name`, the file they came from if any, are. One that was read
+    from a picture's record has no pixels: it only says what was used.
+    """
+
+    size: Size
+    digest: str
+    name: str = ""
+    pixels: Bytes | None = field(default=None, compare=False, repr=False)
+
+    @classmethod
+    def of(cls, pixels: Bytes, name: str = "") -> Raster:
+        """A raster of a copy of `pixels`."""
+        own = np.array(pixels, dtype=np.uint8, order="C")
+        own.setflags(write=False)
+        digest = hashlib.blake2b(own.tobytes(), digest_size=12, person=f"{own.ndim}d".encode()).hexdigest()
+        return cls(size=Size(own.shape[1], own.shape[0]), digest=digest, name=name, pixels=own)
+
+    @property
+    def array(self) -> Bytes:
+        """The pixels; raises RequestError when only the record of them is left."""
+        if self.pixels is None:
+            raise RequestError(
+                f"The picture {self.name or 'that this was made from'} is not at hand.",
+                why="A saved picture remembers which picture it was made from, not its pixels.",
+                next_step="Open that picture again.",
+            )
+        return self.pixels
+
+    def recorded(self) -> Raster:
+        """The same without pixels."""
+        return Raster(self.size, self.digest, self.name)
