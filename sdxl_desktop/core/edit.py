@@ -72,3 +72,11 @@ class Edit:
                 "The mask is empty, so nothing would change.",
                 next_step="Paint the area that is to be drawn anew (white in a mask file), or remove the mask.",
             )
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What lies on the canvas: a picture, perhaps with a mask, or nothing. It implies what a run does."""
+
+    picture: Raster | None = None
+    mask: Raster | None = None
