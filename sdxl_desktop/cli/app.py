@@ -16,11 +16,11 @@ from sdxl_desktop import __version__
 from sdxl_desktop.cli.doors import Doors
 from sdxl_desktop.cli.draw import draw
 from sdxl_desktop.cli.foreground import CANCELLED
+from sdxl_desktop.cli.generate import generate
 from sdxl_desktop.cli.options import Options
 from sdxl_desktop.cli.quiet import stdout_kept_clean
 from sdxl_desktop.cli.report import devices_report
 from sdxl_desktop.core.errors import SdxlDesktopError
-from sdxl_desktop.core.schedulers import SchedulerName
 
 PROGRAM = "sdxl-desktop"
 BAD_INPUT = 2
@@ -119,103 +119,7 @@ def _no_such_file(name: str) -> str:
     return f"There is no file called {name!r}{hint}"
 
 
-@app.command()
-def generate(
-    context: typer.Context,
-    prompt: Annotated[str, typer.Argument(help="What to draw.")],
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help="Where to write it (.png, .jpg or .webp; an existing file is replaced). Further pictures of one run "
-            "are numbered: out.png, out-2.png, out-3.png. Without it: the current folder, under an unused name.",
-        ),
-    ] = None,
-    negative: Annotated[str, typer.Option(metavar="TEXT", help="What to steer away from.")] = "",
-    prompt_2: Annotated[
-        str, typer.Option("--prompt-2", metavar="TEXT", help="Words for the second text encoder alone.")
-    ] = "",
-    negative_2: Annotated[
-        str, typer.Option("--negative-2", metavar="TEXT", help="The same, for the negative prompt.")
-    ] = "",
-    checkpoint: Annotated[
-        str | None,
-        typer.Option(metavar="NAME|FOLDER", help="A checkpoint of your library, or a folder of OpenVINO SDXL parts."),
-    ] = None,
-    size: Annotated[str | None, typer.Option(metavar="WxH", help="Size in pixels.")] = None,
-    steps: Annotated[int | None, typer.Option(metavar="N", help="Denoising steps.")] = None,
-    guidance: Annotated[
-        float | None, typer.Option(metavar="G", help="How closely to follow the prompt; 1 or less: no guidance.")
-    ] = None,
-    guidance_rescale: Annotated[
-        float | None, typer.Option(metavar="R", help="Tames overexposure of strong guidance, 0 to 1.")
-    ] = None,
-    scheduler: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="One of " + ", ".join(name.value for name in SchedulerName) + "."),
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option(metavar="N", help="The same seed and request give the same picture. Default: random.")
-    ] = None,
-    count: Annotated[int, typer.Option(metavar="N", help="How many pictures, each with the next seed.")] = 1,
-    original_size: Annotated[
-        str | None, typer.Option(metavar="WxH", help="Micro-conditioning: size of the imagined original.")
-    ] = None,
-    target_size: Annotated[
-        str | None, typer.Option(metavar="WxH", help="Micro-conditioning: size of the imagined result.")
-    ] = None,
-    crop: Annotated[
-        str | None, typer.Option(metavar="X,Y", help="Micro-conditioning: top left corner of the imagined crop.")
-    ] = None,
-    negative_original_size: Annotated[
-        str | None, typer.Option(metavar="WxH", help="The original size to steer away from.")
-    ] = None,
-    negative_target_size: Annotated[
-        str | None, typer.Option(metavar="WxH", help="The target size to steer away from.")
-    ] = None,
-    negative_crop: Annotated[str | None, typer.Option(metavar="X,Y", help="The crop to steer away from.")] = None,
-    device: Annotated[
-        str | None, typer.Option(metavar="NAME", help="A device that `devices` lists. Default: as in your settings.")
-    ] = None,
-    threads: Annotated[
-        int | None, typer.Option(metavar="N", help="Processor threads, 0 for all. Default: as in your settings.")
-    ] = None,
-    precision: Annotated[
-        str | None, typer.Option(metavar="NAME", help="auto, f32, f16 or bf16. Default: as in your settings.")
-    ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object on standard output; progress on standard error.")
-    ] = False,
-) -> int:
-    """Draw a picture from words, without a window.
-
-    What you do not give is what the checkpoint recommends. Exit codes: 0 drawn, 2 bad input, 1 failed, 130 cancelled.
-    """
-    options = Options(
-        prompt=prompt,
-        negative=negative,
-        prompt_2=prompt_2,
-        negative_2=negative_2,
-        size=size,
-        steps=steps,
-        guidance=guidance,
-        guidance_rescale=guidance_rescale,
-        scheduler=scheduler,
-        seed=seed,
-        count=count,
-        original_size=original_size,
-        target_size=target_size,
-        crop=crop,
-        negative_original_size=negative_original_size,
-        negative_target_size=negative_target_size,
-        negative_crop=negative_crop,
-        device=device,
-        threads=threads,
-        precision=precision,
-    )
-    return draw(context.obj, options, checkpoint=checkpoint, output=output, as_json=as_json)
+app.command()(generate)
 
 
 @app.command()

@@ -20,6 +20,7 @@ from sdxl_desktop.core.errors import OutputError
 from sdxl_desktop.core.paths import AppPaths, resources
 from sdxl_desktop.core.request import GenerationRequest
 from sdxl_desktop.core.settings import Preferences
+from sdxl_desktop.history.latents import SUFFIX, write_latents
 from sdxl_desktop.library.scan import Library
 from sdxl_desktop.session.pictures import PictureStore, Result, check_writable, save_as
 from sdxl_desktop.session.session import Session
@@ -50,11 +51,13 @@ def draw(doors: Doors, options: Options, *, checkpoint: str | None, output: Path
     preferences = load_preferences(paths, console)
     library = library_for(paths, preferences)
     found = library.default() if checkpoint is None else library.find(checkpoint)
-    request = build_request(options, found, preferences.execution)
+    request = build_request(options, found, preferences, library.find)
     store = _store(output, request.sampling.count)
+    if options.latents_out is not None:
+        check_writable(options.latents_out.expanduser().absolute(), (SUFFIX,))
     device = _device(doors, request.execution.device)
     request = replace(request, execution=replace(request.execution, device=device))
-    return _draw_checked(doors, request, found, store, paths, console, as_json)
+    return _draw_checked(doors, request, found, store, paths, console, as_json, options.latents_out)
 
 
 def load_preferences(paths: AppPaths, console: Console) -> Preferences:
@@ -97,6 +100,7 @@ def _draw_checked(
     paths: AppPaths,
     console: Console,
     as_json: bool,
+    latents_out: Path | None,
 ) -> int:
     runner = ForegroundRunner(lambda: doors.engine(paths))
     session = Session(runner, store)
@@ -106,12 +110,21 @@ def _draw_checked(
         with ctrl_c_heard(doors.leave) as ctrl_c:
             session.generate(request)
             answered = runner.follow(session, ctrl_c, lambda: display.say(_STOPPING))
+    if latents_out is not None:
+        _keep_latents(session, latents_out)
     code = _tell(session, request, checkpoint, console, as_json)
     if not answered:
         sys.stdout.flush()
         sys.stderr.flush()
         doors.leave(code)
     return code
+
+
+def _keep_latents(session: Session, path: Path) -> None:
+    for result in session.results:
+        if result.picture.latents is not None:
+            file = numbered(path.expanduser().absolute(), result.picture.index)
+            write_latents(file, result.picture.latents, result.request)
 
 
 def _shows(session: Session, display: Display) -> Callable[[], None]:

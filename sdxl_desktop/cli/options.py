@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import cast
 
-from sdxl_desktop.core.checkpoint import Checkpoint
+from sdxl_desktop.cli.inputs import drawing_size, read_additions, read_edit
+from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind, Recommended
+from sdxl_desktop.core.edit import Edit
+from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.geometry import Point, Size
+from sdxl_desktop.core.latents import Start
+from sdxl_desktop.core.refine import Refine, RefineWay
 from sdxl_desktop.core.request import (
     MAX_SEED,
     Execution,
     GenerationRequest,
     MicroConditioning,
+    Output,
     Precision,
     Prompts,
     Sampling,
 )
 from sdxl_desktop.core.schedulers import SchedulerName
+from sdxl_desktop.core.settings import Preferences
+from sdxl_desktop.history.latents import read_latents
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,14 +54,47 @@ class Options:
     device: str | None = None
     threads: int | None = None
     precision: str | None = None
+    image: Path | None = None
+    mask: Path | None = None
+    strength: float | None = None
+    fit: str = "crop"
+    mask_blur: float = 0.0
+    only_masked: int | None = None
+    paste_back: bool | None = None
+    refiner: str | None = None
+    refine: str | None = None
+    handoff: float | None = None
+    refiner_steps: int | None = None
+    refiner_strength: float | None = None
+    aesthetic_score: float | None = None
+    negative_aesthetic_score: float | None = None
+    lora: tuple[str, ...] = ()
+    embedding: tuple[str, ...] = ()
+    vae: Path | None = None
+    clip_skip: int = 0
+    timesteps: str | None = None
+    variation_seed: int | None = None
+    variation_strength: float | None = None
+    watermark: bool | None = None
+    latents_out: Path | None = None
+    from_latents: Path | None = None
+    from_step: int | None = None
 
 
-def build_request(options: Options, checkpoint: Checkpoint, usual: Execution) -> GenerationRequest:
-    """The request; what was not given comes from the checkpoint's recommendation, or is `usual`, or is drawn by lot.
+def build_request(
+    options: Options,
+    checkpoint: Checkpoint,
+    usual: Preferences,
+    find: Callable[[str], Checkpoint],
+) -> GenerationRequest:
+    """The request; what was not given comes from kept latents, or the checkpoint's recommendation, or is `usual`, or is
+    drawn by lot. `find` looks a checkpoint up by name or folder.
 
-    Raises RequestError for the first value that cannot be.
+    Raises RequestError, PictureError, AdditionError or CheckpointError for the first value that cannot be.
     """
-    sampling = _sampling(options, checkpoint)
+    edit = _edit(options)
+    start, made_by = _start(options)
+    sampling = _sampling(options, checkpoint, edit, made_by)
     checkpoint.check_size(sampling.size)
     return GenerationRequest(
         checkpoint=checkpoint.folder,
@@ -60,9 +103,18 @@ def build_request(options: Options, checkpoint: Checkpoint, usual: Execution) ->
             negative_prompt=options.negative,
             prompt_2=options.prompt_2,
             negative_prompt_2=options.negative_2,
+            clip_skip=options.clip_skip,
         ),
         sampling=sampling,
         micro_conditioning=_micro_conditioning(options),
+        edit=edit,
+        refine=_refine(options, find),
+        additions=read_additions(options.lora, options.embedding, options.vae),
+        start=start,
+        output=Output(
+            watermark=usual.watermark if options.watermark is None else options.watermark,
+            keep_latents="none" if options.latents_out is None else "steps",
+        ),
         execution=Execution(
             device=usual.device if options.device is None else options.device,
             threads=usual.threads if options.threads is None else options.threads,
@@ -72,17 +124,96 @@ def build_request(options: Options, checkpoint: Checkpoint, usual: Execution) ->
     )
 
 
-def _sampling(options: Options, checkpoint: Checkpoint) -> Sampling:
-    best = checkpoint.recommended
+def _edit(options: Options) -> Edit | None:
+    if options.image is None:
+        for name in ("mask", "strength", "only_masked", "paste_back"):
+            if getattr(options, name) is not None:
+                flag = "--" + name.replace("_", "-")
+                raise RequestError(f"{flag} needs a picture to work on.", next_step="Give one with --image FILE.")
+        return None
+    return read_edit(
+        options.image,
+        options.mask,
+        strength=options.strength,
+        fit=options.fit,
+        mask_blur=options.mask_blur,
+        only_masked=options.only_masked,
+        paste_back=options.paste_back,
+    )
+
+
+def _start(options: Options) -> tuple[Start | None, GenerationRequest | None]:
+    """(where to begin, the request that made the kept latents)."""
+    if options.from_latents is None:
+        if options.from_step is not None:
+            raise RequestError("--from-step needs kept latents.", next_step="Give them with --from-latents FILE.")
+        return None, None
+    latents, made_by = read_latents(options.from_latents.expanduser())
+    return Start(latents, options.from_step), replace(made_by, sampling=replace(made_by.sampling, seed=latents.seed))
+
+
+def _refine(options: Options, find: Callable[[str], Checkpoint]) -> Refine | None:
+    if options.refiner is None:
+        for name in ("refine", "handoff", "refiner_steps", "refiner_strength"):
+            if getattr(options, name) is not None:
+                flag = "--" + name.replace("_", "-")
+                raise RequestError(f"{flag} needs a refiner.", next_step="Name one with --refiner NAME|FOLDER.")
+        return None
+    refiner = find(options.refiner)
+    if refiner.kind is not CheckpointKind.REFINER:
+        raise RequestError(
+            f"{refiner.name} is not a refiner.",
+            why="It has both text encoders; refiners have the second only.",
+            next_step="Name a refiner checkpoint.",
+        )
+    usual = Refine(checkpoint=refiner.folder)
+    return Refine(
+        checkpoint=refiner.folder,
+        way=usual.way if options.refine is None else _way(options.refine),
+        handoff=usual.handoff if options.handoff is None else options.handoff,
+        steps=options.refiner_steps,
+        strength=usual.strength if options.refiner_strength is None else options.refiner_strength,
+    )
+
+
+def _way(text: str) -> RefineWay:
+    try:
+        return RefineWay(text.lower())
+    except ValueError:
+        raise RequestError(f"A refiner cannot work by {text!r}.", next_step="Choose ensemble or img2img.") from None
+
+
+def _sampling(
+    options: Options, checkpoint: Checkpoint, edit: Edit | None, made_by: GenerationRequest | None
+) -> Sampling:
+    best: Recommended | Sampling = checkpoint.recommended if made_by is None else made_by.sampling
+    size = best.size if edit is None or made_by is not None else drawing_size(edit.picture.size, checkpoint)
+    timesteps = _timesteps(options.timesteps)
+    steps = (len(timesteps) or best.steps) if options.steps is None else options.steps
+    seed = made_by.sampling.seed if made_by is not None else secrets.randbelow(MAX_SEED + 1)
     return Sampling(
-        size=best.size if options.size is None else Size.parse(options.size),
-        steps=best.steps if options.steps is None else options.steps,
+        size=size if options.size is None else Size.parse(options.size),
+        steps=steps,
         guidance_scale=best.guidance_scale if options.guidance is None else options.guidance,
         guidance_rescale=options.guidance_rescale or 0.0,
         scheduler=best.scheduler if options.scheduler is None else SchedulerName.parse(options.scheduler),
-        seed=secrets.randbelow(MAX_SEED + 1) if options.seed is None else options.seed,
+        seed=seed if options.seed is None else options.seed,
         count=options.count,
+        variation_seed=options.variation_seed or 0,
+        variation_strength=options.variation_strength or 0.0,
+        timesteps=timesteps,
     )
+
+
+def _timesteps(text: str | None) -> tuple[int, ...]:
+    if text is None:
+        return ()
+    try:
+        return tuple(int(word) for word in text.replace(",", " ").split())
+    except ValueError:
+        raise RequestError(
+            f"{text!r} is not a row of timesteps.", next_step="Write whole numbers, for instance 999,749,499,249."
+        ) from None
 
 
 def _micro_conditioning(options: Options) -> MicroConditioning:
@@ -93,7 +224,16 @@ def _micro_conditioning(options: Options) -> MicroConditioning:
         negative_original_size=_size(options.negative_original_size),
         negative_crop_top_left=_point(options.negative_crop),
         negative_target_size=_size(options.negative_target_size),
+        **_scores(options),
     )
+
+
+def _scores(options: Options) -> dict[str, float]:
+    named = {
+        "aesthetic_score": options.aesthetic_score,
+        "negative_aesthetic_score": options.negative_aesthetic_score,
+    }
+    return {name: score for name, score in named.items() if score is not None}
 
 
 def _size(text: str | None) -> Size | None:

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.device import Device
+from sdxl_desktop.core.edit import Edit
 from sdxl_desktop.core.events import Finished
+from sdxl_desktop.core.refine import Refine
 from sdxl_desktop.core.request import GenerationRequest
 
 
@@ -53,9 +55,51 @@ def request_report(request: GenerationRequest, checkpoint: Checkpoint) -> dict[s
         "negative_original_size": str(negative_original),
         "negative_crop_top_left": str(negative_crop),
         "negative_target_size": str(negative_target),
+        "mode": request.mode.value,
+        "clip_skip": prompts.clip_skip,
+        "variation_seed": sampling.variation_seed,
+        "variation_strength": sampling.variation_strength,
+        "timesteps": list(sampling.timesteps),
+        "aesthetic_score": request.micro_conditioning.aesthetic_score,
+        "negative_aesthetic_score": request.micro_conditioning.negative_aesthetic_score,
+        "edit": _edit_report(request.edit),
+        "refine": _refine_report(request.refine),
+        "loras": [{"file": str(lora.file), "weight": lora.weight} for lora in request.additions.loras],
+        "embeddings": [{"file": str(used.file), "token": used.token} for used in request.additions.embeddings],
+        "vae": None if request.additions.vae is None else str(request.additions.vae),
+        "watermark": request.output.watermark,
+        "from_step": None if request.start is None else request.start.step,
+        "from_latents": request.start is not None,
         "device": execution.device,
         "threads": execution.threads,
         "precision": execution.precision,
+    }
+
+
+def _edit_report(edit: Edit | None) -> dict[str, object] | None:
+    if edit is None:
+        return None
+    return {
+        "picture": edit.picture.name,
+        "picture_size": str(edit.picture.size),
+        "mask": None if edit.mask is None else edit.mask.name,
+        "strength": edit.strength,
+        "fit": edit.fit.value,
+        "mask_blur": edit.mask_blur,
+        "only_masked": edit.only_masked,
+        "paste_back": edit.keep_size,
+    }
+
+
+def _refine_report(refine: Refine | None) -> dict[str, object] | None:
+    if refine is None:
+        return None
+    return {
+        "checkpoint_folder": str(refine.checkpoint),
+        "way": refine.way.value,
+        "handoff": refine.handoff,
+        "steps": refine.steps,
+        "strength": refine.strength,
     }
 
 

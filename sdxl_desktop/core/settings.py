@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any, Literal
 
+from sdxl_desktop.core.additions import EmbeddingUse, LoraUse
+from sdxl_desktop.core.checks import within
+from sdxl_desktop.core.edit import MAX_MARGIN, MAX_MASK_BLUR, Fit
 from sdxl_desktop.core.errors import SettingsError
+from sdxl_desktop.core.refine import MAX_REFINER_STEPS, RefineWay
 from sdxl_desktop.core.request import (
+    MAX_AESTHETIC_SCORE,
     Execution,
+    KeepLatents,
     MicroConditioning,
+    Output,
     Precision,
     Prompts,
     Sampling,
@@ -101,6 +109,28 @@ class Preferences:
             choices=(("png", "PNG"), ("jpeg", "JPEG"), ("webp", "WebP")),
         ),
     )
+    watermark: bool = _preference(
+        True,
+        PreferenceInfo(
+            "Invisible watermark",
+            "Marks the pixels, invisibly, as machine-made, which helps others to tell. "
+            "Pictures with a side under 256 pixels cannot carry it.",
+            "switch",
+            "Pictures",
+        ),
+    )
+    keep_latents: KeepLatents = _preference(
+        "final",
+        PreferenceInfo(
+            "Keep for later",
+            "What stays in memory with each picture of 1024 × 1024. The end lets you decode or refine it again without "
+            "drawing it again (0.3 MB); every step also lets you branch at any step with other words (8 MB at 30 "
+            "steps).",
+            "choice",
+            "Pictures",
+            choices=(("none", "Nothing"), ("final", "The end"), ("steps", "Every step")),
+        ),
+    )
     pictures_folder: str = _preference(
         "", PreferenceInfo("Pictures folder", "Where finished pictures are written.", "folder", "Pictures")
     )
@@ -122,6 +152,10 @@ class Preferences:
     def execution(self) -> Execution:
         return Execution(device=self.device, threads=self.threads, precision=self.precision, preview=self.preview)
 
+    @property
+    def output(self) -> Output:
+        return Output(watermark=self.watermark, keep_latents=self.keep_latents)
+
 
 def preference_info(name: str) -> PreferenceInfo:
     """How the preference called `name` is shown."""
@@ -130,11 +164,78 @@ def preference_info(name: str) -> PreferenceInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EditValue:
+    """How a picture on the canvas is to be changed; kept while nothing lies there. The terms are those of `Edit`.
+
+    Redrawing a whole picture and filling a masked area want different strengths, so each has its own: `strength` and
+    `fill_strength`. The `margin` in pixels is kept while `only_masked` is off.
+    """
+
+    strength: float = 0.6
+    fill_strength: float = 1.0
+    fit: Fit = Fit.CROP
+    keep_size: bool = False
+    mask_blur: float = 8.0
+    only_masked: bool = False
+    margin: int = 32
+
+    def __post_init__(self) -> None:
+        within("The strength", self.strength, 0.01, 1.0)
+        within("The strength in the mask", self.fill_strength, 0.01, 1.0)
+        within("The mask blur", self.mask_blur, 0.0, MAX_MASK_BLUR)
+        within("The margin around the mask", self.margin, 0, MAX_MARGIN)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefinerValue:
+    """Whether and how a refiner finishes; kept while it does not. The terms are those of `Refine`.
+
+    `checkpoint` is a library name (empty: the first refiner there is). The aesthetic scores also count where the main
+    checkpoint is itself a refiner.
+    """
+
+    on: bool = False
+    checkpoint: str = ""
+    way: RefineWay = RefineWay.ENSEMBLE
+    handoff: float = 0.8
+    steps: int | None = None
+    strength: float = 0.3
+    aesthetic_score: float = 6.0
+    negative_aesthetic_score: float = 2.5
+
+    def __post_init__(self) -> None:
+        within("The hand-off to the refiner", self.handoff, 0.01, 0.99)
+        within("The refiner's strength", self.strength, 0.01, 1.0)
+        if self.steps is not None:
+            within("The number of refiner steps", self.steps, 1, MAX_REFINER_STEPS)
+        within("The aesthetic score", self.aesthetic_score, 0.0, MAX_AESTHETIC_SCORE)
+        within("The negative aesthetic score", self.negative_aesthetic_score, 0.0, MAX_AESTHETIC_SCORE)
+
+
+@dataclass(frozen=True, slots=True)
+class ListedLora:
+    """A LoRA in the list, which is only used while it is `on`."""
+
+    use: LoraUse
+    on: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdditionsValue:
+    """The LoRAs and embeddings at hand and the chosen VAE (None: the checkpoint's own); files may have gone."""
+
+    loras: tuple[ListedLora, ...] = ()
+    embeddings: tuple[EmbeddingUse, ...] = ()
+    vae: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Workspace:
     """What was on the desk when the window closed: the panels' values and the window's layout.
 
     `checkpoint` is a library name (empty: the first there is); `geometry` and `layout` are Qt's opaque states as
-    base64; `seed_locked` keeps the seed between runs; `open_sections` names the disclosures that were open.
+    base64; `seed_locked` and `variation_locked` keep a seed between runs; `open_sections` names the disclosures that
+    were open. The aesthetic scores are the refiner's: those in `micro_conditioning` are not looked at.
     """
 
     prompts: Prompts = Prompts()
@@ -142,7 +243,11 @@ class Workspace:
     micro_conditioning: MicroConditioning = MicroConditioning()
     micro_conditioning_on: bool = False
     checkpoint: str = ""
+    edit: EditValue = EditValue()
+    refiner: RefinerValue = RefinerValue()
+    additions: AdditionsValue = AdditionsValue()
     seed_locked: bool = False
+    variation_locked: bool = False
     open_sections: tuple[str, ...] = ()
     geometry: str = ""
     layout: str = ""

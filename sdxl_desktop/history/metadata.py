@@ -39,12 +39,11 @@ def write_picture(path: Path, picture: Picture, request: GenerationRequest) -> N
             f"{path.name!r} does not end in a picture format.",
             next_step="End it in .png, .jpg, .jpeg or .webp.",
         )
-    told = Record(version=__version__, seed=picture.seed, request=request.recorded())
-    record = msgspec.json.encode(told, enc_hook=_encode)
+    record = encode_record(Record(version=__version__, seed=picture.seed, request=request.recorded()))
     beside = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _save(Image.fromarray(picture.pixels, "RGB"), beside, kind, record.decode())
+        _save(Image.fromarray(picture.pixels, "RGB"), beside, kind, record)
         os.replace(beside, path)
     except OSError as problem:
         with contextlib.suppress(OSError):  # what hindered writing may hinder this too
@@ -77,11 +76,21 @@ def read_record(path: Path) -> Record | None:
     try:
         with Image.open(path) as image:
             text = image.info.get(KEY) or _from_exif(image)
-        return None if not text else msgspec.json.decode(str(text), type=Record, dec_hook=_decode)
+        return None if not text else decode_record(str(text))
     except (msgspec.MsgspecError, RequestError):
         return None
     except UnidentifiedImageError as problem:
         raise OSError(f"{path} is not a picture.") from problem
+
+
+def encode_record(record: Record) -> str:
+    """The record as JSON."""
+    return msgspec.json.encode(record, enc_hook=_encode).decode()
+
+
+def decode_record(text: str) -> Record:
+    """The record from JSON; raises MsgspecError or RequestError for what is none."""
+    return msgspec.json.decode(text, type=Record, dec_hook=_decode)
 
 
 def _from_exif(image: Image.Image) -> str | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from sdxl_desktop.core.checkpoint import Checkpoint, Recommended
+from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind, Recommended
 from sdxl_desktop.core.errors import CheckpointError
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.schedulers import SchedulerName
@@ -41,10 +41,9 @@ def read_checkpoint(folder: Path, name: str = "") -> Checkpoint:
             why=f"Its model_index.json says {kind or 'nothing of its kind'}.",
             next_step="Choose a folder with SDXL parts.",
         )
-    missing = [part for part in _NEEDED if not (folder / part / "openvino_model.xml").is_file()]
-    missing += [
-        part for part in _NEEDED if part not in missing and not (folder / part / "openvino_model.bin").is_file()
-    ]
+    refines = _refines(index)
+    needed = _NEEDED if not refines else tuple(part for part in _NEEDED if part != "text_encoder")
+    missing = [part for part in needed if not _has_part(folder, part)]
     if missing:
         raise CheckpointError(
             f"{folder.name} is not complete for drawing from words.",
@@ -54,7 +53,7 @@ def read_checkpoint(folder: Path, name: str = "") -> Checkpoint:
     unet = _read_json(folder / "unet" / "config.json")
     vae = _read_json(folder / "vae_decoder" / "config.json")
     try:
-        return _describe(folder, name or folder.name, unet, vae)
+        return _describe(folder, name or folder.name, unet, vae, refines=refines)
     except (KeyError, TypeError, ValueError, msgspec.MsgspecError) as problem:
         raise CheckpointError(
             f"The description of {folder.name} makes no sense.",
@@ -63,12 +62,26 @@ def read_checkpoint(folder: Path, name: str = "") -> Checkpoint:
         ) from problem
 
 
-def _describe(folder: Path, name: str, unet: Mapping[str, Any], vae: Mapping[str, Any]) -> Checkpoint:
+def _refines(index: Mapping[str, Any]) -> bool:
+    """Whether model_index.json says that there is no first text encoder."""
+    return "text_encoder" in index and index["text_encoder"] in (None, [None, None])
+
+
+def _has_part(folder: Path, part: str) -> bool:
+    return all((folder / part / f"openvino_model.{kind}").is_file() for kind in ("xml", "bin"))
+
+
+def _describe(folder: Path, name: str, unet: Mapping[str, Any], vae: Mapping[str, Any], *, refines: bool) -> Checkpoint:
     factor = 2 ** (len(vae["block_out_channels"]) - 1)
     multiple = max(8, factor * 2 ** (len(unet["block_out_channels"]) - 1))
     side = int(unet.get("sample_size") or 128) * factor
     card = _read_card(folder)
-    few_step = unet.get("time_cond_proj_dim") is not None
+    scheduler = card.scheduler or _own_scheduler(folder)
+    distilled = unet.get("time_cond_proj_dim") is not None
+    few_step = distilled or scheduler is SchedulerName.LCM
+    kind = CheckpointKind.REFINER if refines else CheckpointKind.BASE
+    if int(unet.get("in_channels", 4)) > int(unet.get("out_channels", 4)):
+        kind = CheckpointKind.INPAINT
     default = Recommended(size=Size(side, side))
     return Checkpoint(
         name=name,
@@ -77,11 +90,14 @@ def _describe(folder: Path, name: str, unet: Mapping[str, Any], vae: Mapping[str
         folder=folder,
         vae_factor=factor,
         size_multiple=multiple,
+        kind=kind,
+        few_step=few_step,
+        has_encoder=_has_part(folder, "vae_encoder"),
         recommended=Recommended(
             size=Size(side, side),
             steps=card.steps or (4 if few_step else default.steps),
             guidance_scale=default.guidance_scale if card.guidance_scale is None else card.guidance_scale,
-            scheduler=card.scheduler or (SchedulerName.LCM if few_step else _own_scheduler(folder)),
+            scheduler=card.scheduler or (SchedulerName.LCM if few_step else scheduler),
         ),
     )
 
@@ -160,8 +176,8 @@ class Library:
         )
 
     def default(self) -> Checkpoint:
-        """The starter, or the first there is; raises CheckpointError on an empty library."""
-        known = self.checkpoints()
+        """The starter, or the first that draws from words; raises CheckpointError on an empty library."""
+        known = [checkpoint for checkpoint in self.checkpoints() if checkpoint.kind is CheckpointKind.BASE]
         if not known:
             raise CheckpointError(
                 "No checkpoint was found.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
 from tokenizers.models import BPE
 
 from sdxl_desktop.core.errors import CheckpointError
+from sdxl_desktop.core.prompt_chunks import cut_at_tokens, pack
+from sdxl_desktop.core.prompt_grammar import Fragment, read
 
 CHUNK = 77
 """Tokens that CLIP reads at a time, the two that mark start and end included."""
@@ -22,7 +25,10 @@ _CLIP_WORDS = (
 
 @dataclass(frozen=True, slots=True)
 class TokenCount:
-    """The tokens of a text, marks not included, and the chunks of 77 that carry them (at least one)."""
+    """The tokens of a text, marks not included, and the chunks of 77 that carry them (at least one).
+
+    Tokens are counted up to the last one that is written: what BREAK fills up before it counts, too.
+    """
 
     tokens: int
 
@@ -50,8 +56,26 @@ class TokenCounter:
                 next_step="Export the checkpoint again; drawing may still work, only the count is missing.",
             ) from problem
 
-    def count(self, text: str) -> TokenCount:
-        return TokenCount(len(self._tokenizer.encode(text, add_special_tokens=False).ids))
+    def count(self, text: str, embeddings: Mapping[str, int] | None = None) -> TokenCount:
+        """Count as the prompt is encoded: weights and brackets cost nothing, BREAK fills its chunk up, and an embedding
+        costs its vectors (`embeddings`: their number for each token, for this encoder)."""
+        sections: dict[int, list[Fragment]] = {}
+        for fragment in read(text).fragments:
+            sections.setdefault(fragment.section, []).append(fragment)
+        room, tokens = CHUNK - _MARKS, 0
+        for fragments in sections.values():
+            units = (unit for fragment in fragments for unit in self._units(fragment.text, embeddings or {}))
+            chunks = pack(units, room)
+            if chunks:
+                tokens = math.ceil(tokens / room) * room + (len(chunks) - 1) * room + len(chunks[-1])
+        return TokenCount(tokens)
+
+    def _units(self, text: str, embeddings: Mapping[str, int]) -> Iterator[list[int]]:
+        for words in cut_at_tokens(text, (token for token, vectors in embeddings.items() if vectors)):
+            if words.token:
+                yield [-1] * embeddings[words.token]
+            else:
+                yield from ([token] for token in self._tokenizer.encode(words.text, add_special_tokens=False).ids)
 
 
 def _read(folder: Path) -> Tokenizer:

@@ -70,14 +70,16 @@ def unused(path: Path) -> Path:
     return candidate
 
 
-def check_writable(path: Path) -> None:
+PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
+
+
+def check_writable(path: Path, endings: tuple[str, ...] = PICTURE_ENDINGS) -> None:
     """Raise OutputError now rather than after minutes of drawing."""
     folder = path.parent
-    if path.suffix.lower() not in {".png", ".jpg", ".jpeg", ".webp"}:
-        raise OutputError(
-            f"{path.name!r} does not end in a picture format.",
-            next_step="End it in .png, .jpg, .jpeg or .webp.",
-        )
+    if path.suffix.lower() not in endings:
+        named = ", ".join(endings[:-1]) + " or " + endings[-1] if len(endings) > 1 else endings[0]
+        kind = "a picture format" if endings is PICTURE_ENDINGS else "the right format"
+        raise OutputError(f"{path.name!r} does not end in {kind}.", next_step=f"End it in {named}.")
     if path.is_dir():
         raise OutputError(f"{path} is a folder.", next_step="Name a file in it.")
     try:

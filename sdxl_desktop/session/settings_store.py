@@ -23,7 +23,7 @@ class SettingsStore:
     def load(self) -> tuple[Settings, SettingsError | None]:
         """The settings and, when the file could not be used, the error to show. Never raises."""
         try:
-            return msgspec.json.decode(self.file.read_bytes(), type=Settings), None
+            return msgspec.json.decode(self.file.read_bytes(), type=Settings, dec_hook=_decode), None
         except FileNotFoundError:
             return Settings(), None
         except (OSError, msgspec.MsgspecError, SettingsError, ValueError) as problem:
@@ -45,7 +45,7 @@ class SettingsStore:
         beside = self.file.with_suffix(".part")
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
-            beside.write_bytes(msgspec.json.format(msgspec.json.encode(settings), indent=2))
+            beside.write_bytes(msgspec.json.format(msgspec.json.encode(settings, enc_hook=_encode), indent=2))
             os.replace(beside, self.file)
         except OSError as problem:
             with contextlib.suppress(OSError):  # what hindered writing may hinder this too
@@ -55,3 +55,15 @@ class SettingsStore:
                 why=f"{problem.strerror or problem}.",
                 next_step=f"Make {self.file.parent} writable.",
             ) from problem
+
+
+def _encode(value: object) -> object:
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value)} has no place in the settings")
+
+
+def _decode(kind: type, value: object) -> object:
+    if issubclass(kind, Path) and isinstance(value, str):
+        return Path(value)
+    raise TypeError(f"{kind} has no place in the settings")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,9 @@ import pytest
 from sdxl_desktop.core.errors import CheckpointError, DeviceError, EngineError, RequestError
 from sdxl_desktop.core.events import Drawn, Failed, Phase, Preview, Progress
 from sdxl_desktop.core.paths import AppPaths
-from sdxl_desktop.core.request import Prompts
+from sdxl_desktop.core.request import Output, Prompts
 from sdxl_desktop.core.schedulers import SchedulerName
 from sdxl_desktop.engine.compile_key import CompileKey, CompileTimes
-from sdxl_desktop.engine.openvino import denoise as denoise_module
 from sdxl_desktop.engine.openvino import devices, parts
 from sdxl_desktop.engine.openvino import engine as engine_module
 from sdxl_desktop.engine.openvino.engine import OpenVinoEngine
@@ -63,7 +63,7 @@ class TestNothingTwice:
 
     def test_a_prompt_once_encoded_is_not_encoded_again(self, engine: Any, request_for: Any) -> None:
         draw(engine, request_for(prompts=Prompts(prompt="kept words")))
-        encoder = engine._loaded.pipe.text_encoder_2
+        encoder = engine._shelf.loaded[0].pipe.text_encoder_2
         encoder.request.last_outputs = None
         draw(engine, request_for(seed=3, prompts=Prompts(prompt="kept words")))
         assert encoder.request.last_outputs is None
@@ -76,8 +76,8 @@ class TestNothingTwice:
         draw(engine, request_for())
         fresh = OpenVinoEngine(engine_home)
         told = draw(fresh, request_for())
-        assert fresh._loaded is not None
-        assert fresh._loaded.pipe.unet.request.compiled.get_property("LOADED_FROM_CACHE")
+        assert fresh._shelf.loaded
+        assert fresh._shelf.loaded[0].pipe.unet.request.compiled.get_property("LOADED_FROM_CACHE")
         compiling = [event for event in told.of(Progress) if event.phase is Phase.COMPILING]
         assert all(event.seconds_left is not None for event in compiling), "past durations give an estimate"
         fresh.close()
@@ -145,16 +145,16 @@ class TestWatching:
         self, scheduler: Any, engine: Any, request_for: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Schedulers that end at zero noise end at what the UNet believes in: the estimate must be just that."""
-        estimates, latents = [], []
-        denoise = denoise_module.denoise
+        estimates = []
+        on_step = engine_module.OpenVinoEngine._on_step
 
-        def watched(loaded: Any, request: Any, seed: Any, conditioning: Any, on_step: Any) -> Any:
-            latents.append(denoise(loaded, request, seed, conditioning, lambda step: estimates.append(step.estimate())))
-            return latents[-1]
+        def watched(self: Any, run: Any, loaded: Any, index: int, step: Any) -> None:
+            estimates.append(step.estimate())
+            on_step(self, run, loaded, index, step)
 
-        monkeypatch.setattr(engine_module, "denoise", watched)
-        draw(engine, request_for(scheduler=scheduler, steps=6))
-        final = latents[0][0].numpy()
+        monkeypatch.setattr(engine_module.OpenVinoEngine, "_on_step", watched)
+        request = request_for(scheduler=scheduler, steps=6)
+        final = draw(engine, replace(request, output=Output(keep_latents="final"))).picture.latents.final
         # DDIM ends one training step before zero noise.
         assert np.abs(estimates[-1] - final).max() < 0.05 * np.abs(final).max()
 
@@ -200,7 +200,7 @@ class TestFailure:
 
         def faulty(self: Any, inputs: Any, share_inputs: bool = True) -> Any:
             outputs = call(self, inputs, share_inputs)
-            if "latent_sample" in inputs and not engine._loaded.needs_f32_decoder:
+            if "latent_sample" in inputs and not engine._shelf.loaded[0].needs_f32_decoder:
                 for value in outputs.values():
                     value[...] = np.nan
             return outputs

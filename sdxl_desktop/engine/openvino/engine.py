@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,8 +11,10 @@ from pathlib import Path
 
 import torch
 
+from sdxl_desktop.core.additions import Additions
+from sdxl_desktop.core.checkpoint import CheckpointKind
 from sdxl_desktop.core.device import Device
-from sdxl_desktop.core.errors import SdxlDesktopError
+from sdxl_desktop.core.errors import RequestError, SdxlDesktopError
 from sdxl_desktop.core.events import (
     Cancelled,
     Drawn,
@@ -24,19 +27,25 @@ from sdxl_desktop.core.events import (
     Progress,
     Timings,
 )
+from sdxl_desktop.core.latents import KeptLatents
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import Execution, GenerationRequest
 from sdxl_desktop.engine.compile_key import CompileTimes
+from sdxl_desktop.engine.ground import PreparedGround
 from sdxl_desktop.engine.openvino import devices
 from sdxl_desktop.engine.openvino.compiled import CompiledParts
 from sdxl_desktop.engine.openvino.decode import decode_safely
-from sdxl_desktop.engine.openvino.denoise import Step, denoise
 from sdxl_desktop.engine.openvino.interrupt import Interrupt, Interrupted
-from sdxl_desktop.engine.openvino.loaded import TEXT_TO_IMAGE, LoadedCheckpoint, stamp
+from sdxl_desktop.engine.openvino.loaded import LoadedCheckpoint
 from sdxl_desktop.engine.openvino.parts import Compiler, execution_device
 from sdxl_desktop.engine.openvino.preview import PreviewMap
 from sdxl_desktop.engine.openvino.prompts import Conditioning
+from sdxl_desktop.engine.openvino.shelf import Shelf
+from sdxl_desktop.engine.openvino.workflow import Actor, Latents, Step, Workflow
 from sdxl_desktop.engine.protocol import CancelToken, Emit
+from sdxl_desktop.imaging import watermark
+
+_ENCODERS = ("text_encoder", "text_encoder_2")
 
 
 @dataclass
@@ -75,6 +84,18 @@ class _Run:
         """What decoding a picture has taken so far on average; 0 before the first."""
         return self.watch.seconds["decode"] / len(self.pictures) if self.pictures else 0.0
 
+    @property
+    def from_the_end(self) -> bool:
+        """Whether the base has nothing to denoise because its latents are given."""
+        return self.request.start is not None and self.request.start.step is None
+
+    @property
+    def base_parts(self) -> tuple[str, ...]:
+        """The base's parts that this run needs."""
+        if self.from_the_end:
+            return ("vae_decoder",)
+        return (*_ENCODERS, "unet", "vae_decoder", *(("vae_encoder",) if self.request.edit is not None else ()))
+
     def tell(self, phase: Phase, index: int = 0) -> None:
         self.emit(Progress(phase=phase, picture=index, pictures=self.count))
 
@@ -88,7 +109,7 @@ class OpenVinoEngine:
         self._compiled = CompiledParts(
             Compiler(paths.compiled), CompileTimes(paths.cache / "compile-times.json"), self._interrupt
         )
-        self._loaded: LoadedCheckpoint | None = None
+        self._shelf = Shelf(paths, self._interrupt)
 
     def generate(self, request: GenerationRequest, emit: Emit, cancel: CancelToken) -> None:
         """See `Engine.generate`."""
@@ -104,8 +125,9 @@ class OpenVinoEngine:
         """See `Engine.warm`."""
         self._interrupt.token = cancel
         try:
-            loaded = self._load(checkpoint, emit)
-            self._compile(loaded, execution, emit)
+            loaded = self._shelf.take(checkpoint, Additions(), emit)
+            self._shelf.keep_only((loaded,))
+            self._compile([(loaded, (*_ENCODERS, "unet", "vae_decoder"))], execution, emit)
         except (Interrupted, SdxlDesktopError):
             return
 
@@ -114,62 +136,90 @@ class OpenVinoEngine:
 
     def close(self) -> None:
         self._compiled.keep_only(())
-        self._loaded = None
+        self._shelf.keep_only(())
 
     def _draw(self, run: _Run) -> Finished:
         request, watch = run.request, run.watch
         devices.resolve(request.execution.device)  # a missing device is told before minutes of loading
+        ground = None if request.edit is None else PreparedGround.of(request.edit, request.sampling.size)
         with watch.timing("load"):
-            loaded = self._load(request.checkpoint, run.emit)
-        loaded.check_size(request.sampling.size)
+            base, refiner = self._load(run)
+        check_fit(base, refiner, request)
+        taking_part = [(base, run.base_parts), *([(refiner, ("text_encoder_2", "unet"))] if refiner else [])]
         with watch.timing("compile"):
-            self._compile(loaded, request.execution, run.emit)
+            self._compile(taking_part, request.execution, run.emit)
         run.tell(Phase.ENCODING)
         with watch.timing("encode"):
-            conditioning = loaded.encoder.encode(request.prompts)
+            actors = [
+                Actor(loaded, self._encode(loaded, request) if "unet" in parts else None)
+                for loaded, parts in taking_part
+            ]
+            workflow = Workflow(request, actors[0], actors[1] if refiner else None, ground)
         for index, seed in enumerate(request.sampling.seeds):
-            picture = self._picture(run, loaded, conditioning, index, seed)
+            picture = self._picture(run, base, workflow, ground, index, seed)
             run.pictures.append(picture)
             run.emit(Drawn(picture))
-        ran_on = {part: execution_device(getattr(loaded.pipe, part).request.compiled) for part in TEXT_TO_IMAGE}
+        ran_on = {
+            part: execution_device(getattr(base.pipe, part).request.compiled)
+            for part in run.base_parts
+            if part in base.contents
+        }
+        if refiner is not None:
+            ran_on["refiner"] = execution_device(refiner.pipe.unet.request.compiled)
         return Finished(pictures=tuple(run.pictures), timings=watch.timings(), devices=ran_on)
 
-    def _load(self, folder: Path, emit: Emit) -> LoadedCheckpoint:
-        if self._loaded is not None and self._loaded.folder == folder and self._loaded.stamp == stamp(folder):
-            return self._loaded
-        emit(Progress(phase=Phase.LOADING))
-        self._interrupt.check()
-        self._loaded = None
-        self._loaded = LoadedCheckpoint.load(folder)
-        self._loaded.preview_map = self._loaded.preview_map or PreviewMap.read(self._preview_file(self._loaded))
-        return self._loaded
+    def _load(self, run: _Run) -> tuple[LoadedCheckpoint, LoadedCheckpoint | None]:
+        """(base, refiner); what this run does not use is let go first."""
+        request = run.request
+        wanted = [(request.checkpoint, request.additions)]
+        if request.refine is not None:
+            wanted.append((request.refine.checkpoint, Additions(embeddings=request.additions.embeddings)))
+        self._shelf.keep_wanted(wanted)
+        taken = [self._shelf.take(folder, additions, run.emit) for folder, additions in wanted]
+        return taken[0], taken[1] if len(taken) > 1 else None
 
-    def _compile(self, loaded: LoadedCheckpoint, execution: Execution, emit: Emit) -> None:
+    def _compile(
+        self, taking_part: list[tuple[LoadedCheckpoint, tuple[str, ...]]], execution: Execution, emit: Emit
+    ) -> None:
         """Put a compiled request under every part; raises DeviceError when there is no such device."""
-        keys = loaded.keys(devices.resolve(execution.device), execution)
-        self._compiled.keep_only(keys.values())
-        self._compiled.ensure({key: getattr(loaded.pipe, part).model for part, key in keys.items()}, emit)
-        for part, key in keys.items():
-            getattr(loaded.pipe, part).request = self._compiled[key]
+        device = devices.resolve(execution.device)
+        placed = [(loaded, loaded.keys(parts, device, execution)) for loaded, parts in taking_part]
+        kept = [key for loaded, _ in placed for key in loaded.keys(loaded.contents, device, execution).values()]
+        self._compiled.keep_only(kept)
+        models = {key: getattr(loaded.pipe, part).model for loaded, keys in placed for part, key in keys.items()}
+        self._compiled.ensure(models, emit)
+        for loaded, keys in placed:
+            for part, key in keys.items():
+                getattr(loaded.pipe, part).request = self._compiled[key]
+
+    def _encode(self, loaded: LoadedCheckpoint, request: GenerationRequest) -> tuple[Conditioning, Conditioning]:
+        device = devices.resolve(request.execution.device)
+        compiled_as = tuple(loaded.keys(_ENCODERS, device, request.execution).values())
+        return loaded.encoder.encode(request.prompts, compiled_as)
 
     def _picture(
         self,
         run: _Run,
-        loaded: LoadedCheckpoint,
-        conditioning: tuple[Conditioning, Conditioning],
+        base: LoadedCheckpoint,
+        workflow: Workflow,
+        ground: PreparedGround | None,
         index: int,
         seed: int,
     ) -> Picture:
         run.tell(Phase.DENOISING, index)
         with run.watch.timing("denoise"):
-            latents = denoise(
-                loaded, run.request, seed, conditioning, lambda step: self._on_step(run, loaded, index, step)
-            )
+            latents = workflow.draw(seed, lambda step: self._on_step(run, base, index, step))
         run.tell(Phase.DECODING, index)
         with run.watch.timing("decode"):
-            pixels, notes = decode_safely(loaded.pipe, latents, lambda: self._use_f32_decoder(run, loaded))
-        self._learn_preview(loaded, latents, pixels)
-        return Picture(pixels=pixels, seed=seed, index=index, notes=notes)
+            pixels, notes = decode_safely(base.pipe, latents.final, lambda: self._use_f32_decoder(run, base))
+            self._learn_preview(base, latents.final, pixels)
+            marked = run.request.output.watermark
+            if ground is not None:
+                pixels = ground.finished(pixels, marked=marked)
+            elif marked:
+                pixels = watermark.embed(pixels)
+        notes = (*notes, *(base.notes if index == 0 else ()))
+        return Picture(pixels=pixels, seed=seed, index=index, notes=notes, latents=kept(latents, run.request, seed))
 
     def _on_step(self, run: _Run, loaded: LoadedCheckpoint, index: int, step: Step) -> None:
         self._interrupt.check()
@@ -182,6 +232,7 @@ class OpenVinoEngine:
                 fraction=step.fraction,
                 seconds_per_step=step.seconds,
                 seconds_left=step.seconds * step.total * (1 - step.fraction + later) + run.decode_seconds * (later + 1),
+                detail="refiner" if step.refining else "",
                 picture=index,
                 pictures=run.count,
             )
@@ -194,18 +245,54 @@ class OpenVinoEngine:
         if loaded.needs_f32_decoder or run.request.execution.precision == "f32":
             return False
         loaded.needs_f32_decoder = True
-        self._compile(loaded, run.request.execution, run.emit)
+        self._compile([(loaded, ("vae_decoder",))], run.request.execution, run.emit)
         return True
-
-    def _preview_file(self, loaded: LoadedCheckpoint) -> Path:
-        return self._paths.cache / "previews" / f"{loaded.contents['vae_decoder']}.json"
 
     def _preview_map(self, loaded: LoadedCheckpoint) -> PreviewMap | None:
         """The checkpoint's own map, else the one learned from its VAE's first picture, else SDXL's where it fits."""
         known = loaded.preview_map or PreviewMap.sdxl()
-        return known if len(known.matrix) == loaded.pipe.unet.config.out_channels else None
+        return known if len(known.matrix) == loaded.latent_channels else None
 
     def _learn_preview(self, loaded: LoadedCheckpoint, latents: torch.Tensor, pixels: Pixels) -> None:
         if loaded.preview_map is None:
             loaded.preview_map = PreviewMap.fitted(latents[0].numpy(), pixels)
-            loaded.preview_map.write(self._preview_file(loaded))
+            loaded.preview_map.write(self._shelf.preview_file(loaded))
+
+
+def check_fit(base: LoadedCheckpoint, refiner: LoadedCheckpoint | None, request: GenerationRequest) -> None:
+    """Raise RequestError when these checkpoints cannot do what is asked."""
+    base.check_size(request.sampling.size)
+    if refiner is not None and refiner.kind is not CheckpointKind.REFINER:
+        raise RequestError(
+            f"{refiner.folder.name} is not a refiner.",
+            why="A refiner has the second text encoder only and is conditioned on an aesthetic score.",
+            next_step="Choose a refiner checkpoint, or draw without one.",
+        )
+    if request.start is not None:
+        return
+    if base.kind is CheckpointKind.REFINER and request.edit is None:
+        raise RequestError(
+            f"{base.folder.name} is a refiner: it finishes pictures and cannot begin one.",
+            next_step="Give it a picture, or choose a base checkpoint.",
+        )
+    if base.kind is CheckpointKind.INPAINT and (request.edit is None or request.edit.mask is None):
+        raise RequestError(
+            f"{base.folder.name} draws inside a mask only.",
+            why="Its UNet was trained to see a mask and the picture around it.",
+            next_step="Give a picture and a mask, or choose a base checkpoint.",
+        )
+
+
+def kept(latents: Latents, request: GenerationRequest, seed: int) -> KeptLatents | None:
+    """What the request wants to keep of a picture's making."""
+    if request.output.keep_latents == "none":
+        return None
+    final = latents.final[0].numpy().copy()
+    return KeptLatents(
+        final=final,
+        predictions=latents.predictions,
+        seed=seed,
+        steps=request.sampling.steps,
+        scheduler=request.sampling.scheduler,
+        digest=hashlib.blake2b(final.tobytes(), digest_size=12).hexdigest(),
+    )

@@ -5,18 +5,24 @@ from __future__ import annotations
 import logging
 import math
 import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import diffusers
+    import torch
     import transformers
-    from optimum.intel import OVStableDiffusionXLPipeline
+    from optimum.intel import (
+        OVStableDiffusionXLImg2ImgPipeline,
+        OVStableDiffusionXLInpaintPipeline,
+        OVStableDiffusionXLPipeline,
+    )
 
-from sdxl_desktop.core.checkpoint import check_size
+from sdxl_desktop.core.additions import Additions
+from sdxl_desktop.core.checkpoint import CheckpointKind, check_size
 from sdxl_desktop.core.errors import CheckpointError
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.request import Execution
@@ -30,7 +36,7 @@ transformers.utils.logging.set_verbosity_error()
 for chatty in ("optimum", "optimum.intel", "optimum.intel.openvino.modeling_base"):
     logging.getLogger(chatty).setLevel(logging.ERROR)
 
-TEXT_TO_IMAGE = ("text_encoder", "text_encoder_2", "unet", "vae_decoder")
+PARTS = ("text_encoder", "text_encoder_2", "unet", "vae_encoder", "vae_decoder")
 Stamp = tuple[tuple[str, int, int], ...]
 
 
@@ -42,25 +48,27 @@ def stamp(folder: Path) -> Stamp:
 
 @dataclass
 class LoadedCheckpoint:
-    """`contents` maps each part to its content id; `scheduler_config` is the checkpoint's own, never replaced;
+    """`contents` maps each part there is to its content id; `scheduler_config` is the checkpoint's own, never replaced;
     `needs_f32_decoder` is set once the VAE has failed in the precision asked for."""
 
     folder: Path
     stamp: Stamp
     pipe: Any
-    contents: Mapping[str, str]
+    contents: dict[str, str]
     scheduler_config: Mapping[str, Any]
     encoder: PromptEncoder
     preview_map: PreviewMap | None
+    additions: Additions = field(default_factory=Additions)
+    notes: tuple[str, ...] = ()
     needs_f32_decoder: bool = False
 
     @classmethod
     def load(cls, folder: Path) -> LoadedCheckpoint:
         """Read the parts without compiling any; raises CheckpointError when that fails."""
         try:
-            pipe = OVStableDiffusionXLPipeline.from_pretrained(str(folder), export=False, compile=False)
+            pipe = _pipeline_class(folder).from_pretrained(str(folder), export=False, compile=False)
             parts.mend_unet(pipe.unet.model)
-            contents = {part: parts.content_id(folder / part) for part in TEXT_TO_IMAGE}
+            contents = {part: parts.content_id(folder / part) for part in PARTS if getattr(pipe, part) is not None}
         except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError) as problem:
             raise CheckpointError(
                 f"The checkpoint in {folder} cannot be loaded.",
@@ -79,8 +87,9 @@ class LoadedCheckpoint:
             preview_map=PreviewMap.read(folder / "preview.json"),
         )
 
-    def keys(self, device: str, execution: Execution) -> dict[str, CompileKey]:
-        """What must be compiled to draw from words, in the order it is needed."""
+    def keys(self, wanted: Iterable[str], device: str, execution: Execution) -> dict[str, CompileKey]:
+        """The keys of those `wanted` parts that there are, in the order in which a run needs them."""
+        asked = set(wanted)
         return {
             part: CompileKey(
                 checkpoint=self.contents[part],
@@ -89,10 +98,63 @@ class LoadedCheckpoint:
                 precision="f32" if self.needs_f32_decoder and part == "vae_decoder" else execution.precision,
                 threads=execution.threads,
             )
-            for part in TEXT_TO_IMAGE
+            for part in PARTS
+            if part in asked and part in self.contents
         }
+
+    @property
+    def kind(self) -> CheckpointKind:
+        if self.sees_mask:
+            return CheckpointKind.INPAINT
+        return CheckpointKind.REFINER if self.pipe.text_encoder is None else CheckpointKind.BASE
+
+    @property
+    def sees_mask(self) -> bool:
+        """Whether the UNet is given mask and masked picture beside the latents."""
+        return bool(self.pipe.unet.config.in_channels > self.latent_channels)
+
+    @property
+    def scored(self) -> bool:
+        """Whether it is conditioned on an aesthetic score, as refiners are."""
+        return bool(self.pipe.config.get("requires_aesthetics_score", False))
+
+    @property
+    def latent_channels(self) -> int:
+        return int(self.pipe.unet.config.out_channels)
+
+    @property
+    def vae_factor(self) -> int:
+        """Pixels per latent."""
+        return int(self.pipe.vae_scale_factor)
+
+    @property
+    def latent_kind(self) -> tuple[int, int, float]:
+        """Two checkpoints can hand latents to each other when this is equal."""
+        return self.latent_channels, self.vae_factor, float(self.pipe.vae.config.scaling_factor)
+
+    def guidance_embedding(self, guidance_scale: float) -> torch.Tensor:
+        """float32 [1, D]: what a distilled UNet is told instead of guiding it (Luo et al., arXiv 2310.04378, §4.3)."""
+        embedding: torch.Tensor = self.pipe.get_guidance_scale_embedding(
+            torch.tensor([guidance_scale - 1]), embedding_dim=self.pipe.unet.config.time_cond_proj_dim
+        )
+        return embedding
 
     def check_size(self, size: Size) -> None:
         """Raise RequestError when the UNet cannot halve latents of this size as often as it does."""
         halvings = len(self.pipe.unet.config.block_out_channels) - 1
-        check_size(size, math.lcm(8, self.pipe.vae_scale_factor * 2**halvings))
+        check_size(size, math.lcm(8, self.vae_factor * 2**halvings))
+
+
+def _pipeline_class(folder: Path) -> Any:
+    """optimum-intel's class for what is in the folder; it differs in what model_index.json may say."""
+    if (folder / "unet" / "config.json").is_file() and not (folder / "text_encoder").is_dir():
+        return OVStableDiffusionXLImg2ImgPipeline
+    index = folder / "model_index.json"
+    says = index.read_text(encoding="utf-8") if index.is_file() else ""
+    for name, pipeline in (
+        ("XLInpaintPipeline", OVStableDiffusionXLInpaintPipeline),
+        ("XLImg2ImgPipeline", OVStableDiffusionXLImg2ImgPipeline),
+    ):
+        if name in says:
+            return pipeline
+    return OVStableDiffusionXLPipeline

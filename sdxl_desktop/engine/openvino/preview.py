@@ -6,7 +6,6 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -73,25 +72,20 @@ class PreviewMap:
         return np.asarray(np.clip(colours, 0, 1) * 255, dtype=np.uint8)
 
 
-def denoised(
-    inputs: dict[str, Any], noise: Any, *, guidance_scale: float, alphas_cumprod: Floats, prediction_type: str
+def believed(
+    scaled: Floats, prediction: Floats, timestep: float, alphas_cumprod: Floats, prediction_type: str
 ) -> Floats:
-    """The scaled latents [C, h, w] that this step believes in, from what the UNet was given and said.
+    """The scaled latents [C, h, w] that a step believes in, from what the UNet was given and its guided prediction.
 
     The UNet always sees latents in variance-preserving form, x = √ᾱ·x₀ + √(1−ᾱ)·ε (Ho et al., arXiv 2006.11239),
-    whatever form the scheduler keeps, so this holds for every scheduler. `noise` is [B, C, h, w] with the
-    unconditional half first when B is 2.
+    whatever form the scheduler keeps, so this holds for every scheduler.
     """
-    said = np.asarray(noise)
-    prediction = said[0] + guidance_scale * (said[1] - said[0]) if len(said) > 1 else said[0]
-    latents = np.asarray(inputs["sample"])[0]
-    timestep = float(np.asarray(inputs["timestep"]).reshape(-1)[0])
     alpha = float(np.interp(timestep, np.arange(len(alphas_cumprod)), alphas_cumprod))
     signal, spread = max(alpha, 1e-6) ** 0.5, (1 - alpha) ** 0.5
     match prediction_type:
         case "v_prediction":
-            return np.asarray(signal * latents - spread * prediction, dtype=np.float32)
+            return np.asarray(signal * scaled - spread * prediction, dtype=np.float32)
         case "sample":
             return np.asarray(prediction, dtype=np.float32)
         case _:
-            return np.asarray((latents - spread * prediction) / signal, dtype=np.float32)
+            return np.asarray((scaled - spread * prediction) / signal, dtype=np.float32)

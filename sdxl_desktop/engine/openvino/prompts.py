@@ -1,21 +1,25 @@
-"""Turns prompts into embeddings for both encoders, of any length, and keeps what was encoded."""
+"""Turns prompts into embeddings for a checkpoint's text encoders, of any length, and keeps what was encoded."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+from sdxl_desktop.core.errors import CheckpointError, RequestError
 from sdxl_desktop.core.request import Prompts
+from sdxl_desktop.engine.openvino.tokens import Chunk, ChunkedTokenizer, Vocabulary, aligned
 
-KEPT = 128
+KEPT = 256
+"""Chunks that are kept encoded: at SDXL's size at most 100 MB."""
 
 
 @dataclass(frozen=True, slots=True)
 class Conditioning:
-    """Embeddings float32 [1, 77·chunks, D1 + D2] and pooled [1, P]."""
+    """Embeddings float32 [1, 77·chunks, D] and pooled [1, P]; D is the encoders' widths together."""
 
     embeddings: torch.Tensor
     pooled: torch.Tensor
@@ -25,85 +29,130 @@ class Conditioning:
 
 
 @dataclass(frozen=True, slots=True)
-class PromptPair:
-    """The texts for the first and the second encoder."""
+class _TextEncoder:
+    """One of the checkpoint's text encoders: optimum-intel's part, called with ids int64 [1, 77]."""
 
-    first: str
-    second: str
+    name: str
+    part: Any
+    tokenizer: ChunkedTokenizer
+
+
+@dataclass(frozen=True, slots=True)
+class _Encoded:
+    """Hidden states [1, 77, D] of the layer asked for, and the encoder's first output [1, P]."""
+
+    states: torch.Tensor
+    pooled: torch.Tensor
 
 
 class PromptEncoder:
-    """Encodes for one checkpoint's tokenizers and text encoders (those of `pipe`)."""
+    """Encodes for one checkpoint's tokenizers and text encoders (those of `pipe`), which a refiner has only one of.
 
-    def __init__(self, pipe: Any) -> None:
+    `vocabulary` names the embeddings that were attached to the text encoders (see `embeddings.attach_all`).
+    """
+
+    def __init__(self, pipe: Any, vocabulary: Vocabulary | None = None) -> None:
         self._pipe = pipe
-        self._kept: OrderedDict[tuple[PromptPair, int], Conditioning] = OrderedDict()
+        self._vocabulary = vocabulary or {}
+        self._kept: OrderedDict[Hashable, _Encoded] = OrderedDict()
 
-    def encode(self, prompts: Prompts) -> tuple[Conditioning, Conditioning]:
+    def encode(self, prompts: Prompts, compiled_as: Hashable = None) -> tuple[Conditioning, Conditioning]:
         """(positive, negative) of equal length.
 
-        As in diffusers an empty second prompt means the first one, and a missing negative prompt is all zeros where
-        the checkpoint's configuration says so (`force_zeros_for_empty_prompt`).
+        As in diffusers an empty second prompt means the first one, a missing negative prompt is all zeros where the
+        checkpoint's configuration says so (`force_zeros_for_empty_prompt`), clip skip is for the positive half alone,
+        and a refiner's only encoder reads the first prompt.
+
+        `compiled_as` is whatever tells two compilations of the text encoders apart, such as their compile keys: what
+        was encoded in one precision is not taken for another's.
+
+        Raises RequestError when a prompt is malformed or the clip skip too large, CheckpointError when a text encoder
+        does not give its hidden states.
         """
-        positive = PromptPair(prompts.prompt, prompts.prompt_2 or prompts.prompt)
-        negative = PromptPair(prompts.negative_prompt, prompts.negative_prompt_2 or prompts.negative_prompt)
-        chunks = max(self._chunks(positive), self._chunks(negative))
-        conditioned = self._encode(positive, chunks)
-        unwritten = not (negative.first or negative.second)
-        if unwritten and self._pipe.config.force_zeros_for_empty_prompt:
+        encoders = self._encoders()
+        positive = self._texts(prompts.prompt, prompts.prompt_2, len(encoders))
+        negative = self._texts(prompts.negative_prompt, prompts.negative_prompt_2, len(encoders))
+        tokenizers = [encoder.tokenizer for encoder in encoders]
+        wanted, unwanted = aligned(tokenizers, positive), aligned(tokenizers, negative)
+        chunks = max(len(wanted[0]), len(unwanted[0]))
+        conditioned = self._conditioning(encoders, wanted, chunks, prompts.clip_skip, compiled_as)
+        if not any(negative) and self._pipe.config.force_zeros_for_empty_prompt:
             return conditioned, conditioned.zeros()
-        return conditioned, self._encode(negative, chunks)
+        return conditioned, self._conditioning(encoders, unwanted, chunks, 0, compiled_as)
 
-    def _chunks(self, pair: PromptPair) -> int:
-        lengths = [
-            len(_words(tokenizer, text))
-            for tokenizer, text in zip(self._tokenizers, (pair.first, pair.second), strict=True)
+    def _encoders(self) -> list[_TextEncoder]:
+        pipe = self._pipe
+        found = [("first", pipe.text_encoder, pipe.tokenizer), ("second", pipe.text_encoder_2, pipe.tokenizer_2)]
+        return [
+            _TextEncoder(
+                name,
+                part,
+                ChunkedTokenizer(
+                    tokenizer, {token: ids[number] for token, ids in self._vocabulary.items() if ids[number]}
+                ),
+            )
+            for number, (name, part, tokenizer) in enumerate(found)
+            if part is not None
         ]
-        room = self._room
-        return max(1, *(-(-length // room) for length in lengths))
 
-    @property
-    def _tokenizers(self) -> tuple[Any, Any]:
-        return self._pipe.tokenizer, self._pipe.tokenizer_2
+    def _texts(self, first: str, second: str, encoders: int) -> list[str]:
+        return [first, second or first][:encoders]
 
-    @property
-    def _room(self) -> int:
-        """Tokens of text in a chunk: 77 less the start and the end mark."""
-        return int(self._pipe.tokenizer_2.model_max_length) - 2
+    def _conditioning(
+        self, encoders: list[_TextEncoder], rows: list[list[Chunk]], chunks: int, clip_skip: int, compiled_as: Hashable
+    ) -> Conditioning:
+        """Embeddings of all chunks in a row; pooled is the last encoder's, of its first chunk, without weights."""
+        states, pooled = [], torch.empty(0)
+        for encoder, row in zip(encoders, rows, strict=True):
+            empty = encoder.tokenizer.empty()
+            own = []
+            for number, chunk in enumerate([*row, *[empty] * (chunks - len(row))]):
+                encoded = self._encoded(encoder, chunk.ids, clip_skip, compiled_as)
+                pooled = encoded.pooled if number == 0 else pooled
+                if chunk.plain:
+                    own.append(encoded.states)
+                else:
+                    base = self._encoded(encoder, empty.ids, clip_skip, compiled_as)
+                    own.append(weighted(encoded.states, base.states, chunk.weights))
+            states.append(torch.cat(own, dim=1))
+        return Conditioning(torch.cat(states, dim=-1), pooled)
 
-    def _encode(self, pair: PromptPair, chunks: int) -> Conditioning:
-        key = (pair, chunks)
-        if key in self._kept:
-            self._kept.move_to_end(key)
-            return self._kept[key]
-        first = [self._encode_chunk(self._pipe.text_encoder, ids) for ids in self._ids(0, pair.first, chunks)]
-        second = [self._encode_chunk(self._pipe.text_encoder_2, ids) for ids in self._ids(1, pair.second, chunks)]
-        conditioning = Conditioning(
-            torch.cat([torch.cat([a[0], b[0]], dim=-1) for a, b in zip(first, second, strict=True)], dim=1),
-            second[0][1],
+    def _encoded(self, encoder: _TextEncoder, ids: tuple[int, ...], clip_skip: int, compiled_as: Hashable) -> _Encoded:
+        key = (encoder.name, ids, clip_skip, compiled_as)
+        if key not in self._kept:
+            self._kept[key] = _run(encoder, ids, clip_skip)
+            if len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(key)
+        return self._kept[key]
+
+
+def weighted(states: torch.Tensor, empty: torch.Tensor, weights: tuple[float, ...]) -> torch.Tensor:
+    """Hidden states [1, 77, D] moved away from (weight above 1) or towards those of an empty chunk: e + w (z − e).
+
+    e is the state at the same position. This is ComfyUI's way (comfy/sd1_clip.py, `encode_token_weights`), and compel's
+    for weights above 1 (below 1 compel blends with encodings that lack the words, one for each fragment). The web UI's,
+    z w, scales all that a token has in common with every other, and repairs the mean afterwards. States of weight 1
+    are handed on bit for bit.
+    """
+    scale = torch.tensor(weights, dtype=states.dtype).reshape(1, -1, 1)
+    return torch.where(scale == 1, states, empty + scale * (states - empty))
+
+
+def _run(encoder: _TextEncoder, ids: tuple[int, ...], clip_skip: int) -> _Encoded:
+    """SDXL conditions on the last layer but one; clip skip leaves out that many more."""
+    output = encoder.part(torch.tensor([ids], dtype=torch.int64), output_hidden_states=True)
+    states = output.get("hidden_states")
+    if not states:
+        raise CheckpointError(
+            f"The {encoder.name} text encoder does not give its hidden states.",
+            why="SDXL needs them; the checkpoint was exported for something else.",
+            next_step="Export the checkpoint again as SDXL (task text-to-image).",
         )
-        self._kept[key] = conditioning
-        if len(self._kept) > KEPT:
-            self._kept.popitem(last=False)
-        return conditioning
-
-    def _encode_chunk(self, encoder: Any, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """(penultimate hidden states [1, 77, D], first output): SDXL conditions on the last layer but one."""
-        output = encoder(ids, output_hidden_states=True)
-        return output.hidden_states[-2], output[0]
-
-    def _ids(self, which: int, text: str, chunks: int) -> list[torch.Tensor]:
-        """Token ids int64 [1, 77] for each chunk, as the tokenizer itself would pad a short text."""
-        tokenizer = self._tokenizers[which]
-        words, room = _words(tokenizer, text), self._room
-        rows = []
-        for n in range(chunks):
-            row = [tokenizer.bos_token_id, *words[n * room : (n + 1) * room], tokenizer.eos_token_id]
-            row += [tokenizer.pad_token_id] * (room + 2 - len(row))
-            rows.append(torch.tensor([row], dtype=torch.int64))
-        return rows
-
-
-def _words(tokenizer: Any, text: str) -> list[int]:
-    ids: list[int] = tokenizer(text, add_special_tokens=False, truncation=False, verbose=False)["input_ids"]
-    return ids
+    if clip_skip + 2 > len(states):
+        raise RequestError(
+            f"Clip skip {clip_skip} is too much for the {encoder.name} text encoder.",
+            why=f"It has only {len(states) - 1} layers.",
+            next_step=f"Use {len(states) - 2} or less.",
+        )
+    return _Encoded(states[-(clip_skip + 2)], output[0])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from diffusers import (
@@ -40,10 +41,13 @@ _CLASSES: dict[SchedulerName, tuple[Any, dict[str, Any]]] = {
 _SPACING = ("use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas")
 
 
-def build(name: SchedulerName, config: Mapping[str, Any], *, seed: int, steps: int) -> Any:
-    """The scheduler `name` on the noise schedule of `config` (a checkpoint's scheduler configuration).
+def build(
+    name: SchedulerName, config: Mapping[str, Any], *, seed: int, steps: int, timesteps: Sequence[int] = ()
+) -> Any:
+    """The scheduler `name` on the noise schedule of `config` (a checkpoint's scheduler configuration), set to `steps`
+    steps of its own or to the given `timesteps`.
 
-    DPM++ SDE draws its own noise, from `seed`. Raises RequestError when it cannot run `steps` steps.
+    DPM++ SDE draws its own noise, from `seed`. Raises RequestError when it cannot do what is asked.
     """
     scheduler_class, options = _CLASSES[name]
     schedule = {key: value for key, value in config.items() if key not in _SPACING}
@@ -51,11 +55,27 @@ def build(name: SchedulerName, config: Mapping[str, Any], *, seed: int, steps: i
         options = {**options, "noise_sampler_seed": seed}
     scheduler = scheduler_class.from_config(schedule, **options)
     try:
-        scheduler.set_timesteps(steps)
+        if timesteps:
+            _set_custom(scheduler, name, timesteps)
+        else:
+            scheduler.set_timesteps(steps)
     except (ValueError, IndexError, ZeroDivisionError) as problem:
         raise RequestError(
-            f"{name.label} cannot run {steps} steps.",
+            f"{name.label} cannot run {'these timesteps' if timesteps else f'{steps} steps'}.",
             why=f"{problem}".rstrip(".") + ".",
             next_step="Change the number of steps or choose another scheduler.",
         ) from problem
     return scheduler
+
+
+def _set_custom(scheduler: Any, name: SchedulerName, timesteps: Sequence[int]) -> None:
+    if not _takes_timesteps(type(scheduler)):
+        able = [other.label for other, (made, _) in _CLASSES.items() if _takes_timesteps(made)]
+        raise RequestError(
+            f"{name.label} does not take custom timesteps.", next_step=f"Choose one of: {', '.join(able)}."
+        )
+    scheduler.set_timesteps(timesteps=list(timesteps))
+
+
+def _takes_timesteps(scheduler_class: Any) -> bool:
+    return "timesteps" in inspect.signature(scheduler_class.set_timesteps).parameters

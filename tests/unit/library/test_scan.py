@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from sdxl_desktop.core.checkpoint import CheckpointKind
 from sdxl_desktop.core.errors import CheckpointError
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.schedulers import SchedulerName
@@ -16,7 +17,14 @@ from sdxl_desktop.library.scan import Library, read_checkpoint
 PARTS = ("text_encoder", "text_encoder_2", "unet", "vae_decoder")
 
 
-def make_checkpoint(folder: Path, *, unet: dict[str, Any] | None = None, card: dict[str, Any] | None = None) -> Path:
+def make_checkpoint(
+    folder: Path,
+    *,
+    unet: dict[str, Any] | None = None,
+    card: dict[str, Any] | None = None,
+    index: dict[str, Any] | None = None,
+    parts: tuple[str, ...] = PARTS,
+) -> Path:
     """The skeleton of a checkpoint: everything that describes it, and empty weights."""
 
     def write(name: str, content: object) -> None:
@@ -24,13 +32,13 @@ def make_checkpoint(folder: Path, *, unet: dict[str, Any] | None = None, card: d
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(content), encoding="utf-8")
 
-    write("model_index.json", {"_class_name": "OVStableDiffusionXLPipeline"})
+    write("model_index.json", {"_class_name": "OVStableDiffusionXLPipeline", **(index or {})})
     write("unet/config.json", {"block_out_channels": [1, 2, 3], "sample_size": 128, **(unet or {})})
     write("vae_decoder/config.json", {"block_out_channels": [1, 2, 3, 4]})
     write("scheduler/scheduler_config.json", {"_class_name": "DDIMScheduler"})
     if card is not None:
         write("checkpoint.json", card)
-    for part in PARTS:
+    for part in parts:
         for suffix in ("xml", "bin"):
             file = folder / part / f"openvino_model.{suffix}"
             file.parent.mkdir(exist_ok=True)
@@ -54,8 +62,25 @@ def test_its_card_overrules(tmp_path: Path) -> None:
     assert found.recommended.scheduler is SchedulerName.LMS
 
 
+def test_a_refiner_needs_no_first_encoder_and_is_never_the_default(tmp_path: Path) -> None:
+    index = {"_class_name": "OVStableDiffusionXLImg2ImgPipeline", "text_encoder": [None, None]}
+    make_checkpoint(tmp_path / "a-refiner", index=index, parts=("text_encoder_2", "unet", "vae_decoder"))
+    make_checkpoint(tmp_path / "base")
+    assert read_checkpoint(tmp_path / "a-refiner").kind is CheckpointKind.REFINER
+    assert Library(shipped=tmp_path / "none", own=tmp_path).default().name == "base"
+
+
+def test_what_a_checkpoint_can_do_is_read_from_its_parts(tmp_path: Path) -> None:
+    inpainting = {"in_channels": 9, "out_channels": 4}
+    found = read_checkpoint(make_checkpoint(tmp_path / "paints", unet=inpainting, parts=(*PARTS, "vae_encoder")))
+    assert (found.kind, found.has_encoder) == (CheckpointKind.INPAINT, True)
+    found = read_checkpoint(make_checkpoint(tmp_path / "words"))
+    assert (found.kind, found.has_encoder, found.few_step) == (CheckpointKind.BASE, False, False)
+
+
 def test_a_few_step_checkpoint_is_recognised(tmp_path: Path) -> None:
     found = read_checkpoint(make_checkpoint(tmp_path / "fast", unet={"time_cond_proj_dim": 256}))
+    assert found.few_step
     assert found.recommended.scheduler is SchedulerName.LCM
     assert found.recommended.steps <= 8
 

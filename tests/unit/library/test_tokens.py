@@ -54,6 +54,34 @@ def test_it_counts_as_transformers_does(folder: Path) -> None:
         assert counter.count(text).tokens == len(theirs(text, add_special_tokens=False)["input_ids"]), text
 
 
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("(red:1.3) heart", 2),
+        ("((red)) [heart]", 2),
+        (r"\(red\) heart", 4),
+        ("(red:1.2.3)", 1),
+        ("red :) heart", 4),
+        ("red BREAK heart", 76),
+        ("red BREAK heart BREAK red", 151),
+        ("red BREAK", 1),
+        ("BREAK red", 1),
+    ],
+)
+def test_markup_costs_nothing_and_break_fills_the_chunk_up(folder: Path, text: str, tokens: int) -> None:
+    assert TokenCounter(folder).count(text).tokens == tokens
+
+
+def test_an_embedding_costs_its_vectors_and_is_not_divided_over_two_chunks(folder: Path) -> None:
+    counter = TokenCounter(folder)
+    assert counter.count("red <s> heart", {"<s>": 8}).tokens == 10
+    assert counter.count("<s>", {"<s>": 0}).tokens == counter.count("<s>").tokens, "no vectors: read as text"
+    full = "red " * 70
+    assert counter.count(full + "<s>", {"<s>": 5}).tokens == 75
+    assert counter.count(full + "<s>", {"<s>": 6}).tokens == 81
+    assert counter.count(full + "<s>", {"<s>": 100}).tokens == 170, "one longer than a chunk has to be"
+
+
 def test_a_tokenizer_json_is_counted_by_without_its_truncation(folder: Path, tmp_path: Path) -> None:
     from tokenizers import Tokenizer
 

@@ -1,0 +1,108 @@
+"""The files a command line names, read and checked: pictures, masks, kept latents, LoRAs, embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from sdxl_desktop.core.additions import Additions, EmbeddingUse, LoraUse
+from sdxl_desktop.core.checkpoint import Checkpoint
+from sdxl_desktop.core.edit import Edit, Fit
+from sdxl_desktop.core.errors import AdditionError, RequestError
+from sdxl_desktop.core.geometry import Size
+from sdxl_desktop.core.raster import Raster
+from sdxl_desktop.imaging.reading import open_picture, read_mask
+
+STRENGTH = 0.6
+_AREA_FROM, _AREA_TO = 0.5, 1.5
+"""A picture is drawn at its own size when its area lies between these shares of what the checkpoint was made for."""
+
+
+def read_edit(
+    image: Path,
+    mask: Path | None,
+    *,
+    strength: float | None,
+    fit: str,
+    mask_blur: float,
+    only_masked: int | None,
+    paste_back: bool | None,
+) -> Edit:
+    """The edit of `image`; raises PictureError or RequestError.
+
+    By default a masked picture is drawn anew in full within its mask and comes back at its own size; without a mask it
+    keeps something of itself and has the size that was drawn.
+    """
+    picture = open_picture(image)
+    size = Size(picture.pixels.shape[1], picture.pixels.shape[0])
+    masked = None if mask is None else Raster.of(read_mask(mask, size), mask.name)
+    return Edit(
+        picture=Raster.of(picture.pixels, image.name),
+        mask=masked,
+        strength=(STRENGTH if mask is None else 1.0) if strength is None else strength,
+        fit=parse_fit(fit),
+        mask_blur=mask_blur,
+        only_masked=only_masked,
+        keep_size=mask is not None if paste_back is None else paste_back,
+    )
+
+
+def parse_fit(text: str) -> Fit:
+    """Raises RequestError that names those there are."""
+    try:
+        return Fit(text.lower())
+    except ValueError:
+        raise RequestError(
+            f"A picture cannot be fitted by {text!r}.", next_step="Choose crop, pad or stretch."
+        ) from None
+
+
+def drawing_size(picture: Size, checkpoint: Checkpoint) -> Size:
+    """The size to draw a picture at: its own, rounded, or its shape with the checkpoint's own area."""
+    area = checkpoint.recommended.size.pixels
+    share = picture.pixels / area
+    scale = 1.0 if _AREA_FROM <= share <= _AREA_TO else share**-0.5
+    wanted = Size(max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+    return wanted.rounded(checkpoint.size_multiple)
+
+
+def read_additions(loras: Sequence[str], embeddings: Sequence[str], vae: Path | None) -> Additions:
+    """What FILE:WEIGHT and FILE:TOKEN say; raises AdditionError for a file that is not there."""
+    return Additions(
+        loras=tuple(_lora(text) for text in loras),
+        embeddings=tuple(_embedding(text) for text in embeddings),
+        vae=None if vae is None else _there(vae, "VAE", folder=True),
+    )
+
+
+def _lora(text: str) -> LoraUse:
+    name, colon, weight = text.rpartition(":")
+    if not colon or _exists(text):
+        return LoraUse(_there(Path(text), "LoRA"))
+    try:
+        return LoraUse(_there(Path(name), "LoRA"), float(weight))
+    except ValueError as problem:
+        if isinstance(problem, RequestError):
+            raise
+        raise RequestError(
+            f"The weight {weight!r} of the LoRA {name} is not a number.",
+            next_step="Write FILE:WEIGHT, for instance style.safetensors:0.8.",
+        ) from None
+
+
+def _embedding(text: str) -> EmbeddingUse:
+    name, colon, token = text.rpartition(":")
+    if not colon or _exists(text):
+        return EmbeddingUse(_there(Path(text), "embedding"), Path(text).stem.replace(" ", "-"))
+    return EmbeddingUse(_there(Path(name), "embedding"), token)
+
+
+def _exists(text: str) -> bool:
+    return Path(text).expanduser().is_file()
+
+
+def _there(path: Path, what: str, *, folder: bool = False) -> Path:
+    path = path.expanduser()
+    if not (path.is_dir() if folder else path.is_file()):
+        raise AdditionError(f"There is no {what} {'folder' if folder else 'file'} {path}.", next_step="Check the path.")
+    return path.resolve()

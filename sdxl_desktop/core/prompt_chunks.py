@@ -1,0 +1,75 @@
+"""Cuts a prompt into the words and embeddings an encoder sees, and packs their tokens into chunks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Text for the tokenizer from `start` to `end` (not included) of what was cut; or, if `token` is not empty, a place
+    where the embedding of that token stands."""
+
+    text: str
+    token: str
+    start: int
+    end: int
+
+
+def cut_at_tokens(text: str, tokens: Iterable[str]) -> Iterator[Words]:
+    """Cut `text` at each place where one of `tokens` stands as a word of its own.
+
+    Upper and lower case are the same, as they are to CLIP's tokenizers; where tokens overlap the longest is taken.
+    """
+    names = tuple(tokens)
+    if not names:
+        yield Words(text, "", 0, len(text))
+        return
+    at = 0
+    for match in _pattern(names).finditer(text):
+        if match.start() > at:
+            yield Words(text[at : match.start()], "", at, match.start())
+        yield Words(match.group(), _name(match.group(), names), *match.span())
+        at = match.end()
+    if at < len(text):
+        yield Words(text[at:], "", at, len(text))
+
+
+@lru_cache(maxsize=16)
+def _pattern(names: tuple[str, ...]) -> re.Pattern[str]:
+    def whole(name: str) -> str:
+        """Not inside another word: `cat` is not in `catch`, but `<cat>` is in `a<cat>b`."""
+        before = r"(?<!\w)" if re.match(r"\w", name) else ""
+        after = r"(?!\w)" if re.search(r"\w\Z", name) else ""
+        return before + re.escape(name) + after
+
+    return re.compile("|".join(whole(name) for name in sorted(names, key=len, reverse=True)), re.IGNORECASE)
+
+
+def _name(found: str, names: tuple[str, ...]) -> str:
+    if found in names:
+        return found
+    return next(name for name in names if re.fullmatch(re.escape(name), found, re.IGNORECASE))
+
+
+def pack(units: Iterable[Sequence[T]], room: int) -> list[list[T]]:
+    """Chunks of at most `room` items. A unit that fits into a chunk is not divided over two.
+
+    As in AUTOMATIC1111's web UI the units are the embeddings; each token of text is a unit of its own, so that words
+    divide where the chunk is full.
+    """
+    chunks: list[list[T]] = []
+    for unit in units:
+        if not chunks or (len(chunks[-1]) + len(unit) > room and len(unit) <= room):
+            chunks.append([])
+        for item in unit:
+            if len(chunks[-1]) == room:
+                chunks.append([])
+            chunks[-1].append(item)
+    return chunks

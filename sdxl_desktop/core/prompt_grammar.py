@@ -1,0 +1,375 @@
+r"""Reads a prompt: its emphasis, its breaks and its escapes, and says where something is wrong.
+
+| written | means |
+| --- | --- |
+| `(word)` | 1.1 times the weight; brackets multiply, so `((word))` is 1.21 |
+| `[word]` | the weight divided by 1.1 |
+| `(word:1.3)` | 1.3 times the weight; a number from 0 to 10 |
+| `BREAK` | what follows starts a new chunk of tokens |
+| `\(` `\)` `\[` `\]` `\\` | the character itself |
+
+This is the language of AUTOMATIC1111's web UI (its wiki, "Attention/emphasis"), and ComfyUI's where both agree. They
+differ, or fail, where a prompt is malformed. Here:
+
+- A bracket without its partner is a character like any other, with a warning: `:)` and `a (small cat` are drawn. (The
+  web UI emphasises everything after an open bracket, which is rarely what was meant; ComfyUI reads it as we do.)
+- A weight that is meant as a number but is none, `(cat:1.2.3)` or `(cat:1,2)`, or is out of range, is an error.
+- `(note: this)` holds no number, so it is text in plain emphasis, as in both.
+- What other programs understand and this one does not, `[cat:dog:0.5]`, `<lora:…>`, `(word)1.2`, is read as text, with
+  a warning.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum, auto
+
+from sdxl_desktop.core.errors import RequestError
+
+STEP = 1.1
+"""What a bare pair of brackets multiplies or divides by."""
+MIN_WEIGHT, MAX_WEIGHT = 0.0, 10.0
+
+_LEXEME = re.compile(
+    r"(?P<escape>\\[()\[\]\\])|(?P<bracket>[()\[\]])|(?P<break>\bBREAK\b)|(?P<text>(?:(?!\bBREAK\b)[^\\()\[\]])+|\\)"
+)
+_NUMBER = re.compile(r"\s*[+-]?(?:\d+\.?\d*|\.\d+)\s*")
+_MEANT_AS_NUMBER = re.compile(r"[\s\d.,+-]*\d[\s\d.,+-]*")
+_STARTS_AS_NUMBER = re.compile(r"\s*[+-]?\.?\d")
+_SCHEDULED = re.compile(r"[\s\d.]*\d[\s\d.]*")
+_TRAILING_WEIGHT = re.compile(r"(?:\d+(?:\.\d+)?|\++|-+)(?![\w.])")
+_EXTRA_NETWORK = re.compile(r"<(?:lora|lyco|hypernet):[^<>]*>", re.IGNORECASE)
+_EXCERPT = 16
+_DEEP = 100
+
+
+class Severity(StrEnum):
+    """A WARNING is drawn all the same; an ERROR is not."""
+
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with the characters `start` to `end` (not included) of a prompt, and what to write instead."""
+
+    start: int
+    end: int
+    message: str
+    severity: Severity
+    next_step: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.next_step}".rstrip()
+
+
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """Words of one weight, escapes resolved, read from the characters `start` to `end` (not included).
+
+    `section` counts the BREAKs before it that separate anything.
+    """
+
+    text: str
+    weight: float
+    start: int
+    end: int
+    section: int
+
+
+@dataclass(frozen=True, slots=True)
+class Emphasis:
+    """A pair of brackets from `start` to `end` (not included) around the content up to `content_end`.
+
+    `factor` is what it multiplies by; `content_end` to `end` holds the weight, if one is written, and the bracket.
+    """
+
+    start: int
+    end: int
+    content_end: int
+    factor: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """All there is in a prompt, positions in characters.
+
+    `breaks` are spans, `escapes` the places of backslashes that escape, `strays` the brackets without a partner.
+    """
+
+    fragments: tuple[Fragment, ...]
+    emphases: tuple[Emphasis, ...]
+    breaks: tuple[tuple[int, int], ...]
+    escapes: tuple[int, ...]
+    strays: tuple[int, ...]
+    problems: tuple[Problem, ...]
+
+
+def parse(text: str) -> tuple[Fragment, ...]:
+    """The weighted words of a prompt in order. Raises RequestError, saying where, when it holds an error."""
+    reading = read(text)
+    for problem in reading.problems:
+        if problem.severity is Severity.ERROR:
+            raise RequestError(
+                problem.message,
+                why=f"It is at character {problem.start + 1} of the prompt: {_excerpt(text, problem)}",
+                next_step=problem.next_step,
+            )
+    return reading.fragments
+
+
+def check(text: str) -> tuple[Problem, ...]:
+    """What is wrong with a prompt, in order of place; empty when nothing is."""
+    return read(text).problems
+
+
+def read(text: str) -> Reading:
+    """Everything about a prompt; never raises, and takes time in proportion to the prompt's length."""
+    reader = _Reader(text)
+    reader.pair_brackets()
+    reader.weigh()
+    reader.look_for_other_languages()
+    fragments = tuple(reader.fragments())
+    return Reading(
+        fragments=fragments,
+        emphases=tuple(sorted(reader.emphases, key=lambda emphasis: emphasis.start)),
+        breaks=tuple(reader.breaks),
+        escapes=tuple(lexeme.start for lexeme in reader.lexemes if lexeme.kind is _Kind.ESCAPE),
+        strays=tuple(sorted(reader.strays)),
+        problems=tuple(sorted(reader.problems, key=lambda problem: (problem.start, problem.end))),
+    )
+
+
+def _excerpt(text: str, problem: Problem) -> str:
+    before, after = text[: problem.start][-_EXCERPT:], text[problem.end :][:_EXCERPT]
+    return f"…{before}{text[problem.start : problem.end]}{after}…".replace("\n", " ")
+
+
+class _Kind(Enum):
+    ESCAPE = auto()
+    OPEN = auto()
+    CLOSE = auto()
+    BREAK = auto()
+    TEXT = auto()
+
+
+@dataclass(slots=True)
+class _Lexeme:
+    kind: _Kind
+    start: int
+    end: int
+
+
+@dataclass(slots=True)
+class _Piece:
+    text: str
+    weight: float
+    start: int
+    end: int
+    section: int
+
+
+@dataclass
+class _Reader:
+    """Goes over the lexemes twice: to pair the brackets and read their weights, then to weigh the words."""
+
+    text: str
+    lexemes: list[_Lexeme] = field(default_factory=list)
+    emphases: list[Emphasis] = field(default_factory=list)
+    strays: set[int] = field(default_factory=set)
+    breaks: list[tuple[int, int]] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    _pieces: list[_Piece] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.lexemes = [_lexeme(match) for match in _LEXEME.finditer(self.text)]
+
+    def _tell(self, severity: Severity, start: int, end: int, message: str, next_step: str) -> None:
+        self.problems.append(Problem(start, end, message, severity, next_step))
+
+    # first pass: brackets
+
+    def pair_brackets(self) -> None:
+        """Find the partner of each bracket. One that closes skips over open ones of the other shape."""
+        waiting: list[int] = []
+        waiting_for = {"(": 0, "[": 0}
+        for index, lexeme in enumerate(self.lexemes):
+            if lexeme.kind is _Kind.OPEN:
+                waiting.append(index)
+                waiting_for[self.text[lexeme.start]] += 1
+            elif lexeme.kind is _Kind.CLOSE:
+                opening = "(" if self.text[lexeme.start] == ")" else "["
+                if not waiting_for[opening]:
+                    self._stray(lexeme.start)
+                    continue
+                while self.text[(start := self.lexemes[waiting.pop()].start)] != opening:
+                    waiting_for[self.text[start]] -= 1
+                    self._stray(start)
+                waiting_for[opening] -= 1
+                self._pair(start, index)
+        for index in waiting:
+            self._stray(self.lexemes[index].start)
+
+    def _stray(self, position: int) -> None:
+        bracket = self.text[position]
+        self.strays.add(position)
+        self._tell(
+            Severity.WARNING,
+            position,
+            position + 1,
+            f"This {bracket} is never {'closed' if bracket in '([' else 'opened'}, so it is read as a character.",
+            f"Write \\{bracket} to say that you mean the character.",
+        )
+
+    def _pair(self, start: int, close_index: int) -> None:
+        close = self.lexemes[close_index].start
+        last = self.lexemes[close_index - 1]
+        colon = self.text.rfind(":", last.start, last.end) if last.kind is _Kind.TEXT else -1
+        if self.text[start] == "[":
+            self._hint_at_schedules(start, close, colon)
+            self.emphases.append(Emphasis(start, close + 1, close, 1 / STEP))
+            return
+        weight = self._weight(colon, close) if colon >= 0 else None
+        content_end = close if weight is None else colon
+        self.emphases.append(Emphasis(start, close + 1, content_end, STEP if weight is None else weight))
+        if trailing := _TRAILING_WEIGHT.match(self.text, close + 1):
+            self._tell(
+                Severity.WARNING,
+                *trailing.span(),
+                "A weight after the bracket is read as text.",
+                "Write it inside, as in (word:1.2).",
+            )
+
+    def _weight(self, colon: int, close: int) -> float | None:
+        """What stands between `colon` and the bracket at `close`: 1 if it is a number gone wrong, None if text."""
+        written = self.text[colon + 1 : close]
+        if _NUMBER.fullmatch(written):
+            weight = float(written)
+            if MIN_WEIGHT <= weight <= MAX_WEIGHT:
+                return weight
+            problem = f"The weight {written.strip()} is not between {MIN_WEIGHT:g} and {MAX_WEIGHT:g}."
+        elif _MEANT_AS_NUMBER.fullmatch(written):
+            problem = f"The weight {written.strip()} is not a number."
+        else:
+            self._hint_at_weight(written, colon, close)
+            return None
+        self._tell(
+            Severity.ERROR,
+            colon + 1,
+            close,
+            problem,
+            "Write it as in (word:1.2), or write \\( and \\) if these brackets and what is in them are text.",
+        )
+        return 1.0
+
+    def _hint_at_weight(self, written: str, colon: int, close: int) -> None:
+        if not written.strip() or _STARTS_AS_NUMBER.match(written):
+            what = f"{written.strip()} is not a weight" if written.strip() else "No weight follows this colon"
+            self._tell(
+                Severity.WARNING, colon, close, f"{what}, so it is read as text.", "Weights look like this: (word:1.2)."
+            )
+
+    # what other programs understand
+
+    def _hint_at_schedules(self, start: int, close: int, colon: int) -> None:
+        scheduled = colon >= 0 and _SCHEDULED.fullmatch(self.text, colon + 1, close)
+        if scheduled or self.text.find("|", start, close) >= 0:
+            self._tell(
+                Severity.WARNING,
+                start,
+                close + 1,
+                "Prompts that change from step to step are not known here; this is read as text.",
+                "To give a weight, use round brackets: (word:0.8).",
+            )
+
+    def look_for_other_languages(self) -> None:
+        for match in _EXTRA_NETWORK.finditer(self.text):
+            self._tell(
+                Severity.WARNING,
+                *match.span(),
+                "LoRAs are not part of the prompt here; this is read as text.",
+                "Add the file among the LoRAs instead.",
+            )
+
+    # second pass: words and their weights
+
+    def weigh(self) -> None:
+        """Give each run of text the product of the brackets around it.
+
+        Bare brackets are counted rather than multiplied, so that `([word])` weighs exactly 1.
+        """
+        opens = {emphasis.start: emphasis for emphasis in self.emphases}
+        closes = {emphasis.end - 1: emphasis for emphasis in self.emphases}
+        around: list[tuple[int, float]] = [(0, 1.0)]
+        section, written_in_section, text_ends = 0, False, {emphasis.content_end for emphasis in self.emphases}
+        for lexeme in self.lexemes:
+            if lexeme.start in opens:
+                around.append(_inside(around[-1], opens[lexeme.start]))
+            elif lexeme.start in closes:
+                around.pop()
+            elif lexeme.kind is _Kind.BREAK:
+                self._break(lexeme, useful=written_in_section)
+                section, written_in_section = section + written_in_section, False
+            else:
+                end = self._end_of_words(lexeme, text_ends)
+                start = lexeme.start + (lexeme.kind is _Kind.ESCAPE)
+                words = self.text[start:end]
+                written_in_section = written_in_section or bool(words.strip())
+                self._pieces.append(_Piece(words, _product(*around[-1]), lexeme.start, end, section))
+
+    def _break(self, lexeme: _Lexeme, *, useful: bool) -> None:
+        self.breaks.append((lexeme.start, lexeme.end))
+        if not useful:
+            self._tell(
+                Severity.WARNING,
+                lexeme.start,
+                lexeme.end,
+                "There is nothing before this BREAK, so it does nothing.",
+                "Take it out, or write words before it.",
+            )
+
+    def _end_of_words(self, lexeme: _Lexeme, text_ends: set[int]) -> int:
+        """The end of a lexeme, or the colon before the weight at its end."""
+        colon = self.text.rfind(":", lexeme.start, lexeme.end)
+        return colon if colon in text_ends else lexeme.end
+
+    def fragments(self) -> list[Fragment]:
+        """Neighbours of one weight joined, so that markup which changes nothing changes no token either."""
+        joined: list[_Piece] = []
+        for piece in self._pieces:
+            last = joined[-1] if joined else None
+            if last is not None and last.weight == piece.weight and last.section == piece.section:
+                joined[-1] = _Piece(last.text + piece.text, last.weight, last.start, piece.end, last.section)
+            else:
+                joined.append(piece)
+        made = [Fragment(p.text, p.weight, p.start, p.end, p.section) for p in joined if p.text.strip()]
+        for fragment in made:
+            if not fragment.weight <= MAX_WEIGHT:
+                self._tell(
+                    Severity.ERROR,
+                    fragment.start,
+                    fragment.end,
+                    f"These words weigh more than {MAX_WEIGHT:g}.",
+                    "Brackets inside brackets multiply: use fewer or lighter ones.",
+                )
+        return made
+
+
+def _lexeme(match: re.Match[str]) -> _Lexeme:
+    kinds = {"escape": _Kind.ESCAPE, "break": _Kind.BREAK, "text": _Kind.TEXT}
+    name = match.lastgroup or "text"
+    kind = kinds.get(name) or (_Kind.OPEN if match.group() in "([" else _Kind.CLOSE)
+    return _Lexeme(kind, match.start(), match.end())
+
+
+def _inside(outside: tuple[int, float], emphasis: Emphasis) -> tuple[int, float]:
+    levels, product = outside
+    if emphasis.content_end < emphasis.end - 1:  # a weight is written
+        return levels, product * emphasis.factor
+    return levels + (1 if emphasis.factor > 1 else -1), product
+
+
+def _product(levels: int, product: float) -> float:
+    return float(product * STEP ** max(-_DEEP, min(levels, _DEEP)))

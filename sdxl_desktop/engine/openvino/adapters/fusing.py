@@ -1,0 +1,220 @@
+"""Adding LoRAs to the graph of a part: into the weights where these are plain, beside them where they are compressed.
+
+A plain f32 or f16 weight W becomes W + Σ weight · up · down, so that drawing costs nothing more.
+
+A compressed weight (int8, int4, any scheme) is left as it is and a low-rank branch is added to its layer:
+y = W x + up (down x), with all LoRAs' factors joined in one. Requantising instead would lose the LoRA: the weights
+lie on the grid already, and a difference below half a step rounds back to where it was. Measured on 640×640 normal
+weights with a difference of 1, 2, 5 and 10 % of their norm, the share of the difference that goes wrong:
+
+    int8 by row, requantised              68, 35, 14, 7 %
+    int4 in groups of 64, requantised     107, 106, 106, 90 %
+    the sum stored as f16                 2.1, 1.0, 0.4, 0.2 %, at twice (four times) the size
+    the branch, its factors in f16        0.03 % always, at 2 · rank · (in + out) bytes: 5 % more at rank 16, 1280×1280
+
+The branch costs as much more time as it costs size. Weights that several layers share get it too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import openvino as ov
+from openvino import opset13 as ops
+
+from sdxl_desktop.core.errors import AdditionError
+from sdxl_desktop.engine.openvino.adapters.layouts import Part
+from sdxl_desktop.engine.openvino.adapters.lora import Array, Lora, LoraLayer, refuse_shape
+from sdxl_desktop.engine.openvino.adapters.naming import Shape, without_unit_kernel
+
+OnLayer = Callable[[int, int], None]
+"""Told (layers done, layers in all); may raise to stop."""
+
+_PLAIN = (ov.Type.f32, ov.Type.f16)
+_ON_THE_WAY = ("Convert", "Subtract", "Multiply", "Reshape", "Transpose", "FakeQuantize")
+# `__module.model.mid_block.attentions.0.proj_in/aten::linear/MatMul`; optimum-intel wraps the UNet in `model`.
+_OP_NAME = re.compile(r"__module\.(?:model\.)?(.+?)/aten::")
+_CONSTANT_NAME = re.compile(r"(?:self\.)?(?:model\.)?(.+?)\.weight\b.*")
+
+
+@dataclass(frozen=True, slots=True)
+class WeightedLayer:
+    """One LoRA's part in one layer: its open file and its weight."""
+
+    lora: Lora
+    layer: LoraLayer
+    tensors: Any
+    weight: float
+
+    def factors(self) -> tuple[Array, Array]:
+        """(down, up times alpha / rank times weight), float32."""
+        down, up = self.layer.factors(self.tensors)
+        return down, up * np.float32(self.weight)
+
+
+@dataclass(frozen=True, slots=True)
+class Weighing:
+    """A node that multiplies by a layer's weight: a MatMul or a Convolution.
+
+    `shape` is the weight's as torch has it, [out, in] or [out, in, h, w]; the graph has it transposed where
+    `transposed`.
+    """
+
+    node: Any
+    shape: Shape
+    transposed: bool
+
+    @property
+    def constant(self) -> Any | None:
+        """The Constant of a plain weight that is this node's alone, else None."""
+        source = self.node.input_value(1)
+        if source.get_node().get_type_name() == "Convert" and len(source.get_target_inputs()) == 1:
+            source = source.get_node().input_value(0)
+        node = source.get_node()
+        plain = node.get_type_name() == "Constant" and source.get_element_type() in _PLAIN
+        return node if plain and len(source.get_target_inputs()) == 1 else None
+
+
+def weighings(model: ov.Model) -> Mapping[str, list[Weighing]]:
+    """The nodes by the layer that they belong to, as diffusers and transformers call it."""
+    found: dict[str, list[Weighing]] = {}
+    for node in model.get_ops():
+        if node.get_type_name() not in ("MatMul", "Convolution"):
+            continue
+        constant = _constant_behind(node.input_value(1))
+        if constant is None:
+            continue
+        match = _OP_NAME.match(node.get_friendly_name()) or _CONSTANT_NAME.fullmatch(constant.get_friendly_name())
+        if match:
+            found.setdefault(match[1], []).append(_weighing(node))
+    return found
+
+
+def fuse(
+    model: ov.Model, part: Part, loras: Sequence[tuple[Lora, float]], on_layer: OnLayer = lambda done, total: None
+) -> int:
+    """Add each (LoRA, weight) to `part`, whose graph is `model`; returns how many layers were changed.
+
+    Raises AdditionError when a layer is not in the graph or has another width; `model` is then half changed.
+    """
+    nodes = weighings(model)
+    with ExitStack() as files:
+        uses = [(lora, files.enter_context(lora.tensors()), weight) for lora, weight in loras if part in lora.parts]
+        by_layer: dict[str, list[WeightedLayer]] = {}
+        for lora, tensors, weight in uses:
+            for name, layer in lora.parts[part].items():
+                _check(part, name, lora, layer, nodes.get(name, []))
+                by_layer.setdefault(name, []).append(WeightedLayer(lora, layer, tensors, weight))
+        for done, (name, wanted) in enumerate(by_layer.items()):
+            on_layer(done, len(by_layer))
+            for weighing in nodes[name]:
+                _add(weighing, name, wanted)
+    model.validate_nodes_and_infer_types()
+    return len(by_layer)
+
+
+def _check(part: Part, name: str, lora: Lora, layer: LoraLayer, nodes: Sequence[Weighing]) -> None:
+    if not nodes:
+        raise AdditionError(
+            f"The LoRA {lora.file.name} does not fit this checkpoint.",
+            why=f"It changes the layer {name}, which the graph of the {part.replace('_', ' ')} does not name.",
+            next_step="Choose a LoRA for this checkpoint, or export the checkpoint again with optimum-intel.",
+        )
+    for weighing in nodes:
+        if without_unit_kernel(weighing.shape) != layer.weight_shape:
+            raise refuse_shape(lora.file, part, name, layer, weighing.shape)
+
+
+def _add(weighing: Weighing, name: str, wanted: Sequence[WeightedLayer]) -> None:
+    constant = weighing.constant
+    if constant is None:
+        _add_branch(weighing, wanted)
+        return
+    # Only the weights that change are in memory of their own; the others stay where they are mapped from the file.
+    changed = np.array(constant.data, np.float32)
+    for layer in wanted:
+        down, up = layer.factors()
+        difference = (up @ down.reshape(len(down), -1)).reshape(weighing.shape)
+        changed += difference.T if weighing.transposed else difference
+    with np.errstate(over="ignore"):
+        stored = changed.astype(constant.data.dtype)
+    if not np.isfinite(stored).all():
+        raise AdditionError(
+            f"The LoRA {wanted[0].lora.file.name} cannot be added at this weight.",
+            why=f"The sum in {name} is no longer a number that the checkpoint can store.",
+            next_step="Use a weight nearer to 0, or another LoRA: this one may be damaged.",
+        )
+    replacement = ov.op.Constant(stored)
+    replacement.set_friendly_name(constant.get_friendly_name())
+    _lead(constant.output(0).get_target_inputs(), replacement)
+
+
+def _add_branch(weighing: Weighing, wanted: Sequence[WeightedLayer]) -> None:
+    node = weighing.node
+    readers = node.output(0).get_target_inputs()
+    source = node.input_value(0)
+    if source.get_node().get_type_name() == "FakeQuantize":
+        source = source.get_node().input_value(0)  # activations before they were quantised for int8 weights
+    factors = [layer.factors() for layer in wanted]
+    down = np.concatenate([down for down, _ in factors], axis=0)
+    up = np.concatenate([up for _, up in factors], axis=1)
+    down, up = _balanced(down, up)
+    name = f"{node.get_friendly_name()}/lora"
+    inner, outer = (_half(values, source.get_element_type(), name) for values in _as_weights(weighing, down, up))
+    settings = node.get_attributes()
+    if node.get_type_name() == "MatMul":
+        branch = ops.matmul(ops.matmul(source, inner, settings["transpose_a"], True), outer, False, True)
+    else:
+        window = (settings["strides"], settings["pads_begin"], settings["pads_end"], settings["dilations"])
+        reduced = ops.convolution(source, inner, *window, auto_pad=settings["auto_pad"])
+        branch = ops.convolution(reduced, outer, [1, 1], [0, 0], [0, 0], [1, 1])
+    total = ops.add(node.output(0), branch.output(0), name=name)
+    _lead(readers, total)
+
+
+def _as_weights(weighing: Weighing, down: Array, up: Array) -> tuple[Array, Array]:
+    """The factors in the shape that the node's own kind of weight has."""
+    kernel = weighing.shape[2:]
+    if not kernel:
+        return down.reshape(len(down), -1), up
+    return down.reshape(len(down), weighing.shape[1], *kernel), up[:, :, None, None]
+
+
+def _balanced(down: Array, up: Array) -> tuple[Array, Array]:
+    """The factors of the same product with largest values alike, so that neither is lost in f16's small numbers."""
+    high_down, high_up = float(np.abs(down).max()), float(np.abs(up).max())
+    if not high_down or not high_up:
+        return down, up
+    factor = np.float32(np.sqrt(high_up / high_down))
+    return down * factor, up / factor
+
+
+def _half(values: Array, element_type: ov.Type, name: str) -> Any:
+    """A constant stored as f16 and read as `element_type`."""
+    constant = ov.op.Constant(values.astype(np.float16))
+    constant.set_friendly_name(f"{name}/weight")
+    return constant if element_type == ov.Type.f16 else ops.convert(constant, element_type.to_string())
+
+
+def _lead(readers: Iterator[Any], node: Any) -> None:
+    for reader in list(readers):
+        reader.replace_source_output(node.output(0))
+
+
+def _constant_behind(source: Any) -> Any | None:
+    """The Constant at the beginning of what may be decompression, else None."""
+    node = source.get_node()
+    while node.get_type_name() in _ON_THE_WAY:
+        node = node.input_value(0).get_node()
+    return node if node.get_type_name() == "Constant" else None
+
+
+def _weighing(node: Any) -> Weighing:
+    shape = tuple(node.get_input_shape(1))
+    transposed = node.get_type_name() == "MatMul" and not node.get_attributes()["transpose_b"]
+    return Weighing(node, shape[::-1] if transposed else shape, transposed)

@@ -1,0 +1,136 @@
+"""The keys of LoRA files, read: which tensor of which layer of which part a key names.
+
+diffusers can convert layouts too (`lora_state_dict`), but for loading into torch modules: it drops DoRA's scales
+with a warning, so that a picture comes out wrong; it drops SGM names where a file has both kinds; and one layer it
+does not know (`label_emb`, `conv_in` by its SGM name) makes the whole file fail with a list of keys. Here every key
+is looked up in a table of the layers that there are, and what is not there is told by name. The tests hold both
+against each other.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Part(StrEnum):
+    """The parts of a checkpoint that a LoRA may change."""
+
+    UNET = "unet"
+    TEXT_ENCODER = "text_encoder"
+    TEXT_ENCODER_2 = "text_encoder_2"
+
+
+class Role(StrEnum):
+    """What a tensor is to its layer's low-rank difference, up · (mid ·) down · alpha / rank."""
+
+    DOWN = "down"
+    UP = "up"
+    MID = "mid"
+    ALPHA = "alpha"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key, taken apart. `part` is None when nothing says which; `layer` is as the file spells it."""
+
+    part: Part | None
+    layer: str
+    role: Role
+
+
+_ROLES = {
+    "down": Role.DOWN,
+    "A": Role.DOWN,
+    "up": Role.UP,
+    "B": Role.UP,
+    "mid": Role.MID,
+}
+# x.lora_down.weight (kohya) · x.lora_A.weight, x.lora_A.default.weight (PEFT) · x.to_q_lora.down.weight,
+# x.lora.down.weight, x.lora_linear_layer.down.weight (diffusers before PEFT)
+_FACTOR = re.compile(
+    r"(?P<layer>.+?)[._]lora[._](?:linear_layer\.)?(?P<side>down|up|mid|A|B)(?:\.[a-zA-Z]\w*)??\.weight"
+)
+_ALPHA = re.compile(r"(?P<layer>.+?)(?:\.lora)?\.alpha")
+
+# The longest first; a LoRA that lies beside its model calls the UNet by its trainers' names.
+_PREFIXES = (
+    ("lora_unet_", Part.UNET),
+    ("lora_te1_", Part.TEXT_ENCODER),
+    ("lora_te2_", Part.TEXT_ENCODER_2),
+    ("lora_te_", Part.TEXT_ENCODER),
+    ("text_encoder_2.", Part.TEXT_ENCODER_2),
+    ("text_encoder.", Part.TEXT_ENCODER),
+    ("unet.", Part.UNET),
+    ("base_model.model.", Part.UNET),
+    ("diffusion_model.", Part.UNET),
+    ("down_blocks.", Part.UNET),
+    ("mid_block.", Part.UNET),
+    ("up_blocks.", Part.UNET),
+)
+
+
+def read_key(key: str) -> Key | None:
+    """`key` taken apart; None when it is no tensor of a plain LoRA."""
+    if match := _FACTOR.fullmatch(key):
+        role = _ROLES[match["side"]]
+    elif match := _ALPHA.fullmatch(key):
+        role = Role.ALPHA
+    else:
+        return None
+    return _of_part(match["layer"].replace(".processor.", "."), role)
+
+
+def _of_part(layer: str, role: Role) -> Key:
+    for prefix, part in _PREFIXES:
+        if layer.startswith(prefix):
+            kept = layer if prefix.endswith(("blocks.", "block.")) else layer.removeprefix(prefix)
+            return Key(part, kept.removeprefix("base_model.model."), role)
+    return Key(None, layer, role)
+
+
+_OTHER_KINDS = (
+    (re.compile(r"\.(dora_scale|lora_magnitude_vector\b.*)$"), "DoRA"),
+    (re.compile(r"\.hada_w\d"), "LoHa (LyCORIS)"),
+    (re.compile(r"\.lokr_w\d"), "LoKr (LyCORIS)"),
+    (re.compile(r"\.(oft_blocks|oft_diag|oft_[rR])\b"), "OFT (LyCORIS)"),
+    (re.compile(r"\.[ab][12]\.weight$"), "GLoRA (LyCORIS)"),
+    (re.compile(r"\.on_input$"), "(IA)³ (LyCORIS)"),
+    (re.compile(r"\.(diff|diff_b|w_norm|b_norm)$"), "full difference (LyCORIS)"),
+    (re.compile(r"vera_lambda_"), "VeRA"),
+)
+
+
+def other_kind(key: str) -> str | None:
+    """The name of the kind of adapter, other than a plain LoRA or LoCon, that `key` belongs to."""
+    return next((name for pattern, name in _OTHER_KINDS if pattern.search(key)), None)
+
+
+_FOREIGN = (
+    (re.compile(r"double_blocks|single_blocks|single_transformer_blocks"), "FLUX"),
+    (re.compile(r"joint_blocks|lora_te3_|text_encoder_3\."), "Stable Diffusion 3"),
+    (re.compile(r"lora_prior_|^prior\."), "Stable Cascade"),
+    (re.compile(r"^transformer\.|^lora_transformer_|^diffusion_model\.(blocks|layers)\."), "a transformer (DiT) model"),
+    (re.compile(r"^base_model\.model\.model\.layers\.|^model\.layers\."), "a language model"),
+)
+
+
+def foreign_model(keys: list[str]) -> str | None:
+    """The model, not built like SDXL, that a LoRA with these keys is for."""
+    return next((name for pattern, name in _FOREIGN if any(pattern.search(key) for key in keys)), None)
+
+
+_NOT_ADAPTERS = (
+    (re.compile(r"^(model\.diffusion_model|conditioner|first_stage_model|cond_stage_model)\."), "a whole checkpoint"),
+    (re.compile(r"^(clip_l|clip_g|emb_params|string_to_param.*)$"), "a textual-inversion embedding"),
+    (re.compile(r"^(encoder|decoder|post_quant_conv|quant_conv)\."), "a VAE"),
+    (re.compile(r"^(down_blocks|mid_block|up_blocks|conv_in|time_embedding)\b"), "a UNet"),
+    (re.compile(r"^text_model\."), "a text encoder"),
+    (re.compile(r"^(control_model|controlnet)"), "a ControlNet"),
+)
+
+
+def what_else(keys: list[str]) -> str | None:
+    """What a file with these keys is, when it is no LoRA."""
+    return next((name for pattern, name in _NOT_ADAPTERS if any(pattern.search(key) for key in keys)), None)

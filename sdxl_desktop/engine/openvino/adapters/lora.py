@@ -1,0 +1,301 @@
+"""LoRA files: read by their headers, matched to a checkpoint's layers, refused with the reason when they do not fit.
+
+Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models" (arXiv 2106.09685): a layer's weight W becomes
+W + alpha / rank · up · down. LoCon (LyCORIS, arXiv 2309.14859) does the same to convolutions, where `down` has the
+kernel and `up` is 1×1, or, in its CP form, a third tensor `mid` has the kernel.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+
+from sdxl_desktop.core.errors import AdditionError
+from sdxl_desktop.engine.openvino.adapters import layouts
+from sdxl_desktop.engine.openvino.adapters.layouts import Part, Role
+from sdxl_desktop.engine.openvino.adapters.naming import (
+    Shape,
+    UnetNames,
+    encoder_layer,
+    unet_names,
+    without_unit_kernel,
+)
+
+Array = NDArray[np.float32]
+
+# By the width of what the cross-attention sees.
+_ARCHITECTURES = {768: "Stable Diffusion 1", 1024: "Stable Diffusion 2", 1280: "the SDXL refiner", 2048: "SDXL"}
+_open: Any = safe_open  # it declares no types
+_OTHER_LORA = "Choose a LoRA that was trained for this kind of checkpoint."
+_METADATA = "lora_adapter_metadata"
+
+
+@dataclass(frozen=True, slots=True)
+class LoraLayer:
+    """What a LoRA adds to one layer, still in the file: names of tensors and their shapes.
+
+    `down` is [rank, in] or [rank, in, h, w], `up` [out, rank] or [out, rank, 1, 1], `mid` [rank, rank, h, w] where
+    there is one (then `down` is 1×1). `scale` is alpha / rank.
+    """
+
+    names: Mapping[Role, str]
+    shapes: Mapping[Role, Shape]
+    scale: float
+
+    @property
+    def rank(self) -> int:
+        return self.shapes[Role.UP][1]
+
+    @property
+    def weight_shape(self) -> Shape:
+        """The shape of the weight that this fits: [out, in], with [h, w] unless they are 1."""
+        kernel = self.shapes[Role.MID if Role.MID in self.shapes else Role.DOWN][2:]
+        return without_unit_kernel((self.shapes[Role.UP][0], self.shapes[Role.DOWN][1], *kernel))
+
+    def factors(self, tensors: Any) -> tuple[Array, Array]:
+        """(down [rank, in] or [rank, in, h, w], up [out, rank] times `scale`) from the open file, float32."""
+        down = _float32(tensors, self.names[Role.DOWN])
+        up = _float32(tensors, self.names[Role.UP]).reshape(self.shapes[Role.UP][:2])
+        if Role.MID in self.names:
+            mid = _float32(tensors, self.names[Role.MID])
+            down = np.einsum("rshw,si->rihw", mid, down.reshape(down.shape[:2]), optimize=True)
+        if down.shape[2:] == (1, 1):
+            down = down.reshape(down.shape[:2])
+        return down, up * np.float32(self.scale)
+
+
+@dataclass(frozen=True, slots=True)
+class Lora:
+    """`parts` leads from part and layer (as diffusers and transformers call it) to what is added there.
+
+    `notes` tell, for a person, what in the file was left out.
+    """
+
+    file: Path
+    parts: Mapping[Part, Mapping[str, LoraLayer]]
+    notes: tuple[str, ...] = ()
+
+    @contextmanager
+    def tensors(self) -> Iterator[Any]:
+        """The open file, for `LoraLayer.factors`; tensors come from disk one by one."""
+        with _opened(self.file) as tensors:
+            yield tensors
+
+
+def read_lora(file: Path, unet_config: Mapping[str, Any]) -> Lora:
+    """Match the LoRA in `file` (.safetensors; diffusers' and kohya's layouts) to the UNet of that config.json.
+
+    Raises AdditionError when it is no LoRA, damaged, of a kind or for an architecture that is not supported.
+    """
+    with _opened(file) as tensors:
+        keys = list(tensors.keys())
+        _refuse_others(file, keys)
+        header = _Header.read(file, tensors, keys)
+    names = unet_names(unet_config)
+    _refuse_other_width(file, header, int(unet_config.get("cross_attention_dim") or 0))
+    parts: dict[Part, dict[str, LoraLayer]] = {}
+    strange: list[str] = list(header.strange)
+    for (part, spelled), roles in sorted(header.layers.items(), key=_sgm_last):
+        layer = _find(part, spelled, names)
+        if layer is None or part is None or layer in parts.get(part, {}):
+            strange.append(spelled)
+            continue
+        found = _layer(file, header, part, layer, roles)
+        if part is Part.UNET:
+            _check_shape(file, part, layer, found, names.shapes[layer])
+        parts.setdefault(part, {})[layer] = found
+    if not parts:
+        raise AdditionError(
+            f"The LoRA {file.name} does not fit this checkpoint.",
+            why=f"None of its {len(header.layers)} layers is in the checkpoint; the first is {strange[0]}.",
+            next_step=_OTHER_LORA,
+        )
+    return Lora(file, parts, (_left_out(file, strange),) if strange else ())
+
+
+def refuse_shape(file: Path, part: Part, layer: str, found: LoraLayer, expected: Shape) -> AdditionError:
+    """The error that says which layer of the LoRA has another width than the checkpoint."""
+    return AdditionError(
+        f"The LoRA {file.name} is for another checkpoint.",
+        why=f"In {part}.{layer} it is made for weights of {_times(found.weight_shape)}, and this checkpoint has "
+        f"{_times(without_unit_kernel(expected))}.",
+        next_step=_OTHER_LORA,
+    )
+
+
+Layers = dict[tuple[Part | None, str], dict[Role, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """What a file says before its large tensors are read: keys by layer, shapes, alphas, PEFT's settings."""
+
+    layers: Layers
+    shapes: Mapping[str, Shape]
+    alphas: Mapping[str, float]
+    settings: Mapping[str, Any]
+    strange: list[str] = field(default_factory=list)
+
+    @classmethod
+    def read(cls, file: Path, tensors: Any, keys: list[str]) -> _Header:
+        layers: Layers = {}
+        shapes: dict[str, Shape] = {}
+        alphas: dict[str, float] = {}
+        strange = []
+        for name in keys:
+            key = layouts.read_key(name)
+            if key is None:
+                strange.append(name)
+                continue
+            layers.setdefault((key.part, key.layer), {})[key.role] = name
+            shapes[name] = tuple(tensors.get_slice(name).get_shape())
+            if key.role is Role.ALPHA:
+                alphas[name] = float(_float32(tensors, name).reshape(-1)[0])
+        if not any(roles.keys() - {Role.ALPHA} for roles in layers.values()):
+            raise _no_lora(file, keys)
+        return cls(layers, shapes, alphas, _settings(tensors.metadata()), strange)
+
+    def scale(self, part: Part, layer: str, roles: Mapping[Role, str], rank: int) -> float:
+        """alpha / rank: from the tensor beside the factors, else from PEFT's settings, else 1."""
+        if Role.ALPHA in roles:
+            return self.alphas[roles[Role.ALPHA]] / rank
+        settings = {
+            key.removeprefix(f"{part}."): value for key, value in self.settings.items() if key.startswith(f"{part}.")
+        }
+        if "lora_alpha" not in settings:
+            return 1.0
+        alpha = float(settings["lora_alpha"])
+        for pattern, value in (settings.get("alpha_pattern") or {}).items():
+            if re.fullmatch(rf"(?:.*\.)?(?:{pattern})", layer):
+                alpha = float(value)
+                break
+        # Kalajdzievski, "A Rank Stabilization Scaling Factor for Fine-Tuning with LoRA" (arXiv 2312.03732)
+        return alpha / (math.sqrt(rank) if settings.get("use_rslora") else rank)
+
+
+def _settings(metadata: Mapping[str, str] | None) -> Mapping[str, Any]:
+    try:
+        settings = json.loads((metadata or {}).get(_METADATA) or "{}")
+    except ValueError:
+        return {}
+    return settings if isinstance(settings, dict) else {}
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[Any]:
+    if not file.is_file():
+        raise AdditionError(f"There is no LoRA file at {file}.", next_step="Check the path.")
+    try:
+        with _open(str(file), framework="pt", device="cpu") as tensors:
+            yield tensors
+    except (SafetensorError, OSError, UnicodeDecodeError) as problem:
+        raise AdditionError(
+            f"The LoRA {file.name} cannot be read.",
+            why=f"It is not a .safetensors file, or not all of it is there: {str(problem).rstrip('.')}.",
+            next_step="Download it again, or choose its .safetensors form.",
+        ) from problem
+
+
+def _float32(tensors: Any, name: str) -> Array:
+    values: Array = tensors.get_tensor(name).to(torch.float32).numpy()
+    return values
+
+
+def _refuse_others(file: Path, keys: list[str]) -> None:
+    """Raise AdditionError for adapters that are no plain LoRA, and for models that are not built like SDXL."""
+    kinds = sorted({kind for key in keys if (kind := layouts.other_kind(key))})
+    model = layouts.foreign_model(keys)
+    if model:
+        raise AdditionError(f"The LoRA {file.name} is not for SDXL.", why=f"It is for {model}.", next_step=_OTHER_LORA)
+    if kinds:
+        raise AdditionError(
+            f"{file.name} is of a kind that is not supported: {', '.join(kinds)}.",
+            why="Only plain LoRA and LoCon, which add a product of two small matrices to a layer, can be fused.",
+            next_step="Choose a plain LoRA of the same subject.",
+        )
+
+
+def _no_lora(file: Path, keys: list[str]) -> AdditionError:
+    kind = layouts.what_else(keys)
+    return AdditionError(
+        f"{file.name} is not a LoRA.",
+        why=f"It is {kind}." if kind else f"Its tensors are called {', '.join(sorted(keys)[:2]) or 'nothing'}.",
+        next_step="Choose a LoRA in .safetensors form.",
+    )
+
+
+def _refuse_other_width(file: Path, header: _Header, width: int) -> None:
+    """Raise AdditionError when the cross-attention's keys see another width than the checkpoint's."""
+    for (part, layer), roles in header.layers.items():
+        shape = header.shapes.get(roles.get(Role.DOWN, ""), ())
+        if part is Part.UNET and re.search(r"attn2[._]to_k$", layer) and len(shape) > 1 and shape[1] != width:
+            theirs = _ARCHITECTURES.get(shape[1], "another architecture")
+            raise AdditionError(
+                f"The LoRA {file.name} is for {theirs}, and this checkpoint is "
+                f"{_ARCHITECTURES.get(width, 'of its own size')}.",
+                why=f"In {layer} it expects text of width {shape[1]}, and this checkpoint's is {width}.",
+                next_step=_OTHER_LORA,
+            )
+
+
+def _sgm_last(item: tuple[tuple[Part | None, str], Any]) -> tuple[bool, str]:
+    """Where a file names a layer in both ways, diffusers' name counts."""
+    return bool(re.search(r"input_blocks|middle_block|output_blocks", item[0][1])), item[0][1]
+
+
+def _find(part: Part | None, spelled: str, names: UnetNames) -> str | None:
+    if part is None:
+        return None
+    return names.find(spelled) if part is Part.UNET else encoder_layer(spelled)
+
+
+def _layer(file: Path, header: _Header, part: Part, layer: str, roles: Mapping[Role, str]) -> LoraLayer:
+    missing = [role for role in (Role.DOWN, Role.UP) if role not in roles]
+    factors: dict[Role, str] = {role: name for role, name in roles.items() if role is not Role.ALPHA}
+    shapes: dict[Role, Shape] = {role: header.shapes[name] for role, name in factors.items()}
+    if missing or not _fit_together(shapes):
+        raise AdditionError(
+            f"The LoRA {file.name} is damaged.",
+            why=f"In {part}.{layer} "
+            + (f"the {missing[0]} tensor is missing." if missing else f"the tensors' sizes disagree: {shapes}."),
+            next_step="Download it again.",
+        )
+    return LoraLayer(factors, shapes, header.scale(part, layer, roles, shapes[Role.UP][1]))
+
+
+def _fit_together(shapes: Mapping[Role, Shape]) -> bool:
+    """Whether up · (mid ·) down is a product that exists."""
+    down, up, mid = shapes[Role.DOWN], shapes[Role.UP], shapes.get(Role.MID)
+    if len(down) not in (2, 4) or len(up) not in (2, 4) or up[2:] not in ((), (1, 1)):
+        return False
+    if mid is None:
+        return up[1] == down[0]
+    return len(mid) == 4 and up[1] == mid[0] and mid[1] == down[0] and down[2:] in ((), (1, 1))
+
+
+def _check_shape(file: Path, part: Part, layer: str, found: LoraLayer, expected: Shape) -> None:
+    if found.weight_shape != without_unit_kernel(expected):
+        raise refuse_shape(file, part, layer, found, expected)
+
+
+def _times(shape: Shape) -> str:
+    return "×".join(str(side) for side in shape)
+
+
+def _left_out(file: Path, strange: list[str]) -> str:
+    some = ", ".join(sorted(strange)[:3])
+    return (
+        f"{len(strange)} of the layers in the LoRA {file.name} are not in this checkpoint and were left out: "
+        f"{some}{' …' if len(strange) > 3 else ''}."
+    )

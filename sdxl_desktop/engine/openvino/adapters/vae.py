@@ -1,0 +1,211 @@
+"""Another VAE for a checkpoint: found in a folder, checked, and converted once when it is diffusers' own form.
+
+The usual reason is a VAE whose activations fit in f16 (for instance sdxl-vae-fp16-fix), where SDXL's own overflow.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL
+from safetensors import SafetensorError
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    from optimum.exporters.openvino.convert import export
+    from optimum.exporters.tasks import TasksManager
+    from optimum.intel import OVConfig
+
+from sdxl_desktop.core.errors import AdditionError, EngineError
+from sdxl_desktop.engine.openvino import devices
+from sdxl_desktop.engine.openvino.adapters import whole
+
+DECODER = "vae_decoder"
+ENCODER = "vae_encoder"
+_MODEL = "openvino_model.xml"
+_TORCH_WEIGHTS = "diffusion_pytorch_model.safetensors"
+_NEXT = "Choose a folder with an OpenVINO vae_decoder in it, or a diffusers AutoencoderKL for SDXL."
+# What optimum-intel writes for SDXL's VAE: activations are divided by this where inference is in f16.
+_UPCAST = {"ACTIVATIONS_SCALE_FACTOR": "128.0"}
+_CHUNK = 1 << 22
+
+
+@dataclass(frozen=True, slots=True)
+class VaeFolder:
+    """The OpenVINO parts of a VAE, and its own config.json, whose factors apply; `encoder` None where it has none."""
+
+    decoder: Path
+    encoder: Path | None
+    config: Mapping[str, Any]
+
+    @property
+    def scaling_factor(self) -> float:
+        """Latents are divided by this before they are decoded, and multiplied after they were encoded."""
+        return float(self.config.get("scaling_factor") or 0.18215)  # diffusers' default, Rombach et al.'s
+
+    @property
+    def shift_factor(self) -> float:
+        """Added to the latents after the division; 0 for SDXL's."""
+        return float(self.config.get("shift_factor") or 0.0)
+
+    @property
+    def latents_mean(self) -> tuple[float, ...] | None:
+        """By channel, for VAEs (Playground 2.5's) whose latents are normalised; else None."""
+        return _floats(self.config.get("latents_mean"))
+
+    @property
+    def latents_std(self) -> tuple[float, ...] | None:
+        """By channel, like `latents_mean`."""
+        return _floats(self.config.get("latents_std"))
+
+    @property
+    def factor(self) -> int:
+        """Pixels per latent."""
+        return int(2 ** (len(self.config["block_out_channels"]) - 1))
+
+
+def check_vae(folder: Path, latent_channels: int, cache: Path) -> VaeFolder:
+    """The VAE in `folder`, for latents of that many channels.
+
+    `folder` holds OpenVINO parts (a vae_decoder, maybe a vae_encoder; a whole checkpoint does), or is diffusers' own
+    form of a VAE, or a diffusers checkpoint with one in `vae`; these are converted once, into `cache`, with weights in
+    f16. Raises AdditionError when it is none of them, damaged, or for other latents; EngineError when the converted
+    parts cannot be written.
+    """
+    if not folder.is_dir():
+        raise AdditionError(f"There is no VAE folder at {folder}.", next_step="Check the path.")
+    if (folder / DECODER / _MODEL).is_file():
+        return _checked(folder, folder, latent_channels)
+    for candidate in (folder, folder / "vae"):
+        if (candidate / "config.json").is_file() and (candidate / _TORCH_WEIGHTS).is_file():
+            return _converted(candidate, latent_channels, cache)
+    raise AdditionError(
+        f"There is no VAE in {folder}.",
+        why=f"It has neither {DECODER}/{_MODEL} nor a config.json beside {_TORCH_WEIGHTS}.",
+        next_step=_NEXT,
+    )
+
+
+def _checked(named: Path, folder: Path, latent_channels: int) -> VaeFolder:
+    """The OpenVINO parts in `folder`; `named` is what the person chose."""
+    config = _config(folder / DECODER / "config.json")
+    _check_config(named, config, latent_channels)
+    encoder = folder / ENCODER
+    vae = VaeFolder(folder / DECODER, encoder if (encoder / _MODEL).is_file() else None, config)
+    try:
+        shape = devices.core.read_model(vae.decoder / _MODEL).input("latent_sample").get_partial_shape()
+    except RuntimeError as problem:
+        raise AdditionError(
+            f"The VAE in {named} cannot be read.",
+            why="Its decoder's graph or weights are damaged, or it is no decoder of latents.",
+            next_step="Copy or export it again.",
+        ) from problem
+    if shape[1].is_static and shape[1].get_length() != latent_channels:
+        raise _other_latents(named, shape[1].get_length(), latent_channels)
+    return vae
+
+
+def _check_config(named: Path, config: Mapping[str, Any], latent_channels: int) -> None:
+    kind = config.get("_class_name")
+    if kind != "AutoencoderKL" or not config.get("block_out_channels"):
+        raise AdditionError(
+            f"The VAE in {named} is not of SDXL's kind.",
+            why=f"Its config.json says {kind or 'nothing of its kind'}, and SDXL's is an AutoencoderKL.",
+            next_step=_NEXT,
+        )
+    if config.get("latent_channels") != latent_channels:
+        raise _other_latents(named, config.get("latent_channels"), latent_channels)
+
+
+def _other_latents(named: Path, theirs: object, ours: int) -> AdditionError:
+    return AdditionError(
+        f"The VAE in {named} is for another kind of checkpoint.",
+        why=f"Its latents have {theirs} channels, and this checkpoint's have {ours}.",
+        next_step=_NEXT,
+    )
+
+
+def _config(file: Path) -> Mapping[str, Any]:
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as problem:
+        raise AdditionError(f"{file} cannot be read.", why=f"{problem}.", next_step="Copy the VAE again.") from problem
+    return config if isinstance(config, dict) else {}
+
+
+def _converted(folder: Path, latent_channels: int, cache: Path) -> VaeFolder:
+    config = _config(folder / "config.json")
+    _check_config(folder, config, latent_channels)
+    kept = cache / f"vae-{_content(folder)}"
+    if not whole.is_whole(kept):
+        _convert(folder, kept)
+    whole.touch(kept)
+    return _checked(folder, kept, latent_channels)
+
+
+def _content(folder: Path) -> str:
+    digest = hashlib.blake2b((folder / "config.json").read_bytes(), digest_size=16)
+    with (folder / _TORCH_WEIGHTS).open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _convert(folder: Path, kept: Path) -> None:
+    """Export decoder and encoder with optimum-intel, as it does for a whole pipeline, weights in f16.
+
+    The trace is in f32 whatever the file holds, so that the graph computes in f32 where the device can.
+    """
+    try:
+        vae = AutoencoderKL.from_pretrained(str(folder), torch_dtype=torch.float32, use_safetensors=True).eval()
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as problem:
+        raise AdditionError(
+            f"The VAE in {folder} cannot be loaded.",
+            why=f"{str(problem).splitlines()[0].rstrip('.') if str(problem) else type(problem).__name__}.",
+            next_step="Download it again.",
+        ) from problem
+    forwards = {
+        DECODER: lambda latent_sample: vae.decode(z=latent_sample),
+        ENCODER: lambda sample: {"latent_parameters": vae.encode(x=sample)["latent_dist"].parameters},
+    }
+    try:
+        with whole.written_whole(kept) as writing:
+            for part, forward in forwards.items():
+                vae.forward = forward
+                _export(vae, part, writing / part)
+    except OSError as problem:
+        raise EngineError(
+            f"The VAE of {folder} cannot be kept in {kept.parent}.",
+            why=f"{problem.strerror or problem}.",
+            next_step="Make room on the disk.",
+        ) from problem
+
+
+def _export(vae: Any, part: str, folder: Path) -> None:
+    """Write one part of `vae`, whose `forward` is that part's, and its config.json."""
+    make_config = TasksManager.get_exporter_config_constructor(
+        model=vae,
+        exporter="openvino",
+        library_name="diffusers",
+        task="semantic-segmentation",
+        model_type=part.replace("_", "-"),
+    )
+    settings = make_config(vae.config, int_dtype="int64", float_dtype="fp32")
+    settings.runtime_options = dict(_UPCAST) if vae.config.get("force_upcast") else {}
+    folder.mkdir()
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        f16 = OVConfig(dtype="fp16")
+        export(vae, settings, folder / _MODEL, ov_config=f16, stateful=False, library_name="diffusers")
+    vae.save_config(str(folder))
+
+
+def _floats(values: Any) -> tuple[float, ...] | None:
+    return None if values is None else tuple(float(value) for value in values)

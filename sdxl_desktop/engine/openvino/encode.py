@@ -1,0 +1,49 @@
+"""From pictures to latents: the VAE's posterior, and samples of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from sdxl_desktop.core.errors import CheckpointError
+from sdxl_desktop.core.events import Pixels
+from sdxl_desktop.core.raster import Bytes
+
+
+def to_tensor(pixels: Pixels) -> torch.Tensor:
+    """float32 [1, 3, H, W] in [-1, 1]."""
+    scaled = pixels.astype(np.float32) / 255.0
+    return 2.0 * torch.from_numpy(np.ascontiguousarray(scaled.transpose(2, 0, 1)[None])) - 1.0
+
+
+def to_binary(mask: Bytes) -> torch.Tensor:
+    """float32 [1, 1, H, W], 1 where the mask is at least one half."""
+    return torch.from_numpy((mask.astype(np.float32) / 255.0 >= 0.5).astype(np.float32))[None, None]
+
+
+class Posterior:
+    """What the VAE says of one picture; float32 [1, C, h, w] latents are drawn from it."""
+
+    def __init__(self, pipe: Any, picture: torch.Tensor) -> None:
+        """Raises CheckpointError when the checkpoint has no encoder."""
+        if pipe.vae_encoder is None:
+            raise CheckpointError(
+                "This checkpoint cannot edit pictures.",
+                why="It has no VAE encoder.",
+                next_step="Choose another checkpoint, or add its vae_encoder folder.",
+            )
+        self._config = pipe.vae_encoder.config
+        self._said = pipe.vae.encode(picture)
+
+    def sample(self, source: torch.Generator) -> torch.Tensor:
+        """Scaled latents. The posterior is sampled, not its mean taken, as diffusers does."""
+        exported_with_sampling = "latent_dist" not in self._said
+        latents = self._said.latents if exported_with_sampling else self._said.latent_dist.sample(source)
+        mean, deviation = (getattr(self._config, name, None) for name in ("latents_mean", "latents_std"))
+        if mean is not None and deviation is not None:
+            shape = (1, latents.shape[1], 1, 1)
+            latents = (latents - torch.tensor(mean).view(shape)) / torch.tensor(deviation).view(shape)
+        scaled: torch.Tensor = latents * self._config.scaling_factor
+        return scaled

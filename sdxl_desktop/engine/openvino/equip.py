@@ -1,0 +1,96 @@
+"""Puts a person's additions on a loaded checkpoint: LoRAs into its weights, embeddings beside its tokens, a VAE."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from sdxl_desktop.core.additions import Additions
+from sdxl_desktop.core.errors import AdditionError
+from sdxl_desktop.core.paths import AppPaths
+from sdxl_desktop.engine.openvino import devices, parts
+from sdxl_desktop.engine.openvino.adapters.cache import FusedParts
+from sdxl_desktop.engine.openvino.adapters.vae import VaeFolder, check_vae
+from sdxl_desktop.engine.openvino.embeddings import attach_all, digest, read_embedding
+from sdxl_desktop.engine.openvino.loaded import LoadedCheckpoint
+from sdxl_desktop.engine.openvino.prompts import PromptEncoder
+
+_MODEL = "openvino_model.xml"
+_FUSIBLE = ("text_encoder", "text_encoder_2", "unet")
+
+Tell = Callable[[str, float], None]
+"""Hears what is at work and the share of it that is done, in [0, 1]; may raise to stop."""
+
+
+class Outfitter:
+    """Equips checkpoints; what is costly, fused and converted parts, it keeps in the cache folder."""
+
+    def __init__(self, paths: AppPaths) -> None:
+        self._fused = FusedParts(paths.cache / "fused")
+        self._vaes = paths.cache / "vae"
+
+    def equip(self, loaded: LoadedCheckpoint, additions: Additions, tell: Tell) -> LoadedCheckpoint:
+        """`loaded`, whose parts it changes, with `additions`. Raises AdditionError for one that does not fit."""
+        if additions.loras:
+            self._fuse(loaded, additions, tell)
+        if additions.embeddings:
+            _attach(loaded, additions)
+        if additions.vae is not None:
+            _swap_vae(loaded, additions.vae, self._vaes)
+        return replace(loaded, additions=additions)
+
+    def _fuse(self, loaded: LoadedCheckpoint, additions: Additions, tell: Tell) -> None:
+        config = dict(loaded.pipe.unet.config)
+        for part in _FUSIBLE:
+            if part not in loaded.contents:
+                continue
+            folder = self._fused.fused(
+                loaded.folder / part,
+                part,
+                loaded.contents[part],
+                additions.loras,
+                config,
+                lambda done, total: tell("LoRA", done / total),
+            )
+            if folder != loaded.folder / part:
+                model = devices.core.read_model(folder / _MODEL)
+                if part == "unet":
+                    parts.mend_unet(model)
+                getattr(loaded.pipe, part).model = model
+                loaded.contents[part] = folder.name.removeprefix(f"{part}-")
+        loaded.notes += self._fused.notes(additions.loras, config)
+
+
+def _attach(loaded: LoadedCheckpoint, additions: Additions) -> None:
+    pipe = loaded.pipe
+    embeddings = [read_embedding(use.file).named(use.token) for use in additions.embeddings]
+    first = None if pipe.text_encoder is None else pipe.text_encoder.model
+    vocabulary = attach_all(embeddings, first, pipe.text_encoder_2.model)
+    for part in ("text_encoder", "text_encoder_2"):
+        if part in loaded.contents:
+            loaded.contents[part] += f"-{digest(embeddings)}"
+    loaded.encoder = PromptEncoder(pipe, vocabulary)
+
+
+def _swap_vae(loaded: LoadedCheckpoint, folder: Path, cache: Path) -> None:
+    vae = check_vae(folder, loaded.latent_channels, cache)
+    if vae.factor != loaded.vae_factor:
+        raise AdditionError(
+            f"The VAE in {folder} does not fit this checkpoint.",
+            why=f"It makes {vae.factor} × {vae.factor} pixels of a latent, and the checkpoint's own makes "
+            f"{loaded.vae_factor} × {loaded.vae_factor}.",
+            next_step="Choose a VAE made for this checkpoint, or leave its own in place.",
+        )
+    _put(loaded, "vae_decoder", vae.decoder, vae)
+    if vae.encoder is not None and loaded.pipe.vae_encoder is not None:
+        _put(loaded, "vae_encoder", vae.encoder, vae)
+    loaded.needs_f32_decoder = False
+
+
+def _put(loaded: LoadedCheckpoint, name: str, folder: Path, vae: VaeFolder) -> None:
+    part: Any = getattr(loaded.pipe, name)
+    part.model = devices.core.read_model(folder / _MODEL)
+    part.register_to_config(**{"latents_mean": None, "latents_std": None, **vae.config})
+    loaded.contents[name] = parts.content_id(folder)

@@ -1,0 +1,50 @@
+"""Keeps what the mask does not cover while the rest is denoised."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch.nn import functional
+
+from sdxl_desktop.engine.openvino.schedule import Schedule
+
+
+def shrunk_mask(mask: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """The binary mask float32 [1, 1, H, W] on the latents' grid [1, 1, h, w].
+
+    Sampled at each cell's corner, as diffusers does; a mask so thin that none is hit covers every cell it touches.
+    """
+    sampled = functional.interpolate(mask, size=(height, width))
+    return sampled if sampled.any() else functional.adaptive_max_pool2d(mask, (height, width))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Blend:
+    """Puts the picture's latents, made as noisy as the step, back where `mask` [1, 1, h, w] is 0.
+
+    `clean` are the picture's scaled latents and `noise` the noise they are given, both float32 [1, C, h, w]
+    (Lugmayr et al., "RePaint", arXiv 2201.09865, without its resampling; what diffusers does with 4-channel UNets).
+    """
+
+    mask: torch.Tensor
+    clean: torch.Tensor
+    noise: torch.Tensor
+
+    def __call__(self, latents: torch.Tensor, schedule: Schedule, call: int, *, last: bool) -> torch.Tensor:
+        """Latents after UNet call `call`; `last` when no noise is to be left in them."""
+        kept = self.clean
+        following = call + 1
+        if following < len(schedule.timesteps):
+            kept = schedule.scheduler.add_noise(kept, self.noise, schedule.timesteps[following : following + 1])
+        elif not last:
+            kept = schedule.scheduler.add_noise(kept, self.noise, _next_timestep(schedule))
+        return (1 - self.mask) * kept + self.mask * latents
+
+
+def _next_timestep(schedule: Schedule) -> torch.Tensor:
+    """The timestep after the last that this stage visits, where the next stage takes over."""
+    everything = schedule.scheduler.timesteps
+    place = int((everything == schedule.timesteps[-1]).nonzero()[-1])
+    following: torch.Tensor = everything[min(place + 1, len(everything) - 1)][None]
+    return following

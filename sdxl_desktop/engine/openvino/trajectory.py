@@ -1,0 +1,50 @@
+"""The predictions of a run, kept so that its state at any step can be restored, and put in for the UNet when it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from sdxl_desktop.core.errors import RequestError
+from sdxl_desktop.core.latents import Floats, Start
+
+
+class Trajectory:
+    """Answers for the UNet up to the step a run starts from, and listens afterwards.
+
+    Schedulers keep a history and draw noise; replaying what the UNet answered, instead of storing latents, restores
+    both exactly, whatever the scheduler.
+    """
+
+    def __init__(self, start: Start | None, *, keep: bool) -> None:
+        self._known = None if start is None or start.step is None else start.latents.predictions
+        self._until = 0 if start is None or start.step is None else start.step
+        self._keep = keep
+        self._calls = 0
+        self._said: list[Floats] = []
+
+    def take(self, step: int, ask: Callable[[], torch.Tensor]) -> tuple[torch.Tensor, bool]:
+        """(the prediction for the next UNet call, which belongs to `step` counted from 1; whether it was replayed)."""
+        replayed = self._known is not None and step <= self._until
+        prediction = torch.from_numpy(self._recall()) if replayed else ask()
+        self._calls += 1
+        if self._keep:
+            self._said.append(prediction[0].numpy().astype(np.float32))
+        return prediction, replayed
+
+    def _recall(self) -> Floats:
+        assert self._known is not None
+        if self._calls >= len(self._known):
+            raise RequestError(
+                f"The kept latents end before step {self._until}.",
+                why=f"They hold {len(self._known)} looks of the UNet.",
+                next_step="Go on from an earlier step.",
+            )
+        return np.array(self._known[self._calls : self._calls + 1])
+
+    @property
+    def predictions(self) -> Floats | None:
+        """float32 [calls, C, h, w], or None when they are not kept."""
+        return np.stack(self._said) if self._said else None

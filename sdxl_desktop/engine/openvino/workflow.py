@@ -1,0 +1,270 @@
+"""One run's way through its stages: from noise or a picture, through the base and perhaps a refiner, to latents."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+
+from sdxl_desktop.core.errors import CheckpointError, RequestError
+from sdxl_desktop.core.latents import Floats
+from sdxl_desktop.core.refine import Refine, RefineWay
+from sdxl_desktop.core.request import GenerationRequest
+from sdxl_desktop.engine.ground import PreparedGround
+from sdxl_desktop.engine.openvino import noise as noises
+from sdxl_desktop.engine.openvino.denoise import Call, Pace, Stage, denoise
+from sdxl_desktop.engine.openvino.encode import Posterior, to_binary, to_tensor
+from sdxl_desktop.engine.openvino.inpaint import Blend, shrunk_mask
+from sdxl_desktop.engine.openvino.loaded import LoadedCheckpoint
+from sdxl_desktop.engine.openvino.predict import Predictor
+from sdxl_desktop.engine.openvino.prompts import Conditioning
+from sdxl_desktop.engine.openvino.schedule import Schedule, Share, plan
+from sdxl_desktop.engine.openvino.trajectory import Trajectory
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Actor:
+    """A checkpoint that takes part in a run, and what its encoders made of the prompts: (positive, negative), or None
+    when it has nothing to denoise."""
+
+    loaded: LoadedCheckpoint
+    conditioning: tuple[Conditioning, Conditioning] | None
+
+    def predictor(self, request: GenerationRequest, beside: torch.Tensor | None = None) -> Predictor:
+        assert self.conditioning is not None
+        return Predictor(self.loaded, request, self.conditioning, beside)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A UNet call is done: `step` of `total` as the person counts them, `fraction` of the calls, `seconds` a step.
+
+    `estimate` gives the latents float32 [C, h, w] that the step believes in; `refining` says whose step it was.
+    """
+
+    step: int
+    total: int
+    fraction: float
+    seconds: float
+    estimate: Callable[[], Floats]
+    refining: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Latents:
+    """Scaled latents float32 [1, C, h, w] of a finished picture, and the predictions that led there, if kept."""
+
+    final: torch.Tensor
+    predictions: Floats | None = None
+
+
+@dataclass(slots=True)
+class _Counter:
+    """Turns calls of the stages into steps of the whole."""
+
+    on_step: Callable[[Step], None]
+    pace: Pace = field(default_factory=Pace)
+    steps: int = 0
+    calls: int = 0
+    done: int = 0
+
+    def add(self, schedule: Schedule) -> None:
+        self.steps += schedule.steps
+        self.calls += len(schedule.timesteps)
+
+    def listen(self, *, refining: bool) -> Callable[[Call], None]:
+        def after(call: Call) -> None:
+            self.done += 1
+            self.on_step(
+                Step(
+                    step=call.step,
+                    total=self.steps,
+                    fraction=self.done / self.calls,
+                    seconds=self.pace.mean() * self.calls / self.steps,
+                    estimate=call.estimate,
+                    refining=refining,
+                )
+            )
+
+        return after
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Begun:
+    """How a stage begins: its latents, what stays beside and around them."""
+
+    latents: torch.Tensor
+    beside: torch.Tensor | None = None
+    blend: Blend | None = None
+
+
+class Workflow:
+    """What all pictures of one run have in common. Raises where checkpoints, picture and mask do not go together."""
+
+    def __init__(
+        self, request: GenerationRequest, base: Actor, refiner: Actor | None, ground: PreparedGround | None
+    ) -> None:
+        self._request = request
+        self._base, self._refiner = base, refiner
+        self._check(request.refine)
+        size, factor = request.sampling.size, base.loaded.vae_factor
+        self._shape = (1, base.loaded.latent_channels, size.height // factor, size.width // factor)
+        self._posterior: Posterior | None = None
+        self._masked: Posterior | None = None
+        self._mask: torch.Tensor | None = None
+        if ground is not None and not self._from_the_end:
+            self._look_at(ground)
+
+    @property
+    def _from_the_end(self) -> bool:
+        return self._request.start is not None and self._request.start.step is None
+
+    def _check(self, refine: Refine | None) -> None:
+        if self._refiner is not None and self._refiner.loaded.latent_kind != self._base.loaded.latent_kind:
+            raise CheckpointError(
+                "The refiner does not fit the checkpoint.",
+                why="Their VAEs make different latents.",
+                next_step="Choose the refiner that belongs to this checkpoint.",
+            )
+        if refine is not None and refine.way is RefineWay.ENSEMBLE and self._from_the_end:
+            raise RequestError(
+                "A refiner cannot take over latents that are finished.",
+                next_step=f"Let it retouch them ({RefineWay.IMG2IMG.value}), or go on from an earlier step.",
+            )
+
+    def _look_at(self, ground: PreparedGround) -> None:
+        loaded = self._base.loaded
+        picture = to_tensor(ground.picture)
+        if ground.mask is not None:
+            mask = to_binary(ground.mask)
+            self._mask = shrunk_mask(mask, *self._shape[2:])
+            if loaded.sees_mask:
+                self._masked = Posterior(loaded.pipe, picture * (mask < 0.5))
+        self._posterior = Posterior(loaded.pipe, picture)
+
+    def draw(self, seed: int, on_step: Callable[[Step], None]) -> Latents:
+        """The latents of the picture of `seed`. Raises RequestError when a schedule leaves nothing to denoise."""
+        request = self._request
+        counter = _Counter(on_step)
+        base, refiner = self._schedules(seed)
+        for schedule in (base, refiner):
+            if schedule is not None:
+                counter.add(schedule)
+        trajectory = Trajectory(request.start, keep=request.output.keep_latents == "steps")
+        source = noises.generator(seed)
+        begun = None
+        if base is None:
+            assert request.start is not None
+            latents = torch.from_numpy(request.start.latents.final.copy())[None]
+            self._check_shape(latents)
+        else:
+            begun = self._begin(base, source)
+            stage = Stage(
+                predictor=self._base.predictor(request, begun.beside),
+                schedule=base,
+                blend=begun.blend,
+                last=refiner is None or not self._takes_over,
+            )
+            listen = counter.listen(refining=False)
+            latents = denoise(stage, begun.latents, source, trajectory, counter.pace, listen)
+        if refiner is not None:
+            offset = 0 if base is None else base.steps
+            latents = self._refine(refiner, latents, begun, seed, offset, trajectory, counter)
+        return Latents(latents, trajectory.predictions)
+
+    def _check_shape(self, latents: torch.Tensor) -> None:
+        if tuple(latents.shape) != self._shape:
+            height, width = (side * self._base.loaded.vae_factor for side in latents.shape[2:])
+            raise RequestError(
+                f"The kept latents are of a picture of {width}x{height}, not of {self._request.sampling.size}.",
+                next_step=f"Ask for {width}x{height}.",
+            )
+
+    # the base's stage
+
+    @property
+    def _takes_over(self) -> bool:
+        refine = self._request.refine
+        return refine is not None and refine.way is RefineWay.ENSEMBLE
+
+    def _schedules(self, seed: int) -> tuple[Schedule | None, Schedule | None]:
+        """(the base's, the refiner's); None for a stage there is none of."""
+        sampling, edit, refine = self._request.sampling, self._request.edit, self._request.refine
+        base = refiner = None
+        if not self._from_the_end:
+            base = plan(
+                sampling.scheduler,
+                self._base.loaded.scheduler_config,
+                seed=seed,
+                steps=sampling.steps,
+                timesteps=sampling.timesteps,
+                share=Share(
+                    strength=None if edit is None else edit.strength,
+                    end=refine.handoff if refine is not None and self._takes_over else None,
+                ),
+            )
+        if refine is not None and self._refiner is not None:
+            share = Share(begin=refine.handoff) if self._takes_over else Share(strength=refine.strength)
+            refiner = plan(
+                sampling.scheduler,
+                self._refiner.loaded.scheduler_config,
+                seed=seed,
+                steps=refine.steps or sampling.steps,
+                timesteps=sampling.timesteps if self._takes_over and refine.steps is None else (),
+                share=share,
+            )
+        return base, refiner
+
+    def _begin(self, schedule: Schedule, source: torch.Generator) -> _Begun:
+        """Noise, or the picture made noisy. The generator is asked in the order in which diffusers asks it, so that
+        the same seed means the same picture there and here."""
+        scheduler, edit = schedule.scheduler, self._request.edit
+        if edit is None or self._posterior is None:
+            noise = noises.initial(self._shape, source, self._request.sampling)
+            return _Begun(noise * scheduler.init_noise_sigma)
+        from_noise = self._mask is not None and edit.strength == 1.0
+        sees_mask = self._base.loaded.sees_mask
+        clean = None if sees_mask and from_noise else self._posterior.sample(source)
+        noise = noises.initial(self._shape, source, self._request.sampling)
+        if from_noise:
+            latents = noise * scheduler.init_noise_sigma
+        else:
+            assert clean is not None
+            latents = scheduler.add_noise(clean, noise, schedule.timesteps[:1])
+        if self._mask is None:
+            return _Begun(latents)
+        if self._masked is not None:
+            return _Begun(latents, beside=torch.cat([self._mask, self._masked.sample(source)], dim=1))
+        assert clean is not None
+        torch.randn(self._shape, generator=source)  # diffusers encodes the masked picture here and has no use for it
+        return _Begun(latents, blend=Blend(self._mask, clean, noise))
+
+    # the refiner's stage
+
+    def _refine(
+        self,
+        schedule: Schedule,
+        latents: torch.Tensor,
+        begun: _Begun | None,
+        seed: int,
+        offset: int,
+        trajectory: Trajectory,
+        counter: _Counter,
+    ) -> torch.Tensor:
+        """A fresh generator of the same seed, as when diffusers' refiner pipeline is called with one."""
+        assert self._refiner is not None
+        source = noises.generator(seed)
+        blend = None if begun is None else begun.blend
+        if not self._takes_over:
+            clean, noise = latents, torch.randn(self._shape, generator=source)
+            latents = schedule.scheduler.add_noise(clean, noise, schedule.timesteps[:1])
+            if self._mask is not None:
+                blend = Blend(self._mask, clean, noise)
+        stage = Stage(
+            predictor=self._refiner.predictor(self._request),
+            schedule=schedule,
+            blend=blend,
+            offset=offset,
+        )
+        return denoise(stage, latents, source, trajectory, counter.pace, counter.listen(refining=True))

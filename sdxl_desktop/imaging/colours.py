@@ -1,0 +1,138 @@
+"""From whatever a decoder gives, any depth and colour space, to 8-bit sRGB, grey and alpha."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageCms
+
+from sdxl_desktop.core.errors import PictureError
+from sdxl_desktop.core.raster import Bytes
+
+_DEEP = ("I", "F")
+_PROFILE_SPACES = {"L": "GRAY", "RGB": "RGB ", "CMYK": "CMYK", "LAB": "LAB "}
+_QUIET_PROFILES = ("srgb", "s-rgb")
+_16_BITS = 65535
+
+
+def alpha_of(image: Image.Image) -> Bytes | None:
+    """The alpha, uint8 [H, W], of a decoded image; None when it has none or is opaque everywhere."""
+    alpha = _any_alpha(image)
+    return None if alpha is None or bool((alpha == 255).all()) else alpha
+
+
+def grey(image: Image.Image) -> Bytes:
+    """The grey values, uint8 [H, W], as they stand in the file: masks are numbers, not colours."""
+    return np.array(_shallow(image, [], "The mask").convert("RGB").convert("L"))
+
+
+def srgb(image: Image.Image, name: str, notes: list[str]) -> Bytes:
+    """The colours, uint8 [H, W, 3] in sRGB, not blended with the alpha; sentences about it go to `notes`.
+
+    Raises PictureError for a colour space that cannot be converted.
+    """
+    plain = _without_alpha(_shallow(image, notes, name))
+    profile = image.info.get("icc_profile")
+    if profile:
+        converted = _by_profile(plain, bytes(profile), notes)
+        if converted is not None:
+            return np.array(converted)
+    if plain.mode == "CMYK":
+        notes.append("The picture is CMYK without a usable colour profile; its colours are approximate.")
+    if plain.mode == "LAB":
+        plain = _transformed(plain, ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")))
+    try:
+        return np.array(plain.convert("RGB"))
+    except ValueError as problem:
+        raise PictureError(
+            f"The colours of {name} are of an unsupported kind ({plain.mode}).",
+            next_step="Save it as an 8-bit RGB PNG and open that.",
+        ) from problem
+
+
+def _any_alpha(image: Image.Image) -> Bytes | None:
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La"):
+        return np.array(image.getchannel("A" if "A" in image.getbands() else "a"))
+    transparent = image.info.get("transparency")
+    if transparent is None:
+        return None
+    if image.mode in ("1", "L", "RGB", "P"):
+        return np.array(image.convert("RGBA").getchannel("A"))
+    if _is_deep(image) and isinstance(transparent, int):
+        return np.where(np.asarray(image) == transparent, np.uint8(0), np.uint8(255))
+    return None
+
+
+def _without_alpha(image: Image.Image) -> Image.Image:
+    """The same colours in a mode without alpha: L, RGB, CMYK, LAB, or another that Pillow converts to RGB."""
+    if image.mode in ("1", "LA", "La"):
+        return (image.convert("LA") if image.mode == "La" else image).convert("L")
+    if image.mode in ("P", "PA", "RGBA", "RGBa", "RGBX", "YCbCr", "HSV"):
+        return (image.convert("RGBA") if image.mode in ("P", "PA", "RGBa") else image).convert("RGB")
+    return image
+
+
+def _is_deep(image: Image.Image) -> bool:
+    return image.mode in _DEEP or image.mode.startswith("I;16")
+
+
+def _shallow(image: Image.Image, notes: list[str], name: str) -> Image.Image:
+    """Grey of more than 8 bits scaled to 8; other images as they are.
+
+    16-bit values are divided by 257. Wider integers and floats do not say where white is: numbers that fit a common
+    range (0 to 1 for floats, 0 to 255, 0 to 65535) are read in it, others from their smallest to their largest.
+    """
+    if not _is_deep(image):
+        return image
+    values = np.asarray(image)
+    if image.mode.startswith("I;16"):
+        low, high = 0.0, float(_16_BITS)
+    else:
+        values = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+        low, high = _range(values, image.mode)
+    notes.append(f"{name} has more than 8 bits a pixel; they were scaled to 8 ({low:g} is black, {high:g} white).")
+    scaled = (values - np.float32(low)) * np.float32(255 / (high - low))
+    return Image.fromarray(np.rint(np.clip(scaled, 0, 255)).astype(np.uint8))
+
+
+def _range(values: npt.NDArray[np.float64], mode: str) -> tuple[float, float]:
+    low, high = float(values.min()), float(values.max())
+    ranges = (1.0, 255.0, _16_BITS) if mode == "F" else (_16_BITS,)
+    fitting = [limit for limit in ranges if low >= 0 and high <= limit]
+    if fitting:
+        return 0.0, float(fitting[0])
+    return (low, high) if high > low else (low - 1, high)
+
+
+def _by_profile(image: Image.Image, profile: bytes, notes: list[str]) -> Image.Image | None:
+    """The image in sRGB; None, with a note, when its profile cannot be used."""
+    try:
+        opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        described = ImageCms.getProfileDescription(opened).strip()
+        if opened.profile.xcolor_space != _PROFILE_SPACES.get(image.mode):
+            notes.append(f"The colour profile ({described}) is not one for such a picture and was ignored.")
+            return None
+        converted = _transformed(image, opened)
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        notes.append("The colour profile is damaged and was ignored.")
+        return None
+    if not described.lower().startswith(_QUIET_PROFILES):
+        notes.append(f"The colours were converted from {described or 'the file’s profile'} to sRGB.")
+    return converted
+
+
+def _transformed(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Image:
+    """The image from `profile` to sRGB, relative to white and with black on black, as viewers do it."""
+    transform = ImageCms.buildTransform(
+        profile,
+        ImageCms.createProfile("sRGB"),
+        image.mode,
+        "RGB",
+        ImageCms.Intent.RELATIVE_COLORIMETRIC,
+        ImageCms.Flags.BLACKPOINTCOMPENSATION,
+    )
+    converted = ImageCms.applyTransform(image, transform)
+    assert converted is not None
+    return converted

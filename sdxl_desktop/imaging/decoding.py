@@ -1,0 +1,160 @@
+"""Opening a file with Pillow safely: known formats, bounded size, upright, the first frame; or a PictureError."""
+
+from __future__ import annotations
+
+import io
+import struct
+import threading
+from pathlib import Path
+
+from PIL import Image, UnidentifiedImageError
+from PIL.ImageFile import ImageFile
+
+from sdxl_desktop.core.errors import PictureError
+
+MAX_PIXELS = 180_000_000
+"""Half a gigabyte of colours; the largest cameras make 150 million."""
+
+# What Pillow also knows but a picture never needs is left out: EPS runs a program, and rarely used decoders are
+# where the holes are.
+_FORMATS = (
+    "PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "DIB", "GIF", "AVIF", "JPEG2000",
+    "PPM", "TGA", "ICO", "PSD", "QOI", "PCX", "DDS", "ICNS",
+)  # fmt: skip
+
+_SEVERAL = ("GIF", "PNG", "WEBP", "TIFF", "AVIF")
+
+_FOREIGN: tuple[tuple[int, bytes, str], ...] = (
+    (4, b"ftypheic", "a HEIC picture"),
+    (4, b"ftypheix", "a HEIC picture"),
+    (4, b"ftypmif1", "a HEIF picture"),
+    (0, b"\xff\x0a", "a JPEG XL picture"),
+    (0, b"\0\0\0\x0cJXL ", "a JPEG XL picture"),
+    (0, b"%PDF", "a PDF document"),
+    (0, b"%!PS", "a PostScript document"),
+    (0, b"gimp xcf", "a GIMP project"),
+    (0, b"\x76\x2f\x31\x01", "an OpenEXR picture"),
+    (0, b"<svg", "a vector drawing (SVG)"),
+    (0, b"<?xml", "an XML file, perhaps a vector drawing (SVG)"),
+)
+"""Offset, the bytes there, and what such a file is."""
+
+_NEXT_STEP = "Save it as PNG, JPEG, WebP or TIFF and open that."
+_ORIENTATION = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, OverflowError, struct.error)
+"""What Pillow's decoders raise over files that lie about themselves."""
+
+_limit_lifted = threading.Lock()
+
+
+def decoded(source: Path | bytes, name: str, notes: list[str]) -> Image.Image:
+    """The first frame of a picture file, decoded and upright, in whatever mode it has; raises PictureError.
+
+    The image keeps its file's `info` (transparency, ICC profile). Sentences about what was done go to `notes`.
+    """
+    data = source if isinstance(source, bytes) else _content(source, name)
+    image = _opened(data, name)
+    if image.width * image.height > MAX_PIXELS:
+        raise PictureError(
+            f"{name} is too large: {image.width}x{image.height} pixels.",
+            why=f"At most {MAX_PIXELS // 1_000_000} million pixels can be opened.",
+            next_step="Make it smaller first.",
+        )
+    frames = _frames(image)
+    try:
+        image.load()
+        upright = _upright(image, notes)
+    except (*_DAMAGE, Image.DecompressionBombError) as problem:
+        raise PictureError(
+            f"{name} is cut short or damaged.",
+            why=f"It starts as a {image.format} picture of {image.width}x{image.height} but cannot be decoded.",
+            next_step="Copy or download it again.",
+        ) from problem
+    except MemoryError as problem:
+        raise PictureError(
+            f"{name} does not fit in memory: {image.width}x{image.height} pixels.",
+            next_step="Close other programs, or make it smaller first.",
+        ) from problem
+    if frames > 1:
+        notes.append(f"The file holds {frames} pictures; the first was opened.")
+    return upright
+
+
+def _content(path: Path, name: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as problem:
+        raise PictureError(f"There is no file {path}.", next_step="Check the name and the folder.") from problem
+    except IsADirectoryError as problem:
+        raise PictureError(f"{path} is a folder.", next_step="Open a picture in it.") from problem
+    except OSError as problem:
+        raise PictureError(
+            f"{name} cannot be read.",
+            why=f"{problem.strerror or problem}.",
+            next_step="Check that you may read it, or copy it elsewhere.",
+        ) from problem
+
+
+def _opened(data: bytes, name: str) -> ImageFile:
+    """The file's head, not yet decoded."""
+    if not data:
+        raise PictureError(f"{name} is empty.", why="The file has no content.", next_step="Copy or download it again.")
+    Image.init()
+    known = [kind for kind in _FORMATS if kind in Image.OPEN]  # AVIF and WebP depend on how Pillow was built
+    # Pillow would warn on the way to its own limit, half of ours; the size is checked by the caller, who can name it
+    with _limit_lifted:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            image = Image.open(io.BytesIO(data), formats=known)
+        except UnidentifiedImageError as problem:
+            raise _unknown(data, name) from problem
+        except _DAMAGE as problem:
+            raise PictureError(
+                f"{name} is damaged.", why="Its first bytes contradict each other.", next_step=_NEXT_STEP
+            ) from problem
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+    if image.width < 1 or image.height < 1:
+        raise PictureError(
+            f"{name} has no pixels.", why=f"It is {image.width}x{image.height}.", next_step="Open another picture."
+        )
+    return image
+
+
+def _unknown(data: bytes, name: str) -> PictureError:
+    start = data[:64].lstrip(b"\xef\xbb\xbf \t\r\n") if data[:64].lstrip()[:1] == b"<" else data[:64]
+    for offset, magic, what in _FOREIGN:
+        if start[offset : offset + len(magic)] == magic:
+            return PictureError(f"{name} is {what}, which is not supported.", next_step=_NEXT_STEP)
+    return PictureError(f"{name} is not a picture, or is damaged from its first bytes on.", next_step=_NEXT_STEP)
+
+
+def _frames(image: ImageFile) -> int:
+    """How many pictures the file holds: not a phone's depth map (MPO) or the layers of a PSD."""
+    if image.format not in _SEVERAL:
+        return 1
+    try:
+        return int(getattr(image, "n_frames", 1))
+    except _DAMAGE:
+        return 1
+
+
+def _upright(image: Image.Image, notes: list[str]) -> Image.Image:
+    """The decoded image turned as its EXIF data says; TIFF files have been turned by Pillow already."""
+    try:
+        turn = _UPRIGHT.get(image.getexif().get(_ORIENTATION, 1))
+    except _DAMAGE:  # broken EXIF data are no reason not to show a picture
+        return image
+    if turn is None:
+        return image
+    notes.append("The picture was turned upright, as its EXIF data say.")
+    return image.transpose(turn)

@@ -1,0 +1,206 @@
+"""What is done with masks, uint8 [H, W], 255 where new pixels are wanted: where they lie, grown, softened, faded.
+
+Everything is computed in the mask's bounds only. What lies outside the picture counts as a continuation of its border:
+a mask that touches the picture's edge neither shrinks nor fades there, since there is nothing beside it to blend into.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageFilter
+from scipy import ndimage
+
+from sdxl_desktop.core.errors import RequestError
+from sdxl_desktop.core.geometry import Rect, Size
+from sdxl_desktop.core.raster import Bytes
+
+_LEVELS = (255, 192, 128, 64)
+"""The heights at which a soft stroke's hole is looked for."""
+
+
+def bounds(mask: Bytes) -> Rect | None:
+    """The smallest box around all pixels that are not 0, or None when all are."""
+    rows = np.flatnonzero(mask.any(axis=1))
+    if not rows.size:
+        return None
+    columns = np.flatnonzero(mask[rows[0] : rows[-1] + 1].any(axis=0))
+    return Rect(int(columns[0]), int(rows[0]), int(columns[-1] - columns[0]) + 1, int(rows[-1] - rows[0]) + 1)
+
+
+def cut(pixels: Bytes, box: Rect) -> Bytes:
+    """A view of the part of `pixels` [H, W, ...] that lies in `box`."""
+    return pixels[box.y : box.bottom, box.x : box.right]
+
+
+def around(box: Rect, margin: int, size: Size) -> Rect:
+    """`box` grown by `margin` pixels on each side, kept inside a picture of `size`."""
+    x, y = max(0, box.x - margin), max(0, box.y - margin)
+    return Rect(x, y, min(size.width, box.right + margin) - x, min(size.height, box.bottom + margin) - y)
+
+
+def grow(mask: Bytes, px: int) -> Bytes:
+    """Each pixel becomes the highest value within `px` pixels of it (Euclidean), so soft edges stay soft."""
+    if px < 0:
+        raise RequestError(f"A mask cannot grow by {px} pixels.", next_step="Shrink it instead, or give 0 or more.")
+    box = bounds(mask)
+    grown = mask.copy()
+    if box is None or px == 0:
+        return grown
+    region = around(box, px, _size(mask))
+    cut(grown, region)[...] = _dilated(cut(mask, region), px)
+    return grown
+
+
+def shrink(mask: Bytes, px: int) -> Bytes:
+    """Each pixel becomes the lowest value within `px` pixels of it; the picture's own edge takes nothing away."""
+    if px < 0:
+        raise RequestError(f"A mask cannot shrink by {px} pixels.", next_step="Grow it instead, or give 0 or more.")
+    box = bounds(mask)
+    shrunk = mask.copy()
+    if box is None or px == 0:
+        return shrunk
+    region = around(box, 1, _size(mask))
+    cut(shrunk, region)[...] = inverted(_dilated(inverted(cut(mask, region)), px))
+    return shrunk
+
+
+def feather(mask: Bytes, px: float) -> Bytes:
+    """The mask with edges blurred to both sides: a Gaussian of standard deviation px / 2, so about `px` pixels each."""
+    box = bounds(mask)
+    soft = mask.copy()
+    if box is None or px <= 0:
+        return soft
+    region = around(box, math.ceil(2 * px) + 2, _size(mask))
+    blurred = Image.fromarray(cut(mask, region)).filter(ImageFilter.GaussianBlur(px / 2))
+    cut(soft, region)[...] = np.asarray(blurred)
+    return soft
+
+
+def fill_holes(mask: Bytes) -> Bytes:
+    """The mask with everything filled that it encloses, as high as the enclosing stroke is (in four steps)."""
+    box = bounds(mask)
+    filled = mask.copy()
+    if box is None:
+        return filled
+    part, inside = cut(mask, box), cut(filled, box)
+    values = np.unique(part)
+    previous = 256
+    for level in _LEVELS:
+        if ((values >= level) & (values < previous)).any():  # else nothing new stands at this height
+            np.maximum(inside, np.where(_enclosed(part < level), np.uint8(level), np.uint8(0)), out=inside)
+        previous = level
+    return filled
+
+
+def inverted(mask: Bytes) -> Bytes:
+    """What was masked is kept and the other way round."""
+    return np.bitwise_not(mask)
+
+
+def fade(mask: Bytes, width: float) -> Bytes:
+    """An alpha for compositing, uint8 [H, W]: 0 where the mask is 0, so that nothing outside it changes.
+
+    Inside it rises smoothly (3t² - 2t³) over `width` pixels from the mask's edge and is 255 further in. `width` 0
+    gives a hard edge. Where the mask ends at the picture's edge there is no ramp. Any value above 0 counts as masked.
+    """
+    box = bounds(mask)
+    alpha = np.zeros_like(mask)
+    if box is None:
+        return alpha
+    region = around(box, 1, _size(mask))
+    inside = cut(mask, region) > 0
+    if width <= 0 or inside.all():
+        cut(alpha, region)[...] = np.where(inside, np.uint8(255), np.uint8(0))
+    else:
+        risen = np.minimum(_distance(inside) / np.float32(width + 1), 1)
+        cut(alpha, region)[...] = (255 * risen * risen * (3 - 2 * risen) + np.float32(0.5)).astype(np.uint8)
+    return alpha
+
+
+def crop_region(mask: Bytes, target: Size, margin: int, picture: Size) -> Rect:
+    """What is drawn when only the masked area is: the mask's box, `margin` pixels wider, in the shape of `target`.
+
+    The box is widened in one direction to the aspect ratio of `target` and moved, then cut, to lie inside `picture`:
+    pixel for pixel what diffusers' `VaeImageProcessor.get_crop_region` gives. Raises RequestError when the mask is
+    empty or is not of the picture's size.
+    """
+    if _size(mask) != picture:
+        raise RequestError(
+            f"The mask is {_size(mask)} and the picture {picture}.",
+            next_step="Give a mask of exactly the picture's size.",
+        )
+    box = bounds(mask)
+    if box is None:
+        raise RequestError("The mask is empty, so there is no area around it.", next_step="Paint a mask.")
+    box = around(box, margin, picture)
+    ratio = target.width / target.height
+    x, y, right, bottom = box.x, box.y, box.right, box.bottom
+    if box.width / box.height > ratio:
+        y, bottom = _widened(y, bottom, int(box.width / ratio - box.height), picture.height)
+    else:
+        x, right = _widened(x, right, int(box.height * ratio - box.width), picture.width)
+    return Rect(x, y, right - x, bottom - y)
+
+
+def _widened(low: int, high: int, extra: int, limit: int) -> tuple[int, int]:
+    """The interval grown by `extra`, the odd pixel at its end, then moved and cut to lie in [0, limit]."""
+    low -= extra // 2
+    high += extra - extra // 2
+    moved = max(0, high - limit)
+    low, high = low - moved, high - moved
+    moved = max(0, -low)
+    return low + moved, min(high + moved, limit)
+
+
+def _size(mask: Bytes) -> Size:
+    return Size(mask.shape[1], mask.shape[0])
+
+
+def _distance(inside: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
+    """About how many pixels it is to the nearest pixel that is not inside: Euclidean, or up to 8 % less.
+
+    The octagonal distance, the larger of chessboard and taxicab / √2, is exact along the axes and the diagonals, and
+    six times faster than the exact transform, which takes half a second for 2048x2048.
+    """
+    across = ndimage.distance_transform_cdt(inside, "chessboard")
+    along = ndimage.distance_transform_cdt(inside, "taxicab")
+    octagonal: npt.NDArray[np.float32] = np.maximum(across, along * np.float32(math.sqrt(0.5)), dtype=np.float32)
+    return octagonal
+
+
+def _dilated(part: Bytes, px: int) -> Bytes:
+    """The highest value within a disc of radius `px` around each pixel; 0 is assumed outside.
+
+    The disc is a stack of rows, and the maximum over a row of any length is that of two overlapping runs whose length
+    is a power of two (a sparse table), so the cost grows with the radius and not with the disc's area.
+    """
+    height, width = part.shape
+    runs = [np.pad(part, ((0, 0), (px, px)))]  # runs[k][:, x]: the maximum of 2**k pixels from x on
+    while 2 ** len(runs) <= 2 * px + 1:
+        last, half = runs[-1], 2 ** (len(runs) - 1)
+        runs.append(np.maximum(last[:, :-half], last[:, half:]))
+    grown = np.zeros_like(part)
+    row, before = grown, -1
+    for dy in range(min(px, height - 1) + 1):
+        reach = math.isqrt(px * px - dy * dy)
+        if reach != before:
+            level = (2 * reach + 1).bit_length() - 1
+            run, left, right = runs[level], px - reach, px + reach + 1 - 2**level
+            row, before = np.maximum(run[:, left : left + width], run[:, right : right + width]), reach
+        np.maximum(grown[dy:], row[: height - dy], out=grown[dy:])
+        np.maximum(grown[: height - dy], row[dy:], out=grown[: height - dy])
+    return grown
+
+
+def _enclosed(background: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """The parts of `background` from which no way of side-by-side steps leads to the array's border."""
+    named, count = ndimage.label(background)
+    closed = np.ones(count + 1, dtype=bool)
+    closed[0] = False
+    for edge in (named[0], named[-1], named[:, 0], named[:, -1]):
+        closed[edge] = False
+    enclosed: npt.NDArray[np.bool_] = closed[named]
+    return enclosed

@@ -1,0 +1,94 @@
+"""How picture and mask files become pixels: every common format, depth, colour space and rotation, or a clear error."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from sdxl_desktop.core.errors import PictureError
+from sdxl_desktop.core.geometry import Size
+from sdxl_desktop.core.raster import Bytes
+from sdxl_desktop.imaging.colours import alpha_of, grey, srgb
+from sdxl_desktop.imaging.decoding import MAX_PIXELS, decoded
+from sdxl_desktop.imaging.prefill import Prefill, prefill
+
+__all__ = ["MAX_PIXELS", "OpenedPicture", "open_picture", "read_mask"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OpenedPicture:
+    """A picture as it is seen: `pixels` uint8 [H, W, 3] in sRGB, upright, and `alpha` uint8 [H, W] if it has any.
+
+    Where the alpha is not 0 the pixels have the file's own colour, not blended with anything. `notes` are sentences
+    about what was done to the file's content on the way. The arrays cannot be written to.
+    """
+
+    pixels: Bytes
+    alpha: Bytes | None
+    name: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> Size:
+        return Size(self.pixels.shape[1], self.pixels.shape[0])
+
+
+def open_picture(source: Path | bytes, name: str = "") -> OpenedPicture:
+    """Read a picture from a file or from the bytes of one; `name` is how notes and errors call it.
+
+    It is turned upright (EXIF), brought to 8 bits and to sRGB (by its ICC profile if it has one), and its alpha is
+    kept apart. Of an animation or a document of several pages only the first is read. What is fully transparent has
+    no colour that anybody has ever seen, so it continues its surroundings. Raises PictureError.
+    """
+    name = name or _name(source)
+    notes: list[str] = []
+    image = decoded(source, name, notes)
+    alpha = alpha_of(image)
+    pixels = srgb(image, name, notes)
+    if alpha is not None:
+        pixels = _coloured(pixels, alpha, notes)
+    for array in (pixels, alpha):
+        if array is not None:
+            array.setflags(write=False)
+    return OpenedPicture(pixels, alpha, name, tuple(notes))
+
+
+def read_mask(source: Path | bytes, size: Size) -> Bytes:
+    """Read a mask for a picture of `size`: uint8 [H, W], 255 where new pixels are wanted.
+
+    That is the file's alpha if it has one that varies (what is opaque was painted), and else its grey value. Raises
+    PictureError when it cannot be read, has another size, or masks nothing.
+    """
+    name = _name(source, "The mask")
+    image = decoded(source, name, [])
+    if image.size != (size.width, size.height):
+        raise PictureError(
+            f"The mask {image.width}x{image.height} does not have the size of the picture, {size}.",
+            next_step=f"Give a mask of {size}, in which white is drawn anew and black is kept.",
+        )
+    alpha = alpha_of(image)
+    mask = alpha if alpha is not None and alpha.min() != alpha.max() else grey(image)
+    if not mask.any():
+        raise PictureError(
+            f"{name} is empty: all of it is black, so nothing would change.",
+            next_step="Paint white what is to be drawn anew.",
+        )
+    return mask
+
+
+def _name(source: Path | bytes, otherwise: str = "The picture") -> str:
+    return source.name if isinstance(source, Path) else otherwise
+
+
+def _coloured(pixels: Bytes, alpha: Bytes, notes: list[str]) -> Bytes:
+    """The pixels with a colour for what is fully transparent."""
+    clear = alpha == 0
+    if clear.all():
+        notes.append("The picture is fully transparent; it was filled with white.")
+        return np.full_like(pixels, 255)
+    if clear.any():
+        notes.append("Fully transparent areas were filled with the colours around them.")
+        return prefill(pixels, np.where(clear, np.uint8(255), np.uint8(0)), Prefill.SURROUNDINGS)
+    return pixels
