@@ -23,6 +23,7 @@ from sdxl_desktop.core.events import (
     Timings,
 )
 from sdxl_desktop.core.geometry import Size
+from sdxl_desktop.core.latents import KeptLatents
 from sdxl_desktop.core.request import Execution, GenerationRequest
 from sdxl_desktop.engine.protocol import CancelToken, Emit
 
@@ -55,7 +56,7 @@ class FakeEngine:
                 if request.execution.preview:
                     emit(Preview(pixels[::8, ::8], step))
             emit(Progress(phase=Phase.DECODING, picture=index, pictures=sampling.count))
-            pictures.append(Picture(pixels=pixels, seed=seed, index=index))
+            pictures.append(Picture(pixels=pixels, seed=seed, index=index, latents=_latents(request, seed)))
             emit(Drawn(pictures[-1]))
         device = request.execution.device
         emit(Finished(pictures=tuple(pictures), timings=Timings(), devices={"unet": device}))
@@ -81,6 +82,17 @@ class FakeEngine:
 
     def close(self) -> None:
         pass
+
+
+def _latents(request: GenerationRequest, seed: int) -> KeptLatents | None:
+    if request.output.keep_latents == "none":
+        return None
+    sampling = request.sampling
+    final = np.full((4, sampling.size.height // 8, sampling.size.width // 8), seed % 7, np.float32)
+    steps = np.stack([final] * sampling.steps) if request.output.keep_latents == "steps" else None
+    return KeptLatents(
+        final=final, predictions=steps, seed=seed, steps=sampling.steps, scheduler=sampling.scheduler, digest=str(seed)
+    )
 
 
 def gradient(size: Size, seed: int) -> Pixels:
