@@ -123,12 +123,12 @@ class Preferences:
         "final",
         PreferenceInfo(
             "Keep for later",
-            "What stays in memory with each picture of 1024 × 1024. The end lets you decode or refine it again without "
-            "drawing it again (0.3 MB); every step also lets you branch at any step with other words (8 MB at 30 "
-            "steps).",
+            "What stays in memory of how each picture was drawn. With the last step it can be decoded or refined "
+            "again without being drawn again (0.3 MB for 1024 × 1024); with every step it can also branch off at any "
+            "step with other words (8 MB for 30 steps).",
             "choice",
             "Pictures",
-            choices=(("none", "Nothing"), ("final", "The end"), ("steps", "Every step")),
+            choices=(("none", "Nothing"), ("final", "The last step"), ("steps", "Every step")),
         ),
     )
     pictures_folder: str = _preference(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import threading
+import warnings
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
@@ -53,7 +54,7 @@ _UPRIGHT = {
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, OverflowError, struct.error)
 """What Pillow's decoders raise over files that lie about themselves."""
 
-_limit_lifted = threading.Lock()
+_one_at_a_time = threading.Lock()
 
 
 def decoded(source: Path | bytes, name: str, notes: list[str]) -> Image.Image:
@@ -62,13 +63,21 @@ def decoded(source: Path | bytes, name: str, notes: list[str]) -> Image.Image:
     The image keeps its file's `info` (transparency, ICC profile). Sentences about what was done go to `notes`.
     """
     data = source if isinstance(source, bytes) else _content(source, name)
-    image = _opened(data, name)
-    if image.width * image.height > MAX_PIXELS:
-        raise PictureError(
-            f"{name} is too large: {image.width}x{image.height} pixels.",
-            why=f"At most {MAX_PIXELS // 1_000_000} million pixels can be opened.",
-            next_step="Make it smaller first.",
-        )
+    # Pillow tells of what it mends in a damaged file by warnings, and those filters belong to the whole process
+    with _one_at_a_time, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        image = _opened(data, name)
+        if image.width * image.height > MAX_PIXELS:
+            raise PictureError(
+                f"{name} is too large: {image.width}x{image.height} pixels.",
+                why=f"At most {MAX_PIXELS // 1_000_000} million pixels can be opened.",
+                next_step="Make it smaller first.",
+            )
+        return _loaded(image, name, notes)
+
+
+def _loaded(image: ImageFile, name: str, notes: list[str]) -> Image.Image:
+    """The image decoded and upright."""
     frames = _frames(image)
     try:
         image.load()
@@ -110,19 +119,18 @@ def _opened(data: bytes, name: str) -> ImageFile:
         raise PictureError(f"{name} is empty.", why="The file has no content.", next_step="Copy or download it again.")
     Image.init()
     known = [kind for kind in _FORMATS if kind in Image.OPEN]  # AVIF and WebP depend on how Pillow was built
-    # Pillow would warn on the way to its own limit, half of ours; the size is checked by the caller, who can name it
-    with _limit_lifted:
-        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        try:
-            image = Image.open(io.BytesIO(data), formats=known)
-        except UnidentifiedImageError as problem:
-            raise _unknown(data, name) from problem
-        except _DAMAGE as problem:
-            raise PictureError(
-                f"{name} is damaged.", why="Its first bytes contradict each other.", next_step=_NEXT_STEP
-            ) from problem
-        finally:
-            Image.MAX_IMAGE_PIXELS = limit
+    # Pillow's own limit names no size; the caller's does
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        image = Image.open(io.BytesIO(data), formats=known)
+    except UnidentifiedImageError as problem:
+        raise _unknown(data, name) from problem
+    except _DAMAGE as problem:
+        raise PictureError(
+            f"{name} is damaged.", why="Its first bytes contradict each other.", next_step=_NEXT_STEP
+        ) from problem
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
     if image.width < 1 or image.height < 1:
         raise PictureError(
             f"{name} has no pixels.", why=f"It is {image.width}x{image.height}.", next_step="Open another picture."

@@ -59,10 +59,14 @@ def embed(pixels: Bytes) -> Bytes:
     room, _ = _blocks((255 - blue) / np.float32(_BLUE_OF_U))
     change = _spread(_changes(blocks, room), grid)
     marked = pixels.copy()
-    area = np.s_[: change.shape[0], : change.shape[1]]
-    for channel, factor in ((1, _GREEN_OF_U), (2, _BLUE_OF_U)):
-        values = floats[area][..., channel] + change * np.float32(factor)
-        marked[area][..., channel] = np.rint(np.clip(values, 0, 255))
+    area = marked[: change.shape[0], : change.shape[1]]
+    green = area[..., 1].astype(np.float32)
+    greener = np.clip(np.rint(green + change * np.float32(_GREEN_OF_U)), 0, 255)
+    # what green could not do, since it ends at 0 and 255 and in whole levels, blue does: U = 0.492 (B - Y)
+    luma = (greener - green) * np.float32(_TO_Y[1])
+    bluer = area[..., 2] + (change / np.float32(_U_OF_BLUE) + luma) / np.float32(1 - _TO_Y[2])
+    area[..., 1] = greener
+    area[..., 2] = np.rint(np.clip(bluer, 0, 255))
     return marked
 
 
@@ -77,8 +81,9 @@ def read(pixels: Bytes) -> tuple[int, ...]:
             f"The picture is {size} and cannot carry an invisible watermark.",
             next_step=f"Look for it in a picture with sides of at least {MIN_SIDE} pixels.",
         )
-    blocks, _ = _blocks(np.rint(_u_of(pixels.astype(np.float32))))
-    votes = np.mod(blocks[:, 1:].max(axis=1), _STEP) > _HALF
+    blocks, _ = _blocks(_u_of_8_bits(pixels))
+    # the decoder asks for more than the half, but its wavelets come out larger by the last bit of a double
+    votes = np.mod(blocks[:, 1:].max(axis=1), _STEP) >= _HALF
     which = np.arange(len(votes)) % len(MESSAGE)
     share = np.bincount(which, votes) / np.bincount(which)
     return tuple(int(bit) for bit in share * 255 > 127)
@@ -98,6 +103,13 @@ def _u_of(floats: _Floats) -> _Floats:
     y = np.rint(floats @ np.array(_TO_Y, dtype=np.float32))
     u: _Floats = (floats[..., 2] - y) * np.float32(_U_OF_BLUE) + np.float32(128)
     return u
+
+
+def _u_of_8_bits(pixels: Bytes) -> _Floats:
+    """U as the decoder computes it: OpenCV's conversion in fixed point, 14 bits after the point."""
+    red, green, blue = (pixels[..., channel].astype(np.int32) for channel in range(3))
+    y = (red * 4899 + green * 9617 + blue * 1868 + (1 << 13)) >> 14
+    return (((blue - y) * 8061 + (128 << 14) + (1 << 13)) >> 14).astype(np.float32)
 
 
 def _blocks(plane: _Floats) -> tuple[_Floats, tuple[int, int]]:

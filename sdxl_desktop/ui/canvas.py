@@ -1,221 +1,247 @@
-"""The canvas: shows one picture; zooms about the cursor, pans, fits, and lets the picture be dragged out."""
+"""The canvas: a picture to look at, to drag out, and, with a hand that works on it, to paint on."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, QSizeF, Qt, Signal
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt, Signal
 from PySide6.QtGui import (
-    QColor,
     QContextMenuEvent,
-    QImage,
+    QHideEvent,
     QKeyEvent,
     QMouseEvent,
-    QNativeGestureEvent,
     QPainter,
-    QPaintEvent,
-    QPalette,
-    QPen,
-    QResizeEvent,
-    QWheelEvent,
+    QPointingDevice,
+    QTabletEvent,
 )
-from PySide6.QtWidgets import QApplication, QSizePolicy, QWidget
+from PySide6.QtWidgets import QApplication
 
-from sdxl_desktop.ui.viewport import Viewport
+from sdxl_desktop.ui.painting.picture_view import PictureView
+from sdxl_desktop.ui.painting.pointer import Hand, Pointer, View
 
-_NOTCH = 120
-_ZOOM_STEP = 1.25
-_CRISP_FROM = 6.0
+_PEEK_KEY, _SPLIT_KEY = Qt.Key.Key_Backslash, Qt.Key.Key_Y
 
 
-class Canvas(QWidget):
-    """Shows a QImage. Dragging with the left button takes the picture out; with Space or the middle button pans."""
+class Canvas(PictureView):
+    """Shows a QImage. Dragging with the left button takes the picture out; with Space or the middle button pans.
 
-    zoomed = Signal()
+    `\\` held shows the picture before, Y the line between before and after, where there is a picture to compare with.
+    """
+
     drag_wanted = Signal()
     menu_wanted = Signal(QPoint)
 
     def __init__(self) -> None:
         super().__init__()
-        self._image: QImage | None = None
-        self._waiting = ""
-        self._shrunk: QImage | None = None
-        self._look = Viewport(QSizeF(1, 1), QSizeF(1, 1))
+        self._hand: Hand | None = None
         self._grip: QPointF | None = None
         self._press: QPointF | None = None
+        self._busy = False
+        self._on_line = False
         self._space = False
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAccessibleName("Canvas")
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.setMinimumSize(240, 160)
+        self.setMouseTracking(True)
+        self.setTabletTracking(True)
 
-    def sizeHint(self) -> QSize:
-        return QSize(640, 640)
+    # the hand
 
-    # what is shown
-
-    def show_image(self, image: QImage | None) -> None:
-        """Show `image`, keeping zoom and place when it has the size of the one before."""
-        self._image = image
-        self._waiting = ""
-        self._shrunk = None
-        if image is not None:
-            self._move(self._look.of_picture(QSizeF(image.size())))
+    def give_hand(self, hand: Hand | None) -> None:
+        """Let `hand` work on the picture; None: only look."""
+        self.stop_gesture()
+        if self._hand is not None:
+            self._hand.hover(None)
+        self._hand = hand
+        self.show_cursor()
         self.update()
 
-    def show_waiting(self, size: QSize, words: str) -> None:
-        """Show an empty frame of the picture to come, saying what it waits for."""
-        self.show_image(None)
-        self._waiting = words
-        self._move(self._look.of_picture(QSizeF(size)).fit())
+    def stop_gesture(self) -> None:
+        """Take back what the hand is in the middle of."""
+        if self._busy:
+            self._busy = False
+            assert self._hand is not None
+            self._hand.cancel()
 
-    def image(self) -> QImage | None:
-        return self._image
+    def about_to_scroll(self) -> None:
+        if self._hand is not None:
+            self._hand.hover(None)
 
-    # looking
+    def paint_layers(self, painter: QPainter, view: View) -> None:
+        super().paint_layers(painter, view)
+        if self._hand is not None:
+            self._hand.paint(painter, view)
 
-    @property
-    def zoom(self) -> float:
-        """Screen pixels a picture pixel: 1.0 is "100 %" on every display."""
-        return self._look.scale * self.devicePixelRatioF()
-
-    @property
-    def fitted(self) -> bool:
-        return self._look.fitted
-
-    def fit(self) -> None:
-        self._move(self._look.fit())
-
-    def show_actual_size(self) -> None:
-        self.zoom_to(1.0)
-
-    def zoom_in(self) -> None:
-        self.zoom_to(self.zoom * _ZOOM_STEP)
-
-    def zoom_out(self) -> None:
-        self.zoom_to(self.zoom / _ZOOM_STEP)
-
-    def zoom_to(self, zoom: float, about: QPointF | None = None) -> None:
-        """Zoom to screen pixels a picture pixel about a point of the widget, its middle by default."""
-        self._move(self._look.zoomed(zoom / self.devicePixelRatioF(), about or QRectF(self.rect()).center()))
-
-    def _move(self, look: Viewport) -> None:
-        if look != self._look:
-            self._look = look
-            self.zoomed.emit()
-            self.update()
-
-    # events
-
-    def resizeEvent(self, change: QResizeEvent) -> None:
-        self._move(self._look.resized(QSizeF(change.size())))
-
-    def wheelEvent(self, turn: QWheelEvent) -> None:
-        if self._image is None:
-            return
-        pixels = turn.pixelDelta()
-        if not pixels.isNull() and not turn.modifiers() & Qt.KeyboardModifier.ControlModifier:
-            self._move(self._look.panned(QPointF(pixels)))  # a touchpad scrolls; its pinch zooms
-        else:
-            self.zoom_to(self.zoom * _ZOOM_STEP ** (turn.angleDelta().y() / _NOTCH), turn.position())
-        turn.accept()
-
-    def event(self, event: QEvent) -> bool:
-        if isinstance(event, QNativeGestureEvent) and event.gestureType() == Qt.NativeGestureType.ZoomNativeGesture:
-            self.zoom_to(self.zoom * (1 + event.value()), event.position())
-            return True
-        return super().event(event)
+    # the pointer
 
     def mousePressEvent(self, press: QMouseEvent) -> None:
-        pans = press.button() == Qt.MouseButton.MiddleButton or (
-            press.button() == Qt.MouseButton.LeftButton and self._space
-        )
-        if pans:
-            self._grip = press.position()
-            self.setCursor(Qt.CursorShape.ClosedHandCursor)
-        elif press.button() == Qt.MouseButton.LeftButton:
-            self._press = press.position()
+        self._pressed(press.button(), self._pointer(press.position(), press.modifiers()))
 
     def mouseMoveEvent(self, move: QMouseEvent) -> None:
-        if self._grip is not None:
-            self._move(self._look.panned(move.position() - self._grip))
-            self._grip = move.position()
-        elif self._press is not None and self._far_from_press(move) and self._image is not None:
-            self._press = None
-            self.drag_wanted.emit()
+        self._moved(self._pointer(move.position(), move.modifiers(), down=bool(move.buttons())))
 
-    def _far_from_press(self, move: QMouseEvent) -> bool:
-        return (
-            self._press is not None
-            and (move.position() - self._press).manhattanLength() >= QApplication.startDragDistance()
-        )
+    def mouseReleaseEvent(self, release: QMouseEvent) -> None:
+        self._released(self._pointer(release.position(), release.modifiers(), down=False))
 
-    def mouseReleaseEvent(self, _: QMouseEvent) -> None:
-        self._grip = self._press = None
-        self._show_cursor()
-
-    def mouseDoubleClickEvent(self, _: QMouseEvent) -> None:
+    def mouseDoubleClickEvent(self, press: QMouseEvent) -> None:
+        if self._hand is not None and self._hand_takes(press):
+            return
         if self.fitted:
             self.show_actual_size()
         else:
             self.fit()
 
-    def keyPressEvent(self, key: QKeyEvent) -> None:
-        if key.key() == Qt.Key.Key_Space and not key.isAutoRepeat():
-            self._space = True
-            self._show_cursor()
+    def _hand_takes(self, press: QMouseEvent) -> bool:
+        """Whether the second press of a double click is a press to the hand: people dab fast."""
+        self._pressed(press.button(), self._pointer(press.position(), press.modifiers()))
+        if not self._busy:
+            self._press = None
+        return self._busy or self._grip is not None
+
+    def tabletEvent(self, event: QTabletEvent) -> None:
+        kind = event.type()
+        pointer = self._pointer(
+            event.position(),
+            event.modifiers(),
+            down=kind == QEvent.Type.TabletPress or (kind == QEvent.Type.TabletMove and bool(event.buttons())),
+            pressure=event.pressure(),
+            eraser=event.pointerType() == QPointingDevice.PointerType.Eraser,
+        )
+        if kind == QEvent.Type.TabletPress:
+            self.setFocus(Qt.FocusReason.MouseFocusReason)
+            self._pressed(event.button(), pointer)
+        elif kind == QEvent.Type.TabletMove:
+            self._moved(pointer)
+        elif kind == QEvent.Type.TabletRelease:
+            self._released(pointer)
+        event.accept()  # or Qt sends the same again as a mouse
+
+    def _pointer(
+        self,
+        spot: QPointF,
+        modifiers: Qt.KeyboardModifier,
+        *,
+        down: bool = True,
+        pressure: float = 1.0,
+        eraser: bool = False,
+    ) -> Pointer:
+        return Pointer(self._look.to_picture(spot), spot, modifiers, pressure, down, eraser)
+
+    def _pressed(self, button: Qt.MouseButton, pointer: Pointer) -> None:
+        left = button == Qt.MouseButton.LeftButton
+        if self._busy or self._grip is not None:
             return
-        super().keyPressEvent(key)
+        if button == Qt.MouseButton.MiddleButton or (left and self._space):
+            self._grip = pointer.spot
+            self.setCursor(Qt.CursorShape.ClosedHandCursor)
+        elif left and self._picture is not None and self._comparison.holds(self._look, pointer.spot):
+            self._on_line = True
+        elif left and self._picture is not None and self._hand is not None and self._hand.press(pointer):
+            self._busy = True
+        elif left:
+            self._press = pointer.spot
+
+    def _moved(self, pointer: Pointer) -> None:
+        if self._grip is not None:
+            self._move(self._look.panned(pointer.spot - self._grip))
+            self._grip = pointer.spot
+        elif self._on_line:
+            self._comparison.move_line(self._look, pointer.spot)
+            self.update()
+        elif self._busy:
+            assert self._hand is not None
+            self._hand.move(pointer)
+        elif self._press is not None and self._far_from_press(pointer.spot) and self._picture is not None:
+            self._press = None
+            self.drag_wanted.emit()
+        elif not pointer.down:
+            self._hovered(pointer)
+
+    def _hovered(self, pointer: Pointer) -> None:
+        if self._picture is not None and self._comparison.holds(self._look, pointer.spot):
+            self.setCursor(Qt.CursorShape.SplitHCursor)
+        elif self.cursor().shape() == Qt.CursorShape.SplitHCursor:
+            self.show_cursor()
+        if self._hand is not None and not self._space:
+            self._hand.hover(pointer)
+
+    def _far_from_press(self, spot: QPointF) -> bool:
+        return self._press is not None and (spot - self._press).manhattanLength() >= QApplication.startDragDistance()
+
+    def _released(self, pointer: Pointer) -> None:
+        busy, self._busy = self._busy, False
+        self._grip = self._press = None
+        self._on_line = False
+        if busy and self._hand is not None:
+            self._hand.release(pointer)
+        self.show_cursor()
+
+    def show_cursor(self) -> None:
+        """Show what a press would do."""
+        if self._space:
+            self.setCursor(Qt.CursorShape.OpenHandCursor)
+        elif self._hand is not None and self._picture is not None:
+            self.setCursor(self._hand.cursor())
+        else:
+            self.setCursor(Qt.CursorShape.ArrowCursor)
+
+    def leaveEvent(self, _: QEvent) -> None:
+        if self._hand is not None:
+            self._hand.hover(None)
+
+    # keys
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and self._wants(event):
+            event.accept()  # before a menu's shortcut takes it
+            return True
+        return super().event(event)
+
+    def _wants(self, key: QKeyEvent) -> bool:
+        if key.key() == Qt.Key.Key_Escape:
+            return self._busy
+        return self._hand is not None and self._picture is not None and self._hand.knows(key)
+
+    def keyPressEvent(self, key: QKeyEvent) -> None:
+        plain = key.modifiers() == Qt.KeyboardModifier.NoModifier
+        if key.key() == Qt.Key.Key_Space:
+            self._hold_space(True, key)
+        elif key.key() == Qt.Key.Key_Escape and self._busy:
+            self.stop_gesture()
+        elif plain and key.key() == _PEEK_KEY and self._comparison.possible:
+            self.peek(True)
+        elif plain and key.key() == _SPLIT_KEY and self._comparison.possible:
+            self.show_split(not self.split)
+        elif self._hand is None or self._picture is None or not self._hand.key(key):
+            super().keyPressEvent(key)
 
     def keyReleaseEvent(self, key: QKeyEvent) -> None:
-        if key.key() == Qt.Key.Key_Space and not key.isAutoRepeat():
-            self._space = False
-            self._show_cursor()
-            return
-        super().keyReleaseEvent(key)
+        if key.key() == Qt.Key.Key_Space:
+            self._hold_space(False, key)
+        elif key.key() == _PEEK_KEY and not key.isAutoRepeat() and self._comparison.peeking:
+            self.peek(False)
+        else:
+            super().keyReleaseEvent(key)
+
+    def _hold_space(self, held: bool, key: QKeyEvent) -> None:
+        if not key.isAutoRepeat():
+            self._space = held
+            if held and self._hand is not None:
+                self._hand.hover(None)
+            self.show_cursor()
+
+    def focusOutEvent(self, _: QEvent) -> None:
+        """Keys that are let go elsewhere are not heard here."""
+        self._space = False
+        self.peek(False)
+        self.show_cursor()
 
     def enterEvent(self, _: QEvent) -> None:
         """Take the keyboard for Space, unless someone is writing."""
         if self.window().focusWidget() is None:
             self.setFocus(Qt.FocusReason.MouseFocusReason)
 
+    def hideEvent(self, _: QHideEvent) -> None:
+        """A gesture ends with the window it is made in."""
+        self.stop_gesture()
+
     def contextMenuEvent(self, request: QContextMenuEvent) -> None:
-        if self._image is not None:
+        if self._picture is not None:
             self.menu_wanted.emit(request.globalPos())
-
-    def _show_cursor(self) -> None:
-        self.setCursor(Qt.CursorShape.OpenHandCursor if self._space else Qt.CursorShape.ArrowCursor)
-
-    # painting
-
-    def paintEvent(self, _: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.fillRect(self.rect(), self.palette().color(QPalette.ColorRole.Dark))
-        target = self._look.target()
-        if self._image is None:
-            self._paint_waiting(painter, target)
-            return
-        painter.fillRect(target.adjusted(-1, -1, 1, 1), QColor(0, 0, 0, 64))
-        crisp = self.zoom >= _CRISP_FROM and not self.fitted
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, not crisp)
-        painter.drawImage(target, self._fitting_image(target))
-        if self.hasFocus():
-            painter.setPen(QPen(self.palette().color(QPalette.ColorRole.Accent), 1))
-            painter.drawRect(target.adjusted(-2.5, -2.5, 2.5, 2.5))
-
-    def _paint_waiting(self, painter: QPainter, target: QRectF) -> None:
-        if self._waiting:
-            painter.setPen(QPen(self.palette().color(QPalette.ColorRole.Mid), 1, Qt.PenStyle.DashLine))
-            painter.drawRect(target)
-            painter.setPen(self.palette().color(QPalette.ColorRole.PlaceholderText))
-            painter.drawText(target, Qt.AlignmentFlag.AlignCenter, self._waiting)
-
-    def _fitting_image(self, target: QRectF) -> QImage:
-        """The image, or when it is shown much smaller than it is a copy averaged down, which does not glitter."""
-        assert self._image is not None
-        if self.zoom >= 0.75:
-            return self._image
-        wanted = (target.size() * self.devicePixelRatioF()).toSize()
-        if self._shrunk is None or self._shrunk.size() != wanted:
-            self._shrunk = self._image.scaled(
-                wanted, Qt.AspectRatioMode.IgnoreAspectRatio, Qt.TransformationMode.SmoothTransformation
-            )
-        return self._shrunk

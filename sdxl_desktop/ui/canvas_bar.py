@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QPushButton, QToolButton, QWidget
 
+from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.session.pictures import Result
 from sdxl_desktop.ui.widgets.buttons import IconButton, dressed
 from sdxl_desktop.ui.widgets.layout import ElidedLabel, row
@@ -36,6 +37,10 @@ class CanvasBar(QWidget):
     copy_wanted = Signal()
     drag_wanted = Signal()
     live_wanted = Signal()
+    split_wanted = Signal(bool)
+    edit_wanted = Signal()
+    document_wanted = Signal()
+    remove_wanted = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,8 +51,11 @@ class CanvasBar(QWidget):
         self._readout = QToolButton()
         self._zooming = self._zoom_buttons()
         self._leaving = self._leave_buttons()
+        self._compare = self._compare_button()
+        self._edit, self._document, self._remove = self._document_buttons()
         self._lay_out()
         self.show_live(False)
+        self.show_editing(document=False, result=False)
         self.show_zoom(1.0, shown=False)
         self.show_result(None)
 
@@ -79,10 +87,33 @@ class CanvasBar(QWidget):
         drag.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         return save, save_as, copy, drag
 
+    def _compare_button(self) -> QToolButton:
+        compare = IconButton(
+            "compare", "Compare", "A line between before and after, to be dragged (Y); hold \\ to see only before"
+        )
+        compare.setCheckable(True)
+        compare.setVisible(False)
+        compare.clicked.connect(self.split_wanted)
+        return compare
+
+    def _document_buttons(self) -> tuple[QPushButton, QPushButton, QPushButton]:
+        edit = dressed(QPushButton(), "link")
+        back = dressed(QPushButton("Back to the picture"), "link")
+        back.setToolTip("Show the picture that is being edited, without taking this result over (Backspace)")
+        remove = dressed(QPushButton("Remove picture"), "link")
+        remove.setToolTip("Leave nothing on the canvas: the next run draws from words alone. Undo brings it back")
+        edit.clicked.connect(self.edit_wanted)
+        back.clicked.connect(self.document_wanted)
+        remove.clicked.connect(self.remove_wanted)
+        return edit, back, remove
+
     def _lay_out(self) -> None:
         bar = row(spacing=2, margins=(16, 4, 8, 4))
         bar.addWidget(self._about, 1)
         bar.addWidget(self._live)
+        for link in (self._document, self._edit, self._remove):
+            bar.addWidget(link)
+        bar.addWidget(self._compare)
         for button in self._zooming:
             bar.addWidget(button)
         bar.addSpacing(16)
@@ -109,6 +140,27 @@ class CanvasBar(QWidget):
         """Say something else than a result."""
         self.show_result(None)
         self._about.setText(words)
+
+    def show_document(self, name: str, size: Size) -> None:
+        """Say that the document is on the canvas: the file it came from, if any, and its size."""
+        self.show_words("   ·   ".join(part for part in (name, f"{size.width} × {size.height}") if part))
+
+    def show_compare(self, offered: bool, split: bool = False) -> None:
+        """Offer the line between before and after, and tell whether it is shown."""
+        self._compare.setVisible(offered)
+        self._compare.setChecked(split)
+
+    def show_editing(self, *, document: bool, result: bool) -> None:
+        """`document`: there is a picture being edited; `result`: a result, and not that picture, is on the canvas."""
+        self._edit.setText("Apply to the picture" if document else "Edit this picture")
+        self._edit.setToolTip(
+            "Take this result over as the picture; undo brings the old one back (Ctrl+Shift+A)"
+            if document
+            else "Put this result onto the canvas to redraw it, or parts of it (Ctrl+Shift+A)"
+        )
+        self._edit.setVisible(result)
+        self._document.setVisible(document and result)
+        self._remove.setVisible(document and not result)
 
     def show_live(self, offered: bool) -> None:
         """Offer the way back to the picture in progress."""

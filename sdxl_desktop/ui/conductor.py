@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QPoint
-from PySide6.QtWidgets import QFileDialog, QMenu
+from PySide6.QtWidgets import QFileDialog, QInputDialog, QMenu
 
-from sdxl_desktop.core.errors import CheckpointError, SdxlDesktopError
+from sdxl_desktop.core.edit import Ground
+from sdxl_desktop.core.errors import CheckpointError, RequestError, SdxlDesktopError
 from sdxl_desktop.core.events import Picture
-from sdxl_desktop.core.request import Execution
+from sdxl_desktop.core.latents import Start
+from sdxl_desktop.core.refine import RefineWay
+from sdxl_desktop.core.request import GenerationRequest
+from sdxl_desktop.core.settings import Preferences
+from sdxl_desktop.history.metadata import Record
+from sdxl_desktop.library.additions import AdditionKind, kind_of
 from sdxl_desktop.session.pictures import Result, suggested_name
 from sdxl_desktop.session.session import Session
 from sdxl_desktop.ui.desk import Desk
 from sdxl_desktop.ui.desktop import show_in_folder
+from sdxl_desktop.ui.editor import Editor
 from sdxl_desktop.ui.stage import Stage
 from sdxl_desktop.ui.status import StatusLine, devices_text
 from sdxl_desktop.ui.transfer import OutgoingPictures
@@ -23,7 +31,7 @@ _FORMATS = "PNG (*.png);;JPEG (*.jpg *.jpeg);;WebP (*.webp)"
 
 
 class Conductor(QObject):
-    """The verbs of the window. `execution` says where and how the next run is to happen."""
+    """The verbs of the window. `preferences` say where and how the next run is to happen."""
 
     def __init__(
         self,
@@ -32,13 +40,17 @@ class Conductor(QObject):
         stage: Stage,
         status: StatusLine,
         outgoing: OutgoingPictures,
-        execution: Callable[[], Execution],
+        editor: Editor,
+        preferences: Callable[[], Preferences],
     ) -> None:
         super().__init__(stage)
         self._session = session
         self._desk, self._stage, self._status = desk, stage, status
         self._outgoing = outgoing
-        self._execution = execution
+        self._editor = editor
+        self._preferences = preferences
+        self._compared: tuple[GenerationRequest, GenerationRequest] | None = None
+        self._record: Record | None = None
         self._problem: SdxlDesktopError | None = None
         self._finished = session.finished
         self._to_tell: Picture | None = None
@@ -51,9 +63,16 @@ class Conductor(QObject):
         desk.generate_wanted.connect(self.generate)
         desk.queue_wanted.connect(self.add_to_queue)
         desk.cancel_wanted.connect(self._session.cancel)
+        desk.compare_wanted.connect(self.compare)
+        desk.additions_offered.connect(self.add_weights)
+        self._editor.ground_changed.connect(self._show_ground)
+        self._editor.failed.connect(self.show_problem)
+        self._editor.told.connect(stage.toast.tell)
+        self._editor.weights_came.connect(self.add_weights)
+        self._editor.record_found.connect(self._offer_record)
         stage.banner.dismissed.connect(self.dismiss)
         stage.banner.answered.connect(self._session.resume)
-        stage.toast.answered.connect(self._show_toast_file)
+        stage.toast.answered.connect(self._answer_toast)
         stage.menu_wanted.connect(self._show_menu)
         stage.empty.prompt_chosen.connect(desk.use_prompt)
         stage.bar.save_wanted.connect(self.save)
@@ -72,17 +91,135 @@ class Conductor(QObject):
 
     def add_to_queue(self) -> None:
         """Draw what the desk says as soon as the engine is free."""
+        request = self._request()
+        if request is not None:
+            self._begin(request)
+
+    def _request(self) -> GenerationRequest | None:
+        """What the desk asks for; None after telling why it asks for nothing."""
         try:
-            request = self._desk.request(self._execution())
+            preferences = self._preferences()
+            request = self._desk.request(preferences.execution, self._ground(), output=preferences.output)
         except SdxlDesktopError as problem:
             self.show_problem(problem)
-            return
+            return None
         if request is None:
             self.show_problem(_nothing_to_draw_with())
-            return
+        return request
+
+    def _begin(self, request: GenerationRequest) -> None:
         self._problem = None
         self._stage.toast.dismiss()
         self._session.generate(request)
+
+    def _ground(self) -> Ground:
+        return self._editor.document.ground()
+
+    def _show_ground(self) -> None:
+        self._desk.show_ground(self._ground())
+
+    def compare(self) -> None:
+        """Draw the same seed without and with micro-conditioning, and show them under one line."""
+        if self._session.run is not None:
+            self._stage.toast.tell("Already drawing. Compare when it is done.")
+            return
+        try:
+            preferences = self._preferences()
+            both = self._desk.requests_to_compare(preferences.execution, self._ground(), output=preferences.output)
+        except SdxlDesktopError as problem:
+            self.show_problem(problem)
+            return
+        if both is None:
+            self.show_problem(_nothing_to_draw_with())
+            return
+        self._compared = both
+        self._stage.follow()
+        for request in both:
+            self._begin(request)
+
+    def add_weights(self, files: tuple[Path, ...]) -> None:
+        """Put LoRAs and embeddings into the list of additions."""
+        for file in files:
+            try:
+                if kind_of(file) is AdditionKind.LORA:
+                    self._desk.add_lora(file)
+                else:
+                    self._desk.add_embedding(file, file.stem.replace(" ", "-"))
+            except SdxlDesktopError as problem:
+                self.show_problem(problem)
+
+    # a picture's latents
+
+    def decode_again(self) -> None:
+        """Decode the result's latents again, with the VAE that is chosen now, without drawing them again."""
+        self._take_up(None, refine=False)
+
+    def refine_result(self) -> None:
+        """Let the chosen refiner retouch the result, from its latents."""
+        self._take_up(None, refine=True)
+
+    def branch_result(self) -> None:
+        """Ask for a step, and go on from there with the words that are on the desk now."""
+        result = self._current()
+        if result is None or result.picture.latents is None:
+            return
+        steps = result.picture.latents.steps
+        step, wanted = QInputDialog.getInt(
+            self._stage, "Branch", f"Go on with the present prompt after step (0 to {steps}):", steps // 2, 0, steps
+        )
+        if wanted:
+            self._take_up(step, refine=False)
+
+    def _take_up(self, step: int | None, *, refine: bool) -> None:
+        result = self._current()
+        if result is None or result.picture.latents is None:
+            return
+        made_by = result.request
+        asked = self._request()
+        if asked is None:
+            return
+        if refine and asked.refine is None:
+            self.show_problem(
+                RequestError("No refiner is chosen.", next_step="Choose one under Refiner in the left column.")
+            )
+            return
+        sampling = replace(made_by.sampling, seed=result.picture.seed, count=1)
+        try:
+            request = replace(
+                made_by,
+                prompts=made_by.prompts if step is None and not refine else asked.prompts,
+                sampling=sampling,
+                refine=replace(asked.refine, way=RefineWay.IMG2IMG) if refine and asked.refine is not None else None,
+                additions=asked.additions,
+                start=Start(result.picture.latents, step),
+                output=asked.output,
+                execution=asked.execution,
+            )
+        except SdxlDesktopError as problem:
+            self.show_problem(problem)
+            return
+        self._stage.follow()
+        self._begin(request)
+
+    # how a picture was made
+
+    def _offer_record(self, record: Record) -> None:
+        self._record = record
+        self._toast_file = None
+        self._stage.toast.tell("This picture says how it was made", answer="Use its settings")
+
+    def offer_recovery(self) -> None:
+        """Say that a picture was left behind, and offer to bring it back."""
+        self._toast_file, self._record = None, None
+        self._stage.toast.tell("Your last picture was not closed properly", answer="Bring it back", stays=True)
+
+    def _answer_toast(self) -> None:
+        if self._toast_file is not None:
+            show_in_folder(self._toast_file)
+        elif self._record is None:
+            self._editor.recover()
+        elif self._record is not None:
+            self._desk.reuse(self._record.request, self._record.seed)
 
     def escape(self) -> None:
         """Stop what runs; with nothing running, put a message away."""
@@ -154,10 +291,6 @@ class Conductor(QObject):
                 f"Saved as {result.saved_to.name}", answer="Show in folder", tip=str(result.saved_to)
             )
 
-    def _show_toast_file(self) -> None:
-        if self._toast_file is not None:
-            show_in_folder(self._toast_file)
-
     def _show_menu(self, row: int, place: QPoint) -> None:
         menu = self.result_menu(row)
         menu.aboutToHide.connect(menu.deleteLater)
@@ -168,6 +301,16 @@ class Conductor(QObject):
         self._stage.go_to(row)
         result = self._current()
         menu = QMenu(self._stage)
+        has_picture = self._editor.document.has_picture
+        menu.addAction("Apply to the picture" if has_picture else "Edit this picture", self._editor.take_result)
+        latents = None if result is None else result.picture.latents
+        again = menu.addMenu("Go on from its latents")
+        again.setEnabled(latents is not None)
+        again.addAction("Decode again", self.decode_again)
+        again.addAction("Retouch with the refiner", self.refine_result)
+        branch = again.addAction("Branch at a step…", self.branch_result)
+        branch.setEnabled(latents is not None and latents.predictions is not None)
+        menu.addSeparator()
         menu.addAction("Use these settings", self.use_settings)
         menu.addAction("Use this seed", self.use_seed)
         menu.addSeparator()
@@ -210,10 +353,21 @@ class Conductor(QObject):
             return
         self._status.show_parts(devices_text(self._finished))
         last = self._session.results[-1].picture
+        self._show_comparison()
         if last.notes:
             self._stage.toast.tell(" ".join(last.notes))
         else:
             self._to_tell = last
+
+    def _show_comparison(self) -> None:
+        """Once both runs of a comparison are done, put them under one line."""
+        if self._compared is None:
+            return
+        found = [next((r for r in self._session.results if r.request is made), None) for made in self._compared]
+        before, after = found
+        if before is not None and after is not None:
+            self._compared = None
+            self._stage.compare(before, after)
 
     def _tell_kept(self) -> None:
         """Say where the last picture of a run is, as soon as it is written."""

@@ -4,55 +4,86 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
-from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal
-from PySide6.QtWidgets import QFrame, QPushButton, QScrollArea, QWidget
+from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
 
 from sdxl_desktop.core.checkpoint import Checkpoint
-from sdxl_desktop.core.request import Execution, GenerationRequest
+from sdxl_desktop.core.edit import Ground
+from sdxl_desktop.core.request import (
+    Execution,
+    GenerationRequest,
+    MicroConditioning,
+    Output,
+    Sampling,
+)
 from sdxl_desktop.core.settings import Workspace
 from sdxl_desktop.library.tokens import TokenCounter
-from sdxl_desktop.ui import glossary
+from sdxl_desktop.ui.panels.additions import AdditionsPanel
 from sdxl_desktop.ui.panels.checkpoint import CheckpointPanel
+from sdxl_desktop.ui.panels.edit import EditPanel
+from sdxl_desktop.ui.panels.few_step import FewStepNote
+from sdxl_desktop.ui.panels.generate import GenerateBar, Run, mode_of, obstacle
 from sdxl_desktop.ui.panels.micro import MicroPanel, MicroValue
 from sdxl_desktop.ui.panels.prompts import PromptsPanel
+from sdxl_desktop.ui.panels.refiner import RefinerPanel
 from sdxl_desktop.ui.panels.sampling import SamplingPanel
-from sdxl_desktop.ui.widgets.buttons import IconButton, dressed
-from sdxl_desktop.ui.widgets.layout import column, heading, row, rule
+from sdxl_desktop.ui.widgets.layout import Disclosure, column, heading, rule
 
-_SECOND, _MICRO = "second encoder", "micro-conditioning"
+NOTHING = Ground()
+PLAIN = Output()
 
 
 class Desk(QWidget):
-    """Edits the part of a `Workspace` that is not the window's layout."""
+    """Edits the part of a `Workspace` that is not the window's layout.
+
+    `additions_offered`: somebody should find out what these files are and call `add_lora` or `add_embedding`.
+    `compare_wanted`: the two of `requests_to_compare` should be drawn and shown side by side.
+    """
 
     changed = Signal()
     checkpoint_chosen = Signal()
     generate_wanted = Signal()
     queue_wanted = Signal()
     cancel_wanted = Signal()
+    compare_wanted = Signal()
+    additions_offered = Signal(object)
+    """tuple[Path, ...]"""
 
     def __init__(self) -> None:
         super().__init__()
-        self._running = False
+        self._ground = NOTHING
         self._wanted_checkpoint = ""
         self._restored = False
         self._checkpoint = CheckpointPanel()
+        self._few_step = FewStepNote()
         self._prompts = PromptsPanel()
+        self._edit = EditPanel()
         self._sampling = SamplingPanel()
+        self._refiner = RefinerPanel()
+        self._additions = AdditionsPanel()
         self._micro = MicroPanel()
-        self._generate = dressed(QPushButton(), "primary")
-        self._queue = IconButton("queue", "Add to queue", glossary.QUEUE)
+        self._bar = GenerateBar()
+        self._generate, self._queue = self._bar.button, self._bar.queue
+        self._sections: dict[str, Disclosure] = {
+            "second encoder": self._prompts.encoders,
+            "variation": self._sampling.variation.section,
+            "advanced": self._sampling.advanced.section,
+            "refiner": self._refiner.section,
+            "additions": self._additions.section,
+            "micro-conditioning": self._micro.section,
+        }
         self._lay_out()
         self._connect()
-        self.show_run(running=False, cancelling=False, waiting=0)
+        self._follow()
 
     def _lay_out(self) -> None:
         self.setObjectName("desk")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setMinimumWidth(336)
         self.setMaximumWidth(560)
-        whole = column(self._scrolled(), self._actions(), spacing=0)
+        whole = column(self._scrolled(), self._bar, spacing=0)
         whole.setStretch(0, 1)
         self.setLayout(whole)
 
@@ -60,13 +91,14 @@ class Desk(QWidget):
         content = QWidget()
         content.setObjectName("deskContent")
         panels = column(
-            self._checkpoint,
+            column(self._checkpoint, self._few_step, spacing=4),
             self._prompts,
             rule(),
+            self._edit,
             heading("Sampling"),
             self._sampling,
             rule(),
-            self._micro,
+            column(self._refiner, self._additions, self._micro, spacing=8),
             spacing=12,
             margins=(16, 12, 8, 12),
         )
@@ -80,43 +112,85 @@ class Desk(QWidget):
         area.setWidget(content)
         return area
 
-    def _actions(self) -> QWidget:
-        area = QWidget()
-        area.setObjectName("actionArea")
-        area.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self._generate.setObjectName("generate")
-        bar = row(margins=(16, 12, 16, 12))
-        bar.addWidget(self._generate, 1)
-        bar.addWidget(self._queue)
-        self._queue.setIconSize(QSize(22, 22))
-        area.setLayout(bar)
-        return area
-
     def _connect(self) -> None:
-        for panel in (self._checkpoint, self._prompts, self._sampling, self._micro):
-            panel.changed.connect(self.changed)
         self._checkpoint.changed.connect(self._take_checkpoint)
-        self._sampling.changed.connect(self._tell_size)
-        self._generate.clicked.connect(self._press)
-        self._queue.clicked.connect(self.queue_wanted)
+        for panel in (
+            self._checkpoint,
+            self._prompts,
+            self._edit,
+            self._sampling,
+            self._refiner,
+            self._additions,
+            self._micro,
+        ):
+            panel.changed.connect(self._told)
+        self._few_step.keep_wanted.connect(self._keep_mine)
+        self._edit.match_wanted.connect(self._match_shape)
+        self._additions.files_offered.connect(self.additions_offered)
+        self._additions.token_wanted.connect(self._prompts.insert_word)
+        self._micro.compare_wanted.connect(self.compare_wanted)
+        for section in self._sections.values():
+            section.toggled.connect(self.changed)
+        self._bar.generate_wanted.connect(self.generate_wanted)
+        self._bar.queue_wanted.connect(self.queue_wanted)
+        self._bar.cancel_wanted.connect(self.cancel_wanted)
 
     # the request
 
-    def request(self, execution: Execution) -> GenerationRequest | None:
+    def request(
+        self, execution: Execution, ground: Ground = NOTHING, *, output: Output = PLAIN
+    ) -> GenerationRequest | None:
         """What the panels ask for now, with the seed for the next run; None when there is nothing to draw with.
 
-        Raises RequestError where values cannot go together.
+        Raises RequestError where values cannot go together, and where the checkpoint cannot do what `ground` implies.
         """
+        asked = self._asked(execution, ground, output)
+        return None if asked is None else replace(asked, sampling=self._sampling.next_value())
+
+    def requests_to_compare(
+        self, execution: Execution, ground: Ground = NOTHING, *, output: Output = PLAIN
+    ) -> tuple[GenerationRequest, GenerationRequest] | None:
+        """A single picture of the present seed without micro-conditioning, and the same with it, on or not.
+
+        None when there is nothing to draw with. Raises RequestError as `request` does.
+        """
+        asked = self._asked(execution, ground, output)
+        if asked is None:
+            return None
+        asked = replace(asked, sampling=replace(asked.sampling, count=1))
+        without, with_it = (MicroValue(on, self._micro.value().conditioning) for on in (False, True))
+        return (
+            replace(asked, micro_conditioning=self._conditioning(without)),
+            replace(asked, micro_conditioning=self._conditioning(with_it)),
+        )
+
+    def _asked(self, execution: Execution, ground: Ground, output: Output) -> GenerationRequest | None:
         checkpoint = self._checkpoint.checkpoint()
         if checkpoint is None:
             return None
+        hindrance = obstacle(checkpoint, ground, other_vae=self._additions.value().vae is not None)
+        if hindrance is not None:
+            raise hindrance
+        self._sampling.advanced.check()
+        prompts = self._prompts.value()
         return GenerationRequest(
             checkpoint=checkpoint.folder,
-            prompts=self._prompts.value(),
-            sampling=self._sampling.next_value(),
-            micro_conditioning=self._micro.value().effective,
+            prompts=prompts,
+            sampling=self._sampling.value(),
+            micro_conditioning=self._conditioning(self._micro.value()),
+            edit=self._edit.edit(ground),
+            refine=self._refiner.refine(),
+            additions=self._additions.additions(prompts),
+            output=output,
             execution=execution,
         )
+
+    def _conditioning(self, micro: MicroValue) -> MicroConditioning:
+        """The sizes and crop of `micro`, and the scores where a refiner takes them."""
+        scores = self._refiner.scores()
+        if scores is None:
+            return micro.effective
+        return replace(micro.effective, aesthetic_score=scores[0], negative_aesthetic_score=scores[1])
 
     def reuse(self, request: GenerationRequest, seed: int) -> None:
         """Put the settings that made a picture back into the panels, its own seed locked."""
@@ -124,15 +198,21 @@ class Desk(QWidget):
         if used is not None and used is not self._checkpoint.checkpoint():
             self._checkpoint.set_value(used.name)
             self._sampling.set_checkpoint(used)
+            self._few_step.begin(used)
             self.checkpoint_chosen.emit()
         self._prompts.set_value(request.prompts)
-        self._sampling.set_value(replace(request.sampling, seed=seed))
-        self._micro.set_value(
-            MicroValue(request.micro_conditioning != type(request.micro_conditioning)(), request.micro_conditioning)
-        )
+        self._reuse_sampling(replace(request.sampling, seed=seed))
+        self._micro.set_value(MicroValue.of(request.micro_conditioning))
+        self._refiner.reuse(request.refine, request.micro_conditioning)
+        self._additions.reuse(request.additions)
+        if request.edit is not None:
+            self._edit.reuse(request.edit)
+        self._told()
+
+    def _reuse_sampling(self, sampling: Sampling) -> None:
+        self._sampling.set_value(sampling)
         self._sampling.seed.set_locked(True)
-        self._tell_size()
-        self.changed.emit()
+        self._sampling.variation.seed.set_locked(sampling.variation_strength > 0)
 
     def use_seed(self, seed: int) -> None:
         """Take one picture's seed and keep it."""
@@ -146,6 +226,14 @@ class Desk(QWidget):
         self._prompts.focus()
         self.changed.emit()
 
+    def add_lora(self, file: Path) -> None:
+        """Put a LoRA into the list of additions."""
+        self._additions.add_lora(file)
+
+    def add_embedding(self, file: Path, token: str) -> None:
+        """Put an embedding into the list of additions; raises RequestError for a token that cannot be one."""
+        self._additions.add_embedding(file, token)
+
     def focus(self) -> None:
         """Put the cursor into the prompt."""
         self._prompts.focus()
@@ -155,15 +243,18 @@ class Desk(QWidget):
     def value(self) -> Workspace:
         """What is on the desk; the window's layout is left empty."""
         micro = self._micro.value()
-        sections = ((_SECOND, self._prompts.second), (_MICRO, self._micro.section))
         return Workspace(
             prompts=self._prompts.value(),
             sampling=self._sampling.value() if self._restored else None,
             micro_conditioning=micro.conditioning,
             micro_conditioning_on=micro.on,
             checkpoint=self._checkpoint.value() or self._wanted_checkpoint,
+            edit=self._edit.value(),
+            refiner=self._refiner.value(),
+            additions=self._additions.value(),
             seed_locked=self._sampling.seed.locked(),
-            open_sections=tuple(name for name, section in sections if section.is_open()),
+            variation_locked=self._sampling.variation.seed.locked(),
+            open_sections=tuple(name for name, section in self._sections.items() if section.is_open()),
         )
 
     def set_value(self, workspace: Workspace) -> None:
@@ -174,26 +265,31 @@ class Desk(QWidget):
                 self._restored = True
                 self._sampling.set_value(workspace.sampling)
             self._micro.set_value(MicroValue(workspace.micro_conditioning_on, workspace.micro_conditioning))
+            self._edit.set_value(workspace.edit)
+            self._refiner.set_value(workspace.refiner)
+            self._additions.set_value(workspace.additions)
             self._sampling.seed.set_locked(workspace.seed_locked)
-            self._prompts.second.set_open(_SECOND in workspace.open_sections)
-            self._micro.section.set_open(_MICRO in workspace.open_sections)
+            self._sampling.variation.seed.set_locked(workspace.variation_locked)
+            for name, section in self._sections.items():
+                section.set_open(name in workspace.open_sections)
             self._checkpoint.set_value(workspace.checkpoint)
-            self._tell_size()
+            self._follow()
 
     # checkpoints
 
     def set_checkpoints(self, checkpoints: Sequence[Checkpoint]) -> None:
         """Offer these; what was chosen stays chosen, and values set before stay as they are."""
         self._checkpoint.set_checkpoints(checkpoints, self._checkpoint.value() or self._wanted_checkpoint)
+        self._refiner.set_checkpoints(checkpoints)
         checkpoint = self._checkpoint.checkpoint()
         if checkpoint is not None:
+            self._few_step.begin(checkpoint)
             self._sampling.set_checkpoint(checkpoint)
             if not self._restored:
                 self._sampling.set_recommended(checkpoint)
                 self._restored = True
-            self._tell_size()
             self.checkpoint_chosen.emit()
-        self.show_run(running=self._running, cancelling=False, waiting=0)
+        self._follow()
 
     def checkpoint(self) -> Checkpoint | None:
         return self._checkpoint.checkpoint()
@@ -204,34 +300,45 @@ class Desk(QWidget):
     def _take_checkpoint(self) -> None:
         checkpoint = self._checkpoint.checkpoint()
         if checkpoint is not None:
+            sampling = self._few_step.switch(checkpoint, self._sampling.value())
             self._sampling.set_checkpoint(checkpoint)
-            self._sampling.set_recommended(checkpoint)
-            self._tell_size()
+            self._sampling.set_value(sampling)
             self.checkpoint_chosen.emit()
 
-    def _tell_size(self) -> None:
-        self._micro.set_picture_size(self._sampling.picture_size())
+    def _keep_mine(self) -> None:
+        self._sampling.set_value(self._few_step.keep(self._sampling.value()))
+        self._told()
+
+    # following one another
+
+    def show_ground(self, ground: Ground) -> None:
+        """What lies on the canvas: the edit panel comes and goes with it, and the button says what it will do."""
+        self._ground = ground
+        self._edit.show_ground(ground)
+        self._follow()
+
+    def _match_shape(self) -> None:
+        if self._ground.picture is not None:
+            self._sampling.take_shape(self._ground.picture.size)
+
+    def _told(self) -> None:
+        self._follow()
+        self.changed.emit()
+
+    def _follow(self) -> None:
+        """Tell the panels what they must know of one another."""
+        size, checkpoint = self._sampling.picture_size(), self._checkpoint.checkpoint()
+        self._micro.set_picture_size(size)
+        self._edit.show_drawn_size(size)
+        self._refiner.show_main(checkpoint)
+        other_vae = self._additions.value().vae is not None
+        hindrance = obstacle(checkpoint, self._ground, other_vae=other_vae) if checkpoint else None
+        self._bar.show_purpose(
+            mode_of(self._ground), ready=checkpoint is not None, obstacle=hindrance.what if hindrance else ""
+        )
 
     # the button
 
     def show_run(self, *, running: bool, cancelling: bool, waiting: int) -> None:
         """Make the button fit what the session does."""
-        self._running = running
-        dressed(self._generate, "stop" if running else "primary")
-        if running:
-            self._generate.setText("Cancelling…" if cancelling else "Cancel")
-            self._generate.setToolTip("Stop drawing and forget what waits (Esc)")
-        else:
-            self._generate.setText("Generate")
-            self._generate.setToolTip("Draw the picture (Ctrl+Enter)")
-        self._generate.setEnabled(not cancelling and (running or self._checkpoint.checkpoint() is not None))
-        self._queue.setEnabled(running and not cancelling)
-        self._queue.setText(f"{waiting} waiting" if waiting else "")
-        style = Qt.ToolButtonStyle.ToolButtonTextBesideIcon if waiting else Qt.ToolButtonStyle.ToolButtonIconOnly
-        self._queue.setToolButtonStyle(style)
-
-    def _press(self) -> None:
-        if self._running:
-            self.cancel_wanted.emit()
-        else:
-            self.generate_wanted.emit()
+        self._bar.show_run(Run(running, cancelling, waiting))

@@ -15,13 +15,13 @@ from PySide6.QtWidgets import QDialog, QMainWindow, QSplitter, QWidget
 from sdxl_desktop.bridge.engine_thread import EngineThread
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.device import Device
-from sdxl_desktop.core.errors import CheckpointError, OutputError, SdxlDesktopError, SettingsError
+from sdxl_desktop.core.errors import CheckpointError, SdxlDesktopError, SettingsError
 from sdxl_desktop.core.events import Event, Progress
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.settings import Preferences, Settings
-from sdxl_desktop.history.metadata import Record, read_record
 from sdxl_desktop.library.scan import Library
 from sdxl_desktop.library.tokens import TokenCounter
+from sdxl_desktop.session.document.document import Document
 from sdxl_desktop.session.pictures import PictureStore
 from sdxl_desktop.session.session import Session
 from sdxl_desktop.session.settings_store import SettingsStore
@@ -30,6 +30,8 @@ from sdxl_desktop.ui.background import Background
 from sdxl_desktop.ui.conductor import Conductor
 from sdxl_desktop.ui.desk import Desk
 from sdxl_desktop.ui.dialogs import about_dialog, shortcuts_dialog
+from sdxl_desktop.ui.editor import Editor
+from sdxl_desktop.ui.incoming import sort_files
 from sdxl_desktop.ui.settings_dialog import Machine, SettingsDialog
 from sdxl_desktop.ui.stage import Stage
 from sdxl_desktop.ui.status import StatusLine
@@ -69,9 +71,11 @@ class MainWindow(QMainWindow):
         self._closed = False
         self._outgoing = OutgoingPictures()
         self.session = Session(around.engine, self._picture_store(), elsewhere=around.background.run)
-        self.desk, self.stage, self.status = Desk(), Stage(self._outgoing), StatusLine()
+        self.document = Document()
+        self.desk, self.stage, self.status = Desk(), Stage(self._outgoing, self.document), StatusLine()
+        self.editor = Editor(self.document, self.stage, around.background, around.paths.data / "recovery")
         self.verbs = Conductor(
-            self.session, self.desk, self.stage, self.status, self._outgoing, lambda: self._preferences.execution
+            self.session, self.desk, self.stage, self.status, self._outgoing, self.editor, lambda: self._preferences
         )
         self._splitter = QSplitter(Qt.Orientation.Horizontal)
         self._actions: dict[str, QAction] = {}
@@ -103,11 +107,15 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(centre)
 
     def _fill_menus(self) -> None:
-        verbs, canvas, role = self.verbs, self.stage.canvas, QAction.MenuRole
+        verbs, editor, canvas, role = self.verbs, self.editor, self.stage.canvas, QAction.MenuRole
         self._actions = fill_menus(
             self,
             {
                 "&File": (
+                    Entry("&Open…", editor.open, ("Ctrl+O",)),
+                    Entry("&Paste picture", editor.paste, ("Ctrl+V", "Ctrl+Shift+V")),
+                    Entry("Save pro&ject…", editor.save_project, ("Ctrl+Alt+S",), "save project"),
+                    None,
                     Entry("&Save", verbs.save, ("Ctrl+S",), "save"),
                     Entry("Save &as…", verbs.save_as, ("Ctrl+Shift+S",), "save as"),
                     Entry("&Copy", verbs.copy, ("Ctrl+C", "Ctrl+Shift+C"), "copy"),
@@ -124,6 +132,18 @@ class MainWindow(QMainWindow):
                     None,
                     Entry("Use these &settings", verbs.use_settings, name="use settings"),
                     Entry("Use this s&eed", verbs.use_seed, name="use seed"),
+                ),
+                "E&dit": (
+                    Entry("&Undo", editor.undo, ("Ctrl+Z",), "undo"),
+                    Entry("&Redo", editor.redo, ("Ctrl+Shift+Z", "Ctrl+Y"), "redo"),
+                    None,
+                    Entry("&Apply result", editor.take_result, ("Ctrl+Shift+A",), "apply"),
+                    Entry("&Back to the picture", self.stage.show_document, ("Backspace",), "document"),
+                    Entry("&Expand…", editor.expand, ("Ctrl+E",), "expand"),
+                    Entry("Re&move picture", editor.remove_picture, name="remove picture"),
+                    None,
+                    Entry("Load &mask…", editor.load_mask, name="load mask"),
+                    Entry("Sa&ve mask…", editor.save_mask, name="save mask"),
                 ),
                 "&View": (
                     Entry("&Fit", canvas.fit, ("Ctrl+0",), "fit"),
@@ -153,6 +173,7 @@ class MainWindow(QMainWindow):
         self.desk.changed.connect(self._saving.start)
         self._splitter.splitterMoved.connect(lambda *_: self._saving.start())
         self.stage.result_shown.connect(self._enable_actions)
+        self.editor.ground_changed.connect(self._enable_actions)
         self.stage.empty.settings_wanted.connect(self.open_settings)
         self._saving.timeout.connect(self._save_settings)
         self._memory.timeout.connect(lambda: self.status.show_memory(self._around.memory()))
@@ -161,6 +182,13 @@ class MainWindow(QMainWindow):
         has_result, has_image = self.stage.current_row() >= 0, self.stage.canvas.image() is not None
         for name in ("save", "save as", "copy", "folder", "use settings", "use seed"):
             self._actions[name].setEnabled(has_result)
+        has_document = self.document.has_picture
+        self._actions["apply"].setEnabled(has_result)
+        self._actions["document"].setEnabled(has_document and not self.stage.easel.editing)
+        for name in ("expand", "remove picture", "load mask", "save mask", "save project"):
+            self._actions[name].setEnabled(has_document)
+        self._actions["undo"].setEnabled(self.document.can_undo)
+        self._actions["redo"].setEnabled(self.document.can_redo)
         for name in ("fit", "actual size", "zoom in", "zoom out"):
             self._actions[name].setEnabled(has_image)
 
@@ -169,8 +197,8 @@ class MainWindow(QMainWindow):
     def start(self, prompt: str | None = None, files: Sequence[Path] = ()) -> None:
         """Wake the engine and look for checkpoints, with the window already on the screen.
 
-        With `prompt`, draw it as soon as there is a checkpoint; the settings that made the first of `files` go into
-        the panels.
+        With `prompt`, draw it as soon as there is a checkpoint; of `files` the first picture or project goes onto the
+        canvas.
         """
         self._engine_started = True
         self._start_when_ready = prompt is not None
@@ -180,8 +208,9 @@ class MainWindow(QMainWindow):
         self._memory.start()
         self._around.engine.find_devices()
         self.look_for_checkpoints()
-        for file in files[:1]:
-            self.open_picture(file)
+        self.editor.find_recoverable(self.verbs.offer_recovery)
+        if files:
+            self.editor.take(sort_files(list(files)))
 
     def look_for_checkpoints(self) -> None:
         """Read the library again."""
@@ -220,16 +249,6 @@ class MainWindow(QMainWindow):
         checkpoint = self.desk.checkpoint()
         if self._engine_started and checkpoint is not None and not self._start_when_ready:
             self._around.engine.warm(checkpoint.folder, self._preferences.execution)
-
-    def open_picture(self, file: Path) -> None:
-        """Put the settings that made the picture in `file` into the panels, or tell why that cannot be."""
-        self._around.background.run(lambda: _read(file), self._take_record)
-
-    def _take_record(self, found: Record | SdxlDesktopError) -> None:
-        if isinstance(found, SdxlDesktopError):
-            self.verbs.show_problem(found)
-        else:
-            self.desk.reuse(found.request, found.seed)
 
     # what the engine tells
 
@@ -323,6 +342,7 @@ class MainWindow(QMainWindow):
         self.hide()
         self._memory.stop()
         self.stage.toast.dismiss()
+        self.editor.close()
         self._around.engine.close()
         self._outgoing.close()
         self.closed.emit()
@@ -358,17 +378,6 @@ def _scan(library: Library) -> tuple[Checkpoint, ...] | SdxlDesktopError:
             why=f"{problem}.",
             next_step="Make it readable, or choose another folder in the settings.",
         )
-
-
-def _read(file: Path) -> Record | SdxlDesktopError:
-    try:
-        record = read_record(file)
-    except OSError as problem:
-        return OutputError(f"{file.name} cannot be opened.", why=f"{problem}.", next_step="Choose a picture.")
-    return record or OutputError(
-        f"{file.name} does not say how it was made.",
-        next_step="Open a picture that was saved by SDXL Desktop and not changed since.",
-    )
 
 
 def _text(state: QByteArray) -> str:

@@ -52,6 +52,10 @@ class ResultListModel(QAbstractListModel):
     def result(self, row: int) -> Result | None:
         return self._results[row] if 0 <= row < len(self._results) else None
 
+    def row_of(self, result: Result) -> int:
+        """The row of the result with this picture, -1 when it is gone."""
+        return next((row for row, own in enumerate(self._results) if own.picture is result.picture), -1)
+
     def rowCount(self, parent: Index = _ROOT) -> int:
         return 0 if parent.isValid() else len(self._results)
 

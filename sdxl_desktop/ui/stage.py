@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QPoint, QSize, Qt, Signal
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from sdxl_desktop.core.events import Pixels
 from sdxl_desktop.core.geometry import Size
+from sdxl_desktop.session.document.document import Document
 from sdxl_desktop.session.pictures import Result
 from sdxl_desktop.session.session import Run, Session
 from sdxl_desktop.ui.canvas import Canvas
 from sdxl_desktop.ui.canvas_bar import CanvasBar
 from sdxl_desktop.ui.empty_state import EmptyState
 from sdxl_desktop.ui.images import enlarged, to_image
+from sdxl_desktop.ui.incoming import incoming, offers
+from sdxl_desktop.ui.painting.easel import Easel
+from sdxl_desktop.ui.painting.toolbar import PaintBar
 from sdxl_desktop.ui.results_model import ResultListModel
 from sdxl_desktop.ui.strip import ResultStrip
 from sdxl_desktop.ui.transfer import OutgoingPictures
@@ -25,8 +30,10 @@ class Stage(QWidget):
 
     menu_wanted = Signal(int, QPoint)
     result_shown = Signal()
+    dropped = Signal(object)
+    """Incoming"""
 
-    def __init__(self, outgoing: OutgoingPictures) -> None:
+    def __init__(self, outgoing: OutgoingPictures, document: Document) -> None:
         super().__init__()
         self._outgoing = outgoing
         self._following = True
@@ -36,6 +43,9 @@ class Stage(QWidget):
         self._results = ResultListModel(outgoing.mime, self)
         self.bar = CanvasBar()
         self.canvas = Canvas()
+        self.paint_bar = PaintBar()
+        self.easel = Easel(self.canvas, self.paint_bar, document)
+        self._document = document
         self.empty = EmptyState()
         self.strip = ResultStrip(self._results)
         self._pages = QStackedWidget()
@@ -50,9 +60,11 @@ class Stage(QWidget):
         self._pages.addWidget(self.empty)
         self._pages.addWidget(self.canvas)
         self.strip.hide()
-        whole = column(self.bar, self._pages, self.strip, spacing=0)
-        whole.setStretch(1, 1)
+        whole = column(self.bar, self.paint_bar, self._pages, self.strip, spacing=0)
+        whole.setStretch(2, 1)
         self.setLayout(whole)
+        self.setAcceptDrops(True)
+        self._show_editing()
 
     def _connect(self) -> None:
         self.strip.chosen.connect(self.go_to)
@@ -62,6 +74,9 @@ class Stage(QWidget):
         self.canvas.zoomed.connect(self._show_zoom)
         self.canvas.drag_wanted.connect(self._drag)
         self.bar.drag_wanted.connect(self._drag)
+        self.bar.split_wanted.connect(self.canvas.show_split)
+        self.canvas.split_shown.connect(lambda split: self.bar.show_compare(self._comparable, split))
+        self.easel.document_changed.connect(self._document_changed)
         self.bar.live_wanted.connect(self.follow)
         self.bar.fit_wanted.connect(self.canvas.fit)
         self.bar.actual_size_wanted.connect(self.canvas.show_actual_size)
@@ -88,7 +103,7 @@ class Stage(QWidget):
         elif self._shown is not None:
             self._show_row(self.strip.current_row())
         self._show_live()
-        if session.run is None and self._shown is None:
+        if session.run is None and self._shown is None and not self.easel.editing:
             self._settle()
 
     def _show_run(self, run: Run, added: bool) -> None:
@@ -103,6 +118,10 @@ class Stage(QWidget):
 
     def _show_waiting(self, run: Run) -> None:
         size = run.request.sampling.size
+        if self._document.has_picture:  # it stays in sight until there is something newer
+            if not self.easel.editing:
+                self.show_document(following=True)
+            return
         self._pages.setCurrentWidget(self.canvas)
         self.canvas.show_waiting(QSize(size.width, size.height), run.progress.phase.label)
         self.bar.show_words("")
@@ -110,15 +129,24 @@ class Stage(QWidget):
 
     def _show_preview(self, pixels: Pixels, size: Size) -> None:
         self._shown = None
+        self.easel.put_away()
         self.strip.show_row(-1)
         self._pages.setCurrentWidget(self.canvas)
         self.canvas.show_image(enlarged(pixels, size))
         self.bar.show_words("Preview")
+        self._show_editing()
         self._show_zoom()
         self.result_shown.emit()
 
+    def settle(self) -> None:
+        """Show what there is: the picture being edited, else the last result, else the invitation."""
+        self.easel.put_away()
+        self._settle()
+
     def _settle(self) -> None:
-        """After a run that left nothing: back to the last result, or to the invitation."""
+        if self._document.has_picture:
+            self.show_document()
+            return
         if self._results.rowCount():
             self._show_row(self._results.rowCount() - 1)
             return
@@ -161,12 +189,87 @@ class Stage(QWidget):
             return
         self.strip.show_row(row)
         if self._shown is None or self._shown.picture is not result.picture:
+            self.easel.put_away()
             self._pages.setCurrentWidget(self.canvas)
             self.canvas.show_image(to_image(result.picture.pixels))
+            self._compare_with_document(result)
         self._shown = result
         self.bar.show_result(result)
+        self._show_editing()
         self._show_zoom()
         self.result_shown.emit()
+
+    @property
+    def shown_result(self) -> Result | None:
+        """The result on the canvas, None when something else is."""
+        return self._shown
+
+    def compare(self, before: Result, after: Result) -> None:
+        """Show `after` with a line to draw `before` over it."""
+        row = self._results.row_of(after)
+        if row >= 0:
+            self.go_to(row)
+            self.canvas.compare_with(to_image(before.picture.pixels))
+            self.canvas.show_split(True)
+            self._show_editing()
+
+    # the document
+
+    def show_document(self, *, following: bool = False) -> None:
+        """Put the picture being edited onto the canvas; a run in progress goes on out of sight unless `following`."""
+        if not self._document.has_picture:
+            self.settle()
+            return
+        self._following = following or self._run is None
+        self._shown = None
+        self.strip.show_row(-1)
+        self._pages.setCurrentWidget(self.canvas)
+        self.canvas.compare_with(None)
+        self.easel.edit()
+        self._show_document_words()
+        self._show_live()
+        self._show_zoom()
+        self.result_shown.emit()
+
+    def _document_changed(self) -> None:
+        if self.easel.editing:
+            if not self._document.has_picture:
+                self.settle()
+                return
+            self._show_document_words()
+        self._show_editing()
+
+    def _show_document_words(self) -> None:
+        size = self._document.size
+        if size is not None:
+            self.bar.show_document(self._document.name, size)
+        self._show_editing()
+
+    def _compare_with_document(self, result: Result) -> None:
+        """Offer before and after where a result is of the picture's size."""
+        picture = self._document.picture
+        same = picture is not None and picture.shape == result.picture.pixels.shape
+        self.canvas.compare_with(to_image(picture.copy()) if same and picture is not None else None)
+
+    @property
+    def _comparable(self) -> bool:
+        return self._shown is not None and self.canvas.comparable
+
+    def _show_editing(self) -> None:
+        """Offer what can be done with what is on the canvas."""
+        self.bar.show_editing(document=self._document.has_picture, result=self._shown is not None)
+        self.bar.show_compare(self._comparable, self.canvas.split)
+        self.paint_bar.setVisible(self.easel.editing)
+
+    def dragEnterEvent(self, drag: QDragEnterEvent) -> None:
+        if drag.source() is None and offers(drag.mimeData()):
+            drag.acceptProposedAction()
+
+    def dropEvent(self, drop: QDropEvent) -> None:
+        found = incoming(drop.mimeData())
+        if found:
+            drop.acceptProposedAction()
+            self.dropped.emit(found)
 
     def _drag(self) -> None:
         if self._shown is not None:

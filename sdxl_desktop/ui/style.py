@@ -98,6 +98,8 @@ QSlider::sub-page:horizontal { height: 4px; border-radius: 2px; background: @acc
 QSlider::handle:horizontal {
     width: 12px; height: 12px; margin: -5px 0; border-radius: 7px; background: @text; border: 1px solid @window;
 }
+QSlider::sub-page:horizontal:disabled, QSlider::groove:horizontal:disabled { background: @line; }
+QSlider::handle:horizontal:disabled { background: @outline; }
 QSlider::handle:horizontal:hover { background: @accent; }
 QSlider::handle:horizontal:focus { background: @accent; border: 1px solid @text; }
 

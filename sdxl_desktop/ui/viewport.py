@@ -56,8 +56,23 @@ class Viewport:
         """Moved by so many points, as if the picture were dragged."""
         return replace(self, centre=self.centre - by / self.scale, fitted=False)._held()
 
+    def on_whole_pixels(self, ratio: float) -> Viewport:
+        """Moved by less than a pixel of the screen, so that at 100 % the picture's pixels are the screen's own."""
+        corner = self.target().topLeft() * ratio
+        off = QPointF(round(corner.x()), round(corner.y())) - corner
+        return replace(self, centre=self.centre - off / (ratio * self.scale))
+
     def to_picture(self, point: QPointF) -> QPointF:
         return self.centre + (point - self._middle()) / self.scale
+
+    def to_widget(self, box: QRectF) -> QRectF:
+        """Where a box of the picture's pixels lies in the widget."""
+        corner = self._middle() + (box.topLeft() - self.centre) * self.scale
+        return QRectF(corner, box.size() * self.scale)
+
+    def point(self, pixel: QPointF) -> QPointF:
+        """Where a point of the picture lies in the widget."""
+        return self._middle() + (pixel - self.centre) * self.scale
 
     def target(self) -> QRectF:
         """Where the picture lies in the widget."""

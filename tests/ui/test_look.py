@@ -205,7 +205,7 @@ def test_tab_goes_down_the_desk_in_reading_order(window: MainWindow, qtbot: QtBo
     expected = {widget for widget in controls(window) if window.desk.isAncestorOf(widget)}
     window.desk.focus()
     seen = []
-    for _ in range(60):
+    for _ in range(200):
         widget = window.focusWidget()
         assert widget is not None
         if widget is window.desk._generate:

@@ -11,30 +11,42 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QComboBox, QLineEdit, QPlainTextEdit, QSlider, QSpinBox
 from pytestqt.qtbot import QtBot
 
+from sdxl_desktop.core.additions import EmbeddingUse, LoraUse
+from sdxl_desktop.core.edit import Fit
 from sdxl_desktop.core.geometry import Point, Size
+from sdxl_desktop.core.refine import RefineWay
 from sdxl_desktop.core.request import MAX_SEED, MicroConditioning, Prompts, Sampling
 from sdxl_desktop.core.schedulers import SchedulerName
-from sdxl_desktop.core.settings import Preferences, Workspace
+from sdxl_desktop.core.settings import AdditionsValue, EditValue, ListedLora, Preferences, RefinerValue, Workspace
 from sdxl_desktop.library.scan import Library, read_checkpoint
 from sdxl_desktop.ui.desk import Desk
+from sdxl_desktop.ui.panels.additions import AdditionsPanel
+from sdxl_desktop.ui.panels.advanced import Advanced, AdvancedPanel
 from sdxl_desktop.ui.panels.checkpoint import CheckpointPanel
+from sdxl_desktop.ui.panels.edit import EditPanel
 from sdxl_desktop.ui.panels.micro import MicroPanel, MicroValue
 from sdxl_desktop.ui.panels.prompts import PromptsPanel
+from sdxl_desktop.ui.panels.refiner import RefinerPanel
 from sdxl_desktop.ui.panels.sampling import SamplingPanel
 from sdxl_desktop.ui.panels.seed import SeedPanel
 from sdxl_desktop.ui.panels.size import SizePanel
+from sdxl_desktop.ui.panels.vae import VaePanel
+from sdxl_desktop.ui.panels.variation import Variation, VariationPanel
 from sdxl_desktop.ui.settings_dialog import Machine, SettingsDialog
+from sdxl_desktop.ui.widgets.layout import Disclosure
 from tests.ui.conftest import make_checkpoint
 
-PROMPTS = Prompts(prompt="a\nb & <c>", negative_prompt="d", prompt_2="é", negative_prompt_2="🙂")
+PROMPTS = Prompts(prompt="a\nb & <c>", negative_prompt="d", prompt_2="é", negative_prompt_2="🙂", clip_skip=2)
 SAMPLING = Sampling(
     size=Size(640, 1536),
     steps=1000,
-    guidance_scale=49.9,
-    guidance_rescale=0.35,
+    guidance_scale=49.987,
+    guidance_rescale=0.3512,
     scheduler=SchedulerName.DPMPP_2M_KARRAS,
     seed=MAX_SEED,
     count=64,
+    variation_seed=7,
+    variation_strength=0.125,
 )
 MICRO = MicroValue(
     True,
@@ -47,21 +59,58 @@ MICRO = MicroValue(
         negative_target_size=Size(1024, 1025),
     ),
 )
+EDIT = EditValue(
+    strength=0.123,
+    fill_strength=0.987,
+    fit=Fit.STRETCH,
+    keep_size=True,
+    mask_blur=2.25,
+    only_masked=True,
+    margin=4096,
+)
+REFINER = RefinerValue(
+    on=True,
+    checkpoint="kept for later",
+    way=RefineWay.IMG2IMG,
+    handoff=0.666,
+    steps=1000,
+    strength=0.251,
+    aesthetic_score=9.95,
+    negative_aesthetic_score=0.0,
+)
+ADDITIONS = AdditionsValue(
+    loras=(ListedLora(LoraUse(Path("a.safetensors"), -9.875), False), ListedLora(LoraUse(Path("b.safetensors")))),
+    embeddings=(EmbeddingUse(Path("c.pt"), "<c&d>"),),
+    vae=Path("vae"),
+)
 WORKSPACE = Workspace(
     prompts=PROMPTS,
     sampling=SAMPLING,
     micro_conditioning=MICRO.conditioning,
     micro_conditioning_on=True,
     checkpoint="kept for later",
+    edit=EDIT,
+    refiner=REFINER,
+    additions=ADDITIONS,
     seed_locked=True,
-    open_sections=("second encoder", "micro-conditioning"),
+    variation_locked=True,
+    open_sections=("second encoder", "variation", "advanced", "refiner", "additions", "micro-conditioning"),
 )
 
 CASES = [
     (PromptsPanel, PROMPTS),
     (SamplingPanel, SAMPLING),
     (SamplingPanel, Sampling(steps=1, guidance_scale=0.0)),
+    (SamplingPanel, Sampling(steps=3, timesteps=(999, 500, 0))),
     (SizePanel, Size(1344, 768)),
+    (VariationPanel, Variation(MAX_SEED, 1.0)),
+    (AdvancedPanel, Advanced(0.7, (999, 1))),
+    (EditPanel, EDIT),
+    (RefinerPanel, REFINER),
+    (RefinerPanel, RefinerValue()),
+    (AdditionsPanel, ADDITIONS),
+    (VaePanel, Path("vae")),
+    (VaePanel, None),
     (SeedPanel, MAX_SEED),
     (MicroPanel, MICRO),
     (MicroPanel, MicroValue()),
@@ -88,6 +137,8 @@ def test_the_settings_dialog_keeps_the_contract(app: QApplication, qtbot: QtBot,
         theme="dark",
         autosave=False,
         picture_format="webp",
+        watermark=False,
+        keep_latents="steps",
         pictures_folder="pictures/here",
         checkpoints_folder="weights",
     )
@@ -207,7 +258,7 @@ def test_one_side_on_auto_takes_the_pictures_side(app: QApplication, qtbot: QtBo
     panel = MicroPanel()
     qtbot.addWidget(panel)
     panel.set_picture_size(Size(640, 480))
-    panel._original.set_value(2000, None)
+    panel.towards.original.set_value(2000, None)
     assert panel.value().conditioning.original_size == Size(2000, 480)
 
 
@@ -225,6 +276,8 @@ def test_the_checkpoint_panel_offers_titles_and_tells_a_choice(app: QApplication
 def test_the_wheel_over_a_field_without_focus_changes_nothing(app: QApplication, qtbot: QtBot) -> None:
     panel = SamplingPanel()
     qtbot.addWidget(panel)
+    for section in panel.findChildren(Disclosure):
+        section.set_open(True)
     panel.show()
     qtbot.waitExposed(panel)
     before = panel.value()

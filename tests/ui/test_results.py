@@ -149,15 +149,22 @@ def test_use_this_seed_takes_only_the_seed(drawn: MainWindow) -> None:
     assert now.seed_locked
 
 
-def test_opening_a_saved_picture_brings_its_settings_back(drawn: MainWindow, tmp_path: Path) -> None:
+def test_opening_a_saved_picture_offers_its_settings(drawn: MainWindow, tmp_path: Path) -> None:
     result = drawn.session.results[0]
     assert result.saved_to is not None
     drawn.desk.use_prompt("something else")
-    drawn.open_picture(result.saved_to)
+    drawn.editor.open_picture(result.saved_to)
+    assert drawn.document.has_picture
+    assert drawn.desk.value().prompts.prompt == "something else"
+    drawn.stage.toast.answered.emit()
     assert drawn.desk.value().prompts == result.request.prompts
-    Image.new("RGB", (8, 8)).save(tmp_path / "plain.png")
-    drawn.open_picture(tmp_path / "plain.png")
-    assert "does not say how it was made" in drawn.stage.banner.accessibleName()
+
+
+def test_opening_what_is_no_picture_says_so_and_leaves_all_as_it_is(drawn: MainWindow, tmp_path: Path) -> None:
+    (tmp_path / "plain.png").write_text("not a picture")
+    drawn.editor.open_picture(tmp_path / "plain.png")
+    assert "plain.png" in drawn.stage.banner.accessibleName()
+    assert not drawn.document.has_picture
 
 
 # zoom and pan

@@ -53,6 +53,9 @@ def test_the_contracts_hold(copy: Path) -> None:
     [
         ("core/geometry.py", "import sdxl_desktop.history.metadata", LAYERS),
         ("library/scan.py", "import sdxl_desktop.history.metadata", LAYERS),
+        ("imaging/masks.py", "import sdxl_desktop.history.metadata", LAYERS),
+        ("imaging/masks.py", "import PySide6.QtCore", NO_QT),
+        ("imaging/masks.py", "import torch", WEIGHTS),
         ("session/session.py", "import sdxl_desktop.bridge.engine_thread", LAYERS),
         ("bridge/engine_thread.py", "import sdxl_desktop.cli", LAYERS),
         ("history/metadata.py", "import PySide6.QtCore", NO_QT),

@@ -37,6 +37,8 @@ def compile_config(device: str, *, precision: Precision, threads: int, cache: st
     wanted: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "CACHE_DIR": cache}
     if precision != "auto":
         wanted["INFERENCE_PRECISION_HINT"] = precision
+    if precision == "f32":  # else the CPU rounds activations to 8 bits wherever weights have 8
+        wanted["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = 0
     if threads:
         wanted["INFERENCE_NUM_THREADS"] = threads
     supported = set(core.get_property(device, "SUPPORTED_PROPERTIES")) | {"CACHE_DIR"}

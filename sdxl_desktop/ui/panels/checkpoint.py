@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QWidget
 
-from sdxl_desktop.core.checkpoint import Checkpoint
+from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind
 from sdxl_desktop.ui import glossary
 from sdxl_desktop.ui.widgets.fields import Choice
 from sdxl_desktop.ui.widgets.layout import column, heading, muted
@@ -36,7 +36,7 @@ class CheckpointPanel(QWidget):
         self.setLayout(column(self._label, self._choice, self._description, spacing=4))
 
     def set_checkpoints(self, checkpoints: Sequence[Checkpoint], wanted: str) -> None:
-        """Offer these and choose the one called `wanted`, or the first. Does not emit."""
+        """Offer these and choose the one called `wanted`, or the first that draws from words. Does not emit."""
         with QSignalBlocker(self):
             self._checkpoints = tuple(checkpoints)
             self._choice.clear()
@@ -46,8 +46,9 @@ class CheckpointPanel(QWidget):
                 self._choice.setItemData(self._choice.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
             self._choice.setPlaceholderText("No checkpoint found")
             self.set_value(wanted)
-            if self._choice.currentIndex() < 0 and checkpoints:
-                self._choice.setCurrentIndex(0)
+            if checkpoints and self._choice.findData(wanted) < 0:
+                kinds = [checkpoint.kind for checkpoint in checkpoints]
+                self._choice.setCurrentIndex(kinds.index(CheckpointKind.BASE) if CheckpointKind.BASE in kinds else 0)
             self._chosen()
 
     def checkpoints(self) -> tuple[Checkpoint, ...]:

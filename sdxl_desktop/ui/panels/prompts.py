@@ -1,14 +1,16 @@
-"""The words: prompt and negative prompt, and behind a disclosure those for the second text encoder."""
+"""The words: prompt and negative prompt, and behind a disclosure how the two text encoders read them."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import QSignalBlocker, Signal
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QPlainTextEdit, QWidget
 
-from sdxl_desktop.core.request import Prompts
+from sdxl_desktop.core.request import MAX_CLIP_SKIP, Prompts
 from sdxl_desktop.library.tokens import TokenCounter
 from sdxl_desktop.ui import glossary
-from sdxl_desktop.ui.widgets.layout import Disclosure, column
+from sdxl_desktop.ui.panels.section import Section
+from sdxl_desktop.ui.widgets.fields import IntField, SlidNumber
+from sdxl_desktop.ui.widgets.layout import column, labelled
 from sdxl_desktop.ui.widgets.prompt_edit import PromptField
 
 
@@ -23,17 +25,25 @@ class PromptsPanel(QWidget):
         self._negative = PromptField("&Negative prompt", "What you do not want to see", glossary.NEGATIVE)
         self._prompt_2 = PromptField("Prompt for encoder 2", "Same as the prompt", glossary.PROMPT_2)
         self._negative_2 = PromptField("Negative for encoder 2", "Same as the negative prompt", glossary.NEGATIVE_2)
-        self.second = self._second_encoder()
-        self.setLayout(column(self._prompt, self._negative, self.second, spacing=12))
+        self._clip_skip = SlidNumber(IntField("Clip skip", 0, MAX_CLIP_SKIP), MAX_CLIP_SKIP)
+        self.encoders = self._encoders()
+        self.setLayout(column(self._prompt, self._negative, self.encoders, spacing=12))
         for field in self._fields():
-            field.changed.connect(self.changed)
+            field.changed.connect(self._moved)
+        self._clip_skip.changed.connect(self._moved)
 
-    def _second_encoder(self) -> Disclosure:
+    def _encoders(self) -> Section:
+        self._clip_skip.set_tip(glossary.CLIP_SKIP)
         inside = QWidget()
-        inside.setLayout(column(self._prompt_2, self._negative_2, spacing=12))
-        disclosure = Disclosure("Second text encoder", inside)
-        disclosure.set_tip(glossary.SECOND_ENCODER)
-        return disclosure
+        inside.setLayout(
+            column(
+                self._prompt_2,
+                self._negative_2,
+                labelled("Clip skip", self._clip_skip, tip=glossary.CLIP_SKIP),
+                spacing=12,
+            )
+        )
+        return Section("Te&xt encoders", inside, tip=glossary.ENCODERS)
 
     def _fields(self) -> tuple[PromptField, ...]:
         return self._prompt, self._negative, self._prompt_2, self._negative_2
@@ -44,6 +54,7 @@ class PromptsPanel(QWidget):
             negative_prompt=self._negative.value(),
             prompt_2=self._prompt_2.value(),
             negative_prompt_2=self._negative_2.value(),
+            clip_skip=round(self._clip_skip.value()),
         )
 
     def set_value(self, prompts: Prompts) -> None:
@@ -52,6 +63,8 @@ class PromptsPanel(QWidget):
             self._negative.set_value(prompts.negative_prompt)
             self._prompt_2.set_value(prompts.prompt_2)
             self._negative_2.set_value(prompts.negative_prompt_2)
+            self._clip_skip.set_value(prompts.clip_skip)
+            self._summarise()
 
     def set_counters(self, first: TokenCounter | None, second: TokenCounter | None) -> None:
         """Count tokens as the checkpoint's two text encoders do; None hides a count."""
@@ -63,3 +76,24 @@ class PromptsPanel(QWidget):
     def focus(self) -> None:
         """Put the cursor into the prompt."""
         self._prompt.focus()
+
+    def insert_word(self, word: str) -> None:
+        """Write `word` into the prompt where its cursor is, and put the cursor behind it."""
+        edit = self._prompt.findChildren(QPlainTextEdit)[0]
+        cursor = edit.textCursor()
+        text, start, end = edit.toPlainText(), cursor.selectionStart(), cursor.selectionEnd()
+        before = " " if start and not text[start - 1].isspace() else ""
+        after = " " if end < len(text) and not text[end].isspace() and text[end] not in ",.)" else ""
+        cursor.insertText(f"{before}{word}{after}")
+        edit.setTextCursor(cursor)
+        self._prompt.focus()
+
+    def _moved(self) -> None:
+        self._summarise()
+        self.changed.emit()
+
+    def _summarise(self) -> None:
+        value = self.value()
+        words = ["own words for the second"] if value.prompt_2 or value.negative_prompt_2 else []
+        words += [f"clip skip {value.clip_skip}"] if value.clip_skip else []
+        self.encoders.set_summary(" · ".join(words).capitalize())

@@ -23,18 +23,19 @@ class SeedPanel(Compound):
 
     changed = Signal()
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "Seed", tip: str = glossary.SEED, lock_tip: str = glossary.LOCK) -> None:
         super().__init__()
+        self._name, self._tip = name, tip
         self._seed = 0
         self._edit = QLineEdit("0")
-        self._dice = IconButton("dice", "Random seed", glossary.DICE)
-        self._lock = IconButton("unlock", "Lock the seed", glossary.LOCK)
+        self._dice = IconButton("dice", f"Random {name.lower()}", glossary.DICE)
+        self._lock = IconButton("unlock", f"Lock the {name.lower()}", lock_tip)
         self._lay_out()
         self._connect()
 
     def _lay_out(self) -> None:
-        self._edit.setAccessibleName("Seed")
-        self._edit.setToolTip(glossary.SEED)
+        self._edit.setAccessibleName(self._name)
+        self._edit.setToolTip(self._tip)
         self._edit.setMaxLength(10)
         self._edit.setValidator(QRegularExpressionValidator(QRegularExpression(r"\d{0,10}"), self._edit))
         self._lock.setCheckable(True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from PySide6.QtCore import QEvent, QRectF, QSignalBlocker, QSize, Qt, Signal
 from PySide6.QtGui import QIcon, QPainter, QPalette, QPen, QPixmap
 from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
@@ -16,6 +18,8 @@ from sdxl_desktop.ui.widgets.fields import Choice, IntField
 from sdxl_desktop.ui.widgets.layout import column, labelled, row
 
 _CUSTOM = "Custom size"
+FOUR_DIGITS = 66
+"""Room for four digits and the arrows, in logical pixels."""
 
 
 class SizePanel(QWidget):
@@ -26,6 +30,7 @@ class SizePanel(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._shapes: tuple[Shape, ...] = ()
+        self._checkpoint: Checkpoint | None = None
         self._preset = Choice("Size preset")
         self._width = IntField("Width in pixels", SIZE_MULTIPLE, MAX_SIDE)
         self._height = IntField("Height in pixels", SIZE_MULTIPLE, MAX_SIDE)
@@ -39,6 +44,7 @@ class SizePanel(QWidget):
         sides.setLayout(row(self._width, QLabel("×"), self._height, self._swap))
         for side in (self._width, self._height):
             side.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+            side.setMinimumWidth(FOUR_DIGITS)
         self.setLayout(
             column(labelled("Si&ze", self._preset, tip=glossary.SIZE), labelled("", sides), spacing=6),
         )
@@ -58,12 +64,21 @@ class SizePanel(QWidget):
 
     def set_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Offer this checkpoint's shapes and keep to its multiple; the present size snaps to it."""
+        self._checkpoint = checkpoint
         with QSignalBlocker(self):
             for side in (self._width, self._height):
                 side.set_multiple(checkpoint.size_multiple)
                 side.setToolTip(glossary.SIZE_MULTIPLE.format(multiple=checkpoint.size_multiple))
             self._shapes = trained_shapes(checkpoint)
             self._fill_presets()
+
+    def take_shape(self, picture: Size) -> None:
+        """Take the shape of `picture` at about the area the checkpoint draws best; it is told."""
+        best = self._checkpoint.recommended.size if self._checkpoint else self.value()
+        multiple = self._checkpoint.size_multiple if self._checkpoint else SIZE_MULTIPLE
+        scale = math.sqrt(best.pixels / picture.pixels)
+        width, height = (max(1, min(MAX_SIDE, round(side * scale))) for side in (picture.width, picture.height))
+        self._put(Size(width, height).rounded(multiple))
 
     def _fill_presets(self) -> None:
         self._preset.clear()

@@ -112,8 +112,11 @@ class Toast(_Overlay):
         self._answer.clicked.connect(self.answered)
         self._answer.clicked.connect(self.dismiss)
 
-    def tell(self, text: str, *, answer: str = "", tip: str = "") -> None:
-        """Say `text` in one line, with `answer` as a button and `tip` for whoever points at it."""
+    def tell(self, text: str, *, answer: str = "", tip: str = "", stays: bool = False) -> None:
+        """Say `text` in one line, with `answer` as a button and `tip` for whoever points at it.
+
+        It `stays` until it is answered or dismissed, or something else is said.
+        """
         room = self._over.width() - 200
         self._text.setText(self._text.fontMetrics().elidedText(text, Qt.TextElideMode.ElideMiddle, min(room, 400)))
         self._text.setToolTip(tip or text)
@@ -122,7 +125,10 @@ class Toast(_Overlay):
         self._answer.setVisible(bool(answer))
         self.show()
         self.place()
-        self._timer.start()
+        if stays:
+            self._timer.stop()
+        else:
+            self._timer.start()
 
     def dismiss(self) -> None:
         self._timer.stop()

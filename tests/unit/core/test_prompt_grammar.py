@@ -172,9 +172,12 @@ def test_any_text_can_be_read_and_nothing_but_markup_is_lost() -> None:
     ],
 )
 def test_ten_thousand_characters_are_read_while_one_types(text: str) -> None:
-    started = time.perf_counter()
-    read(text)
-    assert time.perf_counter() - started < 1.0  # some tens of milliseconds where nothing else runs
+    taken = []
+    for _ in range(3):  # the best of three, for the garbage of other tests may be collected in between
+        started = time.thread_time()
+        read(text)
+        taken.append(time.thread_time() - started)
+    assert min(taken) < 0.5  # some tens of milliseconds
 
 
 # cutting and packing

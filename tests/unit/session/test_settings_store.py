@@ -7,11 +7,22 @@ from pathlib import Path
 
 import pytest
 
+from sdxl_desktop.core.additions import EmbeddingUse, LoraUse
+from sdxl_desktop.core.edit import Fit
 from sdxl_desktop.core.errors import SettingsError
 from sdxl_desktop.core.geometry import Point, Size
-from sdxl_desktop.core.request import MicroConditioning, Prompts, Sampling
+from sdxl_desktop.core.refine import RefineWay
+from sdxl_desktop.core.request import MicroConditioning, Output, Prompts, Sampling
 from sdxl_desktop.core.schedulers import SchedulerName
-from sdxl_desktop.core.settings import Preferences, Settings, Workspace
+from sdxl_desktop.core.settings import (
+    AdditionsValue,
+    EditValue,
+    ListedLora,
+    Preferences,
+    RefinerValue,
+    Settings,
+    Workspace,
+)
 from sdxl_desktop.session.settings_store import SettingsStore
 
 SETTINGS = Settings(
@@ -22,7 +33,15 @@ SETTINGS = Settings(
         micro_conditioning=MicroConditioning(crop_top_left=Point(3, 4), target_size=Size(9, 9)),
         open_sections=("sampling", "size"),
         geometry="AAAA==",
+        edit=EditValue(strength=0.25, fit=Fit.PAD, keep_size=True, mask_blur=1.5, only_masked=True, margin=0),
+        refiner=RefinerValue(on=True, checkpoint="fine", way=RefineWay.IMG2IMG, handoff=0.75, steps=12, strength=0.4),
+        additions=AdditionsValue(
+            loras=(ListedLora(LoraUse(Path("/somewhere/pixel ♥.safetensors"), -0.5), False),),
+            embeddings=(EmbeddingUse(Path("style.pt"), "<style>"),),
+            vae=Path("/vaes/fixed"),
+        ),
         seed_locked=True,
+        variation_locked=True,
     ),
 )
 
@@ -53,6 +72,10 @@ def test_settings_come_back_exactly(store: SettingsStore) -> None:
         b'{"preferences": {"theme": "pink"}}',
         b'{"preferences": {"threads": -4}}',
         b'{"workspace": {"sampling": {"steps": 0}}}',
+        b'{"workspace": {"edit": {"strength": 0}}}',
+        b'{"workspace": {"refiner": {"handoff": 1.5}}}',
+        b'{"workspace": {"additions": {"vae": 3}}}',
+        b'{"workspace": {"additions": {"loras": [{"use": {"file": "a", "weight": 99}}]}}}',
         b'{"preferences": 5}',
     ],
 )
@@ -75,6 +98,74 @@ def test_a_newer_versions_settings_are_not_lost(store: SettingsStore) -> None:
     settings, problem = store.load()
     assert problem is None
     assert settings.preferences.theme == "dark"
+
+
+FIRST_VERSION = """
+{
+  "preferences": {
+    "device": "GPU", "threads": 3, "precision": "f16", "preview": false, "theme": "light", "autosave": false,
+    "picture_format": "jpeg", "pictures_folder": "/pictures", "checkpoints_folder": "/checkpoints"
+  },
+  "workspace": {
+    "prompts": {"prompt": "a fox", "negative_prompt": "dust", "prompt_2": "", "negative_prompt_2": ""},
+    "sampling": {
+      "size": {"width": 640, "height": 512}, "steps": 21, "guidance_scale": 6.5, "guidance_rescale": 0.1,
+      "scheduler": "heun", "seed": 77, "count": 2
+    },
+    "micro_conditioning": {
+      "original_size": {"width": 512, "height": 512}, "crop_top_left": {"x": 1, "y": 2}, "target_size": null,
+      "negative_original_size": null, "negative_crop_top_left": null, "negative_target_size": null
+    },
+    "micro_conditioning_on": true, "checkpoint": "starter", "seed_locked": true,
+    "open_sections": ["second encoder"], "geometry": "AAAA", "layout": "BBBB"
+  }
+}
+"""
+
+
+def test_the_first_versions_settings_still_load(store: SettingsStore) -> None:
+    store.file.parent.mkdir()
+    store.file.write_text(FIRST_VERSION, encoding="utf-8")
+    assert store.load() == (
+        Settings(
+            preferences=Preferences(
+                device="GPU",
+                threads=3,
+                precision="f16",
+                preview=False,
+                theme="light",
+                autosave=False,
+                picture_format="jpeg",
+                pictures_folder="/pictures",
+                checkpoints_folder="/checkpoints",
+            ),
+            workspace=Workspace(
+                prompts=Prompts(prompt="a fox", negative_prompt="dust"),
+                sampling=Sampling(
+                    size=Size(640, 512),
+                    steps=21,
+                    guidance_scale=6.5,
+                    guidance_rescale=0.1,
+                    scheduler=SchedulerName.HEUN,
+                    seed=77,
+                    count=2,
+                ),
+                micro_conditioning=MicroConditioning(original_size=Size(512, 512), crop_top_left=Point(1, 2)),
+                micro_conditioning_on=True,
+                checkpoint="starter",
+                seed_locked=True,
+                open_sections=("second encoder",),
+                geometry="AAAA",
+                layout="BBBB",
+            ),
+        ),
+        None,
+    )
+
+
+def test_pictures_are_marked_and_their_end_is_kept_unless_a_person_says_otherwise() -> None:
+    assert Preferences().output == Output(watermark=True, keep_latents="final")
+    assert Preferences(watermark=False, keep_latents="steps").output == Output(watermark=False, keep_latents="steps")
 
 
 def test_a_folder_in_the_way_blocks_nothing(store: SettingsStore) -> None:

@@ -1,0 +1,207 @@
+"""The brush: a round tip swept along the way of the pointer without gaps, never above its opacity within a stroke.
+
+The tip is not stamped at intervals but swept: the coverage of a pixel comes from its distance to the path, so speed
+leaves no trace. The path goes through the middles between the pointer's positions, with the positions as control
+points of quadratic Bezier curves: smooth everywhere, and straight where the pointer moved straight.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from sdxl_desktop.core.checks import within
+from sdxl_desktop.core.geometry import Rect
+from sdxl_desktop.core.raster import Bytes
+from sdxl_desktop.session.document.layers import window
+
+MAX_SIZE = 2048.0
+_FLAT = 0.25
+"""Pixels by which a curve may differ from its chords."""
+_LEAST_PRESSURE = 0.05
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brush:
+    """`size`: diameter in pixels. `hardness`: the share of the radius that covers fully, in [0, 1]; beyond it coverage
+    falls smoothly to the rim. `opacity`: the most that one stroke covers, in (0, 1]. `erase` takes away instead."""
+
+    size: float = 64.0
+    hardness: float = 0.8
+    opacity: float = 1.0
+    erase: bool = False
+
+    def __post_init__(self) -> None:
+        within("The brush size", self.size, 1.0, MAX_SIZE)
+        within("The brush hardness", self.hardness, 0.0, 1.0)
+        within("The brush opacity", self.opacity, 0.01, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Dab:
+    """Where the tip's middle is, in pixels from the top left corner of the picture, and its radius there."""
+
+    x: float
+    y: float
+    radius: float
+
+    def towards(self, other: Dab, share: float) -> Dab:
+        return Dab(
+            self.x + (other.x - self.x) * share,
+            self.y + (other.y - self.y) * share,
+            self.radius + (other.radius - self.radius) * share,
+        )
+
+
+class Sweep:
+    """One stroke being painted onto `mask` (uint8 [H, W]), which is changed in place.
+
+    `base` is the mask before the stroke; `coverage` is a buffer of zeros of the same shape, which is left as zeros
+    again by `finish`.
+    """
+
+    def __init__(self, mask: Bytes, base: Bytes, coverage: Bytes, brush: Brush) -> None:
+        self._mask, self._base, self._coverage = mask, base, coverage
+        self._brush = brush
+        self._whole = Rect(0, 0, mask.shape[1], mask.shape[0])
+        self._pointer: Dab | None = None
+        self._drawn_to: Dab | None = None
+        self.rect: Rect | None = None
+        """All that the stroke has touched so far."""
+
+    def move_to(self, x: float, y: float, pressure: float = 1.0) -> Rect | None:
+        """The pointer came to (x, y) in pixels, pressed with `pressure` in [0, 1]; returns what changed."""
+        dab = Dab(x, y, self._brush.size / 2 * min(1.0, max(_LEAST_PRESSURE, pressure)))
+        before, self._pointer = self._pointer, dab
+        if before is None or self._drawn_to is None:
+            self._drawn_to = dab
+            return self._sweep(iter([(dab, dab)]))
+        middle = before.towards(dab, 0.5)
+        start, self._drawn_to = self._drawn_to, middle
+        return self._sweep(_chords(start, before, middle))
+
+    def finish(self) -> Rect | None:
+        """Draw the last bit up to the pointer and clean up; returns what changed."""
+        changed = None
+        if self._pointer is not None and self._drawn_to is not None and self._pointer != self._drawn_to:
+            changed = self._sweep(iter([(self._drawn_to, self._pointer)]))
+        if self.rect is not None:
+            self._coverage[window(self.rect)] = 0
+        self._pointer = self._drawn_to = None
+        return changed
+
+    def _sweep(self, chords: Iterator[tuple[Dab, Dab]]) -> Rect | None:
+        changed: Rect | None = None
+        for start, end in chords:
+            for a, b in _pieces(start, end):
+                rect = _around(a, b).intersected(self._whole)
+                if rect is not None:
+                    self._cover(a, b, rect)
+                    changed = rect if changed is None else changed.united(rect)
+        if changed is not None:
+            self.rect = changed if self.rect is None else self.rect.united(changed)
+        return changed
+
+    def _cover(self, a: Dab, b: Dab, rect: Rect) -> None:
+        at = window(rect)
+        coverage = self._coverage[at]
+        np.maximum(coverage, capsule(a, b, rect, self._brush.hardness), out=coverage)
+        self._mask[at] = blended(self._base[at], coverage, self._brush.opacity, erase=self._brush.erase)
+
+
+def _around(a: Dab, b: Dab) -> Rect:
+    left = math.floor(min(a.x - a.radius, b.x - b.radius) - 1)
+    top = math.floor(min(a.y - a.radius, b.y - b.radius) - 1)
+    right = math.ceil(max(a.x + a.radius, b.x + b.radius) + 1)
+    bottom = math.ceil(max(a.y + a.radius, b.y + b.radius) + 1)
+    return Rect(left, top, right - left, bottom - top)
+
+
+def _chords(start: Dab, control: Dab, end: Dab) -> Iterator[tuple[Dab, Dab]]:
+    """A quadratic Bezier curve in straight pieces, none further than `_FLAT` from it.
+
+    The curve is at most |start - 2 control + end| / 4 from its chord, and n pieces are n² times closer.
+    """
+    bend = math.hypot(start.x - 2 * control.x + end.x, start.y - 2 * control.y + end.y) / 4
+    count = max(1, math.ceil(math.sqrt(bend / _FLAT)))
+    last = start
+    for number in range(1, count + 1):
+        share = number / count
+        here = start.towards(control, share).towards(control.towards(end, share), share)
+        yield last, here
+        last = here
+
+
+def _pieces(a: Dab, b: Dab) -> Iterator[tuple[Dab, Dab]]:
+    """A long straight piece cut so that the boxes around its parts hold little that it does not touch."""
+    length = math.hypot(b.x - a.x, b.y - a.y)
+    count = max(1, math.ceil(length / (4 * max(a.radius, b.radius, 16.0))))
+    for number in range(count):
+        yield a.towards(b, number / count), a.towards(b, (number + 1) / count)
+
+
+def capsule(a: Dab, b: Dab, rect: Rect, hardness: float) -> Bytes:
+    """How far a round tip swept from `a` to `b` covers the pixels of `rect`: uint8 [H, W]."""
+    x = np.arange(rect.x, rect.right, dtype=np.float32) + np.float32(0.5 - a.x)
+    y = np.arange(rect.y, rect.bottom, dtype=np.float32)[:, None] + np.float32(0.5 - a.y)
+    dx, dy = b.x - a.x, b.y - a.y
+    length = math.hypot(dx, dy)
+    if length < 1e-3:
+        return _falloff(np.sqrt(x * x + y * y), max(a.radius, b.radius), hardness)
+    dx, dy = dx / length, dy / length
+    along = x * np.float32(dx) + y * np.float32(dy)
+    across = x * np.float32(dy) - y * np.float32(dx)
+    nearest = np.clip(along, 0.0, np.float32(length))
+    np.subtract(along, nearest, out=along)
+    np.multiply(along, along, out=along)
+    np.multiply(across, across, out=across)
+    distance = np.sqrt(np.add(along, across, out=along), out=along)
+    if abs(a.radius - b.radius) < 1e-3:
+        return _falloff(distance, a.radius, hardness)
+    radius = nearest * np.float32((b.radius - a.radius) / length) + np.float32(a.radius)
+    return _falloff(distance, radius, hardness)
+
+
+def _falloff(distance: Floats, radius: float | Floats, hardness: float) -> Bytes:
+    """Coverage by distance from the path: full inside, a smooth step over the soft rim, at least one pixel wide."""
+    reach = np.asarray(radius, np.float32)
+    rim = np.maximum(reach * np.float32(1 - hardness), np.float32(1.0))
+    share = np.subtract(reach + np.float32(0.5), distance, out=distance)
+    np.divide(share, rim, out=share)
+    np.clip(share, 0.0, 1.0, out=share)
+    smooth = share * np.float32(-2.0)
+    smooth += np.float32(3.0)
+    smooth *= share
+    smooth *= share
+    smooth *= np.float32(255.0)
+    smooth += np.float32(0.5)
+    covered: Bytes = smooth.astype(np.uint8)
+    return covered
+
+
+def blended(base: Bytes, coverage: Bytes, opacity: float, *, erase: bool) -> Bytes:
+    """`base` with `coverage` (both uint8 [H, W]) laid over it, or taken out of it; exact for 0 and 255.
+
+    x / 255 rounded is (t + (t >> 8)) >> 8 with t = x + 128, for x up to 255 · 255.
+    """
+    share = coverage.astype(np.uint16)
+    if opacity < 1.0:
+        share *= round(opacity * 255)
+        _divide_by_255(share)
+    room = base.astype(np.uint16) if erase else (255 - base).astype(np.uint16)
+    room *= share
+    _divide_by_255(room)
+    moved = room.astype(np.uint8)
+    return np.subtract(base, moved) if erase else np.add(base, moved)
+
+
+def _divide_by_255(values: npt.NDArray[np.uint16]) -> None:
+    values += 128
+    values += values >> 8
+    values >>= 8

@@ -1,0 +1,72 @@
+"""What the canvas tells about the pointer, and who may listen: the words between looking and painting."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from PySide6.QtCore import QPointF, QRect, Qt
+from PySide6.QtGui import QKeyEvent, QPainter
+
+from sdxl_desktop.ui.viewport import Viewport
+
+
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """Mouse or pen: `at` in the picture's pixels, `spot` in the widget's points, `pressure` in [0, 1] (a mouse always
+    presses with 1), `down` while the button is held, `eraser` for the pen's other end."""
+
+    at: QPointF
+    spot: QPointF
+    modifiers: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier
+    pressure: float = 1.0
+    down: bool = True
+    eraser: bool = False
+
+    def holds(self, modifier: Qt.KeyboardModifier) -> bool:
+        return bool(self.modifiers & modifier)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What is being painted: the `look` at the picture, screen pixels a point, and the part that must be painted."""
+
+    look: Viewport
+    ratio: float
+    exposed: QRect
+
+
+class Layer(Protocol):
+    """Paints something over the picture, in the widget's points."""
+
+    def paint(self, painter: QPainter, view: View) -> None: ...
+
+
+class Hand(Layer, Protocol):
+    """Works on what the canvas shows. Without one the canvas is only looked at."""
+
+    def press(self, pointer: Pointer) -> bool:
+        """Whether the hand takes this press; then `move` follows until `release`."""
+        ...
+
+    def move(self, pointer: Pointer) -> None: ...
+
+    def release(self, pointer: Pointer) -> None: ...
+
+    def cancel(self) -> None:
+        """What was begun with the last press is taken back."""
+        ...
+
+    def hover(self, pointer: Pointer | None) -> None:
+        """The pointer moves without a button held; None when it left."""
+        ...
+
+    def knows(self, key: QKeyEvent) -> bool:
+        """Whether `key` would do something."""
+        ...
+
+    def key(self, key: QKeyEvent) -> bool:
+        """Do what a key stands for; False when it stands for nothing."""
+        ...
+
+    def cursor(self) -> Qt.CursorShape: ...

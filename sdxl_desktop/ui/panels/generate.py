@@ -1,0 +1,135 @@
+"""The one big button: its words follow from what lies on the canvas, and it says why it cannot do that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtWidgets import QLabel, QPushButton, QWidget
+
+from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind
+from sdxl_desktop.core.edit import Ground
+from sdxl_desktop.core.errors import RequestError
+from sdxl_desktop.core.request import Mode
+from sdxl_desktop.ui import glossary
+from sdxl_desktop.ui.widgets.buttons import IconButton, dressed
+from sdxl_desktop.ui.widgets.layout import column, row
+
+_WORDS = {
+    Mode.TEXT_TO_IMAGE: ("Generate", "Draw the picture (Ctrl+Enter)"),
+    Mode.IMAGE_TO_IMAGE: (
+        "Redraw picture",
+        "Draw the picture on the canvas anew, as far from it as the strength says (Ctrl+Enter)",
+    ),
+    Mode.INPAINT: (
+        "Fill masked area",
+        "Draw the masked area anew and leave every pixel outside as it is (Ctrl+Enter)",
+    ),
+}
+
+
+def mode_of(ground: Ground) -> Mode:
+    """What a run on `ground` does."""
+    if ground.picture is None:
+        return Mode.TEXT_TO_IMAGE
+    return Mode.IMAGE_TO_IMAGE if ground.mask is None else Mode.INPAINT
+
+
+def obstacle(checkpoint: Checkpoint, ground: Ground, *, other_vae: bool = False) -> RequestError | None:
+    """Why `checkpoint` cannot do what `ground` implies, or None when it can; `other_vae`: its own one is not used."""
+    mode = mode_of(ground)
+    if checkpoint.kind is CheckpointKind.REFINER and mode is Mode.TEXT_TO_IMAGE:
+        return RequestError(
+            "A refiner finishes a picture: put one on the canvas.",
+            next_step="To draw from words, choose another checkpoint.",
+        )
+    if checkpoint.kind is CheckpointKind.INPAINT and mode is not Mode.INPAINT:
+        missing = "put a picture on the canvas and paint a mask" if ground.picture is None else "paint a mask"
+        return RequestError(
+            f"This checkpoint fills masked areas: {missing}.",
+            next_step="To draw without a mask, choose another checkpoint.",
+        )
+    if mode is not Mode.TEXT_TO_IMAGE and not checkpoint.has_encoder and not other_vae:
+        return RequestError(
+            "This checkpoint cannot look at pictures: it has no VAE encoder.",
+            next_step="Choose another checkpoint or VAE, or take the picture off the canvas.",
+        )
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What the session does: a run, its cancelling, and how many wait behind it."""
+
+    running: bool = False
+    cancelling: bool = False
+    waiting: int = 0
+
+
+class GenerateBar(QWidget):
+    """The button that generates or cancels, and the one that queues."""
+
+    generate_wanted = Signal()
+    queue_wanted = Signal()
+    cancel_wanted = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._run = Run()
+        self._mode = Mode.TEXT_TO_IMAGE
+        self._ready, self._obstacle = False, ""
+        self.button = dressed(QPushButton(), "primary")
+        self.queue = IconButton("queue", "Add to queue", glossary.QUEUE)
+        self._why_not = QLabel()
+        self._why_not.setWordWrap(True)
+        self._lay_out()
+        self.button.clicked.connect(self._press)
+        self.queue.clicked.connect(self.queue_wanted)
+        self._show()
+
+    def _lay_out(self) -> None:
+        self.setObjectName("actionArea")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self.button.setObjectName("generate")
+        bar = row()
+        bar.addWidget(self.button, 1)
+        bar.addWidget(self.queue)
+        self.queue.setIconSize(QSize(22, 22))
+        self._why_not.hide()
+        self.setLayout(column(self._why_not, bar, margins=(16, 12, 16, 12)))
+
+    def show_run(self, run: Run) -> None:
+        self._run = run
+        self._show()
+
+    def show_purpose(self, mode: Mode, *, ready: bool, obstacle: str) -> None:
+        """What a press would do; `ready` when there is a checkpoint, `obstacle` tells why it cannot (may be empty)."""
+        self._mode, self._ready, self._obstacle = mode, ready, obstacle
+        self._show()
+
+    def _show(self) -> None:
+        run, able = self._run, self._ready and not self._obstacle
+        words, tip = _WORDS[self._mode]
+        dressed(self.button, "stop" if run.running else "primary")
+        if run.running:
+            words = "Cancelling…" if run.cancelling else "Cancel"
+            tip = "Stop drawing and forget what waits (Esc)"
+        elif not able:
+            tip = self._obstacle or "There is no checkpoint to draw with yet"
+        self._why_not.setText(self._obstacle)
+        self._why_not.setVisible(bool(self._obstacle) and not run.running)
+        self.button.setText(words)
+        self.button.setToolTip(tip)
+        self.button.setAccessibleDescription("" if able or run.running else tip)
+        self.button.setEnabled(not run.cancelling and (run.running or able))
+        self.queue.setEnabled(run.running and not run.cancelling and able)
+        self.queue.setToolTip(self._obstacle or glossary.QUEUE)
+        self.queue.setText(f"{run.waiting} waiting" if run.waiting else "")
+        style = Qt.ToolButtonStyle.ToolButtonTextBesideIcon if run.waiting else Qt.ToolButtonStyle.ToolButtonIconOnly
+        self.queue.setToolButtonStyle(style)
+
+    def _press(self) -> None:
+        if self._run.running:
+            self.cancel_wanted.emit()
+        else:
+            self.generate_wanted.emit()

@@ -1,0 +1,71 @@
+"""The tiny SDXL with LoRAs in torch, which is what fused parts must equal."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from diffusers import StableDiffusionXLPipeline
+
+from sdxl_desktop.engine.openvino.parts import content_id
+from tests.engine.adapters.lora_files import PARTS, inputs_of, torch_output
+
+Outputs = dict[str, np.ndarray]
+
+
+def load(tiny: Path) -> StableDiffusionXLPipeline:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return StableDiffusionXLPipeline.from_pretrained(tiny / "torch", torch_dtype=torch.float32)
+
+
+@pytest.fixture(scope="session")
+def base(tiny: Path) -> StableDiffusionXLPipeline:
+    """Not to be changed."""
+    return load(tiny)
+
+
+@pytest.fixture(scope="session")
+def unet_config(tiny: Path) -> dict[str, Any]:
+    config: dict[str, Any] = json.loads((tiny / "ov" / "unet" / "config.json").read_text())
+    return config
+
+
+@pytest.fixture(scope="session")
+def inputs(unet_config: dict[str, Any]) -> dict[str, dict[str, np.ndarray]]:
+    return {part: inputs_of(part, unet_config) for part in PARTS}
+
+
+@pytest.fixture(scope="session")
+def contents(tiny: Path) -> dict[str, str]:
+    return {part: content_id(tiny / "ov" / part) for part in PARTS}
+
+
+@pytest.fixture(scope="session")
+def base_outputs(base: StableDiffusionXLPipeline, inputs: Any) -> Outputs:
+    return {part: torch_output(base, part, inputs[part]) for part in PARTS}
+
+
+@pytest.fixture
+def reference(tiny: Path, inputs: Any) -> Callable[..., Outputs]:
+    """What diffusers draws with (file, weight) LoRAs loaded and fused."""
+
+    def compute(*loras: tuple[Path, float]) -> Outputs:
+        pipe = load(tiny)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for n, (file, _) in enumerate(loras):
+                pipe.load_lora_weights(str(file.parent), weight_name=file.name, adapter_name=f"lora{n}")
+            names = [f"lora{n}" for n in range(len(loras))]
+            pipe.set_adapters(names, [weight for _, weight in loras])
+            parts = [part for part in PARTS if getattr(getattr(pipe, part), "peft_config", None)]
+            pipe.fuse_lora(components=parts, adapter_names=names)
+        return {part: torch_output(pipe, part, inputs[part]) for part in PARTS}
+
+    return compute

@@ -1,0 +1,129 @@
+"""Another VAE: taken from a folder of OpenVINO parts, or converted once; refused when it cannot fit."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino as ov
+import pytest
+import torch
+from diffusers import AutoencoderKL
+
+from sdxl_desktop.core.errors import AdditionError
+from sdxl_desktop.engine.openvino.adapters import vae as vae_module
+from sdxl_desktop.engine.openvino.adapters.vae import check_vae
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("vaes é")
+
+
+@pytest.fixture(scope="module")
+def other_vae(tmp_path_factory: pytest.TempPathFactory, tiny: Path) -> Path:
+    """A diffusers VAE of its own weights and factors that needs no upcast."""
+    config = json.loads((tiny / "torch" / "vae" / "config.json").read_text())
+    torch.manual_seed(77)
+    vae = AutoencoderKL.from_config(
+        config | {"scaling_factor": 0.5, "force_upcast": False, "latents_mean": [1, 2, 3, 4], "latents_std": [1.0] * 4}
+    )
+    folder = tmp_path_factory.mktemp("other vae")
+    vae.save_pretrained(folder)
+    return folder
+
+
+def load(folder: Path) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return AutoencoderKL.from_pretrained(folder).eval()
+
+
+def run(folder: Path, values: np.ndarray) -> np.ndarray:
+    exact = {"INFERENCE_PRECISION_HINT": "f32"}
+    return np.array(ov.Core().compile_model(folder / "openvino_model.xml", "CPU", exact)([values])[0])
+
+
+def test_a_diffusers_vae_is_converted_and_computes_the_same(other_vae: Path, cache: Path) -> None:
+    found = check_vae(other_vae, 4, cache)
+    assert (found.scaling_factor, found.shift_factor, found.factor) == (0.5, 0.0, 8)
+    assert found.latents_mean == (1, 2, 3, 4)
+    assert found.encoder is not None
+    reference = load(other_vae)
+    random = np.random.default_rng(0)
+    latents = random.normal(size=(1, 4, 12, 20)).astype(np.float32)
+    picture = random.uniform(-1, 1, size=(1, 3, 96, 64)).astype(np.float32)
+    with torch.no_grad():
+        drawn = reference.decode(torch.from_numpy(latents)).sample.numpy()
+        moments = reference.encode(torch.from_numpy(picture)).latent_dist.parameters.numpy()
+    # the weights are in f16
+    assert np.abs(run(found.decoder, latents) - drawn).max() < 0.01 * np.abs(drawn).max()
+    assert np.abs(run(found.encoder, picture) - moments).max() < 0.01 * np.abs(moments).max()
+
+
+def test_it_is_converted_once(other_vae: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = check_vae(other_vae, 4, cache)
+    monkeypatch.setattr(vae_module, "_convert", lambda *_: pytest.fail("converted again"))
+    assert check_vae(other_vae, 4, cache) == first
+
+
+def test_only_a_vae_that_overflows_in_f16_is_marked(other_vae: Path, tiny: Path, cache: Path) -> None:
+    """`force_upcast` is diffusers' word for it; the export writes what OpenVINO needs to stay finite."""
+    option = ["runtime_options", "ACTIVATIONS_SCALE_FACTOR"]
+
+    def marked(folder: Path) -> bool:
+        return bool(ov.Core().read_model(folder / "openvino_model.xml").has_rt_info(option))
+
+    assert marked(check_vae(tiny / "torch", 4, cache).decoder), "found in the checkpoint's folder vae"
+    assert not marked(check_vae(other_vae, 4, cache).decoder)
+
+
+def test_openvino_parts_are_taken_as_they_are(tiny: Path, tmp_path: Path) -> None:
+    found = check_vae(tiny / "ov", 4, tmp_path / "cache")
+    assert found.decoder == tiny / "ov" / "vae_decoder"
+    assert found.encoder == tiny / "ov" / "vae_encoder"
+    shutil.copytree(tiny / "ov" / "vae_decoder", tmp_path / "alone" / "vae_decoder")
+    assert check_vae(tmp_path / "alone", 4, tmp_path / "cache").encoder is None
+    assert not (tmp_path / "cache").exists()
+
+
+class TestRefusal:
+    def refusal(self, folder: Path, tmp_path: Path, channels: int = 4) -> str:
+        with pytest.raises(AdditionError) as caught:
+            check_vae(folder, channels, tmp_path / "cache")
+        assert caught.value.next_step
+        return str(caught.value)
+
+    @pytest.mark.parametrize("form", ["ov", "torch"])
+    def test_other_latents(self, form: str, tiny: Path, tmp_path: Path) -> None:
+        text = self.refusal(tiny / form, tmp_path, channels=16)
+        assert "4 channels" in text
+        assert "16" in text
+
+    def test_a_config_that_lies_about_its_decoder(self, tiny: Path, tmp_path: Path) -> None:
+        shutil.copytree(tiny / "ov" / "vae_decoder", tmp_path / "lying" / "vae_decoder")
+        file = tmp_path / "lying" / "vae_decoder" / "config.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"latent_channels": 8}))
+        assert "latents have 4 channels" in self.refusal(tmp_path / "lying", tmp_path, channels=8)
+
+    def test_no_vae(self, tmp_path: Path) -> None:
+        assert "no VAE folder" in self.refusal(tmp_path / "nowhere", tmp_path)
+        assert "There is no VAE in" in self.refusal(tmp_path, tmp_path)
+
+    def test_another_kind(self, other_vae: Path, tmp_path: Path) -> None:
+        shutil.copytree(other_vae, tmp_path / "kind")
+        (tmp_path / "kind" / "config.json").write_text('{"_class_name": "AutoencoderTiny", "latent_channels": 4}')
+        assert "AutoencoderTiny" in self.refusal(tmp_path / "kind", tmp_path)
+
+    def test_damaged(self, other_vae: Path, tiny: Path, tmp_path: Path) -> None:
+        shutil.copytree(other_vae, tmp_path / "torch")
+        weights = tmp_path / "torch" / "diffusion_pytorch_model.safetensors"
+        weights.write_bytes(weights.read_bytes()[:5000])
+        assert "cannot be loaded" in self.refusal(tmp_path / "torch", tmp_path)
+        shutil.copytree(tiny / "ov" / "vae_decoder", tmp_path / "ov" / "vae_decoder")
+        (tmp_path / "ov" / "vae_decoder" / "openvino_model.xml").write_text("<net>")
+        assert "cannot be read" in self.refusal(tmp_path / "ov", tmp_path)

@@ -1,0 +1,149 @@
+"""The table of cases: every workflow with every scheduler, and what else the reference has a say in.
+
+A case is a request and nothing else; everything that draws it, our engine, diffusers and the peers, is given the same
+request and reads it in its own way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sdxl_desktop.core.additions import Additions
+from sdxl_desktop.core.edit import Edit
+from sdxl_desktop.core.geometry import Rect, Size
+from sdxl_desktop.core.refine import Refine, RefineWay
+from sdxl_desktop.core.request import (
+    Execution,
+    GenerationRequest,
+    MicroConditioning,
+    Output,
+    Prompts,
+    Sampling,
+)
+from sdxl_desktop.core.schedulers import SchedulerName
+from tests.engine.parity import subjects
+from tests.engine.parity.family import TinyFamily
+from tests.engine.tiny_sdxl import Topology
+
+TOLERANCE = 1e-3
+"""Of pixels in [0, 1], before they are rounded to 8 bits."""
+COMPOSITE_TOLERANCE = 1 / 255
+"""Of finished inpainted pictures, which are 8-bit."""
+
+SIZE = Size(128, 64)
+SEED = 7
+PROMPTS = Prompts(prompt="a red cat", prompt_2="the sea", negative_prompt="dog", negative_prompt_2="fog")
+FEW_STEP = {"scheduler": SchedulerName.LCM, "steps": 4, "guidance_scale": 8.0}
+
+
+class Workflow(StrEnum):
+    """The rows of the page."""
+
+    TEXT = "Text-to-image"
+    BLOCKS_SSD_1B = "Text-to-image, SSD-1B's blocks"
+    BLOCKS_VEGA = "Text-to-image, Vega's blocks"
+    FEW_STEP = "Text-to-image, LCM (embedded guidance)"
+    IMAGE = "Image-to-image"
+    INPAINT = "Inpainting, 4-channel UNet"
+    INPAINT_9 = "Inpainting, 9-channel UNet"
+    ONLY_MASKED = "Inpainting, only the masked area"
+    ENSEMBLE = "Base and refiner as an ensemble"
+    RETOUCH = "Base, then refiner in image-to-image"
+    REFINER = "Refiner alone, on a picture"
+    INPAINT_ENSEMBLE = "Inpainting, refiner takes over"
+    INPAINT_RETOUCH = "Inpainting, then refiner in image-to-image"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One thing to draw. `detail` tells it from others of its workflow; `slow` ones are for the dense grid."""
+
+    workflow: Workflow
+    detail: str
+    build: Callable[[TinyFamily], GenerationRequest]
+    slow: bool = False
+    scheduler: SchedulerName = SchedulerName.EULER
+
+    @property
+    def name(self) -> str:
+        return f"{self.workflow}: {self.detail}"
+
+
+def request(
+    family: TinyFamily,
+    topology: Topology = Topology.BASE,
+    *,
+    prompts: Prompts = PROMPTS,
+    micro: MicroConditioning | None = None,
+    edit: Edit | None = None,
+    refine: Refine | None = None,
+    additions: Additions | None = None,
+    **sampling: Any,
+) -> GenerationRequest:
+    """A small request; `sampling` by field."""
+    return GenerationRequest(
+        checkpoint=family.ov(topology),
+        prompts=prompts,
+        sampling=Sampling(**{"size": SIZE, "steps": 6, "seed": SEED, **sampling}),
+        micro_conditioning=micro or MicroConditioning(),
+        edit=edit,
+        refine=refine,
+        additions=additions or Additions(),
+        output=Output(watermark=False),
+        execution=Execution(precision="f32", preview=False, threads=1),
+    )
+
+
+def image_edit(strength: float = 0.6, size: Size = SIZE) -> Edit:
+    return Edit(picture=subjects.photo(size), strength=strength)
+
+
+def inpaint_edit(strength: float = 0.6, size: Size = SIZE) -> Edit:
+    return Edit(picture=subjects.photo(size), mask=subjects.mask(size), strength=strength)
+
+
+def only_masked_edit(margin: int, picture: Size, box: Rect, strength: float = 0.6) -> Edit:
+    return Edit(
+        picture=subjects.photo(picture), mask=subjects.box_mask(picture, box), strength=strength, only_masked=margin
+    )
+
+
+def refined(family: TinyFamily, way: RefineWay, **options: Any) -> Refine:
+    return Refine(checkpoint=family.ov(Topology.REFINER), way=way, **options)
+
+
+BUILDERS: dict[Workflow, Callable[..., GenerationRequest]] = {
+    Workflow.TEXT: lambda family, **options: request(family, **options),
+    Workflow.BLOCKS_SSD_1B: lambda family, **options: request(family, Topology.SSD_1B, **options),
+    Workflow.BLOCKS_VEGA: lambda family, **options: request(family, Topology.VEGA, **options),
+    Workflow.FEW_STEP: lambda family, **options: request(family, Topology.LCM, **{**FEW_STEP, **options}),
+    Workflow.IMAGE: lambda family, **options: request(family, **{"edit": image_edit(), **options}),
+    Workflow.INPAINT: lambda family, **options: request(family, **{"edit": inpaint_edit(), **options}),
+    Workflow.INPAINT_9: lambda family, **options: request(
+        family, Topology.INPAINT, **{"edit": inpaint_edit(), **options}
+    ),
+    Workflow.ONLY_MASKED: lambda family, **options: request(
+        family, **{"edit": only_masked_edit(16, Size(256, 160), Rect(90, 70, 96, 32)), **options}
+    ),
+    Workflow.ENSEMBLE: lambda family, **options: request(
+        family, **{"refine": refined(family, RefineWay.ENSEMBLE), "steps": 10, **options}
+    ),
+    Workflow.RETOUCH: lambda family, **options: request(
+        family, **{"refine": refined(family, RefineWay.IMG2IMG, strength=0.3), "steps": 10, **options}
+    ),
+    Workflow.REFINER: lambda family, **options: request(family, Topology.REFINER, **{"edit": image_edit(), **options}),
+    Workflow.INPAINT_ENSEMBLE: lambda family, **options: request(
+        family,
+        **{"edit": inpaint_edit(), "refine": refined(family, RefineWay.ENSEMBLE), "steps": 10, **options},
+    ),
+    Workflow.INPAINT_RETOUCH: lambda family, **options: request(
+        family,
+        **{"edit": inpaint_edit(), "refine": refined(family, RefineWay.IMG2IMG), "steps": 10, **options},
+    ),
+}
+
+NO_GUIDANCE = {"guidance_scale": 1.0}
+RESCALED = {"guidance_scale": 8.0, "guidance_rescale": 0.7}

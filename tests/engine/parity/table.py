@@ -1,0 +1,233 @@
+"""The rows themselves: what is drawn in each workflow, by scheduler and then argument by argument."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sdxl_desktop.core.additions import Additions
+from sdxl_desktop.core.geometry import Point, Rect, Size
+from sdxl_desktop.core.refine import RefineWay
+from sdxl_desktop.core.request import MicroConditioning, Prompts
+from sdxl_desktop.core.schedulers import SchedulerName
+from tests.engine.parity.cases import (
+    BUILDERS,
+    Case,
+    Workflow,
+    image_edit,
+    inpaint_edit,
+    only_masked_edit,
+    refined,
+)
+
+WITH_EVERY_SCHEDULER = tuple(workflow for workflow in Workflow if workflow is not Workflow.FEW_STEP)
+"""An LCM checkpoint has a scheduler of its own."""
+
+WIDE, TALL = Size(320, 64), Size(64, 256)
+POSITIVE_SIZES = {
+    "original size": MicroConditioning(original_size=WIDE),
+    "crop": MicroConditioning(crop_top_left=Point(40, 8)),
+    "target size": MicroConditioning(target_size=TALL),
+}
+NEGATIVE_SIZES = {
+    "negative original size": MicroConditioning(negative_original_size=WIDE),
+    "negative crop": MicroConditioning(negative_crop_top_left=Point(40, 8)),
+    "negative target size": MicroConditioning(negative_target_size=TALL),
+}
+ALL_SIZES = MicroConditioning(
+    original_size=WIDE,
+    crop_top_left=Point(40, 8),
+    target_size=TALL,
+    negative_original_size=Size(200, 72),
+    negative_crop_top_left=Point(4, 24),
+    negative_target_size=Size(96, 48),
+)
+SIZES = {**POSITIVE_SIZES, **NEGATIVE_SIZES, "all six sizes": ALL_SIZES}
+SCORES = {
+    "aesthetic score": MicroConditioning(aesthetic_score=9.0),
+    "negative aesthetic score": MicroConditioning(negative_aesthetic_score=8.0),
+}
+TIMESTEPS = (999, 850, 600, 400, 150, 20)
+
+
+CHOSEN = (SchedulerName.EULER, SchedulerName.EULER_ANCESTRAL, SchedulerName.DPMPP_2M_KARRAS, SchedulerName.HEUN)
+"""One of each kind: plain; with noise of its own; with a memory and fractional timesteps; looking twice."""
+ALWAYS_ALL = (Workflow.TEXT, Workflow.IMAGE, Workflow.INPAINT, Workflow.INPAINT_9, Workflow.ENSEMBLE)
+"""Elsewhere the other schedulers are for the dense grid and the page."""
+TELLING = (
+    *SIZES,
+    *SCORES,
+    "no guidance",
+    "strong guidance",
+    "guidance rescale",
+    "clip skip",
+    "custom timesteps",
+    "another VAE",
+    "variation",
+    "prompt alone",
+)
+"""Cases that are their workflow's plainest request with one argument more."""
+
+
+def cases() -> Iterator[Case]:
+    """All of them, each name once."""
+    yield from _schedulers()
+    yield from _text()
+    yield from _edits()
+    yield from _inpainting()
+    yield from _refining()
+    yield from _dense()
+
+
+def _case(workflow: Workflow, detail: str, *, slow: bool = False, **options: Any) -> Case:
+    return Case(
+        workflow,
+        detail,
+        lambda family: BUILDERS[workflow](
+            family, **{name: value(family) if callable(value) else value for name, value in options.items()}
+        ),
+        slow,
+        options.get("scheduler", SchedulerName.LCM if workflow is Workflow.FEW_STEP else SchedulerName.EULER),
+    )
+
+
+def _schedulers() -> Iterator[Case]:
+    for workflow in WITH_EVERY_SCHEDULER:
+        for scheduler in SchedulerName:
+            slow = workflow not in ALWAYS_ALL and scheduler not in CHOSEN
+            yield _case(workflow, scheduler.label, slow=slow, scheduler=scheduler)
+    yield _case(Workflow.FEW_STEP, SchedulerName.LCM.label)
+
+
+def _text() -> Iterator[Case]:
+    text = Workflow.TEXT
+    for name, micro in SIZES.items():
+        yield _case(text, name, micro=micro)
+    yield _case(text, "portrait", size=Size(64, 160))
+    yield _case(text, "prompt alone", prompts=Prompts(prompt="a red cat"))
+    yield _case(text, "only a second negative prompt", prompts=Prompts(prompt="a red cat", negative_prompt_2="fog"))
+    yield _case(text, "no guidance", guidance_scale=1.0)
+    yield _case(text, "strong guidance", guidance_scale=9.5)
+    yield _case(text, "guidance rescale", guidance_scale=8.0, guidance_rescale=0.7)
+    yield _case(text, "clip skip", prompts=Prompts(prompt="a red cat", negative_prompt="dog", clip_skip=1))
+    yield _case(text, "custom timesteps", timesteps=TIMESTEPS)
+    yield _case(text, "custom timesteps, DPM++ 2M", timesteps=TIMESTEPS, scheduler=SchedulerName.DPMPP_2M)
+    yield _case(text, "another VAE", additions=lambda family: Additions(vae=family.other_vae()))
+    yield _case(text, "variation", variation_seed=11, variation_strength=0.3)
+    yield _case(
+        text, "variation, Euler a", variation_seed=11, variation_strength=0.3, scheduler=SchedulerName.EULER_ANCESTRAL
+    )
+    yield _case(Workflow.FEW_STEP, "weaker embedded guidance", guidance_scale=2.0)
+    yield _case(Workflow.FEW_STEP, "image-to-image", edit=image_edit(0.75))
+
+
+def _edits() -> Iterator[Case]:
+    image = Workflow.IMAGE
+    for strength in (0.3, 1.0):
+        for scheduler in (
+            SchedulerName.EULER,
+            SchedulerName.EULER_ANCESTRAL,
+            SchedulerName.HEUN,
+            SchedulerName.DPMPP_2M,
+        ):
+            yield _case(
+                image, f"strength {strength}, {scheduler.label}", edit=image_edit(strength), scheduler=scheduler
+            )
+    for name, micro in SIZES.items():
+        yield _case(image, name, micro=micro)
+    yield _case(image, "portrait", size=Size(64, 160), edit=image_edit(0.6, Size(64, 160)))
+    yield _case(image, "no guidance", guidance_scale=1.0)
+    yield _case(image, "guidance rescale", guidance_scale=8.0, guidance_rescale=0.7)
+    yield _case(image, "clip skip", prompts=Prompts(prompt="a red cat", clip_skip=1))
+    yield _case(image, "custom timesteps", timesteps=TIMESTEPS)
+    yield _case(image, "another VAE", additions=lambda family: Additions(vae=family.other_vae()))
+
+
+def _inpainting() -> Iterator[Case]:
+    few = (SchedulerName.EULER, SchedulerName.EULER_ANCESTRAL, SchedulerName.HEUN)
+    for workflow in (Workflow.INPAINT, Workflow.INPAINT_9):
+        for strength in (0.3, 1.0):
+            for scheduler in few:
+                edit = inpaint_edit(strength)
+                yield _case(workflow, f"strength {strength}, {scheduler.label}", edit=edit, scheduler=scheduler)
+        yield _case(workflow, "all six sizes", micro=ALL_SIZES)
+        yield _case(workflow, "portrait", size=Size(64, 160), edit=inpaint_edit(0.6, Size(64, 160)))
+        yield _case(workflow, "no guidance", guidance_scale=1.0)
+    yield _case(Workflow.INPAINT, "few-step", scheduler=SchedulerName.LCM, edit=inpaint_edit(1.0))
+    for name, picture, box, margin in (
+        ("drawn at its own size", Size(256, 160), Rect(96, 64, 64, 32), 16),
+        ("drawn larger", Size(192, 128), Rect(70, 50, 40, 10), 5),
+        ("drawn smaller", Size(384, 256), Rect(60, 40, 250, 90), 20),
+        ("at the picture's edge", Size(192, 128), Rect(150, 100, 42, 28), 12),
+        ("strength 1", Size(256, 160), Rect(96, 64, 64, 32), 16),
+    ):
+        strength = 1.0 if name == "strength 1" else 0.6
+        yield _case(Workflow.ONLY_MASKED, name, edit=only_masked_edit(margin, picture, box, strength))
+
+
+def _refining() -> Iterator[Case]:
+    few = (SchedulerName.EULER, SchedulerName.HEUN)
+    for workflow in (Workflow.ENSEMBLE, Workflow.INPAINT_ENSEMBLE):
+        for handoff in (0.5, 0.9):
+            for scheduler in few:
+                yield _case(
+                    workflow,
+                    f"hand-off {handoff}, {scheduler.label}",
+                    refine=lambda family, at=handoff: refined(family, RefineWay.ENSEMBLE, handoff=at),
+                    scheduler=scheduler,
+                )
+    yield _case(
+        Workflow.ENSEMBLE,
+        "other steps",
+        refine=lambda family: refined(family, RefineWay.ENSEMBLE, steps=20),
+    )
+    yield _case(Workflow.ENSEMBLE, "on a picture", edit=image_edit(0.7))
+    for workflow in (Workflow.RETOUCH, Workflow.INPAINT_RETOUCH):
+        yield _case(
+            workflow,
+            "own steps and strength",
+            refine=lambda family: refined(family, RefineWay.IMG2IMG, steps=8, strength=0.6),
+        )
+    yield _case(Workflow.RETOUCH, "on a picture", edit=image_edit(0.7))
+    yield _case(Workflow.INPAINT_RETOUCH, "strength 1", edit=inpaint_edit(1.0))
+    yield _case(Workflow.INPAINT_ENSEMBLE, "strength 1", edit=inpaint_edit(1.0))
+    for workflow in (Workflow.REFINER, Workflow.ENSEMBLE, Workflow.RETOUCH):
+        for name, micro in SCORES.items():
+            yield _case(workflow, name, micro=micro)
+    for workflow in (Workflow.REFINER, Workflow.ENSEMBLE):
+        yield _case(workflow, "original size", micro=POSITIVE_SIZES["original size"])
+        yield _case(workflow, "crop", micro=POSITIVE_SIZES["crop"])
+        yield _case(workflow, "all six sizes", micro=ALL_SIZES)
+    yield _case(Workflow.REFINER, "prompt alone", prompts=Prompts(prompt="a red cat"))
+    yield _case(Workflow.REFINER, "strength 0.3", edit=image_edit(0.3))
+    yield _case(Workflow.REFINER, "inpainting", edit=inpaint_edit(0.6))
+    yield _case(Workflow.REFINER, "clip skip", prompts=Prompts(prompt="a red cat", clip_skip=1))
+
+
+def _dense() -> Iterator[Case]:
+    """Strength by scheduler by steps, and the few-step checkpoints' schedulers, for whoever has the minutes."""
+    edits = {Workflow.IMAGE: image_edit, Workflow.INPAINT: inpaint_edit, Workflow.INPAINT_9: inpaint_edit}
+    for workflow, edit in edits.items():
+        for strength in (0.25, 0.5, 0.8, 1.0):
+            for scheduler in SchedulerName:
+                for steps in (5, 12):
+                    detail = f"dense: {steps} steps, strength {strength}, {scheduler.label}"
+                    yield _case(workflow, detail, slow=True, edit=edit(strength), scheduler=scheduler, steps=steps)
+    for workflow in (Workflow.ENSEMBLE, Workflow.INPAINT_ENSEMBLE):
+        for handoff in (0.3, 0.6, 0.75, 0.95):
+            for scheduler in SchedulerName:
+                yield _case(
+                    workflow,
+                    f"dense: hand-off {handoff}, {scheduler.label}",
+                    slow=True,
+                    refine=lambda family, at=handoff: refined(family, RefineWay.ENSEMBLE, handoff=at),
+                    scheduler=scheduler,
+                    steps=25,
+                )
+    for scheduler in SchedulerName:
+        yield _case(Workflow.FEW_STEP, f"dense: {scheduler.label}", slow=True, scheduler=scheduler)
+    for steps in (1, 2, 3, 4, 7, 13, 25):
+        for scheduler in SchedulerName:
+            yield _case(
+                Workflow.TEXT, f"dense: {steps} steps, {scheduler.label}", slow=True, steps=steps, scheduler=scheduler
+            )

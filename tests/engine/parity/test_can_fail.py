@@ -1,0 +1,52 @@
+"""The comparisons can fail: exchange two inputs of a workflow, and the picture is not the reference's any more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import combinations
+
+import pytest
+
+from sdxl_desktop.core.schedulers import SchedulerName
+from tests.engine.parity import table
+from tests.engine.parity.cases import BUILDERS, TOLERANCE, Workflow
+from tests.engine.parity.family import TinyFamily
+from tests.engine.parity.measure import comparable, difference, finished_tolerance, only_finished
+from tests.engine.parity.ours import Ours
+from tests.engine.parity.swaps import SWAPS
+from tests.engine.parity.torch_reference import TorchReference
+
+ALL = [(workflow, name) for workflow, swaps in SWAPS.items() for name in swaps]
+
+
+@pytest.mark.parametrize(("workflow", "name"), ALL, ids=[f"{workflow}: {name}" for workflow, name in ALL])
+def test_an_exchanged_input_shows(workflow: Workflow, name: str, expected: Callable[..., object], ours: Ours) -> None:
+    request, picture = expected(workflow)
+    drawing = ours.drawings(SWAPS[workflow][name](request))[0]
+    tolerance = finished_tolerance() if only_finished(request) else TOLERANCE
+    assert difference(comparable(request, drawing), picture) > 2 * tolerance
+
+
+ARGUMENTS = [
+    case
+    for case in table.cases()
+    if case.workflow in (Workflow.TEXT, Workflow.REFINER) and case.detail in table.TELLING
+]
+
+
+@pytest.mark.parametrize("case", ARGUMENTS, ids=[case.name for case in ARGUMENTS])
+def test_each_argument_changes_the_picture(
+    case: table.Case, expected: Callable[..., object], family: TinyFamily, ours: Ours
+) -> None:
+    """Else an argument that is dropped on the way would not be missed."""
+    _, plain = expected(case.workflow)
+    assert difference(ours.draw(case.build(family)), plain) > 2 * TOLERANCE
+
+
+def test_the_schedulers_differ_from_each_other(family: TinyFamily, reference: TorchReference) -> None:
+    pictures = [reference.draw(BUILDERS[Workflow.TEXT](family, scheduler=name)) for name in SchedulerName]
+    assert all(difference(one, other) > TOLERANCE for one, other in combinations(pictures, 2))
+
+
+def test_every_workflow_has_its_swaps() -> None:
+    assert set(SWAPS) == set(Workflow)

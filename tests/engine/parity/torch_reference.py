@@ -1,0 +1,104 @@
+"""diffusers in torch, float32: what everything else is measured against."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import torch
+
+from sdxl_desktop.core.refine import RefineWay
+from sdxl_desktop.core.request import GenerationRequest, Mode
+from tests.engine.parity import diffusers_calls, inpaint_ensemble, words
+from tests.engine.parity.diffusers_calls import Floats, Kind
+from tests.engine.parity.family import torch_of
+
+
+class TorchPipelines:
+    """diffusers' pipelines; parts are read once for each checkpoint and shared by its pipelines."""
+
+    def __init__(self) -> None:
+        self._read: dict[Path, Any] = {}
+        self._vaes: dict[Path, Any] = {}
+
+    def pipeline(self, kind: Kind, ov_folder: Path, vae: Path | None = None) -> Any:
+        read = self.checkpoint(ov_folder)
+        parts = dict(read.components)
+        if vae is not None:
+            parts["vae"] = self._vae(vae)
+        options: dict[str, Any] = {"force_zeros_for_empty_prompt": read.config.force_zeros_for_empty_prompt}
+        if kind is not Kind.TEXT_TO_IMAGE:
+            options["requires_aesthetics_score"] = read.config.get("requires_aesthetics_score", False)
+        pipe = getattr(diffusers, f"StableDiffusionXL{kind}Pipeline")(**parts, **options, add_watermarker=False)
+        pipe.set_progress_bar_config(disable=True)
+        return pipe
+
+    def scheduler_config(self, ov_folder: Path) -> Any:
+        return self.checkpoint(ov_folder).scheduler.config
+
+    def checkpoint(self, ov_folder: Path) -> Any:
+        """The pipeline as it was saved, for its parts and configuration."""
+        if ov_folder not in self._read:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                self._read[ov_folder] = diffusers.DiffusionPipeline.from_pretrained(
+                    torch_of(ov_folder), add_watermarker=False
+                )
+        return self._read[ov_folder]
+
+    def _vae(self, ov_folder: Path) -> Any:
+        if ov_folder not in self._vaes:
+            self._vaes[ov_folder] = diffusers.AutoencoderKL.from_pretrained(torch_of(ov_folder)).eval()
+        return self._vaes[ov_folder]
+
+
+class TorchReference:
+    """Draws requests with diffusers in torch."""
+
+    def __init__(self) -> None:
+        self.pipelines = TorchPipelines()
+
+    def draw(self, request: GenerationRequest) -> Floats:
+        """float32 [H, W, 3] in [0, 1], the picture of the request's first seed."""
+        with torch.no_grad():
+            refine = request.refine
+            if request.mode is Mode.INPAINT and refine is not None and refine.way is RefineWay.ENSEMBLE:
+                return inpaint_ensemble.draw(request, self.pipelines)
+            if request.mode is not Mode.TEXT_TO_IMAGE and words.negated(request.micro_conditioning):
+                return diffusers_calls.draw(request, _NegativeCropsCounted(self.pipelines))
+            return diffusers_calls.draw(request, self.pipelines)
+
+
+class _NegativeCropsCounted:
+    """The same pipelines, with a slip of diffusers mended: its image-to-image and inpainting pipelines give the
+    unconditional half the positive crop and never look at `negative_crops_coords_top_left` (except for refiners)."""
+
+    def __init__(self, pipelines: TorchPipelines) -> None:
+        self._pipelines = pipelines
+        self.scheduler_config = pipelines.scheduler_config
+
+    def pipeline(self, kind: Kind, ov_folder: Path, vae: Path | None = None) -> Any:
+        pipe = self._pipelines.pipeline(kind, ov_folder, vae)
+        if pipe.config.get("requires_aesthetics_score", False):
+            return pipe
+
+        def time_ids(
+            original: Any,
+            crop: Any,
+            target: Any,
+            _: Any,
+            __: Any,
+            other: Any,
+            other_crop: Any,
+            other_target: Any,
+            **___: Any,
+        ) -> tuple[torch.Tensor, torch.Tensor]:
+            return (
+                torch.tensor([[*original, *crop, *target]], dtype=torch.float32),
+                torch.tensor([[*other, *other_crop, *other_target]], dtype=torch.float32),
+            )
+
+        pipe._get_add_time_ids = time_ids
+        return pipe
