@@ -232,7 +232,7 @@ class Editor(QObject):
         revision = self._document.revision
         if not self._document.has_picture:
             self._autosave.clear(revision)
-        elif self._autosave.due(revision) and not self._document.in_stroke:
+        elif self._autosave.due(revision):
             work = partial(self._autosave.write, self._project(), revision)
             self._later(work, self._kept)
 
@@ -257,14 +257,13 @@ class Editor(QObject):
         found, self._found = self._found, None
         if found is None:
             return
-        try:
-            project = found.load()
-        except SdxlDesktopError as problem:
-            self.failed.emit(problem)
-            return
-        self._take_project(project)
+        self._try(lambda: self._bring_back(found))
+
+    def _bring_back(self, found: Recoverable) -> None:
+        """What a crash left is thrown away only once it is kept anew."""
+        self._take_project(found.load())
+        self._autosave.write(self._project(), self._document.revision)
         found.discard()
-        self._changed()
 
     def close(self) -> None:
         """The window was closed in order: there is nothing to recover, but what nobody asked for is left for later."""

@@ -11,7 +11,10 @@ import queue
 import signal
 import sys
 import threading
+from contextlib import suppress
 from typing import BinaryIO, assert_never
+
+import psutil
 
 from sdxl_desktop.core.device import Device
 from sdxl_desktop.core.events import Event, Failed, Phase, Progress
@@ -31,6 +34,8 @@ from sdxl_desktop.engine.process.messages import (
 from sdxl_desktop.engine.protocol import Emit, Engine
 
 log = logging.getLogger(__name__)
+
+NICENESS = 5
 
 
 class Host:
@@ -123,9 +128,17 @@ def main() -> int:
     """Run the engine process; returns only by ending the process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C in a terminal is the application's to answer
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    _stand_back()
     orders, answers = _private_pipes()
     Host(orders, answers, AppPaths.from_environment()).serve()
     return 0
+
+
+def _stand_back() -> None:
+    """Let the window have a core whenever it wants one, so that a brush stays smooth while all of them draw."""
+    lower = psutil.BELOW_NORMAL_PRIORITY_CLASS if sys.platform == "win32" else NICENESS
+    with suppress(psutil.Error, OSError):
+        psutil.Process().nice(lower)
 
 
 def _private_pipes() -> tuple[BinaryIO, BinaryIO]:

@@ -17,8 +17,9 @@ from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.geometry import Rect, Size
 from sdxl_desktop.core.raster import Bytes, Raster
 from sdxl_desktop.session.document import selecting, shapes
-from sdxl_desktop.session.document.brush import Brush, Sweep, blended
+from sdxl_desktop.session.document.brush import Brush, blended
 from sdxl_desktop.session.document.layers import Change, Layers, as_picture, window
+from sdxl_desktop.session.document.stroke import Stroke
 from sdxl_desktop.session.document.undo import DEFAULT_LIMIT, ChangedWhole, UndoStack, changed_tiles
 
 Combine = Literal["add", "subtract"]
@@ -160,7 +161,7 @@ class Document:
         layers = self._settled()
         if self._coverage is None or self._coverage.shape != layers.mask.shape:
             self._coverage = np.zeros_like(layers.mask)
-        self._stroke = Stroke(self, layers, self._coverage, brush)
+        self._stroke = Stroke(layers, self._coverage, brush, self._tell, self._stroked)
         return self._stroke
 
     @property
@@ -313,48 +314,6 @@ class Document:
             self._stroke = None
         if rect is not None:
             self._remember(before, rect, label, tell=False)
-
-
-class Stroke:
-    """A stroke in progress: `move_to` as the pointer goes, then `end` (keeps it) or `cancel` (as if never begun)."""
-
-    def __init__(self, document: Document, layers: Layers, coverage: Bytes, brush: Brush) -> None:
-        self._document = document
-        self._mask = layers.mask
-        self._before = layers.mask.copy()
-        self._sweep = Sweep(layers.mask, self._before, coverage, brush)
-        self._label = "eraser stroke" if brush.erase else "brush stroke"
-        self._over = False
-        self._last: Rect | None = None
-
-    def move_to(self, x: float, y: float, pressure: float = 1.0) -> None:
-        """The pointer is at (x, y) in the picture's pixels, pressed with `pressure` in [0, 1]. Ignored once over."""
-        if not self._over:
-            self._tell(self._sweep.move_to(x, y, pressure))
-
-    def end(self) -> None:
-        """Finish: one step to undo, unless it changed nothing."""
-        if not self._over:
-            self._over = True
-            last = self._sweep.finish() or self._last
-            self._document._stroked(self, self._before, self._sweep.rect, self._label)
-            self._tell(last)  # now that there is a step to undo
-
-    def cancel(self) -> None:
-        """Take everything back."""
-        if not self._over:
-            self._over = True
-            self._sweep.finish()
-            rect = self._sweep.rect
-            if rect is not None:
-                self._mask[window(rect)] = self._before[window(rect)]
-            self._document._stroked(self, self._before, None, self._label)
-            self._tell(rect)
-
-    def _tell(self, rect: Rect | None) -> None:
-        if rect is not None:
-            self._last = rect
-            self._document._tell(Change(rect, mask=True))
 
 
 def _check_picture(pixels: Bytes) -> None:
