@@ -11,6 +11,7 @@ from sdxl_desktop.core.raster import Raster
 
 MAX_MASK_BLUR = 256
 MAX_MARGIN = 4096
+MAX_GROW = 256
 
 
 class Fit(StrEnum):
@@ -25,6 +26,24 @@ class Fit(StrEnum):
         return {"crop": "Crop", "pad": "Pad", "stretch": "Stretch"}[self.value]
 
 
+class Prefill(StrEnum):
+    """What lies under the mask when drawing starts; with a strength below 1 it shows in the result."""
+
+    KEEP = "keep"
+    NEUTRAL = "neutral"
+    BLUR = "blur"
+    SURROUNDINGS = "surroundings"
+
+    @property
+    def label(self) -> str:
+        return {
+            "keep": "What is there",
+            "neutral": "Grey",
+            "blur": "Blurred",
+            "surroundings": "Surroundings",
+        }[self.value]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edit:
     """What is changed, and how much.
@@ -34,6 +53,11 @@ class Edit:
     width in pixels over which the new pixels fade into the old ones, inside the mask's edge. `only_masked` draws just
     the mask's surroundings, this many pixels wide, at the full drawing size, and pastes them back. `keep_size` pastes
     the result back into the picture at its own size; otherwise the result has the size that was drawn.
+
+    `grow` lets the denoising work on so many more pixels around the mask than are kept of it, so that what is drawn
+    knows where it leads; `prefill` is what the masked area starts from; `soft` takes the mask's values for strengths
+    (Levin & Fried, "Differential Diffusion", arXiv 2306.00950); `match_colour` takes the tint that drawing adds off
+    the new pixels. All four count with a mask only.
     """
 
     picture: Raster
@@ -43,6 +67,10 @@ class Edit:
     mask_blur: float = 0.0
     only_masked: int | None = None
     keep_size: bool = False
+    grow: int = 0
+    prefill: Prefill = Prefill.KEEP
+    soft: bool = False
+    match_colour: bool = False
 
     def __post_init__(self) -> None:
         if not 0.0 < self.strength <= 1.0:
@@ -51,6 +79,7 @@ class Edit:
                 next_step="It must be more than 0 (nothing changes) and at most 1 (everything is drawn anew).",
             )
         within("The mask blur", self.mask_blur, 0.0, MAX_MASK_BLUR)
+        within("The growth of the mask", self.grow, 0, MAX_GROW)
         if self.only_masked is not None:
             within("The margin around the mask", self.only_masked, 0, MAX_MARGIN)
             if self.mask is None:

@@ -70,14 +70,15 @@ class Preview:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Picture:
-    """A finished picture: `pixels` uint8 [H, W, 3], the seed that repeats it alone, notes worth showing, and its
-    latents where the request asked to keep them."""
+    """A finished picture: `pixels` uint8 [H, W, 3], the seed that repeats it alone, notes worth showing, its latents
+    where the request asked to keep them, and where a mask was filled what was `drawn` before it was blended in."""
 
     pixels: Pixels
     seed: int
     index: int = 0
     notes: tuple[str, ...] = ()
     latents: KeptLatents | None = None
+    drawn: Pixels | None = None
 
 
 @dataclass(frozen=True, slots=True)

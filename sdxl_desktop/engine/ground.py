@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sdxl_desktop.core.edit import Edit, Fit
+from sdxl_desktop.core.edit import Edit, Fit, Prefill
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.events import Pixels
 from sdxl_desktop.core.geometry import Rect, Size
 from sdxl_desktop.core.raster import Bytes
 from sdxl_desktop.imaging import composite, masks, watermark
 from sdxl_desktop.imaging.fitting import Placement
+from sdxl_desktop.imaging.prefill import prefill
 
 HALF = 128
 """Mask values from here on are redrawn; below they are kept while denoising and fade in the finished picture."""
@@ -18,7 +19,8 @@ HALF = 128
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PreparedGround:
-    """`picture` uint8 [H, W, 3] and `mask` uint8 [H, W] (or None) at the size that is drawn."""
+    """`picture` uint8 [H, W, 3] and `mask` uint8 [H, W] (or None) at the size that is drawn: what denoising sees, so
+    the picture is prefilled and the mask grown."""
 
     edit: Edit
     picture: Pixels
@@ -30,15 +32,19 @@ class PreparedGround:
     def of(cls, edit: Edit, size: Size) -> PreparedGround:
         """Fit the edit's picture to `size`; raises RequestError when nothing of the mask is left by it."""
         source = edit.picture.array
-        mask = None if edit.mask is None else edit.mask.array
+        mask = None
         region = None
-        if edit.only_masked is not None and mask is not None:
-            region = masks.crop_region(mask, size, edit.only_masked, edit.picture.size)
-            source, mask = _cut(source, region), _cut(mask, region)
+        if edit.mask is not None:
+            mask = masks.grow(edit.mask.array, edit.grow) if edit.grow else edit.mask.array
+            if edit.only_masked is not None:
+                region = masks.crop_region(mask, size, edit.only_masked, edit.picture.size)
+                source, mask = _cut(source, region), _cut(mask, region)
+            if edit.prefill is not Prefill.KEEP:
+                source = prefill(source, mask, edit.prefill)
         fit = Fit.STRETCH if region is not None else edit.fit
         placement = Placement(Size(source.shape[1], source.shape[0]), size, fit)
         fitted = None if mask is None else placement.mask(mask)
-        if fitted is not None and not (fitted >= HALF).any():
+        if fitted is not None and not (fitted.any() if edit.soft else (fitted >= HALF).any()):
             raise RequestError(
                 "Nothing of the mask is left in the part of the picture that is drawn.",
                 next_step="Paint a larger or stronger mask, draw only the masked area, or fit the picture by padding.",
@@ -56,22 +62,21 @@ class PreparedGround:
             return watermark.embed(whole) if marked else whole
         if marked:
             drawn = watermark.embed(drawn)
-        if self.region is None and not self.edit.keep_size:
-            return composite.paste(self.picture, drawn, masks.fade(self.mask, self.edit.mask_blur))
-        return self._back_in_place(drawn)
-
-    def _back_in_place(self, drawn: Pixels) -> Pixels:
-        """The whole original at its own size, with the drawn pixels where its mask is."""
         assert self.edit.mask is not None
-        whole = self.edit.picture.array
-        part = whole if self.region is None else _cut(whole, self.region)
-        new = whole.copy()
-        back = self.placement.back(drawn, part)
+        whole, mask = self.edit.picture.array, self.edit.mask.array
+        if self.region is None and not self.edit.keep_size:
+            return self._pasted(self.placement.picture(whole), drawn, self.placement.mask(mask))
         if self.region is None:
-            new = back
-        else:
-            new[self.region.y : self.region.bottom, self.region.x : self.region.right] = back
-        return composite.paste(whole, new, masks.fade(self.edit.mask.array, self.edit.mask_blur))
+            return self._pasted(whole, self.placement.back(drawn, whole), mask)
+        part = _cut(whole, self.region)
+        made = whole.copy()
+        _cut(made, self.region)[...] = self._pasted(part, self.placement.back(drawn, part), _cut(mask, self.region))
+        return made
+
+    def _pasted(self, original: Pixels, new: Pixels, mask: Bytes) -> Pixels:
+        if self.edit.match_colour:
+            new = composite.match_colour(new, original, mask)
+        return composite.paste(original, new, masks.fade(mask, self.edit.mask_blur))
 
 
 def _cut(pixels: Bytes, region: Rect) -> Bytes:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 import numpy as np
 from PIL import Image, ImageFilter
 
+from sdxl_desktop.core.edit import Prefill
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.geometry import Rect, Size
 from sdxl_desktop.core.raster import Bytes
@@ -16,24 +15,6 @@ from sdxl_desktop.imaging.pyramid import filled
 _MID_GREY = 128
 _RIM = 8
 """Pixels around a hole from which it is filled."""
-
-
-class Prefill(StrEnum):
-    """What lies under the mask when drawing starts; with a strength below 1 it shows in the result."""
-
-    KEEP = "keep"
-    NEUTRAL = "neutral"
-    BLUR = "blur"
-    SURROUNDINGS = "surroundings"
-
-    @property
-    def label(self) -> str:
-        return {
-            "keep": "What is there",
-            "neutral": "Grey",
-            "blur": "Blurred",
-            "surroundings": "Surroundings",
-        }[self.value]
 
 
 def prefill(pixels: Bytes, mask: Bytes, way: Prefill) -> Bytes:

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
+from sdxl_desktop.core.edit import Prefill
 from sdxl_desktop.core.errors import PictureError
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.raster import Bytes
 from sdxl_desktop.imaging.colours import alpha_of, grey, srgb
 from sdxl_desktop.imaging.decoding import MAX_PIXELS, decoded
-from sdxl_desktop.imaging.prefill import Prefill, prefill
+from sdxl_desktop.imaging.prefill import prefill
 
 __all__ = ["MAX_PIXELS", "OpenedPicture", "open_picture", "read_mask"]
 

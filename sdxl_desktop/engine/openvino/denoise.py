@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 import torch
 
-from sdxl_desktop.engine.openvino.inpaint import Blend
+from sdxl_desktop.engine.openvino.inpaint import Blender
 from sdxl_desktop.engine.openvino.predict import Predictor
 from sdxl_desktop.engine.openvino.preview import Floats, believed
 from sdxl_desktop.engine.openvino.schedule import Schedule
@@ -55,7 +55,7 @@ class Stage:
 
     predictor: Predictor
     schedule: Schedule
-    blend: Blend | None = None
+    blend: Blender | None = None
     offset: int = 0
     last: bool = True
 

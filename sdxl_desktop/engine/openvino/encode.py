@@ -23,6 +23,11 @@ def to_binary(mask: Bytes) -> torch.Tensor:
     return torch.from_numpy((mask.astype(np.float32) / 255.0 >= 0.5).astype(np.float32))[None, None]
 
 
+def to_shares(mask: Bytes) -> torch.Tensor:
+    """float32 [1, 1, H, W] in [0, 1]."""
+    return torch.from_numpy(mask.astype(np.float32) / 255.0)[None, None]
+
+
 class Posterior:
     """What the VAE says of one picture; float32 [1, C, h, w] latents are drawn from it."""
 

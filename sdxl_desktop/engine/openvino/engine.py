@@ -214,12 +214,14 @@ class OpenVinoEngine:
             pixels, notes = decode_safely(base.pipe, latents.final, lambda: self._use_f32_decoder(run, base))
             self._learn_preview(base, latents.final, pixels)
             marked = run.request.output.watermark
+            drawn = pixels if ground is not None and ground.mask is not None else None
             if ground is not None:
                 pixels = ground.finished(pixels, marked=marked)
             elif marked:
                 pixels = watermark.embed(pixels)
         notes = (*notes, *(base.notes if index == 0 else ()))
-        return Picture(pixels=pixels, seed=seed, index=index, notes=notes, latents=kept(latents, run.request, seed))
+        latents_kept = kept(latents, run.request, seed)
+        return Picture(pixels=pixels, seed=seed, index=index, notes=notes, latents=latents_kept, drawn=drawn)
 
     def _on_step(self, run: _Run, loaded: LoadedCheckpoint, index: int, step: Step) -> None:
         self._interrupt.check()

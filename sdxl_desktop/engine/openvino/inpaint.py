@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch.nn import functional
 
 from sdxl_desktop.engine.openvino.schedule import Schedule
+
+
+class Blender(Protocol):
+    """Says what stays of a picture after each UNet call."""
+
+    def __call__(self, latents: torch.Tensor, schedule: Schedule, call: int, *, last: bool) -> torch.Tensor: ...
 
 
 def shrunk_mask(mask: torch.Tensor, height: int, width: int) -> torch.Tensor:
@@ -40,6 +47,35 @@ class Blend:
         elif not last:
             kept = schedule.scheduler.add_noise(kept, self.noise, _next_timestep(schedule))
         return (1 - self.mask) * kept + self.mask * latents
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SoftBlend:
+    """Lets each place change as much as `mask`, float32 [1, 1, h, w] in [0, 1], says there.
+
+    A place is kept as it was, made as noisy as the step, until its share of the noise schedule is left, and denoised
+    from then on (Levin & Fried, "Differential Diffusion", arXiv 2306.00950, §3).
+    """
+
+    mask: torch.Tensor
+    clean: torch.Tensor
+    noise: torch.Tensor
+
+    def __call__(self, latents: torch.Tensor, schedule: Schedule, call: int, *, last: bool) -> torch.Tensor:
+        """Latents after UNet call `call`; `last` when no noise is to be left in them."""
+        following = schedule.timesteps[call + 1 : call + 2]
+        if len(following) == 0 and not last:
+            following = _next_timestep(schedule)
+        if len(following) == 0:
+            return torch.where(self.mask > 0, latents, self.clean)
+        kept = schedule.scheduler.add_noise(self.clean, self.noise, following)
+        left = float(following[0]) / float(schedule.first)
+        return torch.where(self.mask >= left, latents, kept)
+
+
+def soft_mask(mask: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """The mask float32 [1, 1, H, W] in [0, 1], averaged over the cells of the latents' grid [1, 1, h, w]."""
+    return functional.adaptive_avg_pool2d(mask, (height, width))
 
 
 def _next_timestep(schedule: Schedule) -> torch.Tensor:

@@ -38,6 +38,11 @@ class Schedule:
     timesteps: torch.Tensor
     steps: int
 
+    @property
+    def first(self) -> float:
+        """The timestep that the whole schedule begins with."""
+        return float(self.scheduler.timesteps[0])
+
     def step_kwargs(self, generator: torch.Generator) -> dict[str, Any]:
         """What `scheduler.step` wants besides prediction, timestep and latents."""
         wanted = inspect.signature(self.scheduler.step).parameters

@@ -14,8 +14,8 @@ from sdxl_desktop.core.request import GenerationRequest
 from sdxl_desktop.engine.ground import PreparedGround
 from sdxl_desktop.engine.openvino import noise as noises
 from sdxl_desktop.engine.openvino.denoise import Call, Pace, Stage, denoise
-from sdxl_desktop.engine.openvino.encode import Posterior, to_binary, to_tensor
-from sdxl_desktop.engine.openvino.inpaint import Blend, shrunk_mask
+from sdxl_desktop.engine.openvino.encode import Posterior, to_binary, to_shares, to_tensor
+from sdxl_desktop.engine.openvino.inpaint import Blend, Blender, SoftBlend, shrunk_mask, soft_mask
 from sdxl_desktop.engine.openvino.loaded import LoadedCheckpoint
 from sdxl_desktop.engine.openvino.predict import Predictor
 from sdxl_desktop.engine.openvino.prompts import Conditioning
@@ -96,7 +96,7 @@ class _Begun:
 
     latents: torch.Tensor
     beside: torch.Tensor | None = None
-    blend: Blend | None = None
+    blend: Blender | None = None
 
 
 class Workflow:
@@ -113,6 +113,7 @@ class Workflow:
         self._posterior: Posterior | None = None
         self._masked: Posterior | None = None
         self._mask: torch.Tensor | None = None
+        self._blender: type[Blend] | type[SoftBlend] = Blend
         if ground is not None and not self._from_the_end:
             self._look_at(ground)
 
@@ -138,7 +139,11 @@ class Workflow:
         picture = to_tensor(ground.picture)
         if ground.mask is not None:
             mask = to_binary(ground.mask)
-            self._mask = shrunk_mask(mask, *self._shape[2:])
+            soft = ground.edit.soft and not loaded.sees_mask
+            self._mask = (
+                soft_mask(to_shares(ground.mask), *self._shape[2:]) if soft else shrunk_mask(mask, *self._shape[2:])
+            )
+            self._blender = SoftBlend if soft else Blend
             if loaded.sees_mask:
                 self._masked = Posterior(loaded.pipe, picture * (mask < 0.5))
         self._posterior = Posterior(loaded.pipe, picture)
@@ -238,7 +243,7 @@ class Workflow:
             return _Begun(latents, beside=torch.cat([self._mask, self._masked.sample(source)], dim=1))
         assert clean is not None
         torch.randn(self._shape, generator=source)  # diffusers encodes the masked picture here and has no use for it
-        return _Begun(latents, blend=Blend(self._mask, clean, noise))
+        return _Begun(latents, blend=self._blender(self._mask, clean, noise))
 
     # the refiner's stage
 
@@ -260,7 +265,7 @@ class Workflow:
             clean, noise = latents, torch.randn(self._shape, generator=source)
             latents = schedule.scheduler.add_noise(clean, noise, schedule.timesteps[:1])
             if self._mask is not None:
-                blend = Blend(self._mask, clean, noise)
+                blend = self._blender(self._mask, clean, noise)
         stage = Stage(
             predictor=self._refiner.predictor(self._request),
             schedule=schedule,

@@ -72,6 +72,7 @@ TELLING = (
 def cases() -> Iterator[Case]:
     """All of them, each name once."""
     yield from _schedulers()
+    yield from _plainest()
     yield from _text()
     yield from _edits()
     yield from _inpainting()
@@ -119,6 +120,15 @@ def _text() -> Iterator[Case]:
     )
     yield _case(Workflow.FEW_STEP, "weaker embedded guidance", guidance_scale=2.0)
     yield _case(Workflow.FEW_STEP, "image-to-image", edit=image_edit(0.75))
+
+
+def _plainest() -> Iterator[Case]:
+    """One prompt and a square: what also those draw rightly who mix up the two prompts or width and height."""
+    square = Size(64, 64)
+    edits = {Workflow.IMAGE: image_edit, Workflow.INPAINT: inpaint_edit, Workflow.INPAINT_9: inpaint_edit}
+    for workflow in (Workflow.TEXT, Workflow.FEW_STEP, *edits):
+        options = {"edit": edits[workflow](0.6, square)} if workflow in edits else {}
+        yield _case(workflow, "square, one prompt", prompts=Prompts(prompt="a red cat"), size=square, **options)
 
 
 def _edits() -> Iterator[Case]:
@@ -204,6 +214,9 @@ def _refining() -> Iterator[Case]:
     yield _case(Workflow.REFINER, "clip skip", prompts=Prompts(prompt="a red cat", clip_skip=1))
 
 
+DENSE = "dense: "
+
+
 def _dense() -> Iterator[Case]:
     """Strength by scheduler by steps, and the few-step checkpoints' schedulers, for whoever has the minutes."""
     edits = {Workflow.IMAGE: image_edit, Workflow.INPAINT: inpaint_edit, Workflow.INPAINT_9: inpaint_edit}
@@ -211,23 +224,23 @@ def _dense() -> Iterator[Case]:
         for strength in (0.25, 0.5, 0.8, 1.0):
             for scheduler in SchedulerName:
                 for steps in (5, 12):
-                    detail = f"dense: {steps} steps, strength {strength}, {scheduler.label}"
+                    detail = f"{DENSE}{steps} steps, strength {strength}, {scheduler.label}"
                     yield _case(workflow, detail, slow=True, edit=edit(strength), scheduler=scheduler, steps=steps)
     for workflow in (Workflow.ENSEMBLE, Workflow.INPAINT_ENSEMBLE):
         for handoff in (0.3, 0.6, 0.75, 0.95):
             for scheduler in SchedulerName:
                 yield _case(
                     workflow,
-                    f"dense: hand-off {handoff}, {scheduler.label}",
+                    f"{DENSE}hand-off {handoff}, {scheduler.label}",
                     slow=True,
                     refine=lambda family, at=handoff: refined(family, RefineWay.ENSEMBLE, handoff=at),
                     scheduler=scheduler,
                     steps=25,
                 )
     for scheduler in SchedulerName:
-        yield _case(Workflow.FEW_STEP, f"dense: {scheduler.label}", slow=True, scheduler=scheduler)
+        yield _case(Workflow.FEW_STEP, f"{DENSE}{scheduler.label}", slow=True, scheduler=scheduler)
     for steps in (1, 2, 3, 4, 7, 13, 25):
         for scheduler in SchedulerName:
             yield _case(
-                Workflow.TEXT, f"dense: {steps} steps, {scheduler.label}", slow=True, steps=steps, scheduler=scheduler
+                Workflow.TEXT, f"{DENSE}{steps} steps, {scheduler.label}", slow=True, steps=steps, scheduler=scheduler
             )

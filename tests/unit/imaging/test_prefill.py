@@ -7,8 +7,9 @@ import time
 import numpy as np
 import pytest
 
+from sdxl_desktop.core.edit import Prefill
 from sdxl_desktop.core.errors import RequestError
-from sdxl_desktop.imaging.prefill import Prefill, extend, prefill
+from sdxl_desktop.imaging.prefill import extend, prefill
 from tests.unit.imaging.samples import blobs, disc, noise, scene
 
 

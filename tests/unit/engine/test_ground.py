@@ -1,0 +1,105 @@
+"""A picture that is edited meets the drawn size and comes back, and what the mask does not cover is never touched."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sdxl_desktop.core.edit import Edit, Fit, Prefill
+from sdxl_desktop.core.errors import RequestError
+from sdxl_desktop.core.geometry import Size
+from sdxl_desktop.core.raster import Raster
+from sdxl_desktop.engine.ground import PreparedGround
+
+DRAWN = Size(256, 256)
+
+
+def noise(height: int, width: int, seed: int = 0) -> Any:
+    return np.random.default_rng(seed).integers(0, 255, (height, width, 3), dtype=np.uint8)
+
+
+def box_mask(height: int, width: int) -> Any:
+    mask = np.zeros((height, width), np.uint8)
+    mask[height // 4 : height // 2, width // 4 : width // 2] = 255
+    return mask
+
+
+def edit(height: int = 300, width: int = 400, *, masked: bool = True, **options: Any) -> Edit:
+    mask = Raster.of(box_mask(height, width)) if masked else None
+    return Edit(picture=Raster.of(noise(height, width)), mask=mask, **options)
+
+
+@pytest.mark.parametrize("marked", [False, True], ids=["plain", "marked"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"keep_size": True},
+        {"keep_size": True, "fit": Fit.PAD},
+        {"keep_size": True, "fit": Fit.STRETCH, "mask_blur": 9.0},
+        {"only_masked": 24},
+        {"only_masked": 0, "mask_blur": 4.0, "match_colour": True},
+        {"only_masked": 32, "grow": 12, "prefill": Prefill.SURROUNDINGS, "soft": True, "match_colour": True},
+    ],
+    ids=str,
+)
+def test_every_pixel_outside_the_mask_is_kept(options: dict[str, Any], marked: bool) -> None:
+    asked = edit(**options)
+    ground = PreparedGround.of(asked, DRAWN)
+    made = ground.finished(noise(256, 256, seed=5), marked=marked)
+    assert asked.mask is not None
+    outside = asked.mask.array == 0
+    assert made.shape == asked.picture.array.shape
+    assert np.array_equal(made[outside], asked.picture.array[outside])
+    assert not np.array_equal(made[~outside], asked.picture.array[~outside])
+
+
+def test_without_pasting_back_the_result_has_the_drawn_size_and_still_keeps_what_is_outside() -> None:
+    asked = edit(256, 256)
+    made = PreparedGround.of(asked, DRAWN).finished(noise(256, 256, seed=5), marked=False)
+    assert asked.mask is not None
+    outside = asked.mask.array == 0
+    assert np.array_equal(made[outside], asked.picture.array[outside])
+    assert np.array_equal(made[~outside], noise(256, 256, seed=5)[~outside])
+
+
+def test_without_a_mask_the_whole_picture_is_new() -> None:
+    drawn = noise(256, 256, seed=5)
+    assert np.array_equal(PreparedGround.of(edit(masked=False), DRAWN).finished(drawn, marked=False), drawn)
+    back = PreparedGround.of(edit(masked=False, keep_size=True, fit=Fit.STRETCH), DRAWN).finished(drawn, marked=False)
+    assert back.shape == (300, 400, 3)
+
+
+def test_only_the_surroundings_of_the_mask_are_drawn() -> None:
+    ground = PreparedGround.of(edit(only_masked=16), DRAWN)
+    assert ground.region is not None
+    assert (ground.region.width, ground.region.height) == (ground.region.width, ground.region.width)  # the drawn shape
+    assert ground.region.width < 200
+    assert ground.mask is not None
+    assert (ground.mask >= 128).mean() > 0.3
+
+
+def test_denoising_sees_a_grown_mask_over_a_prefilled_picture() -> None:
+    plain = PreparedGround.of(edit(256, 256), DRAWN)
+    grown = PreparedGround.of(edit(256, 256, grow=16, prefill=Prefill.NEUTRAL), DRAWN)
+    assert plain.mask is not None
+    assert grown.mask is not None
+    assert (grown.mask > 0).sum() > (plain.mask > 0).sum()
+    assert (grown.picture[grown.mask > 0] == 128).all()
+    assert np.array_equal(grown.picture[grown.mask == 0], plain.picture[grown.mask == 0])
+
+
+def test_a_mask_that_the_fit_cuts_off_is_an_error() -> None:
+    mask = np.zeros((100, 400), np.uint8)
+    mask[:, :8] = 255
+    asked = Edit(picture=Raster.of(noise(100, 400)), mask=Raster.of(mask), fit=Fit.CROP)
+    with pytest.raises(RequestError, match="mask"):
+        PreparedGround.of(asked, DRAWN)
+
+
+def test_a_weak_mask_counts_only_when_it_is_soft() -> None:
+    weak = Raster.of(box_mask(256, 256) // 4)
+    with pytest.raises(RequestError):
+        PreparedGround.of(Edit(picture=Raster.of(noise(256, 256)), mask=weak), DRAWN)
+    PreparedGround.of(Edit(picture=Raster.of(noise(256, 256)), mask=weak, soft=True), DRAWN)
