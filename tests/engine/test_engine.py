@@ -89,7 +89,9 @@ class TestNothingTwice:
         for folder in engine_home.compiled.iterdir():
             (folder / ".unfinished").touch()
             for blob in folder.glob("*.blob"):
-                blob.write_bytes(blob.read_bytes()[:1000])
+                start = blob.read_bytes()[:1000]
+                blob.unlink()  # the other engine may have it mapped; it dies if its file gets shorter
+                blob.write_bytes(start)
         fresh = OpenVinoEngine(engine_home)
         assert (draw(fresh, request_for()).picture.pixels == picture.pixels).all()
         fresh.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -49,7 +50,9 @@ class Schedule:
         return {"generator": generator} if "generator" in wanted else {}
 
     def step_after(self, call: int) -> int:
-        """The person's step that is reached when UNet call `call` (from 0) is done."""
+        """The person's step that UNet call `call` (from 0) belongs to; a second-order scheduler's has two."""
+        if self.scheduler.order == 2:
+            return call // 2 + 1
         return -(-(call + 1) * self.steps // len(self.timesteps))
 
 
@@ -75,6 +78,8 @@ def plan(
         )
     if share.strength is not None or share.begin is not None:
         scheduler.set_begin_index(first) if hasattr(scheduler, "set_begin_index") else None
+    if scheduler.order == 2:
+        return Schedule(scheduler, visited, math.ceil(len(visited) / 2))
     return Schedule(scheduler, visited, max(1, round(len(visited) * steps / len(everything))))
 
 
