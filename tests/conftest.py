@@ -15,6 +15,15 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("LC_ALL", "C.UTF-8")  # Qt warns about a locale without Unicode
 
 
+_RUNNING = os.environ.get("RUNNING_TEST_FILE")
+
+
+def pytest_runtest_logstart(nodeid: str) -> None:
+    """Leave behind which test runs: after a crash that is the first question."""
+    if _RUNNING:
+        Path(_RUNNING).write_text(nodeid, encoding="utf-8")
+
+
 class NetworkTouched(AssertionError):
     """A test, or the code under it, tried to leave this computer."""
 

@@ -5,8 +5,11 @@ With names it runs only those: `python -m tools.check lint types`.
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,17 +31,22 @@ class Outcome:
     name: str
     passed: bool
     seconds: float
+    crash: str = ""
 
     def __str__(self) -> str:
-        return f"{'ok    ' if self.passed else 'FAILED'}  {self.name:<8} {self.seconds:6.1f} s"
+        return f"{'ok    ' if self.passed else 'FAILED'}  {self.name:<8} {self.seconds:6.1f} s{self.crash}"
 
 
 def check(name: str) -> Outcome:
     """Run one check with its output in plain sight."""
     print(f"\n=== {name}", flush=True)
     started = time.monotonic()
-    code = subprocess.run([sys.executable, *CHECKS[name]], cwd=ROOT, check=False).returncode
-    return Outcome(name, code == 0, time.monotonic() - started)
+    with tempfile.NamedTemporaryFile("r", suffix=".txt") as running:
+        surroundings = {**os.environ, "RUNNING_TEST_FILE": running.name}  # tests/conftest.py writes it
+        command = [sys.executable, *CHECKS[name]]
+        code = subprocess.run(command, cwd=ROOT, env=surroundings, check=False).returncode
+        crash = f"  {signal.Signals(-code).name} during {running.read() or 'its start'}" if code < 0 else ""
+    return Outcome(name, code == 0, time.monotonic() - started, crash)
 
 
 def main(names: list[str]) -> int:

@@ -20,6 +20,7 @@ from sdxl_desktop.core.request import (
 )
 from sdxl_desktop.core.settings import Workspace
 from sdxl_desktop.library.tokens import TokenCounter
+from sdxl_desktop.library.vectors import vectors_of
 from sdxl_desktop.ui.panels.additions import AdditionsPanel
 from sdxl_desktop.ui.panels.checkpoint import CheckpointPanel
 from sdxl_desktop.ui.panels.edit import EditPanel
@@ -126,6 +127,7 @@ class Desk(QWidget):
             panel.changed.connect(self._told)
         self._few_step.keep_wanted.connect(self._keep_mine)
         self._edit.match_wanted.connect(self._match_shape)
+        self._additions.changed.connect(self._know_embeddings)
         self._additions.files_offered.connect(self.additions_offered)
         self._additions.token_wanted.connect(self._prompts.insert_word)
         self._micro.compare_wanted.connect(self.compare_wanted)
@@ -205,6 +207,7 @@ class Desk(QWidget):
         self._micro.set_value(MicroValue.of(request.micro_conditioning))
         self._refiner.reuse(request.refine, request.micro_conditioning)
         self._additions.reuse(request.additions)
+        self._know_embeddings()
         if request.edit is not None:
             self._edit.reuse(request.edit)
         self._told()
@@ -268,6 +271,7 @@ class Desk(QWidget):
             self._edit.set_value(workspace.edit)
             self._refiner.set_value(workspace.refiner)
             self._additions.set_value(workspace.additions)
+            self._know_embeddings()
             self._sampling.seed.set_locked(workspace.seed_locked)
             self._sampling.variation.seed.set_locked(workspace.variation_locked)
             for name, section in self._sections.items():
@@ -320,6 +324,14 @@ class Desk(QWidget):
     def _match_shape(self) -> None:
         if self._ground.picture is not None:
             self._sampling.take_shape(self._ground.picture.size)
+
+    def _know_embeddings(self) -> None:
+        """Let the prompts mark and count the words that stand for embeddings."""
+        listed = {embedding.token: vectors_of(embedding.file) for embedding in self._additions.value().embeddings}
+        self._prompts.set_embeddings(
+            {token: first for token, (first, _) in listed.items()},
+            {token: second for token, (_, second) in listed.items()},
+        )
 
     def _told(self) -> None:
         self._follow()

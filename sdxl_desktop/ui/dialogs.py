@@ -18,6 +18,13 @@ MOUSE = (
     ("Arrow keys", "Walk through the results"),
 )
 
+PROMPT = (
+    ("Ctrl+Up, Ctrl+Down", "Make the word or selection count more, or less"),
+    ("(word:1.3)  ((word))  [word]", "Louder, louder, softer"),
+    ("BREAK", "Begin a new chunk of 77 tokens"),
+    ("\\(  \\)", "Just brackets"),
+)
+
 
 def about_dialog(parent: QWidget) -> QDialog:
     picture = QLabel()
@@ -32,7 +39,8 @@ def about_dialog(parent: QWidget) -> QDialog:
 
 
 def shortcuts_dialog(parent: QWidget, table: list[tuple[str, str]]) -> QDialog:
-    body = row(_list("Keyboard", table), _list("Mouse", list(MOUSE)), spacing=48)
+    hands = column(_list("Mouse", list(MOUSE)), _list("In a prompt", list(PROMPT)), spacing=24)
+    body = row(_list("Keyboard", table), hands, spacing=48)
     return _dialog(parent, "Keyboard shortcuts", column(body))
 
 

@@ -14,7 +14,8 @@ PROMPT_2 = "Words for the second text encoder only. Empty means: the same as the
 NEGATIVE_2 = "Unwanted things for the second text encoder only. Empty means: the same as above."
 TOKENS = (
     "Text encoders read tokens, which are words or pieces of words, {chunk} at a time; two of them mark start and end. "
-    "A longer prompt is read in several chunks."
+    "A longer prompt is read in several chunks; BREAK begins a new one. An embedding counts as many tokens as it has "
+    "vectors."
 )
 CHECKPOINT = "The trained weights that draw. Choosing one sets the size, steps, guidance and scheduler it was made for."
 SIZE = (

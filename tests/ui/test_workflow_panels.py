@@ -25,12 +25,14 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 from pytestqt.qtbot import QtBot
+from safetensors.numpy import save_file
 
 from sdxl_desktop.core.additions import Additions, EmbeddingUse, LoraUse
 from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind, Recommended
 from sdxl_desktop.core.edit import Edit, Fit, Ground
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.geometry import Point, Size
+from sdxl_desktop.core.paths import resources
 from sdxl_desktop.core.raster import Raster
 from sdxl_desktop.core.refine import Refine, RefineWay
 from sdxl_desktop.core.request import (
@@ -44,6 +46,7 @@ from sdxl_desktop.core.request import (
 )
 from sdxl_desktop.core.schedulers import SchedulerName
 from sdxl_desktop.core.settings import AdditionsValue, EditValue, ListedLora, RefinerValue
+from sdxl_desktop.library.tokens import TokenCounter
 from sdxl_desktop.ui.desk import Desk
 from sdxl_desktop.ui.panels.advanced import parse_timesteps
 from sdxl_desktop.ui.panels.micro import MicroPanel, MicroValue
@@ -333,6 +336,21 @@ def test_added_loras_count_with_their_weights(desk: Desk, files: dict[str, Path]
 def test_a_weight_beyond_the_slider_is_kept(desk: Desk, files: dict[str, Path]) -> None:
     put(desk, additions=AdditionsValue(loras=(ListedLora(LoraUse(files["pixel"], 6.5)),)))
     assert asked(desk).additions.loras == (LoraUse(files["pixel"], 6.5),)
+
+
+def test_an_embedding_costs_as_many_tokens_as_it_has_vectors(desk: Desk, tmp_path: Path) -> None:
+    file = tmp_path / "style.safetensors"
+    save_file({"clip_l": np.zeros((4, 8), np.float32), "clip_g": np.zeros((6, 16), np.float32)}, file)
+    starter = resources() / "checkpoints" / "starter"
+    desk.set_counters(TokenCounter(starter / "tokenizer"), TokenCounter(starter / "tokenizer_2"))
+    prompt, second = desk._prompts._prompt, desk._prompts._prompt_2
+    for field in (prompt, second):
+        field.set_value("<style>")
+    desk.add_embedding(file, "<style>")
+    assert prompt.count_label.text() == "6 / 77"
+    assert second.count_label.text() == "8 / 77"
+    named(desk, QAbstractButton, "Remove style").click()
+    assert prompt.count_label.text() != "6 / 77"
 
 
 def test_an_embedding_counts_where_its_word_is_in_a_prompt(desk: Desk, files: dict[str, Path]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from PySide6.QtCore import QSignalBlocker, Signal
 from PySide6.QtWidgets import QPlainTextEdit, QWidget
 
@@ -72,6 +74,13 @@ class PromptsPanel(QWidget):
         self._negative.set_counter(first)
         self._prompt_2.set_counter(second)
         self._negative_2.set_counter(second)
+
+    def set_embeddings(self, first: Mapping[str, int], second: Mapping[str, int]) -> None:
+        """Know these words as embeddings of so many tokens in each encoder."""
+        for field in (self._prompt, self._negative):
+            field.set_embeddings(first)
+        for field in (self._prompt_2, self._negative_2):
+            field.set_embeddings(second)
 
     def focus(self) -> None:
         """Put the cursor into the prompt."""
