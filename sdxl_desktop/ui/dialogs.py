@@ -40,6 +40,7 @@ def about_dialog(parent: QWidget) -> QDialog:
 
 def shortcuts_dialog(parent: QWidget, table: list[tuple[str, str]]) -> QDialog:
     hands = column(_list("Mouse", list(MOUSE)), _list("In a prompt", list(PROMPT)), spacing=24)
+    hands.addStretch(1)
     body = row(_list("Keyboard", table), hands, spacing=48)
     return _dialog(parent, "Keyboard shortcuts", column(body))
 
