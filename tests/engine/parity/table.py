@@ -226,8 +226,11 @@ def _dense() -> Iterator[Case]:
                 for steps in (5, 12):
                     detail = f"{DENSE}{steps} steps, strength {strength}, {scheduler.label}"
                     yield _case(workflow, detail, slow=True, edit=edit(strength), scheduler=scheduler, steps=steps)
-    for workflow in (Workflow.ENSEMBLE, Workflow.INPAINT_ENSEMBLE):
-        for handoff in (0.3, 0.6, 0.75, 0.95):
+    for workflow, first in (
+        (Workflow.ENSEMBLE, 0.3),
+        (Workflow.INPAINT_ENSEMBLE, 0.5),
+    ):  # below, a strength leaves none
+        for handoff in (first, 0.6, 0.75, 0.95):
             for scheduler in SchedulerName:
                 yield _case(
                     workflow,
