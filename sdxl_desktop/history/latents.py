@@ -4,33 +4,50 @@ from __future__ import annotations
 
 import contextlib
 import os
+import struct
 from pathlib import Path
 
 import msgspec
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import load, save, save_file
 
 from sdxl_desktop import __version__
 from sdxl_desktop.core.errors import OutputError, PictureError, RequestError
 from sdxl_desktop.core.latents import Floats, KeptLatents
 from sdxl_desktop.core.request import GenerationRequest
+from sdxl_desktop.core.schedulers import SchedulerName
 from sdxl_desktop.history.metadata import KEY, Record, decode_record, encode_record
 
 SUFFIX = ".safetensors"
+DETAILS = "sdxl-desktop-latents"
+"""The metadata key beside that of the record: what `KeptLatents` says of itself, which need not be what was asked."""
+
 _FINAL, _PREDICTIONS = "latents", "predictions"
+_MAX_HEAD = 2**20
+
+
+class _Details(msgspec.Struct, frozen=True):
+    seed: int
+    steps: int
+    scheduler: SchedulerName
+    digest: str = ""
+
+
+class _Tensor(msgspec.Struct):
+    """One entry of a safetensors header."""
+
+    dtype: str
+    shape: list[int]
+    data_offsets: list[int]
 
 
 def write_latents(path: Path, latents: KeptLatents, request: GenerationRequest) -> None:
     """Write `latents` to `path` whole or not at all, with the record of the run; raises OutputError."""
-    tensors = {_FINAL: np.ascontiguousarray(latents.final)}
-    if latents.predictions is not None:
-        tensors[_PREDICTIONS] = np.ascontiguousarray(latents.predictions)
-    record = encode_record(Record(version=__version__, seed=latents.seed, request=request.recorded()))
     beside = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, beside, metadata={KEY: record})
+        save_file(_tensors(latents), beside, metadata=_metadata(latents, request))
         os.replace(beside, path)
     except (OSError, SafetensorError) as problem:
         with contextlib.suppress(OSError):
@@ -42,14 +59,21 @@ def write_latents(path: Path, latents: KeptLatents, request: GenerationRequest) 
         ) from problem
 
 
+def encode_latents(latents: KeptLatents, request: GenerationRequest | None = None) -> bytes:
+    """`latents` as the content of such a file; with the request of their run `read_latents` can read it too."""
+    return save(_tensors(latents), metadata=_metadata(latents, request))
+
+
 def read_latents(path: Path) -> tuple[KeptLatents, GenerationRequest]:
     """(the latents, the request that made them); raises PictureError when the file is none of ours."""
     try:
         with safe_open(path, framework="numpy") as file:  # type: ignore[no-untyped-call]
-            record = decode_record((file.metadata() or {})[KEY])
+            metadata = file.metadata() or {}
+            record = decode_record(metadata[KEY])
+            details = _details(metadata, record)
             names = set(file.keys())
-            final = _floats(file.get_tensor(_FINAL), 3)
-            predictions = _floats(file.get_tensor(_PREDICTIONS), 4) if _PREDICTIONS in names else None
+            final = _finite(_floats(file.get_tensor(_FINAL), 3))
+            predictions = _finite(_floats(file.get_tensor(_PREDICTIONS), 4)) if _PREDICTIONS in names else None
     except FileNotFoundError as problem:
         raise PictureError(f"There is no file {path}.", next_step="Check the path.") from problem
     except (OSError, SafetensorError, KeyError, ValueError, msgspec.MsgspecError, RequestError) as problem:
@@ -58,15 +82,82 @@ def read_latents(path: Path) -> tuple[KeptLatents, GenerationRequest]:
             why="It is not a file that --latents-out wrote, or it is damaged.",
             next_step="Give such a file, or draw the picture again.",
         ) from problem
+    return _kept(final, predictions, details), record.request
+
+
+def decode_latents(content: bytes) -> KeptLatents:
+    """The very latents that `encode_latents` was given; raises ValueError for anything else.
+
+    The header is bounded and checked before a library looks at it.
+    """
+    tensors, metadata = _head(content)
+    if not {_FINAL} <= set(tensors) <= {_FINAL, _PREDICTIONS} or any(t.dtype != "F32" for t in tensors.values()):
+        raise ValueError("not kept latents")
+    try:
+        details = msgspec.json.decode(metadata[DETAILS], type=_Details)
+        values = load(content)
+    except (KeyError, msgspec.MsgspecError, SafetensorError) as problem:
+        raise ValueError("not kept latents") from problem
+    predictions = _floats(values[_PREDICTIONS], 4) if _PREDICTIONS in tensors else None
+    return _kept(_floats(values[_FINAL], 3), predictions, details)
+
+
+def _tensors(latents: KeptLatents) -> dict[str, Floats]:
+    tensors = {_FINAL: np.ascontiguousarray(latents.final)}
+    if latents.predictions is not None:
+        tensors[_PREDICTIONS] = np.ascontiguousarray(latents.predictions)
+    return tensors
+
+
+def _metadata(latents: KeptLatents, request: GenerationRequest | None) -> dict[str, str]:
+    details = _Details(latents.seed, latents.steps, latents.scheduler, latents.digest)
+    metadata = {DETAILS: msgspec.json.encode(details).decode()}
+    if request is not None:
+        record = Record(version=__version__, seed=latents.seed, request=request.recorded())
+        metadata[KEY] = encode_record(record)
+    return metadata
+
+
+def _details(metadata: dict[str, str], record: Record) -> _Details:
+    """What the file says of the latents; one from before there were details says it by its record."""
+    if DETAILS in metadata:
+        return msgspec.json.decode(metadata[DETAILS], type=_Details)
     sampling = record.request.sampling
-    kept = KeptLatents(
-        final=final, predictions=predictions, seed=record.seed, steps=sampling.steps, scheduler=sampling.scheduler
+    return _Details(record.seed, sampling.steps, sampling.scheduler)
+
+
+def _head(content: bytes) -> tuple[dict[str, _Tensor], dict[str, str]]:
+    """(the tensors, the metadata) of a safetensors file's header; raises ValueError."""
+    (length,) = struct.unpack("<Q", content[:8].ljust(8, b"\xff"))
+    if length > min(_MAX_HEAD, len(content) - 8):
+        raise ValueError("the header of the latents is too long")
+    try:
+        head = msgspec.json.decode(content[8 : 8 + length], type=dict[str, msgspec.Raw])
+        metadata = msgspec.json.decode(head.pop("__metadata__", msgspec.Raw(b"{}")), type=dict[str, str])
+        return {name: msgspec.json.decode(raw, type=_Tensor) for name, raw in head.items()}, metadata
+    except (msgspec.MsgspecError, RecursionError) as problem:
+        raise ValueError("the header of the latents is damaged") from problem
+
+
+def _kept(final: Floats, predictions: Floats | None, details: _Details) -> KeptLatents:
+    return KeptLatents(
+        final=final,
+        predictions=predictions,
+        seed=details.seed,
+        steps=details.steps,
+        scheduler=details.scheduler,
+        digest=details.digest,
     )
-    return kept, record.request
 
 
 def _floats(values: object, dimensions: int) -> Floats:
     array = np.asarray(values, dtype=np.float32)
-    if array.ndim != dimensions or not np.isfinite(array).all():
+    if array.ndim != dimensions:
         raise ValueError("not latents")
     return array
+
+
+def _finite(values: Floats) -> Floats:
+    if not np.isfinite(values).all():
+        raise ValueError("not latents")
+    return values

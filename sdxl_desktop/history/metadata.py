@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import struct
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
@@ -18,6 +20,13 @@ KEY = "sdxl-desktop"
 _EXIF_USER_COMMENT = 0x9286
 _MAX_JPEG_EXIF = 65_533  # bytes in one JPEG segment
 _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+_OPTIONS = {"PNG": {}, "JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95, "method": 4}}
+
+_DAMAGE = (
+    Image.DecompressionBombError, SyntaxError, ValueError, EOFError, LookupError, TypeError, OverflowError,
+    struct.error,
+)  # fmt: skip
+"""What Pillow raises over the heads of files that lie about themselves, beside OSError."""
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,13 +42,23 @@ def write_picture(path: Path, picture: Picture, request: GenerationRequest) -> N
 
     The file appears whole: it is written beside its place and moved there.
     """
+    record = encode_record(Record(version=__version__, seed=picture.seed, request=request.recorded()))
+    _write(path, picture, record)
+
+
+def write_plain(path: Path, picture: Picture) -> None:
+    """Write the pixels of `picture` to `path` like `write_picture`, and nothing else: no record, no prompt, no name of
+    any software. The watermark, if it has one, is part of the pixels. Raises OutputError."""
+    _write(path, picture, None)
+
+
+def _write(path: Path, picture: Picture, record: str | None) -> None:
     kind = _FORMATS.get(path.suffix.lower())
     if kind is None:
         raise OutputError(
             f"{path.name!r} does not end in a picture format.",
             next_step="End it in .png, .jpg, .jpeg or .webp.",
         )
-    record = encode_record(Record(version=__version__, seed=picture.seed, request=request.recorded()))
     beside = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -55,32 +74,30 @@ def write_picture(path: Path, picture: Picture, request: GenerationRequest) -> N
         ) from problem
 
 
-def _save(image: Image.Image, path: Path, kind: str, record: str) -> None:
-    if kind == "PNG":
-        info = PngImagePlugin.PngInfo()
-        info.add_itxt(KEY, record)
-        image.save(path, kind, pnginfo=info)
-        return
-    exif = Image.Exif()
-    exif.get_ifd(0x8769)[_EXIF_USER_COMMENT] = b"UNICODE\0" + record.encode("utf-16-be")
-    if kind == "WEBP":
-        image.save(path, kind, quality=95, method=4, exif=exif)
-    elif len(exif.tobytes()) <= _MAX_JPEG_EXIF:
-        image.save(path, kind, quality=95, subsampling=0, exif=exif)
-    else:  # the picture matters more than its record
-        image.save(path, kind, quality=95, subsampling=0)
+def _save(image: Image.Image, path: Path, kind: str, record: str | None) -> None:
+    options: dict[str, Any] = dict(_OPTIONS[kind])
+    if record is not None and kind == "PNG":
+        options["pnginfo"] = PngImagePlugin.PngInfo()
+        options["pnginfo"].add_itxt(KEY, record)
+    elif record is not None:
+        exif = Image.Exif()
+        exif.get_ifd(0x8769)[_EXIF_USER_COMMENT] = b"UNICODE\0" + record.encode("utf-16-be")
+        if kind != "JPEG" or len(exif.tobytes()) <= _MAX_JPEG_EXIF:  # the picture matters more than its record
+            options["exif"] = exif
+    image.save(path, kind, **options)
 
 
 def read_record(path: Path) -> Record | None:
-    """How the picture at `path` was made, or None when the file does not say; raises OSError if it is no picture."""
+    """How the picture at `path` was made, or None when the file does not say, or says it in a way that nobody can
+    read; raises OSError if it is no picture. The pixels are not decoded."""
     try:
         with Image.open(path) as image:
-            text = image.info.get(KEY) or _from_exif(image)
+            text = image.info.get(KEY) if image.format == "PNG" else _from_exif(image)
         return None if not text else decode_record(str(text))
-    except (msgspec.MsgspecError, RequestError):
-        return None
     except UnidentifiedImageError as problem:
         raise OSError(f"{path} is not a picture.") from problem
+    except (msgspec.MsgspecError, RequestError, RecursionError, *_DAMAGE):
+        return None
 
 
 def encode_record(record: Record) -> str:

@@ -13,9 +13,13 @@ from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.raster import Bytes
 from sdxl_desktop.imaging.colours import alpha_of, grey, srgb
 from sdxl_desktop.imaging.decoding import MAX_PIXELS, decoded
+from sdxl_desktop.imaging.masks import inverted
 from sdxl_desktop.imaging.prefill import prefill
 
-__all__ = ["MAX_PIXELS", "OpenedPicture", "open_picture", "read_mask"]
+__all__ = ["MASK_IN_ALPHA", "MAX_PIXELS", "OpenedPicture", "mask_from_alpha", "open_picture", "read_mask"]
+
+MASK_IN_ALPHA = "sdxl-desktop-mask-in-alpha"
+"""The text key of a PNG whose alpha is a mask, transparent where new pixels are wanted, over colours that are true."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,14 +45,15 @@ def open_picture(source: Path | bytes, name: str = "") -> OpenedPicture:
 
     It is turned upright (EXIF), brought to 8 bits and to sRGB (by its ICC profile if it has one), and its alpha is
     kept apart. Of an animation or a document of several pages only the first is read. What is fully transparent has
-    no colour that anybody has ever seen, so it continues its surroundings. Raises PictureError.
+    no colour that anybody has ever seen, so it continues its surroundings; only where we wrote a mask as the alpha
+    ourselves is the colour under it the picture's own. Raises PictureError.
     """
     name = name or _name(source)
     notes: list[str] = []
     image = decoded(source, name, notes)
     alpha = alpha_of(image)
     pixels = srgb(image, name, notes)
-    if alpha is not None:
+    if alpha is not None and MASK_IN_ALPHA not in image.info:
         pixels = _coloured(pixels, alpha, notes)
     for array in (pixels, alpha):
         if array is not None:
@@ -59,8 +64,9 @@ def open_picture(source: Path | bytes, name: str = "") -> OpenedPicture:
 def read_mask(source: Path | bytes, size: Size) -> Bytes:
     """Read a mask for a picture of `size`: uint8 [H, W], 255 where new pixels are wanted.
 
-    That is the file's alpha if it has one that varies (what is opaque was painted), and else its grey value. Raises
-    PictureError when it cannot be read, has another size, or masks nothing.
+    That is the file's alpha if it has one that varies (what is opaque was painted), and else its grey value. Where we
+    wrote a mask as the alpha of a picture ourselves it is that mask. Raises PictureError when it cannot be read, has
+    another size, or masks nothing.
     """
     name = _name(source, "The mask")
     image = decoded(source, name, [])
@@ -70,11 +76,30 @@ def read_mask(source: Path | bytes, size: Size) -> Bytes:
             next_step=f"Give a mask of {size}, in which white is drawn anew and black is kept.",
         )
     alpha = alpha_of(image)
-    mask = alpha if alpha is not None and alpha.min() != alpha.max() else grey(image)
+    if MASK_IN_ALPHA in image.info:
+        mask = np.zeros((size.height, size.width), np.uint8) if alpha is None else inverted(alpha)
+    else:
+        mask = alpha if alpha is not None and alpha.min() != alpha.max() else grey(image)
     if not mask.any():
         raise PictureError(
             f"{name} is empty: all of it is black, so nothing would change.",
             next_step="Paint white what is to be drawn anew.",
+        )
+    return mask
+
+
+def mask_from_alpha(picture: OpenedPicture, *, invert: bool = False) -> Bytes:
+    """The mask, uint8 [H, W], that a picture's alpha stands for: what is transparent is drawn anew, by degrees, and
+    with `invert` what is opaque is. Raises PictureError when that masks nothing."""
+    if picture.alpha is None:
+        raise PictureError(
+            f"{picture.name} has no transparency to take for a mask.",
+            next_step="Open a picture with transparent areas, or paint the mask.",
+        )
+    mask = picture.alpha.copy() if invert else inverted(picture.alpha)
+    if not mask.any():
+        raise PictureError(
+            f"{picture.name} is fully transparent, so the mask would be empty.", next_step="Take it without inverting."
         )
     return mask
 

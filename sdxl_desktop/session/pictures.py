@@ -12,7 +12,7 @@ from sdxl_desktop.core.errors import OutputError
 from sdxl_desktop.core.events import Picture
 from sdxl_desktop.core.request import GenerationRequest
 from sdxl_desktop.core.settings import PictureFormat
-from sdxl_desktop.history.metadata import write_picture
+from sdxl_desktop.history.metadata import write_picture, write_plain
 
 SUFFIXES: dict[PictureFormat, str] = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
 
@@ -52,6 +52,18 @@ def save_as(result: Result, path: Path) -> Result:
     """Write the picture to `path`, replacing what is there; the suffix decides the format. Raises OutputError."""
     write_picture(path, result.picture, result.request)
     return replace(result, saved_to=path)
+
+
+def export_picture(result: Result, path: Path, with_record: bool) -> None:
+    """Write a copy of the picture for others to `path`, replacing what is there; the suffix decides the format.
+
+    With its record the file says how it was made, the prompts included; without, it holds nothing but pixels. The
+    result does not count as saved by it. Raises OutputError.
+    """
+    if with_record:
+        write_picture(path, result.picture, result.request)
+    else:
+        write_plain(path, result.picture)
 
 
 def suggested_name(result: Result) -> str:

@@ -1,7 +1,8 @@
-"""Recovery: each window keeps its document in a file of its own, and the next start finds what a crash left behind.
+"""Autosave: the document in a file of its own, written anew every few seconds of change without anybody waiting.
 
-A recovery file `NAME.sdxld` is somebody's as long as `NAME.lock` is locked, which the system ends with the process.
-So a file that nobody holds is what a crash or a kill left.
+The file `NAME.sdxld` is a project whose pictures and latents lie beside it in the folder `NAME.kept`, each written
+once. Both are somebody's as long as `NAME.lock` is locked, which the system ends with the process: what nobody holds
+is what a crash or a kill left, see `recovery`.
 """
 
 from __future__ import annotations
@@ -11,34 +12,54 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+from sdxl_desktop.core.errors import SdxlDesktopError
+from sdxl_desktop.core.latents import KeptLatents
+from sdxl_desktop.session.document.beside import Beside
+from sdxl_desktop.session.document.contents import SUFFIX, Project, ProjectError
 from sdxl_desktop.session.document.locks import FileLock
-from sdxl_desktop.session.document.project import (
-    SUFFIX,
-    EncodedPictures,
-    Project,
-    ProjectError,
-    load_project,
-    save_project,
-)
+from sdxl_desktop.session.document.manifest import BesideEntry
+from sdxl_desktop.session.document.pack import MASK, Content, Digests, LatentsMember, pack
+from sdxl_desktop.session.document.project import write_archive
+from sdxl_desktop.session.document.recovery import LOCK, Recoverable, parts_of, recoverable
+from sdxl_desktop.session.pictures import Result
 
-_LOCK = ".lock"
+__all__ = ["MAX_CANDIDATE_BYTES", "Autosave", "Recoverable", "recoverable"]
+
+MAX_CANDIDATE_BYTES = 2**30
+"""What the candidates in a recovery file may take on the disk, the newest first. Older ones are kept by saving."""
+
+
+class _GivenUpError(Exception):
+    """The document was closed while it was being written."""
 
 
 class Autosave:
-    """One document's recovery file in `folder`. `write` may be called from a worker thread; the rest belongs to the
-    thread of the document."""
+    """One document's recovery file in `folder`.
+
+    `keep` hands a document to a thread of its own, so that neither the window nor other slow work is waited for;
+    `write` does the same at once and may be called from any thread. The rest belongs to the thread of the document,
+    and none of it but `close` and `adopt` ever waits for the disk.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._name = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._lock: FileLock | None = None
-        self._encoded = EncodedPictures()
+        self._digests = Digests()
+        self._latents: dict[int, tuple[KeptLatents, BesideEntry]] = {}
         self._writing = threading.Lock()
+        self._state = threading.Lock()  # guards what follows, and is never held while the disk is at work
+        self._pending: tuple[Project, int] | None = None
+        self._working = False
         self._closed = False
+        self._in_file = 0
+        self._cleared = 0
+        self._problem: SdxlDesktopError | None = None
+        self._told = ""
         self.saved_revision = 0
         """The document's revision that the file holds, 0 before there is one."""
 
@@ -46,9 +67,55 @@ class Autosave:
     def file(self) -> Path:
         return self._folder / f"{self._name}{SUFFIX}"
 
+    @property
+    def _parts(self) -> Beside:
+        return parts_of(self.file)
+
     def due(self, revision: int) -> bool:
         """Whether the document has changed since it was written."""
         return not self._closed and revision != self.saved_revision
+
+    # writing
+
+    def keep(self, project: Project, revision: int) -> None:
+        """Keep `project`, which is the document at `revision`, soon, and return at once. Of several that wait only the
+        newest is written. The arrays must not be written to afterwards. See `take_problem` for how it went."""
+        with self._state:
+            if self._closed or revision <= self.saved_revision:
+                return
+            self._pending = project, revision
+            if self._working:
+                return
+            self._working = True
+        threading.Thread(target=self._work, name="autosave", daemon=True).start()
+
+    def _work(self) -> None:
+        """Write what waits, until nothing does."""
+        try:
+            while (waiting := self._next()) is not None:
+                try:
+                    self.write(*waiting)
+                except SdxlDesktopError as problem:
+                    with self._state:
+                        self._problem = problem
+        finally:
+            with self._state:  # also after what nobody foresaw, so that the next change tries again
+                self._working = False
+
+    def _next(self) -> tuple[Project, int] | None:
+        with self._state:
+            waiting, self._pending = self._pending, None
+            self._working = waiting is not None
+            return waiting
+
+    def take_problem(self) -> SdxlDesktopError | None:
+        """Why the document could not be kept, told once until it could be again."""
+        with self._state:
+            problem, self._problem = self._problem, None
+            if problem is None or str(problem) == self._told:
+                return None
+            self._told = str(problem)
+            return problem
 
     def write(self, project: Project, revision: int) -> None:
         """Keep `project`, which is the document at `revision`; raises ProjectError. An older one than is kept, and
@@ -56,105 +123,143 @@ class Autosave:
         with self._writing:
             if self._closed or revision <= self.saved_revision:
                 return
-            self._hold()
-            save_project(project, self.file, encoded=self._encoded)
-            self.saved_revision = revision
+            try:
+                self._hold()
+                self._put(_affordable(project))
+            except _GivenUpError:
+                return
+            except MemoryError as problem:
+                raise ProjectError("There is no memory left to keep the document for recovery.") from problem
+            with self._state:
+                self._in_file = revision
+                self._told = ""
+                self.saved_revision = max(self.saved_revision, revision)
+        self._tidy()
 
     def _hold(self) -> None:
         if self._lock is not None:
             return
-        lock = FileLock(self._folder / f"{self._name}{_LOCK}")
+        lock = FileLock(self._folder / f"{self._name}{LOCK}")
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             while not lock.take():  # another window that is sweeping up holds it for a moment
                 time.sleep(0.01)
         except OSError as problem:
-            raise ProjectError(
-                "The document cannot be kept for recovery.",
-                why=f"{problem.strerror or problem}.",
-                next_step=f"Make {self._folder} writable; until then save your project yourself.",
-            ) from problem
+            raise self._unable(problem) from problem
         self._lock = lock
+
+    def _put(self, project: Project) -> None:
+        """Write the parts that are new, then the file that names them, and only then remove what it does not name."""
+        packed = pack(project, self._digests)
+        inside: dict[str, Content] = {}
+        for name, content in packed.members.items():
+            self._go_on()
+            if name == MASK:  # changes every time, and packs well
+                inside[name] = content
+                continue
+            try:
+                packed.manifest.beside[name] = self._put_beside(content)
+            except OSError as problem:
+                raise self._unable(problem) from problem
+        write_archive(self.file, packed.manifest, inside, self._go_on)
+        self._parts.forget_others(entry.file for entry in packed.manifest.beside.values())
+        self._digests.forget_others()
+        used = {id(one.latents) for one in packed.members.values() if isinstance(one, LatentsMember)}
+        self._latents = {key: known for key, known in self._latents.items() if key in used}
+
+    def _put_beside(self, content: Content) -> BesideEntry:
+        if not isinstance(content, LatentsMember):
+            return self._parts.put_pixels(content, self._digests.key(content))
+        known = self._latents.get(id(content.latents))
+        if known is not None and self._parts.has(known[1]):
+            return known[1]
+        entry = self._parts.put_latents(content)
+        self._latents[id(content.latents)] = content.latents, entry  # held, so that the identity stays one
+        return entry
+
+    def _go_on(self) -> None:
+        if self._closed:
+            raise _GivenUpError
+
+    def _unable(self, problem: OSError) -> ProjectError:
+        return ProjectError(
+            "The document cannot be kept for recovery.",
+            why=f"{problem.strerror or problem}.",
+            next_step=f"Make room in {self._folder} and let it be written to; until then save your project yourself.",
+        )
+
+    # ending
 
     def clear(self, revision: int) -> None:
         """There is nothing to recover at `revision`: the document is empty, or has just been saved as a project."""
-        with self._writing:
+        with self._state:
+            self._cleared = self.saved_revision = revision
+        self._tidy()
+
+    def _tidy(self) -> None:
+        """Remove the file if it was cleared. Whoever is writing at the moment does it when that is done."""
+        while self._in_file and self._in_file <= self._cleared and self._writing.acquire(blocking=False):
+            try:
+                self._in_file = 0
+                self._remove()
+            finally:
+                self._writing.release()
+
+    def _remove(self) -> None:
+        with contextlib.suppress(OSError):  # at worst it is offered again some day
             self.file.unlink(missing_ok=True)
-            self.saved_revision = revision
+        self._latents.clear()
+        self._parts.remove()
 
     def close(self) -> None:
-        """The document was closed in order: nothing is left to recover. Safe to call twice."""
+        """The document was closed in order: nothing is left to recover. A write in progress gives up. Safe to call
+        twice."""
+        self._closed = True
         with self._writing:
-            self._closed = True
-            self.file.unlink(missing_ok=True)
-            if self._lock is not None:
-                self._lock.release(remove=True)
-                self._lock = None
+            self._let_go()
+
+    def _let_go(self) -> None:
+        self._remove()
+        if self._lock is not None:
+            self._lock.release(remove=True)
+            self._lock = None
+
+    def adopt(self, found: Recoverable, revision: int) -> None:
+        """Go on in the file that a crash left, now that the document at `revision` is what it holds. Nothing is
+        copied, so there is no moment at which a crash would find no document, or two."""
+        with self._writing:
+            if self._closed:
+                found.leave()
+                return
+            self._let_go()
+            self._folder, self._name, self._lock = found.file.parent, found.file.stem, found.lock
+            with self._state:
+                self._in_file = self.saved_revision = revision
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Recoverable:
-    """A document that a crash left. It is held for this process until `discard` or `leave`, so that of two windows
-    that start only one offers it."""
-
-    file: Path
-    seconds: float
-    """When it was written, in seconds since the epoch."""
-    _lock: FileLock
-
-    def load(self) -> Project:
-        """The document; raises ProjectError."""
-        return load_project(self.file)
-
-    def discard(self) -> None:
-        """It is not needed any more: recovered and kept elsewhere, or not wanted."""
-        self.file.unlink(missing_ok=True)
-        self._lock.release(remove=True)
-
-    def leave(self) -> None:
-        """Offer it again at the next start."""
-        self._lock.release()
+def _affordable(project: Project) -> Project:
+    """The project with as many of its newest candidates as a recovery file may take."""
+    room, kept, counted = MAX_CANDIDATE_BYTES, 0, set[object]()
+    for candidate in reversed(project.candidates):
+        for known, nbytes in _contents(candidate):
+            room -= 0 if known in counted else nbytes
+            counted.add(known)
+        if room < 0:
+            break
+        kept += 1
+    return replace(project, candidates=project.candidates[len(project.candidates) - kept :])
 
 
-def recoverable(folder: Path) -> tuple[Recoverable, ...]:
-    """What crashes left in `folder`, the newest first; half-written files are swept away. Never raises OSError: what
-    cannot be looked at is not offered."""
-    found: list[Recoverable] = []
-    for file in _listed(folder, f"*{SUFFIX}"):
-        lock = FileLock(file.with_suffix(_LOCK))
-        with contextlib.suppress(OSError):
-            if lock.take():
-                for part in _listed(folder, f".{file.name}.part-*"):
-                    part.unlink(missing_ok=True)
-                if file.exists():
-                    found.append(Recoverable(file, file.stat().st_mtime, lock))
-                else:  # closed in order by its owner just now
-                    lock.release(remove=True)
-    _sweep(folder)
-    return tuple(sorted(found, key=lambda one: -one.seconds))
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what a kill before the first whole document leaves: unfinished files and locks."""
-    for part in _listed(folder, f".*{SUFFIX}.part-*"):
-        owner = part.name.lstrip(".").split(SUFFIX)[0]
-        _unless_held(folder / f"{owner}{_LOCK}", lambda part=part: part.unlink(missing_ok=True))  # type: ignore[misc]
-    for path in _listed(folder, f"*{_LOCK}"):
-        if not path.with_suffix(SUFFIX).exists():
-            _unless_held(path, lambda: None)
-
-
-def _unless_held(lock_file: Path, act: Callable[[], None]) -> None:
-    """Do something, and remove the lock, when its owner is gone and has left no document."""
-    lock = FileLock(lock_file)
-    with contextlib.suppress(OSError):
-        if lock.take():
-            act()
-            lock.release(remove=not lock_file.with_suffix(SUFFIX).exists())
-
-
-def _listed(folder: Path, pattern: str) -> list[Path]:
-    try:
-        return sorted(folder.glob(pattern))
-    except OSError:
-        return []
+def _contents(candidate: Result) -> Iterator[tuple[object, int]]:
+    """What a candidate takes: for each of its parts something it is known by, and its bytes."""
+    picture, request = candidate.picture, candidate.request
+    for pixels in (picture.pixels, picture.drawn):
+        if pixels is not None:
+            yield id(pixels), pixels.nbytes
+    for latents in (picture.latents, None if request.start is None else request.start.latents):
+        if latents is not None:
+            yield id(latents), latents.nbytes
+    if request.edit is not None:
+        for raster in (request.edit.picture, request.edit.mask):
+            if raster is not None and raster.pixels is not None:
+                yield raster.digest, raster.pixels.nbytes

@@ -29,10 +29,10 @@ def rectangle(x0: float, y0: float, x1: float, y1: float) -> Outline:
 
 
 def ellipse(x0: float, y0: float, x1: float, y1: float) -> Outline:
-    """The ellipse in the rectangle between two opposite corners, nowhere more than 0.05 pixels off."""
+    """The ellipse in the rectangle between two opposite corners, nowhere more than 0.02 pixels off."""
     radius_x, radius_y = abs(x1 - x0) / 2, abs(y1 - y0) / 2
     largest = max(radius_x, radius_y, 1.0)
-    count = max(16, math.ceil(math.pi / math.acos(1 - min(0.05 / largest, 1.0))))
+    count = max(16, math.ceil(math.pi / math.acos(1 - min(0.02 / largest, 1.0))))
     angle = np.linspace(0.0, 2 * np.pi, count, endpoint=False)
     return np.stack(((x0 + x1) / 2 + radius_x * np.cos(angle), (y0 + y1) / 2 + radius_y * np.sin(angle)), axis=1)
 

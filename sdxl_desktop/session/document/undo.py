@@ -123,10 +123,12 @@ class UndoStack:
     limit: int = DEFAULT_LIMIT
     _back: deque[_Step] = field(default_factory=deque)
     _forth: deque[_Step] = field(default_factory=deque)
+    _held: int = 0
+    """Counted along, since after a long day there are thousands of steps."""
 
     @property
     def nbytes(self) -> int:
-        return sum(step.difference.nbytes for steps in (self._back, self._forth) for step in steps)
+        return self._held
 
     @property
     def back_label(self) -> str:
@@ -140,9 +142,9 @@ class UndoStack:
 
     def push(self, label: str, difference: Difference) -> None:
         """Remember a step that has just been made; what was undone before can not be redone any more."""
-        self._forth.clear()
-        self._back.append(_Step(label, difference))
-        self._trim()
+        while self._forth:
+            self._drop(self._forth.popleft())
+        self._keep(self._back, _Step(label, difference))
 
     def undo(self, layers: Layers | None) -> tuple[Layers | None, Change]:
         """Take the last step back; there must be one."""
@@ -155,16 +157,21 @@ class UndoStack:
     def clear(self) -> None:
         self._back.clear()
         self._forth.clear()
+        self._held = 0
 
     def _move(self, source: deque[_Step], target: deque[_Step], layers: Layers | None) -> tuple[Layers | None, Change]:
         step = source.pop()
+        self._drop(step)
         layers, back, change = step.difference.swap(layers)
-        target.append(_Step(step.label, back))
-        self._trim()
+        self._keep(target, _Step(step.label, back))
         return layers, change
 
-    def _trim(self) -> None:
-        while self._back and self.nbytes > self.limit:
-            self._back.popleft()
-        while self._forth and self.nbytes > self.limit:
-            self._forth.popleft()
+    def _keep(self, steps: deque[_Step], step: _Step) -> None:
+        steps.append(step)
+        self._held += step.difference.nbytes
+        for oldest_first in (self._back, self._forth):
+            while oldest_first and self._held > self.limit:
+                self._drop(oldest_first.popleft())
+
+    def _drop(self, step: _Step) -> None:
+        self._held -= step.difference.nbytes

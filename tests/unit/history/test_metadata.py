@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, PngImagePlugin
+from PIL import Image, ImageFile, PngImagePlugin
 
 from sdxl_desktop.core.errors import OutputError
 from sdxl_desktop.core.events import Picture
@@ -119,3 +121,41 @@ def test_a_prompt_of_any_length_can_be_saved(tmp_path: Path, suffix: str) -> Non
     write_picture(file, picture(), replace(REQUEST, prompts=Prompts(prompt="heart " * 20_000)))
     with Image.open(file) as image:
         assert image.size == (64, 32)
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def png(side: int, *more: bytes) -> bytes:
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + b"".join(more) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        png(30_000),
+        png(8, chunk(b"iTXt", KEY.encode() + b"\0\1\0\0\0" + zlib.compress(bytes(80 * 2**20)))),
+        png(8, chunk(b"iTXt", KEY.encode() + b'\0\0\0\0\0{"version":"1","seed":1,"request":{"x":' + b"[" * 500_000)),
+    ],
+    ids=["too many pixels", "words without end", "words too deep"],
+)
+def test_a_file_that_was_made_to_harm_says_nothing(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "p.png").write_bytes(content)
+    assert read_record(tmp_path / "p.png") is None
+
+
+def test_the_record_of_a_picture_is_read_without_its_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large picture is opened twice, once for its pixels and once for its record: the second must cost nothing."""
+    for suffix in (".png", ".jpg"):
+        write_picture(tmp_path / f"with{suffix}", picture(), REQUEST)
+        Image.fromarray(picture().pixels).save(tmp_path / f"without{suffix}")
+
+    def load(image: Image.Image) -> None:
+        raise AssertionError("decoded")
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", load)
+    for suffix in (".png", ".jpg"):
+        assert read_record(tmp_path / f"with{suffix}") is not None
+        assert read_record(tmp_path / f"without{suffix}") is None

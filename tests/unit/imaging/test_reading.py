@@ -12,7 +12,7 @@ from PIL import Image, ImageCms
 
 from sdxl_desktop.core.errors import PictureError
 from sdxl_desktop.core.geometry import Size
-from sdxl_desktop.imaging.reading import MAX_PIXELS, open_picture, read_mask
+from sdxl_desktop.imaging.reading import MAX_PIXELS, mask_from_alpha, open_picture, read_mask
 from tests.unit.imaging.samples import disc, file, noise, scene
 
 PIXELS = noise(23, 17)
@@ -300,3 +300,22 @@ def test_a_mask_must_fit_and_mask_something(tmp_path: Path) -> None:
         read_mask(path, Size(40, 30))
     with pytest.raises(PictureError, match="not a picture"):
         read_mask(b"no mask", Size(40, 30))
+
+
+def test_a_mask_is_taken_from_what_is_transparent() -> None:
+    alpha = np.full((17, 23), 255, dtype=np.uint8)
+    alpha[:, :8], alpha[:, 8:12] = 0, 100
+    picture = open_picture(file(Image.fromarray(np.dstack([PIXELS, alpha])), "PNG"), "cat")
+    assert np.array_equal(mask_from_alpha(picture), 255 - alpha), "transparent is drawn anew, half by half"
+    inverted = mask_from_alpha(picture, invert=True)
+    assert np.array_equal(inverted, alpha)
+    inverted[0, 0] = 9  # a mask of its own, to be painted on
+
+
+def test_a_mask_is_not_taken_from_what_has_no_transparency() -> None:
+    with pytest.raises(PictureError, match="cat has no transparency"):
+        mask_from_alpha(open_picture(file(Image.fromarray(PIXELS), "PNG"), "cat"))
+    clear = open_picture(file(Image.new("RGBA", (5, 5), (0, 0, 0, 0)), "PNG"), "cat")
+    assert mask_from_alpha(clear).all()
+    with pytest.raises(PictureError, match="fully transparent"):
+        mask_from_alpha(clear, invert=True)

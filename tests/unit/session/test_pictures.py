@@ -7,14 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from sdxl_desktop.core.errors import OutputError
 from sdxl_desktop.core.events import Picture
 from sdxl_desktop.core.request import GenerationRequest, Prompts
+from sdxl_desktop.history.metadata import KEY, read_record
 from sdxl_desktop.session.pictures import (
     PictureStore,
     Result,
     check_writable,
+    export_picture,
     save_as,
     suggested_name,
     unused,
@@ -88,6 +91,68 @@ def test_not_every_picture_is_kept_if_the_person_says_so(tmp_path: Path) -> None
 
 def test_save_as_goes_where_asked(tmp_path: Path) -> None:
     assert save_as(result(), tmp_path / "x" / "mine.webp").saved_to == tmp_path / "x" / "mine.webp"
+
+
+SECRET = "Ω a very secret heart"
+
+
+def secret_forms(path: Path) -> list[str]:
+    """Which traces of how a picture was made its file's raw bytes hold, in any encoding that files use."""
+    raw = path.read_bytes()
+    traces = {
+        "prompt": SECRET,
+        "words": "secret",
+        "seed": "123456789",
+        "key": "sdxl",
+        "checkpoint": "/weights/x",
+        "software": "pillow",
+        "exif": "Exif",
+        "text chunk": "tEXt",
+        "long text chunk": "iTXt",
+        "packed text chunk": "zTXt",
+        "exif chunk": "eXIf",
+        "time": "tIME",
+        "xmp": "xmp",
+        "software tag": "software",
+    }
+    encodings = ("utf-8", "utf-16-le", "utf-16-be")
+    lowered = raw.lower()
+    return [name for name, text in traces.items() if any(text.encode(code).lower() in lowered for code in encodings)]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".jpeg", ".webp"])
+def test_an_export_without_its_record_holds_nothing_but_pixels(tmp_path: Path, suffix: str) -> None:
+    pixels = np.full((64, 64, 3), 90, np.uint8)
+    pixels[16:48, 16:48] = 200
+    picture = Picture(pixels=pixels, seed=123456789, notes=("secret",))
+    request = GenerationRequest(checkpoint=Path("/weights/x"), prompts=Prompts(prompt=SECRET))
+    made = Result(picture=picture, request=request)
+
+    plain, full = tmp_path / f"plain{suffix}", tmp_path / f"full{suffix}"
+    export_picture(made, plain, with_record=False)
+    export_picture(made, full, with_record=True)
+    assert secret_forms(plain) == []
+    assert {"prompt", "words", "seed"} <= set(secret_forms(full)), "or this test could not find them"
+    assert read_record(plain) is None
+    record = read_record(full)
+    assert record is not None
+    assert (record.request, record.seed) == (request, 123456789)
+    with Image.open(plain) as one, Image.open(full) as other:
+        assert np.array_equal(np.asarray(one), np.asarray(other))
+        assert not {"exif", "xmp", "icc_profile", "comment", "Software", KEY} & set(one.info)
+    assert made.saved_to is None
+    assert sorted(tmp_path.iterdir()) == sorted([plain, full])
+
+
+def test_an_export_is_whole_or_not_there(tmp_path: Path) -> None:
+    (tmp_path / "old.png").write_bytes(b"old")
+    (tmp_path / "file").touch()
+    for name in ("a.gif", "file/a.png"):
+        with pytest.raises(OutputError):
+            export_picture(result(), tmp_path / name, with_record=False)
+    export_picture(result(), tmp_path / "old.png", with_record=False)
+    with Image.open(tmp_path / "old.png") as image:
+        assert image.size == (8, 8)
 
 
 def test_a_good_place_is_left_untouched(tmp_path: Path) -> None:

@@ -1,0 +1,38 @@
+"""What a project holds, and the error that tells why one cannot be read or written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sdxl_desktop.core.errors import SdxlDesktopError
+from sdxl_desktop.core.raster import Bytes
+from sdxl_desktop.core.settings import Workspace
+from sdxl_desktop.session.pictures import Result
+
+SUFFIX = ".sdxld"
+
+
+class ProjectError(SdxlDesktopError):
+    """A project file cannot be read or written."""
+
+    bad_input = True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Project:
+    """A document with all that belongs to it.
+
+    `picture` uint8 [H, W, 3] and `mask` uint8 [H, W], or None; `picture_name` the file the picture came from;
+    `candidates` the results at hand, the oldest first, each with its pixels, request, notes and kept latents;
+    `workspace` what the panels say (the window's own geometry is nobody else's business and is not kept). `notes` are
+    sentences about what could not be brought back when the project was read; they are not written.
+
+    Nobody may write to the arrays afterwards.
+    """
+
+    picture: Bytes | None = None
+    mask: Bytes | None = None
+    picture_name: str = ""
+    candidates: tuple[Result, ...] = ()
+    workspace: Workspace | None = None
+    notes: tuple[str, ...] = ()

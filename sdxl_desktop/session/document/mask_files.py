@@ -1,0 +1,45 @@
+"""Masks written to disk, as the alpha of the picture they belong to."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, PngImagePlugin
+
+from sdxl_desktop.core.errors import OutputError, RequestError
+from sdxl_desktop.core.raster import Bytes
+from sdxl_desktop.imaging.reading import MASK_IN_ALPHA
+
+_NOTE = "The alpha is a mask: what is transparent is to be drawn anew. The colours under it are the picture's."
+
+
+def write_mask_as_alpha(picture: Bytes, mask: Bytes, path: Path) -> None:
+    """Write `picture` (uint8 [H, W, 3]) as a PNG that is transparent where `mask` (uint8 [H, W]) wants new pixels.
+
+    The colours under the mask are kept, and the file says so: `open_picture` gives back the very picture,
+    `mask_from_alpha` and `read_mask` the very mask. It is written whole or not at all. Raises OutputError, or
+    RequestError when the two are not of one size.
+    """
+    if picture.shape != (*mask.shape, 3):
+        raise RequestError("The mask does not have the picture's size.", next_step="Give a mask of exactly that size.")
+    if path.suffix.lower() != ".png":
+        raise OutputError(f"{path.name!r} does not end in .png.", next_step="End it in .png.")
+    info = PngImagePlugin.PngInfo()
+    info.add_text(MASK_IN_ALPHA, _NOTE)
+    beside = path.with_name(f".{path.name}.part-{secrets.token_hex(4)}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.dstack([picture, 255 - mask]), "RGBA").save(beside, "PNG", pnginfo=info)
+        os.replace(beside, path)
+    except OSError as problem:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
+        raise OutputError(
+            f"The picture with its mask could not be written to {path}.",
+            why=f"{problem.strerror or problem}.",
+            next_step="Choose another folder, or free space.",
+        ) from problem

@@ -1,0 +1,171 @@
+"""From a project to its table of contents and its members, each content once however often it is used."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+
+from sdxl_desktop import __version__
+from sdxl_desktop.core.latents import KeptLatents
+from sdxl_desktop.core.raster import Bytes, Raster
+from sdxl_desktop.core.request import GenerationRequest
+from sdxl_desktop.history.metadata import Record, encode_record
+from sdxl_desktop.session.document.contents import Project
+from sdxl_desktop.session.document.manifest import (
+    CandidateEntry,
+    Manifest,
+    StartEntry,
+    check_fits,
+    encode_workspace,
+)
+from sdxl_desktop.session.document.png import encode_png
+from sdxl_desktop.session.pictures import Result
+
+MASK = "mask.png"
+
+
+def pixel_key(digest: str, height: int, width: int) -> str:
+    """What tells pixels apart: their `Raster.digest`, which knows no shape, and their size."""
+    return f"{digest}-{width}x{height}"
+
+
+def digest_of(pixels: Bytes) -> str:
+    """The digest that `Raster.of` gives such pixels, without making copies of them."""
+    flat = np.ascontiguousarray(pixels).reshape(-1)
+    return hashlib.blake2b(flat.data, digest_size=12, person=f"{pixels.ndim}d".encode()).hexdigest()
+
+
+@dataclass(slots=True)
+class Digests:
+    """The keys of arrays that were looked at last, by identity: whoever writes often looks only at what is new.
+
+    The arrays are held, so that an identity stays one.
+    """
+
+    _known: dict[int, tuple[Bytes, str]] = field(default_factory=dict)
+    _used: set[int] = field(default_factory=set)
+
+    def key(self, pixels: Bytes) -> str:
+        """The `pixel_key` of an array that nobody writes to any more."""
+        self._used.add(id(pixels))
+        if id(pixels) not in self._known:
+            self._known[id(pixels)] = pixels, pixel_key(digest_of(pixels), *pixels.shape[:2])
+        return self._known[id(pixels)][1]
+
+    def learn(self, raster: Raster) -> str:
+        """The `pixel_key` of a raster with pixels, which knows its digest."""
+        pixels = raster.array
+        self._used.add(id(pixels))
+        self._known.setdefault(id(pixels), (pixels, pixel_key(raster.digest, raster.size.height, raster.size.width)))
+        return self._known[id(pixels)][1]
+
+    def forget_others(self) -> None:
+        """Let go of what was not asked for since the last call."""
+        self._known = {key: known for key, known in self._known.items() if key in self._used}
+        self._used.clear()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LatentsMember:
+    """Latents as a member, with the request that made them where that is known."""
+
+    latents: KeptLatents
+    request: GenerationRequest | None = None
+
+    def encode(self) -> bytes:
+        from sdxl_desktop.history.latents import encode_latents  # brings safetensors; few documents have latents
+
+        return encode_latents(self.latents, self.request)
+
+
+Content = Bytes | LatentsMember
+
+
+def encode(content: Content) -> bytes:
+    """A member as it lies in the zip file."""
+    return content.encode() if isinstance(content, LatentsMember) else encode_png(content)
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """The table of contents and the members by name."""
+
+    manifest: Manifest
+    members: Mapping[str, Content]
+
+
+def pack(project: Project, digests: Digests | None = None) -> Packed:
+    """Lay out a project; raises ProjectError when it is too large to be read again."""
+    return _Packer(digests or Digests()).pack(project)
+
+
+@dataclass(slots=True)
+class _Packer:
+    digests: Digests
+    members: dict[str, Content] = field(default_factory=dict)
+    pixels: dict[str, str] = field(default_factory=dict)
+    """Names of members by `pixel_key`."""
+    latents: dict[int, str] = field(default_factory=dict)
+    """Names of members by the latents' identity."""
+    grounds: dict[str, str] = field(default_factory=dict)
+
+    def pack(self, project: Project) -> Packed:
+        manifest = Manifest(application=__version__, picture_name=project.picture_name)
+        if project.picture is not None:
+            manifest.picture = self._put(project.picture, "picture.png")
+        if project.mask is not None:
+            manifest.mask = self._put(project.mask, MASK)
+        manifest.candidates = [self._candidate(n, one) for n, one in enumerate(project.candidates)]
+        manifest.grounds = self.grounds
+        if project.workspace is not None:
+            manifest.workspace = encode_workspace(project.workspace)
+        check_fits(
+            (content.latents.nbytes,) if isinstance(content, LatentsMember) else content.shape
+            for content in self.members.values()
+        )
+        return Packed(manifest, self.members)
+
+    def _put(self, pixels: Bytes, name: str) -> str:
+        """The member that holds such pixels: a new one called `name` unless there is one already."""
+        key = self.digests.key(pixels)
+        if key not in self.pixels:
+            self.pixels[key] = name
+            self.members[name] = pixels
+        return self.pixels[key]
+
+    def _candidate(self, number: int, result: Result) -> CandidateEntry:
+        picture, request = result.picture, result.request
+        stem = f"candidates/{number:03}"
+        record = Record(version=__version__, seed=picture.seed, request=request.recorded())
+        entry = CandidateEntry(
+            pixels=self._put(picture.pixels, f"{stem}.png"),
+            record=msgspec.Raw(encode_record(record).encode()),
+            index=picture.index,
+            notes=list(picture.notes),
+            saved_to="" if result.saved_to is None else str(result.saved_to),
+        )
+        if picture.drawn is not None:
+            entry.drawn = self._put(picture.drawn, f"{stem}-drawn.png")
+        if picture.latents is not None:
+            entry.latents = self._keep(picture.latents, request)
+        if request.start is not None:
+            entry.start = StartEntry(self._keep(request.start.latents), request.start.step)
+        if request.edit is not None:
+            self._ground(request.edit.picture)
+            self._ground(request.edit.mask)
+        return entry
+
+    def _keep(self, latents: KeptLatents, request: GenerationRequest | None = None) -> str:
+        name = self.latents.setdefault(id(latents), f"latents/{len(self.latents):03}.safetensors")
+        self.members.setdefault(name, LatentsMember(latents, request))
+        return name
+
+    def _ground(self, raster: Raster | None) -> None:
+        """Keep what a candidate was drawn on, unless only the record of it is left."""
+        if raster is not None and raster.pixels is not None:
+            key = self.digests.learn(raster)
+            self.grounds[key] = self._put(raster.array, f"grounds/{len(self.grounds):03}.png")

@@ -1,0 +1,178 @@
+"""From the members of a project back to the project, each bounded before it is unpacked and checked after."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import msgspec
+
+from sdxl_desktop.core.errors import RequestError
+from sdxl_desktop.core.events import Picture
+from sdxl_desktop.core.latents import KeptLatents, Start
+from sdxl_desktop.core.raster import Bytes, Raster
+from sdxl_desktop.core.request import GenerationRequest
+from sdxl_desktop.core.settings import Workspace
+from sdxl_desktop.history.metadata import decode_record
+from sdxl_desktop.session.document.beside import Beside
+from sdxl_desktop.session.document.container import Archive
+from sdxl_desktop.session.document.contents import Project
+from sdxl_desktop.session.document.manifest import (
+    MAX_CANDIDATES,
+    MAX_LATENTS,
+    CandidateEntry,
+    FirstManifest,
+    Manifest,
+    check_fits,
+    decode_workspace,
+)
+from sdxl_desktop.session.document.pack import pixel_key
+from sdxl_desktop.session.document.png import HEAD_BYTES, decode_png, png_limit, promised_shape
+from sdxl_desktop.session.pictures import Result
+
+
+def unpack(manifest: Manifest, archive: Archive, beside: Beside | None) -> Project:
+    """The project; raises ValueError and what `Archive` raises for a damaged one, ProjectError for one too large."""
+    if len(manifest.candidates) > MAX_CANDIDATES:
+        raise ValueError("it has too many candidates")
+    if manifest.beside and beside is None:
+        raise ValueError("its parts lie elsewhere")
+    members = _Members(manifest, archive, beside)
+    check_fits(members.promised())
+    picture = members.pixels(manifest.picture, 3) if manifest.picture else None
+    mask = members.pixels(manifest.mask, 2) if manifest.mask else None
+    if mask is not None and (picture is None or mask.shape != picture.shape[:2]):
+        raise ValueError("its mask does not fit its picture")
+    candidates, lost = _candidates(manifest, members)
+    workspace, notes = _workspace(manifest)
+    if lost:
+        notes += (f"{lost} of {len(manifest.candidates)} candidates do not say how they were made and were left out.",)
+    return Project(picture, mask, manifest.picture_name, candidates, workspace, notes)
+
+
+def unpack_first(manifest: FirstManifest, archive: Archive) -> Project:
+    """The project of version 1; raises like `unpack`."""
+    now = Manifest(
+        picture="picture.png" if manifest.has_picture else "",
+        mask="mask.png" if manifest.has_mask else "",
+        picture_name=manifest.picture_name,
+    )
+    project = unpack(now, archive, None)
+    if manifest.candidates:
+        return replace(project, notes=("The candidates in it do not say how they were made and were left out.",))
+    return project
+
+
+def _workspace(manifest: Manifest) -> tuple[Workspace | None, tuple[str, ...]]:
+    """What the panels said. The picture is worth more: values that this version cannot have are no reason to fail."""
+    try:
+        return decode_workspace(manifest.workspace), ()
+    except (msgspec.MsgspecError, RequestError, TypeError):
+        return None, ("The panels' values in it could not be read.",)
+
+
+def _candidates(manifest: Manifest, members: _Members) -> tuple[tuple[Result, ...], int]:
+    """(the candidates, how many have a record that this version cannot read)."""
+    candidates: list[Result] = []
+    for entry in manifest.candidates:
+        try:
+            record = decode_record(bytes(entry.record).decode())
+        except (msgspec.MsgspecError, RequestError, TypeError):
+            continue
+        candidates.append(_candidate(entry, record.seed, record.request, members))
+    return tuple(candidates), len(manifest.candidates) - len(candidates)
+
+
+def _candidate(entry: CandidateEntry, seed: int, request: GenerationRequest, members: _Members) -> Result:
+    picture = Picture(
+        pixels=members.pixels(entry.pixels, 3),
+        seed=seed,
+        index=entry.index,
+        notes=tuple(entry.notes),
+        latents=members.latents(entry.latents) if entry.latents else None,
+        drawn=members.pixels(entry.drawn, 3) if entry.drawn else None,
+    )
+    if request.edit is not None:
+        mask = None if request.edit.mask is None else members.ground(request.edit.mask, 2)
+        edit = replace(request.edit, picture=members.ground(request.edit.picture, 3), mask=mask)
+        request = replace(request, edit=edit)
+    if entry.start is not None:
+        request = replace(request, start=Start(members.latents(entry.start.latents), entry.start.step))
+    return Result(picture, request, Path(entry.saved_to) if entry.saved_to else None)
+
+
+@dataclass(slots=True)
+class _Members:
+    """The members by name, in the archive or beside it, each decoded once."""
+
+    manifest: Manifest
+    archive: Archive
+    beside: Beside | None
+    _pixels: dict[str, Bytes] = field(default_factory=dict)
+    _latents: dict[str, KeptLatents] = field(default_factory=dict)
+    _grounds: dict[str, Raster] = field(default_factory=dict)
+
+    def promised(self) -> list[tuple[int, ...]]:
+        """The shapes that decoding will yield, [size] for latents, told without decoding anything."""
+        pixels, latents = {self.manifest.picture, self.manifest.mask, *self.manifest.grounds.values()}, {""}
+        for entry in self.manifest.candidates:
+            pixels |= {entry.pixels, entry.drawn}
+            latents |= {entry.latents, "" if entry.start is None else entry.start.latents}
+        shapes = [self._shape(name) for name in sorted(pixels - {""})]
+        return shapes + [self._size(name) for name in sorted(latents - {""})]
+
+    def _shape(self, name: str) -> tuple[int, ...]:
+        if name in self.manifest.beside:
+            return _checked(self.manifest.beside[name].shape, (2, 3))
+        return promised_shape(self.archive.head(name, HEAD_BYTES), self.archive.size(name))
+
+    def _size(self, name: str) -> tuple[int, ...]:
+        if name in self.manifest.beside:
+            return _checked(self.manifest.beside[name].shape, (1,))
+        return (self.archive.size(name),)
+
+    def pixels(self, name: str, dimensions: int) -> Bytes:
+        """The pixels of a member, uint8 [H, W] or [H, W, 3], not to be written to."""
+        if name not in self._pixels:
+            if name in self.manifest.beside:
+                assert self.beside is not None
+                found = self.beside.pixels(self.manifest.beside[name])
+            else:
+                found = decode_png(self.archive.read(name, png_limit(self._shape(name))))
+            found.setflags(write=False)
+            self._pixels[name] = found
+        if self._pixels[name].ndim != dimensions:
+            raise ValueError(f"{name} is not what it is used for")
+        return self._pixels[name]
+
+    def latents(self, name: str) -> KeptLatents:
+        """The latents of a member."""
+        if name not in self._latents:
+            from sdxl_desktop.history.latents import decode_latents  # brings safetensors; few documents have latents
+
+            if name in self.manifest.beside:
+                assert self.beside is not None
+                content = self.beside.content(self.manifest.beside[name])
+            else:
+                content = self.archive.read(name, MAX_LATENTS)
+            self._latents[name] = decode_latents(content)
+        return self._latents[name]
+
+    def ground(self, recorded: Raster, dimensions: int) -> Raster:
+        """The raster with its pixels, where the project has them; raises ValueError when they are others."""
+        key = pixel_key(recorded.digest, recorded.size.height, recorded.size.width)
+        name = self.manifest.grounds.get(key)
+        if name is None:
+            return recorded
+        if key not in self._grounds:
+            self._grounds[key] = Raster.of(self.pixels(name, dimensions))
+        known = self._grounds[key]
+        if (known.digest, known.size) != (recorded.digest, recorded.size) or known.array.ndim != dimensions:
+            raise ValueError(f"{name} is not what a candidate was drawn on")
+        return replace(known, name=recorded.name)
+
+
+def _checked(shape: list[int], dimensions: tuple[int, ...]) -> tuple[int, ...]:
+    if len(shape) not in dimensions or min(shape) < 1 or (len(shape) == 3 and shape[2] != 3):
+        raise ValueError("a part has an impossible shape")
+    return tuple(shape)

@@ -1,0 +1,111 @@
+"""The frame is exactly what the engine will draw, at a size that need not be compiled where one is near."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sdxl_desktop.core.edit import Edit, Fit
+from sdxl_desktop.core.errors import RequestError
+from sdxl_desktop.core.geometry import Rect, Size
+from sdxl_desktop.core.raster import Raster
+from sdxl_desktop.engine.ground import PreparedGround
+from sdxl_desktop.imaging import masks
+from sdxl_desktop.session.document.frame import Frame, FramePolicy, frame_for, snapped
+
+SQUARE, WIDE, TALL, SMALL = Size(1024, 1024), Size(1216, 832), Size(832, 1216), Size(512, 512)
+
+
+def test_the_frame_is_the_box_that_the_engine_cuts_out() -> None:
+    """A hundred masks with any margin and growth: what the line on the canvas shows is what is drawn."""
+    random = np.random.default_rng(8)
+    for _ in range(100):
+        picture = Size(int(random.integers(40, 300)), int(random.integers(40, 300)))
+        mask = np.zeros((picture.height, picture.width), np.uint8)
+        x, y = int(random.integers(0, picture.width - 4)), int(random.integers(0, picture.height - 4))
+        mask[y : y + int(random.integers(1, 90)), x : x + int(random.integers(1, 90))] = 255
+        margin, grow = int(random.integers(0, 60)), int(random.integers(0, 30))
+        asked = Size(64 * int(random.integers(2, 9)), 64 * int(random.integers(2, 9)))
+        frame = frame_for(FramePolicy(asked=asked, only_masked=margin, grow=grow), picture, masks.bounds(mask))
+        edit = Edit(
+            picture=Raster.of(np.zeros((*mask.shape, 3), np.uint8)),
+            mask=Raster.of(mask),
+            only_masked=margin,
+            grow=grow,
+        )
+        assert frame == Frame(_region(PreparedGround.of(edit, asked)), asked)
+
+
+def _region(prepared: PreparedGround) -> Rect:
+    assert prepared.region is not None
+    return prepared.region
+
+
+@pytest.mark.parametrize("fit", list(Fit))
+@pytest.mark.parametrize("asked", [Size(512, 512), Size(640, 512), Size(256, 768)])
+def test_without_a_mask_the_frame_is_what_the_fit_leaves_of_the_picture(fit: Fit, asked: Size) -> None:
+    picture = Size(320, 200)
+    region = frame_for(FramePolicy(asked=asked, fit=fit, only_masked=16), picture, None).region
+    if fit is Fit.STRETCH:
+        assert region == Rect(0, 0, 320, 200)
+        return
+    assert region.width / region.height == pytest.approx(asked.width / asked.height, rel=0.01)
+    assert abs(2 * region.x + region.width - 320) <= 1, "in the middle"
+    assert abs(2 * region.y + region.height - 200) <= 1
+    if fit is Fit.CROP:
+        assert region.intersected(Rect(0, 0, 320, 200)) == region
+        assert region.width == 320 or region.height == 200, "as much as there is"
+    else:
+        assert region.united(Rect(0, 0, 320, 200)) == region
+        assert region.width == 320 or region.height == 200, "and no more than is needed"
+
+
+def test_a_mask_is_followed_only_where_only_the_masked_area_is_drawn() -> None:
+    masked = Rect(10, 10, 20, 20)
+    assert frame_for(FramePolicy(asked=SMALL), SMALL, masked).is_whole(SMALL)
+    assert not frame_for(FramePolicy(asked=SMALL, only_masked=8), SMALL, masked).is_whole(SMALL)
+
+
+def test_the_compiled_size_nearest_in_shape_is_taken() -> None:
+    compiled = (SQUARE, WIDE, TALL, SMALL)
+    policy = FramePolicy(asked=SQUARE, only_masked=0, compiled=compiled)
+    picture = Size(2000, 2000)
+    assert frame_for(policy, picture, Rect(100, 100, 500, 480)).drawn == SQUARE
+    wide = frame_for(policy, picture, Rect(100, 100, 700, 480))
+    assert wide.drawn == WIDE
+    assert wide.region.width / wide.region.height == pytest.approx(WIDE.width / WIDE.height, rel=0.01)
+    assert frame_for(policy, picture, Rect(100, 100, 480, 700)).drawn == TALL
+
+
+@pytest.mark.parametrize(
+    ("shape", "compiled", "expected"),
+    [
+        (1.0, (), Size(1000, 1000)),
+        (1.0, (SMALL,), Size(1000, 1000)),  # a quarter of the pixels
+        (3.0, (SQUARE, WIDE), Size(1000, 1000)),  # nothing of that shape
+        (1.1, (SQUARE,), SQUARE),
+        (1.0, (Size(1000, 1000), SQUARE), Size(1000, 1000)),  # what was asked for is compiled
+        (1.0, (Size(1020, 1020),), Size(1000, 1000)),  # compiled once, for another checkpoint's multiple
+    ],
+)
+def test_what_is_far_off_or_impossible_is_not_taken(shape: float, compiled: tuple[Size, ...], expected: Size) -> None:
+    assert snapped(shape, Size(1000, 1000), compiled, 8) == expected
+
+
+def test_the_order_of_the_compiled_sizes_does_not_matter() -> None:
+    sizes = (SQUARE, WIDE, TALL, Size(1152, 896), Size(896, 1152))
+    for shape in np.linspace(0.5, 2.0, 40).tolist():
+        assert snapped(shape, SQUARE, sizes, 8) == snapped(shape, SQUARE, sizes[::-1], 8)
+
+
+def test_a_picture_is_never_drawn_at_another_size_than_was_asked_for() -> None:
+    """Where the result is pasted back the size is free; where it becomes the picture it is the person's."""
+    asked, near = Size(1000, 1000), (SQUARE,)
+    assert frame_for(FramePolicy(asked=asked, compiled=near), SMALL, None).drawn == asked
+    assert frame_for(FramePolicy(asked=asked, compiled=near, keep_size=True), SMALL, None).drawn == SQUARE
+
+
+@pytest.mark.parametrize("values", [{"only_masked": -1}, {"only_masked": 5000}, {"grow": -2}])
+def test_a_policy_that_cannot_be_is_refused(values: dict[str, int]) -> None:
+    with pytest.raises(RequestError):
+        FramePolicy(asked=SQUARE, **values)  # type: ignore[arg-type]
