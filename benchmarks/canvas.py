@@ -2,8 +2,10 @@
 
     QT_QPA_PLATFORM=offscreen python -m benchmarks.canvas [--events 400] [--side 2048] [--brush 200]
 
-Real mouse events go through Qt to the canvas of a shown window; a sample ends when the window has painted. The second
-round does the same while every core multiplies matrices in other processes, as the engine would.
+Real mouse events go through Qt to the canvas of a shown window, which follows the mask with its frame; a sample ends
+when the window has painted. The second round does the same while the application's engine process draws with the
+starter checkpoint on all cores, as deep in priority as it always is; the third while as many processes of that priority
+multiply matrices, which takes more of the memory's time than a small checkpoint does.
 """
 
 from __future__ import annotations
@@ -13,18 +15,27 @@ import math
 import multiprocessing
 import os
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import psutil
 from PIL import Image
 from PySide6.QtCore import QEvent, QPointF, Qt
 from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QApplication, QWidget
 
+from sdxl_desktop.core.events import Event, Failed, Phase, Progress
+from sdxl_desktop.core.geometry import Size
+from sdxl_desktop.core.paths import AppPaths, resources
+from sdxl_desktop.core.request import Execution, GenerationRequest, Prompts, Sampling
+from sdxl_desktop.engine.process.client import ProcessEngine
+from sdxl_desktop.engine.process.host import NICENESS
 from sdxl_desktop.session.document.document import Document
+from sdxl_desktop.session.document.frame import FramePolicy
 from sdxl_desktop.ui.app import create_application
 from sdxl_desktop.ui.canvas import Canvas
 from sdxl_desktop.ui.painting.easel import Easel
@@ -48,10 +59,15 @@ class Bench:
         self.window.resize(1280, 800)
         self.easel = Easel(self.canvas, self.bar, self.document)
         self.document.set_picture(np.random.default_rng(1).integers(0, 255, (side, side, 3), dtype=np.uint8))
+        self.easel.set_frame_policy(FramePolicy(asked=Size(1024, 1024), only_masked=64))
         self.easel.edit()
-        self.bar.set_value(ToolSettings(tool=ToolKind.BRUSH, size=brush, hardness=0.5))
+        self._brush = brush
+        self.restore_brush()
         self.window.show()
         app.processEvents()
+
+    def restore_brush(self) -> None:
+        self.bar.set_value(ToolSettings(tool=ToolKind.BRUSH, size=self._brush, hardness=0.5))
 
     def send(self, kind: QEvent.Type, spot: QPointF) -> tuple[float, float]:
         """Seconds from a mouse event until everything it asked for is painted, and how many of them were computing."""
@@ -107,15 +123,56 @@ class Bench:
         return read - started, time.perf_counter() - read
 
 
+@contextmanager
+def engine_drawing(drawing: Size) -> Iterator[list[float]]:
+    """The engine process draws on all cores while this is entered; then the list holds the cores that it used.
+
+    One picture of more steps than anybody waits for, cancelled at the end; its events are heard as in the application.
+    """
+    engine, cancel, begun = ProcessEngine(AppPaths.from_environment()), threading.Event(), threading.Event()
+    problems: list[str] = []
+
+    def hear(event: Event) -> None:
+        if isinstance(event, Failed):
+            problems.append(event.error.what)
+        if isinstance(event, Failed) or (isinstance(event, Progress) and event.phase is Phase.DENOISING):
+            begun.set()
+
+    request = GenerationRequest(
+        checkpoint=resources() / "checkpoints" / "starter",
+        prompts=Prompts(prompt="a red heart on a blue background"),
+        sampling=Sampling(size=drawing, steps=900),
+        execution=Execution(preview=True),
+    )
+    thread = threading.Thread(target=engine.generate, args=(request, hear, cancel))
+    thread.start()
+    cores: list[float] = []
+    try:
+        if not begun.wait(120) or problems:
+            raise SystemExit(f"The engine does not draw: {' '.join(problems) or 'nothing was heard of it'}")
+        process, began = psutil.Process().children()[0], time.perf_counter()
+        before = process.cpu_times()
+        yield cores
+        after = process.cpu_times()
+        cores.append((after.user + after.system - before.user - before.system) / (time.perf_counter() - began))
+        if not thread.is_alive():
+            raise SystemExit("The engine was done before the strokes were: give it a larger picture.")
+    finally:
+        cancel.set()
+        thread.join()
+        engine.close()
+
+
 def _multiply() -> None:
+    os.nice(NICENESS)
     matrix = np.random.default_rng(0).standard_normal((700, 700), dtype=np.float32)
     while True:
         matrix @ matrix
 
 
 @contextmanager
-def all_cores_busy() -> Iterator[None]:
-    """One process that computes for each core."""
+def matrices_multiplied() -> Iterator[None]:
+    """One process that computes for each core, of the engine's priority."""
     os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
     context = multiprocessing.get_context("spawn")
     workers = [context.Process(target=_multiply, daemon=True) for _ in range(os.cpu_count() or 1)]
@@ -145,16 +202,23 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=400)
     parser.add_argument("--side", type=int, default=2048)
     parser.add_argument("--brush", type=int, default=200)
+    parser.add_argument("--drawing", type=int, default=512, help="the side of the picture that the engine draws")
     options = parser.parse_args()
     bench = Bench(create_application(), options.side, options.brush)
     what = f"{options.brush} px brush on {options.side}²"
+    print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores before anything of this was started")
     bench.stroke(50)
     print(_rows(f"{what}, fitted", bench.stroke(options.events)))
-    with all_cores_busy():
-        print(_rows(f"{what}, fitted, all cores busy", bench.stroke(options.events)))
+    with engine_drawing(Size(options.drawing, options.drawing)) as cores:
+        print(_rows(f"{what}, fitted, engine drawing", bench.stroke(options.events)))
         bench.canvas.show_actual_size()
-        print(_rows(f"{what}, 100 %, all cores busy", bench.stroke(options.events)))
-    bench.canvas.fit()
+        print(_rows(f"{what}, 100 %, engine drawing", bench.stroke(options.events)))
+        bench.canvas.fit()
+        print(_rows("undo of a full stroke, engine drawing", [bench.undo_full_stroke() for _ in range(5)]))
+    print(f"   the engine used {cores[0]:.1f} cores of {os.cpu_count()}")
+    bench.restore_brush()
+    with matrices_multiplied():
+        print(_rows(f"{what}, fitted, matrices multiplied", bench.stroke(options.events)))
     print(_rows("undo of a full-canvas stroke", [bench.undo_full_stroke() for _ in range(5)]))
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "photograph.jpg"

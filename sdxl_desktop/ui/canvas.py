@@ -195,8 +195,8 @@ class Canvas(PictureView):
         return super().event(event)
 
     def _wants(self, key: QKeyEvent) -> bool:
-        if key.key() == Qt.Key.Key_Escape:
-            return self._busy
+        if key.key() == Qt.Key.Key_Escape and self._busy:
+            return True
         return self._hand is not None and self._picture is not None and self._hand.knows(key)
 
     def keyPressEvent(self, key: QKeyEvent) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFontMetricsF, QImage, QPainter, QPen
+from PySide6.QtGui import QColor, QImage, QPainter, QPen
 
+from sdxl_desktop.ui.painting.plates import paint_plate, plate_box
 from sdxl_desktop.ui.painting.pointer import View
 from sdxl_desktop.ui.painting.pyramid import Pyramid
 from sdxl_desktop.ui.viewport import Viewport
@@ -93,15 +94,4 @@ class Comparison:
 
 
 def _tag(painter: QPainter, words: str, corner: QPointF, align: float) -> None:
-    """Words on a dark plate; `align` 0 begins at `corner`, 1 ends there."""
-    painter.save()
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    measure = QFontMetricsF(painter.font())
-    plate = QRectF(0, 0, measure.horizontalAdvance(words) + 16, measure.height() + 6)
-    plate.moveTo(corner.x() - align * plate.width(), corner.y())
-    painter.setPen(Qt.PenStyle.NoPen)
-    painter.setBrush(QColor(0, 0, 0, 165))
-    painter.drawRoundedRect(plate, 5, 5)
-    painter.setPen(QColor(255, 255, 255))
-    painter.drawText(plate, Qt.AlignmentFlag.AlignCenter, words)
-    painter.restore()
+    paint_plate(painter, plate_box(painter.font(), words, corner, align), words)

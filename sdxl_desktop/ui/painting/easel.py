@@ -6,23 +6,25 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from PySide6.QtCore import QObject, QPointF, QRect, Qt, Signal
+from PySide6.QtCore import QObject, QRect, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QPainter
 
 from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.core.geometry import Rect
 from sdxl_desktop.session.document.brush import MAX_SIZE
 from sdxl_desktop.session.document.document import Document
+from sdxl_desktop.session.document.frame import Frame, FramePolicy
 from sdxl_desktop.session.document.layers import Change
-from sdxl_desktop.session.document.shapes import Outline
 from sdxl_desktop.ui.canvas import Canvas
-from sdxl_desktop.ui.painting import ring
+from sdxl_desktop.ui.painting.frame_tool import FrameTool
+from sdxl_desktop.ui.painting.framing import Framing
 from sdxl_desktop.ui.painting.keys import Deed, meaning
+from sdxl_desktop.ui.painting.marks import Marks
 from sdxl_desktop.ui.painting.mask_layer import REACH, MaskLayer
 from sdxl_desktop.ui.painting.pointer import Pointer, View
 from sdxl_desktop.ui.painting.settings import ToolKind, ToolSettings
 from sdxl_desktop.ui.painting.toolbar import PaintBar
-from sdxl_desktop.ui.painting.tools import Bench, Gesture, erases, gesture
+from sdxl_desktop.ui.painting.tools import Bench, Gesture, gesture
 
 _SIZE_STEP = 1.15
 _HARDNESS_STEP = 0.1
@@ -38,24 +40,26 @@ class Easel(QObject):
     document_changed = Signal()
     stroke_ended = Signal()
     failed = Signal(object)
+    frame_changed = Signal(object)
+    """Frame, or None where there is none: what a run would draw now"""
 
     def __init__(self, canvas: Canvas, bar: PaintBar, document: Document) -> None:
         super().__init__(canvas)
         self._canvas, self._bar, self._document = canvas, bar, document
         self._mask = MaskLayer()
-        self._gesture: Gesture | None = None
-        self._outline: Outline | None = None
-        self._pointer: Pointer | None = None
-        self._held_ring: QPointF | None = None
-        self._ring_box = QRect()
-        self._editing = False
         canvas.add_layer(self._mask)
+        self._framing = Framing(canvas, document)
+        self._frame_tool = FrameTool(canvas, document)
+        self._marks = Marks(canvas, bar.value())
+        self._gesture: Gesture | None = None
+        self._editing = self._framed = False
         self._connect()
         self._wear(bar.value())
         self._follow(Change(None, picture=True, mask=True))
 
     def _connect(self) -> None:
         bar, document = self._bar, self._document
+        self._framing.frame_changed.connect(self.frame_changed)
         self._canvas.destroyed.connect(document.listen(self._follow))  # the document may live longer
         bar.worn.connect(lambda: self._wear(bar.value()))
         bar.undo_wanted.connect(partial(self._do, Deed.UNDO))
@@ -76,12 +80,22 @@ class Easel(QObject):
         """Whether the document is on the canvas."""
         return self._editing
 
+    @property
+    def frame(self) -> Frame | None:
+        """The part of the picture that a run would draw, and its drawing size."""
+        return self._framing.frame
+
+    def set_frame_policy(self, policy: FramePolicy | None) -> None:
+        """Say what decides the frame; None: a run would not draw on this picture."""
+        self._framing.set_policy(policy)
+
     def edit(self) -> None:
         """Put the document onto the canvas; nothing to see while it has no picture."""
         if not self._editing:
             self._editing = True
             self._show_document()
             self._canvas.give_hand(self)
+            self._show_tool()
             self._show_state()
 
     def put_away(self) -> None:
@@ -90,11 +104,15 @@ class Easel(QObject):
             self._canvas.give_hand(None)
             self._editing = False
             self._mask.show_mask(None)
+            self._show_tool()
             self._show_state()
 
     # following the document
 
     def _follow(self, change: Change) -> None:
+        if change.rect is None:
+            self._frame_tool.drop()
+        self._framing.changed(change)
         if self._editing:
             if change.rect is None:
                 self._canvas.stop_gesture()
@@ -137,9 +155,21 @@ class Easel(QObject):
             self._mask.wear(settings.overlay_look)
             self._mask.visible = settings.overlay
             self._canvas.update()
-        self._repaint_ring()
+        self._marks.wear(settings)
+        self._show_tool()
         if self._editing and self._gesture is None:
             self._canvas.show_cursor()
+
+    def _show_tool(self) -> None:
+        """What of the canvas belongs to the tool in hand."""
+        settings = self._bar.value()
+        self._marks.show(self._editing)
+        self._framing.show(self._editing and settings.overlay and settings.tool.masks)
+        framed, self._framed = self._framed, self._editing and settings.tool is ToolKind.FRAME
+        if framed != self._framed:
+            self._frame_tool.drop()
+            self._canvas.give_room(self._framed)
+            self._canvas.update(self._frame_tool.touched())
 
     def _set(self, settings: ToolSettings) -> None:
         self._bar.set_value(settings)
@@ -152,32 +182,36 @@ class Easel(QObject):
 
     def press(self, pointer: Pointer) -> bool:
         settings = self._bar.value()
-        bench = Bench(self._document, settings, self._show_outline, self._set_size)
-        begun = gesture(bench, pointer)
+        if self._framed:
+            begun = self._frame_tool.drag(pointer)
+        else:
+            begun = gesture(Bench(self._document, settings, self._marks.show_outline, self._set_size), pointer)
         if begun is None:
             return False
         self._gesture = begun
         sizing = settings.tool.paints and pointer.holds(Qt.KeyboardModifier.ShiftModifier)
-        self._held_ring = pointer.at if sizing else None
-        self._follow_pointer(pointer)
+        self._marks.follow(pointer)
+        self._marks.hold_ring(pointer.at if sizing else None)
         return self._step(None)
 
     def move(self, pointer: Pointer) -> None:
-        self._follow_pointer(pointer)
+        self._marks.follow(pointer)
         self._step(pointer)
 
     def release(self, pointer: Pointer) -> None:
         self._step(pointer)
-        self._gesture = self._held_ring = None
-        self._follow_pointer(pointer)
+        self._gesture = None
+        self._marks.hold_ring(None)
+        self._marks.follow(pointer)
+        self._framing.refresh()
         self._show_state()
         self.stroke_ended.emit()
 
     def cancel(self) -> None:
         if self._gesture is not None:
             self._gesture.close()
-        self._gesture = self._held_ring = None
-        self._repaint_ring()
+        self._gesture = None
+        self._marks.hold_ring(None)
         self._show_state()
 
     def _step(self, pointer: Pointer | None) -> bool:
@@ -197,10 +231,17 @@ class Easel(QObject):
         return self._gesture is not None
 
     def hover(self, pointer: Pointer | None) -> None:
-        self._follow_pointer(pointer)
+        self._marks.follow(pointer)
+        if pointer is None:
+            self._framing.lift()
+        elif self._framed:
+            self._canvas.show_cursor()
 
     def cursor(self) -> Qt.CursorShape:
         tool = self._bar.value().tool
+        if tool is ToolKind.FRAME:
+            pointer = self._marks.pointer
+            return self._frame_tool.cursor(None if pointer is None else pointer.spot)
         if tool is ToolKind.HAND:
             return Qt.CursorShape.ArrowCursor
         return Qt.CursorShape.BlankCursor if tool.paints else Qt.CursorShape.CrossCursor
@@ -208,9 +249,12 @@ class Easel(QObject):
     # keys
 
     def knows(self, key: QKeyEvent) -> bool:
-        return meaning(key) is not None
+        return meaning(key) is not None or (self._framed and self._frame_tool.knows(key))
 
     def key(self, key: QKeyEvent) -> bool:
+        if self._framed and self._gesture is None and self._frame_tool.knows(key):
+            self._try(partial(self._frame_tool.key, key))
+            return True
         found = meaning(key)
         if found is None or self._gesture is not None:
             return found is not None
@@ -256,45 +300,10 @@ class Easel(QObject):
         except SdxlDesktopError as problem:
             self.failed.emit(problem)
 
-    # what is drawn over the canvas
-
-    def _show_outline(self, outline: Outline | None) -> None:
-        self._repaint_outline()
-        self._outline = outline
-        self._repaint_outline()
-
-    def _repaint_outline(self) -> None:
-        if self._outline is not None and len(self._outline):
-            corners = ring.outline_in_widget(self._outline, self._canvas.look)
-            self._canvas.update(corners.boundingRect().adjusted(-3, -3, 3, 3).toAlignedRect())
-
-    def _follow_pointer(self, pointer: Pointer | None) -> None:
-        self._pointer = pointer
-        self._repaint_ring()
-
-    def _repaint_ring(self) -> None:
-        self._canvas.update(self._ring_box)
-        place = self._ring_place()
-        self._ring_box = QRect() if place is None else ring.ring_box(*place)
-        self._canvas.update(self._ring_box)
-
-    def _ring_place(self) -> tuple[QPointF, float] | None:
-        """The ring's middle and radius in points, or None when no ring is to be shown."""
-        settings = self._bar.value()
-        if self._pointer is None or not self._editing or not settings.tool.paints:
-            return None
-        look = self._canvas.look
-        middle = self._pointer.spot if self._held_ring is None else look.point(self._held_ring)
-        return middle, settings.size / 2 * look.scale
-
     def paint(self, painter: QPainter, view: View) -> None:
-        if self._outline is not None:
-            ring.paint_outline(painter, ring.outline_in_widget(self._outline, view.look))
-        place = self._ring_place()
-        if place is not None and self._pointer is not None:
-            settings = self._bar.value()
-            self._ring_box = ring.ring_box(*place)
-            ring.paint_ring(painter, *place, settings.hardness, erases=erases(settings, self._pointer))
+        if self._framed:
+            self._frame_tool.paint(painter, view)
+        self._marks.paint(painter, view)
 
 
 def _swapped(settings: ToolSettings) -> ToolSettings:

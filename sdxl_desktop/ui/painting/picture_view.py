@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, QSize, QSizeF, Qt, Signal
 from PySide6.QtGui import (
     QColor,
@@ -11,6 +13,7 @@ from PySide6.QtGui import (
     QPaintEvent,
     QPalette,
     QPen,
+    QRegion,
     QResizeEvent,
     QWheelEvent,
 )
@@ -24,7 +27,16 @@ from sdxl_desktop.ui.viewport import Viewport
 
 _NOTCH = 120
 _ZOOM_STEP = 1.25
+_MARGIN = 16.0
+"""Points around a fitted picture."""
+_ROOM = 0.2
+"""The share of the widget's shorter side that is left around it on each side where there is to be room."""
 _CRISP_FROM = 6.0
+
+
+_MOST_PARTS = 24
+_SPARSE = 0.7
+"""Layers are painted in the parts of what must be painted where these cover no more of the box around them all."""
 
 
 class PictureView(QWidget):
@@ -37,6 +49,7 @@ class PictureView(QWidget):
         super().__init__()
         self._picture: Pyramid | None = None
         self._waiting = ""
+        self._roomy = False
         self._look = Viewport(QSizeF(1, 1), QSizeF(1, 1))
         self._layers: list[Layer] = []
         self._comparison = Comparison()
@@ -136,6 +149,17 @@ class PictureView(QWidget):
     def fit(self) -> None:
         self._move(self._look.fit())
 
+    def give_room(self, wide: bool) -> None:
+        """Whether a fitted picture has much space around it, for instance to drag its edges into."""
+        if wide != self._roomy:
+            self._roomy = wide
+            self._move(self._with_margin(QSizeF(self.size())))
+
+    def _with_margin(self, view: QSizeF) -> Viewport:
+        """The present look in a widget of `view` points."""
+        margin = max(_MARGIN, _ROOM * min(view.width(), view.height())) if self._roomy else _MARGIN
+        return replace(self._look, margin=margin).resized(view)
+
     def show_actual_size(self) -> None:
         self.zoom_to(1.0)
 
@@ -190,7 +214,7 @@ class PictureView(QWidget):
         return super().event(event)
 
     def resizeEvent(self, change: QResizeEvent) -> None:
-        self._move(self._look.resized(QSizeF(change.size())))
+        self._move(self._with_margin(QSizeF(change.size())))
 
     def focusInEvent(self, _: QEvent) -> None:
         self.update()
@@ -207,11 +231,16 @@ class PictureView(QWidget):
         painter.fillRect(target.adjusted(-1, -1, 1, 1), QColor(0, 0, 0, 64))
         crisp = self.zoom >= _CRISP_FROM and not self.fitted
         view = View(self._look, self.devicePixelRatioF(), paint.rect())
+        parts = _parts(paint.region())
         if not self._comparison.all_before:
             self._picture.draw(painter, target, self.zoom, crisp=crisp)
         self._comparison.paint(painter, view, crisp=crisp)
         if not self._comparison.all_before:
-            self.paint_layers(painter, view)
+            for part in parts:
+                painter.save()
+                painter.setClipRect(part, Qt.ClipOperation.IntersectClip)
+                self.paint_layers(painter, replace(view, exposed=part))
+                painter.restore()
         self._comparison.paint_line(painter, view)
         if self.hasFocus():
             painter.setPen(QPen(self.palette().color(QPalette.ColorRole.Accent), 1))
@@ -229,3 +258,12 @@ class PictureView(QWidget):
             painter.drawRect(target)
             painter.setPen(self.palette().color(QPalette.ColorRole.PlaceholderText))
             painter.drawText(target, Qt.AlignmentFlag.AlignCenter, self._waiting)
+
+
+def _parts(region: QRegion) -> list[QRect]:
+    """The boxes to paint layers in: the bands around a frame that moved, say, and not all that lies between them."""
+    around = region.boundingRect()
+    parts: list[QRect] = list(region)  # type: ignore[call-overload]
+    covered = sum(part.width() * part.height() for part in parts)
+    worth_it = len(parts) <= _MOST_PARTS and covered < _SPARSE * around.width() * around.height()
+    return parts if worth_it else [around]

@@ -91,6 +91,9 @@ def _halve_greys(source: Bytes, target: Bytes, rect: QRect) -> None:
     rows = slice(rect.y(), rect.y() + rect.height())
     columns = slice(rect.x(), rect.x() + rect.width())
     part = source[2 * rows.start : 2 * rows.stop, 2 * columns.start : 2 * columns.stop]
+    if not part.any():  # most of most masks
+        target[rows, columns] = 0
+        return
     if part.shape[0] % 2 or part.shape[1] % 2:  # the last row or column of an odd side counts twice
         part = np.pad(part, ((0, part.shape[0] % 2), (0, part.shape[1] % 2)), mode="edge")
     sums = part[::2].astype(np.uint16)

@@ -13,7 +13,8 @@ MAX_TOLERANCE = 255
 
 
 class ToolKind(StrEnum):
-    """A tool, with the key that takes it up. With the hand the picture is only moved and dragged out."""
+    """A tool, with the key that takes it up. With the hand the picture is only moved or dragged out, with the frame
+    its edges are dragged outwards."""
 
     HAND = "hand"
     BRUSH = "brush"
@@ -22,6 +23,7 @@ class ToolKind(StrEnum):
     ELLIPSE = "ellipse"
     LASSO = "lasso"
     COLOUR = "colour"
+    FRAME = "frame"
 
     @property
     def key(self) -> str:
@@ -37,6 +39,11 @@ class ToolKind(StrEnum):
         return self in (ToolKind.BRUSH, ToolKind.ERASER)
 
     @property
+    def masks(self) -> bool:
+        """Whether it changes the mask."""
+        return self.paints or self.selects
+
+    @property
     def selects(self) -> bool:
         """Whether it adds to the mask or takes away as its setting says."""
         return self in (ToolKind.RECTANGLE, ToolKind.ELLIPSE, ToolKind.LASSO, ToolKind.COLOUR)
@@ -50,6 +57,7 @@ _KEYS = {
     ToolKind.ELLIPSE: "O",
     ToolKind.LASSO: "L",
     ToolKind.COLOUR: "W",
+    ToolKind.FRAME: "F",
 }
 _LABELS = {
     ToolKind.HAND: "Hand",
@@ -59,6 +67,7 @@ _LABELS = {
     ToolKind.ELLIPSE: "Ellipse",
     ToolKind.LASSO: "Lasso",
     ToolKind.COLOUR: "Select by colour",
+    ToolKind.FRAME: "Frame",
 }
 
 

@@ -22,6 +22,8 @@ _TIPS = {
     ToolKind.ELLIPSE: "Ellipse (O). Shift makes a circle, Alt takes away",
     ToolKind.LASSO: "Lasso: draw around an area (L). Alt takes away",
     ToolKind.COLOUR: "Select by colour: mask what looks like the place you click (W). Alt takes away",
+    ToolKind.FRAME: "Frame: drag the picture's edges outward to draw more around it (F). Shift drags both sides, or "
+    "keeps a corner's shape; arrow keys move an edge, Enter applies, Esc gives up",
 }
 _MAX_SIZE = 2048
 _GAP = 2
@@ -40,12 +42,23 @@ class _Setting(QWidget):
         self.field = field
         field.setSuffix(suffix)
         field.setFixedWidth(80 if suffix else 60)
-        label = muted(words)
-        label.setBuddy(field)
-        for widget in (self, label, field):
+        self._word = muted(words)
+        self._word.setBuddy(field)
+        for widget in (self, self._word, field):
             widget.setToolTip(tip)
-        self.setLayout(row(label, field, spacing=6, margins=(0, 0, 8, 0)))
+        self.setLayout(row(self._word, field, spacing=6, margins=(0, 0, 8, 0)))
         field.valueChanged.connect(self.changed)
+
+    def show_in(self, room: int) -> int:
+        """Show itself in so many points, without the word if it must be, or not at all; returns the points it takes."""
+        for with_word in (True, False):
+            self._word.setVisible(with_word)
+            needed = self.sizeHint().width() + _GAP
+            if needed <= room:
+                self.show()
+                return needed
+        self.hide()
+        return 0
 
 
 class PaintBar(QWidget):
@@ -123,6 +136,8 @@ class PaintBar(QWidget):
         self._more.setProperty("role", "menu")
         self._more.setStyleSheet("QToolButton::menu-indicator { image: none; }")
 
+        self._hint = muted("Drag an edge outward to draw more there")
+
     def _lay_out(self) -> None:
         bar = row(spacing=_GAP, margins=(12, 4, 8, 4))
         for button in self._tools.values():
@@ -134,6 +149,7 @@ class PaintBar(QWidget):
         for setting in (self._size, self._hardness, self._opacity, self._tolerance):
             bar.addWidget(setting)
         bar.addWidget(self._contiguous)
+        bar.addWidget(self._hint)
         bar.addStretch(1)
         for button in (self._undo, self._redo, self._overlay, self._more):
             bar.addWidget(button)
@@ -228,15 +244,19 @@ class PaintBar(QWidget):
         kind = next(kind for kind, button in self._tools.items() if button.isChecked())
         self._overlay.show_picture("eye" if self._overlay.isChecked() else "eye-off")
         self._rule.setVisible(kind is not ToolKind.HAND)
-        self._size.setVisible(kind.paints)
-        self._tolerance.setVisible(kind is ToolKind.COLOUR)
         room = self.width() - self._least_width() if self.isVisible() else _PLENTY
+        for setting, wanted in ((self._size, kind.paints), (self._tolerance, kind is ToolKind.COLOUR)):
+            if wanted:
+                room -= setting.show_in(room)
+            else:
+                setting.hide()
         for widgets, shown in (
             ((self._add, self._subtract), kind.selects),
             ((self._contiguous,), kind is ToolKind.COLOUR),
             ((self._undo, self._redo), True),
             ((self._opacity,), kind.paints),
             ((self._hardness,), kind.paints),
+            ((self._hint,), kind is ToolKind.FRAME),
         ):
             needed = sum(widget.sizeHint().width() + _GAP for widget in widgets) if shown else 0
             for widget in widgets:
@@ -246,8 +266,7 @@ class PaintBar(QWidget):
     def _least_width(self) -> int:
         """The width of what is always to be seen."""
         buttons = (*self._tools.values(), self._overlay, self._more)
-        fields = max(self._size.sizeHint().width(), self._tolerance.sizeHint().width())
-        return sum(button.sizeHint().width() + _GAP for button in buttons) + fields + _AROUND
+        return sum(button.sizeHint().width() + _GAP for button in buttons) + _AROUND
 
     def minimumSizeHint(self) -> QSize:
         return QSize(self._least_width(), super().minimumSizeHint().height())

@@ -36,8 +36,8 @@ class Bench:
 
 
 def gesture(bench: Bench, first: Pointer) -> Gesture | None:
-    """What a press with the tool in hand begins; None with the hand, which only moves things."""
-    if bench.settings.tool.paints or (first.eraser and bench.settings.tool is not ToolKind.HAND):
+    """What a press with the tool in hand begins; None with one that leaves the mask alone."""
+    if bench.settings.tool.paints or (first.eraser and bench.settings.tool.masks):
         return resize_brush(bench, first) if first.holds(_SHIFT) else paint(bench, first)
     match bench.settings.tool:
         case ToolKind.RECTANGLE:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import shiboken6
-from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtGui import QImage, QInputDevice, QPointingDevice, QTabletEvent, QWheelEvent
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
@@ -59,8 +60,45 @@ class Atelier:
             self.move(*place)
         self.release(*places[-1], keys)
 
+    def double_click(self, x: float, y: float) -> None:
+        """Both clicks, and the release that QTest leaves out."""
+        self.qtbot.mouseDClick(self.canvas, LEFT, pos=self.spot(x, y))
+        self.release(x, y)
+
     def key(self, key: Qt.Key, keys: Qt.KeyboardModifier = NO_KEYS) -> None:
         self.qtbot.keyClick(self.canvas, key, keys)
+
+    def pen(self, kind: QEvent.Type, x: float, y: float, pressure: float, *, eraser: bool = False) -> None:
+        """A tablet event as a driver sends it."""
+        end = QPointingDevice.PointerType.Eraser if eraser else QPointingDevice.PointerType.Pen
+        device = QPointingDevice("pen", 1, QInputDevice.DeviceType.Stylus, end, QInputDevice.Capability.Pressure, 1, 3)
+        spot = QPointF(self.spot(x, y))
+        held = Qt.MouseButton.NoButton if kind == QEvent.Type.TabletRelease else LEFT
+        button = Qt.MouseButton.NoButton if kind == QEvent.Type.TabletMove else LEFT
+        place = QPointF(self.canvas.mapToGlobal(QPoint(0, 0))) + spot
+        event = QTabletEvent(kind, device, spot, place, pressure, 0, 0, 0, 0, 0, NO_KEYS, button, held)
+        QApplication.sendEvent(self.canvas, event)
+        assert event.isAccepted(), "or Qt would send it again as a mouse"
+
+    def wheel(
+        self, spot: QPointF, *, turned: int = 0, scrolled: QPoint | None = None, keys: Qt.KeyboardModifier = NO_KEYS
+    ) -> None:
+        """A wheel turned by so many eighths of a degree, or a touchpad that scrolls by so many points."""
+        place = QPointF(self.canvas.mapToGlobal(QPoint(0, 0))) + spot
+        by = scrolled or QPoint()
+        angle = QPoint(0, turned) if scrolled is None else by
+        phase = Qt.ScrollPhase.NoScrollPhase if scrolled is None else Qt.ScrollPhase.ScrollUpdate
+        event = QWheelEvent(spot, place, by, angle, Qt.MouseButton.NoButton, keys, phase, False)
+        QApplication.sendEvent(self.canvas, event)
+
+    def choose(self, words: str) -> None:
+        """Open the mask's menu and click on an entry."""
+        menu = self.bar._menu
+        menu.popup(self.bar.mapToGlobal(QPoint(0, 0)))
+        self.qtbot.waitExposed(menu)
+        (entry,) = (one for one in menu.actions() if one.text().split("\t")[0].replace("&", "") == words)
+        self.qtbot.mouseClick(menu, LEFT, pos=menu.actionGeometry(entry).center())
+        assert not menu.isVisible()
 
     @property
     def mask(self) -> Bytes:
@@ -73,7 +111,12 @@ class Atelier:
 
 
 def pixels_of(widget: QWidget) -> Bytes:
-    image = widget.grab().toImage().convertToFormat(widget.grab().toImage().Format.Format_RGB888)
+    return pixels_in(widget.grab().toImage())
+
+
+def pixels_in(image: QImage) -> Bytes:
+    """uint8 [H, W, 3]"""
+    image = image.convertToFormat(QImage.Format.Format_RGB888)
     rows = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.bytesPerLine())
     return rows[:, : 3 * image.width()].reshape(image.height(), image.width(), 3).copy()
 

@@ -296,3 +296,29 @@ def test_without_a_picture_there_is_nothing_to_press(app: QApplication, atelier:
 def test_the_bar_fits_into_the_narrowest_window(atelier: Atelier) -> None:
     atelier.take(ToolKind.BRUSH)
     assert atelier.bar.minimumSizeHint().width() <= 480
+
+
+def test_in_a_narrow_bar_the_size_stays_and_its_word_goes(atelier: Atelier) -> None:
+    atelier.take(ToolKind.BRUSH)
+    size = atelier.bar._size
+    wide = size.width()
+    atelier.window.resize(atelier.bar.minimumSizeHint().width() + 100, 600)
+    QApplication.processEvents()
+    assert size.field.isVisible()
+    assert size.width() < wide
+    atelier.window.resize(900, 600)
+    QApplication.processEvents()
+    assert size.width() == wide
+
+
+def test_changing_a_number_keeps_the_keyboard_in_its_field(atelier: Atelier) -> None:
+    atelier.take(ToolKind.BRUSH)
+    for setting in (atelier.bar._size, atelier.bar._hardness, atelier.bar._opacity):
+        field = setting.field
+        atelier.window.activateWindow()
+        field.setFocus()
+        before = field.value()
+        for _ in range(2):
+            atelier.qtbot.keyClick(field, Qt.Key.Key_Down)
+        assert field.hasFocus()
+        assert field.value() == before - 2 * field.singleStep()

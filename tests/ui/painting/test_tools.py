@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
-from PySide6.QtGui import QInputDevice, QPointingDevice, QTabletEvent
-from PySide6.QtWidgets import QApplication
+from PySide6.QtCore import QEvent, QPointF, Qt
 
 from sdxl_desktop.core.raster import Bytes
 from sdxl_desktop.session.document import shapes
 from sdxl_desktop.session.document.brush import Brush
 from sdxl_desktop.session.document.document import Document
 from sdxl_desktop.ui.painting.settings import ToolKind
-from tests.ui.painting.conftest import LEFT, Atelier, picture
+from tests.ui.painting.conftest import Atelier, picture
 
 SHIFT, ALT, CONTROL = (
     Qt.KeyboardModifier.ShiftModifier,
@@ -75,7 +73,7 @@ def test_each_stroke_is_one_step_to_undo(atelier: Atelier) -> None:
 def test_quick_dabs_are_dabs_and_not_double_clicks(atelier: Atelier) -> None:
     atelier.take(ToolKind.BRUSH, size=20)
     zoom = atelier.canvas.zoom
-    atelier.qtbot.mouseDClick(atelier.canvas, LEFT, pos=atelier.spot(100, 100))
+    atelier.double_click(100, 100)
     assert atelier.canvas.zoom == zoom
     assert atelier.mask[100, 100] == 255
 
@@ -188,6 +186,7 @@ def test_escape_takes_back_the_stroke_in_progress(atelier: Atelier) -> None:
         (Qt.Key.Key_O, ToolKind.ELLIPSE),
         (Qt.Key.Key_L, ToolKind.LASSO),
         (Qt.Key.Key_W, ToolKind.COLOUR),
+        (Qt.Key.Key_F, ToolKind.FRAME),
     ],
 )
 def test_every_tool_has_its_key(atelier: Atelier, key: Qt.Key, tool: ToolKind) -> None:
@@ -234,37 +233,12 @@ def test_keys_invert_and_clear(atelier: Atelier) -> None:
 # the pen
 
 
-def tablet(atelier: Atelier, kind: QEvent.Type, x: float, y: float, pressure: float, *, eraser: bool = False) -> None:
-    end = QPointingDevice.PointerType.Eraser if eraser else QPointingDevice.PointerType.Pen
-    device = QPointingDevice("pen", 1, QInputDevice.DeviceType.Stylus, end, QInputDevice.Capability.Pressure, 1, 3)
-    spot = QPointF(atelier.spot(x, y))
-    held = Qt.MouseButton.NoButton if kind == QEvent.Type.TabletRelease else LEFT
-    button = Qt.MouseButton.NoButton if kind == QEvent.Type.TabletMove else LEFT
-    event = QTabletEvent(
-        kind,
-        device,
-        spot,
-        QPointF(atelier.canvas.mapToGlobal(QPoint(0, 0))) + spot,
-        pressure,
-        0,
-        0,
-        0,
-        0,
-        0,
-        Qt.KeyboardModifier.NoModifier,
-        button,
-        held,
-    )
-    QApplication.sendEvent(atelier.canvas, event)
-    assert event.isAccepted(), "or Qt would send it again as a mouse"
-
-
 def test_the_pens_pressure_sets_the_width(atelier: Atelier) -> None:
     atelier.take(ToolKind.BRUSH, size=60, hardness=1.0)
-    tablet(atelier, QEvent.Type.TabletPress, 60, 150, 0.2)
+    atelier.pen(QEvent.Type.TabletPress, 60, 150, 0.2)
     for x, pressure in ((120, 0.4), (180, 0.6), (240, 0.8), (300, 1.0)):
-        tablet(atelier, QEvent.Type.TabletMove, x, 150, pressure)
-    tablet(atelier, QEvent.Type.TabletRelease, 300, 150, 0.0)
+        atelier.pen(QEvent.Type.TabletMove, x, 150, pressure)
+    atelier.pen(QEvent.Type.TabletRelease, 300, 150, 0.0)
     widths = (atelier.mask[:, [70, 130, 190, 250, 299]] > 127).sum(axis=0)
     assert (np.diff(widths) > 0).all()
     assert widths[-1] == pytest.approx(60, abs=1), "lifting the pen does not thin the end"
@@ -274,8 +248,8 @@ def test_the_pens_pressure_sets_the_width(atelier: Atelier) -> None:
 def test_the_pens_other_end_erases(atelier: Atelier) -> None:
     atelier.document.invert()
     atelier.take(ToolKind.BRUSH, size=40, hardness=1.0)
-    tablet(atelier, QEvent.Type.TabletPress, 100, 100, 1.0, eraser=True)
-    tablet(atelier, QEvent.Type.TabletMove, 150, 100, 1.0, eraser=True)
-    tablet(atelier, QEvent.Type.TabletRelease, 150, 100, 0.0, eraser=True)
+    atelier.pen(QEvent.Type.TabletPress, 100, 100, 1.0, eraser=True)
+    atelier.pen(QEvent.Type.TabletMove, 150, 100, 1.0, eraser=True)
+    atelier.pen(QEvent.Type.TabletRelease, 150, 100, 0.0, eraser=True)
     assert atelier.mask[100, 120] == 0
     assert atelier.mask[200, 120] == 255
