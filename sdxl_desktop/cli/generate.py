@@ -9,6 +9,8 @@ import typer
 
 from sdxl_desktop.cli.draw import draw
 from sdxl_desktop.cli.options import Options
+from sdxl_desktop.core.edit import Prefill
+from sdxl_desktop.core.intents import Intent
 from sdxl_desktop.core.schedulers import SchedulerName
 
 EDIT = "Changing a picture"
@@ -109,7 +111,7 @@ def generate(
         float | None,
         typer.Option(
             metavar="S",
-            help="How much of it is drawn anew, above 0 to 1. Default: 0.6, with a mask 1.",
+            help="How much of it is drawn anew, above 0 to 1. Default: 0.6, with a mask 1, or as the intent says.",
             rich_help_panel=EDIT,
         ),
     ] = None,
@@ -123,10 +125,50 @@ def generate(
             metavar="FILE", help="White where new pixels are wanted; of the picture's size.", rich_help_panel=EDIT
         ),
     ] = None,
+    intent: Annotated[
+        str | None,
+        typer.Option(
+            metavar="|".join(intent.value for intent in Intent if intent is not Intent.EXPAND),
+            help="What you mean to do with the masked area; sets the options below that you do not give.",
+            rich_help_panel=EDIT,
+        ),
+    ] = None,
     mask_blur: Annotated[
-        float,
-        typer.Option(metavar="PX", help="How softly new pixels end inside the mask's edge.", rich_help_panel=EDIT),
-    ] = 0.0,
+        float | None,
+        typer.Option(
+            metavar="PX", help="How softly new pixels end inside the mask's edge. Default: 0.", rich_help_panel=EDIT
+        ),
+    ] = None,
+    grow: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PX", help="Draw this far around the mask too; it is not kept. Default: 0.", rich_help_panel=EDIT
+        ),
+    ] = None,
+    prefill: Annotated[
+        str | None,
+        typer.Option(
+            metavar="|".join(way.value for way in Prefill),
+            help="What the masked area starts from. Default: keep.",
+            rich_help_panel=EDIT,
+        ),
+    ] = None,
+    soft_mask: Annotated[
+        bool | None,
+        typer.Option(
+            "--soft-mask/--hard-mask",
+            help="Take the mask's greys for strengths, or for all or nothing. Default: hard.",
+            rich_help_panel=EDIT,
+        ),
+    ] = None,
+    match_colours: Annotated[
+        bool | None,
+        typer.Option(
+            "--match-colours/--no-match-colours",
+            help="Give the new the colours of the old along the mask's edge. Default: no.",
+            rich_help_panel=EDIT,
+        ),
+    ] = None,
     only_masked: Annotated[
         int | None,
         typer.Option(

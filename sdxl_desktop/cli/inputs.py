@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from sdxl_desktop.core.additions import Additions, EmbeddingUse, LoraUse
 from sdxl_desktop.core.checkpoint import Checkpoint
-from sdxl_desktop.core.edit import Edit, Fit
+from sdxl_desktop.core.edit import Edit, Fit, Prefill
 from sdxl_desktop.core.errors import AdditionError, RequestError
 from sdxl_desktop.core.geometry import Size
+from sdxl_desktop.core.intents import RECIPES, Intent, Masked, filling
 from sdxl_desktop.core.raster import Raster
 from sdxl_desktop.imaging.reading import open_picture, read_mask
 
@@ -18,17 +21,8 @@ _AREA_FROM, _AREA_TO = 0.5, 1.5
 """A picture is drawn at its own size when its area lies between these shares of what the checkpoint was made for."""
 
 
-def read_edit(
-    image: Path,
-    mask: Path | None,
-    *,
-    strength: float | None,
-    fit: str,
-    mask_blur: float,
-    only_masked: int | None,
-    paste_back: bool | None,
-) -> Edit:
-    """The edit of `image`; raises PictureError or RequestError.
+def read_edit(image: Path, mask: Path | None, *, fit: str, only_masked: int | None, paste_back: bool | None) -> Edit:
+    """The edit of `image`, as much drawn anew as is usual; raises PictureError or RequestError.
 
     By default a masked picture is drawn anew in full within its mask and comes back at its own size; without a mask it
     keeps something of itself and has the size that was drawn.
@@ -39,12 +33,81 @@ def read_edit(
     return Edit(
         picture=Raster.of(picture.pixels, image.name),
         mask=masked,
-        strength=(STRENGTH if mask is None else 1.0) if strength is None else strength,
+        strength=STRENGTH if mask is None else 1.0,
         fit=parse_fit(fit),
-        mask_blur=mask_blur,
         only_masked=only_masked,
         keep_size=mask is not None if paste_back is None else paste_back,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What was said about how a picture is changed; None: not said. Names as typed, else in the terms of `Edit`."""
+
+    intent: str | None = None
+    strength: float | None = None
+    mask_blur: float | None = None
+    grow: int | None = None
+    prefill: str | None = None
+    soft: bool | None = None
+    match_colour: bool | None = None
+
+
+def filled(edit: Edit, asked: Asked, drawn: Size) -> Edit:
+    """`edit` with what the intent means when `drawn` pixels are drawn, and over that what was said by itself.
+
+    Raises RequestError for names that there are not, and where a mask is missing.
+    """
+    if asked.intent is not None:
+        edit = _meant(edit, parse_intent(asked.intent), drawn)
+    said: dict[str, Any] = {
+        "mask_blur": asked.mask_blur,
+        "grow": asked.grow,
+        "prefill": None if asked.prefill is None else parse_prefill(asked.prefill),
+        "soft": asked.soft,
+        "match_colour": asked.match_colour,
+    }
+    said = {name: value for name, value in said.items() if value is not None}
+    if said and edit.mask is None:
+        raise RequestError(
+            "How a mask is to be filled was said, but there is no mask.", next_step="Give one with --mask FILE."
+        )
+    return replace(edit, strength=edit.strength if asked.strength is None else asked.strength, **said)
+
+
+def _meant(edit: Edit, intent: Intent, drawn: Size) -> Edit:
+    if edit.mask is None:
+        if intent.needs_mask:
+            raise RequestError(f"To {intent.value} something takes a mask.", next_step="Give one with --mask FILE.")
+        return replace(edit, strength=RECIPES[intent].strength)
+    meant = filling(intent, Masked.of(edit.mask.array), drawn, edit.only_masked)
+    return replace(
+        edit,
+        strength=meant.strength,
+        mask_blur=meant.mask_blur,
+        grow=meant.grow,
+        prefill=meant.prefill,
+        soft=meant.soft,
+        match_colour=meant.match_colour,
+    )
+
+
+def parse_intent(text: str) -> Intent:
+    """Raises RequestError that names those there are. A terminal has no frame to drag: it cannot expand."""
+    offered = [intent.value for intent in Intent if intent is not Intent.EXPAND]
+    if text.lower() not in offered:
+        raise RequestError(f"There is no intent {text!r}.", next_step=f"Choose one of: {', '.join(offered)}.")
+    return Intent(text.lower())
+
+
+def parse_prefill(text: str) -> Prefill:
+    """Raises RequestError that names those there are."""
+    try:
+        return Prefill(text.lower())
+    except ValueError:
+        raise RequestError(
+            f"A mask cannot start from {text!r}.", next_step="Choose one of: " + ", ".join(Prefill) + "."
+        ) from None
 
 
 def parse_fit(text: str) -> Fit:

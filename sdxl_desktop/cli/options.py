@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
-from sdxl_desktop.cli.inputs import drawing_size, read_additions, read_edit
+from sdxl_desktop.cli.inputs import Asked, drawing_size, filled, read_additions, read_edit
 from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind, Recommended
 from sdxl_desktop.core.edit import Edit
 from sdxl_desktop.core.errors import RequestError
@@ -58,7 +58,12 @@ class Options:
     mask: Path | None = None
     strength: float | None = None
     fit: str = "crop"
-    mask_blur: float = 0.0
+    intent: str | None = None
+    mask_blur: float | None = None
+    grow: int | None = None
+    prefill: str | None = None
+    soft_mask: bool | None = None
+    match_colours: bool | None = None
     only_masked: int | None = None
     paste_back: bool | None = None
     refiner: str | None = None
@@ -96,6 +101,7 @@ def build_request(
     start, made_by = _start(options)
     sampling = _sampling(options, checkpoint, edit, made_by)
     checkpoint.check_size(sampling.size)
+    edit = None if edit is None else filled(edit, _asked_of_edit(options), sampling.size)
     return GenerationRequest(
         checkpoint=checkpoint.folder,
         prompts=Prompts(
@@ -124,21 +130,46 @@ def build_request(
     )
 
 
+_NEEDS_PICTURE = (
+    "mask",
+    "intent",
+    "strength",
+    "mask_blur",
+    "grow",
+    "prefill",
+    "soft_mask",
+    "match_colours",
+    "only_masked",
+    "paste_back",
+)
+
+
 def _edit(options: Options) -> Edit | None:
-    if options.image is None:
-        for name in ("mask", "strength", "only_masked", "paste_back"):
-            if getattr(options, name) is not None:
-                flag = "--" + name.replace("_", "-")
-                raise RequestError(f"{flag} needs a picture to work on.", next_step="Give one with --image FILE.")
-        return None
-    return read_edit(
-        options.image,
-        options.mask,
+    """The picture, the mask and how they meet what is drawn; how the mask is filled follows when the size is known."""
+    if options.image is not None:
+        return read_edit(
+            options.image,
+            options.mask,
+            fit=options.fit,
+            only_masked=options.only_masked,
+            paste_back=options.paste_back,
+        )
+    for name in _NEEDS_PICTURE:
+        if getattr(options, name) is not None:
+            flag = "--hard-mask" if name == "soft_mask" and not options.soft_mask else "--" + name.replace("_", "-")
+            raise RequestError(f"{flag} needs a picture to work on.", next_step="Give one with --image FILE.")
+    return None
+
+
+def _asked_of_edit(options: Options) -> Asked:
+    return Asked(
+        intent=options.intent,
         strength=options.strength,
-        fit=options.fit,
         mask_blur=options.mask_blur,
-        only_masked=options.only_masked,
-        paste_back=options.paste_back,
+        grow=options.grow,
+        prefill=options.prefill,
+        soft=options.soft_mask,
+        match_colour=options.match_colours,
     )
 
 

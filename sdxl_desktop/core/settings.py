@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 from sdxl_desktop.core.additions import EmbeddingUse, LoraUse
 from sdxl_desktop.core.checks import within
-from sdxl_desktop.core.edit import MAX_MARGIN, MAX_MASK_BLUR, Fit
+from sdxl_desktop.core.edit import MAX_GROW, MAX_MARGIN, MAX_MASK_BLUR, Fit, Prefill
 from sdxl_desktop.core.errors import SettingsError
+from sdxl_desktop.core.intents import Intent
 from sdxl_desktop.core.refine import MAX_REFINER_STEPS, RefineWay
 from sdxl_desktop.core.request import (
     MAX_AESTHETIC_SCORE,
@@ -167,21 +168,30 @@ def preference_info(name: str) -> PreferenceInfo:
 class EditValue:
     """How a picture on the canvas is to be changed; kept while nothing lies there. The terms are those of `Edit`.
 
-    Redrawing a whole picture and filling a masked area want different strengths, so each has its own: `strength` and
-    `fill_strength`. The `margin` in pixels is kept while `only_masked` is off.
+    Redrawing a whole picture and filling a masked area want different strengths, and only the latter has to come back
+    at the picture's own size, so each has its own: `strength` and `keep_size`, `fill_strength` and `fill_keep_size`.
+    The `margin` in pixels is kept while `only_masked` is off. While `intent` is not None the values that it decides
+    follow the mask; it ends when a person changes one of them.
     """
 
+    intent: Intent | None = None
     strength: float = 0.6
     fill_strength: float = 1.0
     fit: Fit = Fit.CROP
     keep_size: bool = False
+    fill_keep_size: bool = True
+    prefill: Prefill = Prefill.KEEP
+    grow: int = 0
     mask_blur: float = 8.0
+    soft: bool = False
+    match_colour: bool = False
     only_masked: bool = False
     margin: int = 32
 
     def __post_init__(self) -> None:
         within("The strength", self.strength, 0.01, 1.0)
         within("The strength in the mask", self.fill_strength, 0.01, 1.0)
+        within("The growth of the mask", self.grow, 0, MAX_GROW)
         within("The mask blur", self.mask_blur, 0.0, MAX_MASK_BLUR)
         within("The margin around the mask", self.margin, 0, MAX_MARGIN)
 
@@ -243,7 +253,7 @@ class Workspace:
     micro_conditioning: MicroConditioning = MicroConditioning()
     micro_conditioning_on: bool = False
     checkpoint: str = ""
-    edit: EditValue = EditValue()
+    edit: EditValue = EditValue(intent=Intent.FILL)
     refiner: RefinerValue = RefinerValue()
     additions: AdditionsValue = AdditionsValue()
     seed_locked: bool = False

@@ -23,6 +23,7 @@ from sdxl_desktop.core.events import (
 )
 from sdxl_desktop.core.request import GenerationRequest
 from sdxl_desktop.session.pictures import PictureStore, Result, save_as
+from sdxl_desktop.session.reblend import Blend, Blends, same_drawing
 
 MAX_RESULTS = 200
 
@@ -50,6 +51,14 @@ class Run:
     cancelling: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Discarded:
+    """A result that was taken out of the list, and the row it had."""
+
+    row: int
+    result: Result
+
+
 @dataclass
 class Session:
     """The verbs. Every change ends in one call of `changed`; all of it on one thread."""
@@ -64,6 +73,8 @@ class Session:
     finished: Finished | None = None
     results: list[Result] = field(default_factory=list)
     queue: deque[GenerationRequest] = field(default_factory=deque)
+    discarded: Discarded | None = None
+    blends: Blends = field(default_factory=Blends)
 
     def generate(self, request: GenerationRequest) -> None:
         """Queue a request; it starts at once when nothing runs."""
@@ -120,11 +131,15 @@ class Session:
     def _keep(self, result: Result) -> None:
         self.results.append(result)
         del self.results[:-MAX_RESULTS]
+        self.blends.forget_but(self.results)
         store = self.store
+        self._write(lambda: _autosave(store, result))
+
+    def _write(self, saving: Saving) -> None:
         if self.elsewhere is None:
-            self._take(_autosave(store, result))
+            self._take(saving())
         else:
-            self.elsewhere(lambda: _autosave(store, result), self._kept)
+            self.elsewhere(saving, self._kept)
 
     def _kept(self, outcome: Result | SdxlDesktopError) -> None:
         self._take(outcome)
@@ -133,8 +148,15 @@ class Session:
     def _take(self, outcome: Result | SdxlDesktopError) -> None:
         if isinstance(outcome, SdxlDesktopError):  # the picture stays in the window, unsaved
             self.error = outcome
-        else:
-            self.results = [outcome if result.picture is outcome.picture else result for result in self.results]
+            return
+        for row, result in enumerate(self.results):
+            if same_drawing(result, outcome):
+                self.results[row] = replace(result, saved_to=outcome.saved_to)
+                if result.saved_to is None and result.picture is not outcome.picture:
+                    self.keep_blend(row)  # it was blended anew while the file was being written
+        if self.discarded is not None and same_drawing(self.discarded.result, outcome):
+            left = self.discarded
+            self.discarded = replace(left, result=replace(left.result, saved_to=outcome.saved_to))
 
     def save(self, index: int) -> Result:
         """Write result `index` to the pictures folder; raises OutputError and keeps the picture."""
@@ -143,6 +165,40 @@ class Session:
     def save_as(self, index: int, path: Path) -> Result:
         """Write result `index` to `path`; raises OutputError and keeps the picture."""
         return self._saved(index, save_as(self.results[index], path))
+
+    # candidates
+
+    def discard(self, index: int) -> Result:
+        """Take result `index` out of the list; a file that holds it stays. `restore` brings the last one back."""
+        result = self.results.pop(index)
+        self.discarded = Discarded(index, result)
+        self.changed()
+        return result
+
+    def restore(self) -> int | None:
+        """Bring back what was discarded last, to its row, which is returned; None when there is nothing."""
+        left, self.discarded = self.discarded, None
+        if left is None:
+            return None
+        row = min(left.row, len(self.results))
+        self.results.insert(row, left.result)
+        self.changed()
+        return row
+
+    def reblend(self, index: int, blend: Blend) -> None:
+        """Blend what was drawn into result `index` again, in its place; nothing is denoised. A file that holds the
+        result is left as it is until `keep_blend`."""
+        blended = self.blends.blended(self.results[index], blend)
+        if blended is not self.results[index]:
+            self.results[index] = blended
+            self.changed()
+
+    def keep_blend(self, index: int) -> None:
+        """Write result `index` into its file again, if it has one."""
+        result = self.results[index]
+        path = result.saved_to
+        if path is not None:
+            self._write(lambda: _written_again(result, path))
 
     def _saved(self, index: int, result: Result) -> Result:
         self.results[index] = result
@@ -165,5 +221,12 @@ class Session:
 def _autosave(store: PictureStore, result: Result) -> Result | SdxlDesktopError:
     try:
         return store.autosave(result)
+    except SdxlDesktopError as problem:
+        return problem
+
+
+def _written_again(result: Result, path: Path) -> Result | SdxlDesktopError:
+    try:
+        return save_as(result, path)
     except SdxlDesktopError as problem:
         return problem

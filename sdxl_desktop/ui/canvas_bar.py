@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QMouseEvent
+from PySide6.QtGui import QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import QPushButton, QToolButton, QWidget
 
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.session.pictures import Result
 from sdxl_desktop.ui.widgets.buttons import IconButton, dressed
 from sdxl_desktop.ui.widgets.layout import ElidedLabel, row
+
+_BACK, _ROOMY = "Back to the picture", 640
 
 
 class _DragHandle(IconButton):
@@ -97,9 +99,10 @@ class CanvasBar(QWidget):
         return compare
 
     def _document_buttons(self) -> tuple[QPushButton, QPushButton, QPushButton]:
-        edit = dressed(QPushButton(), "link")
-        back = dressed(QPushButton("Back to the picture"), "link")
-        back.setToolTip("Show the picture that is being edited, without taking this result over (Backspace)")
+        edit = dressed(QPushButton("Edit this picture"), "link")
+        edit.setToolTip("Put this result onto the canvas to redraw it, or parts of it (Ctrl+Shift+A)")
+        back = dressed(QPushButton(_BACK), "link")
+        back.setToolTip("Show the picture that is being edited, without taking this result over (Esc)")
         remove = dressed(QPushButton("Remove picture"), "link")
         remove.setToolTip("Leave nothing on the canvas: the next run draws from words alone. Undo brings it back")
         edit.clicked.connect(self.edit_wanted)
@@ -152,15 +155,13 @@ class CanvasBar(QWidget):
 
     def show_editing(self, *, document: bool, result: bool) -> None:
         """`document`: there is a picture being edited; `result`: a result, and not that picture, is on the canvas."""
-        self._edit.setText("Apply to the picture" if document else "Edit this picture")
-        self._edit.setToolTip(
-            "Take this result over as the picture; undo brings the old one back (Ctrl+Shift+A)"
-            if document
-            else "Put this result onto the canvas to redraw it, or parts of it (Ctrl+Shift+A)"
-        )
-        self._edit.setVisible(result)
+        self._edit.setVisible(result and not document)
         self._document.setVisible(document and result)
         self._remove.setVisible(document and not result)
+
+    def resizeEvent(self, change: QResizeEvent) -> None:
+        super().resizeEvent(change)
+        self._document.setText(_BACK if self.width() >= _ROOMY else _BACK.split()[0])
 
     def show_live(self, offered: bool) -> None:
         """Offer the way back to the picture in progress."""

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QPoint
-from PySide6.QtWidgets import QFileDialog, QInputDialog, QMenu
+from PySide6.QtWidgets import QFileDialog, QMenu
 
 from sdxl_desktop.core.edit import Ground
-from sdxl_desktop.core.errors import CheckpointError, RequestError, SdxlDesktopError
+from sdxl_desktop.core.errors import CheckpointError, SdxlDesktopError
 from sdxl_desktop.core.events import Picture
-from sdxl_desktop.core.latents import Start
-from sdxl_desktop.core.refine import RefineWay
-from sdxl_desktop.core.request import GenerationRequest
+from sdxl_desktop.core.intents import Intent
+from sdxl_desktop.core.request import MAX_SEED, GenerationRequest
 from sdxl_desktop.core.settings import Preferences
 from sdxl_desktop.history.metadata import Record
 from sdxl_desktop.library.additions import AdditionKind, kind_of
 from sdxl_desktop.session.pictures import Result, suggested_name
 from sdxl_desktop.session.session import Session
+from sdxl_desktop.ui.candidates import Candidates
 from sdxl_desktop.ui.desk import Desk
 from sdxl_desktop.ui.desktop import show_in_folder
 from sdxl_desktop.ui.editor import Editor
+from sdxl_desktop.ui.latent_verbs import LatentVerbs
 from sdxl_desktop.ui.stage import Stage
 from sdxl_desktop.ui.status import StatusLine, devices_text
 from sdxl_desktop.ui.transfer import OutgoingPictures
@@ -50,11 +50,12 @@ class Conductor(QObject):
         self._editor = editor
         self._preferences = preferences
         self._compared: tuple[GenerationRequest, GenerationRequest] | None = None
-        self._record: Record | None = None
+        self._answer: Callable[[], object] | None = None
         self._problem: SdxlDesktopError | None = None
         self._finished = session.finished
         self._to_tell: Picture | None = None
-        self._toast_file: Path | None = None
+        self.candidates = Candidates(session, stage, editor, self._draw_on, self._tell)
+        self.latents = LatentVerbs(stage, self._request, self._begin, self.show_problem)
         self._connect()
         session.changed = self.redraw
 
@@ -65,9 +66,11 @@ class Conductor(QObject):
         desk.cancel_wanted.connect(self._session.cancel)
         desk.compare_wanted.connect(self.compare)
         desk.additions_offered.connect(self.add_weights)
+        desk.expand_wanted.connect(self._editor.expand)
         self._editor.ground_changed.connect(self._show_ground)
         self._editor.failed.connect(self.show_problem)
-        self._editor.told.connect(stage.toast.tell)
+        self._editor.told.connect(self._tell)
+        self._editor.expanded.connect(self._take_expanded)
         self._editor.weights_came.connect(self.add_weights)
         self._editor.record_found.connect(self._offer_record)
         stage.banner.dismissed.connect(self.dismiss)
@@ -84,7 +87,7 @@ class Conductor(QObject):
     def generate(self) -> None:
         """Draw what the desk says, unless something is being drawn."""
         if self._session.run is not None:
-            self._stage.toast.tell("Already drawing. Ctrl+Shift+Enter adds this to the queue.")
+            self._tell("Already drawing. Ctrl+Shift+Enter adds this to the queue.")
             return
         self._stage.follow()
         self.add_to_queue()
@@ -118,10 +121,27 @@ class Conductor(QObject):
     def _show_ground(self) -> None:
         self._desk.show_ground(self._ground())
 
+    def _take_expanded(self) -> None:
+        """The picture is larger: what is new is to be drawn next."""
+        self._show_ground()
+        self._desk.pick(Intent.EXPAND)
+
+    def _draw_on(self, result: Result) -> None:
+        """Draw what the desk says, with a seed that the run of `result` did not have."""
+        request = self._request()
+        if request is None:
+            return
+        used = result.request.sampling
+        if request.sampling.seed == used.seed:
+            self._desk.use_seed((used.seed + used.count) % (MAX_SEED + 1))
+            request = self._request() or request
+        self._stage.follow()
+        self._begin(request)
+
     def compare(self) -> None:
         """Draw the same seed without and with micro-conditioning, and show them under one line."""
         if self._session.run is not None:
-            self._stage.toast.tell("Already drawing. Compare when it is done.")
+            self._tell("Already drawing. Compare when it is done.")
             return
         try:
             preferences = self._preferences()
@@ -148,83 +168,45 @@ class Conductor(QObject):
             except SdxlDesktopError as problem:
                 self.show_problem(problem)
 
-    # a picture's latents
-
-    def decode_again(self) -> None:
-        """Decode the result's latents again, with the VAE that is chosen now, without drawing them again."""
-        self._take_up(None, refine=False)
-
-    def refine_result(self) -> None:
-        """Let the chosen refiner retouch the result, from its latents."""
-        self._take_up(None, refine=True)
-
-    def branch_result(self) -> None:
-        """Ask for a step, and go on from there with the words that are on the desk now."""
-        result = self._current()
-        if result is None or result.picture.latents is None:
-            return
-        steps = result.picture.latents.steps
-        step, wanted = QInputDialog.getInt(
-            self._stage, "Branch", f"Go on with the present prompt after step (0 to {steps}):", steps // 2, 0, steps
-        )
-        if wanted:
-            self._take_up(step, refine=False)
-
-    def _take_up(self, step: int | None, *, refine: bool) -> None:
-        result = self._current()
-        if result is None or result.picture.latents is None:
-            return
-        made_by = result.request
-        asked = self._request()
-        if asked is None:
-            return
-        if refine and asked.refine is None:
-            self.show_problem(
-                RequestError("No refiner is chosen.", next_step="Choose one under Refiner in the left column.")
-            )
-            return
-        sampling = replace(made_by.sampling, seed=result.picture.seed, count=1)
-        try:
-            request = replace(
-                made_by,
-                prompts=made_by.prompts if step is None and not refine else asked.prompts,
-                sampling=sampling,
-                refine=replace(asked.refine, way=RefineWay.IMG2IMG) if refine and asked.refine is not None else None,
-                additions=asked.additions,
-                start=Start(result.picture.latents, step),
-                output=asked.output,
-                execution=asked.execution,
-            )
-        except SdxlDesktopError as problem:
-            self.show_problem(problem)
-            return
-        self._stage.follow()
-        self._begin(request)
-
     # how a picture was made
 
     def _offer_record(self, record: Record) -> None:
-        self._record = record
-        self._toast_file = None
-        self._stage.toast.tell("This picture says how it was made", answer="Use its settings")
+        self._tell(
+            "This picture says how it was made",
+            answer="Use its settings",
+            act=lambda: self._desk.reuse(record.request, record.seed),
+        )
 
     def offer_recovery(self) -> None:
         """Say that a picture was left behind, and offer to bring it back."""
-        self._toast_file, self._record = None, None
-        self._stage.toast.tell("Your last picture was not closed properly", answer="Bring it back", stays=True)
+        words = "Your last picture was not closed properly"
+        self._tell(words, answer="Bring it back", act=self._editor.recover, stays=True)
+
+    def _tell(
+        self,
+        text: str,
+        *,
+        answer: str = "",
+        act: Callable[[], object] | None = None,
+        tip: str = "",
+        stays: bool = False,
+    ) -> None:
+        """Say something in passing, with `answer` as a button that calls `act`."""
+        self._answer = act
+        self._stage.toast.tell(text, answer=answer, tip=tip, stays=stays)
 
     def _answer_toast(self) -> None:
-        if self._toast_file is not None:
-            show_in_folder(self._toast_file)
-        elif self._record is None:
-            self._editor.recover()
-        elif self._record is not None:
-            self._desk.reuse(self._record.request, self._record.seed)
+        if self._answer is not None:
+            self._answer()
 
     def escape(self) -> None:
-        """Stop what runs; with nothing running, put a message away."""
+        """Stop what runs; with nothing running, put a problem away; with none, go back from a result to the picture."""
         if self._session.run is not None:
             self._session.cancel()
+        elif self._session.error is not None or self._problem is not None:
+            self.dismiss()
+        elif self._stage.shown_result is not None and self._editor.document.has_picture:
+            self._stage.show_document()
         else:
             self.dismiss()
 
@@ -252,7 +234,7 @@ class Conductor(QObject):
         result = self._current()
         if result is not None:
             self._outgoing.copy(result)
-            self._stage.toast.tell("Picture copied")
+            self._tell("Picture copied")
 
     def use_settings(self) -> None:
         result = self._current()
@@ -285,11 +267,10 @@ class Conductor(QObject):
             self._tell_saved(result)
 
     def _tell_saved(self, result: Result) -> None:
-        self._toast_file = result.saved_to
-        if result.saved_to is not None:
-            self._stage.toast.tell(
-                f"Saved as {result.saved_to.name}", answer="Show in folder", tip=str(result.saved_to)
-            )
+        file = result.saved_to
+        if file is not None:
+            words = f"Saved as {file.name}"
+            self._tell(words, answer="Show in folder", act=lambda: show_in_folder(file), tip=str(file))
 
     def _show_menu(self, row: int, place: QPoint) -> None:
         menu = self.result_menu(row)
@@ -303,12 +284,15 @@ class Conductor(QObject):
         menu = QMenu(self._stage)
         has_picture = self._editor.document.has_picture
         menu.addAction("Apply to the picture" if has_picture else "Edit this picture", self._editor.take_result)
+        if has_picture:
+            menu.addAction("Apply and keep going", self.candidates.apply_and_go_on)
+        menu.addAction("Discard", self.candidates.discard)
         latents = None if result is None else result.picture.latents
         again = menu.addMenu("Go on from its latents")
         again.setEnabled(latents is not None)
-        again.addAction("Decode again", self.decode_again)
-        again.addAction("Retouch with the refiner", self.refine_result)
-        branch = again.addAction("Branch at a step…", self.branch_result)
+        again.addAction("Decode again", self.latents.decode_again)
+        again.addAction("Retouch with the refiner", self.latents.refine)
+        branch = again.addAction("Branch at a step…", self.latents.branch)
         branch.setEnabled(latents is not None and latents.predictions is not None)
         menu.addSeparator()
         menu.addAction("Use these settings", self.use_settings)
@@ -355,7 +339,7 @@ class Conductor(QObject):
         last = self._session.results[-1].picture
         self._show_comparison()
         if last.notes:
-            self._stage.toast.tell(" ".join(last.notes))
+            self._tell(" ".join(last.notes))
         else:
             self._to_tell = last
 

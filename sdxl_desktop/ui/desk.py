@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
 
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.edit import Ground
+from sdxl_desktop.core.intents import Intent
 from sdxl_desktop.core.request import (
     Execution,
     GenerationRequest,
@@ -40,6 +41,7 @@ class Desk(QWidget):
     """Edits the part of a `Workspace` that is not the window's layout.
 
     `additions_offered`: somebody should find out what these files are and call `add_lora` or `add_embedding`.
+    `expand_wanted`: the picture should be made larger.
     `compare_wanted`: the two of `requests_to_compare` should be drawn and shown side by side.
     """
 
@@ -49,6 +51,7 @@ class Desk(QWidget):
     queue_wanted = Signal()
     cancel_wanted = Signal()
     compare_wanted = Signal()
+    expand_wanted = Signal()
     additions_offered = Signal(object)
     """tuple[Path, ...]"""
 
@@ -71,6 +74,7 @@ class Desk(QWidget):
             "second encoder": self._prompts.encoders,
             "variation": self._sampling.variation.section,
             "advanced": self._sampling.advanced.section,
+            "edit": self._edit.section,
             "refiner": self._refiner.section,
             "additions": self._additions.section,
             "micro-conditioning": self._micro.section,
@@ -127,6 +131,7 @@ class Desk(QWidget):
             panel.changed.connect(self._told)
         self._few_step.keep_wanted.connect(self._keep_mine)
         self._edit.match_wanted.connect(self._match_shape)
+        self._edit.expand_wanted.connect(self.expand_wanted)
         self._additions.changed.connect(self._know_embeddings)
         self._additions.files_offered.connect(self.additions_offered)
         self._additions.token_wanted.connect(self._prompts.insert_word)
@@ -320,6 +325,10 @@ class Desk(QWidget):
         self._ground = ground
         self._edit.show_ground(ground)
         self._follow()
+
+    def pick(self, intent: Intent) -> None:
+        """Take the values that `intent` means for what lies on the canvas."""
+        self._edit.pick(intent)
 
     def _match_shape(self) -> None:
         if self._ground.picture is not None:

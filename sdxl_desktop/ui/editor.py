@@ -16,6 +16,7 @@ from sdxl_desktop.history.metadata import Record, read_record
 from sdxl_desktop.imaging.reading import OpenedPicture, open_picture, read_mask
 from sdxl_desktop.session.document.autosave import Autosave, Recoverable, recoverable
 from sdxl_desktop.session.document.document import Document
+from sdxl_desktop.session.document.layers import Change
 from sdxl_desktop.session.document.project import Project, load_project, save_project
 from sdxl_desktop.session.pictures import Result
 from sdxl_desktop.ui.background import Background
@@ -27,15 +28,19 @@ from sdxl_desktop.ui.stage import Stage
 T = TypeVar("T")
 
 AUTOSAVE_MS = 4000
+_EXTENDED = "Undo extend picture"
+"""What there is to undo after `Document.extend`."""
 _PROJECT_FILTER = f"SDXL Desktop projects (*{PROJECT})"
 _MASK_FILTER = "Masks (*.png);;Pictures (*.png *.jpg *.jpeg *.webp *.tif *.tiff);;All files (*)"
 
 
 class Editor(QObject):
     """`ground_changed` when a run would work on something else now; `failed` with an error to show; `weights_came`
-    with files that are no pictures; `record_found` when the picture that came in says how it was made."""
+    with files that are no pictures; `record_found` when the picture that came in says how it was made; `expanded` when
+    the picture was made larger, and what is new masked."""
 
     ground_changed = Signal()
+    expanded = Signal()
     failed = Signal(object)
     told = Signal(str)
     weights_came = Signal(object)
@@ -49,12 +54,14 @@ class Editor(QObject):
         self._recovery = recovery
         self._autosave = Autosave(recovery)
         self._found: Recoverable | None = None
+        self._size = document.size
         self._settle = QTimer(self, singleShot=True, interval=150)
         self._keep = QTimer(self, singleShot=True, interval=AUTOSAVE_MS)
         self._connect()
 
     def _connect(self) -> None:
         easel, bar, paint = self._stage.easel, self._stage.bar, self._stage.paint_bar
+        self._document.listen(self._notice_growth)
         easel.document_changed.connect(self._changed)
         easel.failed.connect(self.failed)
         self._settle.timeout.connect(self.ground_changed)
@@ -164,9 +171,18 @@ class Editor(QObject):
         dialog.open()
 
     def _expand(self, left: int, top: int, right: int, bottom: int) -> None:
-        self._try(lambda: self._document.extend(left, top, right, bottom))
+        self._try(lambda: self._extend(left, top, right, bottom))
+
+    def _extend(self, left: int, top: int, right: int, bottom: int) -> None:
+        self._document.extend(left, top, right, bottom)
         self._stage.show_document()
         self._stage.canvas.fit()
+
+    def _notice_growth(self, _: Change) -> None:
+        """Tell that the picture was made larger, by the dialog or by dragging its frame."""
+        before, self._size = self._size, self._document.size
+        if before is not None and self._size != before and self._document.undo_name == _EXTENDED:
+            self.expanded.emit()
 
     def undo(self) -> None:
         self._try(self._document.undo)

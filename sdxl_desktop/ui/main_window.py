@@ -138,6 +138,13 @@ class MainWindow(QMainWindow):
                     Entry("&Redo", editor.redo, ("Ctrl+Shift+Z", "Ctrl+Y"), "redo"),
                     None,
                     Entry("&Apply result", editor.take_result, ("Ctrl+Shift+A",), "apply"),
+                    Entry(
+                        "Apply and &keep going",
+                        verbs.candidates.apply_and_go_on,
+                        ("Ctrl+Alt+Return", "Ctrl+Alt+Enter"),
+                        "apply and go on",
+                    ),
+                    Entry("&Discard result", verbs.candidates.discard, ("Ctrl+Shift+D",), "discard"),
                     Entry("&Back to the picture", self.stage.show_document, ("Backspace",), "document"),
                     Entry("&Expand…", editor.expand, ("Ctrl+E",), "expand"),
                     Entry("Re&move picture", editor.remove_picture, name="remove picture"),
@@ -184,6 +191,8 @@ class MainWindow(QMainWindow):
             self._actions[name].setEnabled(has_result)
         has_document = self.document.has_picture
         self._actions["apply"].setEnabled(has_result)
+        self._actions["apply and go on"].setEnabled(has_result and has_document)
+        self._actions["discard"].setEnabled(has_result)
         self._actions["document"].setEnabled(has_document and not self.stage.easel.editing)
         for name in ("expand", "remove picture", "load mask", "save mask", "save project"):
             self._actions[name].setEnabled(has_document)

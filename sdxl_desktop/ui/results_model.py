@@ -8,6 +8,7 @@ from PySide6.QtCore import QAbstractListModel, QMimeData, QModelIndex, QObject, 
 from PySide6.QtGui import QPixmap
 
 from sdxl_desktop.session.pictures import Result
+from sdxl_desktop.session.reblend import same_drawing
 from sdxl_desktop.ui.images import to_image
 
 THUMBNAIL = 72
@@ -29,32 +30,53 @@ class ResultListModel(QAbstractListModel):
     def update(self, results: Sequence[Result]) -> bool:
         """Follow the session; says whether a result was added at the end."""
         new, old = tuple(results), self._results
-        if len(new) == len(old) and all(a is b for a, b in zip(new, old, strict=True)):
-            return False
-        if len(new) > len(old) and all(a is b for a, b in zip(new, old, strict=False)):
+        if len(new) == len(old) and all(map(same_drawing, new, old)):
+            return self._change(new)
+        if len(new) > len(old) and all(map(same_drawing, new, old)):
             self.beginInsertRows(_ROOT, len(old), len(new) - 1)
             self._results = new
             self.endInsertRows()
             return True
+        row = _first_difference(new, old)
+        if len(new) == len(old) - 1 and all(map(same_drawing, new[row:], old[row + 1 :])):
+            self.beginRemoveRows(_ROOT, row, row)
+            self._results = new
+            self._forget_thumbnails()
+            self.endRemoveRows()
+            return False
+        if len(new) == len(old) + 1 and all(map(same_drawing, new[row + 1 :], old[row:])):
+            self.beginInsertRows(_ROOT, row, row)
+            self._results = new
+            self.endInsertRows()
+            return False
         return self._replace(new)
+
+    def _change(self, new: tuple[Result, ...]) -> bool:
+        """The same drawings, some of them blended anew or written to a file."""
+        old, self._results = self._results, new
+        self._forget_thumbnails()
+        for row, (one, other) in enumerate(zip(new, old, strict=True)):
+            if one is not other:
+                self.dataChanged.emit(self.index(row), self.index(row))
+        return False
 
     def _replace(self, new: tuple[Result, ...]) -> bool:
         old, self._results = self._results, new
-        if len(new) == len(old) and all(a.picture is b.picture for a, b in zip(new, old, strict=True)):
-            self.dataChanged.emit(self.index(0), self.index(len(new) - 1))
-            return False
         self.beginResetModel()
-        kept = {id(result.picture) for result in new}
-        self._thumbnails = {key: pixmap for key, pixmap in self._thumbnails.items() if key in kept}
+        self._forget_thumbnails()
         self.endResetModel()
         return bool(new) and (not old or new[-1].picture is not old[-1].picture)
+
+    def _forget_thumbnails(self) -> None:
+        kept = {id(result.picture) for result in self._results}
+        self._thumbnails = {key: pixmap for key, pixmap in self._thumbnails.items() if key in kept}
 
     def result(self, row: int) -> Result | None:
         return self._results[row] if 0 <= row < len(self._results) else None
 
     def row_of(self, result: Result) -> int:
-        """The row of the result with this picture, -1 when it is gone."""
-        return next((row for row, own in enumerate(self._results) if own.picture is result.picture), -1)
+        """The row of the result with this drawing, -1 when it is gone."""
+        return next((row for row, own in enumerate(self._results) if same_drawing(own, result)), -1)
 
     def rowCount(self, parent: Index = _ROOT) -> int:
         return 0 if parent.isValid() else len(self._results)
@@ -93,3 +115,9 @@ class ResultListModel(QAbstractListModel):
             pixmap.setDevicePixelRatio(2)
             self._thumbnails[key] = pixmap
         return self._thumbnails[key]
+
+
+def _first_difference(new: tuple[Result, ...], old: tuple[Result, ...]) -> int:
+    """The first row in which the two show different drawings; where the shorter ends if there is none."""
+    pairs = enumerate(zip(new, old, strict=False))
+    return next((row for row, (one, other) in pairs if not same_drawing(one, other)), min(len(new), len(old)))

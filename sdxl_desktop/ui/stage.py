@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PySide6.QtCore import QPoint, QSize, Qt, Signal
-from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QKeyEvent
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from sdxl_desktop.core.events import Pixels
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.session.document.document import Document
 from sdxl_desktop.session.pictures import Result
+from sdxl_desktop.session.reblend import Blends, blend_of, reach, same_drawing
 from sdxl_desktop.session.session import Run, Session
+from sdxl_desktop.ui.candidate_bar import CandidateBar
 from sdxl_desktop.ui.canvas import Canvas
 from sdxl_desktop.ui.canvas_bar import CanvasBar
 from sdxl_desktop.ui.empty_state import EmptyState
@@ -26,10 +30,16 @@ from sdxl_desktop.ui.widgets.notices import Banner, Toast
 
 
 class Stage(QWidget):
-    """Shows the session's pictures. Follows the run in progress until the person goes to an earlier result."""
+    """Shows the session's pictures. Follows the run in progress until the person goes to an earlier result.
+
+    While the canvas or the strip has the keyboard and shows a result: Enter applies it, Delete discards it, Left and
+    Right go to its neighbours.
+    """
 
     menu_wanted = Signal(int, QPoint)
     result_shown = Signal()
+    apply_wanted = Signal()
+    discard_wanted = Signal()
     dropped = Signal(object)
     """Incoming"""
 
@@ -40,9 +50,12 @@ class Stage(QWidget):
         self._run: Run | None = None
         self._shown: Result | None = None
         self._preview: Pixels | None = None
+        self._blends = Blends()
+        self._reach = 0.0
         self._results = ResultListModel(outgoing.mime, self)
         self.bar = CanvasBar()
         self.canvas = Canvas()
+        self.candidate_bar = CandidateBar()
         self.paint_bar = PaintBar()
         self.easel = Easel(self.canvas, self.paint_bar, document)
         self._document = document
@@ -60,8 +73,8 @@ class Stage(QWidget):
         self._pages.addWidget(self.empty)
         self._pages.addWidget(self.canvas)
         self.strip.hide()
-        whole = column(self.bar, self.paint_bar, self._pages, self.strip, spacing=0)
-        whole.setStretch(2, 1)
+        whole = column(self.bar, self.paint_bar, self.candidate_bar, self._pages, self.strip, spacing=0)
+        whole.setStretch(3, 1)
         self.setLayout(whole)
         self.setAcceptDrops(True)
         self._show_editing()
@@ -77,6 +90,8 @@ class Stage(QWidget):
         self.bar.split_wanted.connect(self.canvas.show_split)
         self.canvas.split_shown.connect(lambda split: self.bar.show_compare(self._comparable, split))
         self.easel.document_changed.connect(self._document_changed)
+        self.candidate_bar.apply_wanted.connect(self.apply_wanted)
+        self.candidate_bar.discard_wanted.connect(self.discard_wanted)
         self.bar.live_wanted.connect(self.follow)
         self.bar.fit_wanted.connect(self.canvas.fit)
         self.bar.actual_size_wanted.connect(self.canvas.show_actual_size)
@@ -94,17 +109,28 @@ class Stage(QWidget):
         self._run = session.run
         if started:
             self._preview = None
-        added = self._results.update(session.results)
+        self._blends = session.blends
+        row = self.strip.current_row()
+        with self.strip.quiet():
+            added = self._results.update(session.results)
         self.strip.setVisible(bool(session.results))
         if session.run is not None and self._following:
             self._show_run(session.run, added)
         elif added and self._following:
             self._show_row(self._results.rowCount() - 1)
         elif self._shown is not None:
-            self._show_row(self.strip.current_row())
+            self._show_same_or_next(self._shown, row)
         self._show_live()
         if session.run is None and self._shown is None and not self.easel.editing:
             self._settle()
+
+    def _show_same_or_next(self, shown: Result, row: int) -> None:
+        """Stay with what is shown; where it is gone from `row`, show what has taken its place, or the one before."""
+        own = self._results.row_of(shown)
+        if self._results.rowCount():
+            self._show_row(own if own >= 0 else max(0, min(row, self._results.rowCount() - 1)))
+        else:
+            self._shown = None
 
     def _show_run(self, run: Run, added: bool) -> None:
         if added:
@@ -188,12 +214,15 @@ class Stage(QWidget):
         if result is None:
             return
         self.strip.show_row(row)
-        if self._shown is None or self._shown.picture is not result.picture:
+        before, self._shown = self._shown, result
+        if before is None or not same_drawing(before, result):
             self.easel.put_away()
             self._pages.setCurrentWidget(self.canvas)
             self.canvas.show_image(to_image(result.picture.pixels))
             self._compare_with_document(result)
-        self._shown = result
+            self._reach = reach(result)
+        elif before.picture is not result.picture:  # blended anew
+            self.canvas.show_image(to_image(result.picture.pixels))
         self.bar.show_result(result)
         self._show_editing()
         self._show_zoom()
@@ -260,6 +289,28 @@ class Stage(QWidget):
         self.bar.show_editing(document=self._document.has_picture, result=self._shown is not None)
         self.bar.show_compare(self._comparable, self.canvas.split)
         self.paint_bar.setVisible(self.easel.editing)
+        self._show_candidate()
+
+    def _show_candidate(self) -> None:
+        shown = self._shown
+        self.candidate_bar.show_candidate(
+            None if shown is None else blend_of(shown),
+            None if shown is None else self._blends.first(shown),
+            reach=self._reach,
+            candidate=shown is not None and self._document.has_picture,
+        )
+
+    def _apply(self) -> None:
+        if self._document.has_picture:
+            self.apply_wanted.emit()
+
+    def keyPressEvent(self, key: QKeyEvent) -> None:
+        looking = self.canvas.hasFocus() or self.strip.hasFocus()  # not a button or a field of the bars
+        act = _KEYS.get(Qt.Key(key.key())) if looking and self._shown is not None else None
+        if act is None or key.modifiers() & ~Qt.KeyboardModifier.KeypadModifier:
+            super().keyPressEvent(key)
+        else:
+            act(self)
 
     def dragEnterEvent(self, drag: QDragEnterEvent) -> None:
         if drag.source() is None and offers(drag.mimeData()):
@@ -281,3 +332,13 @@ class Stage(QWidget):
 
     def _show_zoom(self) -> None:
         self.bar.show_zoom(self.canvas.zoom, shown=self.canvas.image() is not None)
+
+
+_KEYS: dict[Qt.Key, Callable[[Stage], None]] = {
+    Qt.Key.Key_Return: Stage._apply,
+    Qt.Key.Key_Enter: Stage._apply,
+    Qt.Key.Key_Delete: lambda stage: stage.discard_wanted.emit(),
+    Qt.Key.Key_Left: lambda stage: stage.step(-1),
+    Qt.Key.Key_Right: lambda stage: stage.step(1),
+}
+"""What a key means for the result that is shown."""

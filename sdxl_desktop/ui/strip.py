@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPoint, QRect, QSize, Qt, Signal
-from PySide6.QtGui import QPainter, QPalette, QPen, QPixmap
+from PySide6.QtGui import QKeyEvent, QPainter, QPalette, QPen, QPixmap
 from PySide6.QtWidgets import QAbstractItemView, QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from sdxl_desktop.ui.results_model import THUMBNAIL, ResultListModel
 
 _CELL = THUMBNAIL + 16
+_LEFT_TO_THE_STAGE = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Delete)
 
 
 class _ThumbnailDelegate(QStyledItemDelegate):
@@ -72,15 +76,29 @@ class ResultStrip(QListView):
 
     def show_row(self, row: int) -> None:
         """Mark `row` (-1: none) without emitting."""
-        self._quiet = True
         index = self.model().index(row, 0)
-        if row < 0:
-            self.clearSelection()
-            self.selectionModel().clearCurrentIndex()
+        with self.quiet():
+            if row < 0:
+                self.clearSelection()
+                self.selectionModel().clearCurrentIndex()
+            else:
+                self.setCurrentIndex(index)
+                self.scrollTo(index)
+
+    @contextmanager
+    def quiet(self) -> Iterator[None]:
+        """Emit nothing within: it is not the person who moves."""
+        before, self._quiet = self._quiet, True
+        try:
+            yield
+        finally:
+            self._quiet = before
+
+    def keyPressEvent(self, key: QKeyEvent) -> None:
+        if key.key() in _LEFT_TO_THE_STAGE:
+            key.ignore()
         else:
-            self.setCurrentIndex(index)
-            self.scrollTo(index)
-        self._quiet = False
+            super().keyPressEvent(key)
 
     def current_row(self) -> int:
         return self.currentIndex().row()

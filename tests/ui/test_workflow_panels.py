@@ -149,6 +149,7 @@ def test_the_edit_panel_is_there_only_with_a_picture_and_its_mask_rows_only_with
     def visible(name: str) -> bool:
         return named(desk, QSlider, f"{name} slider").isVisibleTo(desk)
 
+    named(desk, QAbstractButton, "Details").click()
     seen = []
     for ground in (Ground(), ON_PICTURE, ON_MASK, Ground()):
         desk.show_ground(ground)
@@ -168,11 +169,13 @@ def test_a_picture_is_edited_as_the_panel_says(desk: Desk) -> None:
 def test_a_mask_brings_its_own_strength_blur_and_margin(desk: Desk) -> None:
     put(desk, edit=EditValue(strength=0.4, fill_strength=0.9, mask_blur=6.5, margin=48))
     desk.show_ground(ON_MASK)
+    named(desk, QAbstractButton, "Details").click()
     only = named(desk, QAbstractButton, "Draw only the masked area")
-    assert asked(desk, ON_MASK).edit == Edit(picture=PICTURE, mask=MASK, strength=0.9, mask_blur=6.5)
+    filled = Edit(picture=PICTURE, mask=MASK, strength=0.9, mask_blur=6.5, keep_size=True)
+    assert asked(desk, ON_MASK).edit == filled, "what is filled comes back at the picture's own size"
     only.click()
     assert named(desk, QSpinBox, "Margin in pixels").isVisibleTo(desk)
-    assert asked(desk, ON_MASK).edit == Edit(picture=PICTURE, mask=MASK, strength=0.9, mask_blur=6.5, only_masked=48)
+    assert asked(desk, ON_MASK).edit == replace(filled, only_masked=48)
     desk.show_ground(ON_PICTURE)
     assert asked(desk, ON_PICTURE).edit == Edit(picture=PICTURE, strength=0.4), "a mask's settings need a mask"
 

@@ -1,4 +1,4 @@
-"""Changing the picture on the canvas: how much, how it fits, and what a mask needs. There only while one lies there."""
+"""Changing the picture on the canvas: what is meant, how much, and how. There only while one lies there."""
 
 from __future__ import annotations
 
@@ -7,156 +7,238 @@ from dataclasses import replace
 from PySide6.QtCore import QSignalBlocker, Signal
 from PySide6.QtWidgets import QPushButton, QWidget
 
-from sdxl_desktop.core.edit import MAX_MARGIN, MAX_MASK_BLUR, Edit, Fit, Ground
+from sdxl_desktop.core.edit import Edit, Fit, Ground
 from sdxl_desktop.core.geometry import Size
+from sdxl_desktop.core.intents import Intent, Masked, filling
+from sdxl_desktop.core.raster import Raster
 from sdxl_desktop.core.settings import EditValue
 from sdxl_desktop.ui import glossary
 from sdxl_desktop.ui.panels.exact import ExactNumber
+from sdxl_desktop.ui.panels.filling import FillingRows, summary
+from sdxl_desktop.ui.panels.intent_bar import IntentBar
+from sdxl_desktop.ui.panels.section import Section
 from sdxl_desktop.ui.panels.segmented import Segmented
 from sdxl_desktop.ui.widgets.buttons import Switch, dressed
-from sdxl_desktop.ui.widgets.fields import IntField, RealField, SlidNumber
+from sdxl_desktop.ui.widgets.fields import RealField, SlidNumber
 from sdxl_desktop.ui.widgets.layout import LABEL_WIDTH, ElidedLabel, column, heading, labelled, muted, row, rule
 
 _NUMBER_WIDTH, _LINK_PADDING = 76, 7
 _SAME_SHAPE = 0.01
 """Two shapes whose ratios differ by less than this share are the same to the eye."""
+_DETAILS = "How the masked area is filled and blended in, and how the picture fits the size that is drawn."
+_NO_INTENT = "Your own values. Pick a word above to begin from good ones."
 
 
 class EditPanel(QWidget):
-    """Edits `EditValue`. `match_wanted`: the size that is drawn should take the picture's shape."""
+    """Edits `EditValue`. `match_wanted`: the size that is drawn should take the picture's shape; `expand_wanted`: the
+    picture should be made larger, and `pick` be called with `Intent.EXPAND` when it is."""
 
     changed = Signal()
     match_wanted = Signal()
+    expand_wanted = Signal()
 
     def __init__(self) -> None:
         super().__init__()
         self._value = EditValue()
         self._ground = Ground()
         self._drawn = Size(1024, 1024)
+        self._measured: tuple[Raster, Masked] | None = None
         self._title = heading("Picture")
         self._picture = ElidedLabel()
+        self._intents = IntentBar()
+        self._help = muted(wrap=True)
         self._match = dressed(QPushButton("Draw in the picture's shape"), "link")
         self._strength = SlidNumber(RealField("Strength", 0.01, 1, 0.01, 2), 1)
         self._exact_strength = ExactNumber(self._strength, 2)
         self._fit = Segmented("Fit", [(fit.value, fit.label) for fit in Fit], _FIT_TIPS)
         self._keep_size = Switch("Paste back at the picture's own size")
-        self._blur = SlidNumber(RealField("Mask blur in pixels", 0, MAX_MASK_BLUR, 0.5, 1), 64)
-        self._exact_blur = ExactNumber(self._blur, 1)
-        self._only_masked = Switch("Draw only the masked area")
-        self._margin = SlidNumber(IntField("Margin in pixels", 0, MAX_MARGIN), 256)
-        self._margin_row = QWidget()
-        self._mask_rows = QWidget()
+        self._filling = FillingRows()
+        self.section = self._details()
         self._lay_out()
         self._connect()
         self.set_value(EditValue())
         self.show_ground(Ground())
 
+    def _details(self) -> Section:
+        content = QWidget()
+        content.setLayout(
+            column(self._filling, self._keep_size, labelled("Fit", self._fit, tip=glossary.FIT), spacing=6)
+        )
+        return Section("Details", content, tip=_DETAILS)
+
     def _lay_out(self) -> None:
         self._match.setToolTip(glossary.MATCH_SHAPE)
         self._strength.set_tip(glossary.STRENGTH)
-        self._blur.set_tip(glossary.MASK_BLUR)
-        self._margin.set_tip(glossary.MARGIN)
-        for switch, tip in ((self._keep_size, glossary.KEEP_SIZE), (self._only_masked, glossary.ONLY_MASKED)):
-            switch.setToolTip(tip)
-        self._mask_rows.setLayout(
-            column(
-                labelled("Mask blur", self._blur, tip=glossary.MASK_BLUR),
-                self._only_masked,
-                self._margin_row,
-                spacing=6,
-            )
-        )
-        self._margin_row.setLayout(labelled("Margin", self._margin, tip=glossary.MARGIN))
+        self._keep_size.setToolTip(glossary.KEEP_SIZE)
         head = row(self._title)
         head.addWidget(self._picture, 1)
         self.setLayout(
             column(
                 head,
+                self._intents,
+                self._help,
                 labelled("Strength", self._strength, tip=glossary.STRENGTH),
                 _ends("stays close", "all anew"),
-                labelled("Fit", self._fit, tip=glossary.FIT),
                 _indented(self._match),
-                self._keep_size,
-                self._mask_rows,
+                self.section,
                 row(rule(), margins=(0, 6, 0, 0)),
                 spacing=6,
             )
         )
 
     def _connect(self) -> None:
-        self._fit.currentChanged.connect(self._moved)
+        self._intents.picked.connect(self._picked)
         self._match.clicked.connect(self.match_wanted)
-        for slid in (self._strength, self._blur, self._margin):
-            slid.changed.connect(self._moved)
-        for switch in (self._keep_size, self._only_masked):
-            switch.toggled.connect(self._moved)
+        self._fit.currentChanged.connect(self._moved)
+        self._strength.changed.connect(self._moved)
+        self._keep_size.toggled.connect(self._moved)
+        self._filling.changed.connect(self._moved)
+
+    # intents
+
+    def _picked(self, intent: Intent) -> None:
+        if intent is Intent.EXPAND:
+            self.expand_wanted.emit()  # there is nothing to draw in before
+        else:
+            self.pick(intent)
+
+    def pick(self, intent: Intent) -> None:
+        """Take the values that `intent` means; they follow the mask until one of them is changed."""
+        value = replace(self.value(), intent=intent)
+        if intent is Intent.REFINE:
+            value = replace(value, strength=filling(intent, _WHOLE, _WHOLE.picture).strength)
+        self.set_value(self._intended(value, self._ground))
+        if intent is Intent.EXPAND:
+            self.match_wanted.emit()
+        self.changed.emit()
+
+    def _intended(self, value: EditValue, ground: Ground) -> EditValue:
+        """`value` with what its intent means on `ground`; as it is without an intent or without a mask."""
+        if value.intent is None or ground.picture is None or ground.mask is None:
+            return value
+        meant = filling(value.intent, self._measure(ground.mask), self._drawn, _margin(value))
+        return replace(
+            value,
+            fill_strength=meant.strength,
+            prefill=meant.prefill,
+            grow=meant.grow,
+            mask_blur=meant.mask_blur,
+            soft=meant.soft,
+            match_colour=meant.match_colour,
+        )
+
+    def _measure(self, mask: Raster) -> Masked:
+        if self._measured is None or self._measured[0] is not mask:
+            self._measured = mask, Masked.of(mask.array)
+        return self._measured[1]
+
+    def _moved(self) -> None:
+        """The person changed a value: an intent that decides it is over, one that does not follows."""
+        before, now = self._value, self.value()
+        if self._decided(before) != self._decided(now):
+            now = replace(now, intent=None)
+        self.set_value(self._intended(now, self._ground))
+        self.changed.emit()
+
+    def _decided(self, value: EditValue) -> tuple[object, ...]:
+        """What an intent decides of `value` on the present ground."""
+        if self._masked():
+            return value.fill_strength, value.prefill, value.grow, value.mask_blur, value.soft, value.match_colour
+        return (value.strength,) if value.intent is Intent.REFINE else ()
+
+    # the contract of panels
 
     def value(self) -> EditValue:
-        strength = self._exact_strength.value()
-        value = replace(
-            self._value,
-            fit=Fit(self._fit.value()),
-            keep_size=self._keep_size.isChecked(),
-            mask_blur=self._exact_blur.value(),
-            only_masked=self._only_masked.isChecked(),
-            margin=round(self._margin.value()),
-        )
-        return replace(value, fill_strength=strength) if self._masked() else replace(value, strength=strength)
+        strength, keep_size = self._exact_strength.value(), self._keep_size.isChecked()
+        value = replace(self._filling.put_into(self._value), fit=Fit(self._fit.value()))
+        if self._masked():
+            return replace(value, fill_strength=strength, fill_keep_size=keep_size)
+        return replace(value, strength=strength, keep_size=keep_size)
 
     def set_value(self, value: EditValue) -> None:
-        with QSignalBlocker(self):
+        masked = self._masked()
+        with QSignalBlocker(self), QSignalBlocker(self._filling), QSignalBlocker(self._keep_size):
             self._value = value
-            self._exact_strength.set_value(value.fill_strength if self._masked() else value.strength)
+            self._exact_strength.set_value(value.fill_strength if masked else value.strength)
             self._fit.set_value(value.fit)
-            self._keep_size.setChecked(value.keep_size)
-            self._exact_blur.set_value(value.mask_blur)
-            self._only_masked.setChecked(value.only_masked)
-            self._margin.set_value(value.margin)
-            self._margin_row.setVisible(value.only_masked)
+            self._keep_size.setChecked(value.fill_keep_size if masked else value.keep_size)
+            self._filling.set_value(value)
+        self._show_words()
 
     def edit(self, ground: Ground) -> Edit | None:
         """What is to be done to `ground`: None where no picture lies there. Raises RequestError for an empty mask."""
         if ground.picture is None:
             return None
-        value, masked = self.value(), ground.mask is not None
+        value = self._intended(self.value(), ground)
+        if ground.mask is None:
+            return Edit(picture=ground.picture, strength=value.strength, fit=value.fit, keep_size=value.keep_size)
         return Edit(
             picture=ground.picture,
             mask=ground.mask,
-            strength=value.fill_strength if masked else value.strength,
+            strength=value.fill_strength,
             fit=value.fit,
-            mask_blur=value.mask_blur if masked else 0.0,
-            only_masked=value.margin if masked and value.only_masked else None,
-            keep_size=value.keep_size,
+            mask_blur=value.mask_blur,
+            only_masked=_margin(value),
+            keep_size=value.fill_keep_size,
+            grow=value.grow,
+            prefill=value.prefill,
+            soft=value.soft,
+            match_colour=value.match_colour,
         )
 
     def reuse(self, edit: Edit) -> None:
         """Take over how a picture was changed; what the edit says nothing of stays. Does not emit."""
-        value = replace(self.value(), fit=edit.fit, keep_size=edit.keep_size)
+        value = replace(self.value(), fit=edit.fit, intent=None)
         if edit.mask is None:
-            self.set_value(replace(value, strength=edit.strength))
+            self.set_value(replace(value, strength=edit.strength, keep_size=edit.keep_size))
             return
-        value = replace(value, fill_strength=edit.strength, mask_blur=edit.mask_blur)
-        margin = value.margin if edit.only_masked is None else edit.only_masked
-        self.set_value(replace(value, only_masked=edit.only_masked is not None, margin=margin))
+        self.set_value(
+            replace(
+                value,
+                fill_strength=edit.strength,
+                fill_keep_size=edit.keep_size,
+                prefill=edit.prefill,
+                grow=edit.grow,
+                mask_blur=edit.mask_blur,
+                soft=edit.soft,
+                match_colour=edit.match_colour,
+                only_masked=edit.only_masked is not None,
+                margin=value.margin if edit.only_masked is None else edit.only_masked,
+            )
+        )
+
+    # what lies on the canvas
 
     def show_ground(self, ground: Ground) -> None:
         """Be there when a picture lies on the canvas, with the mask's rows when there is a mask."""
         value = self.value()
         self._ground = ground
-        self.set_value(value)
+        self.set_value(self._intended(value, ground))
         masked = self._masked()
         self.setVisible(ground.picture is not None)
-        self._mask_rows.setVisible(masked)
+        self._filling.setVisible(masked)
         self._strength.set_tip(glossary.FILL_STRENGTH if masked else glossary.STRENGTH)
         self._show_shape()
 
     def show_drawn_size(self, size: Size) -> None:
         """The size that is drawn: another shape than the picture's can be matched."""
-        self._drawn = size
+        if size != self._drawn:
+            self._drawn = size
+            self.set_value(self._intended(self.value(), self._ground))
         self._show_shape()
 
     def _masked(self) -> bool:
         return self._ground.picture is not None and self._ground.mask is not None
+
+    def _show_words(self) -> None:
+        value, masked = self._value, self._masked()
+        held = value.intent if masked or value.intent is Intent.REFINE else None
+        self._intents.show_intent(held, masked=masked)
+        self._help.setText(_NO_INTENT if held is None else held.help)
+        self._help.setVisible(masked or held is not None)
+        back = ("pasted back",) if (value.fill_keep_size if masked else value.keep_size) else ()
+        words = summary(value) if masked else " · ".join((value.fit.label, *back))
+        self.section.set_summary("" if self._ground.picture is None else words)
 
     def _show_shape(self) -> None:
         picture = self._ground.picture
@@ -168,13 +250,14 @@ class EditPanel(QWidget):
         same = abs(ratio - 1) < _SAME_SHAPE
         self._match.setVisible(not same)
 
-    def _moved(self) -> None:
-        self._value = self.value()
-        self._margin_row.setVisible(self._only_masked.isChecked())
-        self.changed.emit()
-
 
 _FIT_TIPS = (glossary.FIT_CROP, glossary.FIT_PAD, glossary.FIT_STRETCH)
+_WHOLE = Masked(1.0, Size(1, 1), Size(1, 1))
+"""Stands in where an intent's values do not depend on a mask."""
+
+
+def _margin(value: EditValue) -> int | None:
+    return value.margin if value.only_masked else None
 
 
 def _ends(low: str, high: str) -> QWidget:

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sdxl_desktop.core.edit import Fit
+from sdxl_desktop.core.edit import Edit, Fit, Prefill
 from sdxl_desktop.core.geometry import Size
+from sdxl_desktop.core.intents import RECIPES, Filling, Intent, Masked, filling
 from sdxl_desktop.core.refine import RefineWay
 from sdxl_desktop.core.request import GenerationRequest, Mode
 from sdxl_desktop.core.settings import Preferences, Settings
@@ -62,6 +63,46 @@ def test_a_mask_means_drawing_anew_and_pasting_back(rooms: PretendRooms, files: 
     assert edit is not None
     assert edit.mask is not None
     assert (edit.strength, edit.mask_blur, edit.only_masked, edit.keep_size) == (1.0, 3, 8, True)
+
+
+def edited(rooms: PretendRooms, *options: str) -> Edit:
+    assert say(rooms, "generate", "a", *MINE, "--image", "photo.png", *options) == 0
+    edit = asked(rooms).edit
+    assert edit is not None
+    return edit
+
+
+@pytest.mark.parametrize("intent", ["fill", "replace", "add", "remove", "refine"])
+def test_an_intent_means_what_it_means_in_the_window(rooms: PretendRooms, files: Path, intent: str) -> None:
+    edit = edited(rooms, "--mask", "mask.png", "--intent", intent)
+    assert edit.mask is not None
+    meant = filling(Intent(intent), Masked.of(edit.mask.array), asked(rooms).sampling.size)
+    assert meant == Filling(
+        strength=edit.strength,
+        prefill=edit.prefill,
+        grow=edit.grow,
+        mask_blur=edit.mask_blur,
+        soft=edit.soft,
+        match_colour=edit.match_colour,
+    )
+    assert edit.grow > 0, "a mask that reaches into a latent's cell has the cell drawn"
+    assert edit.mask_blur > 0
+
+
+def test_what_is_said_by_itself_goes_over_the_intent(rooms: PretendRooms, files: Path) -> None:
+    options = ("--grow", "7", "--prefill", "neutral", "--hard-mask", "--no-match-colours", "--mask-blur", "0")
+    edit = edited(rooms, "--mask", "mask.png", "--intent", "refine", "--strength", "0.5", *options)
+    assert (edit.strength, edit.grow, edit.prefill, edit.soft) == (0.5, 7, Prefill.NEUTRAL, False)
+    assert (edit.match_colour, edit.mask_blur) == (False, 0.0)
+    plain = edited(rooms, "--mask", "mask.png")
+    assert (plain.grow, plain.prefill, plain.soft, plain.match_colour) == (0, Prefill.KEEP, False, False)
+    soft = edited(rooms, "--mask", "mask.png", "--soft-mask", "--match-colours")
+    assert (soft.soft, soft.match_colour) == (True, True)
+
+
+def test_a_picture_can_be_refined_as_a_whole(rooms: PretendRooms, files: Path) -> None:
+    edit = edited(rooms, "--intent", "refine")
+    assert (edit.mask, edit.strength) == (None, RECIPES[Intent.REFINE].strength)
 
 
 @pytest.mark.parametrize(
@@ -154,6 +195,14 @@ BAD = [
     (("--image", "photo.png", "--mask", "small.png"), "96x32"),
     (("--image", "photo.png", "--mask", "empty.png"), "empty"),
     (("--image", "photo.png", "--only-masked", "8"), "no mask"),
+    (("--image", "photo.png", "--grow", "8"), "no mask"),
+    (("--image", "photo.png", "--hard-mask"), "no mask"),
+    (("--image", "photo.png", "--intent", "fill"), "takes a mask"),
+    (("--image", "photo.png", "--mask", "mask.png", "--intent", "expand"), "fill, replace, add, remove, refine"),
+    (("--image", "photo.png", "--mask", "mask.png", "--prefill", "magic"), "keep, neutral, blur, surroundings"),
+    (("--image", "photo.png", "--mask", "mask.png", "--grow", "-1"), "growth of the mask"),
+    (("--intent", "fill"), "--intent needs a picture"),
+    (("--hard-mask",), "--hard-mask needs a picture"),
     (("--refine", "img2img"), "--refine needs a refiner"),
     (("--refiner", "mine"), "not a refiner"),
     (("--refiner", "finisher", "--refine", "twice"), "ensemble or img2img"),

@@ -1,0 +1,84 @@
+"""Going on from a result's latents: decoded again, retouched, or branched off with other words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from PySide6.QtCore import QObject
+from PySide6.QtWidgets import QInputDialog
+
+from sdxl_desktop.core.errors import RequestError, SdxlDesktopError
+from sdxl_desktop.core.latents import Start
+from sdxl_desktop.core.refine import RefineWay
+from sdxl_desktop.core.request import GenerationRequest
+from sdxl_desktop.ui.stage import Stage
+
+
+class LatentVerbs(QObject):
+    """The verbs of the result on the canvas that need its latents; they do nothing where it has none.
+
+    `asked` says what the desk asks for now, `begin` draws a request.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        asked: Callable[[], GenerationRequest | None],
+        begin: Callable[[GenerationRequest], None],
+        show_problem: Callable[[SdxlDesktopError], None],
+    ) -> None:
+        super().__init__(stage)
+        self._stage = stage
+        self._asked, self._begin, self._show_problem = asked, begin, show_problem
+
+    def decode_again(self) -> None:
+        """Decode the result's latents again, with the VAE that is chosen now, without drawing them again."""
+        self._take_up(None, refine=False)
+
+    def refine(self) -> None:
+        """Let the chosen refiner retouch the result, from its latents."""
+        self._take_up(None, refine=True)
+
+    def branch(self) -> None:
+        """Ask for a step, and go on from there with the words that are on the desk now."""
+        result = self._stage.shown_result
+        if result is None or result.picture.latents is None:
+            return
+        steps = result.picture.latents.steps
+        step, wanted = QInputDialog.getInt(
+            self._stage, "Branch", f"Go on with the present prompt after step (0 to {steps}):", steps // 2, 0, steps
+        )
+        if wanted:
+            self._take_up(step, refine=False)
+
+    def _take_up(self, step: int | None, *, refine: bool) -> None:
+        result = self._stage.shown_result
+        if result is None or result.picture.latents is None:
+            return
+        made_by = result.request
+        asked = self._asked()
+        if asked is None:
+            return
+        if refine and asked.refine is None:
+            self._show_problem(
+                RequestError("No refiner is chosen.", next_step="Choose one under Refiner in the left column.")
+            )
+            return
+        sampling = replace(made_by.sampling, seed=result.picture.seed, count=1)
+        try:
+            request = replace(
+                made_by,
+                prompts=made_by.prompts if step is None and not refine else asked.prompts,
+                sampling=sampling,
+                refine=replace(asked.refine, way=RefineWay.IMG2IMG) if refine and asked.refine is not None else None,
+                additions=asked.additions,
+                start=Start(result.picture.latents, step),
+                output=asked.output,
+                execution=asked.execution,
+            )
+        except SdxlDesktopError as problem:
+            self._show_problem(problem)
+            return
+        self._stage.follow()
+        self._begin(request)

@@ -1,0 +1,111 @@
+"""How a masked area is filled, in every detail: what it starts from, how far it reaches, how it blends in."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from PySide6.QtCore import QSignalBlocker, Signal
+from PySide6.QtWidgets import QWidget
+
+from sdxl_desktop.core.edit import MAX_GROW, MAX_MARGIN, MAX_MASK_BLUR, Prefill
+from sdxl_desktop.core.settings import EditValue
+from sdxl_desktop.ui import glossary
+from sdxl_desktop.ui.panels.exact import ExactNumber
+from sdxl_desktop.ui.widgets.buttons import Switch
+from sdxl_desktop.ui.widgets.fields import Choice, IntField, RealField, SlidNumber
+from sdxl_desktop.ui.widgets.layout import column, labelled
+
+_PREFILL = "What lies under the mask when drawing starts. The lower the strength, the more of it shows in the end."
+_GROW = (
+    "Draws so many pixels more around the mask than are kept of it, so that the new knows what it has to lead over to."
+)
+_SOFT = (
+    "Takes the mask for strengths: where it is painted faintly, less is changed. Otherwise a mask is all or nothing."
+)
+_MATCH = "Takes off the tint that drawing adds, so that the new has the colours of the old along the mask's edge."
+
+
+class FillingRows(QWidget):
+    """Edits the part of `EditValue` that needs a mask, its strength aside."""
+
+    changed = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._prefill = Choice("Start from")
+        for way in Prefill:
+            self._prefill.addItem(way.label, way)
+        self._grow = SlidNumber(IntField("Growth of the mask in pixels", 0, MAX_GROW), 64)
+        self._blur = SlidNumber(RealField("Mask blur in pixels", 0, MAX_MASK_BLUR, 0.5, 1), 64)
+        self._exact_blur = ExactNumber(self._blur, 1)
+        self._soft = Switch("Soft mask")
+        self._match = Switch("Match colours")
+        self._only_masked = Switch("Draw only the masked area")
+        self._margin = SlidNumber(IntField("Margin in pixels", 0, MAX_MARGIN), 256)
+        self._margin_row = QWidget()
+        self._lay_out()
+        self._connect()
+        self.set_value(EditValue())
+
+    def _lay_out(self) -> None:
+        for slid, tip in ((self._grow, _GROW), (self._blur, glossary.MASK_BLUR), (self._margin, glossary.MARGIN)):
+            slid.set_tip(tip)
+        for switch, tip in ((self._soft, _SOFT), (self._match, _MATCH), (self._only_masked, glossary.ONLY_MASKED)):
+            switch.setToolTip(tip)
+        self._margin_row.setLayout(labelled("Margin", self._margin, tip=glossary.MARGIN))
+        self.setLayout(
+            column(
+                labelled("Start from", self._prefill, tip=_PREFILL),
+                labelled("Grow mask", self._grow, tip=_GROW),
+                labelled("Mask blur", self._blur, tip=glossary.MASK_BLUR),
+                self._soft,
+                self._match,
+                self._only_masked,
+                self._margin_row,
+                spacing=6,
+            )
+        )
+
+    def _connect(self) -> None:
+        self._prefill.activated.connect(lambda _: self.changed.emit())
+        for slid in (self._grow, self._blur, self._margin):
+            slid.changed.connect(self.changed)
+        self._only_masked.toggled.connect(self._margin_row.setVisible)
+        for switch in (self._soft, self._match, self._only_masked):
+            switch.toggled.connect(self.changed)
+
+    def put_into(self, value: EditValue) -> EditValue:
+        """`value` with what is shown here."""
+        return replace(
+            value,
+            prefill=Prefill(self._prefill.currentData()),
+            grow=round(self._grow.value()),
+            mask_blur=self._exact_blur.value(),
+            soft=self._soft.isChecked(),
+            match_colour=self._match.isChecked(),
+            only_masked=self._only_masked.isChecked(),
+            margin=round(self._margin.value()),
+        )
+
+    def set_value(self, value: EditValue) -> None:
+        with QSignalBlocker(self):
+            self._prefill.setCurrentIndex(list(Prefill).index(value.prefill))
+            self._grow.set_value(value.grow)
+            self._exact_blur.set_value(value.mask_blur)
+            self._soft.setChecked(value.soft)
+            self._match.setChecked(value.match_colour)
+            self._only_masked.setChecked(value.only_masked)
+            self._margin.set_value(value.margin)
+            self._margin_row.setVisible(value.only_masked)
+
+
+def summary(value: EditValue) -> str:
+    """The details of a fill in few words, for as long as they are out of sight."""
+    parts = [
+        f"From {value.prefill.label.lower()}",
+        f"grow {value.grow}",
+        f"blur {value.mask_blur:g}",
+        *(words for on, words in ((value.soft, "soft"), (value.match_colour, "colours matched")) if on),
+        *(words for on, words in ((value.only_masked, f"margin {value.margin}"),) if on),
+    ]
+    return " · ".join(parts)

@@ -1,0 +1,82 @@
+"""The row of intents: what a person means to do with the masked area, one click each."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QGridLayout, QSizePolicy, QToolButton, QWidget
+
+from sdxl_desktop.core.intents import Intent
+
+_GAP = 4
+_LOOK = """
+QToolButton { border: 1px solid palette(mid); background: palette(base); padding: 4px 2px; }
+QToolButton:hover { border-color: palette(link); }
+QToolButton:focus { border-color: palette(link); }
+QToolButton:checked {
+    background: palette(highlight); color: palette(highlighted-text); border-color: palette(highlight);
+}
+QToolButton:checked:focus { border-color: palette(window-text); }
+QToolButton:disabled { border-color: palette(midlight); background: transparent; }
+"""
+_NO_MASK = "Paint a mask first"
+
+
+class IntentBar(QWidget):
+    """Emits `picked` with an `Intent`. All six stand in one row, or in two where there is little room."""
+
+    picked = Signal(object)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._buttons = {intent: self._button(intent) for intent in Intent}
+        self._columns = 0
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setSpacing(_GAP)
+        self._grid.setSizeConstraint(QGridLayout.SizeConstraint.SetNoConstraint)  # it gets narrower by another row
+        self.setStyleSheet(_LOOK)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+        self._arrange(len(Intent))
+
+    def _button(self, intent: Intent) -> QToolButton:
+        button = QToolButton(self)
+        button.setText(intent.label)
+        button.setAccessibleName(intent.label)
+        button.setCheckable(True)
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        button.clicked.connect(lambda: self._clicked(intent))
+        return button
+
+    def _clicked(self, intent: Intent) -> None:
+        self._buttons[intent].setChecked(not self._buttons[intent].isChecked())  # whoever is told decides
+        self.picked.emit(intent)
+
+    def show_intent(self, intent: Intent | None, *, masked: bool) -> None:
+        """Mark `intent` (None: no one) and offer what can be done with or without a mask."""
+        for own, button in self._buttons.items():
+            offered = masked or not own.needs_mask
+            button.setEnabled(offered)
+            button.setChecked(own is intent and offered)
+            button.setToolTip(own.help if offered else f"{_NO_MASK}. {own.help}")
+
+    def _arrange(self, columns: int) -> None:
+        if columns == self._columns:
+            return
+        self._columns = columns
+        for index, button in enumerate(self._buttons.values()):
+            self._grid.removeWidget(button)
+            self._grid.addWidget(button, index // columns, index % columns)
+        self.updateGeometry()
+
+    def _one_row(self) -> int:
+        widths = [button.sizeHint().width() for button in self._buttons.values()]
+        return sum(widths) + _GAP * (len(widths) - 1)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(0, super().minimumSizeHint().height())
+
+    def resizeEvent(self, change: QResizeEvent) -> None:
+        super().resizeEvent(change)
+        self._arrange(len(Intent) if self.width() >= self._one_row() else len(Intent) // 2)

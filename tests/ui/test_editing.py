@@ -1,0 +1,491 @@
+"""Changing a picture in the window: intents, candidates applied or discarded, and blending anew without drawing."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtWidgets import QAbstractButton, QCheckBox, QComboBox, QSlider, QSpinBox, QToolButton, QWidget
+from pytestqt.qtbot import QtBot
+
+from sdxl_desktop.core.edit import Edit, Prefill
+from sdxl_desktop.core.events import Drawn, Finished, Picture, Preview, Progress
+from sdxl_desktop.core.geometry import Size
+from sdxl_desktop.core.intents import RECIPES, Intent, Masked, filling
+from sdxl_desktop.core.request import GenerationRequest
+from sdxl_desktop.core.settings import EditValue, Preferences, Settings, Workspace
+from sdxl_desktop.engine.fake import FakeEngine, gradient
+from sdxl_desktop.engine.ground import PreparedGround
+from sdxl_desktop.engine.protocol import CancelToken, Emit
+from sdxl_desktop.history.metadata import read_record
+from sdxl_desktop.session.settings_store import SettingsStore
+from sdxl_desktop.ui.expand_dialog import ExpandDialog
+from sdxl_desktop.ui.main_window import MainWindow
+from sdxl_desktop.ui.painting.settings import ToolKind
+from tests.ui.conftest import MakeWindow, make_checkpoint, wait_until_idle
+
+SIDE = 64
+
+
+@dataclass
+class FillingEngine(FakeEngine):
+    """Draws gradients, and puts them into the picture as the real engine does."""
+
+    def generate(self, request: GenerationRequest, emit: Emit, cancel: CancelToken) -> None:
+        def blend(event: Any) -> None:
+            match event:
+                case Drawn():
+                    emit(Drawn(finished(request, event.picture)))
+                case Finished():
+                    emit(replace(event, pictures=tuple(finished(request, picture) for picture in event.pictures)))
+                case Progress() | Preview() | _:
+                    emit(event)
+
+        super().generate(request, blend, cancel)
+
+
+def finished(request: GenerationRequest, picture: Picture) -> Picture:
+    """What a run of `request` that drew the pixels of `picture` gives."""
+    if request.edit is None:
+        return picture
+    ground = PreparedGround.of(request.edit, request.sampling.size)
+    drawn = picture.pixels if request.edit.mask is not None else None
+    return replace(picture, pixels=ground.finished(picture.pixels, marked=request.output.watermark), drawn=drawn)
+
+
+def photo() -> Any:
+    return np.random.default_rng(3).integers(0, 255, (SIDE, SIDE, 3), dtype=np.uint8)
+
+
+def disc(x: float = 30, y: float = 34, radius: float = 16) -> Any:
+    down, across = np.mgrid[0:SIDE, 0:SIDE]
+    return np.where((across - x) ** 2 + (down - y) ** 2 <= radius**2, 255, 0).astype(np.uint8)
+
+
+@pytest.fixture
+def shipped(tmp_path: Path) -> Path:
+    """One checkpoint, which can look at pictures."""
+    folder = make_checkpoint(tmp_path / "shipped" / "starter", title="Starter")
+    shutil.copytree(folder / "vae_decoder", folder / "vae_encoder")
+    return tmp_path / "shipped"
+
+
+@pytest.fixture
+def engine() -> FillingEngine:
+    return FillingEngine()
+
+
+@pytest.fixture
+def window(make_window: MakeWindow, engine: FillingEngine) -> MainWindow:
+    """A window with a picture of 64 × 64 on the canvas, and nothing masked."""
+    made = make_window(engine, settings=Settings(preferences=Preferences(watermark=False)))
+    made.document.set_picture(photo(), "photo.png")
+    made.stage.show_document()
+    return made
+
+
+@pytest.fixture
+def masked(window: MainWindow, qtbot: QtBot) -> MainWindow:
+    window.document.set_mask(disc())
+    with qtbot.waitSignal(window.editor.ground_changed):
+        pass
+    return window
+
+
+@pytest.fixture
+def filled(masked: MainWindow, qtbot: QtBot) -> MainWindow:
+    """A candidate for the masked area is on the canvas."""
+    draw(masked, qtbot)
+    return masked
+
+
+def draw(window: MainWindow, qtbot: QtBot) -> None:
+    window.verbs.generate()
+    wait_until_idle(qtbot, window)
+
+
+def button(inside: QWidget, words: str) -> QAbstractButton:
+    found = [each for each in inside.findChildren(QAbstractButton) if each.text() == words]
+    assert len(found) == 1, f"{len(found)} buttons are called {words!r}"
+    return found[0]
+
+
+def click(qtbot: QtBot, inside: QWidget, words: str) -> None:
+    """Press the middle of the button with these words; a switch answers everywhere."""
+    target = button(inside, words)
+    qtbot.mouseClick(target, Qt.MouseButton.LeftButton)
+
+
+def control(inside: QWidget, kind: type[Any], name: str) -> Any:
+    (found,) = [each for each in inside.findChildren(kind) if each.accessibleName() == name]
+    return found
+
+
+def held(window: MainWindow) -> list[str]:
+    """The intents that are shown as chosen."""
+    names = {intent.label for intent in Intent}
+    return [each.text() for each in window.desk.findChildren(QToolButton) if each.text() in names and each.isChecked()]
+
+
+def picture_of(window: MainWindow) -> Any:
+    pixels = window.document.picture
+    assert pixels is not None
+    return pixels.copy()
+
+
+def edit_of(request: GenerationRequest) -> Edit:
+    assert request.edit is not None
+    return request.edit
+
+
+# intents
+
+
+@pytest.mark.parametrize("intent", [each for each in Intent if each is not Intent.EXPAND], ids=str)
+def test_an_intent_is_one_click_and_goes_into_the_request(
+    masked: MainWindow, qtbot: QtBot, engine: FillingEngine, intent: Intent
+) -> None:
+    click(qtbot, masked.desk, intent.label)
+    assert held(masked) == [intent.label]
+    draw(masked, qtbot)
+    edit = edit_of(engine.requests[-1])
+    meant = filling(intent, Masked.of(disc()), Size(SIDE, SIDE))
+    assert (edit.strength, edit.prefill, edit.grow) == (meant.strength, meant.prefill, meant.grow)
+    assert (edit.mask_blur, edit.soft, edit.match_colour) == (meant.mask_blur, meant.soft, meant.match_colour)
+    assert edit.keep_size, "what is filled comes back at the picture's own size"
+
+
+def test_a_new_window_fills(masked: MainWindow) -> None:
+    assert held(masked) == ["Fill"]
+
+
+def test_without_a_mask_only_what_needs_none_is_offered(window: MainWindow, qtbot: QtBot) -> None:
+    with qtbot.waitSignal(window.editor.ground_changed):
+        pass
+    offered = [intent for intent in Intent if button(window.desk, intent.label).isEnabled()]
+    assert offered == [Intent.REFINE, Intent.EXPAND]
+    assert held(window) == []
+    click(qtbot, window.desk, "Refine")
+    assert held(window) == ["Refine"]
+    assert window.desk.value().edit.strength == RECIPES[Intent.REFINE].strength
+
+
+def test_sizes_follow_the_mask_until_a_value_is_changed_by_hand(masked: MainWindow, qtbot: QtBot) -> None:
+    click(qtbot, masked.desk, "Replace")
+    wide = masked.desk.value().edit
+    masked.document.set_mask(disc(radius=6))
+    with qtbot.waitSignal(masked.editor.ground_changed):
+        pass
+    narrow = masked.desk.value().edit
+    assert narrow.mask_blur < wide.mask_blur
+    click(qtbot, masked.desk, "Details")
+    grow = control(masked.desk, QSpinBox, "Growth of the mask in pixels")
+    qtbot.keyClick(grow, Qt.Key.Key_Up)
+    assert held(masked) == []
+    by_hand = masked.desk.value().edit
+    assert by_hand == replace(narrow, intent=None, grow=narrow.grow + 1)
+    masked.document.set_mask(disc(radius=16))
+    with qtbot.waitSignal(masked.editor.ground_changed):
+        pass
+    assert masked.desk.value().edit == by_hand
+
+
+def test_what_an_intent_does_not_decide_leaves_it_alone(masked: MainWindow, qtbot: QtBot) -> None:
+    click(qtbot, masked.desk, "Add")
+    click(qtbot, masked.desk, "Details")
+    click(qtbot, masked.desk, "Paste back at the picture's own size")
+    assert held(masked) == ["Add"]
+    assert not masked.desk.value().edit.fill_keep_size
+
+
+@pytest.mark.parametrize(
+    ("words", "field"), [("Soft mask", "soft"), ("Match colours", "match_colour"), ("Draw only the masked area", "")]
+)
+def test_every_switch_of_the_details_reaches_the_request(
+    masked: MainWindow, qtbot: QtBot, engine: FillingEngine, words: str, field: str
+) -> None:
+    click(qtbot, masked.desk, "Details")
+    before = masked.desk.value().edit
+    click(qtbot, masked.desk, words) if words != "Match colours" else control_switch(masked, words).click()
+    draw(masked, qtbot)
+    edit = edit_of(engine.requests[-1])
+    if field:
+        assert getattr(edit, field) is not getattr(before, field)
+    else:
+        assert edit.only_masked == before.margin
+
+
+def control_switch(window: MainWindow, words: str) -> QCheckBox:
+    """The switch of the panel: the bar over the candidates has one of the same name."""
+    (found,) = [each for each in window.desk.findChildren(QCheckBox) if each.text() == words]
+    return found
+
+
+def test_the_start_can_be_chosen(masked: MainWindow, qtbot: QtBot, engine: FillingEngine) -> None:
+    click(qtbot, masked.desk, "Details")
+    box = control(masked.desk, QComboBox, "Start from")
+    box.setFocus()
+    qtbot.keyClick(box, Qt.Key.Key_Home)
+    assert held(masked) == []
+    draw(masked, qtbot)
+    assert edit_of(engine.requests[-1]).prefill is Prefill.KEEP
+
+
+def test_the_intent_is_there_again_at_the_next_start(masked: MainWindow, qtbot: QtBot) -> None:
+    click(qtbot, masked.desk, "Remove")
+    masked.close()
+    settings, problem = SettingsStore(masked._around.paths.settings_file).load()
+    assert problem is None
+    assert settings.workspace.edit.intent is Intent.REMOVE
+
+
+def test_values_of_ones_own_are_kept_without_an_intent(make_window: MakeWindow, qtbot: QtBot) -> None:
+    value = EditValue(fill_strength=0.7, grow=9, soft=True, prefill=Prefill.BLUR, mask_blur=1.5, match_colour=True)
+    window = make_window(FillingEngine(), settings=Settings(workspace=Workspace(edit=value)))
+    window.document.set_picture(photo())
+    window.document.set_mask(disc())
+    with qtbot.waitSignal(window.editor.ground_changed):
+        pass
+    assert window.desk.value().edit == value
+
+
+def test_expand_asks_how_far_and_draws_what_is_new(window: MainWindow, qtbot: QtBot, engine: FillingEngine) -> None:
+    click(qtbot, window.desk, "Expand")
+    assert held(window) == [], "nothing is larger yet"
+    (dialog,) = window.stage.findChildren(ExpandDialog)
+    control(dialog, QSpinBox, "Right").setValue(32)
+    click(qtbot, dialog, "Expand")
+    assert window.document.size == Size(96, 64)
+    assert held(window) == ["Expand"]
+    draw(window, qtbot)
+    request = engine.requests[-1]
+    drawn = request.sampling.size
+    assert drawn.width / drawn.height == pytest.approx(1.5, rel=0.1), "nothing of what is new is cut off"
+    assert edit_of(request).prefill is Prefill.SURROUNDINGS
+    result = window.session.results[-1].picture.pixels
+    assert result.shape == (64, 96, 3)
+    assert np.array_equal(result[:, :64], photo()), "the old picture is as it was"
+
+
+def test_dragging_the_pictures_edge_outwards_means_to_expand(window: MainWindow, qtbot: QtBot) -> None:
+    window.stage.paint_bar.take_up(ToolKind.FRAME)
+    canvas = window.stage.canvas
+    edge = canvas.look.target()
+    start, end = (QPoint(round(edge.right()) + by, round(edge.center().y())) for by in (0, round(edge.width() / 4)))
+    qtbot.mousePress(canvas, Qt.MouseButton.LeftButton, pos=start)
+    qtbot.mouseMove(canvas, end)
+    qtbot.mouseRelease(canvas, Qt.MouseButton.LeftButton, pos=end)
+    size = window.document.size
+    assert size is not None
+    assert size.width > SIDE
+    assert held(window) == ["Expand"]
+
+
+# candidates
+
+
+def test_a_candidate_overwrites_nothing_until_it_is_applied_and_that_can_be_undone(
+    filled: MainWindow, qtbot: QtBot
+) -> None:
+    assert np.array_equal(picture_of(filled), photo())
+    click(qtbot, filled.stage.candidate_bar, "Apply")
+    assert np.array_equal(picture_of(filled), filled.session.results[0].picture.pixels)
+    assert not np.array_equal(picture_of(filled), photo())
+    filled.editor.undo()
+    assert np.array_equal(picture_of(filled), photo())
+
+
+def test_applying_and_going_on_draws_on_what_was_applied_with_a_seed_of_its_own(
+    filled: MainWindow, qtbot: QtBot, engine: FillingEngine
+) -> None:
+    first = filled.session.results[0]
+    filled.desk.use_seed(first.request.sampling.seed)  # even where the seed is locked
+    click(qtbot, filled.stage.candidate_bar, "Apply and keep going")
+    wait_until_idle(qtbot, filled)
+    request = engine.requests[-1]
+    assert np.array_equal(edit_of(request).picture.array, first.picture.pixels)
+    assert edit_of(request).mask == edit_of(first.request).mask
+    assert request.sampling.seed == first.request.sampling.seed + 1
+    assert filled.desk.value().sampling == request.sampling, "the desk shows it"
+    assert filled.stage.current_row() == 1
+
+
+def test_discarding_leaves_the_file_and_can_be_undone(filled: MainWindow, qtbot: QtBot) -> None:
+    draw(filled, qtbot)
+    first, second = filled.session.results
+    filled.stage.go_to(0)
+    click(qtbot, filled.stage.candidate_bar, "Discard")
+    assert filled.session.results == [second]
+    assert filled.stage.shown_result is second
+    assert first.saved_to is not None
+    assert first.saved_to.exists()
+    assert first.saved_to.name in filled.stage.toast.accessibleName()
+    click(qtbot, filled.stage.toast, "Undo")
+    assert filled.session.results == [first, second]
+    assert filled.stage.shown_result is first
+
+
+def test_discarding_the_last_goes_to_the_one_before_and_then_to_the_picture(filled: MainWindow, qtbot: QtBot) -> None:
+    draw(filled, qtbot)
+    click(qtbot, filled.stage.candidate_bar, "Discard")
+    assert filled.stage.current_row() == 0
+    click(qtbot, filled.stage.candidate_bar, "Discard")
+    assert filled.session.results == []
+    assert filled.stage.easel.editing
+
+
+@pytest.mark.parametrize("place", ["canvas", "strip"])
+def test_the_keyboard_is_enough(filled: MainWindow, qtbot: QtBot, place: str) -> None:
+    draw(filled, qtbot)
+    draw(filled, qtbot)
+    stage = filled.stage
+    keys = getattr(stage, place)
+    keys.setFocus()
+    assert stage.current_row() == 2
+    qtbot.keyClick(keys, Qt.Key.Key_Left)
+    qtbot.keyClick(keys, Qt.Key.Key_Left)
+    assert stage.current_row() == 0
+    qtbot.keyClick(keys, Qt.Key.Key_Right)
+    assert stage.current_row() == 1
+    kept = [filled.session.results[0], filled.session.results[2]]
+    qtbot.keyClick(keys, Qt.Key.Key_Delete)
+    assert filled.session.results == kept
+    assert stage.current_row() == 1
+    qtbot.keyClick(keys, Qt.Key.Key_Escape)
+    assert stage.easel.editing
+    assert np.array_equal(picture_of(filled), photo())
+    stage.go_to(1)
+    qtbot.keyClick(keys, Qt.Key.Key_Return)
+    assert np.array_equal(picture_of(filled), kept[1].picture.pixels)
+    assert stage.easel.editing
+
+
+def test_keys_typed_into_a_field_are_no_verdict(filled: MainWindow, qtbot: QtBot) -> None:
+    field = filled.stage.candidate_bar._feather.first_control()
+    field.setFocus()
+    qtbot.keyClick(field, Qt.Key.Key_Return)
+    qtbot.keyClick(field, Qt.Key.Key_Delete)
+    assert len(filled.session.results) == 1
+    assert np.array_equal(picture_of(filled), photo())
+
+
+# blending anew
+
+
+def feather(window: MainWindow, qtbot: QtBot, steps: int) -> None:
+    """Move the slider by the keyboard, half a pixel a step."""
+    slider = control(window.stage.candidate_bar, QSlider, "Feather in pixels slider")
+    slider.setFocus()
+    before = window.session.results[0].picture
+    for _ in range(abs(steps)):
+        qtbot.keyClick(slider, Qt.Key.Key_Right if steps > 0 else Qt.Key.Key_Left)
+    assert not np.array_equal(window.session.results[0].picture.pixels, before.pixels)
+
+
+def test_another_feather_gives_what_a_run_with_it_would_have_given(filled: MainWindow, qtbot: QtBot) -> None:
+    before = filled.session.results[0]
+    feather(filled, qtbot, 6)
+    after = filled.session.results[0]
+    edit = edit_of(after.request)
+    assert edit.mask_blur == edit_of(before.request).mask_blur + 3
+    drawn = before.picture.drawn
+    assert drawn is not None
+    again = finished(after.request, replace(before.picture, pixels=drawn))
+    assert np.array_equal(after.picture.pixels, again.pixels)
+    changed = (after.picture.pixels != before.picture.pixels).any(axis=2)
+    assert changed.any()
+    assert not changed[disc() == 0].any(), "outside the mask nothing ever changes"
+
+
+def test_colours_are_matched_or_not_without_drawing(filled: MainWindow, qtbot: QtBot, engine: FillingEngine) -> None:
+    before, runs = filled.session.results[0], len(engine.requests)
+    switch = button(filled.stage.candidate_bar, "Match colours")
+    qtbot.mouseClick(switch, Qt.MouseButton.LeftButton, pos=QPoint(10, switch.height() // 2))
+    after = filled.session.results[0]
+    assert edit_of(after.request).match_colour is not edit_of(before.request).match_colour
+    assert before.picture.drawn is not None
+    again = finished(after.request, replace(before.picture, pixels=before.picture.drawn))
+    assert np.array_equal(after.picture.pixels, again.pixels)
+    assert len(engine.requests) == runs
+
+
+def test_the_new_blend_is_on_the_canvas_and_in_the_strip_at_once(filled: MainWindow, qtbot: QtBot) -> None:
+    feather(filled, qtbot, 6)
+    pixels = filled.session.results[0].picture.pixels
+    shown = filled.stage.canvas.image()
+    assert shown is not None
+    row = [shown.pixelColor(x, 34).getRgb()[:3] for x in range(SIDE)]
+    assert row == [tuple(pixel) for pixel in pixels[34].tolist()]
+    assert filled.stage.strip.model().rowCount() == 1
+    assert filled.stage.current_row() == 0
+
+
+def test_the_file_follows_the_blend_and_its_record_says_so(filled: MainWindow, qtbot: QtBot) -> None:
+    feather(filled, qtbot, 4)
+    result = filled.session.results[0]
+    assert result.saved_to is not None
+    with Image.open(result.saved_to) as file:
+        assert np.array_equal(np.asarray(file.convert("RGB")), result.picture.pixels)
+    record = read_record(result.saved_to)
+    assert record is not None
+    assert edit_of(record.request) == edit_of(result.request.recorded())
+    assert edit_of(record.request).prefill is Prefill.SURROUNDINGS
+    assert len(list(result.saved_to.parent.iterdir())) == 1, "in its place, not beside it"
+
+
+def test_the_way_back_is_the_blend_it_was_drawn_with(filled: MainWindow, qtbot: QtBot) -> None:
+    before = filled.session.results[0]
+    reset = control(filled.stage.candidate_bar, QAbstractButton, "Blend as it was drawn")
+    assert not reset.isEnabled()
+    feather(filled, qtbot, 5)
+    assert reset.isEnabled()
+    qtbot.mouseClick(reset, Qt.MouseButton.LeftButton)
+    after = filled.session.results[0]
+    assert np.array_equal(after.picture.pixels, before.picture.pixels)
+    assert edit_of(after.request) == edit_of(before.request)
+    assert not reset.isEnabled()
+
+
+def test_while_the_slider_is_dragged_the_picture_follows_and_the_file_waits(filled: MainWindow, qtbot: QtBot) -> None:
+    slider = control(filled.stage.candidate_bar, QSlider, "Feather in pixels slider")
+    before = filled.session.results[0]
+    assert before.saved_to is not None
+    written = before.saved_to.read_bytes()
+    middle, x = slider.height() // 2, 6 + round((slider.width() - 12) * slider.value() / slider.maximum())
+    qtbot.mousePress(slider, Qt.MouseButton.LeftButton, pos=QPoint(x, middle))
+    seen = []
+    for further in (6, 14):
+        qtbot.mouseMove(slider, QPoint(x + further, middle))
+        seen.append(filled.session.results[0].picture.pixels)
+    assert not np.array_equal(seen[0], seen[1])
+    assert before.saved_to.read_bytes() == written
+    qtbot.mouseRelease(slider, Qt.MouseButton.LeftButton, pos=QPoint(x + 14, middle))
+    with Image.open(before.saved_to) as file:
+        assert np.array_equal(np.asarray(file.convert("RGB")), seen[1])
+
+
+def test_what_is_applied_is_the_blend_that_is_seen(filled: MainWindow, qtbot: QtBot) -> None:
+    feather(filled, qtbot, 6)
+    click(qtbot, filled.stage.candidate_bar, "Apply")
+    assert np.array_equal(picture_of(filled), filled.session.results[0].picture.pixels)
+
+
+def test_there_is_nothing_to_blend_where_nothing_was_filled(window: MainWindow, qtbot: QtBot) -> None:
+    draw(window, qtbot)
+    bar = window.stage.candidate_bar
+    assert bar.isVisible()
+    assert not control(bar, QSlider, "Feather in pixels slider").isVisible()
+    window.editor.remove_picture()
+    window.stage.go_to(0)
+    assert not bar.isVisible(), "no picture to take a candidate over, and nothing to blend"
+
+
+def test_a_new_gradient_is_no_gradient_of_before() -> None:
+    """The engine of these tests draws something else for each seed, or they would prove nothing."""
+    assert not np.array_equal(gradient(Size(8, 8), 1), gradient(Size(8, 8), 2))
