@@ -1,79 +1,106 @@
-"""`python -m tools.guide`: runs every command of the guide and writes docs/guide.md and its pictures."""
+"""`python -m tools.guide`: runs every command of the guide and writes docs/guide.md and its pictures.
+
+The commands go through the program's front door in this process, one after another, in an empty folder and with an
+empty home: what a person gets who types them after installing, without starting Python sixty times.
+"""
 
 from __future__ import annotations
 
-import shlex
-import subprocess
+import argparse
+import contextlib
+import os
+import shutil
 import sys
 import tempfile
+import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
 from PIL import Image
 
-from tools.guide.sections import SECTIONS, Section, Shot
+from sdxl_desktop.core.paths import HOME_VARIABLE
+from sdxl_desktop.main import main as front_door
+from tools.guide.commands import PYTHON, Command, Section
+from tools.guide.sections import SECTIONS
 
-DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 PICTURES = DOCS / "guide"
-SHOWN_SIDE = 192
-"""The starter checkpoint draws 64 × 64 pixels; the guide shows them enlarged."""
+LINE = 120
+SHOWN_SIDE = 160
+"""The starter draws 64 × 64 pixels; the guide shows them enlarged to about this side."""
 
 INTRODUCTION = """# What SDXL Desktop can draw
 
 Every workflow of SDXL, with the command that was run and what came out, enlarged. The pictures are by the starter
-checkpoints that ship with the application, which are tiny (64 × 64 pixels, taught on a few dozen names): they show
-that each setting does what it says, not what a full SDXL checkpoint draws. In the window the same settings are in the
-left column; what lies on the canvas decides what a run does: nothing means drawing from words, a picture redraws it,
-a picture with a mask fills the masked area.
+checkpoints that come with the application. They are tiny: 64 × 64 pixels, taught a few dozen names, most of which stay
+soft patches. So the pictures show that each setting does what it says, not what a full SDXL checkpoint draws.
 
-Made by `python -m tools.guide`.
+In the window the same settings are in the left column, and what lies on the canvas decides what a run does: nothing
+means drawing from words, a picture is redrawn, and of a picture with a mask the masked part is drawn anew.
+
+The commands are typed in an empty folder, in this order, since later ones use the pictures of earlier ones. `python` is
+the one that the application is installed in. This page is made by `python -m tools.guide`, which runs them all.
 """
 
 
 def main() -> int:
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder:
-        work = Path(folder)
-        _make_mask(work / "left.png")
-        pages = [INTRODUCTION, *(_section(section, work) for section in SECTIONS)]
-    (DOCS / "guide.md").write_text("\n".join(pages), encoding="utf-8")
+    parser = argparse.ArgumentParser(prog="python -m tools.guide", description=__doc__)
+    parser.add_argument(
+        "--work", type=Path, help="an empty folder to type in, which is kept (default: a temporary one)"
+    )
+    folder = parser.parse_args().work
+    with contextlib.ExitStack() as stack:
+        work = folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        os.environ[HOME_VARIABLE] = stack.enter_context(tempfile.TemporaryDirectory())
+        work.mkdir(parents=True, exist_ok=True)
+        stack.enter_context(contextlib.chdir(work))
+        for section in SECTIONS:
+            print(section.title, flush=True)
+            for command in section.commands:
+                run(command)
+        write_guide(work.resolve())
     return 0
 
 
-def _make_mask(file: Path) -> None:
-    mask = Image.new("L", (64, 64), 0)
-    mask.paste(255, (0, 0, 32, 64))
-    mask.save(file)
+def run(command: Command) -> None:
+    """Do what the typed line does; raises RuntimeError when it does not succeed."""
+    program, *arguments = command.words
+    if program == PYTHON:
+        exec(compile(arguments[1], "<typed>", "exec"), {})
+    elif code := front_door(arguments):
+        raise RuntimeError(f"Exit code {code}: {command.typed}")
 
 
-def _section(section: Section, work: Path) -> str:
-    print(section.title, flush=True)
-    for shot in section.shots:
-        _draw(shot, work)
-    columns = [*section.shown, *((shot.name, shot.caption) for shot in section.shots)]
-    for name, _ in columns:
-        _enlarge(work / f"{name}.png", PICTURES / f"{name}.png")
-    head = "| " + " | ".join(caption for _, caption in columns) + " |"
-    rule = "|" + " --- |" * len(columns)
-    row = "| " + " | ".join(f"![{caption}](guide/{name}.png)" for name, caption in columns) + " |"
-    commands = "\n".join(_as_typed(shot) for shot in section.shots)
-    return f"## {section.title}\n\n{section.words}\n\n{head}\n{rule}\n{row}\n\n```sh\n{commands}\n```\n"
+def write_guide(work: Path) -> None:
+    shutil.rmtree(PICTURES, ignore_errors=True)
+    PICTURES.mkdir(parents=True)
+    for name in {picture.name for section in SECTIONS for picture in section.pictures}:
+        enlarge(work / f"{name}.png", PICTURES / f"{name}.png")
+    pages = [INTRODUCTION, *("\n".join(page(section)) for section in SECTIONS)]
+    (DOCS / "guide.md").write_text("\n".join(pages), encoding="utf-8")
 
 
-def _draw(shot: Shot, work: Path) -> None:
-    arguments = [argument.format(work=work) for argument in shot.arguments]
-    command = [sys.executable, "-m", "sdxl_desktop", "generate", *arguments, "-o", str(work / f"{shot.name}.png")]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+def page(section: Section) -> Iterator[str]:
+    """The lines of a section: words, a row of pictures with captions, and what is typed."""
+    yield f"## {section.title}\n"
+    yield textwrap.fill(section.words, LINE, break_on_hyphens=False, break_long_words=False) + "\n"
+    if section.pictures:
+        yield "| " + " | ".join(picture.caption for picture in section.pictures) + " |"
+        yield "|" + " --- |" * len(section.pictures)
+        cells = [f"![{picture.caption}](guide/{picture.name}.png)" for picture in section.pictures]
+        yield "| " + " | ".join(cells) + " |\n"
+    yield "```sh"
+    yield from (command.typed for command in section.commands)
+    yield "```\n"
 
 
-def _as_typed(shot: Shot) -> str:
-    arguments = [argument.replace("{work}/", "") for argument in shot.arguments]
-    return shlex.join(["sdxl-desktop", "generate", *arguments, "-o", f"{shot.name}.png"])
-
-
-def _enlarge(source: Path, target: Path) -> None:
-    with Image.open(source) as image:
-        shown = image.convert("RGB").resize((SHOWN_SIDE, SHOWN_SIDE), Image.Resampling.BICUBIC)
-    shown.save(target, optimize=True)
+def enlarge(source: Path, target: Path) -> None:
+    """Small pictures by a whole factor, smoothly; large ones as they are."""
+    with Image.open(source) as opened:
+        picture = opened.convert("RGB")
+    factor = max(1, round(SHOWN_SIDE / max(picture.size)))
+    picture = picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.BICUBIC)
+    picture.save(target, optimize=True)
 
 
 if __name__ == "__main__":

@@ -1,191 +1,219 @@
-"""What the guide shows: each workflow in plain words, and the commands whose pictures stand beside them."""
+"""What the guide shows, in order: words first, then pictures, refiners, additions, and what is set rarely."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from tools.guide.additions import ADDITIONS
+from tools.guide.commands import Section, difference, draw, python, seen
 
+HEART = "a red heart on a yellow background"
+APPLE = "a red apple on a green background"
+SUN = "a sun on a light blue background"
+CAR = "a car on a yellow background"
+BUTTERFLY = "a butterfly on a light green background"
+MASK = "from PIL import Image; mask = Image.new('L', (64, 64)); mask.paste(255, (0, 0, 32, 64)); mask.save('left.png')"
+REFINER = "--refiner starter-refiner"
+WIDE = "--image wide.png --size 64x64"
+MASKED = "--image text.png --mask left.png"
+VARY = "--variation-seed 2 --variation-strength"
 
-@dataclass(frozen=True, slots=True)
-class Shot:
-    """One command of `sdxl-desktop generate` and what its picture is called in the guide.
-
-    `{work}` in an argument is the folder the guide works in; what it writes is `{work}/NAME.png`.
-    """
-
-    name: str
-    caption: str
-    arguments: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A workflow: its title, what it is for, and the shots in a row. `shown` are files that stand before them."""
-
-    title: str
-    words: str
-    shots: tuple[Shot, ...]
-    shown: tuple[tuple[str, str], ...] = ()
-
-
-HEART = "a red heart on a blue background"
-APPLE = "a green apple on a yellow background"
-SEED = ("--seed", "3")
-REFINER = ("--refiner", "starter-refiner")
-
-
-def _shot(name: str, caption: str, *arguments: str) -> Shot:
-    return Shot(name, caption, (*arguments, *(() if "--seed" in arguments else SEED)))
-
-
-SECTIONS = (
+WORDS = (
     Section(
-        "Words to a picture",
-        "Write what you want to see. The same seed and settings give the same picture again; `--count` draws several, "
-        "each with the next seed.",
+        "Words to a picture, seeds and batches",
+        "Write what you want to see. The same seed and settings give the same picture again. `--count` draws several, "
+        "each with the next seed: the second of two from seed 1 is the picture of seed 2. The starter draws the names "
+        "it knows nearly alike from every seed; of *something* it has no idea, so there the seed decides.",
         (
-            _shot("text", "a red heart", HEART),
-            _shot("text-other-seed", "seed 4", HEART, "--seed", "4"),
-            _shot("text-negative", "steered away from red", HEART, "--negative", "red"),
+            draw("text", "a red heart", HEART),
+            draw("some", "something, seed 1", "something", "--count 2", seed=1),
+            seen("some-2", "the second of the two"),
+            draw("some-seed-2", "seed 2 by itself", "something", seed=2),
         ),
     ),
     Section(
-        "Two prompts for two encoders",
-        "SDXL reads the prompt with two text encoders. `--prompt-2` gives the second one words of its own, for "
-        "instance subject here and background there.",
+        "Two prompts and their negatives",
+        "SDXL reads the prompt with two text encoders. `--prompt-2` gives the second one words of its own. "
+        "`--negative` says what to steer away from, and `--negative-2` says it to the second encoder alone.",
         (
-            _shot("two-same", "both: on blue", HEART),
-            _shot("two-other", "second: on yellow", HEART, "--prompt-2", "a red heart on a yellow background"),
+            seen("text", "both: on yellow"),
+            draw("two", "second: on blue", HEART, "--prompt-2 'a red heart on a blue background'"),
+            draw("negative", "away from a heart", HEART, "--negative 'a red heart'"),
+            draw("negative-two", "second: away from yellow", HEART, "--negative-2 yellow"),
         ),
     ),
     Section(
         "Weights in a prompt",
         "`(word:1.3)` says it louder, `(word:0.7)` or `[word]` softer, `BREAK` begins a new chunk of 77 tokens, and "
-        "`\\(` is just a bracket. Prompts can be of any length.",
+        "`\\(` is just a bracket. Prompts can be of any length. Weights act on the words one by one, and not on the "
+        "summary of the whole prompt that the second encoder gives besides. The starter goes by that summary, so a "
+        "weight moves it only a little; and since the summary is of the first chunk, it forgets what follows `BREAK`.",
         (
-            _shot("weight-soft", "(blue:0.5)", "a red heart on a (blue:0.5) background"),
-            _shot("weight-plain", "blue", HEART),
-            _shot("weight-loud", "(blue:1.5)", "a red heart on a (blue:1.5) background"),
+            seen("text", "yellow"),
+            draw("weight", "(yellow:3)", "a red heart on a (yellow:3) background"),
+            difference("weight-difference", "text", "weight", 10),
+            draw("weight-break", "with BREAK", "a red heart BREAK on a yellow background"),
         ),
     ),
     Section(
         "Micro-conditioning",
-        "SDXL was trained with the true size of every picture and where it had been cropped. Telling it that the "
-        "original was small gives a coarse picture, and steering away from that a crisp one.",
+        "SDXL was trained with the true size of every picture, and with the place that it had been cropped to. "
+        "`--original-size`, `--target-size` and `--crop` tell it such sizes and such a place, the three `--negative-…` "
+        "ones what to steer away from. The starter has learnt a little of it: away from small originals its pictures "
+        "have more contrast. Crops it has not learnt.",
         (
-            _shot("micro-plain", "as it is", HEART),
-            _shot("micro-small", "original 16x16", HEART, "--original-size", "16x16"),
-            _shot("micro-away", "away from 16x16", HEART, "--negative-original-size", "16x16"),
+            draw("micro", "as it is", BUTTERFLY),
+            draw("micro-small", "original 8x8", BUTTERFLY, "--original-size 8x8"),
+            draw("micro-away", "away from 8x8", BUTTERFLY, "--negative-original-size 8x8"),
+            difference("micro-difference", "micro-small", "micro-away", 4),
+            draw("micro-crop", "crop 32,0", BUTTERFLY, "--original-size 96x64 --crop 32,0"),
         ),
     ),
     Section(
-        "A picture to a picture",
-        "Give a picture, and `--strength` says how much of it is drawn anew. A picture of any size is cropped, padded "
-        "or stretched to the size that is drawn; `--paste-back` returns it at its own.",
+        "Variations",
+        "`--variation-strength` turns the noise from one seed's towards another's, on the sphere: small values change "
+        "details, 1 gives the other seed's picture.",
         (
-            _shot("redraw-30", "strength 0.3", APPLE, "--image", "{work}/text.png", "--strength", "0.3"),
-            _shot("redraw-60", "strength 0.6", APPLE, "--image", "{work}/text.png", "--strength", "0.6"),
-            _shot("redraw-90", "strength 0.9", APPLE, "--image", "{work}/text.png", "--strength", "0.9"),
+            seen("some", "seed 1"),
+            draw("vary-30", "0.3 towards seed 2", "something", f"{VARY} 0.3", seed=1),
+            draw("vary-60", "0.6", "something", f"{VARY} 0.6", seed=1),
+            draw("vary-100", "1", "something", f"{VARY} 1", seed=1),
         ),
-        shown=(("text", "the picture"),),
+    ),
+)
+
+PICTURES = (
+    Section(
+        "A picture to a picture",
+        "Give a picture, and `--strength` says how much of it is drawn anew.",
+        (
+            seen("text", "the picture"),
+            draw("redraw-30", "apple, strength 0.3", APPLE, "--image text.png --strength 0.3"),
+            draw("redraw-60", "0.6", APPLE, "--image text.png --strength 0.6"),
+            draw("redraw-90", "0.9", APPLE, "--image text.png --strength 0.9"),
+        ),
+    ),
+    Section(
+        "Pictures of another shape",
+        "A picture that has not the shape to be drawn is cropped, padded or stretched. `--paste-back` puts what was "
+        "drawn back into the picture, at its own size.",
+        (
+            draw("wide", "the picture, 96x64", SUN, "--size 96x64"),
+            draw("fit-crop", "crop", SUN, f"{WIDE} --strength 0.3 --fit crop"),
+            draw("fit-pad", "pad", SUN, f"{WIDE} --strength 0.3 --fit pad"),
+            draw("fit-stretch", "stretch", SUN, f"{WIDE} --strength 0.3 --fit stretch"),
+            draw("fit-back", "crop, pasted back", SUN, f"{WIDE} --strength 0.6 --fit crop --paste-back"),
+        ),
     ),
     Section(
         "Inpainting",
-        "With a mask only its white part changes; every other pixel stays exactly as it was. `--mask-blur` lets the "
-        "new pixels fade in, `--only-masked` draws the mask's surroundings at the full size.",
+        "With a mask only its white part is drawn anew; every other pixel stays exactly as it was. `--mask-blur` lets "
+        "the new pixels fade in, and `--only-masked` draws the mask's surroundings alone, at the full size. The first "
+        "line makes the mask.",
         (
-            _shot("inpaint", "the left half", APPLE, "--image", "{work}/text.png", "--mask", "{work}/left.png"),
-            _shot(
-                "inpaint-soft",
-                "with a blurred mask",
-                APPLE,
-                *("--image", "{work}/text.png", "--mask", "{work}/left.png", "--mask-blur", "8"),
-            ),
+            seen("text", "the picture"),
+            seen("left", "the mask"),
+            draw("inpaint", "its left half", APPLE, MASKED),
+            draw("inpaint-soft", "blurred mask", APPLE, f"{MASKED} --mask-blur 8"),
+            draw("inpaint-only", "only masked", APPLE, f"{MASKED} --only-masked 4"),
         ),
-        shown=(("text", "the picture"), ("left", "the mask")),
+        before=(python(MASK),),
     ),
+)
+
+REFINERS = (
     Section(
         "A refiner that takes over",
-        "A refiner is trained on the last part of the noise. As an ensemble of expert denoisers the base draws the "
-        "first 80 % and hands its latents over while they are still noisy. `--aesthetic-score` tells the refiner how "
-        "beautiful the picture is to be.",
+        "A refiner is trained on the last part of the noise. As an ensemble of expert denoisers the base draws up to "
+        "`--handoff` (0.8 unless you say otherwise) and hands its latents over while they are still noisy. "
+        "`--aesthetic-score` tells the refiner how beautiful the picture is to be; the starter's was taught that "
+        "crisp pictures score high.",
         (
-            _shot("ensemble-none", "base alone", HEART),
-            _shot("ensemble", "with refiner", HEART, *REFINER),
-            _shot("ensemble-low", "aesthetic score 2", HEART, *REFINER, "--aesthetic-score", "2"),
+            draw("base-alone", "base alone", CAR),
+            draw("ensemble-low", "score 2", CAR, f"{REFINER} --aesthetic-score 2"),
+            draw("ensemble", "score 6, as usual", CAR, REFINER),
+            draw("ensemble-high", "score 9", CAR, f"{REFINER} --aesthetic-score 9"),
+            draw("ensemble-early", "score 9, from 0.6", CAR, f"{REFINER} --aesthetic-score 9 --handoff 0.6"),
         ),
     ),
     Section(
         "A refiner that retouches",
-        "Or the base finishes, and the refiner redraws the picture a little.",
+        "Or the base finishes, and the refiner goes over the picture with a strength, and steps, of its own. A refiner "
+        "by itself goes over any picture: then it is the checkpoint.",
         (
-            _shot("retouch", "strength 0.3", HEART, *REFINER, "--refine", "img2img"),
-            _shot("retouch-more", "strength 0.6", HEART, *REFINER, "--refine", "img2img", "--refiner-strength", "0.6"),
-            _shot(
-                "refine-picture",
-                "any picture",
-                *(HEART, "--checkpoint", "starter-refiner", "--image", "{work}/redraw-30.png", "--strength", "0.3"),
+            seen("base-alone", "base alone"),
+            draw("retouch", "strength 0.3", CAR, f"{REFINER} --refine img2img --aesthetic-score 9"),
+            draw(
+                "retouch-more",
+                "strength 0.5, 40 steps",
+                CAR,
+                f"{REFINER} --refine img2img --refiner-strength 0.5 --refiner-steps 40 --aesthetic-score 9",
+            ),
+            draw(
+                "retouch-any",
+                "the butterfly of above",
+                BUTTERFLY,
+                "--checkpoint starter-refiner --image micro.png --strength 0.3 --aesthetic-score 9",
             ),
         ),
     ),
     Section(
         "Inpainting with a refiner",
-        "Both ways work inside a mask too.",
+        "Both ways work inside a mask too, and outside of it every pixel still stays as it was.",
         (
-            _shot(
-                "inpaint-ensemble",
-                "takes over",
-                *(APPLE, "--image", "{work}/text.png", "--mask", "{work}/left.png", *REFINER),
-            ),
-            _shot(
-                "inpaint-retouch",
-                "retouches",
-                *(APPLE, "--image", "{work}/text.png", "--mask", "{work}/left.png", *REFINER, "--refine", "img2img"),
-            ),
+            seen("inpaint", "base alone"),
+            draw("inpaint-ensemble", "takes over", APPLE, f"{MASKED} {REFINER} --aesthetic-score 9"),
+            draw("inpaint-retouch", "retouches", APPLE, f"{MASKED} {REFINER} --refine img2img --aesthetic-score 9"),
         ),
     ),
+)
+
+STEPS = (
     Section(
         "Four steps",
-        "Few-step checkpoints (LCM) need four steps where others need twenty or more. Scheduler, steps and guidance "
-        "come with the checkpoint.",
+        "Few-step checkpoints (LCM) need four steps where others need twenty or more, and one evaluation a step, "
+        "since they are told the guidance as a number. Scheduler, steps and guidance come with the checkpoint; what "
+        "you give instead counts.",
         (
-            _shot("lcm", "4 steps", HEART, "--checkpoint", "starter-lcm"),
-            _shot("lcm-8", "8 steps", HEART, "--checkpoint", "starter-lcm", "--steps", "8"),
-            _shot("base-4", "the base at 4 steps", HEART, "--steps", "4"),
+            draw("lcm", "4 steps", HEART, "--checkpoint starter-lcm"),
+            draw("lcm-8", "8 steps", HEART, "--checkpoint starter-lcm --steps 8"),
+            draw("base-4", "the base, 4 steps", HEART, "--steps 4"),
+            seen("text", "the base, 20 steps"),
         ),
     ),
     Section(
-        "Variations",
-        "`--variation-strength` turns the noise from one seed's towards another's: small values change details, 1 is "
-        "the other seed's picture.",
+        "Guidance and its rescaling",
+        "`--guidance` says how closely to follow the words; 1 or less is without guidance, and takes half the time. "
+        "Strong guidance overexposes, which `--guidance-rescale`, from 0 to 1, tames.",
         (
-            _shot("vary-0", "seed 3", HEART),
-            _shot("vary-30", "0.3", HEART, "--variation-seed", "9", "--variation-strength", "0.3"),
-            _shot("vary-60", "0.6", HEART, "--variation-seed", "9", "--variation-strength", "0.6"),
-            _shot("vary-100", "1", HEART, "--variation-seed", "9", "--variation-strength", "1"),
+            draw("guidance-1", "guidance 1", HEART, "--guidance 1"),
+            seen("text", "3"),
+            draw("guidance-20", "20", HEART, "--guidance 20"),
+            draw("guidance-rescaled", "20, rescaled", HEART, "--guidance 20 --guidance-rescale 1"),
+        ),
+    ),
+    Section(
+        "Schedulers, timesteps, clip skip",
+        "How to walk from noise to picture, where to stop on the way, and how many layers of the text encoders to "
+        "leave out. The starter's have only two and three, so without one of them it draws something else.",
+        (
+            draw("heun", "Heun, 10 steps", CAR, "--scheduler heun --steps 10"),
+            draw("karras", "DPM++ 2M Karras", CAR, "--scheduler dpmpp-2m-karras"),
+            draw("ancestral", "Euler a", CAR, "--scheduler euler-a"),
+            draw("timesteps", "six timesteps", CAR, "--timesteps 999,850,700,500,250,80"),
+            draw("clip-skip", "clip skip 1", CAR, "--clip-skip 1"),
         ),
     ),
     Section(
         "Latents kept",
-        "`--latents-out` keeps every step of a run in a small file. From it the picture is decoded again, refined, or "
-        "continued from any step with other words, without starting over: the replayed steps cost nothing.",
+        "`--latents-out` keeps every step of a run in a small file. From it the picture is decoded again, retouched by "
+        "a refiner, or continued from any step with other words; the steps before that are not computed again.",
         (
-            _shot("kept", "the run", HEART, "--latents-out", "{work}/kept.safetensors"),
-            _shot("kept-again", "decoded again", HEART, "--from-latents", "{work}/kept.safetensors"),
-            _shot(
-                "branch-4", "apple from step 4", APPLE, "--from-latents", "{work}/kept.safetensors", "--from-step", "4"
-            ),
-            _shot("branch-10", "from step 10", APPLE, "--from-latents", "{work}/kept.safetensors", "--from-step", "10"),
-        ),
-    ),
-    Section(
-        "Guidance, schedulers, timesteps, clip skip",
-        "How closely to follow the words, how to walk from noise to picture, and how deep to read.",
-        (
-            _shot("guidance-1", "guidance 1", HEART, "--guidance", "1"),
-            _shot("guidance-6", "6, rescaled", HEART, "--guidance", "6", "--guidance-rescale", "0.7"),
-            _shot("heun", "Heun, 10 steps", HEART, "--scheduler", "heun", "--steps", "10"),
-            _shot("timesteps", "6 timesteps", HEART, "--timesteps", "999,850,700,500,250,80"),
-            _shot("clip-skip", "clip skip 1", HEART, "--clip-skip", "1"),
+            draw("kept", "the run", HEART, "--latents-out kept.safetensors"),
+            draw("kept-again", "decoded again", HEART, "--from-latents kept.safetensors"),
+            draw("kept-refined", "refined", HEART, f"--from-latents kept.safetensors {REFINER} --refine img2img"),
+            draw("branch-2", "apple after step 2", APPLE, "--from-latents kept.safetensors --from-step 2"),
+            draw("branch-8", "apple after step 8", APPLE, "--from-latents kept.safetensors --from-step 8"),
         ),
     ),
 )
+
+SECTIONS: tuple[Section, ...] = (*WORDS, *PICTURES, *REFINERS, *STEPS, *ADDITIONS)

@@ -65,6 +65,35 @@ than a single subject. It draws cut-outs, not scenes, and should not be asked fo
 """
 
 
+def training_facts(config: Config, data: Path, stage: str) -> dict[str, Any]:
+    """Steps, samples and hours of a finished stage, and what the cards say of every part.
+
+    `data/history-<stage>.txt`, where there is one, says what else these weights went through. Raises FileNotFoundError
+    before the stage.
+    """
+    state, history = load_state(data / f"{stage}.pt", "cpu"), data / f"history-{stage}.txt"
+    if state is None:
+        raise FileNotFoundError(f"{data} holds no state of this stage: run it first ({stage}.pt is missing).")
+    return {
+        "device": "one CPU core" if config.device == "cpu" else "one GPU",
+        "size": config.size,
+        "names": len(load_names(data, config.least_stars)),
+        "steps": STEPS,
+        "guidance": GUIDANCE,
+        "trained_steps": state["step"],
+        "trained_batch": config.batch,
+        "samples": state["samples"],
+        "hours": state["seconds"] / 3600,
+        "seed": config.seed,
+        "history": history.read_text(encoding="utf-8").strip() if history.is_file() else "",
+    }
+
+
+DATA_AND_LICENCE = """Pictures: npm `@lobehub/fluent-emoji-3d` 1.1.0 (MIT; Microsoft's Fluent Emoji, MIT).
+Names: npm `emojibase-data` 17.0.0 (MIT). The weights are under the licence of this project; see
+`resources/LICENSES.md`."""
+
+
 def write_card(config: Config, data: Path, target: Path, numbers: dict[str, Any]) -> None:
     """Write `target/README.md` from the training state in `data` and the measured `numbers`.
 

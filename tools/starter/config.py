@@ -2,8 +2,10 @@
 
 import os
 import sys
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any, cast
 
 import torch
 
@@ -45,6 +47,31 @@ class Config:
     offset_noise: float = 0.08
     # The first scenes are nearly all one centred subject, which gives each name a picture soon.
     simple_scenes: int = 5000
+    variety: float = 0.34
+    # How fast the text encoders follow the UNet; 0 keeps them, and with them every part that shares them.
+    text_pace: float = 0.2
+    # The refiner knows the last fifth of the noise schedule and nothing else.
+    refiner_times: int = 200
+    refiner_steps: int = 3000
+    refiner_lr: float = 1e-3
+    refiner_ema: float = 0.99
+    # The few-step variant: 50 steps of DDIM, of which the student learns to jump to the end; the guidance that is
+    # distilled into it is drawn from a range, as a guidance scale of classifier-free guidance.
+    distil_steps: int = 700
+    distil_lr: float = 5e-4
+    distil_ema: float = 0.95
+    distil_grid: int = 50
+    distil_guidance: tuple[float, float] = (2.0, 5.0)
+    guidance_dim: int = 256
+    # The two small additions that come with the starter: a LoRA and an embedding.
+    lora_rank: int = 4
+    lora_steps: int = 400
+    lora_lr: float = 3e-3
+    embedding_steps: int = 250
+    embedding_lr: float = 1e-2
+    addition_warmup: int = 20
+    addition_ema: float = 0.97
+    addition_pool: int = 256
     pool: int = 1024
     reuse: int = 10
     threads: int = 2
@@ -73,6 +100,11 @@ GPU = Config(
     warmup=1000,
     steps=100_000,
     ema=0.9995,
+    refiner_steps=40_000,
+    refiner_lr=3e-4,
+    refiner_ema=0.999,
+    distil_steps=20_000,
+    distil_lr=1e-4,
     pool=65_536,
     reuse=4,
     threads=8,
@@ -80,9 +112,24 @@ GPU = Config(
 )
 
 
-def pick() -> Config:
-    """The larger recipe where there is a GPU, the two-core one elsewhere."""
-    config = GPU if torch.cuda.is_available() else CPU
+def change(config: Config, settings: Sequence[str]) -> Config:
+    """The recipe with settings such as `threads=1` in place of its own; raises ValueError for what it cannot set."""
+    changed: dict[str, int | float] = {}
+    for setting in settings:
+        name, _, number = setting.partition("=")
+        kind = type(getattr(config, name, None))
+        if kind not in (int, float):
+            known = ", ".join(
+                field.name for field in fields(config) if type(getattr(config, field.name)) in (int, float)
+            )
+            raise ValueError(f"{name!r} is no number of the recipe; these are: {known}.")
+        changed[name] = kind(number)
+    return replace(config, **cast(Any, changed))
+
+
+def pick(settings: Sequence[str] = ()) -> Config:
+    """The larger recipe where there is a GPU, the two-core one elsewhere, changed by `settings`."""
+    config = change(GPU if torch.cuda.is_available() else CPU, settings)
     torch.set_num_threads(config.threads)
     return config
 

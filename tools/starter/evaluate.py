@@ -48,27 +48,37 @@ def share(hits: list[bool]) -> float:
     return round(sum(hits) / len(hits), 3)
 
 
-def by_name(judge: Judge) -> dict[str, float]:
-    """Top-1 and top-5 of the nearest training picture over 300 prompts; every name is asked, some more than once."""
+def asked_names(judge: Judge, count: int = 300) -> list[int]:
+    """The fixed list of which names are asked for; every name is, some more than once."""
     order = list(range(len(judge.names)))
     random.Random("names").shuffle(order)
-    asked = (order * 300)[:300]
+    return (order * count)[:count]
+
+
+def name_ranks(judge: Judge, **options: Any) -> list[int]:
+    """For each of 300 prompts by name, how many training pictures are nearer to what is drawn than the right one."""
+    asked = asked_names(judge)
     known = [judge.reference(name) for name in judge.names]
-    drawn = judge.pictures([article(judge.names[number].word) for number in asked])
-    found = measure.ranks(drawn, known, asked)
+    drawn = judge.pictures([article(judge.names[number].word) for number in asked], **options)
+    return measure.ranks(drawn, known, asked)
+
+
+def by_name(found: list[int], names: int) -> dict[str, float]:
+    """Top-1 and top-5 of the nearest training picture, from the ranks of `name_ranks`."""
     return {
-        "names": len(known),
-        "prompts": len(asked),
+        "names": names,
+        "prompts": len(found),
         "top1": share([rank < 1 for rank in found]),
         "top5": share([rank < 5 for rank in found]),
     }
 
 
-def by_background(judge: Judge) -> float:
+def by_background(judge: Judge, **options: Any) -> float:
     names = judge.everyday(60, "backgrounds")
     words = [list(COLOURS)[number % len(COLOURS)] for number in range(60)]
     drawn = judge.pictures(
-        [f"{article(name.word)} on {article(word)} background" for name, word in zip(names, words, strict=True)]
+        [f"{article(name.word)} on {article(word)} background" for name, word in zip(names, words, strict=True)],
+        **options,
     )
     return share([measure.colour_word(picture) == word for picture, word in zip(drawn, words, strict=True)])
 
@@ -106,28 +116,32 @@ def by_micro_conditioning(judge: Judge) -> dict[str, float]:
     }
 
 
-def seconds(judge: Judge) -> float:
+def seconds(judge: Judge, **options: Any) -> float:
     """The shortest of three runs of one picture, compile excluded."""
     took = []
     for _ in range(3):
         begin = time.perf_counter()
-        judge.pictures(["a red heart on a blue background"])
+        judge.pictures(["a red heart on a blue background"], **options)
         took.append(time.perf_counter() - begin)
     return round(min(took), 2)
 
 
+def load_judge(config: Config, data: Path, folder: Path) -> Judge:
+    pipeline = OVStableDiffusionXLPipeline.from_pretrained(folder, export=False, device="CPU")
+    pipeline.set_progress_bar_config(disable=True)
+    return Judge(pipeline, load_names(data, config.least_stars), config.size)
+
+
 def evaluate(config: Config, data: Path, target: Path, sheet: Path) -> dict[str, Any]:
     """Measure the folder `target`; writes `data/evaluation.json` and the contact sheet, and returns the numbers."""
-    pipeline = OVStableDiffusionXLPipeline.from_pretrained(target, export=False, device="CPU")
-    pipeline.set_progress_bar_config(disable=True)
-    judge = Judge(pipeline, load_names(data, config.least_stars), config.size)
+    judge = load_judge(config, data, target)
     lay_out(judge.pictures(list(PROMPTS)), PROMPTS).save(sheet)
     vae = AutoencoderKL.from_pretrained(data / "vae")
     numbers = {
         "vae_held_out_db": round(round_trip(vae, held_out(data, config.size)), 2),
         "seconds_20_steps": seconds(judge),
         "background": by_background(judge),
-        **by_name(judge),
+        **by_name(name_ranks(judge), len(judge.names)),
         **by_place(judge),
         **by_micro_conditioning(judge),
     }

@@ -17,11 +17,15 @@ from optimum.intel import OVConfig
 
 from .compose import compose, draw
 from .config import Config
+from .distil import saved_few_step
 from .names import load_names
 from .tokenizer import make_tokenizers
-from .train_base import saved_pipeline
+from .train_base import make_pipeline, saved_base
+from .train_refiner import make_refiner_pipeline, saved_refiner
 from .train_vae import to_tensor
 
+# What the refiner and the few-step variant do not change.
+SHARED = ("text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "vae_encoder", "vae_decoder")
 KEPT = ("README.md", "checkpoint.json")
 LOCAL_KEYS = ("_name_or_path", "name_or_path", "tokenizer_file", "special_tokens_map_file")
 
@@ -73,28 +77,65 @@ def local_paths(folder: Path) -> list[str]:
     return [file.name for file in folder.rglob("*") if file.is_file() and pattern.search(file.read_bytes())]
 
 
-def export(config: Config, data: Path, target: Path) -> None:
-    """Export to `target` as fp16 IR; the cards are kept, everything else there is replaced."""
-    pipeline, _ = saved_pipeline(config, data)
-    pipeline.to("cpu")
+def pipeline_of(part: str, config: Config, data: Path) -> Any:
+    """The trained diffusers pipeline of "base", "refiner" or "lcm"."""
+    if part == "refiner":
+        return make_refiner_pipeline(config, data, saved_refiner(config, data))
+    if part == "lcm":
+        return saved_few_step(config, data)
+    return make_pipeline(config, data, saved_base(config, data))
+
+
+def share_parts(fresh: Path, base: Path) -> None:
+    """Take from the exported `base` all that `fresh` has in common with it, so that git stores those files once.
+
+    Raises RuntimeError where the weights differ, which means that the base was exported from another training state.
+    """
+    for part in SHARED:
+        if not (fresh / part).is_dir():
+            continue
+        weights = Path(part) / "openvino_model.bin"
+        if (fresh / weights).is_file() and (fresh / weights).read_bytes() != (base / weights).read_bytes():
+            raise RuntimeError(f"{part} differs from the base's in {base}: export the base again first.")
+        shutil.rmtree(fresh / part)
+        shutil.copytree(base / part, fresh / part)
+    shutil.copy(base / "preview.json", fresh / "preview.json")
+
+
+def write_parts(pipeline: Any, task: str, fresh: Path) -> None:
+    """The pipeline's parts as fp16 IR in the folder `fresh`."""
     with tempfile.TemporaryDirectory() as temporary:
-        torch_folder, fresh = Path(temporary) / "torch", Path(temporary) / "ir"
-        pipeline.save_pretrained(torch_folder)
+        pipeline.save_pretrained(temporary)
         # The weight format is said aloud: without one, large parts would silently become int8.
         main_export(
-            str(torch_folder),
+            temporary,
             fresh,
-            task="text-to-image",
+            task=task,
             library_name="diffusers",
             ov_config=OVConfig(dtype="fp16"),
             convert_tokenizer=False,
         )
+
+
+def export(config: Config, data: Path, target: Path, part: str = "base") -> None:
+    """Export a part of the family to `target` as fp16 IR; the cards are kept, everything else there is replaced.
+
+    The base stands beside the others, in the folder `starter`, and comes first.
+    """
+    pipeline = pipeline_of(part, config, data).to("cpu")
+    with tempfile.TemporaryDirectory() as temporary:
+        fresh = Path(temporary) / "ir"
+        write_parts(pipeline, "image-to-image" if part == "refiner" else "text-to-image", fresh)
         for tokenizer, name in zip(make_tokenizers(data), ("tokenizer", "tokenizer_2"), strict=True):
-            tokenizer.save_pretrained(fresh / name)
-            write_vocabulary(fresh / name)
-        preview = preview_map(pipeline.vae, config, data)
-        (fresh / "preview.json").write_text(json.dumps(preview, indent=2) + "\n", encoding="utf-8")
+            if getattr(pipeline, name) is not None:
+                tokenizer.save_pretrained(fresh / name)
+                write_vocabulary(fresh / name)
         strip_local(fresh)
+        if part == "base":
+            preview = preview_map(pipeline.vae, config, data)
+            (fresh / "preview.json").write_text(json.dumps(preview, indent=2) + "\n", encoding="utf-8")
+        else:
+            share_parts(fresh, target.with_name("starter"))
         if found := local_paths(fresh):
             raise RuntimeError(f"These exported files still name a local folder: {', '.join(found)}.")
         for kept in KEPT:

@@ -87,6 +87,18 @@ def count(picture: Image.Image) -> int:
     return int((np.asarray(areas) > mask.size / 50).sum())
 
 
+def gradient_energy(picture: Image.Image) -> float:
+    """Mean squared length of the grey picture's gradient at its own size, in units of brightness [0, 1] a pixel."""
+    grey = np.asarray(picture.convert("L"), dtype=np.float64) / 255
+    down, right = np.gradient(grey)
+    return float((down**2 + right**2).mean())
+
+
+def feature_distance(picture: Image.Image, known: Image.Image) -> float:
+    """How far the descriptors of two pictures are apart, from 0 to about 2."""
+    return float(np.linalg.norm(feature(picture) - feature(known)))
+
+
 def sharpness(picture: Image.Image) -> float:
     """Mean absolute Laplacian of the grey picture."""
     return float(np.abs(ndimage.laplace(pixels(picture).mean(2))).mean())

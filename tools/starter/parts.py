@@ -1,6 +1,8 @@
 """Owns the parts of the small SDXL: the same classes and wiring as the full one, with fewer channels."""
 
-from diffusers import AutoencoderKL, EulerDiscreteScheduler, UNet2DConditionModel
+from typing import Any
+
+from diffusers import AutoencoderKL, EulerDiscreteScheduler, LCMScheduler, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from .config import Config
@@ -22,8 +24,9 @@ def make_vae(config: Config) -> AutoencoderKL:
     )
 
 
-def make_unet(config: Config) -> UNet2DConditionModel:
-    return UNet2DConditionModel(
+def make_unet(config: Config, **changed: Any) -> UNet2DConditionModel:
+    """The base's UNet, or with arguments of UNet2DConditionModel `changed` a relative of it."""
+    told: dict[str, Any] = dict(  # noqa: C408
         sample_size=config.latent,
         in_channels=4,
         out_channels=4,
@@ -40,6 +43,21 @@ def make_unet(config: Config) -> UNet2DConditionModel:
         addition_time_embed_dim=config.time_ids_dim,
         projection_class_embeddings_input_dim=config.text_hidden[1] + 6 * config.time_ids_dim,
     )
+    return UNet2DConditionModel(**{**told, **changed})
+
+
+def make_refiner_unet(config: Config) -> UNet2DConditionModel:
+    """As SDXL's refiner: reads the second encoder alone, and is told five ids, the last an aesthetic score."""
+    return make_unet(
+        config,
+        cross_attention_dim=config.text_hidden[1],
+        projection_class_embeddings_input_dim=config.text_hidden[1] + 5 * config.time_ids_dim,
+    )
+
+
+def make_few_step_unet(config: Config) -> UNet2DConditionModel:
+    """As LCM-SDXL: the guidance is told to the UNet beside the time."""
+    return make_unet(config, time_cond_proj_dim=config.guidance_dim)
 
 
 def text_config(config: Config, which: int, tokenizer: CLIPTokenizer) -> CLIPTextConfig:
@@ -68,19 +86,23 @@ def make_text_encoders(
     )
 
 
-def make_scheduler() -> EulerDiscreteScheduler:
-    """SDXL's own noise schedule, with velocity in place of noise as what the UNet predicts.
+# SDXL's own noise schedule, with velocity in place of noise as what the UNet predicts.
+#
+# At high noise the velocity is nearly the picture itself (Salimans and Ho, arXiv 2202.00512), so words bind to pictures
+# soon; under noise prediction they are a hundredth of the output, and hours pass before they are learnt.
+SCHEDULE: dict[str, Any] = {
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "beta_schedule": "scaled_linear",
+    "timestep_spacing": "leading",
+    "steps_offset": 1,
+    "prediction_type": "v_prediction",
+}
 
-    At high noise the velocity is nearly the picture itself (Salimans and Ho, arXiv 2202.00512), so words bind to
-    pictures soon; under noise prediction they are a hundredth of the output, and hours pass before they are learnt.
-    """
-    return EulerDiscreteScheduler(
-        beta_start=0.00085,
-        beta_end=0.012,
-        beta_schedule="scaled_linear",
-        timestep_spacing="leading",
-        steps_offset=1,
-        interpolation_type="linear",
-        prediction_type="v_prediction",
-        use_karras_sigmas=False,
-    )
+
+def make_scheduler() -> EulerDiscreteScheduler:
+    return EulerDiscreteScheduler(**SCHEDULE, interpolation_type="linear", use_karras_sigmas=False)
+
+
+def make_few_step_scheduler(config: Config) -> LCMScheduler:
+    return LCMScheduler(**SCHEDULE, original_inference_steps=config.distil_grid, clip_sample=False)

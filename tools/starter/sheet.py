@@ -68,7 +68,7 @@ def lay_out(pictures: Sequence[Image.Image], captions: Sequence[str], columns: i
     return sheet
 
 
-def save_sheet(pipeline: Any, path: Path, count: int = len(PROMPTS)) -> None:
+def save_sheet(pipeline: Any, path: Path, **options: Any) -> None:
+    """Draw the fixed prompts, with `options` of the pipeline's call in place of the usual ones."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    prompts = PROMPTS[:count]
-    lay_out(draw_prompts(pipeline, prompts), prompts).save(path)
+    lay_out(draw_prompts(pipeline, PROMPTS, **options), PROMPTS).save(path)

@@ -1,0 +1,62 @@
+"""The guide's last sections: what is put on top of a checkpoint, and what is hidden in its pictures."""
+
+from __future__ import annotations
+
+from tools.guide.commands import Section, difference, draw, python
+
+APPLE = "a red apple on a green background"
+CAR = "a car on a yellow background"
+MAGENTA = "a yellow star on a magenta background"
+LORA = "additions/sepia.safetensors"
+EMBEDDING = "--embedding additions/magenta.safetensors"
+SHIPPED = "import shutil; from sdxl_desktop.core.paths import resources; "
+COPY_ADDITIONS = f"{SHIPPED}shutil.copytree(resources() / 'additions', 'additions')"
+COPY_VAE = f"{SHIPPED}shutil.copytree(resources() / 'checkpoints/starter-refiner/vae_decoder', 'vae/vae_decoder')"
+
+ADDITIONS = (
+    Section(
+        "LoRA",
+        "A LoRA is a small file that changes what a checkpoint draws; its weight says how much. Diffusers' and kohya's "
+        "files are read, and `--lora` can be given several times. They are fused into the checkpoint once and kept. "
+        "This one, which comes with the application, was taught old photographs. The first line copies it here.",
+        (
+            draw("lora-0", "weight 0", CAR, f"--lora {LORA}:0"),
+            draw("lora-50", "0.5", CAR, f"--lora {LORA}:0.5"),
+            draw("lora-100", "1", CAR, f"--lora {LORA}:1"),
+        ),
+        before=(python(COPY_ADDITIONS),),
+    ),
+    Section(
+        "Textual inversion",
+        "An embedding is one word that was taught to both text encoders while everything else stayed as it was. The "
+        "word is the file's name, or what stands behind a colon: `--embedding FILE:word`. The starter has not been "
+        "told of any magenta; the embedding means that colour.",
+        (
+            draw("magenta-none", "without", MAGENTA),
+            draw("magenta", "with the embedding", MAGENTA, EMBEDDING),
+            draw("magenta-snowman", "in another prompt", "a snowman on a magenta background", EMBEDDING),
+        ),
+    ),
+    Section(
+        "Another VAE",
+        "`--vae` takes a folder with another VAE, in OpenVINO's or diffusers' form: for SDXL mostly the one whose "
+        "numbers fit in 16 bits. The starters share a single VAE, so the refiner's, which the first line copies, "
+        "makes the same picture.",
+        (
+            draw("vae-own", "its own", APPLE),
+            draw("vae-other", "the refiner's", APPLE, "--vae vae"),
+        ),
+        before=(python(COPY_VAE),),
+    ),
+    Section(
+        "Invisible watermark",
+        "Pictures from 256 × 256 up carry SDXL's usual invisible watermark, which says that a machine made them, and "
+        "which the usual decoder reads. `--no-watermark` leaves it out once, the settings for good. "
+        "(At this size the starter draws colours rather than things.)",
+        (
+            draw("marked", "marked", APPLE, "--size 256x256"),
+            draw("unmarked", "not marked", APPLE, "--size 256x256 --no-watermark"),
+            difference("mark", "marked", "unmarked", 30),
+        ),
+    ),
+)

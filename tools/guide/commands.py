@@ -1,0 +1,77 @@
+"""The guide's building blocks: a command as it is typed and as it is run, a picture, a section."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+PYTHON, PROGRAM = "python", "sdxl-desktop"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A line that is typed: `python -c …` or `sdxl-desktop …`. File names in it are relative to where it is typed."""
+
+    words: tuple[str, ...]
+
+    @property
+    def typed(self) -> str:
+        """As a POSIX shell reads it; quotes are double where that is possible, so that other shells read it too."""
+        return " ".join(_quoted(word) for word in self.words)
+
+
+def _quoted(word: str) -> str:
+    if shlex.quote(word) == word:
+        return word
+    return f'"{word}"' if not set(word) & set('"$`\\!') else shlex.quote(word)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """The file `NAME.png`, its caption in the guide, and the command that makes it; none if an earlier one has."""
+
+    name: str
+    caption: str
+    command: Command | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A workflow: its title, what it is for, its pictures in a row, and commands that come before theirs."""
+
+    title: str
+    words: str
+    pictures: tuple[Picture, ...] = ()
+    before: tuple[Command, ...] = ()
+
+    @property
+    def commands(self) -> Iterator[Command]:
+        """All that are typed, in order."""
+        yield from self.before
+        yield from (picture.command for picture in self.pictures if picture.command)
+
+
+def python(code: str) -> Command:
+    return Command((PYTHON, "-c", code))
+
+
+def draw(name: str, caption: str, prompt: str, options: str = "", *, seed: int = 3) -> Picture:
+    """`sdxl-desktop generate` with `options` as they are typed, a seed and an output file."""
+    words = (PROGRAM, "generate", prompt, *shlex.split(options), "--seed", str(seed), "-o", f"{name}.png")
+    return Picture(name, caption, Command(words))
+
+
+def seen(name: str, caption: str) -> Picture:
+    """A picture that an earlier command has made."""
+    return Picture(name, caption)
+
+
+def difference(name: str, first: str, second: str, times: int) -> Picture:
+    """How far two pictures are apart, `times` as strong, so that an eye can see it; black is no difference."""
+    code = (
+        "from PIL import Image, ImageChops; "
+        f"pair = [Image.open(name).convert('RGB') for name in ('{first}.png', '{second}.png')]; "
+        f"ImageChops.difference(*pair).point(lambda value: min(255, {times} * value)).save('{name}.png')"
+    )
+    return Picture(name, f"their difference × {times}", python(code))

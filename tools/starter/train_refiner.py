@@ -1,0 +1,149 @@
+"""Owns the third training stage: the refiner, a second UNet that knows only the last fifth of the noise schedule.
+
+One network for each range of noise, after Balaji et al., "eDiff-I" (arXiv 2211.01324), as SDXL's refiner is one. The
+base's second text encoder stays as it is, so that the two checkpoints share it.
+"""
+
+from pathlib import Path
+
+import torch
+from diffusers import StableDiffusionXLImg2ImgPipeline, UNet2DConditionModel
+from PIL import Image
+from torch import Tensor, nn
+
+from .aesthetic import graded
+from .config import Config
+from .parts import make_refiner_unet, make_scheduler
+from .pool import Pool
+from .sheet import GUIDANCE, PROMPTS, STEPS, draw_prompts, lay_out
+from .states import load_state
+from .tokenizer import make_tokenizers
+from .train_base import Base, load_vae, make_loss, make_pipeline, saved_base
+from .training import Recipe, Training, load_weights
+
+IDS = 5
+HAND_OFF = 0.8
+
+
+@torch.no_grad()
+def carry_over(base: UNet2DConditionModel, refiner: UNet2DConditionModel) -> None:
+    """Start `refiner` from `base`; where one reads fewer columns, take those that mean the same.
+
+    Cross-attention loses the first encoder's columns, which come first. The embedding of the added conditions is
+    pooled text, then the ids one after another; four of the base's six are the refiner's too, and the score's columns
+    start at zero.
+    """
+    source = dict(base.named_parameters())
+    for name, weight in refiner.named_parameters():
+        known = source[name]
+        if name == "add_embedding.linear_1.weight":
+            shared = weight.shape[1] - base.config.addition_time_embed_dim
+            weight.zero_()
+            weight[:, :shared] = known[:, :shared]
+        elif known.shape != weight.shape:
+            weight.copy_(known[:, -weight.shape[1] :])
+        else:
+            weight.copy_(known)
+
+
+class Refiner(nn.Module):
+    """The refiner's UNet and the base's second text encoder, which is not trained on."""
+
+    def __init__(self, config: Config, base: Base) -> None:
+        super().__init__()
+        self.text_encoder_2 = base.text_encoder_2.requires_grad_(False)
+        self.unet = make_refiner_unet(config)
+        carry_over(base.unet, self.unet)
+
+    def forward(self, noisy: Tensor, time: Tensor, tokens: Tensor, time_ids: Tensor, keep: Tensor) -> Tensor:
+        """The predicted velocity; where `keep` [B] is 0 the words are zeros, while the ids and the score stay."""
+        with torch.no_grad():
+            second = self.text_encoder_2(tokens[1], output_hidden_states=True)
+        context = second.hidden_states[-2] * keep[:, None, None]
+        added = {"text_embeds": second.text_embeds * keep[:, None], "time_ids": time_ids}
+        predicted: Tensor = self.unet(noisy, time, context, added_cond_kwargs=added).sample
+        return predicted
+
+
+def make_refiner_pipeline(config: Config, data: Path, model: Refiner) -> StableDiffusionXLImg2ImgPipeline:
+    """A diffusers pipeline with the parts of SDXL's refiner: no first text encoder, and a score that is asked for."""
+    _, tokenizer_2 = make_tokenizers(data)
+    pipeline = StableDiffusionXLImg2ImgPipeline(
+        vae=load_vae(config, data),
+        text_encoder=None,
+        text_encoder_2=model.text_encoder_2,
+        tokenizer=None,
+        tokenizer_2=tokenizer_2,
+        unet=model.unet,
+        scheduler=make_scheduler(),
+        requires_aesthetics_score=True,
+        add_watermarker=False,
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline.to(config.device)
+
+
+def with_weights(config: Config, data: Path, weights: list[Tensor]) -> Refiner:
+    model = Refiner(config, saved_base(config, data)).to(config.device)
+    load_weights(model, weights)
+    return model.eval()
+
+
+def saved_refiner(config: Config, data: Path) -> Refiner:
+    """The last saved averaged weights; raises FileNotFoundError before training."""
+    state = load_state(data / "refiner.pt", config.device)
+    if state is None:
+        raise FileNotFoundError(f"{data / 'refiner.pt'} does not exist yet: run train-refiner first.")
+    return with_weights(config, data, state["average"])
+
+
+def save_refined(config: Config, data: Path, model: Refiner, file: Path) -> None:
+    """A sheet of rows of three: the base alone, and its latents at 0.8 finished by the refiner at score 2 and at 9."""
+    prompts = PROMPTS[:8]
+    base = make_pipeline(config, data, saved_base(config, data))
+    refiner = make_refiner_pipeline(config, data, model)
+    alone = draw_prompts(base, prompts)
+    handed = base(
+        list(prompts),
+        num_inference_steps=STEPS,
+        guidance_scale=GUIDANCE,
+        generator=[torch.Generator().manual_seed(seed) for seed in range(len(prompts))],
+        denoising_end=HAND_OFF,
+        output_type="latent",
+    ).images
+    refined: list[list[Image.Image]] = [
+        refiner(
+            list(prompts),
+            image=handed,
+            num_inference_steps=STEPS,
+            guidance_scale=GUIDANCE,
+            denoising_start=HAND_OFF,
+            aesthetic_score=score,
+            generator=torch.Generator().manual_seed(0),
+        ).images
+        for score in (2.0, 9.0)
+    ]
+    rows = list(zip(prompts, alone, *refined, strict=True))
+    pictures = [picture for _, *three in rows for picture in three]
+    captions = [text for prompt, *_ in rows for text in (prompt, "refined, score 2", "refined, score 9")]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    lay_out(pictures, captions).save(file)
+
+
+def train_refiner(config: Config, data: Path) -> None:
+    """Train, or go on training, to `config.refiner_steps`; saves `data/refiner.pt` and sheets as it goes."""
+    torch.manual_seed(config.seed)
+    vae = load_vae(config, data).to(config.device).eval()
+    model = Refiner(config, saved_base(config, data)).to(config.device)
+    model.unet.to(memory_format=torch.channels_last)
+    recipe = Recipe("refiner", config.refiner_steps, config.batch, config.refiner_lr, config.warmup, config.refiner_ema)
+    training = Training(recipe, config, data, model)
+    alphas = make_scheduler().alphas_cumprod.to(config.device)
+    pool = Pool(config, data, vae, training.samples, training.saved_pool, show=graded, ids=IDS)
+
+    def show(done: int) -> None:
+        save_refined(
+            config, data, with_weights(config, data, training.average), data / "sheets" / f"refiner-{done:06d}.png"
+        )
+
+    training.run(pool, make_loss(model, config, alphas, config.refiner_times), show=show)

@@ -1,0 +1,143 @@
+"""Owns the training loop that the UNet stages share: resuming, pace, averaged weights, log and saved state."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .config import Config
+from .pool import Pool
+from .states import Log, load_state, save_state
+from .threads import Threads
+
+REPORT, SAVE, SHEET = 50, 250, 750
+LossOf = Callable[[Pool, random.Random, int], Tensor]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What differs between the stages: the name of its files, its length in steps of `batch`, its pace."""
+
+    name: str
+    steps: int
+    batch: int
+    lr: float
+    warmup: int
+    ema: float
+
+    def rate(self, step: int) -> float:
+        """Warm up, stay, and fall to nothing over the last third, so that --steps can still move while it stays."""
+        return self.lr * min(1.0, (step + 1) / self.warmup, (self.steps - step) / (self.steps / 3))
+
+
+def trained(model: nn.Module) -> list[nn.Parameter]:
+    return [parameter for parameter in model.parameters() if parameter.requires_grad]
+
+
+@torch.no_grad()
+def load_weights(model: nn.Module, weights: list[Tensor]) -> None:
+    """Put the weights, in the order of `trained`, into `model`."""
+    for parameter, weight in zip(trained(model), weights, strict=True):
+        parameter.copy_(weight)
+
+
+class Training:
+    """One stage under way: the model, its optimiser and its averaged weights, as they were last saved or fresh.
+
+    `groups` are the optimiser's, each with its own `pace`, by which the recipe's rate is multiplied. `average` are the
+    tensors that hold the averaged weights, where a stage needs them inside a module of its own.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        config: Config,
+        data: Path,
+        model: nn.Module,
+        groups: list[dict[str, Any]] | None = None,
+        average: list[Tensor] | None = None,
+    ) -> None:
+        self.recipe, self.config, self.data, self.model = recipe, config, data, model
+        self.weights = trained(model)
+        self.average = average or [weight.detach().clone() for weight in self.weights]
+        groups = groups or [{"params": self.weights, "pace": 1.0}]
+        self.optimiser = torch.optim.AdamW(groups, lr=recipe.lr, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
+        self.begin, self.samples, self.seconds = 0, 0, 0.0
+        self.saved_pool: dict[str, Any] | None = None
+        if state := load_state(self.file, config.device):
+            self.resume(state)
+
+    @property
+    def file(self) -> Path:
+        return self.data / f"{self.recipe.name}.pt"
+
+    @torch.no_grad()
+    def resume(self, state: dict[str, Any]) -> None:
+        self.model.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        for weight, saved in zip(self.average, state["average"], strict=True):
+            weight.copy_(saved)
+        self.begin, self.samples, self.seconds = state["step"], state["samples"], state["seconds"]
+        self.saved_pool = state.get("pool")
+
+    def save(self, done: int, seconds: float, pool: Pool) -> None:
+        state = {
+            "model": self.model.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "average": self.average,
+            "step": done,
+            "samples": self.samples,
+            "pool": pool.state(),
+            "seconds": seconds,
+        }
+        save_state(self.file, state)
+
+    @torch.no_grad()
+    def follow(self, step: int) -> None:
+        """Move the exponential moving average of the weights, quickly at first."""
+        decay = min(self.recipe.ema, (1 + step) / (10 + step))
+        torch._foreach_lerp_(self.average, [weight.detach() for weight in self.weights], 1 - decay)
+
+    def step(self, loss_of: LossOf, pool: Pool, step: int) -> float:
+        """One optimiser step; everything random in it depends on the seed, the stage and `step` alone."""
+        recipe, seed = self.recipe, self.config.seed
+        for group in self.optimiser.param_groups:
+            group["lr"] = group["pace"] * recipe.rate(step)
+        torch.manual_seed(seed * 1_000_003 + step)
+        loss = loss_of(pool, random.Random(f"{recipe.name} {seed} {step}"), recipe.batch)
+        self.optimiser.zero_grad()
+        torch.autograd.backward(loss)
+        nn.utils.clip_grad_norm_(self.weights, 1.0)
+        self.optimiser.step()
+        self.follow(step)
+        return loss.item()
+
+    def run(
+        self,
+        pool: Pool,
+        loss_of: LossOf,
+        *,
+        before: Callable[[int], None] = lambda step: None,
+        show: Callable[[int], None] = lambda done: None,
+    ) -> None:
+        """Train to the recipe's last step. `before` is called with each step, `show` now and then with those done."""
+        log, threads = Log(self.data / f"{self.recipe.name}.jsonl", self.seconds), Threads(self.config.threads)
+        last = self.recipe.steps
+        for step in range(self.begin, last):
+            pool.advance(self.samples)
+            before(step)
+            loss = self.step(loss_of, pool, step)
+            self.samples += self.recipe.batch
+            log.add(loss, self.recipe.batch)
+            threads.step_done()
+            done = step + 1
+            if done % REPORT == 0 or done == last:
+                log.report(done, samples=self.samples)
+            if done % SAVE == 0 or done == last:
+                self.save(done, log.seconds, pool)
+            if done % SHEET == 0 or done == last:
+                show(done)
