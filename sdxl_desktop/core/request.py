@@ -16,6 +16,7 @@ from sdxl_desktop.core.geometry import Point, Size
 from sdxl_desktop.core.latents import Start
 from sdxl_desktop.core.refine import Refine
 from sdxl_desktop.core.schedulers import SchedulerName
+from sdxl_desktop.core.speed import Speed
 
 Precision = Literal["auto", "f32", "f16", "bf16"]
 KeepLatents = Literal["none", "final", "steps"]
@@ -58,7 +59,7 @@ class Sampling:
 
     `variation_strength` in [0, 1] turns the initial noise from the seed's towards that of `variation_seed`, on the
     great circle between them. `timesteps`, falling and in [0, 999], stand in for the scheduler's own; `steps` is then
-    their number.
+    their number. `speed` says what may be saved; records from before there was one read as exact.
     """
 
     size: Size = Size(1024, 1024)
@@ -71,6 +72,7 @@ class Sampling:
     variation_seed: int = 0
     variation_strength: float = 0.0
     timesteps: tuple[int, ...] = ()
+    speed: Speed = Speed.EXACT
 
     def __post_init__(self) -> None:
         for name, side in (("width", self.size.width), ("height", self.size.height)):
@@ -120,7 +122,8 @@ class MicroConditioning:
     steer the unconditional half; as long as none of them is given that half is conditioned like the positive one,
     and as soon as one is given the others take their defaults (sizes: the positive's; crop: (0, 0)).
 
-    The aesthetic scores, in [0, 10], condition refiners, which have them in the place of the target size.
+    The aesthetic scores, in [0, 10], condition refiners, which have them in the place of the target size. A refiner's
+    unconditional half has the crop (0, 0) unless it is given one, as in diffusers.
     """
 
     original_size: Size | None = None
@@ -140,12 +143,12 @@ class MicroConditioning:
         """(original size, crop top left, target size) for a picture of `size`."""
         return self.original_size or size, self.crop_top_left or Point(0, 0), self.target_size or size
 
-    def negative_ids(self, size: Size) -> tuple[Size, Point, Size]:
+    def negative_ids(self, size: Size, *, refiner: bool = False) -> tuple[Size, Point, Size]:
         """The same three for the unconditional half."""
         original, crop, target = self.positive_ids(size)
         given = (self.negative_original_size, self.negative_crop_top_left, self.negative_target_size)
         if not any(value is not None for value in given):
-            return original, crop, target
+            return original, Point(0, 0) if refiner else crop, target
         return (
             self.negative_original_size or original,
             self.negative_crop_top_left or Point(0, 0),

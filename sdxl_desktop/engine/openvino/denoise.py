@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
 import torch
 
+from sdxl_desktop.engine.openvino.caching.looks import Kind, Look, reminders
 from sdxl_desktop.engine.openvino.inpaint import Blender
 from sdxl_desktop.engine.openvino.predict import Predictor
 from sdxl_desktop.engine.openvino.preview import Floats, believed
@@ -21,20 +23,29 @@ SMOOTHED_OVER = 8
 
 @dataclass
 class Pace:
-    """Seconds a UNet call takes, as a mean of the last few, the first one (which warms up) left out if it can be."""
+    """Seconds a UNet call takes, by what kind of look it is: a mean of the last few of that kind, the first one (which
+    warms up) left out if it can be."""
 
     started: float = field(default_factory=time.perf_counter)
-    seconds: list[float] = field(default_factory=list)
+    seconds: dict[Kind, list[float]] = field(default_factory=dict)
 
     def begin(self) -> None:
         self.started = time.perf_counter()
 
-    def tick(self) -> None:
-        self.seconds.append(time.perf_counter() - self.started)
+    def tick(self, look: Look) -> None:
+        self.seconds.setdefault(look.kind, []).append(time.perf_counter() - self.started)
 
-    def mean(self) -> float:
-        recent = self.seconds[1:][-SMOOTHED_OVER:] or self.seconds
-        return sum(recent) / len(recent) if recent else 0.0
+    def mean(self, kind: Kind) -> float:
+        """Seconds a look takes; guessed from the others' while none of its kind was taken, 0 before any was."""
+        taken = self.seconds.get(kind)
+        if taken is not None:
+            recent = taken[1:][-SMOOTHED_OVER:] or taken
+            return sum(recent) / len(recent)
+        return max((self.mean(other) * kind.weight / other.weight for other in self.seconds), default=0.0)
+
+    def total(self, looks: Iterable[Look]) -> float:
+        """Seconds that `looks` take together."""
+        return sum(self.mean(kind) * number for kind, number in Counter(look.kind for look in looks).items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +70,10 @@ class Stage:
     offset: int = 0
     last: bool = True
 
+    def step_after(self, call: int) -> int:
+        """The step of the whole run that is reached when call `call`, from 0, is done."""
+        return self.offset + self.schedule.step_after(call)
+
 
 def denoise(
     stage: Stage,
@@ -74,13 +89,17 @@ def denoise(
     scheduler = schedule.scheduler
     step_kwargs = schedule.step_kwargs(source)
     alphas = np.asarray(scheduler.alphas_cumprod, dtype=np.float32)
+    looks = stage.predictor.looks
+    again = _asked_again(stage, trajectory)
     for call, timestep in enumerate(schedule.timesteps):
         scaled = scheduler.scale_model_input(latents, timestep)
-        step = stage.offset + schedule.step_after(call)
+        step = stage.step_after(call)
         pace.begin()
-        prediction, replayed = trajectory.take(step, partial(stage.predictor, scaled, timestep))
+        prediction, replayed = trajectory.take(step, partial(stage.predictor, scaled, timestep, call))
+        if call in again:
+            stage.predictor(scaled, timestep, call)
         if not replayed:
-            pace.tick()
+            pace.tick(looks[call])
         latents = scheduler.step(prediction, timestep, latents, **step_kwargs, return_dict=False)[0]
         if stage.blend is not None:
             latents = stage.blend(latents, schedule, call, last=stage.last)
@@ -88,3 +107,11 @@ def denoise(
         estimate = partial(believed, scaled[0].numpy(), prediction[0].numpy(), float(timestep), alphas, kind)
         on_call(Call(call, step, replayed, estimate))
     return latents
+
+
+def _asked_again(stage: Stage, trajectory: Trajectory) -> frozenset[int]:
+    """The replayed calls that the UNet must be asked all the same, only for their deep features, which later calls that
+    are not replayed make use of."""
+    looks = stage.predictor.looks
+    first = next((call for call in range(len(looks)) if not trajectory.replays(stage.step_after(call))), len(looks))
+    return reminders(looks, first)

@@ -30,6 +30,7 @@ from sdxl_desktop.core.events import (
 from sdxl_desktop.core.latents import KeptLatents
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import Execution, GenerationRequest
+from sdxl_desktop.core.speed import StepCaching
 from sdxl_desktop.engine.compile_key import CompileTimes
 from sdxl_desktop.engine.ground import PreparedGround
 from sdxl_desktop.engine.openvino import devices
@@ -38,6 +39,7 @@ from sdxl_desktop.engine.openvino.decode import decode_safely
 from sdxl_desktop.engine.openvino.interrupt import Interrupt, Interrupted
 from sdxl_desktop.engine.openvino.loaded import LoadedCheckpoint
 from sdxl_desktop.engine.openvino.parts import Compiler, execution_device
+from sdxl_desktop.engine.openvino.placement import Placement
 from sdxl_desktop.engine.openvino.preview import PreviewMap
 from sdxl_desktop.engine.openvino.prompts import Conditioning
 from sdxl_desktop.engine.openvino.shelf import Shelf
@@ -74,6 +76,11 @@ class _Run:
     emit: Emit
     watch: Stopwatch = field(default_factory=Stopwatch)
     pictures: list[Picture] = field(default_factory=list)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def caching(self) -> StepCaching | None:
+        return self.request.sampling.speed.plan.caching
 
     @property
     def count(self) -> int:
@@ -109,6 +116,8 @@ class OpenVinoEngine:
         self._compiled = CompiledParts(
             Compiler(paths.compiled), CompileTimes(paths.cache / "compile-times.json"), self._interrupt
         )
+        self._placement = Placement(self._compiled)
+        self._caching: StepCaching | None = None
         self._shelf = Shelf(paths, self._interrupt)
 
     def generate(self, request: GenerationRequest, emit: Emit, cancel: CancelToken) -> None:
@@ -127,7 +136,8 @@ class OpenVinoEngine:
         try:
             loaded = self._shelf.take(checkpoint, Additions(), emit)
             self._shelf.keep_only((loaded,))
-            self._compile([(loaded, (*_ENCODERS, "unet", "vae_decoder"))], execution, emit)
+            wanted = [(loaded, (*_ENCODERS, "unet", "vae_decoder"))]
+            self._placement.place(wanted, execution, self._caching, emit)  # most people keep to one speed
         except (Interrupted, SdxlDesktopError):
             return
 
@@ -147,7 +157,8 @@ class OpenVinoEngine:
         check_fit(base, refiner, request)
         taking_part = [(base, run.base_parts), *([(refiner, ("text_encoder_2", "unet"))] if refiner else [])]
         with watch.timing("compile"):
-            self._compile(taking_part, request.execution, run.emit)
+            self._caching = run.caching
+            run.notes = self._placement.place(taking_part, request.execution, run.caching, run.emit)
         run.tell(Phase.ENCODING)
         with watch.timing("encode"):
             actors = [
@@ -178,20 +189,6 @@ class OpenVinoEngine:
         taken = [self._shelf.take(folder, additions, run.emit) for folder, additions in wanted]
         return taken[0], taken[1] if len(taken) > 1 else None
 
-    def _compile(
-        self, taking_part: list[tuple[LoadedCheckpoint, tuple[str, ...]]], execution: Execution, emit: Emit
-    ) -> None:
-        """Put a compiled request under every part; raises DeviceError when there is no such device."""
-        device = devices.resolve(execution.device)
-        placed = [(loaded, loaded.keys(parts, device, execution)) for loaded, parts in taking_part]
-        kept = [key for loaded, _ in placed for key in loaded.keys(loaded.contents, device, execution).values()]
-        self._compiled.keep_only(kept)
-        models = {key: getattr(loaded.pipe, part).model for loaded, keys in placed for part, key in keys.items()}
-        self._compiled.ensure(models, emit)
-        for loaded, keys in placed:
-            for part, key in keys.items():
-                getattr(loaded.pipe, part).request = self._compiled[key]
-
     def _encode(self, loaded: LoadedCheckpoint, request: GenerationRequest) -> tuple[Conditioning, Conditioning]:
         device = devices.resolve(request.execution.device)
         compiled_as = tuple(loaded.keys(_ENCODERS, device, request.execution).values())
@@ -219,7 +216,7 @@ class OpenVinoEngine:
                 pixels = ground.finished(pixels, marked=marked)
             elif marked:
                 pixels = watermark.embed(pixels)
-        notes = (*notes, *(base.notes if index == 0 else ()))
+        notes = (*notes, *((*base.notes, *run.notes) if index == 0 else ()))
         latents_kept = kept(latents, run.request, seed)
         return Picture(pixels=pixels, seed=seed, index=index, notes=notes, latents=latents_kept, drawn=drawn)
 
@@ -233,7 +230,7 @@ class OpenVinoEngine:
                 total=step.total,
                 fraction=step.fraction,
                 seconds_per_step=step.seconds,
-                seconds_left=step.seconds * step.total * (1 - step.fraction + later) + run.decode_seconds * (later + 1),
+                seconds_left=step.seconds_left + step.seconds * step.total * later + run.decode_seconds * (later + 1),
                 detail="refiner" if step.refining else "",
                 picture=index,
                 pictures=run.count,
@@ -247,7 +244,7 @@ class OpenVinoEngine:
         if loaded.needs_f32_decoder or run.request.execution.precision == "f32":
             return False
         loaded.needs_f32_decoder = True
-        self._compile([(loaded, ("vae_decoder",))], run.request.execution, run.emit)
+        self._placement.place([(loaded, ("vae_decoder",))], run.request.execution, run.caching, run.emit)
         return True
 
     def _preview_map(self, loaded: LoadedCheckpoint) -> PreviewMap | None:

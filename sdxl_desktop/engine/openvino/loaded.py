@@ -28,6 +28,7 @@ from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.request import Execution
 from sdxl_desktop.engine.compile_key import CompileKey
 from sdxl_desktop.engine.openvino import parts
+from sdxl_desktop.engine.openvino.interrupt import InterruptibleRequest
 from sdxl_desktop.engine.openvino.preview import PreviewMap
 from sdxl_desktop.engine.openvino.prompts import PromptEncoder
 
@@ -49,7 +50,8 @@ def stamp(folder: Path) -> Stamp:
 @dataclass
 class LoadedCheckpoint:
     """`contents` maps each part there is to its content id; `scheduler_config` is the checkpoint's own, never replaced;
-    `needs_f32_decoder` is set once the VAE has failed in the precision asked for."""
+    `needs_f32_decoder` is set once the VAE has failed in the precision asked for; `shallow` is the UNet's shallow graph
+    while its steps may be cached."""
 
     folder: Path
     stamp: Stamp
@@ -61,6 +63,7 @@ class LoadedCheckpoint:
     additions: Additions = field(default_factory=Additions)
     notes: tuple[str, ...] = ()
     needs_f32_decoder: bool = False
+    shallow: InterruptibleRequest | None = None
 
     @classmethod
     def load(cls, folder: Path) -> LoadedCheckpoint:
@@ -131,6 +134,15 @@ class LoadedCheckpoint:
     def latent_kind(self) -> tuple[int, int, float]:
         """Two checkpoints can hand latents to each other when this is equal."""
         return self.latent_channels, self.vae_factor, float(self.pipe.vae.config.scaling_factor)
+
+    @property
+    def embeds_guidance(self) -> bool:
+        """Whether the UNet is distilled: told the guidance scale instead of being guided."""
+        return self.pipe.unet.config.time_cond_proj_dim is not None
+
+    def is_guided(self, guidance_scale: float) -> bool:
+        """Whether the UNet is asked with and without the words (Ho & Salimans, arXiv 2207.12598)."""
+        return guidance_scale > 1 and not self.embeds_guidance
 
     def guidance_embedding(self, guidance_scale: float) -> torch.Tensor:
         """float32 [1, D]: what a distilled UNet is told instead of guiding it (Luo et al., arXiv 2310.04378, §4.3)."""

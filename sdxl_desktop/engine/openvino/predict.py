@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from diffusers.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl import rescale_noise_cfg
 
 from sdxl_desktop.core.geometry import Point, Size
 from sdxl_desktop.core.request import GenerationRequest, MicroConditioning
+from sdxl_desktop.engine.openvino.caching.features import FeatureCache
+from sdxl_desktop.engine.openvino.caching.looks import Look, reminders
 from sdxl_desktop.engine.openvino.loaded import LoadedCheckpoint
 from sdxl_desktop.engine.openvino.prompts import Conditioning
 
 
 class Predictor:
-    """One checkpoint's UNet under one request.
+    """One checkpoint's UNet under one request, for one stage of one picture, with `looks` at each of its calls.
 
     `beside` float32 [1, K, h, w] are the channels that inpainting UNets see next to the latents.
     """
@@ -22,14 +26,16 @@ class Predictor:
         loaded: LoadedCheckpoint,
         request: GenerationRequest,
         conditioning: tuple[Conditioning, Conditioning],
+        looks: tuple[Look, ...],
         beside: torch.Tensor | None = None,
     ) -> None:
         self._unet = loaded.pipe.unet
+        self._features = None if loaded.shallow is None else FeatureCache(self._unet.request, loaded.shallow)
+        self.looks = looks
         self._beside = beside
         self._scale = request.sampling.guidance_scale
         self._rescale = request.sampling.guidance_rescale
-        embeds_guidance = self._unet.config.time_cond_proj_dim is not None
-        self._guided = self._scale > 1 and not embeds_guidance
+        self._guided = loaded.is_guided(self._scale)
         positive, negative = conditioning
         ids = time_ids(request.micro_conditioning, request.sampling.size, scored=loaded.scored)
         self._embeddings = self._both(negative.embeddings, positive.embeddings)
@@ -37,28 +43,48 @@ class Predictor:
             "text_embeds": self._both(negative.pooled, positive.pooled),
             "time_ids": self._both(ids[1], ids[0]),
         }
-        self._guidance = loaded.guidance_embedding(self._scale) if embeds_guidance else None
+        self._guidance = loaded.guidance_embedding(self._scale) if loaded.embeds_guidance else None
 
     def _both(self, negative: torch.Tensor, positive: torch.Tensor) -> torch.Tensor:
         return torch.cat([negative, positive]) if self._guided else positive
 
-    def __call__(self, scaled: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
-        """The guided prediction float32 [1, C, h, w] for latents [1, C, h, w] as the scheduler scaled them."""
+    def __call__(self, scaled: torch.Tensor, timestep: torch.Tensor, call: int) -> torch.Tensor:
+        """The prediction float32 [1, C, h, w] of call `call`, from 0, guided where its look says so, for latents
+        [1, C, h, w] as the scheduler scaled them."""
         sample = scaled if self._beside is None else torch.cat([scaled, self._beside], dim=1)
-        said = self._unet(
-            torch.cat([sample, sample]) if self._guided else sample,
-            timestep,
-            encoder_hidden_states=self._embeddings,
-            timestep_cond=self._guidance,
-            added_cond_kwargs=self._added,
-        )[0]
-        if not self._guided:
+        look = self.looks[call]
+        inputs = self._inputs(torch.cat([sample, sample]) if look.guided else sample, timestep)
+        said = self._foretold(inputs, look) if look.blend else self._computed(inputs, call)
+        if not look.guided:
             return torch.as_tensor(said)
         without, with_words = said.chunk(2)
         guided = without + self._scale * (with_words - without)
         if self._rescale > 0:
             guided = rescale_noise_cfg(guided, with_words, guidance_rescale=self._rescale)
         return torch.as_tensor(guided)
+
+    def _inputs(self, sample: torch.Tensor, timestep: torch.Tensor) -> dict[str, Any]:
+        """By name; `sample` [B, C + K, h, w], B being 2 where it is guided: without the words, then with them."""
+        rows = len(sample)
+        inputs = {
+            "sample": sample,
+            "timestep": timestep,
+            "encoder_hidden_states": self._embeddings[-rows:],
+            **{name: value[-rows:] for name, value in self._added.items()},
+        }
+        return inputs if self._guidance is None else {**inputs, "timestep_cond": self._guidance}
+
+    def _computed(self, inputs: dict[str, Any], call: int) -> torch.Tensor:
+        """What the whole UNet says; its deep feature is kept for the looks that need it."""
+        said: torch.Tensor = self._unet(**inputs)[0]
+        if self._features is not None:
+            self._features.keep(call, reminders(self.looks, call + 1))
+        return said
+
+    def _foretold(self, inputs: dict[str, Any], look: Look) -> torch.Tensor:
+        """What the UNet's shallow part says of earlier deep features."""
+        assert self._features is not None
+        return self._features.predict(inputs, look.blend)
 
 
 def time_ids(micro: MicroConditioning, size: Size, *, scored: bool) -> tuple[torch.Tensor, torch.Tensor]:
@@ -69,7 +95,7 @@ def time_ids(micro: MicroConditioning, size: Size, *, scored: bool) -> tuple[tor
     rows = []
     for (original, crop, target), score in (
         (micro.positive_ids(size), micro.aesthetic_score),
-        (micro.negative_ids(size), micro.negative_aesthetic_score),
+        (micro.negative_ids(size, refiner=scored), micro.negative_aesthetic_score),
     ):
         end = (score,) if scored else _rows_first(target)
         rows.append(torch.tensor([[*_rows_first(original), *_rows_first(crop), *end]], dtype=torch.float32))

@@ -25,9 +25,13 @@ class Trajectory:
         self._calls = 0
         self._said: list[Floats] = []
 
+    def replays(self, step: int) -> bool:
+        """Whether it knows what the UNet said in `step`, counted from 1."""
+        return self._known is not None and step <= self._until
+
     def take(self, step: int, ask: Callable[[], torch.Tensor]) -> tuple[torch.Tensor, bool]:
         """(the prediction for the next UNet call, which belongs to `step` counted from 1; whether it was replayed)."""
-        replayed = self._known is not None and step <= self._until
+        replayed = self.replays(step)
         prediction = torch.from_numpy(self._recall()) if replayed else ask()
         self._calls += 1
         if self._keep:

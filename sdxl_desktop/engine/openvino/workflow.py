@@ -13,6 +13,7 @@ from sdxl_desktop.core.refine import Refine, RefineWay
 from sdxl_desktop.core.request import GenerationRequest
 from sdxl_desktop.engine.ground import PreparedGround
 from sdxl_desktop.engine.openvino import noise as noises
+from sdxl_desktop.engine.openvino.caching.looks import Look, plan_looks
 from sdxl_desktop.engine.openvino.denoise import Call, Pace, Stage, denoise
 from sdxl_desktop.engine.openvino.encode import Posterior, to_binary, to_shares, to_tensor
 from sdxl_desktop.engine.openvino.inpaint import Blend, Blender, SoftBlend, shrunk_mask, soft_mask
@@ -31,14 +32,27 @@ class Actor:
     loaded: LoadedCheckpoint
     conditioning: tuple[Conditioning, Conditioning] | None
 
-    def predictor(self, request: GenerationRequest, beside: torch.Tensor | None = None) -> Predictor:
+    def predictor(
+        self, request: GenerationRequest, schedule: Schedule, beside: torch.Tensor | None = None
+    ) -> Predictor:
         assert self.conditioning is not None
-        return Predictor(self.loaded, request, self.conditioning, beside)
+        return Predictor(self.loaded, request, self.conditioning, self.looks(request, schedule), beside)
+
+    def looks(self, request: GenerationRequest, schedule: Schedule) -> tuple[Look, ...]:
+        """How its UNet is asked at each call, by the request's speed."""
+        plan = request.sampling.speed.plan
+        return plan_looks(
+            schedule,
+            guided=self.loaded.is_guided(request.sampling.guidance_scale),
+            caching=None if self.loaded.shallow is None else plan.caching,
+            interval=plan.guidance,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A UNet call is done: `step` of `total` as the person counts them, `fraction` of the calls, `seconds` a step.
+    """A UNet call is done: `step` of `total` as the person counts them, `fraction` of the calls, `seconds` a step on
+    average over the picture, `seconds_left` until its last.
 
     `estimate` gives the latents float32 [C, h, w] that the step believes in; `refining` says whose step it was.
     """
@@ -47,6 +61,7 @@ class Step:
     total: int
     fraction: float
     seconds: float
+    seconds_left: float
     estimate: Callable[[], Floats]
     refining: bool = False
 
@@ -66,12 +81,12 @@ class _Counter:
     on_step: Callable[[Step], None]
     pace: Pace = field(default_factory=Pace)
     steps: int = 0
-    calls: int = 0
+    looks: list[Look] = field(default_factory=list)
     done: int = 0
 
-    def add(self, schedule: Schedule) -> None:
+    def add(self, schedule: Schedule, looks: tuple[Look, ...]) -> None:
         self.steps += schedule.steps
-        self.calls += len(schedule.timesteps)
+        self.looks += looks
 
     def listen(self, *, refining: bool) -> Callable[[Call], None]:
         def after(call: Call) -> None:
@@ -80,8 +95,9 @@ class _Counter:
                 Step(
                     step=call.step,
                     total=self.steps,
-                    fraction=self.done / self.calls,
-                    seconds=self.pace.mean() * self.calls / self.steps,
+                    fraction=self.done / len(self.looks),
+                    seconds=self.pace.total(self.looks) / self.steps,
+                    seconds_left=self.pace.total(self.looks[self.done :]),
                     estimate=call.estimate,
                     refining=refining,
                 )
@@ -153,9 +169,9 @@ class Workflow:
         request = self._request
         counter = _Counter(on_step)
         base, refiner = self._schedules(seed)
-        for schedule in (base, refiner):
-            if schedule is not None:
-                counter.add(schedule)
+        for actor, schedule in ((self._base, base), (self._refiner, refiner)):
+            if actor is not None and schedule is not None:
+                counter.add(schedule, actor.looks(request, schedule))
         trajectory = Trajectory(request.start, keep=request.output.keep_latents == "steps")
         source = noises.generator(seed)
         begun = None
@@ -166,7 +182,7 @@ class Workflow:
         else:
             begun = self._begin(base, source)
             stage = Stage(
-                predictor=self._base.predictor(request, begun.beside),
+                predictor=self._base.predictor(request, base, begun.beside),
                 schedule=base,
                 blend=begun.blend,
                 last=refiner is None or not self._takes_over,
@@ -267,7 +283,7 @@ class Workflow:
             if self._mask is not None:
                 blend = self._blender(self._mask, clean, noise)
         stage = Stage(
-            predictor=self._refiner.predictor(self._request),
+            predictor=self._refiner.predictor(self._request, schedule),
             schedule=schedule,
             blend=blend,
             offset=offset,

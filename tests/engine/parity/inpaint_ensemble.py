@@ -105,7 +105,8 @@ def _step(
     ends = [(micro.aesthetic_score,), (micro.negative_aesthetic_score,)]
     if not scored:
         ends = [words.rows_first(micro.target_size or size)] * 2
-    ids = [torch.tensor([[*original, *crop, *end]], dtype=torch.float32) for end in ends]
+    crops = (crop, (0, 0) if scored else crop)
+    ids = [torch.tensor([[*original, *at, *end]], dtype=torch.float32) for at, end in zip(crops, ends, strict=True)]
     seen = scheduler.scale_model_input(latents, timestep)
     said = [
         pipe.unet(seen, timestep, words_, added_cond_kwargs={"text_embeds": pooled_, "time_ids": ids_}).sample

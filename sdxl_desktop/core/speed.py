@@ -1,0 +1,120 @@
+"""How much a person lets the engine save: three presets, and what each means for the steps of a run."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sdxl_desktop.core.errors import RequestError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepCaching:
+    """Which steps the whole UNet computes; the others reuse the deep feature of the last one that was (Ma et al.,
+    "DeepCache", arXiv 2312.00858).
+
+    One step in `every` (at least 1) is computed in full, and at least `least` of them. `bend` in [0, 1) moves full
+    steps from the middle to both ends, where the trajectory bends; with 0 every n-th step is full. `depth` counts the
+    joins of the UNet's last up block from its end (1, 2, 3): a deeper cut recomputes more and loses less. With
+    `foretell` the feature is followed along the line through the last two, instead of standing still.
+    """
+
+    every: float
+    bend: float = 0.0
+    least: int = 4
+    depth: int = 1
+    foretell: bool = True
+
+    def __post_init__(self) -> None:
+        if not (self.every >= 1 and 0 <= self.bend < 1 and self.least >= 1 and self.depth >= 1):
+            raise RequestError("This way of caching steps is none.", why=f"It is {self}.")
+
+    def full_steps(self, steps: int) -> tuple[int, ...]:
+        """Those of `steps` steps, counted from 1 and rising, that are computed in full; the first always is.
+
+        With n of them the k-th, from 0, is at w(k / n) of the way, w(u) = u - bend · sin(2πu) / 2π: this runs slower
+        at both ends (by 1 - bend) than in the middle (1 + bend).
+        """
+        count = min(steps, max(math.ceil(steps / self.every), self.least))
+        chosen: list[int] = []
+        for k in range(count):
+            u = k / count
+            warped = u - self.bend * math.sin(math.tau * u) / math.tau
+            after = chosen[-1] + 1 if chosen else 1
+            chosen.append(min(max(1 + math.floor(warped * steps + 1e-9), after), steps - count + k + 1))
+        return tuple(chosen)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuidanceInterval:
+    """The noise levels σ in (low, high] at which the picture is guided (Kynkäänniemi et al., "Applying Guidance in a
+    Limited Interval Improves Sample and Distribution Quality in Diffusion Models", arXiv 2404.07724); elsewhere the
+    UNet is asked once, with the words. σ is the noise's deviation where the picture's is not scaled."""
+
+    low: float = 0.0
+    high: float = math.inf
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.low < self.high:
+            raise RequestError(f"From {self.low:g} to {self.high:g} is no interval of noise levels.")
+
+    def __contains__(self, sigma: float) -> bool:
+        return self.low < sigma <= self.high
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeedPlan:
+    """What is saved; None for what is not."""
+
+    caching: StepCaching | None = None
+    guidance: GuidanceInterval | None = None
+
+
+class Speed(StrEnum):
+    """How a person weighs time against exactness; the value is what the command line takes and metadata records."""
+
+    EXACT = "exact"
+    BALANCED = "balanced"
+    FAST = "fast"
+
+    @property
+    def label(self) -> str:
+        """The name as people read it."""
+        return {"exact": "Exact", "balanced": "Balanced", "fast": "Fast"}[self.value]
+
+    @property
+    def help(self) -> str:
+        """One plain sentence that says what it does."""
+        return _HELP[self]
+
+    @property
+    def plan(self) -> SpeedPlan:
+        """What it means for the steps."""
+        return _PLANS[self]
+
+    @classmethod
+    def parse(cls, text: str) -> Speed:
+        """Read a name however it is written; raises RequestError."""
+        for speed in cls:
+            if text.strip().lower() == speed.value:
+                return speed
+        raise RequestError(
+            f"There is no speed called {text!r}.",
+            next_step="Choose one of: " + ", ".join(speed.value for speed in cls) + ".",
+        )
+
+
+_HELP = {
+    Speed.EXACT: "Every step is computed in full: what the checkpoint draws, to the last bit.",
+    Speed.BALANCED: "One step in three is computed in full, the others reuse its deep layers: hardly to be told apart.",
+    Speed.FAST: "One step in five is computed in full, the others reuse its deep layers: fine detail may differ.",
+}
+
+_PLANS = {
+    Speed.EXACT: SpeedPlan(),
+    Speed.BALANCED: SpeedPlan(caching=StepCaching(every=3, bend=0.25, depth=2)),
+    Speed.FAST: SpeedPlan(caching=StepCaching(every=5, bend=0.25, depth=2)),
+}
+"""Measured on the starter by `python -m benchmarks.speed`. Both cut at the same depth, so that changing between them
+compiles nothing. Neither limits guidance: with few full steps that saves next to nothing, and changes more."""

@@ -1,0 +1,1 @@
+"""Step caching: the UNet's deep feature kept from step to step, by cutting its graph in two."""

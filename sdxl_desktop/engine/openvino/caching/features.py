@@ -1,0 +1,90 @@
+"""Keeps the deep feature of a UNet's last full look and answers from it; proves beforehand that it may."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from sdxl_desktop.engine.openvino.caching.cut import DEEP
+from sdxl_desktop.engine.openvino.caching.looks import Blend
+from sdxl_desktop.engine.openvino.interrupt import InterruptibleRequest
+
+Floats = npt.NDArray[np.float32]
+
+TOLERANCE = 5e-3
+"""Of the largest prediction: devices that compute in 16 bits may fuse the two graphs differently; in 32 bits they are
+equal."""
+_TOKENS = 77
+_TEST_SIDE = 8
+"""Latents that the test is done on where the graph leaves it free; a UNet of SDXL's kind halves them up to three
+times."""
+_TEST_TIMESTEP = 500.0
+
+
+class FeatureCache:
+    """The requests of the full and the shallow graph, and the deep features that go from one to the other.
+
+    One for each picture and stage, so that nothing is carried from one to the next.
+    """
+
+    def __init__(self, full: InterruptibleRequest, shallow: InterruptibleRequest) -> None:
+        self._full, self._shallow = full, shallow
+        self._wanted = {port.get_any_name() for port in shallow.compiled.inputs} - {DEEP}
+        self._features: dict[int, Floats] = {}
+
+    def keep(self, call: int, still_needed: Collection[int]) -> None:
+        """Take the deep feature, [B, C, h, w], that the full graph has just computed for `call`, and let those go that
+        are not `still_needed`."""
+        assert self._full.last_outputs is not None
+        self._features[call] = np.asarray(self._full.last_outputs[DEEP])
+        self._features = {kept: value for kept, value in self._features.items() if kept in still_needed}
+
+    def predict(self, inputs: dict[str, Any], blend: Blend) -> torch.Tensor:
+        """The prediction float32 [B, C, h, w] from kept features, blended; `inputs` by name are the full graph's.
+
+        An unguided look after a guided one takes the half that knows the words, which is the second.
+        """
+        given = {name: value for name, value in inputs.items() if name in self._wanted}
+        return torch.from_numpy(self._shallow({**given, DEEP: self._blended(blend, len(inputs["sample"]))})[0])
+
+    def _blended(self, blend: Blend, rows: int) -> Floats:
+        (call, weight), *others = blend
+        feature = self._features[call][-rows:]
+        if not others and weight == 1:
+            return feature
+        mixed = feature * np.float32(weight)
+        for call, weight in others:
+            mixed += self._features[call][-rows:] * np.float32(weight)
+        return mixed
+
+
+def agree(full: InterruptibleRequest, shallow: InterruptibleRequest) -> bool:
+    """Whether the shallow graph, given the full one's deep feature, predicts what the full one does."""
+    inputs = _test_inputs(full)
+    expected = np.array(full(inputs)[0])
+    cache = FeatureCache(full, shallow)
+    cache.keep(0, (0,))
+    got = cache.predict(inputs, ((0, 1.0),)).numpy()
+    if expected.shape != got.shape or not np.isfinite(expected).all():
+        return False
+    return bool(np.abs(expected - got).max() <= TOLERANCE * np.abs(expected).max())
+
+
+def _test_inputs(request: InterruptibleRequest) -> dict[str, Floats]:
+    """Random inputs of the smallest shapes that the graph takes."""
+    random = np.random.default_rng(0)
+    inputs = {}
+    for port in request.compiled.inputs:
+        name, shape = port.get_any_name(), port.get_partial_shape()
+        free = {"sample": (1, 1, _TEST_SIDE, _TEST_SIDE), "encoder_hidden_states": (1, _TOKENS, 1)}.get(name, ())
+        sides = [
+            side.get_length() if side.is_static else (free[axis] if axis < len(free) else 1)
+            for axis, side in enumerate(shape)
+        ]
+        values = random.standard_normal(sides) if name != "timestep" else np.full(sides, _TEST_TIMESTEP)
+        inputs[name] = values.astype(np.float32)
+    return inputs

@@ -1,0 +1,149 @@
+"""A UNet's graph is cut in two that together say what it says, whatever its topology, weights, shapes and names."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino as ov
+import pytest
+from openvino import opset13 as ops
+
+from sdxl_desktop.engine.openvino import devices
+from sdxl_desktop.engine.openvino.caching import cut
+from sdxl_desktop.engine.openvino.caching.features import agree
+from sdxl_desktop.engine.openvino.interrupt import Interrupt, InterruptibleRequest
+from sdxl_desktop.engine.openvino.parts import mend_unet
+from tests.engine.parity.family import TinyFamily
+from tests.engine.tiny_sdxl import Topology
+
+JOINS = dict.fromkeys(Topology, 2) | {Topology.BASE: 3}
+"""Resnets of the last up block: a layer more than in a down block."""
+
+
+@pytest.fixture(scope="module")
+def family(tiny: Path) -> TinyFamily:
+    return TinyFamily(tiny, tiny / "family")
+
+
+@pytest.fixture
+def unet(family: TinyFamily) -> Callable[..., ov.Model]:
+    def read(topology: Topology = Topology.BASE) -> ov.Model:
+        model = devices.core.read_model(family.ov(topology) / "unet" / "openvino_model.xml")
+        mend_unet(model)
+        return model
+
+    return read
+
+
+def compiled(model: ov.Model) -> InterruptibleRequest:
+    config = devices.compile_config("CPU", precision="f32", threads=1, cache="")
+    return InterruptibleRequest(devices.core.compile_model(model, "CPU", config), Interrupt())
+
+
+def both_agree(model: ov.Model, depth: int) -> bool:
+    return agree(compiled(cut.full_graph(model, depth)), compiled(cut.shallow_graph(model, depth)))
+
+
+@pytest.mark.parametrize("topology", Topology)
+def test_every_topology_is_cut_at_every_join(topology: Topology, unet: Callable[..., ov.Model]) -> None:
+    model = unet(topology)
+    assert len(cut.joins(model)) == JOINS[topology]
+    assert all(both_agree(model, depth) for depth in range(1, JOINS[topology] + 1))
+
+
+def test_a_deeper_cut_leaves_more_to_compute_and_all_leave_little(unet: Callable[..., ov.Model]) -> None:
+    model = unet()
+    sizes = [len(cut.shallow_graph(model, depth).get_ops()) for depth in (1, 2, 3)]
+    assert sizes == sorted(set(sizes))
+    assert sizes[-1] < len(model.get_ops()) / 3
+
+
+def test_the_prompt_is_not_asked_for_where_nothing_reads_it(unet: Callable[..., ov.Model]) -> None:
+    inputs = {port.get_any_name() for port in cut.shallow_graph(unet(), 1).inputs}
+    assert inputs == {"sample", "timestep", "text_embeds", "time_ids", cut.DEEP}
+
+
+def test_names_do_not_matter(unet: Callable[..., ov.Model]) -> None:
+    model = unet()
+    expected = [join.source.get_node().get_name() for join in cut.joins(model)]
+    for number, node in enumerate(np.random.default_rng(0).permutation(np.array(model.get_ops(), dtype=object))):
+        node.set_friendly_name(f"n{number}")
+    assert [join.source.get_node().get_name() for join in cut.joins(model)] == expected
+    assert both_agree(model, 2)
+
+
+def test_shapes_may_be_fixed(unet: Callable[..., ov.Model]) -> None:
+    model = unet()
+    sizes = {"sample": [2, 4, 24, 16], "timestep": [1], "encoder_hidden_states": [2, 77, 80]}
+    free = {port: sizes.get(port.get_any_name()) for port in model.inputs}
+    model.reshape({port: size or [2, port.get_partial_shape()[1].get_length()] for port, size in free.items()})
+    assert cut.shallow_graph(model, 2).input(cut.DEEP).get_partial_shape().is_static
+    assert both_agree(model, 2)
+
+
+def _in_16_bits(model: ov.Model, folder: Path) -> ov.Model:
+    ov.save_model(model, folder / "m.xml", compress_to_fp16=True)
+    return devices.core.read_model(folder / "m.xml")
+
+
+def _in_8_bits(model: ov.Model, _: Path) -> ov.Model:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import nncf
+    return nncf.compress_weights(model)
+
+
+def _quantized(model: ov.Model, _: Path) -> ov.Model:
+    """As a quantizer leaves it: what is joined is rounded to 8 bits on every input."""
+    bounds = [ops.constant(np.float32(value)) for value in (-8, 8, -8, 8)]
+    for node in model.get_ordered_ops():
+        if node.get_type_name() == "Concat" and node.get_output_partial_shape(0).rank.get_length() == 4:
+            for port in node.inputs():
+                source = port.get_source_output()
+                port.replace_source_output(ops.fake_quantize(source, *bounds, 256).output(0))
+    return model
+
+
+@pytest.mark.parametrize("change", [_in_16_bits, _in_8_bits, _quantized])
+def test_weights_and_features_may_be_of_any_kind(
+    change: Callable[[ov.Model, Path], ov.Model], unet: Callable[..., ov.Model], tmp_path: Path
+) -> None:
+    model = change(unet(), tmp_path)
+    assert len(cut.joins(model)) == 3
+    assert all(both_agree(model, depth) for depth in (1, 2, 3))
+
+
+def test_the_graph_that_is_cut_stays_as_it_was(unet: Callable[..., ov.Model]) -> None:
+    model = unet()
+    before = [node.get_name() for node in model.get_ordered_ops()]
+    cut.full_graph(model, 1), cut.shallow_graph(model, 2)
+    assert [node.get_name() for node in model.get_ordered_ops()] == before
+    assert len(model.outputs) == 1
+
+
+def test_what_has_no_joins_is_not_cut() -> None:
+    sample = ops.parameter([-1, 4, -1, -1], np.float32)
+    twice = ops.concat([sample, ops.relu(sample)], 0)
+    other = ops.concat([ops.relu(sample), ops.tanh(sample)], 1)
+    assert cut.joins(ov.Model([ops.result(twice), ops.result(other)], [sample])) == ()
+
+
+def test_graphs_that_say_different_things_are_found_out(unet: Callable[..., ov.Model]) -> None:
+    model = unet()
+    full, shallow = compiled(cut.full_graph(model, 2)), compiled(cut.shallow_graph(model, 1))
+    assert not agree(full, shallow), "the feature of another depth, of the same shape"
+    others = compiled(cut.shallow_graph(_with_another_end(model), 2))
+    assert not agree(full, others), "other weights"
+    assert agree(full, compiled(cut.shallow_graph(model, 2)))
+
+
+def _with_another_end(model: ov.Model) -> ov.Model:
+    copy: Any = model.clone()
+    result = copy.get_results()[0]
+    scaled = ops.multiply(result.input_value(0), ops.constant(np.float32(1.02)))
+    result.input(0).replace_source_output(scaled.output(0))
+    return copy

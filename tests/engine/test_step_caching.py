@@ -1,0 +1,384 @@
+"""Cached steps and limited guidance draw what the papers' loops draw in torch, and exactness is never touched."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from threading import Event as Flag
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from sdxl_desktop.core import speed as speeds
+from sdxl_desktop.core.events import Cancelled, Event, Progress
+from sdxl_desktop.core.latents import KeptLatents, Start
+from sdxl_desktop.core.refine import RefineWay
+from sdxl_desktop.core.request import GenerationRequest, Output
+from sdxl_desktop.core.schedulers import SchedulerName
+from sdxl_desktop.core.speed import GuidanceInterval, Speed, SpeedPlan, StepCaching
+from sdxl_desktop.engine.openvino import placement
+from sdxl_desktop.engine.openvino.caching.features import FeatureCache
+from sdxl_desktop.engine.openvino.caching.looks import Blend
+from sdxl_desktop.engine.protocol import Engine
+from tests.engine.conftest import draw
+from tests.engine.parity import words
+from tests.engine.parity.cases import BUILDERS, TOLERANCE, Workflow, image_edit, refined
+from tests.engine.parity.family import TinyFamily
+from tests.engine.parity.measure import difference
+from tests.engine.parity.ours import Ours
+from tests.engine.parity.schedulers import reference_scheduler
+from tests.engine.parity.torch_reference import TorchReference
+from tests.engine.tiny_sdxl import Topology
+
+PRESETS = [Speed.BALANCED, Speed.FAST]
+EVERY_THIRD = StepCaching(every=3, least=1, depth=1, foretell=False)
+TWICE_A_STEP = [SchedulerName.HEUN, SchedulerName.DPMPP_SDE]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def family(tiny: Path) -> TinyFamily:
+    return TinyFamily(tiny, tiny / "family")
+
+
+@pytest.fixture(scope="module")
+def reference() -> TorchReference:
+    return TorchReference()
+
+
+@pytest.fixture
+def ours(engine: Engine) -> Ours:
+    return Ours(engine)
+
+
+Fast = Callable[[GenerationRequest, SpeedPlan], GenerationRequest]
+
+
+@pytest.fixture
+def by_plan(monkeypatch: pytest.MonkeyPatch) -> Fast:
+    """The request drawn by a plan of the test's own."""
+
+    def asked(request: GenerationRequest, plan: SpeedPlan) -> GenerationRequest:
+        monkeypatch.setitem(speeds._PLANS, Speed.FAST, plan)
+        return at(request, Speed.FAST)
+
+    return asked
+
+
+def at(request: GenerationRequest, speed: Speed) -> GenerationRequest:
+    return replace(request, sampling=replace(request.sampling, speed=speed))
+
+
+# the papers' loops
+
+
+def straight(call: int, full: list[int], timesteps: list[float], order: int = 1) -> list[tuple[int, float]]:
+    """Weights of full calls that follow the line through the last ones of the last two full steps, not further than
+    twice their distance. A step has `order` calls."""
+    earlier = [other for other in full if other < call]
+    last = earlier[-1]
+    before = [other for other in earlier if other // order < last // order]
+    if not before or timesteps[last] == timesteps[call]:
+        return [(last, 1.0)]
+    share = min(2.0, (timesteps[last] - timesteps[call]) / (timesteps[before[-1]] - timesteps[last]))
+    return [(last, 1 + share), (before[-1], -share)]
+
+
+def still(call: int, full: list[int], _: list[float]) -> list[tuple[int, float]]:
+    return [(max(other for other in full if other < call), 1.0)]
+
+
+@contextmanager
+def cached(unet: Any, depth: int, full: list[int], weigh: Callable[..., Any] = still) -> Iterator[None]:
+    """diffusers' UNet computes everything in calls `full` only; in others, what the `depth`-th last resnet of its last
+    up block is given from below is made of what it was given in full calls."""
+    below: dict[int, torch.Tensor] = {}
+    timesteps: list[float] = []
+    resnet, skips = unet.up_blocks[-1].resnets[-depth], unet.down_blocks[0].resnets[0].out_channels
+
+    def count(_: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+        timesteps.append(float(named.get("timestep", arguments[1] if len(arguments) > 1 else 0)))
+
+    def exchange(_: Any, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+        call, joined = len(timesteps) - 1, arguments[0]
+        feature, skip = joined[:, :-skips], joined[:, -skips:]
+        if call in full:
+            below[call] = feature
+        else:
+            weights = weigh(call, full, timesteps)
+            rows = len(feature)
+            feature = sum(below[other][-rows:] * weight for other, weight in weights)
+        return (torch.cat([feature, skip], dim=1), *arguments[1:])
+
+    hooks = [
+        unet.register_forward_pre_hook(count, with_kwargs=True),
+        resnet.register_forward_pre_hook(exchange),
+    ]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+    assert len(timesteps) > len(full), "nothing was cached"
+
+
+CACHED: dict[str, tuple[Callable[[TinyFamily], GenerationRequest], Topology, list[int]]] = {
+    "text": (lambda family: BUILDERS[Workflow.TEXT](family, steps=9), Topology.BASE, [0, 3, 6]),
+    "not guided": (
+        lambda family: BUILDERS[Workflow.TEXT](family, steps=6, guidance_scale=1.0),
+        Topology.BASE,
+        [0, 3],
+    ),
+    "guidance rescaled": (
+        lambda family: BUILDERS[Workflow.TEXT](family, steps=6, guidance_rescale=0.7),
+        Topology.BASE,
+        [0, 3],
+    ),
+    "SSD-1B": (lambda family: BUILDERS[Workflow.BLOCKS_SSD_1B](family, steps=6), Topology.SSD_1B, [0, 3]),
+    "Vega": (lambda family: BUILDERS[Workflow.BLOCKS_VEGA](family, steps=6), Topology.VEGA, [0, 3]),
+    "LCM": (lambda family: BUILDERS[Workflow.FEW_STEP](family, steps=6), Topology.LCM, [0, 3]),
+    "a share of the steps": (
+        lambda family: BUILDERS[Workflow.IMAGE](family, steps=10, edit=image_edit(0.6)),
+        Topology.BASE,
+        [0, 3],
+    ),
+    "nine channels": (lambda family: BUILDERS[Workflow.INPAINT_9](family, steps=10), Topology.INPAINT, [0, 3]),
+    "refiner": (lambda family: BUILDERS[Workflow.REFINER](family, steps=10), Topology.REFINER, [0, 3]),
+    "two looks a step": (
+        lambda family: BUILDERS[Workflow.TEXT](family, steps=6, scheduler=SchedulerName.HEUN),
+        Topology.BASE,
+        [0, 1, 6, 7],  # of eleven: steps one and four
+    ),
+    "Karras": (
+        lambda family: BUILDERS[Workflow.TEXT](family, steps=9, scheduler=SchedulerName.DPMPP_2M_KARRAS),
+        Topology.BASE,
+        [0, 3, 6],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CACHED)
+def test_cached_steps_are_those_of_the_paper(
+    name: str, family: TinyFamily, reference: TorchReference, ours: Ours, by_plan: Fast
+) -> None:
+    build, topology, full = CACHED[name]
+    request = build(family)
+    unet = reference.pipelines.checkpoint(family.ov(topology)).unet
+    with cached(unet, 1, full):
+        expected = reference.draw(request)
+    assert difference(ours.draw(by_plan(request, SpeedPlan(caching=EVERY_THIRD))), expected) <= TOLERANCE
+    assert difference(ours.draw(request), expected) > TOLERANCE, "caching changes nothing, so nothing was compared"
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+@pytest.mark.parametrize("scheduler", [SchedulerName.EULER, SchedulerName.HEUN])
+def test_foretold_features_are_on_the_line_through_the_last_two(
+    depth: int, scheduler: SchedulerName, family: TinyFamily, reference: TorchReference, ours: Ours, by_plan: Fast
+) -> None:
+    request = BUILDERS[Workflow.TEXT](family, steps=10, scheduler=scheduler)
+    order = 1 if scheduler is SchedulerName.EULER else 2
+    full = [0, 2, 5, 7] if order == 1 else [0, 1, 4, 5, 10, 11, 14, 15]
+    caching = StepCaching(every=2.5, least=1, depth=depth, foretell=True)
+    assert caching.full_steps(10) == (1, 3, 6, 8)
+    unet = reference.pipelines.checkpoint(request.checkpoint).unet
+    with cached(unet, depth, full, partial(straight, order=order)):
+        expected = reference.draw(request)
+    assert difference(ours.draw(by_plan(request, SpeedPlan(caching=caching))), expected) <= TOLERANCE
+    with cached(unet, depth, full, still):
+        assert difference(reference.draw(request), expected) > TOLERANCE, "foretelling changes nothing"
+
+
+def test_base_and_refiner_keep_features_of_their_own(
+    family: TinyFamily, reference: TorchReference, ours: Ours, by_plan: Fast
+) -> None:
+    request = BUILDERS[Workflow.ENSEMBLE](
+        family, steps=10, refine=refined(family, RefineWay.ENSEMBLE, handoff=0.5), scheduler=SchedulerName.EULER
+    )
+    with ExitStack() as both:
+        for topology in (Topology.BASE, Topology.REFINER):
+            unet = reference.pipelines.checkpoint(family.ov(topology)).unet
+            both.enter_context(cached(unet, 1, [0, 2]))
+        expected = reference.draw(request)
+    assert difference(ours.draw(by_plan(request, SpeedPlan(caching=EVERY_THIRD))), expected) <= TOLERANCE
+
+
+# guidance
+
+
+def limited(
+    request: GenerationRequest, reference: TorchReference, interval: GuidanceInterval, unet: Callable[..., Any]
+) -> Any:
+    """Kynkäänniemi et al.'s loop in torch, with Euler: the final latents. The levels are the scheduler's own."""
+    pipe = reference.pipelines.checkpoint(request.checkpoint)
+    sampling = request.sampling
+    scheduler = reference_scheduler(sampling.scheduler, pipe.scheduler.config, sampling.seed)
+    scheduler.set_timesteps(sampling.steps)
+    ids = torch.tensor([[sampling.size.height, sampling.size.width, 0, 0, sampling.size.height, sampling.size.width]])
+    positive, negative, pooled, negative_pooled = pipe.encode_prompt(**words.prompts(request))
+    shape = (1, 4, sampling.size.height // 8, sampling.size.width // 8)
+    latents = torch.randn(shape, generator=torch.Generator("cpu").manual_seed(sampling.seed))
+    latents = latents * scheduler.init_noise_sigma
+
+    def ask(states: torch.Tensor, added: torch.Tensor, timestep: torch.Tensor) -> Any:
+        conditions = {"text_embeds": added, "time_ids": ids.float().repeat(len(states), 1)}
+        seen = scheduler.scale_model_input(latents, timestep).repeat(len(states), 1, 1, 1)
+        return unet(seen, timestep, states, added_cond_kwargs=conditions).sample
+
+    for timestep, sigma in zip(scheduler.timesteps, scheduler.sigmas[:-1], strict=True):
+        if interval.low < sigma <= interval.high:
+            states, added = torch.cat([negative, positive]), torch.cat([negative_pooled, pooled])
+            without, with_words = ask(states, added, timestep).chunk(2)
+            said = without + sampling.guidance_scale * (with_words - without)
+        else:
+            said = ask(positive, pooled, timestep)
+        latents = scheduler.step(said, timestep, latents).prev_sample
+    return latents[0].numpy()
+
+
+def kept(engine: Engine, request: GenerationRequest) -> KeptLatents:
+    asked = replace(request, output=Output(watermark=False, keep_latents="steps"))
+    latents = draw(engine, asked).picture.latents
+    assert latents is not None
+    return latents
+
+
+INTERVAL = GuidanceInterval(low=0.4, high=4.0)
+
+
+def test_guidance_is_limited_to_its_interval(
+    family: TinyFamily, reference: TorchReference, engine: Engine, by_plan: Fast
+) -> None:
+    request = BUILDERS[Workflow.TEXT](family, steps=8)
+    with torch.no_grad():
+        expected = limited(request, reference, INTERVAL, reference.pipelines.checkpoint(request.checkpoint).unet)
+    got = kept(engine, by_plan(request, SpeedPlan(guidance=INTERVAL))).final
+    assert np.abs(got - expected).max() <= TOLERANCE
+    assert np.abs(kept(engine, request).final - expected).max() > TOLERANCE
+
+
+def test_cached_steps_and_limited_guidance_go_together(
+    family: TinyFamily, reference: TorchReference, engine: Engine, by_plan: Fast
+) -> None:
+    """Of eight steps two are not guided, four are, two are not. The third has no feature for its half without the
+    words, so it is full though it would not have to be; the seventh and eighth take the half with the words."""
+    request = BUILDERS[Workflow.TEXT](family, steps=8)
+    unet = reference.pipelines.checkpoint(request.checkpoint).unet
+    with torch.no_grad(), cached(unet, 1, [0, 2, 4]):
+        expected = limited(request, reference, INTERVAL, unet)
+    plan = SpeedPlan(caching=StepCaching(every=4, least=1, foretell=False), guidance=INTERVAL)
+    assert np.abs(kept(engine, by_plan(request, plan)).final - expected).max() <= TOLERANCE
+
+
+# every scheduler, cancel, going on
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("scheduler", SchedulerName)
+def test_every_scheduler_runs_at_every_speed(
+    scheduler: SchedulerName, preset: Speed, family: TinyFamily, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = _count_saved(monkeypatch)
+    request = BUILDERS[Workflow.TEXT](family, steps=10, scheduler=scheduler)
+    latents = kept(engine, at(request, preset))
+    caching = preset.plan.caching
+    assert caching is not None
+    cached_steps = 10 - len(caching.full_steps(10))
+    assert len(saved) >= cached_steps > 0
+    assert np.isfinite(latents.final).all()
+    assert np.array_equal(latents.final, kept(engine, at(request, preset)).final), "the same request, another picture"
+
+
+def _count_saved(monkeypatch: pytest.MonkeyPatch) -> list[Blend]:
+    """Every look that was answered by the shallow graph, as it happens."""
+    saved: list[Blend] = []
+    predict = FeatureCache.predict
+
+    def watched(self: FeatureCache, inputs: dict[str, Any], blend: Blend) -> torch.Tensor:
+        saved.append(blend)
+        return predict(self, inputs, blend)
+
+    monkeypatch.setattr(FeatureCache, "predict", watched)
+    return saved
+
+
+@pytest.mark.parametrize("step", [2, 5, 7])
+@pytest.mark.parametrize("scheduler", [SchedulerName.EULER_ANCESTRAL, SchedulerName.DPMPP_2M, *TWICE_A_STEP])
+def test_going_on_from_a_step_ends_where_the_whole_run_ends(
+    scheduler: SchedulerName, step: int, family: TinyFamily, engine: Engine
+) -> None:
+    request = at(BUILDERS[Workflow.TEXT](family, steps=10, scheduler=scheduler), Speed.FAST)
+    whole = kept(engine, request)
+    again = kept(engine, replace(request, start=Start(whole, step=step)))
+    assert np.array_equal(again.final, whole.final)
+
+
+def test_a_cancelled_run_leaves_nothing_to_the_next(family: TinyFamily, engine: Engine) -> None:
+    request = at(BUILDERS[Workflow.TEXT](family, steps=10), Speed.FAST)
+    expected = kept(engine, request).final
+    other = replace(request, sampling=replace(request.sampling, seed=99))
+    cancel, events = Flag(), []
+
+    def hear(event: Event) -> None:
+        events.append(event)
+        if isinstance(event, Progress) and event.step == 3:
+            cancel.set()
+
+    engine.generate(other, hear, cancel)
+    assert isinstance(events[-1], Cancelled)
+    assert np.array_equal(kept(engine, request).final, expected)
+
+
+def test_every_picture_of_a_run_is_that_of_its_seed(family: TinyFamily, engine: Engine) -> None:
+    request = at(BUILDERS[Workflow.TEXT](family, steps=10), Speed.FAST)
+    two = draw(engine, replace(request, sampling=replace(request.sampling, count=2))).finished.pictures
+    second = replace(request, sampling=replace(request.sampling, seed=request.sampling.seed + 1))
+    assert np.array_equal(two[1].pixels, draw(engine, second).picture.pixels)
+
+
+def test_exactness_is_not_touched(family: TinyFamily, engine: Engine) -> None:
+    request = BUILDERS[Workflow.TEXT](family, steps=10)
+    before = kept(engine, request).final
+    assert not np.array_equal(kept(engine, at(request, Speed.FAST)).final, before)
+    assert np.array_equal(kept(engine, request).final, before)
+
+
+def test_the_time_left_shrinks_to_nothing(family: TinyFamily, engine: Engine) -> None:
+    told = draw(engine, at(BUILDERS[Workflow.TEXT](family, steps=10), Speed.FAST))
+    left = [event.seconds_left for event in told.of(Progress) if event.step]
+    assert all(seconds is not None and seconds >= 0 for seconds in left)
+    assert left[-1] == 0
+
+
+# where it cannot be
+
+
+def test_a_unet_whose_graphs_disagree_is_computed_in_full_and_the_person_is_told(
+    family: TinyFamily, engine_home: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from sdxl_desktop.engine.openvino.engine import OpenVinoEngine
+    fresh = OpenVinoEngine(engine_home)
+    request = BUILDERS[Workflow.TEXT](family, steps=6)
+    exact = draw(fresh, request).picture
+    monkeypatch.setattr(placement, "agree", lambda full, shallow: False)
+    saved = _count_saved(monkeypatch)
+    drawn = draw(fresh, at(request, Speed.FAST)).picture
+    fresh.close()
+    assert not saved
+    assert np.array_equal(drawn.pixels, exact.pixels)
+    assert any("computed in full" in note for note in drawn.notes)
+    assert not exact.notes

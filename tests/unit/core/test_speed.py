@@ -1,0 +1,100 @@
+"""The presets say which steps are computed, and a picture's record says which preset it was."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from sdxl_desktop.core.errors import RequestError
+from sdxl_desktop.core.request import GenerationRequest, Sampling
+from sdxl_desktop.core.speed import GuidanceInterval, Speed, StepCaching
+from sdxl_desktop.history.metadata import Record, decode_record, encode_record
+
+SAVING = [speed for speed in Speed if speed is not Speed.EXACT]
+
+
+def test_nothing_is_saved_unless_it_is_asked_for() -> None:
+    assert Sampling().speed is Speed.EXACT
+    assert Speed.EXACT.plan.caching is None
+    assert Speed.EXACT.plan.guidance is None
+
+
+def test_every_nth_step_is_computed() -> None:
+    assert StepCaching(every=3, least=1).full_steps(9) == (1, 4, 7)
+    assert StepCaching(every=3, least=1).full_steps(10) == (1, 3, 6, 8)
+    assert StepCaching(every=1).full_steps(5) == (1, 2, 3, 4, 5)
+
+
+def test_a_bent_schedule_is_dense_at_both_ends() -> None:
+    full = StepCaching(every=3, bend=0.8).full_steps(60)
+    gaps = [after - before for before, after in zip(full, (*full[1:], 61), strict=True)]
+    middle = max(gaps)
+    assert len(full) == 20
+    assert gaps[0] < middle > gaps[-1]
+    assert max(gaps[8:12]) == middle
+
+
+@pytest.mark.parametrize("speed", SAVING)
+def test_the_schedule_of_every_preset_fits_every_number_of_steps(speed: Speed) -> None:
+    caching = speed.plan.caching
+    assert caching is not None
+    for steps in range(1, 151):
+        full = caching.full_steps(steps)
+        assert full[0] == 1
+        assert list(full) == sorted(set(full))
+        assert full[-1] <= steps
+        assert len(full) == min(steps, max(math.ceil(steps / caching.every), caching.least))
+
+
+def test_fast_computes_less_than_balanced() -> None:
+    balanced, fast = (speed.plan.caching for speed in (Speed.BALANCED, Speed.FAST))
+    assert balanced is not None
+    assert fast is not None
+    assert len(fast.full_steps(30)) < len(balanced.full_steps(30)) < 30
+
+
+def test_few_step_checkpoints_are_left_alone() -> None:
+    for speed in SAVING:
+        assert speed.plan.caching is not None
+        assert speed.plan.caching.full_steps(4) == (1, 2, 3, 4)
+
+
+def test_an_interval_holds_its_upper_end_only() -> None:
+    interval = GuidanceInterval(low=0.3, high=5)
+    assert 5 in interval
+    assert 0.3 not in interval
+    assert 0.31 in interval
+    assert 5.1 not in interval
+
+
+@pytest.mark.parametrize("broken", [{"every": 0.5}, {"every": 2, "bend": 1.0}, {"every": 2, "depth": 0}])
+def test_a_caching_that_is_none_is_refused(broken: dict[str, float]) -> None:
+    with pytest.raises(RequestError):
+        StepCaching(**broken)  # type: ignore[arg-type]
+
+
+def test_an_empty_interval_is_refused() -> None:
+    with pytest.raises(RequestError):
+        GuidanceInterval(low=2, high=2)
+
+
+def test_a_speed_is_read_as_it_is_written() -> None:
+    assert Speed.parse(" Balanced ") is Speed.BALANCED
+    with pytest.raises(RequestError, match="exact, balanced, fast"):
+        Speed.parse("warp")
+
+
+def test_every_speed_tells_a_person_what_it_does() -> None:
+    assert len({speed.help for speed in Speed}) == len({speed.label for speed in Speed}) == len(Speed)
+
+
+def test_a_record_keeps_the_speed_and_an_old_one_reads_as_exact() -> None:
+    request = GenerationRequest(checkpoint=Path("starter"), sampling=Sampling(speed=Speed.FAST))
+    text = encode_record(Record(version="1", seed=0, request=request))
+    assert decode_record(text).request.sampling.speed is Speed.FAST
+    old = json.loads(text)
+    del old["request"]["sampling"]["speed"]
+    assert decode_record(json.dumps(old)).request.sampling.speed is Speed.EXACT
