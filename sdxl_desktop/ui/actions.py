@@ -11,13 +11,15 @@ from PySide6.QtWidgets import QMainWindow, QMenu
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of a menu; `shortcuts` as QKeySequence reads them, the first one is shown."""
+    """One line of a menu; `shortcuts` as QKeySequence reads them, the first one is shown. With `fill` it opens a
+    menu of its own, which that fills."""
 
     text: str
-    call: Callable[[], object]
+    call: Callable[[], object] = lambda: None
     shortcuts: tuple[str, ...] = ()
     name: str = ""
     role: QAction.MenuRole = QAction.MenuRole.NoRole
+    fill: Callable[[QMenu], object] | None = None
 
 
 def fill_menus(window: QMainWindow, menus: dict[str, tuple[Entry | None, ...]]) -> dict[str, QAction]:
@@ -28,6 +30,9 @@ def fill_menus(window: QMainWindow, menus: dict[str, tuple[Entry | None, ...]]) 
         for entry in entries:
             if entry is None:
                 menu.addSeparator()
+                continue
+            if entry.fill is not None:
+                entry.fill(menu.addMenu(entry.text))
                 continue
             action = _action(menu, entry)
             if entry.name:

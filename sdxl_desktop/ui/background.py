@@ -7,6 +7,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
+from sdxl_desktop.core.errors import SdxlDesktopError
+
 T = TypeVar("T")
 
 
@@ -38,3 +40,11 @@ class LoopBackground:
         self._thread.shutdown(wait=False)
         for task in self._tasks:
             task.cancel()
+
+
+def attempt(work: Callable[[], T]) -> T | SdxlDesktopError:
+    """What `work` returns, or the error that it raises, to be told on another thread."""
+    try:
+        return work()
+    except SdxlDesktopError as problem:
+        return problem

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QPoint
+from PySide6.QtCore import QObject, QPoint, Signal
 from PySide6.QtWidgets import QFileDialog, QMenu
 
 from sdxl_desktop.core.edit import Ground
@@ -16,12 +16,14 @@ from sdxl_desktop.core.request import MAX_SEED, GenerationRequest
 from sdxl_desktop.core.settings import Preferences
 from sdxl_desktop.history.metadata import Record
 from sdxl_desktop.library.additions import AdditionKind, kind_of
+from sdxl_desktop.session.paces import Paces
 from sdxl_desktop.session.pictures import Result, suggested_name
 from sdxl_desktop.session.session import Session
 from sdxl_desktop.ui.candidates import Candidates
 from sdxl_desktop.ui.desk import Desk
 from sdxl_desktop.ui.desktop import show_in_folder
 from sdxl_desktop.ui.editor import Editor
+from sdxl_desktop.ui.keeper import with_suffix
 from sdxl_desktop.ui.latent_verbs import LatentVerbs
 from sdxl_desktop.ui.stage import Stage
 from sdxl_desktop.ui.status import StatusLine, devices_text
@@ -32,6 +34,8 @@ _FORMATS = "PNG (*.png);;JPEG (*.jpg *.jpeg);;WebP (*.webp)"
 
 class Conductor(QObject):
     """The verbs of the window. `preferences` say where and how the next run is to happen."""
+
+    redrawn = Signal()
 
     def __init__(
         self,
@@ -54,6 +58,7 @@ class Conductor(QObject):
         self._problem: SdxlDesktopError | None = None
         self._finished = session.finished
         self._to_tell: Picture | None = None
+        self._paces = Paces()
         self.candidates = Candidates(session, stage, editor, self._draw_on, self._tell)
         self.latents = LatentVerbs(stage, self._request, self._begin, self.show_problem)
         self._connect()
@@ -67,6 +72,8 @@ class Conductor(QObject):
         desk.compare_wanted.connect(self.compare)
         desk.additions_offered.connect(self.add_weights)
         desk.expand_wanted.connect(self._editor.expand)
+        desk.changed.connect(self.show_plan)
+        stage.easel.frame_changed.connect(lambda _: self._tell_plan())
         self._editor.ground_changed.connect(self._show_ground)
         self._editor.failed.connect(self.show_problem)
         self._editor.told.connect(self._tell)
@@ -120,6 +127,18 @@ class Conductor(QObject):
 
     def _show_ground(self) -> None:
         self._desk.show_ground(self._ground())
+        self.show_plan()
+
+    def show_plan(self) -> None:
+        """Show on the canvas what of the picture the next run sees, and below at which size and for how long."""
+        self._stage.easel.set_frame_policy(self._desk.frame_policy())
+        self._tell_plan()
+
+    def _tell_plan(self) -> None:
+        frame = self._stage.easel.frame
+        drawn = self._desk.picture_size() if frame is None else frame.drawn
+        seconds = self._desk.expected(self._paces, self._preferences().execution, drawn)
+        self._status.show_plan(drawn, seconds)
 
     def _take_expanded(self) -> None:
         """The picture is larger: what is new is to be drawn next."""
@@ -177,10 +196,13 @@ class Conductor(QObject):
             act=lambda: self._desk.reuse(record.request, record.seed),
         )
 
-    def offer_recovery(self) -> None:
-        """Say that a picture was left behind, and offer to bring it back."""
-        words = "Your last picture was not closed properly"
-        self._tell(words, answer="Bring it back", act=self._editor.recover, stays=True)
+    def tell(self, text: str) -> None:
+        """Say something in passing."""
+        self._tell(text)
+
+    def offer_recovery(self, recover: Callable[[], object]) -> None:
+        """Say that something was left behind, and offer to bring it back."""
+        self._tell("Your last work was not closed properly", answer="Bring it back", act=recover, stays=True)
 
     def _tell(
         self,
@@ -330,12 +352,15 @@ class Conductor(QObject):
         if session.finished is not self._finished:
             self._take_finished()
         self._tell_kept()
+        self.redrawn.emit()
 
     def _take_finished(self) -> None:
         self._finished = self._session.finished
         if self._finished is None or not self._session.results:
             return
         self._status.show_parts(devices_text(self._finished))
+        self._paces.learn(self._session.results[-1].request, self._finished)
+        self._tell_plan()
         last = self._session.results[-1].picture
         self._show_comparison()
         if last.notes:
@@ -359,14 +384,6 @@ class Conductor(QObject):
         if last is not None and last.picture is self._to_tell and last.saved_to is not None:
             self._to_tell = None
             self._tell_saved(last)
-
-
-def with_suffix(path: Path, kind: str) -> Path:
-    """`path` with the chosen format's suffix when the person wrote none that we know."""
-    if path.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp"):
-        return path
-    suffix = {"J": ".jpg", "W": ".webp"}.get(kind[:1], ".png")
-    return path.with_name(path.name + suffix)
 
 
 def _nothing_to_draw_with() -> CheckpointError:

@@ -1,4 +1,4 @@
-"""What lies on the canvas: brings pictures, masks and projects in, takes results over, and keeps all of it safe."""
+"""What lies on the canvas: brings pictures and masks in, and takes results over."""
 
 from __future__ import annotations
 
@@ -13,31 +13,30 @@ from PySide6.QtWidgets import QFileDialog
 
 from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.history.metadata import Record, read_record
-from sdxl_desktop.imaging.reading import OpenedPicture, open_picture, read_mask
-from sdxl_desktop.session.document.autosave import Autosave, Recoverable, recoverable
+from sdxl_desktop.imaging.reading import OpenedPicture, mask_from_alpha, open_picture, read_mask
 from sdxl_desktop.session.document.document import Document
 from sdxl_desktop.session.document.layers import Change
-from sdxl_desktop.session.document.project import Project, load_project, save_project
+from sdxl_desktop.session.document.mask_files import write_mask_as_alpha
 from sdxl_desktop.session.pictures import Result
-from sdxl_desktop.ui.background import Background
+from sdxl_desktop.ui.background import Background, attempt
 from sdxl_desktop.ui.expand_dialog import ExpandDialog
-from sdxl_desktop.ui.incoming import PICTURE_FILTER, PROJECT, Incoming, incoming, sort_files
+from sdxl_desktop.ui.incoming import PICTURE_FILTER, Incoming, incoming, sort_files
 from sdxl_desktop.ui.masks import write_mask
 from sdxl_desktop.ui.stage import Stage
 
 T = TypeVar("T")
 
-AUTOSAVE_MS = 4000
 _EXTENDED = "Undo extend picture"
 """What there is to undo after `Document.extend`."""
-_PROJECT_FILTER = f"SDXL Desktop projects (*{PROJECT})"
+_OPAQUE, _TRANSPARENT = "Mask (*.png)", "Picture, transparent where the mask is (*.png)"
 _MASK_FILTER = "Masks (*.png);;Pictures (*.png *.jpg *.jpeg *.webp *.tif *.tiff);;All files (*)"
 
 
 class Editor(QObject):
     """`ground_changed` when a run would work on something else now; `failed` with an error to show; `weights_came`
-    with files that are no pictures; `record_found` when the picture that came in says how it was made; `expanded` when
-    the picture was made larger, and what is new masked."""
+    with files that are no pictures, `project_came` with a project file; `opened` with every picture file that came in;
+    `record_found` when a picture says how it was made; `expanded` when the picture was made larger, and what is new
+    masked."""
 
     ground_changed = Signal()
     expanded = Signal()
@@ -45,38 +44,32 @@ class Editor(QObject):
     told = Signal(str)
     weights_came = Signal(object)
     """tuple[Path, ...]"""
+    project_came = Signal(object)
+    opened = Signal(object)
+    """Path"""
     record_found = Signal(object)
     """Record"""
 
-    def __init__(self, document: Document, stage: Stage, background: Background, recovery: Path) -> None:
+    def __init__(self, document: Document, stage: Stage, background: Background) -> None:
         super().__init__(stage)
         self._document, self._stage, self._background = document, stage, background
-        self._recovery = recovery
-        self._autosave = Autosave(recovery)
-        self._found: Recoverable | None = None
+        self._alpha_of: OpenedPicture | None = None
         self._size = document.size
         self._settle = QTimer(self, singleShot=True, interval=150)
-        self._keep = QTimer(self, singleShot=True, interval=AUTOSAVE_MS)
         self._connect()
 
     def _connect(self) -> None:
         easel, bar, paint = self._stage.easel, self._stage.bar, self._stage.paint_bar
         self._document.listen(self._notice_growth)
-        easel.document_changed.connect(self._changed)
+        easel.document_changed.connect(self._settle.start)
         easel.failed.connect(self.failed)
         self._settle.timeout.connect(self.ground_changed)
-        self._keep.timeout.connect(self._write_recovery)
         bar.edit_wanted.connect(self.take_result)
         bar.document_wanted.connect(self._stage.show_document)
         bar.remove_wanted.connect(self.remove_picture)
         paint.load_mask_wanted.connect(self.load_mask)
         paint.save_mask_wanted.connect(self.save_mask)
         self._stage.dropped.connect(self.take)
-
-    def _changed(self) -> None:
-        self._settle.start()
-        if not self._keep.isActive():
-            self._keep.start()
 
     @property
     def document(self) -> Document:
@@ -99,26 +92,32 @@ class Editor(QObject):
             self.told.emit("There is no picture on the clipboard")
 
     def take(self, found: Incoming) -> None:
-        """Put what came in where it belongs; of several pictures the first goes onto the canvas."""
+        """Put what came in where it belongs; of several pictures the first goes onto the canvas, and the others can be
+        found under the recent files."""
         if found.weights:
             self.weights_came.emit(found.weights)
         if found.projects:
-            self._later(partial(load_project, found.projects[0]), self._take_project)
+            self.project_came.emit(found.projects[0])
         elif found.pictures:
+            for other in reversed(found.pictures[1:]):
+                self.opened.emit(other)
             self.open_picture(found.pictures[0])
+            if len(found.pictures) > 1:
+                self.told.emit(f"{found.pictures[0].name} is on the canvas; the others are under File, Open recent")
         elif found.image:
             self._later(partial(open_picture, found.image, "pasted"), self._take_picture)
 
     def open_picture(self, file: Path) -> None:
         """Put the picture in `file` onto the canvas."""
-        self._later(partial(_open_with_record, file), self._take_opened)
+        self._later(partial(_open_with_record, file), partial(self._take_opened, file))
 
-    def _take_opened(self, opened: tuple[OpenedPicture, Record | None] | SdxlDesktopError) -> None:
+    def _take_opened(self, file: Path, opened: tuple[OpenedPicture, Record | None] | SdxlDesktopError) -> None:
         if isinstance(opened, SdxlDesktopError):
             self.failed.emit(opened)
             return
         picture, record = opened
         self._take_picture(picture)
+        self.opened.emit(file)
         if record is not None:
             self.record_found.emit(record)
 
@@ -127,16 +126,10 @@ class Editor(QObject):
             self.failed.emit(picture)
             return
         self._document.set_picture(picture.pixels, picture.name)
+        self._alpha_of = picture if picture.alpha is not None else None
         self._stage.show_document()
         if picture.notes:
             self.told.emit(" ".join(picture.notes))
-
-    def _take_project(self, project: Project | SdxlDesktopError) -> None:
-        if isinstance(project, SdxlDesktopError):
-            self.failed.emit(project)
-            return
-        self._document.open(project.picture, project.mask, project.picture_name)
-        self._stage.show_document()
 
     # results
 
@@ -191,7 +184,7 @@ class Editor(QObject):
         self._try(self._document.redo)
 
     def _later(self, work: Callable[[], T], done: Callable[[T | SdxlDesktopError], None]) -> None:
-        self._background.run(lambda: _attempt(work), done)
+        self._background.run(lambda: attempt(work), done)
 
     def _try(self, act: Callable[[], None]) -> None:
         try:
@@ -199,7 +192,7 @@ class Editor(QObject):
         except SdxlDesktopError as problem:
             self.failed.emit(problem)
 
-    # masks and projects
+    # masks
 
     def load_mask(self) -> None:
         size = self._document.size
@@ -208,86 +201,34 @@ class Editor(QObject):
             self._try(lambda: self._document.set_mask(read_mask(Path(chosen), size)))
 
     def save_mask(self) -> None:
-        mask = self._document.mask
-        if mask is None:
+        """Ask where, and whether as a picture of its own or as the picture's transparency."""
+        picture, mask = self._document.picture, self._document.mask
+        if picture is None or mask is None:
             return
         start = f"{Path(self._document.name).stem or 'picture'}-mask.png"
-        chosen, _ = QFileDialog.getSaveFileName(self._stage, "Save mask", start, "PNG (*.png)")
-        if chosen:
-            self._try(lambda: write_mask(Path(chosen).with_suffix(".png"), mask))
-
-    def save_project(self) -> None:
-        """Ask where, and keep picture and mask there as one file."""
-        if not self._document.has_picture:
-            self.told.emit("Put a picture on the canvas first")
+        chosen, kind = QFileDialog.getSaveFileName(self._stage, "Save mask", start, f"{_OPAQUE};;{_TRANSPARENT}")
+        if not chosen:
             return
-        start = f"{Path(self._document.name).stem or 'picture'}{PROJECT}"
-        chosen, _ = QFileDialog.getSaveFileName(self._stage, "Save project", start, _PROJECT_FILTER)
-        if chosen:
-            path = Path(chosen).with_suffix(PROJECT)
-            project = self._project()
-            self._later(partial(save_project, project, path), partial(self._saved, path))
-
-    def _saved(self, path: Path, outcome: object) -> None:
-        if isinstance(outcome, SdxlDesktopError):
-            self.failed.emit(outcome)
+        path = Path(chosen).with_suffix(".png")
+        if kind == _TRANSPARENT:
+            self._try(lambda: write_mask_as_alpha(picture, mask, path))
         else:
-            self.told.emit(f"Saved as {path.name}")
+            self._try(lambda: write_mask(path, mask))
 
-    def _project(self) -> Project:
-        ground = self._document.ground()
-        return Project(
-            picture=None if ground.picture is None else ground.picture.array,
-            mask=None if ground.mask is None else ground.mask.array,
-            picture_name=self._document.name,
-        )
+    @property
+    def has_transparency(self) -> bool:
+        """Whether the picture on the canvas came with transparency that fits it."""
+        opened, size = self._alpha_of, self._document.size
+        return opened is not None and size is not None and opened.pixels.shape[:2] == (size.height, size.width)
 
-    # after a crash
-
-    def _write_recovery(self) -> None:
-        revision = self._document.revision
-        if not self._document.has_picture:
-            self._autosave.clear(revision)
-        elif self._autosave.due(revision):
-            work = partial(self._autosave.write, self._project(), revision)
-            self._later(work, self._kept)
-
-    def _kept(self, outcome: object) -> None:
-        if isinstance(outcome, SdxlDesktopError):
-            self.failed.emit(outcome)
-
-    def find_recoverable(self, found: Callable[[], None]) -> None:
-        """Look for what a crash left behind and call `found` if there is something to `recover`."""
-
-        def take(left: tuple[Recoverable, ...]) -> None:
-            for other in left[1:]:
-                other.leave()
-            if left:
-                self._found = left[0]
-                found()
-
-        self._background.run(lambda: recoverable(self._recovery), take)
-
-    def recover(self) -> None:
-        """Bring back what was found."""
-        found, self._found = self._found, None
-        if found is None:
-            return
-        self._try(lambda: self._bring_back(found))
-
-    def _bring_back(self, found: Recoverable) -> None:
-        """What a crash left is thrown away only once it is kept anew."""
-        self._take_project(found.load())
-        self._autosave.write(self._project(), self._document.revision)
-        found.discard()
+    def take_transparency(self) -> None:
+        """Mask what was transparent in the file that the picture came from."""
+        opened = self._alpha_of
+        if opened is not None and self.has_transparency:
+            self._try(lambda: self._document.set_mask(mask_from_alpha(opened), "mask from transparency"))
 
     def close(self) -> None:
-        """The window was closed in order: there is nothing to recover, but what nobody asked for is left for later."""
         self._settle.stop()
-        self._keep.stop()
-        if self._found is not None:
-            self._found.leave()
-        self._autosave.close()
 
 
 def _open_with_record(file: Path) -> tuple[OpenedPicture, Record | None]:
@@ -296,11 +237,3 @@ def _open_with_record(file: Path) -> tuple[OpenedPicture, Record | None]:
         return picture, read_record(file)
     except OSError:
         return picture, None
-
-
-def _attempt(work: Callable[[], T]) -> T | SdxlDesktopError:
-    """What `work` returns, or the error that it raises, to be told on another thread."""
-    try:
-        return work()
-    except SdxlDesktopError as problem:
-        return problem

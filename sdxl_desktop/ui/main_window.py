@@ -25,13 +25,15 @@ from sdxl_desktop.session.document.document import Document
 from sdxl_desktop.session.pictures import PictureStore
 from sdxl_desktop.session.session import Session
 from sdxl_desktop.session.settings_store import SettingsStore
-from sdxl_desktop.ui.actions import Entry, fill_menus, shortcut_table
+from sdxl_desktop.ui.actions import fill_menus, shortcut_table
 from sdxl_desktop.ui.background import Background
 from sdxl_desktop.ui.conductor import Conductor
 from sdxl_desktop.ui.desk import Desk
 from sdxl_desktop.ui.dialogs import about_dialog, shortcuts_dialog
 from sdxl_desktop.ui.editor import Editor
 from sdxl_desktop.ui.incoming import sort_files
+from sdxl_desktop.ui.keeper import Keeper, Work
+from sdxl_desktop.ui.menus import OfTheWindow, menus
 from sdxl_desktop.ui.settings_dialog import Machine, SettingsDialog
 from sdxl_desktop.ui.stage import Stage
 from sdxl_desktop.ui.status import StatusLine
@@ -73,7 +75,9 @@ class MainWindow(QMainWindow):
         self.session = Session(around.engine, self._picture_store(), elsewhere=around.background.run)
         self.document = Document()
         self.desk, self.stage, self.status = Desk(), Stage(self._outgoing, self.document), StatusLine()
-        self.editor = Editor(self.document, self.stage, around.background, around.paths.data / "recovery")
+        self.editor = Editor(self.document, self.stage, around.background)
+        work = Work(self.document, self.session, self.stage, self.desk)
+        self.keeper = Keeper(work, around.background, around.paths.data)
         self.verbs = Conductor(
             self.session, self.desk, self.stage, self.status, self._outgoing, self.editor, lambda: self._preferences
         )
@@ -107,68 +111,10 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(centre)
 
     def _fill_menus(self) -> None:
-        verbs, editor, canvas, role = self.verbs, self.editor, self.stage.canvas, QAction.MenuRole
-        self._actions = fill_menus(
-            self,
-            {
-                "&File": (
-                    Entry("&Open…", editor.open, ("Ctrl+O",)),
-                    Entry("&Paste picture", editor.paste, ("Ctrl+V", "Ctrl+Shift+V")),
-                    Entry("Save pro&ject…", editor.save_project, ("Ctrl+Alt+S",), "save project"),
-                    None,
-                    Entry("&Save", verbs.save, ("Ctrl+S",), "save"),
-                    Entry("Save &as…", verbs.save_as, ("Ctrl+Shift+S",), "save as"),
-                    Entry("&Copy", verbs.copy, ("Ctrl+C", "Ctrl+Shift+C"), "copy"),
-                    Entry("Show in &folder", verbs.show_in_folder, name="folder"),
-                    None,
-                    Entry("Se&ttings…", self.open_settings, ("Ctrl+,",), role=role.PreferencesRole),
-                    None,
-                    Entry("&Quit", self._quit, ("Ctrl+Q",), role=role.QuitRole),
-                ),
-                "Pic&ture": (
-                    Entry("&Generate", verbs.generate, ("Ctrl+Return", "Ctrl+Enter"), "generate"),
-                    Entry("Add to &queue", verbs.add_to_queue, ("Ctrl+Shift+Return", "Ctrl+Shift+Enter"), "queue"),
-                    Entry("&Cancel", verbs.escape, ("Esc",)),
-                    None,
-                    Entry("Use these &settings", verbs.use_settings, name="use settings"),
-                    Entry("Use this s&eed", verbs.use_seed, name="use seed"),
-                ),
-                "E&dit": (
-                    Entry("&Undo", editor.undo, ("Ctrl+Z",), "undo"),
-                    Entry("&Redo", editor.redo, ("Ctrl+Shift+Z", "Ctrl+Y"), "redo"),
-                    None,
-                    Entry("&Apply result", editor.take_result, ("Ctrl+Shift+A",), "apply"),
-                    Entry(
-                        "Apply and &keep going",
-                        verbs.candidates.apply_and_go_on,
-                        ("Ctrl+Alt+Return", "Ctrl+Alt+Enter"),
-                        "apply and go on",
-                    ),
-                    Entry("&Discard result", verbs.candidates.discard, ("Ctrl+Shift+D",), "discard"),
-                    Entry("&Back to the picture", self.stage.show_document, ("Backspace",), "document"),
-                    Entry("&Expand…", editor.expand, ("Ctrl+E",), "expand"),
-                    Entry("Re&move picture", editor.remove_picture, name="remove picture"),
-                    None,
-                    Entry("Load &mask…", editor.load_mask, name="load mask"),
-                    Entry("Sa&ve mask…", editor.save_mask, name="save mask"),
-                ),
-                "&View": (
-                    Entry("&Fit", canvas.fit, ("Ctrl+0",), "fit"),
-                    Entry("&100 %", canvas.show_actual_size, ("Ctrl+1",), "actual size"),
-                    Entry("Zoom &in", canvas.zoom_in, ("Ctrl++", "Ctrl+="), "zoom in"),
-                    Entry("Zoom &out", canvas.zoom_out, ("Ctrl+-",), "zoom out"),
-                    None,
-                    Entry("&Next result", lambda: self.stage.step(1), ("Ctrl+]",), "next"),
-                    Entry("&Previous result", lambda: self.stage.step(-1), ("Ctrl+[",), "previous"),
-                    None,
-                    Entry("Full &screen", self._toggle_full_screen, ("F11",)),
-                ),
-                "&Help": (
-                    Entry("&Keyboard shortcuts", self._open_shortcuts, ("F1",)),
-                    Entry("&About SDXL Desktop", lambda: about_dialog(self).open(), role=role.AboutRole),
-                ),
-            },
+        own = OfTheWindow(
+            self.open_settings, self._open_shortcuts, self._open_about, self._toggle_full_screen, self._quit
         )
+        self._actions = fill_menus(self, menus(self.verbs, self.editor, self.keeper, self.stage, own))
 
     def _connect(self) -> None:
         engine = self._around.engine
@@ -181,21 +127,34 @@ class MainWindow(QMainWindow):
         self._splitter.splitterMoved.connect(lambda *_: self._saving.start())
         self.stage.result_shown.connect(self._enable_actions)
         self.editor.ground_changed.connect(self._enable_actions)
+        self._connect_keeper()
         self.stage.empty.settings_wanted.connect(self.open_settings)
         self._saving.timeout.connect(self._save_settings)
         self._memory.timeout.connect(lambda: self.status.show_memory(self._around.memory()))
 
+    def _connect_keeper(self) -> None:
+        keeper, editor, verbs = self.keeper, self.editor, self.verbs
+        editor.project_came.connect(keeper.open_project)
+        editor.opened.connect(keeper.remember)
+        keeper.file_wanted.connect(lambda file: editor.take(sort_files([file])))
+        keeper.brought.connect(verbs.redraw)
+        keeper.failed.connect(verbs.show_problem)
+        keeper.told.connect(verbs.tell)
+        verbs.redrawn.connect(keeper.notice_results)
+
     def _enable_actions(self) -> None:
         has_result, has_image = self.stage.current_row() >= 0, self.stage.canvas.image() is not None
-        for name in ("save", "save as", "copy", "folder", "use settings", "use seed"):
+        for name in ("save", "save as", "export", "copy", "folder", "use settings", "use seed"):
             self._actions[name].setEnabled(has_result)
         has_document = self.document.has_picture
         self._actions["apply"].setEnabled(has_result)
         self._actions["apply and go on"].setEnabled(has_result and has_document)
         self._actions["discard"].setEnabled(has_result)
         self._actions["document"].setEnabled(has_document and not self.stage.easel.editing)
-        for name in ("expand", "remove picture", "load mask", "save mask", "save project"):
+        for name in ("expand", "remove picture", "load mask", "save mask"):
             self._actions[name].setEnabled(has_document)
+        self._actions["transparency"].setEnabled(self.editor.has_transparency)
+        self._actions["save project"].setEnabled(has_document or bool(self.session.results))
         self._actions["undo"].setEnabled(self.document.can_undo)
         self._actions["redo"].setEnabled(self.document.can_redo)
         for name in ("fit", "actual size", "zoom in", "zoom out"):
@@ -217,7 +176,7 @@ class MainWindow(QMainWindow):
         self._memory.start()
         self._around.engine.find_devices()
         self.look_for_checkpoints()
-        self.editor.find_recoverable(self.verbs.offer_recovery)
+        self.keeper.find_recoverable(lambda: self.verbs.offer_recovery(self.keeper.recover))
         if files:
             self.editor.take(sort_files(list(files)))
 
@@ -352,12 +311,16 @@ class MainWindow(QMainWindow):
         self._memory.stop()
         self.stage.toast.dismiss()
         self.editor.close()
+        self.keeper.close()
         self._around.engine.close()
         self._outgoing.close()
         self.closed.emit()
 
     def _quit(self) -> None:
         self.close()
+
+    def _open_about(self) -> None:
+        about_dialog(self).open()
 
     def _toggle_full_screen(self) -> None:
         self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)

@@ -9,6 +9,7 @@ from PySide6.QtGui import QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import QLabel, QProgressBar, QWidget
 
 from sdxl_desktop.core.events import Finished, Phase, Progress
+from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.session.session import Session
 from sdxl_desktop.ui.widgets.layout import ElidedLabel, muted, row
 
@@ -77,15 +78,18 @@ class StatusLine(QWidget):
         self._phase = QLabel("Ready")
         self._bar = ProgressLine()
         self._steps, self._pace, self._left = muted(), muted(), muted()
+        self._plan = muted()
         self._device, self._memory = ElidedLabel(), muted()
         self._lay_out()
 
     def _lay_out(self) -> None:
         self._pace.setToolTip("Seconds that one step takes")
         self._left.setToolTip("Estimated time until this phase is done")
+        self._plan.setToolTip("The size the next picture is drawn at, and about how long it takes")
         self._memory.setToolTip("Memory the engine uses now")
         self._bar.hide()
-        line = row(self._phase, self._bar, self._steps, self._pace, self._left, spacing=16, margins=(16, 6, 16, 6))
+        told = (self._phase, self._plan, self._bar, self._steps, self._pace, self._left)
+        line = row(*told, spacing=16, margins=(16, 6, 16, 6))
         self._device.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         line.addWidget(self._device, 1)
         line.addWidget(self._memory)
@@ -102,6 +106,7 @@ class StatusLine(QWidget):
 
     def show_progress(self, progress: Progress, *, waiting: int = 0) -> None:
         self._phase.setText(phase_text(progress, waiting))
+        self._plan.hide()
         self._bar.show()
         self._bar.show_fraction(progress.fraction)
         self._steps.setText(f"Step {progress.step} of {progress.total}" if progress.total else "")
@@ -119,8 +124,14 @@ class StatusLine(QWidget):
         self._phase.setText(words)
         self._bar.show_fraction(0.0)
         self._bar.hide()
+        self._plan.show()
         for label in (self._steps, self._pace, self._left):
             label.clear()
+
+    def show_plan(self, drawn: Size, seconds: float | None) -> None:
+        """Between runs: what the next one will draw, and for how long where that is known."""
+        words = f"Next: {drawn.width} × {drawn.height}"
+        self._plan.setText(words if seconds is None else f"{words}, about {duration(max(1, seconds))}")
 
     def show_device(self, words: str) -> None:
         self._device.setText(words)

@@ -14,7 +14,7 @@ from pytestqt.qtbot import QtBot
 
 from sdxl_desktop.core.settings import Preferences, Settings
 from sdxl_desktop.history.metadata import read_record
-from sdxl_desktop.ui.conductor import with_suffix
+from sdxl_desktop.ui.keeper import with_suffix
 from sdxl_desktop.ui.main_window import MainWindow
 from sdxl_desktop.ui.viewport import MAX_ZOOM, Viewport
 from tests.ui.conftest import GatedEngine, MakeWindow, wait_until_idle

@@ -1,0 +1,234 @@
+"""Keeps what the person works on: project files, the recovery file that outlives a crash, recent files, exports."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtWidgets import QFileDialog, QMenu
+
+from sdxl_desktop.core.errors import SdxlDesktopError, SettingsError
+from sdxl_desktop.session.document.autosave import Autosave, Recoverable, recoverable
+from sdxl_desktop.session.document.document import Document
+from sdxl_desktop.session.document.project import Project, load_project, save_project
+from sdxl_desktop.session.pictures import Result, export_picture
+from sdxl_desktop.session.recent import RecentFiles
+from sdxl_desktop.session.session import Session
+from sdxl_desktop.ui.background import Background, attempt
+from sdxl_desktop.ui.desk import Desk
+from sdxl_desktop.ui.incoming import PROJECT
+from sdxl_desktop.ui.stage import Stage
+
+AUTOSAVE_MS = 4000
+_PROJECT_FILTER = f"SDXL Desktop projects (*{PROJECT})"
+_PICTURE_FILTER = "PNG (*.png);;JPEG (*.jpg *.jpeg);;WebP (*.webp)"
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """All that a project holds, where it is worked on."""
+
+    document: Document
+    session: Session
+    stage: Stage
+    desk: Desk
+
+    def project(self) -> Project:
+        """How it stands now."""
+        ground = self.document.ground()
+        return Project(
+            picture=None if ground.picture is None else ground.picture.array,
+            mask=None if ground.mask is None else ground.mask.array,
+            picture_name=self.document.name,
+            candidates=tuple(self.session.results),
+            workspace=self.desk.value(),
+        )
+
+    @property
+    def empty(self) -> bool:
+        return not self.document.has_picture and not self.session.results
+
+
+class Keeper(QObject):
+    """`brought` when a project was opened or recovered, so that everything is to be shown anew; `file_wanted` when a
+    recent file should be opened."""
+
+    brought = Signal()
+    failed = Signal(object)
+    told = Signal(str)
+    file_wanted = Signal(object)
+    """Path"""
+
+    def __init__(self, work: Work, background: Background, data: Path) -> None:
+        super().__init__(work.stage)
+        self._work, self._background = work, background
+        self._folder = data / "recovery"
+        self._recent = RecentFiles(data / "recent.json")
+        self._autosave = Autosave(self._folder)
+        self._found: Recoverable | None = None
+        self._revision = 0
+        self._results: tuple[Result, ...] = ()
+        self._tick = QTimer(self, singleShot=True, interval=AUTOSAVE_MS)
+        self._tick.timeout.connect(self._keep)
+        work.document.listen(lambda _: self._changed())
+        work.desk.changed.connect(self._changed)
+
+    def notice_results(self) -> None:
+        """The session has moved: new results are kept too."""
+        results = tuple(self._work.session.results)
+        if len(results) != len(self._results) or any(a is not b for a, b in zip(results, self._results, strict=True)):
+            self._results = results
+            self._changed()
+
+    def _changed(self) -> None:
+        self._revision += 1
+        if not self._tick.isActive():
+            self._tick.start()
+
+    # the recovery file
+
+    def _keep(self) -> None:
+        problem = self._autosave.take_problem()
+        if problem is not None:
+            self.failed.emit(problem)
+        if self._work.empty:
+            self._autosave.clear(self._revision)
+        elif self._autosave.due(self._revision):
+            self._autosave.keep(self._work.project(), self._revision)
+            self._tick.start()  # sees how it went, and tries again where it failed
+
+    def find_recoverable(self, found: Callable[[], None]) -> None:
+        """Look for what a crash left behind and call `found` if there is something to `recover`."""
+
+        def take(left: tuple[Recoverable, ...]) -> None:
+            for other in left[1:]:
+                other.leave()
+            if left:
+                self._found = left[0]
+                found()
+
+        self._background.run(lambda: recoverable(self._folder), take)
+
+    def recover(self) -> None:
+        """Bring back what was found."""
+        found, self._found = self._found, None
+        if found is not None:
+            self._background.run(lambda: attempt(found.load), partial(self._bring_back, found))
+
+    def _bring_back(self, found: Recoverable, project: Project | SdxlDesktopError) -> None:
+        if self._take(project):
+            self._autosave.adopt(found, self._revision)
+        else:
+            found.leave()
+
+    # projects
+
+    def open_project(self, path: Path) -> None:
+        """Put all that is in the project file in the place of what is worked on."""
+
+        def take(project: Project | SdxlDesktopError) -> None:
+            if self._take(project):
+                self.remember(path)
+
+        self._background.run(lambda: attempt(partial(load_project, path)), take)
+
+    def _take(self, project: Project | SdxlDesktopError) -> bool:
+        if isinstance(project, SdxlDesktopError):
+            self.failed.emit(project)
+            return False
+        work = self._work
+        work.session.results[:] = project.candidates
+        if project.workspace is not None:
+            work.desk.set_value(project.workspace)
+        work.document.open(project.picture, project.mask, project.picture_name)
+        self.brought.emit()
+        work.stage.settle()
+        if project.notes:
+            self.told.emit(" ".join(project.notes))
+        return True
+
+    def save_project(self) -> None:
+        """Ask where, and keep everything there as one file."""
+        if self._work.empty:
+            self.told.emit("There is nothing to save yet: draw something, or put a picture on the canvas")
+            return
+        start = f"{Path(self._work.document.name).stem or 'picture'}{PROJECT}"
+        chosen, _ = QFileDialog.getSaveFileName(self._work.stage, "Save project", start, _PROJECT_FILTER)
+        if chosen:
+            path = Path(chosen).with_suffix(PROJECT)
+            save = partial(save_project, self._work.project(), path)
+            self._background.run(lambda: attempt(save), partial(self._saved, path))
+
+    def _saved(self, path: Path, outcome: object) -> None:
+        if isinstance(outcome, SdxlDesktopError):
+            self.failed.emit(outcome)
+        else:
+            self.remember(path)
+            self.told.emit(f"Saved as {path.name}")
+
+    # copies for others
+
+    def export(self) -> None:
+        """Ask where, and write the shown result with nothing in the file but its pixels."""
+        result = self._work.stage.shown_result
+        if result is None:
+            return
+        start = str(self._work.session.store.folder / "picture.png")  # a name that gives no prompt away
+        chosen, kind = QFileDialog.getSaveFileName(self._work.stage, "Export pixels only", start, _PICTURE_FILTER)
+        if chosen:
+            path = with_suffix(Path(chosen), kind)
+            self._background.run(
+                lambda: attempt(partial(export_picture, result, path, with_record=False)), partial(self._saved, path)
+            )
+
+    # recent files
+
+    def remember(self, path: Path) -> None:
+        """Put a file first among the recent ones."""
+
+        def add() -> None:
+            with contextlib.suppress(SettingsError):  # a convenience, and no reason to disturb anybody
+                self._recent.add(path)
+
+        self._background.run(add, lambda _: None)
+
+    def fill_recent(self, menu: QMenu) -> None:
+        """Let `menu` list the recent files whenever it opens."""
+        menu.aboutToShow.connect(lambda: self._list_recent(menu))
+
+    def _list_recent(self, menu: QMenu) -> None:
+        menu.clear()
+        files = self._recent.listed()
+        for file in files:
+            action = menu.addAction(file.name.replace("&", "&&"), partial(self.file_wanted.emit, file))
+            action.setToolTip(str(file))
+        if not files:
+            menu.addAction("Nothing yet").setEnabled(False)
+            return
+        menu.addSeparator()
+        menu.addAction("Clear this list", self._forget_recent)
+
+    def _forget_recent(self) -> None:
+        try:
+            self._recent.clear()
+        except SettingsError as problem:
+            self.failed.emit(problem)
+
+    def close(self) -> None:
+        """The window was closed in order: there is nothing to recover, but what nobody asked for is left for later."""
+        self._tick.stop()
+        if self._found is not None:
+            self._found.leave()
+        self._autosave.close()
+
+
+def with_suffix(path: Path, kind: str) -> Path:
+    """`path` with the chosen format's suffix when the person wrote none that we know."""
+    if path.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp"):
+        return path
+    suffix = {"J": ".jpg", "W": ".webp"}.get(kind[:1], ".png")
+    return path.with_name(path.name + suffix)

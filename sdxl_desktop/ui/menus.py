@@ -1,0 +1,105 @@
+"""What the menus hold: every verb of the window once, with its words and keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from PySide6.QtGui import QAction
+
+from sdxl_desktop.ui.actions import Entry
+from sdxl_desktop.ui.conductor import Conductor
+from sdxl_desktop.ui.editor import Editor
+from sdxl_desktop.ui.keeper import Keeper
+from sdxl_desktop.ui.stage import Stage
+
+Menu = tuple[Entry | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OfTheWindow:
+    """The verbs that only the window itself can do."""
+
+    open_settings: Callable[[], object]
+    open_shortcuts: Callable[[], object]
+    open_about: Callable[[], object]
+    toggle_full_screen: Callable[[], object]
+    quit: Callable[[], object]
+
+
+def menus(verbs: Conductor, editor: Editor, keeper: Keeper, stage: Stage, own: OfTheWindow) -> dict[str, Menu]:
+    """The menus by title; None is a separator."""
+    return {
+        "&File": _file(verbs, editor, keeper, own),
+        "Pic&ture": _picture(verbs),
+        "E&dit": _edit(verbs, editor, stage),
+        "&View": _view(stage, own),
+        "&Help": (
+            Entry("&Keyboard shortcuts", own.open_shortcuts, ("F1",)),
+            Entry("&About SDXL Desktop", own.open_about, role=QAction.MenuRole.AboutRole),
+        ),
+    }
+
+
+def _file(verbs: Conductor, editor: Editor, keeper: Keeper, own: OfTheWindow) -> Menu:
+    return (
+        Entry("&Open…", editor.open, ("Ctrl+O",)),
+        Entry("Open &recent", fill=keeper.fill_recent),
+        Entry("&Paste picture", editor.paste, ("Ctrl+V", "Ctrl+Shift+V")),
+        Entry("Save pro&ject…", keeper.save_project, ("Ctrl+Alt+S",), "save project"),
+        None,
+        Entry("&Save", verbs.save, ("Ctrl+S",), "save"),
+        Entry("Save &as…", verbs.save_as, ("Ctrl+Shift+S",), "save as"),
+        Entry("&Export pixels only…", keeper.export, ("Ctrl+Shift+E",), "export"),
+        Entry("&Copy", verbs.copy, ("Ctrl+C", "Ctrl+Shift+C"), "copy"),
+        Entry("Show in &folder", verbs.show_in_folder, name="folder"),
+        None,
+        Entry("Se&ttings…", own.open_settings, ("Ctrl+,",), role=QAction.MenuRole.PreferencesRole),
+        None,
+        Entry("&Quit", own.quit, ("Ctrl+Q",), role=QAction.MenuRole.QuitRole),
+    )
+
+
+def _picture(verbs: Conductor) -> Menu:
+    return (
+        Entry("&Generate", verbs.generate, ("Ctrl+Return", "Ctrl+Enter"), "generate"),
+        Entry("Add to &queue", verbs.add_to_queue, ("Ctrl+Shift+Return", "Ctrl+Shift+Enter"), "queue"),
+        Entry("&Cancel", verbs.escape, ("Esc",)),
+        None,
+        Entry("Use these &settings", verbs.use_settings, name="use settings"),
+        Entry("Use this s&eed", verbs.use_seed, name="use seed"),
+    )
+
+
+def _edit(verbs: Conductor, editor: Editor, stage: Stage) -> Menu:
+    go_on = ("Ctrl+Alt+Return", "Ctrl+Alt+Enter")
+    return (
+        Entry("&Undo", editor.undo, ("Ctrl+Z",), "undo"),
+        Entry("&Redo", editor.redo, ("Ctrl+Shift+Z", "Ctrl+Y"), "redo"),
+        None,
+        Entry("&Apply result", editor.take_result, ("Ctrl+Shift+A",), "apply"),
+        Entry("Apply and &keep going", verbs.candidates.apply_and_go_on, go_on, "apply and go on"),
+        Entry("&Discard result", verbs.candidates.discard, ("Ctrl+Shift+D",), "discard"),
+        Entry("&Back to the picture", stage.show_document, ("Backspace",), "document"),
+        Entry("&Expand…", editor.expand, ("Ctrl+E",), "expand"),
+        Entry("Re&move picture", editor.remove_picture, name="remove picture"),
+        None,
+        Entry("Load &mask…", editor.load_mask, name="load mask"),
+        Entry("Mask &from transparency", editor.take_transparency, name="transparency"),
+        Entry("Sa&ve mask…", editor.save_mask, name="save mask"),
+    )
+
+
+def _view(stage: Stage, own: OfTheWindow) -> Menu:
+    canvas = stage.canvas
+    return (
+        Entry("&Fit", canvas.fit, ("Ctrl+0",), "fit"),
+        Entry("&100 %", canvas.show_actual_size, ("Ctrl+1",), "actual size"),
+        Entry("Zoom &in", canvas.zoom_in, ("Ctrl++", "Ctrl+="), "zoom in"),
+        Entry("Zoom &out", canvas.zoom_out, ("Ctrl+-",), "zoom out"),
+        None,
+        Entry("&Next result", lambda: stage.step(1), ("Ctrl+]",), "next"),
+        Entry("&Previous result", lambda: stage.step(-1), ("Ctrl+[",), "previous"),
+        None,
+        Entry("Full &screen", own.toggle_full_screen, ("F11",)),
+    )
