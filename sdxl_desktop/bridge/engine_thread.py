@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject, Qt, QThread, Signal, Slot
 from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.core.events import Cancelled, Event, Failed
 from sdxl_desktop.core.request import Execution, GenerationRequest
+from sdxl_desktop.core.speed import Speed
 from sdxl_desktop.engine.protocol import CancelToken, Engine
 
 
@@ -35,11 +36,11 @@ class _Worker(QObject):
         except Exception as problem:  # the last net under a run: the window must learn that it is over
             self.happened.emit(Failed.unexpected(problem))
 
-    @Slot(object, object, object)
-    def warm(self, checkpoint: Path, execution: Execution, cancel: CancelToken) -> None:
+    @Slot(object, object, object, object)
+    def warm(self, checkpoint: Path, execution: Execution, speed: Speed, cancel: CancelToken) -> None:
         try:
             if not cancel.is_set():
-                self._engine.warm(checkpoint, execution, self.happened.emit, cancel)
+                self._engine.warm(checkpoint, execution, speed, self.happened.emit, cancel)
         except Exception:  # warming is a courtesy: the run that follows tells what is wrong
             pass
         self.warmed.emit()
@@ -60,7 +61,7 @@ class EngineThread(QObject):
     devices_found = Signal(object)
     devices_failed = Signal(object)
     _generate = Signal(object, object)
-    _warm = Signal(object, object, object)
+    _warm = Signal(object, object, object, object)
     _find_devices = Signal()
 
     def __init__(self, engine: Engine, parent: QObject | None = None) -> None:
@@ -68,7 +69,7 @@ class EngineThread(QObject):
         self._engine = engine
         self._cancel = threading.Event()
         self._warm_cancel = threading.Event()
-        self._warming: tuple[Path, Execution] | None = None
+        self._warming: tuple[Path, Execution, Speed] | None = None
         self._thread = QThread(self)
         self._worker = _Worker(engine)
         self._worker.moveToThread(self._thread)
@@ -96,7 +97,7 @@ class EngineThread(QObject):
 
     def start(self, request: GenerationRequest) -> None:
         """Draw `request`; a warm-up for something else is given up, one for the same is waited for."""
-        if self._warming not in (None, (request.checkpoint, request.execution)):
+        if self._warming not in (None, (request.checkpoint, request.execution, request.sampling.speed)):
             self._warm_cancel.set()
         self._cancel = threading.Event()
         self._generate.emit(request, self._cancel)
@@ -106,14 +107,14 @@ class EngineThread(QObject):
         self._warm_cancel.set()
         self._cancel.set()
 
-    def warm(self, checkpoint: Path, execution: Execution) -> None:
+    def warm(self, checkpoint: Path, execution: Execution, speed: Speed) -> None:
         """Have the engine load and compile ahead of the next run."""
-        if self._warming == (checkpoint, execution):
+        if self._warming == (checkpoint, execution, speed):
             return
         self._warm_cancel.set()
         self._warm_cancel = threading.Event()
-        self._warming = (checkpoint, execution)
-        self._warm.emit(checkpoint, execution, self._warm_cancel)
+        self._warming = (checkpoint, execution, speed)
+        self._warm.emit(checkpoint, execution, speed, self._warm_cancel)
 
     def find_devices(self) -> None:
         """Ask for the devices; `devices_found` or `devices_failed` answers."""

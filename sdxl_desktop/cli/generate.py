@@ -57,6 +57,10 @@ def generate(
         str | None,
         typer.Option(metavar="NAME", help="One of " + ", ".join(name.value for name in SchedulerName) + "."),
     ] = None,
+    speed: Annotated[
+        str | None,
+        typer.Option(metavar="exact|balanced|fast", help="How many steps reuse deep layers. Default: exact."),
+    ] = None,
     seed: Annotated[
         int | None, typer.Option(metavar="N", help="The same seed and request give the same picture. Default: random.")
     ] = None,

@@ -27,6 +27,7 @@ from sdxl_desktop.core.request import (
 )
 from sdxl_desktop.core.schedulers import SchedulerName
 from sdxl_desktop.core.settings import Preferences
+from sdxl_desktop.core.speed import Speed
 from sdxl_desktop.history.latents import read_latents
 
 
@@ -43,6 +44,7 @@ class Options:
     guidance: float | None = None
     guidance_rescale: float | None = None
     scheduler: str | None = None
+    speed: str | None = None
     seed: int | None = None
     count: int = 1
     original_size: str | None = None
@@ -233,6 +235,7 @@ def _sampling(
         variation_seed=options.variation_seed or 0,
         variation_strength=options.variation_strength or 0.0,
         timesteps=timesteps,
+        speed=Speed.EXACT if options.speed is None else Speed.parse(options.speed),
     )
 
 

@@ -46,6 +46,7 @@ def request_report(request: GenerationRequest, checkpoint: Checkpoint) -> dict[s
         "guidance_scale": sampling.guidance_scale,
         "guidance_rescale": sampling.guidance_rescale,
         "scheduler": sampling.scheduler.value,
+        "speed": sampling.speed.value,
         "seed": sampling.seed,
         "seeds": list(sampling.seeds),
         "count": sampling.count,
@@ -87,6 +88,10 @@ def _edit_report(edit: Edit | None) -> dict[str, object] | None:
         "fit": edit.fit.value,
         "mask_blur": edit.mask_blur,
         "only_masked": edit.only_masked,
+        "grow": edit.grow,
+        "prefill": edit.prefill.value,
+        "soft_mask": edit.soft,
+        "match_colours": edit.match_colour,
         "paste_back": edit.keep_size,
     }
 

@@ -25,6 +25,7 @@ from sdxl_desktop.core.events import (
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.latents import KeptLatents
 from sdxl_desktop.core.request import Execution, GenerationRequest
+from sdxl_desktop.core.speed import Speed
 from sdxl_desktop.engine.protocol import CancelToken, Emit
 
 
@@ -74,7 +75,7 @@ class FakeEngine:
             pictures=request.sampling.count,
         )
 
-    def warm(self, checkpoint: Path, execution: Execution, emit: Emit, cancel: CancelToken) -> None:
+    def warm(self, checkpoint: Path, execution: Execution, speed: Speed, emit: Emit, cancel: CancelToken) -> None:
         emit(Progress(phase=Phase.LOADING))
 
     def devices(self) -> tuple[Device, ...]:

@@ -10,6 +10,7 @@ from sdxl_desktop.core.events import Pixels
 from sdxl_desktop.core.geometry import Rect, Size
 from sdxl_desktop.core.raster import Bytes
 from sdxl_desktop.imaging import composite, masks, watermark
+from sdxl_desktop.imaging.boxes import crop_region
 from sdxl_desktop.imaging.fitting import Placement
 from sdxl_desktop.imaging.prefill import prefill
 
@@ -37,7 +38,7 @@ class PreparedGround:
         if edit.mask is not None:
             mask = masks.grow(edit.mask.array, edit.grow) if edit.grow else edit.mask.array
             if edit.only_masked is not None:
-                region = masks.crop_region(mask, size, edit.only_masked, edit.picture.size)
+                region = crop_region(mask, size, edit.only_masked, edit.picture.size)
                 source, mask = _cut(source, region), _cut(mask, region)
             if edit.prefill is not Prefill.KEEP:
                 source = prefill(source, mask, edit.prefill)

@@ -9,6 +9,7 @@ from typing import Protocol
 from sdxl_desktop.core.device import Device
 from sdxl_desktop.core.events import Event
 from sdxl_desktop.core.request import Execution, GenerationRequest
+from sdxl_desktop.core.speed import Speed
 
 Emit = Callable[[Event], None]
 
@@ -28,7 +29,7 @@ class Engine(Protocol):
         Only an error nobody foresaw escapes; whoever owns the thread or process catches it (`Failed.unexpected`).
         """
 
-    def warm(self, checkpoint: Path, execution: Execution, emit: Emit, cancel: CancelToken) -> None:
+    def warm(self, checkpoint: Path, execution: Execution, speed: Speed, emit: Emit, cancel: CancelToken) -> None:
         """Load and compile what a run will need. Emits `Progress` only; a problem is left for the run to tell."""
 
     def devices(self) -> tuple[Device, ...]:

@@ -8,7 +8,7 @@ from scipy import ndimage
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.raster import Bytes
-from sdxl_desktop.imaging.masks import around, bounds, cut
+from sdxl_desktop.imaging.boxes import around, bounds, cut
 from sdxl_desktop.imaging.pyramid import smoothed
 
 _MAX_SHIFT = 48.0

@@ -11,7 +11,7 @@ from sdxl_desktop.core.edit import Fit
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.geometry import Rect, Size
 from sdxl_desktop.core.raster import Bytes
-from sdxl_desktop.imaging.masks import cut
+from sdxl_desktop.imaging.boxes import cut
 
 _BLUR = 24.0
 """Pixels of standard deviation of the padding's blur, reached at twice that distance from the picture."""

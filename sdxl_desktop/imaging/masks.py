@@ -14,31 +14,11 @@ from PIL import Image, ImageFilter
 from scipy import ndimage
 
 from sdxl_desktop.core.errors import RequestError
-from sdxl_desktop.core.geometry import Rect, Size
 from sdxl_desktop.core.raster import Bytes
+from sdxl_desktop.imaging.boxes import around, bounds, cut, inverted, size_of
 
 _LEVELS = (255, 192, 128, 64)
 """The heights at which a soft stroke's hole is looked for."""
-
-
-def bounds(mask: Bytes) -> Rect | None:
-    """The smallest box around all pixels that are not 0, or None when all are."""
-    rows = np.flatnonzero(mask.any(axis=1))
-    if not rows.size:
-        return None
-    columns = np.flatnonzero(mask[rows[0] : rows[-1] + 1].any(axis=0))
-    return Rect(int(columns[0]), int(rows[0]), int(columns[-1] - columns[0]) + 1, int(rows[-1] - rows[0]) + 1)
-
-
-def cut(pixels: Bytes, box: Rect) -> Bytes:
-    """A view of the part of `pixels` [H, W, ...] that lies in `box`."""
-    return pixels[box.y : box.bottom, box.x : box.right]
-
-
-def around(box: Rect, margin: int, size: Size) -> Rect:
-    """`box` grown by `margin` pixels on each side, kept inside a picture of `size`."""
-    x, y = max(0, box.x - margin), max(0, box.y - margin)
-    return Rect(x, y, min(size.width, box.right + margin) - x, min(size.height, box.bottom + margin) - y)
 
 
 def grow(mask: Bytes, px: int) -> Bytes:
@@ -49,7 +29,7 @@ def grow(mask: Bytes, px: int) -> Bytes:
     grown = mask.copy()
     if box is None or px == 0:
         return grown
-    region = around(box, px, _size(mask))
+    region = around(box, px, size_of(mask))
     cut(grown, region)[...] = _dilated(cut(mask, region), px)
     return grown
 
@@ -62,7 +42,7 @@ def shrink(mask: Bytes, px: int) -> Bytes:
     shrunk = mask.copy()
     if box is None or px == 0:
         return shrunk
-    region = around(box, 1, _size(mask))
+    region = around(box, 1, size_of(mask))
     cut(shrunk, region)[...] = inverted(_dilated(inverted(cut(mask, region)), px))
     return shrunk
 
@@ -73,7 +53,7 @@ def feather(mask: Bytes, px: float) -> Bytes:
     soft = mask.copy()
     if box is None or px <= 0:
         return soft
-    region = around(box, math.ceil(2 * px) + 2, _size(mask))
+    region = around(box, math.ceil(2 * px) + 2, size_of(mask))
     blurred = Image.fromarray(cut(mask, region)).filter(ImageFilter.GaussianBlur(px / 2))
     cut(soft, region)[...] = np.asarray(blurred)
     return soft
@@ -95,11 +75,6 @@ def fill_holes(mask: Bytes) -> Bytes:
     return filled
 
 
-def inverted(mask: Bytes) -> Bytes:
-    """What was masked is kept and the other way round."""
-    return np.bitwise_not(mask)
-
-
 def fade(mask: Bytes, width: float) -> Bytes:
     """An alpha for compositing, uint8 [H, W]: 0 where the mask is 0, so that nothing outside it changes.
 
@@ -110,7 +85,7 @@ def fade(mask: Bytes, width: float) -> Bytes:
     alpha = np.zeros_like(mask)
     if box is None:
         return alpha
-    region = around(box, 1, _size(mask))
+    region = around(box, 1, size_of(mask))
     inside = cut(mask, region) > 0
     if width <= 0 or inside.all():
         cut(alpha, region)[...] = np.where(inside, np.uint8(255), np.uint8(0))
@@ -118,45 +93,6 @@ def fade(mask: Bytes, width: float) -> Bytes:
         risen = np.minimum(_distance(inside) / np.float32(width + 1), 1)
         cut(alpha, region)[...] = (255 * risen * risen * (3 - 2 * risen) + np.float32(0.5)).astype(np.uint8)
     return alpha
-
-
-def crop_region(mask: Bytes, target: Size, margin: int, picture: Size) -> Rect:
-    """What is drawn when only the masked area is: the mask's box, `margin` pixels wider, in the shape of `target`.
-
-    The box is widened in one direction to the aspect ratio of `target` and moved, then cut, to lie inside `picture`:
-    pixel for pixel what diffusers' `VaeImageProcessor.get_crop_region` gives. Raises RequestError when the mask is
-    empty or is not of the picture's size.
-    """
-    if _size(mask) != picture:
-        raise RequestError(
-            f"The mask is {_size(mask)} and the picture {picture}.",
-            next_step="Give a mask of exactly the picture's size.",
-        )
-    box = bounds(mask)
-    if box is None:
-        raise RequestError("The mask is empty, so there is no area around it.", next_step="Paint a mask.")
-    box = around(box, margin, picture)
-    ratio = target.width / target.height
-    x, y, right, bottom = box.x, box.y, box.right, box.bottom
-    if box.width / box.height > ratio:
-        y, bottom = _widened(y, bottom, int(box.width / ratio - box.height), picture.height)
-    else:
-        x, right = _widened(x, right, int(box.height * ratio - box.width), picture.width)
-    return Rect(x, y, right - x, bottom - y)
-
-
-def _widened(low: int, high: int, extra: int, limit: int) -> tuple[int, int]:
-    """The interval grown by `extra`, the odd pixel at its end, then moved and cut to lie in [0, limit]."""
-    low -= extra // 2
-    high += extra - extra // 2
-    moved = max(0, high - limit)
-    low, high = low - moved, high - moved
-    moved = max(0, -low)
-    return low + moved, min(high + moved, limit)
-
-
-def _size(mask: Bytes) -> Size:
-    return Size(mask.shape[1], mask.shape[0])
 
 
 def _distance(inside: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:

@@ -9,7 +9,7 @@ from sdxl_desktop.core.edit import Prefill
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.geometry import Rect, Size
 from sdxl_desktop.core.raster import Bytes
-from sdxl_desktop.imaging.masks import around, bounds, cut
+from sdxl_desktop.imaging.boxes import around, bounds, cut
 from sdxl_desktop.imaging.pyramid import filled
 
 _MID_GREY = 128

@@ -13,7 +13,6 @@ from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.raster import Bytes
 from sdxl_desktop.imaging.colours import alpha_of, grey, srgb
 from sdxl_desktop.imaging.decoding import MAX_PIXELS, decoded
-from sdxl_desktop.imaging.masks import inverted
 from sdxl_desktop.imaging.prefill import prefill
 
 __all__ = ["MASK_IN_ALPHA", "MAX_PIXELS", "OpenedPicture", "mask_from_alpha", "open_picture", "read_mask"]
@@ -77,7 +76,7 @@ def read_mask(source: Path | bytes, size: Size) -> Bytes:
         )
     alpha = alpha_of(image)
     if MASK_IN_ALPHA in image.info:
-        mask = np.zeros((size.height, size.width), np.uint8) if alpha is None else inverted(alpha)
+        mask = np.zeros((size.height, size.width), np.uint8) if alpha is None else 255 - alpha
     else:
         mask = alpha if alpha is not None and alpha.min() != alpha.max() else grey(image)
     if not mask.any():
@@ -96,7 +95,7 @@ def mask_from_alpha(picture: OpenedPicture, *, invert: bool = False) -> Bytes:
             f"{picture.name} has no transparency to take for a mask.",
             next_step="Open a picture with transparent areas, or paint the mask.",
         )
-    mask = picture.alpha.copy() if invert else inverted(picture.alpha)
+    mask = picture.alpha.copy() if invert else 255 - picture.alpha
     if not mask.any():
         raise PictureError(
             f"{picture.name} is fully transparent, so the mask would be empty.", next_step="Take it without inverting."

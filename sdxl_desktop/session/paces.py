@@ -7,8 +7,9 @@ from pathlib import Path
 from sdxl_desktop.core.events import Finished
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.request import Execution, GenerationRequest, Sampling
+from sdxl_desktop.core.speed import Speed
 
-_Key = tuple[Path, str, str, bool]
+_Key = tuple[Path, str, str, bool, Speed]
 
 
 class Paces:
@@ -46,4 +47,4 @@ def _steps(sampling: Sampling, strength: float) -> float:
 
 def _key(checkpoint: Path, execution: Execution, sampling: Sampling) -> _Key:
     """A step with guidance is two looks of the UNet."""
-    return checkpoint, execution.device, execution.precision, sampling.guidance_scale > 1
+    return checkpoint, execution.device, execution.precision, sampling.guidance_scale > 1, sampling.speed

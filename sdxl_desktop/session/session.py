@@ -22,8 +22,8 @@ from sdxl_desktop.core.events import (
     Progress,
 )
 from sdxl_desktop.core.request import GenerationRequest
+from sdxl_desktop.session.blend import Blend, Blends, same_drawing
 from sdxl_desktop.session.pictures import PictureStore, Result, save_as
-from sdxl_desktop.session.reblend import Blend, Blends, same_drawing
 
 MAX_RESULTS = 200
 

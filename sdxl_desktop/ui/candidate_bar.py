@@ -7,7 +7,7 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QLabel, QPushButton, QWidget
 
 from sdxl_desktop.core.edit import MAX_MASK_BLUR
-from sdxl_desktop.session.reblend import Blend
+from sdxl_desktop.session.blend import Blend
 from sdxl_desktop.ui.panels.exact import ExactNumber
 from sdxl_desktop.ui.widgets.buttons import IconButton, Switch, dressed
 from sdxl_desktop.ui.widgets.fields import RealField, SlidNumber

@@ -7,8 +7,8 @@ from typing import Protocol
 
 from PySide6.QtCore import QObject
 
+from sdxl_desktop.session.blend import Blend
 from sdxl_desktop.session.pictures import Result
-from sdxl_desktop.session.reblend import Blend
 from sdxl_desktop.session.session import Session
 from sdxl_desktop.ui.editor import Editor
 from sdxl_desktop.ui.stage import Stage

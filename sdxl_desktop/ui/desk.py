@@ -21,6 +21,7 @@ from sdxl_desktop.core.request import (
     Sampling,
 )
 from sdxl_desktop.core.settings import Workspace
+from sdxl_desktop.core.speed import Speed
 from sdxl_desktop.library.tokens import TokenCounter
 from sdxl_desktop.library.vectors import vectors_of
 from sdxl_desktop.session.document.frame import FramePolicy
@@ -194,6 +195,10 @@ class Desk(QWidget):
             output=output,
             execution=execution,
         )
+
+    def speed(self) -> Speed:
+        """What may be saved at the next run."""
+        return self._sampling.value().speed
 
     def picture_size(self) -> Size:
         """The size that is asked for."""

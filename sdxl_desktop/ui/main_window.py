@@ -19,6 +19,7 @@ from sdxl_desktop.core.errors import CheckpointError, SdxlDesktopError, Settings
 from sdxl_desktop.core.events import Event, Progress
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.settings import Preferences, Settings
+from sdxl_desktop.core.speed import Speed
 from sdxl_desktop.library.scan import Library
 from sdxl_desktop.library.tokens import TokenCounter
 from sdxl_desktop.session.document.document import Document
@@ -71,6 +72,7 @@ class MainWindow(QMainWindow):
         self._engine_started = False
         self._start_when_ready = False
         self._closed = False
+        self._warm_speed = Speed.EXACT
         self._outgoing = OutgoingPictures()
         self.session = Session(around.engine, self._picture_store(), elsewhere=around.background.run)
         self.document = Document()
@@ -124,6 +126,7 @@ class MainWindow(QMainWindow):
         engine.devices_failed.connect(self.verbs.show_problem)
         self.desk.checkpoint_chosen.connect(self._checkpoint_chosen)
         self.desk.changed.connect(self._saving.start)
+        self.desk.changed.connect(self._follow_speed)
         self._splitter.splitterMoved.connect(lambda *_: self._saving.start())
         self.stage.result_shown.connect(self._enable_actions)
         self.editor.ground_changed.connect(self._enable_actions)
@@ -213,10 +216,16 @@ class MainWindow(QMainWindow):
 
         self._around.background.run(lambda: read_counters(checkpoint.folder), take)
 
+    def _follow_speed(self) -> None:
+        """Another speed may need other parts, which can be compiled while the person goes on typing."""
+        if self.desk.speed() is not self._warm_speed:
+            self._warm()
+
     def _warm(self) -> None:
         checkpoint = self.desk.checkpoint()
         if self._engine_started and checkpoint is not None and not self._start_when_ready:
-            self._around.engine.warm(checkpoint.folder, self._preferences.execution)
+            self._warm_speed = self.desk.speed()
+            self._around.engine.warm(checkpoint.folder, self._preferences.execution, self._warm_speed)
 
     # what the engine tells
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from PySide6.QtCore import QAbstractListModel, QMimeData, QModelIndex, QObject, QPersistentModelIndex, Qt
 from PySide6.QtGui import QPixmap
 
+from sdxl_desktop.session.blend import same_drawing
 from sdxl_desktop.session.pictures import Result
-from sdxl_desktop.session.reblend import same_drawing
 from sdxl_desktop.ui.images import to_image
 
 THUMBNAIL = 72

@@ -10,9 +10,9 @@ from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from sdxl_desktop.core.events import Pixels
 from sdxl_desktop.core.geometry import Size
+from sdxl_desktop.session.blend import Blends, blend_of, reach, same_drawing
 from sdxl_desktop.session.document.document import Document
 from sdxl_desktop.session.pictures import Result
-from sdxl_desktop.session.reblend import Blends, blend_of, reach, same_drawing
 from sdxl_desktop.session.session import Run, Session
 from sdxl_desktop.ui.candidate_bar import CandidateBar
 from sdxl_desktop.ui.canvas import Canvas

@@ -148,7 +148,7 @@ class StatusLine(QWidget):
 def phase_text(progress: Progress, waiting: int) -> str:
     words = progress.phase.label
     if progress.detail and progress.phase in (Phase.LOADING, Phase.COMPILING):
-        words += f" ({progress.detail})"
+        words += f" ({progress.detail.replace('_', ' ')})"
     if progress.pictures > 1:
         words += f" · picture {progress.picture + 1} of {progress.pictures}"
     return words + (f" · {waiting} waiting" if waiting else "")

@@ -46,6 +46,7 @@ from sdxl_desktop.core.request import (
 )
 from sdxl_desktop.core.schedulers import SchedulerName
 from sdxl_desktop.core.settings import AdditionsValue, EditValue, ListedLora, RefinerValue
+from sdxl_desktop.core.speed import Speed
 from sdxl_desktop.library.tokens import TokenCounter
 from sdxl_desktop.ui.desk import Desk
 from sdxl_desktop.ui.panels.advanced import parse_timesteps
@@ -308,6 +309,20 @@ def test_a_refiner_that_has_gone_is_named_not_replaced(desk: Desk) -> None:
     named(desk, QComboBox, "Refiner checkpoint").setCurrentIndex(1)
     named(desk, QComboBox, "Refiner checkpoint").activated.emit(1)
     assert asked(desk).refine == Refine(checkpoint=SECOND_REFINER.folder)
+
+
+# speed
+
+
+def test_a_speed_is_asked_for_and_comes_back_with_a_pictures_settings(desk: Desk, qtbot: QtBot) -> None:
+    assert asked(desk).sampling.speed is Speed.EXACT
+    with qtbot.waitSignal(desk.changed):
+        named(desk, QTabBar, "Speed").setCurrentIndex(2)
+    made = asked(desk)
+    assert made.sampling.speed is desk.speed() is Speed.FAST
+    named(desk, QTabBar, "Speed").setCurrentIndex(0)
+    desk.reuse(made, 5)
+    assert desk.speed() is Speed.FAST
 
 
 # LoRA, embeddings, VAE

@@ -30,7 +30,7 @@ from sdxl_desktop.core.events import (
 from sdxl_desktop.core.latents import KeptLatents
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import Execution, GenerationRequest
-from sdxl_desktop.core.speed import StepCaching
+from sdxl_desktop.core.speed import Speed, StepCaching
 from sdxl_desktop.engine.compile_key import CompileTimes
 from sdxl_desktop.engine.ground import PreparedGround
 from sdxl_desktop.engine.openvino import devices
@@ -117,7 +117,6 @@ class OpenVinoEngine:
             Compiler(paths.compiled), CompileTimes(paths.cache / "compile-times.json"), self._interrupt
         )
         self._placement = Placement(self._compiled)
-        self._caching: StepCaching | None = None
         self._shelf = Shelf(paths, self._interrupt)
 
     def generate(self, request: GenerationRequest, emit: Emit, cancel: CancelToken) -> None:
@@ -130,14 +129,14 @@ class OpenVinoEngine:
         except SdxlDesktopError as problem:
             emit(Failed(problem))
 
-    def warm(self, checkpoint: Path, execution: Execution, emit: Emit, cancel: CancelToken) -> None:
+    def warm(self, checkpoint: Path, execution: Execution, speed: Speed, emit: Emit, cancel: CancelToken) -> None:
         """See `Engine.warm`."""
         self._interrupt.token = cancel
         try:
             loaded = self._shelf.take(checkpoint, Additions(), emit)
             self._shelf.keep_only((loaded,))
             wanted = [(loaded, (*_ENCODERS, "unet", "vae_decoder"))]
-            self._placement.place(wanted, execution, self._caching, emit)  # most people keep to one speed
+            self._placement.place(wanted, execution, speed.plan.caching, emit)
         except (Interrupted, SdxlDesktopError):
             return
 
@@ -157,7 +156,6 @@ class OpenVinoEngine:
         check_fit(base, refiner, request)
         taking_part = [(base, run.base_parts), *([(refiner, ("text_encoder_2", "unet"))] if refiner else [])]
         with watch.timing("compile"):
-            self._caching = run.caching
             run.notes = self._placement.place(taking_part, request.execution, run.caching, run.emit)
         run.tell(Phase.ENCODING)
         with watch.timing("encode"):

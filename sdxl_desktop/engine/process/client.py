@@ -21,6 +21,7 @@ from sdxl_desktop.core.errors import EngineError
 from sdxl_desktop.core.events import Cancelled, Drawn, Event, Failed, Finished, Phase, Preview, Progress
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import Execution, GenerationRequest
+from sdxl_desktop.core.speed import Speed
 from sdxl_desktop.engine.process import messages
 from sdxl_desktop.engine.process.messages import Cancel, DeviceList, Done, Generate, ListDevices, Order, Told, Warm
 from sdxl_desktop.engine.protocol import CancelToken, Emit
@@ -99,14 +100,14 @@ class ProcessEngine:
         if isinstance(last, _Gone):
             emit(Cancelled() if cancel.is_set() or self._closed else Failed(self._obituary()))
 
-    def warm(self, checkpoint: Path, execution: Execution, emit: Emit, cancel: CancelToken) -> None:
+    def warm(self, checkpoint: Path, execution: Execution, speed: Speed, emit: Emit, cancel: CancelToken) -> None:
         """See `Engine.warm`."""
 
         def progress_only(event: Event) -> None:
             if isinstance(event, Progress):
                 emit(event)
 
-        self._converse(Warm(next(self._runs), checkpoint, execution), progress_only, cancel)
+        self._converse(Warm(next(self._runs), checkpoint, execution, speed), progress_only, cancel)
 
     def devices(self) -> tuple[Device, ...]:
         """The devices there are; raises EngineError when the child cannot tell."""

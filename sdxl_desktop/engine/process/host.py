@@ -85,8 +85,8 @@ class Host:
             match order:
                 case Generate(_, request):
                     self._ready(emit).generate(request, emit, cancel)
-                case Warm(run, checkpoint, execution):
-                    self._ready(emit).warm(checkpoint, execution, emit, cancel)
+                case Warm(run, checkpoint, execution, speed):
+                    self._ready(emit).warm(checkpoint, execution, speed, emit, cancel)
                     self._answer(Done(run))
                 case ListDevices(run):
                     self._answer(DeviceList(run, _devices()))

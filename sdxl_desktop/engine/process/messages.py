@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 from sdxl_desktop.core.device import Device
 from sdxl_desktop.core.events import Event
 from sdxl_desktop.core.request import Execution, GenerationRequest
+from sdxl_desktop.core.speed import Speed
 
 _LENGTH = struct.Struct("<Q")
 
@@ -33,6 +34,7 @@ class Warm:
     run: int
     checkpoint: Path
     execution: Execution
+    speed: Speed
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from sdxl_desktop.core.checks import within
 from sdxl_desktop.core.edit import MAX_GROW, MAX_MARGIN, Fit
 from sdxl_desktop.core.geometry import Rect, Size
+from sdxl_desktop.imaging.boxes import around, in_shape
+from sdxl_desktop.imaging.fitting import Placement
 
 NEAR_SHAPE = 1.25
 """The factor by which a compiled size's aspect ratio may differ from the wanted one."""
@@ -58,9 +60,9 @@ def frame_for(policy: FramePolicy, picture: Size, masked: Rect | None) -> Frame:
     One that becomes the picture is drawn at the size that was asked for, never at another.
     """
     if policy.only_masked is not None and masked is not None:
-        box = _around(masked, policy.only_masked + policy.grow, picture)
+        box = around(masked, policy.only_masked + policy.grow, picture)
         drawn = snapped(box.width / box.height, policy.asked, policy.compiled, policy.multiple)
-        return Frame(_in_shape(box, drawn, picture), drawn)
+        return Frame(in_shape(box, drawn, picture), drawn)
     drawn = policy.asked
     if policy.keep_size:
         drawn = snapped(drawn.width / drawn.height, drawn, policy.compiled, policy.multiple)
@@ -86,42 +88,10 @@ def snapped(shape: float, asked: Size, compiled: Iterable[Size], multiple: int) 
     return min(near, key=lambda size: (sum(off(size)), size), default=asked)
 
 
-def _around(box: Rect, margin: int, picture: Size) -> Rect:
-    """`box`, `margin` pixels wider on each side, inside the picture. A mask that is grown grows its box as much."""
-    x, y = max(0, box.x - margin), max(0, box.y - margin)
-    return Rect(x, y, min(picture.width, box.right + margin) - x, min(picture.height, box.bottom + margin) - y)
-
-
-def _in_shape(box: Rect, target: Size, picture: Size) -> Rect:
-    """The box widened in one direction to the aspect ratio of `target`, moved and cut to lie in the picture.
-
-    What `imaging.masks.crop_region` does with a mask's pixels is done here with their box, in the same integers: the
-    line on the canvas moves while a stroke goes on, when nobody can wait for scipy or for a look at every pixel.
-    """
-    ratio = target.width / target.height
-    x, y, right, bottom = box.x, box.y, box.right, box.bottom
-    if box.width / box.height > ratio:
-        y, bottom = _widened(y, bottom, int(box.width / ratio - box.height), picture.height)
-    else:
-        x, right = _widened(x, right, int(box.height * ratio - box.width), picture.width)
-    return Rect(x, y, right - x, bottom - y)
-
-
-def _widened(low: int, high: int, extra: int, limit: int) -> tuple[int, int]:
-    low -= extra // 2
-    high += extra - extra // 2
-    moved = max(0, high - limit)
-    low, high = low - moved, high - moved
-    moved = max(0, -low)
-    return low + moved, min(high + moved, limit)
-
-
 def _seen_whole(picture: Size, drawn: Size, fit: Fit) -> Rect:
     """What is seen of a whole picture that is fitted to `drawn`: with PAD more than there is."""
     if fit is Fit.STRETCH or picture.width * drawn.height == picture.height * drawn.width:
         return Rect(0, 0, picture.width, picture.height)
-    from sdxl_desktop.imaging.fitting import Placement  # brings scipy, which the first window need not wait for
-
     placement = Placement(picture, drawn, fit)
     if fit is Fit.CROP:
         return placement.used

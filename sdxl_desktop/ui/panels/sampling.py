@@ -11,10 +11,12 @@ from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.request import MAX_COUNT, MAX_GUIDANCE, MAX_STEPS, Sampling
 from sdxl_desktop.core.schedulers import SchedulerName
+from sdxl_desktop.core.speed import Speed
 from sdxl_desktop.ui import glossary
 from sdxl_desktop.ui.panels.advanced import Advanced, AdvancedPanel
 from sdxl_desktop.ui.panels.exact import ExactNumber
 from sdxl_desktop.ui.panels.seed import SeedPanel
+from sdxl_desktop.ui.panels.segmented import Segmented
 from sdxl_desktop.ui.panels.size import SizePanel
 from sdxl_desktop.ui.panels.variation import Variation, VariationPanel
 from sdxl_desktop.ui.widgets.fields import Choice, IntField, RealField, SlidNumber
@@ -33,6 +35,9 @@ class SamplingPanel(QWidget):
         self._guidance = SlidNumber(RealField("Guidance scale", 0, MAX_GUIDANCE, 0.1, 1), 15)
         self._exact_guidance = ExactNumber(self._guidance, 1)
         self._scheduler = _scheduler_choice()
+        self._speed = Segmented(
+            "Speed", [(speed.value, speed.label) for speed in Speed], [speed.help for speed in Speed]
+        )
         self.seed = SeedPanel()
         self._count = SlidNumber(IntField("Number of pictures", 1, MAX_COUNT), 8)
         self.variation = VariationPanel()
@@ -55,6 +60,7 @@ class SamplingPanel(QWidget):
                 labelled("&Steps", self._steps, tip=glossary.STEPS),
                 labelled("&Guidance", self._guidance, tip=glossary.GUIDANCE),
                 labelled("S&cheduler", self._scheduler, tip=glossary.SCHEDULER),
+                labelled("Speed", self._speed, tip=glossary.SPEED),
                 labelled("Se&ed", self.seed, tip=glossary.SEED),
                 labelled("Pict&ures", self._count, tip=glossary.COUNT),
                 self.variation,
@@ -68,6 +74,7 @@ class SamplingPanel(QWidget):
         for slid in (self._steps, self._guidance, self._count):
             slid.changed.connect(self.changed)
         self._scheduler.currentIndexChanged.connect(self._scheduler_chosen)
+        self._speed.currentChanged.connect(lambda _: self.changed.emit())
         self.seed.changed.connect(self.changed)
         self.variation.changed.connect(self.changed)
         self.variation.started.connect(lambda: self.seed.set_locked(True))  # it is this seed's picture that varies
@@ -86,6 +93,7 @@ class SamplingPanel(QWidget):
             variation_seed=variation.seed,
             variation_strength=variation.strength,
             timesteps=advanced.timesteps,
+            speed=Speed(self._speed.value()),
         )
 
     def set_value(self, sampling: Sampling) -> None:
@@ -96,6 +104,7 @@ class SamplingPanel(QWidget):
             self._steps.set_value(sampling.steps)
             self._exact_guidance.set_value(sampling.guidance_scale)
             self._scheduler.setCurrentIndex(self._scheduler.findData(sampling.scheduler.value))
+            self._speed.set_value(sampling.speed.value)
             self.seed.set_value(sampling.seed)
             self._count.set_value(sampling.count)
             self.variation.set_value(Variation(sampling.variation_seed, sampling.variation_strength))

@@ -15,6 +15,7 @@ from sdxl_desktop.core.intents import RECIPES, Filling, Intent, Masked, filling
 from sdxl_desktop.core.refine import RefineWay
 from sdxl_desktop.core.request import GenerationRequest, Mode
 from sdxl_desktop.core.settings import Preferences, Settings
+from sdxl_desktop.core.speed import Speed
 from sdxl_desktop.session.settings_store import SettingsStore
 from tests.unit.cli.helpers import PretendRooms, say
 from tests.unit.library.test_scan import make_checkpoint
@@ -54,6 +55,14 @@ def test_a_picture_is_changed_at_its_own_size(rooms: PretendRooms, files: Path) 
     edit = request.edit
     assert edit is not None
     assert (edit.strength, edit.fit, edit.keep_size) == (0.5, Fit.PAD, False)
+
+
+@pytest.mark.parametrize(("options", "expected"), [((), Speed.EXACT), (("--speed", "Balanced"), Speed.BALANCED)])
+def test_a_speed_is_chosen_and_otherwise_exact(
+    options: tuple[str, ...], expected: Speed, rooms: PretendRooms, files: Path
+) -> None:
+    assert say(rooms, "generate", "a", *MINE, *options) == 0
+    assert asked(rooms).sampling.speed is expected
 
 
 def test_a_mask_means_drawing_anew_and_pasting_back(rooms: PretendRooms, files: Path) -> None:

@@ -8,8 +8,8 @@ import pytest
 from sdxl_desktop.core.edit import Fit
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.geometry import Rect, Size
+from sdxl_desktop.imaging.boxes import cut
 from sdxl_desktop.imaging.fitting import Placement
-from sdxl_desktop.imaging.masks import cut
 from tests.unit.imaging.samples import disc, noise, scene
 
 SIZES = [

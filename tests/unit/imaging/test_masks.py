@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.geometry import Rect, Size
-from sdxl_desktop.imaging import masks
+from sdxl_desktop.imaging import boxes, masks
 from tests.unit.imaging.samples import blobs, disc
 
 EMPTY = np.zeros((20, 30), dtype=np.uint8)
@@ -20,10 +20,10 @@ EMPTY = np.zeros((20, 30), dtype=np.uint8)
 def test_bounds_are_the_smallest_box() -> None:
     mask = EMPTY.copy()
     mask[3, 7] = 1
-    assert masks.bounds(mask) == Rect(7, 3, 1, 1)
+    assert boxes.bounds(mask) == Rect(7, 3, 1, 1)
     mask[19, 29] = 255
-    assert masks.bounds(mask) == Rect(7, 3, 23, 17)
-    assert masks.bounds(EMPTY) is None
+    assert boxes.bounds(mask) == Rect(7, 3, 23, 17)
+    assert boxes.bounds(EMPTY) is None
 
 
 @pytest.mark.parametrize("px", [0, 1, 3, 8, 200])
@@ -41,7 +41,7 @@ def test_growing_takes_the_highest_value_around_and_shrinking_mirrors_it(seed: i
     mask = np.random.default_rng(seed).integers(0, 256, (25, 31)).astype(np.uint8)
     footprint = disc(9, 9, 4, 4, 4) > 0
     assert np.array_equal(masks.grow(mask, 4), ndimage.grey_dilation(mask, footprint=footprint, mode="constant"))
-    assert np.array_equal(masks.shrink(mask, 4), masks.inverted(masks.grow(masks.inverted(mask), 4)))
+    assert np.array_equal(masks.shrink(mask, 4), boxes.inverted(masks.grow(boxes.inverted(mask), 4)))
 
 
 @pytest.mark.parametrize("change", [masks.grow, masks.shrink])
@@ -74,8 +74,8 @@ def test_holes_are_filled_and_bays_are_not() -> None:
 
 def test_inverting_twice_changes_nothing() -> None:
     mask = blobs(40, 30, 1)
-    assert np.array_equal(masks.inverted(masks.inverted(mask)), mask)
-    assert int(masks.inverted(mask).max()) == 255 - int(mask.min())
+    assert np.array_equal(boxes.inverted(boxes.inverted(mask)), mask)
+    assert int(boxes.inverted(mask).max()) == 255 - int(mask.min())
 
 
 @pytest.mark.parametrize("width", [0, 1, 4, 16, 300])
@@ -128,7 +128,7 @@ def test_the_crop_region_is_diffusers_crop_region() -> None:
         mask = blobs(width, height, seed)
         if not mask.any():
             continue
-        ours = masks.crop_region(mask, target, margin, Size(width, height))
+        ours = boxes.crop_region(mask, target, margin, Size(width, height))
         theirs = VaeImageProcessor.get_crop_region(Image.fromarray(mask), target.width, target.height, pad=margin)
         assert (ours.x, ours.y, ours.right, ours.bottom) == theirs
         shapes.add((ours.width == width, ours.height == height))
@@ -137,9 +137,9 @@ def test_the_crop_region_is_diffusers_crop_region() -> None:
 
 def test_a_crop_region_needs_a_mask_of_the_pictures_size() -> None:
     with pytest.raises(RequestError, match="empty"):
-        masks.crop_region(EMPTY, Size(64, 64), 8, Size(30, 20))
+        boxes.crop_region(EMPTY, Size(64, 64), 8, Size(30, 20))
     with pytest.raises(RequestError, match=r"30x20.*31x20"):
-        masks.crop_region(EMPTY, Size(64, 64), 8, Size(31, 20))
+        boxes.crop_region(EMPTY, Size(64, 64), 8, Size(31, 20))
 
 
 def test_a_stroke_on_a_large_picture_costs_little() -> None:

@@ -18,8 +18,8 @@ from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.raster import Raster
 from sdxl_desktop.core.request import GenerationRequest, Output, Sampling
 from sdxl_desktop.engine.ground import PreparedGround
+from sdxl_desktop.session.blend import Blend, Blends, blend_of, reach
 from sdxl_desktop.session.pictures import PictureStore, Result
-from sdxl_desktop.session.reblend import Blend, Blends, blend_of, reach
 from sdxl_desktop.session.session import Session
 
 

@@ -10,7 +10,7 @@ from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.geometry import Rect, Size
 from sdxl_desktop.core.raster import Raster
 from sdxl_desktop.engine.ground import PreparedGround
-from sdxl_desktop.imaging import masks
+from sdxl_desktop.imaging import boxes
 from sdxl_desktop.session.document.frame import Frame, FramePolicy, frame_for, snapped
 
 SQUARE, WIDE, TALL, SMALL = Size(1024, 1024), Size(1216, 832), Size(832, 1216), Size(512, 512)
@@ -26,7 +26,7 @@ def test_the_frame_is_the_box_that_the_engine_cuts_out() -> None:
         mask[y : y + int(random.integers(1, 90)), x : x + int(random.integers(1, 90))] = 255
         margin, grow = int(random.integers(0, 60)), int(random.integers(0, 30))
         asked = Size(64 * int(random.integers(2, 9)), 64 * int(random.integers(2, 9)))
-        frame = frame_for(FramePolicy(asked=asked, only_masked=margin, grow=grow), picture, masks.bounds(mask))
+        frame = frame_for(FramePolicy(asked=asked, only_masked=margin, grow=grow), picture, boxes.bounds(mask))
         edit = Edit(
             picture=Raster.of(np.zeros((*mask.shape, 3), np.uint8)),
             mask=Raster.of(mask),

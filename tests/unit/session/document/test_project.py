@@ -18,11 +18,11 @@ from PIL import Image
 
 from sdxl_desktop.core.raster import Bytes, Raster
 from sdxl_desktop.history.latents import read_latents
+from sdxl_desktop.session.blend import blend_of
 from sdxl_desktop.session.document import manifest
 from sdxl_desktop.session.document.document import Document
 from sdxl_desktop.session.document.pack import digest_of
 from sdxl_desktop.session.document.project import Project, ProjectError, load_project, save_project
-from sdxl_desktop.session.reblend import blend_of
 from tests.unit.session.document.projects import WORKSPACE, assert_same, full_project, noise
 
 

@@ -1,0 +1,78 @@
+"""Where things lie: the boxes around masks and around what is drawn. Needs nothing that takes long to load."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sdxl_desktop.core.errors import RequestError
+from sdxl_desktop.core.geometry import Rect, Size
+from sdxl_desktop.core.raster import Bytes
+
+
+def bounds(mask: Bytes) -> Rect | None:
+    """The smallest box around all pixels that are not 0, or None when all are."""
+    rows = np.flatnonzero(mask.any(axis=1))
+    if not rows.size:
+        return None
+    columns = np.flatnonzero(mask[rows[0] : rows[-1] + 1].any(axis=0))
+    return Rect(int(columns[0]), int(rows[0]), int(columns[-1] - columns[0]) + 1, int(rows[-1] - rows[0]) + 1)
+
+
+def cut(pixels: Bytes, box: Rect) -> Bytes:
+    """A view of the part of `pixels` [H, W, ...] that lies in `box`."""
+    return pixels[box.y : box.bottom, box.x : box.right]
+
+
+def around(box: Rect, margin: int, size: Size) -> Rect:
+    """`box` grown by `margin` pixels on each side, kept inside a picture of `size`."""
+    x, y = max(0, box.x - margin), max(0, box.y - margin)
+    return Rect(x, y, min(size.width, box.right + margin) - x, min(size.height, box.bottom + margin) - y)
+
+
+def inverted(mask: Bytes) -> Bytes:
+    """What was masked is kept and the other way round."""
+    return np.bitwise_not(mask)
+
+
+def size_of(mask: Bytes) -> Size:
+    """Of a mask uint8 [H, W]."""
+    return Size(mask.shape[1], mask.shape[0])
+
+
+def crop_region(mask: Bytes, target: Size, margin: int, picture: Size) -> Rect:
+    """What is drawn when only the masked area is: the mask's box, `margin` pixels wider, in the shape of `target`.
+
+    The box is widened in one direction to the aspect ratio of `target` and moved, then cut, to lie inside `picture`:
+    pixel for pixel what diffusers' `VaeImageProcessor.get_crop_region` gives. Raises RequestError when the mask is
+    empty or is not of the picture's size.
+    """
+    if size_of(mask) != picture:
+        raise RequestError(
+            f"The mask is {size_of(mask)} and the picture {picture}.",
+            next_step="Give a mask of exactly the picture's size.",
+        )
+    box = bounds(mask)
+    if box is None:
+        raise RequestError("The mask is empty, so there is no area around it.", next_step="Paint a mask.")
+    return in_shape(around(box, margin, picture), target, picture)
+
+
+def in_shape(box: Rect, target: Size, picture: Size) -> Rect:
+    """`box` widened in one direction to the aspect ratio of `target`, moved and cut to lie in `picture`."""
+    ratio = target.width / target.height
+    x, y, right, bottom = box.x, box.y, box.right, box.bottom
+    if box.width / box.height > ratio:
+        y, bottom = _widened(y, bottom, int(box.width / ratio - box.height), picture.height)
+    else:
+        x, right = _widened(x, right, int(box.height * ratio - box.width), picture.width)
+    return Rect(x, y, right - x, bottom - y)
+
+
+def _widened(low: int, high: int, extra: int, limit: int) -> tuple[int, int]:
+    """The interval grown by `extra`, the odd pixel at its end, then moved and cut to lie in [0, limit]."""
+    low -= extra // 2
+    high += extra - extra // 2
+    moved = max(0, high - limit)
+    low, high = low - moved, high - moved
+    moved = max(0, -low)
+    return low + moved, min(high + moved, limit)
