@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,57 +15,18 @@ from PySide6.QtWidgets import QAbstractButton, QCheckBox, QComboBox, QSlider, QS
 from pytestqt.qtbot import QtBot
 
 from sdxl_desktop.core.edit import Edit, Prefill
-from sdxl_desktop.core.events import Drawn, Finished, Picture, Preview, Progress
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.intents import RECIPES, Intent, Masked, filling
 from sdxl_desktop.core.request import GenerationRequest
 from sdxl_desktop.core.settings import EditValue, Preferences, Settings, Workspace
-from sdxl_desktop.engine.fake import FakeEngine, gradient
-from sdxl_desktop.engine.ground import PreparedGround
-from sdxl_desktop.engine.protocol import CancelToken, Emit
+from sdxl_desktop.engine.fake import gradient
 from sdxl_desktop.history.metadata import read_record
 from sdxl_desktop.session.settings_store import SettingsStore
 from sdxl_desktop.ui.expand_dialog import ExpandDialog
 from sdxl_desktop.ui.main_window import MainWindow
 from sdxl_desktop.ui.painting.settings import ToolKind
 from tests.ui.conftest import MakeWindow, make_checkpoint, wait_until_idle
-
-SIDE = 64
-
-
-@dataclass
-class FillingEngine(FakeEngine):
-    """Draws gradients, and puts them into the picture as the real engine does."""
-
-    def generate(self, request: GenerationRequest, emit: Emit, cancel: CancelToken) -> None:
-        def blend(event: Any) -> None:
-            match event:
-                case Drawn():
-                    emit(Drawn(finished(request, event.picture)))
-                case Finished():
-                    emit(replace(event, pictures=tuple(finished(request, picture) for picture in event.pictures)))
-                case Progress() | Preview() | _:
-                    emit(event)
-
-        super().generate(request, blend, cancel)
-
-
-def finished(request: GenerationRequest, picture: Picture) -> Picture:
-    """What a run of `request` that drew the pixels of `picture` gives."""
-    if request.edit is None:
-        return picture
-    ground = PreparedGround.of(request.edit, request.sampling.size)
-    drawn = picture.pixels if request.edit.mask is not None else None
-    return replace(picture, pixels=ground.finished(picture.pixels, marked=request.output.watermark), drawn=drawn)
-
-
-def photo() -> Any:
-    return np.random.default_rng(3).integers(0, 255, (SIDE, SIDE, 3), dtype=np.uint8)
-
-
-def disc(x: float = 30, y: float = 34, radius: float = 16) -> Any:
-    down, across = np.mgrid[0:SIDE, 0:SIDE]
-    return np.where((across - x) ** 2 + (down - y) ** 2 <= radius**2, 255, 0).astype(np.uint8)
+from tests.ui.filling import SIDE, FillingEngine, disc, finished, photo
 
 
 @pytest.fixture

@@ -1,0 +1,180 @@
+"""What was worked on comes back: projects, recovery after a crash, recent files, transparency, exports of pixels."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from PySide6.QtWidgets import QFileDialog, QMenu
+from pytestqt.qtbot import QtBot
+
+from sdxl_desktop.core.paths import AppPaths
+from sdxl_desktop.core.settings import Preferences, Settings
+from sdxl_desktop.history.metadata import read_record
+from sdxl_desktop.session.document.project import load_project
+from sdxl_desktop.session.document.recovery import parts_of
+from sdxl_desktop.ui.main_window import MainWindow
+from tests.ui.conftest import MakeWindow, make_checkpoint, wait_until_idle
+from tests.ui.filling import FillingEngine, disc, photo
+
+
+@pytest.fixture
+def shipped(tmp_path: Path) -> Path:
+    folder = make_checkpoint(tmp_path / "shipped" / "starter", title="Starter")
+    shutil.copytree(folder / "vae_decoder", folder / "vae_encoder")
+    return tmp_path / "shipped"
+
+
+@pytest.fixture
+def worked_on(make_window: MakeWindow, qtbot: QtBot) -> MainWindow:
+    """A picture, a mask, a prompt and a candidate."""
+    window = make_window(FillingEngine(), settings=Settings(preferences=Preferences(watermark=False)))
+    window.document.set_picture(photo(), "photo.png")
+    window.document.set_mask(disc())
+    window.desk.use_prompt("a fox in the snow")
+    with qtbot.waitSignal(window.editor.ground_changed):
+        pass
+    window.verbs.generate()
+    wait_until_idle(qtbot, window)
+    return window
+
+
+def asked_for(monkeypatch: pytest.MonkeyPatch, path: Path, kind: str = "") -> None:
+    """The person chooses `path` in whatever dialog asks where to save."""
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(path), kind))
+
+
+def everything(window: MainWindow) -> tuple[Any, ...]:
+    """What a person would miss."""
+    picture, mask = window.document.picture, window.document.mask
+    assert picture is not None
+    assert mask is not None
+    results = window.session.results
+    pixels = [result.picture.pixels.tobytes() for result in results]
+    return (
+        picture.tobytes(),
+        mask.tobytes(),
+        window.desk.value(),
+        pixels,
+        [result.request.prompts for result in results],
+    )
+
+
+def test_a_project_brings_everything_back(
+    worked_on: MainWindow, make_window: MakeWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked_for(monkeypatch, tmp_path / "fox")
+    worked_on.keeper.save_project()
+    before = everything(worked_on)
+    worked_on.close()
+    again = make_window(FillingEngine())
+    again.desk.use_prompt("something else")
+    again.keeper.open_project(tmp_path / "fox.sdxld")
+    assert everything(again) == before
+    assert again.stage.strip.isVisible()
+    again.verbs.generate()
+    assert again.session.run is not None, "and work goes on"
+
+
+def test_a_broken_project_changes_nothing_and_says_so(worked_on: MainWindow, tmp_path: Path) -> None:
+    before = everything(worked_on)
+    (tmp_path / "broken.sdxld").write_bytes(b"PK nothing")
+    worked_on.keeper.open_project(tmp_path / "broken.sdxld")
+    assert everything(worked_on) == before
+    assert worked_on.stage.banner.isVisible()
+
+
+def test_after_a_crash_all_of_it_is_offered_and_comes_back(
+    worked_on: MainWindow, make_window: MakeWindow, paths: AppPaths, tmp_path: Path, qtbot: QtBot
+) -> None:
+    before = everything(worked_on)
+    worked_on.keeper._keep()
+    recovery = paths.data / "recovery"
+    qtbot.waitUntil(lambda: any(load_all(recovery)))
+    shutil.copytree(recovery, tmp_path / "as it was")
+    worked_on.close()
+    assert not any(load_all(recovery)), "closed in order, nothing is left"
+    shutil.rmtree(recovery, ignore_errors=True)
+    shutil.copytree(tmp_path / "as it was", recovery)
+    again = make_window(FillingEngine())
+    assert again.stage.toast.isVisible()
+    again.stage.toast.answered.emit()
+    assert everything(again) == before
+    assert len(load_all(recovery)) == 1, "it stays kept, once"
+
+
+def load_all(recovery: Path) -> list[Any]:
+    return [load_project(file, parts_of(file)) for file in recovery.glob("*.sdxld")]
+
+
+def test_recent_files_are_listed_and_open(make_window: MakeWindow, tmp_path: Path, qtbot: QtBot) -> None:
+    window = make_window(FillingEngine())
+    for name in ("one.png", "two.png"):
+        Image.fromarray(photo()).save(tmp_path / name)
+        window.editor.open_picture(tmp_path / name)
+    menu = next(menu for menu in window.menuBar().findChildren(QMenu) if menu.title() == "Open &recent")
+    menu.aboutToShow.emit()
+    words = [action.text() for action in menu.actions() if action.text()]
+    assert words == ["two.png", "one.png", "Clear this list"]
+    menu.actions()[1].trigger()
+    assert window.document.name == "one.png"
+    menu.actions()[-1].trigger()
+    menu.aboutToShow.emit()
+    assert [action.text() for action in menu.actions()] == ["Nothing yet"]
+
+
+def test_of_several_pictures_the_first_is_shown_and_the_others_are_recent(
+    make_window: MakeWindow, tmp_path: Path
+) -> None:
+    files = [tmp_path / f"{name}.png" for name in "abc"]
+    for file in files:
+        Image.fromarray(photo()).save(file)
+    window = make_window(FillingEngine(), start=False)
+    window.start(files=files)
+    assert window.document.name == "a.png"
+    assert [file.name for file in window.keeper._recent.listed()] == ["a.png", "b.png", "c.png"]
+
+
+def test_what_was_transparent_can_be_masked(make_window: MakeWindow, tmp_path: Path) -> None:
+    Image.fromarray(np.dstack([photo(), 255 - disc()]), "RGBA").save(tmp_path / "cut.png")
+    Image.fromarray(photo()).save(tmp_path / "whole.png")
+    window = make_window(FillingEngine())
+    window.editor.open_picture(tmp_path / "whole.png")
+    assert not window.editor.has_transparency
+    window.editor.open_picture(tmp_path / "cut.png")
+    assert window.editor.has_transparency
+    window.editor.take_transparency()
+    assert np.array_equal(window.document.mask, disc())
+
+
+def test_a_mask_is_saved_alone_or_as_the_pictures_transparency(
+    worked_on: MainWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked_for(monkeypatch, tmp_path / "mask.png", "Mask (*.png)")
+    worked_on.editor.save_mask()
+    with Image.open(tmp_path / "mask.png") as image:
+        assert np.array_equal(np.asarray(image), disc())
+    asked_for(monkeypatch, tmp_path / "both.png", "Picture, transparent where the mask is (*.png)")
+    worked_on.editor.save_mask()
+    with Image.open(tmp_path / "both.png") as image:
+        assert np.array_equal(np.asarray(image)[..., 3], 255 - disc())
+
+
+def test_an_export_holds_pixels_and_nothing_else(
+    worked_on: MainWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked_for(monkeypatch, tmp_path / "for others.png")
+    worked_on.stage.go_to(0)
+    worked_on.keeper.export()
+    with Image.open(tmp_path / "for others.png") as image:
+        assert np.array_equal(np.asarray(image), worked_on.session.results[0].picture.pixels)
+    assert read_record(tmp_path / "for others.png") is None
+    assert b"fox" not in (tmp_path / "for others.png").read_bytes()
+
+
+def test_the_status_tells_what_the_next_run_draws(worked_on: MainWindow) -> None:
+    assert "64 × 64, about" in worked_on.status._plan.text()
