@@ -13,6 +13,7 @@ BUTTERFLY = "a butterfly on a light green background"
 MASK = "from PIL import Image; mask = Image.new('L', (64, 64)); mask.paste(255, (0, 0, 32, 64)); mask.save('left.png')"
 REFINER = "--refiner starter-refiner"
 WIDE = "--image wide.png --size 64x64"
+INTENTS = ("fill", "replace", "add", "remove", "refine")
 MASKED = "--image text.png --mask left.png"
 VARY = "--variation-seed 2 --variation-strength"
 
@@ -117,6 +118,17 @@ PICTURES = (
         ),
         before=(python(MASK),),
     ),
+    Section(
+        "What you mean to do with a mask",
+        "`--intent` sets strength, what lies under the mask at first, and how the new meets the old, by what you mean: "
+        "`fill` goes with the surroundings, `replace` puts something else there, `add` keeps what is there below it, "
+        "`remove` takes it away, `refine` changes a little, more where the mask is stronger. What you give as well, "
+        "such as `--grow`, `--prefill`, `--soft-mask` or `--match-colours`, counts instead.",
+        (
+            seen("text", "the picture"),
+            *(draw(f"intent-{intent}", intent, APPLE, f"{MASKED} --intent {intent}") for intent in INTENTS),
+        ),
+    ),
 )
 
 REFINERS = (
@@ -177,6 +189,16 @@ STEPS = (
             draw("lcm-8", "8 steps", HEART, "--checkpoint starter-lcm --steps 8"),
             draw("base-4", "the base, 4 steps", HEART, "--steps 4"),
             seen("text", "the base, 20 steps"),
+        ),
+    ),
+    Section(
+        "Exact, balanced, fast",
+        "The deep layers of the UNet change little from step to step. `--speed balanced` computes one step in three in "
+        "full and lets the others reuse them, `fast` one in five. Exact is as ever.",
+        (
+            seen("text", "exact"),
+            draw("speed-balanced", "balanced", HEART, "--speed balanced"),
+            draw("speed-fast", "fast", HEART, "--speed fast"),
         ),
     ),
     Section(
