@@ -44,8 +44,7 @@ def tell(row: measuring.Row) -> None:
 
 
 def _equal(row: measuring.Row) -> bool:
-    difference = row.outcomes[measuring.OURS].difference
-    return difference is not None and difference <= row.tolerance
+    return row.outcomes[measuring.OURS].equal
 
 
 if __name__ == "__main__":

@@ -34,6 +34,8 @@ class GenAI:
     """Draws requests with OpenVINO GenAI, given torch's noise. Raises ImportError when it is not installed."""
 
     name = "OpenVINO GenAI"
+    coarseness = 1.5 / 255
+    """How far a right picture may be off for being cut off to 8 bits."""
 
     def __init__(self) -> None:
         self._genai = importlib.import_module("openvino_genai")

@@ -34,19 +34,20 @@ class Drawer(Protocol):
 
 @dataclass(frozen=True)
 class Outcome:
-    """A largest `difference`, or why there is none: `missing` in the library, or its `error`."""
+    """A largest `difference`, and whether that counts as `equal`; or why there is none: `missing` in the library, or
+    its `error`."""
 
     difference: float | None = None
+    equal: bool = False
     missing: str = ""
     error: str = ""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One case, what everyone's outcome was, by name, and how much is tolerated."""
+    """One case, and what everyone's outcome was, by name."""
 
     case: Case
-    tolerance: float
     outcomes: dict[str, Outcome] = field(default_factory=dict)
 
 
@@ -98,9 +99,10 @@ def rows(
         tolerance = COMPOSITE_TOLERANCE + _ROUNDING if only_finished(request) else TOLERANCE
         row = Row(
             case,
-            tolerance,
             {
-                name: Outcome(missing="not installed") if drawer is None else measured(drawer, request, expected)
+                name: Outcome(missing="not installed")
+                if drawer is None
+                else measured(drawer, request, expected, tolerance)
                 for name, drawer in drawers.items()
             },
         )
@@ -108,10 +110,11 @@ def rows(
         yield row
 
 
-def measured(drawer: Drawer, request: GenerationRequest, expected: Floats) -> Outcome:
+def measured(drawer: Drawer, request: GenerationRequest, expected: Floats, tolerance: float) -> Outcome:
     """How far `drawer` is from `expected`; a library's own failure is an answer, too."""
     try:
-        return Outcome(difference(drawer.draw(request), expected))
+        off = difference(drawer.draw(request), expected)
+        return Outcome(off, off <= max(tolerance, getattr(drawer, "coarseness", 0.0)))
     except NotOffered as lack:
         return Outcome(missing=str(lack))
     except (RuntimeError, ValueError, TypeError, AssertionError, NotImplementedError) as problem:
