@@ -1,4 +1,5 @@
-"""The front door: sends a start of the program to the engine host, the display probe, or the command line and window.
+"""The front door: sends a start of the program to the hosts of engine and conversion, the display probe, or the command
+line and window.
 
 It opens in milliseconds. Each heavy home (the window's Qt, the engine's torch and OpenVINO) is imported by exactly
 one function here, at the moment it is needed.
@@ -18,6 +19,7 @@ from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.engine.protocol import Engine
 
 ENGINE_HOST = "--engine-host"
+CONVERSION_HOST = "--conversion-host"
 PROBE_DISPLAY = "--probe-display"
 
 
@@ -28,6 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     match arguments:
         case [first, *_] if first == ENGINE_HOST:
             return _host_engine()
+        case [first, *_] if first == CONVERSION_HOST:
+            return _host_conversion()
         case [first, *_] if first == PROBE_DISPLAY:
             return _probe_display()
         case _:
@@ -66,6 +70,14 @@ def _host_engine() -> int:
     """Torch and OpenVINO, in a child process of the window."""
     _quiet_libraries()
     from sdxl_desktop.engine.process.host import main as host
+
+    return host()
+
+
+def _host_conversion() -> int:
+    """Torch and OpenVINO's converter, in a child process of an import."""
+    _quiet_libraries()
+    from sdxl_desktop.library.convert.host import main as host
 
     return host()
 

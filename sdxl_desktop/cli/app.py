@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from sdxl_desktop import __version__
+from sdxl_desktop.cli.checkpoints import checkpoints
 from sdxl_desktop.cli.doors import Doors
 from sdxl_desktop.cli.draw import draw
 from sdxl_desktop.cli.foreground import CANCELLED
@@ -120,6 +121,7 @@ def _no_such_file(name: str) -> str:
 
 
 app.command()(generate)
+app.add_typer(checkpoints, name="checkpoints")
 
 
 @app.command()

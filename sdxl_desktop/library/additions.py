@@ -11,7 +11,7 @@ from sdxl_desktop.core.errors import AdditionError
 
 _HEAD_LIMIT = 100 * 2**20  # what the safetensors format allows
 _EMBEDDING_LIMIT = 32 * 2**20
-_LORA_MARKS = ("lora_", "_lora", ".lora", "lora.", "hada_", "lokr_", "oft_", "dora_scale")
+LORA_MARKS = ("lora_", "_lora", ".lora", "lora.", "hada_", "lokr_", "oft_", "dora_scale")
 
 
 class AdditionKind(StrEnum):
@@ -31,7 +31,7 @@ def kind_of(file: Path) -> AdditionKind:
         raise AdditionError(f"{file.name} cannot be read.", why=f"{problem.strerror or problem}.") from problem
     except (ValueError, KeyError, struct.error) as problem:
         raise _neither(file, "It is not a whole .safetensors file.") from problem
-    if any(mark in name for name in shapes for mark in _LORA_MARKS):
+    if any(mark in name for name in shapes for mark in LORA_MARKS):
         return AdditionKind.LORA
     if shapes and len(shapes) <= 4 and all(len(shape) in (1, 2) for shape in shapes.values()):
         return AdditionKind.EMBEDDING

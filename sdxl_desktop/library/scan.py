@@ -151,7 +151,8 @@ class Library:
         found: dict[str, Checkpoint] = {}
         for home in (self.own, self.shipped):
             for folder in sorted(home.iterdir()) if home.is_dir() else ():
-                if not (folder / "model_index.json").is_file() or folder.name in found:
+                hidden = folder.name.startswith(".")  # being imported, or being removed
+                if hidden or not (folder / "model_index.json").is_file() or folder.name in found:
                     continue
                 try:
                     found[folder.name] = read_checkpoint(folder)

@@ -161,3 +161,9 @@ def test_an_empty_library_says_where_it_looked(tmp_path: Path) -> None:
     assert empty.checkpoints() == ()
     with pytest.raises(CheckpointError, match=str(tmp_path / "b")):
         empty.default()
+
+
+def test_what_is_hidden_is_not_in_the_library(tmp_path: Path) -> None:
+    """Checkpoints that are being imported or removed lie in the same folder under names with a dot."""
+    make_checkpoint(tmp_path / ".removed-mine-1")
+    assert Library(tmp_path / "none", tmp_path).checkpoints() == ()

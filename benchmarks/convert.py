@@ -1,0 +1,202 @@
+"""How long converting a full-size SDXL takes, and how much memory: ours against `optimum-cli export openvino`.
+
+    python benchmarks/convert.py make FOLDER [--unet-only]     random fp16 weights, 7 GB, as a diffusers folder
+    python benchmarks/convert.py run FOLDER [--order ours,theirs,ours,theirs] [--weights int8] [--unet-only]
+
+Machines drift by a factor of two within minutes: compare A B A B in one run, never two lone numbers. Memory
+is anonymous memory (what the system cannot drop and read again) summed over the process and its children, sampled five
+times a second. Linux only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import psutil
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from sdxl_desktop.library.convert.descriptions import write_descriptions  # noqa: E402
+from sdxl_desktop.library.convert.workspace import write_json  # noqa: E402
+from sdxl_desktop.library.detect.blueprint import blueprint  # noqa: E402
+from sdxl_desktop.library.detect.families import PARTS, Family, clip_vocabulary, shipped_setup  # noqa: E402
+from sdxl_desktop.library.detect.found import Found, Kind, Layout  # noqa: E402
+
+GIB = 2**30
+_CHUNK = 1 << 22
+_FILES = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model"}
+
+
+def make(folder: Path, *, unet_only: bool) -> None:
+    """A diffusers folder of SDXL base with random weights in half precision, written as a stream."""
+    setup, chance = shipped_setup(Family.BASE), np.random.default_rng(0)
+    noise = (0.02 * chance.standard_normal(_CHUNK)).astype(np.float16)
+    folder.mkdir(parents=True, exist_ok=True)
+    for part in ("unet",) if unet_only else PARTS:
+        config = setup.config(part) or {}
+        (folder / part).mkdir(exist_ok=True)
+        write_json(folder / part / "config.json", config)
+        with (folder / part / f"{_FILES.get(part, 'model')}.safetensors").open("wb") as stream:
+            _write(stream, blueprint(part, config), noise, chance)
+    tokenizers = {name: clip_vocabulary() for name in ("tokenizer", "tokenizer_2")}
+    found = Found(
+        path=folder,
+        kind=Kind.CHECKPOINT,
+        layout=Layout.DIFFUSERS,
+        family=Family.BASE,
+        index=setup.index,
+        scheduler=setup.scheduler,
+        tokenizers=tokenizers,
+    )
+    write_descriptions(found, folder, "random")
+
+
+def _write(stream: BinaryIO, shapes: dict[str, tuple[int, ...]], noise: Any, chance: np.random.Generator) -> None:
+    head, offset = {}, 0
+    for name, shape in shapes.items():
+        size = 2 * math.prod(shape)
+        head[name] = {"dtype": "F16", "shape": list(shape), "data_offsets": [offset, offset + size]}
+        offset += size
+    written = json.dumps(head).encode()
+    written += b" " * (-len(written) % 8)
+    stream.write(struct.pack("<Q", len(written)) + written)
+    for name, shape in shapes.items():
+        count = math.prod(shape)
+        if len(shape) == 1:
+            stream.write(np.full(count, float(name.endswith("weight")), np.float16).tobytes())
+            continue
+        while count:
+            some = min(count, _CHUNK)
+            stream.write(np.roll(noise, int(chance.integers(_CHUNK)))[:some].tobytes())
+            count -= some
+
+
+def ours(folder: Path, into: Path, weights: str, *, unet_only: bool) -> list[str]:
+    """The command that converts with ours."""
+    if unet_only:
+        return [sys.executable, __file__, "one-part", str(folder), str(into), weights]
+    return [sys.executable, "-m", "sdxl_desktop", "checkpoints", "import", str(folder), "--weights", weights]
+
+
+def theirs(folder: Path, into: Path, weights: str, *, unet_only: bool) -> list[str]:
+    """The command that converts with optimum-intel."""
+    if unet_only:
+        raise SystemExit("optimum-cli converts whole checkpoints only: leave --unet-only out")
+    program = Path(sys.executable).with_name("optimum-cli")
+    about = ["--model", str(folder), "--task", "text-to-image", "--weight-format", weights]
+    return [str(program), "export", "openvino", *about, str(into)]
+
+
+CONVERTERS: dict[str, Callable[..., list[str]]] = {"ours": ours, "theirs": theirs}
+
+
+def one_part(folder: Path, into: Path, weights: str) -> None:
+    """Ours for the UNet alone, in this process."""
+    from sdxl_desktop.library.convert.converting import convert
+    from sdxl_desktop.library.convert.telling import Teller
+    from sdxl_desktop.library.convert.weights import WeightFormat
+    from sdxl_desktop.library.convert.workspace import Workspace
+    from sdxl_desktop.library.detect.found import FoundPart
+    from sdxl_desktop.library.detect.heads import read_head
+    from sdxl_desktop.library.detect.matching import match_part
+
+    config = shipped_setup(Family.BASE).config("unet") or {}
+    part = match_part("unet", config, read_head(folder / "unet" / "diffusion_pytorch_model.safetensors"))
+    assert isinstance(part, FoundPart), part
+    found = Found(path=folder, kind=Kind.CHECKPOINT, layout=Layout.DIFFUSERS, family=Family.BASE, parts=(part,))
+    started, last = time.monotonic(), ""
+
+    def show(progress: Any) -> None:
+        nonlocal last
+        if progress.stage != last:
+            last = progress.stage
+            print(f"{time.monotonic() - started:6.1f} s  {last}", flush=True)
+
+    workspace = Workspace(into, "unet")
+    with workspace.held():
+        convert(found, WeightFormat(weights), workspace, Teller(show, [("unet", part.bytes)]))
+    os._exit(0)
+
+
+def measured(command: list[str], home: Path) -> dict[str, float]:
+    """Run `command`; seconds, and peaks in GiB over its process tree of anonymous and of all resident memory."""
+    environment = {**os.environ, "SDXL_DESKTOP_HOME": str(home), "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)}
+    started, peaks = time.monotonic(), {"anonymous": 0.0, "resident": 0.0}
+    process = subprocess.Popen(command, env=environment, cwd=ROOT)
+    watched = psutil.Process(process.pid)
+    while process.poll() is None:
+        try:
+            tree = [watched, *watched.children(recursive=True)]
+        except psutil.Error:
+            break
+        sums = [sum(kinds) for kinds in zip(*(_memory(one.pid) for one in tree), strict=True)]
+        peaks = {kind: max(peak, now / GIB) for (kind, peak), now in zip(peaks.items(), sums, strict=True)}
+        time.sleep(0.2)
+    process.wait()
+    return {"seconds": time.monotonic() - started, **peaks, "code": process.returncode}
+
+
+def _memory(pid: int) -> tuple[int, int]:
+    """(anonymous, resident) bytes of one process; zeros when it is gone."""
+    found = {"RssAnon:": 0, "VmRSS:": 0}
+    try:
+        for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines():
+            words = line.split()
+            if words and words[0] in found:
+                found[words[0]] = int(words[1]) * 1024
+    except OSError:
+        pass
+    return found["RssAnon:"], found["VmRSS:"]
+
+
+def run(folder: Path, order: list[str], weights: str, *, unet_only: bool) -> None:
+    for name in order:
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix="converted-") as scratch:
+            into = Path(scratch)
+            found = measured(CONVERTERS[name](folder, into, weights, unet_only=unet_only), into)
+            made = sum(file.stat().st_size for file in into.rglob("*.bin")) / GIB
+            print(
+                f"{name:<7} {weights}: {found['seconds']:6.1f} s, anonymous {found['anonymous']:.2f} GiB, "
+                f"resident {found['resident']:.2f} GiB, wrote {made:.2f} GiB, exit code {found['code']}",
+                flush=True,
+            )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["make", "run", "one-part"])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("into", nargs="?", type=Path)
+    parser.add_argument("format", nargs="?", default="int8")
+    parser.add_argument("--order", default="ours,theirs,ours,theirs")
+    parser.add_argument("--weights", default="int8")
+    parser.add_argument("--unet-only", action="store_true")
+    asked = parser.parse_args()
+    match asked.what:
+        case "make":
+            free = shutil.disk_usage(asked.folder.parent).free
+            if free < 8 * GIB:
+                raise SystemExit(f"7 GB of disk are needed, and {free / GIB:.1f} are free")
+            make(asked.folder, unet_only=asked.unet_only)
+        case "one-part":
+            one_part(asked.folder, asked.into, asked.format)
+        case _:
+            run(asked.folder, asked.order.split(","), asked.weights, unet_only=asked.unet_only)
+
+
+if __name__ == "__main__":
+    main()

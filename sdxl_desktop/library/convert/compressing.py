@@ -1,0 +1,134 @@
+"""Weights in 8 bits, one after the other through a small buffer into a spool, as NNCF's INT8_ASYM would have them.
+
+For each output channel of a matrix, convolution or embedding: scale = (max - min) / 255 with 0 inside [min, max],
+zero point = -round(min / scale), weight ≈ (u8 - zero point) · scale (Jacob et al., arXiv 1712.05877). Scales are kept
+in f16, and the graph is NNCF's, which OpenVINO's plugins know as compressed weights. NNCF holds all weights of a part
+in memory while it works; here it is a few megabytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import openvino as ov
+import torch
+from openvino import opset13 as ops
+
+from sdxl_desktop.library.convert.spool import Spool
+
+_BUFFER = 1 << 21
+"""Weights that are worked on at a time: 8 MB in f32, which stay in a processor's cache."""
+_FLOATS = (ov.Type.f16, ov.Type.f32)
+_EPS = float(np.finfo(np.float32).eps)
+
+OnWeights = Callable[[int], None]
+"""Told how many more weights are done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """A constant, the last node of the widening that follows it, and the axis of its output channels."""
+
+    constant: Any
+    last: Any
+    axis: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.constant.get_output_shape(0))
+
+    @property
+    def count(self) -> int:
+        return int(np.prod(self.shape, dtype=np.int64))
+
+
+def find_weights(model: ov.Model) -> list[Weight]:
+    """Every constant of `model` that is a matrix, a kernel or a table of embeddings, once."""
+    return list(_weights(model))
+
+
+def spool_room(weights: list[Weight]) -> int:
+    """Bytes of spool that `compress_to_int8` will take for `weights`."""
+    return Spool.room(len(weights), sum(weight.count for weight in weights))
+
+
+def compress_to_int8(model: ov.Model, weights: list[Weight], spool: Spool, progress: OnWeights) -> None:
+    """Change `weights` of `model` to 8 bits. They lie in `spool` until the model is saved."""
+    for weight in weights:
+        _replace(weight, spool)
+        progress(weight.count)
+    model.validate_nodes_and_infer_types()
+
+
+def _weights(model: ov.Model) -> Iterator[Weight]:
+    for node in model.get_ordered_ops():
+        if node.get_type_name() != "Constant" or node.get_output_element_type(0) not in _FLOATS:
+            continue
+        last = node
+        following = list(last.output(0).get_target_inputs())
+        if len(following) == 1 and following[0].get_node().get_type_name() == "Convert":
+            last = following[0].get_node()
+            following = list(last.output(0).get_target_inputs())
+        axes = {_channel_axis(used, len(node.get_output_shape(0))) for used in following}
+        if len(axes) == 1 and (axis := axes.pop()) is not None:
+            yield Weight(node, last, axis)
+
+
+def _channel_axis(used: Any, rank: int) -> int | None:
+    """The axis of output channels where `used` takes weights; None where it takes something else."""
+    node, place = used.get_node(), used.get_index()
+    match node.get_type_name():
+        case "MatMul" if rank == 2 and place == 1:
+            return 0 if node.get_attributes()["transpose_b"] else 1
+        case "Convolution" if place == 1:
+            return 0
+        case "Gather" if rank == 2 and place == 0:
+            return 0
+    return None
+
+
+def _replace(weight: Weight, spool: Spool) -> None:
+    name = weight.constant.get_friendly_name()
+    quantized = spool.array(weight.shape, np.uint8)
+    scale, zero_point = _quantize(weight.constant.data, quantized, weight.axis)
+    widened = ops.convert(_constant(quantized, name), ov.Type.f16)
+    zero = ops.convert(ops.constant(zero_point, name=f"{name}/zero_point"), ov.Type.f16)
+    shifted = ops.subtract(widened, zero, name=f"{name}/zero_point/subtract")
+    scaled = ops.multiply(shifted, ops.constant(scale, name=f"{name}/scale"), name=f"{name}/fq_weights_1")
+    result = ops.convert(scaled, ov.Type.f32, name=f"{name}/fq_weights_1/convert")
+    for used in list(weight.last.output(0).get_target_inputs()):
+        used.replace_source_output(result.output(0))
+
+
+def _constant(array: Any, name: str) -> Any:
+    constant = ov.op.Constant(array, shared_memory=True)
+    constant.set_friendly_name(name)
+    return constant
+
+
+def _quantize(weights: Any, into: Any, axis: int) -> tuple[Any, Any]:
+    """Fill `into` with u8 [as `weights`]; returns scale f16 and zero point u8, of size 1 in all axes but `axis`."""
+    rows = torch.from_numpy(np.moveaxis(weights, axis, 0).reshape(weights.shape[axis], -1))
+    target = torch.from_numpy(
+        np.moveaxis(into, axis, 0).reshape(rows.shape) if axis == 0 else np.empty(rows.shape, np.uint8)
+    )
+    scales, zeros = torch.empty(len(rows)), torch.empty(len(rows))
+    step = max(1, _BUFFER // max(1, rows.shape[1]))
+    for begin in range(0, len(rows), step):
+        part = slice(begin, begin + step)
+        values = rows[part].to(torch.float32, copy=True)
+        low, high = values.amin(1).clamp_(max=0), values.amax(1).clamp_(min=0)
+        scale = (high - low) / 255
+        scale = torch.where(scale < _EPS, _EPS, scale)
+        zero = (-torch.round(low / scale)).clamp_(0, 255)
+        values.div_(scale[:, None]).add_(zero[:, None]).round_().clamp_(0, 255)
+        target[part] = values.to(torch.uint8)
+        scales[part], zeros[part] = scale, zero
+    if axis != 0:
+        into[:] = np.moveaxis(target.numpy(), 0, axis)
+    shape = [1] * weights.ndim
+    shape[axis] = -1
+    return scales.numpy().astype(np.float16).reshape(shape), zeros.numpy().astype(np.uint8).reshape(shape)

@@ -1,0 +1,100 @@
+"""Converts what was found, part by part: mapped weights in, a finished OpenVINO part in the workspace out."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import openvino as ov
+
+from sdxl_desktop.library.convert import compressing, loading, tracing
+from sdxl_desktop.library.convert.descriptions import write_part_config
+from sdxl_desktop.library.convert.events import Stage
+from sdxl_desktop.library.convert.spool import Spool
+from sdxl_desktop.library.convert.telling import Teller
+from sdxl_desktop.library.convert.weights import WeightFormat
+from sdxl_desktop.library.convert.workspace import Workspace
+from sdxl_desktop.library.detect.families import Family
+from sdxl_desktop.library.detect.found import Found, FoundPart
+
+Adapt = Callable[[str, Any], None]
+"""Changes a part's torch module, by the part's name, before it is traced: the place where a LoRA is fused."""
+
+
+def convert(
+    found: Found, weights: WeightFormat, workspace: Workspace, tell: Teller, adapt: Adapt | None = None
+) -> None:
+    """Put every OpenVINO part of `found` that is not finished yet into `workspace`, one in memory at a time."""
+    pooled = next((part.config["projection_dim"] for part in found.parts if part.name == "text_encoder_2"), 1280)
+    scored = bool(found.index.get("requires_aesthetics_score", found.family is Family.REFINER))
+    for part in found.parts:
+        outputs = []
+        for output in tracing.OUTPUTS[part.name]:
+            if size := workspace.part_bytes(output):
+                tell.go_to(output)
+                tell.stage(Stage.CHECKING, size)
+            if not workspace.finished(output, tell.advance):
+                outputs.append(output)
+        if not outputs:
+            continue
+        count, size = loading.wide_bytes(part)
+        with Spool(workspace.spool / "weights", Spool.room(count, size)) as spool:
+            module = loading.load(part, spool)
+            if adapt is not None:
+                adapt(part.name, module)
+            for output in outputs:
+                tell.go_to(output)
+                tell.stage(Stage.TRACING)
+                model = tracing.trace(output, part, module, scored=scored, pooled_width=int(pooled))
+                _write(output, part, model, weights, workspace, tell)
+                del model
+                gc.collect()
+            del module
+            gc.collect()
+
+
+def _write(
+    output: str, part: FoundPart, model: ov.Model, weights: WeightFormat, workspace: Workspace, tell: Teller
+) -> None:
+    in_bytes = weights in (WeightFormat.INT8, WeightFormat.INT4)
+    if weights is WeightFormat.INT4 and output == "unet":
+        tell.stage(Stage.COMPRESSING)
+        model = _in_four_bits(model)
+        in_bytes = False
+    found = compressing.find_weights(model) if in_bytes else []
+    with (
+        Spool(workspace.spool / "compressed", compressing.spool_room(found)) as spool,
+        workspace.part(output, tell.advance) as folder,
+    ):
+        if in_bytes:
+            tell.stage(Stage.COMPRESSING, sum(weight.count for weight in found))
+            compressing.compress_to_int8(model, found, spool, tell.advance)
+            found.clear()
+        tell.stage(Stage.WRITING)
+        _save(model, folder, half=weights is WeightFormat.FP16)
+        write_part_config(part, folder)
+        tell.stage(Stage.WRITING, sum(file.stat().st_size for file in folder.iterdir()))
+
+
+def _save(model: ov.Model, folder: Path, *, half: bool) -> None:
+    try:
+        ov.save_model(model, folder / "openvino_model.xml", compress_to_fp16=half)
+    except RuntimeError as problem:
+        raise OSError(f"OpenVINO could not write it: {str(problem).splitlines()[-1]}") from problem
+
+
+def _in_four_bits(model: ov.Model) -> ov.Model:
+    """By NNCF: four fifths of the matrices in 4 bits, groups of 64 where they fit, smaller elsewhere; the rest in 8."""
+    import nncf  # type: ignore[import-untyped]  # for this format only: it takes seconds to import
+
+    return nncf.compress_weights(
+        model,
+        mode=nncf.CompressWeightsMode.INT4_SYM,
+        ratio=0.8,
+        group_size=64,
+        advanced_parameters=nncf.AdvancedCompressionParameters(
+            group_size_fallback_mode=nncf.GroupSizeFallbackMode.ADJUST
+        ),
+    )

@@ -1,0 +1,131 @@
+"""Writes what a checkpoint says of itself beside its weights: configurations, scheduler, tokenizers, all made anew.
+
+Nothing that a stranger wrote is copied as it is: only known fields and files are taken over, so that no description can
+name code to be loaded.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sdxl_desktop.library.convert.workspace import write_json
+from sdxl_desktop.library.detect.documents import LIMIT, read_json_if_there
+from sdxl_desktop.library.detect.errors import DamagedFileError
+from sdxl_desktop.library.detect.families import Family, clip_vocabulary
+from sdxl_desktop.library.detect.found import Found, FoundPart
+
+_CLASSES = {
+    "unet": "UNet2DConditionModel",
+    "vae": "AutoencoderKL",
+    "text_encoder": "CLIPTextModel",
+    "text_encoder_2": "CLIPTextModelWithProjection",
+}
+_SCHEDULERS = {
+    "DDIMScheduler",
+    "DPMSolverMultistepScheduler",
+    "DPMSolverSDEScheduler",
+    "DPMSolverSinglestepScheduler",
+    "EulerAncestralDiscreteScheduler",
+    "EulerDiscreteScheduler",
+    "HeunDiscreteScheduler",
+    "KDPM2AncestralDiscreteScheduler",
+    "KDPM2DiscreteScheduler",
+    "LCMScheduler",
+    "LMSDiscreteScheduler",
+    "PNDMScheduler",
+    "TCDScheduler",
+    "UniPCMultistepScheduler",
+}
+_NEVER = ("auto_map", "custom_pipelines", "_name_or_path")
+_TOKENIZER_FILES = ("vocab.json", "merges.txt", "tokenizer.json")
+_PADDING = {"tokenizer": "<|endoftext|>", "tokenizer_2": "!"}
+"""What SDXL's two tokenizers fill prompts up with."""
+
+
+def write_part_config(part: FoundPart, folder: Path) -> None:
+    """config.json of an OpenVINO part made of `part`."""
+    config = _plain(part.config)
+    if part.name.startswith("text_encoder"):
+        write_json(
+            folder / "config.json",
+            {**config, "architectures": [_CLASSES[part.name]], "dtype": "float32", "output_hidden_states": True},
+        )
+    else:
+        write_json(folder / "config.json", {**config, "_class_name": _CLASSES[part.name]})
+
+
+def write_descriptions(found: Found, folder: Path, title: str) -> None:
+    """model_index.json, checkpoint.json, scheduler and tokenizers; raises DamagedFileError for what cannot be taken."""
+    scheduler = _scheduler(found.scheduler)
+    for name, source in found.tokenizers.items():
+        _write_tokenizer(name, source, folder / name)
+    (folder / "scheduler").mkdir(exist_ok=True)
+    write_json(folder / "scheduler" / "scheduler_config.json", scheduler)
+    write_json(folder / "checkpoint.json", _card(found, title))
+    write_json(folder / "model_index.json", _index(found, scheduler))
+
+
+def _plain(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in config.items() if key not in _NEVER}
+
+
+def _scheduler(said: Mapping[str, Any]) -> dict[str, Any]:
+    kind = said.get("_class_name")
+    return _plain({**said, "_class_name": kind if kind in _SCHEDULERS else "EulerDiscreteScheduler"})
+
+
+def _card(found: Found, title: str) -> dict[str, Any]:
+    card: dict[str, Any] = {"title": title}
+    if found.family in (Family.LCM, Family.LCM_SSD_1B):
+        card |= {"steps": 4, "guidance_scale": 8.0, "scheduler": "lcm"}
+    return card
+
+
+def _index(found: Found, scheduler: Mapping[str, Any]) -> dict[str, Any]:
+    refiner, inpaint = found.family is Family.REFINER, found.family is Family.INPAINT
+    pipeline = "Img2Img" if refiner else "Inpaint" if inpaint else ""
+    zeros = bool(found.index.get("force_zeros_for_empty_prompt", not refiner))
+    index: dict[str, Any] = {
+        "_class_name": f"StableDiffusionXL{pipeline}Pipeline",
+        "force_zeros_for_empty_prompt": zeros,
+        "scheduler": ["diffusers", scheduler["_class_name"]],
+    }
+    if refiner or inpaint:
+        index["requires_aesthetics_score"] = bool(found.index.get("requires_aesthetics_score", refiner))
+    for name, kind in _CLASSES.items():
+        library = "transformers" if name.startswith("text") else "diffusers"
+        index[name] = [library, kind]
+    for name in ("tokenizer", "tokenizer_2"):
+        index[name] = ["transformers", "CLIPTokenizer"]
+    if "tokenizer" not in found.tokenizers:
+        index |= {"text_encoder": [None, None], "tokenizer": [None, None]}
+    return index
+
+
+def _write_tokenizer(name: str, source: Path, folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    files = [source / file for file in _TOKENIZER_FILES if (source / file).is_file()]
+    whole = {file.name for file in files} >= {"vocab.json", "merges.txt"} or (source / "tokenizer.json").is_file()
+    for file in files if whole else (clip_vocabulary() / "vocab.json", clip_vocabulary() / "merges.txt"):
+        if file.stat().st_size > LIMIT:
+            raise DamagedFileError(
+                f"{name}/{file.name} is too large to be CLIP's vocabulary.", next_step="Download it again."
+            )
+        shutil.copyfile(file, folder / file.name)
+    said = read_json_if_there(source / "tokenizer_config.json")
+    write_json(
+        folder / "tokenizer_config.json",
+        {
+            "tokenizer_class": "CLIPTokenizer",
+            "bos_token": "<|startoftext|>",
+            "eos_token": "<|endoftext|>",
+            "unk_token": "<|endoftext|>",
+            "pad_token": _PADDING[name] if not isinstance(said.get("pad_token"), str) else said["pad_token"],
+            "model_max_length": 77,
+            "clean_up_tokenization_spaces": True,
+            "do_lower_case": True,
+        },
+    )

@@ -1,0 +1,94 @@
+"""How long a conversion will take, and how much memory and disk, by what was measured with a full-size UNet.
+
+The UNet in int8 took 2.1 GiB of its own memory and 142 seconds on two busy cores (benchmarks/convert.py); the memory
+for int4 is what NNCF takes (4.4 GB together).
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from sdxl_desktop.library.convert.weights import WeightFormat
+from sdxl_desktop.library.detect.errors import ImportFailedError
+
+_GB = 10**9
+_START_SECONDS = 12.0  # importing torch, diffusers and OpenVINO
+_SECONDS_A_PART = 10.0  # tracing; hardly depends on the size
+_SECONDS_A_GB_READ = 3.0
+_SECONDS_A_BILLION = {  # of weights, for compressing and writing them
+    WeightFormat.FP32: 6.0,
+    WeightFormat.FP16: 6.0,
+    WeightFormat.INT8: 25.0,
+    WeightFormat.INT4: 60.0,
+}
+_MEMORY = 1.4 * _GB
+_MEMORY_A_BILLION = {  # of the largest part's weights
+    WeightFormat.FP32: 0.35 * _GB,
+    WeightFormat.FP16: 0.35 * _GB,
+    WeightFormat.INT8: 0.35 * _GB,
+    WeightFormat.INT4: 1.7 * _GB,
+}
+_RESERVE = _GB // 2
+"""Bytes of disk that are always left free."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """`seconds` of work, peak `memory` of its own process in bytes, the `disk` that the checkpoint takes afterwards and
+    the `disk_meanwhile` that must be free to make it, both in bytes."""
+
+    seconds: float
+    memory: int
+    disk: int
+    disk_meanwhile: int
+
+
+def forecast(weights: WeightFormat, parameters: Iterable[int], bytes_read: int, *, pickled: bool = False) -> Forecast:
+    """For parts with that many `parameters` each. A pickled checkpoint is first copied out of its pickle."""
+    sizes = list(parameters)
+    billions, largest = sum(sizes) / 1e9, max(sizes, default=0)
+    disk = round(sum(sizes) * weights.bytes_per_parameter)
+    spool = largest if weights in (WeightFormat.INT8, WeightFormat.INT4) else 0
+    return Forecast(
+        seconds=_START_SECONDS
+        + _SECONDS_A_PART * len(sizes)
+        + _SECONDS_A_GB_READ * bytes_read / _GB * (2 if pickled else 1)
+        + _SECONDS_A_BILLION[weights] * billions,
+        memory=round(_MEMORY + _MEMORY_A_BILLION[weights] * largest / 1e9),
+        disk=disk,
+        disk_meanwhile=disk + spool + (bytes_read if pickled else 0),
+    )
+
+
+def copy_forecast(size: int) -> Forecast:
+    """For a folder of OpenVINO parts, which is copied."""
+    return Forecast(seconds=2 + size / (0.3 * _GB), memory=200 * 2**20, disk=size, disk_meanwhile=size)
+
+
+def check_room(needed: Forecast, home: Path, *, done: int = 0) -> None:
+    """Raise ImportFailedError unless disk and memory will do. `done` bytes of the work are on the disk already."""
+    there = next(folder for folder in (home, *home.parents) if folder.is_dir())
+    free, wanted = shutil.disk_usage(there).free, needed.disk_meanwhile - done + _RESERVE
+    if free < wanted:
+        raise ImportFailedError(
+            "There is not enough room on the disk for this checkpoint.",
+            why=f"Importing it takes {gigabytes(wanted)}, and {gigabytes(free)} are free where {there} lies.",
+            next_step="Make room, choose a smaller weight format, or another folder for checkpoints in the settings.",
+        )
+    available = psutil.virtual_memory().available
+    if available < needed.memory:
+        raise ImportFailedError(
+            "There is not enough memory free to convert this checkpoint.",
+            why=f"It takes about {gigabytes(needed.memory)}, and {gigabytes(available)} are free.",
+            next_step="Close other programs and try again.",
+        )
+
+
+def gigabytes(size: float) -> str:
+    """Bytes in words: "1.3 GB", "20 MB"."""
+    return f"{size / _GB:.1f} GB" if size >= _GB / 10 else f"{size / 1e6:.0f} MB"

@@ -1,0 +1,104 @@
+"""Builds a part as a torch module whose weights are the file's own bytes, mapped: nothing is read before it is used."""
+
+from __future__ import annotations
+
+import mmap
+import warnings
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    from diffusers import AutoencoderKL, UNet2DConditionModel
+    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
+
+from sdxl_desktop.library.convert.spool import Spool
+from sdxl_desktop.library.detect.found import FoundPart
+from sdxl_desktop.library.detect.heads import Tensor
+from sdxl_desktop.library.detect.recipes import Take
+
+_TYPES = {"F16": torch.float16, "BF16": torch.bfloat16, "F32": torch.float32, "F64": torch.float64}
+_AS_THEY_ARE = (torch.float16, torch.float32)
+
+
+def wide_bytes(part: FoundPart) -> tuple[int, int]:
+    """(arrays, bytes) that `load` needs in the spool: those of tensors OpenVINO would not take as they are."""
+    odd = [recipe for recipe in part.recipes.values() if part.tensors[recipe.key].dtype in ("BF16", "F64")]
+    return len(odd), sum(part.tensors[recipe.key].elements * 4 for recipe in odd)
+
+
+def load(part: FoundPart, spool: Spool) -> Any:
+    """The module of `part`, in evaluation mode. bfloat16 and float64 become float32, in `spool`."""
+    module = _skeleton(part)
+    weights = {name: _tensor(part, name, spool) for name in part.recipes}
+    own = set(module.state_dict())
+    renamed = weights if set(weights) == own else {name.removeprefix("text_model."): w for name, w in weights.items()}
+    module.load_state_dict(renamed, assign=True, strict=True)
+    _restore_buffers(module)
+    for parameter in module.parameters():
+        parameter.requires_grad_(False)
+    return module.eval()
+
+
+def _skeleton(part: FoundPart) -> Any:
+    """The module without weights, on torch's meta device."""
+    settings = {key: value for key, value in part.config.items() if not key.startswith("_")}
+    with torch.device("meta"):
+        match part.name:
+            case "unet":
+                return UNet2DConditionModel.from_config(settings)
+            case "vae":
+                return AutoencoderKL.from_config(settings)
+            case "text_encoder":
+                return CLIPTextModel(CLIPTextConfig(**settings))
+            case "text_encoder_2":
+                return CLIPTextModelWithProjection(CLIPTextConfig(**settings))
+    raise ValueError(f"there is no part {part.name!r}")
+
+
+def _restore_buffers(module: Any) -> None:
+    """Buffers that no file holds were left on the meta device: CLIP's numbers of positions."""
+    for owner in module.modules():
+        for name, buffer in list(owner.named_buffers(recurse=False)):
+            if buffer.device.type == "meta":
+                owner.register_buffer(name, torch.arange(buffer.shape[-1]).expand(buffer.shape), persistent=False)
+
+
+def _tensor(part: FoundPart, name: str, spool: Spool) -> torch.Tensor:
+    recipe = part.recipes[name]
+    found = _mapped(part.tensors[recipe.key])
+    taken = _TAKERS[recipe.take](found)
+    if taken.dtype not in _AS_THEY_ARE:
+        room = torch.from_numpy(spool.array(tuple(taken.shape), np.float32))
+        return room.copy_(taken)
+    return taken
+
+
+_TAKERS: dict[Take, Callable[[torch.Tensor], torch.Tensor]] = {
+    Take.WHOLE: lambda found: found,
+    Take.RESHAPED: lambda found: found.reshape(found.shape[:2]),
+    Take.TRANSPOSED: lambda found: found.t().contiguous(),
+    Take.FIRST_THIRD: lambda found: found[: len(found) // 3],
+    Take.SECOND_THIRD: lambda found: found[len(found) // 3 : 2 * len(found) // 3],
+    Take.LAST_THIRD: lambda found: found[2 * len(found) // 3 :],
+}
+
+
+def _mapped(tensor: Tensor) -> torch.Tensor:
+    content = _map(tensor.file)[tensor.begin : tensor.end]
+    if not content.flags.aligned or tensor.begin % 8:
+        content = content.copy()  # a head whose length is no multiple of eight
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # "not writable": nobody writes
+        return torch.from_numpy(content).view(_TYPES[tensor.dtype]).reshape(tensor.shape)
+
+
+@cache
+def _map(file: Path) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    with file.open("rb") as stream:
+        return np.frombuffer(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)

@@ -1,0 +1,119 @@
+"""Plans an import: what it is, what it will take, where it will go. Quick, and without torch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sdxl_desktop.core.errors import CheckpointError
+from sdxl_desktop.library.convert.forecast import Forecast, copy_forecast, forecast
+from sdxl_desktop.library.convert.weights import WeightFormat
+from sdxl_desktop.library.convert.workspace import Workspace, source_key
+from sdxl_desktop.library.detect.families import Family
+from sdxl_desktop.library.detect.found import Found, Kind, Layout
+from sdxl_desktop.library.detect.identify import identify
+
+_NAME = re.compile(r"[\w][\w .()+,-]{0,79}")
+_ADVICE = {
+    Kind.LORA: "It is a LoRA: it need not be imported. Drop it on the window, or use it with --lora FILE.",
+    Kind.EMBEDDING: "It is an embedding: it need not be imported. Drop it on the window, or use --embedding FILE.",
+    Kind.VAE: "It is a VAE alone, to be used with a checkpoint: put it in a folder as "
+    "diffusion_pytorch_model.safetensors with its config.json, and use it with --vae FOLDER.",
+}
+_PICKLED_PARTS = (0.04, 0.20, 0.74, 0.02)  # of an SDXL file: encoders, UNet, VAE
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedPart:
+    """A part, the bytes that it has in the source, and its parameters (0 where they are not known yet)."""
+
+    name: str
+    bytes: int
+    parameters: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportPlan:
+    """Everything a person decides by. `advice` is not empty where there is nothing to import, and says what to do.
+
+    `forecasts` has one for each weight format that can be chosen; a folder of OpenVINO parts is copied as it is, and
+    has one under None.
+    """
+
+    path: Path
+    kind: Kind
+    layout: Layout
+    family: Family | None
+    name: str
+    home: Path
+    parts: tuple[PlannedPart, ...]
+    forecasts: Mapping[WeightFormat | None, Forecast]
+    files: tuple[Path, ...] = ()
+    advice: str = ""
+
+    @property
+    def bytes(self) -> int:
+        """Bytes that will be read."""
+        return sum(part.bytes for part in self.parts) or sum(file.stat().st_size for file in self.files)
+
+    @property
+    def destination(self) -> Path:
+        """The folder of the checkpoint to be."""
+        return self.home / self.name
+
+    def workspace(self, weights: WeightFormat | None) -> Workspace:
+        """Where it comes together; the same for the same files and weights, so that a killed import goes on."""
+        return Workspace(self.home, source_key(self.path, self.files, weights or "as they are"))
+
+
+def plan_import(path: Path, home: Path, name: str | None = None) -> ImportPlan:
+    """Plan importing the file or folder `path` into the library folder `home` under `name` (default: made of the
+    path's). Raises CheckpointError when it cannot be used, or the name cannot."""
+    path = path.expanduser().absolute()
+    found = identify(path)
+    chosen = _checked_name(name, home) if name is not None else _free_name(path, home)
+    return ImportPlan(
+        path=path,
+        kind=found.kind,
+        layout=found.layout,
+        family=found.family,
+        name=chosen,
+        home=home,
+        parts=tuple(PlannedPart(part.name, part.bytes, part.parameters) for part in found.parts),
+        forecasts=_forecasts(found),
+        files=found.files,
+        advice=_ADVICE.get(found.kind, ""),
+    )
+
+
+def _forecasts(found: Found) -> dict[WeightFormat | None, Forecast]:
+    if found.kind in _ADVICE:
+        return {}
+    if found.layout is Layout.OPENVINO:
+        return {None: copy_forecast(found.bytes)}
+    pickled = found.kind is Kind.PICKLED
+    sizes = [part.parameters for part in found.parts] or [round(found.bytes / 2 * share) for share in _PICKLED_PARTS]
+    return {weights: forecast(weights, sizes, found.bytes, pickled=pickled) for weights in WeightFormat}
+
+
+def _checked_name(name: str, home: Path) -> str:
+    if not _NAME.fullmatch(name) or name.endswith((".", " ")):
+        raise CheckpointError(
+            f"{name!r} cannot be the name of a checkpoint.",
+            why="It becomes the name of a folder.",
+            next_step="Use letters, digits, spaces, dots and dashes, at most 80 of them.",
+        )
+    if (home / name).exists():
+        raise CheckpointError(
+            f"There is a checkpoint called {name} already.", next_step="Give another name, or remove that one first."
+        )
+    return name
+
+
+def _free_name(path: Path, home: Path) -> str:
+    stem = path.name if path.is_dir() else path.stem
+    plain = re.sub(r"[^\w .()+,-]+", "-", stem).strip(" .-_")[:70] or "checkpoint"
+    candidates = (plain, *(f"{plain}-{number}" for number in range(2, 1000)))
+    return next(name for name in candidates if not (home / name).exists())

@@ -1,0 +1,173 @@
+"""Traces a torch module into an OpenVINO graph whose constants are the module's own mapped weights.
+
+As optimum-intel does it, with its input and output names, and with three differences: the latents traced are tiny, the
+numbers that half-precision weights are widened to exist in the graph only, and the UNet gets its timestep as f32 and
+its context at any length, which schedulers with fractional timesteps and long prompts need.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import warnings
+from types import SimpleNamespace
+from typing import Any
+
+import openvino as ov
+import torch
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import optimum.exporters.openvino  # noqa: F401  (registers the export configurations)
+    from openvino.frontend.pytorch import patch_model as patching
+    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+    from optimum.exporters.openvino.utils import _get_input_info, remove_none_from_dummy_inputs
+    from optimum.exporters.tasks import TasksManager
+
+from sdxl_desktop.library.detect.found import FoundPart
+
+OUTPUTS = {
+    "text_encoder": ("text_encoder",),
+    "text_encoder_2": ("text_encoder_2",),
+    "unet": ("unet",),
+    "vae": ("vae_encoder", "vae_decoder"),
+}
+"""The OpenVINO parts that are made of each torch part."""
+
+_TASKS = {
+    "text_encoder": ("clip-text", "feature-extraction"),
+    "text_encoder_2": ("clip-text-with-projection", "feature-extraction"),
+    "unet": ("unet", "semantic-segmentation"),
+    "vae_encoder": ("vae-encoder", "semantic-segmentation"),
+    "vae_decoder": ("vae-decoder", "semantic-segmentation"),
+}
+_TINY = 8
+_UPCAST = {"ACTIVATIONS_SCALE_FACTOR": "128.0"}
+"""As optimum-intel writes for a VAE that overflows in f16: activations are divided by it where inference is in f16."""
+_UNPATCHED = "_before_tracing"
+
+
+def trace(output: str, part: FoundPart, module: Any, *, scored: bool, pooled_width: int) -> ov.Model:
+    """The OpenVINO part `output` ("vae_decoder") of `module`, which was made of `part`.
+
+    `scored` says that an aesthetic score stands in the place of the target size (refiners); `pooled_width` is the width
+    of the second text encoder's projection.
+    """
+    _prepare(output, module)
+    settings = _settings(output, part, scored=scored, pooled_width=pooled_width)
+    model_type, task = _TASKS[output]
+    constructor = TasksManager.get_exporter_config_constructor(
+        model=module, exporter="openvino", library_name="diffusers", task=task, model_type=model_type
+    )
+    export = constructor(settings, int_dtype="int64", float_dtype="fp32")
+    model = _traced(module, export)
+    if output.startswith("vae") and part.config.get("force_upcast", True):
+        for key, value in _UPCAST.items():
+            model.set_rt_info(value, ["runtime_options", key])
+    return model
+
+
+def _settings(output: str, part: FoundPart, *, scored: bool, pooled_width: int) -> SimpleNamespace:
+    """The part's configuration as optimum-intel wants it to choose inputs, with tiny latents."""
+    settings = {key: value for key, value in part.config.items() if not key.startswith("_")}
+    if output.startswith("text_encoder"):
+        settings["output_hidden_states"] = True
+    else:
+        side = _TINY * 2 ** (len(settings["block_out_channels"]) - 1) if output == "vae_encoder" else _TINY
+        settings["sample_size"] = side
+    if output == "unet":
+        settings |= {
+            "requires_aesthetics_score": scored,
+            "text_encoder_projection_dim": pooled_width,
+            "time_cond_proj_dim": settings.get("time_cond_proj_dim"),
+        }
+    return SimpleNamespace(**settings)
+
+
+def _prepare(output: str, module: Any) -> None:
+    """What optimum-intel does to a pipeline's modules before it exports them."""
+    if output.startswith("text_encoder"):
+        for owner in (module, getattr(module, "text_model", None)):
+            if owner is not None and hasattr(owner, "config"):
+                owner.config.output_hidden_states = True
+    elif output == "vae_encoder":
+        module.forward = lambda sample: {"latent_parameters": module.encode(x=sample)["latent_dist"].parameters}
+    elif output == "vae_decoder":
+        module.forward = lambda latent_sample: module.decode(z=latent_sample)
+
+
+def _traced(module: Any, export: Any) -> ov.Model:
+    with torch.no_grad():
+        if hasattr(module, "config") and hasattr(module.config, "return_dict"):
+            module.config.return_dict = True
+        samples = export.rename_ambiguous_inputs(export.generate_dummy_inputs(framework="pt"))
+        if "timestep" in samples:
+            samples["timestep"] = samples["timestep"].to(torch.float32)
+        samples, grouped = remove_none_from_dummy_inputs(samples)
+        patcher = export.patch_model_for_export(module, model_kwargs=None)
+        patcher.patched_forward = _flat_forward(patcher, list(samples), grouped)
+        with patcher:
+            inputs = _get_input_info(module, export, samples)
+            _widen(module)
+            try:
+                decoder = TorchScriptPythonDecoder(module, example_input=samples, trace_kwargs={"check_trace": False})
+                model = ov.convert_model(
+                    decoder, example_input=samples, input=[(found.shape, found.type) for found in inputs]
+                )
+            finally:
+                _narrow(module)
+    for port, name in zip(model.outputs, export.outputs, strict=False):
+        port.get_tensor().set_names({name})
+    for port, found in zip(model.inputs, inputs, strict=True):
+        port.get_tensor().set_names({found.name})
+    model.validate_nodes_and_infer_types()
+    return model
+
+
+def _flat_forward(patcher: Any, names: list[str], grouped: list[tuple[str, list[str]]]) -> Any:
+    """`patched_forward` taking tensors only and giving a tuple, which is all that TorchScript can say."""
+    patched = patcher.patched_forward
+    order = [name for name in inspect.signature(patcher.orig_forward).parameters if name in names]
+
+    @functools.wraps(patched)
+    def forward(*arguments: Any, **named: Any) -> tuple[Any, ...]:
+        named.update(zip(order, arguments, strict=False))
+        for name, keys in grouped:
+            named[name] = dict(zip(keys, named[name], strict=True))
+        return tuple(tuple(value) if isinstance(value, list) else value for value in patched(**named).values())
+
+    return forward
+
+
+def _widen(module: Any) -> None:
+    """Let half-precision weights be widened in the graph, one by one as it runs, instead of here all at once.
+
+    OpenVINO's own patches do it for linear layers and embeddings, and skip their arithmetic while tracing. They would
+    copy convolutions in f32; ours adds the widening to what is traced.
+    """
+    extensions, narrow = patching._get_16bit_extensions()
+    patching._patch_torch_functions()
+    for name, layer in module.named_modules():
+        if isinstance(layer, torch.nn.Conv2d):
+            if layer.weight.dtype not in narrow:
+                continue
+            setattr(layer, _UNPATCHED, layer.forward)
+            setattr(layer, "forward", functools.partial(_convolve, layer))  # noqa: B010 (a method, says mypy)
+        elif layer.__class__ in extensions:
+            patching._stash_weights_as_fp32_placeholders(layer, narrow)
+            patching.module_patcher(layer, name, _UNPATCHED, extensions)
+        else:
+            for parameter in layer.parameters(recurse=False):
+                if parameter.dtype in narrow:
+                    parameter.data = parameter.data.float()  # norms: a few numbers for each channel
+
+
+def _convolve(layer: Any, picture: torch.Tensor) -> torch.Tensor:
+    bias = None if layer.bias is None else layer.bias.to(torch.float32)
+    convolved: torch.Tensor = layer._conv_forward(picture, layer.weight.to(torch.float32), bias)
+    return convolved
+
+
+def _narrow(module: Any) -> None:
+    """Undo `_widen`, so that a VAE can be traced a second time."""
+    patching.unpatch_model(module, _UNPATCHED)

@@ -1,0 +1,65 @@
+"""Reads a .ckpt by torch's weights-only loader and writes its tensors as .safetensors, one after the other."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from sdxl_desktop.library.detect.errors import DamagedFileError
+from sdxl_desktop.library.detect.pickles import check_pickle
+
+_NAMES = {
+    torch.float16: "F16",
+    torch.bfloat16: "BF16",
+    torch.float32: "F32",
+    torch.float64: "F64",
+    torch.int64: "I64",
+    torch.int32: "I32",
+    torch.uint8: "U8",
+    torch.bool: "BOOL",
+}
+
+
+def unpickle(file: Path, into: Path, progress: Callable[[int], None]) -> None:
+    """Write the tensors of `file` to `into`; raises DamagedFileError when they cannot be read safely."""
+    check_pickle(file)
+    try:
+        content = torch.load(file, map_location="cpu", mmap=True, weights_only=True)
+    except Exception as problem:  # whatever the loader chokes on, nothing was run
+        raise DamagedFileError(
+            f"{file.name} cannot be read safely.",
+            why="Torch's weights-only loader refuses it.",
+            next_step="Look for the same checkpoint as a .safetensors file.",
+        ) from problem
+    tensors = content.get("state_dict", content) if isinstance(content, dict) else {}
+    kept = {
+        str(name): tensor
+        for name, tensor in (tensors.items() if isinstance(tensors, dict) else ())
+        if isinstance(tensor, torch.Tensor) and tensor.dtype in _NAMES and not str(name).startswith("model_ema.")
+    }
+    _write(kept, into, progress)
+
+
+def _write(tensors: dict[str, torch.Tensor], into: Path, progress: Callable[[int], None]) -> None:
+    head, offset = {}, 0
+    for name, tensor in tensors.items():
+        size = tensor.numel() * tensor.element_size()
+        head[name] = {
+            "dtype": _NAMES[tensor.dtype],
+            "shape": list(tensor.shape),
+            "data_offsets": [offset, offset + size],
+        }
+        offset += size
+    written = json.dumps(head).encode()
+    written += b" " * (-len(written) % 8)
+    into.parent.mkdir(parents=True, exist_ok=True)
+    with into.open("wb") as stream:
+        stream.write(struct.pack("<Q", len(written)) + written)
+        for tensor in tensors.values():
+            plain = tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy()
+            stream.write(plain.data)
+            progress(plain.nbytes)

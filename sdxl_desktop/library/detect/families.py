@@ -1,0 +1,93 @@
+"""The families of SDXL that are known, and the configuration folders that ship for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from sdxl_desktop.core.paths import resources
+from sdxl_desktop.library.detect.documents import read_json, read_json_if_there
+
+
+class Family(StrEnum):
+    """What a UNet's topology tells; the values are the names of the shipped configuration folders."""
+
+    BASE = "base"
+    REFINER = "refiner"
+    INPAINT = "inpaint"
+    SSD_1B = "ssd-1b"
+    VEGA = "vega"
+    LCM = "lcm"
+    """SDXL base, the guidance scale embedded beside the timestep (Luo et al., arXiv 2310.04378)."""
+    LCM_SSD_1B = "lcm-ssd-1b"
+
+    @property
+    def label(self) -> str:
+        return _LABELS[self]
+
+
+_LABELS = {
+    Family.BASE: "SDXL base",
+    Family.REFINER: "SDXL refiner",
+    Family.INPAINT: "SDXL inpainting (9 channels)",
+    Family.SSD_1B: "SSD-1B",
+    Family.VEGA: "Segmind-Vega",
+    Family.LCM: "SDXL distilled to few steps (LCM)",
+    Family.LCM_SSD_1B: "SSD-1B distilled to few steps (LCM)",
+}
+
+PARTS = ("text_encoder", "text_encoder_2", "unet", "vae")
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A folder of configurations in diffusers' layout: model_index.json and a config.json for each part, no weights."""
+
+    folder: Path
+
+    @cached_property
+    def index(self) -> dict[str, Any]:
+        return read_json(self.folder / "model_index.json")
+
+    def config(self, part: str) -> dict[str, Any] | None:
+        """config.json of `part`; None where there is no such part."""
+        return read_json_if_there(self.folder / part / "config.json") or None
+
+    @property
+    def scheduler(self) -> dict[str, Any]:
+        return read_json_if_there(self.folder / "scheduler" / "scheduler_config.json")
+
+
+def shipped_setup(family: Family) -> Setup:
+    """The configuration of a family at its published size."""
+    return Setup(resources() / "configs" / family.value)
+
+
+def shipped_setups() -> Iterator[tuple[Family, Setup]]:
+    for family in Family:
+        yield family, shipped_setup(family)
+
+
+def clip_vocabulary() -> Path:
+    """The folder with CLIP's own vocab.json and merges.txt, which all of SDXL shares."""
+    return resources() / "configs" / "clip"
+
+
+def family_of(unet: dict[str, Any], *, has_first_encoder: bool) -> Family:
+    """The family that a UNet's configuration, of whatever size, belongs to."""
+    lean = unet.get("mid_block_type") not in (None, "UNetMidBlock2DCrossAttn")
+    if unet.get("time_cond_proj_dim"):
+        return Family.LCM_SSD_1B if lean else Family.LCM
+    if int(unet.get("in_channels", 4)) == 9:
+        return Family.INPAINT
+    if not has_first_encoder:
+        return Family.REFINER
+    if not lean:
+        return Family.BASE
+    back = unet.get("reverse_transformer_layers_per_block") or [[0]]
+    even = isinstance(back[0], list) and len(set(back[0])) == 1
+    return Family.VEGA if even else Family.SSD_1B

@@ -1,0 +1,157 @@
+"""Reads folders: diffusers' own layout, whole or with variants and shards, and folders of OpenVINO parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sdxl_desktop.library.detect.documents import read_json
+from sdxl_desktop.library.detect.errors import DamagedFileError
+from sdxl_desktop.library.detect.families import PARTS, Setup, clip_vocabulary, family_of
+from sdxl_desktop.library.detect.foreign import refusal, unknown
+from sdxl_desktop.library.detect.found import Found, FoundPart, Kind, Layout
+from sdxl_desktop.library.detect.heads import Tensor, read_head
+from sdxl_desktop.library.detect.matching import Mismatch, match_part
+
+_STEMS = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model"}
+_OTHER_PIPELINES = (
+    ("Flux", "a FLUX checkpoint"),
+    ("StableDiffusion3", "a Stable Diffusion 3 checkpoint"),
+    ("StableCascade", "a Stable Cascade checkpoint"),
+    ("Kolors", "a Kolors checkpoint"),
+    ("PixArt", "a PixArt checkpoint"),
+    ("Hunyuan", "a Hunyuan checkpoint"),
+    ("StableVideo", "a Stable Video Diffusion checkpoint"),
+)
+_CONTEXTS = {768: "a Stable Diffusion 1.5 checkpoint", 1024: "a Stable Diffusion 2 checkpoint"}
+
+
+def identify_folder(folder: Path) -> Found | None:
+    """What `folder` holds; None when it describes no checkpoint. Raises CheckpointError when it cannot be used."""
+    if not (folder / "model_index.json").is_file():
+        return None
+    setup = Setup(folder)
+    if (folder / "unet" / "openvino_model.xml").is_file():
+        return _openvino(folder, setup)
+    _refuse_others(folder, setup)
+    if not any(_weights(folder / part, _STEMS.get(part, "model")) for part in PARTS):
+        for part in PARTS:
+            if any((folder / part).glob("*.bin")):
+                raise _unusable(folder, part, _why_no_weights(folder / part))
+        return None  # descriptions only; perhaps a single file lies beside them
+    return _diffusers(folder, setup)
+
+
+def _refuse_others(folder: Path, setup: Setup) -> None:
+    says = str(setup.index.get("_class_name", ""))[:80]
+    if "StableDiffusionXL" in says:
+        return
+    for start, kind in _OTHER_PIPELINES:
+        if start in says:
+            raise refusal(folder.name, kind)
+    context = (setup.config("unet") or {}).get("cross_attention_dim")
+    known = _CONTEXTS.get(context) if isinstance(context, int) else None
+    raise refusal(folder.name, known or f"made for {says or 'nothing that it names'}")
+
+
+def _openvino(folder: Path, setup: Setup) -> Found:
+    _refuse_others(folder, setup)
+    unet = setup.config("unet") or {}
+    try:
+        family = family_of(unet, has_first_encoder=(folder / "text_encoder").is_dir())
+    except (TypeError, ValueError, IndexError, KeyError) as problem:
+        raise unknown(folder.name, "unet/config.json makes no sense.") from problem
+    files = tuple(sorted(file for part in folder.iterdir() if part.is_dir() for file in part.glob("openvino_model.*")))
+    return Found(
+        path=folder, kind=Kind.CHECKPOINT, layout=Layout.OPENVINO, family=family, files=files, index=setup.index
+    )
+
+
+def _diffusers(folder: Path, setup: Setup) -> Found:
+    parts: list[FoundPart] = []
+    files: list[Path] = []
+    for name in PARTS:
+        config = setup.config(name)
+        if config is None and name == "text_encoder":
+            continue  # a refiner
+        weights = _weights(folder / name, _STEMS.get(name, "model"))
+        if config is None or not weights:
+            raise _unusable(folder, name, _why_no_weights(folder / name) if config else "it has no config.json")
+        tensors = _tensors(weights)
+        part = match_part(name, config, _named_as_wanted(tensors))
+        if isinstance(part, Mismatch):
+            raise _unusable(folder, name, part.words)
+        parts.append(part)
+        files += weights
+    unet = next(part for part in parts if part.name == "unet")
+    there = {part.name for part in parts}
+    return Found(
+        path=folder,
+        kind=Kind.CHECKPOINT,
+        layout=Layout.DIFFUSERS,
+        family=family_of(dict(unet.config), has_first_encoder="text_encoder" in there),
+        parts=tuple(parts),
+        files=tuple(files),
+        index=setup.index,
+        scheduler=setup.scheduler,
+        tokenizers={
+            name: folder / name if (folder / name).is_dir() else clip_vocabulary()
+            for name in ("tokenizer", "tokenizer_2")
+            if name.replace("tokenizer", "text_encoder") in there
+        },
+    )
+
+
+def _weights(folder: Path, stem: str) -> list[Path]:
+    """The file or shards, the half-precision ones where both are there: exact enough, and read faster."""
+    for name in (f"{stem}.fp16", stem):
+        whole, listing = folder / f"{name}.safetensors", folder / f"{_index_name(name)}"
+        if whole.is_file():
+            return [whole]
+        if listing.is_file():
+            return _shards(folder, read_json(listing))
+    return []
+
+
+def _index_name(stem: str) -> str:
+    plain, _, variant = stem.partition(".")
+    return f"{plain}.safetensors.index{f'.{variant}' if variant else ''}.json"
+
+
+def _shards(folder: Path, listing: Mapping[str, Any]) -> list[Path]:
+    said = listing.get("weight_map")
+    names = sorted({str(name) for name in said.values()}) if isinstance(said, dict) else []
+    for name in names:
+        if Path(name).name != name or not name.endswith(".safetensors") or not (folder / name).is_file():
+            raise DamagedFileError(
+                f"{folder.name} is not whole.",
+                why=f"Its list of files names {name[:80]!r}, which is not there.",
+                next_step="Download the missing files.",
+            )
+    return [folder / name for name in names]
+
+
+def _why_no_weights(folder: Path) -> str:
+    if any(folder.glob("*.bin")):
+        return "its weights are a .bin file; save the checkpoint with safetensors"
+    return "there is no .safetensors file"
+
+
+def _tensors(files: list[Path]) -> dict[str, Tensor]:
+    tensors: dict[str, Tensor] = {}
+    for file in files:
+        tensors.update(read_head(file))
+    return tensors
+
+
+def _named_as_wanted(tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    return {name: tensor for name, tensor in tensors.items() if not name.endswith("position_ids")}
+
+
+def _unusable(folder: Path, part: str, why: str) -> DamagedFileError:
+    return DamagedFileError(
+        f"{folder.name} is not whole.",
+        why=f"Of its {part.replace('_', ' ')}, {why}.",
+        next_step="Download the missing or damaged files again.",
+    )

@@ -1,0 +1,72 @@
+"""What was found at a path: its kind, its family, its parts, and where each part's tensors lie."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from sdxl_desktop.library.detect.families import Family
+from sdxl_desktop.library.detect.heads import Tensor
+from sdxl_desktop.library.detect.recipes import Recipes
+
+
+class Kind(StrEnum):
+    """What a path holds, in words that a person reads."""
+
+    CHECKPOINT = "checkpoint"
+    LORA = "LoRA"
+    EMBEDDING = "embedding"
+    VAE = "VAE"
+    PICKLED = "pickled checkpoint"
+    """A .ckpt whose kind is known once torch's weights-only loader has read it, in the conversion's own process."""
+
+
+class Layout(StrEnum):
+    SINGLE_FILE = "single file"
+    DIFFUSERS = "diffusers folder"
+    OPENVINO = "OpenVINO folder"
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPart:
+    """A part ("unet", "vae", "text_encoder", "text_encoder_2") whose tensors are all there, in the right shapes.
+
+    `config` is its config.json; `tensors` are those of its file or files; `recipes` lead from the names wanted to them.
+    """
+
+    name: str
+    config: Mapping[str, Any]
+    tensors: Mapping[str, Tensor]
+    recipes: Recipes
+
+    @property
+    def bytes(self) -> int:
+        """Bytes in the file that belong to this part."""
+        return sum(self.tensors[key].bytes for key in {recipe.key for recipe in self.recipes.values()})
+
+    @property
+    def parameters(self) -> int:
+        return sum(self.tensors[key].elements for key in {recipe.key for recipe in self.recipes.values()})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """`files` are all that were looked at and will be read; `index` is model_index.json's content; `tokenizers` maps
+    "tokenizer" and "tokenizer_2" to folders to copy them from."""
+
+    path: Path
+    kind: Kind
+    layout: Layout
+    family: Family | None = None
+    parts: tuple[FoundPart, ...] = ()
+    files: tuple[Path, ...] = ()
+    index: Mapping[str, Any] = field(default_factory=dict)
+    scheduler: Mapping[str, Any] = field(default_factory=dict)
+    tokenizers: Mapping[str, Path] = field(default_factory=dict)
+
+    @property
+    def bytes(self) -> int:
+        return sum(part.bytes for part in self.parts) or sum(file.stat().st_size for file in self.files)

@@ -1,0 +1,71 @@
+"""Holds a part's configuration against the tensors that are there: all must be there, in shape, and no others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sdxl_desktop.library.detect.blueprint import blueprint
+from sdxl_desktop.library.detect.found import FoundPart
+from sdxl_desktop.library.detect.heads import Tensor
+from sdxl_desktop.library.detect.recipes import diffusers_recipes, original_recipes
+
+NUMBERS = ("F16", "BF16", "F32", "F64")
+"""Types of numbers that weights may have."""
+
+# Left over in files from training or from older transformers; they say nothing that is needed. `logit_scale` and the
+# first encoder's unused `text_projection` come with CLIP itself.
+_IDLE = (
+    "text_model.embeddings.position_ids",
+    "embeddings.position_ids",
+    "logit_scale",
+    "attn_mask",
+    "text_projection",
+    "text_projection.weight",
+)
+_IDLE_FOLDERS = ("loss.", "model_ema.")
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """Why tensors do not fit a configuration: a phrase, and how many tensors are wrong."""
+
+    words: str
+    count: int
+
+
+def match_part(
+    name: str, config: Mapping[str, Any], tensors: Mapping[str, Tensor], *, prefix: str | None = None
+) -> FoundPart | Mismatch:
+    """The part `name` made of `tensors`; with a `prefix` they are in the original layout, without in diffusers' own."""
+    try:
+        wanted = blueprint(name, config)
+        found = diffusers_recipes(wanted) if prefix is None else original_recipes(name, config, wanted, prefix)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as problem:
+        return Mismatch(f"its config.json makes no sense ({type(problem).__name__}: {problem})", 10**6)
+    missing = [recipe.key for recipe in found.values() if recipe.key not in tensors]
+    used = {recipe.key for recipe in found.values()}
+    surplus = [key for key in tensors if key not in used and not _idle(key.removeprefix(prefix or ""))]
+    wrong = [recipe for recipe in found.values() if recipe.key in tensors and tensors[recipe.key].shape != recipe.shape]
+    count = len(missing) + len(surplus) + len(wrong)
+    if missing:
+        return Mismatch(f"{_some(len(missing), 'tensor')} missing, such as {missing[0][:90]!r}", count)
+    if wrong:
+        there = "×".join(map(str, tensors[wrong[0].key].shape))
+        wanted_shape = "×".join(map(str, wrong[0].shape))
+        return Mismatch(f"{wrong[0].key[:90]!r} has the shape {there} where {wanted_shape} is needed", count)
+    if surplus:
+        return Mismatch(f"{_some(len(surplus), 'tensor')} too many, such as {surplus[0][:90]!r}", count)
+    odd = next((key for key in used if tensors[key].dtype not in NUMBERS), None)
+    if odd is not None:
+        return Mismatch(f"{odd[:90]!r} has numbers of the type {tensors[odd].dtype}, which lost too much to convert", 1)
+    return FoundPart(name, dict(config), {key: tensors[key] for key in used}, found)
+
+
+def _idle(name: str) -> bool:
+    return name in _IDLE or name.startswith(_IDLE_FOLDERS)
+
+
+def _some(count: int, noun: str) -> str:
+    return f"{count} {noun} is" if count == 1 else f"{count} {noun}s are"

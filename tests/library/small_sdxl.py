@@ -1,0 +1,38 @@
+"""A SDXL of SDXL's own topology, as shallow as can be, so that a whole conversion takes seconds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import EulerDiscreteScheduler, StableDiffusionXLPipeline
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+
+from tests.engine import tiny_sdxl
+
+SHALLOW: dict[str, Any] = {"layers_per_block": 1, "transformer_layers_per_block": (1, 1, 1)}
+
+
+def make(folder: Path, **unet: Any) -> StableDiffusionXLPipeline:
+    """Save a float32 pipeline in `folder` and return it."""
+    torch.manual_seed(5)
+    vocabulary, merges = tiny_sdxl._vocabulary()
+    pipe = StableDiffusionXLPipeline(
+        vae=tiny_sdxl.make_vae(),
+        text_encoder=CLIPTextModel(_text(len(vocabulary), tiny_sdxl.WIDTH_1, "quick_gelu")),
+        text_encoder_2=CLIPTextModelWithProjection(_text(len(vocabulary), tiny_sdxl.WIDTH_2, "gelu")),
+        tokenizer=CLIPTokenizer(vocab=vocabulary, merges=merges, pad_token="<|endoftext|>", model_max_length=77),
+        tokenizer_2=CLIPTokenizer(vocab=vocabulary, merges=merges, pad_token="!", model_max_length=77),
+        unet=tiny_sdxl.make_unet(**{**SHALLOW, **unet}),
+        scheduler=EulerDiscreteScheduler.from_config(tiny_sdxl.SCHEDULER),
+        add_watermarker=False,
+    )
+    saved: StableDiffusionXLPipeline = tiny_sdxl._saved(pipe, folder)
+    return saved
+
+
+def _text(vocabulary: int, width: int, activation: str) -> CLIPTextConfig:
+    config = tiny_sdxl._text_config(vocabulary, width, activation)
+    config.num_hidden_layers = 2
+    return config

@@ -1,0 +1,99 @@
+"""Every topology of SDXL is read from its original layout tensor by tensor, as diffusers itself would read it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from sdxl_desktop.library.convert import loading, tracing
+from sdxl_desktop.library.convert.spool import Spool
+from sdxl_desktop.library.detect.blueprint import blueprint
+from sdxl_desktop.library.detect.found import FoundPart
+from sdxl_desktop.library.detect.heads import read_head
+from sdxl_desktop.library.detect.matching import match_part
+from tests.engine.tiny_sdxl import UNET_OPTIONS, Topology, make_unet, make_vae
+from tests.library import original
+
+UNET, VAE = "model.diffusion_model.", "first_stage_model."
+
+
+def plain(config: Any) -> dict[str, Any]:
+    return {key: value for key, value in config.items() if not key.startswith("_")}
+
+
+def from_original(part: str, config: Any, weights: original.Weights, prefix: str, folder: Path) -> FoundPart:
+    original.save({prefix + name: tensor for name, tensor in weights.items()}, folder / "x.safetensors")
+    found = match_part(part, plain(config), read_head(folder / "x.safetensors"), prefix=prefix)
+    assert isinstance(found, FoundPart), found
+    return found
+
+
+def equal(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor]) -> bool:
+    return ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+@pytest.mark.parametrize("topology", list(Topology))
+def test_a_unet(topology: Topology, tmp_path: Path) -> None:
+    unet = make_unet(**UNET_OPTIONS[topology])
+    weights, config = unet.state_dict(), unet.config
+    assert blueprint("unet", plain(config)) == {name: tuple(tensor.shape) for name, tensor in weights.items()}
+    renamed = original.unet_to_original(weights, len(config.block_out_channels), config.layers_per_block)
+    part = from_original("unet", config, renamed, UNET, tmp_path)
+    with Spool(tmp_path / "spool", 64) as spool:
+        assert equal(loading.load(part, spool).state_dict(), weights)
+
+
+@pytest.mark.parametrize("topology", [Topology.BASE, Topology.REFINER, Topology.INPAINT])
+def test_diffusers_reads_the_same_from_that_layout(topology: Topology) -> None:
+    """The referee of the test above: diffusers' own reader of original UNets."""
+    from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint
+
+    unet = make_unet(**UNET_OPTIONS[topology])
+    config = plain(unet.config)
+    renamed = original.unet_to_original(
+        unet.state_dict(), len(config["block_out_channels"]), config["layers_per_block"]
+    )
+    theirs = convert_ldm_unet_checkpoint({UNET + name: tensor for name, tensor in renamed.items()}, config)
+    assert equal(theirs, unet.state_dict())
+
+
+def test_a_vae_and_its_referee(tmp_path: Path) -> None:
+    from diffusers.loaders.single_file_utils import convert_ldm_vae_checkpoint
+
+    vae = make_vae()
+    renamed = original.vae_to_original(vae.state_dict(), 4)
+    part = from_original("vae", vae.config, renamed, VAE, tmp_path)
+    with Spool(tmp_path / "spool", 64) as spool:
+        assert equal(loading.load(part, spool).state_dict(), vae.state_dict())
+    theirs = convert_ldm_vae_checkpoint({VAE + name: tensor for name, tensor in renamed.items()}, plain(vae.config))
+    assert equal(theirs, vae.state_dict())
+
+
+def test_bfloat16_is_widened_and_counted(tmp_path: Path) -> None:
+    vae = make_vae()
+    weights = {name: tensor.bfloat16() for name, tensor in original.vae_to_original(vae.state_dict(), 4).items()}
+    part = from_original("vae", vae.config, weights, VAE, tmp_path)
+    count, size = loading.wide_bytes(part)
+    with Spool(tmp_path / "spool", Spool.room(count, size)) as spool:
+        loaded = loading.load(part, spool).state_dict()
+    assert all(torch.equal(tensor, vae.state_dict()[name].bfloat16().float()) for name, tensor in loaded.items())
+
+
+@pytest.mark.parametrize(
+    ("topology", "name", "width"), [(Topology.REFINER, "time_ids", 5), (Topology.LCM, "timestep_cond", 32)]
+)
+def test_a_unet_asks_for_what_its_family_knows(topology: Topology, name: str, width: int, tmp_path: Path) -> None:
+    unet = make_unet(**UNET_OPTIONS[topology])
+    config = unet.config
+    renamed = original.unet_to_original(unet.state_dict(), len(config.block_out_channels), config.layers_per_block)
+    part = from_original("unet", config, renamed, UNET, tmp_path)
+    with Spool(tmp_path / "spool", 64) as spool:
+        graph = tracing.trace(
+            "unet", part, loading.load(part, spool), scored=topology is Topology.REFINER, pooled_width=64
+        )
+    assert graph.input(name).get_partial_shape()[1].get_length() == width
+    assert graph.input("timestep").get_element_type().get_type_name() == "f32", "for fractional timesteps"
+    assert graph.input("encoder_hidden_states").get_partial_shape()[1].is_dynamic, "for long prompts"

@@ -1,0 +1,168 @@
+"""What a file or folder is can be told from names and shapes; what is not SDXL is refused by its name."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from sdxl_desktop.core.errors import CheckpointError
+from sdxl_desktop.library.convert.plan import plan_import
+from sdxl_desktop.library.convert.weights import WeightFormat
+from sdxl_desktop.library.detect.blueprint import blueprint
+from sdxl_desktop.library.detect.errors import NotSdxlError
+from sdxl_desktop.library.detect.families import Family, shipped_setup
+from sdxl_desktop.library.detect.found import Kind, Layout
+from sdxl_desktop.library.detect.identify import identify
+from tests.unit.library.heads import original_shapes, write_hollow
+
+FILES = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model"}
+MILLIONS = {
+    Family.BASE: 2567,
+    Family.REFINER: 2260,
+    Family.INPAINT: 2567,
+    Family.SSD_1B: 1331,
+    Family.VEGA: 745,
+    Family.LCM: 2568,
+    Family.LCM_SSD_1B: 1331,
+}
+"""Parameters of the UNets as their authors published them."""
+
+
+@pytest.mark.parametrize("family", list(Family))
+def test_a_single_file_of_each_family(tmp_path: Path, family: Family) -> None:
+    file = write_hollow(tmp_path / "x.safetensors", original_shapes(family))
+    found = identify(file)
+    assert (found.kind, found.family, found.layout) == (Kind.CHECKPOINT, family, Layout.SINGLE_FILE)
+    unet = next(part for part in found.parts if part.name == "unet")
+    assert round(unet.parameters / 1e6) == MILLIONS[family]
+    assert ("text_encoder" in [part.name for part in found.parts]) == (family is not Family.REFINER)
+
+
+def test_what_published_and_merged_files_hold_besides_is_no_hindrance(tmp_path: Path) -> None:
+    besides = {
+        "conditioner.embedders.0.transformer.text_model.embeddings.position_ids": (1, 77),
+        "conditioner.embedders.1.model.logit_scale": (),
+        "conditioner.embedders.1.model.attn_mask": (77, 77),
+        "denoiser.sigmas": (1000,),
+        "alphas_cumprod": (1000,),
+        "model_ema.decay": (),
+        "first_stage_model.loss.logvar": (),
+    }
+    file = write_hollow(tmp_path / "x.safetensors", {**original_shapes(Family.BASE), **besides})
+    assert identify(file).family is Family.BASE
+
+
+@pytest.mark.parametrize("family", list(Family))
+def test_a_diffusers_folder_of_each_family(tmp_path: Path, family: Family) -> None:
+    found = identify(diffusers_folder(tmp_path / "x", family))
+    assert (found.kind, found.family, found.layout) == (Kind.CHECKPOINT, family, Layout.DIFFUSERS)
+
+
+def diffusers_folder(folder: Path, family: Family, variant: str = "") -> Path:
+    setup = shipped_setup(family)
+    shutil.copytree(setup.folder, folder)
+    for part in ("text_encoder", "text_encoder_2", "unet", "vae"):
+        if config := setup.config(part):
+            write_hollow(folder / part / f"{FILES.get(part, 'model')}{variant}.safetensors", blueprint(part, config))
+    return folder
+
+
+def test_a_variant_and_shards_are_found(tmp_path: Path) -> None:
+    folder = diffusers_folder(tmp_path / "x", Family.VEGA, ".fp16")
+    assert identify(folder).family is Family.VEGA
+    (folder / "unet" / "diffusion_pytorch_model.fp16.safetensors").unlink()
+    shapes = blueprint("unet", shipped_setup(Family.VEGA).config("unet") or {})
+    names = list(shapes)
+    for number, some in enumerate((names[:300], names[300:])):
+        write_hollow(folder / "unet" / f"part-{number}.safetensors", {name: shapes[name] for name in some})
+    listing = {name: f"part-{int(name in names[300:])}.safetensors" for name in names}
+    index = folder / "unet" / "diffusion_pytorch_model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": listing}))
+    assert identify(folder).family is Family.VEGA
+    index.write_text(json.dumps({"weight_map": {**listing, names[0]: "../../../etc/passwd.safetensors"}}))
+    with pytest.raises(CheckpointError, match="which is not there"):
+        identify(folder)
+
+
+def test_a_folder_with_pickled_weights_says_what_to_do(tmp_path: Path) -> None:
+    folder = tmp_path / "x"
+    shutil.copytree(shipped_setup(Family.VEGA).folder, folder)
+    (folder / "unet" / "diffusion_pytorch_model.bin").write_bytes(b"pickle")
+    with pytest.raises(CheckpointError, match="save the checkpoint with safetensors"):
+        identify(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "kind"),
+    [
+        ("cond_stage_model.transformer.text_model.embeddings.token_embedding.weight", (49408, 768), "1.5"),
+        ("cond_stage_model.model.token_embedding.weight", (49408, 1024), "Stable Diffusion 2"),
+        ("model.diffusion_model.joint_blocks.0.x_block.attn.qkv.weight", (4608, 1536), "Stable Diffusion 3"),
+        ("double_blocks.0.img_attn.qkv.weight", (9216, 3072), "FLUX"),
+        ("transformer.single_transformer_blocks.0.attn.to_q.weight", (3072, 3072), "FLUX"),
+        ("control_model.input_hint_block.0.weight", (16, 3, 3, 3), "ControlNet"),
+        ("down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k.weight", (640, 768), "1.5"),
+        ("model.layers.0.self_attn.q_proj.weight", (4096, 4096), "language model"),
+        ("image_proj.latents", (1, 16, 1280), "IP-Adapter"),
+        ("text_model.encoder.layers.0.mlp.fc1.weight", (3072, 768), "text encoder"),
+    ],
+)
+def test_other_models_are_refused_by_name(tmp_path: Path, name: str, shape: tuple[int, ...], kind: str) -> None:
+    others = {f"{name}.{number}": (8, 8, 3) for number in range(9)}
+    file = write_hollow(tmp_path / "x.safetensors", {name: shape, **others})
+    with pytest.raises(NotSdxlError, match=kind) as refused:
+        identify(file)
+    assert refused.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("shapes", "kind", "advice"),
+    [
+        ({"lora_unet_input_blocks_4_1_proj_in.lora_down.weight": (8, 640)}, Kind.LORA, "--lora"),
+        ({"clip_l": (2, 768), "clip_g": (2, 1280)}, Kind.EMBEDDING, "--embedding"),
+        ({"encoder.conv_in.weight": (128, 3, 3, 3), "decoder.conv_in.weight": (512, 4, 3, 3)}, Kind.VAE, "--vae"),
+    ],
+)
+def test_what_need_not_be_imported_is_said_to_be_used_as_it_is(
+    tmp_path: Path, shapes: dict[str, tuple[int, ...]], kind: Kind, advice: str
+) -> None:
+    plan = plan_import(write_hollow(tmp_path / "x.safetensors", shapes), tmp_path / "library")
+    assert plan.kind is kind
+    assert advice in plan.advice
+
+
+def test_a_plan_says_what_each_format_takes(tmp_path: Path) -> None:
+    file = write_hollow(tmp_path / "some SDXL.safetensors", original_shapes(Family.BASE))
+    plan = plan_import(file, tmp_path / "library")
+    assert plan.name == "some SDXL"
+    forecasts = [plan.forecasts[weights] for weights in WeightFormat]
+    sizes = [forecast.disk for forecast in forecasts]
+    assert sizes == sorted(sizes, reverse=True)
+    assert 3.3e9 < plan.forecasts[WeightFormat.INT8].disk < 3.7e9
+    assert plan.forecasts[WeightFormat.INT8].memory < 4e9
+
+
+def test_an_sdxl_of_unknown_depth_is_said_to_be_one_and_a_wrong_shape_is_named(tmp_path: Path) -> None:
+    shapes = original_shapes(Family.BASE)
+    lost = {name: shape for name, shape in shapes.items() if ".transformer_blocks.9." not in name}
+    with pytest.raises(NotSdxlError, match="none of SDXL's families"):
+        identify(write_hollow(tmp_path / "x.safetensors", lost))
+    wrong = {**shapes, "first_stage_model.decoder.conv_in.weight": (512, 16, 3, 3)}
+    with pytest.raises(CheckpointError, match="512×16×3×3 where 512×4×3×3"):
+        identify(write_hollow(tmp_path / "y.safetensors", wrong))
+    no_vae = {name: shape for name, shape in shapes.items() if not name.startswith("first_stage_model.")}
+    with pytest.raises(CheckpointError, match="it has no vae"):
+        identify(write_hollow(tmp_path / "z.safetensors", no_vae))
+
+
+@pytest.mark.parametrize("name", ["nothing.safetensors", "x.gguf"])
+def test_nothing_and_unknown_files(tmp_path: Path, name: str) -> None:
+    if name.endswith("gguf"):
+        (tmp_path / name).write_bytes(b"GGUF")
+    with pytest.raises(CheckpointError):
+        identify(tmp_path / name)
+    with pytest.raises(CheckpointError, match="neither a model_index"):
+        identify(tmp_path)
