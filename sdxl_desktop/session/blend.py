@@ -51,7 +51,7 @@ def reach(result: Result) -> float:
 def same_drawing(one: Result, other: Result) -> bool:
     """Whether both show the same drawing, perhaps blended differently."""
     drawn = one.picture.drawn
-    return one.picture is other.picture or (drawn is not None and drawn is other.picture.drawn)
+    return one.picture.pixels is other.picture.pixels or (drawn is not None and drawn is other.picture.drawn)
 
 
 class Blender(Protocol):

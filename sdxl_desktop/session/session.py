@@ -26,6 +26,8 @@ from sdxl_desktop.session.blend import Blend, Blends, same_drawing
 from sdxl_desktop.session.pictures import PictureStore, Result, save_as
 
 MAX_RESULTS = 200
+LATENTS_ROOM = 512 * 2**20
+"""Bytes that the latents of all results may take."""
 
 
 Saving = Callable[[], Result | SdxlDesktopError]
@@ -131,9 +133,21 @@ class Session:
     def _keep(self, result: Result) -> None:
         self.results.append(result)
         del self.results[:-MAX_RESULTS]
+        self._lighten()
         self.blends.forget_but(self.results)
         store = self.store
         self._write(lambda: _autosave(store, result))
+
+    def _lighten(self) -> None:
+        """Let go of the oldest latents when all of them take too much memory; their pictures stay."""
+        room = LATENTS_ROOM
+        for row in range(len(self.results) - 1, -1, -1):
+            result = self.results[row]
+            if result.picture.latents is None:
+                continue
+            room -= result.picture.latents.nbytes
+            if room < 0:
+                self.results[row] = replace(result, picture=replace(result.picture, latents=None))
 
     def _write(self, saving: Saving) -> None:
         if self.elsewhere is None:

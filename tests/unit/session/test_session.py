@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,10 @@ import pytest
 
 from sdxl_desktop.core.errors import EngineError
 from sdxl_desktop.core.events import Cancelled, Drawn, Failed, Finished, Phase, Picture, Preview, Progress
+from sdxl_desktop.core.latents import KeptLatents
 from sdxl_desktop.core.request import GenerationRequest, Sampling
+from sdxl_desktop.core.schedulers import SchedulerName
+from sdxl_desktop.session import session as module
 from sdxl_desktop.session.pictures import PictureStore
 from sdxl_desktop.session.session import MAX_RESULTS, Session
 
@@ -159,3 +162,15 @@ def test_memory_is_bounded(runner: Recorder, tmp_path: Path) -> None:
         session.handle(drawn(seed))
     assert len(session.results) == MAX_RESULTS
     assert session.results[-1].picture.seed == MAX_RESULTS + 4
+
+
+def test_the_oldest_latents_go_before_memory_does(
+    session: Session, runner: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    latents = KeptLatents(final=np.zeros((4, 8, 8), np.float32), seed=0, steps=3, scheduler=SchedulerName.EULER)
+    monkeypatch.setattr(module, "LATENTS_ROOM", 2 * latents.nbytes)
+    session.generate(request())
+    for _ in range(3):
+        session.handle(Drawn(replace(drawn().picture, latents=latents)))
+    assert [result.picture.latents is None for result in session.results] == [True, False, False]
+    assert all(result.saved_to is not None for result in session.results)
