@@ -1,5 +1,5 @@
-"""The front door: sends a start of the program to the hosts of engine and conversion, the display probe, or the command
-line and window.
+"""The front door: sends a start of the program to one of its hosts (engine, conversion, download), to the display
+probe, or to the command line and window.
 
 It opens in milliseconds. Each heavy home (the window's Qt, the engine's torch and OpenVINO) is imported by exactly
 one function here, at the moment it is needed.
@@ -20,6 +20,7 @@ from sdxl_desktop.engine.protocol import Engine
 
 ENGINE_HOST = "--engine-host"
 CONVERSION_HOST = "--conversion-host"
+DOWNLOAD_HOST = "--download-host"
 PROBE_DISPLAY = "--probe-display"
 
 
@@ -32,6 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _host_engine()
         case [first, *_] if first == CONVERSION_HOST:
             return _host_conversion()
+        case [first, *_] if first == DOWNLOAD_HOST:
+            return _host_download()
         case [first, *_] if first == PROBE_DISPLAY:
             return _probe_display()
         case _:
@@ -78,6 +81,13 @@ def _host_conversion() -> int:
     """Torch and OpenVINO's converter, in a child process of an import."""
     _quiet_libraries()
     from sdxl_desktop.library.convert.host import main as host
+
+    return host()
+
+
+def _host_download() -> int:
+    """The hub's library, in a child process of a download."""
+    from sdxl_desktop.library.hub.host import main as host
 
     return host()
 

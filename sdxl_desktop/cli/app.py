@@ -13,8 +13,11 @@ import typer
 from typer.core import TyperGroup
 
 from sdxl_desktop import __version__
+from sdxl_desktop.cli.bench import bench
+from sdxl_desktop.cli.cache import cache
 from sdxl_desktop.cli.checkpoints import checkpoints
 from sdxl_desktop.cli.doors import Doors
+from sdxl_desktop.cli.download import download_checkpoint
 from sdxl_desktop.cli.draw import draw
 from sdxl_desktop.cli.foreground import CANCELLED
 from sdxl_desktop.cli.generate import generate
@@ -115,13 +118,16 @@ def window(
 
 
 def _no_such_file(name: str) -> str:
-    similar = get_close_matches(name, ["window", "generate", "devices"], n=1)
+    similar = get_close_matches(name, ["window", "generate", "devices", "checkpoints", "cache", "bench"], n=1)
     hint = f"; did you mean the command {similar[0]!r}?" if similar else "."
     return f"There is no file called {name!r}{hint}"
 
 
 app.command()(generate)
+checkpoints.command("download")(download_checkpoint)
 app.add_typer(checkpoints, name="checkpoints")
+app.add_typer(cache, name="cache")
+app.command()(bench)
 
 
 @app.command()

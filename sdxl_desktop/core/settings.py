@@ -27,6 +27,8 @@ Theme = Literal["system", "light", "dark"]
 PictureFormat = Literal["png", "jpeg", "webp"]
 Editor = Literal["device", "number", "choice", "switch", "folder"]
 
+DEFAULT_COMPILED_QUOTA_GB = 20
+
 
 @dataclass(frozen=True, slots=True)
 class PreferenceInfo:
@@ -138,6 +140,17 @@ class Preferences:
     checkpoints_folder: str = _preference(
         "",
         PreferenceInfo("Checkpoints folder", "Where your own checkpoints are looked for.", "folder", "Checkpoints"),
+    )
+    compiled_quota_gb: int = _preference(
+        DEFAULT_COMPILED_QUOTA_GB,
+        PreferenceInfo(
+            "Space for compiled parts (GB)",
+            "How much of the disk may hold what was compiled for your devices, so that it need not be compiled again. "
+            "What was not used for longest goes first. 0 keeps only what is in use.",
+            "number",
+            "Checkpoints",
+            maximum=10_000,
+        ),
     )
 
     def __post_init__(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,6 +13,25 @@ import msgspec
 from sdxl_desktop.core.request import Precision
 
 DYNAMIC = "dynamic"
+SHALLOW = "unet_shallow"
+"""The component that a UNet's shallow graph is compiled as."""
+
+_SAMPLE = 1 << 20
+_SAMPLES = 16
+
+
+def content_id(part: Path) -> str:
+    """A name for the content of the part in folder `part`: hash of its graph and of 16 MiB spread over its weights."""
+    digest = hashlib.blake2b(digest_size=10)
+    digest.update((part / "openvino_model.xml").read_bytes())
+    weights = part / "openvino_model.bin"
+    size = weights.stat().st_size
+    digest.update(str(size).encode())
+    with weights.open("rb") as stream:
+        for n in range(_SAMPLES):
+            stream.seek(max(0, (size - _SAMPLE) * n // (_SAMPLES - 1)))
+            digest.update(stream.read(_SAMPLE))
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +48,16 @@ class CompileKey:
     shape: str = DYNAMIC
     precision: Precision = "auto"
     threads: int = 0
+
+    @property
+    def part(self) -> str:
+        """The checkpoint's part whose weights these are: both graphs of a cut UNet have the UNet's."""
+        return "unet" if self.component == SHALLOW else self.component
+
+    @property
+    def weights(self) -> str:
+        """The content id of the part as it lies on disk: `checkpoint` without what was changed in memory."""
+        return self.checkpoint.split("-")[0]
 
     def __str__(self) -> str:
         return "/".join((self.checkpoint, self.component, self.device, self.shape, self.precision, str(self.threads)))

@@ -10,6 +10,7 @@ from typing import Any
 
 from sdxl_desktop.core.events import Phase, Progress
 from sdxl_desktop.engine.compile_key import CompileKey, CompileTimes
+from sdxl_desktop.engine.compiled_store import Origin
 from sdxl_desktop.engine.openvino.interrupt import Interrupt, InterruptibleRequest
 from sdxl_desktop.engine.openvino.parts import Compiler
 from sdxl_desktop.engine.protocol import Emit
@@ -35,17 +36,21 @@ class CompiledParts:
     def keep_only(self, keys: Iterable[CompileKey]) -> None:
         """Let all others go, and with them their memory."""
         wanted = set(keys)
+        for key in self._requests.keys() - wanted:
+            self._compiler.release(key)
         self._requests = {key: request for key, request in self._requests.items() if key in wanted}
 
-    def ensure(self, models: Mapping[CompileKey, Any], emit: Emit) -> None:
-        """Compile what is missing, telling how far it is by what the same keys took before."""
+    def ensure(self, models: Mapping[CompileKey, Any], emit: Emit, origins: Mapping[CompileKey, Origin]) -> None:
+        """Compile what is missing, telling how far it is by what the same keys took before. `origins` tell for whom."""
         missing = [key for key in models if key not in self._requests]
         for position, key in enumerate(missing):
             self._interrupt.check()
             with self._progress(missing, position, emit):
-                compiled, seconds = self._compiler.compile(key, models[key])
+                compiled, seconds = self._compiler.compile(key, models[key], origins.get(key))
             self._times.record(key, seconds)
             self._requests[key] = InterruptibleRequest(compiled, self._interrupt)
+        if missing:
+            self._compiler.prune()
 
     @contextmanager
     def _progress(self, keys: list[CompileKey], position: int, emit: Emit) -> Iterator[None]:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -32,6 +33,7 @@ from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import Execution, GenerationRequest
 from sdxl_desktop.core.speed import Speed, StepCaching
 from sdxl_desktop.engine.compile_key import CompileTimes
+from sdxl_desktop.engine.compiled_store import preferred_quota
 from sdxl_desktop.engine.ground import PreparedGround
 from sdxl_desktop.engine.openvino import devices
 from sdxl_desktop.engine.openvino.compiled import CompiledParts
@@ -114,7 +116,9 @@ class OpenVinoEngine:
         self._paths = paths
         self._interrupt = Interrupt()
         self._compiled = CompiledParts(
-            Compiler(paths.compiled), CompileTimes(paths.cache / "compile-times.json"), self._interrupt
+            Compiler(paths.compiled, partial(preferred_quota, paths.settings_file)),
+            CompileTimes(paths.cache / "compile-times.json"),
+            self._interrupt,
         )
         self._placement = Placement(self._compiled)
         self._shelf = Shelf(paths, self._interrupt)

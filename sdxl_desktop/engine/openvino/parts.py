@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
-import shutil
+import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import openvino as ov
 
 from sdxl_desktop.core.errors import EngineError
-from sdxl_desktop.engine.compile_key import CompileKey
+from sdxl_desktop.core.settings import DEFAULT_COMPILED_QUOTA_GB
+from sdxl_desktop.engine.compile_key import CompileKey, content_id
+from sdxl_desktop.engine.compiled_store import GB, CompiledStore, Origin, Runtime, Slot, openvino_version
 from sdxl_desktop.engine.openvino import devices
 
-_SAMPLE = 1 << 20
-_SAMPLES = 16
-_UNFINISHED = ".unfinished"
+__all__ = ["Compiler", "content_id", "execution_device", "mend_unet", "runtime"]
 
-
-def content_id(part: Path) -> str:
-    """A name for the content of the part in folder `part`: hash of its graph and of 16 MiB spread over its weights."""
-    digest = hashlib.blake2b(digest_size=10)
-    digest.update((part / "openvino_model.xml").read_bytes())
-    weights = part / "openvino_model.bin"
-    size = weights.stat().st_size
-    digest.update(str(size).encode())
-    with weights.open("rb") as stream:
-        for n in range(_SAMPLES):
-            stream.seek(max(0, (size - _SAMPLE) * n // (_SAMPLES - 1)))
-            digest.update(stream.read(_SAMPLE))
-    return digest.hexdigest()
+_IDENTIFYING = ("FULL_DEVICE_NAME", "DEVICE_ARCHITECTURE", "NPU_DRIVER_VERSION", "GPU_UARCH_VERSION")
 
 
 def mend_unet(model: ov.Model) -> None:
@@ -52,45 +39,86 @@ def mend_unet(model: ov.Model) -> None:
     model.reshape(shapes)
 
 
-@dataclass(frozen=True, slots=True)
 class Compiler:
-    """Compiles parts for devices, keeping the blobs under `cache`, a folder for each content."""
+    """Compiles parts for devices, keeping the blobs under `cache`, of which at most `quota` bytes (asked anew each
+    time) stay when they are not in use."""
 
-    cache: Path
+    def __init__(self, cache: Path, quota: Callable[[], int] = lambda: DEFAULT_COMPILED_QUOTA_GB * GB) -> None:
+        self._store = CompiledStore(cache)
+        self._quota = quota
+        self._slots: dict[CompileKey, Slot] = {}
+        self._grown = False
+        self._pruning = threading.Lock()
 
-    def compile(self, key: CompileKey, model: ov.Model) -> tuple[Any, float]:
-        """(compiled model, seconds). Raises EngineError when the device refuses."""
-        folder = self._clean_folder(key)
-        config = devices.compile_config(
-            key.device, precision=key.precision, threads=key.threads, cache=str(folder) if folder else ""
-        )
+    def compile(self, key: CompileKey, model: ov.Model, origin: Origin | None = None) -> tuple[Any, float]:
+        """(compiled model, seconds). Raises EngineError when the device refuses.
+
+        What is kept of it on disk counts as in use until the key is released.
+        """
+        self.release(key)
+        present = runtime(key.device)
+        slot = self._store.take(key, present)
+        cache = str(slot.folder) if slot else ""
+        config = devices.compile_config(key.device, precision=key.precision, threads=key.threads, cache=cache)
         started = time.perf_counter()
         try:
             compiled = devices.core.compile_model(model, key.device, config)
         except RuntimeError as problem:
+            if slot is not None:
+                self._store.release(slot)
             raise EngineError(
                 f"The {key.component.replace('_', ' ')} cannot be compiled for {key.device}.",
                 why=_first_line(problem),
                 next_step="Try another device or precision in the settings; the driver may need an update.",
             ) from problem
-        if folder:
-            (folder / _UNFINISHED).unlink(missing_ok=True)
-        return compiled, time.perf_counter() - started
+        seconds = time.perf_counter() - started
+        if slot is not None:
+            loaded = _from_cache(compiled)
+            self._slots[key] = slot
+            self._grown |= not loaded
+            self._store.keep(slot, key, origin, present, None if loaded else seconds)
+        return compiled, seconds
 
-    def _clean_folder(self, key: CompileKey) -> Path | None:
-        """The folder for this content's blobs, without what a killed compilation left half written.
+    def release(self, key: CompileKey) -> None:
+        """What is kept on disk of `key` may go from now on."""
+        if (slot := self._slots.pop(key, None)) is not None:
+            self._store.release(slot)
 
-        None when the cache cannot be written: then compiling merely takes its full time.
-        """
-        folder = self.cache / f"{key.component}-{key.checkpoint}"
-        try:
-            if (folder / _UNFINISHED).exists():
-                shutil.rmtree(folder)
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / _UNFINISHED).touch()
-        except OSError:
-            return None
-        return folder
+    def prune(self) -> None:
+        """Throw away what is stale or beyond the quota, in a thread that nobody has to wait for; nothing where
+        everything was loaded."""
+        if self._grown:
+            self._grown = False
+            threading.Thread(target=self._prune, name="compiled-prune", daemon=True).start()
+
+    def _prune(self) -> None:
+        if self._pruning.acquire(blocking=False):
+            try:
+                self._store.prune(self._quota(), _present_runtime)
+            finally:
+                self._pruning.release()
+
+
+def runtime(device: str) -> Runtime:
+    """What blobs for `device` depend on: OpenVINO, and as much as the device tells of itself and its driver."""
+    known = set(devices.core.get_property(device, "SUPPORTED_PROPERTIES"))
+    told = [str(devices.core.get_property(device, name)) for name in _IDENTIFYING if name in known]
+    return Runtime(openvino_version(), " · ".join(told))
+
+
+def _present_runtime(device: str) -> Runtime | None:
+    """None for a device that is not there now and may come back."""
+    try:
+        return runtime(device) if device in devices.core.available_devices else None
+    except RuntimeError:  # it went while it was asked
+        return None
+
+
+def _from_cache(compiled: Any) -> bool:
+    try:
+        return bool(compiled.get_property("LOADED_FROM_CACHE"))
+    except RuntimeError:  # a device that does not tell
+        return False
 
 
 def execution_device(compiled: Any) -> str:

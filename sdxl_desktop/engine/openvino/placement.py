@@ -9,7 +9,8 @@ from typing import Any
 from sdxl_desktop.core.errors import EngineError
 from sdxl_desktop.core.request import Execution
 from sdxl_desktop.core.speed import StepCaching
-from sdxl_desktop.engine.compile_key import CompileKey
+from sdxl_desktop.engine.compile_key import SHALLOW, CompileKey
+from sdxl_desktop.engine.compiled_store import Origin
 from sdxl_desktop.engine.openvino import devices
 from sdxl_desktop.engine.openvino.caching import cut
 from sdxl_desktop.engine.openvino.caching.features import agree
@@ -17,7 +18,7 @@ from sdxl_desktop.engine.openvino.compiled import CompiledParts
 from sdxl_desktop.engine.openvino.loaded import LoadedCheckpoint
 from sdxl_desktop.engine.protocol import Emit
 
-UNET, SHALLOW = "unet", "unet_shallow"
+UNET = "unet"
 
 TakingPart = Sequence[tuple[LoadedCheckpoint, Sequence[str]]]
 """Checkpoints, and which parts of each a run needs."""
@@ -53,7 +54,8 @@ class Placement:
             for part, key in keys.items()
             if key not in self._compiled
         }
-        self._compiled.ensure(missing, emit)
+        origins = {key: _origin(loaded, key) for loaded, keys, _ in wanted for key in keys.values()}
+        self._compiled.ensure(missing, emit, origins)
         for loaded, keys, _ in wanted:
             self._put(loaded, keys)
         if caching is None:
@@ -112,6 +114,13 @@ def _keys(
         keys[UNET] = replace(whole, checkpoint=f"{whole.checkpoint}-deep{depth}")
         keys[SHALLOW] = replace(whole, component=SHALLOW, checkpoint=f"{whole.checkpoint}-shallow{depth}")
     return keys
+
+
+def _origin(loaded: LoadedCheckpoint, key: CompileKey) -> Origin:
+    """Only LoRAs and another VAE bring other weights; embeddings are joined to the graph, which the key tells."""
+    additions = loaded.additions
+    changed = bool(additions.vae) if key.part.startswith("vae") else bool(additions.loras)
+    return Origin(loaded.folder, derived=changed)
 
 
 def _graph(loaded: LoadedCheckpoint, part: str, depth: int) -> Any:

@@ -1,0 +1,180 @@
+"""`bench`: how long everything takes here, by speed, device and part; in words, as JSON and as a plot."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from sdxl_desktop.cli.bench_measure import BenchCancelledError, DeviceTimes, Measurement, measure
+from sdxl_desktop.cli.bench_plot import plot
+from sdxl_desktop.cli.doors import Doors
+from sdxl_desktop.cli.draw import library_for, load_preferences
+from sdxl_desktop.cli.foreground import CANCELLED, ctrl_c_heard
+from sdxl_desktop.cli.options import Options, build_request
+from sdxl_desktop.cli.progress import Display, display_for
+from sdxl_desktop.cli.quiet import stdout_kept_clean
+from sdxl_desktop.core.device import Device
+from sdxl_desktop.core.request import GenerationRequest
+from sdxl_desktop.core.speed import Speed
+from sdxl_desktop.session.pictures import check_writable
+
+_GRACE_SECONDS = 1.0
+_TICK_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What was measured, and with what."""
+
+    checkpoint: str
+    size: str
+    steps: int
+    scheduler: str
+    precision: str
+    threads: int
+    devices: tuple[DeviceTimes, ...]
+
+    @classmethod
+    def of(cls, name: str, request: GenerationRequest, devices: Sequence[DeviceTimes]) -> Bench:
+        sampling, execution = request.sampling, request.execution
+        return cls(
+            checkpoint=name,
+            size=str(sampling.size),
+            steps=sampling.steps,
+            scheduler=sampling.scheduler.label,
+            precision=execution.precision,
+            threads=execution.threads,
+            devices=tuple(devices),
+        )
+
+    @property
+    def drawn(self) -> str:
+        """What was drawn, in a line."""
+        return f"{self.checkpoint}, {self.size.replace('x', ' × ')}, {self.steps} steps, {self.scheduler}"
+
+
+def bench(
+    context: typer.Context,
+    checkpoint: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|FOLDER", help="A checkpoint of your library, or a folder of OpenVINO SDXL parts."),
+    ] = None,
+    size: Annotated[str | None, typer.Option(metavar="WxH", help="Size in pixels.")] = None,
+    steps: Annotated[int | None, typer.Option(metavar="N", help="Denoising steps.")] = None,
+    device: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="Where to measure; may be given several times. Default: as in your settings."
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    plot_file: Annotated[Path | None, typer.Option("--plot", metavar="FILE.png", help="Save it as a plot.")] = None,
+) -> int:
+    """Measure how long drawing takes on this computer: seconds a step at each speed, encoding, decoding, and getting
+    each part ready on each device.
+
+    Nothing else should be busy meanwhile. What you do not give is what the checkpoint recommends.
+    """
+    doors: Doors = context.obj
+    console = Console(stderr=True)
+    paths = doors.paths()
+    preferences = load_preferences(paths, console)
+    library = library_for(paths, preferences)
+    found = library.default() if checkpoint is None else library.find(checkpoint)
+    options = Options(prompt="", size=size, steps=steps, seed=0, watermark=False)
+    request = build_request(options, found, preferences, library.find)
+    if plot_file is not None:
+        plot_file = plot_file.expanduser().absolute()
+        check_writable(plot_file, (".png",))
+    with stdout_kept_clean():
+        names = list(dict.fromkeys(doors.device(name) for name in device or [request.execution.device]))
+        known = {there.name: there for there in doors.devices()}
+    devices = [known.get(name, Device(name, "")) for name in names]
+    try:
+        times = _watched(doors, console, request, devices)
+    except BenchCancelledError:
+        console.print("Cancelled.", highlight=False)
+        return CANCELLED
+    result = Bench.of(found.name, request, times)
+    if plot_file is not None:
+        plot(plot_file, title=f"How fast {found.title} draws here", subtitle=result.drawn, devices=result.devices)
+    if as_json:
+        typer.echo(json.dumps(asdict(result), ensure_ascii=False))
+    else:
+        for line in _words(result):
+            typer.echo(line)
+        if plot_file is not None:
+            typer.echo(f"Plot: {plot_file}")
+    return 0
+
+
+def _watched(
+    doors: Doors, console: Console, request: GenerationRequest, devices: Sequence[Device]
+) -> tuple[DeviceTimes, ...]:
+    """Measure in a thread, so that Ctrl+C is answered even while native code compiles."""
+    cancel = threading.Event()
+    found: list[DeviceTimes] = []
+    problems: list[BaseException] = []
+
+    def work(display: Display) -> None:
+        try:
+            for device in devices:
+                wanted = replace(request, execution=replace(request.execution, device=device.name))
+                measurement = Measurement(wanted, device, doors.paths(), cancel, display.show)
+                found.append(measure(measurement, doors.engine, _saying(display, device)))
+        except Exception as problem:  # told by the thread that waits
+            problems.append(problem)
+
+    with stdout_kept_clean(), display_for(console) as display, ctrl_c_heard(doors.leave) as ctrl_c:
+        worker = threading.Thread(target=work, args=(display,), name="bench", daemon=True)
+        worker.start()
+        stopped_at = None
+        while worker.is_alive():
+            worker.join(_TICK_SECONDS)
+            if ctrl_c.is_set() and stopped_at is None:
+                stopped_at = time.monotonic()
+                cancel.set()
+            if stopped_at is not None and time.monotonic() - stopped_at > _GRACE_SECONDS and worker.is_alive():
+                sys.stderr.flush()
+                doors.leave(CANCELLED)
+                break
+    if cancel.is_set():
+        raise BenchCancelledError
+    if problems:
+        raise problems[0]
+    return tuple(found)
+
+
+def _saying(display: Display, device: Device) -> Callable[[Speed], None]:
+    return lambda speed: display.say(f"{device.name}, {speed.label.lower()}")
+
+
+def _words(result: Bench) -> list[str]:
+    lines = [f"{result.drawn}."]
+    for times in result.devices:
+        lines += ["", Device(times.device, times.full_name).label]
+        rows = [("load the checkpoint", times.load, "")]
+        rows += [(part.title, part.seconds, "compiled" if part.compiled else "from the cache") for part in times.parts]
+        rows += [("encode the prompt", times.encode, ""), ("decode the picture", times.decode, "")]
+        rows += [
+            (f"a step, {each.speed}", each.seconds_per_step, _of_exact(times, each.speed)) for each in times.speeds
+        ]
+        rows += [(f"a picture, {each.speed}", each.picture, "") for each in times.speeds]
+        width = max(len(title) for title, _, _ in rows)
+        lines += [f"  {title:<{width}}  {seconds:>9.3f} s  {note}".rstrip() for title, seconds, note in rows]
+    return lines
+
+
+def _of_exact(times: DeviceTimes, speed: str) -> str:
+    seconds = {each.speed: each.seconds_per_step for each in times.speeds}
+    exact = seconds[Speed.EXACT.value]
+    return "" if speed == Speed.EXACT.value or exact <= 0 else f"{seconds[speed] / exact:.0%} of exact"

@@ -1,0 +1,144 @@
+"""What is known of each thing that is kept compiled: the card beside it, what a list shows, why it is stale."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+from pathlib import Path
+
+import msgspec
+
+from sdxl_desktop.engine.compile_key import CompileKey, content_id
+
+COMPILED, FUSED = "compiled", "fused"
+
+
+class Stale(StrEnum):
+    """Why something kept can never be of use again."""
+
+    UNFINISHED = "unfinished"
+    OTHER_RUNTIME = "other-runtime"
+    NO_WEIGHTS = "no-weights"
+    UNKNOWN = "unknown"
+
+    @property
+    def label(self) -> str:
+        return {
+            "unfinished": "compiling it was cut short",
+            "other-runtime": "made by another OpenVINO or driver",
+            "no-weights": "no checkpoint has its weights any more",
+            "unknown": "nothing says what it is; an earlier release left it",
+        }[self.value]
+
+
+class Card(msgspec.Struct, frozen=True):
+    """`seconds` maps each precision that was asked for to what compiling took, None where only loading was seen;
+    `checkpoints` are the folders it was loaded for; `part`, `weights` name the file with its weights (`CompileKey`)."""
+
+    component: str
+    content: str
+    part: str
+    weights: str
+    device: str
+    shape: str
+    openvino: str
+    driver: str
+    seconds: dict[str, float | None] = {}
+    checkpoints: tuple[str, ...] = ()
+    derived: bool = False
+
+    @classmethod
+    def of(cls, key: CompileKey, openvino: str, driver: str) -> Card:
+        return cls(
+            component=key.component,
+            content=key.checkpoint,
+            part=key.part,
+            weights=key.weights,
+            device=key.device,
+            shape=key.shape,
+            openvino=openvino,
+            driver=driver,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One folder of what is kept. `last_used` is in seconds as `time.time` gives them, `seconds` what compiling took.
+
+    A fused part has no device; one without a card has neither device nor checkpoint.
+    """
+
+    folder: Path
+    part: str
+    content: str
+    bytes: int
+    last_used: float
+    kind: str = COMPILED
+    checkpoints: tuple[str, ...] = ()
+    device: str = ""
+    shape: str = ""
+    precisions: tuple[str, ...] = ()
+    seconds: float | None = None
+    in_use: bool = False
+    stale: Stale | None = None
+
+    @property
+    def weights(self) -> tuple[str, str]:
+        """The part and the content id of its weights: equal for what was fused and what was compiled of it."""
+        key = CompileKey(self.content, self.part, self.device)
+        return key.part, key.weights
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What was thrown away and what is left."""
+
+    removed: tuple[Entry, ...]
+    kept: tuple[Entry, ...]
+
+    @property
+    def freed(self) -> int:
+        """Bytes."""
+        return sum(entry.bytes for entry in self.removed)
+
+    @property
+    def left(self) -> int:
+        """Bytes."""
+        return sum(entry.bytes for entry in self.kept)
+
+
+def read_card(file: Path) -> Card | None:
+    """None when there is none that makes sense."""
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=Card)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+
+
+def weights_gone(card: Card, library: Sequence[Path] | None) -> bool:
+    """Whether no checkpoint has the card's weights: neither those it was loaded for nor those of the `library`.
+
+    Without a library only changed weights are believed to be gone: a folder that is missing may lie on a drive that is
+    not plugged in. Weights that additions made lie in no checkpoint, and go when all that they were made for have gone.
+    """
+    places = {Path(folder) for folder in card.checkpoints} | set(library or ())
+    if card.derived:
+        return library is not None and not any(Path(folder).is_dir() for folder in card.checkpoints)
+    contents = {_content(place / card.part) for place in places} - {""}
+    return card.weights not in contents if contents else library is not None
+
+
+def _content(part: Path) -> str:
+    """Its content id; "" where there is no such part."""
+    try:
+        status = (part / "openvino_model.bin").stat()
+        return _content_as_of(part, status.st_size, status.st_mtime_ns)
+    except OSError:
+        return ""
+
+
+@lru_cache(maxsize=256)
+def _content_as_of(part: Path, size: int, changed: int) -> str:
+    return content_id(part)

@@ -1,0 +1,136 @@
+"""Reads what a person typed or pasted, an id or a URL of the hub: which repository, revision and file is meant."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from sdxl_desktop.library.hub.errors import AddressError
+
+OFFICIAL = "https://huggingface.co"
+MAIN = "main"
+_HOSTS = ("huggingface.co", "www.huggingface.co", "hf.co")
+_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
+_REVISION = re.compile(r"[\w][\w./+-]{0,199}")
+_OTHER_KINDS = ("datasets", "spaces", "collections", "papers", "docs", "api", "kernels")
+_WEIGHTS = (".safetensors", ".ckpt", ".pt", ".bin", ".pth", ".gguf")
+
+
+def endpoint() -> str:
+    """The hub, or the mirror that HF_ENDPOINT names."""
+    return (os.environ.get("HF_ENDPOINT", "").strip() or OFFICIAL).rstrip("/")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A repository ("owner/name") at a revision, and in it one `file`, one `folder`, or (both empty) what is needed."""
+
+    repo: str
+    revision: str = MAIN
+    file: str = ""
+    folder: str = ""
+
+    @property
+    def page(self) -> str:
+        """Where a person reads about it; licences are accepted there, on the hub itself and not on a mirror."""
+        return f"{OFFICIAL}/{self.repo}"
+
+    @property
+    def name(self) -> str:
+        """A short name for it, fit for a folder."""
+        return PurePosixPath(self.file).stem if self.file else self.repo.split("/")[1]
+
+    def __str__(self) -> str:
+        return "/".join(part for part in (self.repo, self.file or self.folder) if part)
+
+
+def looks_like_address(text: str) -> bool:
+    """Whether `text` can be meant for the hub rather than for a file or folder here. Nothing is asked of anyone."""
+    try:
+        parse_address(text)
+    except AddressError:
+        return False
+    return True
+
+
+def parse_address(text: str) -> Address:
+    """Read `text`: "owner/name", "owner/name@revision", "hf://owner/name@revision/file" or a page's URL of the hub or
+    of the mirror in HF_ENDPOINT (/tree/, /blob/, /resolve/, /raw/, ?revision=…). Raises AddressError."""
+    plain = text.strip().strip("<>\"'`").strip()
+    if plain.startswith(("/", ".", "~")):
+        raise _unclear(text, "It looks like a file or folder here.")
+    if plain.startswith("hf://"):
+        return _short(plain.removeprefix("hf://"), text)
+    if "://" not in plain and plain.split("/")[0].lower() in _known_hosts():
+        plain = f"https://{plain}"
+    if "://" in plain:
+        return _url(plain, text)
+    return _short(plain, text)
+
+
+def _known_hosts() -> tuple[str, ...]:
+    return (*_HOSTS, urlsplit(endpoint()).netloc.lower())
+
+
+def _short(plain: str, text: str) -> Address:
+    """owner/name[@revision][/path]"""
+    owner, _, rest = plain.strip("/").partition("/")
+    name, _, path = rest.partition("/")
+    name, _, revision = name.partition("@")
+    return _address(f"{owner}/{name}", revision or MAIN, path, text)
+
+
+def _url(plain: str, text: str) -> Address:
+    try:
+        parts = urlsplit(plain)
+    except ValueError as problem:
+        raise _unclear(text, f"It is no URL: {problem}.") from problem
+    if parts.scheme not in ("http", "https") or parts.netloc.lower() not in _known_hosts():
+        raise _unclear(text, "That is a page of another site.")
+    prefix = urlsplit(endpoint()).path  # a mirror may live below the root of its host
+    path = parts.path.removeprefix(prefix) if prefix and parts.path.startswith(f"{prefix}/") else parts.path
+    words = [unquote(word) for word in path.split("/") if word]
+    if words[:1] == ["models"]:
+        words = words[1:]
+    if words and words[0] in _OTHER_KINDS:
+        raise _unclear(text, f"It leads to the hub's {words[0]}, where no checkpoints are.")
+    if len(words) < 2:
+        raise _unclear(text, "It leads to no repository.")
+    repo, way, rest = "/".join(words[:2]), words[2:3], words[3:]
+    asked = parse_qs(parts.query).get("revision", [""])[0]
+    if way and way[0] in ("tree", "blob", "resolve", "raw") and rest:
+        return _address(repo, asked or unquote(rest[0]), "/".join(rest[1:]), text)
+    return _address(repo, asked or MAIN, "", text)
+
+
+def _address(repo: str, revision: str, path: str, text: str) -> Address:
+    if not _ID.fullmatch(repo) or ".." in repo:
+        raise _unclear(text)
+    if not _REVISION.fullmatch(revision) or ".." in revision:
+        raise _unclear(text, f"{revision[:80]!r} cannot be a revision.")
+    path = path.strip("/")
+    if not is_plain_path(path):
+        raise _unclear(text, f"{path[:80]!r} cannot be a file there.")
+    is_file = path.lower().endswith(_WEIGHTS)
+    return Address(repo, revision, file=path if is_file else "", folder="" if is_file else path)
+
+
+def is_plain_path(path: str) -> bool:
+    """Whether `path`, which came from outside, stays inside the folder that it is written into, on every system."""
+    if not path:
+        return True
+    unfit = any(ord(character) < 32 or character in '\\:*?"<>|' for character in path)
+    return not unfit and not path.startswith("/") and not {"", ".", ".."} & set(path.split("/"))
+
+
+def _unclear(text: str, why: str = "") -> AddressError:
+    shown = " ".join(text.split())[:120]
+    return AddressError(
+        f"{shown!r} names nothing on the hub.",
+        why=why,
+        next_step='Give an id such as "stabilityai/stable-diffusion-xl-base-1.0", or the URL of a page or file at '
+        "huggingface.co.",
+    )

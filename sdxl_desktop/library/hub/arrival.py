@@ -1,0 +1,68 @@
+"""What becomes of a download: ready-made OpenVINO parts join the library, everything else is to be imported."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import msgspec
+
+from sdxl_desktop.core.checkpoint import Checkpoint
+from sdxl_desktop.core.errors import CheckpointError
+from sdxl_desktop.library.catalogue import Entry
+from sdxl_desktop.library.hub.files import Layout
+from sdxl_desktop.library.hub.problems_on_disk import disk_problem
+from sdxl_desktop.library.hub.running import Downloaded
+from sdxl_desktop.library.scan import read_checkpoint
+
+DOWNLOADS = ".downloads"
+"""In the person's checkpoints folder, so on the disk that they chose; the library does not look there."""
+_NAME = re.compile(r"[\w][\w .()+,-]{0,79}")
+
+
+def destination(home: Path, name: str) -> Path:
+    """Where the download called `name` goes, for a library in `home`. Raises CheckpointError for an unfit name."""
+    if not _NAME.fullmatch(name) or name.endswith((".", " ")):
+        raise CheckpointError(
+            f"{name!r} cannot be the name of a checkpoint.",
+            why="It becomes the name of a folder.",
+            next_step="Use letters, digits, spaces, dots and dashes, at most 80 of them.",
+        )
+    return home / DOWNLOADS / name
+
+
+def is_ready(done: Downloaded) -> bool:
+    """Whether it can be drawn with as it is; else it is to be imported, which converts it."""
+    return done.listing.layout is Layout.OPENVINO
+
+
+def check_free(home: Path, name: str) -> None:
+    """Raise CheckpointError when the library in `home` has something called `name` already."""
+    if (home / name).exists():
+        raise CheckpointError(
+            f"There is a checkpoint called {name} already.", next_step="Give another name, or remove that one first."
+        )
+
+
+def join_library(done: Downloaded, home: Path, entry: Entry | None = None) -> Checkpoint:
+    """Move ready-made parts from `done.folder` into the library in `home`, with the settings that `entry` of the
+    catalogue recommends. Raises CheckpointError when they cannot be drawn with; the files stay where they are then."""
+    name = done.folder.name
+    check_free(home, name)
+    card = done.folder / "checkpoint.json"
+    try:
+        if entry is not None and entry.recommended is not None and not card.exists():
+            settings = entry.recommended
+            about = {
+                "title": entry.title,
+                "description": entry.sentence,
+                "steps": settings.steps,
+                "guidance_scale": settings.guidance_scale,
+                "scheduler": settings.scheduler.value,
+            }
+            card.write_bytes(msgspec.json.format(msgspec.json.encode(about), indent=2) + b"\n")
+        read_checkpoint(done.folder)
+        done.folder.rename(home / name)
+    except OSError as problem:
+        raise disk_problem(problem, str(home)) from problem
+    return read_checkpoint(home / name)

@@ -1,0 +1,151 @@
+"""Chooses the files of a repository that are needed, and no second copy of anything.
+
+Half precision before full, safetensors before anything that must be unpickled, the folders of a pipeline before the
+same weights in one file; never Flax, ONNX or pictures.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePosixPath
+
+from sdxl_desktop.library.hub.address import Address
+from sdxl_desktop.library.hub.errors import NotThereError
+from sdxl_desktop.library.hub.files import Layout, RemoteFile
+
+_WEIGHED = {
+    "unet": "diffusion_pytorch_model",
+    "vae": "diffusion_pytorch_model",
+    "text_encoder": "model",
+    "text_encoder_2": "model",
+}
+_OPENVINO = ("text_encoder", "text_encoder_2", "unet", "vae_encoder", "vae_decoder")
+_DESCRIBED = ("scheduler", "tokenizer", "tokenizer_2")
+_DESCRIPTIONS = (".json", ".txt")
+_SMALL = 32 * 2**20
+_ONE_FILE = (".safetensors", ".ckpt")
+_LORA = "pytorch_lora_weights.safetensors"
+_SHOWN = 8
+
+
+def choose(there: Iterable[RemoteFile], address: Address, *, openvino: bool = False) -> tuple[Layout, list[RemoteFile]]:
+    """The layout and the needed files among those that are `there`, by what `address` asks for.
+
+    Where a repository has a pipeline both for diffusers and for OpenVINO, `openvino` says which is taken. Raises
+    NotThereError when the asked file is not there, when nothing can be used, and, naming them, when several could be.
+    """
+    files = {file.path: file for file in there}
+    if address.file:
+        if address.file not in files:
+            raise NotThereError(f"{address.repo} has no file {address.file}.", next_step=_list(files))
+        return Layout.SINGLE_FILE, [files[address.file]]
+    root = f"{address.folder}/" if address.folder else ""
+    inside = {path.removeprefix(root): file for path, file in files.items() if path.startswith(root)}
+    if not inside:
+        raise NotThereError(f"{address.repo} has no folder {address.folder}.", next_step=_list(files))
+    if "model_index.json" in inside:
+        pipeline = _pipeline(inside, openvino=openvino)
+        if pipeline is not None:
+            return pipeline
+    return _part(inside) or _only_file(inside, address)
+
+
+def _pipeline(files: Mapping[str, RemoteFile], *, openvino: bool) -> tuple[Layout, list[RemoteFile]] | None:
+    has_openvino = "unet/openvino_model.xml" in files
+    diffusers = None if openvino and has_openvino else _diffusers(files)
+    if diffusers is not None:
+        return Layout.DIFFUSERS, diffusers
+    if not has_openvino:
+        return None
+    graphs = [files[name] for part in _OPENVINO for name in _graph(part) if name in files]
+    return Layout.OPENVINO, _descriptions(files, (*_OPENVINO, *_DESCRIBED)) + graphs
+
+
+def _graph(part: str) -> tuple[str, str]:
+    return f"{part}/openvino_model.xml", f"{part}/openvino_model.bin"
+
+
+def _diffusers(files: Mapping[str, RemoteFile]) -> list[RemoteFile] | None:
+    """None unless each part that has a config.json has weights in safetensors."""
+    chosen = _descriptions(files, (*_WEIGHED, *_DESCRIBED))
+    for part, stem in _WEIGHED.items():
+        weights = _weights(files, f"{part}/", stem)
+        if not weights and (part in ("unet", "vae") or f"{part}/config.json" in files):
+            return None
+        chosen += weights
+    return chosen
+
+
+def _descriptions(files: Mapping[str, RemoteFile], parts: Sequence[str]) -> list[RemoteFile]:
+    """model_index.json and the configurations and vocabularies of `parts`, not the lists of other weights' shards."""
+    return [
+        file
+        for path, file in sorted(files.items())
+        if path in ("model_index.json", "checkpoint.json", "preview.json")
+        or (
+            path.count("/") == 1
+            and path.split("/")[0] in parts
+            and path.endswith(_DESCRIPTIONS)
+            and ".index." not in path
+            and file.size <= _SMALL
+        )
+    ]
+
+
+def _weights(files: Mapping[str, RemoteFile], folder: str, stem: str) -> list[RemoteFile]:
+    """The file, or the shards with their list; those in half precision where there are any."""
+    for variant in (".fp16", ""):
+        whole = files.get(f"{folder}{stem}{variant}.safetensors")
+        if whole is not None:
+            return [whole]
+        listing = files.get(f"{folder}{stem}.safetensors.index{variant}.json")
+        if listing is not None:
+            number, kind = r"-\d{5}-of-\d{5}", re.escape(variant)
+            shard = re.compile(f"{re.escape(folder + stem)}(?:{number}{kind}|{kind}{number})[.]safetensors")
+            return [listing, *(file for path, file in sorted(files.items()) if shard.fullmatch(path))]
+    return []
+
+
+def _part(files: Mapping[str, RemoteFile]) -> tuple[Layout, list[RemoteFile]] | None:
+    weights = _weights(files, "", "diffusion_pytorch_model")
+    if not weights or "config.json" not in files:
+        return None
+    return Layout.PART, [files["config.json"], *weights]
+
+
+def _only_file(files: Mapping[str, RemoteFile], address: Address) -> tuple[Layout, list[RemoteFile]]:
+    """The one file of weights at the top: a whole checkpoint, a LoRA or an embedding."""
+    top = {path: file for path, file in files.items() if "/" not in path and path.endswith(_ONE_FILE)}
+    if _LORA in top:
+        return Layout.SINGLE_FILE, [top[_LORA]]
+    safe = {path: file for path, file in top.items() if path.endswith(".safetensors")}
+    candidates = safe or top
+    if len(candidates) == 1:
+        return Layout.SINGLE_FILE, list(candidates.values())
+    if candidates:
+        raise NotThereError(
+            f"{address.repo} has {len(candidates)} files of weights, and they cannot all be meant.",
+            next_step=_list(candidates),
+        )
+    why = "There are no .safetensors files."
+    if any(path.endswith((".bin", ".pt", ".pth", ".msgpack", ".onnx")) for path in files):
+        why = "Its weights are in a format that is not safe to open, or not for this application."
+    raise NotThereError(
+        f"Nothing in {address} can be used here.", why=why, next_step="Choose a repository with .safetensors files."
+    )
+
+
+def _list(files: Mapping[str, RemoteFile]) -> str:
+    names = sorted((path for path in files if path.endswith(_ONE_FILE)), key=lambda path: (path.count("/"), path))
+    if not names:
+        return "Look at its page for what is there."
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"Give the URL of one of its files: {', '.join(names[:_SHOWN])}{more}."
+
+
+def relative_path(file: RemoteFile, layout: Layout, address: Address) -> str:
+    """Where `file` lies in the folder that is made: without the repository's own folders above it."""
+    if layout is Layout.SINGLE_FILE:
+        return PurePosixPath(file.path).name
+    return file.path.removeprefix(f"{address.folder}/" if address.folder else "")

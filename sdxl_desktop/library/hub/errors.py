@@ -1,0 +1,64 @@
+"""What can be wrong between this computer and the hub, each kind with a name of its own."""
+
+from __future__ import annotations
+
+from sdxl_desktop.core.errors import SdxlDesktopError
+
+
+class HubError(SdxlDesktopError):
+    """The hub, the way to it, or what it sent failed under a good request."""
+
+
+class AddressError(HubError):
+    """What was typed names nothing that can be downloaded from the hub."""
+
+    bad_input = True
+
+
+class NotThereError(HubError):
+    """The hub has no such repository, revision or file, or none of its files can be used."""
+
+    bad_input = True
+
+
+class AccessError(HubError):
+    """The hub wants to know who asks, or a licence to be accepted first."""
+
+    bad_input = True
+
+
+class BusyHubError(HubError):
+    """The hub asked to wait longer, or more often, than is reasonable."""
+
+
+class ConnectionLostError(HubError):
+    """The hub could not be reached, or the connection broke again and again; what is there is kept."""
+
+
+class DiskFullError(HubError):
+    """There is not enough room on the disk; what is there is kept."""
+
+
+class DamagedDownloadError(HubError):
+    """A file came twice with another content than the hub itself says it has."""
+
+
+class DownloadStoppedError(HubError):
+    """The person paused or stopped the download; what is there is kept for the next time."""
+
+
+KINDS: dict[str, type[HubError]] = {
+    kind.__name__: kind
+    for kind in (
+        HubError,
+        AddressError,
+        NotThereError,
+        AccessError,
+        BusyHubError,
+        ConnectionLostError,
+        DiskFullError,
+        DamagedDownloadError,
+        DownloadStoppedError,
+    )
+}
+"""By name, for crossing from the download's process."""

@@ -1,0 +1,117 @@
+"""How often, and how long between, something is asked of the hub again. Only for the own process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import TypeVar
+
+import httpx
+import msgspec
+from huggingface_hub.errors import HfHubHTTPError
+
+from sdxl_desktop.library.hub.problems import connection_lost, explained, headers_of, status_of, too_busy
+
+T = TypeVar("T")
+_PASSING = {408, 425, 429, 500, 502, 503, 504}
+_TOLD_TO_WAIT = {429, 503}
+OnWait = Callable[[float, str], None]
+
+
+class Patience(msgspec.Struct, frozen=True):
+    """`tries` in a row that brought nothing are enough. Between them it waits `first_wait` seconds, then twice as long
+    each time up to `longest_pause`; but as long as the hub says where it says so, if that is at most `longest_wait`."""
+
+    tries: int = 6
+    first_wait: float = 1.0
+    longest_pause: float = 30.0
+    longest_wait: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks: with which secret `token` ("" for none), which was kept at `token_from`, and how patiently."""
+
+    token: str
+    token_from: str
+    patience: Patience
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """To be sent to the hub; httpx drops the token where the hub leads to another host."""
+        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
+
+
+class Persistence:
+    """Does things about `repo` again until they succeed or the caller's patience ends."""
+
+    def __init__(self, caller: Caller, repo: str, on_wait: OnWait) -> None:
+        self._patience, self._token_from = caller.patience, caller.token_from if caller.token else ""
+        self._repo = repo
+        self._on_wait = on_wait
+        self._failures = 0
+
+    def progressed(self) -> None:
+        """Something came over the line: what failed before does not count any more."""
+        self._failures = 0
+
+    def until_done(self, action: Callable[[], T]) -> T:
+        """What `action` returns. Raises HubError for what does not pass by waiting, and when patience ends."""
+        self._failures = 0
+        while True:
+            try:
+                return action()
+            except (httpx.UnsupportedProtocol, httpx.InvalidURL) as problem:
+                raise connection_lost(problem) from problem
+            except httpx.RequestError as problem:
+                self._wait_after(problem)
+            except (HfHubHTTPError, ValueError) as problem:  # HFValidationError is a ValueError
+                if status_of(problem) in _PASSING:
+                    self._wait_after(problem)
+                    continue
+                sentence = explained(problem, self._repo, self._token_from)
+                if sentence is None:
+                    raise
+                raise sentence from problem
+
+    def _wait_after(self, problem: Exception) -> None:
+        self._failures += 1
+        status = status_of(problem)
+        told = told_to_wait(headers_of(problem)) if status in _TOLD_TO_WAIT else None
+        enough = self._failures >= self._patience.tries
+        if status == 429 and (enough or (told or 0.0) > self._patience.longest_wait):
+            raise too_busy(told or 0.0) from problem
+        if enough:
+            raise (explained(problem, self._repo, self._token_from) or connection_lost(problem)) from problem
+        doubled = self._patience.first_wait * 2.0 ** (self._failures - 1)
+        seconds = min(doubled, self._patience.longest_pause)
+        if told is not None:
+            seconds = min(max(told, seconds), self._patience.longest_wait)
+        self._on_wait(seconds, _why(status))
+        time.sleep(seconds)
+
+
+def told_to_wait(headers: Mapping[str, str], now: float | None = None) -> float | None:
+    """Seconds to wait by Retry-After (RFC 9110, 10.2.3: seconds or a date) or the hub's own RateLimit header (draft
+    ietf-httpapi-ratelimit-headers: t is the seconds until the reset); None where nothing sensible is said."""
+    said = headers.get("retry-after", "").strip()
+    if said.isdigit():
+        return float(said)
+    if said:
+        try:
+            return max(0.0, parsedate_to_datetime(said).timestamp() - (time.time() if now is None else now))
+        except (ValueError, TypeError, OverflowError):
+            return None
+    for word in headers.get("ratelimit", "").replace(",", ";").split(";"):
+        name, _, value = word.strip().partition("=")
+        if name == "t" and value.isdigit():
+            return float(value)
+    return None
+
+
+def _why(status: int) -> str:
+    if status == 429:
+        return "the hub asks for a pause"
+    return f"the hub answers {status}" if status else "the connection broke"

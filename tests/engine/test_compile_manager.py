@@ -1,0 +1,108 @@
+"""Real blobs are listed and pruned while engines draw, and drawing goes on with or without them, bit for bit."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sdxl_desktop.core.paths import AppPaths
+from sdxl_desktop.engine.compile_key import CompileKey, content_id
+from sdxl_desktop.engine.compiled_store import CompiledStore, Origin
+from sdxl_desktop.engine.openvino import devices, parts
+from sdxl_desktop.engine.openvino.engine import OpenVinoEngine
+from tests.engine.conftest import draw
+
+PARTS = {"text_encoder", "text_encoder_2", "unet", "vae_decoder"}
+
+
+@pytest.fixture
+def own_home(tmp_path: Path) -> AppPaths:
+    return AppPaths(tmp_path, tmp_path / "cache", tmp_path / "settings.json", tmp_path, tmp_path)
+
+
+def from_cache(engine: OpenVinoEngine) -> bool:
+    return bool(engine._shelf.loaded[0].pipe.unet.request.compiled.get_property("LOADED_FROM_CACHE"))
+
+
+def test_what_an_engine_compiled_is_described_kept_while_in_use_and_made_again(
+    own_home: AppPaths, request_for: Any, tiny: Path
+) -> None:
+    store = CompiledStore(own_home.compiled)
+    engine = OpenVinoEngine(own_home)
+    picture = draw(engine, request_for()).picture.pixels
+    entries = {entry.part: entry for entry in store.entries()}
+    assert set(entries) == PARTS
+    for part, entry in entries.items():
+        assert (entry.checkpoints, entry.device, entry.precisions) == (("ov",), "CPU", ("f32",))
+        assert entry.content == content_id(tiny / "ov" / part)
+        assert entry.bytes > 10_000
+        assert entry.seconds is not None
+        assert entry.in_use
+    assert store.prune(0, parts.runtime, library=[]).removed == (), "an engine has them"
+    engine.close()
+
+    again = OpenVinoEngine(own_home)
+    assert (draw(again, request_for()).picture.pixels == picture).all()
+    assert from_cache(again)
+    again.close()
+    assert store.prune(10**12, parts.runtime, library=[tiny / "ov"]).removed == (), "none is stale"
+    assert {entry.part for entry in store.prune(0, parts.runtime).removed} == PARTS
+    assert list(own_home.compiled.iterdir()) == []
+
+    anew = OpenVinoEngine(own_home)
+    assert (draw(anew, request_for()).picture.pixels == picture).all()
+    assert not from_cache(anew)
+    assert {entry.part for entry in store.entries()} == PARTS
+    anew.close()
+
+
+@pytest.fixture
+def thread_ends() -> Iterator[Any]:
+    def wait() -> None:
+        for thread in threading.enumerate():
+            if thread.name == "compiled-prune":
+                thread.join(30)
+
+    yield wait
+    wait()
+
+
+def test_shapes_are_kept_apart_and_the_least_recently_used_goes_after_a_compilation(
+    tmp_path: Path, tiny: Path, thread_ends: Any
+) -> None:
+    part = tiny / "ov" / "text_encoder"
+    origin = Origin(tiny / "ov")
+    store, quota = CompiledStore(tmp_path), [10**12]
+    compiler = parts.Compiler(tmp_path, lambda: quota[0])
+
+    def compile_for(batch: int, precision: Any = "f32") -> CompileKey:
+        model = devices.core.read_model(part / "openvino_model.xml")
+        model.reshape([batch, 77])
+        key = CompileKey(content_id(part), "text_encoder", "CPU", f"{batch}x77", precision)
+        compiled, seconds = compiler.compile(key, model, origin)
+        assert seconds > 0
+        assert compiled.inputs[0].partial_shape.to_shape()[0] == batch
+        compiler.release(key)
+        return key
+
+    compile_for(1)
+    compile_for(1, "auto")
+    compile_for(2)
+    assert {entry.shape: entry.precisions for entry in store.entries()} == {"1x77": ("f32", "auto"), "2x77": ("f32",)}
+    compiler.prune()
+    thread_ends()
+    assert len(store.entries()) == 2, "there is room for both"
+    quota[0] = int(store.entries()[0].bytes * 2.5)
+    compile_for(3)
+    compiler.prune()
+    thread_ends()
+    assert [entry.shape for entry in store.entries()] == ["3x77", "2x77"]
+    quota[0] = 0
+    compile_for(3)
+    compiler.prune()
+    thread_ends()
+    assert len(store.entries()) == 2, "what was only loaded needs no room"

@@ -1,0 +1,125 @@
+"""`cache` lists what is kept compiled, prunes it by the person's quota and clears it, in words and in JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from sdxl_desktop.core.paths import AppPaths
+from sdxl_desktop.engine.compile_key import CompileKey, content_id
+from sdxl_desktop.engine.compiled_store import CompiledStore, Origin, Runtime, Slot, openvino_version
+from tests.unit.cli.helpers import PretendRooms, own_checkpoint, say
+
+MB = 10**6
+
+
+@pytest.fixture
+def store(home: Path) -> CompiledStore:
+    return CompiledStore(AppPaths.from_environment().compiled)
+
+
+@pytest.fixture
+def mine(home: Path) -> Path:
+    return own_checkpoint(home)
+
+
+def keep(store: CompiledStore, checkpoint: Path, shape: str, *, size: int, age: float, openvino: str = "") -> Slot:
+    runtime = Runtime(openvino or openvino_version(), "A processor")
+    key = CompileKey(content_id(checkpoint / "unet"), "unet", "CPU", shape)
+    slot = store.take(key, runtime)
+    assert slot is not None
+    with (slot.folder / "1.blob").open("wb") as blob:
+        blob.truncate(size)
+    store.keep(slot, key, Origin(checkpoint), runtime, 12.5)
+    store.release(slot)
+    os.utime(slot.folder / "card.json", (time.time() - age,) * 2)
+    return slot
+
+
+def answer(rooms: PretendRooms, capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, object]:
+    assert say(rooms, "cache", *arguments, "--json") == 0
+    told: dict[str, object] = json.loads(capsys.readouterr().out)
+    return told
+
+
+def test_list(rooms: PretendRooms, store: CompiledStore, mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    keep(store, mine, "dynamic", size=3 * MB, age=7300)
+    keep(store, mine, "1x4x64x64", size=2000 * MB, age=5)
+    keep(store, mine, "old", size=MB, age=3 * 86400, openvino="2020.1")
+    told = answer(rooms, capsys, "list")
+    entries = told["entries"]
+    assert isinstance(entries, list)
+    assert [entry["shape"] for entry in entries] == ["1x4x64x64", "dynamic", "old"]
+    assert entries[1]["checkpoints"] == ["mine"]
+    assert entries[1]["part"] == "unet"
+    assert entries[1]["device"] == "CPU"
+    assert entries[1]["precisions"] == ["auto"]
+    assert entries[1]["compile_seconds"] == 12.5
+    assert 3 * MB < entries[1]["bytes"] < 4 * MB
+    assert [entry["stale"] for entry in entries] == [None, None, "other-runtime"]
+    assert told["quota"] == 20_000 * MB
+    assert say(rooms, "cache", "list") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split()[:2] == ["CHECKPOINT", "PART"]
+    assert "2.0 GB" in lines[1]
+    assert "just now" in lines[1]
+    assert "2 hours ago" in lines[2]
+    assert "12.5 s" in lines[2]
+    assert "stale: made by another OpenVINO" in lines[3]
+    assert lines[4].startswith("2.0 GB of 20.0 GB are taken")
+    assert rooms.opened == [], "listing wakes no engine and no OpenVINO"
+
+
+def test_an_empty_list(rooms: PretendRooms, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert say(rooms, "cache", "list") == 0
+    assert capsys.readouterr().out.startswith("0.0 kB of 20.0 GB are taken")
+
+
+def test_prune_removes_what_is_stale_then_what_is_beyond_the_quota(
+    rooms: PretendRooms, store: CompiledStore, mine: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keep(store, mine, "old", size=MB, age=1, openvino="2020.1")
+    used = keep(store, mine, "dynamic", size=600 * MB, age=5)
+    keep(store, mine, "1x4x64x64", size=600 * MB, age=50)
+    assert say(rooms, "cache", "prune") == 0
+    said = capsys.readouterr().out
+    assert "Removed unet of mine, 1.0 MB: made by another OpenVINO or driver." in said
+    assert "2 kept" in said
+    told = answer(rooms, capsys, "prune", "--quota", "1")
+    assert [entry["shape"] for entry in told["removed"]] == ["1x4x64x64"]  # type: ignore[attr-defined]
+    assert used.folder.exists()
+    assert say(rooms, "cache", "prune", "--quota", "-1") == 2
+
+
+def test_prune_goes_by_the_settings_and_by_the_library(
+    rooms: PretendRooms, home: Path, store: CompiledStore, mine: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keep(store, mine, "dynamic", size=MB, age=5)
+    mine.rename(mine.with_name("renamed"))
+    assert answer(rooms, capsys, "prune")["removed"] == [], "the library still has its weights"
+    (mine.with_name("renamed") / "unet" / "openvino_model.bin").write_bytes(b"changed")
+    assert [entry["stale"] for entry in answer(rooms, capsys, "prune")["removed"]] == ["no-weights"]  # type: ignore[attr-defined]
+    (mine.with_name("renamed")).rename(mine)
+    keep(store, mine, "dynamic", size=MB, age=5)
+    AppPaths.from_environment().settings_file.write_text('{"preferences": {"compiled_quota_gb": 0}}')
+    assert len(answer(rooms, capsys, "prune")["removed"]) == 1  # type: ignore[arg-type]
+
+
+def test_clear_leaves_what_an_engine_uses(
+    rooms: PretendRooms, store: CompiledStore, mine: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keep(store, mine, "dynamic", size=MB, age=5)
+    held = store.take(CompileKey("0" * 20, "vae_decoder", "CPU"), Runtime(openvino_version(), ""))
+    assert held is not None
+    assert say(rooms, "cache", "clear") == 0
+    said = capsys.readouterr().out
+    assert "1.0 MB are free again; 1 kept, 1 of them in use" in said
+    assert held.folder.exists()
+    store.release(held)
+    assert answer(rooms, capsys, "clear")["left"] == 0
+    assert say(rooms, "cache", "clear") == 0
+    assert "Nothing to remove; 0 kept" in capsys.readouterr().out

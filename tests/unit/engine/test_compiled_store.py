@@ -1,0 +1,382 @@
+"""What is kept compiled is described, pruned when stale or beyond the quota, never taken from a running engine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sdxl_desktop.engine import in_use
+from sdxl_desktop.engine.compile_key import CompileKey, content_id
+from sdxl_desktop.engine.compiled_entries import FUSED, Entry, Stale
+from sdxl_desktop.engine.compiled_store import GB, CompiledStore, Origin, Runtime, Slot, preferred_quota
+from sdxl_desktop.engine.openvino.adapters import whole
+
+NOW = Runtime("2026.4.1", "A processor")
+BIG = 10 * GB
+
+
+def present(device: str) -> Runtime:
+    return NOW
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> CompiledStore:
+    return CompiledStore(tmp_path / "cache" / "compiled")
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    return make_part(tmp_path / "mine", "unet").parent
+
+
+def make_part(checkpoint: Path, part: str, weights: bytes = b"weights") -> Path:
+    folder = checkpoint / part
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "openvino_model.xml").write_text("<net/>")
+    (folder / "openvino_model.bin").write_bytes(weights)
+    return folder
+
+
+def key_of(folder: Path, **changed: str) -> CompileKey:
+    return CompileKey(**{"checkpoint": content_id(folder / "unet"), "component": "unet", "device": "CPU", **changed})  # type: ignore[arg-type]
+
+
+def compile_into(
+    store: CompiledStore,
+    key: CompileKey,
+    checkpoint: Path,
+    *,
+    size: int = 1000,
+    age: float = 0.0,
+    runtime: Runtime = NOW,
+    derived: bool = False,
+    seconds: float | None = 2.0,
+    hold: bool = False,
+) -> Slot:
+    """What an engine does, with `size` bytes as the blob; used `age` seconds ago."""
+    slot = store.take(key, runtime)
+    assert slot is not None
+    if seconds is not None:
+        (slot.folder / "1.blob").write_bytes(b"b" * size)
+    store.keep(slot, key, Origin(checkpoint, derived), runtime, seconds)
+    if not hold:
+        store.release(slot)
+        used = time.time() - age
+        os.utime(slot.folder / "card.json", (used, used))
+    return slot
+
+
+def kept(store: CompiledStore) -> set[Path]:
+    return {entry.folder for entry in store.entries()}
+
+
+def only(store: CompiledStore) -> Entry:
+    (entry,) = store.entries()
+    return entry
+
+
+class TestDescribing:
+    def test_what_the_folder_cannot_tell(self, store: CompiledStore, checkpoint: Path) -> None:
+        compile_into(store, key_of(checkpoint, shape="1x4x8x8", precision="f32"), checkpoint, size=5000, seconds=21.5)
+        entry = only(store)
+        assert entry.checkpoints == ("mine",)
+        assert (entry.part, entry.device, entry.shape, entry.precisions) == ("unet", "CPU", "1x4x8x8", ("f32",))
+        assert entry.seconds == 21.5
+        assert 5000 < entry.bytes < 6000, "with its card"
+        assert abs(entry.last_used - time.time()) < 60
+        assert entry.content == content_id(checkpoint / "unet")
+        assert not entry.in_use
+        assert entry.stale is None
+
+    def test_loading_is_a_use_and_keeps_what_compiling_took(self, store: CompiledStore, checkpoint: Path) -> None:
+        compile_into(store, key_of(checkpoint), checkpoint, seconds=20.0, age=5000)
+        assert time.time() - only(store).last_used > 4000
+        compile_into(store, key_of(checkpoint), checkpoint, seconds=None)
+        assert time.time() - only(store).last_used < 60
+        assert only(store).seconds == 20.0
+
+    def test_checkpoints_share_a_part_and_precisions_a_folder(self, store: CompiledStore, checkpoint: Path) -> None:
+        twin = checkpoint.with_name("twin")
+        shutil.copytree(checkpoint, twin)
+        compile_into(store, key_of(checkpoint, precision="f32"), checkpoint)
+        compile_into(store, key_of(twin, precision="bf16"), twin)
+        assert only(store).checkpoints == ("mine", "twin")
+        assert only(store).precisions == ("f32", "bf16")
+
+    def test_devices_and_shapes_lie_apart(self, store: CompiledStore, checkpoint: Path) -> None:
+        for changed in ({}, {"device": "GPU.0"}, {"shape": "1x4x8x8"}, {"component": "unet_shallow"}):
+            compile_into(store, key_of(checkpoint, **changed), checkpoint)
+        assert len(store.entries()) == 4
+
+    def test_an_empty_cache_is_an_empty_list(self, store: CompiledStore) -> None:
+        assert store.entries() == ()
+        assert store.prune(0, present).removed == ()
+        assert store.clear().removed == ()
+        assert not store.folder.exists(), "looking makes nothing"
+
+
+class TestStale:
+    def pruned(self, store: CompiledStore, library: list[Path] | None = None) -> list[Stale | None]:
+        return [entry.stale for entry in store.prune(BIG, present, library=library).removed]
+
+    def test_what_is_well_stays(self, store: CompiledStore, checkpoint: Path) -> None:
+        compile_into(store, key_of(checkpoint), checkpoint)
+        assert self.pruned(store, [checkpoint]) == []
+        assert kept(store)
+
+    @pytest.mark.parametrize("old", [Runtime("2025.1", "A processor"), Runtime("2026.4.1", "A processor, driver 1")])
+    def test_another_openvino_or_driver(self, store: CompiledStore, checkpoint: Path, old: Runtime) -> None:
+        compile_into(store, key_of(checkpoint), checkpoint, runtime=old)
+        assert self.pruned(store) == [Stale.OTHER_RUNTIME]
+        assert not kept(store)
+
+    def test_of_a_device_that_is_away_nothing_is_known(self, store: CompiledStore, checkpoint: Path) -> None:
+        compile_into(store, key_of(checkpoint, device="GPU"), checkpoint, runtime=Runtime("2025.1", "A card"))
+        assert store.prune(BIG, lambda device: None).removed == ()
+
+    def test_an_unknown_driver_says_nothing(self, store: CompiledStore, checkpoint: Path) -> None:
+        compile_into(store, key_of(checkpoint), checkpoint)
+        assert store.prune(BIG, lambda device: Runtime(NOW.openvino, "")).removed == ()
+
+    def test_what_another_runtime_left_is_not_compiled_with(self, store: CompiledStore, checkpoint: Path) -> None:
+        old = compile_into(store, key_of(checkpoint), checkpoint, runtime=Runtime("2025.1", "A processor"))
+        slot = store.take(key_of(checkpoint), NOW)
+        assert slot is not None
+        assert slot.folder == old.folder
+        assert not list(slot.folder.glob("*.blob"))
+
+    def test_changed_weights(self, store: CompiledStore, checkpoint: Path) -> None:
+        compile_into(store, key_of(checkpoint), checkpoint)
+        compile_into(store, key_of(checkpoint, component="unet_shallow"), checkpoint)
+        make_part(checkpoint, "unet", b"other weights")
+        compile_into(store, key_of(checkpoint), checkpoint)
+        assert self.pruned(store) == [Stale.NO_WEIGHTS, Stale.NO_WEIGHTS]
+        assert only(store).content == content_id(checkpoint / "unet")
+
+    def test_a_missing_checkpoint_may_be_on_another_drive(self, store: CompiledStore, checkpoint: Path) -> None:
+        compile_into(store, key_of(checkpoint), checkpoint)
+        renamed = checkpoint.rename(checkpoint.with_name("renamed"))
+        assert self.pruned(store) == []
+        assert self.pruned(store, [renamed]) == [], "the library has its weights under another name"
+        shutil.rmtree(renamed)
+        assert self.pruned(store) == []
+        assert self.pruned(store, []) == [Stale.NO_WEIGHTS]
+
+    def test_weights_that_additions_made_lie_in_no_checkpoint(self, store: CompiledStore, checkpoint: Path) -> None:
+        compile_into(store, key_of(checkpoint, checkpoint="f" * 32), checkpoint, derived=True)
+        assert self.pruned(store, [checkpoint]) == []
+        shutil.rmtree(checkpoint)
+        assert self.pruned(store, []) == [Stale.NO_WEIGHTS]
+
+    def test_what_earlier_releases_left(self, store: CompiledStore) -> None:
+        folder = store.folder / "unet-0123456789"
+        folder.mkdir(parents=True)
+        (folder / "1.blob").write_bytes(b"b" * 10)
+        assert self.pruned(store) == [Stale.UNKNOWN]
+
+    def test_a_killed_compilation(self, store: CompiledStore, checkpoint: Path) -> None:
+        folder = compile_by_another_process(store, key_of(checkpoint), then="os._exit(1)")
+        assert (folder / "half.blob").exists()
+        assert self.pruned(store) == [Stale.UNFINISHED]
+        folder = compile_by_another_process(store, key_of(checkpoint), then="os._exit(1)")
+        slot = store.take(key_of(checkpoint), NOW)
+        assert slot is not None, "nobody is at work there any more"
+        assert not (folder / "half.blob").exists()
+
+
+def compile_by_another_process(store: CompiledStore, key: CompileKey, then: str) -> Path:
+    """Begin in another process, do `then`, and wait for its end."""
+    code = f"""
+import os, pathlib
+from sdxl_desktop.engine.compile_key import CompileKey
+from sdxl_desktop.engine.compiled_store import CompiledStore, Runtime
+slot = CompiledStore(pathlib.Path({str(store.folder)!r})).take({key!r}, {NOW!r})
+(slot.folder / "half.blob").write_bytes(b"half")
+print(slot.folder, flush=True)
+{then}
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout, done.stderr
+    return Path(done.stdout.strip())
+
+
+class TestQuota:
+    def test_the_least_recently_used_go_first(self, store: CompiledStore, checkpoint: Path) -> None:
+        slots = [
+            compile_into(store, key_of(checkpoint, shape=str(n)), checkpoint, size=100_000, age=age)
+            for n, age in enumerate((300, 100, 200))
+        ]
+        pruned = store.prune(250_000, present)
+        assert [entry.folder for entry in pruned.removed] == [slots[0].folder]
+        assert pruned.freed > 100_000
+        assert kept(store) == {slots[1].folder, slots[2].folder}
+        store.prune(150_000, present)
+        assert kept(store) == {slots[1].folder}
+        store.prune(0, present)
+        assert not kept(store)
+
+    def test_what_is_in_use_stays_until_it_is_released(self, store: CompiledStore, checkpoint: Path) -> None:
+        slot = compile_into(store, key_of(checkpoint), checkpoint, hold=True)
+        assert only(store).in_use
+        assert store.prune(0, lambda device: Runtime("another", "")).removed == ()
+        assert store.clear().kept[0].folder == slot.folder
+        store.release(slot)
+        assert len(store.clear().removed) == 1
+        assert not slot.folder.exists()
+
+    def test_two_engines_hold_the_same(self, store: CompiledStore, checkpoint: Path) -> None:
+        one = compile_into(store, key_of(checkpoint), checkpoint, hold=True)
+        other = compile_into(store, key_of(checkpoint), checkpoint, seconds=None, hold=True)
+        store.release(one)
+        assert not store.clear().removed
+        store.release(other)
+        assert store.clear().removed
+
+    def test_it_was_used_until_it_was_released(self, store: CompiledStore, checkpoint: Path) -> None:
+        slot = compile_into(store, key_of(checkpoint), checkpoint, hold=True)
+        os.utime(slot.folder / "card.json", (1e9, 1e9))
+        store.release(slot)
+        assert time.time() - only(store).last_used < 60
+
+    def test_an_engine_that_comes_between_looking_and_removing_keeps_it(
+        self, store: CompiledStore, checkpoint: Path
+    ) -> None:
+        compile_into(store, key_of(checkpoint), checkpoint)
+        seen = only(store)
+        assert not seen.in_use
+        slot = compile_into(store, key_of(checkpoint), checkpoint, seconds=None, hold=True)
+        assert not store._remove(seen)
+        assert (slot.folder / "1.blob").exists()
+        assert slot.mark.exists()
+        assert only(store).stale is None
+
+    def test_another_process_holds_it(self, store: CompiledStore, checkpoint: Path) -> None:
+        code = (
+            "import pathlib, sys; from sdxl_desktop.engine import in_use\n"
+            "in_use.mark(pathlib.Path(sys.argv[1])); print('held', flush=True); sys.stdin.read()"
+        )
+        slot = compile_into(store, key_of(checkpoint), checkpoint)
+        command = [sys.executable, "-c", code, str(slot.folder)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+            assert other.stdout is not None
+            other.stdout.readline()
+            assert only(store).in_use
+            assert store.prune(0, present).removed == ()
+            other.kill()
+            other.wait()
+        assert not only(store).in_use, "a mark ends with its process"
+        assert store.prune(0, present).removed
+
+    def test_a_process_number_that_came_again_holds_nothing(self, store: CompiledStore, checkpoint: Path) -> None:
+        slot = compile_into(store, key_of(checkpoint), checkpoint)
+        (slot.folder / f".in-use-{os.getpid()}-1000-abcd").touch()
+        (slot.folder / ".in-use-nonsense").touch()
+        assert not only(store).in_use
+        in_use.mark(slot.folder)
+        assert len(list(slot.folder.glob(".in-use-*"))) == 1, "dead marks are swept"
+
+    def test_two_do_not_compile_into_one_folder(self, store: CompiledStore, checkpoint: Path) -> None:
+        first = store.take(key_of(checkpoint), NOW)
+        assert first is not None
+        assert store.take(key_of(checkpoint), NOW) is None
+        store.release(first)  # it failed
+        assert store.take(key_of(checkpoint), NOW) is not None
+
+    def test_a_cache_that_cannot_be_written_is_done_without(self, tmp_path: Path, checkpoint: Path) -> None:
+        (tmp_path / "file").touch()
+        assert CompiledStore(tmp_path / "file" / "compiled").take(key_of(checkpoint), NOW) is None
+
+    def test_the_quota_is_the_persons(self, tmp_path: Path) -> None:
+        settings = tmp_path / "settings.json"
+        assert preferred_quota(settings) == 20 * GB
+        settings.write_text('{"preferences": {"compiled_quota_gb": 5, "theme": "dark"}}')
+        assert preferred_quota(settings) == 5 * GB
+        for nonsense in ('{"preferences": {"compiled_quota_gb": -5}}', "{broken", '{"preferences": 3}'):
+            settings.write_text(nonsense)
+            assert preferred_quota(settings) == 20 * GB
+
+
+class TestFused:
+    def fuse(self, store: CompiledStore, content: str, age: float, size: int = 1000) -> Path:
+        folder = store.fused / f"unet-{content}"
+        with whole.written_whole(folder) as writing:
+            (writing / "openvino_model.bin").write_bytes(b"w" * size)
+        used = time.time() - age
+        os.utime(folder / "whole.json", (used, used))
+        return folder
+
+    def test_they_count_and_go_under_the_same_quota(self, store: CompiledStore, checkpoint: Path) -> None:
+        old, new = self.fuse(store, "a" * 32, age=9000, size=5000), self.fuse(store, "b" * 32, age=10, size=5000)
+        blob = compile_into(store, key_of(checkpoint), checkpoint, age=5000).folder
+        assert [entry.kind for entry in store.entries()] == [FUSED, "compiled", FUSED]
+        assert [entry.folder for entry in store.prune(8000, present).removed] == [old]
+        assert [entry.folder for entry in store.prune(0, present).removed] == [blob], "it may be about to be compiled"
+        assert new.exists()
+        assert store.clear().removed
+        assert not new.exists()
+
+    def test_one_whose_blobs_are_in_use_is_in_use(self, store: CompiledStore, checkpoint: Path) -> None:
+        folder = self.fuse(store, "a" * 32, age=9000)
+        key = key_of(checkpoint, checkpoint=f"{'a' * 32}-shallow2", component="unet_shallow")
+        slot = compile_into(store, key, checkpoint, derived=True, hold=True)
+        assert not store.prune(0, present).removed
+        assert not store.clear().removed
+        store.release(slot)
+        assert len(store.clear().removed) == 2
+        assert not folder.exists()
+
+
+class TestVanishing:
+    def test_files_that_vanish_while_it_looks(self, store: CompiledStore, checkpoint: Path) -> None:
+        """Others compile, remove and release all the time; whoever looks meanwhile sees some state of it, no error."""
+        over = threading.Event()
+        problems: list[BaseException] = []
+
+        def work(doing: Callable[[], object]) -> None:
+            try:
+                while not over.is_set():
+                    doing()
+            except BaseException as problem:
+                problems.append(problem)
+
+        def compiling() -> None:
+            key = key_of(checkpoint, shape=str(time.monotonic_ns() % 3))
+            slot = store.take(key, NOW)
+            if slot is not None:
+                try:
+                    (slot.folder / "1.blob").write_bytes(b"b")
+                except FileNotFoundError as problem:
+                    raise AssertionError("taken away from under a running engine") from problem
+                store.keep(slot, key, Origin(checkpoint), NOW, 1.0)
+                store.release(slot)
+
+        doings = (compiling, store.entries, lambda: store.prune(0, present, library=[]), store.clear)
+        threads = [threading.Thread(target=work, args=(doing,)) for doing in doings]
+        for thread in threads:
+            thread.start()
+        time.sleep(1.0)
+        over.set()
+        for thread in threads:
+            thread.join()
+        assert problems == []
+
+    def test_what_a_killed_removal_left_is_finished(self, store: CompiledStore, checkpoint: Path) -> None:
+        slot = compile_into(store, key_of(checkpoint), checkpoint)
+        aside = slot.folder.rename(store.folder / ".removing-0123456789ab")
+        assert store.entries() == ()
+        store.prune(BIG, present)
+        assert not aside.exists()
+
+    def test_a_card_that_makes_no_sense(self, store: CompiledStore, checkpoint: Path) -> None:
+        slot = compile_into(store, key_of(checkpoint), checkpoint)
+        for nonsense in (b"", b"{", b"[]", b"\xff\xfe", b'{"component": 3}'):
+            (slot.folder / "card.json").write_bytes(nonsense)
+            assert store.judged(present, None)[0].stale is Stale.UNKNOWN

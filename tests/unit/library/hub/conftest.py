@@ -1,0 +1,82 @@
+"""A fake hub with one SDXL repository, and a line to it that waits for milliseconds only."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from sdxl_desktop.library.hub.running import Line
+from sdxl_desktop.library.hub.tokens import Token
+from tests.unit.library.hub.fake_hub import LARGE, FakeHub, Repository
+
+REPO = "someone/tiny-xl"
+LARGE_BYTES = 3 * 2**20 + 17
+
+
+def noise(size: int, seed: int = 0) -> bytes:
+    return random.Random(seed).randbytes(size)
+
+
+def sdxl_files() -> dict[str, bytes]:
+    """What such a repository has: what is needed, and much that is not."""
+    needed = {
+        "model_index.json": b'{"_class_name": "StableDiffusionXLPipeline"}',
+        "scheduler/scheduler_config.json": b'{"_class_name": "EulerDiscreteScheduler"}',
+        "text_encoder/config.json": b'{"a": 1}',
+        "text_encoder/model.fp16.safetensors": noise(5000, 1),
+        "text_encoder_2/config.json": b'{"a": 2}',
+        "text_encoder_2/model.fp16.safetensors": noise(6000, 2),
+        "tokenizer/vocab.json": b"{}",
+        "tokenizer/merges.txt": b"a b",
+        "tokenizer_2/vocab.json": b"{}",
+        "unet/config.json": b'{"a": 3}',
+        LARGE: noise(LARGE_BYTES, 3),
+        "vae/config.json": b'{"a": 4}',
+        "vae/diffusion_pytorch_model.fp16.safetensors": noise(7000, 4),
+    }
+    unwanted = {
+        ".gitattributes": b"*",
+        "README.md": b"# hello",
+        "sd_xl_base_1.0.safetensors": noise(9000, 5),
+        "unet/diffusion_pytorch_model.safetensors": noise(9000, 6),
+        "unet/diffusion_pytorch_model.bin": noise(9000, 7),
+        "unet/openvino_model.xml": b"<net></net>",
+        "unet/openvino_model.bin": noise(9000, 8),
+        "unet/model.onnx": noise(2000, 9),
+        "text_encoder/flax_model.msgpack": noise(2000, 10),
+        "vae_1_0/diffusion_pytorch_model.safetensors": noise(2000, 11),
+    }
+    return {**needed, **unwanted}
+
+
+def unneeded(path: str) -> bool:
+    return path in {
+        ".gitattributes",
+        "README.md",
+        "sd_xl_base_1.0.safetensors",
+        "unet/diffusion_pytorch_model.safetensors",
+        "unet/diffusion_pytorch_model.bin",
+        "unet/openvino_model.xml",
+        "unet/openvino_model.bin",
+        "unet/model.onnx",
+        "text_encoder/flax_model.msgpack",
+        "vae_1_0/diffusion_pytorch_model.safetensors",
+    }
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
+    card = {"license": "other", "license_name": "a-licence"}
+    hub = FakeHub({REPO: Repository(sdxl_files(), card), "someone/locked-xl": Repository(sdxl_files(), gated=True)})
+    monkeypatch.setenv("HF_ENDPOINT", hub.url)
+    for variable in ("HF_TOKEN", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(variable, raising=False)
+    yield hub
+    hub.close()
+
+
+@pytest.fixture
+def line() -> Line:
+    return Line(Token("", "there is none"), reserve=10**6, first_wait=0.02)

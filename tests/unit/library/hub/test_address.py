@@ -1,0 +1,85 @@
+"""What a person types or pastes is understood, or refused in a sentence; nothing that could lead astray passes."""
+
+from __future__ import annotations
+
+import pytest
+
+from sdxl_desktop.library.hub.address import Address, looks_like_address, parse_address
+from sdxl_desktop.library.hub.errors import AddressError
+
+ID = "stabilityai/stable-diffusion-xl-base-1.0"
+FILE = "sd_xl_base_1.0.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        (ID, Address(ID)),
+        (f"  {ID}/ \n", Address(ID)),
+        (f"<https://huggingface.co/{ID}>", Address(ID)),
+        (f"huggingface.co/{ID}", Address(ID)),
+        (f"https://hf.co/{ID}/tree/main", Address(ID)),
+        (f"https://huggingface.co/models/{ID}", Address(ID)),
+        (f"https://huggingface.co/{ID}?revision=v1", Address(ID, "v1")),
+        (f"{ID}@v1", Address(ID, "v1")),
+        (f"{ID}@v1/vae", Address(ID, "v1", folder="vae")),
+        (f"hf://{ID}@v1/{FILE}", Address(ID, "v1", file=FILE)),
+        (f"{ID}/{FILE}", Address(ID, file=FILE)),
+        (f"https://huggingface.co/{ID}/blob/main/{FILE}", Address(ID, file=FILE)),
+        (f"https://huggingface.co/{ID}/resolve/main/{FILE}?download=true", Address(ID, file=FILE)),
+        (
+            f"https://huggingface.co/{ID}/raw/refs%2Fpr%2F4/vae/a.safetensors",
+            Address(ID, "refs/pr/4", "vae/a.safetensors"),
+        ),
+        (f"https://huggingface.co/{ID}/tree/fp16/vae", Address(ID, "fp16", folder="vae")),
+        (f"https://huggingface.co/{ID}/blob/main/a%20b.safetensors", Address(ID, file="a b.safetensors")),
+        (f"https://huggingface.co/{ID}/discussions/4", Address(ID)),
+    ],
+    ids=str,
+)
+def test_understood(text: str, address: Address) -> None:
+    assert parse_address(text) == address
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "sdxl",
+        "a picture of a cat",
+        "../../etc/passwd",
+        "/home/me/sdxl.safetensors",
+        "C:\\models\\sdxl.safetensors",
+        "./models/sdxl",
+        "https://example.org/someone/model",
+        "https://huggingface.co.example.org/someone/model",
+        "file:///etc/passwd",
+        "https://huggingface.co/datasets/someone/pictures",
+        "https://huggingface.co/someone",
+        f"https://huggingface.co/{ID}/blob/main/../../../x.safetensors",
+        f"https://huggingface.co/{ID}/blob/main/%2e%2e/x.safetensors",
+        f"{ID}@../main",
+        f"{ID}/a\\b.safetensors",
+        "https://[broken",
+    ],
+    ids=str,
+)
+def test_refused(text: str) -> None:
+    assert not looks_like_address(text)
+    with pytest.raises(AddressError, match="names nothing on the hub") as refused:
+        parse_address(text)
+    assert refused.value.bad_input
+    assert "stabilityai/" in refused.value.next_step
+
+
+def test_a_mirror_has_the_same_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not looks_like_address(f"https://mirror.example/hub/{ID}/tree/main")
+    monkeypatch.setenv("HF_ENDPOINT", "https://mirror.example/hub/")
+    assert parse_address(f"https://mirror.example/hub/{ID}/blob/main/{FILE}") == Address(ID, file=FILE)
+    assert parse_address(f"https://huggingface.co/{ID}") == Address(ID)
+    assert Address(ID).page == f"https://huggingface.co/{ID}", "licences are accepted on the hub itself"
+
+
+def test_names_for_folders() -> None:
+    assert Address(ID).name == "stable-diffusion-xl-base-1.0"
+    assert Address(ID, file=f"x/{FILE}").name == "sd_xl_base_1.0"

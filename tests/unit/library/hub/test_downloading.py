@@ -1,0 +1,427 @@
+"""A download brings what is needed, verified, whole or not at all, and goes on after whatever happened to it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import psutil
+import pytest
+
+from sdxl_desktop.core.errors import CheckpointError
+from sdxl_desktop.library.hub import running
+from sdxl_desktop.library.hub.address import parse_address
+from sdxl_desktop.library.hub.errors import (
+    AccessError,
+    BusyHubError,
+    ConnectionLostError,
+    DamagedDownloadError,
+    DiskFullError,
+    DownloadStoppedError,
+    HubError,
+    NotThereError,
+)
+from sdxl_desktop.library.hub.events import DownloadProgress, Stage
+from sdxl_desktop.library.hub.files import Layout, Listing
+from sdxl_desktop.library.hub.places import HIDDEN, discard, read_record, unfinished
+from sdxl_desktop.library.hub.running import Line, download, kept_bytes, look
+from sdxl_desktop.library.hub.tokens import Token
+from tests.unit.library.hub.conftest import LARGE_BYTES, REPO, noise, sdxl_files, unneeded
+from tests.unit.library.hub.fake_hub import COMMIT, LARGE, FakeHub, Repository, fail_with
+
+ADDRESS = parse_address(REPO)
+LOCKED = parse_address("someone/locked-xl")
+
+
+def quiet(progress: DownloadProgress) -> None:
+    pass
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    until = time.monotonic() + 15
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+_KNOWN: list[Listing] = []
+
+
+@pytest.fixture
+def listing(hub: FakeHub, line: Line) -> Listing:
+    """The same for each test, so it is asked for once."""
+    if not _KNOWN:
+        _KNOWN.append(look(ADDRESS, quiet, line=line))
+        hub.asked.clear()
+    return _KNOWN[0]
+
+
+@pytest.fixture
+def there(tmp_path: Path) -> Path:
+    return tmp_path / "checkpoints" / "tiny"
+
+
+def files_in(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def check_whole(hub: FakeHub, folder: Path) -> None:
+    """Exactly the needed files are there, byte for byte, and nothing is left of the work."""
+    found = files_in(folder)
+    assert found.pop("download.json")
+    assert found == {path: data for path, data in hub.repositories[REPO].files.items() if not unneeded(path)}
+    assert not (folder.parent / HIDDEN).exists()
+
+
+def test_what_will_come_is_told_before_it_comes(hub: FakeHub, line: Line) -> None:
+    listing = look(ADDRESS, quiet, line=line)
+    assert (listing.commit, listing.layout, listing.licence, listing.gated) == (
+        COMMIT,
+        Layout.DIFFUSERS,
+        "a-licence",
+        False,
+    )
+    wanted = {path: len(data) for path, data in hub.repositories[REPO].files.items() if not unneeded(path)}
+    assert {file.path: file.size for file in listing.files} == wanted
+    assert listing.bytes == sum(wanted.values())
+    assert hub.served == {}
+    assert {path.split("/")[1] for _, path, _ in hub.asked} == {"api"}
+    assert all(REPO in path for _, path, _ in hub.asked), "nothing else is told to the hub"
+
+
+def test_it_brings_exactly_what_is_needed(hub: FakeHub, listing: Listing, there: Path, line: Line) -> None:
+    told: list[DownloadProgress] = []
+    done = download(ADDRESS, listing, there, told.append, line=line)
+    assert (done.path, done.received) == (there, listing.bytes)
+    check_whole(hub, there)
+    assert read_record(there) == listing
+    assert all(progress.total == listing.bytes for progress in told)
+    counted = [progress.done for progress in told]
+    assert counted == sorted(counted)
+    assert counted[-1] == listing.bytes
+    assert told[-1].stage is Stage.FINISHING
+    assert download(ADDRESS, listing, there, quiet, line=line).received == 0, "it is there already"
+    assert hub.total_served == listing.bytes
+
+
+@pytest.mark.parametrize("reset", [False, True], ids=["ended", "reset"])
+def test_cut_connections_cost_nothing_twice(
+    hub: FakeHub, listing: Listing, there: Path, line: Line, reset: bool
+) -> None:
+    hub.cut_after, hub.reset = [2**20, 5, 2**20], reset
+    download(ADDRESS, listing, there, quiet, line=line)
+    check_whole(hub, there)
+    if not reset:
+        assert hub.served[LARGE] == LARGE_BYTES, "what had come was not fetched again"
+
+
+def test_the_token_is_not_sent_where_the_hub_leads_to(hub: FakeHub, listing: Listing, there: Path) -> None:
+    """The hub answers for large files with a redirection to a server of someone else."""
+    store = FakeHub(hub.repositories)
+    repo = f"/{REPO}/resolve/{COMMIT}/{LARGE}"
+    hub.faults.append(fail_with(302, where=LARGE, Location=f"{store.url}{repo}"))
+    store.cut_after = [2**20]
+    try:
+        download(ADDRESS, listing, there, quiet, line=Line(Token("hf_granted", "a test"), reserve=0, first_wait=0.02))
+    finally:
+        store.close()
+    check_whole(hub, there)
+    assert {token for _, _, token in hub.asked} == {"Bearer hf_granted"}
+    assert [(path, token) for _, path, token in store.asked] == [(repo, "")] * 2
+    assert store.served[LARGE] == LARGE_BYTES
+
+
+def test_a_proxy_is_used(
+    hub: FakeHub, listing: Listing, there: Path, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://hub.invalid")
+    monkeypatch.setenv("HTTP_PROXY", hub.url)
+    for variable in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(variable, raising=False)
+    download(ADDRESS, listing, there, quiet, line=line)
+    check_whole(hub, there)
+
+
+def test_a_line_that_stays_dead_is_told_in_words_and_gone_on_with_later(
+    hub: FakeHub, listing: Listing, there: Path, line: Line
+) -> None:
+    hub.cut_after = [2**20, 0, 0, 0, 0, 0, 0]
+    told: list[DownloadProgress] = []
+    with pytest.raises(ConnectionLostError, match="start it again"):
+        download(ADDRESS, listing, there, told.append, line=line)
+    assert any(progress.stage is Stage.WAITING and progress.why for progress in told)
+    assert not there.exists()
+    kept = kept_bytes(ADDRESS, listing, there)
+    assert kept > 2**20
+    done = download(ADDRESS, listing, there, quiet, line=line)
+    assert done.received == listing.bytes - kept
+    check_whole(hub, there)
+
+
+def test_nobody_there_is_told_in_words(tmp_path: Path, line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(ConnectionLostError, match="HF_ENDPOINT"):
+        look(ADDRESS, quiet, line=line)
+
+
+def test_something_that_is_no_hub_is_told_in_words(hub: FakeHub, line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub.faults.append(fail_with(200, where="/api/"))
+    with pytest.raises(HubError, match="does not answer like a hub"):
+        look(ADDRESS, quiet, line=line)
+    monkeypatch.setenv("HF_ENDPOINT", "nonsense")
+    with pytest.raises(ConnectionLostError, match="nonsense could not be reached"):
+        look(ADDRESS, quiet, line=line)
+
+
+def test_a_server_that_ignores_ranges_does_not_spoil_the_file(
+    hub: FakeHub, listing: Listing, there: Path, line: Line
+) -> None:
+    hub.cut_after, hub.ignore_range = [2**20], True
+    download(ADDRESS, listing, there, quiet, line=line)
+    check_whole(hub, there)
+
+
+def test_a_wrong_file_is_fetched_once_more(hub: FakeHub, listing: Listing, there: Path, line: Line) -> None:
+    hub.repositories[REPO].lie[LARGE] = (1, noise(LARGE_BYTES, 99))
+    hub.repositories[REPO].lie["unet/config.json"] = (1, b'{"a": 9}')
+    download(ADDRESS, listing, there, quiet, line=line)
+    check_whole(hub, there)
+
+
+def test_a_file_that_stays_wrong_is_refused(hub: FakeHub, listing: Listing, there: Path, line: Line) -> None:
+    hub.repositories[REPO].lie[LARGE] = (99, noise(LARGE_BYTES, 99))
+    with pytest.raises(DamagedDownloadError, match=LARGE):
+        download(ADDRESS, listing, there, quiet, line=line)
+    assert hub.served[LARGE] == 2 * LARGE_BYTES
+    assert not there.exists()
+    (begun,) = unfinished(there.parent)
+    discard(begun)
+    assert list((there.parent / HIDDEN).iterdir()) == []
+
+
+def test_a_file_that_is_longer_than_it_should_be_is_refused(
+    hub: FakeHub, listing: Listing, there: Path, line: Line
+) -> None:
+    longer = noise(LARGE_BYTES, 98) + b"more"
+    hub.repositories[REPO].lie[LARGE] = (99, longer)
+    with pytest.raises(DamagedDownloadError):
+        download(ADDRESS, listing, there, quiet, line=line)
+
+
+def test_a_pause_is_at_once_and_loses_nothing(hub: FakeHub, listing: Listing, there: Path, line: Line) -> None:
+    hub.slow = (2**20, threading.Event())
+    stop = threading.Event()
+
+    def pause_at_the_large_one(progress: DownloadProgress) -> None:
+        if progress.file == LARGE and not stop.is_set():
+            wait_until(lambda: kept_bytes(ADDRESS, listing, there) > 2**20)
+            stop.set()
+
+    began = time.monotonic()
+    with pytest.raises(DownloadStoppedError):
+        download(ADDRESS, listing, there, pause_at_the_large_one, stop, line=line)
+    assert time.monotonic() - began < 10, "it does not wait for the silent server"
+    hub.slow[1].set()
+    hub.slow = None
+    (paused,) = unfinished(there.parent)
+    assert (paused.address, paused.listing, paused.destination) == (ADDRESS, listing, str(there))
+    assert paused.kept > 2**20
+    done = download(paused.address, paused.listing, Path(paused.destination), quiet, line=line)
+    assert done.received == listing.bytes - paused.kept
+    check_whole(hub, there)
+    assert unfinished(there.parent) == ()
+
+
+def test_after_a_kill_nothing_is_fetched_twice(hub: FakeHub, listing: Listing, there: Path, line: Line) -> None:
+    """The process dies without a word while the large file comes; the next one goes on with the next byte."""
+    hub.slow = (2**20, threading.Event())
+
+    def kill_at_the_large_one(progress: DownloadProgress) -> None:
+        if progress.file == LARGE:
+            wait_until(lambda: kept_bytes(ADDRESS, listing, there) > 2**20)
+            for child in psutil.Process().children():
+                if "sdxl_desktop.library.hub.host" in child.cmdline():
+                    child.kill()
+
+    with pytest.raises(HubError, match="what is there is kept"):
+        download(ADDRESS, listing, there, kill_at_the_large_one, line=line)
+    assert not there.exists()
+    hub.slow[1].set()
+    hub.slow = None
+    kept = kept_bytes(ADDRESS, listing, there)
+    assert kept > 2**20
+    before = hub.total_served
+    assert download(ADDRESS, listing, there, quiet, line=line).received == listing.bytes - kept
+    assert hub.total_served - before == listing.bytes - kept
+    check_whole(hub, there)
+
+
+def test_when_the_application_is_killed_its_download_ends_too(hub: FakeHub, listing: Listing, there: Path) -> None:
+    hub.slow = (2**20, threading.Event())
+    code = (
+        "import msgspec, sys; from pathlib import Path;"
+        "from sdxl_desktop.library.hub.address import parse_address as p;"
+        "from sdxl_desktop.library.hub.files import Listing;"
+        "from sdxl_desktop.library.hub.running import Line, download;"
+        "from sdxl_desktop.library.hub.tokens import Token;"
+        "said = lambda progress: None;"
+        f"download(p({REPO!r}), msgspec.json.decode(sys.stdin.read(), type=Listing), Path({str(there)!r}), said,"
+        " line=Line(Token('', ''), reserve=0))"
+    )
+    application = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    assert application.stdin is not None
+    assert application.stdout is not None
+    with application.stdout:
+        application.stdin.write(msgspec.json.encode(listing))
+        application.stdin.close()
+        wait_until(lambda: kept_bytes(ADDRESS, listing, there) > 2**20)
+        children = psutil.Process(application.pid).children()
+        assert len(children) == 1
+        application.send_signal(signal.SIGKILL)
+        application.wait()
+    _, alive = psutil.wait_procs(children, timeout=5)
+    assert not alive
+
+
+def test_two_at_once_do_not_disturb_each_other(hub: FakeHub, listing: Listing, there: Path, line: Line) -> None:
+    hub.slow = (2**20, threading.Event())
+    second: list[HubError] = []
+
+    def try_a_second(progress: DownloadProgress) -> None:
+        assert hub.slow is not None
+        if progress.file == LARGE and not second:
+            with pytest.raises(HubError, match="already") as refused:
+                download(ADDRESS, listing, there, quiet, line=line)
+            second.append(refused.value)
+            hub.slow[1].set()
+
+    download(ADDRESS, listing, there, try_a_second, line=line)
+    assert second
+    check_whole(hub, there)
+
+
+def test_a_full_disk_is_told_and_what_came_is_kept(
+    hub: FakeHub, listing: Listing, there: Path, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system refuses to let a file grow, as it does when the disk or the quota is full."""
+    limited = ["sh", "-c", 'ulimit -f 2048; exec "$0" "$@"', *running._command()]  # 1 MiB or 2, by the shell's unit
+    with monkeypatch.context() as patched:
+        patched.setattr(running, "_command", lambda: limited)
+        with pytest.raises(DiskFullError, match="Make room"):
+            download(ADDRESS, listing, there, quiet, line=line)
+    assert not there.exists()
+    kept = kept_bytes(ADDRESS, listing, there)
+    assert kept >= 2**20
+    assert download(ADDRESS, listing, there, quiet, line=line).received == listing.bytes - kept
+    check_whole(hub, there)
+
+
+def test_too_little_room_is_told_before_anything_comes(hub: FakeHub, listing: Listing, there: Path) -> None:
+    greedy = Line(Token("", ""), reserve=10**18)
+    with pytest.raises(DiskFullError, match="not enough room"):
+        download(ADDRESS, listing, there, quiet, line=greedy)
+    assert hub.served == {}
+    assert unfinished(there.parent) == ()
+
+
+def test_a_pause_that_the_hub_asks_for_is_kept(hub: FakeHub, listing: Listing, there: Path, line: Line) -> None:
+    hub.faults.append(fail_with(429, times=1, where=LARGE, Retry_After="1"))
+    told: list[DownloadProgress] = []
+    began = time.monotonic()
+    download(ADDRESS, listing, there, told.append, line=line)
+    assert time.monotonic() - began >= 1.0
+    waits = [progress for progress in told if progress.stage is Stage.WAITING]
+    assert [(wait.seconds, wait.why) for wait in waits] == [(1.0, "the hub asks for a pause")]
+    check_whole(hub, there)
+
+
+@pytest.mark.parametrize("pause", ["7200", "0"], ids=["too-long", "too-often"])
+def test_patience_has_an_end(hub: FakeHub, line: Line, pause: str) -> None:
+    hub.faults.append(fail_with(429, Retry_After=pause))
+    with pytest.raises(BusyHubError, match="120 minutes" if pause == "7200" else "later"):
+        look(ADDRESS, quiet, line=line)
+
+
+def test_a_tired_server_is_asked_again(hub: FakeHub, line: Line) -> None:
+    hub.faults += [fail_with(503, times=1), fail_with(500, times=1)]
+    assert look(ADDRESS, quiet, line=line).commit == COMMIT
+
+
+@pytest.mark.parametrize(
+    ("address", "token", "error", "words"),
+    [
+        ("someone/nothing-xl", "", NotThereError, "no someone/nothing-xl"),
+        (f"{REPO}@no-such-branch", "", NotThereError, "no such revision"),
+        (f"https://huggingface.co/{REPO}/blob/main/nothing.safetensors", "", NotThereError, "no file nothing"),
+        (REPO, "hf_revoked", AccessError, "does not accept your token.*the keyring"),
+    ],
+    ids=str,
+)
+def test_what_is_refused_is_refused_in_words(
+    hub: FakeHub, address: str, token: str, error: type[HubError], words: str
+) -> None:
+    line = Line(Token(token, "the keyring"), first_wait=0.02)
+    with pytest.raises(error, match=words) as refused:
+        look(parse_address(address), quiet, line=line)
+    assert refused.value.bad_input
+
+
+@pytest.mark.parametrize(
+    ("token", "words"),
+    [("", "no token is kept"), ("hf_known", "has not been given access"), ("hf_granted", "")],
+    ids=["nobody", "known", "granted"],
+)
+def test_a_gated_repository_says_where_to_accept_the_licence(
+    hub: FakeHub, listing: Listing, there: Path, token: str, words: str
+) -> None:
+    line = Line(Token(token, "the keyring"), reserve=0, first_wait=0.02)
+    listing = msgspec.structs.replace(listing, repo=LOCKED.repo, gated=True)
+    if not words:
+        assert look(LOCKED, quiet, line=line).gated
+        assert download(LOCKED, listing, there, quiet, line=line).received == listing.bytes
+        return
+    with pytest.raises(AccessError, match=words) as refused:
+        download(LOCKED, listing, there, quiet, line=line)
+    assert "https://huggingface.co/someone/locked-xl" in refused.value.next_step
+
+
+def test_one_file_alone(hub: FakeHub, tmp_path: Path, line: Line) -> None:
+    address = parse_address(f"{hub.url}/{REPO}/resolve/main/sd_xl_base_1.0.safetensors?download=true")
+    listing = look(address, quiet, line=line)
+    done = download(address, listing, tmp_path / "one", quiet, line=line)
+    assert done.path == tmp_path / "one" / "sd_xl_base_1.0.safetensors"
+    assert done.path.read_bytes() == hub.repositories[REPO].files["sd_xl_base_1.0.safetensors"]
+
+
+def test_a_taken_name_is_not_overwritten(hub: FakeHub, listing: Listing, there: Path, line: Line) -> None:
+    there.mkdir(parents=True)
+    (there / "mine").write_text("precious")
+    with pytest.raises(CheckpointError, match="another name"):
+        download(ADDRESS, listing, there, quiet, line=line)
+    assert (there / "mine").read_text() == "precious"
+
+
+def test_names_that_lead_outside_are_not_followed(hub: FakeHub, line: Line) -> None:
+    bad = ["../../evil.safetensors", "tokenizer/..\\..\\evil.json", "tokenizer/C:evil.json", "tokenizer/\x01.json"]
+    hub.repositories["someone/evil"] = Repository({**sdxl_files(), **dict.fromkeys(bad, b"{}")})
+    listing = look(parse_address("someone/evil"), quiet, line=line)
+    assert LARGE in {file.path for file in listing.files}
+    assert not {file.path for file in listing.files} & set(bad)
+
+
+def test_the_application_itself_stays_offline_and_light(hub: FakeHub, listing: Listing) -> None:
+    assert os.environ["HF_HUB_OFFLINE"] == "1"
+    loaded = (
+        "import sdxl_desktop.library.hub.running, sys; print('huggingface_hub' in sys.modules, 'httpx' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout.split() == ["False", "False"]

@@ -1,0 +1,123 @@
+"""A token is kept in the system's keyring, for one host; without a keyring that is said, and none is written down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import keyring
+import keyring.backend
+import keyring.backends.fail
+import keyring.errors
+import pytest
+
+from sdxl_desktop.library.hub.errors import AccessError
+from sdxl_desktop.library.hub.tokens import find_token, forget_token, keep_token
+
+
+class Drawer(keyring.backend.KeyringBackend):
+    """A keyring in memory, which can be jammed."""
+
+    priority = 1  # type: ignore[assignment]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: dict[tuple[str, str], str] = {}
+        self.jammed = False
+
+    def _check(self) -> None:
+        if self.jammed:
+            raise keyring.errors.KeyringLocked("locked")
+
+    def get_password(self, service: str, username: str) -> str | None:
+        self._check()
+        return self.kept.get((service, username))
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        self._check()
+        self.kept[service, username] = password
+
+    def delete_password(self, service: str, username: str) -> None:
+        if self.kept.pop((service, username), None) is None:
+            raise keyring.errors.PasswordDeleteError("none")
+
+
+@pytest.fixture(autouse=True)
+def hub_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for variable in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH", "HF_ENDPOINT"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
+    (tmp_path / "hub").mkdir()
+    return tmp_path / "hub"
+
+
+@pytest.fixture
+def drawer() -> Iterator[Drawer]:
+    before, mine = keyring.get_keyring(), Drawer()
+    keyring.set_keyring(mine)
+    yield mine
+    keyring.set_keyring(before)
+
+
+@pytest.fixture
+def no_keyring() -> Iterator[None]:
+    before = keyring.get_keyring()
+    keyring.set_keyring(keyring.backends.fail.Keyring())
+    yield
+    keyring.set_keyring(before)
+
+
+def test_kept_found_and_forgotten(drawer: Drawer, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep_token(" hf_secret\n")
+    monkeypatch.setenv("HF_TOKEN", "hf_other")
+    assert (find_token().value, find_token().where) == ("hf_secret", "the system's keyring")
+    forget_token()
+    forget_token()
+    assert drawer.kept == {}
+    assert (find_token().value, find_token().where) == ("hf_other", "HF_TOKEN")
+
+
+def test_a_mirror_never_gets_the_hubs_token(drawer: Drawer, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep_token("hf_secret")
+    monkeypatch.setenv("HF_ENDPOINT", "https://mirror.example")
+    assert find_token().value == ""
+
+
+def test_without_a_keyring_other_places_serve_and_that_is_said(
+    no_keyring: None, hub_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (find_token().value, find_token().where) == ("", "there is none; this system has no keyring")
+    (hub_home / "token").write_text("hf_file\n")
+    assert find_token().value == "hf_file"
+    assert str(hub_home / "token") in find_token().where
+    monkeypatch.setenv("HF_TOKEN", "hf_env")
+    assert find_token().value == "hf_env"
+    assert "no keyring" in find_token().where
+    with pytest.raises(AccessError, match="not written to a file"):
+        keep_token("hf_secret")
+    forget_token()
+
+
+def test_a_keyring_that_keeps_nothing_is_not_believed(drawer: Drawer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drawer, "set_password", lambda *words: None)
+    with pytest.raises(AccessError, match="keeps nothing"):
+        keep_token("hf_secret")
+
+
+def test_a_keyring_that_does_not_answer_is_no_disaster(drawer: Drawer) -> None:
+    drawer.jammed = True
+    assert "did not answer (locked)" in find_token().where
+    with pytest.raises(AccessError, match="refused"):
+        keep_token("hf_secret")
+
+
+@pytest.mark.parametrize("value", ["", "two words", "hf_ümlaut", "hf_a\x00b"])
+def test_what_cannot_be_a_token_is_not_kept(drawer: Drawer, value: str) -> None:
+    with pytest.raises(AccessError, match="cannot be a token"):
+        keep_token(value)
+    assert drawer.kept == {}
+
+
+def test_a_token_is_not_shown(drawer: Drawer) -> None:
+    keep_token("hf_secret")
+    assert "hf_secret" not in repr(find_token())

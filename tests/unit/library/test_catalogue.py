@@ -1,0 +1,110 @@
+"""The catalogue is whole, says what a person needs to choose, and suggests what fits the computer."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sdxl_desktop.core.errors import CheckpointError
+from sdxl_desktop.core.geometry import Size
+from sdxl_desktop.core.paths import resources
+from sdxl_desktop.library.catalogue import Entry, Kind, bundle, catalogue, find, read_catalogue, suggestions
+from sdxl_desktop.library.detect.blueprint import blueprint
+from sdxl_desktop.library.detect.families import PARTS, shipped_setup
+
+GIB = 2**30
+FILE = resources() / "catalogue.json"
+
+
+def ids(entries: tuple[Entry, ...]) -> set[str]:
+    return {entry.id for entry in entries}
+
+
+def test_the_families_that_were_promised_are_there() -> None:
+    promised = {"sdxl-base", "sdxl-refiner", "ssd-1b", "lcm-ssd-1b", "segmind-vega", "vega-rt", "sdxl-turbo"}
+    assert promised | {"sdxl-lightning", "hyper-sd", "sdxl-inpainting", "vae-fp16-fix"} <= ids(catalogue())
+    assert {entry.kind for entry in catalogue() if entry.id in ("sdxl-lightning", "hyper-sd")} == {Kind.LORA}
+    assert any(entry.openvino for entry in catalogue())
+
+
+@pytest.mark.parametrize("entry", catalogue(), ids=lambda entry: entry.id)
+def test_each_entry_says_what_one_needs_to_choose(entry: Entry) -> None:
+    assert entry.sentence.endswith(".")
+    assert entry.sentence.count(". ") == 0, "one sentence"
+    if entry.kind is Kind.SHIPPED:
+        return
+    assert entry.licence is not None
+    assert entry.wanted
+    assert entry.address.repo == entry.repo
+    assert entry.address.file == (entry.file or "")
+    if entry.kind is not Kind.VAE:
+        assert entry.memory is not None
+        assert entry.recommended is not None
+        Size(entry.recommended.width, entry.recommended.height)
+    for field in ("download_bytes", "disk_bytes"):
+        assert getattr(entry, field) is not None or field in entry.unverified
+
+
+@pytest.mark.parametrize(
+    "entry", [entry for entry in catalogue() if entry.kind is Kind.CHECKPOINT and not entry.openvino]
+)
+def test_sizes_are_those_of_the_shipped_configurations(entry: Entry) -> None:
+    assert entry.family is not None
+    setup = shipped_setup(entry.family)
+    configs = {part: setup.config(part) for part in PARTS}
+    weights = sum(
+        math.prod(shape) for part, config in configs.items() if config for shape in blueprint(part, config).values()
+    )
+    assert entry.disk_bytes == 2 * weights
+
+
+def test_what_goes_with_another_comes_with_it() -> None:
+    vega_rt = find("vega-rt")
+    assert vega_rt is not None
+    assert [entry.id for entry in bundle(vega_rt)] == ["segmind-vega", "vega-rt"]
+
+
+def test_it_is_found_by_id_title_and_repository() -> None:
+    assert find("sdxl-base") is find("SDXL base 1.0") is find("stabilityai/Stable-Diffusion-XL-base-1.0")
+    assert find("someone/else") is None
+
+
+@pytest.mark.parametrize(
+    ("memory", "fast", "best"),
+    [(4, None, None), (8, "vega-rt", "segmind-vega"), (12, "vega-rt", "ssd-1b"), (16, "vega-rt", "sdxl-base")],
+)
+def test_suggestions_fit_the_computer(memory: int, fast: str | None, best: str | None) -> None:
+    ready, quick, finest = suggestions(memory * GIB)
+    assert ready.id == "starter"
+    assert (quick.id if quick else None, finest.id if finest else None) == (fast, best)
+
+
+def changed(tmp_path: Path, entry: int, **fields: Any) -> Path:
+    content = json.loads(FILE.read_text(encoding="utf-8"))
+    content["entries"][entry].update(fields)
+    file = tmp_path / "catalogue.json"
+    file.write_text(json.dumps(content))
+    return file
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"disk_bytes": -1}, "disk_bytes"),
+        ({"sentence": ""}, "sentence"),
+        ({"family": "sd15"}, "family"),
+        ({"colour": "red"}, "colour"),
+        ({"needs": "nothing"}, "nothing"),
+        ({"id": "starter"}, "same id"),
+        ({"repo": None}, "shipped or on the hub"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_a_mistake_in_it_is_noticed(tmp_path: Path, fields: dict[str, Any], words: str) -> None:
+    with pytest.raises(CheckpointError, match=words):
+        read_catalogue(changed(tmp_path, 1, **fields))
+    assert read_catalogue(changed(tmp_path, 1)) == catalogue()
