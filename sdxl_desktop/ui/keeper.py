@@ -23,7 +23,10 @@ from sdxl_desktop.ui.desk import Desk
 from sdxl_desktop.ui.incoming import PROJECT
 from sdxl_desktop.ui.stage import Stage
 
-AUTOSAVE_MS = 4000
+AUTOSAVE_MS = 3000
+"""From a change to the snapshot that is then written. What was kept before stays the newest until that is on the
+disk, so this, Qt's tolerance of a twentieth, and the writing of a large picture on a busy machine together must stay
+below the five seconds of work that a crash may cost."""
 _PROJECT_FILTER = f"SDXL Desktop projects (*{PROJECT})"
 _PICTURE_FILTER = "PNG (*.png);;JPEG (*.jpg *.jpeg);;WebP (*.webp)"
 
@@ -113,6 +116,11 @@ class Keeper(QObject):
 
         self._background.run(lambda: recoverable(self._folder), take)
 
+    @property
+    def has_found(self) -> bool:
+        """Whether there is something to `recover`."""
+        return self._found is not None
+
     def recover(self) -> None:
         """Bring back what was found."""
         found, self._found = self._found, None
@@ -140,6 +148,7 @@ class Keeper(QObject):
         if isinstance(project, SdxlDesktopError):
             self.failed.emit(project)
             return False
+        self._set_aside()
         work = self._work
         work.session.results[:] = project.candidates
         if project.workspace is not None:
@@ -150,6 +159,17 @@ class Keeper(QObject):
         if project.notes:
             self.told.emit(" ".join(project.notes))
         return True
+
+    def _set_aside(self) -> None:
+        """What another project replaces cannot be undone back: it is offered at the next start instead."""
+        if not self._work.document.can_undo:
+            return
+        try:
+            self._autosave.write(self._work.project(), self._revision)
+        except SdxlDesktopError as problem:
+            self.failed.emit(problem)
+        self._autosave.set_aside()
+        self._autosave = Autosave(self._folder)
 
     def save_project(self) -> None:
         """Ask where, and keep everything there as one file."""

@@ -156,6 +156,7 @@ class MainWindow(QMainWindow):
         self._actions["document"].setEnabled(has_document and not self.stage.easel.editing)
         for name in ("expand", "remove picture", "load mask", "save mask"):
             self._actions[name].setEnabled(has_document)
+        self._actions["recover"].setEnabled(self.keeper.has_found)
         self._actions["transparency"].setEnabled(self.editor.has_transparency)
         self._actions["save project"].setEnabled(has_document or bool(self.session.results))
         self._actions["undo"].setEnabled(self.document.can_undo)
@@ -179,9 +180,13 @@ class MainWindow(QMainWindow):
         self._memory.start()
         self._around.engine.find_devices()
         self.look_for_checkpoints()
-        self.keeper.find_recoverable(lambda: self.verbs.offer_recovery(self.keeper.recover))
+        self.keeper.find_recoverable(self._offer_recovery)
         if files:
             self.editor.take(sort_files(list(files)))
+
+    def _offer_recovery(self) -> None:
+        self.verbs.offer_recovery(self.keeper.recover)
+        self._enable_actions()
 
     def look_for_checkpoints(self) -> None:
         """Read the library again."""

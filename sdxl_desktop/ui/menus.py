@@ -46,6 +46,7 @@ def _file(verbs: Conductor, editor: Editor, keeper: Keeper, own: OfTheWindow) ->
         Entry("&Open…", editor.open, ("Ctrl+O",)),
         Entry("Open &recent", fill=keeper.fill_recent),
         Entry("&Paste picture", editor.paste, ("Ctrl+V", "Ctrl+Shift+V")),
+        Entry("Bring back last &work", keeper.recover, name="recover"),
         Entry("Save pro&ject…", keeper.save_project, ("Ctrl+Alt+S",), "save project"),
         None,
         Entry("&Save", verbs.save, ("Ctrl+S",), "save"),

@@ -107,6 +107,37 @@ def test_after_a_crash_all_of_it_is_offered_and_comes_back(
     assert len(load_all(recovery)) == 1, "it stays kept, once"
 
 
+def test_work_that_a_project_replaces_is_offered_at_the_next_start(
+    worked_on: MainWindow, paths: AppPaths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked_for(monkeypatch, tmp_path / "fox")
+    worked_on.keeper.save_project()
+    worked_on.document.grow(4)
+    painted = np.array(worked_on.document.mask)
+    worked_on.keeper.open_project(tmp_path / "fox.sdxld")
+    assert not np.array_equal(worked_on.document.mask, painted)
+    worked_on.close()
+    (left,) = load_all(paths.data / "recovery")
+    assert np.array_equal(left.mask, painted)
+
+
+def test_the_offer_stays_in_the_menu(
+    worked_on: MainWindow, make_window: MakeWindow, paths: AppPaths, tmp_path: Path, qtbot: QtBot
+) -> None:
+    worked_on.document.grow(4)
+    worked_on.keeper._set_aside()
+    before = everything(worked_on)
+    worked_on.close()
+    again = make_window(FillingEngine())
+    again.stage.toast.dismiss()
+    action = again._actions["recover"]
+    assert action.isEnabled()
+    action.trigger()
+    assert everything(again) == before
+    again._enable_actions()
+    assert not action.isEnabled()
+
+
 def load_all(recovery: Path) -> list[Any]:
     return [load_project(file, parts_of(file)) for file in recovery.glob("*.sdxld")]
 

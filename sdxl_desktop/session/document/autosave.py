@@ -218,6 +218,14 @@ class Autosave:
         with self._writing:
             self._let_go()
 
+    def set_aside(self) -> None:
+        """Leave the file to the next start, as a crash would, because the document makes room for another one."""
+        self._closed = True
+        with self._writing:
+            if self._lock is not None:
+                self._lock.release()
+                self._lock = None
+
     def _let_go(self) -> None:
         self._remove()
         if self._lock is not None:

@@ -1,0 +1,15 @@
+"""One display for all tests that look at the real window."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e import driving
+
+
+@pytest.fixture(scope="session")
+def display() -> Iterator[str]:
+    with driving.display() as name:
+        yield name

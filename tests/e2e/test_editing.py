@@ -1,0 +1,215 @@
+"""A picture is edited with keys and mouse from start to finish; and whenever the application is killed, its work is
+there at the next start: whole, one that there really was, and no older than five seconds."""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sdxl_desktop.core.raster import Bytes
+from sdxl_desktop.session.document.contents import Project
+from sdxl_desktop.session.document.recovery import recoverable
+from tests.e2e.driving import Hands, application, wait_for
+from tests.e2e.editing import STEP, Sitting, Trail, is_sea, same, sitting, still
+
+OLDEST = 5.0
+"""Seconds that recovered work may lag behind what was on the screen."""
+SLACK = 3.0
+"""Columns of the picture: what rounding, and a pointer between two moves, can make."""
+SMALL, LARGE = 256, 1024
+
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="drives an X display"),
+    pytest.mark.timeout(900),
+]
+
+
+def pixels_of(file: Path) -> Bytes:
+    with Image.open(file) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+# start to finish
+
+
+def test_a_picture_is_edited_from_start_to_finish(display: str, home: Path) -> None:
+    """Open, write, paint, fill, apply, undo, redo, quit."""
+    with sitting(display, home, SMALL) as at:
+        hands = at.hands
+        hands.write("a red heart")
+        at.stroke()
+        hands.keys("ctrl+Return")
+        (drawn,) = wait_for("the candidate", hands.pictures)
+        result = pixels_of(drawn)
+        hands.keys("Return")
+        kept = at.wait_for_kept("the applied result", result)
+        assert kept.workspace is not None
+        assert kept.workspace.prompts.prompt == "a red heart"
+        assert kept.mask is not None
+        changed = (result != at.pixels).any(axis=2)
+        assert not changed[kept.mask == 0].any(), "outside the mask nothing changes"
+        assert changed[kept.mask == 255].mean() > 0.9, "and inside all is new"
+
+        hands.keys("ctrl+z")
+        at.wait_for_kept("the picture as it was", at.pixels)
+        hands.keys("ctrl+y")
+        at.wait_for_kept("the result once more", result)
+        hands.quit()
+        assert recoverable(hands.recovery) == ()
+        assert not list(hands.recovery.iterdir()), "closed in order, nothing is left behind"
+
+
+def test_after_a_kill_the_next_start_offers_the_work_and_brings_it_back(display: str, home: Path) -> None:
+    with sitting(display, home, SMALL) as at:
+        at.stroke()
+        wait_for("the mask to be kept", at.kept_mask)
+        at.hands.kill()
+    with application(display, home) as hands:
+        hands.find_window()
+        hands.click(*wait_for("the offer", lambda: offer(hands)))
+        place = wait_for("the picture", lambda: still(hands))
+        x, y = place.x + place.width // 2, place.y + place.height // 2
+        assert not is_sea(hands.screen()[y - 10 : y + 10, x - 10 : x + 10]).any(), "with the mask over it"
+        hands.quit()
+        assert not list(hands.recovery.iterdir()), "it was taken over, not left for yet another start"
+
+
+def offer(hands: Hands) -> tuple[int, int] | None:
+    """Where at the foot of the empty canvas something is written in the colour of links."""
+    screen = hands.screen().astype(int)
+    teal = (screen[..., 1] > screen[..., 0] + 60) & (screen[..., 1] > screen[..., 2] + 10)
+    teal[:640] = teal[770:] = teal[:, :420] = False
+    rows, columns = np.nonzero(teal)
+    return (int(columns.mean()), int(rows.mean())) if rows.size > 50 else None
+
+
+# kills
+
+
+class Kill:
+    """One kill at a moment of chance, in a home of its own, and what is found after it."""
+
+    def __init__(self, display: str, home: Path, seed: int) -> None:
+        self.display, self.home = display, home
+        self.chance = random.Random(seed)
+
+    def in_a_stroke(self) -> None:
+        """With the button down, at any moment of the first ten seconds."""
+        with sitting(self.display, self.home, LARGE) as at:
+            at.take_brush()
+            trail = at.press()
+            end = at.came + self.chance.uniform(2, 10)
+            for moment in at.drag(trail, 12):
+                if moment > end:
+                    break
+                time.sleep(STEP)
+            check_stroke(at, trail, at.hands.kill())
+
+    def in_an_autosave(self) -> bool:
+        """While one of the first three is being written; whether it was caught in the act."""
+        with sitting(self.display, self.home, LARGE) as at:
+            at.take_brush()
+            trail = at.press()
+            number, more = self.chance.randint(1, 3), self.chance.uniform(0, 0.003)
+            seen = False
+            for moment in at.drag(trail, 15):
+                while not (writes := writing(at.hands)) and time.monotonic() < moment + STEP:
+                    time.sleep(0.0003)
+                number -= writes and not seen
+                seen = writes
+                if number == 0:
+                    time.sleep(more)
+                    break
+            killed = at.hands.kill()
+            assert number == 0, "the document is kept again and again while it changes"
+            caught = writing(at.hands)
+            check_stroke(at, trail, killed)
+            return caught
+
+    def in_an_apply(self) -> None:
+        """Just after the key that takes a candidate over, or while what has become of the picture is written."""
+        with sitting(self.display, self.home, SMALL) as at:
+            at.stroke()
+            at.hands.keys("ctrl+Return")
+            (drawn,) = wait_for("the candidate", at.hands.pictures)
+            wait_for("the mask to be kept", at.kept_mask)
+            at.hands.do("key", "Return")
+            time.sleep(self.chance.uniform(0, 0.1))
+            if self.chance.random() < 0.5:
+                wait_for("the next autosave", lambda: writing(at.hands) or None, every=0.0003)
+            project = found(at, at.hands.kill())
+            assert project is not None
+            assert any(same(project.picture, there_was) for there_was in (at.pixels, pixels_of(drawn)))
+            assert project.mask is not None, "it had been kept, and stays"
+
+
+def writing(hands: Hands) -> bool:
+    """Whether something in the recovery folder is half written."""
+    with suppress(FileNotFoundError):  # it comes and goes
+        return any(".part-" in path.name for path in hands.recovery.rglob("*"))
+    return False
+
+
+def found(at: Sitting, killed: float) -> Project | None:
+    """What the next start finds: one document that can be read, or none while the picture was new."""
+    left = recoverable(at.hands.recovery)
+    assert not list(at.hands.recovery.glob(".*.part-*")), "a half-written document is swept away"
+    if not left:
+        assert killed - at.came < OLDEST
+        return None
+    (one,) = left
+    try:
+        return one.load()
+    finally:
+        one.leave()
+
+
+def check_stroke(at: Sitting, trail: Trail, killed: float) -> None:
+    """The picture is the one that came in; of the stroke there is what was painted five seconds ago, or more."""
+    project = found(at, killed)
+    if project is None:
+        return
+    assert same(project.picture, at.pixels)
+    assert trail.at(killed - OLDEST) - SLACK <= trail.kept(project.mask) <= trail.at(killed) + SLACK
+
+
+def test_killed_in_a_stroke_at_most_five_seconds_are_lost(display: str, home: Path) -> None:
+    Kill(display, home, seed=11).in_a_stroke()
+
+
+def test_killed_in_an_autosave_at_most_five_seconds_are_lost(display: str, home: Path) -> None:
+    Kill(display, home, seed=9).in_an_autosave()
+
+
+def test_killed_in_an_apply_the_picture_is_the_old_or_the_new_one(display: str, home: Path) -> None:
+    Kill(display, home, seed=9).in_an_apply()
+
+
+def ten_times(home: Path, display: str, kill: Callable[[Kill], bool | None]) -> int:
+    return sum(bool(kill(Kill(display, home / str(seed), seed))) for seed in range(10))
+
+
+@pytest.mark.slow
+def test_killed_in_ten_strokes(display: str, home: Path) -> None:
+    """About 100 seconds."""
+    ten_times(home, display, Kill.in_a_stroke)
+
+
+@pytest.mark.slow
+def test_killed_in_ten_autosaves(display: str, home: Path) -> None:
+    """About 85 seconds."""
+    assert ten_times(home, display, Kill.in_an_autosave) >= 5, "a kill must really hit a file that is being written"
+
+
+@pytest.mark.slow
+def test_killed_in_ten_applies(display: str, home: Path) -> None:
+    """About three minutes, since a candidate is drawn each time."""
+    ten_times(home, display, Kill.in_an_apply)
