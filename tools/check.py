@@ -20,7 +20,7 @@ CHECKS = {
     "lint": ["-m", "ruff", "check", "."],
     "types": ["-m", "mypy"],
     "imports": ["-c", "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports())"],
-    "tests": ["-m", "pytest"],
+    "tests": ["-m", "pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"],
 }
 
 

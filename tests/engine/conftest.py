@@ -12,6 +12,7 @@ from typing import Any
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 import pytest
+from filelock import FileLock
 
 from sdxl_desktop.core.events import Cancelled, Drawn, Event, Failed, Finished, Picture, Progress
 from sdxl_desktop.core.geometry import Size
@@ -66,10 +67,28 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
         warnings.simplefilter("ignore")
         from tests.engine import tiny_sdxl
 
-        folder = tmp_path_factory.mktemp("tiny")
-        tiny_sdxl.make_torch(folder / "torch")
-        tiny_sdxl.export(folder / "torch", folder / "ov")
+        folder = shared(tmp_path_factory) / "tiny"
+        with FileLock(folder.with_suffix(".lock")):
+            if not folder.exists():
+                tiny_sdxl.make_torch(folder / "torch")
+                tiny_sdxl.export(folder / "torch", folder / "ov")
     return folder
+
+
+@pytest.fixture(scope="session")
+def family(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The tiny checkpoints of every topology, made when they are asked for, once for all processes."""
+    from tests.engine.parity.family import TinyFamily
+
+    folder = shared(tmp_path_factory) / "family"
+    folder.mkdir(exist_ok=True)
+    return TinyFamily(tiny, folder)
+
+
+def shared(factory: pytest.TempPathFactory) -> Path:
+    """A folder for all processes of this test run."""
+    own = factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
 @pytest.fixture(scope="session")

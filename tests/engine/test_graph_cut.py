@@ -24,11 +24,6 @@ JOINS = dict.fromkeys(Topology, 2) | {Topology.BASE: 3}
 """Resnets of the last up block: a layer more than in a down block."""
 
 
-@pytest.fixture(scope="module")
-def family(tiny: Path) -> TinyFamily:
-    return TinyFamily(tiny, tiny / "family")
-
-
 @pytest.fixture
 def unet(family: TinyFamily) -> Callable[..., ov.Model]:
     def read(topology: Topology = Topology.BASE) -> ov.Model:

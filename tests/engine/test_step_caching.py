@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from threading import Event as Flag
 from typing import Any
 
@@ -47,11 +46,6 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
-
-
-@pytest.fixture(scope="module")
-def family(tiny: Path) -> TinyFamily:
-    return TinyFamily(tiny, tiny / "family")
 
 
 @pytest.fixture(scope="module")

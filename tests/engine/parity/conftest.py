@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 import torch
@@ -24,11 +23,6 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
-
-
-@pytest.fixture(scope="session")
-def family(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> TinyFamily:
-    return TinyFamily(tiny, tmp_path_factory.mktemp("family"))
 
 
 @pytest.fixture(scope="session")

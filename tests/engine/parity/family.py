@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from filelock import FileLock
 
 from tests.engine.tiny_sdxl import OTHER_VAE, Topology, export, make_family, make_other_vae, make_torch
 
@@ -29,20 +33,26 @@ class TinyFamily:
 
     def ov(self, topology: Topology) -> Path:
         """The checkpoint's OpenVINO parts; `torch_of` says where the same weights are for diffusers."""
-        home = self.base if topology is Topology.BASE else self.folder / topology
-        if not home.exists():
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
+        if topology is Topology.BASE:
+            return self.base / "ov"
+        with self._alone(topology) as missing:
+            if missing:
                 make_family(self.base, self.folder, [topology])
-        return home / "ov"
+        return self.folder / topology / "ov"
 
     def other_vae(self) -> Path:
         """A folder with the OpenVINO parts of another VAE."""
-        if not (self.folder / OTHER_VAE).exists():
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
+        with self._alone(OTHER_VAE) as missing:
+            if missing:
                 make_other_vae(self.base, self.folder)
         return self.folder / OTHER_VAE / "ov"
+
+    @contextmanager
+    def _alone(self, name: str) -> Iterator[bool]:
+        """Whether the folder `name` is missing; meanwhile no other process makes it."""
+        with FileLock(self.folder / f"{name}.lock"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield not (self.folder / name).exists()
 
 
 def torch_of(ov_folder: Path) -> Path:

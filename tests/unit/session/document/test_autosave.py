@@ -254,6 +254,10 @@ def test_of_what_waits_for_a_slow_disk_only_the_newest_is_written(
     assert found_after(autosave).picture_name == "29"
 
 
+def nobody_writes() -> bool:
+    return not any(thread.name == "autosave" for thread in threading.enumerate())
+
+
 def test_clearing_does_not_wait_for_a_slow_disk_and_still_holds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -264,7 +268,7 @@ def test_clearing_does_not_wait_for_a_slow_disk_and_still_holds(
     autosave.clear(2)
     assert not autosave.due(2)
     slow.go.set()
-    until(lambda: threading.active_count() == 1)
+    until(nobody_writes)
     assert not autosave.file.exists()
     assert autosave.saved_revision == 2
     autosave.keep(Project(picture_name="3"), 3)
@@ -283,7 +287,7 @@ def test_closing_ends_a_write_that_is_under_way(tmp_path: Path, monkeypatch: pyt
     slow.go.set()
     closing.join(30)
     assert not closing.is_alive()
-    until(lambda: threading.active_count() == 1)
+    until(nobody_writes)
     assert not list(tmp_path.iterdir())
 
 
@@ -294,7 +298,7 @@ def test_why_it_could_not_be_kept_is_told_once_until_it_can_be_again(tmp_path: P
     assert autosave.take_problem() is None
     for revision in (1, 2):
         autosave.keep(Project(), revision)
-        until(lambda: threading.active_count() == 1)
+        until(nobody_writes)
         assert autosave.due(revision)
         problem = autosave.take_problem()
         assert (problem is None) == (revision == 2)
