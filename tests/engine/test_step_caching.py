@@ -164,7 +164,11 @@ CACHED: dict[str, tuple[Callable[[TinyFamily], GenerationRequest], Topology, lis
 }
 
 
-@pytest.mark.parametrize("name", CACHED)
+SELDOM = ("SSD-1B", "Vega", "LCM", "nine channels")
+"""Their graphs are cut and compared in every run; drawing with all of them takes a while."""
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in SELDOM)) for name in CACHED])
 def test_cached_steps_are_those_of_the_paper(
     name: str, family: TinyFamily, reference: TorchReference, ours: Ours, by_plan: Fast
 ) -> None:

@@ -52,7 +52,7 @@ TIMESTEPS = (999, 850, 600, 400, 150, 20)
 
 CHOSEN = (SchedulerName.EULER, SchedulerName.EULER_ANCESTRAL, SchedulerName.DPMPP_2M_KARRAS, SchedulerName.HEUN)
 """One of each kind: plain; with noise of its own; with a memory and fractional timesteps; looking twice."""
-ALWAYS_ALL = (Workflow.TEXT, Workflow.IMAGE, Workflow.INPAINT)
+ALWAYS_ALL = (Workflow.TEXT, Workflow.INPAINT)
 """Elsewhere the other schedulers are for the dense grid and the page."""
 TELLING = (
     *SIZES,
