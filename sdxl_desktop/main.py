@@ -16,12 +16,8 @@ from pathlib import Path
 from sdxl_desktop.cli.doors import Doors
 from sdxl_desktop.core.device import Device
 from sdxl_desktop.core.paths import AppPaths
+from sdxl_desktop.core.program import CONVERSION_HOST, DOWNLOAD_HOST, ENGINE_HOST, PROBE_DISPLAY, command
 from sdxl_desktop.engine.protocol import Engine
-
-ENGINE_HOST = "--engine-host"
-CONVERSION_HOST = "--conversion-host"
-DOWNLOAD_HOST = "--download-host"
-PROBE_DISPLAY = "--probe-display"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -52,7 +48,7 @@ def doors() -> Doors:
     from sdxl_desktop.cli.display import why_no_window
 
     def no_window() -> str:
-        return why_no_window([*myself(), PROBE_DISPLAY])
+        return why_no_window(command(PROBE_DISPLAY))
 
     return Doors(
         paths=AppPaths.from_environment,
@@ -62,11 +58,6 @@ def doors() -> Doors:
         window=_window,
         why_no_window=no_window,
     )
-
-
-def myself() -> list[str]:
-    """The command that starts this program again, from source, wheel or bundle."""
-    return [sys.executable] if getattr(sys, "frozen", False) else [sys.executable, "-m", "sdxl_desktop"]
 
 
 def _host_engine() -> int:

@@ -16,6 +16,7 @@ from sdxl_desktop.core.request import MAX_SEED, GenerationRequest
 from sdxl_desktop.core.settings import Preferences
 from sdxl_desktop.history.metadata import Record
 from sdxl_desktop.library.additions import AdditionKind, kind_of
+from sdxl_desktop.session.outlook import expected, frame_policy, size_of
 from sdxl_desktop.session.paces import Paces
 from sdxl_desktop.session.pictures import Result, suggested_name
 from sdxl_desktop.session.session import Session
@@ -59,6 +60,7 @@ class Conductor(QObject):
         self._finished = session.finished
         self._to_tell: Picture | None = None
         self._paces = Paces()
+        self._shown_ground = Ground()
         self.candidates = Candidates(session, stage, editor, self._draw_on, self._tell)
         self.latents = LatentVerbs(stage, self._request, self._begin, self.show_problem)
         self._connect()
@@ -126,18 +128,21 @@ class Conductor(QObject):
         return self._editor.document.ground()
 
     def _show_ground(self) -> None:
-        self._desk.show_ground(self._ground())
+        self._shown_ground = self._ground()
+        self._desk.show_ground(self._shown_ground)
         self.show_plan()
 
     def show_plan(self) -> None:
         """Show on the canvas what of the picture the next run sees, and below at which size and for how long."""
-        self._stage.easel.set_frame_policy(self._desk.frame_policy())
+        policy = frame_policy(self._desk.value(), self._shown_ground, self._desk.checkpoint())
+        self._stage.easel.set_frame_policy(policy)
         self._tell_plan()
 
     def _tell_plan(self) -> None:
-        frame = self._stage.easel.frame
-        drawn = self._desk.picture_size() if frame is None else frame.drawn
-        seconds = self._desk.expected(self._paces, self._preferences().execution, drawn)
+        frame, workspace = self._stage.easel.frame, self._desk.value()
+        drawn = size_of(workspace) if frame is None else frame.drawn
+        execution, checkpoint = self._preferences().execution, self._desk.checkpoint()
+        seconds = expected(self._paces, workspace, self._shown_ground, checkpoint, execution, drawn)
         self._status.show_plan(drawn, seconds)
 
     def _take_expanded(self) -> None:

@@ -11,7 +11,6 @@ from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
 
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.edit import Ground
-from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.intents import Intent
 from sdxl_desktop.core.request import (
     Execution,
@@ -24,8 +23,6 @@ from sdxl_desktop.core.settings import Workspace
 from sdxl_desktop.core.speed import Speed
 from sdxl_desktop.library.tokens import TokenCounter
 from sdxl_desktop.library.vectors import vectors_of
-from sdxl_desktop.session.document.frame import FramePolicy
-from sdxl_desktop.session.paces import Paces
 from sdxl_desktop.ui.panels.additions import AdditionsPanel
 from sdxl_desktop.ui.panels.checkpoint import CheckpointPanel
 from sdxl_desktop.ui.panels.edit import EditPanel
@@ -199,35 +196,6 @@ class Desk(QWidget):
     def speed(self) -> Speed:
         """What may be saved at the next run."""
         return self._sampling.value().speed
-
-    def picture_size(self) -> Size:
-        """The size that is asked for."""
-        return self._sampling.picture_size()
-
-    def frame_policy(self) -> FramePolicy | None:
-        """What decides which part of the picture on the canvas is drawn, and how large; None where there is none."""
-        if self._ground.picture is None:
-            return None
-        checkpoint, value = self._checkpoint.checkpoint(), self._edit.value()
-        return FramePolicy(
-            asked=self._sampling.picture_size(),
-            only_masked=value.margin if value.only_masked else None,
-            grow=value.grow,
-            fit=value.fit,
-            keep_size=value.keep_size if self._ground.mask is None else value.fill_keep_size,
-            multiple=8 if checkpoint is None else checkpoint.size_multiple,
-        )
-
-    def expected(self, paces: Paces, execution: Execution, drawn: Size | None) -> float | None:
-        """Seconds that the next run may take, as far as `paces` know; `drawn` where that is not the size asked for."""
-        checkpoint = self._checkpoint.checkpoint()
-        if checkpoint is None or self._refiner.value().on:
-            return None
-        edit = self._edit.value()
-        masked, picture = self._ground.mask is not None, self._ground.picture is not None
-        strength = 1.0 if not picture else edit.fill_strength if masked else edit.strength
-        sampling = self._sampling.value()
-        return paces.expected(checkpoint.folder, execution, sampling, drawn or sampling.size, strength)
 
     def _conditioning(self, micro: MicroValue) -> MicroConditioning:
         """The sizes and crop of `micro`, and the scores where a refiner takes them."""

@@ -8,7 +8,6 @@ import os
 import queue
 import signal
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import BinaryIO, assert_never
 
 import psutil
 
+from sdxl_desktop.core import program
 from sdxl_desktop.core.device import Device
 from sdxl_desktop.core.errors import EngineError
 from sdxl_desktop.core.events import Cancelled, Drawn, Event, Failed, Finished, Phase, Preview, Progress
@@ -45,11 +45,11 @@ class _Child:
         self.answers: queue.SimpleQueue[Told | Done | DeviceList | _Gone] = queue.SimpleQueue()
         with _log(paths) as log:
             self.process = subprocess.Popen(
-                _command(),
+                program.command(program.ENGINE_HOST),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env=_environment(),
+                env={**program.environment(), "HF_HUB_OFFLINE": "1"},
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
             )
         assert self.process.stdin is not None
@@ -223,20 +223,3 @@ def _log(paths: AppPaths) -> BinaryIO:
         return file.open("wb" if begin_anew else "ab")
     except OSError:
         return open(os.devnull, "wb")
-
-
-def _command() -> list[str]:
-    if getattr(sys, "frozen", False):
-        return [sys.executable, "--engine-host"]
-    return [sys.executable, "-m", "sdxl_desktop", "--engine-host"]
-
-
-def _environment() -> dict[str, str]:
-    """This process's environment, offline for the model hub, with the package's own folder on the path."""
-    package_home = str(Path(__file__).resolve().parents[3])
-    path = os.environ.get("PYTHONPATH", "")
-    return {
-        **os.environ,
-        "HF_HUB_OFFLINE": "1",
-        "PYTHONPATH": os.pathsep.join(entry for entry in (package_home, path) if entry),
-    }

@@ -189,7 +189,3 @@ def own_memory(process: psutil.Process) -> int:
         about = process.memory_info()
         return int(about.rss - about.shared)
     return int(process.memory_full_info().uss)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
 import psutil
 
+from sdxl_desktop.core import program
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.errors import CheckpointError, SdxlDesktopError
+from sdxl_desktop.library.children import kill_on
 from sdxl_desktop.library.convert import events
 from sdxl_desktop.library.convert.events import ConversionProgress
 from sdxl_desktop.library.convert.forecast import check_room
@@ -27,8 +26,6 @@ from sdxl_desktop.library.detect.errors import ImportFailedError
 from sdxl_desktop.library.detect.found import Layout
 from sdxl_desktop.library.scan import read_checkpoint
 
-HOST = "--conversion-host"
-"""The option that makes the bundled program a conversion process."""
 _SPARE = 512 * 2**20
 _TAIL = 2000
 
@@ -101,27 +98,15 @@ def _job(plan: ImportPlan, weights: WeightFormat | None, limit: int) -> str:
     )
 
 
-def _command() -> list[str]:
-    if getattr(sys, "frozen", False):
-        return [sys.executable, HOST]
-    return [sys.executable, "-m", "sdxl_desktop.library.convert.host"]
-
-
-def _environment() -> dict[str, str]:
-    package_home = str(Path(__file__).resolve().parents[3])
-    path = os.environ.get("PYTHONPATH", "")
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in (package_home, path) if entry)}
-
-
 def _converse(job: str, emit: Emit, cancel: threading.Event) -> None:
     """Start the process, pass its progress on until it ends, kill it on a cancel; raises what it says went wrong."""
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
-            _command(),
+            program.command(program.CONVERSION_HOST),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
-            env=_environment(),
+            env=program.environment(),
             text=True,
             encoding="utf-8",
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
@@ -129,7 +114,7 @@ def _converse(job: str, emit: Emit, cancel: threading.Event) -> None:
         assert process.stdin is not None
         assert process.stdout is not None
         over = threading.Event()
-        watch = threading.Thread(target=_kill_on, args=(cancel, over, process), daemon=True, name="cancel")
+        watch = threading.Thread(target=kill_on, args=(cancel, over, process), daemon=True, name="cancel")
         watch.start()
         last: object = None
         try:
@@ -154,13 +139,6 @@ def _converse(job: str, emit: Emit, cancel: threading.Event) -> None:
         if not isinstance(last, events.Done):
             log.seek(0)
             raise _died(process.returncode, log.read()[-_TAIL:].decode(errors="replace"))
-
-
-def _kill_on(cancel: threading.Event, over: threading.Event, process: subprocess.Popen[str]) -> None:
-    while not over.is_set():
-        if cancel.wait(0.1):
-            process.kill()
-            return
 
 
 def _died(code: int, said: str) -> ImportFailedError:

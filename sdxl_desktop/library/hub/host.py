@@ -95,7 +95,3 @@ def _private_output() -> BinaryIO:
 def _end_with_the_application() -> None:
     sys.stdin.buffer.read()  # returns when the pipe is closed, whatever the reason
     os._exit(0)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Callable
@@ -14,7 +12,9 @@ from pathlib import Path
 
 import msgspec
 
+from sdxl_desktop.core import program
 from sdxl_desktop.core.errors import CheckpointError
+from sdxl_desktop.library.children import kill_on
 from sdxl_desktop.library.hub import events
 from sdxl_desktop.library.hub.address import Address
 from sdxl_desktop.library.hub.errors import DownloadStoppedError, HubError
@@ -24,8 +24,6 @@ from sdxl_desktop.library.hub.job import Job
 from sdxl_desktop.library.hub.places import Places, read_record
 from sdxl_desktop.library.hub.tokens import Token, find_token
 
-HOST = "--download-host"
-"""The option that makes the bundled program a download process."""
 _OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
 _TAIL = 2000
 Emit = Callable[[DownloadProgress], None]
@@ -128,31 +126,18 @@ def kept_bytes(address: Address, listing: Listing, destination: Path) -> int:
     return Places(listing, address, destination).kept_bytes()
 
 
-def _command() -> list[str]:
-    if getattr(sys, "frozen", False):
-        return [sys.executable, HOST]
-    return [sys.executable, "-m", "sdxl_desktop.library.hub.host"]
-
-
 def _environment() -> dict[str, str]:
     """This process's, but online: the application keeps its libraries off the network, and a download is what the
     person asked for. HF_ENDPOINT and the proxies' variables pass through."""
-    package_home = str(Path(__file__).resolve().parents[3])
-    path = os.environ.get("PYTHONPATH", "")
-    settled = {name: value for name, value in os.environ.items() if name not in _OFFLINE}
-    return {
-        **settled,
-        "PYTHONPATH": os.pathsep.join(entry for entry in (package_home, path) if entry),
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-    }
+    settled = {name: value for name, value in program.environment().items() if name not in _OFFLINE}
+    return {**settled, "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
 
 
 def _converse(job: Job, emit: Emit, cancel: threading.Event) -> Listed | Done:
     """Start the process, pass its progress on until it ends, kill it on a cancel; raises what it says went wrong."""
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
-            _command(),
+            program.command(program.DOWNLOAD_HOST),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -162,7 +147,7 @@ def _converse(job: Job, emit: Emit, cancel: threading.Event) -> Listed | Done:
         assert process.stdin is not None
         assert process.stdout is not None
         over = threading.Event()
-        watch = threading.Thread(target=_kill_on, args=(cancel, over, process), daemon=True, name="cancel")
+        watch = threading.Thread(target=kill_on, args=(cancel, over, process), daemon=True, name="cancel")
         watch.start()
         last: events.Event | None = None
         try:
@@ -189,13 +174,6 @@ def _converse(job: Job, emit: Emit, cancel: threading.Event) -> Listed | Done:
             raise last.error()
         log.seek(0)
         raise _died(process.returncode, log.read()[-_TAIL:].decode(errors="replace"))
-
-
-def _kill_on(cancel: threading.Event, over: threading.Event, process: subprocess.Popen[bytes]) -> None:
-    while not over.is_set():
-        if cancel.wait(0.05):
-            process.kill()
-            return
 
 
 def _died(code: int, said: str) -> HubError:

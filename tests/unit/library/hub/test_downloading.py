@@ -15,8 +15,8 @@ import msgspec
 import psutil
 import pytest
 
+from sdxl_desktop.core import program
 from sdxl_desktop.core.errors import CheckpointError
-from sdxl_desktop.library.hub import running
 from sdxl_desktop.library.hub.address import parse_address
 from sdxl_desktop.library.hub.errors import (
     AccessError,
@@ -247,7 +247,7 @@ def test_after_a_kill_nothing_is_fetched_twice(hub: FakeHub, listing: Listing, t
         if progress.file == LARGE:
             wait_until(lambda: kept_bytes(ADDRESS, listing, there) > 2**20)
             for child in psutil.Process().children():
-                if "sdxl_desktop.library.hub.host" in child.cmdline():
+                if program.DOWNLOAD_HOST in child.cmdline():
                     child.kill()
 
     with pytest.raises(HubError, match="what is there is kept"):
@@ -313,9 +313,9 @@ def test_a_full_disk_is_told_and_what_came_is_kept(
     hub: FakeHub, listing: Listing, there: Path, line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The system refuses to let a file grow, as it does when the disk or the quota is full."""
-    limited = ["sh", "-c", 'ulimit -f 2048; exec "$0" "$@"', *running._command()]  # 1 MiB or 2, by the shell's unit
+    limited = ["sh", "-c", 'ulimit -f 2048; exec "$0" "$@"', *program.command(program.DOWNLOAD_HOST)]  # or 1 MiB
     with monkeypatch.context() as patched:
-        patched.setattr(running, "_command", lambda: limited)
+        patched.setattr(program, "command", lambda *_: limited)
         with pytest.raises(DiskFullError, match="Make room"):
             download(ADDRESS, listing, there, quiet, line=line)
     assert not there.exists()

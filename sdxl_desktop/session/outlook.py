@@ -1,0 +1,42 @@
+"""What the next run will see of the picture, at which size it draws, and how long that may take."""
+
+from __future__ import annotations
+
+from sdxl_desktop.core.checkpoint import Checkpoint
+from sdxl_desktop.core.edit import Ground
+from sdxl_desktop.core.geometry import Size
+from sdxl_desktop.core.request import Execution, Sampling
+from sdxl_desktop.core.settings import Workspace
+from sdxl_desktop.session.document.frame import FramePolicy
+from sdxl_desktop.session.paces import Paces
+
+
+def frame_policy(workspace: Workspace, ground: Ground, checkpoint: Checkpoint | None) -> FramePolicy | None:
+    """What decides which part of the picture on the canvas is drawn, and how large; None where there is none."""
+    if ground.picture is None:
+        return None
+    edit = workspace.edit
+    return FramePolicy(
+        asked=size_of(workspace),
+        only_masked=edit.margin if edit.only_masked else None,
+        grow=edit.grow,
+        fit=edit.fit,
+        keep_size=edit.keep_size if ground.mask is None else edit.fill_keep_size,
+        multiple=8 if checkpoint is None else checkpoint.size_multiple,
+    )
+
+
+def size_of(workspace: Workspace) -> Size:
+    """The size that is asked for."""
+    return (workspace.sampling or Sampling()).size
+
+
+def expected(
+    paces: Paces, workspace: Workspace, ground: Ground, checkpoint: Checkpoint | None, execution: Execution, drawn: Size
+) -> float | None:
+    """Seconds that the next run may take when it draws at `drawn`, as far as `paces` know."""
+    if checkpoint is None or workspace.refiner.on or workspace.sampling is None:
+        return None
+    edit = workspace.edit
+    strength = 1.0 if ground.picture is None else edit.strength if ground.mask is None else edit.fill_strength
+    return paces.expected(checkpoint.folder, execution, workspace.sampling, drawn, strength)
