@@ -199,12 +199,14 @@ def again_and_again(home: Path, display: str, kill: Callable[[Kill], bool | None
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(2400)
 def test_killed_in_thirty_four_strokes(display: str, home: Path) -> None:
     """About six minutes."""
     again_and_again(home, display, Kill.in_a_stroke, 34)
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(2400)
 def test_killed_in_thirty_three_autosaves(display: str, home: Path) -> None:
     """About five minutes."""
     caught = again_and_again(home, display, Kill.in_an_autosave, 33)
@@ -212,6 +214,7 @@ def test_killed_in_thirty_three_autosaves(display: str, home: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(2400)
 def test_killed_in_thirty_three_applies(display: str, home: Path) -> None:
     """About ten minutes, since a candidate is drawn each time."""
     again_and_again(home, display, Kill.in_an_apply, 33)
