@@ -1,6 +1,6 @@
 """Tries the built bundle as a person would, outside the source tree and with an empty home.
 
-`python packaging/smoke_test.py [BUNDLE]`, after `python packaging/build.py`. Needs Xvfb, xdotool and psutil.
+`python packaging/smoke_test.py [BUNDLE]`, after `python packaging/build.py`, with what the tests need, Xvfb and xdotool.
 The bundle is moved into a folder whose name has a space and an accent, started from elsewhere, and gets nothing of
 this Python's environment.
 """
@@ -26,6 +26,7 @@ from PIL import Image, ImageGrab, ImageStat
 
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # the small checkpoints are those of the tests
 NAME = "sdxl-desktop"
 PROMPT = "a red heart on a blue background"
 PATIENCE = 240.0  # seconds; a cold start reads more than a gigabyte
@@ -44,12 +45,12 @@ class Place:
         kept = {name: os.environ[name] for name in KEPT_FROM_ENVIRONMENT if name in os.environ}
         return {**kept, "SDXL_DESKTOP_HOME": str(self.home), **more}
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """The program in a terminal without a display."""
+    def run(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+        """The program in a terminal without a display; `more` is added to its environment."""
         return subprocess.run(
             [str(self.program), *arguments],
             cwd=self.work,
-            env=self.environment(),
+            env=self.environment(**more),
             capture_output=True,
             text=True,
             timeout=PATIENCE,
@@ -138,6 +139,28 @@ def try_prompt_without_display(place: Place) -> None:
     check(is_a_picture(Path(done.stdout.strip())), done)
 
 
+def try_bringing(place: Place) -> None:
+    """A single file of the hard disk and a folder of a hub are converted in processes of the bundle, and draw."""
+    from tests.library import original, small_sdxl
+    from tests.unit.library.hub.fake_hub import FakeHub, Repository
+
+    folder, file = place.work / "diffusers", place.work / "small.safetensors"
+    original.save(original.whole(small_sdxl.make(folder)), file)
+    files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    hub = FakeHub({"someone/small": Repository(files)})
+    try:
+        for what, name, weights in ((str(file), "from-file", "int8"), ("someone/small", "from-hub", "fp16")):
+            done = place.run(
+                "checkpoints", "import", what, "--name", name, "--weights", weights, "--json", HF_ENDPOINT=hub.url
+            )
+            check(done.returncode == 0, done)
+            done = place.run("generate", PROMPT, "-o", f"{name}.png", "--checkpoint", name, "--steps", "2", "--json")
+            check(done.returncode == 0, done)
+            check((place.work / f"{name}.png").is_file(), done)
+    finally:
+        hub.close()
+
+
 def try_window(place: Place) -> None:
     with x_server() as display, window_at(place, display) as window:
         started = time.monotonic()
@@ -211,13 +234,23 @@ def finished_picture(folder: Path, window: subprocess.Popen[bytes]) -> Path | No
     return next(iter(folder.glob("*.png")), None) if folder.is_dir() else None
 
 
+ATTEMPTS = (
+    try_words,
+    try_command_line,
+    try_prompt_without_display,
+    try_bringing,
+    try_window,
+    try_killed_window,
+)
+
+
 def main() -> int:
     bundle = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else ROOT / "dist" / NAME
     if not (bundle / NAME).is_file():
         print(f"There is no bundle at {bundle}; build it with `python packaging/build.py`.", file=sys.stderr)
         return 2
     with strange_place(bundle) as place:
-        for attempt in (try_words, try_command_line, try_prompt_without_display, try_window, try_killed_window):
+        for attempt in ATTEMPTS:
             started = time.monotonic()
             print(attempt.__name__.replace("_", " "), flush=True)
             attempt(place)
