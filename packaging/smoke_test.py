@@ -1,6 +1,6 @@
 """Tries the built bundle as a person would, outside the source tree and with an empty home.
 
-`python packaging/smoke_test.py [BUNDLE]`, after `python packaging/build.py`, with what the tests need, Xvfb and xdotool.
+`python packaging/smoke_test.py [BUNDLE]`, after `python packaging/build.py`, with what tests need, Xvfb and xdotool.
 The bundle is moved into a folder whose name has a space and an accent, started from elsewhere, and gets nothing of
 this Python's environment.
 """
