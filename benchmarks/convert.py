@@ -1,11 +1,12 @@
 """How long converting a full-size SDXL takes, and how much memory: ours against `optimum-cli export openvino`.
 
-    python benchmarks/convert.py make FOLDER [--unet-only]     random fp16 weights, 7 GB, as a diffusers folder
-    python benchmarks/convert.py run FOLDER [--order ours,theirs,ours,theirs] [--weights int8] [--unet-only]
+    python -m benchmarks.convert make FOLDER [--unet-only]     random fp16 weights, 7 GB, as a diffusers folder
+    python -m benchmarks.convert run FOLDER [--rounds 2] [--weights int8] [--json OUT]
+    python -m benchmarks.convert run FOLDER --unet-only [--order ours]
 
-Machines drift by a factor of two within minutes: compare A B A B in one run, never two lone numbers. Memory
-is anonymous memory (what the system cannot drop and read again) summed over the process and its children, sampled five
-times a second. Linux only.
+`run` converts any diffusers folder by the command line, as a person would, from start to end. Machines drift by a
+factor of two within minutes: compare A B A B in one run, never two lone numbers. Memory is anonymous memory (what the
+system cannot drop and read again) summed over the process and its children, sampled five times a second. Linux only.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import json
 import math
 import os
 import shutil
+import statistics
 import struct
 import subprocess
 import sys
@@ -30,6 +32,7 @@ import psutil
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks import results  # noqa: E402
 from sdxl_desktop.library.convert.descriptions import write_descriptions  # noqa: E402
 from sdxl_desktop.library.convert.workspace import write_json  # noqa: E402
 from sdxl_desktop.library.detect.blueprint import blueprint  # noqa: E402
@@ -163,17 +166,51 @@ def _memory(pid: int) -> tuple[int, int]:
     return found["RssAnon:"], found["VmRSS:"]
 
 
-def run(folder: Path, order: list[str], weights: str, *, unet_only: bool) -> None:
+def run(folder: Path, order: list[str], weights: str, *, unet_only: bool) -> list[dict[str, Any]]:
+    """Convert `folder` in this `order`; seconds, GiB and exit code of each. Ends the program where one fails."""
+    rounds = []
     for name in order:
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix="converted-") as scratch:
             into = Path(scratch)
             found = measured(CONVERTERS[name](folder, into, weights, unet_only=unet_only), into)
             made = sum(file.stat().st_size for file in into.rglob("*.bin")) / GIB
-            print(
-                f"{name:<7} {weights}: {found['seconds']:6.1f} s, anonymous {found['anonymous']:.2f} GiB, "
-                f"resident {found['resident']:.2f} GiB, wrote {made:.2f} GiB, exit code {found['code']}",
-                flush=True,
-            )
+        print(
+            f"{name:<7} {weights}: {found['seconds']:6.1f} s, anonymous {found['anonymous']:.2f} GiB, "
+            f"resident {found['resident']:.2f} GiB, wrote {made:.2f} GiB, exit code {found['code']}",
+            flush=True,
+        )
+        if found["code"] != 0:
+            raise SystemExit(f"{name} failed; nothing is written down.")
+        rounds.append({"who": name, **found, "written": made})
+    return rounds
+
+
+def summary(rounds: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A row for each who: median and fastest seconds, highest peaks in GiB, and what they are of optimum-cli's."""
+    rows = []
+    for who in dict.fromkeys(str(one["who"]) for one in rounds):
+        own, base = (_of(rounds, name) for name in (who, "theirs"))
+        row = {
+            "who": _NAMES[who],
+            "seconds": round(statistics.median(one["seconds"] for one in own), 1),
+            "fastest": round(min(one["seconds"] for one in own), 1),
+            "anonymous_gib": round(max(one["anonymous"] for one in own), 2),
+            "resident_gib": round(max(one["resident"] for one in own), 2),
+            "written_gib": round(own[-1]["written"], 2),
+        }
+        if base:
+            pairs = zip(own, base, strict=False)
+            row["ratio"] = round(statistics.median(one["seconds"] / other["seconds"] for one, other in pairs), 3)
+            row["memory_ratio"] = round(row["anonymous_gib"] / max(one["anonymous"] for one in base), 3)
+        rows.append(row)
+    return rows
+
+
+_NAMES = {"ours": "SDXL Desktop", "theirs": "optimum-cli"}
+
+
+def _of(rounds: list[dict[str, Any]], who: str) -> list[dict[str, Any]]:
+    return [one for one in rounds if one["who"] == who]
 
 
 def main() -> None:
@@ -182,8 +219,10 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("into", nargs="?", type=Path)
     parser.add_argument("format", nargs="?", default="int8")
-    parser.add_argument("--order", default="ours,theirs,ours,theirs")
+    parser.add_argument("--order", help="instead of --rounds, such as ours,theirs,theirs")
+    parser.add_argument("--rounds", type=int, default=2, help="of ours and theirs, one after the other; 2")
     parser.add_argument("--weights", default="int8")
+    parser.add_argument("--json", type=Path, metavar="OUT", help="write the result down for benchmarks.page")
     parser.add_argument("--unet-only", action="store_true")
     asked = parser.parse_args()
     match asked.what:
@@ -195,7 +234,16 @@ def main() -> None:
         case "one-part":
             one_part(asked.folder, asked.into, asked.format)
         case _:
-            run(asked.folder, asked.order.split(","), asked.weights, unet_only=asked.unet_only)
+            folder = asked.folder.absolute()
+            order = asked.order.split(",") if asked.order else ["ours", "theirs"] * asked.rounds
+            rounds = run(folder, order, asked.weights, unet_only=asked.unet_only)
+            rows = summary(rounds)
+            for row in rows:
+                print(row, flush=True)
+            if asked.json is not None:
+                settings = {"format": asked.weights, "order": order, "unet_only": asked.unet_only}
+                told = results.command("benchmarks.convert", None)
+                results.write(asked.json, "convert", command=told, rows=rows, settings=settings, rounds=rounds)
 
 
 if __name__ == "__main__":

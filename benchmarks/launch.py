@@ -1,9 +1,14 @@
-"""How long until the window is painted? Launches the application and, in turn, a bare PySide6 window as its peer.
+"""How long until the window is painted, and until the first step of a picture begins? Each against a peer.
 
     python -m benchmarks.launch [--rounds 9]
+    python -m benchmarks.launch --checkpoint DIR [--size 512] [--rounds 3] [--json OUT]
 
-Each round starts both in fresh processes, one after the other (A B A B), and takes the time from before the process
-starts to the first paint of the exposed window. Needs a display, or QT_QPA_PLATFORM=offscreen.
+Each round starts both in fresh processes, one after the other (A B A B). Without a checkpoint it takes the time from
+before the process starts to the first paint of the exposed window, and the peer is a bare PySide6 window; that needs a
+display, or QT_QPA_PLATFORM=offscreen. With one it takes the time to the beginning of the first step of a picture, in
+the engine process that the window uses, and the peer is plain optimum-intel with a cache: when Generate is pressed at
+once with a known and with a new prompt, and when it is pressed 15 seconds after the launch. A first run of each, which
+compiles, is not counted.
 """
 
 from __future__ import annotations
@@ -15,6 +20,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks import one_picture, results
+
+KNOWN, NEW, LATER, OPTIMUM = "known prompt", "new prompt", "15 s after launch", "optimum-intel"
+STARTS = {KNOWN: "ours", OPTIMUM: "optimum", NEW: "ours", LATER: "ours-later"}
 
 _WATCH = """
 import sys, time
@@ -81,20 +93,64 @@ def launch(script: str) -> float:
     return float(told.stdout.split()[0]) - started
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=9)
-    rounds = parser.parse_args().rounds
+def windows(rounds: int) -> None:
+    """Until the first paint."""
     for script in (APP, PEER):  # the first start of all reads from disk; it is not counted
         launch(script)
     pairs = [(launch(APP), launch(PEER)) for _ in range(rounds)]
     for title, times in (("SDXL Desktop", [a for a, _ in pairs]), ("bare PySide6 window", [b for _, b in pairs])):
-        print(
-            f"{title:20} median {statistics.median(times):.2f} s   "
-            f"fastest {min(times):.2f} s   slowest {max(times):.2f} s"
-        )
+        _tell(title, times)
     ratio = statistics.median(a / b for a, b in pairs)
     print(f"{'ratio':20} median {ratio:.2f}   ({rounds} pairs)")
+
+
+def first_steps(checkpoint: Path, size: int, rounds: int) -> list[dict[str, Any]]:
+    """Until the first step; the rows of all runs."""
+    rows: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["SDXL_DESKTOP_HOME"] = home
+        common = {"checkpoint": str(checkpoint.resolve()), "size": size, "steps": 1, "home": home}
+        for counted in [False] + [True] * rounds:
+            for title, who in STARTS.items():
+                words = f"{one_picture.PROMPT}, {len(rows)}" if title != KNOWN else one_picture.PROMPT
+                drawn = one_picture.measure(who, {**common, "prompt": words})
+                rows.append({"who": title, "counted": counted, "first_step": round(drawn.first_step, 3)})
+                print(rows[-1], flush=True)
+    counted_rows = [row for row in rows if row["counted"]]
+    for title in STARTS:
+        _tell(title, [row["first_step"] for row in counted_rows if row["who"] == title])
+    for title in (KNOWN, NEW):
+        _tell_ratio(title, counted_rows)
+    return rows
+
+
+def _tell(title: str, times: list[float]) -> None:
+    print(
+        f"{title:20} median {statistics.median(times):.2f} s   fastest {min(times):.2f} s   slowest {max(times):.2f} s"
+    )
+
+
+def _tell_ratio(title: str, rows: list[dict[str, Any]]) -> None:
+    own, peer = ([row["first_step"] for row in rows if row["who"] == who] for who in (title, OPTIMUM))
+    ratio = statistics.median(a / b for a, b in zip(own, peer, strict=True))
+    print(f"{title + ' : ' + OPTIMUM:20} median {ratio:.2f}")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--checkpoint", type=Path)
+    parser.add_argument("--size", type=int, default=512)
+    parser.add_argument("--json", type=Path)
+    asked = parser.parse_args(arguments)
+    if asked.checkpoint is None:
+        windows(asked.rounds or 9)
+        return
+    rounds = asked.rounds or 3
+    rows = first_steps(asked.checkpoint, asked.size, rounds)
+    if asked.json is not None:
+        told = results.command("benchmarks.launch", arguments)
+        results.write(asked.json, "launch", command=told, rows=rows, settings={"size": asked.size, "rounds": rounds})
 
 
 if __name__ == "__main__":

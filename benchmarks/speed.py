@@ -1,40 +1,63 @@
-"""How fast are the presets against plain optimum-intel on the same weights, sizes, steps and seeds; what do they lose?
+"""How fast are our presets against plain optimum-intel, OpenVINO GenAI and diffusers in torch, for the same pictures?
 
-    python -m benchmarks.speed [--checkpoint FOLDER] [--size 64] [--steps 30] [--rounds 9] [--prompts 40]
-                               [--starter-data FOLDER --named 300]
+    python -m benchmarks.speed --json OUT.json [--checkpoint FOLDER] [--size 64] [--steps 30] [--rounds 5]
+                               [--only exact,optimum] [--genai PYTHON] [--torch FOLDER] [--apart] [--precision f32]
 
-Each round draws one picture with everyone, one after the other (A B C D A B C D), and each round has a prompt of its
-own, so that nobody has it encoded yet. Loading and compiling are done before. The loss is measured on pictures of
-`--prompts` prompts against our exact ones. `--starter-data` is the folder the starter was trained in; with it, what the
-starter's own evaluation measures is measured for every preset: whether the picture of a name is that name's (top 5),
-and how far it is from the picture that was taught. Any other checkpoint folder can be given, a full-size one too.
+A round draws one picture with everyone, one after the other (A B C D A B C D); each round has words and a seed of its
+own, so that nobody has them encoded yet. Everyone draws in a process of its own, which has loaded, compiled and drawn
+two steps before; a turn's time goes from words to pixels, decoding and all included. Where all of them together do not
+fit into memory (`--apart`; so it is from 1 GB of weights on), a process is started for each turn and ended after it.
+
+    exact, balanced, fast    ours
+    watched                  ours, exact, with previews, every event made ready for another process; and what that costs
+    optimum                  plain optimum-intel: the one that ratios are to
+    genai                    OpenVINO GenAI; `--genai` is a Python that it is installed for
+    torch                    diffusers; `--torch` is a diffusers folder of the same weights
+
+A processor with bf16 computes in it unless it is told otherwise; then no two graphs round alike. Whether our pictures
+are optimum-intel's to the last bit shows with `--precision f32`, which everyone is told then.
+
+What is done is kept in OUT.json after every turn, with the pictures beside it: the same command goes on where it was
+stopped, and `--limit N` stops after N turns.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import statistics
+import subprocess
+import sys
 import tempfile
-import time
-import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from threading import Event as Flag
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from sdxl_desktop.core.events import Event, Finished
-from sdxl_desktop.core.geometry import Size
-from sdxl_desktop.core.paths import AppPaths, resources
-from sdxl_desktop.core.request import Execution, GenerationRequest, Output, Prompts, Sampling
-from sdxl_desktop.core.speed import Speed
+from benchmarks import results
+from sdxl_desktop.core.paths import resources
 
-PEER = "optimum-intel"
+ROOT = Path(__file__).resolve().parents[1]
+OURS = ("exact", "balanced", "fast")
+EVERYONE = (*OURS, "watched", "optimum", "genai", "torch")
+PEER = "optimum"
+NAMES = {
+    "exact": "ours, exact",
+    "balanced": "ours, balanced",
+    "fast": "ours, fast",
+    "watched": "ours, exact, watched",
+    "optimum": "optimum-intel",
+    "genai": "OpenVINO GenAI",
+    "torch": "diffusers in torch",
+}
 SUBJECTS = ("heart", "cat", "dog", "rose", "pizza", "car", "sun", "house", "apple", "panda", "rocket", "fox", "star")
 COLOURS = ("red", "blue", "green", "white", "yellow", "pink", "black", "light blue")
+_LARGE = 2**30
+Turn = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -45,76 +68,168 @@ class Setting:
     side: int
     steps: int
     guidance: float
-    threads: int
+    threads: int = 0
+    precision: str = "auto"
+    torch: Path | None = None
+
+    @property
+    def words(self) -> dict[str, Any]:
+        """What two runs must share to be one."""
+        return {
+            "checkpoint": f"{self.checkpoint.parent.name}/{self.checkpoint.name}",
+            "size": f"{self.side}x{self.side}",
+            "steps": self.steps,
+            "guidance": self.guidance,
+            "threads": self.threads,
+            "precision": self.precision,
+        }
 
 
-Draw = Callable[[str, int], Image.Image]
-"""The picture of a prompt and a seed."""
+class Drawer:
+    """Someone who draws in a process of its own, ready when this is made; raises RuntimeError when it ends early."""
 
-
-class Ours:
-    """Our engine in this process, as the command line uses it, without previews and marks."""
-
-    def __init__(self, setting: Setting, home: Path) -> None:
-        from sdxl_desktop.engine.openvino.engine import OpenVinoEngine
-
-        self._setting = setting
-        self._engine = OpenVinoEngine(
-            AppPaths(
-                data=home / "data",
-                cache=home / "cache",
-                settings_file=home / "settings.json",
-                pictures=home / "pictures",
-                logs=home / "logs",
+    def __init__(self, who: str, setting: Setting, home: Path, python: str) -> None:
+        self._who, self._steps = who, setting.steps
+        own = home / ("ours" if who in (*OURS, "watched") else who)  # what ours compile once serves all of them
+        own.mkdir(parents=True, exist_ok=True)
+        given = {key: str(value) if isinstance(value, Path) else value for key, value in asdict(setting).items()}
+        told = json.dumps({**given, "home": str(own)})
+        how = ["-m", "benchmarks.drawers"] if who != "genai" else [str(ROOT / "benchmarks" / "drawers.py")]
+        self._log = home / f"{who}.log"
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [python, *how, who, told],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                cwd=ROOT,
+                text=True,
+                encoding="utf-8",
             )
+        self._hear()
+        self._ask("warming up", 0, min(2, self._steps), None)
+
+    def draw(self, prompt: str, seed: int, to: Path) -> Turn:
+        """What was measured; the pixels are written to `to`, a NumPy file."""
+        return self._ask(prompt, seed, self._steps, to)
+
+    def __enter__(self) -> Drawer:
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        """Let the process end by closing its input; kill it when it does not."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
+        try:
+            self._process.wait(60)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process.stdout.close()
+
+    def _ask(self, prompt: str, seed: int, steps: int, to: Path | None) -> Turn:
+        assert self._process.stdin is not None
+        asked = {"prompt": prompt, "seed": seed, "steps": steps, "to": str(to) if to else ""}
+        with suppress(BrokenPipeError):  # it has ended: what is heard says why
+            self._process.stdin.write(json.dumps(asked) + "\n")
+            self._process.stdin.flush()
+        return self._hear()
+
+    def _hear(self) -> Turn:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            self._close()
+            said = self._log.read_text(encoding="utf-8", errors="replace")
+            raise RuntimeError(f"{self._who} ended: {said[-2000:]}")
+        answer: Turn = json.loads(line)
+        return answer
+
+
+@dataclass
+class Record:
+    """The turns that were taken, kept in a file from which a run goes on."""
+
+    file: Path
+    command: str
+    setting: Setting
+    turns: list[Turn] = field(default_factory=list)
+
+    @classmethod
+    def opened(cls, file: Path, command: str, setting: Setting) -> Record:
+        """The record in `file`, begun where there is none; ends the program where it is of another setting."""
+        record = cls(file, command, setting)
+        if file.exists():
+            kept = json.loads(file.read_text(encoding="utf-8"))
+            if kept["settings"] != setting.words:
+                raise SystemExit(f"{file.name} is of another setting, {kept['settings']}: choose another file.")
+            record.turns = kept["turns"]
+        return record
+
+    def has(self, who: str, number: int) -> bool:
+        return any(turn["who"] == who and turn["round"] == number for turn in self.turns)
+
+    def picture(self, who: str, number: int) -> Path:
+        return self.file.with_name(f"{self.file.stem}-pictures") / f"{number}-{who}.png"
+
+    def add(self, turn: Turn, pixels: Any) -> None:
+        file = self.picture(turn["who"], turn["round"])
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(file)
+        self.turns.append(turn)
+        self.write()
+
+    def write(self) -> None:
+        told = [turn.get("versions", {}) for turn in self.turns]
+        results.write(
+            self.file,
+            "speed",
+            command=self.command,
+            settings=self.setting.words,
+            rows=self.rows(),
+            more_versions={name: version for versions in told for name, version in versions.items()},
+            turns=self.turns,
         )
 
-    def at(self, speed: Speed) -> Draw:
-        return lambda prompt, seed: self._draw(speed, prompt, seed)
+    def rows(self) -> list[Turn]:
+        """One for each who drew: medians of seconds, the median of the rounds' ratios to the peer, how equal it is."""
+        return [self._row(who) for who in EVERYONE if any(turn["who"] == who for turn in self.turns)]
 
-    def _draw(self, speed: Speed, prompt: str, seed: int) -> Image.Image:
-        setting, events = self._setting, list[Event]()
-        request = GenerationRequest(
-            checkpoint=setting.checkpoint,
-            prompts=Prompts(prompt=prompt),
-            sampling=Sampling(
-                size=Size(setting.side, setting.side),
-                steps=setting.steps,
-                guidance_scale=setting.guidance,
-                seed=seed,
-                speed=speed,
-            ),
-            output=Output(watermark=False),
-            execution=Execution(preview=False, threads=setting.threads),
-        )
-        self._engine.generate(request, events.append, Flag())
-        assert isinstance(events[-1], Finished), events[-1]
-        return Image.fromarray(events[-1].pictures[0].pixels)
+    def _row(self, who: str) -> Turn:
+        mine = {turn["round"]: turn for turn in self.turns if turn["who"] == who}
+        peers = {turn["round"]: turn for turn in self.turns if turn["who"] == PEER}
+        both = sorted(mine.keys() & peers.keys())
+        row: Turn = {
+            "who": NAMES[who],
+            "rounds": len(mine),
+            "seconds": _median(mine, "seconds"),
+            "fastest": min(turn["seconds"] for turn in mine.values()),
+            "ratio": statistics.median(mine[n]["seconds"] / peers[n]["seconds"] for n in both) if both else None,
+        }
+        for phase in ("encode", "denoise", "decode"):
+            row[phase] = _median(mine, phase)
+        if who in (*OURS, "watched"):
+            row["telling"] = statistics.median(turn["telling"] / turn["denoise"] for turn in mine.values())
+        if both and who != PEER:
+            apart = [np.abs(_pixels(self.picture(who, n)) - _pixels(self.picture(PEER, n))) for n in both]
+            row["largest difference"] = int(max(one.max() for one in apart))
+            row["mean difference"] = float(np.mean([one.mean() for one in apart]))
+        return row
 
 
-def optimum(setting: Setting) -> Draw:
-    """Plain optimum-intel, as its users call it."""
-    import torch
-    from optimum.intel import OVStableDiffusionXLPipeline
+def _median(turns: Mapping[int, Turn], key: str) -> float | None:
+    told = [turn[key] for turn in turns.values() if key in turn]
+    return statistics.median(told) if told else None
 
-    config = {"INFERENCE_NUM_THREADS": str(setting.threads)} if setting.threads else {}
-    pipe = OVStableDiffusionXLPipeline.from_pretrained(
-        str(setting.checkpoint), export=False, ov_config=config, add_watermarker=False
-    )
-    pipe.set_progress_bar_config(disable=True)
 
-    def draw(prompt: str, seed: int) -> Image.Image:
-        picture: Image.Image = pipe(
-            prompt,
-            height=setting.side,
-            width=setting.side,
-            num_inference_steps=setting.steps,
-            guidance_scale=setting.guidance,
-            generator=torch.Generator().manual_seed(seed),
-        ).images[0]
-        return picture
-
-    return draw
+def _pixels(file: Path) -> Any:
+    with Image.open(file) as picture:
+        return np.asarray(picture, dtype=np.int16)
 
 
 def prompts(count: int) -> list[str]:
@@ -125,91 +240,81 @@ def prompts(count: int) -> list[str]:
     ]
 
 
-def time_all(drawers: dict[str, Draw], rounds: int) -> None:
-    """Print medians, and ratios to the peer as medians of the rounds' ratios."""
-    for draw in drawers.values():
-        draw("warming up", 0)
-    seconds: dict[str, list[float]] = {name: [] for name in drawers}
-    for number, prompt in enumerate(prompts(rounds)):
-        for name, draw in drawers.items():
-            started = time.perf_counter()
-            draw(prompt, number)
-            seconds[name].append(time.perf_counter() - started)
-    print(f"\n{'seconds a picture':22} {'median':>8} {'fastest':>8}   of {PEER}'s")
-    for name, took in seconds.items():
-        ratio = statistics.median(ours / theirs for ours, theirs in zip(took, seconds[PEER], strict=True))
-        print(f"{name:22} {statistics.median(took):8.3f} {min(took):8.3f}   {ratio:.3f}")
+def take_turns(
+    record: Record, who: Sequence[str], rounds: int, limit: int, pythons: Mapping[str, str], *, apart: bool
+) -> None:
+    """Draw what the record lacks, at most `limit` pictures."""
+    with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
+        home, drawers = Path(scratch), dict[str, Drawer]()
+
+        def started(name: str, stack: ExitStack) -> Drawer:
+            return stack.enter_context(Drawer(name, record.setting, home, pythons.get(name, sys.executable)))
+
+        for number, prompt in enumerate(prompts(rounds)):
+            for name in who:
+                if record.has(name, number):
+                    continue
+                if limit <= 0:
+                    return
+                limit -= 1
+                to = home / "picture.npy"
+                if apart:
+                    with ExitStack() as turn:
+                        measured = started(name, turn).draw(prompt, number, to)
+                else:
+                    if name not in drawers:
+                        drawers[name] = started(name, stack)
+                    measured = drawers[name].draw(prompt, number, to)
+                record.add({"who": name, "round": number, **measured}, np.load(to))
+                print(f"round {number}  {NAMES[name]:22} {measured['seconds']:8.3f} s", flush=True)
 
 
-def compare_all(drawers: dict[str, Draw], count: int) -> None:
-    """Print how far everyone's pictures are from our exact ones."""
-    exact = [_array(drawers[Speed.EXACT](prompt, seed)) for seed, prompt in enumerate(prompts(count))]
-    print(f"\n{f'to exact, {count} prompts':22} {'PSNR':>8} {'lowest':>8} {'mean |d|':>9} {'max |d|':>8}")
-    for name, draw in drawers.items():
-        if name == Speed.EXACT:
-            continue
-        apart = [_array(draw(prompt, seed)) - exact[seed] for seed, prompt in enumerate(prompts(count))]
-        ratios = [psnr(difference) for difference in apart]
-        mean, most = (statistics.mean(float(f(np.abs(d))) for d in apart) for f in (np.mean, np.max))
-        print(f"{name:22} {statistics.mean(ratios):6.1f}dB {min(ratios):6.1f}dB {mean:9.2f} {most:8.1f}")
+def show(rows: Sequence[Turn]) -> None:
+    print(f"\n{'seconds a picture':22} {'median':>8} {'fastest':>8} {'ratio':>7} {'largest |d|':>12} {'telling':>9}")
+    for row in rows:
+        ratio = "" if row["ratio"] is None else f"{row['ratio']:.3f}"
+        telling = f"{row['telling']:.3%}" if "telling" in row else ""
+        apart = row.get("largest difference", "")
+        print(f"{row['who']:22} {row['seconds']:8.3f} {row['fastest']:8.3f} {ratio:>7} {apart:>12} {telling:>9}")
 
 
-def judge_all(drawers: dict[str, Draw], data: Path, checkpoint: Path, count: int) -> None:
-    """Print the starter's own evaluation by name, for everyone."""
-    from tools.starter import measure
-    from tools.starter.config import Config
-    from tools.starter.english import article
-    from tools.starter.evaluate import Judge, asked_names
-    from tools.starter.names import load_names
-
-    config = Config()
-    judge = Judge(None, load_names(data, config.least_stars), config.size)
-    known = [judge.reference(name) for name in judge.names]
-    asked = asked_names(judge)[:count]
-    print(f"\n{f'{len(asked)} names of {checkpoint.name}':22} {'top 1':>8} {'top 5':>8} {'distance':>9}")
-    for name, draw in drawers.items():
-        drawn = [draw(article(judge.names[number].word), 1000 + place) for place, number in enumerate(asked)]
-        ranks = measure.ranks(drawn, known, asked)
-        distances = [measure.feature_distance(one, known[right]) for one, right in zip(drawn, asked, strict=True)]
-        shares = (sum(rank < best for rank in ranks) / len(ranks) for best in (1, 5))
-        print(f"{name:22} " + " ".join(f"{share:8.1%}" for share in shares) + f" {statistics.mean(distances):9.4f}")
-
-
-def psnr(difference: Any) -> float:
-    """Of 8-bit values, in dB; 99 where nothing differs."""
-    squared = float((difference**2).mean())
-    return 99.0 if squared == 0 else float(10 * np.log10(255**2 / squared))
-
-
-def _array(picture: Image.Image) -> Any:
-    return np.asarray(picture, dtype=np.float64)
+def _who(given: argparse.Namespace) -> list[str]:
+    """Those who can draw, in their order, of those that are asked for."""
+    asked = given.only.split(",") if given.only else EVERYONE
+    if unknown := set(asked) - set(EVERYONE):
+        raise SystemExit(f"There is no {', '.join(sorted(unknown))}; there are {', '.join(EVERYONE)}.")
+    lacking = {name for name in ("genai", "torch") if getattr(given, name) is None}
+    if given.only and (needed := sorted(lacking & set(asked))):
+        raise SystemExit(f"--{needed[0]} is needed for that.")
+    return [name for name in EVERYONE if name in asked and name not in lacking]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", type=Path, default=resources() / "checkpoints" / "starter")
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--guidance", type=float, default=3.0)
     parser.add_argument("--threads", type=int, default=0)
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--prompts", type=int, default=40)
-    parser.add_argument("--starter-data", type=Path)
-    parser.add_argument("--named", type=int, default=300)
+    parser.add_argument("--precision", choices=("auto", "f32", "bf16", "f16"), default="auto")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", help="names with commas between them; default: everyone that is there")
+    parser.add_argument("--limit", type=int, default=1_000_000, help="turns that are taken now")
+    parser.add_argument("--genai", metavar="PYTHON")
+    parser.add_argument("--torch", metavar="FOLDER", type=Path)
+    parser.add_argument("--apart", action="store_true", help="one process at a time")
+    parser.add_argument("--json", type=Path, required=True, metavar="OUT")
     given = parser.parse_args(arguments)
-    warnings.simplefilter("ignore")
-    setting = Setting(given.checkpoint, given.size, given.steps, given.guidance, given.threads)
-    with tempfile.TemporaryDirectory() as home:
-        ours = Ours(setting, Path(home))
-        presets = {str(speed): ours.at(speed) for speed in Speed}
-        if given.rounds:
-            # its own engine for each, since an engine keeps one form of a UNet only and would compile in between
-            apart = {name: Ours(setting, Path(home)).at(Speed(name)) for name in presets}
-            time_all({PEER: optimum(setting), **apart}, given.rounds)
-        if given.prompts:
-            compare_all(presets, given.prompts)
-        if given.starter_data is not None:
-            judge_all(presets, given.starter_data, given.checkpoint, given.named)
+    checkpoint = given.checkpoint.absolute()
+    torch = given.torch.absolute() if given.torch else None
+    setting = Setting(checkpoint, given.size, given.steps, given.guidance, given.threads, given.precision, torch)
+    record = Record.opened(given.json, results.command("benchmarks.speed", arguments), setting)
+    weights = sum(file.stat().st_size for file in checkpoint.rglob("*.bin"))
+    apart = given.apart or weights > _LARGE
+    take_turns(record, _who(given), given.rounds, given.limit, {"genai": given.genai or ""}, apart=apart)
+    if record.turns:
+        record.write()
+        show(record.rows())
 
 
 if __name__ == "__main__":

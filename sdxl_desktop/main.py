@@ -1,5 +1,5 @@
-"""The front door: sends a start of the program to one of its hosts (engine, conversion, download), to the display
-probe, or to the command line and window.
+"""The front door: sends a start of the program to one of its hosts (engine, conversion, download, quantization), to
+the display probe, or to the command line and window.
 
 It opens in milliseconds. Each heavy home (the window's Qt, the engine's torch and OpenVINO) is imported by exactly
 one function here, at the moment it is needed.
@@ -16,8 +16,16 @@ from pathlib import Path
 from sdxl_desktop.cli.doors import Doors
 from sdxl_desktop.core.device import Device
 from sdxl_desktop.core.paths import AppPaths
-from sdxl_desktop.core.program import CONVERSION_HOST, DOWNLOAD_HOST, ENGINE_HOST, PROBE_DISPLAY, command
+from sdxl_desktop.core.program import (
+    CONVERSION_HOST,
+    DOWNLOAD_HOST,
+    ENGINE_HOST,
+    PROBE_DISPLAY,
+    QUANTIZATION_HOST,
+    command,
+)
 from sdxl_desktop.engine.protocol import Engine
+from sdxl_desktop.engine.workbench import Workbench
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,6 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _host_conversion()
         case [first, *_] if first == DOWNLOAD_HOST:
             return _host_download()
+        case [first, *_] if first == QUANTIZATION_HOST:
+            return _host_quantization()
         case [first, *_] if first == PROBE_DISPLAY:
             return _probe_display()
         case _:
@@ -53,6 +63,7 @@ def doors() -> Doors:
     return Doors(
         paths=AppPaths.from_environment,
         engine=_engine,
+        workbench=_workbench,
         devices=_devices,
         device=_device,
         window=_window,
@@ -83,12 +94,28 @@ def _host_download() -> int:
     return host()
 
 
+def _host_quantization() -> int:
+    """Torch, optimum-intel and NNCF, in a child process of a quantization."""
+    _quiet_libraries()
+    from sdxl_desktop.library.quantize.host import main as host
+
+    return host()
+
+
 def _engine(paths: AppPaths) -> Engine:
     """Torch and OpenVINO, in this process."""
     _quiet_libraries()
     from sdxl_desktop.engine.openvino.engine import OpenVinoEngine
 
     return OpenVinoEngine(paths)
+
+
+def _workbench(paths: AppPaths) -> Workbench:
+    """Torch and OpenVINO, in this process."""
+    _quiet_libraries()
+    from sdxl_desktop.engine.openvino.workbench import OpenVinoWorkbench
+
+    return OpenVinoWorkbench(paths)
 
 
 def _quiet_libraries() -> None:

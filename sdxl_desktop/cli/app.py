@@ -22,6 +22,7 @@ from sdxl_desktop.cli.draw import draw
 from sdxl_desktop.cli.foreground import CANCELLED
 from sdxl_desktop.cli.generate import generate
 from sdxl_desktop.cli.options import Options
+from sdxl_desktop.cli.quantize import register as register_quantize
 from sdxl_desktop.cli.quiet import stdout_kept_clean
 from sdxl_desktop.cli.report import devices_report
 from sdxl_desktop.core.errors import SdxlDesktopError
@@ -125,6 +126,7 @@ def _no_such_file(name: str) -> str:
 
 app.command()(generate)
 checkpoints.command("download")(download_checkpoint)
+register_quantize(checkpoints)
 app.add_typer(checkpoints, name="checkpoints")
 app.add_typer(cache, name="cache")
 app.command()(bench)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
 import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -14,21 +12,21 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from sdxl_desktop.cli.bench_devices import compare_devices
 from sdxl_desktop.cli.bench_measure import BenchCancelledError, DeviceTimes, Measurement, measure
 from sdxl_desktop.cli.bench_plot import plot
 from sdxl_desktop.cli.doors import Doors
 from sdxl_desktop.cli.draw import library_for, load_preferences
-from sdxl_desktop.cli.foreground import CANCELLED, ctrl_c_heard
+from sdxl_desktop.cli.foreground import CANCELLED
 from sdxl_desktop.cli.options import Options, build_request
-from sdxl_desktop.cli.progress import Display, display_for
+from sdxl_desktop.cli.progress import Display
 from sdxl_desktop.cli.quiet import stdout_kept_clean
+from sdxl_desktop.cli.watched import watched
 from sdxl_desktop.core.device import Device
-from sdxl_desktop.core.request import GenerationRequest
+from sdxl_desktop.core.request import Execution, GenerationRequest
 from sdxl_desktop.core.speed import Speed
+from sdxl_desktop.engine.workbench import StoppedError
 from sdxl_desktop.session.pictures import check_writable
-
-_GRACE_SECONDS = 1.0
-_TICK_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +74,17 @@ def bench(
             metavar="NAME", help="Where to measure; may be given several times. Default: as in your settings."
         ),
     ] = None,
+    devices: Annotated[
+        bool,
+        typer.Option("--devices", help="Compare the devices instead: each part on each, and which are the best."),
+    ] = False,
+    use: Annotated[bool, typer.Option("--use", help="With --devices: write the best into your settings.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    events: Annotated[bool, typer.Option("--events", hidden=True)] = False,
     plot_file: Annotated[Path | None, typer.Option("--plot", metavar="FILE.png", help="Save it as a plot.")] = None,
 ) -> int:
     """Measure how long drawing takes on this computer: seconds a step at each speed, encoding, decoding, and getting
-    each part ready on each device.
+    each part ready on each device. With --devices: how fast each part is on each device, all there are by default.
 
     Nothing else should be busy meanwhile. What you do not give is what the checkpoint recommends.
     """
@@ -95,13 +99,13 @@ def bench(
     if plot_file is not None:
         plot_file = plot_file.expanduser().absolute()
         check_writable(plot_file, (".png",))
-    with stdout_kept_clean():
-        names = list(dict.fromkeys(doors.device(name) for name in device or [request.execution.device]))
-        known = {there.name: there for there in doors.devices()}
-    devices = [known.get(name, Device(name, "")) for name in names]
+    there = _devices(doors, device or ([] if devices else [request.execution.device]))
     try:
-        times = _watched(doors, console, request, devices)
-    except BenchCancelledError:
+        if devices:
+            names = [each.name for each in there]
+            return compare_devices(doors, console, request, names, as_json=as_json, use=use, events=events)
+        times = _measure_all(doors, console, request, there)
+    except (BenchCancelledError, StoppedError):
         console.print("Cancelled.", highlight=False)
         return CANCELLED
     result = Bench.of(found.name, request, times)
@@ -117,41 +121,29 @@ def bench(
     return 0
 
 
-def _watched(
+def _devices(doors: Doors, asked: Sequence[str]) -> list[Device]:
+    """The devices of these names, all there are when none is given."""
+    with stdout_kept_clean():
+        known = {there.name: there for there in doors.devices()}
+        names = dict.fromkeys(doors.device(name) for name in asked) if asked else known
+    return [known.get(name, Device(name, "")) for name in names]
+
+
+def _measure_all(
     doors: Doors, console: Console, request: GenerationRequest, devices: Sequence[Device]
 ) -> tuple[DeviceTimes, ...]:
-    """Measure in a thread, so that Ctrl+C is answered even while native code compiles."""
-    cancel = threading.Event()
-    found: list[DeviceTimes] = []
-    problems: list[BaseException] = []
+    def work(display: Display, cancel: threading.Event) -> tuple[DeviceTimes, ...]:
+        found = []
+        for device in devices:
+            everything = Execution(
+                device=device.name, threads=request.execution.threads, precision=request.execution.precision
+            )
+            wanted = replace(request, execution=everything)
+            measurement = Measurement(wanted, device, doors.paths(), cancel, display.show)
+            found.append(measure(measurement, doors.engine, _saying(display, device)))
+        return tuple(found)
 
-    def work(display: Display) -> None:
-        try:
-            for device in devices:
-                wanted = replace(request, execution=replace(request.execution, device=device.name))
-                measurement = Measurement(wanted, device, doors.paths(), cancel, display.show)
-                found.append(measure(measurement, doors.engine, _saying(display, device)))
-        except Exception as problem:  # told by the thread that waits
-            problems.append(problem)
-
-    with stdout_kept_clean(), display_for(console) as display, ctrl_c_heard(doors.leave) as ctrl_c:
-        worker = threading.Thread(target=work, args=(display,), name="bench", daemon=True)
-        worker.start()
-        stopped_at = None
-        while worker.is_alive():
-            worker.join(_TICK_SECONDS)
-            if ctrl_c.is_set() and stopped_at is None:
-                stopped_at = time.monotonic()
-                cancel.set()
-            if stopped_at is not None and time.monotonic() - stopped_at > _GRACE_SECONDS and worker.is_alive():
-                sys.stderr.flush()
-                doors.leave(CANCELLED)
-                break
-    if cancel.is_set():
-        raise BenchCancelledError
-    if problems:
-        raise problems[0]
-    return tuple(found)
+    return watched(doors, console, work)
 
 
 def _saying(display: Display, device: Device) -> Callable[[Speed], None]:

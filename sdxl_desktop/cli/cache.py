@@ -1,4 +1,4 @@
-"""`cache`: list, prune and clear what was compiled for this computer's devices and is kept on disk."""
+"""`cache`: list, prune, prepare and clear what was compiled for this computer's devices and is kept on disk."""
 
 from __future__ import annotations
 
@@ -10,13 +10,17 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from sdxl_desktop.cli.cache_prepare import Preparation
+from sdxl_desktop.cli.cache_prepare import prepare as run_preparation
 from sdxl_desktop.cli.doors import Doors
 from sdxl_desktop.cli.draw import library_for, load_preferences
+from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.settings import Preferences
+from sdxl_desktop.core.speed import Speed
 from sdxl_desktop.engine.compiled_entries import FUSED, Entry, Pruned
 from sdxl_desktop.engine.compiled_store import GB, CompiledStore, Runtime, openvino_version
 
-cache = typer.Typer(help="List, prune and clear what is kept compiled on disk.")
+cache = typer.Typer(help="List, prepare, prune and clear what is kept compiled on disk.")
 
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 _COLUMNS = ("CHECKPOINT", "PART", "DEVICE", "SHAPE", "PRECISION", "SIZE", "LAST USE", "COMPILED IN", "")
@@ -58,6 +62,35 @@ def prune(
     preferences = _preferences(doors)
     allowed = preferences.compiled_quota_gb if quota is None else quota
     return _tell(_store(doors).prune(allowed * GB, _runtime, library=_folders(doors, preferences)), as_json)
+
+
+@cache.command()
+def prepare(
+    context: typer.Context,
+    checkpoint: Annotated[str, typer.Argument(metavar="NAME|FOLDER", help="A checkpoint of your library.")],
+    size: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="WxH", help="For pictures of this size. Repeatable. Default: what the checkpoint is made for."
+        ),
+    ] = None,
+    speed: Annotated[
+        list[str] | None,
+        typer.Option(metavar="exact|balanced|fast", help="For this speed. Repeatable. Default: exact."),
+    ] = None,
+    as_json: _Json = False,
+    events: Annotated[bool, typer.Option("--events", hidden=True)] = False,
+) -> int:
+    """Compile a checkpoint's parts for your devices now, so that the first picture need not wait for it."""
+    doors: Doors = context.obj
+    preferences = _preferences(doors)
+    found = library_for(doors.paths(), preferences).find(checkpoint)
+    sizes = [Size.parse(text) for text in size or ()] or [found.recommended.size]
+    for each in sizes:
+        found.check_size(each)
+    speeds = [Speed.parse(text) for text in speed or ()] or [Speed.EXACT]
+    wanted = Preparation(found.folder, found.title, sizes, speeds, preferences.execution)
+    return run_preparation(doors, wanted, as_json=as_json, events=events)
 
 
 @cache.command()

@@ -10,6 +10,7 @@ from pathlib import Path
 from sdxl_desktop.core.device import Device
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.engine.protocol import Engine
+from sdxl_desktop.engine.workbench import Workbench
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +23,7 @@ class Doors:
 
     paths: Callable[[], AppPaths]
     engine: Callable[[AppPaths], Engine]
+    workbench: Callable[[AppPaths], Workbench]
     devices: Callable[[], tuple[Device, ...]]
     device: Callable[[str], str]
     window: Callable[[AppPaths, str | None, Sequence[Path]], int]

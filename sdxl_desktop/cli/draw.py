@@ -18,7 +18,7 @@ from sdxl_desktop.cli.report import run_report
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.errors import OutputError
 from sdxl_desktop.core.paths import AppPaths, resources
-from sdxl_desktop.core.request import GenerationRequest
+from sdxl_desktop.core.request import AUTOMATIC, Execution, GenerationRequest
 from sdxl_desktop.core.settings import Preferences
 from sdxl_desktop.history.latents import SUFFIX, write_latents
 from sdxl_desktop.library.scan import Library
@@ -55,8 +55,7 @@ def draw(doors: Doors, options: Options, *, checkpoint: str | None, output: Path
     store = _store(output, request.sampling.count)
     if options.latents_out is not None:
         check_writable(options.latents_out.expanduser().absolute(), (SUFFIX,))
-    device = _device(doors, request.execution.device)
-    request = replace(request, execution=replace(request.execution, device=device))
+    request = replace(request, execution=_execution(doors, request.execution))
     return _draw_checked(doors, request, found, store, paths, console, as_json, options.latents_out)
 
 
@@ -84,12 +83,23 @@ def _store(output: Path | None, count: int) -> PictureStore:
     return NamedFiles(folder=output.parent, output=output)
 
 
-def _device(doors: Doors, name: str) -> str:
-    """The device by OpenVINO's name, before anything is loaded. The processor is always there: no need to ask."""
-    if name == "CPU":
-        return name
-    with stdout_kept_clean():
-        return doors.device(name)
+def _execution(doors: Doors, asked: Execution) -> Execution:
+    """With the devices by OpenVINO's names, before anything is loaded. The processor is always there: no need to ask.
+    Automatic is left to the engine, which says what it took."""
+
+    def known(name: str) -> str:
+        if name in ("", "CPU") or name.strip().upper() == AUTOMATIC:
+            return name.strip().upper()
+        with stdout_kept_clean():
+            return doors.device(name)
+
+    return replace(
+        asked,
+        device=known(asked.device),
+        text_device=known(asked.text_device),
+        unet_device=known(asked.unet_device),
+        vae_device=known(asked.vae_device),
+    )
 
 
 def _draw_checked(

@@ -92,7 +92,31 @@ def generate(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="A device that `devices` lists. Default: as in your settings.",
+            help="A device that `devices` lists, or auto. Default: as in your settings.",
+            rich_help_panel=COMPUTER,
+        ),
+    ] = None,
+    text_device: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The device of the text encoders. Default: the one of all.",
+            rich_help_panel=COMPUTER,
+        ),
+    ] = None,
+    unet_device: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The device of the UNet. Default: the one of all.",
+            rich_help_panel=COMPUTER,
+        ),
+    ] = None,
+    vae_device: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The device of the VAE. Default: the one of all.",
             rich_help_panel=COMPUTER,
         ),
     ] = None,

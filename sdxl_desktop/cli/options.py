@@ -54,6 +54,9 @@ class Options:
     negative_target_size: str | None = None
     negative_crop: str | None = None
     device: str | None = None
+    text_device: str | None = None
+    unet_device: str | None = None
+    vae_device: str | None = None
     threads: int | None = None
     precision: str | None = None
     image: Path | None = None
@@ -123,12 +126,23 @@ def build_request(
             watermark=usual.watermark if options.watermark is None else options.watermark,
             keep_latents="none" if options.latents_out is None else "steps",
         ),
-        execution=Execution(
-            device=usual.device if options.device is None else options.device,
-            threads=usual.threads if options.threads is None else options.threads,
-            precision=usual.precision if options.precision is None else cast(Precision, options.precision),
-            preview=False,
-        ),
+        execution=_execution(options, usual.execution),
+    )
+
+
+def _execution(options: Options, usual: Execution) -> Execution:
+    """Where it runs: a `--device` without a word on the parts is for all of them, whatever the settings say."""
+    parts = {
+        name: (getattr(usual, name) if options.device is None else "") if asked is None else asked
+        for name in ("text_device", "unet_device", "vae_device")
+        for asked in (getattr(options, name),)
+    }
+    return Execution(
+        device=usual.device if options.device is None else options.device,
+        threads=usual.threads if options.threads is None else options.threads,
+        precision=usual.precision if options.precision is None else cast(Precision, options.precision),
+        preview=False,
+        **parts,
     )
 
 

@@ -72,6 +72,9 @@ def request_report(request: GenerationRequest, checkpoint: Checkpoint) -> dict[s
         "from_step": None if request.start is None else request.start.step,
         "from_latents": request.start is not None,
         "device": execution.device,
+        "text_device": execution.device_for("text_encoder"),
+        "unet_device": execution.device_for("unet"),
+        "vae_device": execution.device_for("vae_decoder"),
         "threads": execution.threads,
         "precision": execution.precision,
     }

@@ -101,11 +101,13 @@ class Timings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
-    """The run is over and whole. `devices` maps each part ("unet") to the device that really ran it."""
+    """The run is over and whole. `devices` maps each part ("unet") to the device that really ran it; `peak_bytes` is
+    the most memory that the engine's process took meanwhile, 0 where nobody looked."""
 
     pictures: tuple[Picture, ...]
     timings: Timings = Timings()
     devices: Mapping[str, str] = field(default_factory=dict)
+    peak_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

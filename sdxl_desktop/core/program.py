@@ -9,6 +9,7 @@ from pathlib import Path
 ENGINE_HOST = "--engine-host"
 CONVERSION_HOST = "--conversion-host"
 DOWNLOAD_HOST = "--download-host"
+QUANTIZATION_HOST = "--quantization-host"
 PROBE_DISPLAY = "--probe-display"
 
 

@@ -156,11 +156,23 @@ class MicroConditioning:
         )
 
 
+AUTOMATIC = "AUTO"
+"""In the place of a device's name: the device that was measured to be the fastest for the part, else a GPU, else the
+processor. Not OpenVINO's device of that name, which falls back without a word."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
-    """Where and how exactly it runs: an OpenVINO device name, threads (0 = all), precision, live preview or not."""
+    """Where and how exactly it runs: OpenVINO device names, threads (0 = all), precision, live preview or not.
+
+    `text_device`, `unet_device` and `vae_device` are for those parts alone; "" means `device`. Threads and precision
+    count on devices that have them. Records from before parts had devices of their own read as one device for all.
+    """
 
     device: str = "CPU"
+    text_device: str = ""
+    unet_device: str = ""
+    vae_device: str = ""
     threads: int = 0
     precision: Precision = "auto"
     preview: bool = True
@@ -174,6 +186,21 @@ class Execution:
                 f"There is no precision called {self.precision!r}.",
                 next_step="Choose one of: " + ", ".join(get_args(Precision)) + ".",
             )
+
+    def device_for(self, part: str) -> str:
+        """The device of a checkpoint's part, such as "text_encoder_2", "unet" or "vae_decoder"."""
+        if part.startswith("text_encoder"):
+            return self.text_device or self.device
+        if part.startswith("unet"):
+            return self.unet_device or self.device
+        if part.startswith("vae"):
+            return self.vae_device or self.device
+        return self.device
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """Every device that is named for a part, each once: text encoders', UNet's, VAE's."""
+        return tuple(dict.fromkeys(self.device_for(part) for part in ("text_encoder", "unet", "vae_decoder")))
 
 
 class Mode(StrEnum):

@@ -13,6 +13,7 @@ from sdxl_desktop.core.errors import SettingsError
 from sdxl_desktop.core.intents import Intent
 from sdxl_desktop.core.refine import MAX_REFINER_STEPS, RefineWay
 from sdxl_desktop.core.request import (
+    AUTOMATIC,
     MAX_AESTHETIC_SCORE,
     Execution,
     KeepLatents,
@@ -29,11 +30,14 @@ Editor = Literal["device", "number", "choice", "switch", "folder"]
 
 DEFAULT_COMPILED_QUOTA_GB = 20
 
+_ANY_DEVICE = ((AUTOMATIC, "Automatic"),)
+_PART_DEVICE = (("", "Same as above"), *_ANY_DEVICE)
+
 
 @dataclass(frozen=True, slots=True)
 class PreferenceInfo:
     """How a preference is shown: what it is called, what it means, how it is edited, what it may be and with what
-    others it belongs together."""
+    others it belongs together. `choices` are all there are, or with the editor "device" those beside the devices."""
 
     label: str
     help: str
@@ -56,16 +60,49 @@ class Preferences:
         "CPU",
         PreferenceInfo(
             "Device",
-            "Which part of this computer draws. If it is missing the app says so; it never falls back silently.",
+            "Which part of this computer draws. Automatic takes what was measured to be the fastest, else a GPU, else "
+            "the processor, and says which. A device that is missing is told; nothing falls back silently.",
             "device",
             "Drawing",
+            choices=_ANY_DEVICE,
+        ),
+    )
+    text_device: str = _preference(
+        "",
+        PreferenceInfo(
+            "Text encoders on",
+            "They read the prompt once for a picture, which takes little anywhere.",
+            "device",
+            "Drawing",
+            choices=_PART_DEVICE,
+        ),
+    )
+    unet_device: str = _preference(
+        "",
+        PreferenceInfo(
+            "UNet on",
+            "It draws, step by step: nearly all of the time and memory is its own.",
+            "device",
+            "Drawing",
+            choices=_PART_DEVICE,
+        ),
+    )
+    vae_device: str = _preference(
+        "",
+        PreferenceInfo(
+            "VAE on",
+            "It turns pictures into what the UNet sees and back. On a GPU it calculates in 32-bit unless the "
+            "checkpoint is prepared for 16, which would turn pictures black.",
+            "device",
+            "Drawing",
+            choices=_PART_DEVICE,
         ),
     )
     threads: int = _preference(
         0,
         PreferenceInfo(
             "Threads",
-            "How many processor threads drawing may use. 0 means all of them.",
+            "How many processor threads drawing may use. 0 means all of them. Other devices have no such setting.",
             "number",
             "Drawing",
             maximum=1024,
@@ -76,7 +113,7 @@ class Preferences:
         PreferenceInfo(
             "Precision",
             "How exactly the device calculates. Automatic lets the device use the fastest it supports well; "
-            "32-bit is slowest and safest.",
+            "32-bit is slowest and safest. A device that lacks what you choose decides for itself.",
             "choice",
             "Drawing",
             choices=(("auto", "Automatic"), ("f32", "32-bit"), ("f16", "16-bit"), ("bf16", "bfloat16")),
@@ -157,14 +194,22 @@ class Preferences:
         for declared in fields(self):
             info = preference_info(declared.name)
             value = getattr(self, declared.name)
-            if info.choices and value not in [choice for choice, _ in info.choices]:
+            if info.editor == "choice" and value not in [choice for choice, _ in info.choices]:
                 raise SettingsError(f"{info.label} cannot be {value!r}.")
             if info.editor == "number" and not info.minimum <= value <= info.maximum:
                 raise SettingsError(f"{info.label} must lie between {info.minimum} and {info.maximum}.")
 
     @property
     def execution(self) -> Execution:
-        return Execution(device=self.device, threads=self.threads, precision=self.precision, preview=self.preview)
+        return Execution(
+            device=self.device,
+            text_device=self.text_device,
+            unet_device=self.unet_device,
+            vae_device=self.vae_device,
+            threads=self.threads,
+            precision=self.precision,
+            preview=self.preview,
+        )
 
     @property
     def output(self) -> Output:

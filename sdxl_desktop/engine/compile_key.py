@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
+from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.request import Precision
 
 DYNAMIC = "dynamic"
+"""The shape of a part that takes pictures of every size."""
+FIXED = "fixed"
+"""The shape of a part that must be compiled for each size, before it is known for which."""
 SHALLOW = "unet_shallow"
 """The component that a UNet's shallow graph is compiled as."""
 
@@ -34,12 +39,23 @@ def content_id(part: Path) -> str:
     return digest.hexdigest()
 
 
+def fixed_shape(size: Size, chunks: int = 1) -> str:
+    """The shape of a part that takes pictures of `size` only, and prompts of so many chunks of 77 tokens."""
+    return f"{size}" if chunks == 1 else f"{size}, {chunks} chunks"
+
+
+def size_of_shape(shape: str) -> Size | None:
+    """The size of pictures that a part of this shape takes; None where that is not fixed."""
+    match = re.match(r"(\d+)x(\d+)", shape)
+    return None if match is None else Size(int(match[1]), int(match[2]))
+
+
 @dataclass(frozen=True, slots=True)
 class CompileKey:
     """Two equal keys need one compilation.
 
     `checkpoint` is the content id of the component's own files, so that parts shared by checkpoints are shared
-    here too; `shape` is "dynamic" or the fixed shape; `precision` and `threads` as in `Execution`.
+    here too; `shape` is "dynamic" or says the fixed shape (`fixed_shape`); `precision` and `threads` as in `Execution`.
     """
 
     checkpoint: str

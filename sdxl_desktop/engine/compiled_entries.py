@@ -10,9 +10,13 @@ from pathlib import Path
 
 import msgspec
 
-from sdxl_desktop.engine.compile_key import CompileKey, content_id
+from sdxl_desktop.core.geometry import Size
+from sdxl_desktop.core.request import AUTOMATIC, Execution
+from sdxl_desktop.engine.compile_key import CompileKey, content_id, size_of_shape
 
 COMPILED, FUSED = "compiled", "fused"
+CARD = "card.json"
+UNFINISHED = ".unfinished"
 
 
 class Stale(StrEnum):
@@ -115,6 +119,23 @@ def read_card(file: Path) -> Card | None:
         return msgspec.json.decode(file.read_bytes(), type=Card)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
+
+
+def compiled_sizes(store: Path, checkpoint: Path, execution: Execution) -> tuple[Size, ...]:
+    """The sizes of pictures for which the UNet of `checkpoint` is kept compiled in the folder `store`, for where
+    `execution` says; none where one compiled UNet serves every size. Only the cards are read."""
+    device = execution.device_for("unet").strip().upper()
+    precisions = {execution.precision} | (set() if device == "CPU" else {"auto"})  # what a device lacks it decides
+    found = set()
+    for file in store.glob(f"unet*/{CARD}"):
+        card = read_card(file)
+        if card is None or str(checkpoint) not in card.checkpoints or precisions.isdisjoint(card.seconds):
+            continue
+        size = size_of_shape(card.shape)
+        there = device in (card.device.upper(), AUTOMATIC) and not (file.parent / UNFINISHED).exists()
+        if there and size is not None:
+            found.add(size)
+    return tuple(sorted(found))
 
 
 def weights_gone(card: Card, library: Sequence[Path] | None) -> bool:

@@ -29,12 +29,21 @@ from sdxl_desktop.core.errors import SettingsError
 from sdxl_desktop.core.settings import DEFAULT_COMPILED_QUOTA_GB, Preferences
 from sdxl_desktop.engine import in_use
 from sdxl_desktop.engine.compile_key import CompileKey
-from sdxl_desktop.engine.compiled_entries import COMPILED, FUSED, Card, Entry, Pruned, Stale, read_card, weights_gone
+from sdxl_desktop.engine.compiled_entries import (
+    CARD,
+    COMPILED,
+    FUSED,
+    UNFINISHED,
+    Card,
+    Entry,
+    Pruned,
+    Stale,
+    read_card,
+    weights_gone,
+)
 from sdxl_desktop.engine.openvino.adapters import whole
 
 GB = 10**9
-CARD = "card.json"
-UNFINISHED = ".unfinished"
 _REMOVING = ".removing-"
 _RECENTLY = 3600.0
 """Seconds since its last use within which a fused part is left alone: an engine may be about to compile it."""
@@ -189,8 +198,11 @@ class CompiledStore:
 
     def clear(self) -> Pruned:
         """Throw everything away that no running engine uses."""
+        return self.remove(self.entries())
+
+    def remove(self, entries: Sequence[Entry]) -> Pruned:
+        """Throw these away, but for what a running engine uses."""
         self._sweep()
-        entries = self.entries()
         gone = [entry for entry in entries if self._remove(entry)]
         return Pruned(tuple(gone), tuple(entry for entry in entries if entry not in gone))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 
@@ -44,13 +44,15 @@ class Licence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What its makers recommend; a guidance scale of 1 is none."""
+    """What its makers recommend; a guidance scale of 1 is none. `timestep_spacing` where another than usual is needed
+    (Lin et al., "Common Diffusion Noise Schedules and Sample Steps are Flawed", arXiv 2305.08891)."""
 
     width: Annotated[int, msgspec.Meta(ge=256, multiple_of=8)]
     height: Annotated[int, msgspec.Meta(ge=256, multiple_of=8)]
     steps: Annotated[int, msgspec.Meta(ge=1, le=150)]
     guidance_scale: Annotated[float, msgspec.Meta(ge=1, le=30)]
     scheduler: SchedulerName
+    timestep_spacing: Literal["trailing"] | None = None
 
 
 class Memory(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -73,7 +75,8 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `wanted` the files and folders that are needed, `openvino` the weight format of a ready-made OpenVINO version, and
     `needs` the entry that it goes with. `download_bytes` come over the line, `disk_bytes` it takes in half precision,
     or in its own format where it is ready-made. `fast` and `best` rank it for the first-run page. `unverified` names
-    the fields that could not be checked against its page.
+    the fields that could not be checked against its page. `fused` says that it is a LoRA that always becomes a
+    checkpoint of its own with what it needs, and no addition.
     """
 
     id: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
@@ -95,6 +98,18 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     best: int | None
     notes: str
     unverified: tuple[str, ...]
+    fused: bool = False
+
+    def card(self) -> dict[str, Any]:
+        """What checkpoint.json says of a checkpoint that was made of it."""
+        about: dict[str, Any] = {"title": self.title, "description": self.sentence}
+        if self.recommended is not None:
+            about |= {
+                "steps": self.recommended.steps,
+                "guidance_scale": self.recommended.guidance_scale,
+                "scheduler": self.recommended.scheduler.value,
+            }
+        return about
 
     @property
     def address(self) -> Address:
@@ -130,6 +145,8 @@ def read_catalogue(file: Path) -> tuple[Entry, ...]:
     for entry in entries:
         if entry.needs is not None and entry.needs not in known:
             raise _damaged(f"{entry.id} needs {entry.needs}, which is not there.")
+        if entry.fused and (entry.kind is not Kind.LORA or entry.needs is None):
+            raise _damaged(f"{entry.id} is no LoRA that can be fused into something.")
         if (entry.kind is Kind.SHIPPED) != (entry.repo is None):
             raise _damaged(f"{entry.id} is either shipped or on the hub.")
     if not any(entry.kind is Kind.SHIPPED for entry in entries):

@@ -14,6 +14,7 @@ from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind, Recommended
 from sdxl_desktop.core.errors import CheckpointError
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.schedulers import SchedulerName
+from sdxl_desktop.library.remembered import Remembered, forget, remember, remembered
 
 STARTER = "starter"
 _NEEDED = ("text_encoder", "text_encoder_2", "unet", "vae_decoder")
@@ -160,6 +161,32 @@ class Library:
                     continue
         return tuple(found.values())
 
+    def missing(self) -> tuple[Remembered, ...]:
+        """Those that were in the person's folder and are not any more: moved, renamed, or on a disk that is not here.
+
+        What is there now is remembered for the next time.
+        """
+        remember(self.own, (found for found in self.checkpoints() if found.folder.parent == self.own))
+        return tuple(about for about in remembered(self.own) if not (self.own / about.name).is_dir())
+
+    def forget(self, name: str) -> None:
+        """Do not miss the checkpoint called `name` any more."""
+        forget(self.own, name)
+
+    @property
+    def additions(self) -> Path:
+        """Where LoRAs, embeddings and VAEs that were downloaded are put; the folder need not be there."""
+        return self.own / "additions"
+
+    def watched_folders(self) -> tuple[Path, ...]:
+        """Existing folders in which a change can mean another list of checkpoints, for a file watcher: the person's
+        folder (or the nearest above it that exists) and each folder in it, since one may be copied file by file."""
+        there = next(folder for folder in (self.own, *self.own.absolute().parents) if folder.is_dir())
+        if there != self.own:
+            return (there,)
+        inside = (folder for folder in sorted(self.own.iterdir()) if not folder.name.startswith("."))
+        return (self.own, *(folder for folder in inside if folder.is_dir()))
+
     def find(self, name_or_folder: str) -> Checkpoint:
         """The checkpoint of that name, or in that folder; raises CheckpointError that names those there are."""
         known = self.checkpoints()
@@ -169,6 +196,12 @@ class Library:
         folder = Path(name_or_folder).expanduser()
         if folder.is_dir():
             return read_checkpoint(folder.resolve())
+        if any(about.name == name_or_folder for about in remembered(self.own)):
+            raise CheckpointError(
+                f"The checkpoint {name_or_folder} is missing.",
+                why=f"It was in {self.own}, and is not there any more.",
+                next_step="Put its folder back, or choose another checkpoint.",
+            )
         raise CheckpointError(
             f"There is no checkpoint called {name_or_folder!r}.",
             next_step="Give a folder of OpenVINO SDXL parts or one of: "

@@ -1,4 +1,4 @@
-"""What the next run will see of the picture, at which size it draws, and how long that may take."""
+"""What the next run will see of the picture, at which size it draws, and what that may take of time and memory."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from sdxl_desktop.core.edit import Ground
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.request import Execution, Sampling
 from sdxl_desktop.core.settings import Workspace
+from sdxl_desktop.engine.footprint import Footprint
 from sdxl_desktop.session.document.frame import FramePolicy
+from sdxl_desktop.session.forecast import Forecast
 from sdxl_desktop.session.paces import Paces
 
 
@@ -33,10 +35,19 @@ def size_of(workspace: Workspace) -> Size:
 
 def expected(
     paces: Paces, workspace: Workspace, ground: Ground, checkpoint: Checkpoint | None, execution: Execution, drawn: Size
-) -> float | None:
-    """Seconds that the next run may take when it draws at `drawn`, as far as `paces` know."""
+) -> Forecast | None:
+    """What the next run may take when it draws at `drawn`: as `paces` know, else, of memory, as the checkpoint's files
+    tell. None where nothing can be known."""
     if checkpoint is None or workspace.refiner.on or workspace.sampling is None:
         return None
-    edit = workspace.edit
+    edit, folder, sampling = workspace.edit, checkpoint.folder, workspace.sampling
     strength = 1.0 if ground.picture is None else edit.strength if ground.mask is None else edit.fill_strength
-    return paces.expected(checkpoint.folder, execution, workspace.sampling, drawn, strength)
+    footprint = Footprint.of(folder)
+    measured = paces.peak(folder, execution, sampling, drawn)
+    return Forecast(
+        size=drawn,
+        seconds=paces.expected(folder, execution, sampling, drawn, strength),
+        peak=(footprint.peak(drawn) if footprint.unet else None) if measured is None else measured,
+        measured=measured is not None,
+        footprint=footprint if footprint.unet else None,
+    )

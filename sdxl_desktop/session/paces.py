@@ -1,22 +1,45 @@
-"""How long drawing takes here, learnt from what was drawn: what the next run may be expected to take."""
+"""How long drawing takes here and how much memory, learnt from what was drawn: what the next run may be expected to
+take."""
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from pathlib import Path
+
+import msgspec
 
 from sdxl_desktop.core.events import Finished
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.request import Execution, GenerationRequest, Sampling
-from sdxl_desktop.core.speed import Speed
+from sdxl_desktop.engine.footprint import DECODING
 
-_Key = tuple[Path, str, str, bool, Speed]
+KEPT = 500
+"""Paces that are remembered, the most recently learnt."""
+
+
+class Pace(msgspec.Struct, frozen=True):
+    """What a run took: seconds for a step, seconds `beside` the steps for a picture, and the `peak` in bytes of the
+    engine's process, 0 where nobody looked, for pictures of `width` × `height`."""
+
+    width: int
+    height: int
+    step: float
+    beside: float
+    peak: int = 0
+
+    @property
+    def pixels(self) -> int:
+        return self.width * self.height
 
 
 class Paces:
-    """Remembers the last run of each checkpoint on each device; other sizes are taken to cost what their area says."""
+    """Remembers the last run of each checkpoint on each device at each size, in `file` from one launch to the next.
+    Of sizes that were not drawn yet, the nearest tells: time goes by area, and memory grows as decoding does."""
 
-    def __init__(self) -> None:
-        self._known: dict[_Key, tuple[Size, float, float]] = {}
+    def __init__(self, file: Path | None = None) -> None:
+        self._file = file
+        self._known = {} if file is None else _read(file)
 
     def learn(self, request: GenerationRequest, finished: Finished) -> None:
         """Take over what a run took. Runs with a refiner or from kept latents tell nothing of others."""
@@ -24,27 +47,67 @@ class Paces:
         if not pictures or request.refine is not None or request.start is not None:
             return
         steps = pictures * _steps(request.sampling, 1.0 if request.edit is None else request.edit.strength)
-        timings = finished.timings
+        timings, size = finished.timings, request.sampling.size
+        pace = Pace(
+            width=size.width,
+            height=size.height,
+            step=timings.denoise / steps,
+            beside=(timings.encode + timings.decode) / pictures,
+            peak=finished.peak_bytes,
+        )
         key = _key(request.checkpoint, request.execution, request.sampling)
-        beside = (timings.encode + timings.decode) / pictures
-        self._known[key] = request.sampling.size, timings.denoise / steps, beside
+        paces = self._known.pop(key, ())
+        others = tuple(other for other in paces if (other.width, other.height) != (size.width, size.height))
+        self._known[key] = (*others, pace)
+        while sum(map(len, self._known.values())) > KEPT and len(self._known) > 1:
+            del self._known[next(iter(self._known))]
+        self._write()
 
     def expected(
         self, checkpoint: Path, execution: Execution, sampling: Sampling, size: Size, strength: float = 1.0
     ) -> float | None:
         """Seconds for `sampling.count` pictures drawn at `size`; None before anything like it was drawn."""
-        known = self._known.get(_key(checkpoint, execution, sampling))
-        if known is None:
+        pace = self._nearest(checkpoint, execution, sampling, size)
+        if pace is None:
             return None
-        measured, step, beside = known
-        scale = (size.width * size.height) / (measured.width * measured.height)
-        return sampling.count * scale * (step * _steps(sampling, strength) + beside)
+        scale = size.width * size.height / pace.pixels
+        return sampling.count * scale * (pace.step * _steps(sampling, strength) + pace.beside)
+
+    def peak(self, checkpoint: Path, execution: Execution, sampling: Sampling, size: Size) -> int | None:
+        """Bytes that the engine's process will take at most; None before anything like it was drawn."""
+        pace = self._nearest(checkpoint, execution, sampling, size)
+        if pace is None or not pace.peak:
+            return None
+        return max(0, pace.peak + DECODING * (size.width * size.height - pace.pixels))
+
+    def _nearest(self, checkpoint: Path, execution: Execution, sampling: Sampling, size: Size) -> Pace | None:
+        paces = self._known.get(_key(checkpoint, execution, sampling), ())
+        pixels = size.width * size.height
+        return min(paces, key=lambda pace: abs(pace.pixels - pixels), default=None)
+
+    def _write(self) -> None:
+        """A file that cannot be written costs only the next launch's forecasts."""
+        if self._file is None:
+            return
+        beside = self._file.with_suffix(".part")
+        with suppress(OSError):
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            beside.write_bytes(msgspec.json.encode(self._known))
+            os.replace(beside, self._file)
+
+
+def _read(file: Path) -> dict[str, tuple[Pace, ...]]:
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=dict[str, tuple[Pace, ...]])
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return {}
 
 
 def _steps(sampling: Sampling, strength: float) -> float:
     return max(1.0, sampling.steps * strength)
 
 
-def _key(checkpoint: Path, execution: Execution, sampling: Sampling) -> _Key:
-    """A step with guidance is two looks of the UNet."""
-    return checkpoint, execution.device, execution.precision, sampling.guidance_scale > 1, sampling.speed
+def _key(checkpoint: Path, execution: Execution, sampling: Sampling) -> str:
+    """What a pace depends on, beside the size. A step with guidance is two looks of the UNet."""
+    guided = "guided" if sampling.guidance_scale > 1 else "unguided"
+    return "|".join((str(checkpoint), *execution.devices, execution.precision, guided, sampling.speed))

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import QApplication
 from qasync import QEventLoop
 
 from sdxl_desktop.bridge.engine_thread import EngineThread
+from sdxl_desktop.bridge.library_thread import Hands, LibraryThread
 from sdxl_desktop.core.events import Failed
 from sdxl_desktop.core.paths import AppPaths, resources
 from sdxl_desktop.engine.process.client import ProcessEngine
@@ -86,8 +87,10 @@ def build_window(
     *,
     memory: Callable[[], int | None] = lambda: None,
     shipped_checkpoints: Path | None = None,
+    hands: Hands | None = None,
 ) -> MainWindow:
-    """The window over an engine that is not yet awake, with the settings of the last time."""
+    """The window over an engine that is not yet awake, with the settings of the last time. `hands` bring checkpoints
+    in, the library's own if nothing else is given."""
     store = SettingsStore(paths.settings_file)
     settings, problem = store.load()
     theme = ThemeSwitch(app)
@@ -99,6 +102,7 @@ def build_window(
         engine=EngineThread(engine),
         background=background,
         theme=theme,
+        library=LibraryThread(hands),
         memory=memory,
     )
     window = MainWindow(around, settings)

@@ -16,14 +16,17 @@ from sdxl_desktop.core.request import MAX_SEED, GenerationRequest
 from sdxl_desktop.core.settings import Preferences
 from sdxl_desktop.history.metadata import Record
 from sdxl_desktop.library.additions import AdditionKind, kind_of
+from sdxl_desktop.session.drafts import DraftingSession
 from sdxl_desktop.session.outlook import expected, frame_policy, size_of
 from sdxl_desktop.session.paces import Paces
 from sdxl_desktop.session.pictures import Result, suggested_name
-from sdxl_desktop.session.session import Session
 from sdxl_desktop.ui.candidates import Candidates
 from sdxl_desktop.ui.desk import Desk
 from sdxl_desktop.ui.desktop import show_in_folder
+from sdxl_desktop.ui.devices.ready import ReadySizes
+from sdxl_desktop.ui.drafts.verbs import DraftVerbs
 from sdxl_desktop.ui.editor import Editor
+from sdxl_desktop.ui.incoming import is_checkpoint
 from sdxl_desktop.ui.keeper import with_suffix
 from sdxl_desktop.ui.latent_verbs import LatentVerbs
 from sdxl_desktop.ui.stage import Stage
@@ -37,16 +40,20 @@ class Conductor(QObject):
     """The verbs of the window. `preferences` say where and how the next run is to happen."""
 
     redrawn = Signal()
+    checkpoint_came = Signal(str)
+    """A file of weights that is neither a LoRA nor an embedding."""
 
     def __init__(
         self,
-        session: Session,
+        session: DraftingSession,
         desk: Desk,
         stage: Stage,
         status: StatusLine,
         outgoing: OutgoingPictures,
         editor: Editor,
         preferences: Callable[[], Preferences],
+        ready: ReadySizes,
+        paces: Paces,
     ) -> None:
         super().__init__(stage)
         self._session = session
@@ -54,15 +61,17 @@ class Conductor(QObject):
         self._outgoing = outgoing
         self._editor = editor
         self._preferences = preferences
+        self.ready = ready
         self._compared: tuple[GenerationRequest, GenerationRequest] | None = None
         self._answer: Callable[[], object] | None = None
         self._problem: SdxlDesktopError | None = None
         self._finished = session.finished
         self._to_tell: Picture | None = None
-        self._paces = Paces()
+        self._paces = paces
         self._shown_ground = Ground()
         self.candidates = Candidates(session, stage, editor, self._draw_on, self._tell)
         self.latents = LatentVerbs(stage, self._request, self._begin, self.show_problem)
+        self.drafts = DraftVerbs(session, desk, self._request, self.show_problem, stage)
         self._connect()
         session.changed = self.redraw
 
@@ -72,9 +81,12 @@ class Conductor(QObject):
         desk.queue_wanted.connect(self.add_to_queue)
         desk.cancel_wanted.connect(self._session.cancel)
         desk.compare_wanted.connect(self.compare)
+        desk.drafts_wanted.connect(self.drafts.open)
+        self.redrawn.connect(self.drafts.redraw)
         desk.additions_offered.connect(self.add_weights)
         desk.expand_wanted.connect(self._editor.expand)
         desk.changed.connect(self.show_plan)
+        self._status.shortage_changed.connect(desk.show_shortage)
         stage.easel.frame_changed.connect(lambda _: self._tell_plan())
         self._editor.ground_changed.connect(self._show_ground)
         self._editor.failed.connect(self.show_problem)
@@ -117,7 +129,8 @@ class Conductor(QObject):
             return None
         if request is None:
             self.show_problem(_nothing_to_draw_with())
-        return request
+            return None
+        return self.ready.framed(request, self._stage.easel.frame)
 
     def _begin(self, request: GenerationRequest) -> None:
         self._problem = None
@@ -135,6 +148,7 @@ class Conductor(QObject):
     def show_plan(self) -> None:
         """Show on the canvas what of the picture the next run sees, and below at which size and for how long."""
         policy = frame_policy(self._desk.value(), self._shown_ground, self._desk.checkpoint())
+        policy = self.ready.preferred(policy, self._desk.checkpoint(), self._preferences().execution)
         self._stage.easel.set_frame_policy(policy)
         self._tell_plan()
 
@@ -142,8 +156,8 @@ class Conductor(QObject):
         frame, workspace = self._stage.easel.frame, self._desk.value()
         drawn = size_of(workspace) if frame is None else frame.drawn
         execution, checkpoint = self._preferences().execution, self._desk.checkpoint()
-        seconds = expected(self._paces, workspace, self._shown_ground, checkpoint, execution, drawn)
-        self._status.show_plan(drawn, seconds)
+        forecast = expected(self._paces, workspace, self._shown_ground, checkpoint, execution, drawn)
+        self._status.show_plan(drawn, forecast)
 
     def _take_expanded(self) -> None:
         """The picture is larger: what is new is to be drawn next."""
@@ -184,6 +198,9 @@ class Conductor(QObject):
     def add_weights(self, files: tuple[Path, ...]) -> None:
         """Put LoRAs and embeddings into the list of additions."""
         for file in files:
+            if is_checkpoint(file):
+                self.checkpoint_came.emit(str(file))
+                continue
             try:
                 if kind_of(file) is AdditionKind.LORA:
                     self._desk.add_lora(file)
@@ -201,9 +218,17 @@ class Conductor(QObject):
             act=lambda: self._desk.reuse(record.request, record.seed),
         )
 
-    def tell(self, text: str) -> None:
-        """Say something in passing."""
-        self._tell(text)
+    def tell(
+        self,
+        text: str,
+        *,
+        answer: str = "",
+        act: Callable[[], object] | None = None,
+        tip: str = "",
+        stays: bool = False,
+    ) -> None:
+        """Say something in passing, with `answer` as a button that calls `act`."""
+        self._tell(text, answer=answer, act=act, tip=tip, stays=stays)
 
     def offer_recovery(self, recover: Callable[[], object]) -> None:
         """Say that something was left behind, and offer to bring it back."""
@@ -365,6 +390,7 @@ class Conductor(QObject):
             return
         self._status.show_parts(devices_text(self._finished))
         self._paces.learn(self._session.results[-1].request, self._finished)
+        self.ready.forget()
         self._tell_plan()
         last = self._session.results[-1].picture
         self._show_comparison()

@@ -52,6 +52,7 @@ class Desk(QWidget):
     queue_wanted = Signal()
     cancel_wanted = Signal()
     compare_wanted = Signal()
+    drafts_wanted = Signal()
     expand_wanted = Signal()
     additions_offered = Signal(object)
     """tuple[Path, ...]"""
@@ -142,6 +143,7 @@ class Desk(QWidget):
         self._bar.generate_wanted.connect(self.generate_wanted)
         self._bar.queue_wanted.connect(self.queue_wanted)
         self._bar.cancel_wanted.connect(self.cancel_wanted)
+        self._bar.drafts_wanted.connect(self.drafts_wanted)
 
     # the request
 
@@ -364,6 +366,10 @@ class Desk(QWidget):
         )
 
     # the button
+
+    def show_shortage(self, words: str) -> None:
+        """What the next run may lack, above the button; it stops nobody."""
+        self._bar.show_shortage(words)
 
     def show_run(self, *, running: bool, cancelling: bool, waiting: int) -> None:
         """Make the button fit what the session does."""

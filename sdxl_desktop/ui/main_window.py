@@ -13,6 +13,7 @@ from PySide6.QtGui import QAction, QCloseEvent
 from PySide6.QtWidgets import QDialog, QMainWindow, QSplitter, QWidget
 
 from sdxl_desktop.bridge.engine_thread import EngineThread
+from sdxl_desktop.bridge.library_thread import LibraryThread
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.device import Device
 from sdxl_desktop.core.errors import CheckpointError, SdxlDesktopError, SettingsError
@@ -20,20 +21,26 @@ from sdxl_desktop.core.events import Event, Progress
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.settings import Preferences, Settings
 from sdxl_desktop.core.speed import Speed
+from sdxl_desktop.engine.device_times import read_table, table_file
 from sdxl_desktop.library.scan import Library
 from sdxl_desktop.library.tokens import TokenCounter
 from sdxl_desktop.session.document.document import Document
+from sdxl_desktop.session.drafts import DraftingSession
+from sdxl_desktop.session.paces import Paces
 from sdxl_desktop.session.pictures import PictureStore
-from sdxl_desktop.session.session import Session
 from sdxl_desktop.session.settings_store import SettingsStore
 from sdxl_desktop.ui.actions import fill_menus, shortcut_table
 from sdxl_desktop.ui.background import Background
 from sdxl_desktop.ui.conductor import Conductor
 from sdxl_desktop.ui.desk import Desk
+from sdxl_desktop.ui.devices.preparing import Preparing
+from sdxl_desktop.ui.devices.ready import ReadySizes
+from sdxl_desktop.ui.devices.words import devices_words
 from sdxl_desktop.ui.dialogs import about_dialog, shortcuts_dialog
 from sdxl_desktop.ui.editor import Editor
 from sdxl_desktop.ui.incoming import sort_files
 from sdxl_desktop.ui.keeper import Keeper, Work
+from sdxl_desktop.ui.library.corner import LibraryCorner, Room
 from sdxl_desktop.ui.menus import OfTheWindow, menus
 from sdxl_desktop.ui.settings_dialog import Machine, SettingsDialog
 from sdxl_desktop.ui.stage import Stage
@@ -56,6 +63,7 @@ class Surroundings:
     engine: EngineThread
     background: Background
     theme: ThemeSwitch
+    library: LibraryThread
     memory: Callable[[], int | None] = lambda: None
 
 
@@ -73,16 +81,28 @@ class MainWindow(QMainWindow):
         self._start_when_ready = False
         self._closed = False
         self._warm_speed = Speed.EXACT
+        self._listed: tuple[Checkpoint, ...] | None = None
         self._outgoing = OutgoingPictures()
-        self.session = Session(around.engine, self._picture_store(), elsewhere=around.background.run)
+        self.session = DraftingSession(around.engine, self._picture_store(), elsewhere=around.background.run)
         self.document = Document()
         self.desk, self.stage, self.status = Desk(), Stage(self._outgoing, self.document), StatusLine()
         self.editor = Editor(self.document, self.stage, around.background)
         work = Work(self.document, self.session, self.stage, self.desk)
         self.keeper = Keeper(work, around.background, around.paths.data)
+        self.preparing = Preparing(self)
         self.verbs = Conductor(
-            self.session, self.desk, self.stage, self.status, self._outgoing, self.editor, lambda: self._preferences
+            self.session,
+            self.desk,
+            self.stage,
+            self.status,
+            self._outgoing,
+            self.editor,
+            lambda: self._preferences,
+            ReadySizes(around.paths.compiled),
+            Paces(around.paths.cache / "paces.json"),
         )
+        room = Room(self, self.session, self.desk, self.stage, self.editor, self.verbs)
+        self.library = LibraryCorner(room, around.library, around.paths.data, self._library)
         self._splitter = QSplitter(Qt.Orientation.Horizontal)
         self._actions: dict[str, QAction] = {}
         self._saving = QTimer(self, singleShot=True, interval=_SAVE_AFTER_MS)
@@ -114,7 +134,13 @@ class MainWindow(QMainWindow):
 
     def _fill_menus(self) -> None:
         own = OfTheWindow(
-            self.open_settings, self._open_shortcuts, self._open_about, self._toggle_full_screen, self._quit
+            self.library.paste,
+            self.library.open_page,
+            self.open_settings,
+            self._open_shortcuts,
+            self._open_about,
+            self._toggle_full_screen,
+            self._quit,
         )
         self._actions = fill_menus(self, menus(self.verbs, self.editor, self.keeper, self.stage, own))
 
@@ -131,7 +157,9 @@ class MainWindow(QMainWindow):
         self.stage.result_shown.connect(self._enable_actions)
         self.editor.ground_changed.connect(self._enable_actions)
         self._connect_keeper()
+        self.library.look_wanted.connect(self.look_for_checkpoints)
         self.stage.empty.settings_wanted.connect(self.open_settings)
+        self.preparing.done.connect(self._prepared)
         self._saving.timeout.connect(self._save_settings)
         self._memory.timeout.connect(lambda: self.status.show_memory(self._around.memory()))
 
@@ -139,7 +167,7 @@ class MainWindow(QMainWindow):
         keeper, editor, verbs = self.keeper, self.editor, self.verbs
         editor.project_came.connect(keeper.open_project)
         editor.opened.connect(keeper.remember)
-        keeper.file_wanted.connect(lambda file: editor.take(sort_files([file])))
+        keeper.file_wanted.connect(lambda file: self.library.take(sort_files([file])))
         keeper.brought.connect(verbs.redraw)
         keeper.failed.connect(verbs.show_problem)
         keeper.told.connect(verbs.tell)
@@ -180,9 +208,10 @@ class MainWindow(QMainWindow):
         self._memory.start()
         self._around.engine.find_devices()
         self.look_for_checkpoints()
+        self.library.begin()
         self.keeper.find_recoverable(self._offer_recovery)
         if files:
-            self.editor.take(sort_files(list(files)))
+            self.library.take(sort_files(list(files)))
 
     def _offer_recovery(self) -> None:
         self.verbs.offer_recovery(self.keeper.recover)
@@ -203,14 +232,19 @@ class MainWindow(QMainWindow):
         checkpoints = () if isinstance(found, SdxlDesktopError) else found
         if isinstance(found, SdxlDesktopError):
             self.verbs.show_problem(found)
-        self.desk.set_checkpoints(checkpoints)
+        if self._listed != checkpoints:  # a folder is watched, and most of what happens in it changes nothing here
+            self._listed = checkpoints
+            self.desk.set_checkpoints(checkpoints)
+            self.verbs.drafts.set_checkpoints(checkpoints)
         self.stage.empty.show_ready(bool(checkpoints))
+        self.library.show_listed(checkpoints)
         if self._start_when_ready:
             self._start_when_ready = False
             self.verbs.generate()
 
     def _checkpoint_chosen(self) -> None:
         checkpoint = self.desk.checkpoint()
+        self.library.show_chosen(checkpoint)
         if checkpoint is None:
             return
         self._warm()
@@ -246,20 +280,32 @@ class MainWindow(QMainWindow):
         if self.session.run is None and not self._closed:
             self.status.show_warming(None)
 
+    def _prepared(self) -> None:
+        self.verbs.ready.forget()
+        self.verbs.show_plan()
+        self.verbs.tell(self.preparing.standing.words)
+
     def _take_devices(self, devices: tuple[Device, ...]) -> None:
         self._devices = devices
         self._show_device()
 
     def _show_device(self) -> None:
-        name = self._preferences.device
-        found = next((device.label for device in self._devices if device.name == name), None)
-        self.status.show_device(found or (f"{name} (not found)" if self._devices else name))
+        table = read_table(table_file(self._around.paths))
+        self.status.show_device(devices_words(self._preferences.execution, self._devices, table))
 
     # preferences
 
     def open_settings(self) -> SettingsDialog:
         """Show the settings dialog; the theme can be seen at once, everything else counts when it is saved."""
-        dialog = SettingsDialog(self._preferences, Machine(self._devices, self._around.paths), self)
+        machine = Machine(
+            self._devices,
+            self._around.paths,
+            self.desk.checkpoint(),
+            self._around.background,
+            self.preparing,
+            lambda: [checkpoint.folder for checkpoint in self._library().checkpoints()],
+        )
+        dialog = SettingsDialog(self._preferences, machine, self)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
 
         def try_on() -> None:
@@ -283,6 +329,7 @@ class MainWindow(QMainWindow):
         self._around.theme.wear(preferences.theme)
         self._show_device()
         if preferences.checkpoints_folder != before.checkpoints_folder:
+            self.library.watch()
             self.look_for_checkpoints()
         elif preferences.execution != before.execution:
             self._warm()
@@ -326,6 +373,8 @@ class MainWindow(QMainWindow):
         self.stage.toast.dismiss()
         self.editor.close()
         self.keeper.close()
+        self.library.close()
+        self.preparing.stop()
         self._around.engine.close()
         self._outgoing.close()
         self.closed.emit()

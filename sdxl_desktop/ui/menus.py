@@ -20,6 +20,8 @@ Menu = tuple[Entry | None, ...]
 class OfTheWindow:
     """The verbs that only the window itself can do."""
 
+    paste: Callable[[], object]
+    open_library: Callable[[], object]
     open_settings: Callable[[], object]
     open_shortcuts: Callable[[], object]
     open_about: Callable[[], object]
@@ -45,7 +47,7 @@ def _file(verbs: Conductor, editor: Editor, keeper: Keeper, own: OfTheWindow) ->
     return (
         Entry("&Open…", editor.open, ("Ctrl+O",)),
         Entry("Open &recent", fill=keeper.fill_recent),
-        Entry("&Paste picture", editor.paste, ("Ctrl+V", "Ctrl+Shift+V")),
+        Entry("&Paste", own.paste, ("Ctrl+V", "Ctrl+Shift+V")),
         Entry("Bring back last &work", keeper.recover, name="recover"),
         Entry("Save pro&ject…", keeper.save_project, ("Ctrl+Alt+S",), "save project"),
         None,
@@ -55,6 +57,7 @@ def _file(verbs: Conductor, editor: Editor, keeper: Keeper, own: OfTheWindow) ->
         Entry("&Copy", verbs.copy, ("Ctrl+C", "Ctrl+Shift+C"), "copy"),
         Entry("Show in &folder", verbs.show_in_folder, name="folder"),
         None,
+        Entry("Chec&kpoints…", own.open_library, ("Ctrl+L",), "library"),
         Entry("Se&ttings…", own.open_settings, ("Ctrl+,",), role=QAction.MenuRole.PreferencesRole),
         None,
         Entry("&Quit", own.quit, ("Ctrl+Q",), role=QAction.MenuRole.QuitRole),
@@ -65,6 +68,7 @@ def _picture(verbs: Conductor) -> Menu:
     return (
         Entry("&Generate", verbs.generate, ("Ctrl+Return", "Ctrl+Enter"), "generate"),
         Entry("Add to &queue", verbs.add_to_queue, ("Ctrl+Shift+Return", "Ctrl+Shift+Enter"), "queue"),
+        Entry("&Drafts…", verbs.drafts.open, ("Ctrl+D",), "drafts"),
         Entry("&Cancel", verbs.escape, ("Esc",)),
         None,
         Entry("Use these &settings", verbs.use_settings, name="use settings"),

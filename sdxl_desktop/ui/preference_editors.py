@@ -9,6 +9,7 @@ from PySide6.QtCore import QSignalBlocker, Signal
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QWidget
 
 from sdxl_desktop.core.device import Device
+from sdxl_desktop.core.request import AUTOMATIC
 from sdxl_desktop.core.settings import PreferenceInfo
 from sdxl_desktop.ui.widgets.buttons import Switch
 from sdxl_desktop.ui.widgets.fields import Choice, IntField
@@ -57,10 +58,15 @@ class ChoiceEditor(Editor):
 
 
 class DeviceEditor(ChoiceEditor):
-    """A device of this machine. One that is set but missing stays listed, and says that it is missing."""
+    """A device of this machine, or one of the `others` that name none: Automatic says which it means. A device that is
+    set but missing stays listed, and says that it is missing."""
 
-    def __init__(self, label: str, devices: Sequence[Device]) -> None:
-        super().__init__(label, [(device.name, device.label) for device in devices])
+    def __init__(
+        self, label: str, devices: Sequence[Device], others: Sequence[tuple[str, str]] = (), automatic: str = ""
+    ) -> None:
+        meant = f" ({automatic})" if automatic else ""
+        beside = [(value, words + meant if value == AUTOMATIC else words) for value, words in others]
+        super().__init__(label, [*beside, *((device.name, device.label) for device in devices)])
         self._missing = "not found on this machine" if devices else "still looking for devices"
 
     def show_value(self, value: object) -> None:
@@ -141,12 +147,15 @@ class Surroundings(Protocol):
 
     def default_folder(self, preference: str) -> str: ...
 
+    def automatic_device(self, preference: str) -> str:
+        """What Automatic means for it now; "" while that is not known."""
+
 
 def make_editor(name: str, info: PreferenceInfo, around: Surroundings) -> Editor:
     """The editor that the declaration of the preference `name` asks for."""
     match info.editor:
         case "device":
-            return DeviceEditor(info.label, around.devices)
+            return DeviceEditor(info.label, around.devices, info.choices, around.automatic_device(name))
         case "number":
             return NumberEditor(info.label, info.minimum, info.maximum)
         case "choice":

@@ -2,32 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFrame, QGridLayout, QLabel, QScrollArea, QWidget
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFrame, QGridLayout, QLabel, QPushButton, QScrollArea, QWidget
 
+from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.device import Device
 from sdxl_desktop.core.errors import SettingsError
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.settings import Preferences, preference_info
+from sdxl_desktop.engine.compiled_entries import Entry
+from sdxl_desktop.engine.compiled_store import CompiledStore
+from sdxl_desktop.engine.device_times import automatic, read_table, table_file, with_devices
+from sdxl_desktop.ui.background import Background
+from sdxl_desktop.ui.devices.best_dialog import BestDevicesDialog
+from sdxl_desktop.ui.devices.compiled_dialog import CompiledDialog, Kept
+from sdxl_desktop.ui.devices.prepare_dialog import PrepareDialog
+from sdxl_desktop.ui.devices.preparing import Preparing
 from sdxl_desktop.ui.preference_editors import Editor, make_editor
-from sdxl_desktop.ui.widgets.layout import column, heading, muted
+from sdxl_desktop.ui.widgets.layout import column, heading, muted, row
 
 _DEFAULT_FOLDERS = {"pictures_folder": "pictures", "checkpoints_folder": "checkpoints"}
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """The devices found, and the folders used where the person chose none."""
+    """The devices found, and the folders used where the person chose none; the checkpoint on the desk, and what goes on
+    beside the window. Without a background nothing is offered that takes long."""
 
     devices: Sequence[Device]
     paths: AppPaths
+    checkpoint: Checkpoint | None = None
+    background: Background | None = None
+    preparing: Preparing | None = None
+    library: Callable[[], Sequence[Path]] = tuple
 
     def default_folder(self, preference: str) -> str:
         return str(getattr(self.paths, _DEFAULT_FOLDERS[preference])) if preference in _DEFAULT_FOLDERS else ""
+
+    def automatic_device(self, preference: str) -> str:
+        if not self.devices:
+            return ""
+        part = {"text_device": "text_encoder", "vae_device": "vae_decoder"}.get(preference, "unet")
+        return automatic(part, [device.name for device in self.devices], read_table(table_file(self.paths)))
 
 
 class SettingsDialog(QDialog):
@@ -38,6 +60,8 @@ class SettingsDialog(QDialog):
     def __init__(self, preferences: Preferences, machine: Machine, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle("Settings")
+        self._machine = machine
+        self._kept = preferences
         self._editors = self._make_editors(machine)
         self._problem = QLabel()
         self._buttons = self._make_buttons()
@@ -88,6 +112,7 @@ class SettingsDialog(QDialog):
                 group = info.group
                 self._add_group(grid, group)
             self._add_preference(grid, info.label, info.help, editor)
+            self._add_verb(grid, name)
         grid.setRowStretch(grid.rowCount(), 1)
         return form
 
@@ -105,6 +130,61 @@ class SettingsDialog(QDialog):
         words = muted(help_text, wrap=True)
         words.setContentsMargins(0, 0, 0, 8)
         grid.addWidget(words, line + 1, 1)
+
+    def _add_verb(self, grid: QGridLayout, name: str) -> None:
+        """What can be done about a preference beyond choosing it."""
+        verbs = {
+            "vae_device": ("Find the best…", "Measure each part on each device", self.find_best),
+            "compiled_quota_gb": ("Compiled parts…", "See what is kept, remove it, compile ahead", self.open_compiled),
+        }
+        if name not in verbs or self._machine.background is None:
+            return
+        words, tip, act = verbs[name]
+        button = QPushButton(words)
+        button.setToolTip(tip)
+        button.setAutoDefault(False)
+        button.clicked.connect(act)
+        line = row(button, margins=(0, 0, 0, 12))
+        line.addStretch(1)
+        grid.addLayout(line, grid.rowCount(), 1)
+
+    def find_best(self) -> BestDevicesDialog:
+        """Measure the devices; what is taken over counts when the settings are saved."""
+        dialog = BestDevicesDialog(self._machine.checkpoint, self._machine.devices, self._machine.paths, self)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.chosen.connect(self._take_devices)
+        dialog.open()
+        return dialog
+
+    def _take_devices(self, best: Mapping[str, str]) -> None:
+        with suppress(SettingsError):  # the dialog tells already
+            self.set_value(with_devices(self.value(), best))
+            self._edited()
+
+    def open_compiled(self) -> CompiledDialog:
+        """Show what is kept compiled."""
+        machine = self._machine
+        assert machine.background is not None
+        kept = Kept(CompiledStore(machine.paths.compiled), int(str(self._quota())), machine.library)
+        dialog = CompiledDialog(kept, machine.background, self)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.allow_preparing(machine.checkpoint is not None and machine.preparing is not None)
+        dialog.prepare_wanted.connect(lambda entries: self._prepare(dialog, entries))
+        dialog.open()
+        return dialog
+
+    def _quota(self) -> object:
+        return self._editors["compiled_quota_gb"].value()
+
+    def _prepare(self, above: CompiledDialog, entries: Sequence[Entry]) -> None:
+        machine = self._machine
+        if machine.checkpoint is None or machine.preparing is None:
+            return
+        execution = self._kept.execution
+        dialog = PrepareDialog(machine.checkpoint, execution, entries, machine.preparing, above)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        machine.preparing.done.connect(above.refresh)
+        dialog.open()
 
     def value(self) -> Preferences:
         """Raises SettingsError where values cannot be right."""

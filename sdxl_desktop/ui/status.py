@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 
-from PySide6.QtCore import QRectF, Qt, QTimer
+import psutil
+from PySide6.QtCore import QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import QLabel, QProgressBar, QWidget
 
 from sdxl_desktop.core.events import Finished, Phase, Progress
 from sdxl_desktop.core.geometry import Size
+from sdxl_desktop.session.forecast import Forecast
 from sdxl_desktop.session.session import Session
 from sdxl_desktop.ui.widgets.layout import ElidedLabel, muted, row
 
@@ -69,7 +71,12 @@ class ProgressLine(QProgressBar):
 
 
 class StatusLine(QWidget):
-    """Redrawn from the session's run; between runs it tells what warming up does."""
+    """Redrawn from the session's run; between runs it tells what warming up does, and what the next run may take.
+
+    `shortage_changed` tells in words what may be missing for the next run and what helps; empty when nothing is.
+    """
+
+    shortage_changed = Signal(str)
 
     def __init__(self) -> None:
         super().__init__()
@@ -79,13 +86,15 @@ class StatusLine(QWidget):
         self._bar = ProgressLine()
         self._steps, self._pace, self._left = muted(), muted(), muted()
         self._plan = muted()
+        self._planned: tuple[Size, Forecast | None] | None = None
+        self._used, self._shortage = 0, ""
         self._device, self._memory = ElidedLabel(), muted()
         self._lay_out()
 
     def _lay_out(self) -> None:
         self._pace.setToolTip("Seconds that one step takes")
         self._left.setToolTip("Estimated time until this phase is done")
-        self._plan.setToolTip("The size the next picture is drawn at, and about how long it takes")
+        self._plan.setToolTip(plan_help(None))
         self._memory.setToolTip("Memory the engine uses now")
         self._bar.hide()
         told = (self._phase, self._plan, self._bar, self._steps, self._pace, self._left)
@@ -128,10 +137,15 @@ class StatusLine(QWidget):
         for label in (self._steps, self._pace, self._left):
             label.clear()
 
-    def show_plan(self, drawn: Size, seconds: float | None) -> None:
-        """Between runs: what the next one will draw, and for how long where that is known."""
-        words = f"Next: {drawn.width} × {drawn.height}"
-        self._plan.setText(words if seconds is None else f"{words}, about {duration(max(1, seconds))}")
+    def show_plan(self, drawn: Size, forecast: Forecast | None) -> None:
+        """Between runs: what the next one will draw, and what that takes where it is known."""
+        self._planned = (drawn, forecast)
+        free = self._used + psutil.virtual_memory().available
+        self._plan.setText(plan_text(drawn, forecast))
+        self._plan.setToolTip(plan_help(forecast))
+        if (words := shortage_text(forecast, free)) != self._shortage:
+            self._shortage = words
+            self.shortage_changed.emit(words)
 
     def show_device(self, words: str) -> None:
         self._device.setText(words)
@@ -143,6 +157,9 @@ class StatusLine(QWidget):
     def show_memory(self, used: int | None) -> None:
         """`used` in bytes; None while there is no engine process."""
         self._memory.setText("" if used is None else f"Memory {memory(used)}")
+        self._used = used or 0
+        if self._planned is not None and not self._plan.isHidden():
+            self.show_plan(*self._planned)
 
 
 def phase_text(progress: Progress, waiting: int) -> str:
@@ -152,6 +169,37 @@ def phase_text(progress: Progress, waiting: int) -> str:
     if progress.pictures > 1:
         words += f" · picture {progress.picture + 1} of {progress.pictures}"
     return words + (f" · {waiting} waiting" if waiting else "")
+
+
+def plan_text(drawn: Size, forecast: Forecast | None) -> str:
+    """ "Next: 512 × 512, about 2:40, peak 9.8 GB"; an estimate that nobody has measured yet says "perhaps"."""
+    words = f"Next: {drawn.width} × {drawn.height}"
+    if forecast is None:
+        return words
+    if forecast.seconds is not None:
+        words += f", about {duration(max(1, forecast.seconds))}"
+    if forecast.peak is not None:
+        words += f", peak {'' if forecast.measured else 'perhaps '}{memory(forecast.peak)}"
+    return words
+
+
+def plan_help(forecast: Forecast | None) -> str:
+    """What the forecast means, and where it comes from."""
+    words = "The size the next picture is drawn at, and about how long it takes and how much memory at most."
+    if forecast is None or forecast.peak is None:
+        return words
+    source = "by what it took before" if forecast.measured else "by the sizes of its files: nothing was measured yet"
+    return f"{words} The memory is estimated {source}."
+
+
+def shortage_text(forecast: Forecast | None, free: int) -> str:
+    """Where the next picture may not fit into `free` bytes: how much it takes, and what helps. Else empty."""
+    if forecast is None or forecast.peak is None or not (offers := forecast.help(free)):
+        return ""
+    return (
+        f"This may take {memory(forecast.peak)}, and {memory(free)} are free. What helps: {', or '.join(offers)}. "
+        "You can try anyway."
+    )
 
 
 def pace(seconds: float) -> str:

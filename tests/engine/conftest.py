@@ -118,6 +118,30 @@ def engine(engine_home: AppPaths) -> Iterator[Engine]:
 
 
 @pytest.fixture
+def reading() -> Any:
+    """Reads a checkpoint's folder and compiles its text encoders in 32 bits, without an engine."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from sdxl_desktop.engine.openvino import devices
+        from sdxl_desktop.engine.openvino.interrupt import Interrupt, InterruptibleRequest
+        from sdxl_desktop.engine.openvino.pipeline import Pipeline
+
+    def build(folder: Path, change: Any = lambda pipe: None) -> Any:
+        """`change` is made to the pipeline before anything is compiled."""
+        pipe = Pipeline(folder)
+        change(pipe)
+        for part in ("text_encoder", "text_encoder_2"):
+            network = pipe.networks[part]
+            compiled = devices.core.compile_model(network.model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+            network.request = InterruptibleRequest(compiled, Interrupt())
+        return pipe
+
+    return build
+
+
+@pytest.fixture
 def request_for(tiny: Path) -> Any:
     """Builds a request for the tiny checkpoint: sampling fields by name, others as whole parts."""
 

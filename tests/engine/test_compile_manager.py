@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from sdxl_desktop.core.paths import AppPaths
+from sdxl_desktop.core.request import Prompts
 from sdxl_desktop.engine.compile_key import CompileKey, content_id
 from sdxl_desktop.engine.compiled_store import CompiledStore, Origin
 from sdxl_desktop.engine.openvino import devices, parts
@@ -56,6 +57,8 @@ def test_what_an_engine_compiled_is_described_kept_while_in_use_and_made_again(
     anew = OpenVinoEngine(own_home)
     assert (draw(anew, request_for()).picture.pixels == picture).all()
     assert not from_cache(anew)
+    assert {entry.part for entry in store.entries()} == {"unet", "vae_decoder"}, "the prompt is known"
+    draw(anew, request_for(prompts=Prompts(prompt="new words")))
     assert {entry.part for entry in store.entries()} == PARTS
     anew.close()
 

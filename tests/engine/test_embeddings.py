@@ -45,17 +45,16 @@ def embedding(token: str = "<fox>", first: int = 3, second: int = 2) -> Embeddin
 
 
 @pytest.fixture
-def attached(tiny: Path) -> Callable[[list[Embedding]], PromptEncoder]:
+def attached(tiny: Path, reading: Any) -> Callable[[list[Embedding]], PromptEncoder]:
     """A prompt encoder over the tiny checkpoint with these embeddings."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from optimum.intel import OVStableDiffusionXLPipeline
 
     def build(embeddings: list[Embedding]) -> PromptEncoder:
-        pipe = OVStableDiffusionXLPipeline.from_pretrained(
-            str(tiny / "ov"), export=False, compile=False, ov_config={"INFERENCE_PRECISION_HINT": "f32"}
-        )
-        return PromptEncoder(pipe, attach_all(embeddings, pipe.text_encoder.model, pipe.text_encoder_2.model))
+        words: dict[str, Any] = {}
+
+        def attach_them(pipe: Any) -> None:
+            words.update(attach_all(embeddings, pipe.text_encoder.model, pipe.text_encoder_2.model))
+
+        return PromptEncoder(reading(tiny / "ov", attach_them), words)
 
     return build
 

@@ -202,6 +202,7 @@ def half(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_a_half_precision_file_in_half_precision(half: Path, imported: Bring, tmp_path: Path, engine: Engine) -> None:  # noqa: F811
     plan = plan_import(half, tmp_path / "library")
     convert_here(plan, WeightFormat.FP16)
@@ -210,6 +211,7 @@ def test_a_half_precision_file_in_half_precision(half: Path, imported: Bring, tm
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_a_half_precision_file_is_widened_exactly_and_stays_half(small: Path, half: Path, tmp_path: Path) -> None:
     """The UNet's graph computes in f32 with the file's numbers, which it holds in f16."""
     import openvino as ov

@@ -217,6 +217,8 @@ def test_tab_goes_down_the_desk_in_reading_order(window: MainWindow, qtbot: QtBo
     heights = [widget.mapTo(window.desk, widget.rect().center()).y() for widget in seen]
     jumps_back = [(seen[at], seen[at + 1]) for at in range(len(seen) - 1) if heights[at + 1] < heights[at] - 20]
     assert not jumps_back
-    above_the_prompt = {window.desk._checkpoint._choice}
-    assert expected - set(seen) <= {window.desk._generate, *above_the_prompt}, "all of them, and nothing twice"
+    above_the_prompt = {window.desk._checkpoint._choice, window.desk._checkpoint._library}
+    assert expected - set(seen) <= {window.desk._generate, window.desk._bar.drafts, *above_the_prompt}, (
+        "all of them, and nothing twice"
+    )
     assert len(set(seen)) == len(seen)

@@ -94,7 +94,8 @@ def test_devices_are_listed_by_full_name_and_a_missing_one_says_so(
     qtbot.addWidget(dialog)
     combo = next(box for box in dialog.findChildren(QComboBox) if box.accessibleName() == "Device")
     offered = [combo.itemText(row) for row in range(combo.count())]
-    assert offered == ["CPU · Maker's processor", "NPU · Maker's NPU", "GPU (not found on this machine)"]
+    named = ["CPU · Maker's processor", "NPU · Maker's NPU", "GPU (not found on this machine)"]
+    assert offered == ["Automatic (CPU)", *named]
     early = SettingsDialog(Preferences(device="GPU"), Machine((), paths))
     qtbot.addWidget(early)
     combo = next(box for box in early.findChildren(QComboBox) if box.accessibleName() == "Device")

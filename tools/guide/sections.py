@@ -194,7 +194,7 @@ STEPS = (
     Section(
         "Exact, balanced, fast",
         "The deep layers of the UNet change little from step to step. `--speed balanced` computes one step in three in "
-        "full and lets the others reuse them, `fast` one in five. Exact is as ever.",
+        "full and lets the others reuse them, `fast` one in six. Exact is as ever.",
         (
             seen("text", "exact"),
             draw("speed-balanced", "balanced", HEART, "--speed balanced"),

@@ -1,1 +1,1 @@
-"""The engine that draws: optimum-intel's SDXL pipelines over compiled OpenVINO parts. The only heavy imports."""
+"""The engine that draws, with SDXL in parts that OpenVINO has compiled. The only heavy imports."""

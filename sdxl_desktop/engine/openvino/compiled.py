@@ -40,6 +40,11 @@ class CompiledParts:
             self._compiler.release(key)
         self._requests = {key: request for key, request in self._requests.items() if key in wanted}
 
+    def let_go(self, key: CompileKey) -> None:
+        """Let one go, and with it its memory."""
+        if self._requests.pop(key, None) is not None:
+            self._compiler.release(key)
+
     def ensure(self, models: Mapping[CompileKey, Any], emit: Emit, origins: Mapping[CompileKey, Origin]) -> None:
         """Compile what is missing, telling how far it is by what the same keys took before. `origins` tell for whom."""
         missing = [key for key in models if key not in self._requests]

@@ -4,28 +4,82 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
+import psutil
 import torch
 
 from sdxl_desktop.core.errors import EngineError
 from sdxl_desktop.core.events import Pixels
+from sdxl_desktop.engine.openvino import devices
+from sdxl_desktop.engine.openvino.interrupt import InterruptibleRequest
 from sdxl_desktop.engine.openvino.preview import Floats
+from sdxl_desktop.engine.openvino.tiling.decoder import TiledDecoder
+from sdxl_desktop.engine.openvino.tiling.inference import Check, carry_on
 
 BLACK = 1
 """A picture whose brightest value (of 255) is at most this came from a failed decode, not from a dark prompt."""
 
+_TOGETHER = (
+    "The picture was decoded in one piece, although that takes more memory than was to spare: this checkpoint's VAE "
+    "cannot be decoded in strips."
+)
+_tiled: WeakKeyDictionary[InterruptibleRequest, TiledDecoder | None] = WeakKeyDictionary()
+"""By the request that decodes whole, which goes when its checkpoint does."""
 
-def decode(pipe: Any, latents: torch.Tensor) -> Floats:
-    """float32 [H, W, 3], about [-1, 1] where all went well, from scaled latents float32 [1, C, h, w]."""
+
+def spare_memory() -> int:
+    """Bytes that a decode may take of what is available now, with a reserve for everything else on the computer."""
+    return int(psutil.virtual_memory().available * 0.7)
+
+
+def decode(pipe: Any, latents: torch.Tensor, budget: int | None = None, check: Check = carry_on) -> Floats:
+    """float32 [H, W, 3], about [-1, 1] where all went well, from scaled latents float32 [1, C, h, w].
+
+    With a `budget` of bytes, pictures that take more are decoded in strips where the VAE allows it. What `check` raises
+    ends that.
+    """
+    return _decode(pipe, latents, budget, check)[0]
+
+
+def _decode(pipe: Any, latents: torch.Tensor, budget: int | None, check: Check) -> tuple[Floats, tuple[str, ...]]:
+    """(image, notes), as `decode`."""
     vae = pipe.vae
     mean, deviation = (getattr(vae.config, name, None) for name in ("latents_mean", "latents_std"))
     unscaled = latents / vae.config.scaling_factor
     if mean is not None and deviation is not None:
         shape = (1, latents.shape[1], 1, 1)
         unscaled = unscaled * torch.tensor(deviation).view(shape) + torch.tensor(mean).view(shape)
-    image: Floats = np.asarray(vae.decode(unscaled, return_dict=False)[0], dtype=np.float32)[0].transpose(1, 2, 0)
-    return image
+    notes: tuple[str, ...] = ()
+    if budget is not None:
+        image, notes = _in_strips(vae, unscaled.numpy(), budget, check)
+        if image is not None:
+            return image.transpose(1, 2, 0), notes
+    whole: Floats = np.asarray(vae.decode(unscaled, return_dict=False)[0], dtype=np.float32)[0].transpose(1, 2, 0)
+    return whole, notes
+
+
+def _in_strips(vae: Any, latents: Floats, budget: int, check: Check) -> tuple[Floats | None, tuple[str, ...]]:
+    """(float32 [3, H, W], notes); None where it is better decoded whole."""
+    tiled = _tiled_decoder(vae.decoder)
+    height, width = latents.shape[2:]
+    if tiled is None or tiled.fits_whole(height, width, budget):
+        return None, ()
+    if not tiled.trusted(check):
+        return None, (_TOGETHER,)
+    image = tiled.decode(latents, tiled.plan(height, width, budget), check)
+    return (image if np.isfinite(image).all() else None), ()
+
+
+def _tiled_decoder(part: Any) -> TiledDecoder | None:
+    """The one beside a VAE decoder that is compiled; None where there can be none."""
+    request, model = part.request, part.model
+    if model is None or not isinstance(request, InterruptibleRequest):
+        return None
+    if request not in _tiled:
+        _tiled[request] = TiledDecoder.beside(request.compiled, model, devices.core)
+    return _tiled[request]
 
 
 def to_pixels(image: Floats) -> Pixels | None:
@@ -37,12 +91,16 @@ def to_pixels(image: Floats) -> Pixels | None:
 
 
 def decode_safely(
-    pipe: Any, latents: torch.Tensor, use_f32_decoder: Callable[[], bool]
+    pipe: Any,
+    latents: torch.Tensor,
+    use_f32_decoder: Callable[[], bool],
+    budget: int | None = None,
+    check: Check = carry_on,
 ) -> tuple[Pixels, tuple[str, ...]]:
     """(pixels, notes). A failed decode is repeated from the same latents with the decoder in 32 bits.
 
-    `use_f32_decoder` puts that decoder in place and says whether it differs from the one that failed. Raises
-    EngineError, with the reason, when no picture can be had.
+    `use_f32_decoder` puts that decoder in place and says whether it differs from the one that failed; `budget` and
+    `check` are as for `decode`. Raises EngineError, with the reason, when no picture can be had.
     """
     if not torch.isfinite(latents).all():
         raise EngineError(
@@ -50,13 +108,13 @@ def decode_safely(
             why="The latents hold values that are not numbers; reduced precision or extreme guidance can do that.",
             next_step="Choose 32-bit precision in the settings, a lower guidance scale, or another scheduler.",
         )
-    pixels = to_pixels(decode(pipe, latents))
-    if pixels is not None:
-        return pixels, ()
+    image, notes = _decode(pipe, latents, budget, check)
+    if (pixels := to_pixels(image)) is not None:
+        return pixels, notes
     if use_f32_decoder():
-        pixels = to_pixels(decode(pipe, latents))
-        if pixels is not None:
-            return pixels, ("The first decode came out black, so the picture was decoded again in 32-bit.",)
+        image, notes = _decode(pipe, latents, budget, check)
+        if (pixels := to_pixels(image)) is not None:
+            return pixels, (*notes, "The first decode came out black, so the picture was decoded again in 32-bit.")
     raise EngineError(
         "The picture came out black.",
         why="The checkpoint's VAE gave no usable pixels, in 32-bit either.",

@@ -1,16 +1,27 @@
-"""The devices OpenVINO has on this machine, and what each may be told when a part is compiled for it."""
+"""The devices OpenVINO has on this machine, and what each may be told when a part is compiled for it.
+
+Only what a device says it knows is ever told to it, since an unknown property raises. What is here for GPUs and NPUs
+follows the documentation of OpenVINO's plugins; this code has not met one.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import openvino as ov
 
-from sdxl_desktop.core.device import Device
+from sdxl_desktop.core.device import Device, kind_of
 from sdxl_desktop.core.errors import DeviceError
-from sdxl_desktop.core.request import Precision
+from sdxl_desktop.core.request import AUTOMATIC, Execution, Precision
+from sdxl_desktop.engine.device_times import DeviceTable, automatic
 
 core = ov.Core()
+
+_CAPABILITIES = {"f32": "FP32", "f16": "FP16", "bf16": "BF16"}
+_SCALED = "ACTIVATIONS_SCALE_FACTOR"
 
 
 def available() -> tuple[Device, ...]:
@@ -32,14 +43,72 @@ def resolve(name: str) -> str:
     )
 
 
+def resolved(execution: Execution, table: DeviceTable | None = None) -> Execution:
+    """`execution` with OpenVINO's spelling of every part's device. Automatic becomes what it means here, by what was
+    measured. Raises DeviceError for the first device that is not there."""
+
+    def found(part: str) -> str:
+        name = execution.device_for(part)
+        if name.strip().upper() == AUTOMATIC:
+            return automatic(part, list(core.available_devices), table)
+        return resolve(name)
+
+    unet = found("unet")
+    return replace(
+        execution, device=unet, text_device=found("text_encoder"), unet_device=unet, vae_device=found("vae_decoder")
+    )
+
+
+def precision_for(device: str, part: str, asked: Precision, graph: Callable[[], ov.Model]) -> Precision:
+    """The precision that `part` is compiled with: `asked`, where the device has it. `graph` reads the part's.
+
+    SDXL's VAE overflows in 16 bits, which GPUs take by themselves: there it gets 32, unless its graph carries the
+    factor (`ACTIVATIONS_SCALE_FACTOR`) by which OpenVINO keeps activations small enough.
+    """
+    if part.startswith("vae") and kind_of(device) == "GPU" and asked in ("auto", "f16") and not is_scaled(graph()):
+        return "f32"
+    if asked == "auto" or not _lacks(device, asked):
+        return asked
+    return "auto"
+
+
+def is_scaled(model: ov.Model) -> bool:
+    """Whether a graph brings its own scale for activations, as optimum-intel writes it for VAEs that need it."""
+    return bool(model.has_rt_info(["runtime_options", _SCALED]))
+
+
+@cache
+def _lacks(device: str, precision: Precision) -> bool:
+    """Whether a device says that it has no such precision. Processors are left to OpenVINO, which emulates."""
+    if kind_of(device) == "CPU":
+        return False
+    told = core.get_property(device, "OPTIMIZATION_CAPABILITIES")
+    return _CAPABILITIES[precision] not in told
+
+
 def compile_config(device: str, *, precision: Precision, threads: int, cache: str) -> dict[str, Any]:
     """The properties to compile with: only those that `device` knows, since an unknown one raises."""
+    return allowed(
+        wanted_properties(kind_of(device), precision=precision, threads=threads, cache=cache),
+        set(core.get_property(device, "SUPPORTED_PROPERTIES")),
+    )
+
+
+def wanted_properties(kind: str, *, precision: Precision, threads: int, cache: str) -> dict[str, Any]:
+    """What a device of this kind is to be told, if it knows it."""
     wanted: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "CACHE_DIR": cache}
     if precision != "auto":
         wanted["INFERENCE_PRECISION_HINT"] = precision
-    if precision == "f32":  # else the CPU rounds activations to 8 bits wherever weights have 8
-        wanted["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = 0
-    if threads:
-        wanted["INFERENCE_NUM_THREADS"] = threads
-    supported = set(core.get_property(device, "SUPPORTED_PROPERTIES")) | {"CACHE_DIR"}
-    return {key: value for key, value in wanted.items() if key in supported}
+    if kind == "CPU":
+        if precision == "f32":  # else the CPU rounds activations to 8 bits wherever weights have 8
+            wanted["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = 0
+        if threads:
+            wanted["INFERENCE_NUM_THREADS"] = threads
+    if kind == "GPU":  # attention and decoding at large sizes want more than 4 GB in a piece
+        wanted["GPU_ENABLE_LARGE_ALLOCATIONS"] = True
+    return wanted
+
+
+def allowed(wanted: dict[str, Any], supported: set[str]) -> dict[str, Any]:
+    """`wanted` without what a device does not list; a cache is OpenVINO's own affair and goes to every device."""
+    return {key: value for key, value in wanted.items() if key in supported or key == "CACHE_DIR"}

@@ -44,11 +44,17 @@ class Posterior:
 
     def sample(self, source: torch.Generator) -> torch.Tensor:
         """Scaled latents. The posterior is sampled, not its mean taken, as diffusers does."""
-        exported_with_sampling = "latent_dist" not in self._said
-        latents = self._said.latents if exported_with_sampling else self._said.latent_dist.sample(source)
+        exported_with_sampling = "latent_parameters" not in self._said
+        latents = self._said["latent_sample"] if exported_with_sampling else self._drawn(source)
         mean, deviation = (getattr(self._config, name, None) for name in ("latents_mean", "latents_std"))
         if mean is not None and deviation is not None:
             shape = (1, latents.shape[1], 1, 1)
             latents = (latents - torch.tensor(mean).view(shape)) / torch.tensor(deviation).view(shape)
         scaled: torch.Tensor = latents * self._config.scaling_factor
         return scaled
+
+    def _drawn(self, source: torch.Generator) -> torch.Tensor:
+        """float32 [1, C, h, w] from the normal distribution the encoder says (Kingma & Welling, arXiv 1312.6114)."""
+        mean, log_variance = torch.chunk(self._said["latent_parameters"], 2, dim=1)
+        deviation = torch.exp(0.5 * torch.clamp(log_variance, -30.0, 20.0))
+        return mean + deviation * torch.randn(mean.shape, generator=source, dtype=mean.dtype)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +12,7 @@ import torch
 
 from sdxl_desktop.core.additions import Additions
 from sdxl_desktop.core.checkpoint import CheckpointKind
-from sdxl_desktop.core.device import Device
+from sdxl_desktop.core.device import Device, needs_fixed_shapes
 from sdxl_desktop.core.errors import RequestError, SdxlDesktopError
 from sdxl_desktop.core.events import (
     Cancelled,
@@ -26,108 +24,61 @@ from sdxl_desktop.core.events import (
     Pixels,
     Preview,
     Progress,
-    Timings,
 )
 from sdxl_desktop.core.latents import KeptLatents
 from sdxl_desktop.core.paths import AppPaths
-from sdxl_desktop.core.request import Execution, GenerationRequest
-from sdxl_desktop.core.speed import Speed, StepCaching
+from sdxl_desktop.core.request import Execution, GenerationRequest, Prompts
+from sdxl_desktop.core.speed import Speed
 from sdxl_desktop.engine.compile_key import CompileTimes
 from sdxl_desktop.engine.compiled_store import preferred_quota
+from sdxl_desktop.engine.device_times import table_file
+from sdxl_desktop.engine.footprint import DECODING, ENCODERS
 from sdxl_desktop.engine.ground import PreparedGround
 from sdxl_desktop.engine.openvino import devices
+from sdxl_desktop.engine.openvino.budget import Budget
 from sdxl_desktop.engine.openvino.compiled import CompiledParts
+from sdxl_desktop.engine.openvino.conditioning_store import ConditioningStore
 from sdxl_desktop.engine.openvino.decode import decode_safely
 from sdxl_desktop.engine.openvino.interrupt import Interrupt, Interrupted
 from sdxl_desktop.engine.openvino.loaded import LoadedCheckpoint
-from sdxl_desktop.engine.openvino.parts import Compiler, execution_device
+from sdxl_desktop.engine.openvino.parts import Compiler
 from sdxl_desktop.engine.openvino.placement import Placement
+from sdxl_desktop.engine.openvino.prepare import Part, Preparation
 from sdxl_desktop.engine.openvino.preview import PreviewMap
-from sdxl_desktop.engine.openvino.prompts import Conditioning
+from sdxl_desktop.engine.openvino.run import Run
 from sdxl_desktop.engine.openvino.shelf import Shelf
-from sdxl_desktop.engine.openvino.workflow import Actor, Latents, Step, Workflow
+from sdxl_desktop.engine.openvino.workflow import Latents, Step, Workflow
 from sdxl_desktop.engine.protocol import CancelToken, Emit
 from sdxl_desktop.imaging import watermark
 
-_ENCODERS = ("text_encoder", "text_encoder_2")
-
-
-@dataclass
-class Stopwatch:
-    """Sums the seconds of each phase."""
-
-    seconds: dict[str, float] = field(default_factory=lambda: asdict(Timings()))
-
-    @contextmanager
-    def timing(self, phase: str) -> Iterator[None]:
-        started = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[phase] += time.perf_counter() - started
-
-    def timings(self) -> Timings:
-        return Timings(**{phase: round(seconds, 4) for phase, seconds in self.seconds.items()})
-
-
-@dataclass
-class _Run:
-    """What one run carries from phase to phase."""
-
-    request: GenerationRequest
-    emit: Emit
-    watch: Stopwatch = field(default_factory=Stopwatch)
-    pictures: list[Picture] = field(default_factory=list)
-    notes: tuple[str, ...] = ()
-
-    @property
-    def caching(self) -> StepCaching | None:
-        return self.request.sampling.speed.plan.caching
-
-    @property
-    def count(self) -> int:
-        return self.request.sampling.count
-
-    @property
-    def decode_seconds(self) -> float:
-        """What decoding a picture has taken so far on average; 0 before the first."""
-        return self.watch.seconds["decode"] / len(self.pictures) if self.pictures else 0.0
-
-    @property
-    def from_the_end(self) -> bool:
-        """Whether the base has nothing to denoise because its latents are given."""
-        return self.request.start is not None and self.request.start.step is None
-
-    @property
-    def base_parts(self) -> tuple[str, ...]:
-        """The base's parts that this run needs."""
-        if self.from_the_end:
-            return ("vae_decoder",)
-        return (*_ENCODERS, "unet", "vae_decoder", *(("vae_encoder",) if self.request.edit is not None else ()))
-
-    def tell(self, phase: Phase, index: int = 0) -> None:
-        self.emit(Progress(phase=phase, picture=index, pictures=self.count))
+_REFINER_PARTS = ("text_encoder_2", "unet")
 
 
 class OpenVinoEngine:
     """An `Engine` in this process. Not for two threads at once."""
 
-    def __init__(self, paths: AppPaths) -> None:
-        self._paths = paths
+    def __init__(self, paths: AppPaths, budget: int | None = None) -> None:
+        """`budget` in bytes is what this process may take in memory; None: what the machine has, less a reserve."""
         self._interrupt = Interrupt()
         self._compiled = CompiledParts(
             Compiler(paths.compiled, partial(preferred_quota, paths.settings_file)),
             CompileTimes(paths.cache / "compile-times.json"),
             self._interrupt,
         )
-        self._placement = Placement(self._compiled)
+        self._placement = Placement(self._compiled, table_file(paths))
         self._shelf = Shelf(paths, self._interrupt)
+        self._preparation = Preparation(
+            self._placement, ConditioningStore(paths.cache / "embeddings"), self._interrupt, Budget(budget)
+        )
 
     def generate(self, request: GenerationRequest, emit: Emit, cancel: CancelToken) -> None:
         """See `Engine.generate`."""
         self._interrupt.token = cancel
         try:
-            emit(self._draw(_Run(request, emit)))
+            run = Run(request, emit)
+            with run.peak.watching():
+                finished = self._draw(run)
+            emit(replace(finished, peak_bytes=run.peak.bytes))
         except Interrupted:
             emit(Cancelled())
         except SdxlDesktopError as problem:
@@ -139,8 +90,11 @@ class OpenVinoEngine:
         try:
             loaded = self._shelf.take(checkpoint, Additions(), emit)
             self._shelf.keep_only((loaded,))
-            wanted = [(loaded, (*_ENCODERS, "unet", "vae_decoder"))]
-            self._placement.place(wanted, execution, speed.plan.caching, emit)
+            for parts in (("unet", "vae_decoder"), ENCODERS):
+                self._placement.place([(loaded, parts)], execution, speed.plan.caching, emit)
+            loaded.pipe.shed()
+            keys = loaded.keys(ENCODERS, self._placement.resolved(execution))
+            loaded.encoder.encode(Prompts(), tuple(keys.values()))
         except (Interrupted, SdxlDesktopError):
             return
 
@@ -151,37 +105,24 @@ class OpenVinoEngine:
         self._compiled.keep_only(())
         self._shelf.keep_only(())
 
-    def _draw(self, run: _Run) -> Finished:
+    def _draw(self, run: Run) -> Finished:
         request, watch = run.request, run.watch
-        devices.resolve(request.execution.device)  # a missing device is told before minutes of loading
+        self._placement.resolved(request.execution)  # a missing device is told before minutes of loading
         ground = None if request.edit is None else PreparedGround.of(request.edit, request.sampling.size)
         with watch.timing("load"):
             base, refiner = self._load(run)
         check_fit(base, refiner, request)
-        taking_part = [(base, run.base_parts), *([(refiner, ("text_encoder_2", "unet"))] if refiner else [])]
-        with watch.timing("compile"):
-            run.notes = self._placement.place(taking_part, request.execution, run.caching, run.emit)
-        run.tell(Phase.ENCODING)
+        cast = [Part(base, run.base_parts), *([Part(refiner, _REFINER_PARTS, refining=True)] if refiner else [])]
+        actors = self._preparation.actors(run, cast)
         with watch.timing("encode"):
-            actors = [
-                Actor(loaded, self._encode(loaded, request) if "unet" in parts else None)
-                for loaded, parts in taking_part
-            ]
             workflow = Workflow(request, actors[0], actors[1] if refiner else None, ground)
         for index, seed in enumerate(request.sampling.seeds):
-            picture = self._picture(run, base, workflow, ground, index, seed)
+            picture = self._picture(run, cast, workflow, ground, index, seed)
             run.pictures.append(picture)
             run.emit(Drawn(picture))
-        ran_on = {
-            part: execution_device(getattr(base.pipe, part).request.compiled)
-            for part in run.base_parts
-            if part in base.contents
-        }
-        if refiner is not None:
-            ran_on["refiner"] = execution_device(refiner.pipe.unet.request.compiled)
-        return Finished(pictures=tuple(run.pictures), timings=watch.timings(), devices=ran_on)
+        return Finished(pictures=tuple(run.pictures), timings=watch.timings(), devices=run.ran_on)
 
-    def _load(self, run: _Run) -> tuple[LoadedCheckpoint, LoadedCheckpoint | None]:
+    def _load(self, run: Run) -> tuple[LoadedCheckpoint, LoadedCheckpoint | None]:
         """(base, refiner); what this run does not use is let go first."""
         request = run.request
         wanted = [(request.checkpoint, request.additions)]
@@ -191,26 +132,32 @@ class OpenVinoEngine:
         taken = [self._shelf.take(folder, additions, run.emit) for folder, additions in wanted]
         return taken[0], taken[1] if len(taken) > 1 else None
 
-    def _encode(self, loaded: LoadedCheckpoint, request: GenerationRequest) -> tuple[Conditioning, Conditioning]:
-        device = devices.resolve(request.execution.device)
-        compiled_as = tuple(loaded.keys(_ENCODERS, device, request.execution).values())
-        return loaded.encoder.encode(request.prompts, compiled_as)
-
     def _picture(
         self,
-        run: _Run,
-        base: LoadedCheckpoint,
+        run: Run,
+        cast: Sequence[Part],
         workflow: Workflow,
         ground: PreparedGround | None,
         index: int,
         seed: int,
     ) -> Picture:
+        base, size = cast[0].loaded, run.request.sampling.size
+        self._preparation.room_to_denoise(run, cast)
         run.tell(Phase.DENOISING, index)
-        with run.watch.timing("denoise"):
+        reshapes = any(needs_fixed_shapes(device) for device in run.ran_on.values())
+        with run.peak.calm(at_all=not reshapes), run.watch.timing("denoise"):
             latents = workflow.draw(seed, lambda step: self._on_step(run, base, index, step))
+        self._preparation.room_to_decode(run, cast)
         run.tell(Phase.DECODING, index)
         with run.watch.timing("decode"):
-            pixels, notes = decode_safely(base.pipe, latents.final, lambda: self._use_f32_decoder(run, base))
+            pixels, notes = decode_safely(
+                base.pipe,
+                latents.final,
+                lambda: self._use_f32_decoder(run, base),
+                self._preparation.budget.for_decoding(DECODING * size.width * size.height),
+                self._interrupt.check,
+            )
+            base.pipe.shed()
             self._learn_preview(base, latents.final, pixels)
             marked = run.request.output.watermark
             drawn = pixels if ground is not None and ground.mask is not None else None
@@ -222,7 +169,7 @@ class OpenVinoEngine:
         latents_kept = kept(latents, run.request, seed)
         return Picture(pixels=pixels, seed=seed, index=index, notes=notes, latents=latents_kept, drawn=drawn)
 
-    def _on_step(self, run: _Run, loaded: LoadedCheckpoint, index: int, step: Step) -> None:
+    def _on_step(self, run: Run, loaded: LoadedCheckpoint, index: int, step: Step) -> None:
         self._interrupt.check()
         later = run.count - index - 1
         run.emit(
@@ -241,7 +188,7 @@ class OpenVinoEngine:
         if run.request.execution.preview and (preview_map := self._preview_map(loaded)) is not None:
             run.emit(Preview(preview_map.pixels(step.estimate()), step.step))
 
-    def _use_f32_decoder(self, run: _Run, loaded: LoadedCheckpoint) -> bool:
+    def _use_f32_decoder(self, run: Run, loaded: LoadedCheckpoint) -> bool:
         """Put the VAE decoder in 32 bits in place, for this run and the next; False when it was already."""
         if loaded.needs_f32_decoder or run.request.execution.precision == "f32":
             return False

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from sdxl_desktop.core.additions import Additions
 from sdxl_desktop.core.errors import AdditionError
 from sdxl_desktop.core.paths import AppPaths
-from sdxl_desktop.engine.openvino import devices, parts
-from sdxl_desktop.engine.openvino.adapters.cache import FusedParts
-from sdxl_desktop.engine.openvino.adapters.vae import VaeFolder, check_vae
+from sdxl_desktop.engine.openvino import parts
 from sdxl_desktop.engine.openvino.embeddings import attach_all, digest, read_embedding
 from sdxl_desktop.engine.openvino.loaded import LoadedCheckpoint
 from sdxl_desktop.engine.openvino.prompts import PromptEncoder
 
-_MODEL = "openvino_model.xml"
+if TYPE_CHECKING:
+    from sdxl_desktop.engine.openvino.adapters.vae import VaeFolder
+
 _FUSIBLE = ("text_encoder", "text_encoder_2", "unet")
 
 Tell = Callable[[str, float], None]
@@ -28,7 +28,7 @@ class Outfitter:
     """Equips checkpoints; what is costly, fused and converted parts, it keeps in the cache folder."""
 
     def __init__(self, paths: AppPaths) -> None:
-        self._fused = FusedParts(paths.cache / "fused")
+        self._fused = paths.cache / "fused"
         self._vaes = paths.cache / "vae"
 
     def equip(self, loaded: LoadedCheckpoint, additions: Additions, tell: Tell) -> LoadedCheckpoint:
@@ -42,11 +42,13 @@ class Outfitter:
         return replace(loaded, additions=additions)
 
     def _fuse(self, loaded: LoadedCheckpoint, additions: Additions, tell: Tell) -> None:
-        config = dict(loaded.pipe.unet.config)
+        from sdxl_desktop.engine.openvino.adapters.cache import FusedParts  # seconds of diffusers, for LoRAs alone
+
+        fused, config = FusedParts(self._fused), dict(loaded.pipe.unet.config)
         for part in _FUSIBLE:
             if part not in loaded.contents:
                 continue
-            folder = self._fused.fused(
+            folder = fused.fused(
                 loaded.folder / part,
                 part,
                 loaded.contents[part],
@@ -55,12 +57,9 @@ class Outfitter:
                 lambda done, total: tell("LoRA", done / total),
             )
             if folder != loaded.folder / part:
-                model = devices.core.read_model(folder / _MODEL)
-                if part == "unet":
-                    parts.mend_unet(model)
-                getattr(loaded.pipe, part).model = model
+                loaded.pipe.networks[part].read_from(folder)
                 loaded.contents[part] = folder.name.removeprefix(f"{part}-")
-        loaded.notes += self._fused.notes(additions.loras, config)
+        loaded.notes += fused.notes(additions.loras, config)
 
 
 def _attach(loaded: LoadedCheckpoint, additions: Additions) -> None:
@@ -70,11 +69,14 @@ def _attach(loaded: LoadedCheckpoint, additions: Additions) -> None:
     vocabulary = attach_all(embeddings, first, pipe.text_encoder_2.model)
     for part in ("text_encoder", "text_encoder_2"):
         if part in loaded.contents:
+            pipe.networks[part].pin()
             loaded.contents[part] += f"-{digest(embeddings)}"
     loaded.encoder = PromptEncoder(pipe, vocabulary)
 
 
 def _swap_vae(loaded: LoadedCheckpoint, folder: Path, cache: Path) -> None:
+    from sdxl_desktop.engine.openvino.adapters.vae import check_vae  # seconds of optimum-intel, for other VAEs alone
+
     vae = check_vae(folder, loaded.latent_channels, cache)
     if vae.factor != loaded.vae_factor:
         raise AdditionError(
@@ -90,7 +92,7 @@ def _swap_vae(loaded: LoadedCheckpoint, folder: Path, cache: Path) -> None:
 
 
 def _put(loaded: LoadedCheckpoint, name: str, folder: Path, vae: VaeFolder) -> None:
-    part: Any = getattr(loaded.pipe, name)
-    part.model = devices.core.read_model(folder / _MODEL)
+    part = loaded.pipe.networks[name]
+    part.read_from(folder)
     part.register_to_config(**{"latents_mean": None, "latents_std": None, **vae.config})
     loaded.contents[name] = parts.content_id(folder)

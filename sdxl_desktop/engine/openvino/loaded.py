@@ -1,8 +1,7 @@
-"""A checkpoint in memory: its optimum-intel pipeline with mended parts, its prompt encoder and preview map."""
+"""A checkpoint in memory: its parts, its prompt encoder and its preview map."""
 
 from __future__ import annotations
 
-import logging
 import math
 import warnings
 from collections.abc import Iterable, Mapping
@@ -14,30 +13,21 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import diffusers
     import torch
-    import transformers
-    from optimum.intel import (
-        OVStableDiffusionXLImg2ImgPipeline,
-        OVStableDiffusionXLInpaintPipeline,
-        OVStableDiffusionXLPipeline,
-    )
 
 from sdxl_desktop.core.additions import Additions
 from sdxl_desktop.core.checkpoint import CheckpointKind, check_size
-from sdxl_desktop.core.errors import CheckpointError
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.request import Execution
 from sdxl_desktop.engine.compile_key import CompileKey
 from sdxl_desktop.engine.openvino import parts
 from sdxl_desktop.engine.openvino.interrupt import InterruptibleRequest
+from sdxl_desktop.engine.openvino.network import READING, unreadable
+from sdxl_desktop.engine.openvino.pipeline import PARTS, Pipeline
 from sdxl_desktop.engine.openvino.preview import PreviewMap
 from sdxl_desktop.engine.openvino.prompts import PromptEncoder
 
 diffusers.utils.logging.set_verbosity_error()
-transformers.utils.logging.set_verbosity_error()
-for chatty in ("optimum", "optimum.intel", "optimum.intel.openvino.modeling_base"):
-    logging.getLogger(chatty).setLevel(logging.ERROR)
 
-PARTS = ("text_encoder", "text_encoder_2", "unet", "vae_encoder", "vae_decoder")
 Stamp = tuple[tuple[str, int, int], ...]
 
 
@@ -55,7 +45,7 @@ class LoadedCheckpoint:
 
     folder: Path
     stamp: Stamp
-    pipe: Any
+    pipe: Pipeline
     contents: dict[str, str]
     scheduler_config: Mapping[str, Any]
     encoder: PromptEncoder
@@ -67,43 +57,42 @@ class LoadedCheckpoint:
 
     @classmethod
     def load(cls, folder: Path) -> LoadedCheckpoint:
-        """Read the parts without compiling any; raises CheckpointError when that fails."""
+        """Read all but the graphs; raises CheckpointError when that fails."""
         try:
-            pipe = _pipeline_class(folder).from_pretrained(str(folder), export=False, compile=False)
-            parts.mend_unet(pipe.unet.model)
-            contents = {part: parts.content_id(folder / part) for part in PARTS if getattr(pipe, part) is not None}
-        except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError) as problem:
-            raise CheckpointError(
-                f"The checkpoint in {folder} cannot be loaded.",
-                why=f"{type(problem).__name__}: {str(problem).splitlines()[0] if str(problem) else ''}".rstrip(": .")
-                + ".",
-                next_step="Choose another checkpoint, or copy or export this one again.",
-            ) from problem
-        pipe.set_progress_bar_config(disable=True)
+            pipe = Pipeline(folder)
+            contents = {part: parts.content_id(folder / part) for part in pipe.networks}
+        except READING as problem:
+            raise unreadable(folder, problem) from problem
         return cls(
             folder=folder,
             stamp=stamp(folder),
             pipe=pipe,
             contents=contents,
-            scheduler_config=dict(pipe.scheduler.config),
+            scheduler_config=pipe.scheduler_config,
             encoder=PromptEncoder(pipe),
             preview_map=PreviewMap.read(folder / "preview.json"),
         )
 
-    def keys(self, wanted: Iterable[str], device: str, execution: Execution) -> dict[str, CompileKey]:
-        """The keys of those `wanted` parts that there are, in the order in which a run needs them."""
+    def keys(self, wanted: Iterable[str], execution: Execution) -> dict[str, CompileKey]:
+        """The keys of those `wanted` parts that there are, in the order in which a run needs them; `execution` names
+        the devices as OpenVINO does."""
         asked = set(wanted)
         return {
             part: CompileKey(
                 checkpoint=self.contents[part],
                 component=part,
-                device=device,
+                device=execution.device_for(part),
                 precision="f32" if self.needs_f32_decoder and part == "vae_decoder" else execution.precision,
                 threads=execution.threads,
             )
             for part in PARTS
             if part in asked and part in self.contents
         }
+
+    def has_run(self, part: str) -> bool:
+        """Whether the part has been used since it was compiled, and so takes all the memory that it will."""
+        network = self.pipe.networks.get(part)
+        return network is not None and getattr(network.request, "last_outputs", None) is not None
 
     @property
     def kind(self) -> CheckpointKind:
@@ -146,27 +135,13 @@ class LoadedCheckpoint:
 
     def guidance_embedding(self, guidance_scale: float) -> torch.Tensor:
         """float32 [1, D]: what a distilled UNet is told instead of guiding it (Luo et al., arXiv 2310.04378, §4.3)."""
-        embedding: torch.Tensor = self.pipe.get_guidance_scale_embedding(
-            torch.tensor([guidance_scale - 1]), embedding_dim=self.pipe.unet.config.time_cond_proj_dim
-        )
-        return embedding
+        half = int(self.pipe.unet.config.time_cond_proj_dim) // 2
+        spread = torch.exp(torch.arange(half, dtype=torch.float32) * -(torch.log(torch.tensor(10000.0)) / (half - 1)))
+        angles = (torch.tensor([guidance_scale - 1]) * 1000.0)[:, None] * spread[None, :]
+        embedding = torch.cat([torch.sin(angles), torch.cos(angles)], dim=1)
+        return torch.nn.functional.pad(embedding, (0, int(self.pipe.unet.config.time_cond_proj_dim) % 2))
 
     def check_size(self, size: Size) -> None:
         """Raise RequestError when the UNet cannot halve latents of this size as often as it does."""
         halvings = len(self.pipe.unet.config.block_out_channels) - 1
         check_size(size, math.lcm(8, self.vae_factor * 2**halvings))
-
-
-def _pipeline_class(folder: Path) -> Any:
-    """optimum-intel's class for what is in the folder; it differs in what model_index.json may say."""
-    if (folder / "unet" / "config.json").is_file() and not (folder / "text_encoder").is_dir():
-        return OVStableDiffusionXLImg2ImgPipeline
-    index = folder / "model_index.json"
-    says = index.read_text(encoding="utf-8") if index.is_file() else ""
-    for name, pipeline in (
-        ("XLInpaintPipeline", OVStableDiffusionXLInpaintPipeline),
-        ("XLImg2ImgPipeline", OVStableDiffusionXLImg2ImgPipeline),
-    ):
-        if name in says:
-            return pipeline
-    return OVStableDiffusionXLPipeline

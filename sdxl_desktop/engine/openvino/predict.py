@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from diffusers.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl import rescale_noise_cfg
 
 from sdxl_desktop.core.geometry import Point, Size
 from sdxl_desktop.core.request import GenerationRequest, MicroConditioning
@@ -13,6 +12,7 @@ from sdxl_desktop.engine.openvino.caching.features import FeatureCache
 from sdxl_desktop.engine.openvino.caching.looks import Look, reminders
 from sdxl_desktop.engine.openvino.loaded import LoadedCheckpoint
 from sdxl_desktop.engine.openvino.prompts import Conditioning
+from sdxl_desktop.engine.openvino.rescale import rescaled
 
 
 class Predictor:
@@ -60,7 +60,7 @@ class Predictor:
         without, with_words = said.chunk(2)
         guided = without + self._scale * (with_words - without)
         if self._rescale > 0:
-            guided = rescale_noise_cfg(guided, with_words, guidance_rescale=self._rescale)
+            guided = rescaled(guided, with_words, self._rescale)
         return torch.as_tensor(guided)
 
     def _inputs(self, sample: torch.Tensor, timestep: torch.Tensor) -> dict[str, Any]:

@@ -11,8 +11,10 @@ import torch
 
 from sdxl_desktop.core.errors import CheckpointError, RequestError
 from sdxl_desktop.core.request import Prompts
+from sdxl_desktop.engine.openvino.network import Network
 from sdxl_desktop.engine.openvino.tokens import Chunk, ChunkedTokenizer, Vocabulary, aligned
 
+_STATES = "hidden_states"
 KEPT = 256
 """Chunks that are kept encoded: at SDXL's size at most 100 MB."""
 
@@ -30,10 +32,10 @@ class Conditioning:
 
 @dataclass(frozen=True, slots=True)
 class _TextEncoder:
-    """One of the checkpoint's text encoders: optimum-intel's part, called with ids int64 [1, 77]."""
+    """One of the checkpoint's text encoders: the part reads ids int64 [1, 77]."""
 
     name: str
-    part: Any
+    part: Network
     tokenizer: ChunkedTokenizer
 
 
@@ -79,6 +81,11 @@ class PromptEncoder:
         if not any(negative) and self._pipe.config.force_zeros_for_empty_prompt:
             return conditioned, conditioned.zeros()
         return conditioned, self._conditioning(encoders, unwanted, chunks, 0, compiled_as)
+
+    @property
+    def words(self) -> str:
+        """A name for the embeddings' tokens and for what a missing negative prompt means."""
+        return f"{sorted(self._vocabulary.items())}/{self._pipe.config.force_zeros_for_empty_prompt}"
 
     def _encoders(self) -> list[_TextEncoder]:
         pipe = self._pipe
@@ -141,8 +148,8 @@ def weighted(states: torch.Tensor, empty: torch.Tensor, weights: tuple[float, ..
 
 def _run(encoder: _TextEncoder, ids: tuple[int, ...], clip_skip: int) -> _Encoded:
     """SDXL conditions on the last layer but one; clip skip leaves out that many more."""
-    output = encoder.part(torch.tensor([ids], dtype=torch.int64), output_hidden_states=True)
-    states = output.get("hidden_states")
+    output = encoder.part.answer({"input_ids": torch.tensor([ids], dtype=torch.int64)})
+    states = [value for port, value in output.items() if any(name.startswith(_STATES) for name in port.names)]
     if not states:
         raise CheckpointError(
             f"The {encoder.name} text encoder does not give its hidden states.",
@@ -155,4 +162,4 @@ def _run(encoder: _TextEncoder, ids: tuple[int, ...], clip_skip: int) -> _Encode
             why=f"It has only {len(states) - 1} layers.",
             next_step=f"Use {len(states) - 2} or less.",
         )
-    return _Encoded(states[-(clip_skip + 2)], output[0])
+    return _Encoded(torch.from_numpy(states[-(clip_skip + 2)]), torch.from_numpy(output[0]))

@@ -1,9 +1,11 @@
-"""Weights in 8 bits, one after the other through a small buffer into a spool, as NNCF's INT8_ASYM would have them.
+"""Weights in 8 or 4 bits, one after the other through a small buffer into a spool, as NNCF would have them.
 
-For each output channel of a matrix, convolution or embedding: scale = (max - min) / 255 with 0 inside [min, max],
-zero point = -round(min / scale), weight ≈ (u8 - zero point) · scale (Jacob et al., arXiv 1712.05877). Scales are kept
-in f16, and the graph is NNCF's, which OpenVINO's plugins know as compressed weights. NNCF holds all weights of a part
-in memory while it works; here it is a few megabytes.
+In 8 bits (INT8_ASYM), for each output channel of a matrix, convolution or embedding: scale = (max - min) / 255 with 0
+inside [min, max], zero point = -round(min / scale), weight ≈ (u8 - zero point) · scale (Jacob et al., arXiv
+1712.05877). In 4 bits (INT4_SYM), for each group of a row's neighbours: the number furthest from 0 becomes -8, scale is
+an eighth of it with the sign turned, weight ≈ i4 · scale. Scales are kept in f16, and the graph is NNCF's, which
+OpenVINO's plugins know as compressed weights. NNCF holds all weights of a part in memory while it works; here it is a
+few megabytes.
 """
 
 from __future__ import annotations
@@ -23,6 +25,10 @@ _BUFFER = 1 << 21
 """Weights that are worked on at a time: 8 MB in f32, which stay in a processor's cache."""
 _FLOATS = (ov.Type.f16, ov.Type.f32)
 _EPS = float(np.finfo(np.float32).eps)
+_GROUPS = (64, 32, 16)
+"""Neighbours that share a scale in 4 bits: the first of these that divides the row, which is 64 in all of SDXL."""
+_KEPT_IN_BYTES = ("proj_in", "proj_out")
+"""Matrices through which all of a transformer passes: few weights, and what they lose is lost to every layer in it."""
 
 OnWeights = Callable[[int], None]
 """Told how many more weights are done."""
@@ -51,7 +57,7 @@ def find_weights(model: ov.Model) -> list[Weight]:
 
 
 def spool_room(weights: list[Weight]) -> int:
-    """Bytes of spool that `compress_to_int8` will take for `weights`."""
+    """Bytes of spool that `weights` will take in 8 bits, and at most in 4."""
     return Spool.room(len(weights), sum(weight.count for weight in weights))
 
 
@@ -61,6 +67,36 @@ def compress_to_int8(model: ov.Model, weights: list[Weight], spool: Spool, progr
         _replace(weight, spool)
         progress(weight.count)
     model.validate_nodes_and_infer_types()
+
+
+def compress_to_int4(model: ov.Model, weights: list[Weight], spool: Spool, progress: OnWeights) -> None:
+    """Change those of `weights` that have a `group_size` to 4 bits, the others to 8. They lie in `spool` until the
+    model is saved."""
+    scratch = _Scratch(max((weight.shape[-1] for weight in weights), default=1))
+    for weight in weights:
+        if size := group_size(weight):
+            _replace_in_groups(weight, size, spool, scratch)
+        else:
+            _replace(weight, spool)
+        progress(weight.count)
+    model.validate_nodes_and_infer_types()
+
+
+def group_size(weight: Weight) -> int:
+    """How many neighbours share a scale where `weight` can be kept in 4 bits; 0 where it had better stay in 8.
+
+    Four bits do for the matrices of transformers, which see tokens [batch, tokens, width] and are most of a UNet.
+    Convolutions, embeddings of time and size (they see [batch, width] and steer every block) and the ways in and out
+    of transformers stay in 8.
+    """
+    rows_first = len(weight.shape) == 2 and weight.axis == 0
+    if not rows_first or any(name in weight.constant.get_friendly_name() for name in _KEPT_IN_BYTES):
+        return 0
+    for used in weight.last.output(0).get_target_inputs():
+        node = used.get_node()
+        if node.get_type_name() != "MatMul" or node.get_input_partial_shape(0).rank.get_length() < 3:
+            return 0
+    return next((size for size in _GROUPS if weight.shape[1] % size == 0), 0)
 
 
 def _weights(model: ov.Model) -> Iterator[Weight]:
@@ -103,6 +139,23 @@ def _replace(weight: Weight, spool: Spool) -> None:
         used.replace_source_output(result.output(0))
 
 
+def _replace_in_groups(weight: Weight, size: int, spool: Spool, scratch: _Scratch) -> None:
+    name = weight.constant.get_friendly_name()
+    rows, width = weight.shape
+    shape = [rows, width // size, size]
+    packed = spool.array((weight.count // 2,), np.uint8)
+    scale = spool.array((rows, width // size, 1), np.float16)
+    _quantize_in_groups(weight.constant.data, packed, scale, scratch)
+    constant = ov.op.Constant(ov.Tensor(packed, ov.Shape(shape), ov.Type.i4), shared_memory=True)
+    constant.set_friendly_name(name)
+    widened = ops.convert(constant, ov.Type.f16)
+    scaled = ops.multiply(widened, _constant(scale, f"{name}/scale"), name=f"{name}/fq_weights_1")
+    whole = ops.reshape(scaled, ops.constant(np.array([rows, width], np.int64)), False)
+    result = ops.convert(whole, ov.Type.f32, name=f"{name}/fq_weights_1/convert")
+    for used in list(weight.last.output(0).get_target_inputs()):
+        used.replace_source_output(result.output(0))
+
+
 def _constant(array: Any, name: str) -> Any:
     constant = ov.op.Constant(array, shared_memory=True)
     constant.set_friendly_name(name)
@@ -132,3 +185,36 @@ def _quantize(weights: Any, into: Any, axis: int) -> tuple[Any, Any]:
     shape = [1] * weights.ndim
     shape[axis] = -1
     return scales.numpy().astype(np.float16).reshape(shape), zeros.numpy().astype(np.uint8).reshape(shape)
+
+
+def _quantize_in_groups(weights: Any, into: Any, scales: Any, scratch: _Scratch) -> None:
+    """Fill `scales` (f16 [rows, groups, 1]), and `into` (u8, half as many as `weights` [rows, width]) with two 4-bit
+    numbers a byte, the first in the low half."""
+    (rows, width), groups = weights.shape, scales.shape[1]
+    source, target = torch.from_numpy(weights), torch.from_numpy(into).view(rows, width // 2)
+    step = max(1, _BUFFER // width)
+    for begin in range(0, rows, step):
+        part = slice(begin, begin + step)
+        values, codes = scratch.rows(min(step, rows - begin), width)
+        grouped = values.copy_(source[part]).view(-1, groups, width // groups)
+        low, high = grouped.amin(2, keepdim=True), grouped.amax(2, keepdim=True)
+        scale = torch.where(low.abs() >= high, low.abs(), -high) / 8
+        scale = torch.where(scale.abs() < _EPS, _EPS, scale)
+        grouped.div_(scale).round_().clamp_(-8, 7)
+        pairs = codes.copy_(values).view(-1, width // 2, 2)
+        first, second = pairs[..., 0].bitwise_and_(15), pairs[..., 1].bitwise_left_shift_(4)
+        target[part] = first.bitwise_or_(second).view(torch.uint8)
+        scales[part] = scale.numpy()
+
+
+class _Scratch:
+    """Room to compute in, used again and again: temporaries of this size, made anew for each weight, leave holes
+    between the nodes of the graph that add up to the size of the weights."""
+
+    def __init__(self, widest: int) -> None:
+        self._values = torch.empty(max(_BUFFER, widest))
+        self._codes = torch.empty(max(_BUFFER, widest), dtype=torch.int8)
+
+    def rows(self, rows: int, width: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """(f32, int8), both [rows, width]."""
+        return self._values[: rows * width].view(rows, width), self._codes[: rows * width].view(rows, width)

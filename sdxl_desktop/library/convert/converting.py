@@ -16,6 +16,7 @@ from sdxl_desktop.library.convert.spool import Spool
 from sdxl_desktop.library.convert.telling import Teller
 from sdxl_desktop.library.convert.weights import WeightFormat
 from sdxl_desktop.library.convert.workspace import Workspace
+from sdxl_desktop.library.detect.documents import read_json_if_there
 from sdxl_desktop.library.detect.families import Family
 from sdxl_desktop.library.detect.found import Found, FoundPart
 
@@ -27,7 +28,7 @@ def convert(
     found: Found, weights: WeightFormat, workspace: Workspace, tell: Teller, adapt: Adapt | None = None
 ) -> None:
     """Put every OpenVINO part of `found` that is not finished yet into `workspace`, one in memory at a time."""
-    pooled = next((part.config["projection_dim"] for part in found.parts if part.name == "text_encoder_2"), 1280)
+    pooled = _pooled_width(found, workspace)
     scored = bool(found.index.get("requires_aesthetics_score", found.family is Family.REFINER))
     for part in found.parts:
         outputs = []
@@ -47,7 +48,7 @@ def convert(
             for output in outputs:
                 tell.go_to(output)
                 tell.stage(Stage.TRACING)
-                model = tracing.trace(output, part, module, scored=scored, pooled_width=int(pooled))
+                model = tracing.trace(output, part, module, scored=scored, pooled_width=pooled)
                 _write(output, part, model, weights, workspace, tell)
                 del model
                 gc.collect()
@@ -55,22 +56,27 @@ def convert(
             gc.collect()
 
 
+def _pooled_width(found: Found, workspace: Workspace) -> int:
+    """Of the second text encoder's projection, from its configuration; it may be there already."""
+    config = next((part.config for part in found.parts if part.name == "text_encoder_2"), None)
+    if config is None:
+        config = read_json_if_there(workspace.whole / "text_encoder_2" / "config.json")
+    return int(config.get("projection_dim", 1280))
+
+
 def _write(
     output: str, part: FoundPart, model: ov.Model, weights: WeightFormat, workspace: Workspace, tell: Teller
 ) -> None:
-    in_bytes = weights in (WeightFormat.INT8, WeightFormat.INT4)
-    if weights is WeightFormat.INT4 and output == "unet":
-        tell.stage(Stage.COMPRESSING)
-        model = _in_four_bits(model)
-        in_bytes = False
-    found = compressing.find_weights(model) if in_bytes else []
+    found = compressing.find_weights(model) if weights in (WeightFormat.INT8, WeightFormat.INT4) else []
+    in_half_bytes = weights is WeightFormat.INT4 and output == "unet"
+    compress = compressing.compress_to_int4 if in_half_bytes else compressing.compress_to_int8
     with (
         Spool(workspace.spool / "compressed", compressing.spool_room(found)) as spool,
         workspace.part(output, tell.advance) as folder,
     ):
-        if in_bytes:
+        if found:
             tell.stage(Stage.COMPRESSING, sum(weight.count for weight in found))
-            compressing.compress_to_int8(model, found, spool, tell.advance)
+            compress(model, found, spool, tell.advance)
             found.clear()
         tell.stage(Stage.WRITING)
         _save(model, folder, half=weights is WeightFormat.FP16)
@@ -83,18 +89,3 @@ def _save(model: ov.Model, folder: Path, *, half: bool) -> None:
         ov.save_model(model, folder / "openvino_model.xml", compress_to_fp16=half)
     except RuntimeError as problem:
         raise OSError(f"OpenVINO could not write it: {str(problem).splitlines()[-1]}") from problem
-
-
-def _in_four_bits(model: ov.Model) -> ov.Model:
-    """By NNCF: four fifths of the matrices in 4 bits, groups of 64 where they fit, smaller elsewhere; the rest in 8."""
-    import nncf  # type: ignore[import-untyped]  # for this format only: it takes seconds to import
-
-    return nncf.compress_weights(
-        model,
-        mode=nncf.CompressWeightsMode.INT4_SYM,
-        ratio=0.8,
-        group_size=64,
-        advanced_parameters=nncf.AdvancedCompressionParameters(
-            group_size_fallback_mode=nncf.GroupSizeFallbackMode.ADJUST
-        ),
-    )

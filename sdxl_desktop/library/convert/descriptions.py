@@ -39,6 +39,8 @@ _SCHEDULERS = {
     "TCDScheduler",
     "UniPCMultistepScheduler",
 }
+_DISTILLED = (Family.LCM, Family.LCM_SSD_1B)
+_FEW_STEPS = {"_class_name": "LCMScheduler"}
 _NEVER = ("auto_map", "custom_pipelines", "_name_or_path")
 _TOKENIZER_FILES = ("vocab.json", "merges.txt", "tokenizer.json")
 _PADDING = {"tokenizer": "<|endoftext|>", "tokenizer_2": "!"}
@@ -57,15 +59,24 @@ def write_part_config(part: FoundPart, folder: Path) -> None:
         write_json(folder / "config.json", {**config, "_class_name": _CLASSES[part.name]})
 
 
-def write_descriptions(found: Found, folder: Path, title: str) -> None:
-    """model_index.json, checkpoint.json, scheduler and tokenizers; raises DamagedFileError for what cannot be taken."""
-    scheduler = _scheduler(found.scheduler)
+def write_descriptions(
+    found: Found,
+    folder: Path,
+    title: str,
+    *,
+    card: Mapping[str, Any] | None = None,
+    scheduler: Mapping[str, Any] | None = None,
+) -> None:
+    """model_index.json, checkpoint.json, scheduler and tokenizers; what `card` and `scheduler` say goes before what
+    `found` does. Raises DamagedFileError for what cannot be taken."""
+    asked = {**found.scheduler, **(_FEW_STEPS if found.family in _DISTILLED else {}), **(scheduler or {})}
+    schedule = _scheduler(asked)
     for name, source in found.tokenizers.items():
         _write_tokenizer(name, source, folder / name)
     (folder / "scheduler").mkdir(exist_ok=True)
-    write_json(folder / "scheduler" / "scheduler_config.json", scheduler)
-    write_json(folder / "checkpoint.json", _card(found, title))
-    write_json(folder / "model_index.json", _index(found, scheduler))
+    write_json(folder / "scheduler" / "scheduler_config.json", schedule)
+    write_json(folder / "checkpoint.json", {**_card(found, title), **(card or {})})
+    write_json(folder / "model_index.json", _index(found, schedule))
 
 
 def _plain(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -79,7 +90,7 @@ def _scheduler(said: Mapping[str, Any]) -> dict[str, Any]:
 
 def _card(found: Found, title: str) -> dict[str, Any]:
     card: dict[str, Any] = {"title": title}
-    if found.family in (Family.LCM, Family.LCM_SSD_1B):
+    if found.family in _DISTILLED:
         card |= {"steps": 4, "guidance_scale": 8.0, "scheduler": "lcm"}
     return card
 

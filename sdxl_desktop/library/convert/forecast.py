@@ -1,7 +1,7 @@
 """How long a conversion will take, and how much memory and disk, by what was measured with a full-size UNet.
 
-The UNet in int8 took 2.1 GiB of its own memory and 142 seconds on two busy cores (benchmarks/convert.py); the memory
-for int4 is what NNCF takes (4.4 GB together).
+The UNet in int8 took 2.1 GiB of its own memory and 142 seconds on two busy cores (benchmarks/convert.py); int4 goes the
+same way through the same buffers.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _MEMORY_A_BILLION = {  # of the largest part's weights
     WeightFormat.FP32: 0.35 * _GB,
     WeightFormat.FP16: 0.35 * _GB,
     WeightFormat.INT8: 0.35 * _GB,
-    WeightFormat.INT4: 1.7 * _GB,
+    WeightFormat.INT4: 0.35 * _GB,
 }
 _RESERVE = _GB // 2
 """Bytes of disk that are always left free."""

@@ -6,6 +6,7 @@ next one goes on with the first part that is not finished.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -13,8 +14,7 @@ import sys
 import threading
 import time
 import warnings
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -25,7 +25,9 @@ from sdxl_desktop.library.convert import events
 from sdxl_desktop.library.convert.copying import copy_parts
 from sdxl_desktop.library.convert.descriptions import write_descriptions
 from sdxl_desktop.library.convert.events import ConversionProgress, Stage
+from sdxl_desktop.library.convert.extras import Extras
 from sdxl_desktop.library.convert.forecast import gigabytes
+from sdxl_desktop.library.convert.grafting import parts_of, take_parts, unet_alone
 from sdxl_desktop.library.convert.telling import Teller
 from sdxl_desktop.library.convert.weights import WeightFormat
 from sdxl_desktop.library.convert.workspace import Workspace
@@ -43,7 +45,7 @@ _SECONDS_BETWEEN_LOOKS = 0.1
 class Job:
     """What to convert, where it comes together (`home` and `key` of the workspace), and how much memory it may take.
 
-    `weights` is "" where a folder of OpenVINO parts is copied as it is.
+    `weights` is "" where a folder of OpenVINO parts is copied as it is; `extras` are those of `Extras`.
     """
 
     path: str
@@ -52,6 +54,7 @@ class Job:
     home: str
     key: str
     memory_limit: int
+    extras: dict[str, Any] = field(default_factory=dict)
 
     def line(self) -> str:
         return json.dumps(asdict(self))
@@ -92,7 +95,8 @@ def do(job: Job, out: TextIO) -> int:
 
 def _convert(job: Job, workspace: Workspace, emit: Any) -> None:
     emit(ConversionProgress(stage=Stage.STARTING))
-    found = identify(Path(job.path))
+    extras = Extras.from_json(job.extras)
+    found = identify(Path(job.path)) if extras.parts_of is None else unet_alone(Path(job.path), extras.parts_of)
     if found.kind is Kind.PICKLED:
         found = _unpickled(found, workspace, emit)
     if found.kind is not Kind.CHECKPOINT:
@@ -100,8 +104,9 @@ def _convert(job: Job, workspace: Workspace, emit: Any) -> None:
     if found.layout is Layout.OPENVINO:
         copy_parts(found, workspace, job.title, emit)
     else:
-        _convert_parts(found, WeightFormat(job.weights), workspace, job.title, emit)
-    workspace.finish({"source": Path(job.path).name, "weights": job.weights, "family": found.family})
+        _convert_parts(found, WeightFormat(job.weights), workspace, job.title, extras, emit)
+    about = {"source": extras.source or Path(job.path).name, "weights": job.weights, "family": found.family}
+    workspace.finish(about | ({"licence": extras.licence} if extras.licence else {}))
 
 
 def _unpickled(found: Found, workspace: Workspace, emit: Any) -> Found:
@@ -117,20 +122,36 @@ def _unpickled(found: Found, workspace: Workspace, emit: Any) -> Found:
     return identify_file(plain, setups=found.path.parent)
 
 
-def _convert_parts(found: Found, weights: WeightFormat, workspace: Workspace, title: str, emit: Any) -> None:
+def _convert_parts(
+    found: Found, weights: WeightFormat, workspace: Workspace, title: str, extras: Extras, emit: Any
+) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         without_telemetry()
         from sdxl_desktop.library.convert.converting import convert  # torch, diffusers, OpenVINO
         from sdxl_desktop.library.convert.tracing import OUTPUTS
 
-        parts = [
+        taken = parts_of(extras.parts_of) if extras.parts_of is not None else ()
+        parts = [(part, 0) for part in taken] + [
             (output, part.bytes // len(OUTPUTS[part.name])) for part in found.parts for output in OUTPUTS[part.name]
         ]
         tell = Teller(emit, parts)
-        convert(found, weights, workspace, tell)
-    write_descriptions(found, workspace.whole, title)
+        if extras.parts_of is not None:
+            take_parts(extras.parts_of, workspace, tell.checking, tell.advance)
+        with _fusing(extras.lora, found, workspace) as adapt:
+            convert(found, weights, workspace, tell, adapt)
+    write_descriptions(found, workspace.whole, title, card=extras.card, scheduler=extras.scheduler)
     tell.finishing()
+
+
+def _fusing(lora: Path | None, found: Found, workspace: Workspace) -> contextlib.AbstractContextManager[Any]:
+    """What changes parts before they are traced, None for nothing."""
+    if lora is None:
+        return contextlib.nullcontext()
+    from sdxl_desktop.library.convert.fusing import fused  # diffusers' loaders
+
+    unet = next(part for part in found.parts if part.name == "unet")
+    return fused(lora, unet.config, workspace.spool)
 
 
 def without_telemetry() -> None:
@@ -145,7 +166,7 @@ def main() -> int:
     for variable in ("DIFFUSERS_VERBOSITY", "TRANSFORMERS_VERBOSITY"):
         os.environ.setdefault(variable, "error")
     os.environ["HF_HUB_OFFLINE"] = "1"
-    with suppress(psutil.Error, OSError):
+    with contextlib.suppress(psutil.Error, OSError):
         psutil.Process().nice(psutil.BELOW_NORMAL_PRIORITY_CLASS if sys.platform == "win32" else _NICENESS)
     out = _private_output()
     job = Job.read(sys.stdin.readline())

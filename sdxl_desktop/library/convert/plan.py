@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sdxl_desktop.core.errors import CheckpointError
+from sdxl_desktop.library.convert.extras import Extras
 from sdxl_desktop.library.convert.forecast import Forecast, copy_forecast, forecast
+from sdxl_desktop.library.convert.grafting import unet_alone
 from sdxl_desktop.library.convert.weights import WeightFormat
 from sdxl_desktop.library.convert.workspace import Workspace, source_key
 from sdxl_desktop.library.detect.families import Family
@@ -22,7 +24,8 @@ _ADVICE = {
     Kind.VAE: "It is a VAE alone, to be used with a checkpoint: put it in a folder as "
     "diffusion_pytorch_model.safetensors with its config.json, and use it with --vae FOLDER.",
 }
-_PICKLED_PARTS = (0.04, 0.20, 0.74, 0.02)  # of an SDXL file: encoders, UNet, VAE
+SHARES = (0.04, 0.20, 0.74, 0.02)
+"""Of an SDXL file, by parts: encoders, UNet, VAE."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ class ImportPlan:
     forecasts: Mapping[WeightFormat | None, Forecast]
     files: tuple[Path, ...] = ()
     advice: str = ""
+    extras: Extras = field(default_factory=Extras)
 
     @property
     def bytes(self) -> int:
@@ -65,15 +69,18 @@ class ImportPlan:
 
     def workspace(self, weights: WeightFormat | None) -> Workspace:
         """Where it comes together; the same for the same files and weights, so that a killed import goes on."""
-        return Workspace(self.home, source_key(self.path, self.files, weights or "as they are"))
+        files = (*self.files, *self.extras.files)
+        return Workspace(self.home, source_key(self.path, files, weights or "as they are"))
 
 
-def plan_import(path: Path, home: Path, name: str | None = None) -> ImportPlan:
+def plan_import(path: Path, home: Path, name: str | None = None, extras: Extras | None = None) -> ImportPlan:
     """Plan importing the file or folder `path` into the library folder `home` under `name` (default: made of the
     path's). Raises CheckpointError when it cannot be used, or the name cannot."""
-    path = path.expanduser().absolute()
-    found = identify(path)
-    chosen = _checked_name(name, home) if name is not None else _free_name(path, home)
+    path, extras = path.expanduser().absolute(), extras or Extras()
+    found = identify(path) if extras.parts_of is None else unet_alone(path, extras.parts_of)
+    chosen = (
+        checked_name(name, home) if name is not None else free_name(path.name if path.is_dir() else path.stem, home)
+    )
     return ImportPlan(
         path=path,
         kind=found.kind,
@@ -82,9 +89,10 @@ def plan_import(path: Path, home: Path, name: str | None = None) -> ImportPlan:
         name=chosen,
         home=home,
         parts=tuple(PlannedPart(part.name, part.bytes, part.parameters) for part in found.parts),
-        forecasts=_forecasts(found),
+        forecasts=_with_lora(_forecasts(found), found) if extras.lora is not None else _forecasts(found),
         files=found.files,
         advice=_ADVICE.get(found.kind, ""),
+        extras=extras,
     )
 
 
@@ -94,11 +102,21 @@ def _forecasts(found: Found) -> dict[WeightFormat | None, Forecast]:
     if found.layout is Layout.OPENVINO:
         return {None: copy_forecast(found.bytes)}
     pickled = found.kind is Kind.PICKLED
-    sizes = [part.parameters for part in found.parts] or [round(found.bytes / 2 * share) for share in _PICKLED_PARTS]
+    sizes = [part.parameters for part in found.parts] or [round(found.bytes / 2 * share) for share in SHARES]
     return {weights: forecast(weights, sizes, found.bytes, pickled=pickled) for weights in WeightFormat}
 
 
-def _checked_name(name: str, home: Path) -> str:
+def _with_lora(plain: dict[WeightFormat | None, Forecast], found: Found) -> dict[WeightFormat | None, Forecast]:
+    """A UNet that a LoRA is fused into lies on the disk once more meanwhile."""
+    more = sum(part.bytes for part in found.parts if part.name == "unet")
+    return {
+        weights: replace(about, disk_meanwhile=about.disk_meanwhile + more, seconds=about.seconds + more / 0.2e9)
+        for weights, about in plain.items()
+    }
+
+
+def checked_name(name: str, home: Path) -> str:
+    """`name`, which can be and is free in the library folder `home`; raises CheckpointError when it is not so."""
     if not _NAME.fullmatch(name) or name.endswith((".", " ")):
         raise CheckpointError(
             f"{name!r} cannot be the name of a checkpoint.",
@@ -112,8 +130,8 @@ def _checked_name(name: str, home: Path) -> str:
     return name
 
 
-def _free_name(path: Path, home: Path) -> str:
-    stem = path.name if path.is_dir() else path.stem
-    plain = re.sub(r"[^\w .()+,-]+", "-", stem).strip(" .-_")[:70] or "checkpoint"
+def free_name(wanted: str, home: Path) -> str:
+    """A name made of `wanted` that can be and is free in the library folder `home`."""
+    plain = re.sub(r"[^\w .()+,-]+", "-", wanted).strip(" .-_")[:70] or "checkpoint"
     candidates = (plain, *(f"{plain}-{number}" for number in range(2, 1000)))
     return next(name for name in candidates if not (home / name).exists())

@@ -94,6 +94,7 @@ def _job(plan: ImportPlan, weights: WeightFormat | None, limit: int) -> str:
             "home": str(plan.home),
             "key": workspace.folder.name,
             "memory_limit": limit,
+            "extras": plan.extras.to_json(),
         }
     )
 

@@ -43,6 +43,11 @@ class Teller:
         self._stage, self._done, self._whole = stage, 0, total
         self._tell(at_once=True)
 
+    def checking(self, part: str, total: int) -> None:
+        """`part`, which is there already and has `total` bytes to be looked at, comes now."""
+        self.go_to(part)
+        self.stage(Stage.CHECKING, total)
+
     def advance(self, count: int) -> None:
         """That many more bytes or weights of the stage are done."""
         self._done += count

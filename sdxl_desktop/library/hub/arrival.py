@@ -10,6 +10,8 @@ import msgspec
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.errors import CheckpointError
 from sdxl_desktop.library.catalogue import Entry
+from sdxl_desktop.library.convert.workspace import write_json
+from sdxl_desktop.library.detect.documents import read_json_if_there
 from sdxl_desktop.library.hub.files import Layout
 from sdxl_desktop.library.hub.problems_on_disk import disk_problem
 from sdxl_desktop.library.hub.running import Downloaded
@@ -44,25 +46,27 @@ def check_free(home: Path, name: str) -> None:
         )
 
 
-def join_library(done: Downloaded, home: Path, entry: Entry | None = None) -> Checkpoint:
-    """Move ready-made parts from `done.folder` into the library in `home`, with the settings that `entry` of the
-    catalogue recommends. Raises CheckpointError when they cannot be drawn with; the files stay where they are then."""
-    name = done.folder.name
+def join_library(done: Downloaded, home: Path, entry: Entry | None = None, name: str = "") -> Checkpoint:
+    """Move ready-made parts from `done.folder` into the library in `home` as `name` (default: as the folder is called),
+    with the settings that `entry` of the catalogue recommends. Raises CheckpointError when they cannot be drawn with;
+    the files stay where they are then."""
+    name = name or done.folder.name
     check_free(home, name)
     card = done.folder / "checkpoint.json"
     try:
         if entry is not None and entry.recommended is not None and not card.exists():
-            settings = entry.recommended
-            about = {
-                "title": entry.title,
-                "description": entry.sentence,
-                "steps": settings.steps,
-                "guidance_scale": settings.guidance_scale,
-                "scheduler": settings.scheduler.value,
-            }
-            card.write_bytes(msgspec.json.format(msgspec.json.encode(about), indent=2) + b"\n")
+            card.write_bytes(msgspec.json.format(msgspec.json.encode(entry.card()), indent=2) + b"\n")
+        if entry is not None and entry.recommended is not None and entry.recommended.timestep_spacing is not None:
+            _set_spacing(done.folder / "scheduler" / "scheduler_config.json", entry.recommended.timestep_spacing)
         read_checkpoint(done.folder)
         done.folder.rename(home / name)
     except OSError as problem:
         raise disk_problem(problem, str(home)) from problem
     return read_checkpoint(home / name)
+
+
+def _set_spacing(file: Path, spacing: str) -> None:
+    """What a distilled checkpoint needs, whether or not the one who converted it wrote it down."""
+    config = read_json_if_there(file)
+    if config and config.get("timestep_spacing") != spacing:
+        write_json(file, {**config, "timestep_spacing": spacing})

@@ -9,14 +9,17 @@ from PySide6.QtWidgets import QWidget
 
 from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind
 from sdxl_desktop.ui import glossary
+from sdxl_desktop.ui.widgets.buttons import IconButton
 from sdxl_desktop.ui.widgets.fields import Choice
-from sdxl_desktop.ui.widgets.layout import column, heading, muted
+from sdxl_desktop.ui.widgets.layout import column, heading, muted, row
 
 
 class CheckpointPanel(QWidget):
-    """Edits the name of the chosen checkpoint; `checkpoint()` is the chosen one itself."""
+    """Edits the name of the chosen checkpoint; `checkpoint()` is the chosen one itself. `library_wanted`: the page with
+    all of them should be shown."""
 
     changed = Signal()
+    library_wanted = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -24,8 +27,10 @@ class CheckpointPanel(QWidget):
         self._label = heading("Chec&kpoint")
         self._choice = Choice("Checkpoint")
         self._description = muted(wrap=True)
+        self._library = IconButton("library", "Checkpoints", "All checkpoints: add, look at and remove them (Ctrl+L)")
         self._lay_out()
         self._choice.currentIndexChanged.connect(self._chosen)
+        self._library.clicked.connect(self.library_wanted)
 
     def _lay_out(self) -> None:
         self._label.setBuddy(self._choice)
@@ -33,7 +38,10 @@ class CheckpointPanel(QWidget):
             widget.setToolTip(glossary.CHECKPOINT)
         self._choice.setPlaceholderText("Looking for checkpoints…")
         self._description.hide()
-        self.setLayout(column(self._label, self._choice, self._description, spacing=4))
+        self._library.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
+        line = row(self._choice, self._library, spacing=4)
+        line.setStretch(0, 1)
+        self.setLayout(column(self._label, line, self._description, spacing=4))
 
     def set_checkpoints(self, checkpoints: Sequence[Checkpoint], wanted: str) -> None:
         """Offer these and choose the one called `wanted`, or the first that draws from words. Does not emit."""
@@ -68,6 +76,19 @@ class CheckpointPanel(QWidget):
         if index >= 0:
             with QSignalBlocker(self):
                 self._choice.setCurrentIndex(index)
+
+    def choose(self, name: str) -> bool:
+        """Choose the checkpoint called `name` as a person does, which is told; False where there is none."""
+        index = self._choice.findData(name)
+        self._choice.setCurrentIndex(index if index >= 0 else self._choice.currentIndex())
+        return index >= 0
+
+    def show_jobs(self, words: str) -> None:
+        """Say beside the choice how far the checkpoints are that come in; "" when none do."""
+        self._library.setText(words)
+        style = Qt.ToolButtonStyle.ToolButtonTextBesideIcon if words else Qt.ToolButtonStyle.ToolButtonIconOnly
+        self._library.setToolButtonStyle(style)
+        self._library.setAccessibleDescription(f"Coming in: {words}" if words else "")
 
     def _chosen(self) -> None:
         chosen = self.checkpoint()

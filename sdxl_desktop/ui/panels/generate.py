@@ -67,11 +67,12 @@ class Run:
 
 
 class GenerateBar(QWidget):
-    """The button that generates or cancels, and the one that queues."""
+    """The button that generates or cancels, the one that queues, and the one that opens the drafts."""
 
     generate_wanted = Signal()
     queue_wanted = Signal()
     cancel_wanted = Signal()
+    drafts_wanted = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -80,11 +81,15 @@ class GenerateBar(QWidget):
         self._ready, self._obstacle = False, ""
         self.button = dressed(QPushButton(), "primary")
         self.queue = IconButton("queue", "Add to queue", glossary.QUEUE)
+        self.drafts = QPushButton("Drafts…")
         self._why_not = QLabel()
         self._why_not.setWordWrap(True)
+        self._shortage = QLabel()
+        self._shortage.setWordWrap(True)
         self._lay_out()
         self.button.clicked.connect(self._press)
         self.queue.clicked.connect(self.queue_wanted)
+        self.drafts.clicked.connect(self.drafts_wanted)
         self._show()
 
     def _lay_out(self) -> None:
@@ -93,10 +98,14 @@ class GenerateBar(QWidget):
         self.button.setObjectName("generate")
         bar = row()
         bar.addWidget(self.button, 1)
+        bar.addWidget(self.drafts)
         bar.addWidget(self.queue)
+        self.drafts.setToolTip("Draw quick drafts and finish those you like (Ctrl+D)")
+        self.drafts.setFixedHeight(44)
         self.queue.setIconSize(QSize(22, 22))
         self._why_not.hide()
-        self.setLayout(column(self._why_not, bar, margins=(16, 12, 16, 12)))
+        self._shortage.hide()
+        self.setLayout(column(self._why_not, self._shortage, bar, margins=(16, 12, 16, 12)))
 
     def show_run(self, run: Run) -> None:
         self._run = run
@@ -106,6 +115,11 @@ class GenerateBar(QWidget):
         """What a press would do; `ready` when there is a checkpoint, `obstacle` tells why it cannot (may be empty)."""
         self._mode, self._ready, self._obstacle = mode, ready, obstacle
         self._show()
+
+    def show_shortage(self, words: str) -> None:
+        """What a press may lack and what would help (empty: nothing); it stops nobody from trying."""
+        self._shortage.setText(words)
+        self._shortage.setVisible(bool(words) and not self._run.running)
 
     def _show(self) -> None:
         run, able = self._run, self._ready and not self._obstacle
@@ -118,10 +132,12 @@ class GenerateBar(QWidget):
             tip = self._obstacle or "There is no checkpoint to draw with yet"
         self._why_not.setText(self._obstacle)
         self._why_not.setVisible(bool(self._obstacle) and not run.running)
+        self._shortage.setVisible(bool(self._shortage.text()) and not run.running)
         self.button.setText(words)
         self.button.setToolTip(tip)
         self.button.setAccessibleDescription("" if able or run.running else tip)
         self.button.setEnabled(not run.cancelling and (run.running or able))
+        self.drafts.setEnabled(self._ready and self._mode is Mode.TEXT_TO_IMAGE)
         self.queue.setEnabled(run.running and not run.cancelling and able)
         self.queue.setToolTip(self._obstacle or glossary.QUEUE)
         self.queue.setText(f"{run.waiting} waiting" if run.waiting else "")

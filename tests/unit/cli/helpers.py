@@ -22,6 +22,7 @@ class PretendRooms:
     """What was opened, and how each room answers."""
 
     engine: Any = field(default_factory=FakeEngine)
+    workbench: Any = None
     no_window: str = ""
     opened: list[str] = field(default_factory=list)
     windows: list[tuple[str | None, list[Path]]] = field(default_factory=list)
@@ -31,6 +32,7 @@ class PretendRooms:
         return Doors(
             paths=AppPaths.from_environment,
             engine=self._engine,
+            workbench=lambda paths: self._note("workbench", self.workbench),
             devices=lambda: self._note("devices", (Device("CPU", "A processor"), Device("GPU", "A card"))),
             device=self._device,
             window=self._window,

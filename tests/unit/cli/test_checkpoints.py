@@ -9,6 +9,8 @@ import pytest
 
 from tests.unit.cli.helpers import PretendRooms, own_checkpoint, say
 from tests.unit.library.heads import write_hollow
+from tests.unit.library.hub.conftest import sdxl_files
+from tests.unit.library.hub.fake_hub import FakeHub, Repository
 
 
 @pytest.fixture
@@ -99,3 +101,49 @@ def test_an_openvino_folder_is_imported_and_told_in_json(
     assert {event["event"] for event in events[1:-1]} == {"progress"}
     assert say(rooms, "checkpoints", "verify", "second", "--json") == 0
     assert json.loads(capsys.readouterr().out)["by_hash"]
+
+
+def test_one_that_vanished_is_listed_as_missing_until_it_is_removed(
+    rooms: PretendRooms, mine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert say(rooms, "checkpoints", "list") == 0
+    mine.rename(tmp_path / "elsewhere")
+    capsys.readouterr()
+    assert say(rooms, "checkpoints", "list", "--json") == 0
+    assert [about["name"] for about in json.loads(capsys.readouterr().out)["missing"]] == ["mine"]
+    assert say(rooms, "checkpoints", "list") == 0
+    assert "missing" in capsys.readouterr().out
+    assert say(rooms, "checkpoints", "show", "mine") == 2
+    assert "is missing" in capsys.readouterr().err
+    assert say(rooms, "checkpoints", "remove", "mine") == 0
+    assert say(rooms, "checkpoints", "list") == 0
+    assert "missing" not in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_an_id_of_the_hub_is_downloaded_and_imported(
+    rooms: PretendRooms, mine: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = FakeHub(
+        {
+            "someone/ready": Repository(
+                {file.relative_to(mine).as_posix(): file.read_bytes() for file in mine.rglob("*") if file.is_file()}
+            ),
+            "someone/plain": Repository(sdxl_files(), {"license": "mit"}),
+        }
+    )
+    monkeypatch.setenv("HF_ENDPOINT", hub.url)
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
+    try:
+        assert say(rooms, "checkpoints", "import", "someone/ready", "--name", "second", "--json") == 0
+        events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert (events[0]["event"], events[0]["kind"]) == ("plan", "checkpoint")
+        assert events[-1]["checkpoint"]["name"] == "second"
+        assert say(rooms, "checkpoints", "import", "someone/plain") == 2
+        said = capsys.readouterr().err
+        assert "mit" in said
+        assert "int8:" in said, "what each format takes"
+        assert "fp32, fp16, int8, int4" in said
+        assert say(rooms, "checkpoints", "import", "someone/nothing", "--weights", "int8") == 2
+        assert "someone/nothing" in capsys.readouterr().err
+    finally:
+        hub.close()

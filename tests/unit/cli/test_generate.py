@@ -192,6 +192,9 @@ def test_json_is_the_only_thing_on_standard_output(
         "from_step": None,
         "from_latents": False,
         "device": "CPU",
+        "text_device": "CPU",
+        "unet_device": "CPU",
+        "vae_device": "CPU",
         "threads": 0,
         "precision": "auto",
     }

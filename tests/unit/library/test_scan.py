@@ -167,3 +167,37 @@ def test_what_is_hidden_is_not_in_the_library(tmp_path: Path) -> None:
     """Checkpoints that are being imported or removed lie in the same folder under names with a dot."""
     make_checkpoint(tmp_path / ".removed-mine-1")
     assert Library(tmp_path / "none", tmp_path).checkpoints() == ()
+
+
+def test_one_that_vanished_is_missing_and_no_error(tmp_path: Path) -> None:
+    library = Library(shipped=tmp_path / "none", own=tmp_path / "own")
+    assert library.missing() == (), "nothing is there, and nothing is written"
+    assert not library.own.exists()
+    for name in ("one", "two"):
+        make_checkpoint(library.own / name, card={"title": name.upper()})
+    assert library.missing() == ()
+    (library.own / "one").rename(tmp_path / "elsewhere")
+    assert [found.name for found in library.checkpoints()] == ["two"]
+    assert [(about.name, about.title) for about in library.missing()] == [("one", "ONE")]
+    with pytest.raises(CheckpointError, match="missing"):
+        library.find("one")
+    (tmp_path / "elsewhere").rename(library.own / "one")
+    assert library.missing() == ()
+    (library.own / "one").rename(tmp_path / "elsewhere")
+    library.forget("one")
+    assert library.missing() == ()
+
+
+@pytest.mark.parametrize("content", [b"", b"[{]", b'[{"name": "../up"}]', b"[7]"])
+def test_a_damaged_memory_is_none(content: bytes, tmp_path: Path) -> None:
+    make_checkpoint(tmp_path / "one")
+    (tmp_path / ".remembered.json").write_bytes(content)
+    assert Library(tmp_path / "none", tmp_path).missing() == ()
+
+
+def test_every_folder_whose_change_matters_is_watched(tmp_path: Path) -> None:
+    library = Library(tmp_path / "none", tmp_path / "a" / "own")
+    assert library.watched_folders() == (tmp_path,), "it may come into being"
+    make_checkpoint(library.own / "one")
+    (library.own / ".importing").mkdir()
+    assert library.watched_folders() == (library.own, library.own / "one")

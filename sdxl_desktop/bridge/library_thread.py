@@ -1,0 +1,223 @@
+"""Two QThreads work on the library: one brings checkpoints in, one answers questions meanwhile; answers are queued."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from PySide6.QtCore import QObject, Qt, QThread, Signal, Slot
+from shiboken6 import isValid
+
+from sdxl_desktop.core.errors import SdxlDesktopError
+from sdxl_desktop.core.events import Failed
+from sdxl_desktop.library import leftovers
+from sdxl_desktop.library.bring.bringing import Brought, bring
+from sdxl_desktop.library.bring.offers import Offer, look_up
+from sdxl_desktop.library.bring.progress import BringProgress
+from sdxl_desktop.library.convert.weights import WeightFormat
+from sdxl_desktop.library.scan import Library
+from sdxl_desktop.session.bringing import Advanced, Arrived, LookedUp, Stopped
+from sdxl_desktop.session.library_memory import JobNote
+
+
+class Hands(Protocol):
+    """What is done in the threads; blocks, and raises SdxlDesktopError."""
+
+    def look_up(
+        self, what: str, library: Library, *, name: str | None, openvino: bool, cancel: threading.Event
+    ) -> Offer: ...
+
+    def bring(
+        self,
+        offer: Offer,
+        weights: WeightFormat | None,
+        library: Library,
+        emit: Callable[[BringProgress], None],
+        cancel: threading.Event,
+        *,
+        keep_download: bool,
+    ) -> Brought: ...
+
+    def throw_away(self, name: str, source: Path | None, weights: WeightFormat | None, library: Library) -> None: ...
+
+
+class RealHands:
+    """The library's own."""
+
+    def look_up(
+        self, what: str, library: Library, *, name: str | None, openvino: bool, cancel: threading.Event
+    ) -> Offer:
+        return look_up(what, library, name=name, openvino=openvino, cancel=cancel)
+
+    def bring(
+        self,
+        offer: Offer,
+        weights: WeightFormat | None,
+        library: Library,
+        emit: Callable[[BringProgress], None],
+        cancel: threading.Event,
+        *,
+        keep_download: bool,
+    ) -> Brought:
+        return bring(offer, weights, library, emit, cancel, keep_download=keep_download)
+
+    def throw_away(self, name: str, source: Path | None, weights: WeightFormat | None, library: Library) -> None:
+        leftovers.throw_away(name, source, weights, library)
+
+
+class _Bringer(QObject):
+    """Lives in the thread that brings."""
+
+    happened = Signal(object)
+
+    def __init__(self, hands: Hands) -> None:
+        super().__init__()
+        self._hands = hands
+
+    @Slot(int, object, object, object, object)
+    def bring(self, number: int, note: JobNote, offer: Offer | None, library: Library, cancel: threading.Event) -> None:
+        try:
+            if offer is None:
+                offer = self._hands.look_up(note.what, library, name=note.name, openvino=note.openvino, cancel=cancel)
+                self.happened.emit(LookedUp(number, offer))
+            brought = self._hands.bring(
+                offer,
+                WeightFormat(note.weights) if note.weights is not None else None,
+                library,
+                lambda progress: self.happened.emit(Advanced(number, progress)),
+                cancel,
+                keep_download=note.keep_download,
+            )
+        except SdxlDesktopError as problem:
+            self.happened.emit(Stopped(number, problem))
+        except Exception as problem:  # the last net under a job: the window must learn that it is over
+            self.happened.emit(Stopped(number, Failed.unexpected(problem).error))
+        else:
+            self.happened.emit(Arrived(number, brought))
+
+    @Slot(object, object, object)
+    def throw_away(self, note: JobNote, offer: Offer | None, library: Library) -> None:
+        source = offer.source if offer is not None and isinstance(offer.source, Path) else None
+        if offer is None and Path(note.what).exists():
+            source = Path(note.what)
+        weights = WeightFormat(note.weights) if note.weights is not None else None
+        self._hands.throw_away(note.name, source, weights, library)
+
+
+class _Answerer(QObject):
+    """Lives in the thread that answers."""
+
+    answered = Signal(object, object)
+
+    @Slot(object, object)
+    def work(self, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
+        try:
+            answer = work()
+        except SdxlDesktopError as problem:
+            answer = problem
+        except Exception as problem:  # the last net under a question: whoever asked must not wait for ever
+            answer = Failed.unexpected(problem).error
+        self.answered.emit(done, answer)
+
+
+class LibraryThread(QObject):
+    """The main thread's end: a `Runner` whose calls return at once and whose `happened` arrives here.
+
+    The threads begin with the first thing that is asked of them. `library` says where things are and go; `closing` is
+    set when long work that was asked for should end.
+    """
+
+    happened = Signal(object)
+    _bring = Signal(int, object, object, object, object)
+    _throw_away = Signal(object, object, object)
+    _work = Signal(object, object)
+
+    def __init__(self, hands: Hands | None = None, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._hands = hands or RealHands()
+        self.library: Callable[[], Library] = _no_library
+        self._cancel = threading.Event()
+        self._asked = threading.Event()
+        self.closing = threading.Event()
+        self._bringing, self._answering = QThread(self), QThread(self)
+        self._bringer, self._answerer = _Bringer(self._hands), _Answerer()
+        self._bringer.moveToThread(self._bringing)
+        self._answerer.moveToThread(self._answering)
+        self._connect()
+
+    def _connect(self) -> None:
+        queued = Qt.ConnectionType.QueuedConnection
+        self._bring.connect(self._bringer.bring, queued)
+        self._throw_away.connect(self._bringer.throw_away, queued)
+        self._work.connect(self._answerer.work, queued)
+        self._bringer.happened.connect(self._deliver, queued)
+        self._answerer.answered.connect(self._answer, queued)
+
+    @Slot(object)
+    def _deliver(self, event: object) -> None:
+        if not self.closing.is_set():
+            self.happened.emit(event)
+
+    @Slot(object, object)
+    def _answer(self, done: Callable[[Any], None], answer: Any) -> None:
+        if not self.closing.is_set():
+            done(answer)
+
+    # a runner for `Bringing`
+
+    def start(self, number: int, note: JobNote, offer: Offer | None) -> None:
+        """Bring it; events tell how it goes."""
+        self._cancel = threading.Event()
+        self._begin(self._bringing)
+        self._bring.emit(number, note, offer, self.library(), self._cancel)
+
+    def pause(self) -> None:
+        """Stop what is being brought; what is there is kept."""
+        self._cancel.set()
+
+    def discard(self, note: JobNote, offer: Offer | None) -> None:
+        """Throw away what an unfinished job left."""
+        self._begin(self._bringing)
+        self._throw_away.emit(note, offer, self.library())
+
+    # questions
+
+    def look_up(self, what: str, done: Callable[[Offer | SdxlDesktopError], None], *, openvino: bool = False) -> None:
+        """Find out what `what` is; a question asked before is given up, and answered by what stopped it."""
+        self._asked.set()
+        self._asked = asked = threading.Event()
+        library, hands = self.library(), self._hands
+
+        def work() -> Offer:
+            return hands.look_up(what, library, name=None, openvino=openvino, cancel=asked)
+
+        self.ask(work, done)
+
+    def stop_looking(self) -> None:
+        """Give up what is being looked up."""
+        self._asked.set()
+
+    def ask(self, work: Callable[[], Any], done: Callable[[Any], None], asker: QObject | None = None) -> None:
+        """Have `work` done in the answering thread; `done` is called here with what it returns, or its error, unless
+        the `asker` has gone meanwhile."""
+        self._begin(self._answering)
+        self._work.emit(work, lambda answer: done(answer) if asker is None or isValid(asker) else None)
+
+    def _begin(self, thread: QThread) -> None:
+        if not thread.isRunning() and not self.closing.is_set():
+            thread.start()
+
+    def close(self) -> None:
+        """Pause what runs, and leave no thread or process behind. Safe to call twice."""
+        self.closing.set()
+        self._cancel.set()
+        self._asked.set()
+        for thread in (self._bringing, self._answering):
+            thread.quit()
+            thread.wait()
+
+
+def _no_library() -> Library:
+    raise RuntimeError("library is not set")

@@ -1,0 +1,92 @@
+"""`bench --devices`: every part on every device by itself, in a table, and which devices that makes the best."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from threading import Event as Flag
+
+import typer
+from rich.console import Console
+
+from sdxl_desktop.cli.doors import Doors
+from sdxl_desktop.cli.progress import Display
+from sdxl_desktop.cli.watched import progress_shown, watched
+from sdxl_desktop.core.paths import AppPaths
+from sdxl_desktop.core.request import GenerationRequest
+from sdxl_desktop.engine.device_times import (
+    TITLES,
+    DeviceTable,
+    PartOnDevice,
+    best_devices,
+    table_file,
+    with_devices,
+    write_table,
+)
+from sdxl_desktop.session.settings_store import SettingsStore
+
+
+def compare_devices(
+    doors: Doors,
+    console: Console,
+    request: GenerationRequest,
+    devices: Sequence[str],
+    *,
+    as_json: bool,
+    use: bool,
+    events: bool,
+) -> int:
+    """Measure, keep what was measured for Automatic, tell it, and with `use` write it into the settings."""
+    paths = doors.paths()
+
+    def work(display: Display, cancel: Flag) -> DeviceTable:
+        bench = doors.workbench(paths)
+        try:
+            size, execution = request.sampling.size, request.execution
+            return bench.measure(request.checkpoint, size, devices, execution, progress_shown(display), cancel)
+        finally:
+            bench.close()
+
+    table = watched(doors, console, work, events=events)
+    write_table(table_file(paths), table)
+    best = best_devices(table)
+    if use:
+        _use(paths, best)
+    if as_json:
+        typer.echo(json.dumps({**asdict(table), "best": best}, ensure_ascii=False))
+    else:
+        for line in _words(table, best, used=use):
+            typer.echo(line)
+    return 0
+
+
+def _use(paths: AppPaths, best: dict[str, str]) -> None:
+    store = SettingsStore(paths.settings_file)
+    settings, _ = store.load()
+    store.save(replace(settings, preferences=with_devices(settings.preferences, best)))
+
+
+def _words(table: DeviceTable, best: dict[str, str], *, used: bool) -> list[str]:
+    lines = [f"{table.checkpoint}, {table.size.replace('x', ' × ')}."]
+    width = max((len(_part(row)) for row in table.rows), default=0)
+    for device in dict.fromkeys(row.device for row in table.rows):
+        lines += ["", device]
+        for row in table.rows:
+            if row.device == device:
+                lines.append(f"  {_part(row):<{width}}  {_cell(row)}")
+    lines.append("")
+    lines += [f"Fastest for the {TITLES[group]}: {device}." for group, device in best.items()]
+    lines.append("Written into your settings." if used else "--use writes this into your settings.")
+    return lines
+
+
+def _part(row: PartOnDevice) -> str:
+    return row.part.replace("_", " ").replace("vae", "VAE").replace("unet", "UNet, guided step")
+
+
+def _cell(row: PartOnDevice) -> str:
+    if row.milliseconds is None or row.first_seconds is None:
+        return row.problem
+    how = "compiled" if row.compiled else "from the cache"
+    return f"{row.milliseconds:>10.1f} ms   ready in {row.first_seconds:.1f} s, {how}"

@@ -1,0 +1,266 @@
+"""`checkpoints quantize` and `checkpoints compare`: smaller checkpoints, and evidence of what they cost."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+
+from sdxl_desktop.cli.doors import Doors
+from sdxl_desktop.cli.draw import library_for, load_preferences
+from sdxl_desktop.cli.foreground import CANCELLED, ctrl_c_heard
+from sdxl_desktop.cli.options import Options, build_request
+from sdxl_desktop.cli.progress import Display, display_for
+from sdxl_desktop.cli.quiet import stdout_kept_clean
+from sdxl_desktop.core.checkpoint import Checkpoint
+from sdxl_desktop.core.errors import RequestError
+from sdxl_desktop.core.geometry import Size
+from sdxl_desktop.core.speed import Speed
+from sdxl_desktop.engine.process.client import ProcessEngine
+from sdxl_desktop.library.convert.forecast import gigabytes
+from sdxl_desktop.library.quantize.calibration import DEFAULT_SAMPLES, Calibration
+from sdxl_desktop.library.quantize.comparing import ComparisonProgress, compare
+from sdxl_desktop.library.quantize.comparison import Comparison
+from sdxl_desktop.library.quantize.errors import ComparisonCancelledError, QuantizationCancelledError
+from sdxl_desktop.library.quantize.events import QuantizationProgress
+from sdxl_desktop.library.quantize.method import Method
+from sdxl_desktop.library.quantize.page import summary, table
+from sdxl_desktop.library.quantize.plan import QuantizationPlan, plan_quantization
+from sdxl_desktop.library.quantize.prompts import read_prompts, spread
+from sdxl_desktop.library.quantize.running import run_quantization
+
+_SECONDS_BETWEEN_LINES = 10.0
+_PROMPTS_COMPARED = 4
+
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
+_Prompts = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Prompts, one a line. Default: those that come with the app.")
+]
+_Steps = Annotated[int | None, typer.Option(metavar="N", help="Denoising steps. Default: the checkpoint's own.")]
+_Guidance = Annotated[float | None, typer.Option(metavar="X", help="Guidance scale. Default: the checkpoint's own.")]
+_Size = Annotated[str | None, typer.Option(metavar="WxH", help="Size in pixels. Default: the checkpoint's own.")]
+
+
+def register(checkpoints: typer.Typer) -> None:
+    """Add both commands to `checkpoints`."""
+    checkpoints.command("quantize")(quantize)
+    checkpoints.command("compare")(compare_)
+
+
+def quantize(
+    context: typer.Context,
+    checkpoint: Annotated[str, typer.Argument(metavar="NAME", help="A checkpoint in fp16 or fp32, or its folder.")],
+    method: Annotated[
+        Method,
+        typer.Option(help="int8, int4: weights only. hybrid, full: activations too, learned from sample pictures."),
+    ],
+    name: Annotated[str | None, typer.Option(help="What to call the new one. [default: NAME-METHOD]")] = None,
+    prompts: _Prompts = None,
+    samples: Annotated[
+        int | None, typer.Option(metavar="N", help=f"Looks of the UNet to learn from. [default: {DEFAULT_SAMPLES}]")
+    ] = None,
+    steps: _Steps = None,
+    guidance: _Guidance = None,
+    size: _Size = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON for each event.")] = False,
+) -> int:
+    """Make a smaller or faster checkpoint of one in your library, which stays as it is.
+
+    hybrid and full draw pictures first, which takes long. If it is stopped or killed, the same command goes on where it
+    was. See what it cost with: checkpoints compare
+    """
+    doors: Doors = context.obj
+    console = Console(stderr=True)
+    paths = doors.paths()
+    library = library_for(paths, load_preferences(paths, console))
+    source = library.find(checkpoint)
+    given = {"prompts": prompts, "samples": samples, "steps": steps, "guidance": guidance, "size": size}
+    calibration = None
+    if method.calibrated:
+        calibration = Calibration.at_home(
+            source,
+            read_prompts(prompts),
+            samples=DEFAULT_SAMPLES if samples is None else samples,
+            steps=steps,
+            guidance_scale=guidance,
+            size=Size.parse(size) if size else None,
+        )
+    elif useless := [f"--{option}" for option, value in given.items() if value is not None]:
+        raise RequestError(
+            f"{' and '.join(useless)} cannot be used with {method}.",
+            why="Only weights are rounded: nothing is drawn.",
+            next_step="Leave it out, or choose hybrid or full.",
+        )
+    plan = plan_quantization(source, library.own, method, name, calibration)
+    _tell_plan(plan, console, as_json)
+    with ctrl_c_heard(doors.leave) as ctrl_c:
+        try:
+            if as_json:
+                made = run_quantization(plan, _print_event, ctrl_c)
+            else:
+                made = _with_a_bar(console, lambda show: run_quantization(plan, show, ctrl_c))
+        except QuantizationCancelledError as stopped:
+            _say(console, str(stopped))
+            return CANCELLED
+    if as_json:
+        _print({"event": "quantized", "checkpoint": {"name": made.name, "folder": str(made.folder)}})
+    else:
+        typer.echo(str(made.folder))
+    return 0
+
+
+def compare_(
+    context: typer.Context,
+    first: Annotated[str, typer.Argument(metavar="A", help="A checkpoint's name, or its folder.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="Another's.")],
+    prompts: _Prompts = None,
+    seeds: Annotated[int, typer.Option(metavar="N", help="Pictures of each prompt.")] = 1,
+    size: _Size = None,
+    steps: _Steps = None,
+    guidance: _Guidance = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="Where to. [default: comparison-A-B]")
+    ] = None,
+    as_json: _Json = False,
+) -> int:
+    """Draw the same pictures with two checkpoints, and show them side by side with what they cost.
+
+    Writes a sheet for each prompt and a page into a folder. What you do not give is what A recommends; four of the
+    prompts that come with the app are drawn when you give none.
+    """
+    doors: Doors = context.obj
+    console = Console(stderr=True)
+    paths = doors.paths()
+    preferences = load_preferences(paths, console)
+    library = library_for(paths, preferences)
+    one, other = library.find(first), library.find(second)
+    words = read_prompts(prompts) if prompts else spread(read_prompts(), _PROMPTS_COMPARED)
+    options = Options(
+        prompt="", size=size, steps=steps, guidance=guidance, seed=0, count=seeds, speed=Speed.EXACT, watermark=False
+    )
+    request = build_request(options, one, preferences, library.find)
+    folder = (output or Path(f"comparison-{one.name}-{other.name}")).expanduser().absolute()
+    with stdout_kept_clean(), display_for(console) as display, ctrl_c_heard(doors.leave) as ctrl_c:
+        try:
+            found = compare(
+                one,
+                other,
+                request,
+                words,
+                folder,
+                open_engine=lambda: ProcessEngine(paths),
+                show=_showing(display),
+                cancel=ctrl_c,
+            )
+        except ComparisonCancelledError as stopped:
+            display.say(str(stopped))
+            return CANCELLED
+    if as_json:
+        _print(found.report())
+    else:
+        _tell(found)
+    return 0
+
+
+def _showing(display: Display) -> Callable[[ComparisonProgress], None]:
+    shown: list[int] = []
+
+    def show(progress: ComparisonProgress) -> None:
+        if shown != [progress.number]:
+            shown[:] = [progress.number]
+            display.say(f"{progress.checkpoint}, {progress.number + 1} of {progress.total}")
+        display.show(progress.progress)
+
+    return show
+
+
+def _tell(found: Comparison) -> None:
+    typer.echo(found.settings)
+    typer.echo(summary(found))
+    rows = [("", found.first.name, found.second.name), *table(found.first, found.second)]
+    head, middle = (max(len(row[place]) for row in rows) for place in (0, 1))
+    for one, two, three in rows:
+        typer.echo(f"{one:<{head}}  {two:<{middle}}  {three}".rstrip())
+    typer.echo(str(found.page))
+
+
+def _tell_plan(plan: QuantizationPlan, console: Console, as_json: bool) -> None:
+    """What is coming, before it starts."""
+    calibration = plan.calibration.about() if plan.calibration else None
+    if as_json:
+        about = {"name": plan.name, "source": plan.source.name, "method": plan.method.value}
+        _print({"event": "plan", **about, "calibration": calibration, "forecast": asdict(plan.forecast)})
+        return
+    expected = plan.forecast
+    words = f"{plan.source.name}, {plan.method.label}."
+    if plan.calibration is not None:
+        count = len(plan.calibration.pictures)
+        words += (
+            f" {count} sample picture{'s' if count != 1 else ''} of {plan.calibration.size} at"
+            f" {plan.calibration.steps} steps and guidance {plan.calibration.guidance_scale:g} will be drawn."
+        )
+    words += (
+        f" This takes about {_duration(expected.seconds)}, {gigabytes(expected.memory)} of memory"
+        f" and {gigabytes(expected.disk)} on the disk."
+    )
+    _say(console, words)
+
+
+def _duration(seconds: float) -> str:
+    return f"{round(seconds)} s" if seconds < 90 else f"{round(seconds / 60)} min"
+
+
+def _print(content: dict[str, Any]) -> None:
+    print(json.dumps(content, ensure_ascii=False), flush=True)
+
+
+def _print_event(progress: QuantizationProgress) -> None:
+    _print({"event": "progress", **asdict(progress)})
+
+
+def _say(console: Console, words: str) -> None:
+    console.print(words, markup=False, highlight=False, soft_wrap=True)
+
+
+def _with_a_bar(console: Console, work: Callable[[Callable[[QuantizationProgress], None]], Checkpoint]) -> Checkpoint:
+    """Do `work` under a live bar on a screen, or with a line for each stage and every ten seconds in a log."""
+    if not console.is_terminal:
+        return work(_lines(console))
+    bar = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        console=console,
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
+    with bar:
+        task = bar.add_task("Starting", total=1.0)
+        return work(lambda progress: bar.update(task, description=_words(progress), completed=progress.fraction))
+
+
+def _lines(console: Console) -> Callable[[QuantizationProgress], None]:
+    last_words, told_at = "", 0.0
+
+    def show(progress: QuantizationProgress) -> None:
+        nonlocal last_words, told_at
+        words, now = _words(progress), time.monotonic()
+        if words != last_words or now - told_at >= _SECONDS_BETWEEN_LINES:
+            last_words, told_at = words, now
+            _say(console, f"{words}… {progress.fraction:.0%}")
+
+    return show
+
+
+def _words(progress: QuantizationProgress) -> str:
+    part = progress.part.replace("_", " ")
+    return f"{part}: {progress.stage}" if part else progress.stage.capitalize()

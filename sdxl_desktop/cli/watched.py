@@ -1,0 +1,95 @@
+"""Long work of a command beside the thread that hears Ctrl+C, with its progress told to a person or to a window."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self, TypeVar
+
+from rich.console import Console
+
+from sdxl_desktop.cli.doors import Doors
+from sdxl_desktop.cli.foreground import CANCELLED, ctrl_c_heard
+from sdxl_desktop.cli.progress import Display, display_for
+from sdxl_desktop.cli.quiet import stdout_kept_clean
+from sdxl_desktop.core.events import Event, Progress
+from sdxl_desktop.engine.protocol import Emit
+from sdxl_desktop.engine.workbench import StoppedError
+
+_GRACE_SECONDS = 1.0
+_TICK_SECONDS = 0.1
+
+T = TypeVar("T")
+
+
+class EventLines:
+    """A display for a program that listens: one JSON object a line, on standard error among whatever else is there."""
+
+    def show(self, progress: Progress) -> None:
+        words = progress.phase.label if not progress.detail else f"{progress.phase.label} ({progress.detail})"
+        self._tell(words, progress.fraction, progress.seconds_left)
+
+    def say(self, sentence: str) -> None:
+        self._tell(sentence, None, None)
+
+    def _tell(self, words: str, fraction: float | None, left: float | None) -> None:
+        line = {"progress": words.replace("_", " "), "fraction": fraction, "seconds_left": left}
+        print(json.dumps(line), file=sys.stderr, flush=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+
+def progress_shown(display: Display) -> Emit:
+    """Hears events and shows the progress among them."""
+
+    def hear(event: Event) -> None:
+        if isinstance(event, Progress):
+            display.show(event)
+
+    return hear
+
+
+def watched(
+    doors: Doors, console: Console, work: Callable[[Display, threading.Event], T], *, events: bool = False
+) -> T:
+    """What `work` returns; it runs in a thread, so that Ctrl+C is answered even while native code compiles, and its
+    second argument is set then. Raises StoppedError, and what `work` raises."""
+    cancel = threading.Event()
+    answers: list[T] = []
+    problems: list[BaseException] = []
+
+    def run(display: Display) -> None:
+        try:
+            answers.append(work(display, cancel))
+        except Exception as problem:  # told by the thread that waits
+            problems.append(problem)
+
+    display: Display = EventLines() if events else display_for(console)
+    with stdout_kept_clean(), display, ctrl_c_heard(doors.leave) as ctrl_c:
+        worker = threading.Thread(target=run, args=(display,), name="work", daemon=True)
+        worker.start()
+        stopped_at = None
+        while worker.is_alive():
+            worker.join(_TICK_SECONDS)
+            if ctrl_c.is_set() and stopped_at is None:
+                stopped_at = time.monotonic()
+                cancel.set()
+            if stopped_at is not None and time.monotonic() - stopped_at > _GRACE_SECONDS and worker.is_alive():
+                sys.stderr.flush()
+                doors.leave(CANCELLED)
+                break
+    if cancel.is_set():
+        raise StoppedError
+    if problems:
+        raise problems[0]
+    return answers[0]

@@ -1,0 +1,110 @@
+"""How much memory the engine may take, how much it takes and took at most."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psutil
+
+from sdxl_desktop.engine.openvino import mapped
+
+RESERVE = 3 << 30
+"""Bytes that are left to the system and to other programs, on machines that have enough."""
+LEAST_SHARE = 0.6
+"""Of the machine's memory, that the engine may take where the reserve would leave less."""
+LEAST_TO_DECODE = 256 << 20
+"""Bytes that a decode is given in any case."""
+_TO_SPARE = 1.5
+LOOK_SECONDS = 0.05
+THIN_ABOVE = 192 << 20
+"""Bytes of mapped files that may stay resident without being given back."""
+THIN_SECONDS = 0.5
+
+
+def default_budget() -> int:
+    """Bytes: what the machine has, less a reserve."""
+    total = int(psutil.virtual_memory().total)
+    return max(total - RESERVE, int(LEAST_SHARE * total))
+
+
+class Budget:
+    """Bytes that this process may take, of which at most so many are free as the machine has free now."""
+
+    def __init__(self, limit: int | None = None) -> None:
+        self.limit = default_budget() if limit is None else limit
+
+    def left(self) -> int:
+        """Bytes that may be taken yet; negative when there are too many already."""
+        return min(self.limit - taken(), int(psutil.virtual_memory().available))
+
+    def for_decoding(self, whole: int) -> int | None:
+        """Bytes that a decode may take, at least a few; None where the `whole` it might take fits with room left."""
+        left = self.left()
+        return None if left > _TO_SPARE * whole else max(left, LEAST_TO_DECODE)
+
+    def has_room_for(self, wanted: int) -> bool:
+        return wanted <= self.left()
+
+
+def taken() -> int:
+    """Bytes that this process has in memory, without what it merely has mapped from files."""
+    state = psutil.Process().memory_info()
+    return int(state.rss) - int(getattr(state, "shared", 0))
+
+
+class Peak:
+    """Watches how much memory this process takes, mapped files included, and keeps those thin while all is calm."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self._process = psutil.Process()
+        self._over = threading.Event()
+        self._thinning = threading.Lock()
+        self._is_calm = False
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Look while the body runs."""
+        self._look()
+        watcher = threading.Thread(target=self._watch, name="memory", daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            self._over.set()
+            watcher.join()
+            self._look()
+
+    @contextmanager
+    def calm(self, *, at_all: bool = True) -> Iterator[None]:
+        """While the body runs no part is let go, so that mapped weights stay where they are mapped; `at_all`: unless
+        parts are compiled for each shape as it comes."""
+        self._is_calm = at_all
+        try:
+            yield
+        finally:
+            with self._thinning:
+                self._is_calm = False
+
+    def _watch(self) -> None:
+        """Each thinning waits twice as long as the one before: where a device works on the mapped pages themselves they
+        come back at once, and giving them back would go on for nothing."""
+        wait, next_time, least = THIN_SECONDS, time.monotonic(), 0
+        while not self._over.wait(LOOK_SECONDS):
+            if self._look() <= least + THIN_ABOVE or time.monotonic() < next_time:
+                continue
+            with self._thinning:
+                if not self._is_calm:
+                    continue
+                mapped.give_back()
+            least = self._look()
+            next_time, wait = time.monotonic() + wait, wait * 2
+
+    def _look(self) -> int:
+        """Bytes of files that are resident now, programs included."""
+        state = self._process.memory_info()
+        self.bytes = max(self.bytes, int(state.rss))
+        return int(getattr(state, "shared", 0))

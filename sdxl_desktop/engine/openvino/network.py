@@ -1,0 +1,100 @@
+"""One part of a checkpoint: its configuration, its graph, read from disk only while it is wanted, and what answers for
+it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import openvino as ov
+import torch
+from openvino.utils.data_helpers import OVDict
+
+from sdxl_desktop.core.errors import CheckpointError
+from sdxl_desktop.engine.openvino import devices
+
+GRAPH = "openvino_model.xml"
+CONFIG = "config.json"
+READING = (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError)
+"""What reading a damaged or foreign folder raises."""
+
+
+class Config(dict[str, Any]):
+    """A configuration as its JSON file has it, also by attribute."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    @classmethod
+    def read(cls, file: Path, **defaults: Any) -> Config:
+        """`defaults` are for what an old export does not say."""
+        return cls({**defaults, **json.loads(file.read_text(encoding="utf-8"))})
+
+
+class Network:
+    """A part in `folder`. `request`, once it is compiled, is called with inputs by name.
+
+    The graph maps its weights, and beside what was compiled of it they would be in memory twice: `model` reads it when
+    it is asked for, and `shed` lets go of it again. `mend` changes a graph after it was read.
+    """
+
+    def __init__(self, folder: Path, mend: Callable[[ov.Model], None] | None = None, **defaults: Any) -> None:
+        self.folder = folder
+        self.config = Config.read(folder / CONFIG, **defaults)
+        self.request: Any = None
+        self._mend = mend
+        self._model: ov.Model | None = None
+        self._pinned = False
+
+    @property
+    def model(self) -> ov.Model:
+        """The graph. Raises CheckpointError when it cannot be read."""
+        if self._model is None:
+            try:
+                self._model = devices.core.read_model(self.folder / GRAPH)
+                if self._mend is not None:
+                    self._mend(self._model)
+            except READING as problem:
+                raise unreadable(self.folder.parent, problem) from problem
+        return self._model
+
+    def read_from(self, folder: Path) -> None:
+        """Take the graph in another folder from now on; the configuration stays."""
+        self.folder, self._model, self._pinned = folder, None, False
+
+    def pin(self) -> None:
+        """The graph in memory is no longer the one on disk: keep it."""
+        self._pinned = self.model is not None
+
+    def shed(self) -> None:
+        """Let go of the graph, and of the weights it maps, until it is asked for again."""
+        if not self._pinned:
+            self._model = None
+
+    def register_to_config(self, **values: Any) -> None:
+        self.config.update(values)
+
+    def answer(self, inputs: Mapping[str, Any]) -> OVDict:
+        """What the compiled part says, by output."""
+        said: OVDict = self.request(dict(inputs), share_inputs=True)
+        return said
+
+    def __call__(self, **inputs: Any) -> tuple[torch.Tensor, ...]:
+        """Its outputs in order."""
+        return tuple(torch.from_numpy(value) for value in self.answer(inputs).values())
+
+
+def unreadable(folder: Path, problem: Exception) -> CheckpointError:
+    """Why the checkpoint in `folder` cannot be loaded."""
+    lines = str(problem).strip().splitlines()
+    reason = f"{type(problem).__name__}: {lines[0] if lines else ''}".rstrip(": .")
+    return CheckpointError(
+        f"The checkpoint in {folder} cannot be loaded.",
+        why=f"{reason}.",
+        next_step="Choose another checkpoint, or copy or export this one again.",
+    )

@@ -1,0 +1,114 @@
+"""What lies in a checkpoint's folder: its parts, tokenizers and configurations, as diffusers lays them out.
+
+It stands where optimum-intel's pipeline would, which takes seconds to import and reads every graph at once; here each
+is read when it is compiled, and the tokenizers when a prompt is new.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import torch
+
+from sdxl_desktop.engine.openvino import parts
+from sdxl_desktop.engine.openvino.network import GRAPH, READING, Config, Network, unreadable
+
+PARTS = ("text_encoder", "text_encoder_2", "unet", "vae_encoder", "vae_decoder")
+"""In the order in which a run needs them."""
+_NEEDED = ("text_encoder_2", "unet", "vae_decoder")
+_INDEX = "model_index.json"
+
+
+class Vae:
+    """Both halves of a VAE as one; the encoder may be missing."""
+
+    def __init__(self, decoder: Network, encoder: Network | None) -> None:
+        self.decoder, self.encoder = decoder, encoder
+
+    @property
+    def config(self) -> Config:
+        return self.decoder.config
+
+    def decode(self, latents: torch.Tensor, return_dict: bool = False) -> tuple[torch.Tensor, ...]:
+        """float32 [B, 3, H, W] first, of unscaled latents [B, C, h, w]; `return_dict` is diffusers' and not heeded."""
+        return self.decoder(latent_sample=latents)
+
+    def encode(self, picture: torch.Tensor) -> dict[str, torch.Tensor]:
+        """By output name, of a picture [B, 3, H, W]: `latent_parameters` [B, 2C, h, w], mean and logarithm of the
+        variance, or in some exports `latent_sample` [B, C, h, w]."""
+        assert self.encoder is not None
+        said = self.encoder.answer({"sample": picture})
+        return {next(iter(port.names)): torch.from_numpy(value) for port, value in said.items()}
+
+
+class Pipeline:
+    """A checkpoint's parts by diffusers' names; a refiner has no `text_encoder`, some have no `vae_encoder`."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises OSError or ValueError when something that every checkpoint has is missing or no JSON."""
+        self.folder = folder
+        there = {part for part in PARTS if (folder / part / GRAPH).is_file()}
+        if missing := [part for part in _NEEDED if part not in there]:
+            raise FileNotFoundError(f"There is no {missing[0].replace('_', ' ')} in it")
+        if not (folder / _INDEX).is_file():
+            raise FileNotFoundError(f"There is no {_INDEX} in it")
+        self.config = Config.read(folder / _INDEX, force_zeros_for_empty_prompt=True, requires_aesthetics_score=False)
+        self.text_encoder = Network(folder / "text_encoder") if "text_encoder" in there else None
+        self.text_encoder_2 = Network(folder / "text_encoder_2")
+        self.unet = Network(folder / "unet", parts.mend_unet, time_cond_proj_dim=None)
+        self.vae_decoder = self._half_of_vae("vae_decoder")
+        self.vae_encoder = self._half_of_vae("vae_encoder") if "vae_encoder" in there else None
+        self.vae = Vae(self.vae_decoder, self.vae_encoder)
+        self.scheduler_config = _scheduler_config(folder / "scheduler")
+
+    def _half_of_vae(self, part: str) -> Network:
+        network = Network(self.folder / part)
+        network.config.setdefault("scaling_factor", 2 ** (len(network.config.block_out_channels) - 1))
+        return network
+
+    @property
+    def networks(self) -> dict[str, Network]:
+        """The parts there are."""
+        named = {part: getattr(self, part) for part in PARTS}
+        return {part: network for part, network in named.items() if network is not None}
+
+    @property
+    def vae_scale_factor(self) -> int:
+        """Pixels per latent."""
+        return int(2 ** (len(self.vae_decoder.config.block_out_channels) - 1))
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        """Of the first text encoder; None where there is none. Raises CheckpointError when it cannot be read."""
+        return None if self.text_encoder is None else _tokenizer(self.folder / "tokenizer")
+
+    @cached_property
+    def tokenizer_2(self) -> Any:
+        """Of the second. Raises CheckpointError when it cannot be read."""
+        return _tokenizer(self.folder / "tokenizer_2")
+
+    def shed(self) -> None:
+        """Let go of the graphs that can be read again."""
+        for network in self.networks.values():
+            network.shed()
+
+
+def _tokenizer(folder: Path) -> Any:
+    import transformers  # a second that is only needed for prompts not seen before
+    from transformers import CLIPTokenizer
+
+    transformers.utils.logging.set_verbosity_error()
+    try:
+        return CLIPTokenizer.from_pretrained(str(folder), local_files_only=True)
+    except READING as problem:
+        raise unreadable(folder.parent, problem) from problem
+
+
+def _scheduler_config(folder: Path) -> dict[str, Any]:
+    """The checkpoint's own, with its class's defaults for what it leaves out."""
+    name = Config.read(folder / "scheduler_config.json")["_class_name"]
+    made = getattr(diffusers, name).from_pretrained(str(folder), local_files_only=True)
+    return dict(made.config)

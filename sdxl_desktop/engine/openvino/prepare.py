@@ -1,0 +1,160 @@
+"""Gets ready what a run needs before it can denoise: compiled parts, encoded prompts, and memory for what comes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from sdxl_desktop.core.events import Phase
+from sdxl_desktop.core.request import GenerationRequest
+from sdxl_desktop.engine.compile_key import CompileKey
+from sdxl_desktop.engine.footprint import ENCODERS, Footprint
+from sdxl_desktop.engine.openvino.budget import Budget
+from sdxl_desktop.engine.openvino.conditioning_store import ConditioningStore, Pair, pair_name
+from sdxl_desktop.engine.openvino.interrupt import Interrupt
+from sdxl_desktop.engine.openvino.loaded import LoadedCheckpoint
+from sdxl_desktop.engine.openvino.parts import execution_device
+from sdxl_desktop.engine.openvino.placement import Placement
+from sdxl_desktop.engine.openvino.run import Run
+from sdxl_desktop.engine.openvino.workflow import Actor
+from sdxl_desktop.engine.protocol import CancelToken
+
+UNET, DECODER, VAE_ENCODER = "unet", "vae_decoder", "vae_encoder"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """A checkpoint that takes part in a run, the parts of it that are needed, and whether it refines."""
+
+    loaded: LoadedCheckpoint
+    parts: tuple[str, ...]
+    refining: bool = False
+
+    @property
+    def encoders(self) -> tuple[str, ...]:
+        return tuple(part for part in self.parts if part in ENCODERS)
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        return tuple(part for part in self.parts if part not in ENCODERS)
+
+
+class _Either:
+    """A token that is set when one of two is."""
+
+    def __init__(self, one: CancelToken, other: CancelToken) -> None:
+        self._tokens = (one, other)
+
+    def is_set(self) -> bool:
+        return any(token.is_set() for token in self._tokens)
+
+
+class Preparation:
+    """Text encoders come first, and while they read, the other parts are compiled in another thread (OpenVINO leaves
+    the interpreter to others meanwhile). For prompts that were encoded before, they are not even loaded."""
+
+    def __init__(
+        self, placement: Placement, store: ConditioningStore, interrupt: Interrupt, budget: Budget | None = None
+    ) -> None:
+        self._placement = placement
+        self._store = store
+        self._interrupt = interrupt
+        self.budget = budget or Budget()
+
+    def actors(self, run: Run, cast: Sequence[Part]) -> list[Actor]:
+        """The checkpoints of `cast` with everything compiled and encoded. Raises whatever either of both does."""
+        names = [self._name(part.loaded, run.request) if UNET in part.parts else "" for part in cast]
+        pairs = [self._store.get(name) if name else None for name in names]
+        new = [bool(name) and pair is None for name, pair in zip(names, pairs, strict=True)]
+        if any(new):
+            self._encode_beside(run, cast, names, pairs, new)
+        else:
+            with run.watch.timing("compile"):
+                self._place_others(run, cast)
+            run.tell(Phase.ENCODING)
+        for part in cast:
+            part.loaded.pipe.shed()
+        return [Actor(part.loaded, pair) for part, pair in zip(cast, pairs, strict=True)]
+
+    def _name(self, loaded: LoadedCheckpoint, request: GenerationRequest) -> str:
+        return pair_name(loaded, request.prompts, self._compiled_as(loaded, request))
+
+    def _compiled_as(self, loaded: LoadedCheckpoint, request: GenerationRequest) -> tuple[CompileKey, ...]:
+        return tuple(loaded.keys(ENCODERS, self._placement.resolved(request.execution)).values())
+
+    def _encode_beside(
+        self, run: Run, cast: Sequence[Part], names: Sequence[str], pairs: list[Pair | None], new: Sequence[bool]
+    ) -> None:
+        """Fill in `pairs` where they are `new`, compiling the rest meanwhile."""
+        with run.watch.timing("compile"):
+            self._place(run, [(part, part.encoders if needed else ()) for part, needed in zip(cast, new, strict=True)])
+        given_up = threading.Event()
+        self._interrupt.token = _Either(self._interrupt.token, given_up)
+        with ThreadPoolExecutor(1, "compile-beside") as beside:
+            others = beside.submit(self._place_others, run, cast)
+            try:
+                run.tell(Phase.ENCODING)
+                with run.watch.timing("encode"):
+                    for at, part in enumerate(cast):
+                        if new[at]:
+                            compiled_as = self._compiled_as(part.loaded, run.request)
+                            pairs[at] = pair = part.loaded.encoder.encode(run.request.prompts, compiled_as)
+                            self._store.put(names[at], pair)
+            except BaseException:
+                given_up.set()
+                raise
+            with run.watch.timing("compile"):
+                others.result()
+
+    def _place_others(self, run: Run, cast: Sequence[Part]) -> None:
+        run.notes = self._place(run, [(part, part.others) for part in cast])
+
+    def _place(self, run: Run, wanted: Sequence[tuple[Part, tuple[str, ...]]]) -> tuple[str, ...]:
+        request = run.request
+        taking_part = [(part.loaded, parts) for part, parts in wanted]
+        notes = self._placement.place(taking_part, request.execution, run.caching, run.emit, request.sampling.size)
+        for part, parts in wanted:
+            networks = part.loaded.pipe.networks
+            for name in parts:
+                if name in networks and not part.refining:
+                    run.ran_on[name] = execution_device(networks[name].request.compiled)
+                elif name == UNET:
+                    run.ran_on["refiner"] = execution_device(networks[name].request.compiled)
+        return notes
+
+    # memory
+
+    def room_to_denoise(self, run: Run, cast: Sequence[Part]) -> None:
+        """Before a picture: bring back what had to go, and let go of text encoders where the rest would not fit."""
+        if any(part.loaded.pipe.unet.request is None for part in cast if UNET in part.parts):
+            with run.watch.timing("compile"):
+                self._place_others(run, cast)
+                for part in cast:
+                    part.loaded.pipe.shed()
+        size = run.request.sampling.size
+        wanted = 0
+        for part in cast:
+            footprint = Footprint.of(part.loaded.folder)
+            if UNET in part.parts:
+                wanted = max(wanted, footprint.denoising(size) - (footprint.unet if part.loaded.has_run(UNET) else 0))
+        self._make_room(run, cast, wanted, ENCODERS)
+
+    def room_to_decode(self, run: Run, cast: Sequence[Part]) -> None:
+        """Before a decode: let go of what it does not need, where it would not fit otherwise."""
+        base = cast[0].loaded
+        footprint = Footprint.of(base.folder)
+        wanted = footprint.decoding(run.request.sampling.size)
+        wanted -= footprint.decoder if base.has_run(DECODER) else 0
+        self._make_room(run, cast, wanted, (*ENCODERS, VAE_ENCODER, UNET))
+
+    def _make_room(self, run: Run, cast: Sequence[Part], wanted: int, may_go: Sequence[str]) -> None:
+        """Let go of `may_go`, one after the other, until `wanted` bytes fit into the budget."""
+        for name in may_go:
+            for part in cast:
+                network = part.loaded.pipe.networks.get(name)
+                if self.budget.has_room_for(wanted):
+                    return
+                if network is not None and network.request is not None:
+                    self._placement.release(part.loaded, (name,), run.request.execution, run.caching)

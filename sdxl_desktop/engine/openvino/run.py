@@ -1,0 +1,74 @@
+"""What one run carries from phase to phase: what was asked, who listens, how long things took, what came of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+
+from sdxl_desktop.core.events import Phase, Picture, Progress, Timings
+from sdxl_desktop.core.request import GenerationRequest
+from sdxl_desktop.core.speed import StepCaching
+from sdxl_desktop.engine.footprint import ENCODERS
+from sdxl_desktop.engine.openvino.budget import Peak
+from sdxl_desktop.engine.protocol import Emit
+
+
+@dataclass
+class Stopwatch:
+    """Sums the seconds of each phase. Phases that overlap are each counted by the time that was waited for them."""
+
+    seconds: dict[str, float] = field(default_factory=lambda: asdict(Timings()))
+
+    @contextmanager
+    def timing(self, phase: str) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[phase] += time.perf_counter() - started
+
+    def timings(self) -> Timings:
+        return Timings(**{phase: round(seconds, 4) for phase, seconds in self.seconds.items()})
+
+
+@dataclass
+class Run:
+    """`ran_on` maps each part that was used to the device that runs it."""
+
+    request: GenerationRequest
+    emit: Emit
+    watch: Stopwatch = field(default_factory=Stopwatch)
+    peak: Peak = field(default_factory=Peak)
+    pictures: list[Picture] = field(default_factory=list)
+    notes: tuple[str, ...] = ()
+    ran_on: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def caching(self) -> StepCaching | None:
+        return self.request.sampling.speed.plan.caching
+
+    @property
+    def count(self) -> int:
+        return self.request.sampling.count
+
+    @property
+    def decode_seconds(self) -> float:
+        """What decoding a picture has taken so far on average; 0 before the first."""
+        return self.watch.seconds["decode"] / len(self.pictures) if self.pictures else 0.0
+
+    @property
+    def from_the_end(self) -> bool:
+        """Whether the base has nothing to denoise because its latents are given."""
+        return self.request.start is not None and self.request.start.step is None
+
+    @property
+    def base_parts(self) -> tuple[str, ...]:
+        """The base's parts that this run needs."""
+        if self.from_the_end:
+            return ("vae_decoder",)
+        return (*ENCODERS, "unet", "vae_decoder", *(("vae_encoder",) if self.request.edit is not None else ()))
+
+    def tell(self, phase: Phase, index: int = 0) -> None:
+        self.emit(Progress(phase=phase, picture=index, pictures=self.count))

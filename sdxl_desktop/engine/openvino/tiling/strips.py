@@ -1,0 +1,231 @@
+"""Makes the graph that computes one strip of a segment: so many rows, the same graph wherever the strip lies.
+
+Rows that lie outside of the picture are zeros with a mask of zeros, which is applied where the whole graph would pad
+with zeros, so the strips at the upper and lower edge need no graphs of their own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import openvino as ov
+from openvino import opset13 as ops
+from openvino.utils.node_factory import NodeFactory
+
+from sdxl_desktop.engine.openvino.tiling.norms import Key, Norm, key_of
+from sdxl_desktop.engine.openvino.tiling.segments import Division, Segment, Step
+
+SHRINK = 2.0**-6
+"""What values are multiplied with before they are kept in 16 bits. SDXL's VAE has activations far beyond 65504, which
+is where f16 ends; this way there is room for 4 million, and what is smaller than 2**-8 is still exact to 2**-19."""
+
+_factory = NodeFactory("opset13")
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Rows [start, start + rows) of a value whose picture has a row for every `ratio` rows of the strip's target;
+    `start` counts from the row where the strip begins."""
+
+    start: int
+    rows: int
+    ratio: int
+
+    @property
+    def end(self) -> int:
+        return self.start + self.rows
+
+    def at(self, row: int) -> int:
+        """The first row, when the strip begins at `row` of its target."""
+        return row // self.ratio + self.start
+
+    def join(self, other: Window | None) -> Window:
+        """The smallest that holds both."""
+        if other is None:
+            return self
+        start = min(self.start, other.start)
+        return Window(start, max(self.end, other.end) - start, self.ratio)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StripGraph:
+    """`model` takes, in this order: the `kept` values (norm number and rows, [1, C, rows, w]); a mask [1, 1, rows, 1]
+    for each of `masks`; mean and one over deviation, [1, C, 1, 1], of each norm in `normalized`; and, unless it is the
+    picture, the mask of the target's rows and one over the number of pixels in them, [1, 1, 1, 1].
+
+    It gives the target's rows and, unless it is the picture, each channel's mean and sum of squared deviations.
+    """
+
+    model: ov.Model
+    kept: tuple[tuple[int, Window], ...]
+    masks: tuple[Window, ...]
+    normalized: tuple[int, ...]
+
+
+def strip_graph(division: Division, number: int, rows: int, width: int, kept_as: ov.Type) -> StripGraph:
+    """Segment `number` for `rows` rows of its target, which is `width` wide. `rows` is a multiple of `step`."""
+    segment = division.segment(number)
+    return _Builder(division, segment, _Windows(segment, rows), width, kept_as).build(number == len(division.norms))
+
+
+def step(segment: Segment) -> int:
+    """Strips of this segment begin at a multiple of this row: how much it enlarges its smallest input."""
+    factor = 1
+    for operation in segment.steps:
+        factor *= operation.factor
+    return factor
+
+
+def store(value: Any, kept_as: ov.Type) -> Any:
+    """`value` as it is kept."""
+    if kept_as == ov.Type.f32:
+        return value
+    return ops.convert(ops.multiply(value, np.float32(SHRINK)), "f16")
+
+
+def moments(value: Any) -> tuple[Any, Any]:
+    """Each channel's mean and sum of squared deviations from it, [1, C, 1, 1]."""
+    axes = np.array([2, 3])
+    mean = ops.reduce_mean(value, axes, keep_dims=True)
+    apart = ops.subtract(value, mean)
+    return mean, ops.reduce_sum(ops.multiply(apart, apart), axes, keep_dims=True)
+
+
+class _Windows:
+    """Which rows of every value a strip needs; by key, and of the norms' results apart from their sources."""
+
+    def __init__(self, segment: Segment, rows: int) -> None:
+        self._target_rows = segment.target.get_shape()[2]
+        self.of: dict[Key, Window] = {key_of(segment.target): Window(0, rows, 1)}
+        for operation in reversed(segment.steps):
+            for port in operation.sources:
+                value = operation.node.input_value(port)
+                self.of[key_of(value)] = self.before(operation).join(self.of.get(key_of(value)))
+
+    def before(self, operation: Step) -> Window:
+        """The rows that an operation takes; those that it gives are known."""
+        window = self.of[key_of(operation.node.output(0))]
+        start, end = window.start // operation.factor, -(-window.end // operation.factor)
+        rows = end - start + operation.above + operation.below
+        return Window(start - operation.above, rows, window.ratio * operation.factor)
+
+
+class _Builder:
+    def __init__(self, division: Division, segment: Segment, windows: _Windows, width: int, kept_as: ov.Type) -> None:
+        self._norms = division.norms
+        self._segment = segment
+        self._windows = windows
+        self._width = width
+        self._kept_as = kept_as
+        self._values: dict[Key, Any] = {}
+        self._masks: dict[Window, Any] = {}
+        self._kept: dict[int, tuple[Window, Any]] = {}
+        self._normalizers: list[Any] = []
+
+    def build(self, is_picture: bool) -> StripGraph:
+        for number in sorted(self._segment.kept):
+            self._take_kept(number)
+        for operation in self._segment.steps:
+            self._values[key_of(operation.node.output(0))] = self._apply(operation)
+        target = self._values[key_of(self._segment.target)]
+        inputs = [*(value for _, value in self._kept.values()), *self._masks.values(), *self._normalizers]
+        if is_picture:
+            results = [target]
+        else:
+            mask = _parameter([1, 1, self._windows.of[key_of(self._segment.target)].rows, 1])
+            share = _parameter([1, 1, 1, 1])
+            inputs += [mask, share]
+            results = [store(target, self._kept_as), *_masked_moments(target, mask, share)]
+        return StripGraph(
+            ov.Model([ops.result(value) for value in results], inputs, "strip"),
+            tuple((number, window) for number, (window, _) in self._kept.items()),
+            tuple(self._masks),
+            tuple(sorted(self._segment.normalized)),
+        )
+
+    def _take_kept(self, number: int) -> None:
+        """Give the source of a norm, and its result where that is needed, from what was kept."""
+        norm = self._norms[number]
+        source, result = key_of(norm.source), key_of(norm.result)
+        plain = self._windows.of.get(source) if number in self._segment.plain else None
+        normalized = self._windows.of.get(result) if number in self._segment.normalized else None
+        window = normalized.join(plain) if normalized is not None else plain
+        assert window is not None
+        value = _parameter([1, norm.channels, window.rows, self._width // window.ratio], self._kept_as)
+        self._kept[number] = (window, value)
+        raw: Any = value
+        if self._kept_as != ov.Type.f32:
+            raw = ops.multiply(ops.convert(value, "f32"), np.float32(1 / SHRINK))
+        self._windows.of[source] = window
+        self._values[source] = raw
+        if normalized is not None:
+            self._values[result] = self._normalize(norm, _rows(raw, window, normalized))
+
+    def _normalize(self, norm: Norm, value: Any) -> Any:
+        shape = [1, norm.channels, 1, 1]
+        mean, factor = _parameter(shape), _parameter(shape)
+        self._normalizers += [mean, factor]
+        scale: Any = factor if norm.scale is None else ops.multiply(factor, ops.reshape(norm.scale, shape, False))
+        shift: Any = ops.negative(ops.multiply(mean, scale))
+        if norm.shift is not None:
+            shift = ops.add(shift, ops.reshape(norm.shift, shape, False))
+        return ops.add(ops.multiply(value, scale), shift)
+
+    def _apply(self, operation: Step) -> Any:
+        node, needed = operation.node, self._windows.before(operation)
+        inputs = node.input_values()
+        for port in operation.sources:
+            key = key_of(inputs[port])
+            value = _rows(self._values[key], self._windows.of[key], needed)
+            inputs[port] = ops.multiply(value, self._mask(needed)) if operation.padded else value
+        if operation.factor > 1:
+            return self._enlarge(operation, inputs[0], needed)
+        told = dict(node.get_attributes())
+        if operation.padded:
+            told["pads_begin"], told["pads_end"] = [0, told["pads_begin"][1]], [0, told["pads_end"][1]]
+        return _factory.create(node.get_type_name(), [_output(value) for value in inputs], told)
+
+    def _enlarge(self, operation: Step, value: Any, needed: Window) -> Any:
+        factor = operation.factor
+        larger = ops.interpolate(
+            value,
+            np.array([factor, factor], np.float32),
+            "nearest",
+            "scales",
+            coordinate_transformation_mode="asymmetric",
+            nearest_mode="floor",
+            axes=np.array([2, 3]),
+        )
+        given = Window(needed.start * factor, needed.rows * factor, needed.ratio // factor)
+        return _rows(larger, given, self._windows.of[key_of(operation.node.output(0))])
+
+    def _mask(self, window: Window) -> Any:
+        if window not in self._masks:
+            self._masks[window] = _parameter([1, 1, window.rows, 1])
+        return self._masks[window]
+
+
+def _masked_moments(value: Any, mask: Any, share: Any) -> tuple[Any, Any]:
+    """As `moments`, of the rows whose mask is 1."""
+    axes = np.array([2, 3])
+    mean = ops.multiply(ops.reduce_sum(ops.multiply(value, mask), axes, keep_dims=True), share)
+    apart = ops.multiply(ops.subtract(value, mean), mask)
+    return mean, ops.reduce_sum(ops.multiply(apart, apart), axes, keep_dims=True)
+
+
+def _rows(value: Any, given: Window, needed: Window) -> Any:
+    """The `needed` rows of a value that holds the `given` ones."""
+    if given == needed:
+        return value
+    start = needed.start - given.start
+    return ops.slice(value, np.array([start]), np.array([start + needed.rows]), np.array([1]), np.array([2]))
+
+
+def _parameter(shape: list[int], kind: ov.Type = ov.Type.f32) -> Any:
+    return ops.parameter(shape, kind)
+
+
+def _output(value: Any) -> Any:
+    return value if isinstance(value, ov.Output) else value.output(0)

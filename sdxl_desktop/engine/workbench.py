@@ -1,0 +1,62 @@
+"""What can be done with a checkpoint's parts besides drawing: measuring them on every device, and compiling ahead."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from sdxl_desktop.core.errors import SdxlDesktopError
+from sdxl_desktop.core.geometry import Size
+from sdxl_desktop.core.request import Execution
+from sdxl_desktop.core.speed import Speed
+from sdxl_desktop.engine.compiled_entries import Entry
+from sdxl_desktop.engine.device_times import DeviceTable
+from sdxl_desktop.engine.protocol import CancelToken, Emit
+
+
+class StoppedError(SdxlDesktopError):
+    """The person stopped it."""
+
+    def __init__(self) -> None:
+        super().__init__("Cancelled.")
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """`made` was compiled now, in `seconds` altogether; `fixed`: it serves the sizes asked for and no other."""
+
+    made: tuple[Entry, ...]
+    seconds: float
+    fixed: bool
+
+
+class Workbench(Protocol):
+    """One thing at a time; every call blocks its thread, tells of `Progress`, and raises StoppedError when cancelled
+    and what else is wrong with the checkpoint."""
+
+    def measure(
+        self,
+        checkpoint: Path,
+        size: Size,
+        devices: Sequence[str],
+        execution: Execution,
+        emit: Emit,
+        cancel: CancelToken,
+    ) -> DeviceTable:
+        """Every part on each of `devices` by itself; a device that refuses a part says why in the table."""
+
+    def prepare(
+        self,
+        checkpoint: Path,
+        sizes: Sequence[Size],
+        speeds: Sequence[Speed],
+        execution: Execution,
+        emit: Emit,
+        cancel: CancelToken,
+    ) -> Prepared:
+        """Compile what drawing at these sizes and speeds needs, where `execution` says, and keep it on disk."""
+
+    def close(self) -> None:
+        """Let everything go."""

@@ -1,0 +1,1 @@
+"""Brings anything into the library by one road: looked up first, then downloaded, converted and put in its place."""

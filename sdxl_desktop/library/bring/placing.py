@@ -1,0 +1,50 @@
+"""Puts what is no checkpoint, LoRAs, embeddings and VAEs, into the library's folder of additions."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from sdxl_desktop.core.errors import CheckpointError
+from sdxl_desktop.library.convert.plan import free_name
+from sdxl_desktop.library.detect.found import Kind
+from sdxl_desktop.library.hub.problems_on_disk import disk_problem
+from sdxl_desktop.library.scan import Library
+
+_FOLDERS = {Kind.LORA: "loras", Kind.EMBEDDING: "embeddings", Kind.VAE: "vaes"}
+_WORDS = {
+    Kind.LORA: "It is a LoRA: drop it on the window, or use it with --lora {path}",
+    Kind.EMBEDDING: "It is an embedding: drop it on the window, or use it with --embedding {path}",
+    Kind.VAE: "It is a VAE, to be used with a checkpoint: --vae {path}",
+}
+_RECORDS = ("download.json",)
+
+
+def place(kind: Kind, path: Path, name: str, library: Library) -> Path:
+    """Move the file or folder `path`, which is a `kind`, to the additions of `library` under `name`, or the next that
+    is free; returns where it is then. Raises CheckpointError for a kind that is none, HubError when it cannot be
+    written."""
+    if kind not in _FOLDERS:
+        raise CheckpointError(f"{path.name} is a {kind}, which is no addition.")
+    home = library.additions / _FOLDERS[kind]
+    suffix = path.suffix.lower() if path.is_file() else ""
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        taken = [entry.stem if entry.is_file() else entry.name for entry in home.iterdir()]
+        chosen = free_name(name, home) if name not in taken else _next(name, taken)
+        place = home / f"{chosen}{suffix}"
+        shutil.move(path, place)
+        for record in _RECORDS if place.is_dir() else ():
+            (place / record).unlink(missing_ok=True)
+    except OSError as problem:
+        raise disk_problem(problem, str(home)) from problem
+    return place
+
+
+def how_to_use(kind: Kind, place: Path) -> str:
+    """What a person does with the addition at `place`."""
+    return _WORDS[kind].format(path=place)
+
+
+def _next(name: str, taken: list[str]) -> str:
+    return next(f"{name}-{number}" for number in range(2, 1000) if f"{name}-{number}" not in taken)

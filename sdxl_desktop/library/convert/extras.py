@@ -1,0 +1,51 @@
+"""What a checkpoint is given beyond its own files: words, settings, a scheduler, a fused LoRA, another's parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extras:
+    """`source` and `licence` (the hub's name for it) are recorded, `card` is written into checkpoint.json, `scheduler`
+    over the scheduler's configuration. `lora` is a file that is fused into the UNet. `parts_of` is a converted
+    checkpoint whose parts are taken as they are, all but the UNet, so that the path that is imported holds a UNet
+    alone."""
+
+    source: str = ""
+    licence: str = ""
+    card: Mapping[str, Any] = field(default_factory=dict)
+    scheduler: Mapping[str, Any] = field(default_factory=dict)
+    lora: Path | None = None
+    parts_of: Path | None = None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Those that decide what becomes of the conversion."""
+        others = () if self.parts_of is None else tuple(sorted(self.parts_of.glob("*/openvino_model.*")))
+        return (*others, self.lora) if self.lora is not None else others
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "source": self.source,
+            "licence": self.licence,
+            "card": dict(self.card),
+            "scheduler": dict(self.scheduler),
+            "lora": str(self.lora or ""),
+            "parts_of": str(self.parts_of or ""),
+        }
+
+    @classmethod
+    def from_json(cls, said: Mapping[str, Any]) -> Extras:
+        """The inverse of `to_json`; what is left out is none."""
+        return cls(
+            source=said.get("source", ""),
+            licence=said.get("licence", ""),
+            card=said.get("card", {}),
+            scheduler=said.get("scheduler", {}),
+            lora=Path(said["lora"]) if said.get("lora") else None,
+            parts_of=Path(said["parts_of"]) if said.get("parts_of") else None,
+        )

@@ -1,0 +1,125 @@
+"""Puts a UNet that came alone into a checkpoint that the library has: its other parts are linked, not made again."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from sdxl_desktop.library.convert.workspace import Workspace
+from sdxl_desktop.library.detect.documents import read_json, read_json_if_there
+from sdxl_desktop.library.detect.errors import DamagedFileError
+from sdxl_desktop.library.detect.families import Setup, clip_vocabulary, family_of
+from sdxl_desktop.library.detect.found import Found, Kind, Layout
+from sdxl_desktop.library.detect.heads import Tensor, read_head
+from sdxl_desktop.library.detect.matching import Mismatch, match_part
+from sdxl_desktop.library.records import check_parts
+from sdxl_desktop.library.scan import read_checkpoint
+
+STEM = "diffusion_pytorch_model"
+OTHER_PARTS = ("text_encoder", "text_encoder_2", "vae_encoder", "vae_decoder")
+
+
+def holds_unet_alone(folder: Path) -> bool:
+    """Whether `folder` has a UNet's config.json and weights at its top, and is no whole checkpoint."""
+    if not (folder / "config.json").is_file() or (folder / "model_index.json").is_file():
+        return False
+    try:
+        return "cross_attention_dim" in read_json(folder / "config.json") and bool(unet_files(folder))
+    except DamagedFileError:
+        return False
+
+
+def unet_files(folder: Path) -> list[Path]:
+    """The file of weights, that in half precision where both are there, or the shards."""
+    for name in (f"{STEM}.fp16.safetensors", f"{STEM}.safetensors"):
+        if (folder / name).is_file():
+            return [folder / name]
+    return sorted(folder.glob(f"{STEM}*-of-*.safetensors"))
+
+
+def unet_alone(folder: Path, base: Path | None = None) -> Found:
+    """The UNet in `folder`, described by the converted checkpoint in `base` as far as it says nothing itself.
+
+    Raises DamagedFileError when it is not whole, or does not go with `base`.
+    """
+    config, files = read_json(folder / "config.json"), unet_files(folder)
+    tensors: dict[str, Tensor] = {}
+    for file in files:
+        tensors.update(read_head(file))
+    part = match_part("unet", config, tensors)
+    if isinstance(part, Mismatch):
+        raise DamagedFileError(
+            f"{folder.name} is not whole.",
+            why=f"Of its UNet, {part.words}.",
+            next_step="Download the missing or damaged files again.",
+        )
+    if base is not None:
+        _check_fits(folder, part.config, base)
+    has_first = base is None or (base / "text_encoder").is_dir()
+    return Found(
+        path=folder,
+        kind=Kind.CHECKPOINT,
+        layout=Layout.DIFFUSERS,
+        family=family_of(dict(part.config), has_first_encoder=has_first),
+        parts=(part,),
+        files=tuple(files),
+        index=Setup(base).index if base is not None else {},
+        scheduler=Setup(base).scheduler if base is not None else {},
+        tokenizers=_tokenizers(base) if base is not None else {},
+    )
+
+
+def take_parts(
+    base: Path, workspace: Workspace, begin: Callable[[str, int], None], progress: Callable[[int], None]
+) -> None:
+    """Give `workspace` the finished parts of the converted checkpoint in `base`, the UNet excepted: by links where the
+    disk can, else by copies. `begin` hears of each part and its bytes. Raises CheckpointError when `base` is not whole.
+    """
+    read_checkpoint(base)
+    check_parts(base)
+    for part in parts_of(base):
+        files = [file for file in sorted((base / part).iterdir()) if _belongs(file)]
+        begin(part, 2 * sum(file.stat().st_size for file in files))
+        if workspace.finished(part, progress):
+            continue
+        with workspace.part(part, progress) as writing:
+            for file in files:
+                link_or_copy(file, writing / file.name)
+
+
+def parts_of(base: Path) -> Sequence[str]:
+    """The parts of a converted checkpoint that another UNet can be put between."""
+    return [part for part in OTHER_PARTS if (base / part / "openvino_model.xml").is_file()]
+
+
+def link_or_copy(file: Path, to: Path) -> None:
+    """Make `to` the same file as `file` where the disk can do that, else a copy of it."""
+    try:
+        os.link(file, to)
+    except OSError:
+        shutil.copyfile(file, to)
+
+
+def _belongs(file: Path) -> bool:
+    return file.is_file() and file.name in ("config.json", "openvino_model.xml", "openvino_model.bin")
+
+
+def _check_fits(folder: Path, config: object, base: Path) -> None:
+    theirs = read_json_if_there(base / "unet" / "config.json")
+    width = config.get("cross_attention_dim") if isinstance(config, dict) else None
+    if theirs.get("cross_attention_dim") != width:
+        raise DamagedFileError(
+            f"The UNet in {folder.name} does not go with {base.name}.",
+            why=f"It reads text of width {width}; the text encoders there give {theirs.get('cross_attention_dim')}.",
+            next_step="Choose the checkpoint that it was made from.",
+        )
+
+
+def _tokenizers(base: Path) -> dict[str, Path]:
+    return {
+        name: base / name if (base / name).is_dir() else clip_vocabulary()
+        for name in ("tokenizer", "tokenizer_2")
+        if (base / name.replace("tokenizer", "text_encoder")).is_dir()
+    }

@@ -1,0 +1,173 @@
+"""What lies in the library, for looking at and tidying up: sizes, weights, where it came from, and what is damaged."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind
+from sdxl_desktop.core.errors import CheckpointError, SdxlDesktopError
+from sdxl_desktop.library.convert.weights import WeightFormat
+from sdxl_desktop.library.detect.documents import read_json_if_there
+from sdxl_desktop.library.detect.errors import DamagedFileError
+from sdxl_desktop.library.detect.families import Family, family_of
+from sdxl_desktop.library.hub.places import read_record as read_download
+from sdxl_desktop.library.records import PARTS, read_record
+from sdxl_desktop.library.scan import Library, read_checkpoint
+
+_GRAPH_LIMIT = 256 * 2**20
+_CONSTANT = re.compile(rb'<data element_type="(\w+)"[^>]*?\bsize="(\d+)"')
+_FORMATS = {
+    b"f32": WeightFormat.FP32,
+    b"f16": WeightFormat.FP16,
+    b"bf16": WeightFormat.FP16,
+    b"u8": WeightFormat.INT8,
+    b"i8": WeightFormat.INT8,
+    b"u4": WeightFormat.INT4,
+    b"i4": WeightFormat.INT4,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class HeldPart:
+    """A network of a checkpoint ("unet") and the bytes of its files."""
+
+    name: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holding:
+    """A folder in the library, and all that can be told of it without loading anything.
+
+    `checkpoint` is None where it cannot be drawn with, and `problem` says why. `own`: it lies in the person's folder,
+    not in the application's. `weights` is None where they are of no known format; `licence` is the hub's name for
+    it, "" where nothing tells; `source` is the file or repository that it came from.
+    """
+
+    folder: Path
+    name: str
+    title: str
+    bytes: int
+    own: bool
+    parts: tuple[HeldPart, ...]
+    checkpoint: Checkpoint | None = None
+    problem: str = ""
+    family: Family | None = None
+    weights: WeightFormat | None = None
+    source: str = ""
+    licence: str = ""
+
+
+def holdings(library: Library) -> tuple[Holding, ...]:
+    """All folders of checkpoints, the person's own first; those that are damaged too. Raises OSError."""
+    found: dict[str, Holding] = {}
+    for home in (library.own, library.shipped):
+        for folder in sorted(home.iterdir()) if home.is_dir() else ():
+            hidden = folder.name.startswith(".")  # being imported, or being removed
+            if not hidden and folder.name not in found and (folder / "model_index.json").is_file():
+                found[folder.name] = look_at(folder, own=home == library.own)
+    return tuple(found.values())
+
+
+def look_at(folder: Path, *, own: bool) -> Holding:
+    """What can be told of the checkpoint in `folder`, which may be damaged."""
+    checkpoint, problem = None, ""
+    try:
+        checkpoint = read_checkpoint(folder)
+    except CheckpointError as found:
+        problem = " ".join(sentence for sentence in (found.what, found.why) if sentence)
+    record, download = read_record(folder), read_download(folder)
+    return Holding(
+        folder=folder,
+        name=folder.name,
+        title=checkpoint.title if checkpoint is not None else folder.name,
+        bytes=bytes_in(folder),
+        own=own,
+        parts=tuple(HeldPart(part, bytes_in(folder / part)) for part in PARTS if (folder / part).is_dir()),
+        checkpoint=checkpoint,
+        problem=problem,
+        family=_family(folder, record, checkpoint),
+        weights=_weights(folder, record),
+        source=download.repo if download is not None else str(record.get("source") or ""),
+        licence=download.licence if download is not None else "",
+    )
+
+
+def remove(folder: Path, library: Library) -> int:
+    """Delete the checkpoint in `folder` from the person's own library; returns the bytes that are free again.
+
+    Raises CheckpointError for one that lies elsewhere, and where it cannot be removed.
+    """
+    if folder.resolve().parent != library.own.resolve():
+        raise CheckpointError(
+            f"{folder.name} is not in your own library, so it is not removed.",
+            why=f"It lies in {folder.parent}.",
+            next_step="Remove its folder yourself if you want it gone.",
+        )
+    size = bytes_in(folder)
+    grave = folder.with_name(f".removed-{folder.name}-{time.time_ns()}")
+    try:
+        folder.rename(grave)  # at once out of the library, however long the rest takes
+    except OSError as problem:
+        raise CheckpointError(
+            f"{folder.name} was not removed.",
+            why=f"{problem.strerror or problem}.",
+            next_step="If it is in use, choose another checkpoint and try again.",
+        ) from problem
+    library.forget(folder.name)
+    shutil.rmtree(grave, ignore_errors=True)
+    return size
+
+
+def bytes_in(folder: Path) -> int:
+    """Bytes of all files in `folder`; those that vanish meanwhile count nothing."""
+    total = 0
+    for file in folder.rglob("*"):
+        try:
+            total += file.stat().st_size if file.is_file() else 0
+        except OSError:
+            continue
+    return total
+
+
+def _family(folder: Path, record: Mapping[str, Any], checkpoint: Checkpoint | None) -> Family | None:
+    try:
+        return Family(record["family"])
+    except (KeyError, ValueError):
+        pass
+    if checkpoint is None:
+        return None
+    try:
+        unet = read_json_if_there(folder / "unet" / "config.json")
+        return family_of(unet, has_first_encoder=checkpoint.kind is not CheckpointKind.REFINER)
+    except (SdxlDesktopError, TypeError, ValueError):
+        return None
+
+
+def _weights(folder: Path, record: Mapping[str, Any]) -> WeightFormat | None:
+    try:
+        return WeightFormat(record["weights"])
+    except (KeyError, ValueError):
+        pass
+    graph = folder / "unet" / "openvino_model.xml"
+    try:
+        about = graph.stat()
+        return _main_format(graph, about.st_mtime_ns) if about.st_size <= _GRAPH_LIMIT else None
+    except (OSError, DamagedFileError):
+        return None
+
+
+@lru_cache(maxsize=64)
+def _main_format(graph: Path, changed: int) -> WeightFormat | None:
+    """The format that most bytes of the weights in an OpenVINO graph are in; `changed` makes an edited file another."""
+    bytes_by_type: dict[bytes, int] = {}
+    for kind, size in _CONSTANT.findall(graph.read_bytes()):
+        bytes_by_type[kind] = bytes_by_type.get(kind, 0) + int(size)
+    return _FORMATS.get(max(bytes_by_type, key=lambda kind: bytes_by_type[kind])) if bytes_by_type else None

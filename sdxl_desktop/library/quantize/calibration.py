@@ -1,0 +1,100 @@
+"""How samples for a calibration are made: which words, how many looks, and the settings that the checkpoint runs at."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sdxl_desktop.core.checkpoint import Checkpoint
+from sdxl_desktop.core.checks import within
+from sdxl_desktop.core.errors import RequestError
+from sdxl_desktop.core.geometry import Size
+from sdxl_desktop.core.request import MAX_GUIDANCE, MAX_STEPS
+from sdxl_desktop.core.schedulers import SchedulerName
+from sdxl_desktop.library.quantize.prompts import prompts_hash, spread
+
+DEFAULT_SAMPLES = 100
+MAX_SAMPLES = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """Draw pictures of `prompts` at these settings and keep `samples` of what the UNet is given meanwhile.
+
+    Whole pictures are drawn, since the first steps see noise and the last ones pictures; the samples are taken evenly
+    from all of their steps.
+    """
+
+    prompts: tuple[str, ...]
+    samples: int
+    steps: int
+    guidance_scale: float
+    scheduler: SchedulerName
+    size: Size
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        within("The number of samples", self.samples, 1, MAX_SAMPLES)
+        within("The number of steps", self.steps, 1, MAX_STEPS)
+        within("The guidance scale", self.guidance_scale, 0.0, MAX_GUIDANCE)
+        if not self.prompts:
+            raise RequestError("There are no prompts to calibrate with.", next_step="Give at least one.")
+
+    @classmethod
+    def at_home(
+        cls,
+        checkpoint: Checkpoint,
+        prompts: Sequence[str],
+        *,
+        samples: int = DEFAULT_SAMPLES,
+        steps: int | None = None,
+        guidance_scale: float | None = None,
+        size: Size | None = None,
+    ) -> Calibration:
+        """At the settings that `checkpoint` was made for, but for those given. Raises RequestError."""
+        best = checkpoint.recommended
+        checkpoint.check_size(size or best.size)
+        return cls(
+            prompts=tuple(prompts),
+            samples=samples,
+            steps=best.steps if steps is None else steps,
+            guidance_scale=best.guidance_scale if guidance_scale is None else guidance_scale,
+            scheduler=best.scheduler,
+            size=size or best.size,
+        )
+
+    @property
+    def pictures(self) -> tuple[str, ...]:
+        """The prompt of each picture that is drawn."""
+        return spread(self.prompts, -(-self.samples // self.steps))
+
+    def about(self) -> dict[str, Any]:
+        """What a record says of it, so that it can be repeated and told apart."""
+        return {
+            "samples": self.samples,
+            "pictures": len(self.pictures),
+            "prompts": len(self.prompts),
+            "prompts_hash": prompts_hash(self.prompts),
+            "steps": self.steps,
+            "guidance_scale": self.guidance_scale,
+            "scheduler": self.scheduler.value,
+            "size": str(self.size),
+            "seed": self.seed,
+        }
+
+    def line(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def read(cls, line: str) -> Calibration:
+        said = json.loads(line)
+        return cls(
+            **{
+                **said,
+                "prompts": tuple(said["prompts"]),
+                "scheduler": SchedulerName(said["scheduler"]),
+                "size": Size(**said["size"]),
+            }
+        )

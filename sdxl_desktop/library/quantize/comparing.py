@@ -1,0 +1,277 @@
+"""Draws the same pictures with two checkpoints, each in a process of its own, and writes what they show.
+
+Nothing heavy is imported here: whoever calls it says how an engine is opened, and the engine draws in its own process,
+so that memory is that checkpoint's alone.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind
+from sdxl_desktop.core.errors import CheckpointError, OutputError
+from sdxl_desktop.core.events import Cancelled, Drawn, Event, Failed, Finished, Phase, Pixels, Preview, Progress
+from sdxl_desktop.core.request import GenerationRequest, Prompts
+from sdxl_desktop.library.detect.errors import DamagedFileError
+from sdxl_desktop.library.quantize.comparison import Comparison, PairFound, Side
+from sdxl_desktop.library.quantize.differences import difference
+from sdxl_desktop.library.quantize.errors import ComparisonCancelledError, ComparisonError
+from sdxl_desktop.library.quantize.memory import MemoryWatch
+from sdxl_desktop.library.quantize.page import page
+from sdxl_desktop.library.quantize.precision import weight_precision
+from sdxl_desktop.library.quantize.sheets import Pair, contact_sheet
+from sdxl_desktop.library.records import read_record
+
+_AT_WORK = (Phase.ENCODING, Phase.DENOISING, Phase.DECODING)
+PAGE = "comparison.html"
+
+
+class Stop(Protocol):
+    """Says whether the person has asked to stop; `threading.Event` is one."""
+
+    def is_set(self) -> bool: ...
+
+
+class Drawing(Protocol):
+    """An engine with a process of its own; `engine.process.ProcessEngine` is one."""
+
+    def generate(self, request: GenerationRequest, emit: Callable[[Event], None], cancel: Stop) -> None: ...
+
+    def close(self) -> None: ...
+
+    @property
+    def pid(self) -> int | None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparisonProgress:
+    """`checkpoint` draws the prompt `number` of `total` (from 0, over both checkpoints); what its engine tells."""
+
+    checkpoint: str
+    number: int
+    total: int
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Drawn:
+    """What one checkpoint drew, by prompt and seed, and what that took."""
+
+    pictures: tuple[tuple[Pixels, ...], ...]
+    side: Side
+
+
+def compare(
+    first: Checkpoint,
+    second: Checkpoint,
+    request: GenerationRequest,
+    prompts: Sequence[str],
+    folder: Path,
+    *,
+    open_engine: Callable[[], Drawing],
+    show: Callable[[ComparisonProgress], None],
+    cancel: Stop,
+) -> Comparison:
+    """Draw `prompts` with both checkpoints at the settings of `request`, `request.sampling.count` seeds of each, and
+    write a sheet for each prompt and a page into `folder`, which is made.
+
+    Raises SdxlDesktopError: CheckpointError for checkpoints that cannot be compared so, OutputError, what an engine
+    fails with, ComparisonCancelledError.
+    """
+    _check(first, second, request, prompts)
+    _make(folder)
+    total = 2 * len(prompts)
+    sides = [
+        _draw(
+            checkpoint,
+            [_asked(request, checkpoint, prompt) for prompt in prompts],
+            open_engine,
+            _counted(show, checkpoint.name, place * len(prompts), total),
+            cancel,
+        )
+        for place, checkpoint in enumerate((first, second))
+    ]
+    return _write(sides[0], sides[1], request, prompts, folder)
+
+
+def _counted(
+    show: Callable[[ComparisonProgress], None], name: str, before: int, total: int
+) -> Callable[[int, Progress], None]:
+    return lambda number, progress: show(
+        ComparisonProgress(checkpoint=name, number=before + number, total=total, progress=progress)
+    )
+
+
+def _check(first: Checkpoint, second: Checkpoint, request: GenerationRequest, prompts: Sequence[str]) -> None:
+    if not prompts:
+        raise ComparisonError("There are no prompts to compare on.", next_step="Give at least one.")
+    for checkpoint in (first, second):
+        if checkpoint.kind is not CheckpointKind.BASE:
+            raise CheckpointError(
+                f"{checkpoint.name} does not draw from words alone, so it cannot be compared.",
+                next_step="Choose checkpoints that do.",
+            )
+        checkpoint.check_size(request.sampling.size)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise OutputError(
+            f"The folder {folder} cannot be made.", why=f"{problem.strerror}.", next_step="Choose another with -o."
+        ) from problem
+
+
+def _asked(request: GenerationRequest, checkpoint: Checkpoint, prompt: str) -> GenerationRequest:
+    return replace(
+        request,
+        checkpoint=checkpoint.folder,
+        prompts=Prompts(prompt=prompt, negative_prompt=request.prompts.negative_prompt),
+        execution=replace(request.execution, preview=False),
+    )
+
+
+def _draw(
+    checkpoint: Checkpoint,
+    requests: Sequence[GenerationRequest],
+    open_engine: Callable[[], Drawing],
+    show: Callable[[int, Progress], None],
+    cancel: Stop,
+) -> _Drawn:
+    engine = open_engine()
+    pictures, seconds = [], []
+    try:
+        with MemoryWatch(lambda: engine.pid) as memory:
+            for number, request in enumerate(requests):
+                finished = _one(engine, request, number, show, memory, cancel)
+                pictures.append(tuple(picture.pixels for picture in finished.pictures))
+                seconds.append(finished.timings.denoise / (request.sampling.steps * request.sampling.count))
+    finally:
+        engine.close()
+    return _Drawn(tuple(pictures), _side(checkpoint, statistics.median(seconds), memory))
+
+
+def _one(
+    engine: Drawing,
+    request: GenerationRequest,
+    number: int,
+    show: Callable[[int, Progress], None],
+    memory: MemoryWatch,
+    cancel: Stop,
+) -> Finished:
+    last: list[Finished | Cancelled | Failed] = []
+
+    def hear(event: Event) -> None:
+        match event:
+            case Progress():
+                memory.working = event.phase in _AT_WORK
+                show(number, event)
+            case Finished() | Cancelled() | Failed():
+                memory.working = False
+                last.append(event)
+            case Preview() | Drawn():
+                pass
+
+    engine.generate(request, hear, cancel)
+    match last:
+        case [Finished() as finished]:
+            return finished
+        case [Failed(error)]:
+            raise error
+    raise ComparisonCancelledError("The comparison was stopped.")
+
+
+def _side(checkpoint: Checkpoint, seconds_per_step: float, memory: MemoryWatch) -> Side:
+    recorded = read_record(checkpoint.folder).get("weights")
+    weights = recorded if isinstance(recorded, str) and recorded else _weights(checkpoint)
+    return Side(
+        name=checkpoint.name,
+        title=checkpoint.title,
+        folder=str(checkpoint.folder),
+        weights=weights,
+        bytes=sum(file.stat().st_size for file in checkpoint.folder.rglob("*") if file.is_file()),
+        seconds_per_step=round(seconds_per_step, 5),
+        memory_drawing=memory.peak_at_work,
+        memory=memory.peak,
+    )
+
+
+def _weights(checkpoint: Checkpoint) -> str:
+    """As its UNet's graph tells, for a checkpoint without a record."""
+    try:
+        return weight_precision(checkpoint.folder / "unet" / "openvino_model.xml").value
+    except DamagedFileError:
+        return ""
+
+
+def _write(
+    first: _Drawn, second: _Drawn, request: GenerationRequest, prompts: Sequence[str], folder: Path
+) -> Comparison:
+    names = (first.side.name, second.side.name)
+    sheets, found = [], []
+    try:
+        for number, prompt in enumerate(prompts):
+            pairs = [
+                Pair(seed, one, other, difference(one, other))
+                for seed, one, other in zip(
+                    request.sampling.seeds, first.pictures[number], second.pictures[number], strict=True
+                )
+            ]
+            sheets.append(folder / f"sheet-{number + 1:02}.png")
+            contact_sheet(prompt, names, pairs).save(sheets[-1])
+            found += [_found(prompt, pair) for pair in pairs]
+        comparison = Comparison(
+            first=first.side,
+            second=second.side,
+            settings=_settings(request),
+            request=_recorded(request),
+            pairs=tuple(found),
+            sheets=tuple(sheets),
+            page=folder / PAGE,
+        )
+        (folder / PAGE).write_text(page(comparison, sheets), encoding="utf-8")
+    except OSError as problem:
+        raise OutputError(
+            f"The comparison cannot be written to {folder}.",
+            why=f"{problem.strerror or problem}.",
+            next_step="Choose another folder with -o.",
+        ) from problem
+    return comparison
+
+
+def _found(prompt: str, pair: Pair) -> PairFound:
+    apart = pair.difference
+    return PairFound(
+        prompt=prompt,
+        seed=pair.seed,
+        psnr=apart.psnr,
+        mean=apart.mean,
+        largest=apart.largest,
+        mean_square=apart.mean_square,
+    )
+
+
+def _settings(request: GenerationRequest) -> str:
+    sampling, execution = request.sampling, request.execution
+    return (
+        f"{str(sampling.size).replace('x', ' × ')}, {sampling.steps} steps, guidance {sampling.guidance_scale:g}, "
+        f"{sampling.scheduler.label}, on {execution.device} at precision {execution.precision}."
+    )
+
+
+def _recorded(request: GenerationRequest) -> dict[str, object]:
+    sampling, execution = request.sampling, request.execution
+    return {
+        "size": str(sampling.size),
+        "steps": sampling.steps,
+        "guidance_scale": sampling.guidance_scale,
+        "scheduler": sampling.scheduler.value,
+        "seeds": list(sampling.seeds),
+        "device": execution.device,
+        "precision": execution.precision,
+    }

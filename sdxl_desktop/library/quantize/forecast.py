@@ -1,0 +1,107 @@
+"""How long a quantization will take, and how much memory and disk. Rough: a device's speed is not known beforehand."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import psutil
+
+from sdxl_desktop.library.convert.forecast import Forecast, gigabytes
+from sdxl_desktop.library.quantize.calibration import Calibration
+from sdxl_desktop.library.quantize.errors import QuantizationError
+from sdxl_desktop.library.quantize.events import Stage
+from sdxl_desktop.library.quantize.method import Method, Treatment
+
+_GB = 10**9
+_START_SECONDS = 12.0  # importing torch, optimum-intel and NNCF
+_SECONDS_A_BILLION = {Stage.COMPRESSING: 20.0, Stage.WRITING: 6.0, Stage.COPYING: 6.0}  # of weights
+_SECONDS_A_LOOK = 20.0  # of a UNet of a billion weights, guided, at 512 x 512, on one core in f32
+_SECONDS_TO_BEGIN = {Stage.RECORDING: 8.0, Stage.CALIBRATING: 15.0}  # importing, compiling; NNCF's own graph
+_LOOKS_TO_CALIBRATE = 4.0  # a sample goes through the network several times while ranges and biases are found
+_MEMORY = 1.4 * _GB
+_MEMORY_A_BILLION = 0.35 * _GB
+_CALIBRATING_MEMORY = 2.0 * _GB
+_CALIBRATING_MEMORY_A_BILLION = 9.0 * _GB  # compiled in f32, NNCF's own copies, activations
+_RESERVE = _GB // 2
+_BYTES = {
+    Treatment.BYTES: 1.01,
+    Treatment.NIBBLES: 0.66,
+    Treatment.HYBRID: 1.01,
+    Treatment.FULL: 1.01,
+}
+"""A weight takes, on the disk."""
+_SAMPLE_BYTES = 2 * 10**6
+
+PartSizes = Mapping[str, tuple[int, int]]
+"""(bytes on the disk, weights) of each part."""
+
+
+def stage_seconds(method: Method, parts: PartSizes, calibration: Calibration | None) -> dict[tuple[str, Stage], float]:
+    """Seconds that each stage of each part will take, in the order they come."""
+    steps: dict[tuple[str, Stage], float] = {}
+    for part, (_, weights) in parts.items():
+        billions = weights / 1e9
+        treatment = method.treatment(part)
+        if treatment is Treatment.KEPT:
+            steps[part, Stage.COPYING] = _SECONDS_A_BILLION[Stage.COPYING] * billions
+            continue
+        if treatment in (Treatment.HYBRID, Treatment.FULL) and calibration is not None:
+            look = _seconds_a_look(billions, calibration)
+            looks = {
+                Stage.RECORDING: len(calibration.pictures) * calibration.steps,
+                Stage.CALIBRATING: calibration.samples * _LOOKS_TO_CALIBRATE,
+            }
+            for stage, count in looks.items():
+                steps[part, stage] = _SECONDS_TO_BEGIN[stage] + look * count
+        else:
+            steps[part, Stage.COMPRESSING] = _SECONDS_A_BILLION[Stage.COMPRESSING] * billions
+        steps[part, Stage.WRITING] = _SECONDS_A_BILLION[Stage.WRITING] * billions
+    return steps
+
+
+def _seconds_a_look(billions: float, calibration: Calibration) -> float:
+    cores = psutil.cpu_count(logical=False) or 1
+    pixels = calibration.size.width * calibration.size.height / 512**2
+    halves = 1.0 if calibration.guidance_scale > 1 else 0.5
+    return 0.05 + _SECONDS_A_LOOK * billions * pixels * halves / cores
+
+
+def forecast(method: Method, parts: PartSizes, calibration: Calibration | None) -> Forecast:
+    """For a checkpoint of `parts`."""
+    disk = sum(
+        size if method.treatment(part) is Treatment.KEPT else round(weights * _BYTES[method.treatment(part)])
+        for part, (size, weights) in parts.items()
+    )
+    largest = max((weights for _, weights in parts.values()), default=0)
+    calibrating = calibration is not None
+    memory = _MEMORY + _MEMORY_A_BILLION * largest / 1e9
+    if calibrating:
+        memory = _CALIBRATING_MEMORY + _CALIBRATING_MEMORY_A_BILLION * largest / 1e9
+    samples = calibration.steps * len(calibration.pictures) * _SAMPLE_BYTES if calibration is not None else 0
+    return Forecast(
+        seconds=_START_SECONDS + sum(stage_seconds(method, parts, calibration).values()),
+        memory=round(memory),
+        disk=disk,
+        disk_meanwhile=disk + largest + samples,
+    )
+
+
+def check_room(needed: Forecast, home: Path, *, done: int = 0) -> None:
+    """Raise QuantizationError unless disk and memory will do. `done` bytes of the work are on the disk already."""
+    there = next(folder for folder in (home, *home.parents) if folder.is_dir())
+    free, wanted = shutil.disk_usage(there).free, needed.disk_meanwhile - done + _RESERVE
+    if free < wanted:
+        raise QuantizationError(
+            "There is not enough room on the disk for the quantized checkpoint.",
+            why=f"Making it takes {gigabytes(wanted)}, and {gigabytes(free)} are free where {there} lies.",
+            next_step="Make room, or choose another folder for checkpoints in the settings.",
+        )
+    available = psutil.virtual_memory().available
+    if available < needed.memory:
+        raise QuantizationError(
+            "There is not enough memory free to quantize this checkpoint so.",
+            why=f"It takes about {gigabytes(needed.memory)}, and {gigabytes(available)} are free.",
+            next_step="Close other programs, or choose int8 or int4, which need little memory.",
+        )

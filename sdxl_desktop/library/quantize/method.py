@@ -1,0 +1,56 @@
+"""The ways of quantizing a checkpoint, and what each does to each part."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Treatment(StrEnum):
+    """What is done to one part."""
+
+    KEPT = "kept as it is"
+    BYTES = "weights in 8 bits"
+    NIBBLES = "weights of transformers in 4 bits, the other weights in 8"
+    HYBRID = "weights in 8 bits, activations of convolutions in 8 bits"
+    FULL = "weights and activations in 8 bits"
+
+
+class Method(StrEnum):
+    """How a checkpoint is quantized. Always chosen by a person, never silently."""
+
+    INT8 = "int8"
+    """Weights of every part in 8 bits, exactly as NNCF's INT8_ASYM and `optimum-cli --weight-format int8`."""
+    INT4 = "int4"
+    """Weights of the UNet's transformers in 4 bits, in groups of 64; everything that is sensitive in 8."""
+    HYBRID = "hybrid"
+    """As int8 for the UNet's matrices; its convolutions compute in 8 bits, in ranges that were learned from samples."""
+    FULL = "full"
+    """The whole UNet computes in 8 bits, after SmoothQuant (Xiao et al., arXiv 2211.10438)."""
+
+    @property
+    def label(self) -> str:
+        """One plain sentence for a person who chooses."""
+        return _LABELS[self]
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether it must first be seen what goes through the UNet while it draws."""
+        return self in (Method.HYBRID, Method.FULL)
+
+    def treatment(self, part: str) -> Treatment:
+        """What is done to `part` ("vae_decoder"). The VAE, which is small and shows every error, is left alone but in
+        int8, which is what everyone else means by that word."""
+        if self is Method.INT8:
+            return Treatment.BYTES
+        if part == "unet":
+            return _OF_UNET[self]
+        return Treatment.KEPT if part.startswith("vae") else Treatment.BYTES
+
+
+_OF_UNET = {Method.INT4: Treatment.NIBBLES, Method.HYBRID: Treatment.HYBRID, Method.FULL: Treatment.FULL}
+_LABELS = {
+    Method.INT8: "8-bit weights: half the size of fp16, differences are hard to see",
+    Method.INT4: "4-bit weights in most of the UNet: the smallest, pictures change visibly",
+    Method.HYBRID: "8-bit weights, and convolutions that compute in 8 bits: faster where the device can",
+    Method.FULL: "the whole UNet computes in 8 bits: fastest where the device can; best for few-step checkpoints",
+}

@@ -1,0 +1,130 @@
+"""Plans a quantization: whether it can be done, what it will take, where it will go. Quick, and without torch."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind
+from sdxl_desktop.core.errors import CheckpointError
+from sdxl_desktop.library.convert.forecast import Forecast
+from sdxl_desktop.library.convert.workspace import Workspace, source_key
+from sdxl_desktop.library.quantize.calibration import Calibration
+from sdxl_desktop.library.quantize.forecast import PartSizes, forecast
+from sdxl_desktop.library.quantize.method import Method, Treatment
+from sdxl_desktop.library.quantize.precision import WeightPrecision, weight_precision
+from sdxl_desktop.library.quantize.prompts import read_prompts
+from sdxl_desktop.library.records import PARTS
+
+_NAME = re.compile(r"[\w][\w .()+,-]{0,79}")
+_BYTES = {WeightPrecision.FP32: 4, WeightPrecision.FP16: 2}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuantizationPlan:
+    """Everything a person decides by. `calibration` is there for the methods that need samples, and for them only."""
+
+    source: Checkpoint
+    method: Method
+    calibration: Calibration | None
+    name: str
+    home: Path
+    parts: PartSizes
+    forecast: Forecast
+
+    @property
+    def destination(self) -> Path:
+        """The folder of the checkpoint to be."""
+        return self.home / self.name
+
+    @property
+    def workspace(self) -> Workspace:
+        """Where it comes together; the same for the same weights and settings, so that a killed one goes on."""
+        files = tuple(sorted(self.source.folder.glob("*/openvino_model.*")))
+        how = f"quantize {self.method} {self.calibration.line() if self.calibration else ''}"
+        return Workspace(self.home, source_key(self.source.folder, files, how))
+
+
+def plan_quantization(
+    source: Checkpoint, home: Path, method: Method, name: str | None = None, calibration: Calibration | None = None
+) -> QuantizationPlan:
+    """Plan making a checkpoint of `source` in the library folder `home`, called `name` (default: of source and method).
+
+    Without a `calibration` one at the checkpoint's own settings with the shipped prompts is taken where one is needed.
+    Raises CheckpointError when the source or the name cannot be used.
+    """
+    _check_whole(source, method)
+    parts = weights_of_parts(source.folder)
+    if method.calibrated and source.kind is not CheckpointKind.BASE:
+        raise CheckpointError(
+            f"{source.name} cannot be quantized so.",
+            why=f"Samples for {method} are drawn from words, and {source.name} is made for {_FOR[source.kind]}.",
+            next_step="Use int8 or int4, which need no samples.",
+        )
+    if not method.calibrated:
+        calibration = None
+    elif calibration is None:
+        calibration = Calibration.at_home(source, read_prompts())
+    return QuantizationPlan(
+        source=source,
+        method=method,
+        calibration=calibration,
+        name=_checked_name(name, home) if name is not None else _free_name(f"{source.folder.name}-{method}", home),
+        home=home,
+        parts=parts,
+        forecast=forecast(method, parts, calibration),
+    )
+
+
+_FOR = {
+    CheckpointKind.BASE: "drawing",
+    CheckpointKind.REFINER: "finishing pictures",
+    CheckpointKind.INPAINT: "filling masks",
+}
+
+
+def weights_of_parts(folder: Path) -> dict[str, tuple[int, int]]:
+    """(bytes, weights) of each part in `folder`, the UNet last: it takes longest, and the quick ones are done first."""
+    parts: dict[str, tuple[int, int]] = {}
+    for part in sorted(PARTS, key=lambda name: name == "unet"):
+        graph = folder / part / "openvino_model.xml"
+        if graph.is_file():
+            size = graph.with_suffix(".bin").stat().st_size
+            parts[part] = (size, size // _BYTES.get(weight_precision(graph), 1))
+    return parts
+
+
+def _check_whole(source: Checkpoint, method: Method) -> None:
+    """Raise CheckpointError when something that is to be rounded has been rounded already."""
+    for part in PARTS:
+        graph = source.folder / part / "openvino_model.xml"
+        if not graph.is_file() or method.treatment(part) is Treatment.KEPT:
+            continue
+        held = weight_precision(graph)
+        if not held.whole:
+            raise CheckpointError(
+                f"{source.name} cannot be quantized: its {part.replace('_', ' ')} is {held} already.",
+                why="What was rounded away is not in it any more, and rounding again would lose more.",
+                next_step="Quantize the checkpoint it was made from, in fp16 or fp32: import that with --weights fp16.",
+            )
+
+
+def _checked_name(name: str, home: Path) -> str:
+    if not _NAME.fullmatch(name) or name.endswith((".", " ")):
+        raise CheckpointError(
+            f"{name!r} cannot be the name of a checkpoint.",
+            why="It becomes the name of a folder.",
+            next_step="Use letters, digits, spaces, dots and dashes, at most 80 of them.",
+        )
+    if (home / name).exists():
+        raise CheckpointError(
+            f"There is a checkpoint called {name} already.", next_step="Give another name, or remove that one first."
+        )
+    return name
+
+
+def _free_name(wanted: str, home: Path) -> str:
+    plain = re.sub(r"[^\w .()+,-]+", "-", wanted).strip(" .-_")[:70] or "checkpoint"
+    candidates = (plain, *(f"{plain}-{number}" for number in range(2, 1000)))
+    return next(name for name in candidates if not (home / name).exists())

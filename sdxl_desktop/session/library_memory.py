@@ -1,0 +1,118 @@
+"""What is remembered of the library between starts: when each was used, unfinished jobs, what was dismissed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from sdxl_desktop.core.errors import SettingsError
+
+FILE = "library.json"
+"""In the application's data folder."""
+_MAX_BYTES = 2**22
+_MOST_USED = 500
+
+
+class JobNote(msgspec.Struct, frozen=True, kw_only=True):
+    """Enough to go on with an unfinished job: `what` is looked up again, and made into `name` with `weights` (None for
+    parts that are taken as they are)."""
+
+    what: str
+    name: str
+    title: str
+    weights: str | None = None
+    openvino: bool = False
+    keep_download: bool = False
+
+
+class _State(msgspec.Struct, kw_only=True):
+    welcome_dismissed: bool = False
+    used: dict[str, float] = {}
+    jobs: list[JobNote] = []
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryMemory:
+    """One JSON file, read anew each time, so that several windows share it; keys of `used` are absolute folders.
+
+    It is a convenience: a file that cannot be read counts as empty. What changes it raises SettingsError when it cannot
+    be written.
+    """
+
+    file: Path
+
+    @property
+    def welcome_dismissed(self) -> bool:
+        return self._read().welcome_dismissed
+
+    def dismiss_welcome(self) -> None:
+        """Do not offer checkpoints on the empty canvas any more."""
+        self._change(lambda state: setattr(state, "welcome_dismissed", True))
+
+    def last_used(self, folder: Path) -> float:
+        """When something was drawn with the checkpoint in `folder`, in seconds since 1970; 0 for never."""
+        return self._read().used.get(_key(folder), 0.0)
+
+    def use(self, folder: Path, when: float) -> None:
+        """Something was drawn with the checkpoint in `folder` at `when` (seconds since 1970)."""
+
+        def note(state: _State) -> None:
+            state.used.pop(_key(folder), None)
+            state.used[_key(folder)] = when
+            for oldest in list(state.used)[: max(0, len(state.used) - _MOST_USED)]:
+                del state.used[oldest]
+
+        self._change(note)
+
+    def jobs(self) -> tuple[JobNote, ...]:
+        """What was being brought and is not finished."""
+        return tuple(self._read().jobs)
+
+    def note_job(self, job: JobNote) -> None:
+        """It is to be gone on with at the next start, unless `drop_job` comes first. Names are unique."""
+        self._change(lambda state: setattr(state, "jobs", [*_without(state.jobs, job.name), job]))
+
+    def drop_job(self, name: str) -> None:
+        self._change(lambda state: setattr(state, "jobs", _without(state.jobs, name)))
+
+    def _read(self) -> _State:
+        try:
+            if self.file.stat().st_size <= _MAX_BYTES:
+                return msgspec.json.decode(self.file.read_bytes(), type=_State)
+        except (OSError, msgspec.MsgspecError, RecursionError):
+            pass
+        return _State()
+
+    def _change(self, change: Callable[[_State], object]) -> None:
+        state = self._read()
+        before = msgspec.json.encode(state)
+        change(state)
+        if msgspec.json.encode(state) == before:
+            return
+        beside = self.file.with_name(f".{self.file.name}.part-{secrets.token_hex(4)}")
+        try:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            beside.write_bytes(msgspec.json.format(msgspec.json.encode(state), indent=2) + b"\n")
+            os.replace(beside, self.file)
+        except OSError as problem:
+            with contextlib.suppress(OSError):  # what hindered writing may hinder this too
+                beside.unlink(missing_ok=True)
+            raise SettingsError(
+                "What is known of your checkpoints could not be saved.",
+                why=f"{problem.strerror or problem}.",
+                next_step=f"Make {self.file.parent} writable.",
+            ) from problem
+
+
+def _without(jobs: Iterable[JobNote], name: str) -> list[JobNote]:
+    return [job for job in jobs if job.name != name]
+
+
+def _key(folder: Path) -> str:
+    return os.path.abspath(folder)

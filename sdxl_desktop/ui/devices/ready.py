@@ -1,0 +1,50 @@
+"""The sizes that need not be compiled any more, on devices that take each by itself: what the frame prefers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from sdxl_desktop.core.checkpoint import Checkpoint
+from sdxl_desktop.core.device import needs_fixed_shapes
+from sdxl_desktop.core.geometry import Size
+from sdxl_desktop.core.request import Execution, GenerationRequest
+from sdxl_desktop.engine.compiled_entries import compiled_sizes
+from sdxl_desktop.session.document.frame import Frame, FramePolicy
+
+
+class ReadySizes:
+    """Looks into the folder of compiled parts once for each checkpoint and place, until it is told to forget."""
+
+    def __init__(self, store: Path) -> None:
+        self._store = store
+        self._known: dict[tuple[Path, Execution], tuple[Size, ...]] = {}
+
+    def known(self, folder: Path, execution: Execution) -> tuple[Size, ...]:
+        """The sizes; none where what is compiled serves every size."""
+        if not needs_fixed_shapes(execution.device_for("unet")):
+            return ()
+        if (folder, execution) not in self._known:
+            self._known[folder, execution] = compiled_sizes(self._store, folder, execution)
+        return self._known[folder, execution]
+
+    def forget(self) -> None:
+        """Others may be there now."""
+        self._known.clear()
+
+    def preferred(
+        self, policy: FramePolicy | None, checkpoint: Checkpoint | None, execution: Execution
+    ) -> FramePolicy | None:
+        """The policy with these sizes."""
+        if policy is None or checkpoint is None:
+            return policy
+        return replace(policy, compiled=self.known(checkpoint.folder, execution))
+
+    def framed(self, request: GenerationRequest, frame: Frame | None) -> GenerationRequest:
+        """Drawn at the size that the frame on the canvas says, where that is one of these."""
+        sampling = request.sampling
+        if request.edit is None or frame is None or frame.drawn == sampling.size:
+            return request
+        if frame.drawn not in self.known(request.checkpoint, request.execution):
+            return request
+        return replace(request, sampling=replace(sampling, size=frame.drawn))

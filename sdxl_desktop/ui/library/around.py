@@ -1,0 +1,53 @@
+"""What the page of checkpoints is given of the window and the program around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from PySide6.QtWidgets import QWidget
+
+from sdxl_desktop.bridge.library_thread import LibraryThread
+from sdxl_desktop.core.errors import SdxlDesktopError
+from sdxl_desktop.library.scan import Library
+from sdxl_desktop.session.library_memory import LibraryMemory
+
+
+class Tell(Protocol):
+    """Says something in passing, with `answer` as a button that calls `act`."""
+
+    def __call__(
+        self,
+        text: str,
+        *,
+        answer: str = "",
+        act: Callable[[], object] | None = None,
+        tip: str = "",
+        stays: bool = False,
+    ) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """`library` is where checkpoints lie now. `tell` says something in passing and `hush` takes it back;
+    `show_problem` tells what went wrong. `use` chooses a checkpoint by name, `add_files` takes LoRAs and embeddings.
+    Dialogs stand over `window`."""
+
+    thread: LibraryThread
+    memory: LibraryMemory
+    library: Callable[[], Library]
+    window: QWidget
+    tell: Tell
+    hush: Callable[[], None]
+    show_problem: Callable[[SdxlDesktopError], None]
+    use: Callable[[str], None]
+    add_files: Callable[[tuple[Path, ...]], None]
+
+    def quietly(self, act: Callable[[], object]) -> None:
+        """Do what is also to be remembered, and tell where it could not be."""
+        try:
+            act()
+        except SdxlDesktopError as problem:
+            self.show_problem(problem)

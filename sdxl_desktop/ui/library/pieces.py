@@ -1,0 +1,118 @@
+"""Small parts of the page of checkpoints: toned labels, a table of facts, notices, scrolling columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QLayout, QPushButton, QScrollArea, QSizePolicy, QWidget
+
+from sdxl_desktop.core.errors import SdxlDesktopError
+from sdxl_desktop.ui.widgets.buttons import dressed
+from sdxl_desktop.ui.widgets.layout import column, heading, muted, row
+
+Tone = Literal["", "good", "bad"]
+
+
+def words(text: str = "", *, tone: Tone = "") -> QLabel:
+    """Plain words over as many lines as they need, which can be selected."""
+    label = QLabel(text)
+    label.setWordWrap(True)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+    set_tone(label, tone)
+    return label
+
+
+def set_tone(label: QLabel, tone: Tone) -> None:
+    """Colour a label as good or bad news."""
+    if label.property("tone") != tone:
+        label.setProperty("tone", tone)
+        label.style().unpolish(label)
+        label.style().polish(label)
+
+
+def title(text: str = "") -> QLabel:
+    label = QLabel(text)
+    label.setProperty("role", "title")
+    label.setWordWrap(True)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    return label
+
+
+def scrolled(content: QLayout) -> QScrollArea:
+    """`content` in an area that scrolls downwards only."""
+    inside = QWidget()
+    inside.setObjectName("plainContent")
+    inside.setLayout(content)
+    area = QScrollArea()
+    area.setObjectName("plain")
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setWidgetResizable(True)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    area.setWidget(inside)
+    return area
+
+
+class Facts(QWidget):
+    """Two columns: what is meant, and what it is. Lines without words are left out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: list[str] = []
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setHorizontalSpacing(24)
+        self._grid.setVerticalSpacing(6)
+        self._grid.setColumnStretch(1, 1)
+
+    def show_lines(self, lines: Iterable[tuple[str, str]]) -> None:
+        while (item := self._grid.takeAt(0)) is not None:
+            if (widget := item.widget()) is not None:
+                widget.hide()
+                widget.deleteLater()
+        shown = [(name, value) for name, value in lines if value]
+        self._said = [f"{name}: {value}" for name, value in shown]
+        for number, (name, value) in enumerate(shown):
+            said = words(value)
+            said.setAccessibleName(f"{name}: {value}")
+            self._grid.addWidget(muted(name), number, 0, Qt.AlignmentFlag.AlignTop)
+            self._grid.addWidget(said, number, 1)
+
+    def text(self) -> str:
+        """All of it, a line for each fact."""
+        return "\n".join(self._said)
+
+
+class Notice(QFrame):
+    """A problem, or something to know, inside the page: what, why, what next, and one button."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("notice")
+        self._what, self._why = heading(""), words()
+        self._what.setWordWrap(True)
+        self._what.setTextFormat(Qt.TextFormat.PlainText)
+        self.answer = dressed(QPushButton(), "link")
+        buttons = row(self.answer, margins=(0, 0, 0, 0))
+        buttons.addStretch(1)
+        self.body = column(self._what, self._why, buttons, spacing=4, margins=(16, 12, 16, 8))
+        self.setLayout(self.body)
+        self.hide()
+
+    def tell(self, what: str, more: str = "", *, answer: str = "", tone: Tone = "") -> None:
+        set_tone(self._what, tone)
+        for label, text in ((self._what, what), (self._why, more)):
+            label.setText(text)
+            label.setVisible(bool(text))
+        self.answer.setText(answer)
+        self.answer.setVisible(bool(answer))
+        self.setAccessibleName(f"{what} {more}".strip())
+        self.show()
+
+    def tell_problem(self, problem: SdxlDesktopError, *, answer: str = "") -> None:
+        more = " ".join(sentence for sentence in (problem.why, problem.next_step) if sentence)
+        self.tell(problem.what, more, answer=answer, tone="bad")

@@ -1,0 +1,225 @@
+"""Prompts once encoded need no text encoder in any later launch; what does not fit goes, and pictures stay the same."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from sdxl_desktop.core.errors import EngineError, RequestError
+from sdxl_desktop.core.events import Cancelled, Failed, Phase, Progress
+from sdxl_desktop.core.paths import AppPaths
+from sdxl_desktop.core.request import Prompts
+from sdxl_desktop.engine.compile_key import CompileKey
+from sdxl_desktop.engine.openvino import mapped
+from sdxl_desktop.engine.openvino.conditioning_store import ConditioningStore, pair_name
+from sdxl_desktop.engine.openvino.engine import OpenVinoEngine
+from sdxl_desktop.engine.openvino.loaded import LoadedCheckpoint
+from sdxl_desktop.engine.openvino.parts import Compiler
+from sdxl_desktop.engine.openvino.prompts import Conditioning, PromptEncoder
+from tests.engine.conftest import draw
+
+ENCODERS = ("text_encoder", "text_encoder_2")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> AppPaths:
+    return AppPaths(tmp_path, tmp_path / "cache", tmp_path / "settings.json", tmp_path, tmp_path)
+
+
+@pytest.fixture
+def launch(home: AppPaths) -> Iterator[Callable[..., OpenVinoEngine]]:
+    """A new engine over the same home, as after a restart."""
+    made: list[OpenVinoEngine] = []
+
+    def start(budget: int | None = None) -> OpenVinoEngine:
+        made.append(OpenVinoEngine(home, budget))
+        return made[-1]
+
+    yield start
+    for engine in made:
+        engine.close()
+
+
+def pipe_of(engine: OpenVinoEngine) -> Any:
+    return engine._shelf.loaded[0].pipe
+
+
+def are_loaded(engine: OpenVinoEngine) -> set[str]:
+    return {part for part, network in pipe_of(engine).networks.items() if network.request is not None}
+
+
+class TestPromptsKnown:
+    def test_after_a_restart_the_same_prompt_gives_the_same_bits_without_text_encoders(
+        self, launch: Any, request_for: Any
+    ) -> None:
+        request = request_for(prompts=Prompts(prompt="a (red:1.2) cat", negative_prompt="blurred"))
+        before = draw(launch(), request)
+        later = launch()
+        told = draw(later, request)
+        assert (told.picture.pixels == before.picture.pixels).all()
+        assert are_loaded(later) == {"unet", "vae_decoder"}
+        assert "text_encoder" not in told.finished.devices
+        changed = replace(request.prompts, prompt="a (red:1.3) cat")
+        draw(later, request_for(prompts=changed))
+        assert are_loaded(later) >= set(ENCODERS)
+
+    def test_a_damaged_file_is_encoded_again_and_replaced(self, launch: Any, request_for: Any, home: AppPaths) -> None:
+        picture = draw(launch(), request_for()).picture.pixels
+        (file,) = (home.cache / "embeddings").iterdir()
+        whole = file.read_bytes()
+        file.write_bytes(whole[: len(whole) // 2] + b"\0" + whole[len(whole) // 2 + 1 :])
+        assert (draw(launch(), request_for()).picture.pixels == picture).all()
+        assert file.read_bytes() == whole
+
+    def test_a_malformed_prompt_is_told_before_anything_is_compiled(self, launch: Any, request_for: Any) -> None:
+        told = draw(launch(), request_for(prompts=Prompts(prompt="(cat:1.2.3)")))
+        assert isinstance(told.last, Failed)
+        assert isinstance(told.last.error, RequestError)
+        assert "compiling" not in told.phases
+
+    def test_what_changes_the_meaning_changes_the_name(self, tiny: Path) -> None:
+        loaded = LoadedCheckpoint.load(tiny / "ov")
+        keys = [CompileKey("content", "text_encoder_2", "CPU", precision="f32")]
+
+        def name(given: Prompts, compiled_as: list[CompileKey] = keys) -> str:
+            return pair_name(loaded, given, compiled_as)
+
+        plain = Prompts(prompt="a red cat")
+        assert name(plain) == name(Prompts(prompt="a red cat", prompt_2="a red cat"))
+        assert name(Prompts(prompt="a (red:1.1) cat")) == name(Prompts(prompt="a (red) cat"))
+        names = [
+            name(plain),
+            name(Prompts(prompt="a red  dog")),
+            name(Prompts(prompt="a (red:1.2) cat")),
+            name(Prompts(prompt="a red BREAK cat")),
+            name(replace(plain, negative_prompt="grey")),
+            name(replace(plain, clip_skip=1)),
+            name(plain, [replace(keys[0], precision="bf16")]),
+            name(plain, [replace(keys[0], device="GPU")]),
+            name(plain, [replace(keys[0], checkpoint="content-embedding")]),
+        ]
+        loaded.encoder = PromptEncoder(loaded.pipe, {"cat": ((520,), (520,))})
+        names.append(name(plain))
+        assert len(set(names)) == len(names)
+
+
+class TestStore:
+    def pair(self, value: float) -> tuple[Conditioning, Conditioning]:
+        one = Conditioning(torch.full((1, 77, 8), value), torch.full((1, 4), -value))
+        return one, one.zeros()
+
+    def test_the_least_recently_used_go_when_there_are_too_many(self, tmp_path: Path) -> None:
+        store = ConditioningStore(tmp_path / "made when needed")
+        store.put("first", self.pair(1))
+        size = next(store.folder.iterdir()).stat().st_size
+        store = replace(store, limit=2 * size)
+        store.put("second", self.pair(2))
+        store.put("second", self.pair(2))
+        for file in store.folder.iterdir():
+            os.utime(file, (1, 1))
+        assert store.get("first") is not None
+        store.put("third", self.pair(3))
+        assert store.get("second") is None
+        kept = store.get("first")
+        assert kept is not None
+        assert torch.equal(kept[0].embeddings, self.pair(1)[0].embeddings)
+        assert torch.equal(kept[0].pooled, self.pair(1)[0].pooled)
+        assert not kept[1].embeddings.any()
+
+    def test_where_nothing_can_be_written_nothing_is_kept(self, tmp_path: Path) -> None:
+        (tmp_path / "taken").write_text("a file")
+        store = ConditioningStore(tmp_path / "taken")
+        store.put("name", self.pair(1))
+        assert store.get("name") is None
+
+
+class TestBeside:
+    def test_a_problem_while_encoding_is_told_and_no_thread_goes_on(
+        self, launch: Any, request_for: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        told = draw(launch(), request_for(prompts=Prompts(prompt="a cat", clip_skip=11)))
+        assert isinstance(told.last, Failed)
+        assert isinstance(told.last.error, RequestError)
+        assert not [thread for thread in threading.enumerate() if thread.name.startswith("compile-beside")]
+
+    def test_a_problem_while_compiling_beside_is_told(
+        self, launch: Any, request_for: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        plain = Compiler.compile
+
+        def refuse(self: Any, key: CompileKey, *rest: Any) -> Any:
+            if key.component == "unet":
+                raise EngineError("The UNet is refused.")
+            return plain(self, key, *rest)
+
+        engine = launch()
+        monkeypatch.setattr(Compiler, "compile", refuse)
+        last = draw(engine, request_for()).last
+        assert isinstance(last, Failed)
+        assert last.error.what == "The UNet is refused."
+        monkeypatch.undo()
+        draw(engine, request_for()).finished  # noqa: B018  (raises when it is none)
+
+    @pytest.mark.parametrize("part", ["text_encoder", "unet"])
+    def test_a_cancel_while_something_is_compiled_ends_the_run(self, launch: Any, request_for: Any, part: str) -> None:
+        engine, cancel, events = launch(), threading.Event(), []
+
+        def hear(event: Any) -> None:
+            events.append(event)
+            if isinstance(event, Progress) and event.phase is Phase.COMPILING and event.detail == part:
+                cancel.set()
+
+        engine.generate(request_for(), hear, cancel)
+        assert isinstance(events[-1], Cancelled)
+        assert not [event for event in events if getattr(event, "phase", None) is Phase.DENOISING]
+        assert draw(engine, request_for()).finished.pictures
+
+
+class TestRoom:
+    def test_in_a_budget_too_small_for_anything_pictures_are_the_same_and_nothing_stays_that_can_go(
+        self, launch: Any, request_for: Any
+    ) -> None:
+        request = request_for(count=2)
+        expected = [picture.pixels for picture in draw(launch(), request).finished.pictures]
+        engine = launch(1)
+        got = [picture.pixels for picture in draw(engine, request).finished.pictures]
+        assert all((one == other).all() for one, other in zip(got, expected, strict=True))
+        assert are_loaded(engine) == {"vae_decoder"}
+        draw(engine, request_for(prompts=Prompts(prompt="new words")))
+        assert are_loaded(engine) == {"vae_decoder"}
+
+    def test_with_room_everything_stays(self, launch: Any, request_for: Any) -> None:
+        engine = launch(10**15)
+        draw(engine, request_for())
+        assert are_loaded(engine) >= {*ENCODERS, "unet", "vae_decoder"}
+
+    def test_graphs_do_not_stay_beside_what_was_compiled_of_them(self, launch: Any, request_for: Any) -> None:
+        engine = launch()
+        told = draw(engine, request_for())
+        assert all(network._model is None for network in pipe_of(engine).networks.values())
+        assert told.finished.peak_bytes > 100 << 20
+
+    def test_mapped_weights_are_given_back_and_read_again(self, launch: Any, request_for: Any) -> None:
+        draw(launch(), request_for())
+        engine = launch()
+        expected = draw(engine, request_for()).picture.pixels
+        assert mapped.give_back() >= 0
+        assert (draw(engine, request_for()).picture.pixels == expected).all()
+
+    def test_only_read_only_shared_mappings_of_weights_are_touched(self) -> None:
+        table = """
+7f00-7f10 r--s 00000000 fe:00 11 /cache/a b/1.blob
+7f10-7f20 rw-p 00000000 fe:00 12 /cache/2.blob
+7f20-7f30 r--p 00000000 fe:00 13 /weights/openvino_model.bin
+7f30-7f40 r--s 00000000 fe:00 14 /weights/openvino_model.bin
+7f40-7f50 r-xp 00000000 fe:00 15 /lib/libc.so.6
+7f50-7f60 r--s 00000000 00:00 0
+"""
+        assert mapped._mappings(table) == [(0x7F00, 0x7F10), (0x7F30, 0x7F40)]

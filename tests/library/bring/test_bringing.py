@@ -1,0 +1,98 @@
+"""An id is downloaded, converted and drawn with; whatever stops it, the same request goes on."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from sdxl_desktop.core.errors import SdxlDesktopError
+from sdxl_desktop.core.geometry import Size
+from sdxl_desktop.core.request import Execution, GenerationRequest, Prompts, Sampling
+from sdxl_desktop.engine.protocol import Engine
+from sdxl_desktop.library.bring.bringing import BringProgress, bring
+from sdxl_desktop.library.bring.offers import look_up
+from sdxl_desktop.library.convert.weights import WeightFormat
+from sdxl_desktop.library.hub.arrival import DOWNLOADS
+from sdxl_desktop.library.hub.running import Line
+from sdxl_desktop.library.records import read_record, verify
+from sdxl_desktop.library.scan import Library
+from tests.engine.conftest import draw, engine, engine_home  # noqa: F401
+from tests.library.bring.conftest import BASE
+from tests.unit.library.hub.fake_hub import LARGE, FakeHub
+
+
+def picture(engine: Engine, checkpoint: Path) -> Any:  # noqa: F811
+    request = GenerationRequest(
+        checkpoint=checkpoint,
+        prompts=Prompts(prompt="a red cat"),
+        sampling=Sampling(size=Size(128, 96), steps=2, seed=7),
+        execution=Execution(device="CPU", precision="f32", preview=False),
+    )
+    return draw(engine, request).picture.pixels
+
+
+def kill_children() -> None:
+    for child in psutil.Process().children(recursive=True):
+        if any("-host" in word for word in child.cmdline()):
+            child.kill()
+
+
+def test_an_id_is_downloaded_converted_and_draws(hub: FakeHub, library: Library, line: Line, engine: Engine) -> None:  # noqa: F811
+    offer = look_up("sdxl-base", library, line=line)
+    told: list[BringProgress] = []
+    brought = bring(offer, WeightFormat.INT8, library, told.append, line=line)
+    assert brought.checkpoint is not None
+    assert brought.received == offer.download_bytes == hub.total_served
+    assert (brought.checkpoint.name, brought.checkpoint.title) == ("sdxl-base", "SDXL base 1.0")
+    assert brought.checkpoint.recommended.steps == 30, "as its makers recommend"
+    assert picture(engine, brought.path).std() > 5
+    assert verify(brought.path).problems == ()
+    assert str(read_record(brought.path)["source"]).startswith(BASE)
+    assert read_record(brought.path)["licence"] == "openrail++"
+    assert not (library.own / DOWNLOADS).exists(), "what was downloaded is not kept"
+    fractions = [progress.fraction for progress in told]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1
+    assert {"downloading", "compressing", "writing"} <= {progress.stage for progress in told}
+    assert any(progress.seconds_left is not None for progress in told)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_killed_in_the_download_and_in_the_conversion_it_goes_on(hub: FakeHub, library: Library, line: Line) -> None:
+    """Like a computer that goes off: the processes that work are killed, and the same is asked for again."""
+    hub.slow = (2**18, threading.Event())
+
+    def kill_in_the_large_file(progress: BringProgress) -> None:
+        if progress.what == LARGE and progress.done > 2**18:
+            kill_children()
+
+    with pytest.raises(SdxlDesktopError, match="ended before it was done"):
+        bring(look_up(BASE, library, line=line), WeightFormat.INT8, library, kill_in_the_large_file, line=line)
+    hub.slow[1].set()
+    hub.slow = None
+    assert library.checkpoints() == ()
+
+    offer, before = look_up(BASE, library, line=line), hub.total_served
+
+    def kill_in_the_second_encoder(progress: BringProgress) -> None:
+        if progress.what == "text encoder 2":
+            kill_children()
+
+    assert offer.kept_bytes > 2**18
+    with pytest.raises(SdxlDesktopError, match="ended before it was done"):
+        bring(offer, WeightFormat.INT8, library, kill_in_the_second_encoder, line=line)
+    assert hub.total_served - before <= offer.download_bytes - 2**18
+    assert library.checkpoints() == ()
+
+    offer, before, told = look_up(BASE, library, line=line), hub.total_served, list[BringProgress]()
+    assert offer.kept_bytes == offer.download_bytes
+    brought = bring(offer, WeightFormat.INT8, library, told.append, line=line)
+    assert hub.total_served == before
+    assert verify(brought.path).problems == ()
+    assert not any(step.what == "text encoder" and step.stage == "reading the network" for step in told), "it was kept"
+    assert sorted(entry.name for entry in library.own.iterdir() if not entry.name.startswith(".")) == [offer.name]

@@ -1,0 +1,207 @@
+"""The compile manager: what is kept is listed, removed as asked, and compiled ahead while the window is used."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+from PySide6.QtWidgets import QApplication, QMessageBox, QPushButton
+from pytestqt.qtbot import QtBot
+
+from sdxl_desktop.core.checkpoint import Checkpoint
+from sdxl_desktop.core.device import STATIC_SHAPES
+from sdxl_desktop.core.geometry import Size
+from sdxl_desktop.core.request import Execution
+from sdxl_desktop.core.speed import Speed
+from sdxl_desktop.engine.compiled_store import CompiledStore
+from sdxl_desktop.ui.devices.compiled_dialog import CompiledDialog, Kept
+from sdxl_desktop.ui.devices.prepare_dialog import PrepareDialog
+from sdxl_desktop.ui.devices.preparing import Preparing
+from sdxl_desktop.ui.main_window import MainWindow
+from tests.ui.conftest import AtOnce
+from tests.ui.devices.conftest import Keep
+
+PREPARES = """
+import sys, json
+print(json.dumps({"progress": "Compiling (unet)", "fraction": 0.25, "seconds_left": 40.0}), file=sys.stderr)
+print(json.dumps({"seconds": 12.5, "fixed": True, "made": [{"part": "unet"}, {"part": "vae_decoder"}]}))
+"""
+Says = Callable[[str], list[list[str]]]
+
+
+@pytest.fixture
+def opened(app: QApplication, qtbot: QtBot, store: CompiledStore) -> Callable[[], CompiledDialog]:
+    def open_() -> CompiledDialog:
+        dialog = CompiledDialog(Kept(store, 20, list), AtOnce())
+        qtbot.addWidget(dialog)
+        dialog.show()
+        return dialog
+
+    return open_
+
+
+def button(dialog: CompiledDialog | PrepareDialog, words: str) -> QPushButton:
+    return next(each for each in dialog.findChildren(QPushButton) if each.text() == words)
+
+
+def words(dialog: CompiledDialog) -> list[list[str]]:
+    table = dialog._table
+    cells = [[table.item(line, column) for column in range(table.columnCount())] for line in range(table.rowCount())]
+    return [["" if cell is None else cell.text() for cell in line] for line in cells]
+
+
+def test_everything_is_listed(opened: Callable[[], CompiledDialog], keep: Keep) -> None:
+    keep("unet", "128x64", device="NPU")
+    keep("vae_decoder")
+    rows = sorted(words(opened()))
+    assert [row[:5] for row in rows] == [
+        ["wide", "UNet", "NPU", "128 × 64", "automatic"],
+        ["wide", "VAE decoder", "CPU", "every size", "automatic"],
+    ]
+    assert [row[6:] for row in rows] == [["just now", ""]] * 2
+    assert all(row[5].endswith("kB") or row[5].endswith("MB") for row in rows)
+
+
+def test_the_selected_ones_go(opened: Callable[[], CompiledDialog], keep: Keep, store: CompiledStore) -> None:
+    for part in ("unet", "vae_decoder", "text_encoder"):
+        keep(part)
+    dialog = opened()
+    assert not button(dialog, "Remove selected").isEnabled()
+    line = next(line for line, row in enumerate(words(dialog)) if row[1] == "VAE decoder")
+    dialog._table.selectRow(line)
+    button(dialog, "Remove selected").click()
+    assert {entry.part for entry in store.entries()} == {"unet", "text_encoder"}
+    assert len(words(dialog)) == 2
+    assert "free again" in dialog._told.text()
+
+
+def test_only_the_stale_ones_go(opened: Callable[[], CompiledDialog], keep: Keep, store: CompiledStore) -> None:
+    keep("unet", stale=True)
+    keep("vae_decoder")
+    dialog = opened()
+    assert sorted(row[7] for row in words(dialog)) == ["", "Stale"]
+    button(dialog, "Remove stale").click()
+    assert {entry.part for entry in store.entries()} == {"vae_decoder"}
+    assert not button(dialog, "Remove stale").isEnabled()
+
+
+@pytest.mark.parametrize("sure", [True, False])
+def test_all_go_after_a_question(
+    sure: bool, opened: Callable[[], CompiledDialog], keep: Keep, store: CompiledStore
+) -> None:
+    keep("unet")
+    keep("vae_decoder")
+    dialog = opened()
+    button(dialog, "Remove all…").click()
+    question = dialog.findChild(QMessageBox)
+    assert question is not None
+    kinds = QMessageBox.StandardButton
+    question.button(kinds.Yes if sure else kinds.Cancel).click()
+    assert len(store.entries()) == (0 if sure else 2)
+
+
+def test_what_an_engine_holds_stays(opened: Callable[[], CompiledDialog], keep: Keep, store: CompiledStore) -> None:
+    from sdxl_desktop.engine import in_use
+
+    keep("unet")
+    in_use.mark(store.entries()[0].folder)
+    dialog = opened()
+    assert words(dialog)[0][7] == "In use"
+    dialog._table.selectRow(0)
+    button(dialog, "Remove selected").click()
+    assert len(store.entries()) == 1
+    assert "1 in use" in dialog._told.text()
+
+
+# compiling ahead
+
+
+def prepare(qtbot: QtBot, checkpoint: Checkpoint, store: CompiledStore, preparing: Preparing) -> PrepareDialog:
+    dialog = PrepareDialog(checkpoint, Execution(), store.entries(), preparing)
+    qtbot.addWidget(dialog)
+    dialog.show()
+    return dialog
+
+
+def test_where_one_compile_serves_every_size_the_page_says_so(
+    app: QApplication, qtbot: QtBot, checkpoint: Checkpoint, store: CompiledStore, keep: Keep, child_says: Says
+) -> None:
+    keep("unet", seconds=30.0)
+    keep("vae_decoder", seconds=12.0)
+    starts = child_says(PREPARES)
+    preparing = Preparing()
+    dialog = prepare(qtbot, checkpoint, store, preparing)
+    assert "serves every size" in dialog._words.text()
+    assert "about 42 s" in dialog._expected.text()
+    button(dialog, "Prepare").click()
+    qtbot.waitUntil(lambda: not preparing.standing.running, timeout=10_000)
+    assert preparing.standing.words == "Compiled 2 parts of Wide in 12.5 s."
+    assert starts[0][:5] == ["cache", "prepare", str(checkpoint.folder), "--size", "128x128"]
+
+
+def test_sizes_are_chosen_where_each_is_compiled_by_itself(
+    app: QApplication,
+    qtbot: QtBot,
+    checkpoint: Checkpoint,
+    store: CompiledStore,
+    keep: Keep,
+    child_says: Says,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(STATIC_SHAPES, "CPU")
+    keep("unet", "144x112", seconds=20.0)
+    dialog = prepare(qtbot, checkpoint, store, Preparing())
+    assert dialog.sizes() == (Size(128, 128),)
+    prepared = [switch.text() for switch in dialog._sizes.values() if "prepared" in switch.text()]
+    assert [text.split(" · ")[1].split("  ")[0] for text in prepared] == ["144 × 112"]
+    dialog._sizes[Size(112, 144)].click()
+    dialog._faster.click()
+    assert dialog.sizes() == (Size(128, 128), Size(112, 144))
+    assert "about 80 s" in dialog._expected.text(), "two sizes, in two forms"
+    starts = child_says(PREPARES)
+    button(dialog, "Prepare").click()
+    assert starts[0][3:7] == ["--size", "128x128", "--size", "112x144"]
+    assert starts[0].count("--speed") == len(Speed)
+    dialog._preparing.stop()
+    for switch in dialog._sizes.values():
+        switch.setChecked(False)
+    assert not button(dialog, "Prepare").isEnabled()
+
+
+def test_it_goes_on_when_the_dialogs_are_closed_and_the_window_tells_when_it_is_done(
+    window: MainWindow, qtbot: QtBot, child_says: Says
+) -> None:
+    child_says(PREPARES)
+    settings = window.open_settings()
+    compiled = settings.open_compiled()
+    button(compiled, "Prepare sizes…").click()
+    dialog = compiled.findChild(PrepareDialog)
+    assert dialog is not None
+    button(dialog, "Prepare").click()
+    for each in (dialog, compiled, settings):
+        each.close()
+    assert window.preparing.standing.running
+    qtbot.waitUntil(lambda: not window.preparing.standing.running, timeout=10_000)
+    assert "Compiled 2 parts" in window.preparing.standing.words
+
+
+def test_closing_the_window_ends_it(window: MainWindow, qtbot: QtBot, child_says: Says) -> None:
+    child_says("import time; time.sleep(60)")
+    checkpoint = window.desk.checkpoint()
+    assert checkpoint is not None
+    window.preparing.start(checkpoint, [Size(64, 64)], [Speed.EXACT])
+    process = window.preparing._child._process
+    assert process is not None
+    assert process.waitForStarted(5000)
+    window.close()
+    assert not window.preparing.standing.running
+
+
+def test_an_answer_without_parts_says_that_nothing_was_to_do(
+    app: QApplication, qtbot: QtBot, checkpoint: Checkpoint, child_says: Says
+) -> None:
+    child_says(f"print({json.dumps(json.dumps({'seconds': 0.1, 'made': []}))})")
+    preparing = Preparing()
+    preparing.start(checkpoint, [Size(64, 64)], [Speed.EXACT])
+    qtbot.waitUntil(lambda: "already" in preparing.standing.words, timeout=10_000)

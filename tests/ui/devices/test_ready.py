@@ -1,0 +1,79 @@
+"""Where each size is compiled by itself, the frame takes one that is compiled, and so does what is drawn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sdxl_desktop.core.checkpoint import Checkpoint
+from sdxl_desktop.core.device import STATIC_SHAPES, Device
+from sdxl_desktop.core.edit import Edit
+from sdxl_desktop.core.geometry import Rect, Size
+from sdxl_desktop.core.raster import Raster
+from sdxl_desktop.core.request import Execution, GenerationRequest, Sampling
+from sdxl_desktop.engine.compiled_store import CompiledStore
+from sdxl_desktop.engine.device_times import DeviceTable, PartOnDevice
+from sdxl_desktop.session.document.frame import Frame, FramePolicy, frame_for
+from sdxl_desktop.ui.devices.ready import ReadySizes
+from sdxl_desktop.ui.devices.words import devices_words
+from tests.ui.devices.conftest import Keep
+
+PICTURE = Raster.of(np.zeros((64, 64, 3), np.uint8), "black.png")
+
+
+def request(folder: Path, size: Size) -> GenerationRequest:
+    return GenerationRequest(checkpoint=folder, sampling=Sampling(size=size), edit=Edit(picture=PICTURE, strength=1.0))
+
+
+def test_the_frame_prefers_a_compiled_size_and_the_run_draws_it(
+    keep: Keep, store: CompiledStore, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep("unet", "128x120")
+    keep("vae_decoder", "128x136")
+    monkeypatch.setenv(STATIC_SHAPES, "CPU")
+    ready, asked = ReadySizes(store.folder), Size(128, 128)
+    policy = ready.preferred(FramePolicy(asked=asked, only_masked=8), checkpoint, Execution())
+    assert policy is not None
+    assert policy.compiled == (Size(128, 120),), "the UNet decides"
+    frame = frame_for(policy, Size(512, 512), Rect(100, 100, 64, 64))
+    assert frame.drawn == Size(128, 120)
+    assert ready.framed(request(checkpoint.folder, asked), frame).sampling.size == Size(128, 120)
+
+
+def test_where_every_size_is_served_nothing_is_preferred(
+    keep: Keep, store: CompiledStore, checkpoint: Checkpoint
+) -> None:
+    keep("unet", "128x120")
+    ready, asked = ReadySizes(store.folder), request(checkpoint.folder, Size(128, 128))
+    policy = ready.preferred(FramePolicy(asked=Size(128, 128), only_masked=8), checkpoint, Execution())
+    assert policy is not None
+    assert policy.compiled == ()
+    assert ready.framed(asked, Frame(Rect(0, 0, 64, 64), Size(128, 120))) is asked
+
+
+def test_what_is_new_is_known_after_a_run(
+    keep: Keep, store: CompiledStore, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(STATIC_SHAPES, "CPU")
+    ready = ReadySizes(store.folder)
+    assert ready.known(checkpoint.folder, Execution()) == ()
+    keep("unet", "64x64, 2 chunks")
+    keep("unet", "96x64", device="GPU")
+    ready.forget()
+    assert ready.known(checkpoint.folder, Execution()) == (Size(64, 64),)
+    assert ready.known(checkpoint.folder, Execution(precision="f16")) == ()
+    assert ready.known(checkpoint.folder.parent, Execution()) == ()
+
+
+def test_the_window_says_where_it_will_run() -> None:
+    devices = (Device("CPU", "A processor"), Device("GPU", "A card"))
+    rows = (PartOnDevice(part="unet", device="CPU", milliseconds=1.0),)
+    table = DeviceTable(checkpoint="c", size="64x64", precision="auto", rows=rows)
+    assert devices_words(Execution(device="CPU"), devices, None) == "CPU · A processor"
+    assert devices_words(Execution(device="GPU", vae_device="CPU"), devices, None) == "GPU · A card; VAE: CPU"
+    assert devices_words(Execution(device="AUTO"), devices, None) == "GPU · A card"
+    assert devices_words(Execution(device="AUTO"), devices, table) == "CPU · A processor; text: GPU; VAE: GPU"
+    assert devices_words(Execution(device="NPU"), devices, None) == "NPU (not found)"
+    assert devices_words(Execution(device="AUTO"), (), None) == "Automatic"

@@ -1,0 +1,135 @@
+"""Checkpoints dropped on the window or pasted into it, recognised by the library itself, lead to the offer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QMimeData, Qt, QUrl
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from sdxl_desktop.bridge.library_thread import RealHands
+from sdxl_desktop.library.convert.weights import WeightFormat
+from sdxl_desktop.library.detect.families import Family
+from sdxl_desktop.ui.library.offer_sheet import OfferSheet
+from sdxl_desktop.ui.main_window import MainWindow
+from tests.ui.conftest import make_checkpoint
+from tests.ui.library.conftest import OpenWindow, PretendHands, an_offer, the_sheet
+from tests.ui.painting.test_dropping import drag_and_drop, files
+from tests.unit.library.heads import original_shapes, write_hollow
+
+PAGE = "https://huggingface.co/someone/tiny-xl"
+
+
+@pytest.fixture
+def real(own: Path, open_window: OpenWindow) -> MainWindow:
+    """A window whose look-ups are the library's own."""
+    return open_window(RealHands())
+
+
+def addresses(*urls: str) -> QMimeData:
+    data = QMimeData()
+    data.setUrls([QUrl(url) for url in urls])
+    data.setText("\n".join(urls))
+    return data
+
+
+def test_a_whole_file_is_told_by_its_tensors_and_offered(real: MainWindow, tmp_path: Path, qtbot: QtBot) -> None:
+    file = write_hollow(tmp_path / "dreamy.safetensors", original_shapes(Family.SSD_1B))
+    assert drag_and_drop(real.stage, files(file))
+    sheet = the_sheet(real, qtbot)
+    assert "SSD-1B" in sheet.text()
+    assert str(file) in sheet.text()
+    assert sheet.name.text() == "dreamy"
+    assert len(sheet.formats.lines()) == len(WeightFormat)
+    assert not real.document.has_picture
+
+
+def test_a_folder_of_parts_is_copied_as_it_is(real: MainWindow, tmp_path: Path, qtbot: QtBot) -> None:
+    folder = make_checkpoint(tmp_path / "ready", title="Ready")
+    make_checkpoint(tmp_path / "other", title="Other")
+    assert drag_and_drop(real.stage.empty, files(folder))
+    sheet = the_sheet(real, qtbot)
+    assert "nothing is converted" in sheet.formats.lines()[0]
+    assert sheet.start.isEnabled(), "there is nothing to choose"
+
+
+@pytest.mark.parametrize("target", ["stage", "additions"])
+def test_a_lora_goes_to_the_additions_wherever_it_is_dropped(
+    real: MainWindow, tmp_path: Path, qtbot: QtBot, target: str
+) -> None:
+    file = write_hollow(tmp_path / "style.safetensors", {"lora_unet_a.lora_down.weight": (4, 8)})
+    assert drag_and_drop(real.stage if target == "stage" else real.desk._additions, files(file))
+    assert [lora.use.file for lora in real.desk.value().additions.loras] == [file]
+    assert not real.findChildren(OfferSheet)
+
+
+def test_a_whole_file_dropped_among_the_additions_is_offered_as_what_it_is(
+    real: MainWindow, tmp_path: Path, qtbot: QtBot
+) -> None:
+    file = write_hollow(tmp_path / "dreamy.safetensors", original_shapes(Family.BASE))
+    assert drag_and_drop(real.desk._additions, files(file))
+    assert the_sheet(real, qtbot).name.text() == "dreamy"
+    assert real.desk.value().additions.loras == ()
+
+
+@pytest.mark.parametrize("name", ["broken.safetensors", "nothing in it"])
+def test_what_is_no_checkpoint_is_told_over_the_canvas(
+    real: MainWindow, tmp_path: Path, qtbot: QtBot, name: str
+) -> None:
+    path = tmp_path / name
+    if path.suffix:
+        path.write_bytes(b"\xff" * 100)
+    else:
+        path.mkdir()
+    assert drag_and_drop(real.stage, files(path))
+    qtbot.waitUntil(real.stage.banner.isVisible)
+    assert name in real.stage.banner.accessibleName()
+    assert not real.findChildren(OfferSheet)
+
+
+def test_a_page_of_the_hub_is_looked_up(window: MainWindow, hands: PretendHands, qtbot: QtBot) -> None:
+    assert drag_and_drop(window.stage.empty, addresses(PAGE))
+    assert the_sheet(window, qtbot).isVisible()
+    assert hands.asked == [PAGE]
+
+
+def test_a_pasted_page_of_the_hub_is_looked_up(window: MainWindow, hands: PretendHands, qtbot: QtBot) -> None:
+    QApplication.clipboard().setText(f" {PAGE}/tree/main \n")
+    hands.offers[f"{PAGE}/tree/main"] = an_offer()
+    window.activateWindow()
+    window.stage.canvas.setFocus()
+    window.library.paste()
+    assert the_sheet(window, qtbot).isVisible()
+
+
+@pytest.mark.parametrize("words", ["someone/tiny-xl", "https://example.org/a/b", "a red heart"])
+def test_other_words_are_no_checkpoints(window: MainWindow, hands: PretendHands, words: str) -> None:
+    data = QMimeData()
+    data.setText(words)
+    assert not drag_and_drop(window.stage, data)
+    assert not drag_and_drop(window.stage, addresses("https://example.org/a/b"))
+    assert hands.asked == []
+
+
+def test_while_it_is_looked_up_the_window_says_so_and_it_can_be_stopped(
+    window: MainWindow, hands: PretendHands, qtbot: QtBot
+) -> None:
+    hands.answer.clear()
+    drag_and_drop(window.stage, addresses(PAGE))
+    assert "Looking up" in window.stage.toast.accessibleName()
+    window.stage.toast.answered.emit()
+    qtbot.waitUntil(lambda: not window.stage.toast.isVisible())
+    assert not window.stage.banner.isVisible()
+    assert not window.findChildren(OfferSheet)
+
+
+def test_ctrl_v_in_the_prompt_stays_the_prompts_own(window: MainWindow, hands: PretendHands, qtbot: QtBot) -> None:
+    QApplication.clipboard().setText(PAGE)
+    window.activateWindow()
+    window.desk.focus()
+    qtbot.waitUntil(lambda: QApplication.focusWidget() is not None)
+    qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
+    assert window.desk.value().prompts.prompt == PAGE
+    assert hands.asked == []

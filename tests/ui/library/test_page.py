@@ -1,0 +1,217 @@
+"""The page of checkpoints: what is there, what is known of it, and what can be done with it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QMessageBox, QToolButton
+from pytestqt.qtbot import QtBot
+
+from sdxl_desktop.library.convert.workspace import RECORD, hash_file
+from sdxl_desktop.ui.library.page import LibraryPage
+from sdxl_desktop.ui.main_window import MainWindow
+from tests.ui.conftest import make_checkpoint, wait_until_idle
+from tests.ui.library.conftest import LEFT, OpenWindow, press, the_page, the_question
+
+
+def record(folder: Path) -> None:
+    """Write down what is in `folder`, as an import does."""
+    files = {str(file.relative_to(folder)): hash_file(file) for file in folder.rglob("*") if file.is_file()}
+    about = {"source": "stabilityai/stable-diffusion-xl-base-1.0@0123456789ab", "weights": "int8", "family": "ssd-1b"}
+    (folder / RECORD).write_text(json.dumps({**about, "files": files}))
+
+
+def line(page: LibraryPage, start: str) -> str:
+    return next((line for line in page.lines() if line.startswith(start)), "")
+
+
+def choose(page: LibraryPage, qtbot: QtBot, start: str) -> None:
+    """Click the line that begins so."""
+    row = next(row for row, words in enumerate(page.lines()) if words.startswith(start))
+    index = page.list.model().index(row, 0)
+    qtbot.mouseClick(page.list.viewport(), LEFT, pos=page.list.visualRect(index).center())
+
+
+def test_the_button_beside_the_selector_opens_the_page(window: MainWindow, qtbot: QtBot) -> None:
+    button = next(
+        button for button in window.desk.findChildren(QToolButton) if button.accessibleName() == "Checkpoints"
+    )
+    qtbot.mouseClick(button, LEFT)
+    assert the_page(window).isVisible()
+
+
+def test_it_lists_what_is_there_with_format_and_size_and_marks_the_one_that_draws(
+    own: Path, open_window: OpenWindow, qtbot: QtBot
+) -> None:
+    record(own / "mine")
+    (own / "mine" / "unet" / "openvino_model.bin").write_bytes(bytes(3_000_000))
+    window = open_window()
+    page = window.library.open_page()
+    qtbot.waitUntil(lambda: len(page.lines()) == 3)
+    mine = line(page, "Mine")
+    assert "SSD-1B" in mine
+    assert "int8" in mine
+    assert "3 MB" in mine
+    chosen = window.desk.checkpoint()
+    assert chosen is not None
+    assert [words.endswith("draws now") for words in page.lines()].count(True) == 1
+    assert line(page, chosen.title).endswith("draws now")
+
+
+def test_the_details_say_what_a_person_asks(own: Path, page: LibraryPage, qtbot: QtBot) -> None:
+    record(own / "mine")
+    choose(page, qtbot, "Starter")
+    choose(page, qtbot, "Mine")
+    said = page.details.text()
+    for fact in ("64 × 64", "7 steps", "Euler", "UNet", str(own / "mine"), "draws from words"):
+        assert fact in said, fact
+
+
+def test_licence_and_source_come_from_what_was_recorded(own: Path, open_window: OpenWindow, qtbot: QtBot) -> None:
+    record(own / "mine")
+    page = open_window().library.open_page()
+    qtbot.waitUntil(lambda: bool(page.lines()))
+    choose(page, qtbot, "Mine")
+    assert "OpenRAIL++-M" in page.details.text()
+    assert "stabilityai/stable-diffusion-xl-base-1.0" in page.details.text()
+
+
+def test_one_that_vanished_is_shown_as_missing_until_it_is_forgotten(
+    own: Path, window: MainWindow, page: LibraryPage, qtbot: QtBot
+) -> None:
+    shutil.rmtree(own / "mine")
+    window.library.open_page()
+    qtbot.waitUntil(lambda: "Missing" in line(page, "Mine"))
+    choose(page, qtbot, "Mine")
+    assert "gone" in page.details.notice_text()
+    assert not page.details.use.isVisible()
+    press(qtbot, page, "Forget")
+    qtbot.waitUntil(lambda: not any(words.startswith("Mine") for words in page.lines()))
+
+
+def test_one_that_is_damaged_says_why_and_cannot_be_used(
+    own: Path, window: MainWindow, page: LibraryPage, qtbot: QtBot
+) -> None:
+    shutil.rmtree(own / "mine" / "vae_decoder")
+    window.library.open_page()
+    qtbot.waitUntil(lambda: "Cannot be used" in line(page, "mine"))
+    choose(page, qtbot, "mine")
+    assert "vae_decoder" in page.details.notice_text()
+    assert not page.details.use.isEnabled()
+
+
+def test_use_chooses_it_in_the_selector(window: MainWindow, page: LibraryPage, qtbot: QtBot) -> None:
+    choose(page, qtbot, "Wide")
+    press(qtbot, page, "Use")
+    assert window.desk.value().checkpoint == "wide"
+    assert line(page, "Wide").endswith("draws now")
+    assert not page.details.use.isEnabled()
+
+
+def test_enter_on_a_line_uses_it(window: MainWindow, page: LibraryPage, qtbot: QtBot) -> None:
+    page.list.setFocus()
+    qtbot.keyClick(page.list, Qt.Key.Key_Home)
+    while not page.details.text().startswith("Wide"):
+        qtbot.keyClick(page.list, Qt.Key.Key_Down)
+    qtbot.keyClick(page.list, Qt.Key.Key_Return)
+    assert window.desk.value().checkpoint == "wide"
+    assert page.isVisible()
+
+
+def test_verify_reads_every_file(own: Path, open_window: OpenWindow, qtbot: QtBot) -> None:
+    record(own / "mine")
+    page = open_window().library.open_page()
+    qtbot.waitUntil(lambda: bool(page.lines()))
+    choose(page, qtbot, "Mine")
+    press(qtbot, page, "Verify")
+    qtbot.waitUntil(lambda: "All is well" in page.details.notice_text())
+    (own / "mine" / "unet" / "openvino_model.bin").write_text("not a networK")
+    press(qtbot, page, "Verify")
+    qtbot.waitUntil(lambda: "has changed" in page.details.notice_text())
+    assert "unet" in page.details.notice_text()
+
+
+def test_remove_asks_first_and_says_how_large_it_is(
+    own: Path, window: MainWindow, page: LibraryPage, qtbot: QtBot
+) -> None:
+    (own / "mine" / "unet" / "openvino_model.bin").write_bytes(bytes(5_000_000))
+    window.library.open_page()
+    qtbot.waitUntil(lambda: "5 MB" in line(page, "Mine"))
+    choose(page, qtbot, "Mine")
+    press(qtbot, page, "Remove")
+    box = the_question(window)
+    assert "5 MB" in box.informativeText()
+    qtbot.keyClick(box, Qt.Key.Key_Return)
+    assert (own / "mine").is_dir(), "Enter keeps it"
+    press(qtbot, page, "Remove")
+    press(qtbot, the_question(window), "Remove")
+    qtbot.waitUntil(lambda: len(page.lines()) == 2)
+    assert not (own / "mine").exists()
+    assert [checkpoint.name for checkpoint in window._listed or ()] == ["starter", "wide"]
+
+
+def test_what_comes_with_the_application_cannot_be_removed(window: MainWindow, page: LibraryPage, qtbot: QtBot) -> None:
+    choose(page, qtbot, "Wide")
+    assert not page.details.remove.isVisible()
+    qtbot.keyClick(page.list, Qt.Key.Key_Delete)
+    assert not window.findChildren(QMessageBox)
+
+
+def test_it_says_when_one_was_used_last(window: MainWindow, page: LibraryPage, qtbot: QtBot) -> None:
+    assert "used" not in line(page, "Mine")
+    choose(page, qtbot, "Mine")
+    if page.details.use.isEnabled():
+        press(qtbot, page, "Use")
+    window.desk.use_prompt("a fox")
+    window.verbs.generate()
+    wait_until_idle(qtbot, window)
+    window.library.open_page()
+    qtbot.waitUntil(lambda: "used today" in line(page, "Mine"))
+
+
+def test_a_checkpoint_that_is_copied_into_the_folder_appears_by_itself(
+    own: Path, window: MainWindow, page: LibraryPage, qtbot: QtBot
+) -> None:
+    make_checkpoint(own.parent / "elsewhere", title="Copied")
+    shutil.copytree(own.parent / "elsewhere", own / "copied")
+    qtbot.waitUntil(lambda: any(words.startswith("Copied") for words in page.lines()))
+    assert "copied" in [checkpoint.name for checkpoint in window._listed or ()]
+    shutil.rmtree(own / "copied")
+    qtbot.waitUntil(lambda: "Missing" in line(page, "Copied"))
+    assert "copied" not in [checkpoint.name for checkpoint in window._listed or ()]
+
+
+def test_the_folder_may_come_to_be_later(open_window: OpenWindow, qtbot: QtBot) -> None:
+    window = open_window()
+    own = window._library().own
+    assert not own.exists()
+    make_checkpoint(own / "first", title="First")
+    qtbot.waitUntil(lambda: "first" in [checkpoint.name for checkpoint in window._listed or ()])
+
+
+def test_escape_closes_the_page_and_it_opens_again_where_it_was(
+    window: MainWindow, page: LibraryPage, qtbot: QtBot
+) -> None:
+    choose(page, qtbot, "Wide")
+    qtbot.keyClick(page, Qt.Key.Key_Escape)
+    assert not page.isVisible()
+    assert window.library.open_page() is page
+    assert page.details.text().startswith("Wide")
+
+
+def test_everything_on_the_page_can_be_reached_by_tab_and_has_a_name(page: LibraryPage, qtbot: QtBot) -> None:
+    wanted = {page.add, page.list, page.details.use, page.details.verify, page.details.folder, page.details.remove}
+    choose(page, qtbot, "Mine")
+    wanted = {widget for widget in wanted if widget.isEnabled() and widget.isVisible()}
+    reached = set()
+    page.add.setFocus()
+    for _ in range(30):
+        focus = page.focusWidget()
+        assert focus is not None
+        reached.add(focus)
+        assert focus.accessibleName() or getattr(focus, "text", lambda: "")(), focus
+        qtbot.keyClick(focus, Qt.Key.Key_Tab)
+    assert wanted <= reached, wanted - reached

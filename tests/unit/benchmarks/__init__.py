@@ -1,0 +1,1 @@
+"""What the benchmarks write down, and the page that is made of it."""

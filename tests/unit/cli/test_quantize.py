@@ -1,0 +1,96 @@
+"""`checkpoints quantize` and `checkpoints compare`: what they refuse, what they say, what they leave behind."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from sdxl_desktop.cli import quantize as commands
+from sdxl_desktop.core.paths import AppPaths
+from sdxl_desktop.engine.fake import FakeEngine
+from tests.unit.cli.helpers import PretendRooms, own_checkpoint, say
+
+
+class WithProcess(FakeEngine):
+    """A pretended engine that is this very process."""
+
+    def __init__(self, paths: AppPaths) -> None:
+        super().__init__()
+        self.pid = os.getpid()
+
+
+@pytest.fixture
+def engines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "ProcessEngine", WithProcess)
+
+
+def test_what_makes_no_sense_is_refused_before_anything_begins(
+    rooms: PretendRooms, here: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused = {
+        ("nobody", "--method", "int8"): "no checkpoint called 'nobody'",
+        ("starter", "--method", "int2"): "int8",
+        ("starter",): "--method",
+        ("starter", "--method", "int8", "--samples", "5", "--steps", "3"): "--samples and --steps cannot be used",
+        ("starter", "--method", "hybrid", "--samples", "0"): "samples",
+        ("starter", "--method", "full", "--prompts", "none.txt"): "cannot be read",
+        ("starter", "--method", "int8", "--name", "../evil"): "cannot be the name",
+    }
+    for arguments, why in refused.items():
+        assert say(rooms, "checkpoints", "quantize", *arguments) == 2, arguments
+        assert why in capsys.readouterr().err
+    assert [folder.name for folder in (home / "data" / "checkpoints").iterdir()] == ["mine"]
+
+
+def test_the_starter_in_8_bits_is_announced_made_and_listed(
+    rooms: PretendRooms, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert say(rooms, "checkpoints", "quantize", "starter", "--method", "int8", "--name", "small", "--json") == 0
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert events[0]["event"] == "plan"
+    assert events[0]["calibration"] is None
+    assert events[0]["forecast"]["disk"] < 20e6
+    assert {event["event"] for event in events[1:-1]} == {"progress"}
+    folder = home / "data" / "checkpoints" / "small"
+    assert events[-1] == {"event": "quantized", "checkpoint": {"name": "small", "folder": str(folder)}}
+    assert say(rooms, "checkpoints", "verify", "small", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["by_hash"]
+    assert say(rooms, "checkpoints", "show", "small") == 0
+    shown = capsys.readouterr().out
+    assert "int8" in shown
+    assert "Made from starter" in shown
+    assert say(rooms, "checkpoints", "quantize", "small", "--method", "int4") == 2
+    assert "is int8 already" in capsys.readouterr().err
+
+
+def test_a_comparison_is_told_and_written(
+    rooms: PretendRooms, here: Path, home: Path, engines: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own_checkpoint(home, "yours")
+    (here / "words.txt").write_text("a cat\na dog\n")
+    arguments = ("checkpoints", "compare", "mine", "yours", "--prompts", "words.txt", "--seeds", "2", "--steps", "2")
+    assert say(rooms, *arguments) == 0
+    said = capsys.readouterr()
+    assert "4 pairs of pictures with the same words and seed: identical" in said.out
+    page = here / "comparison-mine-yours" / "comparison.html"
+    assert said.out.splitlines()[-1] == str(page)
+    assert page.is_file()
+    assert say(rooms, *arguments, "-o", "elsewhere", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["request"]["steps"] == 2
+    assert [pair["seed"] for pair in told["pairs"]] == [0, 1, 0, 1]
+    assert all(Path(sheet).parent == here / "elsewhere" for sheet in told["sheets"])
+
+
+def test_without_prompts_four_of_the_shipped_are_compared(
+    rooms: PretendRooms, here: Path, home: Path, engines: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert say(rooms, "checkpoints", "compare", "mine", "mine", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert len({pair["prompt"] for pair in told["pairs"]}) == len(told["sheets"]) == 4
+    assert say(rooms, "checkpoints", "compare", "mine", "nobody") == 2
+    assert "nobody" in capsys.readouterr().err
+    assert say(rooms, "checkpoints", "compare", "mine", "mine", "--seeds", "0") == 2

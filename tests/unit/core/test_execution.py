@@ -1,0 +1,40 @@
+"""Each part runs on the device named for it, and records from before parts had devices read as they were meant."""
+
+from __future__ import annotations
+
+import pytest
+
+from sdxl_desktop.core.device import STATIC_SHAPES, kind_of, needs_fixed_shapes
+from sdxl_desktop.core.request import Execution
+from sdxl_desktop.history.metadata import Record, decode_record, encode_record
+
+PARTS = ("text_encoder", "text_encoder_2", "unet", "unet_shallow", "vae_encoder", "vae_decoder")
+
+
+def test_without_a_word_on_the_parts_all_run_on_the_one_device() -> None:
+    assert {Execution(device="GPU.1").device_for(part) for part in PARTS} == {"GPU.1"}
+    assert Execution(device="GPU.1").devices == ("GPU.1",)
+
+
+def test_a_part_runs_on_its_own_device() -> None:
+    execution = Execution(device="CPU", text_device="NPU", unet_device="GPU.0", vae_device="GPU.1")
+    assert [execution.device_for(part) for part in PARTS] == ["NPU", "NPU", "GPU.0", "GPU.0", "GPU.1", "GPU.1"]
+    assert execution.devices == ("NPU", "GPU.0", "GPU.1")
+
+
+def test_a_record_keeps_the_devices_and_an_old_one_has_one_for_all() -> None:
+    execution = '{"device": "CPU", "vae_device": "NPU"}'
+    new = f'{{"version": "1", "seed": 3, "request": {{"checkpoint": "/c", "execution": {execution}}}}}'
+    old = '{"version": "1", "seed": 3, "request": {"checkpoint": "/c", "execution": {"device": "GPU"}}}'
+    record: Record = decode_record(new)
+    assert record.request.execution.device_for("vae_decoder") == "NPU"
+    assert decode_record(encode_record(record)) == record
+    assert {decode_record(old).request.execution.device_for(part) for part in PARTS} == {"GPU"}
+
+
+def test_npus_want_fixed_shapes_and_others_where_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(STATIC_SHAPES, raising=False)
+    assert [needs_fixed_shapes(device) for device in ("NPU", "NPU.3720", "CPU", "GPU.0")] == [True, True, False, False]
+    monkeypatch.setenv(STATIC_SHAPES, "cpu, GPU")
+    assert [needs_fixed_shapes(device) for device in ("NPU", "CPU", "GPU.0", "OTHER")] == [True, True, True, False]
+    assert kind_of("GPU.1") == "GPU"

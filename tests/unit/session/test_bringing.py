@@ -1,0 +1,168 @@
+"""Jobs that bring checkpoints: one at a time, in order, paused and gone on with, never lost and never two of a name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from sdxl_desktop.library.bring.bringing import Brought
+from sdxl_desktop.library.bring.offers import Offer
+from sdxl_desktop.library.bring.progress import BringProgress
+from sdxl_desktop.library.hub.errors import ConnectionLostError, DownloadStoppedError
+from sdxl_desktop.session.bringing import Advanced, Arrived, Bringing, Job, JobState, LookedUp, Stopped
+from sdxl_desktop.session.library_memory import JobNote, LibraryMemory
+
+STOPPED = DownloadStoppedError("stopped")
+BROUGHT = Brought(checkpoint=None, path=Path("there"), words="")
+OFFER = cast(Offer, type("Titled", (), {"title": "In full"})())
+
+
+class Hands:
+    """A runner that only remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.told: list[object] = []
+
+    def start(self, number: int, note: JobNote, offer: Offer | None) -> None:
+        self.told.append(("start", note.name))
+
+    def pause(self) -> None:
+        self.told.append("pause")
+
+    def discard(self, note: JobNote, offer: Offer | None) -> None:
+        self.told.append(("discard", note.name))
+
+
+@pytest.fixture
+def memory(tmp_path: Path) -> LibraryMemory:
+    return LibraryMemory(tmp_path / "library.json")
+
+
+@pytest.fixture
+def hands() -> Hands:
+    return Hands()
+
+
+@pytest.fixture
+def queue(hands: Hands, memory: LibraryMemory) -> Bringing:
+    return Bringing(hands, memory)
+
+
+def note(name: str) -> JobNote:
+    return JobNote(what=f"someone/{name}", name=name, title=name.title(), weights="int8")
+
+
+def add(queue: Bringing, *names: str) -> list[Job]:
+    return [queue.add(OFFER, note(name)) for name in names]
+
+
+def states(queue: Bringing) -> dict[str, JobState]:
+    return {job.note.name: job.state for job in queue.jobs}
+
+
+def test_they_run_in_the_order_they_were_asked_for(queue: Bringing, hands: Hands) -> None:
+    one, two = add(queue, "one", "two")
+    assert states(queue) == {"one": JobState.RUNNING, "two": JobState.WAITING}
+    queue.handle(Arrived(one.number, BROUGHT))
+    assert states(queue) == {"two": JobState.RUNNING}
+    queue.handle(Arrived(two.number, BROUGHT))
+    assert queue.jobs == ()
+    assert hands.told == [("start", "one"), ("start", "two")]
+
+
+def test_progress_belongs_to_its_job_and_late_news_of_another_is_ignored(queue: Bringing) -> None:
+    (job,) = add(queue, "one")
+    queue.handle(Advanced(job.number, BringProgress(stage="downloading", fraction=0.5)))
+    queue.handle(Advanced(job.number + 7, BringProgress(stage="downloading", fraction=0.9)))
+    assert job.fraction == 0.5
+
+
+def test_a_failure_lets_the_next_one_go_and_is_told_once(queue: Bringing) -> None:
+    told: list[Job] = []
+    queue.failed = told.append
+    one, _ = add(queue, "one", "two")
+    queue.handle(Stopped(one.number, ConnectionLostError("lost")))
+    assert states(queue) == {"one": JobState.FAILED, "two": JobState.RUNNING}
+    assert told == [one]
+    queue.resume(one)
+    assert states(queue) == {"one": JobState.WAITING, "two": JobState.RUNNING}
+    assert one.error is None
+
+
+def test_what_ends_while_it_is_being_paused_is_paused_whatever_it_says(queue: Bringing) -> None:
+    (job,) = add(queue, "one")
+    queue.pause(job)
+    assert job.state is JobState.PAUSING
+    queue.handle(Stopped(job.number, ConnectionLostError("killed")))
+    assert (job.state, job.error) == (JobState.PAUSED, None)
+
+
+def test_what_arrives_while_it_is_being_paused_has_arrived(queue: Bringing) -> None:
+    (job,) = add(queue, "one")
+    queue.pause(job)
+    queue.handle(Arrived(job.number, BROUGHT))
+    assert queue.jobs == ()
+
+
+def test_a_waiting_one_is_paused_without_touching_the_running_one(queue: Bringing, hands: Hands) -> None:
+    _, two = add(queue, "one", "two")
+    queue.pause(two)
+    assert states(queue) == {"one": JobState.RUNNING, "two": JobState.PAUSED}
+    assert "pause" not in hands.told
+
+
+def test_discarding_what_runs_waits_until_it_has_stopped(queue: Bringing, hands: Hands) -> None:
+    one, _ = add(queue, "one", "two")
+    queue.discard(one)
+    assert ("discard", "one") not in hands.told
+    queue.handle(Stopped(one.number, STOPPED))
+    assert hands.told[-2:] == [("discard", "one"), ("start", "two")]
+    assert states(queue) == {"two": JobState.RUNNING}
+
+
+def test_the_same_name_is_never_twice_in_the_queue(queue: Bringing) -> None:
+    (first,) = add(queue, "one")
+    queue.handle(Stopped(first.number, ConnectionLostError("lost")))
+    add(queue, "one")
+    assert states(queue) == {"one": JobState.RUNNING}
+
+
+def test_what_is_not_done_comes_back_paused_at_the_next_start(
+    queue: Bringing, hands: Hands, memory: LibraryMemory
+) -> None:
+    one, two = add(queue, "one", "two")
+    queue.handle(Arrived(one.number, BROUGHT))
+    again = Bringing(hands, memory)
+    assert [job.note for job in again.restore()] == [two.note]
+    assert states(again) == {"two": JobState.PAUSED}
+    assert again.restore() == ()
+
+
+def test_what_was_discarded_does_not_come_back(queue: Bringing, hands: Hands, memory: LibraryMemory) -> None:
+    (job,) = add(queue, "one")
+    queue.pause(job)
+    queue.handle(Stopped(job.number, STOPPED))
+    queue.discard(job)
+    assert Bringing(hands, memory).restore() == ()
+
+
+def test_a_restored_one_gets_its_offer_when_it_is_looked_up_again(
+    queue: Bringing, hands: Hands, memory: LibraryMemory
+) -> None:
+    add(queue, "one")
+    again = Bringing(hands, memory)
+    (job,) = again.restore()
+    again.resume(job)
+    again.handle(LookedUp(job.number, OFFER))
+    assert job.offer is OFFER
+    assert job.note.title == "In full"
+
+
+def test_a_memory_that_cannot_be_written_does_not_hinder_the_job(hands: Hands, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file where a folder should be")
+    queue = Bringing(hands, LibraryMemory(tmp_path / "taken" / "library.json"))
+    with pytest.raises(Exception, match="could not be saved"):
+        add(queue, "one")
+    assert states(queue) == {"one": JobState.RUNNING}

@@ -1,0 +1,265 @@
+"""Drafts are quick, are no results, and what is made of them can be repeated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sdxl_desktop.core.additions import Additions, EmbeddingUse, LoraUse
+from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind, Recommended
+from sdxl_desktop.core.edit import Edit
+from sdxl_desktop.core.errors import EngineError, OutputError, RequestError
+from sdxl_desktop.core.events import Cancelled, Drawn, Event, Failed, Finished, Picture
+from sdxl_desktop.core.geometry import Size
+from sdxl_desktop.core.raster import Raster
+from sdxl_desktop.core.refine import Refine
+from sdxl_desktop.core.request import GenerationRequest, Prompts, Sampling
+from sdxl_desktop.core.schedulers import SchedulerName
+from sdxl_desktop.core.speed import Speed
+from sdxl_desktop.history.metadata import read_record
+from sdxl_desktop.session.drafts import (
+    FOLDER,
+    MAX_DRAFTS,
+    DraftingSession,
+    draft_request,
+    draft_size,
+    drafting_checkpoints,
+)
+from sdxl_desktop.session.pictures import PictureStore
+from tests.unit.session.test_session import Recorder
+
+
+def checkpoint(name: str, side: int = 1024, *, few_step: bool = False, steps: int = 30, **more: object) -> Checkpoint:
+    scheduler = SchedulerName.LCM if few_step else SchedulerName.EULER
+    wanted = Recommended(size=Size(side, side), steps=steps, guidance_scale=1.5, scheduler=scheduler)
+    return replace(
+        Checkpoint(name=name, title=name.title(), folder=Path(name), few_step=few_step, recommended=wanted),
+        **more,  # type: ignore[arg-type]
+    )
+
+
+BASE = checkpoint("sdxl")
+LCM = checkpoint("sdxl-lcm", few_step=True, steps=4)
+FULL = GenerationRequest(
+    checkpoint=BASE.folder,
+    prompts=Prompts(prompt="A red heart", negative_prompt="blue"),
+    sampling=Sampling(size=Size(1152, 896), steps=30, guidance_scale=7, guidance_rescale=0.5, seed=17, count=2),
+)
+
+
+@dataclass
+class Sitting:
+    """A session over a pretended runner, and ways to play the engine."""
+
+    session: DraftingSession
+    runner: Recorder
+    pictures: Path
+
+    def tell(self, *events: Event) -> None:
+        for event in events:
+            self.session.handle(event)
+
+    def draw(self) -> None:
+        """Play the run in progress to its end."""
+        assert self.session.run is not None
+        sampling = self.session.run.request.sampling
+        for seed in sampling.seeds:
+            pixels = np.random.default_rng(seed).integers(0, 255, (8, 8, 3), np.uint8)
+            self.tell(Drawn(Picture(pixels=pixels, seed=seed)))
+        self.tell(Finished(pictures=()))
+
+    def files(self) -> list[str]:
+        return sorted(str(file.relative_to(self.pictures)) for file in self.pictures.rglob("*.*"))
+
+
+@pytest.fixture
+def sitting(tmp_path: Path) -> Sitting:
+    runner, pictures = Recorder(), tmp_path / "pictures"
+    return Sitting(DraftingSession(runner, PictureStore(pictures)), runner, pictures)
+
+
+def drafted(sitting: Sitting, count: int = 4) -> Sitting:
+    sitting.session.draw_drafts(draft_request(FULL, BASE, LCM, count), FULL)
+    sitting.draw()
+    return sitting
+
+
+# who drafts
+
+
+def test_few_step_relatives_of_the_same_size_draft_and_those_named_alike_first() -> None:
+    tiny, other = checkpoint("starter-lcm", 64, few_step=True), checkpoint("vegart", few_step=True)
+    refiner = checkpoint("sdxl-fast-refiner", few_step=True, kind=CheckpointKind.REFINER)
+    known = (other, tiny, refiner, BASE, checkpoint("another"), LCM)
+    assert [one.name for one in drafting_checkpoints(BASE, known)] == ["sdxl-lcm", "vegart"]
+    assert drafting_checkpoints(checkpoint("starter", 64), known) == (tiny,)
+    assert drafting_checkpoints(LCM, (LCM,)) == (), "it is no draft of itself"
+
+
+# what is asked of it
+
+
+def test_a_few_step_checkpoint_drafts_with_its_own_settings_and_the_same_words() -> None:
+    asked = draft_request(FULL, BASE, LCM, 4)
+    assert asked.checkpoint == LCM.folder
+    assert asked.prompts == FULL.prompts
+    sampling = asked.sampling
+    assert (sampling.steps, sampling.guidance_scale, sampling.scheduler) == (4, 1.5, SchedulerName.LCM)
+    assert sampling.seeds == (17, 18, 19, 20)
+    assert sampling.size == FULL.sampling.size
+    assert sampling.guidance_rescale == 0
+
+
+def test_without_one_the_checkpoint_drafts_itself_with_fewer_steps() -> None:
+    sampling = draft_request(FULL, BASE, BASE, 4).sampling
+    assert sampling.steps == 12
+    assert sampling.speed is Speed.FAST
+    assert (sampling.size, sampling.scheduler) == (FULL.sampling.size, FULL.sampling.scheduler)
+    few = replace(FULL, sampling=replace(FULL.sampling, steps=4))
+    assert draft_request(few, BASE, BASE, 4).sampling.steps == 4
+
+
+def test_drafts_have_the_shape_of_the_picture_and_the_size_of_their_checkpoint() -> None:
+    small = checkpoint("small-lcm", 512, few_step=True, size_multiple=64)
+    assert draft_size(Size(1024, 1024), BASE, small) == Size(512, 512)
+    assert draft_size(Size(1536, 768), BASE, small) == Size(768, 384)
+    assert draft_size(Size(1152, 896), BASE, LCM) == Size(1152, 896)
+
+
+def test_what_belongs_to_the_full_checkpoint_stays_with_it() -> None:
+    additions = Additions(
+        loras=(LoraUse(Path("style.safetensors")),), embeddings=(EmbeddingUse(Path("e.pt"), "thing"),)
+    )
+    full = replace(FULL, additions=additions, refine=Refine(checkpoint=Path("refiner")))
+    asked = draft_request(full, BASE, LCM, 4)
+    assert asked.refine is None
+    assert asked.additions == Additions(embeddings=additions.embeddings), "the prompt names them"
+    assert draft_request(full, BASE, BASE, 4).additions == additions
+
+
+def test_a_picture_on_the_canvas_is_no_draft() -> None:
+    picture = Raster.of(np.zeros((8, 8, 3), np.uint8))
+    with pytest.raises(RequestError, match="words alone"):
+        draft_request(replace(FULL, edit=Edit(picture=picture)), BASE, LCM, 4)
+
+
+@pytest.mark.parametrize("lacking", [{"has_encoder": False}, {"kind": CheckpointKind.INPAINT}])
+def test_a_checkpoint_that_cannot_finish_is_told_before_anything_is_drawn(lacking: dict[str, object]) -> None:
+    with pytest.raises(RequestError, match="cannot finish"):
+        draft_request(FULL, checkpoint("sdxl", **lacking), LCM, 4)  # type: ignore[arg-type]
+
+
+# the sitting
+
+
+def test_drafts_are_no_results_and_no_files(sitting: Sitting) -> None:
+    drafted(sitting)
+    assert [draft.picture.seed for draft in sitting.session.drafts] == [17, 18, 19, 20]
+    assert sitting.session.results == []
+    assert sitting.session.finished is None, "nothing learns the pace of pictures from them"
+    assert sitting.files() == []
+    assert sitting.session.run is None
+
+
+def test_what_waits_beside_them_is_drawn_as_ever(sitting: Sitting) -> None:
+    session = sitting.session
+    session.generate(FULL)
+    session.draw_drafts(draft_request(FULL, BASE, LCM, 4), FULL)
+    assert (session.drafting, session.drafts_waiting) == (False, 4)
+    sitting.draw()
+    assert (session.drafting, session.drafts_waiting, len(session.results)) == (True, 4, 2)
+    sitting.tell(Drawn(Picture(pixels=np.zeros((8, 8, 3), np.uint8), seed=17)))
+    assert (session.drafts_waiting, len(session.drafts)) == (3, 1)
+
+
+def test_a_draft_is_repeated_by_its_own_request(sitting: Sitting) -> None:
+    draft = drafted(sitting).session.drafts[2]
+    assert draft.request.sampling.seeds == (draft.picture.seed,)
+
+
+@pytest.mark.parametrize("end", [Cancelled(), Failed(EngineError("No."))])
+def test_nothing_waits_after_an_end(sitting: Sitting, end: Event) -> None:
+    session = sitting.session
+    session.draw_drafts(draft_request(FULL, BASE, LCM, 4), FULL)
+    if isinstance(end, Cancelled):
+        session.draw_drafts(draft_request(FULL, BASE, LCM, 9), FULL)
+        session.cancel()
+    sitting.tell(end)
+    assert session.drafts_waiting == 0
+    assert (session.error is None) == isinstance(end, Cancelled)
+
+
+def test_the_sheet_does_not_grow_for_ever(sitting: Sitting) -> None:
+    for _ in range(MAX_DRAFTS // 9 + 1):
+        drafted(sitting, 9)
+    assert len(sitting.session.drafts) == MAX_DRAFTS
+
+
+# finishing
+
+
+def test_the_chosen_ones_become_results_of_the_full_checkpoint(sitting: Sitting) -> None:
+    session = drafted(sitting).session
+    chosen = [session.drafts[1], session.drafts[3]]
+    session.finish(chosen, 0.45)
+    first = sitting.runner.started[-1]
+    assert first.checkpoint == BASE.folder
+    assert first.edit is not None
+    assert np.array_equal(first.edit.picture.array, chosen[0].picture.pixels)
+    assert first.edit.strength == 0.45
+    assert replace(first, edit=None) == replace(FULL, sampling=replace(FULL.sampling, seed=18, count=1))
+    sitting.draw()
+    sitting.draw()
+    assert [result.picture.seed for result in session.results] == [18, 20]
+    assert [draft.finished for draft in session.drafts] == [False, True, False, True]
+
+
+def test_the_record_of_a_finished_picture_leads_to_its_draft(sitting: Sitting) -> None:
+    session = drafted(sitting).session
+    session.finish(session.drafts[:1])
+    sitting.draw()
+    path = session.results[0].saved_to
+    assert path is not None
+    record = read_record(path)
+    assert record is not None
+    assert record.request.edit is not None
+    used = record.request.edit.picture
+    file = sitting.pictures / FOLDER / used.name
+    with Image.open(file) as picture:
+        again = Raster.of(np.asarray(picture), used.name)
+    assert again == used
+    asked = sitting.runner.started[-1]
+    assert replace(record.request, edit=replace(record.request.edit, picture=again)) == asked
+    of_draft = read_record(file)
+    assert of_draft is not None
+    assert of_draft.request == session.drafts[0].request.recorded()
+
+
+def test_a_draft_that_is_finished_twice_is_kept_once(sitting: Sitting) -> None:
+    session = drafted(sitting).session
+    for _ in range(2):
+        session.finish(session.drafts[:1])
+        sitting.draw()
+    assert sum(file.startswith(FOLDER) for file in sitting.files()) == 1
+    assert len(session.results) == 2
+
+
+def test_where_pictures_are_not_kept_drafts_are_not_either(sitting: Sitting) -> None:
+    session = drafted(sitting).session
+    session.store = PictureStore(sitting.pictures, keep_every_picture=False)
+    session.finish(session.drafts[:1])
+    sitting.draw()
+    assert sitting.files() == []
+    assert len(session.results) == 1
+
+
+def test_a_draft_that_cannot_be_kept_is_finished_all_the_same(sitting: Sitting) -> None:
+    session = drafted(sitting).session
+    sitting.pictures.write_text("not a folder")
+    session.finish(session.drafts[:1])
+    assert session.run is not None
+    assert isinstance(session.error, OutputError), "and it is told"
