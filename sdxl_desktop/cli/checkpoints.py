@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
-import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from sdxl_desktop.cli.importing import import_checkpoint, library_of, report, size_of
+from sdxl_desktop.cli.importing import import_checkpoint, library_of, report
 from sdxl_desktop.core.errors import CheckpointError
+from sdxl_desktop.library import holdings
 from sdxl_desktop.library.convert.forecast import gigabytes
+from sdxl_desktop.library.holdings import bytes_in, check_own
 from sdxl_desktop.library.records import verify
 from sdxl_desktop.library.scan import Library
 
@@ -86,19 +86,11 @@ def remove(
     if not (library.own / name).is_dir() and any(about.name == name for about in library.missing()):
         return _forget(library, name, as_json)
     folder = _folder(library, name)
-    if folder.parent != library.own.resolve():
-        raise CheckpointError(
-            f"{name} is not in your own library, so it is not removed.",
-            why=f"It lies in {folder.parent}.",
-            next_step="Remove its folder yourself if you want it gone.",
-        )
-    size = size_of(folder)
-    if not yes and not (sys.stdin.isatty() and typer.confirm(f"Remove {folder} ({gigabytes(size)})?", err=True)):
+    check_own(folder, library)
+    question = f"Remove {folder} ({gigabytes(bytes_in(folder))})?"
+    if not yes and not (sys.stdin.isatty() and typer.confirm(question, err=True)):
         raise CheckpointError(f"{name} was not removed.", next_step="Say --yes to remove it without being asked.")
-    grave = folder.with_name(f".removed-{folder.name}-{time.time_ns()}")
-    folder.rename(grave)  # at once out of the library, however long the rest takes
-    library.forget(folder.name)
-    shutil.rmtree(grave, ignore_errors=True)
+    size = holdings.remove(folder, library)
     if as_json:
         _print({"removed": str(folder), "bytes": size})
     else:

@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -23,6 +22,7 @@ from sdxl_desktop.library.bring.progress import BringProgress
 from sdxl_desktop.library.convert.forecast import gigabytes
 from sdxl_desktop.library.convert.running import ImportCancelledError
 from sdxl_desktop.library.convert.weights import WeightFormat
+from sdxl_desktop.library.holdings import bytes_in
 from sdxl_desktop.library.hub.errors import DownloadStoppedError
 from sdxl_desktop.library.records import read_record
 from sdxl_desktop.library.scan import Library
@@ -98,7 +98,7 @@ def report(checkpoint: Checkpoint, library: Library) -> dict[str, Any]:
         "weights": record.get("weights"),
         "source": record.get("source"),
         "folder": str(checkpoint.folder),
-        "bytes": size_of(checkpoint.folder),
+        "bytes": bytes_in(checkpoint.folder),
         "few_step": checkpoint.few_step,
         "has_encoder": checkpoint.has_encoder,
         "size": str(checkpoint.recommended.size),
@@ -107,11 +107,6 @@ def report(checkpoint: Checkpoint, library: Library) -> dict[str, Any]:
         "scheduler": checkpoint.recommended.scheduler.value,
         "own": checkpoint.folder.parent == library.own,
     }
-
-
-def size_of(folder: Path) -> int:
-    """Bytes of all files in `folder`."""
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def _tell_offer(offer: Offer, weights: WeightFormat | None, console: Console, as_json: bool) -> None:

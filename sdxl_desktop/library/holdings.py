@@ -96,8 +96,18 @@ def look_at(folder: Path, *, own: bool) -> Holding:
         family=_family(folder, record, checkpoint),
         weights=_weights(folder, record),
         source=download.repo if download is not None else str(record.get("source") or ""),
-        licence=download.licence if download is not None else "",
+        licence=download.licence if download is not None else str(record.get("licence") or ""),
     )
+
+
+def check_own(folder: Path, library: Library) -> None:
+    """Raise CheckpointError unless `folder` is of the person's own library, and may be removed."""
+    if folder.resolve().parent != library.own.resolve():
+        raise CheckpointError(
+            f"{folder.name} is not in your own library, so it is not removed.",
+            why=f"It lies in {folder.parent}.",
+            next_step="Remove its folder yourself if you want it gone.",
+        )
 
 
 def remove(folder: Path, library: Library) -> int:
@@ -105,12 +115,7 @@ def remove(folder: Path, library: Library) -> int:
 
     Raises CheckpointError for one that lies elsewhere, and where it cannot be removed.
     """
-    if folder.resolve().parent != library.own.resolve():
-        raise CheckpointError(
-            f"{folder.name} is not in your own library, so it is not removed.",
-            why=f"It lies in {folder.parent}.",
-            next_step="Remove its folder yourself if you want it gone.",
-        )
+    check_own(folder, library)
     size = bytes_in(folder)
     grave = folder.with_name(f".removed-{folder.name}-{time.time_ns()}")
     try:
