@@ -135,9 +135,9 @@ def _measure_all(
     def work(display: Display, cancel: threading.Event) -> tuple[DeviceTimes, ...]:
         found = []
         for device in devices:
-            everything = Execution(
-                device=device.name, threads=request.execution.threads, precision=request.execution.precision
-            )
+            asked = request.execution
+            precision = asked.precision_on(device.name)
+            everything = Execution(device=device.name, threads=asked.threads, precision=precision)
             wanted = replace(request, execution=everything)
             measurement = Measurement(wanted, device, doors.paths(), cancel, display.show)
             found.append(measure(measurement, doors.engine, _saying(display, device)))

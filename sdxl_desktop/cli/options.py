@@ -131,7 +131,8 @@ def build_request(
 
 
 def _execution(options: Options, usual: Execution) -> Execution:
-    """Where it runs: a `--device` without a word on the parts is for all of them, whatever the settings say."""
+    """Where it runs: a `--device` without a word on the parts is for all of them, and a `--precision` for all devices,
+    whatever the settings say."""
     parts = {
         name: (getattr(usual, name) if options.device is None else "") if asked is None else asked
         for name in ("text_device", "unet_device", "vae_device")
@@ -141,6 +142,8 @@ def _execution(options: Options, usual: Execution) -> Execution:
         device=usual.device if options.device is None else options.device,
         threads=usual.threads if options.threads is None else options.threads,
         precision=usual.precision if options.precision is None else cast(Precision, options.precision),
+        gpu_precision=usual.gpu_precision if options.precision is None else "",
+        npu_precision=usual.npu_precision if options.precision is None else "",
         preview=False,
         **parts,
     )

@@ -10,6 +10,7 @@ from typing import Literal, get_args
 
 from sdxl_desktop.core.additions import Additions
 from sdxl_desktop.core.checks import within
+from sdxl_desktop.core.device import kind_of
 from sdxl_desktop.core.edit import Edit
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.geometry import Point, Size
@@ -19,6 +20,9 @@ from sdxl_desktop.core.schedulers import SchedulerName
 from sdxl_desktop.core.speed import Speed
 
 Precision = Literal["auto", "f32", "f16", "bf16"]
+OwnPrecision = Literal["", "auto", "f32", "f16", "bf16"]
+"""Of one kind of device; "" for that of all."""
+
 KeepLatents = Literal["none", "final", "steps"]
 
 MAX_SEED = 2**32 - 1
@@ -165,8 +169,9 @@ processor. Not OpenVINO's device of that name, which falls back without a word."
 class Execution:
     """Where and how exactly it runs: OpenVINO device names, threads (0 = all), precision, live preview or not.
 
-    `text_device`, `unet_device` and `vae_device` are for those parts alone; "" means `device`. Threads and precision
-    count on devices that have them. Records from before parts had devices of their own read as one device for all.
+    `text_device`, `unet_device` and `vae_device` are for those parts alone; "" means `device`. `gpu_precision` and
+    `npu_precision` are for devices of that kind; "" means `precision`. Threads and precision count on devices that have
+    them. Records from before parts and kinds had their own read as one for all.
     """
 
     device: str = "CPU"
@@ -175,15 +180,19 @@ class Execution:
     vae_device: str = ""
     threads: int = 0
     precision: Precision = "auto"
+    gpu_precision: OwnPrecision = ""
+    npu_precision: OwnPrecision = ""
     preview: bool = True
 
     def __post_init__(self) -> None:
         if not self.device.strip():
             raise RequestError("No device was named.", next_step="Choose one of the devices that `devices` lists.")
         within("The number of threads", self.threads, 0, 1024)
-        if self.precision not in get_args(Precision):
+        for precision in (self.precision, self.gpu_precision or "auto", self.npu_precision or "auto"):
+            if precision in get_args(Precision):
+                continue
             raise RequestError(
-                f"There is no precision called {self.precision!r}.",
+                f"There is no precision called {precision!r}.",
                 next_step="Choose one of: " + ", ".join(get_args(Precision)) + ".",
             )
 
@@ -196,6 +205,11 @@ class Execution:
         if part.startswith("vae"):
             return self.vae_device or self.device
         return self.device
+
+    def precision_on(self, device: str) -> Precision:
+        """The precision that is asked of parts on `device`, such as "GPU.1"."""
+        own = {"GPU": self.gpu_precision, "NPU": self.npu_precision}.get(kind_of(device), "")
+        return own or self.precision
 
     @property
     def devices(self) -> tuple[str, ...]:

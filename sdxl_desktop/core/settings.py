@@ -19,6 +19,7 @@ from sdxl_desktop.core.request import (
     KeepLatents,
     MicroConditioning,
     Output,
+    OwnPrecision,
     Precision,
     Prompts,
     Sampling,
@@ -31,6 +32,7 @@ Editor = Literal["device", "number", "choice", "switch", "folder"]
 DEFAULT_COMPILED_QUOTA_GB = 20
 
 _ANY_DEVICE = ((AUTOMATIC, "Automatic"),)
+_PRECISIONS = (("auto", "Automatic"), ("f32", "32-bit"), ("f16", "16-bit"), ("bf16", "bfloat16"))
 _PART_DEVICE = (("", "Same as above"), *_ANY_DEVICE)
 
 
@@ -116,7 +118,27 @@ class Preferences:
             "32-bit is slowest and safest. A device that lacks what you choose decides for itself.",
             "choice",
             "Drawing",
-            choices=(("auto", "Automatic"), ("f32", "32-bit"), ("f16", "16-bit"), ("bf16", "bfloat16")),
+            choices=_PRECISIONS,
+        ),
+    )
+    gpu_precision: OwnPrecision = _preference(
+        "",
+        PreferenceInfo(
+            "Precision on graphics",
+            "For parts on a GPU alone. In 16-bit it is fastest; a VAE that would turn black there stays in 32-bit.",
+            "choice",
+            "Drawing",
+            choices=(("", "Same as above"), *_PRECISIONS),
+        ),
+    )
+    npu_precision: OwnPrecision = _preference(
+        "",
+        PreferenceInfo(
+            "Precision on NPUs",
+            "For parts on an NPU alone, most of which calculate in 16-bit only.",
+            "choice",
+            "Drawing",
+            choices=(("", "Same as above"), *_PRECISIONS),
         ),
     )
     preview: bool = _preference(
@@ -208,6 +230,8 @@ class Preferences:
             vae_device=self.vae_device,
             threads=self.threads,
             precision=self.precision,
+            gpu_precision=self.gpu_precision,
+            npu_precision=self.npu_precision,
             preview=self.preview,
         )
 

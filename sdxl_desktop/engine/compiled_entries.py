@@ -125,7 +125,9 @@ def compiled_sizes(store: Path, checkpoint: Path, execution: Execution) -> tuple
     """The sizes of pictures for which the UNet of `checkpoint` is kept compiled in the folder `store`, for where
     `execution` says; none where one compiled UNet serves every size. Only the cards are read."""
     device = execution.device_for("unet").strip().upper()
-    precisions = {execution.precision} | (set() if device == "CPU" else {"auto"})  # what a device lacks it decides
+    precisions = {execution.precision_on(device)}
+    if device != "CPU":
+        precisions.add("auto")  # what a device lacks it decides
     found = set()
     for file in store.glob(f"unet*/{CARD}"):
         card = read_card(file)

@@ -110,4 +110,5 @@ def _steps(sampling: Sampling, strength: float) -> float:
 def _key(checkpoint: Path, execution: Execution, sampling: Sampling) -> str:
     """What a pace depends on, beside the size. A step with guidance is two looks of the UNet."""
     guided = "guided" if sampling.guidance_scale > 1 else "unguided"
-    return "|".join((str(checkpoint), *execution.devices, execution.precision, guided, sampling.speed))
+    where = [f"{device}:{execution.precision_on(device)}" for device in execution.devices]
+    return "|".join((str(checkpoint), *where, guided, sampling.speed))

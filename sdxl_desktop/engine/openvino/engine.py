@@ -190,7 +190,8 @@ class OpenVinoEngine:
 
     def _use_f32_decoder(self, run: Run, loaded: LoadedCheckpoint) -> bool:
         """Put the VAE decoder in 32 bits in place, for this run and the next; False when it was already."""
-        if loaded.needs_f32_decoder or run.request.execution.precision == "f32":
+        execution = self._placement.resolved(run.request.execution)
+        if loaded.needs_f32_decoder or execution.precision_on(execution.vae_device) == "f32":
             return False
         loaded.needs_f32_decoder = True
         self._placement.place([(loaded, ("vae_decoder",))], run.request.execution, run.caching, run.emit)

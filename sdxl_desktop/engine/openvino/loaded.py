@@ -77,12 +77,15 @@ class LoadedCheckpoint:
         """The keys of those `wanted` parts that there are, in the order in which a run needs them; `execution` names
         the devices as OpenVINO does."""
         asked = set(wanted)
+        on = {part: execution.device_for(part) for part in PARTS}
         return {
             part: CompileKey(
                 checkpoint=self.contents[part],
                 component=part,
-                device=execution.device_for(part),
-                precision="f32" if self.needs_f32_decoder and part == "vae_decoder" else execution.precision,
+                device=on[part],
+                precision=(
+                    "f32" if self.needs_f32_decoder and part == "vae_decoder" else execution.precision_on(on[part])
+                ),
                 threads=execution.threads,
             )
             for part in PARTS

@@ -70,7 +70,7 @@ class OpenVinoWorkbench:
             rows = []
             for number, (part, device) in enumerate(pairs):
                 emit(_measuring(part, device, number, len(pairs)))
-                on_one = Execution(device=device, threads=execution.threads, precision=execution.precision)
+                on_one = Execution(device=device, threads=execution.threads, precision=execution.precision_on(device))
                 rows.append(self._measured(loaded, part, size, on_one))
             return DeviceTable(
                 checkpoint=checkpoint.name, size=str(size), precision=execution.precision, rows=tuple(rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sdxl_desktop.core.device import STATIC_SHAPES, kind_of, needs_fixed_shapes
+from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.request import Execution
 from sdxl_desktop.history.metadata import Record, decode_record, encode_record
 
@@ -38,3 +39,10 @@ def test_npus_want_fixed_shapes_and_others_where_that_is_asked_for(monkeypatch: 
     monkeypatch.setenv(STATIC_SHAPES, "cpu, GPU")
     assert [needs_fixed_shapes(device) for device in ("NPU", "CPU", "GPU.0", "OTHER")] == [True, True, True, False]
     assert kind_of("GPU.1") == "GPU"
+
+
+def test_graphics_and_npus_may_have_a_precision_of_their_own() -> None:
+    execution = Execution(precision="f32", gpu_precision="f16")
+    assert [execution.precision_on(device) for device in ("CPU", "GPU", "GPU.1", "NPU")] == ["f32", "f16", "f16", "f32"]
+    with pytest.raises(RequestError, match="precision"):
+        Execution(npu_precision="f8")  # type: ignore[arg-type]
