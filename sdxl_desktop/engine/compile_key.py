@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import msgspec
 
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.request import Precision
+from sdxl_desktop.core.whole_file import write_whole
 
 DYNAMIC = "dynamic"
 """The shape of a part that takes pictures of every size."""
@@ -99,13 +100,8 @@ class CompileTimes:
         """Remember; a file that cannot be written costs only the estimate."""
         known = self._read()
         known[str(key)] = round(seconds, 3)
-        beside = self.file.with_suffix(".part")
-        try:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            beside.write_bytes(msgspec.json.encode(known))
-            os.replace(beside, self.file)
-        except OSError:
-            return
+        with suppress(OSError):
+            write_whole(self.file, msgspec.json.encode(known))
 
     def _read(self) -> dict[str, float]:
         try:

@@ -45,6 +45,8 @@ from sdxl_desktop.engine.openvino.adapters import whole
 
 GB = 10**9
 _REMOVING = ".removing-"
+_CLAIMING = 10.0
+"""Seconds within which whoever made a claim has written a name into it."""
 _RECENTLY = 3600.0
 """Seconds since its last use within which a fused part is left alone: an engine may be about to compile it."""
 
@@ -259,9 +261,13 @@ def _claimed_for_removal(folder: Path) -> bool:
 
 
 def _is_left_over(folder: Path) -> bool:
-    """Whether a compilation in it was begun and nobody goes on with it."""
+    """Whether a compilation in it was begun and nobody goes on with it. A claim without a name is being made just now,
+    unless it is old: then whoever made it was killed before the name was in it."""
+    unfinished = folder / UNFINISHED
     try:
-        name = (folder / UNFINISHED).read_text(encoding="utf-8")
+        name = unfinished.read_text(encoding="utf-8")
+        if not name and time.time() - unfinished.stat().st_mtime < _CLAIMING:
+            return False
     except FileNotFoundError:
         return False
     return not (in_use.lives(name) and (folder / name).exists())

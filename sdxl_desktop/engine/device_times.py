@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ import msgspec
 
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.settings import Preferences
+from sdxl_desktop.core.whole_file import write_whole
 
 TEXT, UNET, VAE = "text", "unet", "vae"
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -96,11 +96,8 @@ def read_table(file: Path) -> DeviceTable | None:
 
 def write_table(file: Path, table: DeviceTable) -> None:
     """Keep it; a file that cannot be written only means that Automatic knows less."""
-    beside = file.with_name(f".{file.name}.part")
     with suppress(OSError):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(msgspec.json.encode(table))
-        os.replace(beside, file)
+        write_whole(file, msgspec.json.encode(table))
 
 
 def automatic(part: str, available: Sequence[str], table: DeviceTable | None) -> str:

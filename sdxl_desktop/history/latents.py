@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import struct
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from sdxl_desktop.core.errors import OutputError, PictureError, RequestError
 from sdxl_desktop.core.latents import Floats, KeptLatents
 from sdxl_desktop.core.request import GenerationRequest
 from sdxl_desktop.core.schedulers import SchedulerName
+from sdxl_desktop.core.whole_file import whole_file
 from sdxl_desktop.history.metadata import KEY, Record, decode_record, encode_record
 
 SUFFIX = ".safetensors"
@@ -44,14 +43,10 @@ class _Tensor(msgspec.Struct):
 
 def write_latents(path: Path, latents: KeptLatents, request: GenerationRequest) -> None:
     """Write `latents` to `path` whole or not at all, with the record of the run; raises OutputError."""
-    beside = path.with_name(f".{path.name}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(_tensors(latents), beside, metadata=_metadata(latents, request))
-        os.replace(beside, path)
+        with whole_file(path) as beside:
+            save_file(_tensors(latents), beside, metadata=_metadata(latents, request))
     except (OSError, SafetensorError) as problem:
-        with contextlib.suppress(OSError):
-            beside.unlink(missing_ok=True)
         raise OutputError(
             f"The latents could not be written to {path}.",
             why=f"{getattr(problem, 'strerror', None) or problem}.",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import struct
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from sdxl_desktop import __version__
 from sdxl_desktop.core.errors import OutputError, RequestError
 from sdxl_desktop.core.events import Picture
 from sdxl_desktop.core.request import GenerationRequest
+from sdxl_desktop.core.whole_file import whole_file
 
 KEY = "sdxl-desktop"
 _EXIF_USER_COMMENT = 0x9286
@@ -59,14 +58,10 @@ def _write(path: Path, picture: Picture, record: str | None) -> None:
             f"{path.name!r} does not end in a picture format.",
             next_step="End it in .png, .jpg, .jpeg or .webp.",
         )
-    beside = path.with_name(f".{path.name}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _save(Image.fromarray(picture.pixels, "RGB"), beside, kind, record)
-        os.replace(beside, path)
+        with whole_file(path) as beside:
+            _save(Image.fromarray(picture.pixels, "RGB"), beside, kind, record)
     except OSError as problem:
-        with contextlib.suppress(OSError):  # what hindered writing may hinder this too
-            beside.unlink(missing_ok=True)
         raise OutputError(
             f"The picture could not be written to {path}.",
             why=f"{problem.strerror or problem}.",

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from sdxl_desktop.core.errors import SettingsError
+from sdxl_desktop.core.whole_file import write_whole
 
 FILE = "library.json"
 """In the application's data folder."""
@@ -95,14 +94,9 @@ class LibraryMemory:
         change(state)
         if msgspec.json.encode(state) == before:
             return
-        beside = self.file.with_name(f".{self.file.name}.part-{secrets.token_hex(4)}")
         try:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            beside.write_bytes(msgspec.json.format(msgspec.json.encode(state), indent=2) + b"\n")
-            os.replace(beside, self.file)
+            write_whole(self.file, msgspec.json.format(msgspec.json.encode(state), indent=2) + b"\n")
         except OSError as problem:
-            with contextlib.suppress(OSError):  # what hindered writing may hinder this too
-                beside.unlink(missing_ok=True)
             raise SettingsError(
                 "What is known of your checkpoints could not be saved.",
                 why=f"{problem.strerror or problem}.",

@@ -3,7 +3,6 @@ take."""
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import msgspec
 from sdxl_desktop.core.events import Finished
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.request import Execution, GenerationRequest, Sampling
+from sdxl_desktop.core.whole_file import write_whole
 from sdxl_desktop.engine.footprint import DECODING
 
 KEPT = 500
@@ -89,11 +89,8 @@ class Paces:
         """A file that cannot be written costs only the next launch's forecasts."""
         if self._file is None:
             return
-        beside = self._file.with_suffix(".part")
         with suppress(OSError):
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            beside.write_bytes(msgspec.json.encode(self._known))
-            os.replace(beside, self._file)
+            write_whole(self._file, msgspec.json.encode(self._known))
 
 
 def _read(file: Path) -> dict[str, tuple[Pace, ...]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from sdxl_desktop.core.errors import SettingsError
+from sdxl_desktop.core.whole_file import write_whole
 
 MAX_RECENT = 12
 _MAX_BYTES = 2**20
@@ -59,16 +59,11 @@ class RecentFiles:
         return [path for path in paths if path.is_absolute()][:MAX_RECENT]
 
     def _write(self, paths: Iterable[Path]) -> None:
-        beside = self.file.with_name(f".{self.file.name}.part-{secrets.token_hex(4)}")
         try:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
             # a name that is no text (its bytes no UTF-8) cannot stand in JSON; it is rare enough to be left out
             names = [str(path) for path in paths if _is_text(str(path))]
-            beside.write_bytes(msgspec.json.format(msgspec.json.encode(names), indent=2))
-            os.replace(beside, self.file)
+            write_whole(self.file, msgspec.json.format(msgspec.json.encode(names), indent=2))
         except OSError as problem:
-            with contextlib.suppress(OSError):  # what hindered writing may hinder this too
-                beside.unlink(missing_ok=True)
             raise SettingsError(
                 "The list of recent files could not be saved.",
                 why=f"{problem.strerror or problem}.",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import msgspec
 
 from sdxl_desktop.core.errors import SettingsError
 from sdxl_desktop.core.settings import Settings
+from sdxl_desktop.core.whole_file import write_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +42,9 @@ class SettingsStore:
 
     def save(self, settings: Settings) -> None:
         """Write the settings; raises SettingsError when the folder cannot be written."""
-        beside = self.file.with_suffix(".part")
         try:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            beside.write_bytes(msgspec.json.format(msgspec.json.encode(settings, enc_hook=_encode), indent=2))
-            os.replace(beside, self.file)
+            write_whole(self.file, msgspec.json.format(msgspec.json.encode(settings, enc_hook=_encode), indent=2))
         except OSError as problem:
-            with contextlib.suppress(OSError):  # what hindered writing may hinder this too
-                beside.unlink(missing_ok=True)
             raise SettingsError(
                 "Your settings could not be saved.",
                 why=f"{problem.strerror or problem}.",

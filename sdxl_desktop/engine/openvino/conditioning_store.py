@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import uuid
 import zipfile
 from collections.abc import Iterable
 from contextlib import suppress
@@ -18,6 +17,7 @@ import torch
 
 from sdxl_desktop.core.prompt_grammar import parse
 from sdxl_desktop.core.request import Prompts
+from sdxl_desktop.core.whole_file import write_whole
 from sdxl_desktop.engine.compile_key import CompileKey
 from sdxl_desktop.engine.compiled_store import openvino_version
 from sdxl_desktop.engine.openvino.loaded import LoadedCheckpoint
@@ -99,14 +99,8 @@ class ConditioningStore:
         arrays: dict[str, Any] = {each: value.numpy() for each, value in zip(_NAMES, values, strict=True)}
         written = BytesIO()
         np.savez(written, **arrays)
-        beside = self.folder / f"{name}.{uuid.uuid4().hex[:8]}.part"
         with suppress(OSError):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            try:
-                beside.write_bytes(written.getvalue())
-                os.replace(beside, self._file(name))
-            finally:
-                beside.unlink(missing_ok=True)
+            write_whole(self._file(name), written.getvalue())
             self._prune()
 
     def _file(self, name: str) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sdxl_desktop.core.events import Pixels
+from sdxl_desktop.core.whole_file import write_whole
 
 Floats = npt.NDArray[np.float32]
 
@@ -58,13 +59,8 @@ class PreviewMap:
 
     def write(self, file: Path) -> None:
         """Keep the map; a folder that cannot be written costs only the better preview."""
-        beside = file.with_suffix(".part")
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            beside.write_text(json.dumps({"matrix": self.matrix.tolist(), "bias": self.bias.tolist()}))
-            os.replace(beside, file)
-        except OSError:
-            return
+        with suppress(OSError):
+            write_whole(file, json.dumps({"matrix": self.matrix.tolist(), "bias": self.bias.tolist()}).encode())
 
     def pixels(self, latents: Floats) -> Pixels:
         """uint8 [h, w, 3] from scaled latents [C, h, w]."""

@@ -11,7 +11,6 @@ import hashlib
 import math
 import os
 import re
-import secrets
 import shutil
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from sdxl_desktop.core.raster import Bytes
+from sdxl_desktop.core.whole_file import whole_file
 from sdxl_desktop.session.document.manifest import BesideEntry
 from sdxl_desktop.session.document.pack import LatentsMember, digest_of
 
@@ -55,18 +55,10 @@ class Beside:
         path = self.folder / name
         if path.exists():
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        beside = self.folder / f"{name}.part-{secrets.token_hex(4)}"
-        try:
-            with beside.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(beside, path)
-        except OSError:
-            with contextlib.suppress(OSError):
-                beside.unlink(missing_ok=True)
-            raise
+        with whole_file(path) as beside, beside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
 
     def pixels(self, entry: BesideEntry) -> Bytes:
         """The pixels of an entry; raises ValueError when they are not what they were, OSError when they are gone."""

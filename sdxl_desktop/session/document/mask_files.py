@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import secrets
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +9,7 @@ from PIL import Image, PngImagePlugin
 
 from sdxl_desktop.core.errors import OutputError, RequestError
 from sdxl_desktop.core.raster import Bytes
+from sdxl_desktop.core.whole_file import whole_file
 from sdxl_desktop.imaging.reading import MASK_IN_ALPHA
 
 _NOTE = "The alpha is a mask: what is transparent is to be drawn anew. The colours under it are the picture's."
@@ -30,14 +28,10 @@ def write_mask_as_alpha(picture: Bytes, mask: Bytes, path: Path) -> None:
         raise OutputError(f"{path.name!r} does not end in .png.", next_step="End it in .png.")
     info = PngImagePlugin.PngInfo()
     info.add_text(MASK_IN_ALPHA, _NOTE)
-    beside = path.with_name(f".{path.name}.part-{secrets.token_hex(4)}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(np.dstack([picture, 255 - mask]), "RGBA").save(beside, "PNG", pnginfo=info)
-        os.replace(beside, path)
+        with whole_file(path) as beside:
+            Image.fromarray(np.dstack([picture, 255 - mask]), "RGBA").save(beside, "PNG", pnginfo=info)
     except OSError as problem:
-        with contextlib.suppress(OSError):
-            beside.unlink(missing_ok=True)
         raise OutputError(
             f"The picture with its mask could not be written to {path}.",
             why=f"{problem.strerror or problem}.",

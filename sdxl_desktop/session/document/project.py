@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import shutil
 import struct
 import zipfile
@@ -17,6 +16,7 @@ from typing import BinaryIO
 import msgspec
 
 from sdxl_desktop.core.errors import RequestError
+from sdxl_desktop.core.whole_file import whole_file
 from sdxl_desktop.session.document.beside import Beside
 from sdxl_desktop.session.document.container import Archive
 from sdxl_desktop.session.document.contents import SUFFIX, Project, ProjectError
@@ -49,25 +49,20 @@ def write_archive(
     `go_on` is called before each member and may raise to stop; then nothing is changed.
     """
     path = Path(os.path.realpath(path))  # a link stays one
-    beside = path.with_name(f".{path.name}.part-{os.getpid()}-{secrets.token_hex(4)}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("xb") as file:
-            _write(file, manifest, members, go_on)
-            file.flush()
-            os.fsync(file.fileno())
-        with contextlib.suppress(OSError):  # a file that only its owner could read stays one
-            shutil.copymode(path, beside)
-        os.replace(beside, path)
+        with whole_file(path) as beside:
+            with beside.open("xb") as file:
+                _write(file, manifest, members, go_on)
+                file.flush()
+                os.fsync(file.fileno())
+            with contextlib.suppress(OSError):  # a file that only its owner could read stays one
+                shutil.copymode(path, beside)
     except OSError as problem:
         raise ProjectError(
             f"{path.name} could not be saved.",
             why=f"{problem.strerror or problem}.",
             next_step="Save it in another folder, or make room on the disk.",
         ) from problem
-    finally:
-        with contextlib.suppress(OSError):  # is there only if something went wrong
-            beside.unlink(missing_ok=True)
     _settle(path.parent)
 
 

@@ -368,6 +368,15 @@ class TestVanishing:
             thread.join()
         assert problems == []
 
+    def test_a_claim_that_is_being_made_is_nobodys_leftover(self, store: CompiledStore, checkpoint: Path) -> None:
+        slot = compile_into(store, key_of(checkpoint), checkpoint)
+        claim = slot.folder / ".unfinished"
+        claim.touch()
+        assert store.clear().removed == ()
+        assert claim.exists(), "its name is about to be written"
+        os.utime(claim, (1, 1))
+        assert len(store.clear().removed) == 1, "whoever made it was killed"
+
     def test_what_a_killed_removal_left_is_finished(self, store: CompiledStore, checkpoint: Path) -> None:
         slot = compile_into(store, key_of(checkpoint), checkpoint)
         aside = slot.folder.rename(store.folder / ".removing-0123456789ab")

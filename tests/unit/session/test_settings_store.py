@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -175,9 +177,14 @@ def test_a_folder_in_the_way_blocks_nothing(store: SettingsStore) -> None:
     assert problem is not None
 
 
-def test_a_failed_save_keeps_the_old_settings(store: SettingsStore) -> None:
+def test_a_failed_save_keeps_the_old_settings(store: SettingsStore, monkeypatch: pytest.MonkeyPatch) -> None:
     store.save(SETTINGS)
-    store.file.with_suffix(".part").mkdir()
-    with pytest.raises(SettingsError):
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(SettingsError, match="No space"):
         store.save(replace(SETTINGS, preferences=Preferences()))
+    assert [path.name for path in store.file.parent.iterdir()] == [store.file.name], "nothing half-written is left"
     assert store.load() == (SETTINGS, None)

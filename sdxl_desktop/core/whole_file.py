@@ -1,0 +1,33 @@
+"""Writing a file whole or not at all: what is there stays until what replaces it is complete."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A name in the folder of `path`, which is made, to write to.
+
+    What was written there takes the place of `path` when the block ends, and is thrown away when it raises. Raises
+    OSError.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.part-{os.getpid()}-{secrets.token_hex(4)}")
+    try:
+        yield beside
+        os.replace(beside, path)
+    except BaseException:
+        with suppress(OSError):  # what hindered writing may hinder this too
+            beside.unlink(missing_ok=True)
+        raise
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """`content` as the whole of `path`. Raises OSError."""
+    with whole_file(path) as beside:
+        beside.write_bytes(content)
