@@ -6,13 +6,12 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 from sdxl_desktop.core.events import Phase, Progress
 from sdxl_desktop.engine.compile_key import CompileKey, CompileTimes
 from sdxl_desktop.engine.compiled_store import Origin
 from sdxl_desktop.engine.openvino.interrupt import Interrupt, InterruptibleRequest
-from sdxl_desktop.engine.openvino.parts import Compiler
+from sdxl_desktop.engine.openvino.parts import Compiler, Graph
 from sdxl_desktop.engine.protocol import Emit
 
 TICK_SECONDS = 0.25
@@ -36,6 +35,7 @@ class CompiledParts:
     def keep_only(self, keys: Iterable[CompileKey]) -> None:
         """Let all others go, and with them their memory."""
         wanted = set(keys)
+        self._compiler.give_up_but(wanted)
         for key in self._requests.keys() - wanted:
             self._compiler.release(key)
         self._requests = {key: request for key, request in self._requests.items() if key in wanted}
@@ -45,13 +45,13 @@ class CompiledParts:
         if self._requests.pop(key, None) is not None:
             self._compiler.release(key)
 
-    def ensure(self, models: Mapping[CompileKey, Any], emit: Emit, origins: Mapping[CompileKey, Origin]) -> None:
+    def ensure(self, graphs: Mapping[CompileKey, Graph], emit: Emit, origins: Mapping[CompileKey, Origin]) -> None:
         """Compile what is missing, telling how far it is by what the same keys took before. `origins` tell for whom."""
-        missing = [key for key in models if key not in self._requests]
+        missing = [key for key in graphs if key not in self._requests]
         for position, key in enumerate(missing):
             self._interrupt.check()
             with self._progress(missing, position, emit):
-                compiled, seconds = self._compiler.compile(key, models[key], origins.get(key))
+                compiled, seconds = self._compiler.compile(key, graphs[key], origins.get(key))
             self._times.record(key, seconds)
             self._requests[key] = InterruptibleRequest(compiled, self._interrupt)
         if missing:

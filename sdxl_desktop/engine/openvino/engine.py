@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -30,7 +29,6 @@ from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import Execution, GenerationRequest, Prompts
 from sdxl_desktop.core.speed import Speed
 from sdxl_desktop.engine.compile_key import CompileTimes
-from sdxl_desktop.engine.compiled_store import preferred_quota
 from sdxl_desktop.engine.device_times import table_file
 from sdxl_desktop.engine.footprint import DECODING, ENCODERS
 from sdxl_desktop.engine.ground import PreparedGround
@@ -41,7 +39,7 @@ from sdxl_desktop.engine.openvino.conditioning_store import ConditioningStore
 from sdxl_desktop.engine.openvino.decode import decode_safely
 from sdxl_desktop.engine.openvino.interrupt import Interrupt, Interrupted
 from sdxl_desktop.engine.openvino.loaded import LoadedCheckpoint
-from sdxl_desktop.engine.openvino.parts import Compiler
+from sdxl_desktop.engine.openvino.parts import Compiler, compiler_for
 from sdxl_desktop.engine.openvino.placement import Placement
 from sdxl_desktop.engine.openvino.prepare import Part, Preparation
 from sdxl_desktop.engine.openvino.preview import PreviewMap
@@ -57,11 +55,12 @@ _REFINER_PARTS = ("text_encoder_2", "unet")
 class OpenVinoEngine:
     """An `Engine` in this process. Not for two threads at once."""
 
-    def __init__(self, paths: AppPaths, budget: int | None = None) -> None:
-        """`budget` in bytes is what this process may take in memory; None: what the machine has, less a reserve."""
+    def __init__(self, paths: AppPaths, budget: int | None = None, compiler: Compiler | None = None) -> None:
+        """`budget` in bytes is what this process may take in memory; None: what the machine has, less a reserve.
+        `compiler` may have begun already; None: one of its own."""
         self._interrupt = Interrupt()
         self._compiled = CompiledParts(
-            Compiler(paths.compiled, partial(preferred_quota, paths.settings_file)),
+            compiler or compiler_for(paths),
             CompileTimes(paths.cache / "compile-times.json"),
             self._interrupt,
         )

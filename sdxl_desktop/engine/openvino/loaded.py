@@ -9,10 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-with warnings.catch_warnings():
+import torch
+
+from sdxl_desktop.engine.openvino.lean import without
+
+with warnings.catch_warnings(), without("torch._dynamo"):
     warnings.simplefilter("ignore")
     import diffusers
-    import torch
 
 from sdxl_desktop.core.additions import Additions
 from sdxl_desktop.core.checkpoint import CheckpointKind, check_size

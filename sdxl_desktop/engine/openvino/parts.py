@@ -4,19 +4,33 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import openvino as ov
 
-from sdxl_desktop.core.errors import EngineError
+from sdxl_desktop.core.device import kind_of, needs_fixed_shapes
+from sdxl_desktop.core.errors import EngineError, SdxlDesktopError
+from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.settings import DEFAULT_COMPILED_QUOTA_GB
-from sdxl_desktop.engine.compile_key import CompileKey, content_id
-from sdxl_desktop.engine.compiled_store import GB, CompiledStore, Origin, Runtime, Slot, openvino_version
+from sdxl_desktop.engine.compile_key import DYNAMIC, FIXED, CompileKey, content_id
+from sdxl_desktop.engine.compiled_store import (
+    GB,
+    CompiledStore,
+    Origin,
+    Runtime,
+    Slot,
+    openvino_version,
+    preferred_quota,
+)
 from sdxl_desktop.engine.openvino import devices
 
-__all__ = ["Compiler", "content_id", "execution_device", "mend_unet", "runtime"]
+__all__ = ["Compiler", "Graph", "compiler_for", "content_id", "execution_device", "mend_unet", "runtime", "settled"]
 
 _IDENTIFYING = ("FULL_DEVICE_NAME", "DEVICE_ARCHITECTURE", "NPU_DRIVER_VERSION", "GPU_UARCH_VERSION")
 
@@ -39,6 +53,20 @@ def mend_unet(model: ov.Model) -> None:
     model.reshape(shapes)
 
 
+Graph = Callable[[], ov.Model]
+"""Reads the graph of a part, mended and cut as it is to be compiled."""
+
+
+def settled(key: CompileKey, graph: Graph) -> CompileKey:
+    """`key` with what its device makes of precision, threads and shape. The graph is read only where it has a say."""
+    return replace(
+        key,
+        precision=devices.precision_for(key.device, key.component, key.precision, graph),
+        threads=key.threads if kind_of(key.device) == "CPU" else 0,
+        shape=FIXED if needs_fixed_shapes(key.device) else DYNAMIC,
+    )
+
+
 class Compiler:
     """Compiles parts for devices, keeping the blobs under `cache`, of which at most `quota` bytes (asked anew each
     time) stay when they are not in use."""
@@ -47,14 +75,32 @@ class Compiler:
         self._store = CompiledStore(cache)
         self._quota = quota
         self._slots: dict[CompileKey, Slot] = {}
+        self._begun: dict[CompileKey, Future[tuple[Any, float]]] = {}
         self._grown = False
         self._pruning = threading.Lock()
 
-    def compile(self, key: CompileKey, model: ov.Model, origin: Origin | None = None) -> tuple[Any, float]:
-        """(compiled model, seconds). Raises EngineError when the device refuses.
+    def compile(self, key: CompileKey, graph: Graph, origin: Origin | None = None) -> tuple[Any, float]:
+        """(compiled model, seconds) of what `graph` reads. Raises EngineError when the device refuses.
 
-        What is kept of it on disk counts as in use until the key is released.
+        What is kept of it on disk counts as in use until the key is released. One that was begun is waited for.
         """
+        if (begun := self._begun.pop(key, None)) is not None:
+            with suppress(SdxlDesktopError, OSError, RuntimeError):  # it is tried again, and then tells what is wrong
+                return begun.result()
+        return self._compile(key, graph(), origin)
+
+    def begin(self, key: CompileKey, graph: Graph, origin: Origin | None = None) -> None:
+        """Compile it in another thread, before it is asked for; until then it takes its memory."""
+        thread = ThreadPoolExecutor(1, "compile-ahead")
+        self._begun[key] = thread.submit(lambda: self._compile(key, graph(), origin))
+        thread.shutdown(wait=False)
+
+    def give_up_but(self, wanted: Container[CompileKey]) -> None:
+        """Let go of what was begun and is not among `wanted`."""
+        for key in [key for key in self._begun if key not in wanted]:
+            self._begun.pop(key).add_done_callback(lambda _, key=key: self.release(key))  # type: ignore[misc]
+
+    def _compile(self, key: CompileKey, model: ov.Model, origin: Origin | None) -> tuple[Any, float]:
         self.release(key)
         present = runtime(key.device)
         slot = self._store.take(key, present)
@@ -97,6 +143,11 @@ class Compiler:
                 self._store.prune(self._quota(), _present_runtime)
             finally:
                 self._pruning.release()
+
+
+def compiler_for(paths: AppPaths) -> Compiler:
+    """One that keeps blobs where the application does, within the quota that the person set."""
+    return Compiler(paths.compiled, partial(preferred_quota, paths.settings_file))
 
 
 def runtime(device: str) -> Runtime:

@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sdxl_desktop.core.device import kind_of, needs_fixed_shapes
 from sdxl_desktop.core.errors import EngineError
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.request import Execution
@@ -23,7 +22,7 @@ from sdxl_desktop.engine.openvino.caching.features import agree
 from sdxl_desktop.engine.openvino.compiled import CompiledParts
 from sdxl_desktop.engine.openvino.interrupt import InterruptibleRequest
 from sdxl_desktop.engine.openvino.loaded import LoadedCheckpoint
-from sdxl_desktop.engine.openvino.network import Network
+from sdxl_desktop.engine.openvino.parts import Graph, settled
 from sdxl_desktop.engine.openvino.static import FixedShapes, Reshaped
 from sdxl_desktop.engine.protocol import Emit
 
@@ -40,13 +39,13 @@ _Wanted = Sequence[tuple[LoadedCheckpoint, dict[str, CompileKey], int]]
 class _Missing:
     """What has to be compiled: graphs, for whom, and which of them are of a fixed shape, by the part's own key."""
 
-    graphs: dict[CompileKey, Any] = field(default_factory=dict)
+    graphs: dict[CompileKey, Graph] = field(default_factory=dict)
     origins: dict[CompileKey, Origin] = field(default_factory=dict)
     reshaped: list[tuple[CompileKey, Reshaped]] = field(default_factory=list)
 
     def add(self, base: CompileKey, form: Reshaped) -> None:
         self.reshaped.append((base, form))
-        self.graphs[form.key] = form.model
+        self.graphs[form.key] = lambda: form.model
         self.origins[form.key] = self.origins[base]
 
 
@@ -108,7 +107,7 @@ class Placement:
                 if key.shape == FIXED:
                     self._prepare_fixed(loaded, part, key, depth, emit)
                 elif key not in self._compiled:
-                    missing.graphs[key] = _graph(loaded, part, depth)
+                    missing.graphs[key] = partial(_graph, loaded, part, depth)
             if size is not None:
                 for base, form in self._for_size(loaded, keys, size, complete):
                     missing.add(base, form)
@@ -160,7 +159,7 @@ class Placement:
         )
 
     def _compile_now(self, origin: Origin, emit: Emit, form: Reshaped) -> InterruptibleRequest:
-        self._compiled.ensure({form.key: form.model}, emit, {form.key: origin})
+        self._compiled.ensure({form.key: lambda: form.model}, emit, {form.key: origin})
         return self._compiled[form.key]
 
     def _for_size(
@@ -230,23 +229,14 @@ def _keys(loaded: LoadedCheckpoint, parts: Sequence[str], execution: Execution, 
     """The keys of `parts` on devices by OpenVINO's names; with a `depth` those of the UNet's two graphs for that of the
     whole."""
     keys = {
-        part: _for_its_device(key, loaded.pipe.networks[part]) for part, key in loaded.keys(parts, execution).items()
+        part: settled(key, partial(getattr, loaded.pipe.networks[part], "model"))
+        for part, key in loaded.keys(parts, execution).items()
     }
     if depth and UNET in keys:
         whole = keys[UNET]
         keys[UNET] = replace(whole, checkpoint=f"{whole.checkpoint}-deep{depth}")
         keys[SHALLOW] = replace(whole, component=SHALLOW, checkpoint=f"{whole.checkpoint}-shallow{depth}")
     return keys
-
-
-def _for_its_device(key: CompileKey, part: Network) -> CompileKey:
-    """With what the device makes of precision, threads and shape. The graph is read only where it has a say."""
-    return replace(
-        key,
-        precision=devices.precision_for(key.device, key.component, key.precision, lambda: part.model),
-        threads=key.threads if kind_of(key.device) == "CPU" else 0,
-        shape=FIXED if needs_fixed_shapes(key.device) else DYNAMIC,
-    )
 
 
 def _origin(loaded: LoadedCheckpoint, key: CompileKey) -> Origin:

@@ -6,7 +6,6 @@ import statistics
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +20,13 @@ from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import Execution
 from sdxl_desktop.core.speed import Speed, SpeedPlan
 from sdxl_desktop.engine.compile_key import CompileTimes
-from sdxl_desktop.engine.compiled_store import CompiledStore, preferred_quota
+from sdxl_desktop.engine.compiled_store import CompiledStore
 from sdxl_desktop.engine.device_times import DeviceTable, PartOnDevice, table_file
 from sdxl_desktop.engine.openvino import static
 from sdxl_desktop.engine.openvino.compiled import CompiledParts
 from sdxl_desktop.engine.openvino.interrupt import Interrupt, Interrupted
 from sdxl_desktop.engine.openvino.loaded import LoadedCheckpoint
-from sdxl_desktop.engine.openvino.parts import Compiler
+from sdxl_desktop.engine.openvino.parts import compiler_for
 from sdxl_desktop.engine.openvino.placement import Placement
 from sdxl_desktop.engine.openvino.shelf import Shelf
 from sdxl_desktop.engine.protocol import CancelToken, Emit
@@ -46,7 +45,7 @@ class OpenVinoWorkbench:
         self._interrupt = Interrupt()
         self._store = CompiledStore(paths.compiled)
         self._compiled = CompiledParts(
-            Compiler(paths.compiled, partial(preferred_quota, paths.settings_file)),
+            compiler_for(paths),
             CompileTimes(paths.cache / "compile-times.json"),
             self._interrupt,
         )

@@ -84,9 +84,9 @@ class Host:
         try:
             match order:
                 case Generate(_, request):
-                    self._ready(emit).generate(request, emit, cancel)
+                    self._ready(order, emit).generate(request, emit, cancel)
                 case Warm(run, checkpoint, execution, speed):
-                    self._ready(emit).warm(checkpoint, execution, speed, emit, cancel)
+                    self._ready(order, emit).warm(checkpoint, execution, speed, emit, cancel)
                     self._answer(Done(run))
                 case ListDevices(run):
                     self._answer(DeviceList(run, _devices()))
@@ -98,10 +98,10 @@ class Host:
         finally:
             self._cancels.pop(order.run, None)
 
-    def _ready(self, emit: Emit) -> Engine:
+    def _ready(self, order: Generate | Warm, emit: Emit) -> Engine:
         if self._engine is None:
             emit(Progress(phase=Phase.STARTING))
-            self._engine = _make_engine(self._paths)
+            self._engine = _make_engine(self._paths, order)
         return self._engine
 
     def _answer(self, answer: Answer) -> None:
@@ -112,10 +112,18 @@ class Host:
             os._exit(0)
 
 
-def _make_engine(paths: AppPaths) -> Engine:
+def _make_engine(paths: AppPaths, order: Generate | Warm) -> Engine:
+    from sdxl_desktop.engine.openvino import ahead, parts  # openvino alone, without torch
+
+    compiler = parts.compiler_for(paths)
+    match order:
+        case Warm(_, checkpoint, execution, speed):
+            ahead.begin(compiler, paths, checkpoint, execution, speed)
+        case Generate(_, request) if not request.additions.loras:
+            ahead.begin(compiler, paths, request.checkpoint, request.execution, request.sampling.speed)
     from sdxl_desktop.engine.openvino.engine import OpenVinoEngine  # the one door to the heavy imports
 
-    return OpenVinoEngine(paths)
+    return OpenVinoEngine(paths, compiler=compiler)
 
 
 def _devices() -> tuple[Device, ...]:

@@ -1,0 +1,59 @@
+"""The UNet is read and compiled while the rest of the engine is still being imported.
+
+Between a launch and the first step these take longest, and neither needs the other. Imports openvino alone.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import openvino as ov
+
+from sdxl_desktop.core.errors import EngineError, SdxlDesktopError
+from sdxl_desktop.core.paths import AppPaths
+from sdxl_desktop.core.request import Execution
+from sdxl_desktop.core.speed import Speed
+from sdxl_desktop.engine.compile_key import FIXED, CompileKey
+from sdxl_desktop.engine.compiled_store import Origin
+from sdxl_desktop.engine.device_times import read_table, table_file
+from sdxl_desktop.engine.openvino import devices
+from sdxl_desktop.engine.openvino.caching import cut
+from sdxl_desktop.engine.openvino.parts import Compiler, content_id, mend_unet, settled
+
+_UNET = "unet"
+_GRAPH = "openvino_model.xml"
+
+
+def begin(compiler: Compiler, paths: AppPaths, checkpoint: Path, execution: Execution, speed: Speed) -> None:
+    """Let `compiler` begin with the UNet of `checkpoint` as a run with `speed` will ask for it.
+
+    Not for devices that want fixed shapes. Whatever is wrong with it is left to the run to find and to tell.
+    """
+    with suppress(SdxlDesktopError, OSError, RuntimeError):
+        execution = devices.resolved(execution, read_table(table_file(paths)))
+        caching, part = speed.plan.caching, checkpoint / _UNET
+        depth = 0 if caching is None else caching.depth
+        key = CompileKey(
+            checkpoint=content_id(part),
+            component=_UNET,
+            device=execution.device_for(_UNET),
+            precision=execution.precision_on(execution.device_for(_UNET)),
+            threads=execution.threads,
+        )
+        key = settled(key, lambda: _read(part, 0))
+        if key.shape != FIXED:
+            key = replace(key, checkpoint=f"{key.checkpoint}-deep{depth}") if depth else key
+            compiler.begin(key, lambda: _read(part, depth), Origin(checkpoint))
+
+
+def _read(part: Path, depth: int) -> ov.Model:
+    """The UNet's graph, mended; cut at the join `depth` unless that is 0."""
+    model = devices.core.read_model(part / _GRAPH)
+    mend_unet(model)
+    if not depth:
+        return model
+    if len(cut.joins(model)) < depth:
+        raise EngineError("This UNet has fewer joins.")
+    return cut.full_graph(model, depth)
