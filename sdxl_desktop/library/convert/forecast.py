@@ -1,7 +1,7 @@
 """How long a conversion will take, and how much memory and disk, by what was measured with a full-size UNet.
 
-The UNet in int8 took 2.1 GiB of its own memory and 142 seconds on two busy cores (benchmarks/convert.py); int4 goes the
-same way through the same buffers.
+The whole of SDXL base took 47 seconds from fp16 to int8 on two quiet cores, and 2.7 GiB (benchmarks/convert.py); laptops
+and their disks are given more time. int4 goes the same way through the same buffers.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from sdxl_desktop.library.convert.weights import WeightFormat
 from sdxl_desktop.library.detect.errors import ImportFailedError
 
 _GB = 10**9
-_START_SECONDS = 12.0  # importing torch, diffusers and OpenVINO
-_SECONDS_A_PART = 10.0  # tracing; hardly depends on the size
-_SECONDS_A_GB_READ = 3.0
+_START_SECONDS = 8.0  # importing torch, diffusers and OpenVINO
+_SECONDS_A_PART = 3.0  # tracing; hardly depends on the size
+_SECONDS_A_GB_READ = 2.0
 _SECONDS_A_BILLION = {  # of weights, for compressing and writing them
     WeightFormat.FP32: 6.0,
     WeightFormat.FP16: 6.0,
-    WeightFormat.INT8: 25.0,
-    WeightFormat.INT4: 60.0,
+    WeightFormat.INT8: 14.0,
+    WeightFormat.INT4: 25.0,
 }
-_MEMORY = 1.4 * _GB
+_MEMORY = 2.0 * _GB
 _MEMORY_A_BILLION = {  # of the largest part's weights
     WeightFormat.FP32: 0.35 * _GB,
     WeightFormat.FP16: 0.35 * _GB,
