@@ -1,74 +1,31 @@
-"""Two QThreads work on the library: one brings checkpoints in, one answers questions meanwhile; answers are queued."""
+"""Two QThreads work on the library: one makes checkpoints, one answers questions meanwhile; answers are queued."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, assert_never
 
 from PySide6.QtCore import QObject, Qt, QThread, Signal, Slot
 from shiboken6 import isValid
 
+from sdxl_desktop.bridge.library_hands import Hands, RealHands
 from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.core.events import Failed
-from sdxl_desktop.library import leftovers
-from sdxl_desktop.library.bring.bringing import Brought, bring
-from sdxl_desktop.library.bring.offers import Offer, look_up
+from sdxl_desktop.library.bring.offers import Offer
 from sdxl_desktop.library.bring.progress import BringProgress
 from sdxl_desktop.library.convert.weights import WeightFormat
 from sdxl_desktop.library.scan import Library
-from sdxl_desktop.session.bringing import Advanced, Arrived, LookedUp, Stopped
+from sdxl_desktop.session.bringing import Advanced, Arrived, Done, Event, LookedUp, Stopped
 from sdxl_desktop.session.library_memory import JobNote
+from sdxl_desktop.session.tasks import ComparisonNote, Note, QuantizationNote
+
+__all__ = ["Hands", "LibraryThread", "RealHands"]
 
 
-class Hands(Protocol):
-    """What is done in the threads; blocks, and raises SdxlDesktopError."""
-
-    def look_up(
-        self, what: str, library: Library, *, name: str | None, openvino: bool, cancel: threading.Event
-    ) -> Offer: ...
-
-    def bring(
-        self,
-        offer: Offer,
-        weights: WeightFormat | None,
-        library: Library,
-        emit: Callable[[BringProgress], None],
-        cancel: threading.Event,
-        *,
-        keep_download: bool,
-    ) -> Brought: ...
-
-    def throw_away(self, name: str, source: Path | None, weights: WeightFormat | None, library: Library) -> None: ...
-
-
-class RealHands:
-    """The library's own."""
-
-    def look_up(
-        self, what: str, library: Library, *, name: str | None, openvino: bool, cancel: threading.Event
-    ) -> Offer:
-        return look_up(what, library, name=name, openvino=openvino, cancel=cancel)
-
-    def bring(
-        self,
-        offer: Offer,
-        weights: WeightFormat | None,
-        library: Library,
-        emit: Callable[[BringProgress], None],
-        cancel: threading.Event,
-        *,
-        keep_download: bool,
-    ) -> Brought:
-        return bring(offer, weights, library, emit, cancel, keep_download=keep_download)
-
-    def throw_away(self, name: str, source: Path | None, weights: WeightFormat | None, library: Library) -> None:
-        leftovers.throw_away(name, source, weights, library)
-
-
-class _Bringer(QObject):
-    """Lives in the thread that brings."""
+class _Worker(QObject):
+    """Lives in the thread that works on jobs."""
 
     happened = Signal(object)
 
@@ -77,33 +34,54 @@ class _Bringer(QObject):
         self._hands = hands
 
     @Slot(int, object, object, object, object)
-    def bring(self, number: int, note: JobNote, offer: Offer | None, library: Library, cancel: threading.Event) -> None:
+    def work(self, number: int, note: Note, offer: Offer | None, library: Library, cancel: threading.Event) -> None:
+        last: Event
         try:
-            if offer is None:
-                offer = self._hands.look_up(note.what, library, name=note.name, openvino=note.openvino, cancel=cancel)
-                self.happened.emit(LookedUp(number, offer))
-            brought = self._hands.bring(
-                offer,
-                WeightFormat(note.weights) if note.weights is not None else None,
-                library,
-                lambda progress: self.happened.emit(Advanced(number, progress)),
-                cancel,
-                keep_download=note.keep_download,
-            )
+            last = self._done(number, note, offer, library, cancel)
         except SdxlDesktopError as problem:
-            self.happened.emit(Stopped(number, problem))
+            last = Stopped(number, problem)
         except Exception as problem:  # the last net under a job: the window must learn that it is over
-            self.happened.emit(Stopped(number, Failed.unexpected(problem).error))
-        else:
-            self.happened.emit(Arrived(number, brought))
+            last = Stopped(number, Failed.unexpected(problem).error)
+        self.happened.emit(last)
+
+    def _done(
+        self, number: int, note: Note, offer: Offer | None, library: Library, cancel: threading.Event
+    ) -> Arrived | Done:
+        def tell(progress: BringProgress) -> None:
+            self.happened.emit(Advanced(number, progress))
+
+        hands = self._hands
+        match note:
+            case JobNote():
+                if offer is None:
+                    offer = hands.look_up(note.what, library, name=note.name, openvino=note.openvino, cancel=cancel)
+                    self.happened.emit(LookedUp(number, offer))
+                weights, keep = _weights(note), note.keep_download
+                return Arrived(number, hands.bring(offer, weights, library, tell, cancel, keep_download=keep))
+            case QuantizationNote():
+                return Done(number, hands.quantize(note, library, tell, cancel))
+            case ComparisonNote():
+                return Done(number, hands.compare(note, tell, cancel))
+        assert_never(note)
 
     @Slot(object, object, object)
-    def throw_away(self, note: JobNote, offer: Offer | None, library: Library) -> None:
-        source = offer.source if offer is not None and isinstance(offer.source, Path) else None
-        if offer is None and Path(note.what).exists():
-            source = Path(note.what)
-        weights = WeightFormat(note.weights) if note.weights is not None else None
-        self._hands.throw_away(note.name, source, weights, library)
+    def throw_away(self, note: Note, offer: Offer | None, library: Library) -> None:
+        match note:
+            case JobNote():
+                source = offer.source if offer is not None and isinstance(offer.source, Path) else None
+                if offer is None and Path(note.what).exists():
+                    source = Path(note.what)
+                self._hands.throw_away(note.name, source, _weights(note), library)
+            case QuantizationNote():
+                self._hands.throw_quantization_away(note, library)
+            case ComparisonNote():
+                pass  # only a whole one is written
+            case _:
+                assert_never(note)
+
+
+def _weights(note: JobNote) -> WeightFormat | None:
+    return WeightFormat(note.weights) if note.weights is not None else None
 
 
 class _Answerer(QObject):
@@ -130,7 +108,7 @@ class LibraryThread(QObject):
     """
 
     happened = Signal(object)
-    _bring = Signal(int, object, object, object, object)
+    _start = Signal(int, object, object, object, object)
     _throw_away = Signal(object, object, object)
     _work = Signal(object, object)
 
@@ -141,18 +119,18 @@ class LibraryThread(QObject):
         self._cancel = threading.Event()
         self._asked = threading.Event()
         self.closing = threading.Event()
-        self._bringing, self._answering = QThread(self), QThread(self)
-        self._bringer, self._answerer = _Bringer(self._hands), _Answerer()
-        self._bringer.moveToThread(self._bringing)
+        self._working, self._answering = QThread(self), QThread(self)
+        self._worker, self._answerer = _Worker(self._hands), _Answerer()
+        self._worker.moveToThread(self._working)
         self._answerer.moveToThread(self._answering)
         self._connect()
 
     def _connect(self) -> None:
         queued = Qt.ConnectionType.QueuedConnection
-        self._bring.connect(self._bringer.bring, queued)
-        self._throw_away.connect(self._bringer.throw_away, queued)
+        self._start.connect(self._worker.work, queued)
+        self._throw_away.connect(self._worker.throw_away, queued)
         self._work.connect(self._answerer.work, queued)
-        self._bringer.happened.connect(self._deliver, queued)
+        self._worker.happened.connect(self._deliver, queued)
         self._answerer.answered.connect(self._answer, queued)
 
     @Slot(object)
@@ -167,19 +145,19 @@ class LibraryThread(QObject):
 
     # a runner for `Bringing`
 
-    def start(self, number: int, note: JobNote, offer: Offer | None) -> None:
-        """Bring it; events tell how it goes."""
+    def start(self, number: int, note: Note, offer: Offer | None) -> None:
+        """Do it; events tell how it goes."""
         self._cancel = threading.Event()
-        self._begin(self._bringing)
-        self._bring.emit(number, note, offer, self.library(), self._cancel)
+        self._begin(self._working)
+        self._start.emit(number, note, offer, self.library(), self._cancel)
 
     def pause(self) -> None:
-        """Stop what is being brought; what is there is kept."""
+        """Stop what is being done; what is there is kept."""
         self._cancel.set()
 
-    def discard(self, note: JobNote, offer: Offer | None) -> None:
+    def discard(self, note: Note, offer: Offer | None) -> None:
         """Throw away what an unfinished job left."""
-        self._begin(self._bringing)
+        self._begin(self._working)
         self._throw_away.emit(note, offer, self.library())
 
     # questions
@@ -214,7 +192,7 @@ class LibraryThread(QObject):
         self.closing.set()
         self._cancel.set()
         self._asked.set()
-        for thread in (self._bringing, self._answering):
+        for thread in (self._working, self._answering):
             thread.quit()
             thread.wait()
 

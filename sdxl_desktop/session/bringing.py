@@ -1,4 +1,4 @@
-"""The jobs that bring checkpoints in: one after the other, paused and gone on with, and kept until they are done."""
+"""The jobs that bring checkpoints in and make others of them: one after the other, and kept until they are done."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.library.bring.bringing import Brought
 from sdxl_desktop.library.bring.offers import Offer
 from sdxl_desktop.library.bring.progress import BringProgress
+from sdxl_desktop.session.job_memory import JobMemory
 from sdxl_desktop.session.library_memory import JobNote, LibraryMemory
+from sdxl_desktop.session.tasks import ComparisonNote, Note, Outcome
 
 
 class JobState(StrEnum):
@@ -23,25 +25,33 @@ class JobState(StrEnum):
     PAUSING = "pausing"
     PAUSED = "paused"
     FAILED = "failed"
+    DONE = "done"
+    """It stays in the list for its outcome, until it is dismissed."""
 
 
 @dataclass(eq=False)
 class Job:
-    """One thing to bring. `offer` is None until what a note says has been looked up again; `error` is set while FAILED;
-    `discarding`: it ends, and what there is of it goes."""
+    """One thing to do. `offer` is of what is brought, and None until what a note says has been looked up again; `error`
+    is set while FAILED, `outcome` when DONE; `discarding`: it ends, and what there is of it goes."""
 
     number: int
-    note: JobNote
+    note: Note
     offer: Offer | None = None
     state: JobState = JobState.WAITING
     progress: BringProgress | None = None
     error: SdxlDesktopError | None = None
+    outcome: Outcome | None = None
     discarding: bool = False
 
     @property
     def is_active(self) -> bool:
         """Whether it is at work or waits for its turn; one that is not gives way to another of the same name."""
         return self.state in (JobState.WAITING, JobState.RUNNING, JobState.PAUSING)
+
+    @property
+    def can_pause(self) -> bool:
+        """Whether what is there is worth keeping; half a comparison is not."""
+        return not isinstance(self.note, ComparisonNote)
 
     @property
     def fraction(self) -> float | None:
@@ -77,28 +87,38 @@ class Arrived:
     brought: Brought
 
 
-Event = LookedUp | Advanced | Stopped | Arrived
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What was asked of checkpoints that are there is done."""
+
+    number: int
+    outcome: Outcome
+
+
+Event = LookedUp | Advanced | Stopped | Arrived | Done
 
 
 class Runner(Protocol):
-    """What does the work elsewhere: each `start` is answered by events, the last of them Stopped or Arrived."""
+    """What does the work elsewhere: each `start` is answered by events, the last of them Stopped, Arrived or Done."""
 
-    def start(self, number: int, note: JobNote, offer: Offer | None) -> None: ...
+    def start(self, number: int, note: Note, offer: Offer | None) -> None: ...
 
     def pause(self) -> None: ...
 
-    def discard(self, note: JobNote, offer: Offer | None) -> None: ...
+    def discard(self, note: Note, offer: Offer | None) -> None: ...
 
 
 class Bringing:
-    """The queue. `changed` is called after every change, `arrived` with each job that is done and what it brought."""
+    """The queue. `changed` is called after every change, `arrived` with each job that is done and what it brought,
+    `done` with each that has an outcome."""
 
     def __init__(self, runner: Runner, memory: LibraryMemory) -> None:
-        self._runner, self._memory = runner, memory
+        self._runner, self._memory = runner, JobMemory(memory)
         self._numbers = itertools.count(1)
         self._jobs: list[Job] = []
         self.changed: Callable[[], None] = lambda: None
         self.arrived: Callable[[Job, Brought], None] = lambda job, brought: None
+        self.done: Callable[[Job], None] = lambda job: None
         self.failed: Callable[[Job], None] = lambda job: None
 
     @property
@@ -113,14 +133,14 @@ class Bringing:
     def job_called(self, name: str) -> Job | None:
         return next((job for job in self._jobs if job.note.name == name), None)
 
-    def add(self, offer: Offer, note: JobNote) -> Job:
-        """Bring `offer` as `note` says, now or when those before it are done. Raises SettingsError when it cannot be
-        noted for the next start, which does not hinder it."""
+    def add(self, offer: Offer | None, note: Note) -> Job:
+        """Do as `note` says, with its `offer` where something is brought, now or when those before it are done. Raises
+        SettingsError when it cannot be noted for the next start, which does not hinder it."""
         job = Job(next(self._numbers), note, offer)
         self._jobs = [other for other in self._jobs if other.note.name != note.name or other.is_active]
         self._jobs.append(job)
         self._go_on()
-        self._memory.note_job(note)
+        self._memory.note(note)
         return job
 
     def restore(self) -> tuple[Job, ...]:
@@ -128,7 +148,7 @@ class Bringing:
         known = {job.note.name for job in self._jobs}
         found = [
             Job(next(self._numbers), note, state=JobState.PAUSED)
-            for note in self._memory.jobs()
+            for note in self._memory.notes()
             if note.name not in known
         ]
         self._jobs += found
@@ -160,6 +180,12 @@ class Bringing:
         else:
             self._throw_away(job)
 
+    def dismiss(self, job: Job) -> None:
+        """Its outcome was seen."""
+        if job.state is JobState.DONE:
+            self._jobs.remove(job)
+            self.changed()
+
     def handle(self, event: Event) -> None:
         """Take what the runner tells; events of jobs that are gone are late, and mean nothing."""
         job = next((job for job in self._jobs if job.number == event.number), None)
@@ -168,7 +194,8 @@ class Bringing:
         match event:
             case LookedUp():
                 job.offer = event.offer
-                job.note = msgspec.structs.replace(job.note, title=event.offer.title)
+                if isinstance(job.note, JobNote):
+                    job.note = msgspec.structs.replace(job.note, title=event.offer.title)
             case Advanced():
                 job.progress = event.progress
             case Stopped():
@@ -178,6 +205,12 @@ class Bringing:
                 self._forget(job)
                 self._go_on()
                 self.arrived(job, event.brought)
+                return
+            case Done():
+                job.state, job.outcome = JobState.DONE, event.outcome
+                self._go_on()
+                self.done(job)
+                self._memory.drop(job.note)
                 return
             case _:
                 assert_never(event)
@@ -201,7 +234,7 @@ class Bringing:
 
     def _forget(self, job: Job) -> None:
         self._jobs.remove(job)
-        self._memory.drop_job(job.note.name)
+        self._memory.drop(job.note)
 
     def _go_on(self) -> None:
         waiting = next((job for job in self._jobs if job.state is JobState.WAITING), None)

@@ -17,7 +17,7 @@ from PySide6.QtWidgets import QApplication
 from qasync import QEventLoop
 
 from sdxl_desktop.bridge.engine_thread import EngineThread
-from sdxl_desktop.bridge.library_thread import Hands, LibraryThread
+from sdxl_desktop.bridge.library_thread import Hands, LibraryThread, RealHands
 from sdxl_desktop.core.events import Failed
 from sdxl_desktop.core.paths import AppPaths, resources
 from sdxl_desktop.engine.process.client import ProcessEngine
@@ -102,7 +102,7 @@ def build_window(
         engine=EngineThread(engine),
         background=background,
         theme=theme,
-        library=LibraryThread(hands),
+        library=LibraryThread(hands or RealHands(lambda: ProcessEngine(paths))),
         memory=memory,
     )
     window = MainWindow(around, settings)

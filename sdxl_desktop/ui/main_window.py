@@ -19,6 +19,7 @@ from sdxl_desktop.core.device import Device
 from sdxl_desktop.core.errors import CheckpointError, SdxlDesktopError, SettingsError
 from sdxl_desktop.core.events import Event, Progress
 from sdxl_desktop.core.paths import AppPaths
+from sdxl_desktop.core.request import Execution
 from sdxl_desktop.core.settings import Preferences, Settings
 from sdxl_desktop.core.speed import Speed
 from sdxl_desktop.engine.device_times import read_table, table_file
@@ -101,7 +102,7 @@ class MainWindow(QMainWindow):
             ReadySizes(around.paths.compiled),
             Paces(around.paths.cache / "paces.json"),
         )
-        room = Room(self, self.session, self.desk, self.stage, self.editor, self.verbs)
+        room = Room(self, self.session, self.desk, self.stage, self.editor, self.verbs, self._execution)
         self.library = LibraryCorner(room, around.library, around.paths.data, self._library)
         self._splitter = QSplitter(Qt.Orientation.Horizontal)
         self._actions: dict[str, QAction] = {}
@@ -221,6 +222,9 @@ class MainWindow(QMainWindow):
         """Read the library again."""
         library = self._library()
         self._around.background.run(lambda: _scan(library), self._take_checkpoints)
+
+    def _execution(self) -> Execution:
+        return self._preferences.execution
 
     def _library(self) -> Library:
         own = self._preferences.checkpoints_folder

@@ -57,9 +57,7 @@ def test_what_was_begun_is_what_is_drawn_with(
     made = OpenVinoEngine(paths, compiler=compiler)
     assert (draw(made, request).picture.pixels == expected).all()
     whole = [model for model in unets if any("sample" in port.get_names() for port in model.inputs)]
-    assert len(whole) == (1 if speed is Speed.EXACT else 2), (
-        "the whole one once, and the shallow one"
-    )
+    assert len(whole) == (1 if speed is Speed.EXACT else 2), "the whole one once, and the shallow one"
     made.close()
 
 

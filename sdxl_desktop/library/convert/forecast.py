@@ -1,7 +1,7 @@
 """How long a conversion will take, and how much memory and disk, by what was measured with a full-size UNet.
 
-The whole of SDXL base took 47 seconds from fp16 to int8 on two quiet cores, and 2.7 GiB (benchmarks/convert.py); laptops
-and their disks are given more time. int4 goes the same way through the same buffers.
+The whole of SDXL base took 47 seconds from fp16 to int8 on two quiet cores, and 2.7 GiB (benchmarks/convert.py);
+laptops and their disks are given more time. int4 goes the same way through the same buffers.
 """
 
 from __future__ import annotations

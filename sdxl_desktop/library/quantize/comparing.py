@@ -123,7 +123,7 @@ def _make(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
         raise OutputError(
-            f"The folder {folder} cannot be made.", why=f"{problem.strerror}.", next_step="Choose another with -o."
+            f"The folder {folder} cannot be made.", why=f"{problem.strerror}.", next_step="Choose another folder."
         ) from problem
 
 
@@ -239,7 +239,7 @@ def _write(
         raise OutputError(
             f"The comparison cannot be written to {folder}.",
             why=f"{problem.strerror or problem}.",
-            next_step="Choose another folder with -o.",
+            next_step="Choose another folder.",
         ) from problem
     return comparison
 

@@ -106,7 +106,7 @@ def _check_whole(source: Checkpoint, method: Method) -> None:
             raise CheckpointError(
                 f"{source.name} cannot be quantized: its {part.replace('_', ' ')} is {held} already.",
                 why="What was rounded away is not in it any more, and rounding again would lose more.",
-                next_step="Quantize the checkpoint it was made from, in fp16 or fp32: import that with --weights fp16.",
+                next_step="Quantize the one it was made from, in fp16 or fp32; import that once more if it is gone.",
             )
 
 

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QWidget
 
 from sdxl_desktop.bridge.library_thread import LibraryThread
 from sdxl_desktop.core.errors import SdxlDesktopError
+from sdxl_desktop.core.request import Execution
 from sdxl_desktop.library.scan import Library
 from sdxl_desktop.session.library_memory import LibraryMemory
 
@@ -33,7 +34,7 @@ class Tell(Protocol):
 class Around:
     """`library` is where checkpoints lie now. `tell` says something in passing and `hush` takes it back;
     `show_problem` tells what went wrong. `use` chooses a checkpoint by name, `add_files` takes LoRAs and embeddings.
-    Dialogs stand over `window`."""
+    Dialogs stand over `window`. Comparisons draw as `execution` says, and their reports are kept in `reports`."""
 
     thread: LibraryThread
     memory: LibraryMemory
@@ -44,6 +45,8 @@ class Around:
     show_problem: Callable[[SdxlDesktopError], None]
     use: Callable[[str], None]
     add_files: Callable[[tuple[Path, ...]], None]
+    reports: Path
+    execution: Callable[[], Execution]
 
     def quietly(self, act: Callable[[], object]) -> None:
         """Do what is also to be remembered, and tell where it could not be."""

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QWidget
 from sdxl_desktop.bridge.library_thread import LibraryThread
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.events import Finished
+from sdxl_desktop.core.request import Execution
 from sdxl_desktop.library.scan import Library
 from sdxl_desktop.session.library_memory import FILE, LibraryMemory
 from sdxl_desktop.session.session import Session
@@ -26,10 +27,13 @@ from sdxl_desktop.ui.library.verbs import LibraryVerbs
 from sdxl_desktop.ui.panels.checkpoint import CheckpointPanel
 from sdxl_desktop.ui.stage import Stage
 
+REPORTS = "comparisons"
+"""In the application's data folder: a folder for each comparison."""
+
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """The window's parts that the library touches."""
+    """The window's parts that the library touches; `execution` says on which devices it draws."""
 
     window: QWidget
     session: Session
@@ -37,6 +41,7 @@ class Room:
     stage: Stage
     editor: Editor
     conductor: Conductor
+    execution: Callable[[], Execution] = Execution
 
 
 class LibraryCorner(QObject):
@@ -63,6 +68,8 @@ class LibraryCorner(QObject):
                 show_problem=room.conductor.show_problem,
                 use=self._use,
                 add_files=room.conductor.add_weights,
+                reports=data / REPORTS,
+                execution=room.execution,
             )
         )
         self._connect()

@@ -5,7 +5,10 @@ from __future__ import annotations
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QPushButton, QWidget
 
+from sdxl_desktop.core.checkpoint import CheckpointKind
+from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.library.catalogue import Entry, catalogue
+from sdxl_desktop.library.convert.weights import WeightFormat
 from sdxl_desktop.library.holdings import Holding
 from sdxl_desktop.library.records import Verified
 from sdxl_desktop.session.shelf import Shelved
@@ -23,6 +26,8 @@ _PARTS = {
     "vae_encoder": "VAE encoder",
     "vae_decoder": "VAE decoder",
 }
+_WHOLE = (WeightFormat.FP32, WeightFormat.FP16)
+"""Formats from which nothing was rounded away yet."""
 
 
 class Details(QWidget):
@@ -31,6 +36,8 @@ class Details(QWidget):
     use_wanted = Signal(object)
     verify_wanted = Signal(object)
     folder_wanted = Signal(object)
+    smaller_wanted = Signal(object)
+    compare_wanted = Signal(object)
     remove_wanted = Signal(object)
     forget_wanted = Signal(object)
 
@@ -45,6 +52,8 @@ class Details(QWidget):
         self.use = dressed(QPushButton("&Use"), "primary")
         self.verify = QPushButton("&Verify")
         self.folder = QPushButton("Show in &folder")
+        self.smaller = QPushButton("Make &smaller…")
+        self.compare = QPushButton("&Compare…")
         self.remove = QPushButton("&Remove…")
         self.forget = QPushButton("&Forget")
         self._lay_out()
@@ -53,6 +62,7 @@ class Details(QWidget):
     def _lay_out(self) -> None:
         self.use.setToolTip("Draw with this checkpoint from now on (Enter)")
         self.verify.setToolTip("Read every file of it and compare with what it was")
+        self.smaller.setToolTip("Make a smaller or faster checkpoint of it; this one stays")
         self.remove.setToolTip("Delete it from the disk")
         self.forget.setToolTip("Do not list it any more")
         self._checking.setFixedWidth(240)
@@ -60,14 +70,16 @@ class Details(QWidget):
         self._checking.hide()
         buttons = row(self.use, self.verify, self.folder, self.remove, self.forget)
         buttons.addStretch(1)
-        for button in (self.use, self.verify, self.folder, self.remove, self.forget):
+        others = row(self.smaller, self.compare)
+        others.addStretch(1)
+        for button in (self.use, self.verify, self.folder, self.smaller, self.compare, self.remove, self.forget):
             button.setAutoDefault(False)
         content = column(self._title, self._about, self._notice, self._checking, self._facts, spacing=12)
         content.setContentsMargins(0, 0, 12, 0)
         content.addWidget(self._parts_heading)
         content.addWidget(self._parts)
         content.addStretch(1)
-        whole = column(scrolled(content), buttons, spacing=16)
+        whole = column(scrolled(content), column(others, buttons), spacing=16)
         whole.setStretch(0, 1)
         self.setLayout(whole)
 
@@ -76,6 +88,8 @@ class Details(QWidget):
             (self.use, self.use_wanted),
             (self.verify, self.verify_wanted),
             (self.folder, self.folder_wanted),
+            (self.smaller, self.smaller_wanted),
+            (self.compare, self.compare_wanted),
             (self.remove, self.remove_wanted),
             (self.forget, self.forget_wanted),
         ):
@@ -88,8 +102,9 @@ class Details(QWidget):
     def shown(self) -> Shelved | None:
         return self._line
 
-    def show_line(self, line: Shelved | None, *, in_use: bool = False) -> None:
-        """Show what is known of it; `in_use`: it draws now. What was verified stays told while it is the same."""
+    def show_line(self, line: Shelved | None, *, in_use: bool = False, comparable: bool = False) -> None:
+        """Show what is known of it; `in_use`: it draws now; `comparable`: there is another that draws from words. What
+        was verified stays told while it is the same."""
         if line is None or self._line is None or line.folder != self._line.folder:
             self._notice.hide()
             self._checking.hide()
@@ -110,6 +125,7 @@ class Details(QWidget):
         self.use.setText("In use" if in_use else "&Use")
         for button in (self.verify, self.folder):
             button.setVisible(held is not None)
+        self._show_making(held if usable else None, comparable)
         self.remove.setVisible(held is not None and held.own)
         self.forget.setVisible(line.missing)
         if held is None:
@@ -120,6 +136,21 @@ class Details(QWidget):
             )
         elif held.problem:
             self._notice.tell("It cannot be used", held.problem, tone="bad")
+
+    def _show_making(self, held: Holding | None, comparable: bool) -> None:
+        """What can be made of it, and what it can be compared with."""
+        self.smaller.setVisible(held is not None and held.weights in _WHOLE)
+        self.compare.setVisible(held is not None and draws_from_words(held))
+        self.compare.setEnabled(comparable)
+        self.compare.setToolTip(
+            "Draw the same pictures with another, and see how they differ and what they cost"
+            if comparable
+            else "There is no other checkpoint here that draws from words"
+        )
+
+    def show_problem(self, problem: SdxlDesktopError) -> None:
+        """Something that was asked of it cannot be done."""
+        self._notice.tell_problem(problem)
 
     def show_verifying(self, fraction: float | None) -> None:
         """It is being verified; `fraction` in [0, 1]."""
@@ -147,6 +178,11 @@ class Details(QWidget):
     def notice_text(self) -> str:
         """What is told of it beside its facts, "" for nothing."""
         return self._notice.accessibleName() if self._notice.isVisibleTo(self) else ""
+
+
+def draws_from_words(held: Holding) -> bool:
+    """Whether it can be compared with others that do."""
+    return held.checkpoint is not None and held.checkpoint.kind is CheckpointKind.BASE
 
 
 def _facts(held: Holding, line: Shelved) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""What is being brought in: a row for each job with its progress, and the buttons that pause, go on and give up."""
+"""What is being done: a row for each job with its progress or its outcome, and the buttons that belong to it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtWidgets import QFrame, QGridLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from sdxl_desktop.library.hub.errors import AccessError
+from sdxl_desktop.library.quantize.comparison import Comparison
 from sdxl_desktop.session.bringing import Job, JobState
+from sdxl_desktop.session.tasks import QuantizationNote, Reduced
 from sdxl_desktop.ui.library import words
 from sdxl_desktop.ui.library.pieces import scrolled
 from sdxl_desktop.ui.library.pieces import words as plain
@@ -28,31 +30,45 @@ class JobRow(QFrame):
     resume_wanted = Signal(object)
     discard_wanted = Signal(object)
     token_wanted = Signal(object)
+    use_wanted = Signal(object)
+    compare_wanted = Signal(object)
+    report_wanted = Signal(object)
 
     def __init__(self, job: Job) -> None:
         super().__init__()
         self.setObjectName("job")
         self._job = job
-        self._title = heading(job.note.title)
+        self._title = heading(words.job_title(job.note))
         self._line = plain()
         self._progress = ProgressLine()
         self.act = dressed(QPushButton(), "link")
         self.token = dressed(QPushButton("Enter a token…"), "link")
+        self.use = dressed(QPushButton("Use it"), "link")
+        self.compare = dressed(QPushButton(), "link")
+        self.report = dressed(QPushButton("Open the report"), "link")
         self.discard = IconButton("close", "Discard", "Give it up, and throw away what there is of it")
         self._lay_out()
         self.act.clicked.connect(self._act)
-        self.token.clicked.connect(lambda: self.token_wanted.emit(self._job))
-        self.discard.clicked.connect(lambda: self.discard_wanted.emit(self._job))
+        for button, signal in (
+            (self.token, self.token_wanted),
+            (self.use, self.use_wanted),
+            (self.compare, self.compare_wanted),
+            (self.report, self.report_wanted),
+            (self.discard, self.discard_wanted),
+        ):
+            button.clicked.connect(lambda *_, signal=signal: signal.emit(self._job))
         self.show_job()
 
     def _lay_out(self) -> None:
         self._title.setWordWrap(True)
         self._progress.setMaximumWidth(_LARGEST)
         self._progress.setMinimumWidth(80)
-        for button in (self.act, self.token):
+        for button in (self.act, self.token, self.use, self.compare, self.report):
             button.setAutoDefault(False)
-        self._token_line = QWidget()
-        self._token_line.setLayout(row(self.token))
+        self._answers = QWidget()
+        answers = row(self.token, self.use, self.compare, self.report)
+        answers.addStretch(1)
+        self._answers.setLayout(answers)
         grid = QGridLayout(self)
         grid.setContentsMargins(12, 6, 6, 8)
         grid.setVerticalSpacing(4)
@@ -62,7 +78,7 @@ class JobRow(QFrame):
         grid.addWidget(self._progress, 1, 0, 1, 2)
         grid.addWidget(self._line, 2, 0)
         grid.addWidget(self.act, 2, 1, Qt.AlignmentFlag.AlignTop)
-        grid.addWidget(self._token_line, 3, 0, Qt.AlignmentFlag.AlignLeft)
+        grid.addWidget(self._answers, 3, 0, 1, 2)
 
     @property
     def job(self) -> Job:
@@ -71,8 +87,8 @@ class JobRow(QFrame):
     def show_job(self) -> None:
         """Show where the job stands now."""
         job = self._job
-        weights = f" ({job.note.weights})" if job.note.weights is not None else ""
-        self._title.setText(f"{job.note.title}{weights}")
+        title = words.job_title(job.note)
+        self._title.setText(title)
         failed = job.state is JobState.FAILED and job.error is not None
         self._line.setText(str(job.error) if failed else words.job_line(job))
         self._line.setProperty("tone", "bad" if failed else "")
@@ -80,15 +96,42 @@ class JobRow(QFrame):
         self._line.style().polish(self._line)
         moving = job.state in (JobState.RUNNING, JobState.PAUSING)
         unknown = moving and (job.progress is None or job.fraction == 0.0)
-        self._progress.setVisible(moving or job.fraction is not None)
+        done = job.state is JobState.DONE
+        self._progress.setVisible(not done and (moving or job.fraction is not None))
         self._progress.show_fraction(None if unknown else job.fraction or 0.0)
-        self._progress.setAccessibleName(f"{job.note.title}: {words.job_line(job)}")
-        self.act.setText(_ACTS[job.state])
-        self.act.setAccessibleName(f"{_ACTS[job.state]} {job.note.title}")
+        self._progress.setAccessibleName(f"{title}: {words.job_line(job)}")
+        act = _ACTS[job.state] if job.can_pause or job.state is JobState.FAILED else "Stop"
+        self.act.setText(act)
+        self.act.setAccessibleName(f"{act} {job.note.title}")
+        self.act.setVisible(not done)
         self.act.setEnabled(job.state is not JobState.PAUSING)
-        self.discard.setAccessibleName(f"Discard {job.note.title}")
-        self.discard.setEnabled(not job.discarding)
-        self._token_line.setVisible(isinstance(job.error, AccessError))
+        self._show_discard(
+            "Dismiss" if done else "Discard" if job.can_pause else "Stop", _TIPS.get(job.state, _GIVE_UP)
+        )
+        self._show_answers()
+
+    def _show_discard(self, word: str, tip: str) -> None:
+        self.discard.setAccessibleName(f"{word} {self._job.note.title}")
+        self.discard.setToolTip(tip)
+        self.discard.setEnabled(not self._job.discarding)
+
+    def _show_answers(self) -> None:
+        job = self._job
+        note, made = job.note, isinstance(job.outcome, Reduced)
+        if isinstance(note, QuantizationNote):
+            named = f"Compare with {note.source_name}"
+            self.compare.setText(self.fontMetrics().elidedText(named, Qt.TextElideMode.ElideMiddle, 200))
+            self.compare.setAccessibleName(named)
+            self.compare.setToolTip("Draw the same pictures with both, and see what it cost")
+        shown = {
+            self.token: isinstance(job.error, AccessError),
+            self.use: made,
+            self.compare: made,
+            self.report: isinstance(job.outcome, Comparison),
+        }
+        for button, wanted in shown.items():
+            button.setVisible(wanted)
+        self._answers.setVisible(any(shown.values()))
 
     def text(self) -> str:
         """What the row says."""
@@ -96,7 +139,7 @@ class JobRow(QFrame):
 
     def _act(self) -> None:
         if self._job.state in (JobState.RUNNING, JobState.WAITING):
-            self.pause_wanted.emit(self._job)
+            (self.pause_wanted if self._job.can_pause else self.discard_wanted).emit(self._job)
         else:
             self.resume_wanted.emit(self._job)
 
@@ -107,7 +150,10 @@ _ACTS = {
     JobState.PAUSING: "Pause",
     JobState.PAUSED: "Resume",
     JobState.FAILED: "Try again",
+    JobState.DONE: "",
 }
+_GIVE_UP = "Give it up, and throw away what there is of it"
+_TIPS = {JobState.DONE: "Do not show it any more; what was made stays"}
 
 
 class JobRows(QWidget):
@@ -117,6 +163,9 @@ class JobRows(QWidget):
     resume_wanted = Signal(object)
     discard_wanted = Signal(object)
     token_wanted = Signal(object)
+    use_wanted = Signal(object)
+    compare_wanted = Signal(object)
+    report_wanted = Signal(object)
 
     def __init__(self) -> None:
         super().__init__()
@@ -129,7 +178,7 @@ class JobRows(QWidget):
         inside = self._area.widget()
         assert inside is not None
         inside.installEventFilter(self)
-        self.setLayout(column(heading("Coming in"), self._area, spacing=8, margins=(0, 0, 0, 8)))
+        self.setLayout(column(heading("At work"), self._area, spacing=8, margins=(0, 0, 0, 8)))
         self.hide()
 
     @property
@@ -168,5 +217,8 @@ class JobRows(QWidget):
         line.resume_wanted.connect(self.resume_wanted)
         line.discard_wanted.connect(self.discard_wanted)
         line.token_wanted.connect(self.token_wanted)
+        line.use_wanted.connect(self.use_wanted)
+        line.compare_wanted.connect(self.compare_wanted)
+        line.report_wanted.connect(self.report_wanted)
         self._rows.append(line)
         self._list.addWidget(line)

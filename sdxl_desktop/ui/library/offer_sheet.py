@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import Qt
@@ -19,24 +18,10 @@ from sdxl_desktop.ui.library import look, words
 from sdxl_desktop.ui.library.format_table import FormatTable
 from sdxl_desktop.ui.library.pieces import Facts, Notice, scrolled, set_tone, title
 from sdxl_desktop.ui.library.pieces import words as plain
+from sdxl_desktop.ui.library.room import RESERVE, Room, name_problem
 from sdxl_desktop.ui.library.token_field import Asks, TokenField
 from sdxl_desktop.ui.widgets.buttons import Switch, dressed
 from sdxl_desktop.ui.widgets.layout import column, heading, labelled, row
-
-_NAME = re.compile(r"[\w][\w .()+,-]{0,79}")
-_RESERVE = 5 * 10**8
-"""Bytes of disk that are always left free."""
-
-
-@dataclass(frozen=True, slots=True)
-class Room:
-    """What this computer has free now, in bytes, and the library's folder `home`, and the names that are `taken` by
-    what is coming in."""
-
-    memory: int
-    disk: int
-    home: Path
-    taken: frozenset[str] = frozenset()
 
 
 class OfferSheet(QDialog):
@@ -124,7 +109,7 @@ class OfferSheet(QDialog):
         if only_advice:
             self._advice.tell("There is nothing to import", offer.advice)
         self._show_gate()
-        wrong = "" if only_advice else self._name_problem()
+        wrong = "" if only_advice else name_problem(self.name.text().strip(), self._room)
         self._wrong.setText(wrong)
         self._wrong.setVisible(bool(wrong))
         fits = self._show_disk()
@@ -137,20 +122,10 @@ class OfferSheet(QDialog):
             self._gate.tell("Its makers want its licence accepted first")
             self.token.show_for(offer.source.page)
 
-    def _name_problem(self) -> str:
-        name = self.name.text().strip()
-        if not _NAME.fullmatch(name) or name.endswith("."):
-            return "The name becomes a folder's: use letters, digits, spaces, dots and dashes, at most 80 of them."
-        if name in self._room.taken:
-            return f"{name} is coming in already: give another name."
-        if (self._room.home / name).exists():
-            return f"There is a checkpoint called {name} already: give another name."
-        return ""
-
     def _show_disk(self) -> bool:
         """Tell what must be free on the disk, and whether it is."""
         needed, free = self.needed_disk(), self._room.disk
-        fits = needed + _RESERVE <= free
+        fits = needed + RESERVE <= free
         text = f"{words.size(needed)} must be free while it works, and {words.size(free)} are free."
         self._disk.setText(text if fits else f"Not enough room on the disk: {text} Make room, or choose less.")
         set_tone(self._disk, "" if fits else "bad")

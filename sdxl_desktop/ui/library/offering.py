@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from functools import partial
 
-import psutil
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtWidgets import QWidget
 
@@ -15,7 +13,8 @@ from sdxl_desktop.library.bring.offers import Offer
 from sdxl_desktop.library.hub.errors import DownloadStoppedError
 from sdxl_desktop.session.bringing import Bringing, JobState
 from sdxl_desktop.ui.library.around import Around
-from sdxl_desktop.ui.library.offer_sheet import OfferSheet, Room
+from sdxl_desktop.ui.library.offer_sheet import OfferSheet
+from sdxl_desktop.ui.library.room import room_now
 
 
 class Offering(QObject):
@@ -58,20 +57,12 @@ class Offering(QObject):
             self._offer(found, what)
 
     def _offer(self, offer: Offer, what: str) -> None:
-        sheet = OfferSheet(offer, what, self._room(), self._around.thread, self._stand())
+        sheet = OfferSheet(
+            offer, what, room_now(self._around.library(), self._bringing), self._around.thread, self._stand()
+        )
         sheet.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         sheet.accepted.connect(lambda: self._start(sheet))
         sheet.open()
-
-    def _room(self) -> Room:
-        home = self._around.library().own
-        there = next(folder for folder in (home, *home.absolute().parents) if folder.is_dir())
-        return Room(
-            memory=psutil.virtual_memory().available,
-            disk=shutil.disk_usage(there).free,
-            home=home,
-            taken=frozenset(job.note.name for job in self._bringing.jobs if job.is_active),
-        )
 
     def _start(self, sheet: OfferSheet) -> None:
         offer, note = sheet.value()

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QDialog, QPushButton, QSplitter, QStackedWidget, Q
 from sdxl_desktop.session.shelf import Shelved
 from sdxl_desktop.ui.library import look
 from sdxl_desktop.ui.library.adding import Adding
-from sdxl_desktop.ui.library.details import Details
+from sdxl_desktop.ui.library.details import Details, draws_from_words
 from sdxl_desktop.ui.library.job_rows import JobRows
 from sdxl_desktop.ui.library.pieces import title
 from sdxl_desktop.ui.library.shelf_list import ShelfList, ShelfListModel
@@ -29,6 +29,7 @@ class LibraryPage(QDialog):
         self.setWindowTitle("Checkpoints")
         self._shelf = ShelfListModel()
         self._chosen: Path | None = None
+        self._drawers = 0
         self.list = ShelfList(self._shelf)
         self.jobs = JobRows()
         self.details = Details()
@@ -90,10 +91,11 @@ class LibraryPage(QDialog):
         self._nothing.setVisible(not shelf)
         self.list.setVisible(bool(shelf))
         self._rest.setVisible(not shelf)
+        held = [line.holding for line in shelf if line.holding is not None]
+        self._drawers = sum(draws_from_words(one) for one in held)
         self._fill_details(self.list.current())
         if not self.is_adding:
             self._right.setCurrentWidget(self.details if shelf else self.adding)
-        held = [line.holding for line in shelf if line.holding is not None]
         self.adding.show_have([name for one in held for name in (one.name, one.source.partition("@")[0])])
 
     def show_chosen(self, folder: Path | None) -> None:
@@ -122,7 +124,8 @@ class LibraryPage(QDialog):
             self._right.setCurrentWidget(self.details)
 
     def _fill_details(self, line: Shelved | None) -> None:
-        self.details.show_line(line, in_use=line is not None and line.folder == self._chosen)
+        in_use = line is not None and line.folder == self._chosen
+        self.details.show_line(line, in_use=in_use, comparable=self._drawers > 1)
 
     def lines(self) -> tuple[str, ...]:
         """What the list says, a screen reader's way."""

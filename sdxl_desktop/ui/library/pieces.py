@@ -1,4 +1,4 @@
-"""Small parts of the page of checkpoints: toned labels, a table of facts, notices, scrolling columns."""
+"""Small parts of the page of checkpoints: toned labels, a table of facts, notices, questions, scrolling columns."""
 
 from __future__ import annotations
 
@@ -6,7 +6,17 @@ from collections.abc import Iterable
 from typing import Literal
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QLayout, QPushButton, QScrollArea, QSizePolicy, QWidget
+from PySide6.QtWidgets import (
+    QFrame,
+    QGridLayout,
+    QLabel,
+    QLayout,
+    QMessageBox,
+    QPushButton,
+    QScrollArea,
+    QSizePolicy,
+    QWidget,
+)
 
 from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.ui.widgets.buttons import dressed
@@ -116,3 +126,16 @@ class Notice(QFrame):
     def tell_problem(self, problem: SdxlDesktopError, *, answer: str = "") -> None:
         more = " ".join(sentence for sentence in (problem.why, problem.next_step) if sentence)
         self.tell(problem.what, more, answer=answer, tone="bad")
+
+
+def question(parent: QWidget, what: str, more: str, act: str) -> QMessageBox:
+    """A question whose harmless answer is the one that Enter and Escape give; `accepted` tells the other."""
+    box = QMessageBox(QMessageBox.Icon.NoIcon, what, what, QMessageBox.StandardButton.NoButton, parent)
+    box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    box.setInformativeText(more)
+    keep = box.addButton("Keep", QMessageBox.ButtonRole.RejectRole)
+    button = box.addButton(act, QMessageBox.ButtonRole.AcceptRole)
+    button.setProperty("role", "stop")
+    box.setDefaultButton(keep)
+    box.setEscapeButton(keep)
+    return box

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 from PySide6.QtCore import QObject, Qt, Signal
-from PySide6.QtWidgets import QMessageBox, QWidget
+from PySide6.QtWidgets import QWidget
 
 from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.library.bring.bringing import Brought
@@ -18,6 +18,7 @@ from sdxl_desktop.library.hub.errors import AccessError, DownloadStoppedError
 from sdxl_desktop.library.records import Verified, verify
 from sdxl_desktop.library.scan import Library
 from sdxl_desktop.session.bringing import Bringing, Job, JobState
+from sdxl_desktop.session.library_memory import JobNote
 from sdxl_desktop.session.shelf import Shelved, shelf
 from sdxl_desktop.ui.desktop import show_in_folder
 from sdxl_desktop.ui.library import words
@@ -25,6 +26,8 @@ from sdxl_desktop.ui.library.adding import page_of
 from sdxl_desktop.ui.library.around import Around
 from sdxl_desktop.ui.library.offering import Offering
 from sdxl_desktop.ui.library.page import LibraryPage
+from sdxl_desktop.ui.library.pieces import question
+from sdxl_desktop.ui.library.reducing import Reducing
 from sdxl_desktop.ui.library.token_field import TokenDialog
 from sdxl_desktop.ui.library.watching import FolderWatch
 from sdxl_desktop.ui.library.welcome import Welcome
@@ -48,6 +51,7 @@ class LibraryVerbs(QObject):
         self._machine_memory = psutil.virtual_memory().total
         self._watch = FolderWatch(self)
         self.offering = Offering(around, self.bringing, self.stand)
+        self.reducing = Reducing(around, self.bringing, self.stand, self._show_problem_of_line, self.open_page)
         self._connect()
 
     def _connect(self) -> None:
@@ -57,6 +61,7 @@ class LibraryVerbs(QObject):
         self.offering.not_found.connect(self._tell_not_found)
         self.bringing.changed = self._show_jobs
         self.bringing.arrived = self._take_arrival
+        self.bringing.done = self._take_done
         self.bringing.failed = self._tell_failure
 
     # starting and ending
@@ -108,6 +113,8 @@ class LibraryVerbs(QObject):
         details.use_wanted.connect(self._use)
         details.verify_wanted.connect(self._verify)
         details.folder_wanted.connect(lambda line: show_in_folder(line.folder / "model_index.json"))
+        details.smaller_wanted.connect(self.reducing.make_smaller)
+        details.compare_wanted.connect(lambda line: self.reducing.compare(line.folder))
         details.remove_wanted.connect(self._ask_to_remove)
         details.forget_wanted.connect(self._forget)
         adding.look_up_wanted.connect(self.offering.look_up)
@@ -117,6 +124,9 @@ class LibraryVerbs(QObject):
         jobs.resume_wanted.connect(self.bringing.resume)
         jobs.discard_wanted.connect(self._ask_to_discard)
         jobs.token_wanted.connect(self._ask_for_token)
+        jobs.use_wanted.connect(self.reducing.use)
+        jobs.compare_wanted.connect(self.reducing.compare_made)
+        jobs.report_wanted.connect(self.reducing.open_report)
         return page
 
     @property
@@ -192,7 +202,7 @@ class LibraryVerbs(QObject):
         held = line.holding
         if held is None:
             return
-        box = _question(
+        box = question(
             self.stand(),
             f"Remove {line.title}?",
             f"{words.size(held.bytes)} are deleted from the disk: {line.folder}. This cannot be undone.",
@@ -259,6 +269,17 @@ class LibraryVerbs(QObject):
             answer, act = ("Add it", lambda: self._around.add_files((file,))) if file.is_file() else ("", None)
             self._around.tell(f"{job.note.title} is there", answer=answer, act=act, tip=brought.words, stays=True)
 
+    def _take_done(self, job: Job) -> None:
+        self.changed.emit()
+        self.reducing.take_done(job)
+
+    def _show_problem_of_line(self, problem: SdxlDesktopError) -> None:
+        """Tell it where it was asked for."""
+        if self._page is not None and self._page_open:
+            self._page.details.show_problem(problem)
+        else:
+            self._around.show_problem(problem)
+
     def _tell_failure(self, job: Job) -> None:
         if job.error is not None and (not self._page_open):
             self._around.show_problem(job.error)
@@ -266,17 +287,23 @@ class LibraryVerbs(QObject):
                 self._ask_for_token(job)
 
     def _ask_to_discard(self, job: Job) -> None:
-        box = _question(
+        if job.state is JobState.DONE:
+            self.bringing.dismiss(job)
+            return
+        if not job.can_pause:
+            self.bringing.discard(job)
+            return
+        box = question(
             self.stand(),
             f"Discard {job.note.title}?",
-            "What has been downloaded and converted of it so far is thrown away.",
+            "What has been downloaded or made of it so far is thrown away.",
             "Discard",
         )
         box.accepted.connect(lambda: self._around.quietly(lambda: self.bringing.discard(job)))
         box.open()
 
     def _ask_for_token(self, job: Job) -> None:
-        page = page_of(job.note.what)
+        page = page_of(job.note.what) if isinstance(job.note, JobNote) else ""
         dialog = TokenDialog(self._thread, page, self.stand())
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.accepted.connect(lambda: self.bringing.resume(job))
@@ -305,16 +332,3 @@ def _has_own(library: Library) -> bool:
         return any((folder / "model_index.json").is_file() for folder in library.own.iterdir())
     except OSError:
         return False
-
-
-def _question(parent: QWidget, what: str, more: str, act: str) -> QMessageBox:
-    """A question whose harmless answer is the one that Enter and Escape give; `accepted` tells the other."""
-    box = QMessageBox(QMessageBox.Icon.NoIcon, what, what, QMessageBox.StandardButton.NoButton, parent)
-    box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-    box.setInformativeText(more)
-    keep = box.addButton("Keep", QMessageBox.ButtonRole.RejectRole)
-    button = box.addButton(act, QMessageBox.ButtonRole.AcceptRole)
-    button.setProperty("role", "stop")
-    box.setDefaultButton(keep)
-    box.setEscapeButton(keep)
-    return box

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import date
+from typing import assert_never
 
 from sdxl_desktop.core.checkpoint import CheckpointKind
 from sdxl_desktop.library.bring.offers import Offer
@@ -14,7 +16,10 @@ from sdxl_desktop.library.convert.weights import WeightFormat
 from sdxl_desktop.library.detect.families import Family
 from sdxl_desktop.library.detect.found import Kind as Found
 from sdxl_desktop.library.holdings import Holding
+from sdxl_desktop.library.quantize.comparison import Comparison, Side
 from sdxl_desktop.session.bringing import Job, JobState
+from sdxl_desktop.session.library_memory import JobNote
+from sdxl_desktop.session.tasks import ComparisonNote, Note, Outcome, QuantizationNote, Reduced
 
 KINDS = {
     CheckpointKind.BASE: "draws from words",
@@ -34,6 +39,8 @@ READY_MADE = "ready-made, nothing is converted"
 _ADDITION = "an addition, to be used with any checkpoint of its family"
 _PERHAPS = "if it turns out to be a LoRA, an embedding or a VAE"
 _DAY = 86_400
+_DIFFERENT, _ALIKE = 20.0, 35.0
+"""Decibels between which only looking tells."""
 
 
 def size(count: float) -> str:
@@ -111,19 +118,80 @@ def entry_kind(entry: Entry) -> str:
     }[entry.kind]
 
 
+def job_title(note: Note) -> str:
+    """What a job is about: "SDXL base (int8)", "Compare mine and mine-int8"."""
+    match note:
+        case JobNote():
+            return f"{note.title} ({note.weights})" if note.weights is not None else note.title
+        case QuantizationNote():
+            return note.title
+        case ComparisonNote():
+            return f"Compare {note.title}"
+    assert_never(note)
+
+
+def outcome(found: Outcome | None) -> str:
+    """What came of a job."""
+    match found:
+        case Reduced():
+            return f"Ready · {size(found.bytes)} on the disk, was {size(found.bytes_before)}"
+        case Comparison():
+            return comparison(found)
+        case None:
+            return "Done"
+    assert_never(found)
+
+
+def apart(found: Comparison) -> str:
+    """How far the pictures of a comparison are apart: "41.3 dB apart"."""
+    return "identical pictures" if found.psnr is None else f"{found.psnr:.1f} dB apart"
+
+
+def comparison(found: Comparison) -> str:
+    """What a comparison found, a fact on each line, the first checkpoint's numbers before the second's."""
+    said = apart(found)
+    facts = [f"{said[:1].upper()}{said[1:]}{_meaning(found.psnr)}"]
+    facts += [
+        f"{name}: {one} → {other}"
+        for name, (one, other) in (
+            ("On the disk", _both(found, lambda side: size(side.bytes))),
+            ("A step", _both(found, lambda side: f"{side.seconds_per_step:.3g} s")),
+            (
+                "Memory while drawing",
+                _both(found, lambda side: size(side.memory_drawing) if side.memory_drawing else ""),
+            ),
+        )
+        if one and other
+    ]
+    return "\n".join(facts)
+
+
+def _meaning(psnr: float | None) -> str:
+    """How to read it, where that is certain."""
+    if psnr is None or _DIFFERENT <= psnr < _ALIKE:
+        return ""
+    return ", can hardly be told apart" if psnr >= _ALIKE else ", different pictures, which may be as good"
+
+
+def _both(found: Comparison, words: Callable[[Side], str]) -> tuple[str, str]:
+    return words(found.first), words(found.second)
+
+
 def job_line(job: Job) -> str:
     """Where a job stands: "Downloading unet · 34 % · about 12 min left"."""
     match job.state:
         case JobState.WAITING:
             return "Waiting for its turn"
         case JobState.PAUSING:
-            return "Discarding…" if job.discarding else "Pausing…"
+            return ("Discarding…" if job.can_pause else "Stopping…") if job.discarding else "Pausing…"
         case JobState.PAUSED:
             return f"Paused{_share(job)}"
         case JobState.FAILED:
             return f"Stopped{_share(job)}"
         case JobState.RUNNING:
             return _progress_line(job.progress)
+        case JobState.DONE:
+            return outcome(job.outcome)
 
 
 def _share(job: Job) -> str:

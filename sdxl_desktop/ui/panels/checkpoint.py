@@ -88,7 +88,7 @@ class CheckpointPanel(QWidget):
         self._library.setText(words)
         style = Qt.ToolButtonStyle.ToolButtonTextBesideIcon if words else Qt.ToolButtonStyle.ToolButtonIconOnly
         self._library.setToolButtonStyle(style)
-        self._library.setAccessibleDescription(f"Coming in: {words}" if words else "")
+        self._library.setAccessibleDescription(f"At work: {words}" if words else "")
 
     def _chosen(self) -> None:
         chosen = self.checkpoint()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -24,11 +25,15 @@ from sdxl_desktop.library.bring.progress import BringProgress
 from sdxl_desktop.library.catalogue import find
 from sdxl_desktop.library.convert.forecast import Forecast
 from sdxl_desktop.library.convert.weights import WeightFormat
+from sdxl_desktop.library.convert.workspace import RECORD
 from sdxl_desktop.library.detect.found import Kind
 from sdxl_desktop.library.hub.address import parse_address
 from sdxl_desktop.library.hub.errors import DownloadStoppedError
 from sdxl_desktop.library.hub.files import Layout, Listing, RemoteFile
+from sdxl_desktop.library.quantize.comparison import Comparison, PairFound, Side
+from sdxl_desktop.library.quantize.errors import QuantizationCancelledError
 from sdxl_desktop.library.scan import Library, read_checkpoint
+from sdxl_desktop.session.tasks import ComparisonNote, QuantizationNote, Reduced
 from sdxl_desktop.ui.app import build_window
 from sdxl_desktop.ui.library.offer_sheet import OfferSheet
 from sdxl_desktop.ui.library.page import LibraryPage
@@ -88,6 +93,8 @@ class PretendHands:
     asked: list[str] = field(default_factory=list)
     begun: list[tuple[str, WeightFormat | None]] = field(default_factory=list)
     thrown: list[str] = field(default_factory=list)
+    quantized: list[QuantizationNote] = field(default_factory=list)
+    compared: list[ComparisonNote] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.answer.set()
@@ -131,6 +138,60 @@ class PretendHands:
 
     def throw_away(self, name: str, source: Path | None, weights: WeightFormat | None, library: Library) -> None:
         self.thrown.append(name)
+
+    def quantize(
+        self, note: QuantizationNote, library: Library, emit: Callable[[BringProgress], None], cancel: threading.Event
+    ) -> Reduced:
+        self.quantized.append(note)
+        emit(BringProgress(stage="compressing", what="unet", fraction=0.4, seconds_left=120))
+        self._wait(cancel)
+        made = make_checkpoint(library.own / note.name, title=note.name)
+        about = {"source": note.source_name, "weights": note.method, "quantization": {}, "files": {}}
+        (made / RECORD).write_text(json.dumps(about))
+        return Reduced(checkpoint=read_checkpoint(made), bytes=10 * MB, bytes_before=20 * MB)
+
+    def throw_quantization_away(self, note: QuantizationNote, library: Library) -> None:
+        self.thrown.append(note.name)
+
+    def compare(
+        self, note: ComparisonNote, emit: Callable[[BringProgress], None], cancel: threading.Event
+    ) -> Comparison:
+        self.compared.append(note)
+        emit(BringProgress(stage=f"drawing with {note.first.name}", what="prompt 1 of 8", fraction=0.1))
+        self._wait(cancel)
+        return a_comparison(note)
+
+    def _wait(self, cancel: threading.Event) -> None:
+        """For the gate, or a cancel; then the fault, if there is to be one."""
+        while not self.gate.wait(0.005):
+            if cancel.is_set():
+                raise QuantizationCancelledError("It was stopped.")
+        if self.fault is not None:
+            fault, self.fault = self.fault, None
+            raise fault
+
+
+def a_comparison(note: ComparisonNote) -> Comparison:
+    """What a comparison could have found: half the size, a little slower, 32 dB apart."""
+    first, second = (
+        Side(
+            name=folder.name,
+            title=folder.name,
+            folder=str(folder),
+            weights=weights,
+            bytes=size * MB,
+            seconds_per_step=seconds,
+            memory_drawing=memory * MB,
+            memory=memory * MB,
+        )
+        for folder, weights, size, seconds, memory in (
+            (note.first, "fp16", 20, 1.25, 300),
+            (note.second, "int8", 10, 1.5, 200),
+        )
+    )
+    pair = PairFound(prompt="a fox", seed=0, psnr=32.0, mean=4.0, largest=90, mean_square=41.0)
+    page = note.home / "comparison.html"
+    return Comparison(first=first, second=second, settings="", request={}, pairs=(pair,), page=page)
 
 
 OpenWindow = Callable[..., MainWindow]
@@ -202,6 +263,12 @@ def the_sheet(window: MainWindow, qtbot: QtBot) -> OfferSheet:
     """The offer sheet, once it is there."""
     qtbot.waitUntil(lambda: any(sheet.isVisible() for sheet in window.findChildren(OfferSheet)))
     return next(sheet for sheet in window.findChildren(OfferSheet) if sheet.isVisible())
+
+
+def sheet_of(kind: type[W], window: MainWindow, qtbot: QtBot) -> W:
+    """The sheet of that kind, once it is there."""
+    qtbot.waitUntil(lambda: any(sheet.isVisible() for sheet in window.findChildren(kind)))
+    return next(sheet for sheet in window.findChildren(kind) if sheet.isVisible())
 
 
 def the_question(window: MainWindow) -> QMessageBox:

@@ -11,11 +11,18 @@ from sdxl_desktop.library.bring.bringing import Brought
 from sdxl_desktop.library.bring.offers import Offer
 from sdxl_desktop.library.bring.progress import BringProgress
 from sdxl_desktop.library.hub.errors import ConnectionLostError, DownloadStoppedError
-from sdxl_desktop.session.bringing import Advanced, Arrived, Bringing, Job, JobState, LookedUp, Stopped
+from sdxl_desktop.library.quantize.method import Method
+from sdxl_desktop.session.bringing import Advanced, Arrived, Bringing, Done, Job, JobState, LookedUp, Stopped
 from sdxl_desktop.session.library_memory import JobNote, LibraryMemory
+from sdxl_desktop.session.tasks import ComparisonNote, Note, QuantizationNote, Reduced
 
 STOPPED = DownloadStoppedError("stopped")
 BROUGHT = Brought(checkpoint=None, path=Path("there"), words="")
+REDUCED = cast(Reduced, object())
+SMALLER = QuantizationNote(
+    source="/there/mine", method=Method.HYBRID, name="mine-hybrid", prompts="/words.txt", samples=7
+)
+COMPARISON = ComparisonNote(first=Path("/there/mine"), second=Path("/there/mine-hybrid"), home=Path("/reports"))
 OFFER = cast(Offer, type("Titled", (), {"title": "In full"})())
 
 
@@ -25,13 +32,13 @@ class Hands:
     def __init__(self) -> None:
         self.told: list[object] = []
 
-    def start(self, number: int, note: JobNote, offer: Offer | None) -> None:
+    def start(self, number: int, note: Note, offer: Offer | None) -> None:
         self.told.append(("start", note.name))
 
     def pause(self) -> None:
         self.told.append("pause")
 
-    def discard(self, note: JobNote, offer: Offer | None) -> None:
+    def discard(self, note: Note, offer: Offer | None) -> None:
         self.told.append(("discard", note.name))
 
 
@@ -166,3 +173,53 @@ def test_a_memory_that_cannot_be_written_does_not_hinder_the_job(hands: Hands, t
     with pytest.raises(Exception, match="could not be saved"):
         add(queue, "one")
     assert states(queue) == {"one": JobState.RUNNING}
+
+
+def test_what_is_made_of_checkpoints_waits_its_turn_and_stays_for_its_outcome(queue: Bringing, hands: Hands) -> None:
+    told: list[Job] = []
+    queue.done = told.append
+    (one,) = add(queue, "one")
+    smaller, comparison = queue.add(None, SMALLER), queue.add(None, COMPARISON)
+    queue.handle(Arrived(one.number, BROUGHT))
+    queue.handle(Done(smaller.number, REDUCED))
+    assert states(queue) == {"mine-hybrid": JobState.DONE, comparison.note.name: JobState.RUNNING}
+    assert (smaller.outcome, told) == (REDUCED, [smaller])
+    queue.dismiss(comparison)
+    queue.dismiss(smaller)
+    assert states(queue) == {comparison.note.name: JobState.RUNNING}
+    assert ("discard", "mine-hybrid") not in hands.told
+
+
+def test_a_quantization_goes_on_with_the_same_settings_at_the_next_start_and_a_comparison_does_not(
+    queue: Bringing, hands: Hands, memory: LibraryMemory
+) -> None:
+    (one,) = add(queue, "one")
+    queue.add(None, COMPARISON)
+    queue.add(None, SMALLER)
+    again = Bringing(hands, memory)
+    assert [job.note for job in again.restore()] == [one.note, SMALLER]
+
+
+def test_a_quantization_that_is_done_or_discarded_does_not_come_back(
+    queue: Bringing, hands: Hands, memory: LibraryMemory
+) -> None:
+    done = queue.add(None, SMALLER)
+    other = queue.add(None, QuantizationNote(source="/there/mine", method=Method.INT8, name="mine-int8"))
+    queue.handle(Done(done.number, REDUCED))
+    assert [job.note.name for job in Bringing(hands, memory).restore()] == ["mine-int8"]
+    queue.discard(other)
+    queue.handle(Stopped(other.number, STOPPED))
+    assert Bringing(hands, memory).restore() == ()
+
+
+def test_notes_that_make_no_sense_are_no_notes(queue: Bringing, hands: Hands, memory: LibraryMemory) -> None:
+    queue.add(None, SMALLER)
+    (memory.file.parent / "quantizations.json").write_text('[{"name": 3}]')
+    assert Bringing(hands, memory).restore() == ()
+
+
+def test_a_method_that_nobody_knows_is_not_gone_on_with(queue: Bringing, hands: Hands, memory: LibraryMemory) -> None:
+    queue.add(None, SMALLER)
+    file = memory.file.parent / "quantizations.json"
+    file.write_text(file.read_text().replace('"hybrid"', '"magic"'))
+    assert Bringing(hands, memory).restore() == ()

@@ -1,0 +1,161 @@
+"""What is done with checkpoints that are there: a smaller one is made of one, or two are compared; notes of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind
+from sdxl_desktop.core.errors import CheckpointError
+from sdxl_desktop.core.request import Execution, GenerationRequest, Output, Sampling
+from sdxl_desktop.library.quantize.calibration import DEFAULT_SAMPLES, Calibration
+from sdxl_desktop.library.quantize.comparison import Comparison
+from sdxl_desktop.library.quantize.method import Method
+from sdxl_desktop.library.quantize.plan import QuantizationPlan, plan_quantization
+from sdxl_desktop.library.quantize.prompts import read_prompts
+from sdxl_desktop.library.records import read_record
+from sdxl_desktop.library.scan import Library, read_checkpoint
+from sdxl_desktop.session.library_memory import JobNote
+
+PROMPTS_COMPARED = 4
+"""Different enough from each other to tell by, and drawn in a few minutes."""
+
+
+class QuantizationNote(msgspec.Struct, frozen=True, kw_only=True):
+    """Make `name` of the checkpoint in the folder `source` by `method`. `prompts` is a text file, "" for
+    the shipped ones; it and `samples` mean something where the method learns from samples."""
+
+    source: str
+    method: Method
+    name: str
+    prompts: str = ""
+    samples: int = DEFAULT_SAMPLES
+
+    @property
+    def title(self) -> str:
+        return self.name
+
+    @property
+    def source_name(self) -> str:
+        return Path(self.source).name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparisonNote:
+    """Draw `prompts` of the shipped prompts, `seeds` pictures of each, with the checkpoints in two folders, and put the
+    report into a new folder in `home`. Both draw as the first recommends, on the devices that `execution` names."""
+
+    first: Path
+    second: Path
+    home: Path
+    prompts: int = PROMPTS_COMPARED
+    seeds: int = 1
+    execution: Execution = Execution()
+
+    @property
+    def name(self) -> str:
+        """Of the job; no checkpoint can have it, since ↔ is not allowed in a name."""
+        return f"{self.first.name} ↔ {self.second.name}"
+
+    @property
+    def title(self) -> str:
+        return f"{self.first.name} and {self.second.name}"
+
+
+Note = JobNote | QuantizationNote | ComparisonNote
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reduced:
+    """The checkpoint that was made, its `bytes` on the disk, and those of what it was made from."""
+
+    checkpoint: Checkpoint
+    bytes: int
+    bytes_before: int
+
+
+Outcome = Reduced | Comparison
+
+
+def plan(note: QuantizationNote, library: Library, *, name: str | None = None) -> QuantizationPlan:
+    """What `note` comes to, with what lies on the disk now; the same note goes on where an earlier run was.
+
+    `name` for another than the note's. Raises CheckpointError and RequestError.
+    """
+    source, method = read_checkpoint(Path(note.source)), note.method
+    calibration = None
+    if method.calibrated:
+        prompts = read_prompts(Path(note.prompts) if note.prompts else None)
+        calibration = Calibration.at_home(source, prompts, samples=note.samples)
+    return plan_quantization(source, library.own, method, name or note.name, calibration)
+
+
+def comparison_request(first: Checkpoint, note: ComparisonNote) -> GenerationRequest:
+    """How both checkpoints draw: exactly, without a watermark, from seed 0 on, as `first` recommends."""
+    best = first.recommended
+    return GenerationRequest(
+        checkpoint=first.folder,
+        sampling=Sampling(
+            size=best.size,
+            steps=best.steps,
+            guidance_scale=best.guidance_scale,
+            scheduler=best.scheduler,
+            count=note.seeds,
+        ),
+        output=Output(watermark=False),
+        execution=note.execution,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Comparable:
+    """The `others` that a checkpoint can be compared with, the likeliest first. `source` is the one of them that it was
+    made from, where it is there."""
+
+    others: tuple[Checkpoint, ...]
+    source: Checkpoint | None = None
+
+
+def comparable(folder: Path, library: Library) -> Comparable:
+    """What the checkpoint in `folder` can be compared with: what it was made from first, else the newest made of it."""
+    others = [
+        found
+        for found in library.checkpoints()
+        if found.kind is CheckpointKind.BASE and found.folder.resolve() != folder.resolve()
+    ]
+    source_name = _made_from(folder)
+    source = next((found for found in others if found.name == source_name), None)
+    made = [found for found in others if _made_from(found.folder) == folder.name]
+    likely = [source] if source is not None else sorted(made, key=_age)[:1]
+    return Comparable((*likely, *(found for found in others if found not in likely)), source)
+
+
+def _made_from(folder: Path) -> str:
+    """The name of the checkpoint that this one was quantized from, "" where it was not."""
+    record = read_record(folder)
+    return str(record.get("source") or "") if "quantization" in record else ""
+
+
+def _age(checkpoint: Checkpoint) -> float:
+    """Sorts the newest first."""
+    return -checkpoint.folder.stat().st_mtime
+
+
+def ways(folder: Path, library: Library) -> dict[Method, QuantizationPlan | CheckpointError]:
+    """What each method would make of the checkpoint in `folder` with the usual samples, or why it cannot be used.
+
+    Raises CheckpointError where no method can.
+    """
+    source = read_checkpoint(folder)
+    found: dict[Method, QuantizationPlan | CheckpointError] = {}
+    for method in Method:
+        try:
+            found[method] = plan_quantization(source, library.own, method)
+        except CheckpointError as problem:
+            found[method] = problem
+    problems = [answer for answer in found.values() if isinstance(answer, CheckpointError)]
+    if len(problems) == len(found):
+        raise problems[0]
+    return found

@@ -1,0 +1,125 @@
+"""Two checkpoints are compared as a job, whose numbers stay in the list and whose report opens in the browser."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QUrl
+from PySide6.QtGui import QDesktopServices
+from pytestqt.qtbot import QtBot
+
+from sdxl_desktop.core.errors import CheckpointError
+from sdxl_desktop.session.bringing import JobState
+from sdxl_desktop.ui.library.compare_sheet import CompareSheet
+from sdxl_desktop.ui.library.page import LibraryPage
+from sdxl_desktop.ui.main_window import MainWindow
+from tests.ui.library.conftest import LEFT, OpenWindow, PretendHands, press, sheet_of, the_page
+from tests.ui.library.test_jobs import rows, states
+from tests.ui.library.test_page import choose
+
+JOB = "mine ↔ starter"
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[QUrl]:
+    """What the desktop was asked to open."""
+    urls: list[QUrl] = []
+    monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: bool(urls.append(url)) or True)
+    return urls
+
+
+@pytest.fixture
+def sheet(window: MainWindow, page: LibraryPage, qtbot: QtBot) -> CompareSheet:
+    choose(page, qtbot, "Starter")
+    choose(page, qtbot, "Mine")
+    press(qtbot, page, "Compare")
+    return sheet_of(CompareSheet, window, qtbot)
+
+
+def begin(sheet: CompareSheet, hands: PretendHands, qtbot: QtBot) -> None:
+    before = len(hands.compared)
+    qtbot.mouseClick(sheet.start, LEFT)
+    qtbot.waitUntil(lambda: len(hands.compared) == before + 1)
+
+
+def test_the_others_that_draw_from_words_can_be_chosen(sheet: CompareSheet) -> None:
+    offered = [sheet.other.itemText(place) for place in range(sheet.other.count())]
+    assert offered == ["Starter (starter)", "Wide (wide)"]
+    assert "4 pictures with each, 64 × 64 at 7 steps" in sheet.text()
+
+
+def test_what_was_chosen_is_compared(sheet: CompareSheet, own: Path, hands: PretendHands, qtbot: QtBot) -> None:
+    sheet.other.setCurrentIndex(1)
+    sheet.prompts.setValue(3)
+    sheet.seeds.setValue(2)
+    assert "6 pictures with each" in sheet.text()
+    begin(sheet, hands, qtbot)
+    (note,) = hands.compared
+    assert (note.first, note.second.name) == (own / "mine", "wide")
+    assert (note.prompts, note.seeds) == (3, 2)
+    assert note.home.parent == own.parent
+
+
+def test_it_is_drawn_where_the_settings_say(
+    sheet: CompareSheet, window: MainWindow, hands: PretendHands, qtbot: QtBot
+) -> None:
+    window._preferences = replace(window._preferences, device="GPU", precision="f32")
+    begin(sheet, hands, qtbot)
+    assert (hands.compared[0].execution.device, hands.compared[0].execution.precision) == ("GPU", "f32")
+
+
+def test_the_numbers_stay_in_the_list_and_the_report_opens(
+    sheet: CompareSheet, window: MainWindow, hands: PretendHands, opened: list[QUrl], qtbot: QtBot
+) -> None:
+    begin(sheet, hands, qtbot)
+    qtbot.waitUntil(lambda: "Drawing with mine (prompt 1 of 8) · 10%" in rows(window)[0])
+    hands.gate.set()
+    qtbot.waitUntil(lambda: states(window) == [(JOB, JobState.DONE)])
+    page = QUrl.fromLocalFile(str(hands.compared[0].home / "comparison.html"))
+    assert opened == [page]
+    for fact in ("32.0 dB apart", "disk: 20 MB → 10 MB", "step: 1.25 s → 1.5 s", "drawing: 0.3 GB → 0.2 GB"):
+        assert fact in rows(window)[0], fact
+    assert "32.0 dB" in window.stage.toast.accessibleName()
+    press(qtbot, the_page(window).jobs, "Open the report")
+    assert opened == [page, page]
+
+
+def test_stop_ends_it_at_once_and_leaves_no_half_job(
+    sheet: CompareSheet, window: MainWindow, hands: PretendHands, opened: list[QUrl], qtbot: QtBot
+) -> None:
+    begin(sheet, hands, qtbot)
+    press(qtbot, the_page(window).jobs, "Stop")
+    qtbot.waitUntil(lambda: states(window) == [])
+    assert opened == []
+
+
+def test_a_comparison_is_not_gone_on_with_at_the_next_start(
+    sheet: CompareSheet, open_window: OpenWindow, hands: PretendHands, qtbot: QtBot
+) -> None:
+    begin(sheet, hands, qtbot)
+    assert states(open_window()) == []
+
+
+def test_a_failure_can_be_tried_again(
+    sheet: CompareSheet, window: MainWindow, hands: PretendHands, opened: list[QUrl], qtbot: QtBot
+) -> None:
+    hands.fault = CheckpointError("It cannot draw so.", next_step="Choose another.")
+    hands.gate.set()
+    begin(sheet, hands, qtbot)
+    qtbot.waitUntil(lambda: states(window) == [(JOB, JobState.FAILED)])
+    assert "It cannot draw so. Choose another." in rows(window)[0]
+    press(qtbot, the_page(window), "Try again")
+    qtbot.waitUntil(lambda: states(window) == [(JOB, JobState.DONE)])
+
+
+def test_with_a_single_checkpoint_there_is_nothing_to_compare(
+    shipped: Path, open_window: OpenWindow, qtbot: QtBot
+) -> None:
+    for folder in ("wide",):
+        (shipped / folder / "model_index.json").unlink()
+    page = open_window().library.open_page()
+    qtbot.waitUntil(lambda: len(page.lines()) == 1)
+    choose(page, qtbot, "Starter")
+    assert not page.details.compare.isEnabled()
