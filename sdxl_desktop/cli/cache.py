@@ -16,7 +16,7 @@ from sdxl_desktop.cli.doors import Doors
 from sdxl_desktop.cli.draw import library_for, load_preferences
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.settings import Preferences
-from sdxl_desktop.core.speed import Speed
+from sdxl_desktop.core.speed import DEFAULT_SPEED, Speed
 from sdxl_desktop.engine.compiled_entries import FUSED, Entry, Pruned
 from sdxl_desktop.engine.compiled_store import GB, CompiledStore, Runtime, openvino_version
 
@@ -88,7 +88,7 @@ def prepare(
     sizes = [Size.parse(text) for text in size or ()] or [found.recommended.size]
     for each in sizes:
         found.check_size(each)
-    speeds = [Speed.parse(text) for text in speed or ()] or [Speed.EXACT]
+    speeds = [Speed.parse(text) for text in speed or ()] or [DEFAULT_SPEED]
     wanted = Preparation(found.folder, found.title, sizes, speeds, preferences.execution)
     return run_preparation(doors, wanted, as_json=as_json, events=events)
 

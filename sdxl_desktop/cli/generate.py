@@ -59,7 +59,7 @@ def generate(
     ] = None,
     speed: Annotated[
         str | None,
-        typer.Option(metavar="exact|balanced|fast", help="How many steps reuse deep layers. Default: exact."),
+        typer.Option(metavar="exact|balanced|fast", help="How many steps reuse deep layers. Default: balanced."),
     ] = None,
     seed: Annotated[
         int | None, typer.Option(metavar="N", help="The same seed and request give the same picture. Default: random.")

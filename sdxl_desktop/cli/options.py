@@ -27,7 +27,7 @@ from sdxl_desktop.core.request import (
 )
 from sdxl_desktop.core.schedulers import SchedulerName
 from sdxl_desktop.core.settings import Preferences
-from sdxl_desktop.core.speed import Speed
+from sdxl_desktop.core.speed import DEFAULT_SPEED, Speed
 from sdxl_desktop.history.latents import read_latents
 
 
@@ -252,7 +252,7 @@ def _sampling(
         variation_seed=options.variation_seed or 0,
         variation_strength=options.variation_strength or 0.0,
         timesteps=timesteps,
-        speed=Speed.EXACT if options.speed is None else Speed.parse(options.speed),
+        speed=DEFAULT_SPEED if options.speed is None else Speed.parse(options.speed),
     )
 
 

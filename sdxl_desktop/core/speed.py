@@ -105,6 +105,9 @@ class Speed(StrEnum):
         )
 
 
+DEFAULT_SPEED = Speed.BALANCED
+"""What a person gets who says nothing. A record that says nothing is from before there were speeds, and exact."""
+
 _HELP = {
     Speed.EXACT: "Every step is computed in full: what the checkpoint draws, to the last bit.",
     Speed.BALANCED: "One step in three is computed in full, the others reuse its deep layers: hardly to be told apart.",

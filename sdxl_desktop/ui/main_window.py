@@ -21,7 +21,7 @@ from sdxl_desktop.core.events import Event, Progress
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import Execution
 from sdxl_desktop.core.settings import Preferences, Settings
-from sdxl_desktop.core.speed import Speed
+from sdxl_desktop.core.speed import DEFAULT_SPEED
 from sdxl_desktop.engine.device_times import read_table, table_file
 from sdxl_desktop.library.scan import Library
 from sdxl_desktop.library.tokens import TokenCounter
@@ -81,7 +81,7 @@ class MainWindow(QMainWindow):
         self._engine_started = False
         self._start_when_ready = False
         self._closed = False
-        self._warm_speed = Speed.EXACT
+        self._warm_speed = DEFAULT_SPEED
         self._listed: tuple[Checkpoint, ...] | None = None
         self._outgoing = OutgoingPictures()
         self.session = DraftingSession(around.engine, self._picture_store(), elsewhere=around.background.run)

@@ -1,6 +1,6 @@
 """How long a conversion will take, and how much memory and disk, by what was measured with a full-size UNet.
 
-The whole of SDXL base took 47 seconds from fp16 to int8 on two quiet cores, and 2.7 GiB (benchmarks/convert.py);
+The whole of SDXL base took 50 seconds from fp16 to int8 on two quiet cores, and 1.3 GiB (benchmarks/convert.py);
 laptops and their disks are given more time. int4 goes the same way through the same buffers.
 """
 
@@ -26,7 +26,7 @@ _SECONDS_A_BILLION = {  # of weights, for compressing and writing them
     WeightFormat.INT8: 14.0,
     WeightFormat.INT4: 25.0,
 }
-_MEMORY = 2.0 * _GB
+_MEMORY = 1.4 * _GB
 _MEMORY_A_BILLION = {  # of the largest part's weights
     WeightFormat.FP32: 0.35 * _GB,
     WeightFormat.FP16: 0.35 * _GB,

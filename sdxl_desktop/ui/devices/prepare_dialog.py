@@ -45,7 +45,7 @@ class PrepareDialog(QDialog):
         self._seconds = compile_seconds(entries, checkpoint, execution)
         self._words = muted(self._explained(execution), wrap=True)
         self._sizes = self._make_sizes(entries, execution)
-        self._faster = Switch("Also for the speeds that save steps (Balanced and Fast)")
+        self._exact = Switch("Also for the speed Exact, which wants the UNet in one piece")
         self._expected = QLabel()
         self._progress, self._doing = QProgressBar(), muted("", wrap=True)
         self._prepare = QPushButton()
@@ -90,7 +90,7 @@ class PrepareDialog(QDialog):
             title,
             self._words,
             sizes,
-            self._faster,
+            self._exact,
             self._expected,
             self._progress,
             self._doing,
@@ -105,7 +105,7 @@ class PrepareDialog(QDialog):
     def _connect(self) -> None:
         for switch in self._sizes.values():
             switch.toggled.connect(lambda _: self._show_expected())
-        self._faster.toggled.connect(lambda _: self._show_expected())
+        self._exact.toggled.connect(lambda _: self._show_expected())
         self._prepare.clicked.connect(self._start_or_stop)
         self._buttons.rejected.connect(self.reject)
         self._preparing.changed.connect(self._show_standing)
@@ -117,7 +117,7 @@ class PrepareDialog(QDialog):
         return tuple(size for size, switch in self._sizes.items() if switch.isChecked())
 
     def speeds(self) -> tuple[Speed, ...]:
-        return tuple(Speed) if self._faster.isChecked() else (Speed.EXACT,)
+        return tuple(speed for speed in Speed if speed.plan.caching is not None or self._exact.isChecked())
 
     def _show_expected(self) -> None:
         count = len(self.sizes())
@@ -126,7 +126,7 @@ class PrepareDialog(QDialog):
         elif self._seconds is None:
             self._expected.setText("How long it takes is not known: nothing of this checkpoint was compiled here yet.")
         else:
-            forms = 2 if self._faster.isChecked() else 1
+            forms = 2 if self._exact.isChecked() else 1
             total = duration_words(self._seconds * count * forms)
             self._expected.setText(f"Expected: {total} where nothing is compiled yet.")
         self._prepare.setEnabled(count > 0 or self._preparing.standing.running)
@@ -139,7 +139,7 @@ class PrepareDialog(QDialog):
         self._progress.setRange(0, 0 if standing.fraction is None else 1000)
         self._progress.setValue(round(1000 * (standing.fraction or 0)))
         self._prepare.setText("Stop" if standing.running else "Prepare")
-        for control in (*self._sizes.values(), self._faster):
+        for control in (*self._sizes.values(), self._exact):
             control.setEnabled(not standing.running)
 
     def _start_or_stop(self) -> None:

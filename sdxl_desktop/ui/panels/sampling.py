@@ -11,7 +11,7 @@ from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.request import MAX_COUNT, MAX_GUIDANCE, MAX_STEPS, Sampling
 from sdxl_desktop.core.schedulers import SchedulerName
-from sdxl_desktop.core.speed import Speed
+from sdxl_desktop.core.speed import DEFAULT_SPEED, Speed
 from sdxl_desktop.ui import glossary
 from sdxl_desktop.ui.panels.advanced import Advanced, AdvancedPanel
 from sdxl_desktop.ui.panels.exact import ExactNumber
@@ -45,7 +45,7 @@ class SamplingPanel(QWidget):
         self._own_steps = Sampling().steps
         self._lay_out()
         self._connect()
-        self.set_value(Sampling())
+        self.set_value(Sampling(speed=DEFAULT_SPEED))
 
     def _lay_out(self) -> None:
         for slid, tip in (

@@ -156,7 +156,7 @@ def test_sizes_are_chosen_where_each_is_compiled_by_itself(
     prepared = [switch.text() for switch in dialog._sizes.values() if "prepared" in switch.text()]
     assert [text.split(" · ")[1].split("  ")[0] for text in prepared] == ["144 × 112"]
     dialog._sizes[Size(112, 144)].click()
-    dialog._faster.click()
+    dialog._exact.click()
     assert dialog.sizes() == (Size(128, 128), Size(112, 144))
     assert "about 80 s" in dialog._expected.text(), "two sizes, in two forms"
     starts = child_says(PREPARES)
