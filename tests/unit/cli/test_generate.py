@@ -166,7 +166,7 @@ def test_json_is_the_only_thing_on_standard_output(
         "guidance_scale": 4.5,
         "guidance_rescale": 0.0,
         "scheduler": "heun",
-        "speed": "exact",
+        "speed": "balanced",
         "seed": 3,
         "seeds": [3, 4],
         "count": 2,

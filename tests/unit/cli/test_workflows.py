@@ -57,8 +57,8 @@ def test_a_picture_is_changed_at_its_own_size(rooms: PretendRooms, files: Path) 
     assert (edit.strength, edit.fit, edit.keep_size) == (0.5, Fit.PAD, False)
 
 
-@pytest.mark.parametrize(("options", "expected"), [((), Speed.EXACT), (("--speed", "Balanced"), Speed.BALANCED)])
-def test_a_speed_is_chosen_and_otherwise_exact(
+@pytest.mark.parametrize(("options", "expected"), [((), Speed.BALANCED), (("--speed", "Exact"), Speed.EXACT)])
+def test_a_speed_is_chosen_and_otherwise_balanced(
     options: tuple[str, ...], expected: Speed, rooms: PretendRooms, files: Path
 ) -> None:
     assert say(rooms, "generate", "a", *MINE, *options) == 0
