@@ -193,11 +193,11 @@ STEPS = (
     ),
     Section(
         "Exact, balanced, fast",
-        "The deep layers of the UNet change little from step to step. `--speed balanced` computes one step in three in "
-        "full and lets the others reuse them, `fast` one in six. Exact is as ever.",
+        "The deep layers of the UNet change little from step to step. Balanced, which is the default, computes one "
+        "step in three in full and lets the others reuse them, fast one in six; exact computes them all.",
         (
-            seen("text", "exact"),
-            draw("speed-balanced", "balanced", HEART, "--speed balanced"),
+            draw("speed-exact", "exact", HEART, "--speed exact"),
+            seen("text", "balanced"),
             draw("speed-fast", "fast", HEART, "--speed fast"),
         ),
     ),
