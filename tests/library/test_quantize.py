@@ -98,6 +98,8 @@ def test_it_is_smaller_whole_and_draws_nearly_the_same(
     assert least < found < 99, f"{found:.1f} dB"
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("method", [Method.INT4, Method.HYBRID])
 def test_plain_optimum_intel_draws_the_same_with_it(method: Method, made: Make, engine: Engine) -> None:  # noqa: F811
     import torch
@@ -174,6 +176,8 @@ def test_samples_are_what_the_unet_is_given_at_the_real_settings(imported: Bring
     assert read_sample(files[0])["sample"].shape[0] == 1
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_in_a_process_of_its_own_stopped_by_the_person_and_gone_on_with(imported: Bring, tmp_path: Path) -> None:
     source = read_checkpoint(imported("torch", WeightFormat.FP32))
     plan = plan_quantization(source, tmp_path / "library", Method.INT8)

@@ -89,6 +89,8 @@ def test_a_lone_unet_on_this_disk(hub: FakeHub, library: Library, line: Line, lc
     assert lcm_unet.is_dir(), "what lies on the disk is not touched"
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_a_lora_that_belongs_to_its_family_is_fused(
     hub: FakeHub, library: Library, line: Line, small: Path, lora: Path
 ) -> None:
