@@ -315,7 +315,7 @@ def test_a_refiner_that_has_gone_is_named_not_replaced(desk: Desk) -> None:
 
 
 def test_a_speed_is_asked_for_and_comes_back_with_a_pictures_settings(desk: Desk, qtbot: QtBot) -> None:
-    assert asked(desk).sampling.speed is Speed.EXACT
+    assert asked(desk).sampling.speed is Speed.BALANCED
     with qtbot.waitSignal(desk.changed):
         named(desk, QTabBar, "Speed").setCurrentIndex(2)
     made = asked(desk)
