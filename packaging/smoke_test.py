@@ -140,16 +140,16 @@ def try_prompt_without_display(place: Place) -> None:
 
 
 def try_bringing(place: Place) -> None:
-    """A single file of the hard disk and a folder of a hub are converted in processes of the bundle, and draw."""
-    from tests.library import original, small_sdxl
+    """A folder on the disk and one on a hub are converted in processes of the bundle, and draw."""
+    from tests.library import small_sdxl
     from tests.unit.library.hub.fake_hub import FakeHub, Repository
 
-    folder, file = place.work / "diffusers", place.work / "small.safetensors"
-    original.save(original.whole(small_sdxl.make(folder)), file)
+    folder = place.work / "diffusers"
+    small_sdxl.make(folder)
     files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     hub = FakeHub({"someone/small": Repository(files)})
     try:
-        for what, name, weights in ((str(file), "from-file", "int8"), ("someone/small", "from-hub", "fp16")):
+        for what, name, weights in ((str(folder), "from-disk", "int8"), ("someone/small", "from-hub", "fp16")):
             done = place.run(
                 "checkpoints", "import", what, "--name", name, "--weights", weights, "--json", HF_ENDPOINT=hub.url
             )
