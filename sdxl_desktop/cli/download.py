@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    ProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 
 from sdxl_desktop.cli.doors import Doors
 from sdxl_desktop.cli.draw import library_for, load_preferences
 from sdxl_desktop.cli.foreground import CANCELLED, ctrl_c_heard
+from sdxl_desktop.cli.jobs import Look, followed, in_lines, print_json, say
 from sdxl_desktop.library.catalogue import Entry, Kind, find
 from sdxl_desktop.library.convert.forecast import gigabytes
 from sdxl_desktop.library.hub.address import Address, parse_address
@@ -25,8 +30,6 @@ from sdxl_desktop.library.hub.errors import DownloadStoppedError
 from sdxl_desktop.library.hub.events import DownloadProgress, Stage
 from sdxl_desktop.library.hub.files import Layout, Listing
 from sdxl_desktop.library.hub.running import Downloaded, Emit, Line, download, kept_bytes, look
-
-_SECONDS_BETWEEN_LINES = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,7 @@ def download_checkpoint(
     wanted = _wanted(doors, what, name, openvino, console)
     with ctrl_c_heard(doors.leave) as ctrl_c:
         line = Line.usual()
-        show = _print_event if as_json else _line_for(console)
+        show = in_lines(_LOOK, console, as_json=as_json)
         try:
             listing = look(wanted.address, show, ctrl_c, openvino=wanted.openvino, line=line)
             if listing.layout is Layout.OPENVINO:
@@ -79,9 +82,9 @@ def download_checkpoint(
             def work(emit: Emit) -> Downloaded:
                 return download(wanted.address, listing, wanted.folder, emit, ctrl_c, line=line)
 
-            done = work(_print_event) if as_json else _with_a_bar(console, work)
+            done = followed(work, _LOOK, console, as_json=as_json)
         except DownloadStoppedError as stopped:
-            console.print(str(stopped), markup=False, highlight=False, soft_wrap=True)
+            say(console, str(stopped))
             return CANCELLED
     _tell_end(wanted, done, console, as_json)
     return 0
@@ -102,7 +105,7 @@ def _tell_plan(wanted: _Wanted, listing: Listing, line: Line, console: Console, 
     """What is coming, before it starts."""
     kept = kept_bytes(wanted.address, listing, wanted.folder)
     if as_json:
-        return _print(
+        return print_json(
             {
                 "event": "plan",
                 "name": wanted.name,
@@ -124,7 +127,7 @@ def _tell_plan(wanted: _Wanted, listing: Listing, line: Line, console: Console, 
         words.append(f"It wants its licence accepted, and no token was found: {line.token.where}.")
     if wanted.entry is not None and wanted.entry.needs:
         words.append(f"It goes with {wanted.entry.needs}, which is downloaded the same way.")
-    _say(console, " ".join(words))
+    say(console, " ".join(words))
     return None
 
 
@@ -141,7 +144,7 @@ def _tell_end(wanted: _Wanted, done: Downloaded, console: Console, as_json: bool
     else:
         advice = f'Convert it: sdxl-desktop checkpoints import "{path}" --weights int8 --name {wanted.name}'
     if as_json:
-        return _print(
+        return print_json(
             {
                 "event": "downloaded",
                 "path": str(path),
@@ -151,60 +154,9 @@ def _tell_end(wanted: _Wanted, done: Downloaded, console: Console, as_json: bool
             }
         )
     if advice:
-        _say(console, advice)
+        say(console, advice)
     typer.echo(str(path))
     return None
-
-
-def _say(console: Console, words: str) -> None:
-    console.print(words, markup=False, highlight=False, soft_wrap=True)
-
-
-def _print(content: dict[str, Any]) -> None:
-    print(json.dumps(content, ensure_ascii=False), flush=True)
-
-
-def _print_event(progress: DownloadProgress) -> None:
-    _print(msgspec.to_builtins(progress))
-
-
-def _with_a_bar(console: Console, work: Callable[[Emit], Downloaded]) -> Downloaded:
-    """Do `work` under a live bar on a screen, or with a line for each stage and every ten seconds in a log."""
-    if not console.is_terminal:
-        return work(_line_for(console))
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        redirect_stdout=False,
-        redirect_stderr=False,
-    )
-    with bar:
-        task = bar.add_task("Starting", total=None)
-        return work(
-            lambda progress: bar.update(
-                task, description=_words(progress), completed=progress.done, total=progress.total or None
-            )
-        )
-
-
-def _line_for(console: Console) -> Emit:
-    """Tells a new stage at once, and the same one every ten seconds."""
-    shown: list[Any] = ["", 0.0]
-
-    def show(progress: DownloadProgress) -> None:
-        what, now = progress.stage, time.monotonic()
-        if what == shown[0] and now - shown[1] < _SECONDS_BETWEEN_LINES:
-            return
-        shown[:] = what, now
-        share = f" {progress.fraction:.0%} of {gigabytes(progress.total)}" if progress.total else ""
-        _say(console, f"{_words(progress)}…{share}")
-
-    return show
 
 
 def _words(progress: DownloadProgress) -> str:
@@ -212,3 +164,23 @@ def _words(progress: DownloadProgress) -> str:
         return f"Waiting {progress.seconds:.0f} s, since {progress.why}"
     words = progress.stage.value.capitalize()
     return f"{words} {progress.file}" if progress.stage is Stage.DOWNLOADING and progress.file else words
+
+
+def _amount(progress: DownloadProgress) -> str:
+    return f" {progress.fraction:.0%} of {gigabytes(progress.total)}" if progress.total else ""
+
+
+def _columns() -> tuple[ProgressColumn, ...]:
+    speed = DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
+    return TextColumn("{task.description}"), BarColumn(), *speed
+
+
+_LOOK = Look(
+    words=_words,
+    topic=lambda progress: progress.stage,
+    amount=_amount,
+    total=None,
+    reached=lambda progress: (progress.done, progress.total or None),
+    columns=_columns,
+    event=msgspec.to_builtins,
+)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from sdxl_desktop.cli.doors import Doors
 from sdxl_desktop.cli.draw import library_for, load_preferences
 from sdxl_desktop.cli.foreground import CANCELLED, ctrl_c_heard
+from sdxl_desktop.cli.jobs import Look, Show, duration, followed, print_json, say
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.library.bring.bringing import Brought, bring, check_choice
 from sdxl_desktop.library.bring.offers import Offer, look_up
@@ -26,9 +23,6 @@ from sdxl_desktop.library.holdings import bytes_in
 from sdxl_desktop.library.hub.errors import DownloadStoppedError
 from sdxl_desktop.library.records import read_record
 from sdxl_desktop.library.scan import Library
-
-_SECONDS_BETWEEN_LINES = 10.0
-_Show = Callable[[BringProgress], None]
 
 
 def import_checkpoint(
@@ -69,12 +63,12 @@ def import_checkpoint(
             _tell_offer(offer, weights, console, as_json)
             check_choice(offer, weights)
 
-            def work(show: _Show) -> Brought:
+            def work(show: Show[BringProgress]) -> Brought:
                 return bring(offer, weights, library, show, ctrl_c, keep_download=keep_download)
 
-            brought = work(_print_event) if as_json else _with_a_bar(console, work)
+            brought = followed(work, _LOOK, console, as_json=as_json)
         except (ImportCancelledError, DownloadStoppedError) as stopped:
-            _say(console, str(stopped))
+            say(console, str(stopped))
             return CANCELLED
     _tell_end(brought, library, console, as_json)
     return 0
@@ -113,7 +107,7 @@ def _tell_offer(offer: Offer, weights: WeightFormat | None, console: Console, as
     """What is coming, before it starts."""
     expected = offer.forecasts.get(weights)
     if as_json:
-        return _print(_offer_report(offer, weights))
+        return print_json(_offer_report(offer, weights))
     words = f"{offer.title}: {offer.family.label if offer.family else offer.kind or 'not known before it is here'}."
     if offer.listing is not None:
         words += f" Licence: {offer.licence or 'none is stated'} ({offer.listing.page})."
@@ -122,10 +116,10 @@ def _tell_offer(offer: Offer, weights: WeightFormat | None, console: Console, as
         words += f" Parts of {', '.join(offer.needs)} come with it."
     if expected is not None and weights is not None:
         words += (
-            f" Converting to {weights} takes about {_duration(expected.seconds)}, {gigabytes(expected.memory)} of"
+            f" Converting to {weights} takes about {duration(expected.seconds)}, {gigabytes(expected.memory)} of"
             f" memory and {gigabytes(expected.disk)} on the disk."
         )
-    return _say(console, words)
+    return say(console, words)
 
 
 def _offer_report(offer: Offer, weights: WeightFormat | None) -> dict[str, Any]:
@@ -150,61 +144,21 @@ def _offer_report(offer: Offer, weights: WeightFormat | None) -> dict[str, Any]:
 def _tell_end(brought: Brought, library: Library, console: Console, as_json: bool) -> None:
     """Where it is, and what to do with it."""
     if not as_json:
-        _say(console, brought.words)
+        say(console, brought.words)
         typer.echo(str(brought.path))
     elif brought.checkpoint is not None:
-        _print({"event": "imported", "checkpoint": report(brought.checkpoint, library)})
+        print_json({"event": "imported", "checkpoint": report(brought.checkpoint, library)})
     else:
-        _print({"event": "placed", "path": str(brought.path), "next_step": brought.words})
-
-
-def _duration(seconds: float) -> str:
-    return f"{round(seconds)} s" if seconds < 90 else f"{round(seconds / 60)} min"
-
-
-def _say(console: Console, words: str) -> None:
-    console.print(words, markup=False, highlight=False, soft_wrap=True)
-
-
-def _print(content: dict[str, Any]) -> None:
-    print(json.dumps(content, ensure_ascii=False), flush=True)
-
-
-def _print_event(progress: BringProgress) -> None:
-    _print({"event": "progress", **asdict(progress)})
-
-
-def _with_a_bar(console: Console, work: Callable[[_Show], Brought]) -> Brought:
-    """Do `work` under a live bar on a screen, or with a line for each stage and every ten seconds in a log."""
-    if not console.is_terminal:
-        return work(_lines(console))
-    bar = Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f}%"),
-        console=console,
-        transient=True,
-        redirect_stdout=False,
-        redirect_stderr=False,
-    )
-    with bar:
-        task = bar.add_task("Starting", total=1.0)
-        return work(lambda progress: bar.update(task, description=_words(progress), completed=progress.fraction))
-
-
-def _lines(console: Console) -> _Show:
-    shown: list[Any] = ["", 0.0]
-
-    def show(progress: BringProgress) -> None:
-        words, now = f"{progress.what}: {progress.stage}", time.monotonic()
-        if words != shown[0] or now - shown[1] >= _SECONDS_BETWEEN_LINES:
-            shown[:] = words, now
-            _say(console, f"{_words(progress)}… {progress.fraction:.0%}")
-
-    return show
+        print_json({"event": "placed", "path": str(brought.path), "next_step": brought.words})
 
 
 def _words(progress: BringProgress) -> str:
-    words = f"{progress.what}: {progress.stage}" if progress.what else progress.stage.capitalize()
-    return f"{words}, {_duration(progress.seconds_left)} left" if progress.seconds_left is not None else words
+    words = _topic(progress) if progress.what else progress.stage.capitalize()
+    return f"{words}, {duration(progress.seconds_left)} left" if progress.seconds_left is not None else words
+
+
+def _topic(progress: BringProgress) -> str:
+    return f"{progress.what}: {progress.stage}"
+
+
+_LOOK = Look(words=_words, topic=_topic)

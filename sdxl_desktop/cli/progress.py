@@ -35,6 +35,23 @@ def display_for(console: Console) -> Display:
     return LiveDisplay(console) if console.is_terminal else LineDisplay(console)
 
 
+class Pace:
+    """Says when a log gets a line: at once when the topic is a new one, and every ten seconds while it stays."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._topic: object = None
+        self._told_at = 0.0
+
+    def due(self, topic: object) -> bool:
+        """Whether a line on `topic` is to be told now."""
+        now = self._clock()
+        if topic == self._topic and now - self._told_at < _SECONDS_BETWEEN_LINES:
+            return False
+        self._topic, self._told_at = topic, now
+        return True
+
+
 class LiveDisplay:
     """One bar that follows the phases."""
 
@@ -80,15 +97,11 @@ class LineDisplay:
 
     def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
         self._console = console
-        self._clock = clock
-        self._shown: tuple[Phase, str, int] | None = None
-        self._shown_at = 0.0
+        self._pace = Pace(clock)
 
     def show(self, progress: Progress) -> None:
-        now, what = self._clock(), (progress.phase, progress.detail, progress.picture)
-        if what == self._shown and now - self._shown_at < _SECONDS_BETWEEN_LINES:
+        if not self._pace.due((progress.phase, progress.detail, progress.picture)):
             return
-        self._shown, self._shown_at = what, now
         self.say(" ".join(part for part in (f"{_title(progress)}…", _details(progress)) if part))
 
     def say(self, sentence: str) -> None:

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from sdxl_desktop.cli.doors import Doors
 from sdxl_desktop.cli.draw import library_for, load_preferences
 from sdxl_desktop.cli.foreground import CANCELLED, ctrl_c_heard
+from sdxl_desktop.cli.jobs import Look, duration, followed, print_json, say
 from sdxl_desktop.cli.options import Options, build_request
 from sdxl_desktop.cli.progress import Display, display_for
 from sdxl_desktop.cli.quiet import stdout_kept_clean
-from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.speed import Speed
@@ -36,7 +33,6 @@ from sdxl_desktop.library.quantize.plan import QuantizationPlan, plan_quantizati
 from sdxl_desktop.library.quantize.prompts import read_prompts, spread
 from sdxl_desktop.library.quantize.running import run_quantization
 
-_SECONDS_BETWEEN_LINES = 10.0
 _PROMPTS_COMPARED = 4
 
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
@@ -102,15 +98,12 @@ def quantize(
     _tell_plan(plan, console, as_json)
     with ctrl_c_heard(doors.leave) as ctrl_c:
         try:
-            if as_json:
-                made = run_quantization(plan, _print_event, ctrl_c)
-            else:
-                made = _with_a_bar(console, lambda show: run_quantization(plan, show, ctrl_c))
+            made = followed(lambda show: run_quantization(plan, show, ctrl_c), _LOOK, console, as_json=as_json)
         except QuantizationCancelledError as stopped:
-            _say(console, str(stopped))
+            say(console, str(stopped))
             return CANCELLED
     if as_json:
-        _print({"event": "quantized", "checkpoint": {"name": made.name, "folder": str(made.folder)}})
+        print_json({"event": "quantized", "checkpoint": {"name": made.name, "folder": str(made.folder)}})
     else:
         typer.echo(str(made.folder))
     return 0
@@ -163,7 +156,7 @@ def compare_(
             display.say(str(stopped))
             return CANCELLED
     if as_json:
-        _print(found.report())
+        print_json(found.report())
     else:
         _tell(found)
     return 0
@@ -196,7 +189,7 @@ def _tell_plan(plan: QuantizationPlan, console: Console, as_json: bool) -> None:
     calibration = plan.calibration.about() if plan.calibration else None
     if as_json:
         about = {"name": plan.name, "source": plan.source.name, "method": plan.method.value}
-        _print({"event": "plan", **about, "calibration": calibration, "forecast": asdict(plan.forecast)})
+        print_json({"event": "plan", **about, "calibration": calibration, "forecast": asdict(plan.forecast)})
         return
     expected = plan.forecast
     words = f"{plan.source.name}, {plan.method.label}."
@@ -207,60 +200,15 @@ def _tell_plan(plan: QuantizationPlan, console: Console, as_json: bool) -> None:
             f" {plan.calibration.steps} steps and guidance {plan.calibration.guidance_scale:g} will be drawn."
         )
     words += (
-        f" This takes about {_duration(expected.seconds)}, {gigabytes(expected.memory)} of memory"
+        f" This takes about {duration(expected.seconds)}, {gigabytes(expected.memory)} of memory"
         f" and {gigabytes(expected.disk)} on the disk."
     )
-    _say(console, words)
-
-
-def _duration(seconds: float) -> str:
-    return f"{round(seconds)} s" if seconds < 90 else f"{round(seconds / 60)} min"
-
-
-def _print(content: dict[str, Any]) -> None:
-    print(json.dumps(content, ensure_ascii=False), flush=True)
-
-
-def _print_event(progress: QuantizationProgress) -> None:
-    _print({"event": "progress", **asdict(progress)})
-
-
-def _say(console: Console, words: str) -> None:
-    console.print(words, markup=False, highlight=False, soft_wrap=True)
-
-
-def _with_a_bar(console: Console, work: Callable[[Callable[[QuantizationProgress], None]], Checkpoint]) -> Checkpoint:
-    """Do `work` under a live bar on a screen, or with a line for each stage and every ten seconds in a log."""
-    if not console.is_terminal:
-        return work(_lines(console))
-    bar = Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f}%"),
-        console=console,
-        transient=True,
-        redirect_stdout=False,
-        redirect_stderr=False,
-    )
-    with bar:
-        task = bar.add_task("Starting", total=1.0)
-        return work(lambda progress: bar.update(task, description=_words(progress), completed=progress.fraction))
-
-
-def _lines(console: Console) -> Callable[[QuantizationProgress], None]:
-    last_words, told_at = "", 0.0
-
-    def show(progress: QuantizationProgress) -> None:
-        nonlocal last_words, told_at
-        words, now = _words(progress), time.monotonic()
-        if words != last_words or now - told_at >= _SECONDS_BETWEEN_LINES:
-            last_words, told_at = words, now
-            _say(console, f"{words}… {progress.fraction:.0%}")
-
-    return show
+    say(console, words)
 
 
 def _words(progress: QuantizationProgress) -> str:
     part = progress.part.replace("_", " ")
     return f"{part}: {progress.stage}" if part else progress.stage.capitalize()
+
+
+_LOOK = Look(words=_words, topic=_words)

@@ -14,7 +14,8 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 import pytest
 
-from sdxl_desktop.library.convert.events import Done, read_line
+from sdxl_desktop.library.children.words import Done
+from sdxl_desktop.library.convert.events import read_line
 from sdxl_desktop.library.convert.plan import ImportPlan, plan_import
 from sdxl_desktop.library.convert.weights import WeightFormat
 
@@ -40,10 +41,11 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def convert_here(plan: ImportPlan, weights: WeightFormat | None) -> list[Any]:
     """Do an import in this process, which has imported torch already; returns all that was told."""
-    from sdxl_desktop.library.convert.host import Job, do
+    from sdxl_desktop.library.convert.host import do
+    from sdxl_desktop.library.convert.job import Job
 
     workspace = plan.workspace(weights)
-    told = io.StringIO()
+    told = io.BytesIO()
     job = Job(str(plan.path), plan.name, weights.value if weights else "", str(plan.home), workspace.folder.name, ROOM)
     do(job, told)
     events = [read_line(line) for line in told.getvalue().splitlines()]

@@ -17,10 +17,11 @@ import pytest
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.engine.protocol import Engine
+from sdxl_desktop.library.children.words import Done
 from sdxl_desktop.library.convert.weights import WeightFormat
 from sdxl_desktop.library.quantize.calibration import Calibration
 from sdxl_desktop.library.quantize.errors import QuantizationCancelledError
-from sdxl_desktop.library.quantize.events import Done, QuantizationProgress, Stage, read_line
+from sdxl_desktop.library.quantize.events import QuantizationProgress, Stage, read_line
 from sdxl_desktop.library.quantize.method import Method
 from sdxl_desktop.library.quantize.plan import QuantizationPlan, plan_quantization
 from sdxl_desktop.library.quantize.precision import WeightPrecision, weight_precision
@@ -43,7 +44,7 @@ def quantize_here(plan: QuantizationPlan) -> list[Any]:
     """Do it in this process, which has imported torch already; returns all that was told."""
     from sdxl_desktop.library.quantize.host import do
 
-    out = io.StringIO()
+    out = io.BytesIO()
     do(job(plan, ROOM), out)
     events = [read_line(line) for line in out.getvalue().splitlines()]
     if isinstance(events[-1], Exception):

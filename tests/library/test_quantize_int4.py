@@ -127,7 +127,8 @@ from pathlib import Path
 from openvino import opset13 as ops
 from sdxl_desktop.library.convert import compressing
 from sdxl_desktop.library.convert.spool import Spool
-from sdxl_desktop.library.quantize.memory import MemoryWatch, own_memory
+from sdxl_desktop.library.children.memory import own_memory
+from sdxl_desktop.library.quantize.memory import MemoryWatch
 folder = Path(sys.argv[1])
 if sys.argv[2] == "make":
     tokens = flow = ops.parameter([-1, -1, 2048], ov.Type.f32)

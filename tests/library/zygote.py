@@ -11,7 +11,9 @@ import warnings
 
 warnings.simplefilter("ignore")
 
-from sdxl_desktop.library.convert.host import Job, do, without_telemetry  # noqa: E402
+from sdxl_desktop.library.children.computing import without_telemetry  # noqa: E402
+from sdxl_desktop.library.convert.host import do  # noqa: E402
+from sdxl_desktop.library.convert.job import Job  # noqa: E402
 
 without_telemetry()
 from sdxl_desktop.library.convert import converting  # noqa: E402, F401  (the heavy imports)
@@ -20,6 +22,6 @@ print("ready", flush=True)
 for line in sys.stdin:
     child = os.fork()
     if child == 0:
-        os._exit(do(Job.read(line), sys.stderr))
+        os._exit(do(Job.read(line), sys.stderr.buffer))
     print(child, flush=True)
     print(os.waitpid(child, 0)[1], flush=True)

@@ -27,12 +27,7 @@ _SECONDS_A_BILLION = {  # of weights, for compressing and writing them
     WeightFormat.INT4: 25.0,
 }
 _MEMORY = 1.4 * _GB
-_MEMORY_A_BILLION = {  # of the largest part's weights
-    WeightFormat.FP32: 0.35 * _GB,
-    WeightFormat.FP16: 0.35 * _GB,
-    WeightFormat.INT8: 0.35 * _GB,
-    WeightFormat.INT4: 0.35 * _GB,
-}
+_MEMORY_A_BILLION = 0.35 * _GB  # of the largest part's weights, in whatever format
 _RESERVE = _GB // 2
 """Bytes of disk that are always left free."""
 
@@ -59,7 +54,7 @@ def forecast(weights: WeightFormat, parameters: Iterable[int], bytes_read: int, 
         + _SECONDS_A_PART * len(sizes)
         + _SECONDS_A_GB_READ * bytes_read / _GB * (2 if pickled else 1)
         + _SECONDS_A_BILLION[weights] * billions,
-        memory=round(_MEMORY + _MEMORY_A_BILLION[weights] * largest / 1e9),
+        memory=round(memory_for(largest)),
         disk=disk,
         disk_meanwhile=disk + spool + (bytes_read if pickled else 0),
     )
@@ -70,23 +65,42 @@ def copy_forecast(size: int) -> Forecast:
     return Forecast(seconds=2 + size / (0.3 * _GB), memory=200 * 2**20, disk=size, disk_meanwhile=size)
 
 
+def memory_for(largest: int) -> float:
+    """Peak bytes of a process that compresses a weight at a time, where the largest part has so many weights."""
+    return _MEMORY + _MEMORY_A_BILLION * largest / 1e9
+
+
 def check_room(needed: Forecast, home: Path, *, done: int = 0) -> None:
     """Raise ImportFailedError unless disk and memory will do. `done` bytes of the work are on the disk already."""
-    there = next(folder for folder in (home, *home.parents) if folder.is_dir())
-    free, wanted = shutil.disk_usage(there).free, needed.disk_meanwhile - done + _RESERVE
-    if free < wanted:
+    if why := lack_of_disk(needed, home, "Importing", done=done):
         raise ImportFailedError(
             "There is not enough room on the disk for this checkpoint.",
-            why=f"Importing it takes {gigabytes(wanted)}, and {gigabytes(free)} are free where {there} lies.",
+            why=why,
             next_step="Make room, choose a smaller weight format, or another folder for checkpoints in the settings.",
         )
-    available = psutil.virtual_memory().available
-    if available < needed.memory:
+    if why := lack_of_memory(needed):
         raise ImportFailedError(
             "There is not enough memory free to convert this checkpoint.",
-            why=f"It takes about {gigabytes(needed.memory)}, and {gigabytes(available)} are free.",
+            why=why,
             next_step="Close other programs and try again.",
         )
+
+
+def lack_of_disk(needed: Forecast, home: Path, doing: str, *, done: int) -> str:
+    """Why the disk where `home` lies, or will lie, is too small for `doing` it ("Importing"); "" where it will do."""
+    there = next(folder for folder in (home, *home.parents) if folder.is_dir())
+    free, wanted = shutil.disk_usage(there).free, needed.disk_meanwhile - done + _RESERVE
+    if free >= wanted:
+        return ""
+    return f"{doing} it takes {gigabytes(wanted)}, and {gigabytes(free)} are free where {there} lies."
+
+
+def lack_of_memory(needed: Forecast) -> str:
+    """Why the memory that is free is too little; "" where it will do."""
+    available = psutil.virtual_memory().available
+    if available >= needed.memory:
+        return ""
+    return f"It takes about {gigabytes(needed.memory)}, and {gigabytes(available)} are free."
 
 
 def gigabytes(size: float) -> str:

@@ -123,11 +123,16 @@ def checked_name(name: str, home: Path) -> str:
             why="It becomes the name of a folder.",
             next_step="Use letters, digits, spaces, dots and dashes, at most 80 of them.",
         )
+    check_unused(name, home)
+    return name
+
+
+def check_unused(name: str, home: Path) -> None:
+    """Raise CheckpointError when the library folder `home` has something called `name` already."""
     if (home / name).exists():
         raise CheckpointError(
             f"There is a checkpoint called {name} already.", next_step="Give another name, or remove that one first."
         )
-    return name
 
 
 def free_name(wanted: str, home: Path) -> str:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import subprocess
-import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from sdxl_desktop.core import program
-from sdxl_desktop.core.errors import CheckpointError
-from sdxl_desktop.library.children import kill_on
+from sdxl_desktop.core.errors import CheckpointError, SdxlDesktopError
+from sdxl_desktop.library.children.parent import Child, converse
 from sdxl_desktop.library.hub import events
 from sdxl_desktop.library.hub.address import Address
 from sdxl_desktop.library.hub.errors import DownloadStoppedError, HubError
@@ -25,8 +23,8 @@ from sdxl_desktop.library.hub.places import Places, read_record
 from sdxl_desktop.library.hub.tokens import Token, find_token
 
 _OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
-_TAIL = 2000
 Emit = Callable[[DownloadProgress], None]
+_Word = TypeVar("_Word", Listed, Done)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +76,7 @@ def look(
         token_from=line.token.where,
         first_wait=line.first_wait,
     )
-    last = _converse(job, emit, cancel or threading.Event())
-    assert isinstance(last, Listed)
-    return last.listing
+    return _converse(job, emit, cancel or threading.Event(), Listed).listing
 
 
 def download(
@@ -116,9 +112,8 @@ def download(
         reserve=line.reserve,
         first_wait=line.first_wait,
     )
-    last = _converse(job, emit, cancel or threading.Event())
-    assert isinstance(last, Done)
-    return Downloaded(destination, listing, last.received)
+    done = _converse(job, emit, cancel or threading.Event(), Done)
+    return Downloaded(destination, listing, done.received)
 
 
 def kept_bytes(address: Address, listing: Listing, destination: Path) -> int:
@@ -133,53 +128,32 @@ def _environment() -> dict[str, str]:
     return {**settled, "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
 
 
-def _converse(job: Job, emit: Emit, cancel: threading.Event) -> Listed | Done:
-    """Start the process, pass its progress on until it ends, kill it on a cancel; raises what it says went wrong."""
-    with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(
-            program.command(program.DOWNLOAD_HOST),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            env=_environment(),
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-        )
-        assert process.stdin is not None
-        assert process.stdout is not None
-        over = threading.Event()
-        watch = threading.Thread(target=kill_on, args=(cancel, over, process), daemon=True, name="cancel")
-        watch.start()
-        last: events.Event | None = None
-        try:
-            with process.stdout:
-                with contextlib.suppress(OSError):  # it is gone already: what follows says why
-                    process.stdin.write(msgspec.json.encode(job) + b"\n")
-                    process.stdin.flush()
-                for said in process.stdout:
-                    last = events.read_line(said) if said.endswith(b"\n") else None  # else it was killed in mid-word
-                    if isinstance(last, DownloadProgress):
-                        emit(last)
-        finally:
-            over.set()
-            watch.join()
-            process.kill()
-            with contextlib.suppress(OSError):
-                process.stdin.close()
-            process.wait()
-        if isinstance(last, Listed | Done):
-            return last
-        if cancel.is_set():
-            raise DownloadStoppedError("The download was stopped.", next_step="Start it again to go on where it was.")
-        if isinstance(last, Problem):
-            raise last.error()
-        log.seek(0)
-        raise _died(process.returncode, log.read()[-_TAIL:].decode(errors="replace"))
+def _converse(job: Job, emit: Emit, cancel: threading.Event, expected: type[_Word]) -> _Word:
+    """Have the process do `job`, and return its last word, which is `expected`; raises what it says went wrong."""
+
+    def hear(line: bytes) -> _Word | SdxlDesktopError | None:
+        said = events.read_line(line)
+        if isinstance(said, DownloadProgress):
+            emit(said)
+            return None
+        if isinstance(said, Problem):
+            return said.error()
+        assert isinstance(said, expected)
+        return said
+
+    return converse(_CHILD, msgspec.json.encode(job), hear, cancel)
+
+
+def _stopped() -> DownloadStoppedError:
+    return DownloadStoppedError("The download was stopped.", next_step="Start it again to go on where it was.")
 
 
 def _died(code: int, said: str) -> HubError:
-    tail = said.strip().splitlines()[-1] if said.strip() else ""
     return HubError(
         "The download ended before it was done.",
-        why=f"Its process ended with exit code {code}. {tail}".strip(),
+        why=f"Its process ended with exit code {code}. {said}".strip(),
         next_step="Start it again; what is there is kept.",
     )
+
+
+_CHILD = Child(host=program.DOWNLOAD_HOST, stopped=_stopped, died=_died, environment=_environment)

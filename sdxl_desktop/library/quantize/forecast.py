@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
 
-from sdxl_desktop.library.convert.forecast import Forecast, gigabytes
+from sdxl_desktop.library.convert.forecast import Forecast, lack_of_disk, lack_of_memory, memory_for
 from sdxl_desktop.library.quantize.calibration import Calibration
 from sdxl_desktop.library.quantize.errors import QuantizationError
 from sdxl_desktop.library.quantize.events import Stage
@@ -20,11 +19,8 @@ _SECONDS_A_BILLION = {Stage.COMPRESSING: 20.0, Stage.WRITING: 6.0, Stage.COPYING
 _SECONDS_A_LOOK = 20.0  # of a UNet of a billion weights, guided, at 512 x 512, on one core in f32
 _SECONDS_TO_BEGIN = {Stage.RECORDING: 8.0, Stage.CALIBRATING: 15.0}  # importing, compiling; NNCF's own graph
 _LOOKS_TO_CALIBRATE = 4.0  # a sample goes through the network several times while ranges and biases are found
-_MEMORY = 1.4 * _GB
-_MEMORY_A_BILLION = 0.35 * _GB
 _CALIBRATING_MEMORY = 2.0 * _GB
 _CALIBRATING_MEMORY_A_BILLION = 9.0 * _GB  # compiled in f32, NNCF's own copies, activations
-_RESERVE = _GB // 2
 _BYTES = {
     Treatment.BYTES: 1.01,
     Treatment.NIBBLES: 0.66,
@@ -75,11 +71,10 @@ def forecast(method: Method, parts: PartSizes, calibration: Calibration | None) 
         for part, (size, weights) in parts.items()
     )
     largest = max((weights for _, weights in parts.values()), default=0)
-    calibrating = calibration is not None
-    memory = _MEMORY + _MEMORY_A_BILLION * largest / 1e9
-    if calibrating:
+    memory, samples = memory_for(largest), 0
+    if calibration is not None:
         memory = _CALIBRATING_MEMORY + _CALIBRATING_MEMORY_A_BILLION * largest / 1e9
-    samples = calibration.steps * len(calibration.pictures) * _SAMPLE_BYTES if calibration is not None else 0
+        samples = calibration.steps * len(calibration.pictures) * _SAMPLE_BYTES
     return Forecast(
         seconds=_START_SECONDS + sum(stage_seconds(method, parts, calibration).values()),
         memory=round(memory),
@@ -90,18 +85,15 @@ def forecast(method: Method, parts: PartSizes, calibration: Calibration | None) 
 
 def check_room(needed: Forecast, home: Path, *, done: int = 0) -> None:
     """Raise QuantizationError unless disk and memory will do. `done` bytes of the work are on the disk already."""
-    there = next(folder for folder in (home, *home.parents) if folder.is_dir())
-    free, wanted = shutil.disk_usage(there).free, needed.disk_meanwhile - done + _RESERVE
-    if free < wanted:
+    if why := lack_of_disk(needed, home, "Making", done=done):
         raise QuantizationError(
             "There is not enough room on the disk for the quantized checkpoint.",
-            why=f"Making it takes {gigabytes(wanted)}, and {gigabytes(free)} are free where {there} lies.",
+            why=why,
             next_step="Make room, or choose another folder for checkpoints in the settings.",
         )
-    available = psutil.virtual_memory().available
-    if available < needed.memory:
+    if why := lack_of_memory(needed):
         raise QuantizationError(
             "There is not enough memory free to quantize this checkpoint so.",
-            why=f"It takes about {gigabytes(needed.memory)}, and {gigabytes(available)} are free.",
+            why=why,
             next_step="Close other programs, or choose int8 or int4, which need little memory.",
         )

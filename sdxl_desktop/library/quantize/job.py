@@ -20,9 +20,9 @@ class Job:
     key: str
     memory_limit: int
 
-    def line(self) -> str:
-        return json.dumps(asdict(self))
+    def line(self) -> bytes:
+        return json.dumps(asdict(self)).encode()
 
     @classmethod
-    def read(cls, line: str) -> Job:
+    def read(cls, line: str | bytes) -> Job:
         return cls(**json.loads(line))

@@ -1,9 +1,8 @@
-"""How much memory of its own a process takes, now and at its highest."""
+"""How much memory of its own another process takes at its highest."""
 
 from __future__ import annotations
 
 import contextlib
-import sys
 import threading
 from collections.abc import Callable
 from types import TracebackType
@@ -11,15 +10,9 @@ from typing import Self
 
 import psutil
 
+from sdxl_desktop.library.children.memory import own_memory
+
 _SECONDS_BETWEEN = 0.02
-
-
-def own_memory(process: psutil.Process) -> int:
-    """Bytes that are the process's own: resident, less what merely mirrors files. Raises psutil.Error if it is gone."""
-    if sys.platform == "linux":
-        about = process.memory_info()
-        return int(about.rss - about.shared)
-    return int(process.memory_full_info().uss)
 
 
 class MemoryWatch:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind
 from sdxl_desktop.core.errors import CheckpointError
 from sdxl_desktop.library.convert.forecast import Forecast
+from sdxl_desktop.library.convert.plan import checked_name, free_name
 from sdxl_desktop.library.convert.workspace import Workspace, source_key
 from sdxl_desktop.library.quantize.calibration import Calibration
 from sdxl_desktop.library.quantize.forecast import PartSizes, forecast
@@ -17,7 +17,6 @@ from sdxl_desktop.library.quantize.precision import WeightPrecision, weight_prec
 from sdxl_desktop.library.quantize.prompts import read_prompts
 from sdxl_desktop.library.records import PARTS
 
-_NAME = re.compile(r"[\w][\w .()+,-]{0,79}")
 _BYTES = {WeightPrecision.FP32: 4, WeightPrecision.FP16: 2}
 
 
@@ -70,7 +69,7 @@ def plan_quantization(
         source=source,
         method=method,
         calibration=calibration,
-        name=_checked_name(name, home) if name is not None else _free_name(f"{source.folder.name}-{method}", home),
+        name=checked_name(name, home) if name is not None else free_name(f"{source.folder.name}-{method}", home),
         home=home,
         parts=parts,
         forecast=forecast(method, parts, calibration),
@@ -108,23 +107,3 @@ def _check_whole(source: Checkpoint, method: Method) -> None:
                 why="What was rounded away is not in it any more, and rounding again would lose more.",
                 next_step="Quantize the one it was made from, in fp16 or fp32; import that once more if it is gone.",
             )
-
-
-def _checked_name(name: str, home: Path) -> str:
-    if not _NAME.fullmatch(name) or name.endswith((".", " ")):
-        raise CheckpointError(
-            f"{name!r} cannot be the name of a checkpoint.",
-            why="It becomes the name of a folder.",
-            next_step="Use letters, digits, spaces, dots and dashes, at most 80 of them.",
-        )
-    if (home / name).exists():
-        raise CheckpointError(
-            f"There is a checkpoint called {name} already.", next_step="Give another name, or remove that one first."
-        )
-    return name
-
-
-def _free_name(wanted: str, home: Path) -> str:
-    plain = re.sub(r"[^\w .()+,-]+", "-", wanted).strip(" .-_")[:70] or "checkpoint"
-    candidates = (plain, *(f"{plain}-{number}" for number in range(2, 1000)))
-    return next(name for name in candidates if not (home / name).exists())

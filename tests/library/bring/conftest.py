@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from sdxl_desktop.library.children.words import Done
 from sdxl_desktop.library.convert import running
-from sdxl_desktop.library.convert.events import Done, read_line
+from sdxl_desktop.library.convert.events import read_line
 from sdxl_desktop.library.hub.running import Line
 from sdxl_desktop.library.hub.tokens import Token
 from sdxl_desktop.library.scan import Library
@@ -98,10 +99,11 @@ def library(tmp_path: Path) -> Library:
 @pytest.fixture
 def convert_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Conversions are done in this process, which has imported torch already, instead of in one of their own."""
-    from sdxl_desktop.library.convert.host import Job, do
+    from sdxl_desktop.library.convert.host import do
+    from sdxl_desktop.library.convert.job import Job
 
-    def converse(job: str, emit: Any, cancel: Any) -> None:
-        told = io.StringIO()
+    def converse(job: bytes, emit: Any, cancel: Any) -> None:
+        told = io.BytesIO()
         do(Job.read(job), told)
         events = [read_line(line) for line in told.getvalue().splitlines()]
         for event in events[:-1]:

@@ -5,16 +5,9 @@ from __future__ import annotations
 import pytest
 
 from sdxl_desktop.core.errors import CheckpointError
+from sdxl_desktop.library.children.words import Done, done_line, error_line, progress_line
 from sdxl_desktop.library.quantize.errors import QuantizationError
-from sdxl_desktop.library.quantize.events import (
-    Done,
-    QuantizationProgress,
-    Stage,
-    done_line,
-    error_line,
-    progress_line,
-    read_line,
-)
+from sdxl_desktop.library.quantize.events import QuantizationProgress, Stage, read_line
 from sdxl_desktop.library.quantize.job import Job
 from sdxl_desktop.library.quantize.telling import Teller
 
@@ -47,7 +40,7 @@ def test_what_is_told_crosses_unchanged() -> None:
         assert type(back) is kind
         assert str(back) == "What. Why. Next."
     with pytest.raises(ValueError, match="unknown"):
-        read_line('{"event": "else"}')
+        read_line(b'{"event": "else"}')
 
 
 def test_a_job_crosses_unchanged() -> None:

@@ -1,0 +1,93 @@
+"""How a job of the library looks in a terminal: lines of JSON, a live bar on a screen, or terse lines in a log."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, Generic, TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, TextColumn
+
+from sdxl_desktop.cli.progress import Pace
+
+P = TypeVar("P")
+T = TypeVar("T")
+Show = Callable[[P], None]
+
+
+def _reached(progress: Any) -> tuple[float, float | None]:
+    return progress.fraction, 1.0
+
+
+def _amount(progress: Any) -> str:
+    return f" {progress.fraction:.0%}"
+
+
+def _event(progress: Any) -> dict[str, Any]:
+    return {"event": "progress", **asdict(progress)}
+
+
+def _columns() -> tuple[ProgressColumn, ...]:
+    return SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look(Generic[P]):
+    """How progress is shown; by default that of a dataclass with a `fraction`.
+
+    In a log its `words` and the `amount` behind them are a line, at once when the `topic` is a new one. A bar has
+    `columns`, starts with `total` (None for not known) and goes to `reached`: (done, total). `event` is its JSON.
+    """
+
+    words: Callable[[P], str]
+    topic: Callable[[P], object]
+    amount: Callable[[P], str] = _amount
+    total: float | None = 1.0
+    reached: Callable[[P], tuple[float, float | None]] = _reached
+    columns: Callable[[], tuple[ProgressColumn, ...]] = _columns
+    event: Callable[[P], dict[str, Any]] = _event
+
+
+def followed(work: Callable[[Show[P]], T], look: Look[P], console: Console, *, as_json: bool) -> T:
+    """What `work` returns; the progress that it shows is printed as JSON, or told on `console`."""
+    if as_json or not console.is_terminal:
+        return work(in_lines(look, console, as_json=as_json))
+    bar = Progress(*look.columns(), console=console, transient=True, redirect_stdout=False, redirect_stderr=False)
+    with bar:
+        task = bar.add_task("Starting", total=look.total)
+
+        def show(progress: P) -> None:
+            done, total = look.reached(progress)
+            bar.update(task, description=look.words(progress), completed=done, total=total)
+
+        return work(show)
+
+
+def in_lines(look: Look[P], console: Console, *, as_json: bool) -> Show[P]:
+    """Prints an event for each progress, or tells a line for each topic and every ten seconds."""
+    pace = Pace()
+
+    def show(progress: P) -> None:
+        if as_json:
+            print_json(look.event(progress))
+        elif pace.due(look.topic(progress)):
+            say(console, f"{look.words(progress)}…{look.amount(progress)}")
+
+    return show
+
+
+def say(console: Console, words: str) -> None:
+    """Tell a person, on standard error."""
+    console.print(words, markup=False, highlight=False, soft_wrap=True)
+
+
+def print_json(content: dict[str, Any]) -> None:
+    """Tell a program: one line on standard output."""
+    print(json.dumps(content, ensure_ascii=False), flush=True)
+
+
+def duration(seconds: float) -> str:
+    """ "40 s", "12 min"."""
+    return f"{round(seconds)} s" if seconds < 90 else f"{round(seconds / 60)} min"

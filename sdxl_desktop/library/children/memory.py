@@ -1,0 +1,43 @@
+"""How much memory of its own a process takes, and the end of a child that takes more than it may."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+import psutil
+
+OUT_OF_MEMORY = 77
+"""Exit code of a child that took more memory than it may."""
+_SPARE = 512 * 2**20
+_SECONDS_BETWEEN_LOOKS = 0.1
+
+
+def usual_limit() -> int:
+    """Bytes that a child may take when nobody says how many: what is free, less half a gigabyte, and at least that."""
+    return max(_SPARE, int(psutil.virtual_memory().available) - _SPARE)
+
+
+def own_memory(process: psutil.Process) -> int:
+    """Bytes that are the process's own: resident, less what merely mirrors files. Raises psutil.Error if it is gone."""
+    if sys.platform == "linux":
+        about = process.memory_info()
+        return int(about.rss - about.shared)
+    return int(process.memory_full_info().uss)
+
+
+def end_above(limit: int, last_words: Callable[[], None]) -> None:
+    """Have this process watched: when its own memory passes `limit` bytes it says its `last_words` and ends, before the
+    computer starts to swap."""
+    threading.Thread(target=_watch, args=(limit, last_words), daemon=True, name="memory").start()
+
+
+def _watch(limit: int, last_words: Callable[[], None]) -> None:
+    process = psutil.Process()
+    while own_memory(process) <= limit:
+        time.sleep(_SECONDS_BETWEEN_LOOKS)
+    last_words()
+    os._exit(OUT_OF_MEMORY)
