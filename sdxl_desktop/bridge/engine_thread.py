@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Qt, QThread, Signal, Slot
 
-from sdxl_desktop.core.errors import SdxlDesktopError
+from sdxl_desktop.bridge.nets import told
 from sdxl_desktop.core.events import Cancelled, Event, Failed
 from sdxl_desktop.core.request import Execution, GenerationRequest
 from sdxl_desktop.core.speed import Speed
@@ -20,7 +20,8 @@ class _Worker(QObject):
     happened = Signal(object)
     devices_found = Signal(object)
     devices_failed = Signal(object)
-    warmed = Signal()
+    warmed = Signal(object)
+    """The cancel of the warm-up that is over."""
 
     def __init__(self, engine: Engine) -> None:
         super().__init__()
@@ -43,14 +44,14 @@ class _Worker(QObject):
                 self._engine.warm(checkpoint, execution, speed, self.happened.emit, cancel)
         except Exception:  # warming is a courtesy: the run that follows tells what is wrong
             pass
-        self.warmed.emit()
+        self.warmed.emit(cancel)
 
     @Slot()
     def find_devices(self) -> None:
         try:
             self.devices_found.emit(self._engine.devices())
-        except SdxlDesktopError as problem:
-            self.devices_failed.emit(problem)
+        except Exception as problem:  # the last net under a question: what is raised in a thread nobody tells
+            self.devices_failed.emit(told(problem))
 
 
 class EngineThread(QObject):
@@ -90,28 +91,33 @@ class EngineThread(QObject):
     def _deliver(self, event: Event) -> None:
         self.happened.emit(event)
 
-    @Slot()
-    def _forget_warming(self) -> None:
-        self._warming = None
-        self.warmed.emit()
+    @Slot(object)
+    def _forget_warming(self, cancel: CancelToken) -> None:
+        if cancel is self._warm_cancel:  # else it was given up for another, which goes on
+            self._warming = None
+            self.warmed.emit()
 
     def start(self, request: GenerationRequest) -> None:
         """Draw `request`; a warm-up for something else is given up, one for the same is waited for."""
         if self._warming not in (None, (request.checkpoint, request.execution, request.sampling.speed)):
-            self._warm_cancel.set()
+            self._give_up_warming()
         self._cancel = threading.Event()
         self._generate.emit(request, self._cancel)
 
     def cancel(self) -> None:
         """Stop the run in progress, and the warm-up it may be waiting for."""
-        self._warm_cancel.set()
+        self._give_up_warming()
         self._cancel.set()
+
+    def _give_up_warming(self) -> None:
+        self._warm_cancel.set()
+        self._warming = None
 
     def warm(self, checkpoint: Path, execution: Execution, speed: Speed) -> None:
         """Have the engine load and compile ahead of the next run."""
         if self._warming == (checkpoint, execution, speed):
             return
-        self._warm_cancel.set()
+        self._give_up_warming()
         self._warm_cancel = threading.Event()
         self._warming = (checkpoint, execution, speed)
         self._warm.emit(checkpoint, execution, speed, self._warm_cancel)

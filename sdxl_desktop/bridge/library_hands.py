@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +23,7 @@ from sdxl_desktop.library.quantize.comparison import Comparison
 from sdxl_desktop.library.quantize.prompts import read_prompts, spread
 from sdxl_desktop.library.quantize.running import discard, run_quantization
 from sdxl_desktop.library.scan import Library, read_checkpoint
-from sdxl_desktop.session.tasks import ComparisonNote, QuantizationNote, Reduced, comparison_request, plan
+from sdxl_desktop.session.tasks import ComparisonNote, QuantizationNote, Reduced, comparison_request, free_name, plan
 
 Emit = Callable[[BringProgress], None]
 
@@ -133,9 +132,3 @@ class _Telling:
         share = (at.progress.picture + share) / max(1, at.progress.pictures)
         what = f"prompt {at.number + 1} of {at.total}"
         self._journey.on(stage, what, at.number, at.total, (at.number + share) / at.total)
-
-
-def free_name(wanted: str, home: Path) -> str:
-    """`wanted`, with a number where a folder in `home` is called so already."""
-    candidates = itertools.chain([wanted], (f"{wanted}-{number}" for number in itertools.count(2)))
-    return next(name for name in candidates if not (home / name).exists())

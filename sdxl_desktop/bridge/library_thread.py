@@ -11,8 +11,8 @@ from PySide6.QtCore import QObject, Qt, QThread, Signal, Slot
 from shiboken6 import isValid
 
 from sdxl_desktop.bridge.library_hands import Hands, RealHands
+from sdxl_desktop.bridge.nets import told
 from sdxl_desktop.core.errors import SdxlDesktopError
-from sdxl_desktop.core.events import Failed
 from sdxl_desktop.library.bring.offers import Offer
 from sdxl_desktop.library.bring.progress import BringProgress
 from sdxl_desktop.library.convert.weights import WeightFormat
@@ -28,6 +28,7 @@ class _Worker(QObject):
     """Lives in the thread that works on jobs."""
 
     happened = Signal(object)
+    failed = Signal(object)
 
     def __init__(self, hands: Hands) -> None:
         super().__init__()
@@ -38,10 +39,8 @@ class _Worker(QObject):
         last: Event
         try:
             last = self._done(number, note, offer, library, cancel)
-        except SdxlDesktopError as problem:
-            last = Stopped(number, problem)
         except Exception as problem:  # the last net under a job: the window must learn that it is over
-            last = Stopped(number, Failed.unexpected(problem).error)
+            last = Stopped(number, told(problem))
         self.happened.emit(last)
 
     def _done(
@@ -66,6 +65,12 @@ class _Worker(QObject):
 
     @Slot(object, object, object)
     def throw_away(self, note: Note, offer: Offer | None, library: Library) -> None:
+        try:
+            self._throw_away(note, offer, library)
+        except Exception as problem:  # the last net: what stays on the disk must be told
+            self.failed.emit(told(problem))
+
+    def _throw_away(self, note: Note, offer: Offer | None, library: Library) -> None:
         match note:
             case JobNote():
                 source = offer.source if offer is not None and isinstance(offer.source, Path) else None
@@ -93,10 +98,8 @@ class _Answerer(QObject):
     def work(self, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
         try:
             answer = work()
-        except SdxlDesktopError as problem:
-            answer = problem
         except Exception as problem:  # the last net under a question: whoever asked must not wait for ever
-            answer = Failed.unexpected(problem).error
+            answer = told(problem)
         self.answered.emit(done, answer)
 
 
@@ -108,6 +111,8 @@ class LibraryThread(QObject):
     """
 
     happened = Signal(object)
+    failed = Signal(object)
+    """What a discarded job left could not be thrown away: the error."""
     _start = Signal(int, object, object, object, object)
     _throw_away = Signal(object, object, object)
     _work = Signal(object, object)
@@ -131,12 +136,18 @@ class LibraryThread(QObject):
         self._throw_away.connect(self._worker.throw_away, queued)
         self._work.connect(self._answerer.work, queued)
         self._worker.happened.connect(self._deliver, queued)
+        self._worker.failed.connect(self._tell, queued)
         self._answerer.answered.connect(self._answer, queued)
 
     @Slot(object)
     def _deliver(self, event: object) -> None:
         if not self.closing.is_set():
             self.happened.emit(event)
+
+    @Slot(object)
+    def _tell(self, problem: SdxlDesktopError) -> None:
+        if not self.closing.is_set():
+            self.failed.emit(problem)
 
     @Slot(object, object)
     def _answer(self, done: Callable[[Any], None], answer: Any) -> None:

@@ -172,7 +172,7 @@ class Bringing:
         self._go_on()
 
     def discard(self, job: Job) -> None:
-        """Give it up, and throw away what there is of it."""
+        """Give it up, and throw away what there is of it. Raises SettingsError as `handle` does."""
         if job is self.running:
             job.discarding, job.state = True, JobState.PAUSING
             self._runner.pause()
@@ -187,7 +187,8 @@ class Bringing:
             self.changed()
 
     def handle(self, event: Event) -> None:
-        """Take what the runner tells; events of jobs that are gone are late, and mean nothing."""
+        """Take what the runner tells; events of jobs that are gone are late, and mean nothing. Raises SettingsError
+        when the end of one cannot be noted for the next start, which does not hinder the others."""
         job = next((job for job in self._jobs if job.number == event.number), None)
         if job is None:
             return
@@ -202,9 +203,10 @@ class Bringing:
                 self._take_end(job, event.error)
                 return
             case Arrived():
-                self._forget(job)
+                self._jobs.remove(job)
                 self._go_on()
                 self.arrived(job, event.brought)
+                self._memory.drop(job.note)
                 return
             case Done():
                 job.state, job.outcome = JobState.DONE, event.outcome
@@ -219,7 +221,8 @@ class Bringing:
     def _take_end(self, job: Job, error: SdxlDesktopError) -> None:
         if job.discarding:
             self._throw_away(job)
-        elif job.state is JobState.PAUSING:
+            return
+        if job.state is JobState.PAUSING:
             job.state = JobState.PAUSED
         else:
             job.state, job.error = JobState.FAILED, error
@@ -229,11 +232,8 @@ class Bringing:
 
     def _throw_away(self, job: Job) -> None:
         self._runner.discard(job.note, job.offer)
-        self._forget(job)
-        self.changed()
-
-    def _forget(self, job: Job) -> None:
         self._jobs.remove(job)
+        self._go_on()
         self._memory.drop(job.note)
 
     def _go_on(self) -> None:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
 
-import msgspec
-
-from sdxl_desktop.core.errors import SettingsError
-from sdxl_desktop.core.whole_file import write_whole
-from sdxl_desktop.session.library_memory import JobNote, LibraryMemory
+from sdxl_desktop.session.kept_file import read_kept, write_kept
+from sdxl_desktop.session.library_memory import JobNote, LibraryMemory, without
 from sdxl_desktop.session.tasks import ComparisonNote, Note, QuantizationNote
 
 FILE = "quantizations.json"
 """Beside the library's memory."""
-_MAX_BYTES = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +35,7 @@ class JobMemory:
             case JobNote():
                 self.library.note_job(job)
             case QuantizationNote():
-                self._write((*_without(self._read(), job.name), job))
+                self._write((*without(self._read(), job.name), job))
             case ComparisonNote():
                 pass
             case _:
@@ -52,32 +47,15 @@ class JobMemory:
             case JobNote():
                 self.library.drop_job(job.name)
             case QuantizationNote():
-                self._write(_without(self._read(), job.name))
+                self._write(without(self._read(), job.name))
             case ComparisonNote():
                 pass
             case _:
                 assert_never(job)
 
     def _read(self) -> tuple[QuantizationNote, ...]:
-        try:
-            if self.file.stat().st_size <= _MAX_BYTES:
-                return tuple(msgspec.json.decode(self.file.read_bytes(), type=list[QuantizationNote]))
-        except (OSError, msgspec.MsgspecError, RecursionError):
-            pass
-        return ()
+        return read_kept(self.file, tuple[QuantizationNote, ...]) or ()
 
     def _write(self, notes: tuple[QuantizationNote, ...]) -> None:
-        if notes == self._read():
-            return
-        try:
-            write_whole(self.file, msgspec.json.format(msgspec.json.encode(notes), indent=2) + b"\n")
-        except OSError as problem:
-            raise SettingsError(
-                "What is being made smaller could not be noted.",
-                why=f"{problem.strerror or problem}.",
-                next_step=f"Make {self.file.parent} writable.",
-            ) from problem
-
-
-def _without(notes: Iterable[QuantizationNote], name: str) -> tuple[QuantizationNote, ...]:
-    return tuple(note for note in notes if note.name != name)
+        if notes != self._read():
+            write_kept(self.file, notes, "What is being made smaller could not be noted.")

@@ -6,15 +6,14 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import msgspec
 
-from sdxl_desktop.core.errors import SettingsError
-from sdxl_desktop.core.whole_file import write_whole
+from sdxl_desktop.session.kept_file import read_kept, write_kept
 
 FILE = "library.json"
 """In the application's data folder."""
-_MAX_BYTES = 2**22
 _MOST_USED = 500
 
 
@@ -75,37 +74,33 @@ class LibraryMemory:
 
     def note_job(self, job: JobNote) -> None:
         """It is to be gone on with at the next start, unless `drop_job` comes first. Names are unique."""
-        self._change(lambda state: setattr(state, "jobs", [*_without(state.jobs, job.name), job]))
+        self._change(lambda state: setattr(state, "jobs", [*without(state.jobs, job.name), job]))
 
     def drop_job(self, name: str) -> None:
-        self._change(lambda state: setattr(state, "jobs", _without(state.jobs, name)))
+        self._change(lambda state: setattr(state, "jobs", [*without(state.jobs, name)]))
 
     def _read(self) -> _State:
-        try:
-            if self.file.stat().st_size <= _MAX_BYTES:
-                return msgspec.json.decode(self.file.read_bytes(), type=_State)
-        except (OSError, msgspec.MsgspecError, RecursionError):
-            pass
-        return _State()
+        return read_kept(self.file, _State) or _State()
 
     def _change(self, change: Callable[[_State], object]) -> None:
         state = self._read()
         before = msgspec.json.encode(state)
         change(state)
-        if msgspec.json.encode(state) == before:
-            return
-        try:
-            write_whole(self.file, msgspec.json.format(msgspec.json.encode(state), indent=2) + b"\n")
-        except OSError as problem:
-            raise SettingsError(
-                "What is known of your checkpoints could not be saved.",
-                why=f"{problem.strerror or problem}.",
-                next_step=f"Make {self.file.parent} writable.",
-            ) from problem
+        if msgspec.json.encode(state) != before:
+            write_kept(self.file, state, "What is known of your checkpoints could not be saved.")
 
 
-def _without(jobs: Iterable[JobNote], name: str) -> list[JobNote]:
-    return [job for job in jobs if job.name != name]
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+N = TypeVar("N", bound=_Named)
+
+
+def without(notes: Iterable[N], name: str) -> tuple[N, ...]:
+    """All but the one called so."""
+    return tuple(note for note in notes if note.name != name)
 
 
 def _key(folder: Path) -> str:

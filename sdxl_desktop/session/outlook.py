@@ -34,15 +34,20 @@ def size_of(workspace: Workspace) -> Size:
 
 
 def expected(
-    paces: Paces, workspace: Workspace, ground: Ground, checkpoint: Checkpoint | None, execution: Execution, drawn: Size
+    paces: Paces,
+    footprint: Footprint | None,
+    workspace: Workspace,
+    ground: Ground,
+    checkpoint: Checkpoint | None,
+    execution: Execution,
+    drawn: Size,
 ) -> Forecast | None:
-    """What the next run may take when it draws at `drawn`: as `paces` know, else, of memory, as the checkpoint's files
-    tell. None where nothing can be known."""
-    if checkpoint is None or workspace.refiner.on or workspace.sampling is None:
+    """What the next run may take when it draws at `drawn`: as `paces` know, else, of memory, as the `footprint` of the
+    checkpoint tells. None where nothing can be known. Touches no file."""
+    if checkpoint is None or footprint is None or workspace.refiner.on or workspace.sampling is None:
         return None
     edit, folder, sampling = workspace.edit, checkpoint.folder, workspace.sampling
     strength = 1.0 if ground.picture is None else edit.strength if ground.mask is None else edit.fill_strength
-    footprint = Footprint.of(folder)
     measured = paces.peak(folder, execution, sampling, drawn)
     return Forecast(
         size=drawn,

@@ -13,6 +13,7 @@ from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.request import Execution, GenerationRequest, Sampling
 from sdxl_desktop.core.whole_file import write_whole
 from sdxl_desktop.engine.footprint import DECODING
+from sdxl_desktop.session.kept_file import read_kept
 
 KEPT = 500
 """Paces that are remembered, the most recently learnt."""
@@ -39,7 +40,7 @@ class Paces:
 
     def __init__(self, file: Path | None = None) -> None:
         self._file = file
-        self._known = {} if file is None else _read(file)
+        self._known = (None if file is None else read_kept(file, dict[str, tuple[Pace, ...]])) or {}
 
     def learn(self, request: GenerationRequest, finished: Finished) -> None:
         """Take over what a run took. Runs with a refiner or from kept latents tell nothing of others."""
@@ -91,13 +92,6 @@ class Paces:
             return
         with suppress(OSError):
             write_whole(self._file, msgspec.json.encode(self._known))
-
-
-def _read(file: Path) -> dict[str, tuple[Pace, ...]]:
-    try:
-        return msgspec.json.decode(file.read_bytes(), type=dict[str, tuple[Pace, ...]])
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
-        return {}
 
 
 def _steps(sampling: Sampling, strength: float) -> float:

@@ -8,13 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
-from sdxl_desktop.core.errors import SettingsError
-from sdxl_desktop.core.whole_file import write_whole
+from sdxl_desktop.session.kept_file import read_kept, write_kept
 
 MAX_RECENT = 12
-_MAX_BYTES = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,26 +45,14 @@ class RecentFiles:
         self._write([])
 
     def _read(self) -> list[Path]:
-        try:
-            if self.file.stat().st_size > _MAX_BYTES:
-                return []
-            names = msgspec.json.decode(self.file.read_bytes(), type=list[str])
-        except (OSError, msgspec.MsgspecError, ValueError, RecursionError):
-            return []
+        names = read_kept(self.file, list[str]) or []
         paths = [Path(name) for name in names if name and "\0" not in name]
         return [path for path in paths if path.is_absolute()][:MAX_RECENT]
 
     def _write(self, paths: Iterable[Path]) -> None:
-        try:
-            # a name that is no text (its bytes no UTF-8) cannot stand in JSON; it is rare enough to be left out
-            names = [str(path) for path in paths if _is_text(str(path))]
-            write_whole(self.file, msgspec.json.format(msgspec.json.encode(names), indent=2))
-        except OSError as problem:
-            raise SettingsError(
-                "The list of recent files could not be saved.",
-                why=f"{problem.strerror or problem}.",
-                next_step=f"Make {self.file.parent} writable.",
-            ) from problem
+        # a name that is no text (its bytes no UTF-8) cannot stand in JSON; it is rare enough to be left out
+        names = [str(path) for path in paths if _is_text(str(path))]
+        write_kept(self.file, names, "The list of recent files could not be saved.")
 
 
 def _most_useful(paths: list[Path]) -> list[Path]:

@@ -87,12 +87,13 @@ class Session:
         self.changed()
 
     def cancel(self) -> None:
-        """Stop the run in progress and forget those waiting. Does nothing when idle."""
-        if self.run is None:
+        """Stop the run in progress and forget those waiting, as after an error. Does nothing when idle."""
+        if self.run is None and not self.queue:
             return
         self.queue.clear()
-        self.run = replace(self.run, cancelling=True)
-        self.runner.cancel()
+        if self.run is not None:
+            self.run = replace(self.run, cancelling=True)
+            self.runner.cancel()
         self.changed()
 
     def dismiss(self) -> None:

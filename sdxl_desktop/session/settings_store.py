@@ -11,7 +11,7 @@ import msgspec
 
 from sdxl_desktop.core.errors import SettingsError
 from sdxl_desktop.core.settings import Settings
-from sdxl_desktop.core.whole_file import write_whole
+from sdxl_desktop.session.kept_file import write_kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +42,7 @@ class SettingsStore:
 
     def save(self, settings: Settings) -> None:
         """Write the settings; raises SettingsError when the folder cannot be written."""
-        try:
-            write_whole(self.file, msgspec.json.format(msgspec.json.encode(settings, enc_hook=_encode), indent=2))
-        except OSError as problem:
-            raise SettingsError(
-                "Your settings could not be saved.",
-                why=f"{problem.strerror or problem}.",
-                next_step=f"Make {self.file.parent} writable.",
-            ) from problem
+        write_kept(self.file, settings, "Your settings could not be saved.", enc_hook=_encode)
 
 
 def _encode(value: object) -> object:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,6 +92,12 @@ def plan(note: QuantizationNote, library: Library, *, name: str | None = None) -
         prompts = read_prompts(Path(note.prompts) if note.prompts else None)
         calibration = Calibration.at_home(source, prompts, samples=note.samples)
     return plan_quantization(source, library.own, method, name or note.name, calibration)
+
+
+def free_name(wanted: str, home: Path, taken: Collection[str] = ()) -> str:
+    """`wanted`, with a number where a folder in `home` is called so already, or one that is coming (`taken`)."""
+    candidates = itertools.chain([wanted], (f"{wanted}-{number}" for number in itertools.count(2)))
+    return next(name for name in candidates if name not in taken and not (home / name).exists())
 
 
 def comparison_request(first: Checkpoint, note: ComparisonNote) -> GenerationRequest:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, TracebackType
 
-from PySide6.QtCore import QSocketNotifier, QTimer
+from PySide6.QtCore import QObject, QSocketNotifier, QTimer, Signal
 from PySide6.QtWidgets import QApplication
 from qasync import QEventLoop
 
@@ -47,20 +47,27 @@ def run(paths: AppPaths, prompt: str | None = None, files: Sequence[Path] = ()) 
     return 0
 
 
+class _Teller(QObject):
+    unexpected = Signal(object)
+
+
 @contextmanager
 def telling_the_unexpected(window: MainWindow) -> Iterator[None]:
-    """While entered, an error nobody caught is shown in the window, besides what Python does with it."""
-    before = sys.excepthook
+    """While entered, an error nobody caught is shown in the window, besides what Python does with it; on whatever
+    thread it was raised, the window hears of it on its own."""
+    before, teller = sys.excepthook, _Teller(window)
+    teller.unexpected.connect(window.verbs.show_problem)
 
     def tell(kind: type[BaseException], problem: BaseException, trace: TracebackType | None) -> None:
         before(kind, problem, trace)
-        window.verbs.show_problem(Failed.unexpected(problem).error)
+        teller.unexpected.emit(Failed.unexpected(problem).error)
 
     sys.excepthook = tell
     try:
         yield
     finally:
         sys.excepthook = before
+        teller.deleteLater()
 
 
 def create_application() -> QApplication:

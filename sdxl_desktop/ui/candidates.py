@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
 
 from PySide6.QtCore import QObject
 
@@ -12,12 +11,7 @@ from sdxl_desktop.session.pictures import Result
 from sdxl_desktop.session.session import Session
 from sdxl_desktop.ui.editor import Editor
 from sdxl_desktop.ui.stage import Stage
-
-
-class Tell(Protocol):
-    """Says something in passing, with `answer` as a button that calls `act`."""
-
-    def __call__(self, text: str, *, answer: str = "", act: Callable[[], object] | None = None) -> None: ...
+from sdxl_desktop.ui.telling import Tell
 
 
 class Candidates(QObject):

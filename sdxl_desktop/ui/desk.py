@@ -42,7 +42,7 @@ class Desk(QWidget):
     """Edits the part of a `Workspace` that is not the window's layout.
 
     `additions_offered`: somebody should find out what these files are and call `add_lora` or `add_embedding`.
-    `expand_wanted`: the picture should be made larger.
+    `expand_wanted`: the picture should be made larger. `library_wanted`: all checkpoints should be shown.
     `compare_wanted`: the two of `requests_to_compare` should be drawn and shown side by side.
     """
 
@@ -54,6 +54,7 @@ class Desk(QWidget):
     compare_wanted = Signal()
     drafts_wanted = Signal()
     expand_wanted = Signal()
+    library_wanted = Signal()
     additions_offered = Signal(object)
     """tuple[Path, ...]"""
 
@@ -121,6 +122,7 @@ class Desk(QWidget):
 
     def _connect(self) -> None:
         self._checkpoint.changed.connect(self._take_checkpoint)
+        self._checkpoint.library_wanted.connect(self.library_wanted)
         for panel in (
             self._checkpoint,
             self._prompts,
@@ -211,8 +213,7 @@ class Desk(QWidget):
         used = next((known for known in self._checkpoint.checkpoints() if known.folder == request.checkpoint), None)
         if used is not None and used is not self._checkpoint.checkpoint():
             self._checkpoint.set_value(used.name)
-            self._sampling.set_checkpoint(used)
-            self._few_step.begin(used)
+            self._begin_with(used)
             self.checkpoint_chosen.emit()
         self._prompts.set_value(request.prompts)
         self._reuse_sampling(replace(request.sampling, seed=seed))
@@ -273,8 +274,12 @@ class Desk(QWidget):
         )
 
     def set_value(self, workspace: Workspace) -> None:
+        """Take all of it over; the checkpoint stays where there is none of that name. Does not emit."""
         with QSignalBlocker(self):
             self._wanted_checkpoint = workspace.checkpoint
+            self._checkpoint.set_value(workspace.checkpoint)
+            if (checkpoint := self._checkpoint.checkpoint()) is not None:
+                self._begin_with(checkpoint)
             self._prompts.set_value(workspace.prompts)
             if workspace.sampling is not None:
                 self._restored = True
@@ -288,27 +293,39 @@ class Desk(QWidget):
             self._sampling.variation.seed.set_locked(workspace.variation_locked)
             for name, section in self._sections.items():
                 section.set_open(name in workspace.open_sections)
-            self._checkpoint.set_value(workspace.checkpoint)
             self._follow()
 
     # checkpoints
 
     def set_checkpoints(self, checkpoints: Sequence[Checkpoint]) -> None:
         """Offer these; what was chosen stays chosen, and values set before stay as they are."""
-        self._checkpoint.set_checkpoints(checkpoints, self._checkpoint.value() or self._wanted_checkpoint)
+        self._wanted_checkpoint = self._checkpoint.value() or self._wanted_checkpoint
+        self._checkpoint.set_checkpoints(checkpoints, self._wanted_checkpoint)
         self._refiner.set_checkpoints(checkpoints)
         checkpoint = self._checkpoint.checkpoint()
         if checkpoint is not None:
-            self._few_step.begin(checkpoint)
-            self._sampling.set_checkpoint(checkpoint)
+            self._begin_with(checkpoint)
             if not self._restored:
                 self._sampling.set_recommended(checkpoint)
                 self._restored = True
             self.checkpoint_chosen.emit()
         self._follow()
 
+    def _begin_with(self, checkpoint: Checkpoint) -> None:
+        """This one is in use, and not because the person chose it in the list: its values are not asked for."""
+        self._few_step.begin(checkpoint)
+        self._sampling.set_checkpoint(checkpoint)
+
     def checkpoint(self) -> Checkpoint | None:
         return self._checkpoint.checkpoint()
+
+    def choose_checkpoint(self, name: str) -> bool:
+        """Choose the checkpoint called `name` as a person does, which is told; False where there is none."""
+        return self._checkpoint.choose(name)
+
+    def show_library_jobs(self, words: str) -> None:
+        """Say beside the checkpoint how far those are that come in; "" when none do."""
+        self._checkpoint.show_jobs(words)
 
     def set_counters(self, first: TokenCounter | None, second: TokenCounter | None) -> None:
         self._prompts.set_counters(first, second)

@@ -1,4 +1,4 @@
-"""The window: puts desk, stage and status line together, keeps settings, and watches over checkpoints and devices."""
+"""The window: puts desk, stage and status line together, says what the engine tells, and keeps the settings."""
 
 from __future__ import annotations
 
@@ -16,15 +16,13 @@ from sdxl_desktop.bridge.engine_thread import EngineThread
 from sdxl_desktop.bridge.library_thread import LibraryThread
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.device import Device
-from sdxl_desktop.core.errors import CheckpointError, SdxlDesktopError, SettingsError
+from sdxl_desktop.core.errors import SettingsError
 from sdxl_desktop.core.events import Event, Progress
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import Execution
 from sdxl_desktop.core.settings import Preferences, Settings
-from sdxl_desktop.core.speed import DEFAULT_SPEED
 from sdxl_desktop.engine.device_times import read_table, table_file
 from sdxl_desktop.library.scan import Library
-from sdxl_desktop.library.tokens import TokenCounter
 from sdxl_desktop.session.document.document import Document
 from sdxl_desktop.session.drafts import DraftingSession
 from sdxl_desktop.session.paces import Paces
@@ -43,6 +41,7 @@ from sdxl_desktop.ui.incoming import sort_files
 from sdxl_desktop.ui.keeper import Keeper, Work
 from sdxl_desktop.ui.library.corner import LibraryCorner, Room
 from sdxl_desktop.ui.menus import OfTheWindow, menus
+from sdxl_desktop.ui.readiness import Readiness
 from sdxl_desktop.ui.settings_dialog import Machine, SettingsDialog
 from sdxl_desktop.ui.stage import Stage
 from sdxl_desktop.ui.status import StatusLine
@@ -78,11 +77,7 @@ class MainWindow(QMainWindow):
         self._around = around
         self._preferences = settings.preferences
         self._devices: tuple[Device, ...] = ()
-        self._engine_started = False
-        self._start_when_ready = False
         self._closed = False
-        self._warm_speed = DEFAULT_SPEED
-        self._listed: tuple[Checkpoint, ...] | None = None
         self._outgoing = OutgoingPictures()
         self.session = DraftingSession(around.engine, self._picture_store(), elsewhere=around.background.run)
         self.document = Document()
@@ -91,6 +86,7 @@ class MainWindow(QMainWindow):
         work = Work(self.document, self.session, self.stage, self.desk)
         self.keeper = Keeper(work, around.background, around.paths.data)
         self.preparing = Preparing(self)
+        self.readiness = Readiness(self.desk, around.engine, around.background, self._library, self._execution)
         self.verbs = Conductor(
             self.session,
             self.desk,
@@ -151,14 +147,15 @@ class MainWindow(QMainWindow):
         engine.warmed.connect(self._warmed)
         engine.devices_found.connect(self._take_devices)
         engine.devices_failed.connect(self.verbs.show_problem)
-        self.desk.checkpoint_chosen.connect(self._checkpoint_chosen)
+        self.readiness.listed.connect(self._show_listed)
+        self.readiness.chosen.connect(self.library.show_chosen)
+        self.readiness.failed.connect(self.verbs.show_problem)
         self.desk.changed.connect(self._saving.start)
-        self.desk.changed.connect(self._follow_speed)
         self._splitter.splitterMoved.connect(lambda *_: self._saving.start())
         self.stage.result_shown.connect(self._enable_actions)
         self.editor.ground_changed.connect(self._enable_actions)
         self._connect_keeper()
-        self.library.look_wanted.connect(self.look_for_checkpoints)
+        self.library.look_wanted.connect(self.readiness.look)
         self.stage.empty.settings_wanted.connect(self.open_settings)
         self.preparing.done.connect(self._prepared)
         self._saving.timeout.connect(self._save_settings)
@@ -170,14 +167,17 @@ class MainWindow(QMainWindow):
         editor.opened.connect(keeper.remember)
         keeper.file_wanted.connect(lambda file: self.library.take(sort_files([file])))
         keeper.brought.connect(verbs.redraw)
+        keeper.brought.connect(self.readiness.follow)
         keeper.failed.connect(verbs.show_problem)
         keeper.told.connect(verbs.tell)
         verbs.redrawn.connect(keeper.notice_results)
 
     def _enable_actions(self) -> None:
         has_result, has_image = self.stage.current_row() >= 0, self.stage.canvas.image() is not None
-        for name in ("save", "save as", "export", "copy", "folder", "use settings", "use seed"):
+        for name in ("save", "save as", "export", "copy", "use settings", "use seed"):
             self._actions[name].setEnabled(has_result)
+        shown = self.stage.shown_result
+        self._actions["folder"].setEnabled(shown is not None and shown.saved_to is not None)
         has_document = self.document.has_picture
         self._actions["apply"].setEnabled(has_result)
         self._actions["apply and go on"].setEnabled(has_result and has_document)
@@ -201,14 +201,11 @@ class MainWindow(QMainWindow):
         With `prompt`, draw it as soon as there is a checkpoint; of `files` the first picture or project goes onto the
         canvas.
         """
-        self._engine_started = True
-        self._start_when_ready = prompt is not None
         if prompt is not None:
             self.desk.use_prompt(prompt)
         self.desk.focus()
         self._memory.start()
-        self._around.engine.find_devices()
-        self.look_for_checkpoints()
+        self.readiness.begin(None if prompt is None else self.verbs.generate)
         self.library.begin()
         self.keeper.find_recoverable(self._offer_recovery)
         if files:
@@ -218,11 +215,6 @@ class MainWindow(QMainWindow):
         self.verbs.offer_recovery(self.keeper.recover)
         self._enable_actions()
 
-    def look_for_checkpoints(self) -> None:
-        """Read the library again."""
-        library = self._library()
-        self._around.background.run(lambda: _scan(library), self._take_checkpoints)
-
     def _execution(self) -> Execution:
         return self._preferences.execution
 
@@ -230,45 +222,11 @@ class MainWindow(QMainWindow):
         own = self._preferences.checkpoints_folder
         return Library(self._around.shipped_checkpoints, Path(own) if own else self._around.paths.checkpoints)
 
-    def _take_checkpoints(self, found: tuple[Checkpoint, ...] | SdxlDesktopError) -> None:
-        if self._closed:
-            return
-        checkpoints = () if isinstance(found, SdxlDesktopError) else found
-        if isinstance(found, SdxlDesktopError):
-            self.verbs.show_problem(found)
-        if self._listed != checkpoints:  # a folder is watched, and most of what happens in it changes nothing here
-            self._listed = checkpoints
-            self.desk.set_checkpoints(checkpoints)
-            self.verbs.drafts.set_checkpoints(checkpoints)
+    def _show_listed(self, checkpoints: tuple[Checkpoint, ...]) -> None:
+        self.verbs.drafts.set_checkpoints(checkpoints)
+        self.verbs.plan.forget()
         self.stage.empty.show_ready(bool(checkpoints))
         self.library.show_listed(checkpoints)
-        if self._start_when_ready:
-            self._start_when_ready = False
-            self.verbs.generate()
-
-    def _checkpoint_chosen(self) -> None:
-        checkpoint = self.desk.checkpoint()
-        self.library.show_chosen(checkpoint)
-        if checkpoint is None:
-            return
-        self._warm()
-
-        def take(counters: tuple[TokenCounter | None, TokenCounter | None]) -> None:
-            if self.desk.checkpoint() is checkpoint and not self._closed:
-                self.desk.set_counters(*counters)
-
-        self._around.background.run(lambda: read_counters(checkpoint.folder), take)
-
-    def _follow_speed(self) -> None:
-        """Another speed may need other parts, which can be compiled while the person goes on typing."""
-        if self.desk.speed() is not self._warm_speed:
-            self._warm()
-
-    def _warm(self) -> None:
-        checkpoint = self.desk.checkpoint()
-        if self._engine_started and checkpoint is not None and not self._start_when_ready:
-            self._warm_speed = self.desk.speed()
-            self._around.engine.warm(checkpoint.folder, self._preferences.execution, self._warm_speed)
 
     # what the engine tells
 
@@ -285,8 +243,9 @@ class MainWindow(QMainWindow):
             self.status.show_warming(None)
 
     def _prepared(self) -> None:
-        self.verbs.ready.forget()
-        self.verbs.show_plan()
+        if self._closed:
+            return
+        self.verbs.plan.forget()
         self.verbs.tell(self.preparing.standing.words)
 
     def _take_devices(self, devices: tuple[Device, ...]) -> None:
@@ -334,9 +293,10 @@ class MainWindow(QMainWindow):
         self._show_device()
         if preferences.checkpoints_folder != before.checkpoints_folder:
             self.library.watch()
-            self.look_for_checkpoints()
-        elif preferences.execution != before.execution:
-            self._warm()
+            self.readiness.look()
+        if preferences.execution != before.execution:
+            self.readiness.warm()
+            self.verbs.plan.show()
         self._save_settings()
 
     def _picture_store(self) -> PictureStore:
@@ -372,6 +332,7 @@ class MainWindow(QMainWindow):
             return
         self._save_settings()
         self._closed = True
+        self.readiness.close()
         self.hide()
         self._memory.stop()
         self.stage.toast.dismiss()
@@ -394,29 +355,6 @@ class MainWindow(QMainWindow):
 
     def _open_shortcuts(self) -> None:
         shortcuts_dialog(self, shortcut_table(self)).open()
-
-
-def read_counters(folder: Path) -> tuple[TokenCounter | None, TokenCounter | None]:
-    """The token counters of a checkpoint's two encoders; None where its tokenizer cannot be read."""
-
-    def read(name: str) -> TokenCounter | None:
-        try:
-            return TokenCounter(folder / name)
-        except SdxlDesktopError:
-            return None
-
-    return read("tokenizer"), read("tokenizer_2")
-
-
-def _scan(library: Library) -> tuple[Checkpoint, ...] | SdxlDesktopError:
-    try:
-        return library.checkpoints()
-    except OSError as problem:
-        return CheckpointError(
-            "The checkpoints folder cannot be read.",
-            why=f"{problem}.",
-            next_step="Make it readable, or choose another folder in the settings.",
-        )
 
 
 def _text(state: QByteArray) -> str:

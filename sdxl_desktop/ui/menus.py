@@ -51,11 +51,11 @@ def _file(verbs: Conductor, editor: Editor, keeper: Keeper, own: OfTheWindow) ->
         Entry("Bring back last &work", keeper.recover, name="recover"),
         Entry("Save pro&ject…", keeper.save_project, ("Ctrl+Alt+S",), "save project"),
         None,
-        Entry("&Save", verbs.save, ("Ctrl+S",), "save"),
-        Entry("Save &as…", verbs.save_as, ("Ctrl+Shift+S",), "save as"),
+        Entry("&Save", verbs.results.save, ("Ctrl+S",), "save"),
+        Entry("Save &as…", verbs.results.save_as, ("Ctrl+Shift+S",), "save as"),
         Entry("&Export pixels only…", keeper.export, ("Ctrl+Shift+E",), "export"),
-        Entry("&Copy", verbs.copy, ("Ctrl+C", "Ctrl+Shift+C"), "copy"),
-        Entry("Show in &folder", verbs.show_in_folder, name="folder"),
+        Entry("&Copy", verbs.results.copy, ("Ctrl+C", "Ctrl+Shift+C"), "copy"),
+        Entry("Show in &folder", verbs.results.show_in_folder, name="folder"),
         None,
         Entry("Chec&kpoints…", own.open_library, ("Ctrl+L",), "library"),
         Entry("Se&ttings…", own.open_settings, ("Ctrl+,",), role=QAction.MenuRole.PreferencesRole),
@@ -71,8 +71,8 @@ def _picture(verbs: Conductor) -> Menu:
         Entry("&Drafts…", verbs.drafts.open, ("Ctrl+D",), "drafts"),
         Entry("&Cancel", verbs.escape, ("Esc",)),
         None,
-        Entry("Use these &settings", verbs.use_settings, name="use settings"),
-        Entry("Use this s&eed", verbs.use_seed, name="use seed"),
+        Entry("Use these &settings", verbs.results.use_settings, name="use settings"),
+        Entry("Use this s&eed", verbs.results.use_seed, name="use seed"),
     )
 
 

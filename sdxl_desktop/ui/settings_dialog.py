@@ -170,6 +170,8 @@ class SettingsDialog(QDialog):
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.allow_preparing(machine.checkpoint is not None and machine.preparing is not None)
         dialog.prepare_wanted.connect(lambda entries: self._prepare(dialog, entries))
+        if machine.preparing is not None:
+            machine.preparing.done.connect(dialog.refresh)
         dialog.open()
         return dialog
 
@@ -183,7 +185,6 @@ class SettingsDialog(QDialog):
         execution = self._kept.execution
         dialog = PrepareDialog(machine.checkpoint, execution, entries, machine.preparing, above)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        machine.preparing.done.connect(above.refresh)
         dialog.open()
 
     def value(self) -> Preferences:

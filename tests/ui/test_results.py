@@ -62,7 +62,7 @@ def test_save_as_writes_the_chosen_format(drawn: MainWindow, tmp_path: Path, mon
     for name, kind, suffix in (("a", "JPEG (*.jpg *.jpeg)", ".jpg"), ("b.webp", "PNG (*.png)", ".webp")):
         chosen = (str(tmp_path / name), kind)
         monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, chosen=chosen: chosen)
-        drawn.verbs.save_as()
+        drawn.verbs.results.save_as()
         written = (tmp_path / name).with_suffix(suffix)
         with Image.open(written) as picture:
             assert picture.size == (64, 64)
@@ -86,7 +86,7 @@ def test_a_picture_that_cannot_be_saved_stays_and_the_reason_is_told(
     window = make_window(settings=Settings(preferences=preferences))
     window.verbs.generate()
     wait_until_idle(qtbot, window)
-    window.verbs.save()
+    window.verbs.results.save()
     assert window.stage.banner.isVisible()
     assert str(blocked) in window.stage.banner.accessibleName()
     assert window.stage.current_row() == 0
@@ -94,7 +94,7 @@ def test_a_picture_that_cannot_be_saved_stays_and_the_reason_is_told(
 
 def test_copy_puts_the_picture_on_the_clipboard(drawn: MainWindow, app: QApplication) -> None:
     app.clipboard().clear()
-    drawn.verbs.copy()
+    drawn.verbs.results.copy()
     image = app.clipboard().image()
     assert (image.width(), image.height()) == (64, 64)
 
@@ -131,7 +131,7 @@ def test_use_these_settings_brings_back_all_that_made_the_picture(drawn: MainWin
     made_by = drawn.session.results[0].request
     drawn.desk.use_prompt("something else")
     drawn.desk._sampling.set_value(replace(made_by.sampling, steps=99, seed=7))
-    menu = drawn.verbs.result_menu(0)
+    menu = drawn.verbs.menu.of(0)
     next(action for action in menu.actions() if action.text() == "Use these settings").trigger()
     now = drawn.desk.value()
     assert (now.prompts, now.sampling, now.seed_locked) == (made_by.prompts, made_by.sampling, True)
@@ -141,7 +141,7 @@ def test_use_these_settings_brings_back_all_that_made_the_picture(drawn: MainWin
 def test_use_this_seed_takes_only_the_seed(drawn: MainWindow) -> None:
     drawn.desk.use_prompt("something else")
     drawn.desk.use_seed(0)
-    drawn.verbs.use_seed()
+    drawn.verbs.results.use_seed()
     now = drawn.desk.value()
     assert now.sampling is not None
     assert now.sampling.seed == drawn.session.results[0].picture.seed

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QThread, QTimer
 from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
 from qasync import QEventLoop
 
 from sdxl_desktop.ui.app import telling_the_unexpected
@@ -125,6 +126,20 @@ def test_an_error_nobody_caught_is_told_in_the_window(
     assert sys.excepthook is sys.__excepthook__
     assert "a thing nobody thought of" in window.stage.banner.accessibleName()
     assert "Traceback" in capsys.readouterr().err
+
+
+def test_an_error_nobody_caught_on_another_thread_is_told_on_the_windows_own(
+    window: MainWindow, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "excepthook", lambda *_: None)
+    with telling_the_unexpected(window):
+        problem = RuntimeError("far away")
+        elsewhere = threading.Thread(target=lambda: sys.excepthook(RuntimeError, problem, None))
+        elsewhere.start()
+        elsewhere.join()
+        assert not window.stage.banner.isVisible(), "a widget may be touched on the main thread only"
+        qtbot.waitUntil(window.stage.banner.isVisible)
+    assert "far away" in window.stage.banner.accessibleName()
 
 
 def test_slow_work_is_done_in_turn_and_answered_on_the_main_thread(app: QApplication) -> None:

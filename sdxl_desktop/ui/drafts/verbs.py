@@ -51,8 +51,9 @@ class DraftVerbs(QObject):
 
     def set_checkpoints(self, checkpoints: Sequence[Checkpoint]) -> None:
         """Those of the library; few-step ones among them can draw drafts."""
-        self._known = tuple(checkpoints)
-        self._show_drafters()
+        if tuple(checkpoints) != self._known:
+            self._known = tuple(checkpoints)
+            self._show_drafters()
 
     def open(self) -> None:
         """Show the sheet."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from PySide6.QtWidgets import QWidget
 
@@ -14,20 +13,7 @@ from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.core.request import Execution
 from sdxl_desktop.library.scan import Library
 from sdxl_desktop.session.library_memory import LibraryMemory
-
-
-class Tell(Protocol):
-    """Says something in passing, with `answer` as a button that calls `act`."""
-
-    def __call__(
-        self,
-        text: str,
-        *,
-        answer: str = "",
-        act: Callable[[], object] | None = None,
-        tip: str = "",
-        stays: bool = False,
-    ) -> None: ...
+from sdxl_desktop.ui.telling import Tell
 
 
 @dataclass(frozen=True, slots=True)

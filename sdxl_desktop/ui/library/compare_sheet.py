@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtWidgets import QDialog, QPushButton, QWidget
+from PySide6.QtWidgets import QWidget
 
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.request import Execution
 from sdxl_desktop.session.tasks import PROMPTS_COMPARED, Comparable, ComparisonNote
-from sdxl_desktop.ui.library import look
 from sdxl_desktop.ui.library.pieces import title
 from sdxl_desktop.ui.library.pieces import words as plain
-from sdxl_desktop.ui.widgets.buttons import dressed
+from sdxl_desktop.ui.library.sheet import Sheet
 from sdxl_desktop.ui.widgets.fields import Choice, IntField
-from sdxl_desktop.ui.widgets.layout import column, labelled, muted, row
+from sdxl_desktop.ui.widgets.layout import column, labelled, muted
 
 _MOST_PROMPTS, _MOST_SEEDS = 40, 8
 _WHAT = (
@@ -24,19 +23,15 @@ _WHAT = (
 _FAIR = "The times are fair only if nothing else is drawn meanwhile."
 
 
-class CompareSheet(QDialog):
+class CompareSheet(Sheet):
     """Accepted when the person starts it; `value` then says what was chosen."""
 
     def __init__(self, one: Checkpoint, found: Comparable, parent: QWidget) -> None:
         """`one` is compared with one of `found`, which has some; what it was made from comes first in the report."""
-        super().__init__(parent)
+        super().__init__(f"Compare {one.title}", parent)
         self._one, self._found = one, found
-        self.setWindowTitle(f"Compare {one.title}")
-        self.setStyleSheet(look.SHEET)
         self.other = Choice("Compare with")
         self.prompts, self.seeds = IntField("Prompts", 1, _MOST_PROMPTS), IntField("Seeds of each", 1, _MOST_SEEDS)
-        self.start = dressed(QPushButton("&Start"), "primary")
-        self.cancel = QPushButton("Cancel")
         self._told = plain()
         self._lay_out()
         self._connect()
@@ -48,17 +43,11 @@ class CompareSheet(QDialog):
         self.prompts.setValue(PROMPTS_COMPARED)
         for field in (self.prompts, self.seeds):
             field.setFixedWidth(80)
-        self.start.setDefault(True)
-        self.cancel.setAutoDefault(False)
         prompts = labelled("&Prompts", self.prompts, muted("of the hundred that come with the application"))
         seeds = labelled("S&eeds", self.seeds, muted("of each prompt"))
         for line in (prompts, seeds):
             line.setStretch(1, 0)
             line.setStretch(2, 1)
-        buttons = row()
-        buttons.addStretch(1)
-        buttons.addWidget(self.cancel)
-        buttons.addWidget(self.start)
         content = column(
             title(f"Compare {self._one.title}"),
             plain(_WHAT),
@@ -71,13 +60,11 @@ class CompareSheet(QDialog):
             margins=(24, 24, 24, 16),
         )
         content.addStretch(1)
-        content.addLayout(buttons)
+        content.addLayout(self.buttons())
         self.setLayout(content)
         self.setMinimumWidth(560)
 
     def _connect(self) -> None:
-        self.start.clicked.connect(self.accept)
-        self.cancel.clicked.connect(self.reject)
         self.other.currentIndexChanged.connect(self._show)
         self.prompts.valueChanged.connect(self._show)
         self.seeds.valueChanged.connect(self._show)

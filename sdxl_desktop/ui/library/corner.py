@@ -24,7 +24,6 @@ from sdxl_desktop.ui.incoming import Incoming, incoming
 from sdxl_desktop.ui.library.around import Around
 from sdxl_desktop.ui.library.page import LibraryPage
 from sdxl_desktop.ui.library.verbs import LibraryVerbs
-from sdxl_desktop.ui.panels.checkpoint import CheckpointPanel
 from sdxl_desktop.ui.stage import Stage
 
 REPORTS = "comparisons"
@@ -53,7 +52,6 @@ class LibraryCorner(QObject):
         """`data` is the application's folder, `library` says where checkpoints lie now."""
         super().__init__(room.window)
         self._room, self._library = room, library
-        self._panel = _panel_in(room.desk)
         self._wanted = ""
         self._noted: Finished | None = room.session.finished
         self._has_any = False
@@ -77,9 +75,9 @@ class LibraryCorner(QObject):
     def _connect(self) -> None:
         room, verbs, empty = self._room, self.verbs, self._room.stage.empty
         verbs.changed.connect(self.look_wanted)
-        verbs.advanced.connect(self._panel.show_jobs)
+        verbs.advanced.connect(room.desk.show_library_jobs)
         verbs.offering.started.connect(self._suggest)
-        self._panel.library_wanted.connect(verbs.open_page)
+        room.desk.library_wanted.connect(verbs.open_page)
         room.conductor.checkpoint_came.connect(verbs.look_up)
         room.conductor.redrawn.connect(self._note_use)
         room.stage.dropped.connect(self._take_checkpoints)
@@ -108,7 +106,7 @@ class LibraryCorner(QObject):
     def show_listed(self, checkpoints: tuple[Checkpoint, ...]) -> None:
         """The selector lists these now."""
         self._has_any = bool(checkpoints)
-        if self._wanted and self._panel.choose(self._wanted):
+        if self._wanted and self._room.desk.choose_checkpoint(self._wanted):
             self._wanted = ""
         self._suggest()
         self.verbs.refresh()
@@ -119,7 +117,7 @@ class LibraryCorner(QObject):
 
     def _use(self, name: str) -> None:
         """Draw with the checkpoint called `name` from now on; one that has just come is looked for first."""
-        if not self._panel.choose(name):
+        if not self._room.desk.choose_checkpoint(name):
             self._wanted = name
             self.look_wanted.emit()
 
@@ -163,9 +161,3 @@ class LibraryCorner(QObject):
     def _draw(self, prompt: str) -> None:
         self._room.desk.use_prompt(prompt)
         self._room.conductor.generate()
-
-
-def _panel_in(desk: Desk) -> CheckpointPanel:
-    panel = desk.findChild(CheckpointPanel)
-    assert panel is not None
-    return panel

@@ -13,7 +13,7 @@ from sdxl_desktop.library.holdings import Holding
 from sdxl_desktop.library.records import Verified
 from sdxl_desktop.session.shelf import Shelved
 from sdxl_desktop.ui.library import words
-from sdxl_desktop.ui.library.pieces import Facts, Notice, scrolled, title
+from sdxl_desktop.ui.library.pieces import Facts, Notice, carries, scrolled, title
 from sdxl_desktop.ui.library.pieces import words as plain
 from sdxl_desktop.ui.status import ProgressLine
 from sdxl_desktop.ui.widgets.buttons import dressed
@@ -44,6 +44,7 @@ class Details(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._line: Shelved | None = None
+        self._unwell = False
         self._title, self._about = title(), plain()
         self._notice = Notice()
         self._facts, self._parts = Facts(), Facts()
@@ -93,11 +94,7 @@ class Details(QWidget):
             (self.remove, self.remove_wanted),
             (self.forget, self.forget_wanted),
         ):
-            button.clicked.connect(lambda *_, signal=signal: self._tell(signal))
-
-    def _tell(self, signal: object) -> None:
-        if self._line is not None:
-            signal.emit(self._line)  # type: ignore[attr-defined]
+            carries(signal, button, self.shown)
 
     def shown(self) -> Shelved | None:
         return self._line
@@ -128,6 +125,11 @@ class Details(QWidget):
         self._show_making(held if usable else None, comparable)
         self.remove.setVisible(held is not None and held.own)
         self.forget.setVisible(line.missing)
+        self._show_health(line, held)
+
+    def _show_health(self, line: Shelved, held: Holding | None) -> None:
+        """Tell what keeps it from being used, until nothing does any more."""
+        was_unwell, self._unwell = self._unwell, held is None or bool(held.problem)
         if held is None:
             self._notice.tell(
                 "It is missing",
@@ -136,6 +138,8 @@ class Details(QWidget):
             )
         elif held.problem:
             self._notice.tell("It cannot be used", held.problem, tone="bad")
+        elif was_unwell:
+            self._notice.hide()
 
     def _show_making(self, held: Holding | None, comparable: bool) -> None:
         """What can be made of it, and what it can be compared with."""

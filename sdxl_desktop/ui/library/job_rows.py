@@ -12,7 +12,7 @@ from sdxl_desktop.library.quantize.comparison import Comparison
 from sdxl_desktop.session.bringing import Job, JobState
 from sdxl_desktop.session.tasks import QuantizationNote, Reduced
 from sdxl_desktop.ui.library import words
-from sdxl_desktop.ui.library.pieces import scrolled
+from sdxl_desktop.ui.library.pieces import carries, scrolled, set_tone
 from sdxl_desktop.ui.library.pieces import words as plain
 from sdxl_desktop.ui.status import ProgressLine
 from sdxl_desktop.ui.widgets.buttons import IconButton, dressed
@@ -56,7 +56,7 @@ class JobRow(QFrame):
             (self.report, self.report_wanted),
             (self.discard, self.discard_wanted),
         ):
-            button.clicked.connect(lambda *_, signal=signal: signal.emit(self._job))
+            carries(signal, button, lambda: self._job)
         self.show_job()
 
     def _lay_out(self) -> None:
@@ -91,9 +91,7 @@ class JobRow(QFrame):
         self._title.setText(title)
         failed = job.state is JobState.FAILED and job.error is not None
         self._line.setText(str(job.error) if failed else words.job_line(job))
-        self._line.setProperty("tone", "bad" if failed else "")
-        self._line.style().unpolish(self._line)
-        self._line.style().polish(self._line)
+        set_tone(self._line, "bad" if failed else "")
         moving = job.state in (JobState.RUNNING, JobState.PAUSING)
         unknown = moving and (job.progress is None or job.fraction == 0.0)
         done = job.state is JobState.DONE

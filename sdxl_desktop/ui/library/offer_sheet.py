@@ -5,41 +5,37 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QKeyEvent, QShowEvent
-from PySide6.QtWidgets import QDialog, QLineEdit, QPushButton, QWidget
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import QLineEdit, QWidget
 
 from sdxl_desktop.library.bring.offers import Offer
 from sdxl_desktop.library.catalogue import Entry
 from sdxl_desktop.library.convert.weights import WeightFormat
 from sdxl_desktop.library.hub.address import Address
 from sdxl_desktop.session.library_memory import JobNote
-from sdxl_desktop.ui.library import look, words
+from sdxl_desktop.ui.library import words
 from sdxl_desktop.ui.library.format_table import FormatTable
-from sdxl_desktop.ui.library.pieces import Facts, Notice, scrolled, set_tone, title
+from sdxl_desktop.ui.library.pieces import Facts, Notice, title
 from sdxl_desktop.ui.library.pieces import words as plain
-from sdxl_desktop.ui.library.room import RESERVE, Room, name_problem
+from sdxl_desktop.ui.library.room import Room, name_problem
+from sdxl_desktop.ui.library.sheet import Sheet, tell_disk
 from sdxl_desktop.ui.library.token_field import Asks, TokenField
-from sdxl_desktop.ui.widgets.buttons import Switch, dressed
-from sdxl_desktop.ui.widgets.layout import column, heading, labelled, row
+from sdxl_desktop.ui.widgets.buttons import Switch
+from sdxl_desktop.ui.widgets.layout import column, heading, labelled
 
 
-class OfferSheet(QDialog):
+class OfferSheet(Sheet):
     """Accepted when the person starts it; `value` then says what was chosen. `what` is what was asked for."""
 
     def __init__(self, offer: Offer, what: str, room: Room, asks: Asks, parent: QWidget) -> None:
-        super().__init__(parent)
+        super().__init__(f"Add {offer.title}", parent)
         self._offer, self._what, self._room = offer, what, room
-        self.setWindowTitle(f"Add {offer.title}")
-        self.setStyleSheet(look.SHEET)
         self.formats = FormatTable(
             offer.forecasts, offer.suggested, memory=room.memory, disk=room.disk, as_it_is=words.as_it_is(offer)
         )
         self.name = QLineEdit(offer.name)
         self.keep = Switch("&Keep the downloaded files, too")
         self.token = TokenField(asks)
-        self.start = dressed(QPushButton("&Start"), "primary")
-        self.cancel = QPushButton("Cancel")
         self._facts, self._gate, self._advice = Facts(), Notice(), Notice()
         self._disk, self._wrong = plain(), plain(tone="bad")
         self._lay_out()
@@ -51,8 +47,6 @@ class OfferSheet(QDialog):
     def _lay_out(self) -> None:
         offer = self._offer
         self.name.setAccessibleName("Name in the library")
-        self.start.setDefault(True)
-        self.cancel.setAutoDefault(False)
         content = column(title(offer.title), spacing=12, margins=(0, 0, 12, 0))
         if offer.entry is not None:
             content.addWidget(plain(offer.entry.sentence))
@@ -67,18 +61,10 @@ class OfferSheet(QDialog):
         for field in (self._name_line, self._wrong, self.keep, self._disk):
             content.addWidget(field)
         content.addStretch(1)
-        buttons = row()
-        buttons.addStretch(1)
-        buttons.addWidget(self.cancel)
-        buttons.addWidget(self.start)
-        whole = column(scrolled(content), buttons, spacing=16, margins=(24, 24, 24, 16))
-        whole.setStretch(0, 1)
-        self.setLayout(whole)
+        self.fill(content)
         self.resize(800, 740 if offer.gated else 580)
 
     def _connect(self) -> None:
-        self.start.clicked.connect(self.accept)
-        self.cancel.clicked.connect(self.reject)
         self.name.textChanged.connect(self._show)
         self.formats.changed.connect(self._show)
         self.token.kept.connect(lambda: self.start.setFocus())
@@ -124,12 +110,7 @@ class OfferSheet(QDialog):
 
     def _show_disk(self) -> bool:
         """Tell what must be free on the disk, and whether it is."""
-        needed, free = self.needed_disk(), self._room.disk
-        fits = needed + RESERVE <= free
-        text = f"{words.size(needed)} must be free while it works, and {words.size(free)} are free."
-        self._disk.setText(text if fits else f"Not enough room on the disk: {text} Make room, or choose less.")
-        set_tone(self._disk, "" if fits else "bad")
-        return fits or bool(self._offer.advice)
+        return tell_disk(self._disk, self.needed_disk(), self._room) or bool(self._offer.advice)
 
     def needed_disk(self) -> int:
         """Bytes that must be free: what is still to come over the line, and what the conversion writes."""
@@ -161,12 +142,6 @@ class OfferSheet(QDialog):
         """What the sheet says, for reading it aloud."""
         said = (self._facts.text(), self._advice.accessibleName(), self._wrong.text(), self._disk.text())
         return "\n".join(part for part in said if part)
-
-    def keyPressEvent(self, key: QKeyEvent) -> None:
-        """Enter starts, but not what cannot be."""
-        if key.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and not self.start.isEnabled():
-            return
-        super().keyPressEvent(key)
 
 
 def _facts(offer: Offer, coming: int) -> list[tuple[str, str]]:

@@ -28,24 +28,23 @@ class Offering(QObject):
     def __init__(self, around: Around, bringing: Bringing, stand: Callable[[], QWidget]) -> None:
         super().__init__(around.window)
         self._around, self._bringing, self._stand = around, bringing, stand
-        self._asked = ""
+        self._questions = 0
 
     def look_up(self, what: str) -> None:
         """Find out what `what` (a path, an id or a URL) is, and offer it."""
-        self._asked = what
+        self._questions += 1
         self.looking.emit(what)
         if self._stand() is self._around.window:
             self._around.tell(f"Looking up {what}", answer="Stop", act=self.stop, stays=True)
-        self._around.thread.look_up(what, partial(self._take, what))
+        self._around.thread.look_up(what, partial(self._take, self._questions, what))
 
     def stop(self) -> None:
         """Do not wait for what is being looked up."""
         self._around.thread.stop_looking()
 
-    def _take(self, what: str, found: Offer | SdxlDesktopError) -> None:
-        if what != self._asked:
-            return  # something else was asked for meanwhile
-        self._asked = ""
+    def _take(self, question: int, what: str, found: Offer | SdxlDesktopError) -> None:
+        if question != self._questions:
+            return  # something else was asked for meanwhile, or the same again
         if self._stand() is self._around.window:
             self._around.hush()
         self.looking.emit("")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Literal
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, SignalInstance
 from PySide6.QtWidgets import (
+    QAbstractButton,
     QFrame,
     QGridLayout,
     QLabel,
@@ -65,6 +66,16 @@ def scrolled(content: QLayout) -> QScrollArea:
     area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
     area.setWidget(inside)
     return area
+
+
+def carries(signal: SignalInstance, button: QAbstractButton, what: Callable[[], object | None]) -> None:
+    """Let a click on `button` emit `signal` with what `what` gives then; nothing while that is None."""
+
+    def emit() -> None:
+        if (carried := what()) is not None:
+            signal.emit(carried)
+
+    button.clicked.connect(emit)
 
 
 class Facts(QWidget):

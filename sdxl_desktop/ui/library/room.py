@@ -49,9 +49,3 @@ def name_problem(name: str, room: Room) -> str:
     if (room.home / name).exists():
         return f"There is a checkpoint called {name} already: give another name."
     return ""
-
-
-def free_name(wanted: str, room: Room) -> str:
-    """`wanted`, with a number where it is taken."""
-    names = (wanted, *(f"{wanted}-{number}" for number in range(2, 1000)))
-    return next(name for name in names if name not in room.taken and not (room.home / name).exists())

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QKeyEvent, QShowEvent
-from PySide6.QtWidgets import QDialog, QFileDialog, QLabel, QLineEdit, QPushButton, QWidget
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import QFileDialog, QLabel, QLineEdit, QPushButton, QWidget
 
 from sdxl_desktop.core.errors import CheckpointError, RequestError
 from sdxl_desktop.library.convert.forecast import Forecast
@@ -17,13 +16,13 @@ from sdxl_desktop.library.quantize.forecast import forecast
 from sdxl_desktop.library.quantize.method import Method
 from sdxl_desktop.library.quantize.plan import QuantizationPlan
 from sdxl_desktop.library.quantize.prompts import read_prompts
-from sdxl_desktop.session.tasks import QuantizationNote
-from sdxl_desktop.ui.library import look, words
+from sdxl_desktop.session.tasks import QuantizationNote, free_name
+from sdxl_desktop.ui.library import words
 from sdxl_desktop.ui.library.cost_table import CostLine, CostTable
-from sdxl_desktop.ui.library.pieces import scrolled, set_tone, title
+from sdxl_desktop.ui.library.pieces import set_tone, title
 from sdxl_desktop.ui.library.pieces import words as plain
-from sdxl_desktop.ui.library.room import RESERVE, Room, free_name, name_problem
-from sdxl_desktop.ui.widgets.buttons import dressed
+from sdxl_desktop.ui.library.room import Room, name_problem
+from sdxl_desktop.ui.library.sheet import Sheet, tell_disk
 from sdxl_desktop.ui.widgets.fields import Choice, IntField
 from sdxl_desktop.ui.widgets.layout import LABEL_WIDTH, column, heading, labelled, muted, row
 
@@ -37,20 +36,19 @@ _MEANINGS = {
 }
 
 
-class SmallerSheet(QDialog):
+class SmallerSheet(Sheet):
     """Accepted when the person starts it; `value` then says what was chosen."""
 
     def __init__(
         self, name: str, plans: Mapping[Method, QuantizationPlan | CheckpointError], room: Room, parent: QWidget
     ) -> None:
         """`name` is the title of what it is made from; `plans` say what each method would make, or why it cannot."""
-        super().__init__(parent)
+        super().__init__(f"Make {name} smaller", parent)
         self._plans = {method: found for method, found in plans.items() if isinstance(found, QuantizationPlan)}
         self._room = room
         self._own_name = False
         self._prompts_file: Path | None = None
-        self.setWindowTitle(f"Make {name} smaller")
-        self.setStyleSheet(look.SHEET)
+        self._prompts_count, self._prompts_problem = 0, "Choose the file with your prompts."
         self.methods: CostTable[Method] = CostTable(
             [_line(method, plans[method]) for method in Method if method in plans],
             memory=room.memory,
@@ -62,8 +60,6 @@ class SmallerSheet(QDialog):
         self.choose_file = QPushButton("Choose &file…")
         self.samples = IntField("Samples", 1, MAX_SAMPLES)
         self.name = QLineEdit()
-        self.start = dressed(QPushButton("&Start"), "primary")
-        self.cancel = QPushButton("Cancel")
         self._learning = QWidget()
         self._file, self._drawn = plain(), muted(wrap=True)
         self._wrong, self._memory, self._disk = plain(tone="bad"), plain(), plain()
@@ -78,9 +74,7 @@ class SmallerSheet(QDialog):
         self.samples.setValue(DEFAULT_SAMPLES)
         self.samples.setToolTip("How many looks of the UNet are learned from; more takes longer and is a little better")
         self.name.setAccessibleName("Name in the library")
-        self.start.setDefault(True)
-        for button in (self.cancel, self.choose_file):
-            button.setAutoDefault(False)
+        self.choose_file.setAutoDefault(False)
         why = plain("Pictures are drawn first, to see what goes through the UNet. Words like your own teach it best.")
         learned = row(self.samples, self._drawn, spacing=16)
         learned.setStretch(1, 1)
@@ -109,18 +103,10 @@ class SmallerSheet(QDialog):
             margins=(0, 0, 12, 0),
         )
         content.addStretch(1)
-        buttons = row()
-        buttons.addStretch(1)
-        buttons.addWidget(self.cancel)
-        buttons.addWidget(self.start)
-        whole = column(scrolled(content), buttons, spacing=16, margins=(24, 24, 24, 16))
-        whole.setStretch(0, 1)
-        self.setLayout(whole)
+        self.fill(content)
         self.resize(820, 640)
 
     def _connect(self) -> None:
-        self.start.clicked.connect(self.accept)
-        self.cancel.clicked.connect(self.reject)
         self.name.textEdited.connect(self._keep_name)
         self.name.textChanged.connect(self._show)
         self.methods.changed.connect(self._show_method)
@@ -144,8 +130,12 @@ class SmallerSheet(QDialog):
             self.use_file(Path(chosen))
 
     def use_file(self, file: Path) -> None:
-        """Learn from the prompts in `file`."""
-        self._prompts_file = file
+        """Learn from the prompts in `file`, which is read now and not at every change of the sheet."""
+        self._prompts_file, self._prompts_problem = file, ""
+        try:
+            self._prompts_count = len(read_prompts(file))
+        except RequestError as problem:
+            self._prompts_problem = str(problem)
         self.prompts.setCurrentIndex(_FILE)
         self._show()
 
@@ -157,7 +147,7 @@ class SmallerSheet(QDialog):
 
     def _show_method(self) -> None:
         if not self._own_name:
-            self.name.setText(free_name(self._plans[self.method].name, self._room))
+            self.name.setText(free_name(self._plans[self.method].name, self._room.home, self._room.taken))
         self._show()
 
     def _show_samples(self) -> None:
@@ -190,18 +180,10 @@ class SmallerSheet(QDialog):
         """Tell which file they come from; returns what is wrong with it."""
         own = self.prompts.currentIndex() == _FILE
         self.choose_file.setVisible(own)
-        self._file.setVisible(own and self._prompts_file is not None)
-        if not own:
-            return ""
-        if self._prompts_file is None:
-            return "Choose the file with your prompts."
-        try:
-            count = len(read_prompts(self._prompts_file))
-        except RequestError as problem:
-            self._file.hide()
-            return str(problem)
+        self._file.setVisible(own and not self._prompts_problem)
+        count = self._prompts_count
         self._file.setText(f"{count} prompt{'s' if count != 1 else ''} in {self._prompts_file}")
-        return ""
+        return self._prompts_problem if own else ""
 
     def _show_room(self, needed: Forecast) -> bool:
         """Tell what must be free; returns whether the disk will do. Memory may be free by the time it begins."""
@@ -211,11 +193,7 @@ class SmallerSheet(QDialog):
         self._memory.setText(f"{text} Close other programs before it begins, or choose int8 or int4.")
         self._memory.setVisible(not fits)
         set_tone(self._memory, "bad")
-        there = needed.disk_meanwhile + RESERVE <= room.disk
-        text = f"{words.size(needed.disk_meanwhile)} must be free while it works, and {words.size(room.disk)} are free."
-        self._disk.setText(text if there else f"Not enough room on the disk: {text} Make room, or choose less.")
-        set_tone(self._disk, "" if there else "bad")
-        return there
+        return tell_disk(self._disk, needed.disk_meanwhile, room)
 
     # the answer
 
@@ -237,12 +215,6 @@ class SmallerSheet(QDialog):
 
     def _shown(self, label: QLabel) -> str:
         return label.text() if label.isVisibleTo(self) else ""
-
-    def keyPressEvent(self, key: QKeyEvent) -> None:
-        """Enter starts, but not what cannot be."""
-        if key.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and not self.start.isEnabled():
-            return
-        super().keyPressEvent(key)
 
 
 def _line(method: Method, found: QuantizationPlan | CheckpointError) -> CostLine[Method]:

@@ -55,7 +55,8 @@ class LibraryVerbs(QObject):
         self._connect()
 
     def _connect(self) -> None:
-        self._thread.happened.connect(self.bringing.handle)
+        self._thread.happened.connect(lambda event: self._around.quietly(lambda: self.bringing.handle(event)))
+        self._thread.failed.connect(self._around.show_problem)
         self._watch.changed.connect(self.changed)
         self.offering.looking.connect(self._show_looking)
         self.offering.not_found.connect(self._tell_not_found)
@@ -290,7 +291,7 @@ class LibraryVerbs(QObject):
         if job.state is JobState.DONE:
             self.bringing.dismiss(job)
             return
-        if not job.can_pause:
+        if not job.can_pause:  # nor kept in the memory: there is nothing to fail
             self.bringing.discard(job)
             return
         box = question(

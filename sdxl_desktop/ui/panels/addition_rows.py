@@ -91,6 +91,9 @@ class LoraRow(QWidget):
     def look(self) -> None:
         """See whether the file is there."""
         self._name.look()
+        self._show()
+
+    def _show(self) -> None:
         self._on.setEnabled(not self.missing)
         self._weight.setEnabled(self._on.isChecked() and not self.missing)
 
@@ -98,7 +101,7 @@ class LoraRow(QWidget):
         self._on.setChecked(True)
 
     def _moved(self) -> None:
-        self.look()
+        self._show()
         self.changed.emit()
 
 

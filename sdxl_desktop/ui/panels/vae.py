@@ -22,6 +22,8 @@ class VaePanel(Compound):
     def __init__(self) -> None:
         super().__init__()
         self._folder: Path | None = None
+        self.missing = False
+        """Whether the folder is gone, as of the last `look`."""
         self._choice = Choice("VAE")
         self._choice.setToolTip(glossary.VAE)
         self.setLayout(row(self._choice))
@@ -38,15 +40,12 @@ class VaePanel(Compound):
         with QSignalBlocker(self):
             self._put(folder)
 
-    @property
-    def missing(self) -> bool:
-        return self._folder is not None and not self._folder.is_dir()
-
     def look(self) -> None:
         """See whether the folder is there."""
         self._fill()
 
     def _fill(self) -> None:
+        self.missing = self._folder is not None and not self._folder.is_dir()
         self._choice.clear()
         self._choice.addItem("The checkpoint's own")
         if self._folder is not None:

@@ -109,8 +109,8 @@ class Toast(_Overlay):
         self.setLayout(row(self._text, self._answer, margins=(16, 8, 8, 8)))
         self._timer = QTimer(self, singleShot=True, interval=_TOAST_MS)
         self._timer.timeout.connect(self.hide)
+        self._answer.clicked.connect(self.dismiss)  # first: what the answer does may say something new
         self._answer.clicked.connect(self.answered)
-        self._answer.clicked.connect(self.dismiss)
 
     def tell(self, text: str, *, answer: str = "", tip: str = "", stays: bool = False) -> None:
         """Say `text` in one line, with `answer` as a button and `tip` for whoever points at it.

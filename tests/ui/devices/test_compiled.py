@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
 
 import pytest
 from PySide6.QtWidgets import QApplication, QMessageBox, QPushButton
@@ -12,13 +14,16 @@ from pytestqt.qtbot import QtBot
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.device import STATIC_SHAPES
 from sdxl_desktop.core.geometry import Size
+from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import Execution
+from sdxl_desktop.core.settings import Preferences
 from sdxl_desktop.core.speed import Speed
 from sdxl_desktop.engine.compiled_store import CompiledStore
 from sdxl_desktop.ui.devices.compiled_dialog import CompiledDialog, Kept
 from sdxl_desktop.ui.devices.prepare_dialog import PrepareDialog
 from sdxl_desktop.ui.devices.preparing import Preparing
 from sdxl_desktop.ui.main_window import MainWindow
+from sdxl_desktop.ui.settings_dialog import Machine, SettingsDialog
 from tests.ui.conftest import AtOnce
 from tests.ui.devices.conftest import Keep
 
@@ -28,6 +33,7 @@ print(json.dumps({"progress": "Compiling (unet)", "fraction": 0.25, "seconds_lef
 print(json.dumps({"seconds": 12.5, "fixed": True, "made": [{"part": "unet"}, {"part": "vae_decoder"}]}))
 """
 Says = Callable[[str], list[list[str]]]
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -205,3 +211,29 @@ def test_an_answer_without_parts_says_that_nothing_was_to_do(
     preparing = Preparing()
     preparing.start(checkpoint, [Size(64, 64)], [Speed.EXACT])
     qtbot.waitUntil(lambda: "already" in preparing.standing.words, timeout=10_000)
+
+
+@dataclass
+class Counting(AtOnce):
+    """Counts what it is asked to do."""
+
+    runs: int = 0
+
+    def run(self, work: Callable[[], T], done: Callable[[T], None]) -> None:
+        self.runs += 1
+        super().run(work, done)
+
+
+def test_what_is_compiled_is_looked_at_once_when_preparing_is_done(
+    app: QApplication, qtbot: QtBot, checkpoint: Checkpoint, paths: AppPaths
+) -> None:
+    background, preparing = Counting(), Preparing()
+    settings = SettingsDialog(Preferences(), Machine((), paths, checkpoint, background, preparing))
+    qtbot.addWidget(settings)
+    dialog = settings.open_compiled()
+    for _ in range(2):
+        button(dialog, "Prepare sizes…").click()
+        dialog.findChild(PrepareDialog).reject()
+    before = background.runs
+    preparing.done.emit()
+    assert background.runs == before + 1

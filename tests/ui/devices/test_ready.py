@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from pytestqt.qtbot import QtBot
 
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.device import STATIC_SHAPES, Device
@@ -13,11 +16,14 @@ from sdxl_desktop.core.edit import Edit
 from sdxl_desktop.core.geometry import Rect, Size
 from sdxl_desktop.core.raster import Raster
 from sdxl_desktop.core.request import Execution, GenerationRequest, Sampling
+from sdxl_desktop.core.settings import Preferences, Settings
 from sdxl_desktop.engine.compiled_store import CompiledStore
 from sdxl_desktop.engine.device_times import DeviceTable, PartOnDevice
+from sdxl_desktop.engine.fake import FakeEngine
 from sdxl_desktop.session.document.frame import Frame, FramePolicy, frame_for
 from sdxl_desktop.ui.devices.ready import ReadySizes
 from sdxl_desktop.ui.devices.words import devices_words
+from tests.ui.conftest import MakeWindow, wait_until_idle
 from tests.ui.devices.conftest import Keep
 
 PICTURE = Raster.of(np.zeros((64, 64, 3), np.uint8), "black.png")
@@ -65,6 +71,31 @@ def test_what_is_new_is_known_after_a_run(
     assert ready.known(checkpoint.folder, Execution()) == (Size(64, 64),)
     assert ready.known(checkpoint.folder, Execution(precision="f16")) == ()
     assert ready.known(checkpoint.folder.parent, Execution()) == ()
+
+
+def test_a_comparison_draws_at_the_size_that_the_frame_says_too(
+    keep: Keep, shipped: Path, make_window: MakeWindow, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(shipped / "wide" / "vae_decoder", shipped / "wide" / "vae_encoder")
+    keep("unet", "128x120")
+    monkeypatch.setenv(STATIC_SHAPES, "CPU")
+    engine = FakeEngine()
+    window = make_window(engine, settings=Settings(preferences=Preferences(device="CPU")))
+    window.desk.choose_checkpoint("wide")
+    window.document.set_picture(np.zeros((512, 512, 3), np.uint8), "black.png")
+    mask = np.zeros((512, 512), np.uint8)
+    mask[200:264, 200:264] = 255
+    window.document.set_mask(mask)
+    with qtbot.waitSignal(window.editor.ground_changed):
+        pass
+    value = window.desk.value()
+    window.desk.set_value(replace(value, edit=replace(value.edit, only_masked=True)))
+    window.verbs.plan.show()
+    window.verbs.generate()
+    wait_until_idle(qtbot, window)
+    window.verbs.compare()
+    wait_until_idle(qtbot, window)
+    assert [asked.sampling.size for asked in engine.requests] == [Size(128, 120)] * 3
 
 
 def test_the_window_says_where_it_will_run() -> None:

@@ -307,3 +307,19 @@ def test_a_gated_one_that_was_dropped_opens_the_page_for_the_token(
     window = open_window()
     window.library.verbs.look_up("someone/gated")
     qtbot.waitUntil(lambda: bool(window.findChildren(LibraryPage)) and the_page(window).adding.token.isVisible())
+
+
+def test_asking_twice_for_the_same_offers_it_once(
+    window: MainWindow, page: LibraryPage, hands: PretendHands, qtbot: QtBot
+) -> None:
+    hands.answer.clear()
+    ask(page, qtbot, "someone/tiny-xl")
+    qtbot.waitUntil(lambda: len(hands.asked) == 1)
+    qtbot.keyClick(page.adding.edit, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: len(hands.asked) == 2)
+    qtbot.wait(20)
+    assert page.adding.stop.isVisible(), "it is still being looked up"
+    hands.answer.set()
+    the_sheet(window, qtbot)
+    assert sum(sheet.isVisible() for sheet in window.findChildren(OfferSheet)) == 1
+    assert not page.adding.stop.isVisible()

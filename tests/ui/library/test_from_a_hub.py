@@ -55,7 +55,7 @@ def test_from_its_id_to_drawing_with_it(real: MainWindow, own: Path, qtbot: QtBo
     assert "mit" in sheet.text()
     assert "nothing is converted" in sheet.formats.lines()[0]
     qtbot.mouseClick(sheet.start, LEFT)
-    qtbot.waitUntil(lambda: real.stage.toast.isVisible() and bool(real._listed), timeout=PATIENCE)
+    qtbot.waitUntil(lambda: real.stage.toast.isVisible() and bool(real.readiness.checkpoints), timeout=PATIENCE)
     assert "ready" in real.stage.toast.accessibleName()
     press(qtbot, real.stage.toast, "Use it")
     chosen = real.desk.checkpoint()

@@ -217,7 +217,7 @@ def test_a_checkpoint_that_is_gone_again_is_not_used(window: MainWindow, hands: 
     qtbot.waitUntil(window.stage.toast.isVisible)
     before = window.desk.value().checkpoint
     shutil.rmtree(window._library().own / "tiny-xl")
-    window.look_for_checkpoints()
+    window.readiness.look()
     press(qtbot, window.stage.toast, "Use it")
     assert window.desk.value().checkpoint == before
     assert button_in(window.desk, "Generate").isEnabled()

@@ -92,6 +92,21 @@ def test_one_that_vanished_is_shown_as_missing_until_it_is_forgotten(
     qtbot.waitUntil(lambda: not any(words.startswith("Mine") for words in page.lines()))
 
 
+def test_one_that_was_missing_and_is_back_is_not_called_missing_any_more(
+    own: Path, tmp_path: Path, window: MainWindow, page: LibraryPage, qtbot: QtBot
+) -> None:
+    shutil.move(own / "mine", tmp_path / "unplugged")
+    window.library.open_page()
+    qtbot.waitUntil(lambda: "Missing" in line(page, "Mine"))
+    choose(page, qtbot, "Mine")
+    assert "gone" in page.details.notice_text()
+    shutil.move(tmp_path / "unplugged", own / "mine")
+    window.library.open_page()
+    qtbot.waitUntil(lambda: "Missing" not in line(page, "Mine"))
+    assert page.details.use.isVisible()
+    assert page.details.notice_text() == ""
+
+
 def test_one_that_is_damaged_says_why_and_cannot_be_used(
     own: Path, window: MainWindow, page: LibraryPage, qtbot: QtBot
 ) -> None:
@@ -150,7 +165,7 @@ def test_remove_asks_first_and_says_how_large_it_is(
     press(qtbot, the_question(window), "Remove")
     qtbot.waitUntil(lambda: len(page.lines()) == 2)
     assert not (own / "mine").exists()
-    assert [checkpoint.name for checkpoint in window._listed or ()] == ["starter", "wide"]
+    assert [checkpoint.name for checkpoint in window.readiness.checkpoints] == ["starter", "wide"]
 
 
 def test_what_comes_with_the_application_cannot_be_removed(window: MainWindow, page: LibraryPage, qtbot: QtBot) -> None:
@@ -178,10 +193,10 @@ def test_a_checkpoint_that_is_copied_into_the_folder_appears_by_itself(
     make_checkpoint(own.parent / "elsewhere", title="Copied")
     shutil.copytree(own.parent / "elsewhere", own / "copied")
     qtbot.waitUntil(lambda: any(words.startswith("Copied") for words in page.lines()))
-    assert "copied" in [checkpoint.name for checkpoint in window._listed or ()]
+    assert "copied" in [checkpoint.name for checkpoint in window.readiness.checkpoints]
     shutil.rmtree(own / "copied")
     qtbot.waitUntil(lambda: "Missing" in line(page, "Copied"))
-    assert "copied" not in [checkpoint.name for checkpoint in window._listed or ()]
+    assert "copied" not in [checkpoint.name for checkpoint in window.readiness.checkpoints]
 
 
 def test_the_folder_may_come_to_be_later(open_window: OpenWindow, qtbot: QtBot) -> None:
@@ -189,7 +204,7 @@ def test_the_folder_may_come_to_be_later(open_window: OpenWindow, qtbot: QtBot) 
     own = window._library().own
     assert not own.exists()
     make_checkpoint(own / "first", title="First")
-    qtbot.waitUntil(lambda: "first" in [checkpoint.name for checkpoint in window._listed or ()])
+    qtbot.waitUntil(lambda: "first" in [checkpoint.name for checkpoint in window.readiness.checkpoints])
 
 
 def test_escape_closes_the_page_and_it_opens_again_where_it_was(

@@ -15,6 +15,7 @@ from sdxl_desktop.library.quantize.errors import QuantizationError
 from sdxl_desktop.library.quantize.method import Method
 from sdxl_desktop.session.bringing import JobState
 from sdxl_desktop.session.tasks import ways
+from sdxl_desktop.ui.library import smaller_sheet
 from sdxl_desktop.ui.library.compare_sheet import CompareSheet
 from sdxl_desktop.ui.library.page import LibraryPage
 from sdxl_desktop.ui.library.room import Room
@@ -143,6 +144,20 @@ def test_a_list_of_prompts_that_cannot_be_read_says_why(sheet: SmallerSheet, tmp
     assert not sheet.start.isEnabled()
     sheet.prompts.setCurrentIndex(0)
     assert sheet.start.isEnabled()
+
+
+def test_a_list_of_prompts_is_read_when_it_is_chosen_and_not_at_every_letter(
+    sheet: SmallerSheet, tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.txt").write_text("a fox\na hen\n")
+    qtbot.mouseClick(sheet.methods.button(Method.HYBRID), LEFT)
+    reads: list[Path] = []
+    read = smaller_sheet.read_prompts
+    monkeypatch.setattr(smaller_sheet, "read_prompts", lambda file: reads.append(file) or read(file))
+    sheet.use_file(tmp_path / "mine.txt")
+    qtbot.keyClicks(sheet.name, "-by-fox")
+    assert "2 prompts in" in sheet.text()
+    assert reads == [tmp_path / "mine.txt"]
 
 
 def test_it_runs_as_a_job_and_then_can_be_used_or_compared_with_what_it_was_made_from(

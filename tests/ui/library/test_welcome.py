@@ -75,7 +75,7 @@ def test_another_card_leads_to_its_sheet(fresh: MainWindow, hands: PretendHands,
 def test_dismissed_it_does_not_come_back(fresh: MainWindow, open_window: OpenWindow, qtbot: QtBot) -> None:
     qtbot.mouseClick(welcome_of(fresh).close_button, LEFT)
     assert fresh.stage.empty.welcome is None
-    fresh.look_for_checkpoints()
+    fresh.readiness.look()
     assert fresh.stage.empty.welcome is None
     assert open_window().stage.empty.welcome is None
 

@@ -7,11 +7,13 @@ from typing import cast
 
 import pytest
 
+from sdxl_desktop.core.errors import SettingsError
 from sdxl_desktop.library.bring.bringing import Brought
 from sdxl_desktop.library.bring.offers import Offer
 from sdxl_desktop.library.bring.progress import BringProgress
 from sdxl_desktop.library.hub.errors import ConnectionLostError, DownloadStoppedError
 from sdxl_desktop.library.quantize.method import Method
+from sdxl_desktop.session import kept_file
 from sdxl_desktop.session.bringing import Advanced, Arrived, Bringing, Done, Job, JobState, LookedUp, Stopped
 from sdxl_desktop.session.library_memory import JobNote, LibraryMemory
 from sdxl_desktop.session.tasks import ComparisonNote, Note, QuantizationNote, Reduced
@@ -173,6 +175,27 @@ def test_a_memory_that_cannot_be_written_does_not_hinder_the_job(hands: Hands, t
     with pytest.raises(Exception, match="could not be saved"):
         add(queue, "one")
     assert states(queue) == {"one": JobState.RUNNING}
+
+
+@pytest.mark.parametrize("discarded", [False, True])
+def test_an_end_that_cannot_be_noted_lets_the_next_one_go_and_is_told(
+    discarded: bool, queue: Bringing, hands: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrived: list[Job] = []
+    queue.arrived = lambda job, _: arrived.append(job)
+    one, _ = add(queue, "one", "two")
+    if discarded:
+        queue.discard(one)
+
+    def full(file: Path, content: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(kept_file, "write_whole", full)
+    with pytest.raises(SettingsError, match="No space left"):
+        queue.handle(Stopped(one.number, STOPPED) if discarded else Arrived(one.number, BROUGHT))
+    assert states(queue) == {"two": JobState.RUNNING}
+    assert arrived == ([] if discarded else [one])
+    assert (("discard", "one") in hands.told) is discarded
 
 
 def test_what_is_made_of_checkpoints_waits_its_turn_and_stays_for_its_outcome(queue: Bringing, hands: Hands) -> None:

@@ -40,7 +40,9 @@ def checkpoint(folder: Path) -> Checkpoint:
 
 def ask(paces: Paces, checkpoint: Checkpoint | None, workspace: Workspace | None = None) -> Forecast | None:
     sampling = Sampling(size=SIZE, steps=20)
-    return expected(paces, workspace or Workspace(sampling=sampling), Ground(), checkpoint, Execution(), SIZE)
+    footprint = None if checkpoint is None else Footprint.of(checkpoint.folder)
+    asked = workspace or Workspace(sampling=sampling)
+    return expected(paces, footprint, asked, Ground(), checkpoint, Execution(), SIZE)
 
 
 def learnt(paces: Paces, folder: Path, peak: int, size: Size = SIZE) -> Paces:

@@ -102,6 +102,16 @@ def test_cancel_stops_the_run_and_forgets_the_waiting(session: Session, runner: 
     assert runner.started == [request(0)]
 
 
+def test_cancel_after_an_error_forgets_what_it_left_waiting(session: Session, runner: Recorder) -> None:
+    session.generate(request(1))
+    session.generate(request(2))
+    session.handle(Failed(EngineError("It broke.")))
+    assert len(session.queue) == 1
+    session.cancel()
+    assert not session.queue
+    assert runner.cancels == 0, "nothing runs"
+
+
 def test_cancel_when_idle_does_nothing(session: Session, runner: Recorder) -> None:
     session.cancel()
     assert runner.cancels == 0
