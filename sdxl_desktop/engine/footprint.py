@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,10 +36,16 @@ class Footprint:
     @classmethod
     def of(cls, folder: Path) -> Footprint:
         """By the sizes of the weights in a checkpoint's folder."""
+        return cls.of_parts({part: folder / part for part in (*ENCODERS, "unet", "vae_decoder")})
+
+    @classmethod
+    def of_parts(cls, folders: Mapping[str, Path]) -> Footprint:
+        """By the sizes of the weights in each part's own folder."""
+        compiled = {part: _compiled(folder) for part, folder in folders.items()}
         return cls(
-            encoders=sum(_compiled(folder / part) for part in ENCODERS),
-            unet=_compiled(folder / "unet"),
-            decoder=_compiled(folder / "vae_decoder"),
+            encoders=sum(compiled.get(part, 0) for part in ENCODERS),
+            unet=compiled.get("unet", 0),
+            decoder=compiled.get("vae_decoder", 0),
         )
 
     def denoising(self, size: Size) -> int:

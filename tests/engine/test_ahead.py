@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from sdxl_desktop.core.additions import Additions, EmbeddingUse, LoraUse
 from sdxl_desktop.core.events import Failed
+from sdxl_desktop.core.latents import KeptLatents, Start
 from sdxl_desktop.core.paths import AppPaths
-from sdxl_desktop.core.request import Execution
+from sdxl_desktop.core.request import Execution, GenerationRequest
 from sdxl_desktop.core.speed import Speed
 from sdxl_desktop.engine.compiled_store import CompiledStore
 from sdxl_desktop.engine.openvino import ahead, devices, parts
 from sdxl_desktop.engine.openvino.engine import OpenVinoEngine
+from sdxl_desktop.engine.process import host
 from tests.engine.conftest import draw
 
 EXACT = Execution(precision="f32")
@@ -59,6 +64,18 @@ def test_what_was_begun_is_what_is_drawn_with(
     whole = [model for model in unets if any("sample" in port.get_names() for port in model.inputs)]
     assert len(whole) == (1 if speed is Speed.EXACT else 2), "the whole one once, and the shallow one"
     made.close()
+
+
+def test_nothing_is_begun_that_the_first_run_will_not_ask_for() -> None:
+    """LoRAs change the UNet, and latents that are finished need none: it would only take time and memory."""
+    plain = GenerationRequest(checkpoint=Path("x"))
+    made = plain.sampling
+    final = np.zeros((4, 64, 64), np.float32)
+    latents = KeptLatents(final=final, seed=made.seed, steps=made.steps, scheduler=made.scheduler)
+    assert host._wants_plain_unet(plain)
+    assert host._wants_plain_unet(replace(plain, additions=Additions(embeddings=(EmbeddingUse(Path("e"), "<e>"),))))
+    assert not host._wants_plain_unet(replace(plain, additions=Additions(loras=(LoraUse(Path("l")),))))
+    assert not host._wants_plain_unet(replace(plain, start=Start(latents)))
 
 
 def test_what_was_begun_for_another_is_let_go(paths: AppPaths, tiny: Path, request_for: Any) -> None:

@@ -42,7 +42,7 @@ def begin(compiler: Compiler, paths: AppPaths, checkpoint: Path, execution: Exec
             precision=execution.precision_on(execution.device_for(_UNET)),
             threads=execution.threads,
         )
-        key = settled(key, lambda: _read(part, 0))
+        key = settled(key, lambda: devices.is_scaled(_read(part, 0)))
         if key.shape != FIXED:
             key = replace(key, checkpoint=f"{key.checkpoint}-deep{depth}") if depth else key
             compiler.begin(key, lambda: _read(part, depth), Origin(checkpoint))

@@ -40,9 +40,10 @@ class Budget:
         """Bytes that may be taken yet; negative when there are too many already."""
         return min(self.limit - taken(), int(psutil.virtual_memory().available))
 
-    def for_decoding(self, whole: int) -> int | None:
-        """Bytes that a decode may take, at least a few; None where the `whole` it might take fits with room left."""
-        left = self.left()
+    def for_decoding(self, whole: int, beside: int = 0) -> int | None:
+        """Bytes that a decode may take, at least a few; None where the `whole` it might take fits with room left.
+        `beside` are those that the decoder's own weights will take when it runs."""
+        left = self.left() - beside
         return None if left > _TO_SPARE * whole else max(left, LEAST_TO_DECODE)
 
     def has_room_for(self, wanted: int) -> bool:

@@ -19,7 +19,7 @@ from sdxl_desktop.core.prompt_grammar import parse
 from sdxl_desktop.core.request import Prompts
 from sdxl_desktop.core.whole_file import write_whole
 from sdxl_desktop.engine.compile_key import CompileKey
-from sdxl_desktop.engine.compiled_store import openvino_version
+from sdxl_desktop.engine.compiled_store import Runtime
 from sdxl_desktop.engine.openvino.loaded import LoadedCheckpoint
 from sdxl_desktop.engine.openvino.prompts import Conditioning
 
@@ -28,18 +28,19 @@ LIMIT = 64 << 20
 _FORM = "1"
 """Changes when the same prompts come to be encoded otherwise, or written otherwise."""
 _NAMES = ("positive", "positive_pooled", "negative", "negative_pooled")
-_TOKENIZERS = ("tokenizer", "tokenizer_2")
-_TOKENIZER_FILES = ("vocab.json", "merges.txt", "tokenizer.json", "tokenizer_config.json", "added_tokens.json")
 _UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 
 Pair = tuple[Conditioning, Conditioning]
 """(positive, negative) of equal length."""
 
 
-def pair_name(loaded: LoadedCheckpoint, prompts: Prompts, compiled_as: Iterable[CompileKey]) -> str:
+def pair_name(
+    loaded: LoadedCheckpoint, prompts: Prompts, compiled_as: Iterable[CompileKey], runtimes: Iterable[Runtime]
+) -> str:
     """A name for what `prompts` become there. It depends on what they mean after parsing, on the tokenizers and on the
-    text encoders: content, attached embeddings, device and precision, as their keys `compiled_as` have them. Raises
-    RequestError when a prompt is malformed.
+    text encoders: content, attached embeddings, device and precision, as their keys `compiled_as` have them, and what
+    runs on these devices, since a driver's mistake must not outlive the driver. Raises RequestError when a prompt is
+    malformed.
     """
     texts = (
         prompts.prompt,
@@ -48,20 +49,10 @@ def pair_name(loaded: LoadedCheckpoint, prompts: Prompts, compiled_as: Iterable[
         prompts.negative_prompt_2 or prompts.negative_prompt,
     )
     meant = [[(part.text, part.weight, part.section) for part in parse(text)] for text in texts]
-    tokenizers = digest_of(loaded.folder / part / name for part in _TOKENIZERS for name in _TOKENIZER_FILES)
     keys = [str(key) for key in compiled_as]
-    whole = (_FORM, openvino_version(), tokenizers, loaded.encoder.words, keys, meant, prompts.clip_skip)
+    ran = [(runtime.openvino, runtime.driver) for runtime in runtimes]
+    whole = (_FORM, ran, loaded.tokenizers, loaded.encoder.words, keys, meant, prompts.clip_skip)
     return hashlib.blake2b(repr(whole).encode(), digest_size=16).hexdigest()
-
-
-def digest_of(files: Iterable[Path]) -> str:
-    """A name for the contents of files; those that are missing count as such."""
-    made = hashlib.blake2b(digest_size=10)
-    for file in files:
-        made.update(f"{file.name};".encode())
-        with suppress(OSError):
-            made.update(file.read_bytes())
-    return made.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +84,11 @@ class ConditioningStore:
         return Conditioning(tensors[0], tensors[1]), Conditioning(tensors[2], tensors[3])
 
     def put(self, name: str, pair: Pair) -> None:
-        """Keep `pair`, and let go of what was used longest ago where there are too many."""
+        """Keep `pair` if all its numbers are, and let go of what was used longest ago where there are too many."""
         positive, negative = pair
         values = (positive.embeddings, positive.pooled, negative.embeddings, negative.pooled)
+        if not all(bool(torch.isfinite(value).all()) for value in values):
+            return
         arrays: dict[str, Any] = {each: value.numpy() for each, value in zip(_NAMES, values, strict=True)}
         written = BytesIO()
         np.savez(written, **arrays)

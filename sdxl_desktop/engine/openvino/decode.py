@@ -7,7 +7,6 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
-import psutil
 import torch
 
 from sdxl_desktop.core.errors import EngineError
@@ -27,11 +26,6 @@ _TOGETHER = (
 )
 _tiled: WeakKeyDictionary[InterruptibleRequest, TiledDecoder | None] = WeakKeyDictionary()
 """By the request that decodes whole, which goes when its checkpoint does."""
-
-
-def spare_memory() -> int:
-    """Bytes that a decode may take of what is available now, with a reserve for everything else on the computer."""
-    return int(psutil.virtual_memory().available * 0.7)
 
 
 def decode(pipe: Any, latents: torch.Tensor, budget: int | None = None, check: Check = carry_on) -> Floats:
@@ -74,11 +68,11 @@ def _in_strips(vae: Any, latents: Floats, budget: int, check: Check) -> tuple[Fl
 
 def _tiled_decoder(part: Any) -> TiledDecoder | None:
     """The one beside a VAE decoder that is compiled; None where there can be none."""
-    request, model = part.request, part.model
-    if model is None or not isinstance(request, InterruptibleRequest):
+    request = part.request
+    if not isinstance(request, InterruptibleRequest):
         return None
     if request not in _tiled:
-        _tiled[request] = TiledDecoder.beside(request.compiled, model, devices.core)
+        _tiled[request] = TiledDecoder.beside(request.compiled, part.model, devices.core)
     return _tiled[request]
 
 

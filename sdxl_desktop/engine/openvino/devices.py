@@ -59,13 +59,13 @@ def resolved(execution: Execution, table: DeviceTable | None = None) -> Executio
     )
 
 
-def precision_for(device: str, part: str, asked: Precision, graph: Callable[[], ov.Model]) -> Precision:
-    """The precision that `part` is compiled with: `asked`, where the device has it. `graph` reads the part's.
+def precision_for(device: str, part: str, asked: Precision, is_scaled: Callable[[], bool]) -> Precision:
+    """The precision that `part` is compiled with: `asked`, where the device has it.
 
     SDXL's VAE overflows in 16 bits, which GPUs take by themselves: there it gets 32, unless its graph carries the
-    factor (`ACTIVATIONS_SCALE_FACTOR`) by which OpenVINO keeps activations small enough.
+    factor (`ACTIVATIONS_SCALE_FACTOR`) by which OpenVINO keeps activations small enough. `is_scaled` finds that out.
     """
-    if part.startswith("vae") and kind_of(device) == "GPU" and asked in ("auto", "f16") and not is_scaled(graph()):
+    if part.startswith("vae") and kind_of(device) == "GPU" and asked in ("auto", "f16") and not is_scaled():
         return "f32"
     if asked == "auto" or not _lacks(device, asked):
         return asked

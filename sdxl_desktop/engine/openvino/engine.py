@@ -30,7 +30,7 @@ from sdxl_desktop.core.request import Execution, GenerationRequest, Prompts
 from sdxl_desktop.core.speed import Speed
 from sdxl_desktop.engine.compile_key import CompileTimes
 from sdxl_desktop.engine.device_times import table_file
-from sdxl_desktop.engine.footprint import DECODING, ENCODERS
+from sdxl_desktop.engine.footprint import ENCODERS
 from sdxl_desktop.engine.ground import PreparedGround
 from sdxl_desktop.engine.openvino import devices
 from sdxl_desktop.engine.openvino.budget import Budget
@@ -74,7 +74,8 @@ class OpenVinoEngine:
         """See `Engine.generate`."""
         self._interrupt.token = cancel
         try:
-            run = Run(request, emit)
+            # once for the run; and a missing device is told before minutes of loading
+            run = Run(request, emit, self._placement.resolved(request.execution))
             with run.peak.watching():
                 finished = self._draw(run)
             emit(replace(finished, peak_bytes=run.peak.bytes))
@@ -106,7 +107,6 @@ class OpenVinoEngine:
 
     def _draw(self, run: Run) -> Finished:
         request, watch = run.request, run.watch
-        self._placement.resolved(request.execution)  # a missing device is told before minutes of loading
         ground = None if request.edit is None else PreparedGround.of(request.edit, request.sampling.size)
         with watch.timing("load"):
             base, refiner = self._load(run)
@@ -127,8 +127,7 @@ class OpenVinoEngine:
         wanted = [(request.checkpoint, request.additions)]
         if request.refine is not None:
             wanted.append((request.refine.checkpoint, Additions(embeddings=request.additions.embeddings)))
-        self._shelf.keep_wanted(wanted)
-        taken = [self._shelf.take(folder, additions, run.emit) for folder, additions in wanted]
+        taken = self._shelf.take_only(wanted, run.emit)
         return taken[0], taken[1] if len(taken) > 1 else None
 
     def _picture(
@@ -140,7 +139,7 @@ class OpenVinoEngine:
         index: int,
         seed: int,
     ) -> Picture:
-        base, size = cast[0].loaded, run.request.sampling.size
+        base = cast[0].loaded
         self._preparation.room_to_denoise(run, cast)
         run.tell(Phase.DENOISING, index)
         reshapes = any(needs_fixed_shapes(device) for device in run.ran_on.values())
@@ -153,7 +152,7 @@ class OpenVinoEngine:
                 base.pipe,
                 latents.final,
                 lambda: self._use_f32_decoder(run, base),
-                self._preparation.budget.for_decoding(DECODING * size.width * size.height),
+                self._preparation.bytes_to_decode(run, cast),
                 self._interrupt.check,
             )
             base.pipe.shed()
@@ -189,11 +188,10 @@ class OpenVinoEngine:
 
     def _use_f32_decoder(self, run: Run, loaded: LoadedCheckpoint) -> bool:
         """Put the VAE decoder in 32 bits in place, for this run and the next; False when it was already."""
-        execution = self._placement.resolved(run.request.execution)
-        if loaded.needs_f32_decoder or execution.precision_on(execution.vae_device) == "f32":
+        if loaded.needs_f32_decoder or run.execution.precision_on(run.execution.vae_device) == "f32":
             return False
         loaded.needs_f32_decoder = True
-        self._placement.place([(loaded, ("vae_decoder",))], run.request.execution, run.caching, run.emit)
+        self._placement.place([(loaded, ("vae_decoder",))], run.execution, run.caching, run.emit)
         return True
 
     def _preview_map(self, loaded: LoadedCheckpoint) -> PreviewMap | None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
+import os
 import warnings
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 import torch
@@ -22,6 +27,7 @@ from sdxl_desktop.core.checkpoint import CheckpointKind, check_size
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.request import Execution
 from sdxl_desktop.engine.compile_key import CompileKey
+from sdxl_desktop.engine.footprint import Footprint
 from sdxl_desktop.engine.openvino import parts
 from sdxl_desktop.engine.openvino.interrupt import InterruptibleRequest
 from sdxl_desktop.engine.openvino.network import READING, unreadable
@@ -31,28 +37,41 @@ from sdxl_desktop.engine.openvino.prompts import PromptEncoder
 
 diffusers.utils.logging.set_verbosity_error()
 
+_TOKENIZERS = ("tokenizer", "tokenizer_2")
+_TOKENIZER_FILES = (
+    *("vocab.json", "merges.txt", "tokenizer.json"),
+    *("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
+)
+
 Stamp = tuple[tuple[str, int, int], ...]
 
 
-def stamp(folder: Path) -> Stamp:
-    """Changes whenever a file of the checkpoint does."""
-    files = sorted(file for file in folder.glob("**/*") if file.is_file())
-    return tuple((str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files)
+def stamp(*places: Path) -> Stamp:
+    """Changes whenever a file does that is one of `places` or below one. Files that vanish meanwhile are left out."""
+    found = []
+    for place in places:
+        below = (os.path.join(folder, name) for folder, _, names in os.walk(place) for name in names)
+        for file in (str(place), *below):
+            with suppress(OSError):
+                state = os.stat(file)
+                if S_ISREG(state.st_mode):
+                    found.append((file, state.st_size, state.st_mtime_ns))
+    return tuple(sorted(found))
 
 
 @dataclass
 class LoadedCheckpoint:
     """`contents` maps each part there is to its content id; `scheduler_config` is the checkpoint's own, never replaced;
     `needs_f32_decoder` is set once the VAE has failed in the precision asked for; `shallow` is the UNet's shallow graph
-    while its steps may be cached."""
+    while its steps may be cached. `stamp` is that of its files, and of what was added, from before they were read."""
 
     folder: Path
-    stamp: Stamp
     pipe: Pipeline
     contents: dict[str, str]
     scheduler_config: Mapping[str, Any]
     encoder: PromptEncoder
     preview_map: PreviewMap | None
+    stamp: Stamp = ()
     additions: Additions = field(default_factory=Additions)
     notes: tuple[str, ...] = ()
     needs_f32_decoder: bool = False
@@ -68,7 +87,6 @@ class LoadedCheckpoint:
             raise unreadable(folder, problem) from problem
         return cls(
             folder=folder,
-            stamp=stamp(folder),
             pipe=pipe,
             contents=contents,
             scheduler_config=pipe.scheduler_config,
@@ -99,6 +117,21 @@ class LoadedCheckpoint:
         """Whether the part has been used since it was compiled, and so takes all the memory that it will."""
         network = self.pipe.networks.get(part)
         return network is not None and getattr(network.request, "last_outputs", None) is not None
+
+    @cached_property
+    def tokenizers(self) -> str:
+        """A name for the contents of the tokenizers' files; those that are missing count as such."""
+        made = hashlib.blake2b(digest_size=10)
+        for file in (self.folder / part / name for part in _TOKENIZERS for name in _TOKENIZER_FILES):
+            made.update(f"{file.name};".encode())
+            with suppress(OSError):
+                made.update(file.read_bytes())
+        return made.hexdigest()
+
+    @cached_property
+    def footprint(self) -> Footprint:
+        """Of its parts where they really lie: fused with LoRAs, or another VAE's."""
+        return Footprint.of_parts({part: network.folder for part, network in self.pipe.networks.items()})
 
     @property
     def kind(self) -> CheckpointKind:

@@ -50,6 +50,7 @@ class Network:
         self._mend = mend
         self._model: ov.Model | None = None
         self._pinned = False
+        self._scaled: bool | None = None
 
     @property
     def model(self) -> ov.Model:
@@ -65,7 +66,13 @@ class Network:
 
     def read_from(self, folder: Path) -> None:
         """Take the graph in another folder from now on; the configuration stays."""
-        self.folder, self._model, self._pinned = folder, None, False
+        self.folder, self._model, self._pinned, self._scaled = folder, None, False, None
+
+    def is_scaled(self) -> bool:
+        """As `devices.is_scaled` says of its graph, which is read for that once. Raises as `model` does."""
+        if self._scaled is None:
+            self._scaled = devices.is_scaled(self.model)
+        return self._scaled
 
     def pin(self) -> None:
         """The graph in memory is no longer the one on disk: keep it."""

@@ -57,11 +57,12 @@ Graph = Callable[[], ov.Model]
 """Reads the graph of a part, mended and cut as it is to be compiled."""
 
 
-def settled(key: CompileKey, graph: Graph) -> CompileKey:
-    """`key` with what its device makes of precision, threads and shape. The graph is read only where it has a say."""
+def settled(key: CompileKey, is_scaled: Callable[[], bool]) -> CompileKey:
+    """`key` with what its device makes of precision, threads and shape. `is_scaled` is as for `devices.precision_for`,
+    asked only where it has a say."""
     return replace(
         key,
-        precision=devices.precision_for(key.device, key.component, key.precision, graph),
+        precision=devices.precision_for(key.device, key.component, key.precision, is_scaled),
         threads=key.threads if kind_of(key.device) == "CPU" else 0,
         shape=FIXED if needs_fixed_shapes(key.device) else DYNAMIC,
     )

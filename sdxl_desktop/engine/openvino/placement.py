@@ -9,9 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import openvino as ov
+
 from sdxl_desktop.core.errors import EngineError
 from sdxl_desktop.core.geometry import Size
-from sdxl_desktop.core.request import Execution
+from sdxl_desktop.core.request import AUTOMATIC, Execution
 from sdxl_desktop.core.speed import StepCaching
 from sdxl_desktop.engine.compile_key import DYNAMIC, FIXED, SHALLOW, CompileKey
 from sdxl_desktop.engine.compiled_store import Origin
@@ -22,6 +24,7 @@ from sdxl_desktop.engine.openvino.caching.features import agree
 from sdxl_desktop.engine.openvino.compiled import CompiledParts
 from sdxl_desktop.engine.openvino.interrupt import InterruptibleRequest
 from sdxl_desktop.engine.openvino.loaded import LoadedCheckpoint
+from sdxl_desktop.engine.openvino.network import Network
 from sdxl_desktop.engine.openvino.parts import Graph, settled
 from sdxl_desktop.engine.openvino.static import FixedShapes, Reshaped
 from sdxl_desktop.engine.protocol import Emit
@@ -62,7 +65,8 @@ class Placement:
 
     def resolved(self, execution: Execution) -> Execution:
         """With the device of each part by OpenVINO's name; raises DeviceError for one that is not there."""
-        return devices.resolved(execution, None if self._measured is None else read_table(self._measured))
+        asks = self._measured is not None and AUTOMATIC in (name.strip().upper() for name in execution.devices)
+        return devices.resolved(execution, read_table(self._measured) if asks and self._measured else None)
 
     def place(
         self,
@@ -107,7 +111,7 @@ class Placement:
                 if key.shape == FIXED:
                     self._prepare_fixed(loaded, part, key, depth, emit)
                 elif key not in self._compiled:
-                    missing.graphs[key] = partial(_graph, loaded, part, depth)
+                    missing.graphs[key] = _graph(loaded, part, depth)
             if size is not None:
                 for base, form in self._for_size(loaded, keys, size, complete):
                     missing.add(base, form)
@@ -147,16 +151,11 @@ class Placement:
 
     def _prepare_fixed(self, loaded: LoadedCheckpoint, part: str, key: CompileKey, depth: int, emit: Emit) -> None:
         """What answers for a part of any shape, compiling it for each when it is first asked."""
+        graph, make = _graph(loaded, part, depth), partial(self._compile_now, _origin(loaded, key), emit)
         if key in self._fixed:
-            self._fixed[key].listen(partial(self._compile_now, _origin(loaded, key), emit))
+            self._fixed[key].listen(graph, make)
             return
-        self._fixed[key] = FixedShapes(
-            key,
-            partial(_graph, loaded, part, depth),
-            partial(self._compile_now, _origin(loaded, key), emit),
-            self._compiled.let_go,
-            loaded.vae_factor,
-        )
+        self._fixed[key] = FixedShapes(key, graph, make, self._compiled.let_go, loaded.vae_factor)
 
     def _compile_now(self, origin: Origin, emit: Emit, form: Reshaped) -> InterruptibleRequest:
         self._compiled.ensure({form.key: lambda: form.model}, emit, {form.key: origin})
@@ -229,8 +228,7 @@ def _keys(loaded: LoadedCheckpoint, parts: Sequence[str], execution: Execution, 
     """The keys of `parts` on devices by OpenVINO's names; with a `depth` those of the UNet's two graphs for that of the
     whole."""
     keys = {
-        part: settled(key, partial(getattr, loaded.pipe.networks[part], "model"))
-        for part, key in loaded.keys(parts, execution).items()
+        part: settled(key, loaded.pipe.networks[part].is_scaled) for part, key in loaded.keys(parts, execution).items()
     }
     if depth and UNET in keys:
         whole = keys[UNET]
@@ -246,8 +244,13 @@ def _origin(loaded: LoadedCheckpoint, key: CompileKey) -> Origin:
     return Origin(loaded.folder, derived=changed)
 
 
-def _graph(loaded: LoadedCheckpoint, part: str, depth: int) -> Any:
+def _graph(loaded: LoadedCheckpoint, part: str, depth: int) -> Graph:
+    """It does not hold on to the checkpoint, which has other parts in memory, too."""
+    network = loaded.pipe.networks[UNET if part == SHALLOW else part]
+    return partial(_read, network, part, depth)
+
+
+def _read(network: Network, part: str, depth: int) -> ov.Model:
     if part == SHALLOW:
-        return cut.shallow_graph(loaded.pipe.unet.model, depth)
-    model = getattr(loaded.pipe, part).model
-    return cut.full_graph(model, depth) if part == UNET and depth else model
+        return cut.shallow_graph(network.model, depth)
+    return cut.full_graph(network.model, depth) if part == UNET and depth else network.model

@@ -8,14 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from sdxl_desktop.core.events import Phase
-from sdxl_desktop.core.request import GenerationRequest
 from sdxl_desktop.engine.compile_key import CompileKey
-from sdxl_desktop.engine.footprint import ENCODERS, Footprint
+from sdxl_desktop.engine.footprint import DECODING, DENOISING, ENCODERS
 from sdxl_desktop.engine.openvino.budget import Budget
 from sdxl_desktop.engine.openvino.conditioning_store import ConditioningStore, Pair, pair_name
 from sdxl_desktop.engine.openvino.interrupt import Interrupt
 from sdxl_desktop.engine.openvino.loaded import LoadedCheckpoint
-from sdxl_desktop.engine.openvino.parts import execution_device
+from sdxl_desktop.engine.openvino.parts import execution_device, runtime
 from sdxl_desktop.engine.openvino.placement import Placement
 from sdxl_desktop.engine.openvino.run import Run
 from sdxl_desktop.engine.openvino.workflow import Actor
@@ -65,7 +64,7 @@ class Preparation:
 
     def actors(self, run: Run, cast: Sequence[Part]) -> list[Actor]:
         """The checkpoints of `cast` with everything compiled and encoded. Raises whatever either of both does."""
-        names = [self._name(part.loaded, run.request) if UNET in part.parts else "" for part in cast]
+        names = [self._name(part.loaded, run) if UNET in part.parts else "" for part in cast]
         pairs = [self._store.get(name) if name else None for name in names]
         new = [bool(name) and pair is None for name, pair in zip(names, pairs, strict=True)]
         if any(new):
@@ -78,11 +77,12 @@ class Preparation:
             part.loaded.pipe.shed()
         return [Actor(part.loaded, pair) for part, pair in zip(cast, pairs, strict=True)]
 
-    def _name(self, loaded: LoadedCheckpoint, request: GenerationRequest) -> str:
-        return pair_name(loaded, request.prompts, self._compiled_as(loaded, request))
+    def _name(self, loaded: LoadedCheckpoint, run: Run) -> str:
+        keys = self._compiled_as(loaded, run)
+        return pair_name(loaded, run.request.prompts, keys, [runtime(key.device) for key in keys])
 
-    def _compiled_as(self, loaded: LoadedCheckpoint, request: GenerationRequest) -> tuple[CompileKey, ...]:
-        return tuple(loaded.keys(ENCODERS, self._placement.resolved(request.execution)).values())
+    def _compiled_as(self, loaded: LoadedCheckpoint, run: Run) -> tuple[CompileKey, ...]:
+        return tuple(loaded.keys(ENCODERS, run.execution).values())
 
     def _encode_beside(
         self, run: Run, cast: Sequence[Part], names: Sequence[str], pairs: list[Pair | None], new: Sequence[bool]
@@ -99,7 +99,7 @@ class Preparation:
                 with run.watch.timing("encode"):
                     for at, part in enumerate(cast):
                         if new[at]:
-                            compiled_as = self._compiled_as(part.loaded, run.request)
+                            compiled_as = self._compiled_as(part.loaded, run)
                             pairs[at] = pair = part.loaded.encoder.encode(run.request.prompts, compiled_as)
                             self._store.put(names[at], pair)
             except BaseException:
@@ -112,9 +112,9 @@ class Preparation:
         run.notes = self._place(run, [(part, part.others) for part in cast])
 
     def _place(self, run: Run, wanted: Sequence[tuple[Part, tuple[str, ...]]]) -> tuple[str, ...]:
-        request = run.request
         taking_part = [(part.loaded, parts) for part, parts in wanted]
-        notes = self._placement.place(taking_part, request.execution, run.caching, run.emit, request.sampling.size)
+        size = run.request.sampling.size
+        notes = self._placement.place(taking_part, run.execution, run.caching, run.emit, size)
         for part, parts in wanted:
             networks = part.loaded.pipe.networks
             for name in parts:
@@ -133,21 +133,24 @@ class Preparation:
                 self._place_others(run, cast)
                 for part in cast:
                     part.loaded.pipe.shed()
-        size = run.request.sampling.size
-        wanted = 0
-        for part in cast:
-            footprint = Footprint.of(part.loaded.folder)
-            if UNET in part.parts:
-                wanted = max(wanted, footprint.denoising(size) - (footprint.unet if part.loaded.has_run(UNET) else 0))
-        self._make_room(run, cast, wanted, ENCODERS)
+        drawing = {id(part.loaded): part.loaded for part in cast if UNET in part.parts}.values()
+        if drawing:  # one after the other, but each stays when it has run
+            size = run.request.sampling.size
+            fresh = sum(loaded.footprint.unet for loaded in drawing if not loaded.has_run(UNET))
+            self._make_room(run, cast, fresh + DENOISING * size.width * size.height, ENCODERS)
 
     def room_to_decode(self, run: Run, cast: Sequence[Part]) -> None:
         """Before a decode: let go of what it does not need, where it would not fit otherwise."""
         base = cast[0].loaded
-        footprint = Footprint.of(base.folder)
-        wanted = footprint.decoding(run.request.sampling.size)
-        wanted -= footprint.decoder if base.has_run(DECODER) else 0
+        wanted = base.footprint.decoding(run.request.sampling.size)
+        wanted -= base.footprint.decoder if base.has_run(DECODER) else 0
         self._make_room(run, cast, wanted, (*ENCODERS, VAE_ENCODER, UNET))
+
+    def bytes_to_decode(self, run: Run, cast: Sequence[Part]) -> int | None:
+        """Bytes that a decode may take; None where it need not be careful."""
+        base, size = cast[0].loaded, run.request.sampling.size
+        weights = 0 if base.has_run(DECODER) else base.footprint.decoder
+        return self.budget.for_decoding(DECODING * size.width * size.height, beside=weights)
 
     def _make_room(self, run: Run, cast: Sequence[Part], wanted: int, may_go: Sequence[str]) -> None:
         """Let go of `may_go`, one after the other, until `wanted` bytes fit into the budget."""
@@ -157,4 +160,4 @@ class Preparation:
                 if self.budget.has_room_for(wanted):
                     return
                 if network is not None and network.request is not None:
-                    self._placement.release(part.loaded, (name,), run.request.execution, run.caching)
+                    self._placement.release(part.loaded, (name,), run.execution, run.caching)

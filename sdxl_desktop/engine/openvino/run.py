@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 
 from sdxl_desktop.core.events import Phase, Picture, Progress, Timings
-from sdxl_desktop.core.request import GenerationRequest
+from sdxl_desktop.core.request import Execution, GenerationRequest
 from sdxl_desktop.core.speed import StepCaching
 from sdxl_desktop.engine.footprint import ENCODERS
 from sdxl_desktop.engine.openvino.budget import Peak
@@ -35,10 +35,12 @@ class Stopwatch:
 
 @dataclass
 class Run:
-    """`ran_on` maps each part that was used to the device that runs it."""
+    """`execution` is the request's with devices by OpenVINO's names, Automatic decided: once, since another measurement
+    may be written meanwhile. `ran_on` maps each part that was used to the device that runs it."""
 
     request: GenerationRequest
     emit: Emit
+    execution: Execution
     watch: Stopwatch = field(default_factory=Stopwatch)
     peak: Peak = field(default_factory=Peak)
     pictures: list[Picture] = field(default_factory=list)

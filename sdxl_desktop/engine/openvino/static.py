@@ -79,9 +79,10 @@ class FixedShapes:
             self._ports = ports_of(self._graph())
         return self._ports
 
-    def listen(self, make: Callable[[Reshaped], InterruptibleRequest]) -> None:
-        """Compile by `make` from now on, which tells whoever listens to the present run."""
-        self._make = make
+    def listen(self, graph: Callable[[], ov.Model], make: Callable[[Reshaped], InterruptibleRequest]) -> None:
+        """Take the graph and compile it by these from now on: those of the present run, whose checkpoint may be another
+        with the same part, and which is the one that wants to be told."""
+        self._graph, self._make = graph, make
 
     def reshaped(self, shapes: Shapes) -> Reshaped:
         """The part for inputs of these shapes."""

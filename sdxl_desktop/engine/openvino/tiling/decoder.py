@@ -124,7 +124,7 @@ class TiledDecoder:
         infer(request, check)
         results = [request.get_output_tensor(port).data for port in range(len(request.results))]
         for number, value in zip(sorted(division.needed(plan.cut)), results[:-2], strict=True):
-            tail.keep(number, value[0].copy())
+            tail.keep(number, value[0])
         _, height, width = plan.size(division.norms[plan.cut].source)
         tail.know(plan.cut, height * width, results[-2], results[-1])
         del request, results

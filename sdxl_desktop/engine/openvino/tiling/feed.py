@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sdxl_desktop.engine.openvino.tiling.kept import Kept
 from sdxl_desktop.engine.openvino.tiling.strips import StripGraph, Window
 
 Numbers = npt.NDArray[Any]
@@ -16,7 +17,7 @@ Numbers = npt.NDArray[Any]
 class Feed:
     """The inputs of `request` in the order that `StripGraph` tells. `height` and `width` are the target's."""
 
-    def __init__(self, graph: StripGraph, request: Any, kept: Mapping[int, Numbers], height: int, width: int) -> None:
+    def __init__(self, graph: StripGraph, request: Any, kept: Mapping[int, Kept], height: int, width: int) -> None:
         self._graph = graph
         self._kept = kept
         self._height = height
@@ -35,7 +36,7 @@ class Feed:
     def fill(self, row: int) -> None:
         """Hand in what the strip that begins at `row` needs."""
         for view, (norm, window) in zip(self._values, self._graph.kept, strict=True):
-            _copy(view[0], self._kept[norm], window.at(row))
+            self._kept[norm].copy_to(view[0], window.at(row))
         for view, window in zip(self._masks, self._graph.masks, strict=True):
             _mark(view, window, row, self._height)
         if self._rest:
@@ -43,16 +44,6 @@ class Feed:
             rows = min(mask.shape[2], self._height - row)
             mask[:, :, :rows], mask[:, :, rows:] = 1, 0
             share[:] = 1 / (rows * self._width)
-
-
-def _copy(view: Numbers, value: Numbers, start: int) -> None:
-    """Rows of `value` [C, h, w] from `start` on into `view`, zeros where there are none."""
-    above = max(-start, 0)
-    below = max(start + view.shape[1] - value.shape[1], 0)
-    end = view.shape[1] - below
-    view[:, :above] = 0
-    view[:, end:] = 0
-    view[:, above:end] = value[:, start + above : start + end]
 
 
 def _mark(view: Numbers, window: Window, row: int, height: int) -> None:

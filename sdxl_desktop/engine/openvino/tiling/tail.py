@@ -11,14 +11,13 @@ import openvino as ov
 
 from sdxl_desktop.engine.openvino.tiling.feed import Feed
 from sdxl_desktop.engine.openvino.tiling.inference import Check, infer, return_freed
+from sdxl_desktop.engine.openvino.tiling.kept import Kept, Numbers
 from sdxl_desktop.engine.openvino.tiling.moments import Moments
 from sdxl_desktop.engine.openvino.tiling.plan import Plan
 from sdxl_desktop.engine.openvino.tiling.segments import Division, Segment
 from sdxl_desktop.engine.openvino.tiling.strips import StripGraph
 
 Floats = npt.NDArray[np.float32]
-Kept = npt.NDArray[Any]
-"""A whole value, [C, h, w], as it is kept."""
 
 
 class Strip(NamedTuple):
@@ -39,9 +38,9 @@ class Tail:
         self._kept: dict[int, Kept] = {}
         self._normalizers: dict[int, tuple[Floats, Floats]] = {}
 
-    def keep(self, norm: int, value: Kept) -> None:
-        """Hand over the source of a norm."""
-        self._kept[norm] = value
+    def keep(self, norm: int, value: npt.NDArray[Any]) -> None:
+        """Tell the source of a norm, [C, h, w], which is copied."""
+        self._kept[norm] = Kept.divided(value, max(self.plan.area // value.shape[2], 1))
 
     def know(self, norm: int, count: int, mean: Floats, squares: Floats) -> None:
         """Tell a source's moments: of each channel's `count` pixels."""
@@ -54,53 +53,59 @@ class Tail:
         picture = len(self.division.norms)
         for number in range(self.plan.cut + 1, picture + 1):
             self._check()
-            value, moments = self._compute(number)
-            for norm in [norm for norm in self._kept if self.division.last_use(norm) <= number]:
+            self._kept[number] = self._compute(number)
+            for norm in [norm for norm in self._kept if self.division.last_use(norm) <= number != norm]:
                 del self._kept[norm]
-            self._kept[number] = value
-            del value
-            if moments is not None:
-                self._normalizers[number] = moments.normalizer(self.division.norms[number])
-        return self._kept.pop(picture)
+        return self._kept.pop(picture).whole()
 
-    def _compute(self, number: int) -> tuple[Kept, Moments | None]:
-        """The target of segment `number`, and its moments unless it is the picture."""
+    def _compute(self, number: int) -> Kept:
+        """The target of segment `number`; what its moments say is known then, too."""
         segment, strip = self.division.segment(number), self._strip(self.plan, number)
-        target = self._room(segment, strip.graph, number)
-        moments = None if number == len(self.division.norms) else Moments(target.shape[0])
+        is_picture = number == len(self.division.norms)
+        moments = None if is_picture else Moments(self.plan.size(segment.target)[0])
         try:
-            self._fill(target, moments, strip, self.plan.rows(segment))
+            target = self._filled(segment, strip, moments, ending=self._ending(number))
         finally:
             strip.compiled.release_memory()
             return_freed()
-        return target, moments
+        if moments is not None:
+            self._normalizers[number] = moments.normalizer(self.division.norms[number])
+        return target
 
-    def _fill(self, target: Kept, moments: Moments | None, strip: Strip, rows: int) -> None:
-        """Compute `target` from top to bottom, `rows` at a time."""
-        _, height, width = target.shape
+    def _ending(self, number: int) -> frozenset[int]:
+        """The norms whose sources are not needed after this segment."""
+        return frozenset(norm for norm in self._kept if self.division.last_use(norm) == number)
+
+    def _filled(self, segment: Segment, strip: Strip, moments: Moments | None, ending: frozenset[int]) -> Kept:
+        """The target, computed from top to bottom. Every strip is written where it is kept, and of what is `ending`
+        only the rows stay that are still to be taken."""
+        channels, height, width = self.plan.size(segment.target)
+        rows, target, used_up = self.plan.rows(segment), Kept(), list[Numbers]()
         request = strip.compiled.create_infer_request()
         feed = Feed(strip.graph, request, self._kept, height, width)
         feed.normalize([self._normalizers[norm] for norm in strip.graph.normalized])
         feed.fill(0)
         for start in range(0, height, rows):
+            block = _room((channels, rows, width), strip.compiled.output(0).get_element_type().to_dtype(), used_up)
+            request.set_output_tensor(0, ov.Tensor(block[None], shared_memory=True))
             infer(request, self._check)
             end = min(start + rows, height)
             if end < height:
-                feed.fill(end)  # before what the next strip takes may be overwritten
-            target[:, start:end] = request.get_output_tensor(0).data[0, :, : end - start]
+                feed.fill(end)
+            target.add(block[:, : end - start])
             if moments is not None:
                 mean, squares = (request.get_output_tensor(port).data for port in (1, 2))
                 moments.add((end - start) * width, mean, squares)
+            for norm, window in strip.graph.kept:
+                if norm in ending:
+                    used_up += self._kept[norm].let_go_above(window.at(end + rows))
+        return target
 
-    def _room(self, segment: Segment, graph: StripGraph, number: int) -> Kept:
-        """Where the target is written: over a value that is not needed afterwards, where one has its shape."""
-        shape = self.plan.size(segment.target)
-        if number == len(self.division.norms):
-            return np.empty(shape, np.float32)
-        rows = self.plan.rows(segment)
-        for norm, window in graph.kept:
-            before, after = -window.start, window.end - rows
-            fits = self._kept[norm].shape == shape and max(before, after) <= rows
-            if fits and self.division.last_use(norm) == number:
-                return self._kept[norm]
-        return np.empty(shape, np.float32 if self.plan.kept_as == ov.Type.f32 else np.float16)
+
+def _room(shape: tuple[int, int, int], kind: Any, used_up: list[Numbers]) -> Numbers:
+    """Where a strip is written: over a block that is used up and was such a strip, where there is one."""
+    while used_up:
+        block = used_up.pop()
+        if block.shape == shape and block.dtype == kind and block.flags.c_contiguous:
+            return block
+    return np.empty(shape, kind)

@@ -1,0 +1,217 @@
+"""What is added to a checkpoint counts as it is now, on devices of every kind, and is read no more than it must be."""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from sdxl_desktop.core.additions import Additions, EmbeddingUse, LoraUse
+from sdxl_desktop.core.device import STATIC_SHAPES
+from sdxl_desktop.core.geometry import Size
+from sdxl_desktop.core.paths import AppPaths
+from sdxl_desktop.core.request import Execution, GenerationRequest, Output, Prompts
+from sdxl_desktop.core.speed import Speed
+from sdxl_desktop.engine.device_times import read_table
+from sdxl_desktop.engine.openvino import devices, placement, shelf
+from sdxl_desktop.engine.openvino.loaded import LoadedCheckpoint, stamp
+from sdxl_desktop.engine.openvino.network import Network
+from tests.engine.adapters.lora_files import random_difference, write_kohya
+from tests.engine.conftest import draw
+
+WIDTHS = {"clip_l": 32, "clip_g": 48}
+"""Of the tiny checkpoint's text encoders."""
+TOLERANCE = 1e-4
+
+Launch = Callable[[], Any]
+
+
+@pytest.fixture
+def launch(tmp_path: Path) -> Iterator[Launch]:
+    """A new engine over one home, as after a restart."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from sdxl_desktop.engine.openvino.engine import OpenVinoEngine
+
+    home = AppPaths(tmp_path, tmp_path / "cache", tmp_path / "settings.json", tmp_path, tmp_path)
+    made: list[OpenVinoEngine] = []
+
+    def start() -> OpenVinoEngine:
+        made.append(OpenVinoEngine(home))
+        return made[-1]
+
+    yield start
+    for engine in made:
+        engine.close()
+
+
+@pytest.fixture(scope="module")
+def torch_pipe(tiny: Path) -> Any:
+    from diffusers import StableDiffusionXLPipeline
+
+    return StableDiffusionXLPipeline.from_pretrained(tiny / "torch", add_watermarker=False)
+
+
+def write_embedding(file: Path, seed: int = 0) -> Path:
+    random = np.random.default_rng(seed)
+    save_file({name: random.standard_normal((2, width)).astype(np.float32) for name, width in WIDTHS.items()}, file)
+    return file
+
+
+@pytest.fixture
+def added(request_for: Any, torch_pipe: Any, tmp_path: Path) -> Callable[..., GenerationRequest]:
+    """A request with a LoRA for every part and an embedding in the prompt."""
+
+    def build(**sampling: Any) -> GenerationRequest:
+        lora, embedding = tmp_path / "lora.safetensors", tmp_path / "fox.safetensors"
+        if not lora.exists():
+            write_kohya(lora, random_difference(torch_pipe))
+            write_embedding(embedding)
+        asked: GenerationRequest = request_for(prompts=Prompts(prompt="a red <fox>"), **sampling)
+        return replace(
+            asked,
+            additions=Additions(loras=(LoraUse(lora, 0.5),), embeddings=(EmbeddingUse(embedding, "<fox>"),)),
+            output=Output(watermark=False, keep_latents="final"),
+        )
+
+    return build
+
+
+def latents(engine: Any, asked: GenerationRequest) -> Any:
+    kept = draw(engine, asked).picture.latents
+    assert kept is not None
+    return kept.final
+
+
+def apart(one: Any, other: Any) -> float:
+    return float(np.abs(one - other).max() / np.abs(one).max())
+
+
+def test_a_file_that_changed_since_the_last_picture_is_read_again(
+    launch: Launch, added: Any, torch_pipe: Any, tmp_path: Path
+) -> None:
+    """A LoRA or an embedding is trained on and saved under the same name while the window is open."""
+    engine, request = launch(), added()
+    first = latents(engine, request)
+    write_embedding(tmp_path / "fox.safetensors", seed=1)
+    second = latents(engine, request)
+    write_kohya(tmp_path / "lora.safetensors", random_difference(torch_pipe, seed=1))
+    third = latents(engine, request)
+    assert apart(first, second) > TOLERANCE
+    assert apart(second, third) > TOLERANCE
+    assert np.array_equal(third, latents(launch(), request)), "what an engine draws that never saw the old files"
+
+
+def test_another_vae_that_changed_is_read_again(launch: Launch, request_for: Any, tiny: Path, tmp_path: Path) -> None:
+    vae = tmp_path / "vae"
+    shutil.copytree(tiny / "ov" / "vae_decoder", vae / "vae_decoder")
+    request = replace(request_for(), additions=Additions(vae=vae))
+    engine = launch()
+    before = draw(engine, request).picture.pixels
+    config = vae / "vae_decoder" / "config.json"
+    config.write_text(config.read_text().replace('"scaling_factor": 0.13025', '"scaling_factor": 0.2'))
+    assert "0.2" in config.read_text()
+    assert not np.array_equal(draw(engine, request).picture.pixels, before)
+
+
+@pytest.mark.parametrize("speed", [Speed.EXACT, Speed.FAST])
+def test_on_devices_of_fixed_shapes_they_draw_what_they_draw_elsewhere(
+    speed: Speed, launch: Launch, added: Any, request_for: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = added(speed=speed, steps=6)
+    expected = latents(launch(), request)
+    monkeypatch.setenv(STATIC_SHAPES, "cpu")
+    engine = launch()
+    assert apart(expected, latents(engine, request)) <= TOLERANCE
+    for fewer in (replace(request.additions, loras=()), replace(request.additions, embeddings=())):
+        assert apart(expected, latents(engine, replace(request, additions=fewer))) > TOLERANCE, "it changes nothing"
+    assert apart(expected, latents(engine, request)) <= TOLERANCE, "and back again"
+
+
+def test_parts_of_fixed_shapes_do_not_need_the_folder_they_were_first_read_from(
+    launch: Launch, request_for: Any, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The checkpoint was moved: its parts are the same, so what is compiled of them stays."""
+    monkeypatch.setenv(STATIC_SHAPES, "cpu")
+    before, after = tmp_path / "before", tmp_path / "after"
+    shutil.copytree(tiny / "ov", before)
+    engine = launch()
+    draw(engine, request_for(checkpoint=before))
+    before.rename(after)
+    other = Size(64, 96)
+    expected = draw(launch(), request_for(size=other)).picture.pixels
+    assert np.array_equal(draw(engine, request_for(checkpoint=after, size=other)).picture.pixels, expected)
+
+
+def counting(calls: list[Any], function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function`, noting what it is given each time."""
+
+    def counted(*given: Any) -> Any:
+        calls.append(given)
+        return function(*given)
+
+    return counted
+
+
+class TestReadOnce:
+    def test_a_run_looks_at_the_files_once(
+        self, launch: Launch, request_for: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        engine = launch()
+        looked: list[Any] = []
+        draw(engine, request_for())
+        monkeypatch.setattr(shelf, "stamp", counting(looked, stamp))
+        draw(engine, request_for(count=2))
+        assert len(looked) == 1
+
+    def test_automatic_is_decided_once_for_a_run(
+        self, launch: Launch, request_for: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Another measurement may be written while it draws."""
+        asked: list[Any] = []
+        monkeypatch.setattr(placement, "read_table", counting(asked, read_table))
+        engine = launch()
+        draw(engine, request_for(count=2, device="AUTO"))
+        assert len(asked) == 1
+        draw(engine, request_for(device="CPU"))
+        assert len(asked) == 1, "nothing is to be decided"
+
+    def test_the_decoders_graph_is_not_read_again_for_every_picture(
+        self, launch: Launch, request_for: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        engine = launch()
+        monkeypatch.setattr(engine._preparation, "bytes_to_decode", lambda *_: 1 << 40)
+        draw(engine, request_for())
+        graphs: list[Any] = []
+        monkeypatch.setattr(Network, "model", property(counting(graphs, Network.model.fget)))  # type: ignore[attr-defined]
+        draw(engine, request_for(count=2))
+        assert graphs == []
+
+    def test_whether_a_vae_may_run_in_16_bits_is_found_out_once(
+        self, tiny: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        loaded = LoadedCheckpoint.load(tiny / "ov")
+        asked: list[Any] = []
+        is_scaled = devices.is_scaled
+        monkeypatch.setattr(devices, "is_scaled", counting(asked, is_scaled))
+        for _ in range(2):
+            keys = placement._keys(loaded, ("vae_decoder",), Execution(device="GPU.0"), 0)
+            assert keys["vae_decoder"].precision == ("auto" if is_scaled(loaded.pipe.vae_decoder.model) else "f32")
+            loaded.pipe.shed()
+        assert len(asked) == 1
+
+
+def test_a_file_that_vanishes_while_it_is_looked_for_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "there").write_text("1")
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
+    assert [Path(name).name for name, *_ in stamp(tmp_path, tmp_path / "missing.safetensors")] == ["there"]
+    before = stamp(tmp_path / "there")
+    (tmp_path / "there").write_text("22")
+    assert stamp(tmp_path / "there") != before
