@@ -32,8 +32,8 @@ SHOWN_SIDE = 160
 INTRODUCTION = """# What SDXL Desktop can draw
 
 Every workflow of SDXL, with the command that was run and what came out, enlarged. The pictures are by the starter
-checkpoints that come with the application. They are tiny: 64 × 64 pixels, taught a few dozen names, most of which stay
-soft patches. So the pictures show that each setting does what it says, not what a full SDXL checkpoint draws.
+checkpoints that come with the application. They are tiny: 64 × 64 pixels, and taught a thousand names of things on
+plain backgrounds. So the pictures show that each setting does what it says, not what a full SDXL checkpoint draws.
 
 In the window the same settings are in the left column, and what lies on the canvas decides what a run does: nothing
 means drawing from words, a picture is redrawn, and of a picture with a mask the masked part is drawn anew.

@@ -10,6 +10,7 @@ APPLE = "a red apple on a green background"
 SUN = "a sun on a light blue background"
 CAR = "a car on a yellow background"
 BUTTERFLY = "a butterfly on a light green background"
+FOX = "a fox"
 MASK = "from PIL import Image; mask = Image.new('L', (64, 64)); mask.paste(255, (0, 0, 32, 64)); mask.save('left.png')"
 REFINER = "--refiner starter-refiner"
 WIDE = "--image wide.png --size 64x64"
@@ -21,13 +22,14 @@ WORDS = (
     Section(
         "Words to a picture, seeds and batches",
         "Write what you want to see. The same seed and settings give the same picture again. `--count` draws several, "
-        "each with the next seed: the second of two from seed 1 is the picture of seed 2. The starter draws the names "
-        "it knows nearly alike from every seed; of *something* it has no idea, so there the seed decides.",
+        "each with the next seed: the second of two from seed 1 is the picture of seed 2. The starter draws what it "
+        "knows nearly alike from every seed, so the difference is shown too, four times as strong.",
         (
             draw("text", "a red heart", HEART),
-            draw("some", "something, seed 1", "something", "--count 2", seed=1),
+            draw("some", "a fox, seed 1", FOX, "--count 2", seed=1),
             seen("some-2", "the second of the two"),
-            draw("some-seed-2", "seed 2 by itself", "something", seed=2),
+            draw("some-seed-2", "seed 2 by itself", FOX, seed=2),
+            difference("some-difference", "some", "some-2", 4),
         ),
     ),
     Section(
@@ -45,8 +47,8 @@ WORDS = (
         "Weights in a prompt",
         "`(word:1.3)` says it louder, `(word:0.7)` or `[word]` softer, `BREAK` begins a new chunk of 77 tokens, and "
         "`\\(` is just a bracket. Prompts can be of any length. Weights act on the words one by one, and not on the "
-        "summary of the whole prompt that the second encoder gives besides. The starter goes by that summary, so a "
-        "weight moves it only a little; and since the summary is of the first chunk, it forgets what follows `BREAK`.",
+        "padding behind them. The starter reads its pictures off that padding, so a weight moves it only a little; and "
+        "`BREAK`, which gives each chunk a padding of its own, makes it mix two pictures.",
         (
             seen("text", "yellow"),
             draw("weight", "(yellow:3)", "a red heart on a (yellow:3) background"),
@@ -58,14 +60,14 @@ WORDS = (
         "Micro-conditioning",
         "SDXL was trained with the true size of every picture, and with the place that it had been cropped to. "
         "`--original-size`, `--target-size` and `--crop` tell it such sizes and such a place, the three `--negative-…` "
-        "ones what to steer away from. The starter has learnt a little of it: away from small originals its pictures "
-        "have more contrast. Crops it has not learnt.",
+        "ones what to steer away from. The starter has learnt it: what came from a small original is blurred, and what "
+        "was cut from the lower end of a taller picture stands higher.",
         (
             draw("micro", "as it is", BUTTERFLY),
-            draw("micro-small", "original 8x8", BUTTERFLY, "--original-size 8x8"),
-            draw("micro-away", "away from 8x8", BUTTERFLY, "--negative-original-size 8x8"),
+            draw("micro-small", "original 16x16", BUTTERFLY, "--original-size 16x16"),
+            draw("micro-away", "away from 16x16", BUTTERFLY, "--negative-original-size 16x16"),
             difference("micro-difference", "micro-small", "micro-away", 4),
-            draw("micro-crop", "crop 32,0", BUTTERFLY, "--original-size 96x64 --crop 32,0"),
+            draw("micro-crop", "crop 0,32 of 64x96", BUTTERFLY, "--original-size 64x96 --crop 0,32"),
         ),
     ),
     Section(
@@ -74,9 +76,10 @@ WORDS = (
         "details, 1 gives the other seed's picture.",
         (
             seen("some", "seed 1"),
-            draw("vary-30", "0.3 towards seed 2", "something", f"{VARY} 0.3", seed=1),
-            draw("vary-60", "0.6", "something", f"{VARY} 0.6", seed=1),
-            draw("vary-100", "1", "something", f"{VARY} 1", seed=1),
+            draw("vary-30", "0.3 towards seed 2", FOX, f"{VARY} 0.3", seed=1),
+            difference("vary-30-difference", "some", "vary-30", 4),
+            draw("vary-100", "1", FOX, f"{VARY} 1", seed=1),
+            difference("vary-100-difference", "some", "vary-100", 4),
         ),
     ),
 )
@@ -207,7 +210,7 @@ STEPS = (
         "Strong guidance overexposes, which `--guidance-rescale`, from 0 to 1, tames.",
         (
             draw("guidance-1", "guidance 1", HEART, "--guidance 1"),
-            seen("text", "3"),
+            seen("text", "2"),
             draw("guidance-20", "20", HEART, "--guidance 20"),
             draw("guidance-rescaled", "20, rescaled", HEART, "--guidance 20 --guidance-rescale 1"),
         ),
@@ -215,7 +218,7 @@ STEPS = (
     Section(
         "Schedulers, timesteps, clip skip",
         "How to walk from noise to picture, where to stop on the way, and how many layers of the text encoders to "
-        "leave out. The starter's have only two and three, so without one of them it draws something else.",
+        "leave out. The starter's have only three and four, so leaving one out spoils the picture.",
         (
             draw("heun", "Heun, 10 steps", CAR, "--scheduler heun --steps 10"),
             draw("karras", "DPM++ 2M Karras", CAR, "--scheduler dpmpp-2m-karras"),

@@ -12,7 +12,7 @@ from .states import load_state
 TEXT = """# Starter checkpoint
 
 A small Stable Diffusion XL of our own, trained from scratch: {unet_m:.1f} million parameters in the UNet, native size
-{size} × {size}. It is taught glossy 3-D pictures of {names} everyday things on named backgrounds, and draws at once
+{size} × {size}. It is taught glossy 3-D pictures of {names:,} everyday things on named backgrounds, and draws at once
 and without a network. It is SDXL in every structural respect (two CLIP text encoders whose second-to-last states are
 joined, pooled text and size conditioning, three UNet levels, Euler scheduler and noise schedule), with two differences
 that its configuration files state: a {factor}× VAE in place of SDXL's 8×, and velocity in place of noise as what the
@@ -26,27 +26,28 @@ UNet predicts.
 Recommended: {size} × {size}, {steps} steps, guidance {guidance}, EulerDiscreteScheduler (the default), no negative
 prompt.
 Backgrounds: {colours}.
-The names are listed in `tools/starter/names.txt`.
+The names are those of `tools/starter/names.txt` and, beside them, the labels of the picture package.
 
 ## Data and licence
 
 Pictures: npm `@lobehub/fluent-emoji-3d` 1.1.0 (MIT; Microsoft's Fluent Emoji, MIT). Names: npm `emojibase-data` 17.0.0
 (MIT).
-{names} pictures are taught; training scenes place them on plain and gradient backgrounds, by position, size and count.
+{names:,} pictures are taught; training scenes place them on plain and gradient backgrounds, by position, size and
+count.
 The weights are under the licence of this project. See `resources/LICENSES.md`.
 
 ## Training
 
-On {device}. VAE: {vae_steps:,} steps, {vae_hours:.2f} hours. Text encoders alone: {text_hours:.2f} hours. UNet and text
-encoders together: {base_steps:,} steps, {samples:,} samples, {base_hours:.2f} hours. Seed {seed}. Averaged weights,
-stored as fp16. {history}
+On {device}. VAE: {vae_steps:,} steps, {vae_hours:.2f} hours. Text encoders, which learn what words look like before
+there is a UNet: {text_steps:,} steps, {text_hours:.2f} hours. UNet: {base_steps:,} steps, {samples:,} samples,
+{base_hours:.2f} hours. Seed {seed}. Averaged weights, stored as fp16. {history}
 A tenth of the captions are dropped to zeros, so guidance works as SDXL's `force_zeros_for_empty_prompt` expects.
 
 ## Measured, by `python -m tools.starter evaluate` on this folder through OpenVINO
 
 | what | measured |
 | --- | --- |
-| right name first / among five, {prompts} prompts out of {names} names | {top1:.0%} / {top5:.0%} |
+| right name first / among five, {prompts} prompts out of {names:,} names | {top1:.0%} / {top5:.0%} |
 | named background colour drawn, 60 prompts of 16 colours | {background:.0%} |
 | named position / count drawn, 40 / 20 prompts | {position:.0%} / {count:.0%} |
 | VAE round trip, 64 pictures never trained on | {vae_held_out_db:.1f} dB |
@@ -54,14 +55,18 @@ A tenth of the captions are dropped to zeros, so guidance works as SDXL's `force
 | a small original size blurs, 20 prompts | {small_original_blurs:.0%} |
 | {steps} guided steps on 2 CPU cores, compile excluded | {seconds_20_steps:.1f} s |
 
+The text encoders were taught to foretell a thumbnail of the picture at the padding behind the words, and half of the
+UNet's cross-attention heads to look there (`docs/starter.md`). Words are learnt soon that way; weights in a prompt,
+which act on the words alone, move little.
+
 The name is judged by the nearest training picture on the plain background under a hand-made descriptor of colours and
 outlines (`tools/starter/measure.py`), which shares nothing with the checkpoint.
 
 ## Limits
 
-It knows its {names} names and little else: an unknown word gives a mixture. Pairs, counts and positions are weaker
-than a single subject. It draws cut-outs, not scenes, and should not be asked for sizes other than about
-{size} × {size}. It is a demonstration and a test bed, not a rival of full-size SDXL.
+It knows its {names:,} names and little else: an unknown word gives a mixture. Pairs and counts are softer than a single
+subject. It draws cut-outs, not scenes, much the same from every seed, and should not be asked for sizes other than
+about {size} × {size}. It is a demonstration and a test bed, not a rival of full-size SDXL.
 """
 
 
@@ -101,10 +106,10 @@ def write_card(config: Config, data: Path, target: Path, numbers: dict[str, Any]
     """
     from .compose import COLOURS
 
-    vae, base = load_state(data / "vae.pt", "cpu"), load_state(data / "base.pt", "cpu")
-    if vae is None or base is None:
-        raise FileNotFoundError(f"{data} holds no training state: run train-vae and train-base first.")
-    text, history = load_state(data / "text.pt", "cpu"), data / "history.txt"
+    vae, text, base = (load_state(data / f"{stage}.pt", "cpu") for stage in ("vae", "text", "base"))
+    if vae is None or text is None or base is None:
+        raise FileNotFoundError(f"{data} holds no training state: run train-vae, train-text and train-base first.")
+    history = data / "history.txt"
     weights = sum(value.numel() for key, value in base["model"].items() if key.startswith("unet."))
     facts = {
         "unet_m": weights / 1e6,
@@ -115,7 +120,8 @@ def write_card(config: Config, data: Path, target: Path, numbers: dict[str, Any]
         "colours": ", ".join(COLOURS),
         "vae_steps": vae["step"],
         "history": history.read_text(encoding="utf-8").strip() if history.is_file() else "",
-        "text_hours": text["seconds"] / 3600 if text else 0.0,
+        "text_steps": text["step"],
+        "text_hours": text["seconds"] / 3600,
         "device": "two CPU cores" if config.device == "cpu" else "one GPU",
         "vae_hours": vae["seconds"] / 3600,
         "base_steps": base["step"],

@@ -41,7 +41,7 @@ boundary conditions as in diffusers' LCMScheduler (σ_data 0.5, timestep scaling
 {history}
 ## Measured, by `python -m tools.starter evaluate --part lcm` on this folder through OpenVINO
 
-{prompts} prompts by name, {names} names, the same seeds; the nearest training picture by a descriptor that shares
+{prompts} prompts by name, {names:,} names, the same seeds; the nearest training picture by a descriptor that shares
 nothing with the checkpoint (`tools/starter/measure.py`).
 
 | | right name first | among five |

@@ -11,7 +11,7 @@ TITLE = {
     "title": "Starter refiner",
     "description": "Finishes the starter's pictures: sharper outlines, by the aesthetic score asked for.",
     "steps": 20,
-    "guidance_scale": 3.0,
+    "guidance_scale": 2.0,
     "scheduler": "euler",
 }
 TEXT = """# Starter refiner
@@ -47,7 +47,7 @@ zeros. Averaged weights, stored as fp16. {history}
 
 ## Measured, by `python -m tools.starter evaluate --part refiner` on this folder through OpenVINO
 
-{prompts} prompts by name, {names} names, the same seeds in each row. Gradient energy is the mean squared brightness
+{prompts} prompts by name, {names:,} names, the same seeds in each row. Gradient energy is the mean squared brightness
 gradient (× 1,000; the training pictures of these names have {real_energy:.1f}), sharpness the mean absolute Laplacian
 (× 1,000), feature distance the distance to the training picture of that name by a descriptor that shares nothing with
 the checkpoint (`tools/starter/measure.py`), nearest the share whose nearest training picture is the right one.
@@ -62,7 +62,7 @@ Score 9 has more gradient energy than score 2 in {ensemble_9_above_2:.0%} of the
 
 ## Limits
 
-It sharpens what the base has begun and does not mend its shapes: a patch stays a patch, with crisper edges. Above
+It sharpens what the base has begun and does not mend its shapes. Above
 strength 0.2 its first steps meet more noise than it was trained on, above 0.3 too much. Native size {size} × {size}.
 """
 ROWS = {

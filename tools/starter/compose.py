@@ -152,18 +152,27 @@ def caption(rng: random.Random, subject: str, ground: str) -> tuple[str, str]:
 
 
 def compose(
-    rng: random.Random, names: Sequence[Name], weights: Sequence[float], size: int, variety: float = 0.34
+    rng: random.Random,
+    names: Sequence[Name],
+    weights: Sequence[float],
+    size: int,
+    variety: float = 0.34,
+    reframed: float = 0.15,
 ) -> Scene:
-    """Draw the lots for one scene of `size` × `size` pixels; a share of `variety` names a size, a place or a count."""
+    """Draw the lots for one scene of `size` × `size` pixels.
+
+    A share of `variety` names a size, a place or a count; of `reframed`, a third was enlarged from a smaller original
+    and the rest is cut from a larger one.
+    """
     subject, parts = subjects(rng, names, weights, variety)
     ground, top, bottom = background(rng)
     prompt, prompt_2 = caption(rng, subject, ground)
     width, height, crop, original = size, size, (0, 0), (size, size)
-    kind = rng.random() / (3 * variety)
-    if kind < 0.05:
+    kind = rng.random()
+    if kind < reframed / 3:
         side = rng.randrange(size // 4, size * 3 // 4)
         original = (side, side)
-    elif kind < 0.10:
+    elif kind < reframed:
         extra = rng.randrange(size // 8, size * 3 // 4)
         if rng.random() < 0.5:
             width, crop = size + extra, (0, rng.randrange(0, extra + 1))

@@ -24,7 +24,7 @@ from .training import Recipe, Training, load_weights
 # Section 4.1 and appendix of the paper; diffusers' LCMScheduler has the same numbers built in.
 SIGMA_DATA, TIME_SCALE = 0.5, 10.0
 HUBER = 0.03
-FEW_STEPS, FEW_GUIDANCE = 4, 3.0
+FEW_STEPS, FEW_GUIDANCE = 4, 2.0
 
 
 def guidance_embedding(guidance: Tensor, width: int) -> Tensor:
@@ -61,6 +61,7 @@ class Distillation:
     def __init__(self, config: Config, base: Base) -> None:
         self.config = config
         self.base = base.requires_grad_(False).eval()
+        self.base.freeze_text()
         self.student = make_student(config, base.unet).to(config.device, memory_format=torch.channels_last)
         self.target = make_student(config, base.unet).to(config.device, memory_format=torch.channels_last)
         self.target.requires_grad_(False)
@@ -70,13 +71,6 @@ class Distillation:
     def stride(self) -> int:
         """Times of the schedule between neighbouring points of the solver's grid."""
         return len(self.alphas) // self.config.distil_grid
-
-    @torch.no_grad()
-    def conditions(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """The context [B, 77, E] and the pooled text [B, P] of the teacher's encoders."""
-        first = self.base.text_encoder(tokens[0], output_hidden_states=True)
-        second = self.base.text_encoder_2(tokens[1], output_hidden_states=True)
-        return torch.cat([first.hidden_states[-2], second.hidden_states[-2]], dim=-1), second.text_embeds
 
     @torch.no_grad()
     def one_step(
@@ -126,7 +120,7 @@ class Distillation:
         guidance = low + (high - low) * torch.rand(count, device=device)
         embedding = guidance_embedding(guidance, config.guidance_dim)
         with torch.autocast(config.device, torch.bfloat16):
-            added = (*self.conditions(tokens), ids)
+            added = (*self.base.read(tokens), ids)
             with torch.no_grad():
                 before = self.one_step(noisy, time, earlier, guidance, added)
                 wanted = self.foretell(self.target, before, earlier, embedding, added)

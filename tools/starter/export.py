@@ -14,6 +14,7 @@ import torch
 from diffusers import AutoencoderKL
 from optimum.exporters.openvino import main_export
 from optimum.intel import OVConfig
+from transformers import CLIPTextModel
 
 from .compose import compose, draw
 from .config import Config
@@ -48,11 +49,22 @@ def preview_map(vae: AutoencoderKL, config: Config, data: Path) -> dict[str, Any
 
 
 def write_vocabulary(folder: Path) -> None:
-    """The two classic files beside tokenizer.json, for readers that know only those."""
+    """The two classic files, which are SDXL's and which every reader knows, in the place of tokenizer.json."""
     table = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))["model"]
     (folder / "vocab.json").write_text(json.dumps(table["vocab"], ensure_ascii=False), encoding="utf-8")
     pairs = [pair if isinstance(pair, str) else " ".join(pair) for pair in table["merges"]]
     (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *pairs]) + "\n", encoding="utf-8")
+    (folder / "tokenizer.json").unlink()
+
+
+@torch.no_grad()
+def repeat_unread_layer(encoder: CLIPTextModel) -> None:
+    """Let the first encoder's last layer be the one before it, whose weights OpenVINO then stores once for both.
+
+    SDXL joins the second-to-last states and pools the second encoder alone, so nothing ever reads that layer.
+    """
+    layers = encoder.text_model.encoder.layers
+    layers[-1].load_state_dict(layers[-2].state_dict())
 
 
 def strip_local(folder: Path) -> None:
@@ -63,6 +75,10 @@ def strip_local(folder: Path) -> None:
             for child in list(info):
                 if child.tag in ("conversion_parameters", "optimum"):
                     info.remove(child)
+        for element in tree.iter():
+            # Indentation is a sixth of such a file.
+            element.text = (element.text or "").strip() or None
+            element.tail = None
         tree.write(file, encoding="utf-8", xml_declaration=True)
     for file in folder.rglob("*.json"):
         content = json.loads(file.read_text(encoding="utf-8"))
@@ -123,6 +139,8 @@ def export(config: Config, data: Path, target: Path, part: str = "base") -> None
     The base stands beside the others, in the folder `starter`, and comes first.
     """
     pipeline = pipeline_of(part, config, data).to("cpu")
+    if pipeline.text_encoder is not None:
+        repeat_unread_layer(pipeline.text_encoder)
     with tempfile.TemporaryDirectory() as temporary:
         fresh = Path(temporary) / "ir"
         write_parts(pipeline, "image-to-image" if part == "refiner" else "text-to-image", fresh)

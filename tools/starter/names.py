@@ -1,6 +1,8 @@
 """Owns which pictures are taught, what each is called, and how often it is drawn."""
 
 import json
+import re
+import unicodedata
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -9,6 +11,15 @@ import numpy as np
 from PIL import Image
 
 HERE = Path(__file__).parent
+# How often a name is drawn, by its stars in names.txt; -1 stands for what the picture package has beside that list.
+SHARES = {-1: 0.75, 0: 1.0, 1: 1.5, 2: 2.5}
+# Groups of the picture package whose pictures can be told apart: no people, no flags.
+GROUPS = frozenset({0, 3, 4, 5, 6, 7, 8})
+# Labels of lettered buttons, clock faces and other near twins.
+TWINS = re.compile(
+    "button|o’clock|-thirty|keycap|japanese|^input |medium|square$|(large|small) .* diamond|circled|arrow",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -24,30 +35,53 @@ class Name:
         return self.words[0]
 
 
+def find_picture(data: Path, code: str) -> Path | None:
+    """The file of the picture with the hexcode `code`, or None where the package lacks it."""
+    pictures = data / "src/pictures/package/assets"
+    found = [file for tail in ("", "-fe0f") if (file := pictures / f"{code}{tail}.webp").is_file()]
+    return found[0] if found else None
+
+
+def plain(label: str) -> str:
+    """A label as captions spell it: lower case, in ASCII."""
+    spelled = unicodedata.normalize("NFKD", label.lower().replace("’", "'"))
+    return "".join(letter for letter in spelled if letter.isascii())
+
+
 @cache
 def load_names(data: Path, least_stars: int) -> tuple[Name, ...]:
     """The taught subjects in the order of names.txt; raises ValueError where a label or picture is missing.
 
     A line of names.txt is `label = name, name`; without `=` the label itself is the name. One leading `*` marks an
-    everyday word and two mark the favourites; the more stars, the more often a name is drawn.
+    everyday word and two mark the favourites; the more stars, the more often a name is drawn. Below 0 stars come all
+    other pictures of the package that can be told apart, by their labels.
     """
     table = json.loads((data / "src/names/package/en/data.json").read_text(encoding="utf-8"))
     codes = {entry["label"]: entry["hexcode"].lower() for entry in table}
-    pictures = data / "src/pictures/package/assets"
-    names = []
+    names, listed, spoken = [], set(), set()
     for line in (HERE / "names.txt").read_text(encoding="utf-8").splitlines():
         stars = len(line) - len(line.lstrip("*"))
-        if not line or line.startswith("#") or stars < least_stars:
+        if not line or line.startswith("#"):
             continue
         label, _, words = line.lstrip("*").partition(" = ")
         if label not in codes:
             raise ValueError(f"names.txt: no picture is labelled {label!r}; take a label of emojibase-data.")
-        files = [pictures / f"{codes[label]}{tail}.webp" for tail in ("", "-fe0f")]
-        found = [file for file in files if file.is_file()]
-        if not found:
+        picture = find_picture(data, codes[label])
+        if picture is None:
             raise ValueError(f"names.txt: {label!r} has no picture in the picture package; remove the line.")
         main = tuple(word.strip() for word in words.split(",")) if words else (label.lower(),)
-        names.append(Name(main, found[0], (1.0, 2.0, 4.0)[stars]))
+        listed.add(label)
+        spoken.update(main)
+        if stars >= least_stars:
+            names.append(Name(main, picture, SHARES[stars]))
+    if least_stars >= 0:
+        return tuple(names)
+    for entry in table:
+        label, word = entry["label"], plain(entry["label"])
+        picture = find_picture(data, codes[label])
+        twin = entry.get("group") not in GROUPS or TWINS.search(label) or word in spoken or label in listed
+        if picture and not twin:
+            names.append(Name((word,), picture, SHARES[-1]))
     return tuple(names)
 
 

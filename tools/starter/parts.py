@@ -65,7 +65,7 @@ def text_config(config: Config, which: int, tokenizer: CLIPTokenizer) -> CLIPTex
     return CLIPTextConfig(
         vocab_size=len(tokenizer),
         hidden_size=hidden,
-        intermediate_size=2 * hidden,
+        intermediate_size=config.text_wide * hidden,
         projection_dim=hidden,
         num_hidden_layers=config.text_layers[which],
         num_attention_heads=config.text_heads[which],

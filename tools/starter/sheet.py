@@ -33,7 +33,7 @@ PROMPTS = (
     "a mushroom on a grey background",
     "a cool face on a purple background",
 )
-STEPS, GUIDANCE = 20, 3.0
+STEPS, GUIDANCE = 20, 2.0
 
 
 def draw_prompts(pipeline: Any, prompts: Sequence[str], seed: int = 0, **options: Any) -> list[Image.Image]:

@@ -1,16 +1,18 @@
-"""Owns the second training stage: the base UNet and both text encoders, trained on latents of the frozen VAE."""
+"""Owns the third training stage: the base UNet, on latents of the frozen VAE and words of the frozen text encoders."""
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL, StableDiffusionXLPipeline
 from torch import Tensor, nn
 
-from .align import align
 from .config import Config
 from .diffusion import draw_noise, draw_spans, noised, velocity_loss, velocity_of
+from .memory import Memory, Read
 from .parts import make_scheduler, make_text_encoders, make_unet
+from .places import Places
 from .pool import Pool
 from .sheet import save_sheet
 from .states import load_state
@@ -26,15 +28,26 @@ class Base(nn.Module):
         super().__init__()
         self.text_encoder, self.text_encoder_2 = make_text_encoders(config, *make_tokenizers(data))
         self.unet = make_unet(config)
+        self.read: Read = self.conditions
         start_unet(self.unet)
+
+    def conditions(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """The context [B, 77, E] and the pooled text [B, P] of token numbers [2, B, 77]."""
+        first = self.text_encoder(tokens[0], output_hidden_states=True)
+        second = self.text_encoder_2(tokens[1], output_hidden_states=True)
+        return torch.cat([first.hidden_states[-2], second.hidden_states[-2]], dim=-1), second.text_embeds
+
+    def freeze_text(self) -> None:
+        """Keep both text encoders as they are, and remember what they say."""
+        self.text_encoder.requires_grad_(False)
+        self.text_encoder_2.requires_grad_(False)
+        self.read = Memory(self.conditions)
 
     def forward(self, noisy: Tensor, time: Tensor, tokens: Tensor, time_ids: Tensor, keep: Tensor) -> Tensor:
         """The predicted velocity; where `keep` [B] is 0 the conditioning is zeros, as for an absent negative prompt."""
-        first = self.text_encoder(tokens[0], output_hidden_states=True)
-        second = self.text_encoder_2(tokens[1], output_hidden_states=True)
-        context = torch.cat([first.hidden_states[-2], second.hidden_states[-2]], dim=-1) * keep[:, None, None]
-        added = {"text_embeds": second.text_embeds * keep[:, None], "time_ids": time_ids}
-        predicted: Tensor = self.unet(noisy, time, context, added_cond_kwargs=added).sample
+        context, pooled = self.read(tokens)
+        added = {"text_embeds": pooled * keep[:, None], "time_ids": time_ids}
+        predicted: Tensor = self.unet(noisy, time, context * keep[:, None, None], added_cond_kwargs=added).sample
         return predicted
 
 
@@ -50,15 +63,21 @@ def inputs_and_velocity(
     return (noised(latents, noise, alpha), time, tokens, time_ids, keep), velocity_of(latents, noise, alpha)
 
 
-def make_loss(model: nn.Module, config: Config, alphas: Tensor, times: int) -> LossOf:
-    """The loss of predicting the velocity at times below `times`, for `Training.run`."""
+def make_loss(
+    model: nn.Module, config: Config, alphas: Tensor, times: int, astray: Callable[..., Tensor] | None = None
+) -> LossOf:
+    """The loss of predicting the velocity at times below `times`, for `Training.run`.
+
+    `astray`, where given, adds what the model did wrong besides, from its inputs from the tokens on.
+    """
 
     def loss_of(pool: Pool, rng: random.Random, count: int) -> Tensor:
         inputs, velocity = inputs_and_velocity(*pool.batch(rng, count), alphas, config, times)
         # bfloat16 products, float32 weights and loss: half as fast again on processors that have the instructions.
         with torch.autocast(config.device, torch.bfloat16):
             predicted = model(*inputs)
-        return velocity_loss(predicted, velocity, alphas[inputs[1]])
+            more = astray(*inputs[2:]) if astray else 0.0
+        return velocity_loss(predicted, velocity, alphas[inputs[1]]) + more
 
     return loss_of
 
@@ -102,8 +121,10 @@ def make_pipeline(config: Config, data: Path, model: Base) -> StableDiffusionXLP
 
 
 def with_weights(config: Config, data: Path, weights: list[Tensor]) -> Base:
-    """A model of the given (averaged) weights, for use."""
+    """A model of the given (averaged) weights of the UNet and the frozen text encoders, for use."""
     model = Base(config, data)
+    load_text(model, data)
+    model.freeze_text()
     load_weights(model, weights)
     return model.eval()
 
@@ -122,25 +143,23 @@ def train_base(config: Config, data: Path) -> None:
     vae = load_vae(config, data).to(config.device).eval()
     model = Base(config, data).to(config.device)
     regions = load_text(model, data).to(config.device)
+    model.freeze_text()
     model.unet.to(memory_format=torch.channels_last)
-    text = [weight for name, weight in model.named_parameters() if not name.startswith("unet.")]
-    # The words already know their pictures; they follow the UNet slowly.
-    groups = [
-        {"params": text, "pace": config.text_pace},
-        {"params": list(model.unet.parameters()), "pace": 1.0},
-    ]
     recipe = Recipe("base", config.steps, config.batch, config.lr, config.warmup, config.ema)
-    training = Training(recipe, config, data, model, groups)
+    # A resumed run has its weights already, which Training puts back.
+    places = Places(model.unet, regions)
+    training = Training(recipe, config, data, model)
+    # The encoders of train-text, even where that stage went on after this one began.
+    load_text(model, data)
     alphas = make_scheduler().alphas_cumprod.to(config.device)
     pool = Pool(config, data, vae, training.samples, training.saved_pool)
+    end_token = model.text_encoder.config.eos_token_id
 
-    def turn_attention(step: int) -> None:
-        if step == config.align_step:
-            batch = pool.batch(random.Random(f"align {config.seed}"), 64)
-            align(model, inputs_and_velocity(*batch, alphas, config, len(alphas))[0], regions)
+    def astray(tokens: Tensor, time_ids: Tensor, keep: Tensor) -> Tensor:
+        return config.place_weight * places.astray(tokens, end_token, time_ids, keep)
 
     def show(done: int) -> None:
         pipeline = make_pipeline(config, data, with_weights(config, data, training.average))
         save_sheet(pipeline, data / "sheets" / f"base-{done:06d}.png")
 
-    training.run(pool, make_loss(model, config, alphas, len(alphas)), before=turn_attention, show=show)
+    training.run(pool, make_loss(model, config, alphas, len(alphas), astray), show=show)

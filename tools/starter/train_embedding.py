@@ -57,6 +57,7 @@ class Inversion(nn.Module):
     def __init__(self, base: Base, tokenizers: tuple[CLIPTokenizer, CLIPTokenizer]) -> None:
         super().__init__()
         self.base = base.requires_grad_(False)
+        self.base.read = base.conditions
         vectors = []
         for encoder, tokenizer, begin in zip((base.text_encoder, base.text_encoder_2), tokenizers, BEGIN, strict=True):
             table = encoder.resize_token_embeddings(len(tokenizer), mean_resizing=False).requires_grad_(False)

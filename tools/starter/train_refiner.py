@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from .aesthetic import graded
 from .config import Config
+from .memory import Memory
 from .parts import make_refiner_unet, make_scheduler
 from .pool import Pool
 from .sheet import GUIDANCE, PROMPTS, STEPS, draw_prompts, lay_out
@@ -52,16 +53,20 @@ class Refiner(nn.Module):
     def __init__(self, config: Config, base: Base) -> None:
         super().__init__()
         self.text_encoder_2 = base.text_encoder_2.requires_grad_(False)
+        self.read = Memory(self.conditions)
         self.unet = make_refiner_unet(config)
         carry_over(base.unet, self.unet)
 
+    def conditions(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """The second encoder's context [B, 77, E] and its pooled text [B, P] of token numbers [2, B, 77]."""
+        second = self.text_encoder_2(tokens[1], output_hidden_states=True)
+        return second.hidden_states[-2], second.text_embeds
+
     def forward(self, noisy: Tensor, time: Tensor, tokens: Tensor, time_ids: Tensor, keep: Tensor) -> Tensor:
         """The predicted velocity; where `keep` [B] is 0 the words are zeros, while the ids and the score stay."""
-        with torch.no_grad():
-            second = self.text_encoder_2(tokens[1], output_hidden_states=True)
-        context = second.hidden_states[-2] * keep[:, None, None]
-        added = {"text_embeds": second.text_embeds * keep[:, None], "time_ids": time_ids}
-        predicted: Tensor = self.unet(noisy, time, context, added_cond_kwargs=added).sample
+        context, pooled = self.read(tokens)
+        added = {"text_embeds": pooled * keep[:, None], "time_ids": time_ids}
+        predicted: Tensor = self.unet(noisy, time, context * keep[:, None, None], added_cond_kwargs=added).sample
         return predicted
 
 

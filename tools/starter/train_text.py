@@ -3,7 +3,8 @@
 It stands in for CLIP's contrastive training, and goes further for a UNet that must learn in hours: the 64 padding
 tokens from `FIRST` on learn to stand for the 8 × 8 regions of the picture (a coordinate network: Stanley,
 "Compositional pattern producing networks", 2007). A linear head foretells each region from its token, another the
-small picture from the pooled text. align.py then turns the UNet's cross-attention towards these tokens.
+small picture from the pooled text. places.py then teaches the
+UNet to look at these tokens.
 """
 
 import random
@@ -23,7 +24,7 @@ from .warmstart import start_text
 
 GRID, CELL, FIRST = 8, 4, 13
 REGION = 3 * CELL * CELL
-SCENES, BATCH = 6144, 32
+BATCH = 32
 
 
 def place_code(grid: int, waves: int) -> Tensor:
@@ -52,30 +53,30 @@ class Foreteller(nn.Module):
         """Foretold regions [B, 64, REGION], which of them are foretold by padding [B, 64], and half-size pictures."""
         first = self.text_encoder(tokens[0], output_hidden_states=True).hidden_states[-2]
         second = self.text_encoder_2(tokens[1], output_hidden_states=True)
-        end = (tokens[0] == self.text_encoder.config.eos_token_id).int().argmax(1)
+        end = (tokens == self.text_encoder.config.eos_token_id).int().argmax(2).amax(0)
         padding = torch.arange(FIRST, 77, device=end.device)[None] > end[:, None]
         states = torch.cat([first, second.hidden_states[-2]], dim=-1)[:, FIRST:]
         return self.regions(states), padding, self.pooled(second.text_embeds)
 
 
 def make_scenes(config: Config, data: Path) -> tuple[Tensor, Tensor]:
-    """Token numbers [2, N, 77] and centred pictures of 32 × 32 by region, [N, 64, REGION]."""
+    """Token numbers [2, N, 77] and pictures of 32 × 32 by region in bytes, uint8 [N, 64, REGION]."""
     names, tokenizers = load_names(data, config.least_stars), make_tokenizers(data)
     weights = [name.weight for name in names]
     scenes = [
-        compose(random.Random(f"text {config.seed} {n}"), names, weights, config.size, 0.15) for n in range(SCENES)
+        compose(random.Random(f"text {config.seed} {n}"), names, weights, config.size, config.text_variety, 0.0)
+        for n in range(config.text_scenes)
     ]
-    # Split prompts would foretell half a picture each; here both encoders read the whole.
-    texts = [s.prompt if s.prompt == s.prompt_2 else f"{s.prompt}, {s.prompt_2}" for s in scenes]
     tokens = [
         tokenizer(texts, padding="max_length", max_length=77, truncation=True, return_tensors="pt").input_ids
-        for tokenizer in tokenizers
+        for tokenizer, texts in zip(
+            tokenizers, ([scene.prompt for scene in scenes], [scene.prompt_2 for scene in scenes]), strict=True
+        )
     ]
     side = GRID * CELL
     small = torch.from_numpy(np.stack([np.asarray(draw(scene).resize((side, side), 4)) for scene in scenes]))
-    parts = small.float().div(127.5).sub(1).reshape(-1, GRID, CELL, GRID, CELL, 3).permute(0, 1, 3, 2, 4, 5)
-    pictures = parts.reshape(SCENES, GRID * GRID, REGION)
-    return torch.stack(tokens), pictures - pictures.mean((0, 1))
+    parts = small.reshape(-1, GRID, CELL, GRID, CELL, 3).permute(0, 1, 3, 2, 4, 5)
+    return torch.stack(tokens), parts.reshape(len(scenes), GRID * GRID, REGION)
 
 
 def halved(pictures: Tensor) -> Tensor:
@@ -88,20 +89,23 @@ def train_text(config: Config, data: Path) -> None:
     """Train, or go on training, to `config.text_steps`; saves `data/text.pt`."""
     torch.manual_seed(config.seed)
     model = Foreteller(config, data).to(config.device)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
+    optimiser = torch.optim.AdamW(
+        model.parameters(), lr=config.text_lr, betas=(0.9, 0.99), weight_decay=0.01, fused=True
+    )
     begin, seconds = 0, 0.0
     if saved := load_state(data / "text.pt", config.device):
         model.load_state_dict(saved["model"])
         optimiser.load_state_dict(saved["optimiser"])
         begin, seconds = saved["step"], saved["seconds"]
     tokens, pictures = make_scenes(config, data)
+    middle = pictures.float().mean((0, 1)) / 127.5
     log = Log(data / "text.jsonl", seconds)
     for step in range(begin, config.text_steps):
         torch.manual_seed(config.seed * 1_000_003 + step)
-        where = torch.randint(0, SCENES, (BATCH,))
-        wanted = pictures[where].to(config.device)
+        where = torch.randint(0, len(pictures), (BATCH,))
+        wanted = (pictures[where] / 127.5 - middle).to(config.device)
         for group in optimiser.param_groups:
-            group["lr"] = 2e-3 * min(1.0, (step + 1) / 100, 2 * (1 - step / config.text_steps))
+            group["lr"] = config.text_lr * min(1.0, (step + 1) / 100, 2 * (1 - step / config.text_steps))
         with torch.autocast(config.device, torch.bfloat16):
             regions, padding, pooled = model(tokens[:, where].to(config.device))
         error = ((regions.float() - wanted).square().mean(2) * padding).sum() / padding.sum()

@@ -29,7 +29,7 @@ def to_tensor(pictures: Sequence[Image.Image]) -> Tensor:
 
 
 def held_out(data: Path, size: int, count: int = 64) -> Tensor:
-    """Scenes of pictures that no stage trains on: float32 [count, 3, size, size]."""
+    """Scenes of pictures that the VAE is never trained on: float32 [count, 3, size, size]."""
     taught = {name.picture for name in load_names(data, least_stars=0)}
     others = sorted(set((data / "src/pictures/package/assets").glob("*.webp")) - taught)
     rng = random.Random("held out")

@@ -121,15 +121,13 @@ class Training:
         pool: Pool,
         loss_of: LossOf,
         *,
-        before: Callable[[int], None] = lambda step: None,
         show: Callable[[int], None] = lambda done: None,
     ) -> None:
-        """Train to the recipe's last step. `before` is called with each step, `show` now and then with those done."""
+        """Train to the recipe's last step. `show` is called now and then with the steps done."""
         log, threads = Log(self.data / f"{self.recipe.name}.jsonl", self.seconds), Threads(self.config.threads)
         last = self.recipe.steps
         for step in range(self.begin, last):
             pool.advance(self.samples)
-            before(step)
             loss = self.step(loss_of, pool, step)
             self.samples += self.recipe.batch
             log.add(loss, self.recipe.batch)

@@ -46,7 +46,6 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     make_data(folder)
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        patch.setattr(train_text, "SCENES", 32)
         for sheet in SHEETS:
             patch.setattr(f"tools.starter.{sheet}", lambda *args, **options: None)
         for stage in (train_vae, train_text.train_text, train_base, train_refiner, distil):
@@ -155,7 +154,7 @@ class Killed(Exception):
 def test_a_killed_stage_goes_on_as_if_nothing_had_happened(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("src", "vae", "merges.json", "base.pt"):
+    for name in ("src", "vae", "merges.json", "text.pt", "base.pt"):
         (tmp_path / name).symlink_to(data / name)
     whole = load_state(data / "refiner.pt", "cpu")
     assert whole is not None
