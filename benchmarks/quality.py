@@ -142,7 +142,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--checkpoint", type=Path, default=resources() / "checkpoints" / "starter")
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--steps", type=int, default=30)
-    parser.add_argument("--guidance", type=float, default=3.0)
+    parser.add_argument("--guidance", type=float, default=2.0)
     parser.add_argument("--prompts", type=int, default=300)
     parser.add_argument("--starter-data", type=Path)
     parser.add_argument("--json", type=Path, required=True, metavar="OUT")

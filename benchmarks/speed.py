@@ -294,7 +294,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--checkpoint", type=Path, default=resources() / "checkpoints" / "starter")
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--steps", type=int, default=30)
-    parser.add_argument("--guidance", type=float, default=3.0)
+    parser.add_argument("--guidance", type=float, default=2.0)
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--precision", choices=("auto", "f32", "bf16", "f16"), default="auto")
     parser.add_argument("--rounds", type=int, default=5)
