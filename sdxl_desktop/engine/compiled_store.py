@@ -21,6 +21,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -75,6 +76,7 @@ class Slot:
     mark: Path
 
 
+@cache
 def openvino_version() -> str:
     """The installed OpenVINO's version, without importing it; "" where it cannot be known."""
     try:

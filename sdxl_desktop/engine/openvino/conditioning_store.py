@@ -87,9 +87,9 @@ class ConditioningStore:
         """Keep `pair` if all its numbers are, and let go of what was used longest ago where there are too many."""
         positive, negative = pair
         values = (positive.embeddings, positive.pooled, negative.embeddings, negative.pooled)
-        if not all(bool(torch.isfinite(value).all()) for value in values):
-            return
         arrays: dict[str, Any] = {each: value.numpy() for each, value in zip(_NAMES, values, strict=True)}
+        if not all(np.isfinite(array).all() for array in arrays.values()):
+            return
         written = BytesIO()
         np.savez(written, **arrays)
         with suppress(OSError):

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
 import torch
 
-from sdxl_desktop.engine.openvino.caching.looks import Kind, Look, reminders
+from sdxl_desktop.engine.openvino.caching.looks import Kind, reminders
 from sdxl_desktop.engine.openvino.inpaint import Blender
 from sdxl_desktop.engine.openvino.predict import Predictor
 from sdxl_desktop.engine.openvino.preview import Floats, believed
@@ -32,8 +31,8 @@ class Pace:
     def begin(self) -> None:
         self.started = time.perf_counter()
 
-    def tick(self, look: Look) -> None:
-        self.seconds.setdefault(look.kind, []).append(time.perf_counter() - self.started)
+    def tick(self, kind: Kind) -> None:
+        self.seconds.setdefault(kind, []).append(time.perf_counter() - self.started)
 
     def mean(self, kind: Kind) -> float:
         """Seconds a look takes; guessed from the others' while none of its kind was taken, 0 before any was."""
@@ -43,17 +42,18 @@ class Pace:
             return sum(recent) / len(recent)
         return max((self.mean(other) * kind.weight / other.weight for other in self.seconds), default=0.0)
 
-    def total(self, looks: Iterable[Look]) -> float:
-        """Seconds that `looks` take together."""
-        return sum(self.mean(kind) * number for kind, number in Counter(look.kind for look in looks).items())
+    def total(self, looks: Mapping[Kind, int]) -> float:
+        """Seconds that so many looks of each kind take together."""
+        return sum(self.mean(kind) * number for kind, number in looks.items())
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A UNet call of a stage is done: its number from 0, the step it completes counted from 1, and `estimate`, which
-    gives the latents float32 [C, h, w] that the step believes in, when they are wanted."""
+    """A UNet call of a stage is done: its number from 0, its kind, the step it completes counted from 1, and
+    `estimate`, which gives the latents float32 [C, h, w] that the step believes in, when they are wanted."""
 
     call: int
+    kind: Kind
     step: int
     replayed: bool
     estimate: Callable[[], Floats]
@@ -88,7 +88,6 @@ def denoise(
     schedule = stage.schedule
     scheduler = schedule.scheduler
     step_kwargs = schedule.step_kwargs(source)
-    alphas = np.asarray(scheduler.alphas_cumprod, dtype=np.float32)
     looks = stage.predictor.looks
     again = _asked_again(stage, trajectory)
     for call, timestep in enumerate(schedule.timesteps):
@@ -99,14 +98,20 @@ def denoise(
         if call in again:
             stage.predictor(scaled, timestep, call)
         if not replayed:
-            pace.tick(looks[call])
+            pace.tick(looks[call].kind)
         latents = scheduler.step(prediction, timestep, latents, **step_kwargs, return_dict=False)[0]
         if stage.blend is not None:
             latents = stage.blend(latents, schedule, call, last=stage.last)
-        kind = scheduler.config.prediction_type
-        estimate = partial(believed, scaled[0].numpy(), prediction[0].numpy(), float(timestep), alphas, kind)
-        on_call(Call(call, step, replayed, estimate))
+        estimate = partial(_estimate, schedule, scaled, prediction, timestep)
+        on_call(Call(call, looks[call].kind, step, replayed, estimate))
     return latents
+
+
+def _estimate(schedule: Schedule, scaled: torch.Tensor, prediction: torch.Tensor, timestep: torch.Tensor) -> Floats:
+    """The latents float32 [C, h, w] that a prediction believes in."""
+    alphas = np.asarray(schedule.scheduler.alphas_cumprod, dtype=np.float32)
+    kind = schedule.scheduler.config.prediction_type
+    return believed(scaled[0].numpy(), prediction[0].numpy(), float(timestep), alphas, kind)
 
 
 def _asked_again(stage: Stage, trajectory: Trajectory) -> frozenset[int]:

@@ -6,7 +6,7 @@ follows the documentation of OpenVINO's plugins; this code has not met one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -29,9 +29,11 @@ def available() -> tuple[Device, ...]:
     return tuple(Device(name, str(core.get_property(name, "FULL_DEVICE_NAME"))) for name in core.available_devices)
 
 
-def resolve(name: str) -> str:
-    """OpenVINO's spelling of `name`; raises DeviceError that names the devices there are. Never another device."""
-    known: list[str] = list(core.available_devices)
+def resolve(name: str, known: Iterable[str] | None = None) -> str:
+    """OpenVINO's spelling of `name`; raises DeviceError that names the devices there are. Never another device.
+    `known` are those there are, where they were asked for already, which takes a millisecond."""
+    if known is None:
+        known = core.available_devices
     wanted = name.strip().upper()
     for device in known:
         if device.upper() == wanted:
@@ -47,11 +49,13 @@ def resolved(execution: Execution, table: DeviceTable | None = None) -> Executio
     """`execution` with OpenVINO's spelling of every part's device. Automatic becomes what it means here, by what was
     measured. Raises DeviceError for the first device that is not there."""
 
+    known = list(core.available_devices)
+
     def found(part: str) -> str:
         name = execution.device_for(part)
         if name.strip().upper() == AUTOMATIC:
-            return automatic(part, list(core.available_devices), table)
-        return resolve(name)
+            return automatic(part, known, table)
+        return resolve(name, known)
 
     unet = found("unet")
     return replace(

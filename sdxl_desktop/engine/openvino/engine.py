@@ -88,12 +88,13 @@ class OpenVinoEngine:
         """See `Engine.warm`."""
         self._interrupt.token = cancel
         try:
+            execution = self._placement.resolved(execution)
             loaded = self._shelf.take(checkpoint, Additions(), emit)
             self._shelf.keep_only((loaded,))
             for parts in (("unet", "vae_decoder"), ENCODERS):
                 self._placement.place([(loaded, parts)], execution, speed.plan.caching, emit)
             loaded.pipe.shed()
-            keys = loaded.keys(ENCODERS, self._placement.resolved(execution))
+            keys = loaded.keys(ENCODERS, execution)
             loaded.encoder.encode(Prompts(), tuple(keys.values()))
         except (Interrupted, SdxlDesktopError):
             return

@@ -35,14 +35,14 @@ class InterruptibleRequest:
     """Stands where optimum-intel keeps a compiled model: called with inputs, answers with outputs by name or index.
 
     While the device works it polls the interrupt and stops the inference between two layers (on devices that
-    cannot, the stop comes when the inference ends). `last_inputs` and `last_outputs` stay readable until the next call.
+    cannot, the stop comes when the inference ends). `last_outputs` are the last call's, copied.
     """
 
     def __init__(self, compiled: Any, interrupt: Interrupt) -> None:
         self.compiled = compiled
         self._request = compiled.create_infer_request()
+        self._ports = compiled.outputs
         self._interrupt = interrupt
-        self.last_inputs: dict[str, Any] = {}
         self.last_outputs: OVDict | None = None
 
     def __call__(self, inputs: dict[str, Any], share_inputs: bool = True) -> OVDict:
@@ -56,8 +56,8 @@ class InterruptibleRequest:
                 next_step="A smaller picture needs less memory; or choose another device or precision in the settings.",
             ) from problem
         self._interrupt.check()
-        self.last_inputs = inputs
-        self.last_outputs = OVDict({port: np.array(value) for port, value in self._request.results.items()})
+        answers = zip(self._ports, self._request.output_tensors, strict=True)
+        self.last_outputs = OVDict({port: np.array(tensor.data) for port, tensor in answers})
         return self.last_outputs
 
     def _run(self, inputs: dict[str, Any], share_inputs: bool) -> None:

@@ -78,13 +78,12 @@ class Placement:
         *,
         complete: bool = False,
     ) -> tuple[str, ...]:
-        """Put a compiled request under every part, compiling what is missing; raises DeviceError when there is no such
-        device. Returns what a person should know: where step caching cannot be had, and why.
+        """Put a compiled request under every part, compiling what is missing. `execution` is `resolved`. Returns what
+        a person should know: where step caching cannot be had, and why.
 
         For devices that want fixed shapes the UNet is compiled for pictures of `size`, when `complete` every
         part; other parts, and what else comes, when it comes.
         """
-        execution = self.resolved(execution)
         depths = [self._depth(loaded, caching) for loaded, _ in taking_part]
         named = list(zip(taking_part, depths, strict=True))
         everything = [(loaded, _keys(loaded, tuple(loaded.contents), execution, depth)) for (loaded, _), depth in named]
@@ -123,7 +122,7 @@ class Placement:
         self, loaded: LoadedCheckpoint, parts: Sequence[str], execution: Execution, caching: StepCaching | None
     ) -> None:
         """Let go of these parts' compiled requests, and with them their memory, until they are placed again."""
-        for part, key in _keys(loaded, parts, self.resolved(execution), self._depth(loaded, caching)).items():
+        for part, key in _keys(loaded, parts, execution, self._depth(loaded, caching)).items():
             fixed = self._fixed.pop(key, None)
             for own in (key,) if fixed is None else fixed.keys:
                 self._compiled.let_go(own)

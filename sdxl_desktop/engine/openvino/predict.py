@@ -57,7 +57,7 @@ class Predictor:
         said = self._foretold(inputs, look) if look.blend else self._computed(inputs, call)
         if not look.guided:
             return torch.as_tensor(said)
-        without, with_words = said.chunk(2)
+        without, with_words = said[:1], said[1:]
         guided = without + self._scale * (with_words - without)
         if self._rescale > 0:
             guided = rescaled(guided, with_words, self._rescale)

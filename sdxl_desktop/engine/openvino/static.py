@@ -57,7 +57,6 @@ class FixedShapes:
         self._ports: tuple[Port, ...] = ()
         self._made: OrderedDict[CompileKey, _Made] = OrderedDict()
         self._last: _Made | None = None
-        self.last_inputs: dict[str, Any] = {}
         self.last_outputs: OVDict | None = None
 
     @property
@@ -109,7 +108,6 @@ class FixedShapes:
         rows = max(len(value) for value in given.values())
         request = self._for({name: (1, *value.shape[1:]) for name, value in given.items()})
         answers = [request(_row(given, row, rows), share_inputs) for row in range(rows)]
-        self.last_inputs = dict(inputs)
         self.last_outputs = answers[0] if rows == 1 else _joined(answers)
         return self.last_outputs
 

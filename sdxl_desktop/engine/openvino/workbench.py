@@ -91,6 +91,7 @@ class OpenVinoWorkbench:
                 loaded.check_size(size)
             started, before = time.perf_counter(), self._there()
             forms = {0 if plan.caching is None else plan.caching.depth: plan.caching for plan in _plans(speeds)}
+            execution = self._placement.resolved(execution)
             for caching in forms.values():
                 for size in sizes:
                     self._placement.place(
@@ -98,8 +99,7 @@ class OpenVinoWorkbench:
                     )
             self._let_go(emit)
             made = tuple(entry for entry in self._store.entries() if entry.folder not in before)
-            where = self._placement.resolved(execution).devices
-            fixed = any(needs_fixed_shapes(device) for device in where)
+            fixed = any(needs_fixed_shapes(device) for device in execution.devices)
             return Prepared(made, time.perf_counter() - started, fixed)
 
     def close(self) -> None:
@@ -127,6 +127,7 @@ class OpenVinoWorkbench:
         given = inputs_for(loaded, part, size)
         started = time.perf_counter()
         try:
+            execution = self._placement.resolved(execution)
             self._placement.place([(loaded, (part,))], execution, None, _quietly, size, complete=True)
             request = loaded.pipe.networks[part].request
             request(given)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -13,7 +14,7 @@ from sdxl_desktop.core.refine import Refine, RefineWay
 from sdxl_desktop.core.request import GenerationRequest
 from sdxl_desktop.engine.ground import PreparedGround
 from sdxl_desktop.engine.openvino import noise as noises
-from sdxl_desktop.engine.openvino.caching.looks import Look, plan_looks
+from sdxl_desktop.engine.openvino.caching.looks import Kind, Look, plan_looks
 from sdxl_desktop.engine.openvino.denoise import Call, Pace, Stage, denoise
 from sdxl_desktop.engine.openvino.encode import Posterior, to_binary, to_shares, to_tensor
 from sdxl_desktop.engine.openvino.inpaint import Blend, Blender, SoftBlend, shrunk_mask, soft_mask
@@ -76,28 +77,30 @@ class Latents:
 
 @dataclass(slots=True)
 class _Counter:
-    """Turns calls of the stages into steps of the whole."""
+    """Turns calls of the stages into steps of the whole. `looks` counts all stages' by kind, `left` those to come."""
 
     on_step: Callable[[Step], None]
     pace: Pace = field(default_factory=Pace)
     steps: int = 0
-    looks: list[Look] = field(default_factory=list)
-    done: int = 0
+    looks: Counter[Kind] = field(default_factory=Counter)
+    left: Counter[Kind] = field(default_factory=Counter)
 
     def add(self, schedule: Schedule, looks: tuple[Look, ...]) -> None:
         self.steps += schedule.steps
-        self.looks += looks
+        kinds = [look.kind for look in looks]
+        self.looks.update(kinds)
+        self.left.update(kinds)
 
     def listen(self, *, refining: bool) -> Callable[[Call], None]:
         def after(call: Call) -> None:
-            self.done += 1
+            self.left[call.kind] -= 1
             self.on_step(
                 Step(
                     step=call.step,
                     total=self.steps,
-                    fraction=self.done / len(self.looks),
+                    fraction=1 - self.left.total() / self.looks.total(),
                     seconds=self.pace.total(self.looks) / self.steps,
-                    seconds_left=self.pace.total(self.looks[self.done :]),
+                    seconds_left=self.pace.total(self.left),
                     estimate=call.estimate,
                     refining=refining,
                 )
