@@ -1,9 +1,11 @@
 """Writes the page of all benchmarks from the JSON that they leave, with tables, plots and the command of each.
 
-    python -m benchmarks.page RESULTS --out docs/benchmarks.md
+    python -m benchmarks.page [RESULTS] [--out docs/benchmarks.md]
 
-RESULTS is a folder with one JSON file for each run (see `benchmarks.results`). Plots go to a folder beside the page
-that is called like it. A benchmark that this file knows nothing of gets a table with all its numbers.
+RESULTS is a folder with one JSON file for each run (see `benchmarks.results`). They are taken over, without their
+single turns, into a folder beside the page that is called like it, where each replaces the one of its name; the page is
+of all that lie there, so that one benchmark can be run again without the others. Plots lie there, too. A benchmark that
+this file knows nothing of gets a table with all its numbers.
 """
 
 from __future__ import annotations
@@ -11,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import shutil
 import statistics
 import textwrap
 from collections.abc import Callable, Sequence
@@ -119,6 +120,15 @@ def read(folder: Path) -> list[Result]:
         found.append({**result, "name": file.stem})
     known = list(SECTIONS)
     return sorted(found, key=lambda one: known.index(one["benchmark"]) if one["benchmark"] in known else len(known))
+
+
+def take_over(results: Path, kept: Path) -> None:
+    """Write every result in `results` to `kept`, without its turns; ends the program where one is not whole."""
+    read(results)
+    for file in results.glob("*.json"):
+        content = json.loads(file.read_text(encoding="utf-8"))
+        content.pop("turns", None)
+        (kept / file.name).write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
 def _completed(result: Result, stem: str) -> Result:
@@ -289,13 +299,16 @@ def _slug(name: str) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("results", type=Path)
+    parser.add_argument("results", type=Path, nargs="?")
     parser.add_argument("--out", type=Path, default=Path("docs/benchmarks.md"))
     given = parser.parse_args(arguments)
     plots = given.out.with_suffix("")
-    text, drawn = page(read(given.results), plots.name)
-    shutil.rmtree(plots, ignore_errors=True)
-    plots.mkdir(parents=True)
+    plots.mkdir(parents=True, exist_ok=True)
+    if given.results is not None:
+        take_over(given.results, plots)
+    text, drawn = page(read(plots), plots.name)
+    for file in plots.glob("*.svg"):
+        file.unlink()
     for file, svg in drawn.items():
         (plots / file).write_text(svg, encoding="utf-8")
     given.out.write_text(text, encoding="utf-8")

@@ -6,13 +6,15 @@
 searched among the pictures that were taught (`top 1`, `top 5`), and its distance to the one of that name is measured,
 in the descriptor of colours and outlines of `tools.starter.measure`. Without, pictures are only compared with exact
 ones: the peak signal-to-noise ratio, the structural similarity, and the same descriptor, which is our stand-in for
-LPIPS, since that needs a network with weights of its own. Pictures are kept beside OUT.json, and those that are there
-are not drawn again, so a run that was stopped goes on.
+LPIPS, since that needs a network with weights of its own. Pictures are kept beside OUT.json, in a folder whose name
+tells the checkpoint's contents, the settings and the prompts apart; those that are there are not drawn again, so a run
+that was stopped goes on.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import statistics
 import sys
 import tempfile
@@ -29,6 +31,8 @@ from scipy import ndimage
 from benchmarks import results
 from benchmarks.speed import NAMES, OURS, Drawer, Setting, prompts
 from sdxl_desktop.core.paths import resources
+from sdxl_desktop.engine.compile_key import content_id
+from sdxl_desktop.engine.openvino.network import GRAPH
 from tools.starter import measure
 
 Row = dict[str, Any]
@@ -54,6 +58,13 @@ class Taught:
         asked = asked_names(judge, count)
         known = [judge.reference(name) for name in judge.names]
         return cls(known, asked, [article(judge.names[number].word) for number in asked])
+
+
+def pictures_folder(out: Path, asked: Sequence[str], setting: Setting) -> Path:
+    """Where the pictures of such a run lie, beside `out`."""
+    parts = {part.name: content_id(part) for part in sorted(setting.checkpoint.iterdir()) if (part / GRAPH).is_file()}
+    whole = repr((parts, setting.words, list(asked)))
+    return out.with_name(f"{out.stem}-pictures-{hashlib.blake2b(whole.encode(), digest_size=5).hexdigest()}")
 
 
 def draw_all(asked: Sequence[str], setting: Setting, folder: Path) -> dict[str, list[Path]]:
@@ -151,7 +162,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     setting = Setting(given.checkpoint.absolute(), given.size, given.steps, given.guidance)
     taught = Taught.read(given.starter_data, given.prompts) if given.starter_data else None
     asked = taught.prompts if taught else prompts(given.prompts)
-    files = draw_all(asked, setting, given.json.with_name(f"{given.json.stem}-pictures"))
+    files = draw_all(asked, setting, pictures_folder(given.json, asked, setting))
     rows = [row(who, mine, files["exact"], taught) for who, mine in files.items()]
     told = results.command("benchmarks.quality", arguments)
     results.write(given.json, "quality", command=told, settings=setting.words, rows=rows)

@@ -82,7 +82,7 @@ class Peak:
     @contextmanager
     def calm(self, *, at_all: bool = True) -> Iterator[None]:
         """While the body runs no part is let go, so that mapped weights stay where they are mapped; `at_all`: unless
-        parts are compiled for each shape as it comes."""
+        parts are compiled for each shape as it comes, or a picture is decoded beside it."""
         self._is_calm = at_all
         try:
             yield

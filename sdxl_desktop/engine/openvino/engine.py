@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,6 +39,7 @@ from sdxl_desktop.engine.openvino.conditioning_store import ConditioningStore
 from sdxl_desktop.engine.openvino.decode import decode_safely
 from sdxl_desktop.engine.openvino.interrupt import Interrupt, Interrupted
 from sdxl_desktop.engine.openvino.loaded import LoadedCheckpoint
+from sdxl_desktop.engine.openvino.overlap import Decoded, NotBeside, Overlap, Undecoded
 from sdxl_desktop.engine.openvino.parts import Compiler, compiler_for
 from sdxl_desktop.engine.openvino.placement import Placement
 from sdxl_desktop.engine.openvino.prepare import Part, Preparation
@@ -116,10 +117,17 @@ class OpenVinoEngine:
         actors = self._preparation.actors(run, cast)
         with watch.timing("encode"):
             workflow = Workflow(request, actors[0], actors[1] if refiner else None, ground)
-        for index, seed in enumerate(request.sampling.seeds):
-            picture = self._picture(run, cast, workflow, ground, index, seed)
-            run.pictures.append(picture)
-            run.emit(Drawn(picture))
+        with Overlap(
+            lambda one: self._decode(run, cast, one), lambda one, decoded: self._finish(run, base, ground, one, decoded)
+        ) as overlap:
+            for index, seed in enumerate(request.sampling.seeds):
+                one = Undecoded(index, seed, self._denoise(run, cast, workflow, index, seed, overlap))
+                with watch.timing("decode"):
+                    overlap.finish()
+                    if index + 1 < run.count and self._preparation.may_overlap(run, cast):
+                        overlap.begin(one, self._decoder(run, cast, one, _not_beside))
+                    else:
+                        self._finish(run, base, ground, one, self._decode(run, cast, one))
         return Finished(pictures=tuple(run.pictures), timings=watch.timings(), devices=run.ran_on)
 
     def _load(self, run: Run) -> tuple[LoadedCheckpoint, LoadedCheckpoint | None]:
@@ -131,42 +139,57 @@ class OpenVinoEngine:
         taken = self._shelf.take_only(wanted, run.emit)
         return taken[0], taken[1] if len(taken) > 1 else None
 
-    def _picture(
-        self,
-        run: Run,
-        cast: Sequence[Part],
-        workflow: Workflow,
-        ground: PreparedGround | None,
-        index: int,
-        seed: int,
-    ) -> Picture:
+    def _denoise(
+        self, run: Run, cast: Sequence[Part], workflow: Workflow, index: int, seed: int, overlap: Overlap
+    ) -> Latents:
         base = cast[0].loaded
+
+        def on_step(step: Step) -> None:
+            self._on_step(run, base, index, step)
+            overlap.finish_if_decoded()
+
         self._preparation.room_to_denoise(run, cast)
         run.tell(Phase.DENOISING, index)
-        reshapes = any(needs_fixed_shapes(device) for device in run.ran_on.values())
-        with run.peak.calm(at_all=not reshapes), run.watch.timing("denoise"):
-            latents = workflow.draw(seed, lambda step: self._on_step(run, base, index, step))
+        restless = overlap.is_pending or any(needs_fixed_shapes(device) for device in run.ran_on.values())
+        with run.peak.calm(at_all=not restless), run.watch.timing("denoise"):
+            return workflow.draw(seed, on_step)
+
+    def _decode(self, run: Run, cast: Sequence[Part], one: Undecoded) -> Decoded:
         self._preparation.room_to_decode(run, cast)
-        run.tell(Phase.DECODING, index)
-        with run.watch.timing("decode"):
-            pixels, notes = decode_safely(
-                base.pipe,
-                latents.final,
-                lambda: self._use_f32_decoder(run, base),
-                self._preparation.bytes_to_decode(run, cast),
-                self._interrupt.check,
+        run.tell(Phase.DECODING, one.index)
+        return self._decoder(run, cast, one, lambda: self._use_f32_decoder(run, cast[0].loaded))()
+
+    def _decoder(
+        self, run: Run, cast: Sequence[Part], one: Undecoded, use_f32_decoder: Callable[[], bool]
+    ) -> Callable[[], Decoded]:
+        """What decodes `one`, within the memory that is free now."""
+        pipe, budget = cast[0].loaded.pipe, self._preparation.bytes_to_decode(run, cast)
+        return lambda: decode_safely(pipe, one.latents.final, use_f32_decoder, budget, self._interrupt.check)
+
+    def _finish(
+        self, run: Run, base: LoadedCheckpoint, ground: PreparedGround | None, one: Undecoded, decoded: Decoded
+    ) -> None:
+        """Make a picture of what was decoded, and tell it."""
+        pixels, notes = decoded
+        base.pipe.shed()
+        self._learn_preview(base, one.latents.final, pixels)
+        marked = run.request.output.watermark
+        drawn = pixels if ground is not None and ground.mask is not None else None
+        if ground is not None:
+            pixels = ground.finished(pixels, marked=marked)
+        elif marked:
+            pixels = watermark.embed(pixels)
+        run.pictures.append(
+            Picture(
+                pixels=pixels,
+                seed=one.seed,
+                index=one.index,
+                notes=(*notes, *((*base.notes, *run.notes) if one.index == 0 else ())),
+                latents=kept(one.latents, run.request, one.seed),
+                drawn=drawn,
             )
-            base.pipe.shed()
-            self._learn_preview(base, latents.final, pixels)
-            marked = run.request.output.watermark
-            drawn = pixels if ground is not None and ground.mask is not None else None
-            if ground is not None:
-                pixels = ground.finished(pixels, marked=marked)
-            elif marked:
-                pixels = watermark.embed(pixels)
-        notes = (*notes, *((*base.notes, *run.notes) if index == 0 else ()))
-        latents_kept = kept(latents, run.request, seed)
-        return Picture(pixels=pixels, seed=seed, index=index, notes=notes, latents=latents_kept, drawn=drawn)
+        )
+        run.emit(Drawn(run.pictures[-1]))
 
     def _on_step(self, run: Run, loaded: LoadedCheckpoint, index: int, step: Step) -> None:
         self._interrupt.check()
@@ -204,6 +227,10 @@ class OpenVinoEngine:
         if loaded.preview_map is None:
             loaded.preview_map = PreviewMap.fitted(latents[0].numpy(), pixels)
             loaded.preview_map.write(self._shelf.preview_file(loaded))
+
+
+def _not_beside() -> bool:
+    raise NotBeside
 
 
 def check_fit(base: LoadedCheckpoint, refiner: LoadedCheckpoint | None, request: GenerationRequest) -> None:

@@ -141,10 +141,19 @@ class Preparation:
 
     def room_to_decode(self, run: Run, cast: Sequence[Part]) -> None:
         """Before a decode: let go of what it does not need, where it would not fit otherwise."""
+        self._make_room(run, cast, self._wanted_to_decode(run, cast), (*ENCODERS, VAE_ENCODER, UNET))
+
+    def may_overlap(self, run: Run, cast: Sequence[Part]) -> bool:
+        """Whether a picture is better decoded while the next one is denoised: on another device than the UNet's, since
+        on the same one they would only take each other's time, and with memory for both."""
+        apart = run.execution.device_for(DECODER) != run.execution.device_for(UNET)
+        return apart and self.budget.has_room_for(self._wanted_to_decode(run, cast))
+
+    def _wanted_to_decode(self, run: Run, cast: Sequence[Part]) -> int:
+        """Bytes that a decode will take beyond what is taken now."""
         base = cast[0].loaded
-        wanted = base.footprint.decoding(run.request.sampling.size)
-        wanted -= base.footprint.decoder if base.has_run(DECODER) else 0
-        self._make_room(run, cast, wanted, (*ENCODERS, VAE_ENCODER, UNET))
+        weights = base.footprint.decoder if base.has_run(DECODER) else 0
+        return base.footprint.decoding(run.request.sampling.size) - weights
 
     def bytes_to_decode(self, run: Run, cast: Sequence[Part]) -> int | None:
         """Bytes that a decode may take; None where it need not be careful."""

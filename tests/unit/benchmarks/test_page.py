@@ -26,7 +26,7 @@ def folder(tmp_path: Path) -> Path:
 
 def made(folder: Path) -> tuple[str, Path]:
     out = folder.parent / "docs" / "benchmarks.md"
-    out.parent.mkdir()
+    out.parent.mkdir(exist_ok=True)
     page.main([str(folder), "--out", str(out)])
     return out.read_text(encoding="utf-8"), out.with_suffix("")
 
@@ -46,7 +46,7 @@ def test_every_plot_of_the_page_is_there_and_old_ones_are_not(folder: Path) -> N
     (folder.parent / "docs" / "benchmarks" / "old.svg").touch()
     out = folder.parent / "docs" / "benchmarks.md"
     page.main([str(folder), "--out", str(out)])
-    assert [file.name for file in out.with_suffix("").iterdir()] == ["speed-full.svg"]
+    assert [file.name for file in out.with_suffix("").glob("*.svg")] == ["speed-full.svg"]
     assert "(benchmarks/speed-full.svg)" in out.read_text(encoding="utf-8")
 
 
@@ -96,3 +96,18 @@ def test_the_machine_is_told_in_words_without_places() -> None:
     assert "/" not in words.replace("(R)", "")
     assert "openvino" in results.versions({"more": "1"})
     assert results.versions({"more": "1"})["more"] == "1"
+
+
+def test_one_benchmark_is_run_again_without_the_others(folder: Path) -> None:
+    for name in ("first", "second"):
+        results.write(folder / f"{name}.json", name, command="c", rows=[{"who": "ours", "n": 1}], turns=[{"n": 1}])
+    made(folder)
+    for file in folder.glob("*.json"):
+        file.unlink()
+    results.write(folder / "second.json", "second", command="c", rows=[{"who": "ours", "n": 2}])
+    text, _ = made(folder)
+    assert "## First" in text
+    assert "| ours | 2 |" in text
+    kept = json.loads((folder.parent / "docs" / "benchmarks" / "first.json").read_text(encoding="utf-8"))
+    assert kept["rows"] == [{"who": "ours", "n": 1}]
+    assert "turns" not in kept
