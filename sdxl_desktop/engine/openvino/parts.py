@@ -28,7 +28,7 @@ from sdxl_desktop.engine.compiled_store import (
     openvino_version,
     preferred_quota,
 )
-from sdxl_desktop.engine.openvino import devices
+from sdxl_desktop.engine.openvino import angles, devices
 
 __all__ = ["Compiler", "Graph", "compiler_for", "content_id", "execution_device", "mend_unet", "runtime", "settled"]
 
@@ -39,7 +39,8 @@ def mend_unet(model: ov.Model) -> None:
     """Give the exported UNet what the export took from it; changes `model`.
 
     Its `timestep` input is an integer, so schedulers with fractional timesteps (Karras, Heun, LMS) drift: make it
-    f32. Its context is fixed at 77 tokens: make it free, for longer prompts.
+    f32. Its context is fixed at 77 tokens: make it free, for longer prompts. In 16 bits it would misread timesteps and
+    sizes: see `angles`.
     """
     shapes = {}
     for port in model.inputs:
@@ -51,6 +52,7 @@ def mend_unet(model: ov.Model) -> None:
         shapes[port] = shape
     model.validate_nodes_and_infer_types()
     model.reshape(shapes)
+    angles.keep_exact(model, devices.core)
 
 
 Graph = Callable[[], ov.Model]
