@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import shutil
 import sys
 import time
 import warnings
@@ -56,6 +57,7 @@ def ours(setting: Setting, speed: str, *, preview: bool = False) -> Draw:
         )
         last: list[Event] = []
         watched.clear()
+        shutil.rmtree(paths.cache / "embeddings", ignore_errors=True)  # another of ours may have encoded these words
 
         def hear(event: Event) -> None:
             pickle.dumps(event, pickle.HIGHEST_PROTOCOL)  # as it is told to the window's process

@@ -3,10 +3,12 @@
     python -m benchmarks.speed --json OUT.json [--checkpoint FOLDER] [--size 64] [--steps 30] [--rounds 5]
                                [--only exact,optimum] [--genai PYTHON] [--torch FOLDER] [--apart] [--precision f32]
 
-A round draws one picture with everyone, one after the other (A B C D A B C D); each round has words and a seed of its
-own, so that nobody has them encoded yet. Everyone draws in a process of its own, which has loaded, compiled and drawn
-two steps before; a turn's time goes from words to pixels, decoding and all included. Where all of them together do not
-fit into memory (`--apart`; so it is from 1 GB of weights on), a process is started for each turn and ended after it.
+A round draws one picture with everyone, one after the other, each round beginning with the next (A B C D B C D A): who
+comes after whom tells in caches and clocks. Each round has words and a seed of its own, and ours forget what they have
+encoded for each other, so that everyone encodes every prompt. Everyone draws in a process of its own, which has loaded,
+compiled and drawn two steps before; a turn's time goes from words to pixels, decoding and all included. Where all of
+them together do not fit into memory (`--apart`; so it is from 1 GB of weights on), a process is started for each turn
+and ended after it.
 
     exact, balanced, fast    ours
     watched                  ours, exact, with previews, every event made ready for another process; and what that costs
@@ -251,7 +253,8 @@ def take_turns(
             return stack.enter_context(Drawer(name, record.setting, home, pythons.get(name, sys.executable)))
 
         for number, prompt in enumerate(prompts(rounds)):
-            for name in who:
+            first = number % len(who)
+            for name in (*who[first:], *who[:first]):
                 if record.has(name, number):
                     continue
                 if limit <= 0:

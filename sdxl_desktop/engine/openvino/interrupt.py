@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import openvino as ov
 from openvino.utils.data_helpers import OVDict
 
 from sdxl_desktop.core.errors import EngineError
@@ -31,24 +35,47 @@ class Interrupt:
             raise Interrupted
 
 
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What an input's arrays are: of which type, and whether they are more than a number."""
+
+    kind: Any
+    has_sides: bool
+
+    @classmethod
+    def by(cls, port: Any) -> _Wanted:
+        return cls(port.get_element_type().to_dtype(), port.get_partial_shape().rank != 0)
+
+    def array(self, value: Any) -> npt.NDArray[Any]:
+        """`value` as it is wanted; schedulers give the timestep as a number, where the part reads one for each row."""
+        array = np.asarray(value, self.kind, order="C")
+        return array[None] if self.has_sides and array.ndim == 0 else array
+
+
 class InterruptibleRequest:
-    """Stands where optimum-intel keeps a compiled model: called with inputs, answers with outputs by name or index.
+    """A compiled part: called with inputs by name, answers with outputs by name, port or index.
 
     While the device works it polls the interrupt and stops the inference between two layers (on devices that
-    cannot, the stop comes when the inference ends). `last_outputs` are the last call's, copied.
+    cannot, the stop comes when the inference ends). `last_outputs` are the last call's, copied. Inputs are not copied
+    where their type is the part's own; those that are the same objects as in the call before are not even looked at, so
+    what is handed in must not be written to afterwards.
     """
 
     def __init__(self, compiled: Any, interrupt: Interrupt) -> None:
         self.compiled = compiled
         self._request = compiled.create_infer_request()
         self._ports = compiled.outputs
+        self._wanted = {name: _Wanted.by(port) for port in compiled.inputs for name in port.names}
+        self._given: dict[str, tuple[Any, Any]] = {}
         self._interrupt = interrupt
         self.last_outputs: OVDict | None = None
 
-    def __call__(self, inputs: dict[str, Any], share_inputs: bool = True) -> OVDict:
+    def __call__(self, inputs: Mapping[str, Any]) -> OVDict:
         self._interrupt.check()
         try:
-            self._run(inputs, share_inputs)
+            for name, value in inputs.items():
+                self._give(name, value)
+            self._run()
         except RuntimeError as problem:
             raise EngineError(
                 "The device failed while it was drawing.",
@@ -60,8 +87,15 @@ class InterruptibleRequest:
         self.last_outputs = OVDict({port: np.array(tensor.data) for port, tensor in answers})
         return self.last_outputs
 
-    def _run(self, inputs: dict[str, Any], share_inputs: bool) -> None:
-        self._request.start_async(inputs, share_inputs=share_inputs)
+    def _give(self, name: str, value: Any) -> None:
+        """Set an input, and keep alive what its memory belongs to."""
+        if name not in self._given or self._given[name][0] is not value:
+            array = self._wanted[name].array(value)
+            self._request.set_tensor(name, ov.Tensor(array, shared_memory=True))
+            self._given[name] = value, array
+
+    def _run(self) -> None:
+        self._request.start_async()
         while not self._request.wait_for(POLL_MILLISECONDS):
             if self._interrupt.token.is_set():
                 self._request.cancel()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 
 from sdxl_desktop.core.geometry import Point, Size
@@ -38,12 +39,19 @@ class Predictor:
         self._guided = loaded.is_guided(self._scale)
         positive, negative = conditioning
         ids = time_ids(request.micro_conditioning, request.sampling.size, scored=loaded.scored)
-        self._embeddings = self._both(negative.embeddings, positive.embeddings)
-        self._added = {
+        conditions = {
+            "encoder_hidden_states": self._both(negative.embeddings, positive.embeddings),
             "text_embeds": self._both(negative.pooled, positive.pooled),
             "time_ids": self._both(ids[1], ids[0]),
         }
-        self._guidance = loaded.guidance_embedding(self._scale) if loaded.embeds_guidance else None
+        both = 2 if self._guided else 1
+        self._conditions = {
+            rows: {name: value[-rows:] for name, value in conditions.items()} | self._told_guidance(loaded)
+            for rows in {1, both}
+        }
+
+    def _told_guidance(self, loaded: LoadedCheckpoint) -> dict[str, torch.Tensor]:
+        return {"timestep_cond": loaded.guidance_embedding(self._scale)} if loaded.embeds_guidance else {}
 
     def _both(self, negative: torch.Tensor, positive: torch.Tensor) -> torch.Tensor:
         return torch.cat([negative, positive]) if self._guided else positive
@@ -57,22 +65,16 @@ class Predictor:
         said = self._foretold(inputs, look) if look.blend else self._computed(inputs, call)
         if not look.guided:
             return torch.as_tensor(said)
-        without, with_words = said[:1], said[1:]
-        guided = without + self._scale * (with_words - without)
+        both = said.numpy()  # a tenth of torch's time for so few numbers, and the same to the last bit
+        without, with_words = both[:1], both[1:]
+        guided = torch.from_numpy(without + np.float32(self._scale) * (with_words - without))
         if self._rescale > 0:
-            guided = rescaled(guided, with_words, self._rescale)
+            guided = rescaled(guided, said[1:], self._rescale)
         return torch.as_tensor(guided)
 
     def _inputs(self, sample: torch.Tensor, timestep: torch.Tensor) -> dict[str, Any]:
         """By name; `sample` [B, C + K, h, w], B being 2 where it is guided: without the words, then with them."""
-        rows = len(sample)
-        inputs = {
-            "sample": sample,
-            "timestep": timestep,
-            "encoder_hidden_states": self._embeddings[-rows:],
-            **{name: value[-rows:] for name, value in self._added.items()},
-        }
-        return inputs if self._guidance is None else {**inputs, "timestep_cond": self._guidance}
+        return {"sample": sample, "timestep": timestep, **self._conditions[len(sample)]}
 
     def _computed(self, inputs: dict[str, Any], call: int) -> torch.Tensor:
         """What the whole UNet says; its deep feature is kept for the looks that need it."""

@@ -64,7 +64,7 @@ def test_a_stopped_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     for apart in (False, True):
         speed.take_turns(record(tmp_path), ["fast", "optimum"], 4, 2, {}, apart=apart)
     third, fourth = speed.prompts(4)[2:]
-    assert asked == [("fast", third), ("optimum", third), ("fast", fourth), ("optimum", fourth)]
+    assert asked == [("fast", third), ("optimum", third), ("optimum", fourth), ("fast", fourth)]
     assert [row["rounds"] for row in record(tmp_path).rows()] == [4, 4]
 
 
