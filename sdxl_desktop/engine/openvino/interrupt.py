@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
-from contextlib import suppress
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +36,42 @@ class Interrupt:
             raise Interrupted
 
 
+class _Stopper:
+    """Cancels inferences when the person asks to stop. While there are any it looks every `POLL_MILLISECONDS`, in a
+    thread of its own; at other times that sleeps."""
+
+    def __init__(self) -> None:
+        self._running: dict[int, tuple[Any, Interrupt]] = {}
+        self._some = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def watching(self, request: Any, interrupt: Interrupt) -> Iterator[None]:
+        """While the body runs `request`."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._watch, name="stopper", daemon=True)
+            self._thread.start()
+        self._running[id(request)] = request, interrupt
+        self._some.set()
+        try:
+            yield
+        finally:
+            del self._running[id(request)]
+
+    def _watch(self) -> None:
+        while self._some.wait():
+            time.sleep(POLL_MILLISECONDS / 1000)
+            for request, interrupt in tuple(self._running.values()):
+                if interrupt.token.is_set():
+                    request.cancel()
+            self._some.clear()
+            if self._running:  # also what began since
+                self._some.set()
+
+
+_stopper = _Stopper()
+
+
 @dataclass(frozen=True, slots=True)
 class _Wanted:
     """What an input's arrays are: of which type, and whether they are more than a number."""
@@ -55,8 +92,8 @@ class _Wanted:
 class InterruptibleRequest:
     """A compiled part: called with inputs by name, answers with outputs by name, port or index.
 
-    While the device works it polls the interrupt and stops the inference between two layers (on devices that
-    cannot, the stop comes when the inference ends). `last_outputs` are the last call's, copied. Inputs are not copied
+    While the device works the interrupt is polled, and stops the inference between two layers (on devices that cannot,
+    the stop comes when the inference ends). `last_outputs` are the last call's, copied. Inputs are not copied
     where their type is the part's own; those that are the same objects as in the call before are not even looked at, so
     what is handed in must not be written to afterwards.
     """
@@ -95,10 +132,10 @@ class InterruptibleRequest:
             self._given[name] = value, array
 
     def _run(self) -> None:
-        self._request.start_async()
-        while not self._request.wait_for(POLL_MILLISECONDS):
-            if self._interrupt.token.is_set():
-                self._request.cancel()
-                with suppress(RuntimeError):  # OpenVINO's own word that the request was cancelled
-                    self._request.wait()
-                raise Interrupted
+        try:
+            with _stopper.watching(self._request, self._interrupt):
+                self._request.infer()  # in this thread: handing it to another would take as long as a small part
+        except RuntimeError:
+            if self._interrupt.token.is_set():  # OpenVINO's own word that the request was cancelled
+                raise Interrupted from None
+            raise
