@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -46,14 +47,18 @@ class Schedule:
 
     def step_kwargs(self, generator: torch.Generator) -> dict[str, Any]:
         """What `scheduler.step` wants besides prediction, timestep and latents."""
-        wanted = inspect.signature(self.scheduler.step).parameters
-        return {"generator": generator} if "generator" in wanted else {}
+        return {"generator": generator} if _draws_noise(type(self.scheduler).step) else {}
 
     def step_after(self, call: int) -> int:
         """The person's step that UNet call `call` (from 0) belongs to; a second-order scheduler's has two."""
         if self.scheduler.order == 2:
             return call // 2 + 1
         return -(-(call + 1) * self.steps // len(self.timesteps))
+
+
+@cache
+def _draws_noise(step: Callable[..., Any]) -> bool:
+    return "generator" in inspect.signature(step).parameters
 
 
 def plan(
