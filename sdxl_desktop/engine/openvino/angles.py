@@ -40,15 +40,16 @@ _CHAIN: tuple[tuple[str, str, dict[str, str], tuple[str, ...], _Output | None], 
 def keep_exact(model: ov.Model, core: ov.Core) -> None:
     """Change `model`, a UNet, so that it does. What is not understood stays as it is."""
     batch = next((port for port in model.inputs if port.get_any_name() == "sample"), None)
-    made: dict[str, dict[str, Any]] = {}
+    made: dict[tuple[str, bytes], dict[str, Any]] = {}
     for wave in [node for node in model.get_ordered_ops() if node.get_type_name() in ("Sin", "Cos")]:
         source, frequencies, repeated = _angles(wave.input_value(0))
-        if source.get_node().get_type_name() != "Parameter" or frequencies is None or (repeated and batch is None):
+        is_given = source.get_node().get_type_name() == "Parameter" and source.get_element_type() == ov.Type.f32
+        if not is_given or frequencies is None or (repeated and batch is None):
             continue
-        name = source.get_node().get_friendly_name()
-        if name not in made:
-            made[name] = _chain(core, source, frequencies)
-        exact = made[name][wave.get_type_name()].output(0)
+        key = source.get_node().get_friendly_name(), frequencies.tobytes()
+        if key not in made:
+            made[key] = _chain(core, source, frequencies)
+        exact = made[key][wave.get_type_name()].output(0)
         if repeated:  # once for every picture of the batch
             rows = ops.gather(ops.shape_of(batch), np.array([0]), np.array(0))
             exact = ops.broadcast(exact, ops.concat([rows, np.array([frequencies.size])], 0)).output(0)

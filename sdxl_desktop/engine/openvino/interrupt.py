@@ -48,7 +48,7 @@ class _Stopper:
     @contextmanager
     def watching(self, request: Any, interrupt: Interrupt) -> Iterator[None]:
         """While the body runs `request`."""
-        if self._thread is None:
+        if self._thread is None or not self._thread.is_alive():  # a forked process has none of its parent's threads
             self._thread = threading.Thread(target=self._watch, name="stopper", daemon=True)
             self._thread.start()
         self._running[id(request)] = request, interrupt
