@@ -16,9 +16,9 @@ from tests.engine.vae_graphs import scale_by_mean
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import torch
-    from optimum.intel import OVStableDiffusionXLPipeline
 
     from sdxl_desktop.engine.openvino.decode import decode, decode_safely
+    from sdxl_desktop.engine.openvino.pipeline import Pipeline
 
 TIGHT, AMPLE = 10_000_000, 10_000_000_000
 
@@ -32,11 +32,8 @@ def put(pipe: Any, change: Any = None) -> None:
     part.request = InterruptibleRequest(devices.core.compile_model(part.model, "CPU", config), Interrupt())
 
 
-def load() -> Any:
-    folder = str(resources() / "checkpoints" / "starter")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return OVStableDiffusionXLPipeline.from_pretrained(folder, export=False, compile=False)
+def load() -> Pipeline:
+    return Pipeline(resources() / "checkpoints" / "starter")
 
 
 @pytest.fixture(scope="module")
