@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import openvino as ov
 import pytest
+import torch
 
 from sdxl_desktop.core.errors import CheckpointError, DeviceError, EngineError, RequestError
 from sdxl_desktop.core.events import Drawn, Failed, Phase, Preview, Progress
@@ -200,8 +201,8 @@ class TestFailure:
         expected = draw(engine, request).picture.pixels
         call = InterruptibleRequest.__call__
 
-        def faulty(self: Any, inputs: Any, share_inputs: bool = True) -> Any:
-            outputs = call(self, inputs, share_inputs)
+        def faulty(self: Any, inputs: Any) -> Any:
+            outputs = call(self, inputs)
             if "latent_sample" in inputs and not engine._shelf.loaded[0].needs_f32_decoder:
                 for value in outputs.values():
                     value[...] = np.nan
@@ -235,7 +236,8 @@ class TestFailure:
 class TestInterrupt:
     def test_an_inference_stops_in_its_middle_and_the_part_stays_usable(self) -> None:
         """64 matrix products run for seconds; the stop must come from within, since nothing else polls."""
-        data = ov.opset13.parameter([1024, 1024], ov.Type.f32, "x")
+        data = ov.opset13.parameter([1024, 1024], ov.Type.f32)
+        data.output(0).set_names({"x"})
         weight = np.random.default_rng(0).normal(0, 0.03, (1024, 1024)).astype(np.float32)
         node: Any = data
         for n in range(64):
@@ -243,7 +245,7 @@ class TestInterrupt:
         compiled = ov.Core().compile_model(ov.Model([node], [data], "long"), "CPU")
         interrupt = Interrupt()
         request = InterruptibleRequest(compiled, interrupt)
-        inputs = {0: np.ones((1024, 1024), np.float32)}
+        inputs = {"x": np.ones((1024, 1024), np.float32)}
 
         class AfterTheStart:
             """Set from the second look on: the first is before the inference begins."""
@@ -260,3 +262,18 @@ class TestInterrupt:
         assert request.last_outputs is None
         interrupt.token = type("Never", (), {"is_set": lambda self: False})()
         assert np.isfinite(request(inputs)[0]).all()
+
+    def test_inputs_are_taken_as_they_come(self) -> None:
+        """In any type, as numbers where the part reads one for each row, and again when another object is handed in."""
+        ports = {"sample": ov.opset13.parameter([-1, 2]), "timestep": ov.opset13.parameter([-1])}
+        for name, port in ports.items():
+            port.output(0).set_names({name})
+        total = ov.opset13.add(ports["sample"], ov.opset13.unsqueeze(ports["timestep"], np.array(1)))
+        compiled = ov.Core().compile_model(ov.Model([total], list(ports.values()), "sum"), "CPU")
+        request = InterruptibleRequest(compiled, Interrupt())
+        sample = np.arange(4, dtype=np.float64).reshape(2, 2).T
+        assert (request({"sample": sample, "timestep": torch.tensor(3)})[0] == sample + 3).all()
+        assert (request({"sample": sample, "timestep": np.float32(5)})[0] == sample + 5).all()
+        assert (request({"sample": sample[:1] + 1, "timestep": np.array([7])})[0] == sample[:1] + 8).all()
+        with pytest.raises(EngineError):
+            request({"sample": np.ones((1, 3)), "timestep": 0})

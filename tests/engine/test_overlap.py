@@ -32,10 +32,10 @@ def decoding_in(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     call = InterruptibleRequest.__call__
 
-    def watched(self: Any, inputs: Any, share_inputs: bool = True) -> Any:
+    def watched(self: Any, inputs: Any) -> Any:
         if "latent_sample" in inputs:
             names.append(threading.current_thread().name)
-        return call(self, inputs, share_inputs)
+        return call(self, inputs)
 
     monkeypatch.setattr(InterruptibleRequest, "__call__", watched)
     return names
@@ -75,12 +75,12 @@ def test_a_picture_outlives_the_failure_of_the_next(
 ) -> None:
     call, asked = InterruptibleRequest.__call__, list[int]()
 
-    def failing(self: Any, inputs: Any, share_inputs: bool = True) -> Any:
+    def failing(self: Any, inputs: Any) -> Any:
         if "encoder_hidden_states" in inputs:
             asked.append(1)
             if len(asked) > 4:
                 raise EngineError("The device failed while it was drawing.", next_step="Try another.")
-        return call(self, inputs, share_inputs)
+        return call(self, inputs)
 
     request = request_for(seed=36, count=2, steps=4)
     draw(engine, request)  # so that only the UNet is asked below
@@ -114,8 +114,8 @@ def test_what_needs_a_compilation_is_decoded_again_when_the_drawing_rests(
     decoding_in.clear()
     call = InterruptibleRequest.__call__
 
-    def faulty(self: Any, inputs: Any, share_inputs: bool = True) -> Any:
-        outputs = call(self, inputs, share_inputs)
+    def faulty(self: Any, inputs: Any) -> Any:
+        outputs = call(self, inputs)
         if "latent_sample" in inputs and not engine._shelf.loaded[0].needs_f32_decoder:
             for value in outputs.values():
                 value[...] = np.nan

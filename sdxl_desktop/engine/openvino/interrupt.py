@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import threading
-from contextlib import suppress
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import openvino as ov
 from openvino.utils.data_helpers import OVDict
 
 from sdxl_desktop.core.errors import EngineError
@@ -31,24 +36,83 @@ class Interrupt:
             raise Interrupted
 
 
-class InterruptibleRequest:
-    """Stands where optimum-intel keeps a compiled model: called with inputs, answers with outputs by name or index.
+class _Stopper:
+    """Cancels inferences when the person asks to stop. While there are any it looks every `POLL_MILLISECONDS`, in a
+    thread of its own; at other times that sleeps."""
 
-    While the device works it polls the interrupt and stops the inference between two layers (on devices that
-    cannot, the stop comes when the inference ends). `last_outputs` are the last call's, copied.
+    def __init__(self) -> None:
+        self._running: dict[int, tuple[Any, Interrupt]] = {}
+        self._some = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def watching(self, request: Any, interrupt: Interrupt) -> Iterator[None]:
+        """While the body runs `request`."""
+        if self._thread is None or not self._thread.is_alive():  # a forked process has none of its parent's threads
+            self._thread = threading.Thread(target=self._watch, name="stopper", daemon=True)
+            self._thread.start()
+        self._running[id(request)] = request, interrupt
+        self._some.set()
+        try:
+            yield
+        finally:
+            del self._running[id(request)]
+
+    def _watch(self) -> None:
+        while self._some.wait():
+            time.sleep(POLL_MILLISECONDS / 1000)
+            for request, interrupt in tuple(self._running.values()):
+                if interrupt.token.is_set():
+                    request.cancel()
+            self._some.clear()
+            if self._running:  # also what began since
+                self._some.set()
+
+
+_stopper = _Stopper()
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What an input's arrays are: of which type, and whether they are more than a number."""
+
+    kind: Any
+    has_sides: bool
+
+    @classmethod
+    def by(cls, port: Any) -> _Wanted:
+        return cls(port.get_element_type().to_dtype(), port.get_partial_shape().rank != 0)
+
+    def array(self, value: Any) -> npt.NDArray[Any]:
+        """`value` as it is wanted; schedulers give the timestep as a number, where the part reads one for each row."""
+        array = np.asarray(value, self.kind, order="C")
+        return array[None] if self.has_sides and array.ndim == 0 else array
+
+
+class InterruptibleRequest:
+    """A compiled part: called with inputs by name, answers with outputs by name, port or index.
+
+    While the device works the interrupt is polled, and stops the inference between two layers (on devices that cannot,
+    the stop comes when the inference ends). `last_outputs` are the last call's, copied. Inputs are not copied
+    where their type is the part's own; those that are the same objects as in the call before are not even looked at, so
+    what is handed in must not be written to afterwards.
     """
 
     def __init__(self, compiled: Any, interrupt: Interrupt) -> None:
         self.compiled = compiled
         self._request = compiled.create_infer_request()
         self._ports = compiled.outputs
+        self._wanted = {name: _Wanted.by(port) for port in compiled.inputs for name in port.names}
+        self._given: dict[str, tuple[Any, Any]] = {}
         self._interrupt = interrupt
         self.last_outputs: OVDict | None = None
 
-    def __call__(self, inputs: dict[str, Any], share_inputs: bool = True) -> OVDict:
+    def __call__(self, inputs: Mapping[str, Any]) -> OVDict:
         self._interrupt.check()
         try:
-            self._run(inputs, share_inputs)
+            for name, value in inputs.items():
+                self._give(name, value)
+            self._run()
         except RuntimeError as problem:
             raise EngineError(
                 "The device failed while it was drawing.",
@@ -60,11 +124,18 @@ class InterruptibleRequest:
         self.last_outputs = OVDict({port: np.array(tensor.data) for port, tensor in answers})
         return self.last_outputs
 
-    def _run(self, inputs: dict[str, Any], share_inputs: bool) -> None:
-        self._request.start_async(inputs, share_inputs=share_inputs)
-        while not self._request.wait_for(POLL_MILLISECONDS):
-            if self._interrupt.token.is_set():
-                self._request.cancel()
-                with suppress(RuntimeError):  # OpenVINO's own word that the request was cancelled
-                    self._request.wait()
-                raise Interrupted
+    def _give(self, name: str, value: Any) -> None:
+        """Set an input, and keep alive what its memory belongs to."""
+        if name not in self._given or self._given[name][0] is not value:
+            array = self._wanted[name].array(value)
+            self._request.set_tensor(name, ov.Tensor(array, shared_memory=True))
+            self._given[name] = value, array
+
+    def _run(self) -> None:
+        try:
+            with _stopper.watching(self._request, self._interrupt):
+                self._request.infer()  # in this thread: handing it to another would take as long as a small part
+        except RuntimeError:
+            if self._interrupt.token.is_set():  # OpenVINO's own word that the request was cancelled
+                raise Interrupted from None
+            raise

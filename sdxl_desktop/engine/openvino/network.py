@@ -88,7 +88,7 @@ class Network:
 
     def answer(self, inputs: Mapping[str, Any]) -> OVDict:
         """What the compiled part says, by output."""
-        said: OVDict = self.request(dict(inputs), share_inputs=True)
+        said: OVDict = self.request(inputs)
         return said
 
     def __call__(self, **inputs: Any) -> tuple[torch.Tensor, ...]:

@@ -103,11 +103,11 @@ class FixedShapes:
         """Answer with `request`, which is compiled of `form`, from now on where it fits."""
         self._made[form.key] = self._last = _Made(request, ports_of(form.model))
 
-    def __call__(self, inputs: Mapping[str, Any], share_inputs: bool = True) -> OVDict:
+    def __call__(self, inputs: Mapping[str, Any]) -> OVDict:
         given = {port.name: _array(inputs[port.name], port) for port in self.ports}
         rows = max(len(value) for value in given.values())
         request = self._for({name: (1, *value.shape[1:]) for name, value in given.items()})
-        answers = [request(_row(given, row, rows), share_inputs) for row in range(rows)]
+        answers = [request(_row(given, row, rows)) for row in range(rows)]
         self.last_outputs = answers[0] if rows == 1 else _joined(answers)
         return self.last_outputs
 
