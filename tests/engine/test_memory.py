@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -21,7 +20,6 @@ from sdxl_desktop.core.request import Prompts
 from sdxl_desktop.engine.compile_key import CompileKey
 from sdxl_desktop.engine.compiled_store import Runtime
 from sdxl_desktop.engine.footprint import DENOISING, Footprint
-from sdxl_desktop.engine.openvino import mapped
 from sdxl_desktop.engine.openvino.budget import LEAST_TO_DECODE, Budget
 from sdxl_desktop.engine.openvino.conditioning_store import ConditioningStore, pair_name
 from sdxl_desktop.engine.openvino.engine import OpenVinoEngine
@@ -284,21 +282,3 @@ class TestRoom:
         told = draw(engine, request_for())
         assert all(network._model is None for network in pipe_of(engine).networks.values())
         assert told.finished.peak_bytes > 100 << 20
-
-    def test_mapped_weights_are_given_back_and_read_again(self, launch: Any, request_for: Any) -> None:
-        draw(launch(), request_for())
-        engine = launch()
-        expected = draw(engine, request_for()).picture.pixels
-        assert (mapped.give_back() > 0) == (sys.platform == "linux")
-        assert (draw(engine, request_for()).picture.pixels == expected).all()
-
-    def test_only_read_only_shared_mappings_of_weights_are_touched(self) -> None:
-        table = """
-7f00-7f10 r--s 00000000 fe:00 11 /cache/a b/1.blob
-7f10-7f20 rw-p 00000000 fe:00 12 /cache/2.blob
-7f20-7f30 r--p 00000000 fe:00 13 /weights/openvino_model.bin
-7f30-7f40 r--s 00000000 fe:00 14 /weights/openvino_model.bin
-7f40-7f50 r-xp 00000000 fe:00 15 /lib/libc.so.6
-7f50-7f60 r--s 00000000 00:00 0
-"""
-        assert mapped._mappings(table) == [(0x7F00, 0x7F10), (0x7F30, 0x7F40)]

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psutil
-
-from sdxl_desktop.engine.openvino import mapped
 
 RESERVE = 3 << 30
 """Bytes that are left to the system and to other programs, on machines that have enough."""
@@ -19,9 +16,6 @@ LEAST_TO_DECODE = 256 << 20
 """Bytes that a decode is given in any case."""
 _TO_SPARE = 1.5
 LOOK_SECONDS = 0.05
-THIN_ABOVE = 192 << 20
-"""Bytes of mapped files that may stay resident without being given back."""
-THIN_SECONDS = 0.5
 
 
 def default_budget() -> int:
@@ -56,15 +50,18 @@ def taken() -> int:
     return int(state.rss) - int(getattr(state, "shared", 0))
 
 
+def files_resident() -> int:
+    """Bytes of files that this process has in memory, programs included; 0 where the system does not tell."""
+    return int(getattr(psutil.Process().memory_info(), "shared", 0))
+
+
 class Peak:
-    """Watches how much memory this process takes, mapped files included, and keeps those thin while all is calm."""
+    """Watches how much memory this process takes, mapped files included."""
 
     def __init__(self) -> None:
         self.bytes = 0
         self._process = psutil.Process()
         self._over = threading.Event()
-        self._thinning = threading.Lock()
-        self._is_calm = False
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -79,33 +76,9 @@ class Peak:
             watcher.join()
             self._look()
 
-    @contextmanager
-    def calm(self, *, at_all: bool = True) -> Iterator[None]:
-        """While the body runs no part is let go, so that mapped weights stay where they are mapped; `at_all`: unless
-        parts are compiled for each shape as it comes, or a picture is decoded beside it."""
-        self._is_calm = at_all
-        try:
-            yield
-        finally:
-            with self._thinning:
-                self._is_calm = False
-
     def _watch(self) -> None:
-        """Each thinning waits twice as long as the one before: where a device works on the mapped pages themselves they
-        come back at once, and giving them back would go on for nothing."""
-        wait, next_time, least = THIN_SECONDS, time.monotonic(), 0
         while not self._over.wait(LOOK_SECONDS):
-            if self._look() <= least + THIN_ABOVE or time.monotonic() < next_time:
-                continue
-            with self._thinning:
-                if not self._is_calm:
-                    continue
-                mapped.give_back()
-            least = self._look()
-            next_time, wait = time.monotonic() + wait, wait * 2
+            self._look()
 
-    def _look(self) -> int:
-        """Bytes of files that are resident now, programs included."""
-        state = self._process.memory_info()
-        self.bytes = max(self.bytes, int(state.rss))
-        return int(getattr(state, "shared", 0))
+    def _look(self) -> None:
+        self.bytes = max(self.bytes, int(self._process.memory_info().rss))

@@ -32,6 +32,11 @@ class CompiledParts:
     def __getitem__(self, key: CompileKey) -> InterruptibleRequest:
         return self._requests[key]
 
+    @property
+    def is_compiling(self) -> bool:
+        """Whether something is compiled in another thread, ahead of being needed."""
+        return self._compiler.is_ahead
+
     def keep_only(self, keys: Iterable[CompileKey]) -> None:
         """Let all others go, and with them their memory."""
         wanted = set(keys)

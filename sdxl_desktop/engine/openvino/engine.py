@@ -11,7 +11,7 @@ import torch
 
 from sdxl_desktop.core.additions import Additions
 from sdxl_desktop.core.checkpoint import CheckpointKind
-from sdxl_desktop.core.device import Device, needs_fixed_shapes
+from sdxl_desktop.core.device import Device
 from sdxl_desktop.core.errors import RequestError, SdxlDesktopError
 from sdxl_desktop.core.events import (
     Cancelled,
@@ -33,12 +33,13 @@ from sdxl_desktop.engine.device_times import table_file
 from sdxl_desktop.engine.footprint import ENCODERS
 from sdxl_desktop.engine.ground import PreparedGround
 from sdxl_desktop.engine.openvino import devices
-from sdxl_desktop.engine.openvino.budget import Budget
+from sdxl_desktop.engine.openvino.budget import Budget, files_resident
 from sdxl_desktop.engine.openvino.compiled import CompiledParts
 from sdxl_desktop.engine.openvino.conditioning_store import ConditioningStore
 from sdxl_desktop.engine.openvino.decode import decode_safely
 from sdxl_desktop.engine.openvino.interrupt import Interrupt, Interrupted
 from sdxl_desktop.engine.openvino.loaded import LoadedCheckpoint
+from sdxl_desktop.engine.openvino.mapped import Thinning
 from sdxl_desktop.engine.openvino.overlap import Decoded, NotBeside, Overlap, Undecoded
 from sdxl_desktop.engine.openvino.parts import Compiler, compiler_for
 from sdxl_desktop.engine.openvino.placement import Placement
@@ -67,6 +68,7 @@ class OpenVinoEngine:
         )
         self._placement = Placement(self._compiled, table_file(paths))
         self._shelf = Shelf(paths, self._interrupt)
+        self._thinning = Thinning(files_resident)
         self._preparation = Preparation(
             self._placement, ConditioningStore(paths.cache / "embeddings"), self._interrupt, Budget(budget)
         )
@@ -77,6 +79,7 @@ class OpenVinoEngine:
         try:
             # once for the run; and a missing device is told before minutes of loading
             run = Run(request, emit, self._placement.resolved(request.execution))
+            self._thinning.begin()
             with run.peak.watching():
                 finished = self._draw(run)
             emit(replace(finished, peak_bytes=run.peak.bytes))
@@ -147,12 +150,18 @@ class OpenVinoEngine:
         def on_step(step: Step) -> None:
             self._on_step(run, base, index, step)
             overlap.finish_if_decoded()
+            self._thin(overlap)
 
         self._preparation.room_to_denoise(run, cast)
         run.tell(Phase.DENOISING, index)
-        restless = overlap.is_pending or any(needs_fixed_shapes(device) for device in run.ran_on.values())
-        with run.peak.calm(at_all=not restless), run.watch.timing("denoise"):
+        self._thin(overlap)
+        with run.watch.timing("denoise"):
             return workflow.draw(seed, on_step)
+
+    def _thin(self, overlap: Overlap) -> None:
+        """Give mapped weights back where nothing else is at work: between two inferences of this thread."""
+        if not overlap.is_pending and not self._compiled.is_compiling:
+            self._thinning.between_inferences()
 
     def _decode(self, run: Run, cast: Sequence[Part], one: Undecoded) -> Decoded:
         self._preparation.room_to_decode(run, cast)

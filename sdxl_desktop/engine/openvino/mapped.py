@@ -4,34 +4,81 @@ OpenVINO maps blobs and graphs and copies what is in them into the device's own 
 mapped pages are then hardly looked at again, yet count as this process's memory until the system runs short: for an
 8-bit SDXL 3.4 GB. Only mappings that are shared and can only be read are touched: what is given back there is read
 again from the file when it is wanted, with the same content.
+
+OpenVINO lets go of mappings in the middle of inferences, and what comes to lie at their addresses next cannot be read
+again from anywhere: weights would turn to zeros. So pages are given back between two inferences or not at all.
 """
 
 from __future__ import annotations
 
 import ctypes
+import gc
 import sys
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+THIN_ABOVE = 192 << 20
+"""Bytes of mapped files that may stay resident without being given back."""
+THIN_SECONDS = 0.5
 _DONTNEED = 4
 _SUFFIXES = (".blob", ".bin")
 _READ_ONLY_SHARED = "r--s"
 
 
+class Thinning:
+    """Keeps mapped weights thin: gives them back whenever more of them have become resident than `THIN_ABOVE`.
+
+    Within a run each time waits twice as long as the one before: where a device works on the mapped pages themselves
+    they come back at once, and giving them back would go on for nothing. `resident` tells the bytes of files that are
+    in memory.
+    """
+
+    def __init__(self, resident: Callable[[], int]) -> None:
+        self._resident = resident
+        self._next, self._wait = 0.0, THIN_SECONDS
+        self._least = 0
+
+    def begin(self) -> None:
+        """Another run, which may have brought other weights."""
+        self._next, self._wait = 0.0, THIN_SECONDS
+
+    def between_inferences(self) -> None:
+        """Give back what is worth it; as `give_back`, only while no native code is at work in this process."""
+        if time.monotonic() < self._next or self._resident() <= self._least + THIN_ABOVE:
+            return
+        give_back()
+        self._least = self._resident()
+        self._next, self._wait = time.monotonic() + self._wait, self._wait * 2
+
+
 def give_back() -> int:
     """Give the pages of mapped weights back; the bytes of the mappings, resident or not. Nothing but on Linux.
 
-    Only while nobody lets go of a mapping: its addresses could come to belong to something that cannot be read again.
+    Only while no inference runs in this process, nothing is compiled and nobody lets go of a mapping.
     """
     if sys.platform != "linux":
         return 0
     total = 0
-    with suppress(OSError, AttributeError):
+    with suppress(OSError, AttributeError), _nothing_collected():
         advise = ctypes.PyDLL(None).madvise  # holds the interpreter, so that no other thread lets go of anything
         for begin, end in _mappings(Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace")):
             if advise(ctypes.c_void_p(begin), ctypes.c_size_t(end - begin), _DONTNEED) == 0:
                 total += end - begin
     return total
+
+
+@contextmanager
+def _nothing_collected() -> Iterator[None]:
+    """Another thread's garbage collection might let go of a mapping."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _mappings(table: str) -> list[tuple[int, int]]:

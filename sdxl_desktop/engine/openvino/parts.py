@@ -79,6 +79,7 @@ class Compiler:
         self._quota = quota
         self._slots: dict[CompileKey, Slot] = {}
         self._begun: dict[CompileKey, Future[tuple[Any, float]]] = {}
+        self._ahead: set[Future[tuple[Any, float]]] = set()
         self._grown = False
         self._pruning = threading.Lock()
 
@@ -95,8 +96,15 @@ class Compiler:
     def begin(self, key: CompileKey, graph: Graph, origin: Origin | None = None) -> None:
         """Compile it in another thread, before it is asked for; until then it takes its memory."""
         thread = ThreadPoolExecutor(1, "compile-ahead")
-        self._begun[key] = thread.submit(lambda: self._compile(key, graph(), origin))
+        self._begun[key] = ahead = thread.submit(lambda: self._compile(key, graph(), origin))
+        self._ahead.add(ahead)
         thread.shutdown(wait=False)
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether another thread is at work on what was begun, wanted or not."""
+        self._ahead = {ahead for ahead in self._ahead if not ahead.done()}
+        return bool(self._ahead)
 
     def give_up_but(self, wanted: Container[CompileKey]) -> None:
         """Let go of what was begun and is not among `wanted`."""
