@@ -1,14 +1,13 @@
 """How fast are our presets against plain optimum-intel, OpenVINO GenAI and diffusers in torch, for the same pictures?
 
     python -m benchmarks.speed --json OUT.json [--checkpoint FOLDER] [--size 64] [--steps 30] [--rounds 5]
-                               [--only exact,optimum] [--genai PYTHON] [--torch FOLDER] [--apart] [--precision f32]
+                               [--only exact,optimum] [--genai PYTHON] [--torch FOLDER] [--[no-]apart] [--precision f32]
 
 A round draws one picture with everyone, one after the other, each round beginning with the next (A B C D B C D A): who
 comes after whom tells in caches and clocks. Each round has words and a seed of its own, and ours forget what they have
 encoded for each other, so that everyone encodes every prompt. Everyone draws in a process of its own, which has loaded,
 compiled and drawn two steps before; a turn's time goes from words to pixels, decoding and all included. Where all of
-them together do not fit into memory (`--apart`; so it is from 1 GB of weights on), a process is started for each turn
-and ended after it.
+them together do not fit into memory (`--apart`, `--no-apart`), a process is started for each turn and ended after it.
 
     exact, balanced, fast    ours
     watched                  ours, exact, with previews, every event made ready for another process; and what that costs
@@ -38,6 +37,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 from PIL import Image
 
 from benchmarks import results
@@ -58,7 +58,8 @@ NAMES = {
 }
 SUBJECTS = ("heart", "cat", "dog", "rose", "pizza", "car", "sun", "house", "apple", "panda", "rocket", "fox", "star")
 COLOURS = ("red", "blue", "green", "white", "yellow", "pink", "black", "light blue")
-_LARGE = 2**30
+_WEIGHTS_IN_MEMORY = 2.7
+"""How often weights lie in a drawer's memory: mapped, in the device's layout, and as much for what is computed."""
 Turn = dict[str, Any]
 
 
@@ -305,7 +306,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--limit", type=int, default=1_000_000, help="turns that are taken now")
     parser.add_argument("--genai", metavar="PYTHON")
     parser.add_argument("--torch", metavar="FOLDER", type=Path)
-    parser.add_argument("--apart", action="store_true", help="one process at a time")
+    parser.add_argument("--apart", action=argparse.BooleanOptionalAction, help="one process at a time")
     parser.add_argument("--json", type=Path, required=True, metavar="OUT")
     given = parser.parse_args(arguments)
     checkpoint = given.checkpoint.absolute()
@@ -313,8 +314,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     setting = Setting(checkpoint, given.size, given.steps, given.guidance, given.threads, given.precision, torch)
     record = Record.opened(given.json, results.command("benchmarks.speed", arguments), setting)
     weights = sum(file.stat().st_size for file in checkpoint.rglob("*.bin"))
-    apart = given.apart or weights > _LARGE
-    take_turns(record, _who(given), given.rounds, given.limit, {"genai": given.genai or ""}, apart=apart)
+    who = _who(given)
+    apart = given.apart
+    if apart is None:
+        apart = len(who) * _WEIGHTS_IN_MEMORY * weights > psutil.virtual_memory().available
+    take_turns(record, who, given.rounds, given.limit, {"genai": given.genai or ""}, apart=apart)
     if record.turns:
         record.write()
         show(record.rows())

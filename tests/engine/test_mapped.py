@@ -36,6 +36,7 @@ def test_never_during_an_inference_and_never_in_another_thread(
     """OpenVINO lets go of mappings while it infers: what lies at their addresses then must not be touched."""
     monkeypatch.setattr(mapped, "THIN_ABOVE", -(10**15))
     monkeypatch.setattr(mapped, "THIN_SECONDS", 0.0)
+    monkeypatch.setattr(mapped, "LOOK_SECONDS", 0.0)
     where = []
     really = mapped.give_back
 

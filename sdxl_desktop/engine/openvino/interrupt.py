@@ -17,7 +17,7 @@ from openvino.utils.data_helpers import OVDict
 from sdxl_desktop.core.errors import EngineError
 from sdxl_desktop.engine.protocol import CancelToken
 
-POLL_MILLISECONDS = 20
+POLL_MILLISECONDS = 50
 
 
 class Interrupted(Exception):

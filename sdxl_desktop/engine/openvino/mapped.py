@@ -21,7 +21,7 @@ from pathlib import Path
 
 THIN_ABOVE = 192 << 20
 """Bytes of mapped files that may stay resident without being given back."""
-THIN_SECONDS = 0.5
+THIN_SECONDS, LOOK_SECONDS = 0.5, 0.05
 _DONTNEED = 4
 _SUFFIXES = (".blob", ".bin")
 _READ_ONLY_SHARED = "r--s"
@@ -46,11 +46,15 @@ class Thinning:
 
     def between_inferences(self) -> None:
         """Give back what is worth it; as `give_back`, only while no native code is at work in this process."""
-        if time.monotonic() < self._next or self._resident() <= self._least + THIN_ABOVE:
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + LOOK_SECONDS
+        if self._resident() <= self._least + THIN_ABOVE:
             return
         give_back()
         self._least = self._resident()
-        self._next, self._wait = time.monotonic() + self._wait, self._wait * 2
+        self._next, self._wait = now + self._wait, self._wait * 2
 
 
 def give_back() -> int:

@@ -102,6 +102,18 @@ class Placement:
         whole = [loaded for loaded, keys, _ in wanted if UNET in keys and loaded.shallow is None]
         return tuple(_OFF.format(loaded.folder.name) for loaded in whole)
 
+    def has(
+        self, taking_part: TakingPart, execution: Execution, caching: StepCaching | None, size: Size | None = None
+    ) -> bool:
+        """Whether `place` with the same has nothing to compile, as far as is known without trying."""
+        for loaded, parts in taking_part:
+            for key in _keys(loaded, parts, execution, self._depth(loaded, caching)).values():
+                fixed = self._fixed.get(key)
+                sized = fixed is not None and size is not None and fixed.serves(size)
+                if not sized and key not in self._compiled:
+                    return False
+        return True
+
     def _missing(self, wanted: _Wanted, emit: Emit, size: Size | None, complete: bool) -> _Missing:
         missing = _Missing()
         for loaded, keys, depth in wanted:

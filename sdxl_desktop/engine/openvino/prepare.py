@@ -68,7 +68,14 @@ class Preparation:
         pairs = [self._store.get(name) if name else None for name in names]
         new = [bool(name) and pair is None for name, pair in zip(names, pairs, strict=True)]
         if any(new):
-            self._encode_beside(run, cast, names, pairs, new)
+            with run.watch.timing("compile"):
+                needed = [(part, part.encoders if at else ()) for part, at in zip(cast, new, strict=True)]
+                self._place(run, needed)
+            if self._is_ready(run, cast):
+                self._place_others(run, cast)
+                self._encode(run, cast, names, pairs, new)
+            else:
+                self._encode_beside(run, cast, names, pairs, new)
         else:
             with run.watch.timing("compile"):
                 self._place_others(run, cast)
@@ -84,29 +91,38 @@ class Preparation:
     def _compiled_as(self, loaded: LoadedCheckpoint, run: Run) -> tuple[CompileKey, ...]:
         return tuple(loaded.keys(ENCODERS, run.execution).values())
 
+    def _is_ready(self, run: Run, cast: Sequence[Part]) -> bool:
+        """Whether nothing is to be compiled beside encoding: then a thread for it would only cost its start."""
+        taking_part = [(part.loaded, part.others) for part in cast]
+        return self._placement.has(taking_part, run.execution, run.caching, run.request.sampling.size)
+
     def _encode_beside(
         self, run: Run, cast: Sequence[Part], names: Sequence[str], pairs: list[Pair | None], new: Sequence[bool]
     ) -> None:
-        """Fill in `pairs` where they are `new`, compiling the rest meanwhile."""
-        with run.watch.timing("compile"):
-            self._place(run, [(part, part.encoders if needed else ()) for part, needed in zip(cast, new, strict=True)])
+        """As `_encode`, compiling what draws meanwhile."""
         given_up = threading.Event()
         self._interrupt.token = _Either(self._interrupt.token, given_up)
         with ThreadPoolExecutor(1, "compile-beside") as beside:
             others = beside.submit(self._place_others, run, cast)
             try:
-                run.tell(Phase.ENCODING)
-                with run.watch.timing("encode"):
-                    for at, part in enumerate(cast):
-                        if new[at]:
-                            compiled_as = self._compiled_as(part.loaded, run)
-                            pairs[at] = pair = part.loaded.encoder.encode(run.request.prompts, compiled_as)
-                            self._store.put(names[at], pair)
+                self._encode(run, cast, names, pairs, new)
             except BaseException:
                 given_up.set()
                 raise
             with run.watch.timing("compile"):
                 others.result()
+
+    def _encode(
+        self, run: Run, cast: Sequence[Part], names: Sequence[str], pairs: list[Pair | None], new: Sequence[bool]
+    ) -> None:
+        """Fill in `pairs` where they are `new`."""
+        run.tell(Phase.ENCODING)
+        with run.watch.timing("encode"):
+            for at, part in enumerate(cast):
+                if new[at]:
+                    compiled_as = self._compiled_as(part.loaded, run)
+                    pairs[at] = pair = part.loaded.encoder.encode(run.request.prompts, compiled_as)
+                    self._store.put(names[at], pair)
 
     def _place_others(self, run: Run, cast: Sequence[Part]) -> None:
         run.notes = self._place(run, [(part, part.others) for part in cast])
