@@ -120,8 +120,8 @@ class InterruptibleRequest:
                 next_step="A smaller picture needs less memory; or choose another device or precision in the settings.",
             ) from problem
         self._interrupt.check()
-        answers = zip(self._ports, self._request.output_tensors, strict=True)
-        self.last_outputs = OVDict({port: np.array(tensor.data) for port, tensor in answers})
+        tensor = self._request.get_output_tensor  # `output_tensors` takes as long as all the rest here
+        self.last_outputs = OVDict({port: np.array(tensor(at).data) for at, port in enumerate(self._ports)})
         return self.last_outputs
 
     def _give(self, name: str, value: Any) -> None:
