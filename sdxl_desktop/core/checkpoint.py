@@ -37,6 +37,7 @@ class Checkpoint:
     `name` is what a person types, unique in the library; `title` and `description` are what they read.
     `vae_factor` is pixels per latent (8 for SDXL); width and height must be multiples of `size_multiple`.
     `few_step` is true of distilled checkpoints that want few steps; `has_encoder` of those that can edit pictures.
+    `tiny_vae` is the folder of a small VAE that it brings for drafts.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Checkpoint:
     kind: CheckpointKind = CheckpointKind.BASE
     few_step: bool = False
     has_encoder: bool = True
+    tiny_vae: Path | None = None
     recommended: Recommended
 
     def check_size(self, size: Size) -> None:

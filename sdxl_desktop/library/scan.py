@@ -17,6 +17,8 @@ from sdxl_desktop.core.schedulers import SchedulerName
 from sdxl_desktop.library.remembered import Remembered, forget, remember, remembered
 
 STARTER = "starter"
+TINY_VAE = "vae_tiny"
+TINY_VAE_FILES = ("config.json", "diffusion_pytorch_model.safetensors")
 _NEEDED = ("text_encoder", "text_encoder_2", "unet", "vae_decoder")
 
 
@@ -72,6 +74,11 @@ def _has_part(folder: Path, part: str) -> bool:
     return all((folder / part / f"openvino_model.{kind}").is_file() for kind in ("xml", "bin"))
 
 
+def has_tiny_vae(folder: Path) -> bool:
+    """Whether a checkpoint, in any form, brings a tiny VAE: diffusers' AutoencoderTiny in a folder of its own."""
+    return all((folder / TINY_VAE / name).is_file() for name in TINY_VAE_FILES)
+
+
 def _describe(folder: Path, name: str, unet: Mapping[str, Any], vae: Mapping[str, Any], *, refines: bool) -> Checkpoint:
     factor = 2 ** (len(vae["block_out_channels"]) - 1)
     multiple = max(8, factor * 2 ** (len(unet["block_out_channels"]) - 1))
@@ -94,6 +101,7 @@ def _describe(folder: Path, name: str, unet: Mapping[str, Any], vae: Mapping[str
         kind=kind,
         few_step=few_step,
         has_encoder=_has_part(folder, "vae_encoder"),
+        tiny_vae=folder / TINY_VAE if has_tiny_vae(folder) else None,
         recommended=Recommended(
             size=Size(side, side),
             steps=card.steps or (4 if few_step else default.steps),

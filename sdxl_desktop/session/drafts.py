@@ -58,7 +58,8 @@ def drafting_checkpoints(full: Checkpoint, known: Sequence[Checkpoint]) -> tuple
 def draft_request(full: GenerationRequest, own: Checkpoint, drafter: Checkpoint, count: int) -> GenerationRequest:
     """`count` quick pictures of what `full` asks its checkpoint `own` for, drawn by `drafter` (which may be `own`).
 
-    They have the seeds that follow `full`'s. Raises RequestError for what cannot be drafted.
+    They have the seeds that follow `full`'s, and are decoded by the drafter's tiny VAE if it has one. Raises
+    RequestError for what cannot be drafted.
     """
     if full.edit is not None or full.start is not None:
         raise RequestError(
@@ -72,6 +73,9 @@ def draft_request(full: GenerationRequest, own: Checkpoint, drafter: Checkpoint,
             why="Finishing draws on the ground of a picture, without a mask.",
             next_step="Choose a checkpoint that draws from words and has a VAE encoder.",
         )
+    additions = full.additions if drafter.folder == own.folder else Additions(embeddings=full.additions.embeddings)
+    if additions.vae is None:
+        additions = replace(additions, vae=drafter.tiny_vae)
     return replace(
         full,
         checkpoint=drafter.folder,
@@ -79,7 +83,7 @@ def draft_request(full: GenerationRequest, own: Checkpoint, drafter: Checkpoint,
         if drafter.folder == own.folder
         else _quick(full, own, drafter, count),
         refine=None,
-        additions=full.additions if drafter.folder == own.folder else Additions(embeddings=full.additions.embeddings),
+        additions=additions,
         output=Output(watermark=full.output.watermark),
     )
 

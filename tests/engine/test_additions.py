@@ -25,6 +25,7 @@ from sdxl_desktop.engine.openvino.loaded import LoadedCheckpoint, stamp
 from sdxl_desktop.engine.openvino.network import Network
 from tests.engine.adapters.lora_files import random_difference, write_kohya
 from tests.engine.conftest import draw
+from tests.engine.parity.cases import BUILDERS, Workflow
 
 WIDTHS = {"clip_l": 32, "clip_g": 48}
 """Of the tiny checkpoint's text encoders."""
@@ -107,6 +108,46 @@ def test_a_file_that_changed_since_the_last_picture_is_read_again(
     assert apart(first, second) > TOLERANCE
     assert apart(second, third) > TOLERANCE
     assert np.array_equal(third, latents(launch(), request)), "what an engine draws that never saw the old files"
+
+
+@pytest.fixture(scope="module")
+def tiny_vae(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import torch
+    from diffusers import AutoencoderTiny
+
+    torch.manual_seed(3)
+    narrow = (8, 8, 8, 8)
+    folder = tmp_path_factory.mktemp("tiny vae")
+    AutoencoderTiny(
+        encoder_block_out_channels=narrow, decoder_block_out_channels=narrow, num_decoder_blocks=(1, 1, 1, 1)
+    ).save_pretrained(folder)
+    return folder
+
+
+def test_a_tiny_vae_decodes_what_it_decodes_in_diffusers(launch: Launch, request_for: Any, tiny_vae: Path) -> None:
+    import torch
+    from diffusers import AutoencoderTiny
+
+    request = replace(request_for(), additions=Additions(vae=tiny_vae), output=Output(keep_latents="final"))
+    engine = launch()
+    told = draw(engine, request)
+    latents = torch.from_numpy(told.picture.latents.final)[None]
+    with torch.no_grad():
+        image = AutoencoderTiny.from_pretrained(tiny_vae).eval().decode(latents).sample[0].numpy().transpose(1, 2, 0)
+    expected = np.round(np.clip(image / 2 + 0.5, 0, 1) * 255)
+    assert np.abs(told.picture.pixels - expected).max() <= 1, "its weights are in f16"
+    assert told.picture.pixels.std() > 2
+    own = draw(engine, replace(request, additions=Additions()))
+    assert (own.picture.latents.final == told.picture.latents.final).all()
+    assert (own.picture.pixels != told.picture.pixels).any()
+
+
+def test_with_a_tiny_vae_pictures_are_encoded_as_ever(launch: Launch, family: Any, tiny_vae: Path) -> None:
+    """It has no encoder here: the checkpoint's own must go on working with the checkpoint's own factor."""
+    edit = replace(BUILDERS[Workflow.IMAGE](family), output=Output(keep_latents="final"))
+    engine = launch()
+    own = draw(engine, edit).picture.latents.final
+    assert (draw(engine, replace(edit, additions=Additions(vae=tiny_vae))).picture.latents.final == own).all()
 
 
 def test_another_vae_that_changed_is_read_again(launch: Launch, request_for: Any, tiny: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import threading
 from collections.abc import Callable
@@ -179,13 +180,22 @@ def test_progress_never_falls_and_counts_every_weight(imported: Bring) -> None:
 
 
 def test_an_openvino_folder_is_copied_as_it_is(imported: Bring, tmp_path: Path) -> None:
-    source = imported("torch", WeightFormat.FP32)
+    source = shutil.copytree(imported("torch", WeightFormat.FP32), tmp_path / "source")
+    (source / "vae_tiny").mkdir()
+    (source / "vae_tiny" / "config.json").write_text('{"auto_map": "somebody\'s code", "latent_channels": 4}')
+    (source / "vae_tiny" / "diffusion_pytorch_model.safetensors").write_bytes(b"weights")
     plan = plan_import(source, tmp_path / "library", "a copy")
     assert plan.layout is Layout.OPENVINO
     checkpoint = run_import(plan, None, lambda progress: None)
     assert weights_of(checkpoint.folder) == weights_of(source)
     assert verify(checkpoint.folder).problems == ()
     assert [found.name for found in Library(tmp_path / "none", tmp_path / "library").checkpoints()] == ["a copy"]
+    assert checkpoint.tiny_vae == checkpoint.folder / "vae_tiny"
+    assert (checkpoint.tiny_vae / "diffusion_pytorch_model.safetensors").read_bytes() == b"weights"
+    assert json.loads((checkpoint.tiny_vae / "config.json").read_text()) == {
+        "latent_channels": 4,
+        "_class_name": "AutoencoderTiny",
+    }
 
 
 @pytest.fixture(scope="session")

@@ -77,7 +77,7 @@ def _attach(loaded: LoadedCheckpoint, additions: Additions) -> None:
 def _swap_vae(loaded: LoadedCheckpoint, folder: Path, cache: Path) -> None:
     from sdxl_desktop.engine.openvino.adapters.vae import check_vae  # seconds of optimum-intel, for other VAEs alone
 
-    vae = check_vae(folder, loaded.latent_channels, cache)
+    vae = check_vae(folder, loaded.latent_channels, cache, float(loaded.pipe.vae.config.scaling_factor))
     if vae.factor != loaded.vae_factor:
         raise AdditionError(
             f"The VAE in {folder} does not fit this checkpoint.",

@@ -16,6 +16,7 @@ from sdxl_desktop.library.detect.documents import LIMIT, read_json_if_there
 from sdxl_desktop.library.detect.errors import DamagedFileError
 from sdxl_desktop.library.detect.families import Family, clip_vocabulary
 from sdxl_desktop.library.detect.found import Found, FoundPart
+from sdxl_desktop.library.scan import TINY_VAE, TINY_VAE_FILES, has_tiny_vae
 
 _CLASSES = {
     "unet": "UNet2DConditionModel",
@@ -67,8 +68,8 @@ def write_descriptions(
     card: Mapping[str, Any] | None = None,
     scheduler: Mapping[str, Any] | None = None,
 ) -> None:
-    """model_index.json, checkpoint.json, scheduler and tokenizers; what `card` and `scheduler` say goes before what
-    `found` does. Raises DamagedFileError for what cannot be taken."""
+    """model_index.json, checkpoint.json, scheduler, tokenizers and a tiny VAE if it has one; what `card` and
+    `scheduler` say goes before what `found` does. Raises DamagedFileError for what cannot be taken."""
     asked = {**found.scheduler, **(_FEW_STEPS if found.family in _DISTILLED else {}), **(scheduler or {})}
     schedule = _scheduler(asked)
     for name, source in found.tokenizers.items():
@@ -77,6 +78,16 @@ def write_descriptions(
     write_json(folder / "scheduler" / "scheduler_config.json", schedule)
     write_json(folder / "checkpoint.json", {**_card(found, title), **(card or {})})
     write_json(folder / "model_index.json", _index(found, schedule))
+    if has_tiny_vae(found.path):
+        _write_tiny_vae(found.path / TINY_VAE, folder / TINY_VAE)
+
+
+def _write_tiny_vae(source: Path, folder: Path) -> None:
+    """As it is, in a few megabytes; the engine converts it when it is wanted."""
+    folder.mkdir(exist_ok=True)
+    config, weights = TINY_VAE_FILES
+    write_json(folder / config, {**_plain(read_json_if_there(source / config)), "_class_name": "AutoencoderTiny"})
+    shutil.copyfile(source / weights, folder / weights)
 
 
 def _plain(config: Mapping[str, Any]) -> dict[str, Any]:

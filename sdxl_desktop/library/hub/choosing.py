@@ -21,6 +21,7 @@ _WEIGHED = {
     "text_encoder_2": "model",
 }
 _OPENVINO = ("text_encoder", "text_encoder_2", "unet", "vae_encoder", "vae_decoder")
+_TINY_VAE = ("vae_tiny/config.json", "vae_tiny/diffusion_pytorch_model.safetensors")
 _DESCRIBED = ("scheduler", "tokenizer", "tokenizer_2")
 _DESCRIPTIONS = (".json", ".txt")
 _SMALL = 32 * 2**20
@@ -53,13 +54,14 @@ def choose(there: Iterable[RemoteFile], address: Address, *, openvino: bool = Fa
 
 def _pipeline(files: Mapping[str, RemoteFile], *, openvino: bool) -> tuple[Layout, list[RemoteFile]] | None:
     has_openvino = "unet/openvino_model.xml" in files
+    tiny = [files[name] for name in _TINY_VAE if all(each in files for each in _TINY_VAE)]
     diffusers = None if openvino and has_openvino else _diffusers(files)
     if diffusers is not None:
-        return Layout.DIFFUSERS, diffusers
+        return Layout.DIFFUSERS, diffusers + tiny
     if not has_openvino:
         return None
     graphs = [files[name] for part in _OPENVINO for name in _graph(part) if name in files]
-    return Layout.OPENVINO, _descriptions(files, (*_OPENVINO, *_DESCRIBED)) + graphs
+    return Layout.OPENVINO, _descriptions(files, (*_OPENVINO, *_DESCRIBED)) + graphs + tiny
 
 
 def _graph(part: str) -> tuple[str, str]:

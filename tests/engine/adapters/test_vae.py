@@ -12,7 +12,7 @@ import numpy as np
 import openvino as ov
 import pytest
 import torch
-from diffusers import AutoencoderKL
+from diffusers import AutoencoderKL, AutoencoderTiny
 
 from sdxl_desktop.core.errors import AdditionError
 from sdxl_desktop.engine.openvino.adapters import vae as vae_module
@@ -89,6 +89,36 @@ def test_openvino_parts_are_taken_as_they_are(tiny: Path, tmp_path: Path) -> Non
     shutil.copytree(tiny / "ov" / "vae_decoder", tmp_path / "alone" / "vae_decoder")
     assert check_vae(tmp_path / "alone", 4, tmp_path / "cache").encoder is None
     assert not (tmp_path / "cache").exists()
+
+
+@pytest.fixture(scope="module")
+def tiny_vae(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of TAESDXL's shape, narrower, described as on the hub: without `block_out_channels`."""
+    torch.manual_seed(7)
+    folder = tmp_path_factory.mktemp("tiny vae")
+    AutoencoderTiny(
+        encoder_block_out_channels=(8, 8, 8, 8),
+        decoder_block_out_channels=(8, 8, 8, 8),
+        num_decoder_blocks=(1, 1, 1, 1),
+    ).save_pretrained(folder)
+    file = folder / "config.json"
+    config = json.loads(file.read_text())
+    config.pop("block_out_channels", None)
+    file.write_text(json.dumps(config))
+    return folder
+
+
+@pytest.mark.parametrize("scaling", [0.13025, 0.5])
+def test_a_tiny_vae_decodes_unscaled_latents_as_others_do(tiny_vae: Path, cache: Path, scaling: float) -> None:
+    found = check_vae(tiny_vae, 4, cache, scaling)
+    assert (found.scaling_factor, found.factor, found.encoder) == (scaling, 8, None)
+    assert check_vae(tiny_vae, 4, cache, scaling) == found
+    reference = AutoencoderTiny.from_pretrained(tiny_vae).eval()
+    for shape in ((1, 4, 12, 20), (2, 4, 8, 8)):
+        scaled = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+        with torch.no_grad():
+            expected = reference.decode(torch.from_numpy(scaled)).sample.numpy()
+        assert np.abs(run(found.decoder, scaled / np.float32(scaling)) - expected).max() < 0.01
 
 
 class TestRefusal:

@@ -78,6 +78,16 @@ def test_what_a_checkpoint_can_do_is_read_from_its_parts(tmp_path: Path) -> None
     assert (found.kind, found.has_encoder, found.few_step) == (CheckpointKind.BASE, False, False)
 
 
+def test_a_tiny_vae_is_found_when_it_is_whole(tmp_path: Path) -> None:
+    folder = make_checkpoint(tmp_path / "base")
+    tiny = folder / "vae_tiny"
+    tiny.mkdir()
+    (tiny / "config.json").write_text("{}")
+    assert read_checkpoint(folder).tiny_vae is None
+    (tiny / "diffusion_pytorch_model.safetensors").touch()
+    assert read_checkpoint(folder).tiny_vae == tiny
+
+
 def test_a_few_step_checkpoint_is_recognised(tmp_path: Path) -> None:
     found = read_checkpoint(make_checkpoint(tmp_path / "fast", unet={"time_cond_proj_dim": 256}))
     assert found.few_step

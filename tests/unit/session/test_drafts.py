@@ -123,6 +123,20 @@ def test_without_one_the_checkpoint_drafts_itself_with_fewer_steps() -> None:
     assert draft_request(few, BASE, BASE, 4).sampling.steps == 4
 
 
+@pytest.mark.parametrize("drafter", [BASE, LCM], ids=["itself", "a relative"])
+def test_drafts_are_decoded_by_the_tiny_vae_that_their_checkpoint_brings(drafter: Checkpoint) -> None:
+    assert draft_request(FULL, BASE, drafter, 4).additions.vae is None
+    drafter = replace(drafter, tiny_vae=drafter.folder / "vae_tiny")
+    assert draft_request(FULL, BASE, drafter, 4).additions.vae == drafter.tiny_vae
+    assert FULL.additions.vae is None, "what they are finished with"
+
+
+def test_a_vae_that_was_chosen_goes_before_a_tiny_one() -> None:
+    chosen = replace(FULL, additions=Additions(vae=Path("chosen")))
+    own = replace(BASE, tiny_vae=Path("tiny"))
+    assert draft_request(chosen, own, own, 4).additions.vae == Path("chosen")
+
+
 def test_drafts_have_the_shape_of_the_picture_and_the_size_of_their_checkpoint() -> None:
     small = checkpoint("small-lcm", 512, few_step=True, size_multiple=64)
     assert draft_size(Size(1024, 1024), BASE, small) == Size(512, 512)

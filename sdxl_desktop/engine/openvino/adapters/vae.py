@@ -1,6 +1,8 @@
 """Another VAE for a checkpoint: found in a folder, checked, and converted once when it is diffusers' own form.
 
-The usual reason is a VAE whose activations fit in f16 (for instance sdxl-vae-fp16-fix), where SDXL's own overflow.
+The usual reason is a VAE whose activations fit in f16 (for instance sdxl-vae-fp16-fix), where SDXL's own overflow. A
+tiny one (TAESDXL and its kind, diffusers' AutoencoderTiny) decodes in a fraction of the time and the memory, and less
+exactly: enough for drafts.
 """
 
 from __future__ import annotations
@@ -8,13 +10,15 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import openvino as ov
 import torch
-from diffusers import AutoencoderKL
+from diffusers import AutoencoderKL, AutoencoderTiny
 from safetensors import SafetensorError
 
 with warnings.catch_warnings():
@@ -31,7 +35,9 @@ DECODER = "vae_decoder"
 ENCODER = "vae_encoder"
 _MODEL = "openvino_model.xml"
 _TORCH_WEIGHTS = "diffusion_pytorch_model.safetensors"
-_NEXT = "Choose a folder with an OpenVINO vae_decoder in it, or a diffusers AutoencoderKL for SDXL."
+_NEXT = "Choose a folder with an OpenVINO vae_decoder in it, or a diffusers AutoencoderKL or AutoencoderTiny for SDXL."
+_WHOLE, _TINY = "AutoencoderKL", "AutoencoderTiny"
+SDXL_SCALING = 0.13025
 # What optimum-intel writes for SDXL's VAE: activations are divided by this where inference is in f16.
 _UPCAST = {"ACTIVATIONS_SCALE_FACTOR": "128.0"}
 _CHUNK = 1 << 22
@@ -71,13 +77,13 @@ class VaeFolder:
         return int(2 ** (len(self.config["block_out_channels"]) - 1))
 
 
-def check_vae(folder: Path, latent_channels: int, cache: Path) -> VaeFolder:
-    """The VAE in `folder`, for latents of that many channels.
+def check_vae(folder: Path, latent_channels: int, cache: Path, scaling: float = SDXL_SCALING) -> VaeFolder:
+    """The VAE in `folder`, for latents of that many channels, which the checkpoint multiplies by `scaling`.
 
     `folder` holds OpenVINO parts (a vae_decoder, maybe a vae_encoder; a whole checkpoint does), or is diffusers' own
     form of a VAE, or a diffusers checkpoint with one in `vae`; these are converted once, into `cache`, with weights in
-    f16. Raises AdditionError when it is none of them, damaged, or for other latents; EngineError when the converted
-    parts cannot be written.
+    f16; of a tiny one the decoder alone, made to take latents unscaled as the others do. Raises AdditionError when it
+    is none of them, damaged, or for other latents; EngineError when the converted parts cannot be written.
     """
     if not folder.is_dir():
         raise AdditionError(f"There is no VAE folder at {folder}.", next_step="Check the path.")
@@ -85,7 +91,7 @@ def check_vae(folder: Path, latent_channels: int, cache: Path) -> VaeFolder:
         return _checked(folder, folder, latent_channels)
     for candidate in (folder, folder / "vae"):
         if (candidate / "config.json").is_file() and (candidate / _TORCH_WEIGHTS).is_file():
-            return _converted(candidate, latent_channels, cache)
+            return _converted(candidate, latent_channels, cache, scaling)
     raise AdditionError(
         f"There is no VAE in {folder}.",
         why=f"It has neither {DECODER}/{_MODEL} nor a config.json beside {_TORCH_WEIGHTS}.",
@@ -114,7 +120,7 @@ def _checked(named: Path, folder: Path, latent_channels: int) -> VaeFolder:
 
 def _check_config(named: Path, config: Mapping[str, Any], latent_channels: int) -> None:
     kind = config.get("_class_name")
-    if kind != "AutoencoderKL" or not config.get("block_out_channels"):
+    if kind not in (_WHOLE, _TINY) or not config.get("block_out_channels"):
         raise AdditionError(
             f"The VAE in {named} is not of SDXL's kind.",
             why=f"Its config.json says {kind or 'nothing of its kind'}, and SDXL's is an AutoencoderKL.",
@@ -140,12 +146,15 @@ def _config(file: Path) -> Mapping[str, Any]:
     return config if isinstance(config, dict) else {}
 
 
-def _converted(folder: Path, latent_channels: int, cache: Path) -> VaeFolder:
-    config = _config(folder / "config.json")
+def _converted(folder: Path, latent_channels: int, cache: Path, scaling: float) -> VaeFolder:
+    config = dict(_config(folder / "config.json"))
+    tiny = config.get("_class_name") == _TINY
+    if tiny:
+        config |= {"block_out_channels": config.get("decoder_block_out_channels"), "scaling_factor": scaling}
     _check_config(folder, config, latent_channels)
-    kept = cache / f"vae-{_content(folder)}"
+    kept = cache / (f"vae-{_content(folder)}-{scaling:g}" if tiny else f"vae-{_content(folder)}")
     if not whole.is_whole(kept):
-        _convert(folder, kept)
+        _convert_tiny(folder, kept, config) if tiny else _convert(folder, kept)
     whole.touch(kept)
     return _checked(folder, kept, latent_channels)
 
@@ -163,23 +172,65 @@ def _convert(folder: Path, kept: Path) -> None:
 
     The trace is in f32 whatever the file holds, so that the graph computes in f32 where the device can.
     """
+    vae = _loaded(AutoencoderKL, folder)
+    forwards = {
+        DECODER: lambda latent_sample: vae.decode(z=latent_sample),
+        ENCODER: lambda sample: {"latent_parameters": vae.encode(x=sample)["latent_dist"].parameters},
+    }
+    with _keeping(folder, kept) as writing:
+        for part, forward in forwards.items():
+            vae.forward = forward
+            _export(vae, part, writing / part)
+
+
+class _TinyDecoder(torch.nn.Module):
+    """Takes unscaled latents, as other decoders do; a tiny VAE itself takes them as the UNet makes them."""
+
+    def __init__(self, vae: Any, scaling: float) -> None:
+        super().__init__()
+        self.decoder, self.scaling = vae.decoder, scaling
+
+    def forward(self, latent_sample: torch.Tensor) -> torch.Tensor:
+        decoded: torch.Tensor = self.decoder(latent_sample * self.scaling)
+        return decoded
+
+
+def _convert_tiny(folder: Path, kept: Path, config: Mapping[str, Any]) -> None:
+    """Export the decoder alone, weights in f16; `config` is what is kept as its own."""
+    decoder = _TinyDecoder(_loaded(AutoencoderTiny, folder), config["scaling_factor"]).eval()
+    channels = config["latent_channels"]
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        model = ov.convert_model(
+            decoder,
+            example_input=torch.zeros(1, channels, 8, 8),
+            input=[("latent_sample", [-1, channels, -1, -1], ov.Type.f32)],
+        )
+    model.outputs[0].get_tensor().set_names({"sample"})
+    with _keeping(folder, kept) as writing:
+        (writing / DECODER).mkdir()
+        (writing / DECODER / "config.json").write_text(json.dumps(config), encoding="utf-8")
+        ov.save_model(model, writing / DECODER / _MODEL, compress_to_fp16=True)
+
+
+def _loaded(kind: Any, folder: Path) -> Any:
+    """The torch VAE in `folder`, in f32."""
     try:
-        vae = AutoencoderKL.from_pretrained(str(folder), torch_dtype=torch.float32, use_safetensors=True).eval()
+        return kind.from_pretrained(str(folder), torch_dtype=torch.float32, use_safetensors=True).eval()
     except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as problem:
         raise AdditionError(
             f"The VAE in {folder} cannot be loaded.",
             why=f"{str(problem).splitlines()[0].rstrip('.') if str(problem) else type(problem).__name__}.",
             next_step="Download it again.",
         ) from problem
-    forwards = {
-        DECODER: lambda latent_sample: vae.decode(z=latent_sample),
-        ENCODER: lambda sample: {"latent_parameters": vae.encode(x=sample)["latent_dist"].parameters},
-    }
+
+
+@contextmanager
+def _keeping(folder: Path, kept: Path) -> Iterator[Path]:
+    """A folder to write what the VAE of `folder` becomes, which is `kept` once all of it is there."""
     try:
         with whole.written_whole(kept) as writing:
-            for part, forward in forwards.items():
-                vae.forward = forward
-                _export(vae, part, writing / part)
+            yield writing
     except OSError as problem:
         raise EngineError(
             f"The VAE of {folder} cannot be kept in {kept.parent}.",

@@ -38,6 +38,15 @@ def test_half_precision_before_full() -> None:
     assert chosen(there) == (Layout.DIFFUSERS, {*INDEX, *weights(".fp16.safetensors")})
 
 
+def test_a_tiny_vae_comes_along_when_it_is_whole() -> None:
+    tiny = {"vae_tiny/config.json", "vae_tiny/diffusion_pytorch_model.safetensors"}
+    there = [*INDEX, *weights(".safetensors"), *graphs()]
+    for openvino in (False, True):
+        alone = chosen(there, openvino=openvino)[1]
+        assert chosen([*there, *tiny], openvino=openvino)[1] == alone | tiny
+        assert chosen([*there, "vae_tiny/config.json"], openvino=openvino)[1] == alone
+
+
 def test_full_precision_for_the_parts_that_have_no_half() -> None:
     there = [*INDEX, *weights(".safetensors"), *weights(".fp16.safetensors", ["unet"])]
     others = weights(".safetensors", [part for part in PARTS if part != "unet"])
