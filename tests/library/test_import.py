@@ -148,7 +148,7 @@ def _bytes_by_name(graph: Any) -> dict[str, Any]:
 
 
 def test_what_was_imported_is_recorded_described_and_verified(imported: Bring) -> None:
-    folder = imported("single", WeightFormat.INT8)
+    folder = imported("torch", WeightFormat.INT8)
     found = read_checkpoint(folder)
     assert found.kind is CheckpointKind.BASE
     assert found.recommended.size == Size(128, 128)

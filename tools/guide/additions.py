@@ -40,9 +40,9 @@ ADDITIONS = (
     Section(
         "Another VAE",
         "`--vae` takes a folder with another VAE, in OpenVINO's or diffusers' form: for SDXL mostly the one whose "
-        "numbers fit in 16 bits. A tiny one, such as TAESDXL, decodes faster and less exactly; a checkpoint that brings one "
-        "in a folder `vae_tiny` uses it for drafts. The starters share a single VAE, so the refiner's, which the first "
-        "line copies, makes the same picture.",
+        "numbers fit in 16 bits. A tiny one, such as TAESDXL, decodes faster and less exactly; a checkpoint that "
+        "brings one in a folder `vae_tiny` uses it for drafts. The starters share a single VAE, so the refiner's, "
+        "which the first line copies, makes the same picture.",
         (
             draw("vae-own", "its own", APPLE),
             draw("vae-other", "the refiner's", APPLE, "--vae vae"),
