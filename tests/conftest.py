@@ -13,6 +13,8 @@ import pytest
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("LC_ALL", "C.UTF-8")  # Qt warns about a locale without Unicode
+if "PYTEST_XDIST_WORKER" in os.environ:  # each worker has a core; torch's threads would wait for each other, spinning
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 _RUNNING = os.environ.get("RUNNING_TEST_FILE")

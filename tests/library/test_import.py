@@ -90,6 +90,8 @@ def test_in_8_bits_it_stays_close(imported: Bring, engine: Engine) -> None:  # n
     assert np.abs(picture(engine, imported("torch", WeightFormat.INT8)) - exact).mean() <= 6
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("part", PARTS)
 def test_each_part_computes_what_optimum_intels_does(part: str, imported: Bring, optimum: Path) -> None:
     import openvino as ov

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,11 @@ def convert(
     found: Found, weights: WeightFormat, workspace: Workspace, tell: Teller, adapt: Adapt | None = None
 ) -> None:
     """Put every OpenVINO part of `found` that is not finished yet into `workspace`, one in memory at a time."""
+    with _short_collections():
+        _convert(found, weights, workspace, tell, adapt)
+
+
+def _convert(found: Found, weights: WeightFormat, workspace: Workspace, tell: Teller, adapt: Adapt | None) -> None:
     pooled = _pooled_width(found, workspace)
     scored = bool(found.index.get("requires_aesthetics_score", found.family is Family.REFINER))
     for part in found.parts:
@@ -54,6 +60,18 @@ def convert(
                 gc.collect()
             del module
             gc.collect()
+
+
+@contextmanager
+def _short_collections() -> Iterator[None]:
+    """Garbage is collected after each part; what libraries brought before takes half a second to look through, and is
+    left out meanwhile."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _pooled_width(found: Found, workspace: Workspace) -> int:

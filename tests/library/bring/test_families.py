@@ -61,6 +61,8 @@ def test_a_lone_unet_comes_with_the_parts_of_what_it_was_made_from(hub: FakeHub,
     assert [path.name for path in library.own.iterdir() if path.is_dir()] == ["lcm-ssd-1b"], "and nothing else is left"
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_parts_that_the_library_has_are_linked_and_not_made_again(hub: FakeHub, library: Library, line: Line) -> None:
     base = had("ssd-1b", WeightFormat.FP32, library, line)
     asked, told = len(hub.asked), []
