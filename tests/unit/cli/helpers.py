@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,3 +74,19 @@ Say = Callable[..., int]
 def say(rooms: PretendRooms, *arguments: str) -> int:
     """Run the command line with `arguments`."""
     return run(arguments, rooms.doors())
+
+
+def press_ctrl_c_when_it_is_heard() -> None:
+    """Send this process SIGINT a moment after a command has begun to listen for it. Before that it would end the
+    tests, and how long a command takes to begin nobody knows."""
+    before = signal.getsignal(signal.SIGINT)
+
+    def press() -> None:
+        for _ in range(2000):
+            time.sleep(0.01)
+            if signal.getsignal(signal.SIGINT) is not before:
+                time.sleep(0.1)
+                os.kill(os.getpid(), signal.SIGINT)
+                return
+
+    threading.Thread(target=press, daemon=True).start()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +22,7 @@ from sdxl_desktop.engine.device_times import DeviceTable, PartOnDevice, read_tab
 from sdxl_desktop.engine.protocol import CancelToken, Emit
 from sdxl_desktop.engine.workbench import Prepared, StoppedError
 from sdxl_desktop.session.settings_store import SettingsStore
-from tests.unit.cli.helpers import PretendRooms, say
+from tests.unit.cli.helpers import PretendRooms, press_ctrl_c_when_it_is_heard, say
 
 TIMES = {("unet", "CPU"): 40.0, ("unet", "GPU"): 4.0, ("vae_decoder", "CPU"): 3.0}
 
@@ -157,7 +155,7 @@ def test_a_failure_says_why(command: tuple[str, ...], here: Path, capsys: pytest
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
 @pytest.mark.parametrize("command", [("bench", "--devices", "--checkpoint", "mine"), ("cache", "prepare", "mine")])
 def test_ctrl_c_stops_it(command: tuple[str, ...], here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    threading.Timer(0.4, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    press_ctrl_c_when_it_is_heard()
     assert say(PretendRooms(workbench=PretendBench(waits=True)), *command) == 130
     assert "Cancelled." in capsys.readouterr().err
 
