@@ -246,8 +246,9 @@ def page(window: MainWindow, qtbot: QtBot) -> LibraryPage:
     """The page, opened by its key and filled."""
     window.activateWindow()
     window.desk.focus()
-    qtbot.waitUntil(lambda: QApplication.focusWidget() is not None)
+    qtbot.waitUntil(lambda: (focused := QApplication.focusWidget()) is not None and focused.window() is window)
     qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_L, Qt.KeyboardModifier.ControlModifier)
+    qtbot.waitUntil(lambda: window.findChild(LibraryPage) is not None)
     shown = the_page(window)
     qtbot.waitUntil(lambda: bool(shown.lines()))
     return shown
