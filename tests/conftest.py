@@ -17,13 +17,19 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # each worker has a core; torch's threa
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
-_RUNNING = os.environ.get("RUNNING_TEST_FILE")
+_RUNNING_TESTS = os.environ.get("RUNNING_TESTS_FOLDER")
 
 
-def pytest_runtest_logstart(nodeid: str) -> None:
-    """Leave behind which test runs: after a crash that is the first question."""
-    if _RUNNING:
-        Path(_RUNNING).write_text(nodeid, encoding="utf-8")
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Leave behind which test this process runs: after a crash or a hang that is the first question."""
+    if not _RUNNING_TESTS:
+        return (yield)
+    note = Path(_RUNNING_TESTS) / str(os.getpid())
+    note.write_text(item.nodeid, encoding="utf-8")
+    outcome = yield
+    note.unlink(missing_ok=True)
+    return outcome
 
 
 class NetworkTouched(AssertionError):

@@ -14,14 +14,18 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 ROOT = Path(__file__).resolve().parent.parent
 CHECKS = {
     "format": ["-m", "ruff", "format", "--check", "."],
     "lint": ["-m", "ruff", "check", "."],
     "types": ["-m", "mypy"],
     "imports": ["-c", "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports())"],
-    "tests": ["-m", "pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"],
+    "tests": ["-m", "pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "--durations", "10"],
 }
+LIMIT = 45 * 60
+"""Seconds that one check may take; far more than any needs, so that a hang ends and says where it was."""
 
 
 @dataclass(frozen=True)
@@ -31,22 +35,57 @@ class Outcome:
     name: str
     passed: bool
     seconds: float
-    crash: str = ""
+    problem: str = ""
 
     def __str__(self) -> str:
-        return f"{'ok    ' if self.passed else 'FAILED'}  {self.name:<8} {self.seconds:6.1f} s{self.crash}"
+        return f"{'ok    ' if self.passed else 'FAILED'}  {self.name:<8} {self.seconds:6.1f} s{self.problem}"
 
 
-def check(name: str) -> Outcome:
-    """Run one check with its output in plain sight."""
+def check(name: str, limit: float = LIMIT) -> Outcome:
+    """Run one check with its output in plain sight, for at most `limit` seconds."""
     print(f"\n=== {name}", flush=True)
     started = time.monotonic()
-    with tempfile.NamedTemporaryFile("r", suffix=".txt") as running:
-        surroundings = {**os.environ, "RUNNING_TEST_FILE": running.name}  # tests/conftest.py writes it
-        command = [sys.executable, *CHECKS[name]]
-        code = subprocess.run(command, cwd=ROOT, env=surroundings, check=False).returncode
-        crash = f"  {signal.Signals(-code).name} during {running.read() or 'its start'}" if code < 0 else ""
-    return Outcome(name, code == 0, time.monotonic() - started, crash)
+    with tempfile.TemporaryDirectory() as running:
+        environment = {**os.environ, "RUNNING_TESTS_FOLDER": running}  # tests/conftest.py writes into it
+        with subprocess.Popen([sys.executable, *CHECKS[name]], cwd=ROOT, env=environment) as process:
+            code, problem = _wait(process, limit, Path(running))
+    return Outcome(name, code == 0, time.monotonic() - started, problem)
+
+
+def _wait(process: subprocess.Popen[bytes], limit: float, running: Path) -> tuple[int, str]:
+    """The exit code of `process`, negative where it did not end by itself, and a few words on how it ended."""
+    try:
+        code = process.wait(limit)
+    except subprocess.TimeoutExpired:
+        during = _during(running)
+        _end(process.pid)
+        return -signal.SIGABRT, f"  stopped after {limit:.0f} s{during}"
+    except KeyboardInterrupt:
+        _end(process.pid)
+        raise
+    return code, f"  {signal.Signals(-code).name}{_during(running)}" if code < 0 else ""
+
+
+def _during(running: Path) -> str:
+    """Which tests had begun and not ended."""
+    names = sorted({file.read_text(encoding="utf-8") for file in running.iterdir()} - {""})
+    return f" during {', '.join(names)}" if names else ""
+
+
+def _end(pid: int) -> None:
+    """End a process and all that it started; Python processes of pytest tell first where they are."""
+    try:
+        root = psutil.Process(pid)
+        family = [*root.children(recursive=True), root]
+    except psutil.NoSuchProcess:
+        return
+    for ask in (lambda each: each.send_signal(signal.SIGABRT), lambda each: each.kill()):
+        for each in family:
+            try:
+                ask(each)
+            except (psutil.Error, ValueError):  # Windows has no SIGABRT to send
+                continue
+        psutil.wait_procs(family, timeout=5)
 
 
 def main(names: list[str]) -> int:
