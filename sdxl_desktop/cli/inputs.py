@@ -11,6 +11,7 @@ from sdxl_desktop.core.additions import Additions, EmbeddingUse, LoraUse
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.edit import Edit, Fit, Prefill
 from sdxl_desktop.core.errors import AdditionError, RequestError
+from sdxl_desktop.core.foreign_text import shown
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.intents import RECIPES, Intent, Masked, filling
 from sdxl_desktop.core.raster import Raster
@@ -29,9 +30,9 @@ def read_edit(image: Path, mask: Path | None, *, fit: str, only_masked: int | No
     """
     picture = open_picture(image)
     size = Size(picture.pixels.shape[1], picture.pixels.shape[0])
-    masked = None if mask is None else Raster.of(read_mask(mask, size), mask.name)
+    masked = None if mask is None else Raster.of(read_mask(mask, size), shown(mask.name))
     return Edit(
-        picture=Raster.of(picture.pixels, image.name),
+        picture=Raster.of(picture.pixels, picture.name),
         mask=masked,
         strength=STRENGTH if mask is None else 1.0,
         fit=parse_fit(fit),

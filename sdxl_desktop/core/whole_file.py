@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+_MAX_NAME_BYTES = 100
+"""Of the name that is written to, in the temporary name: that one must fit wherever the name itself fits."""
+
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
@@ -17,7 +20,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     OSError.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.part-{os.getpid()}-{secrets.token_hex(4)}")
+    beside = path.with_name(f".{_short(path.name)}.part-{os.getpid()}-{secrets.token_hex(4)}")
     try:
         yield beside
         os.replace(beside, path)
@@ -31,3 +34,9 @@ def write_whole(path: Path, content: bytes) -> None:
     """`content` as the whole of `path`. Raises OSError."""
     with whole_file(path) as beside:
         beside.write_bytes(content)
+
+
+def _short(name: str) -> str:
+    while len(os.fsencode(name)) > _MAX_NAME_BYTES:
+        name = name[: min(len(name) - 1, _MAX_NAME_BYTES)]
+    return name

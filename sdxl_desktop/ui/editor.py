@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFileDialog
 
-from sdxl_desktop.core.errors import SdxlDesktopError
+from sdxl_desktop.core.errors import PictureError, SdxlDesktopError
 from sdxl_desktop.history.metadata import Record, read_record
 from sdxl_desktop.imaging.reading import OpenedPicture, mask_from_alpha, open_picture, read_mask
 from sdxl_desktop.session.document.document import Document
@@ -25,6 +25,8 @@ from sdxl_desktop.ui.masks import write_mask
 from sdxl_desktop.ui.stage import Stage
 
 T = TypeVar("T")
+_Opened = tuple[OpenedPicture, Record | PictureError | None]
+"""A picture and how it was made, or why that cannot be taken over."""
 
 _EXTENDED = "Undo extend picture"
 """What there is to undo after `Document.extend`."""
@@ -111,14 +113,16 @@ class Editor(QObject):
         """Put the picture in `file` onto the canvas."""
         self._later(partial(_open_with_record, file), partial(self._take_opened, file))
 
-    def _take_opened(self, file: Path, opened: tuple[OpenedPicture, Record | None] | SdxlDesktopError) -> None:
+    def _take_opened(self, file: Path, opened: _Opened | SdxlDesktopError) -> None:
         if isinstance(opened, SdxlDesktopError):
             self.failed.emit(opened)
             return
         picture, record = opened
         self._take_picture(picture)
         self.opened.emit(file)
-        if record is not None:
+        if isinstance(record, PictureError):
+            self.told.emit(f"{record.what} {record.why}")
+        elif record is not None:
             self.record_found.emit(record)
 
     def _take_picture(self, picture: OpenedPicture | SdxlDesktopError) -> None:
@@ -231,9 +235,11 @@ class Editor(QObject):
         self._settle.stop()
 
 
-def _open_with_record(file: Path) -> tuple[OpenedPicture, Record | None]:
+def _open_with_record(file: Path) -> _Opened:
     picture = open_picture(file)
     try:
         return picture, read_record(file)
+    except PictureError as problem:  # the picture is fine; what it says of itself is told
+        return picture, problem
     except OSError:
         return picture, None
