@@ -112,7 +112,13 @@ def build_window(
         library=LibraryThread(hands or RealHands(lambda: ProcessEngine(paths))),
         memory=memory,
     )
-    window = MainWindow(around, settings)
+    try:
+        window = MainWindow(around, settings)
+    except BaseException:
+        around.library.close()
+        around.engine.close()  # Qt aborts the process over a thread that is let go of while it runs
+        raise
+    problem = problem or store.why_not_kept()
     if problem is not None:
         window.verbs.show_problem(problem)
     return window
