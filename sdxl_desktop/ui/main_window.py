@@ -301,8 +301,9 @@ class MainWindow(QMainWindow):
 
     def _picture_store(self) -> PictureStore:
         chosen = self._preferences
-        folder = Path(chosen.pictures_folder) if chosen.pictures_folder else self._around.paths.pictures
-        return PictureStore(folder, chosen.picture_format, chosen.autosave)
+        own = self._around.paths.pictures
+        folder = Path(chosen.pictures_folder) if chosen.pictures_folder else own
+        return PictureStore(folder, chosen.picture_format, chosen.autosave, () if folder == own else (own,))
 
     # keeping and closing
 
