@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -105,7 +106,7 @@ def window(
     """Open the window. This is what sdxl-desktop does without a command."""
     doors: Doors = context.obj
     for file in files or ():
-        if not file.is_file():
+        if not os.path.isfile(file):  # has an answer for every name
             raise click.UsageError(_no_such_file(str(file)), context.parent)
     reason = doors.why_no_window()
     if not reason:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -162,11 +163,11 @@ def _embedding(text: str) -> EmbeddingUse:
 
 
 def _exists(text: str) -> bool:
-    return Path(text).expanduser().is_file()
+    return os.path.isfile(os.path.expanduser(text))
 
 
 def _there(path: Path, what: str, *, folder: bool = False) -> Path:
     path = path.expanduser()
-    if not (path.is_dir() if folder else path.is_file()):
+    if not (os.path.isdir(path) if folder else os.path.isfile(path)):  # which have an answer for every name
         raise AdditionError(f"There is no {what} {'folder' if folder else 'file'} {path}.", next_step="Check the path.")
     return path.resolve()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 from collections.abc import Callable
 from contextlib import suppress
@@ -136,7 +137,7 @@ def check_writable(path: Path, endings: tuple[str, ...] = PICTURE_ENDINGS) -> No
         named_endings = ", ".join(endings[:-1]) + " or " + endings[-1] if len(endings) > 1 else endings[0]
         kind = "a picture format" if endings is PICTURE_ENDINGS else "the right format"
         raise OutputError(f"{shown(path.name)!r} does not end in {kind}.", next_step=f"End it in {named_endings}.")
-    if path.is_dir():
+    if os.path.isdir(path):  # unlike `Path.is_dir` it has an answer for names that are too long
         raise OutputError(f"{path} is a folder.", next_step="Name a file in it.")
     try:
         _check_replaceable(path)
@@ -151,8 +152,8 @@ def check_writable(path: Path, endings: tuple[str, ...] = PICTURE_ENDINGS) -> No
 
 def _check_replaceable(path: Path) -> None:
     """Raise OSError for what is no file, or may not be written to."""
-    if path.exists():
-        if not path.is_file():
+    if os.path.exists(path):
+        if not os.path.isfile(path):
             raise FileExistsError(errno.EEXIST, "It is a pipe, socket or device, not a file")
         with path.open("ab"):
             pass

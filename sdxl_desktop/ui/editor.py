@@ -18,7 +18,7 @@ from sdxl_desktop.session.document.document import Document
 from sdxl_desktop.session.document.layers import Change
 from sdxl_desktop.session.document.mask_files import write_mask_as_alpha
 from sdxl_desktop.session.pictures import Result
-from sdxl_desktop.ui.background import Background, attempt
+from sdxl_desktop.ui.background import Background
 from sdxl_desktop.ui.expand_dialog import ExpandDialog
 from sdxl_desktop.ui.incoming import PICTURE_FILTER, Incoming, incoming, sort_files
 from sdxl_desktop.ui.masks import write_mask
@@ -56,6 +56,7 @@ class Editor(QObject):
         super().__init__(stage)
         self._document, self._stage, self._background = document, stage, background
         self._alpha_of: OpenedPicture | None = None
+        self._asked: object = None
         self._size = document.size
         self._settle = QTimer(self, singleShot=True, interval=150)
         self._connect()
@@ -188,7 +189,9 @@ class Editor(QObject):
         self._try(self._document.redo)
 
     def _later(self, work: Callable[[], T], done: Callable[[T | SdxlDesktopError], None]) -> None:
-        self._background.run(lambda: attempt(work), done)
+        """Have something read, and take it unless something else has been asked for by then."""
+        self._asked = asked = object()
+        self._background.run(work, lambda outcome: done(outcome) if asked is self._asked else None)
 
     def _try(self, act: Callable[[], None]) -> None:
         try:

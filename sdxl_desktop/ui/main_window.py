@@ -79,7 +79,7 @@ class MainWindow(QMainWindow):
         self._devices: tuple[Device, ...] = ()
         self._closed = False
         self._outgoing = OutgoingPictures()
-        self.session = DraftingSession(around.engine, self._picture_store(), elsewhere=around.background.run)
+        self.session = DraftingSession(around.engine, self._picture_store(), elsewhere=around.background.write)
         self.document = Document()
         self.desk, self.stage, self.status = Desk(), Stage(self._outgoing, self.document), StatusLine()
         self.editor = Editor(self.document, self.stage, around.background)
