@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from sdxl_desktop.core.errors import SdxlDesktopError
-from sdxl_desktop.core.events import Failed
+from sdxl_desktop.core.errors import SdxlDesktopError, explained
 
 
 def told(problem: Exception) -> SdxlDesktopError:
     """`problem` if it is one of ours, which tell for themselves; else what can be said of one that nobody foresaw."""
-    return problem if isinstance(problem, SdxlDesktopError) else Failed.unexpected(problem).error
+    return explained(problem, "Something failed unexpectedly.")

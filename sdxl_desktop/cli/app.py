@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -25,6 +26,7 @@ from sdxl_desktop.cli.options import Options
 from sdxl_desktop.cli.quantize import register as register_quantize
 from sdxl_desktop.cli.quiet import stdout_kept_clean
 from sdxl_desktop.cli.report import devices_report
+from sdxl_desktop.cli.streams import tolerate_any_text
 from sdxl_desktop.core.errors import SdxlDesktopError
 
 PROGRAM = "sdxl-desktop"
@@ -46,6 +48,7 @@ app = typer.Typer(cls=_WindowByDefault, pretty_exceptions_enable=False, rich_mar
 def run(arguments: Sequence[str], doors: Doors) -> int:
     """Do what `arguments` say; returns the exit code: 0, 2 for bad input, 1 for failure, 130 for cancelled."""
     command = typer.main.get_command(app)
+    tolerate_any_text()
     try:
         code = command.main(args=list(arguments), prog_name=PROGRAM, standalone_mode=False, obj=doors)
     except click.ClickException as problem:
@@ -103,7 +106,7 @@ def window(
     """Open the window. This is what sdxl-desktop does without a command."""
     doors: Doors = context.obj
     for file in files or ():
-        if not file.is_file():
+        if not os.path.isfile(file):  # has an answer for every name
             raise click.UsageError(_no_such_file(str(file)), context.parent)
     reason = doors.why_no_window()
     if not reason:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -21,6 +20,7 @@ from sdxl_desktop.cli.foreground import CANCELLED
 from sdxl_desktop.cli.options import Options, build_request
 from sdxl_desktop.cli.progress import Display
 from sdxl_desktop.cli.quiet import stdout_kept_clean
+from sdxl_desktop.cli.report import json_line
 from sdxl_desktop.cli.watched import watched
 from sdxl_desktop.core.device import Device
 from sdxl_desktop.core.request import Execution, GenerationRequest
@@ -112,7 +112,7 @@ def bench(
     if plot_file is not None:
         plot(plot_file, title=f"How fast {found.title} draws here", subtitle=result.drawn, devices=result.devices)
     if as_json:
-        typer.echo(json.dumps(asdict(result), ensure_ascii=False))
+        typer.echo(json_line(asdict(result)))
     else:
         for line in _words(result):
             typer.echo(line)

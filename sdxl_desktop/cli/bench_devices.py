@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from threading import Event as Flag
@@ -12,6 +11,7 @@ from rich.console import Console
 
 from sdxl_desktop.cli.doors import Doors
 from sdxl_desktop.cli.progress import Display
+from sdxl_desktop.cli.report import json_line
 from sdxl_desktop.cli.watched import progress_shown, watched
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import GenerationRequest
@@ -54,7 +54,7 @@ def compare_devices(
     if use:
         _use(paths, best)
     if as_json:
-        typer.echo(json.dumps({**asdict(table), "best": best}, ensure_ascii=False))
+        typer.echo(json_line({**asdict(table), "best": best}))
     else:
         for line in _words(table, best, used=use):
             typer.echo(line)

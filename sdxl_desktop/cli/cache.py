@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +13,7 @@ from sdxl_desktop.cli.cache_prepare import Preparation
 from sdxl_desktop.cli.cache_prepare import prepare as run_preparation
 from sdxl_desktop.cli.doors import Doors
 from sdxl_desktop.cli.draw import library_for, load_preferences
+from sdxl_desktop.cli.report import json_line
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.settings import Preferences
 from sdxl_desktop.core.speed import DEFAULT_SPEED, Speed
@@ -188,7 +188,7 @@ def _report(entry: Entry) -> dict[str, Any]:
 
 
 def _print(content: dict[str, Any]) -> None:
-    typer.echo(json.dumps(content, ensure_ascii=False))
+    typer.echo(json_line(content))
 
 
 def _size(count: int) -> str:

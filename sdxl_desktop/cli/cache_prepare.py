@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from rich.console import Console
 from sdxl_desktop.cli.doors import Doors
 from sdxl_desktop.cli.foreground import CANCELLED
 from sdxl_desktop.cli.progress import Display
+from sdxl_desktop.cli.report import json_line
 from sdxl_desktop.cli.watched import progress_shown, watched
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.request import Execution
@@ -52,7 +52,7 @@ def prepare(doors: Doors, wanted: Preparation, *, as_json: bool, events: bool) -
         console.print("Cancelled.", highlight=False)
         return CANCELLED
     if as_json:
-        typer.echo(json.dumps(_report(made), ensure_ascii=False))
+        typer.echo(json_line(_report(made)))
         return 0
     for entry in made.made:
         took = "" if entry.seconds is None else f", {entry.seconds:.1f} s"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from sdxl_desktop.cli.importing import import_checkpoint, library_of, report
+from sdxl_desktop.cli.report import json_line
 from sdxl_desktop.core.errors import CheckpointError
 from sdxl_desktop.library import holdings
 from sdxl_desktop.library.convert.forecast import gigabytes
@@ -120,4 +120,4 @@ def _folder(library: Library, name: str) -> Path:
 
 
 def _print(content: dict[str, Any]) -> None:
-    print(json.dumps(content, ensure_ascii=False), flush=True)
+    print(json_line(content), flush=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,16 +18,18 @@ from sdxl_desktop.cli.progress import Display, display_for
 from sdxl_desktop.cli.quiet import stdout_kept_clean
 from sdxl_desktop.cli.report import run_report
 from sdxl_desktop.core.checkpoint import Checkpoint
-from sdxl_desktop.core.errors import OutputError
+from sdxl_desktop.core.errors import OutputError, named
+from sdxl_desktop.core.latents import KeptLatents
 from sdxl_desktop.core.paths import AppPaths, resources
 from sdxl_desktop.core.request import AUTOMATIC, Execution, GenerationRequest
 from sdxl_desktop.core.settings import Preferences
 from sdxl_desktop.history.latents import SUFFIX, write_latents
 from sdxl_desktop.library.scan import Library
-from sdxl_desktop.session.pictures import PictureStore, Result, check_writable, save_as
+from sdxl_desktop.session.pictures import PictureStore, Result, check_writable, save_as, unused
 from sdxl_desktop.session.session import Session
 from sdxl_desktop.session.settings_store import SettingsStore
 
+_NAME_A_FILE = "Name a file with its whole path, beginning with /."
 _STOPPING = "Stopping; Ctrl+C again stops at once."
 
 
@@ -35,7 +39,7 @@ class NamedFiles(PictureStore):
 
     output: Path
 
-    def autosave(self, result: Result) -> Result:
+    def save(self, result: Result) -> Result:
         return save_as(result, numbered(self.output, result.picture.index))
 
 
@@ -52,11 +56,13 @@ def draw(doors: Doors, options: Options, *, checkpoint: str | None, output: Path
     library = library_for(paths, preferences)
     found = library.default() if checkpoint is None else library.find(checkpoint)
     request = build_request(options, found, preferences, library.find)
-    store = _store(output, request.sampling.count)
-    if options.latents_out is not None:
-        check_writable(options.latents_out.expanduser().absolute(), (SUFFIX,))
+    store = _store(output, request.sampling.count, _elsewhere(paths, preferences))
+    latents_out = None if options.latents_out is None else absolute(options.latents_out)
+    if latents_out is not None:
+        for index in range(request.sampling.count):
+            check_writable(numbered(latents_out, index), (SUFFIX,))
     request = replace(request, execution=_execution(doors, request.execution))
-    return _draw_checked(doors, request, found, store, paths, console, as_json, options.latents_out)
+    return _draw_checked(doors, request, found, store, paths, console, as_json, latents_out)
 
 
 def load_preferences(paths: AppPaths, console: Console) -> Preferences:
@@ -72,15 +78,35 @@ def library_for(paths: AppPaths, preferences: Preferences) -> Library:
     return Library(shipped=resources() / "checkpoints", own=own)
 
 
-def _store(output: Path | None, count: int) -> PictureStore:
+def absolute(path: Path) -> Path:
+    """`path` from the root on, with ~ expanded; raises OutputError where the current or home folder is none."""
+    try:
+        return path.expanduser().absolute()
+    except (OSError, RuntimeError) as problem:
+        raise OutputError(
+            f"It cannot be told where {path} is.", why=named(problem), next_step=_NAME_A_FILE
+        ) from problem
+
+
+def _store(output: Path | None, count: int, elsewhere: tuple[Path, ...]) -> PictureStore:
     if output is None:
-        folder = Path.cwd()
+        folder = absolute(Path())
         check_writable(folder / "picture.png")
-        return PictureStore(folder=folder)
-    output = output.expanduser().absolute()
+        return PictureStore(folder=folder, elsewhere=elsewhere)
+    output = absolute(output)
     for index in range(count):
         check_writable(numbered(output, index))
-    return NamedFiles(folder=output.parent, output=output)
+    return NamedFiles(folder=output.parent, output=output, elsewhere=elsewhere)
+
+
+def _elsewhere(paths: AppPaths, preferences: Preferences) -> tuple[Path, ...]:
+    """Where a picture goes that cannot be written where it was asked for: it took minutes to draw."""
+    places = [Path(preferences.pictures_folder)] if preferences.pictures_folder else []
+    with suppress(RuntimeError):  # there need not be a home
+        places += [paths.pictures, Path.home()]
+    with suppress(OSError):
+        places.append(Path(tempfile.gettempdir()))
+    return tuple(places)
 
 
 def _execution(doors: Doors, asked: Execution) -> Execution:
@@ -120,9 +146,11 @@ def _draw_checked(
         with ctrl_c_heard(doors.leave) as ctrl_c:
             session.generate(request)
             answered = runner.follow(session, ctrl_c, lambda: display.say(_STOPPING))
-    if latents_out is not None:
-        _keep_latents(session, latents_out)
+    lost = [] if latents_out is None else _keep_latents(session, latents_out)
     code = _tell(session, request, checkpoint, console, as_json)
+    for problem in lost:
+        _say(console, str(problem))
+        code = code or 1
     if not answered:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -130,11 +158,29 @@ def _draw_checked(
     return code
 
 
-def _keep_latents(session: Session, path: Path) -> None:
+def _keep_latents(session: Session, path: Path) -> list[OutputError]:
+    """Write the latents of all pictures; what to tell of those that could not be written as asked."""
+    told: list[OutputError] = []
     for result in session.results:
-        if result.picture.latents is not None:
-            file = numbered(path.expanduser().absolute(), result.picture.index)
-            write_latents(file, result.picture.latents, result.request)
+        latents, file = result.picture.latents, numbered(path, result.picture.index)
+        if latents is None:
+            continue
+        try:
+            write_latents(file, latents, result.request)
+        except OutputError as problem:
+            told.append(_latents_elsewhere(latents, result, session.store.elsewhere, problem))
+    return told
+
+
+def _latents_elsewhere(
+    latents: KeptLatents, result: Result, places: tuple[Path, ...], problem: OutputError
+) -> OutputError:
+    for folder in places:
+        with suppress(Exception):  # whatever it is, the next place may do
+            file = unused(folder / f"latents-{result.picture.seed}{SUFFIX}")
+            write_latents(file, latents, result.request)
+            return OutputError(problem.what, why=problem.why, next_step=f"They were written to {file}.")
+    return problem
 
 
 def _shows(session: Session, display: Display) -> Callable[[], None]:
@@ -148,20 +194,19 @@ def _shows(session: Session, display: Display) -> Callable[[], None]:
 def _tell(session: Session, request: GenerationRequest, checkpoint: Checkpoint, console: Console, as_json: bool) -> int:
     """Say how the run ended; pictures that were finished before it ended badly are named too."""
     written = [result.saved_to for result in session.results]
+    if session.finished is not None:
+        for picture in session.finished.pictures:
+            for note in picture.notes:
+                _say(console, note)
+        if as_json:
+            print(run_report(request, checkpoint, session.finished, written), flush=True)
+    _say_written(written, as_json)
     if session.error is not None:
-        _say_written(written, as_json)
         _say(console, str(session.error))
         return 2 if session.error.bad_input and not isinstance(session.error, OutputError) else 1
     if session.finished is None:
-        _say_written(written, as_json)
         _say(console, "Cancelled.")
         return CANCELLED
-    for picture in session.finished.pictures:
-        for note in picture.notes:
-            _say(console, note)
-    if as_json:
-        print(run_report(request, checkpoint, session.finished, written), flush=True)
-    _say_written(written, as_json)
     return 0
 
 

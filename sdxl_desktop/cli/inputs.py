@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from sdxl_desktop.core.additions import Additions, EmbeddingUse, LoraUse
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.edit import Edit, Fit, Prefill
 from sdxl_desktop.core.errors import AdditionError, RequestError
+from sdxl_desktop.core.foreign_text import shown
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.intents import RECIPES, Intent, Masked, filling
 from sdxl_desktop.core.raster import Raster
@@ -29,9 +31,9 @@ def read_edit(image: Path, mask: Path | None, *, fit: str, only_masked: int | No
     """
     picture = open_picture(image)
     size = Size(picture.pixels.shape[1], picture.pixels.shape[0])
-    masked = None if mask is None else Raster.of(read_mask(mask, size), mask.name)
+    masked = None if mask is None else Raster.of(read_mask(mask, size), shown(mask.name))
     return Edit(
-        picture=Raster.of(picture.pixels, image.name),
+        picture=Raster.of(picture.pixels, picture.name),
         mask=masked,
         strength=STRENGTH if mask is None else 1.0,
         fit=parse_fit(fit),
@@ -161,11 +163,11 @@ def _embedding(text: str) -> EmbeddingUse:
 
 
 def _exists(text: str) -> bool:
-    return Path(text).expanduser().is_file()
+    return os.path.isfile(os.path.expanduser(text))
 
 
 def _there(path: Path, what: str, *, folder: bool = False) -> Path:
     path = path.expanduser()
-    if not (path.is_dir() if folder else path.is_file()):
+    if not (os.path.isdir(path) if folder else os.path.isfile(path)):  # which have an answer for every name
         raise AdditionError(f"There is no {what} {'folder' if folder else 'file'} {path}.", next_step="Check the path.")
     return path.resolve()

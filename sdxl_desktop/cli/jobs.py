@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Generic, TypeVar
@@ -11,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, TextColumn
 
 from sdxl_desktop.cli.progress import Pace
+from sdxl_desktop.cli.report import json_line
 
 P = TypeVar("P")
 T = TypeVar("T")
@@ -85,7 +85,7 @@ def say(console: Console, words: str) -> None:
 
 def print_json(content: dict[str, Any]) -> None:
     """Tell a program: one line on standard output."""
-    print(json.dumps(content, ensure_ascii=False), flush=True)
+    print(json_line(content), flush=True)
 
 
 def duration(seconds: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -15,18 +16,31 @@ from sdxl_desktop.core.refine import Refine
 from sdxl_desktop.core.request import GenerationRequest
 
 
+def json_line(content: object) -> str:
+    """`content` as one line of JSON that standard output can carry: letters as they are where its encoding has them.
+
+    Names of files whose bytes are no text have these bytes as U+DC80 to U+DCFF, Python's "surrogateescape".
+    """
+    line = json.dumps(content, ensure_ascii=False)
+    try:
+        line.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(content)
+    return line
+
+
 def run_report(
     request: GenerationRequest, checkpoint: Checkpoint, finished: Finished, images: Sequence[Path | None]
 ) -> str:
     """One line of JSON about a finished run."""
     report = {
-        "images": [str(image) for image in images],
+        "images": [None if image is None else str(image) for image in images],
         "seeds": [picture.seed for picture in finished.pictures],
         "seconds": {phase: round(seconds, 4) for phase, seconds in asdict(finished.timings).items()},
         "devices": dict(finished.devices),
         "request": request_report(request, checkpoint),
     }
-    return json.dumps(report, ensure_ascii=False)
+    return json_line(report)
 
 
 def request_report(request: GenerationRequest, checkpoint: Checkpoint) -> dict[str, object]:
@@ -113,4 +127,4 @@ def _refine_report(refine: Refine | None) -> dict[str, object] | None:
 
 def devices_report(devices: Sequence[Device]) -> str:
     """One line of JSON about the devices there are."""
-    return json.dumps({"devices": [asdict(device) for device in devices]}, ensure_ascii=False)
+    return json_line({"devices": [asdict(device) for device in devices]})

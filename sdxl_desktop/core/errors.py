@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from sdxl_desktop.core.foreign_text import encodable
+
+MAX_SENTENCE = 2000
+"""Characters of one sentence: a message never repeats all that a stranger's file holds."""
+
 
 class SdxlDesktopError(Exception):
     """Something this application can explain.
@@ -14,16 +19,38 @@ class SdxlDesktopError(Exception):
     bad_input = False
 
     def __init__(self, what: str, *, why: str = "", next_step: str = "") -> None:
-        super().__init__(what, why, next_step)
-        self.what = what
-        self.why = why
-        self.next_step = next_step
+        self.what, self.why, self.next_step = map(_sentence, (what, why, next_step))
+        super().__init__(self.what, self.why, self.next_step)
 
     def __str__(self) -> str:
         return " ".join(sentence for sentence in (self.what, self.why, self.next_step) if sentence)
 
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (type(self), self.what, self.why, self.next_step)
+
+
+def _sentence(text: str) -> str:
+    """`text` as it can be printed anywhere, without its middle where it is endless."""
+    if len(text) > MAX_SENTENCE:
+        text = f"{text[: MAX_SENTENCE * 3 // 4]}…{text[-MAX_SENTENCE // 4 :]}"
+    return encodable(text)
+
+
+def explained(problem: BaseException, what: str, *, next_step: str = "") -> SdxlDesktopError:
+    """`problem` if it is one of ours, which explain themselves; else an `UnexpectedError` that says `what` failed and
+    names it."""
+    if isinstance(problem, SdxlDesktopError):
+        return problem
+    return UnexpectedError(what, why=named(problem), next_step=next_step or _TRY_AGAIN)
+
+
+def named(problem: BaseException) -> str:
+    """A sentence that names an error that is none of ours, for a `why`."""
+    words = getattr(problem, "strerror", None) if isinstance(problem, OSError) else None
+    return f"{words or f'{type(problem).__name__}: {problem}'.rstrip(': ')}".rstrip(".") + "."
+
+
+_TRY_AGAIN = "Try again; if it fails again, the log says more."
 
 
 def _rebuild(kind: type[SdxlDesktopError], what: str, why: str, next_step: str) -> SdxlDesktopError:
@@ -72,3 +99,7 @@ class SettingsError(SdxlDesktopError):
 
 class EngineError(SdxlDesktopError):
     """Drawing failed under a good request: the device, the driver, memory, or numbers that ran away."""
+
+
+class UnexpectedError(SdxlDesktopError):
+    """Something failed that nobody foresaw. Whatever it was, it is told."""

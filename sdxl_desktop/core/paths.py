@@ -63,3 +63,13 @@ def resources() -> Path:
         package = Path(getattr(sys, "_MEIPASS", package)) / "sdxl_desktop"
     shipped = package / "resources"
     return shipped if shipped.is_dir() else package.parent / "resources"
+
+
+def unwritable(file: Path) -> str | None:
+    """A sentence that says why `file` could not be written, as far as that can be told without writing; else None."""
+    folder = file.parent
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    if not folder.is_dir():
+        return f"{folder} is no folder."
+    return None if os.access(folder, os.W_OK | os.X_OK) else f"{folder} cannot be written to."

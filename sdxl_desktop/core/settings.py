@@ -10,6 +10,7 @@ from sdxl_desktop.core.additions import EmbeddingUse, LoraUse
 from sdxl_desktop.core.checks import within
 from sdxl_desktop.core.edit import MAX_GROW, MAX_MARGIN, MAX_MASK_BLUR, Fit, Prefill
 from sdxl_desktop.core.errors import SettingsError
+from sdxl_desktop.core.foreign_text import shown
 from sdxl_desktop.core.intents import Intent
 from sdxl_desktop.core.refine import MAX_REFINER_STEPS, RefineWay
 from sdxl_desktop.core.request import (
@@ -216,8 +217,13 @@ class Preferences:
         for declared in fields(self):
             info = preference_info(declared.name)
             value = getattr(self, declared.name)
-            if info.editor == "choice" and value not in [choice for choice, _ in info.choices]:
-                raise SettingsError(f"{info.label} cannot be {value!r}.")
+            choices = [choice for choice, _ in info.choices]
+            if info.editor == "choice" and value not in choices:
+                raise SettingsError(f"{info.label} cannot be {shown(repr(value))}.")
+            if info.editor in ("device", "folder") and not _is_plain(value):
+                raise SettingsError(f"{info.label} cannot be {shown(repr(value))}.")
+            if info.editor == "device" and not value.strip() and value not in choices:
+                raise SettingsError(f"{info.label} is empty.", next_step="Choose a device.")
             if info.editor == "number" and not info.minimum <= value <= info.maximum:
                 raise SettingsError(f"{info.label} must lie between {info.minimum} and {info.maximum}.")
 
@@ -238,6 +244,15 @@ class Preferences:
     @property
     def output(self) -> Output:
         return Output(watermark=self.watermark, keep_latents=self.keep_latents)
+
+
+_MAX_TEXT = 4096
+"""Characters of a folder's path or a device's name."""
+
+
+def _is_plain(text: str) -> bool:
+    """Whether it can be the name of something: of sane length and without control characters."""
+    return len(text) <= _MAX_TEXT and text.isprintable()
 
 
 def preference_info(name: str) -> PreferenceInfo:

@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+_MAX_NAME_BYTES = 100
+"""Of the name that is written to, in the temporary name: that one must fit wherever the name itself fits."""
+
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
@@ -17,7 +20,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     OSError.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.part-{os.getpid()}-{secrets.token_hex(4)}")
+    beside = _beside(path)
     try:
         yield beside
         os.replace(beside, path)
@@ -31,3 +34,24 @@ def write_whole(path: Path, content: bytes) -> None:
     """`content` as the whole of `path`. Raises OSError."""
     with whole_file(path) as beside:
         beside.write_bytes(content)
+
+
+def check_whole_file(path: Path) -> None:
+    """Raise OSError if `whole_file` cannot write to `path` now. What is there stays, and nothing new is left."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = _beside(path)
+    beside.touch(exist_ok=False)
+    beside.unlink()
+    if not os.path.lexists(path):  # the name itself may be too long, or not allowed
+        path.touch(exist_ok=False)
+        path.unlink()
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{_short(path.name)}.part-{os.getpid()}-{secrets.token_hex(4)}")
+
+
+def _short(name: str) -> str:
+    while len(os.fsencode(name)) > _MAX_NAME_BYTES:
+        name = name[: min(len(name) - 1, _MAX_NAME_BYTES)]
+    return name

@@ -9,11 +9,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
+from sdxl_desktop.core.errors import SettingsError
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.request import Precision
-from sdxl_desktop.core.whole_file import write_whole
+from sdxl_desktop.core.state_file import change_state, read_state
 
 DYNAMIC = "dynamic"
 """The shape of a part that takes pictures of every size."""
@@ -22,6 +21,7 @@ FIXED = "fixed"
 SHALLOW = "unet_shallow"
 """The component that a UNet's shallow graph is compiled as."""
 
+_TIMES = dict[str, float]
 _SAMPLE = 1 << 20
 _SAMPLES = 16
 
@@ -98,13 +98,14 @@ class CompileTimes:
 
     def record(self, key: CompileKey, seconds: float) -> None:
         """Remember; a file that cannot be written costs only the estimate."""
-        known = self._read()
-        known[str(key)] = round(seconds, 3)
-        with suppress(OSError):
-            write_whole(self.file, msgspec.json.encode(known))
+        with suppress(SettingsError):
+            change_state(
+                self.file,
+                _TIMES,
+                {},
+                lambda known: {**known, str(key): round(seconds, 3)},
+                "How long compiling took could not be noted.",
+            )
 
     def _read(self) -> dict[str, float]:
-        try:
-            return msgspec.json.decode(self.file.read_bytes(), type=dict[str, float])
-        except (OSError, msgspec.MsgspecError):
-            return {}
+        return read_state(self.file, _TIMES, {})

@@ -10,7 +10,9 @@ from pathlib import Path
 import msgspec
 
 from sdxl_desktop.core.paths import AppPaths
+from sdxl_desktop.core.regular_files import read_regular
 from sdxl_desktop.core.settings import Preferences
+from sdxl_desktop.core.state_file import MAX_BYTES
 from sdxl_desktop.core.whole_file import write_whole
 
 TEXT, UNET, VAE = "text", "unet", "vae"
@@ -89,8 +91,8 @@ def table_file(paths: AppPaths) -> Path:
 def read_table(file: Path) -> DeviceTable | None:
     """None when nothing was measured or nobody can read it."""
     try:
-        return msgspec.json.decode(file.read_bytes(), type=DeviceTable)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return msgspec.json.decode(read_regular(file, MAX_BYTES), type=DeviceTable)
+    except (OSError, ValueError, RecursionError):
         return None
 
 

@@ -11,8 +11,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load, save, save_file
 
 from sdxl_desktop import __version__
-from sdxl_desktop.core.errors import OutputError, PictureError, RequestError
+from sdxl_desktop.core.errors import OutputError, PictureError, named
+from sdxl_desktop.core.foreign_text import shown
 from sdxl_desktop.core.latents import Floats, KeptLatents
+from sdxl_desktop.core.regular_files import open_regular
 from sdxl_desktop.core.request import GenerationRequest
 from sdxl_desktop.core.schedulers import SchedulerName
 from sdxl_desktop.core.whole_file import whole_file
@@ -46,10 +48,10 @@ def write_latents(path: Path, latents: KeptLatents, request: GenerationRequest) 
     try:
         with whole_file(path) as beside:
             save_file(_tensors(latents), beside, metadata=_metadata(latents, request))
-    except (OSError, SafetensorError) as problem:
+    except Exception as problem:
         raise OutputError(
             f"The latents could not be written to {path}.",
-            why=f"{getattr(problem, 'strerror', None) or problem}.",
+            why=named(problem),
             next_step="Choose another folder, or free space.",
         ) from problem
 
@@ -62,6 +64,7 @@ def encode_latents(latents: KeptLatents, request: GenerationRequest | None = Non
 def read_latents(path: Path) -> tuple[KeptLatents, GenerationRequest]:
     """(the latents, the request that made them); raises PictureError when the file is none of ours."""
     try:
+        open_regular(path).close()  # the library would wait for a pipe
         with safe_open(path, framework="numpy") as file:  # type: ignore[no-untyped-call]
             metadata = file.metadata() or {}
             record = decode_record(metadata[KEY])
@@ -71,9 +74,13 @@ def read_latents(path: Path) -> tuple[KeptLatents, GenerationRequest]:
             predictions = _finite(_floats(file.get_tensor(_PREDICTIONS), 4)) if _PREDICTIONS in names else None
     except FileNotFoundError as problem:
         raise PictureError(f"There is no file {path}.", next_step="Check the path.") from problem
-    except (OSError, SafetensorError, KeyError, ValueError, msgspec.MsgspecError, RequestError) as problem:
+    except MemoryError as problem:
         raise PictureError(
-            f"{path.name} does not hold kept latents.",
+            f"{shown(path.name)} does not fit in memory.", next_step="Close other programs."
+        ) from problem
+    except Exception as problem:  # a stranger's file: whatever is wrong with it is told in one sentence
+        raise PictureError(
+            f"{shown(path.name)} does not hold kept latents.",
             why="It is not a file that --latents-out wrote, or it is damaged.",
             next_step="Give such a file, or draw the picture again.",
         ) from problem

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import struct
+import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
-from PIL import Image, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, PngImagePlugin
 
 from sdxl_desktop import __version__
-from sdxl_desktop.core.errors import OutputError, RequestError
+from sdxl_desktop.core.checks import within
+from sdxl_desktop.core.errors import OutputError, PictureError, named
 from sdxl_desktop.core.events import Picture
-from sdxl_desktop.core.request import GenerationRequest
+from sdxl_desktop.core.foreign_text import encodable, shown
+from sdxl_desktop.core.path_text import path_of_text, text_of_path
+from sdxl_desktop.core.regular_files import open_regular
+from sdxl_desktop.core.request import MAX_SEED, GenerationRequest
 from sdxl_desktop.core.whole_file import whole_file
 
 KEY = "sdxl-desktop"
@@ -21,11 +25,11 @@ _MAX_JPEG_EXIF = 65_533  # bytes in one JPEG segment
 _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 _OPTIONS = {"PNG": {}, "JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95, "method": 4}}
 
-_DAMAGE = (
-    Image.DecompressionBombError, SyntaxError, ValueError, EOFError, LookupError, TypeError, OverflowError,
-    struct.error,
-)  # fmt: skip
-"""What Pillow raises over the heads of files that lie about themselves, beside OSError."""
+_READ = ("PNG", "JPEG", "MPO", "WEBP")
+"""What `write_picture` writes; a phone's JPEG is an MPO."""
+_BEGINNING = '{"version"'
+_MAX_TEXT = 2**20
+"""Characters of a record; the longest prompts stay far below."""
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,14 +39,16 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     request: GenerationRequest
 
+    def __post_init__(self) -> None:
+        within("The seed", self.seed, 0, MAX_SEED)
+
 
 def write_picture(path: Path, picture: Picture, request: GenerationRequest) -> None:
     """Write `picture` to `path` by its suffix (.png, .jpg, .jpeg, .webp) with its record; raises OutputError.
 
     The file appears whole: it is written beside its place and moved there.
     """
-    record = encode_record(Record(version=__version__, seed=picture.seed, request=request.recorded()))
-    _write(path, picture, record)
+    _write(path, picture, encode_record(Record(version=__version__, seed=picture.seed, request=request.recorded())))
 
 
 def write_plain(path: Path, picture: Picture) -> None:
@@ -61,10 +67,10 @@ def _write(path: Path, picture: Picture, record: str | None) -> None:
     try:
         with whole_file(path) as beside:
             _save(Image.fromarray(picture.pixels, "RGB"), beside, kind, record)
-    except OSError as problem:
+    except Exception as problem:  # encoders raise ValueError and others for what a format cannot hold
         raise OutputError(
             f"The picture could not be written to {path}.",
-            why=f"{problem.strerror or problem}.",
+            why=named(problem),
             next_step="Choose another folder, or free space, and save it again.",
         ) from problem
 
@@ -83,42 +89,78 @@ def _save(image: Image.Image, path: Path, kind: str, record: str | None) -> None
 
 
 def read_record(path: Path) -> Record | None:
-    """How the picture at `path` was made, or None when the file does not say, or says it in a way that nobody can
-    read; raises OSError if it is no picture. The pixels are not decoded."""
-    try:
-        with Image.open(path) as image:
-            text = image.info.get(KEY) if image.format == "PNG" else _from_exif(image)
-        return None if not text else decode_record(str(text))
-    except UnidentifiedImageError as problem:
-        raise OSError(f"{path} is not a picture.") from problem
-    except (msgspec.MsgspecError, RequestError, RecursionError, *_DAMAGE):
+    """How the picture at `path` was made, or None when the file does not say.
+
+    Raises PictureError when it says it in a way that cannot be used: damaged, endless, or values out of range; OSError
+    when the file cannot be read. The pixels are not decoded.
+    """
+    with open_regular(path) as file:
+        text = _said(file)
+    if not text:
         return None
+    if len(text) > _MAX_TEXT:
+        raise _unusable(path, f"Its record has more than {_MAX_TEXT} characters.")
+    try:
+        return decode_record(text)
+    except Exception as problem:
+        raise _unusable(path, named(problem)) from problem
+
+
+def _said(file: BinaryIO) -> str:
+    """The text that says how a picture was made; empty where there is none, or none can be found."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            with Image.open(file, formats=[kind for kind in _READ if kind in Image.OPEN]) as image:
+                return str((image.info.get(KEY) if image.format == "PNG" else _from_exif(image)) or "")
+        except Exception:  # whatever Pillow raises: who opens the picture is told what is wrong with it
+            return ""
+
+
+def _unusable(path: Path, why: str) -> PictureError:
+    return PictureError(
+        f"How {shown(path.name)} was made cannot be taken over.",
+        why=shown(why, 300),
+        next_step="The picture itself can be used; set what you need by hand.",
+    )
 
 
 def encode_record(record: Record) -> str:
-    """The record as JSON."""
-    return msgspec.json.encode(record, enc_hook=_encode).decode()
+    """The record as JSON. Names that are no text have what is none replaced; paths are kept exactly."""
+    return msgspec.json.encode(_encodable(msgspec.to_builtins(record, enc_hook=_encode))).decode()
 
 
 def decode_record(text: str) -> Record:
-    """The record from JSON; raises MsgspecError or RequestError for what is none."""
+    """The record from JSON; raises MsgspecError, RequestError or RecursionError for what is none."""
     return msgspec.json.decode(text, type=Record, dec_hook=_decode)
+
+
+def _encodable(value: Any) -> Any:
+    match value:
+        case str():
+            return encodable(value)
+        case dict():
+            return {key: _encodable(one) for key, one in value.items()}
+        case list() | tuple():
+            return [_encodable(one) for one in value]
+    return value
 
 
 def _from_exif(image: Image.Image) -> str | None:
     comment = image.getexif().get_ifd(0x8769).get(_EXIF_USER_COMMENT)
     if isinstance(comment, bytes) and comment.startswith(b"UNICODE\0"):
-        return comment[8:].decode("utf-16-be", errors="replace")
+        text = comment[8:].decode("utf-16-be", errors="replace")
+        return text if text.startswith(_BEGINNING) else None  # comments of cameras and people stand there too
     return None
 
 
 def _encode(value: object) -> object:
     if isinstance(value, Path):
-        return str(value)
+        return text_of_path(value)
     raise TypeError(f"{type(value)} has no place in a record")
 
 
 def _decode(kind: type, value: object) -> object:
     if issubclass(kind, Path) and isinstance(value, str):
-        return Path(value)
+        return path_of_text(value)
     raise TypeError(f"{kind} has no place in a record")

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from PIL import Image, ImageCms
 
 from sdxl_desktop.core.errors import PictureError
+from sdxl_desktop.core.foreign_text import shown
 from sdxl_desktop.core.raster import Bytes
 
 _DEEP = ("I", "F")
@@ -110,12 +111,12 @@ def _by_profile(image: Image.Image, profile: bytes, notes: list[str]) -> Image.I
     """The image in sRGB; None, with a note, when its profile cannot be used."""
     try:
         opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        described = ImageCms.getProfileDescription(opened).strip()
+        described = shown(ImageCms.getProfileDescription(opened))
         if opened.profile.xcolor_space != _PROFILE_SPACES.get(image.mode):
             notes.append(f"The colour profile ({described}) is not one for such a picture and was ignored.")
             return None
         converted = _transformed(image, opened)
-    except (ImageCms.PyCMSError, OSError, ValueError):
+    except Exception:  # a profile is a stranger's program for colours, and anything can be wrong with it
         notes.append("The colour profile is damaged and was ignored.")
         return None
     if not described.lower().startswith(_QUIET_PROFILES):

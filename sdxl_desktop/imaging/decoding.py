@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import io
-import struct
 import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
-from sdxl_desktop.core.errors import PictureError
+from sdxl_desktop.core.errors import PictureError, named
+from sdxl_desktop.core.regular_files import IrregularFileError, TooLargeError, read_regular
+from sdxl_desktop.imaging.png_chunks import needed_chunks
 
+MAX_FILE_BYTES = 2**30
+"""Of a picture file: a TIFF of the largest cameras, uncompressed, in 16 bits, has nine tenths of this."""
 MAX_PIXELS = 180_000_000
 """Half a gigabyte of colours; the largest cameras make 150 million."""
 
@@ -51,10 +56,25 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, OverflowError, struct.error)
-"""What Pillow's decoders raise over files that lie about themselves."""
-
 _one_at_a_time = threading.Lock()
+
+
+@contextmanager
+def damage_explained(name: str) -> Iterator[None]:
+    """The boundary around everything that is done with a stranger's picture: whatever is raised inside, and Pillow's
+    decoders raise nearly anything over files that lie about themselves, comes out as a PictureError."""
+    try:
+        yield
+    except PictureError:
+        raise
+    except MemoryError as problem:
+        raise PictureError(
+            f"{name} does not fit in memory.", next_step="Close other programs, or make it smaller first."
+        ) from problem
+    except Exception as problem:
+        raise PictureError(
+            f"{name} is damaged or cannot be read.", why=named(problem), next_step=_NEXT_STEP
+        ) from problem
 
 
 def decoded(source: Path | bytes, name: str, notes: list[str]) -> Image.Image:
@@ -62,36 +82,56 @@ def decoded(source: Path | bytes, name: str, notes: list[str]) -> Image.Image:
 
     The image keeps its file's `info` (transparency, ICC profile). Sentences about what was done go to `notes`.
     """
-    data = source if isinstance(source, bytes) else _content(source, name)
-    # Pillow tells of what it mends in a damaged file by warnings, and those filters belong to the whole process
-    with _one_at_a_time, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        image = _opened(data, name)
-        if image.width * image.height > MAX_PIXELS:
-            raise PictureError(
-                f"{name} is too large: {image.width}x{image.height} pixels.",
-                why=f"At most {MAX_PIXELS // 1_000_000} million pixels can be opened.",
-                next_step="Make it smaller first.",
-            )
-        return _loaded(image, name, notes)
+    with damage_explained(name):
+        data = source if isinstance(source, bytes) else _content(source, name)
+        # Pillow tells of what it mends in a damaged file by warnings, and those filters belong to the whole process
+        with _one_at_a_time, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return _decoded(data, name, notes)
+
+
+def _decoded(data: bytes, name: str, notes: list[str]) -> Image.Image:
+    try:
+        return _loaded(_opened(data, name), name, notes)
+    except PictureError:
+        needed = needed_chunks(data)  # what a PNG says beside its pixels may be all that is damaged
+        if needed is None:
+            raise
+        with_less: list[str] = []
+        try:
+            image = _loaded(_opened(needed, name), name, with_less)
+        except PictureError:
+            image = None
+        if image is None:
+            raise
+    notes += [*with_less, "What the file says beside its pixels is damaged and was ignored."]
+    return image
 
 
 def _loaded(image: ImageFile, name: str, notes: list[str]) -> Image.Image:
     """The image decoded and upright."""
+    if image.width * image.height > MAX_PIXELS:
+        raise PictureError(
+            f"{name} is too large: {image.width}x{image.height} pixels.",
+            why=f"At most {MAX_PIXELS // 1_000_000} million pixels can be opened.",
+            next_step="Make it smaller first.",
+        )
     frames = _frames(image)
     try:
         image.load()
+        if image.width * image.height > MAX_PIXELS:  # some formats find out only now how large they are
+            raise Image.DecompressionBombError
         upright = _upright(image, notes)
-    except (*_DAMAGE, Image.DecompressionBombError) as problem:
-        raise PictureError(
-            f"{name} is cut short or damaged.",
-            why=f"It starts as a {image.format} picture of {image.width}x{image.height} but cannot be decoded.",
-            next_step="Copy or download it again.",
-        ) from problem
     except MemoryError as problem:
         raise PictureError(
             f"{name} does not fit in memory: {image.width}x{image.height} pixels.",
             next_step="Close other programs, or make it smaller first.",
+        ) from problem
+    except Exception as problem:
+        raise PictureError(
+            f"{name} is cut short or damaged.",
+            why=f"It starts as a {image.format} picture of {image.width}x{image.height} but cannot be decoded.",
+            next_step="Copy or download it again.",
         ) from problem
     if frames > 1:
         notes.append(f"The file holds {frames} pictures; the first was opened.")
@@ -100,15 +140,19 @@ def _loaded(image: ImageFile, name: str, notes: list[str]) -> Image.Image:
 
 def _content(path: Path, name: str) -> bytes:
     try:
-        return path.read_bytes()
+        return read_regular(path, MAX_FILE_BYTES)
     except FileNotFoundError as problem:
         raise PictureError(f"There is no file {path}.", next_step="Check the name and the folder.") from problem
     except IsADirectoryError as problem:
         raise PictureError(f"{path} is a folder.", next_step="Open a picture in it.") from problem
+    except IrregularFileError as problem:
+        raise PictureError(f"{name} is not a file.", why=named(problem), next_step="Open a picture file.") from problem
+    except TooLargeError as problem:
+        raise PictureError(f"{name} is too large.", why=named(problem), next_step="Make it smaller first.") from problem
     except OSError as problem:
         raise PictureError(
             f"{name} cannot be read.",
-            why=f"{problem.strerror or problem}.",
+            why=named(problem),
             next_step="Check that you may read it, or copy it elsewhere.",
         ) from problem
 
@@ -125,7 +169,9 @@ def _opened(data: bytes, name: str) -> ImageFile:
         image = Image.open(io.BytesIO(data), formats=known)
     except UnidentifiedImageError as problem:
         raise _unknown(data, name) from problem
-    except _DAMAGE as problem:
+    except MemoryError:
+        raise
+    except Exception as problem:
         raise PictureError(
             f"{name} is damaged.", why="Its first bytes contradict each other.", next_step=_NEXT_STEP
         ) from problem
@@ -152,7 +198,7 @@ def _frames(image: ImageFile) -> int:
         return 1
     try:
         return int(getattr(image, "n_frames", 1))
-    except _DAMAGE:
+    except Exception:
         return 1
 
 
@@ -160,7 +206,7 @@ def _upright(image: Image.Image, notes: list[str]) -> Image.Image:
     """The decoded image turned as its EXIF data says; TIFF files have been turned by Pillow already."""
     try:
         turn = _UPRIGHT.get(image.getexif().get(_ORIENTATION, 1))
-    except _DAMAGE:  # broken EXIF data are no reason not to show a picture
+    except Exception:  # broken EXIF data are no reason not to show a picture
         return image
     if turn is None:
         return image

@@ -6,19 +6,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from sdxl_desktop.core.edit import Prefill
 from sdxl_desktop.core.errors import PictureError
+from sdxl_desktop.core.foreign_text import shown
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.raster import Bytes
 from sdxl_desktop.imaging.colours import alpha_of, grey, srgb
-from sdxl_desktop.imaging.decoding import MAX_PIXELS, decoded
+from sdxl_desktop.imaging.decoding import MAX_PIXELS, damage_explained, decoded
 from sdxl_desktop.imaging.prefill import prefill
 
 __all__ = ["MASK_IN_ALPHA", "MAX_PIXELS", "OpenedPicture", "mask_from_alpha", "open_picture", "read_mask"]
 
 MASK_IN_ALPHA = "sdxl-desktop-mask-in-alpha"
 """The text key of a PNG whose alpha is a mask, transparent where new pixels are wanted, over colours that are true."""
+MAX_NAME = 255
+"""Characters of a picture's name: those of a file's."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,7 +44,8 @@ class OpenedPicture:
 
 
 def open_picture(source: Path | bytes, name: str = "") -> OpenedPicture:
-    """Read a picture from a file or from the bytes of one; `name` is how notes and errors call it.
+    """Read a picture from a file or from the bytes of one; `name` is how notes and errors call it (else the file's
+    name, with what is no text in it replaced).
 
     It is turned upright (EXIF), brought to 8 bits and to sRGB (by its ICC profile if it has one), and its alpha is
     kept apart. Of an animation or a document of several pages only the first is read. What is fully transparent has
@@ -49,11 +54,12 @@ def open_picture(source: Path | bytes, name: str = "") -> OpenedPicture:
     """
     name = name or _name(source)
     notes: list[str] = []
-    image = decoded(source, name, notes)
-    alpha = alpha_of(image)
-    pixels = srgb(image, name, notes)
-    if alpha is not None and MASK_IN_ALPHA not in image.info:
-        pixels = _coloured(pixels, alpha, notes)
+    with damage_explained(name):
+        image = decoded(source, name, notes)
+        alpha = alpha_of(image)
+        pixels = srgb(image, name, notes)
+        if alpha is not None and MASK_IN_ALPHA not in image.info:
+            pixels = _coloured(pixels, alpha, notes)
     for array in (pixels, alpha):
         if array is not None:
             array.setflags(write=False)
@@ -68,23 +74,27 @@ def read_mask(source: Path | bytes, size: Size) -> Bytes:
     another size, or masks nothing.
     """
     name = _name(source, "The mask")
-    image = decoded(source, name, [])
-    if image.size != (size.width, size.height):
-        raise PictureError(
-            f"The mask {image.width}x{image.height} does not have the size of the picture, {size}.",
-            next_step=f"Give a mask of {size}, in which white is drawn anew and black is kept.",
-        )
-    alpha = alpha_of(image)
-    if MASK_IN_ALPHA in image.info:
-        mask = np.zeros((size.height, size.width), np.uint8) if alpha is None else 255 - alpha
-    else:
-        mask = alpha if alpha is not None and alpha.min() != alpha.max() else grey(image)
+    with damage_explained(name):
+        image = decoded(source, name, [])
+        if image.size != (size.width, size.height):
+            raise PictureError(
+                f"The mask {image.width}x{image.height} does not have the size of the picture, {size}.",
+                next_step=f"Give a mask of {size}, in which white is drawn anew and black is kept.",
+            )
+        mask = _mask_of(image)
     if not mask.any():
         raise PictureError(
             f"{name} is empty: all of it is black, so nothing would change.",
             next_step="Paint white what is to be drawn anew.",
         )
     return mask
+
+
+def _mask_of(image: Image.Image) -> Bytes:
+    alpha = alpha_of(image)
+    if MASK_IN_ALPHA in image.info:
+        return np.zeros((image.height, image.width), np.uint8) if alpha is None else 255 - alpha
+    return alpha if alpha is not None and alpha.min() != alpha.max() else grey(image)
 
 
 def mask_from_alpha(picture: OpenedPicture, *, invert: bool = False) -> Bytes:
@@ -104,7 +114,8 @@ def mask_from_alpha(picture: OpenedPicture, *, invert: bool = False) -> Bytes:
 
 
 def _name(source: Path | bytes, otherwise: str = "The picture") -> str:
-    return source.name if isinstance(source, Path) else otherwise
+    """How the picture is called from here on, in text that can be shown and kept anywhere."""
+    return shown(source.name, MAX_NAME) if isinstance(source, Path) else otherwise
 
 
 def _coloured(pixels: Bytes, alpha: Bytes, notes: list[str]) -> Bytes:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
 
-from sdxl_desktop.session.kept_file import read_kept, write_kept
+from sdxl_desktop.core.state_file import change_state, read_state
 from sdxl_desktop.session.library_memory import JobNote, LibraryMemory, without
 from sdxl_desktop.session.tasks import ComparisonNote, Note, QuantizationNote
 
 FILE = "quantizations.json"
 """Beside the library's memory."""
+_NOTES = tuple[QuantizationNote, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class JobMemory:
             case JobNote():
                 self.library.note_job(job)
             case QuantizationNote():
-                self._write((*without(self._read(), job.name), job))
+                self._change(lambda notes: (*without(notes, job.name), job))
             case ComparisonNote():
                 pass
             case _:
@@ -47,15 +49,14 @@ class JobMemory:
             case JobNote():
                 self.library.drop_job(job.name)
             case QuantizationNote():
-                self._write(without(self._read(), job.name))
+                self._change(lambda notes: without(notes, job.name))
             case ComparisonNote():
                 pass
             case _:
                 assert_never(job)
 
     def _read(self) -> tuple[QuantizationNote, ...]:
-        return read_kept(self.file, tuple[QuantizationNote, ...]) or ()
+        return read_state(self.file, _NOTES, ())
 
-    def _write(self, notes: tuple[QuantizationNote, ...]) -> None:
-        if notes != self._read():
-            write_kept(self.file, notes, "What is being made smaller could not be noted.")
+    def _change(self, change: Callable[[tuple[QuantizationNote, ...]], tuple[QuantizationNote, ...]]) -> None:
+        change_state(self.file, _NOTES, (), change, "What is being made smaller could not be noted.")

@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from sdxl_desktop.session.kept_file import read_kept, write_kept
+from sdxl_desktop.core.state_file import change_state, read_state
 
 FILE = "library.json"
 """In the application's data folder."""
@@ -80,14 +80,14 @@ class LibraryMemory:
         self._change(lambda state: setattr(state, "jobs", [*without(state.jobs, name)]))
 
     def _read(self) -> _State:
-        return read_kept(self.file, _State) or _State()
+        return read_state(self.file, _State, _State())
 
     def _change(self, change: Callable[[_State], object]) -> None:
-        state = self._read()
-        before = msgspec.json.encode(state)
-        change(state)
-        if msgspec.json.encode(state) != before:
-            write_kept(self.file, state, "What is known of your checkpoints could not be saved.")
+        def changed(state: _State) -> _State:
+            change(state)
+            return state
+
+        change_state(self.file, _State, _State(), changed, "What is known of your checkpoints could not be saved.")
 
 
 class _Named(Protocol):

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import msgspec
 
+from sdxl_desktop.core.errors import SettingsError
 from sdxl_desktop.core.events import Finished
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.request import Execution, GenerationRequest, Sampling
-from sdxl_desktop.core.whole_file import write_whole
+from sdxl_desktop.core.state_file import change_state, read_state
 from sdxl_desktop.engine.footprint import DECODING
-from sdxl_desktop.session.kept_file import read_kept
 
 KEPT = 500
 """Paces that are remembered, the most recently learnt."""
@@ -34,13 +34,17 @@ class Pace(msgspec.Struct, frozen=True):
         return self.width * self.height
 
 
+_Known = dict[str, tuple[Pace, ...]]
+_KIND = dict[str, tuple[Pace, ...]]
+
+
 class Paces:
     """Remembers the last run of each checkpoint on each device at each size, in `file` from one launch to the next.
     Of sizes that were not drawn yet, the nearest tells: time goes by area, and memory grows as decoding does."""
 
     def __init__(self, file: Path | None = None) -> None:
         self._file = file
-        self._known = (None if file is None else read_kept(file, dict[str, tuple[Pace, ...]])) or {}
+        self._known = {} if file is None else read_state(file, _KIND, {})
 
     def learn(self, request: GenerationRequest, finished: Finished) -> None:
         """Take over what a run took. Runs with a refiner or from kept latents tell nothing of others."""
@@ -57,12 +61,12 @@ class Paces:
             peak=finished.peak_bytes,
         )
         key = _key(request.checkpoint, request.execution, request.sampling)
-        paces = self._known.pop(key, ())
-        others = tuple(other for other in paces if (other.width, other.height) != (size.width, size.height))
-        self._known[key] = (*others, pace)
-        while sum(map(len, self._known.values())) > KEPT and len(self._known) > 1:
-            del self._known[next(iter(self._known))]
-        self._write()
+        self._known = _with(self._known, key, pace)
+        if self._file is not None:
+            with suppress(SettingsError):  # costs only the next launch's forecasts
+                self._known = change_state(
+                    self._file, _KIND, {}, lambda known: _with(known, key, pace), "What drawing takes was not noted."
+                )
 
     def expected(
         self, checkpoint: Path, execution: Execution, sampling: Sampling, size: Size, strength: float = 1.0
@@ -86,12 +90,15 @@ class Paces:
         pixels = size.width * size.height
         return min(paces, key=lambda pace: abs(pace.pixels - pixels), default=None)
 
-    def _write(self) -> None:
-        """A file that cannot be written costs only the next launch's forecasts."""
-        if self._file is None:
-            return
-        with suppress(OSError):
-            write_whole(self._file, msgspec.json.encode(self._known))
+
+def _with(known: _Known, key: str, pace: Pace) -> _Known:
+    """`known` with a pace that was just learnt, and without the oldest where there are too many."""
+    learnt = dict(known)
+    others = (one for one in learnt.pop(key, ()) if (one.width, one.height) != (pace.width, pace.height))
+    learnt[key] = (*others, pace)
+    while sum(map(len, learnt.values())) > KEPT and len(learnt) > 1:
+        del learnt[next(iter(learnt))]
+    return learnt
 
 
 def _steps(sampling: Sampling, strength: float) -> float:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from PIL import Image
 
-from sdxl_desktop.core.errors import OutputError
+from sdxl_desktop.core.errors import OutputError, SdxlDesktopError, explained, named
 from sdxl_desktop.core.events import Picture
+from sdxl_desktop.core.foreign_text import shown
 from sdxl_desktop.core.request import GenerationRequest
 from sdxl_desktop.core.settings import PictureFormat
+from sdxl_desktop.core.whole_file import check_whole_file
 from sdxl_desktop.history.metadata import write_picture, write_plain
 
 SUFFIXES: dict[PictureFormat, str] = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
@@ -29,6 +36,16 @@ class Result:
         return Image.fromarray(self.picture.pixels, "RGB")
 
 
+class SavedElsewhereError(OutputError):
+    """A picture could not be written where it should go, and was written to another place: `result` says where."""
+
+    def __init__(self, result: Result, problem: SdxlDesktopError) -> None:
+        super().__init__(
+            problem.what, why=problem.why, next_step=f"So that it is not lost, it was written to {result.saved_to}."
+        )
+        self.result = result
+
+
 @dataclass(frozen=True, slots=True)
 class PictureStore:
     """The pictures folder and the format that the person prefers."""
@@ -36,16 +53,45 @@ class PictureStore:
     folder: Path
     picture_format: PictureFormat = "png"
     keep_every_picture: bool = True
+    elsewhere: tuple[Path, ...] = ()
+    """Folders that a finished picture goes to, one after the other, where it cannot be written as it should."""
 
     def autosave(self, result: Result) -> Result:
-        """Write the picture if every picture is kept; raises OutputError when the folder cannot be written."""
-        return self.save(result) if self.keep_every_picture else result
+        """Write the picture if every picture is kept; raises SavedElsewhereError when it had to go to another folder,
+        and OutputError when it could be written nowhere."""
+        if not self.keep_every_picture:
+            return result
+        try:
+            return self.save(result)
+        except Exception as problem:
+            raise self._kept_elsewhere(result, problem) from problem
+
+    def _kept_elsewhere(self, result: Result, problem: Exception) -> OutputError:
+        failed = explained(problem, "The picture could not be written.")
+        for folder in dict.fromkeys((self.folder, *self.elsewhere)):
+            for write, name in _ways(result):
+                path = folder / f"{name}.png"
+                with suppress(Exception):  # whatever it is, the next way may do
+                    path = unused(path)
+                    write(path)
+                    return SavedElsewhereError(replace(result, saved_to=path), failed)
+        return failed if isinstance(failed, OutputError) else OutputError(failed.what, why=failed.why)
 
     def save(self, result: Result) -> Result:
         """Write the picture under a name of its own; raises OutputError. An already saved one is left as it is."""
         if result.saved_to is not None and result.saved_to.exists():
             return result
         return save_as(result, unused(self.folder / f"{suggested_name(result)}{SUFFIXES[self.picture_format]}"))
+
+
+def _ways(result: Result) -> tuple[tuple[Callable[[Path], None], str], ...]:
+    """How a picture may still be written, and under which name: with how it was made, else its pixels alone."""
+    plain = f"picture-{result.picture.seed}"
+    return (
+        (partial(write_picture, picture=result.picture, request=result.request), suggested_name(result)),
+        (partial(write_picture, picture=result.picture, request=result.request), plain),
+        (partial(write_plain, picture=result.picture), plain),
+    )
 
 
 def save_as(result: Result, path: Path) -> Result:
@@ -86,25 +132,28 @@ PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
 
 
 def check_writable(path: Path, endings: tuple[str, ...] = PICTURE_ENDINGS) -> None:
-    """Raise OutputError now rather than after minutes of drawing."""
-    folder = path.parent
+    """Raise OutputError now rather than after minutes of drawing: `path` can be written, by this very name."""
     if path.suffix.lower() not in endings:
-        named = ", ".join(endings[:-1]) + " or " + endings[-1] if len(endings) > 1 else endings[0]
+        named_endings = ", ".join(endings[:-1]) + " or " + endings[-1] if len(endings) > 1 else endings[0]
         kind = "a picture format" if endings is PICTURE_ENDINGS else "the right format"
-        raise OutputError(f"{path.name!r} does not end in {kind}.", next_step=f"End it in {named}.")
-    if path.is_dir():
+        raise OutputError(f"{shown(path.name)!r} does not end in {kind}.", next_step=f"End it in {named_endings}.")
+    if os.path.isdir(path):  # unlike `Path.is_dir` it has an answer for names that are too long
         raise OutputError(f"{path} is a folder.", next_step="Name a file in it.")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".{path.name}.probe"
-        probe.touch()
-        probe.unlink()
-        if path.exists():
-            with path.open("ab"):
-                pass
-    except OSError as problem:
+        _check_replaceable(path)
+        check_whole_file(path)
+    except (OSError, ValueError) as problem:
         raise OutputError(
-            f"{path} cannot be written.",
-            why=f"{problem.strerror or problem}.",
-            next_step="Choose another folder or free the place.",
+            f"{shown(path, 1000)} cannot be written.",
+            why=named(problem),
+            next_step="Choose another name or folder, or free the place.",
         ) from problem
+
+
+def _check_replaceable(path: Path) -> None:
+    """Raise OSError for what is no file, or may not be written to."""
+    if os.path.exists(path):
+        if not os.path.isfile(path):
+            raise FileExistsError(errno.EEXIST, "It is a pipe, socket or device, not a file")
+        with path.open("ab"):
+            pass

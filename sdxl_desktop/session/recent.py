@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdxl_desktop.session.kept_file import read_kept, write_kept
+from sdxl_desktop.core.path_text import path_of_text, text_of_path
+from sdxl_desktop.core.state_file import change_state, read_state
 
 MAX_RECENT = 12
 
@@ -33,26 +34,34 @@ class RecentFiles:
         disk is away, is forgotten only when there is no room for it.
         """
         newest = Path(os.path.abspath(path))
-        others = [other for other in self._read() if not _same(other, newest)]
-        self._write(_most_useful([newest, *others]))
+
+        def first(paths: list[Path]) -> list[Path]:
+            return _most_useful([newest, *(other for other in paths if not _same(other, newest))])
+
+        self._change(first)
 
     def forget(self, path: Path) -> None:
         """Take a file off the list; raises SettingsError."""
-        self._write([other for other in self._read() if not _same(other, Path(os.path.abspath(path)))])
+        gone = Path(os.path.abspath(path))
+        self._change(lambda paths: [other for other in paths if not _same(other, gone)])
 
     def clear(self) -> None:
         """Forget all of them; raises SettingsError."""
-        self._write([])
+        self._change(lambda paths: [])
 
     def _read(self) -> list[Path]:
-        names = read_kept(self.file, list[str]) or []
-        paths = [Path(name) for name in names if name and "\0" not in name]
-        return [path for path in paths if path.is_absolute()][:MAX_RECENT]
+        return _paths(read_state(self.file, list[str], []))
 
-    def _write(self, paths: Iterable[Path]) -> None:
-        # a name that is no text (its bytes no UTF-8) cannot stand in JSON; it is rare enough to be left out
-        names = [str(path) for path in paths if _is_text(str(path))]
-        write_kept(self.file, names, "The list of recent files could not be saved.")
+    def _change(self, change: Callable[[list[Path]], list[Path]]) -> None:
+        def changed(names: list[str]) -> list[str]:
+            return [text_of_path(path) for path in change(_paths(names))]
+
+        change_state(self.file, list[str], [], changed, "The list of recent files could not be saved.")
+
+
+def _paths(names: Iterable[str]) -> list[Path]:
+    paths = [path_of_text(name) for name in names if name and "\0" not in name]
+    return [path for path in paths if path.is_absolute()][:MAX_RECENT]
 
 
 def _most_useful(paths: list[Path]) -> list[Path]:
@@ -78,11 +87,3 @@ def _same(one: Path, other: Path) -> bool:
     with contextlib.suppress(OSError, ValueError):
         return os.path.samefile(one, other)
     return os.path.normcase(os.path.realpath(one)) == os.path.normcase(os.path.realpath(other))
-
-
-def _is_text(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol, assert_never
 
-from sdxl_desktop.core.errors import SdxlDesktopError
+from sdxl_desktop.core.errors import SdxlDesktopError, explained
 from sdxl_desktop.core.events import (
     Cancelled,
     Drawn,
@@ -23,9 +23,11 @@ from sdxl_desktop.core.events import (
 )
 from sdxl_desktop.core.request import GenerationRequest
 from sdxl_desktop.session.blend import Blend, Blends, same_drawing
-from sdxl_desktop.session.pictures import PictureStore, Result, save_as
+from sdxl_desktop.session.pictures import PictureStore, Result, SavedElsewhereError, save_as
 
 MAX_RESULTS = 200
+_NOT_SAVED = "The picture could not be saved."
+_SAVE_AGAIN = "The picture is still here: save it under another name."
 LATENTS_ROOM = 512 * 2**20
 """Bytes that the latents of all results may take."""
 
@@ -161,9 +163,11 @@ class Session:
         self.changed()
 
     def _take(self, outcome: Result | SdxlDesktopError) -> None:
-        if isinstance(outcome, SdxlDesktopError):  # the picture stays in the window, unsaved
+        if isinstance(outcome, SdxlDesktopError):  # the picture stays in the window, unsaved or saved elsewhere
             self.error = outcome
-            return
+            if not isinstance(outcome, SavedElsewhereError):
+                return
+            outcome = outcome.result
         for row, result in enumerate(self.results):
             if same_drawing(result, outcome):
                 self.results[row] = replace(result, saved_to=outcome.saved_to)
@@ -236,12 +240,12 @@ class Session:
 def _autosave(store: PictureStore, result: Result) -> Result | SdxlDesktopError:
     try:
         return store.autosave(result)
-    except SdxlDesktopError as problem:
-        return problem
+    except Exception as problem:  # whatever it is, the picture stays, and it is told
+        return explained(problem, _NOT_SAVED, next_step=_SAVE_AGAIN)
 
 
 def _written_again(result: Result, path: Path) -> Result | SdxlDesktopError:
     try:
         return save_as(result, path)
-    except SdxlDesktopError as problem:
-        return problem
+    except Exception as problem:
+        return explained(problem, _NOT_SAVED, next_step=_SAVE_AGAIN)

@@ -6,19 +6,18 @@ import asyncio
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import FrameType
 
-from PySide6.QtCore import QObject, QSocketNotifier, QTimer, Signal
+from PySide6.QtCore import QSocketNotifier, QTimer
 from PySide6.QtWidgets import QApplication
 from qasync import QEventLoop
 
 from sdxl_desktop.bridge.engine_thread import EngineThread
 from sdxl_desktop.bridge.library_thread import Hands, LibraryThread, RealHands
-from sdxl_desktop.core.events import Failed
 from sdxl_desktop.core.paths import AppPaths, resources
 from sdxl_desktop.engine.process.client import ProcessEngine
 from sdxl_desktop.engine.protocol import Engine
@@ -27,6 +26,7 @@ from sdxl_desktop.ui import icons
 from sdxl_desktop.ui.background import Background, LoopBackground
 from sdxl_desktop.ui.main_window import MainWindow, Surroundings
 from sdxl_desktop.ui.theme import ThemeSwitch, use_own_font
+from sdxl_desktop.ui.unexpected import telling_the_unexpected
 
 
 def run(paths: AppPaths, prompt: str | None = None, files: Sequence[Path] = ()) -> int:
@@ -41,33 +41,10 @@ def run(paths: AppPaths, prompt: str | None = None, files: Sequence[Path] = ()) 
     window.closed.connect(loop.stop)
     window.show()
     QTimer.singleShot(0, window, lambda: window.start(prompt, files))
-    with loop, closing_on_signals(window), telling_the_unexpected(window):
+    with loop, closing_on_signals(window), telling_the_unexpected(window, loop=loop, logs=paths.logs):
         loop.run_forever()
     asyncio.set_event_loop(None)
     return 0
-
-
-class _Teller(QObject):
-    unexpected = Signal(object)
-
-
-@contextmanager
-def telling_the_unexpected(window: MainWindow) -> Iterator[None]:
-    """While entered, an error nobody caught is shown in the window, besides what Python does with it; on whatever
-    thread it was raised, the window hears of it on its own."""
-    before, teller = sys.excepthook, _Teller(window)
-    teller.unexpected.connect(window.verbs.show_problem)
-
-    def tell(kind: type[BaseException], problem: BaseException, trace: TracebackType | None) -> None:
-        before(kind, problem, trace)
-        teller.unexpected.emit(Failed.unexpected(problem).error)
-
-    sys.excepthook = tell
-    try:
-        yield
-    finally:
-        sys.excepthook = before
-        teller.deleteLater()
 
 
 def create_application() -> QApplication:
@@ -112,7 +89,13 @@ def build_window(
         library=LibraryThread(hands or RealHands(lambda: ProcessEngine(paths))),
         memory=memory,
     )
-    window = MainWindow(around, settings)
+    try:
+        window = MainWindow(around, settings)
+    except BaseException:
+        around.library.close()
+        around.engine.close()  # Qt aborts the process over a thread that is let go of while it runs
+        raise
+    problem = problem or store.why_not_kept()
     if problem is not None:
         window.verbs.show_problem(problem)
     return window

@@ -209,8 +209,12 @@ class Conductor(QObject):
         self._stage.toast.tell(text, answer=answer, tip=tip, stays=stays)
 
     def _answer_toast(self) -> None:
-        if self._answer is not None:
+        if self._answer is None:
+            return
+        try:
             self._answer()
+        except SdxlDesktopError as problem:
+            self.show_problem(problem)
 
     def escape(self) -> None:
         """Stop what runs; with nothing running, put a problem away; with none, go back from a result to the picture."""

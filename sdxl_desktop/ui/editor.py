@@ -11,20 +11,22 @@ from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFileDialog
 
-from sdxl_desktop.core.errors import SdxlDesktopError
+from sdxl_desktop.core.errors import PictureError, SdxlDesktopError
 from sdxl_desktop.history.metadata import Record, read_record
 from sdxl_desktop.imaging.reading import OpenedPicture, mask_from_alpha, open_picture, read_mask
 from sdxl_desktop.session.document.document import Document
 from sdxl_desktop.session.document.layers import Change
 from sdxl_desktop.session.document.mask_files import write_mask_as_alpha
 from sdxl_desktop.session.pictures import Result
-from sdxl_desktop.ui.background import Background, attempt
+from sdxl_desktop.ui.background import Background
 from sdxl_desktop.ui.expand_dialog import ExpandDialog
 from sdxl_desktop.ui.incoming import PICTURE_FILTER, Incoming, incoming, sort_files
 from sdxl_desktop.ui.masks import write_mask
 from sdxl_desktop.ui.stage import Stage
 
 T = TypeVar("T")
+_Opened = tuple[OpenedPicture, Record | PictureError | None]
+"""A picture and how it was made, or why that cannot be taken over."""
 
 _EXTENDED = "Undo extend picture"
 """What there is to undo after `Document.extend`."""
@@ -54,6 +56,7 @@ class Editor(QObject):
         super().__init__(stage)
         self._document, self._stage, self._background = document, stage, background
         self._alpha_of: OpenedPicture | None = None
+        self._asked: object = None
         self._size = document.size
         self._settle = QTimer(self, singleShot=True, interval=150)
         self._connect()
@@ -111,14 +114,16 @@ class Editor(QObject):
         """Put the picture in `file` onto the canvas."""
         self._later(partial(_open_with_record, file), partial(self._take_opened, file))
 
-    def _take_opened(self, file: Path, opened: tuple[OpenedPicture, Record | None] | SdxlDesktopError) -> None:
+    def _take_opened(self, file: Path, opened: _Opened | SdxlDesktopError) -> None:
         if isinstance(opened, SdxlDesktopError):
             self.failed.emit(opened)
             return
         picture, record = opened
         self._take_picture(picture)
         self.opened.emit(file)
-        if record is not None:
+        if isinstance(record, PictureError):
+            self.told.emit(f"{record.what} {record.why}")
+        elif record is not None:
             self.record_found.emit(record)
 
     def _take_picture(self, picture: OpenedPicture | SdxlDesktopError) -> None:
@@ -184,7 +189,9 @@ class Editor(QObject):
         self._try(self._document.redo)
 
     def _later(self, work: Callable[[], T], done: Callable[[T | SdxlDesktopError], None]) -> None:
-        self._background.run(lambda: attempt(work), done)
+        """Have something read, and take it unless something else has been asked for by then."""
+        self._asked = asked = object()
+        self._background.run(work, lambda outcome: done(outcome) if asked is self._asked else None)
 
     def _try(self, act: Callable[[], None]) -> None:
         try:
@@ -231,9 +238,11 @@ class Editor(QObject):
         self._settle.stop()
 
 
-def _open_with_record(file: Path) -> tuple[OpenedPicture, Record | None]:
+def _open_with_record(file: Path) -> _Opened:
     picture = open_picture(file)
     try:
         return picture, read_record(file)
+    except PictureError as problem:  # the picture is fine; what it says of itself is told
+        return picture, problem
     except OSError:
         return picture, None

@@ -18,7 +18,7 @@ from sdxl_desktop.session.document.project import Project, load_project, save_pr
 from sdxl_desktop.session.pictures import Result, export_picture
 from sdxl_desktop.session.recent import RecentFiles
 from sdxl_desktop.session.session import Session
-from sdxl_desktop.ui.background import Background, attempt
+from sdxl_desktop.ui.background import Background
 from sdxl_desktop.ui.desk import Desk
 from sdxl_desktop.ui.incoming import PROJECT
 from sdxl_desktop.ui.stage import Stage
@@ -107,7 +107,10 @@ class Keeper(QObject):
     def find_recoverable(self, found: Callable[[], None]) -> None:
         """Look for what a crash left behind and call `found` if there is something to `recover`."""
 
-        def take(left: tuple[Recoverable, ...]) -> None:
+        def take(left: tuple[Recoverable, ...] | SdxlDesktopError) -> None:
+            if isinstance(left, SdxlDesktopError):
+                self.failed.emit(left)
+                return
             for other in left[1:]:
                 other.leave()
             if left:
@@ -125,7 +128,7 @@ class Keeper(QObject):
         """Bring back what was found."""
         found, self._found = self._found, None
         if found is not None:
-            self._background.run(lambda: attempt(found.load), partial(self._bring_back, found))
+            self._background.run(found.load, partial(self._bring_back, found))
 
     def _bring_back(self, found: Recoverable, project: Project | SdxlDesktopError) -> None:
         if self._take(project):
@@ -142,7 +145,7 @@ class Keeper(QObject):
             if self._take(project):
                 self.remember(path)
 
-        self._background.run(lambda: attempt(partial(load_project, path)), take)
+        self._background.run(partial(load_project, path), take)
 
     def _take(self, project: Project | SdxlDesktopError) -> bool:
         if isinstance(project, SdxlDesktopError):
@@ -181,7 +184,7 @@ class Keeper(QObject):
         if chosen:
             path = Path(chosen).with_suffix(PROJECT)
             save = partial(save_project, self._work.project(), path)
-            self._background.run(lambda: attempt(save), partial(self._saved, path))
+            self._background.write(save, partial(self._saved, path))
 
     def _saved(self, path: Path, outcome: object) -> None:
         if isinstance(outcome, SdxlDesktopError):
@@ -201,9 +204,7 @@ class Keeper(QObject):
         chosen, kind = QFileDialog.getSaveFileName(self._work.stage, "Export pixels only", start, _PICTURE_FILTER)
         if chosen:
             path = with_suffix(Path(chosen), kind)
-            self._background.run(
-                lambda: attempt(partial(export_picture, result, path, with_record=False)), partial(self._saved, path)
-            )
+            self._background.write(partial(export_picture, result, path, with_record=False), partial(self._saved, path))
 
     # recent files
 
@@ -214,7 +215,7 @@ class Keeper(QObject):
             with contextlib.suppress(SettingsError):  # a convenience, and no reason to disturb anybody
                 self._recent.add(path)
 
-        self._background.run(add, lambda _: None)
+        self._background.write(add, lambda _: None)
 
     def fill_recent(self, menu: QMenu) -> None:
         """Let `menu` list the recent files whenever it opens."""

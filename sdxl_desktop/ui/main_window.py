@@ -79,7 +79,7 @@ class MainWindow(QMainWindow):
         self._devices: tuple[Device, ...] = ()
         self._closed = False
         self._outgoing = OutgoingPictures()
-        self.session = DraftingSession(around.engine, self._picture_store(), elsewhere=around.background.run)
+        self.session = DraftingSession(around.engine, self._picture_store(), elsewhere=around.background.write)
         self.document = Document()
         self.desk, self.stage, self.status = Desk(), Stage(self._outgoing, self.document), StatusLine()
         self.editor = Editor(self.document, self.stage, around.background)
@@ -301,8 +301,9 @@ class MainWindow(QMainWindow):
 
     def _picture_store(self) -> PictureStore:
         chosen = self._preferences
-        folder = Path(chosen.pictures_folder) if chosen.pictures_folder else self._around.paths.pictures
-        return PictureStore(folder, chosen.picture_format, chosen.autosave)
+        own = self._around.paths.pictures
+        folder = Path(chosen.pictures_folder) if chosen.pictures_folder else own
+        return PictureStore(folder, chosen.picture_format, chosen.autosave, () if folder == own else (own,))
 
     # keeping and closing
 

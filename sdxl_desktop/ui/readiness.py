@@ -96,8 +96,12 @@ class Readiness(QObject):
             return
         self.warm()
 
-        def take(counters: Counters) -> None:
-            if self._desk.checkpoint() is checkpoint and not self._closed:
+        def take(counters: Counters | SdxlDesktopError) -> None:
+            if self._desk.checkpoint() is not checkpoint or self._closed:
+                return
+            if isinstance(counters, SdxlDesktopError):
+                self.failed.emit(counters)
+            else:
                 self._desk.set_counters(*counters)
 
         self._background.run(lambda: _read_counters(checkpoint.folder), take)

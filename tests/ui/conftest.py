@@ -20,6 +20,7 @@ from PySide6.QtCore import QObject, QThread, QTimer
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import GenerationRequest
 from sdxl_desktop.core.settings import Settings
@@ -27,6 +28,7 @@ from sdxl_desktop.engine.fake import FakeEngine
 from sdxl_desktop.engine.protocol import CancelToken, Emit
 from sdxl_desktop.session.settings_store import SettingsStore
 from sdxl_desktop.ui.app import build_window, create_application
+from sdxl_desktop.ui.background import attempt
 from sdxl_desktop.ui.main_window import MainWindow
 
 T = TypeVar("T")
@@ -42,8 +44,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 class AtOnce:
     """A background that is done before it returns."""
 
-    def run(self, work: Callable[[], T], done: Callable[[T], None]) -> None:
-        done(work())
+    def run(self, work: Callable[[], T], done: Callable[[T | SdxlDesktopError], None]) -> None:
+        done(attempt(work))
+
+    def write(self, work: Callable[[], T], done: Callable[[T | SdxlDesktopError], None]) -> None:
+        done(attempt(work))
 
 
 @dataclass

@@ -18,9 +18,9 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 from qasync import QEventLoop
 
-from sdxl_desktop.ui.app import telling_the_unexpected
 from sdxl_desktop.ui.background import LoopBackground
 from sdxl_desktop.ui.main_window import MainWindow
+from sdxl_desktop.ui.unexpected import telling_the_unexpected
 from tests.ui.conftest import still_running
 
 HEAVY = ("torch", "openvino", "diffusers", "transformers", "optimum")
@@ -142,7 +142,7 @@ def test_an_error_nobody_caught_on_another_thread_is_told_on_the_windows_own(
     assert "far away" in window.stage.banner.accessibleName()
 
 
-def test_slow_work_is_done_in_turn_and_answered_on_the_main_thread(app: QApplication) -> None:
+def test_writing_is_done_in_turn_and_answered_on_the_main_thread(app: QApplication) -> None:
     loop = QEventLoop(app)
     background = LoopBackground(loop)
     seen: list[tuple[int, bool, bool]] = []
@@ -159,7 +159,7 @@ def test_slow_work_is_done_in_turn_and_answered_on_the_main_thread(app: QApplica
 
     with loop:
         for number in range(3):
-            background.run(functools.partial(work, number), done)
+            background.write(functools.partial(work, number), done)
         loop.run_forever()
         background.close()
     assert seen == [(number, False, True) for number in range(3)]

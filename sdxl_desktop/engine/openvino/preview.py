@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sdxl_desktop.core.events import Pixels
+from sdxl_desktop.core.regular_files import read_regular
 from sdxl_desktop.core.whole_file import write_whole
 
 Floats = npt.NDArray[np.float32]
@@ -23,6 +24,10 @@ _SDXL = [
     [-0.3165, -0.2492, -0.2188],
 ]
 _SDXL_BIAS = [0.1084, -0.0175, -0.0011]
+
+
+_MAX_BYTES = 2**20
+"""Of a file with a map: a few hundred numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +46,12 @@ class PreviewMap:
     def read(cls, file: Path) -> PreviewMap | None:
         """The map in a JSON file with "matrix" and "bias", or None when there is none to read."""
         try:
-            content = json.loads(file.read_text(encoding="utf-8"))
-            return cls(np.array(content["matrix"], np.float32), np.array(content["bias"], np.float32))
-        except (OSError, ValueError, KeyError, TypeError):
+            content = json.loads(read_regular(file, _MAX_BYTES))
+            matrix, bias = (np.array(content[name], np.float32) for name in ("matrix", "bias"))
+        except Exception:  # a stranger's file, and only a better preview
             return None
+        fits = matrix.ndim == 2 and matrix.shape[1:] == bias.shape == (3,)
+        return cls(matrix, bias) if fits and np.isfinite(matrix).all() and np.isfinite(bias).all() else None
 
     @classmethod
     def fitted(cls, latents: Floats, pixels: Pixels) -> PreviewMap:

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from sdxl_desktop.core.errors import SdxlDesktopError
+from sdxl_desktop.core.errors import SdxlDesktopError, explained
 from sdxl_desktop.core.latents import KeptLatents
 from sdxl_desktop.session.document.beside import Beside
 from sdxl_desktop.session.document.contents import SUFFIX, Project, ProjectError
@@ -95,9 +95,9 @@ class Autosave:
             while (waiting := self._next()) is not None:
                 try:
                     self.write(*waiting)
-                except SdxlDesktopError as problem:
+                except Exception as problem:  # also what nobody foresaw: it is told like any other
                     with self._state:
-                        self._problem = problem
+                        self._problem = explained(problem, "The document cannot be kept for recovery.")
         finally:
             with self._state:  # also after what nobody foresaw, so that the next change tries again
                 self._working = False

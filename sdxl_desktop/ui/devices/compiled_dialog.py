@@ -10,6 +10,7 @@ from pathlib import Path
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QMessageBox, QPushButton, QWidget
 
+from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.engine.compiled_entries import Entry, Pruned
 from sdxl_desktop.engine.compiled_store import CompiledStore, Runtime, openvino_version
 from sdxl_desktop.ui.background import Background
@@ -115,8 +116,11 @@ class CompiledDialog(QDialog):
         """Look again."""
         self._background.run(self._kept.entries, self._show)
 
-    def _show(self, entries: tuple[Entry, ...]) -> None:
+    def _show(self, entries: tuple[Entry, ...] | SdxlDesktopError) -> None:
         if not self._alive:
+            return
+        if isinstance(entries, SdxlDesktopError):
+            self._total.setText(str(entries))
             return
         self._entries = entries
         now = time.time()
@@ -161,10 +165,15 @@ class CompiledDialog(QDialog):
     def _remove(self, entries: Sequence[Entry]) -> None:
         for button in (self._selected, self._stale, self._all):
             button.setEnabled(False)
-        self._background.run(lambda: self._kept.store.remove(entries), self._tell)
+        self._background.write(lambda: self._kept.store.remove(entries), self._tell)
 
-    def _tell(self, pruned: Pruned) -> None:
+    def _tell(self, pruned: Pruned | SdxlDesktopError) -> None:
         if not self._alive:
+            return
+        if isinstance(pruned, SdxlDesktopError):
+            self._told.setText(str(pruned))
+            self._told.show()
+            self.refresh()
             return
         held = f" {len(pruned.kept)} in use were left." if pruned.kept else ""
         self._told.setText(f"{bytes_words(pruned.freed)} are free again.{held}")

@@ -13,6 +13,7 @@ from pytestqt.qtbot import QtBot
 
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.device import STATIC_SHAPES
+from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import Execution
@@ -219,7 +220,7 @@ class Counting(AtOnce):
 
     runs: int = 0
 
-    def run(self, work: Callable[[], T], done: Callable[[T], None]) -> None:
+    def run(self, work: Callable[[], T], done: Callable[[T | SdxlDesktopError], None]) -> None:
         self.runs += 1
         super().run(work, done)
 

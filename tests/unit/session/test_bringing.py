@@ -7,13 +7,13 @@ from typing import cast
 
 import pytest
 
+from sdxl_desktop.core import state_file
 from sdxl_desktop.core.errors import SettingsError
 from sdxl_desktop.library.bring.bringing import Brought
 from sdxl_desktop.library.bring.offers import Offer
 from sdxl_desktop.library.bring.progress import BringProgress
 from sdxl_desktop.library.hub.errors import ConnectionLostError, DownloadStoppedError
 from sdxl_desktop.library.quantize.method import Method
-from sdxl_desktop.session import kept_file
 from sdxl_desktop.session.bringing import Advanced, Arrived, Bringing, Done, Job, JobState, LookedUp, Stopped
 from sdxl_desktop.session.library_memory import JobNote, LibraryMemory
 from sdxl_desktop.session.tasks import ComparisonNote, Note, QuantizationNote, Reduced
@@ -190,7 +190,7 @@ def test_an_end_that_cannot_be_noted_lets_the_next_one_go_and_is_told(
     def full(file: Path, content: bytes) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(kept_file, "write_whole", full)
+    monkeypatch.setattr(state_file, "write_whole", full)
     with pytest.raises(SettingsError, match="No space left"):
         queue.handle(Stopped(one.number, STOPPED) if discarded else Arrived(one.number, BROUGHT))
     assert states(queue) == {"two": JobState.RUNNING}

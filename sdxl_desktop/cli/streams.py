@@ -1,0 +1,30 @@
+"""Standard output that never fails over a letter: file names need not be text, terminals need not have Unicode."""
+
+from __future__ import annotations
+
+import codecs
+import sys
+
+_TOLERANT = "sdxl-desktop-tolerant"
+
+
+def tolerate_any_text() -> None:
+    """Let standard output write the bytes of a file's name as they are, and letters that it lacks as escapes, instead
+    of raising UnicodeEncodeError. (Standard error writes escapes anyway.)"""
+    codecs.register_error(_TOLERANT, _written)
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors=_TOLERANT)
+
+
+def _written(problem: UnicodeError) -> tuple[bytes, int]:
+    if not isinstance(problem, UnicodeEncodeError):
+        raise problem
+    unwritable = problem.object[problem.start : problem.end]
+    return b"".join(map(_bytes_of, unwritable)), problem.end
+
+
+def _bytes_of(letter: str) -> bytes:
+    if "\udc80" <= letter <= "\udcff":
+        return bytes((ord(letter) - 0xDC00,))
+    return letter.encode("ascii", "backslashreplace")

@@ -1,0 +1,60 @@
+"""Reading files that strangers may have put there: only regular ones, only up to a size, never waiting."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+
+class IrregularFileError(OSError):
+    """A pipe, socket or device stands where a file was expected; reading it might never end."""
+
+
+class TooLargeError(OSError):
+    """The file is larger than anything that is expected there."""
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """`path` opened for reading in binary.
+
+    Raises OSError when it cannot be opened, among it IsADirectoryError for a folder and IrregularFileError for what is
+    neither a file nor a folder. A named pipe is not waited for, and a device is not opened at all.
+    """
+    _check(path, os.stat(path).st_mode)
+    waiting = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        _check(path, os.fstat(waiting).st_mode)  # another may stand there by now
+        return os.fdopen(waiting, "rb")
+    except BaseException:
+        os.close(waiting)
+        raise
+
+
+def read_regular(path: Path, limit: int) -> bytes:
+    """The content of `path`, a regular file of at most `limit` bytes.
+
+    Raises OSError like `open_regular`, and TooLargeError; nothing near the limit is allocated for a file that is
+    larger, whatever size the system reports for it.
+    """
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        content = b"" if size > limit else file.read(size + 1)
+        if len(content) > size:  # it grows, or is of a kind that reports no size
+            content += file.read(limit + 1 - len(content))
+    if max(size, len(content)) > limit:
+        raise TooLargeError(errno.EFBIG, f"It is larger than {_amount(limit)}", str(path))
+    return content
+
+
+def _check(path: Path, mode: int) -> None:
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(mode):
+        raise IrregularFileError(errno.EINVAL, "It is a pipe, socket or device, not a file", str(path))
+
+
+def _amount(limit: int) -> str:
+    return f"{limit / 2**30:.3g} GiB" if limit >= 2**30 else f"{limit / 2**20:.3g} MiB"

@@ -1,0 +1,28 @@
+"""The chunks of a PNG file, told apart by how much the picture needs them, without unpacking any."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_NEEDED = (b"tRNS",)
+"""Beside the critical chunks, whose names begin with a capital letter."""
+
+
+def needed_chunks(data: bytes) -> bytes | None:
+    """The same PNG with nothing but what its pixels and transparency need; None for what is no PNG, or already so."""
+    if not data.startswith(_SIGNATURE):
+        return None
+    kept = [chunk for kind, chunk in _chunks(data) if kind[:1].isupper() or kind in _NEEDED]
+    needed = _SIGNATURE + b"".join(kept)
+    return None if len(needed) == len(data) else needed
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """(the type, the whole chunk), up to the end or to where the file stops making sense."""
+    at = len(_SIGNATURE)
+    while at + 12 <= len(data):
+        (length,) = struct.unpack_from(">I", data, at)
+        yield data[at + 4 : at + 8], data[at : at + 12 + length]
+        at += 12 + length

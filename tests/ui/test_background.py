@@ -1,0 +1,184 @@
+"""Whatever is done in the background comes back and is told; nothing waits for a dead disk."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+from qasync import QEventLoop
+
+from sdxl_desktop.core.errors import OutputError, SdxlDesktopError, UnexpectedError
+from sdxl_desktop.core.paths import AppPaths
+from sdxl_desktop.library.scan import Library
+from sdxl_desktop.session import pictures
+from sdxl_desktop.ui.background import LoopBackground, TookTooLongError
+from sdxl_desktop.ui.main_window import MainWindow
+from sdxl_desktop.ui.unexpected import FILE, telling_the_unexpected
+from tests.ui.conftest import MakeWindow, wait_until_idle
+
+
+@pytest.fixture
+def loop(app: QApplication) -> Iterator[QEventLoop]:
+    loop = QEventLoop(app)
+    with loop:
+        yield loop
+
+
+def answers(loop: QEventLoop, *asked: Callable[[Callable[[object], None]], None]) -> list[object]:
+    """What is answered to each of `asked`, in the order of the answers."""
+    seen: list[object] = []
+
+    def done(answer: object) -> None:
+        seen.append(answer)
+        if len(seen) == len(asked):
+            loop.stop()
+
+    for ask in asked:
+        ask(done)
+    loop.run_forever()
+    return seen
+
+
+def fail(problem: BaseException) -> Callable[[], object]:
+    def work() -> object:
+        raise problem
+
+    return work
+
+
+@pytest.mark.parametrize("verb", ["run", "write"])
+def test_whatever_work_raises_comes_back_as_an_error(loop: QEventLoop, verb: str) -> None:
+    background = LoopBackground(loop)
+    ask = getattr(background, verb)
+    ours = OutputError("The disk is full.")
+    problems = (ours, ValueError("nobody thought of it"), RecursionError(), MemoryError(), KeyError("x"))
+    seen = [answers(loop, lambda done, problem=problem: ask(fail(problem), done))[0] for problem in problems]
+    background.close()
+    assert seen[0] is ours
+    assert all(isinstance(one, UnexpectedError) for one in seen[1:])
+    assert "ValueError: nobody thought of it." in str(seen[1])
+
+
+def test_reading_that_never_ends_is_given_up_and_stops_nothing_else(loop: QEventLoop) -> None:
+    stuck = threading.Event()
+    background = LoopBackground(loop, read_seconds=0.3)
+    seen = answers(
+        loop,
+        lambda done: background.run(stuck.wait, done),
+        lambda done: background.run(stuck.wait, done),
+        lambda done: background.run(lambda: "read", done),
+        lambda done: background.write(lambda: "written", done),
+    )
+    background.close()
+    stuck.set()
+    assert set(seen[:2]) == {"read", "written"}
+    assert all(isinstance(one, TookTooLongError) for one in seen[2:])
+
+
+def test_an_answer_that_fails_is_told(loop: QEventLoop, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[BaseException] = []
+    monkeypatch.setattr(sys, "excepthook", lambda kind, problem, trace: (told.append(problem), loop.stop()))
+    background = LoopBackground(loop)
+
+    def done(_: object) -> None:
+        raise RuntimeError("while it was shown")
+
+    background.run(lambda: None, done)
+    loop.run_forever()
+    background.close()
+    assert [str(problem) for problem in told] == ["while it was shown"]
+
+
+# in the window
+
+
+def banner(window: MainWindow) -> str:
+    return window.stage.banner.accessibleName()
+
+
+def test_a_picture_whose_saving_fails_as_nobody_foresaw_stays_and_is_told(
+    window: MainWindow, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ValueError("no such thing was foreseen")
+
+    monkeypatch.setattr(pictures, "write_picture", broken)
+    monkeypatch.setattr(pictures, "write_plain", broken)
+    window.desk.use_prompt("a red heart")
+    window.verbs.generate()
+    wait_until_idle(qtbot, window)
+    assert len(window.session.results) == 1
+    assert "no such thing was foreseen" in banner(window)
+
+
+def test_a_library_that_cannot_be_looked_at_is_told(make_window: MakeWindow, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: Library) -> None:
+        raise RuntimeError("a folder from another world")
+
+    monkeypatch.setattr(Library, "checkpoints", broken)
+    window = make_window()
+    assert "a folder from another world" in banner(window)
+
+
+def test_a_pictures_folder_that_cannot_be_used_is_told_and_the_usual_one_is_taken(
+    window: MainWindow, qtbot: QtBot, paths: AppPaths, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+    settings = window.settings().preferences
+    window.set_preferences(replace(settings, pictures_folder=str(tmp_path / "file" / "pictures")))
+    window.desk.use_prompt("a red heart")
+    window.verbs.generate()
+    wait_until_idle(qtbot, window)
+    (saved,) = paths.pictures.iterdir()
+    assert window.session.results[0].saved_to == saved
+    assert str(saved) in banner(window)
+
+
+class Quiet:
+    """Python's own hooks, silent while a test raises on purpose."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for module, name in ((sys, "excepthook"), (sys, "unraisablehook"), (threading, "excepthook")):
+            monkeypatch.setattr(module, name, lambda *_: None)
+
+
+def test_what_is_raised_anywhere_is_shown_once_and_logged(
+    window: MainWindow, loop: QEventLoop, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Quiet(monkeypatch)
+    shown: list[SdxlDesktopError] = []
+    monkeypatch.setattr(window.verbs, "show_problem", shown.append)
+
+    class Unraisable:
+        def __del__(self) -> None:
+            raise RuntimeError("in a finalizer")
+
+    async def task() -> None:
+        raise RuntimeError("in a task")
+
+    with telling_the_unexpected(window, loop=loop, logs=tmp_path / "logs"):
+        assert not (tmp_path / "logs").exists()
+        for _ in range(3):
+            thread = threading.Thread(target=fail(RuntimeError("on a thread")))
+            thread.start()
+            thread.join()
+        Unraisable()
+        loop.call_soon(fail(RuntimeError("in a callback")))
+        tasks = [asyncio.ensure_future(task(), loop=loop)]
+        loop.call_later(0.05, tasks.clear)
+        loop.call_later(0.2, loop.stop)
+        loop.run_forever()
+        qtbot.waitUntil(lambda: len(shown) >= 4)
+    told = [str(problem) for problem in shown]
+    for where in ("on a thread", "in a finalizer", "in a callback", "in a task"):
+        assert sum(where in one for one in told) == 1, told
+    log = (tmp_path / "logs" / FILE).read_text(encoding="utf-8")
+    assert log.count("RuntimeError: on a thread") == 3
+    assert "in a task" in log

@@ -1,0 +1,199 @@
+"""A picture that was drawn is never thrown away: it goes to the next possible place, and the message says where."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sdxl_desktop.engine.fake import FakeEngine
+from sdxl_desktop.engine.protocol import CancelToken, Emit
+from sdxl_desktop.history import metadata
+from sdxl_desktop.history.metadata import read_record
+from sdxl_desktop.session import pictures
+from tests.unit.cli.helpers import PretendRooms, say
+
+MINE = ("--checkpoint", "mine", "--seed", "7")
+POSIX = pytest.mark.skipif(sys.platform != "linux", reason="such names are Linux's")
+
+
+@dataclass
+class Meanwhile(FakeEngine):
+    """Does something to the disk before its first picture is finished."""
+
+    act: Callable[[], object] = lambda: None
+
+    def generate(self, request: Any, emit: Emit, cancel: CancelToken) -> None:
+        self.act()
+        super().generate(request, emit, cancel)
+
+
+def blocked(folder: Path) -> None:
+    """A file stands where the folder was."""
+    shutil.rmtree(folder)
+    folder.write_text("in the way", encoding="utf-8")
+
+
+def test_a_folder_that_is_lost_while_drawing_loses_no_picture(
+    rooms: PretendRooms, here: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rooms.engine = Meanwhile(act=lambda: blocked(here / "out"))
+    assert say(rooms, "generate", "a heart", *MINE, "-o", "out/heart.webp", "--count", "2") == 1
+    told = capsys.readouterr()
+    saved = [Path(line) for line in told.out.splitlines()]
+    assert len(saved) == 2
+    assert {path.parent for path in saved} == {home.resolve() / "pictures"}
+    assert str(saved[1]) in told.err
+    assert "heart.webp" in told.err or "heart-2.webp" in told.err
+    assert [read_record(path).seed for path in saved] == [7, 8]  # type: ignore[union-attr]
+
+
+def test_json_says_where_they_went(
+    rooms: PretendRooms, here: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rooms.engine = Meanwhile(act=lambda: blocked(here / "out"))
+    assert say(rooms, "generate", "a heart", *MINE, "-o", "out/heart.png", "--json") == 1
+    (saved,) = (home / "pictures").iterdir()
+    assert json.loads(capsys.readouterr().out)["images"] == [str(saved.resolve())]
+
+
+def test_where_the_pictures_folder_is_no_place_either_the_next_is_taken(
+    rooms: PretendRooms,
+    here: Path,
+    home: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "nobody"))
+    (tmp_path / "nobody").write_text("no folder", encoding="utf-8")
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (home / "pictures").write_text("no folder", encoding="utf-8")
+    rooms.engine = Meanwhile(act=lambda: blocked(here / "out"))
+    assert say(rooms, "generate", "a heart", *MINE, "-o", "out/heart.png") == 1
+    (saved,) = (tmp_path / "temporary").iterdir()
+    assert capsys.readouterr().out == f"{saved}\n"
+
+
+def test_whatever_fails_about_the_record_the_pixels_are_kept(
+    rooms: PretendRooms, here: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: object) -> str:
+        raise RecursionError("nobody foresaw this")
+
+    monkeypatch.setattr(metadata, "encode_record", broken)
+    assert say(rooms, "generate", "a heart", *MINE, "-o", "heart.jpg") == 1
+    (saved,) = here.iterdir()
+    assert saved.suffix == ".png"
+    with Image.open(saved) as image:
+        assert image.size == (64, 64)
+
+
+def test_a_format_that_cannot_hold_the_picture_is_told_and_another_taken(
+    rooms: PretendRooms, here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = pictures.write_picture
+
+    def only_png(path: Path, *arguments: Any, **named: Any) -> None:
+        if path.suffix != ".png":
+            raise ValueError("encoding error 5")
+        real(path, *arguments, **named)
+
+    monkeypatch.setattr(pictures, "write_picture", only_png)
+    assert say(rooms, "generate", "a heart", *MINE, "-o", "heart.webp") == 1
+    (saved,) = here.iterdir()
+    told = capsys.readouterr()
+    assert told.out == f"{saved}\n"
+    assert "encoding error 5" in told.err
+
+
+def test_latents_that_cannot_be_written_lose_neither_themselves_nor_the_picture(
+    rooms: PretendRooms, here: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rooms.engine = Meanwhile(act=lambda: blocked(here / "kept"))
+    code = say(rooms, "generate", "a", *MINE, "-o", "a.png", "--latents-out", "kept/a.safetensors")
+    assert (here / "a.png").exists()
+    told = capsys.readouterr()
+    assert str(here / "a.png") in told.out
+    if (home / "pictures").exists():  # the pretended engine may keep no latents
+        assert code == 1
+        assert "latents-7.safetensors" in told.err
+
+
+# names
+
+
+@POSIX
+@pytest.mark.parametrize("letter", ["f", "é", "心", "🦊"])
+def test_names_are_probed_as_they_will_be_written(
+    letter: str, rooms: PretendRooms, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    size = len(letter.encode())
+    fits = letter * (251 // size) + "f" * (251 % size) + ".png"
+    assert say(rooms, "generate", "a", *MINE, "-o", fits) == 0
+    assert [path.name for path in here.iterdir()] == [fits]
+    assert say(rooms, "generate", "a", *MINE, "-o", letter * (252 // size + 1) + ".png") == 2
+    assert "too long" in capsys.readouterr().err
+    assert say(rooms, "generate", "a", *MINE, "--count", "2", "-o", fits) == 2, "the second has a longer name"
+    assert len(rooms.engine.requests) == 1, "nothing was drawn in vain"
+    assert [path.name for path in here.iterdir()] == [fits]
+
+
+@POSIX
+def test_what_is_no_file_is_refused_before_drawing(
+    rooms: PretendRooms, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.mkfifo(here / "pipe.png")
+    assert say(rooms, "generate", "a", *MINE, "-o", "pipe.png") == 2
+    assert "pipe" in capsys.readouterr().err
+    assert not rooms.engine.requests
+
+
+@POSIX
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii", "latin-1"])
+@pytest.mark.parametrize("form", [(), ("--json",)], ids=["path", "json"])
+def test_names_that_are_no_text_are_written_and_printed(
+    encoding: str, form: tuple[str, ...], rooms: PretendRooms, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = os.fsdecode(b"caf\xe9\xf0.png")
+    Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(here / name)
+    printed = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(printed, encoding=encoding))
+    output = os.fsdecode("ü-心-".encode() + b"\xe9.png")
+    assert say(rooms, "generate", "ein Füchslein 心", *MINE, "--image", name, "-o", output, *form) == 0
+    sys.stdout.flush()
+    written = here / output
+    record = read_record(written)
+    assert record is not None
+    assert record.request.edit is not None
+    assert record.request.edit.picture.name == "caf\ufffd\ufffd.png"
+    if form:
+        report = json.loads(printed.getvalue().decode(encoding))
+        assert report["images"] == [str(written)]
+        assert report["request"]["prompt"] == "ein Füchslein 心"
+    elif encoding == "utf-8":
+        assert printed.getvalue() == os.fsencode(written) + b"\n"
+    else:
+        assert printed.getvalue().endswith(b"-\xe9.png\n")
+
+
+@POSIX
+def test_a_current_folder_that_has_gone_is_told(
+    rooms: PretendRooms, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here.rmdir()
+    assert say(rooms, "generate", "a", *MINE) == 2
+    assert say(rooms, "generate", "a", *MINE, "-o", "a.png") == 2
+    assert "whole path" in capsys.readouterr().err
