@@ -13,6 +13,7 @@ from sdxl_desktop.core.edit import Edit, Fit, Prefill
 from sdxl_desktop.core.errors import AdditionError, RequestError
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.intents import RECIPES, Intent, Masked, filling
+from sdxl_desktop.core.numbers import read_real
 from sdxl_desktop.core.raster import Raster
 from sdxl_desktop.imaging.reading import open_picture, read_mask
 
@@ -143,14 +144,13 @@ def _lora(text: str) -> LoraUse:
     if not colon or _exists(text):
         return LoraUse(_there(Path(text), "LoRA"))
     try:
-        return LoraUse(_there(Path(name), "LoRA"), float(weight))
-    except ValueError as problem:
-        if isinstance(problem, RequestError):
-            raise
+        amount = read_real(weight)
+    except RequestError:
         raise RequestError(
             f"The weight {weight!r} of the LoRA {name} is not a number.",
             next_step="Write FILE:WEIGHT, for instance style.safetensors:0.8.",
         ) from None
+    return LoraUse(_there(Path(name), "LoRA"), amount)
 
 
 def _embedding(text: str) -> EmbeddingUse:

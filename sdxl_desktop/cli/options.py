@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +15,6 @@ from sdxl_desktop.core.geometry import Point, Size
 from sdxl_desktop.core.latents import Start
 from sdxl_desktop.core.refine import Refine, RefineWay
 from sdxl_desktop.core.request import (
-    MAX_SEED,
     Execution,
     GenerationRequest,
     MicroConditioning,
@@ -26,6 +24,7 @@ from sdxl_desktop.core.request import (
     Sampling,
 )
 from sdxl_desktop.core.schedulers import SchedulerName
+from sdxl_desktop.core.seeds import random_seed, read_seed
 from sdxl_desktop.core.settings import Preferences
 from sdxl_desktop.core.speed import DEFAULT_SPEED, Speed
 from sdxl_desktop.history.latents import read_latents
@@ -45,7 +44,7 @@ class Options:
     guidance_rescale: float | None = None
     scheduler: str | None = None
     speed: str | None = None
-    seed: int | None = None
+    seed: str | None = None
     count: int = 1
     original_size: str | None = None
     target_size: str | None = None
@@ -83,7 +82,7 @@ class Options:
     vae: Path | None = None
     clip_skip: int = 0
     timesteps: str | None = None
-    variation_seed: int | None = None
+    variation_seed: str | None = None
     variation_strength: float | None = None
     watermark: bool | None = None
     latents_out: Path | None = None
@@ -240,20 +239,28 @@ def _sampling(
     size = best.size if edit is None or made_by is not None else drawing_size(edit.picture.size, checkpoint)
     timesteps = _timesteps(options.timesteps)
     steps = (len(timesteps) or best.steps) if options.steps is None else options.steps
-    seed = made_by.sampling.seed if made_by is not None else secrets.randbelow(MAX_SEED + 1)
+    kept_seed = None if made_by is None else made_by.sampling.seed
     return Sampling(
         size=size if options.size is None else Size.parse(options.size),
         steps=steps,
         guidance_scale=best.guidance_scale if options.guidance is None else options.guidance,
         guidance_rescale=options.guidance_rescale or 0.0,
         scheduler=best.scheduler if options.scheduler is None else SchedulerName.parse(options.scheduler),
-        seed=seed if options.seed is None else options.seed,
+        seed=_seed(options.seed, random_seed() if kept_seed is None else kept_seed),
         count=options.count,
-        variation_seed=options.variation_seed or 0,
+        variation_seed=_seed(options.variation_seed, 0),
         variation_strength=options.variation_strength or 0.0,
         timesteps=timesteps,
         speed=DEFAULT_SPEED if options.speed is None else Speed.parse(options.speed),
     )
+
+
+def _seed(text: str | None, default: int) -> int:
+    """The seed that was given; `default` when none was, and one by lot for what stands for a random one."""
+    if text is None:
+        return default
+    seed = read_seed(text)
+    return random_seed() if seed is None else seed
 
 
 def _timesteps(text: str | None) -> tuple[int, ...]:

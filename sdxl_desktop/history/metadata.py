@@ -10,9 +10,10 @@ import msgspec
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from sdxl_desktop import __version__
+from sdxl_desktop.core.checks import within
 from sdxl_desktop.core.errors import OutputError, RequestError
 from sdxl_desktop.core.events import Picture
-from sdxl_desktop.core.request import GenerationRequest
+from sdxl_desktop.core.request import MAX_SEED, GenerationRequest
 from sdxl_desktop.core.whole_file import whole_file
 
 KEY = "sdxl-desktop"
@@ -34,6 +35,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     seed: int
     request: GenerationRequest
+
+    def __post_init__(self) -> None:
+        within("The seed", self.seed, 0, MAX_SEED)
 
 
 def write_picture(path: Path, picture: Picture, request: GenerationRequest) -> None:
