@@ -21,11 +21,11 @@ from sdxl_desktop.cli.download import download_checkpoint
 from sdxl_desktop.cli.draw import draw
 from sdxl_desktop.cli.foreground import CANCELLED
 from sdxl_desktop.cli.generate import generate
-from sdxl_desktop.cli.numbers import read_in_any_locale
 from sdxl_desktop.cli.options import Options
 from sdxl_desktop.cli.quantize import register as register_quantize
 from sdxl_desktop.cli.quiet import stdout_kept_clean
 from sdxl_desktop.cli.report import devices_report
+from sdxl_desktop.cli.typed import read_as_typed
 from sdxl_desktop.core.errors import SdxlDesktopError
 
 PROGRAM = "sdxl-desktop"
@@ -47,7 +47,7 @@ app = typer.Typer(cls=_WindowByDefault, pretty_exceptions_enable=False, rich_mar
 def run(arguments: Sequence[str], doors: Doors) -> int:
     """Do what `arguments` say; returns the exit code: 0, 2 for bad input, 1 for failure, 130 for cancelled."""
     command = typer.main.get_command(app)
-    read_in_any_locale(command)
+    read_as_typed(command)
     try:
         code = command.main(args=list(arguments), prog_name=PROGRAM, standalone_mode=False, obj=doors)
     except click.ClickException as problem:

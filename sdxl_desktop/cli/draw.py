@@ -17,7 +17,7 @@ from sdxl_desktop.cli.quiet import stdout_kept_clean
 from sdxl_desktop.cli.report import run_report
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.errors import OutputError
-from sdxl_desktop.core.paths import AppPaths, resources
+from sdxl_desktop.core.paths import AppPaths, chosen_folder, resources
 from sdxl_desktop.core.request import AUTOMATIC, Execution, GenerationRequest
 from sdxl_desktop.core.settings import Preferences
 from sdxl_desktop.history.latents import SUFFIX, write_latents
@@ -51,7 +51,7 @@ def draw(doors: Doors, options: Options, *, checkpoint: str | None, output: Path
     preferences = load_preferences(paths, console)
     library = library_for(paths, preferences)
     found = library.default() if checkpoint is None else library.find(checkpoint)
-    request = build_request(options, found, preferences, library.find)
+    request = build_request(options, found, preferences, library.find, lambda note: _say(console, note))
     store = _store(output, request.sampling.count)
     if options.latents_out is not None:
         check_writable(options.latents_out.expanduser().absolute(), (SUFFIX,))
@@ -68,7 +68,7 @@ def load_preferences(paths: AppPaths, console: Console) -> Preferences:
 
 
 def library_for(paths: AppPaths, preferences: Preferences) -> Library:
-    own = Path(preferences.checkpoints_folder) if preferences.checkpoints_folder else paths.checkpoints
+    own = chosen_folder(preferences.checkpoints_folder, paths.checkpoints)
     return Library(shipped=resources() / "checkpoints", own=own)
 
 

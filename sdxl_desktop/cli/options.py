@@ -13,6 +13,7 @@ from sdxl_desktop.core.edit import Edit
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.geometry import Point, Size
 from sdxl_desktop.core.latents import Start
+from sdxl_desktop.core.prompt_notes import prompt_notes
 from sdxl_desktop.core.refine import Refine, RefineWay
 from sdxl_desktop.core.request import (
     Execution,
@@ -28,6 +29,7 @@ from sdxl_desktop.core.seeds import random_seed, read_seed
 from sdxl_desktop.core.settings import Preferences
 from sdxl_desktop.core.speed import DEFAULT_SPEED, Speed
 from sdxl_desktop.history.latents import read_latents
+from sdxl_desktop.session.document.frame import frame_of, framed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,26 +97,22 @@ def build_request(
     checkpoint: Checkpoint,
     usual: Preferences,
     find: Callable[[str], Checkpoint],
+    tell: Callable[[str], None],
 ) -> GenerationRequest:
     """The request; what was not given comes from kept latents, or the checkpoint's recommendation, or is `usual`, or is
-    drawn by lot. `find` looks a checkpoint up by name or folder.
+    drawn by lot. `find` looks a checkpoint up by name or folder. What is drawn, but perhaps not as it was meant, goes
+    to `tell`.
 
     Raises RequestError, PictureError, AdditionError or CheckpointError for the first value that cannot be.
     """
-    edit = _edit(options)
+    edit = _edit(options, tell)
     start, made_by = _start(options)
     sampling = _sampling(options, checkpoint, edit, made_by)
     checkpoint.check_size(sampling.size)
     edit = None if edit is None else filled(edit, _asked_of_edit(options), sampling.size)
-    return GenerationRequest(
+    request = GenerationRequest(
         checkpoint=checkpoint.folder,
-        prompts=Prompts(
-            prompt=options.prompt,
-            negative_prompt=options.negative,
-            prompt_2=options.prompt_2,
-            negative_prompt_2=options.negative_2,
-            clip_skip=options.clip_skip,
-        ),
+        prompts=_prompts(options, tell),
         sampling=sampling,
         micro_conditioning=_micro_conditioning(options),
         edit=edit,
@@ -127,6 +125,35 @@ def build_request(
         ),
         execution=_execution(options, usual.execution),
     )
+    if options.size is None:
+        request = framed(request, checkpoint.size_multiple)
+    _tell_frame(request, checkpoint, tell)
+    return request
+
+
+def _prompts(options: Options, tell: Callable[[str], None]) -> Prompts:
+    prompts = Prompts(
+        prompt=options.prompt,
+        negative_prompt=options.negative,
+        prompt_2=options.prompt_2,
+        negative_prompt_2=options.negative_2,
+        clip_skip=options.clip_skip,
+    )
+    for note in prompt_notes(prompts):
+        tell(note)
+    return prompts
+
+
+def _tell_frame(request: GenerationRequest, checkpoint: Checkpoint, tell: Callable[[str], None]) -> None:
+    """Say before the run what of the mask it does not draw, or draws in another shape than it has."""
+    edit, size = request.edit, request.sampling.size
+    if edit is None or edit.mask is None or request.start is not None:
+        return
+    best = frame_of(edit, size, checkpoint.size_multiple)
+    if best.leaves_out:
+        tell(f"A part of the mask lies outside what is drawn at {size}. Paste the result back, or use --fit pad.")
+    elif best.drawn != size:
+        tell(f"What is masked is stretched to be drawn at {size}; --size {best.drawn} has its shape.")
 
 
 def _execution(options: Options, usual: Execution) -> Execution:
@@ -162,7 +189,7 @@ _NEEDS_PICTURE = (
 )
 
 
-def _edit(options: Options) -> Edit | None:
+def _edit(options: Options, tell: Callable[[str], None]) -> Edit | None:
     """The picture, the mask and how they meet what is drawn; how the mask is filled follows when the size is known."""
     if options.image is not None:
         return read_edit(
@@ -171,6 +198,7 @@ def _edit(options: Options) -> Edit | None:
             fit=options.fit,
             only_masked=options.only_masked,
             paste_back=options.paste_back,
+            tell=tell,
         )
     for name in _NEEDS_PICTURE:
         if getattr(options, name) is not None:

@@ -354,6 +354,10 @@ class Desk(QWidget):
         """Take the values that `intent` means for what lies on the canvas."""
         self._edit.pick(intent)
 
+    def show_left_out(self, left_out: bool) -> None:
+        """Whether a part of the mask lies outside of what the next run draws."""
+        self._edit.show_left_out(left_out)
+
     def _match_shape(self) -> None:
         if self._ground.picture is not None:
             self._sampling.take_shape(self._ground.picture.size)

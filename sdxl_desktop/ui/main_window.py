@@ -18,7 +18,7 @@ from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.device import Device
 from sdxl_desktop.core.errors import SettingsError
 from sdxl_desktop.core.events import Event, Progress
-from sdxl_desktop.core.paths import AppPaths
+from sdxl_desktop.core.paths import AppPaths, chosen_folder
 from sdxl_desktop.core.request import Execution
 from sdxl_desktop.core.settings import Preferences, Settings
 from sdxl_desktop.engine.device_times import read_table, table_file
@@ -219,8 +219,8 @@ class MainWindow(QMainWindow):
         return self._preferences.execution
 
     def _library(self) -> Library:
-        own = self._preferences.checkpoints_folder
-        return Library(self._around.shipped_checkpoints, Path(own) if own else self._around.paths.checkpoints)
+        own = chosen_folder(self._preferences.checkpoints_folder, self._around.paths.checkpoints)
+        return Library(self._around.shipped_checkpoints, own)
 
     def _show_listed(self, checkpoints: tuple[Checkpoint, ...]) -> None:
         self.verbs.drafts.set_checkpoints(checkpoints)
@@ -301,7 +301,7 @@ class MainWindow(QMainWindow):
 
     def _picture_store(self) -> PictureStore:
         chosen = self._preferences
-        folder = Path(chosen.pictures_folder) if chosen.pictures_folder else self._around.paths.pictures
+        folder = chosen_folder(chosen.pictures_folder, self._around.paths.pictures)
         return PictureStore(folder, chosen.picture_format, chosen.autosave)
 
     # keeping and closing

@@ -26,6 +26,10 @@ _NUMBER_WIDTH, _LINK_PADDING = 76, 7
 _SAME_SHAPE = 0.01
 """Two shapes whose ratios differ by less than this share are the same to the eye."""
 _DETAILS = "How the masked area is filled and blended in, and how the picture fits the size that is drawn."
+_LEFT_OUT = (
+    "A part of the mask lies outside the dashed line and is not drawn. Paste the result back, draw in the picture's "
+    "shape, or pad the picture."
+)
 _NO_INTENT = "Your own values. Pick a word above to begin from good ones."
 
 
@@ -47,6 +51,9 @@ class EditPanel(QWidget):
         self._picture = ElidedLabel()
         self._intents = IntentBar()
         self._help = muted(wrap=True)
+        self._left_out = muted(_LEFT_OUT, wrap=True)
+        self._left_out.setProperty("role", "over")
+        self._left_out.hide()
         self._match = dressed(QPushButton("Draw in the picture's shape"), "link")
         self._strength = SlidNumber(RealField("Strength", 0.01, 1, 0.01, 2), 1)
         self._exact_strength = ExactNumber(self._strength, 2)
@@ -77,6 +84,7 @@ class EditPanel(QWidget):
                 head,
                 self._intents,
                 self._help,
+                self._left_out,
                 labelled("Strength", self._strength, tip=glossary.STRENGTH),
                 _ends("stays close", "all anew"),
                 _indented(self._match),
@@ -226,6 +234,10 @@ class EditPanel(QWidget):
             self._drawn = size
             self.set_value(self._intended(self.value(), self._ground))
         self._show_shape()
+
+    def show_left_out(self, left_out: bool) -> None:
+        """Say or no longer say that a part of the mask lies outside of what is drawn."""
+        self._left_out.setVisible(left_out)
 
     def _masked(self) -> bool:
         return self._ground.picture is not None and self._ground.mask is not None
