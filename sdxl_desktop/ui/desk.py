@@ -9,8 +9,10 @@ from pathlib import Path
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
 
+from sdxl_desktop.core.additions import named_only
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.edit import Ground
+from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.core.intents import Intent
 from sdxl_desktop.core.request import (
     Execution,
@@ -23,6 +25,7 @@ from sdxl_desktop.core.settings import Workspace
 from sdxl_desktop.core.speed import Speed
 from sdxl_desktop.library.tokens import TokenCounter
 from sdxl_desktop.library.vectors import vectors_of
+from sdxl_desktop.session.found_again import found_again, what_is_missing
 from sdxl_desktop.ui.panels.additions import AdditionsPanel
 from sdxl_desktop.ui.panels.checkpoint import CheckpointPanel
 from sdxl_desktop.ui.panels.edit import EditPanel
@@ -208,9 +211,10 @@ class Desk(QWidget):
             return micro.effective
         return replace(micro.effective, aesthetic_score=scores[0], negative_aesthetic_score=scores[1])
 
-    def reuse(self, request: GenerationRequest, seed: int) -> None:
-        """Put the settings that made a picture back into the panels, its own seed locked."""
-        used = next((known for known in self._checkpoint.checkpoints() if known.folder == request.checkpoint), None)
+    def reuse(self, request: GenerationRequest, seed: int, checkpoint_id: str = "") -> SdxlDesktopError | None:
+        """Put the settings that made a picture back into the panels, its own seed locked. Returns what to tell where
+        not all that drew it is here."""
+        used, differs = found_again(request.checkpoint, checkpoint_id, self._checkpoint.checkpoints())
         if used is not None and used is not self._checkpoint.checkpoint():
             self._checkpoint.set_value(used.name)
             self._begin_with(used)
@@ -218,12 +222,15 @@ class Desk(QWidget):
         self._prompts.set_value(request.prompts)
         self._reuse_sampling(replace(request.sampling, seed=seed))
         self._micro.set_value(MicroValue.of(request.micro_conditioning))
-        self._refiner.reuse(request.refine, request.micro_conditioning)
-        self._additions.reuse(request.additions)
+        missing = () if used is not None else (f"the checkpoint {named_only(request.checkpoint).name}",)
+        missing += self._refiner.reuse(request.refine, request.micro_conditioning)
+        missing += self._additions.reuse(request.additions)
         self._know_embeddings()
         if request.edit is not None:
             self._edit.reuse(request.edit)
         self._told()
+        now = self._checkpoint.checkpoint()
+        return what_is_missing(missing, "" if now is None else now.title, differs=differs)
 
     def _reuse_sampling(self, sampling: Sampling) -> None:
         self._sampling.set_value(sampling)

@@ -12,7 +12,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFileDialog
 
 from sdxl_desktop.core.errors import SdxlDesktopError
-from sdxl_desktop.history.metadata import Record, read_record
+from sdxl_desktop.history.metadata import Record, read_record, record_of
 from sdxl_desktop.imaging.reading import OpenedPicture, mask_from_alpha, open_picture, read_mask
 from sdxl_desktop.session.document.document import Document
 from sdxl_desktop.session.document.layers import Change
@@ -54,6 +54,7 @@ class Editor(QObject):
         super().__init__(stage)
         self._document, self._stage, self._background = document, stage, background
         self._alpha_of: OpenedPicture | None = None
+        self._record: Record | None = None
         self._size = document.size
         self._settle = QTimer(self, singleShot=True, interval=150)
         self._connect()
@@ -117,6 +118,7 @@ class Editor(QObject):
             return
         picture, record = opened
         self._take_picture(picture)
+        self._record = record
         self.opened.emit(file)
         if record is not None:
             self.record_found.emit(record)
@@ -126,6 +128,7 @@ class Editor(QObject):
             self.failed.emit(picture)
             return
         self._document.set_picture(picture.pixels, picture.name)
+        self._record = None
         self._alpha_of = picture if picture.alpha is not None else None
         self._stage.show_document()
         if picture.notes:
@@ -139,7 +142,13 @@ class Editor(QObject):
         if result is not None:
             self.accept(result)
 
+    @property
+    def record(self) -> Record | None:
+        """How the picture on the canvas was made, where its file or the run that drew it says so."""
+        return self._record if self._document.has_picture else None
+
     def accept(self, result: Result) -> None:
+        self._record = record_of(result.picture, result.request)
         if self._document.has_picture:
             self._document.accept(result.picture.pixels)
         else:

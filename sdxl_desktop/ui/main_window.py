@@ -185,6 +185,7 @@ class MainWindow(QMainWindow):
         self._actions["document"].setEnabled(has_document and not self.stage.easel.editing)
         for name in ("expand", "remove picture", "load mask", "save mask"):
             self._actions[name].setEnabled(has_document)
+        self._actions["use picture settings"].setEnabled(self.editor.record is not None)
         self._actions["recover"].setEnabled(self.keeper.has_found)
         self._actions["transparency"].setEnabled(self.editor.has_transparency)
         self._actions["save project"].setEnabled(has_document or bool(self.session.results))
