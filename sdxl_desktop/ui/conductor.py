@@ -85,6 +85,7 @@ class Conductor(QObject):
         desk.additions_offered.connect(self.add_weights)
         desk.expand_wanted.connect(self._editor.expand)
         self._editor.ground_changed.connect(self.plan.show_ground)
+        self._editor.picture_came.connect(desk.begin_picture)
         self._editor.failed.connect(self.show_problem)
         self._editor.told.connect(self.tell)
         self._editor.expanded.connect(self._take_expanded)

@@ -361,6 +361,10 @@ class Desk(QWidget):
         """Take the values that `intent` means for what lies on the canvas."""
         self._edit.pick(intent)
 
+    def begin_picture(self) -> None:
+        """Another picture was put onto the canvas: what was meant with the one before does not count for it."""
+        self._edit.begin_picture()
+
     def show_left_out(self, left_out: bool) -> None:
         """Whether a part of the mask lies outside of what the next run draws."""
         self._edit.show_left_out(left_out)
@@ -390,7 +394,10 @@ class Desk(QWidget):
         other_vae = self._additions.value().vae is not None
         hindrance = obstacle(checkpoint, self._ground, other_vae=other_vae) if checkpoint else None
         self._bar.show_purpose(
-            mode_of(self._ground), ready=checkpoint is not None, obstacle=hindrance.what if hindrance else ""
+            mode_of(self._ground),
+            self._edit.value().intent,
+            ready=checkpoint is not None,
+            obstacle=hindrance.what if hindrance else "",
         )
 
     # the button

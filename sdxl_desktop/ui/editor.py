@@ -33,12 +33,14 @@ _MASK_FILTER = "Masks (*.png);;Pictures (*.png *.jpg *.jpeg *.webp *.tif *.tiff)
 
 
 class Editor(QObject):
-    """`ground_changed` when a run would work on something else now; `failed` with an error to show; `weights_came`
+    """`picture_came` when another picture lies on the canvas;
+    `ground_changed` when a run would work on something else now; `failed` with an error to show; `weights_came`
     with files that are no pictures, `project_came` with a project file; `opened` with every picture file that came in;
     `record_found` when a picture says how it was made; `expanded` when the picture was made larger, and what is new
     masked."""
 
     ground_changed = Signal()
+    picture_came = Signal()
     expanded = Signal()
     failed = Signal(object)
     told = Signal(str)
@@ -131,6 +133,7 @@ class Editor(QObject):
         self._record = None
         self._alpha_of = picture if picture.alpha is not None else None
         self._stage.show_document()
+        self.picture_came.emit()
         if picture.notes:
             self.told.emit(" ".join(picture.notes))
 

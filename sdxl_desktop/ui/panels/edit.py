@@ -22,6 +22,7 @@ from sdxl_desktop.ui.widgets.buttons import Switch, dressed
 from sdxl_desktop.ui.widgets.fields import RealField, SlidNumber
 from sdxl_desktop.ui.widgets.layout import LABEL_WIDTH, ElidedLabel, column, heading, labelled, muted, row, rule
 
+_USUAL = Intent.FILL
 _NUMBER_WIDTH, _LINK_PADDING = 76, 7
 _SAME_SHAPE = 0.01
 """Two shapes whose ratios differ by less than this share are the same to the eye."""
@@ -119,6 +120,13 @@ class EditPanel(QWidget):
         if intent is Intent.EXPAND:
             self.match_wanted.emit()
         self.changed.emit()
+
+    def begin_picture(self) -> None:
+        """Another picture: begin with what is usual, unless the person's own values are set."""
+        value = self.value()
+        if value.intent not in (None, _USUAL):
+            self.set_value(replace(value, intent=_USUAL))
+            self.changed.emit()
 
     def _intended(self, value: EditValue, ground: Ground) -> EditValue:
         """`value` with what its intent means on `ground`; as it is without an intent or without a mask."""
@@ -220,6 +228,8 @@ class EditPanel(QWidget):
     def show_ground(self, ground: Ground) -> None:
         """Be there when a picture lies on the canvas, with the mask's rows when there is a mask."""
         value = self.value()
+        if value.intent is Intent.EXPAND and ground.mask is None:
+            value = replace(value, intent=_USUAL)  # what was new is drawn, or undone
         self._ground = ground
         self.set_value(self._intended(value, ground))
         masked = self._masked()
