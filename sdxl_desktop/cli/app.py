@@ -27,6 +27,7 @@ from sdxl_desktop.cli.quantize import register as register_quantize
 from sdxl_desktop.cli.quiet import stdout_kept_clean
 from sdxl_desktop.cli.report import devices_report
 from sdxl_desktop.cli.streams import tolerate_any_text
+from sdxl_desktop.cli.typed import read_as_typed
 from sdxl_desktop.core.errors import SdxlDesktopError
 
 PROGRAM = "sdxl-desktop"
@@ -49,6 +50,7 @@ def run(arguments: Sequence[str], doors: Doors) -> int:
     """Do what `arguments` say; returns the exit code: 0, 2 for bad input, 1 for failure, 130 for cancelled."""
     command = typer.main.get_command(app)
     tolerate_any_text()
+    read_as_typed(command)
     try:
         code = command.main(args=list(arguments), prog_name=PROGRAM, standalone_mode=False, obj=doors)
     except click.ClickException as problem:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -94,8 +95,8 @@ def bench(
     preferences = load_preferences(paths, console)
     library = library_for(paths, preferences)
     found = library.default() if checkpoint is None else library.find(checkpoint)
-    options = Options(prompt="", size=size, steps=steps, seed=0, watermark=False)
-    request = build_request(options, found, preferences, library.find)
+    options = Options(prompt="", size=size, steps=steps, seed="0", watermark=False)
+    request = build_request(options, found, preferences, library.find, lambda note: print(note, file=sys.stderr))
     if plot_file is not None:
         plot_file = plot_file.expanduser().absolute()
         check_writable(plot_file, (".png",))

@@ -20,7 +20,7 @@ from sdxl_desktop.cli.report import run_report
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.errors import OutputError, named
 from sdxl_desktop.core.latents import KeptLatents
-from sdxl_desktop.core.paths import AppPaths, resources
+from sdxl_desktop.core.paths import AppPaths, chosen_folder, expanded, resources
 from sdxl_desktop.core.request import AUTOMATIC, Execution, GenerationRequest
 from sdxl_desktop.core.settings import Preferences
 from sdxl_desktop.history.latents import SUFFIX, write_latents
@@ -55,7 +55,7 @@ def draw(doors: Doors, options: Options, *, checkpoint: str | None, output: Path
     preferences = load_preferences(paths, console)
     library = library_for(paths, preferences)
     found = library.default() if checkpoint is None else library.find(checkpoint)
-    request = build_request(options, found, preferences, library.find)
+    request = build_request(options, found, preferences, library.find, lambda note: _say(console, note))
     store = _store(output, request.sampling.count, _elsewhere(paths, preferences))
     latents_out = None if options.latents_out is None else absolute(options.latents_out)
     if latents_out is not None:
@@ -74,7 +74,7 @@ def load_preferences(paths: AppPaths, console: Console) -> Preferences:
 
 
 def library_for(paths: AppPaths, preferences: Preferences) -> Library:
-    own = Path(preferences.checkpoints_folder) if preferences.checkpoints_folder else paths.checkpoints
+    own = chosen_folder(preferences.checkpoints_folder, paths.checkpoints)
     return Library(shipped=resources() / "checkpoints", own=own)
 
 
@@ -101,7 +101,7 @@ def _store(output: Path | None, count: int, elsewhere: tuple[Path, ...]) -> Pict
 
 def _elsewhere(paths: AppPaths, preferences: Preferences) -> tuple[Path, ...]:
     """Where a picture goes that cannot be written where it was asked for: it took minutes to draw."""
-    places = [Path(preferences.pictures_folder)] if preferences.pictures_folder else []
+    places = [expanded(preferences.pictures_folder)] if preferences.pictures_folder else []
     with suppress(RuntimeError):  # there need not be a home
         places += [paths.pictures, Path.home()]
     with suppress(OSError):

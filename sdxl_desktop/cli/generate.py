@@ -62,7 +62,8 @@ def generate(
         typer.Option(metavar="exact|balanced|fast", help="How many steps reuse deep layers. Default: balanced."),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(metavar="N", help="The same seed and request give the same picture. Default: random.")
+        str | None,
+        typer.Option(metavar="N", help="The same seed and request give the same picture. Default, and -1: random."),
     ] = None,
     count: Annotated[int, typer.Option(metavar="N", help="How many pictures, each with the next seed.")] = 1,
     original_size: Annotated[
@@ -268,8 +269,8 @@ def generate(
         typer.Option(metavar="T,T,…", help="Timesteps in the place of the scheduler's.", rich_help_panel=ADVANCED),
     ] = None,
     variation_seed: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="Turn the noise towards this seed's.", rich_help_panel=ADVANCED),
+        str | None,
+        typer.Option(metavar="N", help="Turn the noise towards this seed's; -1: random.", rich_help_panel=ADVANCED),
     ] = None,
     variation_strength: Annotated[
         float | None, typer.Option(metavar="V", help="How far, 0 to 1.", rich_help_panel=ADVANCED)

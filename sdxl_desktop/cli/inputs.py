@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,10 @@ from sdxl_desktop.core.errors import AdditionError, RequestError
 from sdxl_desktop.core.foreign_text import shown
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.intents import RECIPES, Intent, Masked, filling
+from sdxl_desktop.core.numbers import read_real
+from sdxl_desktop.core.paths import expanded
 from sdxl_desktop.core.raster import Raster
+from sdxl_desktop.core.request import MAX_SIDE
 from sdxl_desktop.imaging.reading import open_picture, read_mask
 
 STRENGTH = 0.6
@@ -23,13 +26,24 @@ _AREA_FROM, _AREA_TO = 0.5, 1.5
 """A picture is drawn at its own size when its area lies between these shares of what the checkpoint was made for."""
 
 
-def read_edit(image: Path, mask: Path | None, *, fit: str, only_masked: int | None, paste_back: bool | None) -> Edit:
-    """The edit of `image`, as much drawn anew as is usual; raises PictureError or RequestError.
+def read_edit(
+    image: Path,
+    mask: Path | None,
+    *,
+    fit: str,
+    only_masked: int | None,
+    paste_back: bool | None,
+    tell: Callable[[str], None],
+) -> Edit:
+    """The edit of `image`, as much drawn anew as is usual; raises PictureError or RequestError. What is worth knowing
+    of the file is told.
 
     By default a masked picture is drawn anew in full within its mask and comes back at its own size; without a mask it
     keeps something of itself and has the size that was drawn.
     """
     picture = open_picture(image)
+    for note in picture.notes:
+        tell(note)
     size = Size(picture.pixels.shape[1], picture.pixels.shape[0])
     masked = None if mask is None else Raster.of(read_mask(mask, size), shown(mask.name))
     return Edit(
@@ -126,9 +140,8 @@ def drawing_size(picture: Size, checkpoint: Checkpoint) -> Size:
     """The size to draw a picture at: its own, rounded, or its shape with the checkpoint's own area."""
     area = checkpoint.recommended.size.pixels
     share = picture.pixels / area
-    scale = 1.0 if _AREA_FROM <= share <= _AREA_TO else share**-0.5
-    wanted = Size(max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-    return wanted.rounded(checkpoint.size_multiple)
+    wanted = picture if _AREA_FROM <= share <= _AREA_TO else checkpoint.recommended.size
+    return wanted.in_shape_of(picture, checkpoint.size_multiple, MAX_SIDE)
 
 
 def read_additions(loras: Sequence[str], embeddings: Sequence[str], vae: Path | None) -> Additions:
@@ -145,14 +158,13 @@ def _lora(text: str) -> LoraUse:
     if not colon or _exists(text):
         return LoraUse(_there(Path(text), "LoRA"))
     try:
-        return LoraUse(_there(Path(name), "LoRA"), float(weight))
-    except ValueError as problem:
-        if isinstance(problem, RequestError):
-            raise
+        amount = read_real(weight)
+    except RequestError:
         raise RequestError(
             f"The weight {weight!r} of the LoRA {name} is not a number.",
             next_step="Write FILE:WEIGHT, for instance style.safetensors:0.8.",
         ) from None
+    return LoraUse(_there(Path(name), "LoRA"), amount)
 
 
 def _embedding(text: str) -> EmbeddingUse:
@@ -163,11 +175,11 @@ def _embedding(text: str) -> EmbeddingUse:
 
 
 def _exists(text: str) -> bool:
-    return os.path.isfile(os.path.expanduser(text))
+    return os.path.isfile(expanded(text))
 
 
 def _there(path: Path, what: str, *, folder: bool = False) -> Path:
-    path = path.expanduser()
+    path = expanded(path)
     if not (os.path.isdir(path) if folder else os.path.isfile(path)):  # which have an answer for every name
         raise AdditionError(f"There is no {what} {'folder' if folder else 'file'} {path}.", next_step="Check the path.")
     return path.resolve()

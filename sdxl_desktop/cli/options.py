@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,9 +13,9 @@ from sdxl_desktop.core.edit import Edit
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.geometry import Point, Size
 from sdxl_desktop.core.latents import Start
+from sdxl_desktop.core.prompt_notes import prompt_notes
 from sdxl_desktop.core.refine import Refine, RefineWay
 from sdxl_desktop.core.request import (
-    MAX_SEED,
     Execution,
     GenerationRequest,
     MicroConditioning,
@@ -26,9 +25,11 @@ from sdxl_desktop.core.request import (
     Sampling,
 )
 from sdxl_desktop.core.schedulers import SchedulerName
+from sdxl_desktop.core.seeds import random_seed, read_seed
 from sdxl_desktop.core.settings import Preferences
 from sdxl_desktop.core.speed import DEFAULT_SPEED, Speed
 from sdxl_desktop.history.latents import read_latents
+from sdxl_desktop.session.document.frame import frame_of, framed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +46,7 @@ class Options:
     guidance_rescale: float | None = None
     scheduler: str | None = None
     speed: str | None = None
-    seed: int | None = None
+    seed: str | None = None
     count: int = 1
     original_size: str | None = None
     target_size: str | None = None
@@ -83,7 +84,7 @@ class Options:
     vae: Path | None = None
     clip_skip: int = 0
     timesteps: str | None = None
-    variation_seed: int | None = None
+    variation_seed: str | None = None
     variation_strength: float | None = None
     watermark: bool | None = None
     latents_out: Path | None = None
@@ -96,26 +97,22 @@ def build_request(
     checkpoint: Checkpoint,
     usual: Preferences,
     find: Callable[[str], Checkpoint],
+    tell: Callable[[str], None],
 ) -> GenerationRequest:
     """The request; what was not given comes from kept latents, or the checkpoint's recommendation, or is `usual`, or is
-    drawn by lot. `find` looks a checkpoint up by name or folder.
+    drawn by lot. `find` looks a checkpoint up by name or folder. What is drawn, but perhaps not as it was meant, goes
+    to `tell`.
 
     Raises RequestError, PictureError, AdditionError or CheckpointError for the first value that cannot be.
     """
-    edit = _edit(options)
+    edit = _edit(options, tell)
     start, made_by = _start(options)
     sampling = _sampling(options, checkpoint, edit, made_by)
     checkpoint.check_size(sampling.size)
     edit = None if edit is None else filled(edit, _asked_of_edit(options), sampling.size)
-    return GenerationRequest(
+    request = GenerationRequest(
         checkpoint=checkpoint.folder,
-        prompts=Prompts(
-            prompt=options.prompt,
-            negative_prompt=options.negative,
-            prompt_2=options.prompt_2,
-            negative_prompt_2=options.negative_2,
-            clip_skip=options.clip_skip,
-        ),
+        prompts=_prompts(options, tell),
         sampling=sampling,
         micro_conditioning=_micro_conditioning(options),
         edit=edit,
@@ -128,6 +125,35 @@ def build_request(
         ),
         execution=_execution(options, usual.execution),
     )
+    if options.size is None:
+        request = framed(request, checkpoint.size_multiple)
+    _tell_frame(request, checkpoint, tell)
+    return request
+
+
+def _prompts(options: Options, tell: Callable[[str], None]) -> Prompts:
+    prompts = Prompts(
+        prompt=options.prompt,
+        negative_prompt=options.negative,
+        prompt_2=options.prompt_2,
+        negative_prompt_2=options.negative_2,
+        clip_skip=options.clip_skip,
+    )
+    for note in prompt_notes(prompts):
+        tell(note)
+    return prompts
+
+
+def _tell_frame(request: GenerationRequest, checkpoint: Checkpoint, tell: Callable[[str], None]) -> None:
+    """Say before the run what of the mask it does not draw, or draws in another shape than it has."""
+    edit, size = request.edit, request.sampling.size
+    if edit is None or edit.mask is None or request.start is not None:
+        return
+    best = frame_of(edit, size, checkpoint.size_multiple)
+    if best.leaves_out:
+        tell(f"A part of the mask lies outside what is drawn at {size}. Paste the result back, or use --fit pad.")
+    elif best.drawn != size:
+        tell(f"What is masked is stretched to be drawn at {size}; --size {best.drawn} has its shape.")
 
 
 def _execution(options: Options, usual: Execution) -> Execution:
@@ -163,7 +189,7 @@ _NEEDS_PICTURE = (
 )
 
 
-def _edit(options: Options) -> Edit | None:
+def _edit(options: Options, tell: Callable[[str], None]) -> Edit | None:
     """The picture, the mask and how they meet what is drawn; how the mask is filled follows when the size is known."""
     if options.image is not None:
         return read_edit(
@@ -172,6 +198,7 @@ def _edit(options: Options) -> Edit | None:
             fit=options.fit,
             only_masked=options.only_masked,
             paste_back=options.paste_back,
+            tell=tell,
         )
     for name in _NEEDS_PICTURE:
         if getattr(options, name) is not None:
@@ -240,20 +267,28 @@ def _sampling(
     size = best.size if edit is None or made_by is not None else drawing_size(edit.picture.size, checkpoint)
     timesteps = _timesteps(options.timesteps)
     steps = (len(timesteps) or best.steps) if options.steps is None else options.steps
-    seed = made_by.sampling.seed if made_by is not None else secrets.randbelow(MAX_SEED + 1)
+    kept_seed = None if made_by is None else made_by.sampling.seed
     return Sampling(
         size=size if options.size is None else Size.parse(options.size),
         steps=steps,
         guidance_scale=best.guidance_scale if options.guidance is None else options.guidance,
         guidance_rescale=options.guidance_rescale or 0.0,
         scheduler=best.scheduler if options.scheduler is None else SchedulerName.parse(options.scheduler),
-        seed=seed if options.seed is None else options.seed,
+        seed=_seed(options.seed, random_seed() if kept_seed is None else kept_seed),
         count=options.count,
-        variation_seed=options.variation_seed or 0,
+        variation_seed=_seed(options.variation_seed, 0),
         variation_strength=options.variation_strength or 0.0,
         timesteps=timesteps,
         speed=DEFAULT_SPEED if options.speed is None else Speed.parse(options.speed),
     )
+
+
+def _seed(text: str | None, default: int) -> int:
+    """The seed that was given; `default` when none was, and one by lot for what stands for a random one."""
+    if text is None:
+        return default
+    seed = read_seed(text)
+    return random_seed() if seed is None else seed
 
 
 def _timesteps(text: str | None) -> tuple[int, ...]:

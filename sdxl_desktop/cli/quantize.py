@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -136,9 +137,9 @@ def compare_(
     one, other = library.find(first), library.find(second)
     words = read_prompts(prompts) if prompts else spread(read_prompts(), _PROMPTS_COMPARED)
     options = Options(
-        prompt="", size=size, steps=steps, guidance=guidance, seed=0, count=seeds, speed=Speed.EXACT, watermark=False
+        prompt="", size=size, steps=steps, guidance=guidance, seed="0", count=seeds, speed=Speed.EXACT, watermark=False
     )
-    request = build_request(options, one, preferences, library.find)
+    request = build_request(options, one, preferences, library.find, lambda note: print(note, file=sys.stderr))
     folder = (output or Path(f"comparison-{one.name}-{other.name}")).expanduser().absolute()
     with stdout_kept_clean(), display_for(console) as display, ctrl_c_heard(doors.leave) as ctrl_c:
         try:

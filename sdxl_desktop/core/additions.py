@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from pathlib import Path, PureWindowsPath
 
 from sdxl_desktop.core.checks import within
 from sdxl_desktop.core.errors import RequestError
 
 MAX_LORA_WEIGHT = 10.0
+
+
+def named_only(path: Path) -> Path:
+    """The last name of a path of any system, as records hold it."""
+    return Path(PureWindowsPath(path).name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +57,11 @@ class Additions:
                 raise RequestError(
                     f"Two embeddings are called {token!r}.", next_step="Give each embedding a token of its own."
                 )
+
+    def recorded(self) -> Additions:
+        """The same with the names of the files alone."""
+        return Additions(
+            loras=tuple(replace(use, file=named_only(use.file)) for use in self.loras),
+            embeddings=tuple(replace(use, file=named_only(use.file)) for use in self.embeddings),
+            vae=None if self.vae is None else named_only(self.vae),
+        )

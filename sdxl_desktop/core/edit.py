@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from sdxl_desktop.core.checks import within
 from sdxl_desktop.core.errors import RequestError
+from sdxl_desktop.core.numbers import in_words
 from sdxl_desktop.core.raster import Raster
 
 MAX_MASK_BLUR = 256
@@ -75,7 +76,7 @@ class Edit:
     def __post_init__(self) -> None:
         if not 0.0 < self.strength <= 1.0:
             raise RequestError(
-                f"The strength is {self.strength:g}.",
+                f"The strength is {in_words(self.strength)}.",
                 next_step="It must be more than 0 (nothing changes) and at most 1 (everything is drawn anew).",
             )
         within("The mask blur", self.mask_blur, 0.0, MAX_MASK_BLUR)

@@ -71,7 +71,8 @@ class Preview:
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Picture:
     """A finished picture: `pixels` uint8 [H, W, 3], the seed that repeats it alone, notes worth showing, its latents
-    where the request asked to keep them, and where a mask was filled what was `drawn` before it was blended in."""
+    where the request asked to keep them, and where a mask was filled what was `drawn` before it was blended in.
+    `checkpoint_id` names the content of the checkpoint that drew it ("": not known)."""
 
     pixels: Pixels
     seed: int
@@ -79,6 +80,7 @@ class Picture:
     notes: tuple[str, ...] = ()
     latents: KeptLatents | None = None
     drawn: Pixels | None = None
+    checkpoint_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 
 from sdxl_desktop.core.errors import RequestError
+
+_LEAST_AREA, _MOST_AREA = 0.8, 1.35
+"""Shares of the wanted number of pixels between which a size of the right shape may have fewer or more."""
+
+
+def _multiples_about(side: float, multiple: int, most: int) -> tuple[int, ...]:
+    """Up to four multiples around `side`, none of them 0 or above `most`."""
+    below = int(side // multiple)
+    top = max(1, most // multiple)
+    return tuple(sorted({multiple * min(max(1, n), top) for n in range(below - 1, below + 3)}))
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -45,6 +56,19 @@ class Size:
             return max(multiple, (side + multiple // 2) // multiple * multiple)
 
         return Size(nearest(self.width), nearest(self.height))
+
+    def in_shape_of(self, shape: Size, multiple: int, most: int) -> Size:
+        """The size with about as many pixels as this one and nearly the aspect ratio of `shape`: of those whose sides
+        are multiples of `multiple` and at most `most` the one nearest in ratio, unless its area is far off."""
+        scale = math.sqrt(self.pixels / shape.pixels)
+        ways = [_multiples_about(side * scale, multiple, most) for side in (shape.width, shape.height)]
+
+        def cost(size: Size) -> tuple[bool, float, Size]:
+            area = size.pixels / self.pixels
+            off = math.log(size.width / size.height * shape.height / shape.width)
+            return not _LEAST_AREA <= area <= _MOST_AREA, abs(off) + abs(math.log(area)) / 4, size
+
+        return min((Size(width, height) for width in ways[0] for height in ways[1]), key=cost)
 
     @property
     def pixels(self) -> int:

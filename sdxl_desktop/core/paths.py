@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,35 @@ import platformdirs
 
 APP = "sdxl-desktop"
 HOME_VARIABLE = "SDXL_DESKTOP_HOME"
+
+_VARIABLE = re.compile(r"\$(\w+)|\$\{(\w+)\}|%(\w+)%")
+
+
+def expanded(text: str | Path) -> Path:
+    """The path that a person means by `text`: with their home for "~" and the values of variables, written as shells
+    write them ($PICTURES, ${PICTURES}) or as Windows does (%PICTURES%), on every system. A variable that there is not
+    stays as it is. Quotes and blanks around a pasted path do not count."""
+    plain = str(text).strip()
+    if len(plain) > 1 and plain[0] == plain[-1] and plain[0] in "\"'":
+        plain = plain[1:-1]
+    known = _VARIABLE.sub(lambda name: os.environ.get(name[1] or name[2] or name[3], name[0]), plain)
+    path = Path(known)
+    try:
+        return path.expanduser()
+    except RuntimeError:  # "~nobody"
+        return path
+
+
+def unknown_variable(text: str) -> str:
+    """The first variable in `text` that has no value, as it is written; "" when all have one."""
+    names = _VARIABLE.finditer(text)
+    return next((name[0] for name in names if (name[1] or name[2] or name[3]) not in os.environ), "")
+
+
+def chosen_folder(text: str, default: Path) -> Path:
+    """The folder that a person chose in the settings; what is not absolute lies in their home folder, wherever the
+    application was started. `default` for nothing."""
+    return Path.home() / expanded(text) if text.strip() else default
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +58,7 @@ class AppPaths:
         """The folders for this process; SDXL_DESKTOP_HOME moves all of them under one folder."""
         home = os.environ.get(HOME_VARIABLE, "").strip()
         if home:
-            root = Path(home).expanduser().resolve()
+            root = expanded(home).resolve()
             return cls(
                 data=root / "data",
                 cache=root / "cache",

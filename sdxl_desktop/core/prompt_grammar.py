@@ -15,8 +15,8 @@ differ, or fail, where a prompt is malformed. Here:
   web UI emphasises everything after an open bracket, which is rarely what was meant; ComfyUI reads it as we do.)
 - A weight that is meant as a number but is none, `(cat:1.2.3)` or `(cat:1,2)`, or is out of range, is an error.
 - `(note: this)` holds no number, so it is text in plain emphasis, as in both.
-- What other programs understand and this one does not, `[cat:dog:0.5]`, `<lora:…>`, `(word)1.2`, is read as text, with
-  a warning.
+- What other programs understand and this one does not, `[cat:dog:0.5]`, `<lora:…>`, `(word)1.2`, `{a|b}`, `__name__`,
+  is read as text, with a warning.
 """
 
 from __future__ import annotations
@@ -40,6 +40,24 @@ _STARTS_AS_NUMBER = re.compile(r"\s*[+-]?\.?\d")
 _SCHEDULED = re.compile(r"[\s\d.]*\d[\s\d.]*")
 _TRAILING_WEIGHT = re.compile(r"(?:\d+(?:\.\d+)?|\++|-+)(?![\w.])")
 _EXTRA_NETWORK = re.compile(r"<(?:lora|lyco|hypernet):[^<>]*>", re.IGNORECASE)
+_CHOICE = re.compile(r"\{[^{}|]*\|[^{}]*\}")
+_WILDCARD = re.compile(r"__[^\W_](?:[\w./*-]*?[^\W_])?__")
+_NAMED_EMBEDDING = re.compile(r"\bembedding:[^\s,()\[\]]+", re.IGNORECASE)
+_OTHER_LANGUAGES = (
+    (
+        _EXTRA_NETWORK,
+        "LoRAs are not part of the prompt here; this is read as text.",
+        "Add the file among the LoRAs instead.",
+    ),
+    (_CHOICE, "A choice in braces is not known here; this is read as text.", "Write the one that is to be drawn."),
+    (_WILDCARD, "Words from a file of wildcards are not known here; this is read as text.", "Write the words instead."),
+    (
+        _NAMED_EMBEDDING,
+        "Embeddings are words of their own here; this is read as text.",
+        "Add the file among the embeddings, and write its word.",
+    ),
+)
+"""What to look for, what to say of it, and what to write instead."""
 _EXCERPT = 16
 _DEEP = 100
 
@@ -285,13 +303,9 @@ class _Reader:
             )
 
     def look_for_other_languages(self) -> None:
-        for match in _EXTRA_NETWORK.finditer(self.text):
-            self._tell(
-                Severity.WARNING,
-                *match.span(),
-                "LoRAs are not part of the prompt here; this is read as text.",
-                "Add the file among the LoRAs instead.",
-            )
+        for pattern, message, next_step in _OTHER_LANGUAGES:
+            for match in pattern.finditer(self.text):
+                self._tell(Severity.WARNING, *match.span(), message, next_step)
 
     # second pass: words and their weights
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sdxl_desktop.core.checks import within
 from sdxl_desktop.core.errors import RequestError
+from sdxl_desktop.core.numbers import in_words
 
 MAX_REFINER_STEPS = 1000
 
@@ -37,12 +38,12 @@ class Refine:
     def __post_init__(self) -> None:
         if not 0.0 < self.handoff < 1.0:
             raise RequestError(
-                f"The hand-off to the refiner is {self.handoff:g}.",
+                f"The hand-off to the refiner is {in_words(self.handoff)}.",
                 next_step="It must be more than 0 and less than 1, for instance 0.8.",
             )
         if not 0.0 < self.strength <= 1.0:
             raise RequestError(
-                f"The refiner's strength is {self.strength:g}.",
+                f"The refiner's strength is {in_words(self.strength)}.",
                 next_step="It must be more than 0 and at most 1, for instance 0.3.",
             )
         if self.steps is not None:

@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Literal, get_args
 
-from sdxl_desktop.core.additions import Additions
+from sdxl_desktop.core.additions import Additions, named_only
 from sdxl_desktop.core.checks import within
 from sdxl_desktop.core.device import kind_of
 from sdxl_desktop.core.edit import Edit
@@ -281,9 +281,19 @@ class GenerationRequest:
         return Mode.IMAGE_TO_IMAGE if self.edit.mask is None else Mode.INPAINT
 
     def recorded(self) -> GenerationRequest:
-        """The same without pixels and latents: what a picture's record holds."""
-        edit = self.edit
+        """The same without pixels and latents, and with the names of files and folders in the place of their paths:
+        what a picture's record holds. A path tells where a person keeps things, and means nothing elsewhere."""
+        edit, refine = self.edit, self.refine
         if edit is not None:
             mask = None if edit.mask is None else edit.mask.recorded()
             edit = replace(edit, picture=edit.picture.recorded(), mask=mask)
-        return replace(self, edit=edit, start=None)
+        if refine is not None:
+            refine = replace(refine, checkpoint=named_only(refine.checkpoint))
+        return replace(
+            self,
+            checkpoint=named_only(self.checkpoint),
+            edit=edit,
+            refine=refine,
+            additions=self.additions.recorded(),
+            start=None,
+        )

@@ -33,11 +33,14 @@ _MAX_TEXT = 2**20
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """What is written into the file: the application's version, the picture's own seed, and the whole request."""
+    """What is written into the file: the application's version, the picture's own seed, and the whole request, in
+    which names stand for paths (in records of earlier versions the paths themselves). `checkpoint_id` names the
+    content of the checkpoint ("" where that was not known)."""
 
     version: str
     seed: int
     request: GenerationRequest
+    checkpoint_id: str = ""
 
     def __post_init__(self) -> None:
         within("The seed", self.seed, 0, MAX_SEED)
@@ -48,7 +51,14 @@ def write_picture(path: Path, picture: Picture, request: GenerationRequest) -> N
 
     The file appears whole: it is written beside its place and moved there.
     """
-    _write(path, picture, encode_record(Record(version=__version__, seed=picture.seed, request=request.recorded())))
+    _write(path, picture, encode_record(record_of(picture, request)))
+
+
+def record_of(picture: Picture, request: GenerationRequest) -> Record:
+    """How `picture` was made by `request`."""
+    return Record(
+        version=__version__, seed=picture.seed, request=request.recorded(), checkpoint_id=picture.checkpoint_id
+    )
 
 
 def write_plain(path: Path, picture: Picture) -> None:

@@ -68,6 +68,50 @@ def in_shape(box: Rect, target: Size, picture: Size) -> Rect:
     return Rect(x, y, right - x, bottom - y)
 
 
+def largest(shape: Size, inside: Size) -> Size:
+    """The largest size of about the aspect ratio of `shape` that fits `inside`, in whole pixels, at least 1 each."""
+    if shape.width * inside.height >= inside.width * shape.height:  # wider than what it lies in
+        return Size(inside.width, _rounded(inside.width * shape.height, shape.width))
+    return Size(_rounded(inside.height * shape.width, shape.height), inside.height)
+
+
+def _rounded(numerator: int, denominator: int) -> int:
+    return max(1, (numerator + denominator // 2) // denominator)
+
+
+def centred(size: Size, inside: Size) -> Rect:
+    """The box of `size` in the middle of `inside`."""
+    return Rect((inside.width - size.width) // 2, (inside.height - size.height) // 2, size.width, size.height)
+
+
+def cropped(target: Size, picture: Size, masked: Rect | None, *, widen: bool) -> Rect:
+    """What is seen of a picture that is cropped to the shape of `target`: as much as there is, from the middle, but
+    moved so far that all of the box `masked` lies in it.
+
+    Where that box is too wide or too high for it, the middle of the box is seen, or with `widen` all of it: what is
+    seen has another shape than `target` then, to which it is stretched.
+    """
+    size = largest(target, picture)
+    middle = centred(size, picture)
+    if masked is None:
+        return middle
+    x, right = _holding(middle.x, size.width, masked.x, masked.right, picture.width, widen=widen)
+    y, bottom = _holding(middle.y, size.height, masked.y, masked.bottom, picture.height, widen=widen)
+    return Rect(x, y, right - x, bottom - y)
+
+
+def _holding(low: int, length: int, first: int, end: int, limit: int, *, widen: bool) -> tuple[int, int]:
+    """The interval of `length` from `low` moved in [0, limit] to hold [first, end), made longer for it or not."""
+    if end - first > length:
+        if widen:
+            return first, end
+        low = first + (end - first - length) // 2
+    else:
+        low = max(end - length, min(low, first))
+    low = max(0, min(low, limit - length))
+    return low, low + length
+
+
 def _widened(low: int, high: int, extra: int, limit: int) -> tuple[int, int]:
     """The interval grown by `extra`, the odd pixel at its end, then moved and cut to lie in [0, limit]."""
     low -= extra // 2

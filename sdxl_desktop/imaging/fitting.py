@@ -11,7 +11,7 @@ from sdxl_desktop.core.edit import Fit
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.geometry import Rect, Size
 from sdxl_desktop.core.raster import Bytes
-from sdxl_desktop.imaging.boxes import cut
+from sdxl_desktop.imaging.boxes import centred, cut, largest
 
 _BLUR = 24.0
 """Pixels of standard deviation of the padding's blur, reached at twice that distance from the picture."""
@@ -29,13 +29,13 @@ class Placement:
     def used(self) -> Rect:
         """The box of the source that is seen: with CROP the largest of the target's shape, else all of it."""
         whole = Rect(0, 0, self.source.width, self.source.height)
-        return _centred(_largest(self.target, self.source), self.source) if self.fit is Fit.CROP else whole
+        return centred(largest(self.target, self.source), self.source) if self.fit is Fit.CROP else whole
 
     @property
     def place(self) -> Rect:
         """The box of the target that it fills: with PAD the largest of the source's shape, else all of it."""
         whole = Rect(0, 0, self.target.width, self.target.height)
-        return _centred(_largest(self.source, self.target), self.target) if self.fit is Fit.PAD else whole
+        return centred(largest(self.source, self.target), self.target) if self.fit is Fit.PAD else whole
 
     def picture(self, pixels: Bytes) -> Bytes:
         """A picture of the source's size, uint8 [H, W, 3], at the target's: a new array, bit for bit if they are equal.
@@ -73,21 +73,6 @@ class Placement:
         whole = original.copy()
         cut(whole, self.used)[...] = new
         return whole
-
-
-def _largest(shape: Size, inside: Size) -> Size:
-    """The largest size of about the aspect ratio of `shape` that fits `inside`, in whole pixels, at least 1 each."""
-    if shape.width * inside.height >= inside.width * shape.height:  # wider than what it lies in
-        return Size(inside.width, _rounded(inside.width * shape.height, shape.width))
-    return Size(_rounded(inside.height * shape.width, shape.height), inside.height)
-
-
-def _rounded(numerator: int, denominator: int) -> int:
-    return max(1, (numerator + denominator // 2) // denominator)
-
-
-def _centred(size: Size, inside: Size) -> Rect:
-    return Rect((inside.width - size.width) // 2, (inside.height - size.height) // 2, size.width, size.height)
 
 
 def _resized(pixels: Bytes, size: Size, resampling: Image.Resampling) -> Bytes:

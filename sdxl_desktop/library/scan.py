@@ -13,6 +13,7 @@ import msgspec
 from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind, Recommended
 from sdxl_desktop.core.errors import CheckpointError
 from sdxl_desktop.core.geometry import Size
+from sdxl_desktop.core.paths import expanded
 from sdxl_desktop.core.schedulers import SchedulerName
 from sdxl_desktop.library.remembered import Remembered, forget, remember, remembered
 
@@ -201,7 +202,7 @@ class Library:
         for checkpoint in known:
             if checkpoint.name == name_or_folder:
                 return checkpoint
-        folder = Path(name_or_folder).expanduser()
+        folder = expanded(name_or_folder)
         if folder.is_dir():
             return read_checkpoint(folder.resolve())
         if any(about.name == name_or_folder for about in remembered(self.own)):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from PIL import Image
 
 from sdxl_desktop.core.errors import OutputError, SdxlDesktopError, explained, named
 from sdxl_desktop.core.events import Picture
+from sdxl_desktop.core.file_names import name_of
 from sdxl_desktop.core.foreign_text import shown
 from sdxl_desktop.core.request import GenerationRequest
 from sdxl_desktop.core.settings import PictureFormat
@@ -114,9 +114,7 @@ def export_picture(result: Result, path: Path, with_record: bool) -> None:
 
 def suggested_name(result: Result) -> str:
     """A file name without suffix that a person recognises: the prompt's first words and the seed."""
-    words = re.findall(r"\w+", result.request.prompts.prompt.lower())
-    slug = "-".join(words)[:48].strip("-") or "picture"
-    return f"{slug}-{result.picture.seed}"
+    return f"{name_of(result.request.prompts.prompt, 'picture')}-{result.picture.seed}"
 
 
 def unused(path: Path) -> Path:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sdxl_desktop.core.edit import Edit, Prefill
+from sdxl_desktop.core.edit import Prefill
 from sdxl_desktop.core.events import Pixels
-from sdxl_desktop.core.raster import Bytes
 from sdxl_desktop.engine.ground import PreparedGround
 from sdxl_desktop.imaging import composite, masks
 from sdxl_desktop.imaging.boxes import cut
@@ -28,16 +27,8 @@ class Reblender:
         self._drawn: Pixels = result.picture.drawn
         self._marked = result.request.output.watermark
         self._ground = PreparedGround.of(replace(edit, prefill=Prefill.KEEP), result.request.sampling.size)
-        self._original, self._mask = self._below(edit)
+        self._original, self._mask = self._ground.below()
         self._sharp: dict[bool, Pixels] = {}
-
-    def _below(self, edit: Edit) -> tuple[Pixels, Bytes]:
-        """The picture and the mask as they meet in the result, both of its size."""
-        assert edit.mask is not None
-        if self._ground.region is None and not edit.keep_size:
-            placement = self._ground.placement
-            return placement.picture(edit.picture.array), placement.mask(edit.mask.array)
-        return edit.picture.array, edit.mask.array
 
     def of(self, result: Result) -> bool:
         """Whether this blends the drawing of `result`."""

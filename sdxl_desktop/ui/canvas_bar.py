@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QPushButton, QToolButton, QWidget
 
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.session.pictures import Result
-from sdxl_desktop.ui.widgets.buttons import IconButton, dressed
+from sdxl_desktop.ui.widgets.buttons import IconButton, OnceButton, dressed
 from sdxl_desktop.ui.widgets.layout import ElidedLabel, row
 
 _BACK, _ROOMY = "Back to the picture", 640
@@ -103,7 +103,7 @@ class CanvasBar(QWidget):
         edit.setToolTip("Put this result onto the canvas to redraw it, or parts of it (Ctrl+Shift+A)")
         back = dressed(QPushButton(_BACK), "link")
         back.setToolTip("Show the picture that is being edited, without taking this result over (Esc)")
-        remove = dressed(QPushButton("Remove picture"), "link")
+        remove = dressed(OnceButton("Remove picture"), "link")
         remove.setToolTip("Leave nothing on the canvas: the next run draws from words alone. Undo brings it back")
         edit.clicked.connect(self.edit_wanted)
         back.clicked.connect(self.document_wanted)

@@ -85,6 +85,7 @@ class Conductor(QObject):
         desk.additions_offered.connect(self.add_weights)
         desk.expand_wanted.connect(self._editor.expand)
         self._editor.ground_changed.connect(self.plan.show_ground)
+        self._editor.picture_came.connect(desk.begin_picture)
         self._editor.failed.connect(self.show_problem)
         self._editor.told.connect(self.tell)
         self._editor.expanded.connect(self._take_expanded)
@@ -188,8 +189,22 @@ class Conductor(QObject):
         self.tell(
             "This picture says how it was made",
             answer="Use its settings",
-            act=lambda: self._desk.reuse(record.request, record.seed),
+            act=lambda: self.use_record(record),
         )
+
+    def use_picture_settings(self) -> None:
+        """Put the settings that made the picture on the canvas back into the panels, where its file says them."""
+        record = self._editor.record
+        if record is None:
+            self.tell("The picture does not say how it was made")
+        else:
+            self.use_record(record)
+
+    def use_record(self, record: Record) -> None:
+        """Put the settings of `record` back into the panels, and say what of them is not here."""
+        problem = self._desk.reuse(record.request, record.seed, record.checkpoint_id)
+        if problem is not None:
+            self.show_problem(problem)
 
     def offer_recovery(self, recover: Callable[[], object]) -> None:
         """Say that something was left behind, and offer to bring it back."""

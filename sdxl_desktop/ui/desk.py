@@ -9,8 +9,10 @@ from pathlib import Path
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
 
+from sdxl_desktop.core.additions import named_only
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.edit import Ground
+from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.core.intents import Intent
 from sdxl_desktop.core.request import (
     Execution,
@@ -23,6 +25,7 @@ from sdxl_desktop.core.settings import Workspace
 from sdxl_desktop.core.speed import Speed
 from sdxl_desktop.library.tokens import TokenCounter
 from sdxl_desktop.library.vectors import vectors_of
+from sdxl_desktop.session.found_again import found_again, what_is_missing
 from sdxl_desktop.ui.panels.additions import AdditionsPanel
 from sdxl_desktop.ui.panels.checkpoint import CheckpointPanel
 from sdxl_desktop.ui.panels.edit import EditPanel
@@ -208,9 +211,10 @@ class Desk(QWidget):
             return micro.effective
         return replace(micro.effective, aesthetic_score=scores[0], negative_aesthetic_score=scores[1])
 
-    def reuse(self, request: GenerationRequest, seed: int) -> None:
-        """Put the settings that made a picture back into the panels, its own seed locked."""
-        used = next((known for known in self._checkpoint.checkpoints() if known.folder == request.checkpoint), None)
+    def reuse(self, request: GenerationRequest, seed: int, checkpoint_id: str = "") -> SdxlDesktopError | None:
+        """Put the settings that made a picture back into the panels, its own seed locked. Returns what to tell where
+        not all that drew it is here."""
+        used, differs = found_again(request.checkpoint, checkpoint_id, self._checkpoint.checkpoints())
         if used is not None and used is not self._checkpoint.checkpoint():
             self._checkpoint.set_value(used.name)
             self._begin_with(used)
@@ -218,12 +222,15 @@ class Desk(QWidget):
         self._prompts.set_value(request.prompts)
         self._reuse_sampling(replace(request.sampling, seed=seed))
         self._micro.set_value(MicroValue.of(request.micro_conditioning))
-        self._refiner.reuse(request.refine, request.micro_conditioning)
-        self._additions.reuse(request.additions)
+        missing = () if used is not None else (f"the checkpoint {named_only(request.checkpoint).name}",)
+        missing += self._refiner.reuse(request.refine, request.micro_conditioning)
+        missing += self._additions.reuse(request.additions)
         self._know_embeddings()
         if request.edit is not None:
             self._edit.reuse(request.edit)
         self._told()
+        now = self._checkpoint.checkpoint()
+        return what_is_missing(missing, "" if now is None else now.title, differs=differs)
 
     def _reuse_sampling(self, sampling: Sampling) -> None:
         self._sampling.set_value(sampling)
@@ -354,6 +361,14 @@ class Desk(QWidget):
         """Take the values that `intent` means for what lies on the canvas."""
         self._edit.pick(intent)
 
+    def begin_picture(self) -> None:
+        """Another picture was put onto the canvas: what was meant with the one before does not count for it."""
+        self._edit.begin_picture()
+
+    def show_left_out(self, left_out: bool) -> None:
+        """Whether a part of the mask lies outside of what the next run draws."""
+        self._edit.show_left_out(left_out)
+
     def _match_shape(self) -> None:
         if self._ground.picture is not None:
             self._sampling.take_shape(self._ground.picture.size)
@@ -379,7 +394,10 @@ class Desk(QWidget):
         other_vae = self._additions.value().vae is not None
         hindrance = obstacle(checkpoint, self._ground, other_vae=other_vae) if checkpoint else None
         self._bar.show_purpose(
-            mode_of(self._ground), ready=checkpoint is not None, obstacle=hindrance.what if hindrance else ""
+            mode_of(self._ground),
+            self._edit.value().intent,
+            ready=checkpoint is not None,
+            obstacle=hindrance.what if hindrance else "",
         )
 
     # the button

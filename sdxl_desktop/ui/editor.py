@@ -12,7 +12,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFileDialog
 
 from sdxl_desktop.core.errors import PictureError, SdxlDesktopError
-from sdxl_desktop.history.metadata import Record, read_record
+from sdxl_desktop.history.metadata import Record, read_record, record_of
 from sdxl_desktop.imaging.reading import OpenedPicture, mask_from_alpha, open_picture, read_mask
 from sdxl_desktop.session.document.document import Document
 from sdxl_desktop.session.document.layers import Change
@@ -35,12 +35,14 @@ _MASK_FILTER = "Masks (*.png);;Pictures (*.png *.jpg *.jpeg *.webp *.tif *.tiff)
 
 
 class Editor(QObject):
-    """`ground_changed` when a run would work on something else now; `failed` with an error to show; `weights_came`
+    """`picture_came` when another picture lies on the canvas;
+    `ground_changed` when a run would work on something else now; `failed` with an error to show; `weights_came`
     with files that are no pictures, `project_came` with a project file; `opened` with every picture file that came in;
     `record_found` when a picture says how it was made; `expanded` when the picture was made larger, and what is new
     masked."""
 
     ground_changed = Signal()
+    picture_came = Signal()
     expanded = Signal()
     failed = Signal(object)
     told = Signal(str)
@@ -57,6 +59,7 @@ class Editor(QObject):
         self._document, self._stage, self._background = document, stage, background
         self._alpha_of: OpenedPicture | None = None
         self._asked: object = None
+        self._record: Record | None = None
         self._size = document.size
         self._settle = QTimer(self, singleShot=True, interval=150)
         self._connect()
@@ -120,6 +123,7 @@ class Editor(QObject):
             return
         picture, record = opened
         self._take_picture(picture)
+        self._record = None if isinstance(record, PictureError) else record
         self.opened.emit(file)
         if isinstance(record, PictureError):
             self.told.emit(f"{record.what} {record.why}")
@@ -131,8 +135,10 @@ class Editor(QObject):
             self.failed.emit(picture)
             return
         self._document.set_picture(picture.pixels, picture.name)
+        self._record = None
         self._alpha_of = picture if picture.alpha is not None else None
         self._stage.show_document()
+        self.picture_came.emit()
         if picture.notes:
             self.told.emit(" ".join(picture.notes))
 
@@ -144,7 +150,13 @@ class Editor(QObject):
         if result is not None:
             self.accept(result)
 
+    @property
+    def record(self) -> Record | None:
+        """How the picture on the canvas was made, where its file or the run that drew it says so."""
+        return self._record if self._document.has_picture else None
+
     def accept(self, result: Result) -> None:
+        self._record = record_of(result.picture, result.request)
         if self._document.has_picture:
             self._document.accept(result.picture.pixels)
         else:

@@ -36,6 +36,7 @@ class ExpandDialog(QDialog):
         field = IntField(side, 0, _MOST)
         field.setSingleStep(_STEP)
         field.setSuffix(" px")
+        field.setKeyboardTracking(True)  # the button below must know at once that there is something to do
         field.valueChanged.connect(self._show_result)
         return field
 
@@ -61,11 +62,11 @@ class ExpandDialog(QDialog):
             field.setValue(pixels)
 
     def _show_result(self) -> None:
-        left, top, right, bottom = self.value()
+        left, top, right, bottom = (field.value() for field in self._fields)  # not committed: one may be being typed in
         width, height = self._size.width + left + right, self._size.height + top + bottom
         self._result.setText(f"{self._size.width} × {self._size.height} becomes {width} × {height}")
-        self._buttons.button(QDialogButtonBox.StandardButton.Ok).setEnabled(any(self.value()))
+        self._buttons.button(QDialogButtonBox.StandardButton.Ok).setEnabled(any((left, top, right, bottom)))
 
     def value(self) -> tuple[int, int, int, int]:
-        left, top, right, bottom = (field.value() for field in self._fields)
+        left, top, right, bottom = (field.committed() for field in self._fields)
         return left, top, right, bottom

@@ -38,7 +38,7 @@ SPEED = (
     "reuse them: two to four times as quick, with a picture that is hardly to be told apart."
 )
 SEED = "The number the starting noise is made from. The same seed and settings give the same picture again."
-DICE = "Take another random seed"
+DICE = "Take another random seed and keep it"
 LOCK = "Keep this seed for the next pictures. Unlocked, each Generate takes a new random seed and shows it here."
 COUNT = "How many pictures to make, one after the other. Each has the next seed."
 VARIATION = (

@@ -18,7 +18,7 @@ from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.device import Device
 from sdxl_desktop.core.errors import SettingsError
 from sdxl_desktop.core.events import Event, Progress
-from sdxl_desktop.core.paths import AppPaths
+from sdxl_desktop.core.paths import AppPaths, chosen_folder
 from sdxl_desktop.core.request import Execution
 from sdxl_desktop.core.settings import Preferences, Settings
 from sdxl_desktop.engine.device_times import read_table, table_file
@@ -185,6 +185,7 @@ class MainWindow(QMainWindow):
         self._actions["document"].setEnabled(has_document and not self.stage.easel.editing)
         for name in ("expand", "remove picture", "load mask", "save mask"):
             self._actions[name].setEnabled(has_document)
+        self._actions["use picture settings"].setEnabled(self.editor.record is not None)
         self._actions["recover"].setEnabled(self.keeper.has_found)
         self._actions["transparency"].setEnabled(self.editor.has_transparency)
         self._actions["save project"].setEnabled(has_document or bool(self.session.results))
@@ -219,8 +220,8 @@ class MainWindow(QMainWindow):
         return self._preferences.execution
 
     def _library(self) -> Library:
-        own = self._preferences.checkpoints_folder
-        return Library(self._around.shipped_checkpoints, Path(own) if own else self._around.paths.checkpoints)
+        own = chosen_folder(self._preferences.checkpoints_folder, self._around.paths.checkpoints)
+        return Library(self._around.shipped_checkpoints, own)
 
     def _show_listed(self, checkpoints: tuple[Checkpoint, ...]) -> None:
         self.verbs.drafts.set_checkpoints(checkpoints)
@@ -302,7 +303,7 @@ class MainWindow(QMainWindow):
     def _picture_store(self) -> PictureStore:
         chosen = self._preferences
         own = self._around.paths.pictures
-        folder = Path(chosen.pictures_folder) if chosen.pictures_folder else own
+        folder = chosen_folder(chosen.pictures_folder, own)
         return PictureStore(folder, chosen.picture_format, chosen.autosave, () if folder == own else (own,))
 
     # keeping and closing

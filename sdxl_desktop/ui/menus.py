@@ -73,6 +73,7 @@ def _picture(verbs: Conductor) -> Menu:
         None,
         Entry("Use these &settings", verbs.results.use_settings, name="use settings"),
         Entry("Use this s&eed", verbs.results.use_seed, name="use seed"),
+        Entry("Use the &picture's settings", verbs.use_picture_settings, name="use picture settings"),
     )
 
 

@@ -9,8 +9,9 @@ from PySide6.QtCore import QObject
 
 from sdxl_desktop.core.edit import Ground
 from sdxl_desktop.core.events import Finished
-from sdxl_desktop.core.request import Execution, GenerationRequest
+from sdxl_desktop.core.request import SIZE_MULTIPLE, Execution, GenerationRequest
 from sdxl_desktop.engine.footprint import Footprint
+from sdxl_desktop.session.document.frame import framed
 from sdxl_desktop.session.outlook import expected, frame_policy, size_of
 from sdxl_desktop.session.paces import Paces
 from sdxl_desktop.ui.desk import Desk
@@ -65,6 +66,7 @@ class Planner(QObject):
         footprint = None if checkpoint is None else self._footprint(checkpoint.folder)
         forecast = expected(self._paces, footprint, workspace, self._shown_ground, checkpoint, self._execution(), drawn)
         self._status.show_plan(drawn, forecast)
+        self._desk.show_left_out(frame is not None and frame.leaves_out)
 
     def _footprint(self, folder: Path) -> Footprint:
         if folder not in self._footprints:
@@ -72,8 +74,10 @@ class Planner(QObject):
         return self._footprints[folder]
 
     def framed(self, request: GenerationRequest) -> GenerationRequest:
-        """Drawn at the size that the frame on the canvas says, where that one is compiled already."""
-        return self._ready.framed(request, self._easel.frame)
+        """Drawn at the size that its frame says: the one that the canvas shows."""
+        checkpoint = self._desk.checkpoint()
+        multiple = SIZE_MULTIPLE if checkpoint is None else checkpoint.size_multiple
+        return framed(request, multiple, self._ready.known(request.checkpoint, request.execution))
 
     def learn(self, request: GenerationRequest, finished: Finished) -> None:
         """Take over what a run took, and what it may have compiled."""

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol, cast
 
 from PySide6.QtCore import QSignalBlocker, Signal
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QWidget
 
 from sdxl_desktop.core.device import Device
+from sdxl_desktop.core.paths import chosen_folder, unknown_variable
 from sdxl_desktop.core.request import AUTOMATIC
 from sdxl_desktop.core.settings import PreferenceInfo
 from sdxl_desktop.ui.widgets.buttons import Switch
 from sdxl_desktop.ui.widgets.fields import Choice, IntField
 from sdxl_desktop.ui.widgets.layout import Compound, row
+from sdxl_desktop.ui.widgets.remark import Remark
 
 
 class Editor(Compound):
@@ -125,6 +128,9 @@ class FolderEditor(Editor):
         browse.setAccessibleName(f"Browse for {label.lower()}")
         self.hold(self._edit, browse)
         browse.clicked.connect(self._browse)
+        self._remark = Remark(self._edit)
+        self._edit.textEdited.connect(self._remark.hide)
+        self._edit.editingFinished.connect(self._check)
         self._edit.textChanged.connect(self.changed)
 
     def value(self) -> object:
@@ -133,8 +139,18 @@ class FolderEditor(Editor):
     def show_value(self, value: object) -> None:
         self._edit.setText(str(value))
 
+    def _check(self) -> None:
+        """Say what the folder is, where that is not plain from the text."""
+        text = self._edit.text().strip()
+        folder = chosen_folder(text, Path(self._default))
+        if missing := unknown_variable(text):
+            self._remark.say(f"There is no variable {missing}: write the folder itself, such as {Path.home()}.")
+        elif text and str(folder) != text:
+            self._remark.say(f"That is {folder}.")
+
     def _browse(self) -> None:
-        chosen = QFileDialog.getExistingDirectory(self, self._label, self._edit.text() or self._default)
+        start = chosen_folder(self._edit.text(), Path(self._default))
+        chosen = QFileDialog.getExistingDirectory(self, self._label, str(start))
         if chosen:
             self._edit.setText(chosen)
 

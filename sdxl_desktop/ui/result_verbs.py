@@ -87,7 +87,9 @@ class ResultVerbs(QObject):
         """Put what made it back onto the desk."""
         result = self.current()
         if result is not None:
-            self._desk.reuse(result.request, result.picture.seed)
+            problem = self._desk.reuse(result.request, result.picture.seed, result.picture.checkpoint_id)
+            if problem is not None:
+                self._fail(problem)
 
     def use_seed(self) -> None:
         result = self.current()

@@ -128,6 +128,9 @@ QProgressBar::chunk { background: @accent; border-radius: 3px; }
 QFrame#banner[kind="error"] { background: @danger_ground; border: 1px solid @danger; border-radius: 8px; }
 QFrame#banner[kind="error"] QLabel { color: @text; }
 QFrame#banner[kind="error"] QLabel[role="heading"] { color: @danger_text; }
+QLabel#remark {
+    background: @danger_ground; color: @text; border: 1px solid @danger; border-radius: 6px; padding: 6px 8px;
+}
 QFrame#toast { background: @note_ground; border: 1px solid @outline; border-radius: 8px; }
 QListView#strip { border: none; border-top: 1px solid @line; background: @sunken; }
 """

@@ -64,7 +64,7 @@ def test_a_shortage_stands_above_the_button_and_stops_nobody(qtbot: Any) -> None
 
     bar = GenerateBar()
     qtbot.addWidget(bar)
-    bar.show_purpose(Mode.TEXT_TO_IMAGE, ready=True, obstacle="")
+    bar.show_purpose(Mode.TEXT_TO_IMAGE, None, ready=True, obstacle="")
     bar.show_shortage("It may not fit.")
     assert not bar._shortage.isHidden()
     assert bar.button.isEnabled()

@@ -28,6 +28,7 @@ from sdxl_desktop.core.latents import KeptLatents
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import Execution, GenerationRequest, Prompts
 from sdxl_desktop.core.speed import Speed
+from sdxl_desktop.engine.checkpoint_id import checkpoint_id
 from sdxl_desktop.engine.compile_key import CompileTimes
 from sdxl_desktop.engine.device_times import table_file
 from sdxl_desktop.engine.footprint import ENCODERS
@@ -196,6 +197,7 @@ class OpenVinoEngine:
                 notes=(*notes, *((*base.notes, *run.notes) if one.index == 0 else ())),
                 latents=kept(one.latents, run.request, one.seed),
                 drawn=drawn,
+                checkpoint_id=checkpoint_id(run.request.checkpoint),
             )
         )
         run.emit(Drawn(run.pictures[-1]))

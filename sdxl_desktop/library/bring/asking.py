@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from sdxl_desktop.core.paths import expanded
 from sdxl_desktop.library import catalogue
 from sdxl_desktop.library.hub.address import Address, looks_like_address
 from sdxl_desktop.library.hub.arrival import destination
@@ -55,7 +56,7 @@ def path_of(what: str | Path) -> Path | None:
     plain = what.strip().strip("\"'").strip()
     if plain.startswith("file:"):
         return Path(url2pathname(urlsplit(plain).path))
-    path = Path(plain).expanduser()
+    path = expanded(plain)
     if plain and path.exists():
         return path
     if catalogue.find(plain) is not None or looks_like_address(plain):

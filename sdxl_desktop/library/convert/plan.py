@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sdxl_desktop.core.errors import CheckpointError
+from sdxl_desktop.core.file_names import safe
 from sdxl_desktop.library.convert.extras import Extras
 from sdxl_desktop.library.convert.forecast import Forecast, copy_forecast, forecast
 from sdxl_desktop.library.convert.grafting import unet_alone
@@ -137,6 +138,6 @@ def check_unused(name: str, home: Path) -> None:
 
 def free_name(wanted: str, home: Path) -> str:
     """A name made of `wanted` that can be and is free in the library folder `home`."""
-    plain = re.sub(r"[^\w .()+,-]+", "-", wanted).strip(" .-_")[:70] or "checkpoint"
+    plain = safe(wanted, " .()+,-").strip(" .-_")[:70] or "checkpoint"
     candidates = (plain, *(f"{plain}-{number}" for number in range(2, 1000)))
     return next(name for name in candidates if not (home / name).exists())

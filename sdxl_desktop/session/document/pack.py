@@ -13,7 +13,7 @@ from sdxl_desktop import __version__
 from sdxl_desktop.core.latents import KeptLatents
 from sdxl_desktop.core.raster import Bytes, Raster
 from sdxl_desktop.core.request import GenerationRequest
-from sdxl_desktop.history.metadata import Record, encode_record
+from sdxl_desktop.history.metadata import encode_record, record_of
 from sdxl_desktop.session.document.contents import Project
 from sdxl_desktop.session.document.manifest import (
     CandidateEntry,
@@ -140,7 +140,7 @@ class _Packer:
     def _candidate(self, number: int, result: Result) -> CandidateEntry:
         picture, request = result.picture, result.request
         stem = f"candidates/{number:03}"
-        record = Record(version=__version__, seed=picture.seed, request=request.recorded())
+        record = record_of(picture, request)
         entry = CandidateEntry(
             pixels=self._put(picture.pixels, f"{stem}.png"),
             record=msgspec.Raw(encode_record(record).encode()),

@@ -11,9 +11,8 @@ from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.events import Picture
 from sdxl_desktop.core.latents import KeptLatents, Start
 from sdxl_desktop.core.raster import Bytes, Raster
-from sdxl_desktop.core.request import GenerationRequest
 from sdxl_desktop.core.settings import Workspace
-from sdxl_desktop.history.metadata import decode_record
+from sdxl_desktop.history.metadata import Record, decode_record
 from sdxl_desktop.session.document.beside import Beside
 from sdxl_desktop.session.document.container import Archive
 from sdxl_desktop.session.document.contents import Project
@@ -79,14 +78,16 @@ def _candidates(manifest: Manifest, members: _Members) -> tuple[tuple[Result, ..
             record = decode_record(bytes(entry.record).decode())
         except (msgspec.MsgspecError, RequestError, TypeError):
             continue
-        candidates.append(_candidate(entry, record.seed, record.request, members))
+        candidates.append(_candidate(entry, record, members))
     return tuple(candidates), len(manifest.candidates) - len(candidates)
 
 
-def _candidate(entry: CandidateEntry, seed: int, request: GenerationRequest, members: _Members) -> Result:
+def _candidate(entry: CandidateEntry, record: Record, members: _Members) -> Result:
+    request = record.request
     picture = Picture(
         pixels=members.pixels(entry.pixels, 3),
-        seed=seed,
+        seed=record.seed,
+        checkpoint_id=record.checkpoint_id,
         index=entry.index,
         notes=tuple(entry.notes),
         latents=members.latents(entry.latents) if entry.latents else None,

@@ -8,9 +8,9 @@ from pathlib import Path
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.device import needs_fixed_shapes
 from sdxl_desktop.core.geometry import Size
-from sdxl_desktop.core.request import Execution, GenerationRequest
+from sdxl_desktop.core.request import Execution
 from sdxl_desktop.engine.compiled_entries import compiled_sizes
-from sdxl_desktop.session.document.frame import Frame, FramePolicy
+from sdxl_desktop.session.document.frame import FramePolicy
 
 
 class ReadySizes:
@@ -39,12 +39,3 @@ class ReadySizes:
         if policy is None or checkpoint is None:
             return policy
         return replace(policy, compiled=self.known(checkpoint.folder, execution))
-
-    def framed(self, request: GenerationRequest, frame: Frame | None) -> GenerationRequest:
-        """Drawn at the size that the frame on the canvas says, where that is one of these."""
-        sampling = request.sampling
-        if request.edit is None or frame is None or frame.drawn == sampling.size:
-            return request
-        if frame.drawn not in self.known(request.checkpoint, request.execution):
-            return request
-        return replace(request, sampling=replace(sampling, size=frame.drawn))

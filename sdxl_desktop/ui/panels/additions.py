@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from PySide6.QtCore import QSignalBlocker, Signal
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent
 from PySide6.QtWidgets import QFileDialog, QPushButton, QVBoxLayout, QWidget
 
-from sdxl_desktop.core.additions import Additions, EmbeddingUse, LoraUse
+from sdxl_desktop.core.additions import Additions, EmbeddingUse, LoraUse, named_only
 from sdxl_desktop.core.request import Prompts
 from sdxl_desktop.core.settings import AdditionsValue, ListedLora
 from sdxl_desktop.ui import glossary
@@ -98,20 +99,36 @@ class AdditionsPanel(QWidget):
             vae=None if self._vae.missing else self._vae.value(),
         )
 
-    def reuse(self, additions: Additions) -> None:
-        """Use exactly these from now on; other LoRAs stay in the list, switched off. Does not emit."""
-        listed = self.value()
-        used = {use.file for use in additions.loras}
-        tokens = {embedding.token for embedding in additions.embeddings}
+    def reuse(self, additions: Additions) -> tuple[str, ...]:
+        """Use exactly these from now on; other LoRAs stay in the list, switched off. Records name files without their
+        folders: those that are listed are meant. Returns in words what is neither there nor listed. Does not emit."""
+        listed, missing = self.value(), list[str]()
+
+        def found(file: Path, what: str, known: Iterable[Path | None], *, folder: bool = False) -> Path | None:
+            if file.is_absolute() and (file.is_dir() if folder else file.is_file()):
+                return file
+            name = named_only(file).name
+            here = next((other for other in known if other is not None and other.name == name), None)
+            if here is None:
+                missing.append(f"the {what} {name}")
+            return here
+
+        listed_loras = [lora.use.file for lora in listed.loras]
+        loras = [(found(use.file, "LoRA", listed_loras), use) for use in additions.loras]
+        listed_embeddings = [use.file for use in listed.embeddings]
+        embeddings = [(found(use.file, "embedding", listed_embeddings), use) for use in additions.embeddings]
+        vae = None if additions.vae is None else found(additions.vae, "VAE", [listed.vae], folder=True)
+        used, tokens = {file for file, _ in loras}, {use.token for file, use in embeddings if file is not None}
         self.set_value(
             AdditionsValue(
-                loras=tuple(ListedLora(use) for use in additions.loras)
+                loras=tuple(ListedLora(replace(use, file=file)) for file, use in loras if file is not None)
                 + tuple(replace(lora, on=False) for lora in listed.loras if lora.use.file not in used),
-                embeddings=additions.embeddings
+                embeddings=tuple(replace(use, file=file) for file, use in embeddings if file is not None)
                 + tuple(embedding for embedding in listed.embeddings if embedding.token not in tokens),
-                vae=additions.vae,
+                vae=vae,
             )
         )
+        return tuple(missing)
 
     def look(self) -> None:
         """See which files are there."""

@@ -22,10 +22,15 @@ from sdxl_desktop.ui.widgets.buttons import Switch, dressed
 from sdxl_desktop.ui.widgets.fields import RealField, SlidNumber
 from sdxl_desktop.ui.widgets.layout import LABEL_WIDTH, ElidedLabel, column, heading, labelled, muted, row, rule
 
+_USUAL = Intent.FILL
 _NUMBER_WIDTH, _LINK_PADDING = 76, 7
 _SAME_SHAPE = 0.01
 """Two shapes whose ratios differ by less than this share are the same to the eye."""
 _DETAILS = "How the masked area is filled and blended in, and how the picture fits the size that is drawn."
+_LEFT_OUT = (
+    "A part of the mask lies outside the dashed line and is not drawn. Paste the result back, draw in the picture's "
+    "shape, or pad the picture."
+)
 _NO_INTENT = "Your own values. Pick a word above to begin from good ones."
 
 
@@ -47,6 +52,9 @@ class EditPanel(QWidget):
         self._picture = ElidedLabel()
         self._intents = IntentBar()
         self._help = muted(wrap=True)
+        self._left_out = muted(_LEFT_OUT, wrap=True)
+        self._left_out.setProperty("role", "over")
+        self._left_out.hide()
         self._match = dressed(QPushButton("Draw in the picture's shape"), "link")
         self._strength = SlidNumber(RealField("Strength", 0.01, 1, 0.01, 2), 1)
         self._exact_strength = ExactNumber(self._strength, 2)
@@ -77,6 +85,7 @@ class EditPanel(QWidget):
                 head,
                 self._intents,
                 self._help,
+                self._left_out,
                 labelled("Strength", self._strength, tip=glossary.STRENGTH),
                 _ends("stays close", "all anew"),
                 _indented(self._match),
@@ -111,6 +120,13 @@ class EditPanel(QWidget):
         if intent is Intent.EXPAND:
             self.match_wanted.emit()
         self.changed.emit()
+
+    def begin_picture(self) -> None:
+        """Another picture: begin with what is usual, unless the person's own values are set."""
+        value = self.value()
+        if value.intent not in (None, _USUAL):
+            self.set_value(replace(value, intent=_USUAL))
+            self.changed.emit()
 
     def _intended(self, value: EditValue, ground: Ground) -> EditValue:
         """`value` with what its intent means on `ground`; as it is without an intent or without a mask."""
@@ -212,6 +228,8 @@ class EditPanel(QWidget):
     def show_ground(self, ground: Ground) -> None:
         """Be there when a picture lies on the canvas, with the mask's rows when there is a mask."""
         value = self.value()
+        if value.intent is Intent.EXPAND and ground.mask is None:
+            value = replace(value, intent=_USUAL)  # what was new is drawn, or undone
         self._ground = ground
         self.set_value(self._intended(value, ground))
         masked = self._masked()
@@ -226,6 +244,10 @@ class EditPanel(QWidget):
             self._drawn = size
             self.set_value(self._intended(self.value(), self._ground))
         self._show_shape()
+
+    def show_left_out(self, left_out: bool) -> None:
+        """Say or no longer say that a part of the mask lies outside of what is drawn."""
+        self._left_out.setVisible(left_out)
 
     def _masked(self) -> bool:
         return self._ground.picture is not None and self._ground.mask is not None

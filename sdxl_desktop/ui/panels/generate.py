@@ -10,9 +10,10 @@ from PySide6.QtWidgets import QLabel, QPushButton, QWidget
 from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind
 from sdxl_desktop.core.edit import Ground
 from sdxl_desktop.core.errors import RequestError
+from sdxl_desktop.core.intents import Intent
 from sdxl_desktop.core.request import Mode
 from sdxl_desktop.ui import glossary
-from sdxl_desktop.ui.widgets.buttons import IconButton, dressed
+from sdxl_desktop.ui.widgets.buttons import IconButton, OnceButton, dressed
 from sdxl_desktop.ui.widgets.layout import column, row
 
 _WORDS = {
@@ -22,10 +23,29 @@ _WORDS = {
         "Draw the picture on the canvas anew, as far from it as the strength says (Ctrl+Enter)",
     ),
     Mode.INPAINT: (
-        "Fill masked area",
+        "Redraw masked area",
         "Draw the masked area anew and leave every pixel outside as it is (Ctrl+Enter)",
     ),
 }
+_INTENTS = {
+    Intent.FILL: "Fill masked area",
+    Intent.REPLACE: "Replace masked area",
+    Intent.ADD: "Add to masked area",
+    Intent.REMOVE: "Remove masked area",
+    Intent.REFINE: "Refine masked area",
+    Intent.EXPAND: "Expand picture",
+}
+_REFINE_WHOLE = "Refine picture"
+
+
+def purpose(mode: Mode, intent: Intent | None) -> tuple[str, str]:
+    """What the button says, and its tooltip, where a run of that `mode` is meant as `intent` (None: own values)."""
+    words, tip = _WORDS[mode]
+    if mode is Mode.INPAINT and intent is not None:
+        return _INTENTS[intent], f"{intent.help} (Ctrl+Enter)"
+    if mode is Mode.IMAGE_TO_IMAGE and intent is Intent.REFINE:
+        return _REFINE_WHOLE, f"{intent.help} (Ctrl+Enter)"
+    return words, tip
 
 
 def mode_of(ground: Ground) -> Mode:
@@ -78,8 +98,9 @@ class GenerateBar(QWidget):
         super().__init__()
         self._run = Run()
         self._mode = Mode.TEXT_TO_IMAGE
+        self._intent: Intent | None = None
         self._ready, self._obstacle = False, ""
-        self.button = dressed(QPushButton(), "primary")
+        self.button = dressed(OnceButton(), "primary")
         self.queue = IconButton("queue", "Add to queue", glossary.QUEUE)
         self.drafts = QPushButton("Drafts…")
         self._why_not = QLabel()
@@ -111,9 +132,9 @@ class GenerateBar(QWidget):
         self._run = run
         self._show()
 
-    def show_purpose(self, mode: Mode, *, ready: bool, obstacle: str) -> None:
+    def show_purpose(self, mode: Mode, intent: Intent | None, *, ready: bool, obstacle: str) -> None:
         """What a press would do; `ready` when there is a checkpoint, `obstacle` tells why it cannot (may be empty)."""
-        self._mode, self._ready, self._obstacle = mode, ready, obstacle
+        self._mode, self._intent, self._ready, self._obstacle = mode, intent, ready, obstacle
         self._show()
 
     def show_shortage(self, words: str) -> None:
@@ -123,7 +144,7 @@ class GenerateBar(QWidget):
 
     def _show(self) -> None:
         run, able = self._run, self._ready and not self._obstacle
-        words, tip = _WORDS[self._mode]
+        words, tip = purpose(self._mode, self._intent)
         dressed(self.button, "stop" if run.running else "primary")
         if run.running:
             words = "Cancelling…" if run.cancelling else "Cancel"

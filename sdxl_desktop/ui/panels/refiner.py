@@ -8,6 +8,7 @@ from dataclasses import replace
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from sdxl_desktop.core.additions import named_only
 from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.refine import MAX_REFINER_STEPS, Refine, RefineWay
@@ -156,8 +157,9 @@ class RefinerPanel(QWidget):
             self._fill_choice()
             self._show()
 
-    def reuse(self, refine: Refine | None, conditioning: MicroConditioning) -> None:
-        """Take over how a picture was finished, if it was, and with what scores. Does not emit."""
+    def reuse(self, refine: Refine | None, conditioning: MicroConditioning) -> tuple[str, ...]:
+        """Take over how a picture was finished, if it was, and with what scores. Returns in words which refiner is not
+        here. Does not emit."""
         value = replace(
             self.value(),
             on=refine is not None,
@@ -174,11 +176,13 @@ class RefinerPanel(QWidget):
                 strength=refine.strength,
             )
         self.set_value(value)
+        known = refine is None or value.checkpoint in [refiner.name for refiner in self._refiners]
+        return () if known else (f"the refiner {value.checkpoint}",)
 
     def _name_of(self, refine: Refine) -> str:
         """The library's name of a request's refiner; the name of its folder where the library has it not."""
         known = next((refiner for refiner in self._refiners if refiner.folder == refine.checkpoint), None)
-        return known.name if known else refine.checkpoint.name
+        return known.name if known else named_only(refine.checkpoint).name
 
     def show_main(self, checkpoint: Checkpoint | None) -> None:
         """The main checkpoint: where that is a refiner, no other one is needed, and the scores are its own."""

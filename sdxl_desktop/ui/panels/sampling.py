@@ -127,9 +127,11 @@ class SamplingPanel(QWidget):
     def next_value(self) -> Sampling:
         """The value for the next run: with a new random seed, shown from now on, unless the seed is locked.
 
-        Raises RequestError when the timesteps that are typed make no sense.
+        Raises RequestError when the timesteps or seeds that are typed make no sense.
         """
         self.advanced.check()
+        self.seed.check()
+        self.variation.seed.check()
         if not self.seed.locked():
             self.seed.roll()
         self.variation.next_value()

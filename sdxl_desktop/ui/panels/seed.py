@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import secrets
-
-from PySide6.QtCore import QRegularExpression, QSignalBlocker, Signal
-from PySide6.QtGui import QRegularExpressionValidator
+from PySide6.QtCore import QSignalBlocker, Signal
 from PySide6.QtWidgets import QLineEdit, QWidget
 
-from sdxl_desktop.core.request import MAX_SEED
+from sdxl_desktop.core.errors import RequestError
+from sdxl_desktop.core.seeds import random_seed, read_seed
 from sdxl_desktop.ui import glossary
 from sdxl_desktop.ui.widgets.buttons import IconButton
 from sdxl_desktop.ui.widgets.layout import Compound, row
+from sdxl_desktop.ui.widgets.remark import Remark
 
-
-def random_seed() -> int:
-    return secrets.randbelow(MAX_SEED + 1)
+_MOST_CHARACTERS = 100
 
 
 class SeedPanel(Compound):
-    """Edits a seed in [0, 2**32 - 1]. Typing one locks it: whoever types a seed wants that seed."""
+    """Edits a seed in [0, 2**32 - 1]. Typing or rolling one locks it: whoever does that wants that seed. Typing -1 or
+    nothing unlocks it. What is no seed is refused with a remark, and the seed stays what it was."""
 
     changed = Signal()
 
@@ -30,14 +28,14 @@ class SeedPanel(Compound):
         self._edit = QLineEdit("0")
         self._dice = IconButton("dice", f"Random {name.lower()}", glossary.DICE)
         self._lock = IconButton("unlock", f"Lock the {name.lower()}", lock_tip)
+        self._remark = Remark(self._edit)
         self._lay_out()
         self._connect()
 
     def _lay_out(self) -> None:
         self._edit.setAccessibleName(self._name)
         self._edit.setToolTip(self._tip)
-        self._edit.setMaxLength(10)
-        self._edit.setValidator(QRegularExpressionValidator(QRegularExpression(r"\d{0,10}"), self._edit))
+        self._edit.setMaxLength(_MOST_CHARACTERS)
         self._lock.setCheckable(True)
         self.setLayout(row(self._edit, self._dice, self._lock, spacing=4))
 
@@ -45,15 +43,23 @@ class SeedPanel(Compound):
         return self._edit
 
     def _connect(self) -> None:
-        self._edit.textEdited.connect(lambda: self._lock.setChecked(True))
+        self._edit.textEdited.connect(self._typed)
         self._edit.editingFinished.connect(self._commit)
-        self._dice.clicked.connect(self.roll)
+        self._dice.clicked.connect(self._roll_and_lock)
         self._lock.toggled.connect(self._show_lock)
         self._lock.clicked.connect(lambda: self.changed.emit())
 
     def value(self) -> int:
-        text = self._edit.text()
-        return min(int(text), MAX_SEED) if text else self._seed
+        """The seed, one that is still being typed included."""
+        try:
+            typed = read_seed(self._edit.text())
+        except RequestError:
+            return self._seed
+        return self._seed if typed is None else typed
+
+    def check(self) -> None:
+        """Raise RequestError when what is typed is no seed."""
+        read_seed(self._edit.text())
 
     def set_value(self, seed: int) -> None:
         with QSignalBlocker(self):
@@ -69,7 +75,23 @@ class SeedPanel(Compound):
         """Take a random seed."""
         self._put(random_seed())
 
+    def _roll_and_lock(self) -> None:
+        self.set_locked(True)
+        self.roll()
+
+    def _typed(self, text: str) -> None:
+        self._remark.hide()
+        try:
+            self.set_locked(read_seed(text) is not None)
+        except RequestError:
+            return
+
     def _commit(self) -> None:
+        """Take what was typed; called when the field is left, whether or not anything was typed."""
+        try:
+            self.check()
+        except RequestError as problem:
+            self._remark.say(f"{problem} It stays {self._seed}.")
         self._put(self.value())
 
     def _put(self, seed: int) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from PySide6.QtCore import QEvent, QRectF, QSignalBlocker, QSize, Qt, Signal
 from PySide6.QtGui import QIcon, QPainter, QPalette, QPen, QPixmap
 from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
@@ -76,9 +74,7 @@ class SizePanel(QWidget):
         """Take the shape of `picture` at about the area the checkpoint draws best; it is told."""
         best = self._checkpoint.recommended.size if self._checkpoint else self.value()
         multiple = self._checkpoint.size_multiple if self._checkpoint else SIZE_MULTIPLE
-        scale = math.sqrt(best.pixels / picture.pixels)
-        width, height = (max(1, min(MAX_SIDE, round(side * scale))) for side in (picture.width, picture.height))
-        self._put(Size(width, height).rounded(multiple))
+        self._put(best.in_shape_of(picture, multiple, MAX_SIDE))
 
     def _fill_presets(self) -> None:
         self._preset.clear()

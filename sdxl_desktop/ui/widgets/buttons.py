@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPalette, QPen
+from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPalette, QPen
 from PySide6.QtWidgets import QCheckBox, QPushButton, QToolButton, QWidget
 
 from sdxl_desktop.ui.icons import icon
@@ -98,3 +98,11 @@ def _knob(palette: QPalette, on: bool, enabled: bool) -> QColor:
     if not enabled:
         return palette.color(QPalette.ColorRole.Mid)
     return palette.color(QPalette.ColorRole.HighlightedText if on else QPalette.ColorRole.WindowText)
+
+
+class OnceButton(QPushButton):
+    """A button for which the second press of a double click does not count: where another one stood a moment ago, or
+    where it does something else by then."""
+
+    def mouseDoubleClickEvent(self, press: QMouseEvent) -> None:
+        press.accept()

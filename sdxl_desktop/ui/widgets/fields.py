@@ -1,4 +1,7 @@
-"""Fields for numbers and choices: they ignore the wheel unless they have the focus, and commit as a whole."""
+"""Fields for numbers and choices: they ignore the wheel unless they have the focus, and commit as a whole.
+
+Every number that is typed anywhere is typed into an `IntField` or a `RealField`, so that all are read the same way.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from sdxl_desktop.ui.widgets.layout import Compound
+from sdxl_desktop.ui.widgets.number_text import NumberText, Verdict
 
 
 class Choice(QComboBox):
@@ -48,7 +52,6 @@ def _prepare(box: QAbstractSpinBox, name: str) -> None:
     box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
     box.setKeyboardTracking(False)
     box.lineEdit().setTextMargins(7, 0, 0, 0)
-    box.setCorrectionMode(QAbstractSpinBox.CorrectionMode.CorrectToNearestValue)
 
 
 class IntField(QSpinBox):
@@ -57,6 +60,7 @@ class IntField(QSpinBox):
     def __init__(self, name: str, low: int, high: int, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._multiple = 1
+        self._text = NumberText(self, lambda value: self.textFromValue(int(value)), whole=True)
         self.setRange(low, high)
         _prepare(self, name)
 
@@ -67,8 +71,15 @@ class IntField(QSpinBox):
         self.setMinimum(multiple)
         self.setValue(self._snapped(self.value()))
 
+    def validate(self, text: str, position: int) -> Verdict:
+        return self._text.validate(text, position)
+
+    def fixup(self, text: str) -> str:
+        return self._text.fixup(text)
+
     def valueFromText(self, text: str) -> int:
-        return self._snapped(super().valueFromText(text))
+        value = self._text.value(text)
+        return self.value() if value is None else self._snapped(int(value))
 
     def _snapped(self, value: int) -> int:
         multiple = self._multiple
@@ -76,10 +87,7 @@ class IntField(QSpinBox):
 
     def committed(self) -> int:
         """The value, text still being typed included."""
-        if self.specialValueText() and self.text() == self.specialValueText():
-            self.setValue(self.minimum())  # interpretText knows no special text
-        else:
-            self.interpretText()
+        self.interpretText()
         return self.value()
 
     def wheelEvent(self, turn: QWheelEvent) -> None:
@@ -94,10 +102,21 @@ class RealField(QDoubleSpinBox):
 
     def __init__(self, name: str, low: float, high: float, step: float, decimals: int) -> None:
         super().__init__()
+        self._text = NumberText(self, self.textFromValue, whole=False)
         self.setDecimals(decimals)
         self.setRange(low, high)
         self.setSingleStep(step)
         _prepare(self, name)
+
+    def validate(self, text: str, position: int) -> Verdict:
+        return self._text.validate(text, position)
+
+    def fixup(self, text: str) -> str:
+        return self._text.fixup(text)
+
+    def valueFromText(self, text: str) -> float:
+        value = self._text.value(text)
+        return self.value() if value is None else value
 
     def wheelEvent(self, turn: QWheelEvent) -> None:
         if self.hasFocus():

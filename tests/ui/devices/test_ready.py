@@ -20,7 +20,7 @@ from sdxl_desktop.core.settings import Preferences, Settings
 from sdxl_desktop.engine.compiled_store import CompiledStore
 from sdxl_desktop.engine.device_times import DeviceTable, PartOnDevice
 from sdxl_desktop.engine.fake import FakeEngine
-from sdxl_desktop.session.document.frame import Frame, FramePolicy, frame_for
+from sdxl_desktop.session.document.frame import FramePolicy, frame_for
 from sdxl_desktop.ui.devices.ready import ReadySizes
 from sdxl_desktop.ui.devices.words import devices_words
 from tests.ui.conftest import MakeWindow, wait_until_idle
@@ -45,18 +45,16 @@ def test_the_frame_prefers_a_compiled_size_and_the_run_draws_it(
     assert policy.compiled == (Size(128, 120),), "the UNet decides"
     frame = frame_for(policy, Size(512, 512), Rect(100, 100, 64, 64))
     assert frame.drawn == Size(128, 120)
-    assert ready.framed(request(checkpoint.folder, asked), frame).sampling.size == Size(128, 120)
 
 
 def test_where_every_size_is_served_nothing_is_preferred(
     keep: Keep, store: CompiledStore, checkpoint: Checkpoint
 ) -> None:
     keep("unet", "128x120")
-    ready, asked = ReadySizes(store.folder), request(checkpoint.folder, Size(128, 128))
+    ready = ReadySizes(store.folder)
     policy = ready.preferred(FramePolicy(asked=Size(128, 128), only_masked=8), checkpoint, Execution())
     assert policy is not None
     assert policy.compiled == ()
-    assert ready.framed(asked, Frame(Rect(0, 0, 64, 64), Size(128, 120))) is asked
 
 
 def test_what_is_new_is_known_after_a_run(

@@ -59,3 +59,24 @@ def test_what_is_no_point_is_refused(text: str) -> None:
 def test_a_point_lies_inside() -> None:
     with pytest.raises(RequestError, match="outside"):
         Point(-1, 0)
+
+
+@pytest.mark.parametrize(
+    ("best", "multiple", "shape", "expected"),
+    [
+        (Size(64, 64), 16, Size(4000, 3000), Size(80, 64)),
+        (Size(64, 64), 16, Size(300, 400), Size(64, 80)),
+        (Size(64, 64), 16, Size(333, 333), Size(64, 64)),
+        (Size(1024, 1024), 8, Size(4000, 3000), Size(1184, 888)),
+        (Size(1024, 1024), 32, Size(3, 2), Size(1248, 832)),
+    ],
+)
+def test_a_size_in_the_shape_of_a_picture_is_the_nearest_in_ratio(
+    best: Size, multiple: int, shape: Size, expected: Size
+) -> None:
+    assert best.in_shape_of(shape, multiple, 8192) == expected
+
+
+def test_a_size_in_a_shape_without_measure_can_still_be_drawn() -> None:
+    thin = Size(1024, 1024).in_shape_of(Size(1, 30000), 32, 8192)
+    assert thin == Size(32, 8192)

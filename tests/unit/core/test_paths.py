@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sdxl_desktop.core.paths import HOME_VARIABLE, AppPaths, resources
+from sdxl_desktop.core.paths import HOME_VARIABLE, AppPaths, chosen_folder, expanded, resources, unknown_variable
 
 
 def _all(paths: AppPaths) -> list[Path]:
@@ -40,3 +40,31 @@ def test_an_empty_variable_means_the_systems_places(value: str, monkeypatch: pyt
 
 def test_the_shipped_files_are_found() -> None:
     assert resources().is_dir()
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("~/Pictures/ai", "/home/ann/Pictures/ai"),
+        ("$ART/ai", "/mnt/art/ai"),
+        ("${ART}/ai", "/mnt/art/ai"),
+        ("%ART%/ai", "/mnt/art/ai"),
+        (' "/mnt/with blank/ai" ', "/mnt/with blank/ai"),
+        ("/mnt/100%/ai", "/mnt/100%/ai"),
+        ("$NOTHING/ai", "$NOTHING/ai"),
+    ],
+)
+def test_a_path_is_read_as_a_person_means_it(typed: str, meant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ann")
+    monkeypatch.setenv("ART", "/mnt/art")
+    monkeypatch.delenv("NOTHING", raising=False)
+    assert expanded(typed) == Path(meant)
+    assert unknown_variable(typed) == ("$NOTHING" if "NOTHING" in typed else "")
+
+
+def test_a_folder_in_the_settings_never_depends_on_where_the_application_was_started(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HOME", "/home/ann")
+    assert chosen_folder("ai", Path("/own")) == Path("/home/ann/ai")
+    assert chosen_folder(" ", Path("/own")) == Path("/own")

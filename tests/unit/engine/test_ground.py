@@ -9,7 +9,7 @@ import pytest
 
 from sdxl_desktop.core.edit import Edit, Fit, Prefill
 from sdxl_desktop.core.errors import RequestError
-from sdxl_desktop.core.geometry import Size
+from sdxl_desktop.core.geometry import Rect, Size
 from sdxl_desktop.core.raster import Raster
 from sdxl_desktop.engine.ground import PreparedGround
 
@@ -90,12 +90,16 @@ def test_denoising_sees_a_grown_mask_over_a_prefilled_picture() -> None:
     assert np.array_equal(grown.picture[grown.mask == 0], plain.picture[grown.mask == 0])
 
 
-def test_a_mask_that_the_fit_cuts_off_is_an_error() -> None:
+@pytest.mark.parametrize("keep_size", [True, False])
+def test_a_mask_beside_the_middle_is_cropped_to(keep_size: bool) -> None:
     mask = np.zeros((100, 400), np.uint8)
     mask[:, :8] = 255
-    asked = Edit(picture=Raster.of(noise(100, 400)), mask=Raster.of(mask), fit=Fit.CROP)
-    with pytest.raises(RequestError, match="mask"):
-        PreparedGround.of(asked, DRAWN)
+    asked = Edit(picture=Raster.of(noise(100, 400)), mask=Raster.of(mask), fit=Fit.CROP, keep_size=keep_size)
+    ground = PreparedGround.of(asked, DRAWN)
+    assert ground.seen == Rect(0, 0, 100, 100)
+    made = ground.finished(noise(256, 256, seed=5), marked=False)
+    assert made.shape == ((100, 400, 3) if keep_size else (256, 256, 3))
+    assert not np.array_equal(made[:, 0], noise(100, 400)[:, 0] if keep_size else ground.picture[:, 0])
 
 
 def test_a_weak_mask_counts_only_when_it_is_soft() -> None:

@@ -10,15 +10,18 @@ import zlib
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from PIL import Image, ImageFile, PngImagePlugin
 
+from sdxl_desktop.core.additions import Additions, EmbeddingUse, LoraUse
 from sdxl_desktop.core.edit import Edit
 from sdxl_desktop.core.errors import OutputError, PictureError
 from sdxl_desktop.core.events import Picture
 from sdxl_desktop.core.geometry import Point, Size
 from sdxl_desktop.core.raster import Raster
+from sdxl_desktop.core.refine import Refine
 from sdxl_desktop.core.request import (
     Execution,
     GenerationRequest,
@@ -28,7 +31,7 @@ from sdxl_desktop.core.request import (
 )
 from sdxl_desktop.core.schedulers import SchedulerName
 from sdxl_desktop.history import metadata
-from sdxl_desktop.history.metadata import KEY, Record, encode_record, read_record, write_picture
+from sdxl_desktop.history.metadata import KEY, Record, decode_record, encode_record, read_record, write_picture
 from sdxl_desktop.imaging.reading import open_picture
 
 REQUEST = GenerationRequest(
@@ -50,8 +53,44 @@ def test_a_picture_remembers_its_whole_request(tmp_path: Path, suffix: str) -> N
     write_picture(file, picture(), REQUEST)
     record = read_record(file)
     assert record is not None
-    assert record.request == REQUEST
+    assert record.request == REQUEST.recorded()
     assert record.seed == 6
+
+
+HOME = Path("/home/ann")
+PRIVATE = replace(
+    REQUEST,
+    checkpoint=HOME / "checkpoints" / "mine",
+    refine=Refine(checkpoint=HOME / "checkpoints" / "finisher"),
+    additions=Additions(
+        loras=(LoraUse(HOME / "loras" / "style.safetensors", 0.5),),
+        embeddings=(EmbeddingUse(HOME / "words" / "mood.pt", "<mood>"),),
+        vae=HOME / "vaes" / "soft",
+    ),
+)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp"])
+def test_a_record_tells_names_and_no_place_of_a_persons_disk(tmp_path: Path, suffix: str) -> None:
+    file = tmp_path / f"picture{suffix}"
+    write_picture(file, replace(picture(), checkpoint_id="1:abc"), PRIVATE)
+    record = read_record(file)
+    assert record is not None
+    text = encode_record(record)
+    for name in ("mine", "finisher", "style.safetensors", "mood.pt", "soft", "1:abc"):
+        assert f'"{name}"' in text
+    assert "ann" not in text
+    assert "/" not in text.replace("image/", "")
+
+
+def test_a_record_with_paths_is_still_read_and_is_handed_on_without_them() -> None:
+    old = msgspec.json.decode(encode_record(Record(version="0.1", seed=6, request=REQUEST)))
+    del old["checkpoint_id"]
+    for place in ("/home/ann/checkpoints/mine", "C:\\Users\\ann\\checkpoints\\mine"):
+        old["request"]["checkpoint"] = place
+        record = decode_record(msgspec.json.encode(old).decode())
+        assert record.request.recorded().checkpoint == Path("mine")
+        assert record.checkpoint_id == ""
 
 
 def test_a_png_has_exactly_the_pixels(tmp_path: Path) -> None:

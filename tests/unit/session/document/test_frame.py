@@ -11,7 +11,7 @@ from sdxl_desktop.core.geometry import Rect, Size
 from sdxl_desktop.core.raster import Raster
 from sdxl_desktop.engine.ground import PreparedGround
 from sdxl_desktop.imaging import boxes
-from sdxl_desktop.session.document.frame import Frame, FramePolicy, frame_for, snapped
+from sdxl_desktop.session.document.frame import FramePolicy, frame_for, frame_of, snapped
 
 SQUARE, WIDE, TALL, SMALL = Size(1024, 1024), Size(1216, 832), Size(832, 1216), Size(512, 512)
 
@@ -33,12 +33,13 @@ def test_the_frame_is_the_box_that_the_engine_cuts_out() -> None:
             only_masked=margin,
             grow=grow,
         )
-        assert frame == Frame(_region(PreparedGround.of(edit, asked)), asked)
+        assert frame.region == _region(PreparedGround.of(edit, frame.drawn))
+        assert frame == frame_of(edit, asked, 8)
 
 
 def _region(prepared: PreparedGround) -> Rect:
-    assert prepared.region is not None
-    return prepared.region
+    assert prepared.seen is not None
+    return prepared.seen
 
 
 @pytest.mark.parametrize("fit", list(Fit))

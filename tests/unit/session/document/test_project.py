@@ -151,7 +151,7 @@ def test_other_programs_can_look_inside(project: Project, tmp_path: Path) -> Non
         assert card["candidates"][0]["record"]["request"]["prompts"]["prompt"] == "a heart"
         archive.extract("latents/000.safetensors", tmp_path)
     latents, made_by = read_latents(tmp_path / "latents" / "000.safetensors")
-    assert made_by == project.candidates[0].request
+    assert made_by == project.candidates[0].request.recorded()
     assert latents == project.candidates[0].picture.latents
 
 

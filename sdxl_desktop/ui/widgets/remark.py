@@ -1,0 +1,61 @@
+"""A sentence beside a field that did not take what was typed: it says why, and goes by itself."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, QObject, QPoint, Qt, QTimer
+from PySide6.QtGui import QAccessible, QAccessibleEvent
+from PySide6.QtWidgets import QLabel, QWidget
+
+_SHOWN_MS = 7000
+_WIDEST = 320
+_GAP = 4
+_OVER = {QEvent.Type.Hide, QEvent.Type.Move, QEvent.Type.Close, QEvent.Type.WindowStateChange}
+
+
+class Remark(QLabel):
+    """Floats under `field`, above it where there is no room. A window of its own, since fields stand in menus too."""
+
+    def __init__(self, field: QWidget) -> None:
+        super().__init__(field, Qt.WindowType.ToolTip | Qt.WindowType.WindowTransparentForInput)
+        self._field = field
+        self.setObjectName("remark")
+        self.setAttribute(Qt.WidgetAttribute.WA_ShowWithoutActivating)
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setWordWrap(True)
+        self._timer = QTimer(self, singleShot=True, interval=_SHOWN_MS)
+        self._timer.timeout.connect(self.hide)
+        self.hide()
+
+    def say(self, words: str) -> None:
+        """Show `words` for some seconds; nothing is shown beside a field that cannot be seen itself."""
+        self._field.setAccessibleDescription(words)
+        if not self._field.isVisible():
+            return
+        self.setText(words)
+        self.ensurePolished()
+        width = min(_WIDEST, self.fontMetrics().horizontalAdvance(words) + 32)
+        self.setFixedWidth(width)
+        self.setFixedHeight(self.heightForWidth(width))
+        self._place()
+        self._field.installEventFilter(self)
+        self._field.window().installEventFilter(self)
+        self.show()
+        self._timer.start()
+        QAccessible.updateAccessibility(QAccessibleEvent(self._field, QAccessible.Event.Alert))
+
+    def hideEvent(self, _: QEvent) -> None:
+        self._timer.stop()
+        self._field.setAccessibleDescription("")
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() in _OVER and self.isVisible():
+            self.hide()
+        return super().eventFilter(watched, event)
+
+    def _place(self) -> None:
+        room = self._field.screen().availableGeometry()
+        spot = self._field.mapToGlobal(QPoint(0, self._field.height() + _GAP))
+        if spot.y() + self.height() > room.bottom():
+            spot = self._field.mapToGlobal(QPoint(0, -self.height() - _GAP))
+        self.move(max(room.left(), min(spot.x(), room.right() - self.width())), max(room.top(), spot.y()))

@@ -1,0 +1,93 @@
+"""What a person does is done once and as it was meant: the Expand dialog, double clicks, intents, settings of files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QDialogButtonBox, QPushButton
+from pytestqt.qtbot import QtBot
+
+from sdxl_desktop.core.geometry import Size
+from sdxl_desktop.core.intents import Intent
+from sdxl_desktop.core.request import Mode
+from sdxl_desktop.ui.expand_dialog import ExpandDialog
+from sdxl_desktop.ui.main_window import MainWindow
+from sdxl_desktop.ui.panels.generate import purpose
+from sdxl_desktop.ui.widgets.fields import IntField
+from tests.ui.conftest import wait_until_idle
+from tests.ui.painting.test_dropping import drag_and_drop, files
+
+
+def put_picture(window: MainWindow, name: str = "one") -> None:
+    window.document.set_picture(np.zeros((48, 64, 3), np.uint8), name)
+    window.editor.ground_changed.emit()
+
+
+def button(window: MainWindow, words: str) -> QPushButton:
+    return next(b for b in window.findChildren(QPushButton) if b.text().startswith(words) and b.isVisible())
+
+
+def test_a_number_typed_into_the_expand_dialog_counts_at_once(window: MainWindow, qtbot: QtBot) -> None:
+    dialog = ExpandDialog(Size(64, 48), window)
+    qtbot.addWidget(dialog)
+    dialog.show()
+    left = dialog.findChildren(IntField)[0]
+    left.setFocus()
+    left.selectAll()
+    qtbot.keyClicks(left, "24")
+    ok = dialog.findChild(QDialogButtonBox).button(QDialogButtonBox.StandardButton.Ok)
+    assert ok.isEnabled()
+    with qtbot.waitSignal(dialog.accepted):
+        qtbot.mouseClick(ok, Qt.MouseButton.LeftButton)
+    assert dialog.value() == (24, 0, 0, 0)
+
+
+def test_a_double_click_on_the_way_back_does_not_remove_the_picture(drawn: MainWindow, qtbot: QtBot) -> None:
+    put_picture(drawn)
+    drawn.stage.go_to(0)
+    qtbot.mouseClick(button(drawn, "Back"), Qt.MouseButton.LeftButton)
+    remove = button(drawn, "Remove picture")
+    qtbot.mouseDClick(remove, Qt.MouseButton.LeftButton)
+    assert drawn.document.has_picture
+    qtbot.mouseClick(remove, Qt.MouseButton.LeftButton)
+    assert not drawn.document.has_picture
+
+
+@pytest.mark.parametrize("intent", list(Intent))
+def test_the_button_names_what_is_meant(intent: Intent) -> None:
+    words, tip = purpose(Mode.INPAINT, intent)
+    assert intent.label in words
+    assert intent.help in tip
+    assert purpose(Mode.TEXT_TO_IMAGE, intent)[0] == "Generate"
+    assert purpose(Mode.IMAGE_TO_IMAGE, None)[0] == "Redraw picture"
+
+
+def test_an_intent_does_not_stick_to_the_next_picture(drawn: MainWindow, qtbot: QtBot, tmp_path: Path) -> None:
+    put_picture(drawn)
+    drawn.document.set_mask(np.full((48, 64), 255, np.uint8))
+    drawn.editor.ground_changed.emit()
+    drawn.desk.pick(Intent.REMOVE)
+    assert button(drawn, "Remove masked area")
+    drawn.editor.open_picture(drawn.session.results[0].saved_to)  # type: ignore[arg-type]
+    assert drawn.desk.value().edit.intent is Intent.FILL
+
+
+def test_the_settings_of_a_picture_stay_at_hand(drawn: MainWindow, qtbot: QtBot) -> None:
+    saved = drawn.session.results[0].saved_to
+    assert saved is not None
+    drag_and_drop(drawn.stage.canvas, files(saved))
+    drawn.stage.toast.dismiss()
+    drawn.desk.use_prompt("something else")
+    action = drawn._actions["use picture settings"]
+    drawn.editor.ground_changed.emit()
+    assert action.isEnabled()
+    action.trigger()
+    assert drawn.desk.value().prompts.prompt == "a red heart"
+    put_picture(drawn)
+    drawn.editor.remove_picture()
+    drawn.editor.ground_changed.emit()
+    assert not action.isEnabled()
+    wait_until_idle(qtbot, drawn)

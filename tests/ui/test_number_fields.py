@@ -1,0 +1,148 @@
+"""The fields for numbers and seeds: what is typed is what is meant, in any locale."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from PySide6.QtCore import QLocale, Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QApplication, QLineEdit
+from pytestqt.qtbot import QtBot
+
+from sdxl_desktop.core.request import MAX_SEED
+from sdxl_desktop.ui.panels.sampling import SamplingPanel
+from sdxl_desktop.ui.panels.seed import SeedPanel
+from sdxl_desktop.ui.widgets.fields import IntField, RealField
+from sdxl_desktop.ui.widgets.remark import Remark
+
+
+@pytest.fixture(params=["de_DE", "fr_FR", "en_US", "ar_EG"])
+def locale(request: pytest.FixtureRequest) -> Iterator[str]:
+    before = QLocale()
+    QLocale.setDefault(QLocale(request.param))
+    yield request.param
+    QLocale.setDefault(before)
+
+
+def type_into(qtbot: QtBot, field: IntField | RealField | QLineEdit, text: str) -> None:
+    field.setFocus()
+    field.selectAll()
+    qtbot.keyClick(field, Qt.Key.Key_Delete)
+    qtbot.keyClicks(field, text)
+
+
+def paste_into(qtbot: QtBot, field: IntField | RealField | QLineEdit, text: str) -> None:
+    field.setFocus()
+    field.selectAll()
+    QGuiApplication.clipboard().setText(text)
+    qtbot.keyClick(field, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
+
+
+def remark(field: IntField | RealField | QLineEdit) -> str:
+    said = field.findChild(Remark)
+    return said.text() if said.isVisible() else ""
+
+
+@pytest.fixture
+def real(app: QApplication, qtbot: QtBot, locale: str) -> RealField:
+    field = RealField("Guidance scale", 0, 50, 0.1, 1)
+    qtbot.addWidget(field)
+    field.setValue(5)
+    field.show()
+    return field
+
+
+@pytest.mark.parametrize(("text", "value"), [("3.5", 3.5), ("3,5", 3.5), ("0.5", 0.5), (",7", 0.7), ("12", 12)])
+def test_both_separators_are_typed_in_every_locale(qtbot: QtBot, real: RealField, text: str, value: float) -> None:
+    type_into(qtbot, real, text)
+    qtbot.keyClick(real, Qt.Key.Key_Return)
+    assert real.value() == value
+    assert not remark(real)
+
+
+@pytest.mark.parametrize("text", [" 7.5\n", "\u00a07,5\u00a0", "７．５", "٧٫٥"])
+def test_what_surrounds_a_pasted_number_does_not_matter(qtbot: QtBot, real: RealField, text: str) -> None:
+    paste_into(qtbot, real, text)
+    qtbot.keyClick(real, Qt.Key.Key_Return)
+    assert real.value() == 7.5
+
+
+def test_what_is_no_number_is_refused_and_said(qtbot: QtBot, real: RealField) -> None:
+    for text in ("seven", "3.5 or so"):
+        paste_into(qtbot, real, text)
+        assert "3.5 or 3,5" in remark(real)
+        qtbot.keyClick(real, Qt.Key.Key_Return)
+        assert real.value() == 5
+    type_into(qtbot, real, "")
+    qtbot.keyClick(real, Qt.Key.Key_Return)
+    assert real.value() == 5
+    assert "stays" in remark(real)
+
+
+def test_a_number_out_of_range_is_told(qtbot: QtBot, real: RealField) -> None:
+    paste_into(qtbot, real, "1.234,5")
+    real.interpretText()
+    assert real.value() == 50
+    assert "1234.5 is more" in remark(real)
+
+
+def test_a_whole_number_swallows_no_separator(app: QApplication, qtbot: QtBot, locale: str) -> None:
+    field = IntField("Width in pixels", 8, 8192)
+    qtbot.addWidget(field)
+    field.setSuffix(" px")
+    field.setValue(64)
+    field.show()
+    for text, value in (("512 px", 512), ("1 024", 1024), ("1.024", 1024), ("2,5", 1024), ("768.0", 768)):
+        paste_into(qtbot, field, text)
+        assert field.committed() == value, text
+    field.setSpecialValueText("Auto")
+    type_into(qtbot, field, "auto")
+    assert field.committed() == 8
+
+
+@pytest.fixture
+def seed(app: QApplication, qtbot: QtBot) -> SeedPanel:
+    panel = SeedPanel()
+    qtbot.addWidget(panel)
+    panel.set_value(7)
+    panel.show()
+    return panel
+
+
+@pytest.mark.parametrize("text", ["-1", "", "random"])
+def test_a_seed_of_minus_one_or_nothing_is_another_one_each_time(qtbot: QtBot, seed: SeedPanel, text: str) -> None:
+    seed.set_locked(True)
+    edit = seed.findChild(QLineEdit)
+    type_into(qtbot, edit, "12")
+    type_into(qtbot, edit, text)
+    qtbot.keyClick(edit, Qt.Key.Key_Return)
+    assert not seed.locked()
+    assert edit.text() == str(seed.value())
+
+
+@pytest.mark.parametrize("text", [str(MAX_SEED + 1), "156680208700286", "12 or 13", "3.5"])
+def test_what_is_no_seed_is_refused_whole(qtbot: QtBot, seed: SeedPanel, text: str) -> None:
+    edit = seed.findChild(QLineEdit)
+    paste_into(qtbot, edit, text)
+    qtbot.keyClick(edit, Qt.Key.Key_Return)
+    assert (seed.value(), edit.text()) == (7, "7")
+    assert "It stays 7." in remark(edit)
+
+
+def test_a_run_does_not_begin_with_half_a_seed(app: QApplication, qtbot: QtBot) -> None:
+    panel = SamplingPanel()
+    qtbot.addWidget(panel)
+    paste_into(qtbot, panel.seed.findChild(QLineEdit), "156680208700286")
+    with pytest.raises(ValueError, match="between 0 and 4294967295"):
+        panel.next_value()
+
+
+def test_the_dice_locks_what_it_rolled(app: QApplication, qtbot: QtBot) -> None:
+    panel = SamplingPanel()
+    qtbot.addWidget(panel)
+    dice = next(button for button in panel.seed.children() if getattr(button, "accessibleName", str)() == "Random seed")
+    qtbot.mouseClick(dice, Qt.MouseButton.LeftButton)
+    rolled = panel.seed.value()
+    assert panel.seed.locked()
+    assert panel.next_value().seed == rolled
