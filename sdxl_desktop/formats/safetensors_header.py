@@ -24,6 +24,8 @@ HEADER_LIMIT = 16 * 2**20
 _TENSOR_LIMIT = 200_000
 _DIMENSION_LIMIT = 8
 _SIDE_LIMIT = 2**40
+_EMPTY_LIMIT = 2**24
+"""The product of a tensor's other sides where one is 0: its bytes, which are none, do not bound them."""
 _NAME_LIMIT = 1024
 _SHOWN = 60
 _METADATA = "__metadata__"
@@ -138,7 +140,7 @@ def _tensor(name: str, entry: _Entry, *, base: int, size: int) -> TensorPlace:
         raise HeaderError(f"The tensor {said} lies outside the file, which may have been cut short.")
     if end - begin != math.prod(entry.shape) * BYTES[entry.dtype]:
         raise HeaderError(f"The tensor {said} has a shape that does not fit its bytes.")
-    if math.prod(side or 1 for side in entry.shape) > size:  # without elements, so that its bytes bound no other side
+    if not all(entry.shape) and math.prod(side or 1 for side in entry.shape) > _EMPTY_LIMIT:
         raise HeaderError(f"The tensor {said} has an impossible shape.")
     return TensorPlace(entry.dtype, tuple(entry.shape), base + begin, base + end)
 
