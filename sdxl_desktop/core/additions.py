@@ -9,6 +9,13 @@ from sdxl_desktop.core.checks import within
 from sdxl_desktop.core.errors import RequestError
 
 MAX_LORA_WEIGHT = 10.0
+MAX_EMBEDDING_BYTES = 32 * 2**20
+"""Of a file. An embedding of 75 vectors for both encoders has 600 kB; whatever has more than this is something else."""
+MAX_EMBEDDING_VECTORS = 1024
+"""Of an embedding, for each text encoder: they are tokens of the prompt, and a chunk of it has room for 75."""
+FIRST_ENCODER_NAMES = ("clip_l", "text_encoders_0")
+SECOND_ENCODER_NAMES = ("clip_g", "text_encoders_1")
+"""What embedding files call the vectors for the first and the second text encoder."""
 
 
 def named_only(path: Path) -> Path:

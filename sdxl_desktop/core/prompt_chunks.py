@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -73,3 +74,18 @@ def pack(units: Iterable[Sequence[T]], room: int) -> list[list[T]]:
                 chunks.append([])
             chunks[-1].append(item)
     return chunks
+
+
+def packed_length(sizes: Iterable[int], room: int) -> int:
+    """The items up to the last one when units of these `sizes` are packed, what stays free before it included: that is
+    what `pack` makes of them, without making it."""
+    full, last = 0, 0  # chunks before the last one; what is in that
+    for size in sizes:
+        if last + size <= room:
+            last += size
+        elif size <= room:
+            full, last = full + 1, size
+        else:  # divided: it fills up the chunk that was begun
+            more = math.ceil((last + size) / room) - 1
+            full, last = full + more, last + size - more * room
+    return full * room + last

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import struct
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 import numpy as np
@@ -14,10 +15,10 @@ from sdxl_desktop import __version__
 from sdxl_desktop.core.errors import OutputError, PictureError, named
 from sdxl_desktop.core.foreign_text import shown
 from sdxl_desktop.core.latents import Floats, KeptLatents
-from sdxl_desktop.core.regular_files import open_regular
-from sdxl_desktop.core.request import GenerationRequest
+from sdxl_desktop.core.request import MAX_SEED, GenerationRequest
 from sdxl_desktop.core.schedulers import SchedulerName
 from sdxl_desktop.core.whole_file import whole_file
+from sdxl_desktop.formats.safetensors_header import Header, HeaderError, header_of, read_header
 from sdxl_desktop.history.metadata import KEY, Record, decode_record, encode_record
 
 SUFFIX = ".safetensors"
@@ -25,22 +26,14 @@ DETAILS = "sdxl-desktop-latents"
 """The metadata key beside that of the record: what `KeptLatents` says of itself, which need not be what was asked."""
 
 _FINAL, _PREDICTIONS = "latents", "predictions"
-_MAX_HEAD = 2**20
+_MAX_HEADER = 2**20
 
 
 class _Details(msgspec.Struct, frozen=True):
-    seed: int
-    steps: int
+    seed: Annotated[int, msgspec.Meta(ge=0, le=MAX_SEED)]
+    steps: Annotated[int, msgspec.Meta(ge=1)]
     scheduler: SchedulerName
     digest: str = ""
-
-
-class _Tensor(msgspec.Struct):
-    """One entry of a safetensors header."""
-
-    dtype: str
-    shape: list[int]
-    data_offsets: list[int]
 
 
 def write_latents(path: Path, latents: KeptLatents, request: GenerationRequest) -> None:
@@ -64,26 +57,25 @@ def encode_latents(latents: KeptLatents, request: GenerationRequest | None = Non
 def read_latents(path: Path) -> tuple[KeptLatents, GenerationRequest]:
     """(the latents, the request that made them); raises PictureError when the file is none of ours."""
     try:
-        open_regular(path).close()  # the library would wait for a pipe
+        header = read_header(path, _MAX_HEADER)
+        _check(header)
+        record = decode_record(header.metadata[KEY])
+        details = _details(header.metadata, record)
         with safe_open(path, framework="numpy") as file:  # type: ignore[no-untyped-call]
-            metadata = file.metadata() or {}
-            record = decode_record(metadata[KEY])
-            details = _details(metadata, record)
-            names = set(file.keys())
             final = _finite(_floats(file.get_tensor(_FINAL), 3))
-            predictions = _finite(_floats(file.get_tensor(_PREDICTIONS), 4)) if _PREDICTIONS in names else None
-    except FileNotFoundError as problem:
-        raise PictureError(f"There is no file {path}.", next_step="Check the path.") from problem
+            predictions = None
+            if _PREDICTIONS in header.tensors:
+                predictions = _finite(_floats(file.get_tensor(_PREDICTIONS), 4))
+    except HeaderError as problem:
+        if problem.missing:
+            raise PictureError(f"There is no file {path}.", next_step="Check the path.") from problem
+        raise _none_of_ours(path) from problem
     except MemoryError as problem:
         raise PictureError(
             f"{shown(path.name)} does not fit in memory.", next_step="Close other programs."
         ) from problem
     except Exception as problem:  # a stranger's file: whatever is wrong with it is told in one sentence
-        raise PictureError(
-            f"{shown(path.name)} does not hold kept latents.",
-            why="It is not a file that --latents-out wrote, or it is damaged.",
-            next_step="Give such a file, or draw the picture again.",
-        ) from problem
+        raise _none_of_ours(path) from problem
     return _kept(final, predictions, details), record.request
 
 
@@ -92,16 +84,30 @@ def decode_latents(content: bytes) -> KeptLatents:
 
     The header is bounded and checked before a library looks at it.
     """
-    tensors, metadata = _head(content)
+    try:
+        header = header_of(content, _MAX_HEADER)
+        _check(header)
+        details = msgspec.json.decode(header.metadata[DETAILS], type=_Details)
+        values = load(content)
+    except (HeaderError, KeyError, msgspec.MsgspecError, SafetensorError, RecursionError) as problem:
+        raise ValueError("not kept latents") from problem
+    predictions = _floats(values[_PREDICTIONS], 4) if _PREDICTIONS in header.tensors else None
+    return _kept(_floats(values[_FINAL], 3), predictions, details)
+
+
+def _check(header: Header) -> None:
+    """Raise ValueError unless the file holds latents and nothing else, so that no other tensor is ever looked at."""
+    tensors = header.tensors
     if not {_FINAL} <= set(tensors) <= {_FINAL, _PREDICTIONS} or any(t.dtype != "F32" for t in tensors.values()):
         raise ValueError("not kept latents")
-    try:
-        details = msgspec.json.decode(metadata[DETAILS], type=_Details)
-        values = load(content)
-    except (KeyError, msgspec.MsgspecError, SafetensorError) as problem:
-        raise ValueError("not kept latents") from problem
-    predictions = _floats(values[_PREDICTIONS], 4) if _PREDICTIONS in tensors else None
-    return _kept(_floats(values[_FINAL], 3), predictions, details)
+
+
+def _none_of_ours(path: Path) -> PictureError:
+    return PictureError(
+        f"{shown(path.name)} does not hold kept latents.",
+        why="It is not a file that --latents-out wrote, or it is damaged.",
+        next_step="Give such a file, or draw the picture again.",
+    )
 
 
 def _tensors(latents: KeptLatents) -> dict[str, Floats]:
@@ -120,25 +126,12 @@ def _metadata(latents: KeptLatents, request: GenerationRequest | None) -> dict[s
     return metadata
 
 
-def _details(metadata: dict[str, str], record: Record) -> _Details:
+def _details(metadata: Mapping[str, str], record: Record) -> _Details:
     """What the file says of the latents; one from before there were details says it by its record."""
     if DETAILS in metadata:
         return msgspec.json.decode(metadata[DETAILS], type=_Details)
     sampling = record.request.sampling
     return _Details(record.seed, sampling.steps, sampling.scheduler)
-
-
-def _head(content: bytes) -> tuple[dict[str, _Tensor], dict[str, str]]:
-    """(the tensors, the metadata) of a safetensors file's header; raises ValueError."""
-    (length,) = struct.unpack("<Q", content[:8].ljust(8, b"\xff"))
-    if length > min(_MAX_HEAD, len(content) - 8):
-        raise ValueError("the header of the latents is too long")
-    try:
-        head = msgspec.json.decode(content[8 : 8 + length], type=dict[str, msgspec.Raw])
-        metadata = msgspec.json.decode(head.pop("__metadata__", msgspec.Raw(b"{}")), type=dict[str, str])
-        return {name: msgspec.json.decode(raw, type=_Tensor) for name, raw in head.items()}, metadata
-    except (msgspec.MsgspecError, RecursionError) as problem:
-        raise ValueError("the header of the latents is damaged") from problem
 
 
 def _kept(final: Floats, predictions: Floats | None, details: _Details) -> KeptLatents:
@@ -154,7 +147,7 @@ def _kept(final: Floats, predictions: Floats | None, details: _Details) -> KeptL
 
 def _floats(values: object, dimensions: int) -> Floats:
     array = np.asarray(values, dtype=np.float32)
-    if array.ndim != dimensions:
+    if array.ndim != dimensions or not array.size:
         raise ValueError("not latents")
     return array
 

@@ -1,17 +1,20 @@
-"""Says what a dropped file of weights is, from its head alone: a LoRA, an embedding, or something else by name."""
+"""Says what a dropped file of weights is, from its header alone: a LoRA, an embedding, or something else by name."""
 
 from __future__ import annotations
 
-import json
-import struct
+import os
 from enum import StrEnum
 from pathlib import Path
 
+from sdxl_desktop.core.additions import MAX_EMBEDDING_BYTES, MAX_EMBEDDING_VECTORS
 from sdxl_desktop.core.errors import AdditionError
+from sdxl_desktop.formats.regular_file import open_regular
+from sdxl_desktop.formats.safetensors_header import FLOATS, Header, HeaderError, read_header
+from sdxl_desktop.library.vectors import vectors_in
 
-_HEAD_LIMIT = 100 * 2**20  # what the safetensors format allows
-_EMBEDDING_LIMIT = 32 * 2**20
 LORA_MARKS = ("lora_", "_lora", ".lora", "lora.", "hada_", "lokr_", "oft_", "dora_scale")
+_MOST_TENSORS = 4
+"""Of an embedding: one for each text encoder, and a trainer's own beside them."""
 
 
 class AdditionKind(StrEnum):
@@ -21,31 +24,49 @@ class AdditionKind(StrEnum):
 
 def kind_of(file: Path) -> AdditionKind:
     """Raises AdditionError when the file is neither, or cannot be read. Nothing in it is run."""
+    if file.suffix.lower() in (".pt", ".bin"):
+        return _pickled(file)
     try:
-        if file.suffix.lower() in (".pt", ".bin"):
-            if file.stat().st_size <= _EMBEDDING_LIMIT:
-                return AdditionKind.EMBEDDING
-            raise _neither(file, "It is too large for an embedding, and LoRAs are read from .safetensors only.")
-        shapes = _shapes(file)
-    except OSError as problem:
-        raise AdditionError(f"{file.name} cannot be read.", why=f"{problem.strerror or problem}.") from problem
-    except (ValueError, KeyError, struct.error) as problem:
-        raise _neither(file, "It is not a whole .safetensors file.") from problem
-    if any(mark in name for name in shapes for mark in LORA_MARKS):
+        header = read_header(file)
+    except HeaderError as problem:
+        if problem.missing:
+            raise _unreadable(file, problem.why) from problem
+        raise _neither(file, f"It is not a whole .safetensors file. {problem.why}") from problem
+    if any(mark in name for name in header.tensors for mark in LORA_MARKS):
         return AdditionKind.LORA
-    if shapes and len(shapes) <= 4 and all(len(shape) in (1, 2) for shape in shapes.values()):
+    if why := _no_embedding(header):
+        raise _neither(file, why)
+    return AdditionKind.EMBEDDING
+
+
+def _pickled(file: Path) -> AdditionKind:
+    try:
+        with open_regular(file) as stream:
+            size = os.fstat(stream.fileno()).st_size
+    except OSError as problem:
+        raise _unreadable(file, f"{problem.strerror or problem}.") from problem
+    if size <= MAX_EMBEDDING_BYTES:
         return AdditionKind.EMBEDDING
-    raise _neither(file, "It looks like a whole checkpoint or a part of one.")
+    raise _neither(file, "It is too large for an embedding, and LoRAs are read from .safetensors only.")
 
 
-def _shapes(file: Path) -> dict[str, list[int]]:
-    """The tensors' names and shapes (https://huggingface.co/docs/safetensors: 8 bytes of length, then JSON)."""
-    with file.open("rb") as stream:
-        (length,) = struct.unpack("<Q", stream.read(8))
-        if length > min(_HEAD_LIMIT, file.stat().st_size):
-            raise ValueError("no head")
-        head = json.loads(stream.read(length))
-    return {name: list(about["shape"]) for name, about in head.items() if name != "__metadata__"}
+def _no_embedding(header: Header) -> str:
+    """Why these tensors cannot be an embedding; "" where they can."""
+    if len(header.tensors) > _MOST_TENSORS or any(len(place.shape) not in (1, 2) for place in header.tensors.values()):
+        return "It looks like a whole checkpoint or a part of one."
+    for name, place in header.tensors.items():
+        said = f"Its tensor {name[:60]!r} has the shape {list(place.shape)}"
+        if 0 in place.shape:
+            return f"{said}, so that nothing is in it."
+        if not vectors_in(place.shape):
+            return f"{said}; an embedding has at most {MAX_EMBEDDING_VECTORS} vectors."
+        if place.dtype not in FLOATS:
+            return f"Its tensor {name[:60]!r} holds numbers of the type {place.dtype}, which embeddings do not."
+    return ""
+
+
+def _unreadable(file: Path, why: str) -> AdditionError:
+    return AdditionError(f"{file.name} cannot be read.", why=why, next_step="Check the file.")
 
 
 def _neither(file: Path, why: str) -> AdditionError:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 
 from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
 from tokenizers.models import BPE
 
 from sdxl_desktop.core.errors import CheckpointError
-from sdxl_desktop.core.prompt_chunks import cut_at_tokens, pack
+from sdxl_desktop.core.prompt_chunks import cut_at_tokens, packed_length
 from sdxl_desktop.core.prompt_grammar import Fragment, read
 
 CHUNK = 77
@@ -64,18 +65,18 @@ class TokenCounter:
             sections.setdefault(fragment.section, []).append(fragment)
         room, tokens = CHUNK - _MARKS, 0
         for fragments in sections.values():
-            units = (unit for fragment in fragments for unit in self._units(fragment.text, embeddings or {}))
-            chunks = pack(units, room)
-            if chunks:
-                tokens = math.ceil(tokens / room) * room + (len(chunks) - 1) * room + len(chunks[-1])
+            sizes = (size for fragment in fragments for size in self._sizes(fragment.text, embeddings or {}))
+            if length := packed_length(sizes, room):
+                tokens = math.ceil(tokens / room) * room + length
         return TokenCount(tokens)
 
-    def _units(self, text: str, embeddings: Mapping[str, int]) -> Iterator[list[int]]:
+    def _sizes(self, text: str, embeddings: Mapping[str, int]) -> Iterator[int]:
+        """Of the units that are not divided over two chunks: embeddings, and single tokens of text."""
         for words in cut_at_tokens(text, (token for token, vectors in embeddings.items() if vectors)):
             if words.token:
-                yield [-1] * embeddings[words.token]
+                yield embeddings[words.token]
             else:
-                yield from ([token] for token in self._tokenizer.encode(words.text, add_special_tokens=False).ids)
+                yield from repeat(1, len(self._tokenizer.encode(words.text, add_special_tokens=False)))
 
 
 def _read(folder: Path) -> Tokenizer:

@@ -1,41 +1,51 @@
-"""Says how many tokens an embedding stands for in each text encoder, from its file's head alone."""
+"""Says how many tokens an embedding stands for in each text encoder, from its file's header alone."""
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
+from sdxl_desktop.core.additions import FIRST_ENCODER_NAMES, MAX_EMBEDDING_VECTORS, SECOND_ENCODER_NAMES
+from sdxl_desktop.formats.safetensors_header import HeaderError, Shape, read_header
 
-_FIRST = ("clip_l", "text_encoders_0")
-_SECOND = ("clip_g", "text_encoders_1")
+HEADER_LIMIT = 2**20
+"""Bytes; an embedding's header has some hundred."""
+_UNKNOWN = 1, 1
 
 
 def vectors_of(file: Path) -> tuple[int, int]:
-    """Vectors for the first and the second text encoder; (1, 1) where only loading the file would tell."""
+    """Vectors for the first and the second text encoder; (1, 1) where only loading the file would tell, or where it is
+    no embedding that can be drawn with."""
     try:
         return _read(file, file.stat().st_mtime_ns)
-    except OSError:
-        return 1, 1
+    except (OSError, ValueError):  # ValueError: a NUL in the name
+        return _UNKNOWN
 
 
 @lru_cache(maxsize=256)
 def _read(file: Path, _changed: int) -> tuple[int, int]:
     if file.suffix.lower() != ".safetensors":
-        return 1, 1
+        return _UNKNOWN
     try:
-        with safe_open(file, framework="numpy") as content:  # type: ignore[no-untyped-call]
-            counts = {name: _rows(content.get_slice(name).get_shape()) for name in list(content.keys())[:8]}
-    except (OSError, SafetensorError):
-        return 1, 1
-    first = next((counts[name] for name in _FIRST if name in counts), None)
-    second = next((counts[name] for name in _SECOND if name in counts), None)
+        tensors = read_header(file, HEADER_LIMIT).tensors
+    except HeaderError:
+        return _UNKNOWN
+    counts = {name: vectors_in(place.shape) for name, place in tensors.items()}
+    if not all(counts.values()):
+        return _UNKNOWN
+    first = next((counts[name] for name in FIRST_ENCODER_NAMES if name in counts), None)
+    second = next((counts[name] for name in SECOND_ENCODER_NAMES if name in counts), None)
     if first is None and second is None:
-        only = max(counts.values(), default=1)
+        only = max(counts.values())
         return only, only
     return first or 1, second or 1
 
 
-def _rows(shape: list[int]) -> int:
-    """A single vector may be stored flat."""
-    return shape[0] if len(shape) == 2 else 1
+def vectors_in(shape: Shape) -> int:
+    """How many vectors a tensor of this shape holds, [vectors, width] or a single one stored flat; 0 where that cannot
+    be an embedding."""
+    if len(shape) not in (1, 2) or not math.prod(shape):
+        return 0
+    vectors = shape[0] if len(shape) == 2 else 1
+    return vectors if vectors <= MAX_EMBEDDING_VECTORS else 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from safetensors.torch import save_file
 
 from sdxl_desktop.core.errors import AdditionError
 from sdxl_desktop.engine.openvino.embeddings import read_embedding
+from tests.unit.formats.mutations import mutated, scrambled
 
 
 def web_ui(values: Any) -> dict[str, Any]:
@@ -105,7 +107,11 @@ def test_a_file_that_wants_to_run_a_program_is_refused_and_nothing_runs(tmp_path
         ("x.pt", {"a": 1}, "no tensors"),
         ("x.pt", [1, 2], "list"),
         ("x.txt", b"words", "safetensors"),
-        ("x.safetensors", b"words", "header"),
+        ("x.safetensors", b"words", "too short"),
+        ("x.safetensors", {"<a>": torch.ones(1025, 4)}, "1,025 vectors"),
+        ("x.pt", {"<a>": torch.ones(1).expand(10**12, 4)}, "more than an embedding"),
+        ("x.pt", {"<a>": torch.ones(1).expand(4, 10**12)}, "more than an embedding"),
+        ("x.pt", {"<a>": torch.eye(4).to_sparse()}, "one by one"),
         ("x.pt", b"words", ""),
         ("x.pt", b"", ""),
         ("x.pt", None, "No such file"),
@@ -131,3 +137,54 @@ def test_a_whole_checkpoint_chosen_by_mistake_is_not_even_opened(tmp_path: Path)
         stream.truncate(7 << 30)
     with pytest.raises(AdditionError, match="7168 MB"):
         read_embedding(tmp_path / "model.safetensors")
+
+
+def test_a_pickle_that_unpacks_to_gigabytes_is_refused(tmp_path: Path) -> None:
+    torch.save({"<a>": torch.zeros(16, 2**20)}, tmp_path / "x.pt")
+    packed = tmp_path / "packed.pt"
+    with zipfile.ZipFile(tmp_path / "x.pt") as whole, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as smaller:
+        for entry in whole.namelist():
+            smaller.writestr(entry, whole.read(entry))
+    assert packed.stat().st_size < 2**20
+    with pytest.raises(AdditionError, match="was not opened"):
+        read_embedding(packed)
+
+
+def test_only_regular_files_are_read(tmp_path: Path) -> None:
+    for suffix in (".safetensors", ".pt", ".bin"):
+        os.mkfifo(tmp_path / f"pipe{suffix}")
+        (tmp_path / f"zero{suffix}").symlink_to("/dev/zero")
+        (tmp_path / f"folder{suffix}").mkdir()
+    for file in tmp_path.iterdir():
+        with pytest.raises(AdditionError, match="cannot be read"):
+            read_embedding(file)
+
+
+def check_mutation(file: Path, content: bytes) -> None:
+    """Read or refused, in a sentence."""
+    file.write_bytes(content)
+    said = ""
+    try:
+        read_embedding(file)
+    except AdditionError as problem:
+        said = str(problem)
+    assert len(said) < 700
+
+
+def mutations(folder: Path, numbers: range) -> None:
+    save_file({"clip_l": torch.ones(2, 8), "clip_g": torch.ones(2, 16)}, folder / "a.safetensors")
+    torch.save(web_ui({"*": torch.ones(2, 8)}), folder / "a.pt")
+    torch.save({"<a>": torch.ones(2, 8)}, folder / "b.pt", _use_new_zipfile_serialization=False)
+    whole = {file.name: file.read_bytes() for file in folder.iterdir()}
+    for number in numbers:
+        check_mutation(folder / "x.safetensors", mutated(whole["a.safetensors"], number))
+        check_mutation(folder / "x.pt", scrambled(whole["a.pt" if number % 2 else "b.pt"], number))
+
+
+def test_200_mutations(tmp_path: Path) -> None:
+    mutations(tmp_path, range(200))
+
+
+@pytest.mark.slow
+def test_thousands_of_mutations(tmp_path: Path) -> None:
+    mutations(tmp_path, range(200, 5000))

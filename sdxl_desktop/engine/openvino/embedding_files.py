@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import os
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,17 +14,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load
 
+from sdxl_desktop.core.additions import (
+    FIRST_ENCODER_NAMES,
+    MAX_EMBEDDING_BYTES,
+    MAX_EMBEDDING_VECTORS,
+    SECOND_ENCODER_NAMES,
+)
 from sdxl_desktop.core.errors import AdditionError
+from sdxl_desktop.formats.regular_file import open_regular
+from sdxl_desktop.formats.safetensors_header import HeaderError, header_of
 
-MAX_BYTES = 64 << 20
-"""An embedding of 75 vectors for both encoders has 600 kB; whatever has more than this is something else."""
-
-_FIRST = ("clip_l", "text_encoders_0")
-_SECOND = ("clip_g", "text_encoders_1")
+_SHOWN = 100
 _UNNAMED = ("emb_params", "*")
+_MAX_WIDTH = 2**14
+"""Numbers of a vector; SDXL's have 768 and 1280."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +54,15 @@ def read_vectors(file: Path) -> VectorsRead:
     if isinstance(content.get("string_to_param"), Mapping | torch.nn.ParameterDict):
         content = dict(content["string_to_param"].items())
     tensors = {str(name): value for name, value in content.items() if isinstance(value, torch.Tensor)}
-    first = next((tensors[name] for name in _FIRST if name in tensors), None)
-    second = next((tensors[name] for name in _SECOND if name in tensors), None)
+    first = next((tensors[name] for name in FIRST_ENCODER_NAMES if name in tensors), None)
+    second = next((tensors[name] for name in SECOND_ENCODER_NAMES if name in tensors), None)
     if first is not None or second is not None:
         return VectorsRead(
             first=None if first is None else _vectors(file, first),
             second=None if second is None else _vectors(file, second),
         )
     if len(tensors) != 1:
-        names = ", ".join(list(tensors)[:3])
+        names = ", ".join(name[:_SHOWN] for name in list(tensors)[:3])
         held = f"{len(tensors)} tensors ({names}{', …' if len(tensors) > 3 else ''})" if tensors else "no tensors"
         raise _no_embedding(file, f"It holds {held}; an embedding has one, or one for each text encoder.")
     ((name, tensor),) = tensors.items()
@@ -62,39 +70,72 @@ def read_vectors(file: Path) -> VectorsRead:
 
 
 def _load(file: Path) -> Any:
+    """What the file holds, tensors among it. Not more of it is read than an embedding can have."""
     try:
-        if file.stat().st_size > MAX_BYTES:
-            raise _no_embedding(file, f"It has {file.stat().st_size >> 20} MB; embeddings are far smaller.")
+        content = _content(file)
         if file.suffix.lower() == ".safetensors":
-            return load_file(file, device="cpu")
-        if file.suffix.lower() in (".pt", ".bin"):
-            # the loader for plain weights: a pickle that names any other function or class is refused
-            with torch.serialization.safe_globals([torch.nn.ParameterDict]):
-                return torch.load(file, map_location="cpu", weights_only=True)
+            header_of(content)
+            return load(content)
+        return _unpickled(content)
     except UnpicklingError as problem:
         raise AdditionError(
             f"The embedding {file.name} was not opened.",
             why="It is damaged, or holds more than numbers, which could run a program on this computer.",
             next_step="Look for a .safetensors file of the same embedding.",
         ) from problem
-    except (OSError, SafetensorError, RuntimeError, ValueError, EOFError, KeyError, AttributeError) as problem:
-        reason = str(problem).strip().splitlines() or [type(problem).__name__]
-        raise AdditionError(
-            f"The embedding {file.name} cannot be read.",
-            why=f"{reason[0].rstrip('.')}.",
-            next_step="Download or copy the file again.",
-        ) from problem
-    raise _no_embedding(file, "Embeddings are .safetensors, .pt or .bin files.")
+    except AdditionError:
+        raise
+    except HeaderError as problem:
+        raise _unreadable(file, problem.why) from problem
+    except OSError as problem:
+        raise _unreadable(file, problem.strerror or str(problem)) from problem
+    except Exception as problem:  # damaged pickles make torch raise nearly everything that there is
+        raise _unreadable(file, str(problem) or type(problem).__name__) from problem
+
+
+def _content(file: Path) -> bytes:
+    if file.suffix.lower() not in (".safetensors", ".pt", ".bin"):
+        raise _no_embedding(file, "Embeddings are .safetensors, .pt or .bin files.")
+    with open_regular(file) as stream:
+        size = os.fstat(stream.fileno()).st_size
+        if size > MAX_EMBEDDING_BYTES:
+            raise _no_embedding(file, f"It has {size >> 20} MB; embeddings are far smaller.")
+        return stream.read(MAX_EMBEDDING_BYTES)  # bounded, should it be growing
+
+
+def _unpickled(content: bytes) -> Any:
+    """By the loader for plain weights: a pickle that names any other function or class is refused."""
+    if zipfile.is_zipfile(io.BytesIO(content)):
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > MAX_EMBEDDING_BYTES:
+                raise UnpicklingError("it unpacks to far more than it has")
+    with torch.serialization.safe_globals([torch.nn.ParameterDict]):
+        return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
 
 
 def _vectors(file: Path, tensor: torch.Tensor) -> npt.NDArray[np.float32]:
-    """float32 [k, D] of a tensor [k, D] or [D]."""
+    """float32 [k, D] of a tensor [k, D] or [D]. Bounds come first: a tensor may claim to repeat one number without
+    end, which takes no room before it is copied."""
+    if tensor.layout is not torch.strided or tensor.is_quantized or tensor.is_meta:
+        raise _no_embedding(file, "Its numbers are not stored one by one.")
     if not tensor.is_floating_point() or tensor.ndim not in (1, 2) or tensor.numel() == 0:
         raise _no_embedding(file, f"It holds {tensor.dtype} numbers of shape {list(tensor.shape)}.")
-    vectors: npt.NDArray[np.float32] = tensor.detach().to(torch.float32).numpy().reshape(-1, tensor.shape[-1])
-    if not np.isfinite(vectors).all():
+    vectors, width = (1, *tensor.shape)[-2:]
+    if vectors > MAX_EMBEDDING_VECTORS or width > _MAX_WIDTH:
+        raise _no_embedding(file, f"It has {vectors:,} vectors of {width:,} numbers, more than an embedding can have.")
+    values: npt.NDArray[np.float32] = tensor.detach().to(torch.float32).numpy().reshape(-1, width)
+    if not np.isfinite(values).all():
         raise _no_embedding(file, "Some of its numbers are infinite or not numbers.")
-    return vectors
+    return values
+
+
+def _unreadable(file: Path, why: str) -> AdditionError:
+    first = (why.strip().splitlines() or ["It is damaged"])[0][:_SHOWN]
+    return AdditionError(
+        f"The embedding {file.name} cannot be read.",
+        why=f"{first.rstrip('.')}.",
+        next_step="Download or copy the file again.",
+    )
 
 
 def _no_embedding(file: Path, why: str) -> AdditionError:

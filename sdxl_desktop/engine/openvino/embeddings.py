@@ -22,6 +22,7 @@ Floats = npt.NDArray[np.float32]
 
 _ATTACHED = "textual_inversion"
 _PASSED_THROUGH = {"Convert": 0, "Reshape": 0, "Select": 2}  # kind of node, and the input that ids come in by
+_LONGEST_TOKEN = 100
 _MARKUP = re.compile(r"[\s()\[\]\\]+")
 
 
@@ -73,7 +74,7 @@ def read_embedding(file: Path) -> Embedding:
     Nothing in the file is run. Raises AdditionError when it is no embedding or cannot be read safely.
     """
     read = read_vectors(file)
-    token = _MARKUP.sub("-", read.token or file.stem).strip("-")
+    token = _MARKUP.sub("-", read.token[:_LONGEST_TOKEN] or file.stem).strip("-")
     return Embedding(token or "embedding", first=read.first, second=read.second, either=read.either)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from sdxl_desktop.core.errors import AdditionError
 from sdxl_desktop.engine.openvino.adapters.layouts import Part
 from sdxl_desktop.engine.openvino.adapters.lora import read_lora
 from tests.engine.adapters.lora_files import PARTS, UNET_CONVOLUTIONS, UNET_LAYERS, random_difference, write_kohya
+from tests.unit.formats.mutations import mutated
 
 SDXL = {
     "in_channels": 4,
@@ -191,3 +193,80 @@ class TestRefusal:
     def test_a_missing_file(self, tmp_path: Path) -> None:
         with pytest.raises(AdditionError, match="no LoRA file"):
             read_lora(tmp_path / "none.safetensors", SDXL)
+
+
+STEM = "lora_unet_down_blocks_1_attentions_0_proj_in"
+
+
+class TestWhatAStrangerWrote:
+    @pytest.mark.parametrize(
+        "changed",
+        [
+            {f"{STEM}.alpha": torch.ones(2)},
+            {f"{STEM}.alpha": torch.ones(0)},
+            {f"{STEM}.alpha": torch.tensor(torch.nan)},
+            {f"{STEM}.alpha": torch.tensor(torch.inf)},
+            {f"{STEM}.lora_down.weight": torch.ones(0, 640), f"{STEM}.lora_up.weight": torch.ones(640, 0)},
+            {f"{STEM}.lora_down.weight": torch.ones(4, 640, dtype=torch.int32)},
+            {f"{STEM}.lora_down.weight": torch.tensor(1.0)},
+            {f"{STEM}.lora_down.weight": torch.ones(700, 640), f"{STEM}.lora_up.weight": torch.ones(640, 700)},
+            {f"{STEM}.lora_mid.weight": torch.ones(4, 4, 0, 3)},
+        ],
+        ids=lambda changed: " ".join(f"{name[len(STEM) :]}{list(value.shape)}" for name, value in changed.items()),
+    )
+    def test_numbers_that_cannot_be(self, changed: dict[str, torch.Tensor], tmp_path: Path) -> None:
+        assert read_lora(written(tmp_path, pair(STEM, 640, 640)), SDXL)
+        assert "is damaged" in refusal(written(tmp_path, {**pair(STEM, 640, 640), **changed}))
+
+    @pytest.mark.parametrize("pattern", ["(", r"(a)\1", "(?<=a)b"])
+    def test_a_pattern_that_cannot_be_used(self, pattern: str, tmp_path: Path) -> None:
+        said = json.dumps({"unet.lora_alpha": 8, "unet.alpha_pattern": {pattern: 4}})
+        save_file(pair(STEM, 640, 640), tmp_path / "a.safetensors", {"lora_adapter_metadata": said})
+        assert f"{pattern!r}" in refusal(tmp_path / "a.safetensors")
+
+    def test_only_regular_files_are_read(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "pipe.safetensors")
+        (tmp_path / "zero.safetensors").symlink_to("/dev/zero")
+        (tmp_path / "folder.safetensors").mkdir()
+        for file in tmp_path.iterdir():
+            refused = False
+            try:
+                read_lora(file, SDXL)
+            except AdditionError:
+                refused = True
+            assert refused
+
+    def test_a_name_without_end_is_not_repeated_to_its_end(self, tmp_path: Path) -> None:
+        stem = "lora_unet_" + "x" * 900
+        assert len(refusal(written(tmp_path, pair(stem, 640, 640)))) < 500
+        lora = read_lora(written(tmp_path, pair(stem, 640, 640) | pair(STEM, 640, 640)), SDXL)
+        assert all(len(note) < 500 for note in lora.notes)
+
+    def test_200_mutations(self, tmp_path: Path) -> None:
+        mutations(tmp_path / "a.safetensors", range(200))
+
+    @pytest.mark.slow
+    def test_thousands_of_mutations(self, tmp_path: Path) -> None:
+        mutations(tmp_path / "a.safetensors", range(200, 5000))
+
+
+def mutations(file: Path, numbers: range) -> None:
+    """Each is read, so that its factors can be made, or refused in a sentence."""
+    said = json.dumps({"unet.lora_alpha": 8, "unet.alpha_pattern": {"to_q|to_k": 4}, "unet.use_rslora": True})
+    tensors = {**pair(STEM, 640, 640), f"{STEM}.alpha": torch.tensor(2.0)}
+    tensors |= {"unet.mid_block.attentions.0.proj_in.lora_A.weight": torch.ones(1, 1280)}
+    tensors |= {"unet.mid_block.attentions.0.proj_in.lora_B.weight": torch.ones(1280, 1)}
+    save_file(tensors, file, {"lora_adapter_metadata": said})
+    whole = file.read_bytes()
+    for number in numbers:
+        file.write_bytes(mutated(whole, number))
+        told = ""
+        try:
+            lora = read_lora(file, SDXL)
+            with lora.tensors() as opened:
+                for layers in lora.parts.values():
+                    for layer in layers.values():
+                        layer.factors(opened)
+        except AdditionError as problem:
+            told = str(problem)
+        assert len(told) < 700

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import struct
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +18,7 @@ from sdxl_desktop.core.request import GenerationRequest, Sampling
 from sdxl_desktop.core.schedulers import SchedulerName
 from sdxl_desktop.history.latents import decode_latents, encode_latents, read_latents, write_latents
 from sdxl_desktop.history.metadata import KEY, Record, encode_record
+from tests.unit.formats.mutations import mutated
 
 REQUEST = GenerationRequest(checkpoint=Path("x"), sampling=Sampling(steps=30, seed=5))
 LATENTS = KeptLatents(
@@ -89,3 +92,32 @@ def test_every_flipped_bit_of_the_header_is_refused_or_says_nothing() -> None:
                 continue
             assert read.final.shape == LATENTS.final.shape
             assert read.final.tobytes() == LATENTS.final.tobytes()
+
+
+def mutations(file: Path, numbers: range) -> None:
+    """Read or refused as none, from the disk and from memory."""
+    whole = encode_latents(LATENTS, REQUEST)
+    for number in numbers:
+        content = mutated(whole, number)
+        with contextlib.suppress(ValueError):
+            assert decode_latents(content).final.size
+        file.write_bytes(content)
+        with contextlib.suppress(PictureError):
+            assert read_latents(file)[0].final.size
+
+
+def test_200_mutations(tmp_path: Path) -> None:
+    mutations(tmp_path / "a.safetensors", range(200))
+
+
+@pytest.mark.slow
+def test_thousands_of_mutations(tmp_path: Path) -> None:
+    mutations(tmp_path / "a.safetensors", range(200, 5000))
+
+
+def test_only_regular_files_are_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.safetensors")
+    (tmp_path / "zero.safetensors").symlink_to("/dev/zero")
+    for file in tmp_path.iterdir():
+        with pytest.raises(PictureError, match="does not hold kept latents"):
+            read_latents(file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ from safetensors.numpy import save_file
 
 from sdxl_desktop.core.errors import AdditionError
 from sdxl_desktop.library.additions import AdditionKind, kind_of
+from sdxl_desktop.library.vectors import vectors_of
+from tests.unit.formats.mutations import mutated
 
 FLAT = np.zeros((2, 4), np.float32)
 
@@ -50,3 +53,51 @@ def test_a_broken_file_is_said_to_be_broken(tmp_path: Path, content: bytes) -> N
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(AdditionError, match="cannot be read"):
         kind_of(tmp_path / "x.safetensors")
+
+
+@pytest.mark.parametrize("shape", [(0,), (0, 8), (8, 0), (1025, 4)], ids=str)
+def test_a_tensor_that_cannot_be_an_embedding_is_none(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    save_file({"clip_l": np.zeros(shape, np.float32)}, tmp_path / "x.safetensors")
+    with pytest.raises(AdditionError, match="neither a LoRA nor an embedding"):
+        kind_of(tmp_path / "x.safetensors")
+
+
+def test_whole_numbers_are_no_embedding(tmp_path: Path) -> None:
+    save_file({"clip_l": np.zeros((2, 8), np.int32)}, tmp_path / "x.safetensors")
+    with pytest.raises(AdditionError, match="I32"):
+        kind_of(tmp_path / "x.safetensors")
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pt", ".bin"])
+def test_only_regular_files_are_read(tmp_path: Path, suffix: str) -> None:
+    os.mkfifo(tmp_path / f"pipe{suffix}")
+    (tmp_path / f"zero{suffix}").symlink_to("/dev/zero")
+    (tmp_path / f"folder{suffix}").mkdir()
+    for file in tmp_path.iterdir():
+        with pytest.raises(AdditionError):
+            kind_of(file)
+
+
+def mutations(file: Path, numbers: range) -> None:
+    save_file({"lora_unet_a.lora_down.weight": FLAT, "lora_unet_a.alpha": FLAT[0]}, file)
+    lora = file.read_bytes()
+    save_file({"clip_l": FLAT, "clip_g": FLAT}, file)
+    embedding = file.read_bytes()
+    for number in numbers:
+        file.write_bytes(mutated((lora, embedding)[number % 2], number))
+        said = ""
+        try:
+            kind_of(file)
+        except AdditionError as problem:
+            said = str(problem)
+        assert len(said) < 700
+        assert all(1 <= vectors <= 1024 for vectors in vectors_of(file))
+
+
+def test_200_mutations(tmp_path: Path) -> None:
+    mutations(tmp_path / "x.safetensors", range(200))
+
+
+@pytest.mark.slow
+def test_thousands_of_mutations(tmp_path: Path) -> None:
+    mutations(tmp_path / "x.safetensors", range(200, 10_000))

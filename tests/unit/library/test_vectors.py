@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from sdxl_desktop.library.vectors import vectors_of
+from tests.unit.formats.mutations import packed
 
 
 @pytest.mark.parametrize(
@@ -46,3 +48,11 @@ def test_what_cannot_be_read_counts_as_one(tmp_path: Path) -> None:
     broken.write_bytes(b"nothing")
     assert vectors_of(broken) == (1, 1)
     assert vectors_of(tmp_path / "a.pt") == (1, 1)
+
+
+@pytest.mark.parametrize("shape", [[200_000_000, 0], [0, 8], [0], [], [2, 2, 2], [2000, 1]], ids=str)
+def test_vectors_that_are_not_there_are_not_counted(tmp_path: Path, shape: list[int]) -> None:
+    size = 4 * math.prod(shape)
+    entry = {"dtype": "F32", "shape": shape, "data_offsets": [0, size]}
+    (tmp_path / "a.safetensors").write_bytes(packed({"clip_l": entry}, bytes(size)))
+    assert vectors_of(tmp_path / "a.safetensors") == (1, 1)

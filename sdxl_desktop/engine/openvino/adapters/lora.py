@@ -7,7 +7,6 @@ kernel and `up` is 1×1, or, in its CP form, a third tensor `mid` has the kernel
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -31,6 +30,8 @@ from sdxl_desktop.engine.openvino.adapters.naming import (
     unet_names,
     without_unit_kernel,
 )
+from sdxl_desktop.engine.openvino.adapters.peft_settings import PeftSettings, SettingsError, read_settings
+from sdxl_desktop.formats.safetensors_header import FLOATS, Header, HeaderError, read_header
 
 Array = NDArray[np.float32]
 
@@ -38,7 +39,8 @@ Array = NDArray[np.float32]
 _ARCHITECTURES = {768: "Stable Diffusion 1", 1024: "Stable Diffusion 2", 1280: "the SDXL refiner", 2048: "SDXL"}
 _open: Any = safe_open  # it declares no types
 _OTHER_LORA = "Choose a LoRA that was trained for this kind of checkpoint."
-_METADATA = "lora_adapter_metadata"
+_SHOWN = 90
+"""Characters of a name that are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +100,7 @@ def read_lora(file: Path, unet_config: Mapping[str, Any]) -> Lora:
 
     Raises AdditionError when it is no LoRA, damaged, of a kind or for an architecture that is not supported.
     """
-    with _opened(file) as tensors:
-        keys = list(tensors.keys())
-        _refuse_others(file, keys)
-        header = _Header.read(file, tensors, keys)
+    header = _read_keys(file)
     names = unet_names(unet_config)
     _refuse_other_width(file, header, int(unet_config.get("cross_attention_dim") or 0))
     parts: dict[Part, dict[str, LoraLayer]] = {}
@@ -118,7 +117,7 @@ def read_lora(file: Path, unet_config: Mapping[str, Any]) -> Lora:
     if not parts:
         raise AdditionError(
             f"The LoRA {file.name} does not fit this checkpoint.",
-            why=f"None of its {len(header.layers)} layers is in the checkpoint; the first is {strange[0]}.",
+            why=f"None of its {len(header.layers)} layers is in the checkpoint; the first is {strange[0][:_SHOWN]}.",
             next_step=_OTHER_LORA,
         )
     return Lora(file, parts, (_left_out(file, strange),) if strange else ())
@@ -138,73 +137,94 @@ Layers = dict[tuple[Part | None, str], dict[Role, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class _Header:
+class _Keys:
     """What a file says before its large tensors are read: keys by layer, shapes, alphas, PEFT's settings."""
 
     layers: Layers
     shapes: Mapping[str, Shape]
     alphas: Mapping[str, float]
-    settings: Mapping[str, Any]
+    settings: Mapping[Part, PeftSettings]
     strange: list[str] = field(default_factory=list)
-
-    @classmethod
-    def read(cls, file: Path, tensors: Any, keys: list[str]) -> _Header:
-        layers: Layers = {}
-        shapes: dict[str, Shape] = {}
-        alphas: dict[str, float] = {}
-        strange = []
-        for name in keys:
-            key = layouts.read_key(name)
-            if key is None:
-                strange.append(name)
-                continue
-            layers.setdefault((key.part, key.layer), {})[key.role] = name
-            shapes[name] = tuple(tensors.get_slice(name).get_shape())
-            if key.role is Role.ALPHA:
-                alphas[name] = float(_float32(tensors, name).reshape(-1)[0])
-        if not any(roles.keys() - {Role.ALPHA} for roles in layers.values()):
-            raise _no_lora(file, keys)
-        return cls(layers, shapes, alphas, _settings(tensors.metadata()), strange)
 
     def scale(self, part: Part, layer: str, roles: Mapping[Role, str], rank: int) -> float:
         """alpha / rank: from the tensor beside the factors, else from PEFT's settings, else 1."""
         if Role.ALPHA in roles:
             return self.alphas[roles[Role.ALPHA]] / rank
-        settings = {
-            key.removeprefix(f"{part}."): value for key, value in self.settings.items() if key.startswith(f"{part}.")
-        }
-        if "lora_alpha" not in settings:
-            return 1.0
-        alpha = float(settings["lora_alpha"])
-        for pattern, value in (settings.get("alpha_pattern") or {}).items():
-            if re.fullmatch(rf"(?:.*\.)?(?:{pattern})", layer):
-                alpha = float(value)
-                break
-        # Kalajdzievski, "A Rank Stabilization Scaling Factor for Fine-Tuning with LoRA" (arXiv 2312.03732)
-        return alpha / (math.sqrt(rank) if settings.get("use_rslora") else rank)
+        return self.settings[part].scale(layer, rank)
 
 
-def _settings(metadata: Mapping[str, str] | None) -> Mapping[str, Any]:
+def _read_keys(file: Path) -> _Keys:
+    header = _header(file)
+    keys = list(header.tensors)
+    _refuse_others(file, keys)
+    layers: Layers = {}
+    strange = []
+    for name, place in header.tensors.items():
+        key = layouts.read_key(name)
+        if key is None:
+            strange.append(name)
+            continue
+        layers.setdefault((key.part, key.layer), {})[key.role] = name
+        if place.dtype not in FLOATS and key.role is not Role.ALPHA:
+            raise _damaged(
+                file, f"The numbers of {name[:_SHOWN]} are of the type {place.dtype}, which has no fractions."
+            )
+    if not any(roles.keys() - {Role.ALPHA} for roles in layers.values()):
+        raise _no_lora(file, keys)
     try:
-        settings = json.loads((metadata or {}).get(_METADATA) or "{}")
-    except ValueError:
-        return {}
-    return settings if isinstance(settings, dict) else {}
+        settings = {part: read_settings(header.metadata, part) for part in Part}
+    except SettingsError as problem:
+        raise AdditionError(
+            f"How strongly the LoRA {file.name} changes each layer cannot be told.",
+            why=str(problem),
+            next_step="Download it again, or look for another form of it.",
+        ) from problem
+    shapes = {name: place.shape for name, place in header.tensors.items()}
+    return _Keys(layers, shapes, _alphas(file, shapes, layers), settings, strange)
+
+
+def _alphas(file: Path, shapes: Mapping[str, Shape], layers: Layers) -> dict[str, float]:
+    """By key; each is a tensor of one number."""
+    wanted = [roles[Role.ALPHA] for roles in layers.values() if Role.ALPHA in roles]
+    for name in wanted:
+        if math.prod(shapes[name]) != 1:
+            raise _damaged(file, f"{name[:_SHOWN]} should be one number and has the shape {list(shapes[name])}.")
+    with _opened(file) as tensors:
+        alphas = {name: float(_float32(tensors, name).reshape(-1)[0]) for name in wanted}
+    for name, alpha in alphas.items():
+        if not math.isfinite(alpha):
+            raise _damaged(file, f"{name[:_SHOWN]} is {alpha}.")
+    return alphas
+
+
+def _header(file: Path) -> Header:
+    try:
+        return read_header(file)
+    except HeaderError as problem:
+        if problem.missing or file.is_dir():
+            raise AdditionError(f"There is no LoRA file at {file}.", next_step="Check the path.") from problem
+        raise _unreadable(file, problem.why) from problem
 
 
 @contextmanager
 def _opened(file: Path) -> Iterator[Any]:
-    if not file.is_file():
-        raise AdditionError(f"There is no LoRA file at {file}.", next_step="Check the path.")
     try:
         with _open(str(file), framework="pt", device="cpu") as tensors:
             yield tensors
     except (SafetensorError, OSError, UnicodeDecodeError) as problem:
-        raise AdditionError(
-            f"The LoRA {file.name} cannot be read.",
-            why=f"It is not a .safetensors file, or not all of it is there: {str(problem).rstrip('.')}.",
-            next_step="Download it again, or choose its .safetensors form.",
-        ) from problem
+        raise _unreadable(file, f"{str(problem)[:_SHOWN].rstrip('.')}.") from problem
+
+
+def _unreadable(file: Path, why: str) -> AdditionError:
+    return AdditionError(
+        f"The LoRA {file.name} cannot be read.",
+        why=f"It is not a .safetensors file, or not all of it is there: {why[:1].lower()}{why[1:]}",
+        next_step="Download it again, or choose its .safetensors form.",
+    )
+
+
+def _damaged(file: Path, why: str) -> AdditionError:
+    return AdditionError(f"The LoRA {file.name} is damaged.", why=why, next_step="Download it again.")
 
 
 def _float32(tensors: Any, name: str) -> Array:
@@ -228,14 +248,15 @@ def _refuse_others(file: Path, keys: list[str]) -> None:
 
 def _no_lora(file: Path, keys: list[str]) -> AdditionError:
     kind = layouts.what_else(keys)
+    called = ", ".join(key[:_SHOWN] for key in sorted(keys)[:2])
     return AdditionError(
         f"{file.name} is not a LoRA.",
-        why=f"It is {kind}." if kind else f"Its tensors are called {', '.join(sorted(keys)[:2]) or 'nothing'}.",
+        why=f"It is {kind}." if kind else f"Its tensors are called {called}.",
         next_step="Choose a LoRA in .safetensors form.",
     )
 
 
-def _refuse_other_width(file: Path, header: _Header, width: int) -> None:
+def _refuse_other_width(file: Path, header: _Keys, width: int) -> None:
     """Raise AdditionError when the cross-attention's keys see another width than the checkpoint's."""
     for (part, layer), roles in header.layers.items():
         shape = header.shapes.get(roles.get(Role.DOWN, ""), ())
@@ -244,7 +265,7 @@ def _refuse_other_width(file: Path, header: _Header, width: int) -> None:
             raise AdditionError(
                 f"The LoRA {file.name} is for {theirs}, and this checkpoint is "
                 f"{_ARCHITECTURES.get(width, 'of its own size')}.",
-                why=f"In {layer} it expects text of width {shape[1]}, and this checkpoint's is {width}.",
+                why=f"In {layer[:_SHOWN]} it expects text of width {shape[1]}, and this checkpoint's is {width}.",
                 next_step=_OTHER_LORA,
             )
 
@@ -260,22 +281,28 @@ def _find(part: Part | None, spelled: str, names: UnetNames) -> str | None:
     return names.find(spelled) if part is Part.UNET else encoder_layer(spelled)
 
 
-def _layer(file: Path, header: _Header, part: Part, layer: str, roles: Mapping[Role, str]) -> LoraLayer:
+def _layer(file: Path, header: _Keys, part: Part, layer: str, roles: Mapping[Role, str]) -> LoraLayer:
     missing = [role for role in (Role.DOWN, Role.UP) if role not in roles]
+    if missing:
+        raise _damaged(file, f"In {part}.{layer} the {missing[0]} tensor is missing.")
     factors: dict[Role, str] = {role: name for role, name in roles.items() if role is not Role.ALPHA}
     shapes: dict[Role, Shape] = {role: header.shapes[name] for role, name in factors.items()}
-    if missing or not _fit_together(shapes):
-        raise AdditionError(
-            f"The LoRA {file.name} is damaged.",
-            why=f"In {part}.{layer} "
-            + (f"the {missing[0]} tensor is missing." if missing else f"the tensors' sizes disagree: {shapes}."),
-            next_step="Download it again.",
+    if not _fit_together(shapes):
+        said = ", ".join(f"{role} {_times(shape)}" for role, shape in shapes.items())
+        raise _damaged(file, f"In {part}.{layer} the tensors' sizes disagree: {said}.")
+    found = LoraLayer(factors, shapes, header.scale(part, layer, roles, shapes[Role.UP][1]))
+    outputs, *inputs = found.weight_shape
+    if found.rank > max(outputs, math.prod(inputs)):  # more says nothing more, and could take any memory
+        raise _damaged(
+            file, f"In {part}.{layer} its rank is {found.rank:,}, for weights of {_times(found.weight_shape)}."
         )
-    return LoraLayer(factors, shapes, header.scale(part, layer, roles, shapes[Role.UP][1]))
+    return found
 
 
 def _fit_together(shapes: Mapping[Role, Shape]) -> bool:
     """Whether up · (mid ·) down is a product that exists."""
+    if any(0 in shape for shape in shapes.values()):
+        return False
     down, up, mid = shapes[Role.DOWN], shapes[Role.UP], shapes.get(Role.MID)
     if len(down) not in (2, 4) or len(up) not in (2, 4) or up[2:] not in ((), (1, 1)):
         return False
@@ -294,7 +321,7 @@ def _times(shape: Shape) -> str:
 
 
 def _left_out(file: Path, strange: list[str]) -> str:
-    some = ", ".join(sorted(strange)[:3])
+    some = ", ".join(name[:_SHOWN] for name in sorted(strange)[:3])
     return (
         f"{len(strange)} of the layers in the LoRA {file.name} are not in this checkpoint and were left out: "
         f"{some}{' …' if len(strange) > 3 else ''}."
