@@ -52,6 +52,7 @@ def converse(
             stdout=subprocess.PIPE,
             stderr=log,
             env=child.environment(),
+            cwd=program.folder(),
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
         with _ended_with_this(process, cancel):

@@ -125,7 +125,7 @@ def _environment() -> dict[str, str]:
     """This process's, but online: the application keeps its libraries off the network, and a download is what the
     person asked for. HF_ENDPOINT and the proxies' variables pass through."""
     settled = {name: value for name, value in program.environment().items() if name not in _OFFLINE}
-    return {**settled, "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+    return {**settled, "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
 
 
 def _converse(job: Job, emit: Emit, cancel: threading.Event, expected: type[_Word]) -> _Word:
