@@ -12,6 +12,7 @@ import msgspec
 
 from sdxl_desktop.core import program
 from sdxl_desktop.core.errors import CheckpointError, SdxlDesktopError
+from sdxl_desktop.library.children import words
 from sdxl_desktop.library.children.parent import Child, converse
 from sdxl_desktop.library.hub import events
 from sdxl_desktop.library.hub.address import Address
@@ -132,7 +133,8 @@ def _converse(job: Job, emit: Emit, cancel: threading.Event, expected: type[_Wor
     """Have the process do `job`, and return its last word, which is `expected`; raises what it says went wrong."""
 
     def hear(line: bytes) -> _Word | SdxlDesktopError | None:
-        said = events.read_line(line)
+        with words.readable():
+            said = events.read_line(line)
         if isinstance(said, DownloadProgress):
             emit(said)
             return None
