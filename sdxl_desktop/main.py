@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -119,10 +120,13 @@ def _workbench(paths: AppPaths) -> Workbench:
 
 
 def _quiet_libraries() -> None:
-    """Keep the libraries' advice for their own developers from the person, and keep them off the network."""
+    """Keep the libraries' advice for their own developers from the person, and keep them off the network and in the
+    application's folders."""
     for variable in ("DIFFUSERS_VERBOSITY", "TRANSFORMERS_VERBOSITY"):
         os.environ.setdefault(variable, "error")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(AppPaths.from_environment().cache / "torch"))
+    socket.has_ipv6 = False  # urllib3, when it is imported, would open a socket to find out
 
 
 def _devices() -> tuple[Device, ...]:

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+import sdxl_desktop  # noqa: F401  (telemetry is off before a test imports what would send it)
+
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("LC_ALL", "C.UTF-8")  # Qt warns about a locale without Unicode

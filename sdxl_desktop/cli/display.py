@@ -14,6 +14,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from sdxl_desktop.core import program
+
 _NEEDS_NO_DISPLAY = {"offscreen", "minimal", "minimalegl", "vnc", "linuxfb", "eglfs", "vkkhrdisplay"}
 _PROBE_SECONDS = 20
 NO_DISPLAY = "there is no display"
@@ -73,7 +75,14 @@ def _why_not_loadable(library: Path) -> str:
 
 def _ask_child(probe: Sequence[str]) -> str:
     try:
-        answer = subprocess.run(probe, capture_output=True, timeout=_PROBE_SECONDS, check=False)
+        answer = subprocess.run(
+            probe,
+            capture_output=True,
+            timeout=_PROBE_SECONDS,
+            check=False,
+            env=program.environment(),
+            cwd=program.folder(),
+        )
     except (OSError, subprocess.TimeoutExpired):
         return "the display does not answer"
     return "" if answer.returncode == 0 else "the display cannot be used"

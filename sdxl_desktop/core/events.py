@@ -126,6 +126,14 @@ class Failed:
     @classmethod
     def unexpected(cls, problem: BaseException) -> Failed:
         """An error nobody foresaw, told as plainly as it can be."""
+        if isinstance(problem, MemoryError):
+            return cls(
+                EngineError(
+                    "There was not enough memory.",
+                    why="A piece of it that was needed could not be had.",
+                    next_step="Close other programs, draw a smaller picture, or choose a smaller checkpoint.",
+                )
+            )
         return cls(
             EngineError(
                 "Drawing failed unexpectedly.",

@@ -1,10 +1,18 @@
-"""How this program starts itself again, as a child with another task."""
+"""How this program starts itself again, as a child with another task.
+
+A child is started with `command`, in `folder`, with `environment`: that the parent happens to work in a folder of
+downloads decides neither which Python modules nor which libraries the child loads. Paths that it is told must be
+absolute.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
 from pathlib import Path
+
+from sdxl_desktop.core.import_path import absolute_entries
+from sdxl_desktop.core.paths import HOME_VARIABLE, AppPaths
 
 ENGINE_HOST = "--engine-host"
 CONVERSION_HOST = "--conversion-host"
@@ -15,12 +23,30 @@ PROBE_DISPLAY = "--probe-display"
 
 def command(*arguments: str) -> list[str]:
     """The command that starts this program, from source, wheel or bundle, with `arguments`."""
-    myself = [sys.executable] if getattr(sys, "frozen", False) else [sys.executable, "-m", "sdxl_desktop"]
+    frozen = getattr(sys, "frozen", False)
+    myself = [sys.executable] if frozen else [sys.executable, "-P", "-m", "sdxl_desktop"]
     return [*myself, *arguments]
 
 
 def environment() -> dict[str, str]:
-    """This process's, with the package's own folder on the path, wherever the child starts."""
-    home = str(Path(__file__).resolve().parents[2])
-    path = os.environ.get("PYTHONPATH", "")
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in (home, path) if entry)}
+    """This process's, with the package's own folder on the path, and without what means another folder elsewhere."""
+    around = {**os.environ, "PYTHONSAFEPATH": "1"}
+    home = str(_package_home())
+    around["PYTHONPATH"] = os.pathsep.join([home, *absolute_entries(os.environ.get("PYTHONPATH", ""))])
+    if around.get(HOME_VARIABLE, "").strip():
+        around[HOME_VARIABLE] = os.path.abspath(os.path.expanduser(around[HOME_VARIABLE].strip()))
+    return around
+
+
+def folder() -> Path:
+    """A folder of the application's own for children to work in; made where it is not there."""
+    own = AppPaths.from_environment().logs
+    try:
+        own.mkdir(parents=True, exist_ok=True)
+    except OSError:  # nothing of the application's own can be written here
+        return _package_home()
+    return own
+
+
+def _package_home() -> Path:
+    return Path(__file__).resolve().parents[2]

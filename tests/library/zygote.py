@@ -11,12 +11,9 @@ import warnings
 
 warnings.simplefilter("ignore")
 
-from sdxl_desktop.library.children.computing import without_telemetry  # noqa: E402
+from sdxl_desktop.library.convert import converting  # noqa: E402, F401  (the heavy imports)
 from sdxl_desktop.library.convert.host import do  # noqa: E402
 from sdxl_desktop.library.convert.job import Job  # noqa: E402
-
-without_telemetry()
-from sdxl_desktop.library.convert import converting  # noqa: E402, F401  (the heavy imports)
 
 print("ready", flush=True)
 for line in sys.stdin:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -52,6 +53,8 @@ from sdxl_desktop.engine.openvino.workflow import Latents, Step, Workflow
 from sdxl_desktop.engine.protocol import CancelToken, Emit
 from sdxl_desktop.imaging import watermark
 
+log = logging.getLogger(__name__)
+
 _REFINER_PARTS = ("text_encoder_2", "unet")
 
 
@@ -87,7 +90,19 @@ class OpenVinoEngine:
         except Interrupted:
             emit(Cancelled())
         except SdxlDesktopError as problem:
+            if not problem.bad_input:
+                self._forget()
             emit(Failed(problem))
+        except Exception as problem:  # the last net under a run
+            log.exception("A run failed unexpectedly")
+            self._forget()
+            emit(Failed.unexpected(problem))
+
+    def _forget(self) -> None:
+        """Let everything go that was compiled and loaded, to make it anew: after an inference that failed, for want of
+        memory or in a driver, the same request fails again at the same size."""
+        self._placement.forget()
+        self._shelf.keep_only(())
 
     def warm(self, checkpoint: Path, execution: Execution, speed: Speed, emit: Emit, cancel: CancelToken) -> None:
         """See `Engine.warm`."""
@@ -101,15 +116,16 @@ class OpenVinoEngine:
             loaded.pipe.shed()
             keys = loaded.keys(ENCODERS, execution)
             loaded.encoder.encode(Prompts(), tuple(keys.values()))
-        except (Interrupted, SdxlDesktopError):
+        except Interrupted:
             return
+        except Exception:  # warming is a courtesy: the run that follows tells what is wrong
+            self._forget()
 
     def devices(self) -> tuple[Device, ...]:
         return devices.available()
 
     def close(self) -> None:
-        self._compiled.keep_only(())
-        self._shelf.keep_only(())
+        self._forget()
 
     def _draw(self, run: Run) -> Finished:
         request, watch = run.request, run.watch

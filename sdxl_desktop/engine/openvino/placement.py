@@ -143,6 +143,11 @@ class Placement:
             else:
                 loaded.pipe.networks[part].request = None
 
+    def forget(self) -> None:
+        """Let go of everything; each part is compiled, or read from what is kept on disk, when it is next placed."""
+        self._keep_only(set())
+        self._agree.clear()
+
     def _keep_only(self, keys: set[CompileKey]) -> None:
         self._fixed = {key: fixed for key, fixed in self._fixed.items() if key in keys}
         self._compiled.keep_only([*keys, *(key for fixed in self._fixed.values() for key in fixed.keys)])

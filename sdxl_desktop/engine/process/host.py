@@ -22,6 +22,7 @@ from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import GenerationRequest
 from sdxl_desktop.engine.process import messages
 from sdxl_desktop.engine.process.messages import (
+    Acknowledged,
     Answer,
     Cancel,
     DeviceList,
@@ -61,15 +62,21 @@ class Host:
         """Take orders; a cancel acts at once, the rest wait their turn. The process ends with the pipe."""
         try:
             while True:
-                self._accept(messages.read(self._orders))
+                self._accept(messages.read(self._orders, Order))
         except (EOFError, OSError):
             os._exit(0)
+        except BaseException:  # whatever ends this thread, nobody would hear the application any more
+            try:
+                log.exception("An order could not be read")
+            finally:
+                os._exit(messages.UNREADABLE)
 
     def _accept(self, order: Order) -> None:
         match order:
             case Cancel(run):
                 if run in self._cancels:
                     self._cancels[run].set()
+                self._answer(Acknowledged(run))
             case Generate() | Warm() | ListDevices():
                 self._cancels[order.run] = threading.Event()
                 self._waiting.put(order)

@@ -71,9 +71,3 @@ def _cause(problem: Exception) -> str:
     """ "ValueError: the first line of what it says."."""
     said = str(problem).splitlines()
     return f"{type(problem).__name__}: {said[0][:300] if said else ''}".rstrip(": ") + "."
-
-
-def without_telemetry() -> None:
-    """Keep OpenVINO's converter from forking a process that reports its use over the network, and that would inherit
-    the child's pipe and lock and hold them. To be called before openvino is imported."""
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import queue
 import signal
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
 from sdxl_desktop.core import program
 from sdxl_desktop.core.errors import SdxlDesktopError
+from sdxl_desktop.library.children import words
 
 _SECONDS_BETWEEN_LOOKS = 0.05
+_SECONDS_AFTER_THE_END = 2.0
+"""How long words of a process that is gone may still be on their way."""
+_LONGEST_LINE = 1 << 26
 _TAIL = 2000
+UNREADABLE = 76
+"""What stands for the exit code of a process that was ended because it could not be understood."""
 
 Word = TypeVar("Word")
 """What a child says last when it has done its job."""
@@ -41,9 +49,10 @@ def converse(
 ) -> Word:
     """Start a `child`, hand it the line `job`, and return its last word. Blocks for as long as it takes.
 
-    `hear` is given each line that the child says, on this thread, and returns None while there is more to come. The
-    child is killed when `cancel` is set, and whatever happens here. Raises the error that was its last word, what
-    `child` has for one that was stopped or died, and what `hear` raises.
+    `hear` is given each line that the child says, on this thread, and returns None while there is more to come, or
+    raises UnreadableLineError. The child is killed when `cancel` is set, and whatever happens here. Raises the error
+    that was its last word, what `child` has for one that was stopped, died or cannot be understood, and what else
+    `hear` raises.
     """
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
@@ -52,59 +61,92 @@ def converse(
             stdout=subprocess.PIPE,
             stderr=log,
             env=child.environment(),
+            cwd=program.folder(),
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
-        with _ended_with_this(process, cancel):
-            last = _last_word(process, job, hear)
+        unreadable = False
+        with _Talk(process, job) as talk:
+            try:
+                last = _last_word(talk, hear, cancel)
+            except words.UnreadableLineError:
+                last, unreadable = None, True
         if last is not None and not isinstance(last, SdxlDesktopError):
             return last
         if cancel.is_set():
             raise child.stopped()
         if last is not None:
             raise last
+        if unreadable:
+            raise child.died(UNREADABLE, "What it said could not be read.")
         log.seek(0)
         raise child.died(process.returncode, _last_line(log.read()[-_TAIL:].decode(errors="replace")))
 
 
-@contextlib.contextmanager
-def _ended_with_this(process: subprocess.Popen[bytes], cancel: threading.Event) -> Iterator[None]:
-    """Within it `process` is killed when `cancel` is set; after it there is none."""
-    over = threading.Event()
-    watch = threading.Thread(target=_kill_on, args=(cancel, over, process), daemon=True, name="cancel")
-    watch.start()
-    try:
-        yield
-    finally:
-        over.set()
-        watch.join()
-        process.kill()
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                with contextlib.suppress(OSError):  # what it did not take of its job cannot be written any more
-                    pipe.close()
-        process.wait()
+class _Talk:
+    """Writes a process its job and reads its lines, each in a thread: it may be stuck, and another process that it
+    started may hold its pipes open when it is gone. On leaving there is no process any more."""
 
+    def __init__(self, process: subprocess.Popen[bytes], job: bytes) -> None:
+        self._process = process
+        self._lines: queue.Queue[bytes] = queue.Queue()
+        self._writer = threading.Thread(target=self._write, args=(job,), daemon=True, name="job")
+        self._reader = threading.Thread(target=self._read, daemon=True, name="words")
 
-def _kill_on(cancel: threading.Event, over: threading.Event, process: subprocess.Popen[bytes]) -> None:
-    while not over.is_set():
-        if cancel.wait(_SECONDS_BETWEEN_LOOKS):
-            process.kill()
-            return
+    def __enter__(self) -> _Talk:
+        self._writer.start()
+        self._reader.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        for thread in (self._writer, self._reader):
+            thread.join(_SECONDS_BETWEEN_LOOKS)
+        pipe = self._process.stdin
+        if pipe is not None and not self._writer.is_alive():
+            with contextlib.suppress(OSError):  # what it did not take of its job cannot be written any more
+                pipe.close()
+
+    def lines(self, cancel: threading.Event) -> Iterator[bytes]:
+        """The whole lines that it says, until it is gone or `cancel` is set."""
+        gone_at: float | None = None
+        while not cancel.is_set():
+            try:
+                line = self._lines.get(timeout=_SECONDS_BETWEEN_LOOKS)
+            except queue.Empty:
+                if self._process.poll() is not None:
+                    gone_at = gone_at or time.monotonic()
+                    if time.monotonic() - gone_at > _SECONDS_AFTER_THE_END:
+                        return
+                continue
+            if not line.endswith(b"\n"):  # the end, or it was killed in mid-word
+                return
+            yield line
+
+    def _write(self, job: bytes) -> None:
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):  # it is gone already: how it ended says why
+            self._process.stdin.write(job + b"\n")
+            self._process.stdin.flush()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        try:
+            with self._process.stdout as said:
+                while line := said.readline(_LONGEST_LINE):
+                    self._lines.put(line if len(line) < _LONGEST_LINE else b"too long\n")
+        finally:
+            self._lines.put(b"")
 
 
 def _last_word(
-    process: subprocess.Popen[bytes], job: bytes, hear: Callable[[bytes], Word | SdxlDesktopError | None]
+    talk: _Talk, hear: Callable[[bytes], Word | SdxlDesktopError | None], cancel: threading.Event
 ) -> Word | SdxlDesktopError | None:
-    """Hand over the job and pass on what is said about it; None where the process ended without a last word."""
-    assert process.stdin is not None
-    assert process.stdout is not None
-    with contextlib.suppress(OSError):  # it is gone already: how it ended says why
-        process.stdin.write(job + b"\n")
-        process.stdin.flush()
-    for line in process.stdout:
-        last = hear(line) if line.endswith(b"\n") else None  # else it was killed in mid-word
+    """Pass on what is said; None where the process ended without a last word."""
+    for line in talk.lines(cancel):
+        last = hear(line)
         if last is not None:
-            return last  # not waiting for the end: a process that it started may hold the pipe open still
+            return last  # not waiting for the end of the process
     return None
 
 
@@ -114,6 +156,8 @@ def _last_line(said: str) -> str:
 
 def why_it_died(code: int, said: str) -> str:
     """In words for people, why a child that computes ended with exit code `code` and `said` ("" for nothing) last."""
+    if code == UNREADABLE:
+        return said
     if code == -getattr(signal, "SIGKILL", 9):
         return "It was killed from outside, which happens when the computer runs out of memory."
     return f"It ended with exit code {code}. {said}".strip()

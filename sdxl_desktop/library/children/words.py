@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from types import ModuleType
@@ -29,6 +30,10 @@ class JobProgress(Generic[S]):
 P = TypeVar("P", bound=JobProgress[Any])
 Errors = Mapping[str, type[SdxlDesktopError]]
 """Those that may cross, by name."""
+
+
+class UnreadableLineError(Exception):
+    """What a child said is nothing that it can have said."""
 
 
 class Done:
@@ -62,17 +67,27 @@ def read(
     line: bytes, progress: Callable[[dict[str, Any]], P], errors: Errors, otherwise: type[SdxlDesktopError]
 ) -> P | SdxlDesktopError | Done:
     """What the child said. `progress` makes one of its fields; an error that is not one of `errors` comes as
-    `otherwise`. Raises ValueError for a line that it cannot have said."""
-    said: dict[str, Any] = json.loads(line)
-    match said.pop("event", None):
-        case "progress":
-            return progress(said)
-        case "error":
-            kind = errors.get(said["kind"], otherwise)
-            return kind(said["what"], why=said["why"], next_step=said["next_step"])
-        case "done":
-            return Done()
-    raise ValueError(f"unknown event in {line!r}")
+    `otherwise`. Raises UnreadableLineError for a line that it cannot have said."""
+    with readable():
+        said: dict[str, Any] = json.loads(line)
+        match said.pop("event", None):
+            case "progress":
+                return progress(said)
+            case "error":
+                kind = errors.get(said["kind"], otherwise)
+                return kind(said["what"], why=said["why"], next_step=said["next_step"])
+            case "done":
+                return Done()
+        raise ValueError("unknown event")
+
+
+@contextmanager
+def readable() -> Iterator[None]:
+    """Makes an UnreadableLineError of whatever is raised while a line is read."""
+    try:
+        yield
+    except Exception as problem:
+        raise UnreadableLineError(f"{type(problem).__name__}: {problem}"[:300]) from problem
 
 
 def passing_on(

@@ -34,7 +34,7 @@ class ConversionProgress(JobProgress[Stage]):
 
 
 def read_line(line: bytes) -> ConversionProgress | SdxlDesktopError | Done:
-    """What the process said; raises ValueError for a line that it cannot have said."""
+    """What the process said; raises UnreadableLineError for a line that it cannot have said."""
     return words.read(line, _progress, _ERRORS, SdxlDesktopError)
 
 

@@ -34,8 +34,8 @@ class Extras:
             "licence": self.licence,
             "card": dict(self.card),
             "scheduler": dict(self.scheduler),
-            "lora": str(self.lora or ""),
-            "parts_of": str(self.parts_of or ""),
+            "lora": str(self.lora.absolute()) if self.lora else "",
+            "parts_of": str(self.parts_of.absolute()) if self.parts_of else "",
         }
 
     @classmethod

@@ -11,7 +11,7 @@ import warnings
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from sdxl_desktop.library.children.computing import Computing, without_telemetry
+from sdxl_desktop.library.children.computing import Computing
 from sdxl_desktop.library.convert.copying import copy_parts
 from sdxl_desktop.library.convert.descriptions import write_descriptions
 from sdxl_desktop.library.convert.events import ConversionProgress, Stage
@@ -77,7 +77,6 @@ def _convert_parts(
 ) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        without_telemetry()
         from sdxl_desktop.library.convert.converting import convert  # torch, diffusers, OpenVINO
         from sdxl_desktop.library.convert.tracing import OUTPUTS
 

@@ -72,10 +72,10 @@ def _check_choice(plan: ImportPlan, weights: WeightFormat | None) -> None:
 
 def _job(plan: ImportPlan, weights: WeightFormat | None, limit: int) -> bytes:
     job = Job(
-        path=str(plan.path),
+        path=str(plan.path.absolute()),
         title=plan.name,
         weights=weights.value if weights else "",
-        home=str(plan.home),
+        home=str(plan.home.absolute()),
         key=plan.workspace(weights).folder.name,
         memory_limit=limit,
         extras=plan.extras.to_json(),

@@ -12,6 +12,7 @@ import msgspec
 
 from sdxl_desktop.core import program
 from sdxl_desktop.core.errors import CheckpointError, SdxlDesktopError
+from sdxl_desktop.library.children import words
 from sdxl_desktop.library.children.parent import Child, converse
 from sdxl_desktop.library.hub import events
 from sdxl_desktop.library.hub.address import Address
@@ -125,14 +126,15 @@ def _environment() -> dict[str, str]:
     """This process's, but online: the application keeps its libraries off the network, and a download is what the
     person asked for. HF_ENDPOINT and the proxies' variables pass through."""
     settled = {name: value for name, value in program.environment().items() if name not in _OFFLINE}
-    return {**settled, "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+    return {**settled, "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
 
 
 def _converse(job: Job, emit: Emit, cancel: threading.Event, expected: type[_Word]) -> _Word:
     """Have the process do `job`, and return its last word, which is `expected`; raises what it says went wrong."""
 
     def hear(line: bytes) -> _Word | SdxlDesktopError | None:
-        said = events.read_line(line)
+        with words.readable():
+            said = events.read_line(line)
         if isinstance(said, DownloadProgress):
             emit(said)
             return None

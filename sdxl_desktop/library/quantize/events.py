@@ -35,7 +35,7 @@ class QuantizationProgress(JobProgress[Stage]):
 
 
 def read_line(line: bytes) -> QuantizationProgress | SdxlDesktopError | Done:
-    """What the process said; raises ValueError for a line that it cannot have said."""
+    """What the process said; raises UnreadableLineError for a line that it cannot have said."""
     return words.read(line, _progress, _ERRORS, own_errors.QuantizationError)
 
 

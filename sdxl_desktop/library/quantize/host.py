@@ -10,7 +10,7 @@ import warnings
 from pathlib import Path
 from typing import BinaryIO
 
-from sdxl_desktop.library.children.computing import Computing, without_telemetry
+from sdxl_desktop.library.children.computing import Computing
 from sdxl_desktop.library.convert.forecast import gigabytes
 from sdxl_desktop.library.convert.workspace import Workspace
 from sdxl_desktop.library.quantize.errors import QuantizationError
@@ -34,7 +34,6 @@ def _work(job: Job, emit: Emit) -> None:
     workspace = Workspace(Path(job.home), job.key)
     with workspace.held(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        without_telemetry()
         from sdxl_desktop.library.quantize.making import make  # torch, optimum-intel, OpenVINO, NNCF
 
         make(job, workspace, emit)

@@ -46,12 +46,12 @@ def run_quantization(
 def job(plan: QuantizationPlan, memory_limit: int) -> Job:
     """What its process is told."""
     return Job(
-        source=str(plan.source.folder),
+        source=str(plan.source.folder.absolute()),
         source_name=plan.source.name,
         title=plan.name,
         method=plan.method.value,
         calibration=plan.calibration.line() if plan.calibration else "",
-        home=str(plan.home),
+        home=str(plan.home.absolute()),
         key=plan.workspace.folder.name,
         memory_limit=memory_limit,
     )

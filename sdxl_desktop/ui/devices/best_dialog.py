@@ -112,7 +112,7 @@ class BestDevicesDialog(QDialog):
         elif self._checkpoint is not None:
             self._show_working(True)
             self._do("Starting…")
-            self._child.start("bench", "--devices", "--checkpoint", str(self._checkpoint.folder))
+            self._child.start("bench", "--devices", "--checkpoint", str(self._checkpoint.folder.absolute()))
 
     def _show_progress(self, words: str, fraction: float | None, _: float | None) -> None:
         self._do(f"{words}…")

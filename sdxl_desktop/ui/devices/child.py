@@ -8,7 +8,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, Signal
 
-from sdxl_desktop.core.program import command, environment
+from sdxl_desktop.core.program import command, environment, folder
 
 _END_MS = 2000
 
@@ -42,6 +42,7 @@ class Child(QObject):
         for name, value in environment().items():
             around.insert(name, value)
         process.setProcessEnvironment(around)
+        process.setWorkingDirectory(str(folder()))
         process.readyReadStandardError.connect(self._hear)
         process.finished.connect(self._over)
         process.errorOccurred.connect(self._could_not)

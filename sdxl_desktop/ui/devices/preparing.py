@@ -44,7 +44,7 @@ class Preparing(QObject):
         self._title = checkpoint.title
         named = [word for size in sizes for word in ("--size", str(size))]
         named += [word for speed in speeds for word in ("--speed", speed.value)]
-        self._child.start("cache", "prepare", str(checkpoint.folder), *named)
+        self._child.start("cache", "prepare", str(checkpoint.folder.absolute()), *named)
         self._set(Standing(running=True, words=f"Preparing {self._title}…"))
 
     def stop(self) -> None:

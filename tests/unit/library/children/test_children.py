@@ -130,6 +130,39 @@ def test_its_last_word_is_enough_though_another_process_holds_the_pipe(run: Call
     assert time.monotonic() - started < LATER / 6
 
 
+GO_ON = f"subprocess.Popen([sys.executable, '-c', 'import time; time.sleep({LATER / 4})'])"
+"""Python for a child: start a process that holds its pipes."""
+
+
+@pytest.mark.parametrize(
+    "said", ["no JSON", "{", '{"event": "progress"}', '["done"]', "null", "[" * 5000, '{"event": "error", "kind": 1}']
+)
+def test_one_that_cannot_be_understood_is_ended(run: Callable[..., Any], said: str) -> None:
+    started = time.monotonic()
+    with pytest.raises(Died, match="could not be read"):
+        run(Job(""), code=f"import time; print({said!r}, flush=True); time.sleep({LATER})")
+    assert time.monotonic() - started < LATER / 4
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGSTOP")
+def test_a_cancel_does_not_wait_for_who_holds_the_pipe(run: Callable[..., Any]) -> None:
+    """A process that is stopped before it took all of its job, and another that it started and that goes on."""
+    progress = '{"event": "progress", "stage": "working"}'
+    code = f"import os, signal, subprocess, sys; {GO_ON}; print('{progress}', flush=True)"
+    code += "; os.kill(os.getpid(), signal.SIGSTOP)"
+    cancel, started = threading.Event(), time.monotonic()
+    with pytest.raises(Stopped):
+        run(Job("long " * 2**20), lambda _: cancel.set(), cancel, code=code)
+    assert time.monotonic() - started < LATER / 6
+
+
+def test_a_death_is_noticed_though_another_process_holds_the_pipe(run: Callable[..., Any]) -> None:
+    started = time.monotonic()
+    with pytest.raises(Died, match=r"^9 $"):
+        run(Job(""), code=f"import os, subprocess, sys; {GO_ON}; os._exit(9)")
+    assert time.monotonic() - started < LATER / 6
+
+
 def test_one_that_takes_more_memory_than_it_may_says_so_and_ends(run: Callable[..., Any]) -> None:
     limit = 90 * 2**20
     with pytest.raises(EngineError, match=f"Too much. {limit}"):

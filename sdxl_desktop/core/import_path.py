@@ -1,0 +1,43 @@
+"""Keeps the folder that the program happens to be started in from being searched for Python modules.
+
+That may be a folder of downloads, where a file called `httpx.py` would be run in place of the library. Imports nothing
+but what Python itself has loaded already, since it is used before that folder is off the path.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def drop_current_folder() -> None:
+    """Take the current folder off `sys.path`, where `python -m` or an empty or relative entry of PYTHONPATH put it."""
+    if getattr(sys, "frozen", False):
+        return
+    try:
+        here = os.getcwd()
+    except OSError:  # it was removed
+        return
+    unwanted = {os.path.realpath(entry or here) for entry in _relative_entries()}
+    if _started_with_m():
+        unwanted.add(os.path.realpath(here))
+    installed = {os.path.realpath(os.path.dirname(os.__file__))}
+    sys.path[:] = [
+        entry
+        for entry in sys.path
+        if entry and (os.path.realpath(entry) not in unwanted or os.path.realpath(entry) in installed)
+    ]
+
+
+def absolute_entries(path: str) -> list[str]:
+    """The entries of a PYTHONPATH that say the same in every folder."""
+    return [entry for entry in path.split(os.pathsep) if os.path.isabs(entry)]
+
+
+def _relative_entries() -> list[str]:
+    given = os.environ.get("PYTHONPATH", "")
+    return [entry for entry in given.split(os.pathsep) if not os.path.isabs(entry)] if given else []
+
+
+def _started_with_m() -> bool:
+    return bool(sys.path) and not sys.flags.safe_path and sys.path[0] in ("", os.getcwd())
