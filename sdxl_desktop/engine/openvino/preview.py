@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sdxl_desktop.core.events import Pixels
+from sdxl_desktop.core.small_files import read_object
 from sdxl_desktop.core.whole_file import write_whole
 
 Floats = npt.NDArray[np.float32]
@@ -41,10 +42,12 @@ class PreviewMap:
     def read(cls, file: Path) -> PreviewMap | None:
         """The map in a JSON file with "matrix" and "bias", or None when there is none to read."""
         try:
-            content = json.loads(file.read_text(encoding="utf-8"))
-            return cls(np.array(content["matrix"], np.float32), np.array(content["bias"], np.float32))
-        except (OSError, ValueError, KeyError, TypeError):
+            content = read_object(file)
+            made = cls(np.array(content["matrix"], np.float32), np.array(content["bias"], np.float32))
+        except (ValueError, KeyError, TypeError, OverflowError):
             return None
+        fits = made.matrix.shape == (len(made.matrix), 3) and made.bias.shape == (3,)
+        return made if fits and np.isfinite(made.matrix).all() and np.isfinite(made.bias).all() else None
 
     @classmethod
     def fitted(cls, latents: Floats, pixels: Pixels) -> PreviewMap:
