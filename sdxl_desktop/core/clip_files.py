@@ -19,7 +19,8 @@ from sdxl_desktop.core.text import shortened
 
 LENGTH = 77
 """Tokens that CLIP reads at a time, the two that mark start and end included."""
-_LIMIT = 16 * 2**20
+LIMIT = 16 * 2**20
+"""Bytes of a vocabulary, merges or tokenizer.json."""
 _MOST_WORDS = 1_000_000
 _LONGEST_WORD = 1000
 _MARKS = {
@@ -91,12 +92,12 @@ def _words(folder: Path) -> tuple[dict[str, int], tuple[tuple[str, str], ...]]:
             raise SmallFileError("tokenizer.json is no tokenizer of CLIP's kind")
         return _vocabulary(model["vocab"]), _merges(model["merges"])
     words = _named(folder / "vocab.json", _object)
-    lines = _named(folder / "merges.txt", lambda file: read_small(file, _LIMIT)).decode("utf-8").splitlines()
+    lines = _named(folder / "merges.txt", lambda file: read_small(file, LIMIT)).decode("utf-8").splitlines()
     return _vocabulary(words), _merges([line for line in lines if line and not line.startswith("#version")])
 
 
 def _object(file: Path) -> dict[str, Any]:
-    return read_object(file, _LIMIT)
+    return read_object(file, LIMIT)
 
 
 def _named(file: Path, read: Any) -> Any:

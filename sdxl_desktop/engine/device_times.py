@@ -11,6 +11,7 @@ import msgspec
 
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.settings import Preferences
+from sdxl_desktop.core.small_files import SmallFileError, read_as
 from sdxl_desktop.core.whole_file import write_whole
 
 TEXT, UNET, VAE = "text", "unet", "vae"
@@ -89,8 +90,8 @@ def table_file(paths: AppPaths) -> Path:
 def read_table(file: Path) -> DeviceTable | None:
     """None when nothing was measured or nobody can read it."""
     try:
-        return msgspec.json.decode(file.read_bytes(), type=DeviceTable)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return read_as(file, DeviceTable)
+    except SmallFileError:
         return None
 
 

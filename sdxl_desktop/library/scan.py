@@ -197,6 +197,16 @@ class Library:
                         found[folder.name] = read_checkpoint(folder)
         return tuple(found.values())
 
+    def damaged(self) -> dict[str, CheckpointError]:
+        """What is wrong with those that cannot be run, by name."""
+        problems: dict[str, CheckpointError] = {}
+        for folder in (*checkpoint_folders(self.own), *checkpoint_folders(self.shipped)):
+            try:
+                read_checkpoint(folder)
+            except CheckpointError as problem:
+                problems.setdefault(folder.name, problem)
+        return problems
+
     def missing(self) -> tuple[Remembered, ...]:
         """Those that were in the person's folder and are not any more: moved, renamed, or on a disk that is not here.
 

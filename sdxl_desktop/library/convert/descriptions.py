@@ -11,9 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sdxl_desktop.core.clip_files import LIMIT as _TOKENIZER_LIMIT
+from sdxl_desktop.core.clip_files import read_clip_files
+from sdxl_desktop.core.model_configs import of_the_network
 from sdxl_desktop.core.schedulers import SchedulerName, checked_config
+from sdxl_desktop.core.small_files import SmallFileError, copy_small, is_regular
 from sdxl_desktop.library.convert.workspace import write_json
-from sdxl_desktop.library.detect.documents import LIMIT, read_json_if_there
+from sdxl_desktop.library.detect.documents import read_json_if_there
 from sdxl_desktop.library.detect.errors import DamagedFileError
 from sdxl_desktop.library.detect.families import Family, clip_vocabulary
 from sdxl_desktop.library.detect.found import Found, FoundPart
@@ -27,7 +31,6 @@ _CLASSES = {
 }
 _DISTILLED = (Family.LCM, Family.LCM_SSD_1B)
 _FEW_STEPS = {"_class_name": SchedulerName.LCM.class_name}
-_NEVER = ("auto_map", "custom_pipelines", "_name_or_path")
 _TOKENIZER_FILES = ("vocab.json", "merges.txt", "tokenizer.json")
 _PADDING = {"tokenizer": "<|endoftext|>", "tokenizer_2": "!"}
 """What SDXL's two tokenizers fill prompts up with."""
@@ -76,7 +79,8 @@ def _write_tiny_vae(source: Path, folder: Path) -> None:
 
 
 def _plain(config: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in config.items() if key not in _NEVER}
+    """Without what names code, files or ways of loading."""
+    return of_the_network(config)
 
 
 def _scheduler(said: Mapping[str, Any]) -> dict[str, Any]:
@@ -114,14 +118,15 @@ def _index(found: Found, scheduler: Mapping[str, Any]) -> dict[str, Any]:
 
 def _write_tokenizer(name: str, source: Path, folder: Path) -> None:
     folder.mkdir(exist_ok=True)
-    files = [source / file for file in _TOKENIZER_FILES if (source / file).is_file()]
-    whole = {file.name for file in files} >= {"vocab.json", "merges.txt"} or (source / "tokenizer.json").is_file()
+    files = [source / file for file in _TOKENIZER_FILES if is_regular(source / file)]
+    whole = {file.name for file in files} >= {"vocab.json", "merges.txt"} or is_regular(source / "tokenizer.json")
     for file in files if whole else (clip_vocabulary() / "vocab.json", clip_vocabulary() / "merges.txt"):
-        if file.stat().st_size > LIMIT:
+        try:
+            copy_small(file, folder / file.name, _TOKENIZER_LIMIT)
+        except SmallFileError as problem:
             raise DamagedFileError(
-                f"{name}/{file.name} is too large to be CLIP's vocabulary.", next_step="Download it again."
-            )
-        shutil.copyfile(file, folder / file.name)
+                f"{name}/{file.name} cannot be used: {problem}.", next_step="Download it again."
+            ) from problem
     said = read_json_if_there(source / "tokenizer_config.json")
     write_json(
         folder / "tokenizer_config.json",
@@ -136,3 +141,4 @@ def _write_tokenizer(name: str, source: Path, folder: Path) -> None:
             "do_lower_case": True,
         },
     )
+    read_clip_files(folder)  # refuses now what could not be drawn with

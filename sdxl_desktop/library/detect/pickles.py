@@ -120,15 +120,20 @@ def _pickle(file: Path, archive: zipfile.ZipFile) -> tuple[bytes, Mapping[str, i
 
 
 def _views(pickled: bytes) -> list[_View]:
-    """Every tensor that the pickle would make. Raises _Forbidden for anything else that it would make."""
+    """Every tensor that the pickle would make, those of its state_dict once more by each of their names.
+
+    Raises _Forbidden for anything else that it would make.
+    """
     for operation, argument, _ in pickletools.genops(pickled):  # every length in it is checked on the way
         if "PUT" in operation.name and int(argument or 0) > _MEMO_LIMIT:
             raise ValueError("it remembers things in places that are not there")
         if operation.name.startswith("EXT"):
             raise _Forbidden(f"extension {argument}")
     reader = _Reader(io.BytesIO(pickled))
-    reader.load()
-    return reader.views
+    content = reader.load()
+    tensors = content.get("state_dict", content) if isinstance(content, dict) else {}
+    named = tensors.values() if isinstance(tensors, dict) else ()
+    return [*reader.views, *(view for view in named if isinstance(view, _View))]
 
 
 class _Reader(pickle.Unpickler):
@@ -194,7 +199,7 @@ def _check_sizes(file: Path, views: list[_View], stored: Mapping[str, int]) -> N
     for view in views:
         if view.storage.elements * view.storage.size > stored.get(view.storage.key, -1):
             raise _TooLarge
-    if sum(view.bytes for view in views) > SHARED * file.stat().st_size:
+    if sum(view.bytes for view in views) > (1 + SHARED) * file.stat().st_size:
         raise _refused(file, "Its tensors have far more bytes than the file itself.")
 
 
