@@ -26,18 +26,27 @@ _Name = Annotated[str, typer.Argument(help="A checkpoint's name, or its folder."
 
 @checkpoints.command("list")
 def list_(context: typer.Context, as_json: _Json = False) -> int:
-    """List the checkpoints that can be drawn with."""
+    """List the checkpoints that can be drawn with, and say what is wrong with the others."""
     library = library_of(context.obj)
-    found, missing = library.checkpoints(), library.missing()
+    found, missing, damaged = library.checkpoints(), library.missing(), library.damaged()
     if as_json:
         away = [{"name": about.name, "title": about.title} for about in missing]
-        _print({"checkpoints": [report(checkpoint, library) for checkpoint in found], "missing": away})
+        broken = [{"name": name, "problem": str(problem)} for name, problem in damaged.items()]
+        _print(
+            {
+                "checkpoints": [report(checkpoint, library) for checkpoint in found],
+                "missing": away,
+                "damaged": broken,
+            }
+        )
         return 0
     for checkpoint in found:
         about = report(checkpoint, library)
         typer.echo(
             f"{checkpoint.name:<28} {checkpoint.kind.value:<8} {gigabytes(about['bytes']):>8}  {checkpoint.title}"
         )
+    for name, problem in damaged.items():
+        typer.echo(f"{name:<28} {'damaged':<8} {'':>8}  {problem.what} {problem.why}".rstrip())
     for gone in missing:
         typer.echo(f"{gone.name:<28} {'missing':<8} {'':>8}  {gone.title}")
     return 0

@@ -10,9 +10,8 @@ from pathlib import Path
 import msgspec
 
 from sdxl_desktop.core.paths import AppPaths
-from sdxl_desktop.core.regular_files import read_regular
 from sdxl_desktop.core.settings import Preferences
-from sdxl_desktop.core.state_file import MAX_BYTES
+from sdxl_desktop.core.small_files import SmallFileError, read_as
 from sdxl_desktop.core.whole_file import write_whole
 
 TEXT, UNET, VAE = "text", "unet", "vae"
@@ -91,8 +90,8 @@ def table_file(paths: AppPaths) -> Path:
 def read_table(file: Path) -> DeviceTable | None:
     """None when nothing was measured or nobody can read it."""
     try:
-        return msgspec.json.decode(read_regular(file, MAX_BYTES), type=DeviceTable)
-    except (OSError, ValueError, RecursionError):
+        return read_as(file, DeviceTable)
+    except SmallFileError:
         return None
 
 

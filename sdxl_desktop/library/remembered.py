@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from sdxl_desktop.core.checkpoint import Checkpoint
-from sdxl_desktop.core.regular_files import read_regular
+from sdxl_desktop.core.small_files import SmallFileError, read_as
 
 FILE = ".remembered.json"
 """In the person's checkpoints folder."""
@@ -26,8 +26,8 @@ class Remembered(msgspec.Struct, frozen=True):
 def remembered(home: Path) -> tuple[Remembered, ...]:
     """Those that were seen in `home`, by name; none where nothing can be read."""
     try:
-        known = msgspec.json.decode(read_regular(home / FILE, _LIMIT), type=tuple[Remembered, ...])
-    except (OSError, ValueError, RecursionError):
+        known = read_as(home / FILE, tuple[Remembered, ...], _LIMIT)
+    except SmallFileError:
         return ()
     plain = {about.name: about for about in known if Path(about.name).name == about.name}
     return tuple(plain[name] for name in sorted(plain))

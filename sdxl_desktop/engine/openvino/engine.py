@@ -210,7 +210,10 @@ class OpenVinoEngine:
                 pixels=pixels,
                 seed=one.seed,
                 index=one.index,
-                notes=(*notes, *((*base.notes, *run.notes) if one.index == 0 else ())),
+                notes=(
+                    *notes,
+                    *((*base.notes_on(run.request.sampling.scheduler), *run.notes) if one.index == 0 else ()),
+                ),
                 latents=kept(one.latents, run.request, one.seed),
                 drawn=drawn,
                 checkpoint_id=checkpoint_id(run.request.checkpoint),

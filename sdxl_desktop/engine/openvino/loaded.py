@@ -26,6 +26,7 @@ from sdxl_desktop.core.additions import Additions
 from sdxl_desktop.core.checkpoint import CheckpointKind, check_size
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.request import Execution
+from sdxl_desktop.core.schedulers import SchedulerName, missing
 from sdxl_desktop.engine.compile_key import CompileKey
 from sdxl_desktop.engine.footprint import Footprint
 from sdxl_desktop.engine.openvino import parts
@@ -132,6 +133,15 @@ class LoadedCheckpoint:
     def footprint(self) -> Footprint:
         """Of its parts where they really lie: fused with LoRAs, or another VAE's."""
         return Footprint.of_parts({part: network.folder for part, network in self.pipe.networks.items()})
+
+    def notes_on(self, scheduler: SchedulerName) -> tuple[str, ...]:
+        """What a person is told who draws with it and `scheduler`."""
+        if not (own := missing(self.scheduler_config)):
+            return self.notes
+        return (
+            *self.notes,
+            f"This checkpoint was made for {own}, which is not available here: it was drawn with {scheduler.label}.",
+        )
 
     @property
     def kind(self) -> CheckpointKind:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sdxl_desktop.core.events import Pixels
-from sdxl_desktop.core.regular_files import read_regular
+from sdxl_desktop.core.small_files import read_object
 from sdxl_desktop.core.whole_file import write_whole
 
 Floats = npt.NDArray[np.float32]
@@ -46,7 +46,7 @@ class PreviewMap:
     def read(cls, file: Path) -> PreviewMap | None:
         """The map in a JSON file with "matrix" and "bias", or None when there is none to read."""
         try:
-            content = json.loads(read_regular(file, _MAX_BYTES))
+            content = read_object(file)
             matrix, bias = (np.array(content[name], np.float32) for name in ("matrix", "bias"))
         except Exception:  # a stranger's file, and only a better preview
             return None

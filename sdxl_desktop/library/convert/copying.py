@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from sdxl_desktop.core.small_files import SmallFileError, copy_small, is_regular
 from sdxl_desktop.library.convert.descriptions import write_descriptions
 from sdxl_desktop.library.convert.events import Stage
 from sdxl_desktop.library.convert.telling import Teller
@@ -56,8 +57,9 @@ def copy_parts(found: Found, workspace: Workspace, title: str, emit: Any) -> Non
     if card := read_json_if_there(folder / "checkpoint.json"):
         write_json(workspace.whole / "checkpoint.json", card)
     for name in _ALSO:
-        if (folder / name).is_file():
-            shutil.copyfile(folder / name, workspace.whole / name)
+        if is_regular(folder / name):
+            with suppress(SmallFileError):  # only words and a preview: what is far too large is left out
+                copy_small(folder / name, workspace.whole / name)
     tell.finishing()
 
 

@@ -11,8 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sdxl_desktop.core.clip_files import LIMIT as _TOKENIZER_LIMIT
+from sdxl_desktop.core.clip_files import read_clip_files
+from sdxl_desktop.core.model_configs import of_the_network
+from sdxl_desktop.core.schedulers import SchedulerName, checked_config
+from sdxl_desktop.core.small_files import SmallFileError, copy_small, is_regular
 from sdxl_desktop.library.convert.workspace import write_json
-from sdxl_desktop.library.detect.documents import LIMIT, read_json_if_there
+from sdxl_desktop.library.detect.documents import read_json_if_there
 from sdxl_desktop.library.detect.errors import DamagedFileError
 from sdxl_desktop.library.detect.families import Family, clip_vocabulary
 from sdxl_desktop.library.detect.found import Found, FoundPart
@@ -24,25 +29,8 @@ _CLASSES = {
     "text_encoder": "CLIPTextModel",
     "text_encoder_2": "CLIPTextModelWithProjection",
 }
-_SCHEDULERS = {
-    "DDIMScheduler",
-    "DPMSolverMultistepScheduler",
-    "DPMSolverSDEScheduler",
-    "DPMSolverSinglestepScheduler",
-    "EulerAncestralDiscreteScheduler",
-    "EulerDiscreteScheduler",
-    "HeunDiscreteScheduler",
-    "KDPM2AncestralDiscreteScheduler",
-    "KDPM2DiscreteScheduler",
-    "LCMScheduler",
-    "LMSDiscreteScheduler",
-    "PNDMScheduler",
-    "TCDScheduler",
-    "UniPCMultistepScheduler",
-}
 _DISTILLED = (Family.LCM, Family.LCM_SSD_1B)
-_FEW_STEPS = {"_class_name": "LCMScheduler"}
-_NEVER = ("auto_map", "custom_pipelines", "_name_or_path")
+_FEW_STEPS = {"_class_name": SchedulerName.LCM.class_name}
 _TOKENIZER_FILES = ("vocab.json", "merges.txt", "tokenizer.json")
 _PADDING = {"tokenizer": "<|endoftext|>", "tokenizer_2": "!"}
 """What SDXL's two tokenizers fill prompts up with."""
@@ -69,7 +57,7 @@ def write_descriptions(
     scheduler: Mapping[str, Any] | None = None,
 ) -> None:
     """model_index.json, checkpoint.json, scheduler, tokenizers and a tiny VAE if it has one; what `card` and
-    `scheduler` say goes before what `found` does. Raises DamagedFileError for what cannot be taken."""
+    `scheduler` say goes before what `found` does. Raises CheckpointError for what cannot be taken."""
     asked = {**found.scheduler, **(_FEW_STEPS if found.family in _DISTILLED else {}), **(scheduler or {})}
     schedule = _scheduler(asked)
     for name, source in found.tokenizers.items():
@@ -91,12 +79,13 @@ def _write_tiny_vae(source: Path, folder: Path) -> None:
 
 
 def _plain(config: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in config.items() if key not in _NEVER}
+    """Without what names code, files or ways of loading."""
+    return of_the_network(config)
 
 
 def _scheduler(said: Mapping[str, Any]) -> dict[str, Any]:
-    kind = said.get("_class_name")
-    return _plain({**said, "_class_name": kind if kind in _SCHEDULERS else "EulerDiscreteScheduler"})
+    """As it is written: a whole one, of the class that was asked for, Euler where none was."""
+    return checked_config({"_class_name": SchedulerName.EULER.class_name, **said})
 
 
 def _card(found: Found, title: str) -> dict[str, Any]:
@@ -129,14 +118,15 @@ def _index(found: Found, scheduler: Mapping[str, Any]) -> dict[str, Any]:
 
 def _write_tokenizer(name: str, source: Path, folder: Path) -> None:
     folder.mkdir(exist_ok=True)
-    files = [source / file for file in _TOKENIZER_FILES if (source / file).is_file()]
-    whole = {file.name for file in files} >= {"vocab.json", "merges.txt"} or (source / "tokenizer.json").is_file()
+    files = [source / file for file in _TOKENIZER_FILES if is_regular(source / file)]
+    whole = {file.name for file in files} >= {"vocab.json", "merges.txt"} or is_regular(source / "tokenizer.json")
     for file in files if whole else (clip_vocabulary() / "vocab.json", clip_vocabulary() / "merges.txt"):
-        if file.stat().st_size > LIMIT:
+        try:
+            copy_small(file, folder / file.name, _TOKENIZER_LIMIT)
+        except SmallFileError as problem:
             raise DamagedFileError(
-                f"{name}/{file.name} is too large to be CLIP's vocabulary.", next_step="Download it again."
-            )
-        shutil.copyfile(file, folder / file.name)
+                f"{name}/{file.name} cannot be used: {problem}.", next_step="Download it again."
+            ) from problem
     said = read_json_if_there(source / "tokenizer_config.json")
     write_json(
         folder / "tokenizer_config.json",
@@ -151,3 +141,4 @@ def _write_tokenizer(name: str, source: Path, folder: Path) -> None:
             "do_lower_case": True,
         },
     )
+    read_clip_files(folder)  # refuses now what could not be drawn with

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,17 @@ with warnings.catch_warnings():
     from diffusers import AutoencoderKL, UNet2DConditionModel
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
+from sdxl_desktop.core.model_configs import of_the_network
 from sdxl_desktop.library.convert.spool import Spool
 from sdxl_desktop.library.detect.found import FoundPart
 from sdxl_desktop.library.detect.heads import Tensor
 from sdxl_desktop.library.detect.recipes import Take
 
 _TYPES = {"F16": torch.float16, "BF16": torch.bfloat16, "F32": torch.float32, "F64": torch.float64}
+_TEXT_SETTINGS = (
+    *("vocab_size", "hidden_size", "intermediate_size", "projection_dim", "num_hidden_layers", "num_attention_heads"),
+    *("max_position_embeddings", "hidden_act", "layer_norm_eps", "bos_token_id", "eos_token_id", "pad_token_id"),
+)
 _AS_THEY_ARE = (torch.float16, torch.float32)
 
 
@@ -47,7 +52,7 @@ def load(part: FoundPart, spool: Spool) -> Any:
 
 def _skeleton(part: FoundPart) -> Any:
     """The module without weights, on torch's meta device."""
-    settings = {key: value for key, value in part.config.items() if not key.startswith("_")}
+    settings = of_the_network(part.config)
     with torch.device("meta"):
         match part.name:
             case "unet":
@@ -55,10 +60,15 @@ def _skeleton(part: FoundPart) -> Any:
             case "vae":
                 return AutoencoderKL.from_config(settings)
             case "text_encoder":
-                return CLIPTextModel(CLIPTextConfig(**settings))
+                return CLIPTextModel(_text_config(settings))
             case "text_encoder_2":
-                return CLIPTextModelWithProjection(CLIPTextConfig(**settings))
+                return CLIPTextModelWithProjection(_text_config(settings))
     raise ValueError(f"there is no part {part.name!r}")
+
+
+def _text_config(settings: Mapping[str, Any]) -> CLIPTextConfig:
+    """Of the numbers alone: transformers would load an implementation of attention by the name that a config gives."""
+    return CLIPTextConfig(**{key: settings[key] for key in _TEXT_SETTINGS if key in settings})
 
 
 def _restore_buffers(module: Any) -> None:

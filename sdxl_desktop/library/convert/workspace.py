@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from sdxl_desktop.core.small_files import SmallFileError, read_object
 from sdxl_desktop.library.detect.errors import ImportFailedError
 
 HIDDEN = ".importing"
@@ -161,10 +162,9 @@ class Workspace:
 
     def _manifest(self) -> dict[str, Files]:
         try:
-            content = json.loads((self.folder / _MANIFEST).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            return read_object(self.folder / _MANIFEST)
+        except SmallFileError:
             return {}
-        return content if isinstance(content, dict) else {}
 
 
 def _intact(file: Path, about: dict[str, Any], progress: OnBytes) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
+from contextlib import suppress
 from pathlib import Path
 
+from sdxl_desktop.core.small_files import SmallFileError, copy_small, is_regular
 from sdxl_desktop.library.convert.descriptions import write_descriptions
 from sdxl_desktop.library.convert.workspace import write_json
 from sdxl_desktop.library.detect.documents import read_json_if_there
@@ -49,8 +50,9 @@ def describe(source: Path, folder: Path, job: Job, method: Method, calibration: 
         },
     )
     for name in _ALSO:
-        if (source / name).is_file():
-            shutil.copyfile(source / name, folder / name)
+        if is_regular(source / name):
+            with suppress(SmallFileError):  # only words and a preview: what is far too large is left out
+                copy_small(source / name, folder / name)
     return found.family.value if found.family else None
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import openvino as ov
 import torch
 from diffusers import AutoencoderKL, AutoencoderTiny
-from safetensors import SafetensorError
+from safetensors.torch import load_file
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -28,6 +28,9 @@ with warnings.catch_warnings():
     from optimum.intel import OVConfig
 
 from sdxl_desktop.core.errors import AdditionError, EngineError
+from sdxl_desktop.core.model_configs import of_the_network, read_model_config
+from sdxl_desktop.core.small_files import SmallFileError, is_folder, is_regular
+from sdxl_desktop.core.text import shortened
 from sdxl_desktop.engine.openvino import devices
 from sdxl_desktop.engine.openvino.adapters import whole
 
@@ -85,12 +88,12 @@ def check_vae(folder: Path, latent_channels: int, cache: Path, scaling: float = 
     f16; of a tiny one the decoder alone, made to take latents unscaled as the others do. Raises AdditionError when it
     is none of them, damaged, or for other latents; EngineError when the converted parts cannot be written.
     """
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise AdditionError(f"There is no VAE folder at {folder}.", next_step="Check the path.")
-    if (folder / DECODER / _MODEL).is_file():
+    if is_regular(folder / DECODER / _MODEL):
         return _checked(folder, folder, latent_channels)
     for candidate in (folder, folder / "vae"):
-        if (candidate / "config.json").is_file() and (candidate / _TORCH_WEIGHTS).is_file():
+        if is_regular(candidate / "config.json") and is_regular(candidate / _TORCH_WEIGHTS):
             return _converted(candidate, latent_channels, cache, scaling)
     raise AdditionError(
         f"There is no VAE in {folder}.",
@@ -107,7 +110,7 @@ def _checked(named: Path, folder: Path, latent_channels: int) -> VaeFolder:
     vae = VaeFolder(folder / DECODER, encoder if (encoder / _MODEL).is_file() else None, config)
     try:
         shape = devices.core.read_model(vae.decoder / _MODEL).input("latent_sample").get_partial_shape()
-    except RuntimeError as problem:
+    except Exception as problem:  # OpenVINO's many, and a graph without that input
         raise AdditionError(
             f"The VAE in {named} cannot be read.",
             why="Its decoder's graph or weights are damaged, or it is no decoder of latents.",
@@ -140,10 +143,10 @@ def _other_latents(named: Path, theirs: object, ours: int) -> AdditionError:
 
 def _config(file: Path) -> Mapping[str, Any]:
     try:
-        config = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as problem:
-        raise AdditionError(f"{file} cannot be read.", why=f"{problem}.", next_step="Copy the VAE again.") from problem
-    return config if isinstance(config, dict) else {}
+        return read_model_config(file)
+    except SmallFileError as problem:
+        why = f"{str(problem)[:1].upper()}{str(problem)[1:]}."
+        raise AdditionError(f"{file} cannot be read.", why=why, next_step="Copy the VAE again.") from problem
 
 
 def _converted(folder: Path, latent_channels: int, cache: Path, scaling: float) -> VaeFolder:
@@ -214,15 +217,26 @@ def _convert_tiny(folder: Path, kept: Path, config: Mapping[str, Any]) -> None:
 
 
 def _loaded(kind: Any, folder: Path) -> Any:
-    """The torch VAE in `folder`, in f32."""
+    """The torch VAE in `folder`, in f32: of the class `kind`, of what its config.json says of the network, and of the
+    tensors in its one file. Nothing else in the folder is looked at."""
     try:
-        return kind.from_pretrained(str(folder), torch_dtype=torch.float32, use_safetensors=True).eval()
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as problem:
+        return _built(kind, of_the_network(read_model_config(folder / "config.json")), folder / _TORCH_WEIGHTS)
+    except Exception as problem:  # whatever diffusers makes of a stranger's config, or safetensors of his file
         raise AdditionError(
             f"The VAE in {folder} cannot be loaded.",
-            why=f"{str(problem).splitlines()[0].rstrip('.') if str(problem) else type(problem).__name__}.",
+            why=f"{shortened(str(problem)).rstrip('.') if str(problem) else type(problem).__name__}.",
             next_step="Download it again.",
         ) from problem
+
+
+def _built(kind: Any, config: Mapping[str, Any], weights: Path) -> Any:
+    with torch.device("meta"):
+        vae = kind.from_config(config)
+    tensors = {name: tensor.to(torch.float32) for name, tensor in load_file(weights).items()}
+    vae._fix_state_dict_keys_on_load(tensors)  # names of attention layers from before diffusers 0.18
+    if missing := vae.load_state_dict(tensors, assign=True, strict=False).missing_keys:
+        raise ValueError(f"its weights lack {missing[0]}")
+    return vae.eval().requires_grad_(False)
 
 
 @contextmanager

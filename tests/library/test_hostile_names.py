@@ -1,0 +1,157 @@
+"""Modules, classes and paths that a stranger's files name are never imported, run or followed, whatever is done."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from threading import Event as Flag
+from typing import Any
+
+import pytest
+
+from sdxl_desktop.core.additions import Additions
+from sdxl_desktop.core.errors import CheckpointError
+from sdxl_desktop.core.events import Failed
+from sdxl_desktop.core.paths import resources
+from sdxl_desktop.core.request import Execution, GenerationRequest, Prompts, Sampling
+from sdxl_desktop.core.speed import Speed
+from sdxl_desktop.engine.protocol import Engine
+from sdxl_desktop.library.convert.plan import plan_import
+from sdxl_desktop.library.convert.weights import WeightFormat
+from sdxl_desktop.library.quantize.method import Method
+from sdxl_desktop.library.quantize.plan import plan_quantization
+from sdxl_desktop.library.records import verify
+from sdxl_desktop.library.scan import read_checkpoint
+from tests.engine.conftest import draw, engine, engine_home  # noqa: F401
+from tests.library.conftest import convert_here
+from tests.library.test_quantize import calibrated, quantize_here
+
+STARTER = resources() / "checkpoints" / "starter"
+PIPELINE = {"_class_name": ["pwn", "Pwn"], "_diffusers_version": "0.37.1"}
+CODE = """
+import pathlib
+pathlib.Path({marker!r}).write_text("code of the checkpoint ran")
+from diffusers import DiffusionPipeline
+class Pwn(DiffusionPipeline):
+    def __init__(self, *args, **kwargs): super().__init__()
+"""
+NAMES: dict[str, Any] = {
+    "auto_map": {"AutoTokenizer": ["pwn.Pwn", "pwn.Pwn"], "AutoModel": "pwn.Pwn", "AutoConfig": "pwn.Pwn"},
+    "custom_pipelines": {"pwn": {}},
+    "custom_pipeline": "pwn",
+    "trust_remote_code": True,
+    "attn_implementation": "pwn/pwn",
+    "_attn_implementation": "pwn/pwn",
+    "quantization_config": {"quant_method": "bitsandbytes", "load_in_8bit": True, "modules_to_not_convert": ["pwn"]},
+    "_name_or_path": "pwn/pwn",
+    "name_or_path": "/etc/passwd",
+    "vocab_file": "/etc/passwd",
+    "tokenizer_file": "/etc/passwd",
+    "gguf_file": "/etc/passwd",
+    "chat_template": "{{ ''.__class__.__mro__ }}",
+    "feature_extractor": ["diffusers", "DiffusionPipeline"],
+    "image_encoder": ["pwn", "Pwn"],
+    "safety_checker": ["pwn", "Pwn"],
+    "extensions": ["/tmp/pwn.so"],
+}
+IN_INDEX = {part: ["pwn", "Pwn"] for part in ("scheduler", "tokenizer", "tokenizer_2", "unet", "vae", "text_encoder_2")}
+
+
+@pytest.fixture
+def marker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Where planted code would leave a file; the test fails when it is there in the end."""
+    file = tmp_path / "it-ran"
+    yield file
+    assert not file.exists()
+    assert not [name for name in sys.modules if name.split(".")[-1].startswith("pwn")]
+
+
+def planted(source: Path, folder: Path, marker: Path) -> Path:
+    """A copy of `source` in which every description names what is not ours, and every folder has the code for it."""
+    shutil.copytree(source, folder)
+    for name in ("feature_extractor", "image_encoder", "safety_checker"):
+        (folder / name).mkdir(exist_ok=True)
+    for description in folder.rglob("*.json"):
+        content = json.loads(description.read_text(encoding="utf-8"))
+        if description.name in ("vocab.json", "checkpoint.json", "preview.json", "tokenizer.json"):
+            continue
+        more = IN_INDEX if description.name == "model_index.json" else {}
+        extra = {} if description.name == "scheduler_config.json" else NAMES  # a scheduler's are refused: see below
+        description.write_text(json.dumps({**content, **extra, **more}), encoding="utf-8")
+    for place in [folder, *(place for place in folder.rglob("*") if place.is_dir())]:
+        (place / "pwn.py").write_text(CODE.format(marker=str(marker)))
+        (place / "tokenization_pwn.py").write_text(CODE.format(marker=str(marker)))
+        if not (place / "model_index.json").exists():
+            (place / "model_index.json").write_text(json.dumps(PIPELINE))
+    return folder
+
+
+def asked(folder: Path, additions: Additions | None = None) -> GenerationRequest:
+    size = read_checkpoint(folder).recommended.size
+    return GenerationRequest(
+        checkpoint=folder,
+        prompts=Prompts(prompt="a red heart"),
+        sampling=Sampling(size=size, steps=1, seed=3),
+        additions=additions or Additions(),
+        execution=Execution(device="CPU"),
+    )
+
+
+def test_an_openvino_folder_is_chosen_drawn_verified_copied_and_quantized(
+    tmp_path: Path,
+    marker: Path,
+    engine: Engine,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder = planted(STARTER, tmp_path / "evil", marker)
+    monkeypatch.chdir(folder)
+    read_checkpoint(folder)
+    engine.warm(folder, Execution(device="CPU"), Speed.EXACT, lambda event: None, Flag())
+    assert draw(engine, asked(folder)).finished.pictures
+    assert verify(folder).problems == ()
+    home = tmp_path / "home"
+    plan = plan_import(folder, home, "copied")
+    convert_here(plan, None)
+    assert draw(engine, asked(plan.destination)).finished.pictures
+    assert not [file for file in plan.destination.rglob("*") if "pwn" in file.name]
+    for method in (Method.INT8, Method.HYBRID):
+        source = read_checkpoint(folder)
+        calibration = None if method is Method.INT8 else calibrated(source, samples=1, steps=1, size=None)
+        quantize_here(plan_quantization(source, home, method.value, method.value, calibration))
+
+
+def test_a_diffusers_folder_and_its_vae_are_converted(
+    small: Path,
+    tmp_path: Path,
+    marker: Path,
+    engine: Engine,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder = planted(small / "torch", tmp_path / "evil", marker)
+    monkeypatch.chdir(folder)
+    plan = plan_import(folder, tmp_path / "home", "converted")
+    convert_here(plan, WeightFormat.FP16)
+    assert draw(engine, asked(plan.destination, Additions(vae=folder / "vae"))).finished.pictures
+    written = "".join(file.read_text() for file in plan.destination.rglob("*.json") if file.name != "import.json")
+    assert "pwn" not in written
+    assert "/etc/passwd" not in written
+
+
+@pytest.mark.parametrize("kind", ["DiffusionPipeline", "pwn.Pwn", ["pwn", "Pwn"], "AutoModel", "/tmp/pwn.py", None])
+def test_a_scheduler_that_is_none_is_refused_by_a_sentence(
+    kind: Any,
+    tmp_path: Path,
+    marker: Path,
+    engine: Engine,  # noqa: F811
+) -> None:
+    folder = planted(STARTER, tmp_path / "evil", marker)
+    request = asked(folder)
+    file = folder / "scheduler" / "scheduler_config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "_class_name": kind}))
+    with pytest.raises(CheckpointError, match="scheduler"):
+        read_checkpoint(folder)
+    last = draw(engine, request).last
+    assert isinstance(last, Failed)
+    assert "scheduler" in str(last.error)
