@@ -27,9 +27,11 @@ def read_kept(file: Path, kind: type[T]) -> T | None:
 
 
 def write_kept(file: Path, content: object, failed: str, *, enc_hook: Callable[[Any], Any] | None = None) -> None:
-    """Make `content` the whole of `file`, readable for people. Raises SettingsError, which says `failed` and why."""
+    """Make `content` the whole of `file`, as text that only this person can read. Raises SettingsError, which says
+    `failed` and why."""
     try:
-        write_whole(file, msgspec.json.format(msgspec.json.encode(content, enc_hook=enc_hook), indent=2) + b"\n")
+        text = msgspec.json.format(msgspec.json.encode(content, enc_hook=enc_hook), indent=2) + b"\n"
+        write_whole(file, text, private=True)
     except OSError as problem:
         raise SettingsError(
             failed, why=f"{problem.strerror or problem}.", next_step=f"Make {file.parent} writable."
