@@ -111,6 +111,11 @@ class Conductor(QObject):
         if request is not None:
             self._begin(request)
 
+    def take_up(self) -> None:
+        """Draw what was still to be drawn at the last end."""
+        self._stage.follow()
+        self._session.take_up()
+
     def _request(self) -> GenerationRequest | None:
         """What the desk asks for; None after telling why it asks for nothing."""
         request = self._asked(lambda run, ground, output: self._desk.request(run, ground, output=output))
@@ -190,10 +195,6 @@ class Conductor(QObject):
             answer="Use its settings",
             act=lambda: self._desk.reuse(record.request, record.seed),
         )
-
-    def offer_recovery(self, recover: Callable[[], object]) -> None:
-        """Say that something was left behind, and offer to bring it back."""
-        self.tell("Your last work was not closed properly", answer="Bring it back", act=recover, stays=True)
 
     def tell(
         self,

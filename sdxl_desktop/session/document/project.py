@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import os
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -40,18 +39,13 @@ def save_project(project: Project, path: Path) -> None:
     write_archive(path, packed.manifest, dict(packed.members))
 
 
-def write_archive(
-    path: Path, manifest: Manifest, members: dict[str, Content], go_on: Callable[[], None] = lambda: None
-) -> None:
+def write_archive(path: Path, manifest: Manifest, members: dict[str, Content]) -> None:
     """Write the card and those members as a zip file that only this person can read, whole or not at all; raises
-    ProjectError.
-
-    `go_on` is called before each member and may raise to stop; then nothing is changed.
-    """
+    ProjectError."""
     path = Path(os.path.realpath(path))  # a link stays one
     try:
         with whole_file(path, private=True) as beside, beside.open("wb") as file:
-            _write(file, manifest, members, go_on)
+            _write(file, manifest, members)
             file.flush()
             os.fsync(file.fileno())
     except OSError as problem:
@@ -63,12 +57,11 @@ def write_archive(
     _settle(path.parent)
 
 
-def _write(file: BinaryIO, manifest: Manifest, members: dict[str, Content], go_on: Callable[[], None]) -> None:
+def _write(file: BinaryIO, manifest: Manifest, members: dict[str, Content]) -> None:
     # Stored, not deflated: PNG is compressed already and latents cannot be.
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr(CARD, msgspec.json.format(msgspec.json.encode(manifest), indent=2))
         for name, content in members.items():
-            go_on()
             archive.writestr(name, encode(content))
 
 

@@ -154,7 +154,8 @@ class _Members:
         for entry in self.manifest.candidates:
             pixels |= {entry.pixels, entry.drawn}
             latents.add(entry.latents)
-        starts = [entry.start for entry in (*self.manifest.candidates, *self.manifest.waiting)]
+        starts = [entry.start for entry in self.manifest.candidates]
+        starts += [entry.start for entry in self.manifest.waiting]
         latents |= {"" if start is None else start.latents for start in starts}
         shapes = [self._shape(name) for name in sorted(pixels - {""})]
         return shapes + [self._size(name) for name in sorted(latents - {""})]
