@@ -68,7 +68,7 @@ class Conductor(QObject):
         self.plan = Planner(desk, stage.easel, status, self._ground, lambda: preferences().execution, ready, paces)
         self.results = ResultVerbs(session, stage, desk, outgoing, self.tell, self.show_problem)
         self.candidates = Candidates(session, stage, editor, self._draw_on, self.tell)
-        self.latents = LatentVerbs(stage, self._request, self._begin, self.show_problem)
+        self.latents = LatentVerbs(stage, self._request, desk.known_folder, self._begin, self.show_problem)
         self.drafts = DraftVerbs(session, desk, self._request, self.show_problem, stage)
         self.menu = ResultMenu(stage, editor, self.results, self.candidates, self.latents)
         self._connect()
