@@ -280,20 +280,23 @@ class GenerationRequest:
             return Mode.TEXT_TO_IMAGE
         return Mode.IMAGE_TO_IMAGE if self.edit.mask is None else Mode.INPAINT
 
-    def recorded(self) -> GenerationRequest:
-        """The same without pixels and latents, and with the names of files and folders in the place of their paths:
-        what a picture's record holds. A path tells where a person keeps things, and means nothing elsewhere."""
-        edit, refine = self.edit, self.refine
+    def without_pixels(self) -> GenerationRequest:
+        """The same without pixels and latents."""
+        edit = self.edit
         if edit is not None:
             mask = None if edit.mask is None else edit.mask.recorded()
             edit = replace(edit, picture=edit.picture.recorded(), mask=mask)
+        return replace(self, edit=edit, start=None)
+
+    def recorded(self) -> GenerationRequest:
+        """The same without pixels and latents, and with the names of files and folders in the place of their paths:
+        what a picture's record holds. A path tells where a person keeps things, and means nothing elsewhere."""
+        refine = self.refine
         if refine is not None:
             refine = replace(refine, checkpoint=named_only(refine.checkpoint))
         return replace(
-            self,
+            self.without_pixels(),
             checkpoint=named_only(self.checkpoint),
-            edit=edit,
             refine=refine,
             additions=self.additions.recorded(),
-            start=None,
         )

@@ -95,10 +95,11 @@ def locked(file: Path, failed: str) -> Iterator[None]:
 
 
 def write_raw(file: Path, content: Any, failed: str) -> None:
-    """Make `content` the whole of `file`, readable for people. Raises SettingsError, which says `failed` and why."""
+    """Make `content` the whole of `file`, as text that only this person can read. Raises SettingsError, which says
+    `failed` and why."""
     text = json.dumps(content, ensure_ascii=False, indent=2, default=repr)
     try:
-        write_whole(file, encodable(text).encode() + b"\n")
+        write_whole(file, encodable(text).encode() + b"\n", private=True)
     except OSError as problem:
         raise _not_kept(file, failed, problem) from problem
 

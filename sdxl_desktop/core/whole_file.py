@@ -8,20 +8,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from sdxl_desktop.core.private_files import create_private, private_folder
+
 _MAX_NAME_BYTES = 100
 """Of the name that is written to, in the temporary name: that one must fit wherever the name itself fits."""
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def whole_file(path: Path, *, private: bool = False) -> Iterator[Path]:
     """A name in the folder of `path`, which is made, to write to.
 
-    What was written there takes the place of `path` when the block ends, and is thrown away when it raises. Raises
-    OSError.
+    What was written there takes the place of `path` when the block ends, and is thrown away when it raises. A
+    `private` one is there already, empty, and only this person can read it from the beginning. Raises OSError.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if private:
+        private_folder(path.parent)
+    else:
+        path.parent.mkdir(parents=True, exist_ok=True)
     beside = _beside(path)
     try:
+        if private:
+            create_private(beside)
         yield beside
         os.replace(beside, path)
     except BaseException:
@@ -30,9 +37,9 @@ def whole_file(path: Path) -> Iterator[Path]:
         raise
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """`content` as the whole of `path`. Raises OSError."""
-    with whole_file(path) as beside:
+def write_whole(path: Path, content: bytes, *, private: bool = False) -> None:
+    """`content` as the whole of `path`, for this person only if `private`. Raises OSError."""
+    with whole_file(path, private=private) as beside:
         beside.write_bytes(content)
 
 

@@ -15,7 +15,7 @@ from sdxl_desktop import __version__
 from sdxl_desktop.core.errors import OutputError, PictureError, named
 from sdxl_desktop.core.foreign_text import shown
 from sdxl_desktop.core.latents import Floats, KeptLatents
-from sdxl_desktop.core.request import MAX_SEED, GenerationRequest
+from sdxl_desktop.core.request import MAX_SEED, MAX_SIDE, MAX_STEPS, GenerationRequest
 from sdxl_desktop.core.schedulers import SchedulerName
 from sdxl_desktop.core.whole_file import whole_file
 from sdxl_desktop.formats.safetensors_header import Header, HeaderError, header_of, read_header
@@ -27,6 +27,7 @@ DETAILS = "sdxl-desktop-latents"
 
 _FINAL, _PREDICTIONS = "latents", "predictions"
 _MAX_HEADER = 2**20
+_MAX_CHANNELS = 64
 
 
 class _Details(msgspec.Struct, frozen=True):
@@ -135,6 +136,12 @@ def _details(metadata: Mapping[str, str], record: Record) -> _Details:
 
 
 def _kept(final: Floats, predictions: Floats | None, details: _Details) -> KeptLatents:
+    """Raises ValueError for what no run can have kept."""
+    shapes = [final.shape, final.shape if predictions is None else predictions.shape[1:]]
+    if shapes[0] != shapes[1] or not 0 < final.shape[0] <= _MAX_CHANNELS or not 0 < max(final.shape[1:]) <= MAX_SIDE:
+        raise ValueError("the latents have an impossible shape")
+    if not 0 <= details.seed <= MAX_SEED or not 1 <= details.steps <= MAX_STEPS:
+        raise ValueError("the latents say an impossible seed or number of steps")
     return KeptLatents(
         final=final,
         predictions=predictions,

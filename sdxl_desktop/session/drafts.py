@@ -184,6 +184,12 @@ class DraftingSession(Session):
                 self._write(partial(_written, Result(kept.picture, kept.request), kept.file))
 
     @property
+    def unfinished(self) -> tuple[GenerationRequest, ...]:
+        """All that was asked for and is not drawn, without drafts: they are for a choice that is made at once."""
+        orders = self._open_orders()
+        return tuple(one for one in super().unfinished if not any(one is order.request for order in orders))
+
+    @property
     def drafts_waiting(self) -> int:
         """How many drafts are yet to be drawn."""
         return sum(order.request.sampling.count - order.drawn for order in self._open_orders())

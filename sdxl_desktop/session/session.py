@@ -21,7 +21,7 @@ from sdxl_desktop.core.events import (
     Preview,
     Progress,
 )
-from sdxl_desktop.core.request import GenerationRequest
+from sdxl_desktop.core.request import MAX_SEED, GenerationRequest
 from sdxl_desktop.session.blend import Blend, Blends, same_drawing
 from sdxl_desktop.session.pictures import PictureStore, Result, SavedElsewhereError, save_as
 
@@ -53,6 +53,16 @@ class Run:
     progress: Progress
     preview: Pixels | None = None
     cancelling: bool = False
+    drawn: int = 0
+
+    @property
+    def rest(self) -> GenerationRequest:
+        """What of the request is yet to be drawn: the same pictures without those that are."""
+        sampling = self.request.sampling
+        if not 0 < self.drawn < sampling.count:
+            return self.request
+        seed = (sampling.seed + self.drawn) % (MAX_SEED + 1)
+        return replace(self.request, sampling=replace(sampling, seed=seed, count=sampling.count - self.drawn))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +89,21 @@ class Session:
     queue: deque[GenerationRequest] = field(default_factory=deque)
     discarded: Discarded | None = None
     blends: Blends = field(default_factory=Blends)
+    postponed: tuple[GenerationRequest, ...] = ()
+    """What was not drawn before the last end; it is drawn when the person wants it."""
+
+    @property
+    def unfinished(self) -> tuple[GenerationRequest, ...]:
+        """All that was asked for and is not drawn: what is in progress, what waits, and what was postponed."""
+        run = self.run
+        now = () if run is None or run.cancelling or run.drawn >= run.request.sampling.count else (run.rest,)
+        return (*now, *self.queue, *self.postponed)
+
+    def take_up(self) -> None:
+        """Draw what was postponed."""
+        requests, self.postponed = self.postponed, ()
+        for request in requests:
+            self.generate(request)
 
     def generate(self, request: GenerationRequest) -> None:
         """Queue a request; it starts at once when nothing runs."""
@@ -120,6 +145,7 @@ class Session:
             case Preview():
                 self.run = replace(self.run, preview=event.pixels)
             case Drawn():
+                self.run = replace(self.run, drawn=self.run.drawn + 1)
                 self._keep(Result(picture=event.picture, request=self.run.request))
             case Finished():
                 self.finished = event

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from PySide6.QtCore import QSocketNotifier, QTimer
+from PySide6.QtCore import QSocketNotifier, Qt, QTimer
 from PySide6.QtWidgets import QApplication
 from qasync import QEventLoop
 
@@ -28,6 +28,8 @@ from sdxl_desktop.ui.main_window import MainWindow, Surroundings
 from sdxl_desktop.ui.theme import ThemeSwitch, use_own_font
 from sdxl_desktop.ui.unexpected import telling_the_unexpected
 
+_ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+
 
 def run(paths: AppPaths, prompt: str | None = None, files: Sequence[Path] = ()) -> int:
     """Show the window until it is closed; with `prompt` it starts drawing at once. Returns the exit code."""
@@ -39,6 +41,7 @@ def run(paths: AppPaths, prompt: str | None = None, files: Sequence[Path] = ()) 
     window = build_window(app, paths, engine, background, memory=engine.memory_bytes)
     window.closed.connect(background.close)
     window.closed.connect(loop.stop)
+    app.commitDataRequest.connect(lambda _: window.expect_end(), Qt.ConnectionType.DirectConnection)
     window.show()
     QTimer.singleShot(0, window, lambda: window.start(prompt, files))
     with loop, closing_on_signals(window), telling_the_unexpected(window, loop=loop, logs=paths.logs):
@@ -103,7 +106,7 @@ def build_window(
 
 @dataclass
 class closing_on_signals:
-    """While entered, SIGINT and SIGTERM close the window as its close button does."""
+    """While entered, SIGINT, SIGTERM and SIGHUP close the window without a question: a logout waits for no answer."""
 
     window: MainWindow
 
@@ -111,7 +114,7 @@ class closing_on_signals:
         self._reader, self._writer = socket.socketpair()
         for end in (self._reader, self._writer):
             end.setblocking(False)
-        self._before = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
+        self._before = {number: signal.signal(number, self._ask) for number in _ENDING}
         self._wakeup = signal.set_wakeup_fd(self._writer.fileno())
         self._notifier = QSocketNotifier(self._reader.fileno(), QSocketNotifier.Type.Read)
         self._notifier.activated.connect(self._heard)
@@ -125,7 +128,7 @@ class closing_on_signals:
         self._writer.close()
 
     def _ask(self, _: int, __: FrameType | None) -> None:
-        QTimer.singleShot(0, self.window, self.window.close)
+        QTimer.singleShot(0, self.window, self.window.leave)
 
     def _heard(self) -> None:
         with suppress(BlockingIOError):

@@ -68,7 +68,7 @@ class Conductor(QObject):
         self.plan = Planner(desk, stage.easel, status, self._ground, lambda: preferences().execution, ready, paces)
         self.results = ResultVerbs(session, stage, desk, outgoing, self.tell, self.show_problem)
         self.candidates = Candidates(session, stage, editor, self._draw_on, self.tell)
-        self.latents = LatentVerbs(stage, self._request, self._begin, self.show_problem)
+        self.latents = LatentVerbs(stage, self._request, desk.known_folder, self._begin, self.show_problem)
         self.drafts = DraftVerbs(session, desk, self._request, self.show_problem, stage)
         self.menu = ResultMenu(stage, editor, self.results, self.candidates, self.latents)
         self._connect()
@@ -111,6 +111,11 @@ class Conductor(QObject):
         request = self._request()
         if request is not None:
             self._begin(request)
+
+    def take_up(self) -> None:
+        """Draw what was still to be drawn at the last end."""
+        self._stage.follow()
+        self._session.take_up()
 
     def _request(self) -> GenerationRequest | None:
         """What the desk asks for; None after telling why it asks for nothing."""
@@ -205,10 +210,6 @@ class Conductor(QObject):
         problem = self._desk.reuse(record.request, record.seed, record.checkpoint_id)
         if problem is not None:
             self.show_problem(problem)
-
-    def offer_recovery(self, recover: Callable[[], object]) -> None:
-        """Say that something was left behind, and offer to bring it back."""
-        self.tell("Your last work was not closed properly", answer="Bring it back", act=recover, stays=True)
 
     def tell(
         self,

@@ -326,6 +326,13 @@ class Desk(QWidget):
     def checkpoint(self) -> Checkpoint | None:
         return self._checkpoint.checkpoint()
 
+    def known_folder(self, folder: Path) -> Path | None:
+        """The folder of the library's checkpoint that a record means by `folder`, by its path or else its name; None
+        where there is none. What a record names is not opened."""
+        known = [checkpoint.folder for checkpoint in self._checkpoint.checkpoints()]
+        same = [one for one in known if one == folder] or [one for one in known if one.name == folder.name]
+        return next(iter(same), None)
+
     def choose_checkpoint(self, name: str) -> bool:
         """Choose the checkpoint called `name` as a person does, which is told; False where there is none."""
         return self._checkpoint.choose(name)

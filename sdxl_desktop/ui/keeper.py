@@ -1,64 +1,31 @@
-"""Keeps what the person works on: project files, the recovery file that outlives a crash, recent files, exports."""
+"""Project files, recent files, exports; what is worked on is kept by `kept_work`."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QFileDialog, QMenu
 
 from sdxl_desktop.core.errors import SdxlDesktopError, SettingsError
-from sdxl_desktop.session.document.autosave import Autosave, Recoverable, recoverable
-from sdxl_desktop.session.document.document import Document
+from sdxl_desktop.core.settings import Workspace
+from sdxl_desktop.session.document.named_files import inside
 from sdxl_desktop.session.document.project import Project, load_project, save_project
-from sdxl_desktop.session.pictures import Result, export_picture
+from sdxl_desktop.session.pictures import export_picture
 from sdxl_desktop.session.recent import RecentFiles
-from sdxl_desktop.session.session import Session
 from sdxl_desktop.ui.background import Background
-from sdxl_desktop.ui.desk import Desk
 from sdxl_desktop.ui.incoming import PROJECT
-from sdxl_desktop.ui.stage import Stage
+from sdxl_desktop.ui.kept_work import KeptWork, Work
 
-AUTOSAVE_MS = 3000
-"""From a change to the snapshot that is then written. What was kept before stays the newest until that is on the
-disk, so this, Qt's tolerance of a twentieth, and the writing of a large picture on a busy machine together must stay
-below the five seconds of work that a crash may cost."""
 _PROJECT_FILTER = f"SDXL Desktop projects (*{PROJECT})"
 _PICTURE_FILTER = "PNG (*.png);;JPEG (*.jpg *.jpeg);;WebP (*.webp)"
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
-    """All that a project holds, where it is worked on."""
-
-    document: Document
-    session: Session
-    stage: Stage
-    desk: Desk
-
-    def project(self) -> Project:
-        """How it stands now."""
-        ground = self.document.ground()
-        return Project(
-            picture=None if ground.picture is None else ground.picture.array,
-            mask=None if ground.mask is None else ground.mask.array,
-            picture_name=self.document.name,
-            candidates=tuple(self.session.results),
-            workspace=self.desk.value(),
-        )
-
-    @property
-    def empty(self) -> bool:
-        return not self.document.has_picture and not self.session.results
-
-
 class Keeper(QObject):
-    """`brought` when a project was opened or recovered, so that everything is to be shown anew; `file_wanted` when a
-    recent file should be opened."""
+    """`brought` when another project took the place of what was worked on, so that everything is to be shown anew;
+    `file_wanted` when a recent file should be opened."""
 
     brought = Signal()
     failed = Signal(object)
@@ -69,72 +36,10 @@ class Keeper(QObject):
     def __init__(self, work: Work, background: Background, data: Path) -> None:
         super().__init__(work.stage)
         self._work, self._background = work, background
-        self._folder = data / "recovery"
         self._recent = RecentFiles(data / "recent.json")
-        self._autosave = Autosave(self._folder)
-        self._found: Recoverable | None = None
-        self._revision = 0
-        self._results: tuple[Result, ...] = ()
-        self._tick = QTimer(self, singleShot=True, interval=AUTOSAVE_MS)
-        self._tick.timeout.connect(self._keep)
-        work.document.listen(lambda _: self._changed())
-        work.desk.changed.connect(self._changed)
-
-    def notice_results(self) -> None:
-        """The session has moved: new results are kept too."""
-        results = tuple(self._work.session.results)
-        if len(results) != len(self._results) or any(a is not b for a, b in zip(results, self._results, strict=True)):
-            self._results = results
-            self._changed()
-
-    def _changed(self) -> None:
-        self._revision += 1
-        if not self._tick.isActive():
-            self._tick.start()
-
-    # the recovery file
-
-    def _keep(self) -> None:
-        problem = self._autosave.take_problem()
-        if problem is not None:
-            self.failed.emit(problem)
-        if self._work.empty:
-            self._autosave.clear(self._revision)
-        elif self._autosave.due(self._revision):
-            self._autosave.keep(self._work.project(), self._revision)
-            self._tick.start()  # sees how it went, and tries again where it failed
-
-    def find_recoverable(self, found: Callable[[], None]) -> None:
-        """Look for what a crash left behind and call `found` if there is something to `recover`."""
-
-        def take(left: tuple[Recoverable, ...] | SdxlDesktopError) -> None:
-            if isinstance(left, SdxlDesktopError):
-                self.failed.emit(left)
-                return
-            for other in left[1:]:
-                other.leave()
-            if left:
-                self._found = left[0]
-                found()
-
-        self._background.run(lambda: recoverable(self._folder), take)
-
-    @property
-    def has_found(self) -> bool:
-        """Whether there is something to `recover`."""
-        return self._found is not None
-
-    def recover(self) -> None:
-        """Bring back what was found."""
-        found, self._found = self._found, None
-        if found is not None:
-            self._background.run(found.load, partial(self._bring_back, found))
-
-    def _bring_back(self, found: Recoverable, project: Project | SdxlDesktopError) -> None:
-        if self._take(project):
-            self._autosave.adopt(found, self._revision)
-        else:
-            found.leave()
+        self.kept = KeptWork(work, background, data / "recovery", self._put)
+        self.kept.failed.connect(self.failed)
+        self.kept.told.connect(self.told)
 
     # projects
 
@@ -145,13 +50,20 @@ class Keeper(QObject):
             if self._take(project):
                 self.remember(path)
 
-        self._background.run(partial(load_project, path), take)
+        load = partial(load_project, path, believes=inside(self._work.session.store.folder))
+        self._background.run(load, take)
 
     def _take(self, project: Project | SdxlDesktopError) -> bool:
         if isinstance(project, SdxlDesktopError):
             self.failed.emit(project)
             return False
-        self._set_aside()
+        if not self.kept.set_aside():
+            return False
+        self._put(project)
+        return True
+
+    def _put(self, project: Project) -> None:
+        """Put a project in the place of what is worked on."""
         work = self._work
         work.session.results[:] = project.candidates
         if project.workspace is not None:
@@ -161,18 +73,22 @@ class Keeper(QObject):
         work.stage.settle()
         if project.notes:
             self.told.emit(" ".join(project.notes))
-        return True
 
-    def _set_aside(self) -> None:
-        """What another project replaces cannot be undone back: it is offered at the next start instead."""
-        if not self._work.document.can_undo:
+    def begin_new(self) -> None:
+        """Begin afresh: an empty canvas and empty words, with the checkpoint and sampling that are chosen. What was
+        worked on is kept."""
+        work = self._work
+        if work.session.run is not None:
+            self.told.emit("Begin afresh when the picture is drawn, or cancel it first (Esc)")
             return
-        try:
-            self._autosave.write(self._work.project(), self._revision)
-        except SdxlDesktopError as problem:
-            self.failed.emit(problem)
-        self._autosave.set_aside()
-        self._autosave = Autosave(self._folder)
+        something = not work.empty
+        if not self.kept.set_aside():
+            return
+        now = work.desk.value()
+        fresh = Workspace(checkpoint=now.checkpoint, sampling=now.sampling, open_sections=now.open_sections)
+        self._put(Project(workspace=fresh))
+        if something:
+            self.told.emit("Begun afresh; what you had is under File, Earlier work")
 
     def save_project(self) -> None:
         """Ask where, and keep everything there as one file."""
@@ -238,13 +154,6 @@ class Keeper(QObject):
             self._recent.clear()
         except SettingsError as problem:
             self.failed.emit(problem)
-
-    def close(self) -> None:
-        """The window was closed in order: there is nothing to recover, but what nobody asked for is left for later."""
-        self._tick.stop()
-        if self._found is not None:
-            self._found.leave()
-        self._autosave.close()
 
 
 def with_suffix(path: Path, kind: str) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QInputDialog
@@ -18,19 +19,22 @@ from sdxl_desktop.ui.stage import Stage
 class LatentVerbs(QObject):
     """The verbs of the result on the canvas that need its latents; they do nothing where it has none.
 
-    `asked` says what the desk asks for now, `begin` draws a request.
+    `asked` says what the desk asks for now, `known_folder` which checkpoint of the library a record means, `begin`
+    draws a request.
     """
 
     def __init__(
         self,
         stage: Stage,
         asked: Callable[[], GenerationRequest | None],
+        known_folder: Callable[[Path], Path | None],
         begin: Callable[[GenerationRequest], None],
         show_problem: Callable[[SdxlDesktopError], None],
     ) -> None:
         super().__init__(stage)
         self._stage = stage
-        self._asked, self._begin, self._show_problem = asked, begin, show_problem
+        self._asked, self._known_folder = asked, known_folder
+        self._begin, self._show_problem = begin, show_problem
 
     def decode_again(self) -> None:
         """Decode the result's latents again, with the VAE that is chosen now, without drawing them again."""
@@ -65,10 +69,21 @@ class LatentVerbs(QObject):
                 RequestError("No refiner is chosen.", next_step="Choose one under Refiner in the left column.")
             )
             return
+        checkpoint = self._known_folder(made_by.checkpoint)
+        if checkpoint is None:
+            self._show_problem(
+                RequestError(
+                    "The checkpoint that drew this is not in your library.",
+                    why=f"It was called {made_by.checkpoint.name[:80]!r}.",
+                    next_step="Bring it in, or draw the picture again with another one.",
+                )
+            )
+            return
         sampling = replace(made_by.sampling, seed=result.picture.seed, count=1)
         try:
             request = replace(
                 made_by,
+                checkpoint=checkpoint,
                 prompts=made_by.prompts if step is None and not refine else asked.prompts,
                 sampling=sampling,
                 refine=replace(asked.refine, way=RefineWay.IMG2IMG) if refine and asked.refine is not None else None,

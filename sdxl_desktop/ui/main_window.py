@@ -30,6 +30,7 @@ from sdxl_desktop.session.pictures import PictureStore
 from sdxl_desktop.session.settings_store import SettingsStore
 from sdxl_desktop.ui.actions import fill_menus, shortcut_table
 from sdxl_desktop.ui.background import Background
+from sdxl_desktop.ui.closing import PATIENCE_S, Closing
 from sdxl_desktop.ui.conductor import Conductor
 from sdxl_desktop.ui.desk import Desk
 from sdxl_desktop.ui.devices.preparing import Preparing
@@ -38,7 +39,8 @@ from sdxl_desktop.ui.devices.words import devices_words
 from sdxl_desktop.ui.dialogs import about_dialog, shortcuts_dialog
 from sdxl_desktop.ui.editor import Editor
 from sdxl_desktop.ui.incoming import sort_files
-from sdxl_desktop.ui.keeper import Keeper, Work
+from sdxl_desktop.ui.keeper import Keeper
+from sdxl_desktop.ui.kept_work import Work
 from sdxl_desktop.ui.library.corner import LibraryCorner, Room
 from sdxl_desktop.ui.menus import OfTheWindow, menus
 from sdxl_desktop.ui.readiness import Readiness
@@ -98,6 +100,7 @@ class MainWindow(QMainWindow):
             ReadySizes(around.paths.compiled),
             Paces(around.paths.cache / "paces.json"),
         )
+        self.closing = Closing(self, self.session, self.keeper.kept, around.background, self.verbs.tell)
         room = Room(self, self.session, self.desk, self.stage, self.editor, self.verbs, self._execution)
         self.library = LibraryCorner(room, around.library, around.paths.data, self._library)
         self._splitter = QSplitter(Qt.Orientation.Horizontal)
@@ -170,7 +173,11 @@ class MainWindow(QMainWindow):
         keeper.brought.connect(self.readiness.follow)
         keeper.failed.connect(verbs.show_problem)
         keeper.told.connect(verbs.tell)
-        verbs.redrawn.connect(keeper.notice_results)
+        keeper.kept.offered.connect(self._offer)
+        keeper.kept.postponed.connect(self._offer_postponed)
+        keeper.kept.changed.connect(self._enable_actions)
+        verbs.redrawn.connect(keeper.kept.notice_session)
+        verbs.redrawn.connect(self.closing.notice_session)
 
     def _enable_actions(self) -> None:
         has_result, has_image = self.stage.current_row() >= 0, self.stage.canvas.image() is not None
@@ -186,7 +193,8 @@ class MainWindow(QMainWindow):
         for name in ("expand", "remove picture", "load mask", "save mask"):
             self._actions[name].setEnabled(has_document)
         self._actions["use picture settings"].setEnabled(self.editor.record is not None)
-        self._actions["recover"].setEnabled(self.keeper.has_found)
+        self._actions["recover"].setEnabled(self.keeper.kept.has_found)
+        self._actions["take up"].setEnabled(bool(self.session.postponed))
         self._actions["transparency"].setEnabled(self.editor.has_transparency)
         self._actions["save project"].setEnabled(has_document or bool(self.session.results))
         self._actions["undo"].setEnabled(self.document.can_undo)
@@ -200,7 +208,7 @@ class MainWindow(QMainWindow):
         """Wake the engine and look for checkpoints, with the window already on the screen.
 
         With `prompt`, draw it as soon as there is a checkpoint; of `files` the first picture or project goes onto the
-        canvas.
+        canvas. With neither, what the last window was closed with comes back.
         """
         if prompt is not None:
             self.desk.use_prompt(prompt)
@@ -208,12 +216,17 @@ class MainWindow(QMainWindow):
         self._memory.start()
         self.readiness.begin(None if prompt is None else self.verbs.generate)
         self.library.begin()
-        self.keeper.find_recoverable(self._offer_recovery)
+        self.keeper.kept.look_back(bring_back=prompt is None and not files)
         if files:
             self.library.take(sort_files(list(files)))
 
-    def _offer_recovery(self) -> None:
-        self.verbs.offer_recovery(self.keeper.recover)
+    def _offer(self, words: str, bring_back: Callable[[], object]) -> None:
+        self.verbs.tell(words, answer="Bring it back", act=bring_back, stays=True)
+
+    def _offer_postponed(self) -> None:
+        count = sum(request.sampling.count for request in self.session.postponed)
+        words = "A picture was still to be drawn" if count == 1 else f"{count} pictures were still to be drawn"
+        self.verbs.tell(words, answer="Draw now", act=self.verbs.take_up, stays=True)
         self._enable_actions()
 
     def _execution(self) -> Execution:
@@ -329,9 +342,13 @@ class MainWindow(QMainWindow):
             self.verbs.show_problem(problem)
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        event.accept()
         if self._closed:
+            event.accept()
             return
+        if not self.closing.may_close():
+            event.ignore()
+            return
+        event.accept()
         self._save_settings()
         self._closed = True
         self.readiness.close()
@@ -339,12 +356,22 @@ class MainWindow(QMainWindow):
         self._memory.stop()
         self.stage.toast.dismiss()
         self.editor.close()
-        self.keeper.close()
+        self.keeper.kept.close()
         self.library.close()
         self.preparing.stop()
         self._around.engine.close()
         self._outgoing.close()
         self.closed.emit()
+
+    def leave(self) -> None:
+        """Close at once, without a question: the system wants this process to end."""
+        self.closing.hurry()
+        self.close()
+
+    def expect_end(self) -> None:
+        """The system is about to end this process: have on the disk what comes back at the next start."""
+        self._save_settings()
+        self.keeper.kept.expect_end(PATIENCE_S)
 
     def _quit(self) -> None:
         self.close()

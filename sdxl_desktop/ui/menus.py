@@ -45,10 +45,12 @@ def menus(verbs: Conductor, editor: Editor, keeper: Keeper, stage: Stage, own: O
 
 def _file(verbs: Conductor, editor: Editor, keeper: Keeper, own: OfTheWindow) -> Menu:
     return (
+        Entry("&New", keeper.begin_new, ("Ctrl+N",), "new"),
         Entry("&Open…", editor.open, ("Ctrl+O",)),
         Entry("Open &recent", fill=keeper.fill_recent),
         Entry("&Paste", own.paste, ("Ctrl+V", "Ctrl+Shift+V")),
-        Entry("Bring back last &work", keeper.recover, name="recover"),
+        Entry("Earlier &work", fill=keeper.kept.fill_menu),
+        Entry("&Bring back what was offered", keeper.kept.recover, name="recover"),
         Entry("Save pro&ject…", keeper.save_project, ("Ctrl+Alt+S",), "save project"),
         None,
         Entry("&Save", verbs.results.save, ("Ctrl+S",), "save"),
@@ -70,6 +72,7 @@ def _picture(verbs: Conductor) -> Menu:
         Entry("Add to &queue", verbs.add_to_queue, ("Ctrl+Shift+Return", "Ctrl+Shift+Enter"), "queue"),
         Entry("&Drafts…", verbs.drafts.open, ("Ctrl+D",), "drafts"),
         Entry("&Cancel", verbs.escape, ("Esc",)),
+        Entry("Draw what was post&poned", verbs.take_up, name="take up"),
         None,
         Entry("Use these &settings", verbs.results.use_settings, name="use settings"),
         Entry("Use this s&eed", verbs.results.use_seed, name="use seed"),

@@ -137,7 +137,7 @@ def make_window(app: QApplication, qtbot: QtBot, paths: AppPaths, shipped: Path)
 
     yield make
     for window in windows:
-        window.close()
+        window.leave()
         app.processEvents()
         shiboken6.delete(window)
 

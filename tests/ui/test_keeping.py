@@ -92,13 +92,11 @@ def test_after_a_crash_all_of_it_is_offered_and_comes_back(
     worked_on: MainWindow, make_window: MakeWindow, paths: AppPaths, tmp_path: Path, qtbot: QtBot
 ) -> None:
     before = everything(worked_on)
-    worked_on.keeper._keep()
+    assert worked_on.keeper.kept.flush(10)
     recovery = paths.data / "recovery"
-    qtbot.waitUntil(lambda: any(load_all(recovery)))
     shutil.copytree(recovery, tmp_path / "as it was")
     worked_on.close()
-    assert not any(load_all(recovery)), "closed in order, nothing is left"
-    shutil.rmtree(recovery, ignore_errors=True)
+    shutil.rmtree(recovery)
     shutil.copytree(tmp_path / "as it was", recovery)
     again = make_window(FillingEngine())
     assert again.stage.toast.isVisible()
@@ -117,18 +115,16 @@ def test_work_that_a_project_replaces_is_offered_at_the_next_start(
     worked_on.keeper.open_project(tmp_path / "fox.sdxld")
     assert not np.array_equal(worked_on.document.mask, painted)
     worked_on.close()
-    (left,) = load_all(paths.data / "recovery")
-    assert np.array_equal(left.mask, painted)
+    assert any(np.array_equal(left.mask, painted) for left in load_all(paths.data / "recovery"))
 
 
 def test_the_offer_stays_in_the_menu(
     worked_on: MainWindow, make_window: MakeWindow, paths: AppPaths, tmp_path: Path, qtbot: QtBot
 ) -> None:
-    worked_on.document.grow(4)
-    worked_on.keeper._set_aside()
     before = everything(worked_on)
     worked_on.close()
-    again = make_window(FillingEngine())
+    again = make_window(FillingEngine(), prompt="something else")
+    wait_until_idle(qtbot, again)
     again.stage.toast.dismiss()
     action = again._actions["recover"]
     assert action.isEnabled()

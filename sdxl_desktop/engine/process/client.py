@@ -21,6 +21,7 @@ from sdxl_desktop.core.device import Device
 from sdxl_desktop.core.errors import EngineError
 from sdxl_desktop.core.events import Cancelled, Drawn, Event, Failed, Finished, Preview, Progress
 from sdxl_desktop.core.paths import AppPaths
+from sdxl_desktop.core.private_files import open_private, private_folder
 from sdxl_desktop.core.request import Execution, GenerationRequest
 from sdxl_desktop.core.speed import Speed
 from sdxl_desktop.engine.process import messages
@@ -315,8 +316,7 @@ def _log(paths: AppPaths) -> BinaryIO:
     """The log, opened for appending; begun anew when it has grown, and thrown away when it cannot be written."""
     file = log_file(paths)
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        begin_anew = file.exists() and file.stat().st_size > LOG_LIMIT
-        return file.open("wb" if begin_anew else "ab")
+        private_folder(file.parent, own=True)
+        return open_private(file, anew=file.exists() and file.stat().st_size > LOG_LIMIT)
     except OSError:
         return open(os.devnull, "wb")

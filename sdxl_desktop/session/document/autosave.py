@@ -1,8 +1,8 @@
 """Autosave: the document in a file of its own, written anew every few seconds of change without anybody waiting.
 
 The file `NAME.sdxld` is a project whose pictures and latents lie beside it in the folder `NAME.kept`, each written
-once. Both are somebody's as long as `NAME.lock` is locked, which the system ends with the process: what nobody holds
-is what a crash or a kill left, see `recovery`.
+once. Both are somebody's as long as `NAME.lock` is locked, which the system ends with the process. `close` leaves them
+to the next start with a word on how they were left: without one it was a crash or a kill, see `recovery`.
 """
 
 from __future__ import annotations
@@ -18,23 +18,29 @@ from pathlib import Path
 
 from sdxl_desktop.core.errors import SdxlDesktopError, explained
 from sdxl_desktop.core.latents import KeptLatents
+from sdxl_desktop.core.private_files import private_folder
 from sdxl_desktop.session.document.beside import Beside
 from sdxl_desktop.session.document.contents import SUFFIX, Project, ProjectError
 from sdxl_desktop.session.document.locks import FileLock
 from sdxl_desktop.session.document.manifest import BesideEntry
 from sdxl_desktop.session.document.pack import MASK, Content, Digests, LatentsMember, pack
 from sdxl_desktop.session.document.project import write_archive
-from sdxl_desktop.session.document.recovery import LOCK, Recoverable, parts_of, recoverable
+from sdxl_desktop.session.document.recovery import (
+    LOCK,
+    Left,
+    Recoverable,
+    forget_left,
+    note_left,
+    parts_of,
+    recoverable,
+)
 from sdxl_desktop.session.pictures import Result
 
 __all__ = ["MAX_CANDIDATE_BYTES", "Autosave", "Recoverable", "recoverable"]
 
 MAX_CANDIDATE_BYTES = 2**30
-"""What the candidates in a recovery file may take on the disk, the newest first. Older ones are kept by saving."""
-
-
-class _GivenUpError(Exception):
-    """The document was closed while it was being written."""
+"""What the candidates in a recovery file may take on the disk. Those that no file holds are kept however much they
+take; of the others the newest are, as far as there is room beside those."""
 
 
 class Autosave:
@@ -42,7 +48,7 @@ class Autosave:
 
     `keep` hands a document to a thread of its own, so that neither the window nor other slow work is waited for;
     `write` does the same at once and may be called from any thread. The rest belongs to the thread of the document,
-    and none of it but `close` and `adopt` ever waits for the disk.
+    and none of it but `flush`, `close` and `adopt` ever waits for the disk.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -52,7 +58,7 @@ class Autosave:
         self._digests = Digests()
         self._latents: dict[int, tuple[KeptLatents, BesideEntry]] = {}
         self._writing = threading.Lock()
-        self._state = threading.Lock()  # guards what follows, and is never held while the disk is at work
+        self._state = threading.Condition()  # guards what follows, and is never held while the disk is at work
         self._pending: tuple[Project, int] | None = None
         self._working = False
         self._closed = False
@@ -60,6 +66,8 @@ class Autosave:
         self._cleared = 0
         self._problem: SdxlDesktopError | None = None
         self._told = ""
+        self.why_not: SdxlDesktopError | None = None
+        """Why the document could not be kept when that was tried last, None where it could."""
         self.saved_revision = 0
         """The document's revision that the file holds, 0 before there is one."""
 
@@ -97,16 +105,24 @@ class Autosave:
                     self.write(*waiting)
                 except Exception as problem:  # also what nobody foresaw: it is told like any other
                     with self._state:
-                        self._problem = explained(problem, "The document cannot be kept for recovery.")
+                        failed = explained(problem, "The document cannot be kept for recovery.")
+                        self._problem = self.why_not = failed
         finally:
             with self._state:  # also after what nobody foresaw, so that the next change tries again
                 self._working = False
+                self._state.notify_all()
 
     def _next(self) -> tuple[Project, int] | None:
         with self._state:
             waiting, self._pending = self._pending, None
             self._working = waiting is not None
             return waiting
+
+    def flush(self, seconds: float) -> bool:
+        """Wait until what `keep` was given is on the disk or could not be written, for so long at most; whether that
+        is so. `due` and `take_problem` say which of the two."""
+        with self._state:
+            return self._state.wait_for(lambda: not self._working, seconds)
 
     def take_problem(self) -> SdxlDesktopError | None:
         """Why the document could not be kept, told once until it could be again."""
@@ -126,13 +142,12 @@ class Autosave:
             try:
                 self._hold()
                 self._put(_affordable(project))
-            except _GivenUpError:
-                return
+                forget_left(self.file)
             except MemoryError as problem:
                 raise ProjectError("There is no memory left to keep the document for recovery.") from problem
             with self._state:
                 self._in_file = revision
-                self._told = ""
+                self._told, self.why_not = "", None
                 self.saved_revision = max(self.saved_revision, revision)
         self._tidy()
 
@@ -141,7 +156,7 @@ class Autosave:
             return
         lock = FileLock(self._folder / f"{self._name}{LOCK}")
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            private_folder(self._folder, own=True)
             while not lock.take():  # another window that is sweeping up holds it for a moment
                 time.sleep(0.01)
         except OSError as problem:
@@ -153,7 +168,6 @@ class Autosave:
         packed = pack(project, self._digests)
         inside: dict[str, Content] = {}
         for name, content in packed.members.items():
-            self._go_on()
             if name == MASK:  # changes every time, and packs well
                 inside[name] = content
                 continue
@@ -161,7 +175,7 @@ class Autosave:
                 packed.manifest.beside[name] = self._put_beside(content)
             except OSError as problem:
                 raise self._unable(problem) from problem
-        write_archive(self.file, packed.manifest, inside, self._go_on)
+        write_archive(self.file, packed.manifest, inside)
         self._parts.forget_others(entry.file for entry in packed.manifest.beside.values())
         self._digests.forget_others()
         used = {id(one.latents) for one in packed.members.values() if isinstance(one, LatentsMember)}
@@ -176,10 +190,6 @@ class Autosave:
         entry = self._parts.put_latents(content)
         self._latents[id(content.latents)] = content.latents, entry  # held, so that the identity stays one
         return entry
-
-    def _go_on(self) -> None:
-        if self._closed:
-            raise _GivenUpError
 
     def _unable(self, problem: OSError) -> ProjectError:
         return ProjectError(
@@ -211,20 +221,34 @@ class Autosave:
         self._latents.clear()
         self._parts.remove()
 
-    def close(self) -> None:
-        """The document was closed in order: nothing is left to recover. A write in progress gives up. Safe to call
-        twice."""
+    def close(self, left: Left = Left.CLOSED) -> None:
+        """Leave what is kept to a later start, with how it was `left`; an empty document leaves nothing. A write in
+        progress is waited for. Safe to call twice."""
         self._closed = True
         with self._writing:
-            self._let_go()
+            if self._lock is None:
+                return
+            if 0 < self._in_file <= self._cleared or not self.file.exists():
+                self._let_go()
+                return
+            self._note(left)
+            self._lock.release()
+            self._lock = None
 
-    def set_aside(self) -> None:
-        """Leave the file to the next start, as a crash would, because the document makes room for another one."""
-        self._closed = True
+    def expect_end(self) -> None:
+        """The process may end any moment now, in order: what is kept counts as closed until it is written again. A
+        write in progress is waited for."""
         with self._writing:
-            if self._lock is not None:
-                self._lock.release()
-                self._lock = None
+            if not self._closed and self._lock is not None and self.file.exists():
+                self._note(Left.CLOSED)
+
+    def _note(self, left: Left) -> None:
+        with contextlib.suppress(OSError):  # without a note it counts as what a crash left, and is offered
+            note_left(self.file, left)
+
+    def abandon(self) -> None:
+        """Wait for nothing: what is on the disk by now is left as a crash would leave it when the process ends."""
+        self._closed = True
 
     def _let_go(self) -> None:
         self._remove()
@@ -246,16 +270,18 @@ class Autosave:
 
 
 def _affordable(project: Project) -> Project:
-    """The project with as many of its newest candidates as a recovery file may take."""
-    room, kept, counted = MAX_CANDIDATE_BYTES, 0, set[object]()
-    for candidate in reversed(project.candidates):
+    """The project with the candidates that a recovery file may hold: all that no file holds, and of the others as many
+    of the newest as there is room for."""
+    room, kept, counted = MAX_CANDIDATE_BYTES, set[int](), set[object]()
+    newest_first = list(reversed(project.candidates))
+    for candidate in sorted(newest_first, key=lambda candidate: candidate.saved_to is not None):
         for known, nbytes in _contents(candidate):
             room -= 0 if known in counted else nbytes
             counted.add(known)
-        if room < 0:
+        if room < 0 and candidate.saved_to is not None:
             break
-        kept += 1
-    return replace(project, candidates=project.candidates[len(project.candidates) - kept :])
+        kept.add(id(candidate))
+    return replace(project, candidates=tuple(one for one in project.candidates if id(one) in kept))
 
 
 def _contents(candidate: Result) -> Iterator[tuple[object, int]]:

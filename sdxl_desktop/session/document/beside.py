@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sdxl_desktop.core.private_files import private_folder
 from sdxl_desktop.core.raster import Bytes
 from sdxl_desktop.core.whole_file import whole_file
 from sdxl_desktop.session.document.manifest import BesideEntry
@@ -55,7 +56,8 @@ class Beside:
         path = self.folder / name
         if path.exists():
             return
-        with whole_file(path) as beside, beside.open("wb") as file:
+        private_folder(self.folder, own=True)
+        with whole_file(path, private=True) as beside, beside.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

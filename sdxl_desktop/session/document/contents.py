@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.core.raster import Bytes
+from sdxl_desktop.core.request import GenerationRequest
 from sdxl_desktop.core.settings import Workspace
 from sdxl_desktop.session.pictures import Result
 
@@ -24,7 +25,8 @@ class Project:
 
     `picture` uint8 [H, W, 3] and `mask` uint8 [H, W], or None; `picture_name` the file the picture came from;
     `candidates` the results at hand, the oldest first, each with its pixels, request, notes and kept latents;
-    `workspace` what the panels say (the window's own geometry is nobody else's business and is not kept). `notes` are
+    `workspace` what the panels say (the window's own geometry is nobody else's business and is not kept); `waiting` the
+    requests that are yet to be drawn, which only the person's own kept work has. `notes` are
     sentences about what could not be brought back when the project was read; they are not written.
 
     Nobody may write to the arrays afterwards.
@@ -35,4 +37,5 @@ class Project:
     picture_name: str = ""
     candidates: tuple[Result, ...] = ()
     workspace: Workspace | None = None
+    waiting: tuple[GenerationRequest, ...] = ()
     notes: tuple[str, ...] = ()

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import BinaryIO
 
+from sdxl_desktop.core.private_files import open_private
+
 if sys.platform == "win32":
     import msvcrt
 
@@ -28,7 +30,7 @@ class FileLock:
 
     def take(self) -> bool:
         """Whether the lock is ours now; False when somebody else has it. Raises OSError where no file can be made."""
-        file = self.path.open("a+b")
+        file = open_private(self.path)
         try:
             _lock(file)
         except OSError:

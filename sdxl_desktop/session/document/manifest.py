@@ -56,6 +56,13 @@ class CandidateEntry(msgspec.Struct):
     saved_to: str = ""
 
 
+class WaitingEntry(msgspec.Struct):
+    """A request that was to be drawn: its `record`, with the seed of the first picture, and what it begins from."""
+
+    record: msgspec.Raw
+    start: StartEntry | None = None
+
+
 class BesideEntry(msgspec.Struct):
     """A member that lies beside the project in a file of its own, see `beside`: `shape` of the pixels, or the [size] of
     anything else; `digest` of its bytes."""
@@ -68,7 +75,8 @@ class BesideEntry(msgspec.Struct):
 class Manifest(msgspec.Struct):
     """The whole card. `picture` and `mask` name members ("" for none), and one member may stand in several places.
 
-    `grounds` has, by `pixel_key`, the members with the pixels that candidates were drawn on.
+    `grounds` has, by `pixel_key`, the members with the pixels that candidates were drawn on, and waiting requests are
+    to be. `waiting` stands in kept work only.
     """
 
     kind: str = KIND
@@ -80,6 +88,7 @@ class Manifest(msgspec.Struct):
     candidates: list[CandidateEntry] = []
     grounds: dict[str, str] = {}
     workspace: msgspec.Raw = msgspec.Raw(b"null")
+    waiting: list[WaitingEntry] = []
     beside: dict[str, BesideEntry] = {}
 
 

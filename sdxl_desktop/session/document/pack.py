@@ -13,12 +13,13 @@ from sdxl_desktop import __version__
 from sdxl_desktop.core.latents import KeptLatents
 from sdxl_desktop.core.raster import Bytes, Raster
 from sdxl_desktop.core.request import GenerationRequest
-from sdxl_desktop.history.metadata import encode_record, record_of
+from sdxl_desktop.history.metadata import Record, encode_record, record_of
 from sdxl_desktop.session.document.contents import Project
 from sdxl_desktop.session.document.manifest import (
     CandidateEntry,
     Manifest,
     StartEntry,
+    WaitingEntry,
     check_fits,
     encode_workspace,
 )
@@ -120,6 +121,7 @@ class _Packer:
         if project.mask is not None:
             manifest.mask = self._put(project.mask, MASK)
         manifest.candidates = [self._candidate(n, one) for n, one in enumerate(project.candidates)]
+        manifest.waiting = [self._waiting(one) for one in project.waiting]
         manifest.grounds = self.grounds
         if project.workspace is not None:
             manifest.workspace = encode_workspace(project.workspace)
@@ -152,12 +154,21 @@ class _Packer:
             entry.drawn = self._put(picture.drawn, f"{stem}-drawn.png")
         if picture.latents is not None:
             entry.latents = self._keep(picture.latents, request)
-        if request.start is not None:
-            entry.start = StartEntry(self._keep(request.start.latents), request.start.step)
+        entry.start = self._origin(request)
+        return entry
+
+    def _waiting(self, request: GenerationRequest) -> WaitingEntry:
+        record = Record(version=__version__, seed=request.sampling.seed, request=request.without_pixels())
+        return WaitingEntry(msgspec.Raw(encode_record(record).encode()), self._origin(request))
+
+    def _origin(self, request: GenerationRequest) -> StartEntry | None:
+        """Keep what a request is drawn on, and the latents that it begins from."""
         if request.edit is not None:
             self._ground(request.edit.picture)
             self._ground(request.edit.mask)
-        return entry
+        if request.start is None:
+            return None
+        return StartEntry(self._keep(request.start.latents), request.start.step)
 
     def _keep(self, latents: KeptLatents, request: GenerationRequest | None = None) -> str:
         name = self.latents.setdefault(id(latents), f"latents/{len(self.latents):03}.safetensors")

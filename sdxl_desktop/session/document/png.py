@@ -21,6 +21,14 @@ _COLOUR_TYPES = {2: 0, 3: 2}
 _SUB = 1
 """The filter that subtracts the pixel to the left (PNG specification, §9.2)."""
 _BAND_BYTES = 2**22
+_CHUNK_FRAME = 12
+"""Bytes of a chunk beside its content: length, kind and check sum."""
+_ANCILLARY = 0x20
+"""The bit of a kind's first letter that says that decoders may leave the chunk out."""
+_AFTER_IDAT = b"after"
+_MAY_FOLLOW = {b"": (b"IHDR",), b"IHDR": (b"IDAT",), b"IDAT": (b"IDAT", b"IEND"), _AFTER_IDAT: (b"IEND",)}
+_FEWEST_CHUNKS, _SMALLEST_CHUNKS = 1000, 1024
+"""So many chunks may a file have, and one more for so many bytes: each costs time, however short it is."""
 _DEFLATE_AT_BEST = 1032
 """No deflate stream unpacks to more than this many times its own size."""
 
@@ -84,11 +92,42 @@ def png_limit(shape: tuple[int, ...]) -> int:
 
 
 def decode_png(content: bytes) -> Bytes:
-    """The pixels, uint8 [H, W] or [H, W, 3]; raises what Pillow raises over damaged files, ValueError among it.
+    """The pixels, uint8 of `promised_shape`; raises what Pillow raises over damaged files, ValueError among it.
 
-    `promised_shape` is to be asked before: `Image.open` with its own limit on pixels is gone round.
+    Only the chunks that hold the pixels reach Pillow, whose own limit on pixels is gone round: nothing else in the
+    file can say another size than the one that was promised.
     """
-    with PngImagePlugin.PngImageFile(io.BytesIO(content)) as picture:
-        if picture.mode not in ("L", "RGB"):
-            raise ValueError(f"its mode is {picture.mode}")
+    shape = promised_shape(content, len(content))
+    with PngImagePlugin.PngImageFile(io.BytesIO(_essential(content))) as picture:
+        if picture.size != (shape[1], shape[0]) or picture.mode != ("L" if len(shape) == 2 else "RGB"):
+            raise ValueError("it is another picture than it promises")
         return np.array(picture, dtype=np.uint8)
+
+
+def _essential(content: bytes) -> bytes:
+    """The signature, IHDR, IDAT and IEND of a PNG file, in the order that they must have (PNG specification, §5.6):
+    one header first, the pixels in one row of chunks, one end, and nothing behind it. Chunks that may be left out are
+    left out; raises ValueError for a file that is not built so."""
+    view, at, last = memoryview(content), len(_SIGNATURE), b""
+    kept, chunks = bytearray(view[:at]), _FEWEST_CHUNKS + len(content) // _SMALLEST_CHUNKS
+    while last != b"IEND":
+        chunks -= 1
+        if len(content) - at < _CHUNK_FRAME or chunks < 0:
+            raise ValueError("it is cut short" if chunks >= 0 else "it has too many chunks")
+        (length,), kind = struct.unpack_from(">I", content, at), content[at + 4 : at + 8]
+        end = at + _CHUNK_FRAME + length
+        if end > len(content):
+            raise ValueError("it is cut short")
+        if kind[0] & _ANCILLARY == 0:
+            if kind not in _MAY_FOLLOW[last]:
+                raise ValueError("its chunks are not in the order of a PNG")
+            if zlib.crc32(view[at + 4 : end - 4]) != int.from_bytes(content[end - 4 : end], "big"):
+                raise ValueError("one of its chunks is damaged")
+            kept += view[at:end]
+            last = kind
+        elif last == b"IDAT":
+            last = _AFTER_IDAT
+        at = end
+    if at != len(content):
+        raise ValueError("something follows its end")
+    return bytes(kept)

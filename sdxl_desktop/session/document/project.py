@@ -5,17 +5,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-import struct
 import zipfile
-import zlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
 
-from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.whole_file import whole_file
 from sdxl_desktop.session.document.beside import Beside
 from sdxl_desktop.session.document.container import Archive
@@ -29,10 +24,13 @@ from sdxl_desktop.session.document.manifest import (
     Heading,
     Manifest,
 )
+from sdxl_desktop.session.document.named_files import Believes, nowhere
 from sdxl_desktop.session.document.pack import Content, encode, pack
 from sdxl_desktop.session.document.unpack import unpack, unpack_first
 
 __all__ = ["SUFFIX", "Project", "ProjectError", "load_project", "save_project", "write_archive"]
+
+_LONGEST_REASON = 300
 
 
 def save_project(project: Project, path: Path) -> None:
@@ -41,22 +39,15 @@ def save_project(project: Project, path: Path) -> None:
     write_archive(path, packed.manifest, dict(packed.members))
 
 
-def write_archive(
-    path: Path, manifest: Manifest, members: dict[str, Content], go_on: Callable[[], None] = lambda: None
-) -> None:
-    """Write the card and those members as a zip file, whole or not at all; raises ProjectError.
-
-    `go_on` is called before each member and may raise to stop; then nothing is changed.
-    """
+def write_archive(path: Path, manifest: Manifest, members: dict[str, Content]) -> None:
+    """Write the card and those members as a zip file that only this person can read, whole or not at all; raises
+    ProjectError."""
     path = Path(os.path.realpath(path))  # a link stays one
     try:
-        with whole_file(path) as beside:
-            with beside.open("xb") as file:
-                _write(file, manifest, members, go_on)
-                file.flush()
-                os.fsync(file.fileno())
-            with contextlib.suppress(OSError):  # a file that only its owner could read stays one
-                shutil.copymode(path, beside)
+        with whole_file(path, private=True) as beside, beside.open("wb") as file:
+            _write(file, manifest, members)
+            file.flush()
+            os.fsync(file.fileno())
     except OSError as problem:
         raise ProjectError(
             f"{path.name} could not be saved.",
@@ -66,12 +57,11 @@ def write_archive(
     _settle(path.parent)
 
 
-def _write(file: BinaryIO, manifest: Manifest, members: dict[str, Content], go_on: Callable[[], None]) -> None:
+def _write(file: BinaryIO, manifest: Manifest, members: dict[str, Content]) -> None:
     # Stored, not deflated: PNG is compressed already and latents cannot be.
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr(CARD, msgspec.json.format(msgspec.json.encode(manifest), indent=2))
         for name, content in members.items():
-            go_on()
             archive.writestr(name, encode(content))
 
 
@@ -85,12 +75,15 @@ def _settle(folder: Path) -> None:
             os.close(handle)
 
 
-def load_project(path: Path, beside: Beside | None = None) -> Project:
+def load_project(path: Path, beside: Beside | None = None, believes: Believes = nowhere) -> Project:
     """Read a project file, with what lies `beside` a recovery file; raises ProjectError for one that is missing, cut
-    short, foreign, too large or of a newer version. Nothing is unpacked before its size is known to be bearable."""
+    short, foreign, too large or of a newer version. Nothing is unpacked before its size is known to be bearable.
+
+    `believes` says of which files it is believed that a candidate is saved as one, see `named_files`.
+    """
     try:
         with Archive(path) as archive:
-            return _read(archive, path.name, beside)
+            return _read(archive, path.name, beside, believes)
     except ProjectError:
         raise
     except FileNotFoundError as problem:
@@ -99,21 +92,20 @@ def load_project(path: Path, beside: Beside | None = None) -> Project:
         raise ProjectError(f"{path.name} is not there any more.", next_step="Choose another project.") from problem
     except MemoryError as problem:
         raise ProjectError(f"{path.name} does not fit in memory.", next_step="Close other programs.") from problem
-    except (zipfile.BadZipFile, zlib.error, struct.error, msgspec.MsgspecError, RequestError) as problem:
+    except Exception as problem:  # the one boundary around what strangers' files make libraries raise
         raise _broken(path.name, problem) from problem
-    except (OSError, EOFError, LookupError, ValueError, RuntimeError, SyntaxError, OverflowError) as problem:
-        raise _broken(path.name, problem) from problem  # Pillow and zipfile use these for damaged content
 
 
 def _broken(name: str, problem: Exception) -> ProjectError:
+    reason = (str(problem).rstrip(".") or type(problem).__name__)[:_LONGEST_REASON]
     return ProjectError(
         f"{name} cannot be opened as a project.",
-        why=f"It is damaged, cut short, or not a project of SDXL Desktop ({str(problem).rstrip('.')}).",
+        why=f"It is damaged, cut short, or not a project of SDXL Desktop ({reason}).",
         next_step="Choose another project, or an older copy of this one.",
     )
 
 
-def _read(archive: Archive, file_name: str, beside: Beside | None) -> Project:
+def _read(archive: Archive, file_name: str, beside: Beside | None, believes: Believes) -> Project:
     text = archive.read(CARD, MAX_CARD)
     heading = msgspec.json.decode(text, type=Heading)
     if heading.kind != KIND:
@@ -126,4 +118,4 @@ def _read(archive: Archive, file_name: str, beside: Beside | None) -> Project:
         )
     if heading.version == 1:
         return unpack_first(msgspec.json.decode(text, type=FirstManifest), archive)
-    return unpack(msgspec.json.decode(text, type=Manifest), archive, beside)
+    return unpack(msgspec.json.decode(text, type=Manifest), archive, beside, believes)

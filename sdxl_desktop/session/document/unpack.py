@@ -11,6 +11,7 @@ from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.events import Picture
 from sdxl_desktop.core.latents import KeptLatents, Start
 from sdxl_desktop.core.raster import Bytes, Raster
+from sdxl_desktop.core.request import MAX_SEED, GenerationRequest
 from sdxl_desktop.core.settings import Workspace
 from sdxl_desktop.history.metadata import Record, decode_record
 from sdxl_desktop.session.document.beside import Beside
@@ -22,17 +23,26 @@ from sdxl_desktop.session.document.manifest import (
     CandidateEntry,
     FirstManifest,
     Manifest,
+    StartEntry,
     check_fits,
     decode_workspace,
 )
+from sdxl_desktop.session.document.named_files import Believes, nowhere, own_additions, plain_name
 from sdxl_desktop.session.document.pack import pixel_key
 from sdxl_desktop.session.document.png import HEAD_BYTES, decode_png, png_limit, promised_shape
 from sdxl_desktop.session.pictures import Result
 
+_UNREADABLE = (msgspec.MsgspecError, RequestError, TypeError, ValueError, RecursionError, OverflowError)
+"""What decoding values raises that this version cannot have."""
 
-def unpack(manifest: Manifest, archive: Archive, beside: Beside | None) -> Project:
-    """The project; raises ValueError and what `Archive` raises for a damaged one, ProjectError for one too large."""
-    if len(manifest.candidates) > MAX_CANDIDATES:
+
+def unpack(manifest: Manifest, archive: Archive, beside: Beside | None, believes: Believes = nowhere) -> Project:
+    """The project; raises ValueError and what `Archive` raises for a damaged one, ProjectError for one too large.
+
+    `believes` is asked about each file that a candidate is said to be saved as. What is kept with parts `beside` it is
+    this person's own, and the requests that wait in it are taken over; a project's are not.
+    """
+    if max(len(manifest.candidates), len(manifest.waiting)) > MAX_CANDIDATES:
         raise ValueError("it has too many candidates")
     if manifest.beside and beside is None:
         raise ValueError("its parts lie elsewhere")
@@ -42,11 +52,12 @@ def unpack(manifest: Manifest, archive: Archive, beside: Beside | None) -> Proje
     mask = members.pixels(manifest.mask, 2) if manifest.mask else None
     if mask is not None and (picture is None or mask.shape != picture.shape[:2]):
         raise ValueError("its mask does not fit its picture")
-    candidates, lost = _candidates(manifest, members)
-    workspace, notes = _workspace(manifest)
+    candidates, lost = _candidates(manifest, members, believes)
+    workspace, notes = _workspace(manifest, own=beside is not None)
     if lost:
         notes += (f"{lost} of {len(manifest.candidates)} candidates do not say how they were made and were left out.",)
-    return Project(picture, mask, manifest.picture_name, candidates, workspace, notes)
+    waiting = _waiting(manifest, members) if beside is not None else ()
+    return Project(picture, mask, plain_name(manifest.picture_name), candidates, workspace, waiting, notes)
 
 
 def unpack_first(manifest: FirstManifest, archive: Archive) -> Project:
@@ -62,28 +73,46 @@ def unpack_first(manifest: FirstManifest, archive: Archive) -> Project:
     return project
 
 
-def _workspace(manifest: Manifest) -> tuple[Workspace | None, tuple[str, ...]]:
-    """What the panels said. The picture is worth more: values that this version cannot have are no reason to fail."""
+def _workspace(manifest: Manifest, *, own: bool) -> tuple[Workspace | None, tuple[str, ...]]:
+    """What the panels said, and what is to be said of it where it is not this person's `own`. The picture is worth
+    more: values that this version cannot have are no reason to fail."""
     try:
-        return decode_workspace(manifest.workspace), ()
-    except (msgspec.MsgspecError, RequestError, TypeError):
+        workspace = decode_workspace(manifest.workspace)
+    except _UNREADABLE:
         return None, ("The panels' values in it could not be read.",)
+    return (workspace, ()) if own or workspace is None else own_additions(workspace)
 
 
-def _candidates(manifest: Manifest, members: _Members) -> tuple[tuple[Result, ...], int]:
+def _record(raw: msgspec.Raw) -> Record | None:
+    """The record; None for one that this version cannot read."""
+    try:
+        record = decode_record(bytes(raw).decode())
+    except _UNREADABLE:
+        return None
+    return record if 0 <= record.seed <= MAX_SEED else None
+
+
+def _candidates(manifest: Manifest, members: _Members, believes: Believes) -> tuple[tuple[Result, ...], int]:
     """(the candidates, how many have a record that this version cannot read)."""
     candidates: list[Result] = []
     for entry in manifest.candidates:
-        try:
-            record = decode_record(bytes(entry.record).decode())
-        except (msgspec.MsgspecError, RequestError, TypeError):
-            continue
-        candidates.append(_candidate(entry, record, members))
+        record = _record(entry.record)
+        if record is not None:
+            candidates.append(_candidate(entry, record, members, believes))
     return tuple(candidates), len(manifest.candidates) - len(candidates)
 
 
-def _candidate(entry: CandidateEntry, record: Record, members: _Members) -> Result:
-    request = record.request
+def _waiting(manifest: Manifest, members: _Members) -> tuple[GenerationRequest, ...]:
+    """The requests that were to be drawn; one that cannot be read, or not be drawn again, is left out."""
+    requests: list[GenerationRequest] = []
+    for entry in manifest.waiting:
+        record = _record(entry.record)
+        if record is not None:
+            requests.append(_request(record.request, entry.start, members))
+    return tuple(requests)
+
+
+def _candidate(entry: CandidateEntry, record: Record, members: _Members, believes: Believes) -> Result:
     picture = Picture(
         pixels=members.pixels(entry.pixels, 3),
         seed=record.seed,
@@ -93,13 +122,20 @@ def _candidate(entry: CandidateEntry, record: Record, members: _Members) -> Resu
         latents=members.latents(entry.latents) if entry.latents else None,
         drawn=members.pixels(entry.drawn, 3) if entry.drawn else None,
     )
+    request = _request(record.request, entry.start, members)
+    file = Path(entry.saved_to) if entry.saved_to and "\0" not in entry.saved_to else None
+    return Result(picture, request, file if file is not None and believes(file, picture, request) else None)
+
+
+def _request(request: GenerationRequest, start: StartEntry | None, members: _Members) -> GenerationRequest:
+    """The request with what it was drawn on, and the latents that it began from."""
     if request.edit is not None:
         mask = None if request.edit.mask is None else members.ground(request.edit.mask, 2)
         edit = replace(request.edit, picture=members.ground(request.edit.picture, 3), mask=mask)
         request = replace(request, edit=edit)
-    if entry.start is not None:
-        request = replace(request, start=Start(members.latents(entry.start.latents), entry.start.step))
-    return Result(picture, request, Path(entry.saved_to) if entry.saved_to else None)
+    if start is not None:
+        request = replace(request, start=Start(members.latents(start.latents), start.step))
+    return request
 
 
 @dataclass(slots=True)
@@ -118,7 +154,10 @@ class _Members:
         pixels, latents = {self.manifest.picture, self.manifest.mask, *self.manifest.grounds.values()}, {""}
         for entry in self.manifest.candidates:
             pixels |= {entry.pixels, entry.drawn}
-            latents |= {entry.latents, "" if entry.start is None else entry.start.latents}
+            latents.add(entry.latents)
+        starts = [entry.start for entry in self.manifest.candidates]
+        starts += [entry.start for entry in self.manifest.waiting]
+        latents |= {"" if start is None else start.latents for start in starts}
         shapes = [self._shape(name) for name in sorted(pixels - {""})]
         return shapes + [self._size(name) for name in sorted(latents - {""})]
 
@@ -139,7 +178,10 @@ class _Members:
                 assert self.beside is not None
                 found = self.beside.pixels(self.manifest.beside[name])
             else:
-                found = decode_png(self.archive.read(name, png_limit(self._shape(name))))
+                shape = self._shape(name)
+                found = decode_png(self.archive.read(name, png_limit(shape)))
+                if found.shape != shape:
+                    raise ValueError(f"{name} is another picture than it promises")
             found.setflags(write=False)
             self._pixels[name] = found
         if self._pixels[name].ndim != dimensions:

@@ -187,7 +187,7 @@ def test_an_end_that_cannot_be_noted_lets_the_next_one_go_and_is_told(
     if discarded:
         queue.discard(one)
 
-    def full(file: Path, content: bytes) -> None:
+    def full(file: Path, content: bytes, *, private: bool) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(state_file, "write_whole", full)

@@ -3,6 +3,8 @@ two windows do not fight; nobody waits for the disk. For kills see `test_kills`.
 
 from __future__ import annotations
 
+import os
+import stat
 import subprocess
 import sys
 import threading
@@ -17,10 +19,11 @@ import pytest
 
 from sdxl_desktop.core.raster import Bytes
 from sdxl_desktop.session.document import autosave as autosaving
+from sdxl_desktop.session.document import recovery
 from sdxl_desktop.session.document.autosave import Autosave, Recoverable, recoverable
 from sdxl_desktop.session.document.project import Project, ProjectError, load_project
-from sdxl_desktop.session.document.recovery import parts_of
-from tests.unit.session.document.projects import assert_same, full_project
+from sdxl_desktop.session.document.recovery import Left, parts_of
+from tests.unit.session.document.projects import assert_same, full_project, same_edit, same_latents
 from tests.unit.session.document.test_project import disk_of, first_version
 
 
@@ -45,14 +48,96 @@ def test_a_crash_leaves_a_document_to_recover(tmp_path: Path) -> None:
     assert not list((tmp_path / "recovery").iterdir())
 
 
-def test_an_orderly_end_leaves_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("left", [Left.CLOSED, Left.SAVED, Left.REPLACED])
+def test_an_orderly_end_leaves_the_document_and_how_it_was_left(tmp_path: Path, left: Left) -> None:
     autosave = Autosave(tmp_path)
     autosave.write(Project(picture_name="1"), 1)
-    autosave.close()
+    autosave.close(left)
     autosave.write(Project(picture_name="2"), 2)  # a worker that comes late
     autosave.close()
+    (found,) = recoverable(tmp_path)
+    assert found.left is left
+    assert found.load().picture_name == "1"
+    found.leave()
+    (again,) = recoverable(tmp_path)
+    assert again.left is Left.CRASHED, "it was opened and not closed"
+    again.discard()
     assert not list(tmp_path.iterdir())
-    assert recoverable(tmp_path) == ()
+
+
+def test_an_empty_document_leaves_nothing(tmp_path: Path) -> None:
+    autosave = Autosave(tmp_path)
+    autosave.write(Project(picture_name="1"), 1)
+    autosave.clear(2)
+    autosave.close()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_document_that_was_about_to_end_and_goes_on_is_one_of_a_crash_again(tmp_path: Path) -> None:
+    """A logout that another program has stopped."""
+    for goes_on in (False, True):
+        autosave = Autosave(tmp_path)
+        autosave.write(Project(picture_name="1"), 1)
+        autosave.expect_end()
+        if goes_on:
+            autosave.write(Project(picture_name="2"), 2)
+        found = leave_behind(autosave)
+        assert found.left is (Left.CRASHED if goes_on else Left.CLOSED)
+        found.discard()
+
+
+def test_only_what_was_replaced_or_is_saved_makes_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recovery, "MAX_REPLACED", 2)
+    for number, left in enumerate((Left.CLOSED, *[Left.REPLACED] * 3, Left.CLOSED, *[Left.SAVED] * 2)):
+        autosave = Autosave(tmp_path)
+        autosave.write(Project(picture_name=str(number)), 1)
+        autosave.close(left)
+        os.utime(autosave.file.with_suffix(".left"), (1e9 + number, 1e9 + number))
+        os.utime(autosave.file, (1e9, 1e9))
+    found = recoverable(tmp_path)
+    assert [one.load().picture_name for one in found] == ["6", "5", "4", "3", "0"]
+    for one in found:
+        one.discard()
+    assert not list(tmp_path.iterdir()), "those that made room are gone with all their parts"
+
+
+def test_what_earlier_windows_left_can_be_told_apart_without_loading_it(photograph: Bytes, tmp_path: Path) -> None:
+    autosave = Autosave(tmp_path)
+    autosave.write(full_project(photograph), 1)
+    autosave.close()
+    (found,) = recoverable(tmp_path)
+    assert found.contents() == ("Näher – ☃.jpg", 3)
+    assert found.size > photograph.nbytes
+    found.file.write_bytes(b"damaged")
+    assert found.contents() == ("", 0)
+    found.discard()
+
+
+def test_what_waits_to_be_drawn_comes_back_with_all_it_needs(photograph: Bytes, tmp_path: Path) -> None:
+    project = full_project(photograph)
+    waiting = tuple(candidate.request for candidate in project.candidates)
+    autosave = Autosave(tmp_path)
+    autosave.write(Project(waiting=waiting), 1)
+    again = found_after(autosave).waiting
+    assert again == waiting
+    for mine, theirs in zip(again, waiting, strict=True):
+        assert same_edit(mine.edit, theirs.edit)
+    assert again[2].start is not None
+    assert same_latents(again[2].start.latents, waiting[2].start.latents)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
+def test_only_the_person_can_read_what_is_kept(photograph: Bytes, tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "recovery"
+    folder.mkdir(parents=True, mode=0o755)
+    autosave = Autosave(folder)
+    autosave.write(full_project(photograph), 1)
+    for path in (folder, *folder.rglob("*")):
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
+    autosave.close()
+    (found,) = recoverable(folder)
+    assert stat.S_IMODE(found.file.with_suffix(".left").stat().st_mode) == 0o600
+    found.discard()
 
 
 def test_a_window_that_is_open_is_not_offered_to_another(tmp_path: Path) -> None:
@@ -167,10 +252,15 @@ def test_the_newest_candidates_are_kept_when_there_are_too_many(
     photograph: Bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int, lost: int
 ) -> None:
     project = full_project(photograph)
+    unsaved = replace(project, candidates=tuple(replace(one, saved_to=None) for one in project.candidates))
+    saved = replace(project, candidates=tuple(replace(one, saved_to=Path("/a.png")) for one in project.candidates))
     monkeypatch.setattr(autosaving, "MAX_CANDIDATE_BYTES", room)
     autosave = Autosave(tmp_path)
-    autosave.write(project, 1)
+    autosave.write(saved, 1)
     assert_same(found_after(autosave), replace(project, candidates=project.candidates[lost:]))
+    autosave = Autosave(tmp_path)
+    autosave.write(unsaved, 1)
+    assert_same(found_after(autosave), project)
 
 
 def test_a_part_that_is_damaged_or_missing_is_told(photograph: Bytes, tmp_path: Path) -> None:
@@ -277,18 +367,22 @@ def test_clearing_does_not_wait_for_a_slow_disk_and_still_holds(
     autosave.close()
 
 
-def test_closing_ends_a_write_that_is_under_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_closing_waits_for_a_write_that_is_under_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     slow = Slow(monkeypatch)
     autosave = Autosave(tmp_path)
     autosave.keep(Project(picture_name="1", picture=np.zeros((9, 9, 3), np.uint8)), 1)
     assert slow.reached.wait(30)
+    assert not autosave.flush(0.01)
     closing = threading.Thread(target=autosave.close)
     closing.start()
     slow.go.set()
     closing.join(30)
     assert not closing.is_alive()
     until(nobody_writes)
-    assert not list(tmp_path.iterdir())
+    (found,) = recoverable(tmp_path)
+    assert found.left is Left.CLOSED
+    assert found.load().picture_name == "1"
+    found.discard()
 
 
 def test_why_it_could_not_be_kept_is_told_once_until_it_can_be_again(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from PIL import Image
 from sdxl_desktop.core.raster import Bytes
 from sdxl_desktop.session.document import manifest
 from sdxl_desktop.session.document.png import encode_png
-from sdxl_desktop.session.document.project import ProjectError, load_project, save_project
+from sdxl_desktop.session.document.project import Project, ProjectError, load_project, save_project
 from tests.unit.session.document.projects import assert_same, full_project, noise
 
 Members = dict[str, bytes]
@@ -83,6 +83,13 @@ def refused(path: Path, why: str = "") -> ProjectError:
     assert told.value.next_step
     assert path.name in str(told.value) or "too large" in str(told.value)
     return told.value
+
+
+def attempt(path: Path) -> Project | ProjectError:
+    try:
+        return load_project(path)
+    except ProjectError as problem:
+        return problem
 
 
 # damage
@@ -245,6 +252,130 @@ def test_a_member_that_says_it_is_longer_than_the_file_is_refused(path: Path) ->
     struct.pack_into("<II", whole, at + 20, 2**31, 2**31)
     path.write_bytes(whole)
     refused(path, "lies about its size")
+
+
+def png(*chunks: tuple[bytes, bytes]) -> bytes:
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*one) for one in chunks)
+
+
+def head(width: int, height: int, bits: int = 8, colour: int = 2) -> tuple[bytes, bytes]:
+    return b"IHDR", struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
+
+
+PIXELS = b"IDAT", zlib.compress(b"".join(b"\0" + bytes(320 * 3) for _ in range(200)))
+END = b"IEND", b""
+DISORDERLY = {
+    "a second head": (head(320, 200), head(9000, 9000), PIXELS, END),
+    "a second head behind the pixels": (head(320, 200), PIXELS, head(9000, 9000), PIXELS, END),
+    "a second head behind a comment": (head(320, 200), (b"tEXt", b"a\0b"), head(320, 9000), PIXELS, END),
+    "pixels before the head": (PIXELS, head(320, 200), END),
+    "pixels in two places": (head(320, 200), PIXELS, (b"tEXt", b"a\0b"), PIXELS, END),
+    "an unknown chunk that matters": (head(320, 200), (b"ABCD", b""), PIXELS, END),
+    "no end": (head(320, 200), PIXELS),
+    "two ends": (head(320, 200), PIXELS, END, END),
+    "another depth": (head(320, 200, bits=16), PIXELS, END),
+    "a palette": (head(320, 200, colour=3), (b"PLTE", bytes(768)), PIXELS, END),
+    "a million chunks": (head(320, 200), *[(b"tIME", b"")] * 1500, PIXELS, END),
+}
+
+
+@pytest.mark.parametrize("what", DISORDERLY)
+def test_a_png_that_is_built_otherwise_is_refused(path: Path, what: str) -> None:
+    write(path, {**members_of(path), "picture.png": png(*DISORDERLY[what])})
+    refused(path)
+
+
+def test_what_a_png_may_have_beside_its_pixels_is_no_hindrance(path: Path) -> None:
+    members = members_of(path)
+    comments = [(b"tEXt", b"a\0b"), (b"acTL", struct.pack(">II", 9, 0))]
+    members["picture.png"] = png(head(320, 200), *comments, PIXELS, (b"tIME", b"1234567"), END)
+    write(path, members)
+    assert load_project(path).picture.shape == (200, 320, 3)
+
+
+def test_a_member_that_says_it_is_small_does_not_unpack_without_end(path: Path) -> None:
+    """A thousand bytes by the directory, 300 MB by its stream."""
+    members = members_of(path)
+    members["mask.png"] = bytes(300 * 2**20)
+    write(path, members, zipfile.ZIP_DEFLATED)
+    whole = bytearray(path.read_bytes())
+    at = whole.rindex(b"PK\1\2", 0, whole.rindex(b"mask.png"))
+    struct.pack_into("<I", whole, at + 24, 1000)
+    path.write_bytes(whole)
+    refused(path)
+
+
+def test_no_reason_is_longer_than_people_read(path: Path) -> None:
+    entry = {"file": "y" * 50_000, "shape": [1], "digest": ""}
+    with_card(path, lambda card: card["beside"].update({"x" * 50_000: entry}))
+    assert len(str(refused(path))) < 1000
+    with_card(path, lambda card: card.update(beside={}, picture="z" * 100_000))
+    assert len(str(refused(path))) < 1000
+
+
+@pytest.mark.parametrize("depth", [1000, 100_000])
+def test_values_without_end_are_no_reason_to_fail_or_a_reason_in_words(path: Path, depth: int) -> None:
+    deep = "[" * depth + "]" * depth
+    for field in ("workspace", "candidates"):
+        members = members_of(path)
+        card = json.loads(members["document.json"])
+        card[field] = "here" if field == "workspace" else [{"pixels": "picture.png", "record": "here"}]
+        members["document.json"] = json.dumps(card).replace('"here"', deep).encode()
+        write(path, members)
+        outcome = attempt(path)
+        assert "cannot be opened" in str(outcome) if isinstance(outcome, ProjectError) else outcome.notes
+
+
+def mutated(whole: bytes, random: np.random.Generator) -> bytes:
+    """Bytes changed, cut, doubled, or put in from elsewhere in the file."""
+    damaged = bytearray(whole)
+    for _ in range(int(random.integers(1, 4))):
+        at, to = sorted(int(one) for one in random.integers(0, len(damaged), 2))
+        to = min(to, at + 64)
+        match int(random.integers(6)):
+            case 0:
+                damaged[at] = int(random.integers(256))
+            case 1:
+                damaged[at:to] = random.bytes(to - at)
+            case 2:
+                del damaged[at:to]
+            case 3:
+                damaged[at:at] = damaged[to : to + 32]
+            case 4:
+                damaged[at:to] = b"\xff" * (to - at)
+            case _:
+                del damaged[max(1, len(damaged) - at % 64) :]
+    return bytes(damaged)
+
+
+def check_mutations(path: Path, count: int, seed: int) -> None:
+    """Mutations of the file, and of a member whose check sum then is right, open or are refused in words."""
+    whole, members, random = path.read_bytes(), members_of(path), np.random.default_rng(seed)
+    names = sorted(members)
+    for number in range(count):
+        if number % 2:
+            path.write_bytes(mutated(whole, random))
+        else:
+            name = names[int(random.integers(len(names)))]
+            write(path, {**members, name: mutated(members[name], random)})
+        outcome = attempt(path)
+        assert isinstance(outcome, Project) or (len(str(outcome)) < 1000 and outcome.next_step)
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    file = tmp_path / "small.sdxld"
+    save_project(full_project(noise(7, 12, 16)), file)
+    return file
+
+
+def test_200_mutations_open_or_are_refused_in_words(small: Path) -> None:
+    check_mutations(small, 200, 15)
+
+
+@pytest.mark.slow
+def test_thousands_of_mutations_open_or_are_refused_in_words(small: Path) -> None:
+    check_mutations(small, 5000, 16)
 
 
 # names
