@@ -23,7 +23,7 @@ _WORDS = {
         "Draw the picture on the canvas anew, as far from it as the strength says (Ctrl+Enter)",
     ),
     Mode.INPAINT: (
-        "Redraw masked area",
+        "Fill masked area",
         "Draw the masked area anew and leave every pixel outside as it is (Ctrl+Enter)",
     ),
 }
