@@ -69,7 +69,7 @@ def load_preferences(paths: AppPaths, console: Console) -> Preferences:
     """The person's preferences; a settings file that cannot be read is told on `console` and does not block."""
     settings, problem = SettingsStore(paths.settings_file).load()
     if problem is not None:
-        console.print(str(problem), markup=False, highlight=False, soft_wrap=True)
+        console.print(str(problem), markup=False, emoji=False, highlight=False, soft_wrap=True)
     return settings.preferences
 
 
@@ -217,4 +217,4 @@ def _say_written(paths: list[Path | None], as_json: bool) -> None:
 
 
 def _say(console: Console, sentence: str) -> None:
-    console.print(sentence, markup=False, highlight=False, soft_wrap=True)
+    console.print(sentence, markup=False, emoji=False, highlight=False, soft_wrap=True)

@@ -80,7 +80,7 @@ def in_lines(look: Look[P], console: Console, *, as_json: bool) -> Show[P]:
 
 def say(console: Console, words: str) -> None:
     """Tell a person, on standard error."""
-    console.print(words, markup=False, highlight=False, soft_wrap=True)
+    console.print(words, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
 def print_json(content: dict[str, Any]) -> None:

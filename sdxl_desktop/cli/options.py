@@ -265,11 +265,14 @@ def _sampling(
 ) -> Sampling:
     best: Recommended | Sampling = checkpoint.recommended if made_by is None else made_by.sampling
     size = best.size if edit is None or made_by is not None else drawing_size(edit.picture.size, checkpoint)
+    if options.size is not None:
+        size = Size.parse(options.size)
+        checkpoint.check_size(size)  # first: it knows which sizes can be drawn instead
     timesteps = _timesteps(options.timesteps)
     steps = (len(timesteps) or best.steps) if options.steps is None else options.steps
     kept_seed = None if made_by is None else made_by.sampling.seed
     return Sampling(
-        size=size if options.size is None else Size.parse(options.size),
+        size=size,
         steps=steps,
         guidance_scale=best.guidance_scale if options.guidance is None else options.guidance,
         guidance_rescale=options.guidance_rescale or 0.0,

@@ -80,7 +80,7 @@ class LiveDisplay:
         )
 
     def say(self, sentence: str) -> None:
-        self._bar.console.print(sentence, markup=False, highlight=False)
+        self._bar.console.print(sentence, markup=False, emoji=False, highlight=False)
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -105,7 +105,7 @@ class LineDisplay:
         self.say(" ".join(part for part in (f"{_title(progress)}…", _details(progress)) if part))
 
     def say(self, sentence: str) -> None:
-        self._console.print(sentence, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(sentence, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
     def __enter__(self) -> Self:
         return self
@@ -117,9 +117,7 @@ class LineDisplay:
 
 
 def _title(progress: Progress) -> str:
-    words = [progress.phase.label]
-    if progress.detail:
-        words.append(f"({progress.detail.replace('_', ' ')})")
+    words = [progress.words]
     if progress.pictures > 1 and progress.phase in (Phase.DENOISING, Phase.DECODING):
         words.append(f"{progress.picture + 1} of {progress.pictures}")
     return " ".join(words)
@@ -127,7 +125,7 @@ def _title(progress: Progress) -> str:
 
 def _details(progress: Progress) -> str:
     details = []
-    if progress.total:
+    if progress.total and not progress.words_say_step:
         details.append(f"step {progress.step} of {progress.total}")
     if progress.seconds_per_step:
         details.append(f"{progress.seconds_per_step:.2g} s a step")

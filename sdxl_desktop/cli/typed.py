@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from sdxl_desktop.core.errors import RequestError
@@ -11,7 +9,7 @@ from sdxl_desktop.core.numbers import read_real, read_whole
 from sdxl_desktop.core.paths import expanded
 
 
-class Real(click.ParamType):
+class Real(click.ParamType[float]):
     name = "number"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
@@ -23,7 +21,7 @@ class Real(click.ParamType):
             self.fail(str(problem), param, ctx)
 
 
-class Whole(click.ParamType):
+class Whole(click.ParamType[int]):
     name = "whole number"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
@@ -35,7 +33,7 @@ class Whole(click.ParamType):
             self.fail(str(problem), param, ctx)
 
 
-class Expanded(click.ParamType):
+class Expanded(click.ParamType[object]):
     """A path in which "~" and variables stand for what they mean, where no shell has seen to it (`--output=~/x`)."""
 
     def __init__(self, plain: click.Path) -> None:
@@ -43,7 +41,7 @@ class Expanded(click.ParamType):
         self.name = plain.name
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
-        return self._plain.convert(expanded(str(value)) if isinstance(value, str | Path) else value, param, ctx)
+        return self._plain.convert(expanded(str(value)), param, ctx)
 
 
 def read_as_typed(command: click.Command) -> None:

@@ -30,7 +30,7 @@ class EventLines:
     """A display for a program that listens: one JSON object a line, on standard error among whatever else is there."""
 
     def show(self, progress: Progress) -> None:
-        words = progress.phase.label if not progress.detail else f"{progress.phase.label} ({progress.detail})"
+        words = progress.words
         self._tell(words, progress.fraction, progress.seconds_left)
 
     def say(self, sentence: str) -> None:

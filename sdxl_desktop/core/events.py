@@ -40,6 +40,15 @@ _PHASE_LABELS = {
     Phase.DECODING: "Decoding the picture",
 }
 
+_PARTS = {
+    "text_encoder": "text encoder",
+    "text_encoder_2": "second text encoder",
+    "unet": "UNet",
+    "unet_shallow": "UNet",
+    "vae_encoder": "VAE encoder",
+    "vae_decoder": "VAE decoder",
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
@@ -58,6 +67,21 @@ class Progress:
     detail: str = ""
     picture: int = 0
     pictures: int = 1
+
+    @property
+    def words(self) -> str:
+        """What goes on, in words: "Compiling the UNet (2 of 3)"."""
+        part = _PARTS.get(self.detail.replace(" ", "_"), "")
+        if self.phase is Phase.COMPILING and part:
+            return f"Compiling the {part}" + (f" ({self.step} of {self.total})" if self.total else "")
+        if self.detail and self.phase in (Phase.LOADING, Phase.COMPILING):
+            return f"{self.phase.label} ({part or self.detail})"
+        return self.phase.label
+
+    @property
+    def words_say_step(self) -> bool:
+        """Whether `words` hold `step` and `total` already."""
+        return self.words.endswith(f" of {self.total})")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -41,7 +41,7 @@ _SCHEDULED = re.compile(r"[\s\d.]*\d[\s\d.]*")
 _TRAILING_WEIGHT = re.compile(r"(?:\d+(?:\.\d+)?|\++|-+)(?![\w.])")
 _EXTRA_NETWORK = re.compile(r"<(?:lora|lyco|hypernet):[^<>]*>", re.IGNORECASE)
 _CHOICE = re.compile(r"\{[^{}|]*\|[^{}]*\}")
-_WILDCARD = re.compile(r"__[^\W_](?:[\w./*-]*?[^\W_])?__")
+_WILDCARD = re.compile(r"(?<!\w)__[^\W_](?:[\w./*-]*?[^\W_])?__(?!\w)")
 _NAMED_EMBEDDING = re.compile(r"\bembedding:[^\s,()\[\]]+", re.IGNORECASE)
 _OTHER_LANGUAGES = (
     (

@@ -222,7 +222,9 @@ class Desk(QWidget):
         self._prompts.set_value(request.prompts)
         self._reuse_sampling(replace(request.sampling, seed=seed))
         self._micro.set_value(MicroValue.of(request.micro_conditioning))
-        missing = () if used is not None else (f"the checkpoint {named_only(request.checkpoint).name}",)
+        missing: tuple[str, ...] = (
+            () if used is not None else (f"the checkpoint {named_only(request.checkpoint).name}",)
+        )
         missing += self._refiner.reuse(request.refine, request.micro_conditioning)
         missing += self._additions.reuse(request.additions)
         self._know_embeddings()

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFormLayout, QLabel, QLayout, QWidget
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtWidgets import (
+    QDialog,
+    QDialogButtonBox,
+    QFormLayout,
+    QFrame,
+    QLabel,
+    QLayout,
+    QScrollArea,
+    QWidget,
+)
 
 from sdxl_desktop import __version__
 from sdxl_desktop.ui.icons import application_icon
+from sdxl_desktop.ui.painting.settings import ToolKind
+from sdxl_desktop.ui.screen import room_on_screen
 from sdxl_desktop.ui.widgets.layout import column, heading, muted, row
 
 _ABOUT = "Makes pictures with Stable Diffusion XL on this computer, through OpenVINO. Nothing you write leaves it."
@@ -18,6 +29,18 @@ MOUSE = (
     ("Arrow keys", "Walk through the results"),
 )
 
+PAINTING = (
+    *((tool.key, tool.label) for tool in ToolKind),
+    ("[  ]", "Smaller or larger brush"),
+    ("Shift+[  Shift+]", "Softer or harder brush"),
+    ("1 to 9, 0", "Opacity in tenths, all of it"),
+    ("X", "Paint or erase"),
+    ("M", "Show or hide the mask"),
+    ("Ctrl+I", "Invert the mask"),
+    ("Delete", "Clear the mask"),
+    ("Shift+drag", "Set the brush's size"),
+    ("Alt+drag", "Erase"),
+)
 PROMPT = (
     ("Ctrl+Up, Ctrl+Down", "Make the word or selection count more, or less"),
     ("(word:1.3)  ((word))  [word]", "Louder, louder, softer"),
@@ -41,8 +64,16 @@ def about_dialog(parent: QWidget) -> QDialog:
 def shortcuts_dialog(parent: QWidget, table: list[tuple[str, str]]) -> QDialog:
     hands = column(_list("Mouse", list(MOUSE)), _list("In a prompt", list(PROMPT)), spacing=24)
     hands.addStretch(1)
-    body = row(_list("Keyboard", table), hands, spacing=48)
-    return _dialog(parent, "Keyboard shortcuts", column(body))
+    inside = QWidget()
+    inside.setLayout(row(column(_list("Keyboard", table), _list("Painting", list(PAINTING))), hands, spacing=48))
+    area = QScrollArea()
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setWidgetResizable(True)
+    area.setWidget(inside)
+    dialog = _dialog(parent, "Keyboard shortcuts", column(area))
+    wanted = inside.sizeHint() + QSize(80, 120)
+    dialog.resize(wanted.boundedTo(room_on_screen(parent)))
+    return dialog
 
 
 def _list(title: str, table: list[tuple[str, str]]) -> QWidget:

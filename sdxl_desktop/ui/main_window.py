@@ -44,6 +44,7 @@ from sdxl_desktop.ui.kept_work import Work
 from sdxl_desktop.ui.library.corner import LibraryCorner, Room
 from sdxl_desktop.ui.menus import OfTheWindow, menus
 from sdxl_desktop.ui.readiness import Readiness
+from sdxl_desktop.ui.screen import room_on_screen
 from sdxl_desktop.ui.settings_dialog import Machine, SettingsDialog
 from sdxl_desktop.ui.stage import Stage
 from sdxl_desktop.ui.status import StatusLine
@@ -118,8 +119,9 @@ class MainWindow(QMainWindow):
 
     def _lay_out(self) -> None:
         self.setWindowTitle("SDXL Desktop")
-        self.setMinimumSize(QSize(880, 560))
-        self.resize(1280, 800)
+        room = room_on_screen(self)
+        self.setMinimumSize(QSize(880, 560).boundedTo(room))
+        self.resize(QSize(1280, 800).boundedTo(room))
         self._splitter.addWidget(self.desk)
         self._splitter.addWidget(self.stage)
         self._splitter.setChildrenCollapsible(False)
@@ -331,6 +333,8 @@ class MainWindow(QMainWindow):
     def _restore(self, settings: Settings) -> None:
         self.desk.set_value(settings.workspace)
         self.restoreGeometry(_bytes(settings.workspace.geometry))
+        if not self.isMaximized() and not self.isFullScreen():
+            self.resize(self.size().boundedTo(room_on_screen(self)))
         self._splitter.restoreState(_bytes(settings.workspace.layout))
         self._show_device()
 

@@ -9,7 +9,7 @@ from PySide6.QtCore import QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import QLabel, QProgressBar, QWidget
 
-from sdxl_desktop.core.events import Finished, Phase, Progress
+from sdxl_desktop.core.events import Finished, Progress
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.session.forecast import Forecast
 from sdxl_desktop.session.session import Session
@@ -118,7 +118,8 @@ class StatusLine(QWidget):
         self._plan.hide()
         self._bar.show()
         self._bar.show_fraction(progress.fraction)
-        self._steps.setText(f"Step {progress.step} of {progress.total}" if progress.total else "")
+        steps = f"Step {progress.step} of {progress.total}"
+        self._steps.setText(steps if progress.total and not progress.words_say_step else "")
         self._pace.setText("" if progress.seconds_per_step is None else f"{pace(progress.seconds_per_step)} a step")
         self._left.setText("" if progress.seconds_left is None else f"{duration(progress.seconds_left)} left")
 
@@ -163,9 +164,7 @@ class StatusLine(QWidget):
 
 
 def phase_text(progress: Progress, waiting: int) -> str:
-    words = progress.phase.label
-    if progress.detail and progress.phase in (Phase.LOADING, Phase.COMPILING):
-        words += f" ({progress.detail.replace('_', ' ')})"
+    words = progress.words
     if progress.pictures > 1:
         words += f" · picture {progress.picture + 1} of {progress.pictures}"
     return words + (f" · {waiting} waiting" if waiting else "")

@@ -716,11 +716,16 @@ def everything(files: dict[str, Path], folder: Path, edit: Edit | None) -> Gener
 def test_reuse_brings_back_exactly_what_made_a_picture(
     desk: Desk, files: dict[str, Path], tmp_path: Path, edit: Edit | None, ground: Ground
 ) -> None:
+    """Of a result of this sitting, and of a file's record, whose names mean what is listed."""
     made_by = everything(files, tmp_path, edit)
-    desk.reuse(made_by.recorded(), made_by.sampling.seed)
-    desk.show_ground(ground)
-    again = desk.request(made_by.execution, ground, output=made_by.output)
-    assert again == made_by
+    missing = desk.reuse(made_by.recorded(), made_by.sampling.seed)
+    assert missing is not None
+    for name in ("ink.safetensors", "style.safetensors"):
+        assert name in str(missing), "what is not listed is told"
+    for record in (made_by, made_by.recorded()):
+        assert desk.reuse(record, made_by.sampling.seed) is None
+        desk.show_ground(ground)
+        assert desk.request(made_by.execution, ground, output=made_by.output) == made_by
 
 
 def test_reuse_takes_nothing_away_from_the_list(desk: Desk, files: dict[str, Path]) -> None:

@@ -23,29 +23,19 @@ _WORDS = {
         "Draw the picture on the canvas anew, as far from it as the strength says (Ctrl+Enter)",
     ),
     Mode.INPAINT: (
-        "Redraw masked area",
+        "Fill masked area",
         "Draw the masked area anew and leave every pixel outside as it is (Ctrl+Enter)",
     ),
 }
-_INTENTS = {
-    Intent.FILL: "Fill masked area",
-    Intent.REPLACE: "Replace masked area",
-    Intent.ADD: "Add to masked area",
-    Intent.REMOVE: "Remove masked area",
-    Intent.REFINE: "Refine masked area",
-    Intent.EXPAND: "Expand picture",
-}
-_REFINE_WHOLE = "Refine picture"
 
 
 def purpose(mode: Mode, intent: Intent | None) -> tuple[str, str]:
     """What the button says, and its tooltip, where a run of that `mode` is meant as `intent` (None: own values)."""
     words, tip = _WORDS[mode]
-    if mode is Mode.INPAINT and intent is not None:
-        return _INTENTS[intent], f"{intent.help} (Ctrl+Enter)"
-    if mode is Mode.IMAGE_TO_IMAGE and intent is Intent.REFINE:
-        return _REFINE_WHOLE, f"{intent.help} (Ctrl+Enter)"
-    return words, tip
+    meant = mode is Mode.INPAINT or (mode is Mode.IMAGE_TO_IMAGE and intent is Intent.REFINE)
+    if intent is None or not meant:
+        return words, tip
+    return words if intent is Intent.FILL else intent.label, f"{intent.help} (Ctrl+Enter)"
 
 
 def mode_of(ground: Ground) -> Mode:

@@ -111,7 +111,7 @@ def test_a_program_that_listens_hears_progress(here: Path, capfd: pytest.Capture
     assert say(rooms, "cache", "prepare", "mine", "--json", "--events") == 0
     told = capfd.readouterr()
     (line,) = [json.loads(line) for line in told.err.splitlines()]
-    assert line == {"progress": "Compiling for the device (vae decoder)", "fraction": 0.5, "seconds_left": 2.0}
+    assert line == {"progress": "Compiling the VAE decoder", "fraction": 0.5, "seconds_left": 2.0}
     assert json.loads(told.out) == {"seconds": 3.25, "fixed": False, "made": []}
 
 

@@ -115,7 +115,7 @@ def test_the_picture_is_written_with_its_record_and_its_path_printed(
     assert capsys.readouterr().out == f"{file}\n"
     record = read_record(file)
     assert record is not None
-    assert record.request == asked(rooms)
+    assert record.request == asked(rooms).recorded()
     with Image.open(file) as image:
         assert image.size == (64, 64)
 
@@ -201,7 +201,7 @@ def test_json_is_the_only_thing_on_standard_output(
 
 
 BAD = [
-    (("--size", "100x64"), "96 or 104"),
+    (("--size", "100x64"), "96 or 128"),
     (("--size", "72x64"), "multiples of 32"),
     (("--size", "big"), "not a size"),
     (("--size", "0x64"), "no pixels"),
@@ -318,3 +318,47 @@ def test_the_checkpoints_folder_of_the_settings_counts(
     SettingsStore(home / "settings.json").save(Settings(preferences=Preferences(checkpoints_folder=str(folder.parent))))
     assert say(rooms, "generate", "a", "--checkpoint", "elsewhere") == 0
     assert asked(rooms).checkpoint == folder
+
+
+@pytest.mark.parametrize("text", ["-1", "", "random"])
+def test_a_random_seed_can_be_asked_for_by_name(rooms: PretendRooms, here: Path, text: str) -> None:
+    seeds = set()
+    for number in range(3):
+        assert say(rooms, "generate", "a", *MINE, "--seed", text, "-o", f"{number}.png") == 0
+        seeds.add(rooms.engine.requests[-1].sampling.seed)
+    assert len(seeds) == 3
+
+
+def test_numbers_are_read_in_any_locale(rooms: PretendRooms, here: Path) -> None:
+    assert say(rooms, "generate", "a", *MINE, "--guidance", "3,5", "--steps", " 7 ") == 0
+    assert (asked(rooms).sampling.guidance_scale, asked(rooms).sampling.steps) == (3.5, 7)
+
+
+def test_a_home_folder_is_found_where_no_shell_expands_it(
+    rooms: PretendRooms, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(here))
+    monkeypatch.setenv("ART", str(here / "art"))
+    assert say(rooms, "generate", "a", *MINE, "--output=~/home.png") == 0
+    assert say(rooms, "generate", "a", *MINE, "--output=%ART%/art.png") == 0
+    assert (here / "home.png").is_file()
+    assert (here / "art" / "art.png").is_file()
+
+
+def test_what_a_prompt_holds_of_other_languages_is_told(
+    rooms: PretendRooms, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = "a fox <lora:detail:0.8> [cat:dog:0.5] (x)1.2 {red|blue} __animal__ embedding:mood"
+    assert say(rooms, "generate", words, *MINE, "--negative", "{a|b}") == 0
+    told = capsys.readouterr().err
+    for part in ("<lora:detail:0.8>", "[cat:dog:0.5]", "1.2", "{red|blue}", "__animal__", "embedding:mood", "{a|b}"):
+        assert f"'{part}'" in told
+    assert say(rooms, "generate", "a (very:1.2) fox, snake_case __init__ing {braces}", *MINE) == 0
+    assert "read as text" not in capsys.readouterr().err
+
+
+def test_a_size_that_cannot_be_drawn_gets_sizes_that_can(
+    rooms: PretendRooms, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert say(rooms, "generate", "a", *MINE, "--size", "1001x64") == 2
+    assert "multiples of" in capsys.readouterr().err

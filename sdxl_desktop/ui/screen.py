@@ -1,0 +1,14 @@
+"""How large a window may be: what the screen has room for, the system's own bars and the window's frame left out."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize
+from PySide6.QtWidgets import QWidget
+
+_FRAME = QSize(16, 48)
+"""Logical pixels for the frame and title that the system puts around a window that it has not shown yet."""
+
+
+def room_on_screen(window: QWidget) -> QSize:
+    """The largest size that `window` can have on its screen, in logical pixels."""
+    return (window.screen().availableSize() - _FRAME).expandedTo(QSize(320, 240))
