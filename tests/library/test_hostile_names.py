@@ -119,7 +119,7 @@ def test_an_openvino_folder_is_chosen_drawn_verified_copied_and_quantized(
     for method in (Method.INT8, Method.HYBRID):
         source = read_checkpoint(folder)
         calibration = None if method is Method.INT8 else calibrated(source, samples=1, steps=1, size=None)
-        quantize_here(plan_quantization(source, home, method.value, method.value, calibration))
+        quantize_here(plan_quantization(source, home, method, method.value, calibration))
 
 
 def test_a_diffusers_folder_and_its_vae_are_converted(
