@@ -99,7 +99,7 @@ def asked(folder: Path, additions: Additions | None = None) -> GenerationRequest
     )
 
 
-def test_an_openvino_folder_is_chosen_drawn_verified_copied_and_quantized(
+def test_an_openvino_folder_is_chosen_drawn_verified_and_copied(
     tmp_path: Path,
     marker: Path,
     engine: Engine,  # noqa: F811
@@ -116,10 +116,18 @@ def test_an_openvino_folder_is_chosen_drawn_verified_copied_and_quantized(
     convert_here(plan, None)
     assert draw(engine, asked(plan.destination)).finished.pictures
     assert not [file for file in plan.destination.rglob("*") if "pwn" in file.name]
-    for method in (Method.INT8, Method.HYBRID):
-        source = read_checkpoint(folder)
-        calibration = None if method is Method.INT8 else calibrated(source, samples=1, steps=1, size=None)
-        quantize_here(plan_quantization(source, home, method.value, method.value, calibration))
+
+
+@pytest.mark.parametrize("method", [Method.INT8, Method.HYBRID])
+def test_an_openvino_folder_is_quantized(
+    method: Method, tmp_path: Path, marker: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = read_checkpoint(planted(STARTER, tmp_path / "evil", marker))
+    monkeypatch.chdir(source.folder)
+    calibration = None if method is Method.INT8 else calibrated(source, samples=1, steps=1, size=None)
+    plan = plan_quantization(source, tmp_path / "home", method, method.value, calibration)
+    quantize_here(plan)
+    assert verify(plan.destination).problems == ()
 
 
 def test_a_diffusers_folder_and_its_vae_are_converted(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -211,3 +213,57 @@ def test_every_folder_whose_change_matters_is_watched(tmp_path: Path) -> None:
     make_checkpoint(library.own / "one")
     (library.own / ".importing").mkdir()
     assert library.watched_folders() == (library.own, library.own / "one")
+
+
+@pytest.mark.parametrize("damage", ["nested", "infinite", "pipe", "endless", "loop", "folder", "large"])
+@pytest.mark.parametrize("name", ["model_index.json", "unet/config.json", "checkpoint.json"])
+def test_a_damaged_folder_fails_alone_and_says_so(library: Library, name: str, damage: str) -> None:
+    file = library.own / "zebra" / name
+    file.unlink(missing_ok=True)
+    match damage:
+        case "nested":
+            file.write_text("[" * 100_000)
+        case "infinite":
+            file.write_text('{"steps": 1e999, "sample_size": 1e999, "_class_name": 1e999}')
+        case "pipe":
+            os.mkfifo(file)
+        case "endless":
+            file.symlink_to("/dev/zero")
+        case "loop":
+            file.symlink_to(file.name)
+        case "folder":
+            file.mkdir()
+        case "large":
+            with file.open("wb") as stream:
+                stream.truncate(1 << 36)
+    assert library.default().name == "starter"
+    assert list(library.damaged()) == ["zebra"]
+    with pytest.raises(CheckpointError) as caught:
+        library.find("zebra")
+    assert len(str(caught.value)) < 600
+
+
+def test_a_folder_that_may_not_be_listed_hides_nothing_else(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Path.iterdir
+
+    def iterdir(folder: Path) -> Iterator[Path]:
+        if folder == library.own:
+            raise PermissionError(13, "Permission denied")
+        return real(folder)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    assert [checkpoint.name for checkpoint in library.checkpoints()] == ["starter"]
+    assert library.watched_folders() == (library.own,)
+
+
+def test_a_scheduler_that_is_not_here_is_told_beside_what_is_suggested(tmp_path: Path) -> None:
+    folder = make_checkpoint(tmp_path / "mine")
+    config = {"_class_name": "EulerDiscreteScheduler", "use_karras_sigmas": True}
+    (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps(config))
+    found = read_checkpoint(folder)
+    assert "EulerDiscreteScheduler (use_karras_sigmas)" in found.description
+    assert found.recommended.scheduler.label in found.description
+    config = {"_class_name": "DPMSolverMultistepScheduler", "use_karras_sigmas": True}
+    (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps(config))
+    assert read_checkpoint(folder).recommended.scheduler is SchedulerName.DPMPP_2M_KARRAS
+    assert read_checkpoint(folder).description == ""
