@@ -72,3 +72,9 @@ class SettingsError(SdxlDesktopError):
 
 class EngineError(SdxlDesktopError):
     """Drawing failed under a good request: the device, the driver, memory, or numbers that ran away."""
+
+
+def may_have_left_harm(problem: SdxlDesktopError) -> bool:
+    """Whether the engine that it ended should be made anew: what failed under a good request can fail again for what it
+    left behind, and a checkpoint may be unreadable for want of memory only."""
+    return not problem.bad_input or isinstance(problem, CheckpointError)

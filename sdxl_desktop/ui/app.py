@@ -25,6 +25,7 @@ from sdxl_desktop.engine.protocol import Engine
 from sdxl_desktop.session.settings_store import SettingsStore
 from sdxl_desktop.ui import icons
 from sdxl_desktop.ui.background import Background, LoopBackground
+from sdxl_desktop.ui.display_loss import ending_when_the_display_is_lost
 from sdxl_desktop.ui.main_window import MainWindow, Surroundings
 from sdxl_desktop.ui.theme import ThemeSwitch, use_own_font
 
@@ -41,7 +42,12 @@ def run(paths: AppPaths, prompt: str | None = None, files: Sequence[Path] = ()) 
     window.closed.connect(loop.stop)
     window.show()
     QTimer.singleShot(0, window, lambda: window.start(prompt, files))
-    with loop, closing_on_signals(window), telling_the_unexpected(window):
+    with (
+        loop,
+        closing_on_signals(window),
+        telling_the_unexpected(window),
+        ending_when_the_display_is_lost(engine.close),
+    ):
         loop.run_forever()
     asyncio.set_event_loop(None)
     return 0

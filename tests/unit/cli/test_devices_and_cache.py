@@ -22,7 +22,7 @@ from sdxl_desktop.engine.device_times import DeviceTable, PartOnDevice, read_tab
 from sdxl_desktop.engine.protocol import CancelToken, Emit
 from sdxl_desktop.engine.workbench import Prepared, StoppedError
 from sdxl_desktop.session.settings_store import SettingsStore
-from tests.unit.cli.helpers import PretendRooms, press_ctrl_c_when_it_is_heard, say
+from tests.unit.cli.helpers import PretendRooms, ctrl_c_pressed_when_it_is_heard, say
 
 TIMES = {("unet", "CPU"): 40.0, ("unet", "GPU"): 4.0, ("vae_decoder", "CPU"): 3.0}
 
@@ -155,8 +155,8 @@ def test_a_failure_says_why(command: tuple[str, ...], here: Path, capsys: pytest
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
 @pytest.mark.parametrize("command", [("bench", "--devices", "--checkpoint", "mine"), ("cache", "prepare", "mine")])
 def test_ctrl_c_stops_it(command: tuple[str, ...], here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    press_ctrl_c_when_it_is_heard()
-    assert say(PretendRooms(workbench=PretendBench(waits=True)), *command) == 130
+    with ctrl_c_pressed_when_it_is_heard():
+        assert say(PretendRooms(workbench=PretendBench(waits=True)), *command) == 130
     assert "Cancelled." in capsys.readouterr().err
 
 
