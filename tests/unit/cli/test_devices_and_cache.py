@@ -34,6 +34,7 @@ class PretendBench:
     problem: SdxlDesktopError | None = None
     waits: bool = False
     made: tuple[Entry, ...] = ()
+    kept: bool = True
     asked: list[dict[str, Any]] = field(default_factory=list)
     closed: int = 0
 
@@ -68,7 +69,7 @@ class PretendBench:
         cancel: CancelToken,
     ) -> Prepared:
         self._work({"sizes": list(sizes), "speeds": list(speeds), "execution": execution}, emit, cancel)
-        return Prepared(self.made, 3.25, fixed=False)
+        return Prepared(self.made, 3.25, fixed=False, kept=self.kept)
 
     def _work(self, asked: dict[str, Any], emit: Emit, cancel: CancelToken) -> None:
         self.asked.append(asked)
@@ -133,6 +134,16 @@ def test_what_is_prepared(here: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert say(rooms, "cache", "prepare", "mine") == 0
     assert bench.asked[1]["sizes"] == [Size(64, 64)], "what the checkpoint is made for"
     assert "compiled already" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)], ids=["words", "json"])
+def test_what_could_not_be_kept_is_not_called_compiled(
+    more: tuple[str, ...], here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert say(PretendRooms(workbench=PretendBench(kept=False)), "cache", "prepare", "mine", *more) != 0
+    told = capsys.readouterr()
+    assert "could not be kept" in told.err
+    assert "already" not in told.out
 
 
 @pytest.mark.parametrize("wrong", [["--size", "63x64"], ["--size", "big"], ["--speed", "slow"]])
