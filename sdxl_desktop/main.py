@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sdxl_desktop.cli.doors import Doors
+from sdxl_desktop.core import shortage
 from sdxl_desktop.core.device import Device
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.program import (
@@ -75,6 +76,7 @@ def doors() -> Doors:
 def _host_engine() -> int:
     """Torch and OpenVINO, in a child process of the window."""
     _quiet_libraries()
+    shortage.end_instead_of_hanging()
     from sdxl_desktop.engine.process.host import main as host
 
     return host()
@@ -83,6 +85,7 @@ def _host_engine() -> int:
 def _host_conversion() -> int:
     """Torch and OpenVINO's converter, in a child process of an import."""
     _quiet_libraries()
+    shortage.end_instead_of_hanging()
     from sdxl_desktop.library.convert.host import main as host
 
     return host()
@@ -98,6 +101,7 @@ def _host_download() -> int:
 def _host_quantization() -> int:
     """Torch, optimum-intel and NNCF, in a child process of a quantization."""
     _quiet_libraries()
+    shortage.end_instead_of_hanging()
     from sdxl_desktop.library.quantize.host import main as host
 
     return host()
@@ -106,6 +110,7 @@ def _host_quantization() -> int:
 def _engine(paths: AppPaths) -> Engine:
     """Torch and OpenVINO, in this process."""
     _quiet_libraries()
+    shortage.end_instead_of_hanging(aloud=True)
     from sdxl_desktop.engine.openvino.engine import OpenVinoEngine
 
     return OpenVinoEngine(paths)
@@ -114,6 +119,7 @@ def _engine(paths: AppPaths) -> Engine:
 def _workbench(paths: AppPaths) -> Workbench:
     """Torch and OpenVINO, in this process."""
     _quiet_libraries()
+    shortage.end_instead_of_hanging(aloud=True)
     from sdxl_desktop.engine.openvino.workbench import OpenVinoWorkbench
 
     return OpenVinoWorkbench(paths)

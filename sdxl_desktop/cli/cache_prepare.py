@@ -16,6 +16,7 @@ from sdxl_desktop.cli.foreground import CANCELLED
 from sdxl_desktop.cli.progress import Display
 from sdxl_desktop.cli.report import json_line
 from sdxl_desktop.cli.watched import progress_shown, watched
+from sdxl_desktop.core.errors import OutputError
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.request import Execution
 from sdxl_desktop.core.speed import Speed
@@ -51,13 +52,19 @@ def prepare(doors: Doors, wanted: Preparation, *, as_json: bool, events: bool) -
     except StoppedError:
         console.print("Cancelled.", highlight=False)
         return CANCELLED
-    if as_json:
+    if as_json and made.kept:
         typer.echo(json_line(_report(made)))
         return 0
     for entry in made.made:
         took = "" if entry.seconds is None else f", {entry.seconds:.1f} s"
         shape = "every size" if entry.shape == "dynamic" else entry.shape
         typer.echo(f"Compiled {entry.part.replace('_', ' ')} for {entry.device}, {shape}{took}.")
+    if not made.kept:
+        raise OutputError(
+            f"What was compiled of {wanted.title} could not be kept.",
+            why=f"Nothing can be written to {doors.paths().compiled}, or the disk is full.",
+            next_step="Make room there, or let the folder be written to, and prepare it again.",
+        )
     if not made.made:
         typer.echo(f"Everything of {wanted.title} was compiled already.")
     if not made.fixed and len(wanted.sizes) > 1:

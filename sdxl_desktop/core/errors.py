@@ -103,3 +103,9 @@ class EngineError(SdxlDesktopError):
 
 class UnexpectedError(SdxlDesktopError):
     """Something failed that nobody foresaw. Whatever it was, it is told."""
+
+
+def may_have_left_harm(problem: SdxlDesktopError) -> bool:
+    """Whether the engine that it ended should be made anew: what failed under a good request can fail again for what it
+    left behind, and a checkpoint may be unreadable for want of memory only."""
+    return not problem.bad_input or isinstance(problem, CheckpointError)

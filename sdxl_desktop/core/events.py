@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from sdxl_desktop.core.errors import EngineError, SdxlDesktopError
 from sdxl_desktop.core.latents import KeptLatents
+from sdxl_desktop.core.shortage import is_shortage, not_enough_memory
 
 Pixels = npt.NDArray[np.uint8]
 """uint8 [H, W, 3], RGB."""
@@ -150,14 +151,8 @@ class Failed:
     @classmethod
     def unexpected(cls, problem: BaseException) -> Failed:
         """An error nobody foresaw, told as plainly as it can be."""
-        if isinstance(problem, MemoryError):
-            return cls(
-                EngineError(
-                    "There was not enough memory.",
-                    why="A piece of it that was needed could not be had.",
-                    next_step="Close other programs, draw a smaller picture, or choose a smaller checkpoint.",
-                )
-            )
+        if is_shortage(problem):
+            return cls(not_enough_memory("the picture was drawn"))
         return cls(
             EngineError(
                 "Drawing failed unexpectedly.",

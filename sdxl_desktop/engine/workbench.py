@@ -25,11 +25,13 @@ class StoppedError(SdxlDesktopError):
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """`made` was compiled now, in `seconds` altogether; `fixed`: it serves the sizes asked for and no other."""
+    """`made` was compiled now, in `seconds` altogether; `fixed`: it serves the sizes asked for and no other; `kept`:
+    all that is needed is on disk now, where there was a place for it."""
 
     made: tuple[Entry, ...]
     seconds: float
     fixed: bool
+    kept: bool = True
 
 
 class Workbench(Protocol):

@@ -24,6 +24,7 @@ from sdxl_desktop.engine.protocol import Engine
 from sdxl_desktop.session.settings_store import SettingsStore
 from sdxl_desktop.ui import icons
 from sdxl_desktop.ui.background import Background, LoopBackground
+from sdxl_desktop.ui.display_loss import ending_when_the_display_is_lost
 from sdxl_desktop.ui.main_window import MainWindow, Surroundings
 from sdxl_desktop.ui.theme import ThemeSwitch, use_own_font
 from sdxl_desktop.ui.unexpected import telling_the_unexpected
@@ -44,7 +45,12 @@ def run(paths: AppPaths, prompt: str | None = None, files: Sequence[Path] = ()) 
     app.commitDataRequest.connect(lambda _: window.expect_end(), Qt.ConnectionType.DirectConnection)
     window.show()
     QTimer.singleShot(0, window, lambda: window.start(prompt, files))
-    with loop, closing_on_signals(window), telling_the_unexpected(window, loop=loop, logs=paths.logs):
+    with (
+        loop,
+        closing_on_signals(window),
+        telling_the_unexpected(window, loop=loop, logs=paths.logs),
+        ending_when_the_display_is_lost(engine.close),
+    ):
         loop.run_forever()
     asyncio.set_event_loop(None)
     return 0

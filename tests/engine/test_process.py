@@ -18,11 +18,13 @@ from typing import Any
 import psutil
 import pytest
 
+from sdxl_desktop.core import program
 from sdxl_desktop.core.errors import DeviceError, RequestError
 from sdxl_desktop.core.events import Cancelled, Event, Failed, Phase, Progress
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.paths import AppPaths
-from sdxl_desktop.core.request import GenerationRequest
+from sdxl_desktop.core.request import GenerationRequest, Prompts
+from sdxl_desktop.engine.process import messages
 from sdxl_desktop.engine.process.client import ProcessEngine
 from tests.engine.conftest import Told, draw
 
@@ -216,3 +218,122 @@ def test_the_child_ends_when_the_application_is_killed(tmp_path: Path) -> None:
     gone, alive = psutil.wait_procs([child], timeout=10)
     assert not alive
     assert gone
+
+
+STUCK = [(Phase.ENCODING, 0), (Phase.DENOISING, 2), (Phase.DECODING, 0), (Phase.COMPILING, 0)]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGSTOP")
+@pytest.mark.parametrize(("phase", "step"), STUCK, ids=[phase.value for phase, _ in STUCK])
+def test_a_cancel_of_an_engine_that_is_stuck_is_answered(
+    phase: Phase, step: int, process_engine: ProcessEngine, request_for: Any
+) -> None:
+    if phase is Phase.COMPILING:
+        process_engine._child.end() if process_engine._child else None
+        forget_compiled(process_engine)
+    cancel = threading.Event()
+
+    def stop() -> None:
+        assert process_engine.pid is not None
+        os.kill(process_engine.pid, signal.SIGSTOP)
+        cancel.set()
+
+    told = run_until(
+        process_engine,
+        request_for(size=BIG, steps=4, prompts=Prompts(prompt=f"in {phase}")),
+        at(phase, step, stop),
+        cancel,
+    )
+    assert isinstance(told.last, Cancelled), told.last
+    assert process_engine.pid is None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGSTOP")
+def test_an_engine_that_is_stuck_before_it_is_asked_can_be_left(
+    process_engine: ProcessEngine, request_for: Any
+) -> None:
+    """It takes nothing of a request that is larger than the pipe, either."""
+    process_engine.devices()
+    assert process_engine.pid is not None
+    os.kill(process_engine.pid, signal.SIGSTOP)
+    cancel = threading.Event()
+    threading.Timer(0.3, cancel.set).start()
+    told = Told()
+    process_engine.generate(request_for(prompts=Prompts(prompt="word " * 200_000)), told.events.append, cancel)
+    assert isinstance(told.last, Cancelled)
+
+
+def test_an_idle_engine_that_died_is_replaced_before_anybody_is_told(
+    process_engine: ProcessEngine, request_for: Any
+) -> None:
+    draw(process_engine, request_for())
+    pid = process_engine.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)  # not waited for: whether it is noticed before the order is sent is left to chance
+    assert draw(process_engine, request_for()).picture is not None
+    assert process_engine.pid != pid
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="sets another process's limits")
+@pytest.mark.parametrize("phase", [Phase.DENOISING, Phase.DECODING], ids=lambda phase: phase.value)
+def test_what_drew_before_memory_was_short_draws_after_it(
+    phase: Phase, process_engine: ProcessEngine, request_for: Any
+) -> None:
+    import resource
+
+    before = draw(process_engine, request_for()).picture.pixels
+
+    def starve() -> None:
+        assert process_engine.pid is not None
+        taken = psutil.Process(process_engine.pid).memory_info().vms
+        resource.prlimit(process_engine.pid, resource.RLIMIT_AS, (taken, -1))
+
+    told = run_until(process_engine, request_for(size=BIG), at(phase, 0, starve), threading.Event())
+    assert isinstance(told.last, Failed), told.last
+    assert "memory" in str(told.last.error), told.last.error
+    assert (draw(process_engine, request_for()).picture.pixels == before).all()
+
+
+def test_paths_mean_the_same_in_the_child(
+    process_engine: ProcessEngine, request_for: Any, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tiny)
+    assert draw(process_engine, replace(request_for(), checkpoint=Path("ov"))).picture is not None
+
+
+GARBLED = {
+    "nothing like a message": "b'Segmentation fault' * 9",
+    "damaged": "good[:-2] + b'zz'",
+    "longer than anything": "good[:4] + (2 ** 63).to_bytes(8, 'little') + good[12:]",
+    "of another kind": "bytes(messages.pack(5))",
+    "cut short": "good[:-3]",
+}
+
+
+@pytest.mark.parametrize("frame", GARBLED.values(), ids=GARBLED)
+def test_an_answer_that_cannot_be_read_ends_the_run_in_words(
+    frame: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request_for: Any
+) -> None:
+    wait = "os._exit(3)" if frame == GARBLED["cut short"] else "time.sleep(60)"
+    code = f"""import os, sys, time
+from sdxl_desktop.engine.process import messages
+good = bytes(messages.pack(messages.Done(1)))
+sys.stdout.buffer.write({frame})
+sys.stdout.flush()
+{wait}"""
+    monkeypatch.setattr(program, "command", lambda *arguments: [sys.executable, "-c", code])
+    engine = ProcessEngine(AppPaths.from_environment())
+    told = draw(engine, request_for())
+    assert isinstance(told.last, Failed)
+    assert "stopped unexpectedly" in told.last.error.what
+    assert told.last.error.why
+    assert engine.pid is None
+    engine.close()
+
+
+@pytest.mark.parametrize("order", [b"no order at all", b"sdxl\x05\0\0\0\0\0\0\0zzzzz"], ids=["no mark", "damaged"])
+def test_an_order_that_cannot_be_read_ends_the_engine_with_its_own_code(order: bytes) -> None:
+    child = subprocess.run(
+        program.command(program.ENGINE_HOST), input=order, env=program.environment(), capture_output=True, check=False
+    )
+    assert child.returncode == messages.UNREADABLE

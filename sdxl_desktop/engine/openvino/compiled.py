@@ -37,6 +37,11 @@ class CompiledParts:
         """Whether something is compiled in another thread, ahead of being needed."""
         return self._compiler.is_ahead
 
+    @property
+    def not_kept(self) -> frozenset[CompileKey]:
+        """What was compiled here and could not be kept on disk."""
+        return frozenset(self._compiler.not_kept)
+
     def keep_only(self, keys: Iterable[CompileKey]) -> None:
         """Let all others go, and with them their memory."""
         wanted = set(keys)

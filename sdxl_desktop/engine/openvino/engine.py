@@ -13,7 +13,7 @@ import torch
 from sdxl_desktop.core.additions import Additions
 from sdxl_desktop.core.checkpoint import CheckpointKind
 from sdxl_desktop.core.device import Device
-from sdxl_desktop.core.errors import RequestError, SdxlDesktopError
+from sdxl_desktop.core.errors import RequestError, SdxlDesktopError, may_have_left_harm
 from sdxl_desktop.core.events import (
     Cancelled,
     Drawn,
@@ -90,7 +90,7 @@ class OpenVinoEngine:
         except Interrupted:
             emit(Cancelled())
         except SdxlDesktopError as problem:
-            if not problem.bad_input:
+            if may_have_left_harm(problem):
                 self._forget()
             emit(Failed(problem))
         except Exception as problem:  # the last net under a run

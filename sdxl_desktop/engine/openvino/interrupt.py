@@ -15,6 +15,7 @@ import openvino as ov
 from openvino.utils.data_helpers import OVDict
 
 from sdxl_desktop.core.errors import EngineError
+from sdxl_desktop.core.shortage import is_shortage, not_enough_memory
 from sdxl_desktop.engine.protocol import CancelToken
 
 POLL_MILLISECONDS = 50
@@ -113,7 +114,9 @@ class InterruptibleRequest:
             for name, value in inputs.items():
                 self._give(name, value)
             self._run()
-        except RuntimeError as problem:
+        except (RuntimeError, MemoryError) as problem:
+            if is_shortage(problem):
+                raise not_enough_memory("the device was drawing") from problem
             raise EngineError(
                 "The device failed while it was drawing.",
                 why=str(problem).strip().splitlines()[-1].rstrip(".") + ".",

@@ -18,6 +18,7 @@ from sdxl_desktop.core.device import kind_of, needs_fixed_shapes
 from sdxl_desktop.core.errors import EngineError, SdxlDesktopError
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.settings import DEFAULT_COMPILED_QUOTA_GB
+from sdxl_desktop.core.shortage import is_shortage, not_enough_memory
 from sdxl_desktop.engine.compile_key import DYNAMIC, FIXED, CompileKey, content_id
 from sdxl_desktop.engine.compiled_store import (
     GB,
@@ -81,6 +82,8 @@ class Compiler:
         self._begun: dict[CompileKey, Future[tuple[Any, float]]] = {}
         self._ahead: set[Future[tuple[Any, float]]] = set()
         self._grown = False
+        self.not_kept: set[CompileKey] = set()
+        """What was compiled and is not on disk: nothing can be written there, or the device keeps nothing."""
         self._pruning = threading.Lock()
 
     def compile(self, key: CompileKey, graph: Graph, origin: Origin | None = None) -> tuple[Any, float]:
@@ -120,9 +123,13 @@ class Compiler:
         started = time.perf_counter()
         try:
             compiled = devices.core.compile_model(model, key.device, config)
-        except RuntimeError as problem:
+        except (RuntimeError, MemoryError) as problem:
             if slot is not None:
                 self._store.release(slot)
+            if is_shortage(problem):
+                raise not_enough_memory(
+                    f"the {key.component.replace('_', ' ')} was compiled for {key.device}"
+                ) from problem
             raise EngineError(
                 f"The {key.component.replace('_', ' ')} cannot be compiled for {key.device}.",
                 why=_first_line(problem),
@@ -134,6 +141,8 @@ class Compiler:
             self._slots[key] = slot
             self._grown |= not loaded
             self._store.keep(slot, key, origin, present, None if loaded else seconds)
+        if slot is None or not any(blob.stat().st_size for blob in slot.folder.glob("*.blob")):
+            self.not_kept.add(key)
         return compiled, seconds
 
     def release(self, key: CompileKey) -> None:

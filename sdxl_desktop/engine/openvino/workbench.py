@@ -100,7 +100,7 @@ class OpenVinoWorkbench:
             self._let_go(emit)
             made = tuple(entry for entry in self._store.entries() if entry.folder not in before)
             fixed = any(needs_fixed_shapes(device) for device in execution.devices)
-            return Prepared(made, time.perf_counter() - started, fixed)
+            return Prepared(made, time.perf_counter() - started, fixed, kept=not self._compiled.not_kept)
 
     def close(self) -> None:
         self._compiled.keep_only(())

@@ -16,9 +16,9 @@ from typing import BinaryIO, assert_never
 
 import psutil
 
-from sdxl_desktop.core import program
+from sdxl_desktop.core import program, shortage
 from sdxl_desktop.core.device import Device
-from sdxl_desktop.core.errors import EngineError
+from sdxl_desktop.core.errors import EngineError, may_have_left_harm
 from sdxl_desktop.core.events import Cancelled, Drawn, Event, Failed, Finished, Preview, Progress
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.private_files import open_private, private_folder
@@ -151,7 +151,7 @@ class ProcessEngine:
             return
         if isinstance(last, _Gone):
             emit(Cancelled() if cancel.is_set() or self._closed else Failed(self._obituary(last)))
-        elif isinstance(last, Failed) and not last.error.bad_input and self._child is not None:
+        elif isinstance(last, Failed) and self._child is not None and may_have_left_harm(last.error):
             self._child.end()
 
     def warm(self, checkpoint: Path, execution: Execution, speed: Speed, emit: Emit, cancel: CancelToken) -> None:
@@ -302,6 +302,8 @@ def _cause(code: int | None) -> str:
         return "It was killed from outside, which happens when the computer runs out of memory."
     if code < 0:
         return f"It crashed ({signal.Signals(-code).name}), often a fault in a device driver."
+    if code == shortage.EXIT_CODE:
+        return "There was not enough memory. Close other programs, or choose a smaller size or checkpoint."
     if code == messages.UNREADABLE:
         return "It could not read what it was asked for, which happens when there is not enough memory for the picture."
     return f"It ended with exit code {code}."

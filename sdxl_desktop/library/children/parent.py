@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from sdxl_desktop.core import program
+from sdxl_desktop.core import program, shortage
 from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.library.children import words
 
@@ -158,6 +158,8 @@ def why_it_died(code: int, said: str) -> str:
     """In words for people, why a child that computes ended with exit code `code` and `said` ("" for nothing) last."""
     if code == UNREADABLE:
         return said
+    if code == shortage.EXIT_CODE:
+        return "There was not enough memory."
     if code == -getattr(signal, "SIGKILL", 9):
         return "It was killed from outside, which happens when the computer runs out of memory."
     return f"It ended with exit code {code}. {said}".strip()

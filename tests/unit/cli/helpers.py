@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,17 +76,29 @@ def say(rooms: PretendRooms, *arguments: str) -> int:
     return run(arguments, rooms.doors())
 
 
-def press_ctrl_c_when_it_is_heard() -> None:
-    """Send this process SIGINT a moment after a command has begun to listen for it. Before that it would end the
-    tests, and how long a command takes to begin nobody knows."""
-    before = signal.getsignal(signal.SIGINT)
+@contextmanager
+def ctrl_c_pressed_when_it_is_heard() -> Iterator[None]:
+    """Within it this process is sent SIGINT a moment after a command has begun to listen for it, which takes nobody
+    knows how long. At any other time SIGINT does nothing: it would end the process, for which pytest-xdist waits.
+    """
+    over = threading.Event()
+
+    def nothing(number: int, frame: object) -> None:
+        pass
 
     def press() -> None:
-        for _ in range(2000):
-            time.sleep(0.01)
-            if signal.getsignal(signal.SIGINT) is not before:
-                time.sleep(0.1)
+        while not over.wait(0.01):
+            if signal.getsignal(signal.SIGINT) is not nothing:
+                over.wait(0.1)
                 os.kill(os.getpid(), signal.SIGINT)
                 return
 
-    threading.Thread(target=press, daemon=True).start()
+    before = signal.signal(signal.SIGINT, nothing)
+    presser = threading.Thread(target=press, daemon=True)
+    presser.start()
+    try:
+        yield
+    finally:
+        over.set()
+        presser.join()
+        signal.signal(signal.SIGINT, before)

@@ -24,7 +24,7 @@ from sdxl_desktop.engine.compile_key import CompileKey
 from sdxl_desktop.engine.compiled_store import CompiledStore, Runtime
 from sdxl_desktop.engine.fake import FakeEngine
 from sdxl_desktop.engine.protocol import CancelToken, Emit
-from tests.unit.cli.helpers import PretendRooms, press_ctrl_c_when_it_is_heard, say
+from tests.unit.cli.helpers import PretendRooms, ctrl_c_pressed_when_it_is_heard, say
 
 STEP = {Speed.EXACT: 0.4, Speed.BALANCED: 0.2, Speed.FAST: 0.1}
 
@@ -126,9 +126,9 @@ def test_an_engine_that_fails_says_why(here: Path, capsys: pytest.CaptureFixture
 def test_ctrl_c_stops_it(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     engine = FakeEngine(seconds_per_step=0.05)
     rooms = PretendRooms(engine=engine)
-    press_ctrl_c_when_it_is_heard()
     started = time.monotonic()
-    assert say(rooms, "bench", "--checkpoint", "mine", "--steps", "500") == 130
+    with ctrl_c_pressed_when_it_is_heard():
+        assert say(rooms, "bench", "--checkpoint", "mine", "--steps", "500") == 130
     assert time.monotonic() - started < 5
     assert "Cancelled." in capsys.readouterr().err
 

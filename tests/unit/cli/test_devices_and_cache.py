@@ -22,7 +22,7 @@ from sdxl_desktop.engine.device_times import DeviceTable, PartOnDevice, read_tab
 from sdxl_desktop.engine.protocol import CancelToken, Emit
 from sdxl_desktop.engine.workbench import Prepared, StoppedError
 from sdxl_desktop.session.settings_store import SettingsStore
-from tests.unit.cli.helpers import PretendRooms, press_ctrl_c_when_it_is_heard, say
+from tests.unit.cli.helpers import PretendRooms, ctrl_c_pressed_when_it_is_heard, say
 
 TIMES = {("unet", "CPU"): 40.0, ("unet", "GPU"): 4.0, ("vae_decoder", "CPU"): 3.0}
 
@@ -34,6 +34,7 @@ class PretendBench:
     problem: SdxlDesktopError | None = None
     waits: bool = False
     made: tuple[Entry, ...] = ()
+    kept: bool = True
     asked: list[dict[str, Any]] = field(default_factory=list)
     closed: int = 0
 
@@ -68,7 +69,7 @@ class PretendBench:
         cancel: CancelToken,
     ) -> Prepared:
         self._work({"sizes": list(sizes), "speeds": list(speeds), "execution": execution}, emit, cancel)
-        return Prepared(self.made, 3.25, fixed=False)
+        return Prepared(self.made, 3.25, fixed=False, kept=self.kept)
 
     def _work(self, asked: dict[str, Any], emit: Emit, cancel: CancelToken) -> None:
         self.asked.append(asked)
@@ -135,6 +136,16 @@ def test_what_is_prepared(here: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert "compiled already" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("more", [(), ("--json",)], ids=["words", "json"])
+def test_what_could_not_be_kept_is_not_called_compiled(
+    more: tuple[str, ...], here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert say(PretendRooms(workbench=PretendBench(kept=False)), "cache", "prepare", "mine", *more) != 0
+    told = capsys.readouterr()
+    assert "could not be kept" in told.err
+    assert "already" not in told.out
+
+
 @pytest.mark.parametrize("wrong", [["--size", "63x64"], ["--size", "big"], ["--speed", "slow"]])
 def test_what_is_wrong_is_told_before_anything_is_loaded(
     wrong: list[str], here: Path, capsys: pytest.CaptureFixture[str]
@@ -155,8 +166,8 @@ def test_a_failure_says_why(command: tuple[str, ...], here: Path, capsys: pytest
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
 @pytest.mark.parametrize("command", [("bench", "--devices", "--checkpoint", "mine"), ("cache", "prepare", "mine")])
 def test_ctrl_c_stops_it(command: tuple[str, ...], here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    press_ctrl_c_when_it_is_heard()
-    assert say(PretendRooms(workbench=PretendBench(waits=True)), *command) == 130
+    with ctrl_c_pressed_when_it_is_heard():
+        assert say(PretendRooms(workbench=PretendBench(waits=True)), *command) == 130
     assert "Cancelled." in capsys.readouterr().err
 
 
