@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from sdxl_desktop.cli.hub_token import hub_token
 from sdxl_desktop.cli.importing import import_checkpoint, library_of, report
 from sdxl_desktop.cli.report import json_line
 from sdxl_desktop.core.errors import CheckpointError
@@ -108,6 +109,7 @@ def remove(
 
 
 checkpoints.command("import")(import_checkpoint)
+checkpoints.command("token")(hub_token)
 
 
 def _forget(library: Library, name: str, as_json: bool) -> int:

@@ -65,7 +65,8 @@ def download_checkpoint(
 ) -> int:
     """Download a checkpoint from the Hugging Face hub.
 
-    If it is stopped or killed, the same command goes on where it was. HF_ENDPOINT names a mirror, HF_TOKEN a token.
+    If it is stopped or killed, the same command goes on where it was. HF_ENDPOINT names a mirror, HF_TOKEN a
+    token for huggingface.co (SDXL_DESKTOP_TOKEN_HOST: for that host instead); ALL_PROXY and its kin are followed.
     """
     doors: Doors = context.obj
     console = Console(stderr=True)

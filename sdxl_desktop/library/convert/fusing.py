@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -23,9 +24,13 @@ with warnings.catch_warnings():
     from diffusers.utils.state_dict_utils import convert_unet_state_dict_to_peft
 
 from sdxl_desktop.core.errors import AdditionError
+from sdxl_desktop.formats.peft_settings import PeftSettings, SettingsError, read_settings
+from sdxl_desktop.formats.safetensors_header import HeaderError, read_header
 from sdxl_desktop.library.convert.spool import Spool
 
 _DOWN, _UP = ".lora_A.weight", ".lora_B.weight"
+_NO_LORA = (OSError, ValueError, KeyError, IndexError, AttributeError, TypeError, RuntimeError, SafetensorError)
+"""What diffusers and safetensors raise over files that are none."""
 _OTHER = "Choose a LoRA that was made for this checkpoint."
 
 
@@ -46,28 +51,34 @@ class Difference:
 def read_differences(file: Path, unet_config: Mapping[str, Any]) -> dict[str, Difference]:
     """By layer of the UNet, as diffusers calls it. Raises AdditionError for a file that is no plain LoRA of a UNet."""
     try:
-        state, alphas, metadata = StableDiffusionXLLoraLoaderMixin.lora_state_dict(
+        header = read_header(file)  # bounded, before a library looks at it
+        settings = read_settings(header.metadata, "unet")
+        state, alphas = StableDiffusionXLLoraLoaderMixin.lora_state_dict(
             str(file.parent),
             weight_name=file.name,
             unet_config=_Config(unet_config),
             local_files_only=True,
             use_safetensors=True,
-            return_lora_metadata=True,
         )
         others = sorted(name for name in state if not name.startswith("unet."))
         plain = {name.removeprefix("unet."): tensor for name, tensor in state.items() if name.startswith("unet.")}
         factors = convert_unet_state_dict_to_peft(plain)
-    except (OSError, ValueError, KeyError, IndexError, AttributeError) as problem:
+        scales = _alphas(alphas or {})
+    except HeaderError as problem:
+        raise _unfit(file, problem.why) from problem
+    except SettingsError as problem:
+        raise _unfit(file, str(problem)) from problem
+    except _NO_LORA as problem:
         raise _unfit(file, f"It cannot be read as one ({type(problem).__name__}).") from problem
     if others or not factors:
-        raise _unfit(file, f"It changes more than the UNet ({others[0]})." if others else "It changes nothing.")
-    scales = _alphas(alphas or {})
-    settings = {name.removeprefix("unet."): value for name, value in (metadata or {}).items()}
+        raise _unfit(file, f"It changes more than the UNet ({others[0][:90]})." if others else "It changes nothing.")
     found = {}
     for layer in sorted({name.removesuffix(_DOWN).removesuffix(_UP) for name in factors}):
         if factors.keys() < {layer + _DOWN, layer + _UP} or layer + _DOWN not in factors or layer + _UP not in factors:
             raise _unfit(file, f"Of {layer[:90]} it has something that is no pair of small matrices.")
         down, up = factors[layer + _DOWN], factors[layer + _UP]
+        if not down.numel() or not up.numel() or down.ndim not in (2, 4) or up.ndim not in (2, 4):
+            raise _unfit(file, f"Of {layer[:90]} it has matrices with nothing in them.")
         found[layer] = Difference(down, up, _scale(layer, len(down), scales, settings))
     return found
 
@@ -121,14 +132,11 @@ def _alphas(said: Mapping[str, Any]) -> dict[str, float]:
     return {name.removesuffix(".alpha").removesuffix(_DOWN).removesuffix(_UP): alpha for name, alpha in plain.items()}
 
 
-def _scale(layer: str, rank: int, alphas: Mapping[str, float], settings: Mapping[str, Any]) -> float:
+def _scale(layer: str, rank: int, alphas: Mapping[str, float], settings: PeftSettings) -> float:
     """alpha / rank: from the number beside the factors, else from PEFT's settings, else 1."""
     if layer in alphas:
         return alphas[layer] / rank
-    if "lora_alpha" not in settings:
-        return 1.0
-    alpha = (settings.get("alpha_pattern") or {}).get(layer, settings["lora_alpha"])
-    return float(alpha) / (math.sqrt(rank) if settings.get("use_rslora") else rank)
+    return settings.scale(layer, rank)
 
 
 class _Config:

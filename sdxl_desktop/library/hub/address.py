@@ -9,11 +9,12 @@ from pathlib import PurePosixPath
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from sdxl_desktop.library.hub.errors import AddressError
+from sdxl_desktop.library.hub.files import is_repository
+from sdxl_desktop.library.hub.safe_names import is_plain_path
 
 OFFICIAL = "https://huggingface.co"
 MAIN = "main"
 _HOSTS = ("huggingface.co", "www.huggingface.co", "hf.co")
-_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 _REVISION = re.compile(r"[\w][\w./+-]{0,199}")
 _OTHER_KINDS = ("datasets", "spaces", "collections", "papers", "docs", "api", "kernels")
 _WEIGHTS = (".safetensors", ".ckpt", ".pt", ".bin", ".pth", ".gguf")
@@ -22,6 +23,18 @@ _WEIGHTS = (".safetensors", ".ckpt", ".pt", ".bin", ".pth", ".gguf")
 def endpoint() -> str:
     """The hub, or the mirror that HF_ENDPOINT names."""
     return (os.environ.get("HF_ENDPOINT", "").strip() or OFFICIAL).rstrip("/")
+
+
+def shown_endpoint() -> str:
+    """The same for people: without a name and password that may be in it."""
+    before, mark, rest = endpoint().rpartition("@")
+    scheme = before.partition("://")[0] if "://" in before else ""
+    return f"{scheme}://{rest}" if mark and scheme else rest
+
+
+def hub_name() -> str:
+    """How the present endpoint is spoken of."""
+    return "the hub" if endpoint() == OFFICIAL else f"the mirror {shown_endpoint().rpartition('://')[2]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +120,7 @@ def _url(plain: str, text: str) -> Address:
 
 
 def _address(repo: str, revision: str, path: str, text: str) -> Address:
-    if not _ID.fullmatch(repo) or ".." in repo:
+    if not is_repository(repo):
         raise _unclear(text)
     if not _REVISION.fullmatch(revision) or ".." in revision:
         raise _unclear(text, f"{revision[:80]!r} cannot be a revision.")
@@ -116,14 +129,6 @@ def _address(repo: str, revision: str, path: str, text: str) -> Address:
         raise _unclear(text, f"{path[:80]!r} cannot be a file there.")
     is_file = path.lower().endswith(_WEIGHTS)
     return Address(repo, revision, file=path if is_file else "", folder="" if is_file else path)
-
-
-def is_plain_path(path: str) -> bool:
-    """Whether `path`, which came from outside, stays inside the folder that it is written into, on every system."""
-    if not path:
-        return True
-    unfit = any(ord(character) < 32 or character in '\\:*?"<>|' for character in path)
-    return not unfit and not path.startswith("/") and not {"", ".", ".."} & set(path.split("/"))
 
 
 def _unclear(text: str, why: str = "") -> AddressError:

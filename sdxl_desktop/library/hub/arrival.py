@@ -15,6 +15,7 @@ from sdxl_desktop.library.detect.documents import read_json_if_there
 from sdxl_desktop.library.hub.files import Layout
 from sdxl_desktop.library.hub.problems_on_disk import disk_problem
 from sdxl_desktop.library.hub.running import Downloaded
+from sdxl_desktop.library.hub.safe_names import is_plain_path
 from sdxl_desktop.library.scan import read_checkpoint
 
 DOWNLOADS = ".downloads"
@@ -24,7 +25,7 @@ _NAME = re.compile(r"[\w][\w .()+,-]{0,79}")
 
 def destination(home: Path, name: str) -> Path:
     """Where the download called `name` goes, for a library in `home`. Raises CheckpointError for an unfit name."""
-    if not _NAME.fullmatch(name) or name.endswith((".", " ")):
+    if not _NAME.fullmatch(name) or not is_plain_path(name):
         raise CheckpointError(
             f"{name!r} cannot be the name of a checkpoint.",
             why="It becomes the name of a folder.",

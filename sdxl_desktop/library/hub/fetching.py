@@ -17,6 +17,7 @@ import msgspec
 from huggingface_hub import hf_hub_url
 
 from sdxl_desktop.library.hub.address import endpoint
+from sdxl_desktop.library.hub.client import HubClient
 from sdxl_desktop.library.hub.errors import DiskFullError, HubError
 from sdxl_desktop.library.hub.events import DownloadProgress, Stage
 from sdxl_desktop.library.hub.files import RemoteFile
@@ -91,7 +92,8 @@ def fetch(places: Places, caller: Caller, emit: Emit, *, reserve: int) -> int:
         telling.stage(Stage.CHECKING)
         _check_room(places, reserve)
         note_wanted(places)
-        received = sum(_bring(file, places, caller, telling) for file in places.listing.files)
+        with HubClient(caller.token) as client:
+            received = sum(_bring(file, places, caller, client, telling) for file in places.listing.files)
         telling.stage(Stage.FINISHING)
         _finish(places)
     shutil.rmtree(places.work, ignore_errors=True)
@@ -100,7 +102,7 @@ def fetch(places: Places, caller: Caller, emit: Emit, *, reserve: int) -> int:
     return received
 
 
-def _bring(file: RemoteFile, places: Places, caller: Caller, telling: Telling) -> int:
+def _bring(file: RemoteFile, places: Places, caller: Caller, client: HubClient, telling: Telling) -> int:
     """The bytes that came over the line for `file`, which is whole then."""
     whole = places.whole(file)
     if places.has_whole(file):  # verified before it got this name
@@ -113,8 +115,8 @@ def _bring(file: RemoteFile, places: Places, caller: Caller, telling: Telling) -
 
     repo, partial = places.listing.repo, places.partial(file)
     url = hf_hub_url(repo, file.path, revision=places.listing.commit, endpoint=endpoint())
-    transfer = Transfer(url, caller.headers, file, partial, on_found=telling.found, on_bytes=telling.bytes)
-    transfer.fetch(Persistence(caller, repo, waiting))
+    transfer = Transfer(url, client, file, partial, on_found=telling.found, on_bytes=telling.bytes)
+    transfer.fetch(Persistence(caller, repo, waiting, file.path))
     try:
         whole.parent.mkdir(parents=True, exist_ok=True)
         partial.replace(whole)

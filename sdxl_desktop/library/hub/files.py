@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 
 import msgspec
+
+from sdxl_desktop.library.hub.safe_names import is_plain_path
 
 
 class Layout(StrEnum):
@@ -17,14 +20,39 @@ class Layout(StrEnum):
     """One network with its config.json, such as a VAE."""
 
 
+_SHA1, _SHA256 = 40, 64
+"""Hexadecimal digits."""
+MOST_BYTES = 2**42
+_REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
+
+
+def is_digest(text: str, digits: tuple[int, ...] = (_SHA1, _SHA256)) -> bool:
+    """Whether `text` is a hash as Git and the hub write it: so many hexadecimal digits, in lower case."""
+    return len(text) in digits and not text.strip("0123456789abcdef")
+
+
+def is_repository(text: str) -> bool:
+    """Whether `text` can name a repository: "owner/name"."""
+    return _REPOSITORY.fullmatch(text) is not None and ".." not in text
+
+
 class RemoteFile(msgspec.Struct, frozen=True):
     """`path` in its repository; `size` in bytes; `sha256` of large files, else "" and `blob` is Git's name for it:
-    SHA-1 of "blob <size>\\0" and the content."""
+    SHA-1 of "blob <size>\\0" and the content. Raises ValueError for a path that could lie elsewhere than in the
+    download's folder, a size that cannot be, and what is no hash."""
 
     path: str
     size: int
     sha256: str = ""
     blob: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.path or not is_plain_path(self.path):
+            raise ValueError("no path of a file")
+        if not 0 <= self.size <= MOST_BYTES:
+            raise ValueError("no size of a file")
+        if not is_digest(self.sha256, (0, _SHA256)) or not is_digest(self.blob, (0, _SHA1, _SHA256)):
+            raise ValueError("no hash")
 
     @property
     def content(self) -> str:
@@ -36,7 +64,7 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     """What will be downloaded. `commit` pins the revision, so that a download that goes on later is of the same files.
 
     `licence` is the hub's name for it, "" where the repository states none; `gated` repositories want their licence
-    accepted on `page` first.
+    accepted on `page` first. Raises ValueError for what cannot be the name of a repository or a commit.
     """
 
     repo: str
@@ -46,6 +74,10 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     licence: str = ""
     gated: bool = False
     page: str = ""
+
+    def __post_init__(self) -> None:
+        if not is_repository(self.repo) or not is_plain_path(self.commit):
+            raise ValueError("no repository, or no commit of it")
 
     @property
     def bytes(self) -> int:

@@ -12,11 +12,12 @@ import httpx
 import msgspec
 from huggingface_hub.errors import HfHubHTTPError
 
-from sdxl_desktop.library.hub.problems import connection_lost, explained, headers_of, status_of, too_busy
+from sdxl_desktop.library.hub.problems import Asked, connection_lost, explained, headers_of, status_of, too_busy
 
 T = TypeVar("T")
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
 _TOLD_TO_WAIT = {429, 503}
+_A_WEEK = 7 * 24 * 3600.0
 OnWait = Callable[[float, str], None]
 
 
@@ -38,18 +39,13 @@ class Caller:
     token_from: str
     patience: Patience
 
-    @property
-    def headers(self) -> dict[str, str]:
-        """To be sent to the hub; httpx drops the token where the hub leads to another host."""
-        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
-
 
 class Persistence:
-    """Does things about `repo` again until they succeed or the caller's patience ends."""
+    """Does things about `repo`, or one `file` of it, again until they succeed or the caller's patience ends."""
 
-    def __init__(self, caller: Caller, repo: str, on_wait: OnWait) -> None:
-        self._patience, self._token_from = caller.patience, caller.token_from if caller.token else ""
-        self._repo = repo
+    def __init__(self, caller: Caller, repo: str, on_wait: OnWait, file: str = "") -> None:
+        self._patience = caller.patience
+        self._asked = Asked(repo, file, caller.token_from, bool(caller.token))
         self._on_wait = on_wait
         self._failures = 0
 
@@ -63,7 +59,7 @@ class Persistence:
         while True:
             try:
                 return action()
-            except (httpx.UnsupportedProtocol, httpx.InvalidURL) as problem:
+            except (httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.TooManyRedirects) as problem:
                 raise connection_lost(problem) from problem
             except httpx.RequestError as problem:
                 self._wait_after(problem)
@@ -71,7 +67,7 @@ class Persistence:
                 if status_of(problem) in _PASSING:
                     self._wait_after(problem)
                     continue
-                sentence = explained(problem, self._repo, self._token_from)
+                sentence = explained(problem, self._asked)
                 if sentence is None:
                     raise
                 raise sentence from problem
@@ -84,7 +80,7 @@ class Persistence:
         if status == 429 and (enough or (told or 0.0) > self._patience.longest_wait):
             raise too_busy(told or 0.0) from problem
         if enough:
-            raise (explained(problem, self._repo, self._token_from) or connection_lost(problem)) from problem
+            raise (explained(problem, self._asked) or connection_lost(problem)) from problem
         doubled = self._patience.first_wait * 2.0 ** (self._failures - 1)
         seconds = min(doubled, self._patience.longest_pause)
         if told is not None:
@@ -95,20 +91,26 @@ class Persistence:
 
 def told_to_wait(headers: Mapping[str, str], now: float | None = None) -> float | None:
     """Seconds to wait by Retry-After (RFC 9110, 10.2.3: seconds or a date) or the hub's own RateLimit header (draft
-    ietf-httpapi-ratelimit-headers: t is the seconds until the reset); None where nothing sensible is said."""
+    ietf-httpapi-ratelimit-headers: t is the seconds until the reset), at most a week; None where nothing sensible is
+    said."""
     said = headers.get("retry-after", "").strip()
-    if said.isdigit():
-        return float(said)
+    if (seconds := _seconds(said)) is not None:
+        return seconds
     if said:
         try:
-            return max(0.0, parsedate_to_datetime(said).timestamp() - (time.time() if now is None else now))
-        except (ValueError, TypeError, OverflowError):
+            until = parsedate_to_datetime(said).timestamp() - (time.time() if now is None else now)
+        except (ValueError, TypeError, OverflowError, OSError):
             return None
+        return min(max(0.0, until), _A_WEEK)
     for word in headers.get("ratelimit", "").replace(",", ";").split(";"):
         name, _, value = word.strip().partition("=")
-        if name == "t" and value.isdigit():
-            return float(value)
+        if name == "t" and (seconds := _seconds(value)) is not None:
+            return seconds
     return None
+
+
+def _seconds(said: str) -> float | None:
+    return min(float(said[:20]), _A_WEEK) if said.isascii() and said.isdecimal() else None
 
 
 def _why(status: int) -> str:

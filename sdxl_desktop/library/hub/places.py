@@ -6,16 +6,20 @@ import hashlib
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
+from sdxl_desktop.formats.regular_file import open_regular
 from sdxl_desktop.library.hub.address import Address
 from sdxl_desktop.library.hub.choosing import relative_path
 from sdxl_desktop.library.hub.files import Listing, RemoteFile
 
+T = TypeVar("T")
 HIDDEN = ".downloading"
 WHOLE, PARTIAL = "whole", "partial"
 _WANTED = "wanted.json"
+_LONGEST_NOTE = 2**24
 RECORD = "download.json"
 """In a finished download: the listing, so that one knows whence it came and which hashes its files have."""
 
@@ -75,8 +79,10 @@ def unfinished(folder: Path) -> tuple[Unfinished, ...]:
     found = []
     for file in sorted((folder / HIDDEN).glob(f"*/{_WANTED}")):
         try:
-            note = msgspec.json.decode(file.read_bytes(), type=Unfinished)
-        except (OSError, msgspec.MsgspecError):  # killed while it was written, or going on elsewhere
+            note = _read(file, Unfinished)
+        except (OSError, ValueError, RecursionError):  # killed while it was written, or going on elsewhere
+            continue
+        if Path(note.destination).parent.resolve() != folder.resolve():  # not one of this library's
             continue
         places = Places(note.listing, note.address, Path(note.destination))
         found.append(msgspec.structs.replace(note, kept=places.kept_bytes()))
@@ -91,6 +97,11 @@ def discard(note: Unfinished) -> None:
 def read_record(folder: Path) -> Listing | None:
     """What was downloaded into `folder`; None for a folder that was not downloaded."""
     try:
-        return msgspec.json.decode((folder / RECORD).read_bytes(), type=Listing)
-    except (OSError, msgspec.MsgspecError):
+        return _read(folder / RECORD, Listing)
+    except (OSError, ValueError, RecursionError):
         return None
+
+
+def _read(file: Path, kind: type[T]) -> T:
+    with open_regular(file) as stream:
+        return msgspec.json.decode(stream.read(_LONGEST_NOTE), type=kind)

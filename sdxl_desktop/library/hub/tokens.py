@@ -1,7 +1,9 @@
 """The person's token for the hub: kept in the system's keyring; else what the environment or the hub's own tools keep.
 
-A token in the keyring belongs to one host, so that one for huggingface.co is never sent to a mirror. Where a system has
-no keyring, that is said, and nothing is written to a file instead.
+Every token belongs to one host and is sent to no other. One in the keyring belongs to the host that HF_ENDPOINT named
+when it was kept. HF_TOKEN and the file of the hub's own tools belong to huggingface.co, since many set them once and
+use a stranger's mirror later; SDXL_DESKTOP_TOKEN_HOST says that they are for another host. Where a system has no
+keyring, that is said, and nothing is written to a file instead.
 """
 
 from __future__ import annotations
@@ -12,11 +14,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from sdxl_desktop.library.hub.address import endpoint
+from sdxl_desktop.formats.regular_file import open_regular
+from sdxl_desktop.library.hub.address import OFFICIAL, endpoint
 from sdxl_desktop.library.hub.errors import AccessError
 
 SERVICE = "sdxl-desktop"
-_VARIABLES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
+_LONGEST = 2000
+TOKEN_VARIABLES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
+HOST_VARIABLE = "SDXL_DESKTOP_TOKEN_HOST"
 _UNFIT = "It must be letters, digits and underscores, as the hub shows it."
 
 
@@ -26,6 +31,8 @@ class Token:
 
     value: str
     where: str
+    kept: bool = False
+    """Whether it is in the system's keyring, where `forget_token` removes it."""
 
     def __repr__(self) -> str:
         return f"Token({'…' if self.value else 'none'}, {self.where!r})"
@@ -37,20 +44,33 @@ def find_token() -> Token:
     if keyring is not None:
         try:
             if value := keyring.get_password(SERVICE, _host()):
-                return Token(value, "the system's keyring")
+                return Token(value, "the system's keyring", kept=True)
         except keyring.errors.KeyringError as problem:
             why_not = f"the system's keyring did not answer ({problem or type(problem).__name__})"
     note = f"; {why_not}" if why_not else ""
-    for variable in _VARIABLES:
+    value, where = _found_elsewhere()
+    if value and token_host() != _host():
+        return Token("", f"the one in {where} is for {token_host()}, not for {_host()}{note}")
+    return Token(value, f"{where or 'there is none'}{note}")
+
+
+def token_host() -> str:
+    """The host that a token in the environment or in the file of the hub's own tools is for."""
+    return os.environ.get(HOST_VARIABLE, "").strip().lower() or urlsplit(OFFICIAL).netloc
+
+
+def _found_elsewhere() -> tuple[str, str]:
+    """(the token, where it was found) outside the keyring; "" for none."""
+    for variable in TOKEN_VARIABLES:
         if value := _plain(os.environ.get(variable, "")):
-            return Token(value, f"{variable}{note}")
+            return value, variable
     file = _hub_file()
     try:
-        if value := _plain(file.read_text(encoding="utf-8")):
-            return Token(value, f"the file of the hub's own tools ({file}){note}")
+        with open_regular(file) as stream:
+            value = _plain(stream.read(_LONGEST).decode("utf-8"))
     except (OSError, UnicodeDecodeError):
-        pass
-    return Token("", f"there is none{note}")
+        return "", ""
+    return (value, f"the file of the hub's own tools ({file})") if value else ("", "")
 
 
 def keep_token(value: str) -> None:
@@ -70,15 +90,23 @@ def keep_token(value: str) -> None:
         raise _no_keyring("the keyring that is set up keeps nothing")
 
 
-def forget_token() -> None:
-    """Remove the token from the system's keyring, if there is one."""
+def forget_token() -> bool:
+    """Remove the token for the present endpoint from the system's keyring; whether there was one. Raises AccessError
+    where the keyring does not let it go."""
     keyring, _ = _keyring()
     if keyring is None:
-        return
+        return False
     try:
+        if keyring.get_password(SERVICE, _host()) is None:
+            return False
         keyring.delete_password(SERVICE, _host())
-    except keyring.errors.KeyringError:  # there was none, or nothing can be reached: nothing is kept either way
-        return
+    except keyring.errors.KeyringError as problem:
+        raise AccessError(
+            "The token was not removed.",
+            why=f"The system's keyring refused ({problem or type(problem).__name__}).",
+            next_step="Unlock it, or remove the entry “sdxl-desktop” in the system's own program for passwords.",
+        ) from problem
+    return True
 
 
 def _keyring() -> tuple[Any, str]:
@@ -99,7 +127,8 @@ def _keyring() -> tuple[Any, str]:
 
 
 def _host() -> str:
-    return urlsplit(endpoint()).netloc
+    """With its port, where it has one, and without a name and password."""
+    return urlsplit(endpoint()).netloc.rpartition("@")[2].lower()
 
 
 def _hub_file() -> Path:

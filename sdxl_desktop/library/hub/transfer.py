@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 import httpx
-from huggingface_hub import get_session, hf_raise_for_status
 
+from sdxl_desktop.library.hub.client import HubClient, plain_bytes, raise_for_status
 from sdxl_desktop.library.hub.errors import DamagedDownloadError
 from sdxl_desktop.library.hub.files import RemoteFile
 from sdxl_desktop.library.hub.patience import Persistence
@@ -18,7 +18,6 @@ from sdxl_desktop.library.hub.problems_on_disk import disk_problem
 
 _CHUNK = 1 << 20
 OnBytes = Callable[[int], None]
-_CONNECT_SECONDS, _SILENCE_SECONDS = 15.0, 60.0
 
 
 class _Digest(Protocol):
@@ -42,18 +41,18 @@ class Transfer:
     def __init__(
         self,
         url: str,
-        headers: Mapping[str, str],
+        client: HubClient,
         file: RemoteFile,
         partial: Path,
         *,
         on_found: OnBytes,
         on_bytes: OnBytes,
     ) -> None:
-        self._url, self._headers = url, dict(headers)
+        self._url, self._client = url, client
         self._file, self._partial = file, partial
         self._on_found, self._on_bytes = on_found, on_bytes
         self._digest = new_digest(file)
-        self._have = 0
+        self._have = self._furthest = 0
         self.received = 0
 
     def fetch(self, persistence: Persistence) -> None:
@@ -97,22 +96,21 @@ class Transfer:
         """One connection: take what it brings. Returns when all bytes are there, else raises what ended it."""
         if self._have == self._file.size:
             return
-        wanted = {**self._headers, "Accept-Encoding": "identity"}  # lengths and ranges are of the file itself
-        if self._have:
-            wanted["Range"] = f"bytes={self._have}-"
-        patience = httpx.Timeout(_SILENCE_SECONDS, connect=_CONNECT_SECONDS)
-        with get_session().stream("GET", self._url, headers=wanted, timeout=patience) as response:
+        wanted = {"Range": f"bytes={self._have}-"} if self._have else {}
+        with self._client.stream(self._url, wanted) as response:
             if response.status_code == 416:  # it has fewer bytes than are here
                 self._begin_again(stream)
                 raise httpx.RemoteProtocolError("the hub knows no such part of the file")
-            if response.is_error:
-                response.read()
-                hf_raise_for_status(response)
+            raise_for_status(response)
             if self._have and not self._continues(response):
                 self._begin_again(stream)
-            for data in response.iter_bytes():  # as they come: a cut loses nothing that was here
+            for data in plain_bytes(response, self._file.size):  # as they come: a cut loses nothing that was here
                 self._write(stream, data)
-                persistence.progressed()
+                if self._have > self._furthest:  # not where a server begins at the start again and again
+                    self._furthest = self._have
+                    persistence.progressed()
+                if self._have == self._file.size:
+                    break  # whatever follows cannot belong to it, and may have no end
         if self._have < self._file.size:
             raise httpx.RemoteProtocolError("the connection ended before the file did")
 

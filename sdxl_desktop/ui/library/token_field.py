@@ -11,7 +11,7 @@ from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLineEdit, QPushButton, QWidget
 
 from sdxl_desktop.core.errors import SdxlDesktopError
-from sdxl_desktop.library.hub.tokens import Token, find_token, keep_token
+from sdxl_desktop.library.hub.tokens import Token, find_token, forget_token, keep_token
 from sdxl_desktop.ui.library.pieces import set_tone, words
 from sdxl_desktop.ui.widgets.buttons import dressed
 from sdxl_desktop.ui.widgets.layout import column, row
@@ -40,11 +40,13 @@ class TokenField(QWidget):
         self._open_tokens = dressed(QPushButton("Make a token"), "link")
         self.edit = QLineEdit()
         self.keep = QPushButton("Keep token")
+        self.forget = dressed(QPushButton("Forget it"), "link")
         self._state = words()
         self._lay_out()
         self._open_page.clicked.connect(lambda: _open(self.page))
         self._open_tokens.clicked.connect(lambda: _open(TOKENS_PAGE))
         self.keep.clicked.connect(self._keep)
+        self.forget.clicked.connect(self._forget)
         self.edit.returnPressed.connect(self._keep)
         self.edit.textChanged.connect(lambda text: self.keep.setEnabled(bool(text.strip())))
 
@@ -59,8 +61,13 @@ class TokenField(QWidget):
         links.addStretch(1)
         field = row(self.edit, self.keep)
         field.setStretch(0, 1)
-        self.setLayout(column(self._how, links, field, self._state, spacing=6))
+        told = row(self._state, self.forget)
+        told.setStretch(0, 1)
+        self.setLayout(column(self._how, links, field, told, spacing=6))
+        self.forget.setAutoDefault(False)
+        self.forget.setToolTip("Removes the token from the system's keyring")
         self._state.hide()
+        self.forget.hide()
 
     def show_for(self, page: str) -> None:
         """Ask for what `page` (may be unknown: "") wants, and tell whether a token is there already."""
@@ -70,6 +77,7 @@ class TokenField(QWidget):
         self._asks.ask(find_token, self._tell_found, self)
 
     def _tell_found(self, token: Token | SdxlDesktopError) -> None:
+        self.forget.setVisible(isinstance(token, Token) and token.kept)
         if isinstance(token, Token) and token.value and not self._state.text():
             self._say(f"A token is there: from {token.where.split(';')[0]}.")
 
@@ -89,6 +97,18 @@ class TokenField(QWidget):
         self.edit.clear()
         self._say("The token is kept in the system's keyring.")
         self.kept.emit()
+
+    def _forget(self) -> None:
+        self.forget.hide()
+        self._say("Waiting for the keyring…")
+        self._asks.ask(forget_token, self._take_forgotten, self)
+
+    def _take_forgotten(self, answer: bool | SdxlDesktopError) -> None:
+        if isinstance(answer, SdxlDesktopError):
+            self.forget.show()
+            self._say(str(answer), bad=True)
+            return
+        self._say("The token was removed from the system's keyring.")
 
     def said(self) -> str:
         """What is told below the field."""

@@ -157,3 +157,53 @@ class TestRefusal:
         shutil.copytree(tiny / "ov" / "vae_decoder", tmp_path / "ov" / "vae_decoder")
         (tmp_path / "ov" / "vae_decoder" / "openvino_model.xml").write_text("<net>")
         assert "cannot be read" in self.refusal(tmp_path / "ov", tmp_path)
+
+    @pytest.mark.parametrize(
+        "changed",
+        [
+            {"block_out_channels": 5},
+            {"block_out_channels": []},
+            {"block_out_channels": ["a"]},
+            {"block_out_channels": [64] * 2000},
+            {"block_out_channels": [2 * 10**9]},
+            {"layers_per_block": 2 * 10**9},
+            {"latent_channels": "4"},
+            {"latent_channels": [4]},
+            {"scaling_factor": "0.13"},
+            {"scaling_factor": float("nan")},
+            {"scaling_factor": 10**400},
+            {"shift_factor": [1]},
+            {"latents_mean": 5},
+            {"latents_std": [[1]]},
+            {"latents_std": {"a": 1}},
+            {"norm_num_groups": True},
+            {"quantization_config": {"quant_method": "x"}},
+            {"_class_name": ["AutoencoderKL"]},
+            {"_class_name": "x" * 100_000},
+        ],
+        ids=lambda changed: str(changed)[:50],
+    )
+    def test_a_config_of_other_things_than_numbers(self, changed: dict[str, Any], tmp_path: Path) -> None:
+        config = {"_class_name": "AutoencoderKL", "block_out_channels": [8, 8], "latent_channels": 4}
+        (tmp_path / "config.json").write_text(json.dumps({**config, **changed}))
+        (tmp_path / "diffusion_pytorch_model.safetensors").write_bytes(b"nothing")
+        with pytest.raises(AdditionError) as caught:
+            check_vae(tmp_path, 4, tmp_path / "cache")
+        assert "config.json" in caught.value.why or "channels" in caught.value.why
+        assert len(str(caught.value)) < 700
+
+    @pytest.mark.parametrize(
+        "text", ["", "5", "[]", "[" * 100_000, "{", '{"a": 1e999}', "\x00"], ids=lambda text: text[:9]
+    )
+    def test_a_config_that_is_none(self, text: str, tmp_path: Path) -> None:
+        (tmp_path / "config.json").write_text(text)
+        (tmp_path / "diffusion_pytorch_model.safetensors").write_bytes(b"nothing")
+        with pytest.raises(AdditionError):
+            check_vae(tmp_path, 4, tmp_path / "cache")
+
+    def test_weights_that_are_none(self, tmp_path: Path) -> None:
+        config = {"_class_name": "AutoencoderKL", "block_out_channels": [8, 8], "latent_channels": 4}
+        (tmp_path / "config.json").write_text(json.dumps(config))
+        (tmp_path / "diffusion_pytorch_model.safetensors").write_bytes(b"nothing")
+        with pytest.raises(AdditionError, match="too short"):
+            check_vae(tmp_path, 4, tmp_path / "cache")

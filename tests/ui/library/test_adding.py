@@ -16,7 +16,7 @@ from sdxl_desktop.core.errors import CheckpointError
 from sdxl_desktop.library.catalogue import Entry, Kind, catalogue
 from sdxl_desktop.library.convert.weights import WeightFormat
 from sdxl_desktop.library.hub.errors import AccessError, ConnectionLostError
-from sdxl_desktop.library.hub.tokens import find_token
+from sdxl_desktop.library.hub.tokens import find_token, keep_token
 from sdxl_desktop.ui.library import entry_cards
 from sdxl_desktop.ui.library.offer_sheet import OfferSheet
 from sdxl_desktop.ui.library.page import LibraryPage
@@ -323,3 +323,14 @@ def test_asking_twice_for_the_same_offers_it_once(
     the_sheet(window, qtbot)
     assert sum(sheet.isVisible() for sheet in window.findChildren(OfferSheet)) == 1
     assert not page.adding.stop.isVisible()
+
+
+def test_a_kept_token_can_be_forgotten(page: LibraryPage, hands: PretendHands, drawer: Drawer, qtbot: QtBot) -> None:
+    keep_token("hf_mine")
+    hands.offers["someone/gated"] = FORBIDDEN
+    ask(page, qtbot, "someone/gated")
+    qtbot.waitUntil(page.adding.token.forget.isVisible)
+    press(qtbot, page, "Forget it")
+    qtbot.waitUntil(lambda: "was removed" in page.adding.token.said())
+    assert drawer.kept == {}
+    assert not page.adding.token.forget.isVisible()

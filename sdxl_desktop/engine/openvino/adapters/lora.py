@@ -30,7 +30,7 @@ from sdxl_desktop.engine.openvino.adapters.naming import (
     unet_names,
     without_unit_kernel,
 )
-from sdxl_desktop.engine.openvino.adapters.peft_settings import PeftSettings, SettingsError, read_settings
+from sdxl_desktop.formats.peft_settings import PeftSettings, SettingsError, read_settings
 from sdxl_desktop.formats.safetensors_header import FLOATS, Header, HeaderError, read_header
 
 Array = NDArray[np.float32]

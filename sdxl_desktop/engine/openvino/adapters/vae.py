@@ -33,6 +33,8 @@ from sdxl_desktop.core.small_files import SmallFileError, is_folder, is_regular
 from sdxl_desktop.core.text import shortened
 from sdxl_desktop.engine.openvino import devices
 from sdxl_desktop.engine.openvino.adapters import whole
+from sdxl_desktop.formats.regular_file import open_regular
+from sdxl_desktop.formats.safetensors_header import HeaderError, read_header
 
 DECODER = "vae_decoder"
 ENCODER = "vae_encoder"
@@ -44,6 +46,13 @@ SDXL_SCALING = 0.13025
 # What optimum-intel writes for SDXL's VAE: activations are divided by this where inference is in f16.
 _UPCAST = {"ACTIVATIONS_SCALE_FACTOR": "128.0"}
 _CHUNK = 1 << 22
+"""Bytes."""
+_WIDTHS = ("block_out_channels", "encoder_block_out_channels", "decoder_block_out_channels", "latent_channels")
+_COUNTS = ("layers_per_block", "num_encoder_blocks", "num_decoder_blocks")
+_FACTORS = ("scaling_factor", "shift_factor", "norm_num_groups", "upsampling_scaling_factor", "in_channels")
+_BY_CHANNEL = ("latents_mean", "latents_std")
+_MOST_BLOCKS, _MOST_LAYERS, _WIDEST = 8, 64, 2**13
+_LARGEST = 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +131,14 @@ def _checked(named: Path, folder: Path, latent_channels: int) -> VaeFolder:
 
 
 def _check_config(named: Path, config: Mapping[str, Any], latent_channels: int) -> None:
-    kind = config.get("_class_name")
-    if kind not in (_WHOLE, _TINY) or not config.get("block_out_channels"):
+    kind, widths = config.get("_class_name"), config.get("block_out_channels")
+    if kind not in (_WHOLE, _TINY) or not isinstance(widths, list) or not widths:
         raise AdditionError(
             f"The VAE in {named} is not of SDXL's kind.",
-            why=f"Its config.json says {kind or 'nothing of its kind'}, and SDXL's is an AutoencoderKL.",
+            why=f"Its config.json says {str(kind or 'nothing of its kind')[:60]}, and SDXL's is an AutoencoderKL.",
             next_step=_NEXT,
         )
+    _check_numbers(named, config)
     if config.get("latent_channels") != latent_channels:
         raise _other_latents(named, config.get("latent_channels"), latent_channels)
 
@@ -136,7 +146,7 @@ def _check_config(named: Path, config: Mapping[str, Any], latent_channels: int) 
 def _other_latents(named: Path, theirs: object, ours: int) -> AdditionError:
     return AdditionError(
         f"The VAE in {named} is for another kind of checkpoint.",
-        why=f"Its latents have {theirs} channels, and this checkpoint's have {ours}.",
+        why=f"Its latents have {str(theirs)[:20]} channels, and this checkpoint's have {ours}.",
         next_step=_NEXT,
     )
 
@@ -147,6 +157,31 @@ def _config(file: Path) -> Mapping[str, Any]:
     except SmallFileError as problem:
         why = f"{str(problem)[:1].upper()}{str(problem)[1:]}."
         raise AdditionError(f"{file} cannot be read.", why=why, next_step="Copy the VAE again.") from problem
+
+
+def _check_numbers(named: Path, config: Mapping[str, Any]) -> None:
+    """Raise AdditionError unless what a VAE is built from and computes with are numbers that a VAE can have."""
+    fits = all(_is_list(config.get(name), _MOST_BLOCKS, _WIDEST) for name in _WIDTHS)
+    fits = fits and all(_is_list(config.get(name), _MOST_BLOCKS, _MOST_LAYERS) for name in _COUNTS)
+    fits = fits and all(config.get(name) is None or _is_number(config[name], _LARGEST) for name in _FACTORS)
+    by_channel = [config[name] for name in _BY_CHANNEL if config.get(name) is not None]
+    fits = fits and all(isinstance(values, list) and _is_list(values, _WIDEST, _LARGEST) for values in by_channel)
+    if not fits or "quantization_config" in config:  # which would choose further code to load it with
+        raise AdditionError(
+            f"The VAE in {named} cannot be used.",
+            why="Its config.json has something else where numbers should be, or numbers that no VAE has.",
+            next_step="Copy or download it again.",
+        )
+
+
+def _is_list(value: object, longest: int, largest: float) -> bool:
+    """Whether it is left out, a number, or a list of so many of them."""
+    values = value if isinstance(value, list) else [] if value is None else [value]
+    return len(values) <= longest and all(_is_number(each, largest) for each in values)
+
+
+def _is_number(value: object, largest: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= largest
 
 
 def _converted(folder: Path, latent_channels: int, cache: Path, scaling: float) -> VaeFolder:
@@ -163,11 +198,22 @@ def _converted(folder: Path, latent_channels: int, cache: Path, scaling: float) 
 
 
 def _content(folder: Path) -> str:
-    digest = hashlib.blake2b((folder / "config.json").read_bytes(), digest_size=16)
-    with (folder / _TORCH_WEIGHTS).open("rb") as stream:
-        while chunk := stream.read(_CHUNK):
-            digest.update(chunk)
+    digest = hashlib.blake2b(digest_size=16)
+    try:
+        read_header(folder / _TORCH_WEIGHTS)  # bounded, before a library looks at it
+        for name in ("config.json", _TORCH_WEIGHTS):
+            with open_regular(folder / name) as stream:
+                while chunk := stream.read(_CHUNK):
+                    digest.update(chunk)
+    except HeaderError as problem:
+        raise _damaged(folder, problem.why) from problem
+    except OSError as problem:
+        raise _damaged(folder, f"{problem.strerror or problem}.") from problem
     return digest.hexdigest()
+
+
+def _damaged(folder: Path, why: str) -> AdditionError:
+    return AdditionError(f"The VAE in {folder} cannot be loaded.", why=why, next_step="Download it again.")
 
 
 def _convert(folder: Path, kept: Path) -> None:

@@ -44,7 +44,7 @@ class Drawer(keyring.backend.KeyringBackend):
 
 @pytest.fixture(autouse=True)
 def hub_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for variable in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH", "HF_ENDPOINT"):
+    for variable in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH", "HF_ENDPOINT", "SDXL_DESKTOP_TOKEN_HOST"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
     (tmp_path / "hub").mkdir()
@@ -71,9 +71,11 @@ def test_kept_found_and_forgotten(drawer: Drawer, monkeypatch: pytest.MonkeyPatc
     keep_token(" hf_secret\n")
     monkeypatch.setenv("HF_TOKEN", "hf_other")
     assert (find_token().value, find_token().where) == ("hf_secret", "the system's keyring")
-    forget_token()
-    forget_token()
+    assert find_token().kept
+    assert forget_token()
+    assert not forget_token()
     assert drawer.kept == {}
+    assert not find_token().kept
     assert (find_token().value, find_token().where) == ("hf_other", "HF_TOKEN")
 
 
@@ -81,6 +83,34 @@ def test_a_mirror_never_gets_the_hubs_token(drawer: Drawer, monkeypatch: pytest.
     keep_token("hf_secret")
     monkeypatch.setenv("HF_ENDPOINT", "https://mirror.example")
     assert find_token().value == ""
+
+
+@pytest.mark.parametrize("place", ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "file"])
+def test_a_token_of_the_environment_is_for_the_hub_unless_the_person_says_for_whom(
+    no_keyring: None, hub_home: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """Many set it once for the hub, and use a stranger's mirror later."""
+    if place == "file":
+        (hub_home / "token").write_text("hf_mine")
+    else:
+        monkeypatch.setenv(place, "hf_mine")
+    assert find_token().value == "hf_mine"
+    monkeypatch.setenv("HF_ENDPOINT", "https://person:word@mirror.example:8443/hub")
+    assert find_token().value == ""
+    assert "is for huggingface.co, not for mirror.example:8443" in find_token().where
+    monkeypatch.setenv("SDXL_DESKTOP_TOKEN_HOST", "mirror.example")
+    assert find_token().value == "", "another port is another's"
+    monkeypatch.setenv("SDXL_DESKTOP_TOKEN_HOST", "Mirror.Example:8443")
+    assert find_token().value == "hf_mine"
+    monkeypatch.delenv("HF_ENDPOINT")
+    assert find_token().value == "", "it is the mirror's now"
+
+
+def test_a_token_that_cannot_be_removed_is_told(drawer: Drawer) -> None:
+    keep_token("hf_secret")
+    drawer.jammed = True
+    with pytest.raises(AccessError, match="was not removed"):
+        forget_token()
 
 
 def test_without_a_keyring_other_places_serve_and_that_is_said(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sdxl_desktop.engine.openvino.adapters.peft_settings import Patterns, PeftSettings, SettingsError, read_settings
+from sdxl_desktop.formats.peft_settings import Patterns, PeftSettings, SettingsError, read_settings
 
 LAYERS = [
     f"down_blocks.{block}.attentions.{n}.transformer_blocks.{t}.{inner}"

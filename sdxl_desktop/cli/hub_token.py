@@ -1,0 +1,41 @@
+"""`checkpoints token`: says where the token for the hub is found, keeps one in the system's keyring, forgets it."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from sdxl_desktop.core.errors import RequestError
+from sdxl_desktop.library.hub.address import hub_name
+from sdxl_desktop.library.hub.tokens import HOST_VARIABLE, find_token, forget_token, keep_token
+
+
+def hub_token(
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Ask for a token, or read it from standard input, and keep it.")
+    ] = False,
+    forget: Annotated[bool, typer.Option("--forget", help="Remove the token that is kept.")] = False,
+) -> int:
+    """Say where the token for the hub is found; keep or forget one in the system's keyring.
+
+    A token is for one host: for the mirror that HF_ENDPOINT names, where it names one. The token itself is never shown.
+    """
+    if keep and forget:
+        raise RequestError("A token is either kept or forgotten.", next_step="Say --keep or --forget.")
+    if keep:
+        keep_token(typer.prompt("Token", hide_input=True, err=True) if sys.stdin.isatty() else sys.stdin.readline(500))
+        typer.echo(f"The token for {hub_name()} is kept in the system's keyring.")
+        return 0
+    if forget:
+        there = forget_token()
+        typer.echo(f"The token for {hub_name()} is forgotten." if there else f"No token for {hub_name()} was kept.")
+    token = find_token()
+    if token.value:
+        typer.echo(f"For {hub_name()} there is {'still ' if forget else ''}a token: from {token.where}.")
+    elif not forget:
+        typer.echo(f"For {hub_name()} no token is used: {token.where}.")
+        if " is for " in token.where:
+            typer.echo(f"Set {HOST_VARIABLE} to the host that it is for, to send it there.")
+    return 0

@@ -1,0 +1,62 @@
+"""`checkpoints token` says where the token is, keeps one and forgets it, and never shows it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+
+import keyring
+import pytest
+import typer
+
+from sdxl_desktop.cli.checkpoints import checkpoints
+from sdxl_desktop.core.errors import RequestError
+from sdxl_desktop.library.hub.tokens import find_token
+from tests.unit.library.hub.test_tokens import Drawer
+
+SECRET = "hf_secret"
+
+
+@pytest.fixture(autouse=True)
+def drawer(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> Iterator[Drawer]:
+    for variable in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH", "HF_ENDPOINT", "SDXL_DESKTOP_TOKEN_HOST"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    before, mine = keyring.get_keyring(), Drawer()
+    keyring.set_keyring(mine)
+    yield mine
+    keyring.set_keyring(before)
+
+
+def say(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    command = typer.main.get_command(checkpoints)
+    assert command.main(args=["token", *arguments], standalone_mode=False, prog_name="checkpoints") == 0
+    said = capsys.readouterr()
+    assert SECRET not in said.out + said.err
+    return said.out
+
+
+def test_kept_told_and_forgotten(
+    drawer: Drawer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "no token is used: there is none" in say(capsys)
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{SECRET}\n"))
+    assert "is kept" in say(capsys, "--keep")
+    assert find_token().value == SECRET
+    assert "from the system's keyring" in say(capsys)
+    assert "is forgotten" in say(capsys, "--forget")
+    assert drawer.kept == {}
+    assert "No token for the hub was kept" in say(capsys, "--forget")
+
+
+def test_a_token_for_another_host_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("HF_TOKEN", SECRET)
+    monkeypatch.setenv("HF_ENDPOINT", "https://mirror.example")
+    said = say(capsys)
+    assert "For the mirror mirror.example no token is used: the one in HF_TOKEN is for huggingface.co" in said
+    assert "SDXL_DESKTOP_TOKEN_HOST" in said
+
+
+def test_both_at_once_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(RequestError):
+        say(capsys, "--keep", "--forget")
