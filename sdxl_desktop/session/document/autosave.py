@@ -103,9 +103,9 @@ class Autosave:
             while (waiting := self._next()) is not None:
                 try:
                     self.write(*waiting)
-                except SdxlDesktopError as problem:
+                except Exception as problem:  # the last net of this thread: what nobody foresaw is told like the rest
                     with self._state:
-                        self._problem = self.why_not = problem
+                        self._problem = self.why_not = _told(problem)
         finally:
             with self._state:  # also after what nobody foresaw, so that the next change tries again
                 self._working = False
@@ -266,6 +266,16 @@ class Autosave:
             self._folder, self._name, self._lock = found.file.parent, found.file.stem, found.lock
             with self._state:
                 self._in_file = self.saved_revision = revision
+
+
+def _told(problem: Exception) -> SdxlDesktopError:
+    if isinstance(problem, SdxlDesktopError):
+        return problem
+    return ProjectError(
+        "The document cannot be kept for recovery.",
+        why=f"Something unforeseen happened ({type(problem).__name__}: {str(problem)[:200]}).",
+        next_step="Save your project yourself.",
+    )
 
 
 def _affordable(project: Project) -> Project:
