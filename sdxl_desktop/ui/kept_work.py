@@ -338,4 +338,4 @@ def _title(one: Recoverable) -> str:
     what = [name] if name else []
     what += [f"{results} result{'s' * (results != 1)}"] if results else []
     how = " (not closed properly)" if one.left is Left.CRASHED else ""
-    return f"{when}  {', '.join(what) or 'a picture'}{how}"
+    return f"{when}  {', '.join(what) or 'without a name'}{how}"

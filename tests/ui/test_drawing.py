@@ -234,5 +234,5 @@ def test_closing_while_it_draws_stops_the_engine(make_window: MakeWindow, qtbot:
     window = make_window(GatedEngine())
     window.verbs.generate()
     with qtbot.waitSignal(window.closed):
-        window.close()
+        window.leave()
     assert not window._around.engine._thread.isRunning()

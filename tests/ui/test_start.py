@@ -82,8 +82,9 @@ def test_a_whole_life_of_the_window_never_loads_the_engines_libraries(home: Path
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows ends processes without signals")
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_closes_the_window_cleanly(home: Path, number: signal.Signals) -> None:
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP"])
+def test_a_signal_closes_the_window_cleanly(home: Path, name: str) -> None:
+    number = getattr(signal, name)
     script = (
         "from sdxl_desktop.ui import app; from sdxl_desktop.core.paths import AppPaths\n"
         "from sdxl_desktop.engine.fake import FakeEngine\n"

@@ -105,7 +105,11 @@ class Autosave:
                     self.write(*waiting)
                 except Exception as problem:  # also what nobody foresaw: it is told like any other
                     with self._state:
-                        failed = explained(problem, "The document cannot be kept for recovery.")
+                        failed = explained(
+                            problem,
+                            "The document cannot be kept for recovery.",
+                            next_step="Save your project yourself.",
+                        )
                         self._problem = self.why_not = failed
         finally:
             with self._state:  # also after what nobody foresaw, so that the next change tries again

@@ -115,7 +115,8 @@ class _Packer:
     grounds: dict[str, str] = field(default_factory=dict)
 
     def pack(self, project: Project) -> Packed:
-        manifest = Manifest(application=__version__, picture_name=project.picture_name)
+        name = project.picture_name.encode(errors="replace").decode()  # of a file whose name is no text
+        manifest = Manifest(application=__version__, picture_name=name)
         if project.picture is not None:
             manifest.picture = self._put(project.picture, "picture.png")
         if project.mask is not None:

@@ -221,7 +221,7 @@ def open_window(
 
     def opened(bringing: Hands | None = None) -> MainWindow:
         if windows:
-            windows[-1].close()
+            windows[-1].leave()
         window = build_window(app, paths, FakeEngine(), AtOnce(), shipped_checkpoints=shipped, hands=bringing or hands)
         windows.append(window)
         window.show()
@@ -231,7 +231,7 @@ def open_window(
 
     yield opened
     for window in windows:
-        window.close()
+        window.leave()
         app.processEvents()
         shiboken6.delete(window)
 

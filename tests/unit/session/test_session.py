@@ -51,6 +51,30 @@ def session(runner: Recorder, tmp_path: Path) -> Session:
     return Session(runner, PictureStore(tmp_path / "pictures"))
 
 
+def test_what_is_not_drawn_yet_is_known_to_the_picture(session: Session) -> None:
+    several = GenerationRequest(checkpoint=Path("x"), sampling=Sampling(seed=2**32 - 1, count=3))
+    session.generate(several)
+    session.generate(request(7))
+    assert session.unfinished == (several, request(7))
+    session.handle(drawn())
+    rest, waiting = session.unfinished
+    assert (rest.sampling.seed, rest.sampling.count) == (0, 2), "the next seed, as a run of all of them has it"
+    assert waiting == request(7)
+    session.handle(drawn())
+    session.handle(drawn())
+    assert session.unfinished == (request(7),)
+
+
+def test_what_was_postponed_waits_until_it_is_wanted(session: Session, runner: Recorder) -> None:
+    session.postponed = (request(1), request(2))
+    session.generate(request(3))
+    assert session.unfinished == (request(3), request(1), request(2))
+    session.take_up()
+    assert session.postponed == ()
+    assert list(session.queue) == [request(1), request(2)]
+    assert runner.started == [request(3)]
+
+
 def test_a_request_starts_at_once_when_idle(session: Session, runner: Recorder) -> None:
     session.generate(request())
     assert runner.started == [request()]

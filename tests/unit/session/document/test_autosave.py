@@ -403,6 +403,29 @@ def test_why_it_could_not_be_kept_is_told_once_until_it_can_be_again(tmp_path: P
     autosave.close()
 
 
+def test_what_nobody_foresaw_is_told_and_not_taken_for_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> None:
+        raise RuntimeError("a thing nobody thought of")
+
+    autosave = Autosave(tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(autosaving, "write_archive", fail)
+        autosave.keep(Project(), 1)
+        assert autosave.flush(30)
+    assert autosave.due(1)
+    assert "nobody thought of" in str(autosave.why_not)
+    autosave.keep(Project(), 1)
+    assert autosave.flush(30)
+    assert autosave.why_not is None
+    autosave.close()
+
+
+def test_the_name_of_a_picture_may_be_no_text(tmp_path: Path) -> None:
+    autosave = Autosave(tmp_path)
+    autosave.write(Project(picture=np.zeros((4, 4, 3), np.uint8), picture_name="caf\udce9.png"), 1)
+    assert found_after(autosave).picture_name == "caf?.png"
+
+
 # going on
 
 
