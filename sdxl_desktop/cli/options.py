@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import cast
 
 from sdxl_desktop.cli.inputs import Asked, drawing_size, filled, read_additions, read_edit
+from sdxl_desktop.cli.streams import typed
 from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind, Recommended
 from sdxl_desktop.core.edit import Edit
 from sdxl_desktop.core.errors import RequestError
@@ -110,10 +111,10 @@ def build_request(
     return GenerationRequest(
         checkpoint=checkpoint.folder,
         prompts=Prompts(
-            prompt=options.prompt,
-            negative_prompt=options.negative,
-            prompt_2=options.prompt_2,
-            negative_prompt_2=options.negative_2,
+            prompt=typed(options.prompt),
+            negative_prompt=typed(options.negative),
+            prompt_2=typed(options.prompt_2),
+            negative_prompt_2=typed(options.negative_2),
             clip_skip=options.clip_skip,
         ),
         sampling=sampling,

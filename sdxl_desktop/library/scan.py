@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import msgspec
 
 from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind, Recommended
 from sdxl_desktop.core.errors import CheckpointError
+from sdxl_desktop.core.foreign_text import shown
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.schedulers import SchedulerName
 from sdxl_desktop.library.remembered import Remembered, forget, remember, remembered
@@ -202,7 +204,7 @@ class Library:
             if checkpoint.name == name_or_folder:
                 return checkpoint
         folder = Path(name_or_folder).expanduser()
-        if folder.is_dir():
+        if os.path.isdir(folder):  # has an answer for every name
             return read_checkpoint(folder.resolve())
         if any(about.name == name_or_folder for about in remembered(self.own)):
             raise CheckpointError(
@@ -211,7 +213,7 @@ class Library:
                 next_step="Put its folder back, or choose another checkpoint.",
             )
         raise CheckpointError(
-            f"There is no checkpoint called {name_or_folder!r}.",
+            f"There is no checkpoint called {shown(name_or_folder)!r}.",
             next_step="Give a folder of OpenVINO SDXL parts or one of: "
             + (", ".join(checkpoint.name for checkpoint in known) or "(none found)")
             + ".",

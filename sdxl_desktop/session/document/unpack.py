@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import msgspec
 
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.events import Picture
 from sdxl_desktop.core.latents import KeptLatents, Start
+from sdxl_desktop.core.path_text import path_of_text
 from sdxl_desktop.core.raster import Bytes, Raster
 from sdxl_desktop.core.request import GenerationRequest
 from sdxl_desktop.core.settings import Workspace
@@ -98,7 +98,7 @@ def _candidate(entry: CandidateEntry, seed: int, request: GenerationRequest, mem
         request = replace(request, edit=edit)
     if entry.start is not None:
         request = replace(request, start=Start(members.latents(entry.start.latents), entry.start.step))
-    return Result(picture, request, Path(entry.saved_to) if entry.saved_to else None)
+    return Result(picture, request, path_of_text(entry.saved_to) if entry.saved_to else None)
 
 
 @dataclass(slots=True)
