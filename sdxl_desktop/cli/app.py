@@ -28,7 +28,8 @@ from sdxl_desktop.cli.quiet import stdout_kept_clean
 from sdxl_desktop.cli.report import devices_report
 from sdxl_desktop.cli.streams import tolerate_any_text
 from sdxl_desktop.cli.typed import read_as_typed
-from sdxl_desktop.core.errors import SdxlDesktopError
+from sdxl_desktop.core.errors import SdxlDesktopError, named
+from sdxl_desktop.core.foreign_text import shown
 
 PROGRAM = "sdxl-desktop"
 BAD_INPUT = 2
@@ -59,6 +60,12 @@ def run(arguments: Sequence[str], doors: Doors) -> int:
     except SdxlDesktopError as problem:
         _complain(str(problem))
         return BAD_INPUT if problem.bad_input else 1
+    except BrokenPipeError:  # nobody reads what is printed; what was made is made
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - the interpreter flushes it at its end
+        return 1
+    except OSError as problem:  # nothing of ours, yet nothing that needs a traceback
+        _complain(f"{shown(problem.filename or 'A file')}: {named(problem)}")
+        return 1
     except (click.Abort, KeyboardInterrupt):
         _complain("Cancelled.")
         return CANCELLED

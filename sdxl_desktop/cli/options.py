@@ -133,10 +133,10 @@ def build_request(
 
 def _prompts(options: Options, tell: Callable[[str], None]) -> Prompts:
     prompts = Prompts(
-        prompt=options.prompt,
-        negative_prompt=options.negative,
-        prompt_2=options.prompt_2,
-        negative_prompt_2=options.negative_2,
+        prompt=typed(options.prompt),
+        negative_prompt=typed(options.negative),
+        prompt_2=typed(options.prompt_2),
+        negative_prompt_2=typed(options.negative_2),
         clip_skip=options.clip_skip,
     )
     for note in prompt_notes(prompts):

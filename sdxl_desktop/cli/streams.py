@@ -1,4 +1,4 @@
-"""Standard output that never fails over a letter: file names need not be text, terminals need not have Unicode."""
+"""Text from and to a terminal, whatever its encoding: file names need not be text, terminals need not have Unicode."""
 
 from __future__ import annotations
 
@@ -15,6 +15,14 @@ def tolerate_any_text() -> None:
     reconfigure = getattr(sys.stdout, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(errors=_TOLERANT)
+
+
+def typed(text: str) -> str:
+    """What an argument says where the terminal speaks UTF-8 and Python was told otherwise (LC_ALL=C and the like)."""
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8")
+    except UnicodeError:
+        return text
 
 
 def _written(problem: UnicodeError) -> tuple[bytes, int]:

@@ -13,6 +13,7 @@ from sdxl_desktop.core.checks import within
 from sdxl_desktop.core.device import kind_of
 from sdxl_desktop.core.edit import Edit
 from sdxl_desktop.core.errors import RequestError
+from sdxl_desktop.core.foreign_text import encodable
 from sdxl_desktop.core.geometry import Point, Size
 from sdxl_desktop.core.latents import Start
 from sdxl_desktop.core.refine import Refine
@@ -51,6 +52,11 @@ class Prompts:
 
     def __post_init__(self) -> None:
         within("Clip skip", self.clip_skip, 0, MAX_CLIP_SKIP)
+        for words in (self.prompt, self.negative_prompt, self.prompt_2, self.negative_prompt_2):
+            if encodable(words) != words:
+                raise RequestError(
+                    "The prompt holds bytes that are no text.", next_step="Write it in UTF-8, or type it anew."
+                )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ import msgspec
 
 from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind, Recommended
 from sdxl_desktop.core.errors import CheckpointError
+from sdxl_desktop.core.foreign_text import shown
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.paths import expanded
 from sdxl_desktop.core.request import MAX_GUIDANCE, MAX_SIDE, MAX_STEPS
@@ -256,7 +257,7 @@ class Library:
                 next_step="Put its folder back, or choose another checkpoint.",
             )
         raise CheckpointError(
-            f"There is no checkpoint called {shortened(name_or_folder)!r}.",
+            f"There is no checkpoint called {shown(name_or_folder)!r}.",
             next_step="Give a folder of OpenVINO SDXL parts or one of: "
             + (", ".join(checkpoint.name for checkpoint in known) or "(none found)")
             + ".",

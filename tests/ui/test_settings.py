@@ -10,6 +10,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QComboBox, QDialog, QDialogButtonBox, QLabel, QLineEdit, QPushButton
 from pytestqt.qtbot import QtBot
 
+from sdxl_desktop.core import state_file
 from sdxl_desktop.core.device import Device
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import MicroConditioning, Prompts
@@ -155,9 +156,11 @@ def test_another_checkpoints_folder_is_looked_into(window: MainWindow, tmp_path:
     assert "Dreams" in titles
 
 
-def test_settings_that_cannot_be_saved_are_reported(window: MainWindow, paths: AppPaths) -> None:
-    paths.settings_file.parent.mkdir(parents=True, exist_ok=True)
-    paths.settings_file.mkdir()
+def test_settings_that_cannot_be_saved_are_reported(window: MainWindow, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(state_file, "write_whole", full)
     window.set_preferences(Preferences(threads=1))
     assert "could not be saved" in window.stage.banner.accessibleName()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from sdxl_desktop.core.path_text import path_of_text, text_of_path
 from sdxl_desktop.core.settings import Workspace
 from sdxl_desktop.session.document.contents import ProjectError
 
@@ -129,11 +130,11 @@ def _too_large(why: str) -> ProjectError:
 
 def _encode(value: object) -> object:
     if isinstance(value, Path):
-        return str(value)
+        return text_of_path(value)
     raise TypeError(f"{type(value)} has no place in a project")
 
 
 def _decode(kind: type, value: object) -> object:
     if issubclass(kind, Path) and isinstance(value, str):
-        return Path(value)
+        return path_of_text(value)
     raise TypeError(f"{kind} has no place in a project")

@@ -11,6 +11,7 @@ import numpy as np
 
 from sdxl_desktop import __version__
 from sdxl_desktop.core.latents import KeptLatents
+from sdxl_desktop.core.path_text import text_of_path
 from sdxl_desktop.core.raster import Bytes, Raster
 from sdxl_desktop.core.request import GenerationRequest
 from sdxl_desktop.history.metadata import Record, encode_record, record_of
@@ -149,7 +150,7 @@ class _Packer:
             record=msgspec.Raw(encode_record(record).encode()),
             index=picture.index,
             notes=list(picture.notes),
-            saved_to="" if result.saved_to is None else str(result.saved_to),
+            saved_to="" if result.saved_to is None else text_of_path(result.saved_to),
         )
         if picture.drawn is not None:
             entry.drawn = self._put(picture.drawn, f"{stem}-drawn.png")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import msgspec
 
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.events import Picture
 from sdxl_desktop.core.latents import KeptLatents, Start
+from sdxl_desktop.core.path_text import path_of_text
 from sdxl_desktop.core.raster import Bytes, Raster
 from sdxl_desktop.core.request import MAX_SEED, GenerationRequest
 from sdxl_desktop.core.settings import Workspace
@@ -123,7 +123,7 @@ def _candidate(entry: CandidateEntry, record: Record, members: _Members, believe
         drawn=members.pixels(entry.drawn, 3) if entry.drawn else None,
     )
     request = _request(record.request, entry.start, members)
-    file = Path(entry.saved_to) if entry.saved_to and "\0" not in entry.saved_to else None
+    file = path_of_text(entry.saved_to) if entry.saved_to and "\0" not in entry.saved_to else None
     return Result(picture, request, file if file is not None and believes(file, picture, request) else None)
 
 

@@ -197,3 +197,25 @@ def test_a_current_folder_that_has_gone_is_told(
     assert say(rooms, "generate", "a", *MINE) == 2
     assert say(rooms, "generate", "a", *MINE, "-o", "a.png") == 2
     assert "whole path" in capsys.readouterr().err
+
+
+@POSIX
+def test_a_prompt_in_another_encoding_is_understood_or_refused(
+    rooms: PretendRooms, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    as_in_a_terminal_without_unicode = "ein Füchslein".encode().decode("ascii", "surrogateescape")
+    assert say(rooms, "generate", as_in_a_terminal_without_unicode, *MINE) == 0
+    assert rooms.engine.requests[0].prompts.prompt == "ein Füchslein"
+    assert say(rooms, "generate", "caf\udce9", *MINE) == 2
+    assert "no text" in capsys.readouterr().err
+    assert len(rooms.engine.requests) == 1
+
+
+def test_a_checkpoint_of_an_impossible_name_is_refused(
+    rooms: PretendRooms, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert say(rooms, "generate", "a", "--checkpoint", "x" * 5000) == 2
+    assert len(capsys.readouterr().err) < 1000
+    assert say(rooms, "generate", "a", *MINE, "--image", "x" * 300) == 2
+    assert say(rooms, "generate", "a", *MINE, "--lora", "x" * 300) == 2
+    assert say(rooms, "x" * 300) == 2
