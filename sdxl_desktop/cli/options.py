@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import cast
 
 from sdxl_desktop.cli.inputs import Asked, drawing_size, filled, read_additions, read_edit
+from sdxl_desktop.cli.streams import typed
 from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind, Recommended
 from sdxl_desktop.core.edit import Edit
 from sdxl_desktop.core.errors import RequestError
