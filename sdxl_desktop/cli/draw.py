@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 from rich.console import Console
@@ -17,12 +19,14 @@ from sdxl_desktop.cli.quiet import stdout_kept_clean
 from sdxl_desktop.cli.report import run_report
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.errors import OutputError
+from sdxl_desktop.core.latents import KeptLatents
+from sdxl_desktop.core.new_file import NameTakenError, numbered
 from sdxl_desktop.core.paths import AppPaths, resources
 from sdxl_desktop.core.request import AUTOMATIC, Execution, GenerationRequest
 from sdxl_desktop.core.settings import Preferences
 from sdxl_desktop.history.latents import SUFFIX, write_latents
 from sdxl_desktop.library.scan import Library
-from sdxl_desktop.session.pictures import PictureStore, Result, check_writable, save_as
+from sdxl_desktop.session.pictures import PictureStore, Result, check_writable, save_as, save_unused
 from sdxl_desktop.session.session import Session
 from sdxl_desktop.session.settings_store import SettingsStore
 
@@ -31,17 +35,20 @@ _STOPPING = "Stopping; Ctrl+C again stops at once."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedFiles(PictureStore):
-    """Writes the pictures of a run to `output`, then output-2, output-3 and so on, replacing what is there."""
+    """Writes the first picture of a run to `output`, replacing what is there, since it was named; the others to the
+    next unused names: output-2, output-3 and so on."""
 
     output: Path
 
     def autosave(self, result: Result) -> Result:
-        return save_as(result, numbered(self.output, result.picture.index))
+        if result.picture.index == 0:
+            return save_as(result, self.output)
+        return save_unused(result, _further(self.output))
 
 
-def numbered(output: Path, index: int) -> Path:
-    """The file of picture `index`, from 0: the first has the name as asked."""
-    return output if index == 0 else output.with_stem(f"{output.stem}-{index + 1}")
+def _further(output: Path) -> Iterator[Path]:
+    """The names for what `output` does not name itself: output-2, output-3 and so on."""
+    return islice(numbered(output), 1, None)
 
 
 def draw(doors: Doors, options: Options, *, checkpoint: str | None, output: Path | None, as_json: bool) -> int:
@@ -52,7 +59,7 @@ def draw(doors: Doors, options: Options, *, checkpoint: str | None, output: Path
     library = library_for(paths, preferences)
     found = library.default() if checkpoint is None else library.find(checkpoint)
     request = build_request(options, found, preferences, library.find)
-    store = _store(output, request.sampling.count)
+    store = _store(output)
     if options.latents_out is not None:
         check_writable(options.latents_out.expanduser().absolute(), (SUFFIX,))
     request = replace(request, execution=_execution(doors, request.execution))
@@ -72,14 +79,13 @@ def library_for(paths: AppPaths, preferences: Preferences) -> Library:
     return Library(shipped=resources() / "checkpoints", own=own)
 
 
-def _store(output: Path | None, count: int) -> PictureStore:
+def _store(output: Path | None) -> PictureStore:
     if output is None:
         folder = Path.cwd()
         check_writable(folder / "picture.png")
         return PictureStore(folder=folder)
     output = output.expanduser().absolute()
-    for index in range(count):
-        check_writable(numbered(output, index))
+    check_writable(output)
     return NamedFiles(folder=output.parent, output=output)
 
 
@@ -133,8 +139,18 @@ def _draw_checked(
 def _keep_latents(session: Session, path: Path) -> None:
     for result in session.results:
         if result.picture.latents is not None:
-            file = numbered(path.expanduser().absolute(), result.picture.index)
-            write_latents(file, result.picture.latents, result.request)
+            _write_latents(path.expanduser().absolute(), result.picture.latents, result)
+
+
+def _write_latents(path: Path, latents: KeptLatents, result: Result) -> None:
+    """Those of the first picture to `path`, which was named; the others to the next unused names."""
+    if result.picture.index == 0:
+        write_latents(path, latents, result.request)
+        return
+    for name in _further(path):
+        with suppress(NameTakenError):
+            write_latents(name, latents, result.request, new=True)
+            return
 
 
 def _shows(session: Session, display: Display) -> Callable[[], None]:

@@ -13,6 +13,7 @@ from safetensors.numpy import load, save, save_file
 from sdxl_desktop import __version__
 from sdxl_desktop.core.errors import OutputError, PictureError, RequestError
 from sdxl_desktop.core.latents import Floats, KeptLatents
+from sdxl_desktop.core.new_file import write_new
 from sdxl_desktop.core.request import GenerationRequest
 from sdxl_desktop.core.schedulers import SchedulerName
 from sdxl_desktop.core.whole_file import whole_file
@@ -41,11 +42,19 @@ class _Tensor(msgspec.Struct):
     data_offsets: list[int]
 
 
-def write_latents(path: Path, latents: KeptLatents, request: GenerationRequest) -> None:
-    """Write `latents` to `path` whole or not at all, with the record of the run; raises OutputError."""
+def write_latents(path: Path, latents: KeptLatents, request: GenerationRequest, *, new: bool = False) -> None:
+    """Write `latents` to `path` whole or not at all, with the record of the run; raises OutputError. A `new` file never
+    takes the place of another: then NameTakenError is raised."""
+
+    def write(beside: Path) -> None:
+        save_file(_tensors(latents), beside, metadata=_metadata(latents, request))
+
     try:
-        with whole_file(path) as beside:
-            save_file(_tensors(latents), beside, metadata=_metadata(latents, request))
+        if new:
+            write_new(path, write)
+        else:
+            with whole_file(path) as beside:
+                write(beside)
     except (OSError, SafetensorError) as problem:
         raise OutputError(
             f"The latents could not be written to {path}.",

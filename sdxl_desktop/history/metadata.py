@@ -12,6 +12,7 @@ from PIL import Image, PngImagePlugin, UnidentifiedImageError
 from sdxl_desktop import __version__
 from sdxl_desktop.core.errors import OutputError, RequestError
 from sdxl_desktop.core.events import Picture
+from sdxl_desktop.core.new_file import write_new
 from sdxl_desktop.core.request import GenerationRequest
 from sdxl_desktop.core.whole_file import whole_file
 
@@ -36,13 +37,14 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     request: GenerationRequest
 
 
-def write_picture(path: Path, picture: Picture, request: GenerationRequest) -> None:
+def write_picture(path: Path, picture: Picture, request: GenerationRequest, *, new: bool = False) -> None:
     """Write `picture` to `path` by its suffix (.png, .jpg, .jpeg, .webp) with its record; raises OutputError.
 
-    The file appears whole: it is written beside its place and moved there.
+    The file appears whole: it is written beside its place and moved there. A `new` one never takes the place of
+    another: then NameTakenError is raised.
     """
     record = encode_record(Record(version=__version__, seed=picture.seed, request=request.recorded()))
-    _write(path, picture, record)
+    _write(path, picture, record, new=new)
 
 
 def write_plain(path: Path, picture: Picture) -> None:
@@ -51,16 +53,23 @@ def write_plain(path: Path, picture: Picture) -> None:
     _write(path, picture, None)
 
 
-def _write(path: Path, picture: Picture, record: str | None) -> None:
+def _write(path: Path, picture: Picture, record: str | None, *, new: bool = False) -> None:
     kind = _FORMATS.get(path.suffix.lower())
     if kind is None:
         raise OutputError(
             f"{path.name!r} does not end in a picture format.",
             next_step="End it in .png, .jpg, .jpeg or .webp.",
         )
+
+    def save(beside: Path) -> None:
+        _save(Image.fromarray(picture.pixels, "RGB"), beside, kind, record)
+
     try:
-        with whole_file(path) as beside:
-            _save(Image.fromarray(picture.pixels, "RGB"), beside, kind, record)
+        if new:
+            write_new(path, save)
+        else:
+            with whole_file(path) as beside:
+                save(beside)
     except OSError as problem:
         raise OutputError(
             f"The picture could not be written to {path}.",

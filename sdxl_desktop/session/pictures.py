@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PIL import Image
 
-from sdxl_desktop.core.errors import OutputError
-from sdxl_desktop.core.events import Picture
+from sdxl_desktop.core.errors import OutputError, SdxlDesktopError
+from sdxl_desktop.core.events import Picture, Pixels
+from sdxl_desktop.core.new_file import NameTakenError, numbered
 from sdxl_desktop.core.request import GenerationRequest
 from sdxl_desktop.core.settings import PictureFormat
 from sdxl_desktop.history.metadata import write_picture, write_plain
@@ -19,11 +22,13 @@ SUFFIXES: dict[PictureFormat, str] = {"png": ".png", "jpeg": ".jpg", "webp": ".w
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Result:
-    """A finished picture, the request that made it, and the file that holds it, if any."""
+    """A finished picture, the request that made it, and the file that holds it, if any. `problem` says why it could not
+    be written: it is only here then, or the file is older."""
 
     picture: Picture
     request: GenerationRequest
     saved_to: Path | None = None
+    problem: SdxlDesktopError | None = None
 
     def image(self) -> Image.Image:
         return Image.fromarray(self.picture.pixels, "RGB")
@@ -44,14 +49,49 @@ class PictureStore:
     def save(self, result: Result) -> Result:
         """Write the picture under a name of its own; raises OutputError. An already saved one is left as it is."""
         if result.saved_to is not None and result.saved_to.exists():
-            return result
-        return save_as(result, unused(self.folder / f"{suggested_name(result)}{SUFFIXES[self.picture_format]}"))
+            return result if result.problem is None else save_as(result, result.saved_to)
+        wanted = self.folder / f"{suggested_name(result)}{SUFFIXES[self.picture_format]}"
+        return save_unused(result, numbered(wanted))
 
 
 def save_as(result: Result, path: Path) -> Result:
     """Write the picture to `path`, replacing what is there; the suffix decides the format. Raises OutputError."""
-    write_picture(path, result.picture, result.request)
-    return replace(result, saved_to=path)
+    with _failing_as_output(path):
+        write_picture(path, result.picture, result.request)
+    return replace(result, saved_to=path, problem=None)
+
+
+def save_unused(result: Result, names: Iterable[Path]) -> Result:
+    """Write the picture to the first of `names`, of which there is always one more, that nothing has. Raises
+    OutputError."""
+    for name in names:
+        with _failing_as_output(name), suppress(NameTakenError):
+            write_picture(name, result.picture, result.request, new=True)
+            return replace(result, saved_to=name, problem=None)
+    raise AssertionError("the numbers never end")
+
+
+def save_pixels(pixels: Pixels, path: Path) -> None:
+    """Write uint8 [H, W, 3] and nothing else to `path`, replacing what is there; the suffix decides the format. Raises
+    OutputError."""
+    with _failing_as_output(path):
+        write_plain(path, Picture(pixels=pixels, seed=0))
+
+
+@contextmanager
+def _failing_as_output(path: Path) -> Iterator[None]:
+    """Whatever goes wrong inside is an OutputError: no picture is lost because nobody foresaw why it cannot be
+    written."""
+    try:
+        yield
+    except SdxlDesktopError:
+        raise
+    except Exception as problem:
+        raise OutputError(
+            f"The picture could not be written to {path}.",
+            why=f"{type(problem).__name__}: {problem}",
+            next_step="Save it under another name, in another folder or in another format.",
+        ) from problem
 
 
 def export_picture(result: Result, path: Path, with_record: bool) -> None:
@@ -61,9 +101,9 @@ def export_picture(result: Result, path: Path, with_record: bool) -> None:
     result does not count as saved by it. Raises OutputError.
     """
     if with_record:
-        write_picture(path, result.picture, result.request)
+        save_as(result, path)
     else:
-        write_plain(path, result.picture)
+        save_pixels(result.picture.pixels, path)
 
 
 def suggested_name(result: Result) -> str:
@@ -71,15 +111,6 @@ def suggested_name(result: Result) -> str:
     words = re.findall(r"\w+", result.request.prompts.prompt.lower())
     slug = "-".join(words)[:48].strip("-") or "picture"
     return f"{slug}-{result.picture.seed}"
-
-
-def unused(path: Path) -> Path:
-    """`path`, or the first numbered sibling that does not exist."""
-    candidate, number = path, 2
-    while candidate.exists():
-        candidate = path.with_stem(f"{path.stem}-{number}")
-        number += 1
-    return candidate
 
 
 PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp")

@@ -4,56 +4,26 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal
-from PySide6.QtWidgets import QFileDialog, QMenu
+from PySide6.QtWidgets import QMenu
 
 from sdxl_desktop.core.errors import SdxlDesktopError, SettingsError
 from sdxl_desktop.session.document.autosave import Autosave, Recoverable, recoverable
-from sdxl_desktop.session.document.document import Document
-from sdxl_desktop.session.document.project import Project, load_project, save_project
-from sdxl_desktop.session.pictures import Result, export_picture
+from sdxl_desktop.session.document.project import Project, load_project
+from sdxl_desktop.session.pictures import Result
 from sdxl_desktop.session.recent import RecentFiles
-from sdxl_desktop.session.session import Session
 from sdxl_desktop.ui.background import Background, attempt
-from sdxl_desktop.ui.desk import Desk
-from sdxl_desktop.ui.incoming import PROJECT
-from sdxl_desktop.ui.stage import Stage
+from sdxl_desktop.ui.document_files import DocumentFiles
+from sdxl_desktop.ui.widgets.plain import plain_action, plain_tip
+from sdxl_desktop.ui.work import Work
 
 AUTOSAVE_MS = 3000
 """From a change to the snapshot that is then written. What was kept before stays the newest until that is on the
 disk, so this, Qt's tolerance of a twentieth, and the writing of a large picture on a busy machine together must stay
 below the five seconds of work that a crash may cost."""
-_PROJECT_FILTER = f"SDXL Desktop projects (*{PROJECT})"
-_PICTURE_FILTER = "PNG (*.png);;JPEG (*.jpg *.jpeg);;WebP (*.webp)"
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """All that a project holds, where it is worked on."""
-
-    document: Document
-    session: Session
-    stage: Stage
-    desk: Desk
-
-    def project(self) -> Project:
-        """How it stands now."""
-        ground = self.document.ground()
-        return Project(
-            picture=None if ground.picture is None else ground.picture.array,
-            mask=None if ground.mask is None else ground.mask.array,
-            picture_name=self.document.name,
-            candidates=tuple(self.session.results),
-            workspace=self.desk.value(),
-        )
-
-    @property
-    def empty(self) -> bool:
-        return not self.document.has_picture and not self.session.results
 
 
 class Keeper(QObject):
@@ -71,6 +41,7 @@ class Keeper(QObject):
         self._work, self._background = work, background
         self._folder = data / "recovery"
         self._recent = RecentFiles(data / "recent.json")
+        self.files = DocumentFiles(work, background)
         self._autosave = Autosave(self._folder)
         self._found: Recoverable | None = None
         self._revision = 0
@@ -79,6 +50,9 @@ class Keeper(QObject):
         self._tick.timeout.connect(self._keep)
         work.document.listen(lambda _: self._changed())
         work.desk.changed.connect(self._changed)
+        self.files.failed.connect(self.failed)
+        self.files.told.connect(self.told)
+        self.files.saved.connect(self.remember)
 
     def notice_results(self) -> None:
         """The session has moved: new results are kept too."""
@@ -122,7 +96,11 @@ class Keeper(QObject):
         return self._found is not None
 
     def recover(self) -> None:
-        """Bring back what was found."""
+        """Bring back what was found, once nothing unsaved is in its way."""
+        if self._found is not None:
+            self.files.unless_unsaved(self._recover)
+
+    def _recover(self) -> None:
         found, self._found = self._found, None
         if found is not None:
             self._background.run(lambda: attempt(found.load), partial(self._bring_back, found))
@@ -136,11 +114,19 @@ class Keeper(QObject):
     # projects
 
     def open_project(self, path: Path) -> None:
-        """Put all that is in the project file in the place of what is worked on."""
+        """Put all that is in the project file in the place of what is worked on, once nothing unsaved is in its way."""
 
         def take(project: Project | SdxlDesktopError) -> None:
-            if self._take(project):
-                self.remember(path)
+            if isinstance(project, SdxlDesktopError):
+                self.failed.emit(project)
+            else:
+                self.files.unless_unsaved(lambda: replace(project))
+
+        def replace(project: Project) -> None:
+            self._take(project)
+            if not project.notes:  # what could not be read is in the file still, and Save must not write over it
+                self.files.opened_project(path)
+            self.remember(path)
 
         self._background.run(lambda: attempt(partial(load_project, path)), take)
 
@@ -162,7 +148,7 @@ class Keeper(QObject):
 
     def _set_aside(self) -> None:
         """What another project replaces cannot be undone back: it is offered at the next start instead."""
-        if not self._work.document.can_undo:
+        if not self.files.unsaved():
             return
         try:
             self._autosave.write(self._work.project(), self._revision)
@@ -173,37 +159,11 @@ class Keeper(QObject):
 
     def save_project(self) -> None:
         """Ask where, and keep everything there as one file."""
-        if self._work.empty:
-            self.told.emit("There is nothing to save yet: draw something, or put a picture on the canvas")
-            return
-        start = f"{Path(self._work.document.name).stem or 'picture'}{PROJECT}"
-        chosen, _ = QFileDialog.getSaveFileName(self._work.stage, "Save project", start, _PROJECT_FILTER)
-        if chosen:
-            path = Path(chosen).with_suffix(PROJECT)
-            save = partial(save_project, self._work.project(), path)
-            self._background.run(lambda: attempt(save), partial(self._saved, path))
-
-    def _saved(self, path: Path, outcome: object) -> None:
-        if isinstance(outcome, SdxlDesktopError):
-            self.failed.emit(outcome)
-        else:
-            self.remember(path)
-            self.told.emit(f"Saved as {path.name}")
-
-    # copies for others
+        self.files.save_project()
 
     def export(self) -> None:
-        """Ask where, and write the shown result with nothing in the file but its pixels."""
-        result = self._work.stage.shown_result
-        if result is None:
-            return
-        start = str(self._work.session.store.folder / "picture.png")  # a name that gives no prompt away
-        chosen, kind = QFileDialog.getSaveFileName(self._work.stage, "Export pixels only", start, _PICTURE_FILTER)
-        if chosen:
-            path = with_suffix(Path(chosen), kind)
-            self._background.run(
-                lambda: attempt(partial(export_picture, result, path, with_record=False)), partial(self._saved, path)
-            )
+        """Ask where, and write what is on the canvas with nothing in the file but its pixels."""
+        self.files.export()
 
     # recent files
 
@@ -224,8 +184,8 @@ class Keeper(QObject):
         menu.clear()
         files = self._recent.listed()
         for file in files:
-            action = menu.addAction(file.name.replace("&", "&&"), partial(self.file_wanted.emit, file))
-            action.setToolTip(str(file))
+            action = menu.addAction(plain_action(file.name), partial(self.file_wanted.emit, file))
+            action.setToolTip(plain_tip(str(file)))
         if not files:
             menu.addAction("Nothing yet").setEnabled(False)
             return
@@ -244,11 +204,3 @@ class Keeper(QObject):
         if self._found is not None:
             self._found.leave()
         self._autosave.close()
-
-
-def with_suffix(path: Path, kind: str) -> Path:
-    """`path` with the chosen format's suffix when the person wrote none that we know."""
-    if path.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp"):
-        return path
-    suffix = {"J": ".jpg", "W": ".webp"}.get(kind[:1], ".png")
-    return path.with_name(path.name + suffix)
