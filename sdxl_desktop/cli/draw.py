@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 from rich.console import Console
@@ -20,12 +22,20 @@ from sdxl_desktop.cli.report import run_report
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.errors import OutputError, named
 from sdxl_desktop.core.latents import KeptLatents
+from sdxl_desktop.core.new_file import NameTakenError, numbered
 from sdxl_desktop.core.paths import AppPaths, chosen_folder, expanded, resources
 from sdxl_desktop.core.request import AUTOMATIC, Execution, GenerationRequest
 from sdxl_desktop.core.settings import Preferences
 from sdxl_desktop.history.latents import SUFFIX, write_latents
 from sdxl_desktop.library.scan import Library
-from sdxl_desktop.session.pictures import PictureStore, Result, check_writable, save_as, unused
+from sdxl_desktop.session.pictures import (
+    PICTURE_ENDINGS,
+    PictureStore,
+    Result,
+    check_writable,
+    save_as,
+    save_unused,
+)
 from sdxl_desktop.session.session import Session
 from sdxl_desktop.session.settings_store import SettingsStore
 
@@ -35,17 +45,20 @@ _STOPPING = "Stopping; Ctrl+C again stops at once."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedFiles(PictureStore):
-    """Writes the pictures of a run to `output`, then output-2, output-3 and so on, replacing what is there."""
+    """Writes the first picture of a run to `output`, replacing what is there, since it was named; the others to the
+    next unused names: output-2, output-3 and so on."""
 
     output: Path
 
     def save(self, result: Result) -> Result:
-        return save_as(result, numbered(self.output, result.picture.index))
+        if result.picture.index == 0:
+            return save_as(result, self.output)
+        return save_unused(result, _further(self.output))
 
 
-def numbered(output: Path, index: int) -> Path:
-    """The file of picture `index`, from 0: the first has the name as asked."""
-    return output if index == 0 else output.with_stem(f"{output.stem}-{index + 1}")
+def _further(output: Path) -> Iterator[Path]:
+    """The names for what `output` does not name itself: output-2, output-3 and so on."""
+    return islice(numbered(output), 1, None)
 
 
 def draw(doors: Doors, options: Options, *, checkpoint: str | None, output: Path | None, as_json: bool) -> int:
@@ -59,8 +72,7 @@ def draw(doors: Doors, options: Options, *, checkpoint: str | None, output: Path
     store = _store(output, request.sampling.count, _elsewhere(paths, preferences))
     latents_out = None if options.latents_out is None else absolute(options.latents_out)
     if latents_out is not None:
-        for index in range(request.sampling.count):
-            check_writable(numbered(latents_out, index), (SUFFIX,))
+        _check_names(latents_out, request.sampling.count, (SUFFIX,))
     request = replace(request, execution=_execution(doors, request.execution))
     return _draw_checked(doors, request, found, store, paths, console, as_json, latents_out)
 
@@ -94,9 +106,17 @@ def _store(output: Path | None, count: int, elsewhere: tuple[Path, ...]) -> Pict
         check_writable(folder / "picture.png")
         return PictureStore(folder=folder, elsewhere=elsewhere)
     output = absolute(output)
-    for index in range(count):
-        check_writable(numbered(output, index))
+    _check_names(output, count, PICTURE_ENDINGS)
     return NamedFiles(folder=output.parent, output=output, elsewhere=elsewhere)
+
+
+def _check_names(output: Path, count: int, endings: tuple[str, ...]) -> None:
+    """Raise OutputError if one of the files for `count` pictures could not be written. What has one of the further
+    names already is passed over when it comes to writing."""
+    check_writable(output, endings)
+    for name in islice(_further(output), count - 1):
+        if not os.path.lexists(name):
+            check_writable(name, endings)
 
 
 def _elsewhere(paths: AppPaths, preferences: Preferences) -> tuple[Path, ...]:
@@ -162,14 +182,31 @@ def _keep_latents(session: Session, path: Path) -> list[OutputError]:
     """Write the latents of all pictures; what to tell of those that could not be written as asked."""
     told: list[OutputError] = []
     for result in session.results:
-        latents, file = result.picture.latents, numbered(path, result.picture.index)
+        latents = result.picture.latents
         if latents is None:
             continue
         try:
-            write_latents(file, latents, result.request)
+            _write_latents(path, latents, result)
         except OutputError as problem:
             told.append(_latents_elsewhere(latents, result, session.store.elsewhere, problem))
     return told
+
+
+def _write_latents(path: Path, latents: KeptLatents, result: Result) -> None:
+    """Those of the first picture to `path`, which was named; the others to the next unused names."""
+    if result.picture.index == 0:
+        write_latents(path, latents, result.request)
+    else:
+        _write_to_first(_further(path), latents, result)
+
+
+def _write_to_first(names: Iterator[Path], latents: KeptLatents, result: Result) -> Path:
+    """The first of `names` that nothing has, with the latents in it."""
+    for name in names:
+        with suppress(NameTakenError):
+            write_latents(name, latents, result.request, new=True)
+            return name
+    raise AssertionError("the numbers never end")
 
 
 def _latents_elsewhere(
@@ -177,8 +214,7 @@ def _latents_elsewhere(
 ) -> OutputError:
     for folder in places:
         with suppress(Exception):  # whatever it is, the next place may do
-            file = unused(folder / f"latents-{result.picture.seed}{SUFFIX}")
-            write_latents(file, latents, result.request)
+            file = _write_to_first(numbered(folder / f"latents-{result.picture.seed}{SUFFIX}"), latents, result)
             return OutputError(problem.what, why=problem.why, next_step=f"They were written to {file}.")
     return problem
 

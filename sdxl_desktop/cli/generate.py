@@ -31,7 +31,8 @@ def generate(
             "-o",
             metavar="FILE",
             help="Where to write it (.png, .jpg or .webp; an existing file is replaced). Further pictures of one run "
-            "are numbered: out.png, out-2.png, out-3.png. Without it: the current folder, under an unused name.",
+            "get the next unused names: out.png, out-2.png, out-3.png. Without it: the current folder, under an unused "
+            "name.",
         ),
     ] = None,
     negative: Annotated[str, typer.Option(metavar="TEXT", help="What to steer away from.")] = "",

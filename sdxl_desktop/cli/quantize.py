@@ -33,6 +33,7 @@ from sdxl_desktop.library.quantize.page import summary, table
 from sdxl_desktop.library.quantize.plan import QuantizationPlan, plan_quantization
 from sdxl_desktop.library.quantize.prompts import read_prompts, spread
 from sdxl_desktop.library.quantize.running import run_quantization
+from sdxl_desktop.session.tasks import free_name
 
 _PROMPTS_COMPARED = 4
 
@@ -120,7 +121,8 @@ def compare_(
     steps: _Steps = None,
     guidance: _Guidance = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="Where to. [default: comparison-A-B]")
+        Path | None,
+        typer.Option("--output", "-o", metavar="FOLDER", help="Where to. [default: comparison-A-B, numbered]"),
     ] = None,
     as_json: _Json = False,
 ) -> int:
@@ -140,7 +142,7 @@ def compare_(
         prompt="", size=size, steps=steps, guidance=guidance, seed="0", count=seeds, speed=Speed.EXACT, watermark=False
     )
     request = build_request(options, one, preferences, library.find, lambda note: print(note, file=sys.stderr))
-    folder = (output or Path(f"comparison-{one.name}-{other.name}")).expanduser().absolute()
+    folder = (output or Path(free_name(f"comparison-{one.name}-{other.name}", Path.cwd()))).expanduser().absolute()
     with stdout_kept_clean(), display_for(console) as display, ctrl_c_heard(doors.leave) as ctrl_c:
         try:
             found = compare(

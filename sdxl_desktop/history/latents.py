@@ -15,6 +15,7 @@ from sdxl_desktop import __version__
 from sdxl_desktop.core.errors import OutputError, PictureError, named
 from sdxl_desktop.core.foreign_text import shown
 from sdxl_desktop.core.latents import Floats, KeptLatents
+from sdxl_desktop.core.new_file import NameTakenError, write_new
 from sdxl_desktop.core.request import MAX_SEED, MAX_SIDE, MAX_STEPS, GenerationRequest
 from sdxl_desktop.core.schedulers import SchedulerName
 from sdxl_desktop.core.whole_file import whole_file
@@ -37,11 +38,21 @@ class _Details(msgspec.Struct, frozen=True):
     digest: str = ""
 
 
-def write_latents(path: Path, latents: KeptLatents, request: GenerationRequest) -> None:
-    """Write `latents` to `path` whole or not at all, with the record of the run; raises OutputError."""
+def write_latents(path: Path, latents: KeptLatents, request: GenerationRequest, *, new: bool = False) -> None:
+    """Write `latents` to `path` whole or not at all, with the record of the run; raises OutputError. A `new` file never
+    takes the place of another: then NameTakenError is raised."""
+
+    def write(beside: Path) -> None:
+        save_file(_tensors(latents), beside, metadata=_metadata(latents, request))
+
     try:
-        with whole_file(path) as beside:
-            save_file(_tensors(latents), beside, metadata=_metadata(latents, request))
+        if new:
+            write_new(path, write)
+        else:
+            with whole_file(path) as beside:
+                write(beside)
+    except NameTakenError:
+        raise
     except Exception as problem:
         raise OutputError(
             f"The latents could not be written to {path}.",

@@ -14,6 +14,7 @@ from sdxl_desktop.core.checks import within
 from sdxl_desktop.core.errors import OutputError, PictureError, named
 from sdxl_desktop.core.events import Picture
 from sdxl_desktop.core.foreign_text import encodable, shown
+from sdxl_desktop.core.new_file import NameTakenError, write_new
 from sdxl_desktop.core.path_text import path_of_text, text_of_path
 from sdxl_desktop.core.regular_files import open_regular
 from sdxl_desktop.core.request import MAX_SEED, GenerationRequest
@@ -46,12 +47,13 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         within("The seed", self.seed, 0, MAX_SEED)
 
 
-def write_picture(path: Path, picture: Picture, request: GenerationRequest) -> None:
+def write_picture(path: Path, picture: Picture, request: GenerationRequest, *, new: bool = False) -> None:
     """Write `picture` to `path` by its suffix (.png, .jpg, .jpeg, .webp) with its record; raises OutputError.
 
-    The file appears whole: it is written beside its place and moved there.
+    The file appears whole: it is written beside its place and moved there. A `new` one never takes the place of
+    another: then NameTakenError is raised.
     """
-    _write(path, picture, encode_record(record_of(picture, request)))
+    _write(path, picture, encode_record(record_of(picture, request)), new=new)
 
 
 def record_of(picture: Picture, request: GenerationRequest) -> Record:
@@ -61,22 +63,31 @@ def record_of(picture: Picture, request: GenerationRequest) -> Record:
     )
 
 
-def write_plain(path: Path, picture: Picture) -> None:
+def write_plain(path: Path, picture: Picture, *, new: bool = False) -> None:
     """Write the pixels of `picture` to `path` like `write_picture`, and nothing else: no record, no prompt, no name of
-    any software. The watermark, if it has one, is part of the pixels. Raises OutputError."""
-    _write(path, picture, None)
+    any software. The watermark, if it has one, is part of the pixels. Raises like `write_picture`."""
+    _write(path, picture, None, new=new)
 
 
-def _write(path: Path, picture: Picture, record: str | None) -> None:
+def _write(path: Path, picture: Picture, record: str | None, *, new: bool = False) -> None:
     kind = _FORMATS.get(path.suffix.lower())
     if kind is None:
         raise OutputError(
             f"{path.name!r} does not end in a picture format.",
             next_step="End it in .png, .jpg, .jpeg or .webp.",
         )
+
+    def save(beside: Path) -> None:
+        _save(Image.fromarray(picture.pixels, "RGB"), beside, kind, record)
+
     try:
-        with whole_file(path) as beside:
-            _save(Image.fromarray(picture.pixels, "RGB"), beside, kind, record)
+        if new:
+            write_new(path, save)
+        else:
+            with whole_file(path) as beside:
+                save(beside)
+    except NameTakenError:
+        raise
     except Exception as problem:  # encoders raise ValueError and others for what a format cannot hold
         raise OutputError(
             f"The picture could not be written to {path}.",

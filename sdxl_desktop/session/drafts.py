@@ -192,7 +192,9 @@ class DraftingSession(Session):
     @property
     def drafts_waiting(self) -> int:
         """How many drafts are yet to be drawn."""
-        return sum(order.request.sampling.count - order.drawn for order in self._open_orders())
+        cleared = {id(request) for request in self.cleared}
+        open_orders = [order for order in self._open_orders() if id(order.request) not in cleared]
+        return sum(order.request.sampling.count - order.drawn for order in open_orders)
 
     @property
     def drafting(self) -> bool:
@@ -219,7 +221,7 @@ class DraftingSession(Session):
         )
 
     def _open_orders(self) -> list[_Order]:
-        asked = [*([self.run.request] if self.run is not None else []), *self.queue]
+        asked = [*([self.run.request] if self.run is not None else []), *self.queue, *self.cleared]
         self._orders = [order for order in self._orders if any(order.request is request for request in asked)]
         return self._orders
 

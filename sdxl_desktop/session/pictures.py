@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,9 +13,10 @@ from pathlib import Path
 from PIL import Image
 
 from sdxl_desktop.core.errors import OutputError, SdxlDesktopError, explained, named
-from sdxl_desktop.core.events import Picture
+from sdxl_desktop.core.events import Picture, Pixels
 from sdxl_desktop.core.file_names import name_of
 from sdxl_desktop.core.foreign_text import shown
+from sdxl_desktop.core.new_file import NameTakenError, numbered
 from sdxl_desktop.core.request import GenerationRequest
 from sdxl_desktop.core.settings import PictureFormat
 from sdxl_desktop.core.whole_file import check_whole_file
@@ -26,11 +27,13 @@ SUFFIXES: dict[PictureFormat, str] = {"png": ".png", "jpeg": ".jpg", "webp": ".w
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Result:
-    """A finished picture, the request that made it, and the file that holds it, if any."""
+    """A finished picture, the request that made it, and the file that holds it, if any. `problem` says why it could not
+    be written: it is only here then, or the file is older."""
 
     picture: Picture
     request: GenerationRequest
     saved_to: Path | None = None
+    problem: SdxlDesktopError | None = None
 
     def image(self) -> Image.Image:
         return Image.fromarray(self.picture.pixels, "RGB")
@@ -70,34 +73,56 @@ class PictureStore:
         failed = explained(problem, "The picture could not be written.")
         for folder in dict.fromkeys((self.folder, *self.elsewhere)):
             for write, name in _ways(result):
-                path = folder / f"{name}.png"
                 with suppress(Exception):  # whatever it is, the next way may do
-                    path = unused(path)
-                    write(path)
-                    return SavedElsewhereError(replace(result, saved_to=path), failed)
+                    path = _written_to_first(numbered(folder / f"{name}.png"), write)
+                    return SavedElsewhereError(replace(result, saved_to=path, problem=None), failed)
         return failed if isinstance(failed, OutputError) else OutputError(failed.what, why=failed.why)
 
     def save(self, result: Result) -> Result:
         """Write the picture under a name of its own; raises OutputError. An already saved one is left as it is."""
         if result.saved_to is not None and result.saved_to.exists():
-            return result
-        return save_as(result, unused(self.folder / f"{suggested_name(result)}{SUFFIXES[self.picture_format]}"))
+            return result if result.problem is None else save_as(result, result.saved_to)
+        wanted = self.folder / f"{suggested_name(result)}{SUFFIXES[self.picture_format]}"
+        return save_unused(result, numbered(wanted))
 
 
 def _ways(result: Result) -> tuple[tuple[Callable[[Path], None], str], ...]:
     """How a picture may still be written, and under which name: with how it was made, else its pixels alone."""
     plain = f"picture-{result.picture.seed}"
+    whole = partial(write_picture, picture=result.picture, request=result.request, new=True)
     return (
-        (partial(write_picture, picture=result.picture, request=result.request), suggested_name(result)),
-        (partial(write_picture, picture=result.picture, request=result.request), plain),
-        (partial(write_plain, picture=result.picture), plain),
+        (whole, suggested_name(result)),
+        (whole, plain),
+        (partial(write_plain, picture=result.picture, new=True), plain),
     )
 
 
 def save_as(result: Result, path: Path) -> Result:
     """Write the picture to `path`, replacing what is there; the suffix decides the format. Raises OutputError."""
     write_picture(path, result.picture, result.request)
-    return replace(result, saved_to=path)
+    return replace(result, saved_to=path, problem=None)
+
+
+def save_unused(result: Result, names: Iterable[Path]) -> Result:
+    """Write the picture to the first of `names`, of which there is always one more, that nothing has. Raises
+    OutputError."""
+    write = partial(write_picture, picture=result.picture, request=result.request, new=True)
+    return replace(result, saved_to=_written_to_first(names, write), problem=None)
+
+
+def _written_to_first(names: Iterable[Path], write: Callable[[Path], None]) -> Path:
+    """The first of `names`, of which there is always one more, that nothing has, after `write` has written to it."""
+    for name in names:
+        with suppress(NameTakenError):
+            write(name)
+            return name
+    raise AssertionError("the numbers never end")
+
+
+def save_pixels(pixels: Pixels, path: Path) -> None:
+    """Write uint8 [H, W, 3] and nothing else to `path`, replacing what is there; the suffix decides the format. Raises
+    OutputError."""
+    write_plain(path, Picture(pixels=pixels, seed=0))
 
 
 def export_picture(result: Result, path: Path, with_record: bool) -> None:
@@ -107,23 +132,14 @@ def export_picture(result: Result, path: Path, with_record: bool) -> None:
     result does not count as saved by it. Raises OutputError.
     """
     if with_record:
-        write_picture(path, result.picture, result.request)
+        save_as(result, path)
     else:
-        write_plain(path, result.picture)
+        save_pixels(result.picture.pixels, path)
 
 
 def suggested_name(result: Result) -> str:
     """A file name without suffix that a person recognises: the prompt's first words and the seed."""
     return f"{name_of(result.request.prompts.prompt, 'picture')}-{result.picture.seed}"
-
-
-def unused(path: Path) -> Path:
-    """`path`, or the first numbered sibling that does not exist."""
-    candidate, number = path, 2
-    while candidate.exists():
-        candidate = path.with_stem(f"{path.stem}-{number}")
-        number += 1
-    return candidate
 
 
 PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp")

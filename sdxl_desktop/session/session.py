@@ -6,10 +6,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol, assert_never
 
-from sdxl_desktop.core.errors import SdxlDesktopError, explained
+import numpy as np
+
+from sdxl_desktop.core.errors import OutputError, SdxlDesktopError, explained
 from sdxl_desktop.core.events import (
     Cancelled,
     Drawn,
@@ -26,8 +29,10 @@ from sdxl_desktop.session.blend import Blend, Blends, same_drawing
 from sdxl_desktop.session.pictures import PictureStore, Result, SavedElsewhereError, save_as
 
 MAX_RESULTS = 200
+MAX_DISCARDED = 20
+"""How many discarded results can be brought back."""
 _NOT_SAVED = "The picture could not be saved."
-_SAVE_AGAIN = "The picture is still here: save it under another name."
+_SAVE_AGAIN = "Save it under another name."
 LATENTS_ROOM = 512 * 2**20
 """Bytes that the latents of all results may take."""
 
@@ -87,7 +92,8 @@ class Session:
     finished: Finished | None = None
     results: list[Result] = field(default_factory=list)
     queue: deque[GenerationRequest] = field(default_factory=deque)
-    discarded: Discarded | None = None
+    cleared: tuple[GenerationRequest, ...] = ()
+    discarded: list[Discarded] = field(default_factory=list)
     blends: Blends = field(default_factory=Blends)
     postponed: tuple[GenerationRequest, ...] = ()
     """What was not drawn before the last end; it is drawn when the person wants it."""
@@ -114,13 +120,28 @@ class Session:
         self.changed()
 
     def cancel(self) -> None:
-        """Stop the run in progress and forget those waiting, as after an error. Does nothing when idle."""
-        if self.run is None and not self.queue:
-            return
-        self.queue.clear()
+        """Stop the run in progress; those waiting are drawn next. Does nothing when idle."""
         if self.run is not None:
             self.run = replace(self.run, cancelling=True)
             self.runner.cancel()
+            self.changed()
+
+    def clear_queue(self) -> int:
+        """Let nothing wait any more; a run in progress goes on. Returns how many it were; `restore_queue` brings them
+        back."""
+        if self.queue:
+            self.cleared = tuple(self.queue)
+            self.queue.clear()
+            self.changed()
+            return len(self.cleared)
+        return 0
+
+    def restore_queue(self) -> None:
+        """Let what was cleared last wait again, before what came since."""
+        cleared, self.cleared = self.cleared, ()
+        self.queue.extendleft(reversed(cleared))
+        if self.error is None:
+            self._start_next()
         self.changed()
 
     def dismiss(self) -> None:
@@ -161,11 +182,17 @@ class Session:
 
     def _keep(self, result: Result) -> None:
         self.results.append(result)
-        del self.results[:-MAX_RESULTS]
+        self._make_room()
         self._lighten()
         self.blends.forget_but(self.results)
         store = self.store
         self._write(lambda: _autosave(store, result))
+
+    def _make_room(self) -> None:
+        """Let go of the oldest results beyond MAX_RESULTS, but of none that could not be written."""
+        spare = [result for result in self.results[:-1] if result.problem is None]
+        for oldest in spare[: max(0, len(self.results) - MAX_RESULTS)]:
+            self.results = [result for result in self.results if result is not oldest]
 
     def _lighten(self) -> None:
         """Let go of the oldest latents when all of them take too much memory; their pictures stay."""
@@ -189,23 +216,44 @@ class Session:
         self.changed()
 
     def _take(self, outcome: Result | SdxlDesktopError) -> None:
-        if isinstance(outcome, SdxlDesktopError):  # the picture stays in the window, unsaved or saved elsewhere
+        if isinstance(outcome, SavedElsewhereError):
+            self.error, outcome = outcome, outcome.result
+        elif isinstance(outcome, SdxlDesktopError):
             self.error = outcome
-            if not isinstance(outcome, SavedElsewhereError):
-                return
-            outcome = outcome.result
+            return
+        elif outcome.problem is not None:  # the picture stays in the window, unsaved
+            self.error = outcome.problem
         for row, result in enumerate(self.results):
             if same_drawing(result, outcome):
-                self.results[row] = replace(result, saved_to=outcome.saved_to)
+                self.results[row] = replace(result, saved_to=outcome.saved_to, problem=outcome.problem)
                 if result.saved_to is None and result.picture is not outcome.picture:
                     self.keep_blend(row)  # it was blended anew while the file was being written
-        if self.discarded is not None and same_drawing(self.discarded.result, outcome):
-            left = self.discarded
-            self.discarded = replace(left, result=replace(left.result, saved_to=outcome.saved_to))
+        for place, left in enumerate(self.discarded):
+            if same_drawing(left.result, outcome):
+                kept = replace(left.result, saved_to=outcome.saved_to, problem=outcome.problem)
+                self.discarded[place] = replace(left, result=kept)
+
+    @property
+    def unwritten(self) -> tuple[Result, ...]:
+        """The results that could not be written: they are only here, or their file is older."""
+        return tuple(result for result in self.results if result.problem is not None)
+
+    def write_again(self) -> None:
+        """Try once more to write what could not be written."""
+        self.error, store = None, self.store
+        for result in self.unwritten:
+            self._write(partial(_written, store, result))
+        self.changed()
 
     def save(self, index: int) -> Result:
         """Write result `index` to the pictures folder; raises OutputError and keeps the picture."""
         return self._saved(index, self.store.save(self.results[index]))
+
+    def file_written(self, path: Path, pixels: Pixels) -> None:
+        """`path` holds these pixels now: results that are others are not saved there any more."""
+        for row, result in enumerate(self.results):
+            if result.saved_to == path and not np.array_equal(result.picture.pixels, pixels):
+                self.results[row] = replace(result, saved_to=None)
 
     def save_as(self, index: int, path: Path) -> Result:
         """Write result `index` to `path`; raises OutputError and keeps the picture."""
@@ -216,15 +264,16 @@ class Session:
     def discard(self, index: int) -> Result:
         """Take result `index` out of the list; a file that holds it stays. `restore` brings the last one back."""
         result = self.results.pop(index)
-        self.discarded = Discarded(index, result)
+        self.discarded.append(Discarded(index, result))
+        del self.discarded[:-MAX_DISCARDED]
         self.changed()
         return result
 
     def restore(self) -> int | None:
         """Bring back what was discarded last, to its row, which is returned; None when there is nothing."""
-        left, self.discarded = self.discarded, None
-        if left is None:
+        if not self.discarded:
             return None
+        left = self.discarded.pop()
         row = min(left.row, len(self.results))
         self.results.insert(row, left.result)
         self.changed()
@@ -247,6 +296,8 @@ class Session:
 
     def _saved(self, index: int, result: Result) -> Result:
         self.results[index] = result
+        if result.saved_to is not None:
+            self.file_written(result.saved_to, result.picture.pixels)
         self.changed()
         return result
 
@@ -264,14 +315,25 @@ class Session:
 
 
 def _autosave(store: PictureStore, result: Result) -> Result | SdxlDesktopError:
-    try:
-        return store.autosave(result)
-    except Exception as problem:  # whatever it is, the picture stays, and it is told
-        return explained(problem, _NOT_SAVED, next_step=_SAVE_AGAIN)
+    return _or_unwritten(result, lambda: store.autosave(result))
+
+
+def _written(store: PictureStore, result: Result) -> Result | SdxlDesktopError:
+    return _or_unwritten(result, lambda: store.save(result))
 
 
 def _written_again(result: Result, path: Path) -> Result | SdxlDesktopError:
+    return _or_unwritten(result, lambda: save_as(result, path))
+
+
+def _or_unwritten(result: Result, write: Callable[[], Result]) -> Result | SdxlDesktopError:
+    """What `write` gives; or `result` as one that could not be written, with the reason and where it is now;
+    or the error that says where it went instead."""
     try:
-        return save_as(result, path)
-    except Exception as problem:
-        return explained(problem, _NOT_SAVED, next_step=_SAVE_AGAIN)
+        return write()
+    except SavedElsewhereError as problem:
+        return problem
+    except Exception as problem:  # whatever it is, the picture stays, and it is told
+        failed = explained(problem, _NOT_SAVED, next_step=_SAVE_AGAIN)
+        kept = f"It stays in the strip, marked as not saved. {failed.next_step}".rstrip()
+        return replace(result, problem=OutputError(failed.what, why=failed.why, next_step=kept))

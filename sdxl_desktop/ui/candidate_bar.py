@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QLabel, QPushButton, QWidget
+from PySide6.QtWidgets import QPushButton, QWidget
 
 from sdxl_desktop.core.edit import MAX_MASK_BLUR
 from sdxl_desktop.session.blend import Blend
@@ -12,6 +12,7 @@ from sdxl_desktop.ui.panels.exact import ExactNumber
 from sdxl_desktop.ui.widgets.buttons import IconButton, Switch, dressed
 from sdxl_desktop.ui.widgets.fields import RealField, SlidNumber
 from sdxl_desktop.ui.widgets.layout import row
+from sdxl_desktop.ui.widgets.plain import PlainLabel
 
 _FEATHER = (
     "Over how many pixels, inside the mask's edge, the new fades into the old. It is blended anew at once, from what "
@@ -59,7 +60,7 @@ class CandidateBar(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._first: Blend | None = None
         self._blendable = self._candidate = False
-        self._word = QLabel("Feather")
+        self._word = PlainLabel("Feather")
         self._word.setToolTip(_FEATHER)
         self._feather = _Feather()
         self._exact = ExactNumber(self._feather, 1)

@@ -26,6 +26,8 @@ class Candidates(QObject):
         super().__init__(stage)
         self._session, self._stage, self._editor = session, stage, editor
         self._draw_on, self._tell = draw_on, tell
+        self._states: list[int] = []
+        """Of the document, when each of the session's discarded results was discarded."""
         bar = stage.candidate_bar
         stage.apply_wanted.connect(self.apply)
         stage.discard_wanted.connect(self.discard)
@@ -50,12 +52,31 @@ class Candidates(QObject):
         if not 0 <= row < len(self._session.results):
             return
         result = self._session.discard(row)
+        self._states.append(self._editor.document.state)
         file = "" if result.saved_to is None else f"; the file {result.saved_to.name} stays"
         self._tell(f"Discarded{file}", answer="Undo", act=self.restore)
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether `undo` would do anything."""
+        return self._discarded_last or self._editor.document.can_undo
+
+    @property
+    def _discarded_last(self) -> bool:
+        """Whether something was discarded, and the document has not changed since."""
+        return bool(self._session.discarded) and self._states[-1:] == [self._editor.document.state]
+
+    def undo(self) -> None:
+        """Take back what was done last: a result that was discarded, or a change of the document."""
+        if self._discarded_last:
+            self.restore()
+        else:
+            self._editor.undo()
 
     def restore(self) -> None:
         """Bring back what was discarded last."""
         row = self._session.restore()
+        del self._states[-1:]
         if row is not None:
             self._stage.go_to(row)
 

@@ -7,10 +7,17 @@ from PySide6.QtGui import QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import QPushButton, QToolButton, QWidget
 
 from sdxl_desktop.core.geometry import Size
+from sdxl_desktop.session.candidates import Kind
 from sdxl_desktop.session.pictures import Result
 from sdxl_desktop.ui.widgets.buttons import IconButton, OnceButton, dressed
 from sdxl_desktop.ui.widgets.layout import ElidedLabel, row
+from sdxl_desktop.ui.widgets.plain import plain_tip
 
+_SAVE_RESULT = "Save this result to the pictures folder (Ctrl+S)"
+_SAVE_DOCUMENT = (
+    "Save the picture on the canvas into its own file; without one it is asked where (Ctrl+S). A picture file keeps "
+    "the pixels, a project the mask and the strip too"
+)
 _BACK, _ROOMY = "Back to the picture", 640
 
 
@@ -77,7 +84,7 @@ class CanvasBar(QWidget):
         return smaller, self._readout, larger, fit, actual
 
     def _leave_buttons(self) -> tuple[QToolButton, ...]:
-        save = IconButton("save", "Save", "Save to the pictures folder (Ctrl+S)")
+        save = IconButton("save", "Save", _SAVE_RESULT)
         save_as = IconButton("save-as", "Save as", "Save as PNG, JPEG or WebP (Ctrl+Shift+S)")
         copy = IconButton("copy", "Copy picture", "Copy the picture (Ctrl+Shift+C)")
         drag = _DragHandle("drag", "Drag picture out", "Drag the picture from here to another application or folder")
@@ -132,12 +139,16 @@ class CanvasBar(QWidget):
         for button in self._zooming:
             button.setEnabled(shown)
 
-    def show_result(self, result: Result | None) -> None:
-        """Say what is shown and offer to keep it."""
-        self._about.setText(describe(result) if result else "")
-        self._about.setToolTip(_tooltip(result) if result else "")
+    def show_result(self, result: Result | None, kind: Kind = Kind.RESULT) -> None:
+        """Say what is shown, and what it is to the picture on the canvas, and offer to keep it."""
+        self._about.setText("   ·   ".join((*_WORD[kind], describe(result))) if result else "")
+        self._about.setToolTip(plain_tip(_tooltip(result)) if result else "")
+        self._offer_leaving(result is not None, _SAVE_RESULT)
+
+    def _offer_leaving(self, offered: bool, save: str) -> None:
         for button in self._leaving:
-            button.setEnabled(result is not None)
+            button.setEnabled(offered)
+        self._leaving[0].setToolTip(save)
 
     def show_words(self, words: str) -> None:
         """Say something else than a result."""
@@ -147,6 +158,7 @@ class CanvasBar(QWidget):
     def show_document(self, name: str, size: Size) -> None:
         """Say that the document is on the canvas: the file it came from, if any, and its size."""
         self.show_words("   ·   ".join(part for part in (name, f"{size.width} × {size.height}") if part))
+        self._offer_leaving(True, _SAVE_DOCUMENT)
 
     def show_compare(self, offered: bool, split: bool = False) -> None:
         """Offer the line between before and after, and tell whether it is shown."""
@@ -168,6 +180,13 @@ class CanvasBar(QWidget):
         self._live.setVisible(offered)
 
 
+_WORD: dict[Kind, tuple[str, ...]] = {
+    Kind.CANDIDATE: ("Candidate",),
+    Kind.EARLIER: ("Earlier result",),
+    Kind.RESULT: (),
+}
+
+
 def describe(result: Result) -> str:
     """What a person asks first about a picture."""
     sampling = result.request.sampling
@@ -183,4 +202,6 @@ def describe(result: Result) -> str:
 
 def _tooltip(result: Result) -> str:
     where = f"Saved as {result.saved_to}" if result.saved_to else "Not saved yet"
+    if result.problem is not None:
+        where = f"Not saved: {result.problem}"
     return "\n".join((result.request.prompts.prompt or "No prompt", where, *result.picture.notes))

@@ -98,7 +98,7 @@ class Closing(QObject):
             return
         self._when_finished = False
         if session.error is None:  # behind the pictures that are being written
-            self._background.run(lambda: None, lambda _: QTimer.singleShot(0, self._window, self._window.close))
+            self._background.write(lambda: None, lambda _: QTimer.singleShot(0, self._window, self._window.close))
 
     # what is worked on
 

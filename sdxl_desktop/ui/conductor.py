@@ -79,6 +79,10 @@ class Conductor(QObject):
         desk.generate_wanted.connect(self.generate)
         desk.queue_wanted.connect(self.add_to_queue)
         desk.cancel_wanted.connect(self._session.cancel)
+        desk.clear_queue_wanted.connect(self.clear_queue)
+        desk.resume_wanted.connect(self._session.resume)
+        stage.banner.retry_wanted.connect(self._session.write_again)
+        stage.banner.elsewhere_wanted.connect(self._save_elsewhere)
         desk.compare_wanted.connect(self.compare)
         desk.drafts_wanted.connect(self.drafts.open)
         self.redrawn.connect(self.drafts.redraw)
@@ -116,6 +120,21 @@ class Conductor(QObject):
         """Draw what was still to be drawn at the last end."""
         self._stage.follow()
         self._session.take_up()
+
+    def clear_queue(self) -> None:
+        """Let nothing wait any more; the run in progress goes on."""
+        count = self._session.clear_queue()
+        if count:
+            self.tell(f"{count} taken out of the queue", answer="Undo", act=self._session.restore_queue)
+
+    def _save_elsewhere(self) -> None:
+        """Ask where to write the first picture that could not be written."""
+        unwritten = self._session.unwritten
+        if unwritten:
+            self._stage.go_to(next(row for row, one in enumerate(self._session.results) if one is unwritten[0]))
+            self.results.save_as()
+            if not self._session.unwritten:
+                self.dismiss()
 
     def _request(self) -> GenerationRequest | None:
         """What the desk asks for; None after telling why it asks for nothing."""
@@ -268,7 +287,9 @@ class Conductor(QObject):
         self._status.redraw(session)
         waiting = len(session.queue) if run is None and session.error else 0
         self._stage.banner.show_error(
-            session.error or self._problem, f"Go on with the {waiting} waiting" if waiting else ""
+            session.error or self._problem,
+            f"Go on with the {waiting} waiting" if waiting else "",
+            unsaved=any(one.problem is session.error for one in session.unwritten),
         )
         if session.finished is not self._finished:
             self._take_finished()

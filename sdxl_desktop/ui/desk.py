@@ -54,6 +54,8 @@ class Desk(QWidget):
     generate_wanted = Signal()
     queue_wanted = Signal()
     cancel_wanted = Signal()
+    clear_queue_wanted = Signal()
+    resume_wanted = Signal()
     compare_wanted = Signal()
     drafts_wanted = Signal()
     expand_wanted = Signal()
@@ -148,6 +150,8 @@ class Desk(QWidget):
         self._bar.generate_wanted.connect(self.generate_wanted)
         self._bar.queue_wanted.connect(self.queue_wanted)
         self._bar.cancel_wanted.connect(self.cancel_wanted)
+        self._bar.clear_queue_wanted.connect(self.clear_queue_wanted)
+        self._bar.resume_wanted.connect(self.resume_wanted)
         self._bar.drafts_wanted.connect(self.drafts_wanted)
 
     # the request

@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtWidgets import (
-    QDialog,
-    QDialogButtonBox,
-    QFormLayout,
-    QFrame,
-    QLabel,
-    QLayout,
-    QScrollArea,
-    QWidget,
-)
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFormLayout, QFrame, QLayout, QScrollArea, QWidget
 
 from sdxl_desktop import __version__
 from sdxl_desktop.ui.icons import application_icon
 from sdxl_desktop.ui.painting.settings import ToolKind
 from sdxl_desktop.ui.screen import room_on_screen
 from sdxl_desktop.ui.widgets.layout import column, heading, muted, row
+from sdxl_desktop.ui.widgets.plain import PlainLabel
 
 _ABOUT = "Makes pictures with Stable Diffusion XL on this computer, through OpenVINO. Nothing you write leaves it."
 MOUSE = (
@@ -50,11 +42,11 @@ PROMPT = (
 
 
 def about_dialog(parent: QWidget) -> QDialog:
-    picture = QLabel()
+    picture = PlainLabel()
     picture.setPixmap(application_icon().pixmap(64, 64))
-    title = QLabel("SDXL Desktop")
+    title = PlainLabel("SDXL Desktop")
     title.setProperty("role", "title")
-    words = QLabel(_ABOUT)
+    words = PlainLabel(_ABOUT)
     words.setWordWrap(True)
     words.setMinimumWidth(384)
     side = row(picture, column(title, muted(f"Version {__version__}"), words), spacing=24)
@@ -81,7 +73,7 @@ def _list(title: str, table: list[tuple[str, str]]) -> QWidget:
     form = QFormLayout()
     form.setHorizontalSpacing(24)
     for keys, meaning in table:
-        form.addRow(muted(keys), QLabel(meaning))
+        form.addRow(muted(keys), PlainLabel(meaning))
     whole = column(heading(title), spacing=12)
     whole.addLayout(form)
     whole.addStretch(1)

@@ -22,6 +22,7 @@ from sdxl_desktop.ui.background import Background
 from sdxl_desktop.ui.expand_dialog import ExpandDialog
 from sdxl_desktop.ui.incoming import PICTURE_FILTER, Incoming, incoming, sort_files
 from sdxl_desktop.ui.masks import write_mask
+from sdxl_desktop.ui.saving import Format, ask_where
 from sdxl_desktop.ui.stage import Stage
 
 T = TypeVar("T")
@@ -30,7 +31,8 @@ _Opened = tuple[OpenedPicture, Record | PictureError | None]
 
 _EXTENDED = "Undo extend picture"
 """What there is to undo after `Document.extend`."""
-_OPAQUE, _TRANSPARENT = "Mask (*.png)", "Picture, transparent where the mask is (*.png)"
+_OPAQUE = Format("Mask", (".png",))
+_TRANSPARENT = Format("Picture, transparent where the mask is", (".png",))
 _MASK_FILTER = "Masks (*.png);;Pictures (*.png *.jpg *.jpeg *.webp *.tif *.tiff);;All files (*)"
 
 
@@ -60,6 +62,8 @@ class Editor(QObject):
         self._alpha_of: OpenedPicture | None = None
         self._asked: object = None
         self._record: Record | None = None
+        self.before_replacing: Callable[[Callable[[], object]], object] = lambda go_on: go_on()
+        """Does what replaces the picture by one step, perhaps after a question."""
         self._size = document.size
         self._settle = QTimer(self, singleShot=True, interval=150)
         self._connect()
@@ -122,19 +126,26 @@ class Editor(QObject):
             self.failed.emit(opened)
             return
         picture, record = opened
-        self._take_picture(picture)
-        self._record = None if isinstance(record, PictureError) else record
-        self.opened.emit(file)
-        if isinstance(record, PictureError):
-            self.told.emit(f"{record.what} {record.why}")
-        elif record is not None:
-            self.record_found.emit(record)
+
+        def take() -> None:
+            self._put_picture(picture, kept=True)
+            self._record = None if isinstance(record, PictureError) else record
+            self.opened.emit(file)
+            if isinstance(record, PictureError):
+                self.told.emit(f"{record.what} {record.why}")
+            elif record is not None:
+                self.record_found.emit(record)
+
+        self.before_replacing(take)
 
     def _take_picture(self, picture: OpenedPicture | SdxlDesktopError) -> None:
         if isinstance(picture, SdxlDesktopError):
             self.failed.emit(picture)
-            return
-        self._document.set_picture(picture.pixels, picture.name)
+        else:
+            self.before_replacing(lambda: self._put_picture(picture))
+
+    def _put_picture(self, picture: OpenedPicture, *, kept: bool = False) -> None:
+        self._document.set_picture(picture.pixels, picture.name, kept=kept)
         self._record = None
         self._alpha_of = picture if picture.alpha is not None else None
         self._stage.show_document()
@@ -156,18 +167,26 @@ class Editor(QObject):
         return self._record if self._document.has_picture else None
 
     def accept(self, result: Result) -> None:
-        self._record = record_of(result.picture, result.request)
-        if self._document.has_picture:
-            self._document.accept(result.picture.pixels)
-        else:
-            name = result.saved_to.name if result.saved_to is not None else ""
-            self._document.set_picture(result.picture.pixels, name)
-        self._stage.show_document()
+        def take() -> None:
+            if self._document.has_picture:
+                self._document.accept(result.picture.pixels)
+            else:
+                file = result.saved_to
+                kept = file is not None and result.problem is None
+                self._document.set_picture(result.picture.pixels, file.name if file else "", kept=kept)
+            self._record = record_of(result.picture, result.request)
+            self._stage.show_document()
+
+        self.before_replacing(take)
 
     def remove_picture(self) -> None:
         """Leave nothing on the canvas: the next run draws from words alone."""
-        self._document.remove_picture()
-        self._stage.settle()
+
+        def remove() -> None:
+            self._document.remove_picture()
+            self._stage.settle()
+
+        self.before_replacing(remove)
 
     def expand(self) -> None:
         """Ask how far the picture is to grow on each side, and mask the new area."""
@@ -225,14 +244,13 @@ class Editor(QObject):
         if picture is None or mask is None:
             return
         start = f"{Path(self._document.name).stem or 'picture'}-mask.png"
-        chosen, kind = QFileDialog.getSaveFileName(self._stage, "Save mask", start, f"{_OPAQUE};;{_TRANSPARENT}")
-        if not chosen:
+        place = ask_where(self._stage, "Save mask", Path(start), (_OPAQUE, _TRANSPARENT))
+        if place is None:
             return
-        path = Path(chosen).with_suffix(".png")
-        if kind == _TRANSPARENT:
-            self._try(lambda: write_mask_as_alpha(picture, mask, path))
+        if place.format is _TRANSPARENT:
+            self._try(lambda: write_mask_as_alpha(picture, mask, place.path))
         else:
-            self._try(lambda: write_mask(path, mask))
+            self._try(lambda: write_mask(place.path, mask))
 
     @property
     def has_transparency(self) -> bool:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QGridLayout, QLabel, QPushButton, QWidget
+from PySide6.QtWidgets import QGridLayout, QPushButton, QWidget
 
 from sdxl_desktop.ui.icons import application_icon
 from sdxl_desktop.ui.library.welcome import Welcome
 from sdxl_desktop.ui.widgets.buttons import dressed
 from sdxl_desktop.ui.widgets.layout import column, muted, row
+from sdxl_desktop.ui.widgets.plain import PlainLabel
 
 EXAMPLES = (
     "a red heart on a blue background",
@@ -44,8 +45,8 @@ class EmptyState(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._picture = QLabel()
-        self._title = QLabel()
+        self._picture = PlainLabel()
+        self._title = PlainLabel()
         self._words = muted(wrap=True)
         self._chips = QWidget()
         self._examples = self._make_chips()

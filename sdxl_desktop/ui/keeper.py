@@ -7,20 +7,18 @@ from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
-from PySide6.QtWidgets import QFileDialog, QMenu
+from PySide6.QtWidgets import QMenu
 
 from sdxl_desktop.core.errors import SdxlDesktopError, SettingsError
 from sdxl_desktop.core.settings import Workspace
 from sdxl_desktop.session.document.named_files import inside
-from sdxl_desktop.session.document.project import Project, load_project, save_project
-from sdxl_desktop.session.pictures import export_picture
+from sdxl_desktop.session.document.project import Project, load_project
 from sdxl_desktop.session.recent import RecentFiles
 from sdxl_desktop.ui.background import Background
-from sdxl_desktop.ui.incoming import PROJECT
-from sdxl_desktop.ui.kept_work import KeptWork, Work
-
-_PROJECT_FILTER = f"SDXL Desktop projects (*{PROJECT})"
-_PICTURE_FILTER = "PNG (*.png);;JPEG (*.jpg *.jpeg);;WebP (*.webp)"
+from sdxl_desktop.ui.document_files import DocumentFiles
+from sdxl_desktop.ui.kept_work import KeptWork
+from sdxl_desktop.ui.widgets.plain import plain_action, plain_tip
+from sdxl_desktop.ui.work import Work
 
 
 class Keeper(QObject):
@@ -37,30 +35,34 @@ class Keeper(QObject):
         super().__init__(work.stage)
         self._work, self._background = work, background
         self._recent = RecentFiles(data / "recent.json")
+        self.files = DocumentFiles(work, background)
         self.kept = KeptWork(work, background, data / "recovery", self._put)
-        self.kept.failed.connect(self.failed)
-        self.kept.told.connect(self.told)
+        for part in (self.files, self.kept):
+            part.failed.connect(self.failed)
+            part.told.connect(self.told)
+        self.files.saved.connect(self.remember)
 
     # projects
 
     def open_project(self, path: Path) -> None:
-        """Put all that is in the project file in the place of what is worked on."""
+        """Put all that is in the project file in the place of what is worked on, once nothing unsaved is in its way."""
 
         def take(project: Project | SdxlDesktopError) -> None:
-            if self._take(project):
-                self.remember(path)
+            if isinstance(project, SdxlDesktopError):
+                self.failed.emit(project)
+            else:
+                self.files.unless_unsaved(lambda: replace(project))
+
+        def replace(project: Project) -> None:
+            if not self.kept.set_aside():
+                return
+            self._put(project)
+            if not project.notes:  # what could not be read is in the file still, and Save must not write over it
+                self.files.opened_project(path)
+            self.remember(path)
 
         load = partial(load_project, path, believes=inside(self._work.session.store.folder))
         self._background.run(load, take)
-
-    def _take(self, project: Project | SdxlDesktopError) -> bool:
-        if isinstance(project, SdxlDesktopError):
-            self.failed.emit(project)
-            return False
-        if not self.kept.set_aside():
-            return False
-        self._put(project)
-        return True
 
     def _put(self, project: Project) -> None:
         """Put a project in the place of what is worked on."""
@@ -76,11 +78,14 @@ class Keeper(QObject):
 
     def begin_new(self) -> None:
         """Begin afresh: an empty canvas and empty words, with the checkpoint and sampling that are chosen. What was
-        worked on is kept."""
-        work = self._work
-        if work.session.run is not None:
+        worked on is kept among the earlier work."""
+        if self._work.session.run is not None:
             self.told.emit("Begin afresh when the picture is drawn, or cancel it first (Esc)")
-            return
+        else:
+            self.files.unless_unsaved(self._begin_new, "What is here now is kept under File, Earlier work.")
+
+    def _begin_new(self) -> None:
+        work = self._work
         something = not work.empty
         if not self.kept.set_aside():
             return
@@ -92,35 +97,7 @@ class Keeper(QObject):
 
     def save_project(self) -> None:
         """Ask where, and keep everything there as one file."""
-        if self._work.empty:
-            self.told.emit("There is nothing to save yet: draw something, or put a picture on the canvas")
-            return
-        start = f"{Path(self._work.document.name).stem or 'picture'}{PROJECT}"
-        chosen, _ = QFileDialog.getSaveFileName(self._work.stage, "Save project", start, _PROJECT_FILTER)
-        if chosen:
-            path = Path(chosen).with_suffix(PROJECT)
-            save = partial(save_project, self._work.project(), path)
-            self._background.write(save, partial(self._saved, path))
-
-    def _saved(self, path: Path, outcome: object) -> None:
-        if isinstance(outcome, SdxlDesktopError):
-            self.failed.emit(outcome)
-        else:
-            self.remember(path)
-            self.told.emit(f"Saved as {path.name}")
-
-    # copies for others
-
-    def export(self) -> None:
-        """Ask where, and write the shown result with nothing in the file but its pixels."""
-        result = self._work.stage.shown_result
-        if result is None:
-            return
-        start = str(self._work.session.store.folder / "picture.png")  # a name that gives no prompt away
-        chosen, kind = QFileDialog.getSaveFileName(self._work.stage, "Export pixels only", start, _PICTURE_FILTER)
-        if chosen:
-            path = with_suffix(Path(chosen), kind)
-            self._background.write(partial(export_picture, result, path, with_record=False), partial(self._saved, path))
+        self.files.save_project()
 
     # recent files
 
@@ -141,8 +118,8 @@ class Keeper(QObject):
         menu.clear()
         files = self._recent.listed()
         for file in files:
-            action = menu.addAction(file.name.replace("&", "&&"), partial(self.file_wanted.emit, file))
-            action.setToolTip(str(file))
+            action = menu.addAction(plain_action(file.name), partial(self.file_wanted.emit, file))
+            action.setToolTip(plain_tip(str(file)))
         if not files:
             menu.addAction("Nothing yet").setEnabled(False)
             return
@@ -154,11 +131,3 @@ class Keeper(QObject):
             self._recent.clear()
         except SettingsError as problem:
             self.failed.emit(problem)
-
-
-def with_suffix(path: Path, kind: str) -> Path:
-    """`path` with the chosen format's suffix when the person wrote none that we know."""
-    if path.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp"):
-        return path
-    suffix = {"J": ".jpg", "W": ".webp"}.get(kind[:1], ".png")
-    return path.with_name(path.name + suffix)

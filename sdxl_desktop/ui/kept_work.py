@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -17,15 +17,12 @@ from PySide6.QtCore import QDateTime, QLocale, QObject, QTimer, Signal
 from PySide6.QtWidgets import QMenu, QMessageBox
 
 from sdxl_desktop.core.errors import SdxlDesktopError
-from sdxl_desktop.core.request import GenerationRequest, Prompts
+from sdxl_desktop.core.request import Prompts
 from sdxl_desktop.session.document.autosave import Autosave, Recoverable, recoverable
-from sdxl_desktop.session.document.document import Document
 from sdxl_desktop.session.document.project import Project
 from sdxl_desktop.session.document.recovery import Left
-from sdxl_desktop.session.session import Session
 from sdxl_desktop.ui.background import Background
-from sdxl_desktop.ui.desk import Desk
-from sdxl_desktop.ui.stage import Stage
+from sdxl_desktop.ui.work import Work
 
 AUTOSAVE_MS = 3000
 """From a change to the snapshot that is then written. What was kept before stays the newest until that is on the
@@ -33,32 +30,6 @@ disk, so this, Qt's tolerance of a twentieth, and the writing of a large picture
 below the five seconds of work that a crash may cost."""
 MANY, MANY_BYTES = 30, 8 * 2**30
 """From so much earlier work on, the person is asked at each start to look through it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """All that a project holds, where it is worked on."""
-
-    document: Document
-    session: Session
-    stage: Stage
-    desk: Desk
-
-    def project(self, waiting: tuple[GenerationRequest, ...] = ()) -> Project:
-        """How it stands now, with what is `waiting` to be drawn."""
-        ground = self.document.ground()
-        return Project(
-            picture=None if ground.picture is None else ground.picture.array,
-            mask=None if ground.mask is None else ground.mask.array,
-            picture_name=self.document.name,
-            candidates=tuple(self.session.results),
-            workspace=self.desk.value(),
-            waiting=waiting,
-        )
-
-    @property
-    def empty(self) -> bool:
-        return not self.document.has_picture and not self.session.results
 
 
 class KeptWork(QObject):

@@ -30,6 +30,7 @@ from sdxl_desktop.session.pictures import PictureStore
 from sdxl_desktop.session.settings_store import SettingsStore
 from sdxl_desktop.ui.actions import fill_menus, shortcut_table
 from sdxl_desktop.ui.background import Background
+from sdxl_desktop.ui.canvas_files import CanvasFiles
 from sdxl_desktop.ui.closing import PATIENCE_S, Closing
 from sdxl_desktop.ui.conductor import Conductor
 from sdxl_desktop.ui.desk import Desk
@@ -40,7 +41,6 @@ from sdxl_desktop.ui.dialogs import about_dialog, shortcuts_dialog
 from sdxl_desktop.ui.editor import Editor
 from sdxl_desktop.ui.incoming import sort_files
 from sdxl_desktop.ui.keeper import Keeper
-from sdxl_desktop.ui.kept_work import Work
 from sdxl_desktop.ui.library.corner import LibraryCorner, Room
 from sdxl_desktop.ui.menus import OfTheWindow, menus
 from sdxl_desktop.ui.readiness import Readiness
@@ -51,6 +51,8 @@ from sdxl_desktop.ui.status import StatusLine
 from sdxl_desktop.ui.theme import ThemeSwitch
 from sdxl_desktop.ui.transfer import OutgoingPictures
 from sdxl_desktop.ui.widgets.layout import column
+from sdxl_desktop.ui.window_title import show_title
+from sdxl_desktop.ui.work import Work
 
 _SAVE_AFTER_MS = 1500
 _MEMORY_EVERY_MS = 1000
@@ -102,6 +104,7 @@ class MainWindow(QMainWindow):
             Paces(around.paths.cache / "paces.json"),
         )
         self.closing = Closing(self, self.session, self.keeper.kept, around.background, self.verbs.tell)
+        self.canvas_files = CanvasFiles(self.stage, self.verbs.results, self.keeper.files)
         room = Room(self, self.session, self.desk, self.stage, self.editor, self.verbs, self._execution)
         self.library = LibraryCorner(room, around.library, around.paths.data, self._library)
         self._splitter = QSplitter(Qt.Orientation.Horizontal)
@@ -118,7 +121,6 @@ class MainWindow(QMainWindow):
     # building
 
     def _lay_out(self) -> None:
-        self.setWindowTitle("SDXL Desktop")
         room = room_on_screen(self)
         self.setMinimumSize(QSize(880, 560).boundedTo(room))
         self.resize(QSize(1280, 800).boundedTo(room))
@@ -144,7 +146,9 @@ class MainWindow(QMainWindow):
             self._toggle_full_screen,
             self._quit,
         )
-        self._actions = fill_menus(self, menus(self.verbs, self.editor, self.keeper, self.stage, own))
+        self._actions = fill_menus(
+            self, menus(self.verbs, self.editor, self.keeper, self.canvas_files, self.stage, own)
+        )
 
     def _connect(self) -> None:
         engine = self._around.engine
@@ -180,11 +184,21 @@ class MainWindow(QMainWindow):
         keeper.kept.changed.connect(self._enable_actions)
         verbs.redrawn.connect(keeper.kept.notice_session)
         verbs.redrawn.connect(self.closing.notice_session)
+        verbs.redrawn.connect(self._enable_actions)
+        editor.before_replacing = keeper.files.unless_undone
+        editor.ground_changed.connect(self.stage.mark_candidates)
+        keeper.files.changed.connect(self._show_title)
+        keeper.files.changed.connect(self.stage.rename_document)
+        self.document.listen(lambda _: self._show_title())
 
     def _enable_actions(self) -> None:
         has_result, has_image = self.stage.current_row() >= 0, self.stage.canvas.image() is not None
-        for name in ("save", "save as", "export", "copy", "use settings", "use seed"):
+        has_pixels = self.stage.shown_pixels() is not None
+        for name in ("save", "save as", "export", "copy"):
+            self._actions[name].setEnabled(has_pixels)
+        for name in ("use settings", "use seed"):
             self._actions[name].setEnabled(has_result)
+        self._actions["clear queue"].setEnabled(bool(self.session.queue))
         shown = self.stage.shown_result
         self._actions["folder"].setEnabled(shown is not None and shown.saved_to is not None)
         has_document = self.document.has_picture
@@ -199,10 +213,15 @@ class MainWindow(QMainWindow):
         self._actions["take up"].setEnabled(bool(self.session.postponed))
         self._actions["transparency"].setEnabled(self.editor.has_transparency)
         self._actions["save project"].setEnabled(has_document or bool(self.session.results))
-        self._actions["undo"].setEnabled(self.document.can_undo)
+        self._actions["undo"].setEnabled(self.verbs.candidates.can_undo)
         self._actions["redo"].setEnabled(self.document.can_redo)
         for name in ("fit", "actual size", "zoom in", "zoom out"):
             self._actions[name].setEnabled(has_image)
+        self._show_title()
+
+    def _show_title(self) -> None:
+        show_title(self, self.document, self.keeper.files)
+        self.canvas_files.name_action(self._actions["save"])
 
     # starting
 

@@ -8,12 +8,14 @@ from PIL import Image
 
 from sdxl_desktop.core.errors import OutputError
 from sdxl_desktop.core.raster import Bytes
+from sdxl_desktop.core.whole_file import whole_file
 
 
 def write_mask(path: Path, mask: Bytes) -> None:
-    """Write uint8 [H, W] as a grey PNG; raises OutputError."""
+    """Write uint8 [H, W] as a grey PNG, whole or not at all; raises OutputError."""
     try:
-        Image.fromarray(mask, "L").save(path, "PNG")
+        with whole_file(path) as beside:
+            Image.fromarray(mask, "L").save(beside, "PNG")
     except OSError as problem:
         raise OutputError(
             f"The mask could not be written to {path}.",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from PySide6.QtGui import QAction
 
 from sdxl_desktop.ui.actions import Entry
+from sdxl_desktop.ui.canvas_files import CanvasFiles
 from sdxl_desktop.ui.conductor import Conductor
 from sdxl_desktop.ui.editor import Editor
 from sdxl_desktop.ui.keeper import Keeper
@@ -29,10 +30,12 @@ class OfTheWindow:
     quit: Callable[[], object]
 
 
-def menus(verbs: Conductor, editor: Editor, keeper: Keeper, stage: Stage, own: OfTheWindow) -> dict[str, Menu]:
+def menus(
+    verbs: Conductor, editor: Editor, keeper: Keeper, canvas: CanvasFiles, stage: Stage, own: OfTheWindow
+) -> dict[str, Menu]:
     """The menus by title; None is a separator."""
     return {
-        "&File": _file(verbs, editor, keeper, own),
+        "&File": _file(verbs, editor, keeper, canvas, own),
         "Pic&ture": _picture(verbs),
         "E&dit": _edit(verbs, editor, stage),
         "&View": _view(stage, own),
@@ -43,7 +46,7 @@ def menus(verbs: Conductor, editor: Editor, keeper: Keeper, stage: Stage, own: O
     }
 
 
-def _file(verbs: Conductor, editor: Editor, keeper: Keeper, own: OfTheWindow) -> Menu:
+def _file(verbs: Conductor, editor: Editor, keeper: Keeper, canvas: CanvasFiles, own: OfTheWindow) -> Menu:
     return (
         Entry("&New", keeper.begin_new, ("Ctrl+N",), "new"),
         Entry("&Open…", editor.open, ("Ctrl+O",)),
@@ -53,10 +56,10 @@ def _file(verbs: Conductor, editor: Editor, keeper: Keeper, own: OfTheWindow) ->
         Entry("&Bring back what was offered", keeper.kept.recover, name="recover"),
         Entry("Save pro&ject…", keeper.save_project, ("Ctrl+Alt+S",), "save project"),
         None,
-        Entry("&Save", verbs.results.save, ("Ctrl+S",), "save"),
-        Entry("Save &as…", verbs.results.save_as, ("Ctrl+Shift+S",), "save as"),
-        Entry("&Export pixels only…", keeper.export, ("Ctrl+Shift+E",), "export"),
-        Entry("&Copy", verbs.results.copy, ("Ctrl+C", "Ctrl+Shift+C"), "copy"),
+        Entry("&Save", canvas.save, ("Ctrl+S",), "save"),
+        Entry("Save &as…", canvas.save_as, ("Ctrl+Shift+S",), "save as"),
+        Entry("&Export pixels only…", canvas.export, ("Ctrl+Shift+E",), "export"),
+        Entry("&Copy", canvas.copy, ("Ctrl+C", "Ctrl+Shift+C"), "copy"),
         Entry("Show in &folder", verbs.results.show_in_folder, name="folder"),
         None,
         Entry("Chec&kpoints…", own.open_library, ("Ctrl+L",), "library"),
@@ -73,6 +76,7 @@ def _picture(verbs: Conductor) -> Menu:
         Entry("&Drafts…", verbs.drafts.open, ("Ctrl+D",), "drafts"),
         Entry("&Cancel", verbs.escape, ("Esc",)),
         Entry("Draw what was post&poned", verbs.take_up, name="take up"),
+        Entry("C&lear the queue", verbs.clear_queue, name="clear queue"),
         None,
         Entry("Use these &settings", verbs.results.use_settings, name="use settings"),
         Entry("Use this s&eed", verbs.results.use_seed, name="use seed"),
@@ -83,7 +87,7 @@ def _picture(verbs: Conductor) -> Menu:
 def _edit(verbs: Conductor, editor: Editor, stage: Stage) -> Menu:
     go_on = ("Ctrl+Alt+Return", "Ctrl+Alt+Enter")
     return (
-        Entry("&Undo", editor.undo, ("Ctrl+Z",), "undo"),
+        Entry("&Undo", verbs.candidates.undo, ("Ctrl+Z",), "undo"),
         Entry("&Redo", editor.redo, ("Ctrl+Shift+Z", "Ctrl+Y"), "redo"),
         None,
         Entry("&Apply result", editor.take_result, ("Ctrl+Shift+A",), "apply"),

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from PySide6.QtCore import QObject
-from PySide6.QtWidgets import QFileDialog
 
 from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.session.pictures import Result, suggested_name
 from sdxl_desktop.session.session import Session
 from sdxl_desktop.ui.desk import Desk
 from sdxl_desktop.ui.desktop import show_in_folder
-from sdxl_desktop.ui.keeper import with_suffix
+from sdxl_desktop.ui.saving import PICTURES, ask_where
 from sdxl_desktop.ui.stage import Stage
 from sdxl_desktop.ui.telling import Tell
 from sdxl_desktop.ui.transfer import OutgoingPictures
-
-_FORMATS = "PNG (*.png);;JPEG (*.jpg *.jpeg);;WebP (*.webp)"
 
 
 class ResultVerbs(QObject):
@@ -36,9 +32,6 @@ class ResultVerbs(QObject):
         super().__init__(stage)
         self._session, self._stage, self._desk, self._outgoing = session, stage, desk, outgoing
         self._tell, self._fail = tell, fail
-        stage.bar.save_wanted.connect(self.save)
-        stage.bar.save_as_wanted.connect(self.save_as)
-        stage.bar.copy_wanted.connect(self.copy)
 
     def current(self) -> Result | None:
         """The result on the canvas."""
@@ -55,10 +48,9 @@ class ResultVerbs(QObject):
         if result is None:
             return
         start = self._session.store.folder / f"{suggested_name(result)}.png"
-        chosen, kind = QFileDialog.getSaveFileName(self._stage, "Save picture as", str(start), _FORMATS)
-        if chosen:
-            path = with_suffix(Path(chosen), kind)
-            self._keep(lambda row: self._session.save_as(row, path))
+        place = ask_where(self._stage, "Save picture as", start, PICTURES)
+        if place is not None:
+            self._keep(lambda row: self._session.save_as(row, place.path))
 
     def _keep(self, verb: Callable[[int], Result]) -> None:
         if self.current() is None:
@@ -78,9 +70,10 @@ class ResultVerbs(QObject):
             self._tell(words, answer="Show in folder", act=lambda: show_in_folder(file), tip=str(file))
 
     def copy(self) -> None:
-        result = self.current()
-        if result is not None:
-            self._outgoing.copy(result)
+        """Put the pixels of what is on the canvas on the clipboard."""
+        pixels = self._stage.shown_pixels()
+        if pixels is not None:
+            self._outgoing.copy(pixels)
             self._tell("Picture copied")
 
     def use_settings(self) -> None:

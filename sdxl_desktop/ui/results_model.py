@@ -8,11 +8,18 @@ from PySide6.QtCore import QAbstractListModel, QMimeData, QModelIndex, QObject, 
 from PySide6.QtGui import QPixmap
 
 from sdxl_desktop.session.blend import same_drawing
+from sdxl_desktop.session.candidates import Kind, kind_of
 from sdxl_desktop.session.pictures import Result
 from sdxl_desktop.ui.images import to_image
+from sdxl_desktop.ui.widgets.plain import plain_tip
 
 THUMBNAIL = 72
 """Longer side of a thumbnail in points; it is kept at twice that for sharp displays."""
+
+KIND = int(Qt.ItemDataRole.UserRole)
+"""Role of what a result is to the picture on the canvas, a `Kind`."""
+UNSAVED = KIND + 1
+"""Role that says whether a result could not be written."""
 
 Index = QModelIndex | QPersistentModelIndex
 _ROOT = QModelIndex()
@@ -26,6 +33,8 @@ class ResultListModel(QAbstractListModel):
         self._mime = mime
         self._results: tuple[Result, ...] = ()
         self._thumbnails: dict[int, QPixmap] = {}
+        self.ground: str | None = None
+        """The digest of the picture on the canvas, None where there is none."""
 
     def update(self, results: Sequence[Result]) -> bool:
         """Follow the session; says whether a result was added at the end."""
@@ -71,6 +80,18 @@ class ResultListModel(QAbstractListModel):
         kept = {id(result.picture) for result in self._results}
         self._thumbnails = {key: pixmap for key, pixmap in self._thumbnails.items() if key in kept}
 
+    def show_ground(self, digest: str | None) -> None:
+        """Another picture is on the canvas: other results are its candidates."""
+        if digest != self.ground:
+            self.ground = digest
+            if self._results:
+                self.dataChanged.emit(self.index(0), self.index(len(self._results) - 1))
+
+    def is_candidate(self, row: int) -> bool:
+        """Whether the result in `row` was drawn on the picture on the canvas."""
+        result = self.result(row)
+        return result is not None and kind_of(result, self.ground) is Kind.CANDIDATE
+
     def result(self, row: int) -> Result | None:
         return self._results[row] if 0 <= row < len(self._results) else None
 
@@ -87,8 +108,15 @@ class ResultListModel(QAbstractListModel):
             return None
         if role == Qt.ItemDataRole.DecorationRole:
             return self._thumbnail(result)
-        if role in (Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.AccessibleTextRole):
-            return f"{result.request.prompts.prompt or 'No prompt'}\nSeed {result.picture.seed}"
+        match role:
+            case Qt.ItemDataRole.ToolTipRole:
+                return plain_tip(about(result, self.ground))
+            case Qt.ItemDataRole.AccessibleTextRole:
+                return about(result, self.ground)
+            case r if r == KIND:
+                return kind_of(result, self.ground)
+            case r if r == UNSAVED:
+                return result.problem is not None
         return None
 
     def flags(self, index: Index) -> Qt.ItemFlag:
@@ -115,6 +143,14 @@ class ResultListModel(QAbstractListModel):
             pixmap.setDevicePixelRatio(2)
             self._thumbnails[key] = pixmap
         return self._thumbnails[key]
+
+
+def about(result: Result, ground: str | None) -> str:
+    """A result in words, a line for each fact; `ground` as in `kind_of`."""
+    lines = [result.request.prompts.prompt or "No prompt", f"Seed {result.picture.seed}", kind_of(result, ground).value]
+    if result.problem is not None:
+        lines.append(f"Not saved: {result.problem.what} {result.problem.why}".rstrip())
+    return "\n".join(line for line in lines if line)
 
 
 def _first_difference(new: tuple[Result, ...], old: tuple[Result, ...]) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFrame, QGridLayout, QLabel, QPushButton, QScrollArea, QWidget
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFrame, QGridLayout, QPushButton, QScrollArea, QWidget
 
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.device import Device
@@ -26,6 +26,7 @@ from sdxl_desktop.ui.devices.prepare_dialog import PrepareDialog
 from sdxl_desktop.ui.devices.preparing import Preparing
 from sdxl_desktop.ui.preference_editors import Editor, make_editor
 from sdxl_desktop.ui.widgets.layout import column, heading, muted, row
+from sdxl_desktop.ui.widgets.plain import PlainLabel, plain_tip
 
 _DEFAULT_FOLDERS = {"pictures_folder": "pictures", "checkpoints_folder": "checkpoints"}
 
@@ -63,7 +64,7 @@ class SettingsDialog(QDialog):
         self._machine = machine
         self._kept = preferences
         self._editors = self._make_editors(machine)
-        self._problem = QLabel()
+        self._problem = PlainLabel()
         self._buttons = self._make_buttons()
         self._lay_out()
         self.set_value(preferences)
@@ -122,7 +123,7 @@ class SettingsDialog(QDialog):
         grid.addWidget(label, grid.rowCount(), 0, 1, 2)
 
     def _add_preference(self, grid: QGridLayout, title: str, help_text: str, editor: Editor) -> None:
-        label = QLabel(title)
+        label = PlainLabel(title)
         label.setBuddy(editor.first_control())
         line = grid.rowCount()
         grid.addWidget(label, line, 0, Qt.AlignmentFlag.AlignVCenter)
@@ -141,7 +142,7 @@ class SettingsDialog(QDialog):
             return
         words, tip, act = verbs[name]
         button = QPushButton(words)
-        button.setToolTip(tip)
+        button.setToolTip(plain_tip(tip))
         button.setAutoDefault(False)
         button.clicked.connect(act)
         line = row(button, margins=(0, 0, 0, 12))

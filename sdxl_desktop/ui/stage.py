@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QStackedWidget, QWidget
 from sdxl_desktop.core.events import Pixels
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.session.blend import Blends, blend_of, reach, same_drawing
+from sdxl_desktop.session.candidates import kind_of
 from sdxl_desktop.session.document.document import Document
 from sdxl_desktop.session.pictures import Result
 from sdxl_desktop.session.session import Run, Session
@@ -113,6 +114,7 @@ class Stage(QWidget):
         row = self.strip.current_row()
         with self.strip.quiet():
             added = self._results.update(session.results)
+            self.mark_candidates()
         self.strip.setVisible(bool(session.results))
         if session.run is not None and self._following:
             self._show_run(session.run, added)
@@ -125,12 +127,26 @@ class Stage(QWidget):
             self._settle()
 
     def _show_same_or_next(self, shown: Result, row: int) -> None:
-        """Stay with what is shown; where it is gone from `row`, show what has taken its place, or the one before."""
+        """Stay with what is shown; where it is gone from `row`, show what has taken its place, or the one before.
+
+        Beside a picture that is being edited only another candidate for it takes that place; else the picture does.
+        """
         own = self._results.row_of(shown)
-        if self._results.rowCount():
-            self._show_row(own if own >= 0 else max(0, min(row, self._results.rowCount() - 1)))
+        if own < 0:
+            own = self._nearest(row)
+        if own >= 0:
+            self._show_row(own)
+        elif self._document.has_picture:
+            self.show_document()
         else:
             self._shown = None
+
+    def _nearest(self, row: int) -> int:
+        """The result at `row` or next to it, of those that may take the place of one that is gone; -1: none may."""
+        rows = range(self._results.rowCount())
+        if self._document.has_picture:
+            return next((near for near in (row, row - 1) if near in rows and self._results.is_candidate(near)), -1)
+        return max(0, min(row, len(rows) - 1)) if rows else -1
 
     def _show_run(self, run: Run, added: bool) -> None:
         if added:
@@ -223,7 +239,7 @@ class Stage(QWidget):
             self._reach = reach(result)
         elif before.picture is not result.picture:  # blended anew
             self.canvas.show_image(to_image(result.picture.pixels))
-        self.bar.show_result(result)
+        self.bar.show_result(result, kind_of(result, self._results.ground))
         self._show_editing()
         self._show_zoom()
         self.result_shown.emit()
@@ -232,6 +248,11 @@ class Stage(QWidget):
     def shown_result(self) -> Result | None:
         """The result on the canvas, None when something else is."""
         return self._shown
+
+    def shown_pixels(self) -> Pixels | None:
+        """What is on the canvas and can be kept, uint8 [H, W, 3]: the shown result, else the picture being edited. To
+        be read at once, not kept."""
+        return self._document.picture if self._shown is None else self._shown.picture.pixels
 
     def compare(self, before: Result, after: Result) -> None:
         """Show `after` with a line to draw `before` over it."""
@@ -243,6 +264,13 @@ class Stage(QWidget):
             self._show_editing()
 
     # the document
+
+    def mark_candidates(self) -> None:
+        """Tell the results that were drawn on the picture as it is now from all others."""
+        picture = self._document.picture_raster() if self._results.rowCount() else None
+        self._results.show_ground(None if picture is None else picture.digest)
+        if self._shown is not None:
+            self.bar.show_result(self._shown, kind_of(self._shown, self._results.ground))
 
     def show_document(self, *, following: bool = False) -> None:
         """Put the picture being edited onto the canvas; a run in progress goes on out of sight unless `following`."""
@@ -268,10 +296,15 @@ class Stage(QWidget):
             self._show_document_words()
         self._show_editing()
 
+    def rename_document(self) -> None:
+        """The document has another name now."""
+        if self.easel.editing:
+            self._show_document_words()
+
     def _show_document_words(self) -> None:
         size = self._document.size
         if size is not None:
-            self.bar.show_document(self._document.name, size)
+            self.bar.show_document(self._document.title, size)
         self._show_editing()
 
     def _compare_with_document(self, result: Result) -> None:
@@ -323,8 +356,15 @@ class Stage(QWidget):
             self.dropped.emit(found)
 
     def _drag(self) -> None:
+        pixels = self.shown_pixels()
+        if pixels is None:
+            return
         if self._shown is not None:
-            self._outgoing.drag(self, self._shown)
+            data = self._outgoing.mime(self._shown)
+        else:
+            home = self._document.home
+            data = self._outgoing.mime_of(pixels, self._document.name, None if home is None else home.file)
+        self._outgoing.drag(self, data, pixels)
 
     def _ask_for_menu(self, place: QPoint) -> None:
         if self._shown is not None:

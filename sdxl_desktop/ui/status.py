@@ -7,13 +7,14 @@ import time
 import psutil
 from PySide6.QtCore import QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import QPainter, QPaintEvent, QPalette
-from PySide6.QtWidgets import QLabel, QProgressBar, QWidget
+from PySide6.QtWidgets import QProgressBar, QWidget
 
 from sdxl_desktop.core.events import Finished, Progress
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.session.forecast import Forecast
 from sdxl_desktop.session.session import Session
 from sdxl_desktop.ui.widgets.layout import ElidedLabel, muted, row
+from sdxl_desktop.ui.widgets.plain import PlainLabel, plain_tip
 
 _SWEEP_SECONDS = 1.6
 _FRAME_MS = 33
@@ -82,7 +83,7 @@ class StatusLine(QWidget):
         super().__init__()
         self.setObjectName("status")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self._phase = QLabel("Ready")
+        self._phase = PlainLabel("Ready")
         self._bar = ProgressLine()
         self._steps, self._pace, self._left = muted(), muted(), muted()
         self._plan = muted()
@@ -143,7 +144,7 @@ class StatusLine(QWidget):
         self._planned = (drawn, forecast)
         free = self._used + psutil.virtual_memory().available
         self._plan.setText(plan_text(drawn, forecast))
-        self._plan.setToolTip(plan_help(forecast))
+        self._plan.setToolTip(plain_tip(plan_help(forecast)))
         if (words := shortage_text(forecast, free)) != self._shortage:
             self._shortage = words
             self.shortage_changed.emit(words)
@@ -153,7 +154,7 @@ class StatusLine(QWidget):
 
     def show_parts(self, words: str) -> None:
         """What really ran each part of the last picture."""
-        self._device.setToolTip(words)
+        self._device.setToolTip(plain_tip(words))
 
     def show_memory(self, used: int | None) -> None:
         """`used` in bytes; None while there is no engine process."""

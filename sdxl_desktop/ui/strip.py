@@ -9,9 +9,11 @@ from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPoint, QRect, QS
 from PySide6.QtGui import QKeyEvent, QPainter, QPalette, QPen, QPixmap
 from PySide6.QtWidgets import QAbstractItemView, QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
-from sdxl_desktop.ui.results_model import THUMBNAIL, ResultListModel
+from sdxl_desktop.session.candidates import Kind
+from sdxl_desktop.ui.results_model import KIND, THUMBNAIL, UNSAVED, ResultListModel
 
 _CELL = THUMBNAIL + 16
+_BADGE = 16
 _LEFT_TO_THE_STAGE = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Delete)
 
 
@@ -33,12 +35,31 @@ class _ThumbnailDelegate(QStyledItemDelegate):
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         painter.drawPixmap(place, pixmap)
         palette: QPalette = option.palette
+        self._mark(painter, index, place, palette)
         if state & QStyle.StateFlag.State_Selected:
             painter.setPen(QPen(palette.color(QPalette.ColorRole.Accent), 2))
             painter.drawRect(place.adjusted(-3, -3, 2, 2))
         elif state & QStyle.StateFlag.State_MouseOver:
             painter.setPen(QPen(palette.color(QPalette.ColorRole.Mid), 1))
             painter.drawRect(place.adjusted(-3, -3, 2, 2))
+
+    def _mark(
+        self, painter: QPainter, index: QModelIndex | QPersistentModelIndex, place: QRect, palette: QPalette
+    ) -> None:
+        """A line under a candidate for the picture on the canvas; a badge on what could not be saved."""
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        if index.data(KIND) is Kind.CANDIDATE:
+            painter.setBrush(palette.color(QPalette.ColorRole.Accent))
+            painter.drawRoundedRect(QRect(place.left(), place.bottom() + 5, place.width(), 3), 1.5, 1.5)
+        if index.data(UNSAVED):
+            badge = QRect(place.right() - _BADGE + 4, place.top() - 4, _BADGE, _BADGE)
+            painter.setBrush(palette.color(QPalette.ColorRole.BrightText))
+            painter.drawEllipse(badge)
+            painter.setPen(palette.color(QPalette.ColorRole.Base))
+            painter.drawText(badge, Qt.AlignmentFlag.AlignCenter, "!")
+        painter.restore()
 
 
 class ResultStrip(QListView):

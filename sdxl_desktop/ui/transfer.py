@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
 from PySide6.QtCore import QMimeData, QObject, Qt, QUrl
 from PySide6.QtGui import QDrag, QGuiApplication, QPixmap
 
-from sdxl_desktop.core.events import Picture
-from sdxl_desktop.session.pictures import Result, save_as, suggested_name, unused
+from sdxl_desktop.core.errors import OutputError
+from sdxl_desktop.core.events import Picture, Pixels
+from sdxl_desktop.core.new_file import unused
+from sdxl_desktop.session.pictures import Result, save_as, save_pixels, suggested_name
 from sdxl_desktop.ui.images import to_image
 from sdxl_desktop.ui.results_model import THUMBNAIL
 
@@ -22,22 +28,24 @@ class OutgoingPictures:
         self._files: dict[int, tuple[Picture, Path]] = {}  # the picture is held so that its id stays its own
 
     def mime(self, result: Result) -> QMimeData:
-        """The picture as a file and as an image, so that both editors and file managers take it."""
-        data = QMimeData()
-        data.setImageData(to_image(result.picture.pixels))
-        data.setUrls([QUrl.fromLocalFile(str(self.file(result)))])
-        return data
+        """The picture as a file and as an image, so that both editors and file managers take it. Both have the very
+        pixels that are seen. Where no file can be written there is the image alone."""
+        return _data(result.picture.pixels, lambda: self.file(result))
 
-    def copy(self, result: Result) -> None:
+    def mime_of(self, pixels: Pixels, name: str, own: Path | None = None) -> QMimeData:
+        """The same of pixels that are no result; `own` is a file that may hold them, `name` what to call another."""
+        return _data(pixels, lambda: self.file_of(pixels, name, own))
+
+    def copy(self, pixels: Pixels) -> None:
         """Put the picture on the clipboard."""
-        QGuiApplication.clipboard().setImage(to_image(result.picture.pixels))
+        QGuiApplication.clipboard().setImage(to_image(pixels))
 
-    def drag(self, source: QObject, result: Result) -> None:
-        """Let the person carry the picture somewhere; returns when it is dropped."""
+    def drag(self, source: QObject, data: QMimeData, pixels: Pixels) -> None:
+        """Let the person carry `data` somewhere, seeing `pixels`; returns when it is dropped."""
         drag = QDrag(source)
-        drag.setMimeData(self.mime(result))
+        drag.setMimeData(data)
         drag.setPixmap(
-            QPixmap.fromImage(to_image(result.picture.pixels)).scaled(
+            QPixmap.fromImage(to_image(pixels)).scaled(
                 THUMBNAIL * 2,
                 THUMBNAIL * 2,
                 Qt.AspectRatioMode.KeepAspectRatio,
@@ -47,19 +55,28 @@ class OutgoingPictures:
         drag.exec(Qt.DropAction.CopyAction)
 
     def file(self, result: Result) -> Path:
-        """The picture's file, or a temporary PNG that lives as long as the window; raises OutputError."""
-        if result.saved_to is not None and result.saved_to.is_file():
+        """The picture's file if it holds the very pixels, or a temporary PNG that lives as long as the window; raises
+        OutputError."""
+        if result.saved_to is not None and _holds(result.saved_to, result.picture.pixels):
             return result.saved_to
         if id(result.picture) not in self._files:
-            self._files[id(result.picture)] = (result.picture, self._write(result))
+            path = self._unused(suggested_name(result))
+            save_as(result, path)
+            self._files[id(result.picture)] = (result.picture, path)
         return self._files[id(result.picture)][1]
 
-    def _write(self, result: Result) -> Path:
+    def file_of(self, pixels: Pixels, name: str, own: Path | None = None) -> Path:
+        """`own` if it holds the very pixels, else a temporary PNG called after `name`; raises OutputError."""
+        if own is not None and _holds(own, pixels):
+            return own
+        path = self._unused(Path(name).stem or "picture")
+        save_pixels(pixels, path)
+        return path
+
+    def _unused(self, stem: str) -> Path:
         if self._folder is None:
             self._folder = tempfile.TemporaryDirectory(prefix="sdxl-desktop-")
-        path = unused(Path(self._folder.name) / f"{suggested_name(result)}.png")
-        save_as(result, path)
-        return path
+        return unused(Path(self._folder.name) / f"{stem}.png")
 
     def close(self) -> None:
         """Remove the temporary files. Safe to call twice."""
@@ -67,3 +84,20 @@ class OutgoingPictures:
             self._folder.cleanup()
             self._folder = None
             self._files.clear()
+
+
+def _data(pixels: Pixels, file: Callable[[], Path]) -> QMimeData:
+    data = QMimeData()
+    data.setImageData(to_image(pixels))
+    with suppress(OutputError):
+        data.setUrls([QUrl.fromLocalFile(str(file()))])
+    return data
+
+
+def _holds(file: Path, pixels: Pixels) -> bool:
+    """Whether `file` is a picture of exactly these pixels; one that was changed by others, or loses some, is not."""
+    try:
+        with Image.open(file) as image:
+            return image.mode == "RGB" and np.array_equal(np.asarray(image), pixels)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return False

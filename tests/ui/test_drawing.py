@@ -119,6 +119,29 @@ def test_ctrl_shift_enter_queues_and_the_queue_is_drawn_in_order(make_window: Ma
     wait_until_idle(qtbot, window)
 
 
+def test_cancel_leaves_the_queue_and_clearing_it_can_be_undone(make_window: MakeWindow, qtbot: QtBot) -> None:
+    engine = GatedEngine()
+    window = make_window(engine)
+    for word in ("a", "b", "c"):
+        window.desk.use_prompt(word)
+        window.verbs.add_to_queue()
+    window.verbs.escape()
+    qtbot.waitUntil(lambda: window.session.run is not None and window.session.run.request.prompts.prompt == "b")
+    assert [request.prompts.prompt for request in window.session.queue] == ["c"]
+    clear = next(found for found in window.desk.findChildren(QPushButton) if found.text() == "Clear the queue")
+    assert clear.isVisible()
+    qtbot.mouseClick(clear, Qt.MouseButton.LeftButton)
+    assert not window.session.queue
+    assert not clear.isVisible()
+    assert window.session.run is not None, "what is being drawn goes on"
+    undo = next(found for found in window.stage.toast.findChildren(QPushButton) if found.text() == "Undo")
+    qtbot.mouseClick(undo, Qt.MouseButton.LeftButton)
+    assert [request.prompts.prompt for request in window.session.queue] == ["c"]
+    engine.gate.set()
+    qtbot.waitUntil(lambda: len(window.session.results) == 2, timeout=10_000)
+    wait_until_idle(qtbot, window)
+
+
 def test_generate_while_drawing_starts_nothing_and_says_how_to_queue(make_window: MakeWindow, qtbot: QtBot) -> None:
     engine = GatedEngine()
     window = make_window(engine)

@@ -292,13 +292,43 @@ def test_discarding_leaves_the_file_and_can_be_undone(filled: MainWindow, qtbot:
     assert filled.stage.shown_result is first
 
 
-def test_discarding_the_last_goes_to_the_one_before_and_then_to_the_picture(filled: MainWindow, qtbot: QtBot) -> None:
+def test_discarding_goes_to_another_candidate_and_then_to_the_picture(filled: MainWindow, qtbot: QtBot) -> None:
     draw(filled, qtbot)
     click(qtbot, filled.stage.candidate_bar, "Discard")
     assert filled.stage.current_row() == 0
     click(qtbot, filled.stage.candidate_bar, "Discard")
     assert filled.session.results == []
     assert filled.stage.easel.editing
+
+
+def test_discarding_never_leads_to_a_result_that_has_nothing_to_do_with_the_picture(
+    filled: MainWindow, qtbot: QtBot
+) -> None:
+    filled.document.set_picture(255 - photo(), "another.png")
+    draw(filled, qtbot)
+    earlier, candidate = filled.session.results
+    tips = [filled.stage.strip.model().index(row, 0).data(Qt.ItemDataRole.ToolTipRole) for row in (0, 1)]
+    assert "Earlier result" in tips[0]
+    assert "Candidate" in tips[1]
+    click(qtbot, filled.stage.candidate_bar, "Discard")
+    assert filled.session.results == [earlier]
+    assert filled.stage.shown_result is None
+    assert filled.stage.easel.editing
+    filled._actions["undo"].trigger()
+    assert filled.session.results == [earlier, candidate]
+    assert filled.stage.shown_result is candidate
+
+
+def test_undo_takes_back_what_was_done_last_be_it_paint_or_a_discarded_result(filled: MainWindow, qtbot: QtBot) -> None:
+    mask = disc()
+    click(qtbot, filled.stage.candidate_bar, "Discard")
+    filled.document.invert()
+    undo = filled._actions["undo"]
+    undo.trigger()
+    assert np.array_equal(filled.document.mask, mask)
+    assert filled.session.results == []
+    undo.trigger()
+    assert len(filled.session.results) == 1
 
 
 @pytest.mark.parametrize("place", ["canvas", "strip"])

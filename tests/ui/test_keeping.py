@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from PySide6.QtWidgets import QFileDialog, QMenu
+from PySide6.QtWidgets import QFileDialog, QMenu, QMessageBox
 from pytestqt.qtbot import QtBot
 
 from sdxl_desktop.core.paths import AppPaths
@@ -113,6 +113,9 @@ def test_work_that_a_project_replaces_is_offered_at_the_next_start(
     worked_on.document.grow(4)
     painted = np.array(worked_on.document.mask)
     worked_on.keeper.open_project(tmp_path / "fox.sdxld")
+    question = worked_on.keeper.files.question
+    assert question is not None
+    question.button(QMessageBox.StandardButton.Discard).click()
     assert not np.array_equal(worked_on.document.mask, painted)
     worked_on.close()
     assert any(np.array_equal(left.mask, painted) for left in load_all(paths.data / "recovery"))

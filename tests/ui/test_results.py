@@ -14,7 +14,6 @@ from pytestqt.qtbot import QtBot
 
 from sdxl_desktop.core.settings import Preferences, Settings
 from sdxl_desktop.history.metadata import read_record
-from sdxl_desktop.ui.keeper import with_suffix
 from sdxl_desktop.ui.main_window import MainWindow
 from sdxl_desktop.ui.viewport import MAX_ZOOM, Viewport
 from tests.ui.conftest import GatedEngine, MakeWindow, wait_until_idle
@@ -69,12 +68,6 @@ def test_save_as_writes_the_chosen_format(drawn: MainWindow, tmp_path: Path, mon
         record = read_record(written)
         assert record is not None
         assert record.seed == drawn.session.results[0].picture.seed
-
-
-def test_a_name_without_suffix_gets_the_formats() -> None:
-    assert with_suffix(Path("x.y"), "WebP (*.webp)") == Path("x.y.webp")
-    assert with_suffix(Path("x"), "") == Path("x.png")
-    assert with_suffix(Path("x.jpeg"), "PNG (*.png)") == Path("x.jpeg")
 
 
 def test_a_picture_that_cannot_be_saved_stays_and_the_reason_is_told(

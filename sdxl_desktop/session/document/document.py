@@ -7,6 +7,7 @@ whoever shows the document converts and paints only that.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -18,6 +19,7 @@ from sdxl_desktop.core.geometry import Rect, Size
 from sdxl_desktop.core.raster import Bytes, Raster
 from sdxl_desktop.session.document import selecting, shapes
 from sdxl_desktop.session.document.brush import Brush, blended
+from sdxl_desktop.session.document.home import Home
 from sdxl_desktop.session.document.layers import Change, Layers, as_picture, window
 from sdxl_desktop.session.document.stroke import Stroke
 from sdxl_desktop.session.document.undo import DEFAULT_LIMIT, ChangedWhole, UndoStack, changed_tiles
@@ -73,6 +75,43 @@ class Document:
     def has_mask(self) -> bool:
         return self._layers is not None and bool(self._layers.mask.any())
 
+    @property
+    def home(self) -> Home | None:
+        """Where the picture is kept; None when there is none."""
+        return None if self._layers is None else self._layers.home
+
+    @property
+    def title(self) -> str:
+        """What people call it: after its own file, else after the one the picture came from; "" for neither."""
+        own = None if self._layers is None else self._layers.home.file
+        return self.name if own is None else own.name
+
+    @property
+    def state(self) -> int:
+        """Names the present pixels: undo and redo lead back to the same number, every other change to a new one."""
+        return self._steps.state
+
+    @property
+    def modified(self) -> bool:
+        """Whether there is a picture, and something of it or its mask differs from what a file holds."""
+        return self._layers is not None and (self.in_stroke or self._layers.home.state != self.state)
+
+    def mark_kept(self, file: Path | None = None, *, whole: bool = False) -> None:
+        """The picture is as a file holds it now: as its own `file`, or None, the one it came from; see `Home`."""
+        if self._layers is not None:
+            self._layers.home.keep(file, self.state, whole=whole)
+
+    @property
+    def replaceable(self) -> bool:
+        """Whether undo could bring the picture back once another one is in its place."""
+        return self._layers is None or ChangedWhole(self._layers).nbytes <= self._steps.limit
+
+    def picture_raster(self) -> Raster | None:
+        """The picture as requests carry it: a copy, the same object until the picture changes."""
+        if self._picture_raster is None and self._layers is not None:
+            self._picture_raster = Raster.of(self._layers.picture, self._layers.name)
+        return self._picture_raster
+
     def ground(self) -> Ground:
         """What a request is drawn on: the picture and, when anything is masked, the mask. The same object until
         something changes; its pixels are copies."""
@@ -81,8 +120,8 @@ class Document:
             if layers is None:
                 self._ground = Ground()
             else:
-                self._picture_raster = self._picture_raster or Raster.of(layers.picture, layers.name)
-                self._ground = Ground(self._picture_raster, Raster.of(layers.mask) if layers.mask.any() else None)
+                mask = Raster.of(layers.mask) if layers.mask.any() else None
+                self._ground = Ground(self.picture_raster(), mask)
         return self._ground
 
     def listen(self, listener: Listener) -> Callable[[], None]:
@@ -92,19 +131,19 @@ class Document:
 
     # the picture
 
-    def set_picture(self, pixels: Bytes, name: str = "", *, hand_over: bool = False) -> None:
+    def set_picture(self, pixels: Bytes, name: str = "", *, hand_over: bool = False, kept: bool = False) -> None:
         """Put another picture, uint8 [H, W, 3], in place of this one; its mask is empty. The pixels are copied, unless
-        they are handed over: nobody else may write to them then."""
+        they are handed over: nobody else may write to them then. `kept`: a file holds them, as it came from one."""
         _check_picture(pixels)
         own = pixels if hand_over and pixels.flags.writeable and pixels.flags.c_contiguous else as_picture(pixels)
-        self._put(Layers(own, np.zeros(pixels.shape[:2], np.uint8), name), "open picture")
+        self._put(Layers(own, np.zeros(pixels.shape[:2], np.uint8), name), "open picture", kept=kept)
 
     def accept(self, result: Bytes, label: str = "apply result") -> None:
         """Take a result, uint8 [H, W, 3], as the picture. The mask stays, unless the size is another one."""
         _check_picture(result)
         layers = self._settled()
         if result.shape != layers.picture.shape:
-            fresh = Layers(as_picture(result), np.zeros(result.shape[:2], np.uint8), layers.name)
+            fresh = Layers(as_picture(result), np.zeros(result.shape[:2], np.uint8), layers.name, layers.home)
             self._put(fresh, label)
             return
         step = changed_tiles("picture", layers.picture, result, layers.rect)
@@ -130,7 +169,7 @@ class Document:
             )
         picture, mask = prefill.extend(layers.picture, left, top, right, bottom)
         mask[top : top + layers.size.height, left : left + layers.size.width] = layers.mask
-        self._put(Layers(picture, mask, layers.name), "extend picture")
+        self._put(Layers(picture, mask, layers.name, layers.home), "extend picture")
 
     def remove_picture(self) -> None:
         """Leave nothing on the canvas."""
@@ -148,10 +187,12 @@ class Document:
         self._put(layers, "")
         self._steps.clear()
 
-    def _put(self, layers: Layers | None, label: str) -> None:
+    def _put(self, layers: Layers | None, label: str, *, kept: bool = False) -> None:
         self._settle()
         before, self._layers = self._layers, layers
         self._steps.push(label, ChangedWhole(before))
+        if kept:
+            self.mark_kept()
         self._tell(Change(None, picture=True, mask=True))
 
     # the mask

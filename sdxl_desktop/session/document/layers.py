@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 
 from sdxl_desktop.core.geometry import Rect, Size
 from sdxl_desktop.core.raster import Bytes
+from sdxl_desktop.session.document.home import Home
 
 TILE = 256
 """Side in pixels of the squares that undo keeps."""
@@ -21,11 +22,13 @@ Place = tuple[int, int]
 
 @dataclass(slots=True)
 class Layers:
-    """`picture` uint8 [H, W, 3] and `mask` uint8 [H, W], 255 where new pixels are wanted, both changed in place."""
+    """`picture` uint8 [H, W, 3] and `mask` uint8 [H, W], 255 where new pixels are wanted, both changed in place. `home`
+    is the same object for as long as it is the same picture that is worked on, whatever becomes of its size."""
 
     picture: Bytes
     mask: Bytes
     name: str = ""
+    home: Home = field(default_factory=Home)
 
     @property
     def size(self) -> Size:

@@ -114,6 +114,8 @@ def changed_tiles(layer: LayerName, before: Bytes, after: Bytes, within: Rect) -
 class _Step:
     label: str
     difference: Difference
+    state: int
+    """Of what this step leads to."""
 
 
 @dataclass
@@ -125,6 +127,9 @@ class UndoStack:
     _forth: deque[_Step] = field(default_factory=deque)
     _held: int = 0
     """Counted along, since after a long day there are thousands of steps."""
+    _newest: int = 0
+    state: int = 0
+    """Names what the steps have led to: the same number when undo and redo lead there again, another one otherwise."""
 
     @property
     def nbytes(self) -> int:
@@ -144,7 +149,9 @@ class UndoStack:
         """Remember a step that has just been made; what was undone before can not be redone any more."""
         while self._forth:
             self._drop(self._forth.popleft())
-        self._keep(self._back, _Step(label, difference))
+        self._keep(self._back, _Step(label, difference, self.state))
+        self._newest += 1
+        self.state = self._newest
 
     def undo(self, layers: Layers | None) -> tuple[Layers | None, Change]:
         """Take the last step back; there must be one."""
@@ -163,7 +170,8 @@ class UndoStack:
         step = source.pop()
         self._drop(step)
         layers, back, change = step.difference.swap(layers)
-        self._keep(target, _Step(step.label, back))
+        self._keep(target, _Step(step.label, back, self.state))
+        self.state = step.state
         return layers, change
 
     def _keep(self, steps: deque[_Step], step: _Step) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QProgressBar, QPushButton, QWidget
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QProgressBar, QPushButton, QWidget
 
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.device import Device
@@ -25,6 +25,7 @@ from sdxl_desktop.ui.devices.child import Child
 from sdxl_desktop.ui.devices.table import Cell, Column, Table
 from sdxl_desktop.ui.devices.words import part_words
 from sdxl_desktop.ui.widgets.layout import column, muted, row
+from sdxl_desktop.ui.widgets.plain import PlainLabel
 
 _COLUMNS = (
     Column("Part"),
@@ -56,7 +57,7 @@ class BestDevicesDialog(QDialog):
         self._words = muted(self._explained(devices), wrap=True)
         self._table = Table("What was measured", _COLUMNS)
         self._progress, self._doing = QProgressBar(), muted("", wrap=True)
-        self._best = QLabel()
+        self._best = PlainLabel()
         self._measure, self._use = QPushButton("Measure"), QPushButton("Use these")
         self._buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         self._lay_out()

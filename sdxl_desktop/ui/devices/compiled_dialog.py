@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QMessageBox, QPushButton, QWidget
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QMessageBox, QPushButton, QWidget
 
 from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.engine.compiled_entries import Entry, Pruned
@@ -17,6 +17,7 @@ from sdxl_desktop.ui.background import Background
 from sdxl_desktop.ui.devices.table import Cell, Column, Table
 from sdxl_desktop.ui.devices.words import ago_words, bytes_words, entry_part, precision_words, shape_words
 from sdxl_desktop.ui.widgets.layout import column, muted, row
+from sdxl_desktop.ui.widgets.plain import PlainLabel, message_box
 
 _COLUMNS = (
     Column("Checkpoint", wide=True),
@@ -61,7 +62,7 @@ class CompiledDialog(QDialog):
         self._entries: tuple[Entry, ...] = ()
         self._alive = True
         self._table = Table("Compiled parts", _COLUMNS, choosing=True)
-        self._total, self._told = QLabel("Looking…"), muted("", wrap=True)
+        self._total, self._told = PlainLabel("Looking…"), muted("", wrap=True)
         self._selected, self._stale = QPushButton("Remove selected"), QPushButton("Remove stale")
         self._all, self._prepare = QPushButton("Remove all…"), QPushButton("Prepare sizes…")
         self._buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
@@ -149,14 +150,13 @@ class CompiledDialog(QDialog):
     def _ask_for_all(self) -> None:
         total = bytes_words(sum(entry.bytes for entry in self._entries))
         buttons = QMessageBox.StandardButton
-        asking = QMessageBox(
-            QMessageBox.Icon.NoIcon,
+        asking = message_box(
+            self,
             "Remove all",
             f"Remove all {len(self._entries)} compiled parts, {total}?",
+            "The next picture of every checkpoint waits until its parts are compiled again.",
             buttons.Yes | buttons.Cancel,
-            self,
         )
-        asking.setInformativeText("The next picture of every checkpoint waits until its parts are compiled again.")
         asking.button(buttons.Yes).setText("Remove all")
         asking.setDefaultButton(buttons.Cancel)
         asking.finished.connect(lambda code: self._remove(self._entries) if code == buttons.Yes.value else None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QProgressBar, QPushButton, QWidget
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QProgressBar, QPushButton, QWidget
 
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.device import needs_fixed_shapes
@@ -18,6 +18,7 @@ from sdxl_desktop.ui.devices.words import duration_words
 from sdxl_desktop.ui.shapes import trained_shapes
 from sdxl_desktop.ui.widgets.buttons import Switch
 from sdxl_desktop.ui.widgets.layout import column, muted, row
+from sdxl_desktop.ui.widgets.plain import PlainLabel
 
 _FIXED = (
     "{devices} takes parts of one size at a time, so each size is compiled by itself. A picture of a size that was not "
@@ -46,7 +47,7 @@ class PrepareDialog(QDialog):
         self._words = muted(self._explained(execution), wrap=True)
         self._sizes = self._make_sizes(entries, execution)
         self._exact = Switch("Also for the speed Exact, which wants the UNet in one piece")
-        self._expected = QLabel()
+        self._expected = PlainLabel()
         self._progress, self._doing = QProgressBar(), muted("", wrap=True)
         self._prepare = QPushButton()
         self._buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
@@ -74,7 +75,7 @@ class PrepareDialog(QDialog):
         return switches
 
     def _lay_out(self) -> None:
-        title = QLabel(f"Compile {self._checkpoint.title} ahead, so that the first picture need not wait for it.")
+        title = PlainLabel(f"Compile {self._checkpoint.title} ahead, so that the first picture need not wait for it.")
         title.setWordWrap(True)
         sizes = QWidget()
         sizes.setLayout(column(*self._sizes.values(), spacing=2))

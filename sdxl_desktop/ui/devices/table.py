@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
 
+from sdxl_desktop.ui.widgets.plain import plain_tip
+
 SHEET = """
 QTableWidget {
     background: palette(base); border: 1px solid palette(midlight); border-radius: 6px; gridline-color: transparent;
@@ -77,7 +79,7 @@ class Table(QTableWidget):
             for position, (cell, column) in enumerate(zip(cells, self._columns, strict=True)):
                 item = QTableWidgetItem(cell.words)
                 item.setTextAlignment(_alignment(column))
-                item.setToolTip(cell.tip)
+                item.setToolTip(plain_tip(cell.tip))
                 if cell.strong:
                     font = item.font()
                     font.setBold(True)

@@ -16,6 +16,7 @@ from sdxl_desktop.ui.panels.segmented import Segmented
 from sdxl_desktop.ui.widgets.buttons import dressed
 from sdxl_desktop.ui.widgets.fields import Choice, RealField, SlidNumber
 from sdxl_desktop.ui.widgets.layout import ElidedLabel, column, labelled, muted, row
+from sdxl_desktop.ui.widgets.plain import plain_tip
 
 _DRAW_WITH = "What draws the drafts. A few-step checkpoint is many times faster; each draft has a seed of its own."
 _STRENGTH = (
@@ -113,7 +114,7 @@ class DraftSheet(QDialog):
     def show_words(self, words: str) -> None:
         """Say what is being drafted."""
         self._words.setText(words)
-        self._words.setToolTip(words)
+        self._words.setToolTip(plain_tip(words))
 
     # what is there
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QButtonGroup, QGridLayout, QLabel, QRadioButton, QSizePolicy, QWidget
+from PySide6.QtWidgets import QButtonGroup, QGridLayout, QRadioButton, QSizePolicy, QWidget
 
 from sdxl_desktop.library.convert.forecast import Forecast
 from sdxl_desktop.ui.library import words
 from sdxl_desktop.ui.library.pieces import set_tone
 from sdxl_desktop.ui.widgets.layout import muted
+from sdxl_desktop.ui.widgets.plain import PlainLabel, plain_action, plain_tip
 
 _FIRST_NUMBER = 2
 _COLUMNS = 6
@@ -44,7 +45,7 @@ class CostTable(QWidget, Generic[K]):
         of the choice and of its memory; `suggestion` says why one is suggested."""
         super().__init__()
         self._lines, self._memory, self._disk, self._suggestion = tuple(lines), memory, disk, suggestion
-        self._cells: list[tuple[QLabel, QLabel, QLabel]] = []
+        self._cells: list[tuple[PlainLabel, PlainLabel, PlainLabel]] = []
         self._group = QButtonGroup(self)
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
@@ -58,7 +59,7 @@ class CostTable(QWidget, Generic[K]):
         self._group.idToggled.connect(lambda _, on: self.changed.emit() if on else None)
 
     def _add(self, number: int, line: CostLine[K]) -> None:
-        button = QRadioButton(line.name)
+        button = QRadioButton(plain_action(line.name))
         button.setAccessibleName(line.name)
         button.setEnabled(line.forecast is not None)
         about = muted(line.meaning, wrap=True)
@@ -66,13 +67,13 @@ class CostTable(QWidget, Generic[K]):
         self._group.addButton(button, number)
         self._grid.addWidget(button, number + 1, 0)
         self._grid.addWidget(about, number + 1, 1)
-        cells = (QLabel(), QLabel(), QLabel())
+        cells = (PlainLabel(), PlainLabel(), PlainLabel())
         for column, label in enumerate(cells, start=_FIRST_NUMBER):
             self._grid.addWidget(label, number + 1, column, _side(column))
         self._cells.append(cells)
-        mark = QLabel("suggested" if line.suggested else "")
+        mark = PlainLabel("suggested" if line.suggested else "")
         set_tone(mark, "good")
-        mark.setToolTip(self._suggestion)
+        mark.setToolTip(plain_tip(self._suggestion))
         self._grid.addWidget(mark, number + 1, _COLUMNS - 1)
         self._show_cost(number, line.forecast)
 

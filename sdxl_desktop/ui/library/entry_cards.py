@@ -12,6 +12,7 @@ from sdxl_desktop.ui.library import words
 from sdxl_desktop.ui.library.pieces import Tone, set_tone
 from sdxl_desktop.ui.library.pieces import words as plain
 from sdxl_desktop.ui.widgets.layout import column, heading, muted, row
+from sdxl_desktop.ui.widgets.plain import plain_tip
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ class EntryCard(QFrame):
 
     def _lay_out(self, fits: Fit) -> None:
         if self.entry.licence is not None:
-            self._facts.setToolTip(self.entry.licence.words)
+            self._facts.setToolTip(plain_tip(self.entry.licence.words))
         set_tone(self._fit, fits.tone)
         self._fit.setText(fits.words)
         self.get.setAutoDefault(False)

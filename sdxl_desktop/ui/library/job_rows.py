@@ -17,6 +17,7 @@ from sdxl_desktop.ui.library.pieces import words as plain
 from sdxl_desktop.ui.status import ProgressLine
 from sdxl_desktop.ui.widgets.buttons import IconButton, dressed
 from sdxl_desktop.ui.widgets.layout import column, heading, row
+from sdxl_desktop.ui.widgets.plain import plain_action, plain_tip
 
 _HIGHEST = 300
 _LARGEST = 16_777_215
@@ -110,7 +111,7 @@ class JobRow(QFrame):
 
     def _show_discard(self, word: str, tip: str) -> None:
         self.discard.setAccessibleName(f"{word} {self._job.note.title}")
-        self.discard.setToolTip(tip)
+        self.discard.setToolTip(plain_tip(tip))
         self.discard.setEnabled(not self._job.discarding)
 
     def _show_answers(self) -> None:
@@ -118,7 +119,8 @@ class JobRow(QFrame):
         note, made = job.note, isinstance(job.outcome, Reduced)
         if isinstance(note, QuantizationNote):
             named = f"Compare with {note.source_name}"
-            self.compare.setText(self.fontMetrics().elidedText(named, Qt.TextElideMode.ElideMiddle, 200))
+            words = self.fontMetrics().elidedText(named, Qt.TextElideMode.ElideMiddle, 200)
+            self.compare.setText(plain_action(words))
             self.compare.setAccessibleName(named)
             self.compare.setToolTip("Draw the same pictures with both, and see what it cost")
         shown = {

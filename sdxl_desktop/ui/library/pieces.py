@@ -10,7 +10,6 @@ from PySide6.QtWidgets import (
     QAbstractButton,
     QFrame,
     QGridLayout,
-    QLabel,
     QLayout,
     QMessageBox,
     QPushButton,
@@ -22,22 +21,22 @@ from PySide6.QtWidgets import (
 from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.ui.widgets.buttons import dressed
 from sdxl_desktop.ui.widgets.layout import column, heading, muted, row
+from sdxl_desktop.ui.widgets.plain import PlainLabel, message_box
 
 Tone = Literal["", "good", "bad"]
 
 
-def words(text: str = "", *, tone: Tone = "") -> QLabel:
+def words(text: str = "", *, tone: Tone = "") -> PlainLabel:
     """Plain words over as many lines as they need, which can be selected."""
-    label = QLabel(text)
+    label = PlainLabel(text)
     label.setWordWrap(True)
-    label.setTextFormat(Qt.TextFormat.PlainText)
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
     set_tone(label, tone)
     return label
 
 
-def set_tone(label: QLabel, tone: Tone) -> None:
+def set_tone(label: PlainLabel, tone: Tone) -> None:
     """Colour a label as good or bad news."""
     if label.property("tone") != tone:
         label.setProperty("tone", tone)
@@ -45,11 +44,10 @@ def set_tone(label: QLabel, tone: Tone) -> None:
         label.style().polish(label)
 
 
-def title(text: str = "") -> QLabel:
-    label = QLabel(text)
+def title(text: str = "") -> PlainLabel:
+    label = PlainLabel(text)
     label.setProperty("role", "title")
     label.setWordWrap(True)
-    label.setTextFormat(Qt.TextFormat.PlainText)
     return label
 
 
@@ -116,7 +114,6 @@ class Notice(QFrame):
         self.setObjectName("notice")
         self._what, self._why = heading(""), words()
         self._what.setWordWrap(True)
-        self._what.setTextFormat(Qt.TextFormat.PlainText)
         self.answer = dressed(QPushButton(), "link")
         buttons = row(self.answer, margins=(0, 0, 0, 0))
         buttons.addStretch(1)
@@ -141,9 +138,8 @@ class Notice(QFrame):
 
 def question(parent: QWidget, what: str, more: str, act: str) -> QMessageBox:
     """A question whose harmless answer is the one that Enter and Escape give; `accepted` tells the other."""
-    box = QMessageBox(QMessageBox.Icon.NoIcon, what, what, QMessageBox.StandardButton.NoButton, parent)
+    box = message_box(parent, what, what, more)
     box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-    box.setInformativeText(more)
     keep = box.addButton("Keep", QMessageBox.ButtonRole.RejectRole)
     button = box.addButton(act, QMessageBox.ButtonRole.AcceptRole)
     button.setProperty("role", "stop")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QDialog, QHBoxLayout, QLabel, QLayout, QPushButton, QWidget
+from PySide6.QtWidgets import QDialog, QHBoxLayout, QLayout, QPushButton, QWidget
 
 from sdxl_desktop.ui.library import look, words
 from sdxl_desktop.ui.library.pieces import scrolled, set_tone
 from sdxl_desktop.ui.library.room import RESERVE, Room
 from sdxl_desktop.ui.widgets.buttons import dressed
 from sdxl_desktop.ui.widgets.layout import column, row
+from sdxl_desktop.ui.widgets.plain import PlainLabel, plain_title
 
 
 class Sheet(QDialog):
@@ -18,7 +19,7 @@ class Sheet(QDialog):
 
     def __init__(self, title: str, parent: QWidget) -> None:
         super().__init__(parent)
-        self.setWindowTitle(title)
+        self.setWindowTitle(plain_title(title))
         self.setStyleSheet(look.SHEET)
         self.start = dressed(QPushButton("&Start"), "primary")
         self.cancel = QPushButton("Cancel")
@@ -47,7 +48,7 @@ class Sheet(QDialog):
         super().keyPressEvent(key)
 
 
-def tell_disk(label: QLabel, needed: int, room: Room) -> bool:
+def tell_disk(label: PlainLabel, needed: int, room: Room) -> bool:
     """Say on `label` how many bytes must be free on the disk and how many are; returns whether that will do."""
     fits = needed + RESERVE <= room.disk
     text = f"{words.size(needed)} must be free while it works, and {words.size(room.disk)} are free."

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOpti
 
 from sdxl_desktop.session.shelf import Shelved
 from sdxl_desktop.ui.library import words
+from sdxl_desktop.ui.widgets.plain import plain_tip
 
 _LINE_HEIGHT, _PAD = 56, 12
 _USABLE = int(Qt.ItemDataRole.UserRole)
@@ -55,7 +56,7 @@ class ShelfListModel(QAbstractListModel):
             case Qt.ItemDataRole.DisplayRole:
                 return line.title
             case Qt.ItemDataRole.ToolTipRole:
-                return str(line.folder)
+                return plain_tip(str(line.folder))
             case Qt.ItemDataRole.AccessibleTextRole:
                 return f"{line.title}, {detail(line)}" + (", draws now" if line.folder == self._chosen else "")
             case r if r == _USABLE:

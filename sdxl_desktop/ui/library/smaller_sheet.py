@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QFileDialog, QLabel, QLineEdit, QPushButton, QWidget
+from PySide6.QtWidgets import QFileDialog, QLineEdit, QPushButton, QWidget
 
 from sdxl_desktop.core.errors import CheckpointError, RequestError
 from sdxl_desktop.library.convert.forecast import Forecast
@@ -25,6 +25,7 @@ from sdxl_desktop.ui.library.room import Room, name_problem
 from sdxl_desktop.ui.library.sheet import Sheet, tell_disk
 from sdxl_desktop.ui.widgets.fields import Choice, IntField
 from sdxl_desktop.ui.widgets.layout import LABEL_WIDTH, column, heading, labelled, muted, row
+from sdxl_desktop.ui.widgets.plain import PlainLabel
 
 _SHIPPED, _FILE = range(2)
 _SUGGESTED = Method.INT8
@@ -78,7 +79,7 @@ class SmallerSheet(Sheet):
         why = plain("Pictures are drawn first, to see what goes through the UNet. Words like your own teach it best.")
         learned = row(self.samples, self._drawn, spacing=16)
         learned.setStretch(1, 1)
-        samples = QLabel("Sa&mples")
+        samples = PlainLabel("Sa&mples")
         samples.setFixedWidth(LABEL_WIDTH)
         samples.setBuddy(self.samples)
         self._learning.setLayout(
@@ -213,7 +214,7 @@ class SmallerSheet(Sheet):
         said = (*self.methods.lines(), self._shown(self._file), self._shown(self._drawn), self._shown(self._wrong))
         return "\n".join(part for part in (*said, self._shown(self._memory), self._disk.text()) if part)
 
-    def _shown(self, label: QLabel) -> str:
+    def _shown(self, label: PlainLabel) -> str:
         return label.text() if label.isVisibleTo(self) else ""
 
 

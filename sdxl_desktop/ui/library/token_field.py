@@ -15,6 +15,7 @@ from sdxl_desktop.library.hub.tokens import Token, find_token, forget_token, kee
 from sdxl_desktop.ui.library.pieces import set_tone, words
 from sdxl_desktop.ui.widgets.buttons import dressed
 from sdxl_desktop.ui.widgets.layout import column, row
+from sdxl_desktop.ui.widgets.plain import plain_tip
 
 TOKENS_PAGE = "https://huggingface.co/settings/tokens"
 _HOW = "Open the page, sign in, and accept its terms. Then make a token of the kind “read” and put it here."
@@ -73,7 +74,7 @@ class TokenField(QWidget):
         """Ask for what `page` (may be unknown: "") wants, and tell whether a token is there already."""
         self.page = page
         self._open_page.setVisible(bool(page))
-        self._open_page.setToolTip(page)
+        self._open_page.setToolTip(plain_tip(page))
         self._asks.ask(find_token, self._tell_found, self)
 
     def _tell_found(self, token: Token | SdxlDesktopError) -> None:

@@ -12,6 +12,7 @@ from sdxl_desktop.ui.library import look, words
 from sdxl_desktop.ui.library.pieces import words as plain
 from sdxl_desktop.ui.widgets.buttons import IconButton, dressed
 from sdxl_desktop.ui.widgets.layout import column, heading, muted, row
+from sdxl_desktop.ui.widgets.plain import plain_tip
 
 _WIDEST = 780
 _LINE_SPEED = 5e6
@@ -37,7 +38,7 @@ class WelcomeCard(QFrame):
             self._grid.addWidget(widget)  # nothing may be shown before it is inside something
         self._grid.setHorizontalSpacing(8)
         self._grid.setVerticalSpacing(4)
-        self.setToolTip(f"{entry.sentence} {cost}.")
+        self.setToolTip(plain_tip(f"{entry.sentence} {cost}."))
         self.show_compact(False)
 
     def show_compact(self, compact: bool) -> None:

@@ -14,6 +14,7 @@ from sdxl_desktop.ui.panels.exact import ExactNumber
 from sdxl_desktop.ui.widgets.buttons import IconButton, Switch, dressed
 from sdxl_desktop.ui.widgets.fields import RealField, SlidNumber
 from sdxl_desktop.ui.widgets.layout import ElidedLabel, column, row
+from sdxl_desktop.ui.widgets.plain import plain_action, plain_tip
 
 _USUAL_WEIGHT = 2.0
 _STEP = 0.05
@@ -47,7 +48,7 @@ class _FileName(ElidedLabel):
         self.missing = not self._file.is_file()
         self.setText(f"{self._file.stem} (missing)" if self.missing else self._file.stem)
         gone = "This file is missing, so it is left out: " if self.missing else ""
-        self.setToolTip(f"{gone}{self._file}")
+        self.setToolTip(plain_tip(f"{gone}{self._file}"))
         self.setProperty("role", "muted" if self.missing else "")
         self.style().unpolish(self)
         self.style().polish(self)
@@ -118,9 +119,9 @@ class EmbeddingRow(QWidget):
         self._token = dressed(QPushButton(), "link")
         self._remove = IconButton("close", f"Remove {embedding.file.stem}")
         words = self._token.fontMetrics().elidedText(embedding.token, Qt.TextElideMode.ElideRight, 140)
-        self._token.setText(words.replace("&", "&&"))
+        self._token.setText(plain_action(words))
         self._token.setAccessibleName(f"Write {embedding.token} into the prompt")
-        self._token.setToolTip(f"{embedding.token}\n{glossary.EMBEDDING_TOKEN}")
+        self._token.setToolTip(plain_tip(f"{embedding.token}\n{glossary.EMBEDDING_TOKEN}"))
         line = row(spacing=8)
         line.addWidget(self._name, 1)
         line.addWidget(self._token)

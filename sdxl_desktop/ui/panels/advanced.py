@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from PySide6.QtCore import QSignalBlocker, Signal
-from PySide6.QtWidgets import QLabel, QLineEdit, QWidget
+from PySide6.QtWidgets import QLineEdit, QWidget
 
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.request import Sampling
@@ -14,6 +14,7 @@ from sdxl_desktop.ui.panels.exact import ExactNumber
 from sdxl_desktop.ui.panels.section import Section
 from sdxl_desktop.ui.widgets.fields import RealField, SlidNumber
 from sdxl_desktop.ui.widgets.layout import LABEL_WIDTH, column, labelled, row
+from sdxl_desktop.ui.widgets.plain import PlainLabel
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class AdvancedPanel(QWidget):
         self._rescale = SlidNumber(RealField("Guidance rescale", 0, 1, 0.05, 2), 1)
         self._exact = ExactNumber(self._rescale, 2)
         self._timesteps = QLineEdit()
-        self._problem = QLabel()
+        self._problem = PlainLabel()
         self.section = Section("&Advanced", self._inside(), tip=glossary.ADVANCED)
         self.setLayout(column(self.section))
         self._rescale.changed.connect(self._moved)

@@ -12,6 +12,7 @@ from sdxl_desktop.ui import glossary
 from sdxl_desktop.ui.widgets.buttons import IconButton
 from sdxl_desktop.ui.widgets.fields import Choice
 from sdxl_desktop.ui.widgets.layout import column, heading, muted, row
+from sdxl_desktop.ui.widgets.plain import plain_tip
 
 
 class CheckpointPanel(QWidget):
@@ -50,7 +51,7 @@ class CheckpointPanel(QWidget):
             self._choice.clear()
             for checkpoint in checkpoints:
                 self._choice.addItem(checkpoint.title, checkpoint.name)
-                tip = checkpoint.description or str(checkpoint.folder)
+                tip = plain_tip(checkpoint.description or str(checkpoint.folder))
                 self._choice.setItemData(self._choice.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
             self._choice.setPlaceholderText("No checkpoint found")
             self.set_value(wanted)

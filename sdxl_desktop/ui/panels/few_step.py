@@ -13,6 +13,7 @@ from sdxl_desktop.ui import glossary
 from sdxl_desktop.ui.panels.sampling import recommended_for
 from sdxl_desktop.ui.widgets.buttons import dressed
 from sdxl_desktop.ui.widgets.layout import ElidedLabel, row
+from sdxl_desktop.ui.widgets.plain import plain_tip
 
 
 class FewStepNote(QWidget):
@@ -71,7 +72,7 @@ class FewStepNote(QWidget):
     def _tell(self, wanted: Sampling) -> None:
         steps = f"{wanted.steps} steps" if wanted.steps != 1 else "1 step"
         self._words.setText(f"Set for it: {wanted.scheduler.label}, {steps}, guidance {wanted.guidance_scale:g}")
-        self._words.setToolTip(self._words.text())
+        self._words.setToolTip(plain_tip(self._words.text()))
         self.setVisible(self._mine is not None)
 
 

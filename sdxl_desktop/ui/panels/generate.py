@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtWidgets import QLabel, QPushButton, QWidget
+from PySide6.QtWidgets import QPushButton, QWidget
 
 from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind
 from sdxl_desktop.core.edit import Ground
@@ -15,6 +15,7 @@ from sdxl_desktop.core.request import Mode
 from sdxl_desktop.ui import glossary
 from sdxl_desktop.ui.widgets.buttons import IconButton, OnceButton, dressed
 from sdxl_desktop.ui.widgets.layout import column, row
+from sdxl_desktop.ui.widgets.plain import PlainLabel, plain_tip
 
 _WORDS = {
     Mode.TEXT_TO_IMAGE: ("Generate", "Draw the picture (Ctrl+Enter)"),
@@ -77,11 +78,14 @@ class Run:
 
 
 class GenerateBar(QWidget):
-    """The button that generates or cancels, the one that queues, and the one that opens the drafts."""
+    """The button that generates or cancels, the one that queues, and the one that opens the drafts; and how many wait,
+    with a way to clear the queue, and to go on where nothing runs."""
 
     generate_wanted = Signal()
     queue_wanted = Signal()
     cancel_wanted = Signal()
+    clear_queue_wanted = Signal()
+    resume_wanted = Signal()
     drafts_wanted = Signal()
 
     def __init__(self) -> None:
@@ -93,11 +97,17 @@ class GenerateBar(QWidget):
         self.button = dressed(OnceButton(), "primary")
         self.queue = IconButton("queue", "Add to queue", glossary.QUEUE)
         self.drafts = QPushButton("Drafts…")
-        self._why_not = QLabel()
+        self._why_not = PlainLabel()
         self._why_not.setWordWrap(True)
-        self._shortage = QLabel()
+        self._shortage = PlainLabel()
         self._shortage.setWordWrap(True)
+        self._waiting = PlainLabel()
+        self._clear = dressed(QPushButton("Clear the queue"), "link")
+        self._resume = dressed(QPushButton("Go on"), "link")
+        self._queue_line = QWidget()
         self._lay_out()
+        self._clear.clicked.connect(self.clear_queue_wanted)
+        self._resume.clicked.connect(self.resume_wanted)
         self.button.clicked.connect(self._press)
         self.queue.clicked.connect(self.queue_wanted)
         self.drafts.clicked.connect(self.drafts_wanted)
@@ -116,7 +126,12 @@ class GenerateBar(QWidget):
         self.queue.setIconSize(QSize(22, 22))
         self._why_not.hide()
         self._shortage.hide()
-        self.setLayout(column(self._why_not, self._shortage, bar, margins=(16, 12, 16, 12)))
+        self._clear.setToolTip("Let nothing wait any more; what is being drawn goes on")
+        self._resume.setToolTip("Draw what waits")
+        line = row(self._waiting, self._resume, self._clear)
+        line.setStretch(0, 1)
+        self._queue_line.setLayout(line)
+        self.setLayout(column(self._why_not, self._shortage, self._queue_line, bar, margins=(16, 12, 16, 12)))
 
     def show_run(self, run: Run) -> None:
         self._run = run
@@ -138,22 +153,22 @@ class GenerateBar(QWidget):
         dressed(self.button, "stop" if run.running else "primary")
         if run.running:
             words = "Cancelling…" if run.cancelling else "Cancel"
-            tip = "Stop drawing and forget what waits (Esc)"
+            tip = "Stop drawing; what waits is drawn next (Esc)" if run.waiting else "Stop drawing (Esc)"
         elif not able:
             tip = self._obstacle or "There is no checkpoint to draw with yet"
         self._why_not.setText(self._obstacle)
         self._why_not.setVisible(bool(self._obstacle) and not run.running)
         self._shortage.setVisible(bool(self._shortage.text()) and not run.running)
         self.button.setText(words)
-        self.button.setToolTip(tip)
+        self.button.setToolTip(plain_tip(tip))
         self.button.setAccessibleDescription("" if able or run.running else tip)
         self.button.setEnabled(not run.cancelling and (run.running or able))
         self.drafts.setEnabled(self._ready and self._mode is Mode.TEXT_TO_IMAGE)
         self.queue.setEnabled(run.running and not run.cancelling and able)
-        self.queue.setToolTip(self._obstacle or glossary.QUEUE)
-        self.queue.setText(f"{run.waiting} waiting" if run.waiting else "")
-        style = Qt.ToolButtonStyle.ToolButtonTextBesideIcon if run.waiting else Qt.ToolButtonStyle.ToolButtonIconOnly
-        self.queue.setToolButtonStyle(style)
+        self.queue.setToolTip(plain_tip(self._obstacle or glossary.QUEUE))
+        self._waiting.setText(f"{run.waiting} waiting")
+        self._queue_line.setVisible(bool(run.waiting))
+        self._resume.setVisible(not run.running)
 
     def _press(self) -> None:
         if self._run.running:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from PySide6.QtCore import QSignalBlocker, Signal
-from PySide6.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from sdxl_desktop.core.geometry import Point, Size
 from sdxl_desktop.core.request import MAX_SIDE
@@ -15,6 +15,7 @@ from sdxl_desktop.ui.panels.size import FOUR_DIGITS
 from sdxl_desktop.ui.widgets.buttons import IconButton
 from sdxl_desktop.ui.widgets.fields import IntField
 from sdxl_desktop.ui.widgets.layout import Compound, column, labelled, muted, row
+from sdxl_desktop.ui.widgets.plain import PlainLabel
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class _Pair(Compound):
             field.setMinimumWidth(FOUR_DIGITS)
             field.setSingleStep(STEP)
             field.valueChanged.connect(self._moved)
-        self.setLayout(row(self._fields[0], QLabel(between), self._fields[1], self._reset, spacing=4))
+        self.setLayout(row(self._fields[0], PlainLabel(between), self._fields[1], self._reset, spacing=4))
         self._reset.clicked.connect(self.reset)
         self._show_reset()
 

@@ -21,6 +21,7 @@ from sdxl_desktop.ui.panels.segmented import Segmented
 from sdxl_desktop.ui.widgets.buttons import Switch
 from sdxl_desktop.ui.widgets.fields import Choice, IntField, RealField, SlidNumber
 from sdxl_desktop.ui.widgets.layout import column, labelled, muted
+from sdxl_desktop.ui.widgets.plain import plain_tip
 
 _AUTOMATIC = 0
 
@@ -199,7 +200,7 @@ class RefinerPanel(QWidget):
         self._choice.clear()
         for refiner in self._refiners:
             self._choice.addItem(refiner.title, refiner.name)
-            tip = refiner.description or str(refiner.folder)
+            tip = plain_tip(refiner.description or str(refiner.folder))
             self._choice.setItemData(self._choice.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
         if self._wanted and self._refiner() is None:
             self._choice.addItem(f"{self._wanted} (not found)", self._wanted)

@@ -7,6 +7,7 @@ from typing import cast
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from sdxl_desktop.ui.widgets.layout import Disclosure, ElidedLabel, row
+from sdxl_desktop.ui.widgets.plain import plain_tip
 
 _UNDER_THE_WORDS = 23
 """Logical pixels from the left edge to the title's words: the summary begins where they do."""
@@ -33,7 +34,7 @@ class Section(Disclosure):
     def set_summary(self, words: str) -> None:
         """Say `words` under the title for as long as the section is closed."""
         self._summary.setText(words)
-        self._summary.setToolTip(words)
+        self._summary.setToolTip(plain_tip(words))
         self.setAccessibleDescription(words)
         self._show_summary()
 

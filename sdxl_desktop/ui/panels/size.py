@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QRectF, QSignalBlocker, QSize, Qt, Signal
 from PySide6.QtGui import QIcon, QPainter, QPalette, QPen, QPixmap
-from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.geometry import Size
@@ -14,6 +14,7 @@ from sdxl_desktop.ui.shapes import Shape, trained_shapes
 from sdxl_desktop.ui.widgets.buttons import IconButton
 from sdxl_desktop.ui.widgets.fields import Choice, IntField
 from sdxl_desktop.ui.widgets.layout import column, labelled, row
+from sdxl_desktop.ui.widgets.plain import PlainLabel
 
 _CUSTOM = "Custom size"
 FOUR_DIGITS = 66
@@ -39,7 +40,7 @@ class SizePanel(QWidget):
     def _lay_out(self) -> None:
         self._preset.setIconSize(QSize(20, 20))
         sides = QWidget()
-        sides.setLayout(row(self._width, QLabel("×"), self._height, self._swap))
+        sides.setLayout(row(self._width, PlainLabel("×"), self._height, self._swap))
         for side in (self._width, self._height):
             side.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
             side.setMinimumWidth(FOUR_DIGITS)

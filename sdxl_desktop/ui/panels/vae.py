@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 from sdxl_desktop.ui import glossary
 from sdxl_desktop.ui.widgets.fields import Choice
 from sdxl_desktop.ui.widgets.layout import Compound, row
+from sdxl_desktop.ui.widgets.plain import plain_tip
 
 _OWN, _CHOSEN = 0, 1
 
@@ -51,7 +52,7 @@ class VaePanel(Compound):
         if self._folder is not None:
             self._choice.addItem(self._folder.name + (" (missing)" if self.missing else ""))
             gone = "This folder is missing, so the checkpoint's own is used: " if self.missing else ""
-            self._choice.setItemData(_CHOSEN, f"{gone}{self._folder}", Qt.ItemDataRole.ToolTipRole)
+            self._choice.setItemData(_CHOSEN, plain_tip(f"{gone}{self._folder}"), Qt.ItemDataRole.ToolTipRole)
         self._choice.addItem("Choose a folder…")
         self._choice.setCurrentIndex(_OWN if self._folder is None else _CHOSEN)
 

@@ -6,27 +6,28 @@ from collections.abc import Iterable
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent, QPalette
-from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from sdxl_desktop.ui.widgets.buttons import IconButton
+from sdxl_desktop.ui.widgets.plain import PlainLabel
 
 LABEL_WIDTH = 88
 
 
-def heading(text: str) -> QLabel:
-    label = QLabel(text)
+def heading(text: str) -> PlainLabel:
+    label = PlainLabel(text)
     label.setProperty("role", "heading")
     return label
 
 
-def muted(text: str = "", *, wrap: bool = False) -> QLabel:
-    label = QLabel(text)
+def muted(text: str = "", *, wrap: bool = False) -> PlainLabel:
+    label = PlainLabel(text)
     label.setProperty("role", "muted")
     label.setWordWrap(wrap)
     return label
 
 
-class ElidedLabel(QLabel):
+class ElidedLabel(PlainLabel):
     """One line of muted words that ends in "…" where there is no room for all of it."""
 
     def __init__(self) -> None:
@@ -86,7 +87,7 @@ class Compound(QWidget):
 
 def labelled(text: str, field: QWidget, *more: QWidget, tip: str = "") -> QHBoxLayout:
     """A row "label  field": the label carries the mnemonic and explains the term on hover."""
-    label = QLabel(text)
+    label = PlainLabel(text)
     label.setFixedWidth(LABEL_WIDTH)
     label.setBuddy(field.first_control() if isinstance(field, Compound) else field)
     label.setToolTip(tip)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject, QPoint, Qt, QTimer, Signal
 from PySide6.QtGui import QAccessible, QAccessibleEvent
-from PySide6.QtWidgets import QApplication, QFrame, QLabel, QPushButton, QSizePolicy, QWidget
+from PySide6.QtWidgets import QApplication, QFrame, QPushButton, QSizePolicy, QWidget
 
 from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.ui.widgets.buttons import IconButton, dressed
 from sdxl_desktop.ui.widgets.layout import column, row
+from sdxl_desktop.ui.widgets.plain import PlainLabel, plain_tip
 
 _MARGIN = 16
 _LINK_PADDING = 7
@@ -43,29 +44,38 @@ class _Overlay(QFrame):
 
 
 class Banner(_Overlay):
-    """A problem: what happened, why, what to do next. It can be dismissed, copied, or answered by its one action."""
+    """A problem: what happened, why, what to do next. It can be dismissed, copied, or answered by its one action; where
+    a picture could not be written, that can be tried again, or elsewhere."""
 
     dismissed = Signal()
     answered = Signal()
+    retry_wanted = Signal()
+    elsewhere_wanted = Signal()
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent, top=True, widest=720)
         self._error: SdxlDesktopError | None = None
         self._what, self._why, self._next = (_words() for _ in range(3))
         self._answer = dressed(QPushButton(), "link")
+        self._retry = dressed(QPushButton("Try again"), "link")
+        self._elsewhere = dressed(QPushButton("Save as…"), "link")
         self._copy = dressed(QPushButton("Copy"), "link")
         self._close = IconButton("close", "Dismiss", "Dismiss (Esc)")
         self._lay_out()
         self._copy.clicked.connect(lambda: QApplication.clipboard().setText(str(self._error)))
         self._close.clicked.connect(self.dismissed)
         self._answer.clicked.connect(self.answered)
+        self._retry.clicked.connect(self.retry_wanted)
+        self._elsewhere.clicked.connect(self.elsewhere_wanted)
 
     def _lay_out(self) -> None:
         self.setObjectName("banner")
         self.setProperty("kind", "error")
         self._what.setProperty("role", "heading")
         self._copy.setToolTip("Copy this message")
-        buttons = row(self._answer, self._copy, margins=(-_LINK_PADDING, 0, 0, 0))
+        self._retry.setToolTip("Write the pictures that could not be saved once more")
+        self._elsewhere.setToolTip("Choose another folder or name for the picture")
+        buttons = row(self._retry, self._elsewhere, self._answer, self._copy, margins=(-_LINK_PADDING, 0, 0, 0))
         buttons.addStretch(1)
         words = column(self._what, self._why, self._next, buttons, spacing=4)
         whole = row(spacing=8, margins=(16, 12, 8, 8))
@@ -73,8 +83,9 @@ class Banner(_Overlay):
         whole.addWidget(self._close, 0, Qt.AlignmentFlag.AlignTop)
         self.setLayout(whole)
 
-    def show_error(self, error: SdxlDesktopError | None, answer: str = "") -> None:
-        """Tell `error`, offering `answer` as a button; None hides the banner."""
+    def show_error(self, error: SdxlDesktopError | None, answer: str = "", *, unsaved: bool = False) -> None:
+        """Tell `error`, offering `answer` as a button; None hides the banner. `unsaved`: a picture could not be
+        written, and it can be tried again."""
         if error is None:
             self._error = None
             self.hide()
@@ -83,6 +94,8 @@ class Banner(_Overlay):
             self._tell(error)
         self._answer.setText(answer)
         self._answer.setVisible(bool(answer))
+        for button in (self._retry, self._elsewhere):
+            button.setVisible(unsaved)
         self.show()
         self.place()
 
@@ -119,7 +132,7 @@ class Toast(_Overlay):
         """
         room = self._over.width() - 200
         self._text.setText(self._text.fontMetrics().elidedText(text, Qt.TextElideMode.ElideMiddle, min(room, 400)))
-        self._text.setToolTip(tip or text)
+        self._text.setToolTip(plain_tip(tip or text))
         self.setAccessibleName(text)
         self._answer.setText(answer)
         self._answer.setVisible(bool(answer))
@@ -135,10 +148,9 @@ class Toast(_Overlay):
         self.hide()
 
 
-def _words() -> QLabel:
-    label = QLabel()
+def _words() -> PlainLabel:
+    label = PlainLabel()
     label.setWordWrap(True)
-    label.setTextFormat(Qt.TextFormat.PlainText)
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
     return label

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 
 from PySide6.QtCore import QEvent, QMimeData, QSignalBlocker, QSize, Qt, Signal
 from PySide6.QtGui import QHelpEvent, QKeyEvent, QResizeEvent, QTextCursor
-from PySide6.QtWidgets import QLabel, QPlainTextEdit, QSizePolicy, QToolTip, QWidget
+from PySide6.QtWidgets import QPlainTextEdit, QSizePolicy, QToolTip, QWidget
 
 from sdxl_desktop.core.prompt_grammar import Problem, Severity
 from sdxl_desktop.core.prompt_weighing import reweigh
 from sdxl_desktop.library.tokens import CHUNK, TokenCounter
 from sdxl_desktop.ui import glossary
 from sdxl_desktop.ui.widgets.layout import column, heading, muted, row
+from sdxl_desktop.ui.widgets.plain import PlainLabel, plain_tip
 from sdxl_desktop.ui.widgets.prompt_highlighter import Positions, PromptHighlighter
 
 WEIGHT_STEP = 0.1
@@ -122,7 +123,7 @@ class PromptEdit(GrowingEdit):
         if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
             problem = self._problem_under(event)
             if problem is not None:
-                QToolTip.showText(event.globalPos(), str(problem), self.viewport())
+                QToolTip.showText(event.globalPos(), plain_tip(str(problem)), self.viewport())
                 return True
         return super().viewportEvent(event)
 
@@ -194,7 +195,7 @@ class PromptField(QWidget):
         self._show_count()
 
     @property
-    def count_label(self) -> QLabel:
+    def count_label(self) -> PlainLabel:
         return self._count
 
     def _typed(self) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject, QPoint, Qt, QTimer
 from PySide6.QtGui import QAccessible, QAccessibleEvent
-from PySide6.QtWidgets import QLabel, QWidget
+from PySide6.QtWidgets import QWidget
+
+from sdxl_desktop.ui.widgets.plain import PlainLabel
 
 _SHOWN_MS = 7000
 _WIDEST = 320
@@ -12,16 +14,16 @@ _GAP = 4
 _OVER = {QEvent.Type.Hide, QEvent.Type.Move, QEvent.Type.Close, QEvent.Type.WindowStateChange}
 
 
-class Remark(QLabel):
+class Remark(PlainLabel):
     """Floats under `field`, above it where there is no room. A window of its own, since fields stand in menus too."""
 
     def __init__(self, field: QWidget) -> None:
-        super().__init__(field, Qt.WindowType.ToolTip | Qt.WindowType.WindowTransparentForInput)
+        super().__init__(parent=field)
+        self.setWindowFlags(Qt.WindowType.ToolTip | Qt.WindowType.WindowTransparentForInput)
         self._field = field
         self.setObjectName("remark")
         self.setAttribute(Qt.WidgetAttribute.WA_ShowWithoutActivating)
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self.setTextFormat(Qt.TextFormat.PlainText)
         self.setWordWrap(True)
         self._timer = QTimer(self, singleShot=True, interval=_SHOWN_MS)
         self._timer.timeout.connect(self.hide)

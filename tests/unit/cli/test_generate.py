@@ -127,6 +127,18 @@ def test_more_pictures_are_numbered_after_the_first(rooms: PretendRooms, here: P
     assert seeds == [10, 11, 12]
 
 
+def test_only_the_named_file_is_replaced_and_further_pictures_get_unused_names(
+    rooms: PretendRooms, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("v1.2.png", "v1.2-2.png", "v1.2-4.png"):
+        (here / name).write_bytes(b"old")
+    assert say(rooms, "generate", "a", *MINE, "-o", "v1.2.png", "--count", "3", "--seed", "10") == 0
+    said = [Path(line).name for line in capsys.readouterr().out.splitlines()]
+    assert said == ["v1.2.png", "v1.2-3.png", "v1.2-5.png"]
+    assert [getattr(read_record(here / name), "seed", None) for name in said] == [10, 11, 12]
+    assert [(here / name).read_bytes() for name in ("v1.2-2.png", "v1.2-4.png")] == [b"old", b"old"]
+
+
 def test_a_named_file_is_replaced_and_an_unnamed_one_never(rooms: PretendRooms, here: Path) -> None:
     (here / "out.png").write_bytes(b"old")
     assert say(rooms, "generate", "a", *MINE, "-o", "out.png") == 0

@@ -195,12 +195,25 @@ def test_a_draft_is_repeated_by_its_own_request(sitting: Sitting) -> None:
     assert draft.request.sampling.seeds == (draft.picture.seed,)
 
 
+def test_drafts_that_are_cleared_from_the_queue_come_back_as_drafts(sitting: Sitting) -> None:
+    session = sitting.session
+    session.draw_drafts(draft_request(FULL, BASE, LCM, 4), FULL)
+    session.draw_drafts(draft_request(FULL, BASE, LCM, 9), FULL)
+    session.clear_queue()
+    assert session.drafts_waiting == 4
+    session.restore_queue()
+    assert session.drafts_waiting == 13
+    sitting.tell(Cancelled())
+    assert session.drafting
+
+
 @pytest.mark.parametrize("end", [Cancelled(), Failed(EngineError("No."))])
 def test_nothing_waits_after_an_end(sitting: Sitting, end: Event) -> None:
     session = sitting.session
     session.draw_drafts(draft_request(FULL, BASE, LCM, 4), FULL)
     if isinstance(end, Cancelled):
         session.draw_drafts(draft_request(FULL, BASE, LCM, 9), FULL)
+        session.clear_queue()
         session.cancel()
     sitting.tell(end)
     assert session.drafts_waiting == 0

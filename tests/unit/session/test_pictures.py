@@ -11,6 +11,7 @@ from PIL import Image
 
 from sdxl_desktop.core.errors import OutputError
 from sdxl_desktop.core.events import Picture
+from sdxl_desktop.core.new_file import unused
 from sdxl_desktop.core.request import GenerationRequest, Prompts
 from sdxl_desktop.history.metadata import KEY, read_record
 from sdxl_desktop.session.pictures import (
@@ -20,7 +21,6 @@ from sdxl_desktop.session.pictures import (
     export_picture,
     save_as,
     suggested_name,
-    unused,
 )
 
 

@@ -114,26 +114,78 @@ def test_every_finished_picture_is_written(session: Session, tmp_path: Path) -> 
     assert session.message == "Cancelled."
 
 
-def test_cancel_stops_the_run_and_forgets_the_waiting(session: Session, runner: Recorder) -> None:
-    session.generate(request(0))
-    session.generate(request(1))
+def test_cancel_stops_the_run_and_what_waits_is_drawn_next(session: Session, runner: Recorder) -> None:
+    for seed in range(3):
+        session.generate(request(seed))
     session.cancel()
     assert runner.cancels == 1
     assert session.run is not None
     assert session.run.cancelling
     session.handle(Cancelled())
-    assert session.run is None
-    assert runner.started == [request(0)]
+    assert runner.started == [request(0), request(1)]
+    assert list(session.queue) == [request(2)]
 
 
-def test_cancel_after_an_error_forgets_what_it_left_waiting(session: Session, runner: Recorder) -> None:
+def test_cancel_after_an_error_leaves_what_waits(session: Session, runner: Recorder) -> None:
     session.generate(request(1))
     session.generate(request(2))
     session.handle(Failed(EngineError("It broke.")))
-    assert len(session.queue) == 1
     session.cancel()
-    assert not session.queue
+    assert len(session.queue) == 1
     assert runner.cancels == 0, "nothing runs"
+
+
+def test_the_queue_is_cleared_and_comes_back_in_its_order_before_what_came_since(
+    session: Session, runner: Recorder
+) -> None:
+    for seed in range(3):
+        session.generate(request(seed))
+    assert session.clear_queue() == 2
+    assert not session.queue
+    assert session.run is not None
+    assert runner.cancels == 0, "what is being drawn goes on"
+    session.generate(request(9))
+    session.restore_queue()
+    assert list(session.queue) == [request(1), request(2), request(9)]
+
+
+def test_a_queue_that_comes_back_when_nothing_runs_is_drawn(session: Session, runner: Recorder) -> None:
+    session.generate(request(0))
+    session.generate(request(1))
+    session.clear_queue()
+    session.handle(Finished(pictures=()))
+    session.restore_queue()
+    assert runner.started == [request(0), request(1)]
+
+
+def test_what_could_not_be_written_stays_however_much_is_drawn_after_it(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_RESULTS", 3)
+    (tmp_path / "pictures").write_text("in the way")
+    session.generate(request())
+    session.handle(drawn(0))
+    (tmp_path / "pictures").unlink()
+    for seed in range(1, 6):
+        session.handle(drawn(seed))
+    assert [result.picture.seed for result in session.results] == [0, 4, 5]
+    assert [result.picture.seed for result in session.unwritten] == [0]
+    session.write_again()
+    assert not session.unwritten
+    assert all(result.saved_to is not None and result.saved_to.is_file() for result in session.results)
+
+
+def test_several_discarded_results_come_back_the_last_first(session: Session) -> None:
+    session.generate(request())
+    for seed in range(3):
+        session.handle(drawn(seed))
+    before = list(session.results)
+    session.discard(1)
+    session.discard(0)
+    session.restore()
+    session.restore()
+    assert session.results == before
+    assert session.restore() is None
 
 
 def test_cancel_when_idle_does_nothing(session: Session, runner: Recorder) -> None:

@@ -1,0 +1,58 @@
+"""How what is on the canvas leaves the window, whatever it is: the result that is shown, else the document."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QObject
+from PySide6.QtGui import QAction
+
+from sdxl_desktop.ui.document_files import DocumentFiles
+from sdxl_desktop.ui.result_verbs import ResultVerbs
+from sdxl_desktop.ui.stage import Stage
+from sdxl_desktop.ui.widgets.plain import plain_action
+
+
+class CanvasFiles(QObject):
+    """Save, Save as, Export and Copy. They do nothing on an empty canvas."""
+
+    def __init__(self, stage: Stage, results: ResultVerbs, documents: DocumentFiles) -> None:
+        super().__init__(stage)
+        self._stage, self._results, self._documents = stage, results, documents
+        stage.bar.save_wanted.connect(self.save)
+        stage.bar.save_as_wanted.connect(self.save_as)
+        stage.bar.copy_wanted.connect(self.copy)
+
+    @property
+    def _result_shown(self) -> bool:
+        return self._stage.shown_result is not None
+
+    def save(self) -> None:
+        """A result goes to the pictures folder, the document into its own file, or where the person says."""
+        if self._result_shown:
+            self._results.save()
+        else:
+            self._documents.save()
+
+    def save_as(self) -> None:
+        """Ask where, and write it there."""
+        if self._result_shown:
+            self._results.save_as()
+        else:
+            self._documents.save_as()
+
+    def export(self) -> None:
+        """Ask where, and write a file with nothing in it but pixels."""
+        self._documents.export()
+
+    def copy(self) -> None:
+        """Put its pixels on the clipboard."""
+        self._results.copy()
+
+    def name_action(self, save: QAction) -> None:
+        """Let the menu's line say what Save would do now."""
+        file = self._documents.file
+        if self._result_shown:
+            save.setText("&Save result")
+        elif file is not None:
+            save.setText(f"&Save {plain_action(file.name)}")
+        else:
+            save.setText("&Save picture…" if self._documents.name else "&Save")
