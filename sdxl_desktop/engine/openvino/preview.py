@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from sdxl_desktop.core.checked_file import read_checked, write_checked
 from sdxl_desktop.core.events import Pixels
-from sdxl_desktop.core.whole_file import write_whole
 
 Floats = npt.NDArray[np.float32]
 
@@ -40,8 +41,17 @@ class PreviewMap:
     @classmethod
     def read(cls, file: Path) -> PreviewMap | None:
         """The map in a JSON file with "matrix" and "bias", or None when there is none to read."""
+        return cls._of(file, Path.read_bytes)
+
+    @classmethod
+    def kept(cls, file: Path) -> PreviewMap | None:
+        """The map that `write` kept, or None when there is none as it was written."""
+        return cls._of(file, read_checked)
+
+    @classmethod
+    def _of(cls, file: Path, read: Callable[[Path], bytes]) -> PreviewMap | None:
         try:
-            content = json.loads(file.read_text(encoding="utf-8"))
+            content = json.loads(read(file))
             return cls(np.array(content["matrix"], np.float32), np.array(content["bias"], np.float32))
         except (OSError, ValueError, KeyError, TypeError):
             return None
@@ -60,7 +70,7 @@ class PreviewMap:
     def write(self, file: Path) -> None:
         """Keep the map; a folder that cannot be written costs only the better preview."""
         with suppress(OSError):
-            write_whole(file, json.dumps({"matrix": self.matrix.tolist(), "bias": self.bias.tolist()}).encode())
+            write_checked(file, json.dumps({"matrix": self.matrix.tolist(), "bias": self.bias.tolist()}).encode())
 
     def pixels(self, latents: Floats) -> Pixels:
         """uint8 [h, w, 3] from scaled latents [C, h, w]."""

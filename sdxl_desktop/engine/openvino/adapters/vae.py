@@ -28,6 +28,7 @@ with warnings.catch_warnings():
     from optimum.intel import OVConfig
 
 from sdxl_desktop.core.errors import AdditionError, EngineError
+from sdxl_desktop.core.file_hashes import FileHashes
 from sdxl_desktop.engine.openvino import devices
 from sdxl_desktop.engine.openvino.adapters import whole
 
@@ -40,7 +41,8 @@ _WHOLE, _TINY = "AutoencoderKL", "AutoencoderTiny"
 SDXL_SCALING = 0.13025
 # What optimum-intel writes for SDXL's VAE: activations are divided by this where inference is in f16.
 _UPCAST = {"ACTIVATIONS_SCALE_FACTOR": "128.0"}
-_CHUNK = 1 << 22
+_VERSION = 2
+"""Counted up when converting gives other numbers, so that what an older release kept is made again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,9 @@ class VaeFolder:
         return int(2 ** (len(self.config["block_out_channels"]) - 1))
 
 
-def check_vae(folder: Path, latent_channels: int, cache: Path, scaling: float = SDXL_SCALING) -> VaeFolder:
+def check_vae(
+    folder: Path, latent_channels: int, cache: Path, scaling: float = SDXL_SCALING, hashes: FileHashes | None = None
+) -> VaeFolder:
     """The VAE in `folder`, for latents of that many channels, which the checkpoint multiplies by `scaling`.
 
     `folder` holds OpenVINO parts (a vae_decoder, maybe a vae_encoder; a whole checkpoint does), or is diffusers' own
@@ -91,7 +95,7 @@ def check_vae(folder: Path, latent_channels: int, cache: Path, scaling: float = 
         return _checked(folder, folder, latent_channels)
     for candidate in (folder, folder / "vae"):
         if (candidate / "config.json").is_file() and (candidate / _TORCH_WEIGHTS).is_file():
-            return _converted(candidate, latent_channels, cache, scaling)
+            return _converted(candidate, latent_channels, cache, scaling, hashes or FileHashes())
     raise AdditionError(
         f"There is no VAE in {folder}.",
         why=f"It has neither {DECODER}/{_MODEL} nor a config.json beside {_TORCH_WEIGHTS}.",
@@ -146,25 +150,24 @@ def _config(file: Path) -> Mapping[str, Any]:
     return config if isinstance(config, dict) else {}
 
 
-def _converted(folder: Path, latent_channels: int, cache: Path, scaling: float) -> VaeFolder:
+def _converted(folder: Path, latent_channels: int, cache: Path, scaling: float, hashes: FileHashes) -> VaeFolder:
     config = dict(_config(folder / "config.json"))
     tiny = config.get("_class_name") == _TINY
     if tiny:
         config |= {"block_out_channels": config.get("decoder_block_out_channels"), "scaling_factor": scaling}
     _check_config(folder, config, latent_channels)
-    kept = cache / (f"vae-{_content(folder)}-{scaling:g}" if tiny else f"vae-{_content(folder)}")
-    if not whole.is_whole(kept):
+    content = _content(folder, hashes)
+    kept = cache / (f"vae-{content}-{scaling!r}" if tiny else f"vae-{content}")
+    if not whole.is_intact(kept, hashes):
+        whole.remove(kept)
         _convert_tiny(folder, kept, config) if tiny else _convert(folder, kept)
     whole.touch(kept)
     return _checked(folder, kept, latent_channels)
 
 
-def _content(folder: Path) -> str:
-    digest = hashlib.blake2b((folder / "config.json").read_bytes(), digest_size=16)
-    with (folder / _TORCH_WEIGHTS).open("rb") as stream:
-        while chunk := stream.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+def _content(folder: Path, hashes: FileHashes) -> str:
+    files = ";".join(hashes.of(folder / name) for name in ("config.json", _TORCH_WEIGHTS))
+    return hashlib.sha256(f"{_VERSION};{files}".encode()).hexdigest()[:32]
 
 
 def _convert(folder: Path, kept: Path) -> None:
