@@ -44,7 +44,7 @@ class PreparedGround:
                 source = prefill(source, mask, edit.prefill)
         fit = Fit.STRETCH if region is not None else edit.fit
         placement = Placement(Size(source.shape[1], source.shape[0]), size, fit)
-        fitted = None if mask is None else placement.mask(mask)
+        fitted = None if mask is None else _fitted(placement, mask, soft=edit.soft)
         if fitted is not None and not (fitted.any() if edit.soft else (fitted >= HALF).any()):
             raise RequestError(
                 "Nothing of the mask is left in the part of the picture that is drawn.",
@@ -78,6 +78,14 @@ class PreparedGround:
         if self.edit.match_colour:
             new = composite.match_colour(new, original, mask)
         return composite.paste(original, new, masks.fade(mask, self.edit.mask_blur))
+
+
+def _fitted(placement: Placement, mask: Bytes, *, soft: bool) -> Bytes:
+    """The mask at the size that is drawn. What is to be redrawn stays so when it is made smaller, however thin."""
+    fitted = placement.mask(mask)
+    if not soft:
+        fitted[placement.touched(mask >= HALF) & (fitted < HALF)] = HALF
+    return fitted
 
 
 def _cut(pixels: Bytes, region: Rect) -> Bytes:
