@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind
 from sdxl_desktop.core.errors import CheckpointError, SdxlDesktopError
+from sdxl_desktop.core.small_files import SmallFileError, is_folder, read_small
+from sdxl_desktop.core.text import shortened
 from sdxl_desktop.library.convert.weights import WeightFormat
 from sdxl_desktop.library.detect.documents import read_json_if_there
-from sdxl_desktop.library.detect.errors import DamagedFileError
 from sdxl_desktop.library.detect.families import Family, family_of
 from sdxl_desktop.library.hub.places import read_record as read_download
 from sdxl_desktop.library.records import PARTS, read_record
-from sdxl_desktop.library.scan import Library, read_checkpoint
+from sdxl_desktop.library.scan import Library, checkpoint_folders, read_checkpoint
 
 _GRAPH_LIMIT = 256 * 2**20
 _CONSTANT = re.compile(rb'<data element_type="(\w+)"[^>]*?\bsize="(\d+)"')
@@ -66,12 +70,11 @@ class Holding:
 
 
 def holdings(library: Library) -> tuple[Holding, ...]:
-    """All folders of checkpoints, the person's own first; those that are damaged too. Raises OSError."""
+    """All folders of checkpoints, the person's own first; those that are damaged too."""
     found: dict[str, Holding] = {}
     for home in (library.own, library.shipped):
-        for folder in sorted(home.iterdir()) if home.is_dir() else ():
-            hidden = folder.name.startswith(".")  # being imported, or being removed
-            if not hidden and folder.name not in found and (folder / "model_index.json").is_file():
+        for folder in checkpoint_folders(home):
+            if folder.name not in found:
                 found[folder.name] = look_at(folder, own=home == library.own)
     return tuple(found.values())
 
@@ -90,13 +93,13 @@ def look_at(folder: Path, *, own: bool) -> Holding:
         title=checkpoint.title if checkpoint is not None else folder.name,
         bytes=bytes_in(folder),
         own=own,
-        parts=tuple(HeldPart(part, bytes_in(folder / part)) for part in PARTS if (folder / part).is_dir()),
+        parts=tuple(HeldPart(part, bytes_in(folder / part)) for part in PARTS if is_folder(folder / part)),
         checkpoint=checkpoint,
         problem=problem,
         family=_family(folder, record, checkpoint),
         weights=_weights(folder, record),
-        source=download.repo if download is not None else str(record.get("source") or ""),
-        licence=download.licence if download is not None else str(record.get("licence") or ""),
+        source=download.repo if download is not None else shortened(str(record.get("source") or "")),
+        licence=download.licence if download is not None else shortened(str(record.get("licence") or ""), 80),
     )
 
 
@@ -134,38 +137,37 @@ def remove(folder: Path, library: Library) -> int:
 def bytes_in(folder: Path) -> int:
     """Bytes of all files in `folder`; those that vanish meanwhile count nothing."""
     total = 0
-    for file in folder.rglob("*"):
-        try:
-            total += file.stat().st_size if file.is_file() else 0
-        except OSError:
-            continue
+    for place, _, names in os.walk(folder):  # follows no links to folders, and passes over what it may not read
+        for name in names:
+            with suppress(OSError):
+                about = os.stat(os.path.join(place, name))
+                total += about.st_size if S_ISREG(about.st_mode) else 0
     return total
 
 
 def _family(folder: Path, record: Mapping[str, Any], checkpoint: Checkpoint | None) -> Family | None:
     try:
         return Family(record["family"])
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, TypeError):
         pass
     if checkpoint is None:
         return None
     try:
         unet = read_json_if_there(folder / "unet" / "config.json")
         return family_of(unet, has_first_encoder=checkpoint.kind is not CheckpointKind.REFINER)
-    except (SdxlDesktopError, TypeError, ValueError):
+    except (SdxlDesktopError, TypeError, ValueError, IndexError, KeyError, AttributeError, ArithmeticError):
         return None
 
 
 def _weights(folder: Path, record: Mapping[str, Any]) -> WeightFormat | None:
     try:
         return WeightFormat(record["weights"])
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, TypeError):
         pass
     graph = folder / "unet" / "openvino_model.xml"
     try:
-        about = graph.stat()
-        return _main_format(graph, about.st_mtime_ns) if about.st_size <= _GRAPH_LIMIT else None
-    except (OSError, DamagedFileError):
+        return _main_format(graph, graph.stat().st_mtime_ns)
+    except (OSError, SmallFileError):
         return None
 
 
@@ -173,6 +175,6 @@ def _weights(folder: Path, record: Mapping[str, Any]) -> WeightFormat | None:
 def _main_format(graph: Path, changed: int) -> WeightFormat | None:
     """The format that most bytes of the weights in an OpenVINO graph are in; `changed` makes an edited file another."""
     bytes_by_type: dict[bytes, int] = {}
-    for kind, size in _CONSTANT.findall(graph.read_bytes()):
-        bytes_by_type[kind] = bytes_by_type.get(kind, 0) + int(size)
+    for kind, size in _CONSTANT.findall(read_small(graph, _GRAPH_LIMIT)):
+        bytes_by_type[kind] = bytes_by_type.get(kind, 0) + int(size[:20])
     return _FORMATS.get(max(bytes_by_type, key=lambda kind: bytes_by_type[kind])) if bytes_by_type else None

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from sdxl_desktop.core.checkpoint import Checkpoint
+from sdxl_desktop.core.small_files import SmallFileError, read_as
 
 FILE = ".remembered.json"
 """In the person's checkpoints folder."""
@@ -25,10 +26,8 @@ class Remembered(msgspec.Struct, frozen=True):
 def remembered(home: Path) -> tuple[Remembered, ...]:
     """Those that were seen in `home`, by name; none where nothing can be read."""
     try:
-        if (home / FILE).stat().st_size > _LIMIT:
-            return ()
-        known = msgspec.json.decode((home / FILE).read_bytes(), type=tuple[Remembered, ...])
-    except (OSError, msgspec.MsgspecError):
+        known = read_as(home / FILE, tuple[Remembered, ...], _LIMIT)
+    except SmallFileError:
         return ()
     plain = {about.name: about for about in known if Path(about.name).name == about.name}
     return tuple(plain[name] for name in sorted(plain))

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind, Recommended
 from sdxl_desktop.core.errors import CheckpointError
 from sdxl_desktop.core.geometry import Size
-from sdxl_desktop.core.schedulers import SchedulerName
+from sdxl_desktop.core.request import MAX_GUIDANCE, MAX_SIDE, MAX_STEPS
+from sdxl_desktop.core.schedulers import SchedulerName, checked_config, missing, scheduler_of
+from sdxl_desktop.core.small_files import SmallFileError, exists, is_folder, is_regular, read_as, read_object
+from sdxl_desktop.core.text import shortened
 from sdxl_desktop.library.remembered import Remembered, forget, remember, remembered
 
 STARTER = "starter"
 TINY_VAE = "vae_tiny"
 TINY_VAE_FILES = ("config.json", "diffusion_pytorch_model.safetensors")
+_MOST_LEVELS = 10
+_LONGEST_DESCRIPTION = 4000
 _NEEDED = ("text_encoder", "text_encoder_2", "unet", "vae_decoder")
 
 
@@ -27,20 +32,39 @@ class _Card(msgspec.Struct, frozen=True):
 
     title: str = ""
     description: str = ""
-    steps: int | None = None
-    guidance_scale: float | None = None
+    steps: Annotated[int, msgspec.Meta(ge=1, le=MAX_STEPS)] | None = None
+    guidance_scale: Annotated[float, msgspec.Meta(ge=0, le=MAX_GUIDANCE)] | None = None
     scheduler: SchedulerName | None = None
 
 
 def read_checkpoint(folder: Path, name: str = "") -> Checkpoint:
     """Describe the checkpoint in `folder`; raises CheckpointError with the reason if it cannot be run."""
-    if not folder.is_dir():
+    try:
+        return _read(folder, name or folder.name)
+    except CheckpointError:
+        raise
+    except SmallFileError as problem:
+        raise _senseless(folder, f"{problem}") from problem
+    except Exception as problem:  # whatever a stranger's files lead to, it is this folder's fault alone
+        raise _senseless(folder, f"{type(problem).__name__}: {problem}") from problem
+
+
+def _senseless(folder: Path, why: str) -> CheckpointError:
+    return CheckpointError(
+        f"The description of {shortened(folder.name, 80)} makes no sense.",
+        why=f"{shortened(why).rstrip('.')}.",
+        next_step="Export the checkpoint again.",
+    )
+
+
+def _read(folder: Path, name: str) -> Checkpoint:
+    if not is_folder(folder):
         raise CheckpointError(f"There is no checkpoint folder at {folder}.", next_step="Check the path.")
     index = _read_json(folder / "model_index.json")
-    kind = str(index.get("_class_name", ""))
+    kind = shortened(str(index.get("_class_name", "")), 80)
     if "StableDiffusionXL" not in kind:
         raise CheckpointError(
-            f"{folder.name} is not an SDXL checkpoint.",
+            f"{shortened(folder.name, 80)} is not an SDXL checkpoint.",
             why=f"Its model_index.json says {kind or 'nothing of its kind'}.",
             next_step="Choose a folder with SDXL parts.",
         )
@@ -49,20 +73,13 @@ def read_checkpoint(folder: Path, name: str = "") -> Checkpoint:
     missing = [part for part in needed if not _has_part(folder, part)]
     if missing:
         raise CheckpointError(
-            f"{folder.name} is not complete for drawing from words.",
+            f"{shortened(folder.name, 80)} is not complete for drawing from words.",
             why=f"OpenVINO parts are missing: {', '.join(missing)}.",
             next_step="Choose a folder of OpenVINO SDXL parts, or copy the missing parts into it.",
         )
     unet = _read_json(folder / "unet" / "config.json")
     vae = _read_json(folder / "vae_decoder" / "config.json")
-    try:
-        return _describe(folder, name or folder.name, unet, vae, refines=refines)
-    except (KeyError, TypeError, ValueError, msgspec.MsgspecError) as problem:
-        raise CheckpointError(
-            f"The description of {folder.name} makes no sense.",
-            why=f"{type(problem).__name__}: {problem}.",
-            next_step="Export the checkpoint again.",
-        ) from problem
+    return _describe(folder, name, unet, vae, refines=refines)
 
 
 def _refines(index: Mapping[str, Any]) -> bool:
@@ -71,30 +88,34 @@ def _refines(index: Mapping[str, Any]) -> bool:
 
 
 def _has_part(folder: Path, part: str) -> bool:
-    return all((folder / part / f"openvino_model.{kind}").is_file() for kind in ("xml", "bin"))
+    return all(is_regular(folder / part / f"openvino_model.{kind}") for kind in ("xml", "bin"))
 
 
 def has_tiny_vae(folder: Path) -> bool:
     """Whether a checkpoint, in any form, brings a tiny VAE: diffusers' AutoencoderTiny in a folder of its own."""
-    return all((folder / TINY_VAE / name).is_file() for name in TINY_VAE_FILES)
+    return all(is_regular(folder / TINY_VAE / name) for name in TINY_VAE_FILES)
 
 
 def _describe(folder: Path, name: str, unet: Mapping[str, Any], vae: Mapping[str, Any], *, refines: bool) -> Checkpoint:
-    factor = 2 ** (len(vae["block_out_channels"]) - 1)
-    multiple = max(8, factor * 2 ** (len(unet["block_out_channels"]) - 1))
+    factor = 2 ** (_levels(vae) - 1)
+    multiple = max(8, factor * 2 ** (_levels(unet) - 1))
     side = int(unet.get("sample_size") or 128) * factor
+    if not 8 <= side <= MAX_SIDE:
+        raise SmallFileError(f"pictures of {side} pixels cannot be drawn")
     card = _read_card(folder)
-    scheduler = card.scheduler or _own_scheduler(folder)
+    own = checked_config(_read_json(folder / "scheduler" / "scheduler_config.json"))
+    scheduler = card.scheduler or scheduler_of(own) or SchedulerName.EULER
     distilled = unet.get("time_cond_proj_dim") is not None
     few_step = distilled or scheduler is SchedulerName.LCM
     kind = CheckpointKind.REFINER if refines else CheckpointKind.BASE
     if int(unet.get("in_channels", 4)) > int(unet.get("out_channels", 4)):
         kind = CheckpointKind.INPAINT
     default = Recommended(size=Size(side, side))
+    best = card.scheduler or (SchedulerName.LCM if few_step else scheduler)
     return Checkpoint(
         name=name,
-        title=card.title or name,
-        description=card.description,
+        title=shortened(card.title, 120) or name,
+        description=_description(card, missing(own), best),
         folder=folder,
         vae_factor=factor,
         size_multiple=multiple,
@@ -106,46 +127,57 @@ def _describe(folder: Path, name: str, unet: Mapping[str, Any], vae: Mapping[str
             size=Size(side, side),
             steps=card.steps or (4 if few_step else default.steps),
             guidance_scale=default.guidance_scale if card.guidance_scale is None else card.guidance_scale,
-            scheduler=card.scheduler or (SchedulerName.LCM if few_step else scheduler),
+            scheduler=best,
         ),
     )
 
 
-_OWN_SCHEDULERS = {
-    "EulerDiscreteScheduler": SchedulerName.EULER,
-    "EulerAncestralDiscreteScheduler": SchedulerName.EULER_ANCESTRAL,
-    "DDIMScheduler": SchedulerName.DDIM,
-    "DPMSolverMultistepScheduler": SchedulerName.DPMPP_2M,
-    "UniPCMultistepScheduler": SchedulerName.UNIPC,
-    "HeunDiscreteScheduler": SchedulerName.HEUN,
-    "LMSDiscreteScheduler": SchedulerName.LMS,
-    "PNDMScheduler": SchedulerName.PNDM,
-    "LCMScheduler": SchedulerName.LCM,
-}
+def _levels(config: Mapping[str, Any]) -> int:
+    """Levels of a UNet or a VAE: at each but the last, width and height are halved."""
+    widths = config["block_out_channels"]
+    if not isinstance(widths, list) or not 1 <= len(widths) <= _MOST_LEVELS:
+        raise SmallFileError("block_out_channels is not a list of a few widths")
+    return len(widths)
 
 
-def _own_scheduler(folder: Path) -> SchedulerName:
-    own = _read_json(folder / "scheduler" / "scheduler_config.json").get("_class_name", "")
-    return _OWN_SCHEDULERS.get(own, SchedulerName.EULER)
+def _description(card: _Card, missing_scheduler: str, instead: SchedulerName) -> str:
+    """The card's words, and what is not as the checkpoint wants it."""
+    told = (
+        f"It was made for {missing_scheduler}, which is not available here; {instead.label} is suggested instead."
+        if missing_scheduler and card.scheduler is None
+        else ""
+    )
+    return " ".join(sentence for sentence in (card.description[:_LONGEST_DESCRIPTION], told) if sentence)
 
 
 def _read_card(folder: Path) -> _Card:
     file = folder / "checkpoint.json"
-    return msgspec.json.decode(file.read_bytes(), type=_Card) if file.is_file() else _Card()
+    return read_as(file, _Card) if exists(file) else _Card()
 
 
 def _read_json(file: Path) -> Mapping[str, Any]:
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as problem:
+        return read_object(file)
+    except SmallFileError as problem:
         raise CheckpointError(
-            f"{file} cannot be read.",
-            why=f"{problem}.",
+            f"{shortened(f'{file.parent.name}/{file.name}')} cannot be read.",
+            why=f"{str(problem)[:1].upper()}{str(problem)[1:]}.",
             next_step="Choose a folder of OpenVINO SDXL parts: a model_index.json and a folder for each part.",
         ) from problem
-    if not isinstance(content, dict):
-        raise CheckpointError(f"{file} does not describe a checkpoint.", next_step="Export the checkpoint again.")
-    return content
+
+
+def checkpoint_folders(home: Path) -> tuple[Path, ...]:
+    """The folders in `home` that look like checkpoints, by name: those that are being imported or removed are left
+    out, and what cannot be looked at is none. Empty where `home` itself cannot be listed."""
+    try:
+        inside = sorted(home.iterdir())
+    except OSError:
+        return ()
+    return tuple(
+        folder
+        for folder in inside
+        if not folder.name.startswith(".") and is_folder(folder) and exists(folder / "model_index.json")
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,14 +191,10 @@ class Library:
         """All that can be run, the person's own first; folders that cannot are left out."""
         found: dict[str, Checkpoint] = {}
         for home in (self.own, self.shipped):
-            for folder in sorted(home.iterdir()) if home.is_dir() else ():
-                hidden = folder.name.startswith(".")  # being imported, or being removed
-                if hidden or not (folder / "model_index.json").is_file() or folder.name in found:
-                    continue
-                try:
-                    found[folder.name] = read_checkpoint(folder)
-                except CheckpointError:
-                    continue
+            for folder in checkpoint_folders(home):
+                if folder.name not in found:
+                    with suppress(CheckpointError):
+                        found[folder.name] = read_checkpoint(folder)
         return tuple(found.values())
 
     def missing(self) -> tuple[Remembered, ...]:
@@ -175,7 +203,7 @@ class Library:
         What is there now is remembered for the next time.
         """
         remember(self.own, (found for found in self.checkpoints() if found.folder.parent == self.own))
-        return tuple(about for about in remembered(self.own) if not (self.own / about.name).is_dir())
+        return tuple(about for about in remembered(self.own) if not is_folder(self.own / about.name))
 
     def forget(self, name: str) -> None:
         """Do not miss the checkpoint called `name` any more."""
@@ -189,11 +217,14 @@ class Library:
     def watched_folders(self) -> tuple[Path, ...]:
         """Existing folders in which a change can mean another list of checkpoints, for a file watcher: the person's
         folder (or the nearest above it that exists) and each folder in it, since one may be copied file by file."""
-        there = next(folder for folder in (self.own, *self.own.absolute().parents) if folder.is_dir())
+        there = next(folder for folder in (self.own, *self.own.absolute().parents) if is_folder(folder))
         if there != self.own:
             return (there,)
-        inside = (folder for folder in sorted(self.own.iterdir()) if not folder.name.startswith("."))
-        return (self.own, *(folder for folder in inside if folder.is_dir()))
+        try:
+            inside = sorted(self.own.iterdir())
+        except OSError:
+            return (self.own,)
+        return (self.own, *(folder for folder in inside if not folder.name.startswith(".") and is_folder(folder)))
 
     def find(self, name_or_folder: str) -> Checkpoint:
         """The checkpoint of that name, or in that folder; raises CheckpointError that names those there are."""
@@ -201,8 +232,11 @@ class Library:
         for checkpoint in known:
             if checkpoint.name == name_or_folder:
                 return checkpoint
+        for damaged in (*checkpoint_folders(self.own), *checkpoint_folders(self.shipped)):
+            if damaged.name == name_or_folder:
+                return read_checkpoint(damaged)  # raises what is wrong with it
         folder = Path(name_or_folder).expanduser()
-        if folder.is_dir():
+        if is_folder(folder):
             return read_checkpoint(folder.resolve())
         if any(about.name == name_or_folder for about in remembered(self.own)):
             raise CheckpointError(
@@ -211,7 +245,7 @@ class Library:
                 next_step="Put its folder back, or choose another checkpoint.",
             )
         raise CheckpointError(
-            f"There is no checkpoint called {name_or_folder!r}.",
+            f"There is no checkpoint called {shortened(name_or_folder)!r}.",
             next_step="Give a folder of OpenVINO SDXL parts or one of: "
             + (", ".join(checkpoint.name for checkpoint in known) or "(none found)")
             + ".",

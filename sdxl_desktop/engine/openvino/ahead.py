@@ -12,7 +12,7 @@ from pathlib import Path
 
 import openvino as ov
 
-from sdxl_desktop.core.errors import EngineError, SdxlDesktopError
+from sdxl_desktop.core.errors import EngineError
 from sdxl_desktop.core.file_hashes import FileHashes
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import Execution
@@ -36,7 +36,7 @@ def begin(compiler: Compiler, paths: AppPaths, checkpoint: Path, execution: Exec
     Not for devices that want fixed shapes, nor for large weights that were never read before: what they are called must
     be known first, so they are only begun to be read. Whatever is wrong is left to the run to find and to tell.
     """
-    with suppress(SdxlDesktopError, OSError, RuntimeError):
+    with suppress(Exception):
         execution = devices.resolved(execution, read_table(table_file(paths)))
         caching, part = speed.plan.caching, checkpoint / _UNET
         depth = 0 if caching is None else caching.depth

@@ -208,7 +208,11 @@ class OpenVinoEngine:
                 pixels=pixels,
                 seed=one.seed,
                 index=one.index,
-                notes=(*notes, *((*base.notes, *run.notes) if one.index == 0 else ()), *run.renewal()),
+                notes=(
+                    *notes,
+                    *((*base.notes_on(run.request.sampling.scheduler), *run.notes) if one.index == 0 else ()),
+                    *run.renewal(),
+                ),
                 latents=kept(one.latents, run.request, one.seed),
                 drawn=drawn,
             )

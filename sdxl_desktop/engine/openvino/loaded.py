@@ -27,6 +27,7 @@ from sdxl_desktop.core.checkpoint import CheckpointKind, check_size
 from sdxl_desktop.core.file_hashes import FileHashes, State, hash_file, state_of
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.request import Execution
+from sdxl_desktop.core.schedulers import SchedulerName, missing
 from sdxl_desktop.engine.compile_key import CompileKey, content_id
 from sdxl_desktop.engine.footprint import Footprint
 from sdxl_desktop.engine.openvino.interrupt import InterruptibleRequest
@@ -138,6 +139,15 @@ class LoadedCheckpoint:
     def footprint(self) -> Footprint:
         """Of its parts where they really lie: fused with LoRAs, or another VAE's."""
         return Footprint.of_parts({part: network.folder for part, network in self.pipe.networks.items()})
+
+    def notes_on(self, scheduler: SchedulerName) -> tuple[str, ...]:
+        """What a person is told who draws with it and `scheduler`."""
+        if not (own := missing(self.scheduler_config)):
+            return self.notes
+        return (
+            *self.notes,
+            f"This checkpoint was made for {own}, which is not available here: it was drawn with {scheduler.label}.",
+        )
 
     @property
     def kind(self) -> CheckpointKind:

@@ -3,7 +3,6 @@ it."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,14 @@ import torch
 from openvino.utils.data_helpers import OVDict
 
 from sdxl_desktop.core.errors import CheckpointError
+from sdxl_desktop.core.model_configs import read_model_config
+from sdxl_desktop.core.small_files import SmallFileError
+from sdxl_desktop.core.text import shortened
 from sdxl_desktop.engine.openvino import devices
 
 GRAPH = "openvino_model.xml"
 CONFIG = "config.json"
-READING = (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError)
+READING = (OSError, ValueError, RuntimeError, LookupError, TypeError, AttributeError, ArithmeticError, MemoryError)
 """What reading a damaged or foreign folder raises."""
 
 
@@ -32,8 +34,11 @@ class Config(dict[str, Any]):
 
     @classmethod
     def read(cls, file: Path, **defaults: Any) -> Config:
-        """`defaults` are for what an old export does not say."""
-        return cls({**defaults, **json.loads(file.read_text(encoding="utf-8"))})
+        """`defaults` are for what an old export does not say. Raises ValueError for what cannot be read."""
+        try:
+            return cls({**defaults, **read_model_config(file)})
+        except SmallFileError as problem:
+            raise ValueError(f"{file.parent.name}/{file.name} cannot be read: {problem}") from problem
 
 
 class Network:
@@ -61,7 +66,7 @@ class Network:
                 if self._mend is not None:
                     self._mend(self._model)
             except READING as problem:
-                raise unreadable(self.folder.parent, problem) from problem
+                raise unreadable_part(self.folder, problem) from problem
         return self._model
 
     def read_from(self, folder: Path) -> None:
@@ -98,10 +103,20 @@ class Network:
 
 def unreadable(folder: Path, problem: Exception) -> CheckpointError:
     """Why the checkpoint in `folder` cannot be loaded."""
-    lines = str(problem).strip().splitlines()
-    reason = f"{type(problem).__name__}: {lines[0] if lines else ''}".rstrip(": .")
+    said = shortened(str(problem)) if isinstance(problem, OSError | ValueError) and str(problem) else ""
+    reason = said or f"{type(problem).__name__}: {shortened(str(problem))}"
     return CheckpointError(
         f"The checkpoint in {folder} cannot be loaded.",
-        why=f"{reason}.",
+        why=f"{reason.rstrip(': .')}.",
         next_step="Choose another checkpoint, or copy or export this one again.",
+    )
+
+
+def unreadable_part(folder: Path, problem: Exception) -> CheckpointError:
+    """Why the graph of the part in `folder` cannot be read; OpenVINO's last line says it, its first ones where."""
+    lines = [line for line in str(problem).splitlines() if line.strip()]
+    return CheckpointError(
+        f"The {folder.name.replace('_', ' ')} of {folder.parent.name} is damaged, or cut short.",
+        why=f"OpenVINO says: {shortened(lines[-1] if lines else type(problem).__name__).rstrip('.')}.",
+        next_step="Copy or export the checkpoint again, or choose another one.",
     )

@@ -10,11 +10,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import diffusers
 import torch
 
+from sdxl_desktop.core.clip_files import damaged_tokenizer, read_clip_files
+from sdxl_desktop.core.model_configs import SCALING_FACTOR
+from sdxl_desktop.core.small_files import read_object
+from sdxl_desktop.core.text import shortened
 from sdxl_desktop.engine.openvino import parts
-from sdxl_desktop.engine.openvino.network import GRAPH, READING, Config, Network, unreadable
+from sdxl_desktop.engine.openvino.network import GRAPH, Config, Network
+from sdxl_desktop.engine.openvino.schedulers import complete_config
 
 PARTS = ("text_encoder", "text_encoder_2", "unet", "vae_encoder", "vae_decoder")
 """In the order in which a run needs them."""
@@ -48,7 +52,8 @@ class Pipeline:
     """A checkpoint's parts by diffusers' names; a refiner has no `text_encoder`, some have no `vae_encoder`."""
 
     def __init__(self, folder: Path) -> None:
-        """Raises OSError or ValueError when something that every checkpoint has is missing or no JSON."""
+        """Raises OSError or ValueError when something that every checkpoint has is missing or no JSON, CheckpointError
+        when its scheduler cannot be used."""
         self.folder = folder
         there = {part for part in PARTS if (folder / part / GRAPH).is_file()}
         if missing := [part for part in _NEEDED if part not in there]:
@@ -62,11 +67,12 @@ class Pipeline:
         self.vae_decoder = self._half_of_vae("vae_decoder")
         self.vae_encoder = self._half_of_vae("vae_encoder") if "vae_encoder" in there else None
         self.vae = Vae(self.vae_decoder, self.vae_encoder)
-        self.scheduler_config = _scheduler_config(folder / "scheduler")
+        self.scheduler_config = complete_config(read_object(folder / "scheduler" / "scheduler_config.json"))
 
     def _half_of_vae(self, part: str) -> Network:
         network = Network(self.folder / part)
-        network.config.setdefault("scaling_factor", 2 ** (len(network.config.block_out_channels) - 1))
+        if network.config.get("scaling_factor") is None:
+            network.config["scaling_factor"] = SCALING_FACTOR
         return network
 
     @property
@@ -97,18 +103,22 @@ class Pipeline:
 
 
 def _tokenizer(folder: Path) -> Any:
+    """transformers' class that is named here, made of what the files say: no path or class of theirs is followed."""
+    files = read_clip_files(folder)
     import transformers  # a second that is only needed for prompts not seen before
+    from tokenizers import AddedToken
     from transformers import CLIPTokenizer
 
     transformers.utils.logging.set_verbosity_error()
     try:
-        return CLIPTokenizer.from_pretrained(str(folder), local_files_only=True)
-    except READING as problem:
-        raise unreadable(folder.parent, problem) from problem
-
-
-def _scheduler_config(folder: Path) -> dict[str, Any]:
-    """The checkpoint's own, with its class's defaults for what it leaves out."""
-    name = Config.read(folder / "scheduler_config.json")["_class_name"]
-    made = getattr(diffusers, name).from_pretrained(str(folder), local_files_only=True)
-    return dict(made.config)
+        return CLIPTokenizer(
+            vocab=dict(files.vocabulary),
+            merges=list(files.merges),
+            model_max_length=files.length,
+            added_tokens_decoder={
+                number: AddedToken(mark.content, **mark.flags) for number, mark in files.added.items()
+            },
+            **{name: AddedToken(mark.content, **mark.flags) for name, mark in files.marks.items()},
+        )
+    except Exception as problem:  # the tokenizers library raises bare Exception
+        raise damaged_tokenizer(folder, shortened(str(problem))) from problem

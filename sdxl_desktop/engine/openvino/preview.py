@@ -7,12 +7,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from sdxl_desktop.core.checked_file import read_checked, write_checked
 from sdxl_desktop.core.events import Pixels
+from sdxl_desktop.core.small_files import read_object
 
 Floats = npt.NDArray[np.float32]
 
@@ -41,20 +43,22 @@ class PreviewMap:
     @classmethod
     def read(cls, file: Path) -> PreviewMap | None:
         """The map in a JSON file with "matrix" and "bias", or None when there is none to read."""
-        return cls._of(file, Path.read_bytes)
+        return cls._of(file, read_object)
 
     @classmethod
     def kept(cls, file: Path) -> PreviewMap | None:
         """The map that `write` kept, or None when there is none as it was written."""
-        return cls._of(file, read_checked)
+        return cls._of(file, lambda kept: json.loads(read_checked(kept)))
 
     @classmethod
-    def _of(cls, file: Path, read: Callable[[Path], bytes]) -> PreviewMap | None:
+    def _of(cls, file: Path, read: Callable[[Path], Any]) -> PreviewMap | None:
         try:
-            content = json.loads(read(file))
-            return cls(np.array(content["matrix"], np.float32), np.array(content["bias"], np.float32))
-        except (OSError, ValueError, KeyError, TypeError):
+            content = read(file)
+            made = cls(np.array(content["matrix"], np.float32), np.array(content["bias"], np.float32))
+        except (OSError, ValueError, KeyError, TypeError, OverflowError):
             return None
+        fits = made.matrix.shape == (len(made.matrix), 3) and made.bias.shape == (3,)
+        return made if fits and np.isfinite(made.matrix).all() and np.isfinite(made.bias).all() else None
 
     @classmethod
     def fitted(cls, latents: Floats, pixels: Pixels) -> PreviewMap:

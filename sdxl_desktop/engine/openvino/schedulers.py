@@ -9,39 +9,14 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from diffusers import (
-    DDIMScheduler,
-    DPMSolverMultistepScheduler,
-    DPMSolverSDEScheduler,
-    EulerAncestralDiscreteScheduler,
-    EulerDiscreteScheduler,
-    HeunDiscreteScheduler,
-    LCMScheduler,
-    LMSDiscreteScheduler,
-    PNDMScheduler,
-    UniPCMultistepScheduler,
-)
+import diffusers
 
-from sdxl_desktop.core.errors import RequestError
-from sdxl_desktop.core.schedulers import SchedulerName
+from sdxl_desktop.core.errors import CheckpointError, RequestError
+from sdxl_desktop.core.schedulers import SIGMAS, SchedulerName, checked_config
+from sdxl_desktop.core.text import shortened
 
-_CLASSES: dict[SchedulerName, tuple[Any, dict[str, Any]]] = {
-    SchedulerName.EULER: (EulerDiscreteScheduler, {}),
-    SchedulerName.EULER_ANCESTRAL: (EulerAncestralDiscreteScheduler, {}),
-    SchedulerName.DDIM: (DDIMScheduler, {}),
-    SchedulerName.DPMPP_2M: (DPMSolverMultistepScheduler, {"algorithm_type": "dpmsolver++"}),
-    SchedulerName.DPMPP_2M_KARRAS: (
-        DPMSolverMultistepScheduler,
-        {"algorithm_type": "dpmsolver++", "use_karras_sigmas": True},
-    ),
-    SchedulerName.DPMPP_SDE: (DPMSolverSDEScheduler, {}),
-    SchedulerName.UNIPC: (UniPCMultistepScheduler, {}),
-    SchedulerName.HEUN: (HeunDiscreteScheduler, {}),
-    SchedulerName.LMS: (LMSDiscreteScheduler, {}),
-    SchedulerName.PNDM: (PNDMScheduler, {"skip_prk_steps": True}),
-    SchedulerName.LCM: (LCMScheduler, {}),
-}
-_SPACING = ("use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas")
+_UNUSABLE = (ValueError, TypeError, KeyError, AttributeError, IndexError, ArithmeticError, RuntimeError)
+"""What diffusers raises for configurations that it cannot use."""
 
 
 def build(
@@ -53,19 +28,42 @@ def build(
     DPM++ SDE draws its own noise, from `seed`. Raises RequestError when it cannot do what is asked.
     """
     options = {"noise_sampler_seed": seed} if name is SchedulerName.DPMPP_SDE else {}
-    scheduler = copy.deepcopy(_fresh(name, json.dumps([dict(config), options])))
     try:
+        scheduler = copy.deepcopy(_fresh(name, json.dumps([dict(config), options])))
         if timesteps:
             _set_custom(scheduler, name, timesteps)
         else:
             scheduler.set_timesteps(steps)
-    except (ValueError, IndexError, ZeroDivisionError) as problem:
+    except RequestError:
+        raise
+    except _UNUSABLE as problem:
         raise RequestError(
             f"{name.label} cannot run {'these timesteps' if timesteps else f'{steps} steps'}.",
-            why=f"{problem}".rstrip(".") + ".",
+            why=shortened(str(problem)).rstrip(".") + ".",
             next_step="Change the number of steps or choose another scheduler.",
         ) from problem
     return scheduler
+
+
+def complete_config(content: Mapping[str, Any]) -> dict[str, Any]:
+    """A checkpoint's scheduler_config.json with SDXL's values for what it leaves out, and beyond these its class's.
+
+    Raises CheckpointError for one that cannot be used, or names a class that is no scheduler of SDXL's.
+    """
+    config = checked_config(content)
+    try:
+        return dict(_class(config["_class_name"]).from_config(config).config)
+    except _UNUSABLE as problem:
+        raise CheckpointError(
+            "The checkpoint's scheduler cannot be used.",
+            why=shortened(str(problem)).rstrip(".") + ".",
+            next_step="Choose another checkpoint, or export this one again.",
+        ) from problem
+
+
+def _class(name: str) -> Any:
+    """diffusers' class called `name`, which comes from our own table."""
+    return getattr(diffusers, name)
 
 
 @lru_cache(maxsize=8)
@@ -75,14 +73,13 @@ def _fresh(name: SchedulerName, told: str) -> Any:
     diffusers takes five times as long to make one as copying it takes.
     """
     config, options = json.loads(told)
-    scheduler_class, own = _CLASSES[name]
-    schedule = {key: value for key, value in config.items() if key not in _SPACING}
-    return scheduler_class.from_config(schedule, **own, **options)
+    schedule = {key: value for key, value in config.items() if key not in SIGMAS}
+    return _class(name.class_name).from_config(schedule, **name.options, **options)
 
 
 def _set_custom(scheduler: Any, name: SchedulerName, timesteps: Sequence[int]) -> None:
     if not _takes_timesteps(type(scheduler)):
-        able = [other.label for other, (made, _) in _CLASSES.items() if _takes_timesteps(made)]
+        able = [other.label for other in SchedulerName if _takes_timesteps(_class(other.class_name))]
         raise RequestError(
             f"{name.label} does not take custom timesteps.", next_step=f"Choose one of: {', '.join(able)}."
         )

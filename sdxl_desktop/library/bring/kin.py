@@ -23,12 +23,6 @@ _BASES = {
     Family.LCM: Family.BASE,
     Family.LCM_SSD_1B: Family.SSD_1B,
 }
-_SCHEDULERS = {
-    "ddim": "DDIMScheduler",
-    "euler": "EulerDiscreteScheduler",
-    "euler-a": "EulerAncestralDiscreteScheduler",
-    "lcm": "LCMScheduler",
-}
 _LONGEST = 48
 
 
@@ -110,8 +104,8 @@ def _scheduler(entry: Entry) -> dict[str, Any]:
     if entry.recommended is None:
         return {}
     changed: dict[str, Any] = {}
-    if entry.kind in (Kind.LORA, Kind.UNET) and entry.recommended.scheduler.value in _SCHEDULERS:
-        changed["_class_name"] = _SCHEDULERS[entry.recommended.scheduler.value]
+    if entry.kind in (Kind.LORA, Kind.UNET):
+        changed |= {"_class_name": entry.recommended.scheduler.class_name, **entry.recommended.scheduler.options}
     if entry.recommended.timestep_spacing is not None:
         changed["timestep_spacing"] = entry.recommended.timestep_spacing
     return changed

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sdxl_desktop.core.schedulers import SchedulerName, checked_config
 from sdxl_desktop.library.convert.workspace import write_json
 from sdxl_desktop.library.detect.documents import LIMIT, read_json_if_there
 from sdxl_desktop.library.detect.errors import DamagedFileError
@@ -24,24 +25,8 @@ _CLASSES = {
     "text_encoder": "CLIPTextModel",
     "text_encoder_2": "CLIPTextModelWithProjection",
 }
-_SCHEDULERS = {
-    "DDIMScheduler",
-    "DPMSolverMultistepScheduler",
-    "DPMSolverSDEScheduler",
-    "DPMSolverSinglestepScheduler",
-    "EulerAncestralDiscreteScheduler",
-    "EulerDiscreteScheduler",
-    "HeunDiscreteScheduler",
-    "KDPM2AncestralDiscreteScheduler",
-    "KDPM2DiscreteScheduler",
-    "LCMScheduler",
-    "LMSDiscreteScheduler",
-    "PNDMScheduler",
-    "TCDScheduler",
-    "UniPCMultistepScheduler",
-}
 _DISTILLED = (Family.LCM, Family.LCM_SSD_1B)
-_FEW_STEPS = {"_class_name": "LCMScheduler"}
+_FEW_STEPS = {"_class_name": SchedulerName.LCM.class_name}
 _NEVER = ("auto_map", "custom_pipelines", "_name_or_path")
 _TOKENIZER_FILES = ("vocab.json", "merges.txt", "tokenizer.json")
 _PADDING = {"tokenizer": "<|endoftext|>", "tokenizer_2": "!"}
@@ -69,7 +54,7 @@ def write_descriptions(
     scheduler: Mapping[str, Any] | None = None,
 ) -> None:
     """model_index.json, checkpoint.json, scheduler, tokenizers and a tiny VAE if it has one; what `card` and
-    `scheduler` say goes before what `found` does. Raises DamagedFileError for what cannot be taken."""
+    `scheduler` say goes before what `found` does. Raises CheckpointError for what cannot be taken."""
     asked = {**found.scheduler, **(_FEW_STEPS if found.family in _DISTILLED else {}), **(scheduler or {})}
     schedule = _scheduler(asked)
     for name, source in found.tokenizers.items():
@@ -95,8 +80,8 @@ def _plain(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _scheduler(said: Mapping[str, Any]) -> dict[str, Any]:
-    kind = said.get("_class_name")
-    return _plain({**said, "_class_name": kind if kind in _SCHEDULERS else "EulerDiscreteScheduler"})
+    """As it is written: a whole one, of the class that was asked for, Euler where none was."""
+    return checked_config({"_class_name": SchedulerName.EULER.class_name, **said})
 
 
 def _card(found: Found, title: str) -> dict[str, Any]:

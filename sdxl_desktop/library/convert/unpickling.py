@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from sdxl_desktop.library.detect.errors import DamagedFileError
-from sdxl_desktop.library.detect.pickles import check_pickle
+from sdxl_desktop.library.detect.pickles import SHARED, check_pickle
 
 _NAMES = {
     torch.float16: "F16",
@@ -37,10 +37,20 @@ def unpickle(file: Path, into: Path, progress: Callable[[int], None]) -> None:
         ) from problem
     tensors = content.get("state_dict", content) if isinstance(content, dict) else {}
     kept = {
-        str(name): tensor
+        name: tensor
         for name, tensor in (tensors.items() if isinstance(tensors, dict) else ())
-        if isinstance(tensor, torch.Tensor) and tensor.dtype in _NAMES and not str(name).startswith("model_ema.")
+        if isinstance(name, str)
+        and isinstance(tensor, torch.Tensor)
+        and tensor.layout is torch.strided
+        and tensor.dtype in _NAMES
+        and not name.startswith("model_ema.")
     }
+    if sum(tensor.nbytes for tensor in kept.values()) > SHARED * file.stat().st_size:
+        raise DamagedFileError(
+            f"{file.name} cannot be read safely.",
+            why="Its tensors have far more bytes than the file itself.",
+            next_step="Look for the same checkpoint as a .safetensors file.",
+        )
     _write(kept, into, progress)
 
 

@@ -8,8 +8,10 @@ configuration; names are those of `UNet2DConditionModel`, `AutoencoderKL` and `C
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
+from sdxl_desktop.core.model_configs import check_model_config
 from sdxl_desktop.library.detect.heads import Shape
 
 Config = Mapping[str, Any]
@@ -17,18 +19,27 @@ Blueprint = dict[str, Shape]
 _Tensors = Iterator[tuple[str, Shape]]
 
 
-def blueprint(part: str, config: Config) -> Blueprint:
+def blueprint(part: str, config: Config, most: int = 100_000) -> Blueprint:
     """Names and shapes of `part` ("unet", "vae", "text_encoder" or "text_encoder_2").
 
-    Raises KeyError, TypeError, ValueError or IndexError for a configuration that describes nothing.
+    Raises KeyError, TypeError, ValueError, IndexError or AttributeError for a configuration that describes nothing, or
+    more than `most` tensors.
     """
+    check_model_config(config)
+    made = dict(islice(_tensors(part, config), most + 1))
+    if len(made) > most:
+        raise ValueError("it describes more tensors than the file can hold")
+    return made
+
+
+def _tensors(part: str, config: Config) -> _Tensors:
     match part:
         case "unet":
-            return dict(_unet(config))
+            return _unet(config)
         case "vae":
-            return dict(_vae(config))
+            return _vae(config)
         case "text_encoder" | "text_encoder_2":
-            return dict(_text_encoder(config, projects=part == "text_encoder_2"))
+            return _text_encoder(config, projects=part == "text_encoder_2")
     raise ValueError(f"there is no part {part!r}")
 
 

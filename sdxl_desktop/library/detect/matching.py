@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sdxl_desktop.core.text import shortened
 from sdxl_desktop.library.detect.blueprint import blueprint
 from sdxl_desktop.library.detect.found import FoundPart
 from sdxl_desktop.library.detect.heads import Tensor
@@ -24,6 +25,8 @@ _IDLE = (
     "text_projection",
     "text_projection.weight",
 )
+_MORE_THAN_ANY = 10_000
+"""Tensors that a part may describe however few a file has, so that what is missing can be named. SDXL has 1,680."""
 _IDLE_FOLDERS = ("loss.", "model_ema.")
 
 
@@ -40,10 +43,11 @@ def match_part(
 ) -> FoundPart | Mismatch:
     """The part `name` made of `tensors`; with a `prefix` they are in the original layout, without in diffusers' own."""
     try:
-        wanted = blueprint(name, config)
+        wanted = blueprint(name, config, _MORE_THAN_ANY + 2 * len(tensors))
         found = diffusers_recipes(wanted) if prefix is None else original_recipes(name, config, wanted, prefix)
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as problem:
-        return Mismatch(f"its config.json makes no sense ({type(problem).__name__}: {problem})", 10**6)
+    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as problem:
+        said = shortened(str(problem)) if isinstance(problem, ValueError) else type(problem).__name__
+        return Mismatch(f"its config.json makes no sense ({said})", 10**6)
     missing = [recipe.key for recipe in found.values() if recipe.key not in tensors]
     used = {recipe.key for recipe in found.values()}
     surplus = [key for key in tensors if key not in used and not _idle(key.removeprefix(prefix or ""))]

@@ -1,4 +1,5 @@
-"""Looks into a .ckpt without running it: its archive must be plain, and its pickle may name tensors only.
+"""Looks into a .ckpt without running it: its archive must be plain, its pickle may make tensors only, and no tensor may
+be larger than the bytes that the file has for it.
 
 Whether it may be read at all is decided here, without torch; it is read by torch's weights-only loader, in the
 conversion's own process.
@@ -6,42 +7,97 @@ conversion's own process.
 
 from __future__ import annotations
 
+import io
+import math
+import pickle
 import pickletools
 import zipfile
-from collections.abc import Iterator
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from sdxl_desktop.core.text import shortened
 from sdxl_desktop.library.detect.errors import DamagedFileError
 
 _PICKLE_LIMIT = 4 * 2**20
 """Bytes of the pickle alone; SDXL's has half a megabyte."""
 _MEMBER_LIMIT = 20_000
-_ALLOWED = {
-    "collections.OrderedDict",
-    "torch._utils._rebuild_tensor_v2",
-    "torch._utils._rebuild_parameter",
-    "torch.Size",
-    "torch.device",
-    *(f"torch.{kind}Storage" for kind in ("Half", "Float", "BFloat16", "Double", "Long", "Int", "Byte", "Bool")),
+_MEMO_LIMIT = 1_000_000
+"""Places that a pickle may remember things in; Python would make room for as many as it names."""
+_DIMENSION_LIMIT = 8
+SHARED = 2
+"""How often all of a file may be used by its tensors: some share their numbers, as tied weights do."""
+
+_STORAGES = {
+    **dict.fromkeys(("Half", "BFloat16"), 2),
+    **dict.fromkeys(("Float", "Int"), 4),
+    **dict.fromkeys(("Double", "Long"), 8),
+    **dict.fromkeys(("Byte", "Bool"), 1),
 }
+"""Bytes of one element by torch's name of the storage."""
+
+
+class _Forbidden(Exception):
+    """The pickle names something that makes no tensor."""
+
+
+class _TooLarge(Exception):
+    """A tensor sees more numbers than its storage has."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Element:
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Storage:
+    """`elements` of `size` bytes each, in the archive's member `key`."""
+
+    key: str
+    size: int
+    elements: int
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """A tensor: `elements` of `storage`."""
+
+    storage: _Storage
+    elements: int
+
+    @property
+    def bytes(self) -> int:
+        return self.elements * self.storage.size
 
 
 def check_pickle(file: Path) -> None:
-    """Raise DamagedFileError unless `file` is a torch archive of tensors and nothing else."""
+    """Raise DamagedFileError unless `file` is a torch archive of tensors, all of whose bytes it has, and nothing
+    else."""
     try:
         with zipfile.ZipFile(file) as archive:
-            pickle = _pickle(file, archive)
-            named = {name for name in _names(pickle) if name not in _ALLOWED}
-    except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError, EOFError) as problem:
+            pickled, stored = _pickle(file, archive)
+    except DamagedFileError:
+        raise
+    except Exception as problem:  # zipfile raises a dozen kinds, MemoryError among them
         raise _refused(file, "It is not an archive as torch writes it, or it was cut short.") from problem
-    except (ValueError, IndexError, KeyError, AttributeError, UnicodeDecodeError) as problem:
+    try:
+        _check_sizes(file, _views(pickled), stored)
+    except DamagedFileError:
+        raise
+    except _TooLarge as problem:
+        raise _refused(file, "Its tensors have more bytes than the file holds for them.") from problem
+    except _Forbidden as problem:
+        raise _refused(file, f"It would run code when loaded ({shortened(str(problem), 120)}).") from problem
+    except Exception as problem:  # so does unpickling
         raise _refused(file, "Its list of tensors is damaged.") from problem
-    if named:
-        raise _refused(file, f"It would run code when loaded ({', '.join(sorted(named))[:120]}).")
 
 
-def _pickle(file: Path, archive: zipfile.ZipFile) -> bytes:
-    """The archive's one pickle, after the archive was found to be plain: nothing packed, nothing outside, no bomb."""
+def _pickle(file: Path, archive: zipfile.ZipFile) -> tuple[bytes, Mapping[str, int]]:
+    """The archive's one pickle, and the bytes of each storage by its key, after the archive was found to be plain:
+    nothing packed, nothing outside, no bomb."""
     members = archive.infolist()
     if len(members) > _MEMBER_LIMIT:
         raise _refused(file, f"It has {len(members):,} members.")
@@ -56,32 +112,95 @@ def _pickle(file: Path, archive: zipfile.ZipFile) -> bytes:
         raise _refused(file, "It does not hold exactly one list of tensors.")
     if pickles[0].file_size > _PICKLE_LIMIT:
         raise _refused(file, "Its list of tensors is far too long.")
-    return archive.read(pickles[0])
+    data = f"{pickles[0].filename.removesuffix('data.pkl')}data/"
+    stored = {
+        member.filename.removeprefix(data): member.file_size for member in members if member.filename.startswith(data)
+    }
+    return archive.read(pickles[0]), stored
 
 
-def _names(pickle: bytes) -> Iterator[str]:
-    """Everything the pickle would import. Strings are followed as far as a global can be made of them."""
-    strings: list[str] = []
-    memo: dict[int, str] = {}
-    for operation, argument, _ in pickletools.genops(pickle):
-        name = operation.name
-        if name in ("GLOBAL", "INST"):
-            yield str(argument).replace(" ", ".", 1)
-        elif name == "STACK_GLOBAL":
-            yield ".".join(strings[-2:]) if len(strings) >= 2 else "something unnamed"
-        elif name in ("EXT1", "EXT2", "EXT4"):
-            yield f"extension {argument}"
-        elif isinstance(argument, str) and "UNICODE" in name:
-            strings.append(argument)
-        elif name == "MEMOIZE" and strings:
-            memo[len(memo)] = strings[-1]
-        elif name in ("BINGET", "LONG_BINGET", "GET") and int(argument or 0) in memo:
-            strings.append(memo[int(argument or 0)])
+def _views(pickled: bytes) -> list[_View]:
+    """Every tensor that the pickle would make. Raises _Forbidden for anything else that it would make."""
+    for operation, argument, _ in pickletools.genops(pickled):  # every length in it is checked on the way
+        if "PUT" in operation.name and int(argument or 0) > _MEMO_LIMIT:
+            raise ValueError("it remembers things in places that are not there")
+        if operation.name.startswith("EXT"):
+            raise _Forbidden(f"extension {argument}")
+    reader = _Reader(io.BytesIO(pickled))
+    reader.load()
+    return reader.views
+
+
+class _Reader(pickle.Unpickler):
+    """Makes stand-ins for tensors and their storages; every name it is asked for is one of ours, or refused."""
+
+    def __init__(self, stream: io.BytesIO) -> None:
+        super().__init__(stream)
+        self.views: list[_View] = []
+
+    def find_class(self, module: str, name: str) -> Any:
+        match module, name:
+            case "collections", "OrderedDict":
+                return OrderedDict
+            case "torch._utils", "_rebuild_tensor_v2":
+                return self._tensor
+            case "torch._utils", "_rebuild_parameter":
+                return _parameter
+            case "torch", "Size":
+                return _size
+            case "torch", "device":
+                return _device
+            case "torch", _ if name.endswith("Storage") and name.removesuffix("Storage") in _STORAGES:
+                return _Element(_STORAGES[name.removesuffix("Storage")])
+        raise _Forbidden(f"{module}.{name}")
+
+    def persistent_load(self, told: Any) -> _Storage:
+        kind, element, key, _, elements = told
+        if kind != "storage" or not isinstance(element, _Element) or not isinstance(key, str):
+            raise ValueError("it stores something that is no numbers")
+        return _Storage(key, element.bytes, _natural(elements))
+
+    def _tensor(self, storage: Any, offset: Any, size: Any, stride: Any, *others: Any) -> _View:
+        if not isinstance(storage, _Storage) or len(size) != len(stride) or len(size) > _DIMENSION_LIMIT:
+            raise ValueError("a tensor is no view of a storage")
+        sides, steps = [_natural(side) for side in size], [_natural(step) for step in stride]
+        view = _View(storage, math.prod(sides))
+        last = _natural(offset) + sum((side - 1) * step for side, step in zip(sides, steps, strict=True))
+        if view.elements > storage.elements or (view.elements and last >= storage.elements):
+            raise _TooLarge
+        self.views.append(view)
+        return view
+
+
+def _parameter(view: Any, *others: Any) -> Any:
+    return view
+
+
+def _size(*told: Any) -> tuple[Any, ...]:
+    return told
+
+
+def _device(*told: Any) -> str:
+    return "cpu"
+
+
+def _natural(number: Any) -> int:
+    if type(number) is not int or not 0 <= number < 2**48:
+        raise ValueError(f"{number!r:.40} is no size")
+    return number
+
+
+def _check_sizes(file: Path, views: list[_View], stored: Mapping[str, int]) -> None:
+    for view in views:
+        if view.storage.elements * view.storage.size > stored.get(view.storage.key, -1):
+            raise _TooLarge
+    if sum(view.bytes for view in views) > SHARED * file.stat().st_size:
+        raise _refused(file, "Its tensors have far more bytes than the file itself.")
 
 
 def _refused(file: Path, why: str) -> DamagedFileError:
     return DamagedFileError(
-        f"{file.name} cannot be read safely.",
+        f"{shortened(file.name, 80)} cannot be read safely.",
         why=why,
         next_step="Look for the same checkpoint as a .safetensors file.",
     )

@@ -14,6 +14,7 @@ from sdxl_desktop.library.convert import compressing
 from sdxl_desktop.library.convert.spool import Spool
 from sdxl_desktop.library.convert.workspace import Workspace, write_json
 from sdxl_desktop.library.detect.documents import read_json
+from sdxl_desktop.library.graphs import read_graph
 from sdxl_desktop.library.quantize.calibration import Calibration
 from sdxl_desktop.library.quantize.describing import describe
 from sdxl_desktop.library.quantize.events import Stage
@@ -81,7 +82,7 @@ def _copy(source: Path, part: str, workspace: Workspace, tell: Teller) -> None:
 
 def _compress(source: Path, part: str, treatment: Treatment, workspace: Workspace, tell: Teller) -> None:
     """Weights only: a weight at a time, mapped in and spooled out."""
-    model = ov.Core().read_model(source / part / _GRAPH)
+    model = read_graph(source / part)
     weights = compressing.find_weights(model)
     in_four = treatment is Treatment.NIBBLES
     compress = compressing.compress_to_int4 if in_four else compressing.compress_to_int8
@@ -105,7 +106,7 @@ def _calibrate(
     tell.stage(part, Stage.RECORDING, len(calibration.pictures) * calibration.steps)
     samples = recording.record(source, calibration, workspace.folder / "samples", tell.advance)
     gc.collect()
-    model = ov.Core().read_model(source / part / _GRAPH)
+    model = read_graph(source / part)
     tell.stage(part, Stage.CALIBRATING, calibrating.passes(treatment) * len(samples))
     hybrid = treatment is Treatment.HYBRID
     weights = compressing.find_weights(model) if hybrid else []

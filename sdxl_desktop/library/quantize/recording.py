@@ -10,30 +10,23 @@ from typing import Any
 
 import diffusers
 import numpy as np
+import openvino as ov
 import torch
 from optimum.intel import OVStableDiffusionXLPipeline
+from tokenizers import AddedToken
+from transformers import CLIPTokenizer
 
-from sdxl_desktop.core.schedulers import SchedulerName
+from sdxl_desktop.core.clip_files import read_clip_files
+from sdxl_desktop.core.schedulers import SIGMAS, SchedulerName, checked_config
+from sdxl_desktop.library.detect.documents import read_json
+from sdxl_desktop.library.graphs import read_graph
 from sdxl_desktop.library.quantize.calibration import Calibration
 from sdxl_desktop.library.quantize.errors import QuantizationError
+from sdxl_desktop.library.records import PARTS
 
 _CONFIG = {"INFERENCE_PRECISION_HINT": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0", "CACHE_DIR": ""}
-_SPACING = ("use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas")
-_KARRAS = {"algorithm_type": "dpmsolver++", "use_karras_sigmas": True}
-_SCHEDULERS: dict[SchedulerName, tuple[str, dict[str, Any]]] = {
-    SchedulerName.EULER: ("EulerDiscreteScheduler", {}),
-    SchedulerName.EULER_ANCESTRAL: ("EulerAncestralDiscreteScheduler", {}),
-    SchedulerName.DDIM: ("DDIMScheduler", {}),
-    SchedulerName.DPMPP_2M: ("DPMSolverMultistepScheduler", {"algorithm_type": "dpmsolver++"}),
-    SchedulerName.DPMPP_2M_KARRAS: ("DPMSolverMultistepScheduler", _KARRAS),
-    SchedulerName.DPMPP_SDE: ("DPMSolverSDEScheduler", {"noise_sampler_seed": 0}),
-    SchedulerName.UNIPC: ("UniPCMultistepScheduler", {}),
-    SchedulerName.HEUN: ("HeunDiscreteScheduler", {}),
-    SchedulerName.LMS: ("LMSDiscreteScheduler", {}),
-    SchedulerName.PNDM: ("PNDMScheduler", {"skip_prk_steps": True}),
-    SchedulerName.LCM: ("LCMScheduler", {}),
-}
-"""diffusers' class and options for each; the engine, which has the same table, is not to be imported here."""
+_INDEX = "model_index.json"
+_OPTIONAL = ("text_encoder", "vae_encoder")
 
 Sample = dict[str, Any]
 """The UNet's inputs by name, as arrays."""
@@ -65,14 +58,49 @@ def read_sample(file: Path) -> Sample:
 
 
 def _pipeline(source: Path, calibration: Calibration) -> Any:
-    pipe = OVStableDiffusionXLPipeline.from_pretrained(
-        str(source), export=False, compile=False, ov_config=dict(_CONFIG)
+    """optimum-intel's pipeline, made of parts that are named here: its own way of loading a folder would import
+    whatever module the folder's model_index.json names."""
+    index = read_json(source / _INDEX)
+    pipe = OVStableDiffusionXLPipeline(
+        scheduler=_scheduler(source, calibration.scheduler),
+        **{part: _graph(source, part) for part in PARTS},
+        tokenizer=_tokenizer(source, "tokenizer"),
+        tokenizer_2=_tokenizer(source, "tokenizer_2"),
+        force_zeros_for_empty_prompt=bool(index.get("force_zeros_for_empty_prompt", True)),
+        compile=False,
+        ov_config=dict(_CONFIG),
+        model_save_dir=source,  # each part's config.json is read from there
     )
-    name, options = _SCHEDULERS[calibration.scheduler]
-    schedule = {key: value for key, value in pipe.scheduler.config.items() if key not in _SPACING}
-    pipe.scheduler = getattr(diffusers, name).from_config(schedule, **options)
     pipe.set_progress_bar_config(disable=True)
     return pipe
+
+
+def _scheduler(source: Path, name: SchedulerName) -> Any:
+    config = checked_config(read_json(source / "scheduler" / "scheduler_config.json"))
+    schedule = {key: value for key, value in config.items() if key not in SIGMAS}
+    options = {"noise_sampler_seed": 0} if name is SchedulerName.DPMPP_SDE else {}
+    return getattr(diffusers, name.class_name).from_config(schedule, **name.options, **options)
+
+
+def _graph(source: Path, part: str) -> ov.Model | None:
+    folder = source / part
+    if part in _OPTIONAL and not folder.is_dir():
+        return None
+    read_json(folder / "config.json")
+    return read_graph(folder)
+
+
+def _tokenizer(source: Path, name: str) -> Any:
+    if name == "tokenizer" and not (source / "text_encoder").is_dir():
+        return None  # a refiner
+    files = read_clip_files(source / name)
+    return CLIPTokenizer(
+        vocab=dict(files.vocabulary),
+        merges=list(files.merges),
+        model_max_length=files.length,
+        added_tokens_decoder={number: AddedToken(mark.content, **mark.flags) for number, mark in files.added.items()},
+        **{which: AddedToken(mark.content, **mark.flags) for which, mark in files.marks.items()},
+    )
 
 
 def _record_picture(

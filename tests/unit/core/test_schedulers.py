@@ -1,11 +1,13 @@
-"""Schedulers answer to every way people write their names."""
+"""Schedulers answer to every way people write their names; a checkpoint's config is looked up, never followed."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from sdxl_desktop.core.errors import RequestError
-from sdxl_desktop.core.schedulers import SchedulerName
+from sdxl_desktop.core.errors import CheckpointError, RequestError
+from sdxl_desktop.core.schedulers import SchedulerName, checked_config, missing, scheduler_of
 
 
 @pytest.mark.parametrize("name", SchedulerName)
@@ -28,3 +30,77 @@ def test_an_unknown_scheduler_is_refused_by_naming_all() -> None:
         SchedulerName.parse("fastest")
     for name in SchedulerName:
         assert name.value in str(caught.value)
+
+
+SDXL = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "num_train_timesteps": 1000}
+
+
+@pytest.mark.parametrize("name", SchedulerName)
+def test_a_checkpoint_made_for_a_scheduler_gets_that_very_one(name: SchedulerName) -> None:
+    config = checked_config({**SDXL, "_class_name": name.class_name, **name.options})
+    assert scheduler_of(config) is name
+    assert missing(config) == ""
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        ({"_class_name": "TCDScheduler"}, "TCDScheduler"),
+        (
+            {"_class_name": "HeunDiscreteScheduler", "use_exponential_sigmas": True},
+            "HeunDiscreteScheduler (use_exponential_sigmas)",
+        ),
+        (
+            {"_class_name": "DPMSolverMultistepScheduler", "algorithm_type": "dpmsolver"},
+            "DPMSolverMultistepScheduler (dpmsolver)",
+        ),
+    ],
+    ids=str,
+)
+def test_one_that_is_not_in_the_table_is_named_and_not_taken_for_another(config: dict[str, Any], told: str) -> None:
+    checked = checked_config({**SDXL, **config})
+    assert scheduler_of(checked) is None
+    assert missing(checked) == told
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *(None, "", 7, ["diffusers", "EulerDiscreteScheduler"], "DiffusionPipeline", "os.system", "AutoencoderKL"),
+        *("EDMEulerScheduler", "FlowMatchEulerDiscreteScheduler", "SchedulerMixin", "x" * 100_000),
+    ],
+    ids=lambda kind: str(kind)[:30],
+)
+def test_a_class_that_is_no_scheduler_of_sdxls_is_refused(kind: Any) -> None:
+    with pytest.raises(CheckpointError) as caught:
+        checked_config({**SDXL, "_class_name": kind})
+    assert "scheduler" in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"num_train_timesteps": 2 * 10**9},
+        {"num_train_timesteps": 0},
+        {"num_train_timesteps": True},
+        {"num_train_timesteps": "1000"},
+        {"solver_order": 10**8},
+        {"trained_betas": [0.1] * 20_000},
+        {"trained_betas": ["a"]},
+        {"beta_end": {"a": 1}},
+        {"steps_offset": 10**12},
+        {"beta_schedule": "s" * 1000},
+    ],
+    ids=lambda odd: str(odd)[:40],
+)
+def test_numbers_that_would_take_all_memory_are_refused(odd: dict[str, Any]) -> None:
+    with pytest.raises(CheckpointError):
+        checked_config({**SDXL, "_class_name": "EulerDiscreteScheduler", **odd})
+
+
+def test_what_diffusers_itself_writes_is_taken() -> None:
+    written = {**SDXL, "_class_name": "DPMSolverMultistepScheduler", "_diffusers_version": "0.37.1", "sigma_max": None}
+    config = checked_config({**written, "lambda_min_clipped": float("-inf"), "trained_betas": None})
+    assert config["lambda_min_clipped"] == float("-inf")
+    assert "_diffusers_version" not in config

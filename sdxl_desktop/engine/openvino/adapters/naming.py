@@ -13,6 +13,8 @@ import torch
 from diffusers import UNet2DConditionModel
 
 from sdxl_desktop.core.errors import CheckpointError
+from sdxl_desktop.core.model_configs import check_model_config, of_the_network
+from sdxl_desktop.core.text import shortened
 
 Shape = tuple[int, ...]
 
@@ -48,14 +50,15 @@ def unet_names(config: Mapping[str, Any]) -> UnetNames:
 
 @lru_cache(maxsize=4)
 def _unet_names(config: str) -> UnetNames:
-    settings = {key: value for key, value in json.loads(config).items() if not key.startswith("_")}
+    settings = of_the_network(json.loads(config))
     try:
+        check_model_config(settings)
         with torch.device("meta"):
             unet = UNet2DConditionModel.from_config(settings)
-    except (TypeError, ValueError, KeyError, IndexError) as problem:
+    except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RuntimeError) as problem:
         raise CheckpointError(
             "The description of this checkpoint's UNet makes no sense.",
-            why=f"{type(problem).__name__}: {problem}.",
+            why=f"{type(problem).__name__}: {shortened(str(problem))}.",
             next_step="Export the checkpoint again.",
         ) from problem
     shapes = {

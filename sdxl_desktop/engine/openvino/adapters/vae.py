@@ -29,6 +29,7 @@ with warnings.catch_warnings():
 
 from sdxl_desktop.core.errors import AdditionError, EngineError
 from sdxl_desktop.core.file_hashes import FileHashes
+from sdxl_desktop.core.model_configs import SCALING_FACTOR
 from sdxl_desktop.engine.openvino import devices
 from sdxl_desktop.engine.openvino.adapters import whole
 
@@ -38,7 +39,6 @@ _MODEL = "openvino_model.xml"
 _TORCH_WEIGHTS = "diffusion_pytorch_model.safetensors"
 _NEXT = "Choose a folder with an OpenVINO vae_decoder in it, or a diffusers AutoencoderKL or AutoencoderTiny for SDXL."
 _WHOLE, _TINY = "AutoencoderKL", "AutoencoderTiny"
-SDXL_SCALING = 0.13025
 # What optimum-intel writes for SDXL's VAE: activations are divided by this where inference is in f16.
 _UPCAST = {"ACTIVATIONS_SCALE_FACTOR": "128.0"}
 _VERSION = 2
@@ -56,7 +56,7 @@ class VaeFolder:
     @property
     def scaling_factor(self) -> float:
         """Latents are divided by this before they are decoded, and multiplied after they were encoded."""
-        return float(self.config.get("scaling_factor") or 0.18215)  # diffusers' default, Rombach et al.'s
+        return float(self.config.get("scaling_factor") or SCALING_FACTOR)
 
     @property
     def shift_factor(self) -> float:
@@ -80,7 +80,7 @@ class VaeFolder:
 
 
 def check_vae(
-    folder: Path, latent_channels: int, cache: Path, scaling: float = SDXL_SCALING, hashes: FileHashes | None = None
+    folder: Path, latent_channels: int, cache: Path, scaling: float = SCALING_FACTOR, hashes: FileHashes | None = None
 ) -> VaeFolder:
     """The VAE in `folder`, for latents of that many channels, which the checkpoint multiplies by `scaling`.
 

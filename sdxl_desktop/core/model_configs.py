@@ -1,0 +1,68 @@
+"""Bounds what a stranger's config.json of a network may say, before anything is built or counted by it.
+
+Layers, levels and widths decide how many objects and how much memory a network takes; two thousand million layers take
+all of it while they are only being counted. SDXL has 2 layers a block, 10 transformer blocks, 32 layers of text encoder
+and widths of some thousands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sdxl_desktop.core.small_files import SmallFileError, read_object
+from sdxl_desktop.core.text import shortened
+
+SCALING_FACTOR = 0.13025
+"""What SDXL's VAE multiplies latents by, and so what is meant by a config that leaves it out."""
+_MOST_LAYERS = 256
+_MOST_LEVELS = 16
+_WIDEST = 10_000_000
+_LAYERS = (
+    "layers_per_block",
+    "transformer_layers_per_block",
+    "reverse_transformer_layers_per_block",
+    "num_hidden_layers",
+    "layers_per_mid_block",
+    "num_encoder_blocks",
+    "num_decoder_blocks",
+    "encoder_block_count",
+    "decoder_block_count",
+)
+_IGNORED = (
+    *("attn_implementation", "auto_map", "custom_pipelines", "dtype", "quantization_config", "torch_dtype"),
+    *("trust_remote_code", "use_cache"),
+)
+"""What names code, files or ways of loading, and says nothing of the network."""
+
+
+def read_model_config(file: Path) -> dict[str, Any]:
+    """The config.json of a network; raises SmallFileError when there is none that can be built."""
+    config = read_object(file)
+    check_model_config(config)
+    return config
+
+
+def check_model_config(config: Mapping[str, Any]) -> None:
+    """Raise SmallFileError when a network as `config` describes it could not be built."""
+    for key, value in config.items():
+        most = _MOST_LAYERS if key in _LAYERS else _WIDEST
+        if not _within(value, most):
+            raise SmallFileError(f"its {shortened(key, 40)} is larger than that of any SDXL")
+
+
+def of_the_network(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What `config` says of the network itself, and nothing of how it is to be loaded."""
+    return {key: value for key, value in config.items() if not key.startswith("_") and key not in _IGNORED}
+
+
+def _within(value: Any, most: int) -> bool:
+    match value:
+        case bool() | None | str():
+            return True
+        case int() | float():
+            return abs(value) <= most
+        case list():
+            return len(value) <= _MOST_LEVELS and all(_within(one, most) for one in value)
+    return True

@@ -1,0 +1,29 @@
+"""Reads the graph of an OpenVINO part for conversion; what OpenVINO refuses is told by the part's name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sdxl_desktop.core.text import shortened
+from sdxl_desktop.library.detect.errors import DamagedFileError
+
+if TYPE_CHECKING:
+    import openvino as ov
+
+GRAPH = "openvino_model.xml"
+
+
+def read_graph(part: Path) -> ov.Model:
+    """The graph in the folder `part`, its weights mapped; raises DamagedFileError when OpenVINO cannot read it."""
+    import openvino as ov
+
+    try:
+        return ov.Core().read_model(part / GRAPH)
+    except RuntimeError as problem:
+        lines = [line for line in str(problem).splitlines() if line.strip()]
+        raise DamagedFileError(
+            f"The {part.name.replace('_', ' ')} of {shortened(part.parent.name, 80)} is damaged, or cut short.",
+            why=f"OpenVINO says: {shortened(lines[-1] if lines else type(problem).__name__).rstrip('.')}.",
+            next_step="Copy or export the checkpoint again.",
+        ) from problem
