@@ -84,7 +84,7 @@ def _fitted(placement: Placement, mask: Bytes, *, soft: bool) -> Bytes:
     """The mask at the size that is drawn. What is to be redrawn stays so when it is made smaller, however thin."""
     fitted = placement.mask(mask)
     if not soft:
-        fitted[placement.touched(mask >= HALF) & (fitted < HALF)] = HALF
+        fitted[placement.touched(mask, HALF) & (fitted < HALF)] = HALF
     return fitted
 
 

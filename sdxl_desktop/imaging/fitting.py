@@ -61,18 +61,19 @@ class Placement:
         cut(fitted, self.place)[...] = _resized(cut(mask, self.used), self.place.size, Image.Resampling.BILINEAR)
         return fitted
 
-    def touched(self, masked: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-        """Which pixels of the target, bool [H, W], a mask of the source's size touches, however little where it is made
-        smaller; where it is made larger, those at least half covered.
+    def touched(self, mask: Bytes, level: int) -> npt.NDArray[np.bool_]:
+        """Which pixels of the target, bool [H, W], a mask of the source's size covers with `level` or more: however
+        little where it is made smaller, at least half where it is made larger.
 
         Raises RequestError for a mask of another size.
         """
-        _check_size(masked, self.source)
-        shares = _resized(cut(masked, self.used).astype(np.float32), self.place.size, Image.Resampling.BOX)
+        _check_size(mask, self.source)
+        covered = Image.fromarray((cut(mask, self.used) >= level).astype(np.float32))
+        shares = np.asarray(covered.resize((self.place.width, self.place.height), Image.Resampling.BOX))
         smaller = self.place.width <= self.used.width and self.place.height <= self.used.height
-        found = np.zeros((self.target.height, self.target.width), dtype=np.bool_)
+        found = np.zeros((self.target.height, self.target.width), dtype=np.uint8)
         cut(found, self.place)[...] = shares > _NOTHING if smaller else shares >= 0.5
-        return found
+        return found > 0
 
     def back(self, drawn: Bytes, original: Bytes) -> Bytes:
         """What was drawn, uint8 [H, W, 3] of the target's size, at the source's size: a new array.
