@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from pathlib import Path
 
@@ -27,10 +28,13 @@ _MAX_HEAD = 2**20
 
 
 class _Details(msgspec.Struct, frozen=True):
+    """`content` is the hash of all numbers in the file; "" in one of an earlier release."""
+
     seed: int
     steps: int
     scheduler: SchedulerName
     digest: str = ""
+    content: str = ""
 
 
 class _Tensor(msgspec.Struct):
@@ -69,6 +73,7 @@ def read_latents(path: Path) -> tuple[KeptLatents, GenerationRequest]:
             names = set(file.keys())
             final = _finite(_floats(file.get_tensor(_FINAL), 3))
             predictions = _finite(_floats(file.get_tensor(_PREDICTIONS), 4)) if _PREDICTIONS in names else None
+            kept = _kept(final, predictions, details)
     except FileNotFoundError as problem:
         raise PictureError(f"There is no file {path}.", next_step="Check the path.") from problem
     except (OSError, SafetensorError, KeyError, ValueError, msgspec.MsgspecError, RequestError) as problem:
@@ -77,7 +82,7 @@ def read_latents(path: Path) -> tuple[KeptLatents, GenerationRequest]:
             why="It is not a file that --latents-out wrote, or it is damaged.",
             next_step="Give such a file, or draw the picture again.",
         ) from problem
-    return _kept(final, predictions, details), record.request
+    return kept, record.request
 
 
 def decode_latents(content: bytes) -> KeptLatents:
@@ -105,7 +110,8 @@ def _tensors(latents: KeptLatents) -> dict[str, Floats]:
 
 
 def _metadata(latents: KeptLatents, request: GenerationRequest | None) -> dict[str, str]:
-    details = _Details(latents.seed, latents.steps, latents.scheduler, latents.digest)
+    content = _content(latents.final, latents.predictions)
+    details = _Details(latents.seed, latents.steps, latents.scheduler, latents.digest, content)
     metadata = {DETAILS: msgspec.json.encode(details).decode()}
     if request is not None:
         record = Record(version=__version__, seed=latents.seed, request=request.recorded())
@@ -134,7 +140,16 @@ def _head(content: bytes) -> tuple[dict[str, _Tensor], dict[str, str]]:
         raise ValueError("the header of the latents is damaged") from problem
 
 
+def _content(final: Floats, predictions: Floats | None) -> str:
+    whole = hashlib.sha256(final.astype("<f4").tobytes())
+    if predictions is not None:
+        whole.update(predictions.astype("<f4").tobytes())
+    return whole.hexdigest()
+
+
 def _kept(final: Floats, predictions: Floats | None, details: _Details) -> KeptLatents:
+    if details.content not in ("", _content(final, predictions)):
+        raise ValueError("the latents are damaged")
     return KeptLatents(
         final=final,
         predictions=predictions,

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
+from sdxl_desktop.core.file_hashes import State, state_of
+
 _FIRST = ("clip_l", "text_encoders_0")
 _SECOND = ("clip_g", "text_encoders_1")
 
@@ -14,13 +16,13 @@ _SECOND = ("clip_g", "text_encoders_1")
 def vectors_of(file: Path) -> tuple[int, int]:
     """Vectors for the first and the second text encoder; (1, 1) where only loading the file would tell."""
     try:
-        return _read(file, file.stat().st_mtime_ns)
+        return _read(file, state_of(file))
     except OSError:
         return 1, 1
 
 
 @lru_cache(maxsize=256)
-def _read(file: Path, _changed: int) -> tuple[int, int]:
+def _read(file: Path, _as_of: State) -> tuple[int, int]:
     if file.suffix.lower() != ".safetensors":
         return 1, 1
     try:
