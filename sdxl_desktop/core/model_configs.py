@@ -14,6 +14,8 @@ from typing import Any
 from sdxl_desktop.core.small_files import SmallFileError, read_object
 from sdxl_desktop.core.text import shortened
 
+SCALING_FACTOR = 0.13025
+"""What SDXL's VAE multiplies latents by, and so what is meant by a config that leaves it out."""
 _MOST_LAYERS = 256
 _MOST_LEVELS = 16
 _WIDEST = 10_000_000

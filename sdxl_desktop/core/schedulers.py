@@ -150,6 +150,21 @@ def _described(config: Mapping[str, Any]) -> str:
     return f"{kind} ({', '.join(variants)})" if variants else kind
 
 
+SDXL: Mapping[str, Any] = {
+    "num_train_timesteps": 1000,
+    "beta_schedule": "scaled_linear",
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "prediction_type": "epsilon",
+    "timestep_spacing": "leading",
+    "steps_offset": 1,
+    "clip_sample": False,
+    "set_alpha_to_one": False,
+    "skip_prk_steps": True,
+}
+"""What SDXL's own scheduler_config.json says, and so what is meant by one that leaves it out. diffusers would fill in what
+each class was first made for: a linear schedule, and with DDIM latents that are clipped to -1 and 1."""
+
 _COUNTS = {"num_train_timesteps": (1, 10_000), "solver_order": (1, 8), "original_inference_steps": (1, 10_000)}
 _LONGEST_LIST = 10_000
 _LARGEST = 1_000_000
@@ -157,7 +172,8 @@ _NEXT = "Choose another checkpoint, or export this one again with a scheduler of
 
 
 def checked_config(content: Mapping[str, Any]) -> dict[str, Any]:
-    """What a scheduler_config.json says that may be believed: a class from `CLASSES`, and plain, bounded values.
+    """What a scheduler_config.json says that may be believed: a class from `CLASSES`, and plain, bounded values, which are
+    `SDXL`'s where it says nothing.
 
     diffusers allocates by these numbers. Raises CheckpointError.
     """
@@ -173,7 +189,8 @@ def checked_config(content: Mapping[str, Any]) -> dict[str, Any]:
             raise _unusable(
                 f"Its {key} is {shortened(repr(value), 40)}, and must be a whole number from {least} to {most}."
             )
-    return {"_class_name": kind, **config}
+    told = {key: value for key, value in config.items() if value is not None or key not in SDXL}
+    return {"_class_name": kind, **SDXL, **told}
 
 
 def _unusable(why: str) -> CheckpointError:

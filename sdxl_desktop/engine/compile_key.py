@@ -7,9 +7,11 @@ import re
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from sdxl_desktop.core.errors import SettingsError
+from sdxl_desktop.core.file_hashes import Check, FileHashes
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.request import Precision
 from sdxl_desktop.core.state_file import change_state, read_state
@@ -22,22 +24,33 @@ SHALLOW = "unet_shallow"
 """The component that a UNet's shallow graph is compiled as."""
 
 _TIMES = dict[str, float]
-_SAMPLE = 1 << 20
-_SAMPLES = 16
+_FILES = ("openvino_model.xml", "openvino_model.bin")
+_HASHES = FileHashes()
+"""For who has no memory on a disk."""
 
 
-def content_id(part: Path) -> str:
-    """A name for the content of the part in folder `part`: hash of its graph and of 16 MiB spread over its weights."""
-    digest = hashlib.blake2b(digest_size=10)
-    digest.update((part / "openvino_model.xml").read_bytes())
-    weights = part / "openvino_model.bin"
-    size = weights.stat().st_size
-    digest.update(str(size).encode())
-    with weights.open("rb") as stream:
-        for n in range(_SAMPLES):
-            stream.seek(max(0, (size - _SAMPLE) * n // (_SAMPLES - 1)))
-            digest.update(stream.read(_SAMPLE))
-    return digest.hexdigest()
+@cache
+def hashes_in(cache: Path) -> FileHashes:
+    """The hashes of weights that are remembered in the application's folder `cache`; the same for all who ask."""
+    return FileHashes(cache / "hashes.json")
+
+
+def content_id(part: Path, hashes: FileHashes = _HASHES, check: Check = lambda: None) -> str:
+    """A name for the content of the part in folder `part`: another for every bit of its graph and its weights.
+
+    The first time all of them are read, which `hashes` remembers; `check` may raise to stop that. Raises OSError.
+    """
+    return _named(hashes.of(part / name, check) for name in _FILES)
+
+
+def known_content_id(part: Path, hashes: FileHashes) -> str | None:
+    """As `content_id` where that takes no time; None where the weights would have to be read. Raises OSError."""
+    weights = hashes.known(part / _FILES[1])
+    return None if weights is None else _named((hashes.of(part / _FILES[0]), weights))
+
+
+def _named(contents: Iterable[str]) -> str:
+    return hashlib.sha256(";".join(contents).encode()).hexdigest()[:32]
 
 
 def fixed_shape(size: Size, chunks: int = 1) -> str:

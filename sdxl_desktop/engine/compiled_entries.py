@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache
 from pathlib import Path
 
 import msgspec
 
+from sdxl_desktop.core.checked_file import read_checked
+from sdxl_desktop.core.file_hashes import FileHashes
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.request import AUTOMATIC, Execution
-from sdxl_desktop.engine.compile_key import CompileKey, content_id, size_of_shape
+from sdxl_desktop.engine.compile_key import CompileKey, content_id, known_content_id, size_of_shape
 
 COMPILED, FUSED = "compiled", "fused"
 CARD = "card.json"
@@ -39,7 +40,8 @@ class Stale(StrEnum):
 
 class Card(msgspec.Struct, frozen=True):
     """`seconds` maps each precision that was asked for to what compiling took, None where only loading was seen;
-    `checkpoints` are the folders it was loaded for; `part`, `weights` name the file with its weights (`CompileKey`)."""
+    `checkpoints` are the folders it was loaded for; `part`, `weights` name the file with its weights (`CompileKey`);
+    `blobs` has the hash of each file that compiling left (`compiled_blobs`)."""
 
     component: str
     content: str
@@ -52,6 +54,7 @@ class Card(msgspec.Struct, frozen=True):
     seconds: dict[str, float | None] = {}
     checkpoints: tuple[str, ...] = ()
     derived: bool = False
+    blobs: dict[str, str] = {}
 
     @classmethod
     def of(cls, key: CompileKey, openvino: str, driver: str) -> Card:
@@ -65,6 +68,11 @@ class Card(msgspec.Struct, frozen=True):
             openvino=openvino,
             driver=driver,
         )
+
+    def describes(self, key: CompileKey) -> bool:
+        """Whether what lies beside it was compiled for `key`, in whichever precision."""
+        own = (self.component, self.content, self.device, self.shape)
+        return own == (key.component, key.checkpoint, key.device, key.shape)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,10 +122,10 @@ class Pruned:
 
 
 def read_card(file: Path) -> Card | None:
-    """None when there is none that makes sense."""
+    """None when there is none that makes sense and is as it was written."""
     try:
-        return msgspec.json.decode(file.read_bytes(), type=Card)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return msgspec.json.decode(read_checked(file), type=Card)
+    except (OSError, ValueError, msgspec.MsgspecError):
         return None
 
 
@@ -140,28 +148,33 @@ def compiled_sizes(store: Path, checkpoint: Path, execution: Execution) -> tuple
     return tuple(sorted(found))
 
 
-def weights_gone(card: Card, library: Sequence[Path] | None) -> bool:
+def weights_gone(card: Card, library: Sequence[Path] | None, hashes: FileHashes) -> bool:
     """Whether no checkpoint has the card's weights: neither those it was loaded for nor those of the `library`.
 
     Without a library only changed weights are believed to be gone: a folder that is missing may lie on a drive that is
     not plugged in. Weights that additions made lie in no checkpoint, and go when all that they were made for have gone.
+    Checkpoints of the library that were never loaded are not read for this: nothing was compiled for them.
     """
-    places = {Path(folder) for folder in card.checkpoints} | set(library or ())
     if card.derived:
         return library is not None and not any(Path(folder).is_dir() for folder in card.checkpoints)
-    contents = {_content(place / card.part) for place in places} - {""}
+    own = {Path(folder) for folder in card.checkpoints}
+    contents = {_content(place / card.part, hashes) for place in own}
+    contents |= {_known_content(place / card.part, hashes) for place in set(library or ()) - own}
+    contents -= {""}
     return card.weights not in contents if contents else library is not None
 
 
-def _content(part: Path) -> str:
+def _content(part: Path, hashes: FileHashes) -> str:
     """Its content id; "" where there is no such part."""
     try:
-        status = (part / "openvino_model.bin").stat()
-        return _content_as_of(part, status.st_size, status.st_mtime_ns)
+        return content_id(part, hashes)
     except OSError:
         return ""
 
 
-@lru_cache(maxsize=256)
-def _content_as_of(part: Path, size: int, changed: int) -> str:
-    return content_id(part)
+def _known_content(part: Path, hashes: FileHashes) -> str:
+    """Its content id if that is remembered; "" otherwise."""
+    try:
+        return known_content_id(part, hashes) or ""
+    except OSError:
+        return ""

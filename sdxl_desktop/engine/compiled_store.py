@@ -20,16 +20,18 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
 import msgspec
 
+from sdxl_desktop.core.checked_file import checked
 from sdxl_desktop.core.errors import SettingsError
+from sdxl_desktop.core.file_hashes import FileHashes
 from sdxl_desktop.core.settings import DEFAULT_COMPILED_QUOTA_GB, Preferences
-from sdxl_desktop.engine import in_use
-from sdxl_desktop.engine.compile_key import CompileKey
+from sdxl_desktop.engine import compiled_blobs, in_use
+from sdxl_desktop.engine.compile_key import CompileKey, hashes_in
 from sdxl_desktop.engine.compiled_entries import (
     CARD,
     COMPILED,
@@ -104,9 +106,11 @@ def preferred_quota(settings: Path) -> int:
 
 @dataclass(frozen=True, slots=True)
 class CompiledStore:
-    """The compiled parts in `folder`, and the fused ones beside it."""
+    """The compiled parts in `folder`, and the fused ones beside it. `verified` are the blobs' hashes that were taken in
+    this process."""
 
     folder: Path
+    verified: FileHashes = field(default_factory=FileHashes, compare=False, repr=False)
 
     @property
     def fused(self) -> Path:
@@ -115,16 +119,16 @@ class CompiledStore:
     # Compiling
 
     def take(self, key: CompileKey, runtime: Runtime) -> Slot | None:
-        """The slot for `key`, free of what a killed compilation or another runtime left in it.
+        """The slot for `key`, free of damaged blobs and of what a killed compilation or another runtime left in it.
 
         None when it cannot be written, or another process is compiling there: then compiling merely takes its time.
         """
         folder = self.folder / folder_name(key)
         try:
-            outdated = _is_outdated(read_card(folder / CARD), runtime)
-            if outdated and in_use.is_in_use(folder):
+            unfit = _is_unfit(read_card(folder / CARD), key, runtime)
+            if unfit and in_use.is_in_use(folder):
                 return None
-            if outdated or _is_left_over(folder):
+            if unfit or _is_left_over(folder):
                 shutil.rmtree(folder)
             folder.mkdir(parents=True, exist_ok=True)
             mark = in_use.mark(folder)
@@ -133,7 +137,14 @@ class CompiledStore:
                 return None
         except OSError:
             return None
-        return Slot(folder, mark)
+        slot = Slot(folder, mark)
+        try:
+            card = read_card(folder / CARD)
+            compiled_blobs.remove_damaged(folder, {} if card is None else card.blobs, self.verified)
+        except OSError:
+            self._give_back(slot)
+            return None
+        return slot
 
     def keep(self, slot: Slot, key: CompileKey, origin: Origin | None, runtime: Runtime, seconds: float | None) -> None:
         """Describe what is in `slot` and trust it from now on. `seconds`: what compiling took, None if it was loaded.
@@ -147,12 +158,25 @@ class CompiledStore:
             seen.append(str(origin.checkpoint))
         derived = card.derived if origin is None else origin.derived and (card.derived or not card.checkpoints)
         took = {**card.seconds, key.precision: known if seconds is None else round(seconds, 3)}
-        card = msgspec.structs.replace(card, seconds=took, checkpoints=tuple(seen), derived=derived)
         beside = slot.folder / f"{CARD}.{slot.mark.name}"
         with suppress(OSError):
-            beside.write_bytes(msgspec.json.encode(card))
+            sums = compiled_blobs.sums(slot.folder, self.verified)
+            card = msgspec.structs.replace(card, seconds=took, checkpoints=tuple(seen), derived=derived, blobs=sums)
+            beside.write_bytes(checked(msgspec.json.encode(card)))
             os.replace(beside, slot.folder / CARD)
             (slot.folder / UNFINISHED).unlink(missing_ok=True)
+
+    def discard(self, slot: Slot) -> None:
+        """What is in it is not to be loaded again; it is no longer in use here."""
+        with suppress(OSError):
+            compiled_blobs.remove_all(slot.folder)
+        self.release(slot)
+
+    def _give_back(self, slot: Slot) -> None:
+        """As if it had never been taken."""
+        with suppress(OSError):
+            (slot.folder / UNFINISHED).unlink(missing_ok=True)
+            slot.mark.unlink(missing_ok=True)
 
     def release(self, slot: Slot) -> None:
         """It is no longer in use; it was until now."""
@@ -175,7 +199,8 @@ class CompiledStore:
         """`entries`, and for each whether it is stale. `runtime` gives a device's present one, None where that is not
         known; its driver may be "" for the same reason. `library`: every checkpoint folder there is, None when nobody
         has looked; then weights count as gone only where they were seen to have changed."""
-        return tuple(replace(entry, stale=_stale(entry, runtime, library)) for entry in self.entries())
+        hashes = hashes_in(self.folder.parent)
+        return tuple(replace(entry, stale=_stale(entry, runtime, library, hashes)) for entry in self.entries())
 
     # Throwing away
 
@@ -275,22 +300,27 @@ def _is_left_over(folder: Path) -> bool:
     return not (in_use.lives(name) and (folder / name).exists())
 
 
-def _is_outdated(card: Card | None, runtime: Runtime) -> bool:
-    if card is None:
-        return False
+def _is_unfit(card: Card | None, key: CompileKey, runtime: Runtime) -> bool:
+    """Whether what the card describes was compiled for something else, or by something else."""
+    return card is not None and (_is_outdated(card, runtime) or not card.describes(key))
+
+
+def _is_outdated(card: Card, runtime: Runtime) -> bool:
     return card.openvino != runtime.openvino or (runtime.driver != "" and card.driver != runtime.driver)
 
 
-def _stale(entry: Entry, runtime: Callable[[str], Runtime | None], library: Sequence[Path] | None) -> Stale | None:
+def _stale(
+    entry: Entry, runtime: Callable[[str], Runtime | None], library: Sequence[Path] | None, hashes: FileHashes
+) -> Stale | None:
     if entry.in_use or entry.kind != COMPILED:
         return None
     if entry.stale is not None:
         return entry.stale
     card = read_card(entry.folder / CARD)
     present = runtime(entry.device)
-    if present is not None and _is_outdated(card, present):
+    if present is not None and card is not None and _is_outdated(card, present):
         return Stale.OTHER_RUNTIME
-    return Stale.NO_WEIGHTS if card is not None and weights_gone(card, library) else None
+    return Stale.NO_WEIGHTS if card is not None and weights_gone(card, library, hashes) else None
 
 
 def _compiled(folder: Path) -> Entry | None:

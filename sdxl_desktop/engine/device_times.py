@@ -9,10 +9,9 @@ from pathlib import Path
 
 import msgspec
 
+from sdxl_desktop.core.checked_file import read_checked, write_checked
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.settings import Preferences
-from sdxl_desktop.core.small_files import SmallFileError, read_as
-from sdxl_desktop.core.whole_file import write_whole
 
 TEXT, UNET, VAE = "text", "unet", "vae"
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -90,15 +89,15 @@ def table_file(paths: AppPaths) -> Path:
 def read_table(file: Path) -> DeviceTable | None:
     """None when nothing was measured or nobody can read it."""
     try:
-        return read_as(file, DeviceTable)
-    except SmallFileError:
+        return msgspec.json.decode(read_checked(file), type=DeviceTable)
+    except (OSError, ValueError, msgspec.MsgspecError):
         return None
 
 
 def write_table(file: Path, table: DeviceTable) -> None:
     """Keep it; a file that cannot be written only means that Automatic knows less."""
     with suppress(OSError):
-        write_whole(file, msgspec.json.encode(table))
+        write_checked(file, msgspec.json.encode(table))
 
 
 def automatic(part: str, available: Sequence[str], table: DeviceTable | None) -> str:

@@ -48,7 +48,7 @@ class PreparedGround:
                 source, mask = cut(source, seen), cut(mask, seen)
         fit = Fit.STRETCH if seen is not None else edit.fit
         placement = Placement(Size(source.shape[1], source.shape[0]), size, fit)
-        fitted = None if mask is None else placement.mask(mask)
+        fitted = None if mask is None else _fitted(placement, mask, soft=edit.soft)
         if fitted is not None and not (fitted.any() if edit.soft else (fitted >= HALF).any()):
             raise RequestError(
                 "Nothing of the mask is left at the size that is drawn.",
@@ -101,3 +101,11 @@ class PreparedGround:
         if self.edit.match_colour:
             new = composite.match_colour(new, original, mask)
         return composite.paste(original, new, masks.fade(mask, self.edit.mask_blur))
+
+
+def _fitted(placement: Placement, mask: Bytes, *, soft: bool) -> Bytes:
+    """The mask at the size that is drawn. What is to be redrawn stays so when it is made smaller, however thin."""
+    fitted = placement.mask(mask)
+    if not soft:
+        fitted[placement.touched(mask, HALF) & (fitted < HALF)] = HALF
+    return fitted

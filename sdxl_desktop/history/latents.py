@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -32,10 +33,13 @@ _MAX_CHANNELS = 64
 
 
 class _Details(msgspec.Struct, frozen=True):
+    """`content` is the hash of all numbers in the file; "" in one of an earlier release."""
+
     seed: Annotated[int, msgspec.Meta(ge=0, le=MAX_SEED)]
     steps: Annotated[int, msgspec.Meta(ge=1)]
     scheduler: SchedulerName
     digest: str = ""
+    content: str = ""
 
 
 def write_latents(path: Path, latents: KeptLatents, request: GenerationRequest, *, new: bool = False) -> None:
@@ -78,6 +82,7 @@ def read_latents(path: Path) -> tuple[KeptLatents, GenerationRequest]:
             predictions = None
             if _PREDICTIONS in header.tensors:
                 predictions = _finite(_floats(file.get_tensor(_PREDICTIONS), 4))
+        kept = _kept(final, predictions, details)
     except HeaderError as problem:
         if problem.missing:
             raise PictureError(f"There is no file {path}.", next_step="Check the path.") from problem
@@ -88,7 +93,7 @@ def read_latents(path: Path) -> tuple[KeptLatents, GenerationRequest]:
         ) from problem
     except Exception as problem:  # a stranger's file: whatever is wrong with it is told in one sentence
         raise _none_of_ours(path) from problem
-    return _kept(final, predictions, details), record.request
+    return kept, record.request
 
 
 def decode_latents(content: bytes) -> KeptLatents:
@@ -130,7 +135,8 @@ def _tensors(latents: KeptLatents) -> dict[str, Floats]:
 
 
 def _metadata(latents: KeptLatents, request: GenerationRequest | None) -> dict[str, str]:
-    details = _Details(latents.seed, latents.steps, latents.scheduler, latents.digest)
+    content = _content(latents.final, latents.predictions)
+    details = _Details(latents.seed, latents.steps, latents.scheduler, latents.digest, content)
     metadata = {DETAILS: msgspec.json.encode(details).decode()}
     if request is not None:
         record = Record(version=__version__, seed=latents.seed, request=request.recorded())
@@ -146,13 +152,22 @@ def _details(metadata: Mapping[str, str], record: Record) -> _Details:
     return _Details(record.seed, sampling.steps, sampling.scheduler)
 
 
+def _content(final: Floats, predictions: Floats | None) -> str:
+    whole = hashlib.sha256(final.astype("<f4").tobytes())
+    if predictions is not None:
+        whole.update(predictions.astype("<f4").tobytes())
+    return whole.hexdigest()
+
+
 def _kept(final: Floats, predictions: Floats | None, details: _Details) -> KeptLatents:
-    """Raises ValueError for what no run can have kept."""
+    """Raises ValueError for what no run can have kept, and for other numbers than were written."""
     shapes = [final.shape, final.shape if predictions is None else predictions.shape[1:]]
     if shapes[0] != shapes[1] or not 0 < final.shape[0] <= _MAX_CHANNELS or not 0 < max(final.shape[1:]) <= MAX_SIDE:
         raise ValueError("the latents have an impossible shape")
     if not 0 <= details.seed <= MAX_SEED or not 1 <= details.steps <= MAX_STEPS:
         raise ValueError("the latents say an impossible seed or number of steps")
+    if details.content not in ("", _content(final, predictions)):
+        raise ValueError("the latents are damaged")
     return KeptLatents(
         final=final,
         predictions=predictions,

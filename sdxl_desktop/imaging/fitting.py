@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageFilter
 
 from sdxl_desktop.core.edit import Fit
@@ -13,6 +14,7 @@ from sdxl_desktop.core.geometry import Rect, Size
 from sdxl_desktop.core.raster import Bytes
 from sdxl_desktop.imaging.boxes import centred, cut, largest
 
+_NOTHING = 1e-6
 _BLUR = 24.0
 """Pixels of standard deviation of the padding's blur, reached at twice that distance from the picture."""
 
@@ -58,6 +60,20 @@ class Placement:
         # bilinear, since Lanczos rings: it would mask faintly what is well outside
         cut(fitted, self.place)[...] = _resized(cut(mask, self.used), self.place.size, Image.Resampling.BILINEAR)
         return fitted
+
+    def touched(self, mask: Bytes, level: int) -> npt.NDArray[np.bool_]:
+        """Which pixels of the target, bool [H, W], a mask of the source's size covers with `level` or more: however
+        little where it is made smaller, at least half where it is made larger.
+
+        Raises RequestError for a mask of another size.
+        """
+        _check_size(mask, self.source)
+        covered = Image.fromarray((cut(mask, self.used) >= level).astype(np.float32))
+        shares = np.asarray(covered.resize((self.place.width, self.place.height), Image.Resampling.BOX))
+        smaller = self.place.width <= self.used.width and self.place.height <= self.used.height
+        found = np.zeros((self.target.height, self.target.width), dtype=np.uint8)
+        cut(found, self.place)[...] = shares > _NOTHING if smaller else shares >= 0.5
+        return found > 0
 
     def back(self, drawn: Bytes, original: Bytes) -> Bytes:
         """What was drawn, uint8 [H, W, 3] of the target's size, at the source's size: a new array.

@@ -16,6 +16,7 @@ from typing import Any
 
 from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind
 from sdxl_desktop.core.errors import CheckpointError, SdxlDesktopError
+from sdxl_desktop.core.file_hashes import State, state_of
 from sdxl_desktop.core.small_files import SmallFileError, is_folder, read_small
 from sdxl_desktop.core.text import shortened
 from sdxl_desktop.library.convert.weights import WeightFormat
@@ -166,13 +167,13 @@ def _weights(folder: Path, record: Mapping[str, Any]) -> WeightFormat | None:
         pass
     graph = folder / "unet" / "openvino_model.xml"
     try:
-        return _main_format(graph, graph.stat().st_mtime_ns)
+        return _main_format(graph, state_of(graph))
     except (OSError, SmallFileError):
         return None
 
 
 @lru_cache(maxsize=64)
-def _main_format(graph: Path, changed: int) -> WeightFormat | None:
+def _main_format(graph: Path, _as_of: State) -> WeightFormat | None:
     """The format that most bytes of the weights in an OpenVINO graph are in; `changed` makes an edited file another."""
     bytes_by_type: dict[bytes, int] = {}
     for kind, size in _CONSTANT.findall(read_small(graph, _GRAPH_LIMIT)):

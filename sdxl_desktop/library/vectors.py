@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from sdxl_desktop.core.additions import FIRST_ENCODER_NAMES, MAX_EMBEDDING_VECTORS, SECOND_ENCODER_NAMES
+from sdxl_desktop.core.file_hashes import State, state_of
 from sdxl_desktop.formats.safetensors_header import HeaderError, Shape, read_header
 
 HEADER_LIMIT = 2**20
@@ -18,13 +19,13 @@ def vectors_of(file: Path) -> tuple[int, int]:
     """Vectors for the first and the second text encoder; (1, 1) where only loading the file would tell, or where it is
     no embedding that can be drawn with."""
     try:
-        return _read(file, file.stat().st_mtime_ns)
+        return _read(file, state_of(file))
     except (OSError, ValueError):  # ValueError: a NUL in the name
         return _UNKNOWN
 
 
 @lru_cache(maxsize=256)
-def _read(file: Path, _changed: int) -> tuple[int, int]:
+def _read(file: Path, _as_of: State) -> tuple[int, int]:
     if file.suffix.lower() != ".safetensors":
         return _UNKNOWN
     try:

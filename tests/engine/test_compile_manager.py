@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from openvino import opset13
 
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import Prompts
@@ -109,3 +113,69 @@ def test_shapes_are_kept_apart_and_the_least_recently_used_goes_after_a_compilat
     compiler.prune()
     thread_ends()
     assert len(store.entries()) == 2, "what was only loaded needs no room"
+
+
+def unet_blob(store: CompiledStore) -> Path:
+    (folder,) = [entry.folder for entry in store.entries() if entry.part == "unet"]
+    (blob,) = folder.glob("*.blob")
+    return blob
+
+
+def test_a_damaged_blob_is_compiled_again_and_the_picture_is_the_same(own_home: AppPaths, request_for: Any) -> None:
+    store = CompiledStore(own_home.compiled)
+    first = OpenVinoEngine(own_home)
+    picture = draw(first, request_for()).picture.pixels
+    first.close()
+    blob = unet_blob(store)
+    state = blob.stat()
+    with blob.open("r+b") as file:
+        file.seek(state.st_size * 3 // 4)
+        file.write(bytes(65536))
+    os.utime(blob, ns=(state.st_atime_ns, state.st_mtime_ns))
+    for loads in (False, True):
+        engine = OpenVinoEngine(own_home)
+        assert (draw(engine, request_for()).picture.pixels == picture).all()
+        assert from_cache(engine) is loads
+        engine.close()
+
+
+def test_a_part_that_was_compiled_wrongly_is_made_anew_when_numbers_run_away(
+    own_home: AppPaths, request_for: Any, tiny: Path
+) -> None:
+    """Its checksum is that of what was compiled, so only what it computes shows that it is wrong."""
+    store = CompiledStore(own_home.compiled)
+    first = OpenVinoEngine(own_home)
+    picture = draw(first, request_for()).picture.pixels
+    first.close()
+    blob = unet_blob(store)
+    key = CompileKey(content_id(tiny / "ov" / "unet"), "unet", "CPU", precision="f32", threads=0)
+    _spoil(own_home, store, key, tiny / "ov", blob)
+
+    engine = OpenVinoEngine(own_home)
+    drawn = draw(engine, request_for()).picture
+    assert (drawn.pixels == picture).all()
+    assert any("made anew" in note for note in drawn.notes)
+    again = draw(engine, request_for()).picture
+    assert (again.pixels == picture).all()
+    assert again.notes == ()
+    engine.close()
+
+
+def _spoil(home: AppPaths, store: CompiledStore, key: CompileKey, checkpoint: Path, blob: Path) -> None:
+    """Put in the place of `blob` a UNet whose weights are a thousand million times too large, with its checksum."""
+    wrong = devices.core.read_model(checkpoint / "unet" / "openvino_model.xml")
+    parts.mend_unet(wrong)
+    last = wrong.outputs[0].get_node().input_value(0)
+    wrong.outputs[0].get_node().input(0).replace_source_output(
+        opset13.multiply(last, opset13.constant(np.float32(1e30))).output(0)
+    )
+    elsewhere = parts.Compiler(home.cache / "elsewhere", lambda: 10**12)
+    elsewhere.compile(key, lambda: wrong)
+    elsewhere.release(key)
+    (made,) = (home.cache / "elsewhere").glob("*/*.blob")
+    slot = store.take(key, parts.runtime("CPU"))
+    assert slot is not None
+    blob.unlink()
+    shutil.copy(made, blob)
+    store.keep(slot, key, Origin(checkpoint), parts.runtime("CPU"), None)
+    store.release(slot)

@@ -42,6 +42,11 @@ called as their users call them. *OpenVINO GenAI* are its image pipelines, given
   for a clean picture and adds noise once more outside the mask. There the reference is a loop of our own over
   diffusers' networks and schedulers, in which the latents outside the mask are the original picture's
   (`tests/engine/parity/inpaint_ensemble.py`); optimum-intel does as diffusers' pipeline does.
+- *Thin strokes.* diffusers shrinks a mask to the latents by looking at each cell's corner, so it leaves out strokes
+  that meet none, and the edge of everything at two sides. Here every cell that the mask touches is drawn, and the
+  reference is diffusers given these cells as its mask; in the rows called "diffusers' own way", whose mask lies on the
+  latents' grid, it is diffusers as it is.
+- *Settings left out.* What a checkpoint's scheduler does not say is SDXL's own value, for the reference too.
 - *Negative sizes on a picture.* diffusers' image-to-image and inpainting pipelines ignore the negative crop of a base
   checkpoint. There the reference is corrected to what its text-to-image pipeline does; optimum-intel does as diffusers.
 - *Only the masked area.* diffusers gives finished 8-bit pictures here, so these rows compare those; one level counts

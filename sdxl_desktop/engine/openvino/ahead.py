@@ -5,6 +5,7 @@ Between a launch and the first step these take longest, and neither needs the ot
 
 from __future__ import annotations
 
+import threading
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -12,31 +13,37 @@ from pathlib import Path
 import openvino as ov
 
 from sdxl_desktop.core.errors import EngineError
+from sdxl_desktop.core.file_hashes import FileHashes
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import Execution
 from sdxl_desktop.core.speed import Speed
-from sdxl_desktop.engine.compile_key import FIXED, CompileKey
+from sdxl_desktop.engine.compile_key import FIXED, CompileKey, content_id, hashes_in, known_content_id
 from sdxl_desktop.engine.compiled_store import Origin
 from sdxl_desktop.engine.device_times import read_table, table_file
 from sdxl_desktop.engine.openvino import devices
 from sdxl_desktop.engine.openvino.caching import cut
-from sdxl_desktop.engine.openvino.parts import Compiler, content_id, mend_unet, settled
+from sdxl_desktop.engine.openvino.parts import Compiler, mend_unet, settled
 
 _UNET = "unet"
-_GRAPH = "openvino_model.xml"
+_GRAPH, _WEIGHTS = "openvino_model.xml", "openvino_model.bin"
+_AT_ONCE = 256 << 20
+"""Bytes of weights that are read in less time than starting to compile them ahead would save."""
 
 
 def begin(compiler: Compiler, paths: AppPaths, checkpoint: Path, execution: Execution, speed: Speed) -> None:
     """Let `compiler` begin with the UNet of `checkpoint` as a run with `speed` will ask for it.
 
-    Not for devices that want fixed shapes. Whatever is wrong with it is left to the run to find and to tell.
+    Not for devices that want fixed shapes, nor for large weights that were never read before: what they are called must
+    be known first, so they are only begun to be read. Whatever is wrong is left to the run to find and to tell.
     """
     with suppress(Exception):
         execution = devices.resolved(execution, read_table(table_file(paths)))
         caching, part = speed.plan.caching, checkpoint / _UNET
         depth = 0 if caching is None else caching.depth
+        if (content := _content_id(part, hashes_in(paths.cache))) is None:
+            return
         key = CompileKey(
-            checkpoint=content_id(part),
+            checkpoint=content,
             component=_UNET,
             device=execution.device_for(_UNET),
             precision=execution.precision_on(execution.device_for(_UNET)),
@@ -46,6 +53,21 @@ def begin(compiler: Compiler, paths: AppPaths, checkpoint: Path, execution: Exec
         if key.shape != FIXED:
             key = replace(key, checkpoint=f"{key.checkpoint}-deep{depth}") if depth else key
             compiler.begin(key, lambda: _read(part, depth), Origin(checkpoint))
+
+
+def _content_id(part: Path, hashes: FileHashes) -> str | None:
+    """None while it takes long to find out, in another thread."""
+    known = known_content_id(part, hashes)
+    if known is None and (part / _WEIGHTS).stat().st_size <= _AT_ONCE:
+        return content_id(part, hashes)
+    if known is None:
+        threading.Thread(target=_remember, args=(part, hashes), name="hash-ahead", daemon=True).start()
+    return known
+
+
+def _remember(part: Path, hashes: FileHashes) -> None:
+    with suppress(OSError):
+        content_id(part, hashes)
 
 
 def _read(part: Path, depth: int) -> ov.Model:

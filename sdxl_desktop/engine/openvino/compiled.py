@@ -55,6 +55,13 @@ class CompiledParts:
         if self._requests.pop(key, None) is not None:
             self._compiler.release(key)
 
+    def discard(self, key: CompileKey) -> bool:
+        """As `let_go`, and compile it anew the next time, if it was loaded from the disk; whether it was."""
+        discarded = key in self._requests and self._compiler.discard(key)
+        if discarded:
+            del self._requests[key]
+        return discarded
+
     def ensure(self, graphs: Mapping[CompileKey, Graph], emit: Emit, origins: Mapping[CompileKey, Origin]) -> None:
         """Compile what is missing, telling how far it is by what the same keys took before. `origins` tell for whom."""
         missing = [key for key in graphs if key not in self._requests]

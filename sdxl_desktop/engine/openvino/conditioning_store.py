@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from sdxl_desktop.core.checked_file import DamagedFileError, read_checked, write_checked
 from sdxl_desktop.core.prompt_grammar import parse
 from sdxl_desktop.core.request import Prompts
-from sdxl_desktop.core.whole_file import write_whole
 from sdxl_desktop.engine.compile_key import CompileKey
 from sdxl_desktop.engine.compiled_store import Runtime
 from sdxl_desktop.engine.openvino.loaded import LoadedCheckpoint
@@ -25,7 +25,7 @@ from sdxl_desktop.engine.openvino.prompts import Conditioning
 
 LIMIT = 64 << 20
 """Bytes: at SDXL's size about fifty pairs of prompts."""
-_FORM = "1"
+_FORM = "2"
 """Changes when the same prompts come to be encoded otherwise, or written otherwise."""
 _NAMES = ("positive", "positive_pooled", "negative", "negative_pooled")
 _UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
@@ -69,15 +69,17 @@ class ConditioningStore:
         """What was kept, bit for bit; None when it was not, or is damaged (then it is thrown away)."""
         file = self._file(name)
         try:
-            content = file.read_bytes()
+            content = read_checked(file)
         except OSError:
             return None
+        except DamagedFileError:
+            self.forget(name)
+            return None
         try:
-            with np.load(BytesIO(content), allow_pickle=False) as kept:  # a zip: its checksums are verified
+            with np.load(BytesIO(content), allow_pickle=False) as kept:
                 tensors = [torch.from_numpy(np.asarray(kept[each], dtype=np.float32)) for each in _NAMES]
         except _UNREADABLE:
-            with suppress(OSError):
-                file.unlink()
+            self.forget(name)
             return None
         with suppress(OSError):
             os.utime(file)
@@ -93,8 +95,13 @@ class ConditioningStore:
         written = BytesIO()
         np.savez(written, **arrays)
         with suppress(OSError):
-            write_whole(self._file(name), written.getvalue())
+            write_checked(self._file(name), written.getvalue())
             self._prune()
+
+    def forget(self, name: str) -> None:
+        """Let go of one pair."""
+        with suppress(OSError):
+            self._file(name).unlink(missing_ok=True)
 
     def _file(self, name: str) -> Path:
         return self.folder / f"{name}.npz"

@@ -19,6 +19,7 @@ from sdxl_desktop.engine.openvino.tiling.inference import Check, carry_on
 
 BLACK = 1
 """A picture whose brightest value (of 255) is at most this came from a failed decode, not from a dark prompt."""
+ABSURD = 1000.0
 
 _TOGETHER = (
     "The picture was decoded in one piece, although that takes more memory than was to spare: this checkpoint's VAE "
@@ -82,6 +83,11 @@ def to_pixels(image: Floats) -> Pixels | None:
         return None
     pixels: Pixels = (np.clip(image / 2 + 0.5, 0, 1) * 255).round().astype(np.uint8)
     return None if pixels.max() <= BLACK else pixels
+
+
+def ran_away(latents: torch.Tensor) -> bool:
+    """Whether scaled latents, which are within a few tens where all is well, are not finite or beyond `ABSURD`."""
+    return not bool(torch.isfinite(latents).all()) or float(latents.abs().max()) > ABSURD
 
 
 def decode_safely(

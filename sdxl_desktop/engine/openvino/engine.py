@@ -38,7 +38,7 @@ from sdxl_desktop.engine.openvino import devices
 from sdxl_desktop.engine.openvino.budget import Budget, files_resident
 from sdxl_desktop.engine.openvino.compiled import CompiledParts
 from sdxl_desktop.engine.openvino.conditioning_store import ConditioningStore
-from sdxl_desktop.engine.openvino.decode import decode_safely
+from sdxl_desktop.engine.openvino.decode import decode_safely, ran_away
 from sdxl_desktop.engine.openvino.interrupt import Interrupt, Interrupted
 from sdxl_desktop.engine.openvino.loaded import LoadedCheckpoint
 from sdxl_desktop.engine.openvino.mapped import Thinning
@@ -134,14 +134,16 @@ class OpenVinoEngine:
             base, refiner = self._load(run)
         check_fit(base, refiner, request)
         cast = [Part(base, run.base_parts), *([Part(refiner, _REFINER_PARTS, refining=True)] if refiner else [])]
-        actors = self._preparation.actors(run, cast)
-        with watch.timing("encode"):
-            workflow = Workflow(request, actors[0], actors[1] if refiner else None, ground)
+        workflow = self._workflow(run, cast, ground)
         with Overlap(
             lambda one: self._decode(run, cast, one), lambda one, decoded: self._finish(run, base, ground, one, decoded)
         ) as overlap:
             for index, seed in enumerate(request.sampling.seeds):
-                one = Undecoded(index, seed, self._denoise(run, cast, workflow, index, seed, overlap))
+                latents = self._denoise(run, cast, workflow, index, seed, overlap)
+                if ran_away(latents.final) and self._renewed(run, cast, overlap):
+                    workflow = self._workflow(run, cast, ground)
+                    latents = self._denoise(run, cast, workflow, index, seed, overlap)
+                one = Undecoded(index, seed, latents)
                 with watch.timing("decode"):
                     overlap.finish()
                     if index + 1 < run.count and self._preparation.may_overlap(run, cast):
@@ -149,6 +151,19 @@ class OpenVinoEngine:
                     else:
                         self._finish(run, base, ground, one, self._decode(run, cast, one))
         return Finished(pictures=tuple(run.pictures), timings=watch.timings(), devices=run.ran_on)
+
+    def _workflow(self, run: Run, cast: Sequence[Part], ground: PreparedGround | None) -> Workflow:
+        actors = self._preparation.actors(run, cast)
+        with run.watch.timing("encode"):
+            return Workflow(run.request, actors[0], actors[1] if len(actors) > 1 else None, ground)
+
+    def _renewed(self, run: Run, cast: Sequence[Part], overlap: Overlap) -> bool:
+        """Whether something that was kept on disk may be why numbers ran away; it is let go, to be made anew."""
+        with run.watch.timing("decode"):
+            overlap.finish()
+        if renewed := self._preparation.renew(run, cast):
+            run.renewed = True
+        return renewed
 
     def _load(self, run: Run) -> tuple[LoadedCheckpoint, LoadedCheckpoint | None]:
         """(base, refiner); what this run does not use is let go first."""
@@ -213,6 +228,7 @@ class OpenVinoEngine:
                 notes=(
                     *notes,
                     *((*base.notes_on(run.request.sampling.scheduler), *run.notes) if one.index == 0 else ()),
+                    *run.renewal(),
                 ),
                 latents=kept(one.latents, run.request, one.seed),
                 drawn=drawn,
@@ -241,11 +257,14 @@ class OpenVinoEngine:
             run.emit(Preview(preview_map.pixels(step.estimate()), step.step))
 
     def _use_f32_decoder(self, run: Run, loaded: LoadedCheckpoint) -> bool:
-        """Put the VAE decoder in 32 bits in place, for this run and the next; False when it was already."""
-        if loaded.needs_f32_decoder or run.execution.precision_on(run.execution.vae_device) == "f32":
+        """Put the VAE decoder in 32 bits in place, for this run and the next; False when this process compiled it so
+        already."""
+        decoder = [(loaded, ("vae_decoder",))]
+        exact = loaded.needs_f32_decoder or run.execution.precision_on(run.execution.vae_device) == "f32"
+        if exact and not self._placement.discard(decoder, run.execution, run.caching):
             return False
         loaded.needs_f32_decoder = True
-        self._placement.place([(loaded, ("vae_decoder",))], run.execution, run.caching, run.emit)
+        self._placement.place(decoder, run.execution, run.caching, run.emit)
         return True
 
     def _preview_map(self, loaded: LoadedCheckpoint) -> PreviewMap | None:

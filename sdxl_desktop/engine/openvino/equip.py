@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from sdxl_desktop.core.additions import Additions
 from sdxl_desktop.core.errors import AdditionError
+from sdxl_desktop.core.file_hashes import FileHashes
 from sdxl_desktop.core.paths import AppPaths
-from sdxl_desktop.engine.openvino import parts
+from sdxl_desktop.engine.compile_key import content_id, hashes_in
 from sdxl_desktop.engine.openvino.embeddings import attach_all, digest, read_embedding
 from sdxl_desktop.engine.openvino.loaded import LoadedCheckpoint
 from sdxl_desktop.engine.openvino.prompts import PromptEncoder
@@ -28,6 +29,7 @@ class Outfitter:
     """Equips checkpoints; what is costly, fused and converted parts, it keeps in the cache folder."""
 
     def __init__(self, paths: AppPaths) -> None:
+        self._hashes = hashes_in(paths.cache)
         self._fused = paths.cache / "fused"
         self._vaes = paths.cache / "vae"
 
@@ -38,13 +40,13 @@ class Outfitter:
         if additions.embeddings:
             _attach(loaded, additions)
         if additions.vae is not None:
-            _swap_vae(loaded, additions.vae, self._vaes)
+            _swap_vae(loaded, additions.vae, self._vaes, self._hashes)
         return replace(loaded, additions=additions)
 
     def _fuse(self, loaded: LoadedCheckpoint, additions: Additions, tell: Tell) -> None:
         from sdxl_desktop.engine.openvino.adapters.cache import FusedParts  # seconds of diffusers, for LoRAs alone
 
-        fused, config = FusedParts(self._fused), dict(loaded.pipe.unet.config)
+        fused, config = FusedParts(self._fused, hashes=self._hashes), dict(loaded.pipe.unet.config)
         for part in _FUSIBLE:
             if part not in loaded.contents:
                 continue
@@ -74,10 +76,10 @@ def _attach(loaded: LoadedCheckpoint, additions: Additions) -> None:
     loaded.encoder = PromptEncoder(pipe, vocabulary)
 
 
-def _swap_vae(loaded: LoadedCheckpoint, folder: Path, cache: Path) -> None:
+def _swap_vae(loaded: LoadedCheckpoint, folder: Path, cache: Path, hashes: FileHashes) -> None:
     from sdxl_desktop.engine.openvino.adapters.vae import check_vae  # seconds of optimum-intel, for other VAEs alone
 
-    vae = check_vae(folder, loaded.latent_channels, cache, float(loaded.pipe.vae.config.scaling_factor))
+    vae = check_vae(folder, loaded.latent_channels, cache, float(loaded.pipe.vae.config.scaling_factor), hashes)
     if vae.factor != loaded.vae_factor:
         raise AdditionError(
             f"The VAE in {folder} does not fit this checkpoint.",
@@ -85,14 +87,14 @@ def _swap_vae(loaded: LoadedCheckpoint, folder: Path, cache: Path) -> None:
             f"{loaded.vae_factor} × {loaded.vae_factor}.",
             next_step="Choose a VAE made for this checkpoint, or leave its own in place.",
         )
-    _put(loaded, "vae_decoder", vae.decoder, vae)
+    _put(loaded, "vae_decoder", vae.decoder, vae, hashes)
     if vae.encoder is not None and loaded.pipe.vae_encoder is not None:
-        _put(loaded, "vae_encoder", vae.encoder, vae)
+        _put(loaded, "vae_encoder", vae.encoder, vae, hashes)
     loaded.needs_f32_decoder = False
 
 
-def _put(loaded: LoadedCheckpoint, name: str, folder: Path, vae: VaeFolder) -> None:
+def _put(loaded: LoadedCheckpoint, name: str, folder: Path, vae: VaeFolder, hashes: FileHashes) -> None:
     part = loaded.pipe.networks[name]
     part.read_from(folder)
     part.register_to_config(**{"latents_mean": None, "latents_std": None, **vae.config})
-    loaded.contents[name] = parts.content_id(folder)
+    loaded.contents[name] = content_id(folder, hashes)

@@ -6,12 +6,12 @@ import hashlib
 import math
 import os
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
-from stat import S_ISREG
 from typing import Any
 
 import torch
@@ -24,12 +24,12 @@ with warnings.catch_warnings(), without("torch._dynamo"):
 
 from sdxl_desktop.core.additions import Additions
 from sdxl_desktop.core.checkpoint import CheckpointKind, check_size
+from sdxl_desktop.core.file_hashes import FileHashes, State, hash_file, state_of
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.request import Execution
 from sdxl_desktop.core.schedulers import SchedulerName, missing
-from sdxl_desktop.engine.compile_key import CompileKey
+from sdxl_desktop.engine.compile_key import CompileKey, content_id
 from sdxl_desktop.engine.footprint import Footprint
-from sdxl_desktop.engine.openvino import parts
 from sdxl_desktop.engine.openvino.interrupt import InterruptibleRequest
 from sdxl_desktop.engine.openvino.network import READING, unreadable
 from sdxl_desktop.engine.openvino.pipeline import PARTS, Pipeline
@@ -39,12 +39,8 @@ from sdxl_desktop.engine.openvino.prompts import PromptEncoder
 diffusers.utils.logging.set_verbosity_error()
 
 _TOKENIZERS = ("tokenizer", "tokenizer_2")
-_TOKENIZER_FILES = (
-    *("vocab.json", "merges.txt", "tokenizer.json"),
-    *("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
-)
 
-Stamp = tuple[tuple[str, int, int], ...]
+Stamp = tuple[tuple[str, State], ...]
 
 
 def stamp(*places: Path) -> Stamp:
@@ -54,9 +50,8 @@ def stamp(*places: Path) -> Stamp:
         below = (os.path.join(folder, name) for folder, _, names in os.walk(place) for name in names)
         for file in (str(place), *below):
             with suppress(OSError):
-                state = os.stat(file)
-                if S_ISREG(state.st_mode):
-                    found.append((file, state.st_size, state.st_mtime_ns))
+                if os.path.isfile(file):
+                    found.append((file, state_of(file)))
     return tuple(sorted(found))
 
 
@@ -79,11 +74,17 @@ class LoadedCheckpoint:
     shallow: InterruptibleRequest | None = None
 
     @classmethod
-    def load(cls, folder: Path) -> LoadedCheckpoint:
-        """Read all but the graphs; raises CheckpointError when that fails."""
+    def load(
+        cls, folder: Path, hashes: FileHashes | None = None, check: Callable[[], None] = lambda: None
+    ) -> LoadedCheckpoint:
+        """Read all but the graphs; raises CheckpointError when that fails.
+
+        The first time all weights are read, for their content ids, which `hashes` remembers; `check` may raise to stop.
+        """
+        hashes = hashes or FileHashes()
         try:
             pipe = Pipeline(folder)
-            contents = {part: parts.content_id(folder / part) for part in pipe.networks}
+            contents = {part: content_id(folder / part, hashes, check) for part in pipe.networks}
         except READING as problem:
             raise unreadable(folder, problem) from problem
         return cls(
@@ -121,13 +122,18 @@ class LoadedCheckpoint:
 
     @cached_property
     def tokenizers(self) -> str:
-        """A name for the contents of the tokenizers' files; those that are missing count as such."""
-        made = hashlib.blake2b(digest_size=10)
-        for file in (self.folder / part / name for part in _TOKENIZERS for name in _TOKENIZER_FILES):
-            made.update(f"{file.name};".encode())
-            with suppress(OSError):
-                made.update(file.read_bytes())
+        """A name for the contents of the tokenizers' files, and for the library that reads them. Raises OSError."""
+        made = hashlib.sha256(version("transformers").encode())
+        for file in sorted(file for part in _TOKENIZERS for file in (self.folder / part).rglob("*") if file.is_file()):
+            made.update(f";{file.relative_to(self.folder).as_posix()};{hash_file(file)}".encode())
         return made.hexdigest()
+
+    @property
+    def latents(self) -> str:
+        """A name for what its latents mean: the VAE that decodes them, and how they are scaled."""
+        config = self.pipe.vae.config
+        scale = [config.get(name) for name in ("scaling_factor", "latents_mean", "latents_std", "shift_factor")]
+        return hashlib.sha256(f"{self.contents['vae_decoder']};{scale!r}".encode()).hexdigest()[:32]
 
     @cached_property
     def footprint(self) -> Footprint:

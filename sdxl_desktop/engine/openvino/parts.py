@@ -33,7 +33,10 @@ from sdxl_desktop.engine.openvino import angles, devices
 
 __all__ = ["Compiler", "Graph", "compiler_for", "content_id", "execution_device", "mend_unet", "runtime", "settled"]
 
-_IDENTIFYING = ("FULL_DEVICE_NAME", "DEVICE_ARCHITECTURE", "NPU_DRIVER_VERSION", "GPU_UARCH_VERSION")
+_IDENTIFYING = (
+    *("FULL_DEVICE_NAME", "DEVICE_ARCHITECTURE", "NPU_DRIVER_VERSION", "GPU_UARCH_VERSION"),
+    "OPTIMIZATION_CAPABILITIES",  # virtual machines give processors of different kinds one name
+)
 
 
 def mend_unet(model: ov.Model) -> None:
@@ -79,6 +82,8 @@ class Compiler:
         self._store = CompiledStore(cache)
         self._quota = quota
         self._slots: dict[CompileKey, Slot] = {}
+        self._loaded: set[CompileKey] = set()
+        self._discarded: set[CompileKey] = set()
         self._begun: dict[CompileKey, Future[tuple[Any, float]]] = {}
         self._ahead: set[Future[tuple[Any, float]]] = set()
         self._grown = False
@@ -140,6 +145,7 @@ class Compiler:
             loaded = _from_cache(compiled)
             self._slots[key] = slot
             self._grown |= not loaded
+            self._loaded = self._loaded | {key} if loaded else self._loaded - {key}
             self._store.keep(slot, key, origin, present, None if loaded else seconds)
         if slot is None or not any(blob.stat().st_size for blob in slot.folder.glob("*.blob")):
             self.not_kept.add(key)
@@ -149,6 +155,15 @@ class Compiler:
         """What is kept on disk of `key` may go from now on."""
         if (slot := self._slots.pop(key, None)) is not None:
             self._store.release(slot)
+
+    def discard(self, key: CompileKey) -> bool:
+        """Remove what is kept on disk of `key` if it was loaded from there, so that it is compiled anew the next time;
+        whether it was. Once in this process for each."""
+        if key not in self._loaded - self._discarded or (slot := self._slots.pop(key, None)) is None:
+            return False
+        self._discarded.add(key)
+        self._store.discard(slot)
+        return True
 
     def prune(self) -> None:
         """Throw away what is stale or beyond the quota, in a thread that nobody has to wait for; nothing where
@@ -173,8 +188,12 @@ def compiler_for(paths: AppPaths) -> Compiler:
 def runtime(device: str) -> Runtime:
     """What blobs for `device` depend on: OpenVINO, and as much as the device tells of itself and its driver."""
     known = set(devices.core.get_property(device, "SUPPORTED_PROPERTIES"))
-    told = [str(devices.core.get_property(device, name)) for name in _IDENTIFYING if name in known]
+    told = [_told(devices.core.get_property(device, name)) for name in _IDENTIFYING if name in known]
     return Runtime(openvino_version(), " · ".join(told))
+
+
+def _told(value: Any) -> str:
+    return " ".join(sorted(map(str, value))) if isinstance(value, (list, tuple)) else str(value)
 
 
 def _present_runtime(device: str) -> Runtime | None:

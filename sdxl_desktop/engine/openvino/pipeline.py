@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from sdxl_desktop.core.clip_files import damaged_tokenizer, read_clip_files
+from sdxl_desktop.core.model_configs import SCALING_FACTOR
 from sdxl_desktop.core.small_files import read_object
 from sdxl_desktop.core.text import shortened
 from sdxl_desktop.engine.openvino import parts
@@ -70,7 +71,8 @@ class Pipeline:
 
     def _half_of_vae(self, part: str) -> Network:
         network = Network(self.folder / part)
-        network.config.setdefault("scaling_factor", 2 ** (len(network.config.block_out_channels) - 1))
+        if network.config.get("scaling_factor") is None:
+            network.config["scaling_factor"] = SCALING_FACTOR
         return network
 
     @property

@@ -135,13 +135,30 @@ class Placement:
     ) -> None:
         """Let go of these parts' compiled requests, and with them their memory, until they are placed again."""
         for part, key in _keys(loaded, parts, execution, self._depth(loaded, caching)).items():
-            fixed = self._fixed.pop(key, None)
-            for own in (key,) if fixed is None else fixed.keys:
-                self._compiled.let_go(own)
-            if part == SHALLOW:
-                loaded.shallow = None
-            else:
-                loaded.pipe.networks[part].request = None
+            self._release(loaded, part, key)
+
+    def discard(self, taking_part: TakingPart, execution: Execution, caching: StepCaching | None) -> bool:
+        """As `release`, for those parts that were loaded from the disk: they are compiled anew when placed again.
+        Whether there were any. Once in this process for each."""
+        discarded = False
+        for loaded, parts in taking_part:
+            for part, key in _keys(loaded, parts, execution, self._depth(loaded, caching)).items():
+                fixed = self._fixed.get(key)
+                keys = (key,) if fixed is None else fixed.keys
+                if [own for own in keys if self._compiled.discard(own)]:
+                    self._release(loaded, part, key)
+                    discarded = True
+        return discarded
+
+    def _release(self, loaded: LoadedCheckpoint, part: str, key: CompileKey) -> None:
+        fixed = self._fixed.pop(key, None)
+        for own in (key,) if fixed is None else fixed.keys:
+            self._compiled.let_go(own)
+            self._agree.pop(own, None)
+        if part == SHALLOW:
+            loaded.shallow = None
+        else:
+            loaded.pipe.networks[part].request = None
 
     def forget(self) -> None:
         """Let go of everything; each part is compiled, or read from what is kept on disk, when it is next placed."""

@@ -61,12 +61,15 @@ class Preparation:
         self._store = store
         self._interrupt = interrupt
         self.budget = budget or Budget()
+        self._read: set[str] = set()
+        self._forgotten: set[str] = set()
 
     def actors(self, run: Run, cast: Sequence[Part]) -> list[Actor]:
         """The checkpoints of `cast` with everything compiled and encoded. Raises whatever either of both does."""
         names = [self._name(part.loaded, run) if UNET in part.parts else "" for part in cast]
         pairs = [self._store.get(name) if name else None for name in names]
         new = [bool(name) and pair is None for name, pair in zip(names, pairs, strict=True)]
+        self._read = {name for name, pair in zip(names, pairs, strict=True) if pair is not None}
         if any(new):
             with run.watch.timing("compile"):
                 needed = [(part, part.encoders if at else ()) for part, at in zip(cast, new, strict=True)]
@@ -83,6 +86,19 @@ class Preparation:
         for part in cast:
             part.loaded.pipe.shed()
         return [Actor(part.loaded, pair) for part, pair in zip(cast, pairs, strict=True)]
+
+    def renew(self, run: Run, cast: Sequence[Part]) -> bool:
+        """Remove what led to latents and was read from the disk, compiled parts and encoded prompts, so that `actors`
+        makes it anew; whether there was any. Once in this process for each."""
+        taking_part = [(part.loaded, [name for name in part.parts if name != DECODER]) for part in cast]
+        discarded = self._placement.discard(taking_part, run.execution, run.caching)
+        forgotten = self._read if discarded else self._read - self._forgotten
+        for name in forgotten:
+            self._store.forget(name)
+        self._forgotten |= forgotten
+        for part in cast:
+            part.loaded.encoder.forget()
+        return discarded or bool(forgotten)
 
     def _name(self, loaded: LoadedCheckpoint, run: Run) -> str:
         keys = self._compiled_as(loaded, run)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from sdxl_desktop.core.checked_file import read_checked, write_checked
 from sdxl_desktop.core.events import Pixels
 from sdxl_desktop.core.small_files import read_object
-from sdxl_desktop.core.whole_file import write_whole
 
 Floats = npt.NDArray[np.float32]
 
@@ -45,8 +47,17 @@ class PreviewMap:
     @classmethod
     def read(cls, file: Path) -> PreviewMap | None:
         """The map in a JSON file with "matrix" and "bias", or None when there is none to read."""
+        return cls._of(file, read_object)
+
+    @classmethod
+    def kept(cls, file: Path) -> PreviewMap | None:
+        """The map that `write` kept, or None when there is none as it was written."""
+        return cls._of(file, lambda kept: json.loads(read_checked(kept)))
+
+    @classmethod
+    def _of(cls, file: Path, read: Callable[[Path], Any]) -> PreviewMap | None:
         try:
-            content = read_object(file)
+            content = read(file)
             matrix, bias = (np.array(content[name], np.float32) for name in ("matrix", "bias"))
         except Exception:  # a stranger's file, and only a better preview
             return None
@@ -67,7 +78,7 @@ class PreviewMap:
     def write(self, file: Path) -> None:
         """Keep the map; a folder that cannot be written costs only the better preview."""
         with suppress(OSError):
-            write_whole(file, json.dumps({"matrix": self.matrix.tolist(), "bias": self.bias.tolist()}).encode())
+            write_checked(file, json.dumps({"matrix": self.matrix.tolist(), "bias": self.bias.tolist()}).encode())
 
     def pixels(self, latents: Floats) -> Pixels:
         """uint8 [h, w, 3] from scaled latents [C, h, w]."""

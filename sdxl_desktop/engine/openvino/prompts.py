@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from sdxl_desktop.core.errors import CheckpointError, RequestError
+from sdxl_desktop.core.prompt_grammar import parse
 from sdxl_desktop.core.request import Prompts
 from sdxl_desktop.engine.openvino.network import Network
 from sdxl_desktop.engine.openvino.tokens import Chunk, ChunkedTokenizer, Vocabulary, aligned
@@ -63,7 +64,8 @@ class PromptEncoder:
 
         As in diffusers an empty second prompt means the first one, a missing negative prompt is all zeros where the
         checkpoint's configuration says so (`force_zeros_for_empty_prompt`), clip skip is for the positive half alone,
-        and a refiner's only encoder reads the first prompt.
+        and a refiner's only encoder reads the first prompt. A negative prompt without words, such as " ", "()" or
+        "BREAK", is a missing one.
 
         `compiled_as` is whatever tells two compilations of the text encoders apart, such as their compile keys: what
         was encoded in one precision is not taken for another's.
@@ -78,9 +80,13 @@ class PromptEncoder:
         wanted, unwanted = aligned(tokenizers, positive), aligned(tokenizers, negative)
         chunks = max(len(wanted[0]), len(unwanted[0]))
         conditioned = self._conditioning(encoders, wanted, chunks, prompts.clip_skip, compiled_as)
-        if not any(negative) and self._pipe.config.force_zeros_for_empty_prompt:
+        if not any(map(parse, negative)) and self._pipe.config.force_zeros_for_empty_prompt:
             return conditioned, conditioned.zeros()
         return conditioned, self._conditioning(encoders, unwanted, chunks, 0, compiled_as)
+
+    def forget(self) -> None:
+        """Encode everything anew from now on."""
+        self._kept.clear()
 
     @property
     def words(self) -> str:

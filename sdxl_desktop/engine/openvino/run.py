@@ -14,6 +14,8 @@ from sdxl_desktop.engine.footprint import ENCODERS
 from sdxl_desktop.engine.openvino.budget import Peak
 from sdxl_desktop.engine.protocol import Emit
 
+_RENEWED = "The numbers ran away with what was kept from earlier runs. It was made anew, and the picture drawn again."
+
 
 @dataclass
 class Stopwatch:
@@ -45,6 +47,7 @@ class Run:
     peak: Peak = field(default_factory=Peak)
     pictures: list[Picture] = field(default_factory=list)
     notes: tuple[str, ...] = ()
+    renewed: bool = False
     ran_on: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -71,6 +74,11 @@ class Run:
         if self.from_the_end:
             return ("vae_decoder",)
         return (*ENCODERS, "unet", "vae_decoder", *(("vae_encoder",) if self.request.edit is not None else ()))
+
+    def renewal(self) -> tuple[str, ...]:
+        """What a person should know about the next picture: that it was drawn twice. Told once."""
+        renewed, self.renewed = self.renewed, False
+        return (_RENEWED,) if renewed else ()
 
     def tell(self, phase: Phase, index: int = 0) -> None:
         self.emit(Progress(phase=phase, picture=index, pictures=self.count))

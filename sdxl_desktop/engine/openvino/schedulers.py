@@ -46,7 +46,7 @@ def build(
 
 
 def complete_config(content: Mapping[str, Any]) -> dict[str, Any]:
-    """A checkpoint's scheduler_config.json with its class's defaults for what it leaves out.
+    """A checkpoint's scheduler_config.json with SDXL's values for what it leaves out, and beyond these its class's.
 
     Raises CheckpointError for one that cannot be used, or names a class that is no scheduler of SDXL's.
     """

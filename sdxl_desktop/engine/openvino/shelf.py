@@ -10,6 +10,7 @@ from pathlib import Path
 from sdxl_desktop.core.additions import Additions
 from sdxl_desktop.core.events import Phase, Progress
 from sdxl_desktop.core.paths import AppPaths
+from sdxl_desktop.engine.compile_key import hashes_in
 from sdxl_desktop.engine.openvino.equip import Outfitter
 from sdxl_desktop.engine.openvino.interrupt import Interrupt
 from sdxl_desktop.engine.openvino.loaded import LoadedCheckpoint, Stamp, stamp
@@ -63,9 +64,10 @@ class Shelf:
                 return loaded
         emit(Progress(phase=Phase.LOADING))
         self._interrupt.check()
-        read = replace(LoadedCheckpoint.load(wish.folder), stamp=wish.stamp)
+        hashes = hashes_in(self._paths.cache)
+        read = replace(LoadedCheckpoint.load(wish.folder, hashes, self._interrupt.check), stamp=wish.stamp)
         loaded = self._outfitter.equip(read, wish.additions, partial(self._tell, emit))
-        loaded.preview_map = loaded.preview_map or PreviewMap.read(self.preview_file(loaded))
+        loaded.preview_map = loaded.preview_map or PreviewMap.kept(self.preview_file(loaded))
         self.loaded.append(loaded)
         return loaded
 
@@ -79,4 +81,4 @@ class Shelf:
 
     def preview_file(self, loaded: LoadedCheckpoint) -> Path:
         """Where the preview map learned for this checkpoint's VAE is kept."""
-        return self._paths.cache / "previews" / f"{loaded.contents['vae_decoder']}.json"
+        return self._paths.cache / "previews" / f"{loaded.latents}.json"

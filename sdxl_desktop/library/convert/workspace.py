@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from sdxl_desktop.core.file_hashes import state_of
 from sdxl_desktop.core.small_files import SmallFileError, read_object
 from sdxl_desktop.library.detect.errors import ImportFailedError
 
@@ -37,8 +38,7 @@ def source_key(path: Path, files: tuple[Path, ...], weights: str) -> str:
     """A name for the work of converting exactly these files, as they are now, to `weights`."""
     digest = hashlib.blake2b(f"{_VERSION} {weights} {path.resolve()}".encode(), digest_size=10)
     for file in files:
-        about = file.stat()
-        digest.update(f"{file.resolve()} {about.st_size} {about.st_mtime_ns}".encode())
+        digest.update(f"{file.resolve()} {state_of(file)}".encode())
     return digest.hexdigest()
 
 

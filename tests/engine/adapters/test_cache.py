@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 from pathlib import Path
@@ -70,25 +71,36 @@ class TestOnce:
         found = [fused((files[0], 1.0)), fused((files[0], 0.9)), fused((files[1], 1.0))]
         assert len(set(found)) == 3
         assert len({content_id(folder) for folder in found}) == 3
-        graphs = {(folder / "openvino_model.xml").read_bytes() for folder in found}
-        assert len(graphs) == 3, "content_id samples large weights, so the graph alone must tell them apart"
 
     def test_a_changed_file_is_noticed(self, fused: Any, files: list[Path]) -> None:
         before = fused((files[0], 1.0))
         shutil.copy(files[1], files[0])
         assert fused((files[0], 1.0)) != before
 
-    def test_the_key_is_of_base_part_loras_and_weights(self) -> None:
-        loras = (("a", 0.5), ("b", 1.0))
-        same = key("base", "unet", loras)
-        assert key("base", "unet", loras[::-1]) == same
+    def test_the_key_is_of_base_part_loras_weights_and_configuration(self) -> None:
+        loras, config = (("a", 0.5), ("b", 1.0)), {"layers_per_block": 2, "block_out_channels": [320, 640]}
+        same = key("base", "unet", loras, config)
+        assert key("base", "unet", loras[::-1], dict(reversed(config.items()))) == same
         others = [
-            key("other", "unet", loras),
-            key("base", "text_encoder", loras),
-            key("base", "unet", (("a", 0.6), ("b", 1.0))),
-            key("base", "unet", loras[:1]),
+            key("basf", "unet", loras, config),
+            key("base", "text_encoder", loras, config),
+            key("base", "unet", (("a", math.nextafter(0.5, 1)), ("b", 1.0)), config),
+            key("base", "unet", loras[:1], config),
+            key("base", "unet", loras, {**config, "layers_per_block": 1}),
+            key("base", "unet", loras, {**config, "block_out_channels": [320, 641]}),
         ]
-        assert len({same, *others}) == 5
+        assert len({same, *others}) == 7
+
+    @pytest.mark.parametrize("restored", [False, True], ids=["", "time restored"])
+    def test_a_damaged_part_is_made_again(self, restored: bool, fused: Any, files: list[Path]) -> None:
+        weights = fused((files[0], 1.0)) / "openvino_model.bin"
+        before, state = weights.read_bytes(), weights.stat()
+        with weights.open("r+b") as file:
+            file.seek(len(before) // 2)
+            file.write(bytes([before[len(before) // 2] ^ 1]))
+        if restored:
+            os.utime(weights, ns=(state.st_atime_ns, state.st_mtime_ns))
+        assert (fused((files[0], 1.0)) / "openvino_model.bin").read_bytes() == before
 
 
 class TestUntouched:

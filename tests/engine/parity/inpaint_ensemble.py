@@ -82,7 +82,7 @@ def _begin(
     clean = pipe.vae.encode(picture).latent_dist.sample(generator) * pipe.vae.config.scaling_factor
     noise = torch.randn(clean.shape, generator=generator)
     pipe.vae.encode(picture * (1 - mask)).latent_dist.sample(generator)  # asked for by diffusers, of use to nobody
-    small = mask[..., ::8, ::8]
+    small = torch.nn.functional.max_pool2d(mask, 8)
     latents = noise * scheduler.init_noise_sigma
     if request.edit.strength < 1:
         latents = scheduler.add_noise(clean, noise, timestep)

@@ -40,3 +40,12 @@ def box_mask(size: Size, box: Rect) -> Raster:
     pixels = np.zeros((size.height, size.width), dtype=np.uint8)
     pixels[box.y : box.bottom, box.x : box.right] = 255
     return Raster.of(pixels, "box.png")
+
+
+@cache
+def box_and_stroke(size: Size) -> Raster:
+    """White in a box and in a stroke of three pixels that meets no corner of the latents' grid."""
+    pixels = np.zeros((size.height, size.width), dtype=np.uint8)
+    pixels[16:40, 64:104] = 255
+    pixels[10:56, 25:28] = 255
+    return Raster.of(pixels, "box-and-stroke.png")

@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from sdxl_desktop.core.additions import Additions
+from sdxl_desktop.core.edit import Edit
 from sdxl_desktop.core.geometry import Point, Rect, Size
 from sdxl_desktop.core.refine import RefineWay
 from sdxl_desktop.core.request import MicroConditioning, Prompts
 from sdxl_desktop.core.schedulers import SchedulerName
+from tests.engine.parity import subjects
 from tests.engine.parity.cases import (
     BUILDERS,
+    SIZE,
     Case,
     Workflow,
     image_edit,
@@ -163,6 +166,11 @@ def _inpainting() -> Iterator[Case]:
         yield _case(workflow, "all six sizes", micro=ALL_SIZES)
         yield _case(workflow, "portrait", size=Size(64, 160), edit=inpaint_edit(0.6, Size(64, 160)))
         yield _case(workflow, "no guidance", guidance_scale=1.0)
+    for workflow in (Workflow.INPAINT, Workflow.INPAINT_9):
+        edit = Edit(picture=subjects.photo(SIZE), mask=subjects.box_mask(SIZE, Rect(48, 16, 56, 32)), strength=0.6)
+        yield _case(workflow, "a mask on the latents' grid, diffusers' own way", edit=edit)
+        edit = Edit(picture=subjects.photo(SIZE), mask=subjects.box_and_stroke(SIZE), strength=0.6)
+        yield _case(workflow, "a thin stroke beside a box", edit=edit)
     yield _case(Workflow.INPAINT, "few-step", scheduler=SchedulerName.LCM, edit=inpaint_edit(1.0))
     for name, picture, box, margin in (
         ("drawn at its own size", Size(256, 160), Rect(96, 64, 64, 32), 16),

@@ -12,7 +12,7 @@ import torch
 from sdxl_desktop.core.refine import RefineWay
 from sdxl_desktop.core.request import GenerationRequest, Mode
 from tests.engine.parity import diffusers_calls, inpaint_ensemble, words
-from tests.engine.parity.diffusers_calls import Floats, Kind
+from tests.engine.parity.diffusers_calls import Floats, Kind, Pipelines
 from tests.engine.parity.family import torch_of
 
 
@@ -66,16 +66,43 @@ class TorchReference:
             refine = request.refine
             if request.mode is Mode.INPAINT and refine is not None and refine.way is RefineWay.ENSEMBLE:
                 return inpaint_ensemble.draw(request, self.pipelines)
+            pipelines: Pipelines = self.pipelines
+            if request.mode is Mode.INPAINT and not words.is_on_the_grid(request):
+                pipelines = _MaskTouchingCells(pipelines)
             if request.mode is not Mode.TEXT_TO_IMAGE and words.negated(request.micro_conditioning):
-                return diffusers_calls.draw(request, _NegativeCropsCounted(self.pipelines))
-            return diffusers_calls.draw(request, self.pipelines)
+                pipelines = _NegativeCropsCounted(pipelines)
+            return diffusers_calls.draw(request, pipelines)
+
+
+class _MaskTouchingCells:
+    """The same pipelines, given the mask that is really used: each cell of the latents that the person's touches, as a
+    whole, where diffusers by itself looks at the cell's corner alone."""
+
+    def __init__(self, pipelines: Pipelines) -> None:
+        self._pipelines = pipelines
+        self.scheduler_config = pipelines.scheduler_config
+
+    def pipeline(self, kind: Kind, ov_folder: Path, vae: Path | None = None) -> Any:
+        pipe = self._pipelines.pipeline(kind, ov_folder, vae)
+        if kind is not Kind.INPAINT:
+            return pipe
+        prepare = pipe.prepare_mask_latents
+
+        def prepared(mask: torch.Tensor, *others: Any, **named: Any) -> Any:
+            factor = pipe.vae_scale_factor
+            cells = torch.nn.functional.max_pool2d(mask, factor)
+            whole = cells.repeat_interleave(factor, dim=-1).repeat_interleave(factor, dim=-2)
+            return prepare(whole, *others, **named)
+
+        pipe.prepare_mask_latents = prepared
+        return pipe
 
 
 class _NegativeCropsCounted:
     """The same pipelines, with a slip of diffusers mended: its image-to-image and inpainting pipelines give the
     unconditional half the positive crop and never look at `negative_crops_coords_top_left` (except for refiners)."""
 
-    def __init__(self, pipelines: TorchPipelines) -> None:
+    def __init__(self, pipelines: Pipelines) -> None:
         self._pipelines = pipelines
         self.scheduler_config = pipelines.scheduler_config
 

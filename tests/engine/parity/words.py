@@ -80,6 +80,18 @@ def mask(request: GenerationRequest) -> Image.Image:
     return Image.fromarray(request.edit.mask.array)
 
 
+def is_on_the_grid(request: GenerationRequest, factor: int = 8) -> bool:
+    """Whether each cell of the latents is masked wholly or not at all."""
+    assert request.edit is not None
+    assert request.edit.mask is not None
+    if request.edit.only_masked is not None:
+        return False
+    white = request.edit.mask.array >= 128
+    height, width = white.shape
+    cells = white.reshape(height // factor, factor, width // factor, factor)
+    return bool((cells.all(axis=(1, 3)) == cells.any(axis=(1, 3))).all())
+
+
 def rows_first(value: Size | Point | None) -> tuple[int, int] | None:
     """diffusers says (height, width) and (top, left)."""
     if value is None:

@@ -304,6 +304,95 @@ class TestQuota:
             assert preferred_quota(settings) == 20 * GB
 
 
+def flip(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+def zero_a_page(file: Path) -> None:
+    with file.open("r+b") as stream:
+        stream.seek(4096)
+        stream.write(bytes(4096))
+
+
+def cut(file: Path) -> None:
+    os.truncate(file, file.stat().st_size - 1)
+
+
+def grow(file: Path) -> None:
+    file.write_bytes(file.read_bytes() + b"b")
+
+
+class TestDamage:
+    @pytest.fixture
+    def blob(self, store: CompiledStore, checkpoint: Path) -> Path:
+        return compile_into(store, key_of(checkpoint), checkpoint, size=20_000).folder / "1.blob"
+
+    def loads(self, store: CompiledStore, checkpoint: Path, blob: Path) -> bool:
+        """Whether the next engine, in a process of its own, finds the blob where it would load it."""
+        anew = CompiledStore(store.folder)
+        slot = anew.take(key_of(checkpoint), NOW)
+        assert slot is not None
+        there = blob.exists()
+        anew.keep(slot, key_of(checkpoint), Origin(checkpoint), NOW, None if there else 2.0)
+        anew.release(slot)
+        return there
+
+    def test_what_is_as_it_was_compiled_is_loaded(self, store: CompiledStore, checkpoint: Path, blob: Path) -> None:
+        assert self.loads(store, checkpoint, blob)
+        assert self.loads(store, checkpoint, blob)
+
+    @pytest.mark.parametrize("restored", [False, True], ids=["", "time restored"])
+    @pytest.mark.parametrize("damage", [flip, zero_a_page, cut, grow])
+    def test_a_damaged_blob_is_never_loaded(
+        self, damage: Callable[[Path], None], restored: bool, store: CompiledStore, checkpoint: Path, blob: Path
+    ) -> None:
+        state = blob.stat()
+        damage(blob)
+        if restored:
+            os.utime(blob, ns=(state.st_atime_ns, state.st_mtime_ns))
+        assert not self.loads(store, checkpoint, blob)
+
+    def test_it_is_noticed_in_the_process_that_loaded_it_before(
+        self, store: CompiledStore, checkpoint: Path, blob: Path
+    ) -> None:
+        flip(blob)
+        slot = store.take(key_of(checkpoint), NOW)
+        assert slot is not None
+        assert not blob.exists()
+
+    def test_blobs_that_changed_places(self, store: CompiledStore, checkpoint: Path, blob: Path) -> None:
+        other = compile_into(store, key_of(checkpoint, shape="1x4x8x8"), checkpoint).folder / "1.blob"
+        shutil.copy(other, blob)
+        assert not self.loads(store, checkpoint, blob)
+
+    def test_folders_that_changed_places(self, store: CompiledStore, checkpoint: Path, blob: Path) -> None:
+        other = compile_into(store, key_of(checkpoint, shape="1x4x8x8"), checkpoint).folder
+        shutil.rmtree(blob.parent)
+        other.rename(blob.parent)
+        assert not self.loads(store, checkpoint, blob)
+
+    def test_a_blob_that_nobody_described(self, store: CompiledStore, checkpoint: Path, blob: Path) -> None:
+        stranger = shutil.copy(blob, blob.with_name("2.blob"))
+        assert self.loads(store, checkpoint, blob)
+        assert not stranger.exists()
+
+    def test_a_damaged_card_vouches_for_nothing(self, store: CompiledStore, checkpoint: Path, blob: Path) -> None:
+        card = blob.with_name("card.json")
+        card.write_bytes(card.read_bytes().replace(b'"CPU"', b'"CPV"'))
+        assert not self.loads(store, checkpoint, blob)
+
+    def test_a_mapped_blob_is_removed_and_not_written_to(
+        self, store: CompiledStore, checkpoint: Path, blob: Path
+    ) -> None:
+        with blob.open("rb") as held:
+            flip(blob)
+            damaged = blob.read_bytes()
+            assert not self.loads(store, checkpoint, blob)
+            assert held.read() == damaged
+
+
 class TestFused:
     def fuse(self, store: CompiledStore, content: str, age: float, size: int = 1000) -> Path:
         folder = store.fused / f"unet-{content}"

@@ -107,3 +107,21 @@ def test_a_weak_mask_counts_only_when_it_is_soft() -> None:
     with pytest.raises(RequestError):
         PreparedGround.of(Edit(picture=Raster.of(noise(256, 256)), mask=weak), DRAWN)
     PreparedGround.of(Edit(picture=Raster.of(noise(256, 256)), mask=weak, soft=True), DRAWN)
+
+
+@pytest.mark.parametrize("fit", list(Fit))
+@pytest.mark.parametrize("only_masked", [None, 40])
+def test_a_thin_stroke_stays_when_the_picture_is_made_smaller(fit: Fit, only_masked: int | None) -> None:
+    """A line of two pixels in a large picture is a fraction of a pixel of what is drawn, and is drawn all the same."""
+    mask = np.zeros((1536, 2048), np.uint8)
+    mask[500:900, 900:1300] = 255
+    mask[520:880, 700:702] = 255
+    edit = Edit(
+        picture=Raster.of(np.zeros((1536, 2048, 3), np.uint8)), mask=Raster.of(mask), fit=fit, only_masked=only_masked
+    )
+    drawn = PreparedGround.of(edit, Size(256, 192)).mask
+    assert drawn is not None
+    columns = np.flatnonzero((drawn >= 128).any(axis=0))
+    assert (np.diff(columns) > 1).sum() == 1, "the stroke, and apart from it the box"
+    stroke = drawn[:, columns[0]] >= 128
+    assert stroke.sum() > 0.8 * (drawn[:, columns[-2]] >= 128).sum()

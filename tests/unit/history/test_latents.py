@@ -121,3 +121,19 @@ def test_only_regular_files_are_read(tmp_path: Path) -> None:
     for file in tmp_path.iterdir():
         with pytest.raises(PictureError, match="does not hold kept latents"):
             read_latents(file)
+
+
+@pytest.mark.parametrize("share", [0.6, 0.8, 0.999])
+def test_a_flipped_bit_of_the_numbers_is_refused(share: float, tmp_path: Path) -> None:
+    """It would be another picture."""
+    file = tmp_path / "a.safetensors"
+    write_latents(file, LATENTS, REQUEST)
+    for content in (bytearray(file.read_bytes()), bytearray(encode_latents(LATENTS))):
+        content[int(len(content) * share)] ^= 1
+        with pytest.raises(ValueError, match="damaged"):
+            decode_latents(bytes(content))
+    damaged = bytearray(file.read_bytes())
+    damaged[int(len(damaged) * share)] ^= 1
+    file.write_bytes(damaged)
+    with pytest.raises(PictureError):
+        read_latents(file)

@@ -14,6 +14,7 @@ import openvino as ov
 
 from sdxl_desktop.core.additions import LoraUse
 from sdxl_desktop.core.errors import AdditionError, CheckpointError, EngineError
+from sdxl_desktop.core.file_hashes import FileHashes
 from sdxl_desktop.engine.openvino import devices
 from sdxl_desktop.engine.openvino.adapters import whole
 from sdxl_desktop.engine.openvino.adapters.fusing import OnLayer, fuse
@@ -24,9 +25,8 @@ GIB = 1 << 30
 DEFAULT_LIMIT = 20 * GIB
 MODEL = "openvino_model.xml"
 WEIGHTS = "openvino_model.bin"
-_VERSION = 1
+_VERSION = 2
 """Counted up when fusing gives other numbers, so that what an older release kept is made again."""
-_CHUNK = 1 << 22
 
 Weighted = tuple[tuple[str, float], ...]
 """(content of the LoRA, weight), sorted, each content once, none of weight 0."""
@@ -41,7 +41,7 @@ class FusedParts:
 
     cache: Path
     limit: int = DEFAULT_LIMIT
-    _contents: dict[tuple[Path, int, int], str] = field(default_factory=dict)
+    hashes: FileHashes = field(default_factory=FileHashes)
     _loras: dict[tuple[Path, str, str], Lora] = field(default_factory=dict)
     _in_use: dict[str, Path] = field(default_factory=dict)
 
@@ -67,8 +67,9 @@ class FusedParts:
             self._in_use.pop(part, None)
             return folder
         concerned = _sorted({content: weighted[content][1] for content in touching})
-        kept = self.cache / f"{part}-{key(content_id, part, concerned)}"
-        if not whole.is_whole(kept):
+        kept = self.cache / f"{part}-{key(content_id, part, concerned, unet_config)}"
+        if not whole.is_intact(kept, self.hashes):
+            whole.remove(kept)
             by_content = dict(zip(weighted, loras, strict=True))
             _make(kept, folder, part, [by_content[content] for content, _ in concerned], on_layer)
         self._in_use[part] = kept
@@ -92,24 +93,15 @@ class FusedParts:
         return {content: (file, weight) for content, (file, weight) in found.items() if weight}
 
     def _content(self, file: Path) -> str:
-        """A hash of the whole file, taken once as long as its size and time stay."""
         try:
-            status = file.stat()
-            stamp = (file, status.st_size, status.st_mtime_ns)
-            if stamp not in self._contents:
-                digest = hashlib.blake2b(digest_size=16)
-                with file.open("rb") as stream:
-                    while chunk := stream.read(_CHUNK):
-                        digest.update(chunk)
-                self._contents[stamp] = digest.hexdigest()
-            return self._contents[stamp]
+            return self.hashes.of(file)
         except OSError as problem:
             raise AdditionError(
                 f"The LoRA {file} cannot be read.", why=f"{problem.strerror}.", next_step="Check the path."
             ) from problem
 
     def _read(self, file: Path, unet_config: Mapping[str, Any]) -> Lora:
-        known = (file, self._content(file), json.dumps(dict(unet_config), sort_keys=True, default=list))
+        known = (file, self._content(file), _told(unet_config))
         if known not in self._loras:
             self._loras[known] = read_lora(file, unet_config)
         return self._loras[known]
@@ -127,11 +119,16 @@ class FusedParts:
                 whole.remove(entry)
 
 
-def key(content_id: str, part: str, weighted: Weighted) -> str:
-    """A name for what fusing gives: the same for the same content, part, LoRA contents and weights in any order."""
+def key(content_id: str, part: str, weighted: Weighted, unet_config: Mapping[str, Any]) -> str:
+    """A name for what fusing gives: the same for the same content, part, LoRA contents and weights in any order, and
+    configuration of the UNet, by which the layers of LoRAs are found."""
     digest = hashlib.blake2b(digest_size=16)
-    digest.update(json.dumps([_VERSION, content_id, part, _sorted(dict(weighted))]).encode())
+    digest.update(json.dumps([_VERSION, content_id, part, _sorted(dict(weighted)), _told(unet_config)]).encode())
     return digest.hexdigest()
+
+
+def _told(config: Mapping[str, Any]) -> str:
+    return json.dumps(dict(config), sort_keys=True, default=list)
 
 
 def _sorted(weights: Mapping[str, float]) -> Weighted:
@@ -148,8 +145,6 @@ def _make(kept: Path, folder: Path, part: str, loras: Sequence[tuple[Lora, float
                     shutil.copy2(file, writing / file.name)
             model = _read_model(folder / MODEL, part)
             fuse(model, Part(part), loras, on_layer)
-            # In the graph itself, so that whoever names parts by a sample of their weights tells it from the base's.
-            model.set_rt_info(kept.name, ["sdxl_desktop", "fused"])
             _save(model, writing / MODEL)
     except OSError as problem:
         raise EngineError(

@@ -28,12 +28,12 @@ with warnings.catch_warnings():
     from optimum.intel import OVConfig
 
 from sdxl_desktop.core.errors import AdditionError, EngineError
-from sdxl_desktop.core.model_configs import of_the_network, read_model_config
+from sdxl_desktop.core.file_hashes import FileHashes
+from sdxl_desktop.core.model_configs import SCALING_FACTOR, of_the_network, read_model_config
 from sdxl_desktop.core.small_files import SmallFileError, is_folder, is_regular
 from sdxl_desktop.core.text import shortened
 from sdxl_desktop.engine.openvino import devices
 from sdxl_desktop.engine.openvino.adapters import whole
-from sdxl_desktop.formats.regular_file import open_regular
 from sdxl_desktop.formats.safetensors_header import HeaderError, read_header
 
 DECODER = "vae_decoder"
@@ -42,11 +42,10 @@ _MODEL = "openvino_model.xml"
 _TORCH_WEIGHTS = "diffusion_pytorch_model.safetensors"
 _NEXT = "Choose a folder with an OpenVINO vae_decoder in it, or a diffusers AutoencoderKL or AutoencoderTiny for SDXL."
 _WHOLE, _TINY = "AutoencoderKL", "AutoencoderTiny"
-SDXL_SCALING = 0.13025
 # What optimum-intel writes for SDXL's VAE: activations are divided by this where inference is in f16.
 _UPCAST = {"ACTIVATIONS_SCALE_FACTOR": "128.0"}
-_CHUNK = 1 << 22
-"""Bytes."""
+_VERSION = 2
+"""Counted up when converting gives other numbers, so that what an older release kept is made again."""
 _WIDTHS = ("block_out_channels", "encoder_block_out_channels", "decoder_block_out_channels", "latent_channels")
 _COUNTS = ("layers_per_block", "num_encoder_blocks", "num_decoder_blocks")
 _FACTORS = ("scaling_factor", "shift_factor", "norm_num_groups", "upsampling_scaling_factor", "in_channels")
@@ -66,7 +65,7 @@ class VaeFolder:
     @property
     def scaling_factor(self) -> float:
         """Latents are divided by this before they are decoded, and multiplied after they were encoded."""
-        return float(self.config.get("scaling_factor") or 0.18215)  # diffusers' default, Rombach et al.'s
+        return float(self.config.get("scaling_factor") or SCALING_FACTOR)
 
     @property
     def shift_factor(self) -> float:
@@ -89,7 +88,9 @@ class VaeFolder:
         return int(2 ** (len(self.config["block_out_channels"]) - 1))
 
 
-def check_vae(folder: Path, latent_channels: int, cache: Path, scaling: float = SDXL_SCALING) -> VaeFolder:
+def check_vae(
+    folder: Path, latent_channels: int, cache: Path, scaling: float = SCALING_FACTOR, hashes: FileHashes | None = None
+) -> VaeFolder:
     """The VAE in `folder`, for latents of that many channels, which the checkpoint multiplies by `scaling`.
 
     `folder` holds OpenVINO parts (a vae_decoder, maybe a vae_encoder; a whole checkpoint does), or is diffusers' own
@@ -103,7 +104,7 @@ def check_vae(folder: Path, latent_channels: int, cache: Path, scaling: float = 
         return _checked(folder, folder, latent_channels)
     for candidate in (folder, folder / "vae"):
         if is_regular(candidate / "config.json") and is_regular(candidate / _TORCH_WEIGHTS):
-            return _converted(candidate, latent_channels, cache, scaling)
+            return _converted(candidate, latent_channels, cache, scaling, hashes or FileHashes())
     raise AdditionError(
         f"There is no VAE in {folder}.",
         why=f"It has neither {DECODER}/{_MODEL} nor a config.json beside {_TORCH_WEIGHTS}.",
@@ -184,32 +185,30 @@ def _is_number(value: object, largest: float) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= largest
 
 
-def _converted(folder: Path, latent_channels: int, cache: Path, scaling: float) -> VaeFolder:
+def _converted(folder: Path, latent_channels: int, cache: Path, scaling: float, hashes: FileHashes) -> VaeFolder:
     config = dict(_config(folder / "config.json"))
     tiny = config.get("_class_name") == _TINY
     if tiny:
         config |= {"block_out_channels": config.get("decoder_block_out_channels"), "scaling_factor": scaling}
     _check_config(folder, config, latent_channels)
-    kept = cache / (f"vae-{_content(folder)}-{scaling:g}" if tiny else f"vae-{_content(folder)}")
-    if not whole.is_whole(kept):
+    content = _content(folder, hashes)
+    kept = cache / (f"vae-{content}-{scaling!r}" if tiny else f"vae-{content}")
+    if not whole.is_intact(kept, hashes):
+        whole.remove(kept)
         _convert_tiny(folder, kept, config) if tiny else _convert(folder, kept)
     whole.touch(kept)
     return _checked(folder, kept, latent_channels)
 
 
-def _content(folder: Path) -> str:
-    digest = hashlib.blake2b(digest_size=16)
+def _content(folder: Path, hashes: FileHashes) -> str:
     try:
-        read_header(folder / _TORCH_WEIGHTS)  # bounded, before a library looks at it
-        for name in ("config.json", _TORCH_WEIGHTS):
-            with open_regular(folder / name) as stream:
-                while chunk := stream.read(_CHUNK):
-                    digest.update(chunk)
+        read_header(folder / _TORCH_WEIGHTS)  # bounded, and of a regular file, before it is hashed or loaded
+        files = ";".join(hashes.of(folder / name) for name in ("config.json", _TORCH_WEIGHTS))
     except HeaderError as problem:
         raise _damaged(folder, problem.why) from problem
     except OSError as problem:
         raise _damaged(folder, f"{problem.strerror or problem}.") from problem
-    return digest.hexdigest()
+    return hashlib.sha256(f"{_VERSION};{files}".encode()).hexdigest()[:32]
 
 
 def _damaged(folder: Path, why: str) -> AdditionError:

@@ -1,4 +1,5 @@
-"""Folders in a cache that are there whole or not at all, whatever process is killed while it writes them."""
+"""Folders in a cache that are there whole or not at all, whatever process is killed while it writes them; their files
+have checksums."""
 
 from __future__ import annotations
 
@@ -12,6 +13,9 @@ from pathlib import Path
 
 import psutil
 
+from sdxl_desktop.core.checked_file import checked, read_checked
+from sdxl_desktop.core.file_hashes import FileHashes, hash_file
+
 _MANIFEST = "whole.json"
 _WRITING = ".writing"
 
@@ -19,10 +23,23 @@ _WRITING = ".writing"
 def is_whole(folder: Path) -> bool:
     """Whether everything that was written is there, by the sizes in the manifest, which is written last."""
     try:
-        sizes = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))["sizes"]
-        return all((folder / name).stat().st_size == size for name, size in sizes.items())
+        return all((folder / name).stat().st_size == size for name, (size, _) in _written(folder).items())
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
+
+
+def is_intact(folder: Path, hashes: FileHashes) -> bool:
+    """Whether every byte is as it was written. Files are read for that, but for those that `hashes` remembers."""
+    try:
+        return all(hashes.of(folder / name) == content for name, (_, content) in _written(folder).items())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def _written(folder: Path) -> dict[str, tuple[int, str]]:
+    """Size and hash of each file by its name. Raises OSError, ValueError and what a foreign manifest raises."""
+    manifest = json.loads(read_checked(folder / _MANIFEST))
+    return {name: (size, content) for name, (size, content) in manifest["files"].items()}
 
 
 @contextmanager
@@ -36,8 +53,12 @@ def written_whole(kept: Path) -> Iterator[Path]:
     try:
         writing.mkdir(parents=True)
         yield writing
-        sizes = {str(file.relative_to(writing)): file.stat().st_size for file in files(writing)}
-        (writing / _MANIFEST).write_text(json.dumps({"sizes": sizes}), encoding="utf-8")
+        written = {
+            file.relative_to(writing).as_posix(): (file.stat().st_size, hash_file(file)) for file in files(writing)
+        }
+        for file in files(writing):
+            _to_disk(file)
+        (writing / _MANIFEST).write_bytes(checked(json.dumps({"files": written}).encode()))
         if kept.exists() and not is_whole(kept):
             remove(kept)
         try:
@@ -47,6 +68,12 @@ def written_whole(kept: Path) -> Iterator[Path]:
                 raise
     finally:
         shutil.rmtree(writing, ignore_errors=True)
+
+
+def _to_disk(file: Path) -> None:
+    """Wait until it is written, so that what a power cut takes is never what the hash was taken of."""
+    with file.open("r+b") as stream:
+        os.fsync(stream.fileno())
 
 
 def sweep(cache: Path) -> None:

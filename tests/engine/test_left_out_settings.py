@@ -1,0 +1,78 @@
+"""What a checkpoint leaves out is SDXL's own value, so every scheduler draws what Euler draws of it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sdxl_desktop.core.geometry import Size
+from sdxl_desktop.core.paths import resources
+from sdxl_desktop.core.request import Prompts
+from sdxl_desktop.core.schedulers import SDXL, SchedulerName
+from sdxl_desktop.engine.openvino import schedulers
+from sdxl_desktop.engine.openvino.loaded import LoadedCheckpoint
+from tests.engine.conftest import draw
+
+STARTER = resources() / "checkpoints" / "starter"
+OWN_NOISE = (SchedulerName.EULER_ANCESTRAL, SchedulerName.DPMPP_SDE, SchedulerName.LCM)
+"""Their pictures are others, of the same subject."""
+
+
+@pytest.fixture(scope="module")
+def drawn(engine: Any, request_for: Any, tiny: Path) -> Any:
+    known: dict[SchedulerName, Any] = {}
+
+    def by(name: SchedulerName) -> Any:
+        if name not in known:
+            request = request_for(
+                checkpoint=STARTER,
+                prompts=Prompts(prompt="a red heart on a blue background"),
+                size=Size(128, 128),
+                steps=10,
+                seed=5,
+                scheduler=name,
+            )
+            known[name] = draw(engine, request).picture.pixels.astype(float)
+        return known[name]
+
+    return by
+
+
+@pytest.mark.parametrize("name", SchedulerName)
+def test_every_scheduler_draws_the_starters_picture(name: SchedulerName, drawn: Any) -> None:
+    assert not json.loads((STARTER / "scheduler" / "scheduler_config.json").read_text("utf-8")).get("clip_sample")
+    off = float(np.sqrt(((drawn(name) - drawn(SchedulerName.EULER)) ** 2).mean()))
+    assert off < (60 if name in OWN_NOISE else 35)
+
+
+@pytest.mark.parametrize("left", [[], ["prediction_type"], None], ids=["nothing", "all but one", "all"])
+@pytest.mark.parametrize("name", SchedulerName)
+def test_a_schedule_that_is_left_out_is_sdxls(name: SchedulerName, left: list[str] | None) -> None:
+    said = {key: value for key, value in SDXL.items() if left is not None and key not in left}
+    config = schedulers.complete_config({"_class_name": "EulerDiscreteScheduler", **said})
+    made = schedulers.build(name, config, seed=0, steps=8)
+    there = dict(made.config)
+    assert {key: there[key] for key in SDXL} == dict(SDXL)
+
+
+def test_null_is_as_if_left_out() -> None:
+    config = schedulers.complete_config({"_class_name": "DDIMScheduler", **dict.fromkeys(SDXL)})
+    assert {key: config[key] for key in SDXL} == dict(SDXL)
+
+
+@pytest.mark.parametrize("left", [{}, {"scaling_factor": None}])
+def test_a_scaling_factor_that_is_left_out_is_sdxls(left: dict[str, Any], tiny: Path, tmp_path: Path) -> None:
+    checkpoint = Path(shutil.copytree(tiny / "ov", tmp_path / "ov"))
+    for part in ("vae_decoder", "vae_encoder"):
+        file = checkpoint / part / "config.json"
+        config = json.loads(file.read_text("utf-8"))
+        config.pop("scaling_factor")
+        file.write_text(json.dumps({**config, **left}), "utf-8")
+    pipe = LoadedCheckpoint.load(checkpoint).pipe
+    assert pipe.vae_encoder is not None
+    assert pipe.vae.config.scaling_factor == pipe.vae_encoder.config.scaling_factor == 0.13025
