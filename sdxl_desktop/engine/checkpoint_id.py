@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
 
-from sdxl_desktop.engine.compile_key import content_id
+from sdxl_desktop.core.file_hashes import FileHashes
+from sdxl_desktop.engine.compile_key import content_id, known_content_id
 
-VERSION = "1"
+VERSION = "2"
 """Of the way in which contents are named; names of different versions cannot be compared."""
 
 
-def checkpoint_id(folder: Path) -> str:
-    """The content of the UNet in the checkpoint's `folder`, with the version of its name; "" where there is none."""
-    unet = folder / "unet"
+def checkpoint_id(folder: Path, hashes: FileHashes) -> str:
+    """The content of the UNet in the checkpoint's `folder`, with the version of its name; "" where there is none. The
+    first time its weights are read, which `hashes` remembers."""
     try:
-        states = tuple((state.st_size, state.st_mtime_ns) for state in (file.stat() for file in sorted(unet.iterdir())))
-        return _named(unet, states)
+        return f"{VERSION}:{content_id(folder / 'unet', hashes)}"
     except OSError:
         return ""
 
 
-@lru_cache(maxsize=64)
-def _named(unet: Path, _: tuple[tuple[int, int], ...]) -> str:
-    return f"{VERSION}:{content_id(unet)}"
+def known_checkpoint_id(folder: Path, hashes: FileHashes) -> str:
+    """As `checkpoint_id` where that takes no time; "" where the weights would have to be read."""
+    try:
+        known = known_content_id(folder / "unet", hashes)
+    except OSError:
+        return ""
+    return "" if known is None else f"{VERSION}:{known}"
 
 
 def comparable(one: str, other: str) -> bool:

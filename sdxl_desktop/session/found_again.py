@@ -8,16 +8,17 @@ from pathlib import Path
 from sdxl_desktop.core.additions import named_only
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.errors import CheckpointError
-from sdxl_desktop.engine.checkpoint_id import checkpoint_id, comparable
+from sdxl_desktop.engine.checkpoint_id import comparable
 
 
 def found_again(
-    recorded: Path, content: str, known: Sequence[Checkpoint], content_of: Callable[[Path], str] = checkpoint_id
+    recorded: Path, content: str, known: Sequence[Checkpoint], content_of: Callable[[Path], str]
 ) -> tuple[Checkpoint | None, bool]:
     """The checkpoint that a record means, and whether its weights are others than those that drew the picture.
 
     It is the one in that very folder, else the one of that name, unless another has the recorded `content`: a
-    checkpoint that was renamed is found by that alone. None where there is none.
+    checkpoint that was renamed is found by that alone. None where there is none. `content_of` names the content of a
+    checkpoint's folder, "" where that is not known.
     """
     named = next((one for one in known if one.folder == recorded), None)
     if named is None:

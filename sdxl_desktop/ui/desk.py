@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,8 +63,10 @@ class Desk(QWidget):
     additions_offered = Signal(object)
     """tuple[Path, ...]"""
 
-    def __init__(self) -> None:
+    def __init__(self, content_of: Callable[[Path], str] = lambda folder: "") -> None:
+        """`content_of` names the content of a checkpoint's folder, "" where that is not known."""
         super().__init__()
+        self._content_of = content_of
         self._ground = NOTHING
         self._wanted_checkpoint = ""
         self._restored = False
@@ -218,7 +220,7 @@ class Desk(QWidget):
     def reuse(self, request: GenerationRequest, seed: int, checkpoint_id: str = "") -> SdxlDesktopError | None:
         """Put the settings that made a picture back into the panels, its own seed locked. Returns what to tell where
         not all that drew it is here."""
-        used, differs = found_again(request.checkpoint, checkpoint_id, self._checkpoint.checkpoints())
+        used, differs = found_again(request.checkpoint, checkpoint_id, self._checkpoint.checkpoints(), self._content_of)
         if used is not None and used is not self._checkpoint.checkpoint():
             self._checkpoint.set_value(used.name)
             self._begin_with(used)

@@ -6,6 +6,7 @@ import base64
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QSize, Qt, QTimer, Signal
@@ -21,6 +22,8 @@ from sdxl_desktop.core.events import Event, Progress
 from sdxl_desktop.core.paths import AppPaths, chosen_folder
 from sdxl_desktop.core.request import Execution
 from sdxl_desktop.core.settings import Preferences, Settings
+from sdxl_desktop.engine.checkpoint_id import known_checkpoint_id
+from sdxl_desktop.engine.compile_key import hashes_in
 from sdxl_desktop.engine.device_times import read_table, table_file
 from sdxl_desktop.library.scan import Library
 from sdxl_desktop.session.document.document import Document
@@ -86,7 +89,8 @@ class MainWindow(QMainWindow):
         self._outgoing = OutgoingPictures()
         self.session = DraftingSession(around.engine, self._picture_store(), elsewhere=around.background.write)
         self.document = Document()
-        self.desk, self.stage, self.status = Desk(), Stage(self._outgoing, self.document), StatusLine()
+        known = partial(known_checkpoint_id, hashes=hashes_in(around.paths.cache))
+        self.desk, self.stage, self.status = Desk(known), Stage(self._outgoing, self.document), StatusLine()
         self.editor = Editor(self.document, self.stage, around.background)
         work = Work(self.document, self.session, self.stage, self.desk)
         self.keeper = Keeper(work, around.background, around.paths.data)

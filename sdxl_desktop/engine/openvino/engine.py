@@ -30,7 +30,7 @@ from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import Execution, GenerationRequest, Prompts
 from sdxl_desktop.core.speed import Speed
 from sdxl_desktop.engine.checkpoint_id import checkpoint_id
-from sdxl_desktop.engine.compile_key import CompileTimes
+from sdxl_desktop.engine.compile_key import CompileTimes, hashes_in
 from sdxl_desktop.engine.device_times import table_file
 from sdxl_desktop.engine.footprint import ENCODERS
 from sdxl_desktop.engine.ground import PreparedGround
@@ -72,6 +72,7 @@ class OpenVinoEngine:
         )
         self._placement = Placement(self._compiled, table_file(paths))
         self._shelf = Shelf(paths, self._interrupt)
+        self._hashes = hashes_in(paths.cache)
         self._thinning = Thinning(files_resident)
         self._preparation = Preparation(
             self._placement, ConditioningStore(paths.cache / "embeddings"), self._interrupt, Budget(budget)
@@ -232,7 +233,7 @@ class OpenVinoEngine:
                 ),
                 latents=kept(one.latents, run.request, one.seed),
                 drawn=drawn,
-                checkpoint_id=checkpoint_id(run.request.checkpoint),
+                checkpoint_id=checkpoint_id(run.request.checkpoint, self._hashes),
             )
         )
         run.emit(Drawn(run.pictures[-1]))
