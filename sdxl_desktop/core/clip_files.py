@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from sdxl_desktop.core.errors import CheckpointError
+from sdxl_desktop.core.foreign_text import shown
 from sdxl_desktop.core.paths import resources
 from sdxl_desktop.core.small_files import SmallFileError, exists, read_object, read_small
-from sdxl_desktop.core.text import shortened
 
 LENGTH = 77
 """Tokens that CLIP reads at a time, the two that mark start and end included."""
@@ -69,7 +69,7 @@ def read_clip_files(folder: Path) -> ClipFiles:
 def damaged_tokenizer(folder: Path, why: str) -> CheckpointError:
     """The error for the tokenizer in `folder`, which cannot be used; `why` is a phrase."""
     return CheckpointError(
-        f"The tokenizer of {shortened(folder.parent.name, 80)} ({folder.name}) is damaged: {why.rstrip('.')}.",
+        f"The tokenizer of {shown(folder.parent.name, 80)} ({folder.name}) is damaged: {why.rstrip('.')}.",
         next_step="Copy or export the checkpoint again.",
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-MAX_SHOWN = 120
+MAX_SHOWN = 200
 """Characters of a name or value that a message repeats."""
 
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")

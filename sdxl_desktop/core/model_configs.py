@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sdxl_desktop.core.foreign_text import shown
 from sdxl_desktop.core.small_files import SmallFileError, read_object
-from sdxl_desktop.core.text import shortened
 
 SCALING_FACTOR = 0.13025
 """What SDXL's VAE multiplies latents by, and so what is meant by a config that leaves it out."""
@@ -49,7 +49,7 @@ def check_model_config(config: Mapping[str, Any]) -> None:
     for key, value in config.items():
         most = _MOST_LAYERS if key in _LAYERS else _WIDEST
         if not _within(value, most):
-            raise SmallFileError(f"its {shortened(key, 40)} is larger than that of any SDXL")
+            raise SmallFileError(f"its {shown(key, 40)} is larger than that of any SDXL")
 
 
 def of_the_network(config: Mapping[str, Any]) -> dict[str, Any]:

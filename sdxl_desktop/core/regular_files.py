@@ -20,16 +20,20 @@ class TooLargeError(OSError):
 def open_regular(path: Path) -> BinaryIO:
     """`path` opened for reading in binary.
 
-    Raises OSError when it cannot be opened, among it IsADirectoryError for a folder and IrregularFileError for what is
-    neither a file nor a folder. A named pipe is not waited for, and a device is not opened at all.
+    Raises OSError when it cannot be opened, also for a name that no file can have, among it IsADirectoryError for a
+    folder and IrregularFileError for what is neither a file nor a folder. A named pipe is not waited for, and a device
+    is not opened at all: opening alone does something to some.
     """
-    _check(path, os.stat(path).st_mode)
-    waiting = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     try:
-        _check(path, os.fstat(waiting).st_mode)  # another may stand there by now
-        return os.fdopen(waiting, "rb")
+        _check(path, os.stat(path).st_mode)
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except ValueError as problem:  # a NUL in the name
+        raise OSError(errno.EINVAL, "No file can have such a name", str(path)) from problem
+    try:
+        _check(path, os.fstat(descriptor).st_mode)  # another may stand there by now
+        return os.fdopen(descriptor, "rb")
     except BaseException:
-        os.close(waiting)
+        os.close(descriptor)
         raise
 
 

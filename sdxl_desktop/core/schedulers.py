@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple, cast
 
 from sdxl_desktop.core.errors import CheckpointError, RequestError
-from sdxl_desktop.core.text import shortened
+from sdxl_desktop.core.foreign_text import shown
 
 
 class SchedulerName(StrEnum):
@@ -57,7 +57,7 @@ class SchedulerName(StrEnum):
             if wanted in (_fold(name.value), _fold(name.label)):
                 return name
         raise RequestError(
-            f"There is no scheduler called {shortened(text)!r}.",
+            f"There is no scheduler called {shown(text)!r}.",
             next_step="Choose one of: " + ", ".join(name.value for name in cls) + ".",
         )
 
@@ -142,7 +142,7 @@ def missing(config: Mapping[str, Any]) -> str:
 def _described(config: Mapping[str, Any]) -> str:
     """Its class, and what makes it a variant."""
     variants = [
-        key if value is True else shortened(str(value), 40)
+        key if value is True else shown(str(value), 40)
         for key in _DECIDING
         if (value := config.get(key)) and value != _DECIDING[key]
     ]
@@ -182,12 +182,12 @@ def checked_config(content: Mapping[str, Any]) -> dict[str, Any]:
         raise _unusable(_why_not(kind))
     config = {key: value for key, value in content.items() if not key.startswith("_")}
     if odd := next((key for key, value in config.items() if not _is_plain(value)), None):
-        raise _unusable(f"Its {shortened(odd, 40)} is no value that a scheduler takes.")
+        raise _unusable(f"Its {shown(odd, 40)} is no value that a scheduler takes.")
     for key, (least, most) in _COUNTS.items():
         value = config.get(key, least)
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
             raise _unusable(
-                f"Its {key} is {shortened(repr(value), 40)}, and must be a whole number from {least} to {most}."
+                f"Its {key} is {shown(repr(value), 40)}, and must be a whole number from {least} to {most}."
             )
     told = {key: value for key, value in config.items() if value is not None or key not in SDXL}
     return {"_class_name": kind, **SDXL, **told}
@@ -200,7 +200,7 @@ def _unusable(why: str) -> CheckpointError:
 def _why_not(kind: object) -> str:
     if kind is None:
         return "Its scheduler_config.json names none."
-    named = shortened(str(kind), 80)
+    named = shown(str(kind), 80)
     if named.startswith("EDM"):
         return f"It was made for {named}, whose noise is scaled in another way (EDM), which is not drawn here."
     return f"Its scheduler_config.json names {named!r}, which is no scheduler of SDXL's."

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import stat
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
-from sdxl_desktop.core.text import shortened
+from sdxl_desktop.core.foreign_text import shown
+from sdxl_desktop.core.regular_files import IrregularFileError, TooLargeError, read_regular
 
 LIMIT = 4 * 2**20
 """Bytes; the largest description, a shard index, has 0.2 MB."""
 _DEEPEST = 32
-_OPENING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 T = TypeVar("T")
 
@@ -59,20 +58,15 @@ def is_folder(path: Path) -> bool:
 def read_small(file: Path, limit: int = LIMIT) -> bytes:
     """All of `file`; raises SmallFileError when it is no regular file, larger than `limit` bytes, or unreadable."""
     try:
-        if not stat.S_ISREG(file.stat().st_mode):  # before it is opened: opening some devices does something
-            raise SmallFileError("it is no regular file")
-        handle = os.open(file, _OPENING)
-        with os.fdopen(handle, "rb") as stream:
-            about = os.fstat(handle)
-            if not stat.S_ISREG(about.st_mode):
-                raise SmallFileError("it is no regular file")
-            if about.st_size > limit or len(content := stream.read(limit + 1)) > limit:
-                raise SmallFileError(f"it has {about.st_size:,} bytes, far more than such a file has")
-            return content
+        return read_regular(file, limit)
     except FileNotFoundError as problem:
         raise SmallFileError("there is no such file") from problem
+    except IrregularFileError as problem:
+        raise SmallFileError("it is no regular file") from problem
+    except TooLargeError as problem:
+        raise SmallFileError("it is far larger than such a file is") from problem
     except OSError as problem:
-        raise SmallFileError(shortened(problem.strerror or str(problem)).lower()) from problem
+        raise SmallFileError(shown(problem.strerror or problem).lower()) from problem
 
 
 def read_json(file: Path, limit: int = LIMIT) -> Any:
@@ -143,4 +137,4 @@ def _phrase(problem: BaseException) -> str:
         return "it is nested far too deeply"
     if isinstance(problem, UnicodeDecodeError):
         return "it is no text in UTF-8"
-    return shortened(str(problem) or type(problem).__name__).rstrip(".")
+    return shown(str(problem) or type(problem).__name__).rstrip(".")

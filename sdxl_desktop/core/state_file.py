@@ -19,6 +19,7 @@ import msgspec
 
 from sdxl_desktop.core.errors import SettingsError, named
 from sdxl_desktop.core.foreign_text import encodable
+from sdxl_desktop.core.private_files import private_folder
 from sdxl_desktop.core.regular_files import read_regular
 from sdxl_desktop.core.salvage import builtins, salvaged
 from sdxl_desktop.core.whole_file import write_whole
@@ -83,7 +84,7 @@ def locked(file: Path, failed: str) -> Iterator[None]:
     """Nobody else changes `file` within. Raises SettingsError, which says what `failed`, where no lock can be made."""
     lock = filelock.FileLock(file.with_name(f".{file.name}.lock"), timeout=_LOCK_SECONDS)
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(file.parent)
         with contextlib.suppress(filelock.Timeout, NotImplementedError):  # a file system without locks has none
             lock.acquire()
     except OSError as problem:

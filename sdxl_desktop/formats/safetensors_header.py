@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from sdxl_desktop.formats.regular_file import open_regular
+from sdxl_desktop.core.regular_files import open_regular
 
 HEADER_LIMIT = 16 * 2**20
 """Bytes. SDXL's own header has 0.3 MB, that of a LoRA with all tags of its training some MB; the format allows 100."""

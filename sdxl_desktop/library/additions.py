@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sdxl_desktop.core.additions import MAX_EMBEDDING_BYTES, MAX_EMBEDDING_VECTORS
 from sdxl_desktop.core.errors import AdditionError
-from sdxl_desktop.formats.regular_file import open_regular
+from sdxl_desktop.core.regular_files import open_regular
 from sdxl_desktop.formats.safetensors_header import FLOATS, Header, HeaderError, read_header
 from sdxl_desktop.library.vectors import vectors_in
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdxl_desktop.core.text import shortened
+from sdxl_desktop.core.foreign_text import shown
 from sdxl_desktop.library.detect.errors import DamagedFileError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def read_graph(part: Path) -> ov.Model:
     except RuntimeError as problem:
         lines = [line for line in str(problem).splitlines() if line.strip()]
         raise DamagedFileError(
-            f"The {part.name.replace('_', ' ')} of {shortened(part.parent.name, 80)} is damaged, or cut short.",
-            why=f"OpenVINO says: {shortened(lines[-1] if lines else type(problem).__name__).rstrip('.')}.",
+            f"The {part.name.replace('_', ' ')} of {shown(part.parent.name, 80)} is damaged, or cut short.",
+            why=f"OpenVINO says: {shown(lines[-1] if lines else type(problem).__name__).rstrip('.')}.",
             next_step="Copy or export the checkpoint again.",
         ) from problem

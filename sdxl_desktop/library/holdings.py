@@ -17,8 +17,8 @@ from typing import Any
 from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind
 from sdxl_desktop.core.errors import CheckpointError, SdxlDesktopError
 from sdxl_desktop.core.file_hashes import State, state_of
+from sdxl_desktop.core.foreign_text import shown
 from sdxl_desktop.core.small_files import SmallFileError, is_folder, read_small
-from sdxl_desktop.core.text import shortened
 from sdxl_desktop.library.convert.weights import WeightFormat
 from sdxl_desktop.library.detect.documents import read_json_if_there
 from sdxl_desktop.library.detect.families import Family, family_of
@@ -99,8 +99,8 @@ def look_at(folder: Path, *, own: bool) -> Holding:
         problem=problem,
         family=_family(folder, record, checkpoint),
         weights=_weights(folder, record),
-        source=download.repo if download is not None else shortened(str(record.get("source") or "")),
-        licence=download.licence if download is not None else shortened(str(record.get("licence") or ""), 80),
+        source=download.repo if download is not None else shown(str(record.get("source") or "")),
+        licence=download.licence if download is not None else shown(str(record.get("licence") or ""), 80),
     )
 
 

@@ -18,7 +18,6 @@ from sdxl_desktop.core.paths import expanded
 from sdxl_desktop.core.request import MAX_GUIDANCE, MAX_SIDE, MAX_STEPS
 from sdxl_desktop.core.schedulers import SchedulerName, checked_config, missing, scheduler_of
 from sdxl_desktop.core.small_files import SmallFileError, exists, is_folder, is_regular, read_as, read_object
-from sdxl_desktop.core.text import shortened
 from sdxl_desktop.library.remembered import Remembered, forget, remember, remembered
 
 STARTER = "starter"
@@ -53,8 +52,8 @@ def read_checkpoint(folder: Path, name: str = "") -> Checkpoint:
 
 def _senseless(folder: Path, why: str) -> CheckpointError:
     return CheckpointError(
-        f"The description of {shortened(folder.name, 80)} makes no sense.",
-        why=f"{shortened(why).rstrip('.')}.",
+        f"The description of {shown(folder.name, 80)} makes no sense.",
+        why=f"{shown(why).rstrip('.')}.",
         next_step="Export the checkpoint again.",
     )
 
@@ -63,10 +62,10 @@ def _read(folder: Path, name: str) -> Checkpoint:
     if not is_folder(folder):
         raise CheckpointError(f"There is no checkpoint folder at {folder}.", next_step="Check the path.")
     index = _read_json(folder / "model_index.json")
-    kind = shortened(str(index.get("_class_name", "")), 80)
+    kind = shown(str(index.get("_class_name", "")), 80)
     if "StableDiffusionXL" not in kind:
         raise CheckpointError(
-            f"{shortened(folder.name, 80)} is not an SDXL checkpoint.",
+            f"{shown(folder.name, 80)} is not an SDXL checkpoint.",
             why=f"Its model_index.json says {kind or 'nothing of its kind'}.",
             next_step="Choose a folder with SDXL parts.",
         )
@@ -75,7 +74,7 @@ def _read(folder: Path, name: str) -> Checkpoint:
     missing = [part for part in needed if not _has_part(folder, part)]
     if missing:
         raise CheckpointError(
-            f"{shortened(folder.name, 80)} is not complete for drawing from words.",
+            f"{shown(folder.name, 80)} is not complete for drawing from words.",
             why=f"OpenVINO parts are missing: {', '.join(missing)}.",
             next_step="Choose a folder of OpenVINO SDXL parts, or copy the missing parts into it.",
         )
@@ -116,7 +115,7 @@ def _describe(folder: Path, name: str, unet: Mapping[str, Any], vae: Mapping[str
     best = card.scheduler or (SchedulerName.LCM if few_step else scheduler)
     return Checkpoint(
         name=name,
-        title=shortened(card.title, 120) or name,
+        title=shown(card.title, 120) or name,
         description=_description(card, missing(own), best),
         folder=folder,
         vae_factor=factor,
@@ -162,7 +161,7 @@ def _read_json(file: Path) -> Mapping[str, Any]:
         return read_object(file)
     except SmallFileError as problem:
         raise CheckpointError(
-            f"{shortened(f'{file.parent.name}/{file.name}')} cannot be read.",
+            f"{shown(f'{file.parent.name}/{file.name}')} cannot be read.",
             why=f"{str(problem)[:1].upper()}{str(problem)[1:]}.",
             next_step="Choose a folder of OpenVINO SDXL parts: a model_index.json and a folder for each part.",
         ) from problem

@@ -23,7 +23,7 @@ from sdxl_desktop.core.additions import (
     SECOND_ENCODER_NAMES,
 )
 from sdxl_desktop.core.errors import AdditionError
-from sdxl_desktop.formats.regular_file import open_regular
+from sdxl_desktop.core.regular_files import open_regular
 from sdxl_desktop.formats.safetensors_header import HeaderError, header_of
 
 _SHOWN = 100

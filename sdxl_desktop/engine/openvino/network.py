@@ -12,9 +12,9 @@ import torch
 from openvino.utils.data_helpers import OVDict
 
 from sdxl_desktop.core.errors import CheckpointError
+from sdxl_desktop.core.foreign_text import shown
 from sdxl_desktop.core.model_configs import read_model_config
 from sdxl_desktop.core.small_files import SmallFileError
-from sdxl_desktop.core.text import shortened
 from sdxl_desktop.engine.openvino import devices
 
 GRAPH = "openvino_model.xml"
@@ -103,8 +103,8 @@ class Network:
 
 def unreadable(folder: Path, problem: Exception) -> CheckpointError:
     """Why the checkpoint in `folder` cannot be loaded."""
-    said = shortened(str(problem)) if isinstance(problem, OSError | ValueError) and str(problem) else ""
-    reason = said or f"{type(problem).__name__}: {shortened(str(problem))}"
+    said = shown(str(problem)) if isinstance(problem, OSError | ValueError) and str(problem) else ""
+    reason = said or f"{type(problem).__name__}: {shown(str(problem))}"
     return CheckpointError(
         f"The checkpoint in {folder} cannot be loaded.",
         why=f"{reason.rstrip(': .')}.",
@@ -117,6 +117,6 @@ def unreadable_part(folder: Path, problem: Exception) -> CheckpointError:
     lines = [line for line in str(problem).splitlines() if line.strip()]
     return CheckpointError(
         f"The {folder.name.replace('_', ' ')} of {folder.parent.name} is damaged, or cut short.",
-        why=f"OpenVINO says: {shortened(lines[-1] if lines else type(problem).__name__).rstrip('.')}.",
+        why=f"OpenVINO says: {shown(lines[-1] if lines else type(problem).__name__).rstrip('.')}.",
         next_step="Copy or export the checkpoint again, or choose another one.",
     )

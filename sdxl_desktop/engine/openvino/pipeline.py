@@ -13,9 +13,9 @@ from typing import Any
 import torch
 
 from sdxl_desktop.core.clip_files import damaged_tokenizer, read_clip_files
+from sdxl_desktop.core.foreign_text import shown
 from sdxl_desktop.core.model_configs import SCALING_FACTOR
 from sdxl_desktop.core.small_files import read_object
-from sdxl_desktop.core.text import shortened
 from sdxl_desktop.engine.openvino import parts
 from sdxl_desktop.engine.openvino.network import GRAPH, Config, Network
 from sdxl_desktop.engine.openvino.schedulers import complete_config
@@ -121,4 +121,4 @@ def _tokenizer(folder: Path) -> Any:
             **{name: AddedToken(mark.content, **mark.flags) for name, mark in files.marks.items()},
         )
     except Exception as problem:  # the tokenizers library raises bare Exception
-        raise damaged_tokenizer(folder, shortened(str(problem))) from problem
+        raise damaged_tokenizer(folder, shown(str(problem))) from problem

@@ -12,8 +12,8 @@ from typing import Any
 import diffusers
 
 from sdxl_desktop.core.errors import CheckpointError, RequestError
+from sdxl_desktop.core.foreign_text import shown
 from sdxl_desktop.core.schedulers import SIGMAS, SchedulerName, checked_config
-from sdxl_desktop.core.text import shortened
 
 _UNUSABLE = (ValueError, TypeError, KeyError, AttributeError, IndexError, ArithmeticError, RuntimeError)
 """What diffusers raises for configurations that it cannot use."""
@@ -39,7 +39,7 @@ def build(
     except _UNUSABLE as problem:
         raise RequestError(
             f"{name.label} cannot run {'these timesteps' if timesteps else f'{steps} steps'}.",
-            why=shortened(str(problem)).rstrip(".") + ".",
+            why=shown(str(problem)).rstrip(".") + ".",
             next_step="Change the number of steps or choose another scheduler.",
         ) from problem
     return scheduler
@@ -56,7 +56,7 @@ def complete_config(content: Mapping[str, Any]) -> dict[str, Any]:
     except _UNUSABLE as problem:
         raise CheckpointError(
             "The checkpoint's scheduler cannot be used.",
-            why=shortened(str(problem)).rstrip(".") + ".",
+            why=shown(str(problem)).rstrip(".") + ".",
             next_step="Choose another checkpoint, or export this one again.",
         ) from problem
 

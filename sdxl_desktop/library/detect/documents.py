@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from sdxl_desktop.core import small_files
+from sdxl_desktop.core.foreign_text import shown
 from sdxl_desktop.core.small_files import LIMIT, SmallFileError
-from sdxl_desktop.core.text import shortened
 from sdxl_desktop.library.detect.errors import DamagedFileError
 
 __all__ = ["LIMIT", "read_json", "read_json_if_there"]
@@ -19,7 +19,7 @@ def read_json(file: Path) -> dict[str, Any]:
         return small_files.read_object(file)
     except SmallFileError as problem:
         raise DamagedFileError(
-            f"{shortened(f'{file.parent.name}/{file.name}')} cannot be read.",
+            f"{shown(f'{file.parent.name}/{file.name}')} cannot be read.",
             why=f"{str(problem)[:1].upper()}{str(problem)[1:]}.",
             next_step="Download or copy it again.",
         ) from problem

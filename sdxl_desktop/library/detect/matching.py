@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sdxl_desktop.core.text import shortened
+from sdxl_desktop.core.foreign_text import shown
 from sdxl_desktop.library.detect.blueprint import blueprint
 from sdxl_desktop.library.detect.found import FoundPart
 from sdxl_desktop.library.detect.heads import Tensor
@@ -46,7 +46,7 @@ def match_part(
         wanted = blueprint(name, config, _MORE_THAN_ANY + 2 * len(tensors))
         found = diffusers_recipes(wanted) if prefix is None else original_recipes(name, config, wanted, prefix)
     except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as problem:
-        said = shortened(str(problem)) if isinstance(problem, ValueError) else type(problem).__name__
+        said = shown(str(problem)) if isinstance(problem, ValueError) else type(problem).__name__
         return Mismatch(f"its config.json makes no sense ({said})", 10**6)
     missing = [recipe.key for recipe in found.values() if recipe.key not in tensors]
     used = {recipe.key for recipe in found.values()}

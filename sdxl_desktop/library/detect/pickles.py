@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sdxl_desktop.core.text import shortened
+from sdxl_desktop.core.foreign_text import shown
 from sdxl_desktop.library.detect.errors import DamagedFileError
 
 _PICKLE_LIMIT = 4 * 2**20
@@ -90,7 +90,7 @@ def check_pickle(file: Path) -> None:
     except _TooLarge as problem:
         raise _refused(file, "Its tensors have more bytes than the file holds for them.") from problem
     except _Forbidden as problem:
-        raise _refused(file, f"It would run code when loaded ({shortened(str(problem), 120)}).") from problem
+        raise _refused(file, f"It would run code when loaded ({shown(str(problem), 120)}).") from problem
     except Exception as problem:  # so does unpickling
         raise _refused(file, "Its list of tensors is damaged.") from problem
 
@@ -205,7 +205,7 @@ def _check_sizes(file: Path, views: list[_View], stored: Mapping[str, int]) -> N
 
 def _refused(file: Path, why: str) -> DamagedFileError:
     return DamagedFileError(
-        f"{shortened(file.name, 80)} cannot be read safely.",
+        f"{shown(file.name, 80)} cannot be read safely.",
         why=why,
         next_step="Look for the same checkpoint as a .safetensors file.",
     )

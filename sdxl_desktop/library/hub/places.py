@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
-from sdxl_desktop.formats.regular_file import open_regular
+from sdxl_desktop.core.regular_files import open_regular
 from sdxl_desktop.library.hub.address import Address
 from sdxl_desktop.library.hub.choosing import relative_path
 from sdxl_desktop.library.hub.files import Listing, RemoteFile

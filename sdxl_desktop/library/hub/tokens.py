@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from sdxl_desktop.formats.regular_file import open_regular
+from sdxl_desktop.core.regular_files import open_regular
 from sdxl_desktop.library.hub.address import OFFICIAL, endpoint
 from sdxl_desktop.library.hub.errors import AccessError
 

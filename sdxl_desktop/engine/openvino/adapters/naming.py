@@ -13,8 +13,8 @@ import torch
 from diffusers import UNet2DConditionModel
 
 from sdxl_desktop.core.errors import CheckpointError
+from sdxl_desktop.core.foreign_text import shown
 from sdxl_desktop.core.model_configs import check_model_config, of_the_network
-from sdxl_desktop.core.text import shortened
 
 Shape = tuple[int, ...]
 
@@ -58,7 +58,7 @@ def _unet_names(config: str) -> UnetNames:
     except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RuntimeError) as problem:
         raise CheckpointError(
             "The description of this checkpoint's UNet makes no sense.",
-            why=f"{type(problem).__name__}: {shortened(str(problem))}.",
+            why=f"{type(problem).__name__}: {shown(str(problem))}.",
             next_step="Export the checkpoint again.",
         ) from problem
     shapes = {

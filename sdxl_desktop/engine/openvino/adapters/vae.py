@@ -29,9 +29,9 @@ with warnings.catch_warnings():
 
 from sdxl_desktop.core.errors import AdditionError, EngineError
 from sdxl_desktop.core.file_hashes import FileHashes
+from sdxl_desktop.core.foreign_text import shown
 from sdxl_desktop.core.model_configs import SCALING_FACTOR, of_the_network, read_model_config
 from sdxl_desktop.core.small_files import SmallFileError, is_folder, is_regular
-from sdxl_desktop.core.text import shortened
 from sdxl_desktop.engine.openvino import devices
 from sdxl_desktop.engine.openvino.adapters import whole
 from sdxl_desktop.formats.safetensors_header import HeaderError, read_header
@@ -269,7 +269,7 @@ def _loaded(kind: Any, folder: Path) -> Any:
     except Exception as problem:  # whatever diffusers makes of a stranger's config, or safetensors of his file
         raise AdditionError(
             f"The VAE in {folder} cannot be loaded.",
-            why=f"{shortened(str(problem)).rstrip('.') if str(problem) else type(problem).__name__}.",
+            why=f"{shown(str(problem)).rstrip('.') if str(problem) else type(problem).__name__}.",
             next_step="Download it again.",
         ) from problem
 
