@@ -124,7 +124,7 @@ def kept_bytes(address: Address, listing: Listing, destination: Path) -> int:
 
 def _environment() -> dict[str, str]:
     """This process's, but online: the application keeps its libraries off the network, and a download is what the
-    person asked for. HF_ENDPOINT and the proxies' variables pass through; the token that is used travels with the job."""
+    person asked for. HF_ENDPOINT and the proxies' variables pass through; the token travels with the job."""
     settled = {name: value for name, value in program.environment().items() if name not in _OFFLINE}
     return {**settled, "HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_IMPLICIT_TOKEN": "1"}
 
