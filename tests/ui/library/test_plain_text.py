@@ -102,6 +102,7 @@ def test_the_window_shows_foreign_words_as_they_are_written(
     window.desk.use_prompt(f"P {text}")
     window.verbs.generate()
     wait_until_idle(qtbot, window)
+    qtbot.waitUntil(lambda: window.session.results[-1].saved_to is not None)  # which is told, too
     result = window.session.results[-1]
     window.session.results[-1] = replace(result, picture=replace(result.picture, notes=(f"N {text}",)))
     window.verbs.redraw()
@@ -113,7 +114,8 @@ def test_the_window_shows_foreign_words_as_they_are_written(
     window.status.show_parts(f"U {text}")
     window.status.show_progress(Progress(phase=Phase.LOADING, detail=f"V {text}"))
     shown = everything(window)
-    for mark in "DPNMtWYXUV":
+    assert f"M {text[:12]}" in shown  # the middle of a long one is left out
+    for mark in "DPNtWYXUV":
         assert f"{mark} {text}" in shown.replace(" (V", "\nV"), mark
     assert f"L {name}" in shown
     assert any(item == f"T {text}" for item in items(window))
