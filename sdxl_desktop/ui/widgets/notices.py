@@ -7,6 +7,7 @@ from PySide6.QtGui import QAccessible, QAccessibleEvent
 from PySide6.QtWidgets import QApplication, QFrame, QPushButton, QSizePolicy, QWidget
 
 from sdxl_desktop.core.errors import SdxlDesktopError
+from sdxl_desktop.core.foreign_text import shown
 from sdxl_desktop.ui.widgets.buttons import IconButton, dressed
 from sdxl_desktop.ui.widgets.layout import column, row
 from sdxl_desktop.ui.widgets.plain import PlainLabel, plain_tip
@@ -14,6 +15,8 @@ from sdxl_desktop.ui.widgets.plain import PlainLabel, plain_tip
 _MARGIN = 16
 _LINK_PADDING = 7
 _TOAST_MS = 6000
+_TOAST_WIDTH = 400
+_TOAST_CHARACTERS = 200
 
 
 class _Overlay(QFrame):
@@ -117,7 +120,6 @@ class Toast(_Overlay):
         super().__init__(parent, top=False, widest=560)
         self.setObjectName("toast")
         self._text = _words()
-        self._text.setWordWrap(False)
         self._answer = dressed(QPushButton(), "link")
         self.setLayout(row(self._text, self._answer, margins=(16, 8, 8, 8)))
         self._timer = QTimer(self, singleShot=True, interval=_TOAST_MS)
@@ -126,12 +128,15 @@ class Toast(_Overlay):
         self._answer.clicked.connect(self.answered)
 
     def tell(self, text: str, *, answer: str = "", tip: str = "", stays: bool = False) -> None:
-        """Say `text` in one line, with `answer` as a button and `tip` for whoever points at it.
+        """Say `text`, the middle of one that is very long left out, with `answer` as a button and `tip` for whoever
+        points at it.
 
         It `stays` until it is answered or dismissed, or something else is said.
         """
-        room = self._over.width() - 200
-        self._text.setText(self._text.fontMetrics().elidedText(text, Qt.TextElideMode.ElideMiddle, min(room, 400)))
+        words = shown(text, _TOAST_CHARACTERS)
+        self._text.setText(words)
+        room = min(_TOAST_WIDTH, self._over.width() - 200)
+        self._text.setMinimumWidth(max(0, min(room, self._text.fontMetrics().horizontalAdvance(words) + 2)))
         self._text.setToolTip(plain_tip(tip or text))
         self.setAccessibleName(text)
         self._answer.setText(answer)
