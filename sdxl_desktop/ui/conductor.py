@@ -92,6 +92,10 @@ class Conductor(QObject):
         self._editor.picture_came.connect(desk.begin_picture)
         self._editor.failed.connect(self.show_problem)
         self._editor.told.connect(self.tell)
+        self._editor.blended.connect(self._tell_blended)
+        self._editor.offered.connect(
+            lambda text, answer, tip, act: self.tell(text, answer=answer, act=act, tip=tip, stays=True)
+        )
         self._editor.expanded.connect(self._take_expanded)
         self._editor.weights_came.connect(self.add_weights)
         self._editor.record_found.connect(self._offer_record)
@@ -208,6 +212,9 @@ class Conductor(QObject):
                 self.show_problem(problem)
 
     # telling
+
+    def _tell_blended(self, words: str) -> None:
+        self.tell(words, answer="Change…", act=self._editor.offer_backdrops)
 
     def _offer_record(self, record: Record) -> None:
         self.tell(

@@ -190,6 +190,8 @@ class MainWindow(QMainWindow):
         verbs.redrawn.connect(self.closing.notice_session)
         verbs.redrawn.connect(self._enable_actions)
         editor.before_replacing = keeper.files.unless_undone
+        editor.last_folder = keeper.last_folder
+        editor.backdrop = lambda: self._preferences.backdrop
         editor.ground_changed.connect(self.stage.mark_candidates)
         keeper.files.changed.connect(self._show_title)
         keeper.files.changed.connect(self.stage.rename_document)
