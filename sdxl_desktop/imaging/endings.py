@@ -45,7 +45,7 @@ def hardly_differ(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> bool:
         return False
     pixels = one.shape[0] * one.shape[1]
     lost = int((one != other).any(axis=2).sum())
-    return lost <= max(pixels * _LOST_SHARE, min(_LOST_PIXELS, pixels // 4))
+    return bool(lost <= max(pixels * _LOST_SHARE, min(_LOST_PIXELS, pixels // 4)))
 
 
 def lacks_end(data: bytes) -> bool:

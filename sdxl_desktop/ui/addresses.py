@@ -85,7 +85,9 @@ def _of_line(line: str) -> Place | None:
     head = line[:8].lower()
     if head.startswith("data:ima"):
         return _data(line)
-    if head.startswith(("http://", "https://", "file://")):
+    if head.startswith("file://"):  # in which many programs leave spaces as they are
+        return place_of(line)
+    if head.startswith(("http://", "https://")):
         return place_of(line) if not any(letter.isspace() for letter in line) else None
     if len(line) > _MAX_PATH or (not line.startswith(("/", "~", "\\\\")) and line[1:3] not in (":\\", ":/")):
         return None

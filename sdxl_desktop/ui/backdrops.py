@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from PySide6.QtGui import QActionGroup
 from PySide6.QtWidgets import QColorDialog, QMenu, QWidget
@@ -23,7 +24,7 @@ def fill_backdrops(menu: QMenu, shown: str, choose: Callable[[str], object]) -> 
     known = [value for value, _ in BACKDROPS]
     listed = list(BACKDROPS) + ([(shown, shown)] if shown and shown not in known else [])
     for value, words in listed:
-        action = menu.addAction(words, lambda value=value: choose(value))
+        action = menu.addAction(words, partial(choose, value))
         action.setCheckable(True)
         action.setChecked(value == shown)
         group.addAction(action)

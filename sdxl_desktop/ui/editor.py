@@ -90,7 +90,6 @@ class Editor(QObject):
         bar.remove_wanted.connect(self.remove_picture)
         paint.load_mask_wanted.connect(self.load_mask)
         paint.save_mask_wanted.connect(self.save_mask)
-        self._stage.dropped.connect(self.take)
 
     @property
     def document(self) -> Document:
