@@ -36,6 +36,7 @@ def test_a_toast_keeps_off_the_picture(qtbot: QtBot) -> None:
         assert not toast.geometry().intersects(picture), picture
         assert over.rect().contains(toast.geometry()), picture
     assert strip.contains(toast.geometry())
+    toast.dismiss()
 
 
 def test_a_longer_message_is_wrapped_and_whole(qtbot: QtBot) -> None:
@@ -48,3 +49,4 @@ def test_a_longer_message_is_wrapped_and_whole(qtbot: QtBot) -> None:
     toast.tell(words, answer="Change…")
     assert words in [label.text() for label in toast.findChildren(QLabel)]
     assert toast.width() <= 560
+    toast.dismiss()
