@@ -132,7 +132,9 @@ class Toast(_Overlay):
         self._text = _words()
         self._text.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
         self._answer = dressed(QPushButton(), "link")
-        self.setLayout(row(self._text, self._answer, margins=(16, 8, 8, 8)))
+        inside = row(self._text, self._answer, margins=(16, 8, 8, 8))
+        inside.setStretch(0, 1)
+        self.setLayout(inside)
         self._timer = QTimer(self, singleShot=True, interval=_TOAST_MS)
         self._timer.timeout.connect(self.hide)
         self._answer.clicked.connect(self.dismiss)  # first: what the answer does may say something new
@@ -170,7 +172,7 @@ class Toast(_Overlay):
                     return
         size = self._size_within(min(self._widest, room.width()))
         other = self.elsewhere()
-        corner = QPoint(other.right() - size.width() - _MARGIN, other.bottom() - size.height() - _GAP)
+        corner = QPoint(other.right() - size.width() - _MARGIN, max(other.bottom() - size.height() - _GAP, _GAP // 2))
         if other.isEmpty():
             corner = QPoint(room.center().x() - size.width() // 2, room.bottom() - size.height() + 1)
         self._put(QRect(corner, size))
