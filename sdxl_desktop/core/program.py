@@ -20,6 +20,10 @@ DOWNLOAD_HOST = "--download-host"
 QUANTIZATION_HOST = "--quantization-host"
 PROBE_DISPLAY = "--probe-display"
 
+TOKEN_VARIABLES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
+"""Secrets that people keep in the environment. Others can read a process's environment, so no child is given them: a
+token that a child needs travels with its order."""
+
 
 def command(*arguments: str) -> list[str]:
     """The command that starts this program, from source, wheel or bundle, with `arguments`."""
@@ -29,8 +33,10 @@ def command(*arguments: str) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """This process's, with the package's own folder on the path, and without what means another folder elsewhere."""
-    around = {**os.environ, "PYTHONSAFEPATH": "1"}
+    """This process's, with the package's own folder on the path, and without secrets and what means another folder
+    elsewhere."""
+    around = {name: value for name, value in os.environ.items() if name not in TOKEN_VARIABLES}
+    around["PYTHONSAFEPATH"] = "1"
     home = str(_package_home())
     around["PYTHONPATH"] = os.pathsep.join([home, *absolute_entries(os.environ.get("PYTHONPATH", ""))])
     if around.get(HOME_VARIABLE, "").strip():

@@ -180,7 +180,8 @@ def checked_config(content: Mapping[str, Any]) -> dict[str, Any]:
     kind = content.get("_class_name")
     if not isinstance(kind, str) or kind not in CLASSES:
         raise _unusable(_why_not(kind))
-    config = {key: value for key, value in content.items() if not key.startswith("_")}
+    told = {key: value for key, value in content.items() if not key.startswith("_")}
+    config = {**SDXL, **{key: value for key, value in told.items() if value is not None or key not in SDXL}}
     if odd := next((key for key, value in config.items() if not _is_plain(value)), None):
         raise _unusable(f"Its {shown(odd, 40)} is no value that a scheduler takes.")
     for key, (least, most) in _COUNTS.items():
@@ -189,8 +190,7 @@ def checked_config(content: Mapping[str, Any]) -> dict[str, Any]:
             raise _unusable(
                 f"Its {key} is {shown(repr(value), 40)}, and must be a whole number from {least} to {most}."
             )
-    told = {key: value for key, value in config.items() if value is not None or key not in SDXL}
-    return {"_class_name": kind, **SDXL, **told}
+    return {"_class_name": kind, **config}
 
 
 def _unusable(why: str) -> CheckpointError:

@@ -101,5 +101,5 @@ def test_what_cannot_be_begun_is_told_by_the_run(paths: AppPaths, tiny: Path, re
     made = OpenVinoEngine(paths, compiler=compiler)
     told = draw(made, request_for(checkpoint=damaged))
     assert isinstance(told.last, Failed)
-    assert "cannot be loaded" in told.last.error.what
+    assert "damaged, or cut short" in told.last.error.what
     made.close()

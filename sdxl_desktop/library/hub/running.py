@@ -21,7 +21,7 @@ from sdxl_desktop.library.hub.events import Done, DownloadProgress, Listed, Prob
 from sdxl_desktop.library.hub.files import Layout, Listing
 from sdxl_desktop.library.hub.job import Job
 from sdxl_desktop.library.hub.places import Places, read_record
-from sdxl_desktop.library.hub.tokens import TOKEN_VARIABLES, Token, find_token
+from sdxl_desktop.library.hub.tokens import Token, find_token
 
 _OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
 Emit = Callable[[DownloadProgress], None]
@@ -124,10 +124,8 @@ def kept_bytes(address: Address, listing: Listing, destination: Path) -> int:
 
 def _environment() -> dict[str, str]:
     """This process's, but online: the application keeps its libraries off the network, and a download is what the
-    person asked for. HF_ENDPOINT and the proxies' variables pass through; tokens do not, since others can read a
-    process's environment: the one that is used travels with the job."""
-    left_out = (*_OFFLINE, *TOKEN_VARIABLES)
-    settled = {name: value for name, value in program.environment().items() if name not in left_out}
+    person asked for. HF_ENDPOINT and the proxies' variables pass through; the token travels with the job."""
+    settled = {name: value for name, value in program.environment().items() if name not in _OFFLINE}
     return {**settled, "HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_IMPLICIT_TOKEN": "1"}
 
 

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from sdxl_desktop.core.program import TOKEN_VARIABLES
 from sdxl_desktop.core.regular_files import open_regular
 from sdxl_desktop.library.hub.address import OFFICIAL, endpoint
 from sdxl_desktop.library.hub.errors import AccessError
 
 SERVICE = "sdxl-desktop"
 _LONGEST = 2000
-TOKEN_VARIABLES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 HOST_VARIABLE = "SDXL_DESKTOP_TOKEN_HOST"
 _UNFIT = "It must be letters, digits and underscores, as the hub shows it."
 

@@ -9,6 +9,7 @@ from PySide6.QtGui import QAccessible, QAccessibleEvent
 from PySide6.QtWidgets import QApplication, QFrame, QPushButton, QSizePolicy, QWidget
 
 from sdxl_desktop.core.errors import SdxlDesktopError
+from sdxl_desktop.core.foreign_text import shown
 from sdxl_desktop.ui.widgets.buttons import IconButton, dressed
 from sdxl_desktop.ui.widgets.layout import column, row
 from sdxl_desktop.ui.widgets.plain import PlainLabel, plain_tip
@@ -16,8 +17,7 @@ from sdxl_desktop.ui.widgets.plain import PlainLabel, plain_tip
 _MARGIN = 16
 _LINK_PADDING = 7
 _TOAST_MS = 6000
-_LONGEST = 240
-"""Characters of a toast."""
+_TOAST_CHARACTERS = 200
 _NARROWEST = 160
 _GAP = 8
 
@@ -141,11 +141,11 @@ class Toast(_Overlay):
         self._answer.clicked.connect(self.answered)
 
     def tell(self, text: str, *, answer: str = "", tip: str = "", stays: bool = False) -> None:
-        """Say `text` in a few lines, with `answer` as a button and `tip` for whoever points at it.
+        """Say `text`, the middle of one that is very long left out, with `answer` as a button and `tip` for whoever points at it.
 
         It `stays` until it is answered or dismissed, or something else is said.
         """
-        self._text.setText(_shortened(text))
+        self._text.setText(shown(text, _TOAST_CHARACTERS))
         self._text.setToolTip(plain_tip(tip or text))
         self.setAccessibleName(text)
         self._answer.setText(answer)
@@ -191,12 +191,6 @@ class Toast(_Overlay):
     def dismiss(self) -> None:
         self._timer.stop()
         self.hide()
-
-
-def _shortened(text: str) -> str:
-    """What is longer than a few lines loses its middle; the tooltip has it all."""
-    half = _LONGEST // 2
-    return text if len(text) <= _LONGEST else f"{text[:half].rstrip()} … {text[-half:].lstrip()}"
 
 
 def _words() -> PlainLabel:

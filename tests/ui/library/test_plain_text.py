@@ -102,6 +102,7 @@ def test_the_window_shows_foreign_words_as_they_are_written(
     window.desk.use_prompt(f"P {text}")
     window.verbs.generate()
     wait_until_idle(qtbot, window)
+    qtbot.waitUntil(lambda: window.session.results[-1].saved_to is not None)  # which is told, too
     result = window.session.results[-1]
     window.session.results[-1] = replace(result, picture=replace(result.picture, notes=(f"N {text}",)))
     window.verbs.redraw()

@@ -62,7 +62,14 @@ def test_a_name_that_does_not_fit_is_found_out_without_writing(tmp_path: Path) -
 
 @POSIX
 def test_paths_that_are_no_text_come_back_exactly() -> None:
-    for path in (Path(os.fsdecode(b"/a b/caf\xe9%20#?.png")), Path("/a/ü.png"), Path("relative/x%41"), Path("/")):
+    others = (Path(os.fsdecode(b"a b/caf\xe9#")), Path("file:a"), Path("file:/a/%41"))
+    for path in (
+        Path(os.fsdecode(b"/a b/caf\xe9%20#?.png")),
+        Path("/a/ü.png"),
+        Path("relative/x%41"),
+        Path("/"),
+        *others,
+    ):
         text = text_of_path(path)
         text.encode()
         assert path_of_text(text) == path

@@ -210,7 +210,8 @@ def test_names_that_are_no_text_do_not_keep_a_picture_from_being_written(tmp_pat
     write_picture(file, picture(), replace(REQUEST, checkpoint=odd, edit=edit))
     record = read_record(file)
     assert record is not None
-    assert record.request.checkpoint == odd, "a path is kept exactly"
+    assert record.request.checkpoint == Path(odd.name), "a name is kept exactly, and no path"
+    assert b"models" not in file.read_bytes()
     assert record.request.edit is not None
     assert record.request.edit.picture.name == "na\ufffdve.png"
 

@@ -205,5 +205,5 @@ def test_it_gives_way_to_the_window(process: Any) -> None:
 
 def test_a_kill_from_outside_is_told_as_what_it_usually_is() -> None:
     assert "runs out of memory" in why_it_died(-9, "")
-    assert why_it_died(77, "Oh.") == "It ended with exit code 77. Oh."
+    assert why_it_died(66, "Oh.") == "It ended with exit code 66. Oh."
     assert why_it_died(1, "") == "It ended with exit code 1."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sdxl_desktop.core.errors import CheckpointError
-from sdxl_desktop.library.children.words import Done, done_line, error_line, progress_line
+from sdxl_desktop.library.children.words import Done, UnreadableLineError, done_line, error_line, progress_line
 from sdxl_desktop.library.quantize.errors import QuantizationError
 from sdxl_desktop.library.quantize.events import QuantizationProgress, Stage, read_line
 from sdxl_desktop.library.quantize.job import Job
@@ -39,7 +39,7 @@ def test_what_is_told_crosses_unchanged() -> None:
         back = read_line(error_line(kind("What.", why="Why.", next_step="Next.")))
         assert type(back) is kind
         assert str(back) == "What. Why. Next."
-    with pytest.raises(ValueError, match="unknown"):
+    with pytest.raises(UnreadableLineError, match="unknown"):
         read_line(b'{"event": "else"}')
 
 
