@@ -141,7 +141,8 @@ class Toast(_Overlay):
         self._answer.clicked.connect(self.answered)
 
     def tell(self, text: str, *, answer: str = "", tip: str = "", stays: bool = False) -> None:
-        """Say `text`, the middle of one that is very long left out, with `answer` as a button and `tip` for whoever points at it.
+        """Say `text`, the middle of one that is very long left out, with `answer` as a button and `tip` for whoever
+        points at it.
 
         It `stays` until it is answered or dismissed, or something else is said.
         """
