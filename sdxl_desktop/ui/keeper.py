@@ -112,6 +112,10 @@ class Keeper(QObject):
 
         self._background.write(add, lambda _: None)
 
+    def last_folder(self) -> str:
+        """The folder of the file that was opened or saved last, "" where there is none."""
+        return next((str(file.parent) for file in self._recent.listed()), "")
+
     def fill_recent(self, menu: QMenu) -> None:
         """Let `menu` list the recent files whenever it opens."""
         menu.aboutToShow.connect(lambda: self._list_recent(menu))
