@@ -51,8 +51,8 @@ VARIATION_LOCK = (
 )
 ADVANCED = "Guidance rescale, timesteps of your own, and how the checkpoint is sampled."
 PREDICTION_TYPE = (
-    "What the checkpoint's UNet predicts: the noise (epsilon), a velocity (v-prediction), or the picture. Change it when "
-    "a checkpoint draws nothing but noise or grey."
+    "What the checkpoint's UNet predicts: the noise (epsilon), a velocity (v-prediction), or the picture. Change it "
+    "when a checkpoint draws nothing but noise or grey."
 )
 ZERO_SNR = (
     "For checkpoints trained down to pure noise (zero terminal SNR). Their pictures can be very dark or very bright."

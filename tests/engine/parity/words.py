@@ -24,9 +24,7 @@ def common(request: GenerationRequest, seed: int) -> dict[str, Any]:
         "guidance_scale": sampling.guidance_scale,
         "guidance_rescale": sampling.guidance_rescale,
         "generator": torch.Generator("cpu").manual_seed(seed),
-        **(
-            {"eta": 0.3} if sampling.scheduler is SchedulerName.TCD else {}
-        ),  # its own default, which pipelines lower to 0
+        **({"eta": 0.3} if sampling.scheduler is SchedulerName.TCD else {}),  # the pipelines' default is 0
     }
 
 
