@@ -78,6 +78,8 @@ def _problem(name: SchedulerName, config: Mapping[str, Any], steps: int, timeste
             latents = scheduler.step(scaled / 2, timestep, latents, **further, return_dict=False)[0]
             if not torch.isfinite(latents).all():
                 return "Two of its levels of noise are the same"
+    except IndexError:
+        return "It would need a timestep beyond those that the checkpoint was trained with"
     except (*_UNUSABLE, AssertionError) as problem:  # NotImplementedError is a RuntimeError
         return shown(str(problem), 200) or "Its levels of noise are no falling row"
     return ""
