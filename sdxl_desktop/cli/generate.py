@@ -277,6 +277,31 @@ def generate(
         str | None,
         typer.Option(metavar="T,T,…", help="Timesteps in the place of the scheduler's.", rich_help_panel=ADVANCED),
     ] = None,
+    prediction_type: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="What the UNet predicts: epsilon, v_prediction or sample. Default: as the checkpoint says.",
+            rich_help_panel=ADVANCED,
+        ),
+    ] = None,
+    zero_snr: Annotated[
+        bool | None,
+        typer.Option(
+            "--zero-snr/--no-zero-snr",
+            help="Sample with zero terminal SNR, or not. Default: as the checkpoint says.",
+            show_default=False,
+            rich_help_panel=ADVANCED,
+        ),
+    ] = None,
+    timestep_spacing: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="leading, linspace or trailing. Default: as the checkpoint says.",
+            rich_help_panel=ADVANCED,
+        ),
+    ] = None,
     variation_seed: Annotated[
         str | None,
         typer.Option(metavar="N", help="Turn the noise towards this seed's; -1: random.", rich_help_panel=ADVANCED),

@@ -99,6 +99,10 @@ def report(checkpoint: Checkpoint, library: Library) -> dict[str, Any]:
         "steps": checkpoint.recommended.steps,
         "guidance_scale": checkpoint.recommended.guidance_scale,
         "scheduler": checkpoint.recommended.scheduler.value,
+        "prediction_type": checkpoint.noise.prediction_type,
+        "zero_terminal_snr": checkpoint.noise.zero_terminal_snr,
+        "timestep_spacing": None if checkpoint.noise.edm else checkpoint.noise.timestep_spacing,
+        "edm": checkpoint.noise.edm,
         "own": checkpoint.folder.parent == library.own,
     }
 

@@ -14,6 +14,7 @@ from sdxl_desktop.core.edit import Edit
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.geometry import Point, Size
 from sdxl_desktop.core.latents import Start
+from sdxl_desktop.core.noise_schedule import NoiseOverride, PredictionType, TimestepSpacing
 from sdxl_desktop.core.prompt_notes import prompt_notes
 from sdxl_desktop.core.refine import Refine, RefineWay
 from sdxl_desktop.core.request import (
@@ -86,6 +87,9 @@ class Options:
     vae: Path | None = None
     clip_skip: int = 0
     timesteps: str | None = None
+    prediction_type: str | None = None
+    zero_snr: bool | None = None
+    timestep_spacing: str | None = None
     variation_seed: str | None = None
     variation_strength: float | None = None
     watermark: bool | None = None
@@ -286,6 +290,7 @@ def _sampling(
         variation_seed=_seed(options.variation_seed, 0),
         variation_strength=options.variation_strength or 0.0,
         timesteps=timesteps,
+        noise=_noise(options, NoiseOverride() if made_by is None else made_by.sampling.noise),
         speed=DEFAULT_SPEED if options.speed is None else Speed.parse(options.speed),
     )
 
@@ -296,6 +301,15 @@ def _seed(text: str | None, default: int) -> int:
         return default
     seed = read_seed(text)
     return random_seed() if seed is None else seed
+
+
+def _noise(options: Options, usual: NoiseOverride) -> NoiseOverride:
+    prediction, spacing = options.prediction_type, options.timestep_spacing
+    return NoiseOverride(
+        prediction_type=usual.prediction_type if prediction is None else PredictionType.parse(prediction),
+        zero_terminal_snr=usual.zero_terminal_snr if options.zero_snr is None else options.zero_snr,
+        timestep_spacing=usual.timestep_spacing if spacing is None else TimestepSpacing.parse(spacing),
+    )
 
 
 def _timesteps(text: str | None) -> tuple[int, ...]:

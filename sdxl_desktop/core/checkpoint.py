@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.geometry import Size
+from sdxl_desktop.core.noise_schedule import NoiseSchedule
 from sdxl_desktop.core.schedulers import SchedulerName
 
 
@@ -37,7 +38,7 @@ class Checkpoint:
     `name` is what a person types, unique in the library; `title` and `description` are what they read.
     `vae_factor` is pixels per latent (8 for SDXL); width and height must be multiples of `size_multiple`.
     `few_step` is true of distilled checkpoints that want few steps; `has_encoder` of those that can edit pictures.
-    `tiny_vae` is the folder of a small VAE that it brings for drafts.
+    `tiny_vae` is the folder of a small VAE that it brings for drafts; `noise` says how it is to be sampled.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Checkpoint:
     few_step: bool = False
     has_encoder: bool = True
     tiny_vae: Path | None = None
+    noise: NoiseSchedule = NoiseSchedule()
     recommended: Recommended
 
     def check_size(self, size: Size) -> None:

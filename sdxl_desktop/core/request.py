@@ -16,6 +16,7 @@ from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.foreign_text import encodable
 from sdxl_desktop.core.geometry import Point, Size
 from sdxl_desktop.core.latents import Start
+from sdxl_desktop.core.noise_schedule import NoiseOverride
 from sdxl_desktop.core.refine import Refine
 from sdxl_desktop.core.schedulers import SchedulerName
 from sdxl_desktop.core.speed import Speed
@@ -69,7 +70,8 @@ class Sampling:
 
     `variation_strength` in [0, 1] turns the initial noise from the seed's towards that of `variation_seed`, on the
     great circle between them. `timesteps`, falling and in [0, 999], stand in for the scheduler's own; `steps` is then
-    their number. `speed` says what may be saved; records from before there was one read as exact.
+    their number. `speed` says what may be saved; records from before there was one read as exact. `noise` is what is
+    known better than the checkpoint says it.
     """
 
     size: Size = Size(1024, 1024)
@@ -83,6 +85,7 @@ class Sampling:
     variation_strength: float = 0.0
     timesteps: tuple[int, ...] = ()
     speed: Speed = Speed.EXACT
+    noise: NoiseOverride = NoiseOverride()
 
     def __post_init__(self) -> None:
         for name, side in (("width", self.size.width), ("height", self.size.height)):

@@ -18,16 +18,35 @@ class SchedulerName(StrEnum):
     """A scheduler; the value is what the command line takes and what metadata records."""
 
     EULER = "euler"
+    EULER_KARRAS = "euler-karras"
+    EULER_EXPONENTIAL = "euler-exponential"
+    EULER_BETA = "euler-beta"
     EULER_ANCESTRAL = "euler-a"
     DDIM = "ddim"
     DPMPP_2M = "dpmpp-2m"
     DPMPP_2M_KARRAS = "dpmpp-2m-karras"
+    DPMPP_2M_EXPONENTIAL = "dpmpp-2m-exponential"
+    DPMPP_2M_BETA = "dpmpp-2m-beta"
+    DPMPP_2M_SDE = "dpmpp-2m-sde"
+    DPMPP_2M_SDE_KARRAS = "dpmpp-2m-sde-karras"
+    DPMPP_3M_SDE = "dpmpp-3m-sde"
+    DPMPP_3M_SDE_KARRAS = "dpmpp-3m-sde-karras"
     DPMPP_SDE = "dpmpp-sde"
+    DPMPP_SDE_KARRAS = "dpmpp-sde-karras"
+    DPM2 = "dpm2"
+    DPM2_KARRAS = "dpm2-karras"
+    DPM2_ANCESTRAL = "dpm2-a"
+    DPM2_ANCESTRAL_KARRAS = "dpm2-a-karras"
     UNIPC = "unipc"
     HEUN = "heun"
     LMS = "lms"
+    LMS_KARRAS = "lms-karras"
     PNDM = "pndm"
     LCM = "lcm"
+    TCD = "tcd"
+    EDM_EULER = "edm-euler"
+    EDM_DPMPP_2M = "edm-dpmpp-2m"
+    EDM_DPMPP_2M_SDE = "edm-dpmpp-2m-sde"
 
     @property
     def label(self) -> str:
@@ -48,6 +67,16 @@ class SchedulerName(StrEnum):
     def explanation(self) -> str:
         """One plain sentence that tells a person when to pick it."""
         return _TABLE[self].explanation
+
+    @property
+    def edm(self) -> bool:
+        """Whether it is for checkpoints that see noise as EDM does, and for those alone."""
+        return is_edm(self.class_name)
+
+    @property
+    def draws_noise_from_seed(self) -> bool:
+        """Whether it is made with a seed, `noise_sampler_seed`, from which it draws noise of its own."""
+        return self.class_name == "DPMSolverSDEScheduler"
 
     @classmethod
     def parse(cls, text: str) -> SchedulerName:
@@ -73,65 +102,108 @@ class _Row(NamedTuple):
     explanation: str
 
 
-_TWO_M = {"algorithm_type": "dpmsolver++"}
-_KARRAS = {"use_karras_sigmas": True}
+_EULER, _MULTISTEP, _SDE = "EulerDiscreteScheduler", "DPMSolverMultistepScheduler", "DPMSolverSDEScheduler"
+_KDPM2, _KDPM2_A = "KDPM2DiscreteScheduler", "KDPM2AncestralDiscreteScheduler"
+_LMS, _EDM_MULTISTEP = "LMSDiscreteScheduler", "EDMDPMSolverMultistepScheduler"
+_KARRAS, _EXPONENTIAL, _BETA = ({f"use_{name}_sigmas": True} for name in ("karras", "exponential", "beta"))
+_TWO_M = {"algorithm_type": "dpmsolver++", "solver_order": 2}
+_TWO_M_SDE = {"algorithm_type": "sde-dpmsolver++", "solver_order": 2}
+_THREE_M_SDE = {"algorithm_type": "sde-dpmsolver++", "solver_order": 3}
+_LONGER = "asks the UNet twice at each step, so a step takes twice as long"
 
 # fmt: off
 # ruff: noqa: E501
 _TABLE: dict[SchedulerName, _Row] = {
-    SchedulerName.EULER: _Row("Euler", "EulerDiscreteScheduler", {}, "The steady default of SDXL: simple and predictable."),
+    SchedulerName.EULER: _Row("Euler", _EULER, {}, "The steady default of SDXL: simple and predictable."),
+    SchedulerName.EULER_KARRAS: _Row("Euler Karras", _EULER, _KARRAS, "Euler with more steps spent on fine detail."),
+    SchedulerName.EULER_EXPONENTIAL: _Row("Euler exponential", _EULER, _EXPONENTIAL, "Euler with noise levels that fall by the same factor at each step: still more steps for fine detail."),
+    SchedulerName.EULER_BETA: _Row("Euler beta", _EULER, _BETA, "Euler with more steps at the beginning and at the end."),
     SchedulerName.EULER_ANCESTRAL: _Row("Euler a", "EulerAncestralDiscreteScheduler", {}, "Adds fresh noise at every step: softer, more varied, never quite settles."),
     SchedulerName.DDIM: _Row("DDIM", "DDIMScheduler", {}, "The classic: deterministic and smooth."),
-    SchedulerName.DPMPP_2M: _Row("DPM++ 2M", "DPMSolverMultistepScheduler", _TWO_M, "Good pictures in 20 to 30 steps."),
-    SchedulerName.DPMPP_2M_KARRAS: _Row("DPM++ 2M Karras", "DPMSolverMultistepScheduler", _TWO_M | _KARRAS, "Like DPM++ 2M with more steps spent on fine detail."),
-    SchedulerName.DPMPP_SDE: _Row("DPM++ SDE", "DPMSolverSDEScheduler", {}, "Rich detail; looks twice at each step, so a step takes twice as long."),
+    SchedulerName.DPMPP_2M: _Row("DPM++ 2M", _MULTISTEP, _TWO_M, "Good pictures in 20 to 30 steps."),
+    SchedulerName.DPMPP_2M_KARRAS: _Row("DPM++ 2M Karras", _MULTISTEP, _TWO_M | _KARRAS, "Like DPM++ 2M with more steps spent on fine detail."),
+    SchedulerName.DPMPP_2M_EXPONENTIAL: _Row("DPM++ 2M exponential", _MULTISTEP, _TWO_M | _EXPONENTIAL, "Like DPM++ 2M with noise levels that fall by the same factor at each step."),
+    SchedulerName.DPMPP_2M_BETA: _Row("DPM++ 2M beta", _MULTISTEP, _TWO_M | _BETA, "Like DPM++ 2M with more steps at the beginning and at the end."),
+    SchedulerName.DPMPP_2M_SDE: _Row("DPM++ 2M SDE", _MULTISTEP, _TWO_M_SDE, "DPM++ 2M with fresh noise at every step: richer detail, more varied."),
+    SchedulerName.DPMPP_2M_SDE_KARRAS: _Row("DPM++ 2M SDE Karras", _MULTISTEP, _TWO_M_SDE | _KARRAS, "Like DPM++ 2M SDE with more steps spent on fine detail."),
+    SchedulerName.DPMPP_3M_SDE: _Row("DPM++ 3M SDE", _MULTISTEP, _THREE_M_SDE, "Fresh noise at every step; wants 30 steps or more."),
+    SchedulerName.DPMPP_3M_SDE_KARRAS: _Row("DPM++ 3M SDE Karras", _MULTISTEP, _THREE_M_SDE | _KARRAS, "Like DPM++ 3M SDE with more steps spent on fine detail."),
+    SchedulerName.DPMPP_SDE: _Row("DPM++ SDE", _SDE, {}, f"Rich detail; {_LONGER}."),
+    SchedulerName.DPMPP_SDE_KARRAS: _Row("DPM++ SDE Karras", _SDE, _KARRAS, f"Like DPM++ SDE with more steps spent on fine detail; {_LONGER}."),
+    SchedulerName.DPM2: _Row("DPM2", _KDPM2, {}, f"Precise; {_LONGER}."),
+    SchedulerName.DPM2_KARRAS: _Row("DPM2 Karras", _KDPM2, _KARRAS, f"Like DPM2 with more steps spent on fine detail; {_LONGER}."),
+    SchedulerName.DPM2_ANCESTRAL: _Row("DPM2 a", _KDPM2_A, {}, f"DPM2 with fresh noise at every step; {_LONGER}."),
+    SchedulerName.DPM2_ANCESTRAL_KARRAS: _Row("DPM2 a Karras", _KDPM2_A, _KARRAS, f"Like DPM2 a with more steps spent on fine detail; {_LONGER}."),
     SchedulerName.UNIPC: _Row("UniPC", "UniPCMultistepScheduler", {}, "Very good at few steps, from about 10."),
-    SchedulerName.HEUN: _Row("Heun", "HeunDiscreteScheduler", {}, "Careful: looks twice at each step, so a step takes twice as long."),
-    SchedulerName.LMS: _Row("LMS", "LMSDiscreteScheduler", {}, "An older multistep method; smooth at many steps."),
+    SchedulerName.HEUN: _Row("Heun", "HeunDiscreteScheduler", {}, f"Careful: {_LONGER}."),
+    SchedulerName.LMS: _Row("LMS", _LMS, {}, "An older multistep method; smooth at many steps."),
+    SchedulerName.LMS_KARRAS: _Row("LMS Karras", _LMS, _KARRAS, "Like LMS with more steps spent on fine detail."),
     SchedulerName.PNDM: _Row("PNDM", "PNDMScheduler", {"skip_prk_steps": True}, "An older multistep method; the first Stable Diffusion default."),
     SchedulerName.LCM: _Row("LCM", "LCMScheduler", {}, "Only for few-step checkpoints (LCM): 2 to 8 steps."),
+    SchedulerName.TCD: _Row("TCD", "TCDScheduler", {}, "Only for few-step checkpoints (TCD, Hyper): 1 to 8 steps."),
+    SchedulerName.EDM_EULER: _Row("EDM Euler", "EDMEulerScheduler", {}, "Only for checkpoints trained with EDM's noise: simple and predictable."),
+    SchedulerName.EDM_DPMPP_2M: _Row("EDM DPM++ 2M", _EDM_MULTISTEP, _TWO_M, "Only for checkpoints trained with EDM's noise: good pictures in 20 to 50 steps."),
+    SchedulerName.EDM_DPMPP_2M_SDE: _Row("EDM DPM++ 2M SDE", _EDM_MULTISTEP, _TWO_M_SDE, "Only for checkpoints trained with EDM's noise: fresh noise at every step."),
 }
 # fmt: on
 
+FEW_STEP = (SchedulerName.LCM, SchedulerName.TCD)
+"""For distilled checkpoints alone."""
+
+
+def is_edm(class_name: str) -> bool:
+    """Whether diffusers' class of that name scales noise and picture as EDM does (Karras et al., arXiv 2206.00364)."""
+    return class_name.startswith("EDM")
+
+
+PLAIN = tuple(name for name in SchedulerName if not name.edm)
+EDM = tuple(name for name in SchedulerName if name.edm)
+"""Those for a checkpoint trained with EDM's noise; `PLAIN` are for all others."""
 
 OTHER_CLASSES = frozenset({
     "DDPMScheduler",
     "DEISMultistepScheduler",
     "DPMSolverSinglestepScheduler",
-    "KDPM2AncestralDiscreteScheduler",
-    "KDPM2DiscreteScheduler",
     "SASolverScheduler",
-    "TCDScheduler",
 })  # fmt: skip
 """diffusers' other schedulers on SDXL's noise schedule: a checkpoint made for one of them can be drawn with one of the
 table, which is then told."""
 
 CLASSES = OTHER_CLASSES | {name.class_name for name in SchedulerName}
 
-_DECIDING: Mapping[str, Any] = {
-    "algorithm_type": "dpmsolver++",
+_SIGMAS: Mapping[str, Any] = {
     "use_karras_sigmas": False,
     "use_exponential_sigmas": False,
     "use_beta_sigmas": False,
     "use_flow_sigmas": False,
 }
-"""What in a config makes another scheduler of the same class, and what is meant where it says nothing."""
+_SOLVER: Mapping[str, Any] = {"algorithm_type": "dpmsolver++", "solver_order": 2}
+_WITH_SOLVERS = (_MULTISTEP, _EDM_MULTISTEP)
+DECIDED_BY_NAME = frozenset({*_SIGMAS, *_SOLVER})
+"""What belongs to a name in the table, not to a checkpoint's noise schedule."""
 
-SIGMAS = tuple(key for key in _DECIDING if key.endswith("_sigmas"))
-"""The spacings of noise levels; they belong to a name in the table, not to the noise schedule."""
+
+def _deciding(class_name: str) -> Mapping[str, Any]:
+    """What in a config makes another scheduler of the same class, and what is meant where it says nothing."""
+    return {**_SIGMAS, **_SOLVER} if class_name in _WITH_SOLVERS else _SIGMAS
 
 
 def scheduler_of(config: Mapping[str, Any]) -> SchedulerName | None:
     """The one in the table that a checkpoint's `config`, a checked one, asks for; None where the table lacks it."""
+    deciding = _deciding(config["_class_name"])
+    told = {key: config.get(key) or usual for key, usual in deciding.items()}
     for name in SchedulerName:
-        told = {key: config.get(key) or usual for key, usual in _DECIDING.items()}
-        if name.class_name == config["_class_name"] and told == {**_DECIDING, **_deciding(name.options)}:
+        wanted = {key: name.options.get(key, usual) for key, usual in deciding.items()}
+        if name.class_name == config["_class_name"] and told == wanted:
             return name
     return None
 
 
-def _deciding(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in options.items() if key in _DECIDING}
+def schedule_of(config: Mapping[str, Any], class_name: str) -> dict[str, Any]:
+    """What of a checked `config` another scheduler, diffusers' class `class_name`, is to be made with: all but what
+    makes a variant, as long as the class is another."""
+    own = _SIGMAS if config.get("_class_name") == class_name else DECIDED_BY_NAME
+    return {key: value for key, value in config.items() if key not in own}
 
 
 def missing(config: Mapping[str, Any]) -> str:
@@ -142,9 +214,9 @@ def missing(config: Mapping[str, Any]) -> str:
 def _described(config: Mapping[str, Any]) -> str:
     """Its class, and what makes it a variant."""
     variants = [
-        key if value is True else shown(str(value), 40)
-        for key in _DECIDING
-        if (value := config.get(key)) and value != _DECIDING[key]
+        key if value is True else shown(f"{key} {value}" if isinstance(value, int) else str(value), 40)
+        for key, usual in _deciding(config["_class_name"]).items()
+        if (value := config.get(key)) and value != usual
     ]
     kind = str(config["_class_name"])
     return f"{kind} ({', '.join(variants)})" if variants else kind
@@ -165,6 +237,9 @@ SDXL: Mapping[str, Any] = {
 """What SDXL's own scheduler_config.json says, and so what is meant by one that leaves it out. diffusers would fill in what
 each class was first made for: a linear schedule, and with DDIM latents that are clipped to -1 and 1."""
 
+_EDM_SHARES = ("num_train_timesteps", "prediction_type")
+"""What of it EDM's schedulers know; their levels of noise are no schedule of betas."""
+
 _COUNTS = {"num_train_timesteps": (1, 10_000), "solver_order": (1, 8), "original_inference_steps": (1, 10_000)}
 _LONGEST_LIST = 10_000
 _LARGEST = 1_000_000
@@ -181,7 +256,8 @@ def checked_config(content: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(kind, str) or kind not in CLASSES:
         raise _unusable(_why_not(kind))
     told = {key: value for key, value in content.items() if not key.startswith("_")}
-    config = {**SDXL, **{key: value for key, value in told.items() if value is not None or key not in SDXL}}
+    usual = {key: SDXL[key] for key in _EDM_SHARES} if is_edm(kind) else SDXL
+    config = {**usual, **{key: value for key, value in told.items() if value is not None or key not in SDXL}}
     if odd := next((key for key, value in config.items() if not _is_plain(value)), None):
         raise _unusable(f"Its {shown(odd, 40)} is no value that a scheduler takes.")
     for key, (least, most) in _COUNTS.items():
@@ -200,10 +276,7 @@ def _unusable(why: str) -> CheckpointError:
 def _why_not(kind: object) -> str:
     if kind is None:
         return "Its scheduler_config.json names none."
-    named = shown(str(kind), 80)
-    if named.startswith("EDM"):
-        return f"It was made for {named}, whose noise is scaled in another way (EDM), which is not drawn here."
-    return f"Its scheduler_config.json names {named!r}, which is no scheduler of SDXL's."
+    return f"Its scheduler_config.json names {shown(str(kind), 80)!r}, which is no scheduler of SDXL's."
 
 
 def _is_plain(value: object) -> bool:

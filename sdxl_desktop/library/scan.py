@@ -14,9 +14,10 @@ from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind, Recommended
 from sdxl_desktop.core.errors import CheckpointError
 from sdxl_desktop.core.foreign_text import shown
 from sdxl_desktop.core.geometry import Size
+from sdxl_desktop.core.noise_schedule import NoiseSchedule
 from sdxl_desktop.core.paths import expanded
 from sdxl_desktop.core.request import MAX_GUIDANCE, MAX_SIDE, MAX_STEPS
-from sdxl_desktop.core.schedulers import SchedulerName, checked_config, missing, scheduler_of
+from sdxl_desktop.core.schedulers import FEW_STEP, SchedulerName, checked_config, missing, scheduler_of
 from sdxl_desktop.core.small_files import SmallFileError, exists, is_folder, is_regular, read_as, read_object
 from sdxl_desktop.library.remembered import Remembered, forget, remember, remembered
 
@@ -107,12 +108,12 @@ def _describe(folder: Path, name: str, unet: Mapping[str, Any], vae: Mapping[str
     own = checked_config(_read_json(folder / "scheduler" / "scheduler_config.json"))
     scheduler = card.scheduler or scheduler_of(own) or SchedulerName.EULER
     distilled = unet.get("time_cond_proj_dim") is not None
-    few_step = distilled or scheduler is SchedulerName.LCM
+    few_step = distilled or scheduler in FEW_STEP
     kind = CheckpointKind.REFINER if refines else CheckpointKind.BASE
     if int(unet.get("in_channels", 4)) > int(unet.get("out_channels", 4)):
         kind = CheckpointKind.INPAINT
     default = Recommended(size=Size(side, side))
-    best = card.scheduler or (SchedulerName.LCM if few_step else scheduler)
+    best = scheduler if card.scheduler or scheduler in FEW_STEP or not distilled else SchedulerName.LCM
     return Checkpoint(
         name=name,
         title=shown(card.title, 120) or name,
@@ -123,6 +124,7 @@ def _describe(folder: Path, name: str, unet: Mapping[str, Any], vae: Mapping[str
         kind=kind,
         few_step=few_step,
         has_encoder=_has_part(folder, "vae_encoder"),
+        noise=NoiseSchedule.of(own),
         tiny_vae=folder / TINY_VAE if has_tiny_vae(folder) else None,
         recommended=Recommended(
             size=Size(side, side),

@@ -49,7 +49,15 @@ VARIATION_SEED = "The seed to go towards."
 VARIATION_LOCK = (
     "Keep this second seed for the next pictures. Unlocked, each Generate takes a new one: another variation each time."
 )
-ADVANCED = "Guidance rescale and timesteps of your own."
+ADVANCED = "Guidance rescale, timesteps of your own, and how the checkpoint is sampled."
+PREDICTION_TYPE = (
+    "What the checkpoint's UNet predicts: the noise (epsilon), a velocity (v-prediction), or the picture. Change it "
+    "when a checkpoint draws nothing but noise or grey."
+)
+ZERO_SNR = (
+    "For checkpoints trained down to pure noise (zero terminal SNR). Their pictures can be very dark or very bright."
+)
+TIMESTEP_SPACING = "Which of the timesteps are visited. Few-step and zero-SNR checkpoints want trailing ones."
 TIMESTEPS = (
     "The points on the way from pure noise (999) to the picture (0) at which the noise is refined, falling and with "
     "commas between them. Empty: the scheduler chooses them."

@@ -24,6 +24,7 @@ from sdxl_desktop.engine.openvino.engine import OpenVinoEngine
 from sdxl_desktop.engine.openvino.interrupt import Interrupt, Interrupted, InterruptibleRequest
 from sdxl_desktop.engine.openvino.loaded import LoadedCheckpoint
 from tests.engine.conftest import SIZE, draw
+from tests.engine.every_scheduler import every_scheduler
 
 
 def error_of(engine: Any, request: Any) -> Any:
@@ -126,7 +127,7 @@ class TestWatching:
         assert told.finished.devices == dict.fromkeys(("text_encoder", "text_encoder_2", "unet", "vae_decoder"), "CPU")
         assert told.finished.timings.compile > 0
 
-    @pytest.mark.parametrize("scheduler", list(SchedulerName))
+    @pytest.mark.parametrize("scheduler", every_scheduler())
     def test_every_step_is_counted_once_as_the_person_counts(
         self, scheduler: Any, engine: Any, request_for: Any
     ) -> None:
@@ -186,7 +187,7 @@ class TestFailure:
         assert isinstance(error, RequestError)
         assert scheduler.label in error.what
 
-    @pytest.mark.parametrize("scheduler", list(SchedulerName))
+    @pytest.mark.parametrize("scheduler", every_scheduler())
     def test_one_step_is_a_picture_or_a_reason(self, scheduler: Any, engine: Any, request_for: Any) -> None:
         last = draw(engine, request_for(scheduler=scheduler, steps=1)).last
         assert not isinstance(last, Failed) or isinstance(last.error, RequestError), last

@@ -95,7 +95,7 @@ def difference(one: Any, other: Any) -> float:
     return float(np.abs(one - other).max())
 
 
-@pytest.mark.parametrize("scheduler", list(SchedulerName))
+@pytest.mark.parametrize("scheduler", REFERENCE)
 def test_every_scheduler_draws_what_diffusers_draws(scheduler: Any, ours: Any, theirs: Any, request_for: Any) -> None:
     assert (
         difference(ours(request_for(scheduler=scheduler, steps=5)), theirs(scheduler, num_inference_steps=5))
@@ -104,7 +104,7 @@ def test_every_scheduler_draws_what_diffusers_draws(scheduler: Any, ours: Any, t
 
 
 def test_the_schedulers_differ_from_each_other(ours: Any, request_for: Any) -> None:
-    pictures = [ours(request_for(scheduler=scheduler, steps=5)) for scheduler in SchedulerName]
+    pictures = [ours(request_for(scheduler=scheduler, steps=5)) for scheduler in REFERENCE]
     for n, picture in enumerate(pictures):
         for other in pictures[:n]:
             assert difference(picture, other) > TOLERANCE

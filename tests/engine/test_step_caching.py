@@ -26,6 +26,7 @@ from sdxl_desktop.engine.openvino.caching.features import FeatureCache
 from sdxl_desktop.engine.openvino.caching.looks import Blend
 from sdxl_desktop.engine.protocol import Engine
 from tests.engine.conftest import draw
+from tests.engine.every_scheduler import every_scheduler
 from tests.engine.parity import words
 from tests.engine.parity.cases import BUILDERS, TOLERANCE, Workflow, image_edit, refined
 from tests.engine.parity.family import TinyFamily
@@ -284,7 +285,7 @@ def test_cached_steps_and_limited_guidance_go_together(
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-@pytest.mark.parametrize("scheduler", SchedulerName)
+@pytest.mark.parametrize("scheduler", every_scheduler())
 def test_every_scheduler_runs_at_every_speed(
     scheduler: SchedulerName, preset: Speed, family: TinyFamily, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,6 +14,7 @@ from pytestqt.qtbot import QtBot
 from sdxl_desktop.core.additions import EmbeddingUse, LoraUse
 from sdxl_desktop.core.edit import Fit
 from sdxl_desktop.core.geometry import Point, Size
+from sdxl_desktop.core.noise_schedule import NoiseOverride, PredictionType, TimestepSpacing
 from sdxl_desktop.core.refine import RefineWay
 from sdxl_desktop.core.request import MAX_SEED, MicroConditioning, Prompts, Sampling
 from sdxl_desktop.core.schedulers import SchedulerName
@@ -105,6 +106,8 @@ CASES = [
     (SizePanel, Size(1344, 768)),
     (VariationPanel, Variation(MAX_SEED, 1.0)),
     (AdvancedPanel, Advanced(0.7, (999, 1))),
+    (AdvancedPanel, Advanced(noise=NoiseOverride(prediction_type=PredictionType.SAMPLE, zero_terminal_snr=False))),
+    (AdvancedPanel, Advanced(noise=NoiseOverride(zero_terminal_snr=True, timestep_spacing=TimestepSpacing.TRAILING))),
     (EditPanel, EDIT),
     (RefinerPanel, REFINER),
     (RefinerPanel, RefinerValue()),

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-import numpy as np
 import torch
 
+from sdxl_desktop.core.schedulers import is_edm
 from sdxl_desktop.engine.openvino.caching.looks import Kind, reminders
 from sdxl_desktop.engine.openvino.inpaint import Blender
 from sdxl_desktop.engine.openvino.predict import Predictor
-from sdxl_desktop.engine.openvino.preview import Floats, believed
+from sdxl_desktop.engine.openvino.preview import Floats, believed, believed_by_edm
 from sdxl_desktop.engine.openvino.schedule import Schedule
 from sdxl_desktop.engine.openvino.trajectory import Trajectory
 
@@ -88,7 +88,7 @@ def denoise(
     schedule = stage.schedule
     scheduler = schedule.scheduler
     step_kwargs = schedule.step_kwargs(source)
-    looks = stage.predictor.looks
+    looks, levels = stage.predictor.looks, schedule.noise_levels
     again = _asked_again(stage, trajectory)
     for call, timestep in enumerate(schedule.timesteps):
         scaled = scheduler.scale_model_input(latents, timestep)
@@ -102,16 +102,18 @@ def denoise(
         latents = scheduler.step(prediction, timestep, latents, **step_kwargs, return_dict=False)[0]
         if stage.blend is not None:
             latents = stage.blend(latents, schedule, call, last=stage.last)
-        estimate = partial(_estimate, schedule, scaled, prediction, timestep)
+        estimate = partial(_estimate, schedule, scaled, prediction, float(levels[call]))
         on_call(Call(call, looks[call].kind, step, replayed, estimate))
     return latents
 
 
-def _estimate(schedule: Schedule, scaled: torch.Tensor, prediction: torch.Tensor, timestep: torch.Tensor) -> Floats:
+def _estimate(schedule: Schedule, scaled: torch.Tensor, prediction: torch.Tensor, level: float) -> Floats:
     """The latents float32 [C, h, w] that a prediction believes in."""
-    alphas = np.asarray(schedule.scheduler.alphas_cumprod, dtype=np.float32)
-    kind = schedule.scheduler.config.prediction_type
-    return believed(scaled[0].numpy(), prediction[0].numpy(), float(timestep), alphas, kind)
+    config = schedule.scheduler.config
+    given, said, kind = scaled[0].numpy(), prediction[0].numpy(), config.prediction_type
+    if is_edm(type(schedule.scheduler).__name__):
+        return believed_by_edm(given, said, level, kind, float(config.sigma_data))
+    return believed(given, said, level, kind)
 
 
 def _asked_again(stage: Stage, trajectory: Trajectory) -> frozenset[int]:

@@ -45,6 +45,7 @@ from sdxl_desktop.engine.openvino.mapped import Thinning
 from sdxl_desktop.engine.openvino.overlap import Decoded, NotBeside, Overlap, Undecoded
 from sdxl_desktop.engine.openvino.parts import Compiler, compiler_for
 from sdxl_desktop.engine.openvino.placement import Placement
+from sdxl_desktop.engine.openvino.precheck import check_schedules
 from sdxl_desktop.engine.openvino.prepare import Part, Preparation
 from sdxl_desktop.engine.openvino.preview import PreviewMap
 from sdxl_desktop.engine.openvino.run import Run
@@ -132,6 +133,7 @@ class OpenVinoEngine:
         request, watch = run.request, run.watch
         ground = None if request.edit is None else PreparedGround.of(request.edit, request.sampling.size)
         with watch.timing("load"):
+            check_schedules(request)
             base, refiner = self._load(run)
         check_fit(base, refiner, request)
         cast = [Part(base, run.base_parts), *([Part(refiner, _REFINER_PARTS, refining=True)] if refiner else [])]

@@ -68,7 +68,7 @@ class SoftBlend:
         if len(following) == 0:
             return torch.where(self.mask > 0, latents, self.clean)
         kept = schedule.scheduler.add_noise(self.clean, self.noise, following)
-        left = float(following[0]) / float(schedule.first)
+        left = schedule.share_left(float(following[0]))
         return torch.where(self.mask >= left, latents, kept)
 
 

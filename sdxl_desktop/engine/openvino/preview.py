@@ -86,15 +86,14 @@ class PreviewMap:
         return np.asarray(np.clip(colours, 0, 1) * 255, dtype=np.uint8)
 
 
-def believed(
-    scaled: Floats, prediction: Floats, timestep: float, alphas_cumprod: Floats, prediction_type: str
-) -> Floats:
-    """The scaled latents [C, h, w] that a step believes in, from what the UNet was given and its guided prediction.
+def believed(scaled: Floats, prediction: Floats, level: float, prediction_type: str) -> Floats:
+    """The scaled latents [C, h, w] that a step believes in, from what the UNet was given, at the noise level σ, and its
+    guided prediction.
 
     The UNet always sees latents in variance-preserving form, x = √ᾱ·x₀ + √(1−ᾱ)·ε (Ho et al., arXiv 2006.11239),
-    whatever form the scheduler keeps, so this holds for every scheduler.
+    whatever form the scheduler keeps, so this holds for every scheduler but EDM's. ᾱ is 1 / (1 + σ²).
     """
-    alpha = float(np.interp(timestep, np.arange(len(alphas_cumprod)), alphas_cumprod))
+    alpha = 1 / (1 + level**2)
     signal, spread = max(alpha, 1e-6) ** 0.5, (1 - alpha) ** 0.5
     match prediction_type:
         case "v_prediction":
@@ -103,3 +102,11 @@ def believed(
             return np.asarray(prediction, dtype=np.float32)
         case _:
             return np.asarray((scaled - spread * prediction) / signal, dtype=np.float32)
+
+
+def believed_by_edm(scaled: Floats, prediction: Floats, level: float, prediction_type: str, deviation: float) -> Floats:
+    """The same where the UNet sees latents divided by √(σ² + σ_data²), `deviation` being σ_data (Karras et al.,
+    arXiv 2206.00364, table 1)."""
+    whole = (level**2 + deviation**2) ** 0.5
+    sign = -1.0 if prediction_type == "v_prediction" else 1.0
+    return np.asarray(deviation**2 / whole * scaled + sign * level * deviation / whole * prediction, dtype=np.float32)

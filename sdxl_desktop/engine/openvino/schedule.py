@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from sdxl_desktop.core.errors import RequestError
-from sdxl_desktop.core.schedulers import SchedulerName
+from sdxl_desktop.core.schedulers import SchedulerName, is_edm
 from sdxl_desktop.engine.openvino import schedulers
 
 
@@ -40,14 +40,27 @@ class Schedule:
     timesteps: torch.Tensor
     steps: int
 
+    def share_left(self, timestep: float) -> float:
+        """The share in [0, 1] of the noise schedule that is left at `timestep`: of its timesteps, or, where these are
+        logarithms, of its steps."""
+        everything = self.scheduler.timesteps
+        if is_continuous(self.scheduler):
+            return float((everything <= timestep).sum()) / len(everything)
+        return timestep / float(everything[0])
+
     @property
-    def first(self) -> float:
-        """The timestep that the whole schedule begins with."""
-        return float(self.scheduler.timesteps[0])
+    def noise_levels(self) -> npt.NDArray[np.float64]:
+        """σ = √((1 - ᾱ) / ᾱ) at each timestep that is visited, [calls]; linear between whole timesteps, as schedulers'
+        own are. Infinite levels, of zero terminal SNR, are as large as Euler's."""
+        timesteps = np.asarray(self.timesteps, dtype=np.float64)
+        if is_continuous(self.scheduler):
+            return np.asarray(np.exp(4 * timesteps))
+        alphas = np.maximum(np.asarray(self.scheduler.alphas_cumprod, dtype=np.float64), _SMALLEST_ALPHA)
+        return np.asarray(np.interp(timesteps, np.arange(len(alphas)), np.sqrt((1 - alphas) / alphas)))
 
     def step_kwargs(self, generator: torch.Generator) -> dict[str, Any]:
         """What `scheduler.step` wants besides prediction, timestep and latents."""
-        return {"generator": generator} if _draws_noise(type(self.scheduler).step) else {}
+        return {"generator": generator} if schedulers.draws_noise(type(self.scheduler).step) else {}
 
     def step_after(self, call: int) -> int:
         """The person's step that UNet call `call` (from 0) belongs to; a second-order scheduler's has two."""
@@ -56,9 +69,15 @@ class Schedule:
         return -(-(call + 1) * self.steps // len(self.timesteps))
 
 
-@cache
-def _draws_noise(step: Callable[..., Any]) -> bool:
-    return "generator" in inspect.signature(step).parameters
+_SMALLEST_ALPHA = 2.0**-24
+
+
+def is_continuous(scheduler: Any) -> bool:
+    """Whether its timesteps are ln(σ) / 4, as EDM has them, and not places in the training's row of timesteps."""
+    config = scheduler.config
+    return is_edm(type(scheduler).__name__) or (
+        config.get("timestep_type") == "continuous" and config.get("prediction_type") == "v_prediction"
+    )
 
 
 def plan(
@@ -72,6 +91,12 @@ def plan(
 ) -> Schedule:
     """The schedule of one stage. Raises RequestError when the scheduler cannot do it or nothing is left to denoise."""
     scheduler = schedulers.build(name, config, seed=seed, steps=steps, timesteps=timesteps)
+    if is_continuous(scheduler) and (share.begin is not None or share.end is not None):
+        raise RequestError(
+            "This checkpoint cannot hand its latents to a refiner, or take them over.",
+            why="Its timesteps have no fraction of the schedule to do it at: they are logarithms of the noise.",
+            next_step="Let the refiner retouch the finished picture (img2img).",
+        )
     everything = scheduler.timesteps
     first, last = _bounds(scheduler, steps, share)
     visited = everything[first:last]

@@ -5,15 +5,17 @@ from __future__ import annotations
 import copy
 import inspect
 import json
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, lru_cache
 from typing import Any
 
 import diffusers
+import torch
 
 from sdxl_desktop.core.errors import CheckpointError, RequestError
 from sdxl_desktop.core.foreign_text import shown
-from sdxl_desktop.core.schedulers import SIGMAS, SchedulerName, checked_config
+from sdxl_desktop.core.noise_schedule import NoiseSchedule
+from sdxl_desktop.core.schedulers import SchedulerName, checked_config, is_edm, schedule_of
 
 _UNUSABLE = (ValueError, TypeError, KeyError, AttributeError, IndexError, ArithmeticError, RuntimeError)
 """What diffusers raises for configurations that it cannot use."""
@@ -25,24 +27,111 @@ def build(
     """The scheduler `name` on the noise schedule of `config` (a checkpoint's scheduler configuration), set to `steps`
     steps of its own or to the given `timesteps`.
 
-    DPM++ SDE draws its own noise, from `seed`. Raises RequestError when it cannot do what is asked.
+    Some draw their own noise, from `seed`. Raises RequestError when it cannot do what is asked.
     """
-    options = {"noise_sampler_seed": seed} if name is SchedulerName.DPMPP_SDE else {}
+    _check_knows(name, config)
     try:
-        scheduler = copy.deepcopy(_fresh(name, json.dumps([dict(config), options])))
-        if timesteps:
-            _set_custom(scheduler, name, timesteps)
-        else:
-            scheduler.set_timesteps(steps)
+        return _set(name, config, seed, steps, timesteps)
     except RequestError:
         raise
     except _UNUSABLE as problem:
-        raise RequestError(
-            f"{name.label} cannot run {'these timesteps' if timesteps else f'{steps} steps'}.",
-            why=shown(str(problem)).rstrip(".") + ".",
-            next_step="Change the number of steps or choose another scheduler.",
-        ) from problem
+        raise _cannot(name, steps, timesteps, shown(str(problem))) from problem
+
+
+def check(name: SchedulerName, config: Mapping[str, Any], *, steps: int, timesteps: tuple[int, ...] = ()) -> None:
+    """Raise RequestError where a run with these would fail in the scheduler: it is gone through with a single number
+    in the place of latents, which takes less than a millisecond a step."""
+    build(name, config, seed=0, steps=steps, timesteps=timesteps)
+    told = json.dumps(dict(config))
+    if not (problem := _checked(name, told, steps, timesteps)):
+        return
+    if _problem(name, config, _USUAL_STEPS):
+        able = [other for other in SchedulerName if _knows(other, config) and not _problem(other, config, _USUAL_STEPS)]
+        raise _not_for_it(name, config, able)
+    raise _cannot(name, steps, timesteps, problem, largest=0 if timesteps else _largest(name, config, steps))
+
+
+_USUAL_STEPS = 8
+
+
+@lru_cache(maxsize=64)
+def _checked(name: SchedulerName, told: str, steps: int, timesteps: tuple[int, ...]) -> str:
+    return _problem(name, json.loads(told), steps, timesteps)
+
+
+def _largest(name: SchedulerName, config: Mapping[str, Any], steps: int) -> int:
+    """The largest number below `steps` that `name` can do, 0 where none of a few is."""
+    near = range(steps - 1, max(0, steps - 10), -1)
+    far = (steps * eighths // 8 for eighths in range(7, 0, -1))
+    return next((fewer for fewer in (*near, *far) if fewer and not _problem(name, config, fewer)), 0)
+
+
+def _problem(name: SchedulerName, config: Mapping[str, Any], steps: int, timesteps: Sequence[int] = ()) -> str:
+    """What goes wrong in `steps` steps; "" for nothing."""
+    source = torch.Generator("cpu").manual_seed(0)
+    try:
+        scheduler = _set(name, config, 0, steps, timesteps)
+        latents = torch.ones(1, 1, 1, 1) * scheduler.init_noise_sigma
+        further = {"generator": source} if draws_noise(type(scheduler).step) else {}
+        for timestep in scheduler.timesteps:
+            scaled = scheduler.scale_model_input(latents, timestep)
+            latents = scheduler.step(scaled / 2, timestep, latents, **further, return_dict=False)[0]
+            if not torch.isfinite(latents).all():
+                return "Two of its levels of noise are the same"
+    except IndexError:
+        return "It would need a timestep beyond those that the checkpoint was trained with"
+    except (*_UNUSABLE, AssertionError) as problem:  # NotImplementedError is a RuntimeError
+        return shown(str(problem), 200) or "Its levels of noise are no falling row"
+    return ""
+
+
+def _set(name: SchedulerName, config: Mapping[str, Any], seed: int, steps: int, timesteps: Sequence[int] = ()) -> Any:
+    options = {"noise_sampler_seed": seed} if name.draws_noise_from_seed else {}
+    scheduler = copy.deepcopy(_fresh(name, json.dumps([dict(config), options])))
+    if timesteps:
+        _set_custom(scheduler, name, timesteps)
+    else:
+        scheduler.set_timesteps(steps)
+    if hasattr(scheduler, "set_begin_index"):
+        scheduler.set_begin_index(0)  # else it looks its first timestep up, and finds the second of two that are equal
     return scheduler
+
+
+def _cannot(name: SchedulerName, steps: int, timesteps: Sequence[int], why: str, *, largest: int = 0) -> RequestError:
+    fewer = f"Use {largest} steps or fewer" if largest else "Change the number of steps"
+    return RequestError(
+        f"{name.label} cannot run {'these timesteps' if timesteps else f'{steps} steps'}.",
+        why=why.rstrip(".") + ".",
+        next_step=f"{fewer}, or choose another scheduler.",
+    )
+
+
+def _check_knows(name: SchedulerName, config: Mapping[str, Any]) -> None:
+    if not _knows(name, config):
+        raise _not_for_it(name, config, [other for other in SchedulerName if _knows(other, config)])
+
+
+def _knows(name: SchedulerName, config: Mapping[str, Any]) -> bool:
+    """Whether `name` heeds all that `config` says of how its UNet was trained; diffusers would leave out the rest."""
+    if name.edm != is_edm(str(config.get("_class_name", ""))):
+        return False
+    known = inspect.signature(_class(name.class_name).__init__).parameters
+    said = (
+        ("rescale_betas_zero_snr", bool(config.get("rescale_betas_zero_snr"))),
+        ("timestep_spacing", config.get("timestep_spacing") == "trailing"),
+        ("timestep_type", config.get("timestep_type") == "continuous"),
+        ("prediction_type", True),
+    )
+    return all(key in known for key, is_said in said if is_said)
+
+
+def _not_for_it(name: SchedulerName, config: Mapping[str, Any], able: Sequence[SchedulerName]) -> RequestError:
+    schedule = NoiseSchedule.of(config)
+    return RequestError(
+        f"{name.label} cannot draw with this checkpoint.",
+        why=f"The checkpoint is sampled with {schedule.words}, which this scheduler does not know.",
+        next_step=f"Choose one of: {', '.join(other.label for other in able)}." if able else "Choose another one.",
+    )
 
 
 def complete_config(content: Mapping[str, Any]) -> dict[str, Any]:
@@ -52,7 +141,7 @@ def complete_config(content: Mapping[str, Any]) -> dict[str, Any]:
     """
     config = checked_config(content)
     try:
-        return dict(_class(config["_class_name"]).from_config(config).config)
+        return dict(_class(config.get("_class_name", "")).from_config(config).config)
     except _UNUSABLE as problem:
         raise CheckpointError(
             "The checkpoint's scheduler cannot be used.",
@@ -73,8 +162,13 @@ def _fresh(name: SchedulerName, told: str) -> Any:
     diffusers takes five times as long to make one as copying it takes.
     """
     config, options = json.loads(told)
-    schedule = {key: value for key, value in config.items() if key not in SIGMAS}
-    return _class(name.class_name).from_config(schedule, **name.options, **options)
+    return _class(name.class_name).from_config(schedule_of(config, name.class_name), **name.options, **options)
+
+
+@cache
+def draws_noise(step: Callable[..., Any]) -> bool:
+    """Whether a scheduler's `step` takes a generator, for noise of its own."""
+    return "generator" in inspect.signature(step).parameters
 
 
 def _set_custom(scheduler: Any, name: SchedulerName, timesteps: Sequence[int]) -> None:

@@ -219,7 +219,7 @@ class Workflow:
         if not self._from_the_end:
             base = plan(
                 sampling.scheduler,
-                self._base.loaded.scheduler_config,
+                sampling.noise.on(self._base.loaded.scheduler_config),
                 seed=seed,
                 steps=sampling.steps,
                 timesteps=sampling.timesteps,
@@ -232,7 +232,7 @@ class Workflow:
             share = Share(begin=refine.handoff) if self._takes_over else Share(strength=refine.strength)
             refiner = plan(
                 sampling.scheduler,
-                self._refiner.loaded.scheduler_config,
+                sampling.noise.on(self._refiner.loaded.scheduler_config),
                 seed=seed,
                 steps=refine.steps or sampling.steps,
                 timesteps=sampling.timesteps if self._takes_over and refine.steps is None else (),

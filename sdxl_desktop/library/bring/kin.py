@@ -15,6 +15,8 @@ from sdxl_desktop.library.convert.extras import Extras
 from sdxl_desktop.library.convert.forecast import forecast
 from sdxl_desktop.library.convert.weights import WeightFormat
 from sdxl_desktop.library.detect.families import Family
+from sdxl_desktop.library.detect.heads import read_metadata
+from sdxl_desktop.library.detect.sampling import SamplingFacts, few_step_facts
 from sdxl_desktop.library.hub.files import Listing, RemoteFile
 from sdxl_desktop.library.records import read_record
 from sdxl_desktop.library.scan import Library
@@ -95,7 +97,8 @@ def made_of(entry: Entry, weights: WeightFormat | None, library: Library) -> Pat
 def extras_for(entry: Entry | None, source: str, *, lora: Path | None = None, parts_of: Path | None = None) -> Extras:
     """What a checkpoint made of `entry` is given: its words and the settings that its makers recommend."""
     if entry is None:
-        return Extras(source=source, lora=lora, parts_of=parts_of)
+        few = SamplingFacts() if lora is None else few_step_facts(lora.stem, read_metadata(lora))
+        return Extras(source=source, card=few.card, scheduler=few.scheduler, lora=lora, parts_of=parts_of)
     return Extras(source=source, card=entry.card(), scheduler=_scheduler(entry), lora=lora, parts_of=parts_of)
 
 

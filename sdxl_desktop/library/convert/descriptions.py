@@ -89,7 +89,7 @@ def _scheduler(said: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _card(found: Found, title: str) -> dict[str, Any]:
-    card: dict[str, Any] = {"title": title}
+    card: dict[str, Any] = {"title": title, **found.card}
     if found.family in _DISTILLED:
         card |= {"steps": 4, "guidance_scale": 8.0, "scheduler": "lcm"}
     return card

@@ -55,7 +55,7 @@ class FoundPart:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
     """`files` are all that were looked at and will be read; `index` is model_index.json's content; `tokenizers` maps
-    "tokenizer" and "tokenizer_2" to folders to copy them from."""
+    "tokenizer" and "tokenizer_2" to folders to copy them from; `card` is what checkpoint.json is to say of settings."""
 
     path: Path
     kind: Kind
@@ -66,6 +66,7 @@ class Found:
     index: Mapping[str, Any] = field(default_factory=dict)
     scheduler: Mapping[str, Any] = field(default_factory=dict)
     tokenizers: Mapping[str, Path] = field(default_factory=dict)
+    card: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def bytes(self) -> int:

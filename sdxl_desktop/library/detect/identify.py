@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from sdxl_desktop.core.errors import CheckpointError
@@ -13,9 +14,10 @@ from sdxl_desktop.library.detect.families import PARTS, Setup, clip_vocabulary, 
 from sdxl_desktop.library.detect.folders import identify_folder
 from sdxl_desktop.library.detect.foreign import foreign, refusal, unknown
 from sdxl_desktop.library.detect.found import Found, FoundPart, Kind, Layout
-from sdxl_desktop.library.detect.heads import Tensor, read_head
+from sdxl_desktop.library.detect.heads import Tensor, read_head, read_metadata
 from sdxl_desktop.library.detect.matching import Mismatch, match_part
 from sdxl_desktop.library.detect.pickles import check_pickle
+from sdxl_desktop.library.detect.sampling import sampling_facts
 
 PICKLES = (".ckpt", ".pt", ".pth", ".bin")
 
@@ -139,6 +141,8 @@ def _whole(
         if part is not None:
             parts.append(part)
     there = {part.name for part in parts}
+    facts = sampling_facts(path.stem, tensors, read_metadata(path))
+    parts = [replace(part, config={**part.config, **facts.vae}) if part.name == "vae" else part for part in parts]
     return Found(
         path=path,
         kind=Kind.CHECKPOINT,
@@ -147,7 +151,8 @@ def _whole(
         parts=tuple(parts),
         files=(path,),
         index=setup.index,
-        scheduler=setup.scheduler,
+        scheduler=facts.over(setup.scheduler),
+        card=facts.card,
         tokenizers={
             name: folder for name, folder in tokenizers.items() if name.replace("tokenizer", "text_encoder") in there
         },

@@ -202,6 +202,7 @@ def _facts(held: Holding, line: Shelved) -> list[tuple[str, str]]:
         facts += [
             ("Native size", f"{best.size.width} × {best.size.height} pixels"),
             ("Recommended", f"{best.steps} steps, guidance {best.guidance_scale:g}, {best.scheduler.label}"),
+            ("Sampled with", checkpoint.noise.words),
             ("Edits pictures", "" if checkpoint.has_encoder else "no: it has no VAE encoder"),
         ]
     return [

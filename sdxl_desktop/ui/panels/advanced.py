@@ -1,4 +1,4 @@
-"""Advanced sampling: guidance rescale, and timesteps of one's own as a list to type."""
+"""Advanced sampling: guidance rescale, timesteps of one's own as a list to type, how the checkpoint is sampled."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from PySide6.QtCore import QSignalBlocker, Signal
 from PySide6.QtWidgets import QLineEdit, QWidget
 
 from sdxl_desktop.core.errors import RequestError
+from sdxl_desktop.core.noise_schedule import NoiseOverride
 from sdxl_desktop.core.request import Sampling
 from sdxl_desktop.ui import glossary
 from sdxl_desktop.ui.panels.exact import ExactNumber
+from sdxl_desktop.ui.panels.noise import NoisePanel
 from sdxl_desktop.ui.panels.section import Section
 from sdxl_desktop.ui.widgets.fields import RealField, SlidNumber
 from sdxl_desktop.ui.widgets.layout import LABEL_WIDTH, column, labelled, row
@@ -19,10 +21,12 @@ from sdxl_desktop.ui.widgets.plain import PlainLabel
 
 @dataclass(frozen=True, slots=True)
 class Advanced:
-    """Guidance rescale in [0, 1], and falling timesteps in [0, 999] or none: the scheduler's own."""
+    """Guidance rescale in [0, 1]; falling timesteps in [0, 999] or none: the scheduler's own; what is known better than
+    the checkpoint says it."""
 
     rescale: float = 0.0
     timesteps: tuple[int, ...] = ()
+    noise: NoiseOverride = NoiseOverride()
 
 
 class AdvancedPanel(QWidget):
@@ -35,11 +39,13 @@ class AdvancedPanel(QWidget):
         self._rescale = SlidNumber(RealField("Guidance rescale", 0, 1, 0.05, 2), 1)
         self._exact = ExactNumber(self._rescale, 2)
         self._timesteps = QLineEdit()
+        self._noise = NoisePanel()
         self._problem = PlainLabel()
         self.section = Section("&Advanced", self._inside(), tip=glossary.ADVANCED)
         self.setLayout(column(self.section))
         self._rescale.changed.connect(self._moved)
         self._timesteps.textChanged.connect(self._moved)
+        self._noise.changed.connect(self._moved)
 
     def _inside(self) -> QWidget:
         self._rescale.set_tip(glossary.RESCALE)
@@ -55,6 +61,7 @@ class AdvancedPanel(QWidget):
                 labelled("Resca&le", self._rescale, tip=glossary.RESCALE),
                 labelled("Timesteps", self._timesteps, tip=glossary.TIMESTEPS),
                 row(self._problem, margins=(LABEL_WIDTH + 8, 0, 0, 0)),
+                self._noise,
                 spacing=6,
             )
         )
@@ -65,13 +72,14 @@ class AdvancedPanel(QWidget):
             timesteps = parse_timesteps(self._timesteps.text())
         except RequestError:
             timesteps = ()
-        return Advanced(self._exact.value(), timesteps)
+        return Advanced(self._exact.value(), timesteps, self._noise.value())
 
     def set_value(self, value: Advanced) -> None:
         with QSignalBlocker(self):
             self._exact.set_value(value.rescale)
             if value.timesteps != self.value().timesteps or not value.timesteps:
                 self._timesteps.setText(", ".join(map(str, value.timesteps)))
+            self._noise.set_value(value.noise)
             self._show()
 
     def check(self) -> None:
@@ -100,6 +108,8 @@ class AdvancedPanel(QWidget):
             words.append("the timesteps make no sense")
         elif value.timesteps:
             words.append(f"{len(value.timesteps)} timesteps of your own")
+        if noise := self._noise.summary:
+            words.append(noise)
         return " · ".join(words)
 
 

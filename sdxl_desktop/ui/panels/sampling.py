@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QWidget
 
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.geometry import Size
+from sdxl_desktop.core.noise_schedule import NoiseOverride
 from sdxl_desktop.core.request import MAX_COUNT, MAX_GUIDANCE, MAX_STEPS, Sampling
 from sdxl_desktop.core.schedulers import SchedulerName
 from sdxl_desktop.core.speed import DEFAULT_SPEED, Speed
@@ -93,13 +94,14 @@ class SamplingPanel(QWidget):
             variation_seed=variation.seed,
             variation_strength=variation.strength,
             timesteps=advanced.timesteps,
+            noise=advanced.noise,
             speed=Speed(self._speed.value()),
         )
 
     def set_value(self, sampling: Sampling) -> None:
         with QSignalBlocker(self):
             self._size.set_value(sampling.size)
-            self.advanced.set_value(Advanced(sampling.guidance_rescale, sampling.timesteps))
+            self.advanced.set_value(Advanced(sampling.guidance_rescale, sampling.timesteps, sampling.noise))
             self._show_steps()
             self._steps.set_value(sampling.steps)
             self._exact_guidance.set_value(sampling.guidance_scale)
@@ -166,6 +168,7 @@ def recommended_for(checkpoint: Checkpoint, sampling: Sampling) -> Sampling:
         guidance_scale=wanted.guidance_scale,
         scheduler=wanted.scheduler,
         timesteps=(),
+        noise=NoiseOverride(),
     )
 
 

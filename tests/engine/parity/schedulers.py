@@ -8,6 +8,7 @@ import diffusers
 
 from sdxl_desktop.core.schedulers import SchedulerName
 
+_SDE = {"algorithm_type": "sde-dpmsolver++"}
 REFERENCE: dict[SchedulerName, tuple[str, dict[str, Any]]] = {
     SchedulerName.EULER: ("EulerDiscreteScheduler", {}),
     SchedulerName.EULER_ANCESTRAL: ("EulerAncestralDiscreteScheduler", {}),
@@ -20,6 +21,28 @@ REFERENCE: dict[SchedulerName, tuple[str, dict[str, Any]]] = {
     SchedulerName.LMS: ("LMSDiscreteScheduler", {}),
     SchedulerName.PNDM: ("PNDMScheduler", {"skip_prk_steps": True}),
     SchedulerName.LCM: ("LCMScheduler", {}),
+    SchedulerName.EULER_KARRAS: ("EulerDiscreteScheduler", {"use_karras_sigmas": True}),
+    SchedulerName.EULER_EXPONENTIAL: ("EulerDiscreteScheduler", {"use_exponential_sigmas": True}),
+    SchedulerName.EULER_BETA: ("EulerDiscreteScheduler", {"use_beta_sigmas": True}),
+    SchedulerName.DPMPP_2M_EXPONENTIAL: ("DPMSolverMultistepScheduler", {"use_exponential_sigmas": True}),
+    SchedulerName.DPMPP_2M_BETA: ("DPMSolverMultistepScheduler", {"use_beta_sigmas": True}),
+    SchedulerName.DPMPP_2M_SDE: ("DPMSolverMultistepScheduler", _SDE),
+    SchedulerName.DPMPP_2M_SDE_KARRAS: ("DPMSolverMultistepScheduler", {**_SDE, "use_karras_sigmas": True}),
+    SchedulerName.DPMPP_3M_SDE: ("DPMSolverMultistepScheduler", {**_SDE, "solver_order": 3}),
+    SchedulerName.DPMPP_3M_SDE_KARRAS: (
+        "DPMSolverMultistepScheduler",
+        {**_SDE, "solver_order": 3, "use_karras_sigmas": True},
+    ),
+    SchedulerName.DPMPP_SDE_KARRAS: ("DPMSolverSDEScheduler", {"use_karras_sigmas": True}),
+    SchedulerName.DPM2: ("KDPM2DiscreteScheduler", {}),
+    SchedulerName.DPM2_KARRAS: ("KDPM2DiscreteScheduler", {"use_karras_sigmas": True}),
+    SchedulerName.DPM2_ANCESTRAL: ("KDPM2AncestralDiscreteScheduler", {}),
+    SchedulerName.DPM2_ANCESTRAL_KARRAS: ("KDPM2AncestralDiscreteScheduler", {"use_karras_sigmas": True}),
+    SchedulerName.LMS_KARRAS: ("LMSDiscreteScheduler", {"use_karras_sigmas": True}),
+    SchedulerName.TCD: ("TCDScheduler", {}),
+    SchedulerName.EDM_EULER: ("EDMEulerScheduler", {}),
+    SchedulerName.EDM_DPMPP_2M: ("EDMDPMSolverMultistepScheduler", {}),
+    SchedulerName.EDM_DPMPP_2M_SDE: ("EDMDPMSolverMultistepScheduler", _SDE),
 }
 
 SDXL: dict[str, Any] = {
@@ -41,6 +64,6 @@ def reference_scheduler(name: SchedulerName, config: Any, seed: int) -> Any:
     class_name, options = REFERENCE[name]
     unsaid = config.get("_use_default_values", ())
     config = {**SDXL, **{key: value for key, value in config.items() if key not in unsaid}}
-    if name is SchedulerName.DPMPP_SDE:
+    if class_name == "DPMSolverSDEScheduler":
         options = {**options, "noise_sampler_seed": seed}
     return getattr(diffusers, class_name).from_config(config, **options)

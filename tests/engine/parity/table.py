@@ -10,7 +10,8 @@ from sdxl_desktop.core.edit import Edit
 from sdxl_desktop.core.geometry import Point, Rect, Size
 from sdxl_desktop.core.refine import RefineWay
 from sdxl_desktop.core.request import MicroConditioning, Prompts
-from sdxl_desktop.core.schedulers import SchedulerName
+from sdxl_desktop.core.schedulers import PLAIN, SchedulerName
+from tests.engine.every_scheduler import ESSENTIAL
 from tests.engine.parity import subjects
 from tests.engine.parity.cases import (
     BUILDERS,
@@ -97,8 +98,10 @@ def _case(workflow: Workflow, detail: str, *, slow: bool = False, **options: Any
 
 def _schedulers() -> Iterator[Case]:
     for workflow in WITH_EVERY_SCHEDULER:
-        for scheduler in SchedulerName:
-            slow = workflow not in ALWAYS_ALL and scheduler not in CHOSEN
+        for scheduler in PLAIN:
+            slow = scheduler not in CHOSEN and (
+                workflow not in ALWAYS_ALL or (workflow is not Workflow.TEXT and scheduler not in ESSENTIAL)
+            )
             yield _case(workflow, scheduler.label, slow=slow, scheduler=scheduler)
     yield _case(Workflow.FEW_STEP, SchedulerName.LCM.label)
 
@@ -230,7 +233,7 @@ def _dense() -> Iterator[Case]:
     edits = {Workflow.IMAGE: image_edit, Workflow.INPAINT: inpaint_edit, Workflow.INPAINT_9: inpaint_edit}
     for workflow, edit in edits.items():
         for strength in (0.25, 0.5, 0.8, 1.0):
-            for scheduler in SchedulerName:
+            for scheduler in PLAIN:
                 for steps in (5, 12):
                     detail = f"{DENSE}{steps} steps, strength {strength}, {scheduler.label}"
                     yield _case(workflow, detail, slow=True, edit=edit(strength), scheduler=scheduler, steps=steps)
@@ -239,7 +242,7 @@ def _dense() -> Iterator[Case]:
         (Workflow.INPAINT_ENSEMBLE, 0.5),
     ):  # below, a strength leaves none
         for handoff in (first, 0.6, 0.75, 0.95):
-            for scheduler in SchedulerName:
+            for scheduler in PLAIN:
                 yield _case(
                     workflow,
                     f"{DENSE}hand-off {handoff}, {scheduler.label}",
@@ -248,10 +251,10 @@ def _dense() -> Iterator[Case]:
                     scheduler=scheduler,
                     steps=25,
                 )
-    for scheduler in SchedulerName:
+    for scheduler in PLAIN:
         yield _case(Workflow.FEW_STEP, f"{DENSE}{scheduler.label}", slow=True, scheduler=scheduler)
     for steps in (1, 2, 3, 4, 7, 13, 25):
-        for scheduler in SchedulerName:
+        for scheduler in PLAIN:
             yield _case(
                 Workflow.TEXT, f"{DENSE}{steps} steps, {scheduler.label}", slow=True, steps=steps, scheduler=scheduler
             )

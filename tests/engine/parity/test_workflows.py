@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from sdxl_desktop.core.request import Mode
-from sdxl_desktop.core.schedulers import SchedulerName
+from sdxl_desktop.core.schedulers import PLAIN, SchedulerName
 from tests.engine.parity import table
 from tests.engine.parity.cases import TOLERANCE, Case, Workflow
 from tests.engine.parity.family import TinyFamily
@@ -36,6 +36,6 @@ def test_the_table_leaves_nothing_out() -> None:
     drawn_with: dict[Workflow, set[SchedulerName]] = {workflow: set() for workflow in Workflow}
     for case in CASES:
         drawn_with[case.workflow].add(case.scheduler)
-    assert all(drawn_with[workflow] == set(SchedulerName) for workflow in table.WITH_EVERY_SCHEDULER)
+    assert all(drawn_with[workflow] == set(PLAIN) for workflow in table.WITH_EVERY_SCHEDULER)
     assert all(drawn_with.values())
     assert max(Counter(case.name for case in CASES).values()) == 1

@@ -9,6 +9,7 @@ from PIL import Image
 
 from sdxl_desktop.core.geometry import Point, Size
 from sdxl_desktop.core.request import GenerationRequest, MicroConditioning
+from sdxl_desktop.core.schedulers import SchedulerName
 
 NEGATIVES = ("negative_original_size", "negative_crop_top_left", "negative_target_size")
 
@@ -23,6 +24,7 @@ def common(request: GenerationRequest, seed: int) -> dict[str, Any]:
         "guidance_scale": sampling.guidance_scale,
         "guidance_rescale": sampling.guidance_rescale,
         "generator": torch.Generator("cpu").manual_seed(seed),
+        **({"eta": 0.3} if sampling.scheduler is SchedulerName.TCD else {}),  # the pipelines' default is 0
     }
 
 

@@ -45,7 +45,7 @@ def test_a_checkpoint_made_for_a_scheduler_gets_that_very_one(name: SchedulerNam
 @pytest.mark.parametrize(
     ("config", "told"),
     [
-        ({"_class_name": "TCDScheduler"}, "TCDScheduler"),
+        ({"_class_name": "SASolverScheduler"}, "SASolverScheduler"),
         (
             {"_class_name": "HeunDiscreteScheduler", "use_exponential_sigmas": True},
             "HeunDiscreteScheduler (use_exponential_sigmas)",
@@ -53,6 +53,10 @@ def test_a_checkpoint_made_for_a_scheduler_gets_that_very_one(name: SchedulerNam
         (
             {"_class_name": "DPMSolverMultistepScheduler", "algorithm_type": "dpmsolver"},
             "DPMSolverMultistepScheduler (dpmsolver)",
+        ),
+        (
+            {"_class_name": "DPMSolverMultistepScheduler", "solver_order": 3},
+            "DPMSolverMultistepScheduler (solver_order 3)",
         ),
     ],
     ids=str,
@@ -67,7 +71,7 @@ def test_one_that_is_not_in_the_table_is_named_and_not_taken_for_another(config:
     "kind",
     [
         *(None, "", 7, ["diffusers", "EulerDiscreteScheduler"], "DiffusionPipeline", "os.system", "AutoencoderKL"),
-        *("EDMEulerScheduler", "FlowMatchEulerDiscreteScheduler", "SchedulerMixin", "x" * 100_000),
+        *("CosineDPMSolverMultistepScheduler", "FlowMatchEulerDiscreteScheduler", "SchedulerMixin", "x" * 100_000),
     ],
     ids=lambda kind: str(kind)[:30],
 )

@@ -258,10 +258,10 @@ def test_a_folder_that_may_not_be_listed_hides_nothing_else(library: Library, mo
 
 def test_a_scheduler_that_is_not_here_is_told_beside_what_is_suggested(tmp_path: Path) -> None:
     folder = make_checkpoint(tmp_path / "mine")
-    config = {"_class_name": "EulerDiscreteScheduler", "use_karras_sigmas": True}
+    config = {"_class_name": "HeunDiscreteScheduler", "use_karras_sigmas": True}
     (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps(config))
     found = read_checkpoint(folder)
-    assert "EulerDiscreteScheduler (use_karras_sigmas)" in found.description
+    assert "HeunDiscreteScheduler (use_karras_sigmas)" in found.description
     assert found.recommended.scheduler.label in found.description
     config = {"_class_name": "DPMSolverMultistepScheduler", "use_karras_sigmas": True}
     (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps(config))

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
 from sdxl_desktop.core.speed import GuidanceInterval, StepCaching
 from sdxl_desktop.engine.openvino.schedule import Schedule
 
@@ -60,7 +57,7 @@ def plan_looks(
     when = [(schedule.step_after(call), float(timestep)) for call, timestep in enumerate(schedule.timesteps)]
     full_steps = None if caching is None else set(caching.full_steps(schedule.steps))
     looks: list[Look] = []
-    for call, level in enumerate(noise_levels(schedule)):
+    for call, level in enumerate(schedule.noise_levels):
         wanted = guided and (interval is None or float(level) in interval)
         if full_steps is None or caching is None or when[call][0] in full_steps:
             looks.append(Look(wanted))
@@ -94,11 +91,3 @@ def _blend(looks: Sequence[Look], when: Sequence[tuple[int, float]], guided: boo
 def reminders(looks: Sequence[Look], first: int) -> frozenset[int]:
     """The calls before `first` whose deep features it and later calls need."""
     return frozenset(call for look in looks[first:] for call, _ in look.blend if call < first)
-
-
-def noise_levels(schedule: Schedule) -> npt.NDArray[np.float64]:
-    """σ = √((1 - ᾱ) / ᾱ) at each timestep, [calls]; linear between whole timesteps, as schedulers' own are."""
-    alphas = np.asarray(schedule.scheduler.alphas_cumprod, dtype=np.float64)
-    sigmas = np.sqrt((1 - alphas) / alphas)
-    timesteps = np.asarray(schedule.timesteps, dtype=np.float64)
-    return np.asarray(np.interp(timesteps, np.arange(len(sigmas)), sigmas))

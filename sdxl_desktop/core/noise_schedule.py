@@ -1,0 +1,119 @@
+"""How a checkpoint must be sampled: what its UNet predicts, and which levels of noise it was trained with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from sdxl_desktop.core.errors import RequestError
+from sdxl_desktop.core.foreign_text import shown
+from sdxl_desktop.core.schedulers import SDXL, is_edm
+
+
+class _Named(StrEnum):
+    @property
+    def label(self) -> str:
+        """As people read it."""
+        return _LABELS[self.value]
+
+
+class PredictionType(_Named):
+    """What the UNet answers with; the values are diffusers'."""
+
+    EPSILON = "epsilon"
+    V_PREDICTION = "v_prediction"
+    SAMPLE = "sample"
+
+    @classmethod
+    def parse(cls, text: str) -> PredictionType:
+        """Read a name however it is written ("v", "v-prediction", "v_pred"); raises RequestError."""
+        folded = text.strip().lower().replace("-", "_")
+        folded = {"eps": "epsilon", "v": "v_prediction", "v_pred": "v_prediction", "x0": "sample"}.get(folded, folded)
+        return _parsed(cls, folded, "prediction type", text)
+
+
+class TimestepSpacing(_Named):
+    """Which of the timesteps trained with are visited (Lin et al., arXiv 2305.08891, table 2); the values are
+    diffusers'."""
+
+    LEADING = "leading"
+    LINSPACE = "linspace"
+    TRAILING = "trailing"
+
+    @classmethod
+    def parse(cls, text: str) -> TimestepSpacing:
+        """Raises RequestError."""
+        return _parsed(cls, text.strip().lower(), "timestep spacing", text)
+
+
+_LABELS = {
+    "epsilon": "noise (epsilon)",
+    "v_prediction": "velocity (v-prediction)",
+    "sample": "the picture (sample)",
+    "leading": "leading",
+    "linspace": "even (linspace)",
+    "trailing": "trailing",
+}
+
+
+_Name = TypeVar("_Name", bound=_Named)
+
+
+def _parsed(kind: type[_Name], value: str, what: str, text: str) -> _Name:
+    try:
+        return kind(value)
+    except ValueError:
+        raise RequestError(
+            f"There is no {what} called {shown(text, 40)!r}.",
+            next_step="Choose one of: " + ", ".join(one.value for one in kind) + ".",
+        ) from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoiseSchedule:
+    """What a scheduler_config.json says of the training, in diffusers' words; `edm` where noise and picture are scaled
+    as EDM does, in which there is neither a spacing nor a terminal SNR."""
+
+    prediction_type: str = str(SDXL["prediction_type"])
+    zero_terminal_snr: bool = False
+    timestep_spacing: str = str(SDXL["timestep_spacing"])
+    edm: bool = False
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> NoiseSchedule:
+        """Of a checked config."""
+        return cls(
+            prediction_type=shown(str(config.get("prediction_type", SDXL["prediction_type"])), 40),
+            zero_terminal_snr=bool(config.get("rescale_betas_zero_snr", False)),
+            timestep_spacing=shown(str(config.get("timestep_spacing", SDXL["timestep_spacing"])), 40),
+            edm=is_edm(str(config.get("_class_name", ""))),
+        )
+
+    @property
+    def words(self) -> str:
+        """One line for people, such as "v-prediction, zero terminal SNR, trailing timesteps"."""
+        prediction = {"v_prediction": "v-prediction"}.get(self.prediction_type, f"{self.prediction_type} prediction")
+        if self.edm:
+            return f"{prediction}, EDM noise"
+        zero = ", zero terminal SNR" if self.zero_terminal_snr else ""
+        return f"{prediction}{zero}, {self.timestep_spacing} timesteps"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoiseOverride:
+    """What a person knows better of a checkpoint than its scheduler_config.json; None is as the checkpoint says."""
+
+    prediction_type: PredictionType | None = None
+    zero_terminal_snr: bool | None = None
+    timestep_spacing: TimestepSpacing | None = None
+
+    def on(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        """A checked `config` with these values in the place of its own."""
+        asked = {
+            "prediction_type": None if self.prediction_type is None else self.prediction_type.value,
+            "rescale_betas_zero_snr": self.zero_terminal_snr,
+            "timestep_spacing": None if self.timestep_spacing is None else self.timestep_spacing.value,
+        }
+        return {**config, **{key: value for key, value in asked.items() if value is not None}}

@@ -1,0 +1,186 @@
+"""What single files say of how they are sampled: marks among their tensors, metadata, and their names."""
+
+from __future__ import annotations
+
+import math
+import re
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sdxl_desktop.core.foreign_text import shown
+from sdxl_desktop.core.regular_files import open_regular
+from sdxl_desktop.core.schedulers import SchedulerName
+from sdxl_desktop.library.detect.errors import DamagedFileError
+from sdxl_desktop.library.detect.heads import Tensor
+
+_CHANNELS = 4
+_PREDICTIONS = {
+    **dict.fromkeys(("v", "v_prediction", "v-prediction", "vpred", "velocity"), "v_prediction"),
+    **dict.fromkeys(("epsilon", "eps", "noise"), "epsilon"),
+    **dict.fromkeys(("sample", "x0"), "sample"),
+}
+_ZERO_TERMINAL_SNR = {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
+_TRAILING = {"timestep_spacing": "trailing"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplingFacts:
+    """`scheduler` is what scheduler_config.json is to say, the whole of it where it is `edm`; `card` what
+    checkpoint.json says of steps, guidance and words; `vae` what the VAE's config.json is to say."""
+
+    scheduler: Mapping[str, Any] = field(default_factory=dict)
+    card: Mapping[str, Any] = field(default_factory=dict)
+    vae: Mapping[str, Any] = field(default_factory=dict)
+    edm: bool = False
+
+    def over(self, scheduler: Mapping[str, Any]) -> dict[str, Any]:
+        """The configuration `scheduler` with what is known better."""
+        return dict(self.scheduler) if self.edm else {**scheduler, **self.scheduler}
+
+
+class _Distilled(NamedTuple):
+    """A way of distilling SDXL to few steps, by words in a name; the settings that its makers recommend."""
+
+    words: tuple[str, ...]
+    scheduler: SchedulerName
+    steps: int
+    config: Mapping[str, Any]
+
+
+_DISTILLED = (
+    _Distilled(("dmd", "dmd2"), SchedulerName.LCM, 4, {}),
+    _Distilled(("lightning",), SchedulerName.EULER, 4, _TRAILING),
+    _Distilled(("hyper", "hypersd", "hypersdxl"), SchedulerName.DDIM, 8, _TRAILING),
+    _Distilled(("turbo",), SchedulerName.EULER_ANCESTRAL, 4, _TRAILING),
+    _Distilled(("tcd",), SchedulerName.TCD, 4, {}),
+    _Distilled(("lcm",), SchedulerName.LCM, 4, {}),
+)
+_MOST_STEPS = 16
+_NO_GUIDANCE = 1.0
+_NAMES = ("modelspec.title", "modelspec.architecture", "ss_output_name")
+
+
+def sampling_facts(name: str, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> SamplingFacts:
+    """What the file called `name` says of itself. Raises DamagedFileError for marks that make no sense."""
+    if "edm_mean" in tensors and "edm_std" in tensors:
+        return _playground(tensors)
+    if any(mark.startswith("edm_vpred.") for mark in tensors):
+        return _cosxl(tensors)
+    few = few_step_facts(name, metadata)
+    scheduler, told = _prediction(tensors, metadata)
+    zero = "ztsnr" in tensors or metadata.get("ss_zero_terminal_snr", "").lower() == "true"
+    card = {**few.card, "description": told} if told else few.card
+    return SamplingFacts(scheduler={**few.scheduler, **scheduler, **(_ZERO_TERMINAL_SNR if zero else {})}, card=card)
+
+
+def few_step_facts(name: str, metadata: Mapping[str, str]) -> SamplingFacts:
+    """The settings of a checkpoint or LoRA that its name or metadata calls Turbo, Lightning, Hyper, DMD2, TCD or LCM;
+    none for others."""
+    for text in (name, *(metadata.get(key, "") for key in _NAMES)):
+        words = _words(text[:200])
+        for way in _DISTILLED:
+            if not set(way.words) & set(words):
+                continue
+            steps = next((int(number) for number in _STEPS.findall("-".join(words)) if int(number) > 0), way.steps)
+            options = {"_class_name": way.scheduler.class_name, **way.scheduler.options, **way.config}
+            return SamplingFacts(
+                scheduler=options,
+                card={"steps": min(steps, _MOST_STEPS), "guidance_scale": _NO_GUIDANCE},
+            )
+    return SamplingFacts()
+
+
+_HUMPS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_STEPS = re.compile(r"(?:^|-)(\d{1,2})-?steps?(?:-|$)")
+
+
+def _words(text: str) -> list[str]:
+    """Those of a file's name, however it is written: "myXL_v2Lightning-4step" has "lightning" and "4step"."""
+    return [word for word in re.split(r"[^a-z0-9]+", _HUMPS.sub("-", text).lower()) if word]
+
+
+def _prediction(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> tuple[dict[str, Any], str]:
+    """(what the scheduler's configuration is to say of the prediction, what is told of a prediction nobody knows)."""
+    if "v_pred" in tensors or metadata.get("ss_v_parameterization", "").lower() == "true":
+        return {"prediction_type": "v_prediction"}, ""
+    said = metadata.get("modelspec.prediction_type", "").strip()
+    if not said:
+        return {}, ""
+    if (known := _PREDICTIONS.get(said.lower())) is not None:
+        return {"prediction_type": known}, ""
+    return {}, (
+        f"Its metadata says that it predicts {shown(said, 40)!r}, which is not known here; it is drawn as if it "
+        "predicted noise (epsilon)."
+    )
+
+
+def _playground(tensors: Mapping[str, Tensor]) -> SamplingFacts:
+    """As diffusers reads Playground 2.5: EDM's noise, and latents that are normalized channel by channel."""
+    mean, deviation = (_numbers(tensors[name], _CHANNELS) for name in ("edm_mean", "edm_std"))
+    if not all(value > 0 for value in deviation):
+        raise _senseless(tensors["edm_std"].file, "edm_std", deviation)
+    return SamplingFacts(
+        scheduler={
+            "_class_name": SchedulerName.EDM_DPMPP_2M.class_name,
+            **SchedulerName.EDM_DPMPP_2M.options,
+            "prediction_type": "epsilon",
+            "sigma_data": 0.5,
+            "sigma_min": 0.002,
+            "sigma_max": 80.0,
+        },
+        card={"steps": 50, "guidance_scale": 3.0},
+        vae={"latents_mean": list(mean), "latents_std": list(deviation), "scaling_factor": 0.5},
+        edm=True,
+    )
+
+
+def _cosxl(tensors: Mapping[str, Tensor]) -> SamplingFacts:
+    """As diffusers describes CosXL: EDM's noise, exponential levels, v-prediction."""
+    levels = {"sigma_min": 0.002, "sigma_max": 120.0}
+    for name in levels:
+        if (tensor := tensors.get(f"edm_vpred.{name}")) is not None:
+            (levels[name],) = _numbers(tensor, 1)
+    low, high = levels["sigma_min"], levels["sigma_max"]
+    if not 0 < low < high:
+        file = next(tensor.file for name, tensor in tensors.items() if name.startswith("edm_vpred."))
+        raise _senseless(file, "edm_vpred.sigma_min and sigma_max", (low, high))
+    return SamplingFacts(
+        scheduler={
+            "_class_name": SchedulerName.EDM_EULER.class_name,
+            "prediction_type": "v_prediction",
+            "sigma_data": 1.0,
+            "sigma_schedule": "exponential",
+            **levels,
+        },
+        edm=True,
+    )
+
+
+_FORMATS = {"F64": "d", "F32": "f", "F16": "e"}
+
+
+def _numbers(tensor: Tensor, count: int) -> tuple[float, ...]:
+    """The `count` numbers that a small tensor holds. Raises DamagedFileError where it does not."""
+    if tensor.elements != count or (tensor.dtype not in _FORMATS and tensor.dtype != "BF16"):
+        raise _senseless(tensor.file, "its EDM mark", (f"{tensor.dtype} {list(tensor.shape)}",))
+    with open_regular(tensor.file) as stream:
+        stream.seek(tensor.begin)
+        raw = stream.read(tensor.bytes)
+    if tensor.dtype == "BF16":
+        raw = b"".join(b"\0\0" + raw[at : at + 2] for at in range(0, len(raw), 2))
+    numbers: tuple[float, ...] = struct.unpack(f"<{count}{_FORMATS.get(tensor.dtype, 'f')}", raw)
+    if not all(math.isfinite(number) for number in numbers):
+        raise _senseless(tensor.file, "its EDM mark", numbers)
+    return numbers
+
+
+def _senseless(file: Path, mark: str, numbers: tuple[object, ...]) -> DamagedFileError:
+    said = ", ".join(f"{number:g}" if isinstance(number, float) else str(number) for number in numbers)
+    return DamagedFileError(
+        f"{file.name} says that it was trained with EDM's noise, and not how.",
+        why=f"Of {mark} it says {said}.",
+        next_step="Download or copy it again.",
+    )

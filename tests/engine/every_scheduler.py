@@ -1,0 +1,18 @@
+"""Every scheduler that draws with an ordinary checkpoint, for tests that take time; variants of one class are slow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sdxl_desktop.core.schedulers import PLAIN, SchedulerName
+
+ONE_OF_EACH_CLASS = tuple({name.class_name: name for name in reversed(PLAIN)}.values())
+ESSENTIAL = (*ONE_OF_EACH_CLASS, SchedulerName.DPMPP_2M_KARRAS, SchedulerName.DPMPP_3M_SDE_KARRAS)
+"""One of each class of diffusers, another spacing, and the longest memory together with noise of its own."""
+
+
+def every_scheduler() -> list[Any]:
+    """Parameters for `pytest.mark.parametrize`."""
+    return [pytest.param(name, id=name.value, marks=[pytest.mark.slow] * (name not in ESSENTIAL)) for name in PLAIN]

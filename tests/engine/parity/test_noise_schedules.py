@@ -1,0 +1,175 @@
+"""How a checkpoint says it is sampled is heeded as diffusers heeds it: prediction, zero SNR, spacing, EDM."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sdxl_desktop.core.errors import RequestError
+from sdxl_desktop.core.events import Preview
+from sdxl_desktop.core.noise_schedule import NoiseOverride, PredictionType, TimestepSpacing
+from sdxl_desktop.core.refine import RefineWay
+from sdxl_desktop.core.request import GenerationRequest
+from sdxl_desktop.core.schedulers import EDM, SchedulerName
+from sdxl_desktop.core.speed import Speed
+from tests.engine.conftest import draw
+from tests.engine.parity.cases import BUILDERS, TOLERANCE, Workflow, image_edit, inpaint_edit, refined
+from tests.engine.parity.family import TinyFamily
+from tests.engine.parity.measure import difference
+from tests.engine.parity.ours import Ours
+from tests.engine.parity.torch_reference import TorchPipelines, TorchReference
+
+V = {"prediction_type": "v_prediction"}
+ZERO = {**V, "rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
+PLAYGROUND = {"_class_name": "EDMDPMSolverMultistepScheduler", "sigma_data": 0.5, "sigma_max": 80.0}
+COSXL = {
+    "_class_name": "EDMEulerScheduler",
+    "sigma_data": 1.0,
+    "sigma_max": 120.0,
+    "sigma_schedule": "exponential",
+    **V,
+}
+
+
+class _OtherConfig:
+    """The pipelines of the same weights, with another scheduler_config."""
+
+    def __init__(self, pipelines: TorchPipelines, weights: Path, config: dict[str, Any]) -> None:
+        self._pipelines, self._weights, self._config = pipelines, weights, config
+
+    def pipeline(self, kind: Any, ov_folder: Path, vae: Path | None = None) -> Any:
+        return self._pipelines.pipeline(kind, self._weights, vae)
+
+    def scheduler_config(self, ov_folder: Path) -> Any:
+        return self._config
+
+
+@pytest.fixture
+def with_config(family: TinyFamily, tmp_path: Path) -> Any:
+    """A request for a checkpoint that says `config` of its scheduler."""
+
+    def make(config: dict[str, Any], workflow: Workflow = Workflow.TEXT, **options: Any) -> GenerationRequest:
+        request = BUILDERS[workflow](family, **options)
+        folder = tmp_path / "ov"
+        shutil.copytree(request.checkpoint, folder)
+        said = {"_class_name": "EulerDiscreteScheduler", **config}
+        (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps(said), "utf-8")
+        return replace(request, checkpoint=folder)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("config", "options"),
+    [
+        pytest.param(V, {}, id="v-prediction, Euler"),
+        pytest.param(V, {"scheduler": SchedulerName.DPMPP_3M_SDE_KARRAS}, id="v-prediction, 3M SDE Karras"),
+        pytest.param({"prediction_type": "sample"}, {}, id="sample, Euler"),
+        pytest.param({"prediction_type": "sample"}, {"scheduler": SchedulerName.UNIPC}, id="sample, UniPC"),
+        pytest.param({"timestep_spacing": "trailing"}, {"scheduler": SchedulerName.DDIM}, id="trailing, DDIM"),
+        pytest.param({"timestep_spacing": "linspace"}, {}, id="linspace, Euler"),
+        pytest.param(ZERO, {}, id="zero terminal SNR, Euler"),
+        pytest.param(ZERO, {"scheduler": SchedulerName.DDIM}, id="zero terminal SNR, DDIM"),
+        pytest.param(ZERO, {"scheduler": SchedulerName.DPMPP_2M}, id="zero terminal SNR, DPM++ 2M"),
+        *(pytest.param(PLAYGROUND, {"scheduler": name}, id=f"Playground, {name.label}") for name in EDM),
+        *(pytest.param(COSXL, {"scheduler": name}, id=f"CosXL, {name.label}") for name in EDM[:2]),
+        pytest.param(
+            PLAYGROUND,
+            {"scheduler": SchedulerName.EDM_EULER, "workflow": Workflow.IMAGE, "edit": image_edit(0.6)},
+            id="Playground, image-to-image",
+        ),
+        pytest.param(
+            PLAYGROUND,
+            {"scheduler": SchedulerName.EDM_DPMPP_2M, "workflow": Workflow.INPAINT, "edit": inpaint_edit(0.6)},
+            id="Playground, inpainting",
+        ),
+    ],
+)
+def test_it_draws_what_diffusers_draws(
+    config: dict[str, Any], options: dict[str, Any], with_config: Any, family: TinyFamily, ours: Ours
+) -> None:
+    request = with_config(config, **options)
+    reference = TorchReference()
+    weights = BUILDERS[options.get("workflow", Workflow.TEXT)](family).checkpoint
+    reference.pipelines = _OtherConfig(reference.pipelines, weights, config)  # type: ignore[assignment]
+    assert difference(ours.draw(request), reference.draw(request)) <= TOLERANCE
+
+
+@pytest.mark.parametrize(
+    ("override", "config"),
+    [
+        (NoiseOverride(prediction_type=PredictionType.V_PREDICTION), V),
+        (NoiseOverride(timestep_spacing=TimestepSpacing.TRAILING), {"timestep_spacing": "trailing"}),
+        (
+            NoiseOverride(
+                prediction_type=PredictionType.V_PREDICTION,
+                zero_terminal_snr=True,
+                timestep_spacing=TimestepSpacing.TRAILING,
+            ),
+            ZERO,
+        ),
+    ],
+    ids=["prediction", "spacing", "all three"],
+)
+def test_what_is_asked_draws_as_if_the_checkpoint_said_it(
+    override: NoiseOverride, config: dict[str, Any], with_config: Any, family: TinyFamily, ours: Ours
+) -> None:
+    plain = BUILDERS[Workflow.TEXT](family)
+    asked = replace(plain, sampling=replace(plain.sampling, noise=override))
+    assert np.array_equal(ours.draw(asked), ours.draw(with_config(config)))
+    assert difference(ours.draw(asked), ours.draw(plain)) > TOLERANCE
+
+
+@pytest.mark.parametrize(
+    ("config", "scheduler", "able"),
+    [
+        ({"prediction_type": "sample"}, SchedulerName.EULER_ANCESTRAL, "Euler"),
+        ({"prediction_type": "sample"}, SchedulerName.PNDM, "UniPC"),
+        ({"prediction_type": "sample"}, SchedulerName.DPMPP_SDE, "DPM++ 2M"),
+        ({"rescale_betas_zero_snr": True}, SchedulerName.LMS, "DDIM"),
+        (PLAYGROUND, SchedulerName.EULER, "EDM DPM++ 2M"),
+        ({}, SchedulerName.EDM_EULER, "Euler Karras"),
+    ],
+)
+def test_a_scheduler_that_cannot_is_refused_by_naming_those_that_can(
+    config: dict[str, Any], scheduler: SchedulerName, able: str, with_config: Any, ours: Ours
+) -> None:
+    request = with_config(config, scheduler=scheduler)
+    shutil.rmtree(request.checkpoint / "unet")  # before anything is loaded
+    with pytest.raises(RequestError) as caught:
+        ours.draw(request)
+    assert scheduler.label in caught.value.what
+    named = (caught.value.next_step or "").removeprefix("Choose one of: ").rstrip(".").split(", ")
+    assert able in named
+    assert scheduler.label not in named
+
+
+@pytest.mark.parametrize("scheduler", [SchedulerName.DDIM, SchedulerName.DPMPP_2M, SchedulerName.UNIPC])
+def test_more_steps_than_there_are_timesteps_are_refused_with_the_largest_number(
+    scheduler: SchedulerName, with_config: Any, ours: Ours
+) -> None:
+    request = with_config({}, scheduler=scheduler, steps=1000)
+    shutil.rmtree(request.checkpoint / "unet")
+    with pytest.raises(RequestError, match=r"Use 99\d steps or fewer"):
+        ours.draw(request)
+
+
+@pytest.mark.parametrize("name", EDM)
+def test_edm_goes_with_previews_caching_and_soft_masks(name: SchedulerName, with_config: Any, engine: Any) -> None:
+    soft = replace(inpaint_edit(1.0), soft=True)
+    request = with_config(PLAYGROUND, Workflow.INPAINT, scheduler=name, edit=soft, speed=Speed.FAST, steps=8)
+    told = draw(engine, replace(request, execution=replace(request.execution, preview=True)))
+    assert len(told.of(Preview)) == 8
+    assert told.picture.pixels.std() > 0
+
+
+def test_edm_does_not_hand_over_in_the_middle(with_config: Any, family: TinyFamily, ours: Ours) -> None:
+    request = with_config(PLAYGROUND, scheduler=SchedulerName.EDM_EULER)
+    with pytest.raises(RequestError, match=r"img2img|cannot draw"):
+        ours.draw(replace(request, refine=refined(family, RefineWay.ENSEMBLE)))
