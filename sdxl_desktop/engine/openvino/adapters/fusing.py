@@ -32,7 +32,7 @@ from openvino import opset13 as ops
 from sdxl_desktop.core.errors import AdditionError
 from sdxl_desktop.engine.openvino.adapters.layouts import Part
 from sdxl_desktop.engine.openvino.adapters.lora import Array, Lora, LoraLayer, refuse_shape
-from sdxl_desktop.engine.openvino.adapters.naming import Shape, without_unit_kernel
+from sdxl_desktop.formats.safetensors_header import Shape, without_unit_kernel
 
 OnLayer = Callable[[int, int], None]
 """Told (layers done, layers in all); may raise to stop."""

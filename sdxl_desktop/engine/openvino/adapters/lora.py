@@ -24,14 +24,19 @@ from sdxl_desktop.core.errors import AdditionError
 from sdxl_desktop.engine.openvino.adapters import layouts
 from sdxl_desktop.engine.openvino.adapters.layouts import Part, Role
 from sdxl_desktop.engine.openvino.adapters.naming import (
-    Shape,
     UnetNames,
     encoder_layer,
     unet_names,
-    without_unit_kernel,
 )
 from sdxl_desktop.formats.peft_settings import PeftSettings, SettingsError, read_settings
-from sdxl_desktop.formats.safetensors_header import FLOATS, Header, HeaderError, read_header
+from sdxl_desktop.formats.safetensors_header import (
+    FLOATS,
+    Header,
+    HeaderError,
+    Shape,
+    read_header,
+    without_unit_kernel,
+)
 
 Array = NDArray[np.float32]
 

@@ -15,13 +15,7 @@ from diffusers import UNet2DConditionModel
 from sdxl_desktop.core.errors import CheckpointError
 from sdxl_desktop.core.foreign_text import shown
 from sdxl_desktop.core.model_configs import check_model_config, of_the_network
-
-Shape = tuple[int, ...]
-
-
-def without_unit_kernel(shape: Shape) -> Shape:
-    """[out, in] for a 1×1 convolution, which is the same as a linear layer; other shapes as they are."""
-    return shape[:2] if shape[2:] == (1, 1) else shape
+from sdxl_desktop.formats.safetensors_header import Shape
 
 
 @dataclass(frozen=True, slots=True)
