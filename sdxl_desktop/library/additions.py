@@ -13,7 +13,10 @@ from sdxl_desktop.formats.safetensors_header import FLOATS, Header, HeaderError,
 from sdxl_desktop.formats.vae_names import is_vae_alone
 from sdxl_desktop.library.vectors import vectors_in
 
-LORA_MARKS = ("lora_", "_lora", ".lora", "lora.", "hada_", "lokr_", "oft_", "dora_scale")
+LORA_MARKS = (
+    *("lora_", "_lora", ".lora", "lora.", "lycoris_", "hada_", "lokr_", "oft_", "dora_scale"),
+    *(".diff_b", ".on_input"),
+)
 _MOST_TENSORS = 4
 """Of an embedding: one for each text encoder, and a trainer's own beside them."""
 

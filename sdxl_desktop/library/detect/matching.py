@@ -70,9 +70,8 @@ def match_part(
     if missing:
         return Mismatch(f"{_some(len(missing), 'tensor')} missing, such as {missing[0][:90]!r}", count)
     if wrong:
-        there = "×".join(map(str, tensors[wrong[0].key].shape))
-        wanted_shape = "×".join(map(str, wrong[0].shape))
-        return Mismatch(f"{wrong[0].key[:90]!r} has the shape {there} where {wanted_shape} is needed", count)
+        has, needed = ("×".join(map(str, shape)) for shape in (tensors[wrong[0].key].shape, wrong[0].shape))
+        return Mismatch(f"{wrong[0].key[:90]!r} has the shape {has} where {needed} is needed", count)
     if surplus:
         return Mismatch(f"{_some(len(surplus), 'tensor')} too many, such as {surplus[0][:90]!r}", count)
     odd = next((key for key in used if tensors[key].dtype not in NUMBERS), None)
