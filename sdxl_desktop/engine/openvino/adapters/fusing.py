@@ -143,7 +143,7 @@ def _add_vectors(model: ov.Model, part: Part, uses: Sequence[tuple[Lora, Any, fl
                 parameter = name, change.parameter
                 _check_places(part, parameter, lora, change.count, there.get(parameter, ()))
                 difference = read_array(tensors, change.name) * np.float32(weight)
-                totals[parameter] = totals.get(parameter, np.float32(0)) + difference
+                totals[parameter] = totals[parameter] + difference if parameter in totals else difference
     for parameter, found in there.items():
         if parameter in totals:
             for place in found:

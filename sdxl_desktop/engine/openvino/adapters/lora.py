@@ -40,6 +40,7 @@ from sdxl_desktop.formats.safetensors_header import (
 )
 
 Array = NDArray[np.float32]
+_FACTORS = frozenset({Role.DOWN, Role.UP, Role.MID})
 _VECTORS = {
     Role.DIFF_BIAS: "bias",
     Role.NORM_WEIGHT: "weight",
@@ -358,7 +359,7 @@ def _plain_layer(file: Path, header: _Keys, part: Part, layer: str, roles: Mappi
     missing = [role for role in (Role.DOWN, Role.UP) if role not in roles]
     if missing:
         raise _damaged(file, f"In {part}.{layer} the {missing[0]} tensor is missing.")
-    factors = {role: name for role, name in roles.items() if role in (Role.DOWN, Role.UP, Role.MID)}
+    factors = {role: name for role, name in roles.items() if role in _FACTORS}
     shapes: dict[Role, Shape] = {role: header.shapes[name] for role, name in factors.items()}
     if not _fit_together(shapes):
         said = ", ".join(f"{role} {_times(shape)}" for role, shape in shapes.items())

@@ -67,8 +67,10 @@ class Absent:
 
 
 def places(model: ov.Model) -> Mapping[tuple[str, str], Sequence[Place | Absent]]:
-    """Where each layer reads its bias, and a norm its weight too, by (layer, parameter). The biases come first: one that
-    is absent must be put behind its node before a weight is."""
+    """Where each layer reads its bias, and a norm its weight too, by (layer, parameter).
+
+    The biases come first: one that is absent must be put behind its node before a weight is.
+    """
     found: dict[tuple[str, str], list[Place | Absent]] = {}
     cores: dict[str, list[Any]] = {}
     scales: dict[str, list[Any]] = {}
