@@ -149,6 +149,14 @@ def generate(
         str,
         typer.Option(metavar="crop|pad|stretch", help="How it meets a size of another shape.", rich_help_panel=EDIT),
     ] = "crop",
+    backdrop: Annotated[
+        str | None,
+        typer.Option(
+            metavar="white|black|grey|checked|#RRGGBB",
+            help="What shows through its transparent parts. Default: as in your settings.",
+            rich_help_panel=EDIT,
+        ),
+    ] = None,
     mask: Annotated[
         Path | None,
         typer.Option(

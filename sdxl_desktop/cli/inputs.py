@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sdxl_desktop.core.additions import Additions, EmbeddingUse, LoraUse
+from sdxl_desktop.core.backdrop import BACKDROPS, WHITE, is_backdrop
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.edit import Edit, Fit, Prefill
 from sdxl_desktop.core.errors import AdditionError, RequestError
@@ -33,6 +34,7 @@ def read_edit(
     fit: str,
     only_masked: int | None,
     paste_back: bool | None,
+    backdrop: str = WHITE,
     tell: Callable[[str], None],
 ) -> Edit:
     """The edit of `image`, as much drawn anew as is usual; raises PictureError or RequestError. What is worth knowing
@@ -41,7 +43,7 @@ def read_edit(
     By default a masked picture is drawn anew in full within its mask and comes back at its own size; without a mask it
     keeps something of itself and has the size that was drawn.
     """
-    picture = open_picture(image)
+    picture = open_picture(image, backdrop=parse_backdrop(backdrop))
     for note in picture.notes:
         tell(note)
     size = Size(picture.pixels.shape[1], picture.pixels.shape[0])
@@ -124,6 +126,16 @@ def parse_prefill(text: str) -> Prefill:
         raise RequestError(
             f"A mask cannot start from {text!r}.", next_step="Choose one of: " + ", ".join(Prefill) + "."
         ) from None
+
+
+def parse_backdrop(text: str) -> str:
+    """Raises RequestError that names those there are."""
+    if not is_backdrop(text.lower()):
+        raise RequestError(
+            f"A picture cannot be put over {text!r}.",
+            next_step=f"Choose {', '.join(name for name, _ in BACKDROPS)} or a colour such as #ffcc00.",
+        )
+    return text.lower()
 
 
 def parse_fit(text: str) -> Fit:

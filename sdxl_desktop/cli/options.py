@@ -65,6 +65,7 @@ class Options:
     mask: Path | None = None
     strength: float | None = None
     fit: str = "crop"
+    backdrop: str | None = None
     intent: str | None = None
     mask_blur: float | None = None
     grow: int | None = None
@@ -106,7 +107,7 @@ def build_request(
 
     Raises RequestError, PictureError, AdditionError or CheckpointError for the first value that cannot be.
     """
-    edit = _edit(options, tell)
+    edit = _edit(options, usual.backdrop, tell)
     start, made_by = _start(options)
     sampling = _sampling(options, checkpoint, edit, made_by)
     checkpoint.check_size(sampling.size)
@@ -187,10 +188,11 @@ _NEEDS_PICTURE = (
     "match_colours",
     "only_masked",
     "paste_back",
+    "backdrop",
 )
 
 
-def _edit(options: Options, tell: Callable[[str], None]) -> Edit | None:
+def _edit(options: Options, backdrop: str, tell: Callable[[str], None]) -> Edit | None:
     """The picture, the mask and how they meet what is drawn; how the mask is filled follows when the size is known."""
     if options.image is not None:
         return read_edit(
@@ -199,6 +201,7 @@ def _edit(options: Options, tell: Callable[[str], None]) -> Edit | None:
             fit=options.fit,
             only_masked=options.only_masked,
             paste_back=options.paste_back,
+            backdrop=options.backdrop or backdrop,
             tell=tell,
         )
     for name in _NEEDS_PICTURE:

@@ -93,6 +93,10 @@ class OutputError(SdxlDesktopError):
     bad_input = True
 
 
+class DesktopError(SdxlDesktopError):
+    """The desktop around the application lacks what was asked of it."""
+
+
 class SettingsError(SdxlDesktopError):
     """The settings file cannot be read; it has been set aside."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sdxl_desktop.core.additions import EmbeddingUse, LoraUse
+from sdxl_desktop.core.backdrop import BACKDROPS, WHITE, is_backdrop
 from sdxl_desktop.core.checks import within
 from sdxl_desktop.core.edit import MAX_GROW, MAX_MARGIN, MAX_MASK_BLUR, Fit, Prefill
 from sdxl_desktop.core.errors import SettingsError
@@ -28,7 +29,7 @@ from sdxl_desktop.core.request import (
 
 Theme = Literal["system", "light", "dark"]
 PictureFormat = Literal["png", "jpeg", "webp"]
-Editor = Literal["device", "number", "choice", "switch", "folder"]
+Editor = Literal["device", "number", "choice", "switch", "folder", "backdrop"]
 
 DEFAULT_COMPILED_QUOTA_GB = 20
 
@@ -172,6 +173,17 @@ class Preferences:
             choices=(("png", "PNG"), ("jpeg", "JPEG"), ("webp", "WebP")),
         ),
     )
+    backdrop: str = _preference(
+        WHITE,
+        PreferenceInfo(
+            "Behind transparency",
+            "What shows through the transparent parts, soft edges and shadows of a picture that is opened. With one on "
+            "the canvas, Edit, Transparency over puts it over something else.",
+            "backdrop",
+            "Pictures",
+            choices=BACKDROPS,
+        ),
+    )
     watermark: bool = _preference(
         True,
         PreferenceInfo(
@@ -220,6 +232,10 @@ class Preferences:
             choices = [choice for choice, _ in info.choices]
             if info.editor == "choice" and value not in choices:
                 raise SettingsError(f"{info.label} cannot be {shown(repr(value))}.")
+            if info.editor == "backdrop" and not is_backdrop(value):
+                raise SettingsError(
+                    f"{info.label} cannot be {shown(repr(value))}.", next_step="Choose a colour such as #ffcc00."
+                )
             if info.editor in ("device", "folder") and not _is_plain(value):
                 raise SettingsError(f"{info.label} cannot be {shown(repr(value))}.")
             if info.editor == "device" and not value.strip() and value not in choices:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageCms
 
+from sdxl_desktop.core.backdrop import backdrop_colour
 from sdxl_desktop.core.errors import PictureError
 from sdxl_desktop.core.foreign_text import shown
 from sdxl_desktop.core.raster import Bytes
@@ -16,12 +17,30 @@ _DEEP = ("I", "F")
 _PROFILE_SPACES = {"L": "GRAY", "RGB": "RGB ", "CMYK": "CMYK", "LAB": "LAB "}
 _QUIET_PROFILES = ("srgb", "s-rgb")
 _16_BITS = 65535
+_SQUARE = 16
+"""Pixels of a side."""
 
 
 def alpha_of(image: Image.Image) -> Bytes | None:
     """The alpha, uint8 [H, W], of a decoded image; None when it has none or is opaque everywhere."""
     alpha = _any_alpha(image)
     return None if alpha is None or bool((alpha == 255).all()) else alpha
+
+
+def over(pixels: Bytes, alpha: Bytes, backdrop: str) -> Bytes:
+    """The colours, uint8 [H, W, 3], blended by the alpha, uint8 [H, W], over a backdrop (see `core.backdrop`), in sRGB
+    as viewers and browsers do it. Raises ValueError for what is no backdrop."""
+    height, width = alpha.shape
+    colour = backdrop_colour(backdrop)
+    below = Image.fromarray(_squares(width, height)) if colour is None else Image.new("RGB", (width, height), colour)
+    below.paste(Image.fromarray(pixels), mask=Image.fromarray(alpha))
+    return np.array(below)
+
+
+def _squares(width: int, height: int) -> Bytes:
+    """Two light greys in turn, as image editors show transparency."""
+    dark = ((np.arange(height)[:, None] // _SQUARE + np.arange(width) // _SQUARE) % 2).astype(bool)
+    return np.where(dark, np.uint8(204), np.uint8(255))[..., None].repeat(3, axis=2)
 
 
 def grey(image: Image.Image) -> Bytes:

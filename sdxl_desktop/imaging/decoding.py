@@ -8,12 +8,17 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
 from sdxl_desktop.core.errors import PictureError, named
 from sdxl_desktop.core.regular_files import IrregularFileError, TooLargeError, read_regular
+from sdxl_desktop.imaging.endings import completions, hardly_differ, lacks_end
+from sdxl_desktop.imaging.formats import readable
 from sdxl_desktop.imaging.png_chunks import needed_chunks
 
 MAX_FILE_BYTES = 2**30
@@ -21,18 +26,8 @@ MAX_FILE_BYTES = 2**30
 MAX_PIXELS = 180_000_000
 """Half a gigabyte of colours; the largest cameras make 150 million."""
 
-# What Pillow also knows but a picture never needs is left out: EPS runs a program, and rarely used decoders are
-# where the holes are.
-_FORMATS = (
-    "PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "DIB", "GIF", "AVIF", "JPEG2000",
-    "PPM", "TGA", "ICO", "PSD", "QOI", "PCX", "DDS", "ICNS",
-)  # fmt: skip
-
-_SEVERAL = ("GIF", "PNG", "WEBP", "TIFF", "AVIF")
-
 _FOREIGN: tuple[tuple[int, bytes, str], ...] = (
-    (4, b"ftypheic", "a HEIC picture"),
-    (4, b"ftypheix", "a HEIC picture"),
+    *((4, b"ftyp" + brand, "a HEIC picture") for brand in (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx")),
     (4, b"ftypmif1", "a HEIF picture"),
     (0, b"\xff\x0a", "a JPEG XL picture"),
     (0, b"\0\0\0\x0cJXL ", "a JPEG XL picture"),
@@ -45,6 +40,7 @@ _FOREIGN: tuple[tuple[int, bytes, str], ...] = (
 )
 """Offset, the bytes there, and what such a file is."""
 
+_CUT_SHORT = "The file is cut short at its very end, but nothing of the picture, or next to nothing, is missing."
 _NEXT_STEP = "Save it as PNG, JPEG, WebP or TIFF and open that."
 _ORIENTATION = 0x0112
 _UPRIGHT = {
@@ -91,21 +87,55 @@ def decoded(source: Path | bytes, name: str, notes: list[str]) -> Image.Image:
 
 
 def _decoded(data: bytes, name: str, notes: list[str]) -> Image.Image:
+    """The picture, or what can be seen of it: a file may be damaged only beside its pixels, or cut short only at its
+    very end."""
     try:
-        return _loaded(_opened(data, name), name, notes)
+        image = _loaded(_opened(data, name), name, notes)
     except PictureError:
-        needed = needed_chunks(data)  # what a PNG says beside its pixels may be all that is damaged
-        if needed is None:
-            raise
-        with_less: list[str] = []
-        try:
-            image = _loaded(_opened(needed, name), name, with_less)
-        except PictureError:
-            image = None
-        if image is None:
-            raise
-    notes += [*with_less, "What the file says beside its pixels is damaged and was ignored."]
+        for mend in (_with_needed_chunks, _completed):
+            if (mended := mend(data, name, notes)) is not None:
+                return mended
+        raise
+    if lacks_end(data):
+        notes.append(_CUT_SHORT)
     return image
+
+
+def _with_needed_chunks(data: bytes, name: str, notes: list[str]) -> Image.Image | None:
+    """The picture of a PNG of which what it says beside its pixels is damaged."""
+    needed = needed_chunks(data)
+    if needed is None:
+        return None
+    found: list[str] = []
+    try:
+        image = _loaded(_opened(needed, name), name, found)
+    except PictureError:
+        return None
+    notes += [*found, "What the file says beside its pixels is damaged and was ignored."]
+    return image
+
+
+def _completed(data: bytes, name: str, notes: list[str]) -> Image.Image | None:
+    """The picture of a file that lacks no more than its very end."""
+    both = completions(data)
+    if both is None:
+        return None
+    found: list[str] = []
+    try:
+        image = _loaded(_opened(both[0], name), name, found)
+        other = _loaded(_opened(both[1], name), name, [])
+    except PictureError:
+        return None
+    if not hardly_differ(_colours(image), _colours(other)):
+        return None
+    notes += [*found, _CUT_SHORT]
+    return image
+
+
+def _colours(image: Image.Image) -> npt.NDArray[Any]:
+    """What two decoded images are compared by, [H, W, C]."""
+    values = np.asarray(image)
+    return values[..., None] if values.ndim == 2 else values
 
 
 def _loaded(image: ImageFile, name: str, notes: list[str]) -> Image.Image:
@@ -161,8 +191,7 @@ def _opened(data: bytes, name: str) -> ImageFile:
     """The file's head, not yet decoded."""
     if not data:
         raise PictureError(f"{name} is empty.", why="The file has no content.", next_step="Copy or download it again.")
-    Image.init()
-    known = [kind for kind in _FORMATS if kind in Image.OPEN]  # AVIF and WebP depend on how Pillow was built
+    known = [each.name for each in readable()]
     # Pillow's own limit names no size; the caller's does
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
@@ -194,7 +223,7 @@ def _unknown(data: bytes, name: str) -> PictureError:
 
 def _frames(image: ImageFile) -> int:
     """How many pictures the file holds: not a phone's depth map (MPO) or the layers of a PSD."""
-    if image.format not in _SEVERAL:
+    if not any(each.several for each in readable() if each.name == image.format):
         return 1
     try:
         return int(getattr(image, "n_frames", 1))

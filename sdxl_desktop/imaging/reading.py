@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from sdxl_desktop.core.edit import Prefill
+from sdxl_desktop.core.backdrop import WHITE, backdrop_words
 from sdxl_desktop.core.errors import PictureError
 from sdxl_desktop.core.foreign_text import shown
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.raster import Bytes
-from sdxl_desktop.imaging.colours import alpha_of, grey, srgb
+from sdxl_desktop.imaging.colours import alpha_of, grey, over, srgb
 from sdxl_desktop.imaging.decoding import MAX_PIXELS, damage_explained, decoded
-from sdxl_desktop.imaging.prefill import prefill
 
 __all__ = ["MASK_IN_ALPHA", "MAX_PIXELS", "OpenedPicture", "mask_from_alpha", "open_picture", "read_mask"]
 
@@ -29,28 +28,42 @@ MAX_NAME = 255
 class OpenedPicture:
     """A picture as it is seen: `pixels` uint8 [H, W, 3] in sRGB, upright, and `alpha` uint8 [H, W] if it has any.
 
-    Where the alpha is not 0 the pixels have the file's own colour, not blended with anything. `notes` are sentences
-    about what was done to the file's content on the way. The arrays cannot be written to.
+    Where there is an alpha the pixels are `colours`, the file's own, blended by it over `backdrop`; where the alpha is
+    a mask that we wrote ourselves, and where there is none, they are the file's own. `notes` are sentences about what
+    was done to the file's content on the way. The arrays cannot be written to.
     """
 
     pixels: Bytes
     alpha: Bytes | None
     name: str
     notes: tuple[str, ...] = ()
+    colours: Bytes | None = None
+    backdrop: str = ""
 
     @property
     def size(self) -> Size:
         return Size(self.pixels.shape[1], self.pixels.shape[0])
 
+    @property
+    def is_blended(self) -> bool:
+        """Whether its transparency was blended over a backdrop."""
+        return bool(self.backdrop)
 
-def open_picture(source: Path | bytes, name: str = "") -> OpenedPicture:
+    def over(self, backdrop: str) -> OpenedPicture:
+        """The same picture over another backdrop; raises ValueError for what is none."""
+        if self.colours is None or self.alpha is None:
+            return self
+        return replace(self, pixels=_fixed(over(self.colours, self.alpha, backdrop)), backdrop=backdrop)
+
+
+def open_picture(source: Path | bytes, name: str = "", *, backdrop: str = WHITE) -> OpenedPicture:
     """Read a picture from a file or from the bytes of one; `name` is how notes and errors call it (else the file's
     name, with what is no text in it replaced).
 
-    It is turned upright (EXIF), brought to 8 bits and to sRGB (by its ICC profile if it has one), and its alpha is
-    kept apart. Of an animation or a document of several pages only the first is read. What is fully transparent has
-    no colour that anybody has ever seen, so it continues its surroundings; only where we wrote a mask as the alpha
-    ourselves is the colour under it the picture's own. Raises PictureError.
+    It is turned upright (EXIF), brought to 8 bits and to sRGB (by its ICC profile if it has one), and its transparency,
+    soft edges and shadows included, is blended over `backdrop` (see `core.backdrop`). Of an animation or a document of
+    several pages only the first is read. Where we wrote a mask as the alpha ourselves, the colours under it are the
+    picture's own. Raises PictureError, and ValueError for what is no backdrop.
     """
     name = name or _name(source)
     notes: list[str] = []
@@ -58,12 +71,21 @@ def open_picture(source: Path | bytes, name: str = "") -> OpenedPicture:
         image = decoded(source, name, notes)
         alpha = alpha_of(image)
         pixels = srgb(image, name, notes)
-        if alpha is not None and MASK_IN_ALPHA not in image.info:
-            pixels = _coloured(pixels, alpha, notes)
-    for array in (pixels, alpha):
-        if array is not None:
-            array.setflags(write=False)
-    return OpenedPicture(pixels, alpha, name, tuple(notes))
+    if alpha is None or MASK_IN_ALPHA in image.info:
+        return OpenedPicture(_fixed(pixels), None if alpha is None else _fixed(alpha), name, tuple(notes))
+    notes.append(_blending_words(alpha, backdrop))
+    opened = OpenedPicture(pixels, _fixed(alpha), name, tuple(notes), _fixed(pixels), backdrop)
+    return opened.over(backdrop)
+
+
+def _fixed(array: Bytes) -> Bytes:
+    array.setflags(write=False)
+    return array
+
+
+def _blending_words(alpha: Bytes, backdrop: str) -> str:
+    what = "Transparent areas were" if alpha.any() else "The picture is fully transparent; it was"
+    return f"{what} put over {backdrop_words(backdrop)}."
 
 
 def read_mask(source: Path | bytes, size: Size) -> Bytes:
@@ -116,15 +138,3 @@ def mask_from_alpha(picture: OpenedPicture, *, invert: bool = False) -> Bytes:
 def _name(source: Path | bytes, otherwise: str = "The picture") -> str:
     """How the picture is called from here on, in text that can be shown and kept anywhere."""
     return shown(source.name, MAX_NAME) if isinstance(source, Path) else otherwise
-
-
-def _coloured(pixels: Bytes, alpha: Bytes, notes: list[str]) -> Bytes:
-    """The pixels with a colour for what is fully transparent."""
-    clear = alpha == 0
-    if clear.all():
-        notes.append("The picture is fully transparent; it was filled with white.")
-        return np.full_like(pixels, 255)
-    if clear.any():
-        notes.append("Fully transparent areas were filled with the colours around them.")
-        return prefill(pixels, np.where(clear, np.uint8(255), np.uint8(0)), Prefill.SURROUNDINGS)
-    return pixels

@@ -190,8 +190,9 @@ _WORD: dict[Kind, tuple[str, ...]] = {
 def describe(result: Result) -> str:
     """What a person asks first about a picture."""
     sampling = result.request.sampling
+    height, width = result.picture.pixels.shape[:2]  # a result that was pasted back has the size of its picture
     parts = [
-        f"{sampling.size.width} × {sampling.size.height}",
+        f"{width} × {height}",
         f"seed {result.picture.seed}",
         f"{sampling.steps} steps",
         sampling.scheduler.label,

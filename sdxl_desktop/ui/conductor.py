@@ -9,8 +9,9 @@ from typing import TypeVar
 from PySide6.QtCore import QObject, Signal
 
 from sdxl_desktop.core.edit import Ground
-from sdxl_desktop.core.errors import CheckpointError, SdxlDesktopError
+from sdxl_desktop.core.errors import CheckpointError, PictureError, SdxlDesktopError
 from sdxl_desktop.core.events import Picture
+from sdxl_desktop.core.foreign_text import shown
 from sdxl_desktop.core.intents import Intent
 from sdxl_desktop.core.request import MAX_SEED, Execution, GenerationRequest, Output
 from sdxl_desktop.core.settings import Preferences
@@ -63,6 +64,8 @@ class Conductor(QObject):
         self._compared: tuple[GenerationRequest, GenerationRequest] | None = None
         self._answer: Callable[[], object] | None = None
         self._problem: SdxlDesktopError | None = None
+        self._asks_again: Callable[[], bool] | None = None
+        """Whether what the problem stood in the way of can be done by now."""
         self._finished = session.finished
         self._to_tell: Picture | None = None
         self.plan = Planner(desk, stage.easel, status, self._ground, lambda: preferences().execution, ready, paces)
@@ -90,8 +93,15 @@ class Conductor(QObject):
         desk.expand_wanted.connect(self._editor.expand)
         self._editor.ground_changed.connect(self.plan.show_ground)
         self._editor.picture_came.connect(desk.begin_picture)
+        self._editor.picture_came.connect(lambda: self.settle_problem(PictureError))
+        self._editor.ground_changed.connect(self.check_problem)
+        desk.changed.connect(self.check_problem)
         self._editor.failed.connect(self.show_problem)
         self._editor.told.connect(self.tell)
+        self._editor.blended.connect(self._tell_blended)
+        self._editor.offered.connect(
+            lambda text, answer, tip, act: self.tell(text, answer=answer, act=act, tip=tip, stays=True)
+        )
         self._editor.expanded.connect(self._take_expanded)
         self._editor.weights_came.connect(self.add_weights)
         self._editor.record_found.connect(self._offer_record)
@@ -138,19 +148,28 @@ class Conductor(QObject):
 
     def _request(self) -> GenerationRequest | None:
         """What the desk asks for; None after telling why it asks for nothing."""
-        request = self._asked(lambda run, ground, output: self._desk.request(run, ground, output=output))
+        request = self._asked(
+            lambda run, ground, output: self._desk.request(run, ground, output=output), self._can_be_asked
+        )
         return None if request is None else self.plan.framed(request)
 
-    def _asked(self, ask: Callable[[Execution, Ground, Output], Asked | None]) -> Asked | None:
-        """What `ask` gives for where and on what the next run is to happen; None after telling why it is nothing."""
+    def _can_be_asked(self) -> bool:
+        preferences = self._preferences()
+        return self._desk.can_request(preferences.execution, self._ground(), output=preferences.output)
+
+    def _asked(
+        self, ask: Callable[[Execution, Ground, Output], Asked | None], again: Callable[[], bool]
+    ) -> Asked | None:
+        """What `ask` gives for where and on what the next run is to happen; None after telling why it is nothing, until
+        `again` says that it would be something."""
         preferences = self._preferences()
         try:
             asked = ask(preferences.execution, self._ground(), preferences.output)
         except SdxlDesktopError as problem:
-            self.show_problem(problem)
+            self.show_problem(problem, until=again)
             return None
         if asked is None:
-            self.show_problem(_nothing_to_draw_with())
+            self.show_problem(_nothing_to_draw_with(), until=again)
         return asked
 
     def _begin(self, request: GenerationRequest) -> None:
@@ -183,7 +202,9 @@ class Conductor(QObject):
         if self._session.run is not None:
             self.tell("Already drawing. Compare when it is done.")
             return
-        both = self._asked(lambda run, ground, output: self._desk.requests_to_compare(run, ground, output=output))
+        both = self._asked(
+            lambda run, ground, output: self._desk.requests_to_compare(run, ground, output=output), self._can_be_asked
+        )
         if both is None:
             return
         without, with_it = both
@@ -194,7 +215,9 @@ class Conductor(QObject):
             self._begin(request)
 
     def add_weights(self, files: tuple[Path, ...]) -> None:
-        """Put LoRAs and embeddings into the list of additions; a VAE takes the place of the one in use."""
+        """Put LoRAs and embeddings into the list of additions, and show them there; a VAE takes the place of the one in
+        use."""
+        added = []
         for file in files:
             if is_checkpoint(file):
                 self.checkpoint_came.emit(str(file))
@@ -207,10 +230,18 @@ class Conductor(QObject):
                         self._desk.use_vae(file)
                     case AdditionKind.EMBEDDING:
                         self._desk.add_embedding(file, file.stem.replace(" ", "-"))
+                added.append(shown(file.name))
             except SdxlDesktopError as problem:
                 self.show_problem(problem)
+        if added:
+            self._desk.show_additions()
+            more = f" and {len(added) - 1} more" if len(added) > 1 else ""
+            self.tell(f"{added[0]}{more} is in the list under LoRA, embeddings, VAE")
 
     # telling
+
+    def _tell_blended(self, words: str) -> None:
+        self.tell(words, answer="Change…", act=self._editor.offer_backdrops)
 
     def _offer_record(self, record: Record) -> None:
         self.tell(
@@ -272,9 +303,23 @@ class Conductor(QObject):
 
     # redrawing
 
-    def show_problem(self, problem: SdxlDesktopError) -> None:
-        """Tell a problem that is not of a run."""
-        self._problem = problem
+    def show_problem(self, problem: SdxlDesktopError, *, until: Callable[[], bool] | None = None) -> None:
+        """Tell a problem that is not of a run, `until` it is no more, where that can be found out."""
+        self._problem, self._asks_again = problem, until
+        self.redraw()
+
+    def check_problem(self) -> None:
+        """Something was changed: put the problem away whose cause has gone with it."""
+        if self._problem is not None and self._asks_again is not None and self._asks_again():
+            self._forget_problem()
+
+    def settle_problem(self, kind: type[SdxlDesktopError]) -> None:
+        """What problems of this kind are about has worked by now."""
+        if isinstance(self._problem, kind):
+            self._forget_problem()
+
+    def _forget_problem(self) -> None:
+        self._problem = self._asks_again = None
         self.redraw()
 
     def redraw(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal
 from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
 
 from sdxl_desktop.core.additions import named_only
@@ -80,6 +80,7 @@ class Desk(QWidget):
         self._additions = AdditionsPanel()
         self._micro = MicroPanel()
         self._bar = GenerateBar()
+        self._area = QScrollArea()
         self._generate, self._queue = self._bar.button, self._bar.queue
         self._sections: dict[str, Disclosure] = {
             "second encoder": self._prompts.encoders,
@@ -120,7 +121,7 @@ class Desk(QWidget):
         )
         panels.addStretch(1)
         content.setLayout(panels)
-        area = QScrollArea()
+        area = self._area
         area.setFrameShape(QFrame.Shape.NoFrame)
         area.setWidgetResizable(True)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -185,6 +186,13 @@ class Desk(QWidget):
             replace(asked, micro_conditioning=self._conditioning(without)),
             replace(asked, micro_conditioning=self._conditioning(with_it)),
         )
+
+    def can_request(self, execution: Execution, ground: Ground = NOTHING, *, output: Output = PLAIN) -> bool:
+        """Whether `request` would give something."""
+        try:
+            return self._asked(execution, ground, output) is not None
+        except SdxlDesktopError:
+            return False
 
     def _asked(self, execution: Execution, ground: Ground, output: Output) -> GenerationRequest | None:
         checkpoint = self._checkpoint.checkpoint()
@@ -269,6 +277,13 @@ class Desk(QWidget):
     def use_vae(self, path: Path) -> None:
         """Decode with the VAE in this file or folder from now on."""
         self._additions.use_vae(path)
+
+    def show_additions(self) -> None:
+        """Scroll the list of additions to what was added last."""
+        QTimer.singleShot(0, self, self._scroll_to_additions)  # when it has been laid out
+
+    def _scroll_to_additions(self) -> None:
+        self._area.ensureWidgetVisible(self._additions.last_row() or self._additions, 0, 48)
 
     def focus(self) -> None:
         """Put the cursor into the prompt."""

@@ -65,6 +65,23 @@ class DocumentFiles(QObject):
         """What people call the document; "" when there is none."""
         return "" if self._home is None else self._work.document.title or "Untitled"
 
+    @property
+    def kept_as(self) -> Path | None:
+        """The document's own file where that holds what is here now: of a project all of it, else the picture."""
+        file = self.file
+        lost = self.unsaved() if _is_project(file) else self._work.document.modified
+        return None if lost else file
+
+    def brought_back(self, file: Path | None) -> None:
+        """What is here was kept in `file`, and has not changed since."""
+        if file is None:
+            return
+        if _is_project(file):
+            self.opened_project(file)
+        else:
+            self._work.document.mark_kept(file)
+            self.changed.emit()
+
     def opened_project(self, path: Path) -> None:
         """The document, its mask and the strip are what the project `path` holds."""
         self._work.document.mark_kept(path, whole=True)

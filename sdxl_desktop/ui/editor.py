@@ -7,28 +7,30 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
-from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QFileDialog
+from PySide6.QtGui import QCursor, QGuiApplication
+from PySide6.QtWidgets import QFileDialog, QMenu
 
+from sdxl_desktop.core.backdrop import WHITE
 from sdxl_desktop.core.errors import PictureError, SdxlDesktopError
-from sdxl_desktop.history.metadata import Record, read_record, record_of
+from sdxl_desktop.history.metadata import Record, record_of
 from sdxl_desktop.imaging.reading import OpenedPicture, mask_from_alpha, open_picture, read_mask
 from sdxl_desktop.session.document.document import Document
 from sdxl_desktop.session.document.layers import Change
 from sdxl_desktop.session.document.mask_files import write_mask_as_alpha
+from sdxl_desktop.session.opening import Opened, first_that_opens
+from sdxl_desktop.session.picture_download import downloaded, host_of, name_of
 from sdxl_desktop.session.pictures import Result
+from sdxl_desktop.ui.backdrops import fill_backdrops
 from sdxl_desktop.ui.background import Background
 from sdxl_desktop.ui.expand_dialog import ExpandDialog
-from sdxl_desktop.ui.incoming import PICTURE_FILTER, Incoming, incoming, sort_files
+from sdxl_desktop.ui.incoming import Incoming, incoming, picture_filter, sort_files
 from sdxl_desktop.ui.masks import write_mask
 from sdxl_desktop.ui.saving import Format, ask_where
 from sdxl_desktop.ui.stage import Stage
 
 T = TypeVar("T")
-_Opened = tuple[OpenedPicture, Record | PictureError | None]
-"""A picture and how it was made, or why that cannot be taken over."""
-
 _EXTENDED = "Undo extend picture"
 """What there is to undo after `Document.extend`."""
 _OPAQUE = Format("Mask", (".png",))
@@ -55,11 +57,20 @@ class Editor(QObject):
     """Path"""
     record_found = Signal(object)
     """Record"""
+    blended = Signal(str)
+    """Words about transparency that was put over a backdrop, which can be changed."""
+    offered = Signal(str, str, str, object)
+    """A question in words, the answer as a button, more for whoever points at it, and what the answer calls."""
 
     def __init__(self, document: Document, stage: Stage, background: Background) -> None:
         super().__init__(stage)
         self._document, self._stage, self._background = document, stage, background
         self._alpha_of: OpenedPicture | None = None
+        self._tried: list[str] = []
+        self.last_folder: Callable[[], str] = str
+        """Where the file dialogs start."""
+        self.backdrop: Callable[[], str] = lambda: WHITE
+        """What the person wants behind transparent pictures."""
         self._asked: object = None
         self._record: Record | None = None
         self.before_replacing: Callable[[Callable[[], object]], object] = lambda go_on: go_on()
@@ -79,7 +90,6 @@ class Editor(QObject):
         bar.remove_wanted.connect(self.remove_picture)
         paint.load_mask_wanted.connect(self.load_mask)
         paint.save_mask_wanted.connect(self.save_mask)
-        self._stage.dropped.connect(self.take)
 
     @property
     def document(self) -> Document:
@@ -89,7 +99,7 @@ class Editor(QObject):
 
     def open(self) -> None:
         """Ask for a picture or a project."""
-        chosen, _ = QFileDialog.getOpenFileName(self._stage, "Open", "", PICTURE_FILTER)
+        chosen, _ = QFileDialog.getOpenFileName(self._stage, "Open", self.last_folder(), picture_filter())
         if chosen:
             self.take(sort_files([Path(chosen)]))
 
@@ -102,39 +112,40 @@ class Editor(QObject):
             self.told.emit("There is no picture on the clipboard")
 
     def take(self, found: Incoming) -> None:
-        """Put what came in where it belongs; of several pictures the first goes onto the canvas, and the others can be
-        found under the recent files."""
+        """Put what came in where it belongs; of several pictures the first that can be opened goes onto the canvas,
+        and the others can be found under the recent files."""
         if found.weights:
             self.weights_came.emit(found.weights)
-        if found.projects:
+        if found.problem:
+            self.failed.emit(found.problem)
+        elif found.projects:
             self.project_came.emit(found.projects[0])
         elif found.pictures:
-            for other in reversed(found.pictures[1:]):
-                self.opened.emit(other)
-            self.open_picture(found.pictures[0])
-            if len(found.pictures) > 1:
-                self.told.emit(f"{found.pictures[0].name} is on the canvas; the others are under File, Open recent")
+            self._open_first(found.pictures)
         elif found.image:
-            self._later(partial(open_picture, found.image, "pasted"), self._take_picture)
+            self._later(partial(open_picture, found.image, "pasted", backdrop=self.backdrop()), self._take_picture)
+        elif found.web:
+            self._ask_to_download(found.web)
 
     def open_picture(self, file: Path) -> None:
         """Put the picture in `file` onto the canvas."""
-        self._later(partial(_open_with_record, file), partial(self._take_opened, file))
+        self._open_first((file,))
 
-    def _take_opened(self, file: Path, opened: _Opened | SdxlDesktopError) -> None:
+    def _open_first(self, files: tuple[Path, ...]) -> None:
+        self._later(partial(first_that_opens, files, self.backdrop()), self._take_opened)
+
+    def _take_opened(self, opened: Opened | SdxlDesktopError) -> None:
         if isinstance(opened, SdxlDesktopError):
             self.failed.emit(opened)
             return
-        picture, record = opened
 
         def take() -> None:
-            self._put_picture(picture, kept=True)
-            self._record = None if isinstance(record, PictureError) else record
-            self.opened.emit(file)
-            if isinstance(record, PictureError):
-                self.told.emit(f"{record.what} {record.why}")
-            elif record is not None:
-                self.record_found.emit(record)
+            self._put_picture(opened.picture, kept=True, words=opened.words)
+            self._record = None if isinstance(opened.record, PictureError) else opened.record
+            for file in (*reversed(opened.others), opened.file):
+                self.opened.emit(file)
+            if self._record is not None and not opened.words:
+                self.record_found.emit(self._record)
 
         self.before_replacing(take)
 
@@ -144,14 +155,30 @@ class Editor(QObject):
         else:
             self.before_replacing(lambda: self._put_picture(picture))
 
-    def _put_picture(self, picture: OpenedPicture, *, kept: bool = False) -> None:
+    def _put_picture(self, picture: OpenedPicture, *, kept: bool = False, words: str = "") -> None:
+        """`words` are told beside the picture's own notes."""
         self._document.set_picture(picture.pixels, picture.name, kept=kept)
         self._record = None
         self._alpha_of = picture if picture.alpha is not None else None
+        self._tried = [picture.backdrop] if picture.is_blended else []
         self._stage.show_document()
         self.picture_came.emit()
-        if picture.notes:
-            self.told.emit(" ".join(picture.notes))
+        told = " ".join((*([words] if words else []), *picture.notes))
+        if picture.is_blended:
+            self.blended.emit(told)
+        elif told:
+            self.told.emit(told)
+
+    def _ask_to_download(self, address: str) -> None:
+        """Nothing is fetched unless the person agrees: this is the one thing here that leaves this computer."""
+        host = host_of(address)
+
+        def download() -> None:
+            self.told.emit(f"Downloading from {host}")
+            work = partial(_download, address, self.backdrop())
+            self._later(work, self._take_picture)
+
+        self.offered.emit(f"Download this picture from {host}?", "Download", address, download)
 
     # results
 
@@ -234,7 +261,7 @@ class Editor(QObject):
 
     def load_mask(self) -> None:
         size = self._document.size
-        chosen, _ = QFileDialog.getOpenFileName(self._stage, "Load mask", "", _MASK_FILTER)
+        chosen, _ = QFileDialog.getOpenFileName(self._stage, "Load mask", self.last_folder(), _MASK_FILTER)
         if chosen and size is not None:
             self._try(lambda: self._document.set_mask(read_mask(Path(chosen), size)))
 
@@ -264,15 +291,42 @@ class Editor(QObject):
         if opened is not None and self.has_transparency:
             self._try(lambda: self._document.set_mask(mask_from_alpha(opened), "mask from transparency"))
 
+    # what is behind transparency
+
+    def fill_backdrops(self, menu: QMenu) -> None:
+        """Let `menu` offer what the picture's transparency can be put over, whenever it opens."""
+        menu.aboutToShow.connect(lambda: fill_backdrops(menu, self.shown_backdrop(), self.put_over))
+
+    def offer_backdrops(self) -> None:
+        """Show the same offer where the pointer is."""
+        menu = QMenu(self._stage)
+        menu.aboutToHide.connect(menu.deleteLater)
+        self.fill_backdrops(menu)
+        menu.popup(QCursor.pos())
+
+    def shown_backdrop(self) -> str:
+        """What the transparency of the picture on the canvas is put over; "" where it had none, or has been changed."""
+        opened, picture = self._alpha_of, self._document.picture
+        if opened is None or picture is None:
+            return ""
+        return next((each for each in self._tried if np.array_equal(opened.over(each).pixels, picture)), "")
+
+    def put_over(self, backdrop: str) -> None:
+        """Put the transparency of the picture on the canvas over another backdrop, as one step to undo; the mask
+        stays."""
+        opened, now = self._alpha_of, self.shown_backdrop()
+        if opened is None or not now or backdrop == now:
+            return
+        home = self._document.home
+        as_opened = home is not None and home.file is None and not self._document.modified
+        self._document.accept(opened.over(backdrop).pixels, "transparency over another backdrop")
+        self._tried.append(backdrop)
+        if as_opened:
+            self._document.mark_kept()
+
     def close(self) -> None:
         self._settle.stop()
 
 
-def _open_with_record(file: Path) -> _Opened:
-    picture = open_picture(file)
-    try:
-        return picture, read_record(file)
-    except PictureError as problem:  # the picture is fine; what it says of itself is told
-        return picture, problem
-    except OSError:
-        return picture, None
+def _download(address: str, backdrop: str) -> OpenedPicture:
+    return open_picture(downloaded(address), name_of(address), backdrop=backdrop)

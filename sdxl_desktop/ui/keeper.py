@@ -36,11 +36,12 @@ class Keeper(QObject):
         self._work, self._background = work, background
         self._recent = RecentFiles(data / "recent.json")
         self.files = DocumentFiles(work, background)
-        self.kept = KeptWork(work, background, data / "recovery", self._put)
+        self.kept = KeptWork(work, background, data / "recovery", self._put, lambda: self.files.kept_as)
         for part in (self.files, self.kept):
             part.failed.connect(self.failed)
             part.told.connect(self.told)
         self.files.saved.connect(self.remember)
+        self.files.saved.connect(lambda _: self.kept.notice_saved())
 
     # projects
 
@@ -71,6 +72,7 @@ class Keeper(QObject):
         if project.workspace is not None:
             work.desk.set_value(project.workspace)
         work.document.open(project.picture, project.mask, project.picture_name)
+        self.files.brought_back(project.kept_as)
         self.brought.emit()
         work.stage.settle()
         if project.notes:
@@ -109,6 +111,10 @@ class Keeper(QObject):
                 self._recent.add(path)
 
         self._background.write(add, lambda _: None)
+
+    def last_folder(self) -> str:
+        """The folder of the file that was opened or saved last, "" where there is none."""
+        return next((str(file.parent) for file in self._recent.listed()), "")
 
     def fill_recent(self, menu: QMenu) -> None:
         """Let `menu` list the recent files whenever it opens."""

@@ -45,9 +45,18 @@ class KeptWork(QObject):
     """There are requests that were not drawn before the last end."""
     changed = Signal()
 
-    def __init__(self, work: Work, background: Background, folder: Path, put: Callable[[Project], None]) -> None:
+    def __init__(
+        self,
+        work: Work,
+        background: Background,
+        folder: Path,
+        put: Callable[[Project], None],
+        kept_as: Callable[[], Path | None] = lambda: None,
+    ) -> None:
+        """`kept_as` says which file of the person's holds what is here now."""
         super().__init__(work.stage)
         self._work, self._background, self._folder, self._put = work, background, folder, put
+        self._kept_as = kept_as
         self._autosave = Autosave(folder)
         self._found: Recoverable | None = None
         self._loading: Recoverable | None = None
@@ -70,6 +79,10 @@ class KeptWork(QObject):
         if len(now) != len(self._seen) or any(a is not b for a, b in zip(now, self._seen, strict=True)):
             self._seen = now
             self._change()
+
+    def notice_saved(self) -> None:
+        """It has been saved, which is worth knowing at the next start."""
+        self._change()
 
     def _change(self) -> None:
         self._revision += 1
@@ -95,7 +108,7 @@ class KeptWork(QObject):
             return False
         due = self._autosave.due(self._revision)
         if due:
-            self._autosave.keep(self._work.project(self._work.session.unfinished), self._revision)
+            self._autosave.keep(self._work.project(self._work.session.unfinished, self._kept_as()), self._revision)
         return due
 
     def flush(self, seconds: float) -> bool:
@@ -223,7 +236,7 @@ class KeptWork(QObject):
         if waiting or not self._work.empty:
             self._revision += 1
             try:
-                self._autosave.write(self._work.project(waiting), self._revision)
+                self._autosave.write(self._work.project(waiting, self._kept_as()), self._revision)
             except SdxlDesktopError as problem:
                 self.failed.emit(problem)
                 return False

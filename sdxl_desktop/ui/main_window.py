@@ -32,6 +32,7 @@ from sdxl_desktop.session.paces import Paces
 from sdxl_desktop.session.pictures import PictureStore
 from sdxl_desktop.session.settings_store import SettingsStore
 from sdxl_desktop.ui.actions import fill_menus, shortcut_table
+from sdxl_desktop.ui.arrivals import Arrivals
 from sdxl_desktop.ui.background import Background
 from sdxl_desktop.ui.canvas_files import CanvasFiles
 from sdxl_desktop.ui.closing import PATIENCE_S, Closing
@@ -111,6 +112,7 @@ class MainWindow(QMainWindow):
         self.canvas_files = CanvasFiles(self.stage, self.verbs.results, self.keeper.files)
         room = Room(self, self.session, self.desk, self.stage, self.editor, self.verbs, self._execution)
         self.library = LibraryCorner(room, around.library, around.paths.data, self._library)
+        self.arrivals = Arrivals(self, self.library.paste)
         self._splitter = QSplitter(Qt.Orientation.Horizontal)
         self._actions: dict[str, QAction] = {}
         self._saving = QTimer(self, singleShot=True, interval=_SAVE_AFTER_MS)
@@ -169,6 +171,7 @@ class MainWindow(QMainWindow):
         self.editor.ground_changed.connect(self._enable_actions)
         self._connect_keeper()
         self.library.look_wanted.connect(self.readiness.look)
+        self.arrivals.dropped.connect(self.library.take)
         self.stage.empty.settings_wanted.connect(self.open_settings)
         self.preparing.done.connect(self._prepared)
         self._saving.timeout.connect(self._save_settings)
@@ -190,6 +193,8 @@ class MainWindow(QMainWindow):
         verbs.redrawn.connect(self.closing.notice_session)
         verbs.redrawn.connect(self._enable_actions)
         editor.before_replacing = keeper.files.unless_undone
+        editor.last_folder = keeper.last_folder
+        editor.backdrop = lambda: self._preferences.backdrop
         editor.ground_changed.connect(self.stage.mark_candidates)
         keeper.files.changed.connect(self._show_title)
         keeper.files.changed.connect(self.stage.rename_document)
@@ -265,6 +270,7 @@ class MainWindow(QMainWindow):
         self.verbs.drafts.set_checkpoints(checkpoints)
         self.verbs.plan.forget()
         self.stage.empty.show_ready(bool(checkpoints))
+        self.verbs.check_problem()
         self.library.show_listed(checkpoints)
 
     # what the engine tells
@@ -367,6 +373,8 @@ class MainWindow(QMainWindow):
             self._around.store.save(self.settings())
         except SettingsError as problem:
             self.verbs.show_problem(problem)
+        else:
+            self.verbs.settle_problem(SettingsError)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         if self._closed:
@@ -382,6 +390,7 @@ class MainWindow(QMainWindow):
         self.hide()
         self._memory.stop()
         self.stage.toast.dismiss()
+        self.arrivals.close()
         self.editor.close()
         self.keeper.kept.close()
         self.library.close()

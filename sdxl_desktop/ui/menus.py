@@ -99,6 +99,7 @@ def _edit(verbs: Conductor, editor: Editor, stage: Stage) -> Menu:
         None,
         Entry("Load &mask…", editor.load_mask, name="load mask"),
         Entry("Mask &from transparency", editor.take_transparency, name="transparency"),
+        Entry("&Transparency over", fill=editor.fill_backdrops),
         Entry("Sa&ve mask…", editor.save_mask, name="save mask"),
     )
 

@@ -13,6 +13,7 @@ from sdxl_desktop.core.device import Device
 from sdxl_desktop.core.paths import chosen_folder, unknown_variable
 from sdxl_desktop.core.request import AUTOMATIC
 from sdxl_desktop.core.settings import PreferenceInfo
+from sdxl_desktop.ui.backdrops import picked_colour
 from sdxl_desktop.ui.widgets.buttons import Switch
 from sdxl_desktop.ui.widgets.fields import Choice, IntField
 from sdxl_desktop.ui.widgets.layout import Compound, row
@@ -58,6 +59,32 @@ class ChoiceEditor(Editor):
 
     def show_value(self, value: object) -> None:
         self._choice.setCurrentIndex(self._choice.findData(value))
+
+
+class BackdropEditor(ChoiceEditor):
+    """One of the backdrops that have a name, or a colour that the person picks."""
+
+    def __init__(self, label: str, choices: Sequence[tuple[str, str]]) -> None:
+        super().__init__(label, [*choices, ("", "Another colour…")])
+        self._label, self._shown = label, choices[0][0]
+        self._choice.activated.connect(self._take)
+
+    def value(self) -> object:
+        return self._choice.currentData() or self._shown
+
+    def show_value(self, value: object) -> None:
+        self._shown = str(value)
+        if self._choice.findData(value) < 0:
+            self._choice.insertItem(self._choice.count() - 1, self._shown, self._shown)
+        super().show_value(value)
+
+    def _take(self) -> None:
+        if self._choice.currentData():
+            self._shown = str(self._choice.currentData())
+            return
+        picked = picked_colour(self, self._label)
+        self.set_value(picked or self._shown)
+        self.changed.emit()
 
 
 class DeviceEditor(ChoiceEditor):
@@ -174,6 +201,8 @@ def make_editor(name: str, info: PreferenceInfo, around: Surroundings) -> Editor
             return DeviceEditor(info.label, around.devices, info.choices, around.automatic_device(name))
         case "number":
             return NumberEditor(info.label, info.minimum, info.maximum)
+        case "backdrop":
+            return BackdropEditor(info.label, info.choices)
         case "choice":
             return ChoiceEditor(info.label, info.choices)
         case "switch":

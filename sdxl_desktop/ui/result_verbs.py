@@ -67,7 +67,9 @@ class ResultVerbs(QObject):
         file = result.saved_to
         if file is not None:
             words = f"Saved as {file.name}"
-            self._tell(words, answer="Show in folder", act=lambda: show_in_folder(file), tip=str(file))
+            self._tell(
+                words, answer="Show in folder", act=lambda: show_in_folder(file, self._fail, self), tip=str(file)
+            )
 
     def copy(self) -> None:
         """Put the pixels of what is on the canvas on the clipboard."""
@@ -92,4 +94,4 @@ class ResultVerbs(QObject):
     def show_in_folder(self) -> None:
         result = self.current()
         if result is not None and result.saved_to is not None:
-            show_in_folder(result.saved_to)
+            show_in_folder(result.saved_to, self._fail, self)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QPoint, QSize, Qt, Signal
-from PySide6.QtGui import QDragEnterEvent, QDropEvent, QKeyEvent
+from PySide6.QtCore import QPoint, QRect, QSize, Qt, Signal
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from sdxl_desktop.core.events import Pixels
@@ -20,7 +20,6 @@ from sdxl_desktop.ui.canvas import Canvas
 from sdxl_desktop.ui.canvas_bar import CanvasBar
 from sdxl_desktop.ui.empty_state import EmptyState
 from sdxl_desktop.ui.images import enlarged, to_image
-from sdxl_desktop.ui.incoming import incoming, offers
 from sdxl_desktop.ui.painting.easel import Easel
 from sdxl_desktop.ui.painting.toolbar import PaintBar
 from sdxl_desktop.ui.results_model import ResultListModel
@@ -41,8 +40,6 @@ class Stage(QWidget):
     result_shown = Signal()
     apply_wanted = Signal()
     discard_wanted = Signal()
-    dropped = Signal(object)
-    """Incoming"""
 
     def __init__(self, outgoing: OutgoingPictures, document: Document) -> None:
         super().__init__()
@@ -65,7 +62,9 @@ class Stage(QWidget):
         self._pages = QStackedWidget()
         self._lay_out()
         self.banner = Banner(self._pages)
-        self.toast = Toast(self._pages)
+        self.toast = Toast(self)
+        self.toast.room = self._pages.geometry
+        self.toast.keep_off, self.toast.elsewhere = self._picture_place, self._beside_picture
         self._connect()
 
     def _lay_out(self) -> None:
@@ -77,7 +76,6 @@ class Stage(QWidget):
         whole = column(self.bar, self.paint_bar, self.candidate_bar, self._pages, self.strip, spacing=0)
         whole.setStretch(3, 1)
         self.setLayout(whole)
-        self.setAcceptDrops(True)
         self._show_editing()
 
     def _connect(self) -> None:
@@ -345,16 +343,6 @@ class Stage(QWidget):
         else:
             act(self)
 
-    def dragEnterEvent(self, drag: QDragEnterEvent) -> None:
-        if drag.source() is None and offers(drag.mimeData()):
-            drag.acceptProposedAction()
-
-    def dropEvent(self, drop: QDropEvent) -> None:
-        found = incoming(drop.mimeData())
-        if found:
-            drop.acceptProposedAction()
-            self.dropped.emit(found)
-
     def _drag(self) -> None:
         pixels = self.shown_pixels()
         if pixels is None:
@@ -369,6 +357,17 @@ class Stage(QWidget):
     def _ask_for_menu(self, place: QPoint) -> None:
         if self._shown is not None:
             self.menu_wanted.emit(self.current_row(), place)
+
+    def _picture_place(self) -> QRect:
+        """Where the picture lies in the stage; empty where none is shown."""
+        if self._pages.currentWidget() is not self.canvas or self.canvas.image() is None:
+            return QRect()
+        seen = self.canvas.look.target().toAlignedRect().intersected(self.canvas.rect())
+        return seen.translated(self.canvas.mapTo(self, QPoint(0, 0)))
+
+    def _beside_picture(self) -> QRect:
+        """Where something may be told for a moment when the picture fills the canvas: the strip, else the bar."""
+        return (self.strip if self.strip.isVisible() else self.bar).geometry()
 
     def _show_zoom(self) -> None:
         self.bar.show_zoom(self.canvas.zoom, shown=self.canvas.image() is not None)

@@ -131,6 +131,10 @@ QFrame#banner[kind="error"] QLabel[role="heading"] { color: @danger_text; }
 QLabel#remark {
     background: @danger_ground; color: @text; border: 1px solid @danger; border-radius: 6px; padding: 6px 8px;
 }
+QFrame#dropFrame { background: transparent; border: 3px solid @accent; }
+QLabel#dropWords {
+    background: @accent; color: @on_accent; border-radius: 8px; padding: 10px 20px; font-weight: 600;
+}
 QFrame#toast { background: @note_ground; border: 1px solid @outline; border-radius: 8px; }
 QListView#strip { border: none; border-top: 1px solid @line; background: @sunken; }
 """

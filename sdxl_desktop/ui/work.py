@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from sdxl_desktop.core.request import GenerationRequest
 from sdxl_desktop.session.document.document import Document
@@ -21,8 +22,8 @@ class Work:
     stage: Stage
     desk: Desk
 
-    def project(self, waiting: tuple[GenerationRequest, ...] = ()) -> Project:
-        """How it stands now, with what is `waiting` to be drawn."""
+    def project(self, waiting: tuple[GenerationRequest, ...] = (), kept_as: Path | None = None) -> Project:
+        """How it stands now, with what is `waiting` to be drawn and the document's own file, if that holds it all."""
         ground = self.document.ground()
         return Project(
             picture=None if ground.picture is None else ground.picture.array,
@@ -31,6 +32,7 @@ class Work:
             candidates=tuple(self.session.results),
             workspace=self.desk.value(),
             waiting=waiting,
+            kept_as=kept_as,
         )
 
     @property

@@ -78,7 +78,11 @@ def psnr(one: Any, other: Any) -> float:
     [
         (Method.INT8, WeightPrecision.INT8, 30),
         (Method.INT4, WeightPrecision.INT4, 20),
-        (Method.HYBRID, WeightPrecision.QUANTIZED, 25),
+        (
+            Method.HYBRID,
+            WeightPrecision.QUANTIZED,
+            22,
+        ),  # 24.3 on processors without VNNI, whose 8-bit products saturate
         pytest.param(Method.FULL, WeightPrecision.QUANTIZED, 12, marks=pytest.mark.slow),
     ],
 )

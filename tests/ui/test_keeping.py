@@ -199,7 +199,7 @@ def test_an_export_holds_pixels_and_nothing_else(
 ) -> None:
     asked_for(monkeypatch, tmp_path / "for others.png")
     worked_on.stage.go_to(0)
-    worked_on.keeper.export()
+    worked_on.canvas_files.export()
     with Image.open(tmp_path / "for others.png") as image:
         assert np.array_equal(np.asarray(image), worked_on.session.results[0].picture.pixels)
     assert read_record(tmp_path / "for others.png") is None

@@ -95,10 +95,18 @@ def test_results_without_a_picture_come_back_saved_or_not(make_window: MakeWindo
     assert again.stage.shown_result is not None
 
 
+def begin_anew(window: MainWindow) -> None:
+    """File, New; what is not saved need not be."""
+    window._actions["new"].trigger()
+    question = window.keeper.files.question
+    assert question is not None, "it is asked about what is not saved"
+    question.button(QMessageBox.StandardButton.Discard).click()
+
+
 def test_new_begins_afresh_and_what_was_there_can_be_found(make_window: MakeWindow, qtbot: QtBot) -> None:
     window = make_window(FillingEngine(), settings=UNSAVED)
     before = work_on(window, qtbot)
-    window._actions["new"].trigger()
+    begin_anew(window)
     assert not window.document.has_picture
     assert not window.session.results
     assert window.desk.value().prompts.prompt == ""
@@ -171,7 +179,7 @@ def test_all_earlier_work_can_be_thrown_away_but_not_without_a_question(
     window = make_window(FillingEngine(), settings=UNSAVED)
     for name in ("one", "two"):
         work_on(window, qtbot, name, runs=1)
-        window._actions["new"].trigger()
+        begin_anew(window)
     now = work_on(window, qtbot, "three", runs=1)
     assert len(earlier(window)) == 3
     earlier(window)[-1].trigger()
@@ -306,7 +314,7 @@ def test_new_changes_nothing_when_the_old_cannot_be_kept(make_window: MakeWindow
     before = work_on(window, qtbot, runs=1)
     told: list[SdxlDesktopError] = []
     window.keeper.failed.connect(told.append)
-    window._actions["new"].trigger()
+    begin_anew(window)
     assert told
     assert everything(window) == before
 

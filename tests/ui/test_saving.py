@@ -13,6 +13,7 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QApplication, QFileDialog, QMessageBox, QPushButton
 from pytestqt.qtbot import QtBot
 
+from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.settings import Preferences, Settings
 from sdxl_desktop.history.metadata import read_record
 from sdxl_desktop.session.document.project import load_project
@@ -367,10 +368,12 @@ def test_another_picture_is_one_step_to_undo_and_nothing_is_asked(opened: MainWi
 
 
 def test_a_picture_that_cannot_be_written_stays_is_marked_and_can_be_written_later(
-    make_window: MakeWindow, qtbot: QtBot, tmp_path: Path
+    make_window: MakeWindow, qtbot: QtBot, paths: AppPaths, tmp_path: Path
 ) -> None:
     blocked = tmp_path / "file"
-    blocked.write_text("in the way")
+    for place in (blocked, paths.pictures):  # the application's own folder would be taken instead
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text("in the way")
     window = make_window(settings=Settings(preferences=Preferences(pictures_folder=str(blocked))))
     for _ in range(2):
         window.verbs.generate()

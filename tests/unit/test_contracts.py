@@ -54,7 +54,7 @@ def test_the_contracts_hold(copy: Path) -> None:
         ("core/geometry.py", "import sdxl_desktop.history.metadata", LAYERS),
         ("library/scan.py", "import sdxl_desktop.history.metadata", LAYERS),
         ("imaging/masks.py", "import sdxl_desktop.history.metadata", LAYERS),
-        ("formats/regular_file.py", "import sdxl_desktop.library.scan", LAYERS),
+        ("formats/safetensors_header.py", "import sdxl_desktop.library.scan", LAYERS),
         ("imaging/masks.py", "import PySide6.QtCore", NO_QT),
         ("imaging/masks.py", "import torch", WEIGHTS),
         ("session/session.py", "import sdxl_desktop.bridge.engine_thread", LAYERS),

@@ -89,6 +89,7 @@ class _Talk:
     def __init__(self, process: subprocess.Popen[bytes], job: bytes) -> None:
         self._process = process
         self._lines: queue.Queue[bytes] = queue.Queue()
+        self._over = threading.Event()
         self._writer = threading.Thread(target=self._write, args=(job,), daemon=True, name="job")
         self._reader = threading.Thread(target=self._read, daemon=True, name="words")
 
@@ -98,14 +99,13 @@ class _Talk:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._over.set()
         self._process.kill()
         self._process.wait()
         for thread in (self._writer, self._reader):
             thread.join(_SECONDS_BETWEEN_LOOKS)
-        pipe = self._process.stdin
-        if pipe is not None and not self._writer.is_alive():
-            with contextlib.suppress(OSError):  # what it did not take of its job cannot be written any more
-                pipe.close()
+        if not self._writer.is_alive():  # else it closes the pipe itself, when it comes to an end
+            self._close()
 
     def lines(self, cancel: threading.Event) -> Iterator[bytes]:
         """The whole lines that it says, until it is gone or `cancel` is set."""
@@ -128,6 +128,13 @@ class _Talk:
         with contextlib.suppress(OSError):  # it is gone already: how it ended says why
             self._process.stdin.write(job + b"\n")
             self._process.stdin.flush()
+        if self._over.is_set():
+            self._close()
+
+    def _close(self) -> None:
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):  # what it did not take of its job cannot be written any more
+            self._process.stdin.close()
 
     def _read(self) -> None:
         assert self._process.stdout is not None

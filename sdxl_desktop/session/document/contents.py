@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.core.raster import Bytes
@@ -26,7 +27,8 @@ class Project:
     `picture` uint8 [H, W, 3] and `mask` uint8 [H, W], or None; `picture_name` the file the picture came from;
     `candidates` the results at hand, the oldest first, each with its pixels, request, notes and kept latents;
     `workspace` what the panels say (the window's own geometry is nobody else's business and is not kept); `waiting` the
-    requests that are yet to be drawn, which only the person's own kept work has. `notes` are
+    requests that are yet to be drawn, and `kept_as` the document's own file where that holds what is here, which only
+    the person's own kept work has. `notes` are
     sentences about what could not be brought back when the project was read; they are not written.
 
     Nobody may write to the arrays afterwards.
@@ -38,4 +40,5 @@ class Project:
     candidates: tuple[Result, ...] = ()
     workspace: Workspace | None = None
     waiting: tuple[GenerationRequest, ...] = ()
+    kept_as: Path | None = None
     notes: tuple[str, ...] = ()

@@ -77,7 +77,7 @@ class Manifest(msgspec.Struct):
     """The whole card. `picture` and `mask` name members ("" for none), and one member may stand in several places.
 
     `grounds` has, by `pixel_key`, the members with the pixels that candidates were drawn on, and waiting requests are
-    to be. `waiting` stands in kept work only.
+    to be. `waiting` and `kept_as` stand in kept work only.
     """
 
     kind: str = KIND
@@ -90,6 +90,7 @@ class Manifest(msgspec.Struct):
     grounds: dict[str, str] = {}
     workspace: msgspec.Raw = msgspec.Raw(b"null")
     waiting: list[WaitingEntry] = []
+    kept_as: str = ""
     beside: dict[str, BesideEntry] = {}
 
 

@@ -124,6 +124,7 @@ class _Packer:
             manifest.mask = self._put(project.mask, MASK)
         manifest.candidates = [self._candidate(n, one) for n, one in enumerate(project.candidates)]
         manifest.waiting = [self._waiting(one) for one in project.waiting]
+        manifest.kept_as = text_of_path(project.kept_as) if project.kept_as is not None else ""
         manifest.grounds = self.grounds
         if project.workspace is not None:
             manifest.workspace = encode_workspace(project.workspace)

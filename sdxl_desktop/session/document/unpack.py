@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import msgspec
 
@@ -56,8 +57,10 @@ def unpack(manifest: Manifest, archive: Archive, beside: Beside | None, believes
     workspace, notes = _workspace(manifest, own=beside is not None)
     if lost:
         notes += (f"{lost} of {len(manifest.candidates)} candidates do not say how they were made and were left out.",)
-    waiting = _waiting(manifest, members) if beside is not None else ()
-    return Project(picture, mask, plain_name(manifest.picture_name), candidates, workspace, waiting, notes)
+    waiting = () if beside is None else _waiting(manifest, members)
+    kept_as = None if beside is None else _path(manifest.kept_as)
+    name = plain_name(manifest.picture_name)
+    return Project(picture, mask, name, candidates, workspace, waiting, kept_as, notes)
 
 
 def unpack_first(manifest: FirstManifest, archive: Archive) -> Project:
@@ -123,8 +126,16 @@ def _candidate(entry: CandidateEntry, record: Record, members: _Members, believe
         drawn=members.pixels(entry.drawn, 3) if entry.drawn else None,
     )
     request = _request(record.request, entry.start, members)
-    file = path_of_text(entry.saved_to) if entry.saved_to and "\0" not in entry.saved_to else None
+    file = _path(entry.saved_to)
     return Result(picture, request, file if file is not None and believes(file, picture, request) else None)
+
+
+def _path(text: str) -> Path | None:
+    """The path that `text_of_path` wrote; None where there is none."""
+    try:
+        return path_of_text(text) if text else None
+    except ValueError:
+        return None
 
 
 def _request(request: GenerationRequest, start: StartEntry | None, members: _Members) -> GenerationRequest:

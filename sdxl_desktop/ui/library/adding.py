@@ -12,7 +12,7 @@ from sdxl_desktop.library.catalogue import Kind, catalogue
 from sdxl_desktop.library.hub.address import parse_address
 from sdxl_desktop.library.hub.errors import AccessError, AddressError
 from sdxl_desktop.ui.library.entry_cards import EntryCard
-from sdxl_desktop.ui.library.pieces import Notice, scrolled, title
+from sdxl_desktop.ui.library.pieces import Notice, bring_into_sight, scrolled, title
 from sdxl_desktop.ui.library.token_field import Asks, TokenField
 from sdxl_desktop.ui.status import ProgressLine
 from sdxl_desktop.ui.widgets.layout import column, heading, muted, row
@@ -116,6 +116,8 @@ class Adding(QWidget):
             self.problem.hide()
             self._what.setText(f"Looking up {what if len(what) < 50 else '…' + what[-48:]}")
         self._busy.setVisible(bool(what))
+        if what:
+            bring_into_sight(self._busy)
         self._line.show_fraction(None if what else 0.0)
 
     def show_problem(self, what: str, problem: SdxlDesktopError) -> None:

@@ -80,7 +80,6 @@ class LibraryCorner(QObject):
         room.desk.library_wanted.connect(verbs.open_page)
         room.conductor.checkpoint_came.connect(verbs.look_up)
         room.conductor.redrawn.connect(self._note_use)
-        room.stage.dropped.connect(self._take_checkpoints)
         empty.library_wanted.connect(verbs.open_adding)
         empty.welcome_dismissed.connect(verbs.dismiss_welcome)
         empty.draw_wanted.connect(self._draw)

@@ -9,6 +9,7 @@ from PySide6.QtCore import QSignalBlocker, Qt
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QDialog, QPushButton, QSplitter, QStackedWidget, QWidget
 
+from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.session.shelf import Shelved
 from sdxl_desktop.ui.library import look
 from sdxl_desktop.ui.library.adding import Adding
@@ -117,6 +118,11 @@ class LibraryPage(QDialog):
     @property
     def is_adding(self) -> bool:
         return self._right.currentWidget() is self.adding
+
+    def show_problem(self, problem: SdxlDesktopError) -> None:
+        """Something that was asked of the selected one cannot be done."""
+        self._right.setCurrentWidget(self.details)
+        self.details.show_problem(problem)
 
     def _show_details(self, line: Shelved | None) -> None:
         self._fill_details(line)

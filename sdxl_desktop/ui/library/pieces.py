@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Literal
 
-from PySide6.QtCore import Qt, SignalInstance
+from PySide6.QtCore import Qt, QTimer, SignalInstance
 from PySide6.QtWidgets import (
     QAbstractButton,
     QFrame,
@@ -64,6 +64,19 @@ def scrolled(content: QLayout) -> QScrollArea:
     area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
     area.setWidget(inside)
     return area
+
+
+def bring_into_sight(widget: QWidget) -> None:
+    """Scroll what `widget` lies in so that it is seen, once it has been laid out."""
+
+    def scroll() -> None:
+        around = widget.parentWidget()
+        while around is not None and not isinstance(around, QScrollArea):
+            around = around.parentWidget()
+        if around is not None and widget.isVisible():
+            around.ensureWidgetVisible(widget, 0, 16)
+
+    QTimer.singleShot(0, widget, scroll)
 
 
 def carries(signal: SignalInstance, button: QAbstractButton, what: Callable[[], object | None]) -> None:
@@ -130,6 +143,7 @@ class Notice(QFrame):
         self.answer.setVisible(bool(answer))
         self.setAccessibleName(f"{what} {more}".strip())
         self.show()
+        bring_into_sight(self)
 
     def tell_problem(self, problem: SdxlDesktopError, *, answer: str = "") -> None:
         more = " ".join(sentence for sentence in (problem.why, problem.next_step) if sentence)

@@ -113,7 +113,7 @@ class LibraryVerbs(QObject):
         details, adding = page.details, page.adding
         details.use_wanted.connect(self._use)
         details.verify_wanted.connect(self._verify)
-        details.folder_wanted.connect(lambda line: show_in_folder(line.folder / "model_index.json"))
+        details.folder_wanted.connect(self._show_folder)
         details.smaller_wanted.connect(self.reducing.make_smaller)
         details.compare_wanted.connect(lambda line: self.reducing.compare(line.folder))
         details.remove_wanted.connect(self._ask_to_remove)
@@ -175,6 +175,9 @@ class LibraryVerbs(QObject):
     def _use(self, line: Shelved) -> None:
         self._around.use(line.folder.name)
 
+    def _show_folder(self, line: Shelved) -> None:
+        show_in_folder(line.folder / "model_index.json", self._show_problem_of_line, self)
+
     def _verify(self, line: Shelved) -> None:
         page = self._page
         assert page is not None
@@ -217,7 +220,7 @@ class LibraryVerbs(QObject):
 
         def done(freed: int | SdxlDesktopError) -> None:
             if isinstance(freed, SdxlDesktopError):
-                self._around.show_problem(freed)
+                self._show_problem_of_line(freed)
             else:
                 self._around.tell(f"Removed {line.title}; {words.size(freed)} are free again")
             self.changed.emit()
@@ -277,7 +280,7 @@ class LibraryVerbs(QObject):
     def _show_problem_of_line(self, problem: SdxlDesktopError) -> None:
         """Tell it where it was asked for."""
         if self._page is not None and self._page_open:
-            self._page.details.show_problem(problem)
+            self._page.show_problem(problem)
         else:
             self._around.show_problem(problem)
 

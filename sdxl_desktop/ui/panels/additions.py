@@ -39,6 +39,7 @@ class AdditionsPanel(QWidget):
         super().__init__()
         self._loras: list[LoraRow] = []
         self._embeddings: list[EmbeddingRow] = []
+        self._newest: LoraRow | EmbeddingRow | None = None
         self._list = column(spacing=4)
         self._hint = muted(glossary.DROP_HERE, wrap=True)
         self._add = QPushButton("Add files…")
@@ -142,21 +143,26 @@ class AdditionsPanel(QWidget):
 
     # adding and removing
 
+    def last_row(self) -> QWidget | None:
+        """The line of what was added last; None where it is gone."""
+        return self._newest if self._newest in self._rows() else None
+
     def add_lora(self, file: Path) -> None:
         """Put a LoRA into the list, with weight 1; one that is there is switched on."""
         known = next((row for row in self._loras if row.value().use.file == file), None)
         if known is None:
-            self._append_lora(ListedLora(LoraUse(file)))
+            known = self._append_lora(ListedLora(LoraUse(file)))
         else:
             known.switch_on()
+        self._newest = known
         self.section.set_open(True)
         self._moved()
 
     def add_embedding(self, file: Path, token: str) -> None:
         """Put an embedding into the list under `token`, or the nearest that is free; raises RequestError for a token
         that cannot be one. A file that is there stays as it is."""
-        if not any(row.value().file == file for row in self._embeddings):
-            self._append_embedding(EmbeddingUse(file, self._free(token)))
+        known = next((row for row in self._embeddings if row.value().file == file), None)
+        self._newest = known or self._append_embedding(EmbeddingUse(file, self._free(token)))
         self.section.set_open(True)
         self._moved()
 
@@ -176,19 +182,21 @@ class AdditionsPanel(QWidget):
             number += 1
         return f"{stem}-{number}{end}"
 
-    def _append_lora(self, lora: ListedLora) -> None:
+    def _append_lora(self, lora: ListedLora) -> LoraRow:
         row = LoraRow(lora)
         row.changed.connect(self._moved)
         row.remove_wanted.connect(lambda: self._remove(row))
         self._list.insertWidget(len(self._loras), row)
         self._loras.append(row)
+        return row
 
-    def _append_embedding(self, embedding: EmbeddingUse) -> None:
+    def _append_embedding(self, embedding: EmbeddingUse) -> EmbeddingRow:
         row = EmbeddingRow(embedding)
         row.token_clicked.connect(self.token_wanted)
         row.remove_wanted.connect(lambda: self._remove(row))
         self._list.addWidget(row)
         self._embeddings.append(row)
+        return row
 
     def _remove(self, row: LoraRow | EmbeddingRow) -> None:
         if isinstance(row, LoraRow):

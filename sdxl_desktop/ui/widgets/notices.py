@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QObject, QPoint, Qt, QTimer, Signal
+from collections.abc import Callable
+
+from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QAccessible, QAccessibleEvent
 from PySide6.QtWidgets import QApplication, QFrame, QPushButton, QSizePolicy, QWidget
 
@@ -15,8 +17,9 @@ from sdxl_desktop.ui.widgets.plain import PlainLabel, plain_tip
 _MARGIN = 16
 _LINK_PADDING = 7
 _TOAST_MS = 6000
-_TOAST_WIDTH = 400
 _TOAST_CHARACTERS = 200
+_NARROWEST = 160
+_GAP = 8
 
 
 class _Overlay(QFrame):
@@ -112,16 +115,26 @@ class Banner(_Overlay):
 
 
 class Toast(_Overlay):
-    """A short message with at most one action, gone by itself after a few seconds."""
+    """A short message with at most one action, gone by itself after a few seconds.
+
+    It stands at the bottom of `room`, a place in its parent, and keeps off what `keep_off` gives, the picture's: to the
+    left or right of it; where the picture leaves no room there, in `elsewhere`, the place of something beside it.
+    """
 
     answered = Signal()
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent, top=False, widest=560)
         self.setObjectName("toast")
+        self.room: Callable[[], QRect] = parent.rect
+        self.keep_off: Callable[[], QRect] = QRect
+        self.elsewhere: Callable[[], QRect] = QRect
         self._text = _words()
+        self._text.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
         self._answer = dressed(QPushButton(), "link")
-        self.setLayout(row(self._text, self._answer, margins=(16, 8, 8, 8)))
+        inside = row(self._text, self._answer, margins=(16, 8, 8, 8))
+        inside.setStretch(0, 1)
+        self.setLayout(inside)
         self._timer = QTimer(self, singleShot=True, interval=_TOAST_MS)
         self._timer.timeout.connect(self.hide)
         self._answer.clicked.connect(self.dismiss)  # first: what the answer does may say something new
@@ -133,10 +146,7 @@ class Toast(_Overlay):
 
         It `stays` until it is answered or dismissed, or something else is said.
         """
-        words = shown(text, _TOAST_CHARACTERS)
-        self._text.setText(words)
-        room = min(_TOAST_WIDTH, self._over.width() - 200)
-        self._text.setMinimumWidth(max(0, min(room, self._text.fontMetrics().horizontalAdvance(words) + 2)))
+        self._text.setText(shown(text, _TOAST_CHARACTERS))
         self._text.setToolTip(plain_tip(tip or text))
         self.setAccessibleName(text)
         self._answer.setText(answer)
@@ -147,6 +157,37 @@ class Toast(_Overlay):
             self._timer.stop()
         else:
             self._timer.start()
+
+    def place(self) -> None:
+        self.ensurePolished()
+        room, picture = self.room().adjusted(_MARGIN, _MARGIN, -_MARGIN, -_MARGIN), self.keep_off()
+        beside = max(picture.left() - room.left(), room.right() - picture.right()) - _MARGIN
+        for widest in (min(self._widest, room.width()), min(beside, room.width())):
+            if widest < _NARROWEST:
+                continue
+            size = self._size_within(widest)
+            for left in (room.center().x() - size.width() // 2, room.left(), room.right() - size.width() + 1):
+                spot = QRect(QPoint(left, room.bottom() - size.height() + 1), size)
+                if not spot.intersects(picture):
+                    self._put(spot)
+                    return
+        size = self._size_within(min(self._widest, room.width()))
+        other = self.elsewhere()
+        corner = QPoint(other.right() - size.width() - _MARGIN, max(other.bottom() - size.height() - _GAP, _GAP // 2))
+        if other.isEmpty():
+            corner = QPoint(room.center().x() - size.width() // 2, room.bottom() - size.height() + 1)
+        self._put(QRect(corner, size))
+
+    def _size_within(self, widest: int) -> QSize:
+        """As wide as the words need in one line, and else as high as they need within `widest`."""
+        beside = self.sizeHint().width() - self._text.sizeHint().width()
+        line = self._text.fontMetrics().horizontalAdvance(self._text.text()) + 4
+        width = max(min(widest, line + beside), min(widest, 200))
+        return QSize(width, max(self.heightForWidth(width), self._answer.sizeHint().height() + 16))
+
+    def _put(self, spot: QRect) -> None:
+        self.setGeometry(spot)
+        self.raise_()
 
     def dismiss(self) -> None:
         self._timer.stop()

@@ -13,6 +13,7 @@ from sdxl_desktop.core.prompt_grammar import Problem, Severity
 from sdxl_desktop.core.prompt_weighing import reweigh
 from sdxl_desktop.library.tokens import CHUNK, TokenCounter
 from sdxl_desktop.ui import glossary
+from sdxl_desktop.ui.incoming import carries_picture
 from sdxl_desktop.ui.widgets.layout import column, heading, muted, row
 from sdxl_desktop.ui.widgets.plain import PlainLabel, plain_tip
 from sdxl_desktop.ui.widgets.prompt_highlighter import Positions, PromptHighlighter
@@ -51,7 +52,7 @@ class GrowingEdit(QPlainTextEdit):
 
     def canInsertFromMimeData(self, source: QMimeData) -> bool:
         """Words only: a picture or file dropped here by mistake leaves no path in the prompt."""
-        return source.hasText() and not source.hasUrls()
+        return source.hasText() and not carries_picture(source)
 
     def resizeEvent(self, change: QResizeEvent) -> None:
         super().resizeEvent(change)

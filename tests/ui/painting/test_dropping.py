@@ -143,13 +143,11 @@ def test_a_dropped_photograph_stands_upright(window: MainWindow, tmp_path: Path)
     assert np.array_equal(window.document.picture, np.rot90(picture(), -1))
 
 
-@pytest.mark.parametrize("kind", ["text", "remote address", "nothing"])
+@pytest.mark.parametrize("kind", ["text", "nothing"])
 def test_what_holds_no_picture_is_refused_before_it_is_dropped(window: MainWindow, kind: str) -> None:
     data = QMimeData()
     if kind == "text":
         data.setText("a red heart")
-    elif kind == "remote address":
-        data.setUrls([QUrl("https://example.org/areas.png")])
     assert not drag_and_drop(window.stage.canvas, data)
     assert not window.document.has_picture
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 from pathlib import Path
@@ -127,25 +128,59 @@ def test_a_float_that_is_no_number_is_black() -> None:
     assert seen[0, :, 0].tolist() == [0, 255, 0]
 
 
-def test_alpha_is_kept_apart_and_the_colours_stay_straight() -> None:
-    alpha = np.full((17, 23), 255, dtype=np.uint8)
-    alpha[:, :8], alpha[:, 8:12] = 0, 100
-    for kind in ("PNG", "TIFF"):
-        picture = open_picture(file(Image.fromarray(np.dstack([PIXELS, alpha])), kind))
-        assert picture.alpha is not None
-        assert np.array_equal(picture.alpha, alpha)
-        assert np.array_equal(picture.pixels[alpha > 0], PIXELS[alpha > 0])
-        assert "transparent" in " ".join(picture.notes)
+def soft(width: int = 40, height: int = 30) -> np.ndarray:
+    """Colours under an alpha of every strength, black where it is clear, as stickers have it; uint8 [H, W, 4]."""
+    alpha = np.linspace(0, 255, width).astype(np.uint8)[None, :].repeat(height, axis=0)
+    return np.dstack([np.where(alpha[..., None] > 0, noise(width, height), 0).astype(np.uint8), alpha])
 
 
-def test_what_is_fully_transparent_takes_the_colour_around_it() -> None:
-    rgba = np.zeros((40, 40, 4), dtype=np.uint8)  # black under clear, as most programs write it
-    rgba[10:30, 10:30] = (200, 100, 50, 255)
-    picture = open_picture(file(Image.fromarray(rgba), "PNG"))
-    assert (np.abs(picture.pixels.astype(int) - (200, 100, 50)) <= 1).all()
+@pytest.mark.parametrize("backdrop", ["white", "black", "grey", "#12ab9f"])
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP"])
+def test_transparency_is_blended_over_the_backdrop_by_every_degree(kind: str, backdrop: str) -> None:
+    rgba = Image.fromarray(soft())
+    over = Image.new("RGBA", rgba.size, {"grey": "#808080"}.get(backdrop, backdrop))
+    over.alpha_composite(rgba)
+    options = {"lossless": True, "exact": True} if kind == "WEBP" else {}
+    picture = open_picture(file(rgba, kind, **options), backdrop=backdrop)
+    assert picture.alpha is not None
+    assert np.array_equal(picture.alpha, soft()[..., 3])
+    assert np.abs(picture.pixels.astype(int) - np.asarray(over.convert("RGB"))).max() <= 1
+    assert backdrop in picture.notes[-1]
+
+
+def test_what_is_transparent_shows_squares_where_those_are_wanted() -> None:
+    pixels = open_picture(file(Image.new("RGBA", (64, 64)), "PNG"), backdrop="checked").pixels
+    assert len(np.unique(pixels)) == 2
+    assert (pixels[:16, :16] == pixels[0, 0]).all()
+    assert (pixels[:16, 16:32] != pixels[0, 0]).all()
+
+
+def test_a_picture_can_be_put_over_another_backdrop_later() -> None:
+    data = file(Image.fromarray(soft()), "PNG")
+    white = open_picture(data)
+    assert np.array_equal(white.over("black").pixels, open_picture(data, backdrop="black").pixels)
+    assert np.array_equal(white.over("black").over("white").pixels, white.pixels)
+    plain = open_picture(file(Image.fromarray(PIXELS), "PNG"))
+    assert plain.over("black") is plain
+    assert not plain.is_blended
+
+
+def test_soft_transparency_of_palettes_and_grey_is_blended_too() -> None:
+    palette = Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16), "P")
+    palette.putpalette(bytes(range(256)) * 3)
+    strengths = bytes(range(255, -1, -1))
+    seen = open_picture(file(palette, "PNG", transparency=strengths)).pixels
+    rgba = np.asarray(Image.open(io.BytesIO(file(palette, "PNG", transparency=strengths))).convert("RGBA")).astype(int)
+    wanted = (rgba[..., :3] * rgba[..., 3:] + 255 * (255 - rgba[..., 3:])) / 255
+    assert np.abs(seen - wanted).max() <= 1
+    half = Image.merge("LA", (Image.new("L", (4, 4), 40), Image.new("L", (4, 4), 128)))
+    assert np.abs(open_picture(file(half, "PNG")).pixels.astype(int) - 147).max() <= 1
+
+
+def test_a_fully_transparent_picture_is_the_backdrop_and_says_so() -> None:
     clear = open_picture(file(Image.new("RGBA", (5, 5), (0, 0, 0, 0)), "PNG"))
     assert (clear.pixels == 255).all()
-    assert "white" in clear.notes[0]
+    assert "fully transparent" in clear.notes[0]
 
 
 def test_an_opaque_alpha_is_none() -> None:
@@ -214,7 +249,7 @@ def test_of_an_animation_the_first_picture_is_read(kind: str) -> None:
     [
         (b"", "is empty"),
         (b"once upon a time " * 9, "not a picture"),
-        (b"\0\0\0\x18ftypheic" + b"\0" * 99, "HEIC"),
+        (b"\0\0\0\x0cJXL \x0d\x0a\x87\x0a" + b"\0" * 99, "JPEG XL"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "vector"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "PostScript"),
         (headed_png(20000, 20000), "20000x20000.*180 million"),

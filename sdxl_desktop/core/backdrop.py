@@ -1,0 +1,33 @@
+"""What lies behind the transparent parts of a picture that is opened: one of a few grounds, or any colour."""
+
+from __future__ import annotations
+
+import re
+
+WHITE, BLACK, GREY, CHECKED = "white", "black", "grey", "checked"
+BACKDROPS = ((WHITE, "White"), (BLACK, "Black"), (GREY, "Grey"), (CHECKED, "Checked"))
+"""Those with a name, and how people call them."""
+
+_COLOUR = re.compile(r"#[0-9a-f]{6}", re.IGNORECASE)
+_NAMED = {WHITE: (255, 255, 255), BLACK: (0, 0, 0), GREY: (128, 128, 128)}
+
+
+def is_backdrop(text: str) -> bool:
+    """Whether it is one of BACKDROPS or a colour as "#rrggbb"."""
+    return text in dict(BACKDROPS) or _COLOUR.fullmatch(text) is not None
+
+
+def backdrop_words(text: str) -> str:
+    """How a backdrop is spoken of within a sentence."""
+    return "checked squares" if text == CHECKED else text
+
+
+def backdrop_colour(text: str) -> tuple[int, int, int] | None:
+    """Red, green and blue in 0 to 255; None for squares. Raises ValueError for what is no backdrop."""
+    if not is_backdrop(text):
+        raise ValueError(f"not a backdrop: {text!r}")
+    if text == CHECKED:
+        return None
+    if text in _NAMED:
+        return _NAMED[text]
+    return int(text[1:3], 16), int(text[3:5], 16), int(text[5:7], 16)

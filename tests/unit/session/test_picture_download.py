@@ -1,0 +1,106 @@
+"""One picture from the web, fetched within bounds and refused in words; the servers are on this computer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import pytest
+
+from sdxl_desktop.core.errors import PictureError
+from sdxl_desktop.session.picture_download import downloaded, host_of, name_of
+
+Answer = Callable[[BaseHTTPRequestHandler], None]
+PICTURE = b"the bytes of a picture" * 99
+
+
+class _Handler(BaseHTTPRequestHandler):
+    answers: dict[str, Answer]
+    seen: list[dict[str, str]]
+
+    def do_GET(self) -> None:
+        self.seen.append({name.lower(): value for name, value in self.headers.items()})
+        self.answers[self.path.partition("?")[0]](self)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def sends(body: bytes = PICTURE, kind: str = "image/png", code: int = 200, **headers: str) -> Answer:
+    def answer(to: BaseHTTPRequestHandler) -> None:
+        to.send_response(code)
+        to.send_header("Content-Type", kind)
+        for name, value in headers.items():
+            to.send_header(name.replace("_", "-"), value)
+        to.end_headers()
+        to.wfile.write(body)
+
+    return answer
+
+
+def drips(to: BaseHTTPRequestHandler) -> None:
+    to.send_response(200)
+    to.end_headers()
+    for _ in range(100):
+        try:
+            to.wfile.write(b"a")
+        except OSError:
+            return
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def server() -> Iterator[tuple[str, dict[str, Answer], list[dict[str, str]]]]:
+    handler = type("Handler", (_Handler,), {"answers": {}, "seen": []})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as listening:
+        thread = Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{listening.server_port}", handler.answers, handler.seen
+        listening.shutdown()
+        thread.join()
+
+
+def test_a_picture_is_fetched_and_nothing_is_told_of_the_person(server: tuple) -> None:
+    base, answers, seen = server
+    answers["/a"] = sends(b"", code=302, Location="/b.png?x=1", Set_Cookie="who=you")
+    answers["/b.png"] = sends()
+    assert downloaded(f"{base}/a") == PICTURE
+    assert not {"cookie", "referer", "authorization"} & set().union(*seen)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (sends(b"<html>", "text/html; charset=utf-8"), "web page"),
+        (sends(b"", code=404), "404"),
+        (sends(b"", code=302, Location="file:///etc/passwd"), "no http"),
+        (sends(b"", code=302, Location="ftp://127.0.0.1/a.png"), "no http"),
+        (sends(b"", code=302, Location="/a"), "more than 5 times"),
+        (sends(b"", code=302, Location="http://localhost:1/admin"), "your own network"),
+        (sends(b"", code=302, Location="http://10.0.0.1/admin"), "your own network"),
+        (sends(bytes(5000)), "more than"),
+        (sends(Content_Encoding="gzip"), "packs it"),
+        (drips, "too long"),
+    ],
+)
+def test_what_is_no_bounded_answer_is_refused_in_words(server: tuple, answer: Answer, words: str) -> None:
+    base, answers, _ = server
+    answers["/a"] = answer
+    with pytest.raises(PictureError, match=words) as caught:
+        downloaded(f"{base}/a", limit=4096, seconds=0.3)
+    assert caught.value.next_step
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:1/a.png", "http://[::1/a.png", "ftp://127.0.0.1/a", "http:///a"])
+def test_what_cannot_be_reached_is_told(address: str) -> None:
+    with pytest.raises(PictureError, match="could not be downloaded"):
+        downloaded(address, seconds=2)
+
+
+def test_addresses_are_named_for_people() -> None:
+    assert host_of("https://user:secret@example.org:8080/a") == "example.org"
+    assert host_of("javascript:alert(1)") == ""
+    assert name_of("https://example.org/pictures/a%20cat.png?width=9") == "a cat.png"
+    assert name_of("https://example.org/") == "picture"
