@@ -45,6 +45,7 @@ from sdxl_desktop.engine.openvino.adapters.vae_sources import (
     TorchSource,
     find_vae,
     read_config,
+    weights_header,
 )
 from sdxl_desktop.formats.vae_names import keys_of_vae
 
@@ -197,6 +198,7 @@ def _converted(source: TorchSource, latent_channels: int, cache: Path, scaling: 
 
 
 def _content(source: TorchSource, config: Mapping[str, Any], hashes: FileHashes) -> str:
+    weights_header(source.named, source.weights)  # bounded, and of a regular file, before it is hashed or loaded
     try:
         weights = hashes.of(source.weights)
     except OSError as problem:

@@ -89,7 +89,7 @@ def _in_folder(folder: Path, own: Mapping[str, Any], scaling: float) -> GraphSou
         return _graphs(folder, folder.parent / ENCODER)
     for candidate in (folder, folder / "vae"):
         if (weights := _weights(candidate)) is not None and is_regular(candidate / _CONFIG):
-            return _described(folder, weights, read_config(candidate / _CONFIG))
+            return TorchSource(folder, read_config(candidate / _CONFIG), weights)
     files = sorted(file for file in folder.glob("*.safetensors") if is_regular(file))
     if len(files) == 1:
         return _in_file(files[0], own, scaling)
@@ -118,11 +118,6 @@ def _weights(folder: Path) -> Path | None:
     return next((folder / file.name for file in there if not file.sharded and is_regular(folder / file.name)), None)
 
 
-def _described(named: Path, weights: Path, config: dict[str, Any]) -> TorchSource:
-    _header(named, weights)  # bounded, and of a regular file, before it is hashed or loaded
-    return TorchSource(named, config, weights)
-
-
 def _in_file(file: Path, own: Mapping[str, Any], scaling: float) -> GraphSource | TorchSource:
     if file.name == MODEL:
         return _graphs(file.parent, file.parent.parent / ENCODER)
@@ -130,7 +125,7 @@ def _in_file(file: Path, own: Mapping[str, Any], scaling: float) -> GraphSource 
         pickled = file.suffix.lower() in _PICKLED
         why = "Files of that kind can hold a program; only .safetensors files are read." if pickled else ""
         raise AdditionError(f"{file.name} is not read as a VAE.", why=why, next_step=NEXT)
-    header = _header(file, file)
+    header = weights_header(file, file)
     beside = file.parent / _CONFIG
     if weight_files([file.name], _STEM) and is_regular(beside):
         return TorchSource(file, read_config(beside), file)
@@ -142,7 +137,8 @@ def _in_file(file: Path, own: Mapping[str, Any], scaling: float) -> GraphSource 
     return TorchSource(file, _fitting(file, header, own, scaling), file)
 
 
-def _header(named: Path, weights: Path) -> Header:
+def weights_header(named: Path, weights: Path) -> Header:
+    """That of a VAE's file; raises AdditionError, which tells of `named`, when it cannot be used."""
     try:
         header = read_header(weights)
     except HeaderError as problem:
