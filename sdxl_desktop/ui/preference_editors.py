@@ -17,7 +17,7 @@ from sdxl_desktop.ui.backdrops import picked_colour
 from sdxl_desktop.ui.widgets.buttons import Switch
 from sdxl_desktop.ui.widgets.fields import Choice, IntField
 from sdxl_desktop.ui.widgets.layout import Compound, row
-from sdxl_desktop.ui.widgets.remark import Remark
+from sdxl_desktop.ui.widgets.remark import Remarks
 
 
 class Editor(Compound):
@@ -155,8 +155,8 @@ class FolderEditor(Editor):
         browse.setAccessibleName(f"Browse for {label.lower()}")
         self.hold(self._edit, browse)
         browse.clicked.connect(self._browse)
-        self._remark = Remark(self._edit)
-        self._edit.textEdited.connect(self._remark.hide)
+        self._remarks = Remarks(self._edit)
+        self._edit.textEdited.connect(self._remarks.hide)
         self._edit.editingFinished.connect(self._check)
         self._edit.textChanged.connect(self.changed)
 
@@ -171,9 +171,9 @@ class FolderEditor(Editor):
         text = self._edit.text().strip()
         folder = chosen_folder(text, Path(self._default))
         if missing := unknown_variable(text):
-            self._remark.say(f"There is no variable {missing}: write the folder itself, such as {Path.home()}.")
+            self._remarks.say(f"There is no variable {missing}: write the folder itself, such as {Path.home()}.")
         elif text and str(folder) != text:
-            self._remark.say(f"That is {folder}.")
+            self._remarks.say(f"That is {folder}.")
 
     def _browse(self) -> None:
         start = chosen_folder(self._edit.text(), Path(self._default))

@@ -41,7 +41,7 @@ def paste_into(qtbot: QtBot, field: IntField | RealField | QLineEdit, text: str)
 
 def remark(field: IntField | RealField | QLineEdit) -> str:
     said = field.findChild(Remark)
-    return said.text() if said.isVisible() else ""
+    return said.text() if said is not None and said.isVisible() else ""
 
 
 @pytest.fixture

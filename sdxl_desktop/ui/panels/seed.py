@@ -10,7 +10,7 @@ from sdxl_desktop.core.seeds import random_seed, read_seed
 from sdxl_desktop.ui import glossary
 from sdxl_desktop.ui.widgets.buttons import IconButton
 from sdxl_desktop.ui.widgets.layout import Compound, row
-from sdxl_desktop.ui.widgets.remark import Remark
+from sdxl_desktop.ui.widgets.remark import Remarks
 
 _MOST_CHARACTERS = 100
 
@@ -28,7 +28,7 @@ class SeedPanel(Compound):
         self._edit = QLineEdit("0")
         self._dice = IconButton("dice", f"Random {name.lower()}", glossary.DICE)
         self._lock = IconButton("unlock", f"Lock the {name.lower()}", lock_tip)
-        self._remark = Remark(self._edit)
+        self._remarks = Remarks(self._edit)
         self._lay_out()
         self._connect()
 
@@ -80,7 +80,7 @@ class SeedPanel(Compound):
         self.roll()
 
     def _typed(self, text: str) -> None:
-        self._remark.hide()
+        self._remarks.hide()
         try:
             self.set_locked(read_seed(text) is not None)
         except RequestError:
@@ -91,7 +91,7 @@ class SeedPanel(Compound):
         try:
             self.check()
         except RequestError as problem:
-            self._remark.say(f"{problem} It stays {self._seed}.")
+            self._remarks.say(f"{problem} It stays {self._seed}.")
         self._put(self.value())
 
     def _put(self, seed: int) -> None:

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QDoubleSpinBox, QSpinBox
 
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.numbers import begins_number, in_words, plain, read_real, read_whole
-from sdxl_desktop.ui.widgets.remark import Remark
+from sdxl_desktop.ui.widgets.remark import Remarks
 
 Verdict = tuple[QValidator.State, str, int]
 
@@ -23,9 +23,9 @@ class NumberText:
 
     def __init__(self, box: QSpinBox | QDoubleSpinBox, shown: Callable[[float], str], *, whole: bool) -> None:
         self._box, self._shown, self._whole = box, shown, whole
-        self._remark = Remark(box)
-        box.lineEdit().inputRejected.connect(lambda: self._remark.say(self._no_number()))
-        box.lineEdit().textEdited.connect(self._remark.hide)
+        self._remarks = Remarks(box)
+        box.lineEdit().inputRejected.connect(lambda: self._remarks.say(self._no_number()))
+        box.lineEdit().textEdited.connect(self._remarks.hide)
 
     def value(self, text: str) -> float | None:
         """The number that `text` means; None for a text that is not acceptable."""
@@ -50,11 +50,11 @@ class NumberText:
         value, box = self._read(text), self._box
         if value is None:
             now = self._framed(box.value())
-            self._remark.say(f"{self._no_number()} It stays {now}.")
+            self._remarks.say(f"{self._no_number()} It stays {now}.")
             return now
         low = value < box.minimum()
         nearest = self._framed(box.minimum() if low else box.maximum())
-        self._remark.say(f"{in_words(value)} is {'less' if low else 'more'} than this can be. It is {nearest} now.")
+        self._remarks.say(f"{in_words(value)} is {'less' if low else 'more'} than this can be. It is {nearest} now.")
         return nearest
 
     def _read(self, text: str) -> float | None:

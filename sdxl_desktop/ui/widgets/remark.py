@@ -14,6 +14,26 @@ _GAP = 4
 _OVER = {QEvent.Type.Hide, QEvent.Type.Move, QEvent.Type.Close, QEvent.Type.WindowStateChange}
 
 
+class Remarks(QObject):
+    """Says things beside `field`. What shows them is only made when there is something to say: many fields are never
+    typed into."""
+
+    def __init__(self, field: QWidget) -> None:
+        super().__init__(field)
+        self._field = field
+        self._shown: Remark | None = None
+
+    def say(self, words: str) -> None:
+        """Show `words` for some seconds; nothing is shown beside a field that cannot be seen itself."""
+        self._shown = self._shown or Remark(self._field)
+        self._shown.say(words)
+
+    def hide(self) -> None:
+        """What was said does not count any more."""
+        if self._shown is not None:
+            self._shown.hide()
+
+
 class Remark(PlainLabel):
     """Floats under `field`, above it where there is no room. A window of its own, since fields stand in menus too."""
 
