@@ -268,7 +268,9 @@ def generate(
             rich_help_panel=ADDITIONS,
         ),
     ] = None,
-    vae: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Another VAE.", rich_help_panel=ADDITIONS)] = None,
+    vae: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Another VAE, a file or a folder.", rich_help_panel=ADDITIONS)
+    ] = None,
     clip_skip: Annotated[
         int,
         typer.Option(metavar="N", help="Leave out the text encoders' last layers.", rich_help_panel=ADDITIONS),

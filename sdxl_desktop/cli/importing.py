@@ -118,6 +118,7 @@ def _tell_offer(offer: Offer, weights: WeightFormat | None, console: Console, as
         words += f" {gigabytes(offer.bytes_for(weights) - offer.kept_for(weights))} are to be downloaded."
     if offer.needs:
         words += f" Parts of {', '.join(offer.needs)} come with it."
+    words += "".join(f" {note}" for note in offer.notes)
     if expected is not None and weights is not None:
         words += (
             f" Converting to {weights} takes about {duration(expected.seconds)}, {gigabytes(expected.memory)} of"
@@ -139,6 +140,7 @@ def _offer_report(offer: Offer, weights: WeightFormat | None) -> dict[str, Any]:
         "download_bytes": offer.bytes_for(weights),
         "kept_bytes": offer.kept_for(weights),
         "needs": list(offer.needs),
+        "notes": list(offer.notes),
         "suggested": offer.suggested,
         "forecast": asdict(expected) if expected is not None else None,
         "forecasts": {str(choice or "as it is"): asdict(about) for choice, about in offer.forecasts.items()},

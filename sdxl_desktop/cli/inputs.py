@@ -161,7 +161,7 @@ def read_additions(loras: Sequence[str], embeddings: Sequence[str], vae: Path | 
     return Additions(
         loras=tuple(_lora(text) for text in loras),
         embeddings=tuple(_embedding(text) for text in embeddings),
-        vae=None if vae is None else _there(vae, "VAE", folder=True),
+        vae=None if vae is None else _there(vae, "VAE", or_folder=True),
     )
 
 
@@ -190,8 +190,9 @@ def _exists(text: str) -> bool:
     return os.path.isfile(expanded(text))
 
 
-def _there(path: Path, what: str, *, folder: bool = False) -> Path:
+def _there(path: Path, what: str, *, or_folder: bool = False) -> Path:
     path = expanded(path)
-    if not (os.path.isdir(path) if folder else os.path.isfile(path)):  # which have an answer for every name
-        raise AdditionError(f"There is no {what} {'folder' if folder else 'file'} {path}.", next_step="Check the path.")
+    if not (os.path.isfile(path) or (or_folder and os.path.isdir(path))):  # which have an answer for every name
+        kind = "file or folder" if or_folder else "file"
+        raise AdditionError(f"There is no {what} {kind} {path}.", next_step="Check the path.")
     return path.resolve()

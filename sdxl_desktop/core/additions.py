@@ -51,7 +51,7 @@ class EmbeddingUse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Additions:
-    """LoRAs are fused in order; `vae` is a folder with an OpenVINO `vae_decoder` (and `vae_encoder`) in it."""
+    """LoRAs are fused in order; `vae` is another VAE, in a file or a folder."""
 
     loras: tuple[LoraUse, ...] = ()
     embeddings: tuple[EmbeddingUse, ...] = ()

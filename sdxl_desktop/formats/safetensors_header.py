@@ -54,6 +54,11 @@ FLOATS = frozenset({"F8_E5M2", "F8_E4M3", "F16", "BF16", "F32", "F64"})
 Shape = tuple[int, ...]
 
 
+def without_unit_kernel(shape: Shape) -> Shape:
+    """[out, in] for a 1×1 convolution, which is the same as a linear layer; other shapes as they are."""
+    return shape[:2] if shape[2:] == (1, 1) else shape
+
+
 class HeaderError(ValueError):
     """The header cannot be used; `why` is a sentence for people. `missing` where there is no such file at all."""
 

@@ -1,4 +1,4 @@
-"""Says what a dropped file of weights is, from its header alone: a LoRA, an embedding, or something else by name."""
+"""Says what a dropped file of weights is, from its header alone: a LoRA, an embedding, a VAE, or else by name."""
 
 from __future__ import annotations
 
@@ -10,9 +10,13 @@ from sdxl_desktop.core.additions import MAX_EMBEDDING_BYTES, MAX_EMBEDDING_VECTO
 from sdxl_desktop.core.errors import AdditionError
 from sdxl_desktop.core.regular_files import open_regular
 from sdxl_desktop.formats.safetensors_header import FLOATS, Header, HeaderError, read_header
+from sdxl_desktop.formats.vae_names import is_vae_alone
 from sdxl_desktop.library.vectors import vectors_in
 
-LORA_MARKS = ("lora_", "_lora", ".lora", "lora.", "hada_", "lokr_", "oft_", "dora_scale")
+LORA_MARKS = (
+    *("lora_", "_lora", ".lora", "lora.", "lycoris_", "hada_", "lokr_", "oft_", "dora_scale"),
+    *(".diff_b", ".on_input"),
+)
 _MOST_TENSORS = 4
 """Of an embedding: one for each text encoder, and a trainer's own beside them."""
 
@@ -20,10 +24,11 @@ _MOST_TENSORS = 4
 class AdditionKind(StrEnum):
     LORA = "LoRA"
     EMBEDDING = "embedding"
+    VAE = "VAE"
 
 
 def kind_of(file: Path) -> AdditionKind:
-    """Raises AdditionError when the file is neither, or cannot be read. Nothing in it is run."""
+    """Raises AdditionError when the file is none of them, or cannot be read. Nothing in it is run."""
     if file.suffix.lower() in (".pt", ".bin"):
         return _pickled(file)
     try:
@@ -34,6 +39,8 @@ def kind_of(file: Path) -> AdditionKind:
         raise _neither(file, f"It is not a whole .safetensors file. {problem.why}") from problem
     if any(mark in name for name in header.tensors for mark in LORA_MARKS):
         return AdditionKind.LORA
+    if is_vae_alone(header.tensors):
+        return AdditionKind.VAE
     if why := _no_embedding(header):
         raise _neither(file, why)
     return AdditionKind.EMBEDDING

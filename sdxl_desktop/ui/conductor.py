@@ -215,17 +215,21 @@ class Conductor(QObject):
             self._begin(request)
 
     def add_weights(self, files: tuple[Path, ...]) -> None:
-        """Put LoRAs and embeddings into the list of additions, and show them there."""
+        """Put LoRAs and embeddings into the list of additions, and show them there; a VAE takes the place of the one in
+        use."""
         added = []
         for file in files:
             if is_checkpoint(file):
                 self.checkpoint_came.emit(str(file))
                 continue
             try:
-                if kind_of(file) is AdditionKind.LORA:
-                    self._desk.add_lora(file)
-                else:
-                    self._desk.add_embedding(file, file.stem.replace(" ", "-"))
+                match kind_of(file):
+                    case AdditionKind.LORA:
+                        self._desk.add_lora(file)
+                    case AdditionKind.VAE:
+                        self._desk.use_vae(file)
+                    case AdditionKind.EMBEDDING:
+                        self._desk.add_embedding(file, file.stem.replace(" ", "-"))
                 added.append(shown(file.name))
             except SdxlDesktopError as problem:
                 self.show_problem(problem)

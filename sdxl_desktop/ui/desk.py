@@ -44,7 +44,8 @@ PLAIN = Output()
 class Desk(QWidget):
     """Edits the part of a `Workspace` that is not the window's layout.
 
-    `additions_offered`: somebody should find out what these files are and call `add_lora` or `add_embedding`.
+    `additions_offered`: somebody should find out what these files are and call `add_lora`, `add_embedding` or
+    `use_vae`.
     `expand_wanted`: the picture should be made larger. `library_wanted`: all checkpoints should be shown.
     `compare_wanted`: the two of `requests_to_compare` should be drawn and shown side by side.
     """
@@ -272,6 +273,10 @@ class Desk(QWidget):
     def add_embedding(self, file: Path, token: str) -> None:
         """Put an embedding into the list of additions; raises RequestError for a token that cannot be one."""
         self._additions.add_embedding(file, token)
+
+    def use_vae(self, path: Path) -> None:
+        """Decode with the VAE in this file or folder from now on."""
+        self._additions.use_vae(path)
 
     def show_additions(self) -> None:
         """Scroll the list of additions to what was added last."""

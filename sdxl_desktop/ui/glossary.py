@@ -105,12 +105,12 @@ ADDITIONS = "What is put on top of the checkpoint: LoRAs, embeddings and another
 LORA_WEIGHT = "How strongly this LoRA counts: 1 as it was trained, 0 not at all, below 0 the opposite."
 LORA_ON = "Use this LoRA"
 EMBEDDING_TOKEN = "Write this word into the prompt, where it stands for the embedding"
-ADD_FILE = "Add LoRAs or embeddings from files. You can also drop the files here."
+ADD_FILE = "Add LoRAs, embeddings or a VAE from files. You can also drop the files here."
 DROP_HERE = "Drop .safetensors files here, or add them below."
 LET_GO = "Let go to add"
 VAE = (
     "The part that turns what was drawn into pixels. Some checkpoints look better, or need less memory, with another. "
-    "Choose a folder that holds an OpenVINO vae_decoder."
+    "Choose a VAE's .safetensors file, or a folder with one, from diffusers or OpenVINO."
 )
 KEEP_MINE = "Keep the checkpoint, and take back the steps, guidance and scheduler you had before"
 COMPARE = "Draw the same seed twice, without and with these values, and show both side by side"

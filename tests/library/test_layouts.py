@@ -13,7 +13,7 @@ from sdxl_desktop.library.convert.spool import Spool
 from sdxl_desktop.library.detect.blueprint import blueprint
 from sdxl_desktop.library.detect.found import FoundPart
 from sdxl_desktop.library.detect.heads import read_head
-from sdxl_desktop.library.detect.matching import match_part
+from sdxl_desktop.library.detect.matching import Mismatch, match_part
 from tests.engine.tiny_sdxl import UNET_OPTIONS, Topology, make_unet, make_vae
 from tests.library import original
 
@@ -80,6 +80,55 @@ def test_bfloat16_is_widened_and_counted(tmp_path: Path) -> None:
     with Spool(tmp_path / "spool", Spool.room(count, size)) as spool:
         loaded = loading.load(part, spool).state_dict()
     assert all(torch.equal(tensor, vae.state_dict()[name].bfloat16().float()) for name, tensor in loaded.items())
+
+
+@pytest.mark.parametrize("kind", [torch.float8_e4m3fn, torch.float8_e5m2])
+def test_fp8_is_cast_and_multiplied_by_its_scale(kind: torch.dtype, tmp_path: Path) -> None:
+    vae = make_vae()
+    weights = {name: tensor.to(kind) for name, tensor in original.vae_to_original(vae.state_dict(), 4).items()}
+    scaled = {"decoder.conv_in": 0.25, "encoder.mid.attn_1.q": 3.0}
+    scales = {f"{name}.scale_weight": torch.tensor(scale) for name, scale in scaled.items()}
+    beside = {"scaled_fp8": torch.zeros(2).to(kind), "decoder.conv_in.scale_input": torch.ones(1)}
+    part = from_original("vae", vae.config, {**weights, **scales, **beside}, VAE, tmp_path)
+    count, size = loading.wide_bytes(part)
+    with Spool(tmp_path / "spool", Spool.room(count, size)) as spool:
+        loaded = loading.load(part, spool).state_dict()
+    factors = {"decoder.conv_in.weight": 0.25, "encoder.mid_block.attentions.0.to_q.weight": 3.0}
+    for name, tensor in vae.state_dict().items():
+        assert torch.equal(loaded[name], tensor.to(kind).float() * factors.get(name, 1.0)), name
+
+
+def test_a_scale_of_many_numbers_is_refused(tmp_path: Path) -> None:
+    vae = make_vae()
+    weights = {
+        VAE + name: tensor.to(torch.float8_e5m2)
+        for name, tensor in original.vae_to_original(vae.state_dict(), 4).items()
+    }
+    original.save({**weights, f"{VAE}decoder.conv_in.scale_weight": torch.ones(4)}, tmp_path / "x.safetensors")
+    found = match_part("vae", plain(vae.config), read_head(tmp_path / "x.safetensors"), prefix=VAE)
+    assert isinstance(found, Mismatch)
+    assert "single number" in found.words
+
+
+@pytest.mark.parametrize("middle", [None, "UNetMidBlock2D", "UNetMidBlock2DCrossAttn"])
+@pytest.mark.parametrize("layers", [1, (1, 2, 1)])
+def test_the_tensors_of_other_depths_are_foreseen(middle: str | None, layers: int | tuple[int, ...]) -> None:
+    unet = make_unet(mid_block_type=middle, layers_per_block=layers, transformer_layers_per_block=(1, 1, 2))
+    assert blueprint("unet", plain(unet.config)) == {
+        name: tuple(tensor.shape) for name, tensor in unet.state_dict().items()
+    }
+
+
+def test_old_names_of_attention_are_read_in_a_folder(tmp_path: Path) -> None:
+    vae, old = make_vae(), {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
+    renamed = dict(vae.state_dict())
+    for new, before in old.items():
+        renamed = {name.replace(f".attentions.0.{new}.", f".attentions.0.{before}."): t for name, t in renamed.items()}
+    original.save(renamed, tmp_path / "x.safetensors")
+    part = match_part("vae", plain(vae.config), read_head(tmp_path / "x.safetensors"))
+    assert isinstance(part, FoundPart), part
+    with Spool(tmp_path / "spool", 64) as spool:
+        assert equal(loading.load(part, spool).state_dict(), vae.state_dict())
 
 
 @pytest.mark.parametrize(

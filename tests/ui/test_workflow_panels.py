@@ -452,6 +452,19 @@ def test_another_vae_is_chosen_from_a_folder_and_given_back(
     assert asked(desk).additions.vae is None
 
 
+def test_a_vae_may_be_a_file_chosen_or_dropped(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen, dropped = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
+    chosen.touch()
+    dropped.touch()
+    box = named(desk, QComboBox, "VAE")
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(chosen), ""))
+    box.activated.emit(box.findText("Choose a file…"))
+    assert asked(desk).additions.vae == chosen
+    desk.use_vae(dropped)
+    assert asked(desk).additions.vae == dropped
+    assert box.currentText() == "b.safetensors"
+
+
 # variation, timesteps, few steps
 
 

@@ -17,7 +17,8 @@ ADDITIONS = (
     Section(
         "LoRA",
         "A LoRA is a small file that changes what a checkpoint draws; its weight says how much. Diffusers' and kohya's "
-        "files are read, and `--lora` can be given several times. They are fused into the checkpoint once and kept. "
+        "files are read, and LyCORIS' (LoHa, LoKr, (IA)³, DoRA and full differences), and `--lora` can be given "
+        "several times. They are fused into the checkpoint once and kept. "
         "This one, which comes with the application, was taught old photographs. The first line copies it here.",
         (
             draw("lora-0", "weight 0", CAR, f"--lora {LORA}:0"),
@@ -39,10 +40,10 @@ ADDITIONS = (
     ),
     Section(
         "Another VAE",
-        "`--vae` takes a folder with another VAE, in OpenVINO's or diffusers' form: for SDXL mostly the one whose "
-        "numbers fit in 16 bits. A tiny one, such as TAESDXL, decodes faster and less exactly; a checkpoint that "
-        "brings one in a folder `vae_tiny` uses it for drafts. The starters share a single VAE, so the refiner's, "
-        "which the first line copies, makes the same picture.",
+        "`--vae` takes another VAE, a .safetensors file or a folder in OpenVINO's or diffusers' form: for SDXL mostly "
+        "the one whose numbers fit in 16 bits. A tiny one, such as TAESDXL, decodes faster and less exactly; a "
+        "checkpoint that brings one in a folder `vae_tiny` uses it for drafts. The starters share a single VAE, so the "
+        "refiner's, which the first line copies, makes the same picture.",
         (
             draw("vae-own", "its own", APPLE),
             draw("vae-other", "the refiner's", APPLE, "--vae vae"),

@@ -76,13 +76,14 @@ def _attach(loaded: LoadedCheckpoint, additions: Additions) -> None:
     loaded.encoder = PromptEncoder(pipe, vocabulary)
 
 
-def _swap_vae(loaded: LoadedCheckpoint, folder: Path, cache: Path, hashes: FileHashes) -> None:
+def _swap_vae(loaded: LoadedCheckpoint, path: Path, cache: Path, hashes: FileHashes) -> None:
     from sdxl_desktop.engine.openvino.adapters.vae import check_vae  # seconds of optimum-intel, for other VAEs alone
 
-    vae = check_vae(folder, loaded.latent_channels, cache, float(loaded.pipe.vae.config.scaling_factor), hashes)
+    own = loaded.pipe.vae.config
+    vae = check_vae(path, loaded.latent_channels, cache, float(own.scaling_factor), hashes, own)
     if vae.factor != loaded.vae_factor:
         raise AdditionError(
-            f"The VAE in {folder} does not fit this checkpoint.",
+            f"The VAE in {path} does not fit this checkpoint.",
             why=f"It makes {vae.factor} × {vae.factor} pixels of a latent, and the checkpoint's own makes "
             f"{loaded.vae_factor} × {loaded.vae_factor}.",
             next_step="Choose a VAE made for this checkpoint, or leave its own in place.",

@@ -30,6 +30,7 @@ from sdxl_desktop.engine.compiled_store import (
     preferred_quota,
 )
 from sdxl_desktop.engine.openvino import angles, devices
+from sdxl_desktop.engine.openvino.free_shapes import free_shapes
 
 __all__ = ["Compiler", "Graph", "compiler_for", "content_id", "execution_device", "mend_unet", "runtime", "settled"]
 
@@ -43,9 +44,10 @@ def mend_unet(model: ov.Model) -> None:
     """Give the exported UNet what the export took from it; changes `model`.
 
     Its `timestep` input is an integer, so schedulers with fractional timesteps (Karras, Heun, LMS) drift: make it
-    f32. Its context is fixed at 77 tokens: make it free, for longer prompts. In 16 bits it would misread timesteps and
-    sizes: see `angles`.
+    f32. Its context is fixed at 77 tokens: make it free, for longer prompts, and so are batch and size where the export
+    fixed them (`free_shapes`). In 16 bits it would misread timesteps and sizes: see `angles`.
     """
+    free_shapes(model)
     shapes = {}
     for port in model.inputs:
         shape = port.get_partial_shape()

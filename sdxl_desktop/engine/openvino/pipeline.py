@@ -17,6 +17,7 @@ from sdxl_desktop.core.foreign_text import shown
 from sdxl_desktop.core.model_configs import SCALING_FACTOR
 from sdxl_desktop.core.small_files import read_object
 from sdxl_desktop.engine.openvino import parts
+from sdxl_desktop.engine.openvino.free_shapes import free_shapes
 from sdxl_desktop.engine.openvino.network import GRAPH, Config, Network
 from sdxl_desktop.engine.openvino.schedulers import complete_config
 
@@ -61,8 +62,8 @@ class Pipeline:
         if not (folder / _INDEX).is_file():
             raise FileNotFoundError(f"There is no {_INDEX} in it")
         self.config = Config.read(folder / _INDEX, force_zeros_for_empty_prompt=True, requires_aesthetics_score=False)
-        self.text_encoder = Network(folder / "text_encoder") if "text_encoder" in there else None
-        self.text_encoder_2 = Network(folder / "text_encoder_2")
+        self.text_encoder = Network(folder / "text_encoder", free_shapes) if "text_encoder" in there else None
+        self.text_encoder_2 = Network(folder / "text_encoder_2", free_shapes)
         self.unet = Network(folder / "unet", parts.mend_unet, time_cond_proj_dim=None)
         self.vae_decoder = self._half_of_vae("vae_decoder")
         self.vae_encoder = self._half_of_vae("vae_encoder") if "vae_encoder" in there else None
@@ -70,7 +71,7 @@ class Pipeline:
         self.scheduler_config = complete_config(read_object(folder / "scheduler" / "scheduler_config.json"))
 
     def _half_of_vae(self, part: str) -> Network:
-        network = Network(self.folder / part)
+        network = Network(self.folder / part, free_shapes)
         if network.config.get("scaling_factor") is None:
             network.config["scaling_factor"] = SCALING_FACTOR
         return network

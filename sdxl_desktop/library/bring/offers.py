@@ -43,7 +43,7 @@ class Offer:
     estimates where only the download can tell. `suggested` is the format that fits this computer's memory; it is never
     applied silently. `needs` are the titles of others whose parts come along then, since the library has none in that
     format. `advice` is not empty where there is nothing to import (a LoRA here on the disk, for instance), and says
-    what to do instead.
+    what to do instead. `notes` are sentences on what is taken of it.
 
     `listing` is what the hub has of it, `kin` the checkpoint that it goes with, and `kin_bytes` what of that comes over
     the line as well, by weight format (nothing where the library has it); `kin_kept` of those are here already.
@@ -69,6 +69,7 @@ class Offer:
     kin_bytes: Mapping[WeightFormat | None, int] = field(default_factory=dict)
     kin_kept: Mapping[WeightFormat | None, int] = field(default_factory=dict)
     own_kept: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def fusing(self) -> bool:
@@ -137,6 +138,7 @@ def _here(path: Path, library: Library, name: str | None) -> Offer:
             forecasts=plan.forecasts,
             suggested=None,
             advice=plan.advice,
+            notes=plan.notes,
         )
     )
 

@@ -11,6 +11,7 @@ from sdxl_desktop.library.convert.workspace import Workspace
 from sdxl_desktop.library.detect.documents import read_json, read_json_if_there
 from sdxl_desktop.library.detect.errors import DamagedFileError
 from sdxl_desktop.library.detect.families import Setup, clip_vocabulary, family_of
+from sdxl_desktop.library.detect.folders import weights_in
 from sdxl_desktop.library.detect.found import Found, Kind, Layout
 from sdxl_desktop.library.detect.heads import Tensor, read_head
 from sdxl_desktop.library.detect.matching import Mismatch, match_part
@@ -32,11 +33,8 @@ def holds_unet_alone(folder: Path) -> bool:
 
 
 def unet_files(folder: Path) -> list[Path]:
-    """The file of weights, that in half precision where both are there, or the shards."""
-    for name in (f"{STEM}.fp16.safetensors", f"{STEM}.safetensors"):
-        if (folder / name).is_file():
-            return [folder / name]
-    return sorted(folder.glob(f"{STEM}*-of-*.safetensors"))
+    """The file of weights, of the variant that is taken where there are several, or the shards."""
+    return weights_in(folder, STEM) or sorted(folder.glob(f"{STEM}*-of-*.safetensors"))
 
 
 def unet_alone(folder: Path, base: Path | None = None) -> Found:

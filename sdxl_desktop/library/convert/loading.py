@@ -23,7 +23,14 @@ from sdxl_desktop.library.detect.found import FoundPart
 from sdxl_desktop.library.detect.heads import Tensor
 from sdxl_desktop.library.detect.recipes import Take
 
-_TYPES = {"F16": torch.float16, "BF16": torch.bfloat16, "F32": torch.float32, "F64": torch.float64}
+_TYPES = {
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "F32": torch.float32,
+    "F64": torch.float64,
+    "F8_E4M3": torch.float8_e4m3fn,
+    "F8_E5M2": torch.float8_e5m2,
+}
 _TEXT_SETTINGS = (
     *("vocab_size", "hidden_size", "intermediate_size", "projection_dim", "num_hidden_layers", "num_attention_heads"),
     *("max_position_embeddings", "hidden_act", "layer_norm_eps", "bos_token_id", "eos_token_id", "pad_token_id"),
@@ -33,12 +40,12 @@ _AS_THEY_ARE = (torch.float16, torch.float32)
 
 def wide_bytes(part: FoundPart) -> tuple[int, int]:
     """(arrays, bytes) that `load` needs in the spool: those of tensors OpenVINO would not take as they are."""
-    odd = [recipe for recipe in part.recipes.values() if part.tensors[recipe.key].dtype in ("BF16", "F64")]
+    odd = [recipe for recipe in part.recipes.values() if part.tensors[recipe.key].dtype not in ("F16", "F32")]
     return len(odd), sum(part.tensors[recipe.key].elements * 4 for recipe in odd)
 
 
 def load(part: FoundPart, spool: Spool) -> Any:
-    """The module of `part`, in evaluation mode. bfloat16 and float64 become float32, in `spool`."""
+    """The module of `part`, in evaluation mode. bfloat16, float64 and fp8 become float32, in `spool`."""
     module = _skeleton(part)
     weights = {name: _tensor(part, name, spool) for name in part.recipes}
     own = set(module.state_dict())
@@ -85,7 +92,10 @@ def _tensor(part: FoundPart, name: str, spool: Spool) -> torch.Tensor:
     taken = _TAKERS[recipe.take](found)
     if taken.dtype not in _AS_THEY_ARE:
         room = torch.from_numpy(spool.array(tuple(taken.shape), np.float32))
-        return room.copy_(taken)
+        room.copy_(taken)
+        if (scale := part.scales.get(recipe.key)) is not None:
+            room *= _mapped(part.tensors[scale]).to(torch.float32).reshape(())
+        return room
     return taken
 
 

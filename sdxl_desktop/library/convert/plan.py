@@ -22,8 +22,7 @@ _NAME = re.compile(r"[\w][\w .()+,-]{0,79}")
 _ADVICE = {
     Kind.LORA: "It is a LoRA: it need not be imported. Drop it on the window, or use it with --lora FILE.",
     Kind.EMBEDDING: "It is an embedding: it need not be imported. Drop it on the window, or use --embedding FILE.",
-    Kind.VAE: "It is a VAE alone, to be used with a checkpoint: put it in a folder as "
-    "diffusion_pytorch_model.safetensors with its config.json, and use it with --vae FOLDER.",
+    Kind.VAE: "It is a VAE alone: it need not be imported. Drop it on the window, or use it with --vae FILE.",
 }
 SHARES = (0.04, 0.20, 0.74, 0.02)
 """Of an SDXL file, by parts: encoders, UNet, VAE."""
@@ -41,6 +40,7 @@ class PlannedPart:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportPlan:
     """Everything a person decides by. `advice` is not empty where there is nothing to import, and says what to do.
+    `notes` are sentences on what is taken of it.
 
     `forecasts` has one for each weight format that can be chosen; a folder of OpenVINO parts is copied as it is, and
     has one under None.
@@ -57,6 +57,7 @@ class ImportPlan:
     files: tuple[Path, ...] = ()
     advice: str = ""
     extras: Extras = field(default_factory=Extras)
+    notes: tuple[str, ...] = ()
 
     @property
     def bytes(self) -> int:
@@ -94,6 +95,7 @@ def plan_import(path: Path, home: Path, name: str | None = None, extras: Extras 
         files=found.files,
         advice=_ADVICE.get(found.kind, ""),
         extras=extras,
+        notes=found.notes,
     )
 
 

@@ -94,21 +94,27 @@ def _transformer(name: str, width: int, depth: int, context: int, *, linear: boo
 
 def depths(config: Config) -> tuple[list[list[int]], int, list[list[int]]]:
     """Transformer blocks behind each resnet: by level and resnet on the way down, in the middle (-1: no attention
-    there and a single resnet), by level and resnet on the way up."""
+    there and a single resnet; -2: no middle at all), by level and resnet on the way up."""
     levels = len(config["block_out_channels"])
-    layers, attends = int(config["layers_per_block"]), list(config["down_block_types"])
+    layers, attends = _by_level(config["layers_per_block"], levels), list(config["down_block_types"])
     told = config.get("transformer_layers_per_block", 1)
     told = [told] * levels if isinstance(told, int) else list(told)
     back = config.get("reverse_transformer_layers_per_block") or told[::-1]
-    down = [_each(told[level], layers) if "CrossAttn" in attends[level] else [0] * layers for level in range(levels)]
+    down = [_each(told[at] if "CrossAttn" in attends[at] else 0, layers[at]) for at in range(levels)]
     ups = list(config["up_block_types"])
-    up = [
-        _each(back[level], layers + 1) if "CrossAttn" in ups[level] else [0] * (layers + 1) for level in range(levels)
-    ]
-    middle = -1
-    if config.get("mid_block_type", "UNetMidBlock2DCrossAttn") == "UNetMidBlock2DCrossAttn":
+    up = [_each(back[at] if "CrossAttn" in ups[at] else 0, layers[-1 - at] + 1) for at in range(levels)]
+    kind = config.get("mid_block_type", "UNetMidBlock2DCrossAttn")
+    middle = -2 if kind is None else -1
+    if kind == "UNetMidBlock2DCrossAttn":
         middle = told[-1] if isinstance(told[-1], int) else int(told[-1][0])
     return down, middle, up
+
+
+def _by_level(told: int | list[int], levels: int) -> list[int]:
+    counts = [int(told)] * levels if isinstance(told, int) else [int(count) for count in told]
+    if len(counts) != levels:
+        raise ValueError("it has not as many layers as levels")
+    return counts
 
 
 def _each(told: int | list[int], count: int) -> list[int]:
@@ -142,7 +148,8 @@ def _unet(config: Config) -> _Tensors:
         if level < last:
             yield from _conv(f"{block}.downsamplers.0.conv", width, width)
         into = width
-    yield from _resnet("mid_block.resnets.0", widths[-1], widths[-1], time)
+    if middle >= -1:
+        yield from _resnet("mid_block.resnets.0", widths[-1], widths[-1], time)
     if middle >= 0:
         yield from attention("mid_block.attentions.0", widths[-1], middle)
         yield from _resnet("mid_block.resnets.1", widths[-1], widths[-1], time)

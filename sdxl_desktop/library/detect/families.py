@@ -24,6 +24,8 @@ class Family(StrEnum):
     LCM = "lcm"
     """SDXL base, the guidance scale embedded beside the timestep (Luo et al., arXiv 2310.04378)."""
     LCM_SSD_1B = "lcm-ssd-1b"
+    OTHER = "other"
+    """Of SDXL's kind, with depths of its own, such as KOALA: its own configuration alone describes it."""
 
     @property
     def label(self) -> str:
@@ -38,8 +40,10 @@ _LABELS = {
     Family.VEGA: "Segmind-Vega",
     Family.LCM: "SDXL distilled to few steps (LCM)",
     Family.LCM_SSD_1B: "SSD-1B distilled to few steps (LCM)",
+    Family.OTHER: "SDXL's kind, of another size",
 }
 
+_MIDDLE = "UNetMidBlock2DCrossAttn"
 PARTS = ("text_encoder", "text_encoder_2", "unet", "vae")
 
 
@@ -69,7 +73,8 @@ def shipped_setup(family: Family) -> Setup:
 
 def shipped_setups() -> Iterator[tuple[Family, Setup]]:
     for family in Family:
-        yield family, shipped_setup(family)
+        if family is not Family.OTHER:
+            yield family, shipped_setup(family)
 
 
 def clip_vocabulary() -> Path:
@@ -79,7 +84,7 @@ def clip_vocabulary() -> Path:
 
 def family_of(unet: dict[str, Any], *, has_first_encoder: bool) -> Family:
     """The family that a UNet's configuration, of whatever size, belongs to."""
-    lean = unet.get("mid_block_type") not in (None, "UNetMidBlock2DCrossAttn")
+    lean = unet.get("mid_block_type", _MIDDLE) != _MIDDLE  # null is none at all
     if unet.get("time_cond_proj_dim"):
         return Family.LCM_SSD_1B if lean else Family.LCM
     if int(unet.get("in_channels", 4)) == 9:
@@ -88,6 +93,7 @@ def family_of(unet: dict[str, Any], *, has_first_encoder: bool) -> Family:
         return Family.REFINER
     if not lean:
         return Family.BASE
-    back = unet.get("reverse_transformer_layers_per_block") or [[0]]
-    even = isinstance(back[0], list) and len(set(back[0])) == 1
-    return Family.VEGA if even else Family.SSD_1B
+    back = unet.get("reverse_transformer_layers_per_block")
+    if not back or not isinstance(back[0], list):
+        return Family.OTHER
+    return Family.VEGA if len(set(back[0])) == 1 else Family.SSD_1B

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sdxl_desktop.formats.weight_files import WeightFile, chosen_note, weight_files
 from sdxl_desktop.library.detect.documents import read_json
 from sdxl_desktop.library.detect.errors import DamagedFileError
 from sdxl_desktop.library.detect.families import PARTS, Setup, clip_vocabulary, family_of
 from sdxl_desktop.library.detect.foreign import refusal, unknown
 from sdxl_desktop.library.detect.found import Found, FoundPart, Kind, Layout
 from sdxl_desktop.library.detect.heads import Tensor, read_head
-from sdxl_desktop.library.detect.matching import Mismatch, match_part
+from sdxl_desktop.library.detect.matching import Mismatch, match_part, note_on_numbers
 
 _STEMS = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model"}
 _OTHER_PIPELINES = (
@@ -35,10 +36,12 @@ def identify_folder(folder: Path) -> Found | None:
     if (folder / "unet" / "openvino_model.xml").is_file():
         return _openvino(folder, setup)
     _refuse_others(folder, setup)
-    if not any(_weights(folder / part, _STEMS.get(part, "model")) for part in PARTS):
+    if not any(weights_in(folder / part, stem_of(part)) for part in PARTS):
         for part in PARTS:
             if any((folder / part).glob("*.bin")):
                 raise _unusable(folder, part, _why_no_weights(folder / part))
+        if not any(folder.glob("*.safetensors")):
+            raise _unusable(folder, "unet", _why_no_weights(folder / "unet"))
         return None  # descriptions only; perhaps a single file lies beside them
     return _diffusers(folder, setup)
 
@@ -71,11 +74,12 @@ def _openvino(folder: Path, setup: Setup) -> Found:
 def _diffusers(folder: Path, setup: Setup) -> Found:
     parts: list[FoundPart] = []
     files: list[Path] = []
+    notes: list[str] = []
     for name in PARTS:
         config = setup.config(name)
         if config is None and name == "text_encoder":
             continue  # a refiner
-        weights = _weights(folder / name, _STEMS.get(name, "model"))
+        weights = weights_in(folder / name, stem_of(name))
         if config is None or not weights:
             raise _unusable(folder, name, _why_no_weights(folder / name) if config else "it has no config.json")
         tensors = _tensors(weights)
@@ -84,6 +88,7 @@ def _diffusers(folder: Path, setup: Setup) -> Found:
             raise _unusable(folder, name, part.words)
         parts.append(part)
         files += weights
+        notes.append(chosen_note(name, _choices(folder / name, stem_of(name))))
     unet = next(part for part in parts if part.name == "unet")
     there = {part.name for part in parts}
     return Found(
@@ -92,6 +97,7 @@ def _diffusers(folder: Path, setup: Setup) -> Found:
         layout=Layout.DIFFUSERS,
         family=family_of(dict(unet.config), has_first_encoder="text_encoder" in there),
         parts=tuple(parts),
+        notes=tuple(filter(None, (*notes, note_on_numbers(parts)))),
         files=tuple(files),
         index=setup.index,
         scheduler=setup.scheduler,
@@ -103,20 +109,22 @@ def _diffusers(folder: Path, setup: Setup) -> Found:
     )
 
 
-def _weights(folder: Path, stem: str) -> list[Path]:
-    """The file or shards, the half-precision ones where both are there: exact enough, and read faster."""
-    for name in (f"{stem}.fp16", stem):
-        whole, listing = folder / f"{name}.safetensors", folder / f"{_index_name(name)}"
-        if whole.is_file():
-            return [whole]
-        if listing.is_file():
-            return _shards(folder, read_json(listing))
+def stem_of(part: str) -> str:
+    """What the files of the weights of `part` are called, before variant and ending."""
+    return _STEMS.get(part, "model")
+
+
+def weights_in(folder: Path, stem: str) -> list[Path]:
+    """The file, or the shards, of the variant that is taken where there are several."""
+    for choice in _choices(folder, stem):
+        file = folder / choice.name
+        return _shards(folder, read_json(file)) if choice.sharded else [file]
     return []
 
 
-def _index_name(stem: str) -> str:
-    plain, _, variant = stem.partition(".")
-    return f"{plain}.safetensors.index{f'.{variant}' if variant else ''}.json"
+def _choices(folder: Path, stem: str) -> list[WeightFile]:
+    names = [file.name for file in folder.iterdir() if file.is_file()] if folder.is_dir() else []
+    return weight_files(names, stem)
 
 
 def _shards(folder: Path, listing: Mapping[str, Any]) -> list[Path]:

@@ -35,12 +35,14 @@ class FoundPart:
     """A part ("unet", "vae", "text_encoder", "text_encoder_2") whose tensors are all there, in the right shapes.
 
     `config` is its config.json; `tensors` are those of its file or files; `recipes` lead from the names wanted to them.
+    `scales` leads from the key of a tensor that is to be multiplied by one number to that number's key.
     """
 
     name: str
     config: Mapping[str, Any]
     tensors: Mapping[str, Tensor]
     recipes: Recipes
+    scales: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def bytes(self) -> int:
@@ -55,7 +57,8 @@ class FoundPart:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
     """`files` are all that were looked at and will be read; `index` is model_index.json's content; `tokenizers` maps
-    "tokenizer" and "tokenizer_2" to folders to copy them from; `card` is what checkpoint.json is to say of settings."""
+    "tokenizer" and "tokenizer_2" to folders to copy them from; `card` is what checkpoint.json is to say of settings;
+    `notes` say what was chosen where there was a choice."""
 
     path: Path
     kind: Kind
@@ -67,6 +70,7 @@ class Found:
     scheduler: Mapping[str, Any] = field(default_factory=dict)
     tokenizers: Mapping[str, Path] = field(default_factory=dict)
     card: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def bytes(self) -> int:

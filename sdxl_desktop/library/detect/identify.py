@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from sdxl_desktop.core.errors import CheckpointError
+from sdxl_desktop.formats.vae_names import is_vae_alone
 from sdxl_desktop.library.additions import LORA_MARKS
 from sdxl_desktop.library.detect import recipes
 from sdxl_desktop.library.detect.errors import DamagedFileError
@@ -15,7 +16,7 @@ from sdxl_desktop.library.detect.folders import identify_folder
 from sdxl_desktop.library.detect.foreign import foreign, refusal, unknown
 from sdxl_desktop.library.detect.found import Found, FoundPart, Kind, Layout
 from sdxl_desktop.library.detect.heads import Tensor, read_head, read_metadata
-from sdxl_desktop.library.detect.matching import Mismatch, match_part
+from sdxl_desktop.library.detect.matching import Mismatch, match_part, note_on_numbers
 from sdxl_desktop.library.detect.pickles import check_pickle
 from sdxl_desktop.library.detect.sampling import sampling_facts
 
@@ -72,16 +73,11 @@ def _lone_file(folder: Path) -> Found:
 def _small_kind(tensors: Mapping[str, Tensor]) -> Kind | None:
     if any(mark in name for name in tensors for mark in LORA_MARKS):
         return Kind.LORA
-    names = [name.removeprefix(recipes.VAE) for name in tensors]
-    if "decoder.conv_in.weight" in names and all(_is_vae(name) for name in names):
+    if is_vae_alone(tensors):
         return Kind.VAE
     if len(tensors) <= 4 and all(len(tensor.shape) in (1, 2) for tensor in tensors.values()):
         return Kind.EMBEDDING
     return None
-
-
-def _is_vae(name: str) -> bool:
-    return name.startswith(("encoder.", "decoder.", "quant_conv.", "post_quant_conv.", "loss.", "model_ema."))
 
 
 def _hint(tensors: Mapping[str, Tensor]) -> str:
@@ -101,6 +97,12 @@ def _single_file(path: Path, tensors: Mapping[str, Tensor], beside: Path) -> Fou
             return _whole(path, tensors, setup, unet, tokenizers)
         if isinstance(unet, Mismatch) and (closest is None or unet.count < closest.count):
             closest = unet
+    if closest is not None and closest.numbers:
+        raise DamagedFileError(
+            f"The weights of {path.name} cannot be converted.",
+            why=f"Of its UNet, {closest.words}.",
+            next_step="Look for the same checkpoint in fp16 or fp32.",
+        )
     why = "Its UNet is built like none of SDXL's families"
     raise unknown(path.name, f"{why} ({closest.words})." if closest else f"{why}.")
 
@@ -149,6 +151,7 @@ def _whole(
         layout=Layout.SINGLE_FILE,
         family=family_of(dict(unet.config), has_first_encoder="text_encoder" in there),
         parts=tuple(parts),
+        notes=tuple(filter(None, (note_on_numbers(parts),))),
         files=(path,),
         index=setup.index,
         scheduler=facts.over(setup.scheduler),

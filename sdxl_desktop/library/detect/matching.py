@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +12,14 @@ from sdxl_desktop.library.detect.found import FoundPart
 from sdxl_desktop.library.detect.heads import Tensor
 from sdxl_desktop.library.detect.recipes import diffusers_recipes, original_recipes
 
-NUMBERS = ("F16", "BF16", "F32", "F64")
+EIGHT_BITS = ("F8_E4M3", "F8_E5M2")
+"""fp8: half precision holds each of their numbers exactly."""
+NUMBERS = ("F16", "BF16", "F32", "F64", *EIGHT_BITS)
 """Types of numbers that weights may have."""
+_SCALES = (".scale_weight", ".weight_scale")
+"""What ends the name of the number that an fp8 weight is to be multiplied by, instead of `.weight`."""
+_BESIDE_SCALES = (".scale_input", ".input_scale", ".comfy_quant", "scaled_fp8")
+"""What goes with them and says how to compute in fp8, which is not done here."""
 
 # Left over in files from training or from older transformers; they say nothing that is needed. `logit_scale` and the
 # first encoder's unused `text_projection` come with CLIP itself.
@@ -32,19 +38,27 @@ _IDLE_FOLDERS = ("loss.", "model_ema.")
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """Why tensors do not fit a configuration: a phrase, and how many tensors are wrong."""
+    """Why tensors do not fit a configuration: a phrase, how many tensors are wrong, and whether only the type of its
+    numbers is."""
 
     words: str
     count: int
+    numbers: bool = False
 
 
 def match_part(
-    name: str, config: Mapping[str, Any], tensors: Mapping[str, Tensor], *, prefix: str | None = None
+    name: str, config: Mapping[str, Any], there: Mapping[str, Tensor], *, prefix: str | None = None
 ) -> FoundPart | Mismatch:
-    """The part `name` made of `tensors`; with a `prefix` they are in the original layout, without in diffusers' own."""
+    """The part `name` made of the tensors that are `there`; with a `prefix` they are in the original layout, without in
+    diffusers' own."""
+    scales, tensors = _apart(there)
     try:
         wanted = blueprint(name, config, _MORE_THAN_ANY + 2 * len(tensors))
-        found = diffusers_recipes(wanted) if prefix is None else original_recipes(name, config, wanted, prefix)
+        found = (
+            diffusers_recipes(name, wanted, tensors)
+            if prefix is None
+            else original_recipes(name, config, wanted, prefix)
+        )
     except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as problem:
         said = shown(str(problem)) if isinstance(problem, ValueError) else type(problem).__name__
         return Mismatch(f"its config.json makes no sense ({said})", 10**6)
@@ -56,15 +70,50 @@ def match_part(
     if missing:
         return Mismatch(f"{_some(len(missing), 'tensor')} missing, such as {missing[0][:90]!r}", count)
     if wrong:
-        there = "×".join(map(str, tensors[wrong[0].key].shape))
-        wanted_shape = "×".join(map(str, wrong[0].shape))
-        return Mismatch(f"{wrong[0].key[:90]!r} has the shape {there} where {wanted_shape} is needed", count)
+        has, needed = ("×".join(map(str, shape)) for shape in (tensors[wrong[0].key].shape, wrong[0].shape))
+        return Mismatch(f"{wrong[0].key[:90]!r} has the shape {has} where {needed} is needed", count)
     if surplus:
         return Mismatch(f"{_some(len(surplus), 'tensor')} too many, such as {surplus[0][:90]!r}", count)
     odd = next((key for key in used if tensors[key].dtype not in NUMBERS), None)
     if odd is not None:
-        return Mismatch(f"{odd[:90]!r} has numbers of the type {tensors[odd].dtype}, which lost too much to convert", 1)
-    return FoundPart(name, dict(config), {key: tensors[key] for key in used}, found)
+        words = f"{odd[:90]!r} has numbers of the type {tensors[odd].dtype}, which are not converted"
+        return Mismatch(words, 1, numbers=True)
+    multiplied = {key: scale for key, scale in scales.items() if key in used}
+    if wide := next((scale for scale in multiplied.values() if not _is_number(there[scale])), None):
+        return Mismatch(f"{wide[:90]!r} is no single number", 1, numbers=True)
+    kept = {key: there[key] for key in (*used, *multiplied.values())}
+    return FoundPart(name, dict(config), kept, found, multiplied)
+
+
+def _apart(there: Mapping[str, Tensor]) -> tuple[dict[str, str], Mapping[str, Tensor]]:
+    """(keys of scales by the key of the weight that each belongs to, the tensors without what goes with fp8)."""
+    if not any(tensor.dtype in EIGHT_BITS for tensor in there.values()):
+        return {}, there
+    scales = {
+        f"{key.removesuffix(end)}.weight": key
+        for key in there
+        for end in _SCALES
+        if key.endswith(end) and f"{key.removesuffix(end)}.weight" in there
+    }
+    beside = {*scales.values(), *(key for key in there if key.endswith(_BESIDE_SCALES))}
+    return scales, {key: tensor for key, tensor in there.items() if key not in beside}
+
+
+def _is_number(tensor: Tensor) -> bool:
+    return tensor.elements == 1 and tensor.dtype in NUMBERS
+
+
+def note_on_numbers(parts: Iterable[FoundPart]) -> str:
+    """What a person is told of the numbers in these parts; "" where they are of the usual kinds."""
+    coarse = [
+        part.name.replace("_", " ")
+        for part in parts
+        if any(tensor.dtype in EIGHT_BITS for tensor in part.tensors.values())
+    ]
+    if not coarse:
+        return ""
+    names = " and ".join(filter(None, (", ".join(coarse[:-1]), coarse[-1])))
+    return f"The weights of its {names} are in fp8: they are taken as they are, and a file in fp16 draws more exactly."
 
 
 def _idle(name: str) -> bool:

@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from sdxl_desktop.formats import vae_names
 from sdxl_desktop.library.detect.blueprint import Blueprint, Config, depths
-from sdxl_desktop.library.detect.heads import Shape
+from sdxl_desktop.library.detect.heads import Shape, Tensor
 
 UNET = "model.diffusion_model."
 VAE = "first_stage_model."
@@ -44,9 +45,20 @@ Recipes = dict[str, Recipe]
 """By the name of the tensor wanted."""
 
 
-def diffusers_recipes(wanted: Blueprint) -> Recipes:
-    """The tensors of a part's own file, which has diffusers' names."""
-    return {name: Recipe(name, shape) for name, shape in wanted.items()}
+def diffusers_recipes(part: str, wanted: Blueprint, there: Mapping[str, Tensor]) -> Recipes:
+    """The tensors of a part's own file, which has diffusers' names; a VAE's may have others among those `there`."""
+    if part != "vae":
+        return {name: Recipe(name, shape) for name, shape in wanted.items()}
+    try:
+        keys = vae_names.keys_of_vae(wanted, {name: tensor.shape for name, tensor in there.items()})
+    except vae_names.VaeNamesError:
+        return {name: Recipe(name, shape) for name, shape in wanted.items()}  # whoever matches them says what is wrong
+    return {name: _as_it_is(keys[name], there[keys[name]].shape, shape) for name, shape in wanted.items()}
+
+
+def _as_it_is(key: str, found: Shape, wanted: Shape) -> Recipe:
+    reshaped = len(wanted) == 2 and found != wanted
+    return Recipe(key, found if reshaped else wanted, Take.RESHAPED if reshaped else Take.WHOLE)
 
 
 def original_recipes(part: str, config: Config, wanted: Blueprint, prefix: str) -> Recipes:
@@ -131,25 +143,11 @@ def _inside(what: str, rest: str) -> str:
     return f"{_RESNET[layer]}.{kind}"
 
 
-_VAE_ATTENTION = {"group_norm": "norm", "to_q": "q", "to_k": "k", "to_v": "v", "to_out.0": "proj_out"}
-_VAE_BLOCK = re.compile(r"(encoder|decoder)\.(down|up)_blocks\.(\d+)\.(resnets|downsamplers|upsamplers)\.(\d+)\.(.+)")
-_VAE_MIDDLE = re.compile(r"(encoder|decoder)\.mid_block\.(resnets|attentions)\.(\d+)\.(.+)\.(weight|bias)")
-
-
 def _vae(prefix: str, name: str, shape: Shape, levels: int) -> Recipe:
-    if block := _VAE_BLOCK.fullmatch(name):
-        side, way, level, what, number, rest = block.groups()
-        place = f"{side}.{way}.{int(level) if way == 'down' else levels - 1 - int(level)}"
-        if what == "resnets":
-            return Recipe(f"{prefix}{place}.block.{number}.{rest.replace('conv_shortcut', 'nin_shortcut')}", shape)
-        return Recipe(f"{prefix}{place}.{'downsample' if way == 'down' else 'upsample'}.{rest}", shape)
-    if middle := _VAE_MIDDLE.fullmatch(name):
-        side, what, number, layer, kind = middle.groups()
-        if what == "resnets":
-            return Recipe(f"{prefix}{side}.mid.block_{int(number) + 1}.{layer}.{kind}", shape)
-        key = f"{prefix}{side}.mid.attn_1.{_VAE_ATTENTION[layer]}.{kind}"
-        return Recipe(key, (*shape, 1, 1), Take.RESHAPED) if len(shape) == 2 else Recipe(key, shape)
-    return Recipe(prefix + name.replace("conv_norm_out", "norm_out"), shape)
+    key = prefix + vae_names.original_name(name, levels)
+    if len(shape) == 2:  # attention, whose layers are 1×1 convolutions there
+        return Recipe(key, (*shape, 1, 1), Take.RESHAPED)
+    return Recipe(key, shape)
 
 
 _OPEN_CLIP = {

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
+from sdxl_desktop.formats.weight_files import weight_files
 from sdxl_desktop.library.hub.address import Address
 from sdxl_desktop.library.hub.errors import NotThereError
 from sdxl_desktop.library.hub.files import Layout, RemoteFile
@@ -96,16 +97,15 @@ def _descriptions(files: Mapping[str, RemoteFile], parts: Sequence[str]) -> list
 
 
 def _weights(files: Mapping[str, RemoteFile], folder: str, stem: str) -> list[RemoteFile]:
-    """The file, or the shards with their list; those in half precision where there are any."""
-    for variant in (".fp16", ""):
-        whole = files.get(f"{folder}{stem}{variant}.safetensors")
-        if whole is not None:
-            return [whole]
-        listing = files.get(f"{folder}{stem}.safetensors.index{variant}.json")
-        if listing is not None:
-            number, kind = r"-\d{5}-of-\d{5}", re.escape(variant)
-            shard = re.compile(f"{re.escape(folder + stem)}(?:{number}{kind}|{kind}{number})[.]safetensors")
-            return [listing, *(file for path, file in sorted(files.items()) if shard.fullmatch(path))]
+    """The file, or the shards with their list, of the variant that is taken where there are several."""
+    inside = [path.removeprefix(folder) for path in files if path.startswith(folder)]
+    for choice in weight_files(inside, stem):
+        chosen = files[folder + choice.name]
+        if not choice.sharded:
+            return [chosen]
+        number, kind = r"-\d{5}-of-\d{5}", re.escape(f".{choice.variant}" if choice.variant else "")
+        shard = re.compile(f"{re.escape(folder + stem)}(?:{number}{kind}|{kind}{number})[.]safetensors")
+        return [chosen, *(file for path, file in sorted(files.items()) if shard.fullmatch(path))]
     return []
 
 

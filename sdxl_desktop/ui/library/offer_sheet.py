@@ -154,6 +154,7 @@ def _facts(offer: Offer, coming: int) -> list[tuple[str, str]]:
         ("Licence", _licence(offer)),
         ("Download", download),
         ("Brought along", ", ".join(offer.needs)),
+        ("Weights", " ".join(offer.notes)),
         ("Memory to draw", _memory(offer.entry)),
     ]
 

@@ -34,6 +34,7 @@ _FAMILIES = {
     Family.VEGA: "Segmind-Vega",
     Family.LCM: "SDXL, few steps",
     Family.LCM_SSD_1B: "SSD-1B, few steps",
+    Family.OTHER: "SDXL's kind",
 }
 READY_MADE = "ready-made, nothing is converted"
 _ADDITION = "an addition, to be used with any checkpoint of its family"

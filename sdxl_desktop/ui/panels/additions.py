@@ -20,14 +20,14 @@ from sdxl_desktop.ui.panels.vae import VaePanel
 from sdxl_desktop.ui.widgets.layout import column, labelled, muted
 
 SUFFIXES = (".safetensors", ".pt")
-_FILTER = "LoRAs and embeddings (*.safetensors *.pt)"
+_FILTER = "LoRAs, embeddings and VAEs (*.safetensors *.pt)"
 
 
 class AdditionsPanel(QWidget):
     """Edits `AdditionsValue`.
 
-    Which of the two a file is, only its content tells: `files_offered` asks somebody who can read it, and they answer
-    with `add_lora` or `add_embedding`. `token_wanted`: this word should go into the prompt.
+    What a file is, only its content tells: `files_offered` asks somebody who can read it, and they answer with
+    `add_lora`, `add_embedding` or `use_vae`. `token_wanted`: this word should go into the prompt.
     """
 
     changed = Signal()
@@ -105,8 +105,8 @@ class AdditionsPanel(QWidget):
         folders: those that are listed are meant. Returns in words what is neither there nor listed. Does not emit."""
         listed, missing = self.value(), list[str]()
 
-        def found(file: Path, what: str, known: Iterable[Path | None], *, folder: bool = False) -> Path | None:
-            if file.is_absolute() and (file.is_dir() if folder else file.is_file()):
+        def found(file: Path, what: str, known: Iterable[Path | None]) -> Path | None:
+            if file.is_absolute() and (file.is_file() or (what == "VAE" and file.is_dir())):
                 return file
             name = named_only(file).name
             here = next((other for other in known if other is not None and other.name == name), None)
@@ -118,7 +118,7 @@ class AdditionsPanel(QWidget):
         loras = [(found(use.file, "LoRA", listed_loras), use) for use in additions.loras]
         listed_embeddings = [use.file for use in listed.embeddings]
         embeddings = [(found(use.file, "embedding", listed_embeddings), use) for use in additions.embeddings]
-        vae = None if additions.vae is None else found(additions.vae, "VAE", [listed.vae], folder=True)
+        vae = None if additions.vae is None else found(additions.vae, "VAE", [listed.vae])
         used, tokens = {file for file, _ in loras}, {use.token for file, use in embeddings if file is not None}
         self.set_value(
             AdditionsValue(
@@ -166,6 +166,12 @@ class AdditionsPanel(QWidget):
         self.section.set_open(True)
         self._moved()
 
+    def use_vae(self, path: Path) -> None:
+        """Decode with the VAE at `path`, a file or a folder, from now on."""
+        self._vae.set_value(path)
+        self.section.set_open(True)
+        self._moved()
+
     def _free(self, token: str) -> str:
         taken = {row.value().token for row in self._embeddings}
         if token not in taken:
@@ -210,7 +216,7 @@ class AdditionsPanel(QWidget):
     # files from outside
 
     def _ask_for_files(self) -> None:
-        chosen, _ = QFileDialog.getOpenFileNames(self, "Add LoRAs or embeddings", "", _FILTER)
+        chosen, _ = QFileDialog.getOpenFileNames(self, "Add LoRAs, embeddings or a VAE", "", _FILTER)
         self._offer(tuple(Path(file) for file in chosen))
 
     def dragEnterEvent(self, drag: QDragEnterEvent) -> None:
@@ -256,6 +262,6 @@ class AdditionsPanel(QWidget):
 
 
 def weight_files(drop: QDropEvent) -> tuple[Path, ...]:
-    """The files in what is dragged that may be LoRAs or embeddings."""
+    """The files in what is dragged that may be LoRAs, embeddings or VAEs."""
     files = (Path(url.toLocalFile()) for url in drop.mimeData().urls() if url.isLocalFile())
     return tuple(file for file in files if file.suffix.lower() in SUFFIXES)

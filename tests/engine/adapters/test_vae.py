@@ -13,10 +13,14 @@ import openvino as ov
 import pytest
 import torch
 from diffusers import AutoencoderKL, AutoencoderTiny
+from safetensors.torch import load_file, save_file
 
 from sdxl_desktop.core.errors import AdditionError
 from sdxl_desktop.engine.openvino.adapters import vae as vae_module
 from sdxl_desktop.engine.openvino.adapters.vae import check_vae
+from tests.library.original import vae_to_original
+
+WEIGHTS = "diffusion_pytorch_model.safetensors"
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +125,91 @@ def test_a_tiny_vae_decodes_unscaled_latents_as_others_do(tiny_vae: Path, cache:
         assert np.abs(run(found.decoder, scaled / np.float32(scaling)) - expected).max() < 0.01
 
 
+OLD_ATTENTION = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
+
+
+def in_the_original_layout(folder: Path) -> dict[str, torch.Tensor]:
+    renamed = vae_to_original(load_file(folder / WEIGHTS), 4)
+    return {name: tensor.contiguous() for name, tensor in renamed.items()}
+
+
+def with_old_attention(folder: Path) -> dict[str, torch.Tensor]:
+    found = {}
+    for name, tensor in load_file(folder / WEIGHTS).items():
+        for new, old in OLD_ATTENTION.items():
+            name = name.replace(f".attentions.0.{new}.", f".attentions.0.{old}.")
+        found[name] = tensor
+    return found
+
+
+def write_form(form: str, source: Path, at: Path) -> Path:
+    """The VAE in the folder `source` in another form; returns what a person would choose."""
+    original, config = in_the_original_layout(source), source / "config.json"
+    inside = {f"first_stage_model.{name}": tensor for name, tensor in original.items()}
+    folder = at / "folder"
+    folder.mkdir()
+    match form:
+        case "a file in the original layout":
+            save_file(original, at / "x.safetensors")
+            return at / "x.safetensors"
+        case "inside a checkpoint's file":
+            save_file({**inside, "model.diffusion_model.out.2.bias": torch.zeros(4)}, at / "x.safetensors")
+            return at / "x.safetensors"
+        case "a file in diffusers' layout":
+            shutil.copy(source / WEIGHTS, at / "x.safetensors")
+            return at / "x.safetensors"
+        case "a folder in the original layout":
+            save_file(original, folder / WEIGHTS)
+        case "a folder with one file of any name":
+            save_file(original, folder / "sdxl_vae.safetensors")
+            return folder
+        case "a folder with old names of attention":
+            save_file(with_old_attention(source), folder / WEIGHTS)
+        case "the vae in a checkpoint's folder, in fp16 alone":
+            (folder / "vae").mkdir()
+            halves = {name: tensor.half() for name, tensor in load_file(source / WEIGHTS).items()}
+            save_file(halves, folder / "vae" / WEIGHTS.replace(".safetensors", ".fp16.safetensors"))
+            shutil.copy(config, folder / "vae")
+            return folder
+        case "a folder in bf16 alone":
+            coarse = {name: tensor.bfloat16() for name, tensor in load_file(source / WEIGHTS).items()}
+            save_file(coarse, folder / WEIGHTS.replace(".safetensors", ".bf16.safetensors"))
+    shutil.copy(config, folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "a file in the original layout",
+        "inside a checkpoint's file",
+        "a file in diffusers' layout",
+        "a folder in the original layout",
+        "a folder with one file of any name",
+        "a folder with old names of attention",
+        "the vae in a checkpoint's folder, in fp16 alone",
+        "a folder in bf16 alone",
+    ],
+)
+def test_every_form_decodes_as_diffusers_does(form: str, other_vae: Path, tmp_path: Path) -> None:
+    own = json.loads((other_vae / "config.json").read_text())
+    chosen = write_form(form, other_vae, tmp_path)
+    found = check_vae(chosen, 4, tmp_path / "cache", scaling=0.5, own=own)
+    assert (found.scaling_factor, found.encoder is not None) == (0.5, True)
+    latents = np.random.default_rng(3).normal(size=(1, 4, 6, 10)).astype(np.float32)
+    with torch.no_grad():
+        expected = load(other_vae).decode(torch.from_numpy(latents)).sample.numpy()
+    close = 0.03 if "bf16" in form else 0.01
+    assert np.abs(run(found.decoder, latents) - expected).max() < close * np.abs(expected).max()
+
+
+def test_the_parts_of_an_export_are_taken_by_any_of_their_names(tiny: Path, tmp_path: Path) -> None:
+    decoder = tiny / "ov" / "vae_decoder"
+    for chosen in (decoder, decoder / "openvino_model.xml"):
+        found = check_vae(chosen, 4, tmp_path / "cache")
+        assert (found.decoder, found.encoder) == (decoder, tiny / "ov" / "vae_encoder")
+
+
 class TestRefusal:
     def refusal(self, folder: Path, tmp_path: Path, channels: int = 4) -> str:
         with pytest.raises(AdditionError) as caught:
@@ -141,8 +230,28 @@ class TestRefusal:
         assert "latents have 4 channels" in self.refusal(tmp_path / "lying", tmp_path, channels=8)
 
     def test_no_vae(self, tmp_path: Path) -> None:
-        assert "no VAE folder" in self.refusal(tmp_path / "nowhere", tmp_path)
+        assert "no VAE folder or file" in self.refusal(tmp_path / "nowhere", tmp_path)
         assert "There is no VAE in" in self.refusal(tmp_path, tmp_path)
+
+    def test_a_file_of_another_thing(self, tmp_path: Path) -> None:
+        save_file({"clip_l": torch.zeros(1, 8)}, tmp_path / "x.safetensors")
+        assert "clip_l" in self.refusal(tmp_path / "x.safetensors", tmp_path)
+        (tmp_path / "x.pt").write_bytes(b"PK")
+        assert ".safetensors" in self.refusal(tmp_path / "x.pt", tmp_path)
+
+    def test_a_file_that_is_built_otherwise(self, other_vae: Path, tmp_path: Path) -> None:
+        tensors = in_the_original_layout(other_vae)
+        wide = {**tensors, "decoder.norm_out.weight": torch.zeros(7)}
+        save_file(wide, tmp_path / "x.safetensors")
+        own = json.loads((other_vae / "config.json").read_text())
+        with pytest.raises(AdditionError, match="norm_out"):
+            check_vae(tmp_path / "x.safetensors", 4, tmp_path / "cache", own=own)
+
+    def test_a_folder_of_pickles_says_so(self, other_vae: Path, tmp_path: Path) -> None:
+        (tmp_path / "pickled").mkdir()
+        shutil.copy(other_vae / "config.json", tmp_path / "pickled")
+        (tmp_path / "pickled" / "diffusion_pytorch_model.bin").write_bytes(b"PK")
+        assert "hold a program" in self.refusal(tmp_path / "pickled", tmp_path)
 
     def test_another_kind(self, other_vae: Path, tmp_path: Path) -> None:
         shutil.copytree(other_vae, tmp_path / "kind")

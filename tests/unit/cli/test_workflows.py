@@ -220,7 +220,7 @@ BAD = [
     (("--lora", "style.safetensors:much"), "'much'"),
     (("--lora", "style.safetensors:99"), "weight of the LoRA"),
     (("--embedding", "word.safetensors:two words"), "one word"),
-    (("--vae", "nowhere"), "no VAE folder"),
+    (("--vae", "nowhere"), "no VAE file or folder"),
     (("--clip-skip", "-1"), "Clip skip"),
     (("--timesteps", "1,2,3"), "falling"),
     (("--timesteps", "a,b"), "row of timesteps"),

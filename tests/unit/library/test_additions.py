@@ -22,6 +22,9 @@ FLAT = np.zeros((2, 4), np.float32)
     [
         ("unet.down_blocks.1.attentions.0.to_q.lora_A.weight", AdditionKind.LORA),
         ("lora_unet_input_blocks_4_1_proj_in.lora_down.weight", AdditionKind.LORA),
+        ("decoder.conv_in.weight", AdditionKind.VAE),
+        ("first_stage_model.decoder.conv_in.weight", AdditionKind.VAE),
+        ("decoder.layers.0.weight", AdditionKind.VAE),
         ("clip_l", AdditionKind.EMBEDDING),
         ("<my-style>", AdditionKind.EMBEDDING),
     ],

@@ -62,7 +62,7 @@ class FusedParts:
         """
         weighted = self._weighted(uses)
         loras = [(self._read(file, unet_config), weight) for file, weight in weighted.values()]
-        touching = [content for content, (lora, _) in zip(weighted, loras, strict=True) if part in lora.parts]
+        touching = [content for content, (lora, _) in zip(weighted, loras, strict=True) if lora.changes(part)]
         if not touching:
             self._in_use.pop(part, None)
             return folder

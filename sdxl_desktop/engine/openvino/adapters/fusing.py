@@ -1,4 +1,5 @@
-"""Adding LoRAs to the graph of a part: into the weights where these are plain, beside them where they are compressed.
+"""Adding LoRAs to the graph of a part, and what is like them: into the weights where these are plain, beside them where
+they are compressed.
 
 A plain f32 or f16 weight W becomes W + Σ weight · up · down, so that drawing costs nothing more.
 
@@ -20,19 +21,23 @@ branch too.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import openvino as ov
+from numpy.typing import NDArray
 from openvino import opset13 as ops
 
 from sdxl_desktop.core.errors import AdditionError
+from sdxl_desktop.engine.openvino import devices
+from sdxl_desktop.engine.openvino.adapters import vectors
 from sdxl_desktop.engine.openvino.adapters.layouts import Part
-from sdxl_desktop.engine.openvino.adapters.lora import Array, Lora, LoraLayer, refuse_shape
-from sdxl_desktop.engine.openvino.adapters.naming import Shape, without_unit_kernel
+from sdxl_desktop.engine.openvino.adapters.lora import Array, Lora, LoraLayer, refuse_shape, refuse_vector
+from sdxl_desktop.engine.openvino.adapters.lycoris import UnfitError, WeightChange, read_array
+from sdxl_desktop.formats.safetensors_header import Shape
 
 OnLayer = Callable[[int, int], None]
 """Told (layers done, layers in all); may raise to stop."""
@@ -49,14 +54,20 @@ class WeightedLayer:
     """One LoRA's part in one layer: its open file and its weight."""
 
     lora: Lora
-    layer: LoraLayer
+    layer: WeightChange
     tensors: Any
     weight: float
 
-    def factors(self) -> tuple[Array, Array]:
-        """(down, up times alpha / rank times weight), float32."""
+    def factors(self) -> tuple[Array, Array] | None:
+        """(down, up times alpha / rank times weight), float32; None where it is no product of two such."""
+        if not isinstance(self.layer, LoraLayer):
+            return None
         down, up = self.layer.factors(self.tensors)
         return down, up * np.float32(self.weight)
+
+    def difference(self, base: Array) -> Array:
+        """What is added to the layer's weight `base`, float32."""
+        return self.layer.difference(self.tensors, base) * np.float32(self.weight)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,63 +117,153 @@ def fuse(
     """
     nodes = weighings(model)
     with ExitStack() as files:
-        uses = [(lora, files.enter_context(lora.tensors()), weight) for lora, weight in loras if part in lora.parts]
+        uses = [(lora, files.enter_context(lora.tensors()), weight) for lora, weight in loras if lora.changes(part)]
         by_layer: dict[str, list[WeightedLayer]] = {}
         for lora, tensors, weight in uses:
-            for name, layer in lora.parts[part].items():
+            for name, layer in lora.parts.get(part, {}).items():
                 _check(part, name, lora, layer, nodes.get(name, []))
                 by_layer.setdefault(name, []).append(WeightedLayer(lora, layer, tensors, weight))
+        also = _add_vectors(model, part, uses)
         for done, (name, wanted) in enumerate(by_layer.items()):
             on_layer(done, len(by_layer))
             for weighing in nodes[name]:
                 _add(weighing, name, wanted)
     model.validate_nodes_and_infer_types()
-    return len(by_layer)
+    return len(by_layer.keys() | also)
 
 
-def _check(part: Part, name: str, lora: Lora, layer: LoraLayer, nodes: Sequence[Weighing]) -> None:
+def _add_vectors(model: ov.Model, part: Part, uses: Sequence[tuple[Lora, Any, float]]) -> set[str]:
+    """Add what the LoRAs say of biases and norms; returns the names of the layers."""
+    if not any(lora.vectors.get(part) for lora, _, _ in uses):
+        return set()
+    there, totals = vectors.places(model), dict[tuple[str, str], Array]()
+    for lora, tensors, weight in uses:
+        for name, changes in lora.vectors.get(part, {}).items():
+            for change in changes:
+                parameter = name, change.parameter
+                _check_places(part, parameter, lora, change.count, there.get(parameter, ()))
+                difference = read_array(tensors, change.name) * np.float32(weight)
+                totals[parameter] = totals[parameter] + difference if parameter in totals else difference
+    for parameter, found in there.items():
+        if parameter in totals:
+            for place in found:
+                place.add(totals[parameter])
+    return {name for name, _ in totals}
+
+
+def _check_places(
+    part: Part, parameter: tuple[str, str], lora: Lora, count: int, found: Sequence[vectors.Place | vectors.Absent]
+) -> None:
+    if not found:
+        raise _not_named(lora, part, ".".join(parameter))
+    for place in found:
+        if place.count != count:
+            raise refuse_vector(lora.file, part, parameter[0], count, place.count)
+
+
+def _not_named(lora: Lora, part: Part, name: str) -> AdditionError:
+    return AdditionError(
+        f"The LoRA {lora.file.name} does not fit this checkpoint.",
+        why=f"It changes the layer {name}, which the graph of the {part.replace('_', ' ')} does not name.",
+        next_step="Choose a LoRA for this checkpoint, or export the checkpoint again with optimum-intel.",
+    )
+
+
+def _check(part: Part, name: str, lora: Lora, layer: WeightChange, nodes: Sequence[Weighing]) -> None:
     if not nodes:
-        raise AdditionError(
-            f"The LoRA {lora.file.name} does not fit this checkpoint.",
-            why=f"It changes the layer {name}, which the graph of the {part.replace('_', ' ')} does not name.",
-            next_step="Choose a LoRA for this checkpoint, or export the checkpoint again with optimum-intel.",
-        )
+        raise _not_named(lora, part, name)
     for weighing in nodes:
-        if without_unit_kernel(weighing.shape) != layer.weight_shape:
+        if not layer.fits(weighing.shape):
             raise refuse_shape(lora.file, part, name, layer, weighing.shape)
 
 
 def _add(weighing: Weighing, name: str, wanted: Sequence[WeightedLayer]) -> None:
     constant = weighing.constant
     if constant is None:
-        _add_branch(weighing, wanted)
+        _add_branch(weighing, name, wanted)
         return
     # Only the weights that change are in memory of their own; the others stay where they are mapped from the file.
     changed = np.array(constant.data, np.float32)
-    for layer in wanted:
-        down, up = layer.factors()
-        difference = (up @ down.reshape(len(down), -1)).reshape(weighing.shape)
-        changed += difference.T if weighing.transposed else difference
+    total = _difference(wanted, changed.T if weighing.transposed else changed)
+    changed += total.T if weighing.transposed else total
     with np.errstate(over="ignore"):
         stored = changed.astype(constant.data.dtype)
-    if not np.isfinite(stored).all():
-        raise AdditionError(
-            f"The LoRA {wanted[0].lora.file.name} cannot be added at this weight.",
-            why=f"The sum in {name} is no longer a number that the checkpoint can store.",
-            next_step="Use a weight nearer to 0, or another LoRA: this one may be damaged.",
-        )
+    _check_finite(stored, name, wanted)
     replacement = ov.op.Constant(stored)
     replacement.set_friendly_name(constant.get_friendly_name())
     _lead(constant.output(0).get_target_inputs(), replacement)
 
 
-def _add_branch(weighing: Weighing, wanted: Sequence[WeightedLayer]) -> None:
+def _difference(wanted: Sequence[WeightedLayer], base: Array) -> Array:
+    """The sum of what all `wanted` add to `base`, each as if it were alone."""
+    total = np.zeros_like(base)
+    for layer in wanted:
+        try:
+            total += layer.difference(base)
+        except UnfitError as problem:
+            raise AdditionError(
+                f"The LoRA {layer.lora.file.name} does not fit this checkpoint.",
+                why=f"In one of its layers {problem}.",
+                next_step="Choose a LoRA for this checkpoint.",
+            ) from problem
+    return total
+
+
+def _check_finite(values: NDArray[Any], name: str, wanted: Sequence[WeightedLayer]) -> None:
+    if not np.isfinite(values).all():
+        raise AdditionError(
+            f"The LoRA {wanted[0].lora.file.name} cannot be added at this weight.",
+            why=f"The sum in {name} is no longer a number that the checkpoint can store.",
+            next_step="Use a weight nearer to 0, or another LoRA: this one may be damaged.",
+        )
+
+
+def _add_branch(weighing: Weighing, name: str, wanted: Sequence[WeightedLayer]) -> None:
+    """Leave the weight as it is, and add one branch for all that are products of two small matrices and one, of the
+    weight's own size and stored as f16, for all others."""
+    plain = [layer for layer in wanted if isinstance(layer.layer, LoraLayer)]
+    others = [layer for layer in wanted if not isinstance(layer.layer, LoraLayer)]
     node = weighing.node
-    readers = node.output(0).get_target_inputs()
+    readers, total = list(node.output(0).get_target_inputs()), node.output(0)
     source = node.input_value(0)
     if source.get_node().get_type_name() == "FakeQuantize":
         source = source.get_node().input_value(0)  # activations before they were quantised for int8 weights
-    factors = [layer.factors() for layer in wanted]
+    branches = [_low_rank(weighing, source, plain)] if plain else []
+    if others:
+        needed = any(layer.layer.needs_weight for layer in others)
+        base = _unpacked(weighing) if needed else np.zeros(weighing.shape, np.float32)
+        branches.append(_full(weighing, source, name, _difference(others, base), others))
+    for at, branch in enumerate(branches):
+        total = ops.add(total, branch, name=f"{node.get_friendly_name()}/lora{at or ''}").output(0)
+    _lead(readers, total.get_node())
+
+
+def _unpacked(weighing: Weighing) -> Array:
+    """The numbers of a compressed weight, in torch's shape."""
+    graph = ov.Model([ops.result(weighing.node.input_value(1))], [], "weight")
+    exact = {"INFERENCE_PRECISION_HINT": "f32"}
+    values: Array = np.array(next(iter(devices.core.compile_model(graph, "CPU", exact)({}).values())), np.float32)
+    return values.T if weighing.transposed else values.reshape(weighing.shape)
+
+
+def _full(weighing: Weighing, source: Any, name: str, difference: Array, wanted: Sequence[WeightedLayer]) -> Any:
+    node = weighing.node
+    with np.errstate(over="ignore"):
+        _check_finite(difference.astype(np.float16), name, wanted)
+    settings = node.get_attributes()
+    weight = _half(difference, source.get_element_type(), f"{node.get_friendly_name()}/difference")
+    if node.get_type_name() == "MatMul":
+        return ops.matmul(source, weight, settings["transpose_a"], True)
+    return ops.convolution(source, weight, *_window(settings), auto_pad=settings["auto_pad"])
+
+
+def _window(settings: Mapping[str, Any]) -> tuple[Any, Any, Any, Any]:
+    return settings["strides"], settings["pads_begin"], settings["pads_end"], settings["dilations"]
+
+
+def _low_rank(weighing: Weighing, source: Any, wanted: Sequence[WeightedLayer]) -> Any:
+    node = weighing.node
+    factors = [found for layer in wanted if (found := layer.factors()) is not None]
     down = np.concatenate([down for down, _ in factors], axis=0)
     up = np.concatenate([up for _, up in factors], axis=1)
     down, up = _balanced(down, up)
@@ -170,13 +271,9 @@ def _add_branch(weighing: Weighing, wanted: Sequence[WeightedLayer]) -> None:
     inner, outer = (_half(values, source.get_element_type(), name) for values in _as_weights(weighing, down, up))
     settings = node.get_attributes()
     if node.get_type_name() == "MatMul":
-        branch = ops.matmul(ops.matmul(source, inner, settings["transpose_a"], True), outer, False, True)
-    else:
-        window = (settings["strides"], settings["pads_begin"], settings["pads_end"], settings["dilations"])
-        reduced = ops.convolution(source, inner, *window, auto_pad=settings["auto_pad"])
-        branch = ops.convolution(reduced, outer, [1, 1], [0, 0], [0, 0], [1, 1])
-    total = ops.add(node.output(0), branch.output(0), name=name)
-    _lead(readers, total)
+        return ops.matmul(ops.matmul(source, inner, settings["transpose_a"], True), outer, False, True)
+    reduced = ops.convolution(source, inner, *_window(settings), auto_pad=settings["auto_pad"])
+    return ops.convolution(reduced, outer, [1, 1], [0, 0], [0, 0], [1, 1])
 
 
 def _as_weights(weighing: Weighing, down: Array, up: Array) -> tuple[Array, Array]:
@@ -203,7 +300,7 @@ def _half(values: Array, element_type: ov.Type, name: str) -> Any:
     return constant if element_type == ov.Type.f16 else ops.convert(constant, element_type.to_string())
 
 
-def _lead(readers: Iterator[Any], node: Any) -> None:
+def _lead(readers: Iterable[Any], node: Any) -> None:
     for reader in list(readers):
         reader.replace_source_output(node.output(0))
 

@@ -10,6 +10,7 @@ against each other.
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -23,12 +24,34 @@ class Part(StrEnum):
 
 
 class Role(StrEnum):
-    """What a tensor is to its layer's low-rank difference, up · (mid ·) down · alpha / rank."""
+    """What a tensor is to its layer's difference: of a plain LoRA up · (mid ·) down · alpha / rank, of others as the
+    formulas in `lycoris` call it."""
 
     DOWN = "down"
     UP = "up"
     MID = "mid"
     ALPHA = "alpha"
+    HADA_W1_A = "hada_w1_a"
+    HADA_W1_B = "hada_w1_b"
+    HADA_W2_A = "hada_w2_a"
+    HADA_W2_B = "hada_w2_b"
+    HADA_T1 = "hada_t1"
+    HADA_T2 = "hada_t2"
+    LOKR_W1 = "lokr_w1"
+    LOKR_W1_A = "lokr_w1_a"
+    LOKR_W1_B = "lokr_w1_b"
+    LOKR_W2 = "lokr_w2"
+    LOKR_W2_A = "lokr_w2_a"
+    LOKR_W2_B = "lokr_w2_b"
+    LOKR_T2 = "lokr_t2"
+    IA3 = "weight"
+    ON_INPUT = "on_input"
+    DIFF = "diff"
+    DIFF_BIAS = "diff_b"
+    NORM_WEIGHT = "w_norm"
+    NORM_BIAS = "b_norm"
+    DORA_SCALE = "dora_scale"
+    MAGNITUDE = "lora_magnitude_vector"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +75,10 @@ _ROLES = {
 _FACTOR = re.compile(
     r"(?P<layer>.+?)[._]lora[._](?:linear_layer\.)?(?P<side>down|up|mid|A|B)(?:\.[a-zA-Z]\w*)??\.weight"
 )
+_NAMED = frozenset(Role) - {Role.DOWN, Role.UP, Role.MID, Role.ALPHA, Role.IA3, Role.MAGNITUDE}
+"""The roles whose names end the keys of LyCORIS, after a dot."""
+# x.lora_magnitude_vector, x.lora_magnitude_vector.weight, x.lora_magnitude_vector.default.weight (PEFT)
+_MAGNITUDE = re.compile(r"(?P<layer>.+?)\.lora_magnitude_vector(?:(?:\.[a-zA-Z]\w*)??\.weight)?")
 _ALPHA = re.compile(r"(?P<layer>.+?)(?:\.lora)?\.alpha")
 
 # The longest first; a LoRA that lies beside its model calls the UNet by its trainers' names.
@@ -60,6 +87,11 @@ _PREFIXES = (
     ("lora_te1_", Part.TEXT_ENCODER),
     ("lora_te2_", Part.TEXT_ENCODER_2),
     ("lora_te_", Part.TEXT_ENCODER),
+    ("lycoris_unet_", Part.UNET),
+    ("lycoris_te1_", Part.TEXT_ENCODER),
+    ("lycoris_te2_", Part.TEXT_ENCODER_2),
+    ("lycoris_te_", Part.TEXT_ENCODER),
+    ("lycoris_", Part.UNET),
     ("text_encoder_2.", Part.TEXT_ENCODER_2),
     ("text_encoder.", Part.TEXT_ENCODER),
     ("unet.", Part.UNET),
@@ -71,8 +103,14 @@ _PREFIXES = (
 )
 
 
-def read_key(key: str) -> Key | None:
-    """`key` taken apart; None when it is no tensor of a plain LoRA."""
+def read_key(key: str, keys: Container[str] = ()) -> Key | None:
+    """`key` taken apart; None when it is no tensor of an adapter. `keys` are all of the file's: those of (IA)³ are told
+    by what lies beside them."""
+    layer, _, last = key.rpartition(".")
+    if layer and (last in _NAMED or (last == Role.IA3 and f"{layer}.{Role.ON_INPUT}" in keys)):
+        return _of_part(layer, Role(last))
+    if match := _MAGNITUDE.fullmatch(key):
+        return _of_part(match["layer"], Role.MAGNITUDE)
     if match := _FACTOR.fullmatch(key):
         role = _ROLES[match["side"]]
     elif match := _ALPHA.fullmatch(key):
@@ -91,19 +129,14 @@ def _of_part(layer: str, role: Role) -> Key:
 
 
 _OTHER_KINDS = (
-    (re.compile(r"\.(dora_scale|lora_magnitude_vector\b.*)$"), "DoRA"),
-    (re.compile(r"\.hada_w\d"), "LoHa (LyCORIS)"),
-    (re.compile(r"\.lokr_w\d"), "LoKr (LyCORIS)"),
     (re.compile(r"\.(oft_blocks|oft_diag|oft_[rR])\b"), "OFT (LyCORIS)"),
     (re.compile(r"\.[ab][12]\.weight$"), "GLoRA (LyCORIS)"),
-    (re.compile(r"\.on_input$"), "(IA)³ (LyCORIS)"),
-    (re.compile(r"\.(diff|diff_b|w_norm|b_norm)$"), "full difference (LyCORIS)"),
     (re.compile(r"vera_lambda_"), "VeRA"),
 )
 
 
 def other_kind(key: str) -> str | None:
-    """The name of the kind of adapter, other than a plain LoRA or LoCon, that `key` belongs to."""
+    """The name of the kind of adapter, of those that cannot be fused here, that `key` belongs to."""
     return next((name for pattern, name in _OTHER_KINDS if pattern.search(key)), None)
 
 

@@ -16,25 +16,38 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from sdxl_desktop.core.errors import AdditionError
-from sdxl_desktop.engine.openvino.adapters import layouts
+from sdxl_desktop.engine.openvino.adapters import layouts, lycoris
 from sdxl_desktop.engine.openvino.adapters.layouts import Part, Role
+from sdxl_desktop.engine.openvino.adapters.lycoris import WeightChange, read_array
 from sdxl_desktop.engine.openvino.adapters.naming import (
-    Shape,
     UnetNames,
     encoder_layer,
     unet_names,
+)
+from sdxl_desktop.engine.openvino.adapters.vectors import VectorChange
+from sdxl_desktop.formats.peft_settings import PeftSettings, SettingsError, read_settings
+from sdxl_desktop.formats.safetensors_header import (
+    FLOATS,
+    Header,
+    HeaderError,
+    Shape,
+    read_header,
     without_unit_kernel,
 )
-from sdxl_desktop.formats.peft_settings import PeftSettings, SettingsError, read_settings
-from sdxl_desktop.formats.safetensors_header import FLOATS, Header, HeaderError, read_header
 
 Array = NDArray[np.float32]
-
+_FACTORS = frozenset({Role.DOWN, Role.UP, Role.MID})
+_VECTORS = {
+    Role.DIFF_BIAS: "bias",
+    Role.NORM_WEIGHT: "weight",
+    Role.NORM_BIAS: "bias",
+    Role.DIFF: "weight",
+}
+"""Roles of differences that may be vectors, and the parameter of the layer that they change."""
 # By the width of what the cross-attention sees.
 _ARCHITECTURES = {768: "Stable Diffusion 1", 1024: "Stable Diffusion 2", 1280: "the SDXL refiner", 2048: "SDXL"}
 _open: Any = safe_open  # it declares no types
@@ -65,12 +78,23 @@ class LoraLayer:
         kernel = self.shapes[Role.MID if Role.MID in self.shapes else Role.DOWN][2:]
         return without_unit_kernel((self.shapes[Role.UP][0], self.shapes[Role.DOWN][1], *kernel))
 
+    needs_weight = False
+
+    def fits(self, shape: Shape) -> bool:
+        """Whether it can be added to a weight of this shape."""
+        return without_unit_kernel(shape) == self.weight_shape
+
+    def difference(self, tensors: Any, weight: Array) -> Array:
+        """up · down in the shape of `weight`, float32."""
+        down, up = self.factors(tensors)
+        return (up @ down.reshape(len(down), -1)).reshape(weight.shape)
+
     def factors(self, tensors: Any) -> tuple[Array, Array]:
         """(down [rank, in] or [rank, in, h, w], up [out, rank] times `scale`) from the open file, float32."""
-        down = _float32(tensors, self.names[Role.DOWN])
-        up = _float32(tensors, self.names[Role.UP]).reshape(self.shapes[Role.UP][:2])
+        down = read_array(tensors, self.names[Role.DOWN])
+        up = read_array(tensors, self.names[Role.UP]).reshape(self.shapes[Role.UP][:2])
         if Role.MID in self.names:
-            mid = _float32(tensors, self.names[Role.MID])
+            mid = read_array(tensors, self.names[Role.MID])
             down = np.einsum("rshw,si->rihw", mid, down.reshape(down.shape[:2]), optimize=True)
         if down.shape[2:] == (1, 1):
             down = down.reshape(down.shape[:2])
@@ -79,14 +103,20 @@ class LoraLayer:
 
 @dataclass(frozen=True, slots=True)
 class Lora:
-    """`parts` leads from part and layer (as diffusers and transformers call it) to what is added there.
+    """`parts` leads from part and layer (as diffusers and transformers call it) to what is added to its weight,
+    `vectors` to what is added to its bias, or to a norm's weight.
 
     `notes` tell, for a person, what in the file was left out.
     """
 
     file: Path
-    parts: Mapping[Part, Mapping[str, LoraLayer]]
+    parts: Mapping[Part, Mapping[str, WeightChange]]
+    vectors: Mapping[Part, Mapping[str, tuple[VectorChange, ...]]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    def changes(self, part: str) -> bool:
+        """Whether anything of `part` is changed."""
+        return part in self.parts or part in self.vectors
 
     @contextmanager
     def tensors(self) -> Iterator[Any]:
@@ -96,34 +126,45 @@ class Lora:
 
 
 def read_lora(file: Path, unet_config: Mapping[str, Any]) -> Lora:
-    """Match the LoRA in `file` (.safetensors; diffusers' and kohya's layouts) to the UNet of that config.json.
+    """Match the LoRA in `file` (.safetensors; diffusers', kohya's and LyCORIS' layouts) to the UNet of that
+    config.json.
 
     Raises AdditionError when it is no LoRA, damaged, of a kind or for an architecture that is not supported.
     """
     header = _read_keys(file)
     names = unet_names(unet_config)
     _refuse_other_width(file, header, int(unet_config.get("cross_attention_dim") or 0))
-    parts: dict[Part, dict[str, LoraLayer]] = {}
+    parts: dict[Part, dict[str, WeightChange]] = {}
+    vectors: dict[Part, dict[str, tuple[VectorChange, ...]]] = {}
     strange: list[str] = list(header.strange)
     for (part, spelled), roles in sorted(header.layers.items(), key=_sgm_last):
         layer = _find(part, spelled, names)
-        if layer is None or part is None or layer in parts.get(part, {}):
+        if layer is None or part is None or layer in parts.get(part, {}) or layer in vectors.get(part, {}):
             strange.append(spelled)
             continue
-        found = _layer(file, header, part, layer, roles)
+        added = _vectors(file, header, part, layer, roles, names)
+        if added is None:
+            strange.append(spelled)
+            continue
+        of_weight = {role: name for role, name in roles.items() if name not in {one.name for one in added}}
+        if added:
+            vectors.setdefault(part, {})[layer] = added
+        if not of_weight.keys() - {Role.ALPHA}:
+            continue
+        found = _layer(file, header, part, layer, of_weight)
         if part is Part.UNET:
             _check_shape(file, part, layer, found, names.shapes[layer])
         parts.setdefault(part, {})[layer] = found
-    if not parts:
+    if not parts and not vectors:
         raise AdditionError(
             f"The LoRA {file.name} does not fit this checkpoint.",
             why=f"None of its {len(header.layers)} layers is in the checkpoint; the first is {strange[0][:_SHOWN]}.",
             next_step=_OTHER_LORA,
         )
-    return Lora(file, parts, (_left_out(file, strange),) if strange else ())
+    return Lora(file, parts, vectors, (_left_out(file, strange),) if strange else ())
 
 
-def refuse_shape(file: Path, part: Part, layer: str, found: LoraLayer, expected: Shape) -> AdditionError:
+def refuse_shape(file: Path, part: Part, layer: str, found: WeightChange, expected: Shape) -> AdditionError:
     """The error that says which layer of the LoRA has another width than the checkpoint."""
     return AdditionError(
         f"The LoRA {file.name} is for another checkpoint.",
@@ -160,12 +201,12 @@ def _read_keys(file: Path) -> _Keys:
     layers: Layers = {}
     strange = []
     for name, place in header.tensors.items():
-        key = layouts.read_key(name)
+        key = layouts.read_key(name, header.tensors)
         if key is None:
             strange.append(name)
             continue
         layers.setdefault((key.part, key.layer), {})[key.role] = name
-        if place.dtype not in FLOATS and key.role is not Role.ALPHA:
+        if place.dtype not in FLOATS and key.role not in (Role.ALPHA, Role.ON_INPUT):
             raise _damaged(
                 file, f"The numbers of {name[:_SHOWN]} are of the type {place.dtype}, which has no fractions."
             )
@@ -190,7 +231,7 @@ def _alphas(file: Path, shapes: Mapping[str, Shape], layers: Layers) -> dict[str
         if math.prod(shapes[name]) != 1:
             raise _damaged(file, f"{name[:_SHOWN]} should be one number and has the shape {list(shapes[name])}.")
     with _opened(file) as tensors:
-        alphas = {name: float(_float32(tensors, name).reshape(-1)[0]) for name in wanted}
+        alphas = {name: float(read_array(tensors, name).reshape(-1)[0]) for name in wanted}
     for name, alpha in alphas.items():
         if not math.isfinite(alpha):
             raise _damaged(file, f"{name[:_SHOWN]} is {alpha}.")
@@ -227,11 +268,6 @@ def _damaged(file: Path, why: str) -> AdditionError:
     return AdditionError(f"The LoRA {file.name} is damaged.", why=why, next_step="Download it again.")
 
 
-def _float32(tensors: Any, name: str) -> Array:
-    values: Array = tensors.get_tensor(name).to(torch.float32).numpy()
-    return values
-
-
 def _refuse_others(file: Path, keys: list[str]) -> None:
     """Raise AdditionError for adapters that are no plain LoRA, and for models that are not built like SDXL."""
     kinds = sorted({kind for key in keys if (kind := layouts.other_kind(key))})
@@ -241,8 +277,8 @@ def _refuse_others(file: Path, keys: list[str]) -> None:
     if kinds:
         raise AdditionError(
             f"{file.name} is of a kind that is not supported: {', '.join(kinds)}.",
-            why="Only plain LoRA and LoCon, which add a product of two small matrices to a layer, can be fused.",
-            next_step="Choose a plain LoRA of the same subject.",
+            why="LoRA, LoCon, DoRA, LoHa, LoKr, (IA)³ and full differences can be fused.",
+            next_step="Choose a LoRA of the same subject of one of these kinds.",
         )
 
 
@@ -281,11 +317,49 @@ def _find(part: Part | None, spelled: str, names: UnetNames) -> str | None:
     return names.find(spelled) if part is Part.UNET else encoder_layer(spelled)
 
 
-def _layer(file: Path, header: _Keys, part: Part, layer: str, roles: Mapping[Role, str]) -> LoraLayer:
+def _vectors(
+    file: Path, header: _Keys, part: Part, layer: str, roles: Mapping[Role, str], names: UnetNames
+) -> tuple[VectorChange, ...] | None:
+    """What is added to a bias or to a norm's weight; None where the UNet's layer has no such thing."""
+    found = []
+    for role, parameter in _VECTORS.items():
+        if role not in roles or (role is Role.DIFF and len(header.shapes[roles[role]]) != 1):
+            continue
+        shape = header.shapes[roles[role]]
+        if len(shape) != 1 or not shape[0]:
+            raise _damaged(file, f"In {part}.{layer} {role} has the shape {list(shape)}.")
+        if part is Part.UNET:
+            if parameter == "bias" and layer not in names.biased:
+                return None
+            if shape[0] != names.shapes[layer][0] or (parameter == "weight" and len(names.shapes[layer]) != 1):
+                raise refuse_vector(file, part, layer, shape[0], names.shapes[layer][0])
+        found.append(VectorChange(parameter, roles[role], shape[0]))
+    return tuple(found)
+
+
+def refuse_vector(file: Path, part: Part, layer: str, theirs: int, ours: int) -> AdditionError:
+    """The error that says which layer of the LoRA has a bias, or a norm, of another width than the checkpoint."""
+    return AdditionError(
+        f"The LoRA {file.name} is for another checkpoint.",
+        why=f"In {part}.{layer} it has {theirs} numbers where this checkpoint has {ours}.",
+        next_step=_OTHER_LORA,
+    )
+
+
+def _layer(file: Path, header: _Keys, part: Part, layer: str, roles: Mapping[Role, str]) -> WeightChange:
+    shapes = {role: header.shapes[name] for role, name in roles.items()}
+    try:
+        found = lycoris.other_change(roles, shapes, lambda rank: header.scale(part, layer, roles, rank))
+        return lycoris.decomposed(found or _plain_layer(file, header, part, layer, roles), roles, shapes)
+    except lycoris.UnfitError as problem:
+        raise _damaged(file, f"In {part}.{layer} {str(problem)[:200]}.") from problem
+
+
+def _plain_layer(file: Path, header: _Keys, part: Part, layer: str, roles: Mapping[Role, str]) -> LoraLayer:
     missing = [role for role in (Role.DOWN, Role.UP) if role not in roles]
     if missing:
         raise _damaged(file, f"In {part}.{layer} the {missing[0]} tensor is missing.")
-    factors: dict[Role, str] = {role: name for role, name in roles.items() if role is not Role.ALPHA}
+    factors = {role: name for role, name in roles.items() if role in _FACTORS}
     shapes: dict[Role, Shape] = {role: header.shapes[name] for role, name in factors.items()}
     if not _fit_together(shapes):
         said = ", ".join(f"{role} {_times(shape)}" for role, shape in shapes.items())
@@ -311,8 +385,8 @@ def _fit_together(shapes: Mapping[Role, Shape]) -> bool:
     return len(mid) == 4 and up[1] == mid[0] and mid[1] == down[0] and down[2:] in ((), (1, 1))
 
 
-def _check_shape(file: Path, part: Part, layer: str, found: LoraLayer, expected: Shape) -> None:
-    if found.weight_shape != without_unit_kernel(expected):
+def _check_shape(file: Path, part: Part, layer: str, found: WeightChange, expected: Shape) -> None:
+    if len(expected) < 2 or not found.fits(expected):
         raise refuse_shape(file, part, layer, found, expected)
 
 

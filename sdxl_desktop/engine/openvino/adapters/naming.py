@@ -15,18 +15,13 @@ from diffusers import UNet2DConditionModel
 from sdxl_desktop.core.errors import CheckpointError
 from sdxl_desktop.core.foreign_text import shown
 from sdxl_desktop.core.model_configs import check_model_config, of_the_network
-
-Shape = tuple[int, ...]
-
-
-def without_unit_kernel(shape: Shape) -> Shape:
-    """[out, in] for a 1×1 convolution, which is the same as a linear layer; other shapes as they are."""
-    return shape[:2] if shape[2:] == (1, 1) else shape
+from sdxl_desktop.formats.safetensors_header import Shape
 
 
 @dataclass(frozen=True, slots=True)
 class UnetNames:
-    """`shapes` has the weight's shape by layer: [out, in] of a linear one, [out, in, h, w] of a convolution.
+    """`shapes` has the weight's shape by layer: [out, in] of a linear one, [out, in, h, w] of a convolution, [width] of
+    a norm; `biased` are those that have a bias.
 
     `spellings` leads from a name whose dots are underscores, with diffusers' or with SGM's (the original
     implementation's) block names, to the layer.
@@ -34,6 +29,7 @@ class UnetNames:
 
     shapes: Mapping[str, Shape]
     spellings: Mapping[str, str]
+    biased: frozenset[str] = frozenset()
 
     def find(self, name: str) -> str | None:
         """The layer that `name`, dotted or flat, stands for."""
@@ -64,19 +60,22 @@ def _unet_names(config: str) -> UnetNames:
     shapes = {
         name: tuple(module.weight.shape)
         for name, module in unet.named_modules()
-        if isinstance(module, torch.nn.Linear | torch.nn.Conv2d)
+        if isinstance(module, _LAYERS) and module.weight is not None
     }
+    biased = frozenset(name for name, module in unet.named_modules() if name in shapes and module.bias is not None)
     spellings = {}
     for name in shapes:
         spellings[_sgm_name(name, shapes, settings["layers_per_block"]).replace(".", "_")] = name
         spellings[name.replace(".", "_")] = name
         if name.endswith(".to_out.0"):  # diffusers' attention processors leave the 0 out
             spellings[name.removesuffix(".0").replace(".", "_")] = name
-    return UnetNames(shapes, spellings)
+    return UnetNames(shapes, spellings, biased)
 
 
+_LAYERS = (torch.nn.Linear, torch.nn.Conv2d, torch.nn.LayerNorm, torch.nn.GroupNorm)
 _SGM_OUTER = {
     "conv_in": "input_blocks.0.0",
+    "conv_norm_out": "out.0",
     "conv_out": "out.2",
     "time_embedding.linear_1": "time_embed.0",
     "time_embedding.linear_2": "time_embed.2",
@@ -84,6 +83,8 @@ _SGM_OUTER = {
     "add_embedding.linear_2": "label_emb.0.2",
 }
 _SGM_RESNET = {
+    "norm1": "in_layers.0",
+    "norm2": "out_layers.0",
     "conv1": "in_layers.2",
     "time_emb_proj": "emb_layers.1",
     "conv2": "out_layers.3",
@@ -118,8 +119,10 @@ def _sgm_name(name: str, layers: Mapping[str, Shape], layers_per_block: int | li
 
 
 _ENCODER_LAYER = re.compile(
-    r"(?:text_model_)?encoder_layers_(\d+)_(?:self_attn_(q|k|v|out)_proj|self_attn_to_(q|k|v|out)|mlp_(fc1|fc2))"
+    r"(?:text_model_)?encoder_layers_(\d+)_(?:self_attn_(q|k|v|out)_proj|self_attn_to_(q|k|v|out)|mlp_(fc1|fc2)|"
+    r"(layer_norm[12]))"
 )
+_FINAL_NORM = re.compile(r"(?:text_model_)?final_layer_norm")
 
 
 def encoder_layer(name: str) -> str | None:
@@ -127,8 +130,10 @@ def encoder_layer(name: str) -> str | None:
     flat = name.replace(".", "_")
     if flat == "text_projection":
         return flat
+    if _FINAL_NORM.fullmatch(flat):
+        return "text_model.final_layer_norm"
     match = _ENCODER_LAYER.fullmatch(flat)
     if match is None:
         return None
-    inner = f"mlp.{match[4]}" if match[4] else f"self_attn.{match[2] or match[3]}_proj"
+    inner = match[5] or f"mlp.{match[4]}" if match[4] or match[5] else f"self_attn.{match[2] or match[3]}_proj"
     return f"text_model.encoder.layers.{match[1]}.{inner}"

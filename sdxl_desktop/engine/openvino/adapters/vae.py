@@ -1,4 +1,4 @@
-"""Another VAE for a checkpoint: found in a folder, checked, and converted once when it is diffusers' own form.
+"""Another VAE for a checkpoint: checked, and converted once where it is not of OpenVINO's form.
 
 The usual reason is a VAE whose activations fit in f16 (for instance sdxl-vae-fp16-fix), where SDXL's own overflow. A
 tiny one (TAESDXL and its kind, diffusers' AutoencoderTiny) decodes in a fraction of the time and the memory, and less
@@ -19,7 +19,7 @@ from typing import Any
 import openvino as ov
 import torch
 from diffusers import AutoencoderKL, AutoencoderTiny
-from safetensors.torch import load_file
+from safetensors import safe_open
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -30,21 +30,28 @@ with warnings.catch_warnings():
 from sdxl_desktop.core.errors import AdditionError, EngineError
 from sdxl_desktop.core.file_hashes import FileHashes
 from sdxl_desktop.core.foreign_text import shown
-from sdxl_desktop.core.model_configs import SCALING_FACTOR, of_the_network, read_model_config
-from sdxl_desktop.core.small_files import SmallFileError, is_folder, is_regular
+from sdxl_desktop.core.model_configs import SCALING_FACTOR, of_the_network
+from sdxl_desktop.core.small_files import is_regular
 from sdxl_desktop.engine.openvino import devices
 from sdxl_desktop.engine.openvino.adapters import whole
-from sdxl_desktop.formats.safetensors_header import HeaderError, read_header
+from sdxl_desktop.engine.openvino.adapters.vae_sources import (
+    DECODER,
+    ENCODER,
+    MODEL,
+    NEXT,
+    TINY,
+    WHOLE,
+    GraphSource,
+    TorchSource,
+    find_vae,
+    read_config,
+    weights_header,
+)
+from sdxl_desktop.formats.vae_names import keys_of_vae
 
-DECODER = "vae_decoder"
-ENCODER = "vae_encoder"
-_MODEL = "openvino_model.xml"
-_TORCH_WEIGHTS = "diffusion_pytorch_model.safetensors"
-_NEXT = "Choose a folder with an OpenVINO vae_decoder in it, or a diffusers AutoencoderKL or AutoencoderTiny for SDXL."
-_WHOLE, _TINY = "AutoencoderKL", "AutoencoderTiny"
 # What optimum-intel writes for SDXL's VAE: activations are divided by this where inference is in f16.
 _UPCAST = {"ACTIVATIONS_SCALE_FACTOR": "128.0"}
-_VERSION = 2
+_VERSION = 3
 """Counted up when converting gives other numbers, so that what an older release kept is made again."""
 _WIDTHS = ("block_out_channels", "encoder_block_out_channels", "decoder_block_out_channels", "latent_channels")
 _COUNTS = ("layers_per_block", "num_encoder_blocks", "num_decoder_blocks")
@@ -52,6 +59,7 @@ _FACTORS = ("scaling_factor", "shift_factor", "norm_num_groups", "upsampling_sca
 _BY_CHANNEL = ("latents_mean", "latents_std")
 _MOST_BLOCKS, _MOST_LAYERS, _WIDEST = 8, 64, 2**13
 _LARGEST = 1e6
+_open: Any = safe_open  # it declares no types
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,37 +97,32 @@ class VaeFolder:
 
 
 def check_vae(
-    folder: Path, latent_channels: int, cache: Path, scaling: float = SCALING_FACTOR, hashes: FileHashes | None = None
+    path: Path,
+    latent_channels: int,
+    cache: Path,
+    scaling: float = SCALING_FACTOR,
+    hashes: FileHashes | None = None,
+    own: Mapping[str, Any] | None = None,
 ) -> VaeFolder:
-    """The VAE in `folder`, for latents of that many channels, which the checkpoint multiplies by `scaling`.
+    """The VAE at `path`, for latents of that many channels, which the checkpoint multiplies by `scaling`.
 
-    `folder` holds OpenVINO parts (a vae_decoder, maybe a vae_encoder; a whole checkpoint does), or is diffusers' own
-    form of a VAE, or a diffusers checkpoint with one in `vae`; these are converted once, into `cache`, with weights in
-    f16; of a tiny one the decoder alone, made to take latents unscaled as the others do. Raises AdditionError when it
-    is none of them, damaged, or for other latents; EngineError when the converted parts cannot be written.
+    It may have any form that `vae_sources.find_vae` knows, which is given `own`, the configuration of the checkpoint's
+    VAE. What is not OpenVINO's is converted once, into `cache`, with weights in f16; of a tiny one the decoder alone,
+    made to take latents unscaled as the others do. Raises AdditionError when it is no VAE, damaged, or for other
+    latents; EngineError when the converted parts cannot be written.
     """
-    if not is_folder(folder):
-        raise AdditionError(f"There is no VAE folder at {folder}.", next_step="Check the path.")
-    if is_regular(folder / DECODER / _MODEL):
-        return _checked(folder, folder, latent_channels)
-    for candidate in (folder, folder / "vae"):
-        if is_regular(candidate / "config.json") and is_regular(candidate / _TORCH_WEIGHTS):
-            return _converted(candidate, latent_channels, cache, scaling, hashes or FileHashes())
-    raise AdditionError(
-        f"There is no VAE in {folder}.",
-        why=f"It has neither {DECODER}/{_MODEL} nor a config.json beside {_TORCH_WEIGHTS}.",
-        next_step=_NEXT,
-    )
+    source = find_vae(path, own or {}, scaling)
+    if isinstance(source, GraphSource):
+        return _checked(path, source, latent_channels)
+    return _converted(source, latent_channels, cache, scaling, hashes or FileHashes())
 
 
-def _checked(named: Path, folder: Path, latent_channels: int) -> VaeFolder:
-    """The OpenVINO parts in `folder`; `named` is what the person chose."""
-    config = _config(folder / DECODER / "config.json")
+def _checked(named: Path, source: GraphSource, latent_channels: int) -> VaeFolder:
+    """The OpenVINO parts of `source`; `named` is what the person chose."""
+    config = read_config(source.decoder / "config.json")
     _check_config(named, config, latent_channels)
-    encoder = folder / ENCODER
-    vae = VaeFolder(folder / DECODER, encoder if (encoder / _MODEL).is_file() else None, config)
     try:
-        shape = devices.core.read_model(vae.decoder / _MODEL).input("latent_sample").get_partial_shape()
+        shape = devices.core.read_model(source.decoder / MODEL).input("latent_sample").get_partial_shape()
     except Exception as problem:  # OpenVINO's many, and a graph without that input
         raise AdditionError(
             f"The VAE in {named} cannot be read.",
@@ -128,16 +131,16 @@ def _checked(named: Path, folder: Path, latent_channels: int) -> VaeFolder:
         ) from problem
     if shape[1].is_static and shape[1].get_length() != latent_channels:
         raise _other_latents(named, shape[1].get_length(), latent_channels)
-    return vae
+    return VaeFolder(source.decoder, source.encoder, config)
 
 
 def _check_config(named: Path, config: Mapping[str, Any], latent_channels: int) -> None:
     kind, widths = config.get("_class_name"), config.get("block_out_channels")
-    if kind not in (_WHOLE, _TINY) or not isinstance(widths, list) or not widths:
+    if kind not in (WHOLE, TINY) or not isinstance(widths, list) or not widths:
         raise AdditionError(
             f"The VAE in {named} is not of SDXL's kind.",
             why=f"Its config.json says {str(kind or 'nothing of its kind')[:60]}, and SDXL's is an AutoencoderKL.",
-            next_step=_NEXT,
+            next_step=NEXT,
         )
     _check_numbers(named, config)
     if config.get("latent_channels") != latent_channels:
@@ -148,16 +151,8 @@ def _other_latents(named: Path, theirs: object, ours: int) -> AdditionError:
     return AdditionError(
         f"The VAE in {named} is for another kind of checkpoint.",
         why=f"Its latents have {str(theirs)[:20]} channels, and this checkpoint's have {ours}.",
-        next_step=_NEXT,
+        next_step=NEXT,
     )
-
-
-def _config(file: Path) -> Mapping[str, Any]:
-    try:
-        return read_model_config(file)
-    except SmallFileError as problem:
-        why = f"{str(problem)[:1].upper()}{str(problem)[1:]}."
-        raise AdditionError(f"{file} cannot be read.", why=why, next_step="Copy the VAE again.") from problem
 
 
 def _check_numbers(named: Path, config: Mapping[str, Any]) -> None:
@@ -185,47 +180,48 @@ def _is_number(value: object, largest: float) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= largest
 
 
-def _converted(folder: Path, latent_channels: int, cache: Path, scaling: float, hashes: FileHashes) -> VaeFolder:
-    config = dict(_config(folder / "config.json"))
-    tiny = config.get("_class_name") == _TINY
+def _converted(source: TorchSource, latent_channels: int, cache: Path, scaling: float, hashes: FileHashes) -> VaeFolder:
+    config = dict(source.config)
+    tiny = config.get("_class_name") == TINY
     if tiny:
         config |= {"block_out_channels": config.get("decoder_block_out_channels"), "scaling_factor": scaling}
-    _check_config(folder, config, latent_channels)
-    content = _content(folder, hashes)
-    kept = cache / (f"vae-{content}-{scaling!r}" if tiny else f"vae-{content}")
+    _check_config(source.named, config, latent_channels)
+    kept = cache / f"vae-{_content(source, config, hashes)}"
     if not whole.is_intact(kept, hashes):
         whole.remove(kept)
-        _convert_tiny(folder, kept, config) if tiny else _convert(folder, kept)
+        _convert_tiny(source, kept, config) if tiny else _convert(source, kept)
     whole.touch(kept)
-    return _checked(folder, kept, latent_channels)
+    parts = kept / DECODER, kept / ENCODER
+    return _checked(
+        source.named, GraphSource(parts[0], parts[1] if is_regular(parts[1] / MODEL) else None), latent_channels
+    )
 
 
-def _content(folder: Path, hashes: FileHashes) -> str:
+def _content(source: TorchSource, config: Mapping[str, Any], hashes: FileHashes) -> str:
+    weights_header(source.named, source.weights)  # bounded, and of a regular file, before it is hashed or loaded
     try:
-        read_header(folder / _TORCH_WEIGHTS)  # bounded, and of a regular file, before it is hashed or loaded
-        files = ";".join(hashes.of(folder / name) for name in ("config.json", _TORCH_WEIGHTS))
-    except HeaderError as problem:
-        raise _damaged(folder, problem.why) from problem
+        weights = hashes.of(source.weights)
     except OSError as problem:
-        raise _damaged(folder, f"{problem.strerror or problem}.") from problem
-    return hashlib.sha256(f"{_VERSION};{files}".encode()).hexdigest()[:32]
+        raise _damaged(source.named, f"{problem.strerror or problem}.") from problem
+    told = json.dumps(dict(config), sort_keys=True, default=list)
+    return hashlib.sha256(f"{_VERSION};{weights};{told}".encode()).hexdigest()[:32]
 
 
 def _damaged(folder: Path, why: str) -> AdditionError:
     return AdditionError(f"The VAE in {folder} cannot be loaded.", why=why, next_step="Download it again.")
 
 
-def _convert(folder: Path, kept: Path) -> None:
+def _convert(source: TorchSource, kept: Path) -> None:
     """Export decoder and encoder with optimum-intel, as it does for a whole pipeline, weights in f16.
 
     The trace is in f32 whatever the file holds, so that the graph computes in f32 where the device can.
     """
-    vae = _loaded(AutoencoderKL, folder)
+    vae = _loaded(AutoencoderKL, source)
     forwards = {
         DECODER: lambda latent_sample: vae.decode(z=latent_sample),
         ENCODER: lambda sample: {"latent_parameters": vae.encode(x=sample)["latent_dist"].parameters},
     }
-    with _keeping(folder, kept) as writing:
+    with _keeping(source.named, kept) as writing:
         for part, forward in forwards.items():
             vae.forward = forward
             _export(vae, part, writing / part)
@@ -243,9 +239,9 @@ class _TinyDecoder(torch.nn.Module):
         return decoded
 
 
-def _convert_tiny(folder: Path, kept: Path, config: Mapping[str, Any]) -> None:
+def _convert_tiny(source: TorchSource, kept: Path, config: Mapping[str, Any]) -> None:
     """Export the decoder alone, weights in f16; `config` is what is kept as its own."""
-    decoder = _TinyDecoder(_loaded(AutoencoderTiny, folder), config["scaling_factor"]).eval()
+    decoder = _TinyDecoder(_loaded(AutoencoderTiny, source), config["scaling_factor"]).eval()
     channels = config["latent_channels"]
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
@@ -255,32 +251,34 @@ def _convert_tiny(folder: Path, kept: Path, config: Mapping[str, Any]) -> None:
             input=[("latent_sample", [-1, channels, -1, -1], ov.Type.f32)],
         )
     model.outputs[0].get_tensor().set_names({"sample"})
-    with _keeping(folder, kept) as writing:
+    with _keeping(source.named, kept) as writing:
         (writing / DECODER).mkdir()
         (writing / DECODER / "config.json").write_text(json.dumps(config), encoding="utf-8")
-        ov.save_model(model, writing / DECODER / _MODEL, compress_to_fp16=True)
+        ov.save_model(model, writing / DECODER / MODEL, compress_to_fp16=True)
 
 
-def _loaded(kind: Any, folder: Path) -> Any:
-    """The torch VAE in `folder`, in f32: of the class `kind`, of what its config.json says of the network, and of the
-    tensors in its one file. Nothing else in the folder is looked at."""
+def _loaded(kind: Any, source: TorchSource) -> Any:
+    """The torch VAE of `source`, in f32: of the class `kind`, of what its configuration says of the network, and of the
+    tensors in its one file. Nothing else is looked at."""
     try:
-        return _built(kind, of_the_network(read_model_config(folder / "config.json")), folder / _TORCH_WEIGHTS)
+        return _built(kind, of_the_network(source.config), source.weights)
     except Exception as problem:  # whatever diffusers makes of a stranger's config, or safetensors of his file
-        raise AdditionError(
-            f"The VAE in {folder} cannot be loaded.",
-            why=f"{shown(str(problem)).rstrip('.') if str(problem) else type(problem).__name__}.",
-            next_step="Download it again.",
-        ) from problem
+        said = shown(str(problem)).rstrip(".") if str(problem) else type(problem).__name__
+        raise _damaged(source.named, f"It does not fit: {said}.") from problem
 
 
 def _built(kind: Any, config: Mapping[str, Any], weights: Path) -> Any:
     with torch.device("meta"):
         vae = kind.from_config(config)
-    tensors = {name: tensor.to(torch.float32) for name, tensor in load_file(weights).items()}
-    vae._fix_state_dict_keys_on_load(tensors)  # names of attention layers from before diffusers 0.18
-    if missing := vae.load_state_dict(tensors, assign=True, strict=False).missing_keys:
-        raise ValueError(f"its weights lack {missing[0]}")
+    wanted = {name: tuple(tensor.shape) for name, tensor in vae.state_dict().items()}
+    with _open(str(weights), framework="pt", device="cpu") as tensors:
+        there = {key: tuple(tensors.get_slice(key).get_shape()) for key in tensors.keys()}  # noqa: SIM118 (no mapping)
+        keys = keys_of_vae(wanted, there) if kind is AutoencoderKL else {name: name for name in wanted}
+        state = {
+            name: tensors.get_tensor(key).to(torch.float32).reshape(wanted[name]).contiguous()
+            for name, key in keys.items()
+        }
+    vae.load_state_dict(state, assign=True, strict=True)
     return vae.eval().requires_grad_(False)
 
 
@@ -313,7 +311,7 @@ def _export(vae: Any, part: str, folder: Path) -> None:
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         f16 = OVConfig(dtype="fp16")
-        export(vae, settings, folder / _MODEL, ov_config=f16, stateful=False, library_name="diffusers")
+        export(vae, settings, folder / MODEL, ov_config=f16, stateful=False, library_name="diffusers")
     vae.save_config(str(folder))
 
 

@@ -13,12 +13,13 @@ from sdxl_desktop.library.convert.plan import plan_import
 from sdxl_desktop.library.convert.weights import WeightFormat
 from sdxl_desktop.library.detect.blueprint import blueprint
 from sdxl_desktop.library.detect.errors import NotSdxlError
-from sdxl_desktop.library.detect.families import Family, shipped_setup
+from sdxl_desktop.library.detect.families import Family, shipped_setup, shipped_setups
 from sdxl_desktop.library.detect.found import Kind, Layout
 from sdxl_desktop.library.detect.identify import identify
 from tests.unit.library.heads import original_shapes, write_hollow
 
 FILES = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model"}
+FAMILIES = [family for family, _ in shipped_setups()]
 MILLIONS = {
     Family.BASE: 2567,
     Family.REFINER: 2260,
@@ -31,7 +32,7 @@ MILLIONS = {
 """Parameters of the UNets as their authors published them."""
 
 
-@pytest.mark.parametrize("family", list(Family))
+@pytest.mark.parametrize("family", FAMILIES)
 def test_a_single_file_of_each_family(tmp_path: Path, family: Family) -> None:
     file = write_hollow(tmp_path / "x.safetensors", original_shapes(family))
     found = identify(file)
@@ -55,7 +56,7 @@ def test_what_published_and_merged_files_hold_besides_is_no_hindrance(tmp_path: 
     assert identify(file).family is Family.BASE
 
 
-@pytest.mark.parametrize("family", list(Family))
+@pytest.mark.parametrize("family", FAMILIES)
 def test_a_diffusers_folder_of_each_family(tmp_path: Path, family: Family) -> None:
     found = identify(diffusers_folder(tmp_path / "x", family))
     assert (found.kind, found.family, found.layout) == (Kind.CHECKPOINT, family, Layout.DIFFUSERS)
@@ -68,6 +69,77 @@ def diffusers_folder(folder: Path, family: Family, variant: str = "") -> Path:
         if config := setup.config(part):
             write_hollow(folder / part / f"{FILES.get(part, 'model')}{variant}.safetensors", blueprint(part, config))
     return folder
+
+
+@pytest.mark.parametrize(
+    ("there", "taken"),
+    [
+        ((".bf16",), ".bf16"),
+        ((".fp32",), ".fp32"),
+        ((".non_ema",), ".non_ema"),
+        ((".fp32", ".bf16"), ".fp32"),
+        (("", ".fp16"), ".fp16"),
+        (("", ".non_ema"), ""),
+        ((".non_ema", ".bf16"), ".bf16"),
+    ],
+)
+def test_every_variant_is_taken_and_the_choice_is_said(there: tuple[str, ...], taken: str, tmp_path: Path) -> None:
+    folder = diffusers_folder(tmp_path / "x", Family.VEGA, there[0])
+    for variant in there[1:]:
+        for file in folder.rglob(f"*{there[0]}.safetensors"):
+            stem = file.name.removesuffix(f"{there[0]}.safetensors")
+            if "." not in stem:
+                shutil.copy(file, file.with_name(f"{stem}{variant}.safetensors"))
+    plan = plan_import(folder, tmp_path)
+    assert {file.name for file in plan.files} == {f"{stem}{taken}.safetensors" for stem in (*FILES.values(), "model")}
+    said = " ".join(plan.notes)
+    assert ((taken.strip(".") or "the plain file") + " is used" in said) == (len(there) > 1)
+
+
+def test_a_folder_of_descriptions_says_what_is_missing(tmp_path: Path) -> None:
+    shutil.copytree(shipped_setup(Family.VEGA).folder, tmp_path / "x")
+    with pytest.raises(CheckpointError, match=r"unet, there is no \.safetensors file"):
+        identify(tmp_path / "x")
+
+
+@pytest.mark.parametrize("dtype", ["F8_E4M3", "F8_E5M2"])
+def test_files_in_fp8_are_taken_and_it_is_said(dtype: str, tmp_path: Path) -> None:
+    plan = plan_import(write_hollow(tmp_path / "x.safetensors", original_shapes(Family.VEGA), dtype), tmp_path)
+    assert plan.family is Family.VEGA
+    assert "fp8" in plan.notes[0]
+
+
+@pytest.mark.parametrize("dtype", ["I8", "U8", "I32"])
+def test_numbers_without_fractions_are_refused_for_that(dtype: str, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError) as caught:
+        identify(write_hollow(tmp_path / "x.safetensors", original_shapes(Family.VEGA), dtype))
+    assert dtype in caught.value.why
+    assert "fp16" in caught.value.next_step
+
+
+KOALA = {
+    "mid_block_type": None,
+    "layers_per_block": 1,
+    "transformer_layers_per_block": [0, 2, 5],
+    "reverse_transformer_layers_per_block": None,
+}
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        KOALA,
+        {**KOALA, "mid_block_type": "UNetMidBlock2D"},
+        {**KOALA, "block_out_channels": [128, 256, 512]},
+        {"layers_per_block": [1, 2, 1], "transformer_layers_per_block": [0, 1, 3]},
+    ],
+)
+def test_a_folder_of_other_widths_and_depths_is_taken_by_its_config(others: dict[str, object], tmp_path: Path) -> None:
+    folder = diffusers_folder(tmp_path / "x", Family.BASE)
+    config = {**(shipped_setup(Family.BASE).config("unet") or {}), **others}
+    (folder / "unet" / "config.json").write_text(json.dumps(config))
+    write_hollow(folder / "unet" / "diffusion_pytorch_model.safetensors", blueprint("unet", config))
+    assert identify(folder).family in (Family.OTHER, Family.BASE)
 
 
 def test_a_variant_and_shards_are_found(tmp_path: Path) -> None:

@@ -1,0 +1,54 @@
+"""Which file of weights is taken where a folder has several of the same part: diffusers' and transformers' variants.
+
+Names are `STEM.safetensors`, `STEM.VARIANT.safetensors`, and for shards `STEM.safetensors.index.json` and
+`STEM.safetensors.index.VARIANT.json`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+PLAIN = ""
+_PREFERRED = ("fp16", PLAIN, "fp32", "bf16", "ema")
+"""Half precision is exact enough and read fastest; bfloat16 keeps eight times fewer steps than it."""
+_LAST = "non_ema"
+"""The weights of the last training step and not their average, which is what draws well."""
+
+
+@dataclass(frozen=True, slots=True)
+class WeightFile:
+    """`name` is that of the file, or of the list of shards; `variant` is "" for the plain one."""
+
+    name: str
+    variant: str
+    sharded: bool = False
+
+
+def weight_files(names: Iterable[str], stem: str) -> list[WeightFile]:
+    """Those among `names` that hold, or list, the weights called `stem`: the one to take first, a whole file before
+    shards of the same variant."""
+    whole = re.compile(rf"{re.escape(stem)}(?:\.(\w+))?\.safetensors")
+    listing = re.compile(rf"{re.escape(stem)}\.safetensors\.index(?:\.(\w+))?\.json")
+    found = []
+    for name in names:
+        if match := whole.fullmatch(name):
+            found.append(WeightFile(name, match[1] or PLAIN))
+        elif match := listing.fullmatch(name):
+            found.append(WeightFile(name, match[1] or PLAIN, sharded=True))
+    return sorted(found, key=lambda file: (_rank(file.variant), file.variant, file.sharded))
+
+
+def _rank(variant: str) -> int:
+    if variant == _LAST:
+        return len(_PREFERRED) + 1
+    return _PREFERRED.index(variant) if variant in _PREFERRED else len(_PREFERRED)
+
+
+def chosen_note(part: str, files: list[WeightFile]) -> str:
+    """What a person is told where `files`, as `weight_files` orders them, are of more than one variant; else ""."""
+    variants = list(dict.fromkeys(file.variant or "the plain file" for file in files))
+    if len(variants) < 2:
+        return ""
+    return f"Of its {part.replace('_', ' ')} there are {', '.join(variants)}: {variants[0]} is used."
