@@ -101,6 +101,10 @@ class Keeper(QObject):
         """Ask where, and keep everything there as one file."""
         self.files.save_project()
 
+    def export(self) -> None:
+        """Ask where, and write what is on the canvas with nothing in the file but its pixels."""
+        self.files.export()
+
     # recent files
 
     def remember(self, path: Path) -> None:
