@@ -220,11 +220,18 @@ def test_the_child_ends_when_the_application_is_killed(tmp_path: Path) -> None:
     assert gone
 
 
+IN_EVERY_RUN = (Phase.ENCODING, Phase.DENOISING)
 STUCK = [(Phase.ENCODING, 0), (Phase.DENOISING, 2), (Phase.DECODING, 0), (Phase.COMPILING, 0)]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGSTOP")
-@pytest.mark.parametrize(("phase", "step"), STUCK, ids=[phase.value for phase, _ in STUCK])
+@pytest.mark.parametrize(
+    ("phase", "step"),
+    [
+        pytest.param(phase, step, id=phase.value, marks=[] if phase in IN_EVERY_RUN else [pytest.mark.slow])
+        for phase, step in STUCK
+    ],
+)
 def test_a_cancel_of_an_engine_that_is_stuck_is_answered(
     phase: Phase, step: int, process_engine: ProcessEngine, request_for: Any
 ) -> None:
@@ -275,7 +282,11 @@ def test_an_idle_engine_that_died_is_replaced_before_anybody_is_told(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="sets another process's limits")
-@pytest.mark.parametrize("phase", [Phase.DENOISING, Phase.DECODING], ids=lambda phase: phase.value)
+@pytest.mark.parametrize(
+    "phase",
+    [Phase.DENOISING, pytest.param(Phase.DECODING, marks=pytest.mark.slow)],
+    ids=lambda phase: phase.value,
+)
 def test_what_drew_before_memory_was_short_draws_after_it(
     phase: Phase, process_engine: ProcessEngine, request_for: Any
 ) -> None:

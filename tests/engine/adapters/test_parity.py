@@ -140,8 +140,8 @@ COMPRESSIONS = {
     ("part", "compression"),
     [
         ("unet", "int8, asymmetric"),
-        ("unet", "int4 in groups, asymmetric"),
-        ("text_encoder_2", "int8, symmetric"),
+        pytest.param("unet", "int4 in groups, asymmetric", marks=pytest.mark.slow),
+        pytest.param("text_encoder_2", "int8, symmetric", marks=pytest.mark.slow),
         ("text_encoder_2", "int4 in groups, symmetric"),
     ],
 )

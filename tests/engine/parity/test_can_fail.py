@@ -16,10 +16,15 @@ from tests.engine.parity.ours import Ours
 from tests.engine.parity.swaps import SWAPS
 from tests.engine.parity.torch_reference import TorchReference
 
-ALL = [(workflow, name) for workflow, swaps in SWAPS.items() for name in swaps]
+ALL = [
+    pytest.param(workflow, name, id=f"{workflow}: {name}", marks=[pytest.mark.slow] if number else [])
+    for workflow, swaps in SWAPS.items()
+    for number, name in enumerate(swaps)
+]
+"""Of each workflow one in every run, all of them with `-m slow`."""
 
 
-@pytest.mark.parametrize(("workflow", "name"), ALL, ids=[f"{workflow}: {name}" for workflow, name in ALL])
+@pytest.mark.parametrize(("workflow", "name"), ALL)
 def test_an_exchanged_input_shows(workflow: Workflow, name: str, expected: Callable[..., object], ours: Ours) -> None:
     request, picture = expected(workflow)
     drawing = ours.drawings(SWAPS[workflow][name](request))[0]
