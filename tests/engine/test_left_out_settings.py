@@ -28,7 +28,7 @@ OWN_NOISE = (
     *(SchedulerName.DPMPP_3M_SDE, SchedulerName.DPMPP_3M_SDE_KARRAS),
 )
 """Their pictures are others, of the same subject."""
-SLOWLY = (SchedulerName.LMS, SchedulerName.LMS_KARRAS, SchedulerName.PNDM)
+SLOWLY = (SchedulerName.LMS, SchedulerName.LMS_KARRAS, SchedulerName.PNDM, SchedulerName.DPM2_ANCESTRAL)
 """They come near to Euler's with many steps alone."""
 
 
