@@ -19,6 +19,7 @@ _SAVE_DOCUMENT = (
     "the pixels, a project the mask and the strip too"
 )
 _BACK, _ROOMY = "Back to the picture", 640
+_REMOVE = "Remove picture"
 
 
 class _DragHandle(IconButton):
@@ -110,7 +111,7 @@ class CanvasBar(QWidget):
         edit.setToolTip("Put this result onto the canvas to redraw it, or parts of it (Ctrl+Shift+A)")
         back = dressed(QPushButton(_BACK), "link")
         back.setToolTip("Show the picture that is being edited, without taking this result over (Esc)")
-        remove = dressed(OnceButton("Remove picture"), "link")
+        remove = dressed(OnceButton(_REMOVE), "link")
         remove.setToolTip("Leave nothing on the canvas: the next run draws from words alone. Undo brings it back")
         edit.clicked.connect(self.edit_wanted)
         back.clicked.connect(self.document_wanted)
@@ -173,7 +174,8 @@ class CanvasBar(QWidget):
 
     def resizeEvent(self, change: QResizeEvent) -> None:
         super().resizeEvent(change)
-        self._document.setText(_BACK if self.width() >= _ROOMY else _BACK.split()[0])
+        for button, words in ((self._document, _BACK), (self._remove, _REMOVE)):
+            button.setText(words if self.width() >= _ROOMY else words.split()[0])
 
     def show_live(self, offered: bool) -> None:
         """Offer the way back to the picture in progress."""

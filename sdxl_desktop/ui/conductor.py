@@ -62,7 +62,6 @@ class Conductor(QObject):
         self._editor = editor
         self._preferences = preferences
         self._compared: tuple[GenerationRequest, GenerationRequest] | None = None
-        self._answer: Callable[[], object] | None = None
         self._problem: SdxlDesktopError | None = None
         self._asks_again: Callable[[], bool] | None = None
         """Whether what the problem stood in the way of can be done by now."""
@@ -107,7 +106,7 @@ class Conductor(QObject):
         self._editor.record_found.connect(self._offer_record)
         stage.banner.dismissed.connect(self.dismiss)
         stage.banner.answered.connect(self._session.resume)
-        stage.toast.answered.connect(self._answer_toast)
+        stage.toast.failed.connect(self.show_problem)
         stage.empty.prompt_chosen.connect(desk.use_prompt)
 
     # drawing
@@ -274,16 +273,7 @@ class Conductor(QObject):
         stays: bool = False,
     ) -> None:
         """Say something in passing, with `answer` as a button that calls `act`."""
-        self._answer = act
-        self._stage.toast.tell(text, answer=answer, tip=tip, stays=stays)
-
-    def _answer_toast(self) -> None:
-        if self._answer is None:
-            return
-        try:
-            self._answer()
-        except SdxlDesktopError as problem:
-            self.show_problem(problem)
+        self._stage.toast.tell(text, answer=answer, act=act, tip=tip, stays=stays)
 
     def escape(self) -> None:
         """Stop what runs; with nothing running, put a problem away; with none, go back from a result to the picture."""

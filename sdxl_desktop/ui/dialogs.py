@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFormLayout, QFrame, QLayout, QScrollArea, QWidget
+from PySide6.QtWidgets import QDialogButtonBox, QFormLayout, QFrame, QLayout, QScrollArea, QWidget
 
 from sdxl_desktop import __version__
 from sdxl_desktop.ui.icons import application_icon
 from sdxl_desktop.ui.painting.settings import ToolKind
 from sdxl_desktop.ui.screen import room_on_screen
+from sdxl_desktop.ui.widgets.dialog import Dialog
 from sdxl_desktop.ui.widgets.layout import column, heading, muted, row
 from sdxl_desktop.ui.widgets.plain import PlainLabel
 
@@ -40,8 +41,11 @@ PROMPT = (
     ("\\(  \\)", "Just brackets"),
 )
 
+_AROUND = QSize(80, 120)
+"""What a dialog has around its scrolled content: margins, the scroll bar, the buttons."""
 
-def about_dialog(parent: QWidget) -> QDialog:
+
+def about_dialog(parent: QWidget) -> Dialog:
     picture = PlainLabel()
     picture.setPixmap(application_icon().pixmap(64, 64))
     title = PlainLabel("SDXL Desktop")
@@ -53,19 +57,31 @@ def about_dialog(parent: QWidget) -> QDialog:
     return _dialog(parent, "About SDXL Desktop", column(side))
 
 
-def shortcuts_dialog(parent: QWidget, table: list[tuple[str, str]]) -> QDialog:
-    hands = column(_list("Mouse", list(MOUSE)), _list("In a prompt", list(PROMPT)), spacing=24)
-    hands.addStretch(1)
+def shortcuts_dialog(parent: QWidget, table: list[tuple[str, str]]) -> Dialog:
+    keys = [_list("Keyboard", table), _list("Painting", list(PAINTING))]
+    hands = [_list("Mouse", list(MOUSE)), _list("In a prompt", list(PROMPT))]
     inside = QWidget()
-    inside.setLayout(row(column(_list("Keyboard", table), _list("Painting", list(PAINTING))), hands, spacing=48))
+    inside.setLayout(row(_stacked(keys), _stacked(hands), spacing=48))
+    if inside.sizeHint().width() + _AROUND.width() > room_on_screen(parent).width():
+        inside = _stacked([*keys, *hands])
+    dialog = _dialog(parent, "Keyboard shortcuts", column(_scrolled(inside)))
+    dialog.resize(inside.sizeHint() + _AROUND)
+    return dialog
+
+
+def _stacked(lists: list[QWidget]) -> QWidget:
+    box, whole = QWidget(), column(*lists, spacing=24)
+    whole.addStretch(1)
+    box.setLayout(whole)
+    return box
+
+
+def _scrolled(inside: QWidget) -> QScrollArea:
     area = QScrollArea()
     area.setFrameShape(QFrame.Shape.NoFrame)
     area.setWidgetResizable(True)
     area.setWidget(inside)
-    dialog = _dialog(parent, "Keyboard shortcuts", column(area))
-    wanted = inside.sizeHint() + QSize(80, 120)
-    dialog.resize(wanted.boundedTo(room_on_screen(parent)))
-    return dialog
+    return area
 
 
 def _list(title: str, table: list[tuple[str, str]]) -> QWidget:
@@ -81,8 +97,8 @@ def _list(title: str, table: list[tuple[str, str]]) -> QWidget:
     return box
 
 
-def _dialog(parent: QWidget, title: str, body: QLayout) -> QDialog:
-    dialog = QDialog(parent)
+def _dialog(parent: QWidget, title: str, body: QLayout) -> Dialog:
+    dialog = Dialog(parent)
     dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     dialog.setWindowTitle(title)
     buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFormLayout, QPushButton, QWidget
+from PySide6.QtWidgets import QDialogButtonBox, QFormLayout, QPushButton, QWidget
 
 from sdxl_desktop.core.geometry import Size
+from sdxl_desktop.ui.widgets.dialog import Dialog
 from sdxl_desktop.ui.widgets.fields import IntField
 from sdxl_desktop.ui.widgets.layout import column, muted, row
 
@@ -14,7 +15,7 @@ _SHARE = 4
 _SIDES = ("Left", "Top", "Right", "Bottom")
 
 
-class ExpandDialog(QDialog):
+class ExpandDialog(Dialog):
     """`value` is the new pixels on the left, top, right and bottom."""
 
     def __init__(self, size: Size, parent: QWidget) -> None:

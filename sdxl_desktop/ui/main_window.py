@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QByteArray, QPoint, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QCloseEvent
-from PySide6.QtWidgets import QDialog, QMainWindow, QSplitter, QWidget
+from PySide6.QtWidgets import QMainWindow, QSplitter, QWidget
 
 from sdxl_desktop.bridge.engine_thread import EngineThread
 from sdxl_desktop.bridge.library_thread import LibraryThread
@@ -48,6 +48,7 @@ from sdxl_desktop.ui.keeper import Keeper
 from sdxl_desktop.ui.library.corner import LibraryCorner, Room
 from sdxl_desktop.ui.menus import OfTheWindow, menus
 from sdxl_desktop.ui.readiness import Readiness
+from sdxl_desktop.ui.result_menu import document_menu
 from sdxl_desktop.ui.screen import room_on_screen
 from sdxl_desktop.ui.settings_dialog import Machine, SettingsDialog
 from sdxl_desktop.ui.stage import Stage
@@ -168,6 +169,7 @@ class MainWindow(QMainWindow):
         self.desk.changed.connect(self._saving.start)
         self._splitter.splitterMoved.connect(lambda *_: self._saving.start())
         self.stage.result_shown.connect(self._enable_actions)
+        self.stage.document_menu_wanted.connect(self._open_document_menu)
         self.editor.ground_changed.connect(self._enable_actions)
         self._connect_keeper()
         self.library.look_wanted.connect(self.readiness.look)
@@ -321,7 +323,7 @@ class MainWindow(QMainWindow):
                 self._around.theme.wear(dialog.value().theme)
 
         def finish(result: int) -> None:
-            if result == QDialog.DialogCode.Accepted:
+            if result == SettingsDialog.DialogCode.Accepted:
                 self.set_preferences(dialog.value())
             self._around.theme.wear(self._preferences.theme)
 
@@ -414,6 +416,11 @@ class MainWindow(QMainWindow):
 
     def _open_about(self) -> None:
         about_dialog(self).open()
+
+    def _open_document_menu(self, place: QPoint) -> None:
+        menu = document_menu(self.stage, self._actions)
+        menu.aboutToHide.connect(menu.deleteLater)
+        menu.popup(place)
 
     def _toggle_full_screen(self) -> None:
         self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)

@@ -1,8 +1,11 @@
-"""The menu of a result: all that can be done with it, in one place."""
+"""The menus of what is on the canvas: all that can be done with a result, or with the picture being edited."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from PySide6.QtCore import QObject, QPoint
+from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMenu
 
 from sdxl_desktop.ui.candidates import Candidates
@@ -10,6 +13,20 @@ from sdxl_desktop.ui.editor import Editor
 from sdxl_desktop.ui.latent_verbs import LatentVerbs
 from sdxl_desktop.ui.result_verbs import ResultVerbs
 from sdxl_desktop.ui.stage import Stage
+
+DOCUMENT_ACTIONS = ("use picture settings", "", "save", "save as", "export", "copy", "", "expand", "remove picture")
+"""The window's own actions, by name, that concern the picture being edited; "" stands for a line between."""
+
+
+def document_menu(stage: Stage, actions: Mapping[str, QAction]) -> QMenu:
+    """What can be done with the picture being edited."""
+    menu = QMenu(stage)
+    for name in DOCUMENT_ACTIONS:
+        if name:
+            menu.addAction(actions[name])
+        else:
+            menu.addSeparator()
+    return menu
 
 
 class ResultMenu(QObject):

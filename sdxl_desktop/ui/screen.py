@@ -12,3 +12,12 @@ _FRAME = QSize(16, 48)
 def room_on_screen(window: QWidget) -> QSize:
     """The largest size that `window` can have on its screen, in logical pixels."""
     return (window.screen().availableSize() - _FRAME).expandedTo(QSize(320, 240))
+
+
+def fit_on_screen(window: QWidget) -> None:
+    """Make `window` no larger than its screen has room for, and let it be made smaller than that."""
+    room = room_on_screen(window)
+    least = window.minimumSize()
+    if least != least.boundedTo(room):  # else it stays what the layout says, also when that changes
+        window.setMinimumSize(least.boundedTo(room))
+    window.resize(window.size().boundedTo(room))

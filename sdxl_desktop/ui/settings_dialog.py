@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFrame, QGridLayout, QPushButton, QScrollArea, QWidget
+from PySide6.QtWidgets import QDialogButtonBox, QFrame, QGridLayout, QPushButton, QScrollArea, QWidget
 
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.device import Device
@@ -25,6 +25,7 @@ from sdxl_desktop.ui.devices.compiled_dialog import CompiledDialog, Kept
 from sdxl_desktop.ui.devices.prepare_dialog import PrepareDialog
 from sdxl_desktop.ui.devices.preparing import Preparing
 from sdxl_desktop.ui.preference_editors import Editor, make_editor
+from sdxl_desktop.ui.widgets.dialog import Dialog
 from sdxl_desktop.ui.widgets.layout import column, heading, muted, row
 from sdxl_desktop.ui.widgets.plain import PlainLabel, plain_tip
 
@@ -53,7 +54,7 @@ class Machine:
         return automatic(part, [device.name for device in self.devices], read_table(table_file(self.paths)))
 
 
-class SettingsDialog(QDialog):
+class SettingsDialog(Dialog):
     """Edits `Preferences`. Emits `changed` at every edit, so that the theme can be seen before it is kept."""
 
     changed = Signal()

@@ -37,6 +37,7 @@ class Stage(QWidget):
     """
 
     menu_wanted = Signal(int, QPoint)
+    document_menu_wanted = Signal(QPoint)
     result_shown = Signal()
     apply_wanted = Signal()
     discard_wanted = Signal()
@@ -357,6 +358,8 @@ class Stage(QWidget):
     def _ask_for_menu(self, place: QPoint) -> None:
         if self._shown is not None:
             self.menu_wanted.emit(self.current_row(), place)
+        elif self._document.has_picture:
+            self.document_menu_wanted.emit(place)
 
     def _picture_place(self) -> QRect:
         """Where the picture lies in the stage; empty where none is shown."""

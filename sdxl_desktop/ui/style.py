@@ -13,6 +13,9 @@ QScrollArea, QScrollArea > QWidget > QWidget#deskContent { background: @window; 
 QSplitter::handle { background: @line; }
 QSplitter::handle:hover { background: @accent; }
 
+/* As in our own sheets on every system: no stock pictures, and what goes on stands last, at the right. */
+QDialogButtonBox { dialogbuttonbox-buttons-have-icons: 0; button-layout: 3; }
+
 QLabel { background: transparent; }
 QLabel[role="heading"] { font-weight: 600; }
 QLabel[role="title"] { font-size: 20px; font-weight: 600; }

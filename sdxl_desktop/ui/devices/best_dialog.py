@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QProgressBar, QPushButton, QWidget
+from PySide6.QtWidgets import QDialogButtonBox, QProgressBar, QPushButton, QWidget
 
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.device import Device
@@ -24,6 +24,7 @@ from sdxl_desktop.engine.device_times import (
 from sdxl_desktop.ui.devices.child import Child
 from sdxl_desktop.ui.devices.table import Cell, Column, Table
 from sdxl_desktop.ui.devices.words import part_words
+from sdxl_desktop.ui.widgets.dialog import Dialog
 from sdxl_desktop.ui.widgets.layout import column, muted, row
 from sdxl_desktop.ui.widgets.plain import PlainLabel
 
@@ -41,7 +42,7 @@ _WORDS = (
 _ONE = " There is one device here, so there is nothing to choose; the times are still worth knowing."
 
 
-class BestDevicesDialog(QDialog):
+class BestDevicesDialog(Dialog):
     """Emits `chosen` with a device's name for each of text, UNet and VAE, as `engine.device_times` calls them."""
 
     chosen = Signal(object)

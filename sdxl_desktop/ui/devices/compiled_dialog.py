@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QMessageBox, QPushButton, QWidget
+from PySide6.QtWidgets import QDialogButtonBox, QMessageBox, QPushButton, QWidget
 
 from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.engine.compiled_entries import Entry, Pruned
@@ -16,6 +16,7 @@ from sdxl_desktop.engine.compiled_store import CompiledStore, Runtime, openvino_
 from sdxl_desktop.ui.background import Background
 from sdxl_desktop.ui.devices.table import Cell, Column, Table
 from sdxl_desktop.ui.devices.words import ago_words, bytes_words, entry_part, precision_words, shape_words
+from sdxl_desktop.ui.widgets.dialog import Dialog
 from sdxl_desktop.ui.widgets.layout import column, muted, row
 from sdxl_desktop.ui.widgets.plain import PlainLabel, message_box
 
@@ -48,7 +49,7 @@ class Kept:
         return self.store.judged(_runtime, self.library())
 
 
-class CompiledDialog(QDialog):
+class CompiledDialog(Dialog):
     """Emits `prepare_wanted` with the entries there are, and `removed` when some have gone."""
 
     prepare_wanted = Signal(object)

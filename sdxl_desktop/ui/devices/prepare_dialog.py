@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QProgressBar, QPushButton, QWidget
+from PySide6.QtWidgets import QDialogButtonBox, QProgressBar, QPushButton, QWidget
 
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.device import needs_fixed_shapes
@@ -17,6 +17,7 @@ from sdxl_desktop.ui.devices.preparing import Preparing
 from sdxl_desktop.ui.devices.words import duration_words
 from sdxl_desktop.ui.shapes import trained_shapes
 from sdxl_desktop.ui.widgets.buttons import Switch
+from sdxl_desktop.ui.widgets.dialog import Dialog
 from sdxl_desktop.ui.widgets.layout import column, muted, row
 from sdxl_desktop.ui.widgets.plain import PlainLabel
 
@@ -27,7 +28,7 @@ _FIXED = (
 _EVERY = "On {devices} what is compiled once serves every size, so there are no sizes to choose."
 
 
-class PrepareDialog(QDialog):
+class PrepareDialog(Dialog):
     """Shows and steers a `Preparing`, which goes on when the dialog is closed."""
 
     def __init__(

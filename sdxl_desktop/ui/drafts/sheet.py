@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QDialog, QFrame, QGridLayout, QPushButton, QScrollArea, QWidget
+from PySide6.QtWidgets import QFrame, QGridLayout, QPushButton, QScrollArea, QWidget
 
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.events import Pixels
@@ -14,6 +14,7 @@ from sdxl_desktop.session.drafts import COUNTS, STRENGTH, Draft
 from sdxl_desktop.ui.drafts.tile import DraftTile
 from sdxl_desktop.ui.panels.segmented import Segmented
 from sdxl_desktop.ui.widgets.buttons import dressed
+from sdxl_desktop.ui.widgets.dialog import Dialog
 from sdxl_desktop.ui.widgets.fields import Choice, RealField, SlidNumber
 from sdxl_desktop.ui.widgets.layout import ElidedLabel, column, labelled, muted, row
 from sdxl_desktop.ui.widgets.plain import plain_tip
@@ -27,7 +28,7 @@ _EMPTY = "Quick pictures of your prompt, each with another seed. Choose those yo
 _USUAL = QSize(680, 800)
 
 
-class DraftSheet(QDialog):
+class DraftSheet(Dialog):
     """`draw_wanted` with a number of drafts; `finish_wanted` with a list of `Draft`; `cancel_wanted` for what runs."""
 
     draw_wanted = Signal(int)

@@ -61,8 +61,8 @@ class LibraryCorner(QObject):
                 memory=LibraryMemory(data / FILE),
                 library=library,
                 window=room.window,
-                tell=room.conductor.tell,
-                hush=room.stage.toast.dismiss,
+                tell=self._tell,
+                hush=self._hush,
                 show_problem=room.conductor.show_problem,
                 use=self._use,
                 add_files=room.conductor.add_weights,
@@ -99,6 +99,25 @@ class LibraryCorner(QObject):
     def close(self) -> None:
         """Pause what comes in, and leave no thread behind. Safe to call twice."""
         self.verbs.close()
+
+    def _tell(
+        self,
+        text: str,
+        *,
+        answer: str = "",
+        act: Callable[[], object] | None = None,
+        tip: str = "",
+        stays: bool = False,
+    ) -> None:
+        """Say it where the person looks: on the page of checkpoints while that is open, which covers the window."""
+        page = self.verbs.page
+        toast = page.toast if page is not None and page.isVisible() else self._room.stage.toast
+        toast.tell(text, answer=answer, act=act, tip=tip, stays=stays)
+
+    def _hush(self) -> None:
+        self._room.stage.toast.dismiss()
+        if self.verbs.page is not None:
+            self.verbs.page.toast.dismiss()
 
     # what the window lists
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QSignalBlocker, Qt
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QDialog, QPushButton, QSplitter, QStackedWidget, QWidget
+from PySide6.QtWidgets import QPushButton, QSplitter, QStackedWidget, QWidget
 
 from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.session.shelf import Shelved
@@ -19,10 +19,12 @@ from sdxl_desktop.ui.library.pieces import title
 from sdxl_desktop.ui.library.shelf_list import ShelfList, ShelfListModel
 from sdxl_desktop.ui.library.token_field import Asks
 from sdxl_desktop.ui.widgets.buttons import dressed
+from sdxl_desktop.ui.widgets.dialog import Dialog
 from sdxl_desktop.ui.widgets.layout import column, muted, row
+from sdxl_desktop.ui.widgets.notices import Toast
 
 
-class LibraryPage(QDialog):
+class LibraryPage(Dialog):
     """Shows what it is told; its parts tell what the person wants. It stays open beside the window's work."""
 
     def __init__(self, asks: Asks, machine_memory: int, parent: QWidget) -> None:
@@ -39,6 +41,7 @@ class LibraryPage(QDialog):
         self._nothing = muted("No checkpoint is here yet. Press Add to bring one in.", wrap=True)
         self._right, self._blank, self._rest = QStackedWidget(), QWidget(), QWidget()
         self._lay_out()
+        self.toast = Toast(self)
         self.setStyleSheet(look.SHEET)  # last, so that it is worked out once and not for each part
         self._connect()
 
@@ -70,6 +73,7 @@ class LibraryPage(QDialog):
         self.setMinimumSize(760, 460)
 
     def _connect(self) -> None:
+        self.toast.failed.connect(self.show_problem)
         self.list.chosen.connect(self._show_details)
         self.list.clicked.connect(lambda _: self._show_details(self.list.current()))
         self.list.activated.connect(lambda _: self.details.use.click())

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QDialog, QHBoxLayout, QLayout, QPushButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLayout, QPushButton, QWidget
 
 from sdxl_desktop.ui.library import look, words
 from sdxl_desktop.ui.library.pieces import scrolled, set_tone
 from sdxl_desktop.ui.library.room import RESERVE, Room
 from sdxl_desktop.ui.widgets.buttons import dressed
+from sdxl_desktop.ui.widgets.dialog import Dialog
 from sdxl_desktop.ui.widgets.layout import column, row
 from sdxl_desktop.ui.widgets.plain import PlainLabel, plain_title
 
 
-class Sheet(QDialog):
+class Sheet(Dialog):
     """`start` accepts it, `cancel` does not. Enter starts, but not what cannot be."""
 
     def __init__(self, title: str, parent: QWidget) -> None:

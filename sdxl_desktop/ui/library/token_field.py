@@ -8,12 +8,13 @@ from typing import Any, Protocol
 
 from PySide6.QtCore import QObject, QUrl, Signal
 from PySide6.QtGui import QDesktopServices
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLineEdit, QPushButton, QWidget
+from PySide6.QtWidgets import QDialogButtonBox, QLineEdit, QPushButton, QWidget
 
 from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.library.hub.tokens import Token, find_token, forget_token, keep_token
 from sdxl_desktop.ui.library.pieces import set_tone, words
 from sdxl_desktop.ui.widgets.buttons import dressed
+from sdxl_desktop.ui.widgets.dialog import Dialog
 from sdxl_desktop.ui.widgets.layout import column, row
 from sdxl_desktop.ui.widgets.plain import plain_tip
 
@@ -121,7 +122,7 @@ class TokenField(QWidget):
         self._state.setVisible(bool(text))
 
 
-class TokenDialog(QDialog):
+class TokenDialog(Dialog):
     """Asks for a token on its own; accepted once it is kept."""
 
     def __init__(self, asks: Asks, page: str, parent: QWidget) -> None:

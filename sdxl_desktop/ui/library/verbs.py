@@ -51,12 +51,12 @@ class LibraryVerbs(QObject):
         self._machine_memory = psutil.virtual_memory().total
         self._watch = FolderWatch(self)
         self.offering = Offering(around, self.bringing, self.stand)
-        self.reducing = Reducing(around, self.bringing, self.stand, self._show_problem_of_line, self.open_page)
+        self.reducing = Reducing(around, self.bringing, self.stand, self._show_problem, self.open_page)
         self._connect()
 
     def _connect(self) -> None:
         self._thread.happened.connect(lambda event: self._around.quietly(lambda: self.bringing.handle(event)))
-        self._thread.failed.connect(self._around.show_problem)
+        self._thread.failed.connect(self._show_problem)
         self._watch.changed.connect(self.changed)
         self.offering.looking.connect(self._show_looking)
         self.offering.not_found.connect(self._tell_not_found)
@@ -144,7 +144,7 @@ class LibraryVerbs(QObject):
 
     def _take_shelf(self, found: tuple[Shelved, ...] | SdxlDesktopError) -> None:
         if isinstance(found, SdxlDesktopError):
-            self._around.show_problem(found)
+            self._show_problem(found)
         elif self._page is not None:
             self._page.show_shelf(found, self._chosen)
 
@@ -176,7 +176,7 @@ class LibraryVerbs(QObject):
         self._around.use(line.folder.name)
 
     def _show_folder(self, line: Shelved) -> None:
-        show_in_folder(line.folder / "model_index.json", self._show_problem_of_line, self)
+        show_in_folder(line.folder / "model_index.json", self._show_problem, self)
 
     def _verify(self, line: Shelved) -> None:
         page = self._page
@@ -220,7 +220,7 @@ class LibraryVerbs(QObject):
 
         def done(freed: int | SdxlDesktopError) -> None:
             if isinstance(freed, SdxlDesktopError):
-                self._show_problem_of_line(freed)
+                self._show_problem(freed)
             else:
                 self._around.tell(f"Removed {line.title}; {words.size(freed)} are free again")
             self.changed.emit()
@@ -277,7 +277,7 @@ class LibraryVerbs(QObject):
         self.changed.emit()
         self.reducing.take_done(job)
 
-    def _show_problem_of_line(self, problem: SdxlDesktopError) -> None:
+    def _show_problem(self, problem: SdxlDesktopError) -> None:
         """Tell it where it was asked for."""
         if self._page is not None and self._page_open:
             self._page.show_problem(problem)

@@ -122,6 +122,8 @@ class Toast(_Overlay):
     """
 
     answered = Signal()
+    failed = Signal(object)
+    """With the `SdxlDesktopError` that what the answer did ended with."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent, top=False, widest=560)
@@ -139,13 +141,24 @@ class Toast(_Overlay):
         self._timer.timeout.connect(self.hide)
         self._answer.clicked.connect(self.dismiss)  # first: what the answer does may say something new
         self._answer.clicked.connect(self.answered)
+        self._act: Callable[[], object] | None = None
+        self.answered.connect(self._do)
 
-    def tell(self, text: str, *, answer: str = "", tip: str = "", stays: bool = False) -> None:
-        """Say `text`, the middle of one that is very long left out, with `answer` as a button and `tip` for whoever
-        points at it.
+    def tell(
+        self,
+        text: str,
+        *,
+        answer: str = "",
+        act: Callable[[], object] | None = None,
+        tip: str = "",
+        stays: bool = False,
+    ) -> None:
+        """Say `text`, the middle of one that is very long left out, with `answer` as a button that calls `act`, and
+        `tip` for whoever points at it.
 
         It `stays` until it is answered or dismissed, or something else is said.
         """
+        self._act = act
         self._text.setText(shown(text, _TOAST_CHARACTERS))
         self._text.setToolTip(plain_tip(tip or text))
         self.setAccessibleName(text)
@@ -177,6 +190,14 @@ class Toast(_Overlay):
         if other.isEmpty():
             corner = QPoint(room.center().x() - size.width() // 2, room.bottom() - size.height() + 1)
         self._put(QRect(corner, size))
+
+    def _do(self) -> None:
+        if self._act is None:
+            return
+        try:
+            self._act()
+        except SdxlDesktopError as problem:
+            self.failed.emit(problem)
 
     def _size_within(self, widest: int) -> QSize:
         """As wide as the words need in one line, and else as high as they need within `widest`."""

@@ -38,6 +38,7 @@ from sdxl_desktop.ui.app import build_window
 from sdxl_desktop.ui.library.offer_sheet import OfferSheet
 from sdxl_desktop.ui.library.page import LibraryPage
 from sdxl_desktop.ui.main_window import MainWindow
+from sdxl_desktop.ui.widgets.notices import Toast
 from tests.ui.conftest import AtOnce, make_checkpoint
 
 W = TypeVar("W", bound=QWidget)
@@ -270,6 +271,12 @@ def sheet_of(kind: type[W], window: MainWindow, qtbot: QtBot) -> W:
     """The sheet of that kind, once it is there."""
     qtbot.waitUntil(lambda: any(sheet.isVisible() for sheet in window.findChildren(kind)))
     return next(sheet for sheet in window.findChildren(kind) if sheet.isVisible())
+
+
+def the_toast(window: MainWindow) -> Toast:
+    """What is said in passing stands on the page while it is open."""
+    page = window.library.verbs.page
+    return page.toast if page is not None and page.isVisible() else window.stage.toast
 
 
 def the_question(window: MainWindow) -> QMessageBox:

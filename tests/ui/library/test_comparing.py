@@ -81,7 +81,7 @@ def test_the_numbers_stay_in_the_list_and_the_report_opens(
     assert opened == [page]
     for fact in ("32.0 dB apart", "disk: 20 MB → 10 MB", "step: 1.25 s → 1.5 s", "drawing: 0.3 GB → 0.2 GB"):
         assert fact in rows(window)[0], fact
-    assert "32.0 dB" in window.stage.toast.accessibleName()
+    assert "32.0 dB" in the_page(window).toast.accessibleName()
     press(qtbot, the_page(window).jobs, "Open the report")
     assert opened == [page, page]
 

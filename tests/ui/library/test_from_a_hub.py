@@ -13,7 +13,7 @@ from sdxl_desktop.bridge.library_thread import RealHands
 from sdxl_desktop.session.bringing import JobState
 from sdxl_desktop.ui.main_window import MainWindow
 from tests.ui.conftest import make_checkpoint
-from tests.ui.library.conftest import LEFT, OpenWindow, press, the_sheet
+from tests.ui.library.conftest import LEFT, OpenWindow, press, the_sheet, the_toast
 from tests.unit.library.hub.fake_hub import FakeHub, Repository
 
 PATIENCE = 60_000
@@ -55,9 +55,9 @@ def test_from_its_id_to_drawing_with_it(real: MainWindow, own: Path, qtbot: QtBo
     assert "mit" in sheet.text()
     assert "nothing is converted" in sheet.formats.lines()[0]
     qtbot.mouseClick(sheet.start, LEFT)
-    qtbot.waitUntil(lambda: real.stage.toast.isVisible() and bool(real.readiness.checkpoints), timeout=PATIENCE)
-    assert "ready" in real.stage.toast.accessibleName()
-    press(qtbot, real.stage.toast, "Use it")
+    qtbot.waitUntil(lambda: the_toast(real).isVisible() and bool(real.readiness.checkpoints), timeout=PATIENCE)
+    assert "ready" in the_toast(real).accessibleName()
+    press(qtbot, the_toast(real), "Use it")
     chosen = real.desk.checkpoint()
     assert chosen is not None
     assert chosen.folder == own / "ready-xl"

@@ -24,6 +24,7 @@ from tests.ui.library.conftest import (
     the_page,
     the_question,
     the_sheet,
+    the_toast,
 )
 from tests.unit.library.heads import write_hollow
 
@@ -46,12 +47,12 @@ def test_a_job_shows_where_it_stands_and_then_can_be_used(
     assert "Downloading (unet)" in rows(window)[0]
     assert "about 4 min left" in rows(window)[0]
     hands.gate.set()
-    qtbot.waitUntil(lambda: window.stage.toast.isVisible())
-    assert "tiny-xl is ready" in window.stage.toast.accessibleName()
+    qtbot.waitUntil(lambda: the_toast(window).isVisible())
+    assert "tiny-xl is ready" in the_toast(window).accessibleName()
     assert rows(window) == []
     assert hands.begun == [("tiny-xl", INT8)]
     assert window.desk.value().checkpoint != "tiny-xl"
-    press(qtbot, window.stage.toast, "Use it")
+    press(qtbot, the_toast(window), "Use it")
     assert window.desk.value().checkpoint == "tiny-xl"
 
 
@@ -206,18 +207,18 @@ def test_an_addition_that_came_can_be_put_among_the_additions(
     hands.file = write_hollow(tmp_path / "style.safetensors", {"lora_unet_a.lora_down.weight": (4, 8)})
     hands.gate.set()
     begin(window, qtbot, "someone/style")
-    qtbot.waitUntil(lambda: window.stage.toast.isVisible() and "style is there" in window.stage.toast.accessibleName())
-    press(qtbot, window.stage.toast, "Add it")
+    qtbot.waitUntil(lambda: the_toast(window).isVisible() and "style is there" in the_toast(window).accessibleName())
+    press(qtbot, the_toast(window), "Add it")
     assert [lora.use.file for lora in window.desk.value().additions.loras] == [hands.file]
 
 
 def test_a_checkpoint_that_is_gone_again_is_not_used(window: MainWindow, hands: PretendHands, qtbot: QtBot) -> None:
     hands.gate.set()
     begin(window, qtbot, "someone/tiny-xl")
-    qtbot.waitUntil(window.stage.toast.isVisible)
+    qtbot.waitUntil(the_toast(window).isVisible)
     before = window.desk.value().checkpoint
     shutil.rmtree(window._library().own / "tiny-xl")
     window.readiness.look()
-    press(qtbot, window.stage.toast, "Use it")
+    press(qtbot, the_toast(window), "Use it")
     assert window.desk.value().checkpoint == before
     assert button_in(window.desk, "Generate").isEnabled()

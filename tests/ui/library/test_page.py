@@ -165,6 +165,9 @@ def test_remove_asks_first_and_says_how_large_it_is(
     press(qtbot, the_question(window), "Remove")
     qtbot.waitUntil(lambda: len(page.lines()) == 2)
     assert not (own / "mine").exists()
+    assert "Removed Mine" in page.toast.accessibleName()
+    assert page.toast.isVisible(), "told where it was asked for, and not in the window behind"
+    assert not window.stage.toast.isVisible()
     assert [checkpoint.name for checkpoint in window.readiness.checkpoints] == ["starter", "wide"]
 
 

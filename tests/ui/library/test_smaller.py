@@ -21,7 +21,7 @@ from sdxl_desktop.ui.library.page import LibraryPage
 from sdxl_desktop.ui.library.room import Room
 from sdxl_desktop.ui.library.smaller_sheet import SmallerSheet
 from sdxl_desktop.ui.main_window import MainWindow
-from tests.ui.library.conftest import LEFT, OpenWindow, PretendHands, press, sheet_of, the_page, the_question
+from tests.ui.library.conftest import LEFT, OpenWindow, PretendHands, press, sheet_of, the_page, the_question, the_toast
 from tests.ui.library.conftest import begin as bring
 from tests.ui.library.test_jobs import rows, states
 from tests.ui.library.test_page import choose
@@ -168,7 +168,7 @@ def test_it_runs_as_a_job_and_then_can_be_used_or_compared_with_what_it_was_made
     hands.gate.set()
     qtbot.waitUntil(lambda: states(window) == [("mine-int8", JobState.DONE)])
     assert "10 MB on the disk, was 20 MB" in rows(window)[0]
-    assert "mine-int8 is ready" in window.stage.toast.accessibleName()
+    assert "mine-int8 is ready" in the_toast(window).accessibleName()
     page = the_page(window)
     qtbot.waitUntil(lambda: any(words.startswith("mine-int8") for words in page.lines()))
     press(qtbot, page.jobs, "Use it")
@@ -281,8 +281,8 @@ def test_with_the_page_closed_the_message_leads_to_both_answers(
     page = the_page(window)
     page.close()
     hands.gate.set()
-    qtbot.waitUntil(window.stage.toast.isVisible)
-    press(qtbot, window.stage.toast, "Use or compare it")
+    qtbot.waitUntil(the_toast(window).isVisible)
+    press(qtbot, the_toast(window), "Use or compare it")
     assert page.isVisible()
     assert page.jobs.rows[0].use.isVisible()
     assert page.jobs.rows[0].compare.isVisible()
