@@ -24,7 +24,10 @@ _MOST_BITS = 200
 def plain(text: str) -> str:
     """`text` with ASCII digits and separators, without what nobody sees and without blanks around it: full-width and
     Arabic digits, non-breaking spaces and the typographic minus are read like the plain ones."""
-    known = unicodedata.normalize("NFKC", text[: 4 * _LONGEST].translate(_ALIKE))
+    start = text[: 4 * _LONGEST]
+    if start.isascii() and start.isprintable():
+        return start.strip()
+    known = unicodedata.normalize("NFKC", start.translate(_ALIKE))
     seen = (
         " " if character.isspace() else character
         for character in known

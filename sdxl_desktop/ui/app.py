@@ -87,7 +87,6 @@ def build_window(
     store = SettingsStore(paths.settings_file)
     settings, problem = store.load()
     theme = ThemeSwitch(app)
-    theme.wear(settings.preferences.theme)
     around = Surroundings(
         paths=paths,
         shipped_checkpoints=shipped_checkpoints or resources() / "checkpoints",
@@ -104,6 +103,7 @@ def build_window(
         around.library.close()
         around.engine.close()  # Qt aborts the process over a thread that is let go of while it runs
         raise
+    theme.wear(settings.preferences.theme)  # once it is whole: Qt dresses a widget anew each time it gets a parent
     problem = problem or store.why_not_kept()
     if problem is not None:
         window.verbs.show_problem(problem)

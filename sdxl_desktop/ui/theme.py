@@ -149,6 +149,7 @@ class ThemeSwitch(QObject):
         self._app = app
         self._theme: Theme = "system"
         self._worn: Colours | None = None
+        app.setStyleSheet("")  # what another switch put on
         app.styleHints().colorSchemeChanged.connect(self._follow)
 
     def wear(self, theme: Theme) -> None:

@@ -112,7 +112,7 @@ def shipped(tmp_path: Path) -> Path:
     return tmp_path / "shipped"
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def app(qapp: QApplication) -> QApplication:
     return create_application()
 

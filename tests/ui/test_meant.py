@@ -49,7 +49,7 @@ def test_a_double_click_on_the_way_back_does_not_remove_the_picture(drawn: MainW
     put_picture(drawn)
     drawn.stage.go_to(0)
     qtbot.mouseClick(button(drawn, "Back"), Qt.MouseButton.LeftButton)
-    remove = button(drawn, "Remove picture")
+    remove = button(drawn, "Remove")
     qtbot.mouseDClick(remove, Qt.MouseButton.LeftButton)
     assert drawn.document.has_picture
     qtbot.mouseClick(remove, Qt.MouseButton.LeftButton)

@@ -87,7 +87,8 @@ class IntField(QSpinBox):
 
     def committed(self) -> int:
         """The value, text still being typed included."""
-        self.interpretText()
+        if not self._text.is_settled():
+            self.interpretText()
         return self.value()
 
     def wheelEvent(self, turn: QWheelEvent) -> None:
@@ -117,6 +118,12 @@ class RealField(QDoubleSpinBox):
     def valueFromText(self, text: str) -> float:
         value = self._text.value(text)
         return self.value() if value is None else value
+
+    def committed(self) -> float:
+        """The value, text still being typed included."""
+        if not self._text.is_settled():
+            self.interpretText()
+        return self.value()
 
     def wheelEvent(self, turn: QWheelEvent) -> None:
         if self.hasFocus():
@@ -157,8 +164,7 @@ class SlidNumber(Compound):
         return self._field
 
     def value(self) -> float:
-        self._field.interpretText()
-        return float(self._field.value())
+        return float(self._field.committed())
 
     def set_value(self, value: float) -> None:
         with QSignalBlocker(self):

@@ -32,6 +32,10 @@ class NumberText:
         value = self._read(text)
         return value if value is not None and self._box.minimum() <= value <= self._box.maximum() else None
 
+    def is_settled(self) -> bool:
+        """Whether the box shows its value, and nothing is being typed into it that has yet to be read."""
+        return self._box.text() == self._framed(self._box.value())
+
     def validate(self, text: str, position: int) -> Verdict:
         """As Qt's `validate`: the text comes back without what cannot be seen, such as the end of a pasted line."""
         seen = "".join(character for character in text if character.isprintable())
