@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from threading import Event as Flag
@@ -14,7 +16,7 @@ import pytest
 from sdxl_desktop.core.additions import Additions
 from sdxl_desktop.core.errors import CheckpointError
 from sdxl_desktop.core.events import Failed
-from sdxl_desktop.core.paths import resources
+from sdxl_desktop.core.paths import AppPaths, resources
 from sdxl_desktop.core.request import Execution, GenerationRequest, Prompts, Sampling
 from sdxl_desktop.core.speed import Speed
 from sdxl_desktop.engine.protocol import Engine
@@ -27,6 +29,7 @@ from sdxl_desktop.library.scan import read_checkpoint
 from tests.engine.conftest import draw, engine, engine_home  # noqa: F401
 from tests.library.conftest import convert_here
 from tests.library.test_quantize import calibrated, quantize_here
+from tests.unit.library.hub.fake_hub import FakeHub, Repository
 
 STARTER = resources() / "checkpoints" / "starter"
 PIPELINE = {"_class_name": ["pwn", "Pwn"], "_diffusers_version": "0.37.1"}
@@ -128,6 +131,44 @@ def test_an_openvino_folder_is_quantized(
     plan = plan_quantization(source, tmp_path / "home", method, method.value, calibration)
     quantize_here(plan)
     assert verify(plan.destination).problems == ()
+
+
+@pytest.mark.slow
+def test_two_folders_are_compared_measured_prepared_and_downloaded_from_the_command_line(
+    home: Path, tmp_path: Path, marker: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each in processes of their own, whose working folder holds the planted modules too."""
+    one, two = (planted(STARTER, tmp_path / name, marker) for name in ("one", "two"))
+    hub = FakeHub(
+        {"person/evil": Repository({str(f.relative_to(one)): f.read_bytes() for f in one.rglob("*") if f.is_file()})}
+    )
+    monkeypatch.setenv("HF_ENDPOINT", hub.url)
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    quick = ("--steps", "1", "--size", "64x64")
+    try:
+        for arguments in (
+            ("checkpoints", "compare", str(one), str(two), *quick, "-o", str(tmp_path / "sheets")),
+            ("bench", "--checkpoint", str(one), *quick),
+            ("bench", "--checkpoint", str(one), "--devices", "--size", "64x64"),
+            ("cache", "prepare", str(one)),
+            ("checkpoints", "download", "person/evil"),
+            ("generate", "a red heart", "--checkpoint", str(one), *quick, "-o", str(tmp_path / "heart.png")),
+        ):
+            done = subprocess.run(
+                [sys.executable, "-m", "sdxl_desktop", *arguments],
+                cwd=one,
+                env={**os.environ, "PYTHONSAFEPATH": "1"},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == 0, (arguments, done.stderr[-2000:])
+            assert not marker.exists(), arguments
+    finally:
+        hub.close()
+    brought = AppPaths.from_environment().checkpoints
+    assert read_checkpoint(next(place for place in brought.iterdir() if place.is_dir())).name
+    assert not [file for file in brought.rglob("*") if "pwn" in file.name], "nothing that draws needs it"
 
 
 @pytest.mark.slow
