@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import json
 import os
 import signal
@@ -10,18 +11,23 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from pathlib import Path
 
 import pytest
+import shiboken6
 from PySide6.QtCore import QThread, QTimer
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 from qasync import QEventLoop
 
+from sdxl_desktop.core.paths import AppPaths
+from sdxl_desktop.engine.fake import FakeEngine
+from sdxl_desktop.ui.app import build_window
 from sdxl_desktop.ui.background import LoopBackground
 from sdxl_desktop.ui.main_window import MainWindow
 from sdxl_desktop.ui.unexpected import telling_the_unexpected
-from tests.ui.conftest import still_running
+from tests.ui.conftest import AtOnce, still_running, wait_until_idle
 
 HEAVY = ("torch", "openvino", "diffusers", "transformers", "optimum")
 
@@ -185,3 +191,21 @@ def test_the_leak_check_finds_a_thread_and_a_timer(qapp: QApplication) -> None:
         timer.stop()
         thread.quit()
         thread.wait()
+
+
+def test_nothing_holds_a_window_that_was_closed(
+    app: QApplication, paths: AppPaths, shipped: Path, qtbot: QtBot
+) -> None:
+    """Its pictures, its undo steps and its mask go with it."""
+    window = build_window(app, paths, FakeEngine(), AtOnce(), shipped_checkpoints=shipped)
+    window.show()
+    window.start("a red heart")
+    wait_until_idle(qtbot, window)
+    window.library.open_page()
+    document = weakref.ref(window.document)
+    window.leave()
+    app.processEvents()
+    shiboken6.delete(window)
+    del window
+    gc.collect()
+    assert document() is None

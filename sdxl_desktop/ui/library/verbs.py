@@ -17,7 +17,7 @@ from sdxl_desktop.library.holdings import remove
 from sdxl_desktop.library.hub.errors import AccessError, DownloadStoppedError
 from sdxl_desktop.library.records import Verified, verify
 from sdxl_desktop.library.scan import Library
-from sdxl_desktop.session.bringing import Bringing, Job, JobState
+from sdxl_desktop.session.bringing import Bringing, Event, Job, JobState
 from sdxl_desktop.session.library_memory import JobNote
 from sdxl_desktop.session.shelf import Shelved, shelf
 from sdxl_desktop.ui.desktop import show_in_folder
@@ -55,7 +55,7 @@ class LibraryVerbs(QObject):
         self._connect()
 
     def _connect(self) -> None:
-        self._thread.happened.connect(lambda event: self._around.quietly(lambda: self.bringing.handle(event)))
+        self._thread.happened.connect(self._handle)  # a lambda would keep the window for as long as the thread's object
         self._thread.failed.connect(self._show_problem)
         self._watch.changed.connect(self.changed)
         self.offering.looking.connect(self._show_looking)
@@ -64,6 +64,9 @@ class LibraryVerbs(QObject):
         self.bringing.arrived = self._take_arrival
         self.bringing.done = self._take_done
         self.bringing.failed = self._tell_failure
+
+    def _handle(self, event: Event) -> None:
+        self._around.quietly(lambda: self.bringing.handle(event))
 
     # starting and ending
 
