@@ -188,16 +188,8 @@ def check_stroke(at: Sitting, trail: Trail, killed: float) -> None:
     assert trail.at(killed - OLDEST) - SLACK <= trail.kept(project.mask) <= trail.at(killed) + SLACK
 
 
-def test_killed_in_a_stroke_at_most_five_seconds_are_lost(display: str, home: Path) -> None:
-    Kill(display, home, seed=11).in_a_stroke()
-
-
 def test_killed_in_an_autosave_at_most_five_seconds_are_lost(display: str, home: Path) -> None:
     Kill(display, home, seed=9).in_an_autosave()
-
-
-def test_killed_in_an_apply_the_picture_is_the_old_or_the_new_one(display: str, home: Path) -> None:
-    Kill(display, home, seed=9).in_an_apply()
 
 
 def again_and_again(home: Path, display: str, kill: Callable[[Kill], bool | None], times: int) -> int:
