@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QSignalBlocker, Qt
+from PySide6.QtCore import QPoint, QRect, QSignalBlocker, Qt
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QPushButton, QSplitter, QStackedWidget, QWidget
 
@@ -39,9 +39,10 @@ class LibraryPage(Dialog):
         self.adding = Adding(asks, machine_memory)
         self.add = dressed(QPushButton("&Add…"), "primary")
         self._nothing = muted("No checkpoint is here yet. Press Add to bring one in.", wrap=True)
-        self._right, self._blank, self._rest = QStackedWidget(), QWidget(), QWidget()
+        self._left, self._right, self._blank, self._rest = QWidget(), QStackedWidget(), QWidget(), QWidget()
         self._lay_out()
         self.toast = Toast(self)
+        self.toast.room = lambda: QRect(self._left.mapTo(self, QPoint(0, 0)), self._left.size())
         self.setStyleSheet(look.SHEET)  # last, so that it is worked out once and not for each part
         self._connect()
 
@@ -50,7 +51,7 @@ class LibraryPage(Dialog):
         self._nothing.setAlignment(Qt.AlignmentFlag.AlignTop)
         head = row(title("Checkpoints"), self.add)
         head.setStretch(0, 1)
-        left, right = QWidget(), QWidget()
+        left, right = self._left, QWidget()
         left.setLayout(
             column(head, self.jobs, self._nothing, self.list, self._rest, spacing=12, margins=(20, 20, 12, 16))
         )
