@@ -12,6 +12,7 @@ from sdxl_desktop.cli.streams import typed
 from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind, Recommended
 from sdxl_desktop.core.edit import Edit
 from sdxl_desktop.core.errors import RequestError
+from sdxl_desktop.core.foreign_text import shown
 from sdxl_desktop.core.geometry import Point, Size
 from sdxl_desktop.core.latents import Start
 from sdxl_desktop.core.noise_schedule import NoiseOverride, PredictionType, TimestepSpacing
@@ -31,6 +32,7 @@ from sdxl_desktop.core.seeds import random_seed, read_seed
 from sdxl_desktop.core.settings import Preferences
 from sdxl_desktop.core.speed import DEFAULT_SPEED, Speed
 from sdxl_desktop.history.latents import read_latents
+from sdxl_desktop.library.additions import few_step_lora
 from sdxl_desktop.session.document.frame import frame_of, framed
 
 
@@ -131,6 +133,7 @@ def build_request(
         ),
         execution=_execution(options, usual.execution),
     )
+    _tell_few_step(request, tell)
     if options.size is None:
         request = framed(request, checkpoint.size_multiple)
     _tell_frame(request, checkpoint, tell)
@@ -160,6 +163,18 @@ def _tell_frame(request: GenerationRequest, checkpoint: Checkpoint, tell: Callab
         tell(f"A part of the mask lies outside what is drawn at {size}. Paste the result back, or use --fit pad.")
     elif best.drawn != size:
         tell(f"What is masked is stretched to be drawn at {size}; --size {best.drawn} has its shape.")
+
+
+def _tell_few_step(request: GenerationRequest, tell: Callable[[str], None]) -> None:
+    """Say which settings a LoRA is made for that is distilled to few steps, where others are used."""
+    for use in request.additions.loras:
+        made_for = few_step_lora(use.file)
+        if made_for is not None and made_for.on(request.sampling) != request.sampling:
+            spacing = "" if made_for.timestep_spacing is None else f" --timestep-spacing {made_for.timestep_spacing}"
+            tell(
+                f"{shown(use.file.name)} is made for {made_for.words}: --steps {made_for.steps} "
+                f"--guidance {made_for.guidance_scale:g} --scheduler {made_for.scheduler}{spacing}."
+            )
 
 
 def _execution(options: Options, usual: Execution) -> Execution:

@@ -11,6 +11,7 @@ from sdxl_desktop.core.errors import AdditionError
 from sdxl_desktop.core.regular_files import open_regular
 from sdxl_desktop.formats.safetensors_header import FLOATS, Header, HeaderError, read_header
 from sdxl_desktop.formats.vae_names import is_vae_alone
+from sdxl_desktop.library.detect.sampling import FewStep, few_step
 from sdxl_desktop.library.vectors import vectors_in
 
 LORA_MARKS = (
@@ -44,6 +45,15 @@ def kind_of(file: Path) -> AdditionKind:
     if why := _no_embedding(header):
         raise _neither(file, why)
     return AdditionKind.EMBEDDING
+
+
+def few_step_lora(file: Path) -> FewStep | None:
+    """The settings that the LoRA in `file` is made for, where its name or metadata says that it is distilled to few
+    steps; None where they say nothing, or cannot be read."""
+    try:
+        return few_step(file.stem, read_header(file).metadata)
+    except HeaderError:
+        return None
 
 
 def _pickled(file: Path) -> AdditionKind:

@@ -16,7 +16,8 @@ from sdxl_desktop.core.intents import Intent
 from sdxl_desktop.core.request import MAX_SEED, Execution, GenerationRequest, Output
 from sdxl_desktop.core.settings import Preferences
 from sdxl_desktop.history.metadata import Record
-from sdxl_desktop.library.additions import AdditionKind, kind_of
+from sdxl_desktop.library.additions import AdditionKind, few_step_lora, kind_of
+from sdxl_desktop.library.detect.sampling import FewStep
 from sdxl_desktop.session.drafts import DraftingSession
 from sdxl_desktop.session.paces import Paces
 from sdxl_desktop.session.pictures import Result
@@ -216,7 +217,8 @@ class Conductor(QObject):
     def add_weights(self, files: tuple[Path, ...]) -> None:
         """Put LoRAs and embeddings into the list of additions, and show them there; a VAE takes the place of the one in
         use."""
-        added = []
+        added: list[str] = []
+        made_for: FewStep | None = None
         for file in files:
             if is_checkpoint(file):
                 self.checkpoint_came.emit(str(file))
@@ -225,6 +227,7 @@ class Conductor(QObject):
                 match kind_of(file):
                     case AdditionKind.LORA:
                         self._desk.add_lora(file)
+                        made_for = few_step_lora(file) or made_for
                     case AdditionKind.VAE:
                         self._desk.use_vae(file)
                     case AdditionKind.EMBEDDING:
@@ -235,7 +238,19 @@ class Conductor(QObject):
         if added:
             self._desk.show_additions()
             more = f" and {len(added) - 1} more" if len(added) > 1 else ""
-            self.tell(f"{added[0]}{more} is in the list under LoRA, embeddings, VAE")
+            self._tell_added(f"{added[0]}{more} is in the list under LoRA, embeddings, VAE", made_for)
+
+    def _tell_added(self, words: str, made_for: FewStep | None) -> None:
+        """`made_for`: what the last LoRA of them is made for, where that is few steps, is offered."""
+        if made_for is None:
+            self.tell(words)
+            return
+        self.tell(
+            f"{words}. It is made for {made_for.words}.",
+            answer="Draw like that",
+            act=lambda: self._desk.use_few_step(made_for),
+            stays=True,
+        )
 
     # telling
 

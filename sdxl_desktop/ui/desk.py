@@ -23,6 +23,7 @@ from sdxl_desktop.core.request import (
 )
 from sdxl_desktop.core.settings import Workspace
 from sdxl_desktop.core.speed import Speed
+from sdxl_desktop.library.detect.sampling import FewStep
 from sdxl_desktop.library.tokens import TokenCounter
 from sdxl_desktop.library.vectors import vectors_of
 from sdxl_desktop.session.found_again import found_again, what_is_missing
@@ -269,6 +270,11 @@ class Desk(QWidget):
     def add_lora(self, file: Path) -> None:
         """Put a LoRA into the list of additions."""
         self._additions.add_lora(file)
+
+    def use_few_step(self, settings: FewStep) -> None:
+        """Draw with the settings that something distilled to few steps is made for."""
+        self._sampling.set_value(settings.on(self._sampling.value()))
+        self._told()
 
     def add_embedding(self, file: Path, token: str) -> None:
         """Put an embedding into the list of additions; raises RequestError for a token that cannot be one."""

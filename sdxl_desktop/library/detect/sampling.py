@@ -6,12 +6,14 @@ import math
 import re
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from sdxl_desktop.core.foreign_text import shown
+from sdxl_desktop.core.noise_schedule import TimestepSpacing
 from sdxl_desktop.core.regular_files import open_regular
+from sdxl_desktop.core.request import Sampling
 from sdxl_desktop.core.schedulers import SchedulerName
 from sdxl_desktop.library.detect.errors import DamagedFileError
 from sdxl_desktop.library.detect.heads import Tensor
@@ -23,7 +25,6 @@ _PREDICTIONS = {
     **dict.fromkeys(("sample", "x0"), "sample"),
 }
 _ZERO_TERMINAL_SNR = {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
-_TRAILING = {"timestep_spacing": "trailing"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,25 +42,50 @@ class SamplingFacts:
         return dict(self.scheduler) if self.edm else {**scheduler, **self.scheduler}
 
 
-class _Distilled(NamedTuple):
-    """A way of distilling SDXL to few steps, by words in a name; the settings that its makers recommend."""
+@dataclass(frozen=True, slots=True)
+class FewStep:
+    """The settings that the makers of a checkpoint or LoRA distilled to few steps recommend, all without guidance."""
 
-    words: tuple[str, ...]
     scheduler: SchedulerName
     steps: int
-    config: Mapping[str, Any]
+    timestep_spacing: TimestepSpacing | None = None
+    guidance_scale: float = 1.0
+
+    def on(self, sampling: Sampling) -> Sampling:
+        """`sampling` with these settings in the place of its own."""
+        noise = replace(sampling.noise, timestep_spacing=self.timestep_spacing or sampling.noise.timestep_spacing)
+        return replace(
+            sampling,
+            scheduler=self.scheduler,
+            steps=self.steps,
+            guidance_scale=self.guidance_scale,
+            timesteps=(),
+            noise=noise,
+        )
+
+    @property
+    def words(self) -> str:
+        """Such as "4 steps of LCM without guidance"."""
+        spacing = f" with {self.timestep_spacing.label.lower()} timesteps" if self.timestep_spacing else ""
+        return f"{self.steps} step{'s' if self.steps > 1 else ''} of {self.scheduler.label}{spacing}, without guidance"
+
+
+class _Distilled(NamedTuple):
+    """A way of distilling SDXL to few steps, by words in a name."""
+
+    words: tuple[str, ...]
+    recommended: FewStep
 
 
 _DISTILLED = (
-    _Distilled(("dmd", "dmd2"), SchedulerName.LCM, 4, {}),
-    _Distilled(("lightning",), SchedulerName.EULER, 4, _TRAILING),
-    _Distilled(("hyper", "hypersd", "hypersdxl"), SchedulerName.DDIM, 8, _TRAILING),
-    _Distilled(("turbo",), SchedulerName.EULER_ANCESTRAL, 4, _TRAILING),
-    _Distilled(("tcd",), SchedulerName.TCD, 4, {}),
-    _Distilled(("lcm",), SchedulerName.LCM, 4, {}),
+    _Distilled(("dmd", "dmd2"), FewStep(SchedulerName.LCM, 4)),
+    _Distilled(("lightning",), FewStep(SchedulerName.EULER, 4, TimestepSpacing.TRAILING)),
+    _Distilled(("hyper", "hypersd", "hypersdxl"), FewStep(SchedulerName.DDIM, 8, TimestepSpacing.TRAILING)),
+    _Distilled(("turbo",), FewStep(SchedulerName.EULER_ANCESTRAL, 4, TimestepSpacing.TRAILING)),
+    _Distilled(("tcd",), FewStep(SchedulerName.TCD, 4)),
+    _Distilled(("lcm",), FewStep(SchedulerName.LCM, 4)),
 )
 _MOST_STEPS = 16
-_NO_GUIDANCE = 1.0
 _NAMES = ("modelspec.title", "modelspec.architecture", "ss_output_name")
 
 
@@ -76,21 +102,28 @@ def sampling_facts(name: str, tensors: Mapping[str, Tensor], metadata: Mapping[s
     return SamplingFacts(scheduler={**few.scheduler, **scheduler, **(_ZERO_TERMINAL_SNR if zero else {})}, card=card)
 
 
-def few_step_facts(name: str, metadata: Mapping[str, str]) -> SamplingFacts:
-    """The settings of a checkpoint or LoRA that its name or metadata calls Turbo, Lightning, Hyper, DMD2, TCD or LCM;
-    none for others."""
+def few_step(name: str, metadata: Mapping[str, str]) -> FewStep | None:
+    """How to draw with a checkpoint or LoRA that its name or metadata calls Turbo, Lightning, Hyper, DMD2, TCD or LCM;
+    None for others."""
     for text in (name, *(metadata.get(key, "") for key in _NAMES)):
         words = _words(text[:200])
         for way in _DISTILLED:
-            if not set(way.words) & set(words):
-                continue
-            steps = next((int(number) for number in _STEPS.findall("-".join(words)) if int(number) > 0), way.steps)
-            options = {"_class_name": way.scheduler.class_name, **way.scheduler.options, **way.config}
-            return SamplingFacts(
-                scheduler=options,
-                card={"steps": min(steps, _MOST_STEPS), "guidance_scale": _NO_GUIDANCE},
-            )
-    return SamplingFacts()
+            if set(way.words) & set(words):
+                said = next((int(number) for number in _STEPS.findall("-".join(words)) if int(number) > 0), 0)
+                return replace(way.recommended, steps=min(said or way.recommended.steps, _MOST_STEPS))
+    return None
+
+
+def few_step_facts(name: str, metadata: Mapping[str, str]) -> SamplingFacts:
+    """The same as facts; none where it is not such a file."""
+    found = few_step(name, metadata)
+    if found is None:
+        return SamplingFacts()
+    spacing = {} if found.timestep_spacing is None else {"timestep_spacing": found.timestep_spacing.value}
+    return SamplingFacts(
+        scheduler={"_class_name": found.scheduler.class_name, **found.scheduler.options, **spacing},
+        card={"steps": found.steps, "guidance_scale": found.guidance_scale},
+    )
 
 
 _HUMPS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")

@@ -10,6 +10,8 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from sdxl_desktop.bridge.library_thread import RealHands
+from sdxl_desktop.core.noise_schedule import TimestepSpacing
+from sdxl_desktop.core.schedulers import SchedulerName
 from sdxl_desktop.library.convert.weights import WeightFormat
 from sdxl_desktop.library.detect.families import Family
 from sdxl_desktop.ui.library.offer_sheet import OfferSheet
@@ -18,6 +20,8 @@ from tests.ui.conftest import make_checkpoint
 from tests.ui.library.conftest import OpenWindow, PretendHands, an_offer, the_sheet
 from tests.ui.painting.test_dropping import drag_and_drop, files
 from tests.unit.library.heads import original_shapes, write_hollow
+
+LORA = {"lora_unet_a.lora_down.weight": (4, 8)}
 
 PAGE = "https://huggingface.co/someone/tiny-xl"
 
@@ -59,10 +63,36 @@ def test_a_folder_of_parts_is_copied_as_it_is(real: MainWindow, tmp_path: Path, 
 def test_a_lora_goes_to_the_additions_wherever_it_is_dropped(
     real: MainWindow, tmp_path: Path, qtbot: QtBot, target: str
 ) -> None:
-    file = write_hollow(tmp_path / "style.safetensors", {"lora_unet_a.lora_down.weight": (4, 8)})
+    file = write_hollow(tmp_path / "style.safetensors", LORA)
     assert drag_and_drop(real.stage if target == "stage" else real.desk._additions, files(file))
     assert [lora.use.file for lora in real.desk.value().additions.loras] == [file]
     assert not real.findChildren(OfferSheet)
+
+
+@pytest.mark.parametrize(
+    ("name", "scheduler", "steps", "spacing"),
+    [
+        ("style_Lightning-8step", SchedulerName.EULER, 8, TimestepSpacing.TRAILING),
+        ("my-lcm-lora", SchedulerName.LCM, 4, None),
+    ],
+)
+def test_settings_of_a_lora_for_few_steps_are_offered_and_taken_on_request(
+    real: MainWindow, tmp_path: Path, name: str, scheduler: SchedulerName, steps: int, spacing: TimestepSpacing | None
+) -> None:
+    before = real.desk.value().sampling
+    drag_and_drop(real.stage, files(write_hollow(tmp_path / f"{name}.safetensors", LORA)))
+    assert f"{steps} steps" in real.stage.toast.accessibleName()
+    assert real.desk.value().sampling == before, "nothing changes by itself"
+    real.stage.toast.answered.emit()
+    now = real.desk.value().sampling
+    assert now is not None
+    assert (now.scheduler, now.steps, now.guidance_scale, now.noise.timestep_spacing) == (scheduler, steps, 1, spacing)
+
+
+def test_of_other_loras_only_their_place_is_told(real: MainWindow, tmp_path: Path) -> None:
+    drag_and_drop(real.stage, files(write_hollow(tmp_path / "enlightening.safetensors", LORA)))
+    assert "in the list" in real.stage.toast.accessibleName()
+    assert "steps" not in real.stage.toast.accessibleName()
 
 
 def test_a_whole_file_dropped_among_the_additions_is_offered_as_what_it_is(

@@ -18,6 +18,7 @@ from sdxl_desktop.core.settings import Preferences, Settings
 from sdxl_desktop.core.speed import Speed
 from sdxl_desktop.session.settings_store import SettingsStore
 from tests.unit.cli.helpers import PretendRooms, say
+from tests.unit.library.heads import write_hollow
 from tests.unit.library.test_scan import make_checkpoint
 
 MINE = ("--checkpoint", "mine", "--steps", "4", "--seed", "5")
@@ -133,6 +134,19 @@ def test_a_refiner_works_either_way(
     assert (refine.way, refine.handoff, refine.strength) == (way, handoff, strength)
     micro = asked(rooms).micro_conditioning
     assert (micro.aesthetic_score, micro.negative_aesthetic_score) == (7, 2)
+
+
+def test_a_lora_for_few_steps_says_so_where_other_settings_are_used(
+    rooms: PretendRooms, files: Path, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_hollow(here / "mood_hyper-sdxl-8steps.safetensors", {"lora_unet_a.lora_down.weight": (4, 8)})
+    options = ("--checkpoint", "mine", "--seed", "5", "--lora", "mood_hyper-sdxl-8steps.safetensors")
+    assert say(rooms, "generate", "a", *options, "--steps", "20") == 0
+    told = " ".join(capsys.readouterr().err.split())
+    wanted = "--steps 8 --guidance 1 --scheduler ddim --timestep-spacing trailing"
+    assert wanted in told
+    assert say(rooms, "generate", "a", *options, *wanted.split()) == 0
+    assert "is made for" not in capsys.readouterr().err
 
 
 def test_additions_are_files_with_weights_and_words(rooms: PretendRooms, files: Path) -> None:
