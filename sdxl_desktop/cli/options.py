@@ -291,21 +291,24 @@ def _sampling(
     if options.size is not None:
         size = Size.parse(options.size)
         checkpoint.check_size(size)  # first: it knows which sizes can be drawn instead
-    timesteps = _timesteps(options.timesteps)
+    usual = Sampling() if made_by is None else made_by.sampling
+    timesteps = _timesteps(options.timesteps) or (usual.timesteps if options.steps is None else ())
     steps = (len(timesteps) or best.steps) if options.steps is None else options.steps
     kept_seed = None if made_by is None else made_by.sampling.seed
     return Sampling(
         size=size,
         steps=steps,
         guidance_scale=best.guidance_scale if options.guidance is None else options.guidance,
-        guidance_rescale=options.guidance_rescale or 0.0,
+        guidance_rescale=usual.guidance_rescale if options.guidance_rescale is None else options.guidance_rescale,
         scheduler=best.scheduler if options.scheduler is None else SchedulerName.parse(options.scheduler),
         seed=_seed(options.seed, random_seed() if kept_seed is None else kept_seed),
         count=options.count,
-        variation_seed=_seed(options.variation_seed, 0),
-        variation_strength=options.variation_strength or 0.0,
+        variation_seed=_seed(options.variation_seed, usual.variation_seed),
+        variation_strength=(
+            usual.variation_strength if options.variation_strength is None else options.variation_strength
+        ),
         timesteps=timesteps,
-        noise=_noise(options, NoiseOverride() if made_by is None else made_by.sampling.noise),
+        noise=_noise(options, usual.noise),
         speed=DEFAULT_SPEED if options.speed is None else Speed.parse(options.speed),
     )
 

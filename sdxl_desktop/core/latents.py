@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from sdxl_desktop.core.checks import within
 from sdxl_desktop.core.errors import RequestError
+from sdxl_desktop.core.noise_schedule import NoiseOverride
 from sdxl_desktop.core.schedulers import SchedulerName
 
 Floats = npt.NDArray[np.float32]
@@ -20,7 +21,8 @@ class KeptLatents:
 
     `predictions`: what every UNet call of the run answered after guidance, float32 [calls, C, h, w]; replaying them
     through the scheduler restores the state at any step exactly, solver history and noise included. None where only
-    the end was kept. `seed`, `steps` and `scheduler` are those of the run; they must be the same for a replay.
+    the end was kept. `seed`, `steps`, `scheduler`, `timesteps` and `noise` are those of the run; they must be the same
+    for a replay.
     """
 
     final: Floats = field(compare=False, repr=False)
@@ -28,6 +30,8 @@ class KeptLatents:
     seed: int
     steps: int
     scheduler: SchedulerName
+    timesteps: tuple[int, ...] = ()
+    noise: NoiseOverride = NoiseOverride()
     digest: str = ""
 
     @property

@@ -109,6 +109,14 @@ class NoiseOverride:
     zero_terminal_snr: bool | None = None
     timestep_spacing: TimestepSpacing | None = None
 
+    @property
+    def words(self) -> str:
+        """What is not as the checkpoint says, such as "v-prediction · zero SNR"; "" where all is."""
+        words = [one.label for one in (self.prediction_type, self.timestep_spacing) if one is not None]
+        if self.zero_terminal_snr is not None:
+            words.append("zero SNR" if self.zero_terminal_snr else "no zero SNR")
+        return " · ".join(words)
+
     def on(self, config: Mapping[str, Any]) -> dict[str, Any]:
         """A checked `config` with these values in the place of its own."""
         asked = {

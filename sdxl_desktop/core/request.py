@@ -276,6 +276,8 @@ class GenerationRequest:
             ("seed", start.latents.seed, self.sampling.seed),
             ("scheduler", start.latents.scheduler.label, self.sampling.scheduler.label),
             ("number of steps", start.latents.steps, self.sampling.steps),
+            ("list of timesteps", *(_listed(one.timesteps) for one in (start.latents, self.sampling))),
+            ("noise schedule", *(one.noise.words or "the checkpoint's" for one in (start.latents, self.sampling))),
         ):
             if kept != asked:
                 raise RequestError(
@@ -309,3 +311,7 @@ class GenerationRequest:
             refine=refine,
             additions=self.additions.recorded(),
         )
+
+
+def _listed(timesteps: tuple[int, ...]) -> str:
+    return ", ".join(map(str, timesteps)) or "the scheduler's"

@@ -92,7 +92,14 @@ def _latents(request: GenerationRequest, seed: int) -> KeptLatents | None:
     final = np.full((4, sampling.size.height // 8, sampling.size.width // 8), seed % 7, np.float32)
     steps = np.stack([final] * sampling.steps) if request.output.keep_latents == "steps" else None
     return KeptLatents(
-        final=final, predictions=steps, seed=seed, steps=sampling.steps, scheduler=sampling.scheduler, digest=str(seed)
+        final=final,
+        predictions=steps,
+        seed=seed,
+        steps=sampling.steps,
+        scheduler=sampling.scheduler,
+        timesteps=sampling.timesteps,
+        noise=sampling.noise,
+        digest=str(seed),
     )
 
 

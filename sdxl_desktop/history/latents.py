@@ -17,6 +17,7 @@ from sdxl_desktop.core.errors import OutputError, PictureError, named
 from sdxl_desktop.core.foreign_text import shown
 from sdxl_desktop.core.latents import Floats, KeptLatents
 from sdxl_desktop.core.new_file import NameTakenError, write_new
+from sdxl_desktop.core.noise_schedule import NoiseOverride
 from sdxl_desktop.core.request import MAX_SEED, MAX_SIDE, MAX_STEPS, GenerationRequest
 from sdxl_desktop.core.schedulers import SchedulerName
 from sdxl_desktop.core.whole_file import whole_file
@@ -40,6 +41,8 @@ class _Details(msgspec.Struct, frozen=True):
     scheduler: SchedulerName
     digest: str = ""
     content: str = ""
+    timesteps: tuple[int, ...] = ()
+    noise: NoiseOverride = NoiseOverride()
 
 
 def write_latents(path: Path, latents: KeptLatents, request: GenerationRequest, *, new: bool = False) -> None:
@@ -136,7 +139,15 @@ def _tensors(latents: KeptLatents) -> dict[str, Floats]:
 
 def _metadata(latents: KeptLatents, request: GenerationRequest | None) -> dict[str, str]:
     content = _content(latents.final, latents.predictions)
-    details = _Details(latents.seed, latents.steps, latents.scheduler, latents.digest, content)
+    details = _Details(
+        latents.seed,
+        latents.steps,
+        latents.scheduler,
+        latents.digest,
+        content,
+        latents.timesteps,
+        latents.noise,
+    )
     metadata = {DETAILS: msgspec.json.encode(details).decode()}
     if request is not None:
         record = Record(version=__version__, seed=latents.seed, request=request.recorded())
@@ -149,7 +160,7 @@ def _details(metadata: Mapping[str, str], record: Record) -> _Details:
     if DETAILS in metadata:
         return msgspec.json.decode(metadata[DETAILS], type=_Details)
     sampling = record.request.sampling
-    return _Details(record.seed, sampling.steps, sampling.scheduler)
+    return _Details(record.seed, sampling.steps, sampling.scheduler, timesteps=sampling.timesteps, noise=sampling.noise)
 
 
 def _content(final: Floats, predictions: Floats | None) -> str:
@@ -174,6 +185,8 @@ def _kept(final: Floats, predictions: Floats | None, details: _Details) -> KeptL
         seed=details.seed,
         steps=details.steps,
         scheduler=details.scheduler,
+        timesteps=details.timesteps,
+        noise=details.noise,
         digest=details.digest,
     )
 

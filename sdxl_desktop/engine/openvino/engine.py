@@ -320,5 +320,7 @@ def kept(latents: Latents, request: GenerationRequest, seed: int) -> KeptLatents
         seed=seed,
         steps=request.sampling.steps,
         scheduler=request.sampling.scheduler,
+        timesteps=request.sampling.timesteps,
+        noise=request.sampling.noise,
         digest=hashlib.blake2b(final.tobytes(), digest_size=12).hexdigest(),
     )

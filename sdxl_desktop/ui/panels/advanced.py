@@ -108,7 +108,7 @@ class AdvancedPanel(QWidget):
             words.append("the timesteps make no sense")
         elif value.timesteps:
             words.append(f"{len(value.timesteps)} timesteps of your own")
-        if noise := self._noise.summary:
+        if noise := self._noise.value().words:
             words.append(noise)
         return " · ".join(words)
 

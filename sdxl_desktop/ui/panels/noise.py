@@ -53,15 +53,6 @@ class NoisePanel(QWidget):
             with QSignalBlocker(choice):
                 choice.setCurrentIndex(choice.findData(str(data)))
 
-    @property
-    def summary(self) -> str:
-        """What is not as the checkpoint says, in a few words; "" where all is."""
-        value = self.value()
-        words = [str(one.label) for one in (value.prediction_type, value.timestep_spacing) if one is not None]
-        if value.zero_terminal_snr is not None:
-            words.append("zero SNR" if value.zero_terminal_snr else "no zero SNR")
-        return " · ".join(words)
-
 
 def _choice(name: str, items: list[tuple[str, str]]) -> Choice:
     choice = Choice(name)

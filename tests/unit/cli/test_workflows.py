@@ -197,6 +197,23 @@ def test_latents_are_kept_and_taken_up_again(rooms: PretendRooms, files: Path) -
     assert (request.start.step, request.sampling.seed, request.sampling.steps) == (2, 5, 4)
 
 
+def test_a_step_is_gone_on_from_on_the_schedule_that_led_to_it(
+    rooms: PretendRooms, files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    schedule = ("--timesteps", "900,600,300,1", "--timestep-spacing", "trailing", "--guidance-rescale", "0.4")
+    kept = ("--latents-out", "kept.safetensors", "--variation-strength", "0.25", "--variation-seed", "8")
+    assert say(rooms, "generate", "a", "--checkpoint", "mine", "--seed", "5", *schedule, *kept) == 0
+    made = asked(rooms).sampling
+    again = ("generate", "b", "--checkpoint", "mine", "--from-latents", "kept.safetensors", "--from-step", "2")
+    assert say(rooms, *again) == 0
+    assert asked(rooms).sampling == made
+    capsys.readouterr()
+    assert say(rooms, *again, "--timestep-spacing", "leading") == 2
+    assert "noise schedule" in capsys.readouterr().err
+    assert say(rooms, *again, "--timesteps", "900,600,300,2") == 2
+    assert "timesteps" in capsys.readouterr().err
+
+
 def test_the_report_tells_all(rooms: PretendRooms, files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = ("--image", "photo.png", "--mask", "mask.png", "--refiner", "finisher", "--lora", "style.safetensors:2")
     assert say(rooms, "generate", "a", *MINE, *options, "--json") == 0

@@ -14,6 +14,7 @@ from safetensors.numpy import save_file
 
 from sdxl_desktop.core.errors import PictureError
 from sdxl_desktop.core.latents import KeptLatents
+from sdxl_desktop.core.noise_schedule import NoiseOverride, TimestepSpacing
 from sdxl_desktop.core.request import GenerationRequest, Sampling
 from sdxl_desktop.core.schedulers import SchedulerName
 from sdxl_desktop.history.latents import decode_latents, encode_latents, read_latents, write_latents
@@ -27,6 +28,8 @@ LATENTS = KeptLatents(
     seed=6,
     steps=3,
     scheduler=SchedulerName.HEUN,
+    timesteps=(900, 500, 7),
+    noise=NoiseOverride(zero_terminal_snr=True, timestep_spacing=TimestepSpacing.TRAILING),
     digest="abc",
 )
 
