@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 from collections.abc import Iterator
@@ -20,6 +21,12 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # each worker has a core; torch's threa
 
 
 _RUNNING_TESTS = os.environ.get("RUNNING_TESTS_FOLDER")
+
+
+def pytest_collection_finish() -> None:
+    """What the tests' imports made stays: no later collection of garbage walks through torch again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)
