@@ -11,10 +11,11 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import pytest
 
+from sdxl_desktop.library.convert.events import ConversionProgress, Stage, read_line
 from sdxl_desktop.library.convert.plan import ImportPlan, plan_import
 from sdxl_desktop.library.convert.weights import WeightFormat
 from sdxl_desktop.library.convert.workspace import HIDDEN
@@ -29,6 +30,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="it forks and ki
 class Zygote:
     def __init__(self, log: IO[str]) -> None:
         self.log = Path(log.name)
+        self._before = 0
         self._process = subprocess.Popen(
             [sys.executable, str(ROOT / "tests" / "library" / "zygote.py")],
             stdin=subprocess.PIPE,
@@ -50,13 +52,13 @@ class Zygote:
             "memory_limit": ROOM,
         }
         assert self._process.stdin is not None
-        before, over = self._told(), threading.Event()
+        self._before, over = len(self._lines()), threading.Event()
         self._process.stdin.write(json.dumps(job) + "\n")
         self._process.stdin.flush()
         child = int(self._line())
 
         def kill() -> None:
-            while self._told() - before < (kill_after or 0):
+            while len(self._lines()) - self._before < (kill_after or 0):
                 if over.wait(0.01):
                     return
             os.kill(child, signal.SIGKILL)
@@ -70,9 +72,13 @@ class Zygote:
             killer.join()
         return status
 
-    def _told(self) -> int:
-        """Lines that all conversions told."""
-        return self.log.read_bytes().count(b"\n")
+    def told(self) -> list[Any]:
+        """What the last conversion told; what libraries said is left out."""
+        return [read_line(line) for line in self._lines()[self._before :] if line.startswith(b"{")]
+
+    def _lines(self) -> list[bytes]:
+        """Of all conversions."""
+        return self.log.read_bytes().splitlines()
 
     def _line(self) -> str:
         assert self._process.stdout is not None
@@ -119,6 +125,8 @@ def test_killed_at_random_moments(
     _damage(plan.workspace(weights).whole / "vae_decoder" / "openvino_model.bin")
     assert zygote.convert(plan, weights) == 0
     assert contents(plan.workspace(weights).whole) == expected, "a finished part that was damaged is made again"
+    steps = [event for event in zygote.told() if isinstance(event, ConversionProgress)]
+    assert {step.part for step in steps if step.stage is Stage.TRACING} == {"vae_decoder"}, "and the others are kept"
     plan.workspace(weights).move_to(plan.destination)
     assert [entry.name for entry in library.own.iterdir()] == [plan.name]
     assert verify(plan.destination).problems == ()
