@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -41,8 +42,9 @@ class Zygote:
         )
         assert self._line() == "ready"
 
-    def convert(self, plan: ImportPlan, weights: WeightFormat, kill_after: int | None = None) -> int:
-        """The exit status of a conversion that is killed after it has told that many lines, if it tells so many."""
+    def convert(self, plan: ImportPlan, weights: WeightFormat, kill_after: tuple[int, float] | None = None) -> int:
+        """The exit status of a conversion, which is killed so many seconds after it has told so many lines, if it
+        comes so far."""
         job = {
             "path": str(plan.path),
             "title": plan.name,
@@ -57,13 +59,14 @@ class Zygote:
         self._process.stdin.flush()
         child = int(self._line())
 
-        def kill() -> None:
-            while len(self._lines()) - self._before < (kill_after or 0):
-                if over.wait(0.01):
-                    return
-            os.kill(child, signal.SIGKILL)
+        def kill(lines: int, seconds: float) -> None:
+            while len(self._lines()) - self._before < lines and not over.wait(0.01):
+                pass
+            if not over.wait(seconds):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(child, signal.SIGKILL)
 
-        killer = threading.Thread(target=kill)
+        killer = threading.Thread(target=kill, args=kill_after or (0, 0.0))
         if kill_after is not None:
             killer.start()
         status = int(self._line())
@@ -111,7 +114,7 @@ def test_killed_at_random_moments(
     plan = plan_import(small / "single" / NAME, library.own)
     killed = 0
     while killed < kills:
-        status = zygote.convert(plan, weights, chance.randrange(lines))
+        status = zygote.convert(plan, weights, (chance.randrange(lines), chance.uniform(0, 0.5)))
         assert library.checkpoints() == (), "nothing is to be seen before it is whole"
         assert {entry.name for entry in library.own.iterdir()} <= {HIDDEN}
         if status == 0:
