@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import os
 import socket
 from collections.abc import Iterator
@@ -21,6 +22,12 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # each worker has a core; torch's threa
 
 
 _RUNNING_TESTS = os.environ.get("RUNNING_TESTS_FOLDER")
+
+
+def pytest_collection_finish() -> None:
+    """What the tests' imports made stays: no later collection of garbage walks through torch again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -45,10 +52,18 @@ class NetworkTouched(AssertionError):
     """A test, or the code under it, tried to leave this computer."""
 
 
+@pytest.fixture(scope="session")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """New places, one after the other in one folder: pytest would look through all earlier ones for each new one."""
+    folder = tmp_path_factory.mktemp("homes")
+    return (folder / str(number) for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty SDXL_DESKTOP_HOME for each test."""
-    folder = tmp_path_factory.mktemp("home")
+    folder = next(homes)
+    folder.mkdir()
     monkeypatch.setenv("SDXL_DESKTOP_HOME", str(folder))
     return folder
 

@@ -13,14 +13,15 @@ from typing import Any
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 import pytest
+from filelock import FileLock
 
 from sdxl_desktop.library.children.words import Done
 from sdxl_desktop.library.convert.events import read_line
 from sdxl_desktop.library.convert.plan import ImportPlan, plan_import
 from sdxl_desktop.library.convert.weights import WeightFormat
+from tests.engine.conftest import shared
 
 ROOM = 8 * 10**9
-_told: dict[Path, list[Any]] = {}
 NAME = "small.safetensors"
 
 
@@ -31,16 +32,21 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
         warnings.simplefilter("ignore")
         from tests.library import original, small_sdxl
 
-        folder = tmp_path_factory.mktemp("small é")
-        pipe = small_sdxl.make(folder / "torch")
-        leave_out = shutil.ignore_patterns("*.safetensors")
-        shutil.copytree(folder / "torch", folder / "single", ignore=leave_out)
-        original.save(original.whole(pipe), folder / "single" / NAME)
+        folder = shared(tmp_path_factory) / "small é"
+        with FileLock(folder.with_suffix(".lock")):
+            if not folder.exists():
+                making = folder.with_suffix(".making")
+                pipe = small_sdxl.make(making / "torch")
+                leave_out = shutil.ignore_patterns("*.safetensors")
+                shutil.copytree(making / "torch", making / "single", ignore=leave_out)
+                original.save(original.whole(pipe), making / "single" / NAME)
+                making.rename(folder)
     return folder
 
 
 def convert_here(plan: ImportPlan, weights: WeightFormat | None) -> list[Any]:
-    """Do an import in this process, which has imported torch already; returns all that was told."""
+    """Do an import in this process, which has imported torch already; returns all that was told, which `told_by` reads
+    again."""
     from sdxl_desktop.library.convert.host import do
     from sdxl_desktop.library.convert.job import Job
 
@@ -48,32 +54,41 @@ def convert_here(plan: ImportPlan, weights: WeightFormat | None) -> list[Any]:
     told = io.BytesIO()
     job = Job(str(plan.path), plan.name, weights.value if weights else "", str(plan.home), workspace.folder.name, ROOM)
     do(job, told)
-    events = [read_line(line) for line in told.getvalue().splitlines()]
+    events = _events(told.getvalue())
     if isinstance(events[-1], Exception):
         raise events[-1]
     assert isinstance(events[-1], Done)
+    _telling(plan.destination).write_bytes(told.getvalue())
     workspace.move_to(plan.destination)
-    _told[plan.destination] = events
     return events
 
 
 def told_by(checkpoint: Path) -> list[Any]:
-    """What was told while `checkpoint` was made here."""
-    return _told[checkpoint]
+    """What was told while `checkpoint` was made by `convert_here`."""
+    return _events(_telling(checkpoint).read_bytes())
+
+
+def _events(told: bytes) -> list[Any]:
+    return [read_line(line) for line in told.splitlines()]
+
+
+def _telling(checkpoint: Path) -> Path:
+    """The file beside the library that keeps what was told."""
+    return checkpoint.parent.parent / f"{checkpoint.name}.told"
 
 
 @pytest.fixture(scope="session")
 def imported(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, WeightFormat], Path]:
-    """The checkpoint that importing "torch" or "single" in a format gives, made once for all tests."""
-    home = tmp_path_factory.mktemp("library")
-    made: dict[tuple[str, WeightFormat], Path] = {}
+    """The checkpoint that importing "torch" or "single" in a format gives, made once for all tests and processes."""
+    home = shared(tmp_path_factory) / "imported" / "library"
+    home.mkdir(parents=True, exist_ok=True)
 
     def bring(form: str, weights: WeightFormat) -> Path:
-        if (form, weights) not in made:
-            path = small / form / NAME if form == "single" else small / form
-            plan = plan_import(path, home, f"{form}-{weights}")
-            convert_here(plan, weights)
-            made[form, weights] = plan.destination
-        return made[form, weights]
+        made = home / f"{form}-{weights}"
+        with FileLock(home.parent / f"{made.name}.lock"):
+            if not made.exists():
+                path = small / form / NAME if form == "single" else small / form
+                convert_here(plan_import(path, home, made.name), weights)
+        return made
 
     return bring

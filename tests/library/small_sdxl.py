@@ -1,4 +1,5 @@
-"""A SDXL of SDXL's own topology, as shallow as can be, so that a whole conversion takes seconds."""
+"""A SDXL as shallow as can be, so that a whole conversion takes seconds: a level of the UNet without attention, and one
+with a single transformer block in each of its places. SDXL's whole topologies are those of `tests.engine.tiny_sdxl`."""
 
 from __future__ import annotations
 
@@ -11,7 +12,14 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 
 from tests.engine import tiny_sdxl
 
-SHALLOW: dict[str, Any] = {"layers_per_block": 1, "transformer_layers_per_block": (1, 1, 1)}
+SHALLOW: dict[str, Any] = {
+    "block_out_channels": (32, 64),
+    "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
+    "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D"),
+    "attention_head_dim": (2, 4),
+    "layers_per_block": 1,
+    "transformer_layers_per_block": (1, 1),
+}
 
 
 def make(folder: Path, **unet: Any) -> StableDiffusionXLPipeline:

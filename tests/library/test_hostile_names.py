@@ -121,7 +121,7 @@ def test_an_openvino_folder_is_chosen_drawn_verified_and_copied(
     assert not [file for file in plan.destination.rglob("*") if "pwn" in file.name]
 
 
-@pytest.mark.parametrize("method", [Method.INT8, Method.HYBRID])
+@pytest.mark.parametrize("method", [Method.INT8, pytest.param(Method.HYBRID, marks=pytest.mark.slow)])
 def test_an_openvino_folder_is_quantized(
     method: Method, tmp_path: Path, marker: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -131,6 +131,18 @@ def test_an_openvino_folder_is_quantized(
     plan = plan_quantization(source, tmp_path / "home", method, method.value, calibration)
     quantize_here(plan)
     assert verify(plan.destination).problems == ()
+
+
+def test_an_openvino_folder_is_drawn_with_to_calibrate(
+    tmp_path: Path, marker: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By optimum-intel's pipeline, which reads the descriptions on its own."""
+    from sdxl_desktop.library.quantize.recording import record
+
+    source = read_checkpoint(planted(STARTER, tmp_path / "evil", marker))
+    monkeypatch.chdir(source.folder)
+    calibration = calibrated(source, samples=1, steps=1, size=None)
+    assert record(source.folder, calibration, tmp_path / "samples", lambda count: None)
 
 
 @pytest.mark.slow

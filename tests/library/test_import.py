@@ -60,7 +60,9 @@ def weights_of(folder: Path) -> dict[str, bytes]:
     return {part: (folder / part / "openvino_model.bin").read_bytes() for part in PARTS}
 
 
+@pytest.mark.slow
 def test_a_single_file_becomes_what_the_diffusers_folder_becomes(imported: Bring) -> None:
+    """Bit by bit; that its weights in 8 bits are the folder's is in every run."""
     single, folder = (weights_of(imported(form, WeightFormat.FP32)) for form in ("single", "torch"))
     assert [part for part in PARTS if single[part] != folder[part]] == []
 
@@ -80,14 +82,14 @@ def test_the_picture_is_the_one_that_diffusers_draws_in_torch(small: Path, impor
         generator=torch.Generator().manual_seed(7),
         output_type="np",
     ).images[0]
-    ours = picture(engine, imported("single", WeightFormat.FP32))
+    ours = picture(engine, imported("torch", WeightFormat.FP32))
     assert np.abs(ours - np.round(theirs * 255)).max() <= 1
     assert ours.std() > 5, "there is something in the picture"
 
 
-def test_in_8_bits_it_stays_close(imported: Bring, engine: Engine) -> None:  # noqa: F811
-    exact = picture(engine, imported("single", WeightFormat.FP32))
-    assert np.abs(picture(engine, imported("torch", WeightFormat.INT8)) - exact).mean() <= 6
+def test_a_single_file_in_8_bits_stays_close_to_the_diffusers_folder(imported: Bring, engine: Engine) -> None:  # noqa: F811
+    exact = picture(engine, imported("torch", WeightFormat.FP32))
+    assert np.abs(picture(engine, imported("single", WeightFormat.INT8)) - exact).mean() <= 6
 
 
 @pytest.mark.slow
@@ -126,7 +128,7 @@ def _inputs(graph: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_8_bits_are_exactly_nncfs(part: str, imported: Bring) -> None:
+def test_a_single_files_8_bits_are_exactly_nncfs_of_the_diffusers_folder(part: str, imported: Bring) -> None:
     import nncf
     import openvino as ov
 
@@ -135,7 +137,7 @@ def test_8_bits_are_exactly_nncfs(part: str, imported: Bring) -> None:
         core.read_model(imported("torch", WeightFormat.FP32) / part / "openvino_model.xml"),
         mode=nncf.CompressWeightsMode.INT8_ASYM,
     )
-    ours = core.read_model(imported("torch", WeightFormat.INT8) / part / "openvino_model.xml")
+    ours = core.read_model(imported("single", WeightFormat.INT8) / part / "openvino_model.xml")
     expected, found = _bytes_by_name(theirs), _bytes_by_name(ours)
     assert expected.keys() == found.keys()
     assert [name for name in expected if not np.array_equal(expected[name], found[name])] == []
@@ -150,7 +152,7 @@ def _bytes_by_name(graph: Any) -> dict[str, Any]:
 
 
 def test_what_was_imported_is_recorded_described_and_verified(imported: Bring) -> None:
-    folder = imported("torch", WeightFormat.INT8)
+    folder = imported("single", WeightFormat.INT8)
     found = read_checkpoint(folder)
     assert found.kind is CheckpointKind.BASE
     assert found.recommended.size == Size(128, 128)
@@ -159,7 +161,7 @@ def test_what_was_imported_is_recorded_described_and_verified(imported: Bring) -
 
 
 def test_verify_finds_one_changed_bit_and_a_missing_file(imported: Bring, tmp_path: Path) -> None:
-    folder = shutil.copytree(imported("torch", WeightFormat.INT8), tmp_path / "copy")
+    folder = shutil.copytree(imported("single", WeightFormat.INT8), tmp_path / "copy")
     weights = folder / "unet" / "openvino_model.bin"
     content = bytearray(weights.read_bytes())
     content[1000] ^= 4
@@ -172,7 +174,7 @@ def test_verify_finds_one_changed_bit_and_a_missing_file(imported: Bring, tmp_pa
 
 
 def test_progress_never_falls_and_counts_every_weight(imported: Bring) -> None:
-    told = told_by(imported("torch", WeightFormat.INT8))
+    told = told_by(imported("single", WeightFormat.INT8))
     steps = [event for event in told if isinstance(event, ConversionProgress)]
     fractions = [step.fraction for step in steps]
     assert fractions == sorted(fractions)
@@ -218,7 +220,7 @@ def half(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_half_precision_file_in_half_precision(half: Path, imported: Bring, tmp_path: Path, engine: Engine) -> None:  # noqa: F811
     plan = plan_import(half, tmp_path / "library")
     convert_here(plan, WeightFormat.FP16)
-    exact = picture(engine, imported("single", WeightFormat.FP32))
+    exact = picture(engine, imported("torch", WeightFormat.FP32))
     assert np.abs(picture(engine, plan.destination) - exact).max() <= 4
 
 
@@ -264,6 +266,7 @@ def test_a_ckpt_is_read_by_torchs_weights_only_loader(small: Path, tmp_path: Pat
     assert identify_file(tmp_path / "plain.safetensors", small / "single").parts
 
 
+@pytest.mark.slow
 def test_in_a_process_of_its_own_stopped_by_the_person_and_gone_on_with(small: Path, tmp_path: Path) -> None:
     plan = plan_import(small / "single" / NAME, tmp_path / "library")
     cancel, before = threading.Event(), []

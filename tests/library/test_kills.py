@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -9,19 +10,19 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import pytest
 
+from sdxl_desktop.library.convert.events import ConversionProgress, Stage, read_line
 from sdxl_desktop.library.convert.plan import ImportPlan, plan_import
 from sdxl_desktop.library.convert.weights import WeightFormat
 from sdxl_desktop.library.convert.workspace import HIDDEN
 from sdxl_desktop.library.records import verify
 from sdxl_desktop.library.scan import Library
-from tests.library.conftest import NAME, ROOM
+from tests.library.conftest import NAME, ROOM, told_by
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="it forks and kills as POSIX does")
@@ -30,6 +31,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="it forks and ki
 class Zygote:
     def __init__(self, log: IO[str]) -> None:
         self.log = Path(log.name)
+        self._before = 0
         self._process = subprocess.Popen(
             [sys.executable, str(ROOT / "tests" / "library" / "zygote.py")],
             stdin=subprocess.PIPE,
@@ -40,8 +42,9 @@ class Zygote:
         )
         assert self._line() == "ready"
 
-    def convert(self, plan: ImportPlan, weights: WeightFormat, kill_after: float | None = None) -> tuple[int, float]:
-        """(exit status, seconds) of a conversion that is killed after that many seconds, if it takes so long."""
+    def convert(self, plan: ImportPlan, weights: WeightFormat, kill_after: tuple[int, float] | None = None) -> int:
+        """The exit status of a conversion, which is killed so many seconds after it has told so many lines, if it
+        comes so far."""
         job = {
             "path": str(plan.path),
             "title": plan.name,
@@ -51,15 +54,34 @@ class Zygote:
             "memory_limit": ROOM,
         }
         assert self._process.stdin is not None
+        self._before, over = len(self._lines()), threading.Event()
         self._process.stdin.write(json.dumps(job) + "\n")
         self._process.stdin.flush()
-        child, started = int(self._line()), time.monotonic()
-        killer = threading.Timer(kill_after or 1000, os.kill, (child, signal.SIGKILL))
+        child = int(self._line())
+
+        def kill(lines: int, seconds: float) -> None:
+            while len(self._lines()) - self._before < lines and not over.wait(0.01):
+                pass
+            if not over.wait(seconds):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(child, signal.SIGKILL)
+
+        killer = threading.Thread(target=kill, args=kill_after or (0, 0.0))
         if kill_after is not None:
             killer.start()
         status = int(self._line())
-        killer.cancel()
-        return status, time.monotonic() - started
+        over.set()
+        if kill_after is not None:
+            killer.join()
+        return status
+
+    def told(self) -> list[Any]:
+        """What the last conversion told; what libraries said is left out."""
+        return [read_line(line) for line in self._lines()[self._before :] if line.startswith(b"{")]
+
+    def _lines(self) -> list[bytes]:
+        """Of all conversions."""
+        return self.log.read_bytes().splitlines()
 
     def _line(self) -> str:
         assert self._process.stdout is not None
@@ -82,17 +104,17 @@ def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
 
 
 @pytest.mark.parametrize("kills", [3, pytest.param(50, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
-def test_killed_at_random_moments(kills: int, zygote: Zygote, small: Path, tmp_path: Path) -> None:
+def test_killed_at_random_moments(
+    kills: int, zygote: Zygote, small: Path, imported: Callable[[str, WeightFormat], Path], tmp_path: Path
+) -> None:
     chance, weights = random.Random(kills), WeightFormat.INT8
+    whole = imported("single", weights)
+    expected, lines = contents(whole), len(told_by(whole))
     library = Library(tmp_path / "none", tmp_path / "library")
     plan = plan_import(small / "single" / NAME, library.own)
-    status, seconds = zygote.convert(plan, weights)
-    assert status == 0
-    expected = contents(plan.workspace(weights).whole)
-    plan.workspace(weights).discard()
     killed = 0
     while killed < kills:
-        status, _ = zygote.convert(plan, weights, chance.uniform(0, seconds))
+        status = zygote.convert(plan, weights, (chance.randrange(lines), chance.uniform(0, 0.5)))
         assert library.checkpoints() == (), "nothing is to be seen before it is whole"
         assert {entry.name for entry in library.own.iterdir()} <= {HIDDEN}
         if status == 0:
@@ -101,11 +123,20 @@ def test_killed_at_random_moments(kills: int, zygote: Zygote, small: Path, tmp_p
         else:
             assert status == signal.SIGKILL, zygote.log.read_text()[-2000:]
             killed += 1
-    assert zygote.convert(plan, weights)[0] == 0
+    assert zygote.convert(plan, weights) == 0
     assert contents(plan.workspace(weights).whole) == expected
+    _damage(plan.workspace(weights).whole / "vae_decoder" / "openvino_model.bin")
+    assert zygote.convert(plan, weights) == 0
+    assert contents(plan.workspace(weights).whole) == expected, "a finished part that was damaged is made again"
+    steps = [event for event in zygote.told() if isinstance(event, ConversionProgress)]
+    assert {step.part for step in steps if step.stage is Stage.TRACING} == {"vae_decoder"}, "and the others are kept"
     plan.workspace(weights).move_to(plan.destination)
     assert [entry.name for entry in library.own.iterdir()] == [plan.name]
     assert verify(plan.destination).problems == ()
+
+
+def _damage(file: Path) -> None:
+    file.write_bytes(bytes(file.stat().st_size))
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -115,15 +146,3 @@ def contents(folder: Path) -> dict[str, bytes]:
         for file in folder.rglob("*")
         if file.is_file()
     }
-
-
-def test_a_finished_part_that_was_damaged_is_made_again(zygote: Zygote, small: Path, tmp_path: Path) -> None:
-    weights = WeightFormat.FP32
-    plan = plan_import(small / "single" / NAME, tmp_path / "library")
-    assert zygote.convert(plan, weights)[0] == 0
-    whole = plan.workspace(weights).whole
-    expected = contents(whole)
-    file = whole / "vae_decoder" / "openvino_model.bin"
-    file.write_bytes(bytes(file.stat().st_size))
-    assert zygote.convert(plan, weights)[0] == 0
-    assert contents(whole) == expected

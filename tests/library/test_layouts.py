@@ -14,8 +14,8 @@ from sdxl_desktop.library.detect.blueprint import blueprint
 from sdxl_desktop.library.detect.found import FoundPart
 from sdxl_desktop.library.detect.heads import read_head
 from sdxl_desktop.library.detect.matching import Mismatch, match_part
-from tests.engine.tiny_sdxl import UNET_OPTIONS, Topology, make_unet, make_vae
-from tests.library import original
+from tests.engine.tiny_sdxl import POOLED, TIME_WIDTH, UNET_OPTIONS, Topology, make_unet, make_vae
+from tests.library import original, small_sdxl
 
 UNET, VAE = "model.diffusion_model.", "first_stage_model."
 
@@ -132,17 +132,22 @@ def test_old_names_of_attention_are_read_in_a_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("topology", "name", "width"), [(Topology.REFINER, "time_ids", 5), (Topology.LCM, "timestep_cond", 32)]
+    ("special", "scored", "name", "width"),
+    [
+        ({"projection_class_embeddings_input_dim": POOLED + 5 * TIME_WIDTH}, True, "time_ids", 5),
+        ({"time_cond_proj_dim": 32}, False, "timestep_cond", 32),
+    ],
+    ids=["refiner", "lcm"],
 )
-def test_a_unet_asks_for_what_its_family_knows(topology: Topology, name: str, width: int, tmp_path: Path) -> None:
-    unet = make_unet(**UNET_OPTIONS[topology])
+def test_a_unet_asks_for_what_its_family_knows(
+    special: dict[str, Any], scored: bool, name: str, width: int, tmp_path: Path
+) -> None:
+    unet = make_unet(**small_sdxl.SHALLOW, **special)
     config = unet.config
     renamed = original.unet_to_original(unet.state_dict(), len(config.block_out_channels), config.layers_per_block)
     part = from_original("unet", config, renamed, UNET, tmp_path)
     with Spool(tmp_path / "spool", 64) as spool:
-        graph = tracing.trace(
-            "unet", part, loading.load(part, spool), scored=topology is Topology.REFINER, pooled_width=64
-        )
+        graph = tracing.trace("unet", part, loading.load(part, spool), scored=scored, pooled_width=POOLED)
     assert graph.input(name).get_partial_shape()[1].get_length() == width
     assert graph.input("timestep").get_element_type().get_type_name() == "f32", "for fractional timesteps"
     assert graph.input("encoder_hidden_states").get_partial_shape()[1].is_dynamic, "for long prompts"

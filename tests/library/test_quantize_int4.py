@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import openvino as ov
 import pytest
+from openvino import opset13 as ops
 
 from sdxl_desktop.library.convert import compressing
 from sdxl_desktop.library.convert.spool import Spool
@@ -119,46 +120,41 @@ def test_it_computes_nearly_the_same(unet: Path, compressed: Any) -> None:
     assert 0 < np.abs(found - exact).mean() < 0.2 * exact.std()
 
 
-_BIG = """
-import sys, warnings
-warnings.simplefilter("ignore")
-import numpy as np, openvino as ov, psutil, os
-from pathlib import Path
-from openvino import opset13 as ops
-from sdxl_desktop.library.convert import compressing
-from sdxl_desktop.library.convert.spool import Spool
-from sdxl_desktop.library.children.memory import own_memory
-from sdxl_desktop.library.quantize.memory import MemoryWatch
-folder = Path(sys.argv[1])
-if sys.argv[2] == "make":
+def _big_graph(file: Path) -> None:
     tokens = flow = ops.parameter([-1, -1, 2048], ov.Type.f32)
     table = np.random.default_rng(0).standard_normal((2048, 2048)).astype(np.float16)
     for number in range(32):
         weights = ops.constant(np.roll(table, number, 0), name=f"w{number}")
         flow = ops.matmul(flow, ops.convert(weights, ov.Type.f32), False, True)
-    ov.save_model(ov.Model([flow], [tokens]), folder / "big.xml", compress_to_fp16=False)
-else:
-    model = ov.Core().read_model(folder / "big.xml")
-    weights = compressing.find_weights(model)
-    before = own_memory(psutil.Process())
-    with MemoryWatch(os.getpid) as watch, Spool(folder / "spool", compressing.spool_room(weights)) as spool:
-        compressing.compress_to_int4(model, weights, spool, lambda count: None)
-        weights.clear()
-        ov.save_model(model, folder / "small.xml", compress_to_fp16=False)
-    print(watch.peak - before)
+    ov.save_model(ov.Model([flow], [tokens]), file, compress_to_fp16=False)
+
+
+_COMPRESS = """
+import sys, warnings
+warnings.simplefilter("ignore")
+import openvino as ov, psutil, os
+from pathlib import Path
+from sdxl_desktop.library.convert import compressing
+from sdxl_desktop.library.convert.spool import Spool
+from sdxl_desktop.library.children.memory import own_memory
+from sdxl_desktop.library.quantize.memory import MemoryWatch
+folder = Path(sys.argv[1])
+model = ov.Core().read_model(folder / "big.xml")
+weights = compressing.find_weights(model)
+before = own_memory(psutil.Process())
+with MemoryWatch(os.getpid) as watch, Spool(folder / "spool", compressing.spool_room(weights)) as spool:
+    compressing.compress_to_int4(model, weights, spool, lambda count: None)
+    weights.clear()
+    ov.save_model(model, folder / "small.xml", compress_to_fp16=False)
+print(watch.peak - before)
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory that mirrors files is told apart on Linux only")
 def test_memory_stays_small_however_many_weights_there_are(tmp_path: Path) -> None:
     """134 million weights, 268 MB: neither they nor what they become, 71 MB, is held."""
-
-    def run(what: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-c", _BIG, str(tmp_path), what], capture_output=True, text=True, check=True
-        )
-        return done.stdout
-
-    run("make")
-    assert int(run("compress")) < 60e6
+    _big_graph(tmp_path / "big.xml")
+    compress = [sys.executable, "-c", _COMPRESS, str(tmp_path)]
+    done = subprocess.run(compress, capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 60e6
     assert (tmp_path / "small.bin").stat().st_size < 0.28 * (tmp_path / "big.bin").stat().st_size

@@ -66,7 +66,14 @@ def start_in(folder: Path, *command: str, python_path: str = str(ROOT)) -> tuple
     return done.returncode, ran.read_text() if ran.exists() else done.stderr.decode() if done.returncode else ""
 
 
-@pytest.mark.parametrize("python_path", [str(ROOT), f"{os.pathsep}{ROOT}", f"{ROOT}{os.pathsep}."], ids=["", ":", "."])
+@pytest.mark.parametrize(
+    "python_path",
+    [
+        pytest.param(str(ROOT), id=""),
+        pytest.param(f"{os.pathsep}{ROOT}", id=":", marks=pytest.mark.slow),
+        pytest.param(f"{ROOT}{os.pathsep}.", id="."),
+    ],
+)
 def test_a_command_that_needs_a_child(downloads: Path, python_path: str) -> None:
     planted = [name for name in PLANTED if name not in sys.stdlib_module_names or python_path == str(ROOT)]
     for name in {*PLANTED} - {*planted}:  # Python itself needs them before the program begins

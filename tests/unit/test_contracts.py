@@ -52,17 +52,19 @@ def test_the_contracts_hold(copy: Path) -> None:
     ("file", "planted", "contract"),
     [
         ("core/geometry.py", "import sdxl_desktop.history.metadata", LAYERS),
-        ("library/scan.py", "import sdxl_desktop.history.metadata", LAYERS),
-        ("imaging/masks.py", "import sdxl_desktop.history.metadata", LAYERS),
+        pytest.param("library/scan.py", "import sdxl_desktop.history.metadata", LAYERS, marks=pytest.mark.slow),
+        pytest.param("imaging/masks.py", "import sdxl_desktop.history.metadata", LAYERS, marks=pytest.mark.slow),
         ("formats/safetensors_header.py", "import sdxl_desktop.library.scan", LAYERS),
         ("imaging/masks.py", "import PySide6.QtCore", NO_QT),
         ("imaging/masks.py", "import torch", WEIGHTS),
-        ("session/session.py", "import sdxl_desktop.bridge.engine_thread", LAYERS),
+        pytest.param("session/session.py", "import sdxl_desktop.bridge.engine_thread", LAYERS, marks=pytest.mark.slow),
         ("bridge/engine_thread.py", "import sdxl_desktop.cli", LAYERS),
-        ("history/metadata.py", "import PySide6.QtCore", NO_QT),
+        pytest.param("history/metadata.py", "import PySide6.QtCore", NO_QT, marks=pytest.mark.slow),
         ("engine/fake.py", "def later():\n    import qasync", NO_QT),
         ("ui/style.py", "import openvino", WEIGHTS),
-        ("bridge/engine_thread.py", "import sdxl_desktop.engine.openvino.devices", WEIGHTS),
+        pytest.param(
+            "bridge/engine_thread.py", "import sdxl_desktop.engine.openvino.devices", WEIGHTS, marks=pytest.mark.slow
+        ),
     ],
 )
 def test_a_broken_contract_is_noticed(copy: Path, file: str, planted: str, contract: str) -> None:

@@ -15,8 +15,9 @@ from sdxl_desktop.core.request import Execution, GenerationRequest, Prompts, Sam
 from sdxl_desktop.engine.protocol import Engine
 from sdxl_desktop.library.bring.bringing import BringProgress, bring
 from sdxl_desktop.library.bring.offers import look_up
+from sdxl_desktop.library.convert.events import Stage
+from sdxl_desktop.library.convert.running import ImportCancelledError
 from sdxl_desktop.library.convert.weights import WeightFormat
-from sdxl_desktop.library.hub.arrival import DOWNLOADS
 from sdxl_desktop.library.hub.running import Line
 from sdxl_desktop.library.records import read_record, verify
 from sdxl_desktop.library.scan import Library
@@ -42,22 +43,36 @@ def kill_children() -> None:
 
 
 def test_an_id_is_downloaded_converted_and_draws(hub: FakeHub, library: Library, line: Line, engine: Engine) -> None:  # noqa: F811
-    offer = look_up("sdxl-base", library, line=line)
-    told: list[BringProgress] = []
+    """Stopped by the person when it is downloaded, and gone on with."""
+    offer, cancel = look_up("sdxl-base", library, line=line), threading.Event()
+
+    def stop_the_conversion(progress: BringProgress) -> None:
+        if progress.stage == Stage.STARTING:
+            cancel.set()
+
+    with pytest.raises(ImportCancelledError, match="go on"):
+        bring(offer, WeightFormat.INT8, library, stop_the_conversion, cancel, line=line)
+    assert library.checkpoints() == ()
+    assert hub.total_served == offer.download_bytes
+
+    offer, told = look_up("sdxl-base", library, line=line), list[BringProgress]()
+    assert offer.kept_bytes == offer.download_bytes
     brought = bring(offer, WeightFormat.INT8, library, told.append, line=line)
+    assert hub.total_served == offer.download_bytes, "nothing was fetched again"
     assert brought.checkpoint is not None
-    assert brought.received == offer.download_bytes == hub.total_served
     assert (brought.checkpoint.name, brought.checkpoint.title) == ("sdxl-base", "SDXL base 1.0")
     assert brought.checkpoint.recommended.steps == 30, "as its makers recommend"
     assert picture(engine, brought.path).std() > 5
     assert verify(brought.path).problems == ()
     assert str(read_record(brought.path)["source"]).startswith(BASE)
     assert read_record(brought.path)["licence"] == "openrail++"
-    assert not (library.own / DOWNLOADS).exists(), "what was downloaded is not kept"
+    assert [entry.name for entry in library.own.iterdir() if not entry.is_file()] == ["sdxl-base"], (
+        "neither what was downloaded nor what was begun is kept"
+    )
     fractions = [progress.fraction for progress in told]
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1
-    assert {"downloading", "compressing", "writing"} <= {progress.stage for progress in told}
+    assert {"compressing", "writing"} <= {progress.stage for progress in told}
     assert any(progress.seconds_left is not None for progress in told)
 
 

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer
 
 from tests.unit.cli.helpers import PretendRooms, own_checkpoint
+
+
+@pytest.fixture(scope="module", autouse=True)
+def commands_built_once() -> Iterator[None]:
+    """As in a person's process: to build them takes longer than most of what is tested here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.main, "get_command", functools.cache(typer.main.get_command))
+        yield
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ def answer(rooms: PretendRooms, capsys: pytest.CaptureFixture[str], *arguments: 
 
 def test_list(rooms: PretendRooms, store: CompiledStore, mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
     keep(store, mine, "dynamic", size=3 * MB, age=7300)
-    keep(store, mine, "1x4x64x64", size=2000 * MB, age=5)
+    keep(store, mine, "1x4x64x64", size=1000 * MB, age=5)
     keep(store, mine, "old", size=MB, age=3 * 86400, openvino="2020.1")
     told = answer(rooms, capsys, "list")
     entries = told["entries"]
@@ -65,12 +65,12 @@ def test_list(rooms: PretendRooms, store: CompiledStore, mine: Path, capsys: pyt
     assert say(rooms, "cache", "list") == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split()[:2] == ["CHECKPOINT", "PART"]
-    assert "2.0 GB" in lines[1]
+    assert "1.0 GB" in lines[1]
     assert "just now" in lines[1]
     assert "2 hours ago" in lines[2]
     assert "12.5 s" in lines[2]
     assert "stale: made by another OpenVINO" in lines[3]
-    assert lines[4].startswith("2.0 GB of 20.0 GB are taken")
+    assert lines[4].startswith("1.0 GB of 20.0 GB are taken")
     assert rooms.opened == [], "listing wakes no engine and no OpenVINO"
 
 

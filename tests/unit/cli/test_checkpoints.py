@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.cli.helpers import PretendRooms, own_checkpoint, say
 from tests.unit.library.heads import write_hollow
-from tests.unit.library.hub.conftest import sdxl_files
+from tests.unit.library.hub.conftest import in_this_process, sdxl_files  # noqa: F401
 from tests.unit.library.hub.fake_hub import FakeHub, Repository
 
 
@@ -120,6 +120,7 @@ def test_one_that_vanished_is_listed_as_missing_until_it_is_removed(
     assert "missing" not in capsys.readouterr().out.splitlines()[-1]
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_an_id_of_the_hub_is_downloaded_and_imported(
     rooms: PretendRooms, mine: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

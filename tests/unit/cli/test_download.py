@@ -18,7 +18,7 @@ from sdxl_desktop.library import catalogue
 from sdxl_desktop.library.hub.errors import AccessError, AddressError, NotThereError
 from sdxl_desktop.library.scan import Library
 from tests.unit.cli.helpers import PretendRooms
-from tests.unit.library.hub.conftest import REPO, sdxl_files
+from tests.unit.library.hub.conftest import REPO, in_this_process, sdxl_files  # noqa: F401
 from tests.unit.library.hub.fake_hub import LARGE, FakeHub, Repository
 from tests.unit.library.test_scan import make_checkpoint
 
@@ -60,6 +60,7 @@ def test_it_comes_and_one_is_told_how_to_go_on(
     assert Library(home / "none", home / "data" / "checkpoints").checkpoints() == ()
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_in_json_every_line_is_an_event(hub: FakeHub, rooms: PretendRooms, capsys: pytest.CaptureFixture[str]) -> None:
     assert say(rooms, REPO, "--name", "mine", "--json") == 0
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -73,6 +74,7 @@ def test_in_json_every_line_is_an_event(hub: FakeHub, rooms: PretendRooms, capsy
     assert not events[-1]["ready"]
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_ready_made_parts_join_the_library_with_their_settings(
     hub: FakeHub, rooms: PretendRooms, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,6 +92,7 @@ def test_ready_made_parts_join_the_library_with_their_settings(
         say(rooms, entry.id)
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_a_known_addition_says_what_it_goes_with(
     hub: FakeHub, rooms: PretendRooms, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -109,6 +112,7 @@ def test_what_cannot_be_is_refused_before_anything_is_asked(hub: FakeHub, rooms:
     assert hub.asked == []
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_what_is_not_there_or_not_allowed_is_bad_input(hub: FakeHub, rooms: PretendRooms) -> None:
     hub.repositories["someone/locked"] = Repository(sdxl_files(), gated=True)
     for repo, error in (("someone/nothing", NotThereError), ("someone/locked", AccessError)):

@@ -48,6 +48,7 @@ def test_the_first_command_of_the_readme_draws_without_a_display(tmp_path: Path,
     (file,) = tmp_path.glob("*.png")
     assert done.stdout == f"{file}\n"
     assert "no display" in done.stderr.splitlines()[0]
+    assert "Multiple distributions" not in done.stderr
     with Image.open(file) as image:
         assert is_red_on_blue(image), "it shows what was asked for"
     record = read_record(file)
@@ -55,6 +56,7 @@ def test_the_first_command_of_the_readme_draws_without_a_display(tmp_path: Path,
     assert record.request.prompts.prompt == "a red heart on a blue background"
 
 
+@pytest.mark.slow
 def test_json_is_exactly_one_object_and_the_rest_is_elsewhere(tmp_path: Path, terminal: dict[str, object]) -> None:
     arguments = ["a fish", "-o", "fish.png", "--steps", "2", "--seed", "5", "--count", "2", "--json"]
     done = subprocess.run(  # type: ignore[call-overload]

@@ -20,7 +20,7 @@ SIZES = [(512, 512), (256, 256), (640, 427), (1024, 576)]
 def usual_decoder(pixels: Bytes) -> list[int]:
     """What `WatermarkDecoder("bits", 48).decode(bgr, "dwtDct")` of invisible-watermark 0.2 reads, written plainly.
 
-    It follows that library's `maxDct.py` loop by loop and shares no code with `imaging.watermark`; YUV is OpenCV's
+    It follows that library's `maxDct.py` block by block and shares no code with `imaging.watermark`; YUV is OpenCV's
     8-bit fixed-point conversion. (Its `> 18` is `>= 18` here, since its wavelet transform rounds upwards.)
 
     The library itself is no dependency, since it asks for opencv-python and torch. It was run by hand beside this
@@ -34,15 +34,11 @@ def usual_decoder(pixels: Bytes) -> list[int]:
     y = (red * 4899 + green * 9617 + blue * 1868 + 8192) >> 14
     u = ((blue - y) * 8061 + (128 << 14) + 8192) >> 14
     height, width = (side // 4 * 4 // 2 for side in u.shape)
-    low = [[float(u[2 * i : 2 * i + 2, 2 * j : 2 * j + 2].sum()) / 2 for j in range(width)] for i in range(height)]
-    scores: list[list[int]] = [[] for _ in range(48)]
-    number = 0
-    for i in range(height // 4):
-        for j in range(width // 4):
-            block = [low[4 * i + k // 4][4 * j + k % 4] for k in range(16)]
-            scores[number % 48].append(int(max(block[1:]) % 36 >= 18))
-            number += 1
-    return [int(sum(score) / len(score) * 255 > 127) for score in scores]
+    low = u[: 2 * height, : 2 * width].reshape(height, 2, width, 2).sum(axis=(1, 3)) / 2
+    rows, columns = height // 4, width // 4
+    blocks = low[: 4 * rows, : 4 * columns].reshape(rows, 4, columns, 4).swapaxes(1, 2).reshape(-1, 16)
+    scores = blocks[:, 1:].max(axis=1) % 36 >= 18
+    return [int(scores[number::48].mean() * 255 > 127) for number in range(48)]
 
 
 def on_plain(colour: str) -> Bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import struct
@@ -38,7 +39,12 @@ def write_hollow(file: Path, shapes: Shapes, dtype: str = "F16") -> Path:
 
 def original_shapes(family: Family) -> dict[str, tuple[int, ...]]:
     """What a full-size single file of `family` holds."""
-    setup, shapes = shipped_setup(family), {}
+    return dict(_original_shapes(family))
+
+
+@functools.cache
+def _original_shapes(family: Family) -> Shapes:
+    setup, shapes = shipped_setup(family), dict[str, tuple[int, ...]]()
     second = "conditioner.embedders.0.model." if family is Family.REFINER else "conditioner.embedders.1.model."
     prefixes = {
         "unet": "model.diffusion_model.",

@@ -41,29 +41,39 @@ SHEETS = (
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A data folder in which every training stage has run; sheets are left out, the export shows what is drawn."""
+    """A data folder in which the base and the refiner are trained; sheets are left out, the export shows what is
+    drawn."""
     folder = tmp_path_factory.mktemp("starter")
     make_data(folder)
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for sheet in SHEETS:
             patch.setattr(f"tools.starter.{sheet}", lambda *args, **options: None)
-        for stage in (train_vae, train_text.train_text, train_base, train_refiner, distil):
+        for stage in (train_vae, train_text.train_text, train_base, train_refiner):
             stage(TOY, folder)
-        train_lora(TOY, folder, folder / "additions/style.safetensors")
-        train_embedding(TOY, folder, folder / "additions/word.safetensors")
         yield folder
 
 
 @pytest.fixture(scope="module")
-def exported(data: Path) -> Path:
-    """A folder that holds `starter`, `starter-refiner` and `starter-lcm`."""
-    home = data / "exported"
+def whole(data: Path) -> Path:
+    """The same folder when every training stage has run."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        export(TOY, data, home / "starter", "base")
-        export(TOY, data, home / "starter-refiner", "refiner")
-        export(TOY, data, home / "starter-lcm", "lcm")
+        distil(TOY, data)
+        train_lora(TOY, data, data / "additions/style.safetensors")
+        train_embedding(TOY, data, data / "additions/word.safetensors")
+    return data
+
+
+@pytest.fixture(scope="module")
+def exported(whole: Path) -> Path:
+    """A folder that holds `starter`, `starter-refiner` and `starter-lcm`."""
+    home = whole / "exported"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        export(TOY, whole, home / "starter", "base")
+        export(TOY, whole, home / "starter-refiner", "refiner")
+        export(TOY, whole, home / "starter-lcm", "lcm")
     return home
 
 
@@ -74,14 +84,25 @@ def load(kind: Any, folder: Path) -> Any:
 
 
 def test_each_stage_reached_its_last_step(data: Path) -> None:
-    for name in ("base", "refiner", "distil", "lora", "embedding"):
-        state = load_state(data / f"{name}.pt", "cpu")
-        assert state is not None
-        assert (state["step"], state["samples"]) == (3, 12)
+    for name in ("base", "refiner"):
+        assert_reached(data, name)
 
 
-def test_the_application_reads_every_layer_of_the_lora(data: Path) -> None:
-    lora = read_lora(data / "additions/style.safetensors", make_unet(TOY).config)
+@pytest.mark.slow
+def test_each_later_stage_reached_its_last_step(whole: Path) -> None:
+    for name in ("distil", "lora", "embedding"):
+        assert_reached(whole, name)
+
+
+def assert_reached(data: Path, name: str) -> None:
+    state = load_state(data / f"{name}.pt", "cpu")
+    assert state is not None
+    assert (state["step"], state["samples"]) == (3, 12)
+
+
+@pytest.mark.slow
+def test_the_application_reads_every_layer_of_the_lora(whole: Path) -> None:
+    lora = read_lora(whole / "additions/style.safetensors", make_unet(TOY).config)
     assert not lora.notes
     layers = lora.parts[Part.UNET]
     assert {layer.rank for layer in layers.values()} == {TOY.lora_rank}
@@ -89,12 +110,13 @@ def test_the_application_reads_every_layer_of_the_lora(data: Path) -> None:
     assert set(lora.parts) == {Part.UNET}
 
 
-def test_the_embedding_moved_away_from_the_words_that_it_began_as(data: Path) -> None:
-    found = read_vectors(data / "additions/word.safetensors")
-    base = saved_base(TOY, data)
+@pytest.mark.slow
+def test_the_embedding_moved_away_from_the_words_that_it_began_as(whole: Path) -> None:
+    found = read_vectors(whole / "additions/word.safetensors")
+    base = saved_base(TOY, whole)
     tables = [encoder.get_input_embeddings().weight for encoder in (base.text_encoder, base.text_encoder_2)]
     for vectors, table, tokenizer, word in zip(
-        (found.first, found.second), tables, make_tokenizers(data), BEGIN, strict=True
+        (found.first, found.second), tables, make_tokenizers(whole), BEGIN, strict=True
     ):
         began = table[tokenizer(word, add_special_tokens=False).input_ids[0]].detach()
         assert vectors is not None

@@ -55,7 +55,7 @@ def few() -> Any:
 @pytest.fixture(scope="module")
 def alone(base: Any) -> list[Image.Image]:
     """What the base draws by itself."""
-    pictures: list[Image.Image] = base(PROMPTS, num_inference_steps=20, guidance_scale=3.0, generator=seeds()).images
+    pictures: list[Image.Image] = base(PROMPTS, num_inference_steps=10, guidance_scale=3.0, generator=seeds()).images
     return pictures
 
 
@@ -64,7 +64,7 @@ def energies(pictures: list[Image.Image]) -> list[float]:
 
 
 def test_a_high_score_sharpens_what_the_base_hands_over(base: Any, refiner: Any, alone: list[Image.Image]) -> None:
-    usual: dict[str, Any] = {"num_inference_steps": 20, "guidance_scale": 3.0}
+    usual: dict[str, Any] = {"num_inference_steps": 10, "guidance_scale": 3.0}
     latents = base(PROMPTS, denoising_end=0.8, output_type="latent", generator=seeds(), **usual).images
     soft, sharp = (
         refiner(
@@ -90,7 +90,7 @@ def test_a_high_score_sharpens_a_finished_picture(refiner: Any, alone: list[Imag
             PROMPTS,
             image=alone,
             strength=0.3,
-            num_inference_steps=20,
+            num_inference_steps=10,
             guidance_scale=3.0,
             aesthetic_score=score,
             generator=seeds(),
@@ -130,7 +130,7 @@ def test_shared_parts_are_byte_for_byte_the_bases() -> None:
 
 def typed(file: Path, prompt: str, *options: str) -> Image.Image:
     """What `sdxl-desktop generate` draws."""
-    assert main(["generate", prompt, *options, "--seed", "3", "-o", str(file)]) == 0
+    assert main(["generate", prompt, *options, "--steps", "10", "--seed", "3", "-o", str(file)]) == 0
     with Image.open(file) as picture:
         return picture.convert("RGB")
 

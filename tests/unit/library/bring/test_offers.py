@@ -20,10 +20,11 @@ from sdxl_desktop.library.hub.running import Line, download
 from sdxl_desktop.library.hub.tokens import Token
 from sdxl_desktop.library.scan import Library
 from tests.unit.library.heads import original_shapes, write_hollow
-from tests.unit.library.hub.conftest import REPO, hub, line, noise, sdxl_files, unneeded  # noqa: F401
+from tests.unit.library.hub.conftest import REPO, hub, in_this_process, line, noise, sdxl_files, unneeded  # noqa: F401
 from tests.unit.library.hub.fake_hub import FakeHub, Repository
 from tests.unit.library.test_scan import make_checkpoint
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
 BASE, LIGHTNING = "stabilityai/stable-diffusion-xl-base-1.0", "ByteDance/SDXL-Lightning"
 NEEDED = sum(len(content) for path, content in sdxl_files().items() if not unneeded(path))
 

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
-import psutil
 import pytest
 
-from sdxl_desktop.core import program
 from sdxl_desktop.core.errors import CheckpointError
 from sdxl_desktop.library.hub.address import parse_address
 from sdxl_desktop.library.hub.errors import (
@@ -24,7 +16,6 @@ from sdxl_desktop.library.hub.errors import (
     ConnectionLostError,
     DamagedDownloadError,
     DiskFullError,
-    DownloadStoppedError,
     HubError,
     NotThereError,
 )
@@ -34,50 +25,11 @@ from sdxl_desktop.library.hub.places import HIDDEN, discard, read_record, unfini
 from sdxl_desktop.library.hub.running import Line, download, kept_bytes, look
 from sdxl_desktop.library.hub.tokens import Token
 from tests.unit.library.hub.conftest import LARGE_BYTES, REPO, noise, sdxl_files, unneeded
+from tests.unit.library.hub.downloads import ADDRESS, check_whole, quiet
 from tests.unit.library.hub.fake_hub import COMMIT, LARGE, FakeHub, Repository, fail_with
 
-ADDRESS = parse_address(REPO)
+pytestmark = pytest.mark.usefixtures("in_this_process")
 LOCKED = parse_address("someone/locked-xl")
-
-
-def quiet(progress: DownloadProgress) -> None:
-    pass
-
-
-def wait_until(true: Callable[[], bool]) -> None:
-    until = time.monotonic() + 15
-    while not true():
-        assert time.monotonic() < until
-        time.sleep(0.02)
-
-
-_KNOWN: list[Listing] = []
-
-
-@pytest.fixture
-def listing(hub: FakeHub, line: Line) -> Listing:
-    """The same for each test, so it is asked for once."""
-    if not _KNOWN:
-        _KNOWN.append(look(ADDRESS, quiet, line=line))
-        hub.asked.clear()
-    return _KNOWN[0]
-
-
-@pytest.fixture
-def there(tmp_path: Path) -> Path:
-    return tmp_path / "checkpoints" / "tiny"
-
-
-def files_in(folder: Path) -> dict[str, bytes]:
-    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
-
-
-def check_whole(hub: FakeHub, folder: Path) -> None:
-    """Exactly the needed files are there, byte for byte, and nothing is left of the work."""
-    found = files_in(folder)
-    assert found.pop("download.json")
-    assert found == {path: data for path, data in hub.repositories[REPO].files.items() if not unneeded(path)}
-    assert not (folder.parent / HIDDEN).exists()
 
 
 def test_what_will_come_is_told_before_it_comes(hub: FakeHub, line: Line) -> None:
@@ -136,17 +88,6 @@ def test_the_token_is_not_sent_where_the_hub_leads_to(hub: FakeHub, listing: Lis
     assert {token for _, _, token in hub.asked} == {"Bearer hf_granted"}
     assert [(path, token) for _, path, token in store.asked] == [(repo, "")] * 2
     assert store.served[LARGE] == LARGE_BYTES
-
-
-def test_a_proxy_is_used(
-    hub: FakeHub, listing: Listing, there: Path, line: Line, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HF_ENDPOINT", "http://hub.invalid")
-    monkeypatch.setenv("HTTP_PROXY", hub.url)
-    for variable in ("NO_PROXY", "no_proxy"):
-        monkeypatch.delenv(variable, raising=False)
-    download(ADDRESS, listing, there, quiet, line=line)
-    check_whole(hub, there)
 
 
 def test_a_line_that_stays_dead_is_told_in_words_and_gone_on_with_later(
@@ -213,116 +154,6 @@ def test_a_file_that_is_longer_than_it_should_be_is_refused(
     hub.repositories[REPO].lie[LARGE] = (99, longer)
     with pytest.raises(DamagedDownloadError):
         download(ADDRESS, listing, there, quiet, line=line)
-
-
-def test_a_pause_is_at_once_and_loses_nothing(hub: FakeHub, listing: Listing, there: Path, line: Line) -> None:
-    hub.slow = (2**20, threading.Event())
-    stop = threading.Event()
-
-    def pause_at_the_large_one(progress: DownloadProgress) -> None:
-        if progress.file == LARGE and not stop.is_set():
-            wait_until(lambda: kept_bytes(ADDRESS, listing, there) > 2**20)
-            stop.set()
-
-    began = time.monotonic()
-    with pytest.raises(DownloadStoppedError):
-        download(ADDRESS, listing, there, pause_at_the_large_one, stop, line=line)
-    assert time.monotonic() - began < 10, "it does not wait for the silent server"
-    hub.slow[1].set()
-    hub.slow = None
-    (paused,) = unfinished(there.parent)
-    assert (paused.address, paused.listing, paused.destination) == (ADDRESS, listing, str(there))
-    assert paused.kept > 2**20
-    done = download(paused.address, paused.listing, Path(paused.destination), quiet, line=line)
-    assert done.received == listing.bytes - paused.kept
-    check_whole(hub, there)
-    assert unfinished(there.parent) == ()
-
-
-def test_after_a_kill_nothing_is_fetched_twice(hub: FakeHub, listing: Listing, there: Path, line: Line) -> None:
-    """The process dies without a word while the large file comes; the next one goes on with the next byte."""
-    hub.slow = (2**20, threading.Event())
-
-    def kill_at_the_large_one(progress: DownloadProgress) -> None:
-        if progress.file == LARGE:
-            wait_until(lambda: kept_bytes(ADDRESS, listing, there) > 2**20)
-            for child in psutil.Process().children():
-                if program.DOWNLOAD_HOST in child.cmdline():
-                    child.kill()
-
-    with pytest.raises(HubError, match="what is there is kept"):
-        download(ADDRESS, listing, there, kill_at_the_large_one, line=line)
-    assert not there.exists()
-    hub.slow[1].set()
-    hub.slow = None
-    kept = kept_bytes(ADDRESS, listing, there)
-    assert kept > 2**20
-    before = hub.total_served
-    assert download(ADDRESS, listing, there, quiet, line=line).received == listing.bytes - kept
-    assert hub.total_served - before == listing.bytes - kept
-    check_whole(hub, there)
-
-
-def test_when_the_application_is_killed_its_download_ends_too(hub: FakeHub, listing: Listing, there: Path) -> None:
-    hub.slow = (2**20, threading.Event())
-    code = (
-        "import msgspec, sys; from pathlib import Path;"
-        "from sdxl_desktop.library.hub.address import parse_address as p;"
-        "from sdxl_desktop.library.hub.files import Listing;"
-        "from sdxl_desktop.library.hub.running import Line, download;"
-        "from sdxl_desktop.library.hub.tokens import Token;"
-        "said = lambda progress: None;"
-        f"download(p({REPO!r}), msgspec.json.decode(sys.stdin.read(), type=Listing), Path({str(there)!r}), said,"
-        " line=Line(Token('', ''), reserve=0))"
-    )
-    application = subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    )
-    assert application.stdin is not None
-    assert application.stdout is not None
-    with application.stdout:
-        application.stdin.write(msgspec.json.encode(listing))
-        application.stdin.close()
-        wait_until(lambda: kept_bytes(ADDRESS, listing, there) > 2**20)
-        children = psutil.Process(application.pid).children()
-        assert len(children) == 1
-        application.send_signal(signal.SIGKILL)
-        application.wait()
-    _, alive = psutil.wait_procs(children, timeout=5)
-    assert not alive
-
-
-def test_two_at_once_do_not_disturb_each_other(hub: FakeHub, listing: Listing, there: Path, line: Line) -> None:
-    hub.slow = (2**20, threading.Event())
-    second: list[HubError] = []
-
-    def try_a_second(progress: DownloadProgress) -> None:
-        assert hub.slow is not None
-        if progress.file == LARGE and not second:
-            with pytest.raises(HubError, match="already") as refused:
-                download(ADDRESS, listing, there, quiet, line=line)
-            second.append(refused.value)
-            hub.slow[1].set()
-
-    download(ADDRESS, listing, there, try_a_second, line=line)
-    assert second
-    check_whole(hub, there)
-
-
-def test_a_full_disk_is_told_and_what_came_is_kept(
-    hub: FakeHub, listing: Listing, there: Path, line: Line, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The system refuses to let a file grow, as it does when the disk or the quota is full."""
-    limited = ["sh", "-c", 'ulimit -f 2048; exec "$0" "$@"', *program.command(program.DOWNLOAD_HOST)]  # or 1 MiB
-    with monkeypatch.context() as patched:
-        patched.setattr(program, "command", lambda *_: limited)
-        with pytest.raises(DiskFullError, match="Make room"):
-            download(ADDRESS, listing, there, quiet, line=line)
-    assert not there.exists()
-    kept = kept_bytes(ADDRESS, listing, there)
-    assert kept >= 2**20
-    assert download(ADDRESS, listing, there, quiet, line=line).received == listing.bytes - kept
-    check_whole(hub, there)
 
 
 def test_too_little_room_is_told_before_anything_comes(hub: FakeHub, listing: Listing, there: Path) -> None:
@@ -416,12 +247,3 @@ def test_names_that_lead_outside_are_not_followed(hub: FakeHub, line: Line) -> N
     listing = look(parse_address("someone/evil"), quiet, line=line)
     assert LARGE in {file.path for file in listing.files}
     assert not {file.path for file in listing.files} & set(bad)
-
-
-def test_the_application_itself_stays_offline_and_light(hub: FakeHub, listing: Listing) -> None:
-    assert os.environ["HF_HUB_OFFLINE"] == "1"
-    loaded = (
-        "import sdxl_desktop.library.hub.running, sys; print('huggingface_hub' in sys.modules, 'httpx' in sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, timeout=30, check=True)
-    assert done.stdout.split() == ["False", "False"]

@@ -15,6 +15,7 @@ from tests.unit.library.hub.conftest import REPO
 from tests.unit.library.hub.fake_hub import COMMIT, FakeHub
 from tests.unit.library.hub.socks_server import SocksServer
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
 ADDRESS = parse_address(REPO)
 
 

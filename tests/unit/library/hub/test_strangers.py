@@ -294,6 +294,7 @@ class TestWithoutEnd:
             listed()
         assert len(hub.asked) < 300
 
+    @pytest.mark.usefixtures("in_this_process")
     @pytest.mark.parametrize("what", ["/revision/", "/resolve/"])
     def test_a_circle_of_redirections(self, hub: FakeHub, what: str, tmp_path: Path, line: Line) -> None:
         listing = listed()
@@ -344,6 +345,7 @@ class TestWithoutEnd:
             if thread.name == "hub":
                 thread.join(5)
 
+    @pytest.mark.usefixtures("in_this_process")
     def test_a_file_that_begins_again_and_again(self, hub: FakeHub, tmp_path: Path, line: Line) -> None:
         listing = listed()
         hub.cut_after, hub.ignore_range = [1000] * 100, True
@@ -351,6 +353,7 @@ class TestWithoutEnd:
             download(ADDRESS, listing, tmp_path / "x", quiet, line=line)
         assert len(hub.cut_after) > 80
 
+    @pytest.mark.usefixtures("in_this_process")
     def test_a_file_that_does_not_end_where_it_should(self, hub: FakeHub, tmp_path: Path, line: Line) -> None:
         listing = listed()
         wanted = dict(hub.repositories[REPO].files)
@@ -392,6 +395,7 @@ class TestWhatIsAnswered:
         with pytest.raises(kind, match=words):
             listed(token)
 
+    @pytest.mark.usefixtures("in_this_process")
     @pytest.mark.parametrize("headers", [{}, {"X_Error_Code": "EntryNotFound"}])
     def test_of_one_file(self, hub: FakeHub, tmp_path: Path, line: Line, headers: dict[str, str]) -> None:
         listing = listed()

@@ -101,8 +101,18 @@ def test_what_is_drawn_is_hardly_stretched_at_real_sizes() -> None:
         assert 0.75 < frame.drawn.pixels / best.pixels < 1.4
 
 
-@pytest.mark.parametrize("asked", [Size(512, 512), Size(768, 512), Size(256, 768)])
-@pytest.mark.parametrize("picture", [Size(400, 300), Size(300, 400), Size(900, 100), Size(333, 333)])
+ASKED = (Size(512, 512), Size(768, 512), Size(256, 768))
+PICTURES = (Size(400, 300), Size(300, 400), Size(900, 100), Size(333, 333))
+
+
+@pytest.mark.parametrize(
+    ("picture", "asked"),
+    [
+        pytest.param(picture, asked, marks=() if number % len(ASKED) == place else pytest.mark.slow)
+        for number, picture in enumerate(PICTURES)
+        for place, asked in enumerate(ASKED)
+    ],
+)
 def test_a_mask_anywhere_is_drawn_where_it_is(picture: Size, asked: Size) -> None:
     """Also at the very edges: the frame goes there, and the engine draws exactly what it shows."""
     random = np.random.default_rng(3)
