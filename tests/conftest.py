@@ -42,12 +42,6 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     return outcome
 
 
-def pytest_collection_finish() -> None:
-    """What the tests' imports made stays: no later collection of garbage walks through torch again."""
-    gc.collect()
-    gc.freeze()
-
-
 class NetworkTouched(AssertionError):
     """A test, or the code under it, tried to leave this computer."""
 
