@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 from collections.abc import Iterator
@@ -32,6 +33,12 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     outcome = yield
     note.unlink(missing_ok=True)
     return outcome
+
+
+def pytest_collection_finish() -> None:
+    """What the tests' imports made stays: no later collection of garbage walks through torch again."""
+    gc.collect()
+    gc.freeze()
 
 
 class NetworkTouched(AssertionError):
