@@ -121,9 +121,9 @@ def unet_blob(store: CompiledStore) -> Path:
     return blob
 
 
-def test_a_damaged_blob_is_compiled_again_and_the_picture_is_the_same(own_home: AppPaths, request_for: Any) -> None:
-    store = CompiledStore(own_home.compiled)
-    first = OpenVinoEngine(own_home)
+def test_a_damaged_blob_is_compiled_again_and_the_picture_is_the_same(used_home: AppPaths, request_for: Any) -> None:
+    store = CompiledStore(used_home.compiled)
+    first = OpenVinoEngine(used_home)
     picture = draw(first, request_for()).picture.pixels
     first.close()
     blob = unet_blob(store)
@@ -133,25 +133,25 @@ def test_a_damaged_blob_is_compiled_again_and_the_picture_is_the_same(own_home: 
         file.write(bytes(65536))
     os.utime(blob, ns=(state.st_atime_ns, state.st_mtime_ns))
     for loads in (False, True):
-        engine = OpenVinoEngine(own_home)
+        engine = OpenVinoEngine(used_home)
         assert (draw(engine, request_for()).picture.pixels == picture).all()
         assert from_cache(engine) is loads
         engine.close()
 
 
 def test_a_part_that_was_compiled_wrongly_is_made_anew_when_numbers_run_away(
-    own_home: AppPaths, request_for: Any, tiny: Path
+    used_home: AppPaths, request_for: Any, tiny: Path
 ) -> None:
     """Its checksum is that of what was compiled, so only what it computes shows that it is wrong."""
-    store = CompiledStore(own_home.compiled)
-    first = OpenVinoEngine(own_home)
+    store = CompiledStore(used_home.compiled)
+    first = OpenVinoEngine(used_home)
     picture = draw(first, request_for()).picture.pixels
     first.close()
     blob = unet_blob(store)
-    key = CompileKey(content_id(tiny / "ov" / "unet"), "unet", "CPU", precision="f32", threads=0)
-    _spoil(own_home, store, key, tiny / "ov", blob)
+    key = CompileKey(content_id(tiny / "ov" / "unet"), "unet", "CPU", precision="f32", threads=1)
+    _spoil(used_home, store, key, tiny / "ov", blob)
 
-    engine = OpenVinoEngine(own_home)
+    engine = OpenVinoEngine(used_home)
     drawn = draw(engine, request_for()).picture
     assert (drawn.pixels == picture).all()
     assert any("made anew" in note for note in drawn.notes)

@@ -75,7 +75,12 @@ def fused_output(tiny: Path, file: Path, unet_config: Any, inputs: Any, weight: 
     return compiled_output("unet", model, inputs["unet"])
 
 
-@pytest.mark.parametrize("kind", KINDS)
+IN_EVERY_RUN = ("LoHa in Tucker's form", "LoKr, both decomposed", "(IA)³", "DoRA")
+
+
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=[] if kind in IN_EVERY_RUN else [pytest.mark.slow]) for kind in KINDS]
+)
 def test_it_equals_peft(
     kind: str, tiny: Path, tmp_path: Path, unet_config: Any, inputs: Any, base_outputs: Any
 ) -> None:
@@ -122,7 +127,7 @@ def save_differences(file: Path, found: Mapping[tuple[str, str], torch.Tensor]) 
     return file
 
 
-@pytest.mark.parametrize("weight", [1.0, -0.4])
+@pytest.mark.parametrize("weight", [pytest.param(1.0, marks=pytest.mark.slow), -0.4])
 def test_full_differences_of_weights_biases_and_norms(
     weight: float, tiny: Path, tmp_path: Path, unet_config: Any, inputs: Any, base_outputs: Any
 ) -> None:

@@ -60,7 +60,9 @@ def assert_equal(ours: Any, theirs: Any, before: Any, changed: tuple[str, ...] =
         assert effect > VISIBLE if part in changed else effect == 0, f"{part} must show what the LoRA does"
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(
+    "layout", [pytest.param(layout, marks=[pytest.mark.slow] * (layout == "kohya")) for layout in LAYOUTS]
+)
 def test_every_layout_equals_diffusers(
     layout: str, base: Any, tmp_path: Path, fused: Any, reference: Any, base_outputs: Any
 ) -> None:
@@ -97,6 +99,7 @@ def test_two_loras_with_weights_one_of_them_inverted(
     assert difference_between(ours["unet"], swapped["unet"]) > VISIBLE, "the weights must not be exchangeable"
 
 
+@pytest.mark.slow
 def test_an_lcm_lora_changes_the_unet_alone(
     base: Any, tmp_path: Path, fused: Any, reference: Any, base_outputs: Any
 ) -> None:
@@ -139,9 +142,9 @@ COMPRESSIONS = {
 @pytest.mark.parametrize(
     ("part", "compression"),
     [
-        ("unet", "int8, asymmetric"),
+        pytest.param("unet", "int8, asymmetric", marks=pytest.mark.slow),
         pytest.param("unet", "int4 in groups, asymmetric", marks=pytest.mark.slow),
-        pytest.param("text_encoder_2", "int8, symmetric", marks=pytest.mark.slow),
+        ("text_encoder_2", "int8, symmetric"),
         ("text_encoder_2", "int4 in groups, symmetric"),
     ],
 )

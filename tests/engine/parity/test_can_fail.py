@@ -14,7 +14,6 @@ from tests.engine.parity.family import TinyFamily
 from tests.engine.parity.measure import comparable, difference, finished_tolerance, only_finished
 from tests.engine.parity.ours import Ours
 from tests.engine.parity.swaps import SWAPS
-from tests.engine.parity.torch_reference import TorchReference
 
 ALL = [
     pytest.param(workflow, name, id=f"{workflow}: {name}", marks=[pytest.mark.slow] if number else [])
@@ -48,8 +47,8 @@ def test_each_argument_changes_the_picture(
     assert difference(ours.draw(case.build(family)), plain) > 2 * TOLERANCE
 
 
-def test_the_schedulers_differ_from_each_other(family: TinyFamily, reference: TorchReference) -> None:
-    pictures = [reference.draw(BUILDERS[Workflow.TEXT](family, scheduler=name)) for name in PLAIN]
+def test_the_schedulers_differ_from_each_other(family: TinyFamily, ours: Ours) -> None:
+    pictures = [ours.draw(BUILDERS[Workflow.TEXT](family, scheduler=name)) for name in PLAIN]
     assert all(difference(one, other) > TOLERANCE for one, other in combinations(pictures, 2))
 
 
