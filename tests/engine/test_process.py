@@ -123,47 +123,6 @@ def test_paths_mean_the_same_in_the_child(
     assert draw(process_engine, replace(request_for(), checkpoint=Path("ov"))).picture is not None
 
 
-CANCELLED_IN_EVERY_RUN = (Phase.DENOISING, Phase.COMPILING, Phase.STARTING)
-
-
-@pytest.mark.parametrize(
-    ("phase", "step"),
-    [
-        pytest.param(phase, step, id=phase.value, marks=[] if phase in CANCELLED_IN_EVERY_RUN else [pytest.mark.slow])
-        for phase, step in (
-            (Phase.DENOISING, 2),
-            (Phase.DECODING, 0),
-            (Phase.ENCODING, 0),
-            (Phase.LOADING, 0),
-            (Phase.COMPILING, 0),
-            (Phase.STARTING, 0),
-        )
-    ],
-)
-def test_cancel_is_answered_in_every_phase(
-    phase: Phase, step: int, process_engine: ProcessEngine, request_for: Any, tiny: Path, tmp_path: Path
-) -> None:
-    request = request_for(steps=MANY) if phase is Phase.DENOISING else request_for(size=BIG, steps=1)
-    if phase is Phase.LOADING:
-        elsewhere = tmp_path / "copy"
-        shutil.copytree(tiny / "ov", elsewhere)
-        request = replace(request, checkpoint=elsewhere)
-    if phase in (Phase.COMPILING, Phase.STARTING):
-        begin_anew(process_engine)
-    cancel = threading.Event()
-    asked: list[float] = []
-
-    def stop() -> None:
-        asked.append(time.monotonic())
-        cancel.set()
-
-    told = run_until(process_engine, request, at(phase, step, stop), cancel)
-    waited = time.monotonic() - asked[0]
-    assert isinstance(told.last, Cancelled), told.last
-    # Not a benchmark: the promise is an answer within a second; the bound leaves room for a busy machine.
-    assert waited < 1 + 4
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="sets another process's limits")
 @pytest.mark.parametrize(
     "phase",
@@ -186,17 +145,6 @@ def test_what_drew_before_memory_was_short_draws_after_it(
     assert isinstance(told.last, Failed), told.last
     assert "memory" in str(told.last.error), told.last.error
     assert (draw(process_engine, request_for()).picture.pixels == before).all()
-
-
-def test_an_idle_engine_that_died_is_replaced_before_anybody_is_told(
-    process_engine: ProcessEngine, request_for: Any
-) -> None:
-    process_engine.devices()
-    pid = process_engine.pid
-    assert pid is not None
-    os.kill(pid, signal.SIGKILL)  # not waited for: whether it is noticed before the order is sent is left to chance
-    assert draw(process_engine, request_for()).picture is not None
-    assert process_engine.pid != pid
 
 
 KILLED_IN_EVERY_RUN = (Phase.COMPILING, Phase.DENOISING)
@@ -289,6 +237,58 @@ def test_an_engine_that_is_stuck_before_it_is_asked_can_be_left(
     told = Told()
     process_engine.generate(request_for(prompts=Prompts(prompt="word " * 200_000)), told.events.append, cancel)
     assert isinstance(told.last, Cancelled)
+
+
+def test_an_idle_engine_that_died_is_replaced_before_anybody_is_told(
+    process_engine: ProcessEngine, request_for: Any
+) -> None:
+    process_engine.devices()
+    pid = process_engine.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)  # not waited for: whether it is noticed before the order is sent is left to chance
+    assert draw(process_engine, request_for()).picture is not None
+    assert process_engine.pid != pid
+
+
+CANCELLED_IN_EVERY_RUN = (Phase.DENOISING, Phase.COMPILING, Phase.STARTING)
+
+
+@pytest.mark.parametrize(
+    ("phase", "step"),
+    [
+        pytest.param(phase, step, id=phase.value, marks=[] if phase in CANCELLED_IN_EVERY_RUN else [pytest.mark.slow])
+        for phase, step in (
+            (Phase.DENOISING, 2),
+            (Phase.DECODING, 0),
+            (Phase.ENCODING, 0),
+            (Phase.LOADING, 0),
+            (Phase.COMPILING, 0),
+            (Phase.STARTING, 0),
+        )
+    ],
+)
+def test_cancel_is_answered_in_every_phase(
+    phase: Phase, step: int, process_engine: ProcessEngine, request_for: Any, tiny: Path, tmp_path: Path
+) -> None:
+    request = request_for(steps=MANY) if phase is Phase.DENOISING else request_for(size=BIG, steps=1)
+    if phase is Phase.LOADING:
+        elsewhere = tmp_path / "copy"
+        shutil.copytree(tiny / "ov", elsewhere)
+        request = replace(request, checkpoint=elsewhere)
+    if phase in (Phase.COMPILING, Phase.STARTING):
+        begin_anew(process_engine)
+    cancel = threading.Event()
+    asked: list[float] = []
+
+    def stop() -> None:
+        asked.append(time.monotonic())
+        cancel.set()
+
+    told = run_until(process_engine, request, at(phase, step, stop), cancel)
+    waited = time.monotonic() - asked[0]
+    assert isinstance(told.last, Cancelled), told.last
+    # Not a benchmark: the promise is an answer within a second; the bound leaves room for a busy machine.
+    assert waited < 1 + 4
 
 
 def test_close_leaves_no_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request_for: Any) -> None:

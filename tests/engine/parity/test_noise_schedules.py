@@ -92,13 +92,18 @@ def with_config(family: TinyFamily, tmp_path: Path) -> Any:
     ],
 )
 def test_it_draws_what_diffusers_draws(
-    config: dict[str, Any], options: dict[str, Any], with_config: Any, family: TinyFamily, ours: Ours
+    config: dict[str, Any],
+    options: dict[str, Any],
+    with_config: Any,
+    family: TinyFamily,
+    reference: TorchReference,
+    ours: Ours,
 ) -> None:
     request = with_config(config, **options)
-    reference = TorchReference()
+    theirs = TorchReference()
     weights = BUILDERS[options.get("workflow", Workflow.TEXT)](family).checkpoint
-    reference.pipelines = _OtherConfig(reference.pipelines, weights, config)  # type: ignore[assignment]
-    assert difference(ours.draw(request), reference.draw(request)) <= TOLERANCE
+    theirs.pipelines = _OtherConfig(reference.pipelines, weights, config)  # type: ignore[assignment]
+    assert difference(ours.draw(request), theirs.draw(request)) <= TOLERANCE
 
 
 @pytest.mark.parametrize(
