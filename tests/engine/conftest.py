@@ -74,8 +74,24 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
         folder = shared(tmp_path_factory) / "tiny"
         with FileLock(folder.with_suffix(".lock")):
             if not folder.exists():
-                tiny_sdxl.make_torch(folder / "torch")
+                tiny_sdxl.make_torch(folder / "torch", **tiny_sdxl.SHALLOW)
                 tiny_sdxl.export(folder / "torch", folder / "ov")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def deep(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As `tiny`, with as many layers in a block of its UNet as SDXL base has."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from tests.engine import tiny_sdxl
+
+        folder = shared(tmp_path_factory) / "deep"
+        with FileLock(folder.with_suffix(".lock")):
+            if not folder.exists():
+                tiny_sdxl.make_deep(tiny, folder)
     return folder
 
 

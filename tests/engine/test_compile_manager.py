@@ -115,18 +115,21 @@ def test_shapes_are_kept_apart_and_the_least_recently_used_goes_after_a_compilat
     assert len(store.entries()) == 2, "what was only loaded needs no room"
 
 
-def unet_blob(store: CompiledStore) -> Path:
-    (folder,) = [entry.folder for entry in store.entries() if entry.part == "unet"]
+def unet_blob(store: CompiledStore, checkpoint: Path) -> Path:
+    plain = content_id(checkpoint / "unet")  # the cut one is there, too
+    (folder,) = [entry.folder for entry in store.entries() if (entry.part, entry.content) == ("unet", plain)]
     (blob,) = folder.glob("*.blob")
     return blob
 
 
-def test_a_damaged_blob_is_compiled_again_and_the_picture_is_the_same(used_home: AppPaths, request_for: Any) -> None:
+def test_a_damaged_blob_is_compiled_again_and_the_picture_is_the_same(
+    used_home: AppPaths, request_for: Any, tiny: Path
+) -> None:
     store = CompiledStore(used_home.compiled)
     first = OpenVinoEngine(used_home)
     picture = draw(first, request_for()).picture.pixels
     first.close()
-    blob = unet_blob(store)
+    blob = unet_blob(store, tiny / "ov")
     state = blob.stat()
     with blob.open("r+b") as file:
         file.seek(state.st_size * 3 // 4)
@@ -147,7 +150,7 @@ def test_a_part_that_was_compiled_wrongly_is_made_anew_when_numbers_run_away(
     first = OpenVinoEngine(used_home)
     picture = draw(first, request_for()).picture.pixels
     first.close()
-    blob = unet_blob(store)
+    blob = unet_blob(store, tiny / "ov")
     key = CompileKey(content_id(tiny / "ov" / "unet"), "unet", "CPU", precision="f32", threads=1)
     _spoil(used_home, store, key, tiny / "ov", blob)
 

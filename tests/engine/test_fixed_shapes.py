@@ -76,7 +76,7 @@ def pixels_apart(one: Told, other: Told) -> int:
     "workflow",
     [
         Workflow.TEXT,
-        Workflow.FEW_STEP,
+        pytest.param(Workflow.FEW_STEP, marks=pytest.mark.slow),
         Workflow.IMAGE,
         pytest.param(Workflow.INPAINT, marks=pytest.mark.slow),
         pytest.param(Workflow.INPAINT_9, marks=pytest.mark.slow),

@@ -19,6 +19,12 @@ from tests.engine.adapters.lora_files import PARTS, inputs_of, torch_output
 Outputs = dict[str, np.ndarray]
 
 
+@pytest.fixture(scope="session")
+def tiny(deep: Path) -> Path:
+    """Layers are named as in SDXL base, so there must be as many."""
+    return deep
+
+
 def load(tiny: Path) -> StableDiffusionXLPipeline:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
