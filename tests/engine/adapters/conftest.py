@@ -19,27 +19,21 @@ from tests.engine.adapters.lora_files import PARTS, inputs_of, torch_output
 Outputs = dict[str, np.ndarray]
 
 
-@pytest.fixture(scope="session")
-def tiny(deep: Path) -> Path:
-    """Layers are named as in SDXL base, so there must be as many."""
-    return deep
-
-
-def load(tiny: Path) -> StableDiffusionXLPipeline:
+def load(checkpoint: Path) -> StableDiffusionXLPipeline:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return StableDiffusionXLPipeline.from_pretrained(tiny / "torch", torch_dtype=torch.float32)
+        return StableDiffusionXLPipeline.from_pretrained(checkpoint / "torch", torch_dtype=torch.float32)
 
 
 @pytest.fixture(scope="session")
-def base(tiny: Path) -> StableDiffusionXLPipeline:
+def base(deep: Path) -> StableDiffusionXLPipeline:
     """Not to be changed."""
-    return load(tiny)
+    return load(deep)
 
 
 @pytest.fixture(scope="session")
-def unet_config(tiny: Path) -> dict[str, Any]:
-    config: dict[str, Any] = json.loads((tiny / "ov" / "unet" / "config.json").read_text())
+def unet_config(deep: Path) -> dict[str, Any]:
+    config: dict[str, Any] = json.loads((deep / "ov" / "unet" / "config.json").read_text())
     return config
 
 
@@ -49,8 +43,8 @@ def inputs(unet_config: dict[str, Any]) -> dict[str, dict[str, np.ndarray]]:
 
 
 @pytest.fixture(scope="session")
-def contents(tiny: Path) -> dict[str, str]:
-    return {part: content_id(tiny / "ov" / part) for part in PARTS}
+def contents(deep: Path) -> dict[str, str]:
+    return {part: content_id(deep / "ov" / part) for part in PARTS}
 
 
 @pytest.fixture(scope="session")
@@ -59,11 +53,11 @@ def base_outputs(base: StableDiffusionXLPipeline, inputs: Any) -> Outputs:
 
 
 @pytest.fixture
-def reference(tiny: Path, inputs: Any) -> Callable[..., Outputs]:
+def reference(deep: Path, inputs: Any) -> Callable[..., Outputs]:
     """What diffusers draws with (file, weight) LoRAs loaded and fused."""
 
     def compute(*loras: tuple[Path, float]) -> Outputs:
-        pipe = load(tiny)
+        pipe = load(deep)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             for n, (file, _) in enumerate(loras):
