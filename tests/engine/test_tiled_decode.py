@@ -161,7 +161,7 @@ def test_it_is_trusted_once_it_was_tried(starter: ov.Model) -> None:
     assert decoders.tiled.trusted()
 
 
-@pytest.mark.parametrize("off", [1.01, 0.99])
+@pytest.mark.parametrize("off", [1.01, pytest.param(0.99, marks=pytest.mark.slow)])
 def test_what_is_off_by_a_little_is_never_trusted(
     starter: ov.Model, off: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
