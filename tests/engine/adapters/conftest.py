@@ -26,14 +26,14 @@ def load(checkpoint: Path) -> StableDiffusionXLPipeline:
 
 
 @pytest.fixture(scope="session")
-def base(deep: Path) -> StableDiffusionXLPipeline:
+def base(tiny: Path) -> StableDiffusionXLPipeline:
     """Not to be changed."""
-    return load(deep)
+    return load(tiny)
 
 
 @pytest.fixture(scope="session")
-def unet_config(deep: Path) -> dict[str, Any]:
-    config: dict[str, Any] = json.loads((deep / "ov" / "unet" / "config.json").read_text())
+def unet_config(tiny: Path) -> dict[str, Any]:
+    config: dict[str, Any] = json.loads((tiny / "ov" / "unet" / "config.json").read_text())
     return config
 
 
@@ -43,8 +43,8 @@ def inputs(unet_config: dict[str, Any]) -> dict[str, dict[str, np.ndarray]]:
 
 
 @pytest.fixture(scope="session")
-def contents(deep: Path) -> dict[str, str]:
-    return {part: content_id(deep / "ov" / part) for part in PARTS}
+def contents(tiny: Path) -> dict[str, str]:
+    return {part: content_id(tiny / "ov" / part) for part in PARTS}
 
 
 @pytest.fixture(scope="session")
@@ -53,11 +53,11 @@ def base_outputs(base: StableDiffusionXLPipeline, inputs: Any) -> Outputs:
 
 
 @pytest.fixture
-def reference(deep: Path, inputs: Any) -> Callable[..., Outputs]:
+def reference(tiny: Path, inputs: Any) -> Callable[..., Outputs]:
     """What diffusers draws with (file, weight) LoRAs loaded and fused."""
 
     def compute(*loras: tuple[Path, float]) -> Outputs:
-        pipe = load(deep)
+        pipe = load(tiny)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             for n, (file, _) in enumerate(loras):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import warnings
 from collections.abc import Mapping
@@ -22,7 +21,7 @@ from sdxl_desktop.engine.openvino.adapters.fusing import fuse
 from sdxl_desktop.engine.openvino.adapters.layouts import Part
 from sdxl_desktop.engine.openvino.adapters.lora import read_lora
 from tests.engine.adapters.conftest import load
-from tests.engine.adapters.lora_files import compiled_output, difference_between, inputs_of, torch_output
+from tests.engine.adapters.lora_files import compiled_output, difference_between, torch_output
 from tests.engine.adapters.test_parity import EXACT, VISIBLE, unpack
 
 Q = "down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q"
@@ -42,23 +41,6 @@ KINDS: dict[str, Any] = {
     "DoRA": LoraConfig(r=3, lora_alpha=2, target_modules=EVERY, use_dora=True),
 }
 _NAME = re.compile(r"(.+)\.(hada_\w+|lokr_\w+|ia3_l|lora_A|lora_B|lora_magnitude_vector)\.default(?:\.weight)?")
-
-
-@pytest.fixture(scope="module")
-def unet_config(tiny: Path) -> dict[str, Any]:
-    config: dict[str, Any] = json.loads((tiny / "ov" / "unet" / "config.json").read_text())
-    return config
-
-
-@pytest.fixture(scope="module")
-def inputs(unet_config: dict[str, Any]) -> dict[str, dict[str, np.ndarray]]:
-    return {"unet": inputs_of("unet", unet_config)}
-
-
-@pytest.fixture(scope="module")
-def plain(tiny: Path, inputs: Any) -> np.ndarray:
-    """What the UNet computes without an adapter."""
-    return torch_output(load(tiny), "unet", inputs["unet"])
 
 
 def randomized(unet: Any, config: Any) -> dict[str, torch.Tensor]:
@@ -99,14 +81,16 @@ IN_EVERY_RUN = ("LoHa in Tucker's form", "LoKr, both decomposed", "(IA)³", "DoR
 @pytest.mark.parametrize(
     "kind", [pytest.param(kind, marks=[] if kind in IN_EVERY_RUN else [pytest.mark.slow]) for kind in KINDS]
 )
-def test_it_equals_peft(kind: str, tiny: Path, tmp_path: Path, unet_config: Any, inputs: Any, plain: Any) -> None:
+def test_it_equals_peft(
+    kind: str, tiny: Path, tmp_path: Path, unet_config: Any, inputs: Any, base_outputs: Any
+) -> None:
     pipe = load(tiny)
     tensors = randomized(pipe.unet, KINDS[kind])
     extra = {f"{layer_stem(name)}.alpha": torch.tensor(2.0) for name in tensors if name.endswith("lora_A.weight")}
     save_file({name: tensor.contiguous() for name, tensor in {**tensors, **extra}.items()}, tmp_path / "a.safetensors")
     expected = torch_output(pipe, "unet", inputs["unet"])
     ours = fused_output(tiny, tmp_path / "a.safetensors", unet_config, inputs)
-    effect = difference_between(expected, plain)
+    effect = difference_between(expected, base_outputs["unet"])
     assert effect > VISIBLE
     assert difference_between(ours, expected) <= max(EXACT, 1e-4 * effect)
 
@@ -145,7 +129,7 @@ def save_differences(file: Path, found: Mapping[tuple[str, str], torch.Tensor]) 
 
 @pytest.mark.parametrize("weight", [pytest.param(1.0, marks=pytest.mark.slow), -0.4])
 def test_full_differences_of_weights_biases_and_norms(
-    weight: float, tiny: Path, tmp_path: Path, unet_config: Any, inputs: Any, plain: Any
+    weight: float, tiny: Path, tmp_path: Path, unet_config: Any, inputs: Any, base_outputs: Any
 ) -> None:
     pipe = load(tiny)
     found, modules = differences(pipe.unet), dict(pipe.unet.named_modules())
@@ -153,7 +137,7 @@ def test_full_differences_of_weights_biases_and_norms(
         getattr(modules[layer], parameter).data += weight * tensor
     expected = torch_output(pipe, "unet", inputs["unet"])
     file = save_differences(tmp_path / "a.safetensors", found)
-    effect = difference_between(expected, plain)
+    effect = difference_between(expected, base_outputs["unet"])
     assert effect > VISIBLE
     assert difference_between(fused_output(tiny, file, unet_config, inputs, weight), expected) <= 1e-3 * max(1, effect)
 

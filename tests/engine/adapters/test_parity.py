@@ -33,15 +33,14 @@ VISIBLE = 0.05
 LAYOUTS: dict[str, Callable[[Path, Any], Path]] = {
     "diffusers with alpha in its header": lambda file, difference: write_peft(file, difference, alpha=3.0),
     "kohya": write_kohya,
-    "kohya with SGM block names": lambda file, difference: write_kohya(file, difference, sgm=True),
 }
 
 
 @pytest.fixture
-def fused(deep: Path, tmp_path: Path, contents: Any, unet_config: Any, inputs: Any) -> Callable[..., Any]:
+def fused(tiny: Path, tmp_path: Path, contents: Any, unet_config: Any, inputs: Any) -> Callable[..., Any]:
     """The outputs of all parts with (file, weight) LoRAs fused by us."""
 
-    def compute(*loras: tuple[Path, float], checkpoint: Path = deep / "ov") -> dict[str, np.ndarray]:
+    def compute(*loras: tuple[Path, float], checkpoint: Path = tiny / "ov") -> dict[str, np.ndarray]:
         cache = FusedParts(tmp_path / "fused")
         uses = [LoraUse(file, weight) for file, weight in loras]
         folders = {
@@ -60,9 +59,7 @@ def assert_equal(ours: Any, theirs: Any, before: Any, changed: tuple[str, ...] =
         assert effect > VISIBLE if part in changed else effect == 0, f"{part} must show what the LoRA does"
 
 
-@pytest.mark.parametrize(
-    "layout", [pytest.param(layout, marks=[pytest.mark.slow] * (layout == "kohya")) for layout in LAYOUTS]
-)
+@pytest.mark.parametrize("layout", LAYOUTS)
 def test_every_layout_equals_diffusers(
     layout: str, base: Any, tmp_path: Path, fused: Any, reference: Any, base_outputs: Any
 ) -> None:
@@ -109,10 +106,10 @@ def test_an_lcm_lora_changes_the_unet_alone(
 
 
 @pytest.fixture
-def in_f16(deep: Path, tmp_path: Path) -> Path:
+def in_f16(tiny: Path, tmp_path: Path) -> Path:
     core = ov.Core()
     for part in PARTS:
-        model = core.read_model(deep / "ov" / part / "openvino_model.xml")
+        model = core.read_model(tiny / "ov" / part / "openvino_model.xml")
         ov.save_model(model, tmp_path / "f16" / part / "openvino_model.xml", compress_to_fp16=True)
     return tmp_path / "f16"
 
@@ -149,12 +146,12 @@ COMPRESSIONS = {
     ],
 )
 def test_compressed_weights_keep_the_whole_lora(
-    part: str, compression: str, deep: Path, tmp_path: Path, base: Any, unet_config: Any, inputs: Any
+    part: str, compression: str, tiny: Path, tmp_path: Path, base: Any, unet_config: Any, inputs: Any
 ) -> None:
     """The reference has the same quantised base, unpacked to f32, and the LoRA added to that exactly."""
     core = ov.Core()
     model = nncf.compress_weights(
-        core.read_model(deep / "ov" / part / "openvino_model.xml"), **COMPRESSIONS[compression]
+        core.read_model(tiny / "ov" / part / "openvino_model.xml"), **COMPRESSIONS[compression]
     )
     ov.save_model(model, tmp_path / "compressed.xml", compress_to_fp16=False)
     lora = read_lora(write_kohya(tmp_path / "lora.safetensors", random_difference(base)), unet_config)

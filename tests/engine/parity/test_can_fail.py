@@ -7,7 +7,8 @@ from itertools import combinations
 
 import pytest
 
-from sdxl_desktop.core.schedulers import PLAIN
+from sdxl_desktop.core.schedulers import PLAIN, SchedulerName
+from tests.engine.every_scheduler import ESSENTIAL
 from tests.engine.parity import table
 from tests.engine.parity.cases import BUILDERS, TOLERANCE, Workflow
 from tests.engine.parity.family import TinyFamily
@@ -47,8 +48,11 @@ def test_each_argument_changes_the_picture(
     assert difference(ours.draw(case.build(family)), plain) > 2 * TOLERANCE
 
 
-def test_the_schedulers_differ_from_each_other(family: TinyFamily, ours: Ours) -> None:
-    pictures = [ours.draw(BUILDERS[Workflow.TEXT](family, scheduler=name)) for name in PLAIN]
+@pytest.mark.parametrize("names", [ESSENTIAL, pytest.param(PLAIN, marks=pytest.mark.slow)], ids=["essential", "all"])
+def test_the_schedulers_differ_from_each_other(
+    names: tuple[SchedulerName, ...], family: TinyFamily, ours: Ours
+) -> None:
+    pictures = [ours.draw(BUILDERS[Workflow.TEXT](family, scheduler=name)) for name in names]
     assert all(difference(one, other) > TOLERANCE for one, other in combinations(pictures, 2))
 
 
