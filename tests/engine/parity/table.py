@@ -62,7 +62,7 @@ _BEGINNING_LATE = (SchedulerName.EULER_ANCESTRAL, SchedulerName.DPMPP_2M_KARRAS,
 IN_EVERY_RUN: dict[Workflow, tuple[SchedulerName, ...]] = {
     Workflow.TEXT: PLAIN,
     Workflow.BLOCKS_SSD_1B: _PLAIN_ALONE,
-    Workflow.BLOCKS_VEGA: _PLAIN_ALONE,
+    Workflow.BLOCKS_VEGA: (),
     Workflow.IMAGE: CHOSEN,
     Workflow.INPAINT: CHOSEN,
     Workflow.INPAINT_9: _PLAIN_ALONE,
@@ -73,7 +73,8 @@ IN_EVERY_RUN: dict[Workflow, tuple[SchedulerName, ...]] = {
     Workflow.INPAINT_ENSEMBLE: (SchedulerName.EULER, SchedulerName.HEUN),
     Workflow.INPAINT_RETOUCH: _NOISE_ALONE,
 }
-"""The others are for the dense grid and the page: what a workflow does to a scheduler, one of each kind shows."""
+"""The others are for the dense grid and the page: what a workflow does to a scheduler, one of each kind shows. Vega's
+blocks are SSD-1B's, with fewer layers."""
 TELLING = (
     *SIZES,
     *SCORES,

@@ -17,11 +17,16 @@ from tests.engine.parity.ours import Ours
 from tests.engine.parity.swaps import SWAPS
 
 ALL = [
-    pytest.param(workflow, name, id=f"{workflow}: {name}", marks=[pytest.mark.slow] if number else [])
+    pytest.param(
+        workflow,
+        name,
+        id=f"{workflow}: {name}",
+        marks=[pytest.mark.slow] if number or workflow is Workflow.BLOCKS_VEGA else [],
+    )
     for workflow, swaps in SWAPS.items()
     for number, name in enumerate(swaps)
 ]
-"""Of each workflow one in every run, all of them with `-m slow`."""
+"""Of each workflow one in every run (Vega's blocks are SSD-1B's, with fewer layers), all of them with `-m slow`."""
 
 
 @pytest.mark.parametrize(("workflow", "name"), ALL)
