@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event as Flag
 from typing import Any
@@ -18,9 +19,12 @@ from sdxl_desktop.core.events import Cancelled, Drawn, Event, Failed, Finished, 
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import Execution, GenerationRequest, Prompts, Sampling
+from sdxl_desktop.core.speed import Speed
 from sdxl_desktop.engine.protocol import Engine
 
 SIZE = Size(128, 96)
+EXECUTION = Execution(device="CPU", precision="f32", preview=False, threads=1)
+"""Networks this small are slower on several threads than on one."""
 
 
 @dataclass
@@ -70,8 +74,24 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
         folder = shared(tmp_path_factory) / "tiny"
         with FileLock(folder.with_suffix(".lock")):
             if not folder.exists():
-                tiny_sdxl.make_torch(folder / "torch")
+                tiny_sdxl.make_torch(folder / "torch", **tiny_sdxl.SHALLOW)
                 tiny_sdxl.export(folder / "torch", folder / "ov")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def deep(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As `tiny`, with as many layers in a block of its UNet as SDXL base has."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from tests.engine import tiny_sdxl
+
+        folder = shared(tmp_path_factory) / "deep"
+        with FileLock(folder.with_suffix(".lock")):
+            if not folder.exists():
+                tiny_sdxl.make_deep(tiny, folder)
     return folder
 
 
@@ -117,7 +137,41 @@ def engine(engine_home: AppPaths) -> Iterator[Engine]:
     made.close()
 
 
+@pytest.fixture(scope="session")
+def compiled_before(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An application's cache folder with every part of the tiny checkpoint compiled, and nothing drawn."""
+    import threading
+    import warnings
+
+    from sdxl_desktop.engine.openvino.workbench import OpenVinoWorkbench
+
+    folder = shared(tmp_path_factory) / "compiled before"
+    with FileLock(folder.with_suffix(".lock")):
+        if not folder.exists():
+            home = home_in(tmp_path_factory.mktemp("compiling"))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                bench = OpenVinoWorkbench(home)
+                bench.prepare(tiny / "ov", [SIZE], list(Speed), EXECUTION, lambda event: None, threading.Event())
+                bench.close()
+            home.cache.rename(folder)
+    return folder
+
+
 @pytest.fixture
+def used_home(compiled_before: Path, tmp_path: Path) -> AppPaths:
+    """A home of the test's own, in which the tiny checkpoint's parts were compiled before: for what is not about
+    compiling."""
+    home = home_in(tmp_path)
+    shutil.copytree(compiled_before, home.cache)
+    return home
+
+
+def home_in(folder: Path) -> AppPaths:
+    return AppPaths(folder, folder / "cache", folder / "settings.json", folder, folder)
+
+
+@pytest.fixture(scope="session")
 def reading() -> Any:
     """Reads a checkpoint's folder and compiles its text encoders in 32 bits, without an engine."""
     import warnings
@@ -159,7 +213,7 @@ def request_for(tiny: Path) -> Any:
             checkpoint=checkpoint or tiny / "ov",
             prompts=prompts or Prompts(prompt="a red cat"),
             sampling=Sampling(**{"size": SIZE, "steps": 3, "seed": 7, **sampling}),
-            execution=Execution(device=device, precision="f32", preview=preview),
+            execution=replace(EXECUTION, device=device, preview=preview),
             **parts,
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,11 @@ from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import Execution, GenerationRequest, Output, Prompts
 from sdxl_desktop.core.speed import Speed
 from sdxl_desktop.engine.device_times import read_table
+from sdxl_desktop.engine.footprint import ENCODERS
 from sdxl_desktop.engine.openvino import devices, placement, shelf
 from sdxl_desktop.engine.openvino.loaded import LoadedCheckpoint, stamp
 from sdxl_desktop.engine.openvino.network import Network
-from tests.engine.adapters.lora_files import random_difference, write_kohya
+from tests.engine.adapters.lora_files import PARTS, random_difference, write_kohya
 from tests.engine.conftest import draw
 from tests.engine.parity.cases import BUILDERS, Workflow
 
@@ -35,17 +36,16 @@ Launch = Callable[[], Any]
 
 
 @pytest.fixture
-def launch(tmp_path: Path) -> Iterator[Launch]:
+def launch(used_home: AppPaths) -> Iterator[Launch]:
     """A new engine over one home, as after a restart."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from sdxl_desktop.engine.openvino.engine import OpenVinoEngine
 
-    home = AppPaths(tmp_path, tmp_path / "cache", tmp_path / "settings.json", tmp_path, tmp_path)
     made: list[OpenVinoEngine] = []
 
     def start() -> OpenVinoEngine:
-        made.append(OpenVinoEngine(home))
+        made.append(OpenVinoEngine(used_home))
         return made[-1]
 
     yield start
@@ -68,12 +68,12 @@ def write_embedding(file: Path, seed: int = 0) -> Path:
 
 @pytest.fixture
 def added(request_for: Any, torch_pipe: Any, tmp_path: Path) -> Callable[..., GenerationRequest]:
-    """A request with a LoRA for every part and an embedding in the prompt."""
+    """A request with a LoRA for `parts` and an embedding in the prompt."""
 
-    def build(**sampling: Any) -> GenerationRequest:
+    def build(parts: Sequence[str] = PARTS, **sampling: Any) -> GenerationRequest:
         lora, embedding = tmp_path / "lora.safetensors", tmp_path / "fox.safetensors"
         if not lora.exists():
-            write_kohya(lora, random_difference(torch_pipe))
+            write_kohya(lora, random_difference(torch_pipe, parts=parts))
             write_embedding(embedding)
         asked: GenerationRequest = request_for(prompts=Prompts(prompt="a red <fox>"), **sampling)
         return replace(
@@ -95,15 +95,18 @@ def apart(one: Any, other: Any) -> float:
     return float(np.abs(one - other).max() / np.abs(one).max())
 
 
+@pytest.mark.parametrize(
+    "parts", [ENCODERS, pytest.param(PARTS, marks=pytest.mark.slow)], ids=["the text encoders", "every part"]
+)
 def test_a_file_that_changed_since_the_last_picture_is_read_again(
-    launch: Launch, added: Any, torch_pipe: Any, tmp_path: Path
+    parts: Sequence[str], launch: Launch, added: Any, torch_pipe: Any, tmp_path: Path
 ) -> None:
     """A LoRA or an embedding is trained on and saved under the same name while the window is open."""
-    engine, request = launch(), added()
+    engine, request = launch(), added(parts)
     first = latents(engine, request)
     write_embedding(tmp_path / "fox.safetensors", seed=1)
     second = latents(engine, request)
-    write_kohya(tmp_path / "lora.safetensors", random_difference(torch_pipe, seed=1))
+    write_kohya(tmp_path / "lora.safetensors", random_difference(torch_pipe, seed=1, parts=parts))
     third = latents(engine, request)
     assert apart(first, second) > TOLERANCE
     assert apart(second, third) > TOLERANCE
@@ -162,7 +165,7 @@ def test_another_vae_that_changed_is_read_again(launch: Launch, request_for: Any
     assert not np.array_equal(draw(engine, request).picture.pixels, before)
 
 
-@pytest.mark.parametrize("speed", [Speed.EXACT, Speed.FAST])
+@pytest.mark.parametrize("speed", [Speed.EXACT, pytest.param(Speed.FAST, marks=pytest.mark.slow)])
 def test_on_devices_of_fixed_shapes_they_draw_what_they_draw_elsewhere(
     speed: Speed, launch: Launch, added: Any, request_for: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,12 +23,12 @@ from sdxl_desktop.engine.openvino.engine import OpenVinoEngine
 from sdxl_desktop.engine.process import host
 from tests.engine.conftest import draw
 
-EXACT = Execution(precision="f32")
+EXACT = Execution(precision="f32", threads=1)
 
 
 @pytest.fixture
-def paths(tmp_path: Path) -> AppPaths:
-    return AppPaths(tmp_path, tmp_path / "cache", tmp_path / "settings.json", tmp_path, tmp_path)
+def paths(used_home: AppPaths) -> AppPaths:
+    return used_home
 
 
 @pytest.fixture
@@ -50,7 +50,9 @@ def unets(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return seen
 
 
-@pytest.mark.parametrize("speed", list(Speed))
+@pytest.mark.parametrize(
+    "speed", [Speed.EXACT, pytest.param(Speed.BALANCED, marks=pytest.mark.slow), Speed.FAST], ids=list(Speed)
+)
 def test_what_was_begun_is_what_is_drawn_with(
     speed: Speed, paths: AppPaths, tiny: Path, request_for: Any, engine: Any, unets: list[Any]
 ) -> None:

@@ -13,7 +13,7 @@ from openvino import opset13 as ops
 from sdxl_desktop.core.paths import resources
 from sdxl_desktop.engine.openvino import angles, devices
 from sdxl_desktop.engine.openvino.parts import mend_unet
-from tests.engine.parity.family import TinyFamily
+from tests.engine.parity.family import TinyFamily, every_topology
 from tests.engine.tiny_sdxl import Topology
 
 UNET = resources() / "checkpoints" / "starter" / "unet" / "openvino_model.xml"
@@ -83,7 +83,7 @@ def test_neighbouring_timesteps_are_told_apart_in_16_bits() -> None:
     assert all((one != other).any() for one, other in pairwise(said))
 
 
-@pytest.mark.parametrize("topology", Topology)
+@pytest.mark.parametrize("topology", every_topology())
 def test_every_topology_has_its_angles_found(topology: Topology, family: TinyFamily) -> None:
     model = devices.core.read_model(family.ov(topology) / "unet" / "openvino_model.xml")
     waves = sum(node.get_type_name() in ("Sin", "Cos") for node in model.get_ops())

@@ -115,43 +115,46 @@ def test_shapes_are_kept_apart_and_the_least_recently_used_goes_after_a_compilat
     assert len(store.entries()) == 2, "what was only loaded needs no room"
 
 
-def unet_blob(store: CompiledStore) -> Path:
-    (folder,) = [entry.folder for entry in store.entries() if entry.part == "unet"]
+def unet_blob(store: CompiledStore, checkpoint: Path) -> Path:
+    plain = content_id(checkpoint / "unet")  # the cut one is there, too
+    (folder,) = [entry.folder for entry in store.entries() if (entry.part, entry.content) == ("unet", plain)]
     (blob,) = folder.glob("*.blob")
     return blob
 
 
-def test_a_damaged_blob_is_compiled_again_and_the_picture_is_the_same(own_home: AppPaths, request_for: Any) -> None:
-    store = CompiledStore(own_home.compiled)
-    first = OpenVinoEngine(own_home)
+def test_a_damaged_blob_is_compiled_again_and_the_picture_is_the_same(
+    used_home: AppPaths, request_for: Any, tiny: Path
+) -> None:
+    store = CompiledStore(used_home.compiled)
+    first = OpenVinoEngine(used_home)
     picture = draw(first, request_for()).picture.pixels
     first.close()
-    blob = unet_blob(store)
+    blob = unet_blob(store, tiny / "ov")
     state = blob.stat()
     with blob.open("r+b") as file:
         file.seek(state.st_size * 3 // 4)
         file.write(bytes(65536))
     os.utime(blob, ns=(state.st_atime_ns, state.st_mtime_ns))
     for loads in (False, True):
-        engine = OpenVinoEngine(own_home)
+        engine = OpenVinoEngine(used_home)
         assert (draw(engine, request_for()).picture.pixels == picture).all()
         assert from_cache(engine) is loads
         engine.close()
 
 
 def test_a_part_that_was_compiled_wrongly_is_made_anew_when_numbers_run_away(
-    own_home: AppPaths, request_for: Any, tiny: Path
+    used_home: AppPaths, request_for: Any, tiny: Path
 ) -> None:
     """Its checksum is that of what was compiled, so only what it computes shows that it is wrong."""
-    store = CompiledStore(own_home.compiled)
-    first = OpenVinoEngine(own_home)
+    store = CompiledStore(used_home.compiled)
+    first = OpenVinoEngine(used_home)
     picture = draw(first, request_for()).picture.pixels
     first.close()
-    blob = unet_blob(store)
-    key = CompileKey(content_id(tiny / "ov" / "unet"), "unet", "CPU", precision="f32", threads=0)
-    _spoil(own_home, store, key, tiny / "ov", blob)
+    blob = unet_blob(store, tiny / "ov")
+    key = CompileKey(content_id(tiny / "ov" / "unet"), "unet", "CPU", precision="f32", threads=1)
+    _spoil(used_home, store, key, tiny / "ov", blob)
 
-    engine = OpenVinoEngine(own_home)
+    engine = OpenVinoEngine(used_home)
     drawn = draw(engine, request_for()).picture
     assert (drawn.pixels == picture).all()
     assert any("made anew" in note for note in drawn.notes)

@@ -82,8 +82,8 @@ def theirs(tiny: Path) -> Callable[[list[Embedding]], Any]:
 @pytest.mark.parametrize(
     "embeddings",
     [
-        [embedding(first=1, second=1)],
-        [embedding(first=3, second=2)],
+        pytest.param([embedding(first=1, second=1)], marks=pytest.mark.slow),
+        pytest.param([embedding(first=3, second=2)], marks=pytest.mark.slow),
         [embedding(first=2, second=2), embedding("<owl>", first=1, second=3)],
         [embedding(first=0, second=2)],
         [embedding(first=2, second=0)],
@@ -168,8 +168,16 @@ def table_kind(model: Any) -> str:
     return str(node.get_element_type().get_type_name())
 
 
-@pytest.mark.parametrize("part", ["text_encoder", "text_encoder_2"])
-@pytest.mark.parametrize("compress", ROOM, ids=ROOM.values())
+IN_EVERY_RUN = ((as_f16, "text_encoder"), (as_int8, "text_encoder_2"))
+
+
+@pytest.mark.parametrize(
+    ("compress", "part"),
+    [
+        pytest.param(*each, id=f"{ROOM[each[0]]}-{each[1]}", marks=[] if each in IN_EVERY_RUN else [pytest.mark.slow])
+        for each in ((compress, part) for compress in ROOM for part in ("text_encoder", "text_encoder_2"))
+    ],
+)
 def test_at_every_precision_a_words_own_vector_is_read_as_that_word(
     tiny: Path, tmp_path: Path, compress: Compress, part: str
 ) -> None:

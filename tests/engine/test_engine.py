@@ -120,9 +120,8 @@ class TestNothingTwice:
 
 
 class TestWatching:
-    def test_phases_come_in_order_and_devices_are_reported(self, tmp_path: Path, request_for: Any) -> None:
-        home = AppPaths(tmp_path, tmp_path / "cache", tmp_path / "s.json", tmp_path, tmp_path)
-        told = draw(OpenVinoEngine(home), request_for())
+    def test_phases_come_in_order_and_devices_are_reported(self, used_home: AppPaths, request_for: Any) -> None:
+        told = draw(OpenVinoEngine(used_home), request_for())
         assert told.phases == ["loading", "compiling", "encoding", "denoising", "decoding"]
         assert told.finished.devices == dict.fromkeys(("text_encoder", "text_encoder_2", "unet", "vae_decoder"), "CPU")
         assert told.finished.timings.compile > 0

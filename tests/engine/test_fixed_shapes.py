@@ -76,12 +76,12 @@ def pixels_apart(one: Told, other: Told) -> int:
     "workflow",
     [
         Workflow.TEXT,
-        Workflow.FEW_STEP,
+        pytest.param(Workflow.FEW_STEP, marks=pytest.mark.slow),
         Workflow.IMAGE,
-        Workflow.INPAINT,
-        Workflow.INPAINT_9,
+        pytest.param(Workflow.INPAINT, marks=pytest.mark.slow),
+        pytest.param(Workflow.INPAINT_9, marks=pytest.mark.slow),
         Workflow.ENSEMBLE,
-        Workflow.RETOUCH,
+        pytest.param(Workflow.RETOUCH, marks=pytest.mark.slow),
     ],
 )
 def test_every_workflow_draws_the_same(
@@ -92,7 +92,7 @@ def test_every_workflow_draws_the_same(
     assert pixels_apart(dynamic, static) <= 1
 
 
-@pytest.mark.parametrize("speed", [Speed.BALANCED, Speed.FAST])
+@pytest.mark.parametrize("speed", [Speed.FAST, pytest.param(Speed.BALANCED, marks=pytest.mark.slow)])
 def test_step_caching_draws_the_same(
     speed: Speed, engine: Engine, static_engine: Engine, family: TinyFamily, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,17 +17,21 @@ from sdxl_desktop.engine.openvino.caching import cut
 from sdxl_desktop.engine.openvino.caching.features import agree
 from sdxl_desktop.engine.openvino.interrupt import Interrupt, InterruptibleRequest
 from sdxl_desktop.engine.openvino.parts import mend_unet
-from tests.engine.parity.family import TinyFamily
+from tests.engine.parity.family import TinyFamily, every_topology
 from tests.engine.tiny_sdxl import Topology
 
 JOINS = dict.fromkeys(Topology, 2) | {Topology.BASE: 3}
 """Resnets of the last up block: a layer more than in a down block."""
+SMALLEST = Topology.INPAINT
 
 
 @pytest.fixture
-def unet(family: TinyFamily) -> Callable[..., ov.Model]:
+def unet(family: TinyFamily, deep: Path) -> Callable[..., ov.Model]:
+    """The UNet of a topology; SDXL base's with as many layers as it has."""
+
     def read(topology: Topology = Topology.BASE) -> ov.Model:
-        model = devices.core.read_model(family.ov(topology) / "unet" / "openvino_model.xml")
+        folder = deep / "ov" if topology is Topology.BASE else family.ov(topology)
+        model = devices.core.read_model(folder / "unet" / "openvino_model.xml")
         mend_unet(model)
         return model
 
@@ -43,11 +47,26 @@ def both_agree(model: ov.Model, depth: int) -> bool:
     return agree(compiled(cut.full_graph(model, depth)), compiled(cut.shallow_graph(model, depth)))
 
 
-@pytest.mark.parametrize("topology", Topology)
-def test_every_topology_is_cut_at_every_join(topology: Topology, unet: Callable[..., ov.Model]) -> None:
-    model = unet(topology)
-    assert len(cut.joins(model)) == JOINS[topology]
-    assert all(both_agree(model, depth) for depth in range(1, JOINS[topology] + 1))
+@pytest.mark.parametrize("topology", every_topology())
+def test_every_topology_has_a_join_for_each_resnet_of_the_last_block(
+    topology: Topology, unet: Callable[..., ov.Model]
+) -> None:
+    assert len(cut.joins(unet(topology))) == JOINS[topology]
+
+
+IN_EVERY_RUN = ((Topology.BASE, 3), (Topology.REFINER, 1), (Topology.SSD_1B, 2))
+"""The deepest cut; four levels. Nine channels are cut below, with other names, shapes and weights."""
+
+
+@pytest.mark.parametrize(
+    ("topology", "depth"),
+    [
+        pytest.param(*each, marks=[] if each in IN_EVERY_RUN else [pytest.mark.slow])
+        for each in ((topology, depth) for topology in Topology for depth in range(1, JOINS[topology] + 1))
+    ],
+)
+def test_every_topology_is_cut_at_every_join(topology: Topology, depth: int, unet: Callable[..., ov.Model]) -> None:
+    assert both_agree(unet(topology), depth)
 
 
 def test_a_deeper_cut_leaves_more_to_compute_and_all_leave_little(unet: Callable[..., ov.Model]) -> None:
@@ -63,7 +82,7 @@ def test_the_prompt_is_not_asked_for_where_nothing_reads_it(unet: Callable[..., 
 
 
 def test_names_do_not_matter(unet: Callable[..., ov.Model]) -> None:
-    model = unet()
+    model = unet(SMALLEST)
     expected = [join.source.get_node().get_name() for join in cut.joins(model)]
     for number, node in enumerate(np.random.default_rng(0).permutation(np.array(model.get_ops(), dtype=object))):
         node.set_friendly_name(f"n{number}")
@@ -72,8 +91,8 @@ def test_names_do_not_matter(unet: Callable[..., ov.Model]) -> None:
 
 
 def test_shapes_may_be_fixed(unet: Callable[..., ov.Model]) -> None:
-    model = unet()
-    sizes = {"sample": [2, 4, 24, 16], "timestep": [1], "encoder_hidden_states": [2, 77, 80]}
+    model = unet(SMALLEST)
+    sizes = {"sample": [2, 9, 24, 16], "timestep": [1], "encoder_hidden_states": [2, 77, 80]}
     free = {port: sizes.get(port.get_any_name()) for port in model.inputs}
     model.reshape({port: size or [2, port.get_partial_shape()[1].get_length()] for port, size in free.items()})
     assert cut.shallow_graph(model, 2).input(cut.DEEP).get_partial_shape().is_static
@@ -104,12 +123,20 @@ def _quantized(model: ov.Model, _: Path) -> ov.Model:
 
 
 @pytest.mark.parametrize("change", [_in_16_bits, _in_8_bits, _quantized])
+@pytest.mark.parametrize(
+    ("topology", "depth"),
+    [(SMALLEST, 2), *(pytest.param(Topology.BASE, depth, marks=pytest.mark.slow) for depth in (1, 2, 3))],
+)
 def test_weights_and_features_may_be_of_any_kind(
-    change: Callable[[ov.Model, Path], ov.Model], unet: Callable[..., ov.Model], tmp_path: Path
+    topology: Topology,
+    depth: int,
+    change: Callable[[ov.Model, Path], ov.Model],
+    unet: Callable[..., ov.Model],
+    tmp_path: Path,
 ) -> None:
-    model = change(unet(), tmp_path)
-    assert len(cut.joins(model)) == 3
-    assert all(both_agree(model, depth) for depth in (1, 2, 3))
+    model = change(unet(topology), tmp_path)
+    assert len(cut.joins(model)) == JOINS[topology]
+    assert both_agree(model, depth)
 
 
 def test_the_graph_that_is_cut_stays_as_it_was(unet: Callable[..., ov.Model]) -> None:

@@ -13,9 +13,9 @@ from sdxl_desktop.core.errors import PictureError, RequestError
 from sdxl_desktop.core.events import Failed, Progress
 from sdxl_desktop.core.latents import Start
 from sdxl_desktop.core.request import Output, Prompts
+from sdxl_desktop.core.schedulers import PLAIN, SchedulerName
 from sdxl_desktop.history.latents import read_latents, write_latents
 from tests.engine.conftest import draw
-from tests.engine.every_scheduler import every_scheduler
 
 STEPS = 5
 
@@ -45,7 +45,16 @@ def test_the_end_decodes_to_the_same_picture_without_a_step(engine: Any, request
     assert steps_drawn(again) == 0
 
 
-@pytest.mark.parametrize("scheduler", every_scheduler())
+HISTORIES = (
+    *(SchedulerName.EULER_ANCESTRAL, SchedulerName.DPMPP_2M, SchedulerName.DPMPP_3M_SDE_KARRAS),
+    *(SchedulerName.HEUN, SchedulerName.LMS, SchedulerName.UNIPC),
+)
+"""They draw noise on the way, remember earlier steps, do both, look twice, and remember more."""
+
+
+@pytest.mark.parametrize(
+    "scheduler", [pytest.param(name, marks=[] if name in HISTORIES else [pytest.mark.slow]) for name in PLAIN]
+)
 def test_going_on_from_a_step_ends_where_the_run_ended(scheduler: Any, engine: Any, request_for: Any) -> None:
     """History of multistep schedulers and noise of stochastic ones included, bit for bit."""
     request = request_for(scheduler=scheduler, steps=STEPS)

@@ -6,7 +6,6 @@ import itertools
 import sys
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,8 +17,8 @@ from tests.engine.conftest import draw
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[OpenVinoEngine]:
-    made = OpenVinoEngine(AppPaths(tmp_path, tmp_path / "cache", tmp_path / "settings.json", tmp_path, tmp_path))
+def engine(used_home: AppPaths) -> Iterator[OpenVinoEngine]:
+    made = OpenVinoEngine(used_home)
     yield made
     made.close()
 

@@ -35,17 +35,12 @@ ENCODERS = ("text_encoder", "text_encoder_2")
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> AppPaths:
-    return AppPaths(tmp_path, tmp_path / "cache", tmp_path / "settings.json", tmp_path, tmp_path)
-
-
-@pytest.fixture
-def launch(home: AppPaths) -> Iterator[Callable[..., OpenVinoEngine]]:
+def launch(used_home: AppPaths) -> Iterator[Callable[..., OpenVinoEngine]]:
     """A new engine over the same home, as after a restart."""
     made: list[OpenVinoEngine] = []
 
     def start(budget: int | None = None) -> OpenVinoEngine:
-        made.append(OpenVinoEngine(home, budget))
+        made.append(OpenVinoEngine(used_home, budget))
         return made[-1]
 
     yield start
@@ -76,9 +71,11 @@ class TestPromptsKnown:
         draw(later, request_for(prompts=changed))
         assert are_loaded(later) >= set(ENCODERS)
 
-    def test_a_damaged_file_is_encoded_again_and_replaced(self, launch: Any, request_for: Any, home: AppPaths) -> None:
+    def test_a_damaged_file_is_encoded_again_and_replaced(
+        self, launch: Any, request_for: Any, used_home: AppPaths
+    ) -> None:
         picture = draw(launch(), request_for()).picture.pixels
-        (file,) = (home.cache / "embeddings").iterdir()
+        (file,) = (used_home.cache / "embeddings").iterdir()
         whole = file.read_bytes()
         file.write_bytes(whole[: len(whole) // 2] + b"\0" + whole[len(whole) // 2 + 1 :])
         assert (draw(launch(), request_for()).picture.pixels == picture).all()

@@ -20,6 +20,8 @@ from tests.engine.conftest import SIZE, draw
 
 TOLERANCE = 1e-3
 
+pytestmark = pytest.mark.slow  # the table of tests/engine/parity compares the same arguments in every run
+
 REFERENCE = {
     SchedulerName.EULER: ("EulerDiscreteScheduler", {}),
     SchedulerName.EULER_ANCESTRAL: ("EulerAncestralDiscreteScheduler", {}),

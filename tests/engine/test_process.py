@@ -26,18 +26,22 @@ from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import GenerationRequest, Prompts
 from sdxl_desktop.engine.process import messages
 from sdxl_desktop.engine.process.client import ProcessEngine
-from tests.engine.conftest import Told, draw
+from tests.engine.conftest import SIZE, Told, draw
 
 BIG = Size(768, 768)
-"""Large enough for the tiny checkpoint's decode to take a noticeable time."""
+"""Large enough for the tiny checkpoint's decode to take a noticeable time, and for its memory to be missed."""
+MANY = 300
+"""Steps that take seconds, of which a test that stops in the first ones waits for none."""
 
 
 @pytest.fixture(scope="module")
-def process_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProcessEngine]:
+def process_engine(tmp_path_factory: pytest.TempPathFactory, compiled_before: Path) -> Iterator[ProcessEngine]:
     root = tmp_path_factory.mktemp("process")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SDXL_DESKTOP_HOME", str(root))
-        engine = ProcessEngine(AppPaths.from_environment())
+        paths = AppPaths.from_environment()
+        shutil.copytree(compiled_before, paths.cache)
+        engine = ProcessEngine(paths)
         yield engine
         engine.close()
     assert engine.pid is None
@@ -68,9 +72,9 @@ def run_until(
     return told
 
 
-def forget_compiled(engine: ProcessEngine) -> None:
-    """Make the next compilation take its full time."""
-    shutil.rmtree(engine._paths.compiled, ignore_errors=True)
+def uncompiled(request: GenerationRequest, threads: int) -> GenerationRequest:
+    """`request` for so many threads, for which nothing was compiled before: each test takes a number of its own."""
+    return replace(request, execution=replace(request.execution, threads=threads))
 
 
 def test_a_run_in_the_child_draws_the_same_bits_as_in_this_process(
@@ -84,81 +88,11 @@ def test_a_run_in_the_child_draws_the_same_bits_as_in_this_process(
         assert (one.pixels == other.pixels).all()
 
 
-PHASES = [
-    (Phase.STARTING, 0),
-    (Phase.LOADING, 0),
-    (Phase.COMPILING, 0),
-    (Phase.ENCODING, 0),
-    (Phase.DENOISING, 2),
-    (Phase.DECODING, 0),
-]
-
-
-@pytest.mark.parametrize(("phase", "step"), PHASES, ids=[phase.value for phase, _ in PHASES])
-def test_killing_the_engine_is_told_plainly_and_the_next_run_works(
-    phase: Phase, step: int, process_engine: ProcessEngine, request_for: Any
-) -> None:
-    if phase is Phase.STARTING and process_engine.pid is not None:
-        os.kill(process_engine.pid, signal.SIGKILL)
-        psutil.wait_procs([psutil.Process(process_engine.pid)] if process_engine.pid else [], timeout=5)
-    if phase is Phase.COMPILING:
-        forget_compiled(process_engine)
-    request = request_for(size=BIG, steps=4)
-
-    def kill() -> None:
-        assert process_engine.pid is not None
-        os.kill(process_engine.pid, signal.SIGKILL)
-
-    told = run_until(process_engine, request, at(phase, step, kill), threading.Event())
-    assert isinstance(told.last, Failed), told.last
-    assert "stopped" in told.last.error.what
-    assert "Generate" in told.last.error.next_step
-    if phase is PHASES[-1][0]:
-        assert draw(process_engine, request_for()).picture is not None
-
-
-@pytest.mark.parametrize(
-    ("phase", "step", "seconds"),
-    [
-        (Phase.DECODING, 0, 1.0),
-        (Phase.ENCODING, 0, 1.0),
-        (Phase.DENOISING, 2, 1.0),
-        (Phase.LOADING, 0, 1.0),
-        (Phase.COMPILING, 0, 1.0),
-        (Phase.STARTING, 0, 1.0),
-    ],
-    ids=lambda value: value.value if isinstance(value, Phase) else None,
-)
-def test_cancel_is_answered_in_every_phase(
-    phase: Phase, step: int, seconds: float, process_engine: ProcessEngine, request_for: Any, tiny: Path, tmp_path: Path
-) -> None:
-    request = request_for(size=BIG, steps=300 if phase is Phase.DENOISING else 3)
-    if phase is Phase.LOADING:
-        elsewhere = tmp_path / "copy"
-        shutil.copytree(tiny / "ov", elsewhere)
-        request = replace(request, checkpoint=elsewhere)
-    if phase in (Phase.COMPILING, Phase.STARTING):
-        process_engine._child.end() if process_engine._child else None
-        forget_compiled(process_engine)
-    cancel = threading.Event()
-    asked: list[float] = []
-
-    def stop() -> None:
-        asked.append(time.monotonic())
-        cancel.set()
-
-    told = run_until(process_engine, request, at(phase, step, stop), cancel)
-    waited = time.monotonic() - asked[0]
-    assert isinstance(told.last, Cancelled), told.last
-    # Not a benchmark: the promise is an answer within a second; the bound leaves room for a busy machine.
-    assert waited < seconds + 4
-
-
 def test_cancel_while_denoising_keeps_the_engine_warm(process_engine: ProcessEngine, request_for: Any) -> None:
     draw(process_engine, request_for())
     before = process_engine.pid
     cancel = threading.Event()
-    told = run_until(process_engine, request_for(steps=300), at(Phase.DENOISING, 2, cancel.set), cancel)
+    told = run_until(process_engine, request_for(steps=MANY), at(Phase.DENOISING, 2, cancel.set), cancel)
     assert isinstance(told.last, Cancelled)
     again = draw(process_engine, request_for())
     assert process_engine.pid == before
@@ -179,6 +113,183 @@ def test_errors_cross_the_process_whole(process_engine: ProcessEngine, request_f
 def test_devices_and_memory_are_known_without_loading_openvino_here(process_engine: ProcessEngine) -> None:
     assert "CPU" in [device.name for device in process_engine.devices()]
     assert (process_engine.memory_bytes() or 0) > 10 << 20
+
+
+def test_paths_mean_the_same_in_the_child(
+    process_engine: ProcessEngine, request_for: Any, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tiny)
+    assert draw(process_engine, replace(request_for(), checkpoint=Path("ov"))).picture is not None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="sets another process's limits")
+@pytest.mark.parametrize(
+    "phase",
+    [Phase.DENOISING, pytest.param(Phase.DECODING, marks=pytest.mark.slow)],
+    ids=lambda phase: phase.value,
+)
+def test_what_drew_before_memory_was_short_draws_after_it(
+    phase: Phase, process_engine: ProcessEngine, request_for: Any
+) -> None:
+    import resource
+
+    def in_two_threads(**sampling: Any) -> GenerationRequest:
+        request: GenerationRequest = request_for(**sampling)  # in one, OpenVINO keeps some shortages to itself
+        return replace(request, execution=replace(request.execution, threads=2))
+
+    before = draw(process_engine, in_two_threads()).picture.pixels
+
+    def starve() -> None:
+        assert process_engine.pid is not None
+        taken = psutil.Process(process_engine.pid).memory_info().vms
+        resource.prlimit(process_engine.pid, resource.RLIMIT_AS, (taken, -1))
+
+    told = run_until(process_engine, in_two_threads(size=BIG), at(phase, 0, starve), threading.Event())
+    assert isinstance(told.last, Failed), told.last
+    assert "memory" in str(told.last.error), told.last.error
+    assert (draw(process_engine, in_two_threads()).picture.pixels == before).all()
+
+
+KILLED_IN_EVERY_RUN = (Phase.COMPILING, Phase.DENOISING)
+PHASES = [
+    (Phase.STARTING, 0),
+    (Phase.LOADING, 0),
+    (Phase.ENCODING, 0),
+    (Phase.DECODING, 0),
+    (Phase.COMPILING, 0),
+    (Phase.DENOISING, 2),
+]
+
+
+@pytest.mark.parametrize(
+    ("phase", "step"),
+    [
+        pytest.param(phase, step, id=phase.value, marks=[] if phase in KILLED_IN_EVERY_RUN else [pytest.mark.slow])
+        for phase, step in PHASES
+    ],
+)
+def test_killing_the_engine_is_told_plainly_and_the_next_run_works(
+    phase: Phase, step: int, process_engine: ProcessEngine, request_for: Any
+) -> None:
+    if phase is Phase.STARTING and process_engine.pid is not None:
+        os.kill(process_engine.pid, signal.SIGKILL)
+        psutil.wait_procs([psutil.Process(process_engine.pid)] if process_engine.pid else [], timeout=5)
+    request = request_for(steps=MANY) if phase is Phase.DENOISING else request_for(size=BIG, steps=1)
+    if phase is Phase.COMPILING:
+        request = uncompiled(request, threads=3)
+
+    def kill() -> None:
+        assert process_engine.pid is not None
+        os.kill(process_engine.pid, signal.SIGKILL)
+
+    told = run_until(process_engine, request, at(phase, step, kill), threading.Event())
+    assert isinstance(told.last, Failed), told.last
+    assert "stopped" in told.last.error.what
+    assert "Generate" in told.last.error.next_step
+    if phase is Phase.COMPILING:
+        assert draw(process_engine, request_for()).picture is not None
+
+
+STUCK = [(Phase.DENOISING, 2), (Phase.ENCODING, 0), (Phase.DECODING, 0), (Phase.COMPILING, 0)]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGSTOP")
+@pytest.mark.parametrize(
+    ("phase", "step"),
+    [
+        pytest.param(phase, step, id=phase.value, marks=[] if phase is Phase.DENOISING else [pytest.mark.slow])
+        for phase, step in STUCK
+    ],
+)
+def test_a_cancel_of_an_engine_that_is_stuck_is_answered(
+    phase: Phase, step: int, process_engine: ProcessEngine, request_for: Any
+) -> None:
+    cancel = threading.Event()
+    request = request_for(
+        size=BIG if phase is Phase.DECODING else SIZE,
+        steps=MANY if phase is Phase.DENOISING else 1,
+        prompts=Prompts(prompt=f"in {phase}"),
+    )
+    if phase is Phase.COMPILING:
+        request = uncompiled(request, threads=5)
+
+    def stop() -> None:
+        assert process_engine.pid is not None
+        os.kill(process_engine.pid, signal.SIGSTOP)
+        cancel.set()
+
+    told = run_until(process_engine, request, at(phase, step, stop), cancel)
+    assert isinstance(told.last, Cancelled), told.last
+    assert process_engine.pid is None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGSTOP")
+def test_an_engine_that_is_stuck_before_it_is_asked_can_be_left(
+    process_engine: ProcessEngine, request_for: Any
+) -> None:
+    """It takes nothing of a request that is larger than the pipe, either."""
+    process_engine.devices()
+    assert process_engine.pid is not None
+    os.kill(process_engine.pid, signal.SIGSTOP)
+    cancel = threading.Event()
+    threading.Timer(0.3, cancel.set).start()
+    told = Told()
+    process_engine.generate(request_for(prompts=Prompts(prompt="word " * 200_000)), told.events.append, cancel)
+    assert isinstance(told.last, Cancelled)
+
+
+def test_an_idle_engine_that_died_is_replaced_before_anybody_is_told(
+    process_engine: ProcessEngine, request_for: Any
+) -> None:
+    process_engine.devices()
+    pid = process_engine.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)  # not waited for: whether it is noticed before the order is sent is left to chance
+    assert draw(process_engine, request_for()).picture is not None
+    assert process_engine.pid != pid
+
+
+CANCELLED_IN_EVERY_RUN = (Phase.DENOISING, Phase.COMPILING, Phase.STARTING)
+
+
+@pytest.mark.parametrize(
+    ("phase", "step"),
+    [
+        pytest.param(phase, step, id=phase.value, marks=[] if phase in CANCELLED_IN_EVERY_RUN else [pytest.mark.slow])
+        for phase, step in (
+            (Phase.DENOISING, 2),
+            (Phase.DECODING, 0),
+            (Phase.ENCODING, 0),
+            (Phase.LOADING, 0),
+            (Phase.COMPILING, 0),
+            (Phase.STARTING, 0),
+        )
+    ],
+)
+def test_cancel_is_answered_in_every_phase(
+    phase: Phase, step: int, process_engine: ProcessEngine, request_for: Any, tiny: Path, tmp_path: Path
+) -> None:
+    request = request_for(steps=MANY) if phase is Phase.DENOISING else request_for(size=BIG, steps=1)
+    if phase is Phase.LOADING:
+        elsewhere = tmp_path / "copy"
+        shutil.copytree(tiny / "ov", elsewhere)
+        request = replace(request, checkpoint=elsewhere)
+    if phase is Phase.COMPILING:
+        request = uncompiled(request, threads=4)
+    if phase is Phase.STARTING and process_engine._child is not None:
+        process_engine._child.end()
+    cancel = threading.Event()
+    asked: list[float] = []
+
+    def stop() -> None:
+        asked.append(time.monotonic())
+        cancel.set()
+
+    told = run_until(process_engine, request, at(phase, step, stop), cancel)
+    waited = time.monotonic() - asked[0]
+    assert isinstance(told.last, Cancelled), told.last
+    # Not a benchmark: the promise is an answer within a second; the bound leaves room for a busy machine.
+    assert waited < 1 + 4
 
 
 def test_close_leaves_no_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request_for: Any) -> None:
@@ -218,98 +329,6 @@ def test_the_child_ends_when_the_application_is_killed(tmp_path: Path) -> None:
     gone, alive = psutil.wait_procs([child], timeout=10)
     assert not alive
     assert gone
-
-
-IN_EVERY_RUN = (Phase.ENCODING, Phase.DENOISING)
-STUCK = [(Phase.ENCODING, 0), (Phase.DENOISING, 2), (Phase.DECODING, 0), (Phase.COMPILING, 0)]
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGSTOP")
-@pytest.mark.parametrize(
-    ("phase", "step"),
-    [
-        pytest.param(phase, step, id=phase.value, marks=[] if phase in IN_EVERY_RUN else [pytest.mark.slow])
-        for phase, step in STUCK
-    ],
-)
-def test_a_cancel_of_an_engine_that_is_stuck_is_answered(
-    phase: Phase, step: int, process_engine: ProcessEngine, request_for: Any
-) -> None:
-    if phase is Phase.COMPILING:
-        process_engine._child.end() if process_engine._child else None
-        forget_compiled(process_engine)
-    cancel = threading.Event()
-
-    def stop() -> None:
-        assert process_engine.pid is not None
-        os.kill(process_engine.pid, signal.SIGSTOP)
-        cancel.set()
-
-    told = run_until(
-        process_engine,
-        request_for(size=BIG, steps=4, prompts=Prompts(prompt=f"in {phase}")),
-        at(phase, step, stop),
-        cancel,
-    )
-    assert isinstance(told.last, Cancelled), told.last
-    assert process_engine.pid is None
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGSTOP")
-def test_an_engine_that_is_stuck_before_it_is_asked_can_be_left(
-    process_engine: ProcessEngine, request_for: Any
-) -> None:
-    """It takes nothing of a request that is larger than the pipe, either."""
-    process_engine.devices()
-    assert process_engine.pid is not None
-    os.kill(process_engine.pid, signal.SIGSTOP)
-    cancel = threading.Event()
-    threading.Timer(0.3, cancel.set).start()
-    told = Told()
-    process_engine.generate(request_for(prompts=Prompts(prompt="word " * 200_000)), told.events.append, cancel)
-    assert isinstance(told.last, Cancelled)
-
-
-def test_an_idle_engine_that_died_is_replaced_before_anybody_is_told(
-    process_engine: ProcessEngine, request_for: Any
-) -> None:
-    draw(process_engine, request_for())
-    pid = process_engine.pid
-    assert pid is not None
-    os.kill(pid, signal.SIGKILL)  # not waited for: whether it is noticed before the order is sent is left to chance
-    assert draw(process_engine, request_for()).picture is not None
-    assert process_engine.pid != pid
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="sets another process's limits")
-@pytest.mark.parametrize(
-    "phase",
-    [Phase.DENOISING, pytest.param(Phase.DECODING, marks=pytest.mark.slow)],
-    ids=lambda phase: phase.value,
-)
-def test_what_drew_before_memory_was_short_draws_after_it(
-    phase: Phase, process_engine: ProcessEngine, request_for: Any
-) -> None:
-    import resource
-
-    before = draw(process_engine, request_for()).picture.pixels
-
-    def starve() -> None:
-        assert process_engine.pid is not None
-        taken = psutil.Process(process_engine.pid).memory_info().vms
-        resource.prlimit(process_engine.pid, resource.RLIMIT_AS, (taken, -1))
-
-    told = run_until(process_engine, request_for(size=BIG), at(phase, 0, starve), threading.Event())
-    assert isinstance(told.last, Failed), told.last
-    assert "memory" in str(told.last.error), told.last.error
-    assert (draw(process_engine, request_for()).picture.pixels == before).all()
-
-
-def test_paths_mean_the_same_in_the_child(
-    process_engine: ProcessEngine, request_for: Any, tiny: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tiny)
-    assert draw(process_engine, replace(request_for(), checkpoint=Path("ov"))).picture is not None
 
 
 GARBLED = {

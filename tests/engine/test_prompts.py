@@ -26,7 +26,7 @@ def torch_pipe(tiny: Path) -> Any:
     return StableDiffusionXLPipeline.from_pretrained(tiny / "torch", add_watermarker=False)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def pipe(tiny: Path, reading: Any) -> Any:
     return reading(tiny / "ov")
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from threading import Event as Flag
 from typing import Any
 
@@ -36,7 +37,6 @@ from tests.engine.parity.schedulers import reference_scheduler
 from tests.engine.parity.torch_reference import TorchReference
 from tests.engine.tiny_sdxl import Topology
 
-PRESETS = [Speed.BALANCED, Speed.FAST]
 EVERY_THIRD = StepCaching(every=3, least=1, depth=1, foretell=False)
 TWICE_A_STEP = [SchedulerName.HEUN, SchedulerName.DPMPP_SDE]
 
@@ -165,11 +165,13 @@ CACHED: dict[str, tuple[Callable[[TinyFamily], GenerationRequest], Topology, lis
 }
 
 
-SELDOM = ("SSD-1B", "Vega", "LCM", "nine channels")
-"""Their graphs are cut and compared in every run; drawing with all of them takes a while."""
+IN_EVERY_RUN = ("text", "not guided", "a share of the steps", "two looks a step")
+"""Graphs of other topologies are cut and compared in every run; drawing with all of them takes a while."""
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in SELDOM)) for name in CACHED])
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name not in IN_EVERY_RUN)) for name in CACHED]
+)
 def test_cached_steps_are_those_of_the_paper(
     name: str, family: TinyFamily, reference: TorchReference, ours: Ours, by_plan: Fast
 ) -> None:
@@ -182,12 +184,31 @@ def test_cached_steps_are_those_of_the_paper(
     assert difference(ours.draw(request), expected) > TOLERANCE, "caching changes nothing, so nothing was compared"
 
 
-@pytest.mark.parametrize("depth", [1, 2, 3])
-@pytest.mark.parametrize("scheduler", [SchedulerName.EULER, SchedulerName.HEUN])
+@pytest.mark.parametrize(
+    ("scheduler", "depth"),
+    [
+        pytest.param(scheduler, depth, marks=[] if first else [pytest.mark.slow])
+        for scheduler, depth, first in (
+            (SchedulerName.EULER, 1, True),
+            (SchedulerName.EULER, 2, False),
+            (SchedulerName.EULER, 3, False),
+            (SchedulerName.HEUN, 1, False),
+            (SchedulerName.HEUN, 2, True),
+            (SchedulerName.HEUN, 3, False),
+        )
+    ],
+)
 def test_foretold_features_are_on_the_line_through_the_last_two(
-    depth: int, scheduler: SchedulerName, family: TinyFamily, reference: TorchReference, ours: Ours, by_plan: Fast
+    depth: int,
+    scheduler: SchedulerName,
+    family: TinyFamily,
+    deep: Path,
+    reference: TorchReference,
+    ours: Ours,
+    by_plan: Fast,
 ) -> None:
     request = BUILDERS[Workflow.TEXT](family, steps=10, scheduler=scheduler)
+    request = replace(request, checkpoint=deep / "ov") if depth == 3 else request
     order = 1 if scheduler is SchedulerName.EULER else 2
     full = [0, 2, 5, 7] if order == 1 else [0, 1, 4, 5, 10, 11, 14, 15]
     caching = StepCaching(every=2.5, least=1, depth=depth, foretell=True)
@@ -284,7 +305,7 @@ def test_cached_steps_and_limited_guidance_go_together(
 # every scheduler, cancel, going on
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", [Speed.FAST, pytest.param(Speed.BALANCED, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("scheduler", every_scheduler())
 def test_every_scheduler_runs_at_every_speed(
     scheduler: SchedulerName, preset: Speed, family: TinyFamily, engine: Engine, monkeypatch: pytest.MonkeyPatch
@@ -313,7 +334,7 @@ def _count_saved(monkeypatch: pytest.MonkeyPatch) -> list[Blend]:
     return saved
 
 
-@pytest.mark.parametrize("step", [2, 5, 7])
+@pytest.mark.parametrize("step", [5, *(pytest.param(step, marks=pytest.mark.slow) for step in (2, 7))])
 @pytest.mark.parametrize("scheduler", [SchedulerName.EULER_ANCESTRAL, SchedulerName.DPMPP_2M, *TWICE_A_STEP])
 def test_going_on_from_a_step_ends_where_the_whole_run_ends(
     scheduler: SchedulerName, step: int, family: TinyFamily, engine: Engine

@@ -46,6 +46,12 @@ def starter() -> ov.Model:
 
 
 @pytest.fixture(scope="module")
+def in_32_bits(starter: ov.Model) -> Decoders:
+    """The starter's, for whoever leaves it as it is."""
+    return Decoders(starter)
+
+
+@pytest.fixture(scope="module")
 def sdxl() -> ov.Model:
     """A decoder of SDXL's topology, four levels and eight times the size, with few channels and random weights."""
     with warnings.catch_warnings():
@@ -75,9 +81,11 @@ def apart(one: Any, other: Any) -> float:
     return float((np.abs(pixels(one) - pixels(other)) > 1).any(axis=0).mean())
 
 
-@pytest.mark.parametrize("size", [(48, 48), (37, 53), (64, 24)], ids=str)
-def test_the_starters_pictures_are_the_same(starter: ov.Model, size: tuple[int, int]) -> None:
-    decoders, given = Decoders(starter), latents(*size)
+@pytest.mark.parametrize(
+    "size", [(37, 53), *(pytest.param(size, marks=pytest.mark.slow) for size in ((48, 48), (64, 24)))], ids=str
+)
+def test_the_starters_pictures_are_the_same(in_32_bits: Decoders, size: tuple[int, int]) -> None:
+    decoders, given = in_32_bits, latents(*size)
     whole = decoders.whole(given)
     for budget in (0, 25 * MB):
         strips = decoders.thrifty(given, budget)
@@ -137,9 +145,9 @@ def test_an_older_exports_way_to_write_a_norm(sdxl: ov.Model) -> None:
     assert apart(Decoders(sdxl).whole(given), decoders.thrifty(given)) == 0
 
 
-def test_reduced_precision_is_no_worse_in_strips(starter: ov.Model) -> None:
+def test_reduced_precision_is_no_worse_in_strips(starter: ov.Model, in_32_bits: Decoders) -> None:
     """Both round at other places, so they are measured by what 32 bits give."""
-    given, exact = latents(24, 24), Decoders(starter).whole(latents(24, 24))
+    given, exact = latents(24, 24), in_32_bits.whole(latents(24, 24))
     reduced = Decoders(starter, "bf16")
 
     def error(image: Any) -> float:
@@ -153,7 +161,7 @@ def test_it_is_trusted_once_it_was_tried(starter: ov.Model) -> None:
     assert decoders.tiled.trusted()
 
 
-@pytest.mark.parametrize("off", [1.01, 0.99])
+@pytest.mark.parametrize("off", [1.01, pytest.param(0.99, marks=pytest.mark.slow)])
 def test_what_is_off_by_a_little_is_never_trusted(
     starter: ov.Model, off: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -178,8 +186,8 @@ def test_what_looks_at_the_whole_picture_is_never_divided(sdxl: ov.Model) -> Non
     assert not undivided.trusted()
 
 
-def test_a_cancel_ends_it_and_the_next_decode_is_right(starter: ov.Model) -> None:
-    decoders, given = Decoders(starter), latents(32, 32)
+def test_a_cancel_ends_it_and_the_next_decode_is_right(in_32_bits: Decoders) -> None:
+    decoders, given = in_32_bits, latents(32, 32)
     interrupt, looks = Interrupt(), 0
 
     def check() -> None:
@@ -195,8 +203,8 @@ def test_a_cancel_ends_it_and_the_next_decode_is_right(starter: ov.Model) -> Non
     assert apart(decoders.whole(given), decoders.tiled.decode(given, plan, interrupt.check)) == 0
 
 
-def test_plans_keep_to_the_budget_and_use_it(starter: ov.Model) -> None:
-    tiled = Decoders(starter).tiled
+def test_plans_keep_to_the_budget_and_use_it(in_32_bits: Decoders) -> None:
+    tiled = in_32_bits.tiled
     assert tiled.fits_whole(256, 256, 10_000 * MB)
     assert not tiled.fits_whole(256, 256, 700 * MB)
     plans = [tiled.plan(256, 256, budget * MB) for budget in (800, 500, 300)]

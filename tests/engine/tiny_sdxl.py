@@ -65,7 +65,8 @@ class Topology(StrEnum):
 DERIVED = tuple(topology for topology in Topology if topology is not Topology.BASE)
 OTHER_VAE = "other-vae"
 
-_SHALLOW: dict[str, Any] = {"layers_per_block": 1, "transformer_layers_per_block": (1, 1, 1)}
+SHALLOW: dict[str, Any] = {"layers_per_block": 1, "transformer_layers_per_block": (1, 1, 1)}
+"""Of SDXL base's topology, with half its layers: compiled, exported and computed in half the time."""
 # SSD-1B: transformer_layers_per_block [1, [2, 2], [4, 4]], reversed [[4, 4, 10], [2, 1, 1], 1], no transformer in the
 # middle. Vega: [1, [1, 1], [2, 2]], reversed [[2, 2, 2], [1, 1, 1], 1]. Here each has a layer less in every block.
 _SSD_1B: dict[str, Any] = {
@@ -92,16 +93,17 @@ UNET_OPTIONS: dict[Topology, dict[str, Any]] = {
         "cross_attention_dim": WIDTH_2,
         "projection_class_embeddings_input_dim": POOLED + 5 * TIME_WIDTH,
     },
-    Topology.INPAINT: {"in_channels": 9, **_SHALLOW},
+    Topology.INPAINT: {"in_channels": 9, **SHALLOW},
     Topology.SSD_1B: _SSD_1B,
     Topology.VEGA: _VEGA,
     Topology.LCM: {**_SSD_1B, "time_cond_proj_dim": 32},
 }
 
 
-def make_torch(folder: Path, *, time_cond: bool = False, seed: int = 0) -> StableDiffusionXLPipeline:
-    """Save a float32 diffusers pipeline of SDXL base's topology in `folder` and return it."""
-    torch.manual_seed(seed)
+def make_torch(folder: Path, **unet: Any) -> StableDiffusionXLPipeline:
+    """Save a float32 diffusers pipeline of SDXL base's topology in `folder` and return it; with `unet` of the UNet's
+    configuration changed."""
+    torch.manual_seed(0)
     vocabulary, merges = _vocabulary()
     pipe = StableDiffusionXLPipeline(
         vae=make_vae(),
@@ -109,7 +111,7 @@ def make_torch(folder: Path, *, time_cond: bool = False, seed: int = 0) -> Stabl
         text_encoder_2=CLIPTextModelWithProjection(_text_config(len(vocabulary), WIDTH_2, "gelu")),
         tokenizer=CLIPTokenizer(vocab=vocabulary, merges=merges, pad_token="<|endoftext|>", model_max_length=77),
         tokenizer_2=CLIPTokenizer(vocab=vocabulary, merges=merges, pad_token="!", model_max_length=77),
-        unet=make_unet(**({"time_cond_proj_dim": 32} if time_cond else {})),
+        unet=make_unet(**unet),
         scheduler=EulerDiscreteScheduler.from_config(SCHEDULER),
         add_watermarker=False,
     )
@@ -128,16 +130,15 @@ def make_family(base: Path, folder: Path, topologies: Iterable[Topology] = DERIV
     """
     for number, topology in enumerate(topologies, start=1):
         torch.manual_seed(100 + number)
-        pipe = _saved(
-            _derived(StableDiffusionXLPipeline.from_pretrained(base / "torch"), topology), _torch_of(folder, topology)
+        _save_beside(
+            base, _derived(StableDiffusionXLPipeline.from_pretrained(base / "torch"), topology), folder / topology
         )
-        exported = folder / topology / "ov"
-        shared = [part for part in (*ENCODERS, *VAE_PARTS) if getattr(pipe, part, True) is not None]
-        for part in shared:
-            shutil.copytree(base / "ov" / part, exported / part)
-        pipe.scheduler.save_pretrained(exported / "scheduler")
-        shutil.copy(_torch_of(folder, topology) / "model_index.json", exported)
-        _export_parts(pipe, exported, ("unet",))
+
+
+def make_deep(base: Path, folder: Path) -> None:
+    """`folder`/{torch, ov}: the pipeline in `base` with a UNet that has as many layers in a block as SDXL base's."""
+    torch.manual_seed(100)
+    _save_beside(base, StableDiffusionXLPipeline.from_pretrained(base / "torch", unet=make_unet()), folder)
 
 
 def make_other_vae(base: Path, folder: Path) -> None:
@@ -198,8 +199,16 @@ def make_vae() -> AutoencoderKL:
     return vae
 
 
-def _torch_of(folder: Path, topology: Topology) -> Path:
-    return folder / topology / "torch"
+def _save_beside(base: Path, pipe: Any, folder: Path) -> None:
+    """Save `pipe` as `folder`/{torch, ov}; what is not its UNet is what `base` has."""
+    _saved(pipe, folder / "torch")
+    exported = folder / "ov"
+    shared = [part for part in (*ENCODERS, *VAE_PARTS) if getattr(pipe, part, True) is not None]
+    for part in shared:
+        shutil.copytree(base / "ov" / part, exported / part)
+    pipe.scheduler.save_pretrained(exported / "scheduler")
+    shutil.copy(folder / "torch" / "model_index.json", exported)
+    _export_parts(pipe, exported, ("unet",))
 
 
 def _saved(pipe: Any, folder: Path) -> Any:

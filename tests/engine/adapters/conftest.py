@@ -19,10 +19,10 @@ from tests.engine.adapters.lora_files import PARTS, inputs_of, torch_output
 Outputs = dict[str, np.ndarray]
 
 
-def load(tiny: Path) -> StableDiffusionXLPipeline:
+def load(checkpoint: Path) -> StableDiffusionXLPipeline:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return StableDiffusionXLPipeline.from_pretrained(tiny / "torch", torch_dtype=torch.float32)
+        return StableDiffusionXLPipeline.from_pretrained(checkpoint / "torch", torch_dtype=torch.float32)
 
 
 @pytest.fixture(scope="session")

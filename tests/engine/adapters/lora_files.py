@@ -72,13 +72,13 @@ def random_difference(
     parts: Sequence[str] = PARTS,
     ranks: Sequence[int] = (3, 4, 5),
 ) -> Difference:
-    """Factors for every layer named above, of `ranks` in turn, large enough to change every output."""
+    """Factors for every layer named above that `pipe` has, of `ranks` in turn, large enough to change every output."""
     generator = torch.Generator().manual_seed(seed)
     found: Difference = {}
     for part in parts:
         modules = dict(getattr(pipe, part).named_modules())
         names = list(UNET_LAYERS) + list(UNET_CONVOLUTIONS) * convolutions if part == "unet" else list(ENCODER_LAYERS)
-        for n, name in enumerate(names):
+        for n, name in enumerate(name for name in names if name in modules):
             outputs, inputs, *kernel = modules[name].weight.shape
             rank = ranks[n % len(ranks)]
             down = torch.randn(rank, inputs, *kernel, generator=generator) * 0.15

@@ -15,7 +15,9 @@ from safetensors.torch import load_file, save_file
 from sdxl_desktop.core.errors import AdditionError
 from sdxl_desktop.engine.openvino.adapters.layouts import Part
 from sdxl_desktop.engine.openvino.adapters.lora import read_lora
+from tests.engine.adapters.conftest import load
 from tests.engine.adapters.lora_files import PARTS, UNET_CONVOLUTIONS, UNET_LAYERS, random_difference, write_kohya
+from tests.engine.tiny_sdxl import make_unet
 from tests.unit.formats.mutations import mutated
 
 SDXL = {
@@ -53,6 +55,19 @@ def refusal(file: Path, config: Any = SDXL) -> str:
     return str(caught.value)
 
 
+@pytest.fixture(scope="module")
+def base(tiny: Path) -> Any:
+    """With as many layers in a block as SDXL base has: their numbers are what the original names are made of."""
+    pipe = load(tiny)
+    pipe.unet = make_unet()
+    return pipe
+
+
+@pytest.fixture(scope="module")
+def unet_config(base: Any) -> Any:
+    return json.loads(base.unet.to_json_string())
+
+
 class TestWhatIsRead:
     @pytest.mark.parametrize("sgm", [False, True])
     def test_every_layer_is_found_by_both_names(self, sgm: bool, base: Any, unet_config: Any, tmp_path: Path) -> None:
@@ -60,6 +75,17 @@ class TestWhatIsRead:
         assert set(lora.parts) == set(PARTS)
         assert set(lora.parts[Part.UNET]) == set(UNET_LAYERS | UNET_CONVOLUTIONS)
         assert not lora.notes
+
+    def test_both_names_of_a_layer_mean_the_same(self, base: Any, unet_config: Any, tmp_path: Path) -> None:
+        difference, found = random_difference(base), []
+        for sgm in (False, True):
+            lora = read_lora(write_kohya(tmp_path / f"{sgm}.safetensors", difference, sgm=sgm), unet_config)
+            with lora.tensors() as opened:
+                found.append({name: layer.factors(opened) for name, layer in lora.parts[Part.UNET].items()})
+        by_diffusers, by_sgm = found
+        assert by_diffusers.keys() == by_sgm.keys()
+        for name, factors in by_diffusers.items():
+            assert all(np.array_equal(one, other) for one, other in zip(factors, by_sgm[name], strict=True)), name
 
     @pytest.mark.parametrize(
         ("stem", "layer", "inputs", "outputs"),

@@ -25,9 +25,9 @@ from tests.engine.adapters.lora_files import compiled_output, difference_between
 from tests.engine.adapters.test_parity import EXACT, VISIBLE, unpack
 
 Q = "down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q"
-V = "mid_block.attentions.0.transformer_blocks.1.attn2.to_v"
+V = "mid_block.attentions.0.transformer_blocks.0.attn2.to_v"
 FF = "mid_block.attentions.0.transformer_blocks.0.ff.net.2"
-CONV = "down_blocks.0.resnets.1.conv1"
+CONV = "down_blocks.0.resnets.0.conv1"
 SHORTCUT = "down_blocks.1.resnets.0.conv_shortcut"
 EVERY = [Q, V, FF, CONV, SHORTCUT]
 KINDS: dict[str, Any] = {
@@ -75,7 +75,12 @@ def fused_output(tiny: Path, file: Path, unet_config: Any, inputs: Any, weight: 
     return compiled_output("unet", model, inputs["unet"])
 
 
-@pytest.mark.parametrize("kind", KINDS)
+IN_EVERY_RUN = ("LoHa in Tucker's form", "LoKr, both decomposed", "(IA)³", "DoRA")
+
+
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=[] if kind in IN_EVERY_RUN else [pytest.mark.slow]) for kind in KINDS]
+)
 def test_it_equals_peft(
     kind: str, tiny: Path, tmp_path: Path, unet_config: Any, inputs: Any, base_outputs: Any
 ) -> None:
@@ -122,7 +127,7 @@ def save_differences(file: Path, found: Mapping[tuple[str, str], torch.Tensor]) 
     return file
 
 
-@pytest.mark.parametrize("weight", [1.0, -0.4])
+@pytest.mark.parametrize("weight", [pytest.param(1.0, marks=pytest.mark.slow), -0.4])
 def test_full_differences_of_weights_biases_and_norms(
     weight: float, tiny: Path, tmp_path: Path, unet_config: Any, inputs: Any, base_outputs: Any
 ) -> None:

@@ -181,14 +181,14 @@ def write_form(form: str, source: Path, at: Path) -> Path:
 @pytest.mark.parametrize(
     "form",
     [
-        "a file in the original layout",
+        pytest.param("a file in the original layout", marks=pytest.mark.slow),
         "inside a checkpoint's file",
-        "a file in diffusers' layout",
-        "a folder in the original layout",
-        "a folder with one file of any name",
+        pytest.param("a file in diffusers' layout", marks=pytest.mark.slow),
+        pytest.param("a folder in the original layout", marks=pytest.mark.slow),
+        pytest.param("a folder with one file of any name", marks=pytest.mark.slow),
         "a folder with old names of attention",
         "the vae in a checkpoint's folder, in fp16 alone",
-        "a folder in bf16 alone",
+        pytest.param("a folder in bf16 alone", marks=pytest.mark.slow),
     ],
 )
 def test_every_form_decodes_as_diffusers_does(form: str, other_vae: Path, tmp_path: Path) -> None:

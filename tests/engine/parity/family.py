@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import pytest
 from filelock import FileLock
 
 from tests.engine.tiny_sdxl import OTHER_VAE, Topology, export, make_family, make_other_vae, make_torch
@@ -53,6 +55,11 @@ class TinyFamily:
         with FileLock(self.folder / f"{name}.lock"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield not (self.folder / name).exists()
+
+
+def every_topology() -> list[Any]:
+    """Parameters for `pytest.mark.parametrize`; Vega's blocks are SSD-1B's, with fewer layers, and are slow."""
+    return [pytest.param(one, id=one.value, marks=[pytest.mark.slow] * (one is Topology.VEGA)) for one in Topology]
 
 
 def torch_of(ov_folder: Path) -> Path:

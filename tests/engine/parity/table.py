@@ -11,7 +11,6 @@ from sdxl_desktop.core.geometry import Point, Rect, Size
 from sdxl_desktop.core.refine import RefineWay
 from sdxl_desktop.core.request import MicroConditioning, Prompts
 from sdxl_desktop.core.schedulers import PLAIN, SchedulerName
-from tests.engine.every_scheduler import ESSENTIAL
 from tests.engine.parity import subjects
 from tests.engine.parity.cases import (
     BUILDERS,
@@ -47,6 +46,8 @@ ALL_SIZES = MicroConditioning(
     negative_target_size=Size(96, 48),
 )
 SIZES = {**POSITIVE_SIZES, **NEGATIVE_SIZES, "all six sizes": ALL_SIZES}
+SIZES_IN_EVERY_RUN = ("all six sizes", "negative crop")
+"""All of them at once, each with values of its own; and one negative for which the others must be filled in."""
 SCORES = {
     "aesthetic score": MicroConditioning(aesthetic_score=9.0),
     "negative aesthetic score": MicroConditioning(negative_aesthetic_score=8.0),
@@ -56,8 +57,24 @@ TIMESTEPS = (999, 850, 600, 400, 150, 20)
 
 CHOSEN = (SchedulerName.EULER, SchedulerName.EULER_ANCESTRAL, SchedulerName.DPMPP_2M_KARRAS, SchedulerName.HEUN)
 """One of each kind: plain; with noise of its own; with a memory and fractional timesteps; looking twice."""
-ALWAYS_ALL = (Workflow.TEXT, Workflow.INPAINT)
-"""Elsewhere the other schedulers are for the dense grid and the page."""
+_PLAIN_ALONE, _NOISE_ALONE = (SchedulerName.EULER,), (SchedulerName.EULER_ANCESTRAL,)
+_BEGINNING_LATE = (SchedulerName.EULER_ANCESTRAL, SchedulerName.DPMPP_2M_KARRAS, SchedulerName.HEUN)
+IN_EVERY_RUN: dict[Workflow, tuple[SchedulerName, ...]] = {
+    Workflow.TEXT: PLAIN,
+    Workflow.BLOCKS_SSD_1B: _PLAIN_ALONE,
+    Workflow.BLOCKS_VEGA: (),
+    Workflow.IMAGE: CHOSEN,
+    Workflow.INPAINT: CHOSEN,
+    Workflow.INPAINT_9: _PLAIN_ALONE,
+    Workflow.ONLY_MASKED: _PLAIN_ALONE,
+    Workflow.ENSEMBLE: _BEGINNING_LATE,
+    Workflow.RETOUCH: _NOISE_ALONE,
+    Workflow.REFINER: _PLAIN_ALONE,
+    Workflow.INPAINT_ENSEMBLE: (SchedulerName.EULER, SchedulerName.HEUN),
+    Workflow.INPAINT_RETOUCH: _NOISE_ALONE,
+}
+"""The others are for the dense grid and the page: what a workflow does to a scheduler, one of each kind shows. Vega's
+blocks are SSD-1B's, with fewer layers."""
 TELLING = (
     *SIZES,
     *SCORES,
@@ -99,9 +116,7 @@ def _case(workflow: Workflow, detail: str, *, slow: bool = False, **options: Any
 def _schedulers() -> Iterator[Case]:
     for workflow in WITH_EVERY_SCHEDULER:
         for scheduler in PLAIN:
-            slow = scheduler not in CHOSEN and (
-                workflow not in ALWAYS_ALL or (workflow is not Workflow.TEXT and scheduler not in ESSENTIAL)
-            )
+            slow = scheduler not in IN_EVERY_RUN[workflow]
             yield _case(workflow, scheduler.label, slow=slow, scheduler=scheduler)
     yield _case(Workflow.FEW_STEP, SchedulerName.LCM.label)
 
@@ -109,22 +124,27 @@ def _schedulers() -> Iterator[Case]:
 def _text() -> Iterator[Case]:
     text = Workflow.TEXT
     for name, micro in SIZES.items():
-        yield _case(text, name, micro=micro)
-    yield _case(text, "portrait", size=Size(64, 160))
+        yield _case(text, name, micro=micro, slow=name not in SIZES_IN_EVERY_RUN)
+    yield _case(text, "portrait", size=Size(64, 160), slow=True)
     yield _case(text, "prompt alone", prompts=Prompts(prompt="a red cat"))
     yield _case(text, "only a second negative prompt", prompts=Prompts(prompt="a red cat", negative_prompt_2="fog"))
     yield _case(text, "no guidance", guidance_scale=1.0)
-    yield _case(text, "strong guidance", guidance_scale=9.5)
+    yield _case(text, "strong guidance", guidance_scale=9.5, slow=True)
     yield _case(text, "guidance rescale", guidance_scale=8.0, guidance_rescale=0.7)
     yield _case(text, "clip skip", prompts=Prompts(prompt="a red cat", negative_prompt="dog", clip_skip=1))
     yield _case(text, "custom timesteps", timesteps=TIMESTEPS)
-    yield _case(text, "custom timesteps, DPM++ 2M", timesteps=TIMESTEPS, scheduler=SchedulerName.DPMPP_2M)
+    yield _case(text, "custom timesteps, DPM++ 2M", timesteps=TIMESTEPS, scheduler=SchedulerName.DPMPP_2M, slow=True)
     yield _case(text, "another VAE", additions=lambda family: Additions(vae=family.other_vae()))
     yield _case(text, "variation", variation_seed=11, variation_strength=0.3)
     yield _case(
-        text, "variation, Euler a", variation_seed=11, variation_strength=0.3, scheduler=SchedulerName.EULER_ANCESTRAL
+        text,
+        "variation, Euler a",
+        variation_seed=11,
+        variation_strength=0.3,
+        scheduler=SchedulerName.EULER_ANCESTRAL,
+        slow=True,
     )
-    yield _case(Workflow.FEW_STEP, "weaker embedded guidance", guidance_scale=2.0)
+    yield _case(Workflow.FEW_STEP, "weaker embedded guidance", guidance_scale=2.0, slow=True)
     yield _case(Workflow.FEW_STEP, "image-to-image", edit=image_edit(0.75))
 
 
@@ -134,7 +154,13 @@ def _plainest() -> Iterator[Case]:
     edits = {Workflow.IMAGE: image_edit, Workflow.INPAINT: inpaint_edit, Workflow.INPAINT_9: inpaint_edit}
     for workflow in (Workflow.TEXT, Workflow.FEW_STEP, *edits):
         options = {"edit": edits[workflow](0.6, square)} if workflow in edits else {}
-        yield _case(workflow, "square, one prompt", prompts=Prompts(prompt="a red cat"), size=square, **options)
+        slow = workflow is not Workflow.TEXT
+        prompts = Prompts(prompt="a red cat")
+        yield _case(workflow, "square, one prompt", prompts=prompts, size=square, slow=slow, **options)
+
+
+STRENGTHS_IN_EVERY_RUN = ((0.3, SchedulerName.HEUN), (1.0, SchedulerName.EULER_ANCESTRAL))
+"""Few steps of one that looks twice; nothing but noise, with one that draws noise of its own."""
 
 
 def _edits() -> Iterator[Case]:
@@ -147,14 +173,18 @@ def _edits() -> Iterator[Case]:
             SchedulerName.DPMPP_2M,
         ):
             yield _case(
-                image, f"strength {strength}, {scheduler.label}", edit=image_edit(strength), scheduler=scheduler
+                image,
+                f"strength {strength}, {scheduler.label}",
+                edit=image_edit(strength),
+                scheduler=scheduler,
+                slow=(strength, scheduler) not in STRENGTHS_IN_EVERY_RUN,
             )
     for name, micro in SIZES.items():
-        yield _case(image, name, micro=micro)
+        yield _case(image, name, micro=micro, slow=name not in SIZES_IN_EVERY_RUN)
     yield _case(image, "portrait", size=Size(64, 160), edit=image_edit(0.6, Size(64, 160)))
-    yield _case(image, "no guidance", guidance_scale=1.0)
-    yield _case(image, "guidance rescale", guidance_scale=8.0, guidance_rescale=0.7)
-    yield _case(image, "clip skip", prompts=Prompts(prompt="a red cat", clip_skip=1))
+    yield _case(image, "no guidance", guidance_scale=1.0, slow=True)
+    yield _case(image, "guidance rescale", guidance_scale=8.0, guidance_rescale=0.7, slow=True)
+    yield _case(image, "clip skip", prompts=Prompts(prompt="a red cat", clip_skip=1), slow=True)
     yield _case(image, "custom timesteps", timesteps=TIMESTEPS)
     yield _case(image, "another VAE", additions=lambda family: Additions(vae=family.other_vae()))
 
@@ -165,15 +195,17 @@ def _inpainting() -> Iterator[Case]:
         for strength in (0.3, 1.0):
             for scheduler in few:
                 edit = inpaint_edit(strength)
-                yield _case(workflow, f"strength {strength}, {scheduler.label}", edit=edit, scheduler=scheduler)
-        yield _case(workflow, "all six sizes", micro=ALL_SIZES)
-        yield _case(workflow, "portrait", size=Size(64, 160), edit=inpaint_edit(0.6, Size(64, 160)))
-        yield _case(workflow, "no guidance", guidance_scale=1.0)
+                slow = (strength, scheduler) not in STRENGTHS_IN_EVERY_RUN
+                detail = f"strength {strength}, {scheduler.label}"
+                yield _case(workflow, detail, edit=edit, scheduler=scheduler, slow=slow)
+        yield _case(workflow, "all six sizes", micro=ALL_SIZES, slow=True)
+        yield _case(workflow, "portrait", size=Size(64, 160), edit=inpaint_edit(0.6, Size(64, 160)), slow=True)
+        yield _case(workflow, "no guidance", guidance_scale=1.0, slow=workflow is Workflow.INPAINT)
     for workflow in (Workflow.INPAINT, Workflow.INPAINT_9):
         edit = Edit(picture=subjects.photo(SIZE), mask=subjects.box_mask(SIZE, Rect(48, 16, 56, 32)), strength=0.6)
         yield _case(workflow, "a mask on the latents' grid, diffusers' own way", edit=edit)
         edit = Edit(picture=subjects.photo(SIZE), mask=subjects.box_and_stroke(SIZE), strength=0.6)
-        yield _case(workflow, "a thin stroke beside a box", edit=edit)
+        yield _case(workflow, "a thin stroke beside a box", edit=edit, slow=workflow is Workflow.INPAINT_9)
     yield _case(Workflow.INPAINT, "few-step", scheduler=SchedulerName.LCM, edit=inpaint_edit(1.0))
     for name, picture, box, margin in (
         ("drawn at its own size", Size(256, 160), Rect(96, 64, 64, 32), 16),
@@ -183,7 +215,14 @@ def _inpainting() -> Iterator[Case]:
         ("strength 1", Size(256, 160), Rect(96, 64, 64, 32), 16),
     ):
         strength = 1.0 if name == "strength 1" else 0.6
-        yield _case(Workflow.ONLY_MASKED, name, edit=only_masked_edit(margin, picture, box, strength))
+        slow = name in ("drawn at its own size", "strength 1")
+        yield _case(Workflow.ONLY_MASKED, name, edit=only_masked_edit(margin, picture, box, strength), slow=slow)
+
+
+HANDOFFS_IN_EVERY_RUN = (
+    (Workflow.ENSEMBLE, 0.5, SchedulerName.HEUN),
+    (Workflow.INPAINT_ENSEMBLE, 0.9, SchedulerName.EULER),
+)
 
 
 def _refining() -> Iterator[Case]:
@@ -196,6 +235,7 @@ def _refining() -> Iterator[Case]:
                     f"hand-off {handoff}, {scheduler.label}",
                     refine=lambda family, at=handoff: refined(family, RefineWay.ENSEMBLE, handoff=at),
                     scheduler=scheduler,
+                    slow=(workflow, handoff, scheduler) not in HANDOFFS_IN_EVERY_RUN,
                 )
     yield _case(
         Workflow.ENSEMBLE,
@@ -208,21 +248,23 @@ def _refining() -> Iterator[Case]:
             workflow,
             "own steps and strength",
             refine=lambda family: refined(family, RefineWay.IMG2IMG, steps=8, strength=0.6),
+            slow=workflow is Workflow.INPAINT_RETOUCH,
         )
-    yield _case(Workflow.RETOUCH, "on a picture", edit=image_edit(0.7))
-    yield _case(Workflow.INPAINT_RETOUCH, "strength 1", edit=inpaint_edit(1.0))
+    yield _case(Workflow.RETOUCH, "on a picture", edit=image_edit(0.7), slow=True)
+    yield _case(Workflow.INPAINT_RETOUCH, "strength 1", edit=inpaint_edit(1.0), slow=True)
     yield _case(Workflow.INPAINT_ENSEMBLE, "strength 1", edit=inpaint_edit(1.0))
     for workflow in (Workflow.REFINER, Workflow.ENSEMBLE, Workflow.RETOUCH):
         for name, micro in SCORES.items():
-            yield _case(workflow, name, micro=micro)
+            slow = workflow is not Workflow.REFINER and name != "aesthetic score"
+            yield _case(workflow, name, micro=micro, slow=slow)
     for workflow in (Workflow.REFINER, Workflow.ENSEMBLE):
-        yield _case(workflow, "original size", micro=POSITIVE_SIZES["original size"])
-        yield _case(workflow, "crop", micro=POSITIVE_SIZES["crop"])
+        yield _case(workflow, "original size", micro=POSITIVE_SIZES["original size"], slow=True)
+        yield _case(workflow, "crop", micro=POSITIVE_SIZES["crop"], slow=True)
         yield _case(workflow, "all six sizes", micro=ALL_SIZES)
     yield _case(Workflow.REFINER, "prompt alone", prompts=Prompts(prompt="a red cat"))
-    yield _case(Workflow.REFINER, "strength 0.3", edit=image_edit(0.3))
+    yield _case(Workflow.REFINER, "strength 0.3", edit=image_edit(0.3), slow=True)
     yield _case(Workflow.REFINER, "inpainting", edit=inpaint_edit(0.6))
-    yield _case(Workflow.REFINER, "clip skip", prompts=Prompts(prompt="a red cat", clip_skip=1))
+    yield _case(Workflow.REFINER, "clip skip", prompts=Prompts(prompt="a red cat", clip_skip=1), slow=True)
 
 
 DENSE = "dense: "

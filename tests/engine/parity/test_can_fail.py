@@ -7,21 +7,26 @@ from itertools import combinations
 
 import pytest
 
-from sdxl_desktop.core.schedulers import PLAIN
+from sdxl_desktop.core.schedulers import PLAIN, SchedulerName
+from tests.engine.every_scheduler import ESSENTIAL
 from tests.engine.parity import table
 from tests.engine.parity.cases import BUILDERS, TOLERANCE, Workflow
 from tests.engine.parity.family import TinyFamily
 from tests.engine.parity.measure import comparable, difference, finished_tolerance, only_finished
 from tests.engine.parity.ours import Ours
 from tests.engine.parity.swaps import SWAPS
-from tests.engine.parity.torch_reference import TorchReference
 
 ALL = [
-    pytest.param(workflow, name, id=f"{workflow}: {name}", marks=[pytest.mark.slow] if number else [])
+    pytest.param(
+        workflow,
+        name,
+        id=f"{workflow}: {name}",
+        marks=[pytest.mark.slow] if number or workflow is Workflow.BLOCKS_VEGA else [],
+    )
     for workflow, swaps in SWAPS.items()
     for number, name in enumerate(swaps)
 ]
-"""Of each workflow one in every run, all of them with `-m slow`."""
+"""Of each workflow one in every run (Vega's blocks are SSD-1B's, with fewer layers), all of them with `-m slow`."""
 
 
 @pytest.mark.parametrize(("workflow", "name"), ALL)
@@ -48,8 +53,11 @@ def test_each_argument_changes_the_picture(
     assert difference(ours.draw(case.build(family)), plain) > 2 * TOLERANCE
 
 
-def test_the_schedulers_differ_from_each_other(family: TinyFamily, reference: TorchReference) -> None:
-    pictures = [reference.draw(BUILDERS[Workflow.TEXT](family, scheduler=name)) for name in PLAIN]
+@pytest.mark.parametrize("names", [ESSENTIAL, pytest.param(PLAIN, marks=pytest.mark.slow)], ids=["essential", "all"])
+def test_the_schedulers_differ_from_each_other(
+    names: tuple[SchedulerName, ...], family: TinyFamily, ours: Ours
+) -> None:
+    pictures = [ours.draw(BUILDERS[Workflow.TEXT](family, scheduler=name)) for name in names]
     assert all(difference(one, other) > TOLERANCE for one, other in combinations(pictures, 2))
 
 

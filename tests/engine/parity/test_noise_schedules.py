@@ -69,9 +69,19 @@ def with_config(family: TinyFamily, tmp_path: Path) -> Any:
     ("config", "options"),
     [
         pytest.param(V, {}, id="v-prediction, Euler"),
-        pytest.param(V, {"scheduler": SchedulerName.DPMPP_3M_SDE_KARRAS}, id="v-prediction, 3M SDE Karras"),
+        pytest.param(
+            V,
+            {"scheduler": SchedulerName.DPMPP_3M_SDE_KARRAS},
+            id="v-prediction, 3M SDE Karras",
+            marks=pytest.mark.slow,
+        ),
         pytest.param({"prediction_type": "sample"}, {}, id="sample, Euler"),
-        pytest.param({"prediction_type": "sample"}, {"scheduler": SchedulerName.UNIPC}, id="sample, UniPC"),
+        pytest.param(
+            {"prediction_type": "sample"},
+            {"scheduler": SchedulerName.UNIPC},
+            id="sample, UniPC",
+            marks=pytest.mark.slow,
+        ),
         pytest.param({"timestep_spacing": "trailing"}, {"scheduler": SchedulerName.DDIM}, id="trailing, DDIM"),
         pytest.param({"timestep_spacing": "linspace"}, {}, id="linspace, Euler"),
         pytest.param(ZERO, {}, id="zero terminal SNR, Euler"),
@@ -88,17 +98,23 @@ def with_config(family: TinyFamily, tmp_path: Path) -> Any:
             PLAYGROUND,
             {"scheduler": SchedulerName.EDM_DPMPP_2M, "workflow": Workflow.INPAINT, "edit": inpaint_edit(0.6)},
             id="Playground, inpainting",
+            marks=pytest.mark.slow,
         ),
     ],
 )
 def test_it_draws_what_diffusers_draws(
-    config: dict[str, Any], options: dict[str, Any], with_config: Any, family: TinyFamily, ours: Ours
+    config: dict[str, Any],
+    options: dict[str, Any],
+    with_config: Any,
+    family: TinyFamily,
+    reference: TorchReference,
+    ours: Ours,
 ) -> None:
     request = with_config(config, **options)
-    reference = TorchReference()
+    theirs = TorchReference()
     weights = BUILDERS[options.get("workflow", Workflow.TEXT)](family).checkpoint
-    reference.pipelines = _OtherConfig(reference.pipelines, weights, config)  # type: ignore[assignment]
-    assert difference(ours.draw(request), reference.draw(request)) <= TOLERANCE
+    theirs.pipelines = _OtherConfig(reference.pipelines, weights, config)  # type: ignore[assignment]
+    assert difference(ours.draw(request), theirs.draw(request)) <= TOLERANCE
 
 
 @pytest.mark.parametrize(
@@ -130,8 +146,8 @@ def test_what_is_asked_draws_as_if_the_checkpoint_said_it(
     ("config", "scheduler", "able"),
     [
         ({"prediction_type": "sample"}, SchedulerName.EULER_ANCESTRAL, "Euler"),
-        ({"prediction_type": "sample"}, SchedulerName.PNDM, "UniPC"),
-        ({"prediction_type": "sample"}, SchedulerName.DPMPP_SDE, "DPM++ 2M"),
+        pytest.param({"prediction_type": "sample"}, SchedulerName.PNDM, "UniPC", marks=pytest.mark.slow),
+        pytest.param({"prediction_type": "sample"}, SchedulerName.DPMPP_SDE, "DPM++ 2M", marks=pytest.mark.slow),
         ({"rescale_betas_zero_snr": True}, SchedulerName.LMS, "DDIM"),
         (PLAYGROUND, SchedulerName.EULER, "EDM DPM++ 2M"),
         ({}, SchedulerName.EDM_EULER, "Euler Karras"),
@@ -150,7 +166,14 @@ def test_a_scheduler_that_cannot_is_refused_by_naming_those_that_can(
     assert scheduler.label not in named
 
 
-@pytest.mark.parametrize("scheduler", [SchedulerName.DDIM, SchedulerName.DPMPP_2M, SchedulerName.UNIPC])
+@pytest.mark.parametrize(
+    "scheduler",
+    [
+        SchedulerName.DDIM,
+        pytest.param(SchedulerName.DPMPP_2M, marks=pytest.mark.slow),
+        pytest.param(SchedulerName.UNIPC, marks=pytest.mark.slow),
+    ],
+)
 def test_more_steps_than_there_are_timesteps_are_refused_with_the_largest_number(
     scheduler: SchedulerName, with_config: Any, ours: Ours
 ) -> None:

@@ -14,7 +14,13 @@ from tests.engine.parity.measure import comparable, difference, finished_toleran
 from tests.engine.parity.ours import Ours
 from tests.engine.parity.torch_reference import TorchReference
 
-WORKFLOWS = [Workflow.TEXT, Workflow.IMAGE, Workflow.INPAINT_9, Workflow.ENSEMBLE, Workflow.ONLY_MASKED]
+WORKFLOWS = [
+    Workflow.TEXT,
+    pytest.param(Workflow.IMAGE, marks=pytest.mark.slow),
+    Workflow.INPAINT_9,
+    Workflow.ENSEMBLE,
+    pytest.param(Workflow.ONLY_MASKED, marks=pytest.mark.slow),
+]
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS)

@@ -62,7 +62,8 @@ class TorchReference:
 
     def draw(self, request: GenerationRequest) -> Floats:
         """float32 [H, W, 3] in [0, 1], the picture of the request's first seed."""
-        with torch.no_grad():
+        # without oneDNN, which prepares each call for longer than networks this small compute
+        with torch.no_grad(), torch.backends.mkldnn.flags(enabled=False):
             refine = request.refine
             if request.mode is Mode.INPAINT and refine is not None and refine.way is RefineWay.ENSEMBLE:
                 return inpaint_ensemble.draw(request, self.pipelines)
