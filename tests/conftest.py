@@ -24,12 +24,6 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # each worker has a core; torch's threa
 _RUNNING_TESTS = os.environ.get("RUNNING_TESTS_FOLDER")
 
 
-def pytest_collection_finish() -> None:
-    """What the tests' imports made stays: no later collection of garbage walks through torch again."""
-    gc.collect()
-    gc.freeze()
-
-
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Leave behind which test this process runs: after a crash or a hang that is the first question."""
@@ -44,6 +38,13 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 
 class NetworkTouched(AssertionError):
     """A test, or the code under it, tried to leave this computer."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def what_is_there_stays() -> None:
+    """What imports and earlier modules made and still hold: no later collection of garbage walks through it again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
