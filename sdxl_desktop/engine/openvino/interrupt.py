@@ -19,6 +19,8 @@ from sdxl_desktop.core.shortage import is_shortage, not_enough_memory
 from sdxl_desktop.engine.protocol import CancelToken
 
 POLL_MILLISECONDS = 50
+_UNWRITTEN = np.frombuffer(b"\xa5\x5a\xc3\x3c", np.uint8)
+"""What stands at both ends of an output before the device writes it. No result has it at both but by a rare chance."""
 
 
 class Interrupted(Exception):
@@ -113,7 +115,9 @@ class InterruptibleRequest:
         try:
             for name, value in inputs.items():
                 self._give(name, value)
+            self._mark_outputs()
             self._run()
+            self._check_outputs()
         except (RuntimeError, MemoryError) as problem:
             if is_shortage(problem):
                 raise not_enough_memory("the device was drawing") from problem
@@ -133,6 +137,24 @@ class InterruptibleRequest:
             array = self._wanted[name].array(value)
             self._request.set_tensor(name, ov.Tensor(array, shared_memory=True))
             self._given[name] = value, array
+
+    def _mark_outputs(self) -> None:
+        for output in self._outputs():
+            output[: _UNWRITTEN.size] = output[-_UNWRITTEN.size :] = _UNWRITTEN
+
+    def _check_outputs(self) -> None:
+        """Raises MemoryError where an output was not written: with one thread OpenVINO's processor device ends an
+        inference that lacks memory without a word, and what is there then is the answer to the call before."""
+        for output in self._outputs():
+            if (output[: _UNWRITTEN.size] == _UNWRITTEN).all() and (output[-_UNWRITTEN.size :] == _UNWRITTEN).all():
+                raise MemoryError
+
+    def _outputs(self) -> Iterator[npt.NDArray[np.uint8]]:
+        """The bytes of each output that has some; one whose size is not known has none before the first call."""
+        for at in range(len(self._ports)):
+            data = self._request.get_output_tensor(at).data
+            if data.nbytes >= 2 * _UNWRITTEN.size:
+                yield data.reshape(-1).view(np.uint8)
 
     def _run(self) -> None:
         try:
