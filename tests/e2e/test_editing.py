@@ -188,10 +188,6 @@ def check_stroke(at: Sitting, trail: Trail, killed: float) -> None:
     assert trail.at(killed - OLDEST) - SLACK <= trail.kept(project.mask) <= trail.at(killed) + SLACK
 
 
-def test_killed_in_an_autosave_at_most_five_seconds_are_lost(display: str, home: Path) -> None:
-    Kill(display, home, seed=9).in_an_autosave()
-
-
 def again_and_again(home: Path, display: str, kill: Callable[[Kill], bool | None], times: int) -> int:
     """Of how many kills `kill` says that they came at the moment it is after."""
     return sum(bool(kill(Kill(display, home / str(seed), seed))) for seed in range(times))

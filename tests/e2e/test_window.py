@@ -55,12 +55,3 @@ def test_a_sitting(hands: Hands) -> None:
     assert not alive
     kept = json.loads((hands.home / "settings.json").read_text())["workspace"]
     assert kept["prompts"]["prompt"] == "a red heart on a blue background"
-
-
-def test_killing_the_window_leaves_no_process(hands: Hands) -> None:
-    hands.find_window()
-    engine = wait_for("the engine", hands.engine)
-    hands.write("a cat")
-    hands.keys("ctrl+Return")
-    hands.kill()
-    assert not engine.is_running()

@@ -57,7 +57,7 @@ class TestNothingTwice:
     def test_another_seed_or_prompt_neither_loads_nor_compiles(
         self, engine: Any, request_for: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        draw(engine, request_for())
+        draw(engine, request_for(prompts=Prompts(prompt="words that nothing has encoded yet")))
         monkeypatch.setattr(LoadedCheckpoint, "load", lambda folder: pytest.fail("loaded again"))
         monkeypatch.setattr(parts.Compiler, "compile", lambda *_: pytest.fail("compiled again"))
         told = draw(engine, request_for(seed=99, prompts=Prompts(prompt="another")))

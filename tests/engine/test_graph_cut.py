@@ -122,7 +122,9 @@ def _quantized(model: ov.Model, _: Path) -> ov.Model:
     return model
 
 
-@pytest.mark.parametrize("change", [_in_16_bits, _in_8_bits, _quantized])
+@pytest.mark.parametrize(
+    "change", [_in_8_bits, *(pytest.param(one, marks=pytest.mark.slow) for one in (_in_16_bits, _quantized))]
+)
 @pytest.mark.parametrize(
     ("topology", "depth"),
     [(SMALLEST, 2), *(pytest.param(Topology.BASE, depth, marks=pytest.mark.slow) for depth in (1, 2, 3))],

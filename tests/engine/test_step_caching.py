@@ -165,7 +165,7 @@ CACHED: dict[str, tuple[Callable[[TinyFamily], GenerationRequest], Topology, lis
 }
 
 
-IN_EVERY_RUN = ("text", "not guided", "a share of the steps", "two looks a step")
+IN_EVERY_RUN = ("text", "two looks a step")
 """Graphs of other topologies are cut and compared in every run; drawing with all of them takes a while."""
 
 

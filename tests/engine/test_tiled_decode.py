@@ -122,6 +122,7 @@ def test_more_than_16_bits_can_hold_passes_through(sdxl: ov.Model) -> None:
     assert apart(whole, strips) <= 0.001
 
 
+@pytest.mark.slow
 def test_weights_of_8_bits(sdxl: ov.Model) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -134,6 +135,7 @@ def test_weights_of_8_bits(sdxl: ov.Model) -> None:
     assert apart(decoders.whole(given), decoders.thrifty(given)) <= 0.001
 
 
+@pytest.mark.slow
 def test_an_older_exports_way_to_write_a_norm(sdxl: ov.Model) -> None:
     model = sdxl.clone()
     for norm in find_norms(model):

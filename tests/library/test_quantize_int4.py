@@ -151,6 +151,7 @@ print(watch.peak - before)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory that mirrors files is told apart on Linux only")
+@pytest.mark.slow
 def test_memory_stays_small_however_many_weights_there_are(tmp_path: Path) -> None:
     """134 million weights, 268 MB: neither they nor what they become, 71 MB, is held."""
     _big_graph(tmp_path / "big.xml")

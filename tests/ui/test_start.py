@@ -88,7 +88,9 @@ def test_a_whole_life_of_the_window_never_loads_the_engines_libraries(home: Path
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows ends processes without signals")
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP"])
+@pytest.mark.parametrize(
+    "name", ["SIGTERM", *(pytest.param(name, marks=pytest.mark.slow) for name in ("SIGINT", "SIGHUP"))]
+)
 def test_a_signal_closes_the_window_cleanly(home: Path, name: str) -> None:
     number = getattr(signal, name)
     script = (

@@ -163,7 +163,8 @@ def test_dora_as_lycoris_writes_it_sets_the_lengths_of_rows_or_columns(
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("kind", ["LoKr", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("DoRA", "(IA)³"))])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["LoKr", "DoRA", "(IA)³"])
 def test_compressed_weights_keep_all_of_it(
     kind: str, tiny: Path, tmp_path: Path, unet_config: Any, inputs: Any
 ) -> None:

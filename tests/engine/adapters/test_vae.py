@@ -187,7 +187,7 @@ def write_form(form: str, source: Path, at: Path) -> Path:
         pytest.param("a folder in the original layout", marks=pytest.mark.slow),
         pytest.param("a folder with one file of any name", marks=pytest.mark.slow),
         "a folder with old names of attention",
-        "the vae in a checkpoint's folder, in fp16 alone",
+        pytest.param("the vae in a checkpoint's folder, in fp16 alone", marks=pytest.mark.slow),
         pytest.param("a folder in bf16 alone", marks=pytest.mark.slow),
     ],
 )

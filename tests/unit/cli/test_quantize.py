@@ -45,6 +45,7 @@ def test_what_makes_no_sense_is_refused_before_anything_begins(
     assert [folder.name for folder in (home / "data" / "checkpoints").iterdir()] == ["mine"]
 
 
+@pytest.mark.slow
 def test_the_starter_in_8_bits_is_announced_made_and_listed(
     rooms: PretendRooms, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

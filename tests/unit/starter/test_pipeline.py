@@ -83,6 +83,7 @@ def load(kind: Any, folder: Path) -> Any:
     return pipeline
 
 
+@pytest.mark.slow
 def test_each_stage_reached_its_last_step(data: Path) -> None:
     for name in ("base", "refiner"):
         assert_reached(data, name)
@@ -173,6 +174,7 @@ class Killed(Exception):
     """Stands for the end of a process in the middle of a stage."""
 
 
+@pytest.mark.slow
 def test_a_killed_stage_goes_on_as_if_nothing_had_happened(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 import warnings
 from dataclasses import replace
 
+import pytest
 import torch
 
 with warnings.catch_warnings():
@@ -53,6 +54,7 @@ def test_words_are_not_places() -> None:
     assert free[23:].all()
 
 
+@pytest.mark.slow
 def test_heads_learn_where_to_look() -> None:
     torch.manual_seed(0)
     config = replace(TOY, size=64)

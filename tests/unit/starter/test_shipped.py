@@ -63,6 +63,7 @@ def energies(pictures: list[Image.Image]) -> list[float]:
     return [gradient_energy(picture) for picture in pictures]
 
 
+@pytest.mark.slow
 def test_a_high_score_sharpens_what_the_base_hands_over(base: Any, refiner: Any, alone: list[Image.Image]) -> None:
     usual: dict[str, Any] = {"num_inference_steps": 10, "guidance_scale": 3.0}
     latents = base(PROMPTS, denoising_end=0.8, output_type="latent", generator=seeds(), **usual).images
