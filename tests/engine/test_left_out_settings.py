@@ -47,8 +47,8 @@ def drawn(engine: Any) -> Any:
     return by
 
 
-IN_EVERY_RUN = (SchedulerName.DDIM, SchedulerName.DPMPP_2M, SchedulerName.EULER_ANCESTRAL, SchedulerName.LCM)
-"""Those whose class would clip latents, and of the others one that remembers and one that draws noise."""
+IN_EVERY_RUN = (SchedulerName.DDIM, SchedulerName.EULER_ANCESTRAL, SchedulerName.LCM)
+"""Those whose class would clip latents, and of the others one that draws noise."""
 
 
 @pytest.mark.parametrize(

@@ -133,21 +133,17 @@ def test_what_drew_before_memory_was_short_draws_after_it(
 ) -> None:
     import resource
 
-    def in_two_threads(**sampling: Any) -> GenerationRequest:
-        request: GenerationRequest = request_for(**sampling)  # in one, OpenVINO keeps some shortages to itself
-        return replace(request, execution=replace(request.execution, threads=2))
-
-    before = draw(process_engine, in_two_threads()).picture.pixels
+    before = draw(process_engine, request_for()).picture.pixels
 
     def starve() -> None:
         assert process_engine.pid is not None
         taken = psutil.Process(process_engine.pid).memory_info().vms
         resource.prlimit(process_engine.pid, resource.RLIMIT_AS, (taken, -1))
 
-    told = run_until(process_engine, in_two_threads(size=BIG), at(phase, 0, starve), threading.Event())
+    told = run_until(process_engine, request_for(size=BIG), at(phase, 0, starve), threading.Event())
     assert isinstance(told.last, Failed), told.last
     assert "memory" in str(told.last.error), told.last.error
-    assert (draw(process_engine, in_two_threads()).picture.pixels == before).all()
+    assert (draw(process_engine, request_for()).picture.pixels == before).all()
 
 
 KILLED_IN_EVERY_RUN = (Phase.COMPILING, Phase.DENOISING)

@@ -112,6 +112,7 @@ def test_wherever_the_whole_part_ends_and_however_low_the_strips_are(sdxl: ov.Mo
         np.testing.assert_allclose(decoders.tiled.decode(given, plan), whole, atol=2e-5)
 
 
+@pytest.mark.slow
 def test_more_than_16_bits_can_hold_passes_through(sdxl: ov.Model) -> None:
     """SDXL's VAE is known for it: in f16 its pictures are black."""
     model = sdxl.clone()
@@ -147,6 +148,7 @@ def test_an_older_exports_way_to_write_a_norm(sdxl: ov.Model) -> None:
     assert apart(Decoders(sdxl).whole(given), decoders.thrifty(given)) == 0
 
 
+@pytest.mark.slow
 def test_reduced_precision_is_no_worse_in_strips(starter: ov.Model, in_32_bits: Decoders) -> None:
     """Both round at other places, so they are measured by what 32 bits give."""
     given, exact = latents(24, 24), in_32_bits.whole(latents(24, 24))

@@ -94,6 +94,7 @@ def test_what_was_prepared_need_not_be_compiled(bench: Workbench, tiny: Path, ow
     assert again.made == ()
 
 
+@pytest.mark.slow
 def test_each_size_is_prepared_where_devices_want_it(
     bench: Workbench, tiny: Path, own_home: AppPaths, monkeypatch: pytest.MonkeyPatch
 ) -> None:

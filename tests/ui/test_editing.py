@@ -108,7 +108,14 @@ def edit_of(request: GenerationRequest) -> Edit:
 # intents
 
 
-@pytest.mark.parametrize("intent", [each for each in Intent if each is not Intent.EXPAND], ids=str)
+@pytest.mark.parametrize(
+    "intent",
+    [
+        pytest.param(each, id=str(each), marks=[pytest.mark.slow] * (each not in (Intent.FILL, Intent.REMOVE)))
+        for each in Intent
+        if each is not Intent.EXPAND
+    ],
+)
 def test_an_intent_is_one_click_and_goes_into_the_request(
     masked: MainWindow, qtbot: QtBot, engine: FillingEngine, intent: Intent
 ) -> None:

@@ -201,9 +201,8 @@ def test_the_size_can_take_the_pictures_shape(desk: Desk) -> None:
     assert not link.isVisibleTo(desk)
 
 
-@pytest.mark.parametrize(
-    ("chosen", "ground", "reason"),
-    [
+def test_what_a_checkpoint_cannot_do_is_said_before_and_refused(desk: Desk) -> None:
+    for chosen, ground, reason in (
         (REFINER, Ground(), "A refiner finishes a picture: put one on the canvas"),
         (REFINER, ON_PICTURE, ""),
         (REFINER, ON_MASK, ""),
@@ -212,21 +211,17 @@ def test_the_size_can_take_the_pictures_shape(desk: Desk) -> None:
         (INPAINT, ON_MASK, ""),
         (BLIND, Ground(), ""),
         (BLIND, ON_PICTURE, "no VAE encoder"),
-    ],
-)
-def test_what_a_checkpoint_cannot_do_is_said_before_and_refused(
-    desk: Desk, chosen: Checkpoint, ground: Ground, reason: str
-) -> None:
-    choose(desk, chosen)
-    desk.show_ground(ground)
-    assert generate(desk).isEnabled() == (not reason)
-    if not reason:
-        assert asked(desk, ground).checkpoint == chosen.folder
-        return
-    assert reason in generate(desk).toolTip()
-    assert reason in readable(desk), "whoever does not point at the button reads it too"
-    with pytest.raises(RequestError, match=reason):
-        desk.request(Execution(), ground)
+    ):
+        choose(desk, chosen)
+        desk.show_ground(ground)
+        assert generate(desk).isEnabled() == (not reason)
+        if not reason:
+            assert asked(desk, ground).checkpoint == chosen.folder
+            continue
+        assert reason in generate(desk).toolTip()
+        assert reason in readable(desk), "whoever does not point at the button reads it too"
+        with pytest.raises(RequestError, match=reason):
+            desk.request(Execution(), ground)
 
 
 def test_a_vae_of_ones_own_can_bring_the_encoder(desk: Desk, tmp_path: Path) -> None:
@@ -493,18 +488,17 @@ def test_timesteps_of_ones_own_decide_the_steps_until_they_are_cleared(desk: Des
     assert asked(desk).sampling.timesteps == ()
 
 
-@pytest.mark.parametrize("text", ["1, 2", "5, 5", "1000, 3", "-3", "9; 8", "a", "999, 500.5"])
-def test_timesteps_that_make_no_sense_are_told_at_the_field_and_not_drawn(desk: Desk, text: str) -> None:
+def test_timesteps_that_make_no_sense_are_told_at_the_field_and_not_drawn(desk: Desk) -> None:
     desk._sampling.advanced.section.set_open(True)
-    named(desk, QLineEdit, "Timesteps").setText(text)
-    with pytest.raises(RequestError) as refused:
-        desk.request(Execution())
-    assert str(refused.value) in readable(desk)
-    seed = desk.value().sampling
-    assert seed is not None, "and the settings can still be kept"
-    named(desk, QLineEdit, "Timesteps").clear()
-    assert str(refused.value) not in readable(desk)
-    assert asked(desk).sampling.timesteps == ()
+    for text in ("1, 2", "5, 5", "1000, 3", "-3", "9; 8", "a", "999, 500.5"):
+        named(desk, QLineEdit, "Timesteps").setText(text)
+        with pytest.raises(RequestError) as refused:
+            desk.request(Execution())
+        assert str(refused.value) in readable(desk)
+        assert desk.value().sampling is not None, "and the settings can still be kept"
+        named(desk, QLineEdit, "Timesteps").clear()
+        assert str(refused.value) not in readable(desk)
+        assert asked(desk).sampling.timesteps == ()
 
 
 def test_timesteps_are_read_however_they_are_spaced() -> None:

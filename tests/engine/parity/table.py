@@ -55,26 +55,23 @@ SCORES = {
 TIMESTEPS = (999, 850, 600, 400, 150, 20)
 
 
-CHOSEN = (SchedulerName.EULER, SchedulerName.EULER_ANCESTRAL, SchedulerName.DPMPP_2M_KARRAS, SchedulerName.HEUN)
-"""One of each kind: plain; with noise of its own; with a memory and fractional timesteps; looking twice."""
 _PLAIN_ALONE, _NOISE_ALONE = (SchedulerName.EULER,), (SchedulerName.EULER_ANCESTRAL,)
-_BEGINNING_LATE = (SchedulerName.EULER_ANCESTRAL, SchedulerName.DPMPP_2M_KARRAS, SchedulerName.HEUN)
 IN_EVERY_RUN: dict[Workflow, tuple[SchedulerName, ...]] = {
     Workflow.TEXT: PLAIN,
     Workflow.BLOCKS_SSD_1B: _PLAIN_ALONE,
     Workflow.BLOCKS_VEGA: (),
-    Workflow.IMAGE: CHOSEN,
-    Workflow.INPAINT: CHOSEN,
+    Workflow.IMAGE: (SchedulerName.EULER_ANCESTRAL, SchedulerName.HEUN),
+    Workflow.INPAINT: (SchedulerName.EULER, SchedulerName.DPMPP_2M_KARRAS),
     Workflow.INPAINT_9: _PLAIN_ALONE,
     Workflow.ONLY_MASKED: _PLAIN_ALONE,
-    Workflow.ENSEMBLE: _BEGINNING_LATE,
+    Workflow.ENSEMBLE: (SchedulerName.EULER_ANCESTRAL, SchedulerName.DPMPP_2M_KARRAS),
     Workflow.RETOUCH: _NOISE_ALONE,
     Workflow.REFINER: _PLAIN_ALONE,
     Workflow.INPAINT_ENSEMBLE: (SchedulerName.EULER, SchedulerName.HEUN),
     Workflow.INPAINT_RETOUCH: _NOISE_ALONE,
 }
-"""The others are for the dense grid and the page: what a workflow does to a scheduler, one of each kind shows. Vega's
-blocks are SSD-1B's, with fewer layers."""
+"""The others are for the dense grid and the page: what a workflow does to a scheduler, a few show: plain, with noise of
+its own, with a memory and fractional timesteps, looking twice. Vega's blocks are SSD-1B's, with fewer layers."""
 TELLING = (
     *SIZES,
     *SCORES,
@@ -180,12 +177,12 @@ def _edits() -> Iterator[Case]:
                 slow=(strength, scheduler) not in STRENGTHS_IN_EVERY_RUN,
             )
     for name, micro in SIZES.items():
-        yield _case(image, name, micro=micro, slow=name not in SIZES_IN_EVERY_RUN)
-    yield _case(image, "portrait", size=Size(64, 160), edit=image_edit(0.6, Size(64, 160)))
+        yield _case(image, name, micro=micro, slow=name != "all six sizes")
+    yield _case(image, "portrait", size=Size(64, 160), edit=image_edit(0.6, Size(64, 160)), slow=True)
     yield _case(image, "no guidance", guidance_scale=1.0, slow=True)
     yield _case(image, "guidance rescale", guidance_scale=8.0, guidance_rescale=0.7, slow=True)
     yield _case(image, "clip skip", prompts=Prompts(prompt="a red cat", clip_skip=1), slow=True)
-    yield _case(image, "custom timesteps", timesteps=TIMESTEPS)
+    yield _case(image, "custom timesteps", timesteps=TIMESTEPS, slow=True)
     yield _case(image, "another VAE", additions=lambda family: Additions(vae=family.other_vae()))
 
 

@@ -17,7 +17,7 @@ from tests.engine.parity.torch_reference import TorchReference
 WORKFLOWS = [
     Workflow.TEXT,
     pytest.param(Workflow.IMAGE, marks=pytest.mark.slow),
-    Workflow.INPAINT_9,
+    pytest.param(Workflow.INPAINT_9, marks=pytest.mark.slow),
     Workflow.ENSEMBLE,
     pytest.param(Workflow.ONLY_MASKED, marks=pytest.mark.slow),
 ]

@@ -85,6 +85,7 @@ def test_a_high_score_sharpens_what_the_base_hands_over(base: Any, refiner: Any,
         assert np.abs(np.asarray(before, float) - np.asarray(after, float)).mean() < 24
 
 
+@pytest.mark.slow
 def test_a_high_score_sharpens_a_finished_picture(refiner: Any, alone: list[Image.Image]) -> None:
     soft, sharp = (
         refiner(
@@ -136,6 +137,7 @@ def typed(file: Path, prompt: str, *options: str) -> Image.Image:
         return picture.convert("RGB")
 
 
+@pytest.mark.slow
 def test_the_lora_takes_the_colours_away(tmp_path: Path) -> None:
     usual, sepia = (
         typed(tmp_path / "drawn.png", "a car on a yellow background", "--lora", f"{ADDITIONS / LORA}:{weight}")
@@ -145,6 +147,7 @@ def test_the_lora_takes_the_colours_away(tmp_path: Path) -> None:
     assert strayed[1] < strayed[0] / 3
 
 
+@pytest.mark.slow
 def test_the_embedding_names_a_colour_that_the_starter_does_not_know(tmp_path: Path) -> None:
     prompt = "a yellow star on a magenta background"
     options = ((), ("--embedding", str(ADDITIONS / EMBEDDING)))
