@@ -22,7 +22,10 @@ CHECKS = {
     "lint": ["-m", "ruff", "check", "."],
     "types": ["-m", "mypy"],
     "imports": ["-c", "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports())"],
-    "tests": ["-m", "pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "--durations", "10"],
+    "tests": [
+        *("-m", "pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "--durations", "10"),
+        *("--max-worker-restart", "0"),  # after a crash the run ends and names the test; else it may wait for ever
+    ],
 }
 LIMIT = 45 * 60
 """Seconds that one check may take; far more than any needs, so that a hang ends and says where it was."""

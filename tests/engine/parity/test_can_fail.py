@@ -16,17 +16,18 @@ from tests.engine.parity.measure import comparable, difference, finished_toleran
 from tests.engine.parity.ours import Ours
 from tests.engine.parity.swaps import SWAPS
 
+OF_OTHER_BLOCKS = (Workflow.BLOCKS_SSD_1B, Workflow.BLOCKS_VEGA, Workflow.FEW_STEP, Workflow.INPAINT_9)
 ALL = [
     pytest.param(
         workflow,
         name,
         id=f"{workflow}: {name}",
-        marks=[pytest.mark.slow] if number or workflow is Workflow.BLOCKS_VEGA else [],
+        marks=[pytest.mark.slow] if number or workflow in OF_OTHER_BLOCKS else [],
     )
     for workflow, swaps in SWAPS.items()
     for number, name in enumerate(swaps)
 ]
-"""Of each workflow one in every run (Vega's blocks are SSD-1B's, with fewer layers), all of them with `-m slow`."""
+"""Of each workflow of SDXL's own UNets one in every run, all of them with `-m slow`."""
 
 
 @pytest.mark.parametrize(("workflow", "name"), ALL)

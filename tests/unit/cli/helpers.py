@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import _thread
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -78,8 +78,11 @@ def say(rooms: PretendRooms, *arguments: str) -> int:
 
 @contextmanager
 def ctrl_c_pressed_when_it_is_heard() -> Iterator[None]:
-    """Within it this process is sent SIGINT a moment after a command has begun to listen for it, which takes nobody
-    knows how long. At any other time SIGINT does nothing: it would end the process, for which pytest-xdist waits.
+    """Within it this process finds itself interrupted, a moment after a command has begun to listen for that, which
+    takes nobody knows how long.
+
+    Python is told of a SIGINT, and the system sends none: it would come to any of the threads that libraries have
+    started in a process of many tests, of which one has ended with it. Real ones are sent to processes of their own.
     """
     over = threading.Event()
 
@@ -90,7 +93,7 @@ def ctrl_c_pressed_when_it_is_heard() -> Iterator[None]:
         while not over.wait(0.01):
             if signal.getsignal(signal.SIGINT) is not nothing:
                 over.wait(0.1)
-                os.kill(os.getpid(), signal.SIGINT)
+                _thread.interrupt_main(signal.SIGINT)
                 return
 
     before = signal.signal(signal.SIGINT, nothing)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
 import subprocess
@@ -29,7 +30,7 @@ def ctrl_c_when(happened: threading.Event, *, times: int = 1) -> Iterator[None]:
         if happened.wait(20):
             for _ in range(times):
                 time.sleep(0.2)
-                os.kill(os.getpid(), signal.SIGINT)
+                _thread.interrupt_main(signal.SIGINT)
 
     thread = threading.Thread(target=press)
     thread.start()
