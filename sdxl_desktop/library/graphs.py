@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sdxl_desktop.core.foreign_text import shown
+from sdxl_desktop.core.native_errors import OPENVINO_ERRORS, openvino_words
 from sdxl_desktop.library.detect.errors import DamagedFileError
 
 if TYPE_CHECKING:
@@ -20,10 +21,9 @@ def read_graph(part: Path) -> ov.Model:
 
     try:
         return ov.Core().read_model(part / GRAPH)
-    except RuntimeError as problem:
-        lines = [line for line in str(problem).splitlines() if line.strip()]
+    except OPENVINO_ERRORS as problem:
         raise DamagedFileError(
             f"The {part.name.replace('_', ' ')} of {shown(part.parent.name, 80)} is damaged, or cut short.",
-            why=f"OpenVINO says: {shown(lines[-1] if lines else type(problem).__name__).rstrip('.')}.",
+            why=f"OpenVINO says: {shown(openvino_words(problem)).rstrip('.')}.",
             next_step="Copy or export the checkpoint again.",
         ) from problem

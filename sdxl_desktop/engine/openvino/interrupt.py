@@ -15,6 +15,7 @@ import openvino as ov
 from openvino.utils.data_helpers import OVDict
 
 from sdxl_desktop.core.errors import EngineError
+from sdxl_desktop.core.native_errors import OPENVINO_ERRORS
 from sdxl_desktop.core.shortage import is_shortage, not_enough_memory
 from sdxl_desktop.engine.protocol import CancelToken
 
@@ -118,7 +119,7 @@ class InterruptibleRequest:
             self._mark_outputs()
             self._run()
             self._check_outputs()
-        except (RuntimeError, MemoryError) as problem:
+        except (*OPENVINO_ERRORS, MemoryError) as problem:
             if is_shortage(problem):
                 raise not_enough_memory("the device was drawing") from problem
             raise EngineError(

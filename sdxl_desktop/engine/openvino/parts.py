@@ -16,6 +16,7 @@ import openvino as ov
 
 from sdxl_desktop.core.device import kind_of, needs_fixed_shapes
 from sdxl_desktop.core.errors import EngineError, SdxlDesktopError
+from sdxl_desktop.core.native_errors import OPENVINO_ERRORS
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.settings import DEFAULT_COMPILED_QUOTA_GB
 from sdxl_desktop.core.shortage import is_shortage, not_enough_memory
@@ -130,7 +131,7 @@ class Compiler:
         started = time.perf_counter()
         try:
             compiled = devices.core.compile_model(model, key.device, config)
-        except (RuntimeError, MemoryError) as problem:
+        except (*OPENVINO_ERRORS, MemoryError) as problem:
             if slot is not None:
                 self._store.release(slot)
             if is_shortage(problem):

@@ -15,6 +15,7 @@ import openvino as ov
 from sdxl_desktop.core.additions import LoraUse
 from sdxl_desktop.core.errors import AdditionError, CheckpointError, EngineError
 from sdxl_desktop.core.file_hashes import FileHashes
+from sdxl_desktop.core.native_errors import OPENVINO_ERRORS
 from sdxl_desktop.engine.openvino import devices
 from sdxl_desktop.engine.openvino.adapters import whole
 from sdxl_desktop.engine.openvino.adapters.fusing import OnLayer, fuse
@@ -157,7 +158,7 @@ def _make(kept: Path, folder: Path, part: str, loras: Sequence[tuple[Lora, float
 def _read_model(file: Path, part: str) -> ov.Model:
     try:
         return devices.core.read_model(file)
-    except RuntimeError as problem:
+    except OPENVINO_ERRORS as problem:
         raise CheckpointError(
             f"The {part.replace('_', ' ')} in {file.parent} cannot be read.",
             why="Its graph or its weights are damaged.",
