@@ -189,8 +189,10 @@ class Session:
         self._write(lambda: _autosave(store, result))
 
     def _make_room(self) -> None:
-        """Let go of the oldest results beyond MAX_RESULTS, but of none that could not be written."""
+        """Let go of the oldest results beyond MAX_RESULTS, those with a file first, but of none that could not be
+        written."""
         spare = [result for result in self.results[:-1] if result.problem is None]
+        spare.sort(key=lambda result: result.saved_to is None)
         for oldest in spare[: max(0, len(self.results) - MAX_RESULTS)]:
             self.results = [result for result in self.results if result is not oldest]
 

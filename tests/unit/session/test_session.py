@@ -250,6 +250,19 @@ def test_memory_is_bounded(runner: Recorder, tmp_path: Path) -> None:
     assert session.results[-1].picture.seed == MAX_RESULTS + 4
 
 
+def test_of_too_many_results_those_with_a_file_go_first(
+    runner: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_RESULTS", 3)
+    session = Session(runner, PictureStore(tmp_path, keep_every_picture=False))
+    session.generate(request())
+    session.handle(drawn(0))
+    session.store = PictureStore(tmp_path)
+    for seed in (1, 2, 3):
+        session.handle(drawn(seed))
+    assert [result.picture.seed for result in session.results] == [0, 2, 3]
+
+
 def test_the_oldest_latents_go_before_memory_does(
     session: Session, runner: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
