@@ -22,7 +22,7 @@ class KeptLatents:
     `predictions`: what every UNet call of the run answered after guidance, float32 [calls, C, h, w]; replaying them
     through the scheduler restores the state at any step exactly, solver history and noise included. None where only
     the end was kept. `seed`, `steps`, `scheduler`, `timesteps` and `noise` are those of the run; they must be the same
-    for a replay.
+    for a replay. `timesteps` and `noise` are None where a file of an earlier release does not say them.
     """
 
     final: Floats = field(compare=False, repr=False)
@@ -30,8 +30,8 @@ class KeptLatents:
     seed: int
     steps: int
     scheduler: SchedulerName
-    timesteps: tuple[int, ...] = ()
-    noise: NoiseOverride = NoiseOverride()
+    timesteps: tuple[int, ...] | None = None
+    noise: NoiseOverride | None = None
     digest: str = ""
 
     @property

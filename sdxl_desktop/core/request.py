@@ -276,10 +276,10 @@ class GenerationRequest:
             ("seed", start.latents.seed, self.sampling.seed),
             ("scheduler", start.latents.scheduler.label, self.sampling.scheduler.label),
             ("number of steps", start.latents.steps, self.sampling.steps),
-            ("list of timesteps", *(_listed(one.timesteps) for one in (start.latents, self.sampling))),
-            ("noise schedule", *(one.noise.words or "the checkpoint's" for one in (start.latents, self.sampling))),
+            ("list of timesteps", _listed(start.latents.timesteps), _listed(self.sampling.timesteps)),
+            ("noise schedule", _in_words(start.latents.noise), _in_words(self.sampling.noise)),
         ):
-            if kept != asked:
+            if kept is not None and kept != asked:
                 raise RequestError(
                     f"The {what} is {asked}, but the kept latents were made with {kept}.",
                     next_step=f"To go on from a step, leave the {what} at {kept}.",
@@ -313,5 +313,9 @@ class GenerationRequest:
         )
 
 
-def _listed(timesteps: tuple[int, ...]) -> str:
-    return ", ".join(map(str, timesteps)) or "the scheduler's"
+def _listed(timesteps: tuple[int, ...] | None) -> str | None:
+    return None if timesteps is None else ", ".join(map(str, timesteps)) or "the scheduler's"
+
+
+def _in_words(noise: NoiseOverride | None) -> str | None:
+    return None if noise is None else noise.words or "the checkpoint's"

@@ -41,8 +41,8 @@ class _Details(msgspec.Struct, frozen=True):
     scheduler: SchedulerName
     digest: str = ""
     content: str = ""
-    timesteps: tuple[int, ...] = ()
-    noise: NoiseOverride = NoiseOverride()
+    timesteps: tuple[int, ...] | None = None
+    noise: NoiseOverride | None = None
 
 
 def write_latents(path: Path, latents: KeptLatents, request: GenerationRequest, *, new: bool = False) -> None:

@@ -33,6 +33,7 @@ from sdxl_desktop.ui.result_menu import ResultMenu
 from sdxl_desktop.ui.result_verbs import ResultVerbs
 from sdxl_desktop.ui.stage import Stage
 from sdxl_desktop.ui.status import StatusLine, devices_text
+from sdxl_desktop.ui.telling import Tell
 from sdxl_desktop.ui.transfer import OutgoingPictures
 
 Asked = TypeVar("Asked")
@@ -278,17 +279,10 @@ class Conductor(QObject):
         if problem is not None:
             self.show_problem(problem)
 
-    def tell(
-        self,
-        text: str,
-        *,
-        answer: str = "",
-        act: Callable[[], object] | None = None,
-        tip: str = "",
-        stays: bool = False,
-    ) -> None:
-        """Say something in passing, with `answer` as a button that calls `act`."""
-        self._stage.toast.tell(text, answer=answer, act=act, tip=tip, stays=stays)
+    @property
+    def tell(self) -> Tell:
+        """Say something in passing, over the canvas."""
+        return self._stage.toast.tell
 
     def escape(self) -> None:
         """Stop what runs; with nothing running, put a problem away; with none, go back from a result to the picture."""

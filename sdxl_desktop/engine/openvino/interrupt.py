@@ -15,7 +15,7 @@ import openvino as ov
 from openvino.utils.data_helpers import OVDict
 
 from sdxl_desktop.core.errors import EngineError
-from sdxl_desktop.core.native_errors import OPENVINO_ERRORS
+from sdxl_desktop.core.native_errors import OPENVINO_ERRORS, openvino_words
 from sdxl_desktop.core.shortage import is_shortage, not_enough_memory
 from sdxl_desktop.engine.protocol import CancelToken
 
@@ -124,7 +124,7 @@ class InterruptibleRequest:
                 raise not_enough_memory("the device was drawing") from problem
             raise EngineError(
                 "The device failed while it was drawing.",
-                why=str(problem).strip().splitlines()[-1].rstrip(".") + ".",
+                why=openvino_words(problem).rstrip(".") + ".",
                 next_step="A smaller picture needs less memory; or choose another device or precision in the settings.",
             ) from problem
         self._interrupt.check()

@@ -14,11 +14,12 @@ from sdxl_desktop.core.request import Execution
 from sdxl_desktop.library.scan import Library
 from sdxl_desktop.session.library_memory import LibraryMemory
 from sdxl_desktop.ui.telling import Tell
+from sdxl_desktop.ui.widgets.notices import Toast
 
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """`library` is where checkpoints lie now. `tell` says something in passing and `hush` takes it back;
+    """`library` is where checkpoints lie now. What is said in passing stands in `toast`, and `hush` takes it back;
     `show_problem` tells what went wrong. `use` chooses a checkpoint by name, `add_files` takes LoRAs and embeddings.
     Dialogs stand over `window`. Comparisons draw as `execution` says, and their reports are kept in `reports`."""
 
@@ -26,13 +27,17 @@ class Around:
     memory: LibraryMemory
     library: Callable[[], Library]
     window: QWidget
-    tell: Tell
+    toast: Callable[[], Toast]
     hush: Callable[[], None]
     show_problem: Callable[[SdxlDesktopError], None]
     use: Callable[[str], None]
     add_files: Callable[[tuple[Path, ...]], None]
     reports: Path
     execution: Callable[[], Execution]
+
+    @property
+    def tell(self) -> Tell:
+        return self.toast().tell
 
     def quietly(self, act: Callable[[], object]) -> None:
         """Do what is also to be remembered, and tell where it could not be."""

@@ -25,6 +25,7 @@ from sdxl_desktop.ui.library.around import Around
 from sdxl_desktop.ui.library.page import LibraryPage
 from sdxl_desktop.ui.library.verbs import LibraryVerbs
 from sdxl_desktop.ui.stage import Stage
+from sdxl_desktop.ui.widgets.notices import Toast
 
 REPORTS = "comparisons"
 """In the application's data folder: a folder for each comparison."""
@@ -61,7 +62,7 @@ class LibraryCorner(QObject):
                 memory=LibraryMemory(data / FILE),
                 library=library,
                 window=room.window,
-                tell=self._tell,
+                toast=self._toast,
                 hush=self._hush,
                 show_problem=room.conductor.show_problem,
                 use=self._use,
@@ -100,19 +101,10 @@ class LibraryCorner(QObject):
         """Pause what comes in, and leave no thread behind. Safe to call twice."""
         self.verbs.close()
 
-    def _tell(
-        self,
-        text: str,
-        *,
-        answer: str = "",
-        act: Callable[[], object] | None = None,
-        tip: str = "",
-        stays: bool = False,
-    ) -> None:
-        """Say it where the person looks: on the page of checkpoints while that is open, which covers the window."""
+    def _toast(self) -> Toast:
+        """Where the person looks: on the page of checkpoints while that is open, which covers the window."""
         page = self.verbs.page
-        toast = page.toast if page is not None and page.isVisible() else self._room.stage.toast
-        toast.tell(text, answer=answer, act=act, tip=tip, stays=stays)
+        return page.toast if page is not None and page.isVisible() else self._room.stage.toast
 
     def _hush(self) -> None:
         self._room.stage.toast.dismiss()

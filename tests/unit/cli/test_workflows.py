@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from sdxl_desktop.core.refine import RefineWay
 from sdxl_desktop.core.request import GenerationRequest, Mode
 from sdxl_desktop.core.settings import Preferences, Settings
 from sdxl_desktop.core.speed import Speed
+from sdxl_desktop.history.latents import read_latents, write_latents
 from sdxl_desktop.session.settings_store import SettingsStore
 from tests.unit.cli.helpers import PretendRooms, say
 from tests.unit.library.heads import write_hollow
@@ -212,6 +214,18 @@ def test_a_step_is_gone_on_from_on_the_schedule_that_led_to_it(
     assert "noise schedule" in capsys.readouterr().err
     assert say(rooms, *again, "--timesteps", "900,600,300,2") == 2
     assert "timesteps" in capsys.readouterr().err
+
+
+def test_latents_of_an_earlier_release_do_not_say_their_schedule_and_are_gone_on_from(
+    rooms: PretendRooms, files: Path, here: Path
+) -> None:
+    made = ("--checkpoint", "mine", "--seed", "5", "--timesteps", "900,600,300,1")
+    assert say(rooms, "generate", "a", *made, "--latents-out", "kept.safetensors") == 0
+    kept, request = read_latents(here / "kept.safetensors")
+    write_latents(here / "older.safetensors", replace(kept, timesteps=None, noise=None), request)
+    again = ("generate", "b", "--checkpoint", "mine", "--from-latents", "older.safetensors", "--from-step", "2")
+    assert say(rooms, *again) == 0
+    assert asked(rooms).sampling.timesteps == (900, 600, 300, 1)
 
 
 def test_the_report_tells_all(rooms: PretendRooms, files: Path, capsys: pytest.CaptureFixture[str]) -> None:
