@@ -25,6 +25,7 @@ from sdxl_desktop.engine.openvino.interrupt import Interrupt, Interrupted, Inter
 from sdxl_desktop.engine.openvino.loaded import LoadedCheckpoint
 from tests.engine.conftest import SIZE, draw
 from tests.engine.every_scheduler import every_scheduler
+from tests.typed import present
 
 
 def error_of(engine: Any, request: Any) -> Any:
@@ -157,7 +158,7 @@ class TestWatching:
 
         monkeypatch.setattr(engine_module.OpenVinoEngine, "_on_step", watched)
         request = request_for(scheduler=scheduler, steps=6)
-        final = draw(engine, replace(request, output=Output(keep_latents="final"))).picture.latents.final
+        final = present(draw(engine, replace(request, output=Output(keep_latents="final"))).picture.latents).final
         # DDIM ends one training step before zero noise.
         assert np.abs(estimates[-1] - final).max() < 0.05 * np.abs(final).max()
 

@@ -25,7 +25,11 @@ def entry(**changed: Any) -> dict[str, Any]:
 
 def test_it_says_what_safetensors_itself_says(tmp_path: Path) -> None:
     file = tmp_path / "a.safetensors"
-    tensors = {"x": np.zeros((3, 4), np.float32), "y": np.zeros((5,), np.int64), "z": np.zeros((), np.float16)}
+    tensors: dict[str, np.ndarray] = {
+        "x": np.zeros((3, 4), np.float32),
+        "y": np.zeros((5,), np.int64),
+        "z": np.zeros((), np.float16),
+    }
     save_file(tensors, file, {"a": "b"})
     header = read_header(file)
     with safe_open(file, framework="numpy") as theirs:
