@@ -82,6 +82,7 @@ class TestNothingTwice:
         assert fresh._shelf.loaded
         assert fresh._shelf.loaded[0].pipe.unet.request.compiled.get_property("LOADED_FROM_CACHE")
         compiling = [event for event in told.of(Progress) if event.phase is Phase.COMPILING]
+        assert compiling
         assert all(event.seconds_left is not None for event in compiling), "past durations give an estimate"
         fresh.close()
 
@@ -188,9 +189,10 @@ class TestFailure:
         assert scheduler.label in error.what
 
     @pytest.mark.parametrize("scheduler", every_scheduler())
-    def test_one_step_is_a_picture_or_a_reason(self, scheduler: Any, engine: Any, request_for: Any) -> None:
-        last = draw(engine, request_for(scheduler=scheduler, steps=1)).last
-        assert not isinstance(last, Failed) or isinstance(last.error, RequestError), last
+    def test_one_step_is_enough_for_a_picture(self, scheduler: Any, engine: Any, request_for: Any) -> None:
+        told = draw(engine, request_for(scheduler=scheduler, steps=1))
+        assert not isinstance(told.last, Failed), told.last
+        assert told.picture.pixels.std() > 1
 
     def test_black_is_decoded_again_in_32_bits_from_the_kept_latents(
         self, engine: Any, request_for: Any, monkeypatch: pytest.MonkeyPatch
