@@ -25,7 +25,7 @@ from tests.engine.adapters.lora_files import (
     write_kohya,
 )
 from tests.engine.tiny_sdxl import make_unet
-from tests.unit.formats.mutations import mutated
+from tests.mutations import mutated_safetensors
 
 SDXL = {
     "in_channels": 4,
@@ -307,7 +307,7 @@ def mutations(file: Path, numbers: range, *, lycoris: bool = False) -> None:
     save_file(tensors, file, {"lora_adapter_metadata": said})
     whole = file.read_bytes()
     for number in numbers:
-        file.write_bytes(mutated(whole, number))
+        file.write_bytes(mutated_safetensors(whole, number))
         told = ""
         try:
             lora = read_lora(file, SDXL)

@@ -25,7 +25,7 @@ from sdxl_desktop.library.hub.places import HIDDEN, Unfinished, unfinished
 from sdxl_desktop.library.hub.running import Line, download, look
 from sdxl_desktop.library.hub.safe_names import colliding, is_plain_path
 from sdxl_desktop.library.hub.tokens import Token
-from tests.unit.formats.mutations import scrambled
+from tests.mutations import Chance, mutated_bytes
 from tests.unit.library.hub.conftest import REPO
 from tests.unit.library.hub.fake_hub import COMMIT, FakeHub, Repository, fail_with
 
@@ -178,8 +178,8 @@ def mutations(hub: FakeHub, numbers: range) -> None:
 
     hub.faults.append(answer)
     for number in numbers:
-        answers["/revision/"] = scrambled(about, number) if number % 2 else about
-        answers["/tree/"] = tree if number % 2 else scrambled(tree, number)
+        answers["/revision/"] = mutated_bytes(about, Chance(number)) if number % 2 else about
+        answers["/tree/"] = tree if number % 2 else mutated_bytes(tree, Chance(number))
         said = ""
         try:
             listed()
