@@ -177,7 +177,7 @@ def genai(setting: Setting) -> Draw:
 def _with_graph_tokenizers(checkpoint: Path, folder: Path) -> Path:
     """A folder that leads to all of the checkpoint, with its tokenizers as the graphs that GenAI reads, too."""
     import openvino
-    from openvino_tokenizers import convert_tokenizer  # type: ignore[import-untyped]
+    from openvino_tokenizers import convert_tokenizer
     from transformers import AutoTokenizer
 
     folder.mkdir(parents=True, exist_ok=True)

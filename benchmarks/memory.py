@@ -15,6 +15,7 @@ import statistics
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from benchmarks import one_picture, results
 
@@ -29,7 +30,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args(arguments)
-    rows = []
+    rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as home:
         os.environ["SDXL_DESKTOP_HOME"] = home
         setting = {

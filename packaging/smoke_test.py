@@ -89,7 +89,7 @@ def x_server() -> Iterator[str]:
             server.wait()
 
 
-def wait_for(what: str, found: Callable[[], T]) -> T:
+def wait_for(what: str, found: Callable[[], T | None]) -> T:
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         if answer := found():

@@ -1,82 +1,78 @@
-"""Changes files and JSON as chance or malice would, for tests that a reader raises nothing but its own error; equal
-seeds give equal changes."""
+"""Damages bytes, JSON and files of weights as chance or malice would, for tests that a reader raises nothing but its
+own error; equal seeds give equal damage."""
 
 from __future__ import annotations
 
 import copy
+import io
 import json
+import os
+import pickle
 import random
-from collections.abc import Iterator
+import struct
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
+from tests.unit.library.heads import Shapes, head_of
+
+Chance = random.Random
 DEFAULT, MANY = 200, 3000
 """Mutations a reader: in every run, and with `-m slow`."""
 
+# any bytes
 
-def mutations(samples: list[bytes], count: int, seed: int = 0) -> Iterator[bytes]:
+
+def mutations(samples: Sequence[bytes], count: int, seed: int = 0) -> Iterator[bytes]:
     """`count` damaged files made of `samples`: bytes changed, removed, repeated, cut off and swapped between them."""
-    choose = random.Random(seed)
+    chance = Chance(seed)
     for number in range(count):
-        content = bytearray(samples[number % len(samples)])
-        for _ in range(choose.choice((1, 1, 2, 4, 16))):
-            _damage(content, choose, samples)
-        yield bytes(content)
+        content = samples[number % len(samples)]
+        for _ in range(chance.choice((1, 1, 2, 4, 16))):
+            content = mutated_bytes(content, chance, samples)
+        yield content
 
 
-def _damage(content: bytearray, choose: random.Random, samples: list[bytes]) -> None:
+def mutated_bytes(content: bytes, chance: Chance, others: Sequence[bytes] = ()) -> bytes:
+    """Bytes changed, lost, repeated or cut off, or something else in their place: a part of one of `others`, too."""
     if not content:
-        return
+        return chance.randbytes(chance.choice((0, 20)))
     # most of what a reader decides by stands at the beginning
-    end = min(len(content), choose.choice((64, 256, len(content))))
-    at = choose.randrange(end)
-    match choose.randrange(7):
+    at = chance.randrange(min(len(content), chance.choice((64, 256, len(content), len(content)))))
+    before, after = content[:at], content[at:]
+    match chance.randrange(9):
         case 0:
-            content[at] ^= 1 << choose.randrange(8)
+            return before + bytes([content[at] ^ 1 << chance.randrange(8)]) + after[1:]
         case 1:
-            content[at] = choose.choice((0, 1, 0x7F, 0x80, 0xFF))
+            return before + bytes([chance.choice((0, 1, 0x7F, 0x80, 0xFF, chance.randrange(256)))]) + after[1:]
         case 2:
-            content[at : at + 4] = choose.choice((b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\0\0\0\x7f"))
+            number = chance.choice((b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\0\0\0\x7f"))
+            return before + number + after[4:]
         case 3:
-            del content[at:]
+            return before
         case 4:
-            del content[at : at + choose.randrange(1, 32)]
+            return before + after[chance.choice((chance.randrange(1, 32), chance.randrange(1, len(after) + 1))) :]
         case 5:
-            content[at:at] = content[at : at + choose.randrange(1, 64)]
-        case _:
-            other = choose.choice(samples)
-            begin = choose.randrange(max(1, len(other)))
-            content[at : at + 16] = other[begin : begin + 16]
+            return before + after[: chance.choice((chance.randrange(1, 200), len(after)))] + after
+        case 6:
+            return before + chance.randbytes(chance.randrange(1, 40)) + after
+        case 7:
+            return before + bytes(chance.randrange(1, 100)) + after[8:]
+    other = chance.choice(others) if others else content
+    begin = chance.randrange(max(1, len(other)))
+    return before + other[begin : begin + 16] + after[16:]
 
 
-Chance = random.Random
+# JSON
+
 ODD: tuple[Any, ...] = (
-    *(None, True, False, 0, -1, 1, 2, 7, 2**31, 2 * 10**9, 10**18, 1e-300, 1e300, 0.5, float("nan"), float("inf")),
-    *("", "x" * 100_000, "../../evil", "/dev/zero", "DiffusionPipeline", "os.system", "\0", "é"),
-    *([], {}, [None], [[]], {"a": {}}, [1] * 5000, [["pwn", "Pwn"]], {"content": 7}),
+    *(None, True, False, 0, -1, 1, 2, 5, 7, 2**31, 2 * 10**9, 2**63, 2**64, 10**18, 10**30, 1e-300, 1e300, 0.5, 1.5),
+    *(float("nan"), float("inf"), "", "x" * 5000, "x" * 100_000, "../../evil", "/dev/zero", "\0", "é", "ü" * 40),
+    *("DiffusionPipeline", "os.system", [], {}, [None], [[]], [[1]], {"a": {}}, [1] * 5000, [["pwn", "Pwn"]]),
+    {"content": 7},
 )
 """Values that nobody means."""
-
-
-def mutated_bytes(content: bytes, chance: Chance) -> bytes:
-    """Cut, flipped, doubled, or with something else in the middle."""
-    if not content:
-        return chance.randbytes(20)
-    at = chance.randrange(len(content))
-    match chance.randrange(6):
-        case 0:
-            return content[:at]
-        case 1:
-            changed = bytearray(content)
-            for _ in range(chance.choice([1, 1, 4, 50])):
-                changed[chance.randrange(len(changed))] ^= 1 << chance.randrange(8)
-            return bytes(changed)
-        case 2:
-            return content[:at] + chance.randbytes(chance.randrange(1, 40)) + content[at:]
-        case 3:
-            return content[:at] + content[chance.randrange(len(content)) :]
-        case 4:
-            return content[:at] + bytes(chance.randrange(1, 100)) + content[at + 8 :]
-    return content + content[at:]
 
 
 def mutated_json(content: Any, chance: Chance) -> bytes:
@@ -99,3 +95,242 @@ def mutated_json(content: Any, chance: Chance) -> bytes:
     else:
         owner[key] = copy.deepcopy(chance.choice(ODD))
     return json.dumps(changed).encode()
+
+
+# .safetensors
+
+ODD_ENTRIES: tuple[Any, ...] = (
+    *("F32", "F16", "BF16", "F8_E4M3", "I64", "BOOL", [0], [2**40], [0, 2**40], [-1], [1] * 9, [0, 0], [4, 0]),
+    *([0, 2**63], {"dtype": "F32"}, {"dtype": "F32", "shape": [], "data_offsets": [0, 4]}),
+    *(odd for odd in ODD if not isinstance(odd, str) or len(odd) < 10_000),
+)
+"""Values that could stand in a header, and such as nobody means."""
+
+
+def packed(header: Any, body: bytes = b"") -> bytes:
+    """A .safetensors file of `header`: its JSON as bytes, or what is to be written as JSON."""
+    head = header if isinstance(header, bytes) else json.dumps(header).encode("utf-8", "surrogatepass")
+    return struct.pack("<Q", len(head)) + head + body
+
+
+def mutated_safetensors(content: bytes, seed: int) -> bytes:
+    """`content`, a .safetensors file, with the damage of that seed: of its bytes, of its length, of its header."""
+    chance = Chance(seed)
+    for _ in range(chance.choice((1, 1, 2, 4))):
+        content = chance.choice((mutated_bytes, mutated_bytes, _length, _header, _header))(content, chance)
+    return content
+
+
+def _length(content: bytes, chance: Chance) -> bytes:
+    length = chance.choice((0, 1, 7, len(content), len(content) - 8, 2**24, 2**32, 2**63, 2**64 - 1))
+    return struct.pack("<Q", max(0, length)) + content[8:]
+
+
+def _header(content: bytes, chance: Chance) -> bytes:
+    try:
+        (length,) = struct.unpack("<Q", content[:8])
+        header, body = json.loads(content[8 : 8 + length]), content[8 + length :]
+    except (struct.error, ValueError, MemoryError, OverflowError, RecursionError):
+        return content
+    if not isinstance(header, dict) or not header:
+        return packed(chance.choice(ODD_ENTRIES), body)
+    return packed(chance.choice((_value, _field, _name, _nested, _metadata))(header, chance), body)
+
+
+def _value(header: dict[str, Any], chance: Chance) -> Any:
+    return {**header, chance.choice(sorted(header)): chance.choice(ODD_ENTRIES)}
+
+
+def _field(header: dict[str, Any], chance: Chance) -> Any:
+    name = chance.choice(sorted(header))
+    if not isinstance(header[name], dict):
+        return header
+    field = chance.choice(("dtype", "shape", "data_offsets"))
+    return {**header, name: {**header[name], field: chance.choice(ODD_ENTRIES)}}
+
+
+def _name(header: dict[str, Any], chance: Chance) -> Any:
+    old = chance.choice(sorted(header))
+    new = chance.choice(("", "\x00", "../../x", "lora.", ".alpha", "x" * 3000, "__metadata__", old + old, "clip_l"))
+    return {new if name == old else name: value for name, value in header.items()}
+
+
+def _nested(header: dict[str, Any], chance: Chance) -> Any:
+    return b"[" * chance.choice((10, 2000, 100_000))
+
+
+def _metadata(header: dict[str, Any], chance: Chance) -> Any:
+    said = header.get("__metadata__")
+    if not isinstance(said, dict) or not said or chance.random() < 0.3:
+        return {**header, "__metadata__": chance.choice(ODD_ENTRIES)}
+    key = chance.choice(sorted(said))
+    text = str(said[key])
+    odd = json.dumps(chance.choice(ODD_ENTRIES))
+    words = chance.choice((odd, "[" * 50_000, text[: len(text) // 2], "1e999", "{", ""))
+    return {**header, "__metadata__": {**said, key: words}}
+
+
+# whole files of weights, each of which is unusable
+
+SENTINEL = "SDXL-DESKTOP-WAS-EXECUTED"
+
+
+def unusable_weights(number: int, shapes: Shapes, folder: Path) -> Path:
+    """A file in `folder` that was to hold weights of these `shapes`, with the damage of that number."""
+    chance = Chance(number)
+    kind = UNUSABLE[number % len(UNUSABLE)]
+    file = folder / f"mutated-{number}{'.ckpt' if kind in PICKLES else '.safetensors'}"
+    kind(file, shapes, chance)
+    return file
+
+
+def _write(file: Path, head: bytes, size: int, *, said: int | None = None, lost: int = 0) -> None:
+    with file.open("wb") as stream:
+        stream.write(struct.pack("<Q", len(head) if said is None else said) + head)
+        stream.truncate(max(0, 8 + len(head) + size - lost))
+
+
+def _entries(shapes: Shapes) -> tuple[dict[str, Any], int]:
+    head, size = head_of(shapes)
+    return json.loads(head), size
+
+
+def _truncated(file: Path, shapes: Shapes, chance: Chance) -> None:
+    head, size = head_of(shapes)
+    _write(file, head, size)
+    whole = 8 + len(head) + size
+    with file.open("r+b") as stream:
+        stream.truncate(chance.choice([chance.randrange(8), chance.randrange(len(head)), chance.randrange(whole)]))
+
+
+def _flipped_bit_in_the_head(file: Path, shapes: Shapes, chance: Chance) -> None:
+    head, size = head_of(shapes)
+    changed = bytearray(head)
+    places = [at for at, byte in enumerate(changed) if byte not in b" "]  # a blank more or less changes nothing
+    changed[chance.choice(places)] ^= 1 << chance.randrange(7)
+    _write(file, bytes(changed), size)
+
+
+def _absurd_length(file: Path, shapes: Shapes, chance: Chance) -> None:
+    head, size = head_of(shapes)
+    _write(file, head, size, said=chance.choice([2**60, 2**63, 2**64 - 1, len(head) + size + 1, len(head) // 2, 2**31]))
+
+
+def _wrong_shape(file: Path, shapes: Shapes, chance: Chance) -> None:
+    entries, size = _entries(shapes)
+    name = chance.choice(list(entries))
+    wrong: list[list[Any]] = [[2**62, 4], [-1, 3], [0], [2**31] * 9, [1.5], ["x"], [*entries[name]["shape"], 2]]
+    entries[name]["shape"] = chance.choice(wrong)
+    _write(file, json.dumps(entries).encode(), size)
+
+
+def _transposed_shape(file: Path, shapes: Shapes, chance: Chance) -> None:
+    name = chance.choice([name for name, shape in shapes.items() if len(shape) == 2 and shape[0] != shape[1]])
+    head, size = head_of({**shapes, name: shapes[name][::-1]})
+    _write(file, head, size)
+
+
+def _wrong_places(file: Path, shapes: Shapes, chance: Chance) -> None:
+    entries, size = _entries(shapes)
+    name = chance.choice(list(entries))
+    begin, end = entries[name]["data_offsets"]
+    entries[name]["data_offsets"] = chance.choice(
+        [[begin + 2, end + 2], [end, begin], [0, end - begin], [2**62, 2**62 + end - begin], [-8, end], [begin], "all"]
+    )
+    if entries[name]["data_offsets"] == [begin, end]:
+        entries[name]["data_offsets"] = [begin, end + 1]
+    _write(file, json.dumps(entries).encode(), size)
+
+
+def _unknown_type(file: Path, shapes: Shapes, chance: Chance) -> None:
+    entries, size = _entries(shapes)
+    entries[chance.choice(list(entries))]["dtype"] = chance.choice(["F12", "", "Q4_K", "F8_E4M3", 7, None, "F16" * 99])
+    _write(file, json.dumps(entries).encode(), size)
+
+
+def _evil_name(file: Path, shapes: Shapes, chance: Chance) -> None:
+    evil = chance.choice(["../../../evil", "/etc/passwd", "..\\..\\evil", "a\0b", "x" * 5000, "", "con:"])
+    renamed = list(shapes)
+    renamed[chance.randrange(len(renamed))] = evil
+    head, size = head_of(dict(zip(renamed, shapes.values(), strict=True)))
+    _write(file, head, size)
+
+
+def _not_a_list_of_tensors(file: Path, shapes: Shapes, chance: Chance) -> None:
+    deep = b"[" * 200_000
+    many = json.dumps(
+        {f"t{n}": {"dtype": "F16", "shape": [0], "data_offsets": [0, 0]} for n in range(250_000)}
+    ).encode()
+    head = chance.choice(
+        [b"", b"{}", b"[]", b"null", deep, many, b'{"a":' * 5000, b"\xff\xfe{}", bytes(5000), b'{"a":{}}']
+    )
+    _write(file, head, 16)
+
+
+def _some_bytes(file: Path, shapes: Shapes, chance: Chance) -> None:
+    file.write_bytes(chance.randbytes(chance.choice([0, 1, 7, 8, 9, 100, 10_000])))
+
+
+class _Runs:
+    def __init__(self, folder: Path) -> None:
+        self._command = f"touch {folder / SENTINEL}"
+
+    def __reduce__(self) -> Any:
+        return os.system, (self._command,)
+
+
+def _archive(file: Path, members: dict[str, bytes], packing: int = zipfile.ZIP_STORED) -> None:
+    with zipfile.ZipFile(file, "w", packing) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+
+
+def _pickle_that_runs(file: Path, shapes: Shapes, chance: Chance) -> None:
+    evil = pickle.dumps({"state_dict": {}, "x": _Runs(file.parent)}, protocol=chance.choice([0, 1, 2, 3, 4, 5]))
+    if chance.random() < 0.5:
+        file.write_bytes(evil)
+    else:
+        _archive(file, {"archive/data.pkl": evil, "archive/version": b"3\n"})
+
+
+def _zip_bomb(file: Path, shapes: Shapes, chance: Chance) -> None:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(chance.randrange(1, 4)):
+            archive.writestr(f"archive/{'data.pkl' if number == 0 else f'data/{number}'}", bytes(30 * 2**20))
+    file.write_bytes(stream.getvalue())
+
+
+def _evil_archive(file: Path, shapes: Shapes, chance: Chance) -> None:
+    plain = pickle.dumps({"state_dict": {}}, protocol=2)
+    other = chance.choice(["../../evil", "/tmp/evil", "archive/other.pkl", "archive/../../../evil"])
+    _archive(file, {"archive/data.pkl": plain, other: b"evil"})
+
+
+def _broken_archive(file: Path, shapes: Shapes, chance: Chance) -> None:
+    _archive(file, {"archive/data.pkl": chance.randbytes(500), "archive/data/0": bytes(100)})
+    content = bytearray(file.read_bytes())
+    if chance.random() < 0.5:
+        content = content[: chance.randrange(len(content))]
+    file.write_bytes(content)
+
+
+PICKLES: tuple[Callable[[Path, Shapes, Chance], None], ...] = (
+    _pickle_that_runs,
+    _zip_bomb,
+    _evil_archive,
+    _broken_archive,
+)
+UNUSABLE: tuple[Callable[[Path, Shapes, Chance], None], ...] = (
+    _truncated,
+    _flipped_bit_in_the_head,
+    _absurd_length,
+    _wrong_shape,
+    _transposed_shape,
+    _wrong_places,
+    _unknown_type,
+    _evil_name,
+    _not_a_list_of_tensors,
+    _some_bytes,
+    *PICKLES,
+)

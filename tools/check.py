@@ -82,10 +82,10 @@ def _end(pid: int) -> None:
         family = [*root.children(recursive=True), root]
     except psutil.NoSuchProcess:
         return
-    for ask in (lambda each: each.send_signal(signal.SIGABRT), lambda each: each.kill()):
+    for sign in (signal.SIGABRT, None):
         for each in family:
             try:
-                ask(each)
+                each.kill() if sign is None else each.send_signal(sign)
             except (psutil.Error, ValueError):  # Windows has no SIGABRT to send
                 continue
         psutil.wait_procs(family, timeout=5)

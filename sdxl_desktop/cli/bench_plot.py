@@ -78,7 +78,7 @@ def plot(file: Path, *, title: str, subtitle: str, devices: Sequence[DeviceTimes
 
 
 def draw(title: str, subtitle: str, series: Sequence[str], parts: Sequence[Section]) -> Image.Image:
-    """RGB, `WIDTH` pixels wide and as high as it must be."""
+    """RGB, 8 bits [H, WIDTH, 3], as high as it must be."""
     picture = Image.new("RGB", (WIDTH, _height(parts, len(series))), _GROUND)
     pen = ImageDraw.Draw(picture)
     y = MARGIN

@@ -29,7 +29,7 @@ class Raster:
 
     @classmethod
     def of(cls, pixels: Bytes, name: str = "") -> Raster:
-        """A raster of a copy of `pixels`."""
+        """A raster of a copy of `pixels`, uint8 [H, W, 3] or, for a mask, [H, W]."""
         own = np.array(pixels, dtype=np.uint8, order="C")
         own.setflags(write=False)
         digest = hashlib.blake2b(own.tobytes(), digest_size=12, person=f"{own.ndim}d".encode()).hexdigest()
@@ -37,7 +37,7 @@ class Raster:
 
     @property
     def array(self) -> Bytes:
-        """The pixels; raises RequestError when only the record of them is left."""
+        """The pixels, uint8 [H, W, 3] or [H, W]; raises RequestError when only the record of them is left."""
         if self.pixels is None:
             raise RequestError(
                 f"The picture {self.name or 'that this was made from'} is not at hand.",

@@ -67,7 +67,8 @@ class PreparedGround:
         return self.seen if self.pasted_back else None
 
     def below(self) -> tuple[Pixels, Bytes]:
-        """The picture and the mask, not grown, as both meet in the result and of its size."""
+        """The picture, uint8 [H, W, 3], and the mask, uint8 [H, W], not grown, as both meet in the result and of its
+        size."""
         assert self.edit.mask is not None
         picture, mask = self.edit.picture.array, self.edit.mask.array
         if self.pasted_back:

@@ -80,7 +80,7 @@ def read_latents(path: Path) -> tuple[KeptLatents, GenerationRequest]:
         _check(header)
         record = decode_record(header.metadata[KEY])
         details = _details(header.metadata, record)
-        with safe_open(path, framework="numpy") as file:  # type: ignore[no-untyped-call]
+        with safe_open(path, framework="numpy") as file:
             final = _finite(_floats(file.get_tensor(_FINAL), 3))
             predictions = None
             if _PREDICTIONS in header.tensors:

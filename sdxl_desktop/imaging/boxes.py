@@ -10,7 +10,7 @@ from sdxl_desktop.core.raster import Bytes
 
 
 def bounds(mask: Bytes) -> Rect | None:
-    """The smallest box around all pixels that are not 0, or None when all are."""
+    """The smallest box around all pixels of `mask`, uint8 [H, W], that are not 0, or None when all are."""
     rows = np.flatnonzero(mask.any(axis=1))
     if not rows.size:
         return None
@@ -19,7 +19,7 @@ def bounds(mask: Bytes) -> Rect | None:
 
 
 def cut(pixels: Bytes, box: Rect) -> Bytes:
-    """A view of the part of `pixels` [H, W, ...] that lies in `box`."""
+    """A view of the part of `pixels`, uint8 [H, W, ...], that lies in `box`."""
     return pixels[box.y : box.bottom, box.x : box.right]
 
 
@@ -30,7 +30,7 @@ def around(box: Rect, margin: int, size: Size) -> Rect:
 
 
 def inverted(mask: Bytes) -> Bytes:
-    """What was masked is kept and the other way round."""
+    """What was masked is kept and the other way round; uint8 [H, W]."""
     return np.bitwise_not(mask)
 
 
@@ -42,9 +42,9 @@ def size_of(mask: Bytes) -> Size:
 def crop_region(mask: Bytes, target: Size, margin: int, picture: Size) -> Rect:
     """What is drawn when only the masked area is: the mask's box, `margin` pixels wider, in the shape of `target`.
 
-    The box is widened in one direction to the aspect ratio of `target` and moved, then cut, to lie inside `picture`:
-    pixel for pixel what diffusers' `VaeImageProcessor.get_crop_region` gives. Raises RequestError when the mask is
-    empty or is not of the picture's size.
+    `mask` is uint8 [H, W]. The box is widened in one direction to the aspect ratio of `target` and moved, then cut, to
+    lie inside `picture`: pixel for pixel what diffusers' `VaeImageProcessor.get_crop_region` gives. Raises RequestError
+    when the mask is empty or is not of the picture's size.
     """
     if size_of(mask) != picture:
         raise RequestError(

@@ -40,7 +40,7 @@ def completions(data: bytes) -> tuple[bytes, bytes] | None:
 
 
 def hardly_differ(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> bool:
-    """Whether two completions, [H, W, C], show the same picture up to a few pixels at its end."""
+    """Whether two completions, of one type, [H, W, C], show the same picture up to a few pixels at its end."""
     if one.shape != other.shape:
         return False
     pixels = one.shape[0] * one.shape[1]

@@ -22,7 +22,8 @@ _LEVELS = (255, 192, 128, 64)
 
 
 def grow(mask: Bytes, px: int) -> Bytes:
-    """Each pixel becomes the highest value within `px` pixels of it (Euclidean), so soft edges stay soft."""
+    """The mask, uint8 [H, W], with each pixel as high as the highest within `px` pixels of it (Euclidean), so soft
+    edges stay soft."""
     if px < 0:
         raise RequestError(f"A mask cannot grow by {px} pixels.", next_step="Shrink it instead, or give 0 or more.")
     box = bounds(mask)
@@ -35,7 +36,8 @@ def grow(mask: Bytes, px: int) -> Bytes:
 
 
 def shrink(mask: Bytes, px: int) -> Bytes:
-    """Each pixel becomes the lowest value within `px` pixels of it; the picture's own edge takes nothing away."""
+    """The mask, uint8 [H, W], with each pixel as low as the lowest within `px` pixels of it; the picture's own edge
+    takes nothing away."""
     if px < 0:
         raise RequestError(f"A mask cannot shrink by {px} pixels.", next_step="Grow it instead, or give 0 or more.")
     box = bounds(mask)
@@ -48,7 +50,8 @@ def shrink(mask: Bytes, px: int) -> Bytes:
 
 
 def feather(mask: Bytes, px: float) -> Bytes:
-    """The mask with edges blurred to both sides: a Gaussian of standard deviation px / 2, so about `px` pixels each."""
+    """The mask, uint8 [H, W], with edges blurred to both sides: a Gaussian of standard deviation px / 2, so about `px`
+    pixels each."""
     box = bounds(mask)
     soft = mask.copy()
     if box is None or px <= 0:
@@ -60,7 +63,8 @@ def feather(mask: Bytes, px: float) -> Bytes:
 
 
 def fill_holes(mask: Bytes) -> Bytes:
-    """The mask with everything filled that it encloses, as high as the enclosing stroke is (in four steps)."""
+    """The mask, uint8 [H, W], with everything filled that it encloses, as high as the enclosing stroke is (in four
+    steps)."""
     box = bounds(mask)
     filled = mask.copy()
     if box is None:

@@ -40,7 +40,8 @@ def prefill(pixels: Bytes, mask: Bytes, way: Prefill) -> Bytes:
 
 
 def extend(pixels: Bytes, left: int, top: int, right: int, bottom: int) -> tuple[Bytes, Bytes]:
-    """The picture made larger by so many pixels on each side, and the mask of what is new, 255 there.
+    """The picture, uint8 [H, W, 3], made larger by so many pixels on each side, and the mask, uint8 [H, W], which is
+    255 where it is new.
 
     The new area continues the colours of the picture's border. Raises RequestError for a negative number.
     """

@@ -90,7 +90,7 @@ def read(pixels: Bytes) -> tuple[int, ...]:
 
 
 def is_marked(pixels: Bytes) -> bool:
-    """Whether the picture carries the mark, up to five wrong bits."""
+    """Whether the picture, uint8 [H, W, 3], carries the mark, up to five wrong bits."""
     return can_mark(Size(pixels.shape[1], pixels.shape[0])) and _wrong(read(pixels)) <= _TOLERATED
 
 

@@ -36,6 +36,7 @@ class Result:
     problem: SdxlDesktopError | None = None
 
     def image(self) -> Image.Image:
+        """The picture, RGB, 8 bits [H, W, 3]."""
         return Image.fromarray(self.picture.pixels, "RGB")
 
 

@@ -252,7 +252,7 @@ class Session:
         return self._saved(index, self.store.save(self.results[index]))
 
     def file_written(self, path: Path, pixels: Pixels) -> None:
-        """`path` holds these pixels now: results that are others are not saved there any more."""
+        """`path` holds these pixels, uint8 [H, W, 3], now: results that are others are not saved there any more."""
         for row, result in enumerate(self.results):
             if result.saved_to == path and not np.array_equal(result.picture.pixels, pixels):
                 self.results[row] = replace(result, saved_to=None)

@@ -18,6 +18,6 @@ def to_image(pixels: Pixels) -> QImage:
 
 
 def enlarged(pixels: Pixels, size: Size) -> QImage:
-    """A preview as large as its picture will be, without visible blocks."""
+    """A preview, uint8 [H, W, 3], as large as its picture will be, without visible blocks."""
     smooth = Image.fromarray(pixels).resize((size.width, size.height), Image.Resampling.BICUBIC)
     return to_image(np.asarray(smooth, dtype=np.uint8))

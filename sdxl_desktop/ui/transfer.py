@@ -33,15 +33,17 @@ class OutgoingPictures:
         return _data(result.picture.pixels, lambda: self.file(result))
 
     def mime_of(self, pixels: Pixels, name: str, own: Path | None = None) -> QMimeData:
-        """The same of pixels that are no result; `own` is a file that may hold them, `name` what to call another."""
+        """The same of pixels, uint8 [H, W, 3], that are no result; `own` is a file that may hold them, `name` what to
+        call another."""
         return _data(pixels, lambda: self.file_of(pixels, name, own))
 
     def copy(self, pixels: Pixels) -> None:
-        """Put the picture on the clipboard."""
+        """Put the picture, uint8 [H, W, 3], on the clipboard."""
         QGuiApplication.clipboard().setImage(to_image(pixels))
 
     def drag(self, source: QObject, data: QMimeData, pixels: Pixels) -> None:
-        """Let the person carry `data` somewhere, seeing `pixels`; returns when it is dropped."""
+        """Let the person carry `data` somewhere, seeing `pixels`, uint8 [H, W, 3]; returns when it is
+        dropped."""
         drag = QDrag(source)
         drag.setMimeData(data)
         drag.setPixmap(
@@ -66,7 +68,8 @@ class OutgoingPictures:
         return self._files[id(result.picture)][1]
 
     def file_of(self, pixels: Pixels, name: str, own: Path | None = None) -> Path:
-        """`own` if it holds the very pixels, else a temporary PNG called after `name`; raises OutputError."""
+        """`own` if it holds the very pixels, uint8 [H, W, 3], else a temporary PNG called after `name`; raises
+        OutputError."""
         if own is not None and _holds(own, pixels):
             return own
         path = self._unused(Path(name).stem or "picture")

@@ -48,7 +48,7 @@ def asked(compiled: Any, timestep: float, sizes: Any = None) -> Any:
     return compiled(given)[0].copy()
 
 
-def compiled(model: ov.Model, precision: str) -> Any:
+def compiled(model: ov.Model, precision: Any) -> Any:
     return devices.core.compile_model(
         model, "CPU", devices.compile_config("CPU", precision=precision, threads=0, cache="")
     )

@@ -46,7 +46,7 @@ def name_there(folder: Path, prompts: Prompts = ASKED, execution: Execution = EX
     return pair_name(loaded, prompts, loaded.keys(ENCODERS, execution).values(), [runtime])
 
 
-FILES: dict[str, Callable[[Path], None]] = {
+FILES: dict[str, Callable[[Path], object]] = {
     "first encoder's weights": lambda at: flip(at / "text_encoder" / "openvino_model.bin", 0.37),
     "second encoder's weights": lambda at: flip(at / "text_encoder_2" / "openvino_model.bin", 0.99),
     "encoder's graph": lambda at: flip(at / "text_encoder" / "openvino_model.xml"),

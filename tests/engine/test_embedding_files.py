@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 from sdxl_desktop.core.errors import AdditionError
 from sdxl_desktop.engine.openvino.embeddings import read_embedding
-from tests.unit.formats.mutations import mutated, scrambled
+from tests.mutations import Chance, mutated_bytes, mutated_safetensors
 
 
 def web_ui(values: Any) -> dict[str, Any]:
@@ -177,8 +177,8 @@ def mutations(folder: Path, numbers: range) -> None:
     torch.save({"<a>": torch.ones(2, 8)}, folder / "b.pt", _use_new_zipfile_serialization=False)
     whole = {file.name: file.read_bytes() for file in folder.iterdir()}
     for number in numbers:
-        check_mutation(folder / "x.safetensors", mutated(whole["a.safetensors"], number))
-        check_mutation(folder / "x.pt", scrambled(whole["a.pt" if number % 2 else "b.pt"], number))
+        check_mutation(folder / "x.safetensors", mutated_safetensors(whole["a.safetensors"], number))
+        check_mutation(folder / "x.pt", mutated_bytes(whole["a.pt" if number % 2 else "b.pt"], Chance(number)))
 
 
 def test_200_mutations(tmp_path: Path) -> None:

@@ -150,7 +150,7 @@ def as_int8_symmetric(model: Any, _: Path) -> Any:
     return nncf.compress_weights(model, mode=nncf.CompressWeightsMode.INT8_SYM)
 
 
-ROOM = {as_f32: "f32", as_f16: "f16", as_int8: "u8", as_int8_symmetric: "i8"}
+ROOM: dict[Compress, str] = {as_f32: "f32", as_f16: "f16", as_int8: "u8", as_int8_symmetric: "i8"}
 
 
 def run(model: Any, *body: int) -> dict[str, Any]:

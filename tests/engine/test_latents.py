@@ -16,6 +16,7 @@ from sdxl_desktop.core.request import Output, Prompts
 from sdxl_desktop.core.schedulers import PLAIN, SchedulerName
 from sdxl_desktop.history.latents import read_latents, write_latents
 from tests.engine.conftest import draw
+from tests.typed import present
 
 STEPS = 5
 
@@ -39,8 +40,8 @@ def test_nothing_is_kept_unasked(engine: Any, request_for: Any) -> None:
 def test_the_end_decodes_to_the_same_picture_without_a_step(engine: Any, request_for: Any) -> None:
     request = request_for(steps=STEPS)
     drawn = draw(engine, kept(request, "final")).picture
-    assert drawn.latents.predictions is None
-    again = draw(engine, replace(request, start=Start(drawn.latents)))
+    assert present(drawn.latents).predictions is None
+    again = draw(engine, replace(request, start=Start(present(drawn.latents))))
     assert same(again.picture, drawn)
     assert steps_drawn(again) == 0
 
@@ -59,7 +60,7 @@ def test_going_on_from_a_step_ends_where_the_run_ended(scheduler: Any, engine: A
     """History of multistep schedulers and noise of stochastic ones included, bit for bit."""
     request = request_for(scheduler=scheduler, steps=STEPS)
     drawn = draw(engine, kept(request)).picture
-    assert same(draw(engine, replace(request, start=Start(drawn.latents, 3))).picture, drawn)
+    assert same(draw(engine, replace(request, start=Start(present(drawn.latents), 3))).picture, drawn)
 
 
 def test_replayed_steps_never_ask_the_unet(engine: Any, request_for: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,7 +75,7 @@ def test_replayed_steps_never_ask_the_unet(engine: Any, request_for: Any, monkey
         return ask(self, *arguments)
 
     monkeypatch.setattr(Predictor, "__call__", counted)
-    draw(engine, replace(request, start=Start(drawn.latents, 3)))
+    draw(engine, replace(request, start=Start(present(drawn.latents), 3)))
     assert len(asked) == STEPS - 3
 
 
@@ -82,16 +83,16 @@ def test_a_branch_goes_another_way(engine: Any, request_for: Any) -> None:
     request = request_for(steps=STEPS)
     drawn = draw(engine, kept(request)).picture
     other = replace(request, prompts=Prompts(prompt="the blue sea"))
-    branch = draw(engine, kept(replace(other, start=Start(drawn.latents, 3)))).picture
+    branch = draw(engine, kept(replace(other, start=Start(present(drawn.latents), 3)))).picture
     assert not same(branch, drawn)
     assert not same(branch, draw(engine, other).picture)
-    shared = branch.latents.predictions[:3]
-    assert np.array_equal(shared, drawn.latents.predictions[:3])
+    shared = present(present(branch.latents).predictions)[:3]
+    assert np.array_equal(shared, present(present(drawn.latents).predictions)[:3])
 
 
 def test_another_seed_cannot_go_on(engine: Any, request_for: Any) -> None:
     request = request_for(steps=STEPS)
-    latents = draw(engine, kept(request)).picture.latents
+    latents = present(draw(engine, kept(request)).picture.latents)
     with pytest.raises(RequestError, match="seed"):
         request_for(steps=STEPS, seed=8).__class__(
             **{
@@ -105,7 +106,7 @@ def test_another_seed_cannot_go_on(engine: Any, request_for: Any) -> None:
 def test_latents_of_another_size_are_refused_by_name(engine: Any, request_for: Any) -> None:
     from sdxl_desktop.core.geometry import Size
 
-    latents = draw(engine, kept(request_for())).picture.latents
+    latents = present(draw(engine, kept(request_for())).picture.latents)
     told = draw(engine, replace(request_for(size=Size(96, 96)), start=Start(latents)))
     assert isinstance(told.last, Failed)
     assert "128x96" in str(told.last.error)
@@ -114,10 +115,10 @@ def test_latents_of_another_size_are_refused_by_name(engine: Any, request_for: A
 def test_a_file_keeps_them_exactly(engine: Any, request_for: Any, tmp_path: Path) -> None:
     request = kept(request_for(steps=STEPS))
     drawn = draw(engine, request).picture
-    write_latents(tmp_path / "kept.safetensors", drawn.latents, request)
+    write_latents(tmp_path / "kept.safetensors", present(drawn.latents), request)
     latents, made_by = read_latents(tmp_path / "kept.safetensors")
     assert made_by == request.recorded()
-    assert np.array_equal(latents.final, drawn.latents.final)
+    assert np.array_equal(latents.final, present(drawn.latents).final)
     assert same(draw(engine, replace(request_for(steps=STEPS), start=Start(latents, 2))).picture, drawn)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -68,7 +69,7 @@ def test_what_keeps_coming_back_is_left_alone_ever_longer(monkeypatch: pytest.Mo
         return 0
 
     monkeypatch.setattr(mapped, "give_back", give_back)
-    monkeypatch.setattr(mapped.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     thinning = mapped.Thinning(lambda: resident[0])
     thinning.begin()
     thinning.between_inferences()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ TOLERANCE = 1e-3
 
 pytestmark = pytest.mark.slow  # the table of tests/engine/parity compares the same arguments in every run
 
-REFERENCE = {
+REFERENCE: dict[SchedulerName, tuple[str, dict[str, Any]]] = {
     SchedulerName.EULER: ("EulerDiscreteScheduler", {}),
     SchedulerName.EULER_ANCESTRAL: ("EulerAncestralDiscreteScheduler", {}),
     SchedulerName.DDIM: ("DDIMScheduler", {}),
@@ -68,7 +68,7 @@ def ours(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Callable[[Generatio
 
 
 @pytest.fixture
-def theirs(torch_pipe: Any) -> Callable[..., Any]:
+def theirs(torch_pipe: Any) -> Iterator[Callable[..., Any]]:
     """diffusers' picture as floats in [0, 1]."""
     original = torch_pipe.scheduler
 

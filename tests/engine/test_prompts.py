@@ -174,8 +174,9 @@ def test_too_much_clip_skip_is_refused_and_says_how_much_there_is(encoder: Promp
 
 def test_a_malformed_prompt_is_refused_wherever_it_is(encoder: PromptEncoder) -> None:
     for field in ("prompt", "prompt_2", "negative_prompt", "negative_prompt_2"):
+        malformed: dict[str, Any] = {field: "(cat:1.2.3)"}
         with pytest.raises(RequestError, match=r"1\.2\.3 is not a number"):
-            encoder.encode(Prompts(**{field: "(cat:1.2.3)"}))
+            encoder.encode(Prompts(**malformed))
 
 
 def test_a_refiner_reads_the_first_prompt_with_its_only_encoder(pipe: Any, torch_pipe: Any) -> None:

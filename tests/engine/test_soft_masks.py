@@ -18,6 +18,7 @@ from sdxl_desktop.core.schedulers import SchedulerName
 from sdxl_desktop.engine.openvino.inpaint import SoftBlend
 from sdxl_desktop.engine.openvino.schedule import Share, plan
 from tests.engine.conftest import draw
+from tests.typed import present
 
 SIDE = 128
 CONFIG = {
@@ -50,10 +51,10 @@ def test_a_full_mask_is_the_same_hard_or_soft(engine: Any, request_for: Any) -> 
 
 def test_the_weaker_the_mask_the_less_changes(engine: Any, request_for: Any) -> None:
     mask = np.repeat(np.repeat(np.array([[40, 100, 170, 255]], np.uint8), SIDE, 0), SIDE // 4, 1)
-    latents = draw(engine, asked(request_for, mask, soft=True)).picture.latents
+    latents = present(draw(engine, asked(request_for, mask, soft=True)).picture.latents)
     untouched = np.zeros((SIDE, SIDE), np.uint8)
     untouched[:8, :8] = 1
-    kept = draw(engine, asked(request_for, untouched, soft=True)).picture.latents
+    kept = present(draw(engine, asked(request_for, untouched, soft=True)).picture.latents)
     change = np.abs(latents.final - kept.final).mean(axis=(0, 1)).reshape(4, -1).mean(axis=1)
     assert (np.diff(change) > 0).all(), change
 

@@ -79,7 +79,7 @@ def test_bfloat16_is_widened_and_counted(tmp_path: Path) -> None:
     count, size = loading.wide_bytes(part)
     with Spool(tmp_path / "spool", Spool.room(count, size)) as spool:
         loaded = loading.load(part, spool).state_dict()
-    assert all(torch.equal(tensor, vae.state_dict()[name].bfloat16().float()) for name, tensor in loaded.items())
+    assert equal(loaded, {name: tensor.bfloat16().float() for name, tensor in vae.state_dict().items()})
 
 
 @pytest.mark.parametrize("kind", [torch.float8_e4m3fn, torch.float8_e5m2])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -59,7 +60,7 @@ def test_whatever_work_raises_comes_back_as_an_error(loop: QEventLoop, verb: str
     ask = getattr(background, verb)
     ours = OutputError("The disk is full.")
     problems = (ours, ValueError("nobody thought of it"), RecursionError(), MemoryError(), KeyError("x"))
-    seen = [answers(loop, lambda done, problem=problem: ask(fail(problem), done))[0] for problem in problems]
+    seen = [answers(loop, functools.partial(ask, fail(problem)))[0] for problem in problems]
     background.close()
     assert seen[0] is ours
     assert all(isinstance(one, UnexpectedError) for one in seen[1:])
@@ -84,7 +85,12 @@ def test_reading_that_never_ends_is_given_up_and_stops_nothing_else(loop: QEvent
 
 def test_an_answer_that_fails_is_told(loop: QEventLoop, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[BaseException] = []
-    monkeypatch.setattr(sys, "excepthook", lambda kind, problem, trace: (told.append(problem), loop.stop()))
+
+    def hook(kind: object, problem: BaseException, trace: object) -> None:
+        told.append(problem)
+        loop.stop()
+
+    monkeypatch.setattr(sys, "excepthook", hook)
     background = LoopBackground(loop)
 
     def done(_: object) -> None:

@@ -28,6 +28,7 @@ from sdxl_desktop.ui.drafts.tile import DraftTile
 from sdxl_desktop.ui.drafts.verbs import DraftVerbs
 from sdxl_desktop.ui.panels.segmented import Segmented
 from tests.ui.conftest import GatedEngine, make_checkpoint
+from tests.ui.typed import rgb
 
 
 def checkpoint(folder: Path, *, title: str, few_step: bool = False, side: int = 64) -> Checkpoint:
@@ -121,7 +122,7 @@ def test_what_is_seen_is_what_was_drawn(studio: Studio, qtbot: QtBot) -> None:
     place = tile.picture_rect()
     seen = tile.grab().toImage().convertToFormat(QImage.Format.Format_RGB888).pixelColor(place.center())
     middle = gradient(tile.draft.request.sampling.size, tile.draft.picture.seed)[32, 32]
-    assert all(abs(a - int(b)) <= 4 for a, b in zip(seen.getRgb()[:3], middle, strict=True))
+    assert all(abs(a - int(b)) <= 4 for a, b in zip(rgb(seen), middle, strict=True))
 
 
 def test_the_chosen_ones_are_finished_by_the_full_checkpoint(studio: Studio, qtbot: QtBot) -> None:

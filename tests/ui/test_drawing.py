@@ -15,10 +15,11 @@ from sdxl_desktop.engine.fake import FakeEngine, gradient
 from sdxl_desktop.history.metadata import read_record
 from sdxl_desktop.ui.main_window import MainWindow
 from tests.ui.conftest import GatedEngine, MakeWindow, wait_until_idle
+from tests.ui.typed import child, rgb
 
 
 def button(window: MainWindow) -> QPushButton:
-    return window.findChild(QPushButton, "generate")
+    return child(window, QPushButton, "generate")
 
 
 def prompt_edit(window: MainWindow) -> QPlainTextEdit:
@@ -48,7 +49,7 @@ def test_generate_draws_what_was_typed_and_keeps_the_picture(make_window: MakeWi
     assert shown is not None
     assert (shown.width(), shown.height()) == (64, 64)
     expected = gradient(request.sampling.size, request.sampling.seed)[10, 50]
-    assert shown.pixelColor(50, 10).getRgb()[:3] == tuple(expected)
+    assert rgb(shown.pixelColor(50, 10)) == tuple(expected)
 
 
 def test_the_preview_is_on_the_canvas_while_it_draws(make_window: MakeWindow, qtbot: QtBot) -> None:

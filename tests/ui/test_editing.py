@@ -25,8 +25,10 @@ from sdxl_desktop.session.settings_store import SettingsStore
 from sdxl_desktop.ui.expand_dialog import ExpandDialog
 from sdxl_desktop.ui.main_window import MainWindow
 from sdxl_desktop.ui.painting.settings import ToolKind
+from tests.typed import same_array
 from tests.ui.conftest import MakeWindow, make_checkpoint, wait_until_idle
 from tests.ui.filling import SIDE, FillingEngine, disc, finished, photo
+from tests.ui.typed import rgb
 
 
 @pytest.fixture
@@ -332,7 +334,7 @@ def test_undo_takes_back_what_was_done_last_be_it_paint_or_a_discarded_result(fi
     filled.document.invert()
     undo = filled._actions["undo"]
     undo.trigger()
-    assert np.array_equal(filled.document.mask, mask)
+    assert same_array(filled.document.mask, mask)
     assert filled.session.results == []
     undo.trigger()
     assert len(filled.session.results) == 1
@@ -418,7 +420,7 @@ def test_the_new_blend_is_on_the_canvas_and_in_the_strip_at_once(filled: MainWin
     pixels = filled.session.results[0].picture.pixels
     shown = filled.stage.canvas.image()
     assert shown is not None
-    row = [shown.pixelColor(x, 34).getRgb()[:3] for x in range(SIDE)]
+    row = [rgb(shown.pixelColor(x, 34)) for x in range(SIDE)]
     assert row == [tuple(pixel) for pixel in pixels[34].tolist()]
     assert filled.stage.strip.model().rowCount() == 1
     assert filled.stage.current_row() == 0

@@ -18,6 +18,7 @@ from sdxl_desktop.history.metadata import read_record
 from sdxl_desktop.session.document.project import load_project
 from sdxl_desktop.session.document.recovery import parts_of
 from sdxl_desktop.ui.main_window import MainWindow
+from tests.typed import same_array
 from tests.ui.conftest import MakeWindow, make_checkpoint, wait_until_idle
 from tests.ui.filling import FillingEngine, disc, photo
 
@@ -116,7 +117,7 @@ def test_work_that_a_project_replaces_is_offered_at_the_next_start(
     question = worked_on.keeper.files.question
     assert question is not None
     question.button(QMessageBox.StandardButton.Discard).click()
-    assert not np.array_equal(worked_on.document.mask, painted)
+    assert not same_array(worked_on.document.mask, painted)
     worked_on.close()
     assert any(np.array_equal(left.mask, painted) for left in load_all(paths.data / "recovery"))
 

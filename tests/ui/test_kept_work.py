@@ -18,6 +18,7 @@ from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.settings import Preferences, Settings
 from sdxl_desktop.ui import closing
 from sdxl_desktop.ui.main_window import MainWindow
+from tests.typed import same_array
 from tests.ui.conftest import GatedEngine, MakeWindow, make_checkpoint, wait_until_idle
 from tests.ui.filling import FillingEngine, disc, photo
 from tests.ui.test_keeping import everything
@@ -344,4 +345,4 @@ def test_a_logout_that_is_called_off_leaves_the_window_as_it_is(make_window: Mak
     window.document.grow(2)
     mask = np.array(window.document.mask)
     window.close()
-    assert np.array_equal(make_window(FillingEngine()).document.mask, mask)
+    assert same_array(make_window(FillingEngine()).document.mask, mask)

@@ -98,7 +98,7 @@ def test_icon_buttons_follow_the_theme(window: MainWindow, app: QApplication) ->
     swap = next(found for found in window.findChildren(QToolButton) if "Swap" in found.accessibleName())
     lightness = {}
     for theme in ("light", "dark"):
-        window._around.theme.wear(theme)  # type: ignore[arg-type]
+        window._around.theme.wear(theme)
         app.processEvents()
         drawn = swap.icon().pixmap(24, 24).toImage()
         opaque = [

@@ -19,6 +19,7 @@ from sdxl_desktop.ui.panels.generate import purpose
 from sdxl_desktop.ui.widgets.fields import IntField
 from tests.ui.conftest import wait_until_idle
 from tests.ui.painting.test_dropping import drag_and_drop, files
+from tests.ui.typed import child
 
 
 def put_picture(window: MainWindow, name: str = "one") -> None:
@@ -38,7 +39,7 @@ def test_a_number_typed_into_the_expand_dialog_counts_at_once(window: MainWindow
     left.setFocus()
     left.selectAll()
     qtbot.keyClicks(left, "24")
-    ok = dialog.findChild(QDialogButtonBox).button(QDialogButtonBox.StandardButton.Ok)
+    ok = child(dialog, QDialogButtonBox).button(QDialogButtonBox.StandardButton.Ok)
     assert ok.isEnabled()
     with qtbot.waitSignal(dialog.accepted):
         qtbot.mouseClick(ok, Qt.MouseButton.LeftButton)
@@ -70,7 +71,7 @@ def test_an_intent_does_not_stick_to_the_next_picture(drawn: MainWindow, qtbot: 
     drawn.document.set_mask(np.full((48, 64), 255, np.uint8))
     drawn.editor.ground_changed.emit()
     drawn.desk.pick(Intent.REMOVE)
-    assert drawn.findChild(QPushButton, "generate").text() == "Remove"
+    assert child(drawn, QPushButton, "generate").text() == "Remove"
     drawn.editor.open_picture(drawn.session.results[0].saved_to)  # type: ignore[arg-type]
     assert drawn.desk.value().edit.intent is Intent.FILL
 

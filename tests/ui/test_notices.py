@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from PySide6.QtCore import QRect, Qt
 from PySide6.QtWidgets import QLabel, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
@@ -31,7 +33,7 @@ def test_a_toast_keeps_off_the_picture(qtbot: QtBot) -> None:
     toast.room = lambda: QRect(0, 0, 900, 400)
     toast.elsewhere = lambda: strip
     for picture in (QRect(), QRect(300, 16, 300, 368), QRect(16, 16, 500, 368), QRect(0, 0, 900, 400)):
-        toast.keep_off = lambda picture=picture: picture
+        toast.keep_off = functools.partial(QRect, picture)
         toast.tell("Saved as a-picture-with-a-long-name-0001.png", answer="Show in folder")
         assert not toast.geometry().intersects(picture), picture
         assert over.rect().contains(toast.geometry()), picture

@@ -15,6 +15,7 @@ from sdxl_desktop.ui.panels.sampling import SamplingPanel
 from sdxl_desktop.ui.panels.seed import SeedPanel
 from sdxl_desktop.ui.widgets.fields import IntField, RealField
 from sdxl_desktop.ui.widgets.remark import Remark
+from tests.ui.typed import child
 
 
 @pytest.fixture(params=["de_DE", "fr_FR", "en_US", "ar_EG"])
@@ -113,7 +114,7 @@ def seed(app: QApplication, qtbot: QtBot) -> SeedPanel:
 @pytest.mark.parametrize("text", ["-1", "", "random"])
 def test_a_seed_of_minus_one_or_nothing_is_another_one_each_time(qtbot: QtBot, seed: SeedPanel, text: str) -> None:
     seed.set_locked(True)
-    edit = seed.findChild(QLineEdit)
+    edit = child(seed, QLineEdit)
     type_into(qtbot, edit, "12")
     type_into(qtbot, edit, text)
     qtbot.keyClick(edit, Qt.Key.Key_Return)
@@ -123,7 +124,7 @@ def test_a_seed_of_minus_one_or_nothing_is_another_one_each_time(qtbot: QtBot, s
 
 @pytest.mark.parametrize("text", [str(MAX_SEED + 1), "156680208700286", "12 or 13", "3.5"])
 def test_what_is_no_seed_is_refused_whole(qtbot: QtBot, seed: SeedPanel, text: str) -> None:
-    edit = seed.findChild(QLineEdit)
+    edit = child(seed, QLineEdit)
     paste_into(qtbot, edit, text)
     qtbot.keyClick(edit, Qt.Key.Key_Return)
     assert (seed.value(), edit.text()) == (7, "7")
@@ -133,7 +134,7 @@ def test_what_is_no_seed_is_refused_whole(qtbot: QtBot, seed: SeedPanel, text: s
 def test_a_run_does_not_begin_with_half_a_seed(app: QApplication, qtbot: QtBot) -> None:
     panel = SamplingPanel()
     qtbot.addWidget(panel)
-    paste_into(qtbot, panel.seed.findChild(QLineEdit), "156680208700286")
+    paste_into(qtbot, child(panel.seed, QLineEdit), "156680208700286")
     with pytest.raises(ValueError, match="between 0 and 4294967295"):
         panel.next_value()
 

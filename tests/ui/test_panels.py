@@ -36,6 +36,7 @@ from sdxl_desktop.ui.panels.variation import Variation, VariationPanel
 from sdxl_desktop.ui.settings_dialog import Machine, SettingsDialog
 from sdxl_desktop.ui.widgets.layout import Disclosure
 from tests.ui.conftest import make_checkpoint
+from tests.ui.typed import child
 
 PROMPTS = Prompts(prompt="a\nb & <c>", negative_prompt="d", prompt_2="é", negative_prompt_2="🙂", clip_skip=2)
 SAMPLING = Sampling(
@@ -198,7 +199,7 @@ def test_choosing_a_preset_sets_both_sides_and_is_told_once(app: QApplication, q
     panel.set_value(Size(1024, 1024))
     told: list[Size] = []
     panel.changed.connect(lambda: told.append(panel.value()))
-    combo = panel.findChild(QComboBox)
+    combo = child(panel, QComboBox)
     row = combo.findText("1536", Qt.MatchFlag.MatchContains)
     combo.setCurrentIndex(row)
     combo.activated.emit(row)
@@ -209,7 +210,7 @@ def test_a_size_typed_between_multiples_snaps_to_the_nearest(app: QApplication, 
     panel = SizePanel()
     qtbot.addWidget(panel)
     panel.set_checkpoint(read_checkpoint(make_checkpoint(tmp_path / "full", title="Full", side=1024)))
-    width = panel.findChild(QSpinBox)
+    width = child(panel, QSpinBox)
     width.selectAll()
     qtbot.keyClicks(width, "1021")
     assert panel.value().width == 1024, "text that is still being typed counts, snapped"
@@ -220,16 +221,16 @@ def test_an_unknown_size_reads_custom(app: QApplication, qtbot: QtBot, tmp_path:
     qtbot.addWidget(panel)
     panel.set_checkpoint(read_checkpoint(make_checkpoint(tmp_path / "full", title="Full", side=1024)))
     panel.set_value(Size(1000, 1000))
-    assert panel.findChild(QComboBox).currentText() == "Custom size"
+    assert child(panel, QComboBox).currentText() == "Custom size"
     panel.set_value(Size(1152, 896))
-    assert "1152 × 896" in panel.findChild(QComboBox).currentText()
+    assert "1152 × 896" in child(panel, QComboBox).currentText()
 
 
 def test_typing_a_seed_locks_it(app: QApplication, qtbot: QtBot) -> None:
     panel = SeedPanel()
     qtbot.addWidget(panel)
     assert not panel.locked()
-    edit = panel.findChild(QLineEdit)
+    edit = child(panel, QLineEdit)
     edit.selectAll()
     qtbot.keyClicks(edit, str(MAX_SEED))
     assert panel.locked()
@@ -272,7 +273,7 @@ def test_the_checkpoint_panel_offers_titles_and_tells_a_choice(app: QApplication
         panel.set_checkpoints(Library(shipped, shipped / "none").checkpoints(), "wide")
     assert panel.value() == "wide"
     with qtbot.waitSignal(panel.changed):
-        panel.findChild(QComboBox).setCurrentIndex(panel.findChild(QComboBox).findText("Starter"))
+        child(panel, QComboBox).setCurrentIndex(child(panel, QComboBox).findText("Starter"))
     assert panel.value() == "starter"
 
 

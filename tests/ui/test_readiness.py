@@ -100,7 +100,12 @@ def test_typing_looks_at_no_file_of_the_checkpoint(
 ) -> None:
     looked: list[Path] = []
     real = Footprint.of
-    monkeypatch.setattr(Footprint, "of", lambda folder: looked.append(folder) or real(folder))
+
+    def counted(folder: Path) -> Footprint:
+        looked.append(folder)
+        return real(folder)
+
+    monkeypatch.setattr(Footprint, "of", counted)
     window.verbs.plan.forget()
     assert len(looked) == 1
     prompt = next(edit for edit in window.findChildren(QPlainTextEdit) if edit.accessibleName() == "Prompt")

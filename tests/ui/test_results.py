@@ -17,6 +17,7 @@ from sdxl_desktop.history.metadata import read_record
 from sdxl_desktop.ui.main_window import MainWindow
 from sdxl_desktop.ui.viewport import MAX_ZOOM, Viewport
 from tests.ui.conftest import GatedEngine, MakeWindow, wait_until_idle
+from tests.ui.typed import rgb
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def test_the_arrow_keys_walk_through_the_strip(three: MainWindow, qtbot: QtBot) 
     shown = three.stage.canvas.image()
     assert shown is not None
     expected = three.session.results[1].picture.pixels[5, 60]
-    assert shown.pixelColor(60, 5).getRgb()[:3] == tuple(expected)
+    assert rgb(shown.pixelColor(60, 5)) == tuple(expected)
 
 
 def test_going_to_an_earlier_picture_is_not_undone_by_the_run(make_window: MakeWindow, qtbot: QtBot) -> None:

@@ -20,8 +20,10 @@ from sdxl_desktop.session.document.project import load_project
 from sdxl_desktop.ui.main_window import MainWindow
 from sdxl_desktop.ui.saving import JPEG, PICTURES, PNG, PROJECT, WEBP, Format, completed
 from sdxl_desktop.ui.transfer import OutgoingPictures
+from tests.typed import same_array
 from tests.ui.conftest import MakeWindow, make_checkpoint, wait_until_idle
 from tests.ui.filling import FillingEngine, disc, photo
+from tests.ui.typed import rgb
 
 Answer = QMessageBox.StandardButton
 
@@ -247,7 +249,7 @@ def test_the_canvas_is_copied_and_dragged_with_its_very_pixels(opened: MainWindo
     opened.document.set_picture(photo(), "a.b.jpg")
     opened.stage.show_document()
     opened._actions["copy"].trigger()
-    assert app.clipboard().image().pixelColor(5, 7).getRgb()[:3] == tuple(photo()[7, 5])
+    assert rgb(app.clipboard().image().pixelColor(5, 7)) == tuple(photo()[7, 5])
     outgoing = OutgoingPictures()
     (url,) = outgoing.mime_of(photo(), opened.document.name).urls()
     assert np.array_equal(np.asarray(Image.open(url.toLocalFile())), photo())
@@ -311,22 +313,22 @@ def answered(window: MainWindow, answer: Answer) -> str:
 def test_nothing_is_asked_where_nothing_would_be_lost(opened: MainWindow, other: Path) -> None:
     opened.keeper.open_project(other)
     assert opened.keeper.files.question is None
-    assert np.array_equal(opened.document.picture, 255 - photo())
+    assert same_array(opened.document.picture, 255 - photo())
 
 
 def test_cancel_leaves_all_as_it_is(opened: MainWindow, other: Path) -> None:
     opened.document.set_mask(disc())
     opened.keeper.open_project(other)
     answered(opened, Answer.Cancel)
-    assert np.array_equal(opened.document.picture, photo())
-    assert np.array_equal(opened.document.mask, disc())
+    assert same_array(opened.document.picture, photo())
+    assert same_array(opened.document.mask, disc())
 
 
 def test_what_is_not_saved_goes_only_when_that_is_answered(opened: MainWindow, other: Path) -> None:
     opened.document.set_mask(disc())
     opened.keeper.open_project(other)
     assert "mask" in answered(opened, Answer.Discard)
-    assert np.array_equal(opened.document.picture, 255 - photo())
+    assert same_array(opened.document.picture, 255 - photo())
 
 
 def test_save_saves_all_of_it_and_then_goes_on(
@@ -336,7 +338,7 @@ def test_save_saves_all_of_it_and_then_goes_on(
     typed(out / "mine")
     opened.keeper.open_project(other)
     answered(opened, Answer.Save)
-    assert np.array_equal(opened.document.picture, 255 - photo())
+    assert same_array(opened.document.picture, 255 - photo())
     mine = load_project(out / "mine.sdxld")
     assert mine.mask is not None
     assert np.array_equal(mine.mask, disc())
@@ -349,7 +351,7 @@ def test_a_save_that_is_called_off_replaces_nothing(
     typed("")
     opened.keeper.open_project(other)
     answered(opened, Answer.Save)
-    assert np.array_equal(opened.document.picture, photo())
+    assert same_array(opened.document.picture, photo())
 
 
 def test_pictures_that_are_only_in_the_strip_are_asked_about(
@@ -369,8 +371,8 @@ def test_another_picture_is_one_step_to_undo_and_nothing_is_asked(opened: MainWi
     opened.editor.open_picture(tmp_path / "other.png")
     assert opened.keeper.files.question is None
     opened.editor.undo()
-    assert np.array_equal(opened.document.picture, photo())
-    assert np.array_equal(opened.document.mask, disc())
+    assert same_array(opened.document.picture, photo())
+    assert same_array(opened.document.mask, disc())
 
 
 # what cannot be written

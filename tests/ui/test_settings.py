@@ -20,6 +20,7 @@ from sdxl_desktop.ui.main_window import MainWindow
 from sdxl_desktop.ui.settings_dialog import Machine, SettingsDialog
 from sdxl_desktop.ui.theme import DARK, LIGHT
 from tests.ui.conftest import MakeWindow, make_checkpoint
+from tests.ui.typed import child
 
 
 def test_everything_on_the_desk_is_back_at_the_next_start(make_window: MakeWindow) -> None:
@@ -129,7 +130,7 @@ def test_saved_preferences_count_and_are_kept(window: MainWindow, qtbot: QtBot, 
     dialog = window.open_settings()
     wanted = Preferences(threads=2, picture_format="webp", theme="dark", pictures_folder=str(paths.data / "mine"))
     dialog.set_value(wanted)
-    save = dialog.findChild(QDialogButtonBox).button(QDialogButtonBox.StandardButton.Save)
+    save = child(dialog, QDialogButtonBox).button(QDialogButtonBox.StandardButton.Save)
     qtbot.mouseClick(save, Qt.MouseButton.LeftButton)
     assert SettingsStore(paths.settings_file).load()[0].preferences == wanted
     window.verbs.generate()

@@ -21,6 +21,7 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 from qasync import QEventLoop
 
+from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.engine.fake import FakeEngine
 from sdxl_desktop.ui.app import build_window
@@ -161,7 +162,8 @@ def test_writing_is_done_in_turn_and_answered_on_the_main_thread(app: QApplicati
         time.sleep(0.02 if number == 0 else 0)
         return number, threading.get_ident() == main
 
-    def done(answer: tuple[int, bool]) -> None:
+    def done(answer: tuple[int, bool] | SdxlDesktopError) -> None:
+        assert not isinstance(answer, SdxlDesktopError)
         seen.append((*answer, threading.get_ident() == main))
         if len(seen) == 3:
             loop.stop()

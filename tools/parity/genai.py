@@ -53,7 +53,7 @@ class GenAI:
             if request.edit.mask is not None:
                 images.append(_tensor(np.repeat(request.edit.mask.array[..., None], 3, axis=2)))
             drawn = pipe.generate(request.prompts.prompt, *images, **arguments)
-        return np.array(drawn.data[0], dtype=np.float32) / 255
+        return np.array(drawn.data[0], dtype=np.float32) / np.float32(255)
 
     def _refuse(self, request: GenerationRequest) -> None:
         plain = type(request.micro_conditioning)()

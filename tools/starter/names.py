@@ -58,7 +58,9 @@ def load_names(data: Path, least_stars: int) -> tuple[Name, ...]:
     """
     table = json.loads((data / "src/names/package/en/data.json").read_text(encoding="utf-8"))
     codes = {entry["label"]: entry["hexcode"].lower() for entry in table}
-    names, listed, spoken = [], set(), set()
+    names: list[Name] = []
+    listed: set[str] = set()
+    spoken: set[str] = set()
     for line in (HERE / "names.txt").read_text(encoding="utf-8").splitlines():
         stars = len(line) - len(line.lstrip("*"))
         if not line or line.startswith("#"):

@@ -74,13 +74,18 @@ class Places:
     def loss_of(attention: Any, hidden: Tensor, context: Tensor, free: Tensor, time_ids: Tensor) -> Tensor:
         heads = taught(attention)
         width = attention.to_q.weight.shape[0] // attention.heads
-        queries = functional.linear(hidden, attention.to_q.weight[: heads * width]).unflatten(2, (heads, width))
-        keys = functional.linear(context, attention.to_k.weight[: heads * width]).unflatten(2, (heads, width))
+        queries = _split(functional.linear(hidden, attention.to_q.weight[: heads * width]), heads)
+        keys = _split(functional.linear(context, attention.to_k.weight[: heads * width]), heads)
         logits = torch.einsum("bqhw,bkhw->bhqk", queries, keys).float() / width**0.5
         wanted = wanted_tokens(round(hidden.shape[1] ** 0.5), time_ids)
         usable = free.gather(1, wanted.clamp(min=0))
         wanted = torch.where(usable, wanted, NOWHERE)[:, None].expand(-1, heads, -1)
         return functional.cross_entropy(logits.flatten(0, 2), wanted.flatten(), ignore_index=NOWHERE)
+
+
+def _split(values: Tensor, heads: int) -> Tensor:
+    """[B, N, heads · W] as [B, N, heads, W]."""
+    return values.reshape(*values.shape[:2], heads, -1)
 
 
 def taught(attention: Any) -> int:

@@ -86,7 +86,8 @@ def to_pixels(image: Floats) -> Pixels | None:
 
 
 def ran_away(latents: torch.Tensor) -> bool:
-    """Whether scaled latents, which are within a few tens where all is well, are not finite or beyond `ABSURD`."""
+    """Whether scaled latents, float32 [B, C, h, w], which are within a few tens where all is well, are not finite or
+    beyond `ABSURD`."""
     return not bool(torch.isfinite(latents).all()) or float(latents.abs().max()) > ABSURD
 
 
@@ -97,7 +98,8 @@ def decode_safely(
     budget: int | None = None,
     check: Check = carry_on,
 ) -> tuple[Pixels, tuple[str, ...]]:
-    """(pixels, notes). A failed decode is repeated from the same latents with the decoder in 32 bits.
+    """(pixels uint8 [H, W, 3], notes) of scaled latents, float32 [1, C, h, w]. A failed decode is repeated from them
+    with the decoder in 32 bits.
 
     `use_f32_decoder` puts that decoder in place and says whether it differs from the one that failed; `budget` and
     `check` are as for `decode`. Raises EngineError, with the reason, when no picture can be had.

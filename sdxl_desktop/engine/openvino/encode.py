@@ -43,7 +43,7 @@ class Posterior:
         self._said = pipe.vae.encode(picture)
 
     def sample(self, source: torch.Generator) -> torch.Tensor:
-        """Scaled latents. The posterior is sampled, not its mean taken, as diffusers does."""
+        """Scaled latents, float32 [1, C, h, w]. The posterior is sampled, not its mean taken, as diffusers does."""
         exported_with_sampling = "latent_parameters" not in self._said
         latents = self._said["latent_sample"] if exported_with_sampling else self._drawn(source)
         mean, deviation = (getattr(self._config, name, None) for name in ("latents_mean", "latents_std"))

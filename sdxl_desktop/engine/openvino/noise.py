@@ -16,7 +16,8 @@ def generator(seed: int) -> torch.Generator:
 
 
 def initial(shape: Shape, source: torch.Generator, sampling: Sampling) -> torch.Tensor:
-    """Standard normal noise float32 `shape` from `source`, turned towards the variation seed's where that is wanted."""
+    """Standard normal noise, float32 [*shape], from `source`, turned towards the variation seed's where that is
+    wanted."""
     noise = torch.randn(shape, generator=source)
     if sampling.variation_strength == 0:
         return noise
@@ -24,8 +25,8 @@ def initial(shape: Shape, source: torch.Generator, sampling: Sampling) -> torch.
 
 
 def slerp(one: torch.Tensor, other: torch.Tensor, share: float) -> torch.Tensor:
-    """The tensor `share` of the way from `one` to `other` along the great circle, which keeps noise as strong as noise
-    should be (Shoemake, "Animating Rotation with Quaternion Curves", 1985)."""
+    """The tensor `share` of the way from `one` to `other`, float32 [B, C, h, w] all three, along the great circle,
+    which keeps noise as strong as noise should be (Shoemake, "Animating Rotation with Quaternion Curves", 1985)."""
     flat, aim = one.flatten().double(), other.flatten().double()
     cosine = torch.dot(flat, aim) / (flat.norm() * aim.norm())
     if abs(float(cosine)) > _NEARLY_PARALLEL:

@@ -42,8 +42,8 @@ class Vae:
         return self.decoder(latent_sample=latents)
 
     def encode(self, picture: torch.Tensor) -> dict[str, torch.Tensor]:
-        """By output name, of a picture [B, 3, H, W]: `latent_parameters` [B, 2C, h, w], mean and logarithm of the
-        variance, or in some exports `latent_sample` [B, C, h, w]."""
+        """By output name, all float32, of a picture [B, 3, H, W]: `latent_parameters` [B, 2C, h, w], mean and logarithm
+        of the variance, or in some exports `latent_sample` [B, C, h, w]."""
         assert self.encoder is not None
         said = self.encoder.answer({"sample": picture})
         return {next(iter(port.names)): torch.from_numpy(value) for port, value in said.items()}

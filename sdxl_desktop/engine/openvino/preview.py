@@ -87,8 +87,8 @@ class PreviewMap:
 
 
 def believed(scaled: Floats, prediction: Floats, level: float, prediction_type: str) -> Floats:
-    """The scaled latents [C, h, w] that a step believes in, from what the UNet was given, at the noise level σ, and its
-    guided prediction.
+    """The scaled latents that a step believes in, from what the UNet was given, at the noise level σ, and its guided
+    prediction; all three float32 [C, h, w].
 
     The UNet always sees latents in variance-preserving form, x = √ᾱ·x₀ + √(1−ᾱ)·ε (Ho et al., arXiv 2006.11239),
     whatever form the scheduler keeps, so this holds for every scheduler but EDM's. ᾱ is 1 / (1 + σ²).
@@ -105,8 +105,8 @@ def believed(scaled: Floats, prediction: Floats, level: float, prediction_type: 
 
 
 def believed_by_edm(scaled: Floats, prediction: Floats, level: float, prediction_type: str, deviation: float) -> Floats:
-    """The same where the UNet sees latents divided by √(σ² + σ_data²), `deviation` being σ_data (Karras et al.,
-    arXiv 2206.00364, table 1)."""
+    """The same, float32 [C, h, w], where the UNet sees latents divided by √(σ² + σ_data²), `deviation` being σ_data
+    (Karras et al., arXiv 2206.00364, table 1)."""
     whole = (level**2 + deviation**2) ** 0.5
     sign = -1.0 if prediction_type == "v_prediction" else 1.0
     return np.asarray(deviation**2 / whole * scaled + sign * level * deviation / whole * prediction, dtype=np.float32)

@@ -141,7 +141,8 @@ class PromptEncoder:
 
 
 def weighted(states: torch.Tensor, empty: torch.Tensor, weights: tuple[float, ...]) -> torch.Tensor:
-    """Hidden states [1, 77, D] moved away from (weight above 1) or towards those of an empty chunk: e + w (z − e).
+    """Hidden states, float32 [1, 77, D], moved away from (weight above 1) or towards those of an empty chunk:
+    e + w (z − e).
 
     e is the state at the same position. This is ComfyUI's way (comfy/sd1_clip.py, `encode_token_weights`), and compel's
     for weights above 1 (below 1 compel blends with encodings that lack the words, one for each fragment). The web UI's,

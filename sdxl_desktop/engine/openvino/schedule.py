@@ -50,8 +50,8 @@ class Schedule:
 
     @property
     def noise_levels(self) -> npt.NDArray[np.float64]:
-        """σ = √((1 - ᾱ) / ᾱ) at each timestep that is visited, [calls]; linear between whole timesteps, as schedulers'
-        own are. Infinite levels, of zero terminal SNR, are as large as Euler's."""
+        """σ = √((1 - ᾱ) / ᾱ) at each timestep that is visited, float64 [calls]; linear between whole timesteps, as
+        schedulers' own are. Infinite levels, of zero terminal SNR, are as large as Euler's."""
         timesteps = np.asarray(self.timesteps, dtype=np.float64)
         if is_continuous(self.scheduler):
             return np.asarray(np.exp(4 * timesteps))

@@ -30,7 +30,8 @@ class Trajectory:
         return self._known is not None and step <= self._until
 
     def take(self, step: int, ask: Callable[[], torch.Tensor]) -> tuple[torch.Tensor, bool]:
-        """(the prediction for the next UNet call, which belongs to `step` counted from 1; whether it was replayed)."""
+        """(the prediction, float32 [1, C, h, w], for the next UNet call, which belongs to `step` counted from 1;
+        whether it was replayed)."""
         replayed = self.replays(step)
         prediction = torch.from_numpy(self._recall()) if replayed else ask()
         self._calls += 1

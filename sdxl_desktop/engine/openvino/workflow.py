@@ -36,6 +36,7 @@ class Actor:
     def predictor(
         self, request: GenerationRequest, schedule: Schedule, beside: torch.Tensor | None = None
     ) -> Predictor:
+        """What asks its UNet; `beside`, float32 [1, K, h, w], is what an inpainting UNet sees after the latents."""
         assert self.conditioning is not None
         return Predictor(self.loaded, request, self.conditioning, self.looks(request, schedule), beside)
 

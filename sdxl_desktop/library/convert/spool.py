@@ -36,7 +36,7 @@ class Spool:
         self._used = 0
 
     def array(self, shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-        """An array of zeros; raises ValueError when the room is used up."""
+        """An array of zeros, `dtype` [*shape]; raises ValueError when the room is used up."""
         kind = np.dtype(dtype)
         count = int(np.prod(shape, dtype=np.int64))
         array = np.frombuffer(self._map, kind, count, self._used).reshape(shape)

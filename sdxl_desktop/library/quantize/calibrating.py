@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import nncf  # type: ignore[import-untyped]
+import nncf
 import openvino as ov
 
 from sdxl_desktop.library.convert import compressing

@@ -33,7 +33,7 @@ def psnr_of(mean_square: float) -> float | None:
 
 
 def difference(one: Pixels, other: Pixels) -> Difference:
-    """Between two pictures of the same size."""
+    """Between two pictures of the same size, uint8 [H, W, 3]."""
     apart = np.abs(one.astype(np.int32) - other.astype(np.int32))
     return Difference(float(apart.mean()), int(apart.max()), float(np.square(apart).mean()))
 

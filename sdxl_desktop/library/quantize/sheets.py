@@ -27,7 +27,8 @@ class Pair:
 
 
 def contact_sheet(prompt: str, names: tuple[str, str], pairs: Sequence[Pair]) -> Image.Image:
-    """A sheet for the `pairs` of `prompt`, pixel for pixel; small pictures are enlarged by a whole number."""
+    """A sheet for the `pairs` of `prompt`, RGB, 8 bits [H, W, 3], pixel for pixel; small pictures are enlarged by a
+    whole number."""
     height, width = pairs[0].first.shape[:2]
     times = max(1, -(-_LEAST_SIDE // min(width, height)))
     width, height = width * times, height * times

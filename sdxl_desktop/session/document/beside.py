@@ -35,7 +35,7 @@ class Beside:
     folder: Path
 
     def put_pixels(self, pixels: Bytes, key: str) -> BesideEntry:
-        """Keep pixels under their `pixel_key`, unless they are there; raises OSError."""
+        """Keep pixels, uint8 [H, W, 3] or [H, W], under their `pixel_key`, unless they are there; raises OSError."""
         name = f"{key}.pixels"
         self._write(name, np.ascontiguousarray(pixels).reshape(-1).data)
         return BesideEntry(name, list(pixels.shape), key.split("-")[0])
@@ -63,7 +63,8 @@ class Beside:
             os.fsync(file.fileno())
 
     def pixels(self, entry: BesideEntry) -> Bytes:
-        """The pixels of an entry; raises ValueError when they are not what they were, OSError when they are gone."""
+        """The pixels of an entry, uint8 of its shape, [H, W, 3] or [H, W]; raises ValueError when they are not what
+        they were, OSError when they are gone."""
         found = np.frombuffer(self._read(entry), np.uint8).reshape(entry.shape)
         if digest_of(found) != entry.digest:
             raise ValueError(f"{entry.file} is damaged")

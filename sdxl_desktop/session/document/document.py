@@ -177,7 +177,8 @@ class Document:
             self._put(None, "remove picture")
 
     def open(self, picture: Bytes | None, mask: Bytes | None = None, name: str = "") -> None:
-        """Begin anew with what a project file holds: copies of it, and nothing to undo."""
+        """Begin anew with what a project file holds: copies of `picture`, uint8 [H, W, 3], and `mask`, uint8 [H, W],
+        and nothing to undo."""
         layers = None
         if picture is not None:
             _check_picture(picture)

@@ -39,6 +39,7 @@ class Layers:
         return Rect(0, 0, self.mask.shape[1], self.mask.shape[0])
 
     def layer(self, name: LayerName) -> Bytes:
+        """The picture, uint8 [H, W, 3], or the mask, uint8 [H, W]."""
         return self.picture if name == "picture" else self.mask
 
 
@@ -65,13 +66,13 @@ def tiles(within: Rect) -> Iterator[Place]:
 
 
 def tile(layer: Bytes, place: Place) -> Bytes:
-    """A view of one tile, smaller than TILE at the right and lower border."""
+    """A view of one tile of `layer`, uint8 [H, W] or [H, W, 3], smaller than TILE at the right and lower border."""
     row, column = place
     return layer[row * TILE : (row + 1) * TILE, column * TILE : (column + 1) * TILE]
 
 
 def tile_rect(layer: Bytes, place: Place) -> Rect:
-    """Where a tile lies."""
+    """Where a tile of `layer`, uint8 [H, W] or [H, W, 3], lies."""
     height, width = tile(layer, place).shape[:2]
     return Rect(place[1] * TILE, place[0] * TILE, width, height)
 

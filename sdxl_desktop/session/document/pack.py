@@ -36,7 +36,7 @@ def pixel_key(digest: str, height: int, width: int) -> str:
 
 
 def digest_of(pixels: Bytes) -> str:
-    """The digest that `Raster.of` gives such pixels, without making copies of them."""
+    """The digest that `Raster.of` gives such pixels, uint8 [H, W, 3] or [H, W], without making copies of them."""
     flat = np.ascontiguousarray(pixels).reshape(-1)
     return hashlib.blake2b(flat.data, digest_size=12, person=f"{pixels.ndim}d".encode()).hexdigest()
 
@@ -52,7 +52,7 @@ class Digests:
     _used: set[int] = field(default_factory=set)
 
     def key(self, pixels: Bytes) -> str:
-        """The `pixel_key` of an array that nobody writes to any more."""
+        """The `pixel_key` of an array, uint8 [H, W, 3] or [H, W], that nobody writes to any more."""
         self._used.add(id(pixels))
         if id(pixels) not in self._known:
             self._known[id(pixels)] = pixels, pixel_key(digest_of(pixels), *pixels.shape[:2])

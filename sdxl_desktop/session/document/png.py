@@ -92,7 +92,8 @@ def png_limit(shape: tuple[int, ...]) -> int:
 
 
 def decode_png(content: bytes) -> Bytes:
-    """The pixels, uint8 of `promised_shape`; raises what Pillow raises over damaged files, ValueError among it.
+    """The pixels, uint8 of `promised_shape`, [H, W, 3] or [H, W]; raises what Pillow raises over damaged files,
+    ValueError among it.
 
     Only the chunks that hold the pixels reach Pillow, whose own limit on pixels is gone round: nothing else in the
     file can say another size than the one that was promised.

@@ -98,7 +98,8 @@ class ChangedWhole:
 
 
 def changed_tiles(layer: LayerName, before: Bytes, after: Bytes, within: Rect) -> ChangedTiles | None:
-    """The tiles of `before` that differ from `after` inside `within`, or None when none does."""
+    """The tiles of `before` that differ from `after`, both uint8 [H, W] or [H, W, 3], inside `within`; None when none
+    does."""
     kept: dict[Place, _Packed] = {}
     rect: Rect | None = None
     for place in tiles(within):

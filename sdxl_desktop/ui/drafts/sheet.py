@@ -120,7 +120,8 @@ class DraftSheet(Dialog):
     # what is there
 
     def show_drafts(self, drafts: Sequence[Draft], waiting: int, preview: Pixels | None) -> None:
-        """Show these, and places for those that are `waiting`, the first of which looks like `preview` so far."""
+        """Show these, and places for those that are `waiting`, the first of which looks like `preview`, uint8
+        [H, W, 3], so far."""
         self._running = waiting > 0
         self._make_tiles(len(drafts) + waiting)
         for tile, draft in zip(self._tiles, drafts, strict=False):

@@ -49,7 +49,7 @@ class DraftTile(QAbstractButton):
         self._name()
 
     def show_coming(self, preview: Pixels | None) -> None:
-        """Show what the draft that is being drawn looks like so far; None where that is not known."""
+        """Show what the draft that is being drawn looks like so far, uint8 [H, W, 3]; None where that is not known."""
         self._draft = None
         self.setChecked(False)
         self.setEnabled(False)

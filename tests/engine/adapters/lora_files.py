@@ -14,6 +14,9 @@ import torch
 from diffusers import StableDiffusionXLPipeline
 from safetensors.torch import save_file
 
+from sdxl_desktop.engine.openvino.adapters.layouts import Part
+from sdxl_desktop.engine.openvino.adapters.lora import Lora, LoraLayer
+
 PARTS = ("unet", "text_encoder", "text_encoder_2")
 ENCODER_LAYERS = tuple(
     f"text_model.encoder.layers.{n}.{inner}"
@@ -160,13 +163,23 @@ def inputs_of(part: str, unet_config: Mapping[str, Any]) -> dict[str, np.ndarray
     }
 
 
+def lora_layers(lora: Lora, part: Part) -> dict[str, LoraLayer]:
+    """The changes of one part by layer, each of which must be of two or three factors."""
+    found: dict[str, LoraLayer] = {}
+    for name, change in lora.parts[part].items():
+        assert isinstance(change, LoraLayer)
+        found[name] = change
+    return found
+
+
 def torch_output(pipe: StableDiffusionXLPipeline, part: str, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
     """What diffusers computes: the UNet's prediction, or the encoder's outputs that SDXL uses, flat."""
     tensors = {name: torch.from_numpy(np.asarray(value)) for name, value in inputs.items()}
     with torch.no_grad():
         if part == "unet":
             conditions = {name: tensors.pop(name) for name in ("text_embeds", "time_ids")}
-            return pipe.unet(**tensors, added_cond_kwargs=conditions).sample.numpy().ravel()
+            predicted: np.ndarray = pipe.unet(**tensors, added_cond_kwargs=conditions).sample.numpy()
+            return predicted.ravel()
         found = getattr(pipe, part)(**tensors, output_hidden_states=True)
     used = [found.hidden_states[-2], *([found.text_embeds] if part == "text_encoder_2" else [])]
     return torch.cat([values.ravel() for values in used]).numpy()

@@ -164,8 +164,8 @@ class TestWholeOrNotAtAll:
     def test_a_full_disk_is_told(
         self, fused: Any, files: list[Path], kept: FusedParts, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        usage = shutil._ntuple_diskusage(10**9, 10**9 - 1000, 1000)
-        monkeypatch.setattr(cache_module.shutil, "disk_usage", lambda _: usage)
+        usage = shutil.disk_usage(kept.cache)._replace(free=1000)
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
         with pytest.raises(EngineError, match="GiB are needed"):
             fused((files[0], 1.0))
         assert list(kept.cache.iterdir()) == []

@@ -16,9 +16,16 @@ from sdxl_desktop.core.errors import AdditionError
 from sdxl_desktop.engine.openvino.adapters.layouts import Part
 from sdxl_desktop.engine.openvino.adapters.lora import read_lora
 from tests.engine.adapters.conftest import load
-from tests.engine.adapters.lora_files import PARTS, UNET_CONVOLUTIONS, UNET_LAYERS, random_difference, write_kohya
+from tests.engine.adapters.lora_files import (
+    PARTS,
+    UNET_CONVOLUTIONS,
+    UNET_LAYERS,
+    lora_layers,
+    random_difference,
+    write_kohya,
+)
 from tests.engine.tiny_sdxl import make_unet
-from tests.unit.formats.mutations import mutated
+from tests.mutations import mutated_safetensors
 
 SDXL = {
     "in_channels": 4,
@@ -81,7 +88,7 @@ class TestWhatIsRead:
         for sgm in (False, True):
             lora = read_lora(write_kohya(tmp_path / f"{sgm}.safetensors", difference, sgm=sgm), unet_config)
             with lora.tensors() as opened:
-                found.append({name: layer.factors(opened) for name, layer in lora.parts[Part.UNET].items()})
+                found.append({name: layer.factors(opened) for name, layer in lora_layers(lora, Part.UNET).items()})
         by_diffusers, by_sgm = found
         assert by_diffusers.keys() == by_sgm.keys()
         for name, factors in by_diffusers.items():
@@ -117,7 +124,7 @@ class TestWhatIsRead:
         tensors = {"lora_down.weight": down, "lora_mid.weight": mid, "lora_up.weight": up, "alpha": torch.tensor(2.0)}
         lora = read_lora(written(tmp_path, {f"{stem}.{name}": value for name, value in tensors.items()}), SDXL)
         with lora.tensors() as opened:
-            found_down, found_up = lora.parts[Part.UNET]["down_blocks.0.resnets.0.conv2"].factors(opened)
+            found_down, found_up = lora_layers(lora, Part.UNET)["down_blocks.0.resnets.0.conv2"].factors(opened)
         ours = np.einsum("or,rihw->oihw", found_up, found_down)
         picture = torch.randn(1, 320, 8, 8, generator=random)
         conv = torch.nn.functional.conv2d
@@ -131,7 +138,7 @@ class TestWhatIsRead:
         tensors = pair("unet.mid_block.attentions.0.proj_in", 1280, 1280)
         save_file(tensors, tmp_path / "a.safetensors", {"lora_adapter_metadata": settings})
         lora = read_lora(tmp_path / "a.safetensors", SDXL)
-        assert lora.parts[Part.UNET]["mid_block.attentions.0.proj_in"].scale == scale
+        assert lora_layers(lora, Part.UNET)["mid_block.attentions.0.proj_in"].scale == scale
 
     def test_what_matches_nothing_is_left_out_and_told(self, base: Any, unet_config: Any, tmp_path: Path) -> None:
         file = write_kohya(tmp_path / "a.safetensors", random_difference(base))
@@ -300,7 +307,7 @@ def mutations(file: Path, numbers: range, *, lycoris: bool = False) -> None:
     save_file(tensors, file, {"lora_adapter_metadata": said})
     whole = file.read_bytes()
     for number in numbers:
-        file.write_bytes(mutated(whole, number))
+        file.write_bytes(mutated_safetensors(whole, number))
         told = ""
         try:
             lora = read_lora(file, SDXL)

@@ -48,7 +48,8 @@ def randomized(unet: Any, config: Any) -> dict[str, torch.Tensor]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         inject_adapter_in_model(config, unet)
-    generator, found = torch.Generator().manual_seed(8), {}
+    generator = torch.Generator().manual_seed(8)
+    found: dict[str, torch.Tensor] = {}
     for name, parameter in unet.named_parameters():
         if match := _NAME.fullmatch(name):
             layer, what = match.groups()

@@ -92,7 +92,9 @@ def _first_stage(request: GenerationRequest, pipe: Any) -> dict[str, Any]:
 def _refiner_stage(request: GenerationRequest, refine: Refine, pipe: Any, latents: Any) -> dict[str, Any]:
     if refine.way is RefineWay.IMG2IMG or refine.steps is not None:  # custom timesteps are the base's
         request = replace(request, sampling=replace(request.sampling, timesteps=()))
-    share = {"denoising_start": refine.handoff} if refine.way is RefineWay.ENSEMBLE else {"strength": refine.strength}
+    share: dict[str, Any] = (
+        {"denoising_start": refine.handoff} if refine.way is RefineWay.ENSEMBLE else {"strength": refine.strength}
+    )
     if request.mode is Mode.INPAINT:
         share |= {"mask_image": words.mask(request), **_drawn_size(request)}
     return {
@@ -131,4 +133,4 @@ def turned_noise(request: GenerationRequest, generator: torch.Generator) -> torc
 def _floats(image: Any) -> Floats:
     if isinstance(image, np.ndarray):
         return image.astype(np.float32)
-    return np.asarray(image.convert("RGB"), dtype=np.float32) / 255
+    return np.asarray(image.convert("RGB"), dtype=np.float32) / np.float32(255)

@@ -18,6 +18,7 @@ from sdxl_desktop.core.request import GenerationRequest
 from tests.engine.parity import words
 from tests.engine.parity.diffusers_calls import Floats, Kind
 from tests.engine.parity.schedulers import reference_scheduler
+from tests.typed import present
 
 
 @dataclass
@@ -70,7 +71,8 @@ def draw(request: GenerationRequest, pipelines: Any) -> Floats:
         latents = _step(request, refiner, scheduler, latents, timestep, generator)
         latents = kept.around(latents, scheduler, everything[n + 1] if n + 1 < len(everything) else None)
     image = refiner.vae.decode(latents / refiner.vae.config.scaling_factor).sample[0]
-    return (image / 2 + 0.5).clamp(0, 1).permute(1, 2, 0).numpy()
+    drawn: Floats = (image / 2 + 0.5).clamp(0, 1).permute(1, 2, 0).numpy()
+    return drawn
 
 
 def _begin(
@@ -99,12 +101,12 @@ def _step(
 ) -> torch.Tensor:
     positive, negative, pooled, negative_pooled = pipe.encode_prompt(**words.prompts(request))
     micro, size = request.micro_conditioning, request.sampling.size
-    original = words.rows_first(micro.original_size or size)
+    original = present(words.rows_first(micro.original_size or size))
     crop = words.rows_first(micro.crop_top_left) or (0, 0)
     scored = pipe.config.requires_aesthetics_score
-    ends = [(micro.aesthetic_score,), (micro.negative_aesthetic_score,)]
+    ends: list[tuple[float, ...]] = [(micro.aesthetic_score,), (micro.negative_aesthetic_score,)]
     if not scored:
-        ends = [words.rows_first(micro.target_size or size)] * 2
+        ends = [present(words.rows_first(micro.target_size or size))] * 2
     crops = (crop, (0, 0) if scored else crop)
     ids = [torch.tensor([[*original, *at, *end]], dtype=torch.float32) for at, end in zip(crops, ends, strict=True)]
     seen = scheduler.scale_model_input(latents, timestep)
@@ -114,4 +116,6 @@ def _step(
     ]
     guided = said[0] + request.sampling.guidance_scale * (said[1] - said[0])
     wants_noise = "generator" in inspect.signature(scheduler.step).parameters
-    return scheduler.step(guided, timestep, latents, **({"generator": generator} if wants_noise else {})).prev_sample
+    options = {"generator": generator} if wants_noise else {}
+    stepped: torch.Tensor = scheduler.step(guided, timestep, latents, **options).prev_sample
+    return stepped

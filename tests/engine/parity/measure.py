@@ -29,7 +29,7 @@ def difference(one: Floats, other: Floats) -> float:
 
 def comparable(request: GenerationRequest, drawing: Drawing) -> Floats:
     """What of our drawing diffusers' answer is to be compared with."""
-    return drawing.pixels.astype(np.float32) / 255 if only_finished(request) else drawing.floats
+    return drawing.pixels.astype(np.float32) / np.float32(255) if only_finished(request) else drawing.floats
 
 
 def composite(request: GenerationRequest, drawn: Floats) -> Floats:
@@ -37,4 +37,4 @@ def composite(request: GenerationRequest, drawn: Floats) -> Floats:
     assert request.edit is not None
     assert request.edit.mask is not None
     inside = request.edit.mask.array[..., None] >= 128
-    return np.where(inside, np.round(drawn * 255), request.edit.picture.array).astype(np.float32) / 255
+    return np.where(inside, np.round(drawn * 255), request.edit.picture.array).astype(np.float32) / np.float32(255)

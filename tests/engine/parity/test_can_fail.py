@@ -7,15 +7,18 @@ from itertools import combinations
 
 import pytest
 
+from sdxl_desktop.core.request import GenerationRequest
 from sdxl_desktop.core.schedulers import PLAIN, SchedulerName
 from tests.engine.every_scheduler import ESSENTIAL
 from tests.engine.parity import table
-from tests.engine.parity.cases import BUILDERS, TOLERANCE, Workflow
+from tests.engine.parity.cases import BUILDERS, TOLERANCE, Case, Workflow
+from tests.engine.parity.diffusers_calls import Floats
 from tests.engine.parity.family import TinyFamily
 from tests.engine.parity.measure import comparable, difference, finished_tolerance, only_finished
 from tests.engine.parity.ours import Ours
 from tests.engine.parity.swaps import SWAPS
 
+Expected = Callable[[Workflow], tuple[GenerationRequest, Floats]]
 OF_OTHER_BLOCKS = (Workflow.BLOCKS_SSD_1B, Workflow.BLOCKS_VEGA, Workflow.FEW_STEP, Workflow.INPAINT_9)
 ALL = [
     pytest.param(
@@ -31,7 +34,7 @@ ALL = [
 
 
 @pytest.mark.parametrize(("workflow", "name"), ALL)
-def test_an_exchanged_input_shows(workflow: Workflow, name: str, expected: Callable[..., object], ours: Ours) -> None:
+def test_an_exchanged_input_shows(workflow: Workflow, name: str, expected: Expected, ours: Ours) -> None:
     request, picture = expected(workflow)
     drawing = ours.drawings(SWAPS[workflow][name](request))[0]
     tolerance = finished_tolerance() if only_finished(request) else TOLERANCE
@@ -46,9 +49,7 @@ ARGUMENTS = [
 
 
 @pytest.mark.parametrize("case", ARGUMENTS, ids=[case.name for case in ARGUMENTS])
-def test_each_argument_changes_the_picture(
-    case: table.Case, expected: Callable[..., object], family: TinyFamily, ours: Ours
-) -> None:
+def test_each_argument_changes_the_picture(case: Case, expected: Expected, family: TinyFamily, ours: Ours) -> None:
     """Else an argument that is dropped on the way would not be missed."""
     _, plain = expected(case.workflow)
     assert difference(ours.draw(case.build(family)), plain) > 2 * TOLERANCE

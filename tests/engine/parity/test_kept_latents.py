@@ -82,7 +82,7 @@ def told_midway(reference: TorchReference, request: GenerationRequest, other: Pr
 
     size = request.sampling.size
     with torch.no_grad():
-        return pipe(
+        drawn: Floats = pipe(
             **words.common(request, request.sampling.seed),
             width=size.width,
             height=size.height,
@@ -90,6 +90,7 @@ def told_midway(reference: TorchReference, request: GenerationRequest, other: Pr
             callback_on_step_end=tell,
             callback_on_step_end_tensor_inputs=["prompt_embeds", "add_text_embeds"],
         ).images[0]
+    return drawn
 
 
 def test_finished_latents_decode_to_the_same_picture(family: TinyFamily, engine: Engine, ours: Ours) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import torch
 
@@ -14,6 +15,7 @@ from tests.engine.parity.family import TinyFamily
 from tests.engine.parity.measure import difference
 from tests.engine.parity.ours import Ours
 from tests.engine.parity.torch_reference import TorchReference
+from tests.typed import present
 
 TOKENS = 300
 
@@ -41,7 +43,7 @@ def test_a_prompt_of_300_tokens(family: TinyFamily, reference: TorchReference, o
     assert difference(ours.draw(cut), expected) > TOLERANCE, "the end of the prompt changes nothing"
 
 
-def chunks(pipe: object, text: str) -> tuple[torch.Tensor, torch.Tensor]:
+def chunks(pipe: Any, text: str) -> tuple[torch.Tensor, torch.Tensor]:
     """Embeddings [1, 77·n, D] and pooled [1, P]: chunks of 75 tokens between start and end marks, in plain torch."""
     rows, pooled = [], None
     for tokenizer, encoder in ((pipe.tokenizer, pipe.text_encoder), (pipe.tokenizer_2, pipe.text_encoder_2)):
@@ -55,4 +57,4 @@ def chunks(pipe: object, text: str) -> tuple[torch.Tensor, torch.Tensor]:
             if encoder is pipe.text_encoder_2 and pooled is None:
                 pooled = output.text_embeds
         rows.append(torch.cat(states, dim=1))
-    return torch.cat(rows, dim=-1), pooled
+    return torch.cat(rows, dim=-1), present(pooled)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+import numpy as np
 import pytest
 
 from sdxl_desktop.core.request import Mode
@@ -28,7 +29,10 @@ def test_it_draws_what_diffusers_draws(case: Case, family: TinyFamily, reference
     tolerance = finished_tolerance() if only_finished(request) else TOLERANCE
     assert difference(comparable(request, drawing), expected) <= tolerance
     if request.mode is Mode.INPAINT and not only_finished(request):
-        assert difference(drawing.pixels / 255, composite(request, expected)) <= finished_tolerance()
+        assert (
+            difference(drawing.pixels.astype(np.float32) / np.float32(255), composite(request, expected))
+            <= finished_tolerance()
+        )
 
 
 def test_the_table_leaves_nothing_out() -> None:

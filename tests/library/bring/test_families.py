@@ -12,6 +12,7 @@ import pytest
 from sdxl_desktop.core.schedulers import SchedulerName
 from sdxl_desktop.library.bring.bringing import Brought, bring
 from sdxl_desktop.library.bring.offers import look_up
+from sdxl_desktop.library.bring.progress import BringProgress
 from sdxl_desktop.library.convert.events import Stage
 from sdxl_desktop.library.convert.weights import WeightFormat
 from sdxl_desktop.library.detect.found import Kind
@@ -65,7 +66,8 @@ def test_a_lone_unet_comes_with_the_parts_of_what_it_was_made_from(hub: FakeHub,
 @pytest.mark.timeout(1800)
 def test_parts_that_the_library_has_are_linked_and_not_made_again(hub: FakeHub, library: Library, line: Line) -> None:
     base = had("ssd-1b", WeightFormat.FP32, library, line)
-    asked, told = len(hub.asked), []
+    asked = len(hub.asked)
+    told: list[BringProgress] = []
     offer = look_up("lcm-ssd-1b", library, line=line)
     assert offer.listing is not None
     assert offer.bytes_for(WeightFormat.FP32) == offer.listing.bytes < offer.bytes_for(WeightFormat.INT8)

@@ -27,6 +27,7 @@ from sdxl_desktop.ui.main_window import MainWindow
 from sdxl_desktop.ui.settings_dialog import Machine, SettingsDialog
 from tests.ui.conftest import AtOnce
 from tests.ui.devices.conftest import Keep
+from tests.ui.typed import child
 
 PREPARES = """
 import sys, json
@@ -234,7 +235,7 @@ def test_what_is_compiled_is_looked_at_once_when_preparing_is_done(
     dialog = settings.open_compiled()
     for _ in range(2):
         button(dialog, "Prepare sizes…").click()
-        dialog.findChild(PrepareDialog).reject()
+        child(dialog, PrepareDialog).reject()
     before = background.runs
     preparing.done.emit()
     assert background.runs == before + 1

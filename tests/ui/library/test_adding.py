@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import keyring
-import keyring.backend
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFileDialog
@@ -21,6 +19,7 @@ from sdxl_desktop.ui.library import entry_cards
 from sdxl_desktop.ui.library.offer_sheet import OfferSheet
 from sdxl_desktop.ui.library.page import LibraryPage
 from sdxl_desktop.ui.main_window import MainWindow
+from tests.memory_keyring import MemoryKeyring, used_keyring
 from tests.ui.library.conftest import (
     LEFT,
     MB,
@@ -232,35 +231,15 @@ def test_looking_up_can_be_stopped(page: LibraryPage, hands: PretendHands, qtbot
     assert not page.adding.problem.isVisible()
 
 
-class Drawer(keyring.backend.KeyringBackend):
-    """A keyring in memory."""
-
-    priority = 1
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.kept: dict[tuple[str, str], str] = {}
-
-    def get_password(self, service: str, username: str) -> str | None:
-        return self.kept.get((service, username))
-
-    def set_password(self, service: str, username: str, password: str) -> None:
-        self.kept[service, username] = password
-
-    def delete_password(self, service: str, username: str) -> None:
-        del self.kept[service, username]
-
-
 @pytest.fixture
-def drawer() -> Iterator[Drawer]:
-    before, mine = keyring.get_keyring(), Drawer()
-    keyring.set_keyring(mine)
-    yield mine
-    keyring.set_keyring(before)
+def drawer() -> Iterator[MemoryKeyring]:
+    mine = MemoryKeyring()
+    with used_keyring(mine):
+        yield mine
 
 
 def test_where_the_hub_wants_to_know_who_asks_a_token_is_kept_and_it_is_asked_again(
-    window: MainWindow, page: LibraryPage, hands: PretendHands, drawer: Drawer, qtbot: QtBot
+    window: MainWindow, page: LibraryPage, hands: PretendHands, drawer: MemoryKeyring, qtbot: QtBot
 ) -> None:
     hands.offers["someone/gated"] = FORBIDDEN
     ask(page, qtbot, "someone/gated")
@@ -274,7 +253,7 @@ def test_where_the_hub_wants_to_know_who_asks_a_token_is_kept_and_it_is_asked_ag
 
 
 def test_a_token_that_cannot_be_kept_is_told_and_stays_typed(
-    page: LibraryPage, hands: PretendHands, drawer: Drawer, qtbot: QtBot
+    page: LibraryPage, hands: PretendHands, drawer: MemoryKeyring, qtbot: QtBot
 ) -> None:
     hands.offers["someone/gated"] = FORBIDDEN
     ask(page, qtbot, "someone/gated")
@@ -287,7 +266,7 @@ def test_a_token_that_cannot_be_kept_is_told_and_stays_typed(
 
 
 def test_a_gated_repository_says_where_to_accept_its_licence(
-    window: MainWindow, page: LibraryPage, hands: PretendHands, drawer: Drawer, qtbot: QtBot
+    window: MainWindow, page: LibraryPage, hands: PretendHands, drawer: MemoryKeyring, qtbot: QtBot
 ) -> None:
     hands.offers["someone/gated"] = an_offer("someone/gated", gated=True)
     ask(page, qtbot, "someone/gated")
@@ -301,7 +280,7 @@ def test_a_gated_repository_says_where_to_accept_its_licence(
 
 
 def test_a_gated_one_that_was_dropped_opens_the_page_for_the_token(
-    own: Path, open_window: OpenWindow, hands: PretendHands, drawer: Drawer, qtbot: QtBot
+    own: Path, open_window: OpenWindow, hands: PretendHands, drawer: MemoryKeyring, qtbot: QtBot
 ) -> None:
     hands.offers["someone/gated"] = FORBIDDEN
     window = open_window()
@@ -325,7 +304,9 @@ def test_asking_twice_for_the_same_offers_it_once(
     assert not page.adding.stop.isVisible()
 
 
-def test_a_kept_token_can_be_forgotten(page: LibraryPage, hands: PretendHands, drawer: Drawer, qtbot: QtBot) -> None:
+def test_a_kept_token_can_be_forgotten(
+    page: LibraryPage, hands: PretendHands, drawer: MemoryKeyring, qtbot: QtBot
+) -> None:
     keep_token("hf_mine")
     hands.offers["someone/gated"] = FORBIDDEN
     ask(page, qtbot, "someone/gated")

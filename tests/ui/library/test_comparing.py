@@ -26,7 +26,12 @@ JOB = "mine ↔ starter"
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[QUrl]:
     """What the desktop was asked to open."""
     urls: list[QUrl] = []
-    monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: bool(urls.append(url)) or True)
+
+    def open_url(url: QUrl) -> bool:
+        urls.append(url)
+        return True
+
+    monkeypatch.setattr(QDesktopServices, "openUrl", open_url)
     return urls
 
 

@@ -224,6 +224,7 @@ def test_everything_on_the_page_can_be_reached_by_tab_and_has_a_name(page: Libra
     wanted = {page.add, page.list, page.details.use, page.details.verify, page.details.folder, page.details.remove}
     choose(page, qtbot, "Mine")
     wanted = {widget for widget in wanted if widget.isEnabled() and widget.isVisible()}
+    assert {page.add, page.list} < wanted
     reached = set()
     page.add.setFocus()
     for _ in range(30):

@@ -13,6 +13,7 @@ from pytestqt.qtbot import QtBot
 from sdxl_desktop.library.convert.workspace import RECORD
 from sdxl_desktop.library.quantize.errors import QuantizationError
 from sdxl_desktop.library.quantize.method import Method
+from sdxl_desktop.library.quantize.prompts import read_prompts
 from sdxl_desktop.session.bringing import JobState
 from sdxl_desktop.session.tasks import ways
 from sdxl_desktop.ui.library import smaller_sheet
@@ -152,8 +153,12 @@ def test_a_list_of_prompts_is_read_when_it_is_chosen_and_not_at_every_letter(
     (tmp_path / "mine.txt").write_text("a fox\na hen\n")
     qtbot.mouseClick(sheet.methods.button(Method.HYBRID), LEFT)
     reads: list[Path] = []
-    read = smaller_sheet.read_prompts
-    monkeypatch.setattr(smaller_sheet, "read_prompts", lambda file: reads.append(file) or read(file))
+
+    def counted(file: Path) -> tuple[str, ...]:
+        reads.append(file)
+        return read_prompts(file)
+
+    monkeypatch.setattr(smaller_sheet, "read_prompts", counted)
     sheet.use_file(tmp_path / "mine.txt")
     qtbot.keyClicks(sheet.name, "-by-fox")
     assert "2 prompts in" in sheet.text()

@@ -31,7 +31,7 @@ def distance_to_line(start: Place, end: Place) -> Floats:
     rows, columns = np.mgrid[:HEIGHT, :WIDTH] + 0.5
     dx, dy = end[0] - start[0], end[1] - start[1]
     along = np.clip(((columns - start[0]) * dx + (rows - start[1]) * dy) / max(dx * dx + dy * dy, 1e-12), 0, 1)
-    return np.hypot(columns - start[0] - along * dx, rows - start[1] - along * dy)
+    return np.asarray(np.hypot(columns - start[0] - along * dx, rows - start[1] - along * dy), np.float64)
 
 
 def stroke(start: Place, end: Place, size: float, hardness: float = 1.0) -> Floats:

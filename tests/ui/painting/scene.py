@@ -13,7 +13,9 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 os.environ["QT_QPA_PLATFORM"] = "offscreen"  # before Qt is loaded; each platform draws a little differently
 
@@ -50,7 +52,7 @@ def picture() -> Bytes:
     rows, columns = np.mgrid[:180, :240].astype(np.float64)
     waves = [127 + 110 * np.sin(columns / 37 + turn) * np.cos(rows / 29 + turn) for turn in (0, 1.1, 2.3)]
     stripes = np.where((columns // 6 + rows // 6) % 2 > 0, 30, -30) * (columns > 170)
-    return np.clip(np.stack(waves, axis=2) + stripes[..., None], 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.stack(waves, axis=2) + stripes[..., None], 0, 255), np.uint8)
 
 
 @contextmanager
@@ -131,9 +133,8 @@ WANTED: dict[str, Scene] = {
 """What is compared with the stored snapshots."""
 
 
-def _worn(**changes: object) -> ToolSettings:
-    values = {name: getattr(PAINTING, name) for name in ToolSettings.__dataclass_fields__}
-    return ToolSettings(**{**values, **changes})  # type: ignore[arg-type]
+def _worn(**changes: Any) -> ToolSettings:
+    return replace(PAINTING, **changes)
 
 
 ALTERED: dict[str, Scene] = {

@@ -11,6 +11,7 @@ from PySide6.QtCore import QEvent, Qt
 
 from sdxl_desktop.core.raster import Bytes
 from sdxl_desktop.ui.painting.settings import ToolKind
+from tests.typed import same_array
 from tests.ui.painting import reference
 from tests.ui.painting.conftest import LEFT, Atelier, picture
 
@@ -173,7 +174,7 @@ def hills() -> Bytes:
     height = 180 * np.exp(-((columns - 120) ** 2 + (rows - 150) ** 2) / 4000)
     height += 170 * np.exp(-((columns - 290) ** 2 + (rows - 140) ** 2) / 3000)
     noise = np.random.default_rng(2).integers(0, 12, (*rows.shape, 3))
-    return (height[..., None] + 40 + noise).astype(np.uint8)
+    return np.asarray(height[..., None] + 40 + noise).astype(np.uint8)
 
 
 @pytest.mark.parametrize("tolerance", [0, 10, 24, 60, 255])
@@ -246,24 +247,35 @@ def test_fill_holes_fills_what_a_loop_of_the_brush_goes_around(atelier: Atelier)
 
 # each one is one step
 
+
+def _take_and_drag(tool: ToolKind, *points: tuple[int, int]) -> Callable[[Atelier], None]:
+    def gesture(it: Atelier) -> None:
+        it.take(tool)
+        it.drag(*points)
+
+    return gesture
+
+
+def _extend(it: Atelier) -> None:
+    it.take(ToolKind.FRAME)
+    it.key(Qt.Key.Key_Right)
+    it.key(Qt.Key.Key_Return)
+
+
 GESTURES: dict[str, Callable[[Atelier], None]] = {
-    "brush stroke": lambda it: (it.take(ToolKind.BRUSH), it.drag((50, 50), (90, 80), (140, 60)))[-1],
-    "eraser stroke": lambda it: (it.take(ToolKind.ERASER), it.drag((50, 50), (190, 80), (240, 160)))[-1],
-    "rectangle": lambda it: (it.take(ToolKind.RECTANGLE), it.drag((20, 20), (60, 70)))[-1],
-    "ellipse": lambda it: (it.take(ToolKind.ELLIPSE), it.drag((20, 20), (60, 70)))[-1],
-    "lasso": lambda it: (it.take(ToolKind.LASSO), it.drag((20, 20), (60, 20), (60, 70)))[-1],
-    "select by colour": lambda it: (it.take(ToolKind.COLOUR), it.drag((100, 80), (100, 80)))[-1],
+    "brush stroke": _take_and_drag(ToolKind.BRUSH, (50, 50), (90, 80), (140, 60)),
+    "eraser stroke": _take_and_drag(ToolKind.ERASER, (50, 50), (190, 80), (240, 160)),
+    "rectangle": _take_and_drag(ToolKind.RECTANGLE, (20, 20), (60, 70)),
+    "ellipse": _take_and_drag(ToolKind.ELLIPSE, (20, 20), (60, 70)),
+    "lasso": _take_and_drag(ToolKind.LASSO, (20, 20), (60, 20), (60, 70)),
+    "select by colour": _take_and_drag(ToolKind.COLOUR, (100, 80), (100, 80)),
     "invert mask": lambda it: it.key(Qt.Key.Key_I, CONTROL),
     "clear mask": lambda it: it.key(Qt.Key.Key_Delete),
     "grow mask": lambda it: it.choose("Grow"),
     "shrink mask": lambda it: it.choose("Shrink"),
     "feather mask": lambda it: it.choose("Feather"),
     "fill holes": lambda it: it.choose("Fill holes"),
-    "extend picture": lambda it: (
-        it.take(ToolKind.FRAME),
-        it.key(Qt.Key.Key_Right),
-        it.key(Qt.Key.Key_Return),
-    )[-1],
+    "extend picture": _extend,
 }
 
 
@@ -283,7 +295,7 @@ def test_every_gesture_is_one_step_back_and_forth(atelier: Atelier, name: str, b
     assert not atelier.document.can_undo, "one step, no more"
     _forth(atelier, by_key)
     assert np.array_equal(atelier.mask, after)
-    assert np.array_equal(atelier.document.picture, picture()) or name == "extend picture"
+    assert same_array(atelier.document.picture, picture()) or name == "extend picture"
 
 
 def _back(atelier: Atelier, by_key: bool) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import TypeVar
 from urllib.parse import quote
 
 import numpy as np
@@ -17,9 +18,11 @@ from PySide6.QtWidgets import QApplication, QPlainTextEdit, QSpinBox, QWidget
 from pytestqt.qtbot import QtBot
 
 from sdxl_desktop.ui.main_window import MainWindow
+from tests.typed import present, same_array
 from tests.ui.painting.conftest import picture
 from tests.ui.painting.test_dropping import drag_and_drop, files, image, png, saved
 
+W = TypeVar("W", bound=QWidget)
 CTRL = Qt.KeyboardModifier.ControlModifier
 
 
@@ -65,11 +68,11 @@ def test_a_picture_is_taken_as_it_is_offered(window: MainWindow, tmp_path: Path)
     file = saved(tmp_path, "a picture 100 %.png")
     for kind, offered in TAKEN.items():
         assert drag_and_drop(window.stage, offered(file)), kind
-        assert np.array_equal(window.document.picture, picture()), kind
+        assert same_array(window.document.picture, picture()), kind
         window.document.remove_picture()
         QApplication.clipboard().setMimeData(offered(file))
         window.library.paste()
-        assert np.array_equal(window.document.picture, picture()), kind
+        assert same_array(window.document.picture, picture()), kind
         window.document.remove_picture()
 
 
@@ -94,7 +97,7 @@ def test_what_cannot_be_taken_is_refused_in_words(window: MainWindow) -> None:
 
 
 @pytest.fixture
-def picture_server(tmp_path: Path) -> object:
+def picture_server(tmp_path: Path) -> Iterator[tuple[str, list[str]]]:
     body = saved(tmp_path, "served.png").read_bytes()
     asked: list[str] = []
 
@@ -116,7 +119,9 @@ def picture_server(tmp_path: Path) -> object:
         thread.join()
 
 
-def test_a_picture_on_the_web_is_fetched_only_after_a_question(window: MainWindow, picture_server: tuple) -> None:
+def test_a_picture_on_the_web_is_fetched_only_after_a_question(
+    window: MainWindow, picture_server: tuple[str, list[str]]
+) -> None:
     base, asked = picture_server
     assert drag_and_drop(window.stage, carrying(urls=(f"{base}/cats/tom.png",)))
     assert "Download" in window.stage.toast.accessibleName()
@@ -124,11 +129,13 @@ def test_a_picture_on_the_web_is_fetched_only_after_a_question(window: MainWindo
     assert not asked
     window.stage.toast.answered.emit()
     assert asked == ["/cats/tom.png"]
-    assert np.array_equal(window.document.picture, picture())
+    assert same_array(window.document.picture, picture())
     assert window.document.name == "tom.png"
 
 
-def test_the_picture_within_a_link_is_meant_and_what_is_none_is_told(window: MainWindow, picture_server: tuple) -> None:
+def test_the_picture_within_a_link_is_meant_and_what_is_none_is_told(
+    window: MainWindow, picture_server: tuple[str, list[str]]
+) -> None:
     base, asked = picture_server
     link = carrying(html=f"<a href='{base}/page'><img src='{base}/a.gif'></a>", urls=(f"{base}/page",))
     assert drag_and_drop(window.stage, link)
@@ -147,7 +154,7 @@ def test_a_problem_with_a_picture_goes_when_one_comes(window: MainWindow, tmp_pa
 # Ctrl+V
 
 
-def focus_on(qtbot: QtBot, window: MainWindow, kind: type[QWidget]) -> QWidget:
+def focus_on(qtbot: QtBot, window: MainWindow, kind: type[W]) -> W:
     window.activateWindow()
     field = next(one for one in window.findChildren(kind) if one.isVisible() and one.isEnabled())
     field.setFocus()
@@ -165,7 +172,7 @@ def test_ctrl_v_puts_a_picture_onto_the_canvas_wherever_the_focus_is(
     data.setImageData(image(picture()))
     QApplication.clipboard().setMimeData(data)
     qtbot.keyClick(field, Qt.Key.Key_V, CTRL)
-    assert np.array_equal(window.document.picture, picture())
+    assert same_array(window.document.picture, picture())
 
 
 def test_ctrl_v_puts_copied_files_onto_the_canvas_too(window: MainWindow, qtbot: QtBot, tmp_path: Path) -> None:
@@ -221,11 +228,11 @@ def test_transparency_can_be_put_over_something_else_and_undone(window: MainWind
     assert white[0, :, 0].tolist() == (255 - rgba[0, :, 3].astype(int)).tolist()
     window.document.invert()
     window.editor.put_over("black")
-    assert not window.document.picture.any()
+    assert not present(window.document.picture).any()
     assert window.document.has_mask
     assert window.editor.shown_backdrop() == "black"
     window.document.undo()
-    assert np.array_equal(window.document.picture, white)
+    assert same_array(window.document.picture, white)
     assert window.editor.shown_backdrop() == "white"
     window.editor.take_transparency()
-    assert np.array_equal(window.document.mask, 255 - rgba[..., 3])
+    assert same_array(window.document.mask, 255 - rgba[..., 3])

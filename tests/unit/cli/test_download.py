@@ -13,6 +13,7 @@ import typer
 
 from sdxl_desktop.cli import download as module
 from sdxl_desktop.cli.download import download_checkpoint
+from sdxl_desktop.cli.foreground import ctrl_c_heard
 from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.library import catalogue
 from sdxl_desktop.library.hub.errors import AccessError, AddressError, NotThereError
@@ -125,14 +126,13 @@ def test_ctrl_c_ends_it_with_130_and_a_word(
     hub: FakeHub, rooms: PretendRooms, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hub.slow = (2**20, threading.Event())
-    real = module.ctrl_c_heard
 
     class Pressed:
         def __init__(self, leave: Any) -> None:
-            self.real = real(leave)
+            self.real = ctrl_c_heard(leave)
 
         def __enter__(self) -> threading.Event:
-            heard = self.real.__enter__()
+            heard: threading.Event = self.real.__enter__()
             threading.Timer(1.5, heard.set).start()
             return heard
 

@@ -5,27 +5,25 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 
-import keyring
 import pytest
 import typer
 
 from sdxl_desktop.cli.checkpoints import checkpoints
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.library.hub.tokens import find_token
-from tests.unit.library.hub.test_tokens import Drawer
+from tests.memory_keyring import MemoryKeyring, used_keyring
 
 SECRET = "hf_secret"
 
 
 @pytest.fixture(autouse=True)
-def drawer(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> Iterator[Drawer]:
+def drawer(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> Iterator[MemoryKeyring]:
     for variable in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH", "HF_ENDPOINT", "SDXL_DESKTOP_TOKEN_HOST"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("HF_HOME", str(tmp_path))
-    before, mine = keyring.get_keyring(), Drawer()
-    keyring.set_keyring(mine)
-    yield mine
-    keyring.set_keyring(before)
+    mine = MemoryKeyring()
+    with used_keyring(mine):
+        yield mine
 
 
 def say(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -37,7 +35,7 @@ def say(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 
 def test_kept_told_and_forgotten(
-    drawer: Drawer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    drawer: MemoryKeyring, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert "no token is used: there is none" in say(capsys)
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{SECRET}\n"))

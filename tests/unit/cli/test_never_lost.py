@@ -20,7 +20,7 @@ from PIL import Image
 from sdxl_desktop.engine.fake import FakeEngine
 from sdxl_desktop.engine.protocol import CancelToken, Emit
 from sdxl_desktop.history import metadata
-from sdxl_desktop.history.metadata import read_record
+from sdxl_desktop.history.metadata import read_record, write_picture
 from sdxl_desktop.session import pictures
 from tests.unit.cli.helpers import PretendRooms, say
 
@@ -104,12 +104,10 @@ def test_whatever_fails_about_the_record_the_pixels_are_kept(
 def test_a_format_that_cannot_hold_the_picture_is_told_and_another_taken(
     rooms: PretendRooms, here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    real = pictures.write_picture
-
     def only_png(path: Path, *arguments: Any, **named: Any) -> None:
         if path.suffix != ".png":
             raise ValueError("encoding error 5")
-        real(path, *arguments, **named)
+        write_picture(path, *arguments, **named)
 
     monkeypatch.setattr(pictures, "write_picture", only_png)
     assert say(rooms, "generate", "a heart", *MINE, "-o", "heart.webp") == 1

@@ -138,7 +138,9 @@ def test_a_break_with_nothing_before_it_does_nothing_and_says_so() -> None:
 
 def test_spans_lie_in_the_prompt_and_the_words_can_be_found_there() -> None:
     text = "a (red [big]:1.3) cat BREAK sea"
-    for fragment in parse(text):
+    fragments = parse(text)
+    assert [fragment.text.strip() for fragment in fragments] == ["a", "red", "big", "cat", "sea"]
+    for fragment in fragments:
         assert text[fragment.start : fragment.end] == fragment.text
 
 

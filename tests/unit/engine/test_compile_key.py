@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,8 @@ KEY = CompileKey(checkpoint="abc", component="unet", device="CPU")
 
 @pytest.mark.parametrize("name", [field.name for field in fields(CompileKey)])
 def test_a_change_of_any_part_is_another_key(name: str) -> None:
-    changed = replace(KEY, **{name: 8 if name == "threads" else "other"})
+    other: dict[str, Any] = {name: 8 if name == "threads" else "other"}
+    changed = replace(KEY, **other)
     assert changed != KEY
     assert str(changed) != str(KEY)
 

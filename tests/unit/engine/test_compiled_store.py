@@ -374,7 +374,7 @@ class TestDamage:
         assert not self.loads(store, checkpoint, blob)
 
     def test_a_blob_that_nobody_described(self, store: CompiledStore, checkpoint: Path, blob: Path) -> None:
-        stranger = shutil.copy(blob, blob.with_name("2.blob"))
+        stranger = Path(shutil.copy(blob, blob.with_name("2.blob")))
         assert self.loads(store, checkpoint, blob)
         assert not stranger.exists()
 

@@ -61,7 +61,9 @@ def test_a_cancel_is_heard_at_the_next_step() -> None:
 
 
 def test_previews_can_be_turned_off() -> None:
+    assert any(isinstance(event, Preview) for event in run(FakeEngine(), REQUEST))
     events = run(FakeEngine(), replace(REQUEST, execution=Execution(preview=False)))
+    assert isinstance(events[-1], Finished)
     assert not any(isinstance(event, Preview) for event in events)
 
 

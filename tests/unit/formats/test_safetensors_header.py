@@ -14,7 +14,7 @@ from safetensors import safe_open
 from safetensors.numpy import save, save_file
 
 from sdxl_desktop.formats.safetensors_header import HeaderError, header_of, read_header
-from tests.unit.formats.mutations import mutated, packed
+from tests.mutations import mutated_safetensors, packed
 
 WHOLE = save({"a": np.zeros((2, 3), np.float32), "b": np.zeros(4, np.float16)}, {"made by": "a test"})
 
@@ -25,7 +25,11 @@ def entry(**changed: Any) -> dict[str, Any]:
 
 def test_it_says_what_safetensors_itself_says(tmp_path: Path) -> None:
     file = tmp_path / "a.safetensors"
-    tensors = {"x": np.zeros((3, 4), np.float32), "y": np.zeros((5,), np.int64), "z": np.zeros((), np.float16)}
+    tensors: dict[str, np.ndarray] = {
+        "x": np.zeros((3, 4), np.float32),
+        "y": np.zeros((5,), np.int64),
+        "z": np.zeros((), np.float16),
+    }
     save_file(tensors, file, {"a": "b"})
     header = read_header(file)
     with safe_open(file, framework="numpy") as theirs:
@@ -136,7 +140,7 @@ def test_only_regular_files_are_read(tmp_path: Path) -> None:
 
 def check(number: int) -> None:
     """Read, with what it says inside the file, or refused; nothing else, and no long story."""
-    content = mutated(WHOLE, number)
+    content = mutated_safetensors(WHOLE, number)
     header, why = None, "none"
     try:
         header = header_of(content)

@@ -19,7 +19,7 @@ from sdxl_desktop.core.request import GenerationRequest, Sampling
 from sdxl_desktop.core.schedulers import SchedulerName
 from sdxl_desktop.history.latents import decode_latents, encode_latents, read_latents, write_latents
 from sdxl_desktop.history.metadata import KEY, Record, encode_record
-from tests.unit.formats.mutations import mutated
+from tests.mutations import mutated_safetensors
 
 REQUEST = GenerationRequest(checkpoint=Path("x"), sampling=Sampling(steps=30, seed=5))
 LATENTS = KeptLatents(
@@ -101,7 +101,7 @@ def mutations(file: Path, numbers: range) -> None:
     """Read or refused as none, from the disk and from memory."""
     whole = encode_latents(LATENTS, REQUEST)
     for number in numbers:
-        content = mutated(whole, number)
+        content = mutated_safetensors(whole, number)
         with contextlib.suppress(ValueError):
             assert decode_latents(content).final.size
         file.write_bytes(content)

@@ -40,7 +40,7 @@ def test_different_sizes_are_refused(wrong: tuple[int, int]) -> None:
 
 
 def _tinted(pixels: np.ndarray, tint: np.ndarray) -> np.ndarray:
-    return np.clip(pixels + tint, 0, 255).round().astype(np.uint8)
+    return np.asarray(np.clip(pixels + tint, 0, 255).round(), np.uint8)
 
 
 @pytest.mark.parametrize("centre", [(128, 96), (10, 90)])

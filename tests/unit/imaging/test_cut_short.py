@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,14 +15,20 @@ from sdxl_desktop.imaging.reading import open_picture
 from tests.unit.imaging.samples import file, scene
 
 PIXELS = scene(200, 150)
-JPEGS = ({}, {"progressive": True}, {"quality": 95, "subsampling": 0}, {"optimize": True, "restart_marker_rows": 1})
+Options = dict[str, Any]
+JPEGS: tuple[Options, ...] = (
+    {},
+    {"progressive": True},
+    {"quality": 95, "subsampling": 0},
+    {"optimize": True, "restart_marker_rows": 1},
+)
 HEIC = "HEIF" in [each.name for each in readable()]
 
 
 @pytest.mark.parametrize("options", JPEGS, ids=str)
 @pytest.mark.parametrize("missing", [1, 2])
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
-def test_a_jpeg_without_its_end_marker_opens_whole_with_a_note(options: dict, missing: int, mode: str) -> None:
+def test_a_jpeg_without_its_end_marker_opens_whole_with_a_note(options: Options, missing: int, mode: str) -> None:
     data = file(Image.fromarray(PIXELS).convert(mode), "JPEG", **options)
     opened = open_picture(data[:-missing])
     assert np.array_equal(opened.pixels, open_picture(data).pixels)
@@ -29,7 +36,7 @@ def test_a_jpeg_without_its_end_marker_opens_whole_with_a_note(options: dict, mi
 
 
 @pytest.mark.parametrize("options", JPEGS, ids=str)
-def test_a_jpeg_that_lacks_its_last_bytes_opens_with_nearly_all_of_its_pixels(options: dict) -> None:
+def test_a_jpeg_that_lacks_its_last_bytes_opens_with_nearly_all_of_its_pixels(options: Options) -> None:
     data = file(Image.fromarray(PIXELS), "JPEG", **options)
     whole = open_picture(data).pixels
     for missing in (3, 5, 8):
@@ -40,7 +47,7 @@ def test_a_jpeg_that_lacks_its_last_bytes_opens_with_nearly_all_of_its_pixels(op
 
 @pytest.mark.parametrize("options", JPEGS, ids=str)
 @pytest.mark.parametrize("kept", [0.3, 0.5, 0.8, 0.9])
-def test_a_jpeg_cut_in_the_middle_is_refused(options: dict, kept: float) -> None:
+def test_a_jpeg_cut_in_the_middle_is_refused(options: Options, kept: float) -> None:
     data = file(Image.fromarray(PIXELS), "JPEG", **options)
     with pytest.raises(PictureError, match="cut short"):
         open_picture(data[: int(len(data) * kept)])

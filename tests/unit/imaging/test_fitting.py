@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -118,11 +120,12 @@ def test_fine_detail_does_not_alias_when_it_is_made_smaller() -> None:
 
 def test_a_picture_of_another_size_is_refused() -> None:
     placement = Placement(Size(30, 20), Size(8, 8), Fit.CROP)
-    for wrong in (
+    wrongs: tuple[Callable[[], object], ...] = (
         lambda: placement.picture(noise(20, 30)),
         lambda: placement.mask(noise(30, 21)[..., 0]),
         lambda: placement.back(noise(30, 20), noise(30, 20)),
         lambda: placement.back(noise(8, 8), noise(8, 8)),
-    ):
+    )
+    for wrong in wrongs:
         with pytest.raises(RequestError, match="and not"):
             wrong()

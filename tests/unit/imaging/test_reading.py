@@ -6,6 +6,7 @@ import io
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -77,8 +78,8 @@ def test_every_exif_orientation_stands_upright(orientation: int, kind: str) -> N
     }[orientation]
     exif = Image.Exif()
     exif[0x0112] = orientation
-    options = {"JPEG": {"quality": 100, "subsampling": 0}, "WEBP": {"lossless": True}}.get(kind, {})
-    seen, _ = opened(Image.fromarray(np.ascontiguousarray(stored)), kind, exif=exif, **options)
+    exact: dict[str, dict[str, Any]] = {"JPEG": {"quality": 100, "subsampling": 0}, "WEBP": {"lossless": True}}
+    seen, _ = opened(Image.fromarray(np.ascontiguousarray(stored)), kind, exif=exif, **exact.get(kind, {}))
     assert seen.shape == upright.shape
     assert np.abs(seen.astype(int) - upright).max() <= 3
 

@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 from sdxl_desktop.core.errors import AdditionError
 from sdxl_desktop.library.additions import AdditionKind, kind_of
 from sdxl_desktop.library.vectors import vectors_of
-from tests.unit.formats.mutations import mutated
+from tests.mutations import mutated_safetensors
 
 FLAT = np.zeros((2, 4), np.float32)
 
@@ -87,7 +87,7 @@ def mutations(file: Path, numbers: range) -> None:
     save_file({"clip_l": FLAT, "clip_g": FLAT}, file)
     embedding = file.read_bytes()
     for number in numbers:
-        file.write_bytes(mutated((lora, embedding)[number % 2], number))
+        file.write_bytes(mutated_safetensors((lora, embedding)[number % 2], number))
         said = ""
         try:
             kind_of(file)

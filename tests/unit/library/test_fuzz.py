@@ -32,6 +32,8 @@ from tests.unit.library.test_scan import make_checkpoint
 
 STARTER = resources() / "checkpoints" / "starter"
 Attempt = Callable[[Chance], None]
+INSTEAD: tuple[Callable[[Path], None], ...] = (os.mkfifo, lambda file: file.symlink_to("/dev/zero"), Path.mkdir)
+"""What else may stand where a file is expected."""
 
 
 def outcome(attempt: Attempt, seed: int) -> bool:
@@ -70,7 +72,7 @@ def describing(tmp_path: Path) -> Attempt:
             file.write_bytes(mutated_json(json.loads(whole[file]), chance))
             if chance.random() < 0.1:
                 file.unlink()
-                chance.choice([lambda: os.mkfifo(file), lambda: file.symlink_to("/dev/zero"), lambda: file.mkdir()])()
+                chance.choice(INSTEAD)(file)
             assert library.default().name == "starter"
             assert {held.name for held in holdings(library)} >= {"starter"}
             assert {checkpoint.name for checkpoint in library.checkpoints()} | set(library.damaged()) >= {"starter"}

@@ -11,7 +11,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from sdxl_desktop.library.vectors import vectors_of
-from tests.unit.formats.mutations import packed
+from tests.mutations import packed
 
 
 @pytest.mark.parametrize(

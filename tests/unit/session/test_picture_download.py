@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from typing import ClassVar
 
 import pytest
 
@@ -16,9 +17,12 @@ Answer = Callable[[BaseHTTPRequestHandler], None]
 PICTURE = b"the bytes of a picture" * 99
 
 
+Server = tuple[str, dict[str, Answer], list[dict[str, str]]]
+
+
 class _Handler(BaseHTTPRequestHandler):
-    answers: dict[str, Answer]
-    seen: list[dict[str, str]]
+    answers: ClassVar[dict[str, Answer]]
+    seen: ClassVar[list[dict[str, str]]]
 
     def do_GET(self) -> None:
         self.seen.append({name.lower(): value for name, value in self.headers.items()})
@@ -52,17 +56,20 @@ def drips(to: BaseHTTPRequestHandler) -> None:
 
 
 @pytest.fixture
-def server() -> Iterator[tuple[str, dict[str, Answer], list[dict[str, str]]]]:
-    handler = type("Handler", (_Handler,), {"answers": {}, "seen": []})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as listening:
+def server() -> Iterator[Server]:
+    class Handler(_Handler):
+        answers: ClassVar[dict[str, Answer]] = {}
+        seen: ClassVar[list[dict[str, str]]] = []
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
         thread = Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        yield f"http://127.0.0.1:{listening.server_port}", handler.answers, handler.seen
+        yield f"http://127.0.0.1:{listening.server_port}", Handler.answers, Handler.seen
         listening.shutdown()
         thread.join()
 
 
-def test_a_picture_is_fetched_and_nothing_is_told_of_the_person(server: tuple) -> None:
+def test_a_picture_is_fetched_and_nothing_is_told_of_the_person(server: Server) -> None:
     base, answers, seen = server
     answers["/a"] = sends(b"", code=302, Location="/b.png?x=1", Set_Cookie="who=you")
     answers["/b.png"] = sends()
@@ -85,7 +92,7 @@ def test_a_picture_is_fetched_and_nothing_is_told_of_the_person(server: tuple) -
         (drips, "too long"),
     ],
 )
-def test_what_is_no_bounded_answer_is_refused_in_words(server: tuple, answer: Answer, words: str) -> None:
+def test_what_is_no_bounded_answer_is_refused_in_words(server: Server, answer: Answer, words: str) -> None:
     base, answers, _ = server
     answers["/a"] = answer
     with pytest.raises(PictureError, match=words) as caught:

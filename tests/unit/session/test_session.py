@@ -62,7 +62,7 @@ def test_what_is_not_drawn_yet_is_known_to_the_picture(session: Session) -> None
     assert waiting == request(7)
     session.handle(drawn())
     session.handle(drawn())
-    assert session.unfinished == (request(7),)
+    assert list(session.unfinished) == [request(7)]
 
 
 def test_what_was_postponed_waits_until_it_is_wanted(session: Session, runner: Recorder) -> None:
@@ -70,7 +70,7 @@ def test_what_was_postponed_waits_until_it_is_wanted(session: Session, runner: R
     session.generate(request(3))
     assert session.unfinished == (request(3), request(1), request(2))
     session.take_up()
-    assert session.postponed == ()
+    assert not session.postponed
     assert list(session.queue) == [request(1), request(2)]
     assert runner.started == [request(3)]
 

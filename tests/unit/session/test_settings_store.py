@@ -201,7 +201,7 @@ def test_of_a_list_only_the_entries_that_cannot_be_used_are_left_out(store: Sett
 
 def test_what_a_newer_version_keeps_is_not_lost(store: SettingsStore) -> None:
     store.file.parent.mkdir()
-    newer = {
+    newer: dict[str, Any] = {
         "preferences": {"theme": "dark", "sparkles": {"many": [1, None]}},
         "workspace": {"prompts": {"prompt": "a fox", "third_prompt": "x"}, "later": True},
         "more": [2.5],
@@ -248,23 +248,33 @@ def test_windows_do_not_overwrite_each_other(store: SettingsStore) -> None:
     )
 
 
+def changed(preferences: Preferences, fields: dict[str, Any]) -> Preferences:
+    return replace(preferences, **fields)
+
+
 def test_writers_at_the_same_time_lose_nothing(store: SettingsStore) -> None:
     """Each changes one field of its own again and again; all last values are there in the end."""
     store.save(Settings())
-    fields = {"threads": 16, "compiled_quota_gb": 16, "theme": "dark", "autosave": False, "preview": False}
+    fields: dict[str, Any] = {
+        "threads": 16,
+        "compiled_quota_gb": 16,
+        "theme": "dark",
+        "autosave": False,
+        "preview": False,
+    }
 
     def change(field: str, last: Any) -> None:
         own = SettingsStore(store.file)
         settings, _ = own.load()
         for number in range(8):
-            value = number if isinstance(last, int) and not isinstance(last, bool) else last
-            own.save(replace(settings, preferences=replace(settings.preferences, **{field: value})))
-        own.save(replace(settings, preferences=replace(settings.preferences, **{field: last})))
+            value: Any = number if isinstance(last, int) and not isinstance(last, bool) else last
+            own.save(replace(settings, preferences=changed(settings.preferences, {field: value})))
+        own.save(replace(settings, preferences=changed(settings.preferences, {field: last})))
 
     with ThreadPoolExecutor(len(fields)) as threads:
         for done in [threads.submit(change, *field) for field in fields.items()]:
             done.result()
-    assert store.load()[0].preferences == replace(Preferences(), **fields)
+    assert store.load()[0].preferences == changed(Preferences(), fields)
 
 
 def test_a_file_that_was_spoiled_meanwhile_is_kept_and_everything_is_written(store: SettingsStore) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import torch
 
+from tests.engine.adapters.lora_files import lora_layers
+
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from optimum.intel import OVStableDiffusionXLImg2ImgPipeline, OVStableDiffusionXLPipeline
@@ -105,7 +107,7 @@ def assert_reached(data: Path, name: str) -> None:
 def test_the_application_reads_every_layer_of_the_lora(whole: Path) -> None:
     lora = read_lora(whole / "additions/style.safetensors", make_unet(TOY).config)
     assert not lora.notes
-    layers = lora.parts[Part.UNET]
+    layers = lora_layers(lora, Part.UNET)
     assert {layer.rank for layer in layers.values()} == {TOY.lora_rank}
     assert {"conv_out", "mid_block.attentions.0.transformer_blocks.0.attn2.to_k"} <= set(layers)
     assert set(lora.parts) == {Part.UNET}

@@ -59,14 +59,15 @@ class WeightedLayer:
     weight: float
 
     def factors(self) -> tuple[Array, Array] | None:
-        """(down, up times alpha / rank times weight), float32; None where it is no product of two such."""
+        """(down [rank, in] or [rank, in, h, w], up [out, rank] times alpha / rank times weight), both float32; None
+        where it is no product of two such."""
         if not isinstance(self.layer, LoraLayer):
             return None
         down, up = self.layer.factors(self.tensors)
         return down, up * np.float32(self.weight)
 
     def difference(self, base: Array) -> Array:
-        """What is added to the layer's weight `base`, float32."""
+        """What is added to the layer's weight `base`, float32 [out, in] or [out, in, h, w] like it."""
         return self.layer.difference(self.tensors, base) * np.float32(self.weight)
 
 

@@ -85,7 +85,7 @@ class LoraLayer:
         return without_unit_kernel(shape) == self.weight_shape
 
     def difference(self, tensors: Any, weight: Array) -> Array:
-        """up · down in the shape of `weight`, float32."""
+        """up · down, float32, in the shape of `weight`: [out, in] or [out, in, h, w]."""
         down, up = self.factors(tensors)
         return (up @ down.reshape(len(down), -1)).reshape(weight.shape)
 

@@ -48,13 +48,13 @@ class WeightChange(Protocol):
         ...
 
     def difference(self, tensors: Any, weight: Array) -> Array:
-        """What is added to `weight`, in its shape, float32, from the open file; only the shape of `weight` is looked at
-        unless it `needs_weight`. `weight` must be one that it `fits`."""
+        """What is added to `weight`, float32 [out, in] or [out, in, h, w] like it, from the open file; only the shape
+        of `weight` is looked at unless it `needs_weight`. `weight` must be one that it `fits`."""
         ...
 
 
 def read_array(tensors: Any, name: str) -> Array:
-    """The tensor called `name` of the open file, float32."""
+    """The tensor called `name` of the open file, float32, in its own shape [...]."""
     values: Array = tensors.get_tensor(name).to(torch.float32).numpy()
     return values
 
@@ -97,6 +97,7 @@ class _Matrix:
     rank: int = 0
 
     def read(self, tensors: Any) -> Array:
+        """The matrix, float32 [rows, columns]."""
         if self.whole:
             return read_array(tensors, self.whole).reshape(self.rows, self.columns)
         a, b = read_array(tensors, self.a), read_array(tensors, self.b)

@@ -235,6 +235,7 @@ class _TinyDecoder(torch.nn.Module):
         self.decoder, self.scaling = vae.decoder, scaling
 
     def forward(self, latent_sample: torch.Tensor) -> torch.Tensor:
+        """float32 [B, 3, H, W] of `latent_sample`, float32 [B, C, h, w]."""
         decoded: torch.Tensor = self.decoder(latent_sample * self.scaling)
         return decoded
 

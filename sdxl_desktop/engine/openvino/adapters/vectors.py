@@ -36,7 +36,7 @@ class Place:
     count: int
 
     def add(self, difference: NDArray[np.float32]) -> None:
-        """Let it read the sum with `difference`, of `count` numbers."""
+        """Let it read the sum with `difference`, float32 [count]."""
         source = self.node.input_value(self.at)
         shape, kind = tuple(source.get_shape()), source.get_element_type()
         constant = ops.constant(np.ascontiguousarray(difference.reshape(shape)), ov.Type.f32)
@@ -53,7 +53,7 @@ class Absent:
     count: int
 
     def add(self, difference: NDArray[np.float32]) -> None:
-        """Put what it is now, of `count` numbers, behind the node."""
+        """Put what it is now, with `difference`, float32 [count], behind the node."""
         output = self.node.output(0)
         readers, kind = list(output.get_target_inputs()), output.get_element_type()
         values = difference if self.parameter == _BIAS else 1 + difference

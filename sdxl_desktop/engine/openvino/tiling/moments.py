@@ -25,7 +25,8 @@ class Moments:
         self._squares: Numbers = np.zeros(channels)
 
     def add(self, count: int, mean: npt.NDArray[Any], squares: npt.NDArray[Any]) -> None:
-        """Join `count` pixels of each channel with this mean and this sum of squared deviations from it."""
+        """Join `count` pixels of each channel with this mean and this sum of squared deviations from it, both of
+        any float type and of C numbers, [1, C, 1, 1] or [C]."""
         total = self._count + count
         apart = mean.ravel().astype(np.float64) - self._mean
         self._squares += squares.ravel().astype(np.float64) + apart**2 * (self._count * count / total)

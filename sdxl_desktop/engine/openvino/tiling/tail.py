@@ -39,11 +39,11 @@ class Tail:
         self._normalizers: dict[int, tuple[Floats, Floats]] = {}
 
     def keep(self, norm: int, value: npt.NDArray[Any]) -> None:
-        """Tell the source of a norm, [C, h, w], which is copied."""
+        """Tell the source of a norm, float32 or float16 [C, h, w], which is copied."""
         self._kept[norm] = Kept.divided(value, max(self.plan.area // value.shape[2], 1))
 
     def know(self, norm: int, count: int, mean: Floats, squares: Floats) -> None:
-        """Tell a source's moments: of each channel's `count` pixels."""
+        """Tell a source's moments, of each channel's `count` pixels: both float32 of C numbers, [1, C, 1, 1] or [C]."""
         moments = Moments(mean.size)
         moments.add(count, mean, squares)
         self._normalizers[norm] = moments.normalizer(self.division.norms[norm])

@@ -17,14 +17,14 @@ from pathlib import Path
 from sdxl_desktop.core.errors import CheckpointError
 from sdxl_desktop.library.convert.plan import plan_import
 from sdxl_desktop.library.detect.families import Family
-from tests.unit.library.damage import mutate
+from tests.mutations import unusable_weights
 from tests.unit.library.heads import original_shapes
 
 resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30))
 folder, first, last = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 shapes = original_shapes(Family.VEGA)
 for number in range(first, last):
-    file = mutate(number, shapes, folder / "mutated")
+    file = unusable_weights(number, shapes, folder / "mutated")
     started = time.perf_counter()
     try:
         plan_import(file, folder / "library")

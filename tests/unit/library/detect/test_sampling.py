@@ -31,9 +31,9 @@ def file(tmp_path: Path) -> Any:
             raw = struct.pack(f"<{len(numbers)}f", *numbers)
             entries[mark] = {"dtype": "F32", "shape": shape, "data_offsets": [at, at + len(raw)]}
             body, at = body + raw, at + len(raw)
-        for key, shape in base.items():
-            size = math.prod(shape) * 2
-            entries[key] = {"dtype": "F16", "shape": list(shape), "data_offsets": [at, at + size]}
+        for key, sides in base.items():
+            size = math.prod(sides) * 2
+            entries[key] = {"dtype": "F16", "shape": list(sides), "data_offsets": [at, at + size]}
             at += size
         head = json.dumps(entries).encode()
         path = tmp_path / f"{name}.safetensors"

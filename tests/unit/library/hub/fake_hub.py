@@ -8,11 +8,11 @@ import re
 import socket
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 LARGE = "unet/diffusion_pytorch_model.fp16.safetensors"
 """The file that cuts and slowness are about."""
@@ -45,9 +45,7 @@ class FakeHub:
         self.faults: list[Fault] = []
         self.served: dict[str, int] = {}
         self.asked: list[tuple[str, str, str]] = []
-        self.cut_after: list[
-            int
-        ] = []  # bytes of the large file after which its connection is cut, one entry for each cut
+        self.cut_after: list[int] = []  # one entry for each cut of the large file: the bytes after which it comes
         self.slow: tuple[int, threading.Event] | None = None  # bytes after which the large file waits for the event
         self.ignore_range = False
         self.reset = False  # whether a cut is a reset, which loses what is under way
@@ -73,7 +71,7 @@ class FakeHub:
         self._thread.join()
 
 
-def fail_with(status: int, *, times: int = 10**6, where: str = "", **headers: str) -> Fault:
+def fail_with(status: int, *, times: int = 10**6, where: str = "", headers: Mapping[str, str] | None = None) -> Fault:
     """Answer `status` to requests whose path contains `where`, the first `times` times."""
     left = [times]
 
@@ -81,7 +79,7 @@ def fail_with(status: int, *, times: int = 10**6, where: str = "", **headers: st
         if where not in request.path or left[0] <= 0:
             return False
         left[0] -= 1
-        request.answer(status, b'{"error": "no"}', {name.replace("_", "-"): value for name, value in headers.items()})
+        request.answer(status, b'{"error": "no"}', dict(headers or {}))
         return True
 
     return fault
@@ -101,15 +99,14 @@ class _Handler(BaseHTTPRequestHandler):
         self.do_GET()
 
     def do_GET(self) -> None:
-        parts = urlsplit(self.path)
-        path = unquote(parts.path)
+        path = unquote(urlsplit(self.path).path)
         self.hub.asked.append((self.command, path, self.headers.get("Authorization", "")))
         if any(fault(self) for fault in self.hub.faults):
             return
         if found := _API.fullmatch(path):
-            self._api(*found.groups(), query=parse_qs(parts.query))
+            self._api(found[1], found[2], found[3])
         elif found := _RESOLVE.fullmatch(path):
-            self._resolve(*found.groups())
+            self._resolve(found[1], found[2], found[3])
         else:
             self.answer(404, b"{}")
 
@@ -140,7 +137,7 @@ class _Handler(BaseHTTPRequestHandler):
         token = self.headers.get("Authorization", "").removeprefix("Bearer ")
         return not there.gated or self.hub.tokens.get(token, False)
 
-    def _api(self, repo: str, what: str, revision: str, query: dict[str, list[str]]) -> None:
+    def _api(self, repo: str, what: str, revision: str) -> None:
         there = self._repository(repo, revision)
         if there is None:
             return

@@ -78,7 +78,7 @@ def test_the_token_is_not_sent_where_the_hub_leads_to(hub: FakeHub, listing: Lis
     """The hub answers for large files with a redirection to a server of someone else."""
     store = FakeHub(hub.repositories)
     repo = f"/{REPO}/resolve/{COMMIT}/{LARGE}"
-    hub.faults.append(fail_with(302, where=LARGE, Location=f"{store.url}{repo}"))
+    hub.faults.append(fail_with(302, where=LARGE, headers={"Location": f"{store.url}{repo}"}))
     store.cut_after = [2**20]
     try:
         download(ADDRESS, listing, there, quiet, line=Line(Token("hf_granted", "a test"), reserve=0, first_wait=0.02))
@@ -165,7 +165,7 @@ def test_too_little_room_is_told_before_anything_comes(hub: FakeHub, listing: Li
 
 
 def test_a_pause_that_the_hub_asks_for_is_kept(hub: FakeHub, listing: Listing, there: Path, line: Line) -> None:
-    hub.faults.append(fail_with(429, times=1, where=LARGE, Retry_After="1"))
+    hub.faults.append(fail_with(429, times=1, where=LARGE, headers={"Retry-After": "1"}))
     told: list[DownloadProgress] = []
     began = time.monotonic()
     download(ADDRESS, listing, there, told.append, line=line)
@@ -177,7 +177,7 @@ def test_a_pause_that_the_hub_asks_for_is_kept(hub: FakeHub, listing: Listing, t
 
 @pytest.mark.parametrize("pause", ["7200", "0"], ids=["too-long", "too-often"])
 def test_patience_has_an_end(hub: FakeHub, line: Line, pause: str) -> None:
-    hub.faults.append(fail_with(429, Retry_After=pause))
+    hub.faults.append(fail_with(429, headers={"Retry-After": pause}))
     with pytest.raises(BusyHubError, match="120 minutes" if pause == "7200" else "later"):
         look(ADDRESS, quiet, line=line)
 

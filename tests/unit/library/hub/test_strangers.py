@@ -25,7 +25,7 @@ from sdxl_desktop.library.hub.places import HIDDEN, Unfinished, unfinished
 from sdxl_desktop.library.hub.running import Line, download, look
 from sdxl_desktop.library.hub.safe_names import colliding, is_plain_path
 from sdxl_desktop.library.hub.tokens import Token
-from tests.unit.formats.mutations import scrambled
+from tests.mutations import Chance, mutated_bytes
 from tests.unit.library.hub.conftest import REPO
 from tests.unit.library.hub.fake_hub import COMMIT, FakeHub, Repository, fail_with
 
@@ -178,8 +178,8 @@ def mutations(hub: FakeHub, numbers: range) -> None:
 
     hub.faults.append(answer)
     for number in numbers:
-        answers["/revision/"] = scrambled(about, number) if number % 2 else about
-        answers["/tree/"] = tree if number % 2 else scrambled(tree, number)
+        answers["/revision/"] = mutated_bytes(about, Chance(number)) if number % 2 else about
+        answers["/tree/"] = tree if number % 2 else mutated_bytes(tree, Chance(number))
         said = ""
         try:
             listed()
@@ -299,7 +299,7 @@ class TestWithoutEnd:
     def test_a_circle_of_redirections(self, hub: FakeHub, what: str, tmp_path: Path, line: Line) -> None:
         listing = listed()
         hub.asked.clear()
-        hub.faults.append(fail_with(302, where=what, Location="?again"))
+        hub.faults.append(fail_with(302, where=what, headers={"Location": "?again"}))
         with pytest.raises(HubError, match="without end"):
             listed() if what == "/revision/" else download(ADDRESS, listing, tmp_path / "x", quiet, line=line)
         assert len(hub.asked) < 30
@@ -396,10 +396,10 @@ class TestWhatIsAnswered:
             listed(token)
 
     @pytest.mark.usefixtures("in_this_process")
-    @pytest.mark.parametrize("headers", [{}, {"X_Error_Code": "EntryNotFound"}])
+    @pytest.mark.parametrize("headers", [{}, {"X-Error-Code": "EntryNotFound"}])
     def test_of_one_file(self, hub: FakeHub, tmp_path: Path, line: Line, headers: dict[str, str]) -> None:
         listing = listed()
-        hub.faults.append(fail_with(404, where="/resolve/", **headers))
+        hub.faults.append(fail_with(404, where="/resolve/", headers=headers))
         with pytest.raises(NotThereError, match=r"has no [\w/]+\.json"):
             download(ADDRESS, listing, tmp_path / "x", quiet, line=line)
 

@@ -13,33 +13,7 @@ import pytest
 
 from sdxl_desktop.library.hub.errors import AccessError
 from sdxl_desktop.library.hub.tokens import find_token, forget_token, keep_token
-
-
-class Drawer(keyring.backend.KeyringBackend):
-    """A keyring in memory, which can be jammed."""
-
-    priority = 1  # type: ignore[assignment]
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.kept: dict[tuple[str, str], str] = {}
-        self.jammed = False
-
-    def _check(self) -> None:
-        if self.jammed:
-            raise keyring.errors.KeyringLocked("locked")
-
-    def get_password(self, service: str, username: str) -> str | None:
-        self._check()
-        return self.kept.get((service, username))
-
-    def set_password(self, service: str, username: str, password: str) -> None:
-        self._check()
-        self.kept[service, username] = password
-
-    def delete_password(self, service: str, username: str) -> None:
-        if self.kept.pop((service, username), None) is None:
-            raise keyring.errors.PasswordDeleteError("none")
+from tests.memory_keyring import MemoryKeyring, used_keyring
 
 
 @pytest.fixture(autouse=True)
@@ -52,22 +26,19 @@ def hub_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def drawer() -> Iterator[Drawer]:
-    before, mine = keyring.get_keyring(), Drawer()
-    keyring.set_keyring(mine)
-    yield mine
-    keyring.set_keyring(before)
+def drawer() -> Iterator[MemoryKeyring]:
+    mine = MemoryKeyring()
+    with used_keyring(mine):
+        yield mine
 
 
 @pytest.fixture
 def no_keyring() -> Iterator[None]:
-    before = keyring.get_keyring()
-    keyring.set_keyring(keyring.backends.fail.Keyring())
-    yield
-    keyring.set_keyring(before)
+    with used_keyring(keyring.backends.fail.Keyring()):
+        yield
 
 
-def test_kept_found_and_forgotten(drawer: Drawer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kept_found_and_forgotten(drawer: MemoryKeyring, monkeypatch: pytest.MonkeyPatch) -> None:
     keep_token(" hf_secret\n")
     monkeypatch.setenv("HF_TOKEN", "hf_other")
     assert (find_token().value, find_token().where) == ("hf_secret", "the system's keyring")
@@ -79,7 +50,7 @@ def test_kept_found_and_forgotten(drawer: Drawer, monkeypatch: pytest.MonkeyPatc
     assert (find_token().value, find_token().where) == ("hf_other", "HF_TOKEN")
 
 
-def test_a_mirror_never_gets_the_hubs_token(drawer: Drawer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mirror_never_gets_the_hubs_token(drawer: MemoryKeyring, monkeypatch: pytest.MonkeyPatch) -> None:
     keep_token("hf_secret")
     monkeypatch.setenv("HF_ENDPOINT", "https://mirror.example")
     assert find_token().value == ""
@@ -106,7 +77,7 @@ def test_a_token_of_the_environment_is_for_the_hub_unless_the_person_says_for_wh
     assert find_token().value == "", "it is the mirror's now"
 
 
-def test_a_token_that_cannot_be_removed_is_told(drawer: Drawer) -> None:
+def test_a_token_that_cannot_be_removed_is_told(drawer: MemoryKeyring) -> None:
     keep_token("hf_secret")
     drawer.jammed = True
     with pytest.raises(AccessError, match="was not removed"):
@@ -128,13 +99,13 @@ def test_without_a_keyring_other_places_serve_and_that_is_said(
     forget_token()
 
 
-def test_a_keyring_that_keeps_nothing_is_not_believed(drawer: Drawer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_keyring_that_keeps_nothing_is_not_believed(drawer: MemoryKeyring, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drawer, "set_password", lambda *words: None)
     with pytest.raises(AccessError, match="keeps nothing"):
         keep_token("hf_secret")
 
 
-def test_a_keyring_that_does_not_answer_is_no_disaster(drawer: Drawer) -> None:
+def test_a_keyring_that_does_not_answer_is_no_disaster(drawer: MemoryKeyring) -> None:
     drawer.jammed = True
     assert "did not answer (locked)" in find_token().where
     with pytest.raises(AccessError, match="refused"):
@@ -142,12 +113,12 @@ def test_a_keyring_that_does_not_answer_is_no_disaster(drawer: Drawer) -> None:
 
 
 @pytest.mark.parametrize("value", ["", "two words", "hf_ümlaut", "hf_a\x00b"])
-def test_what_cannot_be_a_token_is_not_kept(drawer: Drawer, value: str) -> None:
+def test_what_cannot_be_a_token_is_not_kept(drawer: MemoryKeyring, value: str) -> None:
     with pytest.raises(AccessError, match="cannot be a token"):
         keep_token(value)
     assert drawer.kept == {}
 
 
-def test_a_token_is_not_shown(drawer: Drawer) -> None:
+def test_a_token_is_not_shown(drawer: MemoryKeyring) -> None:
     keep_token("hf_secret")
     assert "hf_secret" not in repr(find_token())

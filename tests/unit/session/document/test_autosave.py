@@ -21,8 +21,9 @@ from sdxl_desktop.core.raster import Bytes
 from sdxl_desktop.session.document import autosave as autosaving
 from sdxl_desktop.session.document import recovery
 from sdxl_desktop.session.document.autosave import Autosave, Recoverable, recoverable
-from sdxl_desktop.session.document.project import Project, ProjectError, load_project
+from sdxl_desktop.session.document.project import Project, ProjectError, load_project, write_archive
 from sdxl_desktop.session.document.recovery import Left, parts_of
+from tests.typed import present, same_array
 from tests.unit.session.document.projects import assert_same, full_project, same_edit, same_latents
 from tests.unit.session.document.test_project import disk_of, first_version
 
@@ -123,7 +124,7 @@ def test_what_waits_to_be_drawn_comes_back_with_all_it_needs(photograph: Bytes, 
     for mine, theirs in zip(again, waiting, strict=True):
         assert same_edit(mine.edit, theirs.edit)
     assert again[2].start is not None
-    assert same_latents(again[2].start.latents, waiting[2].start.latents)
+    assert same_latents(again[2].start.latents, present(waiting[2].start).latents)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
@@ -228,7 +229,7 @@ def test_only_what_is_new_is_written_again(photograph: Bytes, tmp_path: Path) ->
     autosave = Autosave(tmp_path)
     autosave.write(project, 1)
     first = written(tmp_path)
-    project = replace(project, mask=255 - project.mask)
+    project = replace(project, mask=255 - present(project.mask))
     autosave.write(project, 2)
     second = written(tmp_path)
     again = {name for name in second if first.get(name) != second[name]}
@@ -284,7 +285,7 @@ def test_a_part_that_is_damaged_or_missing_is_told(photograph: Bytes, tmp_path: 
 def test_a_recovery_file_of_an_older_version_comes_back(photograph: Bytes, tmp_path: Path) -> None:
     (tmp_path / "1-abc.sdxld").write_bytes(first_version(photograph))
     (found,) = recoverable(tmp_path)
-    assert np.array_equal(found.load().picture, photograph)
+    assert same_array(found.load().picture, photograph)
     found.discard()
 
 
@@ -316,13 +317,12 @@ class Slow:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.reached, self.go, self.writes = threading.Event(), threading.Event(), 0
-        really = autosaving.write_archive
 
         def write(*args: Any) -> None:
             self.writes += 1
             self.reached.set()
             assert self.go.wait(30)
-            really(*args)
+            write_archive(*args)
 
         monkeypatch.setattr(autosaving, "write_archive", write)
 

@@ -27,7 +27,7 @@ def paint(document: Document, brush: Brush, points: Points, pressure: float = 1.
 def distances(shape: tuple[int, int], x0: float, x1: float, y: float) -> np.ndarray:
     """From each pixel's middle to the level line from (x0, y) to (x1, y)."""
     rows, columns = np.mgrid[: shape[0], : shape[1]] + 0.5
-    return np.hypot(columns - np.clip(columns, x0, x1), rows - y)
+    return np.asarray(np.hypot(columns - np.clip(columns, x0, x1), rows - y))
 
 
 def test_a_dab_is_a_disc(document: Document) -> None:
