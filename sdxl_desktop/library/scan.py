@@ -17,7 +17,7 @@ from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.noise_schedule import NoiseSchedule
 from sdxl_desktop.core.paths import expanded
 from sdxl_desktop.core.request import MAX_GUIDANCE, MAX_SIDE, MAX_STEPS
-from sdxl_desktop.core.schedulers import FEW_STEP, SchedulerName, checked_config, missing, scheduler_of
+from sdxl_desktop.core.schedulers import FEW_STEP, SchedulerName, checked_config, missing, nearest_scheduler
 from sdxl_desktop.core.small_files import SmallFileError, exists, is_folder, is_regular, read_as, read_object
 from sdxl_desktop.library.remembered import Remembered, forget, remember, remembered
 
@@ -106,7 +106,7 @@ def _describe(folder: Path, name: str, unet: Mapping[str, Any], vae: Mapping[str
         raise SmallFileError(f"pictures of {side} pixels cannot be drawn")
     card = _read_card(folder)
     own = checked_config(_read_json(folder / "scheduler" / "scheduler_config.json"))
-    scheduler = card.scheduler or scheduler_of(own) or SchedulerName.EULER
+    scheduler = card.scheduler or nearest_scheduler(own)
     distilled = unet.get("time_cond_proj_dim") is not None
     few_step = distilled or scheduler in FEW_STEP
     kind = CheckpointKind.REFINER if refines else CheckpointKind.BASE

@@ -108,7 +108,7 @@ def _scheduler(entry: Entry) -> dict[str, Any]:
         return {}
     changed: dict[str, Any] = {}
     if entry.kind in (Kind.LORA, Kind.UNET):
-        changed |= {"_class_name": entry.recommended.scheduler.class_name, **entry.recommended.scheduler.options}
+        changed |= entry.recommended.scheduler.config
     if entry.recommended.timestep_spacing is not None:
         changed["timestep_spacing"] = entry.recommended.timestep_spacing
     return changed

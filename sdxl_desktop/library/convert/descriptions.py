@@ -14,7 +14,7 @@ from typing import Any
 from sdxl_desktop.core.clip_files import LIMIT as _TOKENIZER_LIMIT
 from sdxl_desktop.core.clip_files import read_clip_files
 from sdxl_desktop.core.model_configs import of_the_network
-from sdxl_desktop.core.schedulers import SchedulerName, checked_config
+from sdxl_desktop.core.schedulers import SchedulerName, changed_config, checked_config
 from sdxl_desktop.core.small_files import SmallFileError, copy_small, is_regular
 from sdxl_desktop.library.convert.workspace import write_json
 from sdxl_desktop.library.detect.documents import read_json_if_there
@@ -30,7 +30,6 @@ _CLASSES = {
     "text_encoder_2": "CLIPTextModelWithProjection",
 }
 _DISTILLED = (Family.LCM, Family.LCM_SSD_1B)
-_FEW_STEPS = {"_class_name": SchedulerName.LCM.class_name}
 _TOKENIZER_FILES = ("vocab.json", "merges.txt", "tokenizer.json")
 _PADDING = {"tokenizer": "<|endoftext|>", "tokenizer_2": "!"}
 """What SDXL's two tokenizers fill prompts up with."""
@@ -58,8 +57,7 @@ def write_descriptions(
 ) -> None:
     """model_index.json, checkpoint.json, scheduler, tokenizers and a tiny VAE if it has one; what `card` and
     `scheduler` say goes before what `found` does. Raises CheckpointError for what cannot be taken."""
-    asked = {**found.scheduler, **(_FEW_STEPS if found.family in _DISTILLED else {}), **(scheduler or {})}
-    schedule = _scheduler(asked)
+    schedule = _scheduler(found, scheduler or {})
     for name, source in found.tokenizers.items():
         _write_tokenizer(name, source, folder / name)
     (folder / "scheduler").mkdir(exist_ok=True)
@@ -83,15 +81,18 @@ def _plain(config: Mapping[str, Any]) -> dict[str, Any]:
     return of_the_network(config)
 
 
-def _scheduler(said: Mapping[str, Any]) -> dict[str, Any]:
+def _scheduler(found: Found, asked: Mapping[str, Any]) -> dict[str, Any]:
     """As it is written: a whole one, of the class that was asked for, Euler where none was."""
-    return checked_config({"_class_name": SchedulerName.EULER.class_name, **said})
+    own = {**SchedulerName.EULER.config, **found.scheduler}
+    if found.family in _DISTILLED:
+        own = changed_config(own, SchedulerName.LCM.config)
+    return checked_config(changed_config(own, asked))
 
 
 def _card(found: Found, title: str) -> dict[str, Any]:
     card: dict[str, Any] = {"title": title, **found.card}
     if found.family in _DISTILLED:
-        card |= {"steps": 4, "guidance_scale": 8.0, "scheduler": "lcm"}
+        card |= {"steps": 4, "guidance_scale": 8.0, "scheduler": SchedulerName.LCM.value}
     return card
 
 

@@ -17,7 +17,7 @@ from tokenizers import AddedToken
 from transformers import CLIPTokenizer
 
 from sdxl_desktop.core.clip_files import read_clip_files
-from sdxl_desktop.core.schedulers import SchedulerName, checked_config, schedule_of
+from sdxl_desktop.core.schedulers import SchedulerName, checked_config, config_for
 from sdxl_desktop.library.detect.documents import read_json
 from sdxl_desktop.library.graphs import read_graph
 from sdxl_desktop.library.quantize.calibration import Calibration
@@ -77,10 +77,7 @@ def _pipeline(source: Path, calibration: Calibration) -> Any:
 
 def _scheduler(source: Path, name: SchedulerName) -> Any:
     config = checked_config(read_json(source / "scheduler" / "scheduler_config.json"))
-    options = {"noise_sampler_seed": 0} if name.draws_noise_from_seed else {}
-    return getattr(diffusers, name.class_name).from_config(
-        schedule_of(config, name.class_name), **name.options, **options
-    )
+    return getattr(diffusers, name.class_name).from_config(config_for(name, config))
 
 
 def _graph(source: Path, part: str) -> ov.Model | None:
