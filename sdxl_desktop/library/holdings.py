@@ -19,9 +19,9 @@ from sdxl_desktop.core.errors import CheckpointError, SdxlDesktopError
 from sdxl_desktop.core.file_hashes import State, state_of
 from sdxl_desktop.core.foreign_text import shown
 from sdxl_desktop.core.small_files import SmallFileError, is_folder, read_small
+from sdxl_desktop.formats.documents import read_json_if_there
+from sdxl_desktop.formats.families import Family, family_of
 from sdxl_desktop.library.convert.weights import WeightFormat
-from sdxl_desktop.library.detect.documents import read_json_if_there
-from sdxl_desktop.library.detect.families import Family, family_of
 from sdxl_desktop.library.hub.places import read_record as read_download
 from sdxl_desktop.library.records import PARTS, read_record
 from sdxl_desktop.library.scan import Library, checkpoint_folders, read_checkpoint

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from sdxl_desktop.core.errors import SdxlDesktopError
+from sdxl_desktop.formats.documents import read_json_if_there
+from sdxl_desktop.formats.errors import DamagedFileError
 from sdxl_desktop.library.convert.workspace import RECORD, hash_file
-from sdxl_desktop.library.detect.documents import read_json_if_there
-from sdxl_desktop.library.detect.errors import DamagedFileError
 from sdxl_desktop.library.scan import read_checkpoint
 
 PARTS = ("text_encoder", "text_encoder_2", "unet", "vae_encoder", "vae_decoder")

@@ -17,11 +17,11 @@ from sdxl_desktop.core.errors import CheckpointError, SdxlDesktopError
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.request import Execution, GenerationRequest, Prompts, Sampling
 from sdxl_desktop.engine.protocol import Engine
+from sdxl_desktop.formats.found import Kind, Layout
 from sdxl_desktop.library.convert.events import ConversionProgress, Stage
 from sdxl_desktop.library.convert.plan import plan_import
 from sdxl_desktop.library.convert.running import ImportCancelledError, discard, run_import
 from sdxl_desktop.library.convert.weights import WeightFormat
-from sdxl_desktop.library.detect.found import Kind, Layout
 from sdxl_desktop.library.detect.identify import identify, identify_file
 from sdxl_desktop.library.records import PARTS, verify
 from sdxl_desktop.library.scan import Library, read_checkpoint

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.errors import CheckpointError
+from sdxl_desktop.formats.found import Kind
 from sdxl_desktop.library.bring.asking import Asking, free_folder
 from sdxl_desktop.library.bring.kin import Kin, base_of, extras_for, made_of
 from sdxl_desktop.library.bring.offers import Offer
@@ -23,7 +24,6 @@ from sdxl_desktop.library.convert.grafting import holds_unet_alone, link_or_copy
 from sdxl_desktop.library.convert.plan import checked_name, plan_import
 from sdxl_desktop.library.convert.running import run_import
 from sdxl_desktop.library.convert.weights import WeightFormat
-from sdxl_desktop.library.detect.found import Kind
 from sdxl_desktop.library.detect.identify import identify
 from sdxl_desktop.library.hub.address import Address
 from sdxl_desktop.library.hub.arrival import DOWNLOADS, is_ready, join_library

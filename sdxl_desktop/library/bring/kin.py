@@ -9,13 +9,13 @@ from typing import Any
 
 import msgspec
 
+from sdxl_desktop.formats.families import Family
+from sdxl_desktop.formats.safetensors_header import read_metadata
 from sdxl_desktop.library.bring.estimates import Forecasts, parameters_in
 from sdxl_desktop.library.catalogue import Entry, Kind, catalogue
 from sdxl_desktop.library.convert.extras import Extras
 from sdxl_desktop.library.convert.forecast import forecast
 from sdxl_desktop.library.convert.weights import WeightFormat
-from sdxl_desktop.library.detect.families import Family
-from sdxl_desktop.library.detect.heads import read_metadata
 from sdxl_desktop.library.detect.sampling import SamplingFacts, few_step_facts
 from sdxl_desktop.library.hub.files import Listing, RemoteFile
 from sdxl_desktop.library.records import read_record

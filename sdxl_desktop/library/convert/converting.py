@@ -10,6 +10,9 @@ from typing import Any
 
 import openvino as ov
 
+from sdxl_desktop.formats.documents import read_json_if_there
+from sdxl_desktop.formats.families import Family
+from sdxl_desktop.formats.found import Found, FoundPart
 from sdxl_desktop.library.convert import compressing, loading, tracing
 from sdxl_desktop.library.convert.descriptions import write_part_config
 from sdxl_desktop.library.convert.events import Stage
@@ -17,9 +20,6 @@ from sdxl_desktop.library.convert.spool import Spool
 from sdxl_desktop.library.convert.telling import Teller
 from sdxl_desktop.library.convert.weights import WeightFormat
 from sdxl_desktop.library.convert.workspace import Workspace
-from sdxl_desktop.library.detect.documents import read_json_if_there
-from sdxl_desktop.library.detect.families import Family
-from sdxl_desktop.library.detect.found import Found, FoundPart
 
 Adapt = Callable[[str, Any], None]
 """Changes a part's torch module, by the part's name, before it is traced: the place where a LoRA is fused."""

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from sdxl_desktop.core.small_files import SmallFileError, copy_small, is_regular
+from sdxl_desktop.formats.documents import read_json, read_json_if_there
+from sdxl_desktop.formats.families import clip_vocabulary
+from sdxl_desktop.formats.found import Found
 from sdxl_desktop.library.convert.descriptions import write_descriptions
 from sdxl_desktop.library.convert.events import Stage
 from sdxl_desktop.library.convert.telling import Teller
 from sdxl_desktop.library.convert.workspace import Workspace, write_json
-from sdxl_desktop.library.detect.documents import read_json, read_json_if_there
-from sdxl_desktop.library.detect.families import clip_vocabulary
-from sdxl_desktop.library.detect.found import Found
 from sdxl_desktop.library.records import check_parts
 from sdxl_desktop.library.scan import read_checkpoint
 

@@ -16,11 +16,11 @@ from sdxl_desktop.core.clip_files import read_clip_files
 from sdxl_desktop.core.model_configs import of_the_network
 from sdxl_desktop.core.schedulers import SchedulerName, changed_config, checked_config
 from sdxl_desktop.core.small_files import SmallFileError, copy_small, is_regular
+from sdxl_desktop.formats.documents import read_json_if_there
+from sdxl_desktop.formats.errors import DamagedFileError
+from sdxl_desktop.formats.families import Family, clip_vocabulary
+from sdxl_desktop.formats.found import Found, FoundPart
 from sdxl_desktop.library.convert.workspace import write_json
-from sdxl_desktop.library.detect.documents import read_json_if_there
-from sdxl_desktop.library.detect.errors import DamagedFileError
-from sdxl_desktop.library.detect.families import Family, clip_vocabulary
-from sdxl_desktop.library.detect.found import Found, FoundPart
 from sdxl_desktop.library.scan import TINY_VAE, TINY_VAE_FILES, has_tiny_vae
 
 _CLASSES = {

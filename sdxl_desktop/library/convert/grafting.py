@@ -7,13 +7,13 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from sdxl_desktop.formats.documents import read_json, read_json_if_there
+from sdxl_desktop.formats.errors import DamagedFileError
+from sdxl_desktop.formats.families import Setup, clip_vocabulary, family_of
+from sdxl_desktop.formats.found import Found, Kind, Layout
+from sdxl_desktop.formats.safetensors_header import Tensor, read_tensors
 from sdxl_desktop.library.convert.workspace import Workspace
-from sdxl_desktop.library.detect.documents import read_json, read_json_if_there
-from sdxl_desktop.library.detect.errors import DamagedFileError
-from sdxl_desktop.library.detect.families import Setup, clip_vocabulary, family_of
 from sdxl_desktop.library.detect.folders import weights_in
-from sdxl_desktop.library.detect.found import Found, Kind, Layout
-from sdxl_desktop.library.detect.heads import Tensor, read_head
 from sdxl_desktop.library.detect.matching import Mismatch, match_part
 from sdxl_desktop.library.records import check_parts
 from sdxl_desktop.library.scan import read_checkpoint
@@ -45,7 +45,7 @@ def unet_alone(folder: Path, base: Path | None = None) -> Found:
     config, files = read_json(folder / "config.json"), unet_files(folder)
     tensors: dict[str, Tensor] = {}
     for file in files:
-        tensors.update(read_head(file))
+        tensors.update(read_tensors(file))
     part = match_part("unet", config, tensors)
     if isinstance(part, Mismatch):
         raise DamagedFileError(

@@ -18,10 +18,10 @@ with warnings.catch_warnings():
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
 from sdxl_desktop.core.model_configs import of_the_network
+from sdxl_desktop.formats.found import FoundPart
+from sdxl_desktop.formats.key_mapping import Take
+from sdxl_desktop.formats.safetensors_header import Tensor
 from sdxl_desktop.library.convert.spool import Spool
-from sdxl_desktop.library.detect.found import FoundPart
-from sdxl_desktop.library.detect.heads import Tensor
-from sdxl_desktop.library.detect.recipes import Take
 
 _TYPES = {
     "F16": torch.float16,

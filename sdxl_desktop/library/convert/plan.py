@@ -9,13 +9,13 @@ from pathlib import Path
 
 from sdxl_desktop.core.errors import CheckpointError
 from sdxl_desktop.core.file_names import safe
+from sdxl_desktop.formats.families import Family
+from sdxl_desktop.formats.found import Found, Kind, Layout
 from sdxl_desktop.library.convert.extras import Extras
 from sdxl_desktop.library.convert.forecast import Forecast, copy_forecast, forecast
 from sdxl_desktop.library.convert.grafting import unet_alone
 from sdxl_desktop.library.convert.weights import WeightFormat
 from sdxl_desktop.library.convert.workspace import Workspace, source_key
-from sdxl_desktop.library.detect.families import Family
-from sdxl_desktop.library.detect.found import Found, Kind, Layout
 from sdxl_desktop.library.detect.identify import identify
 
 _NAME = re.compile(r"[\w][\w .()+,-]{0,79}")

@@ -24,7 +24,7 @@ with warnings.catch_warnings():
     from optimum.exporters.openvino.utils import _get_input_info, remove_none_from_dummy_inputs
     from optimum.exporters.tasks import TasksManager
 
-from sdxl_desktop.library.detect.found import FoundPart
+from sdxl_desktop.formats.found import FoundPart
 
 OUTPUTS = {
     "text_encoder": ("text_encoder",),

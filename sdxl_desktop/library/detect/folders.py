@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sdxl_desktop.formats.documents import read_json
+from sdxl_desktop.formats.errors import DamagedFileError
+from sdxl_desktop.formats.families import PARTS, Setup, clip_vocabulary, family_of
+from sdxl_desktop.formats.found import Found, FoundPart, Kind, Layout
+from sdxl_desktop.formats.safetensors_header import Tensor, read_tensors
+from sdxl_desktop.formats.unsupported import refusal, unknown
 from sdxl_desktop.formats.weight_files import WeightFile, chosen_note, weight_files
-from sdxl_desktop.library.detect.documents import read_json
-from sdxl_desktop.library.detect.errors import DamagedFileError
-from sdxl_desktop.library.detect.families import PARTS, Setup, clip_vocabulary, family_of
-from sdxl_desktop.library.detect.foreign import refusal, unknown
-from sdxl_desktop.library.detect.found import Found, FoundPart, Kind, Layout
-from sdxl_desktop.library.detect.heads import Tensor, read_head
 from sdxl_desktop.library.detect.matching import Mismatch, match_part, note_on_numbers
 
 _STEMS = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model"}
@@ -149,7 +149,7 @@ def _why_no_weights(folder: Path) -> str:
 def _tensors(files: list[Path]) -> dict[str, Tensor]:
     tensors: dict[str, Tensor] = {}
     for file in files:
-        tensors.update(read_head(file))
+        tensors.update(read_tensors(file))
     return tensors
 
 

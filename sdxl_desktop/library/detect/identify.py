@@ -7,15 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from sdxl_desktop.core.errors import CheckpointError
+from sdxl_desktop.formats import key_mapping
+from sdxl_desktop.formats.errors import DamagedFileError
+from sdxl_desktop.formats.families import PARTS, Setup, clip_vocabulary, family_of, shipped_setups
+from sdxl_desktop.formats.found import Found, FoundPart, Kind, Layout
+from sdxl_desktop.formats.lora_keys import is_lora
+from sdxl_desktop.formats.safetensors_header import Tensor, read_metadata, read_tensors
+from sdxl_desktop.formats.unsupported import foreign, refusal, unknown
 from sdxl_desktop.formats.vae_names import is_vae_alone
-from sdxl_desktop.library.additions import LORA_MARKS
-from sdxl_desktop.library.detect import recipes
-from sdxl_desktop.library.detect.errors import DamagedFileError
-from sdxl_desktop.library.detect.families import PARTS, Setup, clip_vocabulary, family_of, shipped_setups
 from sdxl_desktop.library.detect.folders import identify_folder
-from sdxl_desktop.library.detect.foreign import foreign, refusal, unknown
-from sdxl_desktop.library.detect.found import Found, FoundPart, Kind, Layout
-from sdxl_desktop.library.detect.heads import Tensor, read_head, read_metadata
 from sdxl_desktop.library.detect.matching import Mismatch, match_part, note_on_numbers
 from sdxl_desktop.library.detect.pickles import check_pickle
 from sdxl_desktop.library.detect.sampling import sampling_facts
@@ -43,7 +43,7 @@ def identify(path: Path) -> Found:
 def identify_file(path: Path, setups: Path | None = None) -> Found:
     """What the .safetensors file `path` is. Descriptions lying beside it, or in the folder `setups`, are used where
     they fit it, then those that ship."""
-    tensors = read_head(path)
+    tensors = read_tensors(path)
     if UNET_MARK in tensors:
         return _single_file(path, tensors, setups or path.parent)
     kind = _small_kind(tensors)
@@ -71,7 +71,7 @@ def _lone_file(folder: Path) -> Found:
 
 
 def _small_kind(tensors: Mapping[str, Tensor]) -> Kind | None:
-    if any(mark in name for name in tensors for mark in LORA_MARKS):
+    if is_lora(tensors):
         return Kind.LORA
     if is_vae_alone(tensors):
         return Kind.VAE
@@ -121,7 +121,7 @@ def _part(name: str, setup: Setup, tensors: Mapping[str, Tensor]) -> FoundPart |
     config = setup.config(name)
     if config is None:
         return None
-    prefix = recipes.prefix_of(name, tensors)
+    prefix = key_mapping.prefix_of(name, tensors)
     if prefix is None:
         return Mismatch(f"it has no {name.replace('_', ' ')}", 10**6)
     inside = {key: tensor for key, tensor in tensors.items() if key.startswith(prefix)}

@@ -15,8 +15,8 @@ from sdxl_desktop.core.noise_schedule import TimestepSpacing
 from sdxl_desktop.core.regular_files import open_regular
 from sdxl_desktop.core.request import Sampling
 from sdxl_desktop.core.schedulers import SchedulerName, changed_config
-from sdxl_desktop.library.detect.errors import DamagedFileError
-from sdxl_desktop.library.detect.heads import Tensor
+from sdxl_desktop.formats.errors import DamagedFileError
+from sdxl_desktop.formats.safetensors_header import Tensor
 
 _CHANNELS = 4
 _PREDICTIONS = {

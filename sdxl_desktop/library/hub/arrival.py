@@ -9,9 +9,9 @@ import msgspec
 
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.errors import CheckpointError
+from sdxl_desktop.formats.documents import read_json_if_there
 from sdxl_desktop.library.catalogue import Entry
 from sdxl_desktop.library.convert.workspace import write_json
-from sdxl_desktop.library.detect.documents import read_json_if_there
 from sdxl_desktop.library.hub.files import Layout
 from sdxl_desktop.library.hub.problems_on_disk import disk_problem
 from sdxl_desktop.library.hub.running import Downloaded

@@ -16,7 +16,7 @@ from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind
 from sdxl_desktop.core.errors import CheckpointError, OutputError
 from sdxl_desktop.core.events import Cancelled, Drawn, Event, Failed, Finished, Phase, Pixels, Preview, Progress
 from sdxl_desktop.core.request import GenerationRequest, Prompts
-from sdxl_desktop.library.detect.errors import DamagedFileError
+from sdxl_desktop.formats.errors import DamagedFileError
 from sdxl_desktop.library.quantize.comparison import Comparison, PairFound, Side
 from sdxl_desktop.library.quantize.differences import difference
 from sdxl_desktop.library.quantize.errors import ComparisonCancelledError, ComparisonError

@@ -6,11 +6,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from sdxl_desktop.core.small_files import SmallFileError, copy_small, is_regular
+from sdxl_desktop.formats.documents import read_json_if_there
+from sdxl_desktop.formats.families import clip_vocabulary
+from sdxl_desktop.formats.found import Found
 from sdxl_desktop.library.convert.descriptions import write_descriptions
 from sdxl_desktop.library.convert.workspace import write_json
-from sdxl_desktop.library.detect.documents import read_json_if_there
-from sdxl_desktop.library.detect.families import clip_vocabulary
-from sdxl_desktop.library.detect.found import Found
 from sdxl_desktop.library.detect.identify import identify
 from sdxl_desktop.library.quantize.calibration import Calibration
 from sdxl_desktop.library.quantize.job import Job

@@ -10,10 +10,10 @@ from typing import Any
 
 import openvino as ov
 
+from sdxl_desktop.formats.documents import read_json
 from sdxl_desktop.library.convert import compressing
 from sdxl_desktop.library.convert.spool import Spool
 from sdxl_desktop.library.convert.workspace import Workspace, write_json
-from sdxl_desktop.library.detect.documents import read_json
 from sdxl_desktop.library.graphs import read_graph
 from sdxl_desktop.library.quantize.calibration import Calibration
 from sdxl_desktop.library.quantize.describing import describe

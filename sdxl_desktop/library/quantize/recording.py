@@ -18,7 +18,7 @@ from transformers import CLIPTokenizer
 
 from sdxl_desktop.core.clip_files import read_clip_files
 from sdxl_desktop.core.schedulers import SchedulerName, checked_config, config_for
-from sdxl_desktop.library.detect.documents import read_json
+from sdxl_desktop.formats.documents import read_json
 from sdxl_desktop.library.graphs import read_graph
 from sdxl_desktop.library.quantize.calibration import Calibration
 from sdxl_desktop.library.quantize.errors import QuantizationError

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from sdxl_desktop.core.errors import AdditionError
+from sdxl_desktop.formats.errors import DamagedFileError
+from sdxl_desktop.formats.families import Family
 from sdxl_desktop.library.bring.offers import look_up
 from sdxl_desktop.library.convert.extras import Extras
 from sdxl_desktop.library.convert.grafting import holds_unet_alone, unet_alone
-from sdxl_desktop.library.detect.errors import DamagedFileError
-from sdxl_desktop.library.detect.families import Family
 from sdxl_desktop.library.scan import Library
 from tests.unit.library.test_scan import make_checkpoint
 

@@ -9,10 +9,10 @@ import struct
 from collections.abc import Mapping
 from pathlib import Path
 
-from sdxl_desktop.library.detect.blueprint import blueprint
-from sdxl_desktop.library.detect.families import PARTS, Family, shipped_setup
-from sdxl_desktop.library.detect.heads import BYTES
-from sdxl_desktop.library.detect.recipes import original_recipes
+from sdxl_desktop.formats.families import PARTS, Family, shipped_setup
+from sdxl_desktop.formats.key_mapping import original_recipes
+from sdxl_desktop.formats.layer_shapes import blueprint
+from sdxl_desktop.formats.safetensors_header import BYTES
 
 Shapes = Mapping[str, tuple[int, ...]]
 

@@ -12,9 +12,9 @@ import pytest
 from sdxl_desktop.core.errors import CheckpointError
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.paths import resources
+from sdxl_desktop.formats.families import PARTS, shipped_setup
+from sdxl_desktop.formats.layer_shapes import blueprint
 from sdxl_desktop.library.catalogue import Entry, Kind, bundle, catalogue, find, read_catalogue, suggestions
-from sdxl_desktop.library.detect.blueprint import blueprint
-from sdxl_desktop.library.detect.families import PARTS, shipped_setup
 
 GIB = 2**30
 FILE = resources() / "catalogue.json"

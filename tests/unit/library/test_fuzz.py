@@ -19,8 +19,8 @@ import torch
 from sdxl_desktop.core.clip_files import read_clip_files
 from sdxl_desktop.core.errors import CheckpointError, SdxlDesktopError
 from sdxl_desktop.core.paths import resources
-from sdxl_desktop.library.detect.families import Family, shipped_setup
-from sdxl_desktop.library.detect.heads import Tensor
+from sdxl_desktop.formats.families import Family, shipped_setup
+from sdxl_desktop.formats.safetensors_header import Tensor
 from sdxl_desktop.library.detect.identify import identify
 from sdxl_desktop.library.detect.matching import match_part
 from sdxl_desktop.library.detect.pickles import check_pickle

@@ -19,8 +19,8 @@ from sdxl_desktop.core.native_errors import OPENVINO_ERRORS
 from sdxl_desktop.engine.openvino import devices
 from sdxl_desktop.engine.openvino.adapters import whole
 from sdxl_desktop.engine.openvino.adapters.fusing import OnLayer, fuse
-from sdxl_desktop.engine.openvino.adapters.layouts import Part
 from sdxl_desktop.engine.openvino.adapters.lora import Lora, read_lora
+from sdxl_desktop.formats.lora_keys import Part
 
 GIB = 1 << 30
 DEFAULT_LIMIT = 20 * GIB

@@ -20,15 +20,13 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from sdxl_desktop.core.errors import AdditionError
-from sdxl_desktop.engine.openvino.adapters import layouts, lycoris
-from sdxl_desktop.engine.openvino.adapters.layouts import Part, Role
+from sdxl_desktop.engine.openvino.adapters import lycoris
 from sdxl_desktop.engine.openvino.adapters.lycoris import WeightChange, read_array
-from sdxl_desktop.engine.openvino.adapters.naming import (
-    UnetNames,
-    encoder_layer,
-    unet_names,
-)
+from sdxl_desktop.engine.openvino.adapters.naming import UnetNames, unet_names
 from sdxl_desktop.engine.openvino.adapters.vectors import VectorChange
+from sdxl_desktop.formats import lora_keys
+from sdxl_desktop.formats.key_mapping import encoder_layer
+from sdxl_desktop.formats.lora_keys import Part, Role
 from sdxl_desktop.formats.peft_settings import PeftSettings, SettingsError, read_settings
 from sdxl_desktop.formats.safetensors_header import (
     FLOATS,
@@ -201,7 +199,7 @@ def _read_keys(file: Path) -> _Keys:
     layers: Layers = {}
     strange = []
     for name, place in header.tensors.items():
-        key = layouts.read_key(name, header.tensors)
+        key = lora_keys.read_key(name, header.tensors)
         if key is None:
             strange.append(name)
             continue
@@ -270,8 +268,8 @@ def _damaged(file: Path, why: str) -> AdditionError:
 
 def _refuse_others(file: Path, keys: list[str]) -> None:
     """Raise AdditionError for adapters that are no plain LoRA, and for models that are not built like SDXL."""
-    kinds = sorted({kind for key in keys if (kind := layouts.other_kind(key))})
-    model = layouts.foreign_model(keys)
+    kinds = sorted({kind for key in keys if (kind := lora_keys.other_kind(key))})
+    model = lora_keys.foreign_model(keys)
     if model:
         raise AdditionError(f"The LoRA {file.name} is not for SDXL.", why=f"It is for {model}.", next_step=_OTHER_LORA)
     if kinds:
@@ -283,7 +281,7 @@ def _refuse_others(file: Path, keys: list[str]) -> None:
 
 
 def _no_lora(file: Path, keys: list[str]) -> AdditionError:
-    kind = layouts.what_else(keys)
+    kind = lora_keys.what_else(keys)
     called = ", ".join(key[:_SHOWN] for key in sorted(keys)[:2])
     return AdditionError(
         f"{file.name} is not a LoRA.",

@@ -10,7 +10,7 @@ against each other.
 from __future__ import annotations
 
 import re
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -101,6 +101,17 @@ _PREFIXES = (
     ("mid_block.", Part.UNET),
     ("up_blocks.", Part.UNET),
 )
+
+
+_MARKS = (
+    *("lora_", "_lora", ".lora", "lora.", "lycoris_", "hada_", "lokr_", "oft_", "dora_scale"),
+    *(".diff_b", ".on_input"),
+)
+
+
+def is_lora(keys: Iterable[str]) -> bool:
+    """Whether a file with these `keys` holds a LoRA, or an adapter of its kind, known here or not."""
+    return any(mark in key for key in keys for mark in _MARKS)
 
 
 def read_key(key: str, keys: Container[str] = ()) -> Key | None:
