@@ -17,11 +17,12 @@ from sdxl_desktop.library.bring.kin import Kin, base_of, extras_for, made_of
 from sdxl_desktop.library.bring.offers import Offer
 from sdxl_desktop.library.bring.placing import how_to_use, place
 from sdxl_desktop.library.bring.progress import BringProgress, Journey
+from sdxl_desktop.library.checkpoint_names import checked_name
 from sdxl_desktop.library.convert.events import ConversionProgress
 from sdxl_desktop.library.convert.extras import Extras
 from sdxl_desktop.library.convert.forecast import check_room, gigabytes
 from sdxl_desktop.library.convert.grafting import holds_unet_alone, link_or_copy, unet_alone
-from sdxl_desktop.library.convert.plan import checked_name, plan_import
+from sdxl_desktop.library.convert.plan import plan_import
 from sdxl_desktop.library.convert.running import run_import
 from sdxl_desktop.library.convert.weights import WeightFormat
 from sdxl_desktop.library.detect.identify import identify

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind
 from sdxl_desktop.core.errors import CheckpointError
+from sdxl_desktop.library.checkpoint_names import checked_name, free_name
 from sdxl_desktop.library.convert.forecast import Forecast
-from sdxl_desktop.library.convert.plan import checked_name, free_name
 from sdxl_desktop.library.convert.workspace import Workspace, source_key
 from sdxl_desktop.library.quantize.calibration import Calibration
 from sdxl_desktop.library.quantize.forecast import PartSizes, forecast
