@@ -33,7 +33,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import results  # noqa: E402
-from sdxl_desktop.formats.families import PARTS, Family, clip_vocabulary, shipped_setup  # noqa: E402
+from sdxl_desktop.core.parts import DIFFUSERS_PARTS  # noqa: E402
+from sdxl_desktop.formats.families import Family, clip_vocabulary, shipped_setup  # noqa: E402
 from sdxl_desktop.formats.found import Found, Kind, Layout  # noqa: E402
 from sdxl_desktop.formats.layer_shapes import blueprint  # noqa: E402
 from sdxl_desktop.library.convert.descriptions import write_descriptions  # noqa: E402
@@ -49,7 +50,7 @@ def make(folder: Path, *, unet_only: bool) -> None:
     setup, chance = shipped_setup(Family.BASE), np.random.default_rng(0)
     noise = (0.02 * chance.standard_normal(_CHUNK)).astype(np.float16)
     folder.mkdir(parents=True, exist_ok=True)
-    for part in ("unet",) if unet_only else PARTS:
+    for part in ("unet",) if unet_only else DIFFUSERS_PARTS:
         config = setup.config(part) or {}
         (folder / part).mkdir(exist_ok=True)
         write_json(folder / part / "config.json", config)

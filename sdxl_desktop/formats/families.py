@@ -44,7 +44,6 @@ _LABELS = {
 }
 
 _MIDDLE = "UNetMidBlock2DCrossAttn"
-PARTS = ("text_encoder", "text_encoder_2", "unet", "vae")
 
 
 @dataclass(frozen=True)

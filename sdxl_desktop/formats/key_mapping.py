@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from sdxl_desktop.core.parts import Part
 from sdxl_desktop.formats import vae_names
 from sdxl_desktop.formats.layer_shapes import Blueprint, Config
 from sdxl_desktop.formats.safetensors_header import Shape, Tensor
@@ -48,7 +49,7 @@ Recipes = dict[str, Recipe]
 
 def diffusers_recipes(part: str, wanted: Blueprint, there: Mapping[str, Tensor]) -> Recipes:
     """The tensors of a part's own file, which has diffusers' names; a VAE's may have others among those `there`."""
-    if part != "vae":
+    if part != Part.VAE:
         return {name: Recipe(name, shape) for name, shape in wanted.items()}
     try:
         keys = vae_names.keys_of_vae(wanted, {name: tensor.shape for name, tensor in there.items()})
@@ -65,15 +66,15 @@ def _as_it_is(key: str, found: Shape, wanted: Shape) -> Recipe:
 def original_recipes(part: str, config: Config, wanted: Blueprint, prefix: str) -> Recipes:
     """The tensors of `part` in a file in the original layout; `prefix` is what that file puts before them."""
     match part:
-        case "unet":
+        case Part.UNET:
             names = SgmUnetNames(wanted, int(config["layers_per_block"]))
             return {name: Recipe(prefix + names.tensor(name), shape) for name, shape in wanted.items()}
-        case "vae":
+        case Part.VAE:
             levels = len(config["block_out_channels"])
             return {name: _vae(prefix, name, shape, levels) for name, shape in wanted.items()}
-        case "text_encoder":
+        case Part.TEXT_ENCODER:
             return {name: Recipe(prefix + name, shape) for name, shape in wanted.items()}
-        case "text_encoder_2":
+        case Part.TEXT_ENCODER_2:
             return {name: _open_clip(prefix, name, shape) for name, shape in wanted.items()}
     raise ValueError(f"there is no part {part!r}")
 
@@ -227,11 +228,11 @@ def prefix_of(part: str, names: Mapping[str, object]) -> str | None:
 
 
 _OPEN_CLIP_MARK = "transformer.resblocks.0.attn.in_proj_weight"
-_PREFIXES = {
-    "unet": ((UNET, "input_blocks.0.0.weight"),),
-    "vae": ((VAE, "decoder.conv_in.weight"),),
-    "text_encoder": (("conditioner.embedders.0.transformer.", "text_model.embeddings.token_embedding.weight"),),
-    "text_encoder_2": (
+_PREFIXES: Mapping[str, tuple[tuple[str, str], ...]] = {
+    Part.UNET: ((UNET, "input_blocks.0.0.weight"),),
+    Part.VAE: ((VAE, "decoder.conv_in.weight"),),
+    Part.TEXT_ENCODER: (("conditioner.embedders.0.transformer.", "text_model.embeddings.token_embedding.weight"),),
+    Part.TEXT_ENCODER_2: (
         ("conditioner.embedders.1.model.", _OPEN_CLIP_MARK),
         ("conditioner.embedders.0.model.", _OPEN_CLIP_MARK),  # the refiner's only one
     ),

@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Any
 
 from sdxl_desktop.core.model_configs import check_model_config
+from sdxl_desktop.core.parts import Part
 from sdxl_desktop.formats.safetensors_header import Shape
 
 Config = Mapping[str, Any]
@@ -34,11 +35,11 @@ def blueprint(part: str, config: Config, most: int = 100_000) -> Blueprint:
 
 def _tensors(part: str, config: Config) -> _Tensors:
     match part:
-        case "unet":
+        case Part.UNET:
             return _unet(config)
-        case "vae":
+        case Part.VAE:
             return _vae(config)
-        case "text_encoder" | "text_encoder_2":
+        case Part.TEXT_ENCODER | Part.TEXT_ENCODER_2:
             return _text_encoder(config, projects=part == "text_encoder_2")
     raise ValueError(f"there is no part {part!r}")
 

@@ -14,13 +14,10 @@ from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from sdxl_desktop.core.parts import ENCODERS, Part
 
-class Part(StrEnum):
-    """The parts of a checkpoint that a LoRA may change."""
-
-    UNET = "unet"
-    TEXT_ENCODER = "text_encoder"
-    TEXT_ENCODER_2 = "text_encoder_2"
+LORA_PARTS = (*ENCODERS, Part.UNET)
+"""The parts of a checkpoint that a LoRA may change."""
 
 
 class Role(StrEnum):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.errors import CheckpointError
+from sdxl_desktop.core.parts import Part
 from sdxl_desktop.formats.found import Kind
 from sdxl_desktop.library.bring.asking import Asking, free_folder
 from sdxl_desktop.library.bring.kin import Kin, base_of, extras_for, made_of
@@ -174,10 +175,10 @@ class _Work:
         missing = kin.missing(self.library, self.weights, fusing=False)
         assert missing is not None
         whole = self._download_kin(kin, missing)
-        (whole / "unet").mkdir(exist_ok=True)
+        (whole / Part.UNET).mkdir(exist_ok=True)
         for file in sorted(unet.iterdir()):
-            if file.is_file() and file.name != RECORD and not (whole / "unet" / file.name).exists():
-                link_or_copy(file, whole / "unet" / file.name)
+            if file.is_file() and file.name != RECORD and not (whole / Part.UNET / file.name).exists():
+                link_or_copy(file, whole / Part.UNET / file.name)
         return self._convert(whole, extras_for(self.offer.entry, source or unet.name))
 
     def _fuse(self, lora: Path, source: str) -> Brought:
@@ -189,7 +190,7 @@ class _Work:
         assert missing is not None
         folder = self._download_kin(kin, missing)
         extras = extras_for(self.offer.entry, source, lora=lora, parts_of=converted)
-        return self._convert(folder / "unet" if converted is not None else folder, extras)
+        return self._convert(folder / Part.UNET if converted is not None else folder, extras)
 
     def _kin(self, unet: Path) -> Kin:
         if self.offer.kin is not None and self.offer.kin.listing is not None:

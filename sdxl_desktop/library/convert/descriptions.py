@@ -14,6 +14,7 @@ from typing import Any
 from sdxl_desktop.core.clip_files import LIMIT as _TOKENIZER_LIMIT
 from sdxl_desktop.core.clip_files import read_clip_files
 from sdxl_desktop.core.model_configs import of_the_network
+from sdxl_desktop.core.parts import TOKENIZERS, Part
 from sdxl_desktop.core.schedulers import SchedulerName, changed_config, checked_config
 from sdxl_desktop.core.small_files import SmallFileError, copy_small, is_regular
 from sdxl_desktop.formats.documents import read_json_if_there
@@ -23,11 +24,11 @@ from sdxl_desktop.formats.found import Found, FoundPart
 from sdxl_desktop.library.convert.workspace import write_json
 from sdxl_desktop.library.scan import TINY_VAE, TINY_VAE_FILES, has_tiny_vae
 
-_CLASSES = {
-    "unet": "UNet2DConditionModel",
-    "vae": "AutoencoderKL",
-    "text_encoder": "CLIPTextModel",
-    "text_encoder_2": "CLIPTextModelWithProjection",
+_CLASSES: Mapping[str, str] = {
+    Part.UNET: "UNet2DConditionModel",
+    Part.VAE: "AutoencoderKL",
+    Part.TEXT_ENCODER: "CLIPTextModel",
+    Part.TEXT_ENCODER_2: "CLIPTextModelWithProjection",
 }
 _DISTILLED = (Family.LCM, Family.LCM_SSD_1B)
 _TOKENIZER_FILES = ("vocab.json", "merges.txt", "tokenizer.json")
@@ -38,7 +39,7 @@ _PADDING = {"tokenizer": "<|endoftext|>", "tokenizer_2": "!"}
 def write_part_config(part: FoundPart, folder: Path) -> None:
     """config.json of an OpenVINO part made of `part`."""
     config = _plain(part.config)
-    if part.name.startswith("text_encoder"):
+    if part.name.startswith(Part.TEXT_ENCODER):
         write_json(
             folder / "config.json",
             {**config, "architectures": [_CLASSES[part.name]], "dtype": "float32", "output_hidden_states": True},
@@ -110,7 +111,7 @@ def _index(found: Found, scheduler: Mapping[str, Any]) -> dict[str, Any]:
     for name, kind in _CLASSES.items():
         library = "transformers" if name.startswith("text") else "diffusers"
         index[name] = [library, kind]
-    for name in ("tokenizer", "tokenizer_2"):
+    for name in TOKENIZERS:
         index[name] = ["transformers", "CLIPTokenizer"]
     if "tokenizer" not in found.tokenizers:
         index |= {"text_encoder": [None, None], "tokenizer": [None, None]}

@@ -24,6 +24,7 @@ with warnings.catch_warnings():
     from diffusers.utils.state_dict_utils import convert_unet_state_dict_to_peft
 
 from sdxl_desktop.core.errors import AdditionError
+from sdxl_desktop.core.parts import Part
 from sdxl_desktop.formats.peft_settings import PeftSettings, SettingsError, read_settings
 from sdxl_desktop.formats.safetensors_header import HeaderError, read_header
 from sdxl_desktop.library.convert.spool import Spool
@@ -52,7 +53,7 @@ def read_differences(file: Path, unet_config: Mapping[str, Any]) -> dict[str, Di
     """By layer of the UNet, as diffusers calls it. Raises AdditionError for a file that is no plain LoRA of a UNet."""
     try:
         header = read_header(file)  # bounded, before a library looks at it
-        settings = read_settings(header.metadata, "unet")
+        settings = read_settings(header.metadata, Part.UNET)
         state, alphas = StableDiffusionXLLoraLoaderMixin.lora_state_dict(
             str(file.parent),
             weight_name=file.name,
@@ -89,7 +90,7 @@ def fused(file: Path, unet_config: Mapping[str, Any], folder: Path) -> Iterator[
     spools = []
 
     def adapt(part: str, module: Any) -> None:
-        if part == "unet":
+        if part == Part.UNET:
             spools.append(_fuse(file, read_differences(file, unet_config), module, folder / "fused"))
 
     try:

@@ -11,6 +11,7 @@ import warnings
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from sdxl_desktop.core.parts import Part
 from sdxl_desktop.formats.found import Found, Kind, Layout
 from sdxl_desktop.library.children.computing import Computing
 from sdxl_desktop.library.convert.copying import copy_parts
@@ -99,7 +100,7 @@ def _fusing(lora: Path | None, found: Found, workspace: Workspace) -> contextlib
         return contextlib.nullcontext()
     from sdxl_desktop.library.convert.fusing import fused  # diffusers' loaders
 
-    unet = next(part for part in found.parts if part.name == "unet")
+    unet = next(part for part in found.parts if part.name == Part.UNET)
     return fused(lora, unet.config, workspace.spool)
 
 

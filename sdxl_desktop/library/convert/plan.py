@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from sdxl_desktop.core.parts import Part
 from sdxl_desktop.formats.families import Family
 from sdxl_desktop.formats.found import Found, Kind, Layout
 from sdxl_desktop.library.checkpoint_names import checked_name, free_name
@@ -108,7 +109,7 @@ def _forecasts(found: Found) -> dict[WeightFormat | None, Forecast]:
 
 def _with_lora(plain: dict[WeightFormat | None, Forecast], found: Found) -> dict[WeightFormat | None, Forecast]:
     """A UNet that a LoRA is fused into lies on the disk once more meanwhile."""
-    more = sum(part.bytes for part in found.parts if part.name == "unet")
+    more = sum(part.bytes for part in found.parts if part.name == Part.UNET)
     return {
         weights: replace(about, disk_meanwhile=about.disk_meanwhile + more, seconds=about.seconds + more / 0.2e9)
         for weights, about in plain.items()

@@ -7,9 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from sdxl_desktop.core.errors import CheckpointError
+from sdxl_desktop.core.parts import DIFFUSERS_PARTS, TOKENIZERS, Part
 from sdxl_desktop.formats import key_mapping
 from sdxl_desktop.formats.errors import DamagedFileError
-from sdxl_desktop.formats.families import PARTS, Setup, clip_vocabulary, family_of, shipped_setups
+from sdxl_desktop.formats.families import Setup, clip_vocabulary, family_of, shipped_setups
 from sdxl_desktop.formats.found import Found, FoundPart, Kind, Layout
 from sdxl_desktop.formats.lora_keys import is_lora
 from sdxl_desktop.formats.safetensors_header import Tensor, read_metadata, read_tensors
@@ -92,7 +93,7 @@ def _single_file(path: Path, tensors: Mapping[str, Tensor], beside: Path) -> Fou
         raise refusal(path.name, named)
     closest: Mismatch | None = None
     for setup, tokenizers in _candidates(beside):
-        unet = _part("unet", setup, tensors)
+        unet = _part(Part.UNET, setup, tensors)
         if isinstance(unet, FoundPart):
             return _whole(path, tensors, setup, unet, tokenizers)
         if isinstance(unet, Mismatch) and (closest is None or unet.count < closest.count):
@@ -109,11 +110,11 @@ def _single_file(path: Path, tensors: Mapping[str, Tensor], beside: Path) -> Fou
 
 def _candidates(beside: Path) -> Iterator[tuple[Setup, dict[str, Path]]]:
     """Descriptions that may fit a single file, and where the tokenizers that go with them are."""
-    if (beside / "model_index.json").is_file() and (beside / "unet" / "config.json").is_file():
-        own = {name: beside / name for name in ("tokenizer", "tokenizer_2") if (beside / name).is_dir()}
+    if (beside / "model_index.json").is_file() and (beside / Part.UNET / "config.json").is_file():
+        own = {name: beside / name for name in TOKENIZERS if (beside / name).is_dir()}
         yield Setup(beside), own
     for _, setup in shipped_setups():
-        yield setup, {"tokenizer": clip_vocabulary(), "tokenizer_2": clip_vocabulary()}
+        yield setup, dict.fromkeys(TOKENIZERS, clip_vocabulary())
 
 
 def _part(name: str, setup: Setup, tensors: Mapping[str, Tensor]) -> FoundPart | Mismatch | None:
@@ -132,8 +133,8 @@ def _whole(
     path: Path, tensors: Mapping[str, Tensor], setup: Setup, unet: FoundPart, tokenizers: dict[str, Path]
 ) -> Found:
     parts = []
-    for name in PARTS:
-        part = unet if name == "unet" else _part(name, setup, tensors)
+    for name in DIFFUSERS_PARTS:
+        part = unet if name == Part.UNET else _part(name, setup, tensors)
         if isinstance(part, Mismatch):
             raise DamagedFileError(
                 f"{path.name} cannot be drawn with as it is.",
@@ -144,19 +145,17 @@ def _whole(
             parts.append(part)
     there = {part.name for part in parts}
     facts = sampling_facts(path.stem, tensors, read_metadata(path))
-    parts = [replace(part, config={**part.config, **facts.vae}) if part.name == "vae" else part for part in parts]
+    parts = [replace(part, config={**part.config, **facts.vae}) if part.name == Part.VAE else part for part in parts]
     return Found(
         path=path,
         kind=Kind.CHECKPOINT,
         layout=Layout.SINGLE_FILE,
-        family=family_of(dict(unet.config), has_first_encoder="text_encoder" in there),
+        family=family_of(dict(unet.config), has_first_encoder=Part.TEXT_ENCODER in there),
         parts=tuple(parts),
         notes=tuple(filter(None, (note_on_numbers(parts),))),
         files=(path,),
         index=setup.index,
         scheduler=facts.over(setup.scheduler),
         card=facts.card,
-        tokenizers={
-            name: folder for name, folder in tokenizers.items() if name.replace("tokenizer", "text_encoder") in there
-        },
+        tokenizers={name: folder for name, folder in tokenizers.items() if TOKENIZERS[name] in there},
     )

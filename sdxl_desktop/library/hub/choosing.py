@@ -10,20 +10,20 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
+from sdxl_desktop.core.parts import GRAPH, OPENVINO_PARTS, TOKENIZERS, WEIGHTS, Part
 from sdxl_desktop.formats.weight_files import weight_files
 from sdxl_desktop.library.hub.address import Address
 from sdxl_desktop.library.hub.errors import NotThereError
 from sdxl_desktop.library.hub.files import Layout, RemoteFile
 
 _WEIGHED = {
-    "unet": "diffusion_pytorch_model",
-    "vae": "diffusion_pytorch_model",
-    "text_encoder": "model",
-    "text_encoder_2": "model",
+    Part.UNET: "diffusion_pytorch_model",
+    Part.VAE: "diffusion_pytorch_model",
+    Part.TEXT_ENCODER: "model",
+    Part.TEXT_ENCODER_2: "model",
 }
-_OPENVINO = ("text_encoder", "text_encoder_2", "unet", "vae_encoder", "vae_decoder")
 _TINY_VAE = ("vae_tiny/config.json", "vae_tiny/diffusion_pytorch_model.safetensors")
-_DESCRIBED = ("scheduler", "tokenizer", "tokenizer_2")
+_DESCRIBED = ("scheduler", *TOKENIZERS)
 _DESCRIPTIONS = (".json", ".txt")
 _SMALL = 32 * 2**20
 _ONE_FILE = (".safetensors", ".ckpt")
@@ -54,19 +54,19 @@ def choose(there: Iterable[RemoteFile], address: Address, *, openvino: bool = Fa
 
 
 def _pipeline(files: Mapping[str, RemoteFile], *, openvino: bool) -> tuple[Layout, list[RemoteFile]] | None:
-    has_openvino = "unet/openvino_model.xml" in files
+    has_openvino = f"{Part.UNET}/{GRAPH}" in files
     tiny = [files[name] for name in _TINY_VAE if all(each in files for each in _TINY_VAE)]
     diffusers = None if openvino and has_openvino else _diffusers(files)
     if diffusers is not None:
         return Layout.DIFFUSERS, diffusers + tiny
     if not has_openvino:
         return None
-    graphs = [files[name] for part in _OPENVINO for name in _graph(part) if name in files]
-    return Layout.OPENVINO, _descriptions(files, (*_OPENVINO, *_DESCRIBED)) + graphs + tiny
+    graphs = [files[name] for part in OPENVINO_PARTS for name in _graph(part) if name in files]
+    return Layout.OPENVINO, _descriptions(files, (*OPENVINO_PARTS, *_DESCRIBED)) + graphs + tiny
 
 
 def _graph(part: str) -> tuple[str, str]:
-    return f"{part}/openvino_model.xml", f"{part}/openvino_model.bin"
+    return f"{part}/{GRAPH}", f"{part}/{WEIGHTS}"
 
 
 def _diffusers(files: Mapping[str, RemoteFile]) -> list[RemoteFile] | None:
@@ -74,7 +74,7 @@ def _diffusers(files: Mapping[str, RemoteFile]) -> list[RemoteFile] | None:
     chosen = _descriptions(files, (*_WEIGHED, *_DESCRIBED))
     for part, stem in _WEIGHED.items():
         weights = _weights(files, f"{part}/", stem)
-        if not weights and (part in ("unet", "vae") or f"{part}/config.json" in files):
+        if not weights and (part in (Part.UNET, Part.VAE) or f"{part}/config.json" in files):
             return None
         chosen += weights
     return chosen

@@ -24,9 +24,9 @@ with warnings.catch_warnings():
     from tools.starter.train_refiner import train_refiner
     from tools.starter.train_vae import train_vae
 
+from sdxl_desktop.core.parts import Part
 from sdxl_desktop.engine.openvino.adapters.lora import read_lora
 from sdxl_desktop.engine.openvino.embedding_files import read_vectors
-from sdxl_desktop.formats.lora_keys import Part
 
 from .toy import TOY, make_data
 

@@ -20,13 +20,14 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from sdxl_desktop.core.errors import AdditionError
+from sdxl_desktop.core.parts import Part
 from sdxl_desktop.engine.openvino.adapters import lycoris
 from sdxl_desktop.engine.openvino.adapters.lycoris import WeightChange, read_array
 from sdxl_desktop.engine.openvino.adapters.naming import UnetNames, unet_names
 from sdxl_desktop.engine.openvino.adapters.vectors import VectorChange
 from sdxl_desktop.formats import lora_keys
 from sdxl_desktop.formats.key_mapping import encoder_layer
-from sdxl_desktop.formats.lora_keys import Part, Role
+from sdxl_desktop.formats.lora_keys import LORA_PARTS, Role
 from sdxl_desktop.formats.peft_settings import PeftSettings, SettingsError, read_settings
 from sdxl_desktop.formats.safetensors_header import (
     FLOATS,
@@ -211,7 +212,7 @@ def _read_keys(file: Path) -> _Keys:
     if not any(roles.keys() - {Role.ALPHA} for roles in layers.values()):
         raise _no_lora(file, keys)
     try:
-        settings = {part: read_settings(header.metadata, part) for part in Part}
+        settings = {part: read_settings(header.metadata, part) for part in LORA_PARTS}
     except SettingsError as problem:
         raise AdditionError(
             f"How strongly the LoRA {file.name} changes each layer cannot be told.",
