@@ -16,12 +16,11 @@ from sdxl_desktop.formats.lora_keys import is_lora
 from sdxl_desktop.formats.safetensors_header import Tensor, read_metadata, read_tensors
 from sdxl_desktop.formats.unsupported import foreign, refusal, unknown
 from sdxl_desktop.formats.vae_names import is_vae_alone
+from sdxl_desktop.formats.weight_files import PICKLED
 from sdxl_desktop.library.detect.folders import identify_folder
 from sdxl_desktop.library.detect.matching import Mismatch, match_part, note_on_numbers
 from sdxl_desktop.library.detect.pickles import check_pickle
 from sdxl_desktop.library.detect.sampling import sampling_facts
-
-PICKLES = (".ckpt", ".pt", ".pth", ".bin")
 
 
 def identify(path: Path) -> Found:
@@ -33,7 +32,7 @@ def identify(path: Path) -> Found:
         return identify_folder(path) or _lone_file(path)
     if not path.is_file():
         raise CheckpointError(f"There is nothing at {path}.", next_step="Check the path.")
-    if path.suffix.lower() in PICKLES:
+    if path.suffix.lower() in PICKLED:
         check_pickle(path)
         return Found(path=path, kind=Kind.PICKLED, layout=Layout.SINGLE_FILE, files=(path,))
     if path.suffix.lower() == ".gguf":

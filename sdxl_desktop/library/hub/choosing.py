@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
 from sdxl_desktop.core.parts import GRAPH, OPENVINO_PARTS, TOKENIZERS, WEIGHTS, Part
-from sdxl_desktop.formats.weight_files import weight_files
+from sdxl_desktop.formats.weight_files import CHECKPOINT_ENDINGS, weight_files
 from sdxl_desktop.library.hub.address import Address
 from sdxl_desktop.library.hub.errors import NotThereError
 from sdxl_desktop.library.hub.files import Layout, RemoteFile
@@ -26,7 +26,6 @@ _TINY_VAE = ("vae_tiny/config.json", "vae_tiny/diffusion_pytorch_model.safetenso
 _DESCRIBED = ("scheduler", *TOKENIZERS)
 _DESCRIPTIONS = (".json", ".txt")
 _SMALL = 32 * 2**20
-_ONE_FILE = (".safetensors", ".ckpt")
 _LORA = "pytorch_lora_weights.safetensors"
 _SHOWN = 8
 
@@ -118,7 +117,7 @@ def _part(files: Mapping[str, RemoteFile]) -> tuple[Layout, list[RemoteFile]] | 
 
 def _only_file(files: Mapping[str, RemoteFile], address: Address) -> tuple[Layout, list[RemoteFile]]:
     """The one file of weights at the top: a whole checkpoint, a LoRA or an embedding."""
-    top = {path: file for path, file in files.items() if "/" not in path and path.endswith(_ONE_FILE)}
+    top = {path: file for path, file in files.items() if "/" not in path and path.endswith(CHECKPOINT_ENDINGS)}
     if _LORA in top:
         return Layout.SINGLE_FILE, [top[_LORA]]
     safe = {path: file for path, file in top.items() if path.endswith(".safetensors")}
@@ -139,7 +138,9 @@ def _only_file(files: Mapping[str, RemoteFile], address: Address) -> tuple[Layou
 
 
 def _list(files: Mapping[str, RemoteFile]) -> str:
-    names = sorted((path for path in files if path.endswith(_ONE_FILE)), key=lambda path: (path.count("/"), path))
+    names = sorted(
+        (path for path in files if path.endswith(CHECKPOINT_ENDINGS)), key=lambda path: (path.count("/"), path)
+    )
     if not names:
         return "Look at its page for what is there."
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""

@@ -19,7 +19,7 @@ from sdxl_desktop.core.paths import resources
 from sdxl_desktop.core.small_files import SmallFileError, is_folder, is_regular
 from sdxl_desktop.formats.safetensors_header import FLOATS, Header, HeaderError, read_header
 from sdxl_desktop.formats.vae_names import VaeNamesError, is_tiny, keys_of_vae, prefix_of_vae
-from sdxl_desktop.formats.weight_files import weight_files
+from sdxl_desktop.formats.weight_files import PICKLED, weight_files
 
 WHOLE, TINY = "AutoencoderKL", "AutoencoderTiny"
 NEXT = (
@@ -28,7 +28,6 @@ NEXT = (
 )
 _STEM = "diffusion_pytorch_model"
 _CONFIG = "config.json"
-_PICKLED = (".bin", ".pt", ".pth", ".ckpt")
 _PUBLISHED_TINY: dict[str, Any] = {
     "_class_name": TINY,
     "latent_channels": 4,
@@ -98,7 +97,7 @@ def _what_is_missing(folder: Path, files: int) -> str:
     if files:
         return f"It has {files} files of weights, and which is meant is not clear: choose one of them."
     vae = folder / Part.VAE if is_folder(folder / Part.VAE) else folder
-    if any(file.suffix.lower() in _PICKLED for file in vae.iterdir()):
+    if any(file.suffix.lower() in PICKLED for file in vae.iterdir()):
         return "Its weights are in a form that can hold a program; only .safetensors files are read."
     if is_regular(vae / _CONFIG):
         return f"There is a {_CONFIG} and no {_STEM}.safetensors beside it."
@@ -120,7 +119,7 @@ def _in_file(file: Path, own: Mapping[str, Any], scaling: float) -> GraphSource 
     if file.name == GRAPH:
         return _graphs(file.parent, file.parent.parent / Part.VAE_ENCODER)
     if file.suffix.lower() != ".safetensors":
-        pickled = file.suffix.lower() in _PICKLED
+        pickled = file.suffix.lower() in PICKLED
         why = "Files of that kind can hold a program; only .safetensors files are read." if pickled else ""
         raise AdditionError(f"{file.name} is not read as a VAE.", why=why, next_step=NEXT)
     header = weights_header(file, file)
