@@ -64,6 +64,7 @@ def test_the_contracts_hold(copy: Path) -> None:
         pytest.param("session/session.py", "import sdxl_desktop.bridge.engine_thread", LAYERS, marks=pytest.mark.slow),
         ("bridge/engine_thread.py", "import sdxl_desktop.cli", LAYERS),
         pytest.param("history/metadata.py", "import PySide6.QtCore", NO_QT, marks=pytest.mark.slow),
+        pytest.param("lora/lycoris.py", "import sdxl_desktop.engine.protocol", LAYERS, marks=pytest.mark.slow),
         ("engine/fake.py", "def later():\n    import qasync", NO_QT),
         ("ui/style.py", "import openvino", WEIGHTS),
         pytest.param(

@@ -20,7 +20,7 @@ from sdxl_desktop.core.parts import GRAPH, WEIGHTS, Part
 from sdxl_desktop.engine.openvino import devices
 from sdxl_desktop.engine.openvino.adapters import whole
 from sdxl_desktop.engine.openvino.adapters.fusing import OnLayer, fuse
-from sdxl_desktop.engine.openvino.adapters.lora import Lora, read_lora
+from sdxl_desktop.lora.reading import Lora, read_lora
 
 GIB = 1 << 30
 DEFAULT_LIMIT = 20 * GIB

@@ -19,7 +19,7 @@ from sdxl_desktop.formats.safetensors_header import Shape
 
 
 @dataclass(frozen=True, slots=True)
-class UnetNames:
+class UnetLayers:
     """`shapes` has the weight's shape by layer: [out, in] of a linear one, [out, in, h, w] of a convolution, [width] of
     a norm; `biased` are those that have a bias.
 
@@ -36,16 +36,16 @@ class UnetNames:
         return self.spellings.get(flat(name))
 
 
-def unet_names(config: Mapping[str, Any]) -> UnetNames:
+def unet_layers(config: Mapping[str, Any]) -> UnetLayers:
     """The layers of the UNet that `config` (its config.json) describes; raises CheckpointError if it describes none.
 
     diffusers itself says which layers there are: it builds the UNet on the meta device, which takes no memory.
     """
-    return _unet_names(json.dumps(dict(config), sort_keys=True, default=list))
+    return _unet_layers(json.dumps(dict(config), sort_keys=True, default=list))
 
 
 @lru_cache(maxsize=4)
-def _unet_names(config: str) -> UnetNames:
+def _unet_layers(config: str) -> UnetLayers:
     settings = of_the_network(json.loads(config))
     try:
         check_model_config(settings)
@@ -57,14 +57,21 @@ def _unet_names(config: str) -> UnetNames:
             why=f"{type(problem).__name__}: {shown(str(problem))}.",
             next_step="Export the checkpoint again.",
         ) from problem
-    shapes = {
-        name: tuple(module.weight.shape)
+    return layers_of(unet, settings["layers_per_block"])
+
+
+def layers_of(unet: torch.nn.Module, layers_per_block: object) -> UnetLayers:
+    """The layers of a UNet that is there, as diffusers names them; `layers_per_block` is its configuration's."""
+    modules = {
+        name: module
         for name, module in unet.named_modules()
         if isinstance(module, _LAYERS) and module.weight is not None
     }
-    biased = frozenset(name for name, module in unet.named_modules() if name in shapes and module.bias is not None)
-    spellings = unet_spellings(shapes, settings["layers_per_block"])
-    return UnetNames(shapes, spellings, biased)
+    return UnetLayers(
+        {name: tuple(module.weight.shape) for name, module in modules.items()},
+        unet_spellings(modules, layers_per_block),
+        frozenset(name for name, module in modules.items() if module.bias is not None),
+    )
 
 
 _LAYERS = (torch.nn.Linear, torch.nn.Conv2d, torch.nn.LayerNorm, torch.nn.GroupNorm)

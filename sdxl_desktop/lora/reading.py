@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,10 +21,6 @@ from safetensors import SafetensorError, safe_open
 
 from sdxl_desktop.core.errors import AdditionError
 from sdxl_desktop.core.parts import Part
-from sdxl_desktop.engine.openvino.adapters import lycoris
-from sdxl_desktop.engine.openvino.adapters.lycoris import WeightChange, read_array
-from sdxl_desktop.engine.openvino.adapters.naming import UnetNames, unet_names
-from sdxl_desktop.engine.openvino.adapters.vectors import VectorChange
 from sdxl_desktop.formats import lora_keys
 from sdxl_desktop.formats.key_mapping import encoder_layer
 from sdxl_desktop.formats.lora_keys import LORA_PARTS, Role
@@ -37,6 +33,9 @@ from sdxl_desktop.formats.safetensors_header import (
     read_header,
     without_unit_kernel,
 )
+from sdxl_desktop.lora import lycoris
+from sdxl_desktop.lora.lycoris import WeightChange, read_array
+from sdxl_desktop.lora.unet_layers import UnetLayers, unet_layers
 
 Array = NDArray[np.float32]
 _FACTORS = frozenset({Role.DOWN, Role.UP, Role.MID})
@@ -101,17 +100,31 @@ class LoraLayer:
 
 
 @dataclass(frozen=True, slots=True)
+class VectorChange:
+    """What is added to the parameter called `parameter` ("weight" or "bias") of a layer: the tensor `name`, of `count`
+    numbers."""
+
+    parameter: str
+    name: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Lora:
     """`parts` leads from part and layer (as diffusers and transformers call it) to what is added to its weight,
-    `vectors` to what is added to its bias, or to a norm's weight.
-
-    `notes` tell, for a person, what in the file was left out.
+    `vectors` to what is added to its bias, or to a norm's weight. `left_out` are the layers in the file that the
+    checkpoint does not have, as the file calls them.
     """
 
     file: Path
     parts: Mapping[Part, Mapping[str, WeightChange]]
     vectors: Mapping[Part, Mapping[str, tuple[VectorChange, ...]]] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person is told of what was left out."""
+        return (_left_out(self.file, self.left_out),) if self.left_out else ()
 
     def changes(self, part: str) -> bool:
         """Whether anything of `part` is changed."""
@@ -128,11 +141,25 @@ def read_lora(file: Path, unet_config: Mapping[str, Any]) -> Lora:
     """Match the LoRA in `file` (.safetensors; diffusers', kohya's and LyCORIS' layouts) to the UNet of that
     config.json.
 
-    Raises AdditionError when it is no LoRA, damaged, of a kind or for an architecture that is not supported.
+    Raises AdditionError when it is no LoRA, damaged, of a kind or for an architecture that is not supported, or when
+    nothing of it is in the checkpoint.
     """
+    found = match_lora(file, unet_layers(unet_config), int(unet_config.get("cross_attention_dim") or 0))
+    if not found.parts and not found.vectors:
+        raise AdditionError(
+            f"The LoRA {file.name} does not fit this checkpoint.",
+            why=f"None of its {len(found.left_out)} layers is in the checkpoint; the first is "
+            f"{found.left_out[0][:_SHOWN]}.",
+            next_step=_OTHER_LORA,
+        )
+    return found
+
+
+def match_lora(file: Path, names: UnetLayers, width: int) -> Lora:
+    """As `read_lora` for a UNet of these layers whose cross-attention sees text of `width`; everything may be
+    `left_out`."""
     header = _read_keys(file)
-    names = unet_names(unet_config)
-    _refuse_other_width(file, header, int(unet_config.get("cross_attention_dim") or 0))
+    _refuse_other_width(file, header, width)
     parts: dict[Part, dict[str, WeightChange]] = {}
     vectors: dict[Part, dict[str, tuple[VectorChange, ...]]] = {}
     strange: list[str] = list(header.strange)
@@ -154,13 +181,7 @@ def read_lora(file: Path, unet_config: Mapping[str, Any]) -> Lora:
         if part is Part.UNET:
             _check_shape(file, part, layer, found, names.shapes[layer])
         parts.setdefault(part, {})[layer] = found
-    if not parts and not vectors:
-        raise AdditionError(
-            f"The LoRA {file.name} does not fit this checkpoint.",
-            why=f"None of its {len(header.layers)} layers is in the checkpoint; the first is {strange[0][:_SHOWN]}.",
-            next_step=_OTHER_LORA,
-        )
-    return Lora(file, parts, vectors, (_left_out(file, strange),) if strange else ())
+    return Lora(file, parts, vectors, tuple(strange))
 
 
 def refuse_shape(file: Path, part: Part, layer: str, found: WeightChange, expected: Shape) -> AdditionError:
@@ -310,14 +331,14 @@ def _sgm_last(item: tuple[tuple[Part | None, str], Any]) -> tuple[bool, str]:
     return bool(re.search(r"input_blocks|middle_block|output_blocks", item[0][1])), item[0][1]
 
 
-def _find(part: Part | None, spelled: str, names: UnetNames) -> str | None:
+def _find(part: Part | None, spelled: str, names: UnetLayers) -> str | None:
     if part is None:
         return None
     return names.find(spelled) if part is Part.UNET else encoder_layer(spelled)
 
 
 def _vectors(
-    file: Path, header: _Keys, part: Part, layer: str, roles: Mapping[Role, str], names: UnetNames
+    file: Path, header: _Keys, part: Part, layer: str, roles: Mapping[Role, str], names: UnetLayers
 ) -> tuple[VectorChange, ...] | None:
     """What is added to a bias or to a norm's weight; None where the UNet's layer has no such thing."""
     found = []
@@ -393,7 +414,7 @@ def _times(shape: Shape) -> str:
     return "×".join(str(side) for side in shape)
 
 
-def _left_out(file: Path, strange: list[str]) -> str:
+def _left_out(file: Path, strange: Sequence[str]) -> str:
     some = ", ".join(name[:_SHOWN] for name in sorted(strange)[:3])
     return (
         f"{len(strange)} of the layers in the LoRA {file.name} are not in this checkpoint and were left out: "
