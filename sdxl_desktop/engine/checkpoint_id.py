@@ -16,7 +16,7 @@ def checkpoint_id(folder: Path, hashes: FileHashes) -> str:
     """The content of the UNet in the checkpoint's `folder`, with the version of its name; "" where there is none. The
     first time its weights are read, which `hashes` remembers."""
     try:
-        return f"{VERSION}:{content_id(folder / 'unet', hashes)}"
+        return f"{VERSION}:{content_id(folder / Part.UNET, hashes)}"
     except OSError:
         return ""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +35,17 @@ from sdxl_desktop.formats.safetensors_header import (
 )
 from sdxl_desktop.lora import lycoris
 from sdxl_desktop.lora.lycoris import WeightChange, read_array
+from sdxl_desktop.lora.refusals import (
+    OTHER_LORA,
+    SHOWN,
+    damaged,
+    left_out_note,
+    no_lora,
+    refuse_shape,
+    refuse_vector,
+    times,
+    unreadable,
+)
 from sdxl_desktop.lora.unet_layers import UnetLayers, unet_layers
 
 Array = NDArray[np.float32]
@@ -49,9 +60,6 @@ _VECTORS = {
 # By the width of what the cross-attention sees.
 _ARCHITECTURES = {768: "Stable Diffusion 1", 1024: "Stable Diffusion 2", 1280: "the SDXL refiner", 2048: "SDXL"}
 _open: Any = safe_open  # it declares no types
-_OTHER_LORA = "Choose a LoRA that was trained for this kind of checkpoint."
-_SHOWN = 90
-"""Characters of a name that are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +132,7 @@ class Lora:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a person is told of what was left out."""
-        return (_left_out(self.file, self.left_out),) if self.left_out else ()
+        return (left_out_note(self.file, self.left_out),) if self.left_out else ()
 
     def changes(self, part: str) -> bool:
         """Whether anything of `part` is changed."""
@@ -149,8 +157,8 @@ def read_lora(file: Path, unet_config: Mapping[str, Any]) -> Lora:
         raise AdditionError(
             f"The LoRA {file.name} does not fit this checkpoint.",
             why=f"None of its {len(found.left_out)} layers is in the checkpoint; the first is "
-            f"{found.left_out[0][:_SHOWN]}.",
-            next_step=_OTHER_LORA,
+            f"{found.left_out[0][:SHOWN]}.",
+            next_step=OTHER_LORA,
         )
     return found
 
@@ -182,16 +190,6 @@ def match_lora(file: Path, names: UnetLayers, width: int) -> Lora:
             _check_shape(file, part, layer, found, names.shapes[layer])
         parts.setdefault(part, {})[layer] = found
     return Lora(file, parts, vectors, tuple(strange))
-
-
-def refuse_shape(file: Path, part: Part, layer: str, found: WeightChange, expected: Shape) -> AdditionError:
-    """The error that says which layer of the LoRA has another width than the checkpoint."""
-    return AdditionError(
-        f"The LoRA {file.name} is for another checkpoint.",
-        why=f"In {part}.{layer} it is made for weights of {_times(found.weight_shape)}, and this checkpoint has "
-        f"{_times(without_unit_kernel(expected))}.",
-        next_step=_OTHER_LORA,
-    )
 
 
 Layers = dict[tuple[Part | None, str], dict[Role, str]]
@@ -227,11 +225,9 @@ def _read_keys(file: Path) -> _Keys:
             continue
         layers.setdefault((key.part, key.layer), {})[key.role] = name
         if place.dtype not in FLOATS and key.role not in (Role.ALPHA, Role.ON_INPUT):
-            raise _damaged(
-                file, f"The numbers of {name[:_SHOWN]} are of the type {place.dtype}, which has no fractions."
-            )
+            raise damaged(file, f"The numbers of {name[:SHOWN]} are of the type {place.dtype}, which has no fractions.")
     if not any(roles.keys() - {Role.ALPHA} for roles in layers.values()):
-        raise _no_lora(file, keys)
+        raise no_lora(file, keys)
     try:
         settings = {part: read_settings(header.metadata, part) for part in LORA_PARTS}
     except SettingsError as problem:
@@ -249,12 +245,12 @@ def _alphas(file: Path, shapes: Mapping[str, Shape], layers: Layers) -> dict[str
     wanted = [roles[Role.ALPHA] for roles in layers.values() if Role.ALPHA in roles]
     for name in wanted:
         if math.prod(shapes[name]) != 1:
-            raise _damaged(file, f"{name[:_SHOWN]} should be one number and has the shape {list(shapes[name])}.")
+            raise damaged(file, f"{name[:SHOWN]} should be one number and has the shape {list(shapes[name])}.")
     with _opened(file) as tensors:
         alphas = {name: float(read_array(tensors, name).reshape(-1)[0]) for name in wanted}
     for name, alpha in alphas.items():
         if not math.isfinite(alpha):
-            raise _damaged(file, f"{name[:_SHOWN]} is {alpha}.")
+            raise damaged(file, f"{name[:SHOWN]} is {alpha}.")
     return alphas
 
 
@@ -264,7 +260,7 @@ def _header(file: Path) -> Header:
     except HeaderError as problem:
         if problem.missing or file.is_dir():
             raise AdditionError(f"There is no LoRA file at {file}.", next_step="Check the path.") from problem
-        raise _unreadable(file, problem.why) from problem
+        raise unreadable(file, problem.why) from problem
 
 
 @contextmanager
@@ -273,19 +269,7 @@ def _opened(file: Path) -> Iterator[Any]:
         with _open(str(file), framework="pt", device="cpu") as tensors:
             yield tensors
     except (SafetensorError, OSError, UnicodeDecodeError) as problem:
-        raise _unreadable(file, f"{str(problem)[:_SHOWN].rstrip('.')}.") from problem
-
-
-def _unreadable(file: Path, why: str) -> AdditionError:
-    return AdditionError(
-        f"The LoRA {file.name} cannot be read.",
-        why=f"It is not a .safetensors file, or not all of it is there: {why[:1].lower()}{why[1:]}",
-        next_step="Download it again, or choose its .safetensors form.",
-    )
-
-
-def _damaged(file: Path, why: str) -> AdditionError:
-    return AdditionError(f"The LoRA {file.name} is damaged.", why=why, next_step="Download it again.")
+        raise unreadable(file, f"{str(problem)[:SHOWN].rstrip('.')}.") from problem
 
 
 def _refuse_others(file: Path, keys: list[str]) -> None:
@@ -293,23 +277,13 @@ def _refuse_others(file: Path, keys: list[str]) -> None:
     kinds = sorted({kind for key in keys if (kind := lora_keys.other_kind(key))})
     model = lora_keys.foreign_model(keys)
     if model:
-        raise AdditionError(f"The LoRA {file.name} is not for SDXL.", why=f"It is for {model}.", next_step=_OTHER_LORA)
+        raise AdditionError(f"The LoRA {file.name} is not for SDXL.", why=f"It is for {model}.", next_step=OTHER_LORA)
     if kinds:
         raise AdditionError(
             f"{file.name} is of a kind that is not supported: {', '.join(kinds)}.",
             why="LoRA, LoCon, DoRA, LoHa, LoKr, (IA)³ and full differences can be fused.",
             next_step="Choose a LoRA of the same subject of one of these kinds.",
         )
-
-
-def _no_lora(file: Path, keys: list[str]) -> AdditionError:
-    kind = lora_keys.what_else(keys)
-    called = ", ".join(key[:_SHOWN] for key in sorted(keys)[:2])
-    return AdditionError(
-        f"{file.name} is not a LoRA.",
-        why=f"It is {kind}." if kind else f"Its tensors are called {called}.",
-        next_step="Choose a LoRA in .safetensors form.",
-    )
 
 
 def _refuse_other_width(file: Path, header: _Keys, width: int) -> None:
@@ -321,8 +295,8 @@ def _refuse_other_width(file: Path, header: _Keys, width: int) -> None:
             raise AdditionError(
                 f"The LoRA {file.name} is for {theirs}, and this checkpoint is "
                 f"{_ARCHITECTURES.get(width, 'of its own size')}.",
-                why=f"In {layer[:_SHOWN]} it expects text of width {shape[1]}, and this checkpoint's is {width}.",
-                next_step=_OTHER_LORA,
+                why=f"In {layer[:SHOWN]} it expects text of width {shape[1]}, and this checkpoint's is {width}.",
+                next_step=OTHER_LORA,
             )
 
 
@@ -347,7 +321,7 @@ def _vectors(
             continue
         shape = header.shapes[roles[role]]
         if len(shape) != 1 or not shape[0]:
-            raise _damaged(file, f"In {part}.{layer} {role} has the shape {list(shape)}.")
+            raise damaged(file, f"In {part}.{layer} {role} has the shape {list(shape)}.")
         if part is Part.UNET:
             if parameter == "bias" and layer not in names.biased:
                 return None
@@ -357,38 +331,29 @@ def _vectors(
     return tuple(found)
 
 
-def refuse_vector(file: Path, part: Part, layer: str, theirs: int, ours: int) -> AdditionError:
-    """The error that says which layer of the LoRA has a bias, or a norm, of another width than the checkpoint."""
-    return AdditionError(
-        f"The LoRA {file.name} is for another checkpoint.",
-        why=f"In {part}.{layer} it has {theirs} numbers where this checkpoint has {ours}.",
-        next_step=_OTHER_LORA,
-    )
-
-
 def _layer(file: Path, header: _Keys, part: Part, layer: str, roles: Mapping[Role, str]) -> WeightChange:
     shapes = {role: header.shapes[name] for role, name in roles.items()}
     try:
         found = lycoris.other_change(roles, shapes, lambda rank: header.scale(part, layer, roles, rank))
         return lycoris.decomposed(found or _plain_layer(file, header, part, layer, roles), roles, shapes)
     except lycoris.UnfitError as problem:
-        raise _damaged(file, f"In {part}.{layer} {str(problem)[:200]}.") from problem
+        raise damaged(file, f"In {part}.{layer} {str(problem)[:200]}.") from problem
 
 
 def _plain_layer(file: Path, header: _Keys, part: Part, layer: str, roles: Mapping[Role, str]) -> LoraLayer:
     missing = [role for role in (Role.DOWN, Role.UP) if role not in roles]
     if missing:
-        raise _damaged(file, f"In {part}.{layer} the {missing[0]} tensor is missing.")
+        raise damaged(file, f"In {part}.{layer} the {missing[0]} tensor is missing.")
     factors = {role: name for role, name in roles.items() if role in _FACTORS}
     shapes: dict[Role, Shape] = {role: header.shapes[name] for role, name in factors.items()}
     if not _fit_together(shapes):
-        said = ", ".join(f"{role} {_times(shape)}" for role, shape in shapes.items())
-        raise _damaged(file, f"In {part}.{layer} the tensors' sizes disagree: {said}.")
+        said = ", ".join(f"{role} {times(shape)}" for role, shape in shapes.items())
+        raise damaged(file, f"In {part}.{layer} the tensors' sizes disagree: {said}.")
     found = LoraLayer(factors, shapes, header.scale(part, layer, roles, shapes[Role.UP][1]))
     outputs, *inputs = found.weight_shape
     if found.rank > max(outputs, math.prod(inputs)):  # more says nothing more, and could take any memory
-        raise _damaged(
-            file, f"In {part}.{layer} its rank is {found.rank:,}, for weights of {_times(found.weight_shape)}."
+        raise damaged(
+            file, f"In {part}.{layer} its rank is {found.rank:,}, for weights of {times(found.weight_shape)}."
         )
     return found
 
@@ -408,15 +373,3 @@ def _fit_together(shapes: Mapping[Role, Shape]) -> bool:
 def _check_shape(file: Path, part: Part, layer: str, found: WeightChange, expected: Shape) -> None:
     if len(expected) < 2 or not found.fits(expected):
         raise refuse_shape(file, part, layer, found, expected)
-
-
-def _times(shape: Shape) -> str:
-    return "×".join(str(side) for side in shape)
-
-
-def _left_out(file: Path, strange: Sequence[str]) -> str:
-    some = ", ".join(name[:_SHOWN] for name in sorted(strange)[:3])
-    return (
-        f"{len(strange)} of the layers in the LoRA {file.name} are not in this checkpoint and were left out: "
-        f"{some}{' …' if len(strange) > 3 else ''}."
-    )

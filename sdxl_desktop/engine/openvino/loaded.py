@@ -134,7 +134,7 @@ class LoadedCheckpoint:
         """A name for what its latents mean: the VAE that decodes them, and how they are scaled."""
         config = self.pipe.vae.config
         scale = [config.get(name) for name in ("scaling_factor", "latents_mean", "latents_std", "shift_factor")]
-        return hashlib.sha256(f"{self.contents['vae_decoder']};{scale!r}".encode()).hexdigest()[:32]
+        return hashlib.sha256(f"{self.contents[Part.VAE_DECODER]};{scale!r}".encode()).hexdigest()[:32]
 
     @cached_property
     def footprint(self) -> Footprint:

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from sdxl_desktop.core.parts import Part
 from sdxl_desktop.formats.families import Family
 from sdxl_desktop.formats.safetensors_header import read_metadata
 from sdxl_desktop.library.bring.estimates import Forecasts, parameters_in
@@ -69,7 +70,7 @@ class Kin:
 
 
 def _is_unet(file: RemoteFile) -> bool:
-    return file.path.startswith("unet/")
+    return file.path.startswith(f"{Part.UNET}/")
 
 
 def base_of(entry: Entry | None, family: Family | None) -> Entry | None:

@@ -65,7 +65,7 @@ def _openvino(folder: Path, setup: Setup) -> Found:
     try:
         family = family_of(unet, has_first_encoder=(folder / Part.TEXT_ENCODER).is_dir())
     except (TypeError, ValueError, IndexError, KeyError) as problem:
-        raise unknown(folder.name, "unet/config.json makes no sense.") from problem
+        raise unknown(folder.name, f"{Part.UNET}/config.json makes no sense.") from problem
     files = tuple(sorted(file for part in folder.iterdir() if part.is_dir() for file in part.glob(GRAPH_AND_WEIGHTS)))
     return Found(
         path=folder, kind=Kind.CHECKPOINT, layout=Layout.OPENVINO, family=family, files=files, index=setup.index

@@ -37,7 +37,8 @@ from sdxl_desktop.engine.openvino import devices
 from sdxl_desktop.engine.openvino.adapters import vectors
 from sdxl_desktop.formats.safetensors_header import Shape
 from sdxl_desktop.lora.lycoris import UnfitError, WeightChange, read_array
-from sdxl_desktop.lora.reading import Array, Lora, LoraLayer, refuse_shape, refuse_vector
+from sdxl_desktop.lora.reading import Array, Lora, LoraLayer
+from sdxl_desktop.lora.refusals import refuse_shape, refuse_vector
 
 OnLayer = Callable[[int, int], None]
 """Told (layers done, layers in all); may raise to stop."""
