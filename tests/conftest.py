@@ -36,6 +36,9 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     return outcome
 
 
+HOME_NUMBERS = itertools.count()
+
+
 class NetworkTouched(AssertionError):
     """A test, or the code under it, tried to leave this computer."""
 
@@ -47,17 +50,11 @@ def what_is_there_stays() -> None:
     gc.freeze()
 
 
-@pytest.fixture(scope="session")
-def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """New places, one after the other in one folder: pytest would look through all earlier ones for each new one."""
-    folder = tmp_path_factory.mktemp("homes")
-    return (folder / str(number) for number in itertools.count())
-
-
 @pytest.fixture(autouse=True)
-def home(homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty SDXL_DESKTOP_HOME for each test."""
-    folder = next(homes)
+    # Numbered by ourselves: pytest would look through all earlier folders for each new one.
+    folder = tmp_path_factory.getbasetemp() / f"home-{next(HOME_NUMBERS)}"
     folder.mkdir()
     monkeypatch.setenv("SDXL_DESKTOP_HOME", str(folder))
     return folder

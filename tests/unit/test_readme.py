@@ -1,4 +1,4 @@
-"""What the README and the guide say is so: their commands are the ones that run, and no page links to nothing."""
+"""What the pages say is so: their commands are the ones that run, and no page links to nothing."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from tools.guide.sections import SECTIONS
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMAND_LINE = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
 
 
 def options_of(command: str) -> set[str]:
@@ -25,14 +26,14 @@ def options_of(command: str) -> set[str]:
     return {name for name in names if name.startswith("--")}
 
 
-def test_every_option_of_generate_is_in_the_readme_and_none_else() -> None:
-    table = README[README.index("| option of `generate`") : README.index("With `--json` the answer is")]
+def test_every_option_of_generate_is_on_the_page_and_none_else() -> None:
+    table = COMMAND_LINE.partition("| option of `generate`")[2].partition("With `--json` the answer is")[0]
     assert set(re.findall(r"--[a-z0-9-]+", table)) - {"---"} == options_of("generate")
 
 
-def test_every_scheduler_is_in_the_readme() -> None:
+def test_every_scheduler_is_on_the_page() -> None:
     for name in SchedulerName:
-        assert f"`{name.value}`" in README
+        assert f"`{name.value}`" in COMMAND_LINE
 
 
 def test_continuous_integration_runs_the_readmes_test_command() -> None:
@@ -41,7 +42,7 @@ def test_continuous_integration_runs_the_readmes_test_command() -> None:
     assert f"\n{command}\n" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
 
-PAGES = sorted(str(page.relative_to(ROOT)) for page in (ROOT / "README.md", *ROOT.glob("docs/*.md")))
+PAGES = sorted(str(page.relative_to(ROOT)) for page in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")))
 COMMANDS = [command for section in SECTIONS for command in section.commands]
 GENERATED = [command for command in COMMANDS if command.words[0] == PROGRAM]
 
