@@ -112,3 +112,8 @@ def picture_endings() -> tuple[str, ...]:
         each for each in _ALL if (find_spec(each.plugin) is not None if each.plugin else each.name in Image.OPEN)
     )
     return tuple(ending for each in offered for ending in each.endings)
+
+
+def mask_filter() -> str:
+    """What a file dialog offers for a mask: every picture can be one."""
+    return f"{dialog_filter('Masks', MASK_ENDINGS)};;{dialog_filter('Pictures', picture_endings())};;{ALL_FILES}"

@@ -15,7 +15,7 @@ from PySide6.QtWidgets import QFileDialog, QMenu
 from sdxl_desktop.core.backdrop import WHITE
 from sdxl_desktop.core.errors import PictureError, SdxlDesktopError
 from sdxl_desktop.history.metadata import Record, record_of
-from sdxl_desktop.imaging.formats import MASK_ENDINGS
+from sdxl_desktop.imaging.formats import MASK_ENDINGS, mask_filter
 from sdxl_desktop.imaging.reading import OpenedPicture, mask_from_alpha, open_picture, read_mask
 from sdxl_desktop.session.document.document import Document
 from sdxl_desktop.session.document.layers import Change
@@ -26,7 +26,7 @@ from sdxl_desktop.session.pictures import Result
 from sdxl_desktop.ui.backdrops import fill_backdrops
 from sdxl_desktop.ui.background import Background
 from sdxl_desktop.ui.expand_dialog import ExpandDialog
-from sdxl_desktop.ui.incoming import Incoming, incoming, mask_filter, picture_filter, sort_files
+from sdxl_desktop.ui.incoming import Incoming, incoming, picture_filter, sort_files
 from sdxl_desktop.ui.saving import Format, ask_where
 from sdxl_desktop.ui.stage import Stage
 

@@ -9,7 +9,7 @@ from PySide6.QtCore import QBuffer, QIODevice, QMimeData, QUrl
 from PySide6.QtGui import QImage
 
 from sdxl_desktop.core.errors import AdditionError, PictureError
-from sdxl_desktop.imaging.formats import ALL_FILES, MASK_ENDINGS, dialog_filter, picture_endings
+from sdxl_desktop.imaging.formats import picture_endings
 from sdxl_desktop.library.additions import kind_of
 from sdxl_desktop.library.hub.address import looks_like_address
 from sdxl_desktop.ui.addresses import Place, pictures_of_html, place_of, places_in_text
@@ -22,12 +22,7 @@ _RAW = ("image/png", "image/webp", "image/jpeg", "image/tiff", "image/avif", "im
 
 def picture_filter() -> str:
     """What the file dialog offers: everything that can be read."""
-    return f"{dialog_filter('Pictures and projects', (*picture_endings(), PROJECT))};;{ALL_FILES}"
-
-
-def mask_filter() -> str:
-    """What the file dialog offers for a mask: every picture can be one."""
-    return f"{dialog_filter('Masks', MASK_ENDINGS)};;{dialog_filter('Pictures', picture_endings())};;{ALL_FILES}"
+    return "Pictures and projects (*" + " *".join((*picture_endings(), PROJECT)) + ");;All files (*)"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,10 @@ from sdxl_desktop.imaging.formats import (
     WRITTEN_ENDINGS,
     dialog_filter,
     listed,
+    mask_filter,
     picture_endings,
     written_format,
 )
-from sdxl_desktop.ui.incoming import mask_filter, picture_filter
 
 
 def test_what_is_written_can_be_read() -> None:
@@ -37,7 +37,6 @@ def test_the_ending_decides_what_is_written(name: str, written: str | None) -> N
 def test_a_mask_can_be_loaded_from_whatever_can_be_opened() -> None:
     for ending in picture_endings():
         assert f"*{ending}" in mask_filter()
-        assert f"*{ending}" in picture_filter()
 
 
 def test_endings_are_told_in_words() -> None:
