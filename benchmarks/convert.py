@@ -33,11 +33,12 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import results  # noqa: E402
+from sdxl_desktop.core.parts import DIFFUSERS_PARTS  # noqa: E402
+from sdxl_desktop.formats.families import Family, clip_vocabulary, shipped_setup  # noqa: E402
+from sdxl_desktop.formats.found import Found, Kind, Layout  # noqa: E402
+from sdxl_desktop.formats.layer_shapes import blueprint  # noqa: E402
 from sdxl_desktop.library.convert.descriptions import write_descriptions  # noqa: E402
 from sdxl_desktop.library.convert.workspace import write_json  # noqa: E402
-from sdxl_desktop.library.detect.blueprint import blueprint  # noqa: E402
-from sdxl_desktop.library.detect.families import PARTS, Family, clip_vocabulary, shipped_setup  # noqa: E402
-from sdxl_desktop.library.detect.found import Found, Kind, Layout  # noqa: E402
 
 GIB = 2**30
 _CHUNK = 1 << 22
@@ -49,7 +50,7 @@ def make(folder: Path, *, unet_only: bool) -> None:
     setup, chance = shipped_setup(Family.BASE), np.random.default_rng(0)
     noise = (0.02 * chance.standard_normal(_CHUNK)).astype(np.float16)
     folder.mkdir(parents=True, exist_ok=True)
-    for part in ("unet",) if unet_only else PARTS:
+    for part in ("unet",) if unet_only else DIFFUSERS_PARTS:
         config = setup.config(part) or {}
         (folder / part).mkdir(exist_ok=True)
         write_json(folder / part / "config.json", config)
@@ -109,16 +110,16 @@ CONVERTERS: dict[str, Callable[..., list[str]]] = {"ours": ours, "theirs": their
 
 def one_part(folder: Path, into: Path, weights: str) -> None:
     """Ours for the UNet alone, in this process."""
+    from sdxl_desktop.formats.found import FoundPart
+    from sdxl_desktop.formats.safetensors_header import read_tensors
     from sdxl_desktop.library.convert.converting import convert
     from sdxl_desktop.library.convert.telling import Teller
     from sdxl_desktop.library.convert.weights import WeightFormat
     from sdxl_desktop.library.convert.workspace import Workspace
-    from sdxl_desktop.library.detect.found import FoundPart
-    from sdxl_desktop.library.detect.heads import read_head
     from sdxl_desktop.library.detect.matching import match_part
 
     config = shipped_setup(Family.BASE).config("unet") or {}
-    part = match_part("unet", config, read_head(folder / "unet" / "diffusion_pytorch_model.safetensors"))
+    part = match_part("unet", config, read_tensors(folder / "unet" / "diffusion_pytorch_model.safetensors"))
     assert isinstance(part, FoundPart), part
     found = Found(path=folder, kind=Kind.CHECKPOINT, layout=Layout.DIFFUSERS, family=Family.BASE, parts=(part,))
     started, last = time.monotonic(), ""

@@ -30,9 +30,9 @@ from scipy import ndimage
 
 from benchmarks import results
 from benchmarks.speed import NAMES, OURS, Drawer, Setting, prompts
+from sdxl_desktop.core.parts import GRAPH
 from sdxl_desktop.core.paths import resources
 from sdxl_desktop.engine.compile_key import content_id
-from sdxl_desktop.engine.openvino.network import GRAPH
 from tools.starter import measure
 
 Row = dict[str, Any]

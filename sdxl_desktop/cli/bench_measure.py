@@ -11,6 +11,7 @@ from typing import assert_never
 from sdxl_desktop.core.device import Device
 from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.core.events import Cancelled, Drawn, Event, Failed, Finished, Phase, Preview, Progress
+from sdxl_desktop.core.parts import Part
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import GenerationRequest, Prompts
 from sdxl_desktop.core.speed import Speed
@@ -43,7 +44,7 @@ class PartTime:
     def title(self) -> str:
         if self.part == SHALLOW:
             return "UNet, shallow half, and its check"
-        if self.part == "unet":
+        if self.part == Part.UNET:
             return "UNet, cut for step caching" if self.for_caching else "UNet"
         return self.part.replace("_", " ").replace("vae", "VAE")
 

@@ -23,9 +23,10 @@ from sdxl_desktop.cli.draw import library_for, load_preferences
 from sdxl_desktop.cli.foreground import CANCELLED, ctrl_c_heard
 from sdxl_desktop.cli.jobs import Look, followed, in_lines, print_json, say
 from sdxl_desktop.library.catalogue import Entry, Kind, find
+from sdxl_desktop.library.checkpoint_names import check_unused, name_of
 from sdxl_desktop.library.convert.forecast import gigabytes
 from sdxl_desktop.library.hub.address import Address, parse_address
-from sdxl_desktop.library.hub.arrival import check_free, destination, is_ready, join_library
+from sdxl_desktop.library.hub.arrival import destination, is_ready, join_library
 from sdxl_desktop.library.hub.errors import DownloadStoppedError
 from sdxl_desktop.library.hub.events import DownloadProgress, Stage
 from sdxl_desktop.library.hub.files import Layout, Listing
@@ -77,7 +78,7 @@ def download_checkpoint(
         try:
             listing = look(wanted.address, show, ctrl_c, openvino=wanted.openvino, line=line)
             if listing.layout is Layout.OPENVINO:
-                check_free(wanted.home, wanted.name)
+                check_unused(wanted.name, wanted.home)
             _tell_plan(wanted, listing, line, console, as_json)
 
             def work(emit: Emit) -> Downloaded:
@@ -96,7 +97,7 @@ def _wanted(doors: Doors, what: str, name: str | None, openvino: bool, console: 
     entry = find(what)
     address = entry.address if entry is not None else parse_address(what)
     home = library_for(paths, load_preferences(paths, console)).own
-    chosen = name or (entry.id if entry is not None else address.name)
+    chosen = name or name_of(entry.id if entry is not None else address.name)
     destination(home, chosen)  # raises for an unfit name before anything is asked
     ready_made = entry is not None and entry.openvino is not None
     return _Wanted(address, entry, openvino or ready_made, chosen, home)

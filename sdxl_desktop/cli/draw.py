@@ -27,9 +27,9 @@ from sdxl_desktop.core.paths import AppPaths, chosen_folder, expanded, resources
 from sdxl_desktop.core.request import AUTOMATIC, Execution, GenerationRequest
 from sdxl_desktop.core.settings import Preferences
 from sdxl_desktop.history.latents import SUFFIX, write_latents
+from sdxl_desktop.imaging.formats import WRITTEN_ENDINGS
 from sdxl_desktop.library.scan import Library
 from sdxl_desktop.session.pictures import (
-    PICTURE_ENDINGS,
     PictureStore,
     Result,
     check_writable,
@@ -106,7 +106,7 @@ def _store(output: Path | None, count: int, elsewhere: tuple[Path, ...]) -> Pict
         check_writable(folder / "picture.png")
         return PictureStore(folder=folder, elsewhere=elsewhere)
     output = absolute(output)
-    _check_names(output, count, PICTURE_ENDINGS)
+    _check_names(output, count, WRITTEN_ENDINGS)
     return NamedFiles(folder=output.parent, output=output, elsewhere=elsewhere)
 
 

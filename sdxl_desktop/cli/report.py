@@ -12,6 +12,7 @@ from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.device import Device
 from sdxl_desktop.core.edit import Edit
 from sdxl_desktop.core.events import Finished
+from sdxl_desktop.core.parts import Part
 from sdxl_desktop.core.refine import Refine
 from sdxl_desktop.core.request import GenerationRequest
 
@@ -89,9 +90,9 @@ def request_report(request: GenerationRequest, checkpoint: Checkpoint) -> dict[s
         "from_step": None if request.start is None else request.start.step,
         "from_latents": request.start is not None,
         "device": execution.device,
-        "text_device": execution.device_for("text_encoder"),
-        "unet_device": execution.device_for("unet"),
-        "vae_device": execution.device_for("vae_decoder"),
+        "text_device": execution.device_for(Part.TEXT_ENCODER),
+        "unet_device": execution.device_for(Part.UNET),
+        "vae_device": execution.device_for(Part.VAE_DECODER),
         "threads": execution.threads,
         "precision": execution.precision,
     }

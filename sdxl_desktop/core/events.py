@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from sdxl_desktop.core.errors import EngineError, SdxlDesktopError
 from sdxl_desktop.core.latents import KeptLatents
+from sdxl_desktop.core.parts import Part
 from sdxl_desktop.core.shortage import is_shortage, not_enough_memory
 
 Pixels = npt.NDArray[np.uint8]
@@ -42,12 +43,12 @@ _PHASE_LABELS = {
 }
 
 _PARTS = {
-    "text_encoder": "text encoder",
-    "text_encoder_2": "second text encoder",
-    "unet": "UNet",
+    Part.TEXT_ENCODER: "text encoder",
+    Part.TEXT_ENCODER_2: "second text encoder",
+    Part.UNET: "UNet",
     "unet_shallow": "UNet",
-    "vae_encoder": "VAE encoder",
-    "vae_decoder": "VAE decoder",
+    Part.VAE_ENCODER: "VAE encoder",
+    Part.VAE_DECODER: "VAE decoder",
 }
 
 

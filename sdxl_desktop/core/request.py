@@ -17,6 +17,7 @@ from sdxl_desktop.core.foreign_text import encodable
 from sdxl_desktop.core.geometry import Point, Size
 from sdxl_desktop.core.latents import Start
 from sdxl_desktop.core.noise_schedule import NoiseOverride
+from sdxl_desktop.core.parts import Part
 from sdxl_desktop.core.refine import Refine
 from sdxl_desktop.core.schedulers import SchedulerName
 from sdxl_desktop.core.speed import Speed
@@ -207,11 +208,11 @@ class Execution:
 
     def device_for(self, part: str) -> str:
         """The device of a checkpoint's part, such as "text_encoder_2", "unet" or "vae_decoder"."""
-        if part.startswith("text_encoder"):
+        if part.startswith(Part.TEXT_ENCODER):
             return self.text_device or self.device
-        if part.startswith("unet"):
+        if part.startswith(Part.UNET):
             return self.unet_device or self.device
-        if part.startswith("vae"):
+        if part.startswith(Part.VAE):
             return self.vae_device or self.device
         return self.device
 
@@ -223,7 +224,7 @@ class Execution:
     @property
     def devices(self) -> tuple[str, ...]:
         """Every device that is named for a part, each once: text encoders', UNet's, VAE's."""
-        return tuple(dict.fromkeys(self.device_for(part) for part in ("text_encoder", "unet", "vae_decoder")))
+        return tuple(dict.fromkeys(self.device_for(part) for part in (Part.TEXT_ENCODER, Part.UNET, Part.VAE_DECODER)))
 
 
 class Mode(StrEnum):

@@ -64,6 +64,11 @@ class SchedulerName(StrEnum):
         return _TABLE[self].options
 
     @property
+    def config(self) -> dict[str, Any]:
+        """What a scheduler_config.json says that asks for it, beside the noise schedule."""
+        return {"_class_name": self.class_name, **self.options}
+
+    @property
     def explanation(self) -> str:
         """One plain sentence that tells a person when to pick it."""
         return _TABLE[self].explanation
@@ -76,7 +81,7 @@ class SchedulerName(StrEnum):
     @property
     def draws_noise_from_seed(self) -> bool:
         """Whether it is made with a seed, `noise_sampler_seed`, from which it draws noise of its own."""
-        return self.class_name == "DPMSolverSDEScheduler"
+        return self.class_name == _SDE
 
     @classmethod
     def parse(cls, text: str) -> SchedulerName:
@@ -171,32 +176,58 @@ table, which is then told."""
 
 CLASSES = OTHER_CLASSES | {name.class_name for name in SchedulerName}
 
-_SIGMAS: Mapping[str, Any] = {
-    "use_karras_sigmas": False,
-    "use_exponential_sigmas": False,
-    "use_beta_sigmas": False,
-    "use_flow_sigmas": False,
-}
+_SPACING: Mapping[str, Any] = {"use_karras_sigmas": False, "use_exponential_sigmas": False, "use_beta_sigmas": False}
+_SPACING_OR_FLOW: Mapping[str, Any] = {**_SPACING, "use_flow_sigmas": False}
+_LU: Mapping[str, Any] = {"use_lu_lambdas": False}
 _SOLVER: Mapping[str, Any] = {"algorithm_type": "dpmsolver++", "solver_order": 2}
-_WITH_SOLVERS = (_MULTISTEP, _EDM_MULTISTEP)
+_VARIANTS: Mapping[str, Mapping[str, Any]] = {
+    **dict.fromkeys((_EULER, _SDE, _KDPM2, _KDPM2_A, _LMS, "HeunDiscreteScheduler"), _SPACING),
+    **dict.fromkeys(("UniPCMultistepScheduler", "DEISMultistepScheduler", "SASolverScheduler"), _SPACING_OR_FLOW),
+    "DPMSolverSinglestepScheduler": {**_SPACING_OR_FLOW, **_SOLVER},
+    _MULTISTEP: {**_SPACING_OR_FLOW, **_LU, **_SOLVER},
+    _EDM_MULTISTEP: _SOLVER,
+    "PNDMScheduler": {"skip_prk_steps": True},
+}
+"""What in a config makes another scheduler of the same class, by class, and what is meant where it says nothing. Only
+what the class heeds: diffusers writes into a config whatever a scheduler used before it was told, too."""
+
+_SIGMAS = frozenset({*_SPACING_OR_FLOW, *_LU})
 DECIDED_BY_NAME = frozenset({*_SIGMAS, *_SOLVER})
 """What belongs to a name in the table, not to a checkpoint's noise schedule."""
 
+_SAME_AS = {"deis": "dpmsolver++"}
+"""Values for which diffusers takes others."""
 
-def _deciding(class_name: str) -> Mapping[str, Any]:
-    """What in a config makes another scheduler of the same class, and what is meant where it says nothing."""
-    return {**_SIGMAS, **_SOLVER} if class_name in _WITH_SOLVERS else _SIGMAS
+
+def _variant(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What a `config` says of its variant, with what is meant where it says nothing."""
+    usual = _VARIANTS.get(config["_class_name"], {})
+    said = {key: usual[key] if config.get(key) is None else config[key] for key in usual}
+    return {key: _SAME_AS.get(value, value) if isinstance(value, str) else value for key, value in said.items()}
 
 
 def scheduler_of(config: Mapping[str, Any]) -> SchedulerName | None:
     """The one in the table that a checkpoint's `config`, a checked one, asks for; None where the table lacks it."""
-    deciding = _deciding(config["_class_name"])
-    told = {key: config.get(key) or usual for key, usual in deciding.items()}
-    for name in SchedulerName:
-        wanted = {key: name.options.get(key, usual) for key, usual in deciding.items()}
-        if name.class_name == config["_class_name"] and told == wanted:
+    for name in _of_class(config["_class_name"]):
+        if _variant(name.config) == _variant(config):
             return name
     return None
+
+
+def nearest_scheduler(config: Mapping[str, Any]) -> SchedulerName:
+    """The one that a checkpoint's checked `config` asks for. Where the table lacks it the most similar one of its class,
+    in which the solver counts for more than how noise levels are spaced; Euler where there is none of its class."""
+    asked = _variant(config)
+
+    def differences(name: SchedulerName) -> tuple[bool, ...]:
+        own = _variant(name.config)
+        return tuple(own[key] != asked[key] for key in sorted(asked, key=lambda key: key not in _SOLVER))
+
+    return min(_of_class(config["_class_name"]), key=differences, default=SchedulerName.EULER)
+
+
+def _of_class(class_name: str) -> list[SchedulerName]:
+    return [name for name in SchedulerName if name.class_name == class_name]
 
 
 def schedule_of(config: Mapping[str, Any], class_name: str) -> dict[str, Any]:
@@ -206,6 +237,20 @@ def schedule_of(config: Mapping[str, Any], class_name: str) -> dict[str, Any]:
     return {key: value for key, value in config.items() if key not in own}
 
 
+def config_for(name: SchedulerName, config: Mapping[str, Any], *, seed: int = 0) -> dict[str, Any]:
+    """What diffusers' class of `name` is made from (`from_config`) on the noise schedule of a checkpoint's checked
+    `config`. Only some draw noise of their own, from `seed`."""
+    seeded = {"noise_sampler_seed": seed} if name.draws_noise_from_seed else {}
+    return {**schedule_of(config, name.class_name), **name.options, **seeded}
+
+
+def changed_config(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A scheduler_config.json's content `config` with `changes`. Where these name a class, what `config` says of the
+    variant of its own goes with it: Karras' noise levels, say, are not those of the scheduler asked for."""
+    kept = {key: value for key, value in config.items() if "_class_name" not in changes or key not in DECIDED_BY_NAME}
+    return {**kept, **changes}
+
+
 def missing(config: Mapping[str, Any]) -> str:
     """The scheduler that a checked `config` asks for, in diffusers' words, where the table lacks it; else ""."""
     return "" if scheduler_of(config) is not None else _described(config)
@@ -213,13 +258,15 @@ def missing(config: Mapping[str, Any]) -> str:
 
 def _described(config: Mapping[str, Any]) -> str:
     """Its class, and what makes it a variant."""
-    variants = [
-        key if value is True else shown(f"{key} {value}" if isinstance(value, int) else str(value), 40)
-        for key, usual in _deciding(config["_class_name"]).items()
-        if (value := config.get(key)) and value != usual
-    ]
     kind = str(config["_class_name"])
+    variants = [_setting(key, value) for key, value in _variant(config).items() if value != _VARIANTS[kind][key]]
     return f"{kind} ({', '.join(variants)})" if variants else kind
+
+
+def _setting(key: str, value: object) -> str:
+    if value is True:
+        return key
+    return shown(f"{key} {value}" if isinstance(value, int) else str(value), 40)
 
 
 SDXL: Mapping[str, Any] = {

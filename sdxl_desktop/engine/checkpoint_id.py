@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sdxl_desktop.core.file_hashes import FileHashes
+from sdxl_desktop.core.parts import Part
 from sdxl_desktop.engine.compile_key import content_id, known_content_id
 
 VERSION = "2"
@@ -15,7 +16,7 @@ def checkpoint_id(folder: Path, hashes: FileHashes) -> str:
     """The content of the UNet in the checkpoint's `folder`, with the version of its name; "" where there is none. The
     first time its weights are read, which `hashes` remembers."""
     try:
-        return f"{VERSION}:{content_id(folder / 'unet', hashes)}"
+        return f"{VERSION}:{content_id(folder / Part.UNET, hashes)}"
     except OSError:
         return ""
 
@@ -23,7 +24,7 @@ def checkpoint_id(folder: Path, hashes: FileHashes) -> str:
 def known_checkpoint_id(folder: Path, hashes: FileHashes) -> str:
     """As `checkpoint_id` where that takes no time; "" where the weights would have to be read."""
     try:
-        known = known_content_id(folder / "unet", hashes)
+        known = known_content_id(folder / Part.UNET, hashes)
     except OSError:
         return ""
     return "" if known is None else f"{VERSION}:{known}"

@@ -13,6 +13,7 @@ from pathlib import Path
 from sdxl_desktop.core.errors import SettingsError
 from sdxl_desktop.core.file_hashes import Check, FileHashes
 from sdxl_desktop.core.geometry import Size
+from sdxl_desktop.core.parts import GRAPH, WEIGHTS, Part
 from sdxl_desktop.core.request import Precision
 from sdxl_desktop.core.state_file import change_state, read_state
 
@@ -24,7 +25,7 @@ SHALLOW = "unet_shallow"
 """The component that a UNet's shallow graph is compiled as."""
 
 _TIMES = dict[str, float]
-_FILES = ("openvino_model.xml", "openvino_model.bin")
+_FILES = (GRAPH, WEIGHTS)
 _HASHES = FileHashes()
 """For who has no memory on a disk."""
 
@@ -82,7 +83,7 @@ class CompileKey:
     @property
     def part(self) -> str:
         """The checkpoint's part whose weights these are: both graphs of a cut UNet have the UNet's."""
-        return "unet" if self.component == SHALLOW else self.component
+        return Part.UNET if self.component == SHALLOW else self.component
 
     @property
     def weights(self) -> str:

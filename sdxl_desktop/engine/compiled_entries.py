@@ -12,6 +12,7 @@ import msgspec
 from sdxl_desktop.core.checked_file import read_checked
 from sdxl_desktop.core.file_hashes import FileHashes
 from sdxl_desktop.core.geometry import Size
+from sdxl_desktop.core.parts import Part
 from sdxl_desktop.core.request import AUTOMATIC, Execution
 from sdxl_desktop.engine.compile_key import CompileKey, content_id, known_content_id, size_of_shape
 
@@ -132,7 +133,7 @@ def read_card(file: Path) -> Card | None:
 def compiled_sizes(store: Path, checkpoint: Path, execution: Execution) -> tuple[Size, ...]:
     """The sizes of pictures for which the UNet of `checkpoint` is kept compiled in the folder `store`, for where
     `execution` says; none where one compiled UNet serves every size. Only the cards are read."""
-    device = execution.device_for("unet").strip().upper()
+    device = execution.device_for(Part.UNET).strip().upper()
     precisions = {execution.precision_on(device)}
     if device != "CPU":
         precisions.add("auto")  # what a device lacks it decides

@@ -10,14 +10,15 @@ from pathlib import Path
 import msgspec
 
 from sdxl_desktop.core.checked_file import read_checked, write_checked
+from sdxl_desktop.core.parts import ENCODERS, Part
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.settings import Preferences
 
 TEXT, UNET, VAE = "text", "unet", "vae"
 GROUPS: dict[str, tuple[str, ...]] = {
-    TEXT: ("text_encoder", "text_encoder_2"),
-    UNET: ("unet",),
-    VAE: ("vae_encoder", "vae_decoder"),
+    TEXT: ENCODERS,
+    UNET: (Part.UNET,),
+    VAE: (Part.VAE_ENCODER, Part.VAE_DECODER),
 }
 """Parts that go to one device together, as `Execution` names devices."""
 TITLES = {TEXT: "text encoders", UNET: "UNet", VAE: "VAE"}

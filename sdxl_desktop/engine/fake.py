@@ -24,6 +24,7 @@ from sdxl_desktop.core.events import (
 )
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.latents import KeptLatents
+from sdxl_desktop.core.parts import Part
 from sdxl_desktop.core.request import Execution, GenerationRequest
 from sdxl_desktop.core.speed import Speed
 from sdxl_desktop.engine.protocol import CancelToken, Emit
@@ -60,7 +61,7 @@ class FakeEngine:
             pictures.append(Picture(pixels=pixels, seed=seed, index=index, latents=_latents(request, seed)))
             emit(Drawn(pictures[-1]))
         device = request.execution.device
-        emit(Finished(pictures=tuple(pictures), timings=Timings(), devices={"unet": device}))
+        emit(Finished(pictures=tuple(pictures), timings=Timings(), devices={Part.UNET: device}))
 
     def _progress(self, request: GenerationRequest, step: int, index: int) -> Progress:
         total = request.sampling.steps

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdxl_desktop.core.geometry import Size
+from sdxl_desktop.core.parts import ENCODERS, WEIGHTS, Part
 
 PROGRAM = 600 << 20
 """The engine process with torch, diffusers and OpenVINO and nothing loaded."""
@@ -21,9 +22,6 @@ DECODING = 4900
 IN_STRIPS = 1200 << 20
 """Bytes that decoding a large picture takes at least: what decoding in strips needs to be nearly as quick as whole."""
 
-ENCODERS = ("text_encoder", "text_encoder_2")
-_WEIGHTS = "openvino_model.bin"
-
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
@@ -36,7 +34,7 @@ class Footprint:
     @classmethod
     def of(cls, folder: Path) -> Footprint:
         """By the sizes of the weights in a checkpoint's folder."""
-        return cls.of_parts({part: folder / part for part in (*ENCODERS, "unet", "vae_decoder")})
+        return cls.of_parts({part: folder / part for part in (*ENCODERS, Part.UNET, Part.VAE_DECODER)})
 
     @classmethod
     def of_parts(cls, folders: Mapping[str, Path]) -> Footprint:
@@ -44,8 +42,8 @@ class Footprint:
         compiled = {part: _compiled(folder) for part, folder in folders.items()}
         return cls(
             encoders=sum(compiled.get(part, 0) for part in ENCODERS),
-            unet=compiled.get("unet", 0),
-            decoder=compiled.get("vae_decoder", 0),
+            unet=compiled.get(Part.UNET, 0),
+            decoder=compiled.get(Part.VAE_DECODER, 0),
         )
 
     def denoising(self, size: Size) -> int:
@@ -66,6 +64,6 @@ class Footprint:
 
 def _compiled(part: Path) -> int:
     try:
-        return round(COMPILED * (part / _WEIGHTS).stat().st_size)
+        return round(COMPILED * (part / WEIGHTS).stat().st_size)
     except OSError:
         return 0

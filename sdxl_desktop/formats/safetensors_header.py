@@ -18,6 +18,7 @@ from typing import BinaryIO
 import msgspec
 
 from sdxl_desktop.core.regular_files import open_regular
+from sdxl_desktop.formats.errors import DamagedFileError
 
 HEADER_LIMIT = 16 * 2**20
 """Bytes. SDXL's own header has 0.3 MB, that of a LoRA with all tags of its training some MB; the format allows 100."""
@@ -85,6 +86,25 @@ class Header:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """A tensor and the file that it lies in: `begin` and `end` are offsets in bytes from the start of the file."""
+
+    file: Path
+    dtype: str
+    shape: Shape
+    begin: int
+    end: int
+
+    @property
+    def bytes(self) -> int:
+        return self.end - self.begin
+
+    @property
+    def elements(self) -> int:
+        return math.prod(self.shape)
+
+
 class _Entry(msgspec.Struct, frozen=True):
     dtype: str
     shape: list[int]
@@ -99,6 +119,28 @@ def read_header(file: Path, limit: int = HEADER_LIMIT) -> Header:
     except OSError as problem:
         missing = isinstance(problem, FileNotFoundError)
         raise HeaderError(f"{problem.strerror or problem}.", missing=missing) from problem
+
+
+def read_tensors(file: Path) -> Mapping[str, Tensor]:
+    """The tensors of `file` by name, from its header alone; raises DamagedFileError, which names the file."""
+    return {
+        name: Tensor(file, place.dtype, place.shape, place.begin, place.end)
+        for name, place in _whole(file).tensors.items()
+    }
+
+
+def read_metadata(file: Path) -> Mapping[str, str]:
+    """The texts that go with the tensors of `file`; raises DamagedFileError, which names the file."""
+    return _whole(file).metadata
+
+
+def _whole(file: Path) -> Header:
+    try:
+        return read_header(file)
+    except HeaderError as problem:
+        raise DamagedFileError(
+            f"{file.name} is not a whole .safetensors file.", why=problem.why, next_step="Download or copy it again."
+        ) from problem
 
 
 def header_of(content: bytes, limit: int = HEADER_LIMIT) -> Header:

@@ -1,4 +1,5 @@
-"""Which file of weights is taken where a folder has several of the same part: diffusers' and transformers' variants.
+"""How files of weights end, and which one is taken where a folder has several of the same part (diffusers' and
+transformers' variants).
 
 Names are `STEM.safetensors`, `STEM.VARIANT.safetensors`, and for shards `STEM.safetensors.index.json` and
 `STEM.safetensors.index.VARIANT.json`.
@@ -9,6 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+SAFETENSORS = ".safetensors"
+PICKLED = (".ckpt", ".pt", ".pth", ".bin")
+"""Endings of files that can hold a program, and are unpickled with care or not at all."""
+ENDINGS = (SAFETENSORS, *PICKLED)
+CHECKPOINT_ENDINGS = (SAFETENSORS, ".ckpt")
+"""Of single files that hold a whole checkpoint, as people have them."""
+EMBEDDING_ENDINGS = (SAFETENSORS, ".pt", ".bin")
 
 PLAIN = ""
 _PREFERRED = ("fp16", PLAIN, "fp32", "bf16", "ema")

@@ -19,14 +19,12 @@ from sdxl_desktop.core.path_text import path_of_text, text_of_path
 from sdxl_desktop.core.regular_files import open_regular
 from sdxl_desktop.core.request import MAX_SEED, GenerationRequest
 from sdxl_desktop.core.whole_file import whole_file
+from sdxl_desktop.imaging.formats import WRITTEN, WRITTEN_ENDINGS, PictureFormat, listed, written_format
 
 KEY = "sdxl-desktop"
 _EXIF_USER_COMMENT = 0x9286
 _MAX_JPEG_EXIF = 65_533  # bytes in one JPEG segment
-_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
-_OPTIONS = {"PNG": {}, "JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95, "method": 4}}
-
-_READ = ("PNG", "JPEG", "MPO", "WEBP")
+_READ = (*(each.name for each in WRITTEN), "MPO")
 """What `write_picture` writes; a phone's JPEG is an MPO."""
 _BEGINNING = '{"version"'
 _MAX_TEXT = 2**20
@@ -48,7 +46,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def write_picture(path: Path, picture: Picture, request: GenerationRequest, *, new: bool = False) -> None:
-    """Write `picture` to `path` by its suffix (.png, .jpg, .jpeg, .webp) with its record; raises OutputError.
+    """Write `picture` to `path` by its suffix, one of `WRITTEN_ENDINGS`, with its record; raises OutputError.
 
     The file appears whole: it is written beside its place and moved there. A `new` one never takes the place of
     another: then NameTakenError is raised.
@@ -70,11 +68,10 @@ def write_plain(path: Path, picture: Picture, *, new: bool = False) -> None:
 
 
 def _write(path: Path, picture: Picture, record: str | None, *, new: bool = False) -> None:
-    kind = _FORMATS.get(path.suffix.lower())
+    kind = written_format(path)
     if kind is None:
         raise OutputError(
-            f"{path.name!r} does not end in a picture format.",
-            next_step="End it in .png, .jpg, .jpeg or .webp.",
+            f"{path.name!r} does not end in a picture format.", next_step=f"End it in {listed(WRITTEN_ENDINGS)}."
         )
 
     def save(beside: Path) -> None:
@@ -96,17 +93,17 @@ def _write(path: Path, picture: Picture, record: str | None, *, new: bool = Fals
         ) from problem
 
 
-def _save(image: Image.Image, path: Path, kind: str, record: str | None) -> None:
-    options: dict[str, Any] = dict(_OPTIONS[kind])
-    if record is not None and kind == "PNG":
+def _save(image: Image.Image, path: Path, kind: PictureFormat, record: str | None) -> None:
+    options: dict[str, Any] = dict(kind.options)
+    if record is not None and kind.name == "PNG":
         options["pnginfo"] = PngImagePlugin.PngInfo()
         options["pnginfo"].add_itxt(KEY, record)
     elif record is not None:
         exif = Image.Exif()
         exif.get_ifd(0x8769)[_EXIF_USER_COMMENT] = b"UNICODE\0" + record.encode("utf-16-be")
-        if kind != "JPEG" or len(exif.tobytes()) <= _MAX_JPEG_EXIF:  # the picture matters more than its record
+        if kind.name != "JPEG" or len(exif.tobytes()) <= _MAX_JPEG_EXIF:  # the picture matters more than its record
             options["exif"] = exif
-    image.save(path, kind, **options)
+    image.save(path, kind.name, **options)
 
 
 def read_record(path: Path) -> Record | None:

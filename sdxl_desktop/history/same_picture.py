@@ -14,8 +14,8 @@ from sdxl_desktop.core.events import Picture
 from sdxl_desktop.core.raster import Bytes
 from sdxl_desktop.core.request import GenerationRequest
 from sdxl_desktop.history.metadata import read_record, write_picture
+from sdxl_desktop.imaging.formats import written_format
 
-_KINDS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 _ROOM = 2**22
 """Bytes that a file may have beside its pixels, for its record."""
 
@@ -47,10 +47,10 @@ def is_picture(file: Path, picture: Picture, request: GenerationRequest) -> bool
 
 def _decoded(file: Path, shape: tuple[int, ...]) -> Bytes | None:
     """The pixels, uint8 [H, W, 3]; None where the file is of another format than its name, or of another size."""
-    kind = _KINDS.get(file.suffix.lower())
+    kind = written_format(file)
     if kind is None:
         return None
-    with Image.open(file, formats=[kind]) as image:
+    with Image.open(file, formats=[kind.name]) as image:
         if image.size != (shape[1], shape[0]) or image.mode != "RGB":
             return None
         return np.array(image, dtype=np.uint8)

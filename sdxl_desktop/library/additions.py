@@ -9,15 +9,12 @@ from pathlib import Path
 from sdxl_desktop.core.additions import MAX_EMBEDDING_BYTES, MAX_EMBEDDING_VECTORS
 from sdxl_desktop.core.errors import AdditionError
 from sdxl_desktop.core.regular_files import open_regular
+from sdxl_desktop.formats.lora_keys import is_lora
 from sdxl_desktop.formats.safetensors_header import FLOATS, Header, HeaderError, read_header
 from sdxl_desktop.formats.vae_names import is_vae_alone
 from sdxl_desktop.library.detect.sampling import FewStep, few_step
 from sdxl_desktop.library.vectors import vectors_in
 
-LORA_MARKS = (
-    *("lora_", "_lora", ".lora", "lora.", "lycoris_", "hada_", "lokr_", "oft_", "dora_scale"),
-    *(".diff_b", ".on_input"),
-)
 _MOST_TENSORS = 4
 """Of an embedding: one for each text encoder, and a trainer's own beside them."""
 
@@ -38,7 +35,7 @@ def kind_of(file: Path) -> AdditionKind:
         if problem.missing:
             raise _unreadable(file, problem.why) from problem
         raise _neither(file, f"It is not a whole .safetensors file. {problem.why}") from problem
-    if any(mark in name for name in header.tensors for mark in LORA_MARKS):
+    if is_lora(header.tensors):
         return AdditionKind.LORA
     if is_vae_alone(header.tensors):
         return AdditionKind.VAE

@@ -12,7 +12,7 @@ import msgspec
 from sdxl_desktop.core.errors import CheckpointError
 from sdxl_desktop.core.paths import resources
 from sdxl_desktop.core.schedulers import SchedulerName
-from sdxl_desktop.library.detect.families import Family
+from sdxl_desktop.formats.families import Family
 from sdxl_desktop.library.hub.address import Address, parse_address
 
 SYSTEM_RESERVE = 2 * 10**9

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 from sdxl_desktop.core.foreign_text import shown
 from sdxl_desktop.core.native_errors import OPENVINO_ERRORS, openvino_words
-from sdxl_desktop.library.detect.errors import DamagedFileError
+from sdxl_desktop.core.parts import GRAPH
+from sdxl_desktop.formats.errors import DamagedFileError
 
 if TYPE_CHECKING:
     import openvino as ov
-
-GRAPH = "openvino_model.xml"
 
 
 def read_graph(part: Path) -> ov.Model:

@@ -18,12 +18,13 @@ from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind
 from sdxl_desktop.core.errors import CheckpointError, SdxlDesktopError
 from sdxl_desktop.core.file_hashes import State, state_of
 from sdxl_desktop.core.foreign_text import shown
+from sdxl_desktop.core.parts import GRAPH, OPENVINO_PARTS, Part
 from sdxl_desktop.core.small_files import SmallFileError, is_folder, read_small
+from sdxl_desktop.formats.documents import read_json_if_there
+from sdxl_desktop.formats.families import Family, family_of
 from sdxl_desktop.library.convert.weights import WeightFormat
-from sdxl_desktop.library.detect.documents import read_json_if_there
-from sdxl_desktop.library.detect.families import Family, family_of
 from sdxl_desktop.library.hub.places import read_record as read_download
-from sdxl_desktop.library.records import PARTS, read_record
+from sdxl_desktop.library.records import read_record
 from sdxl_desktop.library.scan import Library, checkpoint_folders, read_checkpoint
 
 _GRAPH_LIMIT = 256 * 2**20
@@ -94,7 +95,7 @@ def look_at(folder: Path, *, own: bool) -> Holding:
         title=checkpoint.title if checkpoint is not None else folder.name,
         bytes=bytes_in(folder),
         own=own,
-        parts=tuple(HeldPart(part, bytes_in(folder / part)) for part in PARTS if is_folder(folder / part)),
+        parts=tuple(HeldPart(part, bytes_in(folder / part)) for part in OPENVINO_PARTS if is_folder(folder / part)),
         checkpoint=checkpoint,
         problem=problem,
         family=_family(folder, record, checkpoint),
@@ -154,7 +155,7 @@ def _family(folder: Path, record: Mapping[str, Any], checkpoint: Checkpoint | No
     if checkpoint is None:
         return None
     try:
-        unet = read_json_if_there(folder / "unet" / "config.json")
+        unet = read_json_if_there(folder / Part.UNET / "config.json")
         return family_of(unet, has_first_encoder=checkpoint.kind is not CheckpointKind.REFINER)
     except (SdxlDesktopError, TypeError, ValueError, IndexError, KeyError, AttributeError, ArithmeticError):
         return None
@@ -165,7 +166,7 @@ def _weights(folder: Path, record: Mapping[str, Any]) -> WeightFormat | None:
         return WeightFormat(record["weights"])
     except (KeyError, ValueError, TypeError):
         pass
-    graph = folder / "unet" / "openvino_model.xml"
+    graph = folder / Part.UNET / GRAPH
     try:
         return _main_format(graph, state_of(graph))
     except (OSError, SmallFileError):

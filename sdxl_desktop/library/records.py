@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from sdxl_desktop.core.errors import SdxlDesktopError
+from sdxl_desktop.core.parts import GRAPH, OPENVINO_PARTS, WEIGHTS
+from sdxl_desktop.formats.documents import read_json_if_there
+from sdxl_desktop.formats.errors import DamagedFileError
 from sdxl_desktop.library.convert.workspace import RECORD, hash_file
-from sdxl_desktop.library.detect.documents import read_json_if_there
-from sdxl_desktop.library.detect.errors import DamagedFileError
 from sdxl_desktop.library.scan import read_checkpoint
 
-PARTS = ("text_encoder", "text_encoder_2", "unet", "vae_encoder", "vae_decoder")
 _GRAPH_LIMIT = 256 * 2**20
 _PLACE = re.compile(rb'offset="(\d+)"[^>]*?\bsize="(\d+)"|\bsize="(\d+)"[^>]*?offset="(\d+)"')
 
@@ -71,8 +71,8 @@ def check_parts(folder: Path) -> int:
     """Raise DamagedFileError unless every OpenVINO part in `folder` has all the weights that its graph places in its
     .bin; returns the number of files looked at."""
     count = 0
-    for part in PARTS:
-        graph, weights = (folder / part / f"openvino_model.{kind}" for kind in ("xml", "bin"))
+    for part in OPENVINO_PARTS:
+        graph, weights = (folder / part / name for name in (GRAPH, WEIGHTS))
         if not graph.is_file():
             continue
         count += 2

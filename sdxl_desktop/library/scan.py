@@ -15,9 +15,10 @@ from sdxl_desktop.core.errors import CheckpointError
 from sdxl_desktop.core.foreign_text import shown
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.noise_schedule import NoiseSchedule
+from sdxl_desktop.core.parts import ENCODERS, GRAPH, WEIGHTS, Part
 from sdxl_desktop.core.paths import expanded
 from sdxl_desktop.core.request import MAX_GUIDANCE, MAX_SIDE, MAX_STEPS
-from sdxl_desktop.core.schedulers import FEW_STEP, SchedulerName, checked_config, missing, scheduler_of
+from sdxl_desktop.core.schedulers import FEW_STEP, SchedulerName, checked_config, missing, nearest_scheduler
 from sdxl_desktop.core.small_files import SmallFileError, exists, is_folder, is_regular, read_as, read_object
 from sdxl_desktop.library.remembered import Remembered, forget, remember, remembered
 
@@ -26,7 +27,7 @@ TINY_VAE = "vae_tiny"
 TINY_VAE_FILES = ("config.json", "diffusion_pytorch_model.safetensors")
 _MOST_LEVELS = 10
 _LONGEST_DESCRIPTION = 4000
-_NEEDED = ("text_encoder", "text_encoder_2", "unet", "vae_decoder")
+_NEEDED = (*ENCODERS, Part.UNET, Part.VAE_DECODER)
 
 
 class _Card(msgspec.Struct, frozen=True):
@@ -71,7 +72,7 @@ def _read(folder: Path, name: str) -> Checkpoint:
             next_step="Choose a folder with SDXL parts.",
         )
     refines = _refines(index)
-    needed = _NEEDED if not refines else tuple(part for part in _NEEDED if part != "text_encoder")
+    needed = _NEEDED if not refines else tuple(part for part in _NEEDED if part != Part.TEXT_ENCODER)
     missing = [part for part in needed if not _has_part(folder, part)]
     if missing:
         raise CheckpointError(
@@ -79,8 +80,8 @@ def _read(folder: Path, name: str) -> Checkpoint:
             why=f"OpenVINO parts are missing: {', '.join(missing)}.",
             next_step="Choose a folder of OpenVINO SDXL parts, or copy the missing parts into it.",
         )
-    unet = _read_json(folder / "unet" / "config.json")
-    vae = _read_json(folder / "vae_decoder" / "config.json")
+    unet = _read_json(folder / Part.UNET / "config.json")
+    vae = _read_json(folder / Part.VAE_DECODER / "config.json")
     return _describe(folder, name, unet, vae, refines=refines)
 
 
@@ -90,7 +91,7 @@ def _refines(index: Mapping[str, Any]) -> bool:
 
 
 def _has_part(folder: Path, part: str) -> bool:
-    return all(is_regular(folder / part / f"openvino_model.{kind}") for kind in ("xml", "bin"))
+    return all(is_regular(folder / part / name) for name in (GRAPH, WEIGHTS))
 
 
 def has_tiny_vae(folder: Path) -> bool:
@@ -106,7 +107,7 @@ def _describe(folder: Path, name: str, unet: Mapping[str, Any], vae: Mapping[str
         raise SmallFileError(f"pictures of {side} pixels cannot be drawn")
     card = _read_card(folder)
     own = checked_config(_read_json(folder / "scheduler" / "scheduler_config.json"))
-    scheduler = card.scheduler or scheduler_of(own) or SchedulerName.EULER
+    scheduler = card.scheduler or nearest_scheduler(own)
     distilled = unet.get("time_cond_proj_dim") is not None
     few_step = distilled or scheduler in FEW_STEP
     kind = CheckpointKind.REFINER if refines else CheckpointKind.BASE
@@ -123,7 +124,7 @@ def _describe(folder: Path, name: str, unet: Mapping[str, Any], vae: Mapping[str
         size_multiple=multiple,
         kind=kind,
         few_step=few_step,
-        has_encoder=_has_part(folder, "vae_encoder"),
+        has_encoder=_has_part(folder, Part.VAE_ENCODER),
         noise=NoiseSchedule.of(own),
         tiny_vae=folder / TINY_VAE if has_tiny_vae(folder) else None,
         recommended=Recommended(

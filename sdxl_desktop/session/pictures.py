@@ -21,8 +21,10 @@ from sdxl_desktop.core.request import GenerationRequest
 from sdxl_desktop.core.settings import PictureFormat
 from sdxl_desktop.core.whole_file import check_whole_file
 from sdxl_desktop.history.metadata import write_picture, write_plain
+from sdxl_desktop.imaging.formats import WRITTEN, WRITTEN_ENDINGS, listed
 
-SUFFIXES: dict[PictureFormat, str] = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
+_SUFFIXES = {each.name.lower(): each.written[0] for each in WRITTEN}
+"""By the format that a person prefers."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,7 +85,7 @@ class PictureStore:
         """Write the picture under a name of its own; raises OutputError. An already saved one is left as it is."""
         if result.saved_to is not None and result.saved_to.exists():
             return result if result.problem is None else save_as(result, result.saved_to)
-        wanted = self.folder / f"{suggested_name(result)}{SUFFIXES[self.picture_format]}"
+        wanted = self.folder / f"{suggested_name(result)}{_SUFFIXES[self.picture_format]}"
         return save_unused(result, numbered(wanted))
 
 
@@ -143,15 +145,11 @@ def suggested_name(result: Result) -> str:
     return f"{name_of(result.request.prompts.prompt, 'picture')}-{result.picture.seed}"
 
 
-PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
-
-
-def check_writable(path: Path, endings: tuple[str, ...] = PICTURE_ENDINGS) -> None:
+def check_writable(path: Path, endings: tuple[str, ...] = WRITTEN_ENDINGS) -> None:
     """Raise OutputError now rather than after minutes of drawing: `path` can be written, by this very name."""
     if path.suffix.lower() not in endings:
-        named_endings = ", ".join(endings[:-1]) + " or " + endings[-1] if len(endings) > 1 else endings[0]
-        kind = "a picture format" if endings is PICTURE_ENDINGS else "the right format"
-        raise OutputError(f"{shown(path.name)!r} does not end in {kind}.", next_step=f"End it in {named_endings}.")
+        kind = "a picture format" if endings is WRITTEN_ENDINGS else "the right format"
+        raise OutputError(f"{shown(path.name)!r} does not end in {kind}.", next_step=f"End it in {listed(endings)}.")
     if os.path.isdir(path):  # unlike `Path.is_dir` it has an answer for names that are too long
         raise OutputError(f"{path} is a folder.", next_step="Name a file in it.")
     try:

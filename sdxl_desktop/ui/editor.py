@@ -15,10 +15,11 @@ from PySide6.QtWidgets import QFileDialog, QMenu
 from sdxl_desktop.core.backdrop import WHITE
 from sdxl_desktop.core.errors import PictureError, SdxlDesktopError
 from sdxl_desktop.history.metadata import Record, record_of
+from sdxl_desktop.imaging.formats import MASK_ENDINGS, mask_filter
 from sdxl_desktop.imaging.reading import OpenedPicture, mask_from_alpha, open_picture, read_mask
 from sdxl_desktop.session.document.document import Document
 from sdxl_desktop.session.document.layers import Change
-from sdxl_desktop.session.document.mask_files import write_mask_as_alpha
+from sdxl_desktop.session.document.mask_files import write_mask, write_mask_as_alpha
 from sdxl_desktop.session.opening import Opened, first_that_opens
 from sdxl_desktop.session.picture_download import downloaded, host_of, name_of
 from sdxl_desktop.session.pictures import Result
@@ -26,16 +27,14 @@ from sdxl_desktop.ui.backdrops import fill_backdrops
 from sdxl_desktop.ui.background import Background
 from sdxl_desktop.ui.expand_dialog import ExpandDialog
 from sdxl_desktop.ui.incoming import Incoming, incoming, picture_filter, sort_files
-from sdxl_desktop.ui.masks import write_mask
 from sdxl_desktop.ui.saving import Format, ask_where
 from sdxl_desktop.ui.stage import Stage
 
 T = TypeVar("T")
 _EXTENDED = "Undo extend picture"
 """What there is to undo after `Document.extend`."""
-_OPAQUE = Format("Mask", (".png",))
-_TRANSPARENT = Format("Picture, transparent where the mask is", (".png",))
-_MASK_FILTER = "Masks (*.png);;Pictures (*.png *.jpg *.jpeg *.webp *.tif *.tiff);;All files (*)"
+_OPAQUE = Format("Mask", MASK_ENDINGS)
+_TRANSPARENT = Format("Picture, transparent where the mask is", MASK_ENDINGS)
 
 
 class Editor(QObject):
@@ -261,7 +260,7 @@ class Editor(QObject):
 
     def load_mask(self) -> None:
         size = self._document.size
-        chosen, _ = QFileDialog.getOpenFileName(self._stage, "Load mask", self.last_folder(), _MASK_FILTER)
+        chosen, _ = QFileDialog.getOpenFileName(self._stage, "Load mask", self.last_folder(), mask_filter())
         if chosen and size is not None:
             self._try(lambda: self._document.set_mask(read_mask(Path(chosen), size)))
 
@@ -277,7 +276,7 @@ class Editor(QObject):
         if place.format is _TRANSPARENT:
             self._try(lambda: write_mask_as_alpha(picture, mask, place.path))
         else:
-            self._try(lambda: write_mask(place.path, mask))
+            self._try(lambda: write_mask(mask, place.path))
 
     @property
     def has_transparency(self) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
+from sdxl_desktop.imaging.formats import WRITTEN, dialog_filter
 from sdxl_desktop.session.document.contents import SUFFIX
 from sdxl_desktop.ui.widgets.plain import message_box
 
@@ -24,13 +25,11 @@ class Format:
     @property
     def filter(self) -> str:
         """As QFileDialog writes it: "JPEG (*.jpg *.jpeg)"."""
-        return f"{self.name} ({' '.join('*' + ending for ending in self.endings)})"
+        return dialog_filter(self.name, self.endings)
 
 
-PNG = Format("PNG", (".png",))
-JPEG = Format("JPEG", (".jpg", ".jpeg"))
-WEBP = Format("WebP", (".webp",))
-PICTURES = (PNG, JPEG, WEBP)
+PICTURES = tuple(Format(each.label, each.written) for each in WRITTEN)
+PNG, JPEG, WEBP = PICTURES
 PROJECT = Format("SDXL Desktop project: all, with mask and strip", (SUFFIX,))
 
 

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QDialogButtonBox, QFrame, QGridLayout, QPushButton
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.device import Device
 from sdxl_desktop.core.errors import SettingsError
+from sdxl_desktop.core.parts import Part
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.settings import Preferences, preference_info
 from sdxl_desktop.engine.compiled_entries import Entry
@@ -50,7 +51,7 @@ class Machine:
     def automatic_device(self, preference: str) -> str:
         if not self.devices:
             return ""
-        part = {"text_device": "text_encoder", "vae_device": "vae_decoder"}.get(preference, "unet")
+        part = {"text_device": Part.TEXT_ENCODER, "vae_device": Part.VAE_DECODER}.get(preference, Part.UNET)
         return automatic(part, [device.name for device in self.devices], read_table(table_file(self.paths)))
 
 

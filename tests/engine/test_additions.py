@@ -16,11 +16,11 @@ from safetensors.numpy import save_file
 from sdxl_desktop.core.additions import Additions, EmbeddingUse, LoraUse
 from sdxl_desktop.core.device import STATIC_SHAPES
 from sdxl_desktop.core.geometry import Size
+from sdxl_desktop.core.parts import ENCODERS
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import Execution, GenerationRequest, Output, Prompts
 from sdxl_desktop.core.speed import Speed
 from sdxl_desktop.engine.device_times import read_table
-from sdxl_desktop.engine.footprint import ENCODERS
 from sdxl_desktop.engine.openvino import devices, placement, shelf
 from sdxl_desktop.engine.openvino.loaded import LoadedCheckpoint, stamp
 from sdxl_desktop.engine.openvino.network import Network

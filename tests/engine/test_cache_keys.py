@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 import torch
 
+from sdxl_desktop.core.parts import ENCODERS
 from sdxl_desktop.core.request import Execution, Prompts
 from sdxl_desktop.engine.compile_key import CompileKey, content_id
 from sdxl_desktop.engine.compiled_store import Runtime, folder_name
-from sdxl_desktop.engine.footprint import ENCODERS
 from sdxl_desktop.engine.openvino.conditioning_store import pair_name
 from sdxl_desktop.engine.openvino.loaded import LoadedCheckpoint
 

@@ -15,15 +15,16 @@ import pytest
 from sdxl_desktop.core.checkpoint import CheckpointKind
 from sdxl_desktop.core.errors import CheckpointError, SdxlDesktopError
 from sdxl_desktop.core.geometry import Size
+from sdxl_desktop.core.parts import OPENVINO_PARTS
 from sdxl_desktop.core.request import Execution, GenerationRequest, Prompts, Sampling
 from sdxl_desktop.engine.protocol import Engine
+from sdxl_desktop.formats.found import Kind, Layout
 from sdxl_desktop.library.convert.events import ConversionProgress, Stage
 from sdxl_desktop.library.convert.plan import plan_import
 from sdxl_desktop.library.convert.running import ImportCancelledError, discard, run_import
 from sdxl_desktop.library.convert.weights import WeightFormat
-from sdxl_desktop.library.detect.found import Kind, Layout
 from sdxl_desktop.library.detect.identify import identify, identify_file
-from sdxl_desktop.library.records import PARTS, verify
+from sdxl_desktop.library.records import verify
 from sdxl_desktop.library.scan import Library, read_checkpoint
 from tests.engine.conftest import draw, engine, engine_home  # noqa: F401
 from tests.library.conftest import NAME, convert_here, told_by
@@ -57,14 +58,14 @@ def picture(engine: Engine, checkpoint: Path) -> Any:  # noqa: F811
 
 
 def weights_of(folder: Path) -> dict[str, bytes]:
-    return {part: (folder / part / "openvino_model.bin").read_bytes() for part in PARTS}
+    return {part: (folder / part / "openvino_model.bin").read_bytes() for part in OPENVINO_PARTS}
 
 
 @pytest.mark.slow
 def test_a_single_file_becomes_what_the_diffusers_folder_becomes(imported: Bring) -> None:
     """Bit by bit; that its weights in 8 bits are the folder's is in every run."""
     single, folder = (weights_of(imported(form, WeightFormat.FP32)) for form in ("single", "torch"))
-    assert [part for part in PARTS if single[part] != folder[part]] == []
+    assert [part for part in OPENVINO_PARTS if single[part] != folder[part]] == []
 
 
 def test_the_picture_is_the_one_that_diffusers_draws_in_torch(small: Path, imported: Bring, engine: Engine) -> None:  # noqa: F811
@@ -94,7 +95,7 @@ def test_a_single_file_in_8_bits_stays_close_to_the_diffusers_folder(imported: B
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("part", OPENVINO_PARTS)
 def test_each_part_computes_what_optimum_intels_does(part: str, imported: Bring, optimum: Path) -> None:
     import openvino as ov
 
@@ -127,7 +128,7 @@ def _inputs(graph: Any) -> dict[str, Any]:
     return fed
 
 
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("part", OPENVINO_PARTS)
 def test_a_single_files_8_bits_are_exactly_nncfs_of_the_diffusers_folder(part: str, imported: Bring) -> None:
     import nncf
     import openvino as ov

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import torch
 
+from sdxl_desktop.formats.found import FoundPart
+from sdxl_desktop.formats.layer_shapes import blueprint
+from sdxl_desktop.formats.safetensors_header import read_tensors
 from sdxl_desktop.library.convert import loading, tracing
 from sdxl_desktop.library.convert.spool import Spool
-from sdxl_desktop.library.detect.blueprint import blueprint
-from sdxl_desktop.library.detect.found import FoundPart
-from sdxl_desktop.library.detect.heads import read_head
 from sdxl_desktop.library.detect.matching import Mismatch, match_part
 from tests.engine.tiny_sdxl import POOLED, TIME_WIDTH, UNET_OPTIONS, Topology, make_unet, make_vae
 from tests.library import original, small_sdxl
@@ -26,7 +26,7 @@ def plain(config: Any) -> dict[str, Any]:
 
 def from_original(part: str, config: Any, weights: original.Weights, prefix: str, folder: Path) -> FoundPart:
     original.save({prefix + name: tensor for name, tensor in weights.items()}, folder / "x.safetensors")
-    found = match_part(part, plain(config), read_head(folder / "x.safetensors"), prefix=prefix)
+    found = match_part(part, plain(config), read_tensors(folder / "x.safetensors"), prefix=prefix)
     assert isinstance(found, FoundPart), found
     return found
 
@@ -105,7 +105,7 @@ def test_a_scale_of_many_numbers_is_refused(tmp_path: Path) -> None:
         for name, tensor in original.vae_to_original(vae.state_dict(), 4).items()
     }
     original.save({**weights, f"{VAE}decoder.conv_in.scale_weight": torch.ones(4)}, tmp_path / "x.safetensors")
-    found = match_part("vae", plain(vae.config), read_head(tmp_path / "x.safetensors"), prefix=VAE)
+    found = match_part("vae", plain(vae.config), read_tensors(tmp_path / "x.safetensors"), prefix=VAE)
     assert isinstance(found, Mismatch)
     assert "single number" in found.words
 
@@ -125,7 +125,7 @@ def test_old_names_of_attention_are_read_in_a_folder(tmp_path: Path) -> None:
     for new, before in old.items():
         renamed = {name.replace(f".attentions.0.{new}.", f".attentions.0.{before}."): t for name, t in renamed.items()}
     original.save(renamed, tmp_path / "x.safetensors")
-    part = match_part("vae", plain(vae.config), read_head(tmp_path / "x.safetensors"))
+    part = match_part("vae", plain(vae.config), read_tensors(tmp_path / "x.safetensors"))
     assert isinstance(part, FoundPart), part
     with Spool(tmp_path / "spool", 64) as spool:
         assert equal(loading.load(part, spool).state_dict(), vae.state_dict())

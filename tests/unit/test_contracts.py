@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 LAYERS = "Imports go one way, downwards"
 NO_QT = "No Qt below the bridge"
 WEIGHTS = "Only the engine and the library load weights"
+FORMATS = "Formats read descriptions of weights, and load none"
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +47,7 @@ def test_the_contracts_hold(copy: Path) -> None:
     assert f"{LAYERS} KEPT" in words
     assert f"{NO_QT} KEPT" in words
     assert f"{WEIGHTS} KEPT" in words
+    assert f"{FORMATS} KEPT" in words
 
 
 @pytest.mark.parametrize(
@@ -55,11 +57,14 @@ def test_the_contracts_hold(copy: Path) -> None:
         pytest.param("library/scan.py", "import sdxl_desktop.history.metadata", LAYERS, marks=pytest.mark.slow),
         pytest.param("imaging/masks.py", "import sdxl_desktop.history.metadata", LAYERS, marks=pytest.mark.slow),
         ("formats/safetensors_header.py", "import sdxl_desktop.library.scan", LAYERS),
+        ("formats/key_mapping.py", "def later():\n    from safetensors import safe_open", FORMATS),
+        pytest.param("formats/lora_keys.py", "import sdxl_desktop.engine.protocol", FORMATS, marks=pytest.mark.slow),
         ("imaging/masks.py", "import PySide6.QtCore", NO_QT),
         ("imaging/masks.py", "import torch", WEIGHTS),
         pytest.param("session/session.py", "import sdxl_desktop.bridge.engine_thread", LAYERS, marks=pytest.mark.slow),
         ("bridge/engine_thread.py", "import sdxl_desktop.cli", LAYERS),
         pytest.param("history/metadata.py", "import PySide6.QtCore", NO_QT, marks=pytest.mark.slow),
+        pytest.param("lora/lycoris.py", "import sdxl_desktop.engine.protocol", LAYERS, marks=pytest.mark.slow),
         ("engine/fake.py", "def later():\n    import qasync", NO_QT),
         ("ui/style.py", "import openvino", WEIGHTS),
         pytest.param(

@@ -14,6 +14,7 @@ import openvino as ov
 
 from sdxl_desktop.core.errors import EngineError
 from sdxl_desktop.core.file_hashes import FileHashes
+from sdxl_desktop.core.parts import GRAPH, WEIGHTS, Part
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import Execution
 from sdxl_desktop.core.speed import Speed
@@ -24,8 +25,6 @@ from sdxl_desktop.engine.openvino import devices
 from sdxl_desktop.engine.openvino.caching import cut
 from sdxl_desktop.engine.openvino.parts import Compiler, mend_unet, settled
 
-_UNET = "unet"
-_GRAPH, _WEIGHTS = "openvino_model.xml", "openvino_model.bin"
 _AT_ONCE = 256 << 20
 """Bytes of weights that are read in less time than starting to compile them ahead would save."""
 
@@ -38,15 +37,15 @@ def begin(compiler: Compiler, paths: AppPaths, checkpoint: Path, execution: Exec
     """
     with suppress(Exception):
         execution = devices.resolved(execution, read_table(table_file(paths)))
-        caching, part = speed.plan.caching, checkpoint / _UNET
+        caching, part = speed.plan.caching, checkpoint / Part.UNET
         depth = 0 if caching is None else caching.depth
         if (content := _content_id(part, hashes_in(paths.cache))) is None:
             return
         key = CompileKey(
             checkpoint=content,
-            component=_UNET,
-            device=execution.device_for(_UNET),
-            precision=execution.precision_on(execution.device_for(_UNET)),
+            component=Part.UNET,
+            device=execution.device_for(Part.UNET),
+            precision=execution.precision_on(execution.device_for(Part.UNET)),
             threads=execution.threads,
         )
         key = settled(key, lambda: devices.is_scaled(_read(part, 0)))
@@ -58,7 +57,7 @@ def begin(compiler: Compiler, paths: AppPaths, checkpoint: Path, execution: Exec
 def _content_id(part: Path, hashes: FileHashes) -> str | None:
     """None while it takes long to find out, in another thread."""
     known = known_content_id(part, hashes)
-    if known is None and (part / _WEIGHTS).stat().st_size <= _AT_ONCE:
+    if known is None and (part / WEIGHTS).stat().st_size <= _AT_ONCE:
         return content_id(part, hashes)
     if known is None:
         threading.Thread(target=_remember, args=(part, hashes), name="hash-ahead", daemon=True).start()
@@ -72,7 +71,7 @@ def _remember(part: Path, hashes: FileHashes) -> None:
 
 def _read(part: Path, depth: int) -> ov.Model:
     """The UNet's graph, mended; cut at the join `depth` unless that is 0."""
-    model = devices.core.read_model(part / _GRAPH)
+    model = devices.core.read_model(part / GRAPH)
     mend_unet(model)
     if not depth:
         return model

@@ -15,6 +15,7 @@ import openvino as ov
 
 from sdxl_desktop.core.device import Device, kind_of
 from sdxl_desktop.core.errors import DeviceError
+from sdxl_desktop.core.parts import Part
 from sdxl_desktop.core.request import AUTOMATIC, Execution, Precision
 from sdxl_desktop.engine.device_times import DeviceTable, automatic
 
@@ -57,9 +58,13 @@ def resolved(execution: Execution, table: DeviceTable | None = None) -> Executio
             return automatic(part, known, table)
         return resolve(name, known)
 
-    unet = found("unet")
+    unet = found(Part.UNET)
     return replace(
-        execution, device=unet, text_device=found("text_encoder"), unet_device=unet, vae_device=found("vae_decoder")
+        execution,
+        device=unet,
+        text_device=found(Part.TEXT_ENCODER),
+        unet_device=unet,
+        vae_device=found(Part.VAE_DECODER),
     )
 
 
@@ -69,7 +74,7 @@ def precision_for(device: str, part: str, asked: Precision, is_scaled: Callable[
     SDXL's VAE overflows in 16 bits, which GPUs take by themselves: there it gets 32, unless its graph carries the
     factor (`ACTIVATIONS_SCALE_FACTOR`) by which OpenVINO keeps activations small enough. `is_scaled` finds that out.
     """
-    if part.startswith("vae") and kind_of(device) == "GPU" and asked in ("auto", "f16") and not is_scaled():
+    if part.startswith(Part.VAE) and kind_of(device) == "GPU" and asked in ("auto", "f16") and not is_scaled():
         return "f32"
     if asked == "auto" or not _lacks(device, asked):
         return asked

@@ -25,6 +25,7 @@ from sdxl_desktop.core.additions import (
 from sdxl_desktop.core.errors import AdditionError
 from sdxl_desktop.core.regular_files import open_regular
 from sdxl_desktop.formats.safetensors_header import HeaderError, header_of
+from sdxl_desktop.formats.weight_files import EMBEDDING_ENDINGS
 
 _SHOWN = 100
 _UNNAMED = ("emb_params", "*")
@@ -94,7 +95,7 @@ def _load(file: Path) -> Any:
 
 
 def _content(file: Path) -> bytes:
-    if file.suffix.lower() not in (".safetensors", ".pt", ".bin"):
+    if file.suffix.lower() not in EMBEDDING_ENDINGS:
         raise _no_embedding(file, "Embeddings are .safetensors, .pt or .bin files.")
     with open_regular(file) as stream:
         size = os.fstat(stream.fileno()).st_size

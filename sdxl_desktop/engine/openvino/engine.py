@@ -26,13 +26,13 @@ from sdxl_desktop.core.events import (
     Progress,
 )
 from sdxl_desktop.core.latents import KeptLatents
+from sdxl_desktop.core.parts import ENCODERS, Part
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import Execution, GenerationRequest, Prompts
 from sdxl_desktop.core.speed import Speed
 from sdxl_desktop.engine.checkpoint_id import checkpoint_id
 from sdxl_desktop.engine.compile_key import CompileTimes, hashes_in
 from sdxl_desktop.engine.device_times import table_file
-from sdxl_desktop.engine.footprint import ENCODERS
 from sdxl_desktop.engine.ground import PreparedGround
 from sdxl_desktop.engine.openvino import devices
 from sdxl_desktop.engine.openvino.budget import Budget, files_resident
@@ -46,7 +46,7 @@ from sdxl_desktop.engine.openvino.overlap import Decoded, NotBeside, Overlap, Un
 from sdxl_desktop.engine.openvino.parts import Compiler, compiler_for
 from sdxl_desktop.engine.openvino.placement import Placement
 from sdxl_desktop.engine.openvino.precheck import check_schedules
-from sdxl_desktop.engine.openvino.prepare import Part, Preparation
+from sdxl_desktop.engine.openvino.prepare import Preparation, RunCheckpoint
 from sdxl_desktop.engine.openvino.preview import PreviewMap
 from sdxl_desktop.engine.openvino.run import Run
 from sdxl_desktop.engine.openvino.shelf import Shelf
@@ -56,7 +56,7 @@ from sdxl_desktop.imaging import watermark
 
 log = logging.getLogger(__name__)
 
-_REFINER_PARTS = ("text_encoder_2", "unet")
+_REFINER_PARTS = (Part.TEXT_ENCODER_2, Part.UNET)
 
 
 class OpenVinoEngine:
@@ -113,7 +113,7 @@ class OpenVinoEngine:
             execution = self._placement.resolved(execution)
             loaded = self._shelf.take(checkpoint, Additions(), emit)
             self._shelf.keep_only((loaded,))
-            for parts in (("unet", "vae_decoder"), ENCODERS):
+            for parts in ((Part.UNET, Part.VAE_DECODER), ENCODERS):
                 self._placement.place([(loaded, parts)], execution, speed.plan.caching, emit)
             loaded.pipe.shed()
             keys = loaded.keys(ENCODERS, execution)
@@ -136,7 +136,10 @@ class OpenVinoEngine:
             check_schedules(request)
             base, refiner = self._load(run)
         check_fit(base, refiner, request)
-        cast = [Part(base, run.base_parts), *([Part(refiner, _REFINER_PARTS, refining=True)] if refiner else [])]
+        cast = [
+            RunCheckpoint(base, run.base_parts),
+            *([RunCheckpoint(refiner, _REFINER_PARTS, refining=True)] if refiner else []),
+        ]
         workflow = self._workflow(run, cast, ground)
         with Overlap(
             lambda one: self._decode(run, cast, one), lambda one, decoded: self._finish(run, base, ground, one, decoded)
@@ -155,12 +158,12 @@ class OpenVinoEngine:
                         self._finish(run, base, ground, one, self._decode(run, cast, one))
         return Finished(pictures=tuple(run.pictures), timings=watch.timings(), devices=run.ran_on)
 
-    def _workflow(self, run: Run, cast: Sequence[Part], ground: PreparedGround | None) -> Workflow:
+    def _workflow(self, run: Run, cast: Sequence[RunCheckpoint], ground: PreparedGround | None) -> Workflow:
         actors = self._preparation.actors(run, cast)
         with run.watch.timing("encode"):
             return Workflow(run.request, actors[0], actors[1] if len(actors) > 1 else None, ground)
 
-    def _renewed(self, run: Run, cast: Sequence[Part], overlap: Overlap) -> bool:
+    def _renewed(self, run: Run, cast: Sequence[RunCheckpoint], overlap: Overlap) -> bool:
         """Whether something that was kept on disk may be why numbers ran away; it is let go, to be made anew."""
         with run.watch.timing("decode"):
             overlap.finish()
@@ -178,7 +181,7 @@ class OpenVinoEngine:
         return taken[0], taken[1] if len(taken) > 1 else None
 
     def _denoise(
-        self, run: Run, cast: Sequence[Part], workflow: Workflow, index: int, seed: int, overlap: Overlap
+        self, run: Run, cast: Sequence[RunCheckpoint], workflow: Workflow, index: int, seed: int, overlap: Overlap
     ) -> Latents:
         base = cast[0].loaded
 
@@ -198,13 +201,13 @@ class OpenVinoEngine:
         if not overlap.is_pending and not self._compiled.is_compiling:
             self._thinning.between_inferences()
 
-    def _decode(self, run: Run, cast: Sequence[Part], one: Undecoded) -> Decoded:
+    def _decode(self, run: Run, cast: Sequence[RunCheckpoint], one: Undecoded) -> Decoded:
         self._preparation.room_to_decode(run, cast)
         run.tell(Phase.DECODING, one.index)
         return self._decoder(run, cast, one, lambda: self._use_f32_decoder(run, cast[0].loaded))()
 
     def _decoder(
-        self, run: Run, cast: Sequence[Part], one: Undecoded, use_f32_decoder: Callable[[], bool]
+        self, run: Run, cast: Sequence[RunCheckpoint], one: Undecoded, use_f32_decoder: Callable[[], bool]
     ) -> Callable[[], Decoded]:
         """What decodes `one`, within the memory that is free now."""
         pipe, budget = cast[0].loaded.pipe, self._preparation.bytes_to_decode(run, cast)
@@ -262,7 +265,7 @@ class OpenVinoEngine:
     def _use_f32_decoder(self, run: Run, loaded: LoadedCheckpoint) -> bool:
         """Put the VAE decoder in 32 bits in place, for this run and the next; False when this process compiled it so
         already."""
-        decoder = [(loaded, ("vae_decoder",))]
+        decoder = [(loaded, (Part.VAE_DECODER,))]
         exact = loaded.needs_f32_decoder or run.execution.precision_on(run.execution.vae_device) == "f32"
         if exact and not self._placement.discard(decoder, run.execution, run.caching):
             return False

@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING
 from sdxl_desktop.core.additions import Additions
 from sdxl_desktop.core.errors import AdditionError
 from sdxl_desktop.core.file_hashes import FileHashes
+from sdxl_desktop.core.parts import ENCODERS, Part
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.engine.compile_key import content_id, hashes_in
 from sdxl_desktop.engine.openvino.embeddings import attach_all, digest, read_embedding
 from sdxl_desktop.engine.openvino.loaded import LoadedCheckpoint
 from sdxl_desktop.engine.openvino.prompts import PromptEncoder
+from sdxl_desktop.formats.lora_keys import LORA_PARTS
 
 if TYPE_CHECKING:
     from sdxl_desktop.engine.openvino.adapters.vae import VaeFolder
 
-_FUSIBLE = ("text_encoder", "text_encoder_2", "unet")
 
 Tell = Callable[[str, float], None]
 """Hears what is at work and the share of it that is done, in [0, 1]; may raise to stop."""
@@ -47,7 +48,7 @@ class Outfitter:
         from sdxl_desktop.engine.openvino.adapters.cache import FusedParts  # seconds of diffusers, for LoRAs alone
 
         fused, config = FusedParts(self._fused, hashes=self._hashes), dict(loaded.pipe.unet.config)
-        for part in _FUSIBLE:
+        for part in LORA_PARTS:
             if part not in loaded.contents:
                 continue
             folder = fused.fused(
@@ -69,7 +70,7 @@ def _attach(loaded: LoadedCheckpoint, additions: Additions) -> None:
     embeddings = [read_embedding(use.file).named(use.token) for use in additions.embeddings]
     first = None if pipe.text_encoder is None else pipe.text_encoder.model
     vocabulary = attach_all(embeddings, first, pipe.text_encoder_2.model)
-    for part in ("text_encoder", "text_encoder_2"):
+    for part in ENCODERS:
         if part in loaded.contents:
             pipe.networks[part].pin()
             loaded.contents[part] += f"-{digest(embeddings)}"
@@ -88,9 +89,9 @@ def _swap_vae(loaded: LoadedCheckpoint, path: Path, cache: Path, hashes: FileHas
             f"{loaded.vae_factor} × {loaded.vae_factor}.",
             next_step="Choose a VAE made for this checkpoint, or leave its own in place.",
         )
-    _put(loaded, "vae_decoder", vae.decoder, vae, hashes)
+    _put(loaded, Part.VAE_DECODER, vae.decoder, vae, hashes)
     if vae.encoder is not None and loaded.pipe.vae_encoder is not None:
-        _put(loaded, "vae_encoder", vae.encoder, vae, hashes)
+        _put(loaded, Part.VAE_ENCODER, vae.encoder, vae, hashes)
     loaded.needs_f32_decoder = False
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 
+from sdxl_desktop.core.parts import OPENVINO_PARTS, Part
 from sdxl_desktop.engine.openvino.lean import without
 
 with warnings.catch_warnings(), without("torch._dynamo"):
@@ -32,7 +33,7 @@ from sdxl_desktop.engine.compile_key import CompileKey, content_id
 from sdxl_desktop.engine.footprint import Footprint
 from sdxl_desktop.engine.openvino.interrupt import InterruptibleRequest
 from sdxl_desktop.engine.openvino.network import READING, unreadable
-from sdxl_desktop.engine.openvino.pipeline import PARTS, Pipeline
+from sdxl_desktop.engine.openvino.pipeline import Pipeline
 from sdxl_desktop.engine.openvino.preview import PreviewMap
 from sdxl_desktop.engine.openvino.prompts import PromptEncoder
 
@@ -100,18 +101,18 @@ class LoadedCheckpoint:
         """The keys of those `wanted` parts that there are, in the order in which a run needs them; `execution` names
         the devices as OpenVINO does."""
         asked = set(wanted)
-        on = {part: execution.device_for(part) for part in PARTS}
+        on = {part: execution.device_for(part) for part in OPENVINO_PARTS}
         return {
             part: CompileKey(
                 checkpoint=self.contents[part],
                 component=part,
                 device=on[part],
                 precision=(
-                    "f32" if self.needs_f32_decoder and part == "vae_decoder" else execution.precision_on(on[part])
+                    "f32" if self.needs_f32_decoder and part == Part.VAE_DECODER else execution.precision_on(on[part])
                 ),
                 threads=execution.threads,
             )
-            for part in PARTS
+            for part in OPENVINO_PARTS
             if part in asked and part in self.contents
         }
 
@@ -133,7 +134,7 @@ class LoadedCheckpoint:
         """A name for what its latents mean: the VAE that decodes them, and how they are scaled."""
         config = self.pipe.vae.config
         scale = [config.get(name) for name in ("scaling_factor", "latents_mean", "latents_std", "shift_factor")]
-        return hashlib.sha256(f"{self.contents['vae_decoder']};{scale!r}".encode()).hexdigest()[:32]
+        return hashlib.sha256(f"{self.contents[Part.VAE_DECODER]};{scale!r}".encode()).hexdigest()[:32]
 
     @cached_property
     def footprint(self) -> Footprint:

@@ -14,10 +14,10 @@ from openvino.utils.data_helpers import OVDict
 from sdxl_desktop.core.errors import CheckpointError
 from sdxl_desktop.core.foreign_text import shown
 from sdxl_desktop.core.model_configs import read_model_config
+from sdxl_desktop.core.parts import GRAPH
 from sdxl_desktop.core.small_files import SmallFileError
 from sdxl_desktop.engine.openvino import devices
 
-GRAPH = "openvino_model.xml"
 CONFIG = "config.json"
 READING = (OSError, ValueError, RuntimeError, LookupError, TypeError, AttributeError, ArithmeticError, MemoryError)
 """What reading a damaged or foreign folder raises."""

@@ -15,15 +15,14 @@ import torch
 from sdxl_desktop.core.clip_files import damaged_tokenizer, read_clip_files
 from sdxl_desktop.core.foreign_text import shown
 from sdxl_desktop.core.model_configs import SCALING_FACTOR
+from sdxl_desktop.core.parts import GRAPH, OPENVINO_PARTS, Part
 from sdxl_desktop.core.small_files import read_object
 from sdxl_desktop.engine.openvino import parts
 from sdxl_desktop.engine.openvino.free_shapes import free_shapes
-from sdxl_desktop.engine.openvino.network import GRAPH, Config, Network
+from sdxl_desktop.engine.openvino.network import Config, Network
 from sdxl_desktop.engine.openvino.schedulers import complete_config
 
-PARTS = ("text_encoder", "text_encoder_2", "unet", "vae_encoder", "vae_decoder")
-"""In the order in which a run needs them."""
-_NEEDED = ("text_encoder_2", "unet", "vae_decoder")
+_NEEDED = (Part.TEXT_ENCODER_2, Part.UNET, Part.VAE_DECODER)
 _INDEX = "model_index.json"
 
 
@@ -56,17 +55,17 @@ class Pipeline:
         """Raises OSError or ValueError when something that every checkpoint has is missing or no JSON, CheckpointError
         when its scheduler cannot be used."""
         self.folder = folder
-        there = {part for part in PARTS if (folder / part / GRAPH).is_file()}
+        there = {part for part in OPENVINO_PARTS if (folder / part / GRAPH).is_file()}
         if missing := [part for part in _NEEDED if part not in there]:
             raise FileNotFoundError(f"There is no {missing[0].replace('_', ' ')} in it")
         if not (folder / _INDEX).is_file():
             raise FileNotFoundError(f"There is no {_INDEX} in it")
         self.config = Config.read(folder / _INDEX, force_zeros_for_empty_prompt=True, requires_aesthetics_score=False)
-        self.text_encoder = Network(folder / "text_encoder", free_shapes) if "text_encoder" in there else None
-        self.text_encoder_2 = Network(folder / "text_encoder_2", free_shapes)
-        self.unet = Network(folder / "unet", parts.mend_unet, time_cond_proj_dim=None)
-        self.vae_decoder = self._half_of_vae("vae_decoder")
-        self.vae_encoder = self._half_of_vae("vae_encoder") if "vae_encoder" in there else None
+        self.text_encoder = Network(folder / Part.TEXT_ENCODER, free_shapes) if Part.TEXT_ENCODER in there else None
+        self.text_encoder_2 = Network(folder / Part.TEXT_ENCODER_2, free_shapes)
+        self.unet = Network(folder / Part.UNET, parts.mend_unet, time_cond_proj_dim=None)
+        self.vae_decoder = self._half_of_vae(Part.VAE_DECODER)
+        self.vae_encoder = self._half_of_vae(Part.VAE_ENCODER) if Part.VAE_ENCODER in there else None
         self.vae = Vae(self.vae_decoder, self.vae_encoder)
         self.scheduler_config = complete_config(read_object(folder / "scheduler" / "scheduler_config.json"))
 
@@ -79,7 +78,7 @@ class Pipeline:
     @property
     def networks(self) -> dict[str, Network]:
         """The parts there are."""
-        named = {part: getattr(self, part) for part in PARTS}
+        named = {part: getattr(self, part) for part in OPENVINO_PARTS}
         return {part: network for part, network in named.items() if network is not None}
 
     @property

@@ -13,6 +13,7 @@ import openvino as ov
 
 from sdxl_desktop.core.errors import EngineError
 from sdxl_desktop.core.geometry import Size
+from sdxl_desktop.core.parts import Part
 from sdxl_desktop.core.request import AUTOMATIC, Execution
 from sdxl_desktop.core.speed import StepCaching
 from sdxl_desktop.engine.compile_key import DYNAMIC, FIXED, SHALLOW, CompileKey
@@ -29,7 +30,7 @@ from sdxl_desktop.engine.openvino.parts import Graph, settled
 from sdxl_desktop.engine.openvino.static import FixedShapes, Reshaped
 from sdxl_desktop.engine.protocol import Emit
 
-UNET = "unet"
+UNET = Part.UNET
 
 TakingPart = Sequence[tuple[LoadedCheckpoint, Sequence[str]]]
 """Checkpoints, and which parts of each a run needs."""
@@ -273,7 +274,7 @@ def _keys(loaded: LoadedCheckpoint, parts: Sequence[str], execution: Execution, 
 def _origin(loaded: LoadedCheckpoint, key: CompileKey) -> Origin:
     """Only LoRAs and another VAE bring other weights; embeddings are joined to the graph, which the key tells."""
     additions = loaded.additions
-    changed = bool(additions.vae) if key.part.startswith("vae") else bool(additions.loras)
+    changed = bool(additions.vae) if key.part.startswith(Part.VAE) else bool(additions.loras)
     return Origin(loaded.folder, derived=changed)
 
 

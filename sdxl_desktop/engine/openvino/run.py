@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 
 from sdxl_desktop.core.events import Phase, Picture, Progress, Timings
+from sdxl_desktop.core.parts import ENCODERS, Part
 from sdxl_desktop.core.request import Execution, GenerationRequest
 from sdxl_desktop.core.speed import StepCaching
-from sdxl_desktop.engine.footprint import ENCODERS
 from sdxl_desktop.engine.openvino.budget import Peak
 from sdxl_desktop.engine.protocol import Emit
 
@@ -72,8 +72,8 @@ class Run:
     def base_parts(self) -> tuple[str, ...]:
         """The base's parts that this run needs."""
         if self.from_the_end:
-            return ("vae_decoder",)
-        return (*ENCODERS, "unet", "vae_decoder", *(("vae_encoder",) if self.request.edit is not None else ()))
+            return (Part.VAE_DECODER,)
+        return (*ENCODERS, Part.UNET, Part.VAE_DECODER, *((Part.VAE_ENCODER,) if self.request.edit is not None else ()))
 
     def renewal(self) -> tuple[str, ...]:
         """What a person should know about the next picture: that it was drawn twice. Told once."""

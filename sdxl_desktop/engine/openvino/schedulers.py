@@ -15,7 +15,7 @@ import torch
 from sdxl_desktop.core.errors import CheckpointError, RequestError
 from sdxl_desktop.core.foreign_text import shown
 from sdxl_desktop.core.noise_schedule import NoiseSchedule
-from sdxl_desktop.core.schedulers import SchedulerName, checked_config, is_edm, schedule_of
+from sdxl_desktop.core.schedulers import SchedulerName, checked_config, config_for, is_edm
 
 _UNUSABLE = (ValueError, TypeError, KeyError, AttributeError, IndexError, ArithmeticError, RuntimeError)
 """What diffusers raises for configurations that it cannot use."""
@@ -86,8 +86,7 @@ def _problem(name: SchedulerName, config: Mapping[str, Any], steps: int, timeste
 
 
 def _set(name: SchedulerName, config: Mapping[str, Any], seed: int, steps: int, timesteps: Sequence[int] = ()) -> Any:
-    options = {"noise_sampler_seed": seed} if name.draws_noise_from_seed else {}
-    scheduler = copy.deepcopy(_fresh(name, json.dumps([dict(config), options])))
+    scheduler = copy.deepcopy(_fresh(name, json.dumps(config_for(name, config, seed=seed))))
     if timesteps:
         _set_custom(scheduler, name, timesteps)
     else:
@@ -157,12 +156,11 @@ def _class(name: str) -> Any:
 
 @lru_cache(maxsize=64)
 def _fresh(name: SchedulerName, told: str) -> Any:
-    """The scheduler as it is before any step, of `told`: the JSON of a checkpoint's configuration and of options.
+    """The scheduler as it is before any step, of `told`: the JSON of what its class is made from.
 
     diffusers takes five times as long to make one as copying it takes, and half a second for DPM2.
     """
-    config, options = json.loads(told)
-    return _class(name.class_name).from_config(schedule_of(config, name.class_name), **name.options, **options)
+    return _class(name.class_name).from_config(json.loads(told))
 
 
 @cache

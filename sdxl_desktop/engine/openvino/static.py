@@ -13,12 +13,13 @@ import openvino as ov
 from openvino.utils.data_helpers import OVDict
 
 from sdxl_desktop.core.geometry import Size
+from sdxl_desktop.core.parts import Part
 from sdxl_desktop.engine.compile_key import CompileKey, fixed_shape, size_of_shape
 from sdxl_desktop.engine.openvino.interrupt import InterruptibleRequest
 
 TOKENS = 77
 """The length of one chunk of a prompt."""
-_KEPT_IN_MEMORY = {"vae_decoder": 4, "vae_encoder": 4}
+_KEPT_IN_MEMORY: Mapping[str, int] = {Part.VAE_DECODER: 4, Part.VAE_ENCODER: 4}
 """Shapes of one part that stay compiled in memory: tiles at a picture's edge may be of other sizes. Others keep one,
 since each holds all of the part's weights."""
 
@@ -131,10 +132,10 @@ def reshaped(key: CompileKey, model: ov.Model, shapes: Shapes, pixels: int) -> R
 
 def shape_name(component: str, shapes: Shapes, pixels: int) -> str:
     """What the shapes mean in words for a compile key: the size in pixels, and how long the prompt is."""
-    if component.startswith("text_encoder"):
+    if component.startswith(Part.TEXT_ENCODER):
         return f"{shapes['input_ids'][-1]} tokens"
-    name, scale = ("latent_sample", pixels) if component == "vae_decoder" else ("sample", pixels)
-    if component == "vae_encoder":
+    name, scale = ("latent_sample", pixels) if component == Part.VAE_DECODER else ("sample", pixels)
+    if component == Part.VAE_ENCODER:
         scale = 1
     *_, height, width = shapes[name]
     context = shapes.get("encoder_hidden_states", (1, TOKENS))
@@ -144,7 +145,7 @@ def shape_name(component: str, shapes: Shapes, pixels: int) -> str:
 def shapes_for(component: str, ports: Sequence[Port], size: Size, pixels: int) -> Shapes:
     """The shapes of a part's inputs for a picture of `size` and a prompt of one chunk."""
     latent = (size.height // pixels, size.width // pixels)
-    picture = (size.height, size.width) if component == "vae_encoder" else latent
+    picture = (size.height, size.width) if component == Part.VAE_ENCODER else latent
     shapes: Shapes = {}
     for port in ports:
         sides = [side.get_length() if side.is_static else 1 for side in port.shape]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from sdxl_desktop.core.device import needs_fixed_shapes
 from sdxl_desktop.core.errors import DeviceError, EngineError
 from sdxl_desktop.core.events import Event, Phase, Progress
 from sdxl_desktop.core.geometry import Size
+from sdxl_desktop.core.parts import Part
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import Execution
 from sdxl_desktop.core.speed import Speed, SpeedPlan
@@ -32,7 +33,7 @@ from sdxl_desktop.engine.openvino.shelf import Shelf
 from sdxl_desktop.engine.protocol import CancelToken, Emit
 from sdxl_desktop.engine.workbench import Prepared, StoppedError
 
-_GUIDED = {"unet": 2}
+_GUIDED: Mapping[str, int] = {Part.UNET: 2}
 """Rows of a call; others have one. A guided step asks the UNet twice at once."""
 _MOST_CALLS, _ENOUGH_SECONDS = 5, 3.0
 _TIMESTEP = 500.0

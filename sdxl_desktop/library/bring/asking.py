@@ -67,7 +67,8 @@ def path_of(what: str | Path) -> Path | None:
 
 def free_folder(home: Path, name: str, listing: Listing) -> Path:
     """Where the download of `listing` goes, or went: a folder called `name`, or the next that has no other files."""
-    candidates = (destination(home, name if number == 1 else f"{name}-{number}") for number in range(1, 1000))
+    folder = destination(home, name)
+    candidates = (folder if number == 1 else folder.with_name(f"{name}-{number}") for number in range(1, 1000))
     return next(folder for folder in candidates if not folder.exists() or read_record(folder) == listing)
 
 

@@ -11,19 +11,21 @@ from pathlib import Path
 
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.errors import CheckpointError
+from sdxl_desktop.core.parts import Part
+from sdxl_desktop.formats.found import Kind
 from sdxl_desktop.library.bring.asking import Asking, free_folder
 from sdxl_desktop.library.bring.kin import Kin, base_of, extras_for, made_of
 from sdxl_desktop.library.bring.offers import Offer
 from sdxl_desktop.library.bring.placing import how_to_use, place
 from sdxl_desktop.library.bring.progress import BringProgress, Journey
+from sdxl_desktop.library.checkpoint_names import checked_name
 from sdxl_desktop.library.convert.events import ConversionProgress
 from sdxl_desktop.library.convert.extras import Extras
 from sdxl_desktop.library.convert.forecast import check_room, gigabytes
 from sdxl_desktop.library.convert.grafting import holds_unet_alone, link_or_copy, unet_alone
-from sdxl_desktop.library.convert.plan import checked_name, plan_import
+from sdxl_desktop.library.convert.plan import plan_import
 from sdxl_desktop.library.convert.running import run_import
 from sdxl_desktop.library.convert.weights import WeightFormat
-from sdxl_desktop.library.detect.found import Kind
 from sdxl_desktop.library.detect.identify import identify
 from sdxl_desktop.library.hub.address import Address
 from sdxl_desktop.library.hub.arrival import DOWNLOADS, is_ready, join_library
@@ -173,10 +175,10 @@ class _Work:
         missing = kin.missing(self.library, self.weights, fusing=False)
         assert missing is not None
         whole = self._download_kin(kin, missing)
-        (whole / "unet").mkdir(exist_ok=True)
+        (whole / Part.UNET).mkdir(exist_ok=True)
         for file in sorted(unet.iterdir()):
-            if file.is_file() and file.name != RECORD and not (whole / "unet" / file.name).exists():
-                link_or_copy(file, whole / "unet" / file.name)
+            if file.is_file() and file.name != RECORD and not (whole / Part.UNET / file.name).exists():
+                link_or_copy(file, whole / Part.UNET / file.name)
         return self._convert(whole, extras_for(self.offer.entry, source or unet.name))
 
     def _fuse(self, lora: Path, source: str) -> Brought:
@@ -188,7 +190,7 @@ class _Work:
         assert missing is not None
         folder = self._download_kin(kin, missing)
         extras = extras_for(self.offer.entry, source, lora=lora, parts_of=converted)
-        return self._convert(folder / "unet" if converted is not None else folder, extras)
+        return self._convert(folder / Part.UNET if converted is not None else folder, extras)
 
     def _kin(self, unet: Path) -> Kin:
         if self.offer.kin is not None and self.offer.kin.listing is not None:

@@ -9,13 +9,14 @@ from typing import Any
 
 import msgspec
 
+from sdxl_desktop.core.parts import Part
+from sdxl_desktop.formats.families import Family
+from sdxl_desktop.formats.safetensors_header import read_metadata
 from sdxl_desktop.library.bring.estimates import Forecasts, parameters_in
 from sdxl_desktop.library.catalogue import Entry, Kind, catalogue
 from sdxl_desktop.library.convert.extras import Extras
 from sdxl_desktop.library.convert.forecast import forecast
 from sdxl_desktop.library.convert.weights import WeightFormat
-from sdxl_desktop.library.detect.families import Family
-from sdxl_desktop.library.detect.heads import read_metadata
 from sdxl_desktop.library.detect.sampling import SamplingFacts, few_step_facts
 from sdxl_desktop.library.hub.files import Listing, RemoteFile
 from sdxl_desktop.library.records import read_record
@@ -69,7 +70,7 @@ class Kin:
 
 
 def _is_unet(file: RemoteFile) -> bool:
-    return file.path.startswith("unet/")
+    return file.path.startswith(f"{Part.UNET}/")
 
 
 def base_of(entry: Entry | None, family: Family | None) -> Entry | None:
@@ -108,7 +109,7 @@ def _scheduler(entry: Entry) -> dict[str, Any]:
         return {}
     changed: dict[str, Any] = {}
     if entry.kind in (Kind.LORA, Kind.UNET):
-        changed |= {"_class_name": entry.recommended.scheduler.class_name, **entry.recommended.scheduler.options}
+        changed |= entry.recommended.scheduler.config
     if entry.recommended.timestep_spacing is not None:
         changed["timestep_spacing"] = entry.recommended.timestep_spacing
     return changed

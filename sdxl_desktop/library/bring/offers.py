@@ -9,17 +9,18 @@ from pathlib import Path
 
 import psutil
 
+from sdxl_desktop.formats.families import Family
+from sdxl_desktop.formats.found import Kind
 from sdxl_desktop.library import catalogue
 from sdxl_desktop.library.bring.asking import Asking, bytes_here, free_folder, path_of
 from sdxl_desktop.library.bring.estimates import Forecasts, as_it_is, download_forecasts, suggest
 from sdxl_desktop.library.bring.kin import Kin, base_of, made_of
 from sdxl_desktop.library.catalogue import Entry
+from sdxl_desktop.library.checkpoint_names import checked_name, free_name
 from sdxl_desktop.library.convert.forecast import Forecast, forecast
 from sdxl_desktop.library.convert.grafting import holds_unet_alone, unet_alone
-from sdxl_desktop.library.convert.plan import checked_name, free_name, plan_import
+from sdxl_desktop.library.convert.plan import plan_import
 from sdxl_desktop.library.convert.weights import WeightFormat
-from sdxl_desktop.library.detect.families import Family
-from sdxl_desktop.library.detect.found import Kind
 from sdxl_desktop.library.hub.address import Address, parse_address
 from sdxl_desktop.library.hub.errors import HubError
 from sdxl_desktop.library.hub.events import DownloadProgress

@@ -10,6 +10,10 @@ from typing import Any
 
 import openvino as ov
 
+from sdxl_desktop.core.parts import GRAPH, Part
+from sdxl_desktop.formats.documents import read_json_if_there
+from sdxl_desktop.formats.families import Family
+from sdxl_desktop.formats.found import Found, FoundPart
 from sdxl_desktop.library.convert import compressing, loading, tracing
 from sdxl_desktop.library.convert.descriptions import write_part_config
 from sdxl_desktop.library.convert.events import Stage
@@ -17,9 +21,6 @@ from sdxl_desktop.library.convert.spool import Spool
 from sdxl_desktop.library.convert.telling import Teller
 from sdxl_desktop.library.convert.weights import WeightFormat
 from sdxl_desktop.library.convert.workspace import Workspace
-from sdxl_desktop.library.detect.documents import read_json_if_there
-from sdxl_desktop.library.detect.families import Family
-from sdxl_desktop.library.detect.found import Found, FoundPart
 
 Adapt = Callable[[str, Any], None]
 """Changes a part's torch module, by the part's name, before it is traced: the place where a LoRA is fused."""
@@ -76,9 +77,9 @@ def _short_collections() -> Iterator[None]:
 
 def _pooled_width(found: Found, workspace: Workspace) -> int:
     """Of the second text encoder's projection, from its configuration; it may be there already."""
-    config = next((part.config for part in found.parts if part.name == "text_encoder_2"), None)
+    config = next((part.config for part in found.parts if part.name == Part.TEXT_ENCODER_2), None)
     if config is None:
-        config = read_json_if_there(workspace.whole / "text_encoder_2" / "config.json")
+        config = read_json_if_there(workspace.whole / Part.TEXT_ENCODER_2 / "config.json")
     return int(config.get("projection_dim", 1280))
 
 
@@ -86,7 +87,7 @@ def _write(
     output: str, part: FoundPart, model: ov.Model, weights: WeightFormat, workspace: Workspace, tell: Teller
 ) -> None:
     found = compressing.find_weights(model) if weights in (WeightFormat.INT8, WeightFormat.INT4) else []
-    in_half_bytes = weights is WeightFormat.INT4 and output == "unet"
+    in_half_bytes = weights is WeightFormat.INT4 and output == Part.UNET
     compress = compressing.compress_to_int4 if in_half_bytes else compressing.compress_to_int8
     with (
         Spool(workspace.spool / "compressed", compressing.spool_room(found)) as spool,
@@ -104,6 +105,6 @@ def _write(
 
 def _save(model: ov.Model, folder: Path, *, half: bool) -> None:
     try:
-        ov.save_model(model, folder / "openvino_model.xml", compress_to_fp16=half)
+        ov.save_model(model, folder / GRAPH, compress_to_fp16=half)
     except RuntimeError as problem:
         raise OSError(f"OpenVINO could not write it: {str(problem).splitlines()[-1]}") from problem

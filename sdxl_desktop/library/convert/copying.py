@@ -6,18 +6,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from sdxl_desktop.core.parts import GRAPH, GRAPH_AND_WEIGHTS, OPENVINO_PARTS, TOKENIZERS, WEIGHTS
 from sdxl_desktop.core.small_files import SmallFileError, copy_small, is_regular
+from sdxl_desktop.formats.documents import read_json, read_json_if_there
+from sdxl_desktop.formats.families import clip_vocabulary
+from sdxl_desktop.formats.found import Found
 from sdxl_desktop.library.convert.descriptions import write_descriptions
 from sdxl_desktop.library.convert.events import Stage
 from sdxl_desktop.library.convert.telling import Teller
 from sdxl_desktop.library.convert.workspace import Workspace, write_json
-from sdxl_desktop.library.detect.documents import read_json, read_json_if_there
-from sdxl_desktop.library.detect.families import clip_vocabulary
-from sdxl_desktop.library.detect.found import Found
 from sdxl_desktop.library.records import check_parts
 from sdxl_desktop.library.scan import read_checkpoint
 
-PARTS = ("text_encoder", "text_encoder_2", "unet", "vae_encoder", "vae_decoder")
 _CHUNK = 1 << 22
 _ALSO = ("preview.json", "README.md")
 
@@ -28,7 +28,7 @@ def copy_parts(found: Found, workspace: Workspace, title: str, emit: Any) -> Non
     folder = found.path
     read_checkpoint(folder)
     check_parts(folder)
-    parts = [part for part in PARTS if (folder / part / "openvino_model.xml").is_file()]
+    parts = [part for part in OPENVINO_PARTS if (folder / part / GRAPH).is_file()]
     tell = Teller(emit, [(part, _size(folder / part)) for part in parts])
     for part in parts:
         tell.go_to(part)
@@ -37,12 +37,12 @@ def copy_parts(found: Found, workspace: Workspace, title: str, emit: Any) -> Non
             continue
         with workspace.part(part, tell.advance) as writing:
             write_json(writing / "config.json", read_json(folder / part / "config.json"))
-            for kind in ("bin", "xml"):
-                _copy(folder / part / f"openvino_model.{kind}", writing, tell)
+            for name in (WEIGHTS, GRAPH):
+                _copy(folder / part / name, writing, tell)
     tokenizers = {
         name: folder / name if (folder / name).is_dir() else clip_vocabulary()
-        for name in ("tokenizer", "tokenizer_2")
-        if name.replace("tokenizer", "text_encoder") in parts
+        for name, encoder in TOKENIZERS.items()
+        if encoder in parts
     }
     described = Found(
         path=folder,
@@ -64,7 +64,7 @@ def copy_parts(found: Found, workspace: Workspace, title: str, emit: Any) -> Non
 
 
 def _size(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.glob("openvino_model.*"))
+    return sum(file.stat().st_size for file in folder.glob(GRAPH_AND_WEIGHTS))
 
 
 def _copy(file: Path, into: Path, tell: Teller) -> None:

@@ -14,23 +14,23 @@ from typing import Any
 from sdxl_desktop.core.clip_files import LIMIT as _TOKENIZER_LIMIT
 from sdxl_desktop.core.clip_files import read_clip_files
 from sdxl_desktop.core.model_configs import of_the_network
-from sdxl_desktop.core.schedulers import SchedulerName, checked_config
+from sdxl_desktop.core.parts import TOKENIZERS, Part
+from sdxl_desktop.core.schedulers import SchedulerName, changed_config, checked_config
 from sdxl_desktop.core.small_files import SmallFileError, copy_small, is_regular
+from sdxl_desktop.formats.documents import read_json_if_there
+from sdxl_desktop.formats.errors import DamagedFileError
+from sdxl_desktop.formats.families import Family, clip_vocabulary
+from sdxl_desktop.formats.found import Found, FoundPart
 from sdxl_desktop.library.convert.workspace import write_json
-from sdxl_desktop.library.detect.documents import read_json_if_there
-from sdxl_desktop.library.detect.errors import DamagedFileError
-from sdxl_desktop.library.detect.families import Family, clip_vocabulary
-from sdxl_desktop.library.detect.found import Found, FoundPart
 from sdxl_desktop.library.scan import TINY_VAE, TINY_VAE_FILES, has_tiny_vae
 
-_CLASSES = {
-    "unet": "UNet2DConditionModel",
-    "vae": "AutoencoderKL",
-    "text_encoder": "CLIPTextModel",
-    "text_encoder_2": "CLIPTextModelWithProjection",
+_CLASSES: Mapping[str, str] = {
+    Part.UNET: "UNet2DConditionModel",
+    Part.VAE: "AutoencoderKL",
+    Part.TEXT_ENCODER: "CLIPTextModel",
+    Part.TEXT_ENCODER_2: "CLIPTextModelWithProjection",
 }
 _DISTILLED = (Family.LCM, Family.LCM_SSD_1B)
-_FEW_STEPS = {"_class_name": SchedulerName.LCM.class_name}
 _TOKENIZER_FILES = ("vocab.json", "merges.txt", "tokenizer.json")
 _PADDING = {"tokenizer": "<|endoftext|>", "tokenizer_2": "!"}
 """What SDXL's two tokenizers fill prompts up with."""
@@ -39,7 +39,7 @@ _PADDING = {"tokenizer": "<|endoftext|>", "tokenizer_2": "!"}
 def write_part_config(part: FoundPart, folder: Path) -> None:
     """config.json of an OpenVINO part made of `part`."""
     config = _plain(part.config)
-    if part.name.startswith("text_encoder"):
+    if part.name.startswith(Part.TEXT_ENCODER):
         write_json(
             folder / "config.json",
             {**config, "architectures": [_CLASSES[part.name]], "dtype": "float32", "output_hidden_states": True},
@@ -58,8 +58,7 @@ def write_descriptions(
 ) -> None:
     """model_index.json, checkpoint.json, scheduler, tokenizers and a tiny VAE if it has one; what `card` and
     `scheduler` say goes before what `found` does. Raises CheckpointError for what cannot be taken."""
-    asked = {**found.scheduler, **(_FEW_STEPS if found.family in _DISTILLED else {}), **(scheduler or {})}
-    schedule = _scheduler(asked)
+    schedule = _scheduler(found, scheduler or {})
     for name, source in found.tokenizers.items():
         _write_tokenizer(name, source, folder / name)
     (folder / "scheduler").mkdir(exist_ok=True)
@@ -83,15 +82,18 @@ def _plain(config: Mapping[str, Any]) -> dict[str, Any]:
     return of_the_network(config)
 
 
-def _scheduler(said: Mapping[str, Any]) -> dict[str, Any]:
+def _scheduler(found: Found, asked: Mapping[str, Any]) -> dict[str, Any]:
     """As it is written: a whole one, of the class that was asked for, Euler where none was."""
-    return checked_config({"_class_name": SchedulerName.EULER.class_name, **said})
+    own = {**SchedulerName.EULER.config, **found.scheduler}
+    if found.family in _DISTILLED:
+        own = changed_config(own, SchedulerName.LCM.config)
+    return checked_config(changed_config(own, asked))
 
 
 def _card(found: Found, title: str) -> dict[str, Any]:
     card: dict[str, Any] = {"title": title, **found.card}
     if found.family in _DISTILLED:
-        card |= {"steps": 4, "guidance_scale": 8.0, "scheduler": "lcm"}
+        card |= {"steps": 4, "guidance_scale": 8.0, "scheduler": SchedulerName.LCM.value}
     return card
 
 
@@ -109,7 +111,7 @@ def _index(found: Found, scheduler: Mapping[str, Any]) -> dict[str, Any]:
     for name, kind in _CLASSES.items():
         library = "transformers" if name.startswith("text") else "diffusers"
         index[name] = [library, kind]
-    for name in ("tokenizer", "tokenizer_2"):
+    for name in TOKENIZERS:
         index[name] = ["transformers", "CLIPTokenizer"]
     if "tokenizer" not in found.tokenizers:
         index |= {"text_encoder": [None, None], "tokenizer": [None, None]}

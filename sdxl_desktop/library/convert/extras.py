@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sdxl_desktop.core.parts import GRAPH_AND_WEIGHTS
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extras:
@@ -25,7 +27,7 @@ class Extras:
     @property
     def files(self) -> tuple[Path, ...]:
         """Those that decide what becomes of the conversion."""
-        others = () if self.parts_of is None else tuple(sorted(self.parts_of.glob("*/openvino_model.*")))
+        others = () if self.parts_of is None else tuple(sorted(self.parts_of.glob(f"*/{GRAPH_AND_WEIGHTS}")))
         return (*others, self.lora) if self.lora is not None else others
 
     def to_json(self) -> dict[str, Any]:

@@ -7,19 +7,20 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from sdxl_desktop.core.parts import GRAPH, OPENVINO_PARTS, TOKENIZERS, WEIGHTS, Part
+from sdxl_desktop.formats.documents import read_json, read_json_if_there
+from sdxl_desktop.formats.errors import DamagedFileError
+from sdxl_desktop.formats.families import Setup, clip_vocabulary, family_of
+from sdxl_desktop.formats.found import Found, Kind, Layout
+from sdxl_desktop.formats.safetensors_header import Tensor, read_tensors
 from sdxl_desktop.library.convert.workspace import Workspace
-from sdxl_desktop.library.detect.documents import read_json, read_json_if_there
-from sdxl_desktop.library.detect.errors import DamagedFileError
-from sdxl_desktop.library.detect.families import Setup, clip_vocabulary, family_of
 from sdxl_desktop.library.detect.folders import weights_in
-from sdxl_desktop.library.detect.found import Found, Kind, Layout
-from sdxl_desktop.library.detect.heads import Tensor, read_head
 from sdxl_desktop.library.detect.matching import Mismatch, match_part
 from sdxl_desktop.library.records import check_parts
 from sdxl_desktop.library.scan import read_checkpoint
 
 STEM = "diffusion_pytorch_model"
-OTHER_PARTS = ("text_encoder", "text_encoder_2", "vae_encoder", "vae_decoder")
+OTHER_PARTS = tuple(part for part in OPENVINO_PARTS if part is not Part.UNET)
 
 
 def holds_unet_alone(folder: Path) -> bool:
@@ -45,8 +46,8 @@ def unet_alone(folder: Path, base: Path | None = None) -> Found:
     config, files = read_json(folder / "config.json"), unet_files(folder)
     tensors: dict[str, Tensor] = {}
     for file in files:
-        tensors.update(read_head(file))
-    part = match_part("unet", config, tensors)
+        tensors.update(read_tensors(file))
+    part = match_part(Part.UNET, config, tensors)
     if isinstance(part, Mismatch):
         raise DamagedFileError(
             f"{folder.name} is not whole.",
@@ -55,7 +56,7 @@ def unet_alone(folder: Path, base: Path | None = None) -> Found:
         )
     if base is not None:
         _check_fits(folder, part.config, base)
-    has_first = base is None or (base / "text_encoder").is_dir()
+    has_first = base is None or (base / Part.TEXT_ENCODER).is_dir()
     return Found(
         path=folder,
         kind=Kind.CHECKPOINT,
@@ -89,7 +90,7 @@ def take_parts(
 
 def parts_of(base: Path) -> Sequence[str]:
     """The parts of a converted checkpoint that another UNet can be put between."""
-    return [part for part in OTHER_PARTS if (base / part / "openvino_model.xml").is_file()]
+    return [part for part in OTHER_PARTS if (base / part / GRAPH).is_file()]
 
 
 def link_or_copy(file: Path, to: Path) -> None:
@@ -101,11 +102,11 @@ def link_or_copy(file: Path, to: Path) -> None:
 
 
 def _belongs(file: Path) -> bool:
-    return file.is_file() and file.name in ("config.json", "openvino_model.xml", "openvino_model.bin")
+    return file.is_file() and file.name in ("config.json", GRAPH, WEIGHTS)
 
 
 def _check_fits(folder: Path, config: object, base: Path) -> None:
-    theirs = read_json_if_there(base / "unet" / "config.json")
+    theirs = read_json_if_there(base / Part.UNET / "config.json")
     width = config.get("cross_attention_dim") if isinstance(config, dict) else None
     if theirs.get("cross_attention_dim") != width:
         raise DamagedFileError(
@@ -118,6 +119,6 @@ def _check_fits(folder: Path, config: object, base: Path) -> None:
 def _tokenizers(base: Path) -> dict[str, Path]:
     return {
         name: base / name if (base / name).is_dir() else clip_vocabulary()
-        for name in ("tokenizer", "tokenizer_2")
-        if (base / name.replace("tokenizer", "text_encoder")).is_dir()
+        for name, encoder in TOKENIZERS.items()
+        if (base / encoder).is_dir()
     }

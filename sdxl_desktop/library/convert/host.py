@@ -11,6 +11,8 @@ import warnings
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from sdxl_desktop.core.parts import Part
+from sdxl_desktop.formats.found import Found, Kind, Layout
 from sdxl_desktop.library.children.computing import Computing
 from sdxl_desktop.library.convert.copying import copy_parts
 from sdxl_desktop.library.convert.descriptions import write_descriptions
@@ -23,7 +25,6 @@ from sdxl_desktop.library.convert.telling import Emit, Teller
 from sdxl_desktop.library.convert.weights import WeightFormat
 from sdxl_desktop.library.convert.workspace import Workspace
 from sdxl_desktop.library.detect.errors import ImportFailedError
-from sdxl_desktop.library.detect.found import Found, Kind, Layout
 from sdxl_desktop.library.detect.identify import identify, identify_file
 
 
@@ -99,7 +100,7 @@ def _fusing(lora: Path | None, found: Found, workspace: Workspace) -> contextlib
         return contextlib.nullcontext()
     from sdxl_desktop.library.convert.fusing import fused  # diffusers' loaders
 
-    unet = next(part for part in found.parts if part.name == "unet")
+    unet = next(part for part in found.parts if part.name == Part.UNET)
     return fused(lora, unet.config, workspace.spool)
 
 

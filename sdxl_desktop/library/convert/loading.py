@@ -18,10 +18,11 @@ with warnings.catch_warnings():
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
 from sdxl_desktop.core.model_configs import of_the_network
+from sdxl_desktop.core.parts import Part
+from sdxl_desktop.formats.found import FoundPart
+from sdxl_desktop.formats.key_mapping import Take
+from sdxl_desktop.formats.safetensors_header import Tensor
 from sdxl_desktop.library.convert.spool import Spool
-from sdxl_desktop.library.detect.found import FoundPart
-from sdxl_desktop.library.detect.heads import Tensor
-from sdxl_desktop.library.detect.recipes import Take
 
 _TYPES = {
     "F16": torch.float16,
@@ -62,13 +63,13 @@ def _skeleton(part: FoundPart) -> Any:
     settings = of_the_network(part.config)
     with torch.device("meta"):
         match part.name:
-            case "unet":
+            case Part.UNET:
                 return UNet2DConditionModel.from_config(settings)
-            case "vae":
+            case Part.VAE:
                 return AutoencoderKL.from_config(settings)
-            case "text_encoder":
+            case Part.TEXT_ENCODER:
                 return CLIPTextModel(_text_config(settings))
-            case "text_encoder_2":
+            case Part.TEXT_ENCODER_2:
                 return CLIPTextModelWithProjection(_text_config(settings))
     raise ValueError(f"there is no part {part.name!r}")
 

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from sdxl_desktop.core.errors import CheckpointError
-from sdxl_desktop.core.file_names import safe
+from sdxl_desktop.core.parts import Part
+from sdxl_desktop.formats.families import Family
+from sdxl_desktop.formats.found import Found, Kind, Layout
+from sdxl_desktop.library.checkpoint_names import checked_name, free_name
 from sdxl_desktop.library.convert.extras import Extras
 from sdxl_desktop.library.convert.forecast import Forecast, copy_forecast, forecast
 from sdxl_desktop.library.convert.grafting import unet_alone
 from sdxl_desktop.library.convert.weights import WeightFormat
 from sdxl_desktop.library.convert.workspace import Workspace, source_key
-from sdxl_desktop.library.detect.families import Family
-from sdxl_desktop.library.detect.found import Found, Kind, Layout
 from sdxl_desktop.library.detect.identify import identify
 
-_NAME = re.compile(r"[\w][\w .()+,-]{0,79}")
 _ADVICE = {
     Kind.LORA: "It is a LoRA: it need not be imported. Drop it on the window, or use it with --lora FILE.",
     Kind.EMBEDDING: "It is an embedding: it need not be imported. Drop it on the window, or use --embedding FILE.",
@@ -111,35 +109,8 @@ def _forecasts(found: Found) -> dict[WeightFormat | None, Forecast]:
 
 def _with_lora(plain: dict[WeightFormat | None, Forecast], found: Found) -> dict[WeightFormat | None, Forecast]:
     """A UNet that a LoRA is fused into lies on the disk once more meanwhile."""
-    more = sum(part.bytes for part in found.parts if part.name == "unet")
+    more = sum(part.bytes for part in found.parts if part.name == Part.UNET)
     return {
         weights: replace(about, disk_meanwhile=about.disk_meanwhile + more, seconds=about.seconds + more / 0.2e9)
         for weights, about in plain.items()
     }
-
-
-def checked_name(name: str, home: Path) -> str:
-    """`name`, which can be and is free in the library folder `home`; raises CheckpointError when it is not so."""
-    if not _NAME.fullmatch(name) or name.endswith((".", " ")):
-        raise CheckpointError(
-            f"{name!r} cannot be the name of a checkpoint.",
-            why="It becomes the name of a folder.",
-            next_step="Use letters, digits, spaces, dots and dashes, at most 80 of them.",
-        )
-    check_unused(name, home)
-    return name
-
-
-def check_unused(name: str, home: Path) -> None:
-    """Raise CheckpointError when the library folder `home` has something called `name` already."""
-    if (home / name).exists():
-        raise CheckpointError(
-            f"There is a checkpoint called {name} already.", next_step="Give another name, or remove that one first."
-        )
-
-
-def free_name(wanted: str, home: Path) -> str:
-    """A name made of `wanted` that can be and is free in the library folder `home`."""
-    plain = safe(wanted, " .()+,-").strip(" .-_")[:70] or "checkpoint"
-    candidates = (plain, *(f"{plain}-{number}" for number in range(2, 1000)))
-    return next(name for name in candidates if not (home / name).exists())

@@ -8,16 +8,17 @@ from collections.abc import Callable
 from sdxl_desktop.core import program
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.errors import CheckpointError, SdxlDesktopError
+from sdxl_desktop.formats.found import Layout
+from sdxl_desktop.library.checkpoint_names import check_unused
 from sdxl_desktop.library.children.memory import usual_limit
 from sdxl_desktop.library.children.parent import Child, converse, why_it_died
 from sdxl_desktop.library.children.words import passing_on
 from sdxl_desktop.library.convert.events import ConversionProgress, read_line
 from sdxl_desktop.library.convert.forecast import check_room
 from sdxl_desktop.library.convert.job import Job
-from sdxl_desktop.library.convert.plan import ImportPlan, check_unused
+from sdxl_desktop.library.convert.plan import ImportPlan
 from sdxl_desktop.library.convert.weights import WeightFormat
 from sdxl_desktop.library.detect.errors import ImportFailedError
-from sdxl_desktop.library.detect.found import Layout
 from sdxl_desktop.library.scan import read_checkpoint
 
 Emit = Callable[[ConversionProgress], None]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 import warnings
+from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,22 +25,23 @@ with warnings.catch_warnings():
     from optimum.exporters.openvino.utils import _get_input_info, remove_none_from_dummy_inputs
     from optimum.exporters.tasks import TasksManager
 
-from sdxl_desktop.library.detect.found import FoundPart
+from sdxl_desktop.core.parts import Part
+from sdxl_desktop.formats.found import FoundPart
 
-OUTPUTS = {
-    "text_encoder": ("text_encoder",),
-    "text_encoder_2": ("text_encoder_2",),
-    "unet": ("unet",),
-    "vae": ("vae_encoder", "vae_decoder"),
+OUTPUTS: Mapping[str, tuple[Part, ...]] = {
+    Part.TEXT_ENCODER: (Part.TEXT_ENCODER,),
+    Part.TEXT_ENCODER_2: (Part.TEXT_ENCODER_2,),
+    Part.UNET: (Part.UNET,),
+    Part.VAE: (Part.VAE_ENCODER, Part.VAE_DECODER),
 }
 """The OpenVINO parts that are made of each torch part."""
 
-_TASKS = {
-    "text_encoder": ("clip-text", "feature-extraction"),
-    "text_encoder_2": ("clip-text-with-projection", "feature-extraction"),
-    "unet": ("unet", "semantic-segmentation"),
-    "vae_encoder": ("vae-encoder", "semantic-segmentation"),
-    "vae_decoder": ("vae-decoder", "semantic-segmentation"),
+_TASKS: Mapping[str, tuple[str, str]] = {
+    Part.TEXT_ENCODER: ("clip-text", "feature-extraction"),
+    Part.TEXT_ENCODER_2: ("clip-text-with-projection", "feature-extraction"),
+    Part.UNET: ("unet", "semantic-segmentation"),
+    Part.VAE_ENCODER: ("vae-encoder", "semantic-segmentation"),
+    Part.VAE_DECODER: ("vae-decoder", "semantic-segmentation"),
 }
 _TINY = 8
 _UPCAST = {"ACTIVATIONS_SCALE_FACTOR": "128.0"}
@@ -61,7 +63,7 @@ def trace(output: str, part: FoundPart, module: Any, *, scored: bool, pooled_wid
     )
     export = constructor(settings, int_dtype="int64", float_dtype="fp32")
     model = _traced(module, export)
-    if output.startswith("vae") and part.config.get("force_upcast", True):
+    if output.startswith(Part.VAE) and part.config.get("force_upcast", True):
         for key, value in _UPCAST.items():
             model.set_rt_info(value, ["runtime_options", key])
     return model
@@ -70,12 +72,12 @@ def trace(output: str, part: FoundPart, module: Any, *, scored: bool, pooled_wid
 def _settings(output: str, part: FoundPart, *, scored: bool, pooled_width: int) -> SimpleNamespace:
     """The part's configuration as optimum-intel wants it to choose inputs, with tiny latents."""
     settings = {key: value for key, value in part.config.items() if not key.startswith("_")}
-    if output.startswith("text_encoder"):
+    if output.startswith(Part.TEXT_ENCODER):
         settings["output_hidden_states"] = True
     else:
-        side = _TINY * 2 ** (len(settings["block_out_channels"]) - 1) if output == "vae_encoder" else _TINY
+        side = _TINY * 2 ** (len(settings["block_out_channels"]) - 1) if output == Part.VAE_ENCODER else _TINY
         settings["sample_size"] = side
-    if output == "unet":
+    if output == Part.UNET:
         settings |= {
             "requires_aesthetics_score": scored,
             "text_encoder_projection_dim": pooled_width,
@@ -86,13 +88,13 @@ def _settings(output: str, part: FoundPart, *, scored: bool, pooled_width: int) 
 
 def _prepare(output: str, module: Any) -> None:
     """What optimum-intel does to a pipeline's modules before it exports them."""
-    if output.startswith("text_encoder"):
+    if output.startswith(Part.TEXT_ENCODER):
         for owner in (module, getattr(module, "text_model", None)):
             if owner is not None and hasattr(owner, "config"):
                 owner.config.output_hidden_states = True
-    elif output == "vae_encoder":
+    elif output == Part.VAE_ENCODER:
         module.forward = lambda sample: {"latent_parameters": module.encode(x=sample)["latent_dist"].parameters}
-    elif output == "vae_decoder":
+    elif output == Part.VAE_DECODER:
         module.forward = lambda latent_sample: module.decode(z=latent_sample)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from sdxl_desktop.library.detect.errors import DamagedFileError
+from sdxl_desktop.formats.errors import DamagedFileError
 from sdxl_desktop.library.detect.pickles import SHARED, check_pickle
 
 _NAMES = {

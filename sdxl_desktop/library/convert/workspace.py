@@ -11,11 +11,11 @@ import hashlib
 import json
 import os
 import shutil
-import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+import filelock
 
 from sdxl_desktop.core.file_hashes import state_of
 from sdxl_desktop.core.small_files import SmallFileError, read_object
@@ -28,6 +28,7 @@ _MANIFEST = "manifest.json"
 _VERSION = 1
 _CHUNK = 1 << 22
 _PATIENCE = 3.0
+"""Seconds: what a killed process held is let go a little after its end."""
 
 Files = dict[str, dict[str, Any]]
 """Size and hash by a file's name."""
@@ -80,13 +81,12 @@ class Workspace:
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with (self.folder / "lock").open("a+b") as lock:
-                _lock_soon(lock)
+            with filelock.FileLock(self.folder / "lock", timeout=_PATIENCE):
                 for unfinished in (self._writing, self.spool):
                     shutil.rmtree(unfinished, ignore_errors=True)
                 self.whole.mkdir(exist_ok=True)
                 yield
-        except BlockingIOError as problem:
+        except filelock.Timeout as problem:
             raise ImportFailedError(
                 "This checkpoint is being imported already.",
                 next_step="Wait until the other import has finished, or stop it.",
@@ -174,30 +174,3 @@ def _intact(file: Path, about: dict[str, Any], progress: OnBytes) -> bool:
 def _to_disk(file: Path) -> None:
     with file.open("rb") as stream, contextlib.suppress(OSError):
         os.fsync(stream.fileno())
-
-
-def _lock_soon(stream: Any) -> None:
-    """Lock `stream`; a moment of patience, since what a killed process held is let go a little after its end."""
-    until = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            return _lock(stream)
-        except BlockingIOError:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.05)
-
-
-def _lock(stream: Any) -> None:
-    """Lock `stream` until it is closed or this process ends; raises BlockingIOError when another has it."""
-    if sys.platform == "win32":
-        import msvcrt
-
-        try:
-            msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
-        except OSError as problem:
-            raise BlockingIOError from problem
-    else:
-        import fcntl
-
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-from sdxl_desktop.core.errors import CheckpointError, SdxlDesktopError
-
-
-class DamagedFileError(CheckpointError):
-    """A file of weights is not what its format demands: cut short, changed, or made to do harm."""
-
-
-class NotSdxlError(CheckpointError):
-    """Weights of something else than SDXL, named where it is known."""
+from sdxl_desktop.core.errors import SdxlDesktopError
 
 
 class ImportFailedError(SdxlDesktopError):

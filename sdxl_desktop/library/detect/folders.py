@@ -6,16 +6,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sdxl_desktop.core.parts import DIFFUSERS_PARTS, GRAPH, GRAPH_AND_WEIGHTS, TOKENIZERS, Part
+from sdxl_desktop.formats.documents import read_json
+from sdxl_desktop.formats.errors import DamagedFileError
+from sdxl_desktop.formats.families import Setup, clip_vocabulary, family_of
+from sdxl_desktop.formats.found import Found, FoundPart, Kind, Layout
+from sdxl_desktop.formats.safetensors_header import Tensor, read_tensors
+from sdxl_desktop.formats.unsupported import refusal, unknown
 from sdxl_desktop.formats.weight_files import WeightFile, chosen_note, weight_files
-from sdxl_desktop.library.detect.documents import read_json
-from sdxl_desktop.library.detect.errors import DamagedFileError
-from sdxl_desktop.library.detect.families import PARTS, Setup, clip_vocabulary, family_of
-from sdxl_desktop.library.detect.foreign import refusal, unknown
-from sdxl_desktop.library.detect.found import Found, FoundPart, Kind, Layout
-from sdxl_desktop.library.detect.heads import Tensor, read_head
 from sdxl_desktop.library.detect.matching import Mismatch, match_part, note_on_numbers
 
-_STEMS = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model"}
+_STEMS: Mapping[str, str] = {Part.UNET: "diffusion_pytorch_model", Part.VAE: "diffusion_pytorch_model"}
 _OTHER_PIPELINES = (
     ("Flux", "a FLUX checkpoint"),
     ("StableDiffusion3", "a Stable Diffusion 3 checkpoint"),
@@ -33,15 +34,15 @@ def identify_folder(folder: Path) -> Found | None:
     if not (folder / "model_index.json").is_file():
         return None
     setup = Setup(folder)
-    if (folder / "unet" / "openvino_model.xml").is_file():
+    if (folder / Part.UNET / GRAPH).is_file():
         return _openvino(folder, setup)
     _refuse_others(folder, setup)
-    if not any(weights_in(folder / part, stem_of(part)) for part in PARTS):
-        for part in PARTS:
+    if not any(weights_in(folder / part, stem_of(part)) for part in DIFFUSERS_PARTS):
+        for part in DIFFUSERS_PARTS:
             if any((folder / part).glob("*.bin")):
                 raise _unusable(folder, part, _why_no_weights(folder / part))
         if not any(folder.glob("*.safetensors")):
-            raise _unusable(folder, "unet", _why_no_weights(folder / "unet"))
+            raise _unusable(folder, Part.UNET, _why_no_weights(folder / Part.UNET))
         return None  # descriptions only; perhaps a single file lies beside them
     return _diffusers(folder, setup)
 
@@ -53,19 +54,19 @@ def _refuse_others(folder: Path, setup: Setup) -> None:
     for start, kind in _OTHER_PIPELINES:
         if start in says:
             raise refusal(folder.name, kind)
-    context = (setup.config("unet") or {}).get("cross_attention_dim")
+    context = (setup.config(Part.UNET) or {}).get("cross_attention_dim")
     known = _CONTEXTS.get(context) if isinstance(context, int) else None
     raise refusal(folder.name, known or f"made for {says or 'nothing that it names'}")
 
 
 def _openvino(folder: Path, setup: Setup) -> Found:
     _refuse_others(folder, setup)
-    unet = setup.config("unet") or {}
+    unet = setup.config(Part.UNET) or {}
     try:
-        family = family_of(unet, has_first_encoder=(folder / "text_encoder").is_dir())
+        family = family_of(unet, has_first_encoder=(folder / Part.TEXT_ENCODER).is_dir())
     except (TypeError, ValueError, IndexError, KeyError) as problem:
-        raise unknown(folder.name, "unet/config.json makes no sense.") from problem
-    files = tuple(sorted(file for part in folder.iterdir() if part.is_dir() for file in part.glob("openvino_model.*")))
+        raise unknown(folder.name, f"{Part.UNET}/config.json makes no sense.") from problem
+    files = tuple(sorted(file for part in folder.iterdir() if part.is_dir() for file in part.glob(GRAPH_AND_WEIGHTS)))
     return Found(
         path=folder, kind=Kind.CHECKPOINT, layout=Layout.OPENVINO, family=family, files=files, index=setup.index
     )
@@ -75,9 +76,9 @@ def _diffusers(folder: Path, setup: Setup) -> Found:
     parts: list[FoundPart] = []
     files: list[Path] = []
     notes: list[str] = []
-    for name in PARTS:
+    for name in DIFFUSERS_PARTS:
         config = setup.config(name)
-        if config is None and name == "text_encoder":
+        if config is None and name == Part.TEXT_ENCODER:
             continue  # a refiner
         weights = weights_in(folder / name, stem_of(name))
         if config is None or not weights:
@@ -89,13 +90,13 @@ def _diffusers(folder: Path, setup: Setup) -> Found:
         parts.append(part)
         files += weights
         notes.append(chosen_note(name, _choices(folder / name, stem_of(name))))
-    unet = next(part for part in parts if part.name == "unet")
+    unet = next(part for part in parts if part.name == Part.UNET)
     there = {part.name for part in parts}
     return Found(
         path=folder,
         kind=Kind.CHECKPOINT,
         layout=Layout.DIFFUSERS,
-        family=family_of(dict(unet.config), has_first_encoder="text_encoder" in there),
+        family=family_of(dict(unet.config), has_first_encoder=Part.TEXT_ENCODER in there),
         parts=tuple(parts),
         notes=tuple(filter(None, (*notes, note_on_numbers(parts)))),
         files=tuple(files),
@@ -103,8 +104,8 @@ def _diffusers(folder: Path, setup: Setup) -> Found:
         scheduler=setup.scheduler,
         tokenizers={
             name: folder / name if (folder / name).is_dir() else clip_vocabulary()
-            for name in ("tokenizer", "tokenizer_2")
-            if name.replace("tokenizer", "text_encoder") in there
+            for name, encoder in TOKENIZERS.items()
+            if encoder in there
         },
     )
 
@@ -149,7 +150,7 @@ def _why_no_weights(folder: Path) -> str:
 def _tensors(files: list[Path]) -> dict[str, Tensor]:
     tensors: dict[str, Tensor] = {}
     for file in files:
-        tensors.update(read_head(file))
+        tensors.update(read_tensors(file))
     return tensors
 
 

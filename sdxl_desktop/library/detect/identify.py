@@ -7,20 +7,20 @@ from dataclasses import replace
 from pathlib import Path
 
 from sdxl_desktop.core.errors import CheckpointError
+from sdxl_desktop.core.parts import DIFFUSERS_PARTS, TOKENIZERS, Part
+from sdxl_desktop.formats import key_mapping
+from sdxl_desktop.formats.errors import DamagedFileError
+from sdxl_desktop.formats.families import Setup, clip_vocabulary, family_of, shipped_setups
+from sdxl_desktop.formats.found import Found, FoundPart, Kind, Layout
+from sdxl_desktop.formats.lora_keys import is_lora
+from sdxl_desktop.formats.safetensors_header import Tensor, read_metadata, read_tensors
+from sdxl_desktop.formats.unsupported import foreign, refusal, unknown
 from sdxl_desktop.formats.vae_names import is_vae_alone
-from sdxl_desktop.library.additions import LORA_MARKS
-from sdxl_desktop.library.detect import recipes
-from sdxl_desktop.library.detect.errors import DamagedFileError
-from sdxl_desktop.library.detect.families import PARTS, Setup, clip_vocabulary, family_of, shipped_setups
+from sdxl_desktop.formats.weight_files import PICKLED
 from sdxl_desktop.library.detect.folders import identify_folder
-from sdxl_desktop.library.detect.foreign import foreign, refusal, unknown
-from sdxl_desktop.library.detect.found import Found, FoundPart, Kind, Layout
-from sdxl_desktop.library.detect.heads import Tensor, read_head, read_metadata
 from sdxl_desktop.library.detect.matching import Mismatch, match_part, note_on_numbers
 from sdxl_desktop.library.detect.pickles import check_pickle
 from sdxl_desktop.library.detect.sampling import sampling_facts
-
-PICKLES = (".ckpt", ".pt", ".pth", ".bin")
 
 
 def identify(path: Path) -> Found:
@@ -32,7 +32,7 @@ def identify(path: Path) -> Found:
         return identify_folder(path) or _lone_file(path)
     if not path.is_file():
         raise CheckpointError(f"There is nothing at {path}.", next_step="Check the path.")
-    if path.suffix.lower() in PICKLES:
+    if path.suffix.lower() in PICKLED:
         check_pickle(path)
         return Found(path=path, kind=Kind.PICKLED, layout=Layout.SINGLE_FILE, files=(path,))
     if path.suffix.lower() == ".gguf":
@@ -43,7 +43,7 @@ def identify(path: Path) -> Found:
 def identify_file(path: Path, setups: Path | None = None) -> Found:
     """What the .safetensors file `path` is. Descriptions lying beside it, or in the folder `setups`, are used where
     they fit it, then those that ship."""
-    tensors = read_head(path)
+    tensors = read_tensors(path)
     if UNET_MARK in tensors:
         return _single_file(path, tensors, setups or path.parent)
     kind = _small_kind(tensors)
@@ -71,7 +71,7 @@ def _lone_file(folder: Path) -> Found:
 
 
 def _small_kind(tensors: Mapping[str, Tensor]) -> Kind | None:
-    if any(mark in name for name in tensors for mark in LORA_MARKS):
+    if is_lora(tensors):
         return Kind.LORA
     if is_vae_alone(tensors):
         return Kind.VAE
@@ -92,7 +92,7 @@ def _single_file(path: Path, tensors: Mapping[str, Tensor], beside: Path) -> Fou
         raise refusal(path.name, named)
     closest: Mismatch | None = None
     for setup, tokenizers in _candidates(beside):
-        unet = _part("unet", setup, tensors)
+        unet = _part(Part.UNET, setup, tensors)
         if isinstance(unet, FoundPart):
             return _whole(path, tensors, setup, unet, tokenizers)
         if isinstance(unet, Mismatch) and (closest is None or unet.count < closest.count):
@@ -109,11 +109,11 @@ def _single_file(path: Path, tensors: Mapping[str, Tensor], beside: Path) -> Fou
 
 def _candidates(beside: Path) -> Iterator[tuple[Setup, dict[str, Path]]]:
     """Descriptions that may fit a single file, and where the tokenizers that go with them are."""
-    if (beside / "model_index.json").is_file() and (beside / "unet" / "config.json").is_file():
-        own = {name: beside / name for name in ("tokenizer", "tokenizer_2") if (beside / name).is_dir()}
+    if (beside / "model_index.json").is_file() and (beside / Part.UNET / "config.json").is_file():
+        own = {name: beside / name for name in TOKENIZERS if (beside / name).is_dir()}
         yield Setup(beside), own
     for _, setup in shipped_setups():
-        yield setup, {"tokenizer": clip_vocabulary(), "tokenizer_2": clip_vocabulary()}
+        yield setup, dict.fromkeys(TOKENIZERS, clip_vocabulary())
 
 
 def _part(name: str, setup: Setup, tensors: Mapping[str, Tensor]) -> FoundPart | Mismatch | None:
@@ -121,7 +121,7 @@ def _part(name: str, setup: Setup, tensors: Mapping[str, Tensor]) -> FoundPart |
     config = setup.config(name)
     if config is None:
         return None
-    prefix = recipes.prefix_of(name, tensors)
+    prefix = key_mapping.prefix_of(name, tensors)
     if prefix is None:
         return Mismatch(f"it has no {name.replace('_', ' ')}", 10**6)
     inside = {key: tensor for key, tensor in tensors.items() if key.startswith(prefix)}
@@ -132,8 +132,8 @@ def _whole(
     path: Path, tensors: Mapping[str, Tensor], setup: Setup, unet: FoundPart, tokenizers: dict[str, Path]
 ) -> Found:
     parts = []
-    for name in PARTS:
-        part = unet if name == "unet" else _part(name, setup, tensors)
+    for name in DIFFUSERS_PARTS:
+        part = unet if name == Part.UNET else _part(name, setup, tensors)
         if isinstance(part, Mismatch):
             raise DamagedFileError(
                 f"{path.name} cannot be drawn with as it is.",
@@ -144,19 +144,17 @@ def _whole(
             parts.append(part)
     there = {part.name for part in parts}
     facts = sampling_facts(path.stem, tensors, read_metadata(path))
-    parts = [replace(part, config={**part.config, **facts.vae}) if part.name == "vae" else part for part in parts]
+    parts = [replace(part, config={**part.config, **facts.vae}) if part.name == Part.VAE else part for part in parts]
     return Found(
         path=path,
         kind=Kind.CHECKPOINT,
         layout=Layout.SINGLE_FILE,
-        family=family_of(dict(unet.config), has_first_encoder="text_encoder" in there),
+        family=family_of(dict(unet.config), has_first_encoder=Part.TEXT_ENCODER in there),
         parts=tuple(parts),
         notes=tuple(filter(None, (note_on_numbers(parts),))),
         files=(path,),
         index=setup.index,
         scheduler=facts.over(setup.scheduler),
         card=facts.card,
-        tokenizers={
-            name: folder for name, folder in tokenizers.items() if name.replace("tokenizer", "text_encoder") in there
-        },
+        tokenizers={name: folder for name, folder in tokenizers.items() if TOKENIZERS[name] in there},
     )

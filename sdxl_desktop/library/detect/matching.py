@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from sdxl_desktop.core.foreign_text import shown
-from sdxl_desktop.library.detect.blueprint import blueprint
-from sdxl_desktop.library.detect.found import FoundPart
-from sdxl_desktop.library.detect.heads import Tensor
-from sdxl_desktop.library.detect.recipes import diffusers_recipes, original_recipes
+from sdxl_desktop.formats.found import FoundPart
+from sdxl_desktop.formats.key_mapping import diffusers_recipes, original_recipes
+from sdxl_desktop.formats.layer_shapes import blueprint
+from sdxl_desktop.formats.safetensors_header import Tensor
 
 EIGHT_BITS = ("F8_E4M3", "F8_E5M2")
 """fp8: half precision holds each of their numbers exactly."""

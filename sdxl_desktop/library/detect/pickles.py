@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from sdxl_desktop.core.foreign_text import shown
-from sdxl_desktop.library.detect.errors import DamagedFileError
+from sdxl_desktop.formats.errors import DamagedFileError
 
 _PICKLE_LIMIT = 4 * 2**20
 """Bytes of the pickle alone; SDXL's has half a megabyte."""

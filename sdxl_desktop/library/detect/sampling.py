@@ -14,9 +14,9 @@ from sdxl_desktop.core.foreign_text import shown
 from sdxl_desktop.core.noise_schedule import TimestepSpacing
 from sdxl_desktop.core.regular_files import open_regular
 from sdxl_desktop.core.request import Sampling
-from sdxl_desktop.core.schedulers import SchedulerName
-from sdxl_desktop.library.detect.errors import DamagedFileError
-from sdxl_desktop.library.detect.heads import Tensor
+from sdxl_desktop.core.schedulers import SchedulerName, changed_config
+from sdxl_desktop.formats.errors import DamagedFileError
+from sdxl_desktop.formats.safetensors_header import Tensor
 
 _CHANNELS = 4
 _PREDICTIONS = {
@@ -39,7 +39,7 @@ class SamplingFacts:
 
     def over(self, scheduler: Mapping[str, Any]) -> dict[str, Any]:
         """The configuration `scheduler` with what is known better."""
-        return dict(self.scheduler) if self.edm else {**scheduler, **self.scheduler}
+        return dict(self.scheduler) if self.edm else changed_config(scheduler, self.scheduler)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ def few_step_facts(name: str, metadata: Mapping[str, str]) -> SamplingFacts:
         return SamplingFacts()
     spacing = {} if found.timestep_spacing is None else {"timestep_spacing": found.timestep_spacing.value}
     return SamplingFacts(
-        scheduler={"_class_name": found.scheduler.class_name, **found.scheduler.options, **spacing},
+        scheduler={**found.scheduler.config, **spacing},
         card={"steps": found.steps, "guidance_scale": found.guidance_scale},
     )
 
@@ -157,8 +157,7 @@ def _playground(tensors: Mapping[str, Tensor]) -> SamplingFacts:
         raise _senseless(tensors["edm_std"].file, "edm_std", deviation)
     return SamplingFacts(
         scheduler={
-            "_class_name": SchedulerName.EDM_DPMPP_2M.class_name,
-            **SchedulerName.EDM_DPMPP_2M.options,
+            **SchedulerName.EDM_DPMPP_2M.config,
             "prediction_type": "epsilon",
             "sigma_data": 0.5,
             "sigma_min": 0.002,
@@ -182,7 +181,7 @@ def _cosxl(tensors: Mapping[str, Tensor]) -> SamplingFacts:
         raise _senseless(file, "edm_vpred.sigma_min and sigma_max", (low, high))
     return SamplingFacts(
         scheduler={
-            "_class_name": SchedulerName.EDM_EULER.class_name,
+            **SchedulerName.EDM_EULER.config,
             "prediction_type": "v_prediction",
             "sigma_data": 1.0,
             "sigma_schedule": "exponential",

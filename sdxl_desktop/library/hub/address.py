@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from sdxl_desktop.formats.weight_files import ENDINGS
 from sdxl_desktop.library.hub.errors import AddressError
 from sdxl_desktop.library.hub.files import is_repository
 from sdxl_desktop.library.hub.safe_names import is_plain_path
@@ -17,7 +18,7 @@ MAIN = "main"
 _HOSTS = ("huggingface.co", "www.huggingface.co", "hf.co")
 _REVISION = re.compile(r"[\w][\w./+-]{0,199}")
 _OTHER_KINDS = ("datasets", "spaces", "collections", "papers", "docs", "api", "kernels")
-_WEIGHTS = (".safetensors", ".ckpt", ".pt", ".bin", ".pth", ".gguf")
+_WEIGHTS = (*ENDINGS, ".gguf")
 
 
 def endpoint() -> str:

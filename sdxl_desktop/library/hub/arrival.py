@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import msgspec
 
 from sdxl_desktop.core.checkpoint import Checkpoint
-from sdxl_desktop.core.errors import CheckpointError
+from sdxl_desktop.formats.documents import read_json_if_there
 from sdxl_desktop.library.catalogue import Entry
+from sdxl_desktop.library.checkpoint_names import check_name, check_unused
 from sdxl_desktop.library.convert.workspace import write_json
-from sdxl_desktop.library.detect.documents import read_json_if_there
 from sdxl_desktop.library.hub.files import Layout
 from sdxl_desktop.library.hub.problems_on_disk import disk_problem
 from sdxl_desktop.library.hub.running import Downloaded
-from sdxl_desktop.library.hub.safe_names import is_plain_path
 from sdxl_desktop.library.scan import read_checkpoint
 
 DOWNLOADS = ".downloads"
 """In the person's checkpoints folder, so on the disk that they chose; the library does not look there."""
-_NAME = re.compile(r"[\w][\w .()+,-]{0,79}")
 
 
 def destination(home: Path, name: str) -> Path:
     """Where the download called `name` goes, for a library in `home`. Raises CheckpointError for an unfit name."""
-    if not _NAME.fullmatch(name) or not is_plain_path(name):
-        raise CheckpointError(
-            f"{name!r} cannot be the name of a checkpoint.",
-            why="It becomes the name of a folder.",
-            next_step="Use letters, digits, spaces, dots and dashes, at most 80 of them.",
-        )
+    check_name(name)
     return home / DOWNLOADS / name
 
 
@@ -39,20 +31,12 @@ def is_ready(done: Downloaded) -> bool:
     return done.listing.layout is Layout.OPENVINO
 
 
-def check_free(home: Path, name: str) -> None:
-    """Raise CheckpointError when the library in `home` has something called `name` already."""
-    if (home / name).exists():
-        raise CheckpointError(
-            f"There is a checkpoint called {name} already.", next_step="Give another name, or remove that one first."
-        )
-
-
 def join_library(done: Downloaded, home: Path, entry: Entry | None = None, name: str = "") -> Checkpoint:
     """Move ready-made parts from `done.folder` into the library in `home` as `name` (default: as the folder is called),
     with the settings that `entry` of the catalogue recommends. Raises CheckpointError when they cannot be drawn with;
     the files stay where they are then."""
     name = name or done.folder.name
-    check_free(home, name)
+    check_unused(name, home)
     card = done.folder / "checkpoint.json"
     try:
         if entry is not None and entry.recommended is not None and not card.exists():

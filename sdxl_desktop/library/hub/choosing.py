@@ -10,23 +10,22 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
-from sdxl_desktop.formats.weight_files import weight_files
+from sdxl_desktop.core.parts import GRAPH, OPENVINO_PARTS, TOKENIZERS, WEIGHTS, Part
+from sdxl_desktop.formats.weight_files import CHECKPOINT_ENDINGS, weight_files
 from sdxl_desktop.library.hub.address import Address
 from sdxl_desktop.library.hub.errors import NotThereError
 from sdxl_desktop.library.hub.files import Layout, RemoteFile
 
 _WEIGHED = {
-    "unet": "diffusion_pytorch_model",
-    "vae": "diffusion_pytorch_model",
-    "text_encoder": "model",
-    "text_encoder_2": "model",
+    Part.UNET: "diffusion_pytorch_model",
+    Part.VAE: "diffusion_pytorch_model",
+    Part.TEXT_ENCODER: "model",
+    Part.TEXT_ENCODER_2: "model",
 }
-_OPENVINO = ("text_encoder", "text_encoder_2", "unet", "vae_encoder", "vae_decoder")
 _TINY_VAE = ("vae_tiny/config.json", "vae_tiny/diffusion_pytorch_model.safetensors")
-_DESCRIBED = ("scheduler", "tokenizer", "tokenizer_2")
+_DESCRIBED = ("scheduler", *TOKENIZERS)
 _DESCRIPTIONS = (".json", ".txt")
 _SMALL = 32 * 2**20
-_ONE_FILE = (".safetensors", ".ckpt")
 _LORA = "pytorch_lora_weights.safetensors"
 _SHOWN = 8
 
@@ -54,19 +53,19 @@ def choose(there: Iterable[RemoteFile], address: Address, *, openvino: bool = Fa
 
 
 def _pipeline(files: Mapping[str, RemoteFile], *, openvino: bool) -> tuple[Layout, list[RemoteFile]] | None:
-    has_openvino = "unet/openvino_model.xml" in files
+    has_openvino = f"{Part.UNET}/{GRAPH}" in files
     tiny = [files[name] for name in _TINY_VAE if all(each in files for each in _TINY_VAE)]
     diffusers = None if openvino and has_openvino else _diffusers(files)
     if diffusers is not None:
         return Layout.DIFFUSERS, diffusers + tiny
     if not has_openvino:
         return None
-    graphs = [files[name] for part in _OPENVINO for name in _graph(part) if name in files]
-    return Layout.OPENVINO, _descriptions(files, (*_OPENVINO, *_DESCRIBED)) + graphs + tiny
+    graphs = [files[name] for part in OPENVINO_PARTS for name in _graph(part) if name in files]
+    return Layout.OPENVINO, _descriptions(files, (*OPENVINO_PARTS, *_DESCRIBED)) + graphs + tiny
 
 
 def _graph(part: str) -> tuple[str, str]:
-    return f"{part}/openvino_model.xml", f"{part}/openvino_model.bin"
+    return f"{part}/{GRAPH}", f"{part}/{WEIGHTS}"
 
 
 def _diffusers(files: Mapping[str, RemoteFile]) -> list[RemoteFile] | None:
@@ -74,7 +73,7 @@ def _diffusers(files: Mapping[str, RemoteFile]) -> list[RemoteFile] | None:
     chosen = _descriptions(files, (*_WEIGHED, *_DESCRIBED))
     for part, stem in _WEIGHED.items():
         weights = _weights(files, f"{part}/", stem)
-        if not weights and (part in ("unet", "vae") or f"{part}/config.json" in files):
+        if not weights and (part in (Part.UNET, Part.VAE) or f"{part}/config.json" in files):
             return None
         chosen += weights
     return chosen
@@ -118,7 +117,7 @@ def _part(files: Mapping[str, RemoteFile]) -> tuple[Layout, list[RemoteFile]] | 
 
 def _only_file(files: Mapping[str, RemoteFile], address: Address) -> tuple[Layout, list[RemoteFile]]:
     """The one file of weights at the top: a whole checkpoint, a LoRA or an embedding."""
-    top = {path: file for path, file in files.items() if "/" not in path and path.endswith(_ONE_FILE)}
+    top = {path: file for path, file in files.items() if "/" not in path and path.endswith(CHECKPOINT_ENDINGS)}
     if _LORA in top:
         return Layout.SINGLE_FILE, [top[_LORA]]
     safe = {path: file for path, file in top.items() if path.endswith(".safetensors")}
@@ -139,7 +138,9 @@ def _only_file(files: Mapping[str, RemoteFile], address: Address) -> tuple[Layou
 
 
 def _list(files: Mapping[str, RemoteFile]) -> str:
-    names = sorted((path for path in files if path.endswith(_ONE_FILE)), key=lambda path: (path.count("/"), path))
+    names = sorted(
+        (path for path in files if path.endswith(CHECKPOINT_ENDINGS)), key=lambda path: (path.count("/"), path)
+    )
     if not names:
         return "Look at its page for what is there."
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""

@@ -15,8 +15,9 @@ from typing import Protocol
 from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind
 from sdxl_desktop.core.errors import CheckpointError, OutputError
 from sdxl_desktop.core.events import Cancelled, Drawn, Event, Failed, Finished, Phase, Pixels, Preview, Progress
+from sdxl_desktop.core.parts import GRAPH, Part
 from sdxl_desktop.core.request import GenerationRequest, Prompts
-from sdxl_desktop.library.detect.errors import DamagedFileError
+from sdxl_desktop.formats.errors import DamagedFileError
 from sdxl_desktop.library.quantize.comparison import Comparison, PairFound, Side
 from sdxl_desktop.library.quantize.differences import difference
 from sdxl_desktop.library.quantize.errors import ComparisonCancelledError, ComparisonError
@@ -204,7 +205,7 @@ def _side(checkpoint: Checkpoint, seconds_per_step: float, memory: MemoryWatch) 
 def _weights(checkpoint: Checkpoint) -> str:
     """As its UNet's graph tells, for a checkpoint without a record."""
     try:
-        return weight_precision(checkpoint.folder / "unet" / "openvino_model.xml").value
+        return weight_precision(checkpoint.folder / Part.UNET / GRAPH).value
     except DamagedFileError:
         return ""
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
+from sdxl_desktop.core.parts import TOKENIZERS
 from sdxl_desktop.core.small_files import SmallFileError, copy_small, is_regular
+from sdxl_desktop.formats.documents import read_json_if_there
+from sdxl_desktop.formats.families import clip_vocabulary
+from sdxl_desktop.formats.found import Found
 from sdxl_desktop.library.convert.descriptions import write_descriptions
 from sdxl_desktop.library.convert.workspace import write_json
-from sdxl_desktop.library.detect.documents import read_json_if_there
-from sdxl_desktop.library.detect.families import clip_vocabulary
-from sdxl_desktop.library.detect.found import Found
 from sdxl_desktop.library.detect.identify import identify
 from sdxl_desktop.library.quantize.calibration import Calibration
 from sdxl_desktop.library.quantize.job import Job
@@ -25,8 +26,8 @@ def describe(source: Path, folder: Path, job: Job, method: Method, calibration: 
     found = identify(source)
     tokenizers = {
         name: source / name if (source / name).is_dir() else clip_vocabulary()
-        for name in ("tokenizer", "tokenizer_2")
-        if (folder / name.replace("tokenizer", "text_encoder")).is_dir()
+        for name, encoder in TOKENIZERS.items()
+        if (folder / encoder).is_dir()
     }
     described = Found(
         path=source,

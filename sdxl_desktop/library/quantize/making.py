@@ -10,10 +10,11 @@ from typing import Any
 
 import openvino as ov
 
+from sdxl_desktop.core.parts import GRAPH, WEIGHTS
+from sdxl_desktop.formats.documents import read_json
 from sdxl_desktop.library.convert import compressing
 from sdxl_desktop.library.convert.spool import Spool
 from sdxl_desktop.library.convert.workspace import Workspace, write_json
-from sdxl_desktop.library.detect.documents import read_json
 from sdxl_desktop.library.graphs import read_graph
 from sdxl_desktop.library.quantize.calibration import Calibration
 from sdxl_desktop.library.quantize.describing import describe
@@ -25,7 +26,6 @@ from sdxl_desktop.library.quantize.plan import weights_of_parts
 from sdxl_desktop.library.quantize.telling import Emit, Teller
 
 _CHUNK = 1 << 22
-_GRAPH = "openvino_model.xml"
 
 
 def make(job: Job, workspace: Workspace, emit: Emit) -> None:
@@ -69,7 +69,7 @@ def _make_part(
 
 
 def _copy(source: Path, part: str, workspace: Workspace, tell: Teller) -> None:
-    files = [source / part / name for name in (_GRAPH, "openvino_model.bin")]
+    files = [source / part / name for name in (GRAPH, WEIGHTS)]
     with workspace.part(part, tell.advance) as folder:
         tell.stage(part, Stage.COPYING, 2 * sum(file.stat().st_size for file in files))
         for file in files:
@@ -122,7 +122,7 @@ def _calibrate(
 def _save(model: Any, source: Path, part: str, folder: Path, tell: Teller) -> None:
     tell.stage(part, Stage.WRITING)
     try:
-        ov.save_model(model, folder / _GRAPH, compress_to_fp16=False)  # what is left keeps the source's precision
+        ov.save_model(model, folder / GRAPH, compress_to_fp16=False)  # what is left keeps the source's precision
     except RuntimeError as problem:
         raise OSError(f"OpenVINO could not write it: {str(problem).splitlines()[-1]}") from problem
     _copy_config(source, part, folder)

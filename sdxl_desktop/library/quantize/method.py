@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from sdxl_desktop.core.parts import Part
+
 
 class Treatment(StrEnum):
     """What is done to one part."""
@@ -42,9 +44,9 @@ class Method(StrEnum):
         int8, which is what everyone else means by that word."""
         if self is Method.INT8:
             return Treatment.BYTES
-        if part == "unet":
+        if part == Part.UNET:
             return _OF_UNET[self]
-        return Treatment.KEPT if part.startswith("vae") else Treatment.BYTES
+        return Treatment.KEPT if part.startswith(Part.VAE) else Treatment.BYTES
 
 
 _OF_UNET = {Method.INT4: Treatment.NIBBLES, Method.HYBRID: Treatment.HYBRID, Method.FULL: Treatment.FULL}

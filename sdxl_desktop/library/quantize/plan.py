@@ -7,15 +7,15 @@ from pathlib import Path
 
 from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind
 from sdxl_desktop.core.errors import CheckpointError
+from sdxl_desktop.core.parts import GRAPH, GRAPH_AND_WEIGHTS, OPENVINO_PARTS, Part
+from sdxl_desktop.library.checkpoint_names import checked_name, free_name
 from sdxl_desktop.library.convert.forecast import Forecast
-from sdxl_desktop.library.convert.plan import checked_name, free_name
 from sdxl_desktop.library.convert.workspace import Workspace, source_key
 from sdxl_desktop.library.quantize.calibration import Calibration
 from sdxl_desktop.library.quantize.forecast import PartSizes, forecast
 from sdxl_desktop.library.quantize.method import Method, Treatment
 from sdxl_desktop.library.quantize.precision import WeightPrecision, weight_precision
 from sdxl_desktop.library.quantize.prompts import read_prompts
-from sdxl_desktop.library.records import PARTS
 
 _BYTES = {WeightPrecision.FP32: 4, WeightPrecision.FP16: 2}
 
@@ -40,7 +40,7 @@ class QuantizationPlan:
     @property
     def workspace(self) -> Workspace:
         """Where it comes together; the same for the same weights and settings, so that a killed one goes on."""
-        files = tuple(sorted(self.source.folder.glob("*/openvino_model.*")))
+        files = tuple(sorted(self.source.folder.glob(f"*/{GRAPH_AND_WEIGHTS}")))
         how = f"quantize {self.method} {self.calibration.line() if self.calibration else ''}"
         return Workspace(self.home, source_key(self.source.folder, files, how))
 
@@ -86,8 +86,8 @@ _FOR = {
 def weights_of_parts(folder: Path) -> dict[str, tuple[int, int]]:
     """(bytes, weights) of each part in `folder`, the UNet last: it takes longest, and the quick ones are done first."""
     parts: dict[str, tuple[int, int]] = {}
-    for part in sorted(PARTS, key=lambda name: name == "unet"):
-        graph = folder / part / "openvino_model.xml"
+    for part in sorted(OPENVINO_PARTS, key=lambda name: name == Part.UNET):
+        graph = folder / part / GRAPH
         if graph.is_file():
             size = graph.with_suffix(".bin").stat().st_size
             parts[part] = (size, size // _BYTES.get(weight_precision(graph), 1))
@@ -96,8 +96,8 @@ def weights_of_parts(folder: Path) -> dict[str, tuple[int, int]]:
 
 def _check_whole(source: Checkpoint, method: Method) -> None:
     """Raise CheckpointError when something that is to be rounded has been rounded already."""
-    for part in PARTS:
-        graph = source.folder / part / "openvino_model.xml"
+    for part in OPENVINO_PARTS:
+        graph = source.folder / part / GRAPH
         if not graph.is_file() or method.treatment(part) is Treatment.KEPT:
             continue
         held = weight_precision(graph)

@@ -6,7 +6,7 @@ import re
 from enum import StrEnum
 from pathlib import Path
 
-from sdxl_desktop.library.detect.errors import DamagedFileError
+from sdxl_desktop.formats.errors import DamagedFileError
 
 _GRAPH_LIMIT = 256 * 2**20
 _CONSTANT = re.compile(rb'<data\b[^>]*\belement_type="(\w+)"[^>]*>')

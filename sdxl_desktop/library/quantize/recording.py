@@ -17,16 +17,16 @@ from tokenizers import AddedToken
 from transformers import CLIPTokenizer
 
 from sdxl_desktop.core.clip_files import read_clip_files
-from sdxl_desktop.core.schedulers import SchedulerName, checked_config, schedule_of
-from sdxl_desktop.library.detect.documents import read_json
+from sdxl_desktop.core.parts import OPENVINO_PARTS, Part
+from sdxl_desktop.core.schedulers import SchedulerName, checked_config, config_for
+from sdxl_desktop.formats.documents import read_json
 from sdxl_desktop.library.graphs import read_graph
 from sdxl_desktop.library.quantize.calibration import Calibration
 from sdxl_desktop.library.quantize.errors import QuantizationError
-from sdxl_desktop.library.records import PARTS
 
 _CONFIG = {"INFERENCE_PRECISION_HINT": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0", "CACHE_DIR": ""}
 _INDEX = "model_index.json"
-_OPTIONAL = ("text_encoder", "vae_encoder")
+_OPTIONAL = (Part.TEXT_ENCODER, Part.VAE_ENCODER)
 
 Sample = dict[str, Any]
 """The UNet's inputs by name, as arrays."""
@@ -63,7 +63,7 @@ def _pipeline(source: Path, calibration: Calibration) -> Any:
     index = read_json(source / _INDEX)
     pipe = OVStableDiffusionXLPipeline(
         scheduler=_scheduler(source, calibration.scheduler),
-        **{part: _graph(source, part) for part in PARTS},
+        **{part: _graph(source, part) for part in OPENVINO_PARTS},
         tokenizer=_tokenizer(source, "tokenizer"),
         tokenizer_2=_tokenizer(source, "tokenizer_2"),
         force_zeros_for_empty_prompt=bool(index.get("force_zeros_for_empty_prompt", True)),
@@ -77,10 +77,7 @@ def _pipeline(source: Path, calibration: Calibration) -> Any:
 
 def _scheduler(source: Path, name: SchedulerName) -> Any:
     config = checked_config(read_json(source / "scheduler" / "scheduler_config.json"))
-    options = {"noise_sampler_seed": 0} if name.draws_noise_from_seed else {}
-    return getattr(diffusers, name.class_name).from_config(
-        schedule_of(config, name.class_name), **name.options, **options
-    )
+    return getattr(diffusers, name.class_name).from_config(config_for(name, config))
 
 
 def _graph(source: Path, part: str) -> ov.Model | None:
@@ -92,7 +89,7 @@ def _graph(source: Path, part: str) -> ov.Model | None:
 
 
 def _tokenizer(source: Path, name: str) -> Any:
-    if name == "tokenizer" and not (source / "text_encoder").is_dir():
+    if name == "tokenizer" and not (source / Part.TEXT_ENCODER).is_dir():
         return None  # a refiner
     files = read_clip_files(source / name)
     return CLIPTokenizer(

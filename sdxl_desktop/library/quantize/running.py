@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 from sdxl_desktop.core import program
 from sdxl_desktop.core.checkpoint import Checkpoint
+from sdxl_desktop.library.checkpoint_names import check_unused
 from sdxl_desktop.library.children.memory import usual_limit
 from sdxl_desktop.library.children.parent import Child, converse, why_it_died
 from sdxl_desktop.library.children.words import passing_on
-from sdxl_desktop.library.convert.plan import check_unused
 from sdxl_desktop.library.quantize.errors import QuantizationCancelledError, QuantizationError
 from sdxl_desktop.library.quantize.events import QuantizationProgress, read_line
 from sdxl_desktop.library.quantize.forecast import check_room

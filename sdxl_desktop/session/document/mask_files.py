@@ -1,4 +1,4 @@
-"""Masks written to disk, as the alpha of the picture they belong to."""
+"""Masks written to disk: as a picture of their own, or as the alpha of the picture they belong to."""
 
 from __future__ import annotations
 
@@ -7,12 +7,19 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-from sdxl_desktop.core.errors import OutputError, RequestError
+from sdxl_desktop.core.errors import OutputError, RequestError, named
 from sdxl_desktop.core.raster import Bytes
 from sdxl_desktop.core.whole_file import whole_file
+from sdxl_desktop.imaging.formats import MASK_ENDINGS, listed
 from sdxl_desktop.imaging.reading import MASK_IN_ALPHA
 
 _NOTE = "The alpha is a mask: what is transparent is to be drawn anew. The colours under it are the picture's."
+
+
+def write_mask(mask: Bytes, path: Path) -> None:
+    """Write `mask` (uint8 [H, W]) as a grey PNG, which `read_mask` reads. It is written whole or not at all. Raises
+    OutputError."""
+    _write("The mask", Image.fromarray(mask, "L"), path, PngImagePlugin.PngInfo())
 
 
 def write_mask_as_alpha(picture: Bytes, mask: Bytes, path: Path) -> None:
@@ -24,16 +31,21 @@ def write_mask_as_alpha(picture: Bytes, mask: Bytes, path: Path) -> None:
     """
     if picture.shape != (*mask.shape, 3):
         raise RequestError("The mask does not have the picture's size.", next_step="Give a mask of exactly that size.")
-    if path.suffix.lower() != ".png":
-        raise OutputError(f"{path.name!r} does not end in .png.", next_step="End it in .png.")
     info = PngImagePlugin.PngInfo()
     info.add_text(MASK_IN_ALPHA, _NOTE)
+    _write("The picture with its mask", Image.fromarray(np.dstack([picture, 255 - mask]), "RGBA"), path, info)
+
+
+def _write(what: str, image: Image.Image, path: Path, info: PngImagePlugin.PngInfo) -> None:
+    if path.suffix.lower() not in MASK_ENDINGS:
+        endings = listed(MASK_ENDINGS)
+        raise OutputError(f"{path.name!r} does not end in {endings}.", next_step=f"End it in {endings}.")
     try:
         with whole_file(path) as beside:
-            Image.fromarray(np.dstack([picture, 255 - mask]), "RGBA").save(beside, "PNG", pnginfo=info)
-    except OSError as problem:
+            image.save(beside, "PNG", pnginfo=info)
+    except Exception as problem:  # an encoder raises more than OSError for what it cannot hold
         raise OutputError(
-            f"The picture with its mask could not be written to {path}.",
-            why=f"{problem.strerror or problem}.",
+            f"{what} could not be written to {path}.",
+            why=named(problem),
             next_step="Choose another folder, or free space.",
         ) from problem

@@ -16,12 +16,12 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from sdxl_desktop.core.events import Picture
 from sdxl_desktop.core.request import GenerationRequest
 from sdxl_desktop.core.settings import AdditionsValue, Workspace
+from sdxl_desktop.formats.weight_files import EMBEDDING_ENDINGS
 from sdxl_desktop.history.same_picture import is_picture
 
 Believes = Callable[[Path, Picture, GenerationRequest], bool]
 """Whether a file is to be taken for the one that holds a picture."""
 
-WEIGHTS = (".safetensors", ".pt", ".bin")
 """How files of LoRAs and embeddings end."""
 _LONGEST_NAME = 255
 _NAMED = 3
@@ -79,7 +79,7 @@ def own_additions(workspace: Workspace) -> tuple[Workspace, tuple[str, ...]]:
 
 
 def _is_weights(file: Path) -> bool:
-    return file.suffix.lower() in WEIGHTS and not _is_remote(file)
+    return file.suffix.lower() in EMBEDDING_ENDINGS and not _is_remote(file)
 
 
 def _is_remote(file: Path) -> bool:

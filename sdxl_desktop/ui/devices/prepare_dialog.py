@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QDialogButtonBox, QProgressBar, QPushButton, QWidg
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.device import needs_fixed_shapes
 from sdxl_desktop.core.geometry import Size
+from sdxl_desktop.core.parts import Part
 from sdxl_desktop.core.request import Execution
 from sdxl_desktop.core.speed import Speed
 from sdxl_desktop.engine.compile_key import size_of_shape
@@ -66,7 +67,7 @@ class PrepareDialog(Dialog):
         there = {
             size_of_shape(entry.shape)
             for entry in entries
-            if _belongs(entry, self._checkpoint) and entry.device == execution.device_for("unet")
+            if _belongs(entry, self._checkpoint) and entry.device == execution.device_for(Part.UNET)
         }
         switches = {}
         for shape in trained_shapes(self._checkpoint):
@@ -158,7 +159,7 @@ def compile_seconds(entries: Sequence[Entry], checkpoint: Checkpoint, execution:
         asked = entry.device == execution.device_for(entry.part)
         if _belongs(entry, checkpoint) and asked and entry.seconds is not None:
             longest[entry.part] = max(longest.get(entry.part, 0.0), entry.seconds)
-    return sum(longest.values()) if "unet" in longest else None
+    return sum(longest.values()) if Part.UNET in longest else None
 
 
 def _belongs(entry: Entry, checkpoint: Checkpoint) -> bool:

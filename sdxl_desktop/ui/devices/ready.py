@@ -8,6 +8,7 @@ from pathlib import Path
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.device import needs_fixed_shapes
 from sdxl_desktop.core.geometry import Size
+from sdxl_desktop.core.parts import Part
 from sdxl_desktop.core.request import Execution
 from sdxl_desktop.engine.compiled_entries import compiled_sizes
 from sdxl_desktop.session.document.frame import FramePolicy
@@ -22,7 +23,7 @@ class ReadySizes:
 
     def known(self, folder: Path, execution: Execution) -> tuple[Size, ...]:
         """The sizes; none where what is compiled serves every size."""
-        if not needs_fixed_shapes(execution.device_for("unet")):
+        if not needs_fixed_shapes(execution.device_for(Part.UNET)):
             return ()
         if (folder, execution) not in self._known:
             self._known[folder, execution] = compiled_sizes(self._store, folder, execution)

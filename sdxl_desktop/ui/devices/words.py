@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sdxl_desktop.core.device import Device
+from sdxl_desktop.core.parts import Part
 from sdxl_desktop.core.request import AUTOMATIC, Execution
 from sdxl_desktop.engine.compiled_entries import FUSED, Entry
 from sdxl_desktop.engine.device_times import DeviceTable, automatic
 
 _PARTS = {
-    "text_encoder": "Text encoder 1",
-    "text_encoder_2": "Text encoder 2",
-    "unet": "UNet",
+    Part.TEXT_ENCODER: "Text encoder 1",
+    Part.TEXT_ENCODER_2: "Text encoder 2",
+    Part.UNET: "UNet",
     "unet_shallow": "UNet, shallow half",
-    "vae_encoder": "VAE encoder",
-    "vae_decoder": "VAE decoder",
+    Part.VAE_ENCODER: "VAE encoder",
+    Part.VAE_DECODER: "VAE decoder",
 }
 _PRECISIONS = {"auto": "automatic", "f32": "32-bit", "f16": "16-bit", "bf16": "bfloat16"}
 
@@ -67,9 +68,9 @@ def duration_words(seconds: float) -> str:
 
 def devices_words(execution: Execution, devices: Sequence[Device], table: DeviceTable | None) -> str:
     """Where the next run happens: the UNet's device at length, and those of other parts where they differ."""
-    unet = _device_words(execution, "unet", devices, table)
+    unet = _device_words(execution, Part.UNET, devices, table)
     words = [next((device.label for device in devices if device.name == unet), unet)]
-    for title, part in (("text", "text_encoder"), ("VAE", "vae_decoder")):
+    for title, part in (("text", Part.TEXT_ENCODER), ("VAE", Part.VAE_DECODER)):
         other = _device_words(execution, part, devices, table)
         if other != unet:
             words.append(f"{title}: {other}")

@@ -8,6 +8,8 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFileDialog, QLineEdit, QPushButton, QWidget
 
 from sdxl_desktop.core.errors import SdxlDesktopError
+from sdxl_desktop.formats.weight_files import CHECKPOINT_ENDINGS
+from sdxl_desktop.imaging.formats import ALL_FILES, dialog_filter, listed
 from sdxl_desktop.library.catalogue import Kind, catalogue
 from sdxl_desktop.library.hub.address import parse_address
 from sdxl_desktop.library.hub.errors import AccessError, AddressError
@@ -17,7 +19,7 @@ from sdxl_desktop.ui.library.token_field import Asks, TokenField
 from sdxl_desktop.ui.status import ProgressLine
 from sdxl_desktop.ui.widgets.layout import column, heading, muted, row
 
-_FILTER = "Checkpoints (*.safetensors *.ckpt);;All files (*)"
+_FILTER = f"{dialog_filter('Checkpoints', CHECKPOINT_ENDINGS)};;{ALL_FILES}"
 
 
 class Adding(QWidget):
@@ -46,7 +48,7 @@ class Adding(QWidget):
         self.edit.setClearButtonEnabled(True)
         for button in (self.look, self.file, self.folder, self.stop):
             button.setAutoDefault(False)
-        self.file.setToolTip("A .safetensors or .ckpt file")
+        self.file.setToolTip(f"A {listed(CHECKPOINT_ENDINGS)} file")
         self.folder.setToolTip("A folder with a whole checkpoint, as diffusers or OpenVINO keep it")
         self.problem.body.insertWidget(2, self.token)
         waiting = row(self._line, self._what, spacing=16)

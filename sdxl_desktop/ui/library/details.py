@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QPushButton, QWidget
 
 from sdxl_desktop.core.checkpoint import CheckpointKind
 from sdxl_desktop.core.errors import SdxlDesktopError
+from sdxl_desktop.core.parts import Part
 from sdxl_desktop.library.catalogue import Entry, catalogue
 from sdxl_desktop.library.convert.weights import WeightFormat
 from sdxl_desktop.library.holdings import Holding
@@ -19,12 +22,12 @@ from sdxl_desktop.ui.status import ProgressLine
 from sdxl_desktop.ui.widgets.buttons import dressed
 from sdxl_desktop.ui.widgets.layout import column, heading, row
 
-_PARTS = {
-    "text_encoder": "First text encoder",
-    "text_encoder_2": "Second text encoder",
-    "unet": "UNet",
-    "vae_encoder": "VAE encoder",
-    "vae_decoder": "VAE decoder",
+_PARTS: Mapping[str, str] = {
+    Part.TEXT_ENCODER: "First text encoder",
+    Part.TEXT_ENCODER_2: "Second text encoder",
+    Part.UNET: "UNet",
+    Part.VAE_ENCODER: "VAE encoder",
+    Part.VAE_DECODER: "VAE decoder",
 }
 _WHOLE = (WeightFormat.FP32, WeightFormat.FP16)
 """Formats from which nothing was rounded away yet."""

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
+from sdxl_desktop.library.checkpoint_names import RULE, is_name
 from sdxl_desktop.library.scan import Library
 from sdxl_desktop.session.bringing import Bringing
 
-_NAME = re.compile(r"[\w][\w .()+,-]{0,79}")
 RESERVE = 5 * 10**8
 """Bytes of disk that are always left free."""
 
@@ -42,8 +41,8 @@ def room_now(library: Library, bringing: Bringing) -> Room:
 
 def name_problem(name: str, room: Room) -> str:
     """Why a checkpoint in `room` cannot be called so, "" where it can."""
-    if not _NAME.fullmatch(name) or name.endswith("."):
-        return "The name becomes a folder's: use letters, digits, spaces, dots and dashes, at most 80 of them."
+    if not is_name(name):
+        return f"The name becomes a folder's. {RULE}"
     if name in room.taken:
         return f"{name} is coming in already: give another name."
     if (room.home / name).exists():

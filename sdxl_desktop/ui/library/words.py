@@ -8,13 +8,13 @@ from datetime import date
 from typing import assert_never
 
 from sdxl_desktop.core.checkpoint import CheckpointKind
+from sdxl_desktop.formats.families import Family
+from sdxl_desktop.formats.found import Kind as Found
 from sdxl_desktop.library.bring.offers import Offer
 from sdxl_desktop.library.bring.progress import BringProgress
 from sdxl_desktop.library.catalogue import Entry, Kind
 from sdxl_desktop.library.convert.forecast import gigabytes
 from sdxl_desktop.library.convert.weights import WeightFormat
-from sdxl_desktop.library.detect.families import Family
-from sdxl_desktop.library.detect.found import Kind as Found
 from sdxl_desktop.library.holdings import Holding
 from sdxl_desktop.library.quantize.comparison import Comparison, Side
 from sdxl_desktop.session.bringing import Job, JobState

@@ -13,14 +13,15 @@ from PySide6.QtWidgets import QFileDialog, QPushButton, QVBoxLayout, QWidget
 from sdxl_desktop.core.additions import Additions, EmbeddingUse, LoraUse, named_only
 from sdxl_desktop.core.request import Prompts
 from sdxl_desktop.core.settings import AdditionsValue, ListedLora
+from sdxl_desktop.formats.weight_files import EMBEDDING_ENDINGS
+from sdxl_desktop.imaging.formats import dialog_filter
 from sdxl_desktop.ui import glossary
 from sdxl_desktop.ui.panels.addition_rows import EmbeddingRow, LoraRow
 from sdxl_desktop.ui.panels.section import Section
 from sdxl_desktop.ui.panels.vae import VaePanel
 from sdxl_desktop.ui.widgets.layout import column, labelled, muted
 
-SUFFIXES = (".safetensors", ".pt")
-_FILTER = "LoRAs, embeddings and VAEs (*.safetensors *.pt)"
+_FILTER = dialog_filter("LoRAs, embeddings and VAEs", EMBEDDING_ENDINGS)
 
 
 class AdditionsPanel(QWidget):
@@ -264,4 +265,4 @@ class AdditionsPanel(QWidget):
 def weight_files(drop: QDropEvent) -> tuple[Path, ...]:
     """The files in what is dragged that may be LoRAs, embeddings or VAEs."""
     files = (Path(url.toLocalFile()) for url in drop.mimeData().urls() if url.isLocalFile())
-    return tuple(file for file in files if file.suffix.lower() in SUFFIXES)
+    return tuple(file for file in files if file.suffix.lower() in EMBEDDING_ENDINGS)

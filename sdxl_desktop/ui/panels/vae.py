@@ -7,13 +7,15 @@ from pathlib import Path
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QFileDialog, QWidget
 
+from sdxl_desktop.formats.weight_files import SAFETENSORS
+from sdxl_desktop.imaging.formats import dialog_filter
 from sdxl_desktop.ui import glossary
 from sdxl_desktop.ui.widgets.fields import Choice
 from sdxl_desktop.ui.widgets.layout import Compound, row
 from sdxl_desktop.ui.widgets.plain import plain_tip
 
 _OWN, _CHOSEN = 0, 1
-_FILTER = "VAEs (*.safetensors)"
+_FILTER = dialog_filter("VAEs", (SAFETENSORS,))
 
 
 class VaePanel(Compound):

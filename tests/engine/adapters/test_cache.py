@@ -16,12 +16,13 @@ from openvino import opset13 as ops
 
 from sdxl_desktop.core.additions import LoraUse
 from sdxl_desktop.core.errors import AdditionError, CheckpointError, EngineError
+from sdxl_desktop.core.parts import Part
 from sdxl_desktop.engine.openvino.adapters import cache as cache_module
 from sdxl_desktop.engine.openvino.adapters.cache import FusedParts, key
 from sdxl_desktop.engine.openvino.adapters.fusing import fuse
-from sdxl_desktop.engine.openvino.adapters.layouts import Part, Role
-from sdxl_desktop.engine.openvino.adapters.lora import Lora, LoraLayer
 from sdxl_desktop.engine.openvino.parts import content_id
+from sdxl_desktop.formats.lora_keys import Role
+from sdxl_desktop.lora.reading import Lora, LoraLayer
 from tests.engine.adapters.lora_files import compiled_output, difference_between, random_difference, write_kohya
 
 PART = "text_encoder"

@@ -13,8 +13,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from sdxl_desktop.core.errors import AdditionError
-from sdxl_desktop.engine.openvino.adapters.layouts import Part
-from sdxl_desktop.engine.openvino.adapters.lora import read_lora
+from sdxl_desktop.core.parts import Part
+from sdxl_desktop.lora.reading import read_lora
 from tests.engine.adapters.conftest import load
 from tests.engine.adapters.lora_files import (
     PARTS,

@@ -17,9 +17,9 @@ from peft import IA3Config, LoHaConfig, LoKrConfig, LoraConfig, inject_adapter_i
 from safetensors.torch import save_file
 
 from sdxl_desktop.core.errors import AdditionError
+from sdxl_desktop.core.parts import Part
 from sdxl_desktop.engine.openvino.adapters.fusing import fuse
-from sdxl_desktop.engine.openvino.adapters.layouts import Part
-from sdxl_desktop.engine.openvino.adapters.lora import read_lora
+from sdxl_desktop.lora.reading import read_lora
 from tests.engine.adapters.conftest import load
 from tests.engine.adapters.lora_files import compiled_output, difference_between, torch_output
 from tests.engine.adapters.test_parity import EXACT, VISIBLE, unpack

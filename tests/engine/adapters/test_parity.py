@@ -13,10 +13,10 @@ import pytest
 from openvino import opset13 as ops
 
 from sdxl_desktop.core.additions import LoraUse
+from sdxl_desktop.core.parts import Part
 from sdxl_desktop.engine.openvino.adapters.cache import FusedParts
 from sdxl_desktop.engine.openvino.adapters.fusing import fuse, weighings
-from sdxl_desktop.engine.openvino.adapters.layouts import Part
-from sdxl_desktop.engine.openvino.adapters.lora import read_lora
+from sdxl_desktop.lora.reading import read_lora
 from tests.engine.adapters.lora_files import (
     PARTS,
     compiled_output,

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from sdxl_desktop.core.schedulers import SchedulerName
+from sdxl_desktop.formats.found import Kind
 from sdxl_desktop.library.bring.bringing import Brought, bring
 from sdxl_desktop.library.bring.offers import look_up
 from sdxl_desktop.library.bring.progress import BringProgress
 from sdxl_desktop.library.convert.events import Stage
 from sdxl_desktop.library.convert.weights import WeightFormat
-from sdxl_desktop.library.detect.found import Kind
 from sdxl_desktop.library.hub.running import Line
 from sdxl_desktop.library.records import verify
 from sdxl_desktop.library.scan import Library

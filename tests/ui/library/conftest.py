@@ -19,6 +19,7 @@ from sdxl_desktop.bridge.library_thread import Hands
 from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.engine.fake import FakeEngine
+from sdxl_desktop.formats.found import Kind
 from sdxl_desktop.library.bring.bringing import Brought
 from sdxl_desktop.library.bring.offers import Offer
 from sdxl_desktop.library.bring.progress import BringProgress
@@ -26,7 +27,6 @@ from sdxl_desktop.library.catalogue import find
 from sdxl_desktop.library.convert.forecast import Forecast
 from sdxl_desktop.library.convert.weights import WeightFormat
 from sdxl_desktop.library.convert.workspace import RECORD
-from sdxl_desktop.library.detect.found import Kind
 from sdxl_desktop.library.hub.address import parse_address
 from sdxl_desktop.library.hub.errors import DownloadStoppedError
 from sdxl_desktop.library.hub.files import Layout, Listing, RemoteFile

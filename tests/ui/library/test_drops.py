@@ -12,8 +12,8 @@ from pytestqt.qtbot import QtBot
 from sdxl_desktop.bridge.library_thread import RealHands
 from sdxl_desktop.core.noise_schedule import TimestepSpacing
 from sdxl_desktop.core.schedulers import SchedulerName
+from sdxl_desktop.formats.families import Family
 from sdxl_desktop.library.convert.weights import WeightFormat
-from sdxl_desktop.library.detect.families import Family
 from sdxl_desktop.ui.library.offer_sheet import OfferSheet
 from sdxl_desktop.ui.main_window import MainWindow
 from tests.ui.conftest import make_checkpoint

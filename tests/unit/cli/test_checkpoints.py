@@ -65,7 +65,7 @@ def test_remove(rooms: PretendRooms, mine: Path, capsys: pytest.CaptureFixture[s
 def test_import_needs_a_format_and_says_what_is_coming(
     rooms: PretendRooms, home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from sdxl_desktop.library.detect.families import Family
+    from sdxl_desktop.formats.families import Family
     from tests.unit.library.heads import original_shapes
 
     file = write_hollow(tmp_path / "vega.safetensors", original_shapes(Family.VEGA))

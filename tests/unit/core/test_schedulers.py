@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 
 from sdxl_desktop.core.errors import CheckpointError, RequestError
-from sdxl_desktop.core.schedulers import SchedulerName, checked_config, missing, scheduler_of
+from sdxl_desktop.core.schedulers import (
+    SchedulerName,
+    changed_config,
+    checked_config,
+    missing,
+    nearest_scheduler,
+    scheduler_of,
+)
 
 
 @pytest.mark.parametrize("name", SchedulerName)
@@ -58,6 +65,11 @@ def test_a_checkpoint_made_for_a_scheduler_gets_that_very_one(name: SchedulerNam
             {"_class_name": "DPMSolverMultistepScheduler", "solver_order": 3},
             "DPMSolverMultistepScheduler (solver_order 3)",
         ),
+        (
+            {"_class_name": "DPMSolverMultistepScheduler", "use_lu_lambdas": True, "algorithm_type": "sde-dpmsolver++"},
+            "DPMSolverMultistepScheduler (use_lu_lambdas, sde-dpmsolver++)",
+        ),
+        ({"_class_name": "PNDMScheduler", "skip_prk_steps": False}, "PNDMScheduler (skip_prk_steps False)"),
     ],
     ids=str,
 )
@@ -65,6 +77,65 @@ def test_one_that_is_not_in_the_table_is_named_and_not_taken_for_another(config:
     checked = checked_config({**SDXL, **config})
     assert scheduler_of(checked) is None
     assert missing(checked) == told
+
+
+@pytest.mark.parametrize(
+    ("config", "nearest"),
+    [
+        ({"_class_name": "DPMSolverMultistepScheduler", "algorithm_type": "deis"}, SchedulerName.DPMPP_2M),
+        (
+            {"_class_name": "DPMSolverMultistepScheduler", "algorithm_type": "dpmsolver", "use_karras_sigmas": True},
+            SchedulerName.DPMPP_2M_KARRAS,
+        ),
+        (
+            {
+                "_class_name": "DPMSolverMultistepScheduler",
+                "algorithm_type": "sde-dpmsolver++",
+                "use_beta_sigmas": True,
+            },
+            SchedulerName.DPMPP_2M_SDE,
+        ),
+        ({"_class_name": "DPMSolverSDEScheduler", "use_exponential_sigmas": True}, SchedulerName.DPMPP_SDE),
+        ({"_class_name": "HeunDiscreteScheduler", "use_karras_sigmas": True}, SchedulerName.HEUN),
+        ({"_class_name": "UniPCMultistepScheduler", "use_karras_sigmas": True}, SchedulerName.UNIPC),
+        ({"_class_name": "SASolverScheduler"}, SchedulerName.EULER),
+    ],
+    ids=str,
+)
+def test_the_nearest_of_the_same_class_takes_the_place_of_one_that_is_missing(
+    config: dict[str, Any], nearest: SchedulerName
+) -> None:
+    assert nearest_scheduler(checked_config({**SDXL, **config})) is nearest
+
+
+@pytest.mark.parametrize(
+    "class_name",
+    ["EulerAncestralDiscreteScheduler", "DDIMScheduler", "PNDMScheduler", "LCMScheduler", "TCDScheduler"],
+)
+def test_settings_that_a_class_does_not_have_make_no_other_scheduler(class_name: str) -> None:
+    """diffusers writes into a config what the scheduler before had been told, too."""
+    config = {"_class_name": class_name, "use_karras_sigmas": True, "algorithm_type": "sde-dpmsolver++"}
+    found = scheduler_of(checked_config({**SDXL, **config}))
+    assert found is not None
+    assert found.class_name == class_name
+
+
+@pytest.mark.parametrize("name", SchedulerName)
+@pytest.mark.parametrize("other", [SchedulerName.DPMPP_3M_SDE_KARRAS, SchedulerName.EULER_BETA, SchedulerName.UNIPC])
+def test_another_scheduler_on_a_checkpoint_leaves_nothing_of_the_one_before(
+    name: SchedulerName, other: SchedulerName
+) -> None:
+    before = {**SDXL, **other.config, "use_flow_sigmas": False, "timestep_spacing": "trailing", "beta_end": 0.014}
+    config = changed_config(before, name.config)
+    assert scheduler_of(checked_config(config)) is name
+    assert (config["timestep_spacing"], config["beta_end"]) == ("trailing", 0.014)
+
+
+def test_what_is_changed_without_another_scheduler_leaves_the_scheduler() -> None:
+    before = {**SDXL, **SchedulerName.DPMPP_3M_SDE_KARRAS.config}
+    config = checked_config(changed_config(before, {"prediction_type": "v_prediction"}))
+    assert scheduler_of(config) is SchedulerName.DPMPP_3M_SDE_KARRAS
+    assert config["prediction_type"] == "v_prediction"
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,11 @@ import struct
 from collections.abc import Mapping
 from pathlib import Path
 
-from sdxl_desktop.library.detect.blueprint import blueprint
-from sdxl_desktop.library.detect.families import PARTS, Family, shipped_setup
-from sdxl_desktop.library.detect.heads import BYTES
-from sdxl_desktop.library.detect.recipes import original_recipes
+from sdxl_desktop.core.parts import DIFFUSERS_PARTS
+from sdxl_desktop.formats.families import Family, shipped_setup
+from sdxl_desktop.formats.key_mapping import original_recipes
+from sdxl_desktop.formats.layer_shapes import blueprint
+from sdxl_desktop.formats.safetensors_header import BYTES
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -52,7 +53,7 @@ def _original_shapes(family: Family) -> Shapes:
         "text_encoder": "conditioner.embedders.0.transformer.",
         "text_encoder_2": second,
     }
-    for part in PARTS:
+    for part in DIFFUSERS_PARTS:
         if config := setup.config(part):
             for recipe in original_recipes(part, config, blueprint(part, config), prefixes[part]).values():
                 shapes[recipe.key] = recipe.shape

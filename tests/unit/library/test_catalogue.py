@@ -11,10 +11,11 @@ import pytest
 
 from sdxl_desktop.core.errors import CheckpointError
 from sdxl_desktop.core.geometry import Size
+from sdxl_desktop.core.parts import DIFFUSERS_PARTS
 from sdxl_desktop.core.paths import resources
+from sdxl_desktop.formats.families import shipped_setup
+from sdxl_desktop.formats.layer_shapes import blueprint
 from sdxl_desktop.library.catalogue import Entry, Kind, bundle, catalogue, find, read_catalogue, suggestions
-from sdxl_desktop.library.detect.blueprint import blueprint
-from sdxl_desktop.library.detect.families import PARTS, shipped_setup
 
 GIB = 2**30
 FILE = resources() / "catalogue.json"
@@ -55,7 +56,7 @@ def test_each_entry_says_what_one_needs_to_choose(entry: Entry) -> None:
 def test_sizes_are_those_of_the_shipped_configurations(entry: Entry) -> None:
     assert entry.family is not None
     setup = shipped_setup(entry.family)
-    configs = {part: setup.config(part) for part in PARTS}
+    configs = {part: setup.config(part) for part in DIFFUSERS_PARTS}
     weights = sum(
         math.prod(shape) for part, config in configs.items() if config for shape in blueprint(part, config).values()
     )

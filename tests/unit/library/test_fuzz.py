@@ -18,13 +18,14 @@ import torch
 
 from sdxl_desktop.core.clip_files import read_clip_files
 from sdxl_desktop.core.errors import CheckpointError, SdxlDesktopError
+from sdxl_desktop.core.parts import GRAPH, WEIGHTS
 from sdxl_desktop.core.paths import resources
-from sdxl_desktop.library.detect.families import Family, shipped_setup
-from sdxl_desktop.library.detect.heads import Tensor
+from sdxl_desktop.formats.families import Family, shipped_setup
+from sdxl_desktop.formats.safetensors_header import Tensor
 from sdxl_desktop.library.detect.identify import identify
 from sdxl_desktop.library.detect.matching import match_part
 from sdxl_desktop.library.detect.pickles import check_pickle
-from sdxl_desktop.library.graphs import GRAPH, read_graph
+from sdxl_desktop.library.graphs import read_graph
 from sdxl_desktop.library.holdings import holdings
 from sdxl_desktop.library.scan import Library, read_checkpoint
 from tests.mutations import Chance, mutated_bytes, mutated_json
@@ -186,7 +187,7 @@ def graphs(tmp_path: Path) -> Attempt:
     """Of a VAE's graph and weights one is changed."""
     part = tmp_path / "ck" / "vae_encoder"
     part.mkdir(parents=True)
-    names = (GRAPH, "openvino_model.bin")
+    names = (GRAPH, WEIGHTS)
     whole = {name: (STARTER / "vae_encoder" / name).read_bytes() for name in names}
 
     def attempt(chance: Chance) -> None:

@@ -11,11 +11,11 @@ import pytest
 
 from sdxl_desktop.core.errors import CheckpointError
 from sdxl_desktop.core.paths import resources
+from sdxl_desktop.formats.families import Family
 from sdxl_desktop.library import leftovers
 from sdxl_desktop.library.convert.plan import plan_import
 from sdxl_desktop.library.convert.weights import WeightFormat
 from sdxl_desktop.library.convert.workspace import RECORD
-from sdxl_desktop.library.detect.families import Family
 from sdxl_desktop.library.holdings import Holding, holdings, remove
 from sdxl_desktop.library.hub.files import Layout, Listing, RemoteFile
 from sdxl_desktop.library.scan import Library

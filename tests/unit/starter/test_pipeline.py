@@ -26,9 +26,9 @@ with warnings.catch_warnings():
     from tools.starter.train_refiner import train_refiner
     from tools.starter.train_vae import train_vae
 
-from sdxl_desktop.engine.openvino.adapters.layouts import Part
-from sdxl_desktop.engine.openvino.adapters.lora import read_lora
+from sdxl_desktop.core.parts import Part
 from sdxl_desktop.engine.openvino.embedding_files import read_vectors
+from sdxl_desktop.lora.reading import read_lora
 
 from .toy import TOY, make_data
 

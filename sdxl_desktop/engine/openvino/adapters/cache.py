@@ -16,16 +16,14 @@ from sdxl_desktop.core.additions import LoraUse
 from sdxl_desktop.core.errors import AdditionError, CheckpointError, EngineError
 from sdxl_desktop.core.file_hashes import FileHashes
 from sdxl_desktop.core.native_errors import OPENVINO_ERRORS
+from sdxl_desktop.core.parts import GRAPH, WEIGHTS, Part
 from sdxl_desktop.engine.openvino import devices
 from sdxl_desktop.engine.openvino.adapters import whole
 from sdxl_desktop.engine.openvino.adapters.fusing import OnLayer, fuse
-from sdxl_desktop.engine.openvino.adapters.layouts import Part
-from sdxl_desktop.engine.openvino.adapters.lora import Lora, read_lora
+from sdxl_desktop.lora.reading import Lora, read_lora
 
 GIB = 1 << 30
 DEFAULT_LIMIT = 20 * GIB
-MODEL = "openvino_model.xml"
-WEIGHTS = "openvino_model.bin"
 _VERSION = 2
 """Counted up when fusing gives other numbers, so that what an older release kept is made again."""
 
@@ -142,11 +140,11 @@ def _make(kept: Path, folder: Path, part: str, loras: Sequence[tuple[Lora, float
         with whole.written_whole(kept) as writing:
             _check_room(writing, folder)
             for file in folder.iterdir():
-                if file.is_file() and file.name not in (MODEL, WEIGHTS):
+                if file.is_file() and file.name not in (GRAPH, WEIGHTS):
                     shutil.copy2(file, writing / file.name)
-            model = _read_model(folder / MODEL, part)
+            model = _read_model(folder / GRAPH, part)
             fuse(model, Part(part), loras, on_layer)
-            _save(model, writing / MODEL)
+            _save(model, writing / GRAPH)
     except OSError as problem:
         raise EngineError(
             f"The {part.replace('_', ' ')} with its LoRAs cannot be kept in {kept.parent}.",

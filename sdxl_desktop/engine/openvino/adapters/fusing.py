@@ -32,12 +32,13 @@ from numpy.typing import NDArray
 from openvino import opset13 as ops
 
 from sdxl_desktop.core.errors import AdditionError
+from sdxl_desktop.core.parts import Part
 from sdxl_desktop.engine.openvino import devices
 from sdxl_desktop.engine.openvino.adapters import vectors
-from sdxl_desktop.engine.openvino.adapters.layouts import Part
-from sdxl_desktop.engine.openvino.adapters.lora import Array, Lora, LoraLayer, refuse_shape, refuse_vector
-from sdxl_desktop.engine.openvino.adapters.lycoris import UnfitError, WeightChange, read_array
 from sdxl_desktop.formats.safetensors_header import Shape
+from sdxl_desktop.lora.lycoris import UnfitError, WeightChange, read_array
+from sdxl_desktop.lora.reading import Array, Lora, LoraLayer
+from sdxl_desktop.lora.refusals import refuse_shape, refuse_vector
 
 OnLayer = Callable[[int, int], None]
 """Told (layers done, layers in all); may raise to stop."""

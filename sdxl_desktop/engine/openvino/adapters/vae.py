@@ -31,13 +31,11 @@ from sdxl_desktop.core.errors import AdditionError, EngineError
 from sdxl_desktop.core.file_hashes import FileHashes
 from sdxl_desktop.core.foreign_text import shown
 from sdxl_desktop.core.model_configs import SCALING_FACTOR, of_the_network
+from sdxl_desktop.core.parts import GRAPH, Part
 from sdxl_desktop.core.small_files import is_regular
 from sdxl_desktop.engine.openvino import devices
 from sdxl_desktop.engine.openvino.adapters import whole
 from sdxl_desktop.engine.openvino.adapters.vae_sources import (
-    DECODER,
-    ENCODER,
-    MODEL,
     NEXT,
     TINY,
     WHOLE,
@@ -122,7 +120,7 @@ def _checked(named: Path, source: GraphSource, latent_channels: int) -> VaeFolde
     config = read_config(source.decoder / "config.json")
     _check_config(named, config, latent_channels)
     try:
-        shape = devices.core.read_model(source.decoder / MODEL).input("latent_sample").get_partial_shape()
+        shape = devices.core.read_model(source.decoder / GRAPH).input("latent_sample").get_partial_shape()
     except Exception as problem:  # OpenVINO's many, and a graph without that input
         raise AdditionError(
             f"The VAE in {named} cannot be read.",
@@ -191,9 +189,9 @@ def _converted(source: TorchSource, latent_channels: int, cache: Path, scaling: 
         whole.remove(kept)
         _convert_tiny(source, kept, config) if tiny else _convert(source, kept)
     whole.touch(kept)
-    parts = kept / DECODER, kept / ENCODER
+    parts = kept / Part.VAE_DECODER, kept / Part.VAE_ENCODER
     return _checked(
-        source.named, GraphSource(parts[0], parts[1] if is_regular(parts[1] / MODEL) else None), latent_channels
+        source.named, GraphSource(parts[0], parts[1] if is_regular(parts[1] / GRAPH) else None), latent_channels
     )
 
 
@@ -218,8 +216,8 @@ def _convert(source: TorchSource, kept: Path) -> None:
     """
     vae = _loaded(AutoencoderKL, source)
     forwards = {
-        DECODER: lambda latent_sample: vae.decode(z=latent_sample),
-        ENCODER: lambda sample: {"latent_parameters": vae.encode(x=sample)["latent_dist"].parameters},
+        Part.VAE_DECODER: lambda latent_sample: vae.decode(z=latent_sample),
+        Part.VAE_ENCODER: lambda sample: {"latent_parameters": vae.encode(x=sample)["latent_dist"].parameters},
     }
     with _keeping(source.named, kept) as writing:
         for part, forward in forwards.items():
@@ -253,9 +251,9 @@ def _convert_tiny(source: TorchSource, kept: Path, config: Mapping[str, Any]) ->
         )
     model.outputs[0].get_tensor().set_names({"sample"})
     with _keeping(source.named, kept) as writing:
-        (writing / DECODER).mkdir()
-        (writing / DECODER / "config.json").write_text(json.dumps(config), encoding="utf-8")
-        ov.save_model(model, writing / DECODER / MODEL, compress_to_fp16=True)
+        (writing / Part.VAE_DECODER).mkdir()
+        (writing / Part.VAE_DECODER / "config.json").write_text(json.dumps(config), encoding="utf-8")
+        ov.save_model(model, writing / Part.VAE_DECODER / GRAPH, compress_to_fp16=True)
 
 
 def _loaded(kind: Any, source: TorchSource) -> Any:
@@ -312,7 +310,7 @@ def _export(vae: Any, part: str, folder: Path) -> None:
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         f16 = OVConfig(dtype="fp16")
-        export(vae, settings, folder / MODEL, ov_config=f16, stateful=False, library_name="diffusers")
+        export(vae, settings, folder / GRAPH, ov_config=f16, stateful=False, library_name="diffusers")
     vae.save_config(str(folder))
 
 

@@ -14,15 +14,13 @@ from diffusers import AutoencoderKL
 
 from sdxl_desktop.core.errors import AdditionError
 from sdxl_desktop.core.model_configs import of_the_network, read_model_config
+from sdxl_desktop.core.parts import GRAPH, Part
 from sdxl_desktop.core.paths import resources
 from sdxl_desktop.core.small_files import SmallFileError, is_folder, is_regular
 from sdxl_desktop.formats.safetensors_header import FLOATS, Header, HeaderError, read_header
 from sdxl_desktop.formats.vae_names import VaeNamesError, is_tiny, keys_of_vae, prefix_of_vae
-from sdxl_desktop.formats.weight_files import weight_files
+from sdxl_desktop.formats.weight_files import PICKLED, weight_files
 
-DECODER = "vae_decoder"
-ENCODER = "vae_encoder"
-MODEL = "openvino_model.xml"
 WHOLE, TINY = "AutoencoderKL", "AutoencoderTiny"
 NEXT = (
     "Choose a folder with an OpenVINO vae_decoder in it, a diffusers AutoencoderKL or AutoencoderTiny for SDXL, or a "
@@ -30,7 +28,6 @@ NEXT = (
 )
 _STEM = "diffusion_pytorch_model"
 _CONFIG = "config.json"
-_PICKLED = (".bin", ".pt", ".pth", ".ckpt")
 _PUBLISHED_TINY: dict[str, Any] = {
     "_class_name": TINY,
     "latent_channels": 4,
@@ -83,11 +80,11 @@ def read_config(file: Path) -> dict[str, Any]:
 
 
 def _in_folder(folder: Path, own: Mapping[str, Any], scaling: float) -> GraphSource | TorchSource:
-    if is_regular(folder / DECODER / MODEL):
-        return _graphs(folder / DECODER, folder / ENCODER)
-    if is_regular(folder / MODEL):
-        return _graphs(folder, folder.parent / ENCODER)
-    for candidate in (folder, folder / "vae"):
+    if is_regular(folder / Part.VAE_DECODER / GRAPH):
+        return _graphs(folder / Part.VAE_DECODER, folder / Part.VAE_ENCODER)
+    if is_regular(folder / GRAPH):
+        return _graphs(folder, folder.parent / Part.VAE_ENCODER)
+    for candidate in (folder, folder / Part.VAE):
         if (weights := _weights(candidate)) is not None and is_regular(candidate / _CONFIG):
             return TorchSource(folder, read_config(candidate / _CONFIG), weights)
     files = sorted(file for file in folder.glob("*.safetensors") if is_regular(file))
@@ -99,16 +96,16 @@ def _in_folder(folder: Path, own: Mapping[str, Any], scaling: float) -> GraphSou
 def _what_is_missing(folder: Path, files: int) -> str:
     if files:
         return f"It has {files} files of weights, and which is meant is not clear: choose one of them."
-    vae = folder / "vae" if is_folder(folder / "vae") else folder
-    if any(file.suffix.lower() in _PICKLED for file in vae.iterdir()):
+    vae = folder / Part.VAE if is_folder(folder / Part.VAE) else folder
+    if any(file.suffix.lower() in PICKLED for file in vae.iterdir()):
         return "Its weights are in a form that can hold a program; only .safetensors files are read."
     if is_regular(vae / _CONFIG):
         return f"There is a {_CONFIG} and no {_STEM}.safetensors beside it."
-    return f"It has neither {DECODER}/{MODEL} nor a .safetensors file."
+    return f"It has neither {Part.VAE_DECODER}/{GRAPH} nor a .safetensors file."
 
 
 def _graphs(decoder: Path, encoder: Path) -> GraphSource:
-    return GraphSource(decoder, encoder if encoder != decoder and is_regular(encoder / MODEL) else None)
+    return GraphSource(decoder, encoder if encoder != decoder and is_regular(encoder / GRAPH) else None)
 
 
 def _weights(folder: Path) -> Path | None:
@@ -119,10 +116,10 @@ def _weights(folder: Path) -> Path | None:
 
 
 def _in_file(file: Path, own: Mapping[str, Any], scaling: float) -> GraphSource | TorchSource:
-    if file.name == MODEL:
-        return _graphs(file.parent, file.parent.parent / ENCODER)
+    if file.name == GRAPH:
+        return _graphs(file.parent, file.parent.parent / Part.VAE_ENCODER)
     if file.suffix.lower() != ".safetensors":
-        pickled = file.suffix.lower() in _PICKLED
+        pickled = file.suffix.lower() in PICKLED
         why = "Files of that kind can hold a program; only .safetensors files are read." if pickled else ""
         raise AdditionError(f"{file.name} is not read as a VAE.", why=why, next_step=NEXT)
     header = weights_header(file, file)

@@ -18,16 +18,6 @@ _WEIGHT, _BIAS = "weight", "bias"
 
 
 @dataclass(frozen=True, slots=True)
-class VectorChange:
-    """What is added to the parameter called `parameter` ("weight" or "bias") of a layer: the tensor `name`, of `count`
-    numbers."""
-
-    parameter: str
-    name: str
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
 class Place:
     """Input number `at` of `node`, which reads a layer's parameter of `count` numbers."""
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from sdxl_desktop.core.errors import CheckpointError
+from sdxl_desktop.formats.families import Family
+from sdxl_desktop.formats.found import Kind
 from sdxl_desktop.library import catalogue
 from sdxl_desktop.library.bring.bringing import bring
 from sdxl_desktop.library.bring.estimates import conversion, suggest
 from sdxl_desktop.library.bring.offers import look_up
 from sdxl_desktop.library.convert.weights import WeightFormat
-from sdxl_desktop.library.detect.families import Family
-from sdxl_desktop.library.detect.found import Kind
 from sdxl_desktop.library.hub.address import Address
 from sdxl_desktop.library.hub.errors import AccessError, AddressError, ConnectionLostError, DiskFullError, NotThereError
 from sdxl_desktop.library.hub.running import Line, download

@@ -16,7 +16,7 @@ import json, resource, sys, time
 from pathlib import Path
 from sdxl_desktop.core.errors import CheckpointError
 from sdxl_desktop.library.convert.plan import plan_import
-from sdxl_desktop.library.detect.families import Family
+from sdxl_desktop.formats.families import Family
 from tests.mutations import unusable_weights
 from tests.unit.library.heads import original_shapes
 
@@ -65,8 +65,8 @@ def test_each_is_refused(tmp_path: Path, first: int, last: int) -> None:
 
 
 def test_the_unchanged_file_is_taken(tmp_path: Path) -> None:
+    from sdxl_desktop.formats.families import Family
     from sdxl_desktop.library.convert.plan import plan_import
-    from sdxl_desktop.library.detect.families import Family
     from tests.unit.library.heads import original_shapes, write_hollow
 
     file = write_hollow(tmp_path / "x.safetensors", original_shapes(Family.VEGA))

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from sdxl_desktop.core.errors import CheckpointError
+from sdxl_desktop.formats.errors import NotSdxlError
+from sdxl_desktop.formats.families import Family, shipped_setup, shipped_setups
+from sdxl_desktop.formats.found import Kind, Layout
+from sdxl_desktop.formats.layer_shapes import blueprint
 from sdxl_desktop.library.convert.plan import plan_import
 from sdxl_desktop.library.convert.weights import WeightFormat
-from sdxl_desktop.library.detect.blueprint import blueprint
-from sdxl_desktop.library.detect.errors import NotSdxlError
-from sdxl_desktop.library.detect.families import Family, shipped_setup, shipped_setups
-from sdxl_desktop.library.detect.found import Kind, Layout
 from sdxl_desktop.library.detect.identify import identify
 from tests.unit.library.heads import original_shapes, write_hollow
 

@@ -12,7 +12,7 @@ import pytest
 
 from sdxl_desktop.core.errors import CheckpointError
 from sdxl_desktop.core.schedulers import SchedulerName, checked_config, scheduler_of
-from sdxl_desktop.library.detect.families import Family
+from sdxl_desktop.formats.families import Family
 from sdxl_desktop.library.detect.identify import identify
 from tests.unit.library.heads import original_shapes
 

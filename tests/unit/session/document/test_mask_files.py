@@ -12,7 +12,7 @@ from sdxl_desktop.core.errors import OutputError, PictureError, RequestError
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.raster import Bytes
 from sdxl_desktop.imaging.reading import mask_from_alpha, open_picture, read_mask
-from sdxl_desktop.session.document.mask_files import write_mask_as_alpha
+from sdxl_desktop.session.document.mask_files import write_mask, write_mask_as_alpha
 
 SIZE = Size(320, 200)
 
@@ -66,3 +66,20 @@ def test_what_does_not_fit_or_cannot_be_written_is_told(photograph: Bytes, mask:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="could not be written"):
         write_mask_as_alpha(photograph, mask, tmp_path / "file" / "a.png")
+
+
+def test_a_mask_alone_comes_back_exactly(mask: Bytes, tmp_path: Path) -> None:
+    path = tmp_path / "new folder" / "mask.PNG"
+    write_mask(mask, path)
+    assert np.array_equal(read_mask(path, SIZE), mask)
+    assert list(path.parent.iterdir()) == [path]
+    with pytest.raises(OutputError, match=r"\.png"):
+        write_mask(mask, tmp_path / "mask.tif")
+
+
+def test_a_mask_that_cannot_be_encoded_leaves_the_one_before(mask: Bytes, tmp_path: Path) -> None:
+    write_mask(mask, tmp_path / "mask.png")
+    with pytest.raises(OutputError, match="could not be written"):
+        write_mask(mask[:0], tmp_path / "mask.png")
+    assert np.array_equal(read_mask(tmp_path / "mask.png", SIZE), mask)
+    assert [file.name for file in tmp_path.iterdir()] == ["mask.png"]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sdxl_desktop.core.paths import resources
-from sdxl_desktop.library.detect.documents import read_json, read_json_if_there
+from sdxl_desktop.formats.documents import read_json, read_json_if_there
 
 
 class Family(StrEnum):
@@ -44,7 +44,6 @@ _LABELS = {
 }
 
 _MIDDLE = "UNetMidBlock2DCrossAttn"
-PARTS = ("text_encoder", "text_encoder_2", "unet", "vae")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 from sdxl_desktop.core import small_files
 from sdxl_desktop.core.foreign_text import shown
 from sdxl_desktop.core.small_files import LIMIT, SmallFileError
-from sdxl_desktop.library.detect.errors import DamagedFileError
+from sdxl_desktop.formats.errors import DamagedFileError
 
 __all__ = ["LIMIT", "read_json", "read_json_if_there"]
 

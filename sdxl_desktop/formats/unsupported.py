@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from sdxl_desktop.library.detect.errors import NotSdxlError
-from sdxl_desktop.library.detect.heads import Shape
+from sdxl_desktop.formats.errors import NotSdxlError
+from sdxl_desktop.formats.safetensors_header import Shape
 
 Shapes = Mapping[str, Shape]
 

@@ -10,17 +10,14 @@ against each other.
 from __future__ import annotations
 
 import re
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from sdxl_desktop.core.parts import ENCODERS, Part
 
-class Part(StrEnum):
-    """The parts of a checkpoint that a LoRA may change."""
-
-    UNET = "unet"
-    TEXT_ENCODER = "text_encoder"
-    TEXT_ENCODER_2 = "text_encoder_2"
+LORA_PARTS = (*ENCODERS, Part.UNET)
+"""The parts of a checkpoint that a LoRA may change."""
 
 
 class Role(StrEnum):
@@ -101,6 +98,17 @@ _PREFIXES = (
     ("mid_block.", Part.UNET),
     ("up_blocks.", Part.UNET),
 )
+
+
+_MARKS = (
+    *("lora_", "_lora", ".lora", "lora.", "lycoris_", "hada_", "lokr_", "oft_", "dora_scale"),
+    *(".diff_b", ".on_input"),
+)
+
+
+def is_lora(keys: Iterable[str]) -> bool:
+    """Whether a file with these `keys` holds a LoRA, or an adapter of its kind, known here or not."""
+    return any(mark in key for key in keys for mark in _MARKS)
 
 
 def read_key(key: str, keys: Container[str] = ()) -> Key | None:

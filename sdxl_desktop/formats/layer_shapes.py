@@ -12,7 +12,8 @@ from itertools import islice
 from typing import Any
 
 from sdxl_desktop.core.model_configs import check_model_config
-from sdxl_desktop.library.detect.heads import Shape
+from sdxl_desktop.core.parts import Part
+from sdxl_desktop.formats.safetensors_header import Shape
 
 Config = Mapping[str, Any]
 Blueprint = dict[str, Shape]
@@ -34,11 +35,11 @@ def blueprint(part: str, config: Config, most: int = 100_000) -> Blueprint:
 
 def _tensors(part: str, config: Config) -> _Tensors:
     match part:
-        case "unet":
+        case Part.UNET:
             return _unet(config)
-        case "vae":
+        case Part.VAE:
             return _vae(config)
-        case "text_encoder" | "text_encoder_2":
+        case Part.TEXT_ENCODER | Part.TEXT_ENCODER_2:
             return _text_encoder(config, projects=part == "text_encoder_2")
     raise ValueError(f"there is no part {part!r}")
 
@@ -92,7 +93,7 @@ def _transformer(name: str, width: int, depth: int, context: int, *, linear: boo
     yield from project(f"{name}.proj_out")
 
 
-def depths(config: Config) -> tuple[list[list[int]], int, list[list[int]]]:
+def _depths(config: Config) -> tuple[list[list[int]], int, list[list[int]]]:
     """Transformer blocks behind each resnet: by level and resnet on the way down, in the middle (-1: no attention
     there and a single resnet; -2: no middle at all), by level and resnet on the way up."""
     levels = len(config["block_out_channels"])
@@ -131,7 +132,7 @@ def _unet(config: Config) -> _Tensors:
         yield from _linear("time_embedding.cond_proj", first, int(config["time_cond_proj_dim"]), bias=False)
     yield from _linear("add_embedding.linear_1", time, int(config["projection_class_embeddings_input_dim"]))
     yield from _linear("add_embedding.linear_2", time, time)
-    down, middle, up = depths(config)
+    down, middle, up = _depths(config)
     context, linear = int(config["cross_attention_dim"]), bool(config.get("use_linear_projection"))
 
     def attention(name: str, width: int, depth: int) -> _Tensors:

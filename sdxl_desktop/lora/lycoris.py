@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sdxl_desktop.engine.openvino.adapters.layouts import Role
+from sdxl_desktop.formats.lora_keys import Role
 from sdxl_desktop.formats.safetensors_header import Shape
 
 Array = NDArray[np.float32]

@@ -1,4 +1,5 @@
-"""Where in a file each tensor of a part is found, and what must be done to it, in either layout of SDXL.
+"""Where in a file each tensor of a part is found, and what must be done to it: the names of layers in the layout of
+diffusers, in the original one, and in that of kohya, which joins either with underscores.
 
 The original layout is that of Stability AI's generative-models ("sgm"), in which one file holds everything:
 `model.diffusion_model` (the UNet), `first_stage_model` (the VAE) and `conditioner.embedders` (the text encoders, the
@@ -8,13 +9,14 @@ second one as OpenCLIP names it, with query, key and value in one tensor).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from sdxl_desktop.core.parts import Part
 from sdxl_desktop.formats import vae_names
-from sdxl_desktop.library.detect.blueprint import Blueprint, Config, depths
-from sdxl_desktop.library.detect.heads import Shape, Tensor
+from sdxl_desktop.formats.layer_shapes import Blueprint, Config
+from sdxl_desktop.formats.safetensors_header import Shape, Tensor
 
 UNET = "model.diffusion_model."
 VAE = "first_stage_model."
@@ -47,7 +49,7 @@ Recipes = dict[str, Recipe]
 
 def diffusers_recipes(part: str, wanted: Blueprint, there: Mapping[str, Tensor]) -> Recipes:
     """The tensors of a part's own file, which has diffusers' names; a VAE's may have others among those `there`."""
-    if part != "vae":
+    if part != Part.VAE:
         return {name: Recipe(name, shape) for name, shape in wanted.items()}
     try:
         keys = vae_names.keys_of_vae(wanted, {name: tensor.shape for name, tensor in there.items()})
@@ -64,24 +66,20 @@ def _as_it_is(key: str, found: Shape, wanted: Shape) -> Recipe:
 def original_recipes(part: str, config: Config, wanted: Blueprint, prefix: str) -> Recipes:
     """The tensors of `part` in a file in the original layout; `prefix` is what that file puts before them."""
     match part:
-        case "unet":
-            names = _UnetNames(config)
-            return {name: _simple(prefix + names.original(name), shape) for name, shape in wanted.items()}
-        case "vae":
+        case Part.UNET:
+            names = SgmUnetNames(wanted, int(config["layers_per_block"]))
+            return {name: Recipe(prefix + names.tensor(name), shape) for name, shape in wanted.items()}
+        case Part.VAE:
             levels = len(config["block_out_channels"])
             return {name: _vae(prefix, name, shape, levels) for name, shape in wanted.items()}
-        case "text_encoder":
+        case Part.TEXT_ENCODER:
             return {name: Recipe(prefix + name, shape) for name, shape in wanted.items()}
-        case "text_encoder_2":
+        case Part.TEXT_ENCODER_2:
             return {name: _open_clip(prefix, name, shape) for name, shape in wanted.items()}
     raise ValueError(f"there is no part {part!r}")
 
 
-def _simple(key: str, shape: Shape) -> Recipe:
-    return Recipe(key, shape)
-
-
-_OUTER = {
+_SGM_OUTER = {
     "conv_in": "input_blocks.0.0",
     "time_embedding.linear_1": "time_embed.0",
     "time_embedding.linear_2": "time_embed.2",
@@ -91,7 +89,7 @@ _OUTER = {
     "conv_norm_out": "out.0",
     "conv_out": "out.2",
 }
-_RESNET = {
+_SGM_RESNET = {
     "norm1": "in_layers.0",
     "conv1": "in_layers.2",
     "time_emb_proj": "emb_layers.1",
@@ -99,48 +97,87 @@ _RESNET = {
     "conv2": "out_layers.3",
     "conv_shortcut": "skip_connection",
 }
-_BLOCK = re.compile(r"(down|up)_blocks\.(\d+)\.(resnets|attentions|downsamplers|upsamplers)\.(\d+)\.(.+)")
-_MIDDLE = re.compile(r"mid_block\.(resnets|attentions)\.(\d+)\.(.+)")
+_UNET_LAYER = re.compile(r"(down_blocks|up_blocks|mid_block)\.(?:(\d+)\.)?([a-z]+)\.(\d+)\.(.+)")
 
 
-class _UnetNames:
-    """Names of one UNet's tensors in the original implementation.
+class SgmUnetNames:
+    """The names of one UNet's layers in the original implementation (github.com/Stability-AI/generative-models).
 
     It counts `layers_per_block` + 1 entries to a level: on the way down the last is the downsampler; on the way up each
     is a resnet with its attention, and the upsampler is the last thing in the last entry.
     """
 
-    def __init__(self, config: Config) -> None:
-        self._entries = int(config["layers_per_block"]) + 1
-        self._up = depths(config)[2]
+    def __init__(self, layers: Iterable[str], layers_per_block: int) -> None:
+        """`layers` are all of the UNet's, or all of its tensors, as diffusers calls them."""
+        self._entries = layers_per_block + 1
+        blocks = (name.split(".") for name in layers)
+        self._attends = {block[1] for block in blocks if block[0] == "up_blocks" and block[2] == "attentions"}
 
-    def original(self, name: str) -> str:
-        module, _, kind = name.rpartition(".")
-        if module in _OUTER:
-            return f"{_OUTER[module]}.{kind}"
-        if middle := _MIDDLE.fullmatch(name):
-            what, number, rest = middle.groups()
-            place = 1 if what == "attentions" else 2 * int(number)
-            return f"middle_block.{place}.{_inside(what, rest)}"
-        block = _BLOCK.fullmatch(name)
-        if block is None:
-            raise ValueError(f"{name!r} is no tensor of a UNet")
-        side, level, what, number, rest = block[1], int(block[2]), block[3], int(block[4]), block[5]
+    def original(self, layer: str) -> str:
+        """What it calls diffusers' `layer`: the same where it is none of those that it has."""
+        if layer in _SGM_OUTER:
+            return _SGM_OUTER[layer]
+        parts = _UNET_LAYER.fullmatch(layer)
+        if parts is None:
+            return layer
+        side, level, what, number, rest = parts[1], int(parts[2] or 0), parts[3], int(parts[4]), parts[5]
         if what == "downsamplers":
-            return f"input_blocks.{(level + 1) * self._entries}.0.op.{kind}"
+            return f"input_blocks.{(level + 1) * self._entries}.0.op"
         if what == "upsamplers":
-            place = 2 if self._up[level][-1] else 1
+            place = 2 if str(level) in self._attends else 1
             return f"output_blocks.{(level + 1) * self._entries - 1}.{place}.{rest}"
+        if what == "resnets":
+            rest = _SGM_RESNET.get(rest, rest)
+        if side == "mid_block":
+            return f"middle_block.{1 if what == 'attentions' else 2 * number}.{rest}"
         entry = level * self._entries + number
-        blocks = f"input_blocks.{entry + 1}" if side == "down" else f"output_blocks.{entry}"
-        return f"{blocks}.{int(what == 'attentions')}.{_inside(what, rest)}"
+        blocks = f"input_blocks.{entry + 1}" if side == "down_blocks" else f"output_blocks.{entry}"
+        return f"{blocks}.{int(what == 'attentions')}.{rest}"
+
+    def tensor(self, name: str) -> str:
+        """The same for the tensor called `name`."""
+        layer, _, kind = name.rpartition(".")
+        return f"{self.original(layer)}.{kind}"
 
 
-def _inside(what: str, rest: str) -> str:
-    if what == "attentions":
-        return rest
-    layer, _, kind = rest.rpartition(".")
-    return f"{_RESNET[layer]}.{kind}"
+def flat(name: str) -> str:
+    """`name` as kohya's layout and LyCORIS write it: with underscores for dots."""
+    return name.replace(".", "_")
+
+
+def unet_spellings(layers: Collection[str], layers_per_block: object) -> dict[str, str]:
+    """Leads from each way in which LoRA files spell one of a UNet's `layers`, made `flat`, to the layer: by diffusers'
+    name, and by the original one where each level has the same number of layers."""
+    spellings = {}
+    if isinstance(layers_per_block, int):
+        names = SgmUnetNames(layers, layers_per_block)
+        spellings = {flat(names.original(layer)): layer for layer in layers}
+    for layer in layers:
+        spellings[flat(layer)] = layer
+        if layer.endswith(".to_out.0"):  # diffusers' attention processors leave the 0 out
+            spellings[flat(layer.removesuffix(".0"))] = layer
+    return spellings
+
+
+_ENCODER_LAYER = re.compile(
+    r"(?:text_model_)?encoder_layers_(\d+)_(?:self_attn_(q|k|v|out)_proj|self_attn_to_(q|k|v|out)|mlp_(fc1|fc2)|"
+    r"(layer_norm[12]))"
+)
+_FINAL_NORM = re.compile(r"(?:text_model_)?final_layer_norm")
+
+
+def encoder_layer(name: str) -> str | None:
+    """The text encoder's layer that a LoRA file's `name`, dotted or flat, stands for, as transformers calls it."""
+    written = flat(name)
+    if written == "text_projection":
+        return written
+    if _FINAL_NORM.fullmatch(written):
+        return "text_model.final_layer_norm"
+    match = _ENCODER_LAYER.fullmatch(written)
+    if match is None:
+        return None
+    inner = match[5] or f"mlp.{match[4]}" if match[4] or match[5] else f"self_attn.{match[2] or match[3]}_proj"
+    return f"text_model.encoder.layers.{match[1]}.{inner}"
 
 
 def _vae(prefix: str, name: str, shape: Shape, levels: int) -> Recipe:
@@ -191,11 +228,11 @@ def prefix_of(part: str, names: Mapping[str, object]) -> str | None:
 
 
 _OPEN_CLIP_MARK = "transformer.resblocks.0.attn.in_proj_weight"
-_PREFIXES = {
-    "unet": ((UNET, "input_blocks.0.0.weight"),),
-    "vae": ((VAE, "decoder.conv_in.weight"),),
-    "text_encoder": (("conditioner.embedders.0.transformer.", "text_model.embeddings.token_embedding.weight"),),
-    "text_encoder_2": (
+_PREFIXES: Mapping[str, tuple[tuple[str, str], ...]] = {
+    Part.UNET: ((UNET, "input_blocks.0.0.weight"),),
+    Part.VAE: ((VAE, "decoder.conv_in.weight"),),
+    Part.TEXT_ENCODER: (("conditioner.embedders.0.transformer.", "text_model.embeddings.token_embedding.weight"),),
+    Part.TEXT_ENCODER_2: (
         ("conditioner.embedders.1.model.", _OPEN_CLIP_MARK),
         ("conditioner.embedders.0.model.", _OPEN_CLIP_MARK),  # the refiner's only one
     ),

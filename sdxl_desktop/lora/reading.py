@@ -20,15 +20,10 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from sdxl_desktop.core.errors import AdditionError
-from sdxl_desktop.engine.openvino.adapters import layouts, lycoris
-from sdxl_desktop.engine.openvino.adapters.layouts import Part, Role
-from sdxl_desktop.engine.openvino.adapters.lycoris import WeightChange, read_array
-from sdxl_desktop.engine.openvino.adapters.naming import (
-    UnetNames,
-    encoder_layer,
-    unet_names,
-)
-from sdxl_desktop.engine.openvino.adapters.vectors import VectorChange
+from sdxl_desktop.core.parts import Part
+from sdxl_desktop.formats import lora_keys
+from sdxl_desktop.formats.key_mapping import encoder_layer
+from sdxl_desktop.formats.lora_keys import LORA_PARTS, Role
 from sdxl_desktop.formats.peft_settings import PeftSettings, SettingsError, read_settings
 from sdxl_desktop.formats.safetensors_header import (
     FLOATS,
@@ -38,6 +33,20 @@ from sdxl_desktop.formats.safetensors_header import (
     read_header,
     without_unit_kernel,
 )
+from sdxl_desktop.lora import lycoris
+from sdxl_desktop.lora.lycoris import WeightChange, read_array
+from sdxl_desktop.lora.refusals import (
+    OTHER_LORA,
+    SHOWN,
+    damaged,
+    left_out_note,
+    no_lora,
+    refuse_shape,
+    refuse_vector,
+    times,
+    unreadable,
+)
+from sdxl_desktop.lora.unet_layers import UnetLayers, unet_layers
 
 Array = NDArray[np.float32]
 _FACTORS = frozenset({Role.DOWN, Role.UP, Role.MID})
@@ -51,9 +60,6 @@ _VECTORS = {
 # By the width of what the cross-attention sees.
 _ARCHITECTURES = {768: "Stable Diffusion 1", 1024: "Stable Diffusion 2", 1280: "the SDXL refiner", 2048: "SDXL"}
 _open: Any = safe_open  # it declares no types
-_OTHER_LORA = "Choose a LoRA that was trained for this kind of checkpoint."
-_SHOWN = 90
-"""Characters of a name that are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,17 +108,31 @@ class LoraLayer:
 
 
 @dataclass(frozen=True, slots=True)
+class VectorChange:
+    """What is added to the parameter called `parameter` ("weight" or "bias") of a layer: the tensor `name`, of `count`
+    numbers."""
+
+    parameter: str
+    name: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Lora:
     """`parts` leads from part and layer (as diffusers and transformers call it) to what is added to its weight,
-    `vectors` to what is added to its bias, or to a norm's weight.
-
-    `notes` tell, for a person, what in the file was left out.
+    `vectors` to what is added to its bias, or to a norm's weight. `left_out` are the layers in the file that the
+    checkpoint does not have, as the file calls them.
     """
 
     file: Path
     parts: Mapping[Part, Mapping[str, WeightChange]]
     vectors: Mapping[Part, Mapping[str, tuple[VectorChange, ...]]] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person is told of what was left out."""
+        return (left_out_note(self.file, self.left_out),) if self.left_out else ()
 
     def changes(self, part: str) -> bool:
         """Whether anything of `part` is changed."""
@@ -129,11 +149,25 @@ def read_lora(file: Path, unet_config: Mapping[str, Any]) -> Lora:
     """Match the LoRA in `file` (.safetensors; diffusers', kohya's and LyCORIS' layouts) to the UNet of that
     config.json.
 
-    Raises AdditionError when it is no LoRA, damaged, of a kind or for an architecture that is not supported.
+    Raises AdditionError when it is no LoRA, damaged, of a kind or for an architecture that is not supported, or when
+    nothing of it is in the checkpoint.
     """
+    found = match_lora(file, unet_layers(unet_config), int(unet_config.get("cross_attention_dim") or 0))
+    if not found.parts and not found.vectors:
+        raise AdditionError(
+            f"The LoRA {file.name} does not fit this checkpoint.",
+            why=f"None of its {len(found.left_out)} layers is in the checkpoint; the first is "
+            f"{found.left_out[0][:SHOWN]}.",
+            next_step=OTHER_LORA,
+        )
+    return found
+
+
+def match_lora(file: Path, names: UnetLayers, width: int) -> Lora:
+    """As `read_lora` for a UNet of these layers whose cross-attention sees text of `width`; everything may be
+    `left_out`."""
     header = _read_keys(file)
-    names = unet_names(unet_config)
-    _refuse_other_width(file, header, int(unet_config.get("cross_attention_dim") or 0))
+    _refuse_other_width(file, header, width)
     parts: dict[Part, dict[str, WeightChange]] = {}
     vectors: dict[Part, dict[str, tuple[VectorChange, ...]]] = {}
     strange: list[str] = list(header.strange)
@@ -155,23 +189,7 @@ def read_lora(file: Path, unet_config: Mapping[str, Any]) -> Lora:
         if part is Part.UNET:
             _check_shape(file, part, layer, found, names.shapes[layer])
         parts.setdefault(part, {})[layer] = found
-    if not parts and not vectors:
-        raise AdditionError(
-            f"The LoRA {file.name} does not fit this checkpoint.",
-            why=f"None of its {len(header.layers)} layers is in the checkpoint; the first is {strange[0][:_SHOWN]}.",
-            next_step=_OTHER_LORA,
-        )
-    return Lora(file, parts, vectors, (_left_out(file, strange),) if strange else ())
-
-
-def refuse_shape(file: Path, part: Part, layer: str, found: WeightChange, expected: Shape) -> AdditionError:
-    """The error that says which layer of the LoRA has another width than the checkpoint."""
-    return AdditionError(
-        f"The LoRA {file.name} is for another checkpoint.",
-        why=f"In {part}.{layer} it is made for weights of {_times(found.weight_shape)}, and this checkpoint has "
-        f"{_times(without_unit_kernel(expected))}.",
-        next_step=_OTHER_LORA,
-    )
+    return Lora(file, parts, vectors, tuple(strange))
 
 
 Layers = dict[tuple[Part | None, str], dict[Role, str]]
@@ -201,19 +219,17 @@ def _read_keys(file: Path) -> _Keys:
     layers: Layers = {}
     strange = []
     for name, place in header.tensors.items():
-        key = layouts.read_key(name, header.tensors)
+        key = lora_keys.read_key(name, header.tensors)
         if key is None:
             strange.append(name)
             continue
         layers.setdefault((key.part, key.layer), {})[key.role] = name
         if place.dtype not in FLOATS and key.role not in (Role.ALPHA, Role.ON_INPUT):
-            raise _damaged(
-                file, f"The numbers of {name[:_SHOWN]} are of the type {place.dtype}, which has no fractions."
-            )
+            raise damaged(file, f"The numbers of {name[:SHOWN]} are of the type {place.dtype}, which has no fractions.")
     if not any(roles.keys() - {Role.ALPHA} for roles in layers.values()):
-        raise _no_lora(file, keys)
+        raise no_lora(file, keys)
     try:
-        settings = {part: read_settings(header.metadata, part) for part in Part}
+        settings = {part: read_settings(header.metadata, part) for part in LORA_PARTS}
     except SettingsError as problem:
         raise AdditionError(
             f"How strongly the LoRA {file.name} changes each layer cannot be told.",
@@ -229,12 +245,12 @@ def _alphas(file: Path, shapes: Mapping[str, Shape], layers: Layers) -> dict[str
     wanted = [roles[Role.ALPHA] for roles in layers.values() if Role.ALPHA in roles]
     for name in wanted:
         if math.prod(shapes[name]) != 1:
-            raise _damaged(file, f"{name[:_SHOWN]} should be one number and has the shape {list(shapes[name])}.")
+            raise damaged(file, f"{name[:SHOWN]} should be one number and has the shape {list(shapes[name])}.")
     with _opened(file) as tensors:
         alphas = {name: float(read_array(tensors, name).reshape(-1)[0]) for name in wanted}
     for name, alpha in alphas.items():
         if not math.isfinite(alpha):
-            raise _damaged(file, f"{name[:_SHOWN]} is {alpha}.")
+            raise damaged(file, f"{name[:SHOWN]} is {alpha}.")
     return alphas
 
 
@@ -244,7 +260,7 @@ def _header(file: Path) -> Header:
     except HeaderError as problem:
         if problem.missing or file.is_dir():
             raise AdditionError(f"There is no LoRA file at {file}.", next_step="Check the path.") from problem
-        raise _unreadable(file, problem.why) from problem
+        raise unreadable(file, problem.why) from problem
 
 
 @contextmanager
@@ -253,43 +269,21 @@ def _opened(file: Path) -> Iterator[Any]:
         with _open(str(file), framework="pt", device="cpu") as tensors:
             yield tensors
     except (SafetensorError, OSError, UnicodeDecodeError) as problem:
-        raise _unreadable(file, f"{str(problem)[:_SHOWN].rstrip('.')}.") from problem
-
-
-def _unreadable(file: Path, why: str) -> AdditionError:
-    return AdditionError(
-        f"The LoRA {file.name} cannot be read.",
-        why=f"It is not a .safetensors file, or not all of it is there: {why[:1].lower()}{why[1:]}",
-        next_step="Download it again, or choose its .safetensors form.",
-    )
-
-
-def _damaged(file: Path, why: str) -> AdditionError:
-    return AdditionError(f"The LoRA {file.name} is damaged.", why=why, next_step="Download it again.")
+        raise unreadable(file, f"{str(problem)[:SHOWN].rstrip('.')}.") from problem
 
 
 def _refuse_others(file: Path, keys: list[str]) -> None:
     """Raise AdditionError for adapters that are no plain LoRA, and for models that are not built like SDXL."""
-    kinds = sorted({kind for key in keys if (kind := layouts.other_kind(key))})
-    model = layouts.foreign_model(keys)
+    kinds = sorted({kind for key in keys if (kind := lora_keys.other_kind(key))})
+    model = lora_keys.foreign_model(keys)
     if model:
-        raise AdditionError(f"The LoRA {file.name} is not for SDXL.", why=f"It is for {model}.", next_step=_OTHER_LORA)
+        raise AdditionError(f"The LoRA {file.name} is not for SDXL.", why=f"It is for {model}.", next_step=OTHER_LORA)
     if kinds:
         raise AdditionError(
             f"{file.name} is of a kind that is not supported: {', '.join(kinds)}.",
             why="LoRA, LoCon, DoRA, LoHa, LoKr, (IA)³ and full differences can be fused.",
             next_step="Choose a LoRA of the same subject of one of these kinds.",
         )
-
-
-def _no_lora(file: Path, keys: list[str]) -> AdditionError:
-    kind = layouts.what_else(keys)
-    called = ", ".join(key[:_SHOWN] for key in sorted(keys)[:2])
-    return AdditionError(
-        f"{file.name} is not a LoRA.",
-        why=f"It is {kind}." if kind else f"Its tensors are called {called}.",
-        next_step="Choose a LoRA in .safetensors form.",
-    )
 
 
 def _refuse_other_width(file: Path, header: _Keys, width: int) -> None:
@@ -301,8 +295,8 @@ def _refuse_other_width(file: Path, header: _Keys, width: int) -> None:
             raise AdditionError(
                 f"The LoRA {file.name} is for {theirs}, and this checkpoint is "
                 f"{_ARCHITECTURES.get(width, 'of its own size')}.",
-                why=f"In {layer[:_SHOWN]} it expects text of width {shape[1]}, and this checkpoint's is {width}.",
-                next_step=_OTHER_LORA,
+                why=f"In {layer[:SHOWN]} it expects text of width {shape[1]}, and this checkpoint's is {width}.",
+                next_step=OTHER_LORA,
             )
 
 
@@ -311,14 +305,14 @@ def _sgm_last(item: tuple[tuple[Part | None, str], Any]) -> tuple[bool, str]:
     return bool(re.search(r"input_blocks|middle_block|output_blocks", item[0][1])), item[0][1]
 
 
-def _find(part: Part | None, spelled: str, names: UnetNames) -> str | None:
+def _find(part: Part | None, spelled: str, names: UnetLayers) -> str | None:
     if part is None:
         return None
     return names.find(spelled) if part is Part.UNET else encoder_layer(spelled)
 
 
 def _vectors(
-    file: Path, header: _Keys, part: Part, layer: str, roles: Mapping[Role, str], names: UnetNames
+    file: Path, header: _Keys, part: Part, layer: str, roles: Mapping[Role, str], names: UnetLayers
 ) -> tuple[VectorChange, ...] | None:
     """What is added to a bias or to a norm's weight; None where the UNet's layer has no such thing."""
     found = []
@@ -327,7 +321,7 @@ def _vectors(
             continue
         shape = header.shapes[roles[role]]
         if len(shape) != 1 or not shape[0]:
-            raise _damaged(file, f"In {part}.{layer} {role} has the shape {list(shape)}.")
+            raise damaged(file, f"In {part}.{layer} {role} has the shape {list(shape)}.")
         if part is Part.UNET:
             if parameter == "bias" and layer not in names.biased:
                 return None
@@ -337,38 +331,29 @@ def _vectors(
     return tuple(found)
 
 
-def refuse_vector(file: Path, part: Part, layer: str, theirs: int, ours: int) -> AdditionError:
-    """The error that says which layer of the LoRA has a bias, or a norm, of another width than the checkpoint."""
-    return AdditionError(
-        f"The LoRA {file.name} is for another checkpoint.",
-        why=f"In {part}.{layer} it has {theirs} numbers where this checkpoint has {ours}.",
-        next_step=_OTHER_LORA,
-    )
-
-
 def _layer(file: Path, header: _Keys, part: Part, layer: str, roles: Mapping[Role, str]) -> WeightChange:
     shapes = {role: header.shapes[name] for role, name in roles.items()}
     try:
         found = lycoris.other_change(roles, shapes, lambda rank: header.scale(part, layer, roles, rank))
         return lycoris.decomposed(found or _plain_layer(file, header, part, layer, roles), roles, shapes)
     except lycoris.UnfitError as problem:
-        raise _damaged(file, f"In {part}.{layer} {str(problem)[:200]}.") from problem
+        raise damaged(file, f"In {part}.{layer} {str(problem)[:200]}.") from problem
 
 
 def _plain_layer(file: Path, header: _Keys, part: Part, layer: str, roles: Mapping[Role, str]) -> LoraLayer:
     missing = [role for role in (Role.DOWN, Role.UP) if role not in roles]
     if missing:
-        raise _damaged(file, f"In {part}.{layer} the {missing[0]} tensor is missing.")
+        raise damaged(file, f"In {part}.{layer} the {missing[0]} tensor is missing.")
     factors = {role: name for role, name in roles.items() if role in _FACTORS}
     shapes: dict[Role, Shape] = {role: header.shapes[name] for role, name in factors.items()}
     if not _fit_together(shapes):
-        said = ", ".join(f"{role} {_times(shape)}" for role, shape in shapes.items())
-        raise _damaged(file, f"In {part}.{layer} the tensors' sizes disagree: {said}.")
+        said = ", ".join(f"{role} {times(shape)}" for role, shape in shapes.items())
+        raise damaged(file, f"In {part}.{layer} the tensors' sizes disagree: {said}.")
     found = LoraLayer(factors, shapes, header.scale(part, layer, roles, shapes[Role.UP][1]))
     outputs, *inputs = found.weight_shape
     if found.rank > max(outputs, math.prod(inputs)):  # more says nothing more, and could take any memory
-        raise _damaged(
-            file, f"In {part}.{layer} its rank is {found.rank:,}, for weights of {_times(found.weight_shape)}."
+        raise damaged(
+            file, f"In {part}.{layer} its rank is {found.rank:,}, for weights of {times(found.weight_shape)}."
         )
     return found
 
@@ -388,15 +373,3 @@ def _fit_together(shapes: Mapping[Role, Shape]) -> bool:
 def _check_shape(file: Path, part: Part, layer: str, found: WeightChange, expected: Shape) -> None:
     if len(expected) < 2 or not found.fits(expected):
         raise refuse_shape(file, part, layer, found, expected)
-
-
-def _times(shape: Shape) -> str:
-    return "×".join(str(side) for side in shape)
-
-
-def _left_out(file: Path, strange: list[str]) -> str:
-    some = ", ".join(name[:_SHOWN] for name in sorted(strange)[:3])
-    return (
-        f"{len(strange)} of the layers in the LoRA {file.name} are not in this checkpoint and were left out: "
-        f"{some}{' …' if len(strange) > 3 else ''}."
-    )

@@ -8,9 +8,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from sdxl_desktop.library.detect.families import Family
-from sdxl_desktop.library.detect.heads import Tensor
-from sdxl_desktop.library.detect.recipes import Recipes
+from sdxl_desktop.formats.families import Family
+from sdxl_desktop.formats.key_mapping import Recipes
+from sdxl_desktop.formats.safetensors_header import Tensor
 
 
 class Kind(StrEnum):

@@ -1,0 +1,69 @@
+"""The errors and notes of reading a LoRA: what is wrong with the file, where, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from sdxl_desktop.core.errors import AdditionError
+from sdxl_desktop.core.parts import Part
+from sdxl_desktop.formats import lora_keys
+from sdxl_desktop.formats.safetensors_header import Shape, without_unit_kernel
+from sdxl_desktop.lora.lycoris import WeightChange
+
+OTHER_LORA = "Choose a LoRA that was trained for this kind of checkpoint."
+SHOWN = 90
+"""Characters of a name that are shown."""
+
+
+def refuse_shape(file: Path, part: Part, layer: str, found: WeightChange, expected: Shape) -> AdditionError:
+    """The error that says which layer of the LoRA has another width than the checkpoint."""
+    return AdditionError(
+        f"The LoRA {file.name} is for another checkpoint.",
+        why=f"In {part}.{layer} it is made for weights of {times(found.weight_shape)}, and this checkpoint has "
+        f"{times(without_unit_kernel(expected))}.",
+        next_step=OTHER_LORA,
+    )
+
+
+def refuse_vector(file: Path, part: Part, layer: str, theirs: int, ours: int) -> AdditionError:
+    """The error that says which layer of the LoRA has a bias, or a norm, of another width than the checkpoint."""
+    return AdditionError(
+        f"The LoRA {file.name} is for another checkpoint.",
+        why=f"In {part}.{layer} it has {theirs} numbers where this checkpoint has {ours}.",
+        next_step=OTHER_LORA,
+    )
+
+
+def unreadable(file: Path, why: str) -> AdditionError:
+    return AdditionError(
+        f"The LoRA {file.name} cannot be read.",
+        why=f"It is not a .safetensors file, or not all of it is there: {why[:1].lower()}{why[1:]}",
+        next_step="Download it again, or choose its .safetensors form.",
+    )
+
+
+def damaged(file: Path, why: str) -> AdditionError:
+    return AdditionError(f"The LoRA {file.name} is damaged.", why=why, next_step="Download it again.")
+
+
+def no_lora(file: Path, keys: list[str]) -> AdditionError:
+    kind = lora_keys.what_else(keys)
+    called = ", ".join(key[:SHOWN] for key in sorted(keys)[:2])
+    return AdditionError(
+        f"{file.name} is not a LoRA.",
+        why=f"It is {kind}." if kind else f"Its tensors are called {called}.",
+        next_step="Choose a LoRA in .safetensors form.",
+    )
+
+
+def left_out_note(file: Path, strange: Sequence[str]) -> str:
+    some = ", ".join(name[:SHOWN] for name in sorted(strange)[:3])
+    return (
+        f"{len(strange)} of the layers in the LoRA {file.name} are not in this checkpoint and were left out: "
+        f"{some}{' …' if len(strange) > 3 else ''}."
+    )
+
+
+def times(shape: Shape) -> str:
+    return "×".join(str(side) for side in shape)

@@ -1,0 +1,45 @@
+"""What is written can be read again, what a person may prefer can be written, and dialogs offer what is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from sdxl_desktop.core.settings import PictureFormat
+from sdxl_desktop.imaging.formats import (
+    MASK_ENDINGS,
+    WRITTEN,
+    WRITTEN_ENDINGS,
+    dialog_filter,
+    listed,
+    mask_filter,
+    picture_endings,
+    written_format,
+)
+
+
+def test_what_is_written_can_be_read() -> None:
+    assert {*WRITTEN_ENDINGS, *MASK_ENDINGS} <= set(picture_endings())
+    assert {each.name.lower() for each in WRITTEN} == set(get_args(PictureFormat))
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [("a.png", "PNG"), ("a.JPEG", "JPEG"), ("b.c.WebP", "WEBP"), ("a.jfif", None), ("a.gif", None), ("png", None)],
+)
+def test_the_ending_decides_what_is_written(name: str, written: str | None) -> None:
+    found = written_format(Path(name))
+    assert (found and found.name) == written
+
+
+def test_a_mask_can_be_loaded_from_whatever_can_be_opened() -> None:
+    for ending in picture_endings():
+        assert f"*{ending}" in mask_filter()
+
+
+def test_endings_are_told_in_words() -> None:
+    assert listed((".png",)) == ".png"
+    assert listed((".png", ".jpg", ".webp")) == ".png, .jpg or .webp"
+    assert dialog_filter("JPEG", (".jpg", ".jpeg")) == "JPEG (*.jpg *.jpeg)"
