@@ -14,8 +14,8 @@ import torch
 from diffusers import StableDiffusionXLPipeline
 from safetensors.torch import save_file
 
-from sdxl_desktop.engine.openvino.adapters.layouts import Part
-from sdxl_desktop.engine.openvino.adapters.lora import Lora, LoraLayer
+from sdxl_desktop.core.parts import Part
+from sdxl_desktop.lora.reading import Lora, LoraLayer
 
 PARTS = ("unet", "text_encoder", "text_encoder_2")
 ENCODER_LAYERS = tuple(
