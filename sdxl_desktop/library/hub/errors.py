@@ -45,20 +45,3 @@ class DamagedDownloadError(HubError):
 
 class DownloadStoppedError(HubError):
     """The person paused or stopped the download; what is there is kept for the next time."""
-
-
-KINDS: dict[str, type[HubError]] = {
-    kind.__name__: kind
-    for kind in (
-        HubError,
-        AddressError,
-        NotThereError,
-        AccessError,
-        BusyHubError,
-        ConnectionLostError,
-        DiskFullError,
-        DamagedDownloadError,
-        DownloadStoppedError,
-    )
-}
-"""By name, for crossing from the download's process."""

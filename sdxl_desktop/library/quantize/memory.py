@@ -10,7 +10,7 @@ from typing import Self
 
 import psutil
 
-from sdxl_desktop.library.children.memory import own_memory
+from sdxl_desktop.workers.memory import own_memory
 
 _SECONDS_BETWEEN = 0.02
 

@@ -20,14 +20,15 @@ DENOISING = Progress(phase=Phase.DENOISING)
 STUBBORN = """
 import sys, time
 from sdxl_desktop.core.events import Phase, Progress
-from sdxl_desktop.engine.process import messages
-order = messages.read(sys.stdin.buffer)
-say = lambda answer: (messages.write(sys.stdout.buffer, answer), sys.stdout.buffer.flush())
-say(messages.Told(order.run, Progress(phase=Phase.DENOISING)))
-messages.read(sys.stdin.buffer)
-say(messages.Acknowledged(order.run))
+from sdxl_desktop.engine.process.messages import Acknowledged, RunEvent
+from sdxl_desktop.workers import protocol
+order = protocol.read(sys.stdin.buffer)
+say = lambda answer: (protocol.write(sys.stdout.buffer, answer), sys.stdout.buffer.flush())
+say(RunEvent(order.run, Progress(phase=Phase.DENOISING)))
+protocol.read(sys.stdin.buffer)
+say(Acknowledged(order.run))
 while True:
-    say(messages.Told(order.run, Progress(phase=Phase.DENOISING)))
+    say(RunEvent(order.run, Progress(phase=Phase.DENOISING)))
     time.sleep(0.2)
 """
 

@@ -17,8 +17,8 @@ import pytest
 from sdxl_desktop.library.hub.address import parse_address
 from sdxl_desktop.library.hub.client import HubClient, plain_bytes
 from sdxl_desktop.library.hub.errors import AccessError, HubError, NotThereError
-from sdxl_desktop.library.hub.events import DownloadProgress
 from sdxl_desktop.library.hub.files import Layout, Listing, RemoteFile
+from sdxl_desktop.library.hub.job import DownloadProgress
 from sdxl_desktop.library.hub.listing import ask
 from sdxl_desktop.library.hub.patience import Caller, Patience
 from sdxl_desktop.library.hub.places import HIDDEN, Unfinished, unfinished

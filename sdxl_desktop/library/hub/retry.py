@@ -1,0 +1,119 @@
+"""How often, and how long between, something is asked of the hub again. Only for the own process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import TypeVar
+
+import httpx
+import msgspec
+from huggingface_hub.errors import HfHubHTTPError
+
+from sdxl_desktop.library.hub.problems import Asked, connection_lost, explained, headers_of, status_of, too_busy
+
+T = TypeVar("T")
+_PASSING = {408, 425, 429, 500, 502, 503, 504}
+_TOLD_TO_WAIT = {429, 503}
+_A_WEEK = 7 * 24 * 3600.0
+OnWait = Callable[[float, str], None]
+
+
+class RetryPolicy(msgspec.Struct, frozen=True):
+    """`tries` in a row that brought nothing are enough. Between them it waits `first_wait` seconds, then twice as long
+    each time up to `longest_pause`; but as long as the hub says where it says so, if that is at most `longest_wait`."""
+
+    tries: int = 6
+    first_wait: float = 1.0
+    longest_pause: float = 30.0
+    longest_wait: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks: with which secret `token` ("" for none), which was kept at `token_from`, and how often again."""
+
+    token: str
+    token_from: str
+    retry: RetryPolicy
+
+
+class Persistence:
+    """Does things about `repo`, or one `file` of it, again until they succeed or the caller's policy ends it."""
+
+    def __init__(self, caller: Caller, repo: str, on_wait: OnWait, file: str = "") -> None:
+        self._policy = caller.retry
+        self._asked = Asked(repo, file, caller.token_from, bool(caller.token))
+        self._on_wait = on_wait
+        self._failures = 0
+
+    def progressed(self) -> None:
+        """Something came over the line: what failed before does not count any more."""
+        self._failures = 0
+
+    def until_done(self, action: Callable[[], T]) -> T:
+        """What `action` returns. Raises HubError for what does not pass by waiting, and after the last try."""
+        self._failures = 0
+        while True:
+            try:
+                return action()
+            except (httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.TooManyRedirects) as problem:
+                raise connection_lost(problem) from problem
+            except httpx.RequestError as problem:
+                self._wait_after(problem)
+            except (HfHubHTTPError, ValueError) as problem:  # HFValidationError is a ValueError
+                if status_of(problem) in _PASSING:
+                    self._wait_after(problem)
+                    continue
+                sentence = explained(problem, self._asked)
+                if sentence is None:
+                    raise
+                raise sentence from problem
+
+    def _wait_after(self, problem: Exception) -> None:
+        self._failures += 1
+        status = status_of(problem)
+        told = told_to_wait(headers_of(problem)) if status in _TOLD_TO_WAIT else None
+        enough = self._failures >= self._policy.tries
+        if status == 429 and (enough or (told or 0.0) > self._policy.longest_wait):
+            raise too_busy(told or 0.0) from problem
+        if enough:
+            raise (explained(problem, self._asked) or connection_lost(problem)) from problem
+        doubled = self._policy.first_wait * 2.0 ** (self._failures - 1)
+        seconds = min(doubled, self._policy.longest_pause)
+        if told is not None:
+            seconds = min(max(told, seconds), self._policy.longest_wait)
+        self._on_wait(seconds, _why(status))
+        time.sleep(seconds)
+
+
+def told_to_wait(headers: Mapping[str, str], now: float | None = None) -> float | None:
+    """Seconds to wait by Retry-After (RFC 9110, 10.2.3: seconds or a date) or the hub's own RateLimit header (draft
+    ietf-httpapi-ratelimit-headers: t is the seconds until the reset), at most a week; None where nothing sensible is
+    said."""
+    said = headers.get("retry-after", "").strip()
+    if (seconds := _seconds(said)) is not None:
+        return seconds
+    if said:
+        try:
+            until = parsedate_to_datetime(said).timestamp() - (time.time() if now is None else now)
+        except (ValueError, TypeError, OverflowError, OSError):
+            return None
+        return min(max(0.0, until), _A_WEEK)
+    for word in headers.get("ratelimit", "").replace(",", ";").split(";"):
+        name, _, value = word.strip().partition("=")
+        if name == "t" and (seconds := _seconds(value)) is not None:
+            return seconds
+    return None
+
+
+def _seconds(said: str) -> float | None:
+    return min(float(said[:20]), _A_WEEK) if said.isascii() and said.isdecimal() else None
+
+
+def _why(status: int) -> str:
+    if status == 429:
+        return "the hub asks for a pause"
+    return f"the hub answers {status}" if status else "the connection broke"
