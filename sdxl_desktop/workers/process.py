@@ -152,8 +152,12 @@ def exit_reason(code: int | None, last_line: str = "") -> str:
     if code == -getattr(signal, "SIGKILL", 9):
         return "It was killed from outside, which happens when the computer runs out of memory."
     if code < 0:
-        return f"It crashed ({_signal_name(-code)}). {last_line}".strip()
-    return f"It ended with exit code {code}. {last_line}".strip()
+        return f"It crashed ({_signal_name(-code)}). {_sentence(last_line)}".strip()
+    return f"It ended with exit code {code}. {_sentence(last_line)}".strip()
+
+
+def _sentence(line: str) -> str:
+    return line if not line or line.endswith((".", "!", "?", "…")) else f"{line}."
 
 
 def _signal_name(number: int) -> str:

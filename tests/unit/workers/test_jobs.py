@@ -115,7 +115,7 @@ def test_one_that_is_deaf_is_ended_when_its_progress_cannot_be_told(run: Callabl
 
 
 def test_one_that_dies_leaves_its_exit_code_and_last_line(run: Callable[..., Any]) -> None:
-    with pytest.raises(Died, match=r"^It ended with exit code 3\. last words$"):
+    with pytest.raises(Died, match=r"^It ended with exit code 3\. last words\.$"):
         run(PretendedJob("die"))
 
 
