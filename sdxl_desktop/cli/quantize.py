@@ -29,9 +29,9 @@ from sdxl_desktop.library.quantize.comparison import Comparison
 from sdxl_desktop.library.quantize.errors import ComparisonCancelledError, QuantizationCancelledError
 from sdxl_desktop.library.quantize.job import QuantizationProgress
 from sdxl_desktop.library.quantize.method import Method
-from sdxl_desktop.library.quantize.page import summary, table
 from sdxl_desktop.library.quantize.plan import QuantizationPlan, plan_quantization
 from sdxl_desktop.library.quantize.prompts import read_prompts, spread
+from sdxl_desktop.library.quantize.report import summary, table
 from sdxl_desktop.library.quantize.running import run_quantization
 from sdxl_desktop.session.tasks import free_name
 

@@ -48,7 +48,7 @@ class JobFailed:
 JobMessage = JobEvent | JobResult | JobFailed
 
 
-class CancelSignal(Protocol):
+class CancelToken(Protocol):
     """Says whether the person has asked to stop; `threading.Event` is one."""
 
     def is_set(self) -> bool: ...
@@ -68,7 +68,7 @@ class JobWorker:
     environment: Callable[[], Mapping[str, str]] = offline_environment
 
 
-def run_job(worker: JobWorker, job: object, emit: Callable[[Any], None], cancel: CancelSignal) -> Any:
+def run_job(worker: JobWorker, job: object, emit: Callable[[Any], None], cancel: CancelToken) -> Any:
     """Do `job` in a process of its own and return its result. Blocks for as long as it takes.
 
     `emit` is called with what the job tells, on this thread. The process is killed when `cancel` is set, and whatever
@@ -94,7 +94,7 @@ def run_job(worker: JobWorker, job: object, emit: Callable[[Any], None], cancel:
 
 
 def _last_message(
-    process: WorkerProcess, emit: Callable[[Any], None], cancel: CancelSignal
+    process: WorkerProcess, emit: Callable[[Any], None], cancel: CancelToken
 ) -> JobResult | JobFailed | WorkerEnded | None:
     """Pass events on until the last message, which is returned without waiting for the end of the process; None after
     a cancel."""

@@ -15,7 +15,7 @@ import psutil
 from sdxl_desktop.core import program, shortage
 from sdxl_desktop.core.device import Device
 from sdxl_desktop.core.errors import EngineError, may_have_left_harm
-from sdxl_desktop.core.events import Cancelled, Drawn, Event, Failed, Finished, Preview, Progress
+from sdxl_desktop.core.events import Cancelled, Drawn, Event, Failed, Finished, Phase, Preview, Progress
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.private_files import open_private, private_folder
 from sdxl_desktop.core.request import Execution, GenerationRequest
@@ -31,13 +31,22 @@ from sdxl_desktop.engine.process.messages import (
     RunEvent,
     Warm,
 )
-from sdxl_desktop.engine.process.patience import Patience
 from sdxl_desktop.engine.protocol import CancelToken, Emit
 from sdxl_desktop.workers.process import WorkerEnded, WorkerProcess, WorkerStartError, exit_reason
 
 DEVICES_SECONDS = 30.0
 """How long the engine process may take to name the devices: starting, and drivers that wake up, take seconds."""
 LOG_LIMIT = 1 << 20
+CANCEL_GRACE_SECONDS = 0.6
+"""For a phase that cannot poll for a cancel."""
+UNHEARD_SECONDS = 3.0
+"""Without a sign that it was heard: a thread of the engine process hears it, whatever that computes."""
+HEARD_SECONDS = 10.0
+"""After that sign. An inference ends between two layers, or, on devices that cannot do that, with the step."""
+_STEPS = 2
+_LONGEST_SECONDS = 90.0
+
+_CANNOT_POLL = frozenset({Phase.STARTING, Phase.LOADING, Phase.COMPILING})
 
 
 class ProcessEngine:
@@ -153,12 +162,12 @@ class ProcessEngine:
         self, worker: WorkerProcess, order: Generate | Warm | ListDevices, emit: Emit, cancel: CancelToken
     ) -> Event | RunDone | DeviceList | WorkerEnded:
         worker.send(order)
-        patience, asked = Patience(), None
+        deadline, asked = CancelDeadline(), None
         while True:
             if asked is None and cancel.is_set():
                 asked = time.monotonic()
                 worker.send(Cancel(order.run))
-            if asked is not None and patience.is_over(time.monotonic() - asked):
+            if asked is not None and deadline.is_over(time.monotonic() - asked):
                 worker.end()
                 return WorkerEnded()
             answer: Answer | WorkerEnded | None = worker.receive()
@@ -170,11 +179,11 @@ class ProcessEngine:
             if answer.run != order.run:  # a late message of a run that was given up
                 continue
             if isinstance(answer, Acknowledged):
-                patience.heard()
+                deadline.heard()
                 continue
             if not isinstance(answer, RunEvent):
                 return answer
-            patience.follow(answer.event)
+            deadline.follow(answer.event)
             emit(answer.event)
             match answer.event:
                 case Progress() | Preview() | Drawn():
@@ -197,6 +206,33 @@ class ProcessEngine:
 def _start(paths: AppPaths) -> WorkerProcess:
     with _log(paths) as log:
         return WorkerProcess(program.ENGINE_HOST, Answer, stderr=log)
+
+
+class CancelDeadline:
+    """How long the end of a run is waited for after a cancel, which depends on what it is doing; then it is killed."""
+
+    def __init__(self) -> None:
+        self._phase = Phase.STARTING
+        self._step_seconds = 0.0
+        self._heard = False
+
+    def follow(self, event: Event) -> None:
+        """Take note of where the run is, and of how long its steps take."""
+        if isinstance(event, Progress):
+            self._phase = event.phase
+            self._step_seconds = event.seconds_per_step or self._step_seconds
+
+    def heard(self) -> None:
+        """The engine process said that it heard the wish."""
+        self._heard = True
+
+    def is_over(self, seconds: float) -> bool:
+        """Whether `seconds` after it was asked to stop it has had its time."""
+        if self._phase in _CANNOT_POLL:
+            return seconds > CANCEL_GRACE_SECONDS
+        if not self._heard:
+            return seconds > UNHEARD_SECONDS
+        return seconds > min(max(HEARD_SECONDS, _STEPS * self._step_seconds), _LONGEST_SECONDS)
 
 
 class _Within:

@@ -12,8 +12,8 @@ from sdxl_desktop.core.errors import CheckpointError
 from sdxl_desktop.library.catalogue import Entry
 from sdxl_desktop.library.convert.workspace import write_json
 from sdxl_desktop.library.detect.documents import read_json_if_there
+from sdxl_desktop.library.hub.errors import disk_problem
 from sdxl_desktop.library.hub.files import Layout
-from sdxl_desktop.library.hub.problems_on_disk import disk_problem
 from sdxl_desktop.library.hub.running import Downloaded
 from sdxl_desktop.library.hub.safe_names import is_plain_path
 from sdxl_desktop.library.scan import read_checkpoint

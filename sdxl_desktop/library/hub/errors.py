@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+
 from sdxl_desktop.core.errors import SdxlDesktopError
+
+_FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+_KEPT = "What is there is kept."
 
 
 class HubError(SdxlDesktopError):
@@ -45,3 +50,16 @@ class DamagedDownloadError(HubError):
 
 class DownloadStoppedError(HubError):
     """The person paused or stopped the download; what is there is kept for the next time."""
+
+
+def disk_problem(problem: OSError, folder: str) -> HubError:
+    """For what went wrong while writing."""
+    if problem.errno in _FULL:
+        return DiskFullError(
+            "The disk is full.",
+            why=f"{_KEPT}",
+            next_step=f"Make room where {folder} lies, then start it again to go on.",
+        )
+    return HubError(
+        f"{folder} cannot be written.", why=f"{problem.strerror or problem}. {_KEPT}", next_step="Check the folder."
+    )

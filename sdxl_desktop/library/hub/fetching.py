@@ -18,12 +18,11 @@ from huggingface_hub import hf_hub_url
 
 from sdxl_desktop.library.hub.address import endpoint
 from sdxl_desktop.library.hub.client import HubClient
-from sdxl_desktop.library.hub.errors import DiskFullError, HubError
+from sdxl_desktop.library.hub.errors import DiskFullError, HubError, disk_problem
 from sdxl_desktop.library.hub.files import RemoteFile
 from sdxl_desktop.library.hub.job import DownloadPhase, DownloadProgress, Emit
-from sdxl_desktop.library.hub.patience import Caller, Persistence
 from sdxl_desktop.library.hub.places import PARTIAL, RECORD, WHOLE, Places, note_wanted
-from sdxl_desktop.library.hub.problems_on_disk import disk_problem
+from sdxl_desktop.library.hub.retry import Caller, Persistence
 from sdxl_desktop.library.hub.transfer import Transfer
 
 _SECONDS_BETWEEN_REPORTS = 0.1

@@ -8,8 +8,8 @@ from __future__ import annotations
 from sdxl_desktop.library.hub.errors import HubError
 from sdxl_desktop.library.hub.files import Listing
 from sdxl_desktop.library.hub.job import DownloadJob, DownloadPhase, DownloadProgress, Emit
-from sdxl_desktop.library.hub.patience import Caller, Patience
 from sdxl_desktop.library.hub.places import Places
+from sdxl_desktop.library.hub.retry import Caller, RetryPolicy
 from sdxl_desktop.workers.jobs import JobHost
 
 
@@ -30,7 +30,7 @@ def _list(job: DownloadJob, emit: Emit) -> Listing:
     def waiting(seconds: float, why: str) -> None:
         emit(DownloadProgress(phase=DownloadPhase.WAITING, seconds=seconds, why=why))
 
-    caller = Caller(job.token, job.token_from, Patience(tries=4, first_wait=job.first_wait))  # offline is told soon
+    caller = Caller(job.token, job.token_from, RetryPolicy(tries=4, first_wait=job.first_wait))  # offline is told soon
     return ask(job.address, caller, waiting, openvino=job.openvino)
 
 
@@ -39,7 +39,7 @@ def _download(job: DownloadJob, listing: Listing, emit: Emit) -> int:
 
     assert job.destination is not None
     places = Places(listing, job.address, job.destination)
-    caller = Caller(job.token, job.token_from, Patience(first_wait=job.first_wait))
+    caller = Caller(job.token, job.token_from, RetryPolicy(first_wait=job.first_wait))
     return fetch(places, caller, emit, reserve=job.reserve)
 
 

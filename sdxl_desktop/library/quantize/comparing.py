@@ -17,29 +17,22 @@ from sdxl_desktop.core.errors import CheckpointError, OutputError
 from sdxl_desktop.core.events import Cancelled, Drawn, Event, Failed, Finished, Phase, Pixels, Preview, Progress
 from sdxl_desktop.core.request import GenerationRequest, Prompts
 from sdxl_desktop.library.detect.errors import DamagedFileError
-from sdxl_desktop.library.quantize.comparison import Comparison, PairFound, Side
-from sdxl_desktop.library.quantize.differences import difference
+from sdxl_desktop.library.quantize.comparison import Comparison, PairFound, Side, difference
 from sdxl_desktop.library.quantize.errors import ComparisonCancelledError, ComparisonError
-from sdxl_desktop.library.quantize.memory import MemoryWatch
-from sdxl_desktop.library.quantize.page import page
 from sdxl_desktop.library.quantize.precision import weight_precision
-from sdxl_desktop.library.quantize.sheets import Pair, contact_sheet
+from sdxl_desktop.library.quantize.report import Pair, contact_sheet, page
 from sdxl_desktop.library.records import read_record
+from sdxl_desktop.workers.jobs import CancelToken
+from sdxl_desktop.workers.memory import MemoryWatch
 
 _AT_WORK = (Phase.ENCODING, Phase.DENOISING, Phase.DECODING)
 PAGE = "comparison.html"
 
 
-class Stop(Protocol):
-    """Says whether the person has asked to stop; `threading.Event` is one."""
-
-    def is_set(self) -> bool: ...
-
-
 class Drawing(Protocol):
     """An engine with a process of its own; `engine.process.ProcessEngine` is one."""
 
-    def generate(self, request: GenerationRequest, emit: Callable[[Event], None], cancel: Stop) -> None: ...
+    def generate(self, request: GenerationRequest, emit: Callable[[Event], None], cancel: CancelToken) -> None: ...
 
     def close(self) -> None: ...
 
@@ -74,7 +67,7 @@ def compare(
     *,
     open_engine: Callable[[], Drawing],
     show: Callable[[ComparisonProgress], None],
-    cancel: Stop,
+    cancel: CancelToken,
 ) -> Comparison:
     """Draw `prompts` with both checkpoints at the settings of `request`, `request.sampling.count` seeds of each, and
     write a sheet for each prompt and a page into `folder`, which is made.
@@ -141,7 +134,7 @@ def _draw(
     requests: Sequence[GenerationRequest],
     open_engine: Callable[[], Drawing],
     show: Callable[[int, Progress], None],
-    cancel: Stop,
+    cancel: CancelToken,
 ) -> _Drawn:
     engine = open_engine()
     pictures, seconds = [], []
@@ -162,7 +155,7 @@ def _one(
     number: int,
     show: Callable[[int, Progress], None],
     memory: MemoryWatch,
-    cancel: Stop,
+    cancel: CancelToken,
 ) -> Finished:
     last: list[Finished | Cancelled | Failed] = []
 
