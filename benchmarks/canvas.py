@@ -33,7 +33,6 @@ from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.paths import AppPaths, resources
 from sdxl_desktop.core.request import Execution, GenerationRequest, Prompts, Sampling
 from sdxl_desktop.engine.process.client import ProcessEngine
-from sdxl_desktop.engine.process.host import NICENESS
 from sdxl_desktop.session.document.document import Document
 from sdxl_desktop.session.document.frame import FramePolicy
 from sdxl_desktop.ui.app import create_application
@@ -42,6 +41,7 @@ from sdxl_desktop.ui.painting.easel import Easel
 from sdxl_desktop.ui.painting.settings import ToolKind, ToolSettings
 from sdxl_desktop.ui.painting.toolbar import PaintBar
 from sdxl_desktop.ui.widgets.layout import column
+from sdxl_desktop.workers.worker_main import NICENESS
 
 _BETWEEN_EVENTS = 0.008
 """Seconds between two events of a usual mouse: 125 a second."""

@@ -113,7 +113,7 @@ def one_part(folder: Path, into: Path, weights: str) -> None:
     from sdxl_desktop.formats.found import FoundPart
     from sdxl_desktop.formats.safetensors_header import read_tensors
     from sdxl_desktop.library.convert.converting import convert
-    from sdxl_desktop.library.convert.telling import Teller
+    from sdxl_desktop.library.convert.job import ConversionReporter
     from sdxl_desktop.library.convert.weights import WeightFormat
     from sdxl_desktop.library.convert.workspace import Workspace
     from sdxl_desktop.library.detect.matching import match_part
@@ -126,13 +126,13 @@ def one_part(folder: Path, into: Path, weights: str) -> None:
 
     def show(progress: Any) -> None:
         nonlocal last
-        if progress.stage != last:
-            last = progress.stage
+        if progress.phase != last:
+            last = progress.phase
             print(f"{time.monotonic() - started:6.1f} s  {last}", flush=True)
 
     workspace = Workspace(into, "unet")
     with workspace.held():
-        convert(found, WeightFormat(weights), workspace, Teller(show, [("unet", part.bytes)]))
+        convert(found, WeightFormat(weights), workspace, ConversionReporter(show, [("unet", part.bytes)]))
     os._exit(0)
 
 

@@ -27,7 +27,7 @@ from sdxl_desktop.core.events import Event, Failed, Finished
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import Execution, GenerationRequest, Prompts, Sampling
-from sdxl_desktop.library.convert.events import ConversionProgress
+from sdxl_desktop.library.convert.job import ConversionProgress
 from sdxl_desktop.library.convert.plan import plan_import
 from sdxl_desktop.library.convert.running import run_import
 from sdxl_desktop.library.convert.weights import WeightFormat
@@ -56,7 +56,7 @@ def make(folder: Path, formats: Sequence[WeightFormat]) -> None:
 
         def show(progress: ConversionProgress, started: float = started) -> None:
             nonlocal told
-            now = f"{progress.part} {progress.stage}".strip()
+            now = f"{progress.part} {progress.phase}".strip()
             if now != told:
                 told = now
                 print(f"{time.monotonic() - started:6.1f} s  {now}", flush=True)

@@ -1,5 +1,5 @@
-"""The front door: sends a start of the program to one of its hosts (engine, conversion, download, quantization), to
-the display probe, or to the command line and window.
+"""The front door: sends a start of the program to one of its workers (engine, conversion, download, quantization,
+workbench), to the display probe, or to the command line and window.
 
 It opens in milliseconds. Each heavy home (the window's Qt, the engine's torch and OpenVINO) is imported by exactly
 one function here, at the moment it is needed.
@@ -24,6 +24,7 @@ from sdxl_desktop.core.program import (
     ENGINE_HOST,
     PROBE_DISPLAY,
     QUANTIZATION_HOST,
+    WORKBENCH_HOST,
     command,
 )
 from sdxl_desktop.engine.protocol import Engine
@@ -43,6 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _host_download()
         case [first, *_] if first == QUANTIZATION_HOST:
             return _host_quantization()
+        case [first, *_] if first == WORKBENCH_HOST:
+            return _host_workbench()
         case [first, *_] if first == PROBE_DISPLAY:
             return _probe_display()
         case _:
@@ -76,7 +79,6 @@ def doors() -> Doors:
 def _host_engine() -> int:
     """Torch and OpenVINO, in a child process of the window."""
     _quiet_libraries()
-    shortage.end_instead_of_hanging()
     from sdxl_desktop.engine.process.host import main as host
 
     return host()
@@ -85,7 +87,6 @@ def _host_engine() -> int:
 def _host_conversion() -> int:
     """Torch and OpenVINO's converter, in a child process of an import."""
     _quiet_libraries()
-    shortage.end_instead_of_hanging()
     from sdxl_desktop.library.convert.host import main as host
 
     return host()
@@ -101,8 +102,15 @@ def _host_download() -> int:
 def _host_quantization() -> int:
     """Torch, optimum-intel and NNCF, in a child process of a quantization."""
     _quiet_libraries()
-    shortage.end_instead_of_hanging()
     from sdxl_desktop.library.quantize.host import main as host
+
+    return host()
+
+
+def _host_workbench() -> int:
+    """Torch and OpenVINO, in a child process of the window."""
+    _quiet_libraries()
+    from sdxl_desktop.engine.process.workbench_host import main as host
 
     return host()
 

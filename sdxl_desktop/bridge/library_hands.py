@@ -87,7 +87,7 @@ class RealHands:
         journey.next_leg(0)
         made = run_quantization(
             planned,
-            lambda at: journey.on(at.stage.value, at.part, at.done, at.total, at.fraction, expected=True),
+            lambda at: journey.on(at.phase.value, at.part, at.done, at.total, at.fraction, expected=True),
             cancel,
         )
         return Reduced(checkpoint=made, bytes=bytes_in(made.folder), bytes_before=bytes_in(planned.source.folder))

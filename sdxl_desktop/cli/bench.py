@@ -81,7 +81,6 @@ def bench(
     ] = False,
     use: Annotated[bool, typer.Option("--use", help="With --devices: write the best into your settings.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    events: Annotated[bool, typer.Option("--events", hidden=True)] = False,
     plot_file: Annotated[Path | None, typer.Option("--plot", metavar="FILE.png", help="Save it as a plot.")] = None,
 ) -> int:
     """Measure how long drawing takes on this computer: seconds a step at each speed, encoding, decoding, and getting
@@ -104,7 +103,7 @@ def bench(
     try:
         if devices:
             names = [each.name for each in there]
-            return compare_devices(doors, console, request, names, as_json=as_json, use=use, events=events)
+            return compare_devices(doors, console, request, names, as_json=as_json, use=use)
         times = _measure_all(doors, console, request, there)
     except (BenchCancelledError, StoppedError):
         console.print("Cancelled.", highlight=False)

@@ -35,7 +35,6 @@ def compare_devices(
     *,
     as_json: bool,
     use: bool,
-    events: bool,
 ) -> int:
     """Measure, keep what was measured for Automatic, tell it, and with `use` write it into the settings."""
     paths = doors.paths()
@@ -48,7 +47,7 @@ def compare_devices(
         finally:
             bench.close()
 
-    table = watched(doors, console, work, events=events)
+    table = watched(doors, console, work)
     write_table(table_file(paths), table)
     best = best_devices(table)
     if use:

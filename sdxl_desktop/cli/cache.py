@@ -79,7 +79,6 @@ def prepare(
         typer.Option(metavar="exact|balanced|fast", help="For this speed. Repeatable. Default: exact."),
     ] = None,
     as_json: _Json = False,
-    events: Annotated[bool, typer.Option("--events", hidden=True)] = False,
 ) -> int:
     """Compile a checkpoint's parts for your devices now, so that the first picture need not wait for it."""
     doors: Doors = context.obj
@@ -90,7 +89,7 @@ def prepare(
         found.check_size(each)
     speeds = [Speed.parse(text) for text in speed or ()] or [DEFAULT_SPEED]
     wanted = Preparation(found.folder, found.title, sizes, speeds, preferences.execution)
-    return run_preparation(doors, wanted, as_json=as_json, events=events)
+    return run_preparation(doors, wanted, as_json=as_json)
 
 
 @cache.command()

@@ -16,11 +16,10 @@ from sdxl_desktop.cli.foreground import CANCELLED
 from sdxl_desktop.cli.progress import Display
 from sdxl_desktop.cli.report import json_line
 from sdxl_desktop.cli.watched import progress_shown, watched
-from sdxl_desktop.core.errors import OutputError
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.request import Execution
 from sdxl_desktop.core.speed import Speed
-from sdxl_desktop.engine.workbench import Prepared, StoppedError
+from sdxl_desktop.engine.workbench import Prepared, StoppedError, not_kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +33,7 @@ class Preparation:
     execution: Execution
 
 
-def prepare(doors: Doors, wanted: Preparation, *, as_json: bool, events: bool) -> int:
+def prepare(doors: Doors, wanted: Preparation, *, as_json: bool) -> int:
     """Compile it and say what was made; returns the exit code. Raises what is wrong with checkpoint or device."""
     console = Console(stderr=True)
 
@@ -48,7 +47,7 @@ def prepare(doors: Doors, wanted: Preparation, *, as_json: bool, events: bool) -
             bench.close()
 
     try:
-        made = watched(doors, console, work, events=events)
+        made = watched(doors, console, work)
     except StoppedError:
         console.print("Cancelled.", highlight=False)
         return CANCELLED
@@ -60,11 +59,7 @@ def prepare(doors: Doors, wanted: Preparation, *, as_json: bool, events: bool) -
         shape = "every size" if entry.shape == "dynamic" else entry.shape
         typer.echo(f"Compiled {entry.part.replace('_', ' ')} for {entry.device}, {shape}{took}.")
     if not made.kept:
-        raise OutputError(
-            f"What was compiled of {wanted.title} could not be kept.",
-            why=f"Nothing can be written to {doors.paths().compiled}, or the disk is full.",
-            next_step="Make room there, or let the folder be written to, and prepare it again.",
-        )
+        raise not_kept(wanted.title, doors.paths().compiled)
     if not made.made:
         typer.echo(f"Everything of {wanted.title} was compiled already.")
     if not made.fixed and len(wanted.sizes) > 1:

@@ -28,9 +28,9 @@ from sdxl_desktop.library.convert.forecast import gigabytes
 from sdxl_desktop.library.hub.address import Address, parse_address
 from sdxl_desktop.library.hub.arrival import destination, is_ready, join_library
 from sdxl_desktop.library.hub.errors import DownloadStoppedError
-from sdxl_desktop.library.hub.events import DownloadProgress, Stage
 from sdxl_desktop.library.hub.files import Layout, Listing
-from sdxl_desktop.library.hub.running import Downloaded, Emit, Line, download, kept_bytes, look
+from sdxl_desktop.library.hub.job import DownloadPhase, DownloadProgress, Emit
+from sdxl_desktop.library.hub.running import Downloaded, Line, download, kept_bytes, look
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,10 +162,10 @@ def _tell_end(wanted: _Wanted, done: Downloaded, console: Console, as_json: bool
 
 
 def _words(progress: DownloadProgress) -> str:
-    if progress.stage is Stage.WAITING:
+    if progress.phase is DownloadPhase.WAITING:
         return f"Waiting {progress.seconds:.0f} s, since {progress.why}"
-    words = progress.stage.value.capitalize()
-    return f"{words} {progress.file}" if progress.stage is Stage.DOWNLOADING and progress.file else words
+    words = progress.phase.value.capitalize()
+    return f"{words} {progress.file}" if progress.phase is DownloadPhase.DOWNLOADING and progress.file else words
 
 
 def _amount(progress: DownloadProgress) -> str:
@@ -179,10 +179,9 @@ def _columns() -> tuple[ProgressColumn, ...]:
 
 _LOOK = Look(
     words=_words,
-    topic=lambda progress: progress.stage,
+    topic=lambda progress: progress.phase,
     amount=_amount,
     total=None,
     reached=lambda progress: (progress.done, progress.total or None),
     columns=_columns,
-    event=msgspec.to_builtins,
 )

@@ -26,7 +26,8 @@ def _amount(progress: Any) -> str:
 
 
 def _event(progress: Any) -> dict[str, Any]:
-    return {"event": "progress", **asdict(progress)}
+    """The phase is called "stage" there, as programs that read it know it."""
+    return {"event": "progress", **{"stage" if name == "phase" else name: it for name, it in asdict(progress).items()}}
 
 
 def _columns() -> tuple[ProgressColumn, ...]:

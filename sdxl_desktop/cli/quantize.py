@@ -27,11 +27,11 @@ from sdxl_desktop.library.quantize.calibration import DEFAULT_SAMPLES, Calibrati
 from sdxl_desktop.library.quantize.comparing import ComparisonProgress, compare
 from sdxl_desktop.library.quantize.comparison import Comparison
 from sdxl_desktop.library.quantize.errors import ComparisonCancelledError, QuantizationCancelledError
-from sdxl_desktop.library.quantize.events import QuantizationProgress
+from sdxl_desktop.library.quantize.job import QuantizationProgress
 from sdxl_desktop.library.quantize.method import Method
-from sdxl_desktop.library.quantize.page import summary, table
 from sdxl_desktop.library.quantize.plan import QuantizationPlan, plan_quantization
 from sdxl_desktop.library.quantize.prompts import read_prompts, spread
+from sdxl_desktop.library.quantize.report import summary, table
 from sdxl_desktop.library.quantize.running import run_quantization
 from sdxl_desktop.session.tasks import free_name
 
@@ -211,7 +211,7 @@ def _tell_plan(plan: QuantizationPlan, console: Console, as_json: bool) -> None:
 
 def _words(progress: QuantizationProgress) -> str:
     part = progress.part.replace("_", " ")
-    return f"{part}: {progress.stage}" if part else progress.stage.capitalize()
+    return f"{part}: {progress.phase}" if part else progress.phase.capitalize()
 
 
 _LOOK = Look(words=_words, topic=_words)

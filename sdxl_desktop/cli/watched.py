@@ -1,14 +1,12 @@
-"""Long work of a command beside the thread that hears Ctrl+C, with its progress told to a person or to a window."""
+"""Long work of a command beside the thread that hears Ctrl+C."""
 
 from __future__ import annotations
 
-import json
 import sys
 import threading
 import time
 from collections.abc import Callable
-from types import TracebackType
-from typing import Self, TypeVar
+from typing import TypeVar
 
 from rich.console import Console
 
@@ -26,29 +24,6 @@ _TICK_SECONDS = 0.1
 T = TypeVar("T")
 
 
-class EventLines:
-    """A display for a program that listens: one JSON object a line, on standard error among whatever else is there."""
-
-    def show(self, progress: Progress) -> None:
-        words = progress.words
-        self._tell(words, progress.fraction, progress.seconds_left)
-
-    def say(self, sentence: str) -> None:
-        self._tell(sentence, None, None)
-
-    def _tell(self, words: str, fraction: float | None, left: float | None) -> None:
-        line = {"progress": words.replace("_", " "), "fraction": fraction, "seconds_left": left}
-        print(json.dumps(line), file=sys.stderr, flush=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        return None
-
-
 def progress_shown(display: Display) -> Emit:
     """Hears events and shows the progress among them."""
 
@@ -59,9 +34,7 @@ def progress_shown(display: Display) -> Emit:
     return hear
 
 
-def watched(
-    doors: Doors, console: Console, work: Callable[[Display, threading.Event], T], *, events: bool = False
-) -> T:
+def watched(doors: Doors, console: Console, work: Callable[[Display, threading.Event], T]) -> T:
     """What `work` returns; it runs in a thread, so that Ctrl+C is answered even while native code compiles, and its
     second argument is set then. Raises StoppedError, and what `work` raises."""
     cancel = threading.Event()
@@ -74,8 +47,7 @@ def watched(
         except Exception as problem:  # told by the thread that waits
             problems.append(problem)
 
-    display: Display = EventLines() if events else display_for(console)
-    with stdout_kept_clean(), display, ctrl_c_heard(doors.leave) as ctrl_c:
+    with stdout_kept_clean(), display_for(console) as display, ctrl_c_heard(doors.leave) as ctrl_c:
         worker = threading.Thread(target=run, args=(display,), name="work", daemon=True)
         worker.start()
         stopped_at = None

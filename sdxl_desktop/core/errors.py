@@ -54,7 +54,9 @@ _TRY_AGAIN = "Try again; if it fails again, the log says more."
 
 
 def _rebuild(kind: type[SdxlDesktopError], what: str, why: str, next_step: str) -> SdxlDesktopError:
-    return kind(what, why=why, next_step=next_step)
+    problem = kind.__new__(kind)  # without its own __init__, which may take other arguments
+    SdxlDesktopError.__init__(problem, what, why=why, next_step=next_step)
+    return problem
 
 
 class RequestError(SdxlDesktopError, ValueError):

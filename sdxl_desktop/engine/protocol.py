@@ -10,14 +10,9 @@ from sdxl_desktop.core.device import Device
 from sdxl_desktop.core.events import Event
 from sdxl_desktop.core.request import Execution, GenerationRequest
 from sdxl_desktop.core.speed import Speed
+from sdxl_desktop.workers.jobs import CancelToken as CancelToken
 
 Emit = Callable[[Event], None]
-
-
-class CancelToken(Protocol):
-    """Says whether the person has asked to stop; `threading.Event` is one."""
-
-    def is_set(self) -> bool: ...
 
 
 class Engine(Protocol):

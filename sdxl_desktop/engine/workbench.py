@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from sdxl_desktop.core.errors import SdxlDesktopError
+from sdxl_desktop.core.errors import OutputError, SdxlDesktopError
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.request import Execution
 from sdxl_desktop.core.speed import Speed
@@ -32,6 +32,15 @@ class Prepared:
     seconds: float
     fixed: bool
     kept: bool = True
+
+
+def not_kept(title: str, folder: Path) -> OutputError:
+    """The error to tell where what was compiled of the checkpoint called `title` could not be kept in `folder`."""
+    return OutputError(
+        f"What was compiled of {title} could not be kept.",
+        why=f"Nothing can be written to {folder}, or the disk is full.",
+        next_step="Make room there, or let the folder be written to, and prepare it again.",
+    )
 
 
 class Workbench(Protocol):

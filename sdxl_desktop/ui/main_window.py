@@ -96,7 +96,7 @@ class MainWindow(QMainWindow):
         self.editor = Editor(self.document, self.stage, around.background)
         work = Work(self.document, self.session, self.stage, self.desk)
         self.keeper = Keeper(work, around.background, around.paths.data)
-        self.preparing = Preparing(self)
+        self.preparing = Preparing(around.paths.compiled, self)
         self.readiness = Readiness(self.desk, around.engine, around.background, self._library, self._execution)
         self.verbs = Conductor(
             self.session,

@@ -153,7 +153,9 @@ class SettingsDialog(Dialog):
 
     def find_best(self) -> BestDevicesDialog:
         """Measure the devices; what is taken over counts when the settings are saved."""
-        dialog = BestDevicesDialog(self._machine.checkpoint, self._machine.devices, self._machine.paths, self)
+        dialog = BestDevicesDialog(
+            self._machine.checkpoint, self._machine.devices, self._kept.execution, self._machine.paths, self
+        )
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.chosen.connect(self._take_devices)
         dialog.open()

@@ -24,8 +24,8 @@ from sdxl_desktop.core.events import Cancelled, Event, Failed, Phase, Progress
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import GenerationRequest, Prompts
-from sdxl_desktop.engine.process import messages
 from sdxl_desktop.engine.process.client import ProcessEngine
+from sdxl_desktop.workers import protocol
 from tests.engine.conftest import SIZE, Told, draw
 
 BIG = Size(768, 768)
@@ -272,8 +272,10 @@ def test_cancel_is_answered_in_every_phase(
         request = replace(request, checkpoint=elsewhere)
     if phase is Phase.COMPILING:
         request = uncompiled(request, threads=4)
-    if phase is Phase.STARTING and process_engine._child is not None:
-        process_engine._child.end()
+    if phase is Phase.STARTING and process_engine.pid is not None:
+        lost = psutil.Process(process_engine.pid)
+        lost.kill()
+        lost.wait()
     cancel = threading.Event()
     asked: list[float] = []
 
@@ -331,7 +333,7 @@ GARBLED = {
     "nothing like a message": "b'Segmentation fault' * 9",
     "damaged": "good[:-2] + b'zz'",
     "longer than anything": "good[:4] + (2 ** 63).to_bytes(8, 'little') + good[12:]",
-    "of another kind": "bytes(messages.pack(5))",
+    "of another kind": "bytes(protocol.pack(5))",
     "cut short": "good[:-3]",
 }
 
@@ -342,8 +344,9 @@ def test_an_answer_that_cannot_be_read_ends_the_run_in_words(
 ) -> None:
     wait = "os._exit(3)" if frame == GARBLED["cut short"] else "time.sleep(60)"
     code = f"""import os, sys, time
-from sdxl_desktop.engine.process import messages
-good = bytes(messages.pack(messages.Done(1)))
+from sdxl_desktop.engine.process.messages import RunDone
+from sdxl_desktop.workers import protocol
+good = bytes(protocol.pack(RunDone(1)))
 sys.stdout.buffer.write({frame})
 sys.stdout.flush()
 {wait}"""
@@ -362,4 +365,4 @@ def test_an_order_that_cannot_be_read_ends_the_engine_with_its_own_code(order: b
     child = subprocess.run(
         program.command(program.ENGINE_HOST), input=order, env=program.environment(), capture_output=True, check=False
     )
-    assert child.returncode == messages.UNREADABLE
+    assert child.returncode == protocol.EXIT_UNREADABLE

@@ -19,7 +19,9 @@ from sdxl_desktop.core.request import Execution
 from sdxl_desktop.core.speed import Speed
 from sdxl_desktop.engine.compiled_entries import compiled_sizes
 from sdxl_desktop.engine.compiled_store import CompiledStore
+from sdxl_desktop.engine.device_times import read_table, table_file
 from sdxl_desktop.engine.openvino import parts
+from sdxl_desktop.engine.process.workbench import ProcessWorkbench
 from sdxl_desktop.engine.workbench import StoppedError, Workbench
 
 SIZE = Size(64, 64)
@@ -121,6 +123,19 @@ def test_it_can_be_stopped(what: str, bench: Workbench, tiny: Path) -> None:
     }
     with pytest.raises(StoppedError):
         work[what]()
+
+
+def test_a_worker_does_the_same(tiny: Path, home: Path) -> None:
+    workbench, told = ProcessWorkbench(), list[Event]()
+    made = workbench.prepare(tiny / "ov", [SIZE], [Speed.EXACT], EXECUTION, told.append, threading.Event())
+    assert {entry.part for entry in made.made} == set(ALL)
+    assert made.kept
+    assert any(isinstance(event, Progress) for event in told)
+    table = workbench.measure(tiny / "ov", SIZE, ["CPU"], EXECUTION, told.append, threading.Event())
+    assert [row.part for row in table.rows] == ALL
+    assert read_table(table_file(AppPaths.from_environment())) == table, "it is kept for Automatic"
+    with pytest.raises(RequestError):
+        workbench.prepare(tiny / "ov", [Size(64, 68)], [Speed.EXACT], EXECUTION, unheard, threading.Event())
 
 
 def test_a_size_that_the_checkpoint_cannot_draw_is_refused(bench: Workbench, tiny: Path) -> None:

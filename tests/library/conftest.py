@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import os
+import pickle
 import shutil
 import warnings
 from collections.abc import Callable
@@ -15,11 +15,11 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 import pytest
 from filelock import FileLock
 
-from sdxl_desktop.library.children.words import Done
-from sdxl_desktop.library.convert.events import read_line
 from sdxl_desktop.library.convert.plan import ImportPlan, plan_import
+from sdxl_desktop.library.convert.running import conversion_job
 from sdxl_desktop.library.convert.weights import WeightFormat
 from tests.engine.conftest import shared
+from tests.jobs_here import do_here
 
 ROOM = 8 * 10**9
 NAME = "small.safetensors"
@@ -47,29 +47,19 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def convert_here(plan: ImportPlan, weights: WeightFormat | None) -> list[Any]:
     """Do an import in this process, which has imported torch already; returns all that was told, which `told_by` reads
     again."""
-    from sdxl_desktop.library.convert.host import do
-    from sdxl_desktop.library.convert.job import Job
+    from sdxl_desktop.library.convert.host import HOST
 
-    workspace = plan.workspace(weights)
-    told = io.BytesIO()
-    job = Job(str(plan.path), plan.name, weights.value if weights else "", str(plan.home), workspace.folder.name, ROOM)
-    do(job, told)
-    events = _events(told.getvalue())
-    if isinstance(events[-1], Exception):
-        raise events[-1]
-    assert isinstance(events[-1], Done)
-    _telling(plan.destination).write_bytes(told.getvalue())
-    workspace.move_to(plan.destination)
+    events: list[Any] = []
+    do_here(HOST, conversion_job(plan, weights, ROOM), events.append)
+    _telling(plan.destination).write_bytes(pickle.dumps(events))
+    plan.workspace(weights).move_to(plan.destination)
     return events
 
 
 def told_by(checkpoint: Path) -> list[Any]:
     """What was told while `checkpoint` was made by `convert_here`."""
-    return _events(_telling(checkpoint).read_bytes())
-
-
-def _events(told: bytes) -> list[Any]:
-    return [read_line(line) for line in told.splitlines()]
+    told: list[Any] = pickle.loads(_telling(checkpoint).read_bytes())
+    return told
 
 
 def _telling(checkpoint: Path) -> Path:

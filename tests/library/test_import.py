@@ -19,7 +19,7 @@ from sdxl_desktop.core.parts import OPENVINO_PARTS
 from sdxl_desktop.core.request import Execution, GenerationRequest, Prompts, Sampling
 from sdxl_desktop.engine.protocol import Engine
 from sdxl_desktop.formats.found import Kind, Layout
-from sdxl_desktop.library.convert.events import ConversionProgress, Stage
+from sdxl_desktop.library.convert.job import ConversionPhase, ConversionProgress
 from sdxl_desktop.library.convert.plan import plan_import
 from sdxl_desktop.library.convert.running import ImportCancelledError, discard, run_import
 from sdxl_desktop.library.convert.weights import WeightFormat
@@ -180,7 +180,7 @@ def test_progress_never_falls_and_counts_every_weight(imported: Bring) -> None:
     fractions = [step.fraction for step in steps]
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1.0
-    compressed = [step for step in steps if step.stage is Stage.COMPRESSING and step.part == "unet"]
+    compressed = [step for step in steps if step.phase is ConversionPhase.COMPRESSING and step.part == "unet"]
     assert compressed[-1].done == compressed[-1].total > 100_000
 
 
@@ -283,7 +283,9 @@ def test_in_a_process_of_its_own_stopped_by_the_person_and_gone_on_with(small: P
     after: list[ConversionProgress] = []
     checkpoint = run_import(plan, WeightFormat.INT8, after.append)
     assert checkpoint.name == "small"
-    assert not any(step.part == "text_encoder" and step.stage is Stage.TRACING for step in after), "it was kept"
+    assert not any(step.part == "text_encoder" and step.phase is ConversionPhase.TRACING for step in after), (
+        "it was kept"
+    )
     assert sorted(entry.name for entry in plan.home.iterdir()) == ["small"], "nothing is left lying about"
 
 

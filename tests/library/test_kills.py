@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import random
 import signal
@@ -16,12 +15,15 @@ from typing import IO, Any
 
 import pytest
 
-from sdxl_desktop.library.convert.events import ConversionProgress, Stage, read_line
+from sdxl_desktop.library.convert.job import ConversionPhase, ConversionProgress
 from sdxl_desktop.library.convert.plan import ImportPlan, plan_import
+from sdxl_desktop.library.convert.running import conversion_job
 from sdxl_desktop.library.convert.weights import WeightFormat
 from sdxl_desktop.library.convert.workspace import HIDDEN
 from sdxl_desktop.library.records import verify
 from sdxl_desktop.library.scan import Library
+from sdxl_desktop.workers import protocol
+from sdxl_desktop.workers.jobs import JobEvent, JobMessage
 from tests.library.conftest import NAME, ROOM, told_by
 
 ROOT = Path(__file__).parents[2]
@@ -29,38 +31,29 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="it forks and ki
 
 
 class Zygote:
-    def __init__(self, log: IO[str]) -> None:
+    def __init__(self, log: IO[bytes]) -> None:
         self.log = Path(log.name)
+        self._told = self.log.with_suffix(".told")
         self._before = 0
         self._process = subprocess.Popen(
-            [sys.executable, str(ROOT / "tests" / "library" / "zygote.py")],
+            [sys.executable, str(ROOT / "tests" / "library" / "zygote.py"), str(self._told)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
             env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-            text=True,
         )
         assert self._line() == "ready"
 
     def convert(self, plan: ImportPlan, weights: WeightFormat, kill_after: tuple[int, float] | None = None) -> int:
-        """The exit status of a conversion, which is killed so many seconds after it has told so many lines, if it
+        """The exit status of a conversion, which is killed so many seconds after it has told so many times, if it
         comes so far."""
-        job = {
-            "path": str(plan.path),
-            "title": plan.name,
-            "weights": weights.value,
-            "home": str(plan.home),
-            "key": plan.workspace(weights).folder.name,
-            "memory_limit": ROOM,
-        }
         assert self._process.stdin is not None
-        self._before, over = len(self._lines()), threading.Event()
-        self._process.stdin.write(json.dumps(job) + "\n")
-        self._process.stdin.flush()
+        self._before, over = self._told.stat().st_size, threading.Event()
+        protocol.write(self._process.stdin, conversion_job(plan, weights, ROOM))  # type: ignore[arg-type]
         child = int(self._line())
 
-        def kill(lines: int, seconds: float) -> None:
-            while len(self._lines()) - self._before < lines and not over.wait(0.01):
+        def kill(messages: int, seconds: float) -> None:
+            while len(self._messages()) < messages and not over.wait(0.01):
                 pass
             if not over.wait(seconds):
                 with contextlib.suppress(ProcessLookupError):
@@ -76,16 +69,21 @@ class Zygote:
         return status
 
     def told(self) -> list[Any]:
-        """What the last conversion told; what libraries said is left out."""
-        return [read_line(line) for line in self._lines()[self._before :] if line.startswith(b"{")]
+        """What the last conversion told."""
+        return [message.event for message in self._messages() if isinstance(message, JobEvent)]
 
-    def _lines(self) -> list[bytes]:
-        """Of all conversions."""
-        return self.log.read_bytes().splitlines()
+    def _messages(self) -> list[JobMessage]:
+        """The whole messages of the last conversion."""
+        messages: list[JobMessage] = []
+        with self._told.open("rb") as told, contextlib.suppress(EOFError):
+            told.seek(self._before)
+            while True:
+                messages.append(protocol.read(told))
+        return messages
 
     def _line(self) -> str:
         assert self._process.stdout is not None
-        return self._process.stdout.readline().strip()
+        return self._process.stdout.readline().decode().strip()
 
     def end(self) -> None:
         assert self._process.stdin is not None
@@ -97,7 +95,7 @@ class Zygote:
 
 @pytest.fixture(scope="module")
 def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
-    with (tmp_path_factory.mktemp("zygote") / "log").open("w") as log:
+    with (tmp_path_factory.mktemp("zygote") / "log").open("wb") as log:
         made = Zygote(log)
         yield made
         made.end()
@@ -109,12 +107,12 @@ def test_killed_at_random_moments(
 ) -> None:
     chance, weights = random.Random(kills), WeightFormat.INT8
     whole = imported("single", weights)
-    expected, lines = contents(whole), len(told_by(whole))
+    expected, events = contents(whole), len(told_by(whole))
     library = Library(tmp_path / "none", tmp_path / "library")
     plan = plan_import(small / "single" / NAME, library.own)
     killed = 0
     while killed < kills:
-        status = zygote.convert(plan, weights, (chance.randrange(lines), chance.uniform(0, 0.5)))
+        status = zygote.convert(plan, weights, (chance.randrange(events), chance.uniform(0, 0.5)))
         assert library.checkpoints() == (), "nothing is to be seen before it is whole"
         assert {entry.name for entry in library.own.iterdir()} <= {HIDDEN}
         if status == 0:
@@ -129,7 +127,9 @@ def test_killed_at_random_moments(
     assert zygote.convert(plan, weights) == 0
     assert contents(plan.workspace(weights).whole) == expected, "a finished part that was damaged is made again"
     steps = [event for event in zygote.told() if isinstance(event, ConversionProgress)]
-    assert {step.part for step in steps if step.stage is Stage.TRACING} == {"vae_decoder"}, "and the others are kept"
+    assert {step.part for step in steps if step.phase is ConversionPhase.TRACING} == {"vae_decoder"}, (
+        "and the others are kept"
+    )
     plan.workspace(weights).move_to(plan.destination)
     assert [entry.name for entry in library.own.iterdir()] == [plan.name]
     assert verify(plan.destination).problems == ()

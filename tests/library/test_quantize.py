@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import shutil
 import threading
@@ -17,18 +16,18 @@ import pytest
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.engine.protocol import Engine
-from sdxl_desktop.library.children.words import Done
 from sdxl_desktop.library.convert.weights import WeightFormat
 from sdxl_desktop.library.quantize.calibration import Calibration
 from sdxl_desktop.library.quantize.errors import QuantizationCancelledError
-from sdxl_desktop.library.quantize.events import QuantizationProgress, Stage, read_line
+from sdxl_desktop.library.quantize.job import QuantizationPhase, QuantizationProgress
 from sdxl_desktop.library.quantize.method import Method
 from sdxl_desktop.library.quantize.plan import QuantizationPlan, plan_quantization
 from sdxl_desktop.library.quantize.precision import WeightPrecision, weight_precision
-from sdxl_desktop.library.quantize.running import discard, job, run_quantization
+from sdxl_desktop.library.quantize.running import discard, quantization_job, run_quantization
 from sdxl_desktop.library.records import verify
 from sdxl_desktop.library.scan import Library, read_checkpoint
 from tests.engine.conftest import engine, engine_home  # noqa: F401
+from tests.jobs_here import do_here
 from tests.library.conftest import ROOM
 from tests.library.test_import import SIZE, Bring, picture
 
@@ -42,14 +41,10 @@ def calibrated(source: Checkpoint, **settings: Any) -> Calibration:
 
 def quantize_here(plan: QuantizationPlan) -> list[Any]:
     """Do it in this process, which has imported torch already; returns all that was told."""
-    from sdxl_desktop.library.quantize.host import do
+    from sdxl_desktop.library.quantize.host import HOST
 
-    out = io.BytesIO()
-    do(job(plan, ROOM), out)
-    events = [read_line(line) for line in out.getvalue().splitlines()]
-    if isinstance(events[-1], Exception):
-        raise events[-1]
-    assert isinstance(events[-1], Done)
+    events: list[Any] = []
+    do_here(HOST, quantization_job(plan, ROOM), events.append)
     plan.workspace.move_to(plan.destination)
     return events
 
@@ -155,9 +150,9 @@ def test_progress_never_falls_and_counts_every_look(made: Make) -> None:
     fractions = [step.fraction for step in steps]
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1.0
-    drawn = [step for step in steps if step.stage is Stage.RECORDING]
+    drawn = [step for step in steps if step.phase is QuantizationPhase.RECORDING]
     assert drawn[-1].done == drawn[-1].total == 6, "two pictures of three steps"
-    calibrating = [step for step in steps if step.stage is Stage.CALIBRATING]
+    calibrating = [step for step in steps if step.phase is QuantizationPhase.CALIBRATING]
     assert calibrating[-1].done == calibrating[-1].total
 
 
@@ -198,7 +193,9 @@ def test_in_a_process_of_its_own_stopped_by_the_person_and_gone_on_with(imported
     after: list[QuantizationProgress] = []
     checkpoint = run_quantization(plan, after.append)
     assert checkpoint.name == "torch-fp32-int8"
-    assert not any(step.part == "text_encoder" and step.stage is Stage.COMPRESSING for step in after), "it was kept"
+    assert not any(step.part == "text_encoder" and step.phase is QuantizationPhase.COMPRESSING for step in after), (
+        "it was kept"
+    )
     assert [entry.name for entry in plan.home.iterdir()] == [checkpoint.name], "nothing is left lying about"
 
 

@@ -137,8 +137,8 @@ import openvino as ov, psutil, os
 from pathlib import Path
 from sdxl_desktop.library.convert import compressing
 from sdxl_desktop.library.convert.spool import Spool
-from sdxl_desktop.library.children.memory import own_memory
-from sdxl_desktop.library.quantize.memory import MemoryWatch
+from sdxl_desktop.workers.memory import own_memory
+from sdxl_desktop.workers.memory import MemoryWatch
 folder = Path(sys.argv[1])
 model = ov.Core().read_model(folder / "big.xml")
 weights = compressing.find_weights(model)

@@ -1,16 +1,12 @@
-"""The application's end: an `Engine` whose work happens in a child process that can be killed at any moment."""
+"""The application's end: an `Engine` whose work happens in a worker process that can be killed at any moment."""
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import os
-import queue
 import signal
-import subprocess
 import threading
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, assert_never
 
@@ -19,115 +15,38 @@ import psutil
 from sdxl_desktop.core import program, shortage
 from sdxl_desktop.core.device import Device
 from sdxl_desktop.core.errors import EngineError, may_have_left_harm
-from sdxl_desktop.core.events import Cancelled, Drawn, Event, Failed, Finished, Preview, Progress
+from sdxl_desktop.core.events import Cancelled, Drawn, Event, Failed, Finished, Phase, Preview, Progress
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.private_files import open_private, private_folder
 from sdxl_desktop.core.request import Execution, GenerationRequest
 from sdxl_desktop.core.speed import Speed
-from sdxl_desktop.engine.process import messages
 from sdxl_desktop.engine.process.messages import (
     Acknowledged,
+    Answer,
     Cancel,
     DeviceList,
-    Done,
     Generate,
     ListDevices,
-    Order,
-    Told,
+    RunDone,
+    RunEvent,
     Warm,
 )
-from sdxl_desktop.engine.process.patience import Patience
 from sdxl_desktop.engine.protocol import CancelToken, Emit
+from sdxl_desktop.workers.process import WorkerEnded, WorkerProcess, WorkerStartError, exit_reason
 
-POLL_SECONDS = 0.05
 DEVICES_SECONDS = 30.0
 """How long the engine process may take to name the devices: starting, and drivers that wake up, take seconds."""
-END_SECONDS = 5.0
-"""How long a process that was killed is waited for: one that hangs in a driver does not even end then."""
-STALLED_SECONDS = 30.0
-"""How long nothing may come in the middle of a message."""
 LOG_LIMIT = 1 << 20
+CANCEL_GRACE_SECONDS = 0.6
+"""For a phase that cannot poll for a cancel."""
+UNHEARD_SECONDS = 3.0
+"""Without a sign that it was heard: a thread of the engine process hears it, whatever that computes."""
+HEARD_SECONDS = 10.0
+"""After that sign. An inference ends between two layers, or, on devices that cannot do that, with the step."""
+_STEPS = 2
+_LONGEST_SECONDS = 90.0
 
-
-@dataclass(frozen=True, slots=True)
-class _Gone:
-    """The child process is over, or of no more use: `why` is "" where its exit code says it."""
-
-    why: str = ""
-
-
-_Answer = Told | Done | DeviceList | Acknowledged | _Gone
-
-
-class _Child:
-    """One engine process, a thread that reads its answers and one that writes its orders, which blocks while it is
-    stuck."""
-
-    def __init__(self, paths: AppPaths) -> None:
-        # not a SimpleQueue: with a signal at the wrong moment its timed get() waits for ever (Python 3.11)
-        self.answers: queue.Queue[_Answer] = queue.Queue()
-        with _log(paths) as log:
-            self.process = subprocess.Popen(
-                program.command(program.ENGINE_HOST),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                env={**program.environment(), "HF_HUB_OFFLINE": "1"},
-                cwd=program.folder(),
-                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-            )
-        self._frames: queue.SimpleQueue[bytes | memoryview | None] = queue.SimpleQueue()
-        self._arrived: float | None = None
-        self._reader = threading.Thread(target=self._read, args=(self.process.stdout,), name="answers", daemon=True)
-        self._writer = threading.Thread(target=self._write, args=(self.process.stdin,), name="orders", daemon=True)
-        self._reader.start()
-        self._writer.start()
-
-    def alive(self) -> bool:
-        """Whether it can be given orders, as far as is known."""
-        return self._reader.is_alive() and self.process.poll() is None
-
-    @property
-    def stalled(self) -> bool:
-        """Whether it stopped in the middle of a message."""
-        arrived = self._arrived
-        return arrived is not None and time.monotonic() - arrived > STALLED_SECONDS
-
-    def send(self, order: Order) -> None:
-        """Send, unless the child is gone: then `answers` says so. Raises MemoryError."""
-        self._frames.put(messages.pack(order))
-
-    def end(self, *, wait_first: float = 0.0) -> None:
-        """Kill it, and wait until it is gone; first give it `wait_first` seconds to end by itself."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(wait_first)
-        self.process.kill()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(END_SECONDS)
-        self._frames.put(None)
-        for thread in (self._reader, self._writer):
-            thread.join(END_SECONDS)
-
-    def _read(self, stream: BinaryIO) -> None:
-        why = "Its answers could not be read."
-        try:
-            with stream:
-                while True:
-                    self.answers.put(messages.read(stream, Told | Done | DeviceList | Acknowledged, self._note))
-        except (EOFError, OSError):
-            why = ""
-        except messages.UnreadableError as problem:
-            why = f"Its answer could not be read. {problem}"
-        finally:  # whatever ends this thread, nobody may wait for more
-            self.answers.put(_Gone(why))
-
-    def _note(self, begun: bool) -> None:
-        self._arrived = time.monotonic() if begun else None
-
-    def _write(self, stream: BinaryIO) -> None:
-        with contextlib.suppress(OSError), stream:
-            while (frame := self._frames.get()) is not None:
-                messages.send(stream, frame)
+_CANNOT_POLL = frozenset({Phase.STARTING, Phase.LOADING, Phase.COMPILING})
 
 
 class ProcessEngine:
@@ -136,7 +55,7 @@ class ProcessEngine:
     def __init__(self, paths: AppPaths) -> None:
         self._paths = paths
         self._runs = itertools.count(1)
-        self._child: _Child | None = None
+        self._worker: WorkerProcess | None = None
         self._closed = False
         self._starting = threading.Lock()
 
@@ -149,10 +68,10 @@ class ProcessEngine:
         except MemoryError as problem:
             emit(Failed.unexpected(problem))
             return
-        if isinstance(last, _Gone):
-            emit(Cancelled() if cancel.is_set() or self._closed else Failed(self._obituary(last)))
-        elif isinstance(last, Failed) and self._child is not None and may_have_left_harm(last.error):
-            self._child.end()
+        if isinstance(last, WorkerEnded):
+            emit(Cancelled() if cancel.is_set() or self._closed else Failed(self._crash_report(last)))
+        elif isinstance(last, Failed) and self._worker is not None and may_have_left_harm(last.error):
+            self._worker.end()
 
     def warm(self, checkpoint: Path, execution: Execution, speed: Speed, emit: Emit, cancel: CancelToken) -> None:
         """See `Engine.warm`."""
@@ -177,95 +96,94 @@ class ProcessEngine:
                 why=f"It did not answer for {DEVICES_SECONDS:.0f} seconds, which happens when a device driver hangs.",
                 next_step="Ask again: it is started anew. If it happens again, restart the computer.",
             )
-        raise self._obituary(last if isinstance(last, _Gone) else _Gone())
+        raise self._crash_report(last if isinstance(last, WorkerEnded) else WorkerEnded())
 
     def memory_bytes(self) -> int | None:
         """Resident memory of the child, or None when there is none."""
-        child = self._child
-        if child is None or not child.alive():
+        worker = self._worker
+        if worker is None or not worker.alive():
             return None
         try:
-            return int(psutil.Process(child.process.pid).memory_info().rss)
+            return int(psutil.Process(worker.pid).memory_info().rss)
         except psutil.Error:
             return None
 
     @property
     def pid(self) -> int | None:
         """The child's process id while there is one."""
-        child = self._child
-        return child.process.pid if child is not None and child.alive() else None
+        worker = self._worker
+        return worker.pid if worker is not None and worker.alive() else None
 
     def close(self) -> None:
         """Kill the child, for good. Safe to call twice and from another thread."""
         with self._starting:
             self._closed = True
-            if self._child is not None:
-                self._child.end()
+            if self._worker is not None:
+                self._worker.end()
 
-    def _start(self) -> _Child | None:
+    def _start(self) -> WorkerProcess | None:
         with self._starting:
             if self._closed:
                 return None
-            if self._child is None or not self._child.alive():
-                if self._child is not None:
-                    self._child.end()
-                self._child = _Child(self._paths)
-            return self._child
+            if self._worker is None or not self._worker.alive():
+                if self._worker is not None:
+                    self._worker.end()
+                self._worker = _start(self._paths)
+            return self._worker
 
     def _converse(
         self, order: Generate | Warm | ListDevices, emit: Emit, cancel: CancelToken
-    ) -> Event | Done | DeviceList | _Gone:
-        """Send `order` and pass its events on until the last word, which is returned (final events are emitted too).
+    ) -> Event | RunDone | DeviceList | WorkerEnded:
+        """Send `order` and pass its events on until the last message, which is returned (final events are emitted too).
 
-        A child that was there before and goes without a word about the order had died, or was dying, before it came:
-        then another one gets it. Raises MemoryError.
+        A worker that was there before and ends without a message about the order had died, or was dying, before it
+        came: then another one gets it. Raises MemoryError.
         """
-        before = self._child
-        child = self._start()
-        if child is None:
-            return _Gone()
+        before = self._worker
         told = threading.Event()
 
         def noting(event: Event) -> None:
             told.set()
             emit(event)
 
-        last = self._ask(child, order, noting, cancel)
-        if not isinstance(last, _Gone) or child is not before or told.is_set() or cancel.is_set():
-            return last
-        child = self._start()
-        return last if child is None else self._ask(child, order, emit, cancel)
+        try:
+            worker = self._start()
+            last = WorkerEnded() if worker is None else self._ask(worker, order, noting, cancel)
+            if not isinstance(last, WorkerEnded) or worker is not before or told.is_set() or cancel.is_set():
+                return last
+            worker = self._start()
+            return last if worker is None else self._ask(worker, order, emit, cancel)
+        except WorkerStartError as problem:
+            failed = Failed(problem)
+            emit(failed)
+            return failed
 
     def _ask(
-        self, child: _Child, order: Generate | Warm | ListDevices, emit: Emit, cancel: CancelToken
-    ) -> Event | Done | DeviceList | _Gone:
-        child.send(order)
-        patience, asked = Patience(), None
+        self, worker: WorkerProcess, order: Generate | Warm | ListDevices, emit: Emit, cancel: CancelToken
+    ) -> Event | RunDone | DeviceList | WorkerEnded:
+        worker.send(order)
+        deadline, asked = CancelDeadline(), None
         while True:
             if asked is None and cancel.is_set():
                 asked = time.monotonic()
-                child.send(Cancel(order.run))
-            if asked is not None and patience.is_over(time.monotonic() - asked):
-                child.end()
-                return _Gone()
-            if child.stalled:
-                child.end()
-                return _Gone("It stopped in the middle of an answer.")
-            try:
-                answer = child.answers.get(timeout=POLL_SECONDS)
-            except queue.Empty:
+                worker.send(Cancel(order.run))
+            if asked is not None and deadline.is_over(time.monotonic() - asked):
+                worker.end()
+                return WorkerEnded()
+            answer: Answer | WorkerEnded | None = worker.receive()
+            if answer is None:
                 continue
-            if isinstance(answer, _Gone):
-                child.end(wait_first=0.0 if answer.why else END_SECONDS)
+            if isinstance(answer, WorkerEnded):
+                worker.end_after(answer)
                 return answer
-            if answer.run != order.run:  # a late word of a run that was given up
+            if answer.run != order.run:  # a late message of a run that was given up
                 continue
             if isinstance(answer, Acknowledged):
-                patience.heard()
+                deadline.heard()
                 continue
-            if not isinstance(answer, Told):
+            if not isinstance(answer, RunEvent):
                 return answer
-            patience.follow(answer.event)
+            deadline.follow(answer.event)
             emit(answer.event)
             match answer.event:
                 case Progress() | Preview() | Drawn():
@@ -275,14 +193,46 @@ class ProcessEngine:
                 case _:
                     assert_never(answer.event)
 
-    def _obituary(self, gone: _Gone) -> EngineError:
-        code = self._child.process.returncode if self._child is not None else None
+    def _crash_report(self, ended: WorkerEnded) -> EngineError:
+        code = self._worker.exit_code if self._worker is not None else None
         return EngineError(
             "The engine stopped unexpectedly.",
-            why=gone.why or _cause(code),
+            why=ended.why or f"{exit_reason(code)} {_hint(code)}".strip(),
             next_step="Nothing you wrote is lost: press Generate to start it again. "
             f"The details are in {log_file(self._paths)}.",
         )
+
+
+def _start(paths: AppPaths) -> WorkerProcess:
+    with _log(paths) as log:
+        return WorkerProcess(program.ENGINE_HOST, Answer, stderr=log)
+
+
+class CancelDeadline:
+    """How long the end of a run is waited for after a cancel, which depends on what it is doing; then it is killed."""
+
+    def __init__(self) -> None:
+        self._phase = Phase.STARTING
+        self._step_seconds = 0.0
+        self._heard = False
+
+    def follow(self, event: Event) -> None:
+        """Take note of where the run is, and of how long its steps take."""
+        if isinstance(event, Progress):
+            self._phase = event.phase
+            self._step_seconds = event.seconds_per_step or self._step_seconds
+
+    def heard(self) -> None:
+        """The engine process said that it heard the wish."""
+        self._heard = True
+
+    def is_over(self, seconds: float) -> bool:
+        """Whether `seconds` after it was asked to stop it has had its time."""
+        if self._phase in _CANNOT_POLL:
+            return seconds > CANCEL_GRACE_SECONDS
+        if not self._heard:
+            return seconds > UNHEARD_SECONDS
+        return seconds > min(max(HEARD_SECONDS, _STEPS * self._step_seconds), _LONGEST_SECONDS)
 
 
 class _Within:
@@ -295,18 +245,13 @@ class _Within:
         return time.monotonic() > self._end
 
 
-def _cause(code: int | None) -> str:
-    if code is None:
-        return ""
-    if code == -getattr(signal, "SIGKILL", 9):
-        return "It was killed from outside, which happens when the computer runs out of memory."
-    if code < 0:
-        return f"It crashed ({signal.Signals(-code).name}), often a fault in a device driver."
+def _hint(code: int | None) -> str:
+    """What an exit code means for who draws, beyond why the process ended."""
     if code == shortage.EXIT_CODE:
-        return "There was not enough memory. Close other programs, or choose a smaller size or checkpoint."
-    if code == messages.UNREADABLE:
-        return "It could not read what it was asked for, which happens when there is not enough memory for the picture."
-    return f"It ended with exit code {code}."
+        return "Close other programs, or choose a smaller size or checkpoint."
+    if code is not None and code < 0 and code != -getattr(signal, "SIGKILL", 9):
+        return "That is often a fault in a device driver."
+    return ""
 
 
 def log_file(paths: AppPaths) -> Path:

@@ -1,75 +1,50 @@
-"""The engine process: takes orders from its standard input, draws, and answers on what was its standard output.
-
-It ends as soon as the application is gone, whatever it is doing.
-"""
+"""The engine process: a worker that takes orders, draws, and answers with events."""
 
 from __future__ import annotations
 
 import logging
-import os
 import queue
-import signal
-import sys
 import threading
-from contextlib import suppress
-from typing import BinaryIO, assert_never
-
-import psutil
+from typing import assert_never
 
 from sdxl_desktop.core.device import Device
 from sdxl_desktop.core.events import Event, Failed, Phase, Progress
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import GenerationRequest
-from sdxl_desktop.engine.process import messages
 from sdxl_desktop.engine.process.messages import (
     Acknowledged,
     Answer,
     Cancel,
     DeviceList,
-    Done,
     Generate,
     ListDevices,
     Order,
-    Told,
+    RunDone,
+    RunEvent,
     Warm,
 )
 from sdxl_desktop.engine.protocol import Emit, Engine
+from sdxl_desktop.workers import worker_main
+from sdxl_desktop.workers.worker_main import ApplicationConnection
 
 log = logging.getLogger(__name__)
 
-NICENESS = 5
 
-
-class Host:
+class EngineHost:
     """One engine, made when it is first needed, working orders off one after the other."""
 
-    def __init__(self, orders: BinaryIO, answers: BinaryIO, paths: AppPaths) -> None:
-        self._orders = orders
-        self._answers = answers
+    def __init__(self, application: ApplicationConnection, paths: AppPaths) -> None:
+        self._application = application
         self._paths = paths
-        self._sending = threading.Lock()
         self._waiting: queue.SimpleQueue[Generate | Warm | ListDevices] = queue.SimpleQueue()
         self._cancels: dict[int, threading.Event] = {}
         self._engine: Engine | None = None
 
     def serve(self) -> None:
-        """Work until the application closes the pipe."""
-        threading.Thread(target=self._listen, name="orders", daemon=True).start()
+        """Work until the application closes the pipe. A cancel acts at once, the rest wait their turn."""
+        self._application.listen(self._accept, Order)
         while True:
             self._work(self._waiting.get())
-
-    def _listen(self) -> None:
-        """Take orders; a cancel acts at once, the rest wait their turn. The process ends with the pipe."""
-        try:
-            while True:
-                self._accept(messages.read(self._orders, Order))
-        except (EOFError, OSError):
-            os._exit(0)
-        except BaseException:  # whatever ends this thread, nobody would hear the application any more
-            try:
-                log.exception("An order could not be read")
-            finally:
-                os._exit(messages.UNREADABLE)
 
     def _accept(self, order: Order) -> None:
         match order:
@@ -87,7 +62,7 @@ class Host:
         cancel = self._cancels[order.run]
 
         def emit(event: Event) -> None:
-            self._answer(Told(order.run, event))
+            self._answer(RunEvent(order.run, event))
 
         try:
             match order:
@@ -95,7 +70,7 @@ class Host:
                     self._ready(order, emit).generate(request, emit, cancel)
                 case Warm(run, checkpoint, execution, speed):
                     self._ready(order, emit).warm(checkpoint, execution, speed, emit, cancel)
-                    self._answer(Done(run))
+                    self._answer(RunDone(run))
                 case ListDevices(run):
                     self._answer(DeviceList(run, _devices()))
                 case _:
@@ -113,11 +88,7 @@ class Host:
         return self._engine
 
     def _answer(self, answer: Answer) -> None:
-        try:
-            with self._sending:
-                messages.write(self._answers, answer)
-        except OSError:
-            os._exit(0)
+        self._application.send(answer)
 
 
 def _make_engine(paths: AppPaths, order: Generate | Warm) -> Engine:
@@ -147,30 +118,5 @@ def _devices() -> tuple[Device, ...]:
 
 def main() -> int:
     """Run the engine process; returns only by ending the process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C in a terminal is the application's to answer
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
-    _stand_back()
-    orders, answers = _private_pipes()
-    Host(orders, answers, AppPaths.from_environment()).serve()
+    EngineHost(worker_main.connect(), AppPaths.from_environment()).serve()
     return 0
-
-
-def _stand_back() -> None:
-    """Let the window have a core whenever it wants one, so that a brush stays smooth while all of them draw."""
-    lower = psutil.BELOW_NORMAL_PRIORITY_CLASS if sys.platform == "win32" else NICENESS
-    with suppress(psutil.Error, OSError):
-        psutil.Process().nice(lower)
-
-
-def _private_pipes() -> tuple[BinaryIO, BinaryIO]:
-    """The two ends of the pipe, moved away from 0 and 1 so that no library can read or print into them."""
-    if sys.platform == "win32":
-        import msvcrt
-
-        for descriptor in (0, 1):
-            msvcrt.setmode(descriptor, os.O_BINARY)
-    orders, answers = os.dup(0), os.dup(1)
-    with open(os.devnull, "rb") as nothing:
-        os.dup2(nothing.fileno(), 0)
-    os.dup2(2, 1)
-    return open(orders, "rb"), open(answers, "wb")

@@ -14,8 +14,8 @@ from sdxl_desktop.library import catalogue
 from sdxl_desktop.library.hub.address import Address, looks_like_address
 from sdxl_desktop.library.hub.arrival import destination
 from sdxl_desktop.library.hub.errors import ConnectionLostError
-from sdxl_desktop.library.hub.events import DownloadProgress
 from sdxl_desktop.library.hub.files import Listing
+from sdxl_desktop.library.hub.job import DownloadProgress
 from sdxl_desktop.library.hub.places import read_record, unfinished
 from sdxl_desktop.library.hub.running import Line, kept_bytes, look
 

@@ -19,18 +19,18 @@ from sdxl_desktop.library.bring.offers import Offer
 from sdxl_desktop.library.bring.placing import how_to_use, place
 from sdxl_desktop.library.bring.progress import BringProgress, Journey
 from sdxl_desktop.library.checkpoint_names import checked_name
-from sdxl_desktop.library.convert.events import ConversionProgress
 from sdxl_desktop.library.convert.extras import Extras
 from sdxl_desktop.library.convert.forecast import check_room, gigabytes
 from sdxl_desktop.library.convert.grafting import holds_unet_alone, link_or_copy, unet_alone
+from sdxl_desktop.library.convert.job import ConversionProgress
 from sdxl_desktop.library.convert.plan import plan_import
 from sdxl_desktop.library.convert.running import run_import
 from sdxl_desktop.library.convert.weights import WeightFormat
 from sdxl_desktop.library.detect.identify import identify
 from sdxl_desktop.library.hub.address import Address
 from sdxl_desktop.library.hub.arrival import DOWNLOADS, is_ready, join_library
-from sdxl_desktop.library.hub.events import DownloadProgress
 from sdxl_desktop.library.hub.files import Listing
+from sdxl_desktop.library.hub.job import DownloadProgress
 from sdxl_desktop.library.hub.places import RECORD
 from sdxl_desktop.library.hub.running import Downloaded, Line, download
 from sdxl_desktop.library.scan import Library
@@ -224,7 +224,7 @@ class _Work:
             rate, left = progress.bytes_per_second, None
             if rate is not None and rate > 0:
                 left = (progress.total - progress.done) / rate
-            words = f"{progress.stage}, since {progress.why}" if progress.why else progress.stage.value
+            words = f"{progress.phase}, since {progress.why}" if progress.why else progress.phase.value
             self.journey.on(
                 words, progress.file, progress.done, progress.total, progress.fraction, seconds_left=left, fell=fell
             )
@@ -236,7 +236,7 @@ class _Work:
 
         def tell(progress: ConversionProgress) -> None:
             what = progress.part.replace("_", " ")
-            self.journey.on(progress.stage.value, what, progress.done, progress.total, progress.fraction, expected=True)
+            self.journey.on(progress.phase.value, what, progress.done, progress.total, progress.fraction, expected=True)
 
         extras = replace(extras, licence=self.offer.licence)
         plan = plan_import(path, self.library.own, self.offer.name, extras)

@@ -23,8 +23,8 @@ from sdxl_desktop.library.convert.plan import plan_import
 from sdxl_desktop.library.convert.weights import WeightFormat
 from sdxl_desktop.library.hub.address import Address, parse_address
 from sdxl_desktop.library.hub.errors import HubError
-from sdxl_desktop.library.hub.events import DownloadProgress
 from sdxl_desktop.library.hub.files import Layout, Listing
+from sdxl_desktop.library.hub.job import DownloadProgress
 from sdxl_desktop.library.hub.running import Line
 from sdxl_desktop.library.scan import Library
 

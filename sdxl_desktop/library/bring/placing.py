@@ -8,7 +8,7 @@ from pathlib import Path
 from sdxl_desktop.core.errors import CheckpointError
 from sdxl_desktop.formats.found import Kind
 from sdxl_desktop.library.checkpoint_names import free_name
-from sdxl_desktop.library.hub.problems_on_disk import disk_problem
+from sdxl_desktop.library.hub.errors import disk_problem
 from sdxl_desktop.library.scan import Library
 
 _FOLDERS = {Kind.LORA: "loras", Kind.EMBEDDING: "embeddings", Kind.VAE: "vaes"}

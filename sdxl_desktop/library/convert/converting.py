@@ -16,9 +16,8 @@ from sdxl_desktop.formats.families import Family
 from sdxl_desktop.formats.found import Found, FoundPart
 from sdxl_desktop.library.convert import compressing, loading, tracing
 from sdxl_desktop.library.convert.descriptions import write_part_config
-from sdxl_desktop.library.convert.events import Stage
+from sdxl_desktop.library.convert.job import ConversionPhase, ConversionReporter
 from sdxl_desktop.library.convert.spool import Spool
-from sdxl_desktop.library.convert.telling import Teller
 from sdxl_desktop.library.convert.weights import WeightFormat
 from sdxl_desktop.library.convert.workspace import Workspace
 
@@ -27,23 +26,25 @@ Adapt = Callable[[str, Any], None]
 
 
 def convert(
-    found: Found, weights: WeightFormat, workspace: Workspace, tell: Teller, adapt: Adapt | None = None
+    found: Found, weights: WeightFormat, workspace: Workspace, reporter: ConversionReporter, adapt: Adapt | None = None
 ) -> None:
     """Put every OpenVINO part of `found` that is not finished yet into `workspace`, one in memory at a time."""
     with _short_collections():
-        _convert(found, weights, workspace, tell, adapt)
+        _convert(found, weights, workspace, reporter, adapt)
 
 
-def _convert(found: Found, weights: WeightFormat, workspace: Workspace, tell: Teller, adapt: Adapt | None) -> None:
+def _convert(
+    found: Found, weights: WeightFormat, workspace: Workspace, reporter: ConversionReporter, adapt: Adapt | None
+) -> None:
     pooled = _pooled_width(found, workspace)
     scored = bool(found.index.get("requires_aesthetics_score", found.family is Family.REFINER))
     for part in found.parts:
         outputs = []
         for output in tracing.OUTPUTS[part.name]:
             if size := workspace.part_bytes(output):
-                tell.go_to(output)
-                tell.stage(Stage.CHECKING, size)
-            if not workspace.finished(output, tell.advance):
+                reporter.go_to(output)
+                reporter.begin(ConversionPhase.CHECKING, size)
+            if not workspace.finished(output, reporter.advance):
                 outputs.append(output)
         if not outputs:
             continue
@@ -53,10 +54,10 @@ def _convert(found: Found, weights: WeightFormat, workspace: Workspace, tell: Te
             if adapt is not None:
                 adapt(part.name, module)
             for output in outputs:
-                tell.go_to(output)
-                tell.stage(Stage.TRACING)
+                reporter.go_to(output)
+                reporter.begin(ConversionPhase.TRACING)
                 model = tracing.trace(output, part, module, scored=scored, pooled_width=pooled)
-                _write(output, part, model, weights, workspace, tell)
+                _write(output, part, model, weights, workspace, reporter)
                 del model
                 gc.collect()
             del module
@@ -84,23 +85,28 @@ def _pooled_width(found: Found, workspace: Workspace) -> int:
 
 
 def _write(
-    output: str, part: FoundPart, model: ov.Model, weights: WeightFormat, workspace: Workspace, tell: Teller
+    output: str,
+    part: FoundPart,
+    model: ov.Model,
+    weights: WeightFormat,
+    workspace: Workspace,
+    reporter: ConversionReporter,
 ) -> None:
     found = compressing.find_weights(model) if weights in (WeightFormat.INT8, WeightFormat.INT4) else []
     in_half_bytes = weights is WeightFormat.INT4 and output == Part.UNET
     compress = compressing.compress_to_int4 if in_half_bytes else compressing.compress_to_int8
     with (
         Spool(workspace.spool / "compressed", compressing.spool_room(found)) as spool,
-        workspace.part(output, tell.advance) as folder,
+        workspace.part(output, reporter.advance) as folder,
     ):
         if found:
-            tell.stage(Stage.COMPRESSING, sum(weight.count for weight in found))
-            compress(model, found, spool, tell.advance)
+            reporter.begin(ConversionPhase.COMPRESSING, sum(weight.count for weight in found))
+            compress(model, found, spool, reporter.advance)
             found.clear()
-        tell.stage(Stage.WRITING)
+        reporter.begin(ConversionPhase.WRITING)
         _save(model, folder, half=weights is WeightFormat.FP16)
         write_part_config(part, folder)
-        tell.stage(Stage.WRITING, sum(file.stat().st_size for file in folder.iterdir()))
+        reporter.begin(ConversionPhase.WRITING, sum(file.stat().st_size for file in folder.iterdir()))
 
 
 def _save(model: ov.Model, folder: Path, *, half: bool) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from sdxl_desktop.core.parts import GRAPH, GRAPH_AND_WEIGHTS, OPENVINO_PARTS, TOKENIZERS, WEIGHTS
 from sdxl_desktop.core.small_files import SmallFileError, copy_small, is_regular
@@ -12,8 +11,7 @@ from sdxl_desktop.formats.documents import read_json, read_json_if_there
 from sdxl_desktop.formats.families import clip_vocabulary
 from sdxl_desktop.formats.found import Found
 from sdxl_desktop.library.convert.descriptions import write_descriptions
-from sdxl_desktop.library.convert.events import Stage
-from sdxl_desktop.library.convert.telling import Teller
+from sdxl_desktop.library.convert.job import ConversionPhase, ConversionReporter, Emit
 from sdxl_desktop.library.convert.workspace import Workspace, write_json
 from sdxl_desktop.library.records import check_parts
 from sdxl_desktop.library.scan import read_checkpoint
@@ -22,23 +20,23 @@ _CHUNK = 1 << 22
 _ALSO = ("preview.json", "README.md")
 
 
-def copy_parts(found: Found, workspace: Workspace, title: str, emit: Any) -> None:
+def copy_parts(found: Found, workspace: Workspace, title: str, emit: Emit) -> None:
     """Copy the parts that there are and write their descriptions; raises CheckpointError for a folder that is not
     whole, before anything is copied."""
     folder = found.path
     read_checkpoint(folder)
     check_parts(folder)
     parts = [part for part in OPENVINO_PARTS if (folder / part / GRAPH).is_file()]
-    tell = Teller(emit, [(part, _size(folder / part)) for part in parts])
+    reporter = ConversionReporter(emit, [(part, _size(folder / part)) for part in parts])
     for part in parts:
-        tell.go_to(part)
-        tell.stage(Stage.COPYING, 2 * _size(folder / part))
+        reporter.go_to(part)
+        reporter.begin(ConversionPhase.COPYING, 2 * _size(folder / part))
         if workspace.finished(part):
             continue
-        with workspace.part(part, tell.advance) as writing:
+        with workspace.part(part, reporter.advance) as writing:
             write_json(writing / "config.json", read_json(folder / part / "config.json"))
             for name in (WEIGHTS, GRAPH):
-                _copy(folder / part / name, writing, tell)
+                _copy(folder / part / name, writing, reporter)
     tokenizers = {
         name: folder / name if (folder / name).is_dir() else clip_vocabulary()
         for name, encoder in TOKENIZERS.items()
@@ -60,15 +58,15 @@ def copy_parts(found: Found, workspace: Workspace, title: str, emit: Any) -> Non
         if is_regular(folder / name):
             with suppress(SmallFileError):  # only words and a preview: what is far too large is left out
                 copy_small(folder / name, workspace.whole / name)
-    tell.finishing()
+    reporter.finishing()
 
 
 def _size(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.glob(GRAPH_AND_WEIGHTS))
 
 
-def _copy(file: Path, into: Path, tell: Teller) -> None:
+def _copy(file: Path, into: Path, reporter: ConversionReporter) -> None:
     with file.open("rb") as source, (into / file.name).open("wb") as target:
         while chunk := source.read(_CHUNK):
             target.write(chunk)
-            tell.advance(len(chunk))
+            reporter.advance(len(chunk))

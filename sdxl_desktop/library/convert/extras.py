@@ -29,25 +29,3 @@ class Extras:
         """Those that decide what becomes of the conversion."""
         others = () if self.parts_of is None else tuple(sorted(self.parts_of.glob(f"*/{GRAPH_AND_WEIGHTS}")))
         return (*others, self.lora) if self.lora is not None else others
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "source": self.source,
-            "licence": self.licence,
-            "card": dict(self.card),
-            "scheduler": dict(self.scheduler),
-            "lora": str(self.lora.absolute()) if self.lora else "",
-            "parts_of": str(self.parts_of.absolute()) if self.parts_of else "",
-        }
-
-    @classmethod
-    def from_json(cls, said: Mapping[str, Any]) -> Extras:
-        """The inverse of `to_json`; what is left out is none."""
-        return cls(
-            source=said.get("source", ""),
-            licence=said.get("licence", ""),
-            card=said.get("card", {}),
-            scheduler=said.get("scheduler", {}),
-            lora=Path(said["lora"]) if said.get("lora") else None,
-            parts_of=Path(said["parts_of"]) if said.get("parts_of") else None,
-        )

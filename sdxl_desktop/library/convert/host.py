@@ -1,7 +1,6 @@
-"""The conversion's own process: takes one job from its standard input, does it, tells how it goes in lines of JSON.
+"""The worker that converts: does one `ConversionJob`.
 
-It ends as soon as the application is gone, and when it takes more memory than it may. Being killed costs nothing: the
-next one goes on with the first part that is not finished.
+Being killed costs nothing: the next one goes on with the first part that is not finished.
 """
 
 from __future__ import annotations
@@ -9,54 +8,53 @@ from __future__ import annotations
 import contextlib
 import warnings
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from sdxl_desktop.core.parts import Part
 from sdxl_desktop.formats.found import Found, Kind, Layout
-from sdxl_desktop.library.children.computing import Computing
 from sdxl_desktop.library.convert.copying import copy_parts
 from sdxl_desktop.library.convert.descriptions import write_descriptions
-from sdxl_desktop.library.convert.events import ConversionProgress, Stage
 from sdxl_desktop.library.convert.extras import Extras
 from sdxl_desktop.library.convert.forecast import gigabytes
 from sdxl_desktop.library.convert.grafting import parts_of, take_parts, unet_alone
-from sdxl_desktop.library.convert.job import Job
-from sdxl_desktop.library.convert.telling import Emit, Teller
+from sdxl_desktop.library.convert.job import (
+    ConversionJob,
+    ConversionPhase,
+    ConversionProgress,
+    ConversionReporter,
+    Emit,
+)
 from sdxl_desktop.library.convert.weights import WeightFormat
 from sdxl_desktop.library.convert.workspace import Workspace
 from sdxl_desktop.library.detect.errors import ImportFailedError
 from sdxl_desktop.library.detect.identify import identify, identify_file
-
-
-def do(job: Job, out: BinaryIO) -> int:
-    """Do `job`, telling on `out`; returns the exit code."""
-    return _HOST.do(job, out)
+from sdxl_desktop.workers.jobs import JobHost
 
 
 def main() -> int:
     """Run the conversion process; returns only by ending it."""
-    _HOST.serve()
+    HOST.serve()
 
 
-def _work(job: Job, emit: Emit) -> None:
-    workspace = Workspace(Path(job.home), job.key)
+def _work(job: ConversionJob, emit: Emit) -> None:
+    workspace = Workspace(job.home, job.key)
     with workspace.held():
         _convert(job, workspace, emit)
 
 
-def _convert(job: Job, workspace: Workspace, emit: Emit) -> None:
-    emit(ConversionProgress(stage=Stage.STARTING))
-    extras = Extras.from_json(job.extras)
-    found = identify(Path(job.path)) if extras.parts_of is None else unet_alone(Path(job.path), extras.parts_of)
+def _convert(job: ConversionJob, workspace: Workspace, emit: Emit) -> None:
+    emit(ConversionProgress(phase=ConversionPhase.STARTING))
+    extras = job.extras
+    found = identify(job.path) if extras.parts_of is None else unet_alone(job.path, extras.parts_of)
     if found.kind is Kind.PICKLED:
         found = _unpickled(found, workspace, emit)
     if found.kind is not Kind.CHECKPOINT:
         raise ImportFailedError(f"{found.path.name} is a {found.kind}, not a whole checkpoint.")
-    if found.layout is Layout.OPENVINO:
+    if found.layout is Layout.OPENVINO or job.weights is None:
         copy_parts(found, workspace, job.title, emit)
     else:
-        _convert_parts(found, WeightFormat(job.weights), workspace, job.title, extras, emit)
-    about = {"source": extras.source or Path(job.path).name, "weights": job.weights, "family": found.family}
+        _convert_parts(found, job.weights, workspace, job.title, extras, emit)
+    about = {"source": extras.source or job.path.name, "weights": job.weights or "", "family": found.family}
     workspace.finish(about | ({"licence": extras.licence} if extras.licence else {}))
 
 
@@ -65,10 +63,10 @@ def _unpickled(found: Found, workspace: Workspace, emit: Emit) -> Found:
 
     plain = workspace.folder / "unpickled" / f"{found.path.stem}.safetensors"
     if not plain.is_file():
-        teller = Teller(emit, [])
-        teller.stage(Stage.UNPICKLING, found.path.stat().st_size)
+        reporter = ConversionReporter(emit, [])
+        reporter.begin(ConversionPhase.UNPICKLING, found.path.stat().st_size)
         writing = plain.with_suffix(".writing")
-        unpickle(found.path, writing, teller.advance)
+        unpickle(found.path, writing, reporter.advance)
         writing.rename(plain)
     return identify_file(plain, setups=found.path.parent)
 
@@ -85,13 +83,13 @@ def _convert_parts(
         parts = [(part, 0) for part in taken] + [
             (output, part.bytes // len(OUTPUTS[part.name])) for part in found.parts for output in OUTPUTS[part.name]
         ]
-        tell = Teller(emit, parts)
+        reporter = ConversionReporter(emit, parts)
         if extras.parts_of is not None:
-            take_parts(extras.parts_of, workspace, tell.checking, tell.advance)
+            take_parts(extras.parts_of, workspace, reporter.checking, reporter.advance)
         with _fusing(extras.lora, found, workspace) as adapt:
-            convert(found, weights, workspace, tell, adapt)
+            convert(found, weights, workspace, reporter, adapt)
     write_descriptions(found, workspace.whole, title, card=extras.card, scheduler=extras.scheduler)
-    tell.finishing()
+    reporter.finishing()
 
 
 def _fusing(lora: Path | None, found: Found, workspace: Workspace) -> contextlib.AbstractContextManager[Any]:
@@ -104,7 +102,7 @@ def _fusing(lora: Path | None, found: Found, workspace: Workspace) -> contextlib
     return fused(lora, unet.config, workspace.spool)
 
 
-def _too_much(job: Job) -> ImportFailedError:
+def _out_of_memory(job: ConversionJob) -> ImportFailedError:
     return ImportFailedError(
         "The conversion was stopped because it took too much memory.",
         why=f"It may take {gigabytes(job.memory_limit)} here.",
@@ -120,4 +118,10 @@ def _failed(cause: str) -> ImportFailedError:
     )
 
 
-_HOST = Computing(read=Job.read, work=_work, too_much=_too_much, failed=_failed)
+HOST = JobHost(
+    job=ConversionJob,
+    work=_work,
+    failed=_failed,
+    out_of_memory=_out_of_memory,
+    memory_limit=lambda job: job.memory_limit,
+)

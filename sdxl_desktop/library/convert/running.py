@@ -1,27 +1,22 @@
-"""Runs a planned import: starts the conversion's process, hears it, moves the whole checkpoint to its place."""
+"""Runs a planned import: has a worker convert it, and moves the whole checkpoint to its place."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 
 from sdxl_desktop.core import program
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.errors import CheckpointError, SdxlDesktopError
 from sdxl_desktop.formats.found import Layout
 from sdxl_desktop.library.checkpoint_names import check_unused
-from sdxl_desktop.library.children.memory import usual_limit
-from sdxl_desktop.library.children.parent import Child, converse, why_it_died
-from sdxl_desktop.library.children.words import passing_on
-from sdxl_desktop.library.convert.events import ConversionProgress, read_line
 from sdxl_desktop.library.convert.forecast import check_room
-from sdxl_desktop.library.convert.job import Job
+from sdxl_desktop.library.convert.job import ConversionJob, Emit
 from sdxl_desktop.library.convert.plan import ImportPlan
 from sdxl_desktop.library.convert.weights import WeightFormat
 from sdxl_desktop.library.detect.errors import ImportFailedError
 from sdxl_desktop.library.scan import read_checkpoint
-
-Emit = Callable[[ConversionProgress], None]
+from sdxl_desktop.workers.jobs import JobWorker, run_job
+from sdxl_desktop.workers.memory import usual_limit
 
 
 class ImportCancelledError(SdxlDesktopError):
@@ -46,7 +41,8 @@ def run_import(
     workspace = plan.workspace(weights)
     check_room(plan.forecasts[weights], plan.home, done=workspace.done_bytes())
     check_unused(plan.name, plan.home)
-    _converse(_job(plan, weights, memory_limit or usual_limit()), emit, cancel or threading.Event())
+    job = conversion_job(plan, weights, memory_limit or usual_limit())
+    run_job(_WORKER, job, emit, cancel or threading.Event())
     workspace.move_to(plan.destination)
     return read_checkpoint(plan.destination)
 
@@ -71,34 +67,27 @@ def _check_choice(plan: ImportPlan, weights: WeightFormat | None) -> None:
         )
 
 
-def _job(plan: ImportPlan, weights: WeightFormat | None, limit: int) -> bytes:
-    job = Job(
-        path=str(plan.path.absolute()),
+def conversion_job(plan: ImportPlan, weights: WeightFormat | None, memory_limit: int) -> ConversionJob:
+    """What the worker is given."""
+    return ConversionJob(
+        path=plan.path.absolute(),
         title=plan.name,
-        weights=weights.value if weights else "",
-        home=str(plan.home.absolute()),
+        weights=weights,
+        home=plan.home.absolute(),
         key=plan.workspace(weights).folder.name,
-        memory_limit=limit,
-        extras=plan.extras.to_json(),
+        memory_limit=memory_limit,
+        extras=plan.extras,
     )
-    return job.line()
 
 
-def _converse(job: bytes, emit: Emit, cancel: threading.Event) -> None:
-    """Have the process do it; raises what it says went wrong."""
-    converse(_CHILD, job, passing_on(read_line, emit), cancel)
-
-
-def _stopped() -> ImportCancelledError:
+def _cancelled() -> ImportCancelledError:
     return ImportCancelledError("The import was stopped.", next_step="Import it again to go on where it was.")
 
 
-def _died(code: int, said: str) -> ImportFailedError:
+def _died(why: str) -> ImportFailedError:
     return ImportFailedError(
-        "The conversion ended before it was done.",
-        why=why_it_died(code, said),
-        next_step="Import it again; what is finished is kept.",
+        "The conversion ended before it was done.", why=why, next_step="Import it again; what is finished is kept."
     )
 
 
-_CHILD = Child(host=program.CONVERSION_HOST, stopped=_stopped, died=_died)
+_WORKER = JobWorker(host=program.CONVERSION_HOST, cancelled=_cancelled, died=_died)

@@ -11,8 +11,8 @@ from sdxl_desktop.formats.documents import read_json_if_there
 from sdxl_desktop.library.catalogue import Entry
 from sdxl_desktop.library.checkpoint_names import check_name, check_unused
 from sdxl_desktop.library.convert.workspace import write_json
+from sdxl_desktop.library.hub.errors import disk_problem
 from sdxl_desktop.library.hub.files import Layout
-from sdxl_desktop.library.hub.problems_on_disk import disk_problem
 from sdxl_desktop.library.hub.running import Downloaded
 from sdxl_desktop.library.scan import read_checkpoint
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+
 from sdxl_desktop.core.errors import SdxlDesktopError
+
+_FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+_KEPT = "What is there is kept."
 
 
 class HubError(SdxlDesktopError):
@@ -47,18 +52,14 @@ class DownloadStoppedError(HubError):
     """The person paused or stopped the download; what is there is kept for the next time."""
 
 
-KINDS: dict[str, type[HubError]] = {
-    kind.__name__: kind
-    for kind in (
-        HubError,
-        AddressError,
-        NotThereError,
-        AccessError,
-        BusyHubError,
-        ConnectionLostError,
-        DiskFullError,
-        DamagedDownloadError,
-        DownloadStoppedError,
+def disk_problem(problem: OSError, folder: str) -> HubError:
+    """For what went wrong while writing."""
+    if problem.errno in _FULL:
+        return DiskFullError(
+            "The disk is full.",
+            why=f"{_KEPT}",
+            next_step=f"Make room where {folder} lies, then start it again to go on.",
+        )
+    return HubError(
+        f"{folder} cannot be written.", why=f"{problem.strerror or problem}. {_KEPT}", next_step="Check the folder."
     )
-}
-"""By name, for crossing from the download's process."""

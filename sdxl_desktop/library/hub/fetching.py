@@ -10,7 +10,7 @@ import contextlib
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import filelock
 import msgspec
@@ -18,47 +18,45 @@ from huggingface_hub import hf_hub_url
 
 from sdxl_desktop.library.hub.address import endpoint
 from sdxl_desktop.library.hub.client import HubClient
-from sdxl_desktop.library.hub.errors import DiskFullError, HubError
-from sdxl_desktop.library.hub.events import DownloadProgress, Stage
+from sdxl_desktop.library.hub.errors import DiskFullError, HubError, disk_problem
 from sdxl_desktop.library.hub.files import RemoteFile
-from sdxl_desktop.library.hub.patience import Caller, Persistence
+from sdxl_desktop.library.hub.job import DownloadPhase, DownloadProgress, Emit
 from sdxl_desktop.library.hub.places import PARTIAL, RECORD, WHOLE, Places, note_wanted
-from sdxl_desktop.library.hub.problems_on_disk import disk_problem
+from sdxl_desktop.library.hub.retry import Caller, Persistence
 from sdxl_desktop.library.hub.transfer import Transfer
 
-_SECONDS_BETWEEN = 0.1
+_SECONDS_BETWEEN_REPORTS = 0.1
 _RATE_SECONDS = 5.0
 _LOCK_SECONDS = 1.0
-Emit = Callable[[DownloadProgress], None]
 
 
-class Telling:
-    """Counts bytes and tells of them, at most ten times a second."""
+class DownloadReporter:
+    """Counts bytes and reports them, at most ten times a second."""
 
     def __init__(self, emit: Emit, total: int) -> None:
         self._emit, self._total = emit, total
         self._done, self._file = 0, ""
-        self._told_at = 0.0
+        self._reported_at = 0.0
         self._window: list[tuple[float, int]] = []
 
-    def stage(self, stage: Stage, file: str = "", *, seconds: float = 0.0, why: str = "") -> None:
+    def begin(self, phase: DownloadPhase, file: str = "", *, seconds: float = 0.0, why: str = "") -> None:
         self._file = file or self._file
-        self._say(stage, seconds=seconds, why=why)
+        self._report(phase, seconds=seconds, why=why)
 
     def found(self, count: int) -> None:
         """Bytes that were there already, or (below zero) that are thrown away."""
         self._done += count
-        if time.monotonic() - self._told_at >= _SECONDS_BETWEEN:
-            self._say(Stage.CHECKING)
+        if time.monotonic() - self._reported_at >= _SECONDS_BETWEEN_REPORTS:
+            self._report(DownloadPhase.CHECKING)
 
     def bytes(self, count: int) -> None:
         self._done += count
         now = time.monotonic()
-        if count > 0 and now - self._told_at < _SECONDS_BETWEEN and self._done < self._total:
+        if count > 0 and now - self._reported_at < _SECONDS_BETWEEN_REPORTS and self._done < self._total:
             return
         self._window = [(at, done) for at, done in self._window if now - at < _RATE_SECONDS and done <= self._done]
         self._window.append((now, self._done))
-        self._say(Stage.DOWNLOADING)
+        self._report(DownloadPhase.DOWNLOADING)
 
     def _rate(self) -> float | None:
         if len(self._window) < 2 or self._window[-1][0] - self._window[0][0] < 0.3:
@@ -66,12 +64,12 @@ class Telling:
         (start, before), (end, after) = self._window[0], self._window[-1]
         return (after - before) / (end - start)
 
-    def _say(self, stage: Stage, *, seconds: float = 0.0, why: str = "") -> None:
-        self._told_at = time.monotonic()
-        rate = self._rate() if stage is Stage.DOWNLOADING else None
+    def _report(self, phase: DownloadPhase, *, seconds: float = 0.0, why: str = "") -> None:
+        self._reported_at = time.monotonic()
+        rate = self._rate() if phase is DownloadPhase.DOWNLOADING else None
         self._emit(
             DownloadProgress(
-                stage=stage,
+                phase=phase,
                 file=self._file,
                 done=self._done,
                 total=self._total,
@@ -87,14 +85,14 @@ def fetch(places: Places, caller: Caller, emit: Emit, *, reserve: int) -> int:
 
     `reserve` bytes of the disk are left free. Raises HubError; what came is kept.
     """
-    telling = Telling(emit, places.listing.bytes)
+    reporter = DownloadReporter(emit, places.listing.bytes)
     with _alone(places):
-        telling.stage(Stage.CHECKING)
+        reporter.begin(DownloadPhase.CHECKING)
         _check_room(places, reserve)
         note_wanted(places)
         with HubClient(caller.token) as client:
-            received = sum(_bring(file, places, caller, client, telling) for file in places.listing.files)
-        telling.stage(Stage.FINISHING)
+            received = sum(_bring(file, places, caller, client, reporter) for file in places.listing.files)
+        reporter.begin(DownloadPhase.FINISHING)
         _finish(places)
     shutil.rmtree(places.work, ignore_errors=True)
     with contextlib.suppress(OSError):  # others may be at work there
@@ -102,20 +100,20 @@ def fetch(places: Places, caller: Caller, emit: Emit, *, reserve: int) -> int:
     return received
 
 
-def _bring(file: RemoteFile, places: Places, caller: Caller, client: HubClient, telling: Telling) -> int:
+def _bring(file: RemoteFile, places: Places, caller: Caller, client: HubClient, reporter: DownloadReporter) -> int:
     """The bytes that came over the line for `file`, which is whole then."""
     whole = places.whole(file)
     if places.has_whole(file):  # verified before it got this name
-        telling.found(file.size)
+        reporter.found(file.size)
         return 0
-    telling.stage(Stage.DOWNLOADING, file.path)
+    reporter.begin(DownloadPhase.DOWNLOADING, file.path)
 
     def waiting(seconds: float, why: str) -> None:
-        telling.stage(Stage.WAITING, seconds=seconds, why=why)
+        reporter.begin(DownloadPhase.WAITING, seconds=seconds, why=why)
 
     repo, partial = places.listing.repo, places.partial(file)
     url = hf_hub_url(repo, file.path, revision=places.listing.commit, endpoint=endpoint())
-    transfer = Transfer(url, client, file, partial, on_found=telling.found, on_bytes=telling.bytes)
+    transfer = Transfer(url, client, file, partial, on_found=reporter.found, on_bytes=reporter.bytes)
     transfer.fetch(Persistence(caller, repo, waiting, file.path))
     try:
         whole.parent.mkdir(parents=True, exist_ok=True)

@@ -15,8 +15,8 @@ from sdxl_desktop.library.hub.choosing import choose, relative_path
 from sdxl_desktop.library.hub.client import HubClient
 from sdxl_desktop.library.hub.errors import HubError
 from sdxl_desktop.library.hub.files import MOST_BYTES, Layout, Listing, RemoteFile, is_digest
-from sdxl_desktop.library.hub.patience import Caller, OnWait, Persistence
 from sdxl_desktop.library.hub.problems import no_hub
+from sdxl_desktop.library.hub.retry import Caller, OnWait, Persistence
 from sdxl_desktop.library.hub.safe_names import colliding, is_plain_path
 
 _LONGEST_LICENCE = 100

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 from huggingface_hub.errors import (
@@ -15,7 +18,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from sdxl_desktop.library.hub.address import OFFICIAL, hub_name, shown_endpoint
+from sdxl_desktop.library.hub.address import OFFICIAL, endpoint, hub_name, shown_endpoint
 from sdxl_desktop.library.hub.errors import (
     AccessError,
     AddressError,
@@ -24,7 +27,6 @@ from sdxl_desktop.library.hub.errors import (
     HubError,
     NotThereError,
 )
-from sdxl_desktop.library.hub.proxies import proxy_for_hub
 
 _TOKEN_PAGE = f"{OFFICIAL}/settings/tokens"
 _KEPT = "What is there is kept."
@@ -191,3 +193,38 @@ def too_busy(seconds: float) -> BusyHubError:
         else f"It keeps saying so. {_KEPT}",
         next_step="Start it again later to go on; with a token the hub allows more.",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """`shown` is its address without what is secret, `variable` what names it ("" for the system's settings)."""
+
+    shown: str
+    variable: str
+
+    def __str__(self) -> str:
+        return f"the proxy {self.shown}" + (f" (which {self.variable} names)" if self.variable else "")
+
+
+def proxy_for_hub() -> Proxy | None:
+    """The proxy that requests to the hub go through, as httpx finds it; None for a straight line."""
+    try:
+        parts = urlsplit(endpoint())
+        host = parts.hostname or ""
+        if not host or proxy_bypass(host):
+            return None
+        known = getproxies()
+        kind = next((kind for kind in (parts.scheme, "all") if known.get(kind)), "")
+        return Proxy(_shown(known[kind]), _variable(kind)) if kind else None
+    except (ValueError, OSError):
+        return None
+
+
+def _shown(address: str) -> str:
+    scheme, _, rest = address.rpartition("://")
+    host = rest.rpartition("@")[2]
+    return f"{scheme}://{host}"[:100] if scheme else host[:100]
+
+
+def _variable(kind: str) -> str:
+    return next((name for name in (f"{kind}_proxy", f"{kind.upper()}_PROXY") if os.environ.get(name)), "")

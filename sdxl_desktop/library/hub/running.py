@@ -1,31 +1,22 @@
-"""Lists and downloads by a process of its own: starts it, hears it, and ends it when the person pauses."""
+"""Lists and downloads by a worker, which is ended when the person pauses."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
-
-import msgspec
 
 from sdxl_desktop.core import program
-from sdxl_desktop.core.errors import CheckpointError, SdxlDesktopError
-from sdxl_desktop.library.children import words
-from sdxl_desktop.library.children.parent import Child, converse
-from sdxl_desktop.library.hub import events
+from sdxl_desktop.core.errors import CheckpointError
 from sdxl_desktop.library.hub.address import Address
 from sdxl_desktop.library.hub.errors import DownloadStoppedError, HubError
-from sdxl_desktop.library.hub.events import Done, DownloadProgress, Listed, Problem
 from sdxl_desktop.library.hub.files import Layout, Listing
-from sdxl_desktop.library.hub.job import Job
+from sdxl_desktop.library.hub.job import DownloadJob, Emit
 from sdxl_desktop.library.hub.places import Places, read_record
 from sdxl_desktop.library.hub.tokens import Token, find_token
+from sdxl_desktop.workers.jobs import JobWorker, run_job
 
 _OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
-Emit = Callable[[DownloadProgress], None]
-_Word = TypeVar("_Word", Listed, Done)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +61,15 @@ def look(
     """Ask the hub what `address` holds, and which files of it are needed (`openvino`: those for OpenVINO where there
     are both). Blocks; raises HubError, DownloadStoppedError after a cancel."""
     line = line or Line.usual()
-    job = Job(
+    job = DownloadJob(
         address=address,
         openvino=openvino,
         token=line.token.value,
         token_from=line.token.where,
         first_wait=line.first_wait,
     )
-    return _converse(job, emit, cancel or threading.Event(), Listed).listing
+    found: Listing = run_job(_WORKER, job, emit, cancel or threading.Event())
+    return found
 
 
 def download(
@@ -104,17 +96,17 @@ def download(
             f"There is something called {destination.name} already.", next_step="Give another name, or remove it first."
         )
     line = line or Line.usual()
-    job = Job(
+    job = DownloadJob(
         address=address,
         listing=listing,
-        destination=str(destination.absolute()),
+        destination=destination.absolute(),
         token=line.token.value,
         token_from=line.token.where,
         reserve=line.reserve,
         first_wait=line.first_wait,
     )
-    done = _converse(job, emit, cancel or threading.Event(), Done)
-    return Downloaded(destination, listing, done.received)
+    received: int = run_job(_WORKER, job, emit, cancel or threading.Event())
+    return Downloaded(destination, listing, received)
 
 
 def kept_bytes(address: Address, listing: Listing, destination: Path) -> int:
@@ -129,33 +121,14 @@ def _environment() -> dict[str, str]:
     return {**settled, "HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_IMPLICIT_TOKEN": "1"}
 
 
-def _converse(job: Job, emit: Emit, cancel: threading.Event, expected: type[_Word]) -> _Word:
-    """Have the process do `job`, and return its last word, which is `expected`; raises what it says went wrong."""
-
-    def hear(line: bytes) -> _Word | SdxlDesktopError | None:
-        with words.readable():
-            said = events.read_line(line)
-        if isinstance(said, DownloadProgress):
-            emit(said)
-            return None
-        if isinstance(said, Problem):
-            return said.error()
-        assert isinstance(said, expected)
-        return said
-
-    return converse(_CHILD, msgspec.json.encode(job), hear, cancel)
-
-
-def _stopped() -> DownloadStoppedError:
+def _cancelled() -> DownloadStoppedError:
     return DownloadStoppedError("The download was stopped.", next_step="Start it again to go on where it was.")
 
 
-def _died(code: int, said: str) -> HubError:
+def _died(why: str) -> HubError:
     return HubError(
-        "The download ended before it was done.",
-        why=f"Its process ended with exit code {code}. {said}".strip(),
-        next_step="Start it again; what is there is kept.",
+        "The download ended before it was done.", why=why, next_step="Start it again; what is there is kept."
     )
 
 
-_CHILD = Child(host=program.DOWNLOAD_HOST, stopped=_stopped, died=_died, environment=_environment)
+_WORKER = JobWorker(host=program.DOWNLOAD_HOST, cancelled=_cancelled, died=_died, environment=_environment)

@@ -11,10 +11,9 @@ from typing import BinaryIO, Protocol
 import httpx
 
 from sdxl_desktop.library.hub.client import HubClient, plain_bytes, raise_for_status
-from sdxl_desktop.library.hub.errors import DamagedDownloadError
+from sdxl_desktop.library.hub.errors import DamagedDownloadError, disk_problem
 from sdxl_desktop.library.hub.files import RemoteFile
-from sdxl_desktop.library.hub.patience import Persistence
-from sdxl_desktop.library.hub.problems_on_disk import disk_problem
+from sdxl_desktop.library.hub.retry import Persistence
 
 _CHUNK = 1 << 20
 OnBytes = Callable[[int], None]

@@ -85,16 +85,5 @@ class Calibration:
         }
 
     def line(self) -> str:
+        """Equal for equal calibrations only."""
         return json.dumps(asdict(self))
-
-    @classmethod
-    def read(cls, line: str) -> Calibration:
-        said = json.loads(line)
-        return cls(
-            **{
-                **said,
-                "prompts": tuple(said["prompts"]),
-                "scheduler": SchedulerName(said["scheduler"]),
-                "size": Size(**said["size"]),
-            }
-        )

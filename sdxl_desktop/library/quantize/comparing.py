@@ -18,29 +18,22 @@ from sdxl_desktop.core.events import Cancelled, Drawn, Event, Failed, Finished, 
 from sdxl_desktop.core.parts import GRAPH, Part
 from sdxl_desktop.core.request import GenerationRequest, Prompts
 from sdxl_desktop.formats.errors import DamagedFileError
-from sdxl_desktop.library.quantize.comparison import Comparison, PairFound, Side
-from sdxl_desktop.library.quantize.differences import difference
+from sdxl_desktop.library.quantize.comparison import Comparison, PairFound, Side, difference
 from sdxl_desktop.library.quantize.errors import ComparisonCancelledError, ComparisonError
-from sdxl_desktop.library.quantize.memory import MemoryWatch
-from sdxl_desktop.library.quantize.page import page
 from sdxl_desktop.library.quantize.precision import weight_precision
-from sdxl_desktop.library.quantize.sheets import Pair, contact_sheet
+from sdxl_desktop.library.quantize.report import Pair, contact_sheet, page
 from sdxl_desktop.library.records import read_record
+from sdxl_desktop.workers.jobs import CancelToken
+from sdxl_desktop.workers.memory import MemoryWatch
 
 _AT_WORK = (Phase.ENCODING, Phase.DENOISING, Phase.DECODING)
 PAGE = "comparison.html"
 
 
-class Stop(Protocol):
-    """Says whether the person has asked to stop; `threading.Event` is one."""
-
-    def is_set(self) -> bool: ...
-
-
 class Drawing(Protocol):
     """An engine with a process of its own; `engine.process.ProcessEngine` is one."""
 
-    def generate(self, request: GenerationRequest, emit: Callable[[Event], None], cancel: Stop) -> None: ...
+    def generate(self, request: GenerationRequest, emit: Callable[[Event], None], cancel: CancelToken) -> None: ...
 
     def close(self) -> None: ...
 
@@ -75,7 +68,7 @@ def compare(
     *,
     open_engine: Callable[[], Drawing],
     show: Callable[[ComparisonProgress], None],
-    cancel: Stop,
+    cancel: CancelToken,
 ) -> Comparison:
     """Draw `prompts` with both checkpoints at the settings of `request`, `request.sampling.count` seeds of each, and
     write a sheet for each prompt and a page into `folder`, which is made.
@@ -142,7 +135,7 @@ def _draw(
     requests: Sequence[GenerationRequest],
     open_engine: Callable[[], Drawing],
     show: Callable[[int, Progress], None],
-    cancel: Stop,
+    cancel: CancelToken,
 ) -> _Drawn:
     engine = open_engine()
     pictures, seconds = [], []
@@ -163,7 +156,7 @@ def _one(
     number: int,
     show: Callable[[int, Progress], None],
     memory: MemoryWatch,
-    cancel: Stop,
+    cancel: CancelToken,
 ) -> Finished:
     last: list[Finished | Cancelled | Failed] = []
 

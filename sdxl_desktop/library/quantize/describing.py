@@ -13,14 +13,12 @@ from sdxl_desktop.formats.found import Found
 from sdxl_desktop.library.convert.descriptions import write_descriptions
 from sdxl_desktop.library.convert.workspace import write_json
 from sdxl_desktop.library.detect.identify import identify
-from sdxl_desktop.library.quantize.calibration import Calibration
-from sdxl_desktop.library.quantize.job import Job
-from sdxl_desktop.library.quantize.method import Method
+from sdxl_desktop.library.quantize.job import QuantizationJob
 
 _ALSO = ("preview.json", "README.md")
 
 
-def describe(source: Path, folder: Path, job: Job, method: Method, calibration: Calibration | None) -> str | None:
+def describe(source: Path, folder: Path, job: QuantizationJob) -> str | None:
     """Write model_index.json, checkpoint.json, scheduler and tokenizers of the checkpoint in `folder`, which was made
     of the one in `source`; returns the name of its family where that is known."""
     found = identify(source)
@@ -46,8 +44,8 @@ def describe(source: Path, folder: Path, job: Job, method: Method, calibration: 
         folder / "checkpoint.json",
         {
             **card,
-            "title": f"{title} ({method})",
-            "description": words(card.get("description"), job, method, calibration),
+            "title": f"{title} ({job.method})",
+            "description": words(card.get("description"), job),
         },
     )
     for name in _ALSO:
@@ -57,9 +55,9 @@ def describe(source: Path, folder: Path, job: Job, method: Method, calibration: 
     return found.family.value if found.family else None
 
 
-def words(of_source: object, job: Job, method: Method, calibration: Calibration | None) -> str:
+def words(of_source: object, job: QuantizationJob) -> str:
     """A description for people: the source's own, and how this was made of it."""
-    how = f"Made from {job.source_name}: {method.label}."
+    how, calibration = f"Made from {job.source_name}: {job.method.label}.", job.calibration
     if calibration is not None:
         how += (
             f" Calibrated on {calibration.samples} samples from {len(calibration.pictures)} pictures"

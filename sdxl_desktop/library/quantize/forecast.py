@@ -10,14 +10,23 @@ import psutil
 from sdxl_desktop.library.convert.forecast import Forecast, lack_of_disk, lack_of_memory, memory_for
 from sdxl_desktop.library.quantize.calibration import Calibration
 from sdxl_desktop.library.quantize.errors import QuantizationError
-from sdxl_desktop.library.quantize.events import Stage
+from sdxl_desktop.library.quantize.job import QuantizationPhase
 from sdxl_desktop.library.quantize.method import Method, Treatment
 
 _GB = 10**9
 _START_SECONDS = 12.0  # importing torch, optimum-intel and NNCF
-_SECONDS_A_BILLION = {Stage.COMPRESSING: 20.0, Stage.WRITING: 6.0, Stage.COPYING: 6.0}  # of weights
+_SECONDS_A_BILLION = {
+    QuantizationPhase.COMPRESSING: 20.0,
+    QuantizationPhase.WRITING: 6.0,
+    QuantizationPhase.COPYING: 6.0,
+}
+"""Of weights."""
 _SECONDS_A_LOOK = 20.0  # of a UNet of a billion weights, guided, at 512 x 512, on one core in f32
-_SECONDS_TO_BEGIN = {Stage.RECORDING: 8.0, Stage.CALIBRATING: 15.0}  # importing, compiling; NNCF's own graph
+_SECONDS_TO_BEGIN = {
+    QuantizationPhase.RECORDING: 8.0,
+    QuantizationPhase.CALIBRATING: 15.0,
+}
+"""Importing and compiling; NNCF\'s own graph."""
 _LOOKS_TO_CALIBRATE = 4.0  # a sample goes through the network several times while ranges and biases are found
 _CALIBRATING_MEMORY = 2.0 * _GB
 _CALIBRATING_MEMORY_A_BILLION = 9.0 * _GB  # compiled in f32, NNCF's own copies, activations
@@ -34,26 +43,28 @@ PartSizes = Mapping[str, tuple[int, int]]
 """(bytes on the disk, weights) of each part."""
 
 
-def stage_seconds(method: Method, parts: PartSizes, calibration: Calibration | None) -> dict[tuple[str, Stage], float]:
-    """Seconds that each stage of each part will take, in the order they come."""
-    steps: dict[tuple[str, Stage], float] = {}
+def phase_seconds(
+    method: Method, parts: PartSizes, calibration: Calibration | None
+) -> dict[tuple[str, QuantizationPhase], float]:
+    """Seconds that each phase of each part will take, in the order they come."""
+    steps: dict[tuple[str, QuantizationPhase], float] = {}
     for part, (_, weights) in parts.items():
         billions = weights / 1e9
         treatment = method.treatment(part)
         if treatment is Treatment.KEPT:
-            steps[part, Stage.COPYING] = _SECONDS_A_BILLION[Stage.COPYING] * billions
+            steps[part, QuantizationPhase.COPYING] = _SECONDS_A_BILLION[QuantizationPhase.COPYING] * billions
             continue
         if treatment in (Treatment.HYBRID, Treatment.FULL) and calibration is not None:
             look = _seconds_a_look(billions, calibration)
             looks = {
-                Stage.RECORDING: len(calibration.pictures) * calibration.steps,
-                Stage.CALIBRATING: calibration.samples * _LOOKS_TO_CALIBRATE,
+                QuantizationPhase.RECORDING: len(calibration.pictures) * calibration.steps,
+                QuantizationPhase.CALIBRATING: calibration.samples * _LOOKS_TO_CALIBRATE,
             }
-            for stage, count in looks.items():
-                steps[part, stage] = _SECONDS_TO_BEGIN[stage] + look * count
+            for phase, count in looks.items():
+                steps[part, phase] = _SECONDS_TO_BEGIN[phase] + look * count
         else:
-            steps[part, Stage.COMPRESSING] = _SECONDS_A_BILLION[Stage.COMPRESSING] * billions
-        steps[part, Stage.WRITING] = _SECONDS_A_BILLION[Stage.WRITING] * billions
+            steps[part, QuantizationPhase.COMPRESSING] = _SECONDS_A_BILLION[QuantizationPhase.COMPRESSING] * billions
+        steps[part, QuantizationPhase.WRITING] = _SECONDS_A_BILLION[QuantizationPhase.WRITING] * billions
     return steps
 
 
@@ -76,7 +87,7 @@ def forecast(method: Method, parts: PartSizes, calibration: Calibration | None) 
         memory = _CALIBRATING_MEMORY + _CALIBRATING_MEMORY_A_BILLION * largest / 1e9
         samples = calibration.steps * len(calibration.pictures) * _SAMPLE_BYTES
     return Forecast(
-        seconds=_START_SECONDS + sum(stage_seconds(method, parts, calibration).values()),
+        seconds=_START_SECONDS + sum(phase_seconds(method, parts, calibration).values()),
         memory=round(memory),
         disk=disk,
         disk_meanwhile=disk + largest + samples,

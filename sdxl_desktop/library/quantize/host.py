@@ -1,37 +1,27 @@
-"""The quantization's own process: takes one job from its standard input, does it, tells how it goes in lines of JSON.
+"""The worker that quantizes: does one `QuantizationJob`.
 
-It ends as soon as the application is gone, and when it takes more memory than it may. Being killed costs little: the
-next one goes on with the first part, or the first sample picture, that is not finished.
+Being killed costs little: the next one goes on with the first part, or the first sample picture, that is not finished.
 """
 
 from __future__ import annotations
 
 import warnings
-from pathlib import Path
-from typing import BinaryIO
 
-from sdxl_desktop.library.children.computing import Computing
 from sdxl_desktop.library.convert.forecast import gigabytes
 from sdxl_desktop.library.convert.workspace import Workspace
 from sdxl_desktop.library.quantize.errors import QuantizationError
-from sdxl_desktop.library.quantize.events import QuantizationProgress, Stage
-from sdxl_desktop.library.quantize.job import Job
-from sdxl_desktop.library.quantize.telling import Emit
-
-
-def do(job: Job, out: BinaryIO) -> int:
-    """Do `job`, telling on `out`; returns the exit code."""
-    return _HOST.do(job, out)
+from sdxl_desktop.library.quantize.job import Emit, QuantizationJob, QuantizationPhase, QuantizationProgress
+from sdxl_desktop.workers.jobs import JobHost
 
 
 def main() -> int:
     """Run the quantization process; returns only by ending it."""
-    _HOST.serve()
+    HOST.serve()
 
 
-def _work(job: Job, emit: Emit) -> None:
-    emit(QuantizationProgress(stage=Stage.STARTING))
-    workspace = Workspace(Path(job.home), job.key)
+def _work(job: QuantizationJob, emit: Emit) -> None:
+    emit(QuantizationProgress(phase=QuantizationPhase.STARTING))
+    workspace = Workspace(job.home, job.key)
     with workspace.held(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from sdxl_desktop.library.quantize.making import make  # torch, optimum-intel, OpenVINO, NNCF
@@ -39,7 +29,7 @@ def _work(job: Job, emit: Emit) -> None:
         make(job, workspace, emit)
 
 
-def _too_much(job: Job) -> QuantizationError:
+def _out_of_memory(job: QuantizationJob) -> QuantizationError:
     return QuantizationError(
         "The quantization was stopped because it took too much memory.",
         why=f"It may take {gigabytes(job.memory_limit)} here.",
@@ -56,4 +46,10 @@ def _failed(cause: str) -> QuantizationError:
     )
 
 
-_HOST = Computing(read=Job.read, work=_work, too_much=_too_much, failed=_failed)
+HOST = JobHost(
+    job=QuantizationJob,
+    work=_work,
+    failed=_failed,
+    out_of_memory=_out_of_memory,
+    memory_limit=lambda job: job.memory_limit,
+)

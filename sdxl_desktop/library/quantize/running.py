@@ -1,24 +1,19 @@
-"""Runs a planned quantization: starts its process, hears it, moves the whole checkpoint to its place."""
+"""Runs a planned quantization: has a worker do it, and moves the whole checkpoint to its place."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 
 from sdxl_desktop.core import program
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.library.checkpoint_names import check_unused
-from sdxl_desktop.library.children.memory import usual_limit
-from sdxl_desktop.library.children.parent import Child, converse, why_it_died
-from sdxl_desktop.library.children.words import passing_on
 from sdxl_desktop.library.quantize.errors import QuantizationCancelledError, QuantizationError
-from sdxl_desktop.library.quantize.events import QuantizationProgress, read_line
 from sdxl_desktop.library.quantize.forecast import check_room
-from sdxl_desktop.library.quantize.job import Job
+from sdxl_desktop.library.quantize.job import Emit, QuantizationJob
 from sdxl_desktop.library.quantize.plan import QuantizationPlan
 from sdxl_desktop.library.scan import read_checkpoint
-
-Emit = Callable[[QuantizationProgress], None]
+from sdxl_desktop.workers.jobs import JobWorker, run_job
+from sdxl_desktop.workers.memory import usual_limit
 
 
 def run_quantization(
@@ -37,21 +32,21 @@ def run_quantization(
     workspace = plan.workspace
     check_room(plan.forecast, plan.home, done=workspace.done_bytes())
     check_unused(plan.name, plan.home)
-    line = job(plan, memory_limit or usual_limit()).line()
-    converse(_CHILD, line, passing_on(read_line, emit), cancel or threading.Event())
+    job = quantization_job(plan, memory_limit or usual_limit())
+    run_job(_WORKER, job, emit, cancel or threading.Event())
     workspace.move_to(plan.destination)
     return read_checkpoint(plan.destination)
 
 
-def job(plan: QuantizationPlan, memory_limit: int) -> Job:
-    """What its process is told."""
-    return Job(
-        source=str(plan.source.folder.absolute()),
+def quantization_job(plan: QuantizationPlan, memory_limit: int) -> QuantizationJob:
+    """What the worker is given."""
+    return QuantizationJob(
+        source=plan.source.folder.absolute(),
         source_name=plan.source.name,
         title=plan.name,
-        method=plan.method.value,
-        calibration=plan.calibration.line() if plan.calibration else "",
-        home=str(plan.home.absolute()),
+        method=plan.method,
+        calibration=plan.calibration,
+        home=plan.home.absolute(),
         key=plan.workspace.folder.name,
         memory_limit=memory_limit,
     )
@@ -62,18 +57,16 @@ def discard(plan: QuantizationPlan) -> None:
     plan.workspace.discard()
 
 
-def _stopped() -> QuantizationCancelledError:
+def _cancelled() -> QuantizationCancelledError:
     return QuantizationCancelledError(
         "The quantization was stopped.", next_step="Quantize it again, the same way, to go on where it was."
     )
 
 
-def _died(code: int, said: str) -> QuantizationError:
+def _died(why: str) -> QuantizationError:
     return QuantizationError(
-        "The quantization ended before it was done.",
-        why=why_it_died(code, said),
-        next_step="Quantize it again; what is finished is kept.",
+        "The quantization ended before it was done.", why=why, next_step="Quantize it again; what is finished is kept."
     )
 
 
-_CHILD = Child(host=program.QUANTIZATION_HOST, stopped=_stopped, died=_died)
+_WORKER = JobWorker(host=program.QUANTIZATION_HOST, cancelled=_cancelled, died=_died)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QDialogButtonBox, QProgressBar, QPushButton, QWidget
 
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.device import Device
+from sdxl_desktop.core.errors import SdxlDesktopError
+from sdxl_desktop.core.events import Progress
 from sdxl_desktop.core.paths import AppPaths
+from sdxl_desktop.core.request import Execution
 from sdxl_desktop.engine.device_times import (
     GROUPS,
     TITLES,
@@ -21,9 +23,10 @@ from sdxl_desktop.engine.device_times import (
     read_table,
     table_file,
 )
-from sdxl_desktop.ui.devices.child import Child
+from sdxl_desktop.engine.process.workbench import ProcessWorkbench
 from sdxl_desktop.ui.devices.table import Cell, Column, Table
 from sdxl_desktop.ui.devices.words import part_words
+from sdxl_desktop.ui.devices.work import StoppableWork
 from sdxl_desktop.ui.widgets.dialog import Dialog
 from sdxl_desktop.ui.widgets.layout import column, muted, row
 from sdxl_desktop.ui.widgets.plain import PlainLabel
@@ -48,12 +51,19 @@ class BestDevicesDialog(Dialog):
     chosen = Signal(object)
 
     def __init__(
-        self, checkpoint: Checkpoint | None, devices: Sequence[Device], paths: AppPaths, parent: QWidget | None = None
+        self,
+        checkpoint: Checkpoint | None,
+        devices: Sequence[Device],
+        execution: Execution,
+        paths: AppPaths,
+        parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle("Find the best devices")
         self._checkpoint = checkpoint
-        self._child = Child(self)
+        self._names = [device.name for device in devices]
+        self._execution = execution
+        self._work = StoppableWork(self)
         self._measured: DeviceTable | None = None
         self._words = muted(self._explained(devices), wrap=True)
         self._table = Table("What was measured", _COLUMNS)
@@ -99,36 +109,40 @@ class BestDevicesDialog(Dialog):
         self._measure.clicked.connect(self._start_or_stop)
         self._use.clicked.connect(self._choose)
         self._buttons.rejected.connect(self.reject)
-        self._child.progressed.connect(self._show_progress)
-        self._child.answered.connect(self._take)
-        self._child.failed.connect(self._fail)
-        self.finished.connect(self._child.stop)
+        self._work.progressed.connect(self._show_progress)
+        self._work.done.connect(self._take)
+        self._work.failed.connect(self._fail)
+        self.finished.connect(self._work.stop)
 
     # measuring
 
     def _start_or_stop(self) -> None:
-        if self._child.running:
-            self._child.stop()
+        if self._work.running:
+            self._work.stop()
             self._show_working(False)
             self._do("Stopped. The table is the last one that was finished.")
         elif self._checkpoint is not None:
             self._show_working(True)
             self._do("Starting…")
-            self._child.start("bench", "--devices", "--checkpoint", str(self._checkpoint.folder.absolute()))
+            folder, size = self._checkpoint.folder.absolute(), self._checkpoint.recommended.size
+            names, execution = self._names, self._execution
+            self._work.start(
+                lambda emit, cancel: ProcessWorkbench().measure(folder, size, names, execution, emit, cancel)
+            )
 
-    def _show_progress(self, words: str, fraction: float | None, _: float | None) -> None:
-        self._do(f"{words}…")
-        self._progress.setRange(0, 0 if fraction is None else 1000)
-        self._progress.setValue(round(1000 * (fraction or 0)))
+    def _show_progress(self, progress: Progress) -> None:
+        self._do(f"{progress.words.replace('_', ' ')}…")
+        self._progress.setRange(0, 0 if progress.fraction is None else 1000)
+        self._progress.setValue(round(1000 * (progress.fraction or 0)))
 
-    def _take(self, answer: dict[str, Any]) -> None:
+    def _take(self, table: DeviceTable) -> None:
         self._show_working(False)
         self._do("")
-        self._show(msgspec.convert(answer, DeviceTable))
+        self._show(table)
 
-    def _fail(self, sentence: str) -> None:
+    def _fail(self, problem: SdxlDesktopError) -> None:
         self._show_working(False)
-        self._do(sentence)
+        self._do(str(problem))
 
     def _do(self, words: str) -> None:
         self._doing.setText(words)
@@ -164,7 +178,7 @@ class BestDevicesDialog(Dialog):
             self.accept()
 
     def keyPressEvent(self, event: Any) -> None:
-        if event.key() == Qt.Key.Key_Escape and self._child.running:
+        if event.key() == Qt.Key.Key_Escape and self._work.running:
             self._start_or_stop()
             return
         super().keyPressEvent(event)

@@ -43,6 +43,7 @@ class PrepareDialog(Dialog):
         super().__init__(parent)
         self.setWindowTitle("Prepare sizes")
         self._checkpoint = checkpoint
+        self._execution = execution
         self._preparing = preparing
         self._fixed = any(needs_fixed_shapes(device) for device in execution.devices)
         self._seconds = compile_seconds(entries, checkpoint, execution)
@@ -149,7 +150,7 @@ class PrepareDialog(Dialog):
         if self._preparing.standing.running:
             self._preparing.stop()
         else:
-            self._preparing.start(self._checkpoint, self.sizes(), self.speeds())
+            self._preparing.start(self._checkpoint, self.sizes(), self.speeds(), self._execution)
 
 
 def compile_seconds(entries: Sequence[Entry], checkpoint: Checkpoint, execution: Execution) -> float | None:

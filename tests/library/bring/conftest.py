@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,12 +9,11 @@ from typing import Any
 
 import pytest
 
-from sdxl_desktop.library.children.words import Done
 from sdxl_desktop.library.convert import running
-from sdxl_desktop.library.convert.events import read_line
 from sdxl_desktop.library.hub.running import Line
 from sdxl_desktop.library.hub.tokens import Token
 from sdxl_desktop.library.scan import Library
+from tests.jobs_here import do_here
 from tests.unit.library.hub.fake_hub import FakeHub, Repository
 
 BASE, SSD, VEGA = "stabilityai/stable-diffusion-xl-base-1.0", "segmind/SSD-1B", "segmind/Segmind-Vega"
@@ -99,17 +97,6 @@ def library(tmp_path: Path) -> Library:
 @pytest.fixture
 def convert_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Conversions are done in this process, which has imported torch already, instead of in one of their own."""
-    from sdxl_desktop.library.convert.host import do
-    from sdxl_desktop.library.convert.job import Job
+    from sdxl_desktop.library.convert.host import HOST
 
-    def converse(job: bytes, emit: Any, cancel: Any) -> None:
-        told = io.BytesIO()
-        do(Job.read(job), told)
-        events = [read_line(line) for line in told.getvalue().splitlines()]
-        for event in events[:-1]:
-            emit(event)
-        if isinstance(events[-1], Exception):
-            raise events[-1]
-        assert isinstance(events[-1], Done)
-
-    monkeypatch.setattr(running, "_converse", converse)
+    monkeypatch.setattr(running, "run_job", lambda worker, job, emit, cancel: do_here(HOST, job, emit))

@@ -15,7 +15,7 @@ from sdxl_desktop.core.request import Execution, GenerationRequest, Prompts, Sam
 from sdxl_desktop.engine.protocol import Engine
 from sdxl_desktop.library.bring.bringing import BringProgress, bring
 from sdxl_desktop.library.bring.offers import look_up
-from sdxl_desktop.library.convert.events import Stage
+from sdxl_desktop.library.convert.job import ConversionPhase
 from sdxl_desktop.library.convert.running import ImportCancelledError
 from sdxl_desktop.library.convert.weights import WeightFormat
 from sdxl_desktop.library.hub.running import Line
@@ -47,7 +47,7 @@ def test_an_id_is_downloaded_converted_and_draws(hub: FakeHub, library: Library,
     offer, cancel = look_up("sdxl-base", library, line=line), threading.Event()
 
     def stop_the_conversion(progress: BringProgress) -> None:
-        if progress.stage == Stage.STARTING:
+        if progress.stage == ConversionPhase.STARTING:
             cancel.set()
 
     with pytest.raises(ImportCancelledError, match="go on"):

@@ -14,7 +14,7 @@ from sdxl_desktop.formats.found import Kind
 from sdxl_desktop.library.bring.bringing import Brought, bring
 from sdxl_desktop.library.bring.offers import look_up
 from sdxl_desktop.library.bring.progress import BringProgress
-from sdxl_desktop.library.convert.events import Stage
+from sdxl_desktop.library.convert.job import ConversionPhase
 from sdxl_desktop.library.convert.weights import WeightFormat
 from sdxl_desktop.library.hub.running import Line
 from sdxl_desktop.library.records import verify
@@ -72,7 +72,7 @@ def test_parts_that_the_library_has_are_linked_and_not_made_again(hub: FakeHub, 
     assert offer.listing is not None
     assert offer.bytes_for(WeightFormat.FP32) == offer.listing.bytes < offer.bytes_for(WeightFormat.INT8)
     made = bring(offer, WeightFormat.FP32, library, told.append, line=line)
-    assert {step.what for step in told if step.stage == Stage.WRITING} == {"unet"}
+    assert {step.what for step in told if step.stage == ConversionPhase.WRITING} == {"unet"}
     assert not any(SSD in path and "resolve" in path for _, path, _ in hub.asked[asked:])
     weights = Path("vae_decoder") / "openvino_model.bin"
     assert (made.path / weights).samefile(base.path / weights)

@@ -16,6 +16,7 @@ from sdxl_desktop.library.bring.offers import look_up
 from sdxl_desktop.library.convert.extras import Extras
 from sdxl_desktop.library.convert.grafting import holds_unet_alone, unet_alone
 from sdxl_desktop.library.scan import Library
+from tests.jobs_here import crossed
 from tests.unit.library.test_scan import make_checkpoint
 
 
@@ -150,5 +151,4 @@ def test_what_a_checkpoint_is_given_crosses_to_the_other_process(tmp_path: Path)
     extras = Extras(
         source="a/b@1", card={"title": "T"}, scheduler={"timestep_spacing": "trailing"}, lora=tmp_path / "x"
     )
-    assert Extras.from_json(json.loads(json.dumps(extras.to_json()))) == extras
-    assert Extras.from_json({}) == Extras()
+    assert crossed(extras) == extras

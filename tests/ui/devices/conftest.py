@@ -1,19 +1,22 @@
-"""A store with compiled parts in it, and a child process that says what a test wants."""
+"""A store with compiled parts in it, and a worker process that says what a test wants."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from sdxl_desktop.core import program
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.engine.compile_key import CompileKey
 from sdxl_desktop.engine.compiled_store import CompiledStore, Origin, Runtime, openvino_version
 from sdxl_desktop.library.scan import Library
-from sdxl_desktop.ui.devices import child
+from sdxl_desktop.workers import protocol
 
 Keep = Callable[..., CompileKey]
 
@@ -47,18 +50,43 @@ def keep(store: CompiledStore, checkpoint: Checkpoint) -> Keep:
     return make
 
 
-@pytest.fixture
-def child_says(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[list[str]]]:
-    """Runs a piece of Python where this program would be started; gives the arguments of every start."""
+_BEGINS = """import pickle, sys, time
+from sdxl_desktop.core.errors import CheckpointError
+from sdxl_desktop.core.events import Phase, Progress
+from sdxl_desktop.workers import protocol
+from sdxl_desktop.workers.jobs import JobEvent, JobFailed, JobResult
+job = protocol.read(sys.stdin.buffer)
+with open({jobs!r}, "ab") as jobs:
+    protocol.write(jobs, job)
+say = lambda message: protocol.write(sys.stdout.buffer, message)
+"""
 
-    def be(script: str) -> list[list[str]]:
-        starts: list[list[str]] = []
+Jobs = Callable[[], list[Any]]
+WorkerSays = Callable[[str], Jobs]
+
+
+@pytest.fixture
+def worker_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> WorkerSays:
+    """Runs a piece of Python where a worker of this program would be started, after it has taken its job; gives the
+    jobs that were taken. The Python can `say` a JobEvent, JobResult or JobFailed."""
+
+    def be(script: str) -> Jobs:
+        taken = tmp_path / "jobs"
 
         def command(*arguments: str) -> list[str]:
-            starts.append(list(arguments))
-            return [sys.executable, "-c", script, *arguments]
+            assert arguments == (program.WORKBENCH_HOST,)
+            return [sys.executable, "-c", _BEGINS.format(jobs=str(taken)) + script]
 
-        monkeypatch.setattr(child, "command", command)
-        return starts
+        monkeypatch.setattr(program, "command", command)
+        return lambda: _messages(taken)
 
     return be
+
+
+def _messages(file: Path) -> list[Any]:
+    """The whole messages in a file."""
+    messages: list[Any] = []
+    with suppress(FileNotFoundError, EOFError), file.open("rb") as stream:
+        while True:
+            messages.append(protocol.read(stream))
+    return messages

@@ -1,25 +1,28 @@
-"""Find the best runs the program beside the window, shows what it measured, and the best becomes settings."""
+"""Find the best has a worker measure beside the window, shows what it measured, and the best becomes settings."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from dataclasses import asdict
+import pickle
 
+import psutil
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QPushButton
 from pytestqt.qtbot import QtBot
 
+from sdxl_desktop.core import program
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.device import Device
+from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.paths import AppPaths
+from sdxl_desktop.core.request import Execution
 from sdxl_desktop.core.settings import Preferences
 from sdxl_desktop.engine.device_times import DeviceTable, PartOnDevice, table_file, write_table
+from sdxl_desktop.engine.process.workbench import MeasureJob
 from sdxl_desktop.ui.devices.best_dialog import BestDevicesDialog
-from sdxl_desktop.ui.devices.child import Child
 from sdxl_desktop.ui.settings_dialog import Machine, SettingsDialog
 from tests.ui.conftest import AtOnce
+from tests.ui.devices.conftest import WorkerSays
 
 DEVICES = (Device("CPU", "A processor"), Device("GPU", "A card"))
 TABLE = DeviceTable(
@@ -34,21 +37,20 @@ TABLE = DeviceTable(
     ),
 )
 MEASURES = f"""
-import sys, json, time
 print("noise of a library", file=sys.stderr)
-print(json.dumps({{"progress": "unet on GPU", "fraction": 0.5, "seconds_left": None}}), file=sys.stderr, flush=True)
+say(JobEvent(Progress(phase=Phase.COMPILING, detail="unet on GPU", fraction=0.5)))
 time.sleep(0.3)
-print({json.dumps(json.dumps(asdict(TABLE)))})
+say(JobResult(pickle.loads({pickle.dumps(TABLE)!r})))
 """
-FAILS = "import sys; print('The checkpoint has gone.', file=sys.stderr); sys.exit(2)"
-HANGS = "import time; time.sleep(60)"
-
-Says = Callable[[str], list[list[str]]]
+FAILS = "say(JobFailed(CheckpointError('The checkpoint has gone.'))); sys.exit(1)"
+DIES = "print('Oh.', file=sys.stderr); sys.exit(3)"
+HANGS = "time.sleep(60)"
+EXECUTION = Execution(device="CPU", threads=3)
 
 
 @pytest.fixture
 def dialog(app: QApplication, qtbot: QtBot, checkpoint: Checkpoint, paths: AppPaths) -> BestDevicesDialog:
-    made = BestDevicesDialog(checkpoint, DEVICES, paths)
+    made = BestDevicesDialog(checkpoint, DEVICES, EXECUTION, paths)
     qtbot.addWidget(made)
     made.show()
     return made
@@ -63,12 +65,12 @@ def cells(dialog: BestDevicesDialog, line: int) -> list[str]:
     return [item.text() for column in range(table.columnCount()) if (item := table.item(line, column)) is not None]
 
 
-def test_measuring(dialog: BestDevicesDialog, qtbot: QtBot, child_says: Says, checkpoint: Checkpoint) -> None:
-    starts = child_says(MEASURES)
+def test_measuring(dialog: BestDevicesDialog, qtbot: QtBot, worker_says: WorkerSays, checkpoint: Checkpoint) -> None:
+    jobs = worker_says(MEASURES)
     assert not button(dialog, "Use these").isEnabled()
     qtbot.mouseClick(button(dialog, "Measure"), Qt.MouseButton.LeftButton)
-    assert starts == [["bench", "--devices", "--checkpoint", str(checkpoint.folder), "--json", "--events"]]
-    qtbot.waitUntil(lambda: dialog._doing.text() == "unet on GPU…", timeout=10_000)
+    qtbot.waitUntil(lambda: "unet on GPU" in dialog._doing.text(), timeout=10_000)
+    assert jobs() == [MeasureJob(checkpoint.folder, EXECUTION, Size(128, 128), ("CPU", "GPU"))]
     assert button(dialog, "Stop").isEnabled()
     qtbot.waitUntil(lambda: dialog._table.rowCount() == 4, timeout=10_000)
     assert cells(dialog, 1) == ["UNet", "GPU", "5.0 ms", "9.0 s", "Compiled now"]
@@ -80,20 +82,32 @@ def test_measuring(dialog: BestDevicesDialog, qtbot: QtBot, child_says: Says, ch
     assert chosen.args == [{"unet": "GPU", "vae": "CPU"}]
 
 
-def test_a_failure_is_told_in_the_programs_own_words(dialog: BestDevicesDialog, qtbot: QtBot, child_says: Says) -> None:
-    child_says(FAILS)
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        (FAILS, "The checkpoint has gone."),
+        (
+            DIES,
+            "Measuring the devices ended before it was done. It ended with exit code 3. Oh. "
+            "Try again; what was compiled so far is kept.",
+        ),
+    ],
+)
+def test_a_failure_is_told_in_the_programs_own_words(
+    script: str, words: str, dialog: BestDevicesDialog, qtbot: QtBot, worker_says: WorkerSays
+) -> None:
+    worker_says(script)
     button(dialog, "Measure").click()
-    qtbot.waitUntil(lambda: dialog._doing.text() == "The checkpoint has gone.", timeout=10_000)
+    qtbot.waitUntil(lambda: dialog._doing.text() == words, timeout=10_000)
     assert button(dialog, "Measure").isEnabled()
 
 
 @pytest.mark.parametrize("way", ["button", "escape", "close"])
-def test_it_can_be_stopped(way: str, dialog: BestDevicesDialog, qtbot: QtBot, child_says: Says) -> None:
-    child_says(HANGS)
+def test_it_can_be_stopped(way: str, dialog: BestDevicesDialog, qtbot: QtBot, worker_says: WorkerSays) -> None:
+    jobs = worker_says(HANGS)
     button(dialog, "Measure").click()
-    process = dialog._child._process
-    assert process is not None
-    assert process.waitForStarted(5000)
+    qtbot.waitUntil(lambda: len(jobs()) == 1, timeout=10_000)
+    (worker,) = psutil.Process().children()
     match way:
         case "button":
             button(dialog, "Stop").click()
@@ -101,22 +115,24 @@ def test_it_can_be_stopped(way: str, dialog: BestDevicesDialog, qtbot: QtBot, ch
             qtbot.keyClick(dialog, Qt.Key.Key_Escape)
         case _:
             dialog.reject()
-    assert not dialog._child.running
+    assert not psutil.pid_exists(worker.pid)
     assert dialog.isVisible() == (way != "close")
+    if way != "close":
+        assert button(dialog, "Measure").isEnabled()
 
 
 def test_what_was_measured_before_is_there_again(
     app: QApplication, qtbot: QtBot, checkpoint: Checkpoint, paths: AppPaths
 ) -> None:
     write_table(table_file(paths), TABLE)
-    dialog = BestDevicesDialog(checkpoint, DEVICES, paths)
+    dialog = BestDevicesDialog(checkpoint, DEVICES, EXECUTION, paths)
     qtbot.addWidget(dialog)
     assert dialog._table.rowCount() == 4
     assert button(dialog, "Use these").isEnabled()
 
 
 def test_without_a_checkpoint_there_is_nothing_to_measure(app: QApplication, qtbot: QtBot, paths: AppPaths) -> None:
-    dialog = BestDevicesDialog(None, DEVICES, paths)
+    dialog = BestDevicesDialog(None, DEVICES, EXECUTION, paths)
     qtbot.addWidget(dialog)
     assert not button(dialog, "Measure").isEnabled()
 
@@ -134,11 +150,9 @@ def test_the_best_stand_in_the_settings_and_count_when_they_are_saved(
 
 
 def test_a_program_that_cannot_be_started_is_told(
-    app: QApplication, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+    dialog: BestDevicesDialog, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sdxl_desktop.ui.devices.child.command", lambda *_: ["/nowhere/at all"])
-    child = Child()
-    with qtbot.waitSignal(child.failed, timeout=5000) as failed:
-        child.start("bench")
-    assert "could not be started" in failed.args[0]
-    assert not child.running
+    monkeypatch.setattr(program, "command", lambda *_: ["/nowhere/at all"])
+    button(dialog, "Measure").click()
+    qtbot.waitUntil(lambda: "could not be started" in dialog._doing.text(), timeout=5000)
+    assert button(dialog, "Measure").isEnabled()

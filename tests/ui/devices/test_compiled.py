@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
+import psutil
 import pytest
 from PySide6.QtWidgets import QApplication, QMessageBox, QPushButton
 from pytestqt.qtbot import QtBot
@@ -20,21 +21,30 @@ from sdxl_desktop.core.request import Execution
 from sdxl_desktop.core.settings import Preferences
 from sdxl_desktop.core.speed import Speed
 from sdxl_desktop.engine.compiled_store import CompiledStore
+from sdxl_desktop.engine.process.workbench import PrepareJob
 from sdxl_desktop.ui.devices.compiled_dialog import CompiledDialog, Kept
 from sdxl_desktop.ui.devices.prepare_dialog import PrepareDialog
 from sdxl_desktop.ui.devices.preparing import Preparing
 from sdxl_desktop.ui.main_window import MainWindow
 from sdxl_desktop.ui.settings_dialog import Machine, SettingsDialog
 from tests.ui.conftest import AtOnce
-from tests.ui.devices.conftest import Keep
+from tests.ui.devices.conftest import Keep, WorkerSays
 from tests.ui.typed import child
 
 PREPARES = """
-import sys, json
-print(json.dumps({"progress": "Compiling (unet)", "fraction": 0.25, "seconds_left": 40.0}), file=sys.stderr)
-print(json.dumps({"seconds": 12.5, "fixed": True, "made": [{"part": "unet"}, {"part": "vae_decoder"}]}))
+from sdxl_desktop.engine.compiled_entries import Entry
+from sdxl_desktop.engine.workbench import Prepared
+from pathlib import Path
+say(JobEvent(Progress(phase=Phase.COMPILING, detail="unet", fraction=0.25, seconds_left=40.0)))
+made = [Entry(folder=Path("/x"), part=part, content="1", bytes=1, last_used=0) for part in ("unet", "vae_decoder")]
+say(JobResult(Prepared(tuple(made), 12.5, True)))
 """
-Says = Callable[[str], list[list[str]]]
+NOTHING = """
+from sdxl_desktop.engine.workbench import Prepared
+say(JobResult(Prepared((), 0.1, False)))
+"""
+NOT_KEPT = NOTHING.replace("False", "False, kept=False")
+COMPILED = Path("/compiled")
 T = TypeVar("T")
 
 
@@ -133,19 +143,20 @@ def prepare(qtbot: QtBot, checkpoint: Checkpoint, store: CompiledStore, preparin
 
 
 def test_where_one_compile_serves_every_size_the_page_says_so(
-    app: QApplication, qtbot: QtBot, checkpoint: Checkpoint, store: CompiledStore, keep: Keep, child_says: Says
+    app: QApplication, qtbot: QtBot, checkpoint: Checkpoint, store: CompiledStore, keep: Keep, worker_says: WorkerSays
 ) -> None:
     keep("unet", seconds=30.0)
     keep("vae_decoder", seconds=12.0)
-    starts = child_says(PREPARES)
-    preparing = Preparing()
+    jobs = worker_says(PREPARES)
+    preparing = Preparing(COMPILED)
     dialog = prepare(qtbot, checkpoint, store, preparing)
     assert "serves every size" in dialog._words.text()
     assert "about 42 s" in dialog._expected.text()
     button(dialog, "Prepare").click()
     qtbot.waitUntil(lambda: not preparing.standing.running, timeout=10_000)
     assert preparing.standing.words == "Compiled 2 parts of Wide in 12.5 s."
-    assert starts[0][:5] == ["cache", "prepare", str(checkpoint.folder), "--size", "128x128"]
+    speeds = tuple(speed for speed in Speed if speed is not Speed.EXACT)
+    assert jobs() == [PrepareJob(checkpoint.folder, Execution(), (Size(128, 128),), speeds)]
 
 
 def test_sizes_are_chosen_where_each_is_compiled_by_itself(
@@ -154,12 +165,12 @@ def test_sizes_are_chosen_where_each_is_compiled_by_itself(
     checkpoint: Checkpoint,
     store: CompiledStore,
     keep: Keep,
-    child_says: Says,
+    worker_says: WorkerSays,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv(STATIC_SHAPES, "CPU")
     keep("unet", "144x112", seconds=20.0)
-    dialog = prepare(qtbot, checkpoint, store, Preparing())
+    dialog = prepare(qtbot, checkpoint, store, Preparing(COMPILED))
     assert dialog.sizes() == (Size(128, 128),)
     prepared = [switch.text() for switch in dialog._sizes.values() if "prepared" in switch.text()]
     assert [text.split(" · ")[1].split("  ")[0] for text in prepared] == ["144 × 112"]
@@ -167,10 +178,11 @@ def test_sizes_are_chosen_where_each_is_compiled_by_itself(
     dialog._exact.click()
     assert dialog.sizes() == (Size(128, 128), Size(112, 144))
     assert "about 80 s" in dialog._expected.text(), "two sizes, in two forms"
-    starts = child_says(PREPARES)
+    jobs = worker_says(PREPARES)
     button(dialog, "Prepare").click()
-    assert starts[0][3:7] == ["--size", "128x128", "--size", "112x144"]
-    assert starts[0].count("--speed") == len(Speed)
+    qtbot.waitUntil(lambda: len(jobs()) == 1, timeout=10_000)
+    assert jobs()[0].sizes == (Size(128, 128), Size(112, 144))
+    assert jobs()[0].speeds == tuple(Speed)
     dialog._preparing.stop()
     for switch in dialog._sizes.values():
         switch.setChecked(False)
@@ -178,9 +190,9 @@ def test_sizes_are_chosen_where_each_is_compiled_by_itself(
 
 
 def test_it_goes_on_when_the_dialogs_are_closed_and_the_window_tells_when_it_is_done(
-    window: MainWindow, qtbot: QtBot, child_says: Says
+    window: MainWindow, qtbot: QtBot, worker_says: WorkerSays
 ) -> None:
-    child_says(PREPARES)
+    worker_says(PREPARES)
     settings = window.open_settings()
     compiled = settings.open_compiled()
     button(compiled, "Prepare sizes…").click()
@@ -194,25 +206,26 @@ def test_it_goes_on_when_the_dialogs_are_closed_and_the_window_tells_when_it_is_
     assert "Compiled 2 parts" in window.preparing.standing.words
 
 
-def test_closing_the_window_ends_it(window: MainWindow, qtbot: QtBot, child_says: Says) -> None:
-    child_says("import time; time.sleep(60)")
+def test_closing_the_window_ends_it(window: MainWindow, qtbot: QtBot, worker_says: WorkerSays) -> None:
+    jobs = worker_says("time.sleep(60)")
     checkpoint = window.desk.checkpoint()
     assert checkpoint is not None
-    window.preparing.start(checkpoint, [Size(64, 64)], [Speed.EXACT])
-    process = window.preparing._child._process
-    assert process is not None
-    assert process.waitForStarted(5000)
+    window.preparing.start(checkpoint, [Size(64, 64)], [Speed.EXACT], Execution())
+    qtbot.waitUntil(lambda: len(jobs()) == 1, timeout=10_000)
+    (worker,) = psutil.Process().children()
     window.close()
     assert not window.preparing.standing.running
+    assert not psutil.pid_exists(worker.pid)
 
 
-def test_an_answer_without_parts_says_that_nothing_was_to_do(
-    app: QApplication, qtbot: QtBot, checkpoint: Checkpoint, child_says: Says
+@pytest.mark.parametrize(("script", "words"), [(NOTHING, "compiled already"), (NOT_KEPT, "could not be kept")])
+def test_an_answer_without_parts_says_why(
+    script: str, words: str, app: QApplication, qtbot: QtBot, checkpoint: Checkpoint, worker_says: WorkerSays
 ) -> None:
-    child_says(f"print({json.dumps(json.dumps({'seconds': 0.1, 'made': []}))})")
-    preparing = Preparing()
-    preparing.start(checkpoint, [Size(64, 64)], [Speed.EXACT])
-    qtbot.waitUntil(lambda: "already" in preparing.standing.words, timeout=10_000)
+    worker_says(script)
+    preparing = Preparing(COMPILED)
+    preparing.start(checkpoint, [Size(64, 64)], [Speed.EXACT], Execution())
+    qtbot.waitUntil(lambda: words in preparing.standing.words, timeout=10_000)
 
 
 @dataclass
@@ -229,7 +242,7 @@ class Counting(AtOnce):
 def test_what_is_compiled_is_looked_at_once_when_preparing_is_done(
     app: QApplication, qtbot: QtBot, checkpoint: Checkpoint, paths: AppPaths
 ) -> None:
-    background, preparing = Counting(), Preparing()
+    background, preparing = Counting(), Preparing(COMPILED)
     settings = SettingsDialog(Preferences(), Machine((), paths, checkpoint, background, preparing))
     qtbot.addWidget(settings)
     dialog = settings.open_compiled()

@@ -70,6 +70,7 @@ def test_in_json_every_line_is_an_event(hub: FakeHub, rooms: PretendRooms, capsy
     assert plan["name"] == "mine"
     progress = [event for event in events if event["event"] == "progress" and event["total"]]
     assert progress[-1]["done"] == progress[-1]["total"] == plan["bytes"]
+    assert {"downloading", "finishing"} <= {event["stage"] for event in progress}
     assert events[-1]["event"] == "downloaded"
     assert events[-1]["received_bytes"] == plan["bytes"]
     assert not events[-1]["ready"]

@@ -55,6 +55,7 @@ def test_the_starter_in_8_bits_is_announced_made_and_listed(
     assert events[0]["calibration"] is None
     assert events[0]["forecast"]["disk"] < 20e6
     assert {event["event"] for event in events[1:-1]} == {"progress"}
+    assert {"starting", "finishing"} <= {event["stage"] for event in events[1:-1]}
     folder = home / "data" / "checkpoints" / "small"
     assert events[-1] == {"event": "quantized", "checkpoint": {"name": "small", "folder": str(folder)}}
     assert say(rooms, "checkpoints", "verify", "small", "--json") == 0

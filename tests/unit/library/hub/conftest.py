@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import functools
 import random
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import pytest
 
-from sdxl_desktop.library.children.parent import Child
 from sdxl_desktop.library.hub import host, running
 from sdxl_desktop.library.hub.address import parse_address
 from sdxl_desktop.library.hub.files import Listing
-from sdxl_desktop.library.hub.job import Job
 from sdxl_desktop.library.hub.running import Line, look
 from sdxl_desktop.library.hub.tokens import Token
+from tests.jobs_here import do_here
 from tests.unit.library.hub.fake_hub import LARGE, FakeHub, Repository
 
 REPO = "someone/tiny-xl"
@@ -110,36 +106,8 @@ def there(tmp_path: Path) -> Path:
     return tmp_path / "checkpoints" / "tiny"
 
 
-class _Heard:
-    """Where a download's host speaks: each line is heard at once, the last word is kept."""
-
-    def __init__(self, hear: Callable[[bytes], Any]) -> None:
-        self._hear = hear
-        self.last: Any = None
-        self.raised: BaseException | None = None
-
-    def write(self, line: bytes) -> None:
-        try:
-            self.last = self._hear(line)
-        except BaseException as raised:
-            self.raised = raised
-            raise
-
-    def flush(self) -> None:
-        pass
-
-
 @pytest.fixture
 def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a download's own process does is done in this one, which has imported what it needs already. For tests of
     what is fetched and told; that processes start, are killed and end is tested elsewhere."""
-
-    def converse(child: Child, job: bytes, hear: Callable[[bytes], Any], cancel: threading.Event) -> Any:
-        heard = _Heard(hear)
-        host.do(msgspec.json.decode(job, type=Job), heard)  # type: ignore[arg-type]
-        for problem in (heard.raised, heard.last):
-            if isinstance(problem, BaseException):
-                raise problem
-        return heard.last
-
-    monkeypatch.setattr(running, "converse", converse)
+    monkeypatch.setattr(running, "run_job", lambda worker, job, emit, cancel: do_here(host.HOST, job, emit))

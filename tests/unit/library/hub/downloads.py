@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sdxl_desktop.library.hub.address import parse_address
-from sdxl_desktop.library.hub.events import DownloadProgress
+from sdxl_desktop.library.hub.job import DownloadProgress
 from sdxl_desktop.library.hub.places import HIDDEN
 from tests.unit.library.hub.conftest import REPO, unneeded
 from tests.unit.library.hub.fake_hub import FakeHub

@@ -19,8 +19,8 @@ from sdxl_desktop.library.hub.errors import (
     HubError,
     NotThereError,
 )
-from sdxl_desktop.library.hub.events import DownloadProgress, Stage
 from sdxl_desktop.library.hub.files import Layout, Listing
+from sdxl_desktop.library.hub.job import DownloadPhase, DownloadProgress
 from sdxl_desktop.library.hub.places import HIDDEN, discard, read_record, unfinished
 from sdxl_desktop.library.hub.running import Line, download, kept_bytes, look
 from sdxl_desktop.library.hub.tokens import Token
@@ -58,7 +58,7 @@ def test_it_brings_exactly_what_is_needed(hub: FakeHub, listing: Listing, there:
     counted = [progress.done for progress in told]
     assert counted == sorted(counted)
     assert counted[-1] == listing.bytes
-    assert told[-1].stage is Stage.FINISHING
+    assert told[-1].phase is DownloadPhase.FINISHING
     assert download(ADDRESS, listing, there, quiet, line=line).received == 0, "it is there already"
     assert hub.total_served == listing.bytes
 
@@ -97,7 +97,7 @@ def test_a_line_that_stays_dead_is_told_in_words_and_gone_on_with_later(
     told: list[DownloadProgress] = []
     with pytest.raises(ConnectionLostError, match="start it again"):
         download(ADDRESS, listing, there, told.append, line=line)
-    assert any(progress.stage is Stage.WAITING and progress.why for progress in told)
+    assert any(progress.phase is DownloadPhase.WAITING and progress.why for progress in told)
     assert not there.exists()
     kept = kept_bytes(ADDRESS, listing, there)
     assert kept > 2**20
@@ -170,7 +170,7 @@ def test_a_pause_that_the_hub_asks_for_is_kept(hub: FakeHub, listing: Listing, t
     began = time.monotonic()
     download(ADDRESS, listing, there, told.append, line=line)
     assert time.monotonic() - began >= 1.0
-    waits = [progress for progress in told if progress.stage is Stage.WAITING]
+    waits = [progress for progress in told if progress.phase is DownloadPhase.WAITING]
     assert [(wait.seconds, wait.why) for wait in waits] == [(1.0, "the hub asks for a pause")]
     check_whole(hub, there)
 

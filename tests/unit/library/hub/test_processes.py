@@ -17,8 +17,8 @@ import pytest
 
 from sdxl_desktop.core import program
 from sdxl_desktop.library.hub.errors import DiskFullError, DownloadStoppedError, HubError
-from sdxl_desktop.library.hub.events import DownloadProgress
 from sdxl_desktop.library.hub.files import Listing
+from sdxl_desktop.library.hub.job import DownloadProgress
 from sdxl_desktop.library.hub.places import unfinished
 from sdxl_desktop.library.hub.running import Line, download, kept_bytes
 from tests.unit.library.hub.conftest import REPO

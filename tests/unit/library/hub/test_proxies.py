@@ -9,7 +9,7 @@ import pytest
 
 from sdxl_desktop.library.hub.address import parse_address
 from sdxl_desktop.library.hub.errors import ConnectionLostError, HubError
-from sdxl_desktop.library.hub.events import DownloadProgress
+from sdxl_desktop.library.hub.job import DownloadProgress
 from sdxl_desktop.library.hub.running import Line, look
 from tests.unit.library.hub.conftest import REPO
 from tests.unit.library.hub.fake_hub import COMMIT, FakeHub

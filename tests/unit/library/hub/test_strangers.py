@@ -17,11 +17,11 @@ import pytest
 from sdxl_desktop.library.hub.address import parse_address
 from sdxl_desktop.library.hub.client import HubClient, plain_bytes
 from sdxl_desktop.library.hub.errors import AccessError, HubError, NotThereError
-from sdxl_desktop.library.hub.events import DownloadProgress
 from sdxl_desktop.library.hub.files import Layout, Listing, RemoteFile
+from sdxl_desktop.library.hub.job import DownloadProgress
 from sdxl_desktop.library.hub.listing import ask
-from sdxl_desktop.library.hub.patience import Caller, Patience
 from sdxl_desktop.library.hub.places import HIDDEN, Unfinished, unfinished
+from sdxl_desktop.library.hub.retry import Caller, RetryPolicy
 from sdxl_desktop.library.hub.running import Line, download, look
 from sdxl_desktop.library.hub.safe_names import colliding, is_plain_path
 from sdxl_desktop.library.hub.tokens import Token
@@ -38,7 +38,7 @@ def quiet(progress: DownloadProgress) -> None:
 
 
 def caller(token: str = "") -> Caller:
-    return Caller(token, "a test", Patience(tries=2, first_wait=0.01))
+    return Caller(token, "a test", RetryPolicy(tries=2, first_wait=0.01))
 
 
 def listed(token: str = "") -> Listing:

@@ -20,8 +20,7 @@ from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.request import GenerationRequest, Sampling
 from sdxl_desktop.engine.fake import FakeEngine
 from sdxl_desktop.library.quantize.comparing import ComparisonProgress, compare
-from sdxl_desktop.library.quantize.comparison import Comparison
-from sdxl_desktop.library.quantize.differences import difference, difference_map
+from sdxl_desktop.library.quantize.comparison import Comparison, difference, difference_map
 from sdxl_desktop.library.quantize.errors import ComparisonCancelledError, ComparisonError
 from sdxl_desktop.library.scan import read_checkpoint
 from tests.unit.library.test_scan import make_checkpoint

@@ -19,6 +19,7 @@ from sdxl_desktop.library.quantize.plan import plan_quantization
 from sdxl_desktop.library.quantize.precision import WeightPrecision, weight_precision
 from sdxl_desktop.library.quantize.prompts import prompts_hash, read_prompts, spread
 from sdxl_desktop.library.scan import read_checkpoint
+from tests.jobs_here import crossed
 from tests.unit.library.test_scan import make_checkpoint
 
 SHIPPED = resources() / "checkpoints"
@@ -89,7 +90,7 @@ def test_samples_are_taken_at_the_checkpoints_own_settings(starter: Checkpoint, 
     assert (calibration.steps, calibration.guidance_scale) == (best.steps, best.guidance_scale)
     assert (calibration.scheduler, calibration.size) == (best.scheduler, best.size)
     assert calibration.prompts == read_prompts()
-    assert Calibration.read(calibration.line()) == calibration
+    assert crossed(calibration) == calibration
 
 
 def test_the_same_work_has_the_same_workspace_and_other_work_another(starter: Checkpoint, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ _A_WEEK = 7 * 24 * 3600.0
 OnWait = Callable[[float, str], None]
 
 
-class Patience(msgspec.Struct, frozen=True):
+class RetryPolicy(msgspec.Struct, frozen=True):
     """`tries` in a row that brought nothing are enough. Between them it waits `first_wait` seconds, then twice as long
     each time up to `longest_pause`; but as long as the hub says where it says so, if that is at most `longest_wait`."""
 
@@ -33,18 +33,18 @@ class Patience(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: with which secret `token` ("" for none), which was kept at `token_from`, and how patiently."""
+    """Who asks: with which secret `token` ("" for none), which was kept at `token_from`, and how often again."""
 
     token: str
     token_from: str
-    patience: Patience
+    retry: RetryPolicy
 
 
 class Persistence:
-    """Does things about `repo`, or one `file` of it, again until they succeed or the caller's patience ends."""
+    """Does things about `repo`, or one `file` of it, again until they succeed or the caller's policy ends it."""
 
     def __init__(self, caller: Caller, repo: str, on_wait: OnWait, file: str = "") -> None:
-        self._patience = caller.patience
+        self._policy = caller.retry
         self._asked = Asked(repo, file, caller.token_from, bool(caller.token))
         self._on_wait = on_wait
         self._failures = 0
@@ -54,7 +54,7 @@ class Persistence:
         self._failures = 0
 
     def until_done(self, action: Callable[[], T]) -> T:
-        """What `action` returns. Raises HubError for what does not pass by waiting, and when patience ends."""
+        """What `action` returns. Raises HubError for what does not pass by waiting, and after the last try."""
         self._failures = 0
         while True:
             try:
@@ -76,15 +76,15 @@ class Persistence:
         self._failures += 1
         status = status_of(problem)
         told = told_to_wait(headers_of(problem)) if status in _TOLD_TO_WAIT else None
-        enough = self._failures >= self._patience.tries
-        if status == 429 and (enough or (told or 0.0) > self._patience.longest_wait):
+        enough = self._failures >= self._policy.tries
+        if status == 429 and (enough or (told or 0.0) > self._policy.longest_wait):
             raise too_busy(told or 0.0) from problem
         if enough:
             raise (explained(problem, self._asked) or connection_lost(problem)) from problem
-        doubled = self._patience.first_wait * 2.0 ** (self._failures - 1)
-        seconds = min(doubled, self._patience.longest_pause)
+        doubled = self._policy.first_wait * 2.0 ** (self._failures - 1)
+        seconds = min(doubled, self._policy.longest_pause)
         if told is not None:
-            seconds = min(max(told, seconds), self._patience.longest_wait)
+            seconds = min(max(told, seconds), self._policy.longest_wait)
         self._on_wait(seconds, _why(status))
         time.sleep(seconds)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sdxl_desktop.library.hub.patience import told_to_wait
+from sdxl_desktop.library.hub.retry import told_to_wait
 
 NOON = 784_900_800.0  # Tue, 15 Nov 1994 12:00:00 GMT, of RFC 9110's examples
 

@@ -12,22 +12,22 @@ from sdxl_desktop.core import program
 from sdxl_desktop.core.events import Cancelled, Event, Phase, Progress
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import GenerationRequest, Prompts
-from sdxl_desktop.engine.process.client import ProcessEngine
-from sdxl_desktop.engine.process.patience import Patience
+from sdxl_desktop.engine.process.client import CancelDeadline, ProcessEngine
 
 DENOISING = Progress(phase=Phase.DENOISING)
 
 STUBBORN = """
 import sys, time
 from sdxl_desktop.core.events import Phase, Progress
-from sdxl_desktop.engine.process import messages
-order = messages.read(sys.stdin.buffer)
-say = lambda answer: (messages.write(sys.stdout.buffer, answer), sys.stdout.buffer.flush())
-say(messages.Told(order.run, Progress(phase=Phase.DENOISING)))
-messages.read(sys.stdin.buffer)
-say(messages.Acknowledged(order.run))
+from sdxl_desktop.engine.process.messages import Acknowledged, RunEvent
+from sdxl_desktop.workers import protocol
+order = protocol.read(sys.stdin.buffer)
+say = lambda answer: (protocol.write(sys.stdout.buffer, answer), sys.stdout.buffer.flush())
+say(RunEvent(order.run, Progress(phase=Phase.DENOISING)))
+protocol.read(sys.stdin.buffer)
+say(Acknowledged(order.run))
 while True:
-    say(messages.Told(order.run, Progress(phase=Phase.DENOISING)))
+    say(RunEvent(order.run, Progress(phase=Phase.DENOISING)))
     time.sleep(0.2)
 """
 
@@ -44,12 +44,12 @@ while True:
     ],
 )
 def test_how_long_the_end_is_waited_for(event: Progress, heard: bool, within: float, beyond: float) -> None:
-    patience = Patience()
-    patience.follow(event)
+    deadline = CancelDeadline()
+    deadline.follow(event)
     if heard:
-        patience.heard()
-    assert not patience.is_over(within)
-    assert patience.is_over(beyond)
+        deadline.heard()
+    assert not deadline.is_over(within)
+    assert deadline.is_over(beyond)
 
 
 @pytest.mark.slow

@@ -1,0 +1,89 @@
+"""A `Workbench` whose work happens in a worker process, so that native code that cannot be interrupted can be ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sdxl_desktop.core import program
+from sdxl_desktop.core.errors import EngineError
+from sdxl_desktop.core.geometry import Size
+from sdxl_desktop.core.request import Execution
+from sdxl_desktop.core.speed import Speed
+from sdxl_desktop.engine.device_times import DeviceTable
+from sdxl_desktop.engine.protocol import CancelToken, Emit
+from sdxl_desktop.engine.workbench import Prepared, StoppedError
+from sdxl_desktop.workers.jobs import JobWorker, run_job
+
+
+@dataclass(frozen=True, slots=True)
+class WorkbenchJob:
+    """What a workbench is asked to do with `checkpoint`."""
+
+    checkpoint: Path
+    execution: Execution
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureJob(WorkbenchJob):
+    """See `Workbench.measure`; the table is kept for Automatic, too."""
+
+    size: Size
+    devices: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareJob(WorkbenchJob):
+    """See `Workbench.prepare`."""
+
+    sizes: tuple[Size, ...]
+    speeds: tuple[Speed, ...]
+
+
+class ProcessWorkbench:
+    """Starts a worker for each call, which is killed when the call is cancelled: what it had compiled whole stays, what
+    it was compiling is thrown away when it is next met."""
+
+    def measure(
+        self,
+        checkpoint: Path,
+        size: Size,
+        devices: Sequence[str],
+        execution: Execution,
+        emit: Emit,
+        cancel: CancelToken,
+    ) -> DeviceTable:
+        """See `Workbench.measure`; without `devices` on all there are. The table is kept for Automatic, too."""
+        job = MeasureJob(checkpoint, execution, size, tuple(devices))
+        table: DeviceTable = run_job(_MEASURING, job, emit, cancel)
+        return table
+
+    def prepare(
+        self,
+        checkpoint: Path,
+        sizes: Sequence[Size],
+        speeds: Sequence[Speed],
+        execution: Execution,
+        emit: Emit,
+        cancel: CancelToken,
+    ) -> Prepared:
+        """See `Workbench.prepare`."""
+        job = PrepareJob(checkpoint, execution, tuple(sizes), tuple(speeds))
+        made: Prepared = run_job(_PREPARING, job, emit, cancel)
+        return made
+
+    def close(self) -> None:
+        """There is nothing to let go of between calls."""
+
+
+def _worker(doing: str) -> JobWorker:
+    def died(why: str) -> EngineError:
+        next_step = "Try again; what was compiled so far is kept."
+        return EngineError(f"{doing} ended before it was done.", why=why, next_step=next_step)
+
+    return JobWorker(host=program.WORKBENCH_HOST, cancelled=StoppedError, died=died)
+
+
+_MEASURING = _worker("Measuring the devices")
+_PREPARING = _worker("Compiling ahead")

@@ -1,0 +1,90 @@
+"""Long work of a dialog in a thread of its own, which waits for a worker process; it can be stopped at any moment."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from PySide6.QtCore import QObject, Qt, Signal, Slot
+
+from sdxl_desktop.core.errors import SdxlDesktopError, explained
+from sdxl_desktop.core.events import Progress
+from sdxl_desktop.engine.protocol import Emit
+
+_STOP_SECONDS = 2.0
+
+
+class StoppableWork(QObject):
+    """One thing at a time. What was stopped tells nothing any more."""
+
+    progressed = Signal(object)
+    """A `Progress`."""
+    done = Signal(object)
+    """What the work returned."""
+    failed = Signal(object)
+    """The SdxlDesktopError that it ended in."""
+    _told = Signal(int, object)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._number = 0
+        self._cancel = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._told.connect(self._take, Qt.ConnectionType.QueuedConnection)
+
+    @property
+    def running(self) -> bool:
+        return self._thread is not None
+
+    def start(self, work: Callable[[Emit, threading.Event], Any]) -> None:
+        """Have `work(emit, cancel)` done; what still runs is stopped first. `work` must end soon after `cancel` is
+        set."""
+        self.stop()
+        self._number += 1
+        number, cancel = self._number, threading.Event()
+
+        def tell(what: object) -> None:
+            with suppress(RuntimeError):  # whoever was to be told has gone
+                self._told.emit(number, what)
+
+        def run() -> None:
+            try:
+                outcome: object = _Result(work(tell, cancel))
+            except Exception as problem:  # the last net: the dialog must learn that it is over
+                outcome = explained(problem, "It failed unexpectedly.")
+            if not cancel.is_set():
+                tell(outcome)
+
+        self._cancel = cancel
+        self.destroyed.connect(cancel.set)  # a dialog that goes stops its work, too
+        self._thread = threading.Thread(target=run, name="stoppable work", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End it now."""
+        self._cancel.set()
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.join(_STOP_SECONDS)
+
+    @Slot(int, object)
+    def _take(self, number: int, what: object) -> None:
+        if number != self._number or self._thread is None:
+            return
+        if isinstance(what, Progress):
+            self.progressed.emit(what)
+            return
+        if not isinstance(what, _Result | SdxlDesktopError):
+            return
+        self._thread = None
+        if isinstance(what, _Result):
+            self.done.emit(what.value)
+        else:
+            self.failed.emit(what)
+
+
+class _Result:
+    def __init__(self, value: Any) -> None:
+        self.value = value

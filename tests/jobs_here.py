@@ -1,0 +1,40 @@
+"""Jobs done in the test's own process, which has imported what they need already, instead of in a worker."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+from sdxl_desktop.workers import protocol
+from sdxl_desktop.workers.jobs import JobEvent, JobFailed, JobHost, JobMessage, JobResult
+
+
+def crossed(message: Any) -> Any:
+    """`message` as it arrives at the other end of a pipe."""
+    return protocol.read(io.BytesIO(protocol.pack(message)))
+
+
+def do_here(host: JobHost[Any], job: Any, emit: Callable[[Any], None]) -> Any:
+    """The result of `job`, or the error that it ends in, as `run_job` gives it; `emit` gets what it tells."""
+    last: list[JobMessage] = []
+    raised: list[BaseException] = []
+
+    def send(message: JobMessage) -> None:
+        arrived: JobMessage = crossed(message)
+        if not isinstance(arrived, JobEvent):
+            last.append(arrived)
+            return
+        try:
+            emit(arrived.event)
+        except BaseException as problem:
+            raised.append(problem)
+            raise
+
+    host.do(crossed(job), send)
+    for problem in raised:
+        raise problem
+    if isinstance(last[-1], JobFailed):
+        raise last[-1].error
+    assert isinstance(last[-1], JobResult)
+    return last[-1].value
