@@ -49,7 +49,7 @@ class Zygote:
         comes so far."""
         assert self._process.stdin is not None
         self._before, over = self._told.stat().st_size, threading.Event()
-        protocol.write(self._process.stdin, conversion_job(plan, weights, ROOM))  # type: ignore[arg-type]
+        protocol.write(self._process.stdin, conversion_job(plan, weights, ROOM))
         child = int(self._line())
 
         def kill(messages: int, seconds: float) -> None:
