@@ -85,7 +85,8 @@ class Extensions:
         each_row = [{name: value for each in self._all for name, value in each.row_inputs(row).items()} for row in rows]
         if len(each_row) == 1:
             return each_row[0]
-        return {name: torch.cat([inputs[name] for inputs in each_row]) for name in each_row[0]}
+        names = {name: None for inputs in each_row for name in inputs}
+        return {name: torch.cat([inputs[name] for inputs in each_row]) for name in names}
 
     def before_unet(self, inputs: UNetInputs, call: UNetCall) -> None:
         for hook in self._before_unet:
