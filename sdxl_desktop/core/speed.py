@@ -47,28 +47,10 @@ class StepCaching:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GuidanceInterval:
-    """The noise levels σ in (low, high] at which the picture is guided (Kynkäänniemi et al., "Applying Guidance in a
-    Limited Interval Improves Sample and Distribution Quality in Diffusion Models", arXiv 2404.07724); elsewhere the
-    UNet is asked once, with the words. σ is the noise's deviation where the picture's is not scaled."""
-
-    low: float = 0.0
-    high: float = math.inf
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.low < self.high:
-            raise RequestError(f"From {self.low:g} to {self.high:g} is no interval of noise levels.")
-
-    def __contains__(self, sigma: float) -> bool:
-        return self.low < sigma <= self.high
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SpeedPlan:
     """What is saved; None for what is not."""
 
     caching: StepCaching | None = None
-    guidance: GuidanceInterval | None = None
 
 
 class Speed(StrEnum):
@@ -122,4 +104,5 @@ _PLANS = {
 """Measured by `python -m benchmarks.quality` and `benchmarks.speed`. Both cut at the same depth: changing between them
 compiles nothing. The last join would make a shallow step four times cheaper still, but costs 8 dB. Of SDXL's 30 steps
 at 256 x 256 fast computes 5 in full, since decoding takes as long as one more, and a shallow step a twentieth; so few
-are best spread evenly. Neither limits guidance: with few full steps that saves next to nothing, and costs 14 dB."""
+are best spread evenly. Guidance in a limited interval of noise levels (arXiv 2404.07724) is not part of either: with
+few full steps it saves next to nothing, and costs 14 dB."""

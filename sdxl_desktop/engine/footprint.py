@@ -46,10 +46,6 @@ class Footprint:
             decoder=compiled.get(Part.VAE_DECODER, 0),
         )
 
-    def denoising(self, size: Size) -> int:
-        """The UNet at work on one picture, guided."""
-        return self.unet + DENOISING * size.width * size.height
-
     def decoding(self, size: Size) -> int:
         """The VAE decoder at work on one picture; what takes more than `IN_STRIPS` is decoded in strips."""
         return self.decoder + min(DECODING * size.width * size.height, IN_STRIPS)

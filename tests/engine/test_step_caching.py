@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from threading import Event as Flag
@@ -21,10 +21,12 @@ from sdxl_desktop.core.latents import KeptLatents, Start
 from sdxl_desktop.core.refine import RefineWay
 from sdxl_desktop.core.request import GenerationRequest, Output
 from sdxl_desktop.core.schedulers import SchedulerName
-from sdxl_desktop.core.speed import GuidanceInterval, Speed, SpeedPlan, StepCaching
-from sdxl_desktop.engine.openvino import placement
+from sdxl_desktop.core.speed import Speed, SpeedPlan, StepCaching
+from sdxl_desktop.engine.openvino import placement, stage_plan
 from sdxl_desktop.engine.openvino.caching.features import FeatureCache
-from sdxl_desktop.engine.openvino.caching.looks import Blend
+from sdxl_desktop.engine.openvino.extensions import guidance
+from sdxl_desktop.engine.openvino.extensions.base import StageContext
+from sdxl_desktop.engine.openvino.unet_call import FeatureBlend, UNetCall, UNetInputs
 from sdxl_desktop.engine.protocol import Engine
 from tests.engine.conftest import draw
 from tests.engine.every_scheduler import every_scheduler
@@ -238,6 +240,39 @@ def test_base_and_refiner_keep_features_of_their_own(
 # guidance
 
 
+@dataclass(frozen=True, kw_only=True)
+class GuidanceInterval:
+    """The noise levels σ in (low, high] at which the picture is guided."""
+
+    low: float
+    high: float
+
+
+class GuidanceInInterval(guidance.ClassifierFreeGuidance):
+    """Guidance of another kind than the application's."""
+
+    def __init__(self, scale: float, interval: GuidanceInterval) -> None:
+        super().__init__(scale)
+        self._interval = interval
+
+    def is_guided(self, call: UNetCall) -> bool:
+        return self._interval.low < call.noise_level <= self._interval.high
+
+
+@pytest.fixture
+def within(monkeypatch: pytest.MonkeyPatch) -> Callable[[GuidanceInterval], None]:
+    """What is drawn from now on is guided in an interval only."""
+
+    def limit(interval: GuidanceInterval) -> None:
+        def for_stage(context: StageContext) -> GuidanceInInterval:
+            return GuidanceInInterval(context.request.sampling.guidance_scale, interval)
+
+        kinds = [for_stage if kind is guidance.for_stage else kind for kind in stage_plan.KINDS]
+        monkeypatch.setattr(stage_plan, "KINDS", tuple(kinds))
+
+    return limit
+
+
 def limited(
     request: GenerationRequest, reference: TorchReference, interval: GuidanceInterval, unet: Callable[..., Any]
 ) -> Any:
@@ -279,18 +314,26 @@ INTERVAL = GuidanceInterval(low=0.4, high=4.0)
 
 
 def test_guidance_is_limited_to_its_interval(
-    family: TinyFamily, reference: TorchReference, engine: Engine, by_plan: Fast
+    family: TinyFamily,
+    reference: TorchReference,
+    engine: Engine,
+    within: Callable[[GuidanceInterval], None],
 ) -> None:
     request = BUILDERS[Workflow.TEXT](family, steps=8)
     with torch.no_grad():
         expected = limited(request, reference, INTERVAL, reference.pipelines.checkpoint(request.checkpoint).unet)
-    got = kept(engine, by_plan(request, SpeedPlan(guidance=INTERVAL))).final
-    assert np.abs(got - expected).max() <= TOLERANCE
-    assert np.abs(kept(engine, request).final - expected).max() > TOLERANCE
+    everywhere = kept(engine, request).final
+    within(INTERVAL)
+    assert np.abs(kept(engine, request).final - expected).max() <= TOLERANCE
+    assert np.abs(everywhere - expected).max() > TOLERANCE
 
 
 def test_cached_steps_and_limited_guidance_go_together(
-    family: TinyFamily, reference: TorchReference, engine: Engine, by_plan: Fast
+    family: TinyFamily,
+    reference: TorchReference,
+    engine: Engine,
+    by_plan: Fast,
+    within: Callable[[GuidanceInterval], None],
 ) -> None:
     """Of eight steps two are not guided, four are, two are not. The third has no feature for its half without the
     words, so it is full though it would not have to be; the seventh and eighth take the half with the words."""
@@ -298,7 +341,8 @@ def test_cached_steps_and_limited_guidance_go_together(
     unet = reference.pipelines.checkpoint(request.checkpoint).unet
     with torch.no_grad(), cached(unet, 1, [0, 2, 4]):
         expected = limited(request, reference, INTERVAL, unet)
-    plan = SpeedPlan(caching=StepCaching(every=4, least=1, foretell=False), guidance=INTERVAL)
+    within(INTERVAL)
+    plan = SpeedPlan(caching=StepCaching(every=4, least=1, foretell=False))
     assert np.abs(kept(engine, by_plan(request, plan)).final - expected).max() <= TOLERANCE
 
 
@@ -321,12 +365,12 @@ def test_every_scheduler_runs_at_every_speed(
     assert np.array_equal(latents.final, kept(engine, at(request, preset)).final), "the same request, another picture"
 
 
-def _count_saved(monkeypatch: pytest.MonkeyPatch) -> list[Blend]:
+def _count_saved(monkeypatch: pytest.MonkeyPatch) -> list[FeatureBlend]:
     """Every look that was answered by the shallow graph, as it happens."""
-    saved: list[Blend] = []
+    saved: list[FeatureBlend] = []
     predict = FeatureCache.predict
 
-    def watched(self: FeatureCache, inputs: dict[str, Any], blend: Blend) -> torch.Tensor:
+    def watched(self: FeatureCache, inputs: UNetInputs, blend: FeatureBlend) -> torch.Tensor:
         saved.append(blend)
         return predict(self, inputs, blend)
 

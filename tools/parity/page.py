@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
-from sdxl_desktop.core.schedulers import SchedulerName
 from tests.engine.parity.cases import Workflow
 from tools.parity.measuring import OURS, Outcome, Row
 
 PACKAGES = ("torch", "diffusers", "transformers", "openvino", "optimum-intel", "openvino-genai")
-LABELS = {scheduler.label for scheduler in SchedulerName}
 
 INTRODUCTION = """\
 # Parity: what is drawn equals the reference

@@ -10,69 +10,68 @@ from functools import partial
 import torch
 
 from sdxl_desktop.core.schedulers import is_edm
-from sdxl_desktop.engine.openvino.caching.looks import Kind, reminders
-from sdxl_desktop.engine.openvino.inpaint import Blender
+from sdxl_desktop.engine.openvino.caching.call_schedule import required_features
+from sdxl_desktop.engine.openvino.extensions.base import Extensions
 from sdxl_desktop.engine.openvino.predict import Predictor
 from sdxl_desktop.engine.openvino.preview import Floats, believed, believed_by_edm
 from sdxl_desktop.engine.openvino.schedule import Schedule
 from sdxl_desktop.engine.openvino.trajectory import Trajectory
+from sdxl_desktop.engine.openvino.unet_call import CallKind, UNetCall
 
 SMOOTHED_OVER = 8
 
 
 @dataclass
 class Pace:
-    """Seconds a UNet call takes, by what kind of look it is: a mean of the last few of that kind, the first one (which
-    warms up) left out if it can be."""
+    """Seconds a UNet call takes, by its kind: a mean of the last few of that kind, the first one (which warms up) left
+    out if it can be."""
 
     started: float = field(default_factory=time.perf_counter)
-    seconds: dict[Kind, list[float]] = field(default_factory=dict)
+    seconds: dict[CallKind, list[float]] = field(default_factory=dict)
 
     def begin(self) -> None:
         self.started = time.perf_counter()
 
-    def tick(self, kind: Kind) -> None:
+    def tick(self, kind: CallKind) -> None:
         self.seconds.setdefault(kind, []).append(time.perf_counter() - self.started)
 
-    def mean(self, kind: Kind) -> float:
-        """Seconds a look takes; guessed from the others' while none of its kind was taken, 0 before any was."""
+    def mean(self, kind: CallKind) -> float:
+        """Seconds a call takes; guessed from the others' while none of its kind was made, 0 before any was."""
         taken = self.seconds.get(kind)
         if taken is not None:
             recent = taken[1:][-SMOOTHED_OVER:] or taken
             return sum(recent) / len(recent)
         return max((self.mean(other) * kind.weight / other.weight for other in self.seconds), default=0.0)
 
-    def total(self, looks: Mapping[Kind, int]) -> float:
-        """Seconds that so many looks of each kind take together."""
-        return sum(self.mean(kind) * number for kind, number in looks.items())
+    def total(self, calls: Mapping[CallKind, int]) -> float:
+        """Seconds that so many calls of each kind take together."""
+        return sum(self.mean(kind) * number for kind, number in calls.items())
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """A UNet call of a stage is done: its number from 0, its kind, the step it completes counted from 1, and
-    `estimate`, which gives the latents float32 [C, h, w] that the step believes in, when they are wanted."""
+class CompletedCall:
+    """A UNet call of a stage is done: its kind, the step of the run that it completes, counted from 1, and `estimate`,
+    which gives the latents float32 [C, h, w] that the call predicts for the end, when they are wanted."""
 
-    call: int
-    kind: Kind
+    kind: CallKind
     step: int
-    replayed: bool
     estimate: Callable[[], Floats]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Stage:
-    """One UNet working through one schedule. `offset` is how many steps earlier stages took; `last` is false when
-    another stage takes the latents over while they are still noisy."""
+    """One UNet working through one schedule in `calls`, which `extensions` may change. `offset` is how many steps
+    earlier stages took."""
 
     predictor: Predictor
+    extensions: Extensions
     schedule: Schedule
-    blend: Blender | None = None
+    calls: tuple[UNetCall, ...]
     offset: int = 0
-    last: bool = True
 
-    def step_after(self, call: int) -> int:
-        """The step of the whole run that is reached when call `call`, from 0, is done."""
-        return self.offset + self.schedule.step_after(call)
+    def step(self, call: UNetCall) -> int:
+        """The step of the whole run, counted from 1, that `call` belongs to."""
+        return self.offset + call.step
 
 
 def denoise(
@@ -81,29 +80,27 @@ def denoise(
     source: torch.Generator,
     trajectory: Trajectory,
     pace: Pace,
-    on_call: Callable[[Call], None],
+    on_call: Callable[[CompletedCall], None],
 ) -> torch.Tensor:
     """Latents float32 [1, C, h, w] after the stage. `source` is the generator that made their noise; schedulers that
     draw noise of their own go on with it."""
-    schedule = stage.schedule
+    schedule, predictor = stage.schedule, stage.predictor
     scheduler = schedule.scheduler
     step_kwargs = schedule.step_kwargs(source)
-    looks, levels = stage.predictor.looks, schedule.noise_levels
     again = _asked_again(stage, trajectory)
-    for call, timestep in enumerate(schedule.timesteps):
+    for call, timestep in zip(stage.calls, schedule.timesteps, strict=True):
         scaled = scheduler.scale_model_input(latents, timestep)
-        step = stage.step_after(call)
+        step = stage.step(call)
         pace.begin()
-        prediction, replayed = trajectory.take(step, partial(stage.predictor, scaled, timestep, call))
-        if call in again:
-            stage.predictor(scaled, timestep, call)
+        prediction, replayed = trajectory.take(step, partial(predictor, scaled, timestep, call))
+        if call.number in again:
+            predictor(scaled, timestep, call)
         if not replayed:
-            pace.tick(looks[call].kind)
+            pace.tick(call.kind)
         latents = scheduler.step(prediction, timestep, latents, **step_kwargs, return_dict=False)[0]
-        if stage.blend is not None:
-            latents = stage.blend(latents, schedule, call, last=stage.last)
-        estimate = partial(_estimate, schedule, scaled, prediction, float(levels[call]))
-        on_call(Call(call, looks[call].kind, step, replayed, estimate))
+        latents = stage.extensions.after_step(latents, call)
+        estimate = partial(_estimate, schedule, scaled, prediction, call.noise_level)
+        on_call(CompletedCall(call.kind, step, estimate))
     return latents
 
 
@@ -119,6 +116,6 @@ def _estimate(schedule: Schedule, scaled: torch.Tensor, prediction: torch.Tensor
 def _asked_again(stage: Stage, trajectory: Trajectory) -> frozenset[int]:
     """The replayed calls that the UNet must be asked all the same, only for their deep features, which later calls that
     are not replayed make use of."""
-    looks = stage.predictor.looks
-    first = next((call for call in range(len(looks)) if not trajectory.replays(stage.step_after(call))), len(looks))
-    return reminders(looks, first)
+    calls = stage.calls
+    first = next((call.number for call in calls if not trajectory.replays(stage.step(call))), len(calls))
+    return required_features(calls, first)

@@ -207,6 +207,8 @@ class Placement:
             fixed = self._fixed[key]
             if fixed.serves(size) or (part == SHALLOW and full is None):
                 continue
+            if part != SHALLOW and not static.follow_from_size(fixed.ports):
+                continue  # it is compiled when it is first asked
             fixed.make_room()
             if part == SHALLOW:
                 assert full is not None

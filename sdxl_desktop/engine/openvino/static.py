@@ -15,6 +15,7 @@ from openvino.utils.data_helpers import OVDict
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.parts import Part
 from sdxl_desktop.engine.compile_key import CompileKey, fixed_shape, size_of_shape
+from sdxl_desktop.engine.openvino.caching.cut import DEEP
 from sdxl_desktop.engine.openvino.interrupt import InterruptibleRequest
 
 TOKENS = 77
@@ -22,6 +23,11 @@ TOKENS = 77
 _KEPT_IN_MEMORY: Mapping[str, int] = {Part.VAE_DECODER: 4, Part.VAE_ENCODER: 4}
 """Shapes of one part that stay compiled in memory: tiles at a picture's edge may be of other sizes. Others keep one,
 since each holds all of the part's weights."""
+
+_OF_PICTURE = {"sample", "latent_sample"}
+_OF_PROMPT = {"encoder_hidden_states", "input_ids", "attention_mask"}
+_ALWAYS = _OF_PICTURE | _OF_PROMPT | {"timestep", "timestep_cond", "text_embeds", "time_ids", DEEP}
+"""Inputs whose shapes follow from a picture's size and a prompt's length."""
 
 Array = npt.NDArray[Any]
 Shapes = dict[str, tuple[int, ...]]
@@ -131,27 +137,35 @@ def reshaped(key: CompileKey, model: ov.Model, shapes: Shapes, pixels: int) -> R
 
 
 def shape_name(component: str, shapes: Shapes, pixels: int) -> str:
-    """What the shapes mean in words for a compile key: the size in pixels, and how long the prompt is."""
+    """What the shapes mean in words for a compile key: the size in pixels, how long the prompt is, and the shapes of
+    inputs that only some UNets have."""
     if component.startswith(Part.TEXT_ENCODER):
         return f"{shapes['input_ids'][-1]} tokens"
     name, scale = ("latent_sample", pixels) if component == Part.VAE_DECODER else ("sample", pixels)
     if component == Part.VAE_ENCODER:
         scale = 1
     *_, height, width = shapes[name]
-    context = shapes.get("encoder_hidden_states", (1, TOKENS))
-    return fixed_shape(Size(width * scale, height * scale), context[1] // TOKENS)
+    chunks, more = divmod(shapes.get("encoder_hidden_states", (1, TOKENS))[1], TOKENS)
+    others = [f"{more} more tokens"] if more else []
+    others += [f"{name} {'x'.join(map(str, shapes[name]))}" for name in sorted(shapes.keys() - _ALWAYS)]
+    return ", ".join([fixed_shape(Size(width * scale, height * scale), chunks), *others])
+
+
+def follow_from_size(ports: Sequence[Port]) -> bool:
+    """Whether the shapes of all these inputs are known when the picture's size and the prompt's length are."""
+    return all(side.is_static for port in ports if port.name not in _ALWAYS for side in list(port.shape)[1:])
 
 
 def shapes_for(component: str, ports: Sequence[Port], size: Size, pixels: int) -> Shapes:
-    """The shapes of a part's inputs for a picture of `size` and a prompt of one chunk."""
+    """The shapes of a part's inputs, which follow from it, for a picture of `size` and a prompt of one chunk."""
     latent = (size.height // pixels, size.width // pixels)
     picture = (size.height, size.width) if component == Part.VAE_ENCODER else latent
     shapes: Shapes = {}
     for port in ports:
         sides = [side.get_length() if side.is_static else 1 for side in port.shape]
-        if port.name in ("sample", "latent_sample"):
+        if port.name in _OF_PICTURE:
             sides[2:] = picture
-        if port.name in ("encoder_hidden_states", "input_ids", "attention_mask"):
+        if port.name in _OF_PROMPT:
             sides[1] = TOKENS
         shapes[port.name] = (1, *sides[1:])
     return shapes
@@ -172,6 +186,10 @@ class Port:
     name: str
     shape: Any
     kind: Any
+
+    @property
+    def names(self) -> set[str]:
+        return {self.name}
 
     def get_any_name(self) -> str:
         return self.name

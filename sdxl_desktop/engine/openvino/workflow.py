@@ -14,15 +14,17 @@ from sdxl_desktop.core.refine import Refine, RefineWay
 from sdxl_desktop.core.request import GenerationRequest
 from sdxl_desktop.engine.ground import PreparedGround
 from sdxl_desktop.engine.openvino import noise as noises
-from sdxl_desktop.engine.openvino.caching.looks import Kind, Look, plan_looks
-from sdxl_desktop.engine.openvino.denoise import Call, Pace, Stage, denoise
+from sdxl_desktop.engine.openvino.denoise import CompletedCall, Pace, denoise
 from sdxl_desktop.engine.openvino.encode import Posterior, to_binary, to_shares, to_tensor
+from sdxl_desktop.engine.openvino.extensions.base import Extension, StageContext
+from sdxl_desktop.engine.openvino.extensions.inpainting import ExtraChannels, InpaintingBlend
 from sdxl_desktop.engine.openvino.inpaint import Blend, Blender, SoftBlend, shrunk_mask, soft_mask
 from sdxl_desktop.engine.openvino.loaded import LoadedCheckpoint
-from sdxl_desktop.engine.openvino.predict import Predictor
 from sdxl_desktop.engine.openvino.prompts import Conditioning
 from sdxl_desktop.engine.openvino.schedule import Schedule, Share, plan
+from sdxl_desktop.engine.openvino.stage_plan import StagePlan
 from sdxl_desktop.engine.openvino.trajectory import Trajectory
+from sdxl_desktop.engine.openvino.unet_call import CallKind
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,23 +34,6 @@ class Actor:
 
     loaded: LoadedCheckpoint
     conditioning: tuple[Conditioning, Conditioning] | None
-
-    def predictor(
-        self, request: GenerationRequest, schedule: Schedule, beside: torch.Tensor | None = None
-    ) -> Predictor:
-        """What asks its UNet; `beside`, float32 [1, K, h, w], is what an inpainting UNet sees after the latents."""
-        assert self.conditioning is not None
-        return Predictor(self.loaded, request, self.conditioning, self.looks(request, schedule), beside)
-
-    def looks(self, request: GenerationRequest, schedule: Schedule) -> tuple[Look, ...]:
-        """How its UNet is asked at each call, by the request's speed."""
-        plan = request.sampling.speed.plan
-        return plan_looks(
-            schedule,
-            guided=self.loaded.is_guided(request.sampling.guidance_scale),
-            caching=None if self.loaded.shallow is None else plan.caching,
-            interval=plan.guidance,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,29 +63,29 @@ class Latents:
 
 @dataclass(slots=True)
 class _Counter:
-    """Turns calls of the stages into steps of the whole. `looks` counts all stages' by kind, `left` those to come."""
+    """Turns calls of the stages into steps of the whole. `calls` counts all stages' by kind, `left` those to come."""
 
     on_step: Callable[[Step], None]
     pace: Pace = field(default_factory=Pace)
     steps: int = 0
-    looks: Counter[Kind] = field(default_factory=Counter)
-    left: Counter[Kind] = field(default_factory=Counter)
+    calls: Counter[CallKind] = field(default_factory=Counter)
+    left: Counter[CallKind] = field(default_factory=Counter)
 
-    def add(self, schedule: Schedule, looks: tuple[Look, ...]) -> None:
-        self.steps += schedule.steps
-        kinds = [look.kind for look in looks]
-        self.looks.update(kinds)
+    def add(self, stage: StagePlan) -> None:
+        self.steps += stage.schedule.steps
+        kinds = [call.kind for call in stage.calls]
+        self.calls.update(kinds)
         self.left.update(kinds)
 
-    def listen(self, *, refining: bool) -> Callable[[Call], None]:
-        def after(call: Call) -> None:
+    def listen(self, *, refining: bool) -> Callable[[CompletedCall], None]:
+        def after(call: CompletedCall) -> None:
             self.left[call.kind] -= 1
             self.on_step(
                 Step(
                     step=call.step,
                     total=self.steps,
-                    fraction=1 - self.left.total() / self.looks.total(),
-                    seconds=self.pace.total(self.looks) / self.steps,
+                    fraction=1 - self.left.total() / self.calls.total(),
+                    seconds=self.pace.total(self.calls) / self.steps,
                     seconds_left=self.pace.total(self.left),
                     estimate=call.estimate,
                     refining=refining,
@@ -112,11 +97,20 @@ class _Counter:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Begun:
-    """How a stage begins: its latents, what stays beside and around them."""
+    """How a stage begins: its latents, and how a mask that came with the picture takes part in it."""
 
     latents: torch.Tensor
-    beside: torch.Tensor | None = None
+    extra_channels: torch.Tensor | None = None
     blend: Blender | None = None
+
+    def extensions(self, schedule: Schedule, *, last: bool) -> list[Extension]:
+        """What only now can be made. `last` as for `InpaintingBlend`."""
+        extensions: list[Extension] = []
+        if self.extra_channels is not None:
+            extensions.append(ExtraChannels(self.extra_channels))
+        if self.blend is not None:
+            extensions.append(InpaintingBlend(self.blend, schedule, last=last))
+        return extensions
 
 
 class Workflow:
@@ -172,10 +166,10 @@ class Workflow:
         """The latents of the picture of `seed`. Raises RequestError when a schedule leaves nothing to denoise."""
         request = self._request
         counter = _Counter(on_step)
-        base, refiner = self._schedules(seed)
-        for actor, schedule in ((self._base, base), (self._refiner, refiner)):
-            if actor is not None and schedule is not None:
-                counter.add(schedule, actor.looks(request, schedule))
+        base, refiner = self._stages(seed)
+        for planned in (base, refiner):
+            if planned is not None:
+                counter.add(planned)
         trajectory = Trajectory(request.start, keep=request.output.keep_latents == "steps")
         source = noises.generator(seed)
         begun = None
@@ -184,17 +178,13 @@ class Workflow:
             latents = torch.from_numpy(request.start.latents.final.copy())[None]
             self._check_shape(latents)
         else:
-            begun = self._begin(base, source)
-            stage = Stage(
-                predictor=self._base.predictor(request, base, begun.beside),
-                schedule=base,
-                blend=begun.blend,
-                last=refiner is None or not self._takes_over,
-            )
+            begun = self._begin(base.schedule, source)
+            last = refiner is None or not self._takes_over
+            stage = base.begun(begun.extensions(base.schedule, last=last))
             listen = counter.listen(refining=False)
             latents = denoise(stage, begun.latents, source, trajectory, counter.pace, listen)
         if refiner is not None:
-            offset = 0 if base is None else base.steps
+            offset = 0 if base is None else base.schedule.steps
             latents = self._refine(refiner, latents, begun, seed, offset, trajectory, counter)
         return Latents(latents, trajectory.predictions)
 
@@ -212,6 +202,26 @@ class Workflow:
     def _takes_over(self) -> bool:
         refine = self._request.refine
         return refine is not None and refine.way is RefineWay.ENSEMBLE
+
+    def _stages(self, seed: int) -> tuple[StagePlan | None, StagePlan | None]:
+        """(the base's, the refiner's); None for one there is none of."""
+        base, refiner = self._schedules(seed)
+        return (
+            None if base is None else self._plan(self._base, base),
+            None if self._refiner is None or refiner is None else self._plan(self._refiner, refiner, refining=True),
+        )
+
+    def _plan(self, actor: Actor, schedule: Schedule, *, refining: bool = False) -> StagePlan:
+        assert actor.conditioning is not None
+        return StagePlan.of(
+            StageContext(
+                request=self._request,
+                loaded=actor.loaded,
+                conditioning=actor.conditioning,
+                schedule=schedule,
+                refining=refining,
+            )
+        )
 
     def _schedules(self, seed: int) -> tuple[Schedule | None, Schedule | None]:
         """(the base's, the refiner's); None for a stage there is none of."""
@@ -260,7 +270,7 @@ class Workflow:
         if self._mask is None:
             return _Begun(latents)
         if self._masked is not None:
-            return _Begun(latents, beside=torch.cat([self._mask, self._masked.sample(source)], dim=1))
+            return _Begun(latents, extra_channels=torch.cat([self._mask, self._masked.sample(source)], dim=1))
         assert clean is not None
         torch.randn(self._shape, generator=source)  # diffusers encodes the masked picture here and has no use for it
         return _Begun(latents, blend=self._blender(self._mask, clean, noise))
@@ -269,27 +279,24 @@ class Workflow:
 
     def _refine(
         self,
-        schedule: Schedule,
+        plan: StagePlan,
         latents: torch.Tensor,
-        begun: _Begun | None,
+        base: _Begun | None,
         seed: int,
         offset: int,
         trajectory: Trajectory,
         counter: _Counter,
     ) -> torch.Tensor:
-        """A fresh generator of the same seed, as when diffusers' refiner pipeline is called with one."""
-        assert self._refiner is not None
+        """A fresh generator of the same seed, as when diffusers' refiner pipeline is called with one. `base` is how the
+        stage before began."""
         source = noises.generator(seed)
-        blend = None if begun is None else begun.blend
+        schedule = plan.schedule
+        begun = _Begun(latents, blend=None if base is None else base.blend)
         if not self._takes_over:
             clean, noise = latents, torch.randn(self._shape, generator=source)
-            latents = schedule.scheduler.add_noise(clean, noise, schedule.timesteps[:1])
-            if self._mask is not None:
-                blend = self._blender(self._mask, clean, noise)
-        stage = Stage(
-            predictor=self._refiner.predictor(self._request, schedule),
-            schedule=schedule,
-            blend=blend,
-            offset=offset,
-        )
-        return denoise(stage, latents, source, trajectory, counter.pace, counter.listen(refining=True))
+            begun = _Begun(
+                schedule.scheduler.add_noise(clean, noise, schedule.timesteps[:1]),
+                blend=begun.blend if self._mask is None else self._blender(self._mask, clean, noise),
+            )
+        stage = plan.begun(begun.extensions(schedule, last=True), offset)
+        return denoise(stage, begun.latents, source, trajectory, counter.pace, counter.listen(refining=True))

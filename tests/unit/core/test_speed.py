@@ -10,7 +10,7 @@ import pytest
 
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.request import GenerationRequest, Sampling
-from sdxl_desktop.core.speed import GuidanceInterval, Speed, StepCaching
+from sdxl_desktop.core.speed import Speed, StepCaching
 from sdxl_desktop.history.metadata import Record, decode_record, encode_record
 
 SAVING = [speed for speed in Speed if speed is not Speed.EXACT]
@@ -19,7 +19,6 @@ SAVING = [speed for speed in Speed if speed is not Speed.EXACT]
 def test_nothing_is_saved_unless_it_is_asked_for() -> None:
     assert Sampling().speed is Speed.EXACT
     assert Speed.EXACT.plan.caching is None
-    assert Speed.EXACT.plan.guidance is None
 
 
 def test_every_nth_step_is_computed() -> None:
@@ -72,23 +71,10 @@ def test_few_step_checkpoints_are_left_alone() -> None:
         assert speed.plan.caching.full_steps(4) == (1, 2, 3, 4)
 
 
-def test_an_interval_holds_its_upper_end_only() -> None:
-    interval = GuidanceInterval(low=0.3, high=5)
-    assert 5 in interval
-    assert 0.3 not in interval
-    assert 0.31 in interval
-    assert 5.1 not in interval
-
-
 @pytest.mark.parametrize("broken", [{"every": 0.5}, {"every": 2, "bend": 1.0}, {"every": 2, "depth": 0}])
 def test_a_caching_that_is_none_is_refused(broken: dict[str, float]) -> None:
     with pytest.raises(RequestError):
         StepCaching(**broken)  # type: ignore[arg-type]
-
-
-def test_an_empty_interval_is_refused() -> None:
-    with pytest.raises(RequestError):
-        GuidanceInterval(low=2, high=2)
 
 
 def test_a_speed_is_read_as_it_is_written() -> None:

@@ -1,17 +1,16 @@
-"""Keeps the deep feature of a UNet's last full look and answers from it; proves beforehand that it may."""
+"""Keeps deep features of a UNet's full calls and answers from them; proves beforehand that it may."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from sdxl_desktop.engine.openvino.caching.cut import DEEP
-from sdxl_desktop.engine.openvino.caching.looks import Blend
 from sdxl_desktop.engine.openvino.interrupt import InterruptibleRequest
+from sdxl_desktop.engine.openvino.unet_call import POSITIVE, FeatureBlend, UNetInputs
 
 Floats = npt.NDArray[np.float32]
 
@@ -34,40 +33,43 @@ class FeatureCache:
     def __init__(self, full: InterruptibleRequest, shallow: InterruptibleRequest) -> None:
         self._full, self._shallow = full, shallow
         self._wanted = {port.get_any_name() for port in shallow.compiled.inputs} - {DEEP}
-        self._features: dict[int, Floats] = {}
+        self._features: dict[int, tuple[tuple[str, ...], Floats]] = {}
 
-    def keep(self, call: int, still_needed: Collection[int]) -> None:
-        """Take the deep feature, [B, C, h, w], that the full graph has just computed for `call`, and let those go that
-        are not `still_needed`."""
+    def keep(self, call: int, rows: tuple[str, ...], required: Collection[int]) -> None:
+        """Take the deep feature, [B, C, h, w], that the full graph has just computed for `rows` of call number `call`,
+        and let those go that are not `required` any more."""
         assert self._full.last_outputs is not None
-        self._features[call] = np.asarray(self._full.last_outputs[DEEP])
-        self._features = {kept: value for kept, value in self._features.items() if kept in still_needed}
+        self._features[call] = rows, np.asarray(self._full.last_outputs[DEEP])
+        self._features = {kept: value for kept, value in self._features.items() if kept in required}
 
-    def predict(self, inputs: dict[str, Any], blend: Blend) -> torch.Tensor:
-        """The prediction float32 [B, C, h, w] from kept features, blended; `inputs` by name are the full graph's.
-
-        An unguided look after a guided one takes the half that knows the words, which is the second.
-        """
+    def predict(self, inputs: UNetInputs, blend: FeatureBlend) -> torch.Tensor:
+        """The prediction float32 [B, C, h, w] from kept features, blended; `inputs` are the full graph's. The calls
+        whose features are used had all rows of `inputs`."""
         given = {name: value for name, value in inputs.items() if name in self._wanted}
-        return torch.from_numpy(self._shallow({**given, DEEP: self._blended(blend, len(inputs["sample"]))})[0])
+        return torch.from_numpy(self._shallow({**given, DEEP: self._blended(blend, inputs.rows)})[0])
 
-    def _blended(self, blend: Blend, rows: int) -> Floats:
+    def _blended(self, blend: FeatureBlend, rows: tuple[str, ...]) -> Floats:
         (call, weight), *others = blend
-        feature = self._features[call][-rows:]
+        feature = self._feature(call, rows)
         if not others and weight == 1:
             return feature
         mixed = feature * np.float32(weight)
         for call, weight in others:
-            mixed += self._features[call][-rows:] * np.float32(weight)
+            mixed += self._feature(call, rows) * np.float32(weight)
         return mixed
+
+    def _feature(self, call: int, rows: tuple[str, ...]) -> Floats:
+        kept, feature = self._features[call]
+        return feature if kept == rows else feature[[kept.index(row) for row in rows]]
 
 
 def agree(full: InterruptibleRequest, shallow: InterruptibleRequest) -> bool:
     """Whether the shallow graph, given the full one's deep feature, predicts what the full one does."""
-    inputs = _test_inputs(full)
+    rows = (POSITIVE,)
+    inputs = UNetInputs(rows, _test_inputs(full))
     expected = np.array(full(inputs)[0])
     cache = FeatureCache(full, shallow)
-    cache.keep(0, (0,))
+    cache.keep(0, rows, (0,))
     got = cache.predict(inputs, ((0, 1.0),)).numpy()
     if expected.shape != got.shape or not np.isfinite(expected).all():
         return False

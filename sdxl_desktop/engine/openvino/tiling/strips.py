@@ -97,7 +97,6 @@ class _Windows:
     """Which rows of every value a strip needs; by key, and of the norms' results apart from their sources."""
 
     def __init__(self, segment: Segment, rows: int) -> None:
-        self._target_rows = segment.target.get_shape()[2]
         self.of: dict[Key, Window] = {key_of(segment.target): Window(0, rows, 1)}
         for operation in reversed(segment.steps):
             for port in operation.sources:

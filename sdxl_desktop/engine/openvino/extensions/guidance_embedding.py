@@ -1,0 +1,27 @@
+"""The guidance scale as an input of distilled UNets, which are told it instead of being guided: `timestep_cond`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+
+from sdxl_desktop.engine.openvino.extensions.base import Extension, StageContext
+
+
+class GuidanceEmbedding(Extension):
+    """The same for every row."""
+
+    def __init__(self, embedding: torch.Tensor) -> None:
+        """`embedding` float32 [1, D] (`LoadedCheckpoint.guidance_embedding`)."""
+        self._inputs = {"timestep_cond": embedding}
+
+    def row_inputs(self, row: str) -> Mapping[str, torch.Tensor]:
+        return self._inputs
+
+
+def for_stage(context: StageContext) -> GuidanceEmbedding | None:
+    loaded = context.loaded
+    if not loaded.embeds_guidance:
+        return None
+    return GuidanceEmbedding(loaded.guidance_embedding(context.request.sampling.guidance_scale))

@@ -1,0 +1,36 @@
+"""Inpainting, both ways: UNets that see mask and picture in channels of their own, and those after whose steps the
+picture is blended back."""
+
+from __future__ import annotations
+
+import torch
+
+from sdxl_desktop.engine.openvino.extensions.base import Extension
+from sdxl_desktop.engine.openvino.inpaint import Blender
+from sdxl_desktop.engine.openvino.schedule import Schedule
+from sdxl_desktop.engine.openvino.unet_call import UNetCall, UNetInputs
+
+
+class ExtraChannels(Extension):
+    """Gives the UNet more channels beside those of the latents, the same at every call and in every row."""
+
+    def __init__(self, channels: torch.Tensor) -> None:
+        """`channels` float32 [1, K, h, w]: for inpainting the mask, and the latents of the picture without it."""
+        self._channels = channels
+
+    def before_unet(self, inputs: UNetInputs, call: UNetCall) -> None:
+        sample = inputs["sample"]
+        inputs["sample"] = torch.cat([sample, self._channels.expand(len(sample), -1, -1, -1)], dim=1)
+
+
+class InpaintingBlend(Extension):
+    """Puts back what is kept of the picture after every call."""
+
+    def __init__(self, blend: Blender, schedule: Schedule, *, last: bool) -> None:
+        """`last` is false when another stage takes the latents over while they are still noisy."""
+        self._blend = blend
+        self._schedule = schedule
+        self._last = last
+
+    def after_step(self, latents: torch.Tensor, call: UNetCall) -> torch.Tensor:
+        return self._blend(latents, self._schedule, call.number, last=self._last)
