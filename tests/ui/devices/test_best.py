@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import asdict
 
 import pytest
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication, QPushButton
+from PySide6.QtCore import QProcess, Qt
+from PySide6.QtWidgets import QApplication, QPushButton, QTableWidget
 from pytestqt.qtbot import QtBot
 
 from sdxl_desktop.core.checkpoint import Checkpoint
@@ -20,6 +20,7 @@ from sdxl_desktop.ui.devices.best_dialog import BestDevicesDialog
 from sdxl_desktop.ui.devices.child import Child
 from sdxl_desktop.ui.settings_dialog import Machine, SettingsDialog
 from tests.ui.conftest import AtOnce
+from tests.ui.typed import child, words_in
 
 DEVICES = (Device("CPU", "A processor"), Device("GPU", "A card"))
 TABLE = DeviceTable(
@@ -59,7 +60,7 @@ def button(dialog: BestDevicesDialog, words: str) -> QPushButton:
 
 
 def cells(dialog: BestDevicesDialog, line: int) -> list[str]:
-    table = dialog._table
+    table = child(dialog, QTableWidget)
     return [item.text() for column in range(table.columnCount()) if (item := table.item(line, column)) is not None]
 
 
@@ -68,13 +69,13 @@ def test_measuring(dialog: BestDevicesDialog, qtbot: QtBot, child_says: Says, ch
     assert not button(dialog, "Use these").isEnabled()
     qtbot.mouseClick(button(dialog, "Measure"), Qt.MouseButton.LeftButton)
     assert starts == [["bench", "--devices", "--checkpoint", str(checkpoint.folder), "--json", "--events"]]
-    qtbot.waitUntil(lambda: dialog._doing.text() == "unet on GPU…", timeout=10_000)
+    qtbot.waitUntil(lambda: "unet on GPU…" in words_in(dialog).splitlines(), timeout=10_000)
     assert button(dialog, "Stop").isEnabled()
-    qtbot.waitUntil(lambda: dialog._table.rowCount() == 4, timeout=10_000)
+    qtbot.waitUntil(lambda: child(dialog, QTableWidget).rowCount() == 4, timeout=10_000)
     assert cells(dialog, 1) == ["UNet", "GPU", "5.0 ms", "9.0 s", "Compiled now"]
     assert cells(dialog, 3) == ["VAE decoder", "GPU", "–", "–", "It has no room."]
-    assert "UNet on GPU" in dialog._best.text()
-    assert "VAE on CPU" in dialog._best.text()
+    assert "UNet on GPU" in words_in(dialog)
+    assert "VAE on CPU" in words_in(dialog)
     with qtbot.waitSignal(dialog.chosen) as chosen:
         qtbot.mouseClick(button(dialog, "Use these"), Qt.MouseButton.LeftButton)
     assert chosen.args == [{"unet": "GPU", "vae": "CPU"}]
@@ -83,7 +84,7 @@ def test_measuring(dialog: BestDevicesDialog, qtbot: QtBot, child_says: Says, ch
 def test_a_failure_is_told_in_the_programs_own_words(dialog: BestDevicesDialog, qtbot: QtBot, child_says: Says) -> None:
     child_says(FAILS)
     button(dialog, "Measure").click()
-    qtbot.waitUntil(lambda: dialog._doing.text() == "The checkpoint has gone.", timeout=10_000)
+    qtbot.waitUntil(lambda: "The checkpoint has gone." in words_in(dialog).splitlines(), timeout=10_000)
     assert button(dialog, "Measure").isEnabled()
 
 
@@ -91,8 +92,9 @@ def test_a_failure_is_told_in_the_programs_own_words(dialog: BestDevicesDialog, 
 def test_it_can_be_stopped(way: str, dialog: BestDevicesDialog, qtbot: QtBot, child_says: Says) -> None:
     child_says(HANGS)
     button(dialog, "Measure").click()
-    process = dialog._child._process
-    assert process is not None
+    process = child(dialog, QProcess)
+    ended: list[int] = []
+    process.finished.connect(lambda code, status: ended.append(code))
     assert process.waitForStarted(5000)
     match way:
         case "button":
@@ -101,7 +103,7 @@ def test_it_can_be_stopped(way: str, dialog: BestDevicesDialog, qtbot: QtBot, ch
             qtbot.keyClick(dialog, Qt.Key.Key_Escape)
         case _:
             dialog.reject()
-    assert not dialog._child.running
+    assert ended
     assert dialog.isVisible() == (way != "close")
 
 
@@ -111,7 +113,7 @@ def test_what_was_measured_before_is_there_again(
     write_table(table_file(paths), TABLE)
     dialog = BestDevicesDialog(checkpoint, DEVICES, paths)
     qtbot.addWidget(dialog)
-    assert dialog._table.rowCount() == 4
+    assert child(dialog, QTableWidget).rowCount() == 4
     assert button(dialog, "Use these").isEnabled()
 
 
