@@ -26,10 +26,11 @@ from sdxl_desktop.session.settings_store import SettingsStore
 from sdxl_desktop.ui.expand_dialog import ExpandDialog
 from sdxl_desktop.ui.main_window import MainWindow
 from sdxl_desktop.ui.painting.settings import ToolKind
+from sdxl_desktop.ui.widgets.fields import RealField
 from tests.typed import same_array
 from tests.ui.conftest import MakeWindow, make_checkpoint, wait_until_idle
 from tests.ui.filling import SIDE, FillingEngine, disc, finished, photo
-from tests.ui.typed import menu_action, rgb
+from tests.ui.typed import menu_action, named, rgb
 
 
 @pytest.fixture
@@ -368,7 +369,7 @@ def test_the_keyboard_is_enough(filled: MainWindow, qtbot: QtBot, place: str) ->
 
 
 def test_keys_typed_into_a_field_are_no_verdict(filled: MainWindow, qtbot: QtBot) -> None:
-    field = filled.stage.candidate_bar._feather.first_control()
+    field = named(filled.stage.candidate_bar, RealField, "Feather in pixels")
     field.setFocus()
     qtbot.keyClick(field, Qt.Key.Key_Return)
     qtbot.keyClick(field, Qt.Key.Key_Delete)

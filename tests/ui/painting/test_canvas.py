@@ -92,19 +92,19 @@ def test_a_brush_event_paints_no_more_than_its_box(atelier: Atelier) -> None:
 def test_levels_that_were_updated_in_part_equal_those_made_anew() -> None:
     pixels = np.random.default_rng(3).integers(0, 256, (203, 301), dtype=np.uint8)
     old = Pyramid.over(pixels)
-    old._level(4)
+    old.level(4)
     for x, y, width, height in ((0, 0, 5, 5), (101, 57, 40, 33), (290, 190, 11, 13)):
         pixels[y : y + height, x : x + width] = 255
         old.update(QRect(x, y, width, height))
     new = Pyramid.over(pixels)
     for number in range(5):
-        assert old._level(number) == new._level(number), number
+        assert old.level(number) == new.level(number), number
 
 
 def test_a_picture_shown_small_is_averaged_and_does_not_glitter() -> None:
     checks = np.zeros((512, 512, 3), np.uint8)
     checks[::2, ::2] = checks[1::2, 1::2] = 255
-    level = Pyramid.over(checks)._level(2)
+    level = Pyramid.over(checks).level(2)
     assert abs(level.pixelColor(60, 60).red() - 127) <= 2
 
 
