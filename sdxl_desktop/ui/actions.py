@@ -36,6 +36,7 @@ def fill_menus(window: QMainWindow, menus: dict[str, tuple[Entry | None, ...]]) 
                 continue
             action = _action(menu, entry)
             if entry.name:
+                action.setObjectName(entry.name)
                 named[entry.name] = action
     return named
 

@@ -143,6 +143,11 @@ class MainWindow(QMainWindow):
         centre.setLayout(whole)
         self.setCentralWidget(centre)
 
+    @property
+    def theme(self) -> ThemeSwitch:
+        """The colours that the whole application has."""
+        return self._around.theme
+
     def _fill_menus(self) -> None:
         own = OfTheWindow(
             self.library.paste,

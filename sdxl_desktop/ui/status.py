@@ -87,6 +87,7 @@ class StatusLine(QWidget):
         self._bar = ProgressLine()
         self._steps, self._pace, self._left = muted(), muted(), muted()
         self._plan = muted()
+        self._plan.setObjectName("plan")
         self._planned: tuple[Size, Forecast | None] | None = None
         self._used, self._shortage = 0, ""
         self._device, self._memory = ElidedLabel(), muted()

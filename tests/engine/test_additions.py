@@ -24,6 +24,7 @@ from sdxl_desktop.engine.device_times import read_table
 from sdxl_desktop.engine.openvino import devices, placement, shelf
 from sdxl_desktop.engine.openvino.loaded import LoadedCheckpoint, stamp
 from sdxl_desktop.engine.openvino.network import Network
+from sdxl_desktop.engine.openvino.prepare import Preparation
 from tests.engine.adapters.lora_files import PARTS, random_difference, write_kohya
 from tests.engine.conftest import draw
 from tests.engine.parity.cases import BUILDERS, Workflow
@@ -233,7 +234,7 @@ class TestReadOnce:
         self, launch: Launch, request_for: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         engine = launch()
-        monkeypatch.setattr(engine._preparation, "bytes_to_decode", lambda *_: 1 << 40)
+        monkeypatch.setattr(Preparation, "bytes_to_decode", lambda *_: 1 << 40)
         draw(engine, request_for())
         graphs: list[Any] = []
         monkeypatch.setattr(Network, "model", property(counting(graphs, Network.model.fget)))  # type: ignore[attr-defined]

@@ -74,10 +74,10 @@ def test_nothing_is_begun_that_the_first_run_will_not_ask_for() -> None:
     made = plain.sampling
     final = np.zeros((4, 64, 64), np.float32)
     latents = KeptLatents(final=final, seed=made.seed, steps=made.steps, scheduler=made.scheduler)
-    assert host._wants_plain_unet(plain)
-    assert host._wants_plain_unet(replace(plain, additions=Additions(embeddings=(EmbeddingUse(Path("e"), "<e>"),))))
-    assert not host._wants_plain_unet(replace(plain, additions=Additions(loras=(LoraUse(Path("l")),))))
-    assert not host._wants_plain_unet(replace(plain, start=Start(latents)))
+    assert host.wants_plain_unet(plain)
+    assert host.wants_plain_unet(replace(plain, additions=Additions(embeddings=(EmbeddingUse(Path("e"), "<e>"),))))
+    assert not host.wants_plain_unet(replace(plain, additions=Additions(loras=(LoraUse(Path("l")),))))
+    assert not host.wants_plain_unet(replace(plain, start=Start(latents)))
 
 
 def test_what_was_begun_for_another_is_let_go(paths: AppPaths, tiny: Path, request_for: Any) -> None:

@@ -30,7 +30,7 @@ def own_home(tmp_path: Path) -> AppPaths:
 
 
 def from_cache(engine: OpenVinoEngine) -> bool:
-    return bool(engine._shelf.loaded[0].pipe.unet.request.compiled.get_property("LOADED_FROM_CACHE"))
+    return bool(engine.loaded[0].pipe.unet.request.compiled.get_property("LOADED_FROM_CACHE"))
 
 
 def test_what_an_engine_compiled_is_described_kept_while_in_use_and_made_again(

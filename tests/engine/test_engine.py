@@ -66,7 +66,7 @@ class TestNothingTwice:
 
     def test_a_prompt_once_encoded_is_not_encoded_again(self, engine: Any, request_for: Any) -> None:
         draw(engine, request_for(prompts=Prompts(prompt="kept words")))
-        encoder = engine._shelf.loaded[0].pipe.text_encoder_2
+        encoder = engine.loaded[0].pipe.text_encoder_2
         encoder.request.last_outputs = None
         draw(engine, request_for(seed=3, prompts=Prompts(prompt="kept words")))
         assert encoder.request.last_outputs is None
@@ -79,8 +79,8 @@ class TestNothingTwice:
         draw(engine, request_for())
         fresh = OpenVinoEngine(engine_home)
         told = draw(fresh, request_for())
-        assert fresh._shelf.loaded
-        assert fresh._shelf.loaded[0].pipe.unet.request.compiled.get_property("LOADED_FROM_CACHE")
+        assert fresh.loaded
+        assert fresh.loaded[0].pipe.unet.request.compiled.get_property("LOADED_FROM_CACHE")
         compiling = [event for event in told.of(Progress) if event.phase is Phase.COMPILING]
         assert compiling
         assert all(event.seconds_left is not None for event in compiling), "past durations give an estimate"
@@ -206,7 +206,7 @@ class TestFailure:
 
         def faulty(self: Any, inputs: Any) -> Any:
             outputs = call(self, inputs)
-            if "latent_sample" in inputs and not engine._shelf.loaded[0].needs_f32_decoder:
+            if "latent_sample" in inputs and not engine.loaded[0].needs_f32_decoder:
                 for value in outputs.values():
                     value[...] = np.nan
             return outputs

@@ -13,6 +13,7 @@ import pytest
 
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.engine.openvino import interrupt, mapped
+from sdxl_desktop.engine.openvino.compiled import CompiledParts
 from sdxl_desktop.engine.openvino.engine import OpenVinoEngine
 from tests.engine.conftest import draw
 
@@ -56,7 +57,7 @@ def test_not_while_something_is_compiled_ahead(
     engine: OpenVinoEngine, request_for: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mapped, "THIN_ABOVE", -(10**15))
-    monkeypatch.setattr(type(engine._compiled), "is_compiling", property(lambda _: True))
+    monkeypatch.setattr(CompiledParts, "is_compiling", property(lambda _: True))
     monkeypatch.setattr(mapped, "give_back", lambda: pytest.fail("somebody is at work"))
     draw(engine, request_for())
 
@@ -98,4 +99,4 @@ def test_only_read_only_shared_mappings_of_weights_are_touched() -> None:
 7f40-7f50 r-xp 00000000 fe:00 15 /lib/libc.so.6
 7f50-7f60 r--s 00000000 00:00 0
 """
-    assert mapped._mappings(table) == [(0x7F00, 0x7F10), (0x7F30, 0x7F40)]
+    assert mapped.weight_mappings(table) == [(0x7F00, 0x7F10), (0x7F30, 0x7F40)]

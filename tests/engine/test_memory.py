@@ -49,7 +49,7 @@ def launch(used_home: AppPaths) -> Iterator[Callable[..., OpenVinoEngine]]:
 
 
 def pipe_of(engine: OpenVinoEngine) -> Any:
-    return engine._shelf.loaded[0].pipe
+    return engine.loaded[0].pipe
 
 
 def are_loaded(engine: OpenVinoEngine) -> set[str]:

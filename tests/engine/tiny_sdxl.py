@@ -104,18 +104,18 @@ def make_torch(folder: Path, **unet: Any) -> StableDiffusionXLPipeline:
     """Save a float32 diffusers pipeline of SDXL base's topology in `folder` and return it; with `unet` of the UNet's
     configuration changed."""
     torch.manual_seed(0)
-    vocabulary, merges = _vocabulary()
+    vocabulary, merges = tiny_vocabulary()
     pipe = StableDiffusionXLPipeline(
         vae=make_vae(),
-        text_encoder=CLIPTextModel(_text_config(len(vocabulary), WIDTH_1, "quick_gelu")),
-        text_encoder_2=CLIPTextModelWithProjection(_text_config(len(vocabulary), WIDTH_2, "gelu")),
+        text_encoder=CLIPTextModel(text_config(len(vocabulary), WIDTH_1, "quick_gelu")),
+        text_encoder_2=CLIPTextModelWithProjection(text_config(len(vocabulary), WIDTH_2, "gelu")),
         tokenizer=CLIPTokenizer(vocab=vocabulary, merges=merges, pad_token="<|endoftext|>", model_max_length=77),
         tokenizer_2=CLIPTokenizer(vocab=vocabulary, merges=merges, pad_token="!", model_max_length=77),
         unet=make_unet(**unet),
         scheduler=EulerDiscreteScheduler.from_config(SCHEDULER),
         add_watermarker=False,
     )
-    return _saved(pipe, folder)
+    return saved_in(pipe, folder)
 
 
 def export(torch_folder: Path, folder: Path) -> None:
@@ -201,7 +201,7 @@ def make_vae() -> AutoencoderKL:
 
 def _save_beside(base: Path, pipe: Any, folder: Path) -> None:
     """Save `pipe` as `folder`/{torch, ov}; what is not its UNet is what `base` has."""
-    _saved(pipe, folder / "torch")
+    saved_in(pipe, folder / "torch")
     exported = folder / "ov"
     shared = [part for part in (*ENCODERS, *VAE_PARTS) if getattr(pipe, part, True) is not None]
     for part in shared:
@@ -211,7 +211,7 @@ def _save_beside(base: Path, pipe: Any, folder: Path) -> None:
     _export_parts(pipe, exported, ("unet",))
 
 
-def _saved(pipe: Any, folder: Path) -> Any:
+def saved_in(pipe: Any, folder: Path) -> Any:
     for part in (pipe.unet, pipe.vae, pipe.text_encoder, pipe.text_encoder_2):
         if part is not None:
             part.eval()
@@ -254,7 +254,7 @@ def _export_parts(pipe: Any, folder: Path, parts: Iterable[str]) -> None:
         )
 
 
-def _vocabulary() -> tuple[dict[str, int], list[tuple[str, str]]]:
+def tiny_vocabulary() -> tuple[dict[str, int], list[tuple[str, str]]]:
     """CLIP's byte alphabet, with and without the end-of-word mark, and the two special tokens; no merges but a few."""
     printable = [*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(256) if byte not in printable]
@@ -270,7 +270,7 @@ def _vocabulary() -> tuple[dict[str, int], list[tuple[str, str]]]:
     return {token: index for index, token in enumerate(tokens)}, merges
 
 
-def _text_config(vocabulary: int, hidden: int, activation: str) -> CLIPTextConfig:
+def text_config(vocabulary: int, hidden: int, activation: str) -> CLIPTextConfig:
     return CLIPTextConfig(
         vocab_size=vocabulary,
         hidden_size=hidden,

@@ -25,7 +25,7 @@ SHALLOW: dict[str, Any] = {
 def make(folder: Path, **unet: Any) -> StableDiffusionXLPipeline:
     """Save a float32 pipeline in `folder` and return it."""
     torch.manual_seed(5)
-    vocabulary, merges = tiny_sdxl._vocabulary()
+    vocabulary, merges = tiny_sdxl.tiny_vocabulary()
     pipe = StableDiffusionXLPipeline(
         vae=tiny_sdxl.make_vae(),
         text_encoder=CLIPTextModel(_text(len(vocabulary), tiny_sdxl.WIDTH_1, "quick_gelu")),
@@ -36,11 +36,11 @@ def make(folder: Path, **unet: Any) -> StableDiffusionXLPipeline:
         scheduler=EulerDiscreteScheduler.from_config(tiny_sdxl.SCHEDULER),
         add_watermarker=False,
     )
-    saved: StableDiffusionXLPipeline = tiny_sdxl._saved(pipe, folder)
+    saved: StableDiffusionXLPipeline = tiny_sdxl.saved_in(pipe, folder)
     return saved
 
 
 def _text(vocabulary: int, width: int, activation: str) -> CLIPTextConfig:
-    config = tiny_sdxl._text_config(vocabulary, width, activation)
+    config = tiny_sdxl.text_config(vocabulary, width, activation)
     config.num_hidden_layers = 2
     return config

@@ -106,13 +106,13 @@ def test_each_part_computes_what_optimum_intels_does(part: str, imported: Bring,
     ]
     answers = []
     for graph in graphs:
-        answered = core.compile_model(graph, "CPU", config)(_inputs(graph))
+        answered = core.compile_model(graph, "CPU", config)(inputs(graph))
         answers.append({port.get_any_name(): value for port, value in answered.items()})
     assert answers[0].keys() == answers[1].keys()
     assert max(np.abs(answers[0][name] - answers[1][name]).max() for name in answers[0]) < 1e-5
 
 
-def _inputs(graph: Any) -> dict[str, Any]:
+def inputs(graph: Any) -> dict[str, Any]:
     chance, fed = np.random.default_rng(3), {}
     for port in graph.inputs:
         name, sides = port.get_any_name(), port.get_partial_shape()
@@ -239,7 +239,7 @@ def test_a_half_precision_file_is_widened_exactly_and_stays_half(small: Path, ha
     part = next(part for part in identify(half).parts if part.name == "unet")
     with Spool(tmp_path / "spool", 64) as spool:
         graph = tracing.trace("unet", part, loading.load(part, spool), scored=False, pooled_width=64)
-    fed = _inputs(graph)
+    fed = inputs(graph)
     ours = ov.Core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})(fed)[0]
     unet = UNet2DConditionModel.from_pretrained(small / "torch" / "unet").half().float()
     given = {name: torch.from_numpy(value) for name, value in fed.items()}

@@ -112,11 +112,11 @@ def test_they_are_nncfs(unet: Path, compressed: Any) -> None:
 
 
 def test_it_computes_nearly_the_same(unet: Path, compressed: Any) -> None:
-    from tests.library.test_import import _inputs
+    from tests.library.test_import import inputs
 
     core, exactly = ov.Core(), {"INFERENCE_PRECISION_HINT": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0"}
     graph = core.read_model(unet)
-    fed = _inputs(graph)
+    fed = inputs(graph)
     exact, found = (core.compile_model(it, "CPU", exactly)(fed)[0] for it in (graph, compressed))
     assert 0 < np.abs(found - exact).mean() < 0.2 * exact.std()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from PySide6.QtCore import QMimeData, Qt, QUrl
-from PySide6.QtWidgets import QApplication, QLabel, QPlainTextEdit, QPushButton
+from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QPlainTextEdit, QPushButton
 from pytestqt.qtbot import QtBot
 
 from sdxl_desktop.core.errors import EngineError
@@ -15,7 +15,7 @@ from sdxl_desktop.engine.fake import FakeEngine, gradient
 from sdxl_desktop.history.metadata import read_record
 from sdxl_desktop.ui.main_window import MainWindow
 from tests.ui.conftest import GatedEngine, MakeWindow, wait_until_idle
-from tests.ui.typed import child, rgb
+from tests.ui.typed import child, named, rgb
 
 
 def button(window: MainWindow) -> QPushButton:
@@ -247,7 +247,7 @@ def test_a_picture_dropped_on_the_prompt_leaves_no_path_in_it(window: MainWindow
 
 
 def test_choosing_a_checkpoint_applies_what_it_was_made_for(window: MainWindow, qtbot: QtBot) -> None:
-    choice = window.desk._checkpoint._choice
+    choice = named(window.desk, QComboBox, "Checkpoint")
     choice.setCurrentIndex(choice.findText("Wide"))
     sampling = window.desk.value().sampling
     assert sampling is not None

@@ -17,6 +17,7 @@ from pytestqt.qtbot import QtBot
 from sdxl_desktop.core.edit import Edit, Prefill
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.intents import RECIPES, Intent, Masked, filling
+from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import GenerationRequest
 from sdxl_desktop.core.settings import EditValue, Preferences, Settings, Workspace
 from sdxl_desktop.engine.fake import gradient
@@ -25,10 +26,11 @@ from sdxl_desktop.session.settings_store import SettingsStore
 from sdxl_desktop.ui.expand_dialog import ExpandDialog
 from sdxl_desktop.ui.main_window import MainWindow
 from sdxl_desktop.ui.painting.settings import ToolKind
+from sdxl_desktop.ui.widgets.fields import RealField
 from tests.typed import same_array
 from tests.ui.conftest import MakeWindow, make_checkpoint, wait_until_idle
 from tests.ui.filling import SIDE, FillingEngine, disc, finished, photo
-from tests.ui.typed import rgb
+from tests.ui.typed import menu_action, named, rgb
 
 
 @pytest.fixture
@@ -207,10 +209,10 @@ def test_the_start_can_be_chosen(masked: MainWindow, qtbot: QtBot, engine: Filli
     assert edit_of(engine.requests[-1]).prefill is Prefill.KEEP
 
 
-def test_the_intent_is_there_again_at_the_next_start(masked: MainWindow, qtbot: QtBot) -> None:
+def test_the_intent_is_there_again_at_the_next_start(masked: MainWindow, paths: AppPaths, qtbot: QtBot) -> None:
     click(qtbot, masked.desk, "Remove")
     masked.close()
-    settings, problem = SettingsStore(masked._around.paths.settings_file).load()
+    settings, problem = SettingsStore(paths.settings_file).load()
     assert problem is None
     assert settings.workspace.edit.intent is Intent.REMOVE
 
@@ -323,7 +325,7 @@ def test_discarding_never_leads_to_a_result_that_has_nothing_to_do_with_the_pict
     assert filled.session.results == [earlier]
     assert filled.stage.shown_result is None
     assert filled.stage.easel.editing
-    filled._actions["undo"].trigger()
+    menu_action(filled, "undo").trigger()
     assert filled.session.results == [earlier, candidate]
     assert filled.stage.shown_result is candidate
 
@@ -332,7 +334,7 @@ def test_undo_takes_back_what_was_done_last_be_it_paint_or_a_discarded_result(fi
     mask = disc()
     click(qtbot, filled.stage.candidate_bar, "Discard")
     filled.document.invert()
-    undo = filled._actions["undo"]
+    undo = menu_action(filled, "undo")
     undo.trigger()
     assert same_array(filled.document.mask, mask)
     assert filled.session.results == []
@@ -367,7 +369,7 @@ def test_the_keyboard_is_enough(filled: MainWindow, qtbot: QtBot, place: str) ->
 
 
 def test_keys_typed_into_a_field_are_no_verdict(filled: MainWindow, qtbot: QtBot) -> None:
-    field = filled.stage.candidate_bar._feather.first_control()
+    field = named(filled.stage.candidate_bar, RealField, "Feather in pixels")
     field.setFocus()
     qtbot.keyClick(field, Qt.Key.Key_Return)
     qtbot.keyClick(field, Qt.Key.Key_Delete)

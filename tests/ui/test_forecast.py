@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from PySide6.QtWidgets import QLabel
 
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.engine.footprint import Footprint
 from sdxl_desktop.session.forecast import Forecast
 from sdxl_desktop.ui.panels.generate import GenerateBar
 from sdxl_desktop.ui.status import StatusLine, plan_text
+from tests.ui.typed import child
 
 GB = 2**30
 SIZE = Size(512, 512)
@@ -41,7 +43,7 @@ def told(status: StatusLine) -> list[str]:
 
 def test_what_fits_is_told_without_alarm(status: StatusLine, told: list[str]) -> None:
     status.show_plan(SIZE, Forecast(size=SIZE, seconds=10, peak=1 << 20, measured=True))
-    assert status._plan.text() == "Next: 512 × 512, about 10 s, peak 1 MB"
+    assert child(status, QLabel, "plan").text() == "Next: 512 × 512, about 10 s, peak 1 MB"
     assert told == []
 
 
@@ -66,7 +68,7 @@ def test_a_shortage_stands_above_the_button_and_stops_nobody(qtbot: Any) -> None
     qtbot.addWidget(bar)
     bar.show_purpose(Mode.TEXT_TO_IMAGE, None, ready=True, obstacle="")
     bar.show_shortage("It may not fit.")
-    assert not bar._shortage.isHidden()
+    assert not child(bar, QLabel, "shortage").isHidden()
     assert bar.button.isEnabled()
     bar.show_shortage("")
-    assert bar._shortage.isHidden()
+    assert child(bar, QLabel, "shortage").isHidden()

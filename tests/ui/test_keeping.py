@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from PySide6.QtWidgets import QFileDialog, QMenu, QMessageBox
+from PySide6.QtWidgets import QFileDialog, QLabel, QMenu, QMessageBox
 from pytestqt.qtbot import QtBot
 
 from sdxl_desktop.core.paths import AppPaths
@@ -17,10 +17,12 @@ from sdxl_desktop.core.settings import Preferences, Settings
 from sdxl_desktop.history.metadata import read_record
 from sdxl_desktop.session.document.project import load_project
 from sdxl_desktop.session.document.recovery import parts_of
+from sdxl_desktop.session.recent import RecentFiles
 from sdxl_desktop.ui.main_window import MainWindow
 from tests.typed import same_array
 from tests.ui.conftest import MakeWindow, make_checkpoint, wait_until_idle
 from tests.ui.filling import FillingEngine, disc, photo
+from tests.ui.typed import child, menu_action
 
 
 @pytest.fixture
@@ -130,11 +132,10 @@ def test_the_offer_stays_in_the_menu(
     again = make_window(FillingEngine(), prompt="something else")
     wait_until_idle(qtbot, again)
     again.stage.toast.dismiss()
-    action = again._actions["recover"]
+    action = menu_action(again, "recover")
     assert action.isEnabled()
     action.trigger()
     assert everything(again) == before
-    again._enable_actions()
     assert not action.isEnabled()
 
 
@@ -159,7 +160,7 @@ def test_recent_files_are_listed_and_open(make_window: MakeWindow, tmp_path: Pat
 
 
 def test_of_several_pictures_the_first_is_shown_and_the_others_are_recent(
-    make_window: MakeWindow, tmp_path: Path
+    make_window: MakeWindow, paths: AppPaths, tmp_path: Path
 ) -> None:
     files = [tmp_path / f"{name}.png" for name in "abc"]
     for file in files:
@@ -167,7 +168,7 @@ def test_of_several_pictures_the_first_is_shown_and_the_others_are_recent(
     window = make_window(FillingEngine(), start=False)
     window.start(files=files)
     assert window.document.name == "a.png"
-    assert [file.name for file in window.keeper._recent.listed()] == ["a.png", "b.png", "c.png"]
+    assert [file.name for file in RecentFiles(paths.data / "recent.json").listed()] == ["a.png", "b.png", "c.png"]
 
 
 def test_what_was_transparent_can_be_masked(make_window: MakeWindow, tmp_path: Path) -> None:
@@ -208,4 +209,4 @@ def test_an_export_holds_pixels_and_nothing_else(
 
 
 def test_the_status_tells_what_the_next_run_draws(worked_on: MainWindow) -> None:
-    assert "64 × 64, about" in worked_on.status._plan.text()
+    assert "64 × 64, about" in child(worked_on.status, QLabel, "plan").text()

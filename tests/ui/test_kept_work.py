@@ -22,6 +22,7 @@ from tests.typed import same_array
 from tests.ui.conftest import GatedEngine, MakeWindow, make_checkpoint, wait_until_idle
 from tests.ui.filling import FillingEngine, disc, photo
 from tests.ui.test_keeping import everything
+from tests.ui.typed import menu_action
 
 UNSAVED = Settings(preferences=Preferences(watermark=False, autosave=False))
 
@@ -98,7 +99,7 @@ def test_results_without_a_picture_come_back_saved_or_not(make_window: MakeWindo
 
 def begin_anew(window: MainWindow) -> None:
     """File, New; what is not saved need not be."""
-    window._actions["new"].trigger()
+    menu_action(window, "new").trigger()
     question = window.keeper.files.question
     assert question is not None, "it is asked about what is not saved"
     question.button(QMessageBox.StandardButton.Discard).click()
@@ -131,7 +132,7 @@ def test_what_the_command_line_asks_for_wins_and_the_kept_work_is_offered(
     again.start(files=[tmp_path / "other.png"])
     assert again.document.name == "other.png"
     assert again.stage.toast.isVisible()
-    again._actions["recover"].trigger()
+    menu_action(again, "recover").trigger()
     assert everything(again) == before
     again.close()
     last = make_window(FillingEngine())
@@ -153,7 +154,7 @@ def test_each_of_two_windows_has_its_own_work(make_window: MakeWindow, qtbot: Qt
     assert again.stage.toast.isVisible()
     third = make_window(FillingEngine())
     assert not third.document.has_picture, "the other one is offered by the first window"
-    again._actions["recover"].trigger()
+    menu_action(again, "recover").trigger()
     assert everything(again) == one
 
 
@@ -239,7 +240,7 @@ def test_what_was_not_drawn_is_offered_at_the_next_start(
     assert waiting(again) == ["first", "second"]
     assert again.session.run is None, "not without being asked"
     assert again.stage.toast.isVisible()
-    again._actions["take up"].trigger()
+    menu_action(again, "take up").trigger()
     qtbot.waitUntil(lambda: len(again.session.results) == 2)
     wait_until_idle(qtbot, again)
     assert waiting(again) == []

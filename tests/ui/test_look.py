@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QImage, QPalette
-from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QMenu, QToolButton, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QLabel, QMenu, QPushButton, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from sdxl_desktop.core.geometry import Size
@@ -18,10 +18,13 @@ from sdxl_desktop.core.paths import resources
 from sdxl_desktop.library.scan import read_checkpoint
 from sdxl_desktop.ui import icons, style
 from sdxl_desktop.ui.main_window import MainWindow
+from sdxl_desktop.ui.panels.generate import GenerateBar
 from sdxl_desktop.ui.shapes import trained_shapes
 from sdxl_desktop.ui.theme import DARK, LIGHT, Colours, palette, style_sheet
+from sdxl_desktop.ui.widgets.buttons import Switch
 from sdxl_desktop.ui.widgets.layout import Disclosure
 from tests.ui.conftest import make_checkpoint
+from tests.ui.typed import child, named
 
 AA_TEXT, AA_CONTROL = 4.5, 3.0
 
@@ -86,7 +89,7 @@ def test_the_style_sheet_names_only_colours_and_icons_there_are(colours: Colours
 
 
 def test_the_window_is_repainted_when_the_theme_changes(window: MainWindow) -> None:
-    theme = window._around.theme
+    theme = window.theme
     theme.wear("light")
     light = window.grab().toImage().pixelColor(5, 60)
     theme.wear("dark")
@@ -98,7 +101,7 @@ def test_icon_buttons_follow_the_theme(window: MainWindow, app: QApplication) ->
     swap = next(found for found in window.findChildren(QToolButton) if "Swap" in found.accessibleName())
     lightness = {}
     for theme in ("light", "dark"):
-        window._around.theme.wear(theme)
+        window.theme.wear(theme)
         app.processEvents()
         drawn = swap.icon().pixmap(24, 24).toImage()
         opaque = [
@@ -147,7 +150,7 @@ def test_the_presets_of_a_small_checkpoint_keep_its_area_and_multiple(tmp_path: 
 
 def controls(window: MainWindow) -> list[QWidget]:
     """What Tab can reach with everything open and on."""
-    window.desk._micro._on.setChecked(True)
+    named(window.desk, Switch, "Micro-conditioning").setChecked(True)
     for section in window.findChildren(Disclosure):
         section.set_open(True)
     return [
@@ -203,12 +206,13 @@ def test_no_two_things_share_a_mnemonic(window: MainWindow) -> None:
 def test_tab_goes_down_the_desk_in_reading_order(window: MainWindow, qtbot: QtBot) -> None:
     window.activateWindow()
     expected = {widget for widget in controls(window) if window.desk.isAncestorOf(widget)}
+    generate = child(window.desk, QPushButton, "generate")
     window.desk.focus()
     seen = []
     for _ in range(200):
         widget = window.focusWidget()
         assert widget is not None
-        if widget is window.desk._generate:
+        if widget is generate:
             break
         seen.append(widget)
         qtbot.keyClick(widget, Qt.Key.Key_Tab)
@@ -217,8 +221,8 @@ def test_tab_goes_down_the_desk_in_reading_order(window: MainWindow, qtbot: QtBo
     heights = [widget.mapTo(window.desk, widget.rect().center()).y() for widget in seen]
     jumps_back = [(seen[at], seen[at + 1]) for at in range(len(seen) - 1) if heights[at + 1] < heights[at] - 20]
     assert not jumps_back
-    above_the_prompt = {window.desk._checkpoint._choice, window.desk._checkpoint._library}
-    assert expected - set(seen) <= {window.desk._generate, window.desk._bar.drafts, *above_the_prompt}, (
+    above_the_prompt = {named(window.desk, QComboBox, "Checkpoint"), named(window.desk, QToolButton, "Checkpoints")}
+    assert expected - set(seen) <= {generate, child(window.desk, GenerateBar).drafts, *above_the_prompt}, (
         "all of them, and nothing twice"
     )
     assert len(set(seen)) == len(seen)

@@ -19,7 +19,7 @@ from sdxl_desktop.ui.panels.generate import purpose
 from sdxl_desktop.ui.widgets.fields import IntField
 from tests.ui.conftest import wait_until_idle
 from tests.ui.painting.test_dropping import drag_and_drop, files
-from tests.ui.typed import child
+from tests.ui.typed import child, menu_action
 
 
 def put_picture(window: MainWindow, name: str = "one") -> None:
@@ -82,7 +82,7 @@ def test_the_settings_of_a_picture_stay_at_hand(drawn: MainWindow, qtbot: QtBot)
     drag_and_drop(drawn.stage.canvas, files(saved))
     drawn.stage.toast.dismiss()
     drawn.desk.use_prompt("something else")
-    action = drawn._actions["use picture settings"]
+    action = menu_action(drawn, "use picture settings")
     drawn.editor.ground_changed.emit()
     assert action.isEnabled()
     action.trigger()

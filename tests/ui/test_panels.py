@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QComboBox, QLineEdit, QPlainTextEdit, QSlider, QSpinBox
+from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QLineEdit, QPlainTextEdit, QSlider, QSpinBox
 from pytestqt.qtbot import QtBot
 
 from sdxl_desktop.core.additions import EmbeddingUse, LoraUse
@@ -34,9 +34,10 @@ from sdxl_desktop.ui.panels.size import SizePanel
 from sdxl_desktop.ui.panels.vae import VaePanel
 from sdxl_desktop.ui.panels.variation import Variation, VariationPanel
 from sdxl_desktop.ui.settings_dialog import Machine, SettingsDialog
+from sdxl_desktop.ui.widgets.buttons import Switch
 from sdxl_desktop.ui.widgets.layout import Disclosure
 from tests.ui.conftest import make_checkpoint
-from tests.ui.typed import child
+from tests.ui.typed import child, named
 
 PROMPTS = Prompts(prompt="a\nb & <c>", negative_prompt="d", prompt_2="é", negative_prompt_2="🙂", clip_skip=2)
 SAMPLING = Sampling(
@@ -188,7 +189,7 @@ def test_the_swap_button_turns_the_size_and_is_told(app: QApplication, qtbot: Qt
     qtbot.addWidget(panel)
     panel.set_value(Size(1216, 832))
     with qtbot.waitSignal(panel.changed):
-        qtbot.mouseClick(panel._swap, Qt.MouseButton.LeftButton)
+        qtbot.mouseClick(named(panel, QAbstractButton, "Swap width and height"), Qt.MouseButton.LeftButton)
     assert panel.value() == Size(832, 1216)
 
 
@@ -253,7 +254,7 @@ def test_switching_micro_conditioning_on_opens_it_and_makes_it_count(app: QAppli
     panel.set_value(MicroValue(False, MICRO.conditioning))
     assert panel.value().effective == MicroConditioning()
     with qtbot.waitSignal(panel.changed):
-        qtbot.mouseClick(panel._on, Qt.MouseButton.LeftButton)
+        qtbot.mouseClick(named(panel, Switch, "Micro-conditioning"), Qt.MouseButton.LeftButton)
     assert panel.section.is_open()
     assert panel.value().effective == MICRO.conditioning
 

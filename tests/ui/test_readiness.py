@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QComboBox, QFileDialog, QPlainTextEdit
+from PySide6.QtWidgets import QComboBox, QFileDialog, QLabel, QPlainTextEdit
 from pytestqt.qtbot import QtBot
 
 from sdxl_desktop.core.request import Execution
@@ -19,6 +19,7 @@ from sdxl_desktop.engine.protocol import CancelToken, Emit
 from sdxl_desktop.library.scan import Library
 from sdxl_desktop.ui.main_window import MainWindow
 from tests.ui.conftest import MakeWindow, wait_until_idle
+from tests.ui.typed import child
 
 
 @dataclass
@@ -90,9 +91,9 @@ def test_another_device_makes_another_plan_at_once(make_window: MakeWindow, qtbo
     window = make_window(settings=Settings(preferences=Preferences(device="CPU")))
     window.verbs.generate()
     wait_until_idle(qtbot, window)
-    assert "about" in window.status._plan.text(), "it was drawn there before"
+    assert "about" in child(window.status, QLabel, "plan").text(), "it was drawn there before"
     window.set_preferences(replace(window.settings().preferences, device="GPU"))
-    assert "about" not in window.status._plan.text()
+    assert "about" not in child(window.status, QLabel, "plan").text()
 
 
 def test_typing_looks_at_no_file_of_the_checkpoint(

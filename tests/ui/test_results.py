@@ -15,9 +15,10 @@ from pytestqt.qtbot import QtBot
 from sdxl_desktop.core.settings import Preferences, Settings
 from sdxl_desktop.history.metadata import read_record
 from sdxl_desktop.ui.main_window import MainWindow
+from sdxl_desktop.ui.panels.sampling import SamplingPanel
 from sdxl_desktop.ui.viewport import MAX_ZOOM, Viewport
 from tests.ui.conftest import GatedEngine, MakeWindow, wait_until_idle
-from tests.ui.typed import rgb
+from tests.ui.typed import child, rgb
 
 
 @pytest.fixture
@@ -124,7 +125,7 @@ def test_an_unsaved_picture_is_dragged_out_as_a_file_that_is_gone_after_closing(
 def test_use_these_settings_brings_back_all_that_made_the_picture(drawn: MainWindow) -> None:
     made_by = drawn.session.results[0].request
     drawn.desk.use_prompt("something else")
-    drawn.desk._sampling.set_value(replace(made_by.sampling, steps=99, seed=7))
+    child(drawn.desk, SamplingPanel).set_value(replace(made_by.sampling, steps=99, seed=7))
     menu = drawn.verbs.menu.of(0)
     next(action for action in menu.actions() if action.text() == "Use these settings").trigger()
     now = drawn.desk.value()
@@ -210,7 +211,7 @@ def test_the_wheel_zooms_the_canvas_and_double_click_fits_again(drawn: MainWindo
 def test_space_drag_pans_and_does_not_drag_the_picture_out(drawn: MainWindow, qtbot: QtBot) -> None:
     canvas = drawn.stage.canvas
     canvas.zoom_to(8.0)
-    before = canvas._look.centre
+    before = canvas.look.centre
     with qtbot.assertNotEmitted(canvas.drag_wanted):
         qtbot.keyPress(canvas, Qt.Key.Key_Space)
         start = canvas.rect().center()
@@ -218,5 +219,5 @@ def test_space_drag_pans_and_does_not_drag_the_picture_out(drawn: MainWindow, qt
         qtbot.mouseMove(canvas, start + start / 4)
         qtbot.mouseRelease(canvas, Qt.MouseButton.LeftButton, pos=start + start / 4)
         qtbot.keyRelease(canvas, Qt.Key.Key_Space)
-    assert canvas._look.centre.x() < before.x()
-    assert canvas._look.centre.y() < before.y()
+    assert canvas.look.centre.x() < before.x()
+    assert canvas.look.centre.y() < before.y()

@@ -23,7 +23,7 @@ from sdxl_desktop.ui.transfer import OutgoingPictures
 from tests.typed import same_array
 from tests.ui.conftest import MakeWindow, make_checkpoint, wait_until_idle
 from tests.ui.filling import FillingEngine, disc, photo
-from tests.ui.typed import rgb
+from tests.ui.typed import menu_action, rgb
 
 Answer = QMessageBox.StandardButton
 
@@ -182,14 +182,14 @@ def test_save_writes_the_picture_where_it_is_told_and_then_there_again(
     opened: MainWindow, out: Path, tmp_path: Path, typed: Callable[..., list[str]]
 ) -> None:
     original = (tmp_path / "photo.png").read_bytes()
-    assert opened._actions["save"].isEnabled()
+    assert menu_action(opened, "save").isEnabled()
     typed(out / "mine")
-    opened._actions["save"].trigger()
+    menu_action(opened, "save").trigger()
     assert np.array_equal(np.asarray(Image.open(out / "mine.png")), photo())
     changed = 255 - photo()
     opened.document.accept(changed)
     asked = typed(out / "never asked")
-    opened._actions["save"].trigger()
+    menu_action(opened, "save").trigger()
     assert asked == []
     assert np.array_equal(np.asarray(Image.open(out / "mine.png")), changed)
     assert (tmp_path / "photo.png").read_bytes() == original, "an original is nobody's own file"
@@ -248,7 +248,7 @@ def test_the_canvas_is_copied_and_dragged_with_its_very_pixels(opened: MainWindo
     opened.editor.remove_picture()
     opened.document.set_picture(photo(), "a.b.jpg")
     opened.stage.show_document()
-    opened._actions["copy"].trigger()
+    menu_action(opened, "copy").trigger()
     assert rgb(app.clipboard().image().pixelColor(5, 7)) == tuple(photo()[7, 5])
     outgoing = OutgoingPictures()
     (url,) = outgoing.mime_of(photo(), opened.document.name).urls()

@@ -7,7 +7,16 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication, QComboBox, QDialog, QDialogButtonBox, QLabel, QLineEdit, QPushButton
+from PySide6.QtWidgets import (
+    QApplication,
+    QComboBox,
+    QDialog,
+    QDialogButtonBox,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QSplitter,
+)
 from pytestqt.qtbot import QtBot
 
 from sdxl_desktop.core import state_file
@@ -20,7 +29,7 @@ from sdxl_desktop.ui.main_window import MainWindow
 from sdxl_desktop.ui.settings_dialog import Machine, SettingsDialog
 from sdxl_desktop.ui.theme import DARK, LIGHT
 from tests.ui.conftest import MakeWindow, make_checkpoint
-from tests.ui.typed import child
+from tests.ui.typed import child, named
 
 
 def test_everything_on_the_desk_is_back_at_the_next_start(make_window: MakeWindow) -> None:
@@ -39,14 +48,14 @@ def test_everything_on_the_desk_is_back_at_the_next_start(make_window: MakeWindo
     )
     first.desk.set_value(changed)
     first.resize(780, 640)  # the offscreen display has 800 pixels
-    first._splitter.setSizes([360, 420])
-    left = first._splitter.sizes()[0]
+    child(first, QSplitter).setSizes([360, 420])
+    left = child(first, QSplitter).sizes()[0]
     first.close()
 
     second = make_window()
     assert second.desk.value() == changed, "a checkpoint's recommendations do not overwrite what was set"
     assert second.height() == 640
-    assert second._splitter.sizes()[0] == left
+    assert child(second, QSplitter).sizes()[0] == left
 
 
 def test_what_is_typed_is_kept_even_if_the_window_is_killed(window: MainWindow, qtbot: QtBot, paths: AppPaths) -> None:
@@ -115,7 +124,7 @@ def test_an_empty_folder_shows_the_one_in_use(app: QApplication, qtbot: QtBot, p
 
 
 def test_a_theme_is_seen_at_once_and_cancel_takes_it_back(window: MainWindow, qtbot: QtBot) -> None:
-    theme = window._around.theme
+    theme = window.theme
     window.set_preferences(Preferences(theme="light"))
     dialog = window.open_settings()
     combo = next(box for box in dialog.findChildren(QComboBox) if box.accessibleName() == "Theme")
@@ -154,7 +163,8 @@ def test_restore_defaults(app: QApplication, qtbot: QtBot, paths: AppPaths) -> N
 def test_another_checkpoints_folder_is_looked_into(window: MainWindow, tmp_path: Path) -> None:
     make_checkpoint(tmp_path / "mine" / "dreams", title="Dreams")
     window.set_preferences(Preferences(checkpoints_folder=str(tmp_path / "mine")))
-    titles = [window.desk._checkpoint._choice.itemText(row) for row in range(window.desk._checkpoint._choice.count())]
+    choice = named(window.desk, QComboBox, "Checkpoint")
+    titles = [choice.itemText(row) for row in range(choice.count())]
     assert "Dreams" in titles
 
 
@@ -170,6 +180,6 @@ def test_settings_that_cannot_be_saved_are_reported(window: MainWindow, monkeypa
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_theme_is_worn_at_the_start(make_window: MakeWindow, theme: str) -> None:
     window = make_window(settings=Settings(preferences=Preferences(theme=theme)))  # type: ignore[arg-type]
-    assert window._around.theme.colours.mode == theme
+    assert window.theme.colours.mode == theme
     ground = window.grab().toImage().pixelColor(5, 60).lightness()
     assert (ground < 64) if theme == "dark" else (ground > 192)

@@ -49,8 +49,15 @@ from sdxl_desktop.core.settings import AdditionsValue, EditValue, ListedLora, Re
 from sdxl_desktop.core.speed import Speed
 from sdxl_desktop.library.tokens import TokenCounter
 from sdxl_desktop.ui.desk import Desk
+from sdxl_desktop.ui.panels.additions import AdditionsPanel
 from sdxl_desktop.ui.panels.advanced import parse_timesteps
 from sdxl_desktop.ui.panels.micro import MicroPanel, MicroValue
+from sdxl_desktop.ui.panels.refiner import RefinerPanel
+from sdxl_desktop.ui.panels.sampling import SamplingPanel
+from sdxl_desktop.ui.panels.section import Section
+from sdxl_desktop.ui.widgets.buttons import Switch
+from sdxl_desktop.ui.widgets.prompt_edit import PromptField
+from tests.ui.typed import child, named
 
 Kind = TypeVar("Kind", bound=QWidget)
 
@@ -106,17 +113,6 @@ def put(desk: Desk, **changed: object) -> None:
     desk.set_value(replace(desk.value(), **changed))  # type: ignore[arg-type]
 
 
-def named(inside: QWidget, kind: type[Kind], name: str) -> Kind:
-    """The control of that accessible name or with those words on it."""
-    found = [
-        widget
-        for widget in inside.findChildren(kind)
-        if widget.accessibleName() == name or (isinstance(widget, QAbstractButton) and widget.text() == name)
-    ]
-    assert len(found) == 1, f"{len(found)} controls are called {name!r}"
-    return found[0]
-
-
 def readable(inside: QWidget) -> str:
     """All the words a person can see."""
     QApplication.processEvents()  # what was just made appears
@@ -124,7 +120,7 @@ def readable(inside: QWidget) -> str:
 
 
 def generate(desk: Desk) -> QPushButton:
-    return desk._generate
+    return child(desk, QPushButton, "generate")
 
 
 # what lies on the canvas decides
@@ -291,9 +287,9 @@ def test_scores_are_only_told_to_refiners(desk: Desk) -> None:
 
 def test_a_library_without_refiners_says_so_plainly(desk: Desk) -> None:
     desk.set_checkpoints((BASE,))
-    desk._refiner.section.set_open(True)
+    child(desk, RefinerPanel).section.set_open(True)
     assert "No refiner was found" in readable(desk)
-    assert not desk._refiner._on.isEnabled()
+    assert not named(desk, Switch, "Refiner").isEnabled()
 
 
 def test_a_refiner_that_has_gone_is_named_not_replaced(desk: Desk) -> None:
@@ -356,7 +352,8 @@ def test_an_embedding_costs_as_many_tokens_as_it_has_vectors(desk: Desk, tmp_pat
     save_file({"clip_l": np.zeros((4, 8), np.float32), "clip_g": np.zeros((6, 16), np.float32)}, file)
     starter = resources() / "checkpoints" / "starter"
     desk.set_counters(TokenCounter(starter / "tokenizer"), TokenCounter(starter / "tokenizer_2"))
-    prompt, second = desk._prompts._prompt, desk._prompts._prompt_2
+    fields = {child(field, QPlainTextEdit).accessibleName(): field for field in desk.findChildren(PromptField)}
+    prompt, second = fields["Prompt"], fields["Prompt for encoder 2"]
     for field in (prompt, second):
         field.set_value("<style>")
     desk.add_embedding(file, "<style>")
@@ -404,7 +401,7 @@ def test_missing_files_are_shown_as_missing_and_left_out(desk: Desk, files: dict
     assert "style (missing)" in readable(desk)
     assert named(desk, QComboBox, "VAE").currentText() == "gone (missing)"
     assert desk.value().additions == before, "they stay in the list"
-    desk._additions.section.set_open(False)
+    child(desk, AdditionsPanel).section.set_open(False)
     assert "1 LoRA · 3 missing" in readable(desk)
     files["ink"].write_bytes(b"back again")
     assert len(asked(desk).additions.loras) == 2
@@ -422,7 +419,7 @@ def test_dropped_weight_files_are_offered_to_whoever_can_read_them(desk: Desk, f
         Qt.MouseButton.LeftButton,
         Qt.KeyboardModifier.NoModifier,
     )
-    desk._additions.dropEvent(drop)
+    child(desk, AdditionsPanel).dropEvent(drop)
     assert offered == [(files["pixel"], files["style"])]
     assert desk.value().additions == AdditionsValue()
 
@@ -471,7 +468,7 @@ def test_a_variation_keeps_the_seed_and_takes_another_second_one_each_time(desk:
     assert first.variation_seed != second.variation_seed
     named(desk, QAbstractButton, "Lock the variation seed").click()
     assert asked(desk).sampling == asked(desk).sampling
-    desk._sampling.variation.section.set_open(False)
+    child(desk, SamplingPanel).variation.section.set_open(False)
     assert f"20 % towards seed {asked(desk).sampling.variation_seed}" in readable(desk)
 
 
@@ -489,7 +486,7 @@ def test_timesteps_of_ones_own_decide_the_steps_until_they_are_cleared(desk: Des
 
 
 def test_timesteps_that_make_no_sense_are_told_at_the_field_and_not_drawn(desk: Desk) -> None:
-    desk._sampling.advanced.section.set_open(True)
+    child(desk, SamplingPanel).advanced.section.set_open(True)
     for text in ("1, 2", "5, 5", "1000, 3", "-3", "9; 8", "a", "999, 500.5"):
         named(desk, QLineEdit, "Timesteps").setText(text)
         with pytest.raises(RequestError) as refused:
@@ -756,7 +753,7 @@ def test_a_request_that_is_refused_does_not_take_a_new_seed(desk: Desk) -> None:
 
 def test_closed_sections_are_the_default_and_say_nothing_unless_something_is_set(desk: Desk) -> None:
     assert desk.value().open_sections == ()
-    assert all(not section.summary() for section in desk._sections.values())  # type: ignore[attr-defined]
+    assert all(not section.summary() for section in desk.findChildren(Section))
 
 
 def test_nothing_is_cut_off_where_the_desk_is_as_narrow_as_it_gets(desk: Desk, files: dict[str, Path]) -> None:
@@ -764,7 +761,7 @@ def test_nothing_is_cut_off_where_the_desk_is_as_narrow_as_it_gets(desk: Desk, f
     desk.add_lora(files["pixel"])
     desk.add_embedding(files["style"], "<a-rather-long-word-for-a-style>")
     desk.resize(desk.minimumWidth(), 740)
-    for section in desk._sections.values():
+    for section in desk.findChildren(Section):
         section.set_open(True)
     QApplication.processEvents()
     content = desk.findChild(QWidget, "deskContent")

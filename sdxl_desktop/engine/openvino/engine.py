@@ -79,6 +79,11 @@ class OpenVinoEngine:
             self._placement, ConditioningStore(paths.cache / "embeddings"), self._interrupt, Budget(budget)
         )
 
+    @property
+    def loaded(self) -> tuple[LoadedCheckpoint, ...]:
+        """The checkpoints that are in memory."""
+        return tuple(self._shelf.loaded)
+
     def generate(self, request: GenerationRequest, emit: Emit, cancel: CancelToken) -> None:
         """See `Engine.generate`."""
         self._interrupt.token = cancel

@@ -67,7 +67,7 @@ def give_back() -> int:
     total = 0
     with suppress(OSError, AttributeError), _nothing_collected():
         advise = ctypes.PyDLL(None).madvise  # holds the interpreter, so that no other thread lets go of anything
-        for begin, end in _mappings(Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace")):
+        for begin, end in weight_mappings(Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace")):
             if advise(ctypes.c_void_p(begin), ctypes.c_size_t(end - begin), _DONTNEED) == 0:
                 total += end - begin
     return total
@@ -85,7 +85,7 @@ def _nothing_collected() -> Iterator[None]:
             gc.enable()
 
 
-def _mappings(table: str) -> list[tuple[int, int]]:
+def weight_mappings(table: str) -> list[tuple[int, int]]:
     """(begin, end) of each mapping of weights, of the system's table of this process."""
     found = []
     for line in table.splitlines():

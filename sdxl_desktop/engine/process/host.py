@@ -98,14 +98,14 @@ def _make_engine(paths: AppPaths, order: Generate | Warm) -> Engine:
     match order:
         case Warm(_, checkpoint, execution, speed):
             ahead.begin(compiler, paths, checkpoint, execution, speed)
-        case Generate(_, request) if _wants_plain_unet(request):
+        case Generate(_, request) if wants_plain_unet(request):
             ahead.begin(compiler, paths, request.checkpoint, request.execution, request.sampling.speed)
     from sdxl_desktop.engine.openvino.engine import OpenVinoEngine  # the one door to the heavy imports
 
     return OpenVinoEngine(paths, compiler=compiler)
 
 
-def _wants_plain_unet(request: GenerationRequest) -> bool:
+def wants_plain_unet(request: GenerationRequest) -> bool:
     """Whether drawing it begins with the UNet as it lies in the checkpoint: without LoRAs, and with steps to take."""
     return not request.additions.loras and (request.start is None or request.start.step is not None)
 

@@ -49,7 +49,7 @@ class Pyramid:
     def draw(self, painter: QPainter, target: QRectF, zoom: float, *, crisp: bool = False) -> None:
         """Draw the whole picture into `target`, `zoom` screen pixels for a picture pixel; `crisp` shows its pixels."""
         number = 0 if zoom >= 1 else min(int(math.log2(1 / zoom)), self._top())
-        level = self._level(number)
+        level = self.level(number)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, not crisp)
         if number == 0:
             painter.drawImage(target, level)
@@ -66,7 +66,8 @@ class Pyramid:
         """The number of the level whose shorter side is one pixel."""
         return int(math.log2(max(1, min(self.image.width(), self.image.height()))))
 
-    def _level(self, number: int) -> QImage:
+    def level(self, number: int) -> QImage:
+        """The picture at 1 / 2**number of its size, RGB or grey, made when it is first asked for."""
         while len(self._levels) <= number:
             below = self._levels[-1]
             size = QSize((below.width() + 1) // 2, (below.height() + 1) // 2)

@@ -100,6 +100,7 @@ class GenerateBar(QWidget):
         self._why_not = PlainLabel()
         self._why_not.setWordWrap(True)
         self._shortage = PlainLabel()
+        self._shortage.setObjectName("shortage")
         self._shortage.setWordWrap(True)
         self._waiting = PlainLabel()
         self._clear = dressed(QPushButton("Clear the queue"), "link")

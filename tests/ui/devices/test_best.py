@@ -7,7 +7,7 @@ import pickle
 import psutil
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication, QPushButton
+from PySide6.QtWidgets import QApplication, QPushButton, QTableWidget
 from pytestqt.qtbot import QtBot
 
 from sdxl_desktop.core import program
@@ -23,6 +23,7 @@ from sdxl_desktop.ui.devices.best_dialog import BestDevicesDialog
 from sdxl_desktop.ui.settings_dialog import Machine, SettingsDialog
 from tests.ui.conftest import AtOnce
 from tests.ui.devices.conftest import WorkerSays
+from tests.ui.typed import child, words_in
 
 DEVICES = (Device("CPU", "A processor"), Device("GPU", "A card"))
 TABLE = DeviceTable(
@@ -61,7 +62,7 @@ def button(dialog: BestDevicesDialog, words: str) -> QPushButton:
 
 
 def cells(dialog: BestDevicesDialog, line: int) -> list[str]:
-    table = dialog._table
+    table = child(dialog, QTableWidget)
     return [item.text() for column in range(table.columnCount()) if (item := table.item(line, column)) is not None]
 
 
@@ -69,14 +70,14 @@ def test_measuring(dialog: BestDevicesDialog, qtbot: QtBot, worker_says: WorkerS
     jobs = worker_says(MEASURES)
     assert not button(dialog, "Use these").isEnabled()
     qtbot.mouseClick(button(dialog, "Measure"), Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: "unet on GPU" in dialog._doing.text(), timeout=10_000)
+    qtbot.waitUntil(lambda: "unet on GPU" in words_in(dialog), timeout=10_000)
     assert jobs() == [MeasureJob(checkpoint.folder, EXECUTION, Size(128, 128), ("CPU", "GPU"))]
     assert button(dialog, "Stop").isEnabled()
-    qtbot.waitUntil(lambda: dialog._table.rowCount() == 4, timeout=10_000)
+    qtbot.waitUntil(lambda: child(dialog, QTableWidget).rowCount() == 4, timeout=10_000)
     assert cells(dialog, 1) == ["UNet", "GPU", "5.0 ms", "9.0 s", "Compiled now"]
     assert cells(dialog, 3) == ["VAE decoder", "GPU", "–", "–", "It has no room."]
-    assert "UNet on GPU" in dialog._best.text()
-    assert "VAE on CPU" in dialog._best.text()
+    assert "UNet on GPU" in words_in(dialog)
+    assert "VAE on CPU" in words_in(dialog)
     with qtbot.waitSignal(dialog.chosen) as chosen:
         qtbot.mouseClick(button(dialog, "Use these"), Qt.MouseButton.LeftButton)
     assert chosen.args == [{"unet": "GPU", "vae": "CPU"}]
@@ -98,7 +99,7 @@ def test_a_failure_is_told_in_the_programs_own_words(
 ) -> None:
     worker_says(script)
     button(dialog, "Measure").click()
-    qtbot.waitUntil(lambda: dialog._doing.text() == words, timeout=10_000)
+    qtbot.waitUntil(lambda: words in words_in(dialog).splitlines(), timeout=10_000)
     assert button(dialog, "Measure").isEnabled()
 
 
@@ -127,7 +128,7 @@ def test_what_was_measured_before_is_there_again(
     write_table(table_file(paths), TABLE)
     dialog = BestDevicesDialog(checkpoint, DEVICES, EXECUTION, paths)
     qtbot.addWidget(dialog)
-    assert dialog._table.rowCount() == 4
+    assert child(dialog, QTableWidget).rowCount() == 4
     assert button(dialog, "Use these").isEnabled()
 
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import psutil
 import pytest
-from PySide6.QtWidgets import QApplication, QMessageBox, QPushButton
+from PySide6.QtWidgets import QAbstractButton, QApplication, QMessageBox, QPushButton, QTableWidget
 from pytestqt.qtbot import QtBot
 
 from sdxl_desktop.core.checkpoint import Checkpoint
@@ -29,7 +29,7 @@ from sdxl_desktop.ui.main_window import MainWindow
 from sdxl_desktop.ui.settings_dialog import Machine, SettingsDialog
 from tests.ui.conftest import AtOnce
 from tests.ui.devices.conftest import Keep, WorkerSays
-from tests.ui.typed import child
+from tests.ui.typed import child, words_in
 
 PREPARES = """
 from sdxl_desktop.engine.compiled_entries import Entry
@@ -63,8 +63,12 @@ def button(dialog: CompiledDialog | PrepareDialog, words: str) -> QPushButton:
     return next(each for each in dialog.findChildren(QPushButton) if each.text() == words)
 
 
+def size_switch(dialog: PrepareDialog, size: str) -> QAbstractButton:
+    return next(each for each in dialog.findChildren(QAbstractButton) if size in each.text())
+
+
 def words(dialog: CompiledDialog) -> list[list[str]]:
-    table = dialog._table
+    table = child(dialog, QTableWidget)
     cells = [[table.item(line, column) for column in range(table.columnCount())] for line in range(table.rowCount())]
     return [["" if cell is None else cell.text() for cell in line] for line in cells]
 
@@ -87,11 +91,11 @@ def test_the_selected_ones_go(opened: Callable[[], CompiledDialog], keep: Keep, 
     dialog = opened()
     assert not button(dialog, "Remove selected").isEnabled()
     line = next(line for line, row in enumerate(words(dialog)) if row[1] == "VAE decoder")
-    dialog._table.selectRow(line)
+    child(dialog, QTableWidget).selectRow(line)
     button(dialog, "Remove selected").click()
     assert {entry.part for entry in store.entries()} == {"unet", "text_encoder"}
     assert len(words(dialog)) == 2
-    assert "free again" in dialog._told.text()
+    assert "free again" in words_in(dialog)
 
 
 def test_only_the_stale_ones_go(opened: Callable[[], CompiledDialog], keep: Keep, store: CompiledStore) -> None:
@@ -126,10 +130,10 @@ def test_what_an_engine_holds_stays(opened: Callable[[], CompiledDialog], keep: 
     in_use.mark(store.entries()[0].folder)
     dialog = opened()
     assert words(dialog)[0][7] == "In use"
-    dialog._table.selectRow(0)
+    child(dialog, QTableWidget).selectRow(0)
     button(dialog, "Remove selected").click()
     assert len(store.entries()) == 1
-    assert "1 in use" in dialog._told.text()
+    assert "1 in use" in words_in(dialog)
 
 
 # compiling ahead
@@ -150,8 +154,8 @@ def test_where_one_compile_serves_every_size_the_page_says_so(
     jobs = worker_says(PREPARES)
     preparing = Preparing(COMPILED)
     dialog = prepare(qtbot, checkpoint, store, preparing)
-    assert "serves every size" in dialog._words.text()
-    assert "about 42 s" in dialog._expected.text()
+    assert "serves every size" in words_in(dialog)
+    assert "about 42 s" in words_in(dialog)
     button(dialog, "Prepare").click()
     qtbot.waitUntil(lambda: not preparing.standing.running, timeout=10_000)
     assert preparing.standing.words == "Compiled 2 parts of Wide in 12.5 s."
@@ -170,22 +174,23 @@ def test_sizes_are_chosen_where_each_is_compiled_by_itself(
 ) -> None:
     monkeypatch.setenv(STATIC_SHAPES, "CPU")
     keep("unet", "144x112", seconds=20.0)
-    dialog = prepare(qtbot, checkpoint, store, Preparing(COMPILED))
+    preparing = Preparing(COMPILED)
+    dialog = prepare(qtbot, checkpoint, store, preparing)
     assert dialog.sizes() == (Size(128, 128),)
-    prepared = [switch.text() for switch in dialog._sizes.values() if "prepared" in switch.text()]
+    prepared = [switch.text() for switch in dialog.findChildren(QAbstractButton) if "prepared" in switch.text()]
     assert [text.split(" · ")[1].split("  ")[0] for text in prepared] == ["144 × 112"]
-    dialog._sizes[Size(112, 144)].click()
-    dialog._exact.click()
+    size_switch(dialog, "112 × 144").click()
+    next(each for each in dialog.findChildren(QAbstractButton) if "speed Exact" in each.text()).click()
     assert dialog.sizes() == (Size(128, 128), Size(112, 144))
-    assert "about 80 s" in dialog._expected.text(), "two sizes, in two forms"
+    assert "about 80 s" in words_in(dialog), "two sizes, in two forms"
     jobs = worker_says(PREPARES)
     button(dialog, "Prepare").click()
     qtbot.waitUntil(lambda: len(jobs()) == 1, timeout=10_000)
     assert jobs()[0].sizes == (Size(128, 128), Size(112, 144))
     assert jobs()[0].speeds == tuple(Speed)
-    dialog._preparing.stop()
-    for switch in dialog._sizes.values():
-        switch.setChecked(False)
+    preparing.stop()
+    for words_there in ("128 × 128", "112 × 144"):
+        size_switch(dialog, words_there).setChecked(False)
     assert not button(dialog, "Prepare").isEnabled()
 
 

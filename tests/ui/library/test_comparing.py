@@ -70,7 +70,7 @@ def test_what_was_chosen_is_compared(sheet: CompareSheet, own: Path, hands: Pret
 def test_it_is_drawn_where_the_settings_say(
     sheet: CompareSheet, window: MainWindow, hands: PretendHands, qtbot: QtBot
 ) -> None:
-    window._preferences = replace(window._preferences, device="GPU", precision="f32")
+    window.set_preferences(replace(window.settings().preferences, device="GPU", precision="f32"))
     begin(sheet, hands, qtbot)
     assert (hands.compared[0].execution.device, hands.compared[0].execution.precision) == ("GPU", "f32")
 

@@ -16,9 +16,11 @@ from sdxl_desktop.formats.families import Family
 from sdxl_desktop.library.convert.weights import WeightFormat
 from sdxl_desktop.ui.library.offer_sheet import OfferSheet
 from sdxl_desktop.ui.main_window import MainWindow
+from sdxl_desktop.ui.panels.additions import AdditionsPanel
 from tests.ui.conftest import make_checkpoint
 from tests.ui.library.conftest import OpenWindow, PretendHands, an_offer, the_sheet
 from tests.ui.painting.test_dropping import drag_and_drop, files
+from tests.ui.typed import child
 from tests.unit.library.heads import original_shapes, write_hollow
 
 LORA = {"lora_unet_a.lora_down.weight": (4, 8)}
@@ -64,7 +66,7 @@ def test_a_lora_goes_to_the_additions_wherever_it_is_dropped(
     real: MainWindow, tmp_path: Path, qtbot: QtBot, target: str
 ) -> None:
     file = write_hollow(tmp_path / "style.safetensors", LORA)
-    assert drag_and_drop(real.stage if target == "stage" else real.desk._additions, files(file))
+    assert drag_and_drop(real.stage if target == "stage" else child(real.desk, AdditionsPanel), files(file))
     assert [lora.use.file for lora in real.desk.value().additions.loras] == [file]
     assert not real.findChildren(OfferSheet)
 
@@ -99,7 +101,7 @@ def test_a_whole_file_dropped_among_the_additions_is_offered_as_what_it_is(
     real: MainWindow, tmp_path: Path, qtbot: QtBot
 ) -> None:
     file = write_hollow(tmp_path / "dreamy.safetensors", original_shapes(Family.BASE))
-    assert drag_and_drop(real.desk._additions, files(file))
+    assert drag_and_drop(child(real.desk, AdditionsPanel), files(file))
     assert the_sheet(real, qtbot).name.text() == "dreamy"
     assert real.desk.value().additions.loras == ()
 

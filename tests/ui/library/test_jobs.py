@@ -8,6 +8,7 @@ from pathlib import Path
 from PySide6.QtWidgets import QToolButton
 from pytestqt.qtbot import QtBot
 
+from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.library.convert.weights import WeightFormat
 from sdxl_desktop.library.hub.errors import AccessError, ConnectionLostError
 from sdxl_desktop.session.bringing import JobState
@@ -212,12 +213,14 @@ def test_an_addition_that_came_can_be_put_among_the_additions(
     assert [lora.use.file for lora in window.desk.value().additions.loras] == [hands.file]
 
 
-def test_a_checkpoint_that_is_gone_again_is_not_used(window: MainWindow, hands: PretendHands, qtbot: QtBot) -> None:
+def test_a_checkpoint_that_is_gone_again_is_not_used(
+    window: MainWindow, paths: AppPaths, hands: PretendHands, qtbot: QtBot
+) -> None:
     hands.gate.set()
     begin(window, qtbot, "someone/tiny-xl")
     qtbot.waitUntil(the_toast(window).isVisible)
     before = window.desk.value().checkpoint
-    shutil.rmtree(window._library().own / "tiny-xl")
+    shutil.rmtree(paths.checkpoints / "tiny-xl")
     window.readiness.look()
     press(qtbot, the_toast(window), "Use it")
     assert window.desk.value().checkpoint == before

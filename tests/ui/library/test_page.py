@@ -10,6 +10,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QMessageBox, QToolButton
 from pytestqt.qtbot import QtBot
 
+from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.library.convert.workspace import RECORD, hash_file
 from sdxl_desktop.ui.library.page import LibraryPage
 from sdxl_desktop.ui.main_window import MainWindow
@@ -202,9 +203,9 @@ def test_a_checkpoint_that_is_copied_into_the_folder_appears_by_itself(
     assert "copied" not in [checkpoint.name for checkpoint in window.readiness.checkpoints]
 
 
-def test_the_folder_may_come_to_be_later(open_window: OpenWindow, qtbot: QtBot) -> None:
+def test_the_folder_may_come_to_be_later(open_window: OpenWindow, paths: AppPaths, qtbot: QtBot) -> None:
     window = open_window()
-    own = window._library().own
+    own = paths.checkpoints
     assert not own.exists()
     make_checkpoint(own / "first", title="First")
     qtbot.waitUntil(lambda: "first" in [checkpoint.name for checkpoint in window.readiness.checkpoints])

@@ -14,6 +14,7 @@ from sdxl_desktop.library.convert.workspace import RECORD
 from sdxl_desktop.library.quantize.errors import QuantizationError
 from sdxl_desktop.library.quantize.method import Method
 from sdxl_desktop.library.quantize.prompts import read_prompts
+from sdxl_desktop.library.scan import Library
 from sdxl_desktop.session.bringing import JobState
 from sdxl_desktop.session.tasks import ways
 from sdxl_desktop.ui.library import smaller_sheet
@@ -55,7 +56,7 @@ def room(own: Path) -> Room:
 
 def opened(own: Path, room: Room, window: MainWindow, qtbot: QtBot) -> SmallerSheet:
     """The sheet for "mine" on a computer with that much room."""
-    sheet = SmallerSheet("Mine", ways(own / "mine", window._library()), room, window)
+    sheet = SmallerSheet("Mine", ways(own / "mine", Library(own.parent / "none shipped", own)), room, window)
     qtbot.addWidget(sheet)
     sheet.show()
     return sheet

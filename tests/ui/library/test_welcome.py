@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QPushButton
 from pytestqt.qtbot import QtBot
 
 from sdxl_desktop.library.catalogue import catalogue, suggestions
@@ -126,7 +126,7 @@ def test_without_any_checkpoint_the_page_is_one_click_away(
     window = open_window()
     assert window.stage.empty.welcome is None
     empty = window.stage.empty
-    button = next(found for found in empty.findChildren(type(empty._add)) if found.text().startswith("Add a"))
+    button = next(found for found in empty.findChildren(QPushButton) if found.text().startswith("Add a"))
     qtbot.mouseClick(button, LEFT)
     page = window.library.verbs.page
     assert page is not None

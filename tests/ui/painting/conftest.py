@@ -18,9 +18,11 @@ from sdxl_desktop.core.raster import Bytes
 from sdxl_desktop.session.document.document import Document
 from sdxl_desktop.ui.canvas import Canvas
 from sdxl_desktop.ui.painting.easel import Easel
+from sdxl_desktop.ui.painting.mask_menu import MaskMenu
 from sdxl_desktop.ui.painting.settings import ToolKind
 from sdxl_desktop.ui.painting.toolbar import PaintBar
 from sdxl_desktop.ui.widgets.layout import column
+from tests.ui.typed import child
 
 NO_KEYS = Qt.KeyboardModifier.NoModifier
 LEFT = Qt.MouseButton.LeftButton
@@ -93,7 +95,7 @@ class Atelier:
 
     def choose(self, words: str) -> None:
         """Open the mask's menu and click on an entry."""
-        menu = self.bar._menu
+        menu = child(self.bar, MaskMenu)
         menu.popup(self.bar.mapToGlobal(QPoint(0, 0)))
         self.qtbot.waitExposed(menu)
         (entry,) = (one for one in menu.actions() if one.text().split("\t")[0].replace("&", "") == words)

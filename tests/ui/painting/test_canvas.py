@@ -7,15 +7,19 @@ from dataclasses import replace
 import numpy as np
 from PySide6.QtCore import QEvent, QObject, QPoint, QRect, Qt
 from PySide6.QtGui import QImage, QPaintEvent, QRegion
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QWidget
 
 from sdxl_desktop.core.raster import Bytes
 from sdxl_desktop.session.document.document import Document
 from sdxl_desktop.ui.painting.mask_layer import OverlayLook
+from sdxl_desktop.ui.painting.mask_menu import MaskMenu
 from sdxl_desktop.ui.painting.pyramid import Pyramid
 from sdxl_desktop.ui.painting.settings import ToolKind
 from sdxl_desktop.ui.painting.toolbar import PaintBar
+from sdxl_desktop.ui.widgets.fields import IntField
+from tests.typed import present
 from tests.ui.painting.conftest import LEFT, Atelier, picture
+from tests.ui.typed import child, named
 
 
 def origin(atelier: Atelier) -> tuple[int, int]:
@@ -88,19 +92,19 @@ def test_a_brush_event_paints_no_more_than_its_box(atelier: Atelier) -> None:
 def test_levels_that_were_updated_in_part_equal_those_made_anew() -> None:
     pixels = np.random.default_rng(3).integers(0, 256, (203, 301), dtype=np.uint8)
     old = Pyramid.over(pixels)
-    old._level(4)
+    old.level(4)
     for x, y, width, height in ((0, 0, 5, 5), (101, 57, 40, 33), (290, 190, 11, 13)):
         pixels[y : y + height, x : x + width] = 255
         old.update(QRect(x, y, width, height))
     new = Pyramid.over(pixels)
     for number in range(5):
-        assert old._level(number) == new._level(number), number
+        assert old.level(number) == new.level(number), number
 
 
 def test_a_picture_shown_small_is_averaged_and_does_not_glitter() -> None:
     checks = np.zeros((512, 512, 3), np.uint8)
     checks[::2, ::2] = checks[1::2, 1::2] = 255
-    level = Pyramid.over(checks)._level(2)
+    level = Pyramid.over(checks).level(2)
     assert abs(level.pixelColor(60, 60).red() - 127) <= 2
 
 
@@ -252,25 +256,27 @@ def test_the_bar_gives_back_what_it_was_given_and_does_not_emit(atelier: Atelier
     assert bar.value() == settings
     bar.show_document(editable=True, masked=False)
     with atelier.qtbot.waitSignal(bar.changed):
-        bar._tools[ToolKind.LASSO].click()
+        named(bar, QAbstractButton, ToolKind.LASSO.label).click()
     bar.deleteLater()
 
 
 def test_every_control_of_the_bar_has_a_name_and_tells_its_key(atelier: Atelier) -> None:
     atelier.bar.show_steps("Undo lasso", "")
-    for child in atelier.bar.findChildren(QWidget):
-        if child.focusPolicy() & Qt.FocusPolicy.TabFocus and not child.objectName().startswith("qt_"):
-            assert child.accessibleName(), child
-            assert child.toolTip(), child.accessibleName()
+    for each in atelier.bar.findChildren(QWidget):
+        if each.focusPolicy() & Qt.FocusPolicy.TabFocus and not each.objectName().startswith("qt_"):
+            assert each.accessibleName(), each
+            assert each.toolTip(), each.accessibleName()
     for tool in ToolKind:
-        assert f"({tool.key})" in atelier.bar._tools[tool].toolTip()
-    assert atelier.bar._undo.toolTip() == "Undo lasso (Ctrl+Z)"
+        assert f"({tool.key})" in named(atelier.bar, QAbstractButton, tool.label).toolTip()
+    assert named(atelier.bar, QAbstractButton, "Undo").toolTip() == "Undo lasso (Ctrl+Z)"
 
 
 def test_the_menus_verbs_work_on_the_mask(atelier: Atelier) -> None:
     atelier.take(ToolKind.RECTANGLE)
     atelier.drag((100, 100), (200, 150))
-    actions = {action.text().split("\t")[0].replace("&", ""): action for action in atelier.bar._menu.actions()}
+    actions = {
+        action.text().split("\t")[0].replace("&", ""): action for action in child(atelier.bar, MaskMenu).actions()
+    }
     area = int((atelier.mask > 0).sum())
     actions["Grow"].trigger()
     assert (atelier.mask > 0).sum() > area
@@ -289,7 +295,7 @@ def test_the_menus_verbs_work_on_the_mask(atelier: Atelier) -> None:
 
 def test_without_a_picture_there_is_nothing_to_press(app: QApplication, atelier: Atelier) -> None:
     atelier.document.open(None)
-    assert not atelier.bar._tools[ToolKind.BRUSH].isEnabled()
+    assert not named(atelier.bar, QAbstractButton, ToolKind.BRUSH.label).isEnabled()
     assert Document().ground().picture is None
 
 
@@ -300,11 +306,12 @@ def test_the_bar_fits_into_the_narrowest_window(atelier: Atelier) -> None:
 
 def test_in_a_narrow_bar_the_size_stays_and_its_word_goes(atelier: Atelier) -> None:
     atelier.take(ToolKind.BRUSH)
-    size = atelier.bar._size
+    field = named(atelier.bar, IntField, "Brush size")
+    size = present(field.parentWidget())
     wide = size.width()
     atelier.window.resize(atelier.bar.minimumSizeHint().width() + 100, 600)
     QApplication.processEvents()
-    assert size.field.isVisible()
+    assert field.isVisible()
     assert size.width() < wide
     atelier.window.resize(900, 600)
     QApplication.processEvents()
@@ -313,8 +320,8 @@ def test_in_a_narrow_bar_the_size_stays_and_its_word_goes(atelier: Atelier) -> N
 
 def test_changing_a_number_keeps_the_keyboard_in_its_field(atelier: Atelier) -> None:
     atelier.take(ToolKind.BRUSH)
-    for setting in (atelier.bar._size, atelier.bar._hardness, atelier.bar._opacity):
-        field = setting.field
+    for name in ("Brush size", "Brush hardness", "Brush opacity"):
+        field = named(atelier.bar, IntField, name)
         atelier.window.activateWindow()
         field.setFocus()
         before = field.value()

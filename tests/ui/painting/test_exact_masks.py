@@ -8,12 +8,16 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from PySide6.QtCore import QEvent, Qt
+from PySide6.QtWidgets import QAbstractButton
 
 from sdxl_desktop.core.raster import Bytes
+from sdxl_desktop.ui.painting.mask_menu import MaskMenu
 from sdxl_desktop.ui.painting.settings import ToolKind
+from sdxl_desktop.ui.widgets.fields import IntField
 from tests.typed import same_array
 from tests.ui.painting import reference
 from tests.ui.painting.conftest import LEFT, Atelier, picture
+from tests.ui.typed import child, named
 
 SHIFT, ALT, CONTROL = (
     Qt.KeyboardModifier.ShiftModifier,
@@ -214,7 +218,7 @@ def test_invert_and_clear_by_key_and_by_menu(atelier: Atelier) -> None:
 def test_grow_and_shrink_by_the_number_in_the_menu(atelier: Atelier, pixels: int) -> None:
     atelier.take(ToolKind.RECTANGLE)
     atelier.drag((100, 80), (220, 180))
-    atelier.bar._menu._amount.setValue(pixels)
+    named(child(atelier.bar, MaskMenu), IntField, "Pixels to grow, shrink or feather by").setValue(pixels)
     atelier.choose("Grow")
     assert np.array_equal(atelier.mask, reference.grown_box(100, 80, 220, 180, pixels))
     atelier.key(Qt.Key.Key_Z, CONTROL)
@@ -226,7 +230,7 @@ def test_grow_and_shrink_by_the_number_in_the_menu(atelier: Atelier, pixels: int
 def test_feather_blurs_the_edge_to_both_sides(atelier: Atelier, pixels: int) -> None:
     atelier.take(ToolKind.RECTANGLE)
     atelier.drag((100, 80), (220, 180))
-    atelier.bar._menu._amount.setValue(pixels)
+    named(child(atelier.bar, MaskMenu), IntField, "Pixels to grow, shrink or feather by").setValue(pixels)
     atelier.choose("Feather")
     assert np.abs(atelier.mask - reference.blurred_box(100, 80, 220, 180, pixels / 2)).max() <= 6
     assert (np.abs(atelier.mask[130, 95:105].astype(int) - 255 + atelier.mask[130, 95:105][::-1]) <= 2).all(), "evenly"
@@ -282,8 +286,8 @@ GESTURES: dict[str, Callable[[Atelier], None]] = {
 @pytest.mark.parametrize("name", GESTURES)
 @pytest.mark.parametrize("by_key", [True, False])
 def test_every_gesture_is_one_step_back_and_forth(atelier: Atelier, name: str, by_key: bool) -> None:
-    atelier.document.set_mask(reference.box(150, 100, 300, 220) - reference.box(190, 140, 230, 180))
-    atelier.document._steps.clear()
+    mask = reference.box(150, 100, 300, 220) - reference.box(190, 140, 230, 180)
+    atelier.document.open(atelier.document.picture, mask)
     atelier.bar.show_steps("", "")
     before = atelier.mask
     GESTURES[name](atelier)
@@ -302,18 +306,18 @@ def _back(atelier: Atelier, by_key: bool) -> None:
     if by_key:
         atelier.key(Qt.Key.Key_Z, CONTROL)
     else:
-        atelier.qtbot.mouseClick(atelier.bar._undo, LEFT)
+        atelier.qtbot.mouseClick(named(atelier.bar, QAbstractButton, "Undo"), LEFT)
 
 
 def _forth(atelier: Atelier, by_key: bool) -> None:
     if by_key:
         atelier.key(Qt.Key.Key_Z, CONTROL | SHIFT)
     else:
-        atelier.qtbot.mouseClick(atelier.bar._redo, LEFT)
+        atelier.qtbot.mouseClick(named(atelier.bar, QAbstractButton, "Redo"), LEFT)
 
 
 @pytest.mark.parametrize("tool", list(ToolKind))
 def test_every_tool_is_taken_up_by_a_click(atelier: Atelier, tool: ToolKind) -> None:
     atelier.take(ToolKind.BRUSH if tool is not ToolKind.BRUSH else ToolKind.HAND)
-    atelier.qtbot.mouseClick(atelier.bar._tools[tool], LEFT)
+    atelier.qtbot.mouseClick(named(atelier.bar, QAbstractButton, tool.label), LEFT)
     assert atelier.bar.value().tool is tool

@@ -253,7 +253,7 @@ class TestQuota:
         seen = only(store)
         assert not seen.in_use
         slot = compile_into(store, key_of(checkpoint), checkpoint, seconds=None, hold=True)
-        assert not store._remove(seen)
+        assert not store.remove([seen]).removed
         assert (slot.folder / "1.blob").exists()
         assert slot.mark.exists()
         assert only(store).stale is None

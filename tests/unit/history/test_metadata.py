@@ -9,6 +9,7 @@ import sys
 import zlib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -30,7 +31,6 @@ from sdxl_desktop.core.request import (
     Sampling,
 )
 from sdxl_desktop.core.schedulers import SchedulerName
-from sdxl_desktop.history import metadata
 from sdxl_desktop.history.metadata import KEY, Record, decode_record, encode_record, read_record, write_picture
 from sdxl_desktop.imaging.reading import open_picture
 
@@ -118,11 +118,11 @@ def test_a_failed_write_keeps_the_old_picture(tmp_path: Path, monkeypatch: pytes
     write_picture(file, picture(), REQUEST)
     before = file.read_bytes()
 
-    def full(image: Image.Image, path: Path, kind: str, record: str) -> None:
+    def full(image: Image.Image, path: Path, *kind: str, **options: Any) -> None:
         path.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(metadata, "_save", full)
+    monkeypatch.setattr(Image.Image, "save", full)
     with pytest.raises(OutputError, match="No space left on device"):
         write_picture(file, picture(), REQUEST)
     assert file.read_bytes() == before
