@@ -112,7 +112,7 @@ def one_part(folder: Path, into: Path, weights: str) -> None:
     from sdxl_desktop.library.convert.converting import convert
     from sdxl_desktop.library.convert.telling import Teller
     from sdxl_desktop.library.convert.weights import WeightFormat
-    from sdxl_desktop.library.convert.workspace import Workspace
+    from sdxl_desktop.library.convert.workspace import ConversionFolder
     from sdxl_desktop.library.detect.found import FoundPart
     from sdxl_desktop.library.detect.heads import read_head
     from sdxl_desktop.library.detect.matching import match_part
@@ -129,7 +129,7 @@ def one_part(folder: Path, into: Path, weights: str) -> None:
             last = progress.stage
             print(f"{time.monotonic() - started:6.1f} s  {last}", flush=True)
 
-    workspace = Workspace(into, "unet")
+    workspace = ConversionFolder(into, "unet")
     with workspace.held():
         convert(found, WeightFormat(weights), workspace, Teller(show, [("unet", part.bytes)]))
     os._exit(0)

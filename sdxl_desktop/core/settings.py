@@ -353,7 +353,7 @@ class AdditionsValue:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Workspace:
+class WorkspaceValue:
     """What was on the desk when the window closed: the panels' values and the window's layout.
 
     `checkpoint` is a library name (empty: the first there is); `geometry` and `layout` are Qt's opaque states as
@@ -381,4 +381,4 @@ class Settings:
     """All that is kept between starts."""
 
     preferences: Preferences = Preferences()
-    workspace: Workspace = Workspace()
+    workspace: WorkspaceValue = WorkspaceValue()

@@ -21,7 +21,7 @@ from sdxl_desktop.core.request import (
     Output,
     Sampling,
 )
-from sdxl_desktop.core.settings import Workspace
+from sdxl_desktop.core.settings import WorkspaceValue
 from sdxl_desktop.core.speed import Speed
 from sdxl_desktop.library.detect.sampling import FewStep
 from sdxl_desktop.library.tokens import TokenCounter
@@ -43,7 +43,7 @@ PLAIN = Output()
 
 
 class Desk(QWidget):
-    """Edits the part of a `Workspace` that is not the window's layout.
+    """Edits the part of a `WorkspaceValue` that is not the window's layout.
 
     `additions_offered`: somebody should find out what these files are and call `add_lora`, `add_embedding` or
     `use_vae`.
@@ -297,10 +297,10 @@ class Desk(QWidget):
 
     # the workspace
 
-    def value(self) -> Workspace:
+    def value(self) -> WorkspaceValue:
         """What is on the desk; the window's layout is left empty."""
         micro = self._micro.value()
-        return Workspace(
+        return WorkspaceValue(
             prompts=self._prompts.value(),
             sampling=self._sampling.value() if self._restored else None,
             micro_conditioning=micro.conditioning,
@@ -314,7 +314,7 @@ class Desk(QWidget):
             open_sections=tuple(name for name, section in self._sections.items() if section.is_open()),
         )
 
-    def set_value(self, workspace: Workspace) -> None:
+    def set_value(self, workspace: WorkspaceValue) -> None:
         """Take all of it over; the checkpoint stays where there is none of that name. Does not emit."""
         with QSignalBlocker(self):
             self._wanted_checkpoint = workspace.checkpoint

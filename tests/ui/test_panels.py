@@ -18,7 +18,7 @@ from sdxl_desktop.core.noise_schedule import NoiseOverride, PredictionType, Time
 from sdxl_desktop.core.refine import RefineWay
 from sdxl_desktop.core.request import MAX_SEED, MicroConditioning, Prompts, Sampling
 from sdxl_desktop.core.schedulers import SchedulerName
-from sdxl_desktop.core.settings import AdditionsValue, EditValue, ListedLora, Preferences, RefinerValue, Workspace
+from sdxl_desktop.core.settings import AdditionsValue, EditValue, ListedLora, Preferences, RefinerValue, WorkspaceValue
 from sdxl_desktop.library.scan import Library, read_checkpoint
 from sdxl_desktop.ui.desk import Desk
 from sdxl_desktop.ui.panels.additions import AdditionsPanel
@@ -84,7 +84,7 @@ ADDITIONS = AdditionsValue(
     embeddings=(EmbeddingUse(Path("c.pt"), "<c&d>"),),
     vae=Path("vae"),
 )
-WORKSPACE = Workspace(
+WORKSPACE = WorkspaceValue(
     prompts=PROMPTS,
     sampling=SAMPLING,
     micro_conditioning=MICRO.conditioning,

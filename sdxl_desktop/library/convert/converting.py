@@ -16,7 +16,7 @@ from sdxl_desktop.library.convert.events import Stage
 from sdxl_desktop.library.convert.spool import Spool
 from sdxl_desktop.library.convert.telling import Teller
 from sdxl_desktop.library.convert.weights import WeightFormat
-from sdxl_desktop.library.convert.workspace import Workspace
+from sdxl_desktop.library.convert.workspace import ConversionFolder
 from sdxl_desktop.library.detect.documents import read_json_if_there
 from sdxl_desktop.library.detect.families import Family
 from sdxl_desktop.library.detect.found import Found, FoundPart
@@ -26,14 +26,16 @@ Adapt = Callable[[str, Any], None]
 
 
 def convert(
-    found: Found, weights: WeightFormat, workspace: Workspace, tell: Teller, adapt: Adapt | None = None
+    found: Found, weights: WeightFormat, workspace: ConversionFolder, tell: Teller, adapt: Adapt | None = None
 ) -> None:
     """Put every OpenVINO part of `found` that is not finished yet into `workspace`, one in memory at a time."""
     with _short_collections():
         _convert(found, weights, workspace, tell, adapt)
 
 
-def _convert(found: Found, weights: WeightFormat, workspace: Workspace, tell: Teller, adapt: Adapt | None) -> None:
+def _convert(
+    found: Found, weights: WeightFormat, workspace: ConversionFolder, tell: Teller, adapt: Adapt | None
+) -> None:
     pooled = _pooled_width(found, workspace)
     scored = bool(found.index.get("requires_aesthetics_score", found.family is Family.REFINER))
     for part in found.parts:
@@ -74,7 +76,7 @@ def _short_collections() -> Iterator[None]:
         gc.unfreeze()
 
 
-def _pooled_width(found: Found, workspace: Workspace) -> int:
+def _pooled_width(found: Found, workspace: ConversionFolder) -> int:
     """Of the second text encoder's projection, from its configuration; it may be there already."""
     config = next((part.config for part in found.parts if part.name == "text_encoder_2"), None)
     if config is None:
@@ -83,7 +85,7 @@ def _pooled_width(found: Found, workspace: Workspace) -> int:
 
 
 def _write(
-    output: str, part: FoundPart, model: ov.Model, weights: WeightFormat, workspace: Workspace, tell: Teller
+    output: str, part: FoundPart, model: ov.Model, weights: WeightFormat, workspace: ConversionFolder, tell: Teller
 ) -> None:
     found = compressing.find_weights(model) if weights in (WeightFormat.INT8, WeightFormat.INT4) else []
     in_half_bytes = weights is WeightFormat.INT4 and output == "unet"

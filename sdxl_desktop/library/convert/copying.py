@@ -10,7 +10,7 @@ from sdxl_desktop.core.small_files import SmallFileError, copy_small, is_regular
 from sdxl_desktop.library.convert.descriptions import write_descriptions
 from sdxl_desktop.library.convert.events import Stage
 from sdxl_desktop.library.convert.telling import Teller
-from sdxl_desktop.library.convert.workspace import Workspace, write_json
+from sdxl_desktop.library.convert.workspace import ConversionFolder, write_json
 from sdxl_desktop.library.detect.documents import read_json, read_json_if_there
 from sdxl_desktop.library.detect.families import clip_vocabulary
 from sdxl_desktop.library.detect.found import Found
@@ -22,7 +22,7 @@ _CHUNK = 1 << 22
 _ALSO = ("preview.json", "README.md")
 
 
-def copy_parts(found: Found, workspace: Workspace, title: str, emit: Any) -> None:
+def copy_parts(found: Found, workspace: ConversionFolder, title: str, emit: Any) -> None:
     """Copy the parts that there are and write their descriptions; raises CheckpointError for a folder that is not
     whole, before anything is copied."""
     folder = found.path

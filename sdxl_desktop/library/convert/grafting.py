@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from sdxl_desktop.library.convert.workspace import Workspace
+from sdxl_desktop.library.convert.workspace import ConversionFolder
 from sdxl_desktop.library.detect.documents import read_json, read_json_if_there
 from sdxl_desktop.library.detect.errors import DamagedFileError
 from sdxl_desktop.library.detect.families import Setup, clip_vocabulary, family_of
@@ -70,7 +70,7 @@ def unet_alone(folder: Path, base: Path | None = None) -> Found:
 
 
 def take_parts(
-    base: Path, workspace: Workspace, begin: Callable[[str, int], None], progress: Callable[[int], None]
+    base: Path, workspace: ConversionFolder, begin: Callable[[str, int], None], progress: Callable[[int], None]
 ) -> None:
     """Give `workspace` the finished parts of the converted checkpoint in `base`, the UNet excepted: by links where the
     disk can, else by copies. `begin` hears of each part and its bytes. Raises CheckpointError when `base` is not whole.

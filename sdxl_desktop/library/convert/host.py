@@ -21,7 +21,7 @@ from sdxl_desktop.library.convert.grafting import parts_of, take_parts, unet_alo
 from sdxl_desktop.library.convert.job import Job
 from sdxl_desktop.library.convert.telling import Emit, Teller
 from sdxl_desktop.library.convert.weights import WeightFormat
-from sdxl_desktop.library.convert.workspace import Workspace
+from sdxl_desktop.library.convert.workspace import ConversionFolder
 from sdxl_desktop.library.detect.errors import ImportFailedError
 from sdxl_desktop.library.detect.found import Found, Kind, Layout
 from sdxl_desktop.library.detect.identify import identify, identify_file
@@ -38,12 +38,12 @@ def main() -> int:
 
 
 def _work(job: Job, emit: Emit) -> None:
-    workspace = Workspace(Path(job.home), job.key)
+    workspace = ConversionFolder(Path(job.home), job.key)
     with workspace.held():
         _convert(job, workspace, emit)
 
 
-def _convert(job: Job, workspace: Workspace, emit: Emit) -> None:
+def _convert(job: Job, workspace: ConversionFolder, emit: Emit) -> None:
     emit(ConversionProgress(stage=Stage.STARTING))
     extras = Extras.from_json(job.extras)
     found = identify(Path(job.path)) if extras.parts_of is None else unet_alone(Path(job.path), extras.parts_of)
@@ -59,7 +59,7 @@ def _convert(job: Job, workspace: Workspace, emit: Emit) -> None:
     workspace.finish(about | ({"licence": extras.licence} if extras.licence else {}))
 
 
-def _unpickled(found: Found, workspace: Workspace, emit: Emit) -> Found:
+def _unpickled(found: Found, workspace: ConversionFolder, emit: Emit) -> Found:
     from sdxl_desktop.library.convert.unpickling import unpickle  # torch
 
     plain = workspace.folder / "unpickled" / f"{found.path.stem}.safetensors"
@@ -73,7 +73,7 @@ def _unpickled(found: Found, workspace: Workspace, emit: Emit) -> Found:
 
 
 def _convert_parts(
-    found: Found, weights: WeightFormat, workspace: Workspace, title: str, extras: Extras, emit: Emit
+    found: Found, weights: WeightFormat, workspace: ConversionFolder, title: str, extras: Extras, emit: Emit
 ) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -93,7 +93,7 @@ def _convert_parts(
     tell.finishing()
 
 
-def _fusing(lora: Path | None, found: Found, workspace: Workspace) -> contextlib.AbstractContextManager[Any]:
+def _fusing(lora: Path | None, found: Found, workspace: ConversionFolder) -> contextlib.AbstractContextManager[Any]:
     """What changes parts before they are traced, None for nothing."""
     if lora is None:
         return contextlib.nullcontext()

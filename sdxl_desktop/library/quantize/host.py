@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from sdxl_desktop.library.children.computing import Computing
 from sdxl_desktop.library.convert.forecast import gigabytes
-from sdxl_desktop.library.convert.workspace import Workspace
+from sdxl_desktop.library.convert.workspace import ConversionFolder
 from sdxl_desktop.library.quantize.errors import QuantizationError
 from sdxl_desktop.library.quantize.events import QuantizationProgress, Stage
 from sdxl_desktop.library.quantize.job import Job
@@ -31,7 +31,7 @@ def main() -> int:
 
 def _work(job: Job, emit: Emit) -> None:
     emit(QuantizationProgress(stage=Stage.STARTING))
-    workspace = Workspace(Path(job.home), job.key)
+    workspace = ConversionFolder(Path(job.home), job.key)
     with workspace.held(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from sdxl_desktop.library.quantize.making import make  # torch, optimum-intel, OpenVINO, NNCF

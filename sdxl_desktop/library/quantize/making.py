@@ -12,7 +12,7 @@ import openvino as ov
 
 from sdxl_desktop.library.convert import compressing
 from sdxl_desktop.library.convert.spool import Spool
-from sdxl_desktop.library.convert.workspace import Workspace, write_json
+from sdxl_desktop.library.convert.workspace import ConversionFolder, write_json
 from sdxl_desktop.library.detect.documents import read_json
 from sdxl_desktop.library.graphs import read_graph
 from sdxl_desktop.library.quantize.calibration import Calibration
@@ -28,7 +28,7 @@ _CHUNK = 1 << 22
 _GRAPH = "openvino_model.xml"
 
 
-def make(job: Job, workspace: Workspace, emit: Emit) -> None:
+def make(job: Job, workspace: ConversionFolder, emit: Emit) -> None:
     """Do `job` in `workspace`, which this process holds; raises SdxlDesktopError, OSError and whatever libraries do."""
     method, source = Method(job.method), Path(job.source)
     calibration = Calibration.read(job.calibration) if job.calibration else None
@@ -55,7 +55,7 @@ def make(job: Job, workspace: Workspace, emit: Emit) -> None:
 
 
 def _make_part(
-    source: Path, part: str, method: Method, calibration: Calibration | None, workspace: Workspace, tell: Teller
+    source: Path, part: str, method: Method, calibration: Calibration | None, workspace: ConversionFolder, tell: Teller
 ) -> None:
     match method.treatment(part):
         case Treatment.KEPT:
@@ -68,7 +68,7 @@ def _make_part(
             _calibrate(source, part, method.treatment(part), calibration, workspace, tell)
 
 
-def _copy(source: Path, part: str, workspace: Workspace, tell: Teller) -> None:
+def _copy(source: Path, part: str, workspace: ConversionFolder, tell: Teller) -> None:
     files = [source / part / name for name in (_GRAPH, "openvino_model.bin")]
     with workspace.part(part, tell.advance) as folder:
         tell.stage(part, Stage.COPYING, 2 * sum(file.stat().st_size for file in files))
@@ -80,7 +80,7 @@ def _copy(source: Path, part: str, workspace: Workspace, tell: Teller) -> None:
         _copy_config(source, part, folder)
 
 
-def _compress(source: Path, part: str, treatment: Treatment, workspace: Workspace, tell: Teller) -> None:
+def _compress(source: Path, part: str, treatment: Treatment, workspace: ConversionFolder, tell: Teller) -> None:
     """Weights only: a weight at a time, mapped in and spooled out."""
     model = read_graph(source / part)
     weights = compressing.find_weights(model)
@@ -98,7 +98,7 @@ def _compress(source: Path, part: str, treatment: Treatment, workspace: Workspac
 
 
 def _calibrate(
-    source: Path, part: str, treatment: Treatment, calibration: Calibration, workspace: Workspace, tell: Teller
+    source: Path, part: str, treatment: Treatment, calibration: Calibration, workspace: ConversionFolder, tell: Teller
 ) -> None:
     """Activations too: samples are drawn, kept on the disk, and the network's ranges learned from them."""
     from sdxl_desktop.library.quantize import calibrating, recording  # ten seconds of torch, optimum-intel and NNCF
