@@ -44,12 +44,12 @@ from sdxl_desktop.core.request import (
     Prompts,
     Sampling,
 )
+from sdxl_desktop.core.sampling import parse_timesteps
 from sdxl_desktop.core.schedulers import SchedulerName
 from sdxl_desktop.core.settings import AdditionsValue, EditValue, ListedLora, RefinerValue
 from sdxl_desktop.core.speed import Speed
 from sdxl_desktop.library.tokens import TokenCounter
 from sdxl_desktop.ui.desk import Desk
-from sdxl_desktop.ui.panels.advanced import parse_timesteps
 from sdxl_desktop.ui.panels.micro import MicroPanel, MicroValue
 
 Kind = TypeVar("Kind", bound=QWidget)
