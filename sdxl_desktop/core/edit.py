@@ -8,7 +8,7 @@ from enum import StrEnum
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.numbers import in_words
 from sdxl_desktop.core.raster import Raster
-from sdxl_desktop.core.scalars import EDIT, Option, Row, check_limits, scalar
+from sdxl_desktop.core.scalars import EDIT, NumberRow, Option, check_limits, scalar
 
 MAX_MASK_BLUR = 256
 MAX_MARGIN = 4096
@@ -60,7 +60,7 @@ class Editing:
 
     strength: float = scalar(
         0.6,
-        row=Row(
+        row=NumberRow(
             "Strength",
             "Strength",
             "How much of the picture is drawn anew. Low values keep its shapes and colours; at 1 nothing of it is "
@@ -89,7 +89,7 @@ class Editing:
         0.0,
         "The mask blur",
         (0.0, MAX_MASK_BLUR),
-        row=Row(
+        row=NumberRow(
             "Mask blur",
             "Mask blur in pixels",
             "Over how many pixels, inside the mask's edge, the new fades into the old.",
@@ -105,7 +105,7 @@ class Editing:
         0,
         "The growth of the mask",
         (0, MAX_GROW),
-        row=Row(
+        row=NumberRow(
             "Grow mask",
             "Growth of the mask in pixels",
             "Draws so many pixels more around the mask than are kept of it, so that the new knows what it has to lead "
@@ -155,7 +155,7 @@ def check_strength(strength: float) -> None:
         )
 
 
-MARGIN = Row(
+MARGIN = NumberRow(
     "Margin", "Margin in pixels", "How many pixels around the mask are drawn too, so that the new fits the old.", 256
 )
 """Of `only_masked`, which is None where the whole picture is drawn."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.foreign_text import encodable
 from sdxl_desktop.core.geometry import Point, Size
-from sdxl_desktop.core.scalars import ADDITIONS, MICRO, REFINER, Option, Row, check_limits, scalar
+from sdxl_desktop.core.scalars import ADDITIONS, MICRO, REFINER, NumberRow, Option, check_limits, scalar
 
 MAX_CLIP_SKIP = 11
 MAX_AESTHETIC_SCORE = 10.0
@@ -34,7 +34,7 @@ class Prompts:
         0,
         "Clip skip",
         (0, MAX_CLIP_SKIP),
-        row=Row(
+        row=NumberRow(
             "Clip skip",
             "Clip skip",
             "Leaves out this many of the text encoders' last layers. 0 is what SDXL was trained with; "
@@ -89,7 +89,7 @@ class MicroConditioning:
         6.0,
         "The aesthetic score",
         (0.0, MAX_AESTHETIC_SCORE),
-        row=Row(
+        row=NumberRow(
             "Score",
             "Aesthetic score",
             "Refiners were told for every training picture how much people liked it, from 0 to 10. "
@@ -104,7 +104,7 @@ class MicroConditioning:
         2.5,
         "The negative aesthetic score",
         (0.0, MAX_AESTHETIC_SCORE),
-        row=Row(
+        row=NumberRow(
             "Away from",
             "Negative aesthetic score",
             "The score that the picture is steered away from.",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.numbers import in_words
-from sdxl_desktop.core.scalars import REFINER, Option, Row, check_limits, scalar
+from sdxl_desktop.core.scalars import REFINER, NumberRow, Option, check_limits, scalar
 
 MAX_REFINER_STEPS = 1000
 
@@ -41,7 +41,7 @@ class Refining:
     )
     handoff: float = scalar(
         0.8,
-        row=Row(
+        row=NumberRow(
             "Hand-off",
             "Hand-off",
             "The part of the noise that the first checkpoint takes away before the refiner takes over; 80 % is usual.",
@@ -61,7 +61,7 @@ class Refining:
     )
     strength: float = scalar(
         0.3,
-        row=Row(
+        row=NumberRow(
             "Strength",
             "Refiner strength",
             "How much the refiner redraws: 0.3 adds detail, 1 begins anew.",

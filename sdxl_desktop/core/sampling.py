@@ -9,7 +9,7 @@ from sdxl_desktop.core.checks import within
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.noise_schedule import NoiseOverride
-from sdxl_desktop.core.scalars import ADVANCED, Option, Row, check_limits, scalar
+from sdxl_desktop.core.scalars import ADVANCED, NumberRow, Option, check_limits, scalar
 from sdxl_desktop.core.schedulers import SchedulerName
 from sdxl_desktop.core.speed import Speed
 
@@ -41,7 +41,7 @@ class Sampling:
         30,
         "The number of steps",
         (1, MAX_STEPS),
-        row=Row(
+        row=NumberRow(
             "&Steps",
             "Steps",
             "How many times the noise is refined. More steps take longer and help less and less after about 30.",
@@ -53,7 +53,7 @@ class Sampling:
         5.0,
         "The guidance scale",
         (0.0, MAX_GUIDANCE),
-        row=Row(
+        row=NumberRow(
             "&Guidance",
             "Guidance scale",
             "How strictly the picture follows the prompt. Low values are freer and softer; high values are literal and "
@@ -68,7 +68,7 @@ class Sampling:
         0.0,
         "The guidance rescale",
         (0.0, 1.0),
-        row=Row(
+        row=NumberRow(
             "Resca&le",
             "Guidance rescale",
             "Tames the washed-out or overexposed look that high guidance causes. 0 turns it off; around 0.7 is common.",
@@ -98,7 +98,7 @@ class Sampling:
         1,
         "The number of pictures",
         (1, MAX_COUNT),
-        row=Row(
+        row=NumberRow(
             "Pict&ures",
             "Number of pictures",
             "How many pictures to make, one after the other. Each has the next seed.",
@@ -120,7 +120,7 @@ class Sampling:
         0.0,
         "The variation strength",
         (0.0, 1.0),
-        row=Row(
+        row=NumberRow(
             "Strength",
             "Variation strength",
             "How far to go: 0 is the seed's own picture, 1 is the second seed's.",

@@ -52,7 +52,7 @@ class Option:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class NumberRow:
     """How a panel shows a number: the row's label with its mnemonic, what screen readers call it, its tooltip, how far
     one step goes (with 0 `decimals`: a whole number) and where the slider ends. `low` stands in for a limit that is not
     part of the range."""
@@ -74,7 +74,7 @@ class Scalar:
 
     what: str = ""
     limits: tuple[float, float] | None = None
-    row: Row | None = None
+    row: NumberRow | None = None
     option: Option | None = None
     key: str = ""
 
@@ -95,7 +95,7 @@ def scalar(
     what: str = "",
     limits: tuple[float, float] | None = None,
     *,
-    row: Row | None = None,
+    row: NumberRow | None = None,
     option: Option | None = None,
     key: str = "",
 ) -> T:

@@ -9,7 +9,7 @@ from typing import Any, cast
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QHBoxLayout
 
-from sdxl_desktop.core.scalars import Row, scalars
+from sdxl_desktop.core.scalars import NumberRow, scalars
 from sdxl_desktop.ui.panels.exact import ExactNumber
 from sdxl_desktop.ui.widgets.fields import IntField, RealField, SlidNumber
 from sdxl_desktop.ui.widgets.layout import labelled
@@ -66,7 +66,7 @@ class NumberRows(QObject):
         ]
 
 
-def _row_of(kind: type, name: str) -> Row:
+def _row_of(kind: type, name: str) -> NumberRow:
     row = scalars(kind)[name].row
     if row is None:
         raise ValueError(f"{kind.__name__}.{name} is not declared with a row")

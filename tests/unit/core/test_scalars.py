@@ -14,7 +14,7 @@ from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.noise_schedule import NoiseOverride, PredictionType
 from sdxl_desktop.core.refine import Refine
 from sdxl_desktop.core.request import Execution, MicroConditioning, Output, Prompts, Sampling
-from sdxl_desktop.core.scalars import Row, check_limits, reported, same, scalar, scalars
+from sdxl_desktop.core.scalars import NumberRow, check_limits, reported, same, scalar, scalars
 
 PARTS = (Prompts, Sampling, NoiseOverride, MicroConditioning, Edit, Refine, Output, Execution)
 
@@ -23,7 +23,9 @@ PARTS = (Prompts, Sampling, NoiseOverride, MicroConditioning, Edit, Refine, Outp
 class Guided:
     """A part of a request, such as one that comes later."""
 
-    drift: float = scalar(0.25, "The drift", (-2.0, 3.0), row=Row("Drift", "Drift", "How far.", 1, 0.5, 2), key="far")
+    drift: float = scalar(
+        0.25, "The drift", (-2.0, 3.0), row=NumberRow("Drift", "Drift", "How far.", 1, 0.5, 2), key="far"
+    )
     hops: int | None = scalar(None, "The hops", (1, 4))
     hidden: int = 0
 

@@ -6,12 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
 from sdxl_desktop.core.additions import Additions, EmbeddingUse, LoraUse
 from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind, Recommended
-from sdxl_desktop.core.edit import Edit, Ground, Prefill
+from sdxl_desktop.core.edit import Edit, Fit, Ground, Prefill
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.geometry import Point, Size
 from sdxl_desktop.core.intents import RECIPES, Intent
@@ -20,6 +21,7 @@ from sdxl_desktop.core.refine import Refine, RefineWay
 from sdxl_desktop.core.request import Execution, GenerationRequest, MicroConditioning, Prompts, Sampling
 from sdxl_desktop.core.schedulers import SchedulerName
 from sdxl_desktop.core.settings import AdditionsValue, EditValue, ListedLora, RefinerValue, WorkspaceValue
+from sdxl_desktop.session.document.manifest import decode_workspace
 from sdxl_desktop.session.workspace import Workspace
 
 NATIVE = Recommended(size=Size(768, 512), steps=21, guidance_scale=6.5, scheduler=SchedulerName.DDIM)
@@ -351,3 +353,55 @@ def test_values_come_out_as_they_were_put_in(workspace: Workspace) -> None:
     )
     workspace.set_value(value)
     assert workspace.value == value
+
+
+FROM_A_PROJECT_OF_BEFORE = b"""{"prompts": {"prompt": "x", "clip_skip": 3},
+"sampling": {"size": {"width": 640, "height": 512}, "steps": 2, "guidance_scale": 5.0, "guidance_rescale": 0.3,
+"scheduler": "euler", "seed": 7, "count": 1, "variation_seed": 0, "variation_strength": 0.5, "timesteps": [5, 2],
+"speed": "exact", "noise": {"prediction_type": null, "zero_terminal_snr": null, "timestep_spacing": null}},
+"micro_conditioning": {"original_size": null, "crop_top_left": {"x": 1, "y": 2}, "aesthetic_score": 6.0},
+"micro_conditioning_on": true, "checkpoint": "c",
+"edit": {"intent": "add", "strength": 0.2, "fill_strength": 0.4, "fit": "pad", "keep_size": false,
+"fill_keep_size": true, "prefill": "blur", "grow": 9, "mask_blur": 3.5, "soft": true, "match_colour": false,
+"only_masked": true, "margin": 77},
+"refiner": {"on": true, "checkpoint": "r", "way": "img2img", "handoff": 0.6, "steps": 4, "strength": 0.9,
+"aesthetic_score": 7.5, "negative_aesthetic_score": 2.5},
+"additions": {"loras": [], "embeddings": [], "vae": "/v"}, "seed_locked": true, "open_sections": ["advanced"]}"""
+
+
+def test_what_an_earlier_release_wrote_is_read() -> None:
+    read = decode_workspace(msgspec.Raw(FROM_A_PROJECT_OF_BEFORE))
+    assert read is not None
+    workspace = Workspace()
+    workspace.set_value(read)
+    assert (
+        workspace.value
+        == read
+        == WorkspaceValue(
+            prompts=Prompts(prompt="x", clip_skip=3),
+            sampling=Sampling(
+                size=Size(640, 512), steps=2, guidance_rescale=0.3, seed=7, variation_strength=0.5, timesteps=(5, 2)
+            ),
+            micro_conditioning=MicroConditioning(crop_top_left=Point(1, 2)),
+            micro_conditioning_on=True,
+            checkpoint="c",
+            edit=EditValue(
+                intent=Intent.ADD,
+                strength=0.2,
+                fill_strength=0.4,
+                fit=Fit.PAD,
+                prefill=Prefill.BLUR,
+                grow=9,
+                mask_blur=3.5,
+                soft=True,
+                only_masked=True,
+                margin=77,
+            ),
+            refiner=RefinerValue(
+                on=True, checkpoint="r", way=RefineWay.IMG2IMG, handoff=0.6, steps=4, strength=0.9, aesthetic_score=7.5
+            ),
+            additions=AdditionsValue(vae=Path("/v")),
+            seed_locked=True,
+            open_sections=("advanced",),
+        )
+    )
