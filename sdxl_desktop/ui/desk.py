@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal
 from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
 
-from sdxl_desktop.core.additions import EmbeddingUse
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.edit import Ground
 from sdxl_desktop.core.errors import SdxlDesktopError
@@ -18,7 +18,6 @@ from sdxl_desktop.core.settings import WorkspaceValue
 from sdxl_desktop.core.speed import Speed
 from sdxl_desktop.library.detect.sampling import FewStep
 from sdxl_desktop.library.tokens import TokenCounter
-from sdxl_desktop.library.vectors import vectors_of
 from sdxl_desktop.session.building import NOTHING, PLAIN, mode_of
 from sdxl_desktop.session.workspace import Workspace
 from sdxl_desktop.ui.panels.additions import AdditionsPanel
@@ -31,6 +30,8 @@ from sdxl_desktop.ui.panels.prompts import PromptsPanel
 from sdxl_desktop.ui.panels.refiner import RefinerPanel
 from sdxl_desktop.ui.panels.sampling import SamplingPanel
 from sdxl_desktop.ui.widgets.layout import Disclosure, column, heading, rule
+
+T = TypeVar("T")
 
 
 class Desk(QWidget):
@@ -61,7 +62,6 @@ class Desk(QWidget):
         super().__init__()
         self._workspace = Workspace(content_of)
         self._shown_checkpoint: Checkpoint | None = None
-        self._shown_embeddings: tuple[EmbeddingUse, ...] = ()
         self._checkpoint = CheckpointPanel()
         self._few_step = FewStepNote()
         self._prompts = PromptsPanel()
@@ -182,47 +182,38 @@ class Desk(QWidget):
         """Put the settings that made a picture back into the panels, its own seed locked. Returns what to tell where
         not all that drew it is here."""
         before = self._workspace.checkpoint
-        missing = self._workspace.reuse(request, seed, checkpoint_id)
-        self._show()
+        missing = self._change(lambda: self._workspace.reuse(request, seed, checkpoint_id))
         if self._workspace.checkpoint is not before:
             self.checkpoint_chosen.emit()
-        self.changed.emit()
         return missing
 
     def use_seed(self, seed: int) -> None:
         """Take one picture's seed and keep it."""
-        self._workspace.use_seed(seed)
-        self._tell()
+        self._change(lambda: self._workspace.use_seed(seed))
 
     def use_prompt(self, prompt: str) -> None:
         """Replace the prompt and put the cursor into it."""
-        self._workspace.use_prompt(prompt)
-        self._show()
+        self._change(lambda: self._workspace.use_prompt(prompt))
         self._prompts.focus()
-        self.changed.emit()
 
     def use_few_step(self, settings: FewStep) -> None:
         """Draw with the settings that something distilled to few steps is made for."""
-        self._workspace.use_few_step(settings)
-        self._tell()
+        self._change(lambda: self._workspace.use_few_step(settings))
 
     def add_lora(self, file: Path) -> None:
         """Put a LoRA into the list of additions."""
-        self._workspace.add_lora(file)
-        self._tell()
+        self._change(lambda: self._workspace.add_lora(file))
         self._additions.show_lora(file)
 
     def add_embedding(self, file: Path, token: str) -> None:
         """Put an embedding into the list of additions; raises RequestError for a token that cannot be one."""
-        self._workspace.add_embedding(file, token)
-        self._tell()
+        self._change(lambda: self._workspace.add_embedding(file, token))
         self._additions.show_embedding(file)
 
     def use_vae(self, path: Path) -> None:
         """Decode with the VAE in this file or folder from now on."""
-        self._workspace.use_vae(path)
+        self._change(lambda: self._workspace.use_vae(path))
         self._additions.section.set_open(True)
-        self._tell()
 
     def show_additions(self) -> None:
         """Scroll the list of additions to what was added last."""
@@ -245,6 +236,7 @@ class Desk(QWidget):
     def set_value(self, value: WorkspaceValue) -> None:
         """Take all of it over; the checkpoint stays where there is none of that name. Does not emit."""
         with QSignalBlocker(self):
+            self._take()
             self._workspace.set_value(value)
             for name, section in self._sections.items():
                 section.set_open(name in value.open_sections)
@@ -275,6 +267,14 @@ class Desk(QWidget):
         self._take()
         self._tell()
 
+    def _change(self, change: Callable[[], T]) -> T:
+        """Let `change` change the workspace, on top of what the panels say, and tell it. Returns and raises what
+        `change` does."""
+        self._take()
+        answer = change()
+        self._tell()
+        return answer
+
     def _tell(self) -> None:
         self._show()
         self.changed.emit()
@@ -300,6 +300,7 @@ class Desk(QWidget):
         self._sampling.seed.set_locked(value.seed_locked)
         self._sampling.variation.seed.set_locked(value.variation_locked)
         self._few_step.show_words(workspace.few_step.words)
+        workspace.unreadable = self._sampling.unreadable()
         self._follow()
 
     # checkpoints
@@ -341,8 +342,7 @@ class Desk(QWidget):
         self.changed.emit()
 
     def _keep_mine(self) -> None:
-        self._workspace.keep_mine()
-        self._tell()
+        self._change(self._workspace.keep_mine)
 
     # the picture on the canvas
 
@@ -355,14 +355,13 @@ class Desk(QWidget):
 
     def pick(self, intent: Intent) -> None:
         """Take the values that `intent` means for what lies on the canvas."""
-        self._workspace.pick(intent)
-        self._tell()
+        self._change(lambda: self._workspace.pick(intent))
 
     def begin_picture(self) -> None:
         """Another picture was put onto the canvas: what was meant with the one before does not count for it."""
-        before = self._workspace.value.edit
+        before = self.value()
         self._workspace.begin_picture()
-        if self._workspace.value.edit != before:
+        if self._workspace.value != before:
             self._tell()
 
     def show_left_out(self, left_out: bool) -> None:
@@ -370,22 +369,9 @@ class Desk(QWidget):
         self._edit.show_left_out(left_out)
 
     def _match_shape(self) -> None:
-        self._workspace.match_shape()
-        self._tell()
+        self._change(self._workspace.match_shape)
 
     # following one another
-
-    def _know_embeddings(self) -> None:
-        """Let the prompts mark and count the words that stand for embeddings."""
-        embeddings = self._workspace.value.additions.embeddings
-        if embeddings == self._shown_embeddings:
-            return
-        self._shown_embeddings = embeddings
-        listed = {one.token: vectors_of(one.file) for one in embeddings}
-        self._prompts.set_embeddings(
-            {token: first for token, (first, _) in listed.items()},
-            {token: second for token, (_, second) in listed.items()},
-        )
 
     def _follow(self) -> None:
         """Tell the panels what they must know of one another."""
@@ -394,7 +380,7 @@ class Desk(QWidget):
         self._micro.set_picture_size(size)
         self._edit.show_drawn_size(size)
         self._refiner.show_main(workspace.checkpoint)
-        self._know_embeddings()
+        self._prompts.set_embeddings(workspace.value.additions.embeddings)
         ready = workspace.checkpoint is not None
         self._bar.show_purpose(
             mode_of(workspace.ground),

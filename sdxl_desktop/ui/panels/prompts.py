@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from PySide6.QtCore import QSignalBlocker, Signal
 from PySide6.QtWidgets import QPlainTextEdit, QWidget
 
+from sdxl_desktop.core.additions import EmbeddingUse
 from sdxl_desktop.core.request import Prompts
 from sdxl_desktop.library.tokens import TokenCounter
+from sdxl_desktop.library.vectors import vectors_of
 from sdxl_desktop.ui import glossary
 from sdxl_desktop.ui.panels.numbers import NumberRows
 from sdxl_desktop.ui.panels.section import Section
@@ -27,6 +27,7 @@ class PromptsPanel(QWidget):
         self._negative = PromptField("&Negative prompt", "What you do not want to see", glossary.NEGATIVE)
         self._prompt_2 = PromptField("Prompt for encoder 2", "Same as the prompt", glossary.PROMPT_2)
         self._negative_2 = PromptField("Negative for encoder 2", "Same as the negative prompt", glossary.NEGATIVE_2)
+        self._embeddings: tuple[EmbeddingUse, ...] = ()
         self._numbers = NumberRows(Prompts, ("clip_skip",))
         self.encoders = self._encoders()
         self.setLayout(column(self._prompt, self._negative, self.encoders, spacing=12))
@@ -67,12 +68,16 @@ class PromptsPanel(QWidget):
         self._prompt_2.set_counter(second)
         self._negative_2.set_counter(second)
 
-    def set_embeddings(self, first: Mapping[str, int], second: Mapping[str, int]) -> None:
-        """Know these words as embeddings of so many tokens in each encoder."""
+    def set_embeddings(self, embeddings: tuple[EmbeddingUse, ...]) -> None:
+        """Mark the words that stand for these, and count as many tokens in each encoder as they have vectors."""
+        if embeddings == self._embeddings:
+            return
+        self._embeddings = embeddings
+        vectors = {one.token: vectors_of(one.file) for one in embeddings}
         for field in (self._prompt, self._negative):
-            field.set_embeddings(first)
+            field.set_embeddings({token: first for token, (first, _) in vectors.items()})
         for field in (self._prompt_2, self._negative_2):
-            field.set_embeddings(second)
+            field.set_embeddings({token: second for token, (_, second) in vectors.items()})
 
     def focus(self) -> None:
         """Put the cursor into the prompt."""
