@@ -7,7 +7,8 @@ import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from functools import cache
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -68,6 +69,7 @@ class DeclaredOption:
         return text
 
 
+@cache
 def declared_options() -> tuple[DeclaredOption, ...]:
     """All of them, in the order of the help."""
     return tuple(option for part in PARTS for option in declared_by(part))
@@ -134,13 +136,13 @@ def with_declared(function: Callable[..., int], before: Mapping[str, tuple[str, 
 
 
 def _parameter(option: Option) -> inspect.Parameter:
-    kind = _TYPES[option.typed]
-    info = typer.Option(
-        option.flags, metavar=option.metavar, help=option.help, rich_help_panel=option.group or None, show_default=True
-    )
-    annotation = Annotated[kind if option.default is not None else kind | None, info]
+    kind, annotated = cast(Any, _TYPES[option.typed]), cast(Any, Annotated)
+    info = typer.Option(option.flags, metavar=option.metavar, help=option.help, rich_help_panel=option.group or None)
     return inspect.Parameter(
-        option.name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=option.default, annotation=annotation
+        option.name,
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+        default=option.default,
+        annotation=annotated[kind if option.default is not None else kind | None, info],
     )
 
 

@@ -26,9 +26,10 @@ from sdxl_desktop.core.settings import EditValue, Preferences, RefinerValue, Wor
 from sdxl_desktop.core.speed import DEFAULT_SPEED
 from sdxl_desktop.history.latents import read_latents
 from sdxl_desktop.library.additions import few_step_lora
-from sdxl_desktop.session.building import Circumstances, build_request
+from sdxl_desktop.session.building import RunContext, build_request
 from sdxl_desktop.session.document.frame import frame_of, framed
 from sdxl_desktop.session.edit_values import WITHOUT_A_MASK, picked, with_own
+from sdxl_desktop.session.few_step import recommended_for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +82,7 @@ def requested(
         edit=_edit(options, given, ground, sampling.size),
         refiner=refining,
     )
-    run = Circumstances(
+    run = RunContext(
         execution=_execution(given, usual.execution),
         ground=ground,
         output=Output(
@@ -200,15 +201,9 @@ def _refiner(
 def _sampling(given: Given, checkpoint: Checkpoint, ground: Ground, made_by: GenerationRequest | None) -> Sampling:
     own = dict(given.get(Sampling, {}))
     if made_by is None:
-        best = checkpoint.recommended
-        size = best.size if ground.picture is None else drawing_size(ground.picture.size, checkpoint)
-        base = Sampling(
-            size=size,
-            steps=best.steps,
-            guidance_scale=best.guidance_scale,
-            scheduler=best.scheduler,
-            seed=random_seed(),
-        )
+        base = recommended_for(checkpoint, Sampling(seed=random_seed()))
+        if ground.picture is not None:
+            base = replace(base, size=drawing_size(ground.picture.size, checkpoint))
     else:
         base = made_by.sampling
     if "size" in own:

@@ -24,7 +24,7 @@ SCORES = tuple(name for name in scalars(MicroConditioning) if name in scalars(Re
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Circumstances:
+class RunContext:
     """What a run depends on beside the values that are edited: the `refiners` there are, what lies on the canvas, where
     it is drawn and what is kept of it, and kept latents that it starts from."""
 
@@ -36,7 +36,7 @@ class Circumstances:
 
 
 def build_request(
-    value: WorkspaceValue, checkpoint: Checkpoint, run: Circumstances, additions: Additions | None = None
+    value: WorkspaceValue, checkpoint: Checkpoint, run: RunContext, additions: Additions | None = None
 ) -> GenerationRequest:
     """What `value` asks `checkpoint` for. `additions` stand in for what the value's list comes to.
 

@@ -29,7 +29,7 @@ from sdxl_desktop.session import addition_values, edit_values
 from sdxl_desktop.session.building import (
     NOTHING,
     PLAIN,
-    Circumstances,
+    RunContext,
     build_request,
     obstacle,
     refine_of,
@@ -271,7 +271,7 @@ class Workspace:
             raise problem
         value = value or replace(self.value, sampling=self._sampling)
         refiners = () if self._main_refines else self.refiners
-        run = Circumstances(execution=execution, ground=ground, output=output, refiners=refiners)
+        run = RunContext(execution=execution, ground=ground, output=output, refiners=refiners)
         return build_request(value, self.checkpoint, run)
 
     @property

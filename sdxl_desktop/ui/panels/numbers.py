@@ -41,8 +41,8 @@ class NumberRows(QObject):
         """The tooltip of one number."""
         return self._declared[name].help
 
-    def values(self) -> dict[str, float]:
-        """The numbers by name; whole ones are int."""
+    def values(self) -> dict[str, Any]:
+        """The numbers by name, float or, without decimals, int."""
         return {
             name: exact.value() if self._declared[name].decimals else round(exact.value())
             for name, exact in self._exact.items()
