@@ -100,12 +100,12 @@ def scalar(
     key: str = "",
 ) -> T:
     """A dataclass field with its declaration; see `Scalar`."""
-    return cast(T, field(default=default, metadata={_KEY: Scalar(what, limits, row, option, key)}))
+    return field(default=default, metadata={_KEY: Scalar(what, limits, row, option, key)})
 
 
 def same(kind: type, name: str, default: T) -> T:
     """A field that is declared as `name` of the dataclass `kind` is, with a default of its own."""
-    return cast(T, field(default=default, metadata={_KEY: scalars(kind)[name]}))
+    return field(default=default, metadata={_KEY: scalars(kind)[name]})
 
 
 @cache
@@ -115,7 +115,7 @@ def scalars(kind: type) -> Mapping[str, Scalar]:
     return MappingProxyType({name: found for name, found in declared if found is not None})
 
 
-def check_limits(part: object) -> None:
+def check_limits(part: Any) -> None:
     """Raise RequestError for the first value of the dataclass `part` outside its limits; None has none."""
     for name, declared in scalars(type(part)).items():
         value = getattr(part, name)
@@ -129,7 +129,7 @@ def nested(kind: type) -> Mapping[str, type]:
     return {name: inner for name, inner in defaults.items() if is_dataclass(inner) and scalars(inner)}
 
 
-def reported(part: object) -> dict[str, Any]:
+def reported(part: Any) -> dict[str, Any]:
     """Every declared value of the dataclass `part`, and of those in it, by its name in reports: as JSON has them, sizes
     as "WxH" and points as "X,Y"."""
     inside = nested(type(part))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal
 from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
@@ -32,6 +32,17 @@ from sdxl_desktop.ui.panels.sampling import SamplingPanel
 from sdxl_desktop.ui.widgets.layout import Disclosure, column, heading, rule
 
 T = TypeVar("T")
+
+
+class _Panel(Protocol[T]):
+    def value(self) -> T: ...
+
+    def set_value(self, value: T, /) -> None: ...
+
+
+def _show_in(panel: _Panel[T], wanted: T) -> None:
+    if panel.value() != wanted:
+        panel.set_value(wanted)
 
 
 class Desk(QWidget):
@@ -286,17 +297,12 @@ class Desk(QWidget):
             self._shown_checkpoint = workspace.checkpoint
             self._checkpoint.set_value(workspace.checkpoint.name)
             self._sampling.set_checkpoint(workspace.checkpoint)
-        micro = MicroValue(value.micro_conditioning_on, value.micro_conditioning)
-        for panel, wanted in (
-            (self._prompts, value.prompts),
-            (self._sampling, workspace.sampling),
-            (self._micro, micro),
-            (self._edit, value.edit),
-            (self._refiner, value.refiner),
-            (self._additions, value.additions),
-        ):
-            if panel.value() != wanted:  # type: ignore[attr-defined]
-                panel.set_value(wanted)  # type: ignore[attr-defined]
+        _show_in(self._prompts, value.prompts)
+        _show_in(self._sampling, workspace.sampling)
+        _show_in(self._micro, MicroValue(value.micro_conditioning_on, value.micro_conditioning))
+        _show_in(self._edit, value.edit)
+        _show_in(self._refiner, value.refiner)
+        _show_in(self._additions, value.additions)
         self._sampling.seed.set_locked(value.seed_locked)
         self._sampling.variation.seed.set_locked(value.variation_locked)
         self._few_step.show_words(workspace.few_step.words)
