@@ -117,7 +117,8 @@ def scalars(kind: type) -> Mapping[str, Scalar]:
 
 def check_limits(part: Any) -> None:
     """Raise RequestError for the first value of the dataclass `part` outside its limits; None has none."""
-    for name, declared in scalars(type(part)).items():
+    kind: Any = type(part)
+    for name, declared in scalars(kind).items():
         value = getattr(part, name)
         if declared.limits is not None and value is not None:
             within(declared.what, value, *declared.limits)
@@ -132,10 +133,11 @@ def nested(kind: type) -> Mapping[str, type]:
 def reported(part: Any) -> dict[str, Any]:
     """Every declared value of the dataclass `part`, and of those in it, by its name in reports: as JSON has them, sizes
     as "WxH" and points as "X,Y"."""
-    inside = nested(type(part))
+    kind: Any = type(part)
+    inside = nested(kind)
     values: dict[str, Any] = {}
-    for one in fields(cast(Any, part)):
-        value, declared = getattr(part, one.name), scalars(type(part)).get(one.name)
+    for one in fields(kind):
+        value, declared = getattr(part, one.name), scalars(kind).get(one.name)
         if declared is not None:
             values[declared.key or one.name] = _plain(value)
         elif one.name in inside:
