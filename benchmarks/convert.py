@@ -110,12 +110,13 @@ CONVERTERS: dict[str, Callable[..., list[str]]] = {"ours": ours, "theirs": their
 
 def one_part(folder: Path, into: Path, weights: str) -> None:
     """Ours for the UNet alone, in this process."""
+
     from sdxl_desktop.formats.found import FoundPart
     from sdxl_desktop.formats.safetensors_header import read_tensors
     from sdxl_desktop.library.convert.converting import convert
     from sdxl_desktop.library.convert.job import ConversionReporter
     from sdxl_desktop.library.convert.weights import WeightFormat
-    from sdxl_desktop.library.convert.workspace import Workspace
+    from sdxl_desktop.library.convert.workspace import ConversionFolder
     from sdxl_desktop.library.detect.matching import match_part
 
     config = shipped_setup(Family.BASE).config("unet") or {}
@@ -130,7 +131,7 @@ def one_part(folder: Path, into: Path, weights: str) -> None:
             last = progress.phase
             print(f"{time.monotonic() - started:6.1f} s  {last}", flush=True)
 
-    workspace = Workspace(into, "unet")
+    workspace = ConversionFolder(into, "unet")
     with workspace.held():
         convert(found, WeightFormat(weights), workspace, ConversionReporter(show, [("unet", part.bytes)]))
     os._exit(0)

@@ -44,7 +44,7 @@ def photograph(wanted: argparse.Namespace) -> int:
     from qasync import QEventLoop
 
     from sdxl_desktop.core.paths import AppPaths
-    from sdxl_desktop.core.settings import Preferences, Settings, Workspace
+    from sdxl_desktop.core.settings import Preferences, Settings, WorkspaceValue
     from sdxl_desktop.engine.process.client import ProcessEngine
     from sdxl_desktop.session.settings_store import SettingsStore
     from sdxl_desktop.ui.app import build_window, create_application
@@ -52,7 +52,7 @@ def photograph(wanted: argparse.Namespace) -> int:
     from sdxl_desktop.ui.empty_state import EXAMPLES
 
     paths = AppPaths.from_environment()
-    settings = Settings(preferences=Preferences(theme=wanted.theme), workspace=Workspace(seed_locked=True))
+    settings = Settings(preferences=Preferences(theme=wanted.theme), workspace=WorkspaceValue(seed_locked=True))
     SettingsStore(paths.settings_file).save(settings)
     app = create_application()
     loop = QEventLoop(app)

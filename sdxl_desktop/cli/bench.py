@@ -18,7 +18,7 @@ from sdxl_desktop.cli.bench_plot import plot
 from sdxl_desktop.cli.doors import Doors
 from sdxl_desktop.cli.draw import library_for, load_preferences
 from sdxl_desktop.cli.foreground import CANCELLED
-from sdxl_desktop.cli.options import Options, build_request
+from sdxl_desktop.cli.options import Options, requested
 from sdxl_desktop.cli.progress import Display
 from sdxl_desktop.cli.quiet import stdout_kept_clean
 from sdxl_desktop.cli.report import json_line
@@ -94,8 +94,8 @@ def bench(
     preferences = load_preferences(paths, console)
     library = library_for(paths, preferences)
     found = library.default() if checkpoint is None else library.find(checkpoint)
-    options = Options(prompt="", size=size, steps=steps, seed="0", watermark=False)
-    request = build_request(options, found, preferences, library.find, lambda note: print(note, file=sys.stderr))
+    options = Options(prompt="", values={"size": size, "steps": steps, "seed": "0", "watermark": False})
+    request = requested(options, found, preferences, library.find, lambda note: print(note, file=sys.stderr))
     if plot_file is not None:
         plot_file = plot_file.expanduser().absolute()
         check_writable(plot_file, (".png",))

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from sdxl_desktop.cli.doors import Doors
 from sdxl_desktop.cli.foreground import CANCELLED, ForegroundRunner, ctrl_c_heard
-from sdxl_desktop.cli.options import Options, build_request
+from sdxl_desktop.cli.options import Options, requested
 from sdxl_desktop.cli.progress import Display, display_for
 from sdxl_desktop.cli.quiet import stdout_kept_clean
 from sdxl_desktop.cli.report import run_report
@@ -68,7 +68,7 @@ def draw(doors: Doors, options: Options, *, checkpoint: str | None, output: Path
     preferences = load_preferences(paths, console)
     library = library_for(paths, preferences)
     found = library.default() if checkpoint is None else library.find(checkpoint)
-    request = build_request(options, found, preferences, library.find, lambda note: _say(console, note))
+    request = requested(options, found, preferences, library.find, lambda note: _say(console, note))
     store = _store(output, request.sampling.count, _elsewhere(paths, preferences))
     latents_out = None if options.latents_out is None else absolute(options.latents_out)
     if latents_out is not None:

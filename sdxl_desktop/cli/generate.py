@@ -1,24 +1,21 @@
-"""`generate`: every workflow of SDXL as one command, its options grouped as a person looks for them."""
+"""`generate`: every workflow of SDXL as one command, its options grouped as a person looks for them.
+
+Options that stand for a value of a request are made from its declaration (`cli.declared`). Here are only those that
+name files and checkpoints, or what is printed.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from sdxl_desktop.cli.declared import with_declared
 from sdxl_desktop.cli.draw import draw
 from sdxl_desktop.cli.options import Options
-from sdxl_desktop.core.edit import Prefill
 from sdxl_desktop.core.intents import Intent
-from sdxl_desktop.core.schedulers import SchedulerName
-
-EDIT = "Changing a picture"
-REFINER = "Refiner"
-ADDITIONS = "Additions"
-MICRO = "Micro-conditioning"
-ADVANCED = "Advanced"
-COMPUTER = "This computer"
+from sdxl_desktop.core.scalars import ADDITIONS, ADVANCED, EDIT, REFINER
 
 
 def generate(
@@ -35,120 +32,13 @@ def generate(
             "name.",
         ),
     ] = None,
-    negative: Annotated[str, typer.Option(metavar="TEXT", help="What to steer away from.")] = "",
-    prompt_2: Annotated[
-        str, typer.Option("--prompt-2", metavar="TEXT", help="Words for the second text encoder alone.")
-    ] = "",
-    negative_2: Annotated[
-        str, typer.Option("--negative-2", metavar="TEXT", help="The same, for the negative prompt.")
-    ] = "",
     checkpoint: Annotated[
         str | None,
         typer.Option(metavar="NAME|FOLDER", help="A checkpoint of your library, or a folder of OpenVINO SDXL parts."),
     ] = None,
-    size: Annotated[str | None, typer.Option(metavar="WxH", help="Size in pixels.")] = None,
-    steps: Annotated[int | None, typer.Option(metavar="N", help="Denoising steps.")] = None,
-    guidance: Annotated[
-        float | None, typer.Option(metavar="G", help="How closely to follow the prompt; 1 or less: no guidance.")
-    ] = None,
-    guidance_rescale: Annotated[
-        float | None, typer.Option(metavar="R", help="Tames overexposure of strong guidance, 0 to 1.")
-    ] = None,
-    scheduler: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="One of " + ", ".join(name.value for name in SchedulerName) + "."),
-    ] = None,
-    speed: Annotated[
-        str | None,
-        typer.Option(metavar="exact|balanced|fast", help="How many steps reuse deep layers. Default: balanced."),
-    ] = None,
-    seed: Annotated[
-        str | None,
-        typer.Option(metavar="N", help="The same seed and request give the same picture. Default, and -1: random."),
-    ] = None,
-    count: Annotated[int, typer.Option(metavar="N", help="How many pictures, each with the next seed.")] = 1,
-    original_size: Annotated[
-        str | None,
-        typer.Option(metavar="WxH", help="Micro-conditioning: size of the imagined original.", rich_help_panel=MICRO),
-    ] = None,
-    target_size: Annotated[
-        str | None,
-        typer.Option(metavar="WxH", help="Micro-conditioning: size of the imagined result.", rich_help_panel=MICRO),
-    ] = None,
-    crop: Annotated[
-        str | None,
-        typer.Option(
-            metavar="X,Y", help="Micro-conditioning: top left corner of the imagined crop.", rich_help_panel=MICRO
-        ),
-    ] = None,
-    negative_original_size: Annotated[
-        str | None, typer.Option(metavar="WxH", help="The original size to steer away from.", rich_help_panel=MICRO)
-    ] = None,
-    negative_target_size: Annotated[
-        str | None, typer.Option(metavar="WxH", help="The target size to steer away from.", rich_help_panel=MICRO)
-    ] = None,
-    negative_crop: Annotated[
-        str | None, typer.Option(metavar="X,Y", help="The crop to steer away from.", rich_help_panel=MICRO)
-    ] = None,
-    device: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="A device that `devices` lists, or auto. Default: as in your settings.",
-            rich_help_panel=COMPUTER,
-        ),
-    ] = None,
-    text_device: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="The device of the text encoders. Default: the one of all.",
-            rich_help_panel=COMPUTER,
-        ),
-    ] = None,
-    unet_device: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="The device of the UNet. Default: the one of all.",
-            rich_help_panel=COMPUTER,
-        ),
-    ] = None,
-    vae_device: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="The device of the VAE. Default: the one of all.",
-            rich_help_panel=COMPUTER,
-        ),
-    ] = None,
-    threads: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", help="Processor threads, 0 for all. Default: as in your settings.", rich_help_panel=COMPUTER
-        ),
-    ] = None,
-    precision: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help="auto, f32, f16 or bf16. Default: as in your settings.", rich_help_panel=COMPUTER
-        ),
-    ] = None,
     image: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A picture to change.", rich_help_panel=EDIT)
     ] = None,
-    strength: Annotated[
-        float | None,
-        typer.Option(
-            metavar="S",
-            help="How much of it is drawn anew, above 0 to 1. Default: 0.6, with a mask 1, or as the intent says.",
-            rich_help_panel=EDIT,
-        ),
-    ] = None,
-    fit: Annotated[
-        str,
-        typer.Option(metavar="crop|pad|stretch", help="How it meets a size of another shape.", rich_help_panel=EDIT),
-    ] = "crop",
     backdrop: Annotated[
         str | None,
         typer.Option(
@@ -171,88 +61,9 @@ def generate(
             rich_help_panel=EDIT,
         ),
     ] = None,
-    mask_blur: Annotated[
-        float | None,
-        typer.Option(
-            metavar="PX", help="How softly new pixels end inside the mask's edge. Default: 0.", rich_help_panel=EDIT
-        ),
-    ] = None,
-    grow: Annotated[
-        int | None,
-        typer.Option(
-            metavar="PX", help="Draw this far around the mask too; it is not kept. Default: 0.", rich_help_panel=EDIT
-        ),
-    ] = None,
-    prefill: Annotated[
-        str | None,
-        typer.Option(
-            metavar="|".join(way.value for way in Prefill),
-            help="What the masked area starts from. Default: keep.",
-            rich_help_panel=EDIT,
-        ),
-    ] = None,
-    soft_mask: Annotated[
-        bool | None,
-        typer.Option(
-            "--soft-mask/--hard-mask",
-            help="Take the mask's greys for strengths, or for all or nothing. Default: hard.",
-            rich_help_panel=EDIT,
-        ),
-    ] = None,
-    match_colours: Annotated[
-        bool | None,
-        typer.Option(
-            "--match-colours/--no-match-colours",
-            help="Give the new the colours of the old along the mask's edge. Default: no.",
-            rich_help_panel=EDIT,
-        ),
-    ] = None,
-    only_masked: Annotated[
-        int | None,
-        typer.Option(
-            metavar="PX",
-            help="Draw only the mask's surroundings, this wide, at the full size.",
-            rich_help_panel=EDIT,
-        ),
-    ] = None,
-    paste_back: Annotated[
-        bool | None,
-        typer.Option(
-            "--paste-back/--no-paste-back",
-            help="Put the result back into the picture at its own size. Default: with a mask.",
-            rich_help_panel=EDIT,
-        ),
-    ] = None,
     refiner: Annotated[
         str | None,
         typer.Option(metavar="NAME|FOLDER", help="Finish with this refiner checkpoint.", rich_help_panel=REFINER),
-    ] = None,
-    refine: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ensemble|img2img",
-            help="Let it take over the base's noisy latents, or retouch the finished picture. Default: ensemble.",
-            rich_help_panel=REFINER,
-        ),
-    ] = None,
-    handoff: Annotated[
-        float | None,
-        typer.Option(metavar="F", help="Where it takes over, 0 to 1. Default: 0.8.", rich_help_panel=REFINER),
-    ] = None,
-    refiner_steps: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="Steps of its whole schedule. Default: the base's.", rich_help_panel=REFINER),
-    ] = None,
-    refiner_strength: Annotated[
-        float | None,
-        typer.Option(metavar="S", help="How much it retouches, above 0 to 1. Default: 0.3.", rich_help_panel=REFINER),
-    ] = None,
-    aesthetic_score: Annotated[
-        float | None,
-        typer.Option(metavar="A", help="How beautiful it is told the picture is, 0 to 10.", rich_help_panel=REFINER),
-    ] = None,
-    negative_aesthetic_score: Annotated[
-        float | None, typer.Option(metavar="A", help="The score to steer away from.", rich_help_panel=REFINER)
     ] = None,
     lora: Annotated[
         list[str] | None,
@@ -271,54 +82,6 @@ def generate(
     vae: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Another VAE, a file or a folder.", rich_help_panel=ADDITIONS)
     ] = None,
-    clip_skip: Annotated[
-        int,
-        typer.Option(metavar="N", help="Leave out the text encoders' last layers.", rich_help_panel=ADDITIONS),
-    ] = 0,
-    timesteps: Annotated[
-        str | None,
-        typer.Option(metavar="T,T,…", help="Timesteps in the place of the scheduler's.", rich_help_panel=ADVANCED),
-    ] = None,
-    prediction_type: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="What the UNet predicts: epsilon, v_prediction or sample. Default: as the checkpoint says.",
-            rich_help_panel=ADVANCED,
-        ),
-    ] = None,
-    zero_snr: Annotated[
-        bool | None,
-        typer.Option(
-            "--zero-snr/--no-zero-snr",
-            help="Sample with zero terminal SNR, or not. Default: as the checkpoint says.",
-            show_default=False,
-            rich_help_panel=ADVANCED,
-        ),
-    ] = None,
-    timestep_spacing: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="leading, linspace or trailing. Default: as the checkpoint says.",
-            rich_help_panel=ADVANCED,
-        ),
-    ] = None,
-    variation_seed: Annotated[
-        str | None,
-        typer.Option(metavar="N", help="Turn the noise towards this seed's; -1: random.", rich_help_panel=ADVANCED),
-    ] = None,
-    variation_strength: Annotated[
-        float | None, typer.Option(metavar="V", help="How far, 0 to 1.", rich_help_panel=ADVANCED)
-    ] = None,
-    watermark: Annotated[
-        bool | None,
-        typer.Option(
-            "--watermark/--no-watermark",
-            help="Mark the pixels invisibly as machine-made. Default: as in your settings.",
-            rich_help_panel=ADVANCED,
-        ),
-    ] = None,
     latents_out: Annotated[
         Path | None,
         typer.Option(
@@ -336,11 +99,38 @@ def generate(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object on standard output; progress on standard error.")
     ] = False,
+    **values: Any,
 ) -> int:
     """Draw a picture from words, or change one, without a window.
 
     What you do not give is what the checkpoint recommends. Exit codes: 0 drawn, 2 bad input, 1 failed, 130 cancelled.
     """
-    given = {**locals(), "lora": tuple(lora or ()), "embedding": tuple(embedding or ())}
-    options = Options(**{name: given[name] for name in Options.__dataclass_fields__})
+    options = Options(
+        prompt=prompt,
+        values=values,
+        image=image,
+        backdrop=backdrop,
+        mask=mask,
+        intent=intent,
+        refiner=refiner,
+        lora=tuple(lora or ()),
+        embedding=tuple(embedding or ()),
+        vae=vae,
+        latents_out=latents_out,
+        from_latents=from_latents,
+        from_step=from_step,
+    )
     return draw(context.obj, options, checkpoint=checkpoint, output=output, as_json=as_json)
+
+
+with_declared(
+    generate,
+    before={
+        "negative": ("output",),
+        "size": ("checkpoint",),
+        "strength": ("image",),
+        "mask_blur": ("backdrop", "mask", "intent"),
+        "refine": ("refiner",),
+        "clip_skip": ("lora", "embedding", "vae"),
+    },
+)

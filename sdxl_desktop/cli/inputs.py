@@ -4,109 +4,37 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from sdxl_desktop.core.additions import Additions, EmbeddingUse, LoraUse
 from sdxl_desktop.core.backdrop import BACKDROPS, WHITE, is_backdrop
 from sdxl_desktop.core.checkpoint import Checkpoint
-from sdxl_desktop.core.edit import Edit, Fit, Prefill
+from sdxl_desktop.core.edit import Fit, Ground, Prefill
 from sdxl_desktop.core.errors import AdditionError, RequestError
 from sdxl_desktop.core.foreign_text import shown
 from sdxl_desktop.core.geometry import Size
-from sdxl_desktop.core.intents import RECIPES, Intent, Masked, filling
+from sdxl_desktop.core.intents import Intent
 from sdxl_desktop.core.numbers import read_real
 from sdxl_desktop.core.paths import expanded
 from sdxl_desktop.core.raster import Raster
+from sdxl_desktop.core.refine import RefineWay
 from sdxl_desktop.core.request import MAX_SIDE
 from sdxl_desktop.imaging.reading import open_picture, read_mask
 
-STRENGTH = 0.6
 _AREA_FROM, _AREA_TO = 0.5, 1.5
 """A picture is drawn at its own size when its area lies between these shares of what the checkpoint was made for."""
 
 
-def read_edit(
-    image: Path,
-    mask: Path | None,
-    *,
-    fit: str,
-    only_masked: int | None,
-    paste_back: bool | None,
-    backdrop: str = WHITE,
-    tell: Callable[[str], None],
-) -> Edit:
-    """The edit of `image`, as much drawn anew as is usual; raises PictureError or RequestError. What is worth knowing
-    of the file is told.
-
-    By default a masked picture is drawn anew in full within its mask and comes back at its own size; without a mask it
-    keeps something of itself and has the size that was drawn.
-    """
+def read_ground(image: Path, mask: Path | None, *, backdrop: str = WHITE, tell: Callable[[str], None]) -> Ground:
+    """The picture `image` and its mask; raises PictureError or RequestError. What is worth knowing of the file is
+    told."""
     picture = open_picture(image, backdrop=parse_backdrop(backdrop))
     for note in picture.notes:
         tell(note)
     size = Size(picture.pixels.shape[1], picture.pixels.shape[0])
-    masked = None if mask is None else Raster.of(read_mask(mask, size), shown(mask.name))
-    return Edit(
+    return Ground(
         picture=Raster.of(picture.pixels, picture.name),
-        mask=masked,
-        strength=STRENGTH if mask is None else 1.0,
-        fit=parse_fit(fit),
-        only_masked=only_masked,
-        keep_size=mask is not None if paste_back is None else paste_back,
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What was said about how a picture is changed; None: not said. Names as typed, else in the terms of `Edit`."""
-
-    intent: str | None = None
-    strength: float | None = None
-    mask_blur: float | None = None
-    grow: int | None = None
-    prefill: str | None = None
-    soft: bool | None = None
-    match_colour: bool | None = None
-
-
-def filled(edit: Edit, asked: Asked, drawn: Size) -> Edit:
-    """`edit` with what the intent means when `drawn` pixels are drawn, and over that what was said by itself.
-
-    Raises RequestError for names that there are not, and where a mask is missing.
-    """
-    if asked.intent is not None:
-        edit = _meant(edit, parse_intent(asked.intent), drawn)
-    said: dict[str, Any] = {
-        "mask_blur": asked.mask_blur,
-        "grow": asked.grow,
-        "prefill": None if asked.prefill is None else parse_prefill(asked.prefill),
-        "soft": asked.soft,
-        "match_colour": asked.match_colour,
-    }
-    said = {name: value for name, value in said.items() if value is not None}
-    if said and edit.mask is None:
-        raise RequestError(
-            "How a mask is to be filled was said, but there is no mask.", next_step="Give one with --mask FILE."
-        )
-    return replace(edit, strength=edit.strength if asked.strength is None else asked.strength, **said)
-
-
-def _meant(edit: Edit, intent: Intent, drawn: Size) -> Edit:
-    if edit.mask is None:
-        if intent.needs_mask:
-            raise RequestError(f"To {intent.value} something takes a mask.", next_step="Give one with --mask FILE.")
-        return replace(edit, strength=RECIPES[intent].strength)
-    meant = filling(intent, Masked.of(edit.mask.array), drawn, edit.only_masked)
-    return replace(
-        edit,
-        strength=meant.strength,
-        mask_blur=meant.mask_blur,
-        grow=meant.grow,
-        prefill=meant.prefill,
-        soft=meant.soft,
-        match_colour=meant.match_colour,
+        mask=None if mask is None else Raster.of(read_mask(mask, size), shown(mask.name)),
     )
 
 
@@ -146,6 +74,14 @@ def parse_fit(text: str) -> Fit:
         raise RequestError(
             f"A picture cannot be fitted by {text!r}.", next_step="Choose crop, pad or stretch."
         ) from None
+
+
+def parse_refine_way(text: str) -> RefineWay:
+    """Raises RequestError that names those there are."""
+    try:
+        return RefineWay(text.lower())
+    except ValueError:
+        raise RequestError(f"A refiner cannot work by {text!r}.", next_step="Choose ensemble or img2img.") from None
 
 
 def drawing_size(picture: Size, checkpoint: Checkpoint) -> Size:

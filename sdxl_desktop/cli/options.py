@@ -1,106 +1,58 @@
-"""What was typed, and how it becomes one valid `GenerationRequest`."""
+"""What was typed, and how it becomes one valid `GenerationRequest`: by the code that builds the window's too."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import cast
+from typing import Any
 
-from sdxl_desktop.cli.inputs import Asked, drawing_size, filled, read_additions, read_edit
+from sdxl_desktop.cli.declared import Given, first_flag, read_given
+from sdxl_desktop.cli.inputs import drawing_size, parse_intent, read_additions, read_ground
 from sdxl_desktop.cli.streams import typed
-from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind, Recommended
-from sdxl_desktop.core.edit import Edit
+from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind
+from sdxl_desktop.core.edit import Edit, Ground
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.foreign_text import shown
-from sdxl_desktop.core.geometry import Point, Size
+from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.latents import Start
-from sdxl_desktop.core.noise_schedule import NoiseOverride, PredictionType, TimestepSpacing
+from sdxl_desktop.core.noise_schedule import NoiseOverride
 from sdxl_desktop.core.prompt_notes import prompt_notes
-from sdxl_desktop.core.refine import Refine, RefineWay
-from sdxl_desktop.core.request import (
-    Execution,
-    GenerationRequest,
-    MicroConditioning,
-    Output,
-    Precision,
-    Prompts,
-    Sampling,
-)
-from sdxl_desktop.core.schedulers import SchedulerName
-from sdxl_desktop.core.seeds import random_seed, read_seed
-from sdxl_desktop.core.settings import Preferences
-from sdxl_desktop.core.speed import DEFAULT_SPEED, Speed
+from sdxl_desktop.core.refine import Refine
+from sdxl_desktop.core.request import Execution, GenerationRequest, MicroConditioning, Output, Prompts, Sampling
+from sdxl_desktop.core.scalars import scalars
+from sdxl_desktop.core.seeds import random_seed
+from sdxl_desktop.core.settings import EditValue, Preferences, RefinerValue, WorkspaceValue
+from sdxl_desktop.core.speed import DEFAULT_SPEED
 from sdxl_desktop.history.latents import read_latents
 from sdxl_desktop.library.additions import few_step_lora
+from sdxl_desktop.session.building import RunContext, build_request
 from sdxl_desktop.session.document.frame import frame_of, framed
+from sdxl_desktop.session.edit_values import WITHOUT_A_MASK, picked, with_own
+from sdxl_desktop.session.few_step import recommended_for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """The options of `generate` as typed; None means "not given"."""
+    """The options of `generate` as typed; None means "not given". `values` has those that stand for a declared value of
+    a request, by the option's name."""
 
     prompt: str
-    negative: str = ""
-    prompt_2: str = ""
-    negative_2: str = ""
-    size: str | None = None
-    steps: int | None = None
-    guidance: float | None = None
-    guidance_rescale: float | None = None
-    scheduler: str | None = None
-    speed: str | None = None
-    seed: str | None = None
-    count: int = 1
-    original_size: str | None = None
-    target_size: str | None = None
-    crop: str | None = None
-    negative_original_size: str | None = None
-    negative_target_size: str | None = None
-    negative_crop: str | None = None
-    device: str | None = None
-    text_device: str | None = None
-    unet_device: str | None = None
-    vae_device: str | None = None
-    threads: int | None = None
-    precision: str | None = None
+    values: Mapping[str, Any] = field(default_factory=dict)
     image: Path | None = None
     mask: Path | None = None
-    strength: float | None = None
-    fit: str = "crop"
     backdrop: str | None = None
     intent: str | None = None
-    mask_blur: float | None = None
-    grow: int | None = None
-    prefill: str | None = None
-    soft_mask: bool | None = None
-    match_colours: bool | None = None
-    only_masked: int | None = None
-    paste_back: bool | None = None
     refiner: str | None = None
-    refine: str | None = None
-    handoff: float | None = None
-    refiner_steps: int | None = None
-    refiner_strength: float | None = None
-    aesthetic_score: float | None = None
-    negative_aesthetic_score: float | None = None
     lora: tuple[str, ...] = ()
     embedding: tuple[str, ...] = ()
     vae: Path | None = None
-    clip_skip: int = 0
-    timesteps: str | None = None
-    prediction_type: str | None = None
-    zero_snr: bool | None = None
-    timestep_spacing: str | None = None
-    variation_seed: str | None = None
-    variation_strength: float | None = None
-    watermark: bool | None = None
     latents_out: Path | None = None
     from_latents: Path | None = None
     from_step: int | None = None
 
 
-def build_request(
+def requested(
     options: Options,
     checkpoint: Checkpoint,
     usual: Preferences,
@@ -113,44 +65,40 @@ def build_request(
 
     Raises RequestError, PictureError, AdditionError or CheckpointError for the first value that cannot be.
     """
-    edit = _edit(options, usual.backdrop, tell)
+    ground = _ground(options, usual.backdrop, tell)
     start, made_by = _start(options)
-    sampling = _sampling(options, checkpoint, edit, made_by)
+    given = read_given(options.values)
+    sampling = _sampling(given, checkpoint, ground, made_by)
     checkpoint.check_size(sampling.size)
-    edit = None if edit is None else filled(edit, _asked_of_edit(options), sampling.size)
-    request = GenerationRequest(
-        checkpoint=checkpoint.folder,
-        prompts=_prompts(options, tell),
+    refiner, refining = _refiner(options, given, find)
+    prompts = Prompts(prompt=typed(options.prompt), **given[Prompts])
+    for note in prompt_notes(prompts):
+        tell(note)
+    value = WorkspaceValue(
+        prompts=prompts,
         sampling=sampling,
-        micro_conditioning=_micro_conditioning(options),
-        edit=edit,
-        refine=_refine(options, find),
-        additions=read_additions(options.lora, options.embedding, options.vae),
-        start=start,
-        output=Output(
-            watermark=usual.watermark if options.watermark is None else options.watermark,
-            keep_latents="none" if options.latents_out is None else "steps",
-        ),
-        execution=_execution(options, usual.execution),
+        micro_conditioning=MicroConditioning(**given.get(MicroConditioning, {})),
+        micro_conditioning_on=True,
+        edit=_edit(options, given, ground, sampling.size),
+        refiner=refining,
     )
+    run = RunContext(
+        execution=_execution(given, usual.execution),
+        ground=ground,
+        output=Output(
+            keep_latents="none" if options.latents_out is None else "steps",
+            **{"watermark": usual.watermark, **given.get(Output, {})},
+        ),
+        refiners=() if refiner is None else (refiner,),
+        start=start,
+    )
+    additions = read_additions(options.lora, options.embedding, options.vae)
+    request = build_request(value, checkpoint, run, additions)
     _tell_few_step(request, tell)
-    if options.size is None:
+    if "size" not in given.get(Sampling, {}):
         request = framed(request, checkpoint.size_multiple)
     _tell_frame(request, checkpoint, tell)
     return request
-
-
-def _prompts(options: Options, tell: Callable[[str], None]) -> Prompts:
-    prompts = Prompts(
-        prompt=typed(options.prompt),
-        negative_prompt=typed(options.negative),
-        prompt_2=typed(options.prompt_2),
-        negative_prompt_2=typed(options.negative_2),
-        clip_skip=options.clip_skip,
-    )
-    for note in prompt_notes(prompts):
-        tell(note)
-    return prompts
 
 
 def _tell_frame(request: GenerationRequest, checkpoint: Checkpoint, tell: Callable[[str], None]) -> None:
@@ -177,69 +125,47 @@ def _tell_few_step(request: GenerationRequest, tell: Callable[[str], None]) -> N
             )
 
 
-def _execution(options: Options, usual: Execution) -> Execution:
+def _execution(given: Given, usual: Execution) -> Execution:
     """Where it runs: a `--device` without a word on the parts is for all of them, and a `--precision` for all devices,
     whatever the settings say."""
-    parts = {
-        name: (getattr(usual, name) if options.device is None else "") if asked is None else asked
-        for name in ("text_device", "unet_device", "vae_device")
-        for asked in (getattr(options, name),)
-    }
-    return Execution(
-        device=usual.device if options.device is None else options.device,
-        threads=usual.threads if options.threads is None else options.threads,
-        precision=usual.precision if options.precision is None else cast(Precision, options.precision),
-        gpu_precision=usual.gpu_precision if options.precision is None else "",
-        npu_precision=usual.npu_precision if options.precision is None else "",
-        preview=False,
-        **parts,
-    )
+    own = given.get(Execution, {})
+    if "device" in own:
+        usual = replace(usual, text_device="", unet_device="", vae_device="")
+    if "precision" in own:
+        usual = replace(usual, gpu_precision="", npu_precision="")
+    return replace(usual, preview=False, **own)
 
 
-_NEEDS_PICTURE = (
-    "mask",
-    "intent",
-    "strength",
-    "mask_blur",
-    "grow",
-    "prefill",
-    "soft_mask",
-    "match_colours",
-    "only_masked",
-    "paste_back",
-    "backdrop",
-)
-
-
-def _edit(options: Options, backdrop: str, tell: Callable[[str], None]) -> Edit | None:
-    """The picture, the mask and how they meet what is drawn; how the mask is filled follows when the size is known."""
+def _ground(options: Options, backdrop: str, tell: Callable[[str], None]) -> Ground:
+    """The picture to change and its mask, read."""
     if options.image is not None:
-        return read_edit(
-            options.image,
-            options.mask,
-            fit=options.fit,
-            only_masked=options.only_masked,
-            paste_back=options.paste_back,
-            backdrop=options.backdrop or backdrop,
-            tell=tell,
+        return read_ground(options.image, options.mask, backdrop=options.backdrop or backdrop, tell=tell)
+    named = {"--mask": options.mask, "--intent": options.intent, "--backdrop": options.backdrop}
+    flag = next((flag for flag, value in named.items() if value is not None), first_flag(options.values, Edit))
+    if flag is not None:
+        raise RequestError(f"{flag} needs a picture to work on.", next_step="Give one with --image FILE.")
+    return Ground()
+
+
+def _edit(options: Options, given: Given, ground: Ground, drawn: Size) -> EditValue:
+    """What the intent means when `drawn` pixels are drawn, and over that what was given by itself.
+
+    By default a masked picture is drawn anew in full within its mask and comes back at its own size; without a mask it
+    keeps something of itself and has the size that was drawn.
+    """
+    own, masked = given.get(Edit, {}), ground.mask is not None
+    value = with_own(EditValue(mask_blur=0.0), own, masked=masked)
+    if options.intent is not None:
+        intent = parse_intent(options.intent)
+        if intent.needs_mask and not masked:
+            raise RequestError(f"To {intent.value} something takes a mask.", next_step="Give one with --mask FILE.")
+        value = with_own(picked(value, intent, ground, drawn), own, masked=masked)
+        value = replace(value, intent=None)
+    if ground.picture is not None and not masked and own.keys() - {*WITHOUT_A_MASK}:
+        raise RequestError(
+            "How a mask is to be filled was said, but there is no mask.", next_step="Give one with --mask FILE."
         )
-    for name in _NEEDS_PICTURE:
-        if getattr(options, name) is not None:
-            flag = "--hard-mask" if name == "soft_mask" and not options.soft_mask else "--" + name.replace("_", "-")
-            raise RequestError(f"{flag} needs a picture to work on.", next_step="Give one with --image FILE.")
-    return None
-
-
-def _asked_of_edit(options: Options) -> Asked:
-    return Asked(
-        intent=options.intent,
-        strength=options.strength,
-        mask_blur=options.mask_blur,
-        grow=options.grow,
-        prefill=options.prefill,
-        soft=options.soft_mask,
-        match_colour=options.match_colours,
-    )
+    return value
 
 
 def _start(options: Options) -> tuple[Start | None, GenerationRequest | None]:
@@ -252,13 +178,16 @@ def _start(options: Options) -> tuple[Start | None, GenerationRequest | None]:
     return Start(latents, options.from_step), replace(made_by, sampling=replace(made_by.sampling, seed=latents.seed))
 
 
-def _refine(options: Options, find: Callable[[str], Checkpoint]) -> Refine | None:
+def _refiner(
+    options: Options, given: Given, find: Callable[[str], Checkpoint]
+) -> tuple[Checkpoint | None, RefinerValue]:
+    """The refiner that finishes, if one does, and how."""
+    scores = {name: one for name, one in given.get(MicroConditioning, {}).items() if name in scalars(RefinerValue)}
     if options.refiner is None:
-        for name in ("refine", "handoff", "refiner_steps", "refiner_strength"):
-            if getattr(options, name) is not None:
-                flag = "--" + name.replace("_", "-")
-                raise RequestError(f"{flag} needs a refiner.", next_step="Name one with --refiner NAME|FOLDER.")
-        return None
+        flag = first_flag(options.values, Refine)
+        if flag is not None:
+            raise RequestError(f"{flag} needs a refiner.", next_step="Name one with --refiner NAME|FOLDER.")
+        return None, RefinerValue(**scores)
     refiner = find(options.refiner)
     if refiner.kind is not CheckpointKind.REFINER:
         raise RequestError(
@@ -266,104 +195,24 @@ def _refine(options: Options, find: Callable[[str], Checkpoint]) -> Refine | Non
             why="It has both text encoders; refiners have the second only.",
             next_step="Name a refiner checkpoint.",
         )
-    usual = Refine(checkpoint=refiner.folder)
-    return Refine(
-        checkpoint=refiner.folder,
-        way=usual.way if options.refine is None else _way(options.refine),
-        handoff=usual.handoff if options.handoff is None else options.handoff,
-        steps=options.refiner_steps,
-        strength=usual.strength if options.refiner_strength is None else options.refiner_strength,
-    )
+    return refiner, RefinerValue(on=True, checkpoint=refiner.name, **given.get(Refine, {}), **scores)
 
 
-def _way(text: str) -> RefineWay:
-    try:
-        return RefineWay(text.lower())
-    except ValueError:
-        raise RequestError(f"A refiner cannot work by {text!r}.", next_step="Choose ensemble or img2img.") from None
-
-
-def _sampling(
-    options: Options, checkpoint: Checkpoint, edit: Edit | None, made_by: GenerationRequest | None
-) -> Sampling:
-    best: Recommended | Sampling = checkpoint.recommended if made_by is None else made_by.sampling
-    size = best.size if edit is None or made_by is not None else drawing_size(edit.picture.size, checkpoint)
-    if options.size is not None:
-        size = Size.parse(options.size)
-        checkpoint.check_size(size)  # first: it knows which sizes can be drawn instead
-    usual = Sampling() if made_by is None else made_by.sampling
-    timesteps = _timesteps(options.timesteps) or (usual.timesteps if options.steps is None else ())
-    steps = (len(timesteps) or best.steps) if options.steps is None else options.steps
-    kept_seed = None if made_by is None else made_by.sampling.seed
-    return Sampling(
-        size=size,
-        steps=steps,
-        guidance_scale=best.guidance_scale if options.guidance is None else options.guidance,
-        guidance_rescale=usual.guidance_rescale if options.guidance_rescale is None else options.guidance_rescale,
-        scheduler=best.scheduler if options.scheduler is None else SchedulerName.parse(options.scheduler),
-        seed=_seed(options.seed, random_seed() if kept_seed is None else kept_seed),
-        count=options.count,
-        variation_seed=_seed(options.variation_seed, usual.variation_seed),
-        variation_strength=(
-            usual.variation_strength if options.variation_strength is None else options.variation_strength
-        ),
-        timesteps=timesteps,
-        noise=_noise(options, usual.noise),
-        speed=DEFAULT_SPEED if options.speed is None else Speed.parse(options.speed),
-    )
-
-
-def _seed(text: str | None, default: int) -> int:
-    """The seed that was given; `default` when none was, and one by lot for what stands for a random one."""
-    if text is None:
-        return default
-    seed = read_seed(text)
-    return random_seed() if seed is None else seed
-
-
-def _noise(options: Options, usual: NoiseOverride) -> NoiseOverride:
-    prediction, spacing = options.prediction_type, options.timestep_spacing
-    return NoiseOverride(
-        prediction_type=usual.prediction_type if prediction is None else PredictionType.parse(prediction),
-        zero_terminal_snr=usual.zero_terminal_snr if options.zero_snr is None else options.zero_snr,
-        timestep_spacing=usual.timestep_spacing if spacing is None else TimestepSpacing.parse(spacing),
-    )
-
-
-def _timesteps(text: str | None) -> tuple[int, ...]:
-    if text is None:
-        return ()
-    try:
-        return tuple(int(word) for word in text.replace(",", " ").split())
-    except ValueError:
-        raise RequestError(
-            f"{text!r} is not a row of timesteps.", next_step="Write whole numbers, for instance 999,749,499,249."
-        ) from None
-
-
-def _micro_conditioning(options: Options) -> MicroConditioning:
-    return MicroConditioning(
-        original_size=_size(options.original_size),
-        crop_top_left=_point(options.crop),
-        target_size=_size(options.target_size),
-        negative_original_size=_size(options.negative_original_size),
-        negative_crop_top_left=_point(options.negative_crop),
-        negative_target_size=_size(options.negative_target_size),
-        **_scores(options),
-    )
-
-
-def _scores(options: Options) -> dict[str, float]:
-    named = {
-        "aesthetic_score": options.aesthetic_score,
-        "negative_aesthetic_score": options.negative_aesthetic_score,
-    }
-    return {name: score for name, score in named.items() if score is not None}
-
-
-def _size(text: str | None) -> Size | None:
-    return None if text is None else Size.parse(text)
-
-
-def _point(text: str | None) -> Point | None:
-    return None if text is None else Point.parse(text)
+def _sampling(given: Given, checkpoint: Checkpoint, ground: Ground, made_by: GenerationRequest | None) -> Sampling:
+    own = dict(given.get(Sampling, {}))
+    if made_by is None:
+        base = recommended_for(checkpoint, Sampling(seed=random_seed()))
+        if ground.picture is not None:
+            base = replace(base, size=drawing_size(ground.picture.size, checkpoint))
+    else:
+        base = made_by.sampling
+    if "size" in own:
+        checkpoint.check_size(own["size"])  # first: it knows which sizes can be drawn instead
+    if own.get("timesteps"):
+        own.setdefault("steps", len(own["timesteps"]))
+    elif "steps" in own:
+        own["timesteps"] = ()
+    else:
+        own.pop("timesteps", None)
+    noise = replace(base.noise, **given.get(NoiseOverride, {}))
+    return replace(base, **{"speed": DEFAULT_SPEED, "noise": noise, **own})

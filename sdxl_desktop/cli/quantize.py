@@ -15,7 +15,7 @@ from sdxl_desktop.cli.doors import Doors
 from sdxl_desktop.cli.draw import library_for, load_preferences
 from sdxl_desktop.cli.foreground import CANCELLED, ctrl_c_heard
 from sdxl_desktop.cli.jobs import Look, duration, followed, print_json, say
-from sdxl_desktop.cli.options import Options, build_request
+from sdxl_desktop.cli.options import Options, requested
 from sdxl_desktop.cli.progress import Display, display_for
 from sdxl_desktop.cli.quiet import stdout_kept_clean
 from sdxl_desktop.core.errors import RequestError
@@ -138,10 +138,9 @@ def compare_(
     library = library_for(paths, preferences)
     one, other = library.find(first), library.find(second)
     words = read_prompts(prompts) if prompts else spread(read_prompts(), _PROMPTS_COMPARED)
-    options = Options(
-        prompt="", size=size, steps=steps, guidance=guidance, seed="0", count=seeds, speed=Speed.EXACT, watermark=False
-    )
-    request = build_request(options, one, preferences, library.find, lambda note: print(note, file=sys.stderr))
+    values = {"size": size, "steps": steps, "guidance": guidance, "count": seeds, "speed": Speed.EXACT.value}
+    options = Options(prompt="", values={**values, "seed": "0", "watermark": False})
+    request = requested(options, one, preferences, library.find, lambda note: print(note, file=sys.stderr))
     folder = (output or Path(free_name(f"comparison-{one.name}-{other.name}", Path.cwd()))).expanduser().absolute()
     with stdout_kept_clean(), display_for(console) as display, ctrl_c_heard(doors.leave) as ctrl_c:
         try:

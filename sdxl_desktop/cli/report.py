@@ -15,6 +15,7 @@ from sdxl_desktop.core.events import Finished
 from sdxl_desktop.core.parts import Part
 from sdxl_desktop.core.refine import Refine
 from sdxl_desktop.core.request import GenerationRequest
+from sdxl_desktop.core.scalars import reported
 
 
 def json_line(content: object) -> str:
@@ -45,56 +46,43 @@ def run_report(
 
 
 def request_report(request: GenerationRequest, checkpoint: Checkpoint) -> dict[str, object]:
-    """Every parameter that was used, after all defaults: sizes as "WxH", points as "X,Y"."""
+    """Every parameter that was used, after all defaults: the declared values of the request's parts, and what is used
+    where nothing was said. Sizes as "WxH", points as "X,Y"."""
     prompts, sampling, execution = request.prompts, request.sampling, request.execution
-    original, crop, target = request.micro_conditioning.positive_ids(sampling.size)
-    negative_original, negative_crop, negative_target = request.micro_conditioning.negative_ids(sampling.size)
     return {
         "checkpoint": checkpoint.name,
         "checkpoint_folder": str(checkpoint.folder),
-        "prompt": prompts.prompt,
-        "negative_prompt": prompts.negative_prompt,
+        **reported(prompts),
         "prompt_2": prompts.prompt_2 or prompts.prompt,
         "negative_prompt_2": prompts.negative_prompt_2 or prompts.negative_prompt,
-        "size": str(sampling.size),
-        "steps": sampling.steps,
-        "guidance_scale": sampling.guidance_scale,
-        "guidance_rescale": sampling.guidance_rescale,
-        "scheduler": sampling.scheduler.value,
-        "speed": sampling.speed.value,
-        "seed": sampling.seed,
+        **reported(sampling),
         "seeds": list(sampling.seeds),
-        "count": sampling.count,
-        "original_size": str(original),
-        "crop_top_left": str(crop),
-        "target_size": str(target),
-        "negative_original_size": str(negative_original),
-        "negative_crop_top_left": str(negative_crop),
-        "negative_target_size": str(negative_target),
+        **reported(request.micro_conditioning),
+        **_sizes_told(request),
         "mode": request.mode.value,
-        "clip_skip": prompts.clip_skip,
-        "variation_seed": sampling.variation_seed,
-        "variation_strength": sampling.variation_strength,
-        "timesteps": list(sampling.timesteps),
-        "prediction_type": sampling.noise.prediction_type,
-        "zero_terminal_snr": sampling.noise.zero_terminal_snr,
-        "timestep_spacing": sampling.noise.timestep_spacing,
-        "aesthetic_score": request.micro_conditioning.aesthetic_score,
-        "negative_aesthetic_score": request.micro_conditioning.negative_aesthetic_score,
         "edit": _edit_report(request.edit),
         "refine": _refine_report(request.refine),
         "loras": [{"file": str(lora.file), "weight": lora.weight} for lora in request.additions.loras],
         "embeddings": [{"file": str(used.file), "token": used.token} for used in request.additions.embeddings],
         "vae": None if request.additions.vae is None else str(request.additions.vae),
-        "watermark": request.output.watermark,
+        **reported(request.output),
         "from_step": None if request.start is None else request.start.step,
         "from_latents": request.start is not None,
-        "device": execution.device,
+        **reported(execution),
         "text_device": execution.device_for(Part.TEXT_ENCODER),
         "unet_device": execution.device_for(Part.UNET),
         "vae_device": execution.device_for(Part.VAE_DECODER),
-        "threads": execution.threads,
-        "precision": execution.precision,
+    }
+
+
+def _sizes_told(request: GenerationRequest) -> dict[str, str]:
+    """The sizes and crop that the UNet is told, also where they follow from the picture's size."""
+    size, names = request.sampling.size, ("original_size", "crop_top_left", "target_size")
+    told = zip(names, request.micro_conditioning.positive_ids(size), strict=True)
+    negative = zip(names, request.micro_conditioning.negative_ids(size), strict=True)
+    return {
+        **{name: str(value) for name, value in told},
+        **{f"negative_{name}": str(value) for name, value in negative},
     }
 
 
@@ -105,28 +93,12 @@ def _edit_report(edit: Edit | None) -> dict[str, object] | None:
         "picture": edit.picture.name,
         "picture_size": str(edit.picture.size),
         "mask": None if edit.mask is None else edit.mask.name,
-        "strength": edit.strength,
-        "fit": edit.fit.value,
-        "mask_blur": edit.mask_blur,
-        "only_masked": edit.only_masked,
-        "grow": edit.grow,
-        "prefill": edit.prefill.value,
-        "soft_mask": edit.soft,
-        "match_colours": edit.match_colour,
-        "paste_back": edit.keep_size,
+        **reported(edit),
     }
 
 
 def _refine_report(refine: Refine | None) -> dict[str, object] | None:
-    if refine is None:
-        return None
-    return {
-        "checkpoint_folder": str(refine.checkpoint),
-        "way": refine.way.value,
-        "handoff": refine.handoff,
-        "steps": refine.steps,
-        "strength": refine.strength,
-    }
+    return None if refine is None else {"checkpoint_folder": str(refine.checkpoint), **reported(refine)}
 
 
 def devices_report(devices: Sequence[Device]) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sdxl_desktop.core.checks import within
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.numbers import in_words
 from sdxl_desktop.core.raster import Raster
+from sdxl_desktop.core.scalars import EDIT, NumberRow, Option, check_limits, scalar
 
 MAX_MASK_BLUR = 256
 MAX_MARGIN = 4096
@@ -46,48 +46,164 @@ class Prefill(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Edit:
-    """What is changed, and how much.
+class Editing:
+    """What is the same for every picture that is changed.
 
     `strength` in (0, 1] is the share of the denoising that is done: 1 keeps nothing of the picture but what the mask
-    protects. With a `mask` only its pixels change: every pixel where the mask is 0 is kept exactly. `mask_blur` is the
-    width in pixels over which the new pixels fade into the old ones, inside the mask's edge. `only_masked` draws just
-    the mask's surroundings, this many pixels wide, at the full drawing size, and pastes them back. `keep_size` pastes
-    the result back into the picture at its own size; otherwise the result has the size that was drawn.
+    protects. `fit` says how a picture of another shape meets the size that is drawn. All others count with a mask only:
+    `mask_blur` is the width in pixels over which the new pixels fade into the old ones, inside the mask's edge. `grow`
+    lets the denoising work on so many more pixels around the mask than are kept of it, so that what is drawn knows
+    where it leads; `prefill` is what the masked area starts from; `soft` takes the mask's values for strengths (Levin &
+    Fried, "Differential Diffusion", arXiv 2306.00950); `match_colour` takes the tint that drawing adds off the new
+    pixels.
+    """
 
-    `grow` lets the denoising work on so many more pixels around the mask than are kept of it, so that what is drawn
-    knows where it leads; `prefill` is what the masked area starts from; `soft` takes the mask's values for strengths
-    (Levin & Fried, "Differential Diffusion", arXiv 2306.00950); `match_colour` takes the tint that drawing adds off
-    the new pixels. All four count with a mask only.
+    strength: float = scalar(
+        0.6,
+        row=NumberRow(
+            "Strength",
+            "Strength",
+            "How much of the picture is drawn anew. Low values keep its shapes and colours; at 1 nothing of it is "
+            "kept.",
+            1,
+            step=0.01,
+            decimals=2,
+            low=0.01,
+            high=1,
+        ),
+        option=Option(
+            "--strength",
+            "S",
+            "How much of it is drawn anew, above 0 to 1. Default: 0.6, with a mask 1, or as the intent says.",
+            "real",
+            EDIT,
+        ),
+    )
+    fit: Fit = scalar(
+        Fit.CROP,
+        option=Option(
+            "--fit", "crop|pad|stretch", "How it meets a size of another shape.", group=EDIT, default=Fit.CROP.value
+        ),
+    )
+    mask_blur: float = scalar(
+        0.0,
+        "The mask blur",
+        (0.0, MAX_MASK_BLUR),
+        row=NumberRow(
+            "Mask blur",
+            "Mask blur in pixels",
+            "Over how many pixels, inside the mask's edge, the new fades into the old.",
+            64,
+            step=0.5,
+            decimals=1,
+        ),
+        option=Option(
+            "--mask-blur", "PX", "How softly new pixels end inside the mask's edge. Default: 0.", "real", EDIT
+        ),
+    )
+    grow: int = scalar(
+        0,
+        "The growth of the mask",
+        (0, MAX_GROW),
+        row=NumberRow(
+            "Grow mask",
+            "Growth of the mask in pixels",
+            "Draws so many pixels more around the mask than are kept of it, so that the new knows what it has to lead "
+            "over to.",
+            64,
+        ),
+        option=Option("--grow", "PX", "Draw this far around the mask too; it is not kept. Default: 0.", "whole", EDIT),
+    )
+    prefill: Prefill = scalar(
+        Prefill.KEEP,
+        option=Option("--prefill", "|".join(Prefill), "What the masked area starts from. Default: keep.", group=EDIT),
+    )
+    soft: bool = scalar(
+        False,
+        key="soft_mask",
+        option=Option(
+            "--soft-mask/--hard-mask",
+            None,
+            "Take the mask's greys for strengths, or for all or nothing. Default: hard.",
+            "switch",
+            EDIT,
+        ),
+    )
+    match_colour: bool = scalar(
+        False,
+        key="match_colours",
+        option=Option(
+            "--match-colours/--no-match-colours",
+            None,
+            "Give the new the colours of the old along the mask's edge. Default: no.",
+            "switch",
+            EDIT,
+        ),
+    )
+
+    def __post_init__(self) -> None:
+        check_strength(self.strength)
+        check_limits(self)
+
+
+def check_strength(strength: float) -> None:
+    """Raise RequestError unless it lies in (0, 1]."""
+    if not 0.0 < strength <= 1.0:
+        raise RequestError(
+            f"The strength is {in_words(strength)}.",
+            next_step="It must be more than 0 (nothing changes) and at most 1 (everything is drawn anew).",
+        )
+
+
+MARGIN = NumberRow(
+    "Margin", "Margin in pixels", "How many pixels around the mask are drawn too, so that the new fits the old.", 256
+)
+"""Of `only_masked`, which is None where the whole picture is drawn."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit(Editing):
+    """What is changed, and how much.
+
+    With a `mask` only its pixels change: every pixel where the mask is 0 is kept exactly. `only_masked` draws just the
+    mask's surroundings, this many pixels wide, at the full drawing size, and pastes them back. `keep_size` pastes the
+    result back into the picture at its own size; otherwise the result has the size that was drawn.
     """
 
     picture: Raster
     mask: Raster | None = None
-    strength: float = 0.6
-    fit: Fit = Fit.CROP
-    mask_blur: float = 0.0
-    only_masked: int | None = None
-    keep_size: bool = False
-    grow: int = 0
-    prefill: Prefill = Prefill.KEEP
-    soft: bool = False
-    match_colour: bool = False
+    only_masked: int | None = scalar(
+        None,
+        "The margin around the mask",
+        (0, MAX_MARGIN),
+        row=MARGIN,
+        option=Option(
+            "--only-masked",
+            "PX",
+            "Draw only the mask's surroundings, this wide, at the full size.",
+            "whole",
+            EDIT,
+        ),
+    )
+    keep_size: bool = scalar(
+        False,
+        key="paste_back",
+        option=Option(
+            "--paste-back/--no-paste-back",
+            None,
+            "Put the result back into the picture at its own size. Default: with a mask.",
+            "switch",
+            EDIT,
+        ),
+    )
 
     def __post_init__(self) -> None:
-        if not 0.0 < self.strength <= 1.0:
+        Editing.__post_init__(self)
+        if self.only_masked is not None and self.mask is None:
             raise RequestError(
-                f"The strength is {in_words(self.strength)}.",
-                next_step="It must be more than 0 (nothing changes) and at most 1 (everything is drawn anew).",
+                "Only the masked area was to be drawn, but there is no mask.",
+                next_step="Paint a mask, or draw the whole picture.",
             )
-        within("The mask blur", self.mask_blur, 0.0, MAX_MASK_BLUR)
-        within("The growth of the mask", self.grow, 0, MAX_GROW)
-        if self.only_masked is not None:
-            within("The margin around the mask", self.only_masked, 0, MAX_MARGIN)
-            if self.mask is None:
-                raise RequestError(
-                    "Only the masked area was to be drawn, but there is no mask.",
-                    next_step="Paint a mask, or draw the whole picture.",
-                )
         if self.mask is not None:
             self._check_mask(self.mask)
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.foreign_text import shown
+from sdxl_desktop.core.scalars import ADVANCED, Option, scalar
 from sdxl_desktop.core.schedulers import SDXL, is_edm
 
 
@@ -105,9 +106,34 @@ class NoiseSchedule:
 class NoiseOverride:
     """What a person knows better of a checkpoint than its scheduler_config.json; None is as the checkpoint says."""
 
-    prediction_type: PredictionType | None = None
-    zero_terminal_snr: bool | None = None
-    timestep_spacing: TimestepSpacing | None = None
+    prediction_type: PredictionType | None = scalar(
+        None,
+        option=Option(
+            "--prediction-type",
+            "NAME",
+            "What the UNet predicts: epsilon, v_prediction or sample. Default: as the checkpoint says.",
+            group=ADVANCED,
+        ),
+    )
+    zero_terminal_snr: bool | None = scalar(
+        None,
+        option=Option(
+            "--zero-snr/--no-zero-snr",
+            None,
+            "Sample with zero terminal SNR, or not. Default: as the checkpoint says.",
+            "switch",
+            group=ADVANCED,
+        ),
+    )
+    timestep_spacing: TimestepSpacing | None = scalar(
+        None,
+        option=Option(
+            "--timestep-spacing",
+            "NAME",
+            "leading, linspace or trailing. Default: as the checkpoint says.",
+            group=ADVANCED,
+        ),
+    )
 
     @property
     def words(self) -> str:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from sdxl_desktop.core.checks import within
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.numbers import in_words
+from sdxl_desktop.core.scalars import REFINER, NumberRow, Option, check_limits, scalar
 
 MAX_REFINER_STEPS = 1000
 
@@ -25,15 +25,54 @@ class RefineWay(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refine:
-    """`handoff` is the share of the noise schedule that the base denoises (ENSEMBLE); `strength` in (0, 1] that which
-    the refiner redoes (IMG2IMG). `steps` are those of the refiner's whole schedule; None means the base's."""
+class Refining:
+    """How a refiner finishes: `handoff` is the share of the noise schedule that the base denoises (ENSEMBLE);
+    `strength` in (0, 1] that which the refiner redoes (IMG2IMG). `steps` are those of the refiner's whole schedule;
+    None means the base's."""
 
-    checkpoint: Path
-    way: RefineWay = RefineWay.ENSEMBLE
-    handoff: float = 0.8
-    steps: int | None = None
-    strength: float = 0.3
+    way: RefineWay = scalar(
+        RefineWay.ENSEMBLE,
+        option=Option(
+            "--refine",
+            "ensemble|img2img",
+            "Let it take over the base's noisy latents, or retouch the finished picture. Default: ensemble.",
+            group=REFINER,
+        ),
+    )
+    handoff: float = scalar(
+        0.8,
+        row=NumberRow(
+            "Hand-off",
+            "Hand-off",
+            "The part of the noise that the first checkpoint takes away before the refiner takes over; 80 % is usual.",
+            0.99,
+            step=0.01,
+            decimals=2,
+            low=0.01,
+            high=0.99,
+        ),
+        option=Option("--handoff", "F", "Where it takes over, 0 to 1. Default: 0.8.", "real", REFINER),
+    )
+    steps: int | None = scalar(
+        None,
+        "The number of refiner steps",
+        (1, MAX_REFINER_STEPS),
+        option=Option("--refiner-steps", "N", "Steps of its whole schedule. Default: the base's.", "whole", REFINER),
+    )
+    strength: float = scalar(
+        0.3,
+        row=NumberRow(
+            "Strength",
+            "Refiner strength",
+            "How much the refiner redraws: 0.3 adds detail, 1 begins anew.",
+            1,
+            step=0.01,
+            decimals=2,
+            low=0.01,
+            high=1,
+        ),
+        option=Option("--refiner-strength", "S", "How much it retouches, above 0 to 1. Default: 0.3.", "real", REFINER),
+    )
 
     def __post_init__(self) -> None:
         if not 0.0 < self.handoff < 1.0:
@@ -46,5 +85,11 @@ class Refine:
                 f"The refiner's strength is {in_words(self.strength)}.",
                 next_step="It must be more than 0 and at most 1, for instance 0.3.",
             )
-        if self.steps is not None:
-            within("The number of refiner steps", self.steps, 1, MAX_REFINER_STEPS)
+        check_limits(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refine(Refining):
+    """The refiner that finishes, by its folder, and how."""
+
+    checkpoint: Path

@@ -1,230 +1,59 @@
-"""What a person asks for: one frozen `GenerationRequest`, born valid, made of the parts the panels edit."""
+"""What a person asks for: one frozen `GenerationRequest`, born valid, made of the parts the panels edit.
+
+Its parts have modules of their own; whoever needs several finds those named in `__all__` here.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from itertools import pairwise
 from pathlib import Path
 from typing import Literal, get_args
 
 from sdxl_desktop.core.additions import Additions, named_only
-from sdxl_desktop.core.checks import within
-from sdxl_desktop.core.device import kind_of
 from sdxl_desktop.core.edit import Edit
 from sdxl_desktop.core.errors import RequestError
-from sdxl_desktop.core.foreign_text import encodable
-from sdxl_desktop.core.geometry import Point, Size
+from sdxl_desktop.core.execution import AUTOMATIC, Execution, OwnPrecision, Precision
 from sdxl_desktop.core.latents import Start
 from sdxl_desktop.core.noise_schedule import NoiseOverride
-from sdxl_desktop.core.parts import Part
+from sdxl_desktop.core.prompts import MAX_AESTHETIC_SCORE, MAX_CLIP_SKIP, MicroConditioning, Prompts
 from sdxl_desktop.core.refine import Refine
-from sdxl_desktop.core.schedulers import SchedulerName
-from sdxl_desktop.core.speed import Speed
+from sdxl_desktop.core.sampling import (
+    MAX_COUNT,
+    MAX_GUIDANCE,
+    MAX_SEED,
+    MAX_SIDE,
+    MAX_STEPS,
+    MAX_TIMESTEP,
+    SIZE_MULTIPLE,
+    Sampling,
+)
+from sdxl_desktop.core.scalars import ADVANCED, Option, scalar
 
-Precision = Literal["auto", "f32", "f16", "bf16"]
-OwnPrecision = Literal["", "auto", "f32", "f16", "bf16"]
-"""Of one kind of device; "" for that of all."""
+__all__ = [
+    "AUTOMATIC",
+    "MAX_AESTHETIC_SCORE",
+    "MAX_CLIP_SKIP",
+    "MAX_COUNT",
+    "MAX_GUIDANCE",
+    "MAX_SEED",
+    "MAX_SIDE",
+    "MAX_STEPS",
+    "MAX_TIMESTEP",
+    "SIZE_MULTIPLE",
+    "Execution",
+    "GenerationRequest",
+    "KeepLatents",
+    "MicroConditioning",
+    "Mode",
+    "Output",
+    "OwnPrecision",
+    "Precision",
+    "Prompts",
+    "Sampling",
+]
 
 KeepLatents = Literal["none", "final", "steps"]
-
-MAX_SEED = 2**32 - 1
-MAX_SIDE = 8192
-MAX_STEPS = 1000
-MAX_COUNT = 64
-MAX_TIMESTEP = 999
-MAX_GUIDANCE = 50.0
-MAX_CLIP_SKIP = 11
-MAX_AESTHETIC_SCORE = 10.0
-SIZE_MULTIPLE = 8
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prompts:
-    """The words. An empty `prompt_2` or `negative_prompt_2` means "the same as the first encoder's".
-
-    `clip_skip` leaves out this many more of the text encoders' last layers than SDXL does.
-    """
-
-    prompt: str = ""
-    negative_prompt: str = ""
-    prompt_2: str = ""
-    negative_prompt_2: str = ""
-    clip_skip: int = 0
-
-    def __post_init__(self) -> None:
-        within("Clip skip", self.clip_skip, 0, MAX_CLIP_SKIP)
-        for words in (self.prompt, self.negative_prompt, self.prompt_2, self.negative_prompt_2):
-            if encodable(words) != words:
-                raise RequestError(
-                    "The prompt holds bytes that are no text.", next_step="Write it in UTF-8, or type it anew."
-                )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sampling:
-    """How the picture is drawn: size in pixels, steps, guidance, scheduler, seed and number of pictures.
-
-    The n-th picture (from 0) has seed `seed + n`, wrapped at 2**32, and equals a single picture of that seed.
-    Guidance rescale is φ of Lin et al., "Common Diffusion Noise Schedules and Sample Steps are Flawed"
-    (arXiv 2305.08891, §3.4), in [0, 1].
-
-    `variation_strength` in [0, 1] turns the initial noise from the seed's towards that of `variation_seed`, on the
-    great circle between them. `timesteps`, falling and in [0, 999], stand in for the scheduler's own; `steps` is then
-    their number. `speed` says what may be saved; records from before there was one read as exact. `noise` is what is
-    known better than the checkpoint says it.
-    """
-
-    size: Size = Size(1024, 1024)
-    steps: int = 30
-    guidance_scale: float = 5.0
-    guidance_rescale: float = 0.0
-    scheduler: SchedulerName = SchedulerName.EULER
-    seed: int = 0
-    count: int = 1
-    variation_seed: int = 0
-    variation_strength: float = 0.0
-    timesteps: tuple[int, ...] = ()
-    speed: Speed = Speed.EXACT
-    noise: NoiseOverride = NoiseOverride()
-
-    def __post_init__(self) -> None:
-        for name, side in (("width", self.size.width), ("height", self.size.height)):
-            if side % SIZE_MULTIPLE:
-                lower = max(SIZE_MULTIPLE, side // SIZE_MULTIPLE * SIZE_MULTIPLE)
-                upper = (side // SIZE_MULTIPLE + 1) * SIZE_MULTIPLE
-                nearest = f"{lower} or {upper}" if lower != upper else f"{upper}"
-                raise RequestError(
-                    f"The {name} {side} is not a multiple of {SIZE_MULTIPLE}.", next_step=f"Use {nearest}."
-                )
-        within("The width", self.size.width, SIZE_MULTIPLE, MAX_SIDE)
-        within("The height", self.size.height, SIZE_MULTIPLE, MAX_SIDE)
-        within("The number of steps", self.steps, 1, MAX_STEPS)
-        within("The guidance scale", self.guidance_scale, 0.0, MAX_GUIDANCE)
-        within("The guidance rescale", self.guidance_rescale, 0.0, 1.0)
-        within("The seed", self.seed, 0, MAX_SEED)
-        within("The number of pictures", self.count, 1, MAX_COUNT)
-        within("The variation seed", self.variation_seed, 0, MAX_SEED)
-        within("The variation strength", self.variation_strength, 0.0, 1.0)
-        if self.timesteps:
-            self._check_timesteps()
-
-    def _check_timesteps(self) -> None:
-        falling = all(one > other for one, other in pairwise(self.timesteps))
-        if not falling or not all(0 <= timestep <= MAX_TIMESTEP for timestep in self.timesteps):
-            raise RequestError(
-                "The timesteps are not a falling row.",
-                next_step=f"Give whole numbers from {MAX_TIMESTEP} down to 0, each smaller than the one before.",
-            )
-        if self.steps != len(self.timesteps):
-            raise RequestError(
-                f"There are {len(self.timesteps)} timesteps and {self.steps} steps.",
-                next_step="Leave the number of steps to the timesteps.",
-            )
-
-    @property
-    def seeds(self) -> tuple[int, ...]:
-        """The seed of each picture, in order."""
-        return tuple((self.seed + n) % (MAX_SEED + 1) for n in range(self.count))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MicroConditioning:
-    """SDXL's size and crop conditioning, in pixels (Podell et al., arXiv 2307.01952, §2.2).
-
-    `None` means the default: sizes are the picture's own size and the crop is (0, 0). The three negatives
-    steer the unconditional half; as long as none of them is given that half is conditioned like the positive one,
-    and as soon as one is given the others take their defaults (sizes: the positive's; crop: (0, 0)).
-
-    The aesthetic scores, in [0, 10], condition refiners, which have them in the place of the target size. A refiner's
-    unconditional half has the crop (0, 0) unless it is given one, as in diffusers.
-    """
-
-    original_size: Size | None = None
-    crop_top_left: Point | None = None
-    target_size: Size | None = None
-    negative_original_size: Size | None = None
-    negative_crop_top_left: Point | None = None
-    negative_target_size: Size | None = None
-    aesthetic_score: float = 6.0
-    negative_aesthetic_score: float = 2.5
-
-    def __post_init__(self) -> None:
-        within("The aesthetic score", self.aesthetic_score, 0.0, MAX_AESTHETIC_SCORE)
-        within("The negative aesthetic score", self.negative_aesthetic_score, 0.0, MAX_AESTHETIC_SCORE)
-
-    def positive_ids(self, size: Size) -> tuple[Size, Point, Size]:
-        """(original size, crop top left, target size) for a picture of `size`."""
-        return self.original_size or size, self.crop_top_left or Point(0, 0), self.target_size or size
-
-    def negative_ids(self, size: Size, *, refiner: bool = False) -> tuple[Size, Point, Size]:
-        """The same three for the unconditional half."""
-        original, crop, target = self.positive_ids(size)
-        given = (self.negative_original_size, self.negative_crop_top_left, self.negative_target_size)
-        if not any(value is not None for value in given):
-            return original, Point(0, 0) if refiner else crop, target
-        return (
-            self.negative_original_size or original,
-            self.negative_crop_top_left or Point(0, 0),
-            self.negative_target_size or target,
-        )
-
-
-AUTOMATIC = "AUTO"
-"""In the place of a device's name: the device that was measured to be the fastest for the part, else a GPU, else the
-processor. Not OpenVINO's device of that name, which falls back without a word."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Execution:
-    """Where and how exactly it runs: OpenVINO device names, threads (0 = all), precision, live preview or not.
-
-    `text_device`, `unet_device` and `vae_device` are for those parts alone; "" means `device`. `gpu_precision` and
-    `npu_precision` are for devices of that kind; "" means `precision`. Threads and precision count on devices that have
-    them. Records from before parts and kinds had their own read as one for all.
-    """
-
-    device: str = "CPU"
-    text_device: str = ""
-    unet_device: str = ""
-    vae_device: str = ""
-    threads: int = 0
-    precision: Precision = "auto"
-    gpu_precision: OwnPrecision = ""
-    npu_precision: OwnPrecision = ""
-    preview: bool = True
-
-    def __post_init__(self) -> None:
-        if not self.device.strip():
-            raise RequestError("No device was named.", next_step="Choose one of the devices that `devices` lists.")
-        within("The number of threads", self.threads, 0, 1024)
-        for precision in (self.precision, self.gpu_precision or "auto", self.npu_precision or "auto"):
-            if precision in get_args(Precision):
-                continue
-            raise RequestError(
-                f"There is no precision called {precision!r}.",
-                next_step="Choose one of: " + ", ".join(get_args(Precision)) + ".",
-            )
-
-    def device_for(self, part: str) -> str:
-        """The device of a checkpoint's part, such as "text_encoder_2", "unet" or "vae_decoder"."""
-        if part.startswith(Part.TEXT_ENCODER):
-            return self.text_device or self.device
-        if part.startswith(Part.UNET):
-            return self.unet_device or self.device
-        if part.startswith(Part.VAE):
-            return self.vae_device or self.device
-        return self.device
-
-    def precision_on(self, device: str) -> Precision:
-        """The precision that is asked of parts on `device`, such as "GPU.1"."""
-        own = {"GPU": self.gpu_precision, "NPU": self.npu_precision}.get(kind_of(device), "")
-        return own or self.precision
-
-    @property
-    def devices(self) -> tuple[str, ...]:
-        """Every device that is named for a part, each once: text encoders', UNet's, VAE's."""
-        return tuple(dict.fromkeys(self.device_for(part) for part in (Part.TEXT_ENCODER, Part.UNET, Part.VAE_DECODER)))
 
 
 class Mode(StrEnum):
@@ -240,7 +69,16 @@ class Output:
     """`watermark`: mark the pixels, invisibly, as machine-made. `keep_latents`: hand the latents out with each picture:
     not at all, the end only, or every step (see `KeptLatents`)."""
 
-    watermark: bool = True
+    watermark: bool = scalar(
+        True,
+        option=Option(
+            "--watermark/--no-watermark",
+            None,
+            "Mark the pixels invisibly as machine-made. Default: as in your settings.",
+            "switch",
+            ADVANCED,
+        ),
+    )
     keep_latents: KeepLatents = "none"
 
     def __post_init__(self) -> None:

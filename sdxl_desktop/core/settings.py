@@ -8,15 +8,13 @@ from typing import Any, Literal
 
 from sdxl_desktop.core.additions import EmbeddingUse, LoraUse
 from sdxl_desktop.core.backdrop import BACKDROPS, WHITE, is_backdrop
-from sdxl_desktop.core.checks import within
-from sdxl_desktop.core.edit import MAX_GROW, MAX_MARGIN, MAX_MASK_BLUR, Fit, Prefill
+from sdxl_desktop.core.edit import Edit, Editing, check_strength
 from sdxl_desktop.core.errors import SettingsError
 from sdxl_desktop.core.foreign_text import shown
 from sdxl_desktop.core.intents import Intent
-from sdxl_desktop.core.refine import MAX_REFINER_STEPS, RefineWay
+from sdxl_desktop.core.refine import Refining
 from sdxl_desktop.core.request import (
     AUTOMATIC,
-    MAX_AESTHETIC_SCORE,
     Execution,
     KeepLatents,
     MicroConditioning,
@@ -26,6 +24,7 @@ from sdxl_desktop.core.request import (
     Prompts,
     Sampling,
 )
+from sdxl_desktop.core.scalars import same
 
 Theme = Literal["system", "light", "dark"]
 PictureFormat = Literal["png", "jpeg", "webp"]
@@ -278,7 +277,7 @@ def preference_info(name: str) -> PreferenceInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EditValue:
+class EditValue(Editing):
     """How a picture on the canvas is to be changed; kept while nothing lies there. The terms are those of `Edit`.
 
     Redrawing a whole picture and filling a masked area want different strengths, and only the latter has to come back
@@ -288,29 +287,20 @@ class EditValue:
     """
 
     intent: Intent | None = None
-    strength: float = 0.6
-    fill_strength: float = 1.0
-    fit: Fit = Fit.CROP
+    fill_strength: float = same(Edit, "strength", 1.0)
     keep_size: bool = False
     fill_keep_size: bool = True
-    prefill: Prefill = Prefill.KEEP
-    grow: int = 0
-    mask_blur: float = 8.0
-    soft: bool = False
-    match_colour: bool = False
+    mask_blur: float = same(Editing, "mask_blur", 8.0)
     only_masked: bool = False
-    margin: int = 32
+    margin: int = same(Edit, "only_masked", 32)
 
     def __post_init__(self) -> None:
-        within("The strength", self.strength, 0.01, 1.0)
-        within("The strength in the mask", self.fill_strength, 0.01, 1.0)
-        within("The growth of the mask", self.grow, 0, MAX_GROW)
-        within("The mask blur", self.mask_blur, 0.0, MAX_MASK_BLUR)
-        within("The margin around the mask", self.margin, 0, MAX_MARGIN)
+        Editing.__post_init__(self)
+        check_strength(self.fill_strength)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RefinerValue:
+class RefinerValue(Refining):
     """Whether and how a refiner finishes; kept while it does not. The terms are those of `Refine`.
 
     `checkpoint` is a library name (empty: the first refiner there is). The aesthetic scores also count where the main
@@ -319,20 +309,8 @@ class RefinerValue:
 
     on: bool = False
     checkpoint: str = ""
-    way: RefineWay = RefineWay.ENSEMBLE
-    handoff: float = 0.8
-    steps: int | None = None
-    strength: float = 0.3
-    aesthetic_score: float = 6.0
-    negative_aesthetic_score: float = 2.5
-
-    def __post_init__(self) -> None:
-        within("The hand-off to the refiner", self.handoff, 0.01, 0.99)
-        within("The refiner's strength", self.strength, 0.01, 1.0)
-        if self.steps is not None:
-            within("The number of refiner steps", self.steps, 1, MAX_REFINER_STEPS)
-        within("The aesthetic score", self.aesthetic_score, 0.0, MAX_AESTHETIC_SCORE)
-        within("The negative aesthetic score", self.negative_aesthetic_score, 0.0, MAX_AESTHETIC_SCORE)
+    aesthetic_score: float = same(MicroConditioning, "aesthetic_score", 6.0)
+    negative_aesthetic_score: float = same(MicroConditioning, "negative_aesthetic_score", 2.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,7 +331,7 @@ class AdditionsValue:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Workspace:
+class WorkspaceValue:
     """What was on the desk when the window closed: the panels' values and the window's layout.
 
     `checkpoint` is a library name (empty: the first there is); `geometry` and `layout` are Qt's opaque states as
@@ -381,4 +359,4 @@ class Settings:
     """All that is kept between starts."""
 
     preferences: Preferences = Preferences()
-    workspace: Workspace = Workspace()
+    workspace: WorkspaceValue = WorkspaceValue()

@@ -6,14 +6,14 @@ from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.edit import Ground
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.request import Execution, Sampling
-from sdxl_desktop.core.settings import Workspace
+from sdxl_desktop.core.settings import WorkspaceValue
 from sdxl_desktop.engine.footprint import Footprint
 from sdxl_desktop.session.document.frame import FramePolicy
 from sdxl_desktop.session.forecast import Forecast
 from sdxl_desktop.session.paces import Paces
 
 
-def frame_policy(workspace: Workspace, ground: Ground, checkpoint: Checkpoint | None) -> FramePolicy | None:
+def frame_policy(workspace: WorkspaceValue, ground: Ground, checkpoint: Checkpoint | None) -> FramePolicy | None:
     """What decides which part of the picture on the canvas is drawn, and how large; None where there is none."""
     if ground.picture is None:
         return None
@@ -28,7 +28,7 @@ def frame_policy(workspace: Workspace, ground: Ground, checkpoint: Checkpoint | 
     )
 
 
-def size_of(workspace: Workspace) -> Size:
+def size_of(workspace: WorkspaceValue) -> Size:
     """The size that is asked for."""
     return (workspace.sampling or Sampling()).size
 
@@ -36,7 +36,7 @@ def size_of(workspace: Workspace) -> Size:
 def expected(
     paces: Paces,
     footprint: Footprint | None,
-    workspace: Workspace,
+    workspace: WorkspaceValue,
     ground: Ground,
     checkpoint: Checkpoint | None,
     execution: Execution,

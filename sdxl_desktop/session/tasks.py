@@ -19,6 +19,7 @@ from sdxl_desktop.library.quantize.plan import QuantizationPlan, plan_quantizati
 from sdxl_desktop.library.quantize.prompts import read_prompts
 from sdxl_desktop.library.records import read_record
 from sdxl_desktop.library.scan import Library, read_checkpoint
+from sdxl_desktop.session.few_step import recommended_for
 from sdxl_desktop.session.library_memory import JobNote
 
 PROMPTS_COMPARED = 4
@@ -102,16 +103,9 @@ def free_name(wanted: str, home: Path, taken: Collection[str] = ()) -> str:
 
 def comparison_request(first: Checkpoint, note: ComparisonNote) -> GenerationRequest:
     """How both checkpoints draw: exactly, without a watermark, from seed 0 on, as `first` recommends."""
-    best = first.recommended
     return GenerationRequest(
         checkpoint=first.folder,
-        sampling=Sampling(
-            size=best.size,
-            steps=best.steps,
-            guidance_scale=best.guidance_scale,
-            scheduler=best.scheduler,
-            count=note.seeds,
-        ),
+        sampling=recommended_for(first, Sampling(count=note.seeds)),
         output=Output(watermark=False),
         execution=note.execution,
     )

@@ -9,7 +9,7 @@ from typing import TypeVar
 from PySide6.QtCore import QObject, Signal
 
 from sdxl_desktop.core.edit import Ground
-from sdxl_desktop.core.errors import CheckpointError, PictureError, SdxlDesktopError
+from sdxl_desktop.core.errors import PictureError, SdxlDesktopError
 from sdxl_desktop.core.events import Picture
 from sdxl_desktop.core.foreign_text import shown
 from sdxl_desktop.core.intents import Intent
@@ -21,6 +21,7 @@ from sdxl_desktop.library.detect.sampling import FewStep
 from sdxl_desktop.session.drafts import DraftingSession
 from sdxl_desktop.session.paces import Paces
 from sdxl_desktop.session.pictures import Result
+from sdxl_desktop.session.workspace import nothing_to_draw_with
 from sdxl_desktop.ui.candidates import Candidates
 from sdxl_desktop.ui.desk import Desk
 from sdxl_desktop.ui.devices.ready import ReadySizes
@@ -170,7 +171,7 @@ class Conductor(QObject):
             self.show_problem(problem, until=again)
             return None
         if asked is None:
-            self.show_problem(_nothing_to_draw_with(), until=again)
+            self.show_problem(nothing_to_draw_with(), until=again)
         return asked
 
     def _begin(self, request: GenerationRequest) -> None:
@@ -372,10 +373,3 @@ class Conductor(QObject):
         if last is not None and last.picture is self._to_tell and last.saved_to is not None:
             self._to_tell = None
             self.results.tell_saved(last)
-
-
-def _nothing_to_draw_with() -> CheckpointError:
-    return CheckpointError(
-        "There is no checkpoint to draw with.",
-        next_step="Put a folder of OpenVINO SDXL parts into your checkpoints folder, or choose it in the settings.",
-    )

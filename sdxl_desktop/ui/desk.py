@@ -3,47 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal
 from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
 
-from sdxl_desktop.core.additions import named_only
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.edit import Ground
 from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.core.intents import Intent
-from sdxl_desktop.core.request import (
-    Execution,
-    GenerationRequest,
-    MicroConditioning,
-    Output,
-    Sampling,
-)
-from sdxl_desktop.core.settings import Workspace
+from sdxl_desktop.core.request import Execution, GenerationRequest, Output
+from sdxl_desktop.core.settings import WorkspaceValue
 from sdxl_desktop.core.speed import Speed
 from sdxl_desktop.library.detect.sampling import FewStep
 from sdxl_desktop.library.tokens import TokenCounter
-from sdxl_desktop.library.vectors import vectors_of
-from sdxl_desktop.session.found_again import found_again, what_is_missing
+from sdxl_desktop.session.building import NOTHING, PLAIN, mode_of
+from sdxl_desktop.session.workspace import Workspace
 from sdxl_desktop.ui.panels.additions import AdditionsPanel
 from sdxl_desktop.ui.panels.checkpoint import CheckpointPanel
 from sdxl_desktop.ui.panels.edit import EditPanel
 from sdxl_desktop.ui.panels.few_step import FewStepNote
-from sdxl_desktop.ui.panels.generate import GenerateBar, Run, mode_of, obstacle
+from sdxl_desktop.ui.panels.generate import GenerateBar, Run
 from sdxl_desktop.ui.panels.micro import MicroPanel, MicroValue
 from sdxl_desktop.ui.panels.prompts import PromptsPanel
 from sdxl_desktop.ui.panels.refiner import RefinerPanel
 from sdxl_desktop.ui.panels.sampling import SamplingPanel
 from sdxl_desktop.ui.widgets.layout import Disclosure, column, heading, rule
 
-NOTHING = Ground()
-PLAIN = Output()
+T = TypeVar("T")
+
+
+class _Panel(Protocol[T]):
+    def value(self) -> T: ...
+
+    def set_value(self, value: T, /) -> None: ...
+
+
+def _show_in(panel: _Panel[T], wanted: T) -> None:
+    if panel.value() != wanted:
+        panel.set_value(wanted)
 
 
 class Desk(QWidget):
-    """Edits the part of a `Workspace` that is not the window's layout.
+    """Shows a `Workspace`, and takes what a person changes in the panels into it.
 
     `additions_offered`: somebody should find out what these files are and call `add_lora`, `add_embedding` or
     `use_vae`.
@@ -68,10 +71,8 @@ class Desk(QWidget):
     def __init__(self, content_of: Callable[[Path], str] = lambda folder: "") -> None:
         """`content_of` names the content of a checkpoint's folder, "" where that is not known."""
         super().__init__()
-        self._content_of = content_of
-        self._ground = NOTHING
-        self._wanted_checkpoint = ""
-        self._restored = False
+        self._workspace = Workspace(content_of)
+        self._shown_checkpoint: Checkpoint | None = None
         self._checkpoint = CheckpointPanel()
         self._few_step = FewStepNote()
         self._prompts = PromptsPanel()
@@ -94,7 +95,7 @@ class Desk(QWidget):
         }
         self._lay_out()
         self._connect()
-        self._follow()
+        self._show()
 
     def _lay_out(self) -> None:
         self.setObjectName("desk")
@@ -131,10 +132,9 @@ class Desk(QWidget):
         return area
 
     def _connect(self) -> None:
-        self._checkpoint.changed.connect(self._take_checkpoint)
+        self._checkpoint.changed.connect(self._choose_checkpoint)
         self._checkpoint.library_wanted.connect(self.library_wanted)
         for panel in (
-            self._checkpoint,
             self._prompts,
             self._edit,
             self._sampling,
@@ -142,11 +142,11 @@ class Desk(QWidget):
             self._additions,
             self._micro,
         ):
-            panel.changed.connect(self._told)
+            panel.changed.connect(self._moved)
         self._few_step.keep_wanted.connect(self._keep_mine)
+        self._edit.intent_wanted.connect(self.pick)
         self._edit.match_wanted.connect(self._match_shape)
         self._edit.expand_wanted.connect(self.expand_wanted)
-        self._additions.changed.connect(self._know_embeddings)
         self._additions.files_offered.connect(self.additions_offered)
         self._additions.token_wanted.connect(self._prompts.insert_word)
         self._micro.compare_wanted.connect(self.compare_wanted)
@@ -164,125 +164,67 @@ class Desk(QWidget):
     def request(
         self, execution: Execution, ground: Ground = NOTHING, *, output: Output = PLAIN
     ) -> GenerationRequest | None:
-        """What the panels ask for now, with the seed for the next run; None when there is nothing to draw with.
-
-        Raises RequestError where values cannot go together, and where the checkpoint cannot do what `ground` implies.
-        """
-        asked = self._asked(execution, ground, output)
-        return None if asked is None else replace(asked, sampling=self._sampling.next_value())
+        """See `Workspace.request`; new seeds are shown."""
+        self._take()
+        before = self._workspace.sampling
+        asked = self._workspace.request(execution, ground, output=output)
+        self._additions.look()
+        if self._workspace.sampling != before:
+            self._tell()
+        return asked
 
     def requests_to_compare(
         self, execution: Execution, ground: Ground = NOTHING, *, output: Output = PLAIN
     ) -> tuple[GenerationRequest, GenerationRequest] | None:
-        """A single picture of the present seed without micro-conditioning, and the same with it, on or not.
-
-        None when there is nothing to draw with. Raises RequestError as `request` does.
-        """
-        asked = self._asked(execution, ground, output)
-        if asked is None:
-            return None
-        asked = replace(asked, sampling=replace(asked.sampling, count=1))
-        without, with_it = (MicroValue(on, self._micro.value().conditioning) for on in (False, True))
-        return (
-            replace(asked, micro_conditioning=self._conditioning(without)),
-            replace(asked, micro_conditioning=self._conditioning(with_it)),
-        )
+        """See `Workspace.requests_to_compare`."""
+        self._take()
+        return self._workspace.requests_to_compare(execution, ground, output=output)
 
     def can_request(self, execution: Execution, ground: Ground = NOTHING, *, output: Output = PLAIN) -> bool:
         """Whether `request` would give something."""
-        try:
-            return self._asked(execution, ground, output) is not None
-        except SdxlDesktopError:
-            return False
-
-    def _asked(self, execution: Execution, ground: Ground, output: Output) -> GenerationRequest | None:
-        checkpoint = self._checkpoint.checkpoint()
-        if checkpoint is None:
-            return None
-        hindrance = obstacle(checkpoint, ground, other_vae=self._additions.value().vae is not None)
-        if hindrance is not None:
-            raise hindrance
-        self._sampling.advanced.check()
-        prompts = self._prompts.value()
-        return GenerationRequest(
-            checkpoint=checkpoint.folder,
-            prompts=prompts,
-            sampling=self._sampling.value(),
-            micro_conditioning=self._conditioning(self._micro.value()),
-            edit=self._edit.edit(ground),
-            refine=self._refiner.refine(),
-            additions=self._additions.additions(prompts),
-            output=output,
-            execution=execution,
-        )
+        self._take()
+        return self._workspace.can_request(execution, ground, output=output)
 
     def speed(self) -> Speed:
         """What may be saved at the next run."""
-        return self._sampling.value().speed
-
-    def _conditioning(self, micro: MicroValue) -> MicroConditioning:
-        """The sizes and crop of `micro`, and the scores where a refiner takes them."""
-        scores = self._refiner.scores()
-        if scores is None:
-            return micro.effective
-        return replace(micro.effective, aesthetic_score=scores[0], negative_aesthetic_score=scores[1])
+        return self._workspace.sampling.speed
 
     def reuse(self, request: GenerationRequest, seed: int, checkpoint_id: str = "") -> SdxlDesktopError | None:
         """Put the settings that made a picture back into the panels, its own seed locked. Returns what to tell where
         not all that drew it is here."""
-        used, differs = found_again(request.checkpoint, checkpoint_id, self._checkpoint.checkpoints(), self._content_of)
-        if used is not None and used is not self._checkpoint.checkpoint():
-            self._checkpoint.set_value(used.name)
-            self._begin_with(used)
+        before = self._workspace.checkpoint
+        missing = self._change(lambda: self._workspace.reuse(request, seed, checkpoint_id))
+        if self._workspace.checkpoint is not before:
             self.checkpoint_chosen.emit()
-        self._prompts.set_value(request.prompts)
-        self._reuse_sampling(replace(request.sampling, seed=seed))
-        self._micro.set_value(MicroValue.of(request.micro_conditioning))
-        missing: tuple[str, ...] = (
-            () if used is not None else (f"the checkpoint {named_only(request.checkpoint).name}",)
-        )
-        missing += self._refiner.reuse(request.refine, request.micro_conditioning)
-        missing += self._additions.reuse(request.additions)
-        self._know_embeddings()
-        if request.edit is not None:
-            self._edit.reuse(request.edit)
-        self._told()
-        now = self._checkpoint.checkpoint()
-        return what_is_missing(missing, "" if now is None else now.title, differs=differs)
-
-    def _reuse_sampling(self, sampling: Sampling) -> None:
-        self._sampling.set_value(sampling)
-        self._sampling.seed.set_locked(True)
-        self._sampling.variation.seed.set_locked(sampling.variation_strength > 0)
+        return missing
 
     def use_seed(self, seed: int) -> None:
         """Take one picture's seed and keep it."""
-        self._sampling.seed.set_value(seed)
-        self._sampling.seed.set_locked(True)
-        self.changed.emit()
+        self._change(lambda: self._workspace.use_seed(seed))
 
     def use_prompt(self, prompt: str) -> None:
         """Replace the prompt and put the cursor into it."""
-        self._prompts.set_value(replace(self._prompts.value(), prompt=prompt))
+        self._change(lambda: self._workspace.use_prompt(prompt))
         self._prompts.focus()
-        self.changed.emit()
-
-    def add_lora(self, file: Path) -> None:
-        """Put a LoRA into the list of additions."""
-        self._additions.add_lora(file)
 
     def use_few_step(self, settings: FewStep) -> None:
         """Draw with the settings that something distilled to few steps is made for."""
-        self._sampling.set_value(settings.on(self._sampling.value()))
-        self._told()
+        self._change(lambda: self._workspace.use_few_step(settings))
+
+    def add_lora(self, file: Path) -> None:
+        """Put a LoRA into the list of additions."""
+        self._change(lambda: self._workspace.add_lora(file))
+        self._additions.show_lora(file)
 
     def add_embedding(self, file: Path, token: str) -> None:
         """Put an embedding into the list of additions; raises RequestError for a token that cannot be one."""
-        self._additions.add_embedding(file, token)
+        self._change(lambda: self._workspace.add_embedding(file, token))
+        self._additions.show_embedding(file)
 
     def use_vae(self, path: Path) -> None:
         """Decode with the VAE in this file or folder from now on."""
-        self._additions.use_vae(path)
+        self._change(lambda: self._workspace.use_vae(path))
+        self._additions.section.set_open(True)
 
     def show_additions(self) -> None:
         """Scroll the list of additions to what was added last."""
@@ -295,77 +237,97 @@ class Desk(QWidget):
         """Put the cursor into the prompt."""
         self._prompts.focus()
 
-    # the workspace
+    # the values
 
-    def value(self) -> Workspace:
-        """What is on the desk; the window's layout is left empty."""
-        micro = self._micro.value()
-        return Workspace(
-            prompts=self._prompts.value(),
-            sampling=self._sampling.value() if self._restored else None,
-            micro_conditioning=micro.conditioning,
-            micro_conditioning_on=micro.on,
-            checkpoint=self._checkpoint.value() or self._wanted_checkpoint,
-            edit=self._edit.value(),
-            refiner=self._refiner.value(),
-            additions=self._additions.value(),
-            seed_locked=self._sampling.seed.locked(),
-            variation_locked=self._sampling.variation.seed.locked(),
-            open_sections=tuple(name for name, section in self._sections.items() if section.is_open()),
-        )
+    def value(self) -> WorkspaceValue:
+        """What the panels say; the window's layout is left empty."""
+        self._take()
+        return self._workspace.value
 
-    def set_value(self, workspace: Workspace) -> None:
+    def set_value(self, value: WorkspaceValue) -> None:
         """Take all of it over; the checkpoint stays where there is none of that name. Does not emit."""
         with QSignalBlocker(self):
-            self._wanted_checkpoint = workspace.checkpoint
-            self._checkpoint.set_value(workspace.checkpoint)
-            if (checkpoint := self._checkpoint.checkpoint()) is not None:
-                self._begin_with(checkpoint)
-            self._prompts.set_value(workspace.prompts)
-            if workspace.sampling is not None:
-                self._restored = True
-                self._sampling.set_value(workspace.sampling)
-            self._micro.set_value(MicroValue(workspace.micro_conditioning_on, workspace.micro_conditioning))
-            self._edit.set_value(workspace.edit)
-            self._refiner.set_value(workspace.refiner)
-            self._additions.set_value(workspace.additions)
-            self._know_embeddings()
-            self._sampling.seed.set_locked(workspace.seed_locked)
-            self._sampling.variation.seed.set_locked(workspace.variation_locked)
+            self._take()
+            self._workspace.set_value(value)
             for name, section in self._sections.items():
-                section.set_open(name in workspace.open_sections)
-            self._follow()
+                section.set_open(name in value.open_sections)
+            self._show()
+
+    def _take(self) -> None:
+        """Take what the panels say into the workspace, text that is still being typed included."""
+        micro, now = self._micro.value(), self._workspace.value
+        self._workspace.unreadable = self._sampling.unreadable()
+        self._workspace.take(
+            WorkspaceValue(
+                prompts=self._prompts.value(),
+                sampling=self._sampling.value(),
+                micro_conditioning=micro.conditioning,
+                micro_conditioning_on=micro.on,
+                checkpoint=now.checkpoint,
+                edit=self._edit.value(),
+                refiner=self._refiner.value(),
+                additions=self._additions.value(),
+                seed_locked=self._sampling.seed.locked(),
+                variation_locked=self._sampling.variation.seed.locked(),
+                open_sections=tuple(name for name, section in self._sections.items() if section.is_open()),
+            )
+        )
+
+    def _moved(self) -> None:
+        """The person changed a value in a panel."""
+        self._take()
+        self._tell()
+
+    def _change(self, change: Callable[[], T]) -> T:
+        """Let `change` change the workspace, on top of what the panels say, and tell it. Returns and raises what
+        `change` does."""
+        self._take()
+        answer = change()
+        self._tell()
+        return answer
+
+    def _tell(self) -> None:
+        self._show()
+        self.changed.emit()
+
+    def _show(self) -> None:
+        """Let every panel show what the workspace says; one that does already is left as it is, cursor and all."""
+        workspace, value = self._workspace, self._workspace.value
+        if workspace.checkpoint is not None and workspace.checkpoint is not self._shown_checkpoint:
+            self._shown_checkpoint = workspace.checkpoint
+            self._checkpoint.set_value(workspace.checkpoint.name)
+            self._sampling.set_checkpoint(workspace.checkpoint)
+        _show_in(self._prompts, value.prompts)
+        _show_in(self._sampling, workspace.sampling)
+        _show_in(self._micro, MicroValue(value.micro_conditioning_on, value.micro_conditioning))
+        _show_in(self._edit, value.edit)
+        _show_in(self._refiner, value.refiner)
+        _show_in(self._additions, value.additions)
+        self._sampling.seed.set_locked(value.seed_locked)
+        self._sampling.variation.seed.set_locked(value.variation_locked)
+        self._few_step.show_words(workspace.few_step.words)
+        workspace.unreadable = self._sampling.unreadable()
+        self._follow()
 
     # checkpoints
 
     def set_checkpoints(self, checkpoints: Sequence[Checkpoint]) -> None:
         """Offer these; what was chosen stays chosen, and values set before stay as they are."""
-        self._wanted_checkpoint = self._checkpoint.value() or self._wanted_checkpoint
-        self._checkpoint.set_checkpoints(checkpoints, self._wanted_checkpoint)
+        self._take()
+        self._workspace.set_checkpoints(checkpoints)
+        chosen = self._workspace.checkpoint
+        self._checkpoint.set_checkpoints(checkpoints, "" if chosen is None else chosen.name)
         self._refiner.set_checkpoints(checkpoints)
-        checkpoint = self._checkpoint.checkpoint()
-        if checkpoint is not None:
-            self._begin_with(checkpoint)
-            if not self._restored:
-                self._sampling.set_recommended(checkpoint)
-                self._restored = True
+        self._show()
+        if chosen is not None:
             self.checkpoint_chosen.emit()
-        self._follow()
-
-    def _begin_with(self, checkpoint: Checkpoint) -> None:
-        """This one is in use, and not because the person chose it in the list: its values are not asked for."""
-        self._few_step.begin(checkpoint)
-        self._sampling.set_checkpoint(checkpoint)
 
     def checkpoint(self) -> Checkpoint | None:
-        return self._checkpoint.checkpoint()
+        return self._workspace.checkpoint
 
     def known_folder(self, folder: Path) -> Path | None:
-        """The folder of the library's checkpoint that a record means by `folder`, by its path or else its name; None
-        where there is none. What a record names is not opened."""
-        known = [checkpoint.folder for checkpoint in self._checkpoint.checkpoints()]
-        same = [one for one in known if one == folder] or [one for one in known if one.name == folder.name]
-        return next(iter(same), None)
+        """See `Workspace.known_folder`."""
+        return self._workspace.known_folder(folder)
 
     def choose_checkpoint(self, name: str) -> bool:
         """Choose the checkpoint called `name` as a person does, which is told; False where there is none."""
@@ -378,67 +340,59 @@ class Desk(QWidget):
     def set_counters(self, first: TokenCounter | None, second: TokenCounter | None) -> None:
         self._prompts.set_counters(first, second)
 
-    def _take_checkpoint(self) -> None:
-        checkpoint = self._checkpoint.checkpoint()
-        if checkpoint is not None:
-            sampling = self._few_step.switch(checkpoint, self._sampling.value())
-            self._sampling.set_checkpoint(checkpoint)
-            self._sampling.set_value(sampling)
+    def _choose_checkpoint(self) -> None:
+        self._take()
+        if self._workspace.choose(self._checkpoint.value()):
+            self._show()
             self.checkpoint_chosen.emit()
+        self.changed.emit()
 
     def _keep_mine(self) -> None:
-        self._sampling.set_value(self._few_step.keep(self._sampling.value()))
-        self._told()
+        self._change(self._workspace.keep_mine)
 
-    # following one another
+    # the picture on the canvas
 
     def show_ground(self, ground: Ground) -> None:
         """What lies on the canvas: the edit panel comes and goes with it, and the button says what it will do."""
-        self._ground = ground
+        self._take()
+        self._workspace.set_ground(ground)
         self._edit.show_ground(ground)
-        self._follow()
+        self._show()
 
     def pick(self, intent: Intent) -> None:
         """Take the values that `intent` means for what lies on the canvas."""
-        self._edit.pick(intent)
+        self._change(lambda: self._workspace.pick(intent))
 
     def begin_picture(self) -> None:
         """Another picture was put onto the canvas: what was meant with the one before does not count for it."""
-        self._edit.begin_picture()
+        before = self.value()
+        self._workspace.begin_picture()
+        if self._workspace.value != before:
+            self._tell()
 
     def show_left_out(self, left_out: bool) -> None:
         """Whether a part of the mask lies outside of what the next run draws."""
         self._edit.show_left_out(left_out)
 
     def _match_shape(self) -> None:
-        if self._ground.picture is not None:
-            self._sampling.take_shape(self._ground.picture.size)
+        self._change(self._workspace.match_shape)
 
-    def _know_embeddings(self) -> None:
-        """Let the prompts mark and count the words that stand for embeddings."""
-        listed = {embedding.token: vectors_of(embedding.file) for embedding in self._additions.value().embeddings}
-        self._prompts.set_embeddings(
-            {token: first for token, (first, _) in listed.items()},
-            {token: second for token, (_, second) in listed.items()},
-        )
-
-    def _told(self) -> None:
-        self._follow()
-        self.changed.emit()
+    # following one another
 
     def _follow(self) -> None:
         """Tell the panels what they must know of one another."""
-        size, checkpoint = self._sampling.picture_size(), self._checkpoint.checkpoint()
+        workspace = self._workspace
+        size = workspace.sampling.size
         self._micro.set_picture_size(size)
         self._edit.show_drawn_size(size)
-        self._refiner.show_main(checkpoint)
-        other_vae = self._additions.value().vae is not None
-        hindrance = obstacle(checkpoint, self._ground, other_vae=other_vae) if checkpoint else None
+        self._refiner.show_main(workspace.checkpoint)
+        self._prompts.set_embeddings(workspace.value.additions.embeddings)
+        ready = workspace.checkpoint is not None
         self._bar.show_purpose(
-            mode_of(self._ground),
-            self._edit.value().intent,
-            ready=checkpoint is not None,
-            obstacle=hindrance.what if hindrance else "",
+            mode_of(workspace.ground),
+            workspace.value.edit.intent,
+            ready=ready,
+            obstacle="\n".join(map(str, workspace.problems())) if ready else "",
         )
 
     # the button

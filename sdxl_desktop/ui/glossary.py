@@ -1,14 +1,10 @@
-"""What each term means, in plain words: the tooltips of the panels."""
+"""What each term means, in plain words: the tooltips of the panels. Those of numbers stand beside their declaration."""
 
 PROMPT = "Describe the picture in plain words: the subject first, then where it is, the light, the style."
 NEGATIVE = "What you do not want to see, for instance: blurry, text, frame. Has an effect when guidance is above 1."
 ENCODERS = (
     "SDXL reads your words with two text encoders. Normally both get the same prompt. "
     "Here you can give the second, larger one words of its own, and say how deeply both read."
-)
-CLIP_SKIP = (
-    "Leaves out this many of the text encoders' last layers. 0 is what SDXL was trained with; "
-    "some checkpoints ask for 1 or 2, which reads the words more loosely."
 )
 PROMPT_2 = "Words for the second text encoder only. Empty means: the same as the prompt above."
 NEGATIVE_2 = "Unwanted things for the second text encoder only. Empty means: the same as above."
@@ -24,12 +20,6 @@ SIZE = (
 )
 SIZE_MULTIPLE = "Sides are multiples of {multiple} pixels for this checkpoint."
 SWAP = "Swap width and height"
-STEPS = "How many times the noise is refined. More steps take longer and help less and less after about 30."
-GUIDANCE = (
-    "How strictly the picture follows the prompt. Low values are freer and softer; high values are literal and harsh. "
-    "At 1 or below the negative prompt has no effect, and each step takes half the time."
-)
-RESCALE = "Tames the washed-out or overexposed look that high guidance causes. 0 turns it off; around 0.7 is common."
 SCHEDULER = (
     "The method that takes the noise away step by step. Point at each one in the list to see what it is good for."
 )
@@ -40,11 +30,9 @@ SPEED = (
 SEED = "The number the starting noise is made from. The same seed and settings give the same picture again."
 DICE = "Take another random seed and keep it"
 LOCK = "Keep this seed for the next pictures. Unlocked, each Generate takes a new random seed and shows it here."
-COUNT = "How many pictures to make, one after the other. Each has the next seed."
 VARIATION = (
     "Turns the starting noise a little way from the seed's towards a second seed's: the same picture, slightly changed."
 )
-VARIATION_STRENGTH = "How far to go: 0 is the seed's own picture, 1 is the second seed's."
 VARIATION_SEED = "The seed to go towards."
 VARIATION_LOCK = (
     "Keep this second seed for the next pictures. Unlocked, each Generate takes a new one: another variation each time."
@@ -63,7 +51,6 @@ TIMESTEPS = (
     "commas between them. Empty: the scheduler chooses them."
 )
 STEPS_FROM_TIMESTEPS = "There are as many steps as timesteps: clear those under Advanced to set the steps here."
-STRENGTH = "How much of the picture is drawn anew. Low values keep its shapes and colours; at 1 nothing of it is kept."
 FILL_STRENGTH = (
     "How much of the masked area is drawn anew. Low values keep its shapes and colours; at 1 nothing of it is kept."
 )
@@ -76,12 +63,10 @@ KEEP_SIZE = (
     "Scale what is drawn back to the size of the picture on the canvas and put it into its place. "
     "Otherwise the result has the size that is drawn."
 )
-MASK_BLUR = "Over how many pixels, inside the mask's edge, the new fades into the old."
 ONLY_MASKED = (
     "Draw just the surroundings of the mask, with all the pixels there are, and put them back: "
     "small things in large pictures come out sharp."
 )
-MARGIN = "How many pixels around the mask are drawn too, so that the new fits the old."
 REFINER = "A second checkpoint, trained for fine detail, that finishes what the first one began."
 REFINER_CHECKPOINT = "Which refiner finishes the picture. Only refiners are listed."
 NO_REFINER = (
@@ -91,16 +76,9 @@ IS_REFINER = "The chosen checkpoint is itself a refiner; it takes these scores."
 REFINER_WAY = "When the refiner comes in."
 TAKE_OVER = "The refiner takes over while there is still noise, and draws the last part of the picture."
 RETOUCH = "The first checkpoint finishes; then the refiner redraws the finished picture a little."
-HANDOFF = "The part of the noise that the first checkpoint takes away before the refiner takes over; 80 % is usual."
 REFINER_STEPS = (
     "The number of steps in the refiner's whole schedule, of which it does its part. Automatic: as many as above."
 )
-REFINER_STRENGTH = "How much the refiner redraws: 0.3 adds detail, 1 begins anew."
-AESTHETIC = (
-    "Refiners were told for every training picture how much people liked it, from 0 to 10. "
-    "This is the score the picture should have."
-)
-NEGATIVE_AESTHETIC = "The score that the picture is steered away from."
 ADDITIONS = "What is put on top of the checkpoint: LoRAs, embeddings and another VAE. You can drop files here."
 LORA_WEIGHT = "How strongly this LoRA counts: 1 as it was trained, 0 not at all, below 0 the opposite."
 LORA_ON = "Use this LoRA"

@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QMenu
 
 from sdxl_desktop.core.errors import SdxlDesktopError, SettingsError
-from sdxl_desktop.core.settings import Workspace
+from sdxl_desktop.core.settings import WorkspaceValue
 from sdxl_desktop.session.document.named_files import inside
 from sdxl_desktop.session.document.project import Project, load_project
 from sdxl_desktop.session.recent import RecentFiles
@@ -92,7 +92,7 @@ class Keeper(QObject):
         if not self.kept.set_aside():
             return
         now = work.desk.value()
-        fresh = Workspace(checkpoint=now.checkpoint, sampling=now.sampling, open_sections=now.open_sections)
+        fresh = WorkspaceValue(checkpoint=now.checkpoint, sampling=now.sampling, open_sections=now.open_sections)
         self._put(Project(workspace=fresh))
         if something:
             self.told.emit("Begun afresh; what you had is under File, Earlier work")

@@ -19,7 +19,7 @@ from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.intents import RECIPES, Intent, Masked, filling
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import GenerationRequest
-from sdxl_desktop.core.settings import EditValue, Preferences, Settings, Workspace
+from sdxl_desktop.core.settings import EditValue, Preferences, Settings, WorkspaceValue
 from sdxl_desktop.engine.fake import gradient
 from sdxl_desktop.history.metadata import read_record
 from sdxl_desktop.session.settings_store import SettingsStore
@@ -219,7 +219,7 @@ def test_the_intent_is_there_again_at_the_next_start(masked: MainWindow, paths: 
 
 def test_values_of_ones_own_are_kept_without_an_intent(make_window: MakeWindow, qtbot: QtBot) -> None:
     value = EditValue(fill_strength=0.7, grow=9, soft=True, prefill=Prefill.BLUR, mask_blur=1.5, match_colour=True)
-    window = make_window(FillingEngine(), settings=Settings(workspace=Workspace(edit=value)))
+    window = make_window(FillingEngine(), settings=Settings(workspace=WorkspaceValue(edit=value)))
     window.document.set_picture(photo())
     window.document.set_mask(disc())
     with qtbot.waitSignal(window.editor.ground_changed):

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QLocale, Qt
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QApplication, QLineEdit
+from PySide6.QtWidgets import QApplication, QLineEdit, QWidget
 from pytestqt.qtbot import QtBot
 
-from sdxl_desktop.core.request import MAX_SEED
-from sdxl_desktop.ui.panels.sampling import SamplingPanel
+from sdxl_desktop.core.checkpoint import Checkpoint, Recommended
+from sdxl_desktop.core.geometry import Size
+from sdxl_desktop.core.request import MAX_SEED, Execution
+from sdxl_desktop.core.scalars import NumberRow, scalar
+from sdxl_desktop.ui.desk import Desk
+from sdxl_desktop.ui.panels.numbers import NumberRows
 from sdxl_desktop.ui.panels.seed import SeedPanel
+from sdxl_desktop.ui.widgets.buttons import IconButton
 from sdxl_desktop.ui.widgets.fields import IntField, RealField
+from sdxl_desktop.ui.widgets.layout import column
 from sdxl_desktop.ui.widgets.remark import Remark
 from tests.ui.typed import child
 
@@ -131,19 +139,56 @@ def test_what_is_no_seed_is_refused_whole(qtbot: QtBot, seed: SeedPanel, text: s
     assert "It stays 7." in remark(edit)
 
 
-def test_a_run_does_not_begin_with_half_a_seed(app: QApplication, qtbot: QtBot) -> None:
-    panel = SamplingPanel()
-    qtbot.addWidget(panel)
-    paste_into(qtbot, child(panel.seed, QLineEdit), "156680208700286")
+@pytest.fixture
+def desk(app: QApplication, qtbot: QtBot) -> Desk:
+    made = Desk()
+    qtbot.addWidget(made)
+    recommended = Recommended(size=Size(64, 64))
+    made.set_checkpoints((Checkpoint(name="one", title="One", folder=Path("/one"), recommended=recommended),))
+    return made
+
+
+def seed_in(desk: Desk) -> QLineEdit:
+    return next(edit for edit in desk.findChildren(QLineEdit) if edit.accessibleName() == "Seed")
+
+
+def test_a_run_does_not_begin_with_half_a_seed(qtbot: QtBot, desk: Desk) -> None:
+    paste_into(qtbot, seed_in(desk), "156680208700286")
     with pytest.raises(ValueError, match="between 0 and 4294967295"):
-        panel.next_value()
+        desk.request(Execution())
 
 
-def test_the_dice_locks_what_it_rolled(app: QApplication, qtbot: QtBot) -> None:
-    panel = SamplingPanel()
-    qtbot.addWidget(panel)
-    dice = next(button for button in panel.seed.children() if getattr(button, "accessibleName", str)() == "Random seed")
+def test_the_dice_locks_what_it_rolled(qtbot: QtBot, desk: Desk) -> None:
+    dice = next(button for button in desk.findChildren(IconButton) if button.accessibleName() == "Random seed")
     qtbot.mouseClick(dice, Qt.MouseButton.LeftButton)
-    rolled = panel.seed.value()
-    assert panel.seed.locked()
-    assert panel.next_value().seed == rolled
+    rolled = int(seed_in(desk).text())
+    for _ in range(2):
+        request = desk.request(Execution())
+        assert request is not None
+        assert request.sampling.seed == rolled
+
+
+@dataclass(frozen=True, kw_only=True)
+class Later:
+    """A part of a request with numbers that come later."""
+
+    pull: float = scalar(0.5, "The pull", (-1.0, 4.0), row=NumberRow("&Pull", "Pull", "How strongly.", 2, 0.25, 2))
+    hops: int = scalar(3, "The hops", (1, 90), row=NumberRow("Hops", "Number of hops", "How often.", 10))
+
+
+def test_a_declared_number_has_a_row_that_keeps_all_of_it(app: QApplication, qtbot: QtBot) -> None:
+    rows, panel = NumberRows(Later, ("pull", "hops")), QWidget()
+    qtbot.addWidget(panel)
+    panel.setLayout(column(*rows.rows()))
+    with qtbot.assertNotEmitted(rows.changed):
+        rows.set_values(Later(pull=1.23456, hops=77))
+    assert rows.values() == {"pull": 1.23456, "hops": 77}
+    pull = next(field for field in panel.findChildren(RealField) if field.accessibleName() == "Pull")
+    hops = next(field for field in panel.findChildren(IntField) if field.accessibleName() == "Number of hops")
+    assert (pull.minimum(), pull.maximum(), pull.singleStep(), pull.decimals()) == (-1.0, 4.0, 0.25, 2)
+    assert (hops.minimum(), hops.maximum()) == (1, 90)
+    assert (pull.toolTip(), hops.toolTip()) == ("How strongly.", "How often.")
+    assert rows.summary() == ["Pull 1.23", "Hops 77"]
+    with qtbot.waitSignal(rows.changed):
+        hops.setValue(3)
+    assert rows.summary() == ["Pull 1.23"]

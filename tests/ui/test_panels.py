@@ -16,13 +16,13 @@ from sdxl_desktop.core.edit import Fit
 from sdxl_desktop.core.geometry import Point, Size
 from sdxl_desktop.core.noise_schedule import NoiseOverride, PredictionType, TimestepSpacing
 from sdxl_desktop.core.refine import RefineWay
-from sdxl_desktop.core.request import MAX_SEED, MicroConditioning, Prompts, Sampling
+from sdxl_desktop.core.request import MAX_SEED, Execution, MicroConditioning, Prompts, Sampling
 from sdxl_desktop.core.schedulers import SchedulerName
-from sdxl_desktop.core.settings import AdditionsValue, EditValue, ListedLora, Preferences, RefinerValue, Workspace
+from sdxl_desktop.core.settings import AdditionsValue, EditValue, ListedLora, Preferences, RefinerValue, WorkspaceValue
 from sdxl_desktop.library.scan import Library, read_checkpoint
 from sdxl_desktop.ui.desk import Desk
 from sdxl_desktop.ui.panels.additions import AdditionsPanel
-from sdxl_desktop.ui.panels.advanced import Advanced, AdvancedPanel
+from sdxl_desktop.ui.panels.advanced import AdvancedPanel
 from sdxl_desktop.ui.panels.checkpoint import CheckpointPanel
 from sdxl_desktop.ui.panels.edit import EditPanel
 from sdxl_desktop.ui.panels.micro import MicroPanel, MicroValue
@@ -86,7 +86,7 @@ ADDITIONS = AdditionsValue(
     embeddings=(EmbeddingUse(Path("c.pt"), "<c&d>"),),
     vae=Path("vae"),
 )
-WORKSPACE = Workspace(
+WORKSPACE = WorkspaceValue(
     prompts=PROMPTS,
     sampling=SAMPLING,
     micro_conditioning=MICRO.conditioning,
@@ -107,9 +107,9 @@ CASES = [
     (SamplingPanel, Sampling(steps=3, timesteps=(999, 500, 0))),
     (SizePanel, Size(1344, 768)),
     (VariationPanel, Variation(MAX_SEED, 1.0)),
-    (AdvancedPanel, Advanced(0.7, (999, 1))),
-    (AdvancedPanel, Advanced(noise=NoiseOverride(prediction_type=PredictionType.SAMPLE, zero_terminal_snr=False))),
-    (AdvancedPanel, Advanced(noise=NoiseOverride(zero_terminal_snr=True, timestep_spacing=TimestepSpacing.TRAILING))),
+    (AdvancedPanel, Sampling(guidance_rescale=0.7, timesteps=(999, 1), steps=2)),
+    (AdvancedPanel, Sampling(noise=NoiseOverride(prediction_type=PredictionType.SAMPLE, zero_terminal_snr=False))),
+    (AdvancedPanel, Sampling(noise=NoiseOverride(zero_terminal_snr=True, timestep_spacing=TimestepSpacing.TRAILING))),
     (EditPanel, EDIT),
     (RefinerPanel, REFINER),
     (RefinerPanel, RefinerValue()),
@@ -238,13 +238,24 @@ def test_typing_a_seed_locks_it(app: QApplication, qtbot: QtBot) -> None:
     assert panel.value() == MAX_SEED
 
 
-def test_an_unlocked_seed_is_new_for_every_run_and_a_locked_one_stays(app: QApplication, qtbot: QtBot) -> None:
-    panel = SamplingPanel()
-    qtbot.addWidget(panel)
-    seeds = {panel.next_value().seed for _ in range(4)}
-    assert len(seeds) == 4
-    panel.seed.set_locked(True)
-    assert panel.next_value().seed == panel.value().seed == panel.next_value().seed
+def test_an_unlocked_seed_is_new_for_every_run_and_a_locked_one_stays(
+    app: QApplication, qtbot: QtBot, tmp_path: Path
+) -> None:
+    desk = Desk()
+    qtbot.addWidget(desk)
+    desk.set_checkpoints((read_checkpoint(make_checkpoint(tmp_path / "full", title="Full", side=1024)),))
+
+    def drawn() -> int:
+        request = desk.request(Execution())
+        assert request is not None
+        return request.sampling.seed
+
+    shown = next(edit for edit in desk.findChildren(QLineEdit) if edit.accessibleName() == "Seed")
+    seeds = [drawn() for _ in range(4)]
+    assert len(set(seeds)) == 4
+    assert shown.text() == str(seeds[-1])
+    desk.use_seed(seeds[0])
+    assert drawn() == drawn() == seeds[0]
 
 
 def test_switching_micro_conditioning_on_opens_it_and_makes_it_count(app: QApplication, qtbot: QtBot) -> None:

@@ -44,13 +44,13 @@ from sdxl_desktop.core.request import (
     Prompts,
     Sampling,
 )
+from sdxl_desktop.core.sampling import parse_timesteps
 from sdxl_desktop.core.schedulers import SchedulerName
 from sdxl_desktop.core.settings import AdditionsValue, EditValue, ListedLora, RefinerValue
 from sdxl_desktop.core.speed import Speed
 from sdxl_desktop.library.tokens import TokenCounter
 from sdxl_desktop.ui.desk import Desk
 from sdxl_desktop.ui.panels.additions import AdditionsPanel
-from sdxl_desktop.ui.panels.advanced import parse_timesteps
 from sdxl_desktop.ui.panels.micro import MicroPanel, MicroValue
 from sdxl_desktop.ui.panels.refiner import RefinerPanel
 from sdxl_desktop.ui.panels.sampling import SamplingPanel

@@ -19,14 +19,18 @@ from sdxl_desktop.library.convert.descriptions import write_part_config
 from sdxl_desktop.library.convert.job import ConversionPhase, ConversionReporter
 from sdxl_desktop.library.convert.spool import Spool
 from sdxl_desktop.library.convert.weights import WeightFormat
-from sdxl_desktop.library.convert.workspace import Workspace
+from sdxl_desktop.library.convert.workspace import ConversionFolder
 
 Adapt = Callable[[str, Any], None]
 """Changes a part's torch module, by the part's name, before it is traced: the place where a LoRA is fused."""
 
 
 def convert(
-    found: Found, weights: WeightFormat, workspace: Workspace, reporter: ConversionReporter, adapt: Adapt | None = None
+    found: Found,
+    weights: WeightFormat,
+    workspace: ConversionFolder,
+    reporter: ConversionReporter,
+    adapt: Adapt | None = None,
 ) -> None:
     """Put every OpenVINO part of `found` that is not finished yet into `workspace`, one in memory at a time."""
     with _short_collections():
@@ -34,7 +38,7 @@ def convert(
 
 
 def _convert(
-    found: Found, weights: WeightFormat, workspace: Workspace, reporter: ConversionReporter, adapt: Adapt | None
+    found: Found, weights: WeightFormat, workspace: ConversionFolder, reporter: ConversionReporter, adapt: Adapt | None
 ) -> None:
     pooled = _pooled_width(found, workspace)
     scored = bool(found.index.get("requires_aesthetics_score", found.family is Family.REFINER))
@@ -76,7 +80,7 @@ def _short_collections() -> Iterator[None]:
         gc.unfreeze()
 
 
-def _pooled_width(found: Found, workspace: Workspace) -> int:
+def _pooled_width(found: Found, workspace: ConversionFolder) -> int:
     """Of the second text encoder's projection, from its configuration; it may be there already."""
     config = next((part.config for part in found.parts if part.name == Part.TEXT_ENCODER_2), None)
     if config is None:
@@ -89,7 +93,7 @@ def _write(
     part: FoundPart,
     model: ov.Model,
     weights: WeightFormat,
-    workspace: Workspace,
+    workspace: ConversionFolder,
     reporter: ConversionReporter,
 ) -> None:
     found = compressing.find_weights(model) if weights in (WeightFormat.INT8, WeightFormat.INT4) else []

@@ -12,7 +12,7 @@ from sdxl_desktop.formats.families import clip_vocabulary
 from sdxl_desktop.formats.found import Found
 from sdxl_desktop.library.convert.descriptions import write_descriptions
 from sdxl_desktop.library.convert.job import ConversionPhase, ConversionReporter, Emit
-from sdxl_desktop.library.convert.workspace import Workspace, write_json
+from sdxl_desktop.library.convert.workspace import ConversionFolder, write_json
 from sdxl_desktop.library.records import check_parts
 from sdxl_desktop.library.scan import read_checkpoint
 
@@ -20,7 +20,7 @@ _CHUNK = 1 << 22
 _ALSO = ("preview.json", "README.md")
 
 
-def copy_parts(found: Found, workspace: Workspace, title: str, emit: Emit) -> None:
+def copy_parts(found: Found, workspace: ConversionFolder, title: str, emit: Emit) -> None:
     """Copy the parts that there are and write their descriptions; raises CheckpointError for a folder that is not
     whole, before anything is copied."""
     folder = found.path

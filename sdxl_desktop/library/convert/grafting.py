@@ -13,7 +13,7 @@ from sdxl_desktop.formats.errors import DamagedFileError
 from sdxl_desktop.formats.families import Setup, clip_vocabulary, family_of
 from sdxl_desktop.formats.found import Found, Kind, Layout
 from sdxl_desktop.formats.safetensors_header import Tensor, read_tensors
-from sdxl_desktop.library.convert.workspace import Workspace
+from sdxl_desktop.library.convert.workspace import ConversionFolder
 from sdxl_desktop.library.detect.folders import weights_in
 from sdxl_desktop.library.detect.matching import Mismatch, match_part
 from sdxl_desktop.library.records import check_parts
@@ -71,7 +71,7 @@ def unet_alone(folder: Path, base: Path | None = None) -> Found:
 
 
 def take_parts(
-    base: Path, workspace: Workspace, begin: Callable[[str, int], None], progress: Callable[[int], None]
+    base: Path, workspace: ConversionFolder, begin: Callable[[str, int], None], progress: Callable[[int], None]
 ) -> None:
     """Give `workspace` the finished parts of the converted checkpoint in `base`, the UNet excepted: by links where the
     disk can, else by copies. `begin` hears of each part and its bytes. Raises CheckpointError when `base` is not whole.

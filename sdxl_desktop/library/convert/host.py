@@ -25,7 +25,7 @@ from sdxl_desktop.library.convert.job import (
     Emit,
 )
 from sdxl_desktop.library.convert.weights import WeightFormat
-from sdxl_desktop.library.convert.workspace import Workspace
+from sdxl_desktop.library.convert.workspace import ConversionFolder
 from sdxl_desktop.library.detect.errors import ImportFailedError
 from sdxl_desktop.library.detect.identify import identify, identify_file
 from sdxl_desktop.workers.jobs import JobHost
@@ -37,12 +37,12 @@ def main() -> int:
 
 
 def _work(job: ConversionJob, emit: Emit) -> None:
-    workspace = Workspace(job.home, job.key)
+    workspace = ConversionFolder(job.home, job.key)
     with workspace.held():
         _convert(job, workspace, emit)
 
 
-def _convert(job: ConversionJob, workspace: Workspace, emit: Emit) -> None:
+def _convert(job: ConversionJob, workspace: ConversionFolder, emit: Emit) -> None:
     emit(ConversionProgress(phase=ConversionPhase.STARTING))
     extras = job.extras
     found = identify(job.path) if extras.parts_of is None else unet_alone(job.path, extras.parts_of)
@@ -58,7 +58,7 @@ def _convert(job: ConversionJob, workspace: Workspace, emit: Emit) -> None:
     workspace.finish(about | ({"licence": extras.licence} if extras.licence else {}))
 
 
-def _unpickled(found: Found, workspace: Workspace, emit: Emit) -> Found:
+def _unpickled(found: Found, workspace: ConversionFolder, emit: Emit) -> Found:
     from sdxl_desktop.library.convert.unpickling import unpickle  # torch
 
     plain = workspace.folder / "unpickled" / f"{found.path.stem}.safetensors"
@@ -72,7 +72,7 @@ def _unpickled(found: Found, workspace: Workspace, emit: Emit) -> Found:
 
 
 def _convert_parts(
-    found: Found, weights: WeightFormat, workspace: Workspace, title: str, extras: Extras, emit: Emit
+    found: Found, weights: WeightFormat, workspace: ConversionFolder, title: str, extras: Extras, emit: Emit
 ) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -92,7 +92,7 @@ def _convert_parts(
     reporter.finishing()
 
 
-def _fusing(lora: Path | None, found: Found, workspace: Workspace) -> contextlib.AbstractContextManager[Any]:
+def _fusing(lora: Path | None, found: Found, workspace: ConversionFolder) -> contextlib.AbstractContextManager[Any]:
     """What changes parts before they are traced, None for nothing."""
     if lora is None:
         return contextlib.nullcontext()

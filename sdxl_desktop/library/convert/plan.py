@@ -14,7 +14,7 @@ from sdxl_desktop.library.convert.extras import Extras
 from sdxl_desktop.library.convert.forecast import Forecast, copy_forecast, forecast
 from sdxl_desktop.library.convert.grafting import unet_alone
 from sdxl_desktop.library.convert.weights import WeightFormat
-from sdxl_desktop.library.convert.workspace import Workspace, source_key
+from sdxl_desktop.library.convert.workspace import ConversionFolder, source_key
 from sdxl_desktop.library.detect.identify import identify
 
 _ADVICE = {
@@ -67,10 +67,10 @@ class ImportPlan:
         """The folder of the checkpoint to be."""
         return self.home / self.name
 
-    def workspace(self, weights: WeightFormat | None) -> Workspace:
+    def workspace(self, weights: WeightFormat | None) -> ConversionFolder:
         """Where it comes together; the same for the same files and weights, so that a killed import goes on."""
         files = (*self.files, *self.extras.files)
-        return Workspace(self.home, source_key(self.path, files, weights or "as they are"))
+        return ConversionFolder(self.home, source_key(self.path, files, weights or "as they are"))
 
 
 def plan_import(path: Path, home: Path, name: str | None = None, extras: Extras | None = None) -> ImportPlan:

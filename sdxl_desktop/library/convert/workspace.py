@@ -64,7 +64,7 @@ def write_json(file: Path, content: object) -> None:
     writing.replace(file)
 
 
-class Workspace:
+class ConversionFolder:
     """`whole` is what becomes the checkpoint; `manifest.json` says which parts in it are finished."""
 
     def __init__(self, home: Path, key: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import warnings
 
 from sdxl_desktop.library.convert.forecast import gigabytes
-from sdxl_desktop.library.convert.workspace import Workspace
+from sdxl_desktop.library.convert.workspace import ConversionFolder
 from sdxl_desktop.library.quantize.errors import QuantizationError
 from sdxl_desktop.library.quantize.job import Emit, QuantizationJob, QuantizationPhase, QuantizationProgress
 from sdxl_desktop.workers.jobs import JobHost
@@ -21,7 +21,7 @@ def main() -> int:
 
 def _work(job: QuantizationJob, emit: Emit) -> None:
     emit(QuantizationProgress(phase=QuantizationPhase.STARTING))
-    workspace = Workspace(job.home, job.key)
+    workspace = ConversionFolder(job.home, job.key)
     with workspace.held(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from sdxl_desktop.library.quantize.making import make  # torch, optimum-intel, OpenVINO, NNCF

@@ -14,7 +14,7 @@ from sdxl_desktop.core.parts import GRAPH, WEIGHTS
 from sdxl_desktop.formats.documents import read_json
 from sdxl_desktop.library.convert import compressing
 from sdxl_desktop.library.convert.spool import Spool
-from sdxl_desktop.library.convert.workspace import Workspace, write_json
+from sdxl_desktop.library.convert.workspace import ConversionFolder, write_json
 from sdxl_desktop.library.graphs import read_graph
 from sdxl_desktop.library.quantize.calibration import Calibration
 from sdxl_desktop.library.quantize.describing import describe
@@ -26,7 +26,7 @@ from sdxl_desktop.library.quantize.plan import weights_of_parts
 _CHUNK = 1 << 22
 
 
-def make(job: QuantizationJob, workspace: Workspace, emit: Emit) -> None:
+def make(job: QuantizationJob, workspace: ConversionFolder, emit: Emit) -> None:
     """Do `job` in `workspace`, which this process holds; raises SdxlDesktopError, OSError and whatever libraries do."""
     method, source, calibration = job.method, job.source, job.calibration
     parts = weights_of_parts(source)
@@ -56,7 +56,7 @@ def _make_part(
     part: str,
     method: Method,
     calibration: Calibration | None,
-    workspace: Workspace,
+    workspace: ConversionFolder,
     reporter: QuantizationReporter,
 ) -> None:
     match method.treatment(part):
@@ -70,7 +70,7 @@ def _make_part(
             _calibrate(source, part, method.treatment(part), calibration, workspace, reporter)
 
 
-def _copy(source: Path, part: str, workspace: Workspace, reporter: QuantizationReporter) -> None:
+def _copy(source: Path, part: str, workspace: ConversionFolder, reporter: QuantizationReporter) -> None:
     files = [source / part / name for name in (GRAPH, WEIGHTS)]
     with workspace.part(part, reporter.advance) as folder:
         reporter.begin(part, QuantizationPhase.COPYING, 2 * sum(file.stat().st_size for file in files))
@@ -83,7 +83,7 @@ def _copy(source: Path, part: str, workspace: Workspace, reporter: QuantizationR
 
 
 def _compress(
-    source: Path, part: str, treatment: Treatment, workspace: Workspace, reporter: QuantizationReporter
+    source: Path, part: str, treatment: Treatment, workspace: ConversionFolder, reporter: QuantizationReporter
 ) -> None:
     """Weights only: a weight at a time, mapped in and spooled out."""
     model = read_graph(source / part)
@@ -106,7 +106,7 @@ def _calibrate(
     part: str,
     treatment: Treatment,
     calibration: Calibration,
-    workspace: Workspace,
+    workspace: ConversionFolder,
     reporter: QuantizationReporter,
 ) -> None:
     """Activations too: samples are drawn, kept on the disk, and the network's ranges learned from them."""

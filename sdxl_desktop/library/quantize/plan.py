@@ -10,7 +10,7 @@ from sdxl_desktop.core.errors import CheckpointError
 from sdxl_desktop.core.parts import GRAPH, GRAPH_AND_WEIGHTS, OPENVINO_PARTS, Part
 from sdxl_desktop.library.checkpoint_names import checked_name, free_name
 from sdxl_desktop.library.convert.forecast import Forecast
-from sdxl_desktop.library.convert.workspace import Workspace, source_key
+from sdxl_desktop.library.convert.workspace import ConversionFolder, source_key
 from sdxl_desktop.library.quantize.calibration import Calibration
 from sdxl_desktop.library.quantize.forecast import PartSizes, forecast
 from sdxl_desktop.library.quantize.method import Method, Treatment
@@ -38,11 +38,11 @@ class QuantizationPlan:
         return self.home / self.name
 
     @property
-    def workspace(self) -> Workspace:
+    def workspace(self) -> ConversionFolder:
         """Where it comes together; the same for the same weights and settings, so that a killed one goes on."""
         files = tuple(sorted(self.source.folder.glob(f"*/{GRAPH_AND_WEIGHTS}")))
         how = f"quantize {self.method} {self.calibration.line() if self.calibration else ''}"
-        return Workspace(self.home, source_key(self.source.folder, files, how))
+        return ConversionFolder(self.home, source_key(self.source.folder, files, how))
 
 
 def plan_quantization(

@@ -8,7 +8,7 @@ from pathlib import Path
 from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.core.raster import Bytes
 from sdxl_desktop.core.request import GenerationRequest
-from sdxl_desktop.core.settings import Workspace
+from sdxl_desktop.core.settings import WorkspaceValue
 from sdxl_desktop.session.pictures import Result
 
 SUFFIX = ".sdxld"
@@ -38,7 +38,7 @@ class Project:
     mask: Bytes | None = None
     picture_name: str = ""
     candidates: tuple[Result, ...] = ()
-    workspace: Workspace | None = None
+    workspace: WorkspaceValue | None = None
     waiting: tuple[GenerationRequest, ...] = ()
     kept_as: Path | None = None
     notes: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from sdxl_desktop.core.path_text import path_of_text, text_of_path
-from sdxl_desktop.core.settings import Workspace
+from sdxl_desktop.core.settings import WorkspaceValue
 from sdxl_desktop.session.document.contents import ProjectError
 
 KIND = "sdxl-desktop-document"
@@ -103,14 +103,14 @@ class FirstManifest(msgspec.Struct):
     candidates: int = 0
 
 
-def encode_workspace(workspace: Workspace) -> msgspec.Raw:
+def encode_workspace(workspace: WorkspaceValue) -> msgspec.Raw:
     """The panels' values as JSON, without what belongs to the window."""
     return msgspec.Raw(msgspec.json.encode(replace(workspace, geometry="", layout=""), enc_hook=_encode))
 
 
-def decode_workspace(raw: msgspec.Raw) -> Workspace | None:
+def decode_workspace(raw: msgspec.Raw) -> WorkspaceValue | None:
     """The panels' values; raises MsgspecError or RequestError for what is none."""
-    return msgspec.json.decode(raw, type=Workspace | None, dec_hook=_decode)
+    return msgspec.json.decode(raw, type=WorkspaceValue | None, dec_hook=_decode)
 
 
 def check_fits(shapes: Iterable[tuple[int, ...]]) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from sdxl_desktop.core.events import Picture
 from sdxl_desktop.core.request import GenerationRequest
-from sdxl_desktop.core.settings import AdditionsValue, Workspace
+from sdxl_desktop.core.settings import AdditionsValue, WorkspaceValue
 from sdxl_desktop.formats.weight_files import EMBEDDING_ENDINGS
 from sdxl_desktop.history.same_picture import is_picture
 
@@ -56,7 +56,7 @@ def plain_name(name: str) -> str:
     return "".join(letter for letter in last if unicodedata.category(letter)[0] != "C")[:_LONGEST_NAME]
 
 
-def own_additions(workspace: Workspace) -> tuple[Workspace, tuple[str, ...]]:
+def own_additions(workspace: WorkspaceValue) -> tuple[WorkspaceValue, tuple[str, ...]]:
     """(the workspace with the additions that can be some, sentences about those that are used and those left out)."""
     listed = workspace.additions
     kept = AdditionsValue(

@@ -13,7 +13,7 @@ from sdxl_desktop.core.latents import KeptLatents, Start
 from sdxl_desktop.core.path_text import path_of_text
 from sdxl_desktop.core.raster import Bytes, Raster
 from sdxl_desktop.core.request import MAX_SEED, GenerationRequest
-from sdxl_desktop.core.settings import Workspace
+from sdxl_desktop.core.settings import WorkspaceValue
 from sdxl_desktop.history.metadata import Record, decode_record
 from sdxl_desktop.session.document.beside import Beside
 from sdxl_desktop.session.document.container import Archive
@@ -76,7 +76,7 @@ def unpack_first(manifest: FirstManifest, archive: Archive) -> Project:
     return project
 
 
-def _workspace(manifest: Manifest, *, own: bool) -> tuple[Workspace | None, tuple[str, ...]]:
+def _workspace(manifest: Manifest, *, own: bool) -> tuple[WorkspaceValue | None, tuple[str, ...]]:
     """What the panels said, and what is to be said of it where it is not this person's `own`. The picture is worth
     more: values that this version cannot have are no reason to fail."""
     try:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import QSignalBlocker, Signal
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent
 from PySide6.QtWidgets import QFileDialog, QPushButton, QVBoxLayout, QWidget
 
-from sdxl_desktop.core.additions import Additions, EmbeddingUse, LoraUse, named_only
-from sdxl_desktop.core.request import Prompts
+from sdxl_desktop.core.additions import EmbeddingUse
 from sdxl_desktop.core.settings import AdditionsValue, ListedLora
 from sdxl_desktop.formats.weight_files import EMBEDDING_ENDINGS
 from sdxl_desktop.imaging.formats import dialog_filter
@@ -27,8 +24,8 @@ _FILTER = dialog_filter("LoRAs, embeddings and VAEs", EMBEDDING_ENDINGS)
 class AdditionsPanel(QWidget):
     """Edits `AdditionsValue`.
 
-    What a file is, only its content tells: `files_offered` asks somebody who can read it, and they answer with
-    `add_lora`, `add_embedding` or `use_vae`. `token_wanted`: this word should go into the prompt.
+    What a file is, only its content tells: `files_offered` asks somebody who can read it, and they put it
+    into the value. `token_wanted`: this word should go into the prompt.
     """
 
     changed = Signal()
@@ -86,52 +83,6 @@ class AdditionsPanel(QWidget):
             self._vae.set_value(value.vae)
             self._show()
 
-    def additions(self, prompts: Prompts) -> Additions:
-        """What a run uses: the LoRAs that are on, the embeddings whose word is in `prompts`, and the VAE.
-
-        What is missing on disk is left out, as its line says.
-        """
-        self.look()
-        words = " ".join((prompts.prompt, prompts.negative_prompt, prompts.prompt_2, prompts.negative_prompt_2))
-        loras = (row.value() for row in self._loras if not row.missing)
-        embeddings = (row.value() for row in self._embeddings if not row.missing)
-        return Additions(
-            loras=tuple(lora.use for lora in loras if lora.on),
-            embeddings=tuple(embedding for embedding in embeddings if embedding.token in words),
-            vae=None if self._vae.missing else self._vae.value(),
-        )
-
-    def reuse(self, additions: Additions) -> tuple[str, ...]:
-        """Use exactly these from now on; other LoRAs stay in the list, switched off. Records name files without their
-        folders: those that are listed are meant. Returns in words what is neither there nor listed. Does not emit."""
-        listed, missing = self.value(), list[str]()
-
-        def found(file: Path, what: str, known: Iterable[Path | None]) -> Path | None:
-            if file.is_absolute() and (file.is_file() or (what == "VAE" and file.is_dir())):
-                return file
-            name = named_only(file).name
-            here = next((other for other in known if other is not None and other.name == name), None)
-            if here is None:
-                missing.append(f"the {what} {name}")
-            return here
-
-        listed_loras = [lora.use.file for lora in listed.loras]
-        loras = [(found(use.file, "LoRA", listed_loras), use) for use in additions.loras]
-        listed_embeddings = [use.file for use in listed.embeddings]
-        embeddings = [(found(use.file, "embedding", listed_embeddings), use) for use in additions.embeddings]
-        vae = None if additions.vae is None else found(additions.vae, "VAE", [listed.vae])
-        used, tokens = {file for file, _ in loras}, {use.token for file, use in embeddings if file is not None}
-        self.set_value(
-            AdditionsValue(
-                loras=tuple(ListedLora(replace(use, file=file)) for file, use in loras if file is not None)
-                + tuple(replace(lora, on=False) for lora in listed.loras if lora.use.file not in used),
-                embeddings=tuple(replace(use, file=file) for file, use in embeddings if file is not None)
-                + tuple(embedding for embedding in listed.embeddings if embedding.token not in tokens),
-                vae=vae,
-            )
-        )
-        return tuple(missing)
-
     def look(self) -> None:
         """See which files are there."""
         for row in self._rows():
@@ -148,40 +99,15 @@ class AdditionsPanel(QWidget):
         """The line of what was added last; None where it is gone."""
         return self._newest if self._newest in self._rows() else None
 
-    def add_lora(self, file: Path) -> None:
-        """Put a LoRA into the list, with weight 1; one that is there is switched on."""
-        known = next((row for row in self._loras if row.value().use.file == file), None)
-        if known is None:
-            known = self._append_lora(ListedLora(LoraUse(file)))
-        else:
-            known.switch_on()
-        self._newest = known
+    def show_lora(self, file: Path) -> None:
+        """The LoRA in `file` was added: its line is the newest."""
+        self._newest = next((row for row in self._loras if row.value().use.file == file), None)
         self.section.set_open(True)
-        self._moved()
 
-    def add_embedding(self, file: Path, token: str) -> None:
-        """Put an embedding into the list under `token`, or the nearest that is free; raises RequestError for a token
-        that cannot be one. A file that is there stays as it is."""
-        known = next((row for row in self._embeddings if row.value().file == file), None)
-        self._newest = known or self._append_embedding(EmbeddingUse(file, self._free(token)))
+    def show_embedding(self, file: Path) -> None:
+        """The embedding in `file` was added: its line is the newest."""
+        self._newest = next((row for row in self._embeddings if row.value().file == file), None)
         self.section.set_open(True)
-        self._moved()
-
-    def use_vae(self, path: Path) -> None:
-        """Decode with the VAE at `path`, a file or a folder, from now on."""
-        self._vae.set_value(path)
-        self.section.set_open(True)
-        self._moved()
-
-    def _free(self, token: str) -> str:
-        taken = {row.value().token for row in self._embeddings}
-        if token not in taken:
-            return token
-        stem, end = (token[:-1], ">") if token.endswith(">") else (token, "")
-        number = 2
-        while f"{stem}-{number}{end}" in taken:
-            number += 1
-        return f"{stem}-{number}{end}"
 
     def _append_lora(self, lora: ListedLora) -> LoraRow:
         row = LoraRow(lora)

@@ -9,20 +9,18 @@ from PySide6.QtWidgets import QPushButton, QWidget
 
 from sdxl_desktop.core.edit import Edit, Fit, Ground
 from sdxl_desktop.core.geometry import Size
-from sdxl_desktop.core.intents import Intent, Masked, filling
-from sdxl_desktop.core.raster import Raster
+from sdxl_desktop.core.intents import Intent
 from sdxl_desktop.core.settings import EditValue
+from sdxl_desktop.session import edit_values
 from sdxl_desktop.ui import glossary
-from sdxl_desktop.ui.panels.exact import ExactNumber
 from sdxl_desktop.ui.panels.filling import FillingRows, summary
 from sdxl_desktop.ui.panels.intent_bar import IntentBar
+from sdxl_desktop.ui.panels.numbers import NumberRows
 from sdxl_desktop.ui.panels.section import Section
 from sdxl_desktop.ui.panels.segmented import Segmented
 from sdxl_desktop.ui.widgets.buttons import Switch, dressed
-from sdxl_desktop.ui.widgets.fields import RealField, SlidNumber
 from sdxl_desktop.ui.widgets.layout import LABEL_WIDTH, ElidedLabel, column, heading, labelled, muted, row, rule
 
-_USUAL = Intent.FILL
 _NUMBER_WIDTH, _LINK_PADDING = 76, 7
 _SAME_SHAPE = 0.01
 """Two shapes whose ratios differ by less than this share are the same to the eye."""
@@ -35,10 +33,11 @@ _NO_INTENT = "Your own values. Pick a word above to begin from good ones."
 
 
 class EditPanel(QWidget):
-    """Edits `EditValue`. `match_wanted`: the size that is drawn should take the picture's shape; `expand_wanted`: the
-    picture should be made larger, and `pick` be called with `Intent.EXPAND` when it is."""
+    """Edits `EditValue`. `intent_wanted`: the values of an `Intent` should be set; `match_wanted`: the size that is
+    drawn should take the picture's shape; `expand_wanted`: the picture should be made larger."""
 
     changed = Signal()
+    intent_wanted = Signal(object)
     match_wanted = Signal()
     expand_wanted = Signal()
 
@@ -47,7 +46,6 @@ class EditPanel(QWidget):
         self._value = EditValue()
         self._ground = Ground()
         self._drawn = Size(1024, 1024)
-        self._measured: tuple[Raster, Masked] | None = None
         self._title = heading("Picture")
         self._picture = ElidedLabel()
         self._intents = IntentBar()
@@ -56,8 +54,7 @@ class EditPanel(QWidget):
         self._left_out.setProperty("role", "over")
         self._left_out.hide()
         self._match = dressed(QPushButton("Draw in the picture's shape"), "link")
-        self._strength = SlidNumber(RealField("Strength", 0.01, 1, 0.01, 2), 1)
-        self._exact_strength = ExactNumber(self._strength, 2)
+        self._numbers = NumberRows(Edit, ("strength",))
         self._fit = Segmented("Fit", [(fit.value, fit.label) for fit in Fit], _FIT_TIPS)
         self._keep_size = Switch("Paste back at the picture's own size")
         self._filling = FillingRows()
@@ -76,7 +73,6 @@ class EditPanel(QWidget):
 
     def _lay_out(self) -> None:
         self._match.setToolTip(glossary.MATCH_SHAPE)
-        self._strength.set_tip(glossary.STRENGTH)
         self._keep_size.setToolTip(glossary.KEEP_SIZE)
         head = row(self._title)
         head.addWidget(self._picture, 1)
@@ -86,7 +82,7 @@ class EditPanel(QWidget):
                 self._intents,
                 self._help,
                 self._left_out,
-                labelled("Strength", self._strength, tip=glossary.STRENGTH),
+                *self._numbers.rows(),
                 _ends("stays close", "all anew"),
                 _indented(self._match),
                 self.section,
@@ -99,7 +95,7 @@ class EditPanel(QWidget):
         self._intents.picked.connect(self._picked)
         self._match.clicked.connect(self.match_wanted)
         self._fit.currentChanged.connect(self._moved)
-        self._strength.changed.connect(self._moved)
+        self._numbers.changed.connect(self._moved)
         self._keep_size.toggled.connect(self._moved)
         self._filling.changed.connect(self._moved)
 
@@ -109,63 +105,17 @@ class EditPanel(QWidget):
         if intent is Intent.EXPAND:
             self.expand_wanted.emit()  # there is nothing to draw in before
         else:
-            self.pick(intent)
-
-    def pick(self, intent: Intent) -> None:
-        """Take the values that `intent` means; they follow the mask until one of them is changed."""
-        value = replace(self.value(), intent=intent)
-        if intent is Intent.REFINE:
-            value = replace(value, strength=filling(intent, _WHOLE, _WHOLE.picture).strength)
-        self.set_value(self._intended(value, self._ground))
-        if intent is Intent.EXPAND:
-            self.match_wanted.emit()
-        self.changed.emit()
-
-    def begin_picture(self) -> None:
-        """Another picture: begin with what is usual, unless the person's own values are set."""
-        value = self.value()
-        if value.intent not in (None, _USUAL):
-            self.set_value(replace(value, intent=_USUAL))
-            self.changed.emit()
-
-    def _intended(self, value: EditValue, ground: Ground) -> EditValue:
-        """`value` with what its intent means on `ground`; as it is without an intent or without a mask."""
-        if value.intent is None or ground.picture is None or ground.mask is None:
-            return value
-        meant = filling(value.intent, self._measure(ground.mask), self._drawn, _margin(value))
-        return replace(
-            value,
-            fill_strength=meant.strength,
-            prefill=meant.prefill,
-            grow=meant.grow,
-            mask_blur=meant.mask_blur,
-            soft=meant.soft,
-            match_colour=meant.match_colour,
-        )
-
-    def _measure(self, mask: Raster) -> Masked:
-        if self._measured is None or self._measured[0] is not mask:
-            self._measured = mask, Masked.of(mask.array)
-        return self._measured[1]
+            self.intent_wanted.emit(intent)
 
     def _moved(self) -> None:
-        """The person changed a value: an intent that decides it is over, one that does not follows."""
-        before, now = self._value, self.value()
-        if self._decided(before) != self._decided(now):
-            now = replace(now, intent=None)
-        self.set_value(self._intended(now, self._ground))
+        self._value = self.value()
+        self._show_words()
         self.changed.emit()
-
-    def _decided(self, value: EditValue) -> tuple[object, ...]:
-        """What an intent decides of `value` on the present ground."""
-        if self._masked():
-            return value.fill_strength, value.prefill, value.grow, value.mask_blur, value.soft, value.match_colour
-        return (value.strength,) if value.intent is Intent.REFINE else ()
 
     # the contract of panels
 
     def value(self) -> EditValue:
-        strength, keep_size = self._exact_strength.value(), self._keep_size.isChecked()
+        strength, keep_size = self._numbers.values()["strength"], self._keep_size.isChecked()
         value = replace(self._filling.put_into(self._value), fit=Fit(self._fit.value()))
         if self._masked():
             return replace(value, fill_strength=strength, fill_keep_size=keep_size)
@@ -175,74 +125,29 @@ class EditPanel(QWidget):
         masked = self._masked()
         with QSignalBlocker(self), QSignalBlocker(self._filling), QSignalBlocker(self._keep_size):
             self._value = value
-            self._exact_strength.set_value(value.fill_strength if masked else value.strength)
+            self._numbers.set_value("strength", value.fill_strength if masked else value.strength)
             self._fit.set_value(value.fit)
             self._keep_size.setChecked(value.fill_keep_size if masked else value.keep_size)
             self._filling.set_value(value)
         self._show_words()
-
-    def edit(self, ground: Ground) -> Edit | None:
-        """What is to be done to `ground`: None where no picture lies there. Raises RequestError for an empty mask."""
-        if ground.picture is None:
-            return None
-        value = self._intended(self.value(), ground)
-        if ground.mask is None:
-            return Edit(picture=ground.picture, strength=value.strength, fit=value.fit, keep_size=value.keep_size)
-        return Edit(
-            picture=ground.picture,
-            mask=ground.mask,
-            strength=value.fill_strength,
-            fit=value.fit,
-            mask_blur=value.mask_blur,
-            only_masked=_margin(value),
-            keep_size=value.fill_keep_size,
-            grow=value.grow,
-            prefill=value.prefill,
-            soft=value.soft,
-            match_colour=value.match_colour,
-        )
-
-    def reuse(self, edit: Edit) -> None:
-        """Take over how a picture was changed; what the edit says nothing of stays. Does not emit."""
-        value = replace(self.value(), fit=edit.fit, intent=None)
-        if edit.mask is None:
-            self.set_value(replace(value, strength=edit.strength, keep_size=edit.keep_size))
-            return
-        self.set_value(
-            replace(
-                value,
-                fill_strength=edit.strength,
-                fill_keep_size=edit.keep_size,
-                prefill=edit.prefill,
-                grow=edit.grow,
-                mask_blur=edit.mask_blur,
-                soft=edit.soft,
-                match_colour=edit.match_colour,
-                only_masked=edit.only_masked is not None,
-                margin=value.margin if edit.only_masked is None else edit.only_masked,
-            )
-        )
 
     # what lies on the canvas
 
     def show_ground(self, ground: Ground) -> None:
         """Be there when a picture lies on the canvas, with the mask's rows when there is a mask."""
         value = self.value()
-        if value.intent is Intent.EXPAND and ground.mask is None:
-            value = replace(value, intent=_USUAL)  # what was new is drawn, or undone
         self._ground = ground
-        self.set_value(self._intended(value, ground))
+        self.set_value(value)
         masked = self._masked()
         self.setVisible(ground.picture is not None)
         self._filling.setVisible(masked)
-        self._strength.set_tip(glossary.FILL_STRENGTH if masked else glossary.STRENGTH)
+        tip = glossary.FILL_STRENGTH if masked else self._numbers.help("strength")
+        self._numbers.fields["strength"].set_tip(tip)
         self._show_shape()
 
     def show_drawn_size(self, size: Size) -> None:
         """The size that is drawn: another shape than the picture's can be matched."""
-        if size != self._drawn:
-            self._drawn = size
-            self.set_value(self._intended(self.value(), self._ground))
+        self._drawn = size
         self._show_shape()
 
     def show_left_out(self, left_out: bool) -> None:
@@ -250,7 +155,7 @@ class EditPanel(QWidget):
         self._left_out.setVisible(left_out)
 
     def _masked(self) -> bool:
-        return self._ground.picture is not None and self._ground.mask is not None
+        return edit_values.masked(self._ground)
 
     def _show_words(self) -> None:
         value, masked = self._value, self._masked()
@@ -274,12 +179,6 @@ class EditPanel(QWidget):
 
 
 _FIT_TIPS = (glossary.FIT_CROP, glossary.FIT_PAD, glossary.FIT_STRETCH)
-_WHOLE = Masked(1.0, Size(1, 1), Size(1, 1))
-"""Stands in where an intent's values do not depend on a mask."""
-
-
-def _margin(value: EditValue) -> int | None:
-    return value.margin if value.only_masked else None
 
 
 def _ends(low: str, high: str) -> QWidget:

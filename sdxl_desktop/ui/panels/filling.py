@@ -7,18 +7,17 @@ from dataclasses import replace
 from PySide6.QtCore import QSignalBlocker, Signal
 from PySide6.QtWidgets import QWidget
 
-from sdxl_desktop.core.edit import MAX_GROW, MAX_MARGIN, MAX_MASK_BLUR, Prefill
+from sdxl_desktop.core.edit import Prefill
 from sdxl_desktop.core.settings import EditValue
 from sdxl_desktop.ui import glossary
-from sdxl_desktop.ui.panels.exact import ExactNumber
+from sdxl_desktop.ui.panels.numbers import NumberRows
 from sdxl_desktop.ui.widgets.buttons import Switch
-from sdxl_desktop.ui.widgets.fields import Choice, IntField, RealField, SlidNumber
+from sdxl_desktop.ui.widgets.fields import Choice
 from sdxl_desktop.ui.widgets.layout import column, labelled
 
 _PREFILL = "What lies under the mask when drawing starts. The lower the strength, the more of it shows in the end."
-_GROW = (
-    "Draws so many pixels more around the mask than are kept of it, so that the new knows what it has to lead over to."
-)
+NUMBERS = ("grow", "mask_blur")
+"""The declared numbers of `Edit` that count with a mask, in their order."""
 _SOFT = (
     "Takes the mask for strengths: where it is painted faintly, less is changed. Otherwise a mask is all or nothing."
 )
@@ -35,29 +34,23 @@ class FillingRows(QWidget):
         self._prefill = Choice("Start from")
         for way in Prefill:
             self._prefill.addItem(way.label, way)
-        self._grow = SlidNumber(IntField("Growth of the mask in pixels", 0, MAX_GROW), 64)
-        self._blur = SlidNumber(RealField("Mask blur in pixels", 0, MAX_MASK_BLUR, 0.5, 1), 64)
-        self._exact_blur = ExactNumber(self._blur, 1)
+        self._numbers = NumberRows(EditValue, (*NUMBERS, "margin"))
         self._soft = Switch("Soft mask")
         self._match = Switch("Match colours")
         self._only_masked = Switch("Draw only the masked area")
-        self._margin = SlidNumber(IntField("Margin in pixels", 0, MAX_MARGIN), 256)
         self._margin_row = QWidget()
         self._lay_out()
         self._connect()
         self.set_value(EditValue())
 
     def _lay_out(self) -> None:
-        for slid, tip in ((self._grow, _GROW), (self._blur, glossary.MASK_BLUR), (self._margin, glossary.MARGIN)):
-            slid.set_tip(tip)
         for switch, tip in ((self._soft, _SOFT), (self._match, _MATCH), (self._only_masked, glossary.ONLY_MASKED)):
             switch.setToolTip(tip)
-        self._margin_row.setLayout(labelled("Margin", self._margin, tip=glossary.MARGIN))
+        self._margin_row.setLayout(self._numbers.row("margin"))
         self.setLayout(
             column(
                 labelled("Start from", self._prefill, tip=_PREFILL),
-                labelled("Grow mask", self._grow, tip=_GROW),
-                labelled("Mask blur", self._blur, tip=glossary.MASK_BLUR),
+                *(self._numbers.row(name) for name in NUMBERS),
                 self._soft,
                 self._match,
                 self._only_masked,
@@ -68,8 +61,7 @@ class FillingRows(QWidget):
 
     def _connect(self) -> None:
         self._prefill.activated.connect(lambda _: self.changed.emit())
-        for slid in (self._grow, self._blur, self._margin):
-            slid.changed.connect(self.changed)
+        self._numbers.changed.connect(self.changed)
         self._only_masked.toggled.connect(self._margin_row.setVisible)
         for switch in (self._soft, self._match, self._only_masked):
             switch.toggled.connect(self.changed)
@@ -79,23 +71,19 @@ class FillingRows(QWidget):
         return replace(
             value,
             prefill=Prefill(self._prefill.currentData()),
-            grow=round(self._grow.value()),
-            mask_blur=self._exact_blur.value(),
             soft=self._soft.isChecked(),
             match_colour=self._match.isChecked(),
             only_masked=self._only_masked.isChecked(),
-            margin=round(self._margin.value()),
+            **self._numbers.values(),
         )
 
     def set_value(self, value: EditValue) -> None:
         with QSignalBlocker(self):
             self._prefill.setCurrentIndex(list(Prefill).index(value.prefill))
-            self._grow.set_value(value.grow)
-            self._exact_blur.set_value(value.mask_blur)
+            self._numbers.set_values(value)
             self._soft.setChecked(value.soft)
             self._match.setChecked(value.match_colour)
             self._only_masked.setChecked(value.only_masked)
-            self._margin.set_value(value.margin)
             self._margin_row.setVisible(value.only_masked)
 
 

@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QPushButton, QWidget
 
-from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind
-from sdxl_desktop.core.edit import Ground
-from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.intents import Intent
 from sdxl_desktop.core.request import Mode
 from sdxl_desktop.ui import glossary
@@ -37,35 +34,6 @@ def purpose(mode: Mode, intent: Intent | None) -> tuple[str, str]:
     if intent is None or not meant:
         return words, tip
     return words if intent is Intent.FILL else intent.label, f"{intent.help} (Ctrl+Enter)"
-
-
-def mode_of(ground: Ground) -> Mode:
-    """What a run on `ground` does."""
-    if ground.picture is None:
-        return Mode.TEXT_TO_IMAGE
-    return Mode.IMAGE_TO_IMAGE if ground.mask is None else Mode.INPAINT
-
-
-def obstacle(checkpoint: Checkpoint, ground: Ground, *, other_vae: bool = False) -> RequestError | None:
-    """Why `checkpoint` cannot do what `ground` implies, or None when it can; `other_vae`: its own one is not used."""
-    mode = mode_of(ground)
-    if checkpoint.kind is CheckpointKind.REFINER and mode is Mode.TEXT_TO_IMAGE:
-        return RequestError(
-            "A refiner finishes a picture: put one on the canvas.",
-            next_step="To draw from words, choose another checkpoint.",
-        )
-    if checkpoint.kind is CheckpointKind.INPAINT and mode is not Mode.INPAINT:
-        missing = "put a picture on the canvas and paint a mask" if ground.picture is None else "paint a mask"
-        return RequestError(
-            f"This checkpoint fills masked areas: {missing}.",
-            next_step="To draw without a mask, choose another checkpoint.",
-        )
-    if mode is not Mode.TEXT_TO_IMAGE and not checkpoint.has_encoder and not other_vae:
-        return RequestError(
-            "This checkpoint cannot look at pictures: it has no VAE encoder.",
-            next_step="Choose another checkpoint or VAE, or take the picture off the canvas.",
-        )
-    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from PySide6.QtCore import QSignalBlocker, Signal
 from PySide6.QtWidgets import QPushButton, QWidget
@@ -30,17 +30,6 @@ class MicroValue:
     @property
     def effective(self) -> MicroConditioning:
         return self.conditioning if self.on else MicroConditioning()
-
-    @classmethod
-    def of(cls, conditioning: MicroConditioning) -> MicroValue:
-        """What a request's conditioning looks like here: on where it says anything."""
-        default = MicroConditioning()
-        plain = replace(
-            conditioning,
-            aesthetic_score=default.aesthetic_score,
-            negative_aesthetic_score=default.negative_aesthetic_score,
-        )
-        return cls(plain != default, plain)
 
 
 class MicroPanel(QWidget):

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from PySide6.QtCore import QSignalBlocker, Signal
 from PySide6.QtWidgets import QPlainTextEdit, QWidget
 
-from sdxl_desktop.core.request import MAX_CLIP_SKIP, Prompts
+from sdxl_desktop.core.additions import EmbeddingUse
+from sdxl_desktop.core.request import Prompts
 from sdxl_desktop.library.tokens import TokenCounter
+from sdxl_desktop.library.vectors import vectors_of
 from sdxl_desktop.ui import glossary
+from sdxl_desktop.ui.panels.numbers import NumberRows
 from sdxl_desktop.ui.panels.section import Section
-from sdxl_desktop.ui.widgets.fields import IntField, SlidNumber
-from sdxl_desktop.ui.widgets.layout import column, labelled
+from sdxl_desktop.ui.widgets.layout import column
 from sdxl_desktop.ui.widgets.prompt_edit import PromptField
 
 
@@ -27,24 +27,17 @@ class PromptsPanel(QWidget):
         self._negative = PromptField("&Negative prompt", "What you do not want to see", glossary.NEGATIVE)
         self._prompt_2 = PromptField("Prompt for encoder 2", "Same as the prompt", glossary.PROMPT_2)
         self._negative_2 = PromptField("Negative for encoder 2", "Same as the negative prompt", glossary.NEGATIVE_2)
-        self._clip_skip = SlidNumber(IntField("Clip skip", 0, MAX_CLIP_SKIP), MAX_CLIP_SKIP)
+        self._embeddings: tuple[EmbeddingUse, ...] = ()
+        self._numbers = NumberRows(Prompts, ("clip_skip",))
         self.encoders = self._encoders()
         self.setLayout(column(self._prompt, self._negative, self.encoders, spacing=12))
         for field in self._fields():
             field.changed.connect(self._moved)
-        self._clip_skip.changed.connect(self._moved)
+        self._numbers.changed.connect(self._moved)
 
     def _encoders(self) -> Section:
-        self._clip_skip.set_tip(glossary.CLIP_SKIP)
         inside = QWidget()
-        inside.setLayout(
-            column(
-                self._prompt_2,
-                self._negative_2,
-                labelled("Clip skip", self._clip_skip, tip=glossary.CLIP_SKIP),
-                spacing=12,
-            )
-        )
+        inside.setLayout(column(self._prompt_2, self._negative_2, *self._numbers.rows(), spacing=12))
         return Section("Te&xt encoders", inside, tip=glossary.ENCODERS)
 
     def _fields(self) -> tuple[PromptField, ...]:
@@ -56,7 +49,7 @@ class PromptsPanel(QWidget):
             negative_prompt=self._negative.value(),
             prompt_2=self._prompt_2.value(),
             negative_prompt_2=self._negative_2.value(),
-            clip_skip=round(self._clip_skip.value()),
+            **self._numbers.values(),
         )
 
     def set_value(self, prompts: Prompts) -> None:
@@ -65,7 +58,7 @@ class PromptsPanel(QWidget):
             self._negative.set_value(prompts.negative_prompt)
             self._prompt_2.set_value(prompts.prompt_2)
             self._negative_2.set_value(prompts.negative_prompt_2)
-            self._clip_skip.set_value(prompts.clip_skip)
+            self._numbers.set_values(prompts)
             self._summarise()
 
     def set_counters(self, first: TokenCounter | None, second: TokenCounter | None) -> None:
@@ -75,12 +68,16 @@ class PromptsPanel(QWidget):
         self._prompt_2.set_counter(second)
         self._negative_2.set_counter(second)
 
-    def set_embeddings(self, first: Mapping[str, int], second: Mapping[str, int]) -> None:
-        """Know these words as embeddings of so many tokens in each encoder."""
+    def set_embeddings(self, embeddings: tuple[EmbeddingUse, ...]) -> None:
+        """Mark the words that stand for these, and count as many tokens in each encoder as they have vectors."""
+        if embeddings == self._embeddings:
+            return
+        self._embeddings = embeddings
+        vectors = {one.token: vectors_of(one.file) for one in embeddings}
         for field in (self._prompt, self._negative):
-            field.set_embeddings(first)
+            field.set_embeddings({token: first for token, (first, _) in vectors.items()})
         for field in (self._prompt_2, self._negative_2):
-            field.set_embeddings(second)
+            field.set_embeddings({token: second for token, (_, second) in vectors.items()})
 
     def focus(self) -> None:
         """Put the cursor into the prompt."""
@@ -104,5 +101,5 @@ class PromptsPanel(QWidget):
     def _summarise(self) -> None:
         value = self.value()
         words = ["own words for the second"] if value.prompt_2 or value.negative_prompt_2 else []
-        words += [f"clip skip {value.clip_skip}"] if value.clip_skip else []
+        words += [told.lower() for told in self._numbers.summary()]
         self.encoders.set_summary(" · ".join(words).capitalize())

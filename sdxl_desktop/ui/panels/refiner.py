@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from sdxl_desktop.core.additions import named_only
 from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind
-from sdxl_desktop.core.errors import RequestError
-from sdxl_desktop.core.refine import MAX_REFINER_STEPS, Refine, RefineWay
-from sdxl_desktop.core.request import MAX_AESTHETIC_SCORE, MicroConditioning
+from sdxl_desktop.core.refine import MAX_REFINER_STEPS, RefineWay
 from sdxl_desktop.core.settings import RefinerValue
+from sdxl_desktop.session.building import SCORES, chosen_refiner
 from sdxl_desktop.ui import glossary
-from sdxl_desktop.ui.panels.exact import ExactNumber
+from sdxl_desktop.ui.panels.numbers import NumberRows
 from sdxl_desktop.ui.panels.section import Section
 from sdxl_desktop.ui.panels.segmented import Segmented
 from sdxl_desktop.ui.widgets.buttons import Switch
-from sdxl_desktop.ui.widgets.fields import Choice, IntField, RealField, SlidNumber
+from sdxl_desktop.ui.widgets.fields import Choice, IntField
 from sdxl_desktop.ui.widgets.layout import column, labelled, muted
 from sdxl_desktop.ui.widgets.plain import plain_tip
 
@@ -41,19 +38,8 @@ class RefinerPanel(QWidget):
         self._choice = Choice("Refiner checkpoint")
         self._way = Segmented("When the refiner comes in", [(way.value, way.label) for way in RefineWay], _WAY_TIPS)
         self._way_words = muted(wrap=True)
-        self._handoff = SlidNumber(RealField("Hand-off", 0.01, 0.99, 0.01, 2), 0.99)
-        self._strength = SlidNumber(RealField("Refiner strength", 0.01, 1, 0.01, 2), 1)
+        self._numbers = NumberRows(RefinerValue, ("handoff", "strength", *SCORES))
         self._steps = IntField("Refiner steps", _AUTOMATIC, MAX_REFINER_STEPS)
-        self._score = SlidNumber(RealField("Aesthetic score", 0, MAX_AESTHETIC_SCORE, 0.1, 1), MAX_AESTHETIC_SCORE)
-        self._negative_score = SlidNumber(
-            RealField("Negative aesthetic score", 0, MAX_AESTHETIC_SCORE, 0.1, 1), MAX_AESTHETIC_SCORE
-        )
-        self._exact = {
-            "handoff": ExactNumber(self._handoff, 2),
-            "strength": ExactNumber(self._strength, 2),
-            "aesthetic_score": ExactNumber(self._score, 1),
-            "negative_aesthetic_score": ExactNumber(self._negative_score, 1),
-        }
         self._refining = QWidget()
         self._handing, self._retouching, self._scores = QWidget(), QWidget(), QWidget()
         self.section = Section("&Refiner", self._inside(), self._on, tip=glossary.REFINER)
@@ -66,15 +52,8 @@ class RefinerPanel(QWidget):
         self._on.setToolTip(glossary.REFINER)
         self._steps.setSpecialValueText("Automatic")
         self._steps.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        for slid, tip in (
-            (self._handoff, glossary.HANDOFF),
-            (self._strength, glossary.REFINER_STRENGTH),
-            (self._score, glossary.AESTHETIC),
-            (self._negative_score, glossary.NEGATIVE_AESTHETIC),
-        ):
-            slid.set_tip(tip)
-        self._handing.setLayout(labelled("Hand-off", self._handoff, tip=glossary.HANDOFF))
-        self._retouching.setLayout(labelled("Strength", self._strength, tip=glossary.REFINER_STRENGTH))
+        self._handing.setLayout(self._numbers.row("handoff"))
+        self._retouching.setLayout(self._numbers.row("strength"))
         self._refining.setLayout(
             column(
                 labelled("Refiner", self._choice, tip=glossary.REFINER_CHECKPOINT),
@@ -86,13 +65,7 @@ class RefinerPanel(QWidget):
                 spacing=6,
             )
         )
-        self._scores.setLayout(
-            column(
-                labelled("Score", self._score, tip=glossary.AESTHETIC),
-                labelled("Away from", self._negative_score, tip=glossary.NEGATIVE_AESTHETIC),
-                spacing=6,
-            )
-        )
+        self._scores.setLayout(column(*(self._numbers.row(name) for name in SCORES), spacing=6))
         inside = QWidget()
         inside.setLayout(column(self._note, self._refining, self._scores, spacing=6))
         return inside
@@ -103,8 +76,7 @@ class RefinerPanel(QWidget):
         self._choice.activated.connect(self._chosen)
         self._way.currentChanged.connect(self._moved)
         self._steps.valueChanged.connect(self._moved)
-        for slid in (self._handoff, self._strength, self._score, self._negative_score):
-            slid.changed.connect(self._moved)
+        self._numbers.changed.connect(self._moved)
 
     # the value
 
@@ -114,7 +86,7 @@ class RefinerPanel(QWidget):
             checkpoint=self._wanted,
             way=RefineWay(self._way.value()),
             steps=self._steps.committed() or None,
-            **{name: exact.value() for name, exact in self._exact.items()},
+            **self._numbers.values(),
         )
 
     def set_value(self, value: RefinerValue) -> None:
@@ -123,31 +95,9 @@ class RefinerPanel(QWidget):
             self._on.setChecked(value.on)
             self._way.set_value(value.way)
             self._steps.setValue(value.steps or _AUTOMATIC)
-            for name, exact in self._exact.items():
-                exact.set_value(getattr(value, name))
+            self._numbers.set_values(value)
             self._fill_choice()
             self._show()
-
-    def refine(self) -> Refine | None:
-        """How the picture is to be finished, or None. Raises RequestError when the chosen refiner is not there."""
-        value = self.value()
-        if self._main_refines or not value.on or not (self._refiners or value.checkpoint):
-            return None
-        refiner = self._refiner()
-        if refiner is None:
-            raise RequestError(
-                f"The refiner {value.checkpoint} is not among your checkpoints.",
-                next_step="Choose another refiner, or switch it off.",
-            )
-        return Refine(
-            checkpoint=refiner.folder, way=value.way, handoff=value.handoff, steps=value.steps, strength=value.strength
-        )
-
-    def scores(self) -> tuple[float, float] | None:
-        """The aesthetic score and the negative one, where a refiner is there to take them."""
-        value = self.value()
-        used = self._main_refines or value.on
-        return (value.aesthetic_score, value.negative_aesthetic_score) if used else None
 
     # checkpoints
 
@@ -158,33 +108,6 @@ class RefinerPanel(QWidget):
             self._fill_choice()
             self._show()
 
-    def reuse(self, refine: Refine | None, conditioning: MicroConditioning) -> tuple[str, ...]:
-        """Take over how a picture was finished, if it was, and with what scores. Returns in words which refiner is not
-        here. Does not emit."""
-        value = replace(
-            self.value(),
-            on=refine is not None,
-            aesthetic_score=conditioning.aesthetic_score,
-            negative_aesthetic_score=conditioning.negative_aesthetic_score,
-        )
-        if refine is not None:
-            value = replace(
-                value,
-                checkpoint=self._name_of(refine),
-                way=refine.way,
-                handoff=refine.handoff,
-                steps=refine.steps,
-                strength=refine.strength,
-            )
-        self.set_value(value)
-        known = refine is None or value.checkpoint in [refiner.name for refiner in self._refiners]
-        return () if known else (f"the refiner {value.checkpoint}",)
-
-    def _name_of(self, refine: Refine) -> str:
-        """The library's name of a request's refiner; the name of its folder where the library has it not."""
-        known = next((refiner for refiner in self._refiners if refiner.folder == refine.checkpoint), None)
-        return known.name if known else named_only(refine.checkpoint).name
-
     def show_main(self, checkpoint: Checkpoint | None) -> None:
         """The main checkpoint: where that is a refiner, no other one is needed, and the scores are its own."""
         self._main_refines = checkpoint is not None and checkpoint.kind is CheckpointKind.REFINER
@@ -192,9 +115,7 @@ class RefinerPanel(QWidget):
             self._show()
 
     def _refiner(self) -> Checkpoint | None:
-        if not self._wanted:
-            return self._refiners[0] if self._refiners else None
-        return next((refiner for refiner in self._refiners if refiner.name == self._wanted), None)
+        return chosen_refiner(self.value(), self._refiners)
 
     def _fill_choice(self) -> None:
         self._choice.clear()

@@ -57,9 +57,13 @@ class SeedPanel(Compound):
             return self._seed
         return self._seed if typed is None else typed
 
-    def check(self) -> None:
-        """Raise RequestError when what is typed is no seed."""
-        read_seed(self._edit.text())
+    def unreadable(self) -> RequestError | None:
+        """Why what is typed is no seed; None when it is one."""
+        try:
+            read_seed(self._edit.text())
+        except RequestError as problem:
+            return problem
+        return None
 
     def set_value(self, seed: int) -> None:
         with QSignalBlocker(self):
@@ -88,9 +92,8 @@ class SeedPanel(Compound):
 
     def _commit(self) -> None:
         """Take what was typed; called when the field is left, whether or not anything was typed."""
-        try:
-            self.check()
-        except RequestError as problem:
+        problem = self.unreadable()
+        if problem is not None:
             self._remarks.say(f"{problem} It stays {self._seed}.")
         self._put(self.value())
 

@@ -71,12 +71,6 @@ class SizePanel(QWidget):
             self._shapes = trained_shapes(checkpoint)
             self._fill_presets()
 
-    def take_shape(self, picture: Size) -> None:
-        """Take the shape of `picture` at about the area the checkpoint draws best; it is told."""
-        best = self._checkpoint.recommended.size if self._checkpoint else self.value()
-        multiple = self._checkpoint.size_multiple if self._checkpoint else SIZE_MULTIPLE
-        self._put(best.in_shape_of(picture, multiple, MAX_SIDE))
-
     def _fill_presets(self) -> None:
         self._preset.clear()
         colour = self.palette().color(QPalette.ColorRole.WindowText)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from PySide6.QtCore import QSignalBlocker, Signal
 from PySide6.QtWidgets import QWidget
 
+from sdxl_desktop.core.request import Sampling
 from sdxl_desktop.ui import glossary
-from sdxl_desktop.ui.panels.exact import ExactNumber
+from sdxl_desktop.ui.panels.numbers import NumberRows
 from sdxl_desktop.ui.panels.section import Section
 from sdxl_desktop.ui.panels.seed import SeedPanel
-from sdxl_desktop.ui.widgets.fields import RealField, SlidNumber
 from sdxl_desktop.ui.widgets.layout import column, labelled
 
 
@@ -31,38 +31,30 @@ class VariationPanel(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._strength = SlidNumber(RealField("Variation strength", 0, 1, 0.01, 2), 1)
-        self._exact = ExactNumber(self._strength, 2)
+        self._numbers = NumberRows(Sampling, ("variation_strength",))
         self.seed = SeedPanel("Variation seed", glossary.VARIATION_SEED, glossary.VARIATION_LOCK)
         self._varied = False
         inside = QWidget()
         inside.setLayout(
             column(
-                labelled("Strength", self._strength, tip=glossary.VARIATION_STRENGTH),
+                *self._numbers.rows(),
                 labelled("Towards", self.seed, tip=glossary.VARIATION_SEED),
                 spacing=6,
             )
         )
-        self._strength.set_tip(glossary.VARIATION_STRENGTH)
         self.section = Section("Var&iation", inside, tip=glossary.VARIATION)
         self.setLayout(column(self.section))
-        self._strength.changed.connect(self._moved)
+        self._numbers.changed.connect(self._moved)
         self.seed.changed.connect(self._moved)
 
     def value(self) -> Variation:
-        return Variation(self.seed.value(), self._exact.value())
+        return Variation(self.seed.value(), self._numbers.values()["variation_strength"])
 
     def set_value(self, variation: Variation) -> None:
         with QSignalBlocker(self):
-            self._exact.set_value(variation.strength)
+            self._numbers.set_value("variation_strength", variation.strength)
             self.seed.set_value(variation.seed)
             self._show()
-
-    def next_value(self) -> Variation:
-        """The value for the next run: a new random second seed, unless it is locked or does not count."""
-        if self.value().strength and not self.seed.locked():
-            self.seed.roll()
-        return self.value()
 
     def _moved(self) -> None:
         before = self._varied

@@ -13,7 +13,7 @@ from sdxl_desktop.core.edit import Ground
 from sdxl_desktop.core.events import Finished, Picture, Timings
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.request import Execution, GenerationRequest, Prompts, Sampling
-from sdxl_desktop.core.settings import RefinerValue, Workspace
+from sdxl_desktop.core.settings import RefinerValue, WorkspaceValue
 from sdxl_desktop.engine.footprint import Footprint
 from sdxl_desktop.session.forecast import Forecast
 from sdxl_desktop.session.outlook import expected
@@ -38,10 +38,10 @@ def checkpoint(folder: Path) -> Checkpoint:
     return Checkpoint(name="large", title="Large", folder=folder, recommended=Recommended(size=SIZE))
 
 
-def ask(paces: Paces, checkpoint: Checkpoint | None, workspace: Workspace | None = None) -> Forecast | None:
+def ask(paces: Paces, checkpoint: Checkpoint | None, workspace: WorkspaceValue | None = None) -> Forecast | None:
     sampling = Sampling(size=SIZE, steps=20)
     footprint = None if checkpoint is None else Footprint.of(checkpoint.folder)
-    asked = workspace or Workspace(sampling=sampling)
+    asked = workspace or WorkspaceValue(sampling=sampling)
     return expected(paces, footprint, asked, Ground(), checkpoint, Execution(), SIZE)
 
 
@@ -96,7 +96,7 @@ def test_a_larger_picture_takes_more_memory_and_the_nearest_size_tells(checkpoin
 
 def test_nothing_is_said_without_a_checkpoint_or_of_a_refiner(checkpoint: Checkpoint) -> None:
     assert ask(Paces(), None) is None
-    workspace = Workspace(sampling=Sampling(size=SIZE), refiner=RefinerValue(on=True))
+    workspace = WorkspaceValue(sampling=Sampling(size=SIZE), refiner=RefinerValue(on=True))
     assert ask(Paces(), checkpoint, workspace) is None
 
 

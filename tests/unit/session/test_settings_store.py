@@ -29,14 +29,14 @@ from sdxl_desktop.core.settings import (
     Preferences,
     RefinerValue,
     Settings,
-    Workspace,
+    WorkspaceValue,
     preference_info,
 )
 from sdxl_desktop.session.settings_store import SettingsStore
 
 SETTINGS = Settings(
     preferences=Preferences(device="GPU.1", threads=5, precision="bf16", preview=False, theme="dark"),
-    workspace=Workspace(
+    workspace=WorkspaceValue(
         prompts=Prompts(prompt="Herz ♥", negative_prompt_2="x"),
         sampling=Sampling(size=Size(640, 512), scheduler=SchedulerName.HEUN, seed=2**32 - 1),
         micro_conditioning=MicroConditioning(crop_top_left=Point(3, 4), target_size=Size(9, 9)),
@@ -356,7 +356,7 @@ def test_the_first_versions_settings_still_load(store: SettingsStore) -> None:
                 pictures_folder="/pictures",
                 checkpoints_folder="/checkpoints",
             ),
-            workspace=Workspace(
+            workspace=WorkspaceValue(
                 prompts=Prompts(prompt="a fox", negative_prompt="dust"),
                 sampling=Sampling(
                     size=Size(640, 512),

@@ -20,11 +20,11 @@ from sdxl_desktop.core.request import (
     Sampling,
 )
 from sdxl_desktop.core.schedulers import SchedulerName
-from sdxl_desktop.core.settings import AdditionsValue, EditValue, ListedLora, RefinerValue, Workspace
+from sdxl_desktop.core.settings import AdditionsValue, EditValue, ListedLora, RefinerValue, WorkspaceValue
 from sdxl_desktop.session.document.contents import Project
 from sdxl_desktop.session.pictures import Result
 
-WORKSPACE = Workspace(
+WORKSPACE = WorkspaceValue(
     prompts=Prompts(prompt='Herz „♥“ — 心 "quoted"\n second line', negative_prompt="blur"),
     sampling=Sampling(size=Size(640, 512), steps=7, seed=2**32 - 1, scheduler=SchedulerName.HEUN),
     micro_conditioning=MicroConditioning(negative_crop_top_left=Point(1, 2)),

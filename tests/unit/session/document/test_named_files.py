@@ -14,7 +14,7 @@ import pytest
 
 from sdxl_desktop.core.additions import EmbeddingUse, LoraUse
 from sdxl_desktop.core.events import Picture
-from sdxl_desktop.core.settings import AdditionsValue, ListedLora, Workspace
+from sdxl_desktop.core.settings import AdditionsValue, ListedLora, WorkspaceValue
 from sdxl_desktop.session.document.contents import Project
 from sdxl_desktop.session.document.named_files import anywhere, inside, plain_name
 from sdxl_desktop.session.document.project import ProjectError, load_project, save_project
@@ -130,7 +130,7 @@ def test_the_weights_that_a_project_uses_are_told_and_what_can_be_none_is_left_o
         embeddings=(EmbeddingUse(tmp_path / "id_rsa", "<x>"),),
         vae=Path("//host/vae"),
     )
-    save_project(Project(workspace=Workspace(additions=additions)), tmp_path / "a.sdxld")
+    save_project(Project(workspace=WorkspaceValue(additions=additions)), tmp_path / "a.sdxld")
     project = load_project(tmp_path / "a.sdxld")
     assert project.workspace is not None
     assert [lora.use.file for lora in project.workspace.additions.loras] == loras[:2]

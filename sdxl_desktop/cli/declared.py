@@ -1,0 +1,152 @@
+"""The options of `generate` that stand for values of a request: made from the declarations beside these values."""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any, cast
+
+import typer
+
+from sdxl_desktop.cli.inputs import parse_fit, parse_prefill, parse_refine_way
+from sdxl_desktop.cli.streams import typed
+from sdxl_desktop.core.edit import Edit, Fit, Prefill
+from sdxl_desktop.core.geometry import Point, Size
+from sdxl_desktop.core.noise_schedule import PredictionType, TimestepSpacing
+from sdxl_desktop.core.refine import Refine, RefineWay
+from sdxl_desktop.core.request import Execution, MicroConditioning, Output, Prompts, Sampling
+from sdxl_desktop.core.sampling import parse_timesteps
+from sdxl_desktop.core.scalars import GROUPS, Option, nested, scalars
+from sdxl_desktop.core.schedulers import SchedulerName
+from sdxl_desktop.core.seeds import random_seed, read_seed
+from sdxl_desktop.core.speed import Speed
+
+PARTS = (Prompts, Sampling, Execution, Edit, Refine, MicroConditioning, Output)
+"""Of a request: those that declare values which the command line asks for, in the order of the help."""
+
+Given = Mapping[type, Mapping[str, Any]]
+"""The values that were given, by the class that declares them and the field."""
+
+_TYPES = {"text": str, "seed": str, "parsed": str, "whole": int, "real": float, "switch": bool}
+_READERS: dict[Any, Callable[[str], Any]] = {
+    Size: Size.parse,
+    Point: Point.parse,
+    SchedulerName: SchedulerName.parse,
+    Speed: Speed.parse,
+    PredictionType: PredictionType.parse,
+    TimestepSpacing: TimestepSpacing.parse,
+    Fit: parse_fit,
+    Prefill: parse_prefill,
+    RefineWay: parse_refine_way,
+    tuple[int, ...]: parse_timesteps,
+}
+"""How text is read as a value of a type; all raise RequestError."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredOption:
+    """An option, and the field of the class `part` that it gives, of the type `kind`."""
+
+    part: type
+    field: str
+    kind: Any
+    option: Option
+
+    def read(self, text: Any) -> Any:
+        """The value that was typed; raises RequestError."""
+        match self.option.typed:
+            case "text":
+                return typed(text)
+            case "seed":
+                seed = read_seed(text)
+                return random_seed() if seed is None else seed
+            case "parsed":
+                return _READERS[self.kind](text)
+        return text
+
+
+@cache
+def declared_options() -> tuple[DeclaredOption, ...]:
+    """All of them, in the order of the help."""
+    return tuple(option for part in PARTS for option in declared_by(part))
+
+
+def declared_by(part: Any) -> Iterator[DeclaredOption]:
+    """Those of the dataclass `part` and of the parts in it."""
+    inside, kinds = nested(part), typing.get_type_hints(part)
+    for name in part.__dataclass_fields__:
+        declared = scalars(part).get(name)
+        if declared is not None and declared.option is not None:
+            yield DeclaredOption(part, name, _required(kinds[name]), declared.option)
+        elif name in inside:
+            yield from declared_by(inside[name])
+
+
+def _required(kind: Any) -> Any:
+    """`kind` without None."""
+    if typing.get_origin(kind) not in (typing.Union, types.UnionType):
+        return kind
+    others = [one for one in typing.get_args(kind) if one is not type(None)]
+    return others[0] if len(others) == 1 else kind
+
+
+def read_given(values: Mapping[str, Any]) -> dict[type, dict[str, Any]]:
+    """What was given of `values`, which have options by name as they were typed, and what always counts. Raises
+    RequestError for what cannot be read."""
+    given: dict[type, dict[str, Any]] = {}
+    for one in declared_options():
+        value = values.get(one.option.name, one.option.default)
+        if value is not None:
+            given.setdefault(one.part, {})[one.field] = one.read(value)
+    return given
+
+
+def first_flag(values: Mapping[str, Any], part: type) -> str | None:
+    """The first flag of those typed in `values` that gives a value of `part`; None where none does. What always counts
+    is not looked at."""
+    for one in declared_options():
+        value = values.get(one.option.name)
+        if one.part is part and one.option.default is None and value is not None:
+            return one.option.flag(value)
+    return None
+
+
+def with_declared(function: Callable[..., int], before: Mapping[str, tuple[str, ...]]) -> Callable[..., int]:
+    """`function` with the declared options in the place of its `**values`, for typer, and all in the order of the help.
+
+    `before` names parameters of its own that come before a declared option, by that option's name; what it does not
+    name comes first where it has no default, and last where it has one.
+    """
+    own = dict(inspect.signature(function, eval_str=True).parameters)
+    own.pop("values")
+    placed = {name for names in before.values() for name in names}
+    rest = [one for name, one in own.items() if name not in placed]
+    ordered = [one for one in rest if one.default is inspect.Parameter.empty]
+    for declared in declared_options():
+        ordered += [own[name] for name in before.get(declared.option.name, ())]
+        ordered.append(_parameter(declared.option))
+    ordered += [one for one in rest if one.default is not inspect.Parameter.empty]
+    ordered.sort(key=_group)
+    function.__signature__ = inspect.Signature(ordered, return_annotation=int)  # type: ignore[attr-defined]
+    return function
+
+
+def _parameter(option: Option) -> inspect.Parameter:
+    kind, annotated = cast(Any, _TYPES[option.typed]), cast(Any, Annotated)
+    info = typer.Option(option.flags, metavar=option.metavar, help=option.help, rich_help_panel=option.group or None)
+    return inspect.Parameter(
+        option.name,
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+        default=option.default,
+        annotation=annotated[kind if option.default is not None else kind | None, info],
+    )
+
+
+def _group(parameter: inspect.Parameter) -> int:
+    info = next(iter(getattr(parameter.annotation, "__metadata__", ())), None)
+    group = getattr(info, "rich_help_panel", None)
+    return GROUPS.index(group if isinstance(group, str) else "")

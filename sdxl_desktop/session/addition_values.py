@@ -1,0 +1,80 @@
+"""The LoRAs, embeddings and VAE at hand: what is added to them, what of them a run uses, what a record brings back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from sdxl_desktop.core.additions import Additions, EmbeddingUse, LoraUse, named_only
+from sdxl_desktop.core.request import Prompts
+from sdxl_desktop.core.settings import AdditionsValue, ListedLora
+
+
+def used(value: AdditionsValue, prompts: Prompts) -> Additions:
+    """What a run uses: the LoRAs that are on, the embeddings whose word is in `prompts`, and the VAE. What is missing
+    on the disk is left out. Raises RequestError for two embeddings of one word."""
+    words = " ".join((prompts.prompt, prompts.negative_prompt, prompts.prompt_2, prompts.negative_prompt_2))
+    return Additions(
+        loras=tuple(lora.use for lora in value.loras if lora.on and lora.use.file.is_file()),
+        embeddings=tuple(one for one in value.embeddings if one.token in words and one.file.is_file()),
+        vae=value.vae if value.vae is not None and value.vae.exists() else None,
+    )
+
+
+def with_lora(value: AdditionsValue, file: Path) -> AdditionsValue:
+    """`value` with the LoRA in `file` in the list, with weight 1; one that is there is switched on."""
+    if any(lora.use.file == file for lora in value.loras):
+        loras = tuple(replace(lora, on=True) if lora.use.file == file else lora for lora in value.loras)
+    else:
+        loras = (*value.loras, ListedLora(LoraUse(file)))
+    return replace(value, loras=loras)
+
+
+def with_embedding(value: AdditionsValue, file: Path, token: str) -> AdditionsValue:
+    """`value` with the embedding in `file` under `token`, or the nearest that is free. A file that is there stays as it
+    is. Raises RequestError for a token that cannot be one."""
+    if any(embedding.file == file for embedding in value.embeddings):
+        return value
+    free = _free(token, {embedding.token for embedding in value.embeddings})
+    return replace(value, embeddings=(*value.embeddings, EmbeddingUse(file, free)))
+
+
+def reused(value: AdditionsValue, additions: Additions) -> tuple[AdditionsValue, tuple[str, ...]]:
+    """Exactly `additions`, with the other LoRAs of `value` in the list, switched off, and in words what is neither
+    there nor listed. Records name files without their folders: those that are listed are meant."""
+    missing: list[str] = []
+
+    def found(file: Path, what: str, known: Iterable[Path | None]) -> Path | None:
+        if file.is_absolute() and (file.is_file() or (what == "VAE" and file.is_dir())):
+            return file
+        name = named_only(file).name
+        here = next((other for other in known if other is not None and other.name == name), None)
+        if here is None:
+            missing.append(f"the {what} {name}")
+        return here
+
+    listed_loras = [lora.use.file for lora in value.loras]
+    loras = [(found(use.file, "LoRA", listed_loras), use) for use in additions.loras]
+    listed_embeddings = [use.file for use in value.embeddings]
+    embeddings = [(found(use.file, "embedding", listed_embeddings), use) for use in additions.embeddings]
+    vae = None if additions.vae is None else found(additions.vae, "VAE", [value.vae])
+    files, tokens = {file for file, _ in loras}, {use.token for file, use in embeddings if file is not None}
+    again = AdditionsValue(
+        loras=tuple(ListedLora(replace(use, file=file)) for file, use in loras if file is not None)
+        + tuple(replace(lora, on=False) for lora in value.loras if lora.use.file not in files),
+        embeddings=tuple(replace(use, file=file) for file, use in embeddings if file is not None)
+        + tuple(embedding for embedding in value.embeddings if embedding.token not in tokens),
+        vae=vae,
+    )
+    return again, tuple(missing)
+
+
+def _free(token: str, taken: set[str]) -> str:
+    if token not in taken:
+        return token
+    stem, end = (token[:-1], ">") if token.endswith(">") else (token, "")
+    number = 2
+    while f"{stem}-{number}{end}" in taken:
+        number += 1
+    return f"{stem}-{number}{end}"

@@ -1,0 +1,134 @@
+"""One request from plain values: the window's and the command line's runs are both built here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sdxl_desktop.core.additions import Additions, named_only
+from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind
+from sdxl_desktop.core.edit import Ground
+from sdxl_desktop.core.errors import RequestError
+from sdxl_desktop.core.latents import Start
+from sdxl_desktop.core.refine import Refine, Refining
+from sdxl_desktop.core.request import Execution, GenerationRequest, MicroConditioning, Mode, Output, Sampling
+from sdxl_desktop.core.scalars import scalars
+from sdxl_desktop.core.settings import RefinerValue, WorkspaceValue
+from sdxl_desktop.session import addition_values
+from sdxl_desktop.session.edit_values import edit_of
+
+NOTHING = Ground()
+PLAIN = Output()
+SCORES = tuple(name for name in scalars(MicroConditioning) if name in scalars(RefinerValue))
+"""The values of the micro-conditioning that refiners alone are told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunContext:
+    """What a run depends on beside the values that are edited: the `refiners` there are, what lies on the canvas, where
+    it is drawn and what is kept of it, and kept latents that it starts from."""
+
+    execution: Execution
+    ground: Ground = NOTHING
+    output: Output = PLAIN
+    refiners: Sequence[Checkpoint] = ()
+    start: Start | None = None
+
+
+def build_request(
+    value: WorkspaceValue, checkpoint: Checkpoint, run: RunContext, additions: Additions | None = None
+) -> GenerationRequest:
+    """What `value` asks `checkpoint` for. `additions` stand in for what the value's list comes to.
+
+    Raises RequestError where values cannot go together.
+    """
+    sampling = value.sampling or Sampling()
+    return GenerationRequest(
+        checkpoint=checkpoint.folder,
+        prompts=value.prompts,
+        sampling=sampling,
+        micro_conditioning=conditioning_of(value, checkpoint),
+        edit=edit_of(value.edit, run.ground, sampling.size),
+        refine=refine_of(value.refiner, run.refiners),
+        additions=addition_values.used(value.additions, value.prompts) if additions is None else additions,
+        start=run.start,
+        output=run.output,
+        execution=run.execution,
+    )
+
+
+def conditioning_of(value: WorkspaceValue, checkpoint: Checkpoint) -> MicroConditioning:
+    """The sizes and crop while they are on, and the scores where a refiner takes them."""
+    told = value.micro_conditioning if value.micro_conditioning_on else MicroConditioning()
+    if checkpoint.kind is not CheckpointKind.REFINER and not value.refiner.on:
+        return told
+    return replace(told, **{name: getattr(value.refiner, name) for name in SCORES})
+
+
+def without_scores(conditioning: MicroConditioning) -> MicroConditioning:
+    """The same with the usual scores: a person sets them beside the refiner."""
+    usual = MicroConditioning()
+    return replace(conditioning, **{name: getattr(usual, name) for name in SCORES})
+
+
+def chosen_refiner(value: RefinerValue, refiners: Sequence[Checkpoint]) -> Checkpoint | None:
+    """The refiner that `value` names, or the first where it names none; None where that is not there."""
+    if not value.checkpoint:
+        return refiners[0] if refiners else None
+    return next((refiner for refiner in refiners if refiner.name == value.checkpoint), None)
+
+
+def refine_of(value: RefinerValue, refiners: Sequence[Checkpoint]) -> Refine | None:
+    """How the picture is to be finished, or None. Raises RequestError when the chosen refiner is not there."""
+    if not value.on or not (refiners or value.checkpoint):
+        return None
+    refiner = chosen_refiner(value, refiners)
+    if refiner is None:
+        raise RequestError(
+            f"The refiner {value.checkpoint} is not among your checkpoints.",
+            next_step="Choose another refiner, or switch it off.",
+        )
+    return Refine(checkpoint=refiner.folder, **{name: getattr(value, name) for name in scalars(Refining)})
+
+
+def refiner_reused(
+    value: RefinerValue, refine: Refine | None, conditioning: MicroConditioning, refiners: Sequence[Checkpoint]
+) -> tuple[RefinerValue, tuple[str, ...]]:
+    """`value` with how a picture was finished, if it was, and with what scores; and in words which refiner is not
+    here."""
+    value = replace(value, on=refine is not None, **{name: getattr(conditioning, name) for name in SCORES})
+    if refine is None:
+        return value, ()
+    known = next((refiner for refiner in refiners if refiner.folder == refine.checkpoint), None)
+    name = known.name if known else named_only(refine.checkpoint).name
+    value = replace(value, checkpoint=name, **{one: getattr(refine, one) for one in scalars(Refining)})
+    return value, () if name in [refiner.name for refiner in refiners] else (f"the refiner {name}",)
+
+
+def mode_of(ground: Ground) -> Mode:
+    """What a run on `ground` does."""
+    if ground.picture is None:
+        return Mode.TEXT_TO_IMAGE
+    return Mode.IMAGE_TO_IMAGE if ground.mask is None else Mode.INPAINT
+
+
+def obstacle(checkpoint: Checkpoint, ground: Ground, *, other_vae: bool = False) -> RequestError | None:
+    """Why `checkpoint` cannot do what `ground` implies, or None when it can; `other_vae`: its own one is not used."""
+    mode = mode_of(ground)
+    if checkpoint.kind is CheckpointKind.REFINER and mode is Mode.TEXT_TO_IMAGE:
+        return RequestError(
+            "A refiner finishes a picture: put one on the canvas.",
+            next_step="To draw from words, choose another checkpoint.",
+        )
+    if checkpoint.kind is CheckpointKind.INPAINT and mode is not Mode.INPAINT:
+        missing = "put a picture on the canvas and paint a mask" if ground.picture is None else "paint a mask"
+        return RequestError(
+            f"This checkpoint fills masked areas: {missing}.",
+            next_step="To draw without a mask, choose another checkpoint.",
+        )
+    if mode is not Mode.TEXT_TO_IMAGE and not checkpoint.has_encoder and not other_vae:
+        return RequestError(
+            "This checkpoint cannot look at pictures: it has no VAE encoder.",
+            next_step="Choose another checkpoint or VAE, or take the picture off the canvas.",
+        )
+    return None

@@ -1,0 +1,85 @@
+"""The rows of declared numbers: what each is called, explains, offers and how it steps is told by its declaration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any, cast
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtWidgets import QHBoxLayout
+
+from sdxl_desktop.core.scalars import NumberRow, scalars
+from sdxl_desktop.ui.panels.exact import ExactNumber
+from sdxl_desktop.ui.widgets.fields import IntField, RealField, SlidNumber
+from sdxl_desktop.ui.widgets.layout import labelled
+
+
+class NumberRows(QObject):
+    """Edits the numbers `names` of the dataclass `kind`, each in a row of its own that a panel places."""
+
+    changed = Signal()
+
+    def __init__(self, kind: type, names: Sequence[str]) -> None:
+        super().__init__()
+        self._declared = {name: _row_of(kind, name) for name in names}
+        self.fields = {name: _field(kind, name) for name in names}
+        self._usual = {one.name: one.default for one in fields(cast(Any, kind))}
+        self._exact = {name: ExactNumber(field, self._declared[name].decimals) for name, field in self.fields.items()}
+        for field in self.fields.values():
+            field.changed.connect(self.changed)
+
+    def row(self, name: str) -> QHBoxLayout:
+        """The row of one number, which may be placed once."""
+        return labelled(self._declared[name].label, self.fields[name], tip=self._declared[name].help)
+
+    def rows(self) -> list[QHBoxLayout]:
+        """All rows, in order."""
+        return [self.row(name) for name in self.fields]
+
+    def help(self, name: str) -> str:
+        """The tooltip of one number."""
+        return self._declared[name].help
+
+    def values(self) -> dict[str, Any]:
+        """The numbers by name, float or, without decimals, int."""
+        return {
+            name: exact.value() if self._declared[name].decimals else round(exact.value())
+            for name, exact in self._exact.items()
+        }
+
+    def set_values(self, part: object) -> None:
+        """Show those of `part`, which has them as attributes. Does not emit."""
+        for name in self._exact:
+            self.set_value(name, getattr(part, name))
+
+    def set_value(self, name: str, value: float) -> None:
+        """Show one number. Does not emit."""
+        self._exact[name].set_value(value)
+
+    def summary(self) -> list[str]:
+        """In words those that are not at their defaults."""
+        return [
+            f"{self._declared[name].label.replace('&', '')} {value:.{self._declared[name].decimals}f}"
+            for name, value in self.values().items()
+            if value != self._usual[name]
+        ]
+
+
+def _row_of(kind: type, name: str) -> NumberRow:
+    row = scalars(kind)[name].row
+    if row is None:
+        raise ValueError(f"{kind.__name__}.{name} is not declared with a row")
+    return row
+
+
+def _field(kind: type, name: str) -> SlidNumber:
+    row, (low, high) = _row_of(kind, name), scalars(kind)[name].range
+    number = (
+        RealField(row.name, low, high, row.step, row.decimals)
+        if row.decimals
+        else IntField(row.name, round(low), round(high))
+    )
+    field = SlidNumber(number, row.slider_high)
+    field.set_tip(row.help)
+    return field
