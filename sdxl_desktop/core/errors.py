@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+
 from sdxl_desktop.core.foreign_text import encodable
+from sdxl_desktop.core.paths import AppPaths, with_tilde
 
 MAX_SENTENCE = 2000
 """Characters of one sentence: a message never repeats all that a stranger's file holds."""
+_log = logging.getLogger(__name__)
 
 
 class SdxlDesktopError(Exception):
@@ -17,6 +21,11 @@ class SdxlDesktopError(Exception):
     """
 
     bad_input = False
+
+    @property
+    def asks_for_help(self) -> bool:
+        """Whether the log says more than the error: it, or what caused it, was not foreseen."""
+        return self.__cause__.asks_for_help if isinstance(self.__cause__, SdxlDesktopError) else False
 
     def __init__(self, what: str, *, why: str = "", next_step: str = "") -> None:
         self.what, self.why, self.next_step = map(_sentence, (what, why, next_step))
@@ -38,19 +47,24 @@ def _sentence(text: str) -> str:
 
 def explained(problem: BaseException, what: str, *, next_step: str = "") -> SdxlDesktopError:
     """`problem` if it is one of ours, which explain themselves; else an `UnexpectedError` that says `what` failed and
-    names it."""
+    names it, caused by it. What is not ours is logged with its traceback."""
     if isinstance(problem, SdxlDesktopError):
         return problem
-    return UnexpectedError(what, why=named(problem), next_step=next_step or _TRY_AGAIN)
+    _log.error("%s", what, exc_info=problem)
+    error = UnexpectedError(what, why=named(problem), next_step=f"{next_step or 'Try again.'} {where_the_log_is()}")
+    error.__cause__ = problem
+    return error
+
+
+def where_the_log_is() -> str:
+    """A sentence that sends a person to the log, for a `next_step`."""
+    return f"If it happens again, see the log: Help, Open the log, or {with_tilde(AppPaths.from_environment().log)}."
 
 
 def named(problem: BaseException) -> str:
     """A sentence that names an error that is none of ours, for a `why`."""
     words = getattr(problem, "strerror", None) if isinstance(problem, OSError) else None
     return f"{words or f'{type(problem).__name__}: {problem}'.rstrip(': ')}".rstrip(".") + "."
-
-
-_TRY_AGAIN = "Try again; if it fails again, the log says more."
 
 
 def _rebuild(kind: type[SdxlDesktopError], what: str, why: str, next_step: str) -> SdxlDesktopError:
@@ -104,9 +118,17 @@ class SettingsError(SdxlDesktopError):
 class EngineError(SdxlDesktopError):
     """Drawing failed under a good request: the device, the driver, memory, or numbers that ran away."""
 
+    @property
+    def asks_for_help(self) -> bool:
+        return True
+
 
 class UnexpectedError(SdxlDesktopError):
     """Something failed that nobody foresaw. Whatever it was, it is told."""
+
+    @property
+    def asks_for_help(self) -> bool:
+        return True
 
 
 def may_have_left_harm(problem: SdxlDesktopError) -> bool:

@@ -20,7 +20,7 @@ from sdxl_desktop.core import program, shortage
 from sdxl_desktop.core.device import Device
 from sdxl_desktop.core.errors import EngineError, may_have_left_harm
 from sdxl_desktop.core.events import Cancelled, Drawn, Event, Failed, Finished, Preview, Progress
-from sdxl_desktop.core.paths import AppPaths
+from sdxl_desktop.core.paths import AppPaths, with_tilde
 from sdxl_desktop.core.private_files import open_private, private_folder
 from sdxl_desktop.core.request import Execution, GenerationRequest
 from sdxl_desktop.core.speed import Speed
@@ -281,7 +281,7 @@ class ProcessEngine:
             "The engine stopped unexpectedly.",
             why=gone.why or _cause(code),
             next_step="Nothing you wrote is lost: press Generate to start it again. "
-            f"The details are in {log_file(self._paths)}.",
+            f"The details are under Help, Open the log, and in {with_tilde(log_file(self._paths))}.",
         )
 
 
@@ -311,7 +311,7 @@ def _cause(code: int | None) -> str:
 
 def log_file(paths: AppPaths) -> Path:
     """Where the engine process writes what went wrong."""
-    return paths.logs / "engine.log"
+    return paths.engine_log
 
 
 def _log(paths: AppPaths) -> BinaryIO:

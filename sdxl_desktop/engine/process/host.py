@@ -16,10 +16,12 @@ from typing import BinaryIO, assert_never
 
 import psutil
 
+from sdxl_desktop.core.app_log import log_to_stderr
 from sdxl_desktop.core.device import Device
 from sdxl_desktop.core.events import Event, Failed, Phase, Progress
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import GenerationRequest
+from sdxl_desktop.core.run_log import prompts_extra, run_words
 from sdxl_desktop.engine.process import messages
 from sdxl_desktop.engine.process.messages import (
     Acknowledged,
@@ -91,7 +93,8 @@ class Host:
 
         try:
             match order:
-                case Generate(_, request):
+                case Generate(run, request):
+                    log.info("Run %d: %s", run, run_words(request), extra=prompts_extra(request))
                     self._ready(order, emit).generate(request, emit, cancel)
                 case Warm(run, checkpoint, execution, speed):
                     self._ready(order, emit).warm(checkpoint, execution, speed, emit, cancel)
@@ -148,7 +151,7 @@ def _devices() -> tuple[Device, ...]:
 def main() -> int:
     """Run the engine process; returns only by ending the process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C in a terminal is the application's to answer
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    log_to_stderr(logging.WARNING, own=logging.INFO)
     _stand_back()
     orders, answers = _private_pipes()
     Host(orders, answers, AppPaths.from_environment()).serve()

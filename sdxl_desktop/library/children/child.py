@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import BinaryIO, NoReturn
 
+from sdxl_desktop.core.app_log import log_to_stderr
 from sdxl_desktop.core.errors import SdxlDesktopError
 
 
@@ -18,7 +19,7 @@ def begin() -> tuple[bytes, BinaryIO]:
 
     From then on it ends as soon as the parent is gone.
     """
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.ERROR)
+    log_to_stderr(logging.ERROR)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C reaches it too; what becomes of it, the parent says
     out = _private_output()
     job = sys.stdin.buffer.readline()
