@@ -32,6 +32,7 @@ from sdxl_desktop.cli.typed import read_as_typed
 from sdxl_desktop.core.app_log import application_log
 from sdxl_desktop.core.errors import SdxlDesktopError, explained, named
 from sdxl_desktop.core.foreign_text import shown
+from sdxl_desktop.core.paths import expanded
 
 _log = logging.getLogger(__name__)
 PROGRAM = "sdxl-desktop"
@@ -120,7 +121,13 @@ def _about(
 @app.command()
 def window(
     context: typer.Context,
-    files: Annotated[list[Path] | None, typer.Argument(help="Pictures to open.", show_default=False)] = None,
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="What to open: pictures, projects, checkpoints, LoRAs, embeddings, VAEs, kept latents, or URLs.",
+            show_default=False,
+        ),
+    ] = None,
     prompt: Annotated[
         str | None,
         typer.Option(help="Start drawing this at once. Without a display it is drawn in the terminal instead."),
@@ -128,12 +135,10 @@ def window(
 ) -> int:
     """Open the window. This is what sdxl-desktop does without a command."""
     doors: Doors = context.obj
-    for file in files or ():
-        if not os.path.isfile(file):  # has an answer for every name
-            raise click.UsageError(_no_such_file(str(file)), context.parent)
+    named = [_named(text, context) for text in files or ()]
     reason = doors.why_no_window()
     if not reason:
-        return doors.window(doors.paths(), prompt, files or ())
+        return doors.window(doors.paths(), prompt, named)
     if prompt is None:
         _complain(
             f"No window can be opened here because {reason}; draw from the command line instead: "
@@ -142,6 +147,16 @@ def window(
         return 1
     _complain(f"No window can be opened here because {reason}, so the picture is drawn in the terminal.")
     return draw(doors, Options(prompt=prompt), checkpoint=None, output=None, as_json=False)
+
+
+def _named(text: str, context: typer.Context) -> Path | str:
+    """The file or folder, or the URL, that `text` names."""
+    if text.lower().startswith(("http://", "https://", "file://")):
+        return text
+    path = expanded(text)
+    if not os.path.exists(path):  # has an answer for every name
+        raise click.UsageError(_no_such_file(text), context.parent)
+    return path
 
 
 def _no_such_file(name: str) -> str:

@@ -65,3 +65,16 @@ def picture_endings() -> tuple[str, ...]:
         each for each in _ALL if (find_spec(each.plugin) is not None if each.plugin else each.name in Image.OPEN)
     )
     return tuple(ending for each in offered for ending in each.endings)
+
+
+_WEAK = frozenset({"DIB", "PCX", "ICO", "TGA"})
+"""Formats whose files begin with so little of their own that other files begin so, too: their names tell them."""
+
+
+def picture_begins(prefix: bytes) -> bool:
+    """Whether a file that begins with these bytes is a picture that can be read here."""
+    for each in readable():
+        accepts = Image.OPEN[each.name][1]
+        if each.name not in _WEAK and accepts is not None and accepts(prefix) is True:
+            return True
+    return False
