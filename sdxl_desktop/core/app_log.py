@@ -33,16 +33,18 @@ ROOT = "sdxl_desktop"
 
 _KEPT_OUT = 400
 _LEAST_FRAGMENT = 8
+_LEAST_SECRET = 4
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _FRAGMENTS = re.compile(r"[,.;:()\[\]\n\r|]+")
+# Every repetition is bounded: a stranger's text must not hold the caller up.
 _SECRETS = (
     (re.compile(r"\bhf_[A-Za-z0-9]{6,}"), "hf_…"),
-    (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{6,}"), r"\1 …"),
-    (re.compile(r"(?<=://)[^/@\s]+@"), "…@"),
+    (re.compile(r"(?i)\b(bearer|basic)\s{1,3}[\w.~+/=-]{6,}"), r"\1 …"),
+    (re.compile(r"(?<=://)[^/@\s]{1,300}@"), "…@"),
     (
         re.compile(
-            r"(?i)\b([\w-]*(?:token|password|passwd|secret|signature|api[_-]?key|credential|authorization)[\w-]*"
-            r"[\"']?\s*[=:]\s*[\"']?)(?!bearer|basic)[^\s&\"',;)}]{6,}"
+            r"(?i)((?:token|password|passwd|secret|signature|api[_-]?key|credential|authorization)[\w-]{0,20}"
+            r"[\"']?\s{0,3}[=:]\s{0,3}[\"']?)(?!bearer|basic)[^\s&\"',;)}]{6,}"
         ),
         r"\1…",
     ),
@@ -91,7 +93,7 @@ class LogFormatter(logging.Formatter):
             text = pattern.sub(instead, text)
         hidden = [*self._secrets, *(os.environ.get(name, "") for name in _TOKEN_VARIABLES)]
         for secret in hidden:
-            text = text.replace(secret, "…") if secret.strip() else text
+            text = text.replace(secret, "…") if len(secret) >= _LEAST_SECRET else text
         if not self.prompts_allowed and self._prompts:
             text = _without(tuple(self._prompts)).sub("[prompt]", text)
         text = _homes(tuple(home_folders())).sub("~", text)
@@ -176,7 +178,8 @@ class _File(logging.handlers.RotatingFileHandler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if self.stream is not None and not self._is_same_file():
-            self.stream.close()  # another process has begun a new file
+            with suppress(OSError):  # the disk may be full
+                self.stream.close()  # another process has begun a new file
             self.stream = None
         super().emit(record)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 
@@ -17,6 +18,8 @@ from sdxl_desktop.library.quantize.forecast import check_room
 from sdxl_desktop.library.quantize.job import Job
 from sdxl_desktop.library.quantize.plan import QuantizationPlan
 from sdxl_desktop.library.scan import read_checkpoint
+
+_log = logging.getLogger(__name__)
 
 Emit = Callable[[QuantizationProgress], None]
 
@@ -37,9 +40,11 @@ def run_quantization(
     workspace = plan.workspace
     check_room(plan.forecast, plan.home, done=workspace.done_bytes())
     check_unused(plan.name, plan.home)
+    _log.info("Quantizing %s to %s: %s", plan.source.folder, plan.destination, plan.method.value)
     line = job(plan, memory_limit or usual_limit()).line()
     converse(_CHILD, line, passing_on(read_line, emit), cancel or threading.Event())
     workspace.move_to(plan.destination)
+    _log.info("Quantized: %s", plan.destination)
     return read_checkpoint(plan.destination)
 
 

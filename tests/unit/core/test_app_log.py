@@ -206,3 +206,10 @@ def test_the_command_line_logs_to_the_same_file_and_is_quiet(
     assert "of all things" in told
     assert LOG_FILE in told
     assert "Traceback" in AppPaths.from_environment().log.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("words", ["a-", "://", "token", "token=", "bearer ", "hf_", "'", "~/", "\n"])
+def test_no_text_of_a_strangers_holds_the_caller_up(folder: Path, words: str) -> None:
+    """It ends at all: a pattern that tries every beginning took most of a minute."""
+    LOG.info("%s", words * (MAX_RECORD // len(words)))
+    assert folder.exists()
