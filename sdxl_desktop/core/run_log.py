@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from sdxl_desktop.core.app_log import with_prompts
+from sdxl_desktop.core.errors import RequestError, SdxlDesktopError
 from sdxl_desktop.core.raster import Raster
 from sdxl_desktop.core.request import GenerationRequest, Prompts
 
@@ -69,3 +70,9 @@ def _text(value: object) -> str:
         case _:
             text = repr(value)
     return text if len(text) <= _MOST else f"{text[:_MOST]}…"
+
+
+def problem_words(problem: SdxlDesktopError) -> str:
+    """`problem` for the log: all of it, but of a request that cannot be right only what is wrong, since the reason
+    may quote the prompt."""
+    return f"{type(problem).__name__}: {problem.what if isinstance(problem, RequestError) else problem}"

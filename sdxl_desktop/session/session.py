@@ -26,7 +26,7 @@ from sdxl_desktop.core.events import (
     Progress,
 )
 from sdxl_desktop.core.request import MAX_SEED, GenerationRequest
-from sdxl_desktop.core.run_log import prompts_extra, run_words
+from sdxl_desktop.core.run_log import problem_words, prompts_extra, run_words
 from sdxl_desktop.session.blend import Blend, Blends, same_drawing
 from sdxl_desktop.session.pictures import PictureStore, Result, SavedElsewhereError, save_as
 
@@ -182,7 +182,7 @@ class Session:
                 _log.info("Run cancelled")
                 self._end("Cancelled.")
             case Failed():
-                _log.error("Run failed: %s", event.error)
+                _log.error("Run failed: %s", problem_words(event.error))
                 self.error = event.error
                 self._end("")
             case _:
@@ -229,7 +229,7 @@ class Session:
     def _take(self, outcome: Result | SdxlDesktopError) -> None:
         problem = outcome if isinstance(outcome, SdxlDesktopError) else outcome.problem
         if problem is not None:
-            _log.error("A picture was not saved where it should be: %s", problem)
+            _log.error("A picture was not saved where it should be: %s", problem_words(problem))
         if isinstance(outcome, SavedElsewhereError):
             self.error, outcome = outcome, outcome.result
         elif isinstance(outcome, SdxlDesktopError):

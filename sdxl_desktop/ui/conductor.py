@@ -18,6 +18,7 @@ from sdxl_desktop.core.foreign_text import shown
 from sdxl_desktop.core.intents import Intent
 from sdxl_desktop.core.latents import KeptLatents
 from sdxl_desktop.core.request import MAX_SEED, Execution, GenerationRequest, Output
+from sdxl_desktop.core.run_log import problem_words
 from sdxl_desktop.core.settings import Preferences
 from sdxl_desktop.history.latents import read_latents
 from sdxl_desktop.history.metadata import Record
@@ -312,7 +313,7 @@ class Conductor(QObject):
 
     def show_problem(self, problem: SdxlDesktopError, *, until: Callable[[], bool] | None = None) -> None:
         """Tell a problem that is not of a run, `until` it is no more, where that can be found out."""
-        _log.warning("Told: %s", problem)
+        _log.warning("Told: %s", problem_words(problem))
         self._problem, self._asks_again = problem, until
         self.redraw()
 

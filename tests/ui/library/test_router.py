@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,16 +17,20 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QApplication, QFileDialog, QMenu
 from pytestqt.qtbot import QtBot
 
+from sdxl_desktop.core.app_log import application_log
 from sdxl_desktop.core.latents import KeptLatents
+from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import GenerationRequest
 from sdxl_desktop.core.schedulers import SchedulerName
 from sdxl_desktop.core.settings import AdditionsValue
 from sdxl_desktop.history.latents import write_latents
+from sdxl_desktop.library.bring.offers import Offer
 from sdxl_desktop.library.detect.families import Family
+from sdxl_desktop.library.scan import Library
 from sdxl_desktop.session.document.project import Project, save_project
 from sdxl_desktop.ui.main_window import MainWindow
 from tests.ui.conftest import make_checkpoint, wait_until_idle
-from tests.ui.library.conftest import PretendHands
+from tests.ui.library.conftest import OpenWindow, PretendHands
 from tests.ui.painting.test_dropping import drag_and_drop
 from tests.unit.library.heads import original_shapes, write_hollow
 
@@ -242,3 +247,24 @@ def test_several_additions_come_in_together_with_a_picture(window: MainWindow, t
     )
     assert [one.use.file.name for one in window.desk.value().additions.loras] == ["a.safetensors", "b.safetensors"]
     assert window.document.name == "p.png"
+
+
+class Stumbling(PretendHands):
+    """Fails in a way that nobody foresaw."""
+
+    def look_up(
+        self, what: str, library: Library, *, name: str | None, openvino: bool, cancel: threading.Event
+    ) -> Offer:
+        raise KeyError("of all things")
+
+
+def test_a_look_up_that_fails_as_nobody_foresaw_is_told_and_logged(
+    own: Path, open_window: OpenWindow, paths: AppPaths, tmp_path: Path, qtbot: QtBot
+) -> None:
+    window = open_window(Stumbling())
+    with application_log(paths.logs):
+        window.router.take_files([checkpoint(tmp_path / "dream.safetensors")])
+        qtbot.waitUntil(window.stage.banner.isVisible)
+    assert "of all things" in window.stage.banner.accessibleName()
+    assert "Open the log" in window.stage.banner.accessibleName()
+    assert "KeyError: 'of all things'" in paths.log.read_text(encoding="utf-8")

@@ -14,10 +14,11 @@ from sdxl_desktop import __version__
 from sdxl_desktop.cli import run
 from sdxl_desktop.core import app_log
 from sdxl_desktop.core.app_log import MAX_BYTES, MAX_RECORD, allow_prompts, application_log, keep_out
-from sdxl_desktop.core.errors import UnexpectedError, explained
+from sdxl_desktop.core.errors import RequestError, UnexpectedError, explained
 from sdxl_desktop.core.paths import LOG_FILE, AppPaths
+from sdxl_desktop.core.prompt_grammar import parse
 from sdxl_desktop.core.request import GenerationRequest, Prompts, Sampling
-from sdxl_desktop.core.run_log import prompts_extra, run_words
+from sdxl_desktop.core.run_log import problem_words, prompts_extra, run_words
 from sdxl_desktop.library.scan import Library
 from tests.unit.cli.helpers import PretendRooms
 
@@ -213,3 +214,12 @@ def test_no_text_of_a_strangers_holds_the_caller_up(folder: Path, words: str) ->
     """It ends at all: a pattern that tries every beginning took most of a minute."""
     LOG.info("%s", words * (MAX_RECORD // len(words)))
     assert folder.exists()
+
+
+def test_an_error_that_quotes_a_prompt_is_logged_without_the_quotation(folder: Path) -> None:
+    with pytest.raises(RequestError) as wrong:
+        parse("a garden (with roses:99)")
+    assert "roses" in str(wrong.value)
+    LOG.error("%s", problem_words(wrong.value))
+    assert wrong.value.what in written(folder)
+    assert "roses" not in written(folder)
