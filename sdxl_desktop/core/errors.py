@@ -9,6 +9,7 @@ from sdxl_desktop.core.paths import AppPaths, with_tilde
 
 MAX_SENTENCE = 2000
 """Characters of one sentence: a message never repeats all that a stranger's file holds."""
+_MOST_CAUSES = 20
 _log = logging.getLogger(__name__)
 
 
@@ -25,7 +26,9 @@ class SdxlDesktopError(Exception):
     @property
     def asks_for_help(self) -> bool:
         """Whether the log says more than the error: it, or what caused it, was not foreseen."""
-        return self.__cause__.asks_for_help if isinstance(self.__cause__, SdxlDesktopError) else False
+        return any(isinstance(error, UnexpectedError | EngineError) for error in _chain(self)) or (
+            unforeseen_cause(self) is not None
+        )
 
     def __init__(self, what: str, *, why: str = "", next_step: str = "") -> None:
         self.what, self.why, self.next_step = map(_sentence, (what, why, next_step))
@@ -54,6 +57,23 @@ def explained(problem: BaseException, what: str, *, next_step: str = "") -> Sdxl
     error = UnexpectedError(what, why=named(problem), next_step=f"{next_step or 'Try again.'} {where_the_log_is()}")
     error.__cause__ = problem
     return error
+
+
+def unforeseen_cause(error: SdxlDesktopError) -> BaseException | None:
+    """What nobody foresaw behind an error of writing, where it is not in the log yet. (Behind one of reading it is the
+    usual: whatever libraries raise over a damaged file.)"""
+    chain = _chain(error)
+    if any(isinstance(one, UnexpectedError) for one in chain) or not any(isinstance(one, OutputError) for one in chain):
+        return None
+    return next((one for one in chain if not isinstance(one, SdxlDesktopError | OSError | MemoryError)), None)
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """`error` and what caused it, one after the other."""
+    chain = [error]
+    while (cause := chain[-1].__cause__) is not None and len(chain) < _MOST_CAUSES:
+        chain.append(cause)
+    return chain
 
 
 def where_the_log_is() -> str:
@@ -118,17 +138,9 @@ class SettingsError(SdxlDesktopError):
 class EngineError(SdxlDesktopError):
     """Drawing failed under a good request: the device, the driver, memory, or numbers that ran away."""
 
-    @property
-    def asks_for_help(self) -> bool:
-        return True
-
 
 class UnexpectedError(SdxlDesktopError):
     """Something failed that nobody foresaw. Whatever it was, it is told."""
-
-    @property
-    def asks_for_help(self) -> bool:
-        return True
 
 
 def may_have_left_harm(problem: SdxlDesktopError) -> bool:

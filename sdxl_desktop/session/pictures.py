@@ -69,7 +69,8 @@ class PictureStore:
             return self.save(result)
         except Exception as problem:
             failed = explained(problem, "The picture could not be written.")
-            raise self._kept_elsewhere(result, failed) from failed
+            told = self._kept_elsewhere(result, failed)
+            raise told from (failed.__cause__ if told is failed else failed)
 
     def _kept_elsewhere(self, result: Result, failed: SdxlDesktopError) -> OutputError:
         for folder in dict.fromkeys((self.folder, *self.elsewhere)):

@@ -13,7 +13,7 @@ from typing import Protocol, assert_never
 
 import numpy as np
 
-from sdxl_desktop.core.errors import OutputError, SdxlDesktopError, explained
+from sdxl_desktop.core.errors import OutputError, SdxlDesktopError, explained, unforeseen_cause, where_the_log_is
 from sdxl_desktop.core.events import (
     Cancelled,
     Drawn,
@@ -229,7 +229,8 @@ class Session:
     def _take(self, outcome: Result | SdxlDesktopError) -> None:
         problem = outcome if isinstance(outcome, SdxlDesktopError) else outcome.problem
         if problem is not None:
-            _log.error("A picture was not saved where it should be: %s", problem_words(problem))
+            words = problem_words(problem)
+            _log.error("A picture was not saved where it should be: %s", words, exc_info=unforeseen_cause(problem))
         if isinstance(outcome, SavedElsewhereError):
             self.error, outcome = outcome, outcome.result
         elif isinstance(outcome, SdxlDesktopError):
@@ -351,6 +352,8 @@ def _or_unwritten(result: Result, write: Callable[[], Result]) -> Result | SdxlD
     except Exception as problem:  # whatever it is, the picture stays, and it is told
         failed = explained(problem, _NOT_SAVED, next_step=_SAVE_AGAIN)
         kept = f"It stays in the strip, marked as not saved. {failed.next_step}".rstrip()
+        if failed.asks_for_help and where_the_log_is() not in kept:
+            kept += f" {where_the_log_is()}"
         told = OutputError(failed.what, why=failed.why, next_step=kept)
         told.__cause__ = failed
         return replace(result, problem=told)

@@ -340,7 +340,7 @@ def test_a_kept_token_can_be_forgotten(page: LibraryPage, hands: PretendHands, d
 def test_a_kept_token_can_be_forgotten_in_the_settings(window: MainWindow, drawer: Drawer, qtbot: QtBot) -> None:
     keep_token("hf_mine")
     settings = window.open_settings()
-    press(qtbot, settings, "Token for the hub…")
+    press(qtbot, settings, "Token for the hub")
     (dialog,) = settings.findChildren(TokenDialog)
     qtbot.waitUntil(dialog.field.forget.isVisible)
     press(qtbot, dialog, "Forget it")
