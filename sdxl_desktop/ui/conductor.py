@@ -70,6 +70,8 @@ class Conductor(QObject):
         self._preferences = preferences
         self._compared: tuple[GenerationRequest, GenerationRequest] | None = None
         self._problem: SdxlDesktopError | None = None
+        self._behind: SdxlDesktopError | None = None
+        """The session's error when the problem came."""
         self._asks_again: Callable[[], bool] | None = None
         """Whether what the problem stood in the way of can be done by now."""
         self._finished = session.finished
@@ -305,16 +307,27 @@ class Conductor(QObject):
             self.dismiss()
 
     def dismiss(self) -> None:
-        self._problem = None
+        """Put away what is told; what it stood in front of is told next."""
         self._stage.toast.dismiss()
+        if self._problem is not None and self._session.error is not None and self._shown is self._problem:
+            self._forget_problem()
+            return
+        if self._shown is self._problem:
+            self._problem = None
         self._session.dismiss()
+
+    @property
+    def _shown(self) -> SdxlDesktopError | None:
+        """Of the session's error and another problem that which came last: neither hides the other for good."""
+        error = self._session.error
+        return self._problem if self._problem is not None and error in (None, self._behind) else error
 
     # redrawing
 
     def show_problem(self, problem: SdxlDesktopError, *, until: Callable[[], bool] | None = None) -> None:
         """Tell a problem that is not of a run, `until` it is no more, where that can be found out."""
         _log.warning("Told: %s", problem_words(problem))
-        self._problem, self._asks_again = problem, until
+        self._problem, self._asks_again, self._behind = problem, until, self._session.error
         self.redraw()
 
     def check_problem(self) -> None:
@@ -342,11 +355,12 @@ class Conductor(QObject):
             waiting=len(session.queue),
         )
         self._status.redraw(session)
-        waiting = len(session.queue) if run is None and session.error else 0
+        told = self._shown
+        waiting = len(session.queue) if run is None and told is not None and told is session.error else 0
         self._stage.banner.show_error(
-            session.error or self._problem,
+            told,
             f"Go on with the {waiting} waiting" if waiting else "",
-            unsaved=any(one.problem is session.error for one in session.unwritten),
+            unsaved=told is not None and any(one.problem is told for one in session.unwritten),
         )
         if session.finished is not self._finished:
             self._take_finished()

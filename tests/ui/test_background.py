@@ -300,3 +300,21 @@ def test_prompts_are_logged_only_with_the_persons_leave(
             assert "sampling.seed" in paths.log.read_text(encoding="utf-8")
             assert ("red heart" in paths.log.read_text(encoding="utf-8")) is allowed
     window.set_preferences(replace(window.settings().preferences, log_prompts=False))
+
+
+def test_one_problem_does_not_hide_another(
+    window: MainWindow, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for way in ("write_picture", "write_plain"):
+        monkeypatch.setattr(pictures, way, lambda *_, **__: fail(LookupError("while writing"))())
+    draw(window)
+    wait_until_idle(qtbot, window)
+    assert "while writing" in banner(window)
+    (tmp_path / "notes.txt").write_text("x")
+    window.router.take_files([tmp_path / "notes.txt"])
+    assert "notes.txt" in banner(window)
+    window.verbs.dismiss()
+    assert "while writing" in banner(window)
+    assert window.stage.banner.isVisible()
+    window.verbs.dismiss()
+    assert not window.stage.banner.isVisible()
