@@ -157,7 +157,7 @@ def _device(name: str) -> str:
     return devices.resolve(name)
 
 
-def _window(paths: AppPaths, prompt: str | None, files: Sequence[Path]) -> int:
+def _window(paths: AppPaths, prompt: str | None, files: Sequence[Path | str]) -> int:
     """Qt and the window."""
     from sdxl_desktop.ui.app import run
 

@@ -43,12 +43,12 @@ def photograph(wanted: argparse.Namespace) -> int:
     from PySide6.QtCore import QTimer
     from qasync import QEventLoop
 
+    from sdxl_desktop.bridge.background import LoopBackground
     from sdxl_desktop.core.paths import AppPaths
     from sdxl_desktop.core.settings import Preferences, Settings, WorkspaceValue
     from sdxl_desktop.engine.process.client import ProcessEngine
     from sdxl_desktop.session.settings_store import SettingsStore
     from sdxl_desktop.ui.app import build_window, create_application
-    from sdxl_desktop.ui.background import LoopBackground
     from sdxl_desktop.ui.empty_state import EXAMPLES
 
     paths = AppPaths.from_environment()

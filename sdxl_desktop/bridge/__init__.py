@@ -1,1 +1,1 @@
-"""How work crosses threads: one QThread that drives an engine. QtCore only."""
+"""How work crosses threads: `background` does it, the engine's and the library's thread are made of it. No widgets."""

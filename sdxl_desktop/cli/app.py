@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -28,9 +29,12 @@ from sdxl_desktop.cli.quiet import stdout_kept_clean
 from sdxl_desktop.cli.report import devices_report
 from sdxl_desktop.cli.streams import tolerate_any_text
 from sdxl_desktop.cli.typed import read_as_typed
-from sdxl_desktop.core.errors import SdxlDesktopError, named
+from sdxl_desktop.core.app_log import application_log
+from sdxl_desktop.core.errors import SdxlDesktopError, explained, named
 from sdxl_desktop.core.foreign_text import shown
+from sdxl_desktop.core.paths import expanded
 
+_log = logging.getLogger(__name__)
 PROGRAM = "sdxl-desktop"
 BAD_INPUT = 2
 _OWN_OPTIONS = {"--help", "--version", "--install-completion", "--show-completion"}
@@ -52,23 +56,34 @@ def run(arguments: Sequence[str], doors: Doors) -> int:
     command = typer.main.get_command(app)
     tolerate_any_text()
     read_as_typed(command)
+    with application_log(doors.paths().logs):
+        return _run(command, arguments, doors)
+
+
+def _run(command: click.Command, arguments: Sequence[str], doors: Doors) -> int:
     try:
         code = command.main(args=list(arguments), prog_name=PROGRAM, standalone_mode=False, obj=doors)
     except click.ClickException as problem:
         _complain(f"{_sentence(problem.format_message())} See {_help_for(problem)}.")
         return BAD_INPUT
     except SdxlDesktopError as problem:
+        if not problem.bad_input:
+            _log.error("%s", problem, exc_info=problem)
         _complain(str(problem))
         return BAD_INPUT if problem.bad_input else 1
     except BrokenPipeError:  # nobody reads what is printed; what was made is made
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - the interpreter flushes it at its end
         return 1
     except OSError as problem:  # nothing of ours, yet nothing that needs a traceback
+        _log.error("A command failed", exc_info=problem)
         _complain(f"{shown(problem.filename or 'A file')}: {named(problem)}")
         return 1
     except (click.Abort, KeyboardInterrupt):
         _complain("Cancelled.")
         return CANCELLED
+    except Exception as problem:  # the last net under a command
+        _complain(str(explained(problem, "The command failed unexpectedly.")))
+        return 1
     return code if isinstance(code, int) else 0
 
 
@@ -106,7 +121,13 @@ def _about(
 @app.command()
 def window(
     context: typer.Context,
-    files: Annotated[list[Path] | None, typer.Argument(help="Pictures to open.", show_default=False)] = None,
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="What to open: pictures, projects, checkpoints, LoRAs, embeddings, VAEs, kept latents, or URLs.",
+            show_default=False,
+        ),
+    ] = None,
     prompt: Annotated[
         str | None,
         typer.Option(help="Start drawing this at once. Without a display it is drawn in the terminal instead."),
@@ -114,12 +135,10 @@ def window(
 ) -> int:
     """Open the window. This is what sdxl-desktop does without a command."""
     doors: Doors = context.obj
-    for file in files or ():
-        if not os.path.isfile(file):  # has an answer for every name
-            raise click.UsageError(_no_such_file(str(file)), context.parent)
+    named = [_named(text, context) for text in files or ()]
     reason = doors.why_no_window()
     if not reason:
-        return doors.window(doors.paths(), prompt, files or ())
+        return doors.window(doors.paths(), prompt, named)
     if prompt is None:
         _complain(
             f"No window can be opened here because {reason}; draw from the command line instead: "
@@ -128,6 +147,16 @@ def window(
         return 1
     _complain(f"No window can be opened here because {reason}, so the picture is drawn in the terminal.")
     return draw(doors, Options(prompt=prompt), checkpoint=None, output=None, as_json=False)
+
+
+def _named(text: str, context: typer.Context) -> Path | str:
+    """The file or folder, or the URL, that `text` names."""
+    if text.lower().startswith(("http://", "https://", "file://")):
+        return text
+    path = expanded(text)
+    if not os.path.exists(path):  # has an answer for every name
+        raise click.UsageError(_no_such_file(text), context.parent)
+    return path
 
 
 def _no_such_file(name: str) -> str:

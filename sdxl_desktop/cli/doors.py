@@ -26,6 +26,6 @@ class Doors:
     workbench: Callable[[AppPaths], Workbench]
     devices: Callable[[], tuple[Device, ...]]
     device: Callable[[str], str]
-    window: Callable[[AppPaths, str | None, Sequence[Path]], int]
+    window: Callable[[AppPaths, str | None, Sequence[Path | str]], int]
     why_no_window: Callable[[], str]
     leave: Callable[[int], object] = os._exit

@@ -19,6 +19,7 @@ from sdxl_desktop.cli.options import Options, requested
 from sdxl_desktop.cli.progress import Display, display_for
 from sdxl_desktop.cli.quiet import stdout_kept_clean
 from sdxl_desktop.cli.report import run_report
+from sdxl_desktop.core.app_log import allow_prompts
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.errors import OutputError, named
 from sdxl_desktop.core.latents import KeptLatents
@@ -82,6 +83,7 @@ def load_preferences(paths: AppPaths, console: Console) -> Preferences:
     settings, problem = SettingsStore(paths.settings_file).load()
     if problem is not None:
         console.print(str(problem), markup=False, emoji=False, highlight=False, soft_wrap=True)
+    allow_prompts(settings.preferences.log_prompts)
     return settings.preferences
 
 

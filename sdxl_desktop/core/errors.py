@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+
 from sdxl_desktop.core.foreign_text import encodable
+from sdxl_desktop.core.paths import AppPaths, with_tilde
 
 MAX_SENTENCE = 2000
 """Characters of one sentence: a message never repeats all that a stranger's file holds."""
+_MOST_CAUSES = 20
+_log = logging.getLogger(__name__)
 
 
 class SdxlDesktopError(Exception):
@@ -17,6 +22,13 @@ class SdxlDesktopError(Exception):
     """
 
     bad_input = False
+
+    @property
+    def asks_for_help(self) -> bool:
+        """Whether the log says more than the error: it, or what caused it, was not foreseen."""
+        return any(isinstance(error, UnexpectedError | EngineError) for error in _chain(self)) or (
+            unforeseen_cause(self) is not None
+        )
 
     def __init__(self, what: str, *, why: str = "", next_step: str = "") -> None:
         self.what, self.why, self.next_step = map(_sentence, (what, why, next_step))
@@ -38,19 +50,41 @@ def _sentence(text: str) -> str:
 
 def explained(problem: BaseException, what: str, *, next_step: str = "") -> SdxlDesktopError:
     """`problem` if it is one of ours, which explain themselves; else an `UnexpectedError` that says `what` failed and
-    names it."""
+    names it, caused by it. What is not ours is logged with its traceback."""
     if isinstance(problem, SdxlDesktopError):
         return problem
-    return UnexpectedError(what, why=named(problem), next_step=next_step or _TRY_AGAIN)
+    _log.error("%s", what, exc_info=problem)
+    error = UnexpectedError(what, why=named(problem), next_step=f"{next_step or 'Try again.'} {where_the_log_is()}")
+    error.__cause__ = problem
+    return error
+
+
+def unforeseen_cause(error: SdxlDesktopError) -> BaseException | None:
+    """What nobody foresaw behind an error of writing, where it is not in the log yet. (Behind one of reading it is the
+    usual: whatever libraries raise over a damaged file.)"""
+    chain = _chain(error)
+    if any(isinstance(one, UnexpectedError) for one in chain) or not any(isinstance(one, OutputError) for one in chain):
+        return None
+    return next((one for one in chain if not isinstance(one, SdxlDesktopError | OSError | MemoryError)), None)
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """`error` and what caused it, one after the other."""
+    chain = [error]
+    while (cause := chain[-1].__cause__) is not None and len(chain) < _MOST_CAUSES:
+        chain.append(cause)
+    return chain
+
+
+def where_the_log_is() -> str:
+    """A sentence that sends a person to the log, for a `next_step`."""
+    return f"If it happens again, see the log: Help, Open the log, or {with_tilde(AppPaths.from_environment().log)}."
 
 
 def named(problem: BaseException) -> str:
     """A sentence that names an error that is none of ours, for a `why`."""
     words = getattr(problem, "strerror", None) if isinstance(problem, OSError) else None
     return f"{words or f'{type(problem).__name__}: {problem}'.rstrip(': ')}".rstrip(".") + "."
-
-
-_TRY_AGAIN = "Try again; if it fails again, the log says more."
 
 
 def _rebuild(kind: type[SdxlDesktopError], what: str, why: str, next_step: str) -> SdxlDesktopError:

@@ -9,7 +9,7 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
-from sdxl_desktop.core.errors import EngineError, SdxlDesktopError
+from sdxl_desktop.core.errors import EngineError, SdxlDesktopError, where_the_log_is
 from sdxl_desktop.core.latents import KeptLatents
 from sdxl_desktop.core.parts import Part
 from sdxl_desktop.core.shortage import is_shortage, not_enough_memory
@@ -158,7 +158,7 @@ class Failed:
             EngineError(
                 "Drawing failed unexpectedly.",
                 why=f"{type(problem).__name__}: {problem}".rstrip(": ") + ".",
-                next_step="Your prompt and settings are kept; try again, and if it fails again see the log.",
+                next_step=f"Your prompt and settings are kept; try again. {where_the_log_is()}",
             )
         )
 

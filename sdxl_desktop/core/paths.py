@@ -7,11 +7,16 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import platformdirs
 
 APP = "sdxl-desktop"
 HOME_VARIABLE = "SDXL_DESKTOP_HOME"
+
+LOG_FILE = "application.log"
+"""In the folder of logs, beside the engine's."""
+ENGINE_LOG_FILE = "engine.log"
 
 _VARIABLE = re.compile(r"\$(\w+)|\$\{(\w+)\}|%(\w+)%")
 
@@ -81,9 +86,39 @@ class AppPaths:
         return self.data / "checkpoints"
 
     @property
+    def log(self) -> Path:
+        """The application's log."""
+        return self.logs / LOG_FILE
+
+    @property
+    def engine_log(self) -> Path:
+        """What the engine's process prints and logs."""
+        return self.logs / ENGINE_LOG_FILE
+
+    @property
     def compiled(self) -> Path:
         """OpenVINO's compiled blobs."""
         return self.cache / "compiled"
+
+
+def home_folders() -> tuple[str, ...]:
+    """The person's home as messages may spell it, the longest first; empty where there is none but the root."""
+    try:
+        home = str(Path.home())
+    except RuntimeError:
+        return ()
+    spelled = {home, os.path.realpath(home)}
+    spelled |= {each.replace("\\", "\\\\") for each in spelled} | {quote(each) for each in spelled}
+    return tuple(sorted((each for each in spelled if len(Path(each).parts) > 1), key=len, reverse=True))
+
+
+def with_tilde(path: Path) -> str:
+    """`path` as text, with "~" for the person's home."""
+    text = str(path)
+    for home in home_folders():
+        if text == home or text.startswith((home + "/", home + "\\")):
+            return "~" + text[len(home) :]
+    return text
 
 
 def resources() -> Path:

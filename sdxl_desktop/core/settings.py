@@ -223,6 +223,16 @@ class Preferences:
             maximum=10_000,
         ),
     )
+    log_prompts: bool = _preference(
+        False,
+        PreferenceInfo(
+            "Prompts in the log",
+            "Whether the log, which you may send to somebody who helps you, also holds the prompts of each run. What "
+            "is in it already stays. Help, Open the log shows it.",
+            "switch",
+            "Log",
+        ),
+    )
 
     def __post_init__(self) -> None:
         for declared in fields(self):

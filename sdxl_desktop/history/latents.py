@@ -29,7 +29,8 @@ DETAILS = "sdxl-desktop-latents"
 """The metadata key beside that of the record: what `KeptLatents` says of itself, which need not be what was asked."""
 
 _FINAL, _PREDICTIONS = "latents", "predictions"
-_MAX_HEADER = 2**20
+MAX_HEADER = 2**20
+"""Bytes that the header of such a file may have."""
 _MAX_CHANNELS = 64
 
 
@@ -68,6 +69,11 @@ def write_latents(path: Path, latents: KeptLatents, request: GenerationRequest, 
         ) from problem
 
 
+def holds_latents(header: Header) -> bool:
+    """Whether a file with this header was written by `write_latents`, as far as that can be told without reading it."""
+    return {DETAILS, KEY} <= set(header.metadata) or (KEY in header.metadata and _FINAL in header.tensors)
+
+
 def encode_latents(latents: KeptLatents, request: GenerationRequest | None = None) -> bytes:
     """`latents` as the content of such a file; with the request of their run `read_latents` can read it too."""
     return save(_tensors(latents), metadata=_metadata(latents, request))
@@ -76,7 +82,7 @@ def encode_latents(latents: KeptLatents, request: GenerationRequest | None = Non
 def read_latents(path: Path) -> tuple[KeptLatents, GenerationRequest]:
     """(the latents, the request that made them); raises PictureError when the file is none of ours."""
     try:
-        header = read_header(path, _MAX_HEADER)
+        header = read_header(path, MAX_HEADER)
         _check(header)
         record = decode_record(header.metadata[KEY])
         details = _details(header.metadata, record)
@@ -105,7 +111,7 @@ def decode_latents(content: bytes) -> KeptLatents:
     The header is bounded and checked before a library looks at it.
     """
     try:
-        header = header_of(content, _MAX_HEADER)
+        header = header_of(content, MAX_HEADER)
         _check(header)
         details = msgspec.json.decode(header.metadata[DETAILS], type=_Details)
         values = load(content)

@@ -117,3 +117,16 @@ def picture_endings() -> tuple[str, ...]:
 def mask_filter() -> str:
     """What a file dialog offers for a mask: every picture can be one."""
     return f"{dialog_filter('Masks', MASK_ENDINGS)};;{dialog_filter('Pictures', picture_endings())};;{ALL_FILES}"
+
+
+_WEAK = frozenset({"DIB", "PCX", "ICO", "TGA"})
+"""Formats whose files begin with so little of their own that other files begin so, too: their names tell them."""
+
+
+def picture_begins(prefix: bytes) -> bool:
+    """Whether a file that begins with these bytes is a picture that can be read here."""
+    for each in readable():
+        accepts = Image.OPEN[each.name][1]
+        if each.name not in _WEAK and accepts is not None and accepts(prefix) is True:
+            return True
+    return False

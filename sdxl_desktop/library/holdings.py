@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import shutil
@@ -26,6 +27,8 @@ from sdxl_desktop.library.convert.weights import WeightFormat
 from sdxl_desktop.library.hub.places import read_record as read_download
 from sdxl_desktop.library.records import read_record
 from sdxl_desktop.library.scan import Library, checkpoint_folders, read_checkpoint
+
+_log = logging.getLogger(__name__)
 
 _GRAPH_LIMIT = 256 * 2**20
 _CONSTANT = re.compile(rb'<data element_type="(\w+)"[^>]*?\bsize="(\d+)"')
@@ -133,6 +136,7 @@ def remove(folder: Path, library: Library) -> int:
         ) from problem
     library.forget(folder.name)
     shutil.rmtree(grave, ignore_errors=True)
+    _log.info("Removed the checkpoint %s, %d bytes", folder, size)
     return size
 
 

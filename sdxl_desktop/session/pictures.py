@@ -12,7 +12,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from sdxl_desktop.core.errors import OutputError, SdxlDesktopError, explained, named
+from sdxl_desktop.core.errors import OutputError, SdxlDesktopError, explained, named, where_the_log_is
 from sdxl_desktop.core.events import Picture, Pixels
 from sdxl_desktop.core.file_names import name_of
 from sdxl_desktop.core.foreign_text import shown
@@ -46,9 +46,10 @@ class SavedElsewhereError(OutputError):
     """A picture could not be written where it should go, and was written to another place: `result` says where."""
 
     def __init__(self, result: Result, problem: SdxlDesktopError) -> None:
-        super().__init__(
-            problem.what, why=problem.why, next_step=f"So that it is not lost, it was written to {result.saved_to}."
-        )
+        kept = f"So that it is not lost, it was written to {result.saved_to}."
+        if problem.asks_for_help:
+            kept += f" {where_the_log_is()}"
+        super().__init__(problem.what, why=problem.why, next_step=kept)
         self.result = result
 
 
@@ -70,16 +71,19 @@ class PictureStore:
         try:
             return self.save(result)
         except Exception as problem:
-            raise self._kept_elsewhere(result, problem) from problem
+            failed = explained(problem, "The picture could not be written.")
+            told = self._kept_elsewhere(result, failed)
+            raise told from (failed.__cause__ if told is failed else failed)
 
-    def _kept_elsewhere(self, result: Result, problem: Exception) -> OutputError:
-        failed = explained(problem, "The picture could not be written.")
+    def _kept_elsewhere(self, result: Result, failed: SdxlDesktopError) -> OutputError:
         for folder in dict.fromkeys((self.folder, *self.elsewhere)):
             for write, name in _ways(result):
                 with suppress(Exception):  # whatever it is, the next way may do
                     path = _written_to_first(numbered(folder / f"{name}.png"), write)
                     return SavedElsewhereError(replace(result, saved_to=path, problem=None), failed)
-        return failed if isinstance(failed, OutputError) else OutputError(failed.what, why=failed.why)
+        if isinstance(failed, OutputError):
+            return failed
+        return OutputError(failed.what, why=failed.why, next_step=failed.next_step)
 
     def save(self, result: Result) -> Result:
         """Write the picture under a name of its own; raises OutputError. An already saved one is left as it is."""

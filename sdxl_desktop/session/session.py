@@ -3,6 +3,7 @@ drive it with the same verbs and redraw from its state."""
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -12,7 +13,7 @@ from typing import Protocol, assert_never
 
 import numpy as np
 
-from sdxl_desktop.core.errors import OutputError, SdxlDesktopError, explained
+from sdxl_desktop.core.errors import OutputError, SdxlDesktopError, explained, unforeseen_cause, where_the_log_is
 from sdxl_desktop.core.events import (
     Cancelled,
     Drawn,
@@ -25,8 +26,11 @@ from sdxl_desktop.core.events import (
     Progress,
 )
 from sdxl_desktop.core.request import MAX_SEED, GenerationRequest
+from sdxl_desktop.core.run_log import problem_words, prompts_extra, run_words
 from sdxl_desktop.session.blend import Blend, Blends, same_drawing
 from sdxl_desktop.session.pictures import PictureStore, Result, SavedElsewhereError, save_as
+
+_log = logging.getLogger(__name__)
 
 MAX_RESULTS = 200
 MAX_DISCARDED = 20
@@ -169,11 +173,16 @@ class Session:
                 self.run = replace(self.run, drawn=self.run.drawn + 1)
                 self._keep(Result(picture=event.picture, request=self.run.request))
             case Finished():
+                _log.info(
+                    "Run finished: %d pictures on %s, %s", len(event.pictures), dict(event.devices), event.timings
+                )
                 self.finished = event
                 self._end("")
             case Cancelled():
+                _log.info("Run cancelled")
                 self._end("Cancelled.")
             case Failed():
+                _log.error("Run failed: %s", problem_words(event.error))
                 self.error = event.error
                 self._end("")
             case _:
@@ -218,6 +227,10 @@ class Session:
         self.changed()
 
     def _take(self, outcome: Result | SdxlDesktopError) -> None:
+        problem = outcome if isinstance(outcome, SdxlDesktopError) else outcome.problem
+        if problem is not None:
+            words = problem_words(problem)
+            _log.error("A picture was not saved where it should be: %s", words, exc_info=unforeseen_cause(problem))
         if isinstance(outcome, SavedElsewhereError):
             self.error, outcome = outcome, outcome.result
         elif isinstance(outcome, SdxlDesktopError):
@@ -313,6 +326,7 @@ class Session:
         if self.run is None and self.queue:
             request = self.queue.popleft()
             self.run = Run(request, Progress(phase=Phase.STARTING))
+            _log.info("Run: %s", run_words(request), extra=prompts_extra(request))
             self.runner.start(request)
 
 
@@ -338,4 +352,8 @@ def _or_unwritten(result: Result, write: Callable[[], Result]) -> Result | SdxlD
     except Exception as problem:  # whatever it is, the picture stays, and it is told
         failed = explained(problem, _NOT_SAVED, next_step=_SAVE_AGAIN)
         kept = f"It stays in the strip, marked as not saved. {failed.next_step}".rstrip()
-        return replace(result, problem=OutputError(failed.what, why=failed.why, next_step=kept))
+        if failed.asks_for_help and where_the_log_is() not in kept:
+            kept += f" {where_the_log_is()}"
+        told = OutputError(failed.what, why=failed.why, next_step=kept)
+        told.__cause__ = failed
+        return replace(result, problem=told)

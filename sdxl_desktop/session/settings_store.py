@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from sdxl_desktop.core.paths import unwritable
 from sdxl_desktop.core.salvage import Unusable, Where, builtins, salvaged
 from sdxl_desktop.core.settings import Preferences, Settings, preference_info
 from sdxl_desktop.core.state_file import NoNumber, locked, read_raw, set_aside, write_raw
+
+_log = logging.getLogger(__name__)
 
 _MOST_TOLD = 5
 _FAILED = "Your settings could not be saved."
@@ -45,6 +48,7 @@ class SettingsStore:
         except FileNotFoundError:
             return Settings(), None
         except (OSError, ValueError) as problem:
+            _log.warning("The settings could not be read", exc_info=problem)
             why = named(problem) if isinstance(problem, OSError) else f"{shown(problem)}."
             return Settings(), SettingsError(
                 "Your settings could not be read, so the defaults are in use.",
@@ -52,6 +56,8 @@ class SettingsStore:
                 next_step=set_aside(self.file),
             )
         settings, self._unusable = salvaged(Settings, raw, Settings())
+        if self._unusable:
+            _log.warning("Settings that cannot be used: %s", [".".join(map(str, one.where)) for one in self._unusable])
         return settings, _told(self._unusable) if self._unusable else None
 
     def why_not_kept(self) -> SettingsError | None:

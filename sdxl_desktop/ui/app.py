@@ -16,6 +16,7 @@ from PySide6.QtCore import QSocketNotifier, Qt, QTimer
 from PySide6.QtWidgets import QApplication
 from qasync import QEventLoop
 
+from sdxl_desktop.bridge.background import Background, LoopBackground
 from sdxl_desktop.bridge.engine_thread import EngineThread
 from sdxl_desktop.bridge.library_thread import Hands, LibraryThread, RealHands
 from sdxl_desktop.core.paths import AppPaths, resources
@@ -23,7 +24,6 @@ from sdxl_desktop.engine.process.client import ProcessEngine
 from sdxl_desktop.engine.protocol import Engine
 from sdxl_desktop.session.settings_store import SettingsStore
 from sdxl_desktop.ui import icons
-from sdxl_desktop.ui.background import Background, LoopBackground
 from sdxl_desktop.ui.display_loss import ending_when_the_display_is_lost
 from sdxl_desktop.ui.main_window import MainWindow, Surroundings
 from sdxl_desktop.ui.theme import ThemeSwitch, use_own_font
@@ -32,7 +32,7 @@ from sdxl_desktop.ui.unexpected import telling_the_unexpected
 _ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
-def run(paths: AppPaths, prompt: str | None = None, files: Sequence[Path] = ()) -> int:
+def run(paths: AppPaths, prompt: str | None = None, files: Sequence[Path | str] = ()) -> int:
     """Show the window until it is closed; with `prompt` it starts drawing at once. Returns the exit code."""
     app = create_application()
     loop = QEventLoop(app)
@@ -48,7 +48,7 @@ def run(paths: AppPaths, prompt: str | None = None, files: Sequence[Path] = ()) 
     with (
         loop,
         closing_on_signals(window),
-        telling_the_unexpected(window, loop=loop, logs=paths.logs),
+        telling_the_unexpected(window, loop=loop),
         ending_when_the_display_is_lost(engine.close),
     ):
         loop.run_forever()

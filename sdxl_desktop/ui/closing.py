@@ -8,9 +8,9 @@ from PySide6.QtCore import QObject, Qt, QTimer
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QMessageBox, QWidget
 
+from sdxl_desktop.bridge.background import Background
 from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.session.session import Session
-from sdxl_desktop.ui.background import Background
 from sdxl_desktop.ui.kept_work import KeptWork
 from sdxl_desktop.ui.telling import Tell
 

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from PySide6.QtCore import QObject, Signal
 
+from sdxl_desktop.bridge.background import Background
 from sdxl_desktop.core.edit import Ground
 from sdxl_desktop.core.errors import PictureError, SdxlDesktopError
 from sdxl_desktop.core.events import Picture
 from sdxl_desktop.core.foreign_text import shown
 from sdxl_desktop.core.intents import Intent
+from sdxl_desktop.core.latents import KeptLatents
 from sdxl_desktop.core.request import MAX_SEED, Execution, GenerationRequest, Output
+from sdxl_desktop.core.run_log import problem_words
 from sdxl_desktop.core.settings import Preferences
+from sdxl_desktop.history.latents import read_latents
 from sdxl_desktop.history.metadata import Record
 from sdxl_desktop.library.additions import AdditionKind, few_step_lora, kind_of
 from sdxl_desktop.library.detect.sampling import FewStep
@@ -27,7 +33,6 @@ from sdxl_desktop.ui.desk import Desk
 from sdxl_desktop.ui.devices.ready import ReadySizes
 from sdxl_desktop.ui.drafts.verbs import DraftVerbs
 from sdxl_desktop.ui.editor import Editor
-from sdxl_desktop.ui.incoming import is_checkpoint
 from sdxl_desktop.ui.latent_verbs import LatentVerbs
 from sdxl_desktop.ui.planning import Planner
 from sdxl_desktop.ui.result_menu import ResultMenu
@@ -37,6 +42,7 @@ from sdxl_desktop.ui.status import StatusLine, devices_text
 from sdxl_desktop.ui.telling import Tell
 from sdxl_desktop.ui.transfer import OutgoingPictures
 
+_log = logging.getLogger(__name__)
 Asked = TypeVar("Asked")
 
 
@@ -44,8 +50,6 @@ class Conductor(QObject):
     """The verbs of the window. `preferences` say where and how the next run is to happen."""
 
     redrawn = Signal()
-    checkpoint_came = Signal(str)
-    """A file of weights that is neither a LoRA nor an embedding."""
 
     def __init__(
         self,
@@ -58,14 +62,17 @@ class Conductor(QObject):
         preferences: Callable[[], Preferences],
         ready: ReadySizes,
         paces: Paces,
+        background: Background,
     ) -> None:
         super().__init__(stage)
         self._session = session
         self._desk, self._stage, self._status = desk, stage, status
-        self._editor = editor
+        self._editor, self._background = editor, background
         self._preferences = preferences
         self._compared: tuple[GenerationRequest, GenerationRequest] | None = None
         self._problem: SdxlDesktopError | None = None
+        self._behind: SdxlDesktopError | None = None
+        """The session's error when the problem came."""
         self._asks_again: Callable[[], bool] | None = None
         """Whether what the problem stood in the way of can be done by now."""
         self._finished = session.finished
@@ -91,7 +98,6 @@ class Conductor(QObject):
         desk.compare_wanted.connect(self.compare)
         desk.drafts_wanted.connect(self.drafts.open)
         self.redrawn.connect(self.drafts.redraw)
-        desk.additions_offered.connect(self.add_weights)
         desk.expand_wanted.connect(self._editor.expand)
         self._editor.ground_changed.connect(self.plan.show_ground)
         self._editor.picture_came.connect(desk.begin_picture)
@@ -105,7 +111,6 @@ class Conductor(QObject):
             lambda text, answer, tip, act: self.tell(text, answer=answer, act=act, tip=tip, stays=True)
         )
         self._editor.expanded.connect(self._take_expanded)
-        self._editor.weights_came.connect(self.add_weights)
         self._editor.record_found.connect(self._offer_record)
         stage.banner.dismissed.connect(self.dismiss)
         stage.banner.answered.connect(self._session.resume)
@@ -222,9 +227,6 @@ class Conductor(QObject):
         added: list[str] = []
         made_for: FewStep | None = None
         for file in files:
-            if is_checkpoint(file):
-                self.checkpoint_came.emit(str(file))
-                continue
             try:
                 match kind_of(file):
                     case AdditionKind.LORA:
@@ -241,6 +243,15 @@ class Conductor(QObject):
             self._desk.show_additions()
             more = f" and {len(added) - 1} more" if len(added) > 1 else ""
             self._tell_added(f"{added[0]}{more} is in the list under LoRA, embeddings, VAE", made_for)
+
+    def open_latents(self, file: Path) -> None:
+        """Decode the latents that `file` keeps, with the checkpoint that made them."""
+
+        def take(kept: tuple[KeptLatents, GenerationRequest]) -> None:
+            self.tell(f"Decoding the latents in {shown(file.name)}")
+            self.latents.decode_kept(*kept)
+
+        self._background.run(partial(read_latents, file), take, self.show_problem)
 
     def _tell_added(self, words: str, made_for: FewStep | None) -> None:
         """`made_for`: what the last LoRA of them is made for, where that is few steps, is offered."""
@@ -297,15 +308,27 @@ class Conductor(QObject):
             self.dismiss()
 
     def dismiss(self) -> None:
-        self._problem = None
+        """Put away what is told; what it stood in front of is told next."""
         self._stage.toast.dismiss()
+        if self._problem is not None and self._session.error is not None and self._shown is self._problem:
+            self._forget_problem()
+            return
+        if self._shown is self._problem:
+            self._problem = None
         self._session.dismiss()
+
+    @property
+    def _shown(self) -> SdxlDesktopError | None:
+        """Of the session's error and another problem that which came last: neither hides the other for good."""
+        error = self._session.error
+        return self._problem if self._problem is not None and error in (None, self._behind) else error
 
     # redrawing
 
     def show_problem(self, problem: SdxlDesktopError, *, until: Callable[[], bool] | None = None) -> None:
         """Tell a problem that is not of a run, `until` it is no more, where that can be found out."""
-        self._problem, self._asks_again = problem, until
+        _log.warning("Told: %s", problem_words(problem))
+        self._problem, self._asks_again, self._behind = problem, until, self._session.error
         self.redraw()
 
     def check_problem(self) -> None:
@@ -333,11 +356,12 @@ class Conductor(QObject):
             waiting=len(session.queue),
         )
         self._status.redraw(session)
-        waiting = len(session.queue) if run is None and session.error else 0
+        told = self._shown
+        waiting = len(session.queue) if run is None and told is not None and told is session.error else 0
         self._stage.banner.show_error(
-            session.error or self._problem,
+            told,
             f"Go on with the {waiting} waiting" if waiting else "",
-            unsaved=any(one.problem is session.error for one in session.unwritten),
+            unsaved=told is not None and any(one.problem is told for one in session.unwritten),
         )
         if session.finished is not self._finished:
             self._take_finished()

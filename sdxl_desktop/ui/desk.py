@@ -83,7 +83,7 @@ class Desk(QWidget):
         self._micro = MicroPanel()
         self._bar = GenerateBar()
         self._area = QScrollArea()
-        self._generate, self._queue = self._bar.button, self._bar.queue
+        self._generate = self._bar.button
         self._sections: dict[str, Disclosure] = {
             "second encoder": self._prompts.encoders,
             "variation": self._sampling.variation.section,

@@ -16,12 +16,11 @@ import numpy as np
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QMessageBox
 
-from sdxl_desktop.core.errors import SdxlDesktopError
+from sdxl_desktop.bridge.background import Background
 from sdxl_desktop.core.events import Pixels
 from sdxl_desktop.session.document.home import Home
 from sdxl_desktop.session.document.project import save_project
 from sdxl_desktop.session.pictures import Result, save_as, save_pixels
-from sdxl_desktop.ui.background import Background
 from sdxl_desktop.ui.saving import PICTURES, PNG, PROJECT, Format, Place, ask_where
 from sdxl_desktop.ui.widgets.plain import message_box
 from sdxl_desktop.ui.work import Work
@@ -161,7 +160,7 @@ class DocumentFiles(QObject):
         place = ask_where(stage, "Export pixels only", start, PICTURES)
         if place is not None:
             save = partial(save_pixels, np.array(pixels), place.path)
-            self._background.write(save, partial(self._exported, place.path))
+            self._background.write(save, partial(self._exported, place.path), self.failed.emit)
 
     def _start(self, kind: Format) -> Path:
         """What a dialog suggests: beside the file that there is, else in the pictures folder."""
@@ -180,10 +179,7 @@ class DocumentFiles(QObject):
             pixels = np.array(document.picture)
             save = self._picture_writer(pixels, place.path)
 
-        def finish(outcome: object) -> None:
-            if isinstance(outcome, SdxlDesktopError):
-                self.failed.emit(outcome)
-                return
+        def finish(_: object) -> None:
             if home is not None:
                 home.keep(place.path, state, whole=place.format is PROJECT)
             if place.format is PROJECT:
@@ -195,7 +191,7 @@ class DocumentFiles(QObject):
             self._tell_saved(place)
             then()
 
-        self._background.write(save, finish)
+        self._background.write(save, finish, self.failed.emit)
 
     def _picture_writer(self, pixels: Pixels, path: Path) -> Callable[[], object]:
         """What writes these pixels; with the record of how they were made, where they are a result's."""
@@ -210,12 +206,9 @@ class DocumentFiles(QObject):
             f"Saved as {place.path.name}" + (", without the mask; a project keeps it too" if without else "")
         )
 
-    def _exported(self, path: Path, outcome: object) -> None:
-        if isinstance(outcome, SdxlDesktopError):
-            self.failed.emit(outcome)
-        else:
-            self.saved.emit(path)
-            self.told.emit(f"Saved as {path.name}")
+    def _exported(self, path: Path, _: object) -> None:
+        self.saved.emit(path)
+        self.told.emit(f"Saved as {path.name}")
 
     # before something is replaced
 

@@ -9,9 +9,10 @@ from typing import TypeVar
 
 import numpy as np
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
-from PySide6.QtGui import QCursor, QGuiApplication
+from PySide6.QtGui import QCursor
 from PySide6.QtWidgets import QFileDialog, QMenu
 
+from sdxl_desktop.bridge.background import Background
 from sdxl_desktop.core.backdrop import WHITE
 from sdxl_desktop.core.errors import PictureError, SdxlDesktopError
 from sdxl_desktop.history.metadata import Record, record_of
@@ -24,9 +25,7 @@ from sdxl_desktop.session.opening import Opened, first_that_opens
 from sdxl_desktop.session.picture_download import downloaded, host_of, name_of
 from sdxl_desktop.session.pictures import Result
 from sdxl_desktop.ui.backdrops import fill_backdrops
-from sdxl_desktop.ui.background import Background
 from sdxl_desktop.ui.expand_dialog import ExpandDialog
-from sdxl_desktop.ui.incoming import Incoming, incoming, picture_filter, sort_files
 from sdxl_desktop.ui.saving import Format, ask_where
 from sdxl_desktop.ui.stage import Stage
 
@@ -39,8 +38,8 @@ _TRANSPARENT = Format("Picture, transparent where the mask is", MASK_ENDINGS)
 
 class Editor(QObject):
     """`picture_came` when another picture lies on the canvas;
-    `ground_changed` when a run would work on something else now; `failed` with an error to show; `weights_came`
-    with files that are no pictures, `project_came` with a project file; `opened` with every picture file that came in;
+    `ground_changed` when a run would work on something else now; `failed` with an error to show; `opened` with every
+    picture file that came in;
     `record_found` when a picture says how it was made; `expanded` when the picture was made larger, and what is new
     masked."""
 
@@ -49,9 +48,6 @@ class Editor(QObject):
     expanded = Signal()
     failed = Signal(object)
     told = Signal(str)
-    weights_came = Signal(object)
-    """tuple[Path, ...]"""
-    project_came = Signal(object)
     opened = Signal(object)
     """Path"""
     record_found = Signal(object)
@@ -96,48 +92,20 @@ class Editor(QObject):
 
     # coming in
 
-    def open(self) -> None:
-        """Ask for a picture or a project."""
-        chosen, _ = QFileDialog.getOpenFileName(self._stage, "Open", self.last_folder(), picture_filter())
-        if chosen:
-            self.take(sort_files([Path(chosen)]))
-
-    def paste(self) -> None:
-        """Take what the clipboard holds."""
-        found = incoming(QGuiApplication.clipboard().mimeData())
-        if found:
-            self.take(found)
-        else:
-            self.told.emit("There is no picture on the clipboard")
-
-    def take(self, found: Incoming) -> None:
-        """Put what came in where it belongs; of several pictures the first that can be opened goes onto the canvas,
-        and the others can be found under the recent files."""
-        if found.weights:
-            self.weights_came.emit(found.weights)
-        if found.problem:
-            self.failed.emit(found.problem)
-        elif found.projects:
-            self.project_came.emit(found.projects[0])
-        elif found.pictures:
-            self._open_first(found.pictures)
-        elif found.image:
-            self._later(partial(open_picture, found.image, "pasted", backdrop=self.backdrop()), self._take_picture)
-        elif found.web:
-            self._ask_to_download(found.web)
-
     def open_picture(self, file: Path) -> None:
         """Put the picture in `file` onto the canvas."""
-        self._open_first((file,))
+        self.open_pictures((file,))
 
-    def _open_first(self, files: tuple[Path, ...]) -> None:
+    def open_pictures(self, files: tuple[Path, ...]) -> None:
+        """Put the first of `files` that can be opened onto the canvas; the others can be found under the recent
+        files."""
         self._later(partial(first_that_opens, files, self.backdrop()), self._take_opened)
 
-    def _take_opened(self, opened: Opened | SdxlDesktopError) -> None:
-        if isinstance(opened, SdxlDesktopError):
-            self.failed.emit(opened)
-            return
+    def open_image(self, content: bytes) -> None:
+        """Put a picture without a file onto the canvas, from the bytes of one."""
+        self._later(partial(open_picture, content, "pasted", backdrop=self.backdrop()), self._take_picture)
 
+    def _take_opened(self, opened: Opened) -> None:
         def take() -> None:
             self._put_picture(opened.picture, kept=True, words=opened.words)
             self._record = None if isinstance(opened.record, PictureError) else opened.record
@@ -148,11 +116,8 @@ class Editor(QObject):
 
         self.before_replacing(take)
 
-    def _take_picture(self, picture: OpenedPicture | SdxlDesktopError) -> None:
-        if isinstance(picture, SdxlDesktopError):
-            self.failed.emit(picture)
-        else:
-            self.before_replacing(lambda: self._put_picture(picture))
+    def _take_picture(self, picture: OpenedPicture) -> None:
+        self.before_replacing(lambda: self._put_picture(picture))
 
     def _put_picture(self, picture: OpenedPicture, *, kept: bool = False, words: str = "") -> None:
         """`words` are told beside the picture's own notes."""
@@ -168,7 +133,7 @@ class Editor(QObject):
         elif told:
             self.told.emit(told)
 
-    def _ask_to_download(self, address: str) -> None:
+    def ask_to_download(self, address: str) -> None:
         """Nothing is fetched unless the person agrees: this is the one thing here that leaves this computer."""
         host = host_of(address)
 
@@ -245,10 +210,19 @@ class Editor(QObject):
     def redo(self) -> None:
         self._try(self._document.redo)
 
-    def _later(self, work: Callable[[], T], done: Callable[[T | SdxlDesktopError], None]) -> None:
+    def _later(self, work: Callable[[], T], done: Callable[[T], None]) -> None:
         """Have something read, and take it unless something else has been asked for by then."""
         self._asked = asked = object()
-        self._background.run(work, lambda outcome: done(outcome) if asked is self._asked else None)
+
+        def take(found: T) -> None:
+            if asked is self._asked:
+                done(found)
+
+        def failed(problem: SdxlDesktopError) -> None:
+            if asked is self._asked:
+                self.failed.emit(problem)
+
+        self._background.run(work, take, failed)
 
     def _try(self, act: Callable[[], None]) -> None:
         try:

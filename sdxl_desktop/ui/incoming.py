@@ -1,4 +1,4 @@
-"""What is on its way into the window by a drop or the clipboard: pictures, projects, weights, whole checkpoints."""
+"""What is on its way into the window by a drop or the clipboard: files, a picture without one, a page of the hub."""
 
 from __future__ import annotations
 
@@ -8,36 +8,40 @@ from pathlib import Path
 from PySide6.QtCore import QBuffer, QIODevice, QMimeData, QUrl
 from PySide6.QtGui import QImage
 
-from sdxl_desktop.core.errors import AdditionError, PictureError
+from sdxl_desktop.core.errors import PictureError
 from sdxl_desktop.imaging.formats import picture_endings
-from sdxl_desktop.library.additions import kind_of
 from sdxl_desktop.library.hub.address import looks_like_address
+from sdxl_desktop.session.document.contents import SUFFIX as PROJECT
+from sdxl_desktop.session.file_kinds import INDEX, WEIGHTS
 from sdxl_desktop.ui.addresses import Place, pictures_of_html, place_of, places_in_text
 
-PROJECT = ".sdxld"
-WEIGHTS = (".safetensors", ".pt", ".bin", ".ckpt")
 _RAW = ("image/png", "image/webp", "image/jpeg", "image/tiff", "image/avif", "image/heic", "image/gif", "image/bmp")
 """A picture's own bytes are taken rather than what the toolkit made of them: they have its profile and alpha."""
 
 
-def picture_filter() -> str:
-    """What the file dialog offers: everything that can be read."""
-    return "Pictures and projects (*" + " *".join((*picture_endings(), PROJECT)) + ");;All files (*)"
+def open_filter() -> str:
+    """What the file dialog offers: everything that can be opened, then each kind of it."""
+    weights, checkpoint = tuple(f"*{ending}" for ending in WEIGHTS), INDEX
+    pictures = tuple(f"*{ending}" for ending in picture_endings())
+    kinds = {
+        "Everything that can be opened": (*pictures, f"*{PROJECT}", *weights, checkpoint),
+        "Pictures": pictures,
+        "Projects": (f"*{PROJECT}",),
+        "Checkpoints, LoRAs, embeddings, VAEs, kept latents": (*weights, checkpoint),
+        "All files": ("*",),
+    }
+    return ";;".join(f"{title} ({' '.join(patterns)})" for title, patterns in kinds.items())
 
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """Files sorted by what they are, and an image without a file (from a browser or the clipboard) as PNG bytes.
+    """What came in, as far as can be told without reading it: `files` and folders; an `image` without a file (from a
+    browser or the clipboard) as PNG bytes; the URL of a `page` of the hub; the address of a picture on the `web`, which
+    would have to be downloaded; or the `problem` why nothing can be taken."""
 
-    `weights` are LoRAs and embeddings; `checkpoints` are files and folders of whole checkpoints, and pages of the hub.
-    `web` is the address of a picture that would have to be downloaded; `problem` says why nothing can be taken.
-    """
-
-    pictures: tuple[Path, ...] = ()
-    projects: tuple[Path, ...] = ()
-    weights: tuple[Path, ...] = ()
+    files: tuple[Path, ...] = ()
     image: bytes = b""
-    checkpoints: tuple[str, ...] = ()
+    page: str = ""
     web: str = ""
     problem: PictureError | None = None
 
@@ -45,28 +49,11 @@ class Incoming:
         return any(getattr(self, field.name) for field in fields(self))
 
 
-def sort_files(files: list[Path]) -> Incoming:
-    """What is no project and no weights is taken for a picture: opening it tells if it is none."""
-    weights = [file for file in files if file.suffix.lower() in WEIGHTS and not file.is_dir()]
-    whole = [file for file in files if file.is_dir() or (file in weights and is_checkpoint(file))]
-    return Incoming(
-        pictures=tuple(file for file in files if file.suffix.lower() not in (PROJECT, *WEIGHTS) and file not in whole),
-        projects=tuple(file for file in files if file.suffix.lower() == PROJECT and file not in whole),
-        weights=tuple(file for file in weights if file not in whole),
-        checkpoints=tuple(str(path) for path in whole),
-    )
-
-
-def is_checkpoint(file: Path) -> bool:
-    """Whether a file of weights is to be brought into the library: it is neither a LoRA nor an embedding, by its head.
-    What is wrong with it is told there."""
-    if file.suffix.lower() == ".ckpt":
-        return True
-    try:
-        kind_of(file)
-    except AdditionError:
-        return True
-    return False
+def named_in_text(text: str) -> Incoming:
+    """What a URL or a path means that was typed on the command line."""
+    if looks_like_address(text) and not _of_picture(text):
+        return Incoming(page=text)
+    return _placed([place_of(text)])
 
 
 def offers(data: QMimeData) -> bool:
@@ -86,14 +73,14 @@ def incoming(data: QMimeData) -> Incoming:
     offered = [place_of(url.toString(QUrl.ComponentFormattingOption.FullyEncoded)) for url in data.urls()]
     files = [place.file for place in offered if place.file is not None]
     if files:
-        return sort_files(files)
+        return Incoming(files=tuple(files))
     if image := _pixels(data):
         return Incoming(image=image)
     pictures = pictures_of_html(data.html()) if data.hasHtml() else []
     if len(pictures) == 1:
         return _placed([place_of(pictures[0])])
     if page := _page(data):
-        return Incoming(checkpoints=(page,))
+        return Incoming(page=page)
     found = _placed(offered or places_in_text(data.text()))
     if len(pictures) > 1 and not found:
         return Incoming(
@@ -109,7 +96,7 @@ def _placed(places: list[Place]) -> Incoming:
     """What lies at these places: files, else the first that is something."""
     files = [place.file for place in places if place.file is not None]
     if files:
-        return sort_files(files)
+        return Incoming(files=tuple(files))
     first = next((place for place in places if place.problem is None), next(iter(places), Place()))
     return Incoming(image=first.content, web=first.web, problem=first.problem)
 

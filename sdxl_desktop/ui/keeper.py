@@ -9,12 +9,12 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QMenu
 
-from sdxl_desktop.core.errors import SdxlDesktopError, SettingsError
+from sdxl_desktop.bridge.background import Background
+from sdxl_desktop.core.errors import SettingsError
 from sdxl_desktop.core.settings import WorkspaceValue
 from sdxl_desktop.session.document.named_files import inside
 from sdxl_desktop.session.document.project import Project, load_project
 from sdxl_desktop.session.recent import RecentFiles
-from sdxl_desktop.ui.background import Background
 from sdxl_desktop.ui.document_files import DocumentFiles
 from sdxl_desktop.ui.kept_work import KeptWork
 from sdxl_desktop.ui.widgets.plain import plain_action, plain_tip
@@ -48,11 +48,8 @@ class Keeper(QObject):
     def open_project(self, path: Path) -> None:
         """Put all that is in the project file in the place of what is worked on, once nothing unsaved is in its way."""
 
-        def take(project: Project | SdxlDesktopError) -> None:
-            if isinstance(project, SdxlDesktopError):
-                self.failed.emit(project)
-            else:
-                self.files.unless_unsaved(lambda: replace(project))
+        def take(project: Project) -> None:
+            self.files.unless_unsaved(lambda: replace(project))
 
         def replace(project: Project) -> None:
             if not self.kept.set_aside():
@@ -63,7 +60,7 @@ class Keeper(QObject):
             self.remember(path)
 
         load = partial(load_project, path, believes=inside(self._work.session.store.folder))
-        self._background.run(load, take)
+        self._background.run(load, take, self.failed.emit)
 
     def _put(self, project: Project) -> None:
         """Put a project in the place of what is worked on."""

@@ -16,12 +16,12 @@ from pathlib import Path
 from PySide6.QtCore import QDateTime, QLocale, QObject, QTimer, Signal
 from PySide6.QtWidgets import QMenu, QMessageBox
 
+from sdxl_desktop.bridge.background import Background
 from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.core.request import Prompts
 from sdxl_desktop.session.document.autosave import Autosave, Recoverable, recoverable
 from sdxl_desktop.session.document.project import Project
 from sdxl_desktop.session.document.recovery import Left
-from sdxl_desktop.ui.background import Background
 from sdxl_desktop.ui.work import Work
 
 AUTOSAVE_MS = 3000
@@ -156,10 +156,7 @@ class KeptWork(QObject):
         `bring_back`; of the rest the newest is offered."""
         prompts = self._work.desk.value().prompts
 
-        def take(left: tuple[Recoverable, ...] | SdxlDesktopError) -> None:
-            if isinstance(left, SdxlDesktopError):
-                self.failed.emit(left)
-                return
+        def take(left: tuple[Recoverable, ...]) -> None:
             if self._closed:
                 _leave(left)
                 return
@@ -176,7 +173,7 @@ class KeptWork(QObject):
             elif len(left) > MANY or sum(one.size for one in left) > MANY_BYTES:
                 self.told.emit("Much earlier work is kept: look through it under File, Earlier work")
 
-        self._background.run(lambda: recoverable(self._folder), take)
+        self._background.run(lambda: recoverable(self._folder), take, self.failed.emit)
 
     def _load(self, found: Recoverable, done: Callable[[Project | SdxlDesktopError], None]) -> None:
         def take(project: Project | SdxlDesktopError) -> None:
@@ -185,7 +182,7 @@ class KeptWork(QObject):
                 done(project)
 
         self._loading = found
-        self._background.run(found.load, take)
+        self._background.run(found.load, take, take)
 
     def _come_back(self, found: Recoverable, prompts: Prompts, project: Project | SdxlDesktopError) -> None:
         """At the start, unless the person was faster."""

@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QInputDialog
 
 from sdxl_desktop.core.errors import RequestError, SdxlDesktopError
-from sdxl_desktop.core.latents import Start
+from sdxl_desktop.core.latents import KeptLatents, Start
 from sdxl_desktop.core.refine import RefineWay
 from sdxl_desktop.core.request import GenerationRequest
 from sdxl_desktop.ui.stage import Stage
@@ -56,11 +56,16 @@ class LatentVerbs(QObject):
         if wanted:
             self._take_up(step, refine=False)
 
+    def decode_kept(self, latents: KeptLatents, made_by: GenerationRequest) -> None:
+        """Decode latents that were kept in a file; the result goes into the strip, and can be gone on from."""
+        self._go_on(latents, made_by, None, refine=False)
+
     def _take_up(self, step: int | None, *, refine: bool) -> None:
         result = self._stage.shown_result
-        if result is None or result.picture.latents is None:
-            return
-        made_by = result.request
+        if result is not None and result.picture.latents is not None:
+            self._go_on(result.picture.latents, result.request, step, refine=refine)
+
+    def _go_on(self, latents: KeptLatents, made_by: GenerationRequest, step: int | None, *, refine: bool) -> None:
         asked = self._asked()
         if asked is None:
             return
@@ -79,7 +84,7 @@ class LatentVerbs(QObject):
                 )
             )
             return
-        sampling = replace(made_by.sampling, seed=result.picture.seed, count=1)
+        sampling = replace(made_by.sampling, seed=latents.seed, count=1)
         try:
             request = replace(
                 made_by,
@@ -88,7 +93,7 @@ class LatentVerbs(QObject):
                 sampling=sampling,
                 refine=replace(asked.refine, way=RefineWay.IMG2IMG) if refine and asked.refine is not None else None,
                 additions=asked.additions,
-                start=Start(result.picture.latents, step),
+                start=Start(latents, step),
                 output=asked.output,
                 execution=asked.execution,
             )

@@ -13,11 +13,13 @@ from PySide6.QtCore import QByteArray, QPoint, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QCloseEvent
 from PySide6.QtWidgets import QMainWindow, QSplitter, QWidget
 
+from sdxl_desktop.bridge.background import Background
 from sdxl_desktop.bridge.engine_thread import EngineThread
 from sdxl_desktop.bridge.library_thread import LibraryThread
+from sdxl_desktop.core.app_log import allow_prompts
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.device import Device
-from sdxl_desktop.core.errors import SettingsError
+from sdxl_desktop.core.errors import EngineError, SettingsError
 from sdxl_desktop.core.events import Event, Progress
 from sdxl_desktop.core.paths import AppPaths, chosen_folder
 from sdxl_desktop.core.request import Execution
@@ -33,7 +35,6 @@ from sdxl_desktop.session.pictures import PictureStore
 from sdxl_desktop.session.settings_store import SettingsStore
 from sdxl_desktop.ui.actions import fill_menus, shortcut_table
 from sdxl_desktop.ui.arrivals import Arrivals
-from sdxl_desktop.ui.background import Background
 from sdxl_desktop.ui.canvas_files import CanvasFiles
 from sdxl_desktop.ui.closing import PATIENCE_S, Closing
 from sdxl_desktop.ui.conductor import Conductor
@@ -43,12 +44,13 @@ from sdxl_desktop.ui.devices.ready import ReadySizes
 from sdxl_desktop.ui.devices.words import devices_words
 from sdxl_desktop.ui.dialogs import about_dialog, shortcuts_dialog
 from sdxl_desktop.ui.editor import Editor
-from sdxl_desktop.ui.incoming import sort_files
 from sdxl_desktop.ui.keeper import Keeper
 from sdxl_desktop.ui.library.corner import LibraryCorner, Room
+from sdxl_desktop.ui.log_dialog import LogDialog
 from sdxl_desktop.ui.menus import OfTheWindow, menus
 from sdxl_desktop.ui.readiness import Readiness
 from sdxl_desktop.ui.result_menu import document_menu
+from sdxl_desktop.ui.router import Destinations, Router
 from sdxl_desktop.ui.screen import room_on_screen
 from sdxl_desktop.ui.settings_dialog import Machine, SettingsDialog
 from sdxl_desktop.ui.stage import Stage
@@ -86,6 +88,7 @@ class MainWindow(QMainWindow):
         super().__init__()
         self._around = around
         self._preferences = settings.preferences
+        allow_prompts(settings.preferences.log_prompts)
         self._devices: tuple[Device, ...] = ()
         self._closed = False
         self._outgoing = OutgoingPictures()
@@ -108,12 +111,14 @@ class MainWindow(QMainWindow):
             lambda: self._preferences,
             ReadySizes(around.paths.compiled),
             Paces(around.paths.cache / "paces.json"),
+            around.background,
         )
         self.closing = Closing(self, self.session, self.keeper.kept, around.background, self.verbs.tell)
         self.canvas_files = CanvasFiles(self.stage, self.verbs.results, self.keeper.files)
-        room = Room(self, self.session, self.desk, self.stage, self.editor, self.verbs, self._execution)
+        room = Room(self, self.session, self.desk, self.stage, self.verbs, self._execution)
         self.library = LibraryCorner(room, around.library, around.paths.data, self._library)
-        self.arrivals = Arrivals(self, self.library.paste)
+        self.router = Router(self, around.background, self._destinations(), self.keeper.last_folder)
+        self.arrivals = Arrivals(self, self.router.paste)
         self._splitter = QSplitter(Qt.Orientation.Horizontal)
         self._actions: dict[str, QAction] = {}
         self._saving = QTimer(self, singleShot=True, interval=_SAVE_AFTER_MS)
@@ -148,12 +153,27 @@ class MainWindow(QMainWindow):
         """The colours that the whole application has."""
         return self._around.theme
 
+    def _destinations(self) -> Destinations:
+        return Destinations(
+            open_pictures=self.editor.open_pictures,
+            open_image=self.editor.open_image,
+            open_project=self.keeper.open_project,
+            open_latents=self.verbs.open_latents,
+            add_weights=self.verbs.add_weights,
+            add_checkpoint=self.library.verbs.look_up,
+            download=self.editor.ask_to_download,
+            fail=self.verbs.show_problem,
+            tell=self.verbs.tell,
+        )
+
     def _fill_menus(self) -> None:
         own = OfTheWindow(
-            self.library.paste,
+            self.router.choose,
+            self.router.paste,
             self.library.open_page,
             self.open_settings,
             self._open_shortcuts,
+            self.open_log,
             self._open_about,
             self._toggle_full_screen,
             self._quit,
@@ -164,6 +184,7 @@ class MainWindow(QMainWindow):
 
     def _connect(self) -> None:
         engine = self._around.engine
+        self._around.background.tell_failures(self.verbs.show_problem)
         engine.happened.connect(self._engine_told)
         engine.warmed.connect(self._warmed)
         engine.devices_found.connect(self._take_devices)
@@ -178,17 +199,18 @@ class MainWindow(QMainWindow):
         self.editor.ground_changed.connect(self._enable_actions)
         self._connect_keeper()
         self.library.look_wanted.connect(self.readiness.look)
-        self.arrivals.dropped.connect(self.library.take)
+        self.arrivals.dropped.connect(self.router.take)
+        self.desk.additions_offered.connect(self.router.take_files)
         self.stage.empty.settings_wanted.connect(self.open_settings)
+        self.stage.banner.log_wanted.connect(self.open_log)
         self.preparing.done.connect(self._prepared)
         self._saving.timeout.connect(self._save_settings)
         self._memory.timeout.connect(lambda: self.status.show_memory(self._around.memory()))
 
     def _connect_keeper(self) -> None:
         keeper, editor, verbs = self.keeper, self.editor, self.verbs
-        editor.project_came.connect(keeper.open_project)
         editor.opened.connect(keeper.remember)
-        keeper.file_wanted.connect(lambda file: self.library.take(sort_files([file])))
+        keeper.file_wanted.connect(lambda file: self.router.take_files([file]))
         keeper.brought.connect(verbs.redraw)
         keeper.brought.connect(self.readiness.follow)
         keeper.failed.connect(verbs.show_problem)
@@ -241,11 +263,11 @@ class MainWindow(QMainWindow):
 
     # starting
 
-    def start(self, prompt: str | None = None, files: Sequence[Path] = ()) -> None:
+    def start(self, prompt: str | None = None, files: Sequence[Path | str] = ()) -> None:
         """Wake the engine and look for checkpoints, with the window already on the screen.
 
-        With `prompt`, draw it as soon as there is a checkpoint; of `files` the first picture or project goes onto the
-        canvas. With neither, what the last window was closed with comes back.
+        With `prompt`, draw it as soon as there is a checkpoint; `files`, folders and URLs are opened. With neither,
+        what the last window was closed with comes back.
         """
         if prompt is not None:
             self.desk.use_prompt(prompt)
@@ -255,7 +277,7 @@ class MainWindow(QMainWindow):
         self.library.begin()
         self.keeper.kept.look_back(bring_back=prompt is None and not files)
         if files:
-            self.library.take(sort_files(list(files)))
+            self.router.take_named(files)
 
     def _offer(self, words: str, bring_back: Callable[[], object]) -> None:
         self.verbs.tell(words, answer="Bring it back", act=bring_back, stays=True)
@@ -319,6 +341,7 @@ class MainWindow(QMainWindow):
             self._around.background,
             self.preparing,
             lambda: [checkpoint.folder for checkpoint in self._library().checkpoints()],
+            self._around.library,
         )
         dialog = SettingsDialog(self._preferences, machine, self)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -340,6 +363,7 @@ class MainWindow(QMainWindow):
     def set_preferences(self, preferences: Preferences) -> None:
         """Live with these from now on, and keep them."""
         before, self._preferences = self._preferences, preferences
+        allow_prompts(preferences.log_prompts)
         self.session.store = self._picture_store()
         self._around.theme.wear(preferences.theme)
         self._show_device()
@@ -418,6 +442,15 @@ class MainWindow(QMainWindow):
 
     def _quit(self) -> None:
         self.close()
+
+    def open_log(self) -> LogDialog:
+        """Show what was logged; after a problem of the engine, its log."""
+        dialog = LogDialog(self._around.paths, self._around.background, self.verbs.show_problem, self)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        if isinstance(self.session.error, EngineError):
+            dialog.show_engine()
+        dialog.open()
+        return dialog
 
     def _open_about(self) -> None:
         about_dialog(self).open()

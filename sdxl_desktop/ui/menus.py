@@ -21,10 +21,12 @@ Menu = tuple[Entry | None, ...]
 class OfTheWindow:
     """The verbs that only the window itself can do."""
 
+    open: Callable[[], object]
     paste: Callable[[], object]
     open_library: Callable[[], object]
     open_settings: Callable[[], object]
     open_shortcuts: Callable[[], object]
+    open_log: Callable[[], object]
     open_about: Callable[[], object]
     toggle_full_screen: Callable[[], object]
     quit: Callable[[], object]
@@ -35,21 +37,22 @@ def menus(
 ) -> dict[str, Menu]:
     """The menus by title; None is a separator."""
     return {
-        "&File": _file(verbs, editor, keeper, canvas, own),
+        "&File": _file(verbs, keeper, canvas, own),
         "Pic&ture": _picture(verbs),
         "E&dit": _edit(verbs, editor, stage),
         "&View": _view(stage, own),
         "&Help": (
             Entry("&Keyboard shortcuts", own.open_shortcuts, ("F1",)),
+            Entry("Open the &log…", own.open_log, name="log"),
             Entry("&About SDXL Desktop", own.open_about, role=QAction.MenuRole.AboutRole),
         ),
     }
 
 
-def _file(verbs: Conductor, editor: Editor, keeper: Keeper, canvas: CanvasFiles, own: OfTheWindow) -> Menu:
+def _file(verbs: Conductor, keeper: Keeper, canvas: CanvasFiles, own: OfTheWindow) -> Menu:
     return (
         Entry("&New", keeper.begin_new, ("Ctrl+N",), "new"),
-        Entry("&Open…", editor.open, ("Ctrl+O",)),
+        Entry("&Open…", own.open, ("Ctrl+O",)),
         Entry("Open &recent", fill=keeper.fill_recent),
         Entry("&Paste", own.paste, ("Ctrl+V", "Ctrl+Shift+V")),
         Entry("Earlier &work", fill=keeper.kept.fill_menu),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
+from sdxl_desktop.bridge.background import Background
 from sdxl_desktop.bridge.engine_thread import EngineThread
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.errors import CheckpointError, SdxlDesktopError
@@ -14,7 +15,6 @@ from sdxl_desktop.core.request import Execution
 from sdxl_desktop.core.speed import DEFAULT_SPEED
 from sdxl_desktop.library.scan import Library
 from sdxl_desktop.library.tokens import TokenCounter
-from sdxl_desktop.ui.background import Background
 from sdxl_desktop.ui.desk import Desk
 
 Counters = tuple[TokenCounter | None, TokenCounter | None]
@@ -70,14 +70,16 @@ class Readiness(QObject):
     def look(self) -> None:
         """Read the folders of checkpoints again."""
         library = self._library()
-        self._background.run(lambda: _scan(library), self._take)
+        self._background.run(lambda: _scan(library), self._take, self._not_found)
 
-    def _take(self, found: tuple[Checkpoint, ...] | SdxlDesktopError) -> None:
+    def _not_found(self, problem: SdxlDesktopError) -> None:
+        if not self._closed:
+            self.failed.emit(problem)
+            self._take(self.checkpoints)  # what cannot be read now was there, and may be again
+
+    def _take(self, found: tuple[Checkpoint, ...]) -> None:
         if self._closed:
             return
-        if isinstance(found, SdxlDesktopError):
-            self.failed.emit(found)
-            found = self.checkpoints  # what cannot be read now was there, and may be again
         if found != self._listed:  # a folder is watched, and most of what happens in it changes nothing here
             self._listed = found
             self._desk.set_checkpoints(found)
@@ -96,15 +98,18 @@ class Readiness(QObject):
             return
         self.warm()
 
-        def take(counters: Counters | SdxlDesktopError) -> None:
-            if self._desk.checkpoint() is not checkpoint or self._closed:
-                return
-            if isinstance(counters, SdxlDesktopError):
-                self.failed.emit(counters)
-            else:
+        def wanted() -> bool:
+            return self._desk.checkpoint() is checkpoint and not self._closed
+
+        def take(counters: Counters) -> None:
+            if wanted():
                 self._desk.set_counters(*counters)
 
-        self._background.run(lambda: _read_counters(checkpoint.folder), take)
+        def failed(problem: SdxlDesktopError) -> None:
+            if wanted():
+                self.failed.emit(problem)
+
+        self._background.run(lambda: _read_counters(checkpoint.folder), take, failed)
 
     def _follow_speed(self) -> None:
         """Another speed may need other parts, which can be compiled while the person goes on typing."""
@@ -131,12 +136,12 @@ def _read_counters(folder: Path) -> Counters:
     return read("tokenizer"), read("tokenizer_2")
 
 
-def _scan(library: Library) -> tuple[Checkpoint, ...] | SdxlDesktopError:
+def _scan(library: Library) -> tuple[Checkpoint, ...]:
     try:
         return library.checkpoints()
     except OSError as problem:
-        return CheckpointError(
+        raise CheckpointError(
             "The checkpoints folder cannot be read.",
             why=f"{problem}.",
             next_step="Make it readable, or choose another folder in the settings.",
-        )
+        ) from problem

@@ -11,6 +11,7 @@ from typing import Any
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QDialogButtonBox, QFrame, QGridLayout, QPushButton, QScrollArea, QWidget
 
+from sdxl_desktop.bridge.background import Background
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.device import Device
 from sdxl_desktop.core.errors import SettingsError
@@ -20,11 +21,11 @@ from sdxl_desktop.core.settings import Preferences, preference_info
 from sdxl_desktop.engine.compiled_entries import Entry
 from sdxl_desktop.engine.compiled_store import CompiledStore
 from sdxl_desktop.engine.device_times import automatic, read_table, table_file, with_devices
-from sdxl_desktop.ui.background import Background
 from sdxl_desktop.ui.devices.best_dialog import BestDevicesDialog
 from sdxl_desktop.ui.devices.compiled_dialog import CompiledDialog, Kept
 from sdxl_desktop.ui.devices.prepare_dialog import PrepareDialog
 from sdxl_desktop.ui.devices.preparing import Preparing
+from sdxl_desktop.ui.library.token_field import Asks, TokenDialog
 from sdxl_desktop.ui.preference_editors import Editor, make_editor
 from sdxl_desktop.ui.widgets.dialog import Dialog
 from sdxl_desktop.ui.widgets.layout import column, heading, muted, row
@@ -36,7 +37,7 @@ _DEFAULT_FOLDERS = {"pictures_folder": "pictures", "checkpoints_folder": "checkp
 @dataclass(frozen=True, slots=True)
 class Machine:
     """The devices found, and the folders used where the person chose none; the checkpoint on the desk, and what goes on
-    beside the window. Without a background nothing is offered that takes long."""
+    beside the window. Without a background nothing is offered that takes long; `asks` reaches the system's keyring."""
 
     devices: Sequence[Device]
     paths: AppPaths
@@ -44,6 +45,7 @@ class Machine:
     background: Background | None = None
     preparing: Preparing | None = None
     library: Callable[[], Sequence[Path]] = tuple
+    asks: Asks | None = None
 
     def default_folder(self, preference: str) -> str:
         return str(getattr(self.paths, _DEFAULT_FOLDERS[preference])) if preference in _DEFAULT_FOLDERS else ""
@@ -138,9 +140,16 @@ class SettingsDialog(Dialog):
         """What can be done about a preference beyond choosing it."""
         verbs = {
             "vae_device": ("Find the best…", "Measure each part on each device", self.find_best),
+            "checkpoints_folder": (
+                "Token for the hub…",
+                "Keep a token in the system's keyring, or forget it",
+                self.open_token,
+            ),
             "compiled_quota_gb": ("Compiled parts…", "See what is kept, remove it, compile ahead", self.open_compiled),
         }
         if name not in verbs or self._machine.background is None:
+            return
+        if name == "checkpoints_folder" and self._machine.asks is None:
             return
         words, tip, act = verbs[name]
         button = QPushButton(words)
@@ -177,6 +186,14 @@ class SettingsDialog(Dialog):
         dialog.prepare_wanted.connect(lambda entries: self._prepare(dialog, entries))
         if machine.preparing is not None:
             machine.preparing.done.connect(dialog.refresh)
+        dialog.open()
+        return dialog
+
+    def open_token(self) -> TokenDialog:
+        """Keep the hub's token, or forget the one that is kept."""
+        assert self._machine.asks is not None
+        dialog = TokenDialog(self._machine.asks, "", self)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.open()
         return dialog
 

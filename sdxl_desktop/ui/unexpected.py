@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import logging.handlers
 import sys
 import threading
 import types
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal
@@ -18,10 +16,7 @@ from PySide6.QtCore import QObject, Signal
 from sdxl_desktop.core.errors import explained
 from sdxl_desktop.ui.main_window import MainWindow
 
-FILE = "window.log"
-"""In the folder of logs."""
-_MAX_BYTES, _BACKUPS = 2**20, 1
-_log = logging.getLogger("sdxl_desktop.unexpected")
+_log = logging.getLogger(__name__)
 
 
 class _Teller(QObject):
@@ -30,11 +25,8 @@ class _Teller(QObject):
 
 
 @contextmanager
-def telling_the_unexpected(
-    window: MainWindow, *, loop: asyncio.AbstractEventLoop | None = None, logs: Path | None = None
-) -> Iterator[None]:
-    """While entered, an error nobody caught is shown in the window, which hears of it on its own thread, and logged to
-    a file in `logs`.
+def telling_the_unexpected(window: MainWindow, *, loop: asyncio.AbstractEventLoop | None = None) -> Iterator[None]:
+    """While entered, an error nobody caught is logged, and shown in the window, which hears of it on its own thread.
 
     It may be raised on the main thread or in a slot, on another thread, where no error can be raised (a finalizer), or
     in a callback or task of `loop`. What Python does with it is done, too. The same error is shown once.
@@ -45,14 +37,12 @@ def telling_the_unexpected(
     def tell(problem: BaseException) -> None:
         if isinstance(problem, KeyboardInterrupt | SystemExit):
             return
-        with suppress(Exception):  # a full disk must not keep it from being shown
-            _log.error("Unexpected", exc_info=problem)
         error = explained(problem, "Something failed unexpectedly.")
         if str(error) not in told:
             told.add(str(error))
             teller.unexpected.emit(error)
 
-    with _logging_to(logs), _hooks(tell, loop):
+    with _hooks(tell, loop):
         try:
             yield
         finally:
@@ -82,7 +72,9 @@ def _hooks(tell: Any, loop: asyncio.AbstractEventLoop | None) -> Iterator[None]:
         if isinstance(problem, BaseException):
             sys.excepthook(type(problem), problem, problem.__traceback__)
         else:
-            loop.default_exception_handler(context)
+            words = str(context.get("message", "The event loop reports an error without saying which."))
+            _log.error("The event loop: %s", words)
+            tell(RuntimeError(words))
 
     sys.excepthook, threading.excepthook, sys.unraisablehook = anywhere, on_a_thread, unraisable
     if loop is not None:
@@ -93,38 +85,3 @@ def _hooks(tell: Any, loop: asyncio.AbstractEventLoop | None) -> Iterator[None]:
         sys.excepthook, threading.excepthook, sys.unraisablehook = before
         if loop is not None:
             loop.set_exception_handler(None)
-
-
-@contextmanager
-def _logging_to(folder: Path | None) -> Iterator[None]:
-    """While entered, the log is a file in `folder`, where it can be written. Nothing is made before there is an
-    error."""
-    if folder is None:
-        yield
-        return
-    handler = _Lazy(folder / FILE)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    _log.addHandler(handler)
-    propagate, _log.propagate = _log.propagate, False  # Python's own hooks print it already
-    try:
-        yield
-    finally:
-        _log.propagate = propagate
-        _log.removeHandler(handler)
-        handler.close()
-
-
-class _Lazy(logging.handlers.RotatingFileHandler):
-    """Makes its folder and file with the first line."""
-
-    def __init__(self, file: Path) -> None:
-        super().__init__(
-            file, maxBytes=_MAX_BYTES, backupCount=_BACKUPS, delay=True, encoding="utf-8", errors="replace"
-        )
-
-    def _open(self) -> Any:
-        Path(self.baseFilename).parent.mkdir(parents=True, exist_ok=True)
-        return super()._open()
-
-    def handleError(self, record: logging.LogRecord) -> None:
-        """What cannot be logged is shown all the same."""

@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, NoReturn
 import psutil
 
 from sdxl_desktop.core import shortage
+from sdxl_desktop.core.app_log import log_to_stderr
 from sdxl_desktop.workers import protocol
 
 log = logging.getLogger(__name__)
@@ -62,11 +63,12 @@ class ApplicationConnection:
             os._exit(0)
 
 
-def connect(*, log_level: int = logging.WARNING) -> ApplicationConnection:
+def connect(*, log_level: int = logging.WARNING, own_level: int | None = None) -> ApplicationConnection:
     """Make this process a worker: it leaves Ctrl+C to the application, logs to standard error, gives way to the window,
-    ends where it would hang for want of memory, and keeps its pipes to itself."""
+    ends where it would hang for want of memory, and keeps its pipes to itself. `own_level` is for the log lines of our
+    own modules, where they are to be more than those of libraries."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=log_level)
+    log_to_stderr(log_level, own=own_level)
     _lower_priority()
     connection = ApplicationConnection(*_private_pipes())
     shortage.end_instead_of_hanging()

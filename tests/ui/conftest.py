@@ -20,7 +20,7 @@ from PySide6.QtCore import QEvent, QObject, QThread, QTimer
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from sdxl_desktop.core.errors import SdxlDesktopError
+from sdxl_desktop.bridge.background import Fail, Outcome, Worker
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import GenerationRequest
 from sdxl_desktop.core.settings import Settings
@@ -28,7 +28,6 @@ from sdxl_desktop.engine.fake import FakeEngine
 from sdxl_desktop.engine.protocol import CancelToken, Emit
 from sdxl_desktop.session.settings_store import SettingsStore
 from sdxl_desktop.ui.app import build_window, create_application
-from sdxl_desktop.ui.background import attempt
 from sdxl_desktop.ui.main_window import MainWindow
 
 T = TypeVar("T")
@@ -44,11 +43,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 class AtOnce:
     """A background that is done before it returns."""
 
-    def run(self, work: Callable[[], T], done: Callable[[T | SdxlDesktopError], None]) -> None:
-        done(attempt(work))
+    def __init__(self) -> None:
+        self._tell: Fail = lambda error: None
 
-    def write(self, work: Callable[[], T], done: Callable[[T | SdxlDesktopError], None]) -> None:
-        done(attempt(work))
+    def run(
+        self,
+        work: Callable[[], T],
+        done: Callable[[T], object],
+        failed: Fail | None = None,
+        *,
+        asker: QObject | None = None,
+    ) -> None:
+        Outcome(work).deliver(done, failed or self._tell, asker)
+
+    write = run
+
+    def tell_failures(self, tell: Fail) -> None:
+        self._tell = tell
 
 
 @dataclass
@@ -168,12 +179,18 @@ def wait_until_idle(qtbot: QtBot, window: MainWindow) -> None:
 
 
 def still_running() -> list[QObject]:
-    """Threads that run and timers that tick in this process."""
+    """Threads and workers that run and timers that tick in this process."""
     found: list[QObject] = []
     for thing in gc.get_objects():
         kind = type(thing)
-        if issubclass(kind, QThread | QTimer) and shiboken6.isValid(thing):
-            busy = thing.isRunning() if isinstance(thing, QThread) else thing.isActive()
+        if issubclass(kind, QThread | QTimer | Worker) and shiboken6.isValid(thing):
+            match thing:
+                case QThread():
+                    busy = thing.isRunning()
+                case QTimer():
+                    busy = thing.isActive()
+                case Worker():
+                    busy = not thing.wait(5)
             found += [thing] * busy
     return found
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -11,17 +10,21 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PySide6.QtWidgets import QApplication
+from PIL import Image
+from PySide6.QtWidgets import QApplication, QMenu, QPushButton
 from pytestqt.qtbot import QtBot
 from qasync import QEventLoop
 
+from sdxl_desktop.bridge.background import LoopBackground, TookTooLongError
+from sdxl_desktop.core.app_log import application_log
 from sdxl_desktop.core.errors import OutputError, SdxlDesktopError, UnexpectedError
-from sdxl_desktop.core.paths import AppPaths
+from sdxl_desktop.core.paths import LOG_FILE, AppPaths
 from sdxl_desktop.library.scan import Library
 from sdxl_desktop.session import pictures
-from sdxl_desktop.ui.background import LoopBackground, TookTooLongError
+from sdxl_desktop.ui.log_dialog import LogDialog
 from sdxl_desktop.ui.main_window import MainWindow
-from sdxl_desktop.ui.unexpected import FILE, telling_the_unexpected
+from sdxl_desktop.ui.saving import Place
+from sdxl_desktop.ui.unexpected import telling_the_unexpected
 from tests.ui.conftest import MakeWindow, wait_until_idle
 
 
@@ -60,7 +63,11 @@ def test_whatever_work_raises_comes_back_as_an_error(loop: QEventLoop, verb: str
     ask = getattr(background, verb)
     ours = OutputError("The disk is full.")
     problems = (ours, ValueError("nobody thought of it"), RecursionError(), MemoryError(), KeyError("x"))
-    seen = [answers(loop, functools.partial(ask, fail(problem)))[0] for problem in problems]
+
+    def asked(problem: BaseException) -> Callable[[Callable[[object], None]], None]:
+        return lambda done: ask(fail(problem), lambda _: None, done)
+
+    seen = [answers(loop, asked(problem))[0] for problem in problems]
     background.close()
     assert seen[0] is ours
     assert all(isinstance(one, UnexpectedError) for one in seen[1:])
@@ -72,8 +79,8 @@ def test_reading_that_never_ends_is_given_up_and_stops_nothing_else(loop: QEvent
     background = LoopBackground(loop, read_seconds=0.3)
     seen = answers(
         loop,
-        lambda done: background.run(stuck.wait, done),
-        lambda done: background.run(stuck.wait, done),
+        lambda done: background.run(stuck.wait, done, done),
+        lambda done: background.run(stuck.wait, done, done),
         lambda done: background.run(lambda: "read", done),
         lambda done: background.write(lambda: "written", done),
     )
@@ -169,7 +176,7 @@ def test_what_is_raised_anywhere_is_shown_once_and_logged(
     async def task() -> None:
         raise RuntimeError("in a task")
 
-    with telling_the_unexpected(window, loop=loop, logs=tmp_path / "logs"):
+    with application_log(tmp_path / "logs"), telling_the_unexpected(window, loop=loop):
         assert not (tmp_path / "logs").exists()
         for _ in range(3):
             thread = threading.Thread(target=fail(RuntimeError("on a thread")))
@@ -185,6 +192,136 @@ def test_what_is_raised_anywhere_is_shown_once_and_logged(
     told = [str(problem) for problem in shown]
     for where in ("on a thread", "in a finalizer", "in a callback", "in a task"):
         assert sum(where in one for one in told) == 1, told
-    log = (tmp_path / "logs" / FILE).read_text(encoding="utf-8")
+    log = (tmp_path / "logs" / LOG_FILE).read_text(encoding="utf-8")
     assert log.count("RuntimeError: on a thread") == 3
     assert "in a task" in log
+
+
+# every kind of work, with one unforeseen error or another
+
+
+def draw(window: MainWindow) -> None:
+    window.desk.use_prompt("a red heart")
+    window.verbs.generate()
+
+
+def open_a_picture(window: MainWindow) -> None:
+    file = window.session.store.folder / "photo.png"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (16, 16)).save(file)
+    window.router.take_files([file])
+
+
+def export(window: MainWindow) -> None:
+    open_a_picture(window)
+    window.keeper.export()
+
+
+def save_a_project(window: MainWindow) -> None:
+    open_a_picture(window)
+    window.keeper.save_project()
+
+
+def keep_for_recovery(window: MainWindow) -> None:
+    open_a_picture(window)
+    assert window.keeper.kept.flush(5)
+    window.keeper.kept.keep()
+
+
+WORK: dict[str, tuple[str, Callable[[MainWindow], None]]] = {
+    "writing a picture": ("sdxl_desktop.session.pictures.write_picture", draw),
+    "finding out what was dropped": ("sdxl_desktop.ui.router.sorted_files", open_a_picture),
+    "reading a picture": ("sdxl_desktop.ui.editor.first_that_opens", open_a_picture),
+    "encoding a picture": ("PIL.Image.Image.save", draw),
+    "exporting": ("sdxl_desktop.ui.document_files.save_pixels", export),
+    "saving a project": ("sdxl_desktop.ui.document_files.save_project", save_a_project),
+    "remembering a recent file": ("sdxl_desktop.session.recent.change_state", open_a_picture),
+    "keeping for recovery": ("sdxl_desktop.session.document.autosave.pack", keep_for_recovery),
+    "drawing a thumbnail": ("sdxl_desktop.ui.results_model.to_image", draw),
+    "finding devices": ("sdxl_desktop.engine.fake.FakeEngine.devices", lambda window: window.start()),
+}
+ERRORS = (ZeroDivisionError("by nothing"), AttributeError("by nothing"), RecursionError("by nothing"))
+
+
+@pytest.mark.parametrize("kind", WORK)
+def test_whatever_fails_in_whatever_work_is_told_and_logged(
+    make_window: MakeWindow, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    Quiet(monkeypatch)
+    window = make_window()
+    broken, act = WORK[kind]
+    error = ERRORS[list(WORK).index(kind) % len(ERRORS)]
+    for module in ("document_files", "result_verbs"):
+        monkeypatch.setattr(f"sdxl_desktop.ui.{module}.ask_where", lambda *asked: Place(tmp_path / "x", asked[3][0]))
+
+    def fails(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(broken, fails)
+    with application_log(tmp_path / "logs"), telling_the_unexpected(window):
+        act(window)
+        qtbot.waitUntil(lambda: "by nothing" in banner(window), timeout=5000)
+        wait_until_idle(qtbot, window)
+    assert next(b for b in window.stage.banner.findChildren(QPushButton) if b.text() == "Open the log").isVisible()
+    logged = (tmp_path / "logs" / LOG_FILE).read_text(encoding="utf-8")
+    assert type(error).__name__ in logged
+    assert "by nothing" in logged
+    assert "Traceback" in logged
+
+
+def test_the_log_is_opened_from_the_banner_and_the_menu(
+    window: MainWindow, qtbot: QtBot, paths: AppPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with application_log(paths.logs):
+        monkeypatch.setattr("sdxl_desktop.ui.router.sorted_files", lambda _: fail(LookupError("of all things"))())
+        open_a_picture(window)
+    paths.engine_log.write_text("the engine's own words", encoding="utf-8")
+    buttons = window.stage.banner.findChildren(QPushButton)
+    next(button for button in buttons if button.text() == "Open the log").click()
+    (dialog,) = window.findChildren(LogDialog)
+    assert "LookupError: of all things" in dialog.text()
+    dialog.show_engine()
+    assert dialog.text() == "the engine's own words"
+    dialog.close()
+    actions = [action for menu in window.menuBar().findChildren(QMenu) for action in menu.actions()]
+    next(action for action in actions if "log" in action.text()).trigger()
+    assert any(one.isVisible() for one in window.findChildren(LogDialog))
+
+
+def test_what_a_person_can_mend_does_not_send_them_to_the_log(window: MainWindow, tmp_path: Path) -> None:
+    (tmp_path / "x.png").write_text("no picture")
+    window.router.take_files([tmp_path / "x.png"])
+    assert window.stage.banner.isVisible()
+    buttons = window.stage.banner.findChildren(QPushButton)
+    assert not next(button for button in buttons if button.text() == "Open the log").isVisible()
+
+
+def test_prompts_are_logged_only_with_the_persons_leave(
+    window: MainWindow, qtbot: QtBot, paths: AppPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with application_log(paths.logs):
+        for allowed in (False, True):
+            window.set_preferences(replace(window.settings().preferences, log_prompts=allowed))
+            draw(window)
+            wait_until_idle(qtbot, window)
+            assert "sampling.seed" in paths.log.read_text(encoding="utf-8")
+            assert ("red heart" in paths.log.read_text(encoding="utf-8")) is allowed
+    window.set_preferences(replace(window.settings().preferences, log_prompts=False))
+
+
+def test_one_problem_does_not_hide_another(
+    window: MainWindow, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for way in ("write_picture", "write_plain"):
+        monkeypatch.setattr(pictures, way, lambda *_, **__: fail(LookupError("while writing"))())
+    draw(window)
+    wait_until_idle(qtbot, window)
+    assert "while writing" in banner(window)
+    (tmp_path / "notes.txt").write_text("x")
+    window.router.take_files([tmp_path / "notes.txt"])
+    assert "notes.txt" in banner(window)
+    window.verbs.dismiss()
+    assert "while writing" in banner(window)
+    assert window.stage.banner.isVisible()
+    window.verbs.dismiss()
+    assert not window.stage.banner.isVisible()

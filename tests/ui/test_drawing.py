@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
 from PySide6.QtCore import QMimeData, Qt, QUrl
@@ -9,9 +10,10 @@ from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QPlainTextEdit, Q
 from pytestqt.qtbot import QtBot
 
 from sdxl_desktop.core.errors import EngineError
-from sdxl_desktop.core.request import Prompts
+from sdxl_desktop.core.request import GenerationRequest, Prompts
 from sdxl_desktop.core.settings import Preferences, Settings
 from sdxl_desktop.engine.fake import FakeEngine, gradient
+from sdxl_desktop.engine.protocol import CancelToken, Emit
 from sdxl_desktop.history.metadata import read_record
 from sdxl_desktop.ui.main_window import MainWindow
 from tests.ui.conftest import GatedEngine, MakeWindow, wait_until_idle
@@ -255,8 +257,15 @@ def test_choosing_a_checkpoint_applies_what_it_was_made_for(window: MainWindow, 
 
 
 def test_closing_while_it_draws_stops_the_engine(make_window: MakeWindow, qtbot: QtBot) -> None:
-    window = make_window(GatedEngine())
+    ended = threading.Event()
+
+    class Watched(GatedEngine):
+        def generate(self, request: GenerationRequest, emit: Emit, cancel: CancelToken) -> None:
+            super().generate(request, emit, cancel)
+            ended.set()
+
+    window = make_window(Watched())
     window.verbs.generate()
     with qtbot.waitSignal(window.closed):
         window.leave()
-    assert not window._around.engine._thread.isRunning()
+    assert ended.is_set()

@@ -21,11 +21,11 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 from qasync import QEventLoop
 
+from sdxl_desktop.bridge.background import LoopBackground
 from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.engine.fake import FakeEngine
 from sdxl_desktop.ui.app import build_window
-from sdxl_desktop.ui.background import LoopBackground
 from sdxl_desktop.ui.main_window import MainWindow
 from sdxl_desktop.ui.unexpected import telling_the_unexpected
 from tests.ui.conftest import AtOnce, still_running, wait_until_idle

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,6 +14,8 @@ from sdxl_desktop.engine.compiled_store import Origin
 from sdxl_desktop.engine.openvino.interrupt import Interrupt, InterruptibleRequest
 from sdxl_desktop.engine.openvino.parts import Compiler, Graph
 from sdxl_desktop.engine.protocol import Emit
+
+_log = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.25
 
@@ -70,6 +73,7 @@ class CompiledParts:
             with self._progress(missing, position, emit):
                 compiled, seconds = self._compiler.compile(key, graphs[key], origins.get(key))
             self._times.record(key, seconds)
+            _log.info("Ready: %s on %s in %.1f s", key.component, key.device, seconds)
             self._requests[key] = InterruptibleRequest(compiled, self._interrupt)
         if missing:
             self._compiler.prune()

@@ -126,6 +126,7 @@ class OpenVinoEngine:
         except Interrupted:
             return
         except Exception:  # warming is a courtesy: the run that follows tells what is wrong
+            log.warning("Warming up failed", exc_info=True)
             self._forget()
 
     def devices(self) -> tuple[Device, ...]:

@@ -16,7 +16,7 @@ from sdxl_desktop.core import program, shortage
 from sdxl_desktop.core.device import Device
 from sdxl_desktop.core.errors import EngineError, may_have_left_harm
 from sdxl_desktop.core.events import Cancelled, Drawn, Event, Failed, Finished, Phase, Preview, Progress
-from sdxl_desktop.core.paths import AppPaths
+from sdxl_desktop.core.paths import AppPaths, with_tilde
 from sdxl_desktop.core.private_files import open_private, private_folder
 from sdxl_desktop.core.request import Execution, GenerationRequest
 from sdxl_desktop.core.speed import Speed
@@ -199,7 +199,7 @@ class ProcessEngine:
             "The engine stopped unexpectedly.",
             why=ended.why or f"{exit_reason(code)} {_hint(code)}".strip(),
             next_step="Nothing you wrote is lost: press Generate to start it again. "
-            f"The details are in {log_file(self._paths)}.",
+            f"The details are under Help, Open the log, and in {with_tilde(log_file(self._paths))}.",
         )
 
 
@@ -256,7 +256,7 @@ def _hint(code: int | None) -> str:
 
 def log_file(paths: AppPaths) -> Path:
     """Where the engine process writes what went wrong."""
-    return paths.logs / "engine.log"
+    return paths.engine_log
 
 
 def _log(paths: AppPaths) -> BinaryIO:

@@ -11,6 +11,7 @@ from sdxl_desktop.core.device import Device
 from sdxl_desktop.core.events import Event, Failed, Phase, Progress
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import GenerationRequest
+from sdxl_desktop.core.run_log import prompts_extra, run_words
 from sdxl_desktop.engine.process.messages import (
     Acknowledged,
     Answer,
@@ -66,7 +67,8 @@ class EngineHost:
 
         try:
             match order:
-                case Generate(_, request):
+                case Generate(run, request):
+                    log.info("Run %d: %s", run, run_words(request), extra=prompts_extra(request))
                     self._ready(order, emit).generate(request, emit, cancel)
                 case Warm(run, checkpoint, execution, speed):
                     self._ready(order, emit).warm(checkpoint, execution, speed, emit, cancel)
@@ -118,5 +120,5 @@ def _devices() -> tuple[Device, ...]:
 
 def main() -> int:
     """Run the engine process; returns only by ending the process."""
-    EngineHost(worker_main.connect(), AppPaths.from_environment()).serve()
+    EngineHost(worker_main.connect(own_level=logging.INFO), AppPaths.from_environment()).serve()
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import shutil
 import threading
 from collections.abc import Callable
@@ -34,6 +35,8 @@ from sdxl_desktop.library.hub.job import DownloadProgress
 from sdxl_desktop.library.hub.places import RECORD
 from sdxl_desktop.library.hub.running import Downloaded, Line, download
 from sdxl_desktop.library.scan import Library
+
+_log = logging.getLogger(__name__)
 
 __all__ = ["BringProgress", "Brought", "bring"]
 
@@ -77,11 +80,13 @@ def bring(
         offer.kin_bytes.get(weights, 0) / _BYTES_A_SECOND,
         offer.forecasts[weights].seconds,
     ]
+    _log.info("Bringing in %s from %s as %s", offer.name, offer.source, weights or "it is")
     work = _Work(offer, weights, library, Journey(emit, seconds), cancel or threading.Event(), line)
     brought = work.do()
     if not keep_download:
         work.clean_up()
     library.missing()  # so that it is missed when it goes
+    _log.info("%s is there: %s", offer.name, brought.path)
     return brought
 
 

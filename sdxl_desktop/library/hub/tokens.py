@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from sdxl_desktop.core.app_log import keep_out
 from sdxl_desktop.core.program import TOKEN_VARIABLES
 from sdxl_desktop.core.regular_files import open_regular
 from sdxl_desktop.library.hub.address import OFFICIAL, endpoint
@@ -33,6 +34,9 @@ class Token:
     where: str
     kept: bool = False
     """Whether it is in the system's keyring, where `forget_token` removes it."""
+
+    def __post_init__(self) -> None:
+        keep_out(self.value)
 
     def __repr__(self) -> str:
         return f"Token({'…' if self.value else 'none'}, {self.where!r})"
@@ -76,6 +80,7 @@ def _found_elsewhere() -> tuple[str, str]:
 def keep_token(value: str) -> None:
     """Keep `value` in the system's keyring. Raises AccessError when it cannot be one, or when there is no keyring."""
     value = _plain(value)
+    keep_out(value)
     if not value or not value.isascii() or not value.replace("_", "").replace("-", "").isalnum():
         raise AccessError("That cannot be a token.", why=_UNFIT, next_step="Copy it once more.")
     keyring, why_not = _keyring()

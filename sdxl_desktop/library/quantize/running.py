@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 
 from sdxl_desktop.core import program
@@ -14,6 +15,8 @@ from sdxl_desktop.library.quantize.plan import QuantizationPlan
 from sdxl_desktop.library.scan import read_checkpoint
 from sdxl_desktop.workers.jobs import JobWorker, run_job
 from sdxl_desktop.workers.memory import usual_limit
+
+_log = logging.getLogger(__name__)
 
 
 def run_quantization(
@@ -32,9 +35,11 @@ def run_quantization(
     workspace = plan.workspace
     check_room(plan.forecast, plan.home, done=workspace.done_bytes())
     check_unused(plan.name, plan.home)
+    _log.info("Quantizing %s to %s: %s", plan.source.folder, plan.destination, plan.method.value)
     job = quantization_job(plan, memory_limit or usual_limit())
     run_job(_WORKER, job, emit, cancel or threading.Event())
     workspace.move_to(plan.destination)
+    _log.info("Quantized: %s", plan.destination)
     return read_checkpoint(plan.destination)
 
 

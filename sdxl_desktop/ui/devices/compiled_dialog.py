@@ -10,10 +10,10 @@ from pathlib import Path
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QDialogButtonBox, QMessageBox, QPushButton, QWidget
 
+from sdxl_desktop.bridge.background import Background
 from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.engine.compiled_entries import Entry, Pruned
 from sdxl_desktop.engine.compiled_store import CompiledStore, Runtime, openvino_version
-from sdxl_desktop.ui.background import Background
 from sdxl_desktop.ui.devices.table import Cell, Column, Table
 from sdxl_desktop.ui.devices.words import ago_words, bytes_words, entry_part, precision_words, shape_words
 from sdxl_desktop.ui.widgets.dialog import Dialog
@@ -116,13 +116,14 @@ class CompiledDialog(Dialog):
 
     def refresh(self) -> None:
         """Look again."""
-        self._background.run(self._kept.entries, self._show)
+        self._background.run(self._kept.entries, self._show, self._show_problem)
 
-    def _show(self, entries: tuple[Entry, ...] | SdxlDesktopError) -> None:
+    def _show_problem(self, problem: SdxlDesktopError) -> None:
+        if self._alive:
+            self._total.setText(str(problem))
+
+    def _show(self, entries: tuple[Entry, ...]) -> None:
         if not self._alive:
-            return
-        if isinstance(entries, SdxlDesktopError):
-            self._total.setText(str(entries))
             return
         self._entries = entries
         now = time.time()
@@ -166,15 +167,17 @@ class CompiledDialog(Dialog):
     def _remove(self, entries: Sequence[Entry]) -> None:
         for button in (self._selected, self._stale, self._all):
             button.setEnabled(False)
-        self._background.write(lambda: self._kept.store.remove(entries), self._tell)
+        self._background.write(lambda: self._kept.store.remove(entries), self._tell, self._tell_problem)
 
-    def _tell(self, pruned: Pruned | SdxlDesktopError) -> None:
+    def _tell_problem(self, problem: SdxlDesktopError) -> None:
         if not self._alive:
             return
-        if isinstance(pruned, SdxlDesktopError):
-            self._told.setText(str(pruned))
-            self._told.show()
-            self.refresh()
+        self._told.setText(str(problem))
+        self._told.show()
+        self.refresh()
+
+    def _tell(self, pruned: Pruned) -> None:
+        if not self._alive:
             return
         held = f" {len(pruned.kept)} in use were left." if pruned.kept else ""
         self._told.setText(f"{bytes_words(pruned.freed)} are free again.{held}")

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
-from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QWidget
 
 from sdxl_desktop.bridge.library_thread import LibraryThread
@@ -19,8 +18,6 @@ from sdxl_desktop.session.library_memory import FILE, LibraryMemory
 from sdxl_desktop.session.session import Session
 from sdxl_desktop.ui.conductor import Conductor
 from sdxl_desktop.ui.desk import Desk
-from sdxl_desktop.ui.editor import Editor
-from sdxl_desktop.ui.incoming import Incoming, incoming
 from sdxl_desktop.ui.library.around import Around
 from sdxl_desktop.ui.library.page import LibraryPage
 from sdxl_desktop.ui.library.verbs import LibraryVerbs
@@ -39,7 +36,6 @@ class Room:
     session: Session
     desk: Desk
     stage: Stage
-    editor: Editor
     conductor: Conductor
     execution: Callable[[], Execution] = Execution
 
@@ -79,7 +75,6 @@ class LibraryCorner(QObject):
         verbs.advanced.connect(room.desk.show_library_jobs)
         verbs.offering.started.connect(self._suggest)
         room.desk.library_wanted.connect(verbs.open_page)
-        room.conductor.checkpoint_came.connect(verbs.look_up)
         room.conductor.redrawn.connect(self._note_use)
         empty.library_wanted.connect(verbs.open_adding)
         empty.welcome_dismissed.connect(verbs.dismiss_welcome)
@@ -137,26 +132,6 @@ class LibraryCorner(QObject):
         if session.finished is not None and session.finished is not self._noted and session.results:
             self._noted = session.finished
             self.verbs.note_use(session.results[-1].request.checkpoint)
-
-    # what comes in
-
-    def take(self, found: Incoming) -> None:
-        """Put what came in where it belongs."""
-        self._take_checkpoints(found)
-        self._room.editor.take(found)
-
-    def paste(self) -> None:
-        """Take what the clipboard holds: a picture, a file, or a page of the hub."""
-        found = incoming(QGuiApplication.clipboard().mimeData())
-        if found.checkpoints:
-            self._take_checkpoints(found)
-        else:
-            self._room.editor.paste()
-
-    def _take_checkpoints(self, found: Incoming) -> None:
-        """Offer to bring in the first checkpoint of what came; one sheet at a time is enough to read."""
-        if found.checkpoints:
-            self.verbs.look_up(found.checkpoints[0])
 
     # the empty canvas
 

@@ -36,7 +36,8 @@ class Offering(QObject):
         self.looking.emit(what)
         if self._stand() is self._around.window:
             self._around.tell(f"Looking up {what}", answer="Stop", act=self.stop, stays=True)
-        self._around.thread.look_up(what, partial(self._take, self._questions, what))
+        take = partial(self._take, self._questions, what)
+        self._around.thread.look_up(what, take, take)
 
     def stop(self) -> None:
         """Do not wait for what is being looked up."""

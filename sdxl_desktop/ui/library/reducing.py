@@ -48,14 +48,9 @@ class Reducing(QObject):
     def make_smaller(self, line: Shelved) -> None:
         """Offer the ways of making the checkpoint of `line` smaller."""
         work = partial(ways, line.folder, self._around.library())
-        self._around.thread.ask(work, partial(self._offer_ways, line.title), self)
+        self._around.thread.ask(work, partial(self._offer_ways, line.title), self._show_problem, asker=self)
 
-    def _offer_ways(
-        self, name: str, plans: Mapping[Method, QuantizationPlan | CheckpointError] | SdxlDesktopError
-    ) -> None:
-        if isinstance(plans, SdxlDesktopError):
-            self._show_problem(plans)
-            return
+    def _offer_ways(self, name: str, plans: Mapping[Method, QuantizationPlan | CheckpointError]) -> None:
         room = room_now(self._around.library(), self._bringing)
         sheet = SmallerSheet(name, plans, room, self._stand())
         sheet.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -69,12 +64,9 @@ class Reducing(QObject):
         def work() -> tuple[Checkpoint, Comparable]:
             return read_checkpoint(folder), comparable(folder, library)
 
-        self._around.thread.ask(work, self._offer_comparison, self)
+        self._around.thread.ask(work, self._offer_comparison, self._show_problem, asker=self)
 
-    def _offer_comparison(self, found: tuple[Checkpoint, Comparable] | SdxlDesktopError) -> None:
-        if isinstance(found, SdxlDesktopError):
-            self._show_problem(found)
-            return
+    def _offer_comparison(self, found: tuple[Checkpoint, Comparable]) -> None:
         one, others = found
         if not others.others:
             self._show_problem(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol, TypeVar
 
 from PySide6.QtCore import QObject, QUrl, Signal
 from PySide6.QtGui import QDesktopServices
@@ -18,6 +18,7 @@ from sdxl_desktop.ui.widgets.dialog import Dialog
 from sdxl_desktop.ui.widgets.layout import column, row
 from sdxl_desktop.ui.widgets.plain import plain_tip
 
+T = TypeVar("T")
 TOKENS_PAGE = "https://huggingface.co/settings/tokens"
 _HOW = "Open the page, sign in, and accept its terms. Then make a token of the kind “read” and put it here."
 
@@ -25,7 +26,14 @@ _HOW = "Open the page, sign in, and accept its terms. Then make a token of the k
 class Asks(Protocol):
     """Has work done elsewhere and its answer brought back: the library's thread."""
 
-    def ask(self, work: Callable[[], Any], done: Callable[[Any], None], asker: QObject | None = None) -> None: ...
+    def ask(
+        self,
+        work: Callable[[], T],
+        done: Callable[[T], object],
+        failed: Callable[[SdxlDesktopError], object] | None = None,
+        *,
+        asker: QObject | None = None,
+    ) -> None: ...
 
 
 class TokenField(QWidget):
@@ -76,11 +84,11 @@ class TokenField(QWidget):
         self.page = page
         self._open_page.setVisible(bool(page))
         self._open_page.setToolTip(plain_tip(page))
-        self._asks.ask(find_token, self._tell_found, self)
+        self._asks.ask(find_token, self._tell_found, asker=self)
 
-    def _tell_found(self, token: Token | SdxlDesktopError) -> None:
-        self.forget.setVisible(isinstance(token, Token) and token.kept)
-        if isinstance(token, Token) and token.value and not self._state.text():
+    def _tell_found(self, token: Token) -> None:
+        self.forget.setVisible(token.kept)
+        if token.value and not self._state.text():
             self._say(f"A token is there: from {token.where.split(';')[0]}.")
 
     def _keep(self) -> None:
@@ -89,13 +97,13 @@ class TokenField(QWidget):
             return
         self.keep.setEnabled(False)
         self._say("Waiting for the keyring…")
-        self._asks.ask(partial(keep_token, text), self._take_kept, self)
+        self._asks.ask(partial(keep_token, text), self._take_kept, self._tell_not_kept, asker=self)
 
-    def _take_kept(self, answer: SdxlDesktopError | None) -> None:
-        if isinstance(answer, SdxlDesktopError):
-            self.keep.setEnabled(True)
-            self._say(str(answer), bad=True)
-            return
+    def _tell_not_kept(self, problem: SdxlDesktopError) -> None:
+        self.keep.setEnabled(True)
+        self._say(str(problem), bad=True)
+
+    def _take_kept(self, _: None) -> None:
         self.edit.clear()
         self._say("The token is kept in the system's keyring.")
         self.kept.emit()
@@ -103,13 +111,13 @@ class TokenField(QWidget):
     def _forget(self) -> None:
         self.forget.hide()
         self._say("Waiting for the keyring…")
-        self._asks.ask(forget_token, self._take_forgotten, self)
+        self._asks.ask(forget_token, self._take_forgotten, self._tell_not_forgotten, asker=self)
 
-    def _take_forgotten(self, answer: bool | SdxlDesktopError) -> None:
-        if isinstance(answer, SdxlDesktopError):
-            self.forget.show()
-            self._say(str(answer), bad=True)
-            return
+    def _tell_not_forgotten(self, problem: SdxlDesktopError) -> None:
+        self.forget.show()
+        self._say(str(problem), bad=True)
+
+    def _take_forgotten(self, _: bool) -> None:
         self._say("The token was removed from the system's keyring.")
 
     def said(self) -> str:

@@ -143,12 +143,10 @@ class LibraryVerbs(QObject):
         if self._page is None:
             return
         library, memory = self._around.library(), self._around.memory
-        self._thread.ask(partial(shelf, library, memory), self._take_shelf, self)
+        self._thread.ask(partial(shelf, library, memory), self._take_shelf, asker=self)
 
-    def _take_shelf(self, found: tuple[Shelved, ...] | SdxlDesktopError) -> None:
-        if isinstance(found, SdxlDesktopError):
-            self._show_problem(found)
-        elif self._page is not None:
+    def _take_shelf(self, found: tuple[Shelved, ...]) -> None:
+        if self._page is not None:
             self._page.show_shelf(found, self._chosen)
 
     def show_chosen(self, folder: Path | None) -> None:
@@ -185,7 +183,13 @@ class LibraryVerbs(QObject):
         page = self._page
         assert page is not None
         page.details.show_verifying(None)
-        self._thread.ask(partial(self._verified, line.folder), partial(self._take_verified, line.folder), page)
+        take = partial(self._take_verified, line.folder)
+        self._thread.ask(
+            partial(self._verified, line.folder),
+            take,
+            lambda problem: take(Verified((str(problem),), 0, by_hash=False)),
+            asker=page,
+        )
 
     def _verified(self, folder: Path) -> Verified:
         """In the thread that answers; ends early when the window closes."""
@@ -196,14 +200,14 @@ class LibraryVerbs(QObject):
 
         return verify(folder, go_on)
 
-    def _take_verified(self, folder: Path, found: Verified | SdxlDesktopError) -> None:
+    def _take_verified(self, folder: Path, found: Verified) -> None:
         page = self._page
         if page is None:
             return
         shown = page.details.shown()
         if shown is None or shown.folder != folder:
             return
-        page.details.show_verified(found if isinstance(found, Verified) else Verified((str(found),), 0, by_hash=False))
+        page.details.show_verified(found)
 
     def _ask_to_remove(self, line: Shelved) -> None:
         held = line.holding
@@ -221,14 +225,15 @@ class LibraryVerbs(QObject):
     def _remove(self, line: Shelved) -> None:
         library = self._around.library()
 
-        def done(freed: int | SdxlDesktopError) -> None:
-            if isinstance(freed, SdxlDesktopError):
-                self._show_problem(freed)
-            else:
-                self._around.tell(f"Removed {line.title}; {words.size(freed)} are free again")
+        def done(freed: int) -> None:
+            self._around.tell(f"Removed {line.title}; {words.size(freed)} are free again")
             self.changed.emit()
 
-        self._thread.ask(partial(remove, line.folder, library), done, self)
+        def failed(problem: SdxlDesktopError) -> None:
+            self._show_problem(problem)
+            self.changed.emit()
+
+        self._thread.ask(partial(remove, line.folder, library), done, failed, asker=self)
 
     def _forget(self, line: Shelved) -> None:
         self._around.library().forget(line.folder.name)

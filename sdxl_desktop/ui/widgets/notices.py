@@ -51,12 +51,14 @@ class _Overlay(QFrame):
 
 class Banner(_Overlay):
     """A problem: what happened, why, what to do next. It can be dismissed, copied, or answered by its one action; where
-    a picture could not be written, that can be tried again, or elsewhere."""
+    a picture could not be written, that can be tried again, or elsewhere; where the log says more, that can be opened.
+    """
 
     dismissed = Signal()
     answered = Signal()
     retry_wanted = Signal()
     elsewhere_wanted = Signal()
+    log_wanted = Signal()
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent, top=True, widest=720)
@@ -66,6 +68,7 @@ class Banner(_Overlay):
         self._retry = dressed(QPushButton("Try again"), "link")
         self._elsewhere = dressed(QPushButton("Save as…"), "link")
         self._copy = dressed(QPushButton("Copy"), "link")
+        self._log = dressed(QPushButton("Open the log"), "link")
         self._close = IconButton("close", "Dismiss", "Dismiss (Esc)")
         self._lay_out()
         self._copy.clicked.connect(lambda: QApplication.clipboard().setText(str(self._error)))
@@ -73,6 +76,7 @@ class Banner(_Overlay):
         self._answer.clicked.connect(self.answered)
         self._retry.clicked.connect(self.retry_wanted)
         self._elsewhere.clicked.connect(self.elsewhere_wanted)
+        self._log.clicked.connect(self.log_wanted)
 
     def _lay_out(self) -> None:
         self.setObjectName("banner")
@@ -81,7 +85,10 @@ class Banner(_Overlay):
         self._copy.setToolTip("Copy this message")
         self._retry.setToolTip("Write the pictures that could not be saved once more")
         self._elsewhere.setToolTip("Choose another folder or name for the picture")
-        buttons = row(self._retry, self._elsewhere, self._answer, self._copy, margins=(-_LINK_PADDING, 0, 0, 0))
+        self._log.setToolTip("Show what was logged about this")
+        buttons = row(
+            self._retry, self._elsewhere, self._answer, self._log, self._copy, margins=(-_LINK_PADDING, 0, 0, 0)
+        )
         buttons.addStretch(1)
         words = column(self._what, self._why, self._next, buttons, spacing=4)
         whole = row(spacing=8, margins=(16, 12, 8, 8))
@@ -110,6 +117,7 @@ class Banner(_Overlay):
         for label, text in ((self._what, error.what), (self._why, error.why), (self._next, error.next_step)):
             label.setText(text)
             label.setVisible(bool(text))
+        self._log.setVisible(error.asks_for_help)
         self.setAccessibleName(f"Problem: {error}")
         QAccessible.updateAccessibility(QAccessibleEvent(self, QAccessible.Event.Alert))
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import psutil
 import pytest
+from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QAbstractButton, QApplication, QMessageBox, QPushButton, QTableWidget
 from pytestqt.qtbot import QtBot
 
+from sdxl_desktop.bridge.background import Fail
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.device import STATIC_SHAPES
-from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import Execution
@@ -233,15 +233,23 @@ def test_an_answer_without_parts_says_why(
     qtbot.waitUntil(lambda: words in preparing.standing.words, timeout=10_000)
 
 
-@dataclass
 class Counting(AtOnce):
     """Counts what it is asked to do."""
 
-    runs: int = 0
+    def __init__(self) -> None:
+        super().__init__()
+        self.runs = 0
 
-    def run(self, work: Callable[[], T], done: Callable[[T | SdxlDesktopError], None]) -> None:
+    def run(
+        self,
+        work: Callable[[], T],
+        done: Callable[[T], object],
+        failed: Fail | None = None,
+        *,
+        asker: QObject | None = None,
+    ) -> None:
         self.runs += 1
-        super().run(work, done)
+        super().run(work, done, failed, asker=asker)
 
 
 def test_what_is_compiled_is_looked_at_once_when_preparing_is_done(

@@ -18,6 +18,7 @@ from sdxl_desktop.library.hub.tokens import find_token, keep_token
 from sdxl_desktop.ui.library import entry_cards
 from sdxl_desktop.ui.library.offer_sheet import OfferSheet
 from sdxl_desktop.ui.library.page import LibraryPage
+from sdxl_desktop.ui.library.token_field import TokenDialog
 from sdxl_desktop.ui.main_window import MainWindow
 from tests.memory_keyring import MemoryKeyring, used_keyring
 from tests.ui.library.conftest import (
@@ -315,3 +316,15 @@ def test_a_kept_token_can_be_forgotten(
     qtbot.waitUntil(lambda: "was removed" in page.adding.token.said())
     assert drawer.kept == {}
     assert not page.adding.token.forget.isVisible()
+
+
+def test_a_kept_token_can_be_forgotten_in_the_settings(window: MainWindow, drawer: MemoryKeyring, qtbot: QtBot) -> None:
+    keep_token("hf_mine")
+    settings = window.open_settings()
+    press(qtbot, settings, "Token for the hub")
+    (dialog,) = settings.findChildren(TokenDialog)
+    qtbot.waitUntil(dialog.field.forget.isVisible)
+    press(qtbot, dialog, "Forget it")
+    qtbot.waitUntil(lambda: "was removed" in dialog.field.said())
+    assert drawer.kept == {}
+    settings.reject()

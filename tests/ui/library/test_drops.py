@@ -132,7 +132,7 @@ def test_a_pasted_page_of_the_hub_is_looked_up(window: MainWindow, hands: Preten
     hands.offers[f"{PAGE}/tree/main"] = an_offer()
     window.activateWindow()
     window.stage.canvas.setFocus()
-    window.library.paste()
+    window.router.paste()
     assert the_sheet(window, qtbot).isVisible()
 
 

@@ -71,7 +71,7 @@ def test_a_picture_is_taken_as_it_is_offered(window: MainWindow, tmp_path: Path)
         assert same_array(window.document.picture, picture()), kind
         window.document.remove_picture()
         QApplication.clipboard().setMimeData(offered(file))
-        window.library.paste()
+        window.router.paste()
         assert same_array(window.document.picture, picture()), kind
         window.document.remove_picture()
 
@@ -90,7 +90,7 @@ def test_what_cannot_be_taken_is_refused_in_words(window: MainWindow) -> None:
         (carrying(html="<img src='https://a.org/1.png'><img src='https://a.org/2.png'>"), "2 pictures"),
     ):
         QApplication.clipboard().setMimeData(offered)
-        window.library.paste()
+        window.router.paste()
         assert words in window.stage.banner.accessibleName()
         assert not window.document.has_picture
         window.verbs.dismiss()

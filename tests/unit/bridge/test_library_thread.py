@@ -41,6 +41,15 @@ def test_a_question_that_fails_is_answered_with_the_error(thread: LibraryThread,
     def work() -> None:
         raise ZeroDivisionError("division by zero")
 
-    thread.ask(work, answers.append)
+    thread.ask(work, lambda _: None, answers.append)
     qtbot.waitUntil(lambda: bool(answers))
     assert "division by zero" in str(answers[0])
+
+
+def test_a_question_whose_failure_nobody_takes_is_told(thread: LibraryThread, qtbot: QtBot) -> None:
+    def work() -> None:
+        raise LookupError("nobody thought of this")
+
+    with qtbot.waitSignal(thread.failed, timeout=3000) as failed:
+        thread.ask(work, lambda _: None)
+    assert "nobody thought of this" in str(failed.args[0])

@@ -29,7 +29,7 @@ class PretendRooms:
     workbench: Any = None
     no_window: str = ""
     opened: list[str] = field(default_factory=list)
-    windows: list[tuple[str | None, list[Path]]] = field(default_factory=list)
+    windows: list[tuple[str | None, list[Path | str]]] = field(default_factory=list)
     left_with: list[int] = field(default_factory=list)
 
     def doors(self) -> Doors:
@@ -57,7 +57,7 @@ class PretendRooms:
             raise DeviceError(f"There is no device {name!r}.", next_step="Choose CPU or GPU.")
         return str(self._note("devices", name.upper()))
 
-    def _window(self, paths: AppPaths, prompt: str | None, files: Sequence[Path]) -> int:
+    def _window(self, paths: AppPaths, prompt: str | None, files: Sequence[Path | str]) -> int:
         self.windows.append((prompt, list(files)))
         return 0
 

@@ -1,0 +1,146 @@
+"""What a file or folder is that a person brings in: told by its content, and by its name only where that says nothing.
+
+One function decides for every entrance: drop, paste, File → Open…, recent files and the command line.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from sdxl_desktop.core.errors import AdditionError, PictureError, named
+from sdxl_desktop.core.foreign_text import shown
+from sdxl_desktop.core.regular_files import open_regular
+from sdxl_desktop.formats.safetensors_header import HeaderError, read_header
+from sdxl_desktop.history.latents import MAX_HEADER, holds_latents
+from sdxl_desktop.imaging.formats import picture_begins, picture_endings
+from sdxl_desktop.library.additions import kind_of
+from sdxl_desktop.session.document.contents import SUFFIX as PROJECT
+from sdxl_desktop.session.document.manifest import CARD
+
+WEIGHTS = (".safetensors", ".pt", ".bin", ".ckpt")
+INDEX = "model_index.json"
+"""The file by which a folder is a whole checkpoint; who opens it means the folder."""
+_ZIP = b"PK\x03\x04"
+_PREFIX = 256
+_NAME_AT = 30
+"""Where the first name in a zip file begins; its length stands in the four bytes before, with that of the extra."""
+_WHAT_CAN_BE = (
+    f"Open a picture, a project ({PROJECT}), a checkpoint (a .safetensors or .ckpt file, or a folder), a LoRA, an "
+    "embedding or a VAE, or kept latents (.safetensors)."
+)
+
+
+class FileKind(StrEnum):
+    PICTURE = "picture"
+    PROJECT = "project"
+    LATENTS = "kept latents"
+    ADDITION = "LoRA, embedding or VAE"
+    CHECKPOINT = "checkpoint"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class SortedFiles:
+    """Files and folders by what they are. `problem` says why nothing of them can be opened."""
+
+    pictures: tuple[Path, ...] = ()
+    projects: tuple[Path, ...] = ()
+    latents: tuple[Path, ...] = ()
+    additions: tuple[Path, ...] = ()
+    checkpoints: tuple[Path, ...] = ()
+    problem: PictureError | None = None
+
+
+def file_kind(path: Path) -> FileKind:
+    """What `path` is. A damaged file is what its name says, so that whoever opens it tells what is wrong. Raises
+    OSError for one that cannot be read at all."""
+    if path.is_dir() or path.name == INDEX:
+        return FileKind.CHECKPOINT
+    with open_regular(path) as stream:
+        prefix = stream.read(_PREFIX)
+        size = os.fstat(stream.fileno()).st_size
+    ending = path.suffix.lower()
+    if _begins_safetensors(prefix, size) or (ending in WEIGHTS and not picture_begins(prefix)):
+        return _weights(path)
+    if _begins_project(prefix):
+        return FileKind.PROJECT
+    if ending in picture_endings() or picture_begins(prefix):
+        return FileKind.PICTURE
+    return FileKind.PROJECT if ending == PROJECT else FileKind.UNKNOWN
+
+
+def sorted_files(paths: Iterable[Path]) -> SortedFiles:
+    """All of `paths` by what they are, each kind in their order."""
+    found: dict[FileKind, list[Path]] = {kind: [] for kind in FileKind}
+    unreadable: list[PictureError] = []
+    for path in paths:
+        try:
+            kind = file_kind(path)
+        except (OSError, ValueError) as problem:
+            unreadable.append(_cannot_be_read(path, problem))
+            continue
+        found[kind].append(path.parent if path.name == INDEX and kind is FileKind.CHECKPOINT else path)
+    unknown = found[FileKind.UNKNOWN]
+    pictures = found[FileKind.PICTURE]
+    if pictures:  # opening them tells of those that could not be
+        pictures, unknown = pictures + unknown, []
+    known = any(files for kind, files in found.items() if kind is not FileKind.UNKNOWN)
+    problems = [*unreadable, *([_unknown(unknown)] if unknown else [])]
+    return SortedFiles(
+        pictures=tuple(pictures),
+        projects=tuple(found[FileKind.PROJECT]),
+        latents=tuple(found[FileKind.LATENTS]),
+        additions=tuple(found[FileKind.ADDITION]),
+        checkpoints=tuple(found[FileKind.CHECKPOINT]),
+        problem=problems[0] if problems and not known else None,
+    )
+
+
+def _weights(path: Path) -> FileKind:
+    """Of a file of weights: what is neither kept latents nor an addition is looked at by the library, which tells what
+    is wrong with it."""
+    if path.suffix.lower() == ".ckpt":
+        return FileKind.CHECKPOINT
+    try:
+        if holds_latents(read_header(path, MAX_HEADER)):
+            return FileKind.LATENTS
+    except HeaderError:
+        pass
+    try:
+        kind_of(path)
+    except AdditionError:
+        return FileKind.CHECKPOINT
+    return FileKind.ADDITION
+
+
+def _begins_safetensors(prefix: bytes, size: int) -> bool:
+    length = int.from_bytes(prefix[:8], "little")
+    return len(prefix) > 8 and prefix[8:9] == b"{" and 2 <= length <= size - 8
+
+
+def _begins_project(prefix: bytes) -> bool:
+    length = int.from_bytes(prefix[26:28], "little")
+    return prefix.startswith(_ZIP) and prefix[_NAME_AT : _NAME_AT + length] == CARD.encode()
+
+
+def _unknown(files: list[Path]) -> PictureError:
+    one = len(files) == 1
+    return PictureError(
+        f"{shown(files[0].name)} cannot be opened." if one else f"None of the {len(files)} files can be opened.",
+        why="It is none of the kinds of file that are known here."
+        if one
+        else f"{shown(files[0].name)} and the others are none of the kinds of file that are known here.",
+        next_step=_WHAT_CAN_BE,
+    )
+
+
+def _cannot_be_read(path: Path, problem: Exception) -> PictureError:
+    if isinstance(problem, FileNotFoundError):
+        return PictureError(f"There is no file {shown(path)}.", next_step="Check whether it was moved.")
+    return PictureError(
+        f"{shown(path.name)} cannot be read.", why=named(problem), next_step="Check the file and who may read it."
+    )

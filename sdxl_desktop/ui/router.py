@@ -1,0 +1,105 @@
+"""The one way into the window: whatever is dropped, pasted, opened or named on the command line goes through here."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtCore import QObject
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QFileDialog, QWidget
+
+from sdxl_desktop.bridge.background import Background
+from sdxl_desktop.core.errors import SdxlDesktopError
+from sdxl_desktop.session.file_kinds import SortedFiles, sorted_files
+from sdxl_desktop.ui.incoming import Incoming, incoming, named_in_text, open_filter
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destinations:
+    """Who takes what. `add_checkpoint` takes a path, or the URL of a page at the hub; `add_weights` LoRAs, embeddings
+    and VAEs; `download` the address of a picture on the web, which it asks about."""
+
+    open_pictures: Callable[[tuple[Path, ...]], object]
+    open_image: Callable[[bytes], object]
+    open_project: Callable[[Path], object]
+    open_latents: Callable[[Path], object]
+    add_weights: Callable[[tuple[Path, ...]], object]
+    add_checkpoint: Callable[[str], object]
+    download: Callable[[str], object]
+    fail: Callable[[SdxlDesktopError], object]
+    tell: Callable[[str], object]
+
+
+class Router(QObject):
+    """Finds out what came in, and gives it to whom it belongs; what belongs to nobody is told."""
+
+    def __init__(
+        self, window: QWidget, background: Background, to: Destinations, last_folder: Callable[[], str]
+    ) -> None:
+        super().__init__(window)
+        self._window, self._background, self._to, self._last_folder = window, background, to, last_folder
+
+    def choose(self) -> None:
+        """Ask for a file, whatever it is. (A folder that is a checkpoint is opened by its `model_index.json`.)"""
+        chosen, _ = QFileDialog.getOpenFileName(self._window, "Open", self._last_folder(), open_filter())
+        if chosen:
+            self.take_files([Path(chosen)])
+
+    def paste(self) -> None:
+        """Take what the clipboard holds: a picture, files, or a page of the hub."""
+        found = incoming(QGuiApplication.clipboard().mimeData())
+        if found:
+            self.take(found)
+        else:
+            self._to.tell("There is no picture on the clipboard")
+
+    def take_named(self, names: Iterable[Path | str]) -> None:
+        """Take what the command line names: files, folders and URLs."""
+        files = [name for name in names if isinstance(name, Path)]
+        if files:
+            self.take_files(files)
+        for text in (name for name in names if isinstance(name, str)):
+            self.take(named_in_text(text))
+
+    def take_files(self, files: Iterable[Path]) -> None:
+        """Take files and folders, whatever they are."""
+        self.take(Incoming(files=tuple(files)))
+
+    def take(self, found: Incoming) -> None:
+        """Put what came in where it belongs. Of several of a kind the first is opened, except LoRAs, embeddings and
+        VAEs, which are all taken, and pictures, the others of which can be found under the recent files."""
+        if found.problem is not None:
+            self._to.fail(found.problem)
+        elif found.files:
+            self._background.run(partial(sorted_files, found.files), self._take_sorted, self._to.fail)
+        elif found.image:
+            self._to.open_image(found.image)
+        elif found.page:
+            self._to.add_checkpoint(found.page)
+        elif found.web:
+            self._to.download(found.web)
+
+    def _take_sorted(self, found: SortedFiles) -> None:
+        to = self._to
+        _log.info(
+            "Opening: %d pictures, %d projects, %d latents, %d additions, %d checkpoints",
+            *map(len, (found.pictures, found.projects, found.latents, found.additions, found.checkpoints)),
+        )
+        if found.problem is not None:
+            to.fail(found.problem)
+        if found.additions:
+            to.add_weights(found.additions)
+        if found.checkpoints:
+            to.add_checkpoint(str(found.checkpoints[0]))
+        if found.projects:
+            to.open_project(found.projects[0])
+        elif found.pictures:
+            to.open_pictures(found.pictures)
+        elif found.latents:
+            to.open_latents(found.latents[0])
