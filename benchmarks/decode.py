@@ -25,23 +25,23 @@ from typing import Any
 import numpy as np
 import openvino as ov
 
-from sdxl_desktop.core.paths import resources
+from sdxl_desktop.core.paths import resources_folder
 from sdxl_desktop.engine.openvino import devices
 from sdxl_desktop.engine.openvino.tiling import TiledDecoder
 
 MB, GB = 1e6, 1e9
-_EVERY = 0.005
+_SAMPLE_SECONDS = 0.005
 """Seconds between two looks at the memory."""
 
 
-class Watch:
+class MemoryPeakWatch:
     """The most memory this process has while entered, in bytes beyond what it had before: resident and anonymous."""
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> MemoryPeakWatch:
         self.before = _memory()
         self.peak = self.before
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look)
+        self._thread = threading.Thread(target=self._sample)
         self._thread.start()
         return self
 
@@ -53,8 +53,8 @@ class Watch:
     def extra(self) -> dict[str, float]:
         return {name: (self.peak[name] - self.before[name]) / MB for name in self.before}
 
-    def _look(self) -> None:
-        while not self._over.wait(_EVERY):
+    def _sample(self) -> None:
+        while not self._over.wait(_SAMPLE_SECONDS):
             now = _memory()
             self.peak = {name: max(size, now[name]) for name, size in self.peak.items()}
 
@@ -68,7 +68,7 @@ def _memory() -> dict[str, int]:
 def decode_once(folder: Path, size: int, budget: float, precision: Any, picture: Path) -> dict[str, Any]:
     """Decode random latents in this process, whole unless there is a `budget` (GB), and write the `picture`."""
     model = devices.core.read_model(folder / "vae_decoder" / "openvino_model.xml")
-    config = devices.compile_config("CPU", precision=precision, threads=0, cache="")
+    config = devices.compile_properties("CPU", precision=precision, threads=0, cache="")
     compiled = devices.core.compile_model(model, "CPU", config)
     request = compiled.create_infer_request()
 
@@ -82,12 +82,12 @@ def decode_once(folder: Path, size: int, budget: float, precision: Any, picture:
     side = size * 8 // small.shape[1]
     latents = numbers.standard_normal((1, channels, side, side), np.float32)
     told: dict[str, Any] = {"how": "strips" if budget else "whole", "precision": str(_precision(compiled))}
-    with Watch() as watch:
+    with MemoryPeakWatch() as watch:
         if budget:
-            tiled = TiledDecoder.beside(compiled, model, devices.core)
+            tiled = TiledDecoder.for_compiled_decoder(compiled, model, devices.core)
             assert tiled is not None
             plan = tiled.plan(side, side, int(budget * GB))
-            told |= {"plan": repr(plan), "trusted": _timed(told, "trying", tiled.trusted)}
+            told |= {"plan": repr(plan), "trusted": _timed(told, "trying", tiled.matches_whole_decode)}
             image = _timed(told, "first", lambda: tiled.decode(latents, plan))
             if told["trusted"]:
                 image = _timed(told, "seconds", lambda: tiled.decode(latents, plan))
@@ -179,7 +179,7 @@ def main() -> None:
             folder = Path(scratch)
             make_full_size(folder)
         elif str(folder) == "starter":
-            folder = resources() / "checkpoints" / "starter"
+            folder = resources_folder() / "checkpoints" / "starter"
         result = compare(folder, told.size, told.budget, told.precision, told.rounds)
     print(json.dumps({name: value for name, value in result.items() if name != "runs"}))
     if told.json is not None:

@@ -28,7 +28,7 @@ from benchmarks import one_picture, results
 KNOWN, NEW, LATER, OPTIMUM = "known prompt", "new prompt", "15 s after launch", "optimum-intel"
 STARTS = {KNOWN: "ours", OPTIMUM: "optimum", NEW: "ours", LATER: "ours-later"}
 
-_WATCH = """
+_OBSERVER_SCRIPT = """
 import sys, time
 from PySide6.QtCore import QEvent, QObject, QTimer
 
@@ -45,7 +45,7 @@ class Watch(QObject):
 """
 
 APP = (
-    _WATCH
+    _OBSERVER_SCRIPT
     + """
 from sdxl_desktop.ui import app
 build = app.build_window
@@ -63,7 +63,7 @@ sys.exit(main([]))
 )
 
 PEER = (
-    _WATCH
+    _OBSERVER_SCRIPT
     + """
 from PySide6.QtWidgets import QApplication, QLabel
 app = QApplication([])

@@ -26,7 +26,7 @@ class Bar:
     ours: bool = True
 
 
-def bars(title: str, subtitle: str, measured: Sequence[Bar], mark: float | None = None) -> str:
+def render_bars(title: str, subtitle: str, measured: Sequence[Bar], mark: float | None = None) -> str:
     """The plot as SVG: all bars to one scale from 0, and a dashed line at `mark`, which is to be stayed under."""
     height = _HEAD + len(measured) * (_BAR + _BETWEEN) + _MARGIN
     left, right = _MARGIN + _LABELS, _WIDTH - _MARGIN - _VALUES

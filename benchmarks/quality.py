@@ -3,12 +3,12 @@
     python -m benchmarks.quality --json OUT.json [--starter-data FOLDER] [--prompts 300] [--steps 30]
 
 `--starter-data` is a folder that `python -m tools.starter fetch` has filled: with it, every picture of a name is
-searched among the pictures that were taught (`top 1`, `top 5`), and its distance to the one of that name is measured,
-in the descriptor of colours and outlines of `tools.starter.measure`. Without, pictures are only compared with exact
-ones: the peak signal-to-noise ratio, the structural similarity, and the same descriptor, which is our stand-in for
-LPIPS, since that needs a network with weights of its own. Pictures are kept beside OUT.json, in a folder whose name
-tells the checkpoint's contents, the settings and the prompts apart; those that are there are not drawn again, so a run
-that was stopped goes on.
+searched among the pictures that were taught (`top 1`, `top 5`), and its distance to the one of that name is
+measured, in the descriptor of colours and outlines of `tools.starter.picture_metrics`. Without, pictures are only
+compared with exact ones: the peak signal-to-noise ratio, the structural similarity, and the same descriptor, which
+is our stand-in for LPIPS, since that needs a network with weights of its own. Pictures are kept beside OUT.json, in
+a folder whose name tells the checkpoint's contents, the settings and the prompts apart; those that are there are not
+drawn again, so a run that was stopped goes on.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ from PIL import Image
 from scipy import ndimage
 
 from benchmarks import results
-from benchmarks.speed import NAMES, OURS, Drawer, Setting, prompts
+from benchmarks.speed import NAMES, OURS, BenchmarkSetting, PipelineProcess, prompts
 from sdxl_desktop.core.parts import GRAPH
-from sdxl_desktop.core.paths import resources
+from sdxl_desktop.core.paths import resources_folder
 from sdxl_desktop.engine.compile_key import content_id
-from tools.starter import measure
+from tools.starter import picture_metrics
 
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Taught:
+class TrainingPrompts:
     """The pictures that the starter was taught, and which of them each prompt asks for."""
 
     known: list[Image.Image]
@@ -47,27 +47,27 @@ class Taught:
     prompts: list[str]
 
     @classmethod
-    def read(cls, data: Path, count: int) -> Taught:
+    def read(cls, data: Path, count: int) -> TrainingPrompts:
         from tools.starter.config import Config
-        from tools.starter.english import article
-        from tools.starter.evaluate import Judge, asked_names
+        from tools.starter.evaluate import Evaluator, asked_names
+        from tools.starter.grammar import article
         from tools.starter.names import load_names
 
         config = Config()
-        judge = Judge(None, load_names(data, config.least_stars), config.size)
+        judge = Evaluator(None, load_names(data, config.least_stars), config.size)
         asked = asked_names(judge, count)
         known = [judge.reference(name) for name in judge.names]
         return cls(known, asked, [article(judge.names[number].word) for number in asked])
 
 
-def pictures_folder(out: Path, asked: Sequence[str], setting: Setting) -> Path:
+def pictures_folder(out: Path, asked: Sequence[str], setting: BenchmarkSetting) -> Path:
     """Where the pictures of such a run lie, beside `out`."""
     parts = {part.name: content_id(part) for part in sorted(setting.checkpoint.iterdir()) if (part / GRAPH).is_file()}
-    whole = repr((parts, setting.words, list(asked)))
+    whole = repr((parts, setting.comparison_key, list(asked)))
     return out.with_name(f"{out.stem}-pictures-{hashlib.blake2b(whole.encode(), digest_size=5).hexdigest()}")
 
 
-def draw_all(asked: Sequence[str], setting: Setting, folder: Path) -> dict[str, list[Path]]:
+def generate_all(asked: Sequence[str], setting: BenchmarkSetting, folder: Path) -> dict[str, list[Path]]:
     """The files of everyone's pictures; those that are lacking are drawn, with seeds from 1000."""
     folder.mkdir(parents=True, exist_ok=True)
     files = {who: [folder / f"{place}-{who}.png" for place in range(len(asked))] for who in OURS}
@@ -75,10 +75,13 @@ def draw_all(asked: Sequence[str], setting: Setting, folder: Path) -> dict[str, 
         lacking = [place for place, file in enumerate(mine) if not file.exists()]
         if not lacking:
             continue
-        with tempfile.TemporaryDirectory() as scratch, Drawer(who, setting, Path(scratch), sys.executable) as drawer:
+        with (
+            tempfile.TemporaryDirectory() as scratch,
+            PipelineProcess(who, setting, Path(scratch), sys.executable) as drawer,
+        ):
             to = Path(scratch) / "picture.npy"
             for place in lacking:
-                drawer.draw(asked[place], 1000 + place, to)
+                drawer.generate(asked[place], 1000 + place, to)
                 beside = mine[place].with_suffix(".writing")
                 Image.fromarray(np.load(to)).save(beside, "PNG")
                 beside.replace(mine[place])
@@ -86,22 +89,22 @@ def draw_all(asked: Sequence[str], setting: Setting, folder: Path) -> dict[str, 
     return files
 
 
-def row(who: str, mine: Sequence[Path], exact: Sequence[Path], taught: Taught | None) -> Row:
+def row(who: str, mine: Sequence[Path], exact: Sequence[Path], taught: TrainingPrompts | None) -> Row:
     """Everything that is measured of one preset."""
     pictures, right = [_opened(file) for file in mine], [_opened(file) for file in exact]
     found: Row = {"who": NAMES[who], "prompts": len(pictures)}
     if taught is not None:
-        ranks = measure.ranks(pictures, taught.known, taught.asked)
+        ranks = picture_metrics.ranks(pictures, taught.known, taught.asked)
         found["top 1"] = sum(rank < 1 for rank in ranks) / len(ranks)
         found["top 5"] = sum(rank < 5 for rank in ranks) / len(ranks)
         wanted = [taught.known[number] for number in taught.asked]
-        found["distance"] = _mean(measure.feature_distance, pictures, wanted)
+        found["distance"] = _mean(picture_metrics.feature_distance, pictures, wanted)
     if who != "exact":
         arrays = [(_array(one), _array(other)) for one, other in zip(pictures, right, strict=True)]
         found["PSNR"] = statistics.mean(psnr(one - other) for one, other in arrays)
         found["lowest PSNR"] = min(psnr(one - other) for one, other in arrays)
         found["SSIM"] = statistics.mean(similarity(one, other) for one, other in arrays)
-        found["distance to exact"] = _mean(measure.feature_distance, pictures, right)
+        found["distance to exact"] = _mean(picture_metrics.feature_distance, pictures, right)
     return found
 
 
@@ -150,7 +153,7 @@ def show(rows: Sequence[Row]) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--checkpoint", type=Path, default=resources() / "checkpoints" / "starter")
+    parser.add_argument("--checkpoint", type=Path, default=resources_folder() / "checkpoints" / "starter")
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--guidance", type=float, default=2.0)
@@ -159,13 +162,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--json", type=Path, required=True, metavar="OUT")
     given = parser.parse_args(arguments)
     warnings.simplefilter("ignore")
-    setting = Setting(given.checkpoint.absolute(), given.size, given.steps, given.guidance)
-    taught = Taught.read(given.starter_data, given.prompts) if given.starter_data else None
+    setting = BenchmarkSetting(given.checkpoint.absolute(), given.size, given.steps, given.guidance)
+    taught = TrainingPrompts.read(given.starter_data, given.prompts) if given.starter_data else None
     asked = taught.prompts if taught else prompts(given.prompts)
-    files = draw_all(asked, setting, pictures_folder(given.json, asked, setting))
+    files = generate_all(asked, setting, pictures_folder(given.json, asked, setting))
     rows = [row(who, mine, files["exact"], taught) for who, mine in files.items()]
     told = results.command("benchmarks.quality", arguments)
-    results.write(given.json, "quality", command=told, settings=setting.words, rows=rows)
+    results.write(given.json, "quality", command=told, settings=setting.comparison_key, rows=rows)
     show(rows)
 
 

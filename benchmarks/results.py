@@ -1,7 +1,7 @@
 """What a benchmark writes down: its rows, and the command, machine, versions and date that belong to them.
 
 One JSON object for each run, with the keys `benchmark`, `command`, `machine`, `versions`, `date`, `settings` and
-`rows`; `benchmarks.page` makes the page of a folder of them. Nothing in it names a place on this machine.
+`rows`; `benchmarks.results_page` makes the page of a folder of them. Nothing in it names a place on this machine.
 """
 
 from __future__ import annotations

@@ -14,21 +14,21 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from sdxl_desktop.cli.doors import Doors
-from sdxl_desktop.core import shortage
-from sdxl_desktop.core.device import Device
-from sdxl_desktop.core.paths import AppPaths
-from sdxl_desktop.core.program import (
+from sdxl_desktop.cli.entry_points import EntryPoints
+from sdxl_desktop.core import out_of_memory
+from sdxl_desktop.core.child_program import (
     CONVERSION_HOST,
     DOWNLOAD_HOST,
     ENGINE_HOST,
     PROBE_DISPLAY,
     QUANTIZATION_HOST,
     WORKBENCH_HOST,
-    command,
+    child_command,
 )
-from sdxl_desktop.engine.protocol import Engine
-from sdxl_desktop.engine.workbench import Workbench
+from sdxl_desktop.core.device import Device
+from sdxl_desktop.core.paths import AppPaths
+from sdxl_desktop.engine.device_benchmark import DeviceBenchmark
+from sdxl_desktop.engine.engine_protocol import Engine
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -55,20 +55,20 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _command_line(arguments: Sequence[str]) -> int:
     from sdxl_desktop.cli import run  # typer and rich: not for the engine host
 
-    return run(arguments, doors())
+    return run(arguments, entry_points())
 
 
-def doors() -> Doors:
+def entry_points() -> EntryPoints:
     """The real ways into the rest of the program, each opened only when used."""
-    from sdxl_desktop.cli.display import why_no_window
+    from sdxl_desktop.cli.display_check import why_no_window
 
     def no_window() -> str:
-        return why_no_window(command(PROBE_DISPLAY))
+        return why_no_window(child_command(PROBE_DISPLAY))
 
-    return Doors(
+    return EntryPoints(
         paths=AppPaths.from_environment,
         engine=_engine,
-        workbench=_workbench,
+        device_benchmark=_workbench,
         devices=_devices,
         device=_device,
         window=_window,
@@ -78,38 +78,38 @@ def doors() -> Doors:
 
 def _host_engine() -> int:
     """Torch and OpenVINO, in a child process of the window."""
-    _quiet_libraries()
-    from sdxl_desktop.engine.process.host import main as host
+    _configure_libraries()
+    from sdxl_desktop.engine.process.engine_host import main as host
 
     return host()
 
 
 def _host_conversion() -> int:
     """Torch and OpenVINO's converter, in a child process of an import."""
-    _quiet_libraries()
-    from sdxl_desktop.library.convert.host import main as host
+    _configure_libraries()
+    from sdxl_desktop.library.convert.conversion_worker import main as host
 
     return host()
 
 
 def _host_download() -> int:
     """The hub's library, in a child process of a download."""
-    from sdxl_desktop.library.hub.host import main as host
+    from sdxl_desktop.library.hub.download_worker import main as host
 
     return host()
 
 
 def _host_quantization() -> int:
     """Torch, optimum-intel and NNCF, in a child process of a quantization."""
-    _quiet_libraries()
-    from sdxl_desktop.library.quantize.host import main as host
+    _configure_libraries()
+    from sdxl_desktop.library.quantize.quantization_worker import main as host
 
     return host()
 
 
 def _host_workbench() -> int:
     """Torch and OpenVINO, in a child process of the window."""
-    _quiet_libraries()
+    _configure_libraries()
     from sdxl_desktop.engine.process.workbench_host import main as host
 
     return host()
@@ -117,23 +117,23 @@ def _host_workbench() -> int:
 
 def _engine(paths: AppPaths) -> Engine:
     """Torch and OpenVINO, in this process."""
-    _quiet_libraries()
-    shortage.end_instead_of_hanging(aloud=True)
+    _configure_libraries()
+    out_of_memory.exit_when_out_of_memory(print_message=True)
     from sdxl_desktop.engine.openvino.engine import OpenVinoEngine
 
     return OpenVinoEngine(paths)
 
 
-def _workbench(paths: AppPaths) -> Workbench:
+def _workbench(paths: AppPaths) -> DeviceBenchmark:
     """Torch and OpenVINO, in this process."""
-    _quiet_libraries()
-    shortage.end_instead_of_hanging(aloud=True)
-    from sdxl_desktop.engine.openvino.workbench import OpenVinoWorkbench
+    _configure_libraries()
+    out_of_memory.exit_when_out_of_memory(print_message=True)
+    from sdxl_desktop.engine.openvino.part_benchmark import OpenVinoDeviceBenchmark
 
-    return OpenVinoWorkbench(paths)
+    return OpenVinoDeviceBenchmark(paths)
 
 
-def _quiet_libraries() -> None:
+def _configure_libraries() -> None:
     """Keep the libraries' advice for their own developers from the person, and keep them off the network and in the
     application's folders."""
     for variable in ("DIFFUSERS_VERBOSITY", "TRANSFORMERS_VERBOSITY"):
@@ -147,21 +147,21 @@ def _devices() -> tuple[Device, ...]:
     """OpenVINO, without torch."""
     from sdxl_desktop.engine.openvino import devices
 
-    return devices.available()
+    return devices.available_devices()
 
 
 def _device(name: str) -> str:
     """OpenVINO, without torch."""
     from sdxl_desktop.engine.openvino import devices
 
-    return devices.resolve(name)
+    return devices.resolve_device_name(name)
 
 
 def _window(paths: AppPaths, prompt: str | None, files: Sequence[Path | str]) -> int:
     """Qt and the window."""
-    from sdxl_desktop.ui.app import run
+    from sdxl_desktop.ui.app import run_window
 
-    return run(paths, prompt=prompt, files=tuple(files))
+    return run_window(paths, prompt=prompt, files=tuple(files))
 
 
 def _probe_display() -> int:

@@ -1,8 +1,9 @@
 """Work off the main thread: a function there, its outcome back here, and no failure that nobody hears of.
 
-There is one mechanism. `Worker` is a thread that does one thing after the other: the engine's, the library's, the one
-that writes. `Background` is what the window's parts are given: reading on threads of their own, writing on one worker.
-Whatever is raised becomes an error that can be told, is logged, and goes to `failed`; without one, to the window.
+There is one mechanism. `Worker` is a thread that does one thing after the other: the engine's, the library's, the
+one that writes. `BackgroundRunner` is what the window's parts are given: reading on threads of their own, writing on
+one worker. Whatever is raised becomes an error that can be told, is logged, and goes to `failed`; without one, to
+the window.
 """
 
 from __future__ import annotations
@@ -17,17 +18,17 @@ from typing import Any, Protocol, TypeVar
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 from shiboken6 import isValid
 
-from sdxl_desktop.core.errors import SdxlDesktopError, explained
+from sdxl_desktop.core.errors import SdxlDesktopError, wrap_error
 
 T = TypeVar("T")
 Fail = Callable[[SdxlDesktopError], object]
 
-READ_SECONDS = 120.0
+READ_TIMEOUT_S = 120.0
 """How long reading may take, after which whoever waits is told: a network share that has gone never answers."""
 UNEXPECTED = "Something in the background failed unexpectedly."
 
 
-class TookTooLongError(SdxlDesktopError):
+class ReadTimeoutError(SdxlDesktopError):
     """Something was read for so long that nobody waits for it any more."""
 
     def __init__(self, seconds: float) -> None:
@@ -38,7 +39,7 @@ class TookTooLongError(SdxlDesktopError):
         )
 
 
-class Background(Protocol):
+class BackgroundRunner(Protocol):
     """Does `work` elsewhere, then calls `done` here with what it returned, or `failed` with the error that it raised.
 
     One of them is always called, unless the window closes first, or the `asker` has gone. Without `failed` the error is
@@ -46,10 +47,10 @@ class Background(Protocol):
     after the other.
     """
 
-    def run(
+    def read(
         self,
-        work: Callable[[], T],
-        done: Callable[[T], object],
+        task: Callable[[], T],
+        callback: Callable[[T], object],
         failed: Fail | None = None,
         *,
         asker: QObject | None = None,
@@ -57,8 +58,8 @@ class Background(Protocol):
 
     def write(
         self,
-        work: Callable[[], T],
-        done: Callable[[T], object],
+        task: Callable[[], T],
+        callback: Callable[[T], object],
         failed: Fail | None = None,
         *,
         asker: QObject | None = None,
@@ -96,7 +97,7 @@ class Outcome:
 
     def noted(self) -> SdxlDesktopError | None:
         """The error it ended with, which is in the log from now on."""
-        return None if self._problem is None else explained(self._problem, self._what)
+        return None if self._problem is None else wrap_error(self._problem, self._what)
 
 
 class Worker(QObject):
@@ -189,8 +190,8 @@ class Worker(QObject):
             thread.join()
 
 
-class LoopBackground(QObject):
-    """The window's `Background`, beside the asyncio loop, which is Qt's own.
+class AsyncioBackgroundRunner(QObject):
+    """The window's `BackgroundRunner`, beside the asyncio loop, which is Qt's own.
 
     All writing is done by one worker, so that two pictures never choose the same file name; what was asked for is
     finished even if the window closes. Each reading is awaited for so long and has a thread of its own, which is left
@@ -199,7 +200,7 @@ class LoopBackground(QObject):
     After `close` no outcome arrives any more.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, *, read_seconds: float = READ_SECONDS) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, *, read_seconds: float = READ_TIMEOUT_S) -> None:
         super().__init__()
         self._loop = loop
         self._read_seconds = read_seconds
@@ -210,17 +211,17 @@ class LoopBackground(QObject):
     def tell_failures(self, tell: Fail) -> None:
         self._tell = tell
 
-    def run(
+    def read(
         self,
-        work: Callable[[], T],
-        done: Callable[[T], object],
+        task: Callable[[], T],
+        callback: Callable[[T], object],
         failed: Fail | None = None,
         *,
         asker: QObject | None = None,
     ) -> None:
-        task = self._loop.create_task(self._read(work, done, failed or self._tell, asker))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        reading = self._loop.create_task(self._read(task, callback, failed or self._tell, asker))
+        self._tasks.add(reading)
+        reading.add_done_callback(self._tasks.discard)
 
     async def _read(
         self, work: Callable[[], Any], done: Callable[[Any], object], failed: Fail, asker: QObject | None
@@ -242,20 +243,20 @@ class LoopBackground(QObject):
             threading.Thread(target=read, name="reading", daemon=True).start()
             outcome = await asyncio.wait_for(arrived, self._read_seconds)
         except TimeoutError:
-            outcome = Outcome(_raising(TookTooLongError(self._read_seconds)))
+            outcome = Outcome(_raising(ReadTimeoutError(self._read_seconds)))
         except Exception as problem:  # there may be no room for another thread
             outcome = Outcome(_raising(problem))
         outcome.deliver(done, failed, asker)
 
     def write(
         self,
-        work: Callable[[], T],
-        done: Callable[[T], object],
+        task: Callable[[], T],
+        callback: Callable[[T], object],
         failed: Fail | None = None,
         *,
         asker: QObject | None = None,
     ) -> None:
-        self._writer.do(work, done, failed or self._tell, asker=asker)
+        self._writer.do(task, callback, failed or self._tell, asker=asker)
 
     def close(self) -> None:
         self._writer.close(finish=True)

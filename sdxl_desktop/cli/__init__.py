@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from sdxl_desktop.cli.app import run
+from sdxl_desktop.cli.command_line import run
 
 __all__ = ["run"]

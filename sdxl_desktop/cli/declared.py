@@ -12,20 +12,20 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from sdxl_desktop.cli.inputs import parse_fit, parse_prefill, parse_refine_way
-from sdxl_desktop.cli.streams import typed
-from sdxl_desktop.core.edit import Edit, Fit, Prefill
+from sdxl_desktop.cli.input_files import parse_fit, parse_prefill, parse_refine_way
+from sdxl_desktop.cli.terminal_encoding import decode_argument
+from sdxl_desktop.core.edit import EditParameters, FitMode, PrefillMode
 from sdxl_desktop.core.geometry import Point, Size
 from sdxl_desktop.core.noise_schedule import PredictionType, TimestepSpacing
-from sdxl_desktop.core.refine import Refine, RefineWay
-from sdxl_desktop.core.request import Execution, MicroConditioning, Output, Prompts, Sampling
+from sdxl_desktop.core.refine import RefinerMode, RefinerParameters
+from sdxl_desktop.core.request import Execution, MicroConditioning, OutputOptions, Prompts, Sampling
 from sdxl_desktop.core.sampling import parse_timesteps
 from sdxl_desktop.core.scalars import GROUPS, Option, nested, scalars
 from sdxl_desktop.core.schedulers import SchedulerName
-from sdxl_desktop.core.seeds import random_seed, read_seed
-from sdxl_desktop.core.speed import Speed
+from sdxl_desktop.core.seeds import parse_seed, random_seed
+from sdxl_desktop.core.speed import SpeedPreset
 
-PARTS = (Prompts, Sampling, Execution, Edit, Refine, MicroConditioning, Output)
+PARTS = (Prompts, Sampling, Execution, EditParameters, RefinerParameters, MicroConditioning, OutputOptions)
 """Of a request: those that declare values which the command line asks for, in the order of the help."""
 
 Given = Mapping[type, Mapping[str, Any]]
@@ -36,12 +36,12 @@ _READERS: dict[Any, Callable[[str], Any]] = {
     Size: Size.parse,
     Point: Point.parse,
     SchedulerName: SchedulerName.parse,
-    Speed: Speed.parse,
+    SpeedPreset: SpeedPreset.parse,
     PredictionType: PredictionType.parse,
     TimestepSpacing: TimestepSpacing.parse,
-    Fit: parse_fit,
-    Prefill: parse_prefill,
-    RefineWay: parse_refine_way,
+    FitMode: parse_fit,
+    PrefillMode: parse_prefill,
+    RefinerMode: parse_refine_way,
     tuple[int, ...]: parse_timesteps,
 }
 """How text is read as a value of a type; all raise RequestError."""
@@ -60,9 +60,9 @@ class DeclaredOption:
         """The value that was typed; raises RequestError."""
         match self.option.typed:
             case "text":
-                return typed(text)
+                return decode_argument(text)
             case "seed":
-                seed = read_seed(text)
+                seed = parse_seed(text)
                 return random_seed() if seed is None else seed
             case "parsed":
                 return _READERS[self.kind](text)

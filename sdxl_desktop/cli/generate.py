@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from sdxl_desktop.cli.declared import with_declared
-from sdxl_desktop.cli.draw import draw
+from sdxl_desktop.cli.generate_run import run_generate
 from sdxl_desktop.cli.options import Options
 from sdxl_desktop.core.intents import Intent
 from sdxl_desktop.core.scalars import ADDITIONS, ADVANCED, EDIT, REFINER
@@ -120,7 +120,7 @@ def generate(
         from_latents=from_latents,
         from_step=from_step,
     )
-    return draw(context.obj, options, checkpoint=checkpoint, output=output, as_json=as_json)
+    return run_generate(context.obj, options, checkpoint=checkpoint, output=output, as_json=as_json)
 
 
 with_declared(

@@ -20,10 +20,10 @@ from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 
-from sdxl_desktop.core.file_names import name_of
-from sdxl_desktop.core.foreign_text import encodable
+from sdxl_desktop.core.file_names import slugify
 from sdxl_desktop.core.paths import LOG_FILE, home_folders
-from sdxl_desktop.core.private_files import open_private, private_folder
+from sdxl_desktop.core.private_files import make_private_folder, open_private_append
+from sdxl_desktop.core.untrusted_text import replace_unencodable
 
 MAX_BYTES, BACKUPS = 2**20, 2
 MAX_RECORD = 20_000
@@ -88,7 +88,7 @@ class LogFormatter(logging.Formatter):
     def _cleaned(self, text: str) -> str:
         if len(text) > MAX_RECORD:
             text = f"{text[: MAX_RECORD // 2]}…{text[-MAX_RECORD // 2 :]}"
-        text = encodable(text)
+        text = replace_unencodable(text)
         for pattern, instead in _SECRETS:
             text = pattern.sub(instead, text)
         hidden = [*self._secrets, *(os.environ.get(name, "") for name in _TOKEN_VARIABLES)]
@@ -106,7 +106,7 @@ def _quotable(prompt: str) -> list[str]:
     if not whole:
         return []
     parts = [part.strip() for part in _FRAGMENTS.split(whole)]
-    forms = [whole, " ".join(whole.split()), repr(whole)[1:-1], name_of(whole, "")]
+    forms = [whole, " ".join(whole.split()), repr(whole)[1:-1], slugify(whole, "")]
     return list(dict.fromkeys([form for form in forms if form] + [p for p in parts if len(p) >= _LEAST_FRAGMENT]))
 
 
@@ -193,8 +193,8 @@ class _File(logging.handlers.RotatingFileHandler):
 
     def _open(self) -> io.TextIOWrapper:
         file = Path(self.baseFilename)
-        private_folder(file.parent, own=True)
-        opened = io.TextIOWrapper(open_private(file), encoding="utf-8", errors="backslashreplace", newline="\n")
+        make_private_folder(file.parent, restrict_existing=True)
+        opened = io.TextIOWrapper(open_private_append(file), encoding="utf-8", errors="backslashreplace", newline="\n")
         opened.write(f"{_formatter.formatTime(_now())} INFO {os.getpid()} {ROOT}: {_began()}\n")
         return opened
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sdxl_desktop.core.errors import RequestError
-from sdxl_desktop.core.numbers import in_words
+from sdxl_desktop.core.number_parsing import format_number
 from sdxl_desktop.core.raster import Raster
 from sdxl_desktop.core.scalars import EDIT, NumberRow, Option, check_limits, scalar
 
@@ -15,7 +15,7 @@ MAX_MARGIN = 4096
 MAX_GROW = 256
 
 
-class Fit(StrEnum):
+class FitMode(StrEnum):
     """How a picture of another shape meets the size that is drawn."""
 
     CROP = "crop"
@@ -27,7 +27,7 @@ class Fit(StrEnum):
         return {"crop": "Crop", "pad": "Pad", "stretch": "Stretch"}[self.value]
 
 
-class Prefill(StrEnum):
+class PrefillMode(StrEnum):
     """What lies under the mask when drawing starts; with a strength below 1 it shows in the result."""
 
     KEEP = "keep"
@@ -79,10 +79,10 @@ class Editing:
             EDIT,
         ),
     )
-    fit: Fit = scalar(
-        Fit.CROP,
+    fit: FitMode = scalar(
+        FitMode.CROP,
         option=Option(
-            "--fit", "crop|pad|stretch", "How it meets a size of another shape.", group=EDIT, default=Fit.CROP.value
+            "--fit", "crop|pad|stretch", "How it meets a size of another shape.", group=EDIT, default=FitMode.CROP.value
         ),
     )
     mask_blur: float = scalar(
@@ -114,9 +114,11 @@ class Editing:
         ),
         option=Option("--grow", "PX", "Draw this far around the mask too; it is not kept. Default: 0.", "whole", EDIT),
     )
-    prefill: Prefill = scalar(
-        Prefill.KEEP,
-        option=Option("--prefill", "|".join(Prefill), "What the masked area starts from. Default: keep.", group=EDIT),
+    prefill: PrefillMode = scalar(
+        PrefillMode.KEEP,
+        option=Option(
+            "--prefill", "|".join(PrefillMode), "What the masked area starts from. Default: keep.", group=EDIT
+        ),
     )
     soft: bool = scalar(
         False,
@@ -150,7 +152,7 @@ def check_strength(strength: float) -> None:
     """Raise RequestError unless it lies in (0, 1]."""
     if not 0.0 < strength <= 1.0:
         raise RequestError(
-            f"The strength is {in_words(strength)}.",
+            f"The strength is {format_number(strength)}.",
             next_step="It must be more than 0 (nothing changes) and at most 1 (everything is drawn anew).",
         )
 
@@ -162,7 +164,7 @@ MARGIN = NumberRow(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Edit(Editing):
+class EditParameters(Editing):
     """What is changed, and how much.
 
     With a `mask` only its pixels change: every pixel where the mask is 0 is kept exactly. `only_masked` draws just the
@@ -221,7 +223,7 @@ class Edit(Editing):
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class EditSource:
     """What lies on the canvas: a picture, perhaps with a mask, or nothing. It implies what a run does."""
 
     picture: Raster | None = None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from sdxl_desktop.core.foreign_text import encodable
 from sdxl_desktop.core.paths import AppPaths, with_tilde
+from sdxl_desktop.core.untrusted_text import replace_unencodable
 
 MAX_SENTENCE = 2000
 """Characters of one sentence: a message never repeats all that a stranger's file holds."""
@@ -17,11 +17,11 @@ class SdxlDesktopError(Exception):
     """Something this application can explain.
 
     `what` happened, `why` (may be empty when the first sentence says it all), and what to do `next_step`.
-    `bad_input` tells whether the person can mend it by changing what they asked for (exit code 2 on the command
+    `is_user_error` tells whether the person can mend it by changing what they asked for (exit code 2 on the command
     line) or whether something failed under a good request (exit code 1).
     """
 
-    bad_input = False
+    is_user_error = False
 
     @property
     def asks_for_help(self) -> bool:
@@ -31,7 +31,7 @@ class SdxlDesktopError(Exception):
         )
 
     def __init__(self, what: str, *, why: str = "", next_step: str = "") -> None:
-        self.what, self.why, self.next_step = map(_sentence, (what, why, next_step))
+        self.what, self.why, self.next_step = map(_truncated, (what, why, next_step))
         super().__init__(self.what, self.why, self.next_step)
 
     def __str__(self) -> str:
@@ -41,20 +41,22 @@ class SdxlDesktopError(Exception):
         return _rebuild, (type(self), self.what, self.why, self.next_step)
 
 
-def _sentence(text: str) -> str:
+def _truncated(text: str) -> str:
     """`text` as it can be printed anywhere, without its middle where it is endless."""
     if len(text) > MAX_SENTENCE:
         text = f"{text[: MAX_SENTENCE * 3 // 4]}…{text[-MAX_SENTENCE // 4 :]}"
-    return encodable(text)
+    return replace_unencodable(text)
 
 
-def explained(problem: BaseException, what: str, *, next_step: str = "") -> SdxlDesktopError:
+def wrap_error(problem: BaseException, what: str, *, next_step: str = "") -> SdxlDesktopError:
     """`problem` if it is one of ours, which explain themselves; else an `UnexpectedError` that says `what` failed and
     names it, caused by it. What is not ours is logged with its traceback."""
     if isinstance(problem, SdxlDesktopError):
         return problem
     _log.error("%s", what, exc_info=problem)
-    error = UnexpectedError(what, why=named(problem), next_step=f"{next_step or 'Try again.'} {where_the_log_is()}")
+    error = UnexpectedError(
+        what, why=describe_error(problem), next_step=f"{next_step or 'Try again.'} {where_the_log_is()}"
+    )
     error.__cause__ = problem
     return error
 
@@ -81,7 +83,7 @@ def where_the_log_is() -> str:
     return f"If it happens again, see the log: Help, Open the log, or {with_tilde(AppPaths.from_environment().log)}."
 
 
-def named(problem: BaseException) -> str:
+def describe_error(problem: BaseException) -> str:
     """A sentence that names an error that is none of ours, for a `why`."""
     words = getattr(problem, "strerror", None) if isinstance(problem, OSError) else None
     return f"{words or f'{type(problem).__name__}: {problem}'.rstrip(': ')}".rstrip(".") + "."
@@ -96,37 +98,37 @@ def _rebuild(kind: type[SdxlDesktopError], what: str, why: str, next_step: str) 
 class RequestError(SdxlDesktopError, ValueError):
     """A value in a request cannot be right, whatever the checkpoint or device."""
 
-    bad_input = True
+    is_user_error = True
 
 
 class CheckpointError(SdxlDesktopError):
     """A checkpoint is missing, unreadable or not an SDXL checkpoint this application can run."""
 
-    bad_input = True
+    is_user_error = True
 
 
 class PictureError(SdxlDesktopError):
     """A picture or mask file cannot be used: unreadable, truncated, too large, not a picture."""
 
-    bad_input = True
+    is_user_error = True
 
 
 class AdditionError(SdxlDesktopError):
     """A LoRA, an embedding or a VAE cannot be used with this checkpoint."""
 
-    bad_input = True
+    is_user_error = True
 
 
 class DeviceError(SdxlDesktopError):
     """A device was asked for that OpenVINO does not list on this machine."""
 
-    bad_input = True
+    is_user_error = True
 
 
 class OutputError(SdxlDesktopError):
     """A picture cannot be written where it should go."""
 
-    bad_input = True
+    is_user_error = True
 
 
 class DesktopError(SdxlDesktopError):
@@ -145,7 +147,7 @@ class UnexpectedError(SdxlDesktopError):
     """Something failed that nobody foresaw. Whatever it was, it is told."""
 
 
-def may_have_left_harm(problem: SdxlDesktopError) -> bool:
+def needs_engine_restart(problem: SdxlDesktopError) -> bool:
     """Whether the engine that it ended should be made anew: what failed under a good request can fail again for what it
     left behind, and a checkpoint may be unreadable for want of memory only."""
-    return not problem.bad_input or isinstance(problem, CheckpointError)
+    return not problem.is_user_error or isinstance(problem, CheckpointError)

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from sdxl_desktop.core.errors import EngineError, SdxlDesktopError, where_the_log_is
-from sdxl_desktop.core.latents import KeptLatents
+from sdxl_desktop.core.latents import SavedLatents
+from sdxl_desktop.core.out_of_memory import is_out_of_memory, out_of_memory_error
 from sdxl_desktop.core.parts import Part
-from sdxl_desktop.core.shortage import is_shortage, not_enough_memory
 
 Pixels = npt.NDArray[np.uint8]
 """uint8 [H, W, 3], RGB."""
@@ -42,7 +42,7 @@ _PHASE_LABELS = {
     Phase.DECODING: "Decoding the picture",
 }
 
-_PARTS = {
+_PART_LABELS = {
     Part.TEXT_ENCODER: "text encoder",
     Part.TEXT_ENCODER_2: "second text encoder",
     Part.UNET: "UNet",
@@ -71,9 +71,9 @@ class Progress:
     pictures: int = 1
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """What goes on, in words: "Compiling the UNet (2 of 3)"."""
-        part = _PARTS.get(self.detail.replace(" ", "_"), "")
+        part = _PART_LABELS.get(self.detail.replace(" ", "_"), "")
         if self.phase is Phase.COMPILING and part:
             return f"Compiling the {part}" + (f" ({self.step} of {self.total})" if self.total else "")
         if self.detail and self.phase in (Phase.LOADING, Phase.COMPILING):
@@ -81,9 +81,9 @@ class Progress:
         return self.phase.label
 
     @property
-    def words_say_step(self) -> bool:
+    def description_has_step(self) -> bool:
         """Whether `words` hold `step` and `total` already."""
-        return self.words.endswith(f" of {self.total})")
+        return self.description.endswith(f" of {self.total})")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,13 +104,13 @@ class Picture:
     seed: int
     index: int = 0
     notes: tuple[str, ...] = ()
-    latents: KeptLatents | None = None
-    drawn: Pixels | None = None
+    latents: SavedLatents | None = None
+    generated_pixels: Pixels | None = None
     checkpoint_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class PictureFinished:
     """One picture of the run is finished; more may follow."""
 
     picture: Picture
@@ -128,7 +128,7 @@ class Timings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finished:
+class RunFinished:
     """The run is over and whole. `devices` maps each part ("unet") to the device that really ran it; `peak_bytes` is
     the most memory that the engine's process took meanwhile, 0 where nobody looked."""
 
@@ -139,21 +139,21 @@ class Finished:
 
 
 @dataclass(frozen=True, slots=True)
-class Cancelled:
+class RunCancelled:
     """The person stopped the run; the pictures that were already `Drawn` stay."""
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class RunFailed:
     """The run ended in an error that says what happened, why, and what to do next."""
 
     error: SdxlDesktopError
 
     @classmethod
-    def unexpected(cls, problem: BaseException) -> Failed:
+    def unexpected(cls, problem: BaseException) -> RunFailed:
         """An error nobody foresaw, told as plainly as it can be."""
-        if is_shortage(problem):
-            return cls(not_enough_memory("the picture was drawn"))
+        if is_out_of_memory(problem):
+            return cls(out_of_memory_error("the picture was drawn"))
         return cls(
             EngineError(
                 "Drawing failed unexpectedly.",
@@ -163,4 +163,4 @@ class Failed:
         )
 
 
-Event = Progress | Preview | Drawn | Finished | Cancelled | Failed
+EngineEvent = Progress | Preview | PictureFinished | RunFinished | RunCancelled | RunFailed

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from sdxl_desktop.core.device import kind_of
+from sdxl_desktop.core.device import device_type
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.parts import Part
 from sdxl_desktop.core.scalars import COMPUTER, Option, check_limits, scalar
 
 Precision = Literal["auto", "f32", "f16", "bf16"]
-OwnPrecision = Literal["", "auto", "f32", "f16", "bf16"]
+PrecisionOverride = Literal["", "auto", "f32", "f16", "bf16"]
 """Of one kind of device; "" for that of all."""
 
-AUTOMATIC = "AUTO"
+AUTOMATIC_DEVICE = "AUTO"
 """In the place of a device's name: the device that was measured to be the fastest for the part, else a GPU, else the
 processor. Not OpenVINO's device of that name, which falls back without a word."""
 
@@ -62,8 +62,8 @@ class Execution:
         "auto",
         option=Option("--precision", "NAME", "auto, f32, f16 or bf16. Default: as in your settings.", "text", COMPUTER),
     )
-    gpu_precision: OwnPrecision = ""
-    npu_precision: OwnPrecision = ""
+    gpu_precision: PrecisionOverride = ""
+    npu_precision: PrecisionOverride = ""
     preview: bool = True
 
     def __post_init__(self) -> None:
@@ -90,7 +90,7 @@ class Execution:
 
     def precision_on(self, device: str) -> Precision:
         """The precision that is asked of parts on `device`, such as "GPU.1"."""
-        own = {"GPU": self.gpu_precision, "NPU": self.npu_precision}.get(kind_of(device), "")
+        own = {"GPU": self.gpu_precision, "NPU": self.npu_precision}.get(device_type(device), "")
         return own or self.precision
 
     @property

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 from sdxl_desktop.core.errors import RequestError
 
-_LEAST_AREA, _MOST_AREA = 0.8, 1.35
+_MIN_AREA_RATIO, _MAX_AREA_RATIO = 0.8, 1.35
 """Shares of the wanted number of pixels between which a size of the right shape may have fewer or more."""
 
 
-def _multiples_about(side: float, multiple: int, most: int) -> tuple[int, ...]:
+def _nearby_multiples(side: float, multiple: int, maximum: int) -> tuple[int, ...]:
     """Up to four multiples around `side`, none of them 0 or above `most`."""
     below = int(side // multiple)
-    top = max(1, most // multiple)
+    top = max(1, maximum // multiple)
     return tuple(sorted({multiple * min(max(1, n), top) for n in range(below - 1, below + 3)}))
 
 
@@ -49,7 +49,7 @@ class Size:
     def swapped(self) -> Size:
         return Size(self.height, self.width)
 
-    def rounded(self, multiple: int) -> Size:
+    def rounded_to_multiple(self, multiple: int) -> Size:
         """The nearest size whose sides are multiples of `multiple`, at least one multiple each."""
 
         def nearest(side: int) -> int:
@@ -57,21 +57,21 @@ class Size:
 
         return Size(nearest(self.width), nearest(self.height))
 
-    def in_shape_of(self, shape: Size, multiple: int, most: int) -> Size:
+    def with_aspect_ratio_of(self, shape: Size, multiple: int, max_side: int) -> Size:
         """The size with about as many pixels as this one and nearly the aspect ratio of `shape`: of those whose sides
         are multiples of `multiple` and at most `most` the one nearest in ratio, unless its area is far off."""
-        scale = math.sqrt(self.pixels / shape.pixels)
-        ways = [_multiples_about(side * scale, multiple, most) for side in (shape.width, shape.height)]
+        scale = math.sqrt(self.pixel_count / shape.pixel_count)
+        ways = [_nearby_multiples(side * scale, multiple, max_side) for side in (shape.width, shape.height)]
 
         def cost(size: Size) -> tuple[bool, float, Size]:
-            area = size.pixels / self.pixels
+            area = size.pixel_count / self.pixel_count
             off = math.log(size.width / size.height * shape.height / shape.width)
-            return not _LEAST_AREA <= area <= _MOST_AREA, abs(off) + abs(math.log(area)) / 4, size
+            return not _MIN_AREA_RATIO <= area <= _MAX_AREA_RATIO, abs(off) + abs(math.log(area)) / 4, size
 
         return min((Size(width, height) for width in ways[0] for height in ways[1]), key=cost)
 
     @property
-    def pixels(self) -> int:
+    def pixel_count(self) -> int:
         return self.width * self.height
 
 

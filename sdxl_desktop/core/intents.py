@@ -8,9 +8,9 @@ from enum import StrEnum
 
 import numpy as np
 
-from sdxl_desktop.core.edit import MAX_GROW, MAX_MASK_BLUR, Prefill
+from sdxl_desktop.core.edit import MAX_GROW, MAX_MASK_BLUR, PrefillMode
 from sdxl_desktop.core.geometry import Size
-from sdxl_desktop.core.raster import Bytes
+from sdxl_desktop.core.raster import UInt8Array
 
 
 class Intent(StrEnum):
@@ -49,7 +49,7 @@ _HELP = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
+class IntentPreset:
     """What an intent decides. `grow` is in cells, the pixels of one latent; `blur` is a share of the mask's `breadth`,
     since a stroke has less room to fade in than a large area, and at most `most_blur` cells.
 
@@ -60,36 +60,36 @@ class Recipe:
     """
 
     strength: float
-    prefill: Prefill
-    grow: float = 0.5
-    blur: float = 0.75
-    most_blur: float = 2.0
+    prefill: PrefillMode
+    grow_cells: float = 0.5
+    blur_ratio: float = 0.75
+    max_blur_cells: float = 2.0
     soft: bool = False
     match_colour: bool = True
 
 
-RECIPES = {
-    Intent.FILL: Recipe(strength=1.0, prefill=Prefill.SURROUNDINGS, most_blur=6.0),
-    Intent.REPLACE: Recipe(strength=1.0, prefill=Prefill.BLUR, blur=1.0),
-    Intent.ADD: Recipe(strength=0.85, prefill=Prefill.KEEP),
-    Intent.REMOVE: Recipe(strength=0.95, prefill=Prefill.SURROUNDINGS),
-    Intent.REFINE: Recipe(strength=0.35, prefill=Prefill.KEEP, most_blur=6.0, soft=True),
-    Intent.EXPAND: Recipe(strength=1.0, prefill=Prefill.SURROUNDINGS),
+INTENT_PRESETS = {
+    Intent.FILL: IntentPreset(strength=1.0, prefill=PrefillMode.SURROUNDINGS, max_blur_cells=6.0),
+    Intent.REPLACE: IntentPreset(strength=1.0, prefill=PrefillMode.BLUR, blur_ratio=1.0),
+    Intent.ADD: IntentPreset(strength=0.85, prefill=PrefillMode.KEEP),
+    Intent.REMOVE: IntentPreset(strength=0.95, prefill=PrefillMode.SURROUNDINGS),
+    Intent.REFINE: IntentPreset(strength=0.35, prefill=PrefillMode.KEEP, max_blur_cells=6.0, soft=True),
+    Intent.EXPAND: IntentPreset(strength=1.0, prefill=PrefillMode.SURROUNDINGS),
 }
 """The one table of what the intents mean. Remove stops short of strength 1, where nothing of a prefill would count."""
 
-_CELL = 8.0
+_LATENT_CELL_PIXELS = 8.0
 """Pixels of what is drawn that one of SDXL's latents stands for."""
-_FEWEST_CELLS = 16
+_MIN_CELLS = 16
 """What is drawn smaller than this many cells has smaller ones: it comes from a VAE that shrinks less."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Filling:
+class IntentParameters:
     """The part of an `Edit` that an intent decides, in the terms of `Edit`."""
 
     strength: float
-    prefill: Prefill
+    prefill: PrefillMode
     grow: int
     mask_blur: float
     soft: bool
@@ -97,15 +97,15 @@ class Filling:
 
 
 @dataclass(frozen=True, slots=True)
-class Masked:
+class MaskMetrics:
     """What sizes depend on: the mask's `breadth` and its `box`, and the `picture` it lies in; all in its pixels."""
 
-    breadth: float
-    box: Size
-    picture: Size
+    mean_half_width: float
+    box_size: Size
+    picture_size: Size
 
     @classmethod
-    def of(cls, mask: Bytes) -> Masked:
+    def from_mask(cls, mask: UInt8Array) -> MaskMetrics:
         """Measure `mask`, uint8 [H, W].
 
         The breadth is area / edge length: half the width of a stroke, a quarter of a square's side, half a circle's
@@ -114,33 +114,38 @@ class Masked:
         picture = Size(mask.shape[1], mask.shape[0])
         rows = np.flatnonzero(mask.any(axis=1))
         if not rows.size:
-            return cls(math.sqrt(picture.pixels) / 2, picture, picture)
+            return cls(math.sqrt(picture.pixel_count) / 2, picture, picture)
         columns = np.flatnonzero(mask[rows[0] : rows[-1] + 1].any(axis=0))
         around = slice(max(0, rows[0] - 1), rows[-1] + 2), slice(max(0, columns[0] - 1), columns[-1] + 2)
         inside = mask[around] > 0
         edge = int(np.count_nonzero(inside[1:] != inside[:-1]) + np.count_nonzero(inside[:, 1:] != inside[:, :-1]))
         box = Size(int(np.ptp(columns)) + 1, int(np.ptp(rows)) + 1)
-        breadth = int(np.count_nonzero(inside)) / edge if edge else math.sqrt(picture.pixels) / 2
+        breadth = int(np.count_nonzero(inside)) / edge if edge else math.sqrt(picture.pixel_count) / 2
         return cls(breadth, box, picture)
 
-    def scale(self, drawn: Size, margin: int | None) -> float:
+    def scale(self, generated_size: Size, margin: int | None) -> float:
         """How many of the picture's pixels become one of `drawn`; `margin`: only so much around the mask is drawn."""
         if margin is None:
-            return math.sqrt(self.picture.pixels / drawn.pixels)
-        seen = [min(side + 2 * margin, most) for side, most in zip(_sides(self.box), _sides(self.picture), strict=True)]
-        return max(seen[0] / drawn.width, seen[1] / drawn.height)
+            return math.sqrt(self.picture_size.pixel_count / generated_size.pixel_count)
+        seen = [
+            min(side + 2 * margin, most)
+            for side, most in zip(_sides(self.box_size), _sides(self.picture_size), strict=True)
+        ]
+        return max(seen[0] / generated_size.width, seen[1] / generated_size.height)
 
 
-def filling(intent: Intent, masked: Masked, drawn: Size, margin: int | None = None) -> Filling:
+def parameters_for_intent(
+    intent: Intent, mask_metrics: MaskMetrics, generated_size: Size, margin: int | None = None
+) -> IntentParameters:
     """What `intent` means for this mask when `drawn` pixels are drawn, of the whole picture or `margin` around it."""
-    recipe = RECIPES[intent]
-    scale = masked.scale(drawn, margin)
-    cell = min(_CELL, min(_sides(drawn)) / _FEWEST_CELLS) * scale
-    blur = min(recipe.blur * masked.breadth, recipe.most_blur * cell)
-    return Filling(
+    recipe = INTENT_PRESETS[intent]
+    scale = mask_metrics.scale(generated_size, margin)
+    cell = min(_LATENT_CELL_PIXELS, min(_sides(generated_size)) / _MIN_CELLS) * scale
+    blur = min(recipe.blur_ratio * mask_metrics.mean_half_width, recipe.max_blur_cells * cell)
+    return IntentParameters(
         strength=recipe.strength,
         prefill=recipe.prefill,
-        grow=min(math.ceil(recipe.grow * cell), MAX_GROW),
+        grow=min(math.ceil(recipe.grow_cells * cell), MAX_GROW),
         mask_blur=min(round(2 * blur) / 2, MAX_MASK_BLUR),
         soft=recipe.soft,
         match_colour=recipe.match_colour,

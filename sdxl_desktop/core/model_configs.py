@@ -11,15 +11,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sdxl_desktop.core.foreign_text import shown
-from sdxl_desktop.core.small_files import SmallFileError, read_object
+from sdxl_desktop.core.untrusted_files import UntrustedFileError, read_json_object
+from sdxl_desktop.core.untrusted_text import display_text
 
 SCALING_FACTOR = 0.13025
 """What SDXL's VAE multiplies latents by, and so what is meant by a config that leaves it out."""
-_MOST_LAYERS = 256
-_MOST_LEVELS = 16
-_WIDEST = 10_000_000
-_LAYERS = (
+_MAX_LAYERS = 256
+_MAX_LIST_LENGTH = 16
+_MAX_NUMBER = 10_000_000
+_LAYER_COUNT_KEYS = (
     "layers_per_block",
     "transformer_layers_per_block",
     "reverse_transformer_layers_per_block",
@@ -30,7 +30,7 @@ _LAYERS = (
     "encoder_block_count",
     "decoder_block_count",
 )
-_IGNORED = (
+_IGNORED_KEYS = (
     *("attn_implementation", "auto_map", "custom_pipelines", "dtype", "quantization_config", "torch_dtype"),
     *("trust_remote_code", "use_cache"),
 )
@@ -39,7 +39,7 @@ _IGNORED = (
 
 def read_model_config(file: Path) -> dict[str, Any]:
     """The config.json of a network; raises SmallFileError when there is none that can be built."""
-    config = read_object(file)
+    config = read_json_object(file)
     check_model_config(config)
     return config
 
@@ -47,22 +47,22 @@ def read_model_config(file: Path) -> dict[str, Any]:
 def check_model_config(config: Mapping[str, Any]) -> None:
     """Raise SmallFileError when a network as `config` describes it could not be built."""
     for key, value in config.items():
-        most = _MOST_LAYERS if key in _LAYERS else _WIDEST
-        if not _within(value, most):
-            raise SmallFileError(f"its {shown(key, 40)} is larger than that of any SDXL")
+        most = _MAX_LAYERS if key in _LAYER_COUNT_KEYS else _MAX_NUMBER
+        if not _is_bounded(value, most):
+            raise UntrustedFileError(f"its {display_text(key, 40)} is larger than that of any SDXL")
 
 
-def of_the_network(config: Mapping[str, Any]) -> dict[str, Any]:
+def architecture_config(config: Mapping[str, Any]) -> dict[str, Any]:
     """What `config` says of the network itself, and nothing of how it is to be loaded."""
-    return {key: value for key, value in config.items() if not key.startswith("_") and key not in _IGNORED}
+    return {key: value for key, value in config.items() if not key.startswith("_") and key not in _IGNORED_KEYS}
 
 
-def _within(value: Any, most: int) -> bool:
+def _is_bounded(value: Any, maximum: int) -> bool:
     match value:
         case bool() | None | str():
             return True
         case int() | float():
-            return abs(value) <= most
+            return abs(value) <= maximum
         case list():
-            return len(value) <= _MOST_LEVELS and all(_within(one, most) for one in value)
+            return len(value) <= _MAX_LIST_LENGTH and all(_is_bounded(one, maximum) for one in value)
     return True

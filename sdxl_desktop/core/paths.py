@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import platformdirs
 
-APP = "sdxl-desktop"
+APP_NAME = "sdxl-desktop"
 HOME_VARIABLE = "SDXL_DESKTOP_HOME"
 
 LOG_FILE = "application.log"
@@ -21,7 +21,7 @@ ENGINE_LOG_FILE = "engine.log"
 _VARIABLE = re.compile(r"\$(\w+)|\$\{(\w+)\}|%(\w+)%")
 
 
-def expanded(text: str | Path) -> Path:
+def expand_path(text: str | Path) -> Path:
     """The path that a person means by `text`: with their home for "~" and the values of variables, written as shells
     write them ($PICTURES, ${PICTURES}) or as Windows does (%PICTURES%), on every system. A variable that there is not
     stays as it is. Quotes and blanks around a pasted path do not count."""
@@ -45,7 +45,7 @@ def unknown_variable(text: str) -> str:
 def chosen_folder(text: str, default: Path) -> Path:
     """The folder that a person chose in the settings; what is not absolute lies in their home folder, wherever the
     application was started. `default` for nothing."""
-    return Path.home() / expanded(text) if text.strip() else default
+    return Path.home() / expand_path(text) if text.strip() else default
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class AppPaths:
         """The folders for this process; SDXL_DESKTOP_HOME moves all of them under one folder."""
         home = os.environ.get(HOME_VARIABLE, "").strip()
         if home:
-            root = expanded(home).resolve()
+            root = expand_path(home).resolve()
             return cls(
                 data=root / "data",
                 cache=root / "cache",
@@ -71,7 +71,7 @@ class AppPaths:
                 pictures=root / "pictures",
                 logs=root / "logs",
             )
-        dirs = platformdirs.PlatformDirs(APP, appauthor=False)
+        dirs = platformdirs.PlatformDirs(APP_NAME, appauthor=False)
         return cls(
             data=dirs.user_data_path,
             cache=dirs.user_cache_path,
@@ -121,7 +121,7 @@ def with_tilde(path: Path) -> str:
     return text
 
 
-def resources() -> Path:
+def resources_folder() -> Path:
     """The folder of files that ship with the application: in the wheel, in the bundle, or in the source tree."""
     package = Path(__file__).resolve().parent.parent
     if getattr(sys, "frozen", False):
@@ -130,7 +130,7 @@ def resources() -> Path:
     return shipped if shipped.is_dir() else package.parent / "resources"
 
 
-def unwritable(file: Path) -> str | None:
+def unwritable_reason(file: Path) -> str | None:
     """A sentence that says why `file` could not be written, as far as that can be told without writing; else None."""
     folder = file.parent
     while not folder.exists() and folder != folder.parent:

@@ -12,7 +12,7 @@ FILE_MODE = 0o600
 FOLDER_MODE = 0o700
 
 
-def private_folder(folder: Path, *, own: bool = False) -> None:
+def make_private_folder(folder: Path, *, restrict_existing: bool = False) -> None:
     """Make `folder`, and what is missing above it, for this person only. Raises OSError.
 
     One that is there stays as it is, unless it is the application's `own`: then others lose what access they had.
@@ -25,8 +25,8 @@ def private_folder(folder: Path, *, own: bool = False) -> None:
         folder = folder.parent
     for each in reversed(missing):
         each.mkdir(mode=FOLDER_MODE, exist_ok=True)
-    if own and not missing:
-        _narrow(folder, FOLDER_MODE)
+    if restrict_existing and not missing:
+        _restrict_mode(folder, FOLDER_MODE)
 
 
 def create_private(file: Path) -> None:
@@ -34,16 +34,16 @@ def create_private(file: Path) -> None:
     os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FILE_MODE))
 
 
-def open_private(file: Path, *, anew: bool = False) -> BinaryIO:
+def open_private_append(file: Path, *, truncate: bool = False) -> BinaryIO:
     """`file` opened for appending, or emptied first if `anew`; one that others could read is theirs no more. Raises
     OSError."""
-    start = os.O_TRUNC if anew else 0
+    start = os.O_TRUNC if truncate else 0
     opened = os.open(file, os.O_CREAT | os.O_WRONLY | os.O_APPEND | start | getattr(os, "O_BINARY", 0), FILE_MODE)
-    _narrow(file, FILE_MODE)
+    _restrict_mode(file, FILE_MODE)
     return os.fdopen(opened, "ab")
 
 
-def _narrow(path: Path, mode: int) -> None:
+def _restrict_mode(path: Path, mode: int) -> None:
     """Take away what `mode` does not grant. Where that cannot be (another's file, a disk without modes) it stays."""
     if os.name != "posix":
         return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sdxl_desktop.core.prompt_grammar import Severity, check
+from sdxl_desktop.core.prompt_grammar import Severity, find_problems
 from sdxl_desktop.core.request import Prompts
 
 _LONGEST = 40
@@ -20,7 +20,7 @@ def prompt_notes(prompts: Prompts) -> tuple[str, ...]:
     notes = (
         f"In the {name}, {_quoted(text[problem.start : problem.end])}: {problem}"
         for name, text in named
-        for problem in check(text)
+        for problem in find_problems(text)
         if problem.severity is Severity.WARNING
     )
     return tuple(dict.fromkeys(notes))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sdxl_desktop.core.errors import RequestError
-from sdxl_desktop.core.foreign_text import encodable
 from sdxl_desktop.core.geometry import Point, Size
 from sdxl_desktop.core.scalars import ADDITIONS, MICRO, REFINER, NumberRow, Option, check_limits, scalar
+from sdxl_desktop.core.untrusted_text import replace_unencodable
 
 MAX_CLIP_SKIP = 11
 MAX_AESTHETIC_SCORE = 10.0
@@ -47,7 +47,7 @@ class Prompts:
     def __post_init__(self) -> None:
         check_limits(self)
         for words in (self.prompt, self.negative_prompt, self.prompt_2, self.negative_prompt_2):
-            if encodable(words) != words:
+            if replace_unencodable(words) != words:
                 raise RequestError(
                     "The prompt holds bytes that are no text.", next_step="Write it in UTF-8, or type it anew."
                 )
@@ -118,13 +118,13 @@ class MicroConditioning:
     def __post_init__(self) -> None:
         check_limits(self)
 
-    def positive_ids(self, size: Size) -> tuple[Size, Point, Size]:
+    def positive_time_ids(self, size: Size) -> tuple[Size, Point, Size]:
         """(original size, crop top left, target size) for a picture of `size`."""
         return self.original_size or size, self.crop_top_left or Point(0, 0), self.target_size or size
 
-    def negative_ids(self, size: Size, *, refiner: bool = False) -> tuple[Size, Point, Size]:
+    def negative_time_ids(self, size: Size, *, refiner: bool = False) -> tuple[Size, Point, Size]:
         """The same three for the unconditional half."""
-        original, crop, target = self.positive_ids(size)
+        original, crop, target = self.positive_time_ids(size)
         given = (self.negative_original_size, self.negative_crop_top_left, self.negative_target_size)
         if not any(value is not None for value in given):
             return original, Point(0, 0) if refiner else crop, target

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.geometry import Size
 
-Bytes = npt.NDArray[np.uint8]
+UInt8Array = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +25,10 @@ class Raster:
     size: Size
     digest: str
     name: str = ""
-    pixels: Bytes | None = field(default=None, compare=False, repr=False)
+    pixels: UInt8Array | None = field(default=None, compare=False, repr=False)
 
     @classmethod
-    def of(cls, pixels: Bytes, name: str = "") -> Raster:
+    def from_pixels(cls, pixels: UInt8Array, name: str = "") -> Raster:
         """A raster of a copy of `pixels`, uint8 [H, W, 3] or, for a mask, [H, W]."""
         own = np.array(pixels, dtype=np.uint8, order="C")
         own.setflags(write=False)
@@ -36,7 +36,7 @@ class Raster:
         return cls(size=Size(own.shape[1], own.shape[0]), digest=digest, name=name, pixels=own)
 
     @property
-    def array(self) -> Bytes:
+    def array(self) -> UInt8Array:
         """The pixels, uint8 [H, W, 3] or [H, W]; raises RequestError when only the record of them is left."""
         if self.pixels is None:
             raise RequestError(
@@ -46,6 +46,6 @@ class Raster:
             )
         return self.pixels
 
-    def recorded(self) -> Raster:
+    def without_pixels(self) -> Raster:
         """The same without pixels."""
         return Raster(self.size, self.digest, self.name)

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 
-class IrregularFileError(OSError):
+class NotARegularFileError(OSError):
     """A pipe, socket or device stands where a file was expected; reading it might never end."""
 
 
-class TooLargeError(OSError):
+class FileTooLargeError(OSError):
     """The file is larger than anything that is expected there."""
 
 
@@ -25,12 +25,12 @@ def open_regular(path: Path) -> BinaryIO:
     is not opened at all: opening alone does something to some.
     """
     try:
-        _check(path, os.stat(path).st_mode)
+        _check_is_regular(path, os.stat(path).st_mode)
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except ValueError as problem:  # a NUL in the name
         raise OSError(errno.EINVAL, "No file can have such a name", str(path)) from problem
     try:
-        _check(path, os.fstat(descriptor).st_mode)  # another may stand there by now
+        _check_is_regular(path, os.fstat(descriptor).st_mode)  # another may stand there by now
         return os.fdopen(descriptor, "rb")
     except BaseException:
         os.close(descriptor)
@@ -49,16 +49,16 @@ def read_regular(path: Path, limit: int) -> bytes:
         if len(content) > size:  # it grows, or is of a kind that reports no size
             content += file.read(limit + 1 - len(content))
     if max(size, len(content)) > limit:
-        raise TooLargeError(errno.EFBIG, f"It is larger than {_amount(limit)}", str(path))
+        raise FileTooLargeError(errno.EFBIG, f"It is larger than {_format_bytes(limit)}", str(path))
     return content
 
 
-def _check(path: Path, mode: int) -> None:
+def _check_is_regular(path: Path, mode: int) -> None:
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if not stat.S_ISREG(mode):
-        raise IrregularFileError(errno.EINVAL, "It is a pipe, socket or device, not a file", str(path))
+        raise NotARegularFileError(errno.EINVAL, "It is a pipe, socket or device, not a file", str(path))
 
 
-def _amount(limit: int) -> str:
+def _format_bytes(limit: int) -> str:
     return f"{limit / 2**30:.3g} GiB" if limit >= 2**30 else f"{limit / 2**20:.3g} MiB"

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-from sdxl_desktop.core.checks import within
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.geometry import Size
-from sdxl_desktop.core.noise_schedule import NoiseOverride
+from sdxl_desktop.core.noise_schedule import NoiseScheduleOverride
+from sdxl_desktop.core.range_check import check_range
 from sdxl_desktop.core.scalars import ADVANCED, NumberRow, Option, check_limits, scalar
 from sdxl_desktop.core.schedulers import SchedulerName
-from sdxl_desktop.core.speed import Speed
+from sdxl_desktop.core.speed import SpeedPreset
 
 MAX_SEED = 2**32 - 1
 MAX_SIDE = 8192
@@ -82,8 +82,8 @@ class Sampling:
         SchedulerName.EULER,
         option=Option("--scheduler", "NAME", "One of " + ", ".join(name.value for name in SchedulerName) + "."),
     )
-    speed: Speed = scalar(
-        Speed.EXACT,
+    speed: SpeedPreset = scalar(
+        SpeedPreset.EXACT,
         option=Option("--speed", "exact|balanced|fast", "How many steps reuse deep layers. Default: balanced."),
     )
     seed: int = scalar(
@@ -109,7 +109,7 @@ class Sampling:
     timesteps: tuple[int, ...] = scalar(
         (), option=Option("--timesteps", "T,T,…", "Timesteps in the place of the scheduler's.", group=ADVANCED)
     )
-    noise: NoiseOverride = NoiseOverride()
+    noise: NoiseScheduleOverride = NoiseScheduleOverride()
     variation_seed: int = scalar(
         0,
         "The variation seed",
@@ -140,8 +140,8 @@ class Sampling:
                 raise RequestError(
                     f"The {name} {side} is not a multiple of {SIZE_MULTIPLE}.", next_step=f"Use {nearest}."
                 )
-        within("The width", self.size.width, SIZE_MULTIPLE, MAX_SIDE)
-        within("The height", self.size.height, SIZE_MULTIPLE, MAX_SIDE)
+        check_range("The width", self.size.width, SIZE_MULTIPLE, MAX_SIDE)
+        check_range("The height", self.size.height, SIZE_MULTIPLE, MAX_SIDE)
         check_limits(self)
         if self.timesteps:
             self._check_timesteps()

@@ -10,7 +10,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar, cast
 
-from sdxl_desktop.core.checks import within
+from sdxl_desktop.core.range_check import check_range
 
 T = TypeVar("T")
 Typed = Literal["text", "whole", "real", "switch", "seed", "parsed"]
@@ -121,7 +121,7 @@ def check_limits(part: Any) -> None:
     for name, declared in scalars(kind).items():
         value = getattr(part, name)
         if declared.limits is not None and value is not None:
-            within(declared.what, value, *declared.limits)
+            check_range(declared.what, value, *declared.limits)
 
 
 def nested(kind: type) -> Mapping[str, type]:

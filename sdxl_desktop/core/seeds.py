@@ -5,10 +5,10 @@ from __future__ import annotations
 import secrets
 
 from sdxl_desktop.core.errors import RequestError
-from sdxl_desktop.core.numbers import plain, read_whole
+from sdxl_desktop.core.number_parsing import normalize_digits, parse_int
 from sdxl_desktop.core.request import MAX_SEED
 
-RANDOM = ("", "-1", "random")
+RANDOM_SEED_WORDS = ("", "-1", "random")
 """What means another seed each time, here as in other programs."""
 
 
@@ -17,20 +17,20 @@ def random_seed() -> int:
     return secrets.randbelow(MAX_SEED + 1)
 
 
-def read_seed(text: str) -> int | None:
+def parse_seed(text: str) -> int | None:
     """The seed that `text` means; None for a new one each time (see RANDOM). Raises RequestError.
 
     A seed beyond the range is refused and not folded into it: programs that have such seeds draw their noise in another
     way, so that no seed here would bring their picture back.
     """
-    if plain(text).casefold() in RANDOM:
+    if normalize_digits(text).casefold() in RANDOM_SEED_WORDS:
         return None
-    seed = read_whole(text)
+    seed = parse_int(text)
     if seed == -1:
         return None
     if not 0 <= seed <= MAX_SEED:
         raise RequestError(
-            f"The seed is {plain(text)[:40]}.",
+            f"The seed is {normalize_digits(text)[:40]}.",
             next_step=f"It must lie between 0 and {MAX_SEED}; -1 or nothing stands for a random one.",
         )
     return seed

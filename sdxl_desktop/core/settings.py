@@ -6,33 +6,33 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from sdxl_desktop.core.additions import EmbeddingUse, LoraUse
+from sdxl_desktop.core.additions import EmbeddingReference, LoraReference
 from sdxl_desktop.core.backdrop import BACKDROPS, WHITE, is_backdrop
-from sdxl_desktop.core.edit import Edit, Editing, check_strength
+from sdxl_desktop.core.edit import Editing, EditParameters, check_strength
 from sdxl_desktop.core.errors import SettingsError
-from sdxl_desktop.core.foreign_text import shown
 from sdxl_desktop.core.intents import Intent
 from sdxl_desktop.core.refine import Refining
 from sdxl_desktop.core.request import (
-    AUTOMATIC,
+    AUTOMATIC_DEVICE,
     Execution,
     KeepLatents,
     MicroConditioning,
-    Output,
-    OwnPrecision,
+    OutputOptions,
     Precision,
+    PrecisionOverride,
     Prompts,
     Sampling,
 )
 from sdxl_desktop.core.scalars import same
+from sdxl_desktop.core.untrusted_text import display_text
 
 Theme = Literal["system", "light", "dark"]
-PictureFormat = Literal["png", "jpeg", "webp"]
-Editor = Literal["device", "number", "choice", "switch", "folder", "backdrop"]
+SavedPictureFormat = Literal["png", "jpeg", "webp"]
+PreferenceEditorKind = Literal["device", "number", "choice", "switch", "folder", "backdrop"]
 
 DEFAULT_COMPILED_QUOTA_GB = 20
 
-_ANY_DEVICE = ((AUTOMATIC, "Automatic"),)
+_ANY_DEVICE = ((AUTOMATIC_DEVICE, "Automatic"),)
 _PRECISIONS = (("auto", "Automatic"), ("f32", "32-bit"), ("f16", "16-bit"), ("bf16", "bfloat16"))
 _PART_DEVICE = (("", "Same as above"), *_ANY_DEVICE)
 
@@ -44,7 +44,7 @@ class PreferenceInfo:
 
     label: str
     help: str
-    editor: Editor
+    editor: PreferenceEditorKind
     group: str
     choices: tuple[tuple[str, str], ...] = ()
     minimum: int = 0
@@ -122,7 +122,7 @@ class Preferences:
             choices=_PRECISIONS,
         ),
     )
-    gpu_precision: OwnPrecision = _preference(
+    gpu_precision: PrecisionOverride = _preference(
         "",
         PreferenceInfo(
             "Precision on graphics",
@@ -132,7 +132,7 @@ class Preferences:
             choices=(("", "Same as above"), *_PRECISIONS),
         ),
     )
-    npu_precision: OwnPrecision = _preference(
+    npu_precision: PrecisionOverride = _preference(
         "",
         PreferenceInfo(
             "Precision on NPUs",
@@ -162,7 +162,7 @@ class Preferences:
             "Keep every picture", "Write each finished picture to the pictures folder at once.", "switch", "Pictures"
         ),
     )
-    picture_format: PictureFormat = _preference(
+    picture_format: SavedPictureFormat = _preference(
         "png",
         PreferenceInfo(
             "Picture format",
@@ -240,13 +240,13 @@ class Preferences:
             value = getattr(self, declared.name)
             choices = [choice for choice, _ in info.choices]
             if info.editor == "choice" and value not in choices:
-                raise SettingsError(f"{info.label} cannot be {shown(repr(value))}.")
+                raise SettingsError(f"{info.label} cannot be {display_text(repr(value))}.")
             if info.editor == "backdrop" and not is_backdrop(value):
                 raise SettingsError(
-                    f"{info.label} cannot be {shown(repr(value))}.", next_step="Choose a colour such as #ffcc00."
+                    f"{info.label} cannot be {display_text(repr(value))}.", next_step="Choose a colour such as #ffcc00."
                 )
             if info.editor in ("device", "folder") and not _is_plain(value):
-                raise SettingsError(f"{info.label} cannot be {shown(repr(value))}.")
+                raise SettingsError(f"{info.label} cannot be {display_text(repr(value))}.")
             if info.editor == "device" and not value.strip() and value not in choices:
                 raise SettingsError(f"{info.label} is empty.", next_step="Choose a device.")
             if info.editor == "number" and not info.minimum <= value <= info.maximum:
@@ -267,8 +267,8 @@ class Preferences:
         )
 
     @property
-    def output(self) -> Output:
-        return Output(watermark=self.watermark, keep_latents=self.keep_latents)
+    def output(self) -> OutputOptions:
+        return OutputOptions(watermark=self.watermark, keep_latents=self.keep_latents)
 
 
 _MAX_TEXT = 4096
@@ -287,7 +287,7 @@ def preference_info(name: str) -> PreferenceInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EditValue(Editing):
+class EditPanelState(Editing):
     """How a picture on the canvas is to be changed; kept while nothing lies there. The terms are those of `Edit`.
 
     Redrawing a whole picture and filling a masked area want different strengths, and only the latter has to come back
@@ -297,12 +297,12 @@ class EditValue(Editing):
     """
 
     intent: Intent | None = None
-    fill_strength: float = same(Edit, "strength", 1.0)
+    fill_strength: float = same(EditParameters, "strength", 1.0)
     keep_size: bool = False
     fill_keep_size: bool = True
     mask_blur: float = same(Editing, "mask_blur", 8.0)
     only_masked: bool = False
-    margin: int = same(Edit, "only_masked", 32)
+    margin: int = same(EditParameters, "only_masked", 32)
 
     def __post_init__(self) -> None:
         Editing.__post_init__(self)
@@ -310,8 +310,8 @@ class EditValue(Editing):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RefinerValue(Refining):
-    """Whether and how a refiner finishes; kept while it does not. The terms are those of `Refine`.
+class RefinerPanelState(Refining):
+    """Whether and how a refiner finishes; kept while it does not. The terms are those of `RefinerParameters`.
 
     `checkpoint` is a library name (empty: the first refiner there is). The aesthetic scores also count where the main
     checkpoint is itself a refiner.
@@ -324,19 +324,19 @@ class RefinerValue(Refining):
 
 
 @dataclass(frozen=True, slots=True)
-class ListedLora:
+class LoraListItem:
     """A LoRA in the list, which is only used while it is `on`."""
 
-    use: LoraUse
+    use: LoraReference
     on: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AdditionsValue:
+class AdditionsPanelState:
     """The LoRAs and embeddings at hand and the chosen VAE (None: the checkpoint's own); files may have gone."""
 
-    loras: tuple[ListedLora, ...] = ()
-    embeddings: tuple[EmbeddingUse, ...] = ()
+    loras: tuple[LoraListItem, ...] = ()
+    embeddings: tuple[EmbeddingReference, ...] = ()
     vae: Path | None = None
 
 
@@ -354,9 +354,9 @@ class WorkspaceValue:
     micro_conditioning: MicroConditioning = MicroConditioning()
     micro_conditioning_on: bool = False
     checkpoint: str = ""
-    edit: EditValue = EditValue(intent=Intent.FILL)
-    refiner: RefinerValue = RefinerValue()
-    additions: AdditionsValue = AdditionsValue()
+    edit: EditPanelState = EditPanelState(intent=Intent.FILL)
+    refiner: RefinerPanelState = RefinerPanelState()
+    additions: AdditionsPanelState = AdditionsPanelState()
     seed_locked: bool = False
     variation_locked: bool = False
     open_sections: tuple[str, ...] = ()

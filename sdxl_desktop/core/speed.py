@@ -20,14 +20,14 @@ class StepCaching:
     `foretell` the feature is followed along the line through the last two, instead of standing still.
     """
 
-    every: float
-    bend: float = 0.0
-    least: int = 4
+    interval: float
+    edge_bias: float = 0.0
+    min_full_steps: int = 4
     depth: int = 1
-    foretell: bool = True
+    extrapolate: bool = True
 
     def __post_init__(self) -> None:
-        if not (self.every >= 1 and 0 <= self.bend < 1 and self.least >= 1 and self.depth >= 1):
+        if not (self.interval >= 1 and 0 <= self.edge_bias < 1 and self.min_full_steps >= 1 and self.depth >= 1):
             raise RequestError("This way of caching steps is none.", why=f"It is {self}.")
 
     def full_steps(self, steps: int) -> tuple[int, ...]:
@@ -36,11 +36,11 @@ class StepCaching:
         With n of them the k-th, from 0, is at w(k / n) of the way, w(u) = u - bend · sin(2πu) / 2π: this runs slower
         at both ends (by 1 - bend) than in the middle (1 + bend).
         """
-        count = min(steps, max(math.ceil(steps / self.every), self.least))
+        count = min(steps, max(math.ceil(steps / self.interval), self.min_full_steps))
         chosen: list[int] = []
         for k in range(count):
             u = k / count
-            warped = u - self.bend * math.sin(math.tau * u) / math.tau
+            warped = u - self.edge_bias * math.sin(math.tau * u) / math.tau
             after = chosen[-1] + 1 if chosen else 1
             chosen.append(min(max(1 + math.floor(warped * steps + 1e-9), after), steps - count + k + 1))
         return tuple(chosen)
@@ -50,10 +50,10 @@ class StepCaching:
 class SpeedPlan:
     """What is saved; None for what is not."""
 
-    caching: StepCaching | None = None
+    step_caching: StepCaching | None = None
 
 
-class Speed(StrEnum):
+class SpeedPreset(StrEnum):
     """How a person weighs time against exactness; the value is what the command line takes and metadata records."""
 
     EXACT = "exact"
@@ -76,7 +76,7 @@ class Speed(StrEnum):
         return _PLANS[self]
 
     @classmethod
-    def parse(cls, text: str) -> Speed:
+    def parse(cls, text: str) -> SpeedPreset:
         """Read a name however it is written; raises RequestError."""
         for speed in cls:
             if text.strip().lower() == speed.value:
@@ -87,19 +87,20 @@ class Speed(StrEnum):
         )
 
 
-DEFAULT_SPEED = Speed.BALANCED
+DEFAULT_SPEED = SpeedPreset.BALANCED
 """What a person gets who says nothing. A record that says nothing is from before there were speeds, and exact."""
 
 _HELP = {
-    Speed.EXACT: "Every step is computed in full: what the checkpoint draws, to the last bit.",
-    Speed.BALANCED: "One step in three is computed in full, the others reuse its deep layers: hardly to be told apart.",
-    Speed.FAST: "One step in six is computed in full, the others reuse its deep layers: fine detail may differ.",
+    SpeedPreset.EXACT: "Every step is computed in full: what the checkpoint draws, to the last bit.",
+    SpeedPreset.BALANCED: "One step in three is computed in full, the others reuse its deep layers: "
+    "hardly to be told apart.",
+    SpeedPreset.FAST: "One step in six is computed in full, the others reuse its deep layers: fine detail may differ.",
 }
 
 _PLANS = {
-    Speed.EXACT: SpeedPlan(),
-    Speed.BALANCED: SpeedPlan(caching=StepCaching(every=3, bend=0.25, depth=2)),
-    Speed.FAST: SpeedPlan(caching=StepCaching(every=6, depth=2)),
+    SpeedPreset.EXACT: SpeedPlan(),
+    SpeedPreset.BALANCED: SpeedPlan(step_caching=StepCaching(interval=3, edge_bias=0.25, depth=2)),
+    SpeedPreset.FAST: SpeedPlan(step_caching=StepCaching(interval=6, depth=2)),
 }
 """Measured by `python -m benchmarks.quality` and `benchmarks.speed`. Both cut at the same depth: changing between them
 compiles nothing. The last join would make a shallow step four times cheaper still, but costs 8 dB. Of SDXL's 30 steps

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-SWITCHES = {
+OPT_OUT_VARIABLES = {
     "HF_HUB_DISABLE_TELEMETRY": "1",  # huggingface_hub, and through it diffusers and transformers
     "DO_NOT_TRACK": "1",  # the same, and whatever else follows https://consoledonottrack.com
     "NNCF_CI": "1",  # NNCF sends nothing, and reads this variable for nothing else
@@ -19,8 +19,8 @@ _OPTIONAL_REPORTERS = ("openvino_telemetry",)
 the person's home, which is not ours to write."""
 
 
-def turn_off() -> None:
+def disable_telemetry() -> None:
     """Turn it off for this process and those that it starts. To be called before the libraries are imported."""
-    os.environ.update(SWITCHES)
+    os.environ.update(OPT_OUT_VARIABLES)
     for name in _OPTIONAL_REPORTERS:
         sys.modules.setdefault(name, None)  # type: ignore[arg-type]  # Python's way to say that it is not installed

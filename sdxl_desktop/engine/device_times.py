@@ -9,23 +9,23 @@ from pathlib import Path
 
 import msgspec
 
-from sdxl_desktop.core.checked_file import read_checked, write_checked
+from sdxl_desktop.core.checksum_file import read_with_checksum, write_with_checksum
 from sdxl_desktop.core.parts import ENCODERS, Part
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.settings import Preferences
 
-TEXT, UNET, VAE = "text", "unet", "vae"
-GROUPS: dict[str, tuple[str, ...]] = {
-    TEXT: ENCODERS,
-    UNET: (Part.UNET,),
-    VAE: (Part.VAE_ENCODER, Part.VAE_DECODER),
+TEXT_ENCODERS_GROUP, UNET_GROUP, VAE_GROUP = "text", "unet", "vae"
+PART_GROUPS: dict[str, tuple[str, ...]] = {
+    TEXT_ENCODERS_GROUP: ENCODERS,
+    UNET_GROUP: (Part.UNET,),
+    VAE_GROUP: (Part.VAE_ENCODER, Part.VAE_DECODER),
 }
 """Parts that go to one device together, as `Execution` names devices."""
-TITLES = {TEXT: "text encoders", UNET: "UNet", VAE: "VAE"}
+GROUP_LABELS = {TEXT_ENCODERS_GROUP: "text encoders", UNET_GROUP: "UNet", VAE_GROUP: "VAE"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PartOnDevice:
+class PartTiming:
     """One part on one device: milliseconds of one call with everything ready, and seconds until it was ready the first
     time (`compiled`: it was compiled then, not loaded); or in `problem` the words with which the device refused."""
 
@@ -38,24 +38,24 @@ class PartOnDevice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceTable:
+class DeviceTimings:
     """What was measured with one checkpoint at one size ("512x512")."""
 
     checkpoint: str
     size: str
     precision: str
-    rows: tuple[PartOnDevice, ...]
+    rows: tuple[PartTiming, ...]
 
     def milliseconds(self, group: str, device: str) -> float | None:
         """What a group's parts took together on a device; None where one of them was refused or not measured."""
-        own = [row for row in self.rows if row.device == device and row.part in GROUPS[group]]
-        there = {row.part for row in self.rows if row.part in GROUPS[group]}
+        own = [row for row in self.rows if row.device == device and row.part in PART_GROUPS[group]]
+        there = {row.part for row in self.rows if row.part in PART_GROUPS[group]}
         times = [row.milliseconds for row in own]
         if None in times or {row.part for row in own} != there or not own:
             return None
         return sum(value for value in times if value is not None)
 
-    def fastest(self, group: str, devices: Iterable[str] | None = None) -> str | None:
+    def fastest_device(self, group: str, devices: Iterable[str] | None = None) -> str | None:
         """The device that was fastest with a group, of `devices` or of all that were measured; None without any."""
         known = dict.fromkeys(row.device for row in self.rows)
         allowed = known if devices is None else [device for device in devices if device in known]
@@ -63,16 +63,16 @@ class DeviceTable:
         return min(times, key=lambda device: times[device], default=None)
 
 
-def best_devices(table: DeviceTable) -> dict[str, str]:
+def best_devices(table: DeviceTimings) -> dict[str, str]:
     """The fastest device of each group of parts that ran anywhere."""
-    fastest = {group: table.fastest(group) for group in GROUPS}
+    fastest = {group: table.fastest_device(group) for group in PART_GROUPS}
     return {group: device for group, device in fastest.items() if device is not None}
 
 
-def with_devices(preferences: Preferences, best: Mapping[str, str]) -> Preferences:
+def preferences_with_devices(preferences: Preferences, best: Mapping[str, str]) -> Preferences:
     """The preferences with these devices: the UNet's as the one for all, and others where they differ from it."""
-    device = best.get(UNET, preferences.device)
-    text, vae = (best.get(group, device) for group in (TEXT, VAE))
+    device = best.get(UNET_GROUP, preferences.device)
+    text, vae = (best.get(group, device) for group in (TEXT_ENCODERS_GROUP, VAE_GROUP))
     return replace(
         preferences,
         device=device,
@@ -82,30 +82,30 @@ def with_devices(preferences: Preferences, best: Mapping[str, str]) -> Preferenc
     )
 
 
-def table_file(paths: AppPaths) -> Path:
+def timings_file(paths: AppPaths) -> Path:
     """Where the last measurement is kept."""
     return paths.cache / "device-times.json"
 
 
-def read_table(file: Path) -> DeviceTable | None:
+def read_timings(file: Path) -> DeviceTimings | None:
     """None when nothing was measured or nobody can read it."""
     try:
-        return msgspec.json.decode(read_checked(file), type=DeviceTable)
+        return msgspec.json.decode(read_with_checksum(file), type=DeviceTimings)
     except (OSError, ValueError, msgspec.MsgspecError):
         return None
 
 
-def write_table(file: Path, table: DeviceTable) -> None:
+def write_timings(file: Path, table: DeviceTimings) -> None:
     """Keep it; a file that cannot be written only means that Automatic knows less."""
     with suppress(OSError):
-        write_checked(file, msgspec.json.encode(table))
+        write_with_checksum(file, msgspec.json.encode(table))
 
 
-def automatic(part: str, available: Sequence[str], table: DeviceTable | None) -> str:
+def automatic_device(part: str, available: Sequence[str], table: DeviceTimings | None) -> str:
     """The device that Automatic means for a part, of those `available` now: the fastest that was measured, else the
     first GPU, else the processor."""
-    group = next((name for name, parts in GROUPS.items() if part in parts), UNET)
-    measured = None if table is None else table.fastest(group, available)
+    group = next((name for name, parts in PART_GROUPS.items() if part in parts), UNET_GROUP)
+    measured = None if table is None else table.fastest_device(group, available)
     if measured is not None:
         return measured
     graphics = sorted(device for device in available if device.split(".")[0] == "GPU")

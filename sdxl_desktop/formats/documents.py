@@ -5,26 +5,26 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from sdxl_desktop.core import small_files
-from sdxl_desktop.core.foreign_text import shown
-from sdxl_desktop.core.small_files import LIMIT, SmallFileError
-from sdxl_desktop.formats.errors import DamagedFileError
+from sdxl_desktop.core import untrusted_files
+from sdxl_desktop.core.untrusted_files import MAX_BYTES, UntrustedFileError
+from sdxl_desktop.core.untrusted_text import display_text
+from sdxl_desktop.formats.format_errors import DamagedFileError
 
-__all__ = ["LIMIT", "read_json", "read_json_if_there"]
+__all__ = ["MAX_BYTES", "read_json", "read_json_or_empty"]
 
 
 def read_json(file: Path) -> dict[str, Any]:
     """The object in `file`; raises DamagedFileError when there is none."""
     try:
-        return small_files.read_object(file)
-    except SmallFileError as problem:
+        return untrusted_files.read_json_object(file)
+    except UntrustedFileError as problem:
         raise DamagedFileError(
-            f"{shown(f'{file.parent.name}/{file.name}')} cannot be read.",
+            f"{display_text(f'{file.parent.name}/{file.name}')} cannot be read.",
             why=f"{str(problem)[:1].upper()}{str(problem)[1:]}.",
             next_step="Download or copy it again.",
         ) from problem
 
 
-def read_json_if_there(file: Path) -> dict[str, Any]:
+def read_json_or_empty(file: Path) -> dict[str, Any]:
     """The object in `file`, or an empty one where there is nothing of that name."""
-    return read_json(file) if small_files.exists(file) else {}
+    return read_json(file) if untrusted_files.path_exists(file) else {}

@@ -9,8 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from sdxl_desktop.core.paths import resources
-from sdxl_desktop.formats.documents import read_json, read_json_if_there
+from sdxl_desktop.core.paths import resources_folder
+from sdxl_desktop.formats.documents import read_json, read_json_or_empty
 
 
 class Family(StrEnum):
@@ -58,16 +58,16 @@ class Setup:
 
     def config(self, part: str) -> dict[str, Any] | None:
         """config.json of `part`; None where there is no such part."""
-        return read_json_if_there(self.folder / part / "config.json") or None
+        return read_json_or_empty(self.folder / part / "config.json") or None
 
     @property
     def scheduler(self) -> dict[str, Any]:
-        return read_json_if_there(self.folder / "scheduler" / "scheduler_config.json")
+        return read_json_or_empty(self.folder / "scheduler" / "scheduler_config.json")
 
 
 def shipped_setup(family: Family) -> Setup:
     """The configuration of a family at its published size."""
-    return Setup(resources() / "configs" / family.value)
+    return Setup(resources_folder() / "configs" / family.value)
 
 
 def shipped_setups() -> Iterator[tuple[Family, Setup]]:
@@ -78,7 +78,7 @@ def shipped_setups() -> Iterator[tuple[Family, Setup]]:
 
 def clip_vocabulary() -> Path:
     """The folder with CLIP's own vocab.json and merges.txt, which all of SDXL shares."""
-    return resources() / "configs" / "clip"
+    return resources_folder() / "configs" / "clip"
 
 
 def family_of(unet: dict[str, Any], *, has_first_encoder: bool) -> Family:

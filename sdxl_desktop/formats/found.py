@@ -31,7 +31,7 @@ class Layout(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class FoundPart:
+class DetectedPart:
     """A part ("unet", "vae", "text_encoder", "text_encoder_2") whose tensors are all there, in the right shapes.
 
     `config` is its config.json; `tensors` are those of its file or files; `recipes` lead from the names wanted to them.
@@ -41,21 +41,21 @@ class FoundPart:
     name: str
     config: Mapping[str, Any]
     tensors: Mapping[str, Tensor]
-    recipes: Recipes
-    scales: Mapping[str, str] = field(default_factory=dict)
+    key_mapping: Recipes
+    fp8_scales: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def bytes(self) -> int:
         """Bytes in the file that belong to this part."""
-        return sum(self.tensors[key].bytes for key in {recipe.key for recipe in self.recipes.values()})
+        return sum(self.tensors[key].bytes for key in {recipe.key for recipe in self.key_mapping.values()})
 
     @property
     def parameters(self) -> int:
-        return sum(self.tensors[key].elements for key in {recipe.key for recipe in self.recipes.values()})
+        return sum(self.tensors[key].elements for key in {recipe.key for recipe in self.key_mapping.values()})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class DetectedModel:
     """`files` are all that were looked at and will be read; `index` is model_index.json's content; `tokenizers` maps
     "tokenizer" and "tokenizer_2" to folders to copy them from; `card` is what checkpoint.json is to say of settings;
     `notes` say what was chosen where there was a choice."""
@@ -64,12 +64,12 @@ class Found:
     kind: Kind
     layout: Layout
     family: Family | None = None
-    parts: tuple[FoundPart, ...] = ()
+    parts: tuple[DetectedPart, ...] = ()
     files: tuple[Path, ...] = ()
-    index: Mapping[str, Any] = field(default_factory=dict)
-    scheduler: Mapping[str, Any] = field(default_factory=dict)
+    model_index: Mapping[str, Any] = field(default_factory=dict)
+    scheduler_config: Mapping[str, Any] = field(default_factory=dict)
     tokenizers: Mapping[str, Path] = field(default_factory=dict)
-    card: Mapping[str, Any] = field(default_factory=dict)
+    checkpoint_json: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     @property

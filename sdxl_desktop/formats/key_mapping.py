@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sdxl_desktop.core.parts import Part
-from sdxl_desktop.formats import vae_names
+from sdxl_desktop.formats import vae_key_mapping
 from sdxl_desktop.formats.layer_shapes import Blueprint, Config
 from sdxl_desktop.formats.safetensors_header import Shape, Tensor
 
@@ -52,8 +52,8 @@ def diffusers_recipes(part: str, wanted: Blueprint, there: Mapping[str, Tensor])
     if part != Part.VAE:
         return {name: Recipe(name, shape) for name, shape in wanted.items()}
     try:
-        keys = vae_names.keys_of_vae(wanted, {name: tensor.shape for name, tensor in there.items()})
-    except vae_names.VaeNamesError:
+        keys = vae_key_mapping.map_vae_keys(wanted, {name: tensor.shape for name, tensor in there.items()})
+    except vae_key_mapping.VaeKeyError:
         return {name: Recipe(name, shape) for name, shape in wanted.items()}  # whoever matches them says what is wrong
     return {name: _as_it_is(keys[name], there[keys[name]].shape, shape) for name, shape in wanted.items()}
 
@@ -166,7 +166,7 @@ _ENCODER_LAYER = re.compile(
 _FINAL_NORM = re.compile(r"(?:text_model_)?final_layer_norm")
 
 
-def encoder_layer(name: str) -> str | None:
+def text_encoder_layer(name: str) -> str | None:
     """The text encoder's layer that a LoRA file's `name`, dotted or flat, stands for, as transformers calls it."""
     written = flat(name)
     if written == "text_projection":
@@ -181,7 +181,7 @@ def encoder_layer(name: str) -> str | None:
 
 
 def _vae(prefix: str, name: str, shape: Shape, levels: int) -> Recipe:
-    key = prefix + vae_names.original_name(name, levels)
+    key = prefix + vae_key_mapping.to_original_name(name, levels)
     if len(shape) == 2:  # attention, whose layers are 1×1 convolutions there
         return Recipe(key, (*shape, 1, 1), Take.RESHAPED)
     return Recipe(key, shape)

@@ -20,7 +20,7 @@ LORA_PARTS = (*ENCODERS, Part.UNET)
 """The parts of a checkpoint that a LoRA may change."""
 
 
-class Role(StrEnum):
+class TensorRole(StrEnum):
     """What a tensor is to its layer's difference: of a plain LoRA up · (mid ·) down · alpha / rank, of others as the
     formulas in `lycoris` call it."""
 
@@ -42,13 +42,13 @@ class Role(StrEnum):
     LOKR_W2_B = "lokr_w2_b"
     LOKR_T2 = "lokr_t2"
     IA3 = "weight"
-    ON_INPUT = "on_input"
+    IA3_ON_INPUT = "on_input"
     DIFF = "diff"
     DIFF_BIAS = "diff_b"
     NORM_WEIGHT = "w_norm"
     NORM_BIAS = "b_norm"
     DORA_SCALE = "dora_scale"
-    MAGNITUDE = "lora_magnitude_vector"
+    DORA_MAGNITUDE = "lora_magnitude_vector"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,22 +57,29 @@ class Key:
 
     part: Part | None
     layer: str
-    role: Role
+    role: TensorRole
 
 
 _ROLES = {
-    "down": Role.DOWN,
-    "A": Role.DOWN,
-    "up": Role.UP,
-    "B": Role.UP,
-    "mid": Role.MID,
+    "down": TensorRole.DOWN,
+    "A": TensorRole.DOWN,
+    "up": TensorRole.UP,
+    "B": TensorRole.UP,
+    "mid": TensorRole.MID,
 }
 # x.lora_down.weight (kohya) · x.lora_A.weight, x.lora_A.default.weight (PEFT) · x.to_q_lora.down.weight,
 # x.lora.down.weight, x.lora_linear_layer.down.weight (diffusers before PEFT)
 _FACTOR = re.compile(
     r"(?P<layer>.+?)[._]lora[._](?:linear_layer\.)?(?P<side>down|up|mid|A|B)(?:\.[a-zA-Z]\w*)??\.weight"
 )
-_NAMED = frozenset(Role) - {Role.DOWN, Role.UP, Role.MID, Role.ALPHA, Role.IA3, Role.MAGNITUDE}
+_NAMED = frozenset(TensorRole) - {
+    TensorRole.DOWN,
+    TensorRole.UP,
+    TensorRole.MID,
+    TensorRole.ALPHA,
+    TensorRole.IA3,
+    TensorRole.DORA_MAGNITUDE,
+}
 """The roles whose names end the keys of LyCORIS, after a dot."""
 # x.lora_magnitude_vector, x.lora_magnitude_vector.weight, x.lora_magnitude_vector.default.weight (PEFT)
 _MAGNITUDE = re.compile(r"(?P<layer>.+?)\.lora_magnitude_vector(?:(?:\.[a-zA-Z]\w*)??\.weight)?")
@@ -111,24 +118,24 @@ def is_lora(keys: Iterable[str]) -> bool:
     return any(mark in key for key in keys for mark in _MARKS)
 
 
-def read_key(key: str, keys: Container[str] = ()) -> Key | None:
+def parse_lora_key(key: str, keys: Container[str] = ()) -> Key | None:
     """`key` taken apart; None when it is no tensor of an adapter. `keys` are all of the file's: those of (IA)³ are told
     by what lies beside them."""
     layer, _, last = key.rpartition(".")
-    if layer and (last in _NAMED or (last == Role.IA3 and f"{layer}.{Role.ON_INPUT}" in keys)):
-        return _of_part(layer, Role(last))
+    if layer and (last in _NAMED or (last == TensorRole.IA3 and f"{layer}.{TensorRole.IA3_ON_INPUT}" in keys)):
+        return _of_part(layer, TensorRole(last))
     if match := _MAGNITUDE.fullmatch(key):
-        return _of_part(match["layer"], Role.MAGNITUDE)
+        return _of_part(match["layer"], TensorRole.DORA_MAGNITUDE)
     if match := _FACTOR.fullmatch(key):
         role = _ROLES[match["side"]]
     elif match := _ALPHA.fullmatch(key):
-        role = Role.ALPHA
+        role = TensorRole.ALPHA
     else:
         return None
     return _of_part(match["layer"].replace(".processor.", "."), role)
 
 
-def _of_part(layer: str, role: Role) -> Key:
+def _of_part(layer: str, role: TensorRole) -> Key:
     for prefix, part in _PREFIXES:
         if layer.startswith(prefix):
             kept = layer if prefix.endswith(("blocks.", "block.")) else layer.removeprefix(prefix)
@@ -143,7 +150,7 @@ _OTHER_KINDS = (
 )
 
 
-def other_kind(key: str) -> str | None:
+def unsupported_adapter(key: str) -> str | None:
     """The name of the kind of adapter, of those that cannot be fused here, that `key` belongs to."""
     return next((name for pattern, name in _OTHER_KINDS if pattern.search(key)), None)
 
@@ -157,7 +164,7 @@ _FOREIGN = (
 )
 
 
-def foreign_model(keys: list[str]) -> str | None:
+def unsupported_base_model(keys: list[str]) -> str | None:
     """The model, not built like SDXL, that a LoRA with these keys is for."""
     return next((name for pattern, name in _FOREIGN if any(pattern.search(key) for key in keys)), None)
 
@@ -172,6 +179,6 @@ _NOT_ADAPTERS = (
 )
 
 
-def what_else(keys: list[str]) -> str | None:
+def non_adapter_kind(keys: list[str]) -> str | None:
     """What a file with these keys is, when it is no LoRA."""
     return next((name for pattern, name in _NOT_ADAPTERS if any(pattern.search(key) for key in keys)), None)

@@ -18,20 +18,20 @@ from typing import BinaryIO
 import msgspec
 
 from sdxl_desktop.core.regular_files import open_regular
-from sdxl_desktop.formats.errors import DamagedFileError
+from sdxl_desktop.formats.format_errors import DamagedFileError
 
 HEADER_LIMIT = 16 * 2**20
 """Bytes. SDXL's own header has 0.3 MB, that of a LoRA with all tags of its training some MB; the format allows 100."""
 _TENSOR_LIMIT = 200_000
 _DIMENSION_LIMIT = 8
-_SIDE_LIMIT = 2**40
-_EMPTY_LIMIT = 2**24
+_DIMENSION_SIZE_LIMIT = 2**40
+_EMPTY_TENSOR_LIMIT = 2**24
 """The product of a tensor's other sides where one is 0: its bytes, which are none, do not bound them."""
 _NAME_LIMIT = 1024
-_SHOWN = 60
-_METADATA = "__metadata__"
+_MAX_SHOWN_LENGTH = 60
+_METADATA_KEY = "__metadata__"
 
-BYTES = {
+DTYPE_BYTES = {
     "BOOL": 1,
     "U8": 1,
     "I8": 1,
@@ -49,7 +49,7 @@ BYTES = {
     "F64": 8,
 }
 """Bytes of one element by the format's name of its type."""
-FLOATS = frozenset({"F8_E5M2", "F8_E4M3", "F16", "BF16", "F32", "F64"})
+FLOAT_DTYPES = frozenset({"F8_E5M2", "F8_E4M3", "F16", "BF16", "F32", "F64"})
 """The types whose numbers have a fraction."""
 
 Shape = tuple[int, ...]
@@ -69,7 +69,7 @@ class HeaderError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class TensorPlace:
+class TensorInfo:
     """What the header says of one tensor: `begin` and `end` are offsets in bytes from the start of the file."""
 
     dtype: str
@@ -82,7 +82,7 @@ class TensorPlace:
 class Header:
     """The tensors by name, at least one, which fill the file without gaps; and the texts that go with them."""
 
-    tensors: Mapping[str, TensorPlace]
+    tensors: Mapping[str, TensorInfo]
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -105,7 +105,7 @@ class Tensor:
         return math.prod(self.shape)
 
 
-class _Entry(msgspec.Struct, frozen=True):
+class _HeaderEntry(msgspec.Struct, frozen=True):
     dtype: str
     shape: list[int]
     data_offsets: tuple[int, int]
@@ -143,7 +143,7 @@ def _whole(file: Path) -> Header:
         ) from problem
 
 
-def header_of(content: bytes, limit: int = HEADER_LIMIT) -> Header:
+def parse_header(content: bytes, limit: int = HEADER_LIMIT) -> Header:
     """The header, of at most `limit` bytes, of a file with this `content`. Raises HeaderError."""
     return _read(io.BytesIO(content), len(content), limit)
 
@@ -157,42 +157,42 @@ def _read(stream: BinaryIO, size: int, limit: int) -> Header:
         raise HeaderError(f"Its header is said to have {length:,} bytes, and the file has {size:,}.")
     if length > limit:
         raise HeaderError(f"Its header is said to have {length:,} bytes; at most {limit:,} make sense.")
-    entries, metadata = _decoded(stream.read(length))
-    tensors = {name: _tensor(name, entry, base=8 + length, size=size) for name, entry in entries.items()}
+    entries, metadata = _decode_header(stream.read(length))
+    tensors = {name: _tensor_info(name, entry, base=8 + length, size=size) for name, entry in entries.items()}
     _check_layout(tensors, first=8 + length, size=size)
     return Header(tensors, metadata)
 
 
-def _decoded(header: bytes) -> tuple[dict[str, _Entry], dict[str, str]]:
+def _decode_header(header: bytes) -> tuple[dict[str, _HeaderEntry], dict[str, str]]:
     try:
         raw = msgspec.json.decode(header, type=dict[str, msgspec.Raw])
-        metadata = msgspec.json.decode(raw.pop(_METADATA, msgspec.Raw(b"null")), type=dict[str, str] | None)
+        metadata = msgspec.json.decode(raw.pop(_METADATA_KEY, msgspec.Raw(b"null")), type=dict[str, str] | None)
         if len(raw) > _TENSOR_LIMIT:
             raise HeaderError(f"It claims to hold {len(raw):,} tensors.")
-        return {name: msgspec.json.decode(entry, type=_Entry) for name, entry in raw.items()}, metadata or {}
+        return {name: msgspec.json.decode(entry, type=_HeaderEntry) for name, entry in raw.items()}, metadata or {}
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
         raise HeaderError("Its header is not a list of tensors.") from problem
 
 
-def _tensor(name: str, entry: _Entry, *, base: int, size: int) -> TensorPlace:
-    said = f"{name[:_SHOWN]!r}"
+def _tensor_info(name: str, entry: _HeaderEntry, *, base: int, size: int) -> TensorInfo:
+    said = f"{name[:_MAX_SHOWN_LENGTH]!r}"
     if not name or len(name) > _NAME_LIMIT:
         raise HeaderError(f"The name {said} is no name of a tensor.")
-    if entry.dtype not in BYTES:
+    if entry.dtype not in DTYPE_BYTES:
         raise HeaderError(f"The tensor {said} has numbers of an unknown type, {entry.dtype[:20]!r}.")
-    if len(entry.shape) > _DIMENSION_LIMIT or any(not 0 <= side <= _SIDE_LIMIT for side in entry.shape):
+    if len(entry.shape) > _DIMENSION_LIMIT or any(not 0 <= side <= _DIMENSION_SIZE_LIMIT for side in entry.shape):
         raise HeaderError(f"The tensor {said} has an impossible shape.")
     begin, end = entry.data_offsets
     if not 0 <= begin <= end <= size - base:
         raise HeaderError(f"The tensor {said} lies outside the file, which may have been cut short.")
-    if end - begin != math.prod(entry.shape) * BYTES[entry.dtype]:
+    if end - begin != math.prod(entry.shape) * DTYPE_BYTES[entry.dtype]:
         raise HeaderError(f"The tensor {said} has a shape that does not fit its bytes.")
-    if not all(entry.shape) and math.prod(side or 1 for side in entry.shape) > _EMPTY_LIMIT:
+    if not all(entry.shape) and math.prod(side or 1 for side in entry.shape) > _EMPTY_TENSOR_LIMIT:
         raise HeaderError(f"The tensor {said} has an impossible shape.")
-    return TensorPlace(entry.dtype, tuple(entry.shape), base + begin, base + end)
+    return TensorInfo(entry.dtype, tuple(entry.shape), base + begin, base + end)
 
 
-def _check_layout(tensors: Mapping[str, TensorPlace], *, first: int, size: int) -> None:
+def _check_layout(tensors: Mapping[str, TensorInfo], *, first: int, size: int) -> None:
     """No two tensors may share bytes, and every byte must belong to one: so the format wants it."""
     if not tensors:
         raise HeaderError("It holds no tensors.")
@@ -200,7 +200,7 @@ def _check_layout(tensors: Mapping[str, TensorPlace], *, first: int, size: int) 
     for name, tensor in sorted(tensors.items(), key=lambda item: (item[1].begin, item[1].end)):
         if tensor.begin != expected:
             how = "overlaps another" if tensor.begin < expected else "leaves a gap before it"
-            raise HeaderError(f"The tensor {name[:_SHOWN]!r} {how}.")
+            raise HeaderError(f"The tensor {name[:_MAX_SHOWN_LENGTH]!r} {how}.")
         expected = tensor.end
     if expected != size:
         raise HeaderError(f"{size - expected:,} bytes at its end belong to no tensor.")

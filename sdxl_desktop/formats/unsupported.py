@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from sdxl_desktop.formats.errors import NotSdxlError
+from sdxl_desktop.formats.format_errors import NotSdxlError
 from sdxl_desktop.formats.safetensors_header import Shape
 
 Shapes = Mapping[str, Shape]

@@ -7,16 +7,16 @@ from scipy import ndimage
 
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.geometry import Size
-from sdxl_desktop.core.raster import Bytes
-from sdxl_desktop.imaging.boxes import around, bounds, cut
-from sdxl_desktop.imaging.pyramid import smoothed
+from sdxl_desktop.core.raster import UInt8Array
+from sdxl_desktop.imaging.boxes import crop_view, expand_box, mask_bounds
+from sdxl_desktop.imaging.push_pull import smooth_field
 
 _MAX_SHIFT = 48.0
 """Levels. What differs by more is another content, not another tint, and must not bleed into the new pixels."""
 _CELL_LEVELS = 4
 
 
-def paste(original: Bytes, new: Bytes, alpha: Bytes) -> Bytes:
+def composite_over(original: UInt8Array, new: UInt8Array, alpha: UInt8Array) -> UInt8Array:
     """`new` over `original`, both uint8 [H, W, 3], by `alpha`, uint8 [H, W]: a new array.
 
     Exactly the original where alpha is 0, exactly the new pixels where it is 255, and between them
@@ -25,20 +25,20 @@ def paste(original: Bytes, new: Bytes, alpha: Bytes) -> Bytes:
     """
     _check_same_size(original, new, alpha)
     pasted = original.copy()
-    box = bounds(alpha)
+    box = mask_bounds(alpha)
     if box is None:
         return pasted
-    weight = cut(alpha, box)[..., None].astype(np.uint16)
-    sum_ = cut(original, box) * (255 - weight)
-    sum_ += cut(new, box) * weight
+    weight = crop_view(alpha, box)[..., None].astype(np.uint16)
+    sum_ = crop_view(original, box) * (255 - weight)
+    sum_ += crop_view(new, box) * weight
     sum_ += 128  # from here on x / 255 rounded, for every x up to 255 · 255
     sum_ += sum_ >> 8
     sum_ >>= 8
-    cut(pasted, box)[...] = sum_
+    crop_view(pasted, box)[...] = sum_
     return pasted
 
 
-def match_colour(new: Bytes, reference: Bytes, mask: Bytes, band: int = 16) -> Bytes:
+def match_colour(new: UInt8Array, reference: UInt8Array, mask: UInt8Array, band: int = 16) -> UInt8Array:
     """`new` with its masked area shifted in colour so that it agrees with `reference` along the mask's border.
 
     `new` is the whole drawn picture and `reference` the original, both uint8 [H, W, 3]; `mask` is uint8 [H, W]. Just
@@ -50,27 +50,27 @@ def match_colour(new: Bytes, reference: Bytes, mask: Bytes, band: int = 16) -> B
     Raises RequestError when the three are not of one size.
     """
     _check_same_size(new, reference, mask)
-    box = bounds(mask)
+    box = mask_bounds(mask)
     if box is None or band < 1:
         return new.copy()
-    region = around(box, band, Size(mask.shape[1], mask.shape[0]))
-    hole = cut(mask, region) > 0
-    drawn = cut(new, region)
+    region = expand_box(box, band, Size(mask.shape[1], mask.shape[0]))
+    hole = crop_view(mask, region) > 0
+    drawn = crop_view(new, region)
     known = (ndimage.distance_transform_cdt(~hole, "chessboard") <= band) & ~hole
-    shift = np.subtract(cut(reference, region), drawn, dtype=np.float32)
+    shift = np.subtract(crop_view(reference, region), drawn, dtype=np.float32)
     for channel in range(shift.shape[2]):
         known &= np.abs(shift[..., channel]) <= _MAX_SHIFT
     if not known.any():
         return new.copy()
     matched = new.copy()
-    field = smoothed(shift, known.astype(np.float32), _CELL_LEVELS)
+    field = smooth_field(shift, known.astype(np.float32), _CELL_LEVELS)
     field += drawn
     np.rint(np.clip(field, 0, 255, out=field), out=field)
-    np.copyto(cut(matched, region), field.astype(np.uint8), where=hole[..., None])
+    np.copyto(crop_view(matched, region), field.astype(np.uint8), where=hole[..., None])
     return matched
 
 
-def _check_same_size(first: Bytes, second: Bytes, mask: Bytes) -> None:
+def _check_same_size(first: UInt8Array, second: UInt8Array, mask: UInt8Array) -> None:
     if first.shape != second.shape or first.shape[:2] != mask.shape:
         sizes = " / ".join(f"{array.shape[1]}x{array.shape[0]}" for array in (first, second, mask))
         raise RequestError(

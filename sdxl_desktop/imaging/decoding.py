@@ -15,18 +15,18 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
-from sdxl_desktop.core.errors import PictureError, named
-from sdxl_desktop.core.regular_files import IrregularFileError, TooLargeError, read_regular
-from sdxl_desktop.imaging.endings import completions, hardly_differ, lacks_end
-from sdxl_desktop.imaging.formats import readable
-from sdxl_desktop.imaging.png_chunks import needed_chunks
+from sdxl_desktop.core.errors import PictureError, describe_error
+from sdxl_desktop.core.regular_files import FileTooLargeError, NotARegularFileError, read_regular
+from sdxl_desktop.imaging.picture_formats import readable_formats
+from sdxl_desktop.imaging.png_chunks import without_ancillary_chunks
+from sdxl_desktop.imaging.truncated_files import are_nearly_equal, completed_variants, lacks_end_marker
 
 MAX_FILE_BYTES = 2**30
 """Of a picture file: a TIFF of the largest cameras, uncompressed, in 16 bits, has nine tenths of this."""
 MAX_PIXELS = 180_000_000
 """Half a gigabyte of colours; the largest cameras make 150 million."""
 
-_FOREIGN: tuple[tuple[int, bytes, str], ...] = (
+_UNSUPPORTED_FORMATS: tuple[tuple[int, bytes, str], ...] = (
     *((4, b"ftyp" + brand, "a HEIC picture") for brand in (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx")),
     (4, b"ftypmif1", "a HEIF picture"),
     (0, b"\xff\x0a", "a JPEG XL picture"),
@@ -40,10 +40,10 @@ _FOREIGN: tuple[tuple[int, bytes, str], ...] = (
 )
 """Offset, the bytes there, and what such a file is."""
 
-_CUT_SHORT = "The file is cut short at its very end, but nothing of the picture, or next to nothing, is missing."
+_TRUNCATED_NOTE = "The file is cut short at its very end, but nothing of the picture, or next to nothing, is missing."
 _NEXT_STEP = "Save it as PNG, JPEG, WebP or TIFF and open that."
 _ORIENTATION = 0x0112
-_UPRIGHT = {
+_TRANSPOSE_BY_ORIENTATION = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -52,11 +52,11 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_one_at_a_time = threading.Lock()
+_decode_lock = threading.Lock()
 
 
 @contextmanager
-def damage_explained(name: str) -> Iterator[None]:
+def as_picture_errors(name: str) -> Iterator[None]:
     """The boundary around everything that is done with a stranger's picture: whatever is raised inside, and Pillow's
     decoders raise nearly anything over files that lie about themselves, comes out as a PictureError."""
     try:
@@ -69,76 +69,76 @@ def damage_explained(name: str) -> Iterator[None]:
         ) from problem
     except Exception as problem:
         raise PictureError(
-            f"{name} is damaged or cannot be read.", why=named(problem), next_step=_NEXT_STEP
+            f"{name} is damaged or cannot be read.", why=describe_error(problem), next_step=_NEXT_STEP
         ) from problem
 
 
-def decoded(source: Path | bytes, name: str, notes: list[str]) -> Image.Image:
+def decode_image(source: Path | bytes, name: str, notes: list[str]) -> Image.Image:
     """The first frame of a picture file, decoded and upright, in whatever mode it has; raises PictureError.
 
     The image keeps its file's `info` (transparency, ICC profile). Sentences about what was done go to `notes`.
     """
-    with damage_explained(name):
-        data = source if isinstance(source, bytes) else _content(source, name)
+    with as_picture_errors(name):
+        data = source if isinstance(source, bytes) else _read_content(source, name)
         # Pillow tells of what it mends in a damaged file by warnings, and those filters belong to the whole process
-        with _one_at_a_time, warnings.catch_warnings():
+        with _decode_lock, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return _decoded(data, name, notes)
+            return _decode_or_repair(data, name, notes)
 
 
-def _decoded(data: bytes, name: str, notes: list[str]) -> Image.Image:
+def _decode_or_repair(data: bytes, name: str, notes: list[str]) -> Image.Image:
     """The picture, or what can be seen of it: a file may be damaged only beside its pixels, or cut short only at its
     very end."""
     try:
-        image = _loaded(_opened(data, name), name, notes)
+        image = _load_upright(_open_image(data, name), name, notes)
     except PictureError:
-        for mend in (_with_needed_chunks, _completed):
-            if (mended := mend(data, name, notes)) is not None:
-                return mended
+        for repair in (_decode_critical_chunks, _decode_completed):
+            if (repaired := repair(data, name, notes)) is not None:
+                return repaired
         raise
-    if lacks_end(data):
-        notes.append(_CUT_SHORT)
+    if lacks_end_marker(data):
+        notes.append(_TRUNCATED_NOTE)
     return image
 
 
-def _with_needed_chunks(data: bytes, name: str, notes: list[str]) -> Image.Image | None:
+def _decode_critical_chunks(data: bytes, name: str, notes: list[str]) -> Image.Image | None:
     """The picture of a PNG of which what it says beside its pixels is damaged."""
-    needed = needed_chunks(data)
+    needed = without_ancillary_chunks(data)
     if needed is None:
         return None
     found: list[str] = []
     try:
-        image = _loaded(_opened(needed, name), name, found)
+        image = _load_upright(_open_image(needed, name), name, found)
     except PictureError:
         return None
     notes += [*found, "What the file says beside its pixels is damaged and was ignored."]
     return image
 
 
-def _completed(data: bytes, name: str, notes: list[str]) -> Image.Image | None:
+def _decode_completed(data: bytes, name: str, notes: list[str]) -> Image.Image | None:
     """The picture of a file that lacks no more than its very end."""
-    both = completions(data)
+    both = completed_variants(data)
     if both is None:
         return None
     found: list[str] = []
     try:
-        image = _loaded(_opened(both[0], name), name, found)
-        other = _loaded(_opened(both[1], name), name, [])
+        image = _load_upright(_open_image(both[0], name), name, found)
+        other = _load_upright(_open_image(both[1], name), name, [])
     except PictureError:
         return None
-    if not hardly_differ(_colours(image), _colours(other)):
+    if not are_nearly_equal(_comparable_array(image), _comparable_array(other)):
         return None
-    notes += [*found, _CUT_SHORT]
+    notes += [*found, _TRUNCATED_NOTE]
     return image
 
 
-def _colours(image: Image.Image) -> npt.NDArray[Any]:
+def _comparable_array(image: Image.Image) -> npt.NDArray[Any]:
     """What two decoded images are compared by, [H, W, C]."""
     values = np.asarray(image)
     return values[..., None] if values.ndim == 2 else values
 
 
-def _loaded(image: ImageFile, name: str, notes: list[str]) -> Image.Image:
+def _load_upright(image: ImageFile, name: str, notes: list[str]) -> Image.Image:
     """The image decoded and upright."""
     if image.width * image.height > MAX_PIXELS:
         raise PictureError(
@@ -146,12 +146,12 @@ def _loaded(image: ImageFile, name: str, notes: list[str]) -> Image.Image:
             why=f"At most {MAX_PIXELS // 1_000_000} million pixels can be opened.",
             next_step="Make it smaller first.",
         )
-    frames = _frames(image)
+    frames = _frame_count(image)
     try:
         image.load()
         if image.width * image.height > MAX_PIXELS:  # some formats find out only now how large they are
             raise Image.DecompressionBombError
-        upright = _upright(image, notes)
+        upright = _apply_exif_orientation(image, notes)
     except MemoryError as problem:
         raise PictureError(
             f"{name} does not fit in memory: {image.width}x{image.height} pixels.",
@@ -168,36 +168,40 @@ def _loaded(image: ImageFile, name: str, notes: list[str]) -> Image.Image:
     return upright
 
 
-def _content(path: Path, name: str) -> bytes:
+def _read_content(path: Path, name: str) -> bytes:
     try:
         return read_regular(path, MAX_FILE_BYTES)
     except FileNotFoundError as problem:
         raise PictureError(f"There is no file {path}.", next_step="Check the name and the folder.") from problem
     except IsADirectoryError as problem:
         raise PictureError(f"{path} is a folder.", next_step="Open a picture in it.") from problem
-    except IrregularFileError as problem:
-        raise PictureError(f"{name} is not a file.", why=named(problem), next_step="Open a picture file.") from problem
-    except TooLargeError as problem:
-        raise PictureError(f"{name} is too large.", why=named(problem), next_step="Make it smaller first.") from problem
+    except NotARegularFileError as problem:
+        raise PictureError(
+            f"{name} is not a file.", why=describe_error(problem), next_step="Open a picture file."
+        ) from problem
+    except FileTooLargeError as problem:
+        raise PictureError(
+            f"{name} is too large.", why=describe_error(problem), next_step="Make it smaller first."
+        ) from problem
     except OSError as problem:
         raise PictureError(
             f"{name} cannot be read.",
-            why=named(problem),
+            why=describe_error(problem),
             next_step="Check that you may read it, or copy it elsewhere.",
         ) from problem
 
 
-def _opened(data: bytes, name: str) -> ImageFile:
+def _open_image(data: bytes, name: str) -> ImageFile:
     """The file's head, not yet decoded."""
     if not data:
         raise PictureError(f"{name} is empty.", why="The file has no content.", next_step="Copy or download it again.")
-    known = [each.name for each in readable()]
+    known = [each.name for each in readable_formats()]
     # Pillow's own limit names no size; the caller's does
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
         image = Image.open(io.BytesIO(data), formats=known)
     except UnidentifiedImageError as problem:
-        raise _unknown(data, name) from problem
+        raise _unknown_format_error(data, name) from problem
     except MemoryError:
         raise
     except Exception as problem:
@@ -213,17 +217,17 @@ def _opened(data: bytes, name: str) -> ImageFile:
     return image
 
 
-def _unknown(data: bytes, name: str) -> PictureError:
+def _unknown_format_error(data: bytes, name: str) -> PictureError:
     start = data[:64].lstrip(b"\xef\xbb\xbf \t\r\n") if data[:64].lstrip()[:1] == b"<" else data[:64]
-    for offset, magic, what in _FOREIGN:
+    for offset, magic, what in _UNSUPPORTED_FORMATS:
         if start[offset : offset + len(magic)] == magic:
             return PictureError(f"{name} is {what}, which is not supported.", next_step=_NEXT_STEP)
     return PictureError(f"{name} is not a picture, or is damaged from its first bytes on.", next_step=_NEXT_STEP)
 
 
-def _frames(image: ImageFile) -> int:
+def _frame_count(image: ImageFile) -> int:
     """How many pictures the file holds: not a phone's depth map (MPO) or the layers of a PSD."""
-    if not any(each.several for each in readable() if each.name == image.format):
+    if not any(each.is_multi_frame for each in readable_formats() if each.name == image.format):
         return 1
     try:
         return int(getattr(image, "n_frames", 1))
@@ -231,10 +235,10 @@ def _frames(image: ImageFile) -> int:
         return 1
 
 
-def _upright(image: Image.Image, notes: list[str]) -> Image.Image:
+def _apply_exif_orientation(image: Image.Image, notes: list[str]) -> Image.Image:
     """The decoded image turned as its EXIF data says; TIFF files have been turned by Pillow already."""
     try:
-        turn = _UPRIGHT.get(image.getexif().get(_ORIENTATION, 1))
+        turn = _TRANSPOSE_BY_ORIENTATION.get(image.getexif().get(_ORIENTATION, 1))
     except Exception:  # broken EXIF data are no reason not to show a picture
         return image
     if turn is None:

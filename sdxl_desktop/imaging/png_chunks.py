@@ -6,15 +6,15 @@ import struct
 from collections.abc import Iterator
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_NEEDED = (b"tRNS",)
+_REQUIRED_ANCILLARY = (b"tRNS",)
 """Beside the critical chunks, whose names begin with a capital letter."""
 
 
-def needed_chunks(data: bytes) -> bytes | None:
+def without_ancillary_chunks(data: bytes) -> bytes | None:
     """The same PNG with nothing but what its pixels and transparency need; None for what is no PNG, or already so."""
     if not data.startswith(_SIGNATURE):
         return None
-    kept = [chunk for kind, chunk in _chunks(data) if kind[:1].isupper() or kind in _NEEDED]
+    kept = [chunk for kind, chunk in _chunks(data) if kind[:1].isupper() or kind in _REQUIRED_ANCILLARY]
     needed = _SIGNATURE + b"".join(kept)
     return None if len(needed) == len(data) else needed
 

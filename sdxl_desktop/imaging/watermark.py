@@ -21,19 +21,19 @@ import numpy.typing as npt
 
 from sdxl_desktop.core.errors import PictureError
 from sdxl_desktop.core.geometry import Size
-from sdxl_desktop.core.raster import Bytes
+from sdxl_desktop.core.raster import UInt8Array
 
 MESSAGE: tuple[int, ...] = tuple(int(bit) for bit in f"{0b101100111110110010010000011110111011000110011110:b}")
 MIN_SIDE = 256
 
-_STEP = 36.0
-_HALF = 18.0
-_SAFE = 3.0
+_QUANTIZATION_STEP = 36.0
+_HALF_STEP = 18.0
+_SAFETY_MARGIN = 3.0
 """A block is left alone when it lies at least this far inside the right half."""
 _RAISED = 12.0
 _LOWERED = 12.0
 """Where in the half a block is put from below and from above: deep enough for the rounding of JPEG at quality 90."""
-_TOLERATED = 5
+_MAX_WRONG_BITS = 5
 """Wrong bits of 48 that still are the mark; by chance one picture in a hundred million has no more."""
 
 _TO_Y = (0.299, 0.587, 0.114)
@@ -44,20 +44,20 @@ _GREEN_OF_U = -0.395
 _Floats = npt.NDArray[np.float32]
 
 
-def can_mark(size: Size) -> bool:
+def can_embed(size: Size) -> bool:
     """Whether a picture of this size can carry the mark: both sides at least 256 pixels."""
     return min(size.width, size.height) >= MIN_SIDE
 
 
-def embed(pixels: Bytes) -> Bytes:
-    """The picture, uint8 [H, W, 3], with the mark in it; a smaller one than `can_mark` wants is returned unchanged."""
-    if not can_mark(Size(pixels.shape[1], pixels.shape[0])):
+def embed(pixels: UInt8Array) -> UInt8Array:
+    """The picture, uint8 [H, W, 3], with the mark in it; a smaller one than `can_embed` wants is returned unchanged."""
+    if not can_embed(Size(pixels.shape[1], pixels.shape[0])):
         return pixels
     floats = pixels.astype(np.float32)
     blue = floats[..., 2]
     blocks, grid = _blocks(_u_of(floats))
     room, _ = _blocks((255 - blue) / np.float32(_BLUE_OF_U))
-    change = _spread(_changes(blocks, room), grid)
+    change = _to_pixel_changes(_block_changes(blocks, room), grid)
     marked = pixels.copy()
     area = marked[: change.shape[0], : change.shape[1]]
     green = area[..., 1].astype(np.float32)
@@ -70,31 +70,31 @@ def embed(pixels: Bytes) -> Bytes:
     return marked
 
 
-def read(pixels: Bytes) -> tuple[int, ...]:
+def read_bits(pixels: UInt8Array) -> tuple[int, ...]:
     """The 48 bits that the usual decoder sees in a picture, uint8 [H, W, 3], whether or not it is marked.
 
     Raises PictureError when the picture is too small to carry any.
     """
     size = Size(pixels.shape[1], pixels.shape[0])
-    if not can_mark(size):
+    if not can_embed(size):
         raise PictureError(
             f"The picture is {size} and cannot carry an invisible watermark.",
             next_step=f"Look for it in a picture with sides of at least {MIN_SIDE} pixels.",
         )
     blocks, _ = _blocks(_u_of_8_bits(pixels))
     # the decoder asks for more than the half, but its wavelets come out larger by the last bit of a double
-    votes = np.mod(blocks[:, 1:].max(axis=1), _STEP) >= _HALF
+    votes = np.mod(blocks[:, 1:].max(axis=1), _QUANTIZATION_STEP) >= _HALF_STEP
     which = np.arange(len(votes)) % len(MESSAGE)
     share = np.bincount(which, votes) / np.bincount(which)
     return tuple(int(bit) for bit in share * 255 > 127)
 
 
-def is_marked(pixels: Bytes) -> bool:
+def is_marked(pixels: UInt8Array) -> bool:
     """Whether the picture, uint8 [H, W, 3], carries the mark, up to five wrong bits."""
-    return can_mark(Size(pixels.shape[1], pixels.shape[0])) and _wrong(read(pixels)) <= _TOLERATED
+    return can_embed(Size(pixels.shape[1], pixels.shape[0])) and _wrong_bits(read_bits(pixels)) <= _MAX_WRONG_BITS
 
 
-def _wrong(bits: Sequence[int]) -> int:
+def _wrong_bits(bits: Sequence[int]) -> int:
     return sum(bit != wanted for bit, wanted in zip(bits, MESSAGE, strict=True))
 
 
@@ -105,7 +105,7 @@ def _u_of(floats: _Floats) -> _Floats:
     return u
 
 
-def _u_of_8_bits(pixels: Bytes) -> _Floats:
+def _u_of_8_bits(pixels: UInt8Array) -> _Floats:
     """U as the decoder computes it: OpenCV's conversion in fixed point, 14 bits after the point."""
     red, green, blue = (pixels[..., channel].astype(np.int32) for channel in range(3))
     y = (red * 4899 + green * 9617 + blue * 1868 + (1 << 13)) >> 14
@@ -122,23 +122,25 @@ def _blocks(plane: _Floats) -> tuple[_Floats, tuple[int, int]]:
     return blocks, (rows, columns)
 
 
-def _spread(blocks: _Floats, grid: tuple[int, int]) -> _Floats:
+def _to_pixel_changes(blocks: _Floats, grid: tuple[int, int]) -> _Floats:
     """The change of every pixel [8 · rows, 8 · columns] that changes the low band by `blocks`."""
     rows, columns = grid
     low = blocks.reshape(rows, columns, 4, 4).swapaxes(1, 2).reshape(rows * 4, columns * 4) * np.float32(0.5)
     return low.repeat(2, axis=0).repeat(2, axis=1)
 
 
-def _changes(blocks: _Floats, room: _Floats) -> _Floats:
+def _block_changes(blocks: _Floats, room: _Floats) -> _Floats:
     """What to add to each block, float32 [N, 16], so that it says its bit; `room` is how far it can be raised."""
     number = np.arange(len(blocks))
     where = blocks[:, 1:].argmax(axis=1) + 1
     top = blocks[number, where]
     bits = np.resize(np.array(MESSAGE, dtype=np.float32), len(blocks))
-    depth = np.mod(top - bits * np.float32(_HALF), np.float32(_STEP))  # less than 18 in the right half
-    fine = (depth >= _SAFE) & (depth <= _HALF - _SAFE)
-    up = np.where(depth < _SAFE, _RAISED - depth, _STEP + _RAISED - depth)
-    down = np.where(depth > _HALF - _SAFE, depth - _LOWERED, depth + _STEP - _LOWERED)
+    depth = np.mod(
+        top - bits * np.float32(_HALF_STEP), np.float32(_QUANTIZATION_STEP)
+    )  # less than 18 in the right half
+    fine = (depth >= _SAFETY_MARGIN) & (depth <= _HALF_STEP - _SAFETY_MARGIN)
+    up = np.where(depth < _SAFETY_MARGIN, _RAISED - depth, _QUANTIZATION_STEP + _RAISED - depth)
+    down = np.where(depth > _HALF_STEP - _SAFETY_MARGIN, depth - _LOWERED, depth + _QUANTIZATION_STEP - _LOWERED)
     raised = np.clip((top + up)[:, None] - blocks, 0, up[:, None] * _BUMP[where])
     lowered = np.minimum((top - down)[:, None] - blocks, 0)
     lowered[:, 0] = 0  # which the decoder leaves aside

@@ -6,8 +6,8 @@ import unicodedata
 from pathlib import Path
 
 from sdxl_desktop.core.errors import CheckpointError
-from sdxl_desktop.core.file_names import safe
-from sdxl_desktop.library.hub.safe_names import is_plain_path
+from sdxl_desktop.core.file_names import sanitize_file_name
+from sdxl_desktop.library.hub.safe_names import is_safe_path
 
 LONGEST = 80
 RULE = f"Use letters, digits, spaces, dots and dashes, at most {LONGEST} of them, and a letter or digit first."
@@ -26,7 +26,7 @@ def is_name(name: str) -> bool:
             character in _BESIDES or unicodedata.category(character)[0] in "LNM" or character == "_"
             for character in name
         )
-        and is_plain_path(name)
+        and is_safe_path(name)
     )
 
 
@@ -36,7 +36,7 @@ def _begins(character: str) -> bool:
 
 def name_of(words: str) -> str:
     """A name made of `words`, which may be anything, with room for a number behind it."""
-    made = safe("".join(c for c in words if unicodedata.category(c) != "Cf"), _BESIDES)
+    made = sanitize_file_name("".join(c for c in words if unicodedata.category(c) != "Cf"), _BESIDES)
     while made and not _begins(made[0]):
         made = made[1:]
     made = made.strip(" .-_")[: LONGEST - _ROOM_FOR_NUMBER].rstrip(" .-_")
@@ -54,18 +54,18 @@ def check_name(name: str) -> None:
         )
 
 
-def check_unused(name: str, home: Path) -> None:
+def check_name_unused(name: str, library_folder: Path) -> None:
     """Raise CheckpointError when the library folder `home` has something called `name` already."""
-    if (home / name).exists():
+    if (library_folder / name).exists():
         raise CheckpointError(
             f"There is a checkpoint called {name} already.", next_step="Give another name, or remove that one first."
         )
 
 
-def checked_name(name: str, home: Path) -> str:
+def validate_name(name: str, library_folder: Path) -> str:
     """`name`, which can be and is free in the library folder `home`; raises CheckpointError when it is not so."""
     check_name(name)
-    check_unused(name, home)
+    check_name_unused(name, library_folder)
     return name
 
 

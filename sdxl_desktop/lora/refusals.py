@@ -9,28 +9,28 @@ from sdxl_desktop.core.errors import AdditionError
 from sdxl_desktop.core.parts import Part
 from sdxl_desktop.formats import lora_keys
 from sdxl_desktop.formats.safetensors_header import Shape, without_unit_kernel
-from sdxl_desktop.lora.lycoris import WeightChange
+from sdxl_desktop.lora.lycoris import WeightDelta
 
 OTHER_LORA = "Choose a LoRA that was trained for this kind of checkpoint."
 SHOWN = 90
 """Characters of a name that are shown."""
 
 
-def refuse_shape(file: Path, part: Part, layer: str, found: WeightChange, expected: Shape) -> AdditionError:
+def shape_mismatch_error(file: Path, part: Part, layer: str, delta: WeightDelta, expected: Shape) -> AdditionError:
     """The error that says which layer of the LoRA has another width than the checkpoint."""
     return AdditionError(
         f"The LoRA {file.name} is for another checkpoint.",
-        why=f"In {part}.{layer} it is made for weights of {times(found.weight_shape)}, and this checkpoint has "
+        why=f"In {part}.{layer} it is made for weights of {times(delta.weight_shape)}, and this checkpoint has "
         f"{times(without_unit_kernel(expected))}.",
         next_step=OTHER_LORA,
     )
 
 
-def refuse_vector(file: Path, part: Part, layer: str, theirs: int, ours: int) -> AdditionError:
+def vector_mismatch_error(file: Path, part: Part, layer: str, found: int, expected: int) -> AdditionError:
     """The error that says which layer of the LoRA has a bias, or a norm, of another width than the checkpoint."""
     return AdditionError(
         f"The LoRA {file.name} is for another checkpoint.",
-        why=f"In {part}.{layer} it has {theirs} numbers where this checkpoint has {ours}.",
+        why=f"In {part}.{layer} it has {found} numbers where this checkpoint has {expected}.",
         next_step=OTHER_LORA,
     )
 
@@ -48,7 +48,7 @@ def damaged(file: Path, why: str) -> AdditionError:
 
 
 def no_lora(file: Path, keys: list[str]) -> AdditionError:
-    kind = lora_keys.what_else(keys)
+    kind = lora_keys.non_adapter_kind(keys)
     called = ", ".join(key[:SHOWN] for key in sorted(keys)[:2])
     return AdditionError(
         f"{file.name} is not a LoRA.",

@@ -12,8 +12,8 @@ import torch
 from diffusers import UNet2DConditionModel
 
 from sdxl_desktop.core.errors import CheckpointError
-from sdxl_desktop.core.foreign_text import shown
-from sdxl_desktop.core.model_configs import check_model_config, of_the_network
+from sdxl_desktop.core.model_configs import architecture_config, check_model_config
+from sdxl_desktop.core.untrusted_text import display_text
 from sdxl_desktop.formats.key_mapping import flat, unet_spellings
 from sdxl_desktop.formats.safetensors_header import Shape
 
@@ -46,7 +46,7 @@ def unet_layers(config: Mapping[str, Any]) -> UnetLayers:
 
 @lru_cache(maxsize=4)
 def _unet_layers(config: str) -> UnetLayers:
-    settings = of_the_network(json.loads(config))
+    settings = architecture_config(json.loads(config))
     try:
         check_model_config(settings)
         with torch.device("meta"):
@@ -54,7 +54,7 @@ def _unet_layers(config: str) -> UnetLayers:
     except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RuntimeError) as problem:
         raise CheckpointError(
             "The description of this checkpoint's UNet makes no sense.",
-            why=f"{type(problem).__name__}: {shown(str(problem))}.",
+            why=f"{type(problem).__name__}: {display_text(str(problem))}.",
             next_step="Export the checkpoint again.",
         ) from problem
     return layers_of(unet, settings["layers_per_block"])

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from sdxl_desktop.core.additions import Additions, EmbeddingUse, LoraUse, named_only
+from sdxl_desktop.core.additions import Additions, EmbeddingReference, LoraReference, file_name_only
 from sdxl_desktop.core.request import Prompts
-from sdxl_desktop.core.settings import AdditionsValue, ListedLora
+from sdxl_desktop.core.settings import AdditionsPanelState, LoraListItem
 
 
-def used(value: AdditionsValue, prompts: Prompts) -> Additions:
+def used(value: AdditionsPanelState, prompts: Prompts) -> Additions:
     """What a run uses: the LoRAs that are on, the embeddings whose word is in `prompts`, and the VAE. What is missing
     on the disk is left out. Raises RequestError for two embeddings of one word."""
     words = " ".join((prompts.prompt, prompts.negative_prompt, prompts.prompt_2, prompts.negative_prompt_2))
@@ -22,25 +22,25 @@ def used(value: AdditionsValue, prompts: Prompts) -> Additions:
     )
 
 
-def with_lora(value: AdditionsValue, file: Path) -> AdditionsValue:
+def with_lora(value: AdditionsPanelState, file: Path) -> AdditionsPanelState:
     """`value` with the LoRA in `file` in the list, with weight 1; one that is there is switched on."""
     if any(lora.use.file == file for lora in value.loras):
         loras = tuple(replace(lora, on=True) if lora.use.file == file else lora for lora in value.loras)
     else:
-        loras = (*value.loras, ListedLora(LoraUse(file)))
+        loras = (*value.loras, LoraListItem(LoraReference(file)))
     return replace(value, loras=loras)
 
 
-def with_embedding(value: AdditionsValue, file: Path, token: str) -> AdditionsValue:
+def with_embedding(value: AdditionsPanelState, file: Path, token: str) -> AdditionsPanelState:
     """`value` with the embedding in `file` under `token`, or the nearest that is free. A file that is there stays as it
     is. Raises RequestError for a token that cannot be one."""
     if any(embedding.file == file for embedding in value.embeddings):
         return value
     free = _free(token, {embedding.token for embedding in value.embeddings})
-    return replace(value, embeddings=(*value.embeddings, EmbeddingUse(file, free)))
+    return replace(value, embeddings=(*value.embeddings, EmbeddingReference(file, free)))
 
 
-def reused(value: AdditionsValue, additions: Additions) -> tuple[AdditionsValue, tuple[str, ...]]:
+def reused(value: AdditionsPanelState, additions: Additions) -> tuple[AdditionsPanelState, tuple[str, ...]]:
     """Exactly `additions`, with the other LoRAs of `value` in the list, switched off, and in words what is neither
     there nor listed. Records name files without their folders: those that are listed are meant."""
     missing: list[str] = []
@@ -48,7 +48,7 @@ def reused(value: AdditionsValue, additions: Additions) -> tuple[AdditionsValue,
     def found(file: Path, what: str, known: Iterable[Path | None]) -> Path | None:
         if file.is_absolute() and (file.is_file() or (what == "VAE" and file.is_dir())):
             return file
-        name = named_only(file).name
+        name = file_name_only(file).name
         here = next((other for other in known if other is not None and other.name == name), None)
         if here is None:
             missing.append(f"the {what} {name}")
@@ -60,8 +60,8 @@ def reused(value: AdditionsValue, additions: Additions) -> tuple[AdditionsValue,
     embeddings = [(found(use.file, "embedding", listed_embeddings), use) for use in additions.embeddings]
     vae = None if additions.vae is None else found(additions.vae, "VAE", [value.vae])
     files, tokens = {file for file, _ in loras}, {use.token for file, use in embeddings if file is not None}
-    again = AdditionsValue(
-        loras=tuple(ListedLora(replace(use, file=file)) for file, use in loras if file is not None)
+    again = AdditionsPanelState(
+        loras=tuple(LoraListItem(replace(use, file=file)) for file, use in loras if file is not None)
         + tuple(replace(lora, on=False) for lora in value.loras if lora.use.file not in files),
         embeddings=tuple(replace(use, file=file) for file, use in embeddings if file is not None)
         + tuple(embedding for embedding in value.embeddings if embedding.token not in tokens),

@@ -5,21 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from sdxl_desktop.core.additions import Additions, named_only
+from sdxl_desktop.core.additions import Additions, file_name_only
 from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind
-from sdxl_desktop.core.edit import Ground
+from sdxl_desktop.core.edit import EditSource
 from sdxl_desktop.core.errors import RequestError
-from sdxl_desktop.core.latents import Start
-from sdxl_desktop.core.refine import Refine, Refining
-from sdxl_desktop.core.request import Execution, GenerationRequest, MicroConditioning, Mode, Output, Sampling
+from sdxl_desktop.core.latents import ResumePoint
+from sdxl_desktop.core.refine import RefinerParameters, Refining
+from sdxl_desktop.core.request import (
+    Execution,
+    GenerationMode,
+    GenerationRequest,
+    MicroConditioning,
+    OutputOptions,
+    Sampling,
+)
 from sdxl_desktop.core.scalars import scalars
-from sdxl_desktop.core.settings import RefinerValue, WorkspaceValue
+from sdxl_desktop.core.settings import RefinerPanelState, WorkspaceValue
 from sdxl_desktop.session import addition_values
 from sdxl_desktop.session.edit_values import edit_of
 
-NOTHING = Ground()
-PLAIN = Output()
-SCORES = tuple(name for name in scalars(MicroConditioning) if name in scalars(RefinerValue))
+NOTHING = EditSource()
+PLAIN = OutputOptions()
+SCORES = tuple(name for name in scalars(MicroConditioning) if name in scalars(RefinerPanelState))
 """The values of the micro-conditioning that refiners alone are told."""
 
 
@@ -29,10 +36,10 @@ class RunContext:
     it is drawn and what is kept of it, and kept latents that it starts from."""
 
     execution: Execution
-    ground: Ground = NOTHING
-    output: Output = PLAIN
+    ground: EditSource = NOTHING
+    output: OutputOptions = PLAIN
     refiners: Sequence[Checkpoint] = ()
-    start: Start | None = None
+    start: ResumePoint | None = None
 
 
 def build_request(
@@ -71,14 +78,14 @@ def without_scores(conditioning: MicroConditioning) -> MicroConditioning:
     return replace(conditioning, **{name: getattr(usual, name) for name in SCORES})
 
 
-def chosen_refiner(value: RefinerValue, refiners: Sequence[Checkpoint]) -> Checkpoint | None:
+def chosen_refiner(value: RefinerPanelState, refiners: Sequence[Checkpoint]) -> Checkpoint | None:
     """The refiner that `value` names, or the first where it names none; None where that is not there."""
     if not value.checkpoint:
         return refiners[0] if refiners else None
     return next((refiner for refiner in refiners if refiner.name == value.checkpoint), None)
 
 
-def refine_of(value: RefinerValue, refiners: Sequence[Checkpoint]) -> Refine | None:
+def refine_of(value: RefinerPanelState, refiners: Sequence[Checkpoint]) -> RefinerParameters | None:
     """How the picture is to be finished, or None. Raises RequestError when the chosen refiner is not there."""
     if not value.on or not (refiners or value.checkpoint):
         return None
@@ -88,45 +95,48 @@ def refine_of(value: RefinerValue, refiners: Sequence[Checkpoint]) -> Refine | N
             f"The refiner {value.checkpoint} is not among your checkpoints.",
             next_step="Choose another refiner, or switch it off.",
         )
-    return Refine(checkpoint=refiner.folder, **{name: getattr(value, name) for name in scalars(Refining)})
+    return RefinerParameters(checkpoint=refiner.folder, **{name: getattr(value, name) for name in scalars(Refining)})
 
 
 def refiner_reused(
-    value: RefinerValue, refine: Refine | None, conditioning: MicroConditioning, refiners: Sequence[Checkpoint]
-) -> tuple[RefinerValue, tuple[str, ...]]:
+    value: RefinerPanelState,
+    refine: RefinerParameters | None,
+    conditioning: MicroConditioning,
+    refiners: Sequence[Checkpoint],
+) -> tuple[RefinerPanelState, tuple[str, ...]]:
     """`value` with how a picture was finished, if it was, and with what scores; and in words which refiner is not
     here."""
     value = replace(value, on=refine is not None, **{name: getattr(conditioning, name) for name in SCORES})
     if refine is None:
         return value, ()
     known = next((refiner for refiner in refiners if refiner.folder == refine.checkpoint), None)
-    name = known.name if known else named_only(refine.checkpoint).name
+    name = known.name if known else file_name_only(refine.checkpoint).name
     value = replace(value, checkpoint=name, **{one: getattr(refine, one) for one in scalars(Refining)})
     return value, () if name in [refiner.name for refiner in refiners] else (f"the refiner {name}",)
 
 
-def mode_of(ground: Ground) -> Mode:
+def edit_mode(source: EditSource) -> GenerationMode:
     """What a run on `ground` does."""
-    if ground.picture is None:
-        return Mode.TEXT_TO_IMAGE
-    return Mode.IMAGE_TO_IMAGE if ground.mask is None else Mode.INPAINT
+    if source.picture is None:
+        return GenerationMode.TEXT_TO_IMAGE
+    return GenerationMode.IMAGE_TO_IMAGE if source.mask is None else GenerationMode.INPAINT
 
 
-def obstacle(checkpoint: Checkpoint, ground: Ground, *, other_vae: bool = False) -> RequestError | None:
+def find_obstacle(checkpoint: Checkpoint, source: EditSource, *, other_vae: bool = False) -> RequestError | None:
     """Why `checkpoint` cannot do what `ground` implies, or None when it can; `other_vae`: its own one is not used."""
-    mode = mode_of(ground)
-    if checkpoint.kind is CheckpointKind.REFINER and mode is Mode.TEXT_TO_IMAGE:
+    mode = edit_mode(source)
+    if checkpoint.kind is CheckpointKind.REFINER and mode is GenerationMode.TEXT_TO_IMAGE:
         return RequestError(
             "A refiner finishes a picture: put one on the canvas.",
             next_step="To draw from words, choose another checkpoint.",
         )
-    if checkpoint.kind is CheckpointKind.INPAINT and mode is not Mode.INPAINT:
-        missing = "put a picture on the canvas and paint a mask" if ground.picture is None else "paint a mask"
+    if checkpoint.kind is CheckpointKind.INPAINT and mode is not GenerationMode.INPAINT:
+        missing = "put a picture on the canvas and paint a mask" if source.picture is None else "paint a mask"
         return RequestError(
             f"This checkpoint fills masked areas: {missing}.",
             next_step="To draw without a mask, choose another checkpoint.",
         )
-    if mode is not Mode.TEXT_TO_IMAGE and not checkpoint.has_encoder and not other_vae:
+    if mode is not GenerationMode.TEXT_TO_IMAGE and not checkpoint.has_vae_encoder and not other_vae:
         return RequestError(
             "This checkpoint cannot look at pictures: it has no VAE encoder.",
             next_step="Choose another checkpoint or VAE, or take the picture off the canvas.",

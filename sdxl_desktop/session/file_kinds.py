@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from sdxl_desktop.core.errors import AdditionError, PictureError, named
-from sdxl_desktop.core.foreign_text import shown
+from sdxl_desktop.core.errors import AdditionError, PictureError, describe_error
 from sdxl_desktop.core.regular_files import open_regular
+from sdxl_desktop.core.untrusted_text import display_text
 from sdxl_desktop.formats.safetensors_header import HeaderError, read_header
-from sdxl_desktop.history.latents import MAX_HEADER, holds_latents
-from sdxl_desktop.imaging.formats import picture_begins, picture_endings
-from sdxl_desktop.library.additions import kind_of
-from sdxl_desktop.session.document.contents import SUFFIX as PROJECT
-from sdxl_desktop.session.document.manifest import CARD
+from sdxl_desktop.imaging.picture_formats import picture_begins, picture_suffixes
+from sdxl_desktop.library.addition_detection import detect_addition_kind
+from sdxl_desktop.metadata.latent_files import MAX_HEADER, holds_latents
+from sdxl_desktop.session.document.manifest import MANIFEST_MEMBER
+from sdxl_desktop.session.document.project_content import PROJECT_SUFFIX as PROJECT
 
 WEIGHTS = (".safetensors", ".pt", ".bin", ".ckpt")
 INDEX = "model_index.json"
@@ -68,7 +68,7 @@ def file_kind(path: Path) -> FileKind:
         return _weights(path)
     if _begins_project(prefix):
         return FileKind.PROJECT
-    if ending in picture_endings() or picture_begins(prefix):
+    if ending in picture_suffixes() or picture_begins(prefix):
         return FileKind.PICTURE
     return FileKind.PROJECT if ending == PROJECT else FileKind.UNKNOWN
 
@@ -111,7 +111,7 @@ def _weights(path: Path) -> FileKind:
     except HeaderError:
         pass
     try:
-        kind_of(path)
+        detect_addition_kind(path)
     except AdditionError:
         return FileKind.CHECKPOINT
     return FileKind.ADDITION
@@ -124,23 +124,25 @@ def _begins_safetensors(prefix: bytes, size: int) -> bool:
 
 def _begins_project(prefix: bytes) -> bool:
     length = int.from_bytes(prefix[26:28], "little")
-    return prefix.startswith(_ZIP) and prefix[_NAME_AT : _NAME_AT + length] == CARD.encode()
+    return prefix.startswith(_ZIP) and prefix[_NAME_AT : _NAME_AT + length] == MANIFEST_MEMBER.encode()
 
 
 def _unknown(files: list[Path]) -> PictureError:
     one = len(files) == 1
     return PictureError(
-        f"{shown(files[0].name)} cannot be opened." if one else f"None of the {len(files)} files can be opened.",
+        f"{display_text(files[0].name)} cannot be opened." if one else f"None of the {len(files)} files can be opened.",
         why="It is none of the kinds of file that are known here."
         if one
-        else f"{shown(files[0].name)} and the others are none of the kinds of file that are known here.",
+        else f"{display_text(files[0].name)} and the others are none of the kinds of file that are known here.",
         next_step=_WHAT_CAN_BE,
     )
 
 
 def _cannot_be_read(path: Path, problem: Exception) -> PictureError:
     if isinstance(problem, FileNotFoundError):
-        return PictureError(f"There is no file {shown(path)}.", next_step="Check whether it was moved.")
+        return PictureError(f"There is no file {display_text(path)}.", next_step="Check whether it was moved.")
     return PictureError(
-        f"{shown(path.name)} cannot be read.", why=named(problem), next_step="Check the file and who may read it."
+        f"{display_text(path.name)} cannot be read.",
+        why=describe_error(problem),
+        next_step="Check the file and who may read it.",
     )

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sdxl_desktop.core.additions import named_only
+from sdxl_desktop.core.additions import file_name_only
 from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind
-from sdxl_desktop.core.edit import Ground
+from sdxl_desktop.core.edit import EditSource
 from sdxl_desktop.core.errors import CheckpointError, RequestError, SdxlDesktopError
 from sdxl_desktop.core.intents import Intent
 from sdxl_desktop.core.request import (
@@ -18,32 +18,32 @@ from sdxl_desktop.core.request import (
     Execution,
     GenerationRequest,
     MicroConditioning,
-    Output,
+    OutputOptions,
     Sampling,
 )
 from sdxl_desktop.core.seeds import random_seed
 from sdxl_desktop.core.settings import WorkspaceValue
 from sdxl_desktop.core.speed import DEFAULT_SPEED
-from sdxl_desktop.library.detect.sampling import FewStep
+from sdxl_desktop.library.detect.sampling_metadata import FewStepSettings
 from sdxl_desktop.session import addition_values, edit_values
 from sdxl_desktop.session.building import (
     NOTHING,
     PLAIN,
     RunContext,
     build_request,
-    obstacle,
+    find_obstacle,
     refine_of,
     refiner_reused,
     without_scores,
 )
-from sdxl_desktop.session.few_step import FewStepSettings, recommended_for
-from sdxl_desktop.session.found_again import found_again, what_is_missing
+from sdxl_desktop.session.checkpoint_lookup import find_recorded_checkpoint, reuse_warning
+from sdxl_desktop.session.few_step import FewStepSwitch, recommended_sampling
 
 
 class Workspace:
     """The values of the next run, the checkpoints there are, and what lies on the canvas (`ground`).
 
-    `unreadable` tells what is typed in a panel and cannot be read. `few_step.words` say which settings came with a
+    `unreadable` tells what is typed in a panel and cannot be read. `few_step.notice` say which settings came with a
     few-step checkpoint. Whoever shows values calls `take` with what a person changed and shows `value` again after it,
     and after every other call.
     """
@@ -55,7 +55,7 @@ class Workspace:
         """The one that draws."""
         self.ground = NOTHING
         self.unreadable: tuple[RequestError, ...] = ()
-        self.few_step = FewStepSettings()
+        self.few_step = FewStepSwitch()
         self._content_of = content_of
         self._wanted = ""
         self._sampling = Sampling(speed=DEFAULT_SPEED)
@@ -105,9 +105,9 @@ class Workspace:
         """Replace the prompt."""
         self._value = replace(self._value, prompts=replace(self._value.prompts, prompt=prompt))
 
-    def use_few_step(self, settings: FewStep) -> None:
+    def use_few_step(self, settings: FewStepSettings) -> None:
         """Draw with the settings that something distilled to few steps is made for."""
-        self._sampling = settings.on(self._sampling)
+        self._sampling = settings.applied_to(self._sampling)
 
     # checkpoints
 
@@ -121,7 +121,7 @@ class Workspace:
             return
         self._begin_with(self.checkpoint)
         if not self._sampling_is_set:
-            self._sampling, self._sampling_is_set = recommended_for(self.checkpoint, self._sampling), True
+            self._sampling, self._sampling_is_set = recommended_sampling(self.checkpoint, self._sampling), True
 
     def choose(self, name: str) -> bool:
         """Choose the checkpoint called `name` as a person does, who wants the settings it was made for; False where
@@ -154,11 +154,11 @@ class Workspace:
     def _begin_with(self, checkpoint: Checkpoint) -> None:
         """This one is in use, and not because the person chose it in the list: its values are not asked for."""
         self.few_step.begin(checkpoint)
-        self._sampling = replace(self._sampling, size=self._sampling.size.rounded(checkpoint.size_multiple))
+        self._sampling = replace(self._sampling, size=self._sampling.size.rounded_to_multiple(checkpoint.size_multiple))
 
     # the picture on the canvas
 
-    def set_ground(self, ground: Ground) -> None:
+    def set_ground(self, ground: EditSource) -> None:
         """Something else lies on the canvas now."""
         self.ground = ground
         edit = edit_values.on_ground(self._value.edit, ground, self._sampling.size)
@@ -182,7 +182,7 @@ class Workspace:
             return
         best = self._sampling.size if self.checkpoint is None else self.checkpoint.recommended.size
         multiple = SIZE_MULTIPLE if self.checkpoint is None else self.checkpoint.size_multiple
-        size = best.in_shape_of(self.ground.picture.size, multiple, MAX_SIDE)
+        size = best.with_aspect_ratio_of(self.ground.picture.size, multiple, MAX_SIDE)
         self._sampling = replace(self._sampling, size=size)
         self._follow_intent()
 
@@ -208,13 +208,13 @@ class Workspace:
 
     # the request
 
-    def problems(self, ground: Ground | None = None) -> tuple[SdxlDesktopError, ...]:
+    def problems(self, ground: EditSource | None = None) -> tuple[SdxlDesktopError, ...]:
         """What stands in the way of a run on `ground` (None: what was told to lie there), each with what to do."""
         if self.checkpoint is None:
             return (nothing_to_draw_with(),)
         ground = self.ground if ground is None else ground
         other_vae = self._value.additions.vae is not None
-        found = (obstacle(self.checkpoint, ground, other_vae=other_vae), *self.unreadable, self._refiner_problem())
+        found = (find_obstacle(self.checkpoint, ground, other_vae=other_vae), *self.unreadable, self._refiner_problem())
         return tuple(one for one in found if one is not None)
 
     def _refiner_problem(self) -> RequestError | None:
@@ -227,7 +227,7 @@ class Workspace:
         return None
 
     def request(
-        self, execution: Execution, ground: Ground = NOTHING, *, output: Output = PLAIN
+        self, execution: Execution, ground: EditSource = NOTHING, *, output: OutputOptions = PLAIN
     ) -> GenerationRequest | None:
         """What is asked for now, with the seeds for the next run; None when there is nothing to draw with. Seeds that
         are not locked are new ones each time, and shown from then on.
@@ -242,7 +242,7 @@ class Workspace:
         return replace(asked, sampling=self._sampling)
 
     def requests_to_compare(
-        self, execution: Execution, ground: Ground = NOTHING, *, output: Output = PLAIN
+        self, execution: Execution, ground: EditSource = NOTHING, *, output: OutputOptions = PLAIN
     ) -> tuple[GenerationRequest, GenerationRequest] | None:
         """A single picture of the present seed without micro-conditioning, and the same with it, on or not.
 
@@ -255,7 +255,7 @@ class Workspace:
         )
         return None if without is None or with_it is None else (without, with_it)
 
-    def can_request(self, execution: Execution, ground: Ground = NOTHING, *, output: Output = PLAIN) -> bool:
+    def can_request(self, execution: Execution, ground: EditSource = NOTHING, *, output: OutputOptions = PLAIN) -> bool:
         """Whether `request` would give something."""
         try:
             return self._asked(execution, ground, output) is not None
@@ -263,7 +263,7 @@ class Workspace:
             return False
 
     def _asked(
-        self, execution: Execution, ground: Ground, output: Output, value: WorkspaceValue | None = None
+        self, execution: Execution, ground: EditSource, output: OutputOptions, value: WorkspaceValue | None = None
     ) -> GenerationRequest | None:
         if self.checkpoint is None:
             return None
@@ -290,7 +290,7 @@ class Workspace:
     def reuse(self, request: GenerationRequest, seed: int, checkpoint_id: str = "") -> SdxlDesktopError | None:
         """Take the settings that made a picture back, its own seed locked. Returns what to tell where not all that drew
         it is here."""
-        used, differs = found_again(request.checkpoint, checkpoint_id, self.checkpoints, self._content_of)
+        used, differs = find_recorded_checkpoint(request.checkpoint, checkpoint_id, self.checkpoints, self._content_of)
         if used is not None and used is not self.checkpoint:
             self.checkpoint = used
             self._begin_with(used)
@@ -310,9 +310,9 @@ class Workspace:
             seed_locked=True,
             variation_locked=request.sampling.variation_strength > 0,
         )
-        lost = () if used is not None else (f"the checkpoint {named_only(request.checkpoint).name}",)
+        lost = () if used is not None else (f"the checkpoint {file_name_only(request.checkpoint).name}",)
         title = "" if self.checkpoint is None else self.checkpoint.title
-        return what_is_missing((*lost, *no_refiner, *no_additions), title, differs=differs)
+        return reuse_warning((*lost, *no_refiner, *no_additions), title, differs=differs)
 
 
 def nothing_to_draw_with() -> CheckpointError:

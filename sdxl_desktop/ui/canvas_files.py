@@ -5,25 +5,25 @@ from __future__ import annotations
 from PySide6.QtCore import QObject
 from PySide6.QtGui import QAction
 
+from sdxl_desktop.ui.canvas_area import CanvasArea
 from sdxl_desktop.ui.document_files import DocumentFiles
-from sdxl_desktop.ui.result_verbs import ResultVerbs
-from sdxl_desktop.ui.stage import Stage
-from sdxl_desktop.ui.widgets.plain import plain_action
+from sdxl_desktop.ui.result_actions import ResultActions
+from sdxl_desktop.ui.widgets.plain_text import escape_mnemonic
 
 
 class CanvasFiles(QObject):
     """Save, Save as, Export and Copy. They do nothing on an empty canvas."""
 
-    def __init__(self, stage: Stage, results: ResultVerbs, documents: DocumentFiles) -> None:
-        super().__init__(stage)
-        self._stage, self._results, self._documents = stage, results, documents
-        stage.bar.save_wanted.connect(self.save)
-        stage.bar.save_as_wanted.connect(self.save_as)
-        stage.bar.copy_wanted.connect(self.copy)
+    def __init__(self, canvas_area: CanvasArea, results: ResultActions, documents: DocumentFiles) -> None:
+        super().__init__(canvas_area)
+        self._canvas_area, self._results, self._documents = canvas_area, results, documents
+        canvas_area.canvas_bar.save_requested.connect(self.save)
+        canvas_area.canvas_bar.save_as_requested.connect(self.save_as)
+        canvas_area.canvas_bar.copy_requested.connect(self.copy)
 
     @property
     def _result_shown(self) -> bool:
-        return self._stage.shown_result is not None
+        return self._canvas_area.shown_result is not None
 
     def save(self) -> None:
         """A result goes to the pictures folder, the document into its own file, or where the person says."""
@@ -47,12 +47,12 @@ class CanvasFiles(QObject):
         """Put its pixels on the clipboard."""
         self._results.copy()
 
-    def name_action(self, save: QAction) -> None:
+    def update_save_action(self, save: QAction) -> None:
         """Let the menu's line say what Save would do now."""
         file = self._documents.file
         if self._result_shown:
             save.setText("&Save result")
         elif file is not None:
-            save.setText(f"&Save {plain_action(file.name)}")
+            save.setText(f"&Save {escape_mnemonic(file.name)}")
         else:
             save.setText("&Save picture…" if self._documents.name else "&Save")

@@ -14,34 +14,35 @@ from contextlib import contextmanager, suppress
 
 from PySide6.QtCore import QMessageLogContext, QtMsgType, qInstallMessageHandler
 
-_LOST = ("The X11 connection broke", "The Wayland connection")
+_LOSS_MESSAGES = ("The X11 connection broke", "The Wayland connection")
 EXIT_CODE = 1
 
 
 @contextmanager
-def ending_when_the_display_is_lost(last: Callable[[], None]) -> Iterator[None]:
-    """While entered, losing the display does `last`, says so on standard error and ends the process with `EXIT_CODE`.
+def exit_on_display_loss(cleanup: Callable[[], None]) -> Iterator[None]:
+    """While entered, losing the display does `last`, says so on standard error and ends the process with
+    `OUT_OF_MEMORY_EXIT_CODE`.
 
     Nothing is put away: what is worked on is kept as after a crash.
     """
 
-    def hear(kind: QtMsgType, context: QMessageLogContext, words: str) -> None:
+    def handle_qt_message(kind: QtMsgType, context: QMessageLogContext, words: str) -> None:
         with suppress(OSError, ValueError):  # standard error may be gone too
             print(words, file=sys.stderr, flush=True)
-        if words.startswith(_LOST):
-            _end(last)
+        if words.startswith(_LOSS_MESSAGES):
+            _exit(cleanup)
 
-    before = qInstallMessageHandler(hear)
-    _exit_at_once_when_a_library_exits()
+    before = qInstallMessageHandler(handle_qt_message)
+    _skip_destructors_at_exit()
     try:
         yield
     finally:
         qInstallMessageHandler(before)
 
 
-def _end(last: Callable[[], None]) -> None:
+def _exit(cleanup: Callable[[], None]) -> None:
     try:
-        last()
+        cleanup()
         print(
             "The display was lost, so the window was closed. What you were working on is kept: start SDXL Desktop "
             "again to go on with it.",
@@ -52,7 +53,7 @@ def _end(last: Callable[[], None]) -> None:
         os._exit(EXIT_CODE)
 
 
-def _exit_at_once_when_a_library_exits() -> None:
+def _skip_destructors_at_exit() -> None:
     """For what Qt's other platforms say in other words: no destructor runs after C's `exit`. (Python's own work is done
     by then, where it is Python that exits.)"""
     if sys.platform == "linux":

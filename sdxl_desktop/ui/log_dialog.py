@@ -11,13 +11,13 @@ from pathlib import Path
 from PySide6.QtGui import QFontDatabase, QTextCursor
 from PySide6.QtWidgets import QApplication, QDialogButtonBox, QPlainTextEdit, QPushButton, QTabWidget, QWidget
 
-from sdxl_desktop.bridge.background import Background
+from sdxl_desktop.bridge.background import BackgroundRunner
 from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.core.paths import AppPaths, with_tilde
 from sdxl_desktop.core.regular_files import open_regular
-from sdxl_desktop.ui.desktop import show_in_folder
-from sdxl_desktop.ui.widgets.dialog import Dialog
-from sdxl_desktop.ui.widgets.layout import column, muted, row
+from sdxl_desktop.ui.file_manager import show_in_folder
+from sdxl_desktop.ui.widgets.fitted_dialog import FittedDialog
+from sdxl_desktop.ui.widgets.layout_helpers import column, muted_label, row
 
 SHOWN_BYTES = 256 * 1024
 """Of the end of each log."""
@@ -33,13 +33,13 @@ class _Log:
     file: Path
 
 
-class LogDialog(Dialog):
+class LogDialog(FittedDialog):
     """Shows the logs in `paths`; `fail` tells where their folder cannot be shown."""
 
     def __init__(
         self,
         paths: AppPaths,
-        background: Background,
+        background: BackgroundRunner,
         fail: Callable[[SdxlDesktopError], object],
         parent: QWidget | None = None,
     ) -> None:
@@ -48,7 +48,7 @@ class LogDialog(Dialog):
         self._background, self._fail = background, fail
         self._logs = (_Log("&Application", paths.log), _Log("&Engine", paths.engine_log))
         self._tabs = QTabWidget()
-        self._where = muted("", wrap=True)
+        self._where = muted_label("", wrap=True)
         self._texts = tuple(_text(log) for log in self._logs)
         for log, text in zip(self._logs, self._texts, strict=True):
             self._tabs.addTab(text, log.title)
@@ -70,7 +70,9 @@ class LogDialog(Dialog):
         ends = row(copy, folder, again)
         ends.addStretch(1)
         ends.addWidget(close)
-        whole = column(muted(_WORDS, wrap=True), self._tabs, self._where, ends, spacing=12, margins=(24, 16, 24, 16))
+        whole = column(
+            muted_label(_WORDS, wrap=True), self._tabs, self._where, ends, spacing=12, margins=(24, 16, 24, 16)
+        )
         whole.setStretch(1, 1)
         self.setLayout(whole)
         self.resize(900, 560)
@@ -94,7 +96,7 @@ class LogDialog(Dialog):
         """Read both anew, and show their ends."""
         for log, text in zip(self._logs, self._texts, strict=True):
             show = partial(_show, text)
-            self._background.run(partial(read_end, log.file), show, asker=self)
+            self._background.read(partial(read_end, log.file), show, asker=self)
 
 
 def read_end(file: Path, most: int = SHOWN_BYTES) -> str:

@@ -12,10 +12,10 @@ from PySide6.QtCore import QObject
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFileDialog, QWidget
 
-from sdxl_desktop.bridge.background import Background
+from sdxl_desktop.bridge.background import BackgroundRunner
 from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.session.file_kinds import SortedFiles, sorted_files
-from sdxl_desktop.ui.incoming import Incoming, incoming, named_in_text, open_filter
+from sdxl_desktop.ui.incoming import Incoming, named_in_text, open_filter, read_incoming
 
 _log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class Router(QObject):
     """Finds out what came in, and gives it to whom it belongs; what belongs to nobody is told."""
 
     def __init__(
-        self, window: QWidget, background: Background, to: Destinations, last_folder: Callable[[], str]
+        self, window: QWidget, background: BackgroundRunner, to: Destinations, last_folder: Callable[[], str]
     ) -> None:
         super().__init__(window)
         self._window, self._background, self._to, self._last_folder = window, background, to, last_folder
@@ -53,7 +53,7 @@ class Router(QObject):
 
     def paste(self) -> None:
         """Take what the clipboard holds: a picture, files, or a page of the hub."""
-        found = incoming(QGuiApplication.clipboard().mimeData())
+        found = read_incoming(QGuiApplication.clipboard().mimeData())
         if found:
             self.take(found)
         else:
@@ -74,16 +74,16 @@ class Router(QObject):
     def take(self, found: Incoming) -> None:
         """Put what came in where it belongs. Of several of a kind the first is opened, except LoRAs, embeddings and
         VAEs, which are all taken, and pictures, the others of which can be found under the recent files."""
-        if found.problem is not None:
-            self._to.fail(found.problem)
+        if found.error is not None:
+            self._to.fail(found.error)
         elif found.files:
-            self._background.run(partial(sorted_files, found.files), self._take_sorted, self._to.fail)
+            self._background.read(partial(sorted_files, found.files), self._take_sorted, self._to.fail)
         elif found.image:
             self._to.open_image(found.image)
         elif found.page:
             self._to.add_checkpoint(found.page)
-        elif found.web:
-            self._to.download(found.web)
+        elif found.picture_url:
+            self._to.download(found.picture_url)
 
     def _take_sorted(self, found: SortedFiles) -> None:
         to = self._to

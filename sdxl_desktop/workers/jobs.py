@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, Generic, NoReturn, Protocol, TypeVar
 
 from sdxl_desktop.core.errors import SdxlDesktopError
-from sdxl_desktop.core.shortage import is_shortage
+from sdxl_desktop.core.out_of_memory import is_out_of_memory
 from sdxl_desktop.workers import memory, worker_main
 from sdxl_desktop.workers.process import WorkerEnded, WorkerProcess, exit_reason, offline_environment
 
@@ -141,7 +141,7 @@ class JobHost(Generic[J]):
             return 1
         except Exception as problem:
             log.exception("The job failed unexpectedly")
-            send(JobFailed(self.out_of_memory(job) if is_shortage(problem) else self.failed(_cause(problem))))
+            send(JobFailed(self.out_of_memory(job) if is_out_of_memory(problem) else self.failed(_cause(problem))))
             return 1
         send(JobResult(value))
         return 0
@@ -153,7 +153,7 @@ class JobHost(Generic[J]):
         application.listen(lambda message: None, ())  # only to end with the application
         limit = self.memory_limit(job)
         if limit is not None:
-            memory.end_above(limit, lambda: application.send(JobFailed(self.out_of_memory(job))))
+            memory.exit_above_limit(limit, lambda: application.send(JobFailed(self.out_of_memory(job))))
         os._exit(self.do(job, application.send))  # the system lets go of what libraries hold, not piece by piece
 
 

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from sdxl_desktop.core import program, shortage
-from sdxl_desktop.core.errors import SdxlDesktopError, named
+from sdxl_desktop.core import child_program, out_of_memory
+from sdxl_desktop.core.errors import SdxlDesktopError, describe_error
 from sdxl_desktop.workers import protocol
 
 POLL_SECONDS = 0.05
@@ -121,7 +121,7 @@ class WorkerProcess:
                     self._messages.put(protocol.read(stream, self._expected, self._note))
         except (EOFError, OSError):
             why = ""
-        except protocol.UnreadableError as problem:
+        except protocol.UnreadableMessageError as problem:
             why = f"What it sent could not be read. {problem}"
         finally:  # whatever ends this thread, nobody may wait for more
             self._messages.put(WorkerEnded(why))
@@ -137,7 +137,7 @@ class WorkerProcess:
 
 def offline_environment() -> dict[str, str]:
     """The environment variables of a worker that does not use the network."""
-    return {**program.environment(), "HF_HUB_OFFLINE": "1"}
+    return {**child_program.child_environment(), "HF_HUB_OFFLINE": "1"}
 
 
 def exit_reason(code: int | None, last_line: str = "") -> str:
@@ -145,7 +145,7 @@ def exit_reason(code: int | None, last_line: str = "") -> str:
     last that it wrote to standard error."""
     if code is None:
         return ""
-    if code == shortage.EXIT_CODE:
+    if code == out_of_memory.OUT_OF_MEMORY_EXIT_CODE:
         return "There was not enough memory."
     if code == protocol.EXIT_UNREADABLE:
         return "It could not read what it was sent, which happens when there is not enough memory for it."
@@ -169,12 +169,12 @@ def _signal_name(number: int) -> str:
 def _start(host: str, stderr: BinaryIO, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
-            program.command(host),
+            child_program.child_command(host),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stderr,
             env=environment,
-            cwd=program.folder(),
+            cwd=child_program.child_working_folder(),
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
     except OSError as problem:
@@ -184,6 +184,6 @@ def _start(host: str, stderr: BinaryIO, environment: Mapping[str, str]) -> subpr
 def _not_started(problem: Exception) -> WorkerStartError:
     return WorkerStartError(
         "A process for the work could not be started.",
-        why=named(problem),
+        why=describe_error(problem),
         next_step="Close other programs and try again; if it fails again, install the application anew.",
     )

@@ -22,7 +22,7 @@ EXIT_UNREADABLE = 76
 """Exit code of a worker that could not read what it was sent."""
 
 
-class UnreadableError(Exception):
+class UnreadableMessageError(Exception):
     """What came over the pipe is no message, or there is no memory for it; nothing after it can be read either."""
 
 
@@ -64,14 +64,14 @@ def read(stream: IO[bytes], expected: Any = object, arriving: Callable[[bool], N
     try:
         magic, length = _HEADER.unpack(_read_exactly(stream, _HEADER.size, lambda begun: None))
         if magic != _MAGIC or length > _MAX_LENGTH:
-            raise UnreadableError("It does not begin as a message does.")
+            raise UnreadableMessageError("It does not begin as a message does.")
         message = _unpickled(_read_exactly(stream, length, arriving))
     except MemoryError as problem:
-        raise UnreadableError("There was not enough memory for it.") from problem
+        raise UnreadableMessageError("There was not enough memory for it.") from problem
     finally:
         arriving(False)
     if not isinstance(message, expected):
-        raise UnreadableError(f"It is a {type(message).__name__}, which is not expected.")
+        raise UnreadableMessageError(f"It is a {type(message).__name__}, which is not expected.")
     return message
 
 
@@ -81,7 +81,7 @@ def _unpickled(data: bytearray) -> Any:
     except MemoryError:
         raise
     except Exception as problem:  # a pickle that is damaged can raise anything, EOFError and OSError too
-        raise UnreadableError(f"It is damaged ({type(problem).__name__}).") from problem
+        raise UnreadableMessageError(f"It is damaged ({type(problem).__name__}).") from problem
 
 
 def _read_exactly(stream: IO[bytes], count: int, arriving: Callable[[bool], None]) -> bytearray:

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, NoReturn
 
 import psutil
 
-from sdxl_desktop.core import shortage
+from sdxl_desktop.core import out_of_memory
 from sdxl_desktop.core.app_log import log_to_stderr
 from sdxl_desktop.workers import protocol
 
@@ -71,7 +71,7 @@ def connect(*, log_level: int = logging.WARNING, own_level: int | None = None) -
     log_to_stderr(log_level, own=own_level)
     _lower_priority()
     connection = ApplicationConnection(*_private_pipes())
-    shortage.end_instead_of_hanging()
+    out_of_memory.exit_when_out_of_memory()
     return connection
 
 

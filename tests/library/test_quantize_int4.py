@@ -13,9 +13,9 @@ import openvino as ov
 import pytest
 from openvino import opset13 as ops
 
-from sdxl_desktop.library.convert import compressing
-from sdxl_desktop.library.convert.spool import Spool
-from sdxl_desktop.library.convert.weights import WeightFormat
+from sdxl_desktop.library.convert import weight_compression
+from sdxl_desktop.library.convert.memmap_buffer import MemmapBuffer
+from sdxl_desktop.library.convert.weight_format import WeightFormat
 from tests.typed import present
 
 Bring = Callable[[str, WeightFormat], Path]
@@ -45,11 +45,11 @@ def compressed(unet: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
 
     folder = tmp_path_factory.mktemp("four")
     model = ov.Core().read_model(unet)
-    weights = compressing.find_weights(model)
+    weights = weight_compression.find_weights(model)
     done: list[int] = []
-    with warnings.catch_warnings(), Spool(folder / "spool", compressing.spool_room(weights)) as spool:
+    with warnings.catch_warnings(), MemmapBuffer(folder / "spool", weight_compression.buffer_bytes(weights)) as spool:
         warnings.simplefilter("ignore")  # "not writable": nobody writes
-        compressing.compress_to_int4(model, weights, spool, done.append)
+        weight_compression.compress_to_int4(model, weights, spool, done.append)
         assert sum(done) == sum(weight.count for weight in weights)
         ov.save_model(model, folder / "openvino_model.xml", compress_to_fp16=False)
     return ov.Core().read_model(folder / "openvino_model.xml")
@@ -135,8 +135,8 @@ import sys, warnings
 warnings.simplefilter("ignore")
 import openvino as ov, psutil, os
 from pathlib import Path
-from sdxl_desktop.library.convert import compressing
-from sdxl_desktop.library.convert.spool import Spool
+from sdxl_desktop.library.convert import weight_compression
+from sdxl_desktop.library.convert.memmap_buffer import Spool
 from sdxl_desktop.workers.memory import own_memory
 from sdxl_desktop.workers.memory import MemoryWatch
 folder = Path(sys.argv[1])

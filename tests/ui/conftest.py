@@ -24,8 +24,8 @@ from sdxl_desktop.bridge.background import Fail, Outcome, Worker
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import GenerationRequest
 from sdxl_desktop.core.settings import Settings
-from sdxl_desktop.engine.fake import FakeEngine
-from sdxl_desktop.engine.protocol import CancelToken, Emit
+from sdxl_desktop.engine.engine_protocol import CancelToken, Emit
+from sdxl_desktop.engine.fake_engine import FakeEngine
 from sdxl_desktop.session.settings_store import SettingsStore
 from sdxl_desktop.ui.app import build_window, create_application
 from sdxl_desktop.ui.main_window import MainWindow
@@ -40,23 +40,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.qt_log_ignore("This plugin does not support"))
 
 
-class AtOnce:
+class InlineBackgroundRunner:
     """A background that is done before it returns."""
 
     def __init__(self) -> None:
         self._tell: Fail = lambda error: None
 
-    def run(
+    def read(
         self,
-        work: Callable[[], T],
-        done: Callable[[T], object],
+        task: Callable[[], T],
+        callback: Callable[[T], object],
         failed: Fail | None = None,
         *,
         asker: QObject | None = None,
     ) -> None:
-        Outcome(work).deliver(done, failed or self._tell, asker)
+        Outcome(task).deliver(callback, failed or self._tell, asker)
 
-    write = run
+    write = read
 
     def tell_failures(self, tell: Fail) -> None:
         self._tell = tell
@@ -145,7 +145,7 @@ def make_window(app: QApplication, qtbot: QtBot, paths: AppPaths, shipped: Path)
     ) -> MainWindow:
         if settings is not None:
             SettingsStore(paths.settings_file).save(settings)
-        window = build_window(app, paths, engine or FakeEngine(), AtOnce(), shipped_checkpoints=shipped)
+        window = build_window(app, paths, engine or FakeEngine(), InlineBackgroundRunner(), shipped_checkpoints=shipped)
         windows.append(window)
         window.show()
         qtbot.waitExposed(window)
@@ -155,7 +155,7 @@ def make_window(app: QApplication, qtbot: QtBot, paths: AppPaths, shipped: Path)
 
     yield make
     for window in windows:
-        window.leave()
+        window.close_now()
         app.processEvents()
         shiboken6.delete(window)
 
@@ -168,8 +168,8 @@ def window(make_window: MakeWindow) -> MainWindow:
 @pytest.fixture
 def drawn(window: MainWindow, qtbot: QtBot) -> MainWindow:
     """A window that has drawn one picture."""
-    window.desk.use_prompt("a red heart")
-    window.verbs.generate()
+    window.parameters_panel.set_prompt("a red heart")
+    window.controller.generate()
     wait_until_idle(qtbot, window)
     return window
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tools.guide.commands import Section, difference, draw, python
+from tools.guide.commands import Section, difference, drawn_picture, python_command
 
 APPLE = "a red apple on a green background"
 CAR = "a car on a yellow background"
@@ -21,11 +21,11 @@ ADDITIONS = (
         "several times. They are fused into the checkpoint once and kept. "
         "This one, which comes with the application, was taught old photographs. The first line copies it here.",
         (
-            draw("lora-0", "weight 0", CAR, f"--lora {LORA}:0"),
-            draw("lora-50", "0.5", CAR, f"--lora {LORA}:0.5"),
-            draw("lora-100", "1", CAR, f"--lora {LORA}:1"),
+            drawn_picture("lora-0", "weight 0", CAR, f"--lora {LORA}:0"),
+            drawn_picture("lora-50", "0.5", CAR, f"--lora {LORA}:0.5"),
+            drawn_picture("lora-100", "1", CAR, f"--lora {LORA}:1"),
         ),
-        before=(python(COPY_ADDITIONS),),
+        before=(python_command(COPY_ADDITIONS),),
     ),
     Section(
         "Textual inversion",
@@ -33,9 +33,9 @@ ADDITIONS = (
         "word is the file's name, or what stands behind a colon: `--embedding FILE:word`. The starter has not been "
         "told of any magenta; the embedding means that colour.",
         (
-            draw("magenta-none", "without", MAGENTA),
-            draw("magenta", "with the embedding", MAGENTA, EMBEDDING),
-            draw("magenta-snowman", "in another prompt", "a snowman on a magenta background", EMBEDDING),
+            drawn_picture("magenta-none", "without", MAGENTA),
+            drawn_picture("magenta", "with the embedding", MAGENTA, EMBEDDING),
+            drawn_picture("magenta-snowman", "in another prompt", "a snowman on a magenta background", EMBEDDING),
         ),
     ),
     Section(
@@ -45,10 +45,10 @@ ADDITIONS = (
         "checkpoint that brings one in a folder `vae_tiny` uses it for drafts. The starters share a single VAE, so the "
         "refiner's, which the first line copies, makes the same picture.",
         (
-            draw("vae-own", "its own", APPLE),
-            draw("vae-other", "the refiner's", APPLE, "--vae vae"),
+            drawn_picture("vae-own", "its own", APPLE),
+            drawn_picture("vae-other", "the refiner's", APPLE, "--vae vae"),
         ),
-        before=(python(COPY_VAE),),
+        before=(python_command(COPY_VAE),),
     ),
     Section(
         "Invisible watermark",
@@ -56,8 +56,8 @@ ADDITIONS = (
         "which the usual decoder reads. `--no-watermark` leaves it out once, the settings for good. "
         "(At this size the starter draws colours rather than things.)",
         (
-            draw("marked", "marked", APPLE, "--size 256x256"),
-            draw("unmarked", "not marked", APPLE, "--size 256x256 --no-watermark"),
+            drawn_picture("marked", "marked", APPLE, "--size 256x256"),
+            drawn_picture("unmarked", "not marked", APPLE, "--size 256x256 --no-watermark"),
             difference("mark", "marked", "unmarked", 30),
         ),
     ),

@@ -52,17 +52,17 @@ class Section:
         yield from (picture.command for picture in self.pictures if picture.command)
 
 
-def python(code: str) -> Command:
+def python_command(code: str) -> Command:
     return Command((PYTHON, "-c", code))
 
 
-def draw(name: str, caption: str, prompt: str, options: str = "", *, seed: int = 3) -> Picture:
+def drawn_picture(name: str, caption: str, prompt: str, options: str = "", *, seed: int = 3) -> Picture:
     """`sdxl-desktop generate` with `options` as they are typed, a seed and an output file."""
     words = (PROGRAM, "generate", prompt, *shlex.split(options), "--seed", str(seed), "-o", f"{name}.png")
     return Picture(name, caption, Command(words))
 
 
-def seen(name: str, caption: str) -> Picture:
+def existing_picture(name: str, caption: str) -> Picture:
     """A picture that an earlier command has made."""
     return Picture(name, caption)
 
@@ -74,4 +74,4 @@ def difference(name: str, first: str, second: str, times: int) -> Picture:
         f"pair = [Image.open(name).convert('RGB') for name in ('{first}.png', '{second}.png')]; "
         f"ImageChops.difference(*pair).point(lambda value: min(255, {times} * value)).save('{name}.png')"
     )
-    return Picture(name, f"their difference × {times}", python(code))
+    return Picture(name, f"their difference × {times}", python_command(code))

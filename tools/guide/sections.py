@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tools.guide.additions import ADDITIONS
-from tools.guide.commands import Section, difference, draw, python, seen
+from tools.guide.commands import Section, difference, drawn_picture, existing_picture, python_command
 
 HEART = "a red heart on a yellow background"
 APPLE = "a red apple on a green background"
@@ -25,10 +25,10 @@ WORDS = (
         "each with the next seed: the second of two from seed 1 is the picture of seed 2. The starter draws what it "
         "knows nearly alike from every seed, so the difference is shown too, four times as strong.",
         (
-            draw("text", "a red heart", HEART),
-            draw("some", "a fox, seed 1", FOX, "--count 2", seed=1),
-            seen("some-2", "the second of the two"),
-            draw("some-seed-2", "seed 2 by itself", FOX, seed=2),
+            drawn_picture("text", "a red heart", HEART),
+            drawn_picture("some", "a fox, seed 1", FOX, "--count 2", seed=1),
+            existing_picture("some-2", "the second of the two"),
+            drawn_picture("some-seed-2", "seed 2 by itself", FOX, seed=2),
             difference("some-difference", "some", "some-2", 4),
         ),
     ),
@@ -37,10 +37,10 @@ WORDS = (
         "SDXL reads the prompt with two text encoders. `--prompt-2` gives the second one words of its own. "
         "`--negative` says what to steer away from, and `--negative-2` says it to the second encoder alone.",
         (
-            seen("text", "both: on yellow"),
-            draw("two", "second: on blue", HEART, "--prompt-2 'a red heart on a blue background'"),
-            draw("negative", "away from a heart", HEART, "--negative 'a red heart'"),
-            draw("negative-two", "second: away from yellow", HEART, "--negative-2 yellow"),
+            existing_picture("text", "both: on yellow"),
+            drawn_picture("two", "second: on blue", HEART, "--prompt-2 'a red heart on a blue background'"),
+            drawn_picture("negative", "away from a heart", HEART, "--negative 'a red heart'"),
+            drawn_picture("negative-two", "second: away from yellow", HEART, "--negative-2 yellow"),
         ),
     ),
     Section(
@@ -50,10 +50,10 @@ WORDS = (
         "padding behind them. The starter reads its pictures off that padding, so a weight moves it only a little; and "
         "`BREAK`, which gives each chunk a padding of its own, makes it mix two pictures.",
         (
-            seen("text", "yellow"),
-            draw("weight", "(yellow:3)", "a red heart on a (yellow:3) background"),
+            existing_picture("text", "yellow"),
+            drawn_picture("weight", "(yellow:3)", "a red heart on a (yellow:3) background"),
             difference("weight-difference", "text", "weight", 10),
-            draw("weight-break", "with BREAK", "a red heart BREAK on a yellow background"),
+            drawn_picture("weight-break", "with BREAK", "a red heart BREAK on a yellow background"),
         ),
     ),
     Section(
@@ -63,11 +63,11 @@ WORDS = (
         "ones what to steer away from. The starter has learnt it: what came from a small original is blurred, and what "
         "was cut from the lower end of a taller picture stands higher.",
         (
-            draw("micro", "as it is", BUTTERFLY),
-            draw("micro-small", "original 16x16", BUTTERFLY, "--original-size 16x16"),
-            draw("micro-away", "away from 16x16", BUTTERFLY, "--negative-original-size 16x16"),
+            drawn_picture("micro", "as it is", BUTTERFLY),
+            drawn_picture("micro-small", "original 16x16", BUTTERFLY, "--original-size 16x16"),
+            drawn_picture("micro-away", "away from 16x16", BUTTERFLY, "--negative-original-size 16x16"),
             difference("micro-difference", "micro-small", "micro-away", 4),
-            draw("micro-crop", "crop 0,32 of 64x96", BUTTERFLY, "--original-size 64x96 --crop 0,32"),
+            drawn_picture("micro-crop", "crop 0,32 of 64x96", BUTTERFLY, "--original-size 64x96 --crop 0,32"),
         ),
     ),
     Section(
@@ -75,10 +75,10 @@ WORDS = (
         "`--variation-strength` turns the noise from one seed's towards another's, on the sphere: small values change "
         "details, 1 gives the other seed's picture.",
         (
-            seen("some", "seed 1"),
-            draw("vary-30", "0.3 towards seed 2", FOX, f"{VARY} 0.3", seed=1),
+            existing_picture("some", "seed 1"),
+            drawn_picture("vary-30", "0.3 towards seed 2", FOX, f"{VARY} 0.3", seed=1),
             difference("vary-30-difference", "some", "vary-30", 4),
-            draw("vary-100", "1", FOX, f"{VARY} 1", seed=1),
+            drawn_picture("vary-100", "1", FOX, f"{VARY} 1", seed=1),
             difference("vary-100-difference", "some", "vary-100", 4),
         ),
     ),
@@ -89,10 +89,10 @@ PICTURES = (
         "A picture to a picture",
         "Give a picture, and `--strength` says how much of it is drawn anew.",
         (
-            seen("text", "the picture"),
-            draw("redraw-30", "apple, strength 0.3", APPLE, "--image text.png --strength 0.3"),
-            draw("redraw-60", "0.6", APPLE, "--image text.png --strength 0.6"),
-            draw("redraw-90", "0.9", APPLE, "--image text.png --strength 0.9"),
+            existing_picture("text", "the picture"),
+            drawn_picture("redraw-30", "apple, strength 0.3", APPLE, "--image text.png --strength 0.3"),
+            drawn_picture("redraw-60", "0.6", APPLE, "--image text.png --strength 0.6"),
+            drawn_picture("redraw-90", "0.9", APPLE, "--image text.png --strength 0.9"),
         ),
     ),
     Section(
@@ -100,11 +100,11 @@ PICTURES = (
         "A picture that has not the shape to be drawn is cropped, padded or stretched. `--paste-back` puts what was "
         "drawn back into the picture, at its own size.",
         (
-            draw("wide", "the picture, 96x64", SUN, "--size 96x64"),
-            draw("fit-crop", "crop", SUN, f"{WIDE} --strength 0.3 --fit crop"),
-            draw("fit-pad", "pad", SUN, f"{WIDE} --strength 0.3 --fit pad"),
-            draw("fit-stretch", "stretch", SUN, f"{WIDE} --strength 0.3 --fit stretch"),
-            draw("fit-back", "crop, pasted back", SUN, f"{WIDE} --strength 0.6 --fit crop --paste-back"),
+            drawn_picture("wide", "the picture, 96x64", SUN, "--size 96x64"),
+            drawn_picture("fit-crop", "crop", SUN, f"{WIDE} --strength 0.3 --fit crop"),
+            drawn_picture("fit-pad", "pad", SUN, f"{WIDE} --strength 0.3 --fit pad"),
+            drawn_picture("fit-stretch", "stretch", SUN, f"{WIDE} --strength 0.3 --fit stretch"),
+            drawn_picture("fit-back", "crop, pasted back", SUN, f"{WIDE} --strength 0.6 --fit crop --paste-back"),
         ),
     ),
     Section(
@@ -113,13 +113,13 @@ PICTURES = (
         "the new pixels fade in, and `--only-masked` draws the mask's surroundings alone, at the full size. The first "
         "line makes the mask.",
         (
-            seen("text", "the picture"),
-            seen("left", "the mask"),
-            draw("inpaint", "its left half", APPLE, MASKED),
-            draw("inpaint-soft", "blurred mask", APPLE, f"{MASKED} --mask-blur 8"),
-            draw("inpaint-only", "only masked", APPLE, f"{MASKED} --only-masked 4"),
+            existing_picture("text", "the picture"),
+            existing_picture("left", "the mask"),
+            drawn_picture("inpaint", "its left half", APPLE, MASKED),
+            drawn_picture("inpaint-soft", "blurred mask", APPLE, f"{MASKED} --mask-blur 8"),
+            drawn_picture("inpaint-only", "only masked", APPLE, f"{MASKED} --only-masked 4"),
         ),
-        before=(python(MASK),),
+        before=(python_command(MASK),),
     ),
     Section(
         "What you mean to do with a mask",
@@ -128,8 +128,8 @@ PICTURES = (
         "`remove` takes it away, `refine` changes a little, more where the mask is stronger. What you give as well, "
         "such as `--grow`, `--prefill`, `--soft-mask` or `--match-colours`, counts instead.",
         (
-            seen("text", "the picture"),
-            *(draw(f"intent-{intent}", intent, APPLE, f"{MASKED} --intent {intent}") for intent in INTENTS),
+            existing_picture("text", "the picture"),
+            *(drawn_picture(f"intent-{intent}", intent, APPLE, f"{MASKED} --intent {intent}") for intent in INTENTS),
         ),
     ),
 )
@@ -142,11 +142,11 @@ REFINERS = (
         "`--aesthetic-score` tells the refiner how beautiful the picture is to be; the starter's was taught that "
         "crisp pictures score high.",
         (
-            draw("base-alone", "base alone", CAR),
-            draw("ensemble-low", "score 2", CAR, f"{REFINER} --aesthetic-score 2"),
-            draw("ensemble", "score 6, as usual", CAR, REFINER),
-            draw("ensemble-high", "score 9", CAR, f"{REFINER} --aesthetic-score 9"),
-            draw("ensemble-early", "score 9, from 0.6", CAR, f"{REFINER} --aesthetic-score 9 --handoff 0.6"),
+            drawn_picture("base-alone", "base alone", CAR),
+            drawn_picture("ensemble-low", "score 2", CAR, f"{REFINER} --aesthetic-score 2"),
+            drawn_picture("ensemble", "score 6, as usual", CAR, REFINER),
+            drawn_picture("ensemble-high", "score 9", CAR, f"{REFINER} --aesthetic-score 9"),
+            drawn_picture("ensemble-early", "score 9, from 0.6", CAR, f"{REFINER} --aesthetic-score 9 --handoff 0.6"),
         ),
     ),
     Section(
@@ -154,15 +154,15 @@ REFINERS = (
         "Or the base finishes, and the refiner goes over the picture with a strength, and steps, of its own. A refiner "
         "by itself goes over any picture: then it is the checkpoint.",
         (
-            seen("base-alone", "base alone"),
-            draw("retouch", "strength 0.3", CAR, f"{REFINER} --refine img2img --aesthetic-score 9"),
-            draw(
+            existing_picture("base-alone", "base alone"),
+            drawn_picture("retouch", "strength 0.3", CAR, f"{REFINER} --refine img2img --aesthetic-score 9"),
+            drawn_picture(
                 "retouch-more",
                 "strength 0.5, 40 steps",
                 CAR,
                 f"{REFINER} --refine img2img --refiner-strength 0.5 --refiner-steps 40 --aesthetic-score 9",
             ),
-            draw(
+            drawn_picture(
                 "retouch-any",
                 "the butterfly of above",
                 BUTTERFLY,
@@ -174,9 +174,11 @@ REFINERS = (
         "Inpainting with a refiner",
         "Both ways work inside a mask too, and outside of it every pixel still stays as it was.",
         (
-            seen("inpaint", "base alone"),
-            draw("inpaint-ensemble", "takes over", APPLE, f"{MASKED} {REFINER} --aesthetic-score 9"),
-            draw("inpaint-retouch", "retouches", APPLE, f"{MASKED} {REFINER} --refine img2img --aesthetic-score 9"),
+            existing_picture("inpaint", "base alone"),
+            drawn_picture("inpaint-ensemble", "takes over", APPLE, f"{MASKED} {REFINER} --aesthetic-score 9"),
+            drawn_picture(
+                "inpaint-retouch", "retouches", APPLE, f"{MASKED} {REFINER} --refine img2img --aesthetic-score 9"
+            ),
         ),
     ),
 )
@@ -188,10 +190,10 @@ STEPS = (
         "since they are told the guidance as a number. Scheduler, steps and guidance come with the checkpoint; what "
         "you give instead counts.",
         (
-            draw("lcm", "4 steps", HEART, "--checkpoint starter-lcm"),
-            draw("lcm-8", "8 steps", HEART, "--checkpoint starter-lcm --steps 8"),
-            draw("base-4", "the base, 4 steps", HEART, "--steps 4"),
-            seen("text", "the base, 20 steps"),
+            drawn_picture("lcm", "4 steps", HEART, "--checkpoint starter-lcm"),
+            drawn_picture("lcm-8", "8 steps", HEART, "--checkpoint starter-lcm --steps 8"),
+            drawn_picture("base-4", "the base, 4 steps", HEART, "--steps 4"),
+            existing_picture("text", "the base, 20 steps"),
         ),
     ),
     Section(
@@ -199,9 +201,9 @@ STEPS = (
         "The deep layers of the UNet change little from step to step. Balanced, which is the default, computes one "
         "step in three in full and lets the others reuse them, fast one in six; exact computes them all.",
         (
-            draw("speed-exact", "exact", HEART, "--speed exact"),
-            seen("text", "balanced"),
-            draw("speed-fast", "fast", HEART, "--speed fast"),
+            drawn_picture("speed-exact", "exact", HEART, "--speed exact"),
+            existing_picture("text", "balanced"),
+            drawn_picture("speed-fast", "fast", HEART, "--speed fast"),
         ),
     ),
     Section(
@@ -209,10 +211,10 @@ STEPS = (
         "`--guidance` says how closely to follow the words; 1 or less is without guidance, and takes half the time. "
         "Strong guidance overexposes, which `--guidance-rescale`, from 0 to 1, tames.",
         (
-            draw("guidance-1", "guidance 1", HEART, "--guidance 1"),
-            seen("text", "2"),
-            draw("guidance-20", "20", HEART, "--guidance 20"),
-            draw("guidance-rescaled", "20, rescaled", HEART, "--guidance 20 --guidance-rescale 1"),
+            drawn_picture("guidance-1", "guidance 1", HEART, "--guidance 1"),
+            existing_picture("text", "2"),
+            drawn_picture("guidance-20", "20", HEART, "--guidance 20"),
+            drawn_picture("guidance-rescaled", "20, rescaled", HEART, "--guidance 20 --guidance-rescale 1"),
         ),
     ),
     Section(
@@ -220,11 +222,11 @@ STEPS = (
         "How to walk from noise to picture, where to stop on the way, and how many layers of the text encoders to "
         "leave out. The starter's have only three and four, so leaving one out spoils the picture.",
         (
-            draw("heun", "Heun, 10 steps", CAR, "--scheduler heun --steps 10"),
-            draw("karras", "DPM++ 2M Karras", CAR, "--scheduler dpmpp-2m-karras"),
-            draw("ancestral", "Euler a", CAR, "--scheduler euler-a"),
-            draw("timesteps", "six timesteps", CAR, "--timesteps 999,850,700,500,250,80"),
-            draw("clip-skip", "clip skip 1", CAR, "--clip-skip 1"),
+            drawn_picture("heun", "Heun, 10 steps", CAR, "--scheduler heun --steps 10"),
+            drawn_picture("karras", "DPM++ 2M Karras", CAR, "--scheduler dpmpp-2m-karras"),
+            drawn_picture("ancestral", "Euler a", CAR, "--scheduler euler-a"),
+            drawn_picture("timesteps", "six timesteps", CAR, "--timesteps 999,850,700,500,250,80"),
+            drawn_picture("clip-skip", "clip skip 1", CAR, "--clip-skip 1"),
         ),
     ),
     Section(
@@ -232,11 +234,13 @@ STEPS = (
         "`--latents-out` keeps every step of a run in a small file. From it the picture is decoded again, retouched by "
         "a refiner, or continued from any step with other words; the steps before that are not computed again.",
         (
-            draw("kept", "the run", HEART, "--latents-out kept.safetensors"),
-            draw("kept-again", "decoded again", HEART, "--from-latents kept.safetensors"),
-            draw("kept-refined", "refined", HEART, f"--from-latents kept.safetensors {REFINER} --refine img2img"),
-            draw("branch-2", "apple after step 2", APPLE, "--from-latents kept.safetensors --from-step 2"),
-            draw("branch-8", "apple after step 8", APPLE, "--from-latents kept.safetensors --from-step 8"),
+            drawn_picture("kept", "the run", HEART, "--latents-out kept.safetensors"),
+            drawn_picture("kept-again", "decoded again", HEART, "--from-latents kept.safetensors"),
+            drawn_picture(
+                "kept-refined", "refined", HEART, f"--from-latents kept.safetensors {REFINER} --refine img2img"
+            ),
+            drawn_picture("branch-2", "apple after step 2", APPLE, "--from-latents kept.safetensors --from-step 2"),
+            drawn_picture("branch-8", "apple after step 8", APPLE, "--from-latents kept.safetensors --from-step 8"),
         ),
     ),
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sdxl_desktop.core.request import GenerationRequest, Mode
+from sdxl_desktop.core.request import GenerationMode, GenerationRequest
 from sdxl_desktop.core.schedulers import SchedulerName
 from tests.engine.parity.diffusers_calls import Floats
 
@@ -20,13 +20,13 @@ SCHEDULERS = {
     SchedulerName.LCM: "LCM",
 }
 PIPELINES = {
-    Mode.TEXT_TO_IMAGE: "Text2ImagePipeline",
-    Mode.IMAGE_TO_IMAGE: "Image2ImagePipeline",
-    Mode.INPAINT: "InpaintingPipeline",
+    GenerationMode.TEXT_TO_IMAGE: "Text2ImagePipeline",
+    GenerationMode.IMAGE_TO_IMAGE: "Image2ImagePipeline",
+    GenerationMode.INPAINT: "InpaintingPipeline",
 }
 
 
-class NotOffered(Exception):
+class NotSupportedByLibrary(Exception):
     """The library has nothing that does this; says what is missing."""
 
 
@@ -41,9 +41,9 @@ class GenAI:
         self._genai = importlib.import_module("openvino_genai")
         self._read: dict[tuple[str, Path], Any] = {}
 
-    def draw(self, request: GenerationRequest) -> Floats:
+    def generate(self, request: GenerationRequest) -> Floats:
         """float32 [H, W, 3] in [0, 1], rounded to 8 bits. Raises NotOffered, or whatever the library raises."""
-        self._refuse(request)
+        self._check_supported(request)
         pipe = self._pipeline(request)
         arguments = self._arguments(request)
         if request.edit is None:
@@ -55,7 +55,7 @@ class GenAI:
             drawn = pipe.generate(request.prompts.prompt, *images, **arguments)
         return np.array(drawn.data[0], dtype=np.float32) / np.float32(255)
 
-    def _refuse(self, request: GenerationRequest) -> None:
+    def _check_supported(self, request: GenerationRequest) -> None:
         plain = type(request.micro_conditioning)()
         missing = {
             "no refiner": request.refine is not None or not (request.checkpoint / "text_encoder").is_dir(),
@@ -70,7 +70,7 @@ class GenAI:
         }
         for what, lacking in missing.items():
             if lacking:
-                raise NotOffered(what)
+                raise NotSupportedByLibrary(what)
 
     def _pipeline(self, request: GenerationRequest) -> Any:
         name, folder = PIPELINES[request.mode], request.checkpoint
@@ -89,7 +89,7 @@ class GenAI:
             "guidance_scale": sampling.guidance_scale,
             "generator": self._genai.TorchGenerator(sampling.seed),
         }
-        if request.mode is not Mode.IMAGE_TO_IMAGE:
+        if request.mode is not GenerationMode.IMAGE_TO_IMAGE:
             arguments |= {"width": sampling.size.width, "height": sampling.size.height}
         if request.edit is not None:
             arguments["strength"] = request.edit.strength

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from .english import article, plural
+from .grammar import article, plural
 from .names import Name, load_picture
 
 COLOURS: dict[str, tuple[int, int, int]] = {

@@ -18,7 +18,7 @@ from transformers import CLIPTextModel
 
 from .compose import compose, draw
 from .config import Config
-from .distil import saved_few_step
+from .distill import saved_few_step
 from .names import load_names
 from .tokenizer import make_tokenizers
 from .train_base import make_pipeline, saved_base

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from .compose import compose, draw
 from .config import Config
+from .contact_sheet import make_contact_sheet
 from .names import load_names
-from .sheet import lay_out
 
 
 def save_scenes(config: Config, data: Path, count: int = 48) -> None:
@@ -16,4 +16,4 @@ def save_scenes(config: Config, data: Path, count: int = 48) -> None:
     scenes = [compose(random.Random(f"scene {config.seed} {n}"), names, weights, config.size) for n in range(count)]
     file = data / "sheets" / "scenes.png"
     file.parent.mkdir(parents=True, exist_ok=True)
-    lay_out([draw(scene) for scene in scenes], [scene.prompt for scene in scenes], columns=8).save(file)
+    make_contact_sheet([draw(scene) for scene in scenes], [scene.prompt for scene in scenes], columns=8).save(file)

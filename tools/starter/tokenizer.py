@@ -9,7 +9,7 @@ from pathlib import Path
 from transformers import CLIPTokenizer
 
 from .compose import COLOURS, SIZE_WORDS, SPELLINGS
-from .english import plural
+from .grammar import plural
 from .names import load_names
 
 CAPTION_WORDS = (

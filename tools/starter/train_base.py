@@ -9,16 +9,16 @@ from diffusers import AutoencoderKL, StableDiffusionXLPipeline
 from torch import Tensor, nn
 
 from .config import Config
+from .contact_sheet import save_sheet
 from .diffusion import draw_noise, draw_spans, noised, velocity_loss, velocity_of
-from .memory import Memory, Read
 from .parts import make_scheduler, make_text_encoders, make_unet
-from .places import Places
-from .pool import Pool
-from .sheet import save_sheet
-from .states import load_state
+from .region_attention import RegionAttention
+from .scene_pool import ScenePool
+from .text_encoding_cache import Read, TextEncodingCache
 from .tokenizer import make_tokenizers
-from .training import LossOf, Recipe, Training, load_weights
-from .warmstart import start_unet
+from .training import LossOf, Trainer, TrainingSchedule, load_weights
+from .training_state import load_state
+from .weight_init import start_unet
 
 
 class Base(nn.Module):
@@ -41,7 +41,7 @@ class Base(nn.Module):
         """Keep both text encoders as they are, and remember what they say."""
         self.text_encoder.requires_grad_(False)
         self.text_encoder_2.requires_grad_(False)
-        self.read = Memory(self.conditions)
+        self.read = TextEncodingCache(self.conditions)
 
     def forward(self, noisy: Tensor, time: Tensor, tokens: Tensor, time_ids: Tensor, keep: Tensor) -> Tensor:
         """The predicted velocity; where `keep` [B] is 0 the conditioning is zeros, as for an absent negative prompt."""
@@ -66,12 +66,12 @@ def inputs_and_velocity(
 def make_loss(
     model: nn.Module, config: Config, alphas: Tensor, times: int, astray: Callable[..., Tensor] | None = None
 ) -> LossOf:
-    """The loss of predicting the velocity at times below `times`, for `Training.run`.
+    """The loss of predicting the velocity at times below `times`, for `Trainer.run`.
 
     `astray`, where given, adds what the model did wrong besides, from its inputs from the tokens on.
     """
 
-    def loss_of(pool: Pool, rng: random.Random, count: int) -> Tensor:
+    def loss_of(pool: ScenePool, rng: random.Random, count: int) -> Tensor:
         inputs, velocity = inputs_and_velocity(*pool.batch(rng, count), alphas, config, times)
         # bfloat16 products, float32 weights and loss: half as fast again on processors that have the instructions.
         with torch.autocast(config.device, torch.bfloat16):
@@ -145,18 +145,18 @@ def train_base(config: Config, data: Path) -> None:
     regions = load_text(model, data).to(config.device)
     model.freeze_text()
     model.unet.to(memory_format=torch.channels_last)
-    recipe = Recipe("base", config.steps, config.batch, config.lr, config.warmup, config.ema)
+    recipe = TrainingSchedule("base", config.steps, config.batch, config.lr, config.warmup, config.ema)
     # A resumed run has its weights already, which Training puts back.
-    places = Places(model.unet, regions)
-    training = Training(recipe, config, data, model)
+    places = RegionAttention(model.unet, regions)
+    training = Trainer(recipe, config, data, model)
     # The encoders of train-text, even where that stage went on after this one began.
     load_text(model, data)
     alphas = make_scheduler().alphas_cumprod.to(config.device)
-    pool = Pool(config, data, vae, training.samples, training.saved_pool)
+    pool = ScenePool(config, data, vae, training.samples, training.saved_pool)
     end_token = model.text_encoder.config.eos_token_id
 
     def astray(tokens: Tensor, time_ids: Tensor, keep: Tensor) -> Tensor:
-        return config.place_weight * places.astray(tokens, end_token, time_ids, keep)
+        return config.place_weight * places.attention_loss(tokens, end_token, time_ids, keep)
 
     def show(done: int) -> None:
         pipeline = make_pipeline(config, data, with_weights(config, data, training.average))

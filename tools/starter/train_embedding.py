@@ -17,13 +17,13 @@ from transformers import CLIPTokenizer
 
 from .compose import SIZES, Placed, Scene, shade
 from .config import Config
-from .english import article
+from .contact_sheet import draw_prompts, make_contact_sheet
+from .grammar import article
 from .parts import make_scheduler
-from .pool import Pool
-from .sheet import draw_prompts, lay_out
+from .scene_pool import ScenePool
 from .tokenizer import make_tokenizers
 from .train_base import Base, load_vae, make_loss, make_pipeline, saved_base
-from .training import Recipe, Training, load_weights
+from .training import Trainer, TrainingSchedule, load_weights
 
 WORD, FILE = "magenta", "magenta.safetensors"
 COLOUR = (224, 22, 164)
@@ -84,7 +84,7 @@ class Inversion(nn.Module):
 def save_words(pipeline: Any, file: Path) -> None:
     """A sheet of pictures that the new word is asked for in."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    lay_out(draw_prompts(pipeline, PROMPTS), PROMPTS, columns=4).save(file)
+    make_contact_sheet(draw_prompts(pipeline, PROMPTS), PROMPTS, columns=4).save(file)
 
 
 def write_embedding(vectors: list[Tensor], file: Path) -> None:
@@ -100,7 +100,7 @@ def train_embedding(config: Config, data: Path, file: Path) -> None:
     vae = load_vae(config, data).to(config.device).eval()
     tokenizers = with_word(make_tokenizers(data))
     model = Inversion(saved_base(config, data), tokenizers).to(config.device)
-    recipe = Recipe(
+    recipe = TrainingSchedule(
         "embedding",
         config.embedding_steps,
         config.batch,
@@ -108,10 +108,10 @@ def train_embedding(config: Config, data: Path, file: Path) -> None:
         config.addition_warmup,
         config.addition_ema,
     )
-    training = Training(recipe, config, data, model)
+    training = Trainer(recipe, config, data, model)
     smaller = replace(config, pool=config.addition_pool)
     told: dict[str, Any] = {"retell": on_the_colour, "tokenizers": tokenizers}
-    pool = Pool(smaller, data, vae, training.samples, training.saved_pool, **told)
+    pool = ScenePool(smaller, data, vae, training.samples, training.saved_pool, **told)
     alphas = make_scheduler().alphas_cumprod.to(config.device)
     training.run(pool, make_loss(model, config, alphas, len(alphas)))
     load_weights(model, training.average)

@@ -15,11 +15,11 @@ from PIL import Image, ImageOps
 
 from .compose import Scene, draw
 from .config import Config
+from .contact_sheet import save_sheet
 from .parts import make_scheduler
-from .pool import Pool
-from .sheet import save_sheet
+from .scene_pool import ScenePool
 from .train_base import Base, load_vae, make_loss, make_pipeline, saved_base
-from .training import Recipe, Training, load_weights
+from .training import Trainer, TrainingSchedule, load_weights
 
 FILE = "sepia.safetensors"
 # The attention, as usual, and what carries colour past it: the pooled text, and the convolutions at full size.
@@ -58,12 +58,12 @@ def train_lora(config: Config, data: Path, file: Path) -> None:
     torch.manual_seed(config.seed)
     vae = load_vae(config, data).to(config.device).eval()
     model = with_lora(config, saved_base(config, data))
-    recipe = Recipe(
+    recipe = TrainingSchedule(
         "lora", config.lora_steps, config.batch, config.lora_lr, config.addition_warmup, config.addition_ema
     )
-    training = Training(recipe, config, data, model)
+    training = Trainer(recipe, config, data, model)
     smaller = replace(config, pool=config.addition_pool)
-    pool = Pool(smaller, data, vae, training.samples, training.saved_pool, show=as_photograph)
+    pool = ScenePool(smaller, data, vae, training.samples, training.saved_pool, show=as_photograph)
     alphas = make_scheduler().alphas_cumprod.to(config.device)
     training.run(pool, make_loss(model, config, alphas, len(alphas)))
     load_weights(model, training.average)

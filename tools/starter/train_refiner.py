@@ -13,21 +13,21 @@ from torch import Tensor, nn
 
 from .aesthetic import graded
 from .config import Config
-from .memory import Memory
+from .contact_sheet import GUIDANCE, PROMPTS, STEPS, draw_prompts, make_contact_sheet
 from .parts import make_refiner_unet, make_scheduler
-from .pool import Pool
-from .sheet import GUIDANCE, PROMPTS, STEPS, draw_prompts, lay_out
-from .states import load_state
+from .scene_pool import ScenePool
+from .text_encoding_cache import TextEncodingCache
 from .tokenizer import make_tokenizers
 from .train_base import Base, load_vae, make_loss, make_pipeline, saved_base
-from .training import Recipe, Training, load_weights
+from .training import Trainer, TrainingSchedule, load_weights
+from .training_state import load_state
 
-IDS = 5
-HAND_OFF = 0.8
+TIME_ID_COUNT = 5
+DENOISING_END = 0.8
 
 
 @torch.no_grad()
-def carry_over(base: UNet2DConditionModel, refiner: UNet2DConditionModel) -> None:
+def copy_base_weights(base: UNet2DConditionModel, refiner: UNet2DConditionModel) -> None:
     """Start `refiner` from `base`; where one reads fewer columns, take those that mean the same.
 
     Cross-attention loses the first encoder's columns, which come first. The embedding of the added conditions is
@@ -53,9 +53,9 @@ class Refiner(nn.Module):
     def __init__(self, config: Config, base: Base) -> None:
         super().__init__()
         self.text_encoder_2 = base.text_encoder_2.requires_grad_(False)
-        self.read = Memory(self.conditions)
+        self.read = TextEncodingCache(self.conditions)
         self.unet = make_refiner_unet(config)
-        carry_over(base.unet, self.unet)
+        copy_base_weights(base.unet, self.unet)
 
     def conditions(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """The second encoder's context [B, 77, E] and its pooled text [B, P] of token numbers [2, B, 77]."""
@@ -113,7 +113,7 @@ def save_refined(config: Config, data: Path, model: Refiner, file: Path) -> None
         num_inference_steps=STEPS,
         guidance_scale=GUIDANCE,
         generator=[torch.Generator().manual_seed(seed) for seed in range(len(prompts))],
-        denoising_end=HAND_OFF,
+        denoising_end=DENOISING_END,
         output_type="latent",
     ).images
     refined: list[list[Image.Image]] = [
@@ -122,7 +122,7 @@ def save_refined(config: Config, data: Path, model: Refiner, file: Path) -> None
             image=handed,
             num_inference_steps=STEPS,
             guidance_scale=GUIDANCE,
-            denoising_start=HAND_OFF,
+            denoising_start=DENOISING_END,
             aesthetic_score=score,
             generator=torch.Generator().manual_seed(0),
         ).images
@@ -132,7 +132,7 @@ def save_refined(config: Config, data: Path, model: Refiner, file: Path) -> None
     pictures = [picture for _, *three in rows for picture in three]
     captions = [text for prompt, *_ in rows for text in (prompt, "refined, score 2", "refined, score 9")]
     file.parent.mkdir(parents=True, exist_ok=True)
-    lay_out(pictures, captions).save(file)
+    make_contact_sheet(pictures, captions).save(file)
 
 
 def train_refiner(config: Config, data: Path) -> None:
@@ -141,10 +141,12 @@ def train_refiner(config: Config, data: Path) -> None:
     vae = load_vae(config, data).to(config.device).eval()
     model = Refiner(config, saved_base(config, data)).to(config.device)
     model.unet.to(memory_format=torch.channels_last)
-    recipe = Recipe("refiner", config.refiner_steps, config.batch, config.refiner_lr, config.warmup, config.refiner_ema)
-    training = Training(recipe, config, data, model)
+    recipe = TrainingSchedule(
+        "refiner", config.refiner_steps, config.batch, config.refiner_lr, config.warmup, config.refiner_ema
+    )
+    training = Trainer(recipe, config, data, model)
     alphas = make_scheduler().alphas_cumprod.to(config.device)
-    pool = Pool(config, data, vae, training.samples, training.saved_pool, show=graded, ids=IDS)
+    pool = ScenePool(config, data, vae, training.samples, training.saved_pool, show=graded, ids=TIME_ID_COUNT)
 
     def show(done: int) -> None:
         save_refined(

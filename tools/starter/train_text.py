@@ -18,29 +18,29 @@ from .compose import compose, draw
 from .config import Config
 from .names import load_names
 from .parts import make_text_encoders
-from .states import Log, load_state, save_state
 from .tokenizer import make_tokenizers
-from .warmstart import start_text
+from .training_state import TrainingLog, load_state, save_state
+from .weight_init import start_text
 
 GRID, CELL, FIRST = 8, 4, 13
 REGION = 3 * CELL * CELL
 BATCH = 32
 
 
-def place_code(grid: int, waves: int) -> Tensor:
+def position_encoding(grid: int, waves: int) -> Tensor:
     """Cosines of each place of a `grid` × `grid` map, row by row: float32 [grid², waves²]."""
     place = (torch.arange(grid) + 0.5) / grid
     one = torch.cos(torch.pi * torch.arange(waves)[None] * place[:, None])
     return (one[:, None, :, None] * one[None, :, None, :]).reshape(grid * grid, waves * waves)
 
 
-class Foreteller(nn.Module):
+class RegionPredictor(nn.Module):
     """The two encoders and the heads that this stage throws away again."""
 
     def __init__(self, config: Config, data: Path) -> None:
         super().__init__()
         self.text_encoder, self.text_encoder_2 = make_text_encoders(config, *make_tokenizers(data))
-        code = place_code(GRID, 7)
+        code = position_encoding(GRID, 7)
         for encoder in (self.text_encoder, self.text_encoder_2):
             start_text(encoder)
             table = encoder.text_model.embeddings.position_embedding.weight
@@ -88,7 +88,7 @@ def halved(pictures: Tensor) -> Tensor:
 def train_text(config: Config, data: Path) -> None:
     """Train, or go on training, to `config.text_steps`; saves `data/text.pt`."""
     torch.manual_seed(config.seed)
-    model = Foreteller(config, data).to(config.device)
+    model = RegionPredictor(config, data).to(config.device)
     optimiser = torch.optim.AdamW(
         model.parameters(), lr=config.text_lr, betas=(0.9, 0.99), weight_decay=0.01, fused=True
     )
@@ -99,7 +99,7 @@ def train_text(config: Config, data: Path) -> None:
         begin, seconds = saved["step"], saved["seconds"]
     tokens, pictures = make_scenes(config, data)
     middle = pictures.float().mean((0, 1)) / 127.5
-    log = Log(data / "text.jsonl", seconds)
+    log = TrainingLog(data / "text.jsonl", seconds)
     for step in range(begin, config.text_steps):
         torch.manual_seed(config.seed * 1_000_003 + step)
         where = torch.randint(0, len(pictures), (BATCH,))

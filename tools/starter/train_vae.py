@@ -16,8 +16,8 @@ from .compose import compose, draw
 from .config import Config
 from .names import Name, load_names
 from .parts import make_vae
-from .states import Log, load_state, save_state
-from .warmstart import start_vae
+from .training_state import TrainingLog, load_state, save_state
+from .weight_init import start_vae
 
 LATENT_NOISE = 0.06
 
@@ -100,7 +100,7 @@ def train_vae(config: Config, data: Path) -> None:
         vae.load_state_dict(saved["vae"])
         optimiser.load_state_dict(saved["optimiser"])
         begin, seconds = saved["step"], saved["seconds"]
-    log = Log(data / "vae.jsonl", seconds)
+    log = TrainingLog(data / "vae.jsonl", seconds)
     for step in range(begin, config.vae_steps):
         torch.manual_seed(config.seed * 1_000_003 + step)
         rate = (

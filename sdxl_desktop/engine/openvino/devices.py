@@ -13,24 +13,24 @@ from typing import Any
 
 import openvino as ov
 
-from sdxl_desktop.core.device import Device, kind_of
+from sdxl_desktop.core.device import Device, device_type
 from sdxl_desktop.core.errors import DeviceError
 from sdxl_desktop.core.parts import Part
-from sdxl_desktop.core.request import AUTOMATIC, Execution, Precision
-from sdxl_desktop.engine.device_times import DeviceTable, automatic
+from sdxl_desktop.core.request import AUTOMATIC_DEVICE, Execution, Precision
+from sdxl_desktop.engine.device_times import DeviceTimings, automatic_device
 
 core = ov.Core()
 
 _CAPABILITIES = {"f32": "FP32", "f16": "FP16", "bf16": "BF16"}
-_SCALED = "ACTIVATIONS_SCALE_FACTOR"
+_ACTIVATIONS_SCALE = "ACTIVATIONS_SCALE_FACTOR"
 
 
-def available() -> tuple[Device, ...]:
+def available_devices() -> tuple[Device, ...]:
     """Every device there is, by OpenVINO's names."""
     return tuple(Device(name, str(core.get_property(name, "FULL_DEVICE_NAME"))) for name in core.available_devices)
 
 
-def resolve(name: str, known: Iterable[str] | None = None) -> str:
+def resolve_device_name(name: str, known: Iterable[str] | None = None) -> str:
     """OpenVINO's spelling of `name`; raises DeviceError that names the devices there are. Never another device.
     `known` are those there are, where they were asked for already, which takes a millisecond."""
     if known is None:
@@ -41,12 +41,12 @@ def resolve(name: str, known: Iterable[str] | None = None) -> str:
             return device
     raise DeviceError(
         f"There is no device {name!r} on this computer.",
-        why=f"OpenVINO finds: {', '.join(device.label for device in available())}.",
+        why=f"OpenVINO finds: {', '.join(device.label for device in available_devices())}.",
         next_step="Choose one of these, or install the driver of the missing one.",
     )
 
 
-def resolved(execution: Execution, table: DeviceTable | None = None) -> Execution:
+def resolve_devices(execution: Execution, table: DeviceTimings | None = None) -> Execution:
     """`execution` with OpenVINO's spelling of every part's device. Automatic becomes what it means here, by what was
     measured. Raises DeviceError for the first device that is not there."""
 
@@ -54,9 +54,9 @@ def resolved(execution: Execution, table: DeviceTable | None = None) -> Executio
 
     def found(part: str) -> str:
         name = execution.device_for(part)
-        if name.strip().upper() == AUTOMATIC:
-            return automatic(part, known, table)
-        return resolve(name, known)
+        if name.strip().upper() == AUTOMATIC_DEVICE:
+            return automatic_device(part, known, table)
+        return resolve_device_name(name, known)
 
     unet = found(Part.UNET)
     return replace(
@@ -68,42 +68,50 @@ def resolved(execution: Execution, table: DeviceTable | None = None) -> Executio
     )
 
 
-def precision_for(device: str, part: str, asked: Precision, is_scaled: Callable[[], bool]) -> Precision:
+def supported_precision(
+    device: str, part: str, asked: Precision, check_activation_scale: Callable[[], bool]
+) -> Precision:
     """The precision that `part` is compiled with: `asked`, where the device has it.
 
     SDXL's VAE overflows in 16 bits, which GPUs take by themselves: there it gets 32, unless its graph carries the
-    factor (`ACTIVATIONS_SCALE_FACTOR`) by which OpenVINO keeps activations small enough. `is_scaled` finds that out.
+    factor (`ACTIVATIONS_SCALE_FACTOR`) by which OpenVINO keeps activations small enough. `has_activation_scale`
+    finds that out.
     """
-    if part.startswith(Part.VAE) and kind_of(device) == "GPU" and asked in ("auto", "f16") and not is_scaled():
+    if (
+        part.startswith(Part.VAE)
+        and device_type(device) == "GPU"
+        and asked in ("auto", "f16")
+        and not check_activation_scale()
+    ):
         return "f32"
-    if asked == "auto" or not _lacks(device, asked):
+    if asked == "auto" or not _lacks_precision(device, asked):
         return asked
     return "auto"
 
 
-def is_scaled(model: ov.Model) -> bool:
+def has_activation_scale(model: ov.Model) -> bool:
     """Whether a graph brings its own scale for activations, as optimum-intel writes it for VAEs that need it."""
-    return bool(model.has_rt_info(["runtime_options", _SCALED]))
+    return bool(model.has_rt_info(["runtime_options", _ACTIVATIONS_SCALE]))
 
 
 @cache
-def _lacks(device: str, precision: Precision) -> bool:
+def _lacks_precision(device: str, precision: Precision) -> bool:
     """Whether a device says that it has no such precision. Processors are left to OpenVINO, which emulates."""
-    if kind_of(device) == "CPU":
+    if device_type(device) == "CPU":
         return False
     told = core.get_property(device, "OPTIMIZATION_CAPABILITIES")
     return _CAPABILITIES[precision] not in told
 
 
-def compile_config(device: str, *, precision: Precision, threads: int, cache: str) -> dict[str, Any]:
+def compile_properties(device: str, *, precision: Precision, threads: int, cache: str) -> dict[str, Any]:
     """The properties to compile with: only those that `device` knows, since an unknown one raises."""
-    return allowed(
-        wanted_properties(kind_of(device), precision=precision, threads=threads, cache=cache),
+    return filter_supported(
+        desired_properties(device_type(device), precision=precision, threads=threads, cache=cache),
         set(core.get_property(device, "SUPPORTED_PROPERTIES")),
     )
 
 
-def wanted_properties(kind: str, *, precision: Precision, threads: int, cache: str) -> dict[str, Any]:
+def desired_properties(kind: str, *, precision: Precision, threads: int, cache: str) -> dict[str, Any]:
     """What a device of this kind is to be told, if it knows it."""
     wanted: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "CACHE_DIR": cache}
     if precision != "auto":
@@ -118,6 +126,6 @@ def wanted_properties(kind: str, *, precision: Precision, threads: int, cache: s
     return wanted
 
 
-def allowed(wanted: dict[str, Any], supported: set[str]) -> dict[str, Any]:
+def filter_supported(properties: dict[str, Any], supported: set[str]) -> dict[str, Any]:
     """`wanted` without what a device does not list; a cache is OpenVINO's own affair and goes to every device."""
-    return {key: value for key, value in wanted.items() if key in supported or key == "CACHE_DIR"}
+    return {key: value for key, value in properties.items() if key in supported or key == "CACHE_DIR"}

@@ -8,14 +8,14 @@ import torch
 
 from sdxl_desktop.core.errors import EngineError
 from sdxl_desktop.engine.openvino.extensions.base import Extensions
-from sdxl_desktop.engine.openvino.network import Network
+from sdxl_desktop.engine.openvino.model_part import ModelPart
 from sdxl_desktop.engine.openvino.unet_call import Prediction, UNetCall, UNetInputs
 
 
-class Predictor:
+class NoisePredictor:
     """The `unet` of one checkpoint, compiled, in one stage of one picture, with what changes its calls there."""
 
-    def __init__(self, unet: Network, extensions: Extensions) -> None:
+    def __init__(self, unet: ModelPart, extensions: Extensions) -> None:
         self._unet = unet
         self._extensions = extensions
         self._row_inputs: dict[tuple[str, ...], dict[str, torch.Tensor]] = {}
@@ -27,7 +27,7 @@ class Predictor:
         Raises EngineError where the inputs are not those of the UNet's graph: one that is not given would be taken from
         the call before.
         """
-        inputs = self._inputs(scaled, timestep, call.rows)
+        inputs = self._unet_inputs(scaled, timestep, call.rows)
         self._extensions.before_unet(inputs, call)
         if inputs.keys() != self._accepted:
             check_inputs(self._unet, inputs)
@@ -36,7 +36,7 @@ class Predictor:
         self._extensions.after_prediction(prediction, call)
         return prediction.result
 
-    def _inputs(self, scaled: torch.Tensor, timestep: torch.Tensor, rows: tuple[str, ...]) -> UNetInputs:
+    def _unet_inputs(self, scaled: torch.Tensor, timestep: torch.Tensor, rows: tuple[str, ...]) -> UNetInputs:
         if rows not in self._row_inputs:  # made once: requests do not even look at tensors that are the same objects
             self._row_inputs[rows] = self._extensions.row_inputs(rows)
         sample = torch.cat([scaled] * len(rows)) if len(rows) > 1 else scaled
@@ -47,7 +47,7 @@ class Predictor:
         return self._unet(**inputs)[0]
 
 
-def check_inputs(unet: Network, inputs: Collection[str]) -> None:
+def check_inputs(unet: ModelPart, inputs: Collection[str]) -> None:
     """Raise EngineError where these names are not those of all inputs of the compiled `unet`, each by one of its
     names."""
     ports = [set(port.names) for port in unet.request.compiled.inputs]

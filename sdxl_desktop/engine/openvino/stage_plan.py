@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from sdxl_desktop.engine.openvino.caching import step_cache
-from sdxl_desktop.engine.openvino.denoise import Stage
+from sdxl_desktop.engine.openvino.denoise import DenoisingStage
 from sdxl_desktop.engine.openvino.extensions import guidance, guidance_embedding, guidance_rescale, text
 from sdxl_desktop.engine.openvino.extensions.base import Extension, Extensions, StageContext
-from sdxl_desktop.engine.openvino.predict import Predictor
-from sdxl_desktop.engine.openvino.schedule import Schedule
+from sdxl_desktop.engine.openvino.predict import NoisePredictor
+from sdxl_desktop.engine.openvino.stage_schedule import StageSchedule
+from sdxl_desktop.engine.openvino.step_caching import step_cache
 from sdxl_desktop.engine.openvino.unet_call import UNetCall, calls_of
 
 KINDS: tuple[Callable[[StageContext], Extension | None], ...] = (
@@ -43,13 +43,13 @@ class StagePlan:
         return cls(context, extensions, calls)
 
     @property
-    def schedule(self) -> Schedule:
+    def schedule(self) -> StageSchedule:
         return self.context.schedule
 
-    def begun(self, more: Iterable[Extension], offset: int = 0) -> Stage:
+    def begun(self, more: Iterable[Extension], offset: int = 0) -> DenoisingStage:
         """The stage, with `more` extensions that could not be made before it began, after `offset` steps of others."""
         extensions = Extensions((*self.extensions, *more))
-        predictor = Predictor(self.context.loaded.pipe.unet, extensions)
-        return Stage(
-            predictor=predictor, extensions=extensions, schedule=self.schedule, calls=self.calls, offset=offset
+        predictor = NoisePredictor(self.context.loaded.pipe.unet, extensions)
+        return DenoisingStage(
+            predictor=predictor, extensions=extensions, schedule=self.schedule, calls=self.calls, step_offset=offset
         )

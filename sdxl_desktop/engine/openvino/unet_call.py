@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from sdxl_desktop.engine.openvino.schedule import Schedule
+from sdxl_desktop.engine.openvino.stage_schedule import StageSchedule
 
 POSITIVE = "positive"
 """The row of a batch that is conditioned on the prompt; every call has it."""
@@ -22,7 +22,7 @@ FeatureBlend = tuple[tuple[int, float], ...]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UNetCall:
     """Call `number`, from 0, of the `calls` of a stage. It belongs to the stage's step `step`, counted from 1, at
-    `timestep` and the noise level σ `noise_level` (`Schedule.noise_levels`).
+    `timestep` and the noise level σ `noise_level` (`StageSchedule.sigmas`).
 
     `rows` name the rows of its batch in order. With a `blend` only the shallow part of the UNet is computed, with a
     deep feature made of earlier calls'; `required_features` are the calls up to this one whose features are needed
@@ -66,9 +66,9 @@ class CallKind:
         return (1.0 if self.full else 0.1) * self.rows / 2
 
 
-def calls_of(schedule: Schedule) -> tuple[UNetCall, ...]:
+def calls_of(schedule: StageSchedule) -> tuple[UNetCall, ...]:
     """A full call with the positive row alone for each timestep that `schedule` visits."""
-    timesteps, levels = schedule.timesteps.tolist(), schedule.noise_levels
+    timesteps, levels = schedule.timesteps.tolist(), schedule.sigmas
     return tuple(
         UNetCall(
             number=number,

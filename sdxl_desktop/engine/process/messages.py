@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdxl_desktop.core.device import Device
-from sdxl_desktop.core.events import Event
+from sdxl_desktop.core.events import EngineEvent
 from sdxl_desktop.core.request import Execution, GenerationRequest
-from sdxl_desktop.core.speed import Speed
+from sdxl_desktop.core.speed import SpeedPreset
 
 
 @dataclass(frozen=True, slots=True)
-class Generate:
+class GenerateCommand:
     """Draw; answered by `RunEvent`s, the last of them final."""
 
     run: int
@@ -20,31 +20,31 @@ class Generate:
 
 
 @dataclass(frozen=True, slots=True)
-class Warm:
+class WarmUpCommand:
     """Load and compile ahead; answered by a `RunEvent` for each progress and one `RunDone`."""
 
     run: int
     checkpoint: Path
     execution: Execution
-    speed: Speed
+    speed: SpeedPreset
 
 
 @dataclass(frozen=True, slots=True)
-class Cancel:
+class CancelCommand:
     """Stop `run`; ignored when it is over."""
 
     run: int
 
 
 @dataclass(frozen=True, slots=True)
-class ListDevices:
-    """Name the devices; answered by one `DeviceList`."""
+class ListDevicesCommand:
+    """Name the devices; answered by one `DeviceListReply`."""
 
     run: int
 
 
 @dataclass(frozen=True, slots=True)
-class Acknowledged:
+class CancelAcknowledged:
     """The wish to cancel `run` was heard, by a thread that works beside the one that draws."""
 
     run: int
@@ -55,7 +55,7 @@ class RunEvent:
     """An event of `run`."""
 
     run: int
-    event: Event
+    event: EngineEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +66,12 @@ class RunDone:
 
 
 @dataclass(frozen=True, slots=True)
-class DeviceList:
+class DeviceListReply:
     """The devices there are."""
 
     run: int
     devices: tuple[Device, ...]
 
 
-Order = Generate | Warm | Cancel | ListDevices
-Answer = RunEvent | RunDone | DeviceList | Acknowledged
+EngineCommand = GenerateCommand | WarmUpCommand | CancelCommand | ListDevicesCommand
+EngineReply = RunEvent | RunDone | DeviceListReply | CancelAcknowledged

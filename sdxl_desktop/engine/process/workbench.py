@@ -1,4 +1,5 @@
-"""A `Workbench` whose work happens in a worker process, so that native code that cannot be interrupted can be ended."""
+"""A `DeviceBenchmark` whose work happens in a worker process, so that native code that cannot be interrupted can be
+ended."""
 
 from __future__ import annotations
 
@@ -6,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdxl_desktop.core import program
+from sdxl_desktop.core import child_program
 from sdxl_desktop.core.errors import EngineError
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.request import Execution
-from sdxl_desktop.core.speed import Speed
-from sdxl_desktop.engine.device_times import DeviceTable
-from sdxl_desktop.engine.protocol import CancelToken, Emit
-from sdxl_desktop.engine.workbench import Prepared, StoppedError
+from sdxl_desktop.core.speed import SpeedPreset
+from sdxl_desktop.engine.device_benchmark import BenchmarkCancelledError, PrecompileResult
+from sdxl_desktop.engine.device_times import DeviceTimings
+from sdxl_desktop.engine.engine_protocol import CancelToken, Emit
 from sdxl_desktop.workers.jobs import JobWorker, run_job
 
 
@@ -27,7 +28,7 @@ class WorkbenchJob:
 
 @dataclass(frozen=True, slots=True)
 class MeasureJob(WorkbenchJob):
-    """See `Workbench.measure`; the table is kept for Automatic, too."""
+    """See `DeviceBenchmark.measure`; the table is kept for Automatic, too."""
 
     size: Size
     devices: tuple[str, ...]
@@ -35,10 +36,10 @@ class MeasureJob(WorkbenchJob):
 
 @dataclass(frozen=True, slots=True)
 class PrepareJob(WorkbenchJob):
-    """See `Workbench.prepare`."""
+    """See `DeviceBenchmark.precompile`."""
 
     sizes: tuple[Size, ...]
-    speeds: tuple[Speed, ...]
+    speeds: tuple[SpeedPreset, ...]
 
 
 class ProcessWorkbench:
@@ -53,24 +54,24 @@ class ProcessWorkbench:
         execution: Execution,
         emit: Emit,
         cancel: CancelToken,
-    ) -> DeviceTable:
-        """See `Workbench.measure`; without `devices` on all there are. The table is kept for Automatic, too."""
+    ) -> DeviceTimings:
+        """See `DeviceBenchmark.measure`; without `devices` on all there are. The table is kept for Automatic, too."""
         job = MeasureJob(checkpoint, execution, size, tuple(devices))
-        table: DeviceTable = run_job(_MEASURING, job, emit, cancel)
+        table: DeviceTimings = run_job(_MEASURING, job, emit, cancel)
         return table
 
     def prepare(
         self,
         checkpoint: Path,
         sizes: Sequence[Size],
-        speeds: Sequence[Speed],
+        speeds: Sequence[SpeedPreset],
         execution: Execution,
         emit: Emit,
         cancel: CancelToken,
-    ) -> Prepared:
-        """See `Workbench.prepare`."""
+    ) -> PrecompileResult:
+        """See `DeviceBenchmark.precompile`."""
         job = PrepareJob(checkpoint, execution, tuple(sizes), tuple(speeds))
-        made: Prepared = run_job(_PREPARING, job, emit, cancel)
+        made: PrecompileResult = run_job(_PREPARING, job, emit, cancel)
         return made
 
     def close(self) -> None:
@@ -82,7 +83,7 @@ def _worker(doing: str) -> JobWorker:
         next_step = "Try again; what was compiled so far is kept."
         return EngineError(f"{doing} ended before it was done.", why=why, next_step=next_step)
 
-    return JobWorker(host=program.WORKBENCH_HOST, cancelled=StoppedError, died=died)
+    return JobWorker(host=child_program.WORKBENCH_HOST, cancelled=BenchmarkCancelledError, died=died)
 
 
 _MEASURING = _worker("Measuring the devices")

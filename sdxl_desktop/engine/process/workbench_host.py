@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 
 from sdxl_desktop.core.errors import EngineError
+from sdxl_desktop.core.out_of_memory import out_of_memory_error
 from sdxl_desktop.core.paths import AppPaths
-from sdxl_desktop.core.shortage import not_enough_memory
-from sdxl_desktop.engine.device_times import DeviceTable, table_file, write_table
+from sdxl_desktop.engine.device_benchmark import DeviceBenchmark, PrecompileResult
+from sdxl_desktop.engine.device_times import DeviceTimings, timings_file, write_timings
+from sdxl_desktop.engine.engine_protocol import Emit
 from sdxl_desktop.engine.process.workbench import MeasureJob, PrepareJob, WorkbenchJob
-from sdxl_desktop.engine.protocol import Emit
-from sdxl_desktop.engine.workbench import Prepared, Workbench
 from sdxl_desktop.workers.jobs import JobHost
 
 
@@ -19,26 +19,26 @@ def main() -> int:
     HOST.serve()
 
 
-def _work(job: WorkbenchJob, emit: Emit) -> DeviceTable | Prepared:
-    from sdxl_desktop.engine.openvino.workbench import OpenVinoWorkbench  # torch and OpenVINO
+def _work(job: WorkbenchJob, emit: Emit) -> DeviceTimings | PrecompileResult:
+    from sdxl_desktop.engine.openvino.part_benchmark import OpenVinoDeviceBenchmark  # torch and OpenVINO
 
     paths = AppPaths.from_environment()
-    workbench = OpenVinoWorkbench(paths)
+    workbench = OpenVinoDeviceBenchmark(paths)
     match job:
         case MeasureJob():
             return _measure(workbench, job, paths, emit)
         case PrepareJob():
             never = threading.Event()  # a cancel kills the process
-            return workbench.prepare(job.checkpoint, job.sizes, job.speeds, job.execution, emit, never)
+            return workbench.precompile(job.checkpoint, job.sizes, job.speeds, job.execution, emit, never)
     raise TypeError(f"{type(job).__name__} is no job for a workbench")
 
 
-def _measure(workbench: Workbench, job: MeasureJob, paths: AppPaths, emit: Emit) -> DeviceTable:
+def _measure(workbench: DeviceBenchmark, job: MeasureJob, paths: AppPaths, emit: Emit) -> DeviceTimings:
     from sdxl_desktop.engine.openvino import devices
 
-    names = job.devices or [device.name for device in devices.available()]
+    names = job.devices or [device.name for device in devices.available_devices()]
     table = workbench.measure(job.checkpoint, job.size, names, job.execution, emit, threading.Event())
-    write_table(table_file(paths), table)
+    write_timings(timings_file(paths), table)
     return table
 
 
@@ -47,7 +47,7 @@ def _failed(cause: str) -> EngineError:
 
 
 def _out_of_memory(job: WorkbenchJob) -> EngineError:
-    return not_enough_memory("the checkpoint was measured" if isinstance(job, MeasureJob) else "parts were compiled")
+    return out_of_memory_error("the checkpoint was measured" if isinstance(job, MeasureJob) else "parts were compiled")
 
 
 HOST = JobHost(job=WorkbenchJob, work=_work, failed=_failed, out_of_memory=_out_of_memory)

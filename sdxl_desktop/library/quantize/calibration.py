@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from sdxl_desktop.core.checkpoint import Checkpoint
-from sdxl_desktop.core.checks import within
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.geometry import Size
+from sdxl_desktop.core.range_check import check_range
 from sdxl_desktop.core.request import MAX_GUIDANCE, MAX_STEPS
 from sdxl_desktop.core.schedulers import SchedulerName
-from sdxl_desktop.library.quantize.prompts import prompts_hash, spread
+from sdxl_desktop.library.quantize.calibration_prompts import pick_evenly, prompts_hash
 
 DEFAULT_SAMPLES = 100
 MAX_SAMPLES = 2000
@@ -36,14 +36,14 @@ class Calibration:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        within("The number of samples", self.samples, 1, MAX_SAMPLES)
-        within("The number of steps", self.steps, 1, MAX_STEPS)
-        within("The guidance scale", self.guidance_scale, 0.0, MAX_GUIDANCE)
+        check_range("The number of samples", self.samples, 1, MAX_SAMPLES)
+        check_range("The number of steps", self.steps, 1, MAX_STEPS)
+        check_range("The guidance scale", self.guidance_scale, 0.0, MAX_GUIDANCE)
         if not self.prompts:
             raise RequestError("There are no prompts to calibrate with.", next_step="Give at least one.")
 
     @classmethod
-    def at_home(
+    def for_checkpoint(
         cls,
         checkpoint: Checkpoint,
         prompts: Sequence[str],
@@ -66,15 +66,15 @@ class Calibration:
         )
 
     @property
-    def pictures(self) -> tuple[str, ...]:
+    def picture_prompts(self) -> tuple[str, ...]:
         """The prompt of each picture that is drawn."""
-        return spread(self.prompts, -(-self.samples // self.steps))
+        return pick_evenly(self.prompts, -(-self.samples // self.steps))
 
-    def about(self) -> dict[str, Any]:
+    def to_record(self) -> dict[str, Any]:
         """What a record says of it, so that it can be repeated and told apart."""
         return {
             "samples": self.samples,
-            "pictures": len(self.pictures),
+            "pictures": len(self.picture_prompts),
             "prompts": len(self.prompts),
             "prompts_hash": prompts_hash(self.prompts),
             "steps": self.steps,
@@ -84,6 +84,6 @@ class Calibration:
             "seed": self.seed,
         }
 
-    def line(self) -> str:
+    def to_json(self) -> str:
         """Equal for equal calibrations only."""
         return json.dumps(asdict(self))

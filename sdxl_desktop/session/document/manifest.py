@@ -9,26 +9,26 @@ from pathlib import Path
 
 import msgspec
 
-from sdxl_desktop.core.path_text import path_of_text, text_of_path
+from sdxl_desktop.core.path_text import path_to_text, text_to_path
 from sdxl_desktop.core.settings import WorkspaceValue
-from sdxl_desktop.session.document.contents import ProjectError
+from sdxl_desktop.session.document.project_content import ProjectError
 
-KIND = "sdxl-desktop-document"
-VERSION = 2
-CARD = "document.json"
+DOCUMENT_KIND = "sdxl-desktop-document"
+FORMAT_VERSION = 2
+MANIFEST_MEMBER = "document.json"
 
-MAX_CARD = 16 * 2**20
+MAX_MANIFEST_BYTES = 16 * 2**20
 """Bytes of `document.json`."""
 MAX_CANDIDATES = 1000
 MAX_PIXELS = 2**28
 """Pixels of one picture: a document has sides of 16384 at most."""
-MAX_BYTES = 2**32
+MAX_MEMORY_BYTES = 2**32
 """What all pictures and latents of one project may take in memory together."""
-MAX_LATENTS = 2**30
+MAX_LATENTS_BYTES = 2**30
 """Bytes of the kept latents of one candidate: every step of a thousand at 1024 x 1024 is a quarter of that."""
 
 
-class Heading(msgspec.Struct):
+class ManifestHeader(msgspec.Struct):
     """What is the same in the card of every version there will ever be."""
 
     kind: str
@@ -45,7 +45,7 @@ class StartEntry(msgspec.Struct):
 
 class CandidateEntry(msgspec.Struct):
     """One candidate. `pixels`, `drawn` and `latents` name members ("" for none); `record` is the picture's record as
-    `history.metadata` writes it."""
+    `metadata.picture_files` writes it."""
 
     pixels: str
     record: msgspec.Raw
@@ -57,14 +57,14 @@ class CandidateEntry(msgspec.Struct):
     saved_to: str = ""
 
 
-class WaitingEntry(msgspec.Struct):
+class QueuedRequestEntry(msgspec.Struct):
     """A request that was to be drawn: its `record`, with the seed of the first picture, and what it begins from."""
 
     record: msgspec.Raw
     start: StartEntry | None = None
 
 
-class BesideEntry(msgspec.Struct):
+class SidecarEntry(msgspec.Struct):
     """A member that lies beside the project in a file of its own, see `beside`: `shape` of the pixels, or the [size] of
     anything else; `digest` of its bytes."""
 
@@ -80,8 +80,8 @@ class Manifest(msgspec.Struct):
     to be. `waiting` and `kept_as` stand in kept work only.
     """
 
-    kind: str = KIND
-    version: int = VERSION
+    kind: str = DOCUMENT_KIND
+    version: int = FORMAT_VERSION
     application: str = ""
     picture: str = ""
     mask: str = ""
@@ -89,12 +89,12 @@ class Manifest(msgspec.Struct):
     candidates: list[CandidateEntry] = []
     grounds: dict[str, str] = {}
     workspace: msgspec.Raw = msgspec.Raw(b"null")
-    waiting: list[WaitingEntry] = []
+    waiting: list[QueuedRequestEntry] = []
     kept_as: str = ""
-    beside: dict[str, BesideEntry] = {}
+    beside: dict[str, SidecarEntry] = {}
 
 
-class FirstManifest(msgspec.Struct):
+class ManifestV1(msgspec.Struct):
     """The card of version 1, which had candidates without a record; no released window ever wrote any."""
 
     picture_name: str = ""
@@ -113,16 +113,18 @@ def decode_workspace(raw: msgspec.Raw) -> WorkspaceValue | None:
     return msgspec.json.decode(raw, type=WorkspaceValue | None, dec_hook=_decode)
 
 
-def check_fits(shapes: Iterable[tuple[int, ...]]) -> None:
+def check_size_limits(shapes: Iterable[tuple[int, ...]]) -> None:
     """Raise ProjectError when members of such shapes (bytes are [size]) would not be read again."""
     total = 0
     for shape in shapes:
         size = math.prod(shape)
         total += size
-        if (len(shape) > 1 and shape[0] * shape[1] > MAX_PIXELS) or (len(shape) == 1 and size > MAX_LATENTS):
+        if (len(shape) > 1 and shape[0] * shape[1] > MAX_PIXELS) or (len(shape) == 1 and size > MAX_LATENTS_BYTES):
             raise _too_large(f"One of its parts has {size / 2**30:.1f} GB; that is more than a project may hold.")
-    if total > MAX_BYTES:
-        raise _too_large(f"It takes {total / 2**30:.1f} GB of memory; a project may take {MAX_BYTES / 2**30:.0f}.")
+    if total > MAX_MEMORY_BYTES:
+        raise _too_large(
+            f"It takes {total / 2**30:.1f} GB of memory; a project may take {MAX_MEMORY_BYTES / 2**30:.0f}."
+        )
 
 
 def _too_large(why: str) -> ProjectError:
@@ -131,11 +133,11 @@ def _too_large(why: str) -> ProjectError:
 
 def _encode(value: object) -> object:
     if isinstance(value, Path):
-        return text_of_path(value)
+        return path_to_text(value)
     raise TypeError(f"{type(value)} has no place in a project")
 
 
 def _decode(kind: type, value: object) -> object:
     if issubclass(kind, Path) and isinstance(value, str):
-        return path_of_text(value)
+        return text_to_path(value)
     raise TypeError(f"{kind} has no place in a project")

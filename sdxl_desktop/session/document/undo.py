@@ -10,27 +10,27 @@ from typing import Protocol
 import numpy as np
 
 from sdxl_desktop.core.geometry import Rect
-from sdxl_desktop.core.raster import Bytes
-from sdxl_desktop.session.document.layers import Change, LayerName, Layers, Place, tile, tile_rect, tiles
+from sdxl_desktop.core.raster import UInt8Array
+from sdxl_desktop.session.document.layers import DocumentChange, LayerName, Layers, TileIndex, tile, tile_rect, tiles
 
-DEFAULT_LIMIT = 512 * 2**20
+DEFAULT_UNDO_BYTES = 512 * 2**20
 """Bytes that all steps together may hold."""
 
-_WORTH_IT = 0.5
+_MAX_COMPRESSED_RATIO = 0.5
 """A compressed tile is kept only when it is this share of the raw one; photographs are not."""
 
 
-class Difference(Protocol):
+class UndoChange(Protocol):
     """One part of a step. `swap` puts the other state into place and returns the difference that leads back."""
 
     @property
     def nbytes(self) -> int: ...
 
-    def swap(self, layers: Layers | None) -> tuple[Layers | None, Difference, Change]: ...
+    def swap(self, layers: Layers | None) -> tuple[Layers | None, UndoChange, DocumentChange]: ...
 
 
 @dataclass(frozen=True, slots=True)
-class _Packed:
+class _PackedTile:
     """A tile at rest: one value when it is uniform, else bytes, compressed where that pays."""
 
     data: bytes | int
@@ -40,7 +40,7 @@ class _Packed:
     def nbytes(self) -> int:
         return 32 if isinstance(self.data, int) else len(self.data)
 
-    def unpack_into(self, target: Bytes) -> None:
+    def unpack_into(self, target: UInt8Array) -> None:
         if isinstance(self.data, int):
             target[...] = self.data
             return
@@ -48,15 +48,15 @@ class _Packed:
         target[...] = np.frombuffer(raw, np.uint8).reshape(target.shape)
 
 
-def _pack(pixels: Bytes, *, quickly: bool) -> _Packed:
+def _pack(pixels: UInt8Array, *, uncompressed: bool) -> _PackedTile:
     first = int(pixels.flat[0])
     if not (pixels != first).any():
-        return _Packed(first)
+        return _PackedTile(first)
     raw = pixels.tobytes()
-    if quickly:
-        return _Packed(raw)
+    if uncompressed:
+        return _PackedTile(raw)
     small = zlib.compress(raw, 1)
-    return _Packed(small, True) if len(small) < _WORTH_IT * len(raw) else _Packed(raw)
+    return _PackedTile(small, True) if len(small) < _MAX_COMPRESSED_RATIO * len(raw) else _PackedTile(raw)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,27 +64,27 @@ class ChangedTiles:
     """Tiles of one layer as they were on the other side of the step."""
 
     layer: LayerName
-    kept: dict[Place, _Packed]
+    tiles: dict[TileIndex, _PackedTile]
     rect: Rect
 
     @property
     def nbytes(self) -> int:
-        return sum(packed.nbytes for packed in self.kept.values())
+        return sum(packed.nbytes for packed in self.tiles.values())
 
-    def swap(self, layers: Layers | None) -> tuple[Layers | None, Difference, Change]:
+    def swap(self, layers: Layers | None) -> tuple[Layers | None, UndoChange, DocumentChange]:
         assert layers is not None
         pixels = layers.layer(self.layer)
-        now: dict[Place, _Packed] = {}
-        for place, packed in self.kept.items():
+        now: dict[TileIndex, _PackedTile] = {}
+        for place, packed in self.tiles.items():
             view = tile(pixels, place)
-            now[place] = _pack(view, quickly=True)  # a step back must be felt at once; memory can wait
+            now[place] = _pack(view, uncompressed=True)  # a step back must be felt at once; memory can wait
             packed.unpack_into(view)
-        change = Change(self.rect, picture=self.layer == "picture", mask=self.layer == "mask")
+        change = DocumentChange(self.rect, picture=self.layer == "picture", mask=self.layer == "mask")
         return layers, ChangedTiles(self.layer, now, self.rect), change
 
 
 @dataclass(frozen=True, slots=True)
-class ChangedWhole:
+class ReplacedLayers:
     """All layers as they were on the other side of the step; None where there was no picture."""
 
     other: Layers | None
@@ -93,28 +93,28 @@ class ChangedWhole:
     def nbytes(self) -> int:
         return 0 if self.other is None else self.other.picture.nbytes + self.other.mask.nbytes
 
-    def swap(self, layers: Layers | None) -> tuple[Layers | None, Difference, Change]:
-        return self.other, ChangedWhole(layers), Change(None, picture=True, mask=True)
+    def swap(self, layers: Layers | None) -> tuple[Layers | None, UndoChange, DocumentChange]:
+        return self.other, ReplacedLayers(layers), DocumentChange(None, picture=True, mask=True)
 
 
-def changed_tiles(layer: LayerName, before: Bytes, after: Bytes, within: Rect) -> ChangedTiles | None:
+def changed_tiles(layer: LayerName, before: UInt8Array, after: UInt8Array, within: Rect) -> ChangedTiles | None:
     """The tiles of `before` that differ from `after`, both uint8 [H, W] or [H, W, 3], inside `within`; None when none
     does."""
-    kept: dict[Place, _Packed] = {}
+    kept: dict[TileIndex, _PackedTile] = {}
     rect: Rect | None = None
     for place in tiles(within):
         old = tile(before, place)
         if not np.array_equal(old, tile(after, place)):
-            kept[place] = _pack(old, quickly=layer == "picture")
+            kept[place] = _pack(old, uncompressed=layer == "picture")
             here = tile_rect(before, place)
             rect = here if rect is None else rect.united(here)
     return None if rect is None else ChangedTiles(layer, kept, rect)
 
 
 @dataclass(frozen=True, slots=True)
-class _Step:
+class _UndoStep:
     label: str
-    difference: Difference
+    change: UndoChange
     state: int
     """Of what this step leads to."""
 
@@ -123,64 +123,66 @@ class _Step:
 class UndoStack:
     """Steps back and forth. When they hold more than `limit` bytes the oldest are forgotten."""
 
-    limit: int = DEFAULT_LIMIT
-    _back: deque[_Step] = field(default_factory=deque)
-    _forth: deque[_Step] = field(default_factory=deque)
-    _held: int = 0
+    limit: int = DEFAULT_UNDO_BYTES
+    _undo_steps: deque[_UndoStep] = field(default_factory=deque)
+    _redo_steps: deque[_UndoStep] = field(default_factory=deque)
+    _byte_count: int = 0
     """Counted along, since after a long day there are thousands of steps."""
-    _newest: int = 0
+    _last_state: int = 0
     state: int = 0
     """Names what the steps have led to: the same number when undo and redo lead there again, another one otherwise."""
 
     @property
     def nbytes(self) -> int:
-        return self._held
+        return self._byte_count
 
     @property
-    def back_label(self) -> str:
+    def undo_label(self) -> str:
         """What `undo` would take back ("brush stroke"), "" when there is nothing."""
-        return self._back[-1].label if self._back else ""
+        return self._undo_steps[-1].label if self._undo_steps else ""
 
     @property
-    def forth_label(self) -> str:
+    def redo_label(self) -> str:
         """What `redo` would bring again, "" when there is nothing."""
-        return self._forth[-1].label if self._forth else ""
+        return self._redo_steps[-1].label if self._redo_steps else ""
 
-    def push(self, label: str, difference: Difference) -> None:
+    def push(self, label: str, change: UndoChange) -> None:
         """Remember a step that has just been made; what was undone before can not be redone any more."""
-        while self._forth:
-            self._drop(self._forth.popleft())
-        self._keep(self._back, _Step(label, difference, self.state))
-        self._newest += 1
-        self.state = self._newest
+        while self._redo_steps:
+            self._subtract_bytes(self._redo_steps.popleft())
+        self._append(self._undo_steps, _UndoStep(label, change, self.state))
+        self._last_state += 1
+        self.state = self._last_state
 
-    def undo(self, layers: Layers | None) -> tuple[Layers | None, Change]:
+    def undo(self, layers: Layers | None) -> tuple[Layers | None, DocumentChange]:
         """Take the last step back; there must be one."""
-        return self._move(self._back, self._forth, layers)
+        return self._move(self._undo_steps, self._redo_steps, layers)
 
-    def redo(self, layers: Layers | None) -> tuple[Layers | None, Change]:
+    def redo(self, layers: Layers | None) -> tuple[Layers | None, DocumentChange]:
         """Make the last step that was undone again; there must be one."""
-        return self._move(self._forth, self._back, layers)
+        return self._move(self._redo_steps, self._undo_steps, layers)
 
     def clear(self) -> None:
-        self._back.clear()
-        self._forth.clear()
-        self._held = 0
+        self._undo_steps.clear()
+        self._redo_steps.clear()
+        self._byte_count = 0
 
-    def _move(self, source: deque[_Step], target: deque[_Step], layers: Layers | None) -> tuple[Layers | None, Change]:
+    def _move(
+        self, source: deque[_UndoStep], target: deque[_UndoStep], layers: Layers | None
+    ) -> tuple[Layers | None, DocumentChange]:
         step = source.pop()
-        self._drop(step)
-        layers, back, change = step.difference.swap(layers)
-        self._keep(target, _Step(step.label, back, self.state))
+        self._subtract_bytes(step)
+        layers, back, change = step.change.swap(layers)
+        self._append(target, _UndoStep(step.label, back, self.state))
         self.state = step.state
         return layers, change
 
-    def _keep(self, steps: deque[_Step], step: _Step) -> None:
+    def _append(self, steps: deque[_UndoStep], step: _UndoStep) -> None:
         steps.append(step)
-        self._held += step.difference.nbytes
-        for oldest_first in (self._back, self._forth):
-            while oldest_first and self._held > self.limit:
-                self._drop(oldest_first.popleft())
+        self._byte_count += step.change.nbytes
+        for oldest_first in (self._undo_steps, self._redo_steps):
+            while oldest_first and self._byte_count > self.limit:
+                self._subtract_bytes(oldest_first.popleft())
 
-    def _drop(self, step: _Step) -> None:
-        self._held -= step.difference.nbytes
+    def _subtract_bytes(self, step: _UndoStep) -> None:
+        self._byte_count -= step.change.nbytes

@@ -9,9 +9,9 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 
-from sdxl_desktop.core.errors import SdxlDesktopError, explained
+from sdxl_desktop.core.errors import SdxlDesktopError, wrap_error
 from sdxl_desktop.core.events import Progress
-from sdxl_desktop.engine.protocol import Emit
+from sdxl_desktop.engine.engine_protocol import Emit
 
 _STOP_SECONDS = 2.0
 
@@ -53,7 +53,7 @@ class StoppableWork(QObject):
             try:
                 outcome: object = _Result(work(tell, cancel))
             except Exception as problem:  # the last net: the dialog must learn that it is over
-                outcome = explained(problem, "It failed unexpectedly.")
+                outcome = wrap_error(problem, "It failed unexpectedly.")
             if not cancel.is_set():
                 tell(outcome)
 

@@ -16,33 +16,33 @@ class Pointer:
     """Mouse or pen: `at` in the picture's pixels, `spot` in the widget's points, `pressure` in [0, 1] (a mouse always
     presses with 1), `down` while the button is held, `eraser` for the pen's other end."""
 
-    at: QPointF
-    spot: QPointF
+    picture_position: QPointF
+    widget_position: QPointF
     modifiers: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier
     pressure: float = 1.0
     down: bool = True
     eraser: bool = False
 
-    def holds(self, modifier: Qt.KeyboardModifier) -> bool:
+    def has_modifier(self, modifier: Qt.KeyboardModifier) -> bool:
         return bool(self.modifiers & modifier)
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class PaintContext:
     """What is being painted: the `look` at the picture, screen pixels a point, and the part that must be painted."""
 
-    look: Viewport
-    ratio: float
+    viewport: Viewport
+    device_pixel_ratio: float
     exposed: QRect
 
 
-class Layer(Protocol):
+class CanvasLayer(Protocol):
     """Paints something over the picture, in the widget's points."""
 
-    def paint(self, painter: QPainter, view: View) -> None: ...
+    def paint(self, painter: QPainter, context: PaintContext) -> None: ...
 
 
-class Hand(Layer, Protocol):
+class CanvasInputHandler(CanvasLayer, Protocol):
     """Works on what the canvas shows. Without one the canvas is only looked at."""
 
     def press(self, pointer: Pointer) -> bool:
@@ -61,11 +61,11 @@ class Hand(Layer, Protocol):
         """The pointer moves without a button held; None when it left."""
         ...
 
-    def knows(self, key: QKeyEvent) -> bool:
+    def handles_key(self, key: QKeyEvent) -> bool:
         """Whether `key` would do something."""
         ...
 
-    def key(self, key: QKeyEvent) -> bool:
+    def handle_key(self, key: QKeyEvent) -> bool:
         """Do what a key stands for; False when it stands for nothing."""
         ...
 

@@ -10,9 +10,9 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QHBoxLayout
 
 from sdxl_desktop.core.scalars import NumberRow, scalars
-from sdxl_desktop.ui.panels.exact import ExactNumber
-from sdxl_desktop.ui.widgets.fields import IntField, RealField, SlidNumber
-from sdxl_desktop.ui.widgets.layout import labelled
+from sdxl_desktop.ui.panels.exact_number import ExactNumber
+from sdxl_desktop.ui.widgets.fields import FloatField, IntField, SliderField
+from sdxl_desktop.ui.widgets.layout_helpers import labelled_row
 
 
 class NumberRows(QObject):
@@ -31,7 +31,7 @@ class NumberRows(QObject):
 
     def row(self, name: str) -> QHBoxLayout:
         """The row of one number, which may be placed once."""
-        return labelled(self._declared[name].label, self.fields[name], tip=self._declared[name].help)
+        return labelled_row(self._declared[name].label, self.fields[name], tooltip=self._declared[name].help)
 
     def rows(self) -> list[QHBoxLayout]:
         """All rows, in order."""
@@ -73,13 +73,13 @@ def _row_of(kind: type, name: str) -> NumberRow:
     return row
 
 
-def _field(kind: type, name: str) -> SlidNumber:
+def _field(kind: type, name: str) -> SliderField:
     row, (low, high) = _row_of(kind, name), scalars(kind)[name].range
     number = (
-        RealField(row.name, low, high, row.step, row.decimals)
+        FloatField(row.name, low, high, row.step, row.decimals)
         if row.decimals
         else IntField(row.name, round(low), round(high))
     )
-    field = SlidNumber(number, row.slider_high)
-    field.set_tip(row.help)
+    field = SliderField(number, row.slider_high)
+    field.set_tooltip(row.help)
     return field

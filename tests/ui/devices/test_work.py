@@ -11,7 +11,7 @@ from pytestqt.qtbot import QtBot
 
 from sdxl_desktop.core.errors import UnexpectedError
 from sdxl_desktop.core.events import Phase, Progress
-from sdxl_desktop.engine.protocol import Emit
+from sdxl_desktop.engine.engine_protocol import Emit
 from sdxl_desktop.ui.devices.work import StoppableWork
 
 SECONDS = 10

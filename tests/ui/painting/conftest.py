@@ -14,14 +14,14 @@ from PySide6.QtGui import QImage, QInputDevice, QPointingDevice, QTabletEvent, Q
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
-from sdxl_desktop.core.raster import Bytes
+from sdxl_desktop.core.raster import UInt8Array
 from sdxl_desktop.session.document.document import Document
 from sdxl_desktop.ui.canvas import Canvas
-from sdxl_desktop.ui.painting.easel import Easel
+from sdxl_desktop.ui.painting.canvas_editor import CanvasEditor
 from sdxl_desktop.ui.painting.mask_menu import MaskMenu
-from sdxl_desktop.ui.painting.settings import ToolKind
-from sdxl_desktop.ui.painting.toolbar import PaintBar
-from sdxl_desktop.ui.widgets.layout import column
+from sdxl_desktop.ui.painting.paint_bar import PaintBar
+from sdxl_desktop.ui.painting.tool_settings import ToolKind
+from sdxl_desktop.ui.widgets.layout_helpers import column
 from tests.ui.typed import child
 
 NO_KEYS = Qt.KeyboardModifier.NoModifier
@@ -29,31 +29,31 @@ LEFT = Qt.MouseButton.LeftButton
 
 
 @dataclass
-class Atelier:
-    """What stands in the room: `window` holds `bar` and `canvas`; the picture is 400 x 300, shown at 100 %."""
+class CanvasDriver:
+    """What stands in the room: `window` holds `bar` and `canvas_latency`; the picture is 400 x 300, shown at 100 %."""
 
     window: QWidget
     canvas: Canvas
     bar: PaintBar
-    easel: Easel
+    canvas_editor: CanvasEditor
     document: Document
     qtbot: QtBot
 
-    def take(self, tool: ToolKind, **settings: Any) -> None:
+    def select_tool(self, tool: ToolKind, **settings: Any) -> None:
         self.bar.set_value(replace(self.bar.value(), tool=tool, **settings))
 
-    def spot(self, x: float, y: float) -> QPoint:
+    def widget_point(self, x: float, y: float) -> QPoint:
         """The widget's point over the picture's (x, y); exact at 100 %."""
-        return self.canvas.look.point(QPointF(x, y)).toPoint()
+        return self.canvas.viewport.to_widget_point(QPointF(x, y)).toPoint()
 
     def press(self, x: float, y: float, keys: Qt.KeyboardModifier = NO_KEYS) -> None:
-        self.qtbot.mousePress(self.canvas, LEFT, keys, self.spot(x, y))
+        self.qtbot.mousePress(self.canvas, LEFT, keys, self.widget_point(x, y))
 
     def move(self, x: float, y: float) -> None:
-        self.qtbot.mouseMove(self.canvas, self.spot(x, y))
+        self.qtbot.mouseMove(self.canvas, self.widget_point(x, y))
 
     def release(self, x: float, y: float, keys: Qt.KeyboardModifier = NO_KEYS) -> None:
-        self.qtbot.mouseRelease(self.canvas, LEFT, keys, self.spot(x, y))
+        self.qtbot.mouseRelease(self.canvas, LEFT, keys, self.widget_point(x, y))
 
     def drag(self, *places: tuple[float, float], keys: Qt.KeyboardModifier = NO_KEYS) -> None:
         """Press at the first place, go through the others, let go at the last."""
@@ -64,7 +64,7 @@ class Atelier:
 
     def double_click(self, x: float, y: float) -> None:
         """Both clicks, and the release that QTest leaves out."""
-        self.qtbot.mouseDClick(self.canvas, LEFT, pos=self.spot(x, y))
+        self.qtbot.mouseDClick(self.canvas, LEFT, pos=self.widget_point(x, y))
         self.release(x, y)
 
     def key(self, key: Qt.Key, keys: Qt.KeyboardModifier = NO_KEYS) -> None:
@@ -74,7 +74,7 @@ class Atelier:
         """A tablet event as a driver sends it."""
         end = QPointingDevice.PointerType.Eraser if eraser else QPointingDevice.PointerType.Pen
         device = QPointingDevice("pen", 1, QInputDevice.DeviceType.Stylus, end, QInputDevice.Capability.Pressure, 1, 3)
-        spot = QPointF(self.spot(x, y))
+        spot = QPointF(self.widget_point(x, y))
         held = Qt.MouseButton.NoButton if kind == QEvent.Type.TabletRelease else LEFT
         button = Qt.MouseButton.NoButton if kind == QEvent.Type.TabletMove else LEFT
         place = QPointF(self.canvas.mapToGlobal(QPoint(0, 0))) + spot
@@ -93,37 +93,37 @@ class Atelier:
         event = QWheelEvent(spot, place, by, angle, Qt.MouseButton.NoButton, keys, phase, False)
         QApplication.sendEvent(self.canvas, event)
 
-    def choose(self, words: str) -> None:
+    def trigger_menu_item(self, text: str) -> None:
         """Open the mask's menu and click on an entry."""
         menu = child(self.bar, MaskMenu)
         menu.popup(self.bar.mapToGlobal(QPoint(0, 0)))
         self.qtbot.waitExposed(menu)
-        (entry,) = (one for one in menu.actions() if one.text().split("\t")[0].replace("&", "") == words)
+        (entry,) = (one for one in menu.actions() if one.text().split("\t")[0].replace("&", "") == text)
         self.qtbot.mouseClick(menu, LEFT, pos=menu.actionGeometry(entry).center())
         assert not menu.isVisible()
 
     @property
-    def mask(self) -> Bytes:
+    def mask(self) -> UInt8Array:
         assert self.document.mask is not None
         return self.document.mask.copy()
 
-    def screen(self) -> Bytes:
+    def screen(self) -> UInt8Array:
         """What the canvas shows, uint8 [H, W, 3]."""
         return pixels_of(self.canvas)
 
 
-def pixels_of(widget: QWidget) -> Bytes:
+def pixels_of(widget: QWidget) -> UInt8Array:
     return pixels_in(widget.grab().toImage())
 
 
-def pixels_in(image: QImage) -> Bytes:
+def pixels_in(image: QImage) -> UInt8Array:
     """uint8 [H, W, 3]"""
     image = image.convertToFormat(QImage.Format.Format_RGB888)
     rows = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.bytesPerLine())
     return rows[:, : 3 * image.width()].reshape(image.height(), image.width(), 3).copy()
 
 
-def picture() -> Bytes:
+def picture() -> UInt8Array:
     """Three flat areas on grey, 400 x 300."""
     made = np.full((300, 400, 3), 128, np.uint8)
     made[40:120, 40:160] = (200, 60, 60)
@@ -133,22 +133,22 @@ def picture() -> Bytes:
 
 
 @pytest.fixture
-def atelier(app: QApplication, qtbot: QtBot) -> Iterator[Atelier]:
+def atelier(app: QApplication, qtbot: QtBot) -> Iterator[CanvasDriver]:
     document, canvas, bar = Document(), Canvas(), PaintBar()
     window = QWidget()
     layout = column(bar, canvas, spacing=0)
     layout.setStretch(1, 1)
     window.setLayout(layout)
     window.resize(900, 600)
-    easel = Easel(canvas, bar, document)
+    easel = CanvasEditor(canvas, bar, document)
     document.open(picture(), name="areas.png")
-    easel.edit()
+    easel.attach()
     window.show()
     qtbot.waitExposed(window)
     canvas.setFocus()
     canvas.show_actual_size()
-    made = Atelier(window, canvas, bar, easel, document, qtbot)
-    corner = canvas.look.target().topLeft()
+    made = CanvasDriver(window, canvas, bar, easel, document, qtbot)
+    corner = canvas.viewport.picture_rect().topLeft()
     assert corner == QPointF(corner.toPoint()), "the picture lies on whole points, so that events are exact"
     yield made
     window.close()

@@ -8,15 +8,24 @@ from pathlib import Path
 import pytest
 
 import sdxl_desktop
-from sdxl_desktop.core.edit import Edit
+from sdxl_desktop.core.edit import EditParameters
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.geometry import Size
-from sdxl_desktop.core.noise_schedule import NoiseOverride, PredictionType
-from sdxl_desktop.core.refine import Refine
-from sdxl_desktop.core.request import Execution, MicroConditioning, Output, Prompts, Sampling
+from sdxl_desktop.core.noise_schedule import NoiseScheduleOverride, PredictionType
+from sdxl_desktop.core.refine import RefinerParameters
+from sdxl_desktop.core.request import Execution, MicroConditioning, OutputOptions, Prompts, Sampling
 from sdxl_desktop.core.scalars import NumberRow, check_limits, reported, same, scalar, scalars
 
-PARTS = (Prompts, Sampling, NoiseOverride, MicroConditioning, Edit, Refine, Output, Execution)
+PARTS = (
+    Prompts,
+    Sampling,
+    NoiseScheduleOverride,
+    MicroConditioning,
+    EditParameters,
+    RefinerParameters,
+    OutputOptions,
+    Execution,
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ import pytest
 
 from sdxl_desktop.core.parts import Part
 from sdxl_desktop.formats.families import Family, shipped_setups
-from sdxl_desktop.formats.key_mapping import SgmUnetNames, encoder_layer, flat, original_recipes, unet_spellings
+from sdxl_desktop.formats.key_mapping import SgmUnetNames, flat, original_recipes, text_encoder_layer, unet_spellings
 from sdxl_desktop.formats.layer_shapes import blueprint
 
 
@@ -62,4 +62,4 @@ def test_levels_of_different_lengths_have_no_original_names() -> None:
     ],
 )
 def test_a_text_encoders_layers(written: str, layer: str | None) -> None:
-    assert encoder_layer(written) == layer
+    assert text_encoder_layer(written) == layer

@@ -8,8 +8,8 @@ import pytest
 
 from sdxl_desktop.core.errors import CheckpointError
 from sdxl_desktop.library.checkpoint_names import check_name, free_name, is_name, name_of
-from sdxl_desktop.library.hub.arrival import destination
-from sdxl_desktop.ui.library.room import Room, name_problem
+from sdxl_desktop.library.hub.install import download_destination
+from sdxl_desktop.ui.library.free_resources import FreeResources, name_problem
 
 GOOD = ("sdxl", "_old", "My model (v2), 1.0+vae", "中文模型", "हिन्दी मॉडल", "é" * 80, "x.y", "10")
 BAD = (
@@ -22,8 +22,8 @@ BAD = (
 def test_the_rule_is_one_for_imports_downloads_and_the_window(name: str, tmp_path: Path) -> None:
     good = name in GOOD
     assert is_name(name) is good
-    assert (name_problem(name, Room(memory=0, disk=0, home=tmp_path)) == "") is good
-    for refused in (lambda: check_name(name), lambda: destination(tmp_path, name)):
+    assert (name_problem(name, FreeResources(memory_bytes=0, disk_bytes=0, library_folder=tmp_path)) == "") is good
+    for refused in (lambda: check_name(name), lambda: download_destination(tmp_path, name)):
         if good:
             refused()
         else:

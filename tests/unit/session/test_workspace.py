@@ -10,21 +10,27 @@ import msgspec
 import numpy as np
 import pytest
 
-from sdxl_desktop.core.additions import Additions, EmbeddingUse, LoraUse
-from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind, Recommended
-from sdxl_desktop.core.edit import Edit, Fit, Ground, Prefill
+from sdxl_desktop.core.additions import Additions, EmbeddingReference, LoraReference
+from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind, RecommendedSettings
+from sdxl_desktop.core.edit import EditParameters, EditSource, FitMode, PrefillMode
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.geometry import Point, Size
-from sdxl_desktop.core.intents import RECIPES, Intent
+from sdxl_desktop.core.intents import INTENT_PRESETS, Intent
 from sdxl_desktop.core.raster import Raster
-from sdxl_desktop.core.refine import Refine, RefineWay
+from sdxl_desktop.core.refine import RefinerMode, RefinerParameters
 from sdxl_desktop.core.request import Execution, GenerationRequest, MicroConditioning, Prompts, Sampling
 from sdxl_desktop.core.schedulers import SchedulerName
-from sdxl_desktop.core.settings import AdditionsValue, EditValue, ListedLora, RefinerValue, WorkspaceValue
+from sdxl_desktop.core.settings import (
+    AdditionsPanelState,
+    EditPanelState,
+    LoraListItem,
+    RefinerPanelState,
+    WorkspaceValue,
+)
 from sdxl_desktop.session.document.manifest import decode_workspace
 from sdxl_desktop.session.workspace import Workspace
 
-NATIVE = Recommended(size=Size(768, 512), steps=21, guidance_scale=6.5, scheduler=SchedulerName.DDIM)
+NATIVE = RecommendedSettings(size=Size(768, 512), steps=21, guidance_scale=6.5, scheduler=SchedulerName.DDIM)
 
 
 def checkpoint(name: str, kind: CheckpointKind = CheckpointKind.BASE, **more: Any) -> Checkpoint:
@@ -36,13 +42,15 @@ BASE, OTHER = checkpoint("base"), checkpoint("other", size_multiple=64)
 FINISHER = checkpoint("finisher", CheckpointKind.REFINER)
 FILLER = checkpoint("filler", CheckpointKind.INPAINT)
 BLIND = checkpoint("blind", has_encoder=False)
-QUICK = checkpoint("quick", few_step=True, recommended=Recommended(size=Size(512, 512), steps=2, guidance_scale=1.0))
+QUICK = checkpoint(
+    "quick", few_step=True, recommended=RecommendedSettings(size=Size(512, 512), steps=2, guidance_scale=1.0)
+)
 ALL = (FINISHER, BASE, OTHER, FILLER, BLIND, QUICK)
 
-PICTURE = Raster.of(np.zeros((60, 240, 3), np.uint8), "shore.png")
-MASK = Raster.of(np.pad(np.full((20, 24), 255, np.uint8), ((20, 20), (100, 116))))
-NARROW = Raster.of(np.pad(np.full((4, 200), 255, np.uint8), ((20, 36), (20, 20))))
-EMPTY, ON_PICTURE, ON_MASK = Ground(), Ground(PICTURE), Ground(PICTURE, MASK)
+PICTURE = Raster.from_pixels(np.zeros((60, 240, 3), np.uint8), "shore.png")
+MASK = Raster.from_pixels(np.pad(np.full((20, 24), 255, np.uint8), ((20, 20), (100, 116))))
+NARROW = Raster.from_pixels(np.pad(np.full((4, 200), 255, np.uint8), ((20, 36), (20, 20))))
+EMPTY, ON_PICTURE, ON_MASK = EditSource(), EditSource(PICTURE), EditSource(PICTURE, MASK)
 
 
 @pytest.fixture
@@ -57,7 +65,7 @@ def change(workspace: Workspace, **values: Any) -> None:
     workspace.take(replace(workspace.value, **values))
 
 
-def asked(workspace: Workspace, ground: Ground = EMPTY) -> GenerationRequest:
+def asked(workspace: Workspace, ground: EditSource = EMPTY) -> GenerationRequest:
     request = workspace.request(Execution(), ground)
     assert request is not None
     return request
@@ -103,12 +111,12 @@ def test_a_few_step_checkpoint_brings_its_settings_and_leaving_it_brings_ones_ow
     change(workspace, sampling=mine)
     assert workspace.choose("quick")
     assert (workspace.sampling.steps, workspace.sampling.guidance_scale) == (2, 1.0)
-    assert "2 steps" in workspace.few_step.words
+    assert "2 steps" in workspace.few_step.notice
     workspace.keep_mine()
     assert workspace.sampling.steps == 33
     workspace.choose("base")
     assert workspace.sampling == mine
-    assert workspace.few_step.words == ""
+    assert workspace.few_step.notice == ""
 
 
 def test_a_record_means_a_folder_by_its_path_or_its_name(workspace: Workspace) -> None:
@@ -122,18 +130,18 @@ def test_a_record_means_a_folder_by_its_path_or_its_name(workspace: Workspace) -
 @pytest.mark.parametrize(
     ("chosen", "ground", "words"),
     [
-        ("finisher", Ground(), "put one on the canvas"),
-        ("filler", Ground(), "paint a mask"),
+        ("finisher", EditSource(), "put one on the canvas"),
+        ("filler", EditSource(), "paint a mask"),
         ("filler", ON_PICTURE, "paint a mask"),
         ("blind", ON_PICTURE, "no VAE encoder"),
         ("finisher", ON_PICTURE, ""),
         ("filler", ON_MASK, ""),
-        ("blind", Ground(), ""),
+        ("blind", EditSource(), ""),
         ("base", ON_MASK, ""),
     ],
 )
 def test_what_a_checkpoint_cannot_do_is_a_problem(
-    workspace: Workspace, chosen: str, ground: Ground, words: str
+    workspace: Workspace, chosen: str, ground: EditSource, words: str
 ) -> None:
     workspace.choose(chosen)
     workspace.set_ground(ground)
@@ -150,7 +158,7 @@ def test_what_a_checkpoint_cannot_do_is_a_problem(
 
 def test_all_problems_are_listed_each_with_what_to_do(workspace: Workspace) -> None:
     workspace.choose("filler")
-    change(workspace, refiner=RefinerValue(on=True, checkpoint="lost"))
+    change(workspace, refiner=RefinerPanelState(on=True, checkpoint="lost"))
     workspace.unreadable = (RequestError("'x' is no seed.", next_step="Write a number."),)
     told = [str(problem) for problem in workspace.problems()]
     assert len(told) == 3
@@ -208,8 +216,8 @@ def test_a_picked_intent_follows_the_mask_until_a_value_is_changed(workspace: Wo
     workspace.set_ground(ON_MASK)
     workspace.pick(Intent.REMOVE)
     wide = workspace.value.edit
-    assert (wide.fill_strength, wide.prefill) == (RECIPES[Intent.REMOVE].strength, Prefill.SURROUNDINGS)
-    workspace.set_ground(Ground(PICTURE, NARROW))
+    assert (wide.fill_strength, wide.prefill) == (INTENT_PRESETS[Intent.REMOVE].strength, PrefillMode.SURROUNDINGS)
+    workspace.set_ground(EditSource(PICTURE, NARROW))
     narrow = workspace.value.edit
     assert narrow.intent is Intent.REMOVE
     assert narrow.mask_blur < wide.mask_blur
@@ -255,11 +263,13 @@ def test_another_picture_begins_with_the_usual_unless_values_are_ones_own(worksp
 
 
 def test_a_refiner_finishes_unless_the_checkpoint_is_one_itself(workspace: Workspace) -> None:
-    refiner = RefinerValue(on=True, way=RefineWay.IMG2IMG, strength=0.15, handoff=0.6, steps=8, aesthetic_score=8.5)
+    refiner = RefinerPanelState(
+        on=True, way=RefinerMode.IMG2IMG, strength=0.15, handoff=0.6, steps=8, aesthetic_score=8.5
+    )
     change(workspace, refiner=refiner)
     request = asked(workspace)
-    assert request.refine == Refine(
-        checkpoint=FINISHER.folder, way=RefineWay.IMG2IMG, strength=0.15, handoff=0.6, steps=8
+    assert request.refine == RefinerParameters(
+        checkpoint=FINISHER.folder, way=RefinerMode.IMG2IMG, strength=0.15, handoff=0.6, steps=8
     )
     assert request.micro_conditioning.aesthetic_score == 8.5
     workspace.choose("finisher")
@@ -280,7 +290,9 @@ def test_what_is_missing_on_the_disk_or_not_in_the_prompt_is_left_out(workspace:
     workspace.add_embedding(there, "<w>")
     assert [one.token for one in workspace.value.additions.embeddings] == ["<w>", "<w-2>"]
     workspace.use_prompt("a <w-2> fox")
-    assert asked(workspace).additions == Additions(loras=(LoraUse(there),), embeddings=(EmbeddingUse(there, "<w-2>"),))
+    assert asked(workspace).additions == Additions(
+        loras=(LoraReference(there),), embeddings=(EmbeddingReference(there, "<w-2>"),)
+    )
     assert len(workspace.value.additions.loras) == 2, "they stay in the list"
 
 
@@ -290,14 +302,14 @@ def test_what_is_missing_on_the_disk_or_not_in_the_prompt_is_left_out(workspace:
 @pytest.mark.parametrize(
     ("edit", "ground"),
     [
-        (None, Ground()),
-        (Edit(picture=PICTURE, strength=0.44, keep_size=True), ON_PICTURE),
-        (Edit(picture=PICTURE, mask=MASK, strength=0.71, only_masked=13, grow=2, soft=True), ON_MASK),
+        (None, EditSource()),
+        (EditParameters(picture=PICTURE, strength=0.44, keep_size=True), ON_PICTURE),
+        (EditParameters(picture=PICTURE, mask=MASK, strength=0.71, only_masked=13, grow=2, soft=True), ON_MASK),
     ],
     ids=["words", "picture", "mask"],
 )
 def test_reuse_leads_to_the_same_request(
-    workspace: Workspace, tmp_path: Path, edit: Edit | None, ground: Ground
+    workspace: Workspace, tmp_path: Path, edit: EditParameters | None, ground: EditSource
 ) -> None:
     lora = tmp_path / "ink.safetensors"
     lora.touch()
@@ -309,13 +321,13 @@ def test_reuse_leads_to_the_same_request(
         ),
         micro_conditioning=MicroConditioning(target_size=Size(99, 88), aesthetic_score=3.5),
         edit=edit,
-        refine=Refine(checkpoint=FINISHER.folder, handoff=0.005),
-        additions=Additions(loras=(LoraUse(lora, -2.5),), vae=tmp_path),
+        refine=RefinerParameters(checkpoint=FINISHER.folder, handoff=0.005),
+        additions=Additions(loras=(LoraReference(lora, -2.5),), vae=tmp_path),
     )
     assert workspace.reuse(made_by, made_by.sampling.seed) is None
     workspace.set_ground(ground)
     assert asked(workspace, ground) == made_by
-    assert workspace.reuse(made_by.recorded(), made_by.sampling.seed) is None, "names mean what is listed"
+    assert workspace.reuse(made_by.for_metadata(), made_by.sampling.seed) is None, "names mean what is listed"
     assert asked(workspace, ground) == made_by
 
 
@@ -323,8 +335,8 @@ def test_reuse_tells_what_is_not_here_and_takes_over_the_rest(workspace: Workspa
     made_by = GenerationRequest(
         checkpoint=Path("unknown"),
         prompts=Prompts(prompt="a bridge"),
-        refine=Refine(checkpoint=Path("nobody")),
-        additions=Additions(loras=(LoraUse(Path("lost.safetensors")),)),
+        refine=RefinerParameters(checkpoint=Path("nobody")),
+        additions=Additions(loras=(LoraReference(Path("lost.safetensors")),)),
     )
     told = str(workspace.reuse(made_by, 8))
     for name in ("unknown", "nobody", "lost.safetensors", "Base stays chosen"):
@@ -335,7 +347,10 @@ def test_reuse_tells_what_is_not_here_and_takes_over_the_rest(workspace: Workspa
 
 def test_reuse_keeps_what_is_listed(workspace: Workspace, tmp_path: Path) -> None:
     workspace.set_value(
-        replace(workspace.value, additions=AdditionsValue(loras=(ListedLora(LoraUse(tmp_path / "a.safetensors")),)))
+        replace(
+            workspace.value,
+            additions=AdditionsPanelState(loras=(LoraListItem(LoraReference(tmp_path / "a.safetensors")),)),
+        )
     )
     workspace.reuse(GenerationRequest(checkpoint=BASE.folder), 1)
     (listed,) = workspace.value.additions.loras
@@ -347,8 +362,8 @@ def test_values_come_out_as_they_were_put_in(workspace: Workspace) -> None:
         prompts=Prompts(prompt="x", clip_skip=1),
         sampling=Sampling(guidance_rescale=0.123, seed=2**32 - 1),
         checkpoint="other",
-        edit=EditValue(fill_strength=0.005, margin=7, only_masked=True),
-        refiner=RefinerValue(on=True, handoff=0.001),
+        edit=EditPanelState(fill_strength=0.005, margin=7, only_masked=True),
+        refiner=RefinerPanelState(on=True, handoff=0.001),
         seed_locked=True,
         open_sections=("advanced",),
     )
@@ -386,22 +401,28 @@ def test_what_an_earlier_release_wrote_is_read() -> None:
             micro_conditioning=MicroConditioning(crop_top_left=Point(1, 2)),
             micro_conditioning_on=True,
             checkpoint="c",
-            edit=EditValue(
+            edit=EditPanelState(
                 intent=Intent.ADD,
                 strength=0.2,
                 fill_strength=0.4,
-                fit=Fit.PAD,
-                prefill=Prefill.BLUR,
+                fit=FitMode.PAD,
+                prefill=PrefillMode.BLUR,
                 grow=9,
                 mask_blur=3.5,
                 soft=True,
                 only_masked=True,
                 margin=77,
             ),
-            refiner=RefinerValue(
-                on=True, checkpoint="r", way=RefineWay.IMG2IMG, handoff=0.6, steps=4, strength=0.9, aesthetic_score=7.5
+            refiner=RefinerPanelState(
+                on=True,
+                checkpoint="r",
+                way=RefinerMode.IMG2IMG,
+                handoff=0.6,
+                steps=4,
+                strength=0.9,
+                aesthetic_score=7.5,
             ),
-            additions=AdditionsValue(vae=Path("/v")),
+            additions=AdditionsPanelState(vae=Path("/v")),
             seed_locked=True,
             open_sections=("advanced",),
         )

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 
 from sdxl_desktop.core.request import GenerationRequest
-from sdxl_desktop.engine.openvino.loaded import LoadedCheckpoint
-from sdxl_desktop.engine.openvino.prompts import Conditioning
-from sdxl_desktop.engine.openvino.schedule import Schedule
+from sdxl_desktop.engine.openvino.loaded_checkpoint import LoadedCheckpoint
+from sdxl_desktop.engine.openvino.prompt_encoder import PromptConditioning
+from sdxl_desktop.engine.openvino.stage_schedule import StageSchedule
 from sdxl_desktop.engine.openvino.unet_call import Prediction, UNetCall, UNetInputs
 
 CallUNet = Callable[[UNetInputs], torch.Tensor]
@@ -26,8 +26,8 @@ class StageContext:
 
     request: GenerationRequest
     loaded: LoadedCheckpoint
-    conditioning: tuple[Conditioning, Conditioning]
-    schedule: Schedule
+    conditioning: tuple[PromptConditioning, PromptConditioning]
+    schedule: StageSchedule
     refining: bool = False
 
 

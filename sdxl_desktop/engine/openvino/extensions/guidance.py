@@ -34,4 +34,4 @@ class ClassifierFreeGuidance(Extension):
 
 def for_stage(context: StageContext) -> ClassifierFreeGuidance | None:
     scale = context.request.sampling.guidance_scale
-    return ClassifierFreeGuidance(scale) if context.loaded.is_guided(scale) else None
+    return ClassifierFreeGuidance(scale) if context.loaded.does_classifier_free_guidance(scale) else None

@@ -13,7 +13,7 @@ class GuidanceEmbedding(Extension):
     """The same for every row."""
 
     def __init__(self, embedding: torch.Tensor) -> None:
-        """`embedding` float32 [1, D] (`LoadedCheckpoint.guidance_embedding`)."""
+        """`embedding` float32 [1, D] (`LoadedCheckpoint.guidance_scale_embedding`)."""
         self._inputs = {"timestep_cond": embedding}
 
     def row_inputs(self, row: str) -> Mapping[str, torch.Tensor]:
@@ -22,6 +22,6 @@ class GuidanceEmbedding(Extension):
 
 def for_stage(context: StageContext) -> GuidanceEmbedding | None:
     loaded = context.loaded
-    if not loaded.embeds_guidance:
+    if not loaded.is_guidance_distilled:
         return None
-    return GuidanceEmbedding(loaded.guidance_embedding(context.request.sampling.guidance_scale))
+    return GuidanceEmbedding(loaded.guidance_scale_embedding(context.request.sampling.guidance_scale))

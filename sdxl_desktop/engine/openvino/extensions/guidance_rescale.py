@@ -17,7 +17,7 @@ class GuidanceRescale(Extension):
 
     def after_prediction(self, prediction: Prediction, call: UNetCall) -> None:
         if prediction.combined is not None:
-            prediction.combined = rescaled(prediction.combined, prediction.rows[POSITIVE], self._share)
+            prediction.combined = rescale_noise_cfg(prediction.combined, prediction.rows[POSITIVE], self._share)
 
 
 def for_stage(context: StageContext) -> GuidanceRescale | None:
@@ -25,7 +25,7 @@ def for_stage(context: StageContext) -> GuidanceRescale | None:
     return GuidanceRescale(share) if share > 0 else None
 
 
-def rescaled(guided: torch.Tensor, positive: torch.Tensor, share: float) -> torch.Tensor:
+def rescale_noise_cfg(noise_cfg: torch.Tensor, positive: torch.Tensor, guidance_rescale: float) -> torch.Tensor:
     """`guided` [B, C, h, w] mixed, by `share` in [0, 1], with itself at the deviation of `positive`, the prediction
     with the prompt.
 
@@ -33,6 +33,6 @@ def rescaled(guided: torch.Tensor, positive: torch.Tensor, share: float) -> torc
     of operations is diffusers' (`rescale_noise_cfg`), to the last bit, without the seconds that importing its pipelines
     takes.
     """
-    axes = list(range(1, guided.ndim))
-    deviations = positive.std(dim=axes, keepdim=True) / guided.std(dim=axes, keepdim=True)
-    return share * (guided * deviations) + (1 - share) * guided
+    axes = list(range(1, noise_cfg.ndim))
+    deviations = positive.std(dim=axes, keepdim=True) / noise_cfg.std(dim=axes, keepdim=True)
+    return guidance_rescale * (noise_cfg * deviations) + (1 - guidance_rescale) * noise_cfg

@@ -6,8 +6,8 @@ from __future__ import annotations
 import torch
 
 from sdxl_desktop.engine.openvino.extensions.base import Extension
-from sdxl_desktop.engine.openvino.inpaint import Blender
-from sdxl_desktop.engine.openvino.schedule import Schedule
+from sdxl_desktop.engine.openvino.latent_blending import LatentBlend
+from sdxl_desktop.engine.openvino.stage_schedule import StageSchedule
 from sdxl_desktop.engine.openvino.unet_call import UNetCall, UNetInputs
 
 
@@ -26,7 +26,7 @@ class ExtraChannels(Extension):
 class InpaintingBlend(Extension):
     """Puts back what is kept of the picture after every call."""
 
-    def __init__(self, blend: Blender, schedule: Schedule, *, last: bool) -> None:
+    def __init__(self, blend: LatentBlend, schedule: StageSchedule, *, last: bool) -> None:
         """`last` is false when another stage takes the latents over while they are still noisy."""
         self._blend = blend
         self._schedule = schedule

@@ -9,7 +9,7 @@ import torch
 from sdxl_desktop.core.geometry import Point, Size
 from sdxl_desktop.core.request import MicroConditioning
 from sdxl_desktop.engine.openvino.extensions.base import Extension, StageContext
-from sdxl_desktop.engine.openvino.prompts import Conditioning
+from sdxl_desktop.engine.openvino.prompt_encoder import PromptConditioning
 from sdxl_desktop.engine.openvino.unet_call import NEGATIVE
 
 
@@ -17,11 +17,15 @@ class TextConditioning(Extension):
     """Every row is conditioned on the prompt, except for the negative one. Time ids are float32 [1, 6] or [1, 5]."""
 
     def __init__(
-        self, conditioning: tuple[Conditioning, Conditioning], time_ids: tuple[torch.Tensor, torch.Tensor]
+        self, conditioning: tuple[PromptConditioning, PromptConditioning], time_ids: tuple[torch.Tensor, torch.Tensor]
     ) -> None:
         """Both as (positive, negative)."""
         self._positive, self._negative = (
-            {"encoder_hidden_states": encoded.embeddings, "text_embeds": encoded.pooled, "time_ids": ids}
+            {
+                "encoder_hidden_states": encoded.prompt_embeds,
+                "text_embeds": encoded.pooled_prompt_embeds,
+                "time_ids": ids,
+            }
             for encoded, ids in zip(conditioning, time_ids, strict=True)
         )
 
@@ -31,7 +35,7 @@ class TextConditioning(Extension):
 
 def for_stage(context: StageContext) -> TextConditioning:
     request = context.request
-    ids = time_ids(request.micro_conditioning, request.sampling.size, scored=context.loaded.scored)
+    ids = time_ids(request.micro_conditioning, request.sampling.size, scored=context.loaded.requires_aesthetics_score)
     return TextConditioning(context.conditioning, ids)
 
 
@@ -42,8 +46,8 @@ def time_ids(micro: MicroConditioning, size: Size, *, scored: bool) -> tuple[tor
     """
     rows = []
     for (original, crop, target), score in (
-        (micro.positive_ids(size), micro.aesthetic_score),
-        (micro.negative_ids(size, refiner=scored), micro.negative_aesthetic_score),
+        (micro.positive_time_ids(size), micro.aesthetic_score),
+        (micro.negative_time_ids(size, refiner=scored), micro.negative_aesthetic_score),
     ):
         end = (score,) if scored else _rows_first(target)
         rows.append(torch.tensor([[*_rows_first(original), *_rows_first(crop), *end]], dtype=torch.float32))

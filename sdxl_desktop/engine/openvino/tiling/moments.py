@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sdxl_desktop.engine.openvino.tiling.norms import Norm
+from sdxl_desktop.engine.openvino.tiling.group_norms import GroupNorm
 
 Numbers = npt.NDArray[np.float64]
 
 
-class Moments:
+class ChannelMoments:
     """Of each channel the mean and the sum of squared deviations from it, in float64.
 
     Strips are joined by the pairwise formula of Chan, Golub and LeVeque ("Updating Formulae and a Pairwise Algorithm
@@ -33,13 +33,13 @@ class Moments:
         self._mean += apart * (count / total)
         self._count = total
 
-    def normalizer(self, norm: Norm) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    def normalizer(self, norm: GroupNorm) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """(mean, one over the deviation), both float32 [1, C, 1, 1], of each channel's group."""
         groups = self._mean.reshape(norm.groups, -1)
         mean = groups.mean(axis=1, keepdims=True)
         squares = self._squares.reshape(norm.groups, -1) + self._count * (groups - mean) ** 2
         variance = squares.sum(axis=1, keepdims=True) / (self._count * groups.shape[1])
-        divisor = np.sqrt(variance) + norm.epsilon if norm.outside else np.sqrt(variance + norm.epsilon)
+        divisor = np.sqrt(variance) + norm.epsilon if norm.epsilon_outside_sqrt else np.sqrt(variance + norm.epsilon)
         return _channels(mean, groups.shape), _channels(1 / divisor, groups.shape)
 
 

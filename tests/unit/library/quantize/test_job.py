@@ -11,14 +11,14 @@ from sdxl_desktop.core.errors import CheckpointError
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.schedulers import SchedulerName
 from sdxl_desktop.library.quantize.calibration import Calibration
-from sdxl_desktop.library.quantize.errors import QuantizationError
-from sdxl_desktop.library.quantize.job import (
+from sdxl_desktop.library.quantize.quantization_errors import QuantizationError
+from sdxl_desktop.library.quantize.quantization_job import (
     QuantizationJob,
     QuantizationPhase,
     QuantizationProgress,
     QuantizationReporter,
 )
-from sdxl_desktop.library.quantize.method import Method
+from sdxl_desktop.library.quantize.quantization_method import QuantizationMethod
 from tests.jobs_here import crossed
 
 
@@ -59,7 +59,7 @@ def test_a_job_crosses_unchanged_with_paths_that_mean_the_same_elsewhere() -> No
         source=Path("a"),
         source_name="ä",
         title="b",
-        method=Method.HYBRID,
+        method=QuantizationMethod.HYBRID,
         calibration=Calibration(
             prompts=("x",), samples=1, steps=1, guidance_scale=1.0, scheduler=SchedulerName.DDIM, size=Size(64, 64)
         ),

@@ -1,0 +1,86 @@
+"""What one run carries from phase to phase: what was asked, who listens, how long things took, what came of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+
+from sdxl_desktop.core.events import Phase, Picture, Progress, Timings
+from sdxl_desktop.core.parts import ENCODERS, Part
+from sdxl_desktop.core.request import Execution, GenerationRequest
+from sdxl_desktop.core.speed import StepCaching
+from sdxl_desktop.engine.engine_protocol import Emit
+from sdxl_desktop.engine.openvino.memory_budget import PeakMemory
+
+_RETRY_NOTE = (
+    "The numbers ran away with what was kept from earlier runs. It was made anew, and the picture drawn again."
+)
+
+
+@dataclass
+class Stopwatch:
+    """Sums the seconds of each phase. Phases that overlap are each counted by the time that was waited for them."""
+
+    seconds: dict[str, float] = field(default_factory=lambda: asdict(Timings()))
+
+    @contextmanager
+    def timing(self, phase: str) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[phase] += time.perf_counter() - started
+
+    def timings(self) -> Timings:
+        return Timings(**{phase: round(seconds, 4) for phase, seconds in self.seconds.items()})
+
+
+@dataclass
+class GenerationRun:
+    """`execution` is the request's with devices by OpenVINO's names, Automatic decided: once, since another measurement
+    may be written meanwhile. `ran_on` maps each part that was used to the device that runs it."""
+
+    request: GenerationRequest
+    emit: Emit
+    execution: Execution
+    stopwatch: Stopwatch = field(default_factory=Stopwatch)
+    peak_memory: PeakMemory = field(default_factory=PeakMemory)
+    pictures: list[Picture] = field(default_factory=list)
+    notes: tuple[str, ...] = ()
+    is_retry: bool = False
+    execution_devices: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def step_caching(self) -> StepCaching | None:
+        return self.request.sampling.speed.plan.step_caching
+
+    @property
+    def count(self) -> int:
+        return self.request.sampling.count
+
+    @property
+    def decode_seconds(self) -> float:
+        """What decoding a picture has taken so far on average; 0 before the first."""
+        return self.stopwatch.seconds["decode"] / len(self.pictures) if self.pictures else 0.0
+
+    @property
+    def skips_base(self) -> bool:
+        """Whether the base has nothing to denoise because its latents are given."""
+        return self.request.start is not None and self.request.start.step is None
+
+    @property
+    def base_parts(self) -> tuple[str, ...]:
+        """The base's parts that this run needs."""
+        if self.skips_base:
+            return (Part.VAE_DECODER,)
+        return (*ENCODERS, Part.UNET, Part.VAE_DECODER, *((Part.VAE_ENCODER,) if self.request.edit is not None else ()))
+
+    def take_retry_note(self) -> tuple[str, ...]:
+        """What a person should know about the next picture: that it was drawn twice. Told once."""
+        renewed, self.is_retry = self.is_retry, False
+        return (_RETRY_NOTE,) if renewed else ()
+
+    def emit_phase(self, phase: Phase, index: int = 0) -> None:
+        self.emit(Progress(phase=phase, picture=index, pictures=self.count))

@@ -1,0 +1,179 @@
+"""Turns prompts into embeddings for a checkpoint's text encoders, of any length, and keeps what was encoded."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from sdxl_desktop.core.errors import CheckpointError, RequestError
+from sdxl_desktop.core.prompt_grammar import parse_fragments
+from sdxl_desktop.core.request import Prompts
+from sdxl_desktop.engine.openvino.model_part import ModelPart
+from sdxl_desktop.engine.openvino.prompt_tokenizer import ChunkedTokenizer, EmbeddingTokenIds, PromptChunk, align_chunks
+
+_STATES = "hidden_states"
+MAX_CACHED_CHUNKS = 256
+"""Chunks that are kept encoded: at SDXL's size at most 100 MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class PromptConditioning:
+    """Embeddings float32 [1, 77·chunks, D] and pooled [1, P]; D is the encoders' widths together."""
+
+    prompt_embeds: torch.Tensor
+    pooled_prompt_embeds: torch.Tensor
+
+    def zeros_like(self) -> PromptConditioning:
+        return PromptConditioning(torch.zeros_like(self.prompt_embeds), torch.zeros_like(self.pooled_prompt_embeds))
+
+
+@dataclass(frozen=True, slots=True)
+class _TextEncoder:
+    """One of the checkpoint's text encoders: the part reads ids int64 [1, 77]."""
+
+    name: str
+    part: ModelPart
+    tokenizer: ChunkedTokenizer
+
+
+@dataclass(frozen=True, slots=True)
+class _EncoderOutput:
+    """Hidden states [1, 77, D] of the layer asked for, and the encoder's first output [1, P]."""
+
+    hidden_states: torch.Tensor
+    pooled_output: torch.Tensor
+
+
+class PromptEncoder:
+    """Encodes for one checkpoint's tokenizers and text encoders (those of `pipe`), which a refiner has only one of.
+
+    `vocabulary` names the embeddings that were attached to the text encoders (see `embeddings.attach_all`).
+    """
+
+    def __init__(self, pipe: Any, vocabulary: EmbeddingTokenIds | None = None) -> None:
+        self._pipe = pipe
+        self._embedding_token_ids = vocabulary or {}
+        self._cache: OrderedDict[Hashable, _EncoderOutput] = OrderedDict()
+
+    def encode(self, prompts: Prompts, cache_key: Hashable = None) -> tuple[PromptConditioning, PromptConditioning]:
+        """(positive, negative) of equal length.
+
+        As in diffusers an empty second prompt means the first one, a missing negative prompt is all zeros where the
+        checkpoint's configuration says so (`force_zeros_for_empty_prompt`), clip skip is for the positive half alone,
+        and a refiner's only encoder reads the first prompt. A negative prompt without words, such as " ", "()" or
+        "BREAK", is a missing one.
+
+        `compiled_as` is whatever tells two compilations of the text encoders apart, such as their compile keys: what
+        was encoded in one precision is not taken for another's.
+
+        Raises RequestError when a prompt is malformed or the clip skip too large, CheckpointError when a text encoder
+        does not give its hidden states.
+        """
+        encoders = self._encoders()
+        positive = self._texts(prompts.prompt, prompts.prompt_2, len(encoders))
+        negative = self._texts(prompts.negative_prompt, prompts.negative_prompt_2, len(encoders))
+        tokenizers = [encoder.tokenizer for encoder in encoders]
+        positive_chunks, negative_chunks = align_chunks(tokenizers, positive), align_chunks(tokenizers, negative)
+        chunks = max(len(positive_chunks[0]), len(negative_chunks[0]))
+        conditioned = self._conditioning(encoders, positive_chunks, chunks, prompts.clip_skip, cache_key)
+        if not any(map(parse_fragments, negative)) and self._pipe.config.force_zeros_for_empty_prompt:
+            return conditioned, conditioned.zeros_like()
+        return conditioned, self._conditioning(encoders, negative_chunks, chunks, 0, cache_key)
+
+    def clear_cache(self) -> None:
+        """Encode everything anew from now on."""
+        self._cache.clear()
+
+    @property
+    def vocabulary_id(self) -> str:
+        """A name for the embeddings' tokens and for what a missing negative prompt means."""
+        return f"{sorted(self._embedding_token_ids.items())}/{self._pipe.config.force_zeros_for_empty_prompt}"
+
+    def _encoders(self) -> list[_TextEncoder]:
+        pipe = self._pipe
+        found = [("first", pipe.text_encoder, pipe.tokenizer), ("second", pipe.text_encoder_2, pipe.tokenizer_2)]
+        return [
+            _TextEncoder(
+                name,
+                part,
+                ChunkedTokenizer(
+                    tokenizer, {token: ids[number] for token, ids in self._embedding_token_ids.items() if ids[number]}
+                ),
+            )
+            for number, (name, part, tokenizer) in enumerate(found)
+            if part is not None
+        ]
+
+    def _texts(self, first: str, second: str, encoders: int) -> list[str]:
+        return [first, second or first][:encoders]
+
+    def _conditioning(
+        self,
+        encoders: list[_TextEncoder],
+        rows: list[list[PromptChunk]],
+        chunks: int,
+        clip_skip: int,
+        cache_key: Hashable,
+    ) -> PromptConditioning:
+        """Embeddings of all chunks in a row; pooled is the last encoder's, of its first chunk, without weights."""
+        states, pooled = [], torch.empty(0)
+        for encoder, row in zip(encoders, rows, strict=True):
+            empty = encoder.tokenizer.empty_chunk()
+            own = []
+            for number, chunk in enumerate([*row, *[empty] * (chunks - len(row))]):
+                encoded = self._encode_chunk(encoder, chunk.ids, clip_skip, cache_key)
+                pooled = encoded.pooled_output if number == 0 else pooled
+                if chunk.is_unweighted:
+                    own.append(encoded.hidden_states)
+                else:
+                    base = self._encode_chunk(encoder, empty.ids, clip_skip, cache_key)
+                    own.append(apply_token_weights(encoded.hidden_states, base.hidden_states, chunk.weights))
+            states.append(torch.cat(own, dim=1))
+        return PromptConditioning(torch.cat(states, dim=-1), pooled)
+
+    def _encode_chunk(
+        self, encoder: _TextEncoder, ids: tuple[int, ...], clip_skip: int, cache_key: Hashable
+    ) -> _EncoderOutput:
+        key = (encoder.name, ids, clip_skip, cache_key)
+        if key not in self._cache:
+            self._cache[key] = _run_text_encoder(encoder, ids, clip_skip)
+            if len(self._cache) > MAX_CACHED_CHUNKS:
+                self._cache.popitem(last=False)
+        self._cache.move_to_end(key)
+        return self._cache[key]
+
+
+def apply_token_weights(states: torch.Tensor, empty: torch.Tensor, weights: tuple[float, ...]) -> torch.Tensor:
+    """Hidden states, float32 [1, 77, D], moved away from (weight above 1) or towards those of an empty chunk:
+    e + w (z − e).
+
+    e is the state at the same position. This is ComfyUI's way (comfy/sd1_clip.py, `encode_token_weights`), and compel's
+    for weights above 1 (below 1 compel blends with encodings that lack the words, one for each fragment). The web UI's,
+    z w, scales all that a token has in common with every other, and repairs the mean afterwards. States of weight 1
+    are handed on bit for bit.
+    """
+    scale = torch.tensor(weights, dtype=states.dtype).reshape(1, -1, 1)
+    return torch.where(scale == 1, states, empty + scale * (states - empty))
+
+
+def _run_text_encoder(encoder: _TextEncoder, ids: tuple[int, ...], clip_skip: int) -> _EncoderOutput:
+    """SDXL conditions on the last layer but one; clip skip leaves out that many more."""
+    output = encoder.part.infer({"input_ids": torch.tensor([ids], dtype=torch.int64)})
+    states = [value for port, value in output.items() if any(name.startswith(_STATES) for name in port.names)]
+    if not states:
+        raise CheckpointError(
+            f"The {encoder.name} text encoder does not give its hidden states.",
+            why="SDXL needs them; the checkpoint was exported for something else.",
+            next_step="Export the checkpoint again as SDXL (task text-to-image).",
+        )
+    if clip_skip + 2 > len(states):
+        raise RequestError(
+            f"Clip skip {clip_skip} is too much for the {encoder.name} text encoder.",
+            why=f"It has only {len(states) - 1} layers.",
+            next_step=f"Use {len(states) - 2} or less.",
+        )
+    return _EncoderOutput(torch.from_numpy(states[-(clip_skip + 2)]), torch.from_numpy(output[0]))

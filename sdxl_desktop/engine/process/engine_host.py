@@ -1,0 +1,127 @@
+"""The engine process: a worker that takes orders, draws, and answers with events."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from typing import assert_never
+
+from sdxl_desktop.core.device import Device
+from sdxl_desktop.core.events import EngineEvent, Phase, Progress, RunFailed
+from sdxl_desktop.core.paths import AppPaths
+from sdxl_desktop.core.request import GenerationRequest
+from sdxl_desktop.core.run_log import prompts_extra, run_words
+from sdxl_desktop.engine.engine_protocol import Emit, Engine
+from sdxl_desktop.engine.process.messages import (
+    CancelAcknowledged,
+    CancelCommand,
+    DeviceListReply,
+    EngineCommand,
+    EngineReply,
+    GenerateCommand,
+    ListDevicesCommand,
+    RunDone,
+    RunEvent,
+    WarmUpCommand,
+)
+from sdxl_desktop.workers import worker_main
+from sdxl_desktop.workers.worker_main import ApplicationConnection
+
+log = logging.getLogger(__name__)
+
+
+class EngineHost:
+    """One engine, made when it is first needed, working orders off one after the other."""
+
+    def __init__(self, application: ApplicationConnection, paths: AppPaths) -> None:
+        self._application = application
+        self._paths = paths
+        self._waiting: queue.SimpleQueue[GenerateCommand | WarmUpCommand | ListDevicesCommand] = queue.SimpleQueue()
+        self._cancels: dict[int, threading.Event] = {}
+        self._engine: Engine | None = None
+
+    def serve(self) -> None:
+        """Work until the application closes the pipe. A cancel acts at once, the rest wait their turn."""
+        self._application.listen(self._accept, EngineCommand)
+        while True:
+            self._work(self._waiting.get())
+
+    def _accept(self, order: EngineCommand) -> None:
+        match order:
+            case CancelCommand(run):
+                if run in self._cancels:
+                    self._cancels[run].set()
+                self._answer(CancelAcknowledged(run))
+            case GenerateCommand() | WarmUpCommand() | ListDevicesCommand():
+                self._cancels[order.run] = threading.Event()
+                self._waiting.put(order)
+            case _:
+                assert_never(order)
+
+    def _work(self, order: GenerateCommand | WarmUpCommand | ListDevicesCommand) -> None:
+        cancel = self._cancels[order.run]
+
+        def emit(event: EngineEvent) -> None:
+            self._answer(RunEvent(order.run, event))
+
+        try:
+            match order:
+                case GenerateCommand(run, request):
+                    log.info("Run %d: %s", run, run_words(request), extra=prompts_extra(request))
+                    self._ready(order, emit).generate(request, emit, cancel)
+                case WarmUpCommand(run, checkpoint, execution, speed):
+                    self._ready(order, emit).warm_up(checkpoint, execution, speed, emit, cancel)
+                    self._answer(RunDone(run))
+                case ListDevicesCommand(run):
+                    self._answer(DeviceListReply(run, _devices()))
+                case _:
+                    assert_never(order)
+        except Exception as problem:  # the one net under everything the engine runs
+            log.exception("Run %s failed unexpectedly", order.run)
+            emit(RunFailed.unexpected(problem))
+        finally:
+            self._cancels.pop(order.run, None)
+
+    def _ready(self, order: GenerateCommand | WarmUpCommand, emit: Emit) -> Engine:
+        if self._engine is None:
+            emit(Progress(phase=Phase.STARTING))
+            self._engine = _make_engine(self._paths, order)
+        return self._engine
+
+    def _answer(self, answer: EngineReply) -> None:
+        self._application.send(answer)
+
+
+def _make_engine(paths: AppPaths, order: GenerateCommand | WarmUpCommand) -> Engine:
+    from sdxl_desktop.engine.openvino import (
+        part_compiler,
+        precompile,  # openvino alone, without torch
+    )
+
+    compiler = part_compiler.create_compiler(paths)
+    match order:
+        case WarmUpCommand(_, checkpoint, execution, speed):
+            precompile.precompile_unet(compiler, paths, checkpoint, execution, speed)
+        case GenerateCommand(_, request) if wants_plain_unet(request):
+            precompile.precompile_unet(compiler, paths, request.checkpoint, request.execution, request.sampling.speed)
+    from sdxl_desktop.engine.openvino.engine import OpenVinoEngine  # the one door to the heavy imports
+
+    return OpenVinoEngine(paths, compiler=compiler)
+
+
+def wants_plain_unet(request: GenerationRequest) -> bool:
+    """Whether drawing it begins with the UNet as it lies in the checkpoint: without LoRAs, and with steps to take."""
+    return not request.additions.loras and (request.start is None or request.start.step is not None)
+
+
+def _devices() -> tuple[Device, ...]:
+    from sdxl_desktop.engine.openvino import devices  # openvino alone, without torch
+
+    return devices.available_devices()
+
+
+def main() -> int:
+    """Run the engine process; returns only by ending the process."""
+    EngineHost(worker_main.connect(own_level=logging.INFO), AppPaths.from_environment()).serve()
+    return 0

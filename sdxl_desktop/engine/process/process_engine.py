@@ -1,0 +1,285 @@
+"""The application's end: an `Engine` whose work happens in a worker process that can be killed at any moment."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import BinaryIO, assert_never
+
+import psutil
+
+from sdxl_desktop.core import child_program, out_of_memory
+from sdxl_desktop.core.device import Device
+from sdxl_desktop.core.errors import EngineError, needs_engine_restart
+from sdxl_desktop.core.events import (
+    EngineEvent,
+    Phase,
+    PictureFinished,
+    Preview,
+    Progress,
+    RunCancelled,
+    RunFailed,
+    RunFinished,
+)
+from sdxl_desktop.core.paths import AppPaths, with_tilde
+from sdxl_desktop.core.private_files import make_private_folder, open_private_append
+from sdxl_desktop.core.request import Execution, GenerationRequest
+from sdxl_desktop.core.speed import SpeedPreset
+from sdxl_desktop.engine.engine_protocol import CancelToken, Emit
+from sdxl_desktop.engine.process.messages import (
+    CancelAcknowledged,
+    CancelCommand,
+    DeviceListReply,
+    EngineReply,
+    GenerateCommand,
+    ListDevicesCommand,
+    RunDone,
+    RunEvent,
+    WarmUpCommand,
+)
+from sdxl_desktop.workers.process import WorkerEnded, WorkerProcess, WorkerStartError, exit_reason
+
+DEVICES_SECONDS = 30.0
+"""How long the engine process may take to name the devices: starting, and drivers that wake up, take seconds."""
+LOG_LIMIT = 1 << 20
+CANCEL_GRACE_SECONDS = 0.6
+"""For a phase that cannot poll for a cancel."""
+UNACKNOWLEDGED_SECONDS = 3.0
+"""Without a sign that it was heard: a thread of the engine process hears it, whatever that computes."""
+ACKNOWLEDGED_SECONDS = 10.0
+"""After that sign. An inference ends between two layers, or, on devices that cannot do that, with the step."""
+_STEPS = 2
+_LONGEST_SECONDS = 90.0
+
+_CANNOT_POLL = frozenset({Phase.STARTING, Phase.LOADING, Phase.COMPILING})
+
+
+class ProcessEngine:
+    """Draws in a child process, started when first needed and again after it was lost."""
+
+    def __init__(self, paths: AppPaths) -> None:
+        self._paths = paths
+        self._runs = itertools.count(1)
+        self._worker: WorkerProcess | None = None
+        self._closed = False
+        self._starting = threading.Lock()
+
+    def generate(self, request: GenerationRequest, emit: Emit, cancel: CancelToken) -> None:
+        """See `Engine.generate`. A child that dies ends the run in `RunFailed`; the next run starts a new one, as it
+        does after a failure of the engine: memory that was short, or a driver that failed, leaves parts that fail
+        again."""
+        order = GenerateCommand(next(self._runs), request)
+        try:
+            last = self._exchange(order, emit, cancel)
+        except MemoryError as problem:
+            emit(RunFailed.unexpected(problem))
+            return
+        if isinstance(last, WorkerEnded):
+            emit(RunCancelled() if cancel.is_set() or self._closed else RunFailed(self._crash_report(last)))
+        elif isinstance(last, RunFailed) and self._worker is not None and needs_engine_restart(last.error):
+            self._worker.end()
+
+    def warm_up(
+        self, checkpoint: Path, execution: Execution, speed: SpeedPreset, emit: Emit, cancel: CancelToken
+    ) -> None:
+        """See `Engine.warm_up`."""
+
+        def progress_only(event: EngineEvent) -> None:
+            if isinstance(event, Progress):
+                emit(event)
+
+        self._exchange(WarmUpCommand(next(self._runs), checkpoint, execution, speed), progress_only, cancel)
+
+    def devices(self) -> tuple[Device, ...]:
+        """The devices there are; raises EngineError when the child cannot tell."""
+        limit = _Deadline(DEVICES_SECONDS)
+        last = self._exchange(ListDevicesCommand(next(self._runs)), lambda event: None, limit)
+        if isinstance(last, DeviceListReply):
+            return last.devices
+        if isinstance(last, RunFailed):
+            raise last.error
+        if limit.is_set():
+            raise EngineError(
+                "The engine did not say which devices there are.",
+                why=f"It did not answer for {DEVICES_SECONDS:.0f} seconds, which happens when a device driver hangs.",
+                next_step="Ask again: it is started anew. If it happens again, restart the computer.",
+            )
+        raise self._crash_report(last if isinstance(last, WorkerEnded) else WorkerEnded())
+
+    def memory_bytes(self) -> int | None:
+        """Resident memory of the child, or None when there is none."""
+        worker = self._worker
+        if worker is None or not worker.alive():
+            return None
+        try:
+            return int(psutil.Process(worker.pid).memory_info().rss)
+        except psutil.Error:
+            return None
+
+    @property
+    def pid(self) -> int | None:
+        """The child's process id while there is one."""
+        worker = self._worker
+        return worker.pid if worker is not None and worker.alive() else None
+
+    def close(self) -> None:
+        """Kill the child, for good. Safe to call twice and from another thread."""
+        with self._starting:
+            self._closed = True
+            if self._worker is not None:
+                self._worker.end()
+
+    def _start(self) -> WorkerProcess | None:
+        with self._starting:
+            if self._closed:
+                return None
+            if self._worker is None or not self._worker.alive():
+                if self._worker is not None:
+                    self._worker.end()
+                self._worker = _start(self._paths)
+            return self._worker
+
+    def _exchange(
+        self, order: GenerateCommand | WarmUpCommand | ListDevicesCommand, emit: Emit, cancel: CancelToken
+    ) -> EngineEvent | RunDone | DeviceListReply | WorkerEnded:
+        """Send `order` and pass its events on until the last message, which is returned (final events are emitted too).
+
+        A worker that was there before and ends without a message about the order had died, or was dying, before it
+        came: then another one gets it. Raises MemoryError.
+        """
+        before = self._worker
+        told = threading.Event()
+
+        def noting(event: EngineEvent) -> None:
+            told.set()
+            emit(event)
+
+        try:
+            worker = self._start()
+            last = WorkerEnded() if worker is None else self._run_command(worker, order, noting, cancel)
+            if not isinstance(last, WorkerEnded) or worker is not before or told.is_set() or cancel.is_set():
+                return last
+            worker = self._start()
+            return last if worker is None else self._run_command(worker, order, emit, cancel)
+        except WorkerStartError as problem:
+            failed = RunFailed(problem)
+            emit(failed)
+            return failed
+
+    def _run_command(
+        self,
+        worker: WorkerProcess,
+        order: GenerateCommand | WarmUpCommand | ListDevicesCommand,
+        emit: Emit,
+        cancel: CancelToken,
+    ) -> EngineEvent | RunDone | DeviceListReply | WorkerEnded:
+        worker.send(order)
+        deadline, asked = CancelDeadline(), None
+        while True:
+            if asked is None and cancel.is_set():
+                asked = time.monotonic()
+                worker.send(CancelCommand(order.run))
+            if asked is not None and deadline.is_over(time.monotonic() - asked):
+                worker.end()
+                return WorkerEnded()
+            answer: EngineReply | WorkerEnded | None = worker.receive()
+            if answer is None:
+                continue
+            if isinstance(answer, WorkerEnded):
+                worker.end_after(answer)
+                return answer
+            if answer.run != order.run:  # a late message of a run that was given up
+                continue
+            if isinstance(answer, CancelAcknowledged):
+                deadline.heard()
+                continue
+            if not isinstance(answer, RunEvent):
+                return answer
+            deadline.follow(answer.event)
+            emit(answer.event)
+            match answer.event:
+                case Progress() | Preview() | PictureFinished():
+                    pass
+                case RunFinished() | RunCancelled() | RunFailed():
+                    return answer.event
+                case _:
+                    assert_never(answer.event)
+
+    def _crash_report(self, ended: WorkerEnded) -> EngineError:
+        code = self._worker.exit_code if self._worker is not None else None
+        return EngineError(
+            "The engine stopped unexpectedly.",
+            why=ended.why or f"{exit_reason(code)} {_hint(code)}".strip(),
+            next_step="Nothing you wrote is lost: press Generate to start it again. "
+            f"The details are under Help, Open the log, and in {with_tilde(log_file(self._paths))}.",
+        )
+
+
+def _start(paths: AppPaths) -> WorkerProcess:
+    with _log(paths) as log:
+        return WorkerProcess(child_program.ENGINE_HOST, EngineReply, stderr=log)
+
+
+class CancelDeadline:
+    """How long the end of a run is waited for after a cancel, which depends on what it is doing; then it is killed."""
+
+    def __init__(self) -> None:
+        self._phase = Phase.STARTING
+        self._step_seconds = 0.0
+        self._heard = False
+
+    def follow(self, event: EngineEvent) -> None:
+        """Take note of where the run is, and of how long its steps take."""
+        if isinstance(event, Progress):
+            self._phase = event.phase
+            self._step_seconds = event.seconds_per_step or self._step_seconds
+
+    def heard(self) -> None:
+        """The engine process said that it heard the wish."""
+        self._heard = True
+
+    def is_over(self, seconds: float) -> bool:
+        """Whether `seconds` after it was asked to stop it has had its time."""
+        if self._phase in _CANNOT_POLL:
+            return seconds > CANCEL_GRACE_SECONDS
+        if not self._heard:
+            return seconds > UNACKNOWLEDGED_SECONDS
+        return seconds > min(max(ACKNOWLEDGED_SECONDS, _STEPS * self._step_seconds), _LONGEST_SECONDS)
+
+
+class _Deadline:
+    """A cancel token that is set when its seconds are over."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    def is_set(self) -> bool:
+        return time.monotonic() > self._end
+
+
+def _hint(code: int | None) -> str:
+    """What an exit code means for who draws, beyond why the process ended."""
+    if code == out_of_memory.OUT_OF_MEMORY_EXIT_CODE:
+        return "Close other programs, or choose a smaller size or checkpoint."
+    if code is not None and code < 0 and code != -getattr(signal, "SIGKILL", 9):
+        return "That is often a fault in a device driver."
+    return ""
+
+
+def log_file(paths: AppPaths) -> Path:
+    """Where the engine process writes what went wrong."""
+    return paths.engine_log
+
+
+def _log(paths: AppPaths) -> BinaryIO:
+    """The log, opened for appending; begun anew when it has grown, and thrown away when it cannot be written."""
+    file = log_file(paths)
+    try:
+        make_private_folder(file.parent, restrict_existing=True)
+        return open_private_append(file, truncate=file.exists() and file.stat().st_size > LOG_LIMIT)
+    except OSError:
+        return open(os.devnull, "wb")

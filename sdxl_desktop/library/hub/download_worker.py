@@ -1,0 +1,64 @@
+"""The worker that downloads: does one `DownloadJob`, and is the only process that uses the network.
+
+Being killed costs nothing: the next one goes on with the next byte.
+"""
+
+from __future__ import annotations
+
+from sdxl_desktop.library.hub.download_job import DownloadJob, DownloadPhase, DownloadProgress, Emit
+from sdxl_desktop.library.hub.download_paths import DownloadPaths
+from sdxl_desktop.library.hub.hub_errors import HubError
+from sdxl_desktop.library.hub.remote_files import HubListing
+from sdxl_desktop.library.hub.retry import HubCredentials, RetryPolicy
+from sdxl_desktop.workers.jobs import JobHost
+
+
+def main() -> int:
+    """Run the download process; returns only by ending it."""
+    HOST.serve()
+
+
+def _work(job: DownloadJob, emit: Emit) -> HubListing | int:
+    return _list_files(job, emit) if job.listing is None else _download(job, job.listing, emit)
+
+
+def _list_files(job: DownloadJob, emit: Emit) -> HubListing:
+    from sdxl_desktop.library.hub.repo_listing import list_repo  # the whole of the hub's library
+
+    emit(DownloadProgress(phase=DownloadPhase.ASKING))
+
+    def waiting(seconds: float, why: str) -> None:
+        emit(DownloadProgress(phase=DownloadPhase.WAITING, seconds=seconds, why=why))
+
+    caller = HubCredentials(
+        job.token, job.token_from, RetryPolicy(tries=4, first_wait=job.first_wait)
+    )  # offline is told soon
+    return list_repo(job.address, caller, waiting, openvino=job.openvino)
+
+
+def _download(job: DownloadJob, listing: HubListing, emit: Emit) -> int:
+    from sdxl_desktop.library.hub.downloader import download_files
+
+    assert job.destination is not None
+    places = DownloadPaths(listing, job.address, job.destination)
+    caller = HubCredentials(job.token, job.token_from, RetryPolicy(first_wait=job.first_wait))
+    return download_files(places, caller, emit, reserved_bytes=job.reserve)
+
+
+def _failed(cause: str) -> HubError:
+    return HubError(
+        "The download failed in a way that was not foreseen.",
+        why=cause,
+        next_step="Start it again; what is there is kept.",
+    )
+
+
+def _out_of_memory(job: DownloadJob) -> HubError:
+    return HubError(
+        "The download ended for want of memory.",
+        why="There was not enough memory.",
+        next_step="Close other programs and start it again; what is there is kept.",
+    )
+
+
+HOST = JobHost(job=DownloadJob, work=_work, failed=_failed, out_of_memory=_out_of_memory)

@@ -1,0 +1,50 @@
+"""Puts what is no checkpoint, LoRAs, embeddings and VAEs, into the library's folder of additions."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from sdxl_desktop.core.errors import CheckpointError
+from sdxl_desktop.formats.found import Kind
+from sdxl_desktop.library.checkpoint_names import free_name
+from sdxl_desktop.library.hub.hub_errors import disk_error
+from sdxl_desktop.library.scan import Library
+
+_FOLDER_BY_KIND = {Kind.LORA: "loras", Kind.EMBEDDING: "embeddings", Kind.VAE: "vaes"}
+_USAGE_BY_KIND = {
+    Kind.LORA: "It is a LoRA: drop it on the window, or use it with --lora {path}",
+    Kind.EMBEDDING: "It is an embedding: drop it on the window, or use it with --embedding {path}",
+    Kind.VAE: "It is a VAE, to be used with a checkpoint: --vae {path}",
+}
+_RECORD_FILES = ("download.json",)
+
+
+def install_addition(kind: Kind, path: Path, name: str, library: Library) -> Path:
+    """Move the file or folder `path`, which is a `kind`, to the additions of `library` under `name`, or the next that
+    is free; returns where it is then. Raises CheckpointError for a kind that is none, HubError when it cannot be
+    written."""
+    if kind not in _FOLDER_BY_KIND:
+        raise CheckpointError(f"{path.name} is a {kind}, which is no addition.")
+    home = library.additions_folder / _FOLDER_BY_KIND[kind]
+    suffix = path.suffix.lower() if path.is_file() else ""
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        taken = [entry.stem if entry.is_file() else entry.name for entry in home.iterdir()]
+        chosen = free_name(name, home) if name not in taken else _numbered_name(name, taken)
+        place = home / f"{chosen}{suffix}"
+        shutil.move(path, place)
+        for record in _RECORD_FILES if place.is_dir() else ():
+            (place / record).unlink(missing_ok=True)
+    except OSError as problem:
+        raise disk_error(problem, str(home)) from problem
+    return place
+
+
+def usage_hint(kind: Kind, path: Path) -> str:
+    """What a person does with the addition at `place`."""
+    return _USAGE_BY_KIND[kind].format(path=path)
+
+
+def _numbered_name(name: str, taken: list[str]) -> str:
+    return next(f"{name}-{number}" for number in range(2, 1000) if f"{name}-{number}" not in taken)

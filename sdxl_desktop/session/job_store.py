@@ -1,0 +1,62 @@
+"""Which jobs are gone on with at the next start: what was being brought, and what was being made smaller."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import assert_never
+
+from sdxl_desktop.core.state_file import read_state, update_state
+from sdxl_desktop.session.checkpoint_jobs import ComparisonJobSpec, JobSpec, QuantizationJobSpec
+from sdxl_desktop.session.library_state import ImportJobSpec, LibraryState, without_name
+
+QUANTIZATIONS_FILE = "quantizations.json"
+"""Beside the library's memory."""
+_QUANTIZATION_SPECS = tuple[QuantizationJobSpec, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JobStore:
+    """Notes of what is brought are in `library`, those of quantizations in a file beside it. Comparisons are not kept:
+    half of one is worth nothing. What changes a file raises SettingsError when it cannot be written."""
+
+    library: LibraryState
+
+    @property
+    def file(self) -> Path:
+        return self.library.file.with_name(QUANTIZATIONS_FILE)
+
+    def saved_jobs(self) -> tuple[JobSpec, ...]:
+        """What is not finished; a file that cannot be read counts as empty."""
+        return (*self.library.jobs(), *self._read())
+
+    def save(self, job: JobSpec) -> None:
+        """It is to be gone on with, unless `drop` comes first."""
+        match job:
+            case ImportJobSpec():
+                self.library.save_job(job)
+            case QuantizationJobSpec():
+                self._change(lambda notes: (*without_name(notes, job.name), job))
+            case ComparisonJobSpec():
+                pass
+            case _:
+                assert_never(job)
+
+    def remove(self, job: JobSpec) -> None:
+        """It is done, or given up."""
+        match job:
+            case ImportJobSpec():
+                self.library.remove_job(job.name)
+            case QuantizationJobSpec():
+                self._change(lambda notes: without_name(notes, job.name))
+            case ComparisonJobSpec():
+                pass
+            case _:
+                assert_never(job)
+
+    def _read(self) -> tuple[QuantizationJobSpec, ...]:
+        return read_state(self.file, _QUANTIZATION_SPECS, ())
+
+    def _change(self, change: Callable[[tuple[QuantizationJobSpec, ...]], tuple[QuantizationJobSpec, ...]]) -> None:
+        update_state(self.file, _QUANTIZATION_SPECS, (), change, "What is being made smaller could not be noted.")
