@@ -215,9 +215,10 @@ def test_closing_the_window_ends_it(window: MainWindow, qtbot: QtBot, worker_say
     jobs = worker_says("time.sleep(60)")
     checkpoint = window.desk.checkpoint()
     assert checkpoint is not None
+    before = psutil.Process().children()
     window.preparing.start(checkpoint, [Size(64, 64)], [Speed.EXACT], Execution())
     qtbot.waitUntil(lambda: len(jobs()) == 1, timeout=10_000)
-    (worker,) = psutil.Process().children()
+    (worker,) = set(psutil.Process().children()).difference(before)
     window.close()
     assert not window.preparing.standing.running
     assert not psutil.pid_exists(worker.pid)
