@@ -32,6 +32,8 @@ ROOT = "sdxl_desktop"
 """The name above all module loggers of this application."""
 
 _KEPT_OUT = 400
+_LEAST_PROMPT = 3
+"""Characters; shorter prompts say nothing, and without them whole messages could not be read."""
 _LEAST_FRAGMENT = 8
 _LEAST_SECRET = 4
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
@@ -70,6 +72,10 @@ class LogFormatter(logging.Formatter):
         if secret and secret not in self._secrets:
             self._secrets.append(secret)
 
+    def forget_prompts(self) -> None:
+        """Begin anew: no prompt was seen yet."""
+        self._prompts.clear()
+
     def format(self, record: logging.LogRecord) -> str:
         prompts: Mapping[str, str] = getattr(record, "prompts", {})
         message = record.getMessage()
@@ -103,7 +109,7 @@ class LogFormatter(logging.Formatter):
 def _quotable(prompt: str) -> list[str]:
     """What of a prompt another message may quote: all of it, as names of files and Python spell it, and its parts."""
     whole = prompt.strip()
-    if not whole:
+    if len(whole) < _LEAST_PROMPT:
         return []
     parts = [part.strip() for part in _FRAGMENTS.split(whole)]
     forms = [whole, " ".join(whole.split()), repr(whole)[1:-1], slugify(whole, "")]
@@ -148,6 +154,7 @@ def application_log(folder: Path) -> Iterator[None]:
 
     Nothing is printed and nothing is made before the first line. Where the file cannot be written nothing is logged.
     """
+    _formatter.forget_prompts()
     root, own = logging.getLogger(), logging.getLogger(ROOT)
     handler = _File(folder / LOG_FILE)
     handler.setFormatter(_formatter)

@@ -195,6 +195,8 @@ _SIGMAS = frozenset({*_SPACING_OR_FLOW, *_LU})
 VARIANT_KEYS = frozenset({*_SIGMAS, *_SOLVER})
 """What belongs to a name in the table, not to a checkpoint's noise schedule."""
 
+_DEFAULTS = "_use_default_values"
+
 _SAME_AS = {"deis": "dpmsolver++"}
 """Values for which diffusers takes others."""
 
@@ -239,9 +241,15 @@ def config_for_class(config: Mapping[str, Any], class_name: str) -> dict[str, An
 
 def config_for(name: SchedulerName, config: Mapping[str, Any], *, seed: int = 0) -> dict[str, Any]:
     """What diffusers' class of `name` is made from (`from_config`) on the noise schedule of a checkpoint's checked
-    `config`. Only some draw noise of their own, from `seed`."""
+    `config`. Only some draw noise of their own, from `seed`.
+
+    diffusers notes in a scheduler's config which values are its class's defaults (`_use_default_values`), and another
+    class takes its own defaults for them; that note must not reach `from_config`, where it would undo `name`'s options.
+    """
     seeded = {"noise_sampler_seed": seed} if name.needs_noise_sampler_seed else {}
-    return {**config_for_class(config, name.class_name), **name.options, **seeded}
+    defaults = {_DEFAULTS, *config.get(_DEFAULTS, ())}
+    given = {key: value for key, value in config_for_class(config, name.class_name).items() if key not in defaults}
+    return {**given, **name.options, **seeded}
 
 
 def changed_config(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

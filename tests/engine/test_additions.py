@@ -218,7 +218,7 @@ class TestReadOnce:
         engine = launch()
         looked: list[Any] = []
         generate(engine, request_for())
-        monkeypatch.setattr(checkpoint_cache, "stamp", count_calls(looked, file_fingerprint))
+        monkeypatch.setattr(checkpoint_cache, "file_fingerprint", count_calls(looked, file_fingerprint))
         generate(engine, request_for(count=2))
         assert len(looked) == 1
 

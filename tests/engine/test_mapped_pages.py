@@ -37,7 +37,7 @@ def test_never_during_an_inference_and_never_in_another_thread(
     """OpenVINO lets go of mappings while it infers: what lies at their addresses then must not be touched."""
     monkeypatch.setattr(mapped_pages, "TRIM_THRESHOLD_BYTES", -(10**15))
     monkeypatch.setattr(mapped_pages, "MIN_TRIM_INTERVAL_SECONDS", 0.0)
-    monkeypatch.setattr(mapped_pages, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(mapped_pages, "CHECK_SECONDS", 0.0)
     where = []
     really = mapped_pages.trim_mapped_pages
 

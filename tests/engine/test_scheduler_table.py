@@ -37,3 +37,14 @@ def test_a_setting_makes_another_scheduler_exactly_where_its_class_has_it(name: 
     if name is SchedulerName.UNIPC and setting == "solver_order":
         heeded = False  # any order is UniPC, and the checkpoint's own is kept
     assert (scheduler_from_config(validated_config(config)) is name) is not heeded
+
+
+@pytest.mark.parametrize("name", SchedulerName)
+@pytest.mark.parametrize("own", [False, True], ids=["over another's config", "over its own class's defaults"])
+def test_defaults_that_diffusers_notes_undo_no_variant(name: SchedulerName, own: bool) -> None:
+    """A loaded scheduler's config notes which values its class filled in; those are not the checkpoint's word."""
+    plain = SchedulerName.EDM_EULER if name.is_edm_scheduler else SchedulerName.EULER
+    class_name = name.class_name if own else plain.class_name
+    loaded = getattr(diffusers, class_name).from_config(validated_config({"_class_name": class_name})).config
+    config = create_scheduler(name, loaded, seed=0, steps=4).config
+    assert {key: config[key] for key in name.options} == dict(name.options)

@@ -110,7 +110,7 @@ def test_typing_looks_at_no_file_of_the_checkpoint(
         looked.append(folder)
         return real(folder)
 
-    monkeypatch.setattr(MemoryFootprint, "of", counted)
+    monkeypatch.setattr(MemoryFootprint, "from_checkpoint", counted)
     window.controller.planner.clear_caches()
     assert len(looked) == 1
     prompt = next(edit for edit in window.findChildren(QPlainTextEdit) if edit.accessibleName() == "Prompt")

@@ -51,7 +51,7 @@ class MemoryBudget:
 def private_bytes() -> int:
     """Bytes that this process has in memory, without what it merely has mapped from files."""
     state = _process(os.getpid()).memory_info()
-    return int(state.rss) - int(getattr(state, "shared_folder", 0))
+    return int(state.rss) - int(getattr(state, "shared", 0))
 
 
 def resident_file_bytes() -> int:

@@ -165,7 +165,7 @@ class TestWholeOrNotAtAll:
     def test_a_full_disk_is_told(
         self, fused: Any, files: list[Path], kept: FusedPartCache, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        usage = shutil.disk_usage(kept.cache)._replace(free=1000)
+        usage = shutil.disk_usage(kept.cache.parent)._replace(free=1000)
         monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
         with pytest.raises(EngineError, match="GiB are needed"):
             fused((files[0], 1.0))

@@ -217,9 +217,10 @@ def test_closing_the_window_ends_it(window: MainWindow, qtbot: QtBot, worker_say
     jobs = worker_says("time.sleep(60)")
     checkpoint = window.parameters_panel.checkpoint()
     assert checkpoint is not None
+    before = psutil.Process().children()
     window.precompile_job.start(checkpoint, [Size(64, 64)], [SpeedPreset.EXACT], Execution())
     qtbot.waitUntil(lambda: len(jobs()) == 1, timeout=10_000)
-    (worker,) = psutil.Process().children()
+    (worker,) = set(psutil.Process().children()).difference(before)
     window.close()
     assert not window.precompile_job.status.running
     assert not psutil.pid_exists(worker.pid)

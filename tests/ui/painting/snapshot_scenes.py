@@ -141,10 +141,10 @@ def _tool_settings(**changes: Any) -> ToolSettings:
 
 ALTERED_SCENES: dict[str, Scene] = {
     "painting-light+the overlay a little fainter": lambda: painting_scene(
-        _tool_settings(overlay_look=OverlayStyle(opacity=0.38))
+        _tool_settings(overlay_style=OverlayStyle(opacity=0.38))
     ),
     "painting-light+the overlay in another red": lambda: painting_scene(
-        _tool_settings(overlay_look=OverlayStyle("#ff5533"))
+        _tool_settings(overlay_style=OverlayStyle("#ff5533"))
     ),
     "painting-light+the mask hidden": lambda: painting_scene(_tool_settings(overlay=False)),
     "painting-light+the brush two pixels larger": lambda: painting_scene(_tool_settings(size=50)),

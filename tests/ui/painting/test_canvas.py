@@ -38,7 +38,7 @@ def test_at_full_size_the_screen_shows_the_picture_exactly(atelier: CanvasDriver
 
 
 def test_the_overlay_dyes_the_mask_and_has_a_white_and_a_black_edge(atelier: CanvasDriver) -> None:
-    atelier.select_tool(ToolKind.RECTANGLE, overlay_look=OverlayStyle("#00ff00", 0.5))
+    atelier.select_tool(ToolKind.RECTANGLE, overlay_style=OverlayStyle("#00ff00", 0.5))
     atelier.drag((100, 100), (200, 150))
     screen = visible_pixels(atelier)
     inside = (picture()[102:148, 102:198] + np.array([0.0, 255.0, 0.0])) / 2

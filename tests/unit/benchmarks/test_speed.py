@@ -55,12 +55,12 @@ def test_a_stopped_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         def __exit__(self, *_: object) -> None:
             pass
 
-        def draw(self, prompt: str, seed: int, to: Path) -> dict[str, Any]:
+        def generate(self, prompt: str, seed: int, to: Path) -> dict[str, Any]:
             asked.append((self.who, prompt))
             np.save(to, picture(100))
             return {"seconds": 1.0, "denoise": 1.0, "telling": 0.0}
 
-    monkeypatch.setattr(speed, "Drawer", Pretended)
+    monkeypatch.setattr(speed, "PipelineProcess", Pretended)
     for apart in (False, True):
         speed.run_turns(record(tmp_path), ["fast", "optimum"], 4, 2, {}, apart=apart)
     third, fourth = speed.prompts(4)[2:]

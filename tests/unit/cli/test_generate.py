@@ -295,7 +295,7 @@ def test_an_empty_library_is_one_sentence(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("sdxl_desktop.cli.generate_run.resources", lambda: tmp_path)
+    monkeypatch.setattr("sdxl_desktop.cli.generate_run.resources_folder", lambda: tmp_path)
     assert run_command(fake_entry_points, "generate", "a") == 2
     assert "No checkpoint was found." in capsys.readouterr().err
 

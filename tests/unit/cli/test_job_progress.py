@@ -32,7 +32,7 @@ def work(show: Show[At]) -> str:
 
 def test_a_log_has_a_line_for_each_topic_and_every_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     seconds = iter(range(100))
-    monkeypatch.setattr(job_progress, "Pace", lambda: LogThrottle(lambda: next(seconds)))
+    monkeypatch.setattr(job_progress, "LogThrottle", lambda: LogThrottle(lambda: next(seconds)))
     out = io.StringIO()
     assert run_with_progress(work, LOOK, Console(file=out), as_json=False) == "done"
     assert out.getvalue().splitlines() == ["[copying]… 0%", "[copying]… 33%", "[copying]… 67%", "[é]… 100%"]

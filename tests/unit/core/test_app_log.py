@@ -124,6 +124,14 @@ def test_it_never_holds_a_token(folder: Path, words: str) -> None:
         assert secret not in written(folder)
 
 
+def test_a_prompt_of_a_letter_does_not_make_other_lines_unreadable(folder: Path) -> None:
+    for prompt in ("a", "x."):
+        request = GenerationRequest(checkpoint=Path("/c"), prompts=Prompts(prompt=prompt), sampling=Sampling())
+        LOG.info("run", extra=prompts_extra(request))
+    LOG.info("a.png and x.png lie in a folder")
+    assert "a.png and x.png lie in a folder" in written(folder)
+
+
 def test_a_token_from_the_environment_is_kept_out(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "plainwords")
     LOG.info("refused plainwords")

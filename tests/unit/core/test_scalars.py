@@ -98,7 +98,8 @@ def test_a_scalar_of_a_request_stands_in_few_places() -> None:
     }
     assert places == {
         "core/sampling.py",
-        "engine/openvino/predict.py",
+        "engine/openvino/extensions/guidance_rescale.py",
+        "engine/openvino/stage_plan.py",
         "ui/panels/advanced.py",
         "session/drafts.py",
     }
