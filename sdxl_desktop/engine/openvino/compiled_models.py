@@ -265,8 +265,8 @@ class CompiledModels:
 
 
 _CACHING_UNAVAILABLE = (
-    "Steps of {} were all computed in full: its UNet cannot be cut in two that together say what it says, so nothing "
-    "was saved there."
+    "All steps of {} were computed in full: its UNet cannot be split for step caching without changing its results, so "
+    "no time was saved."
 )
 
 

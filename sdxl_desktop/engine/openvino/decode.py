@@ -22,7 +22,7 @@ MAX_BLACK_LEVEL = 1
 MAX_LATENT_VALUE = 1000.0
 
 _DECODED_WHOLE_NOTE = (
-    "The picture was decoded in one piece, although that takes more memory than was to spare: this checkpoint's VAE "
+    "The picture was decoded in one piece, although that takes more memory than was available: this checkpoint's VAE "
     "cannot be decoded in strips."
 )
 _tiled_decoders: WeakKeyDictionary[InterruptibleInferRequest, TiledDecoder | None] = WeakKeyDictionary()
@@ -108,7 +108,7 @@ def decode_with_fallback(
     """
     if not torch.isfinite(latents).all():
         raise EngineError(
-            "The numbers ran away while denoising, so there is no picture.",
+            "The latents diverged during denoising, so there is no picture.",
             why="The latents hold values that are not numbers; reduced precision or extreme guidance can do that.",
             next_step="Choose 32-bit precision in the settings, a lower guidance scale, or another scheduler.",
         )

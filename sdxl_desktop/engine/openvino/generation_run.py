@@ -15,7 +15,7 @@ from sdxl_desktop.engine.engine_protocol import Emit
 from sdxl_desktop.engine.openvino.memory_budget import PeakMemory
 
 _RETRY_NOTE = (
-    "The numbers ran away with what was kept from earlier runs. It was made anew, and the picture drawn again."
+    "The latents diverged with data cached by earlier runs. The data was created again, and the picture drawn again."
 )
 
 

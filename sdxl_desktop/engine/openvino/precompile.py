@@ -78,5 +78,5 @@ def _read_unet(part: Path, depth: int) -> ov.Model:
     if not depth:
         return model
     if len(graph_cut.find_skip_connections(model)) < depth:
-        raise EngineError("This UNet has fewer joins.")
+        raise EngineError("This UNet has fewer skip connections.")
     return graph_cut.full_model(model, depth)

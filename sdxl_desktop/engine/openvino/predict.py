@@ -55,7 +55,7 @@ def check_inputs(unet: ModelPart, inputs: Collection[str]) -> None:
     if not unknown and not missing:
         return
     said = [f"It has no input {', '.join(unknown)}."] if unknown else []
-    said += [f"Nothing gives its input {', '.join(missing)}."] if missing else []
+    said += [f"Nothing provides its input {', '.join(missing)}."] if missing else []
     raise EngineError(
         f"The UNet of {unet.folder.parent.name} cannot be conditioned in this way.",
         why=" ".join(said),

@@ -44,7 +44,7 @@ class PredictionReplay:
         if self._calls >= len(self._recorded):
             raise RequestError(
                 f"The kept latents end before step {self._until}.",
-                why=f"They hold {len(self._recorded)} looks of the UNet.",
+                why=f"They hold {len(self._recorded)} predictions of the UNet.",
                 next_step="Go on from an earlier step.",
             )
         return np.array(self._recorded[self._calls : self._calls + 1])

@@ -84,11 +84,11 @@ def _problem(name: SchedulerName, config: Mapping[str, Any], steps: int, timeste
             scaled = scheduler.scale_model_input(latents, timestep)
             latents = scheduler.step(scaled / 2, timestep, latents, **further, return_dict=False)[0]
             if not torch.isfinite(latents).all():
-                return "Two of its levels of noise are the same"
+                return "Two of its noise levels are equal"
     except IndexError:
         return "It would need a timestep beyond those that the checkpoint was trained with"
     except (*_UNUSABLE, AssertionError) as problem:  # NotImplementedError is a RuntimeError
-        return display_text(str(problem), 200) or "Its levels of noise are no falling row"
+        return display_text(str(problem), 200) or "Its noise levels do not decrease"
     return ""
 
 
