@@ -159,7 +159,7 @@ def test_a_part_that_was_compiled_wrongly_is_made_anew_when_numbers_run_away(
     engine = OpenVinoEngine(used_home)
     drawn = generate(engine, request_for()).picture
     assert (drawn.pixels == picture).all()
-    assert any("made anew" in note for note in drawn.notes)
+    assert any("created again" in note for note in drawn.notes)
     again = generate(engine, request_for()).picture
     assert (again.pixels == picture).all()
     assert again.notes == ()

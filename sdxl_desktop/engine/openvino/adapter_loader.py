@@ -1,4 +1,4 @@
-"""Puts a person's additions on a loaded checkpoint: LoRAs into its weights, embeddings beside its tokens, a VAE."""
+"""Applies additions to a loaded checkpoint: LoRAs to its weights, embeddings to its vocabulary, another VAE."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ if TYPE_CHECKING:
 
 
 AdapterProgressCallback = Callable[[str, float], None]
-"""Hears what is at work and the share of it that is done, in [0, 1]; may raise to stop."""
+"""Called with the current operation and its progress in [0, 1]; may raise to cancel."""
 
 
 class AdapterLoader:
-    """Equips checkpoints; what is costly, fused and converted parts, it keeps in the cache folder."""
+    """Applies additions to checkpoints. Expensive results, fused and converted parts, are stored in the cache
+    folder."""
 
     def __init__(self, paths: AppPaths) -> None:
         self._hashes = shared_file_hashes(paths.cache)
@@ -37,7 +38,7 @@ class AdapterLoader:
     def load_adapters(
         self, loaded: LoadedCheckpoint, additions: Additions, report_progress: AdapterProgressCallback
     ) -> LoadedCheckpoint:
-        """`loaded`, whose parts it changes, with `additions`. Raises AdditionError for one that does not fit."""
+        """Return `loaded`, whose parts it changes, with `additions`. Raises AdditionError for one that does not fit."""
         if additions.loras:
             self._fuse_loras(loaded, additions, report_progress)
         if additions.embeddings:
@@ -50,7 +51,7 @@ class AdapterLoader:
         self, loaded: LoadedCheckpoint, additions: Additions, report_progress: AdapterProgressCallback
     ) -> None:
         from sdxl_desktop.engine.openvino.adapters.fused_parts import (
-            FusedPartCache,  # seconds of diffusers, for LoRAs alone
+            FusedPartCache,  # importing diffusers takes seconds; only needed for LoRAs
         )
 
         fused, config = FusedPartCache(self._fused, hashes=self._hashes), dict(loaded.pipe.unet.config)
@@ -85,7 +86,7 @@ def _attach_embeddings(loaded: LoadedCheckpoint, additions: Additions) -> None:
 
 def _replace_vae(loaded: LoadedCheckpoint, path: Path, cache: Path, hashes: FileHashCache) -> None:
     from sdxl_desktop.engine.openvino.adapters.vae_conversion import (
-        load_vae,  # seconds of optimum-intel, for other VAEs alone
+        load_vae,  # importing optimum-intel takes seconds; only needed for other VAEs
     )
 
     own = loaded.pipe.vae.config

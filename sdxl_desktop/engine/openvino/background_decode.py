@@ -18,7 +18,7 @@ DecodedImage = tuple[Pixels, tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PendingDecode:
-    """A picture that is denoised, the run's `index`-th from 0."""
+    """A denoised picture; `index` is its position in the run, from 0."""
 
     index: int
     seed: int
@@ -26,15 +26,15 @@ class PendingDecode:
 
 
 class OverlapRefused(Exception):
-    """This decode cannot be done while something else is drawn: it has to compile. Carries nothing."""
+    """This decode has to compile, so it cannot run during denoising. Carries no data."""
 
 
 class BackgroundDecoder:
-    """At most one decode in a thread of its own. What becomes of it is `finish`ed in the thread that asks here; one
-    that cannot be done beside a drawing is done there too, by `decode`.
+    """Runs at most one decode in its own thread. Its result is passed to `finish` in the calling thread; a decode that
+    cannot run in the background is done there too, by `decode`.
 
-    At the end of the block it is waited for, also where the block raises: a picture that was denoised is not lost
-    because the next one fails. Only a person's stop ends it.
+    The end of the block waits for the decode, also after an exception: a denoised picture is not lost because the next
+    one fails. Only cancelling by the user ends it.
     """
 
     def __init__(
@@ -46,21 +46,21 @@ class BackgroundDecoder:
 
     @property
     def is_pending(self) -> bool:
-        """Whether a decode has begun that is not finished here."""
+        """Whether a decode was started and not yet finished."""
         return self._pending is not None
 
     def start(self, pending: PendingDecode, decode: Callable[[], DecodedImage]) -> None:
-        """Have `decode` done beside what follows; the one before must be finished."""
+        """Start `decode` in the background; the previous one must be finished."""
         assert self._pending is None
         self._pending = pending, self._executor.submit(decode)
 
     def finish_if_decoded(self) -> None:
-        """Finish what is ready, without waiting and without trouble."""
+        """Finish a successfully completed decode, without waiting."""
         if self._pending is not None and self._pending[1].done() and self._pending[1].exception() is None:
             self.finish()
 
     def finish(self) -> None:
-        """Wait for what is pending and finish it. Raises what its decode raised."""
+        """Wait for the pending decode and finish it. Raises the exception of its decode."""
         if self._pending is None:
             return
         (one, future), self._pending = self._pending, None
@@ -78,7 +78,7 @@ class BackgroundDecoder:
             if problem is None:
                 self.finish()
             elif not isinstance(problem, Interrupted):
-                with suppress(SdxlDesktopError, Interrupted):  # the first trouble is the one that is told
+                with suppress(SdxlDesktopError, Interrupted):  # the first exception is the one reported
                     self.finish()
         finally:
             self._executor.shutdown()

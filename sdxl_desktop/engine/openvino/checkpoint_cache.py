@@ -1,4 +1,4 @@
-"""The checkpoints in memory: taken by folder and what is added to them, kept as long as a run wants them."""
+"""The checkpoints in memory, by folder and additions; kept while a run needs them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sdxl_desktop.engine.openvino.loaded_checkpoint import FileFingerprint, Load
 
 @dataclass(frozen=True, slots=True)
 class _CheckpointKey:
-    """A checkpoint with additions, and their files as they are now."""
+    """A checkpoint with additions, and the current fingerprint of their files."""
 
     folder: Path
     additions: Additions
@@ -37,7 +37,7 @@ class _CheckpointKey:
 
 
 class CheckpointCache:
-    """Loaded checkpoints, never the same one twice."""
+    """Loaded checkpoints, each only once."""
 
     def __init__(self, paths: AppPaths, interrupt: Interrupt) -> None:
         self._paths = paths
@@ -46,14 +46,14 @@ class CheckpointCache:
         self.loaded: list[LoadedCheckpoint] = []
 
     def load(self, folder: Path, additions: Additions, emit: Emit) -> LoadedCheckpoint:
-        """The checkpoint in `folder` with `additions`, read again only when its files have changed.
+        """Return the checkpoint in `folder` with `additions`; it is read again only if its files have changed.
 
-        Raises CheckpointError or AdditionError when it cannot be read or added to.
+        Raises CheckpointError or AdditionError if it cannot be read or an addition cannot be applied.
         """
         return self._load(_CheckpointKey.of(folder, additions), emit)
 
     def load_only(self, checkpoints: Iterable[tuple[Path, Additions]], emit: Emit) -> list[LoadedCheckpoint]:
-        """As `take` for each; what is none of these, or has changed, is let go before anything is read."""
+        """As `load` for each; other or changed checkpoints are released before anything is read."""
         wishes = [_CheckpointKey.of(folder, additions) for folder, additions in checkpoints]
         self.loaded = [loaded for loaded in self.loaded if any(wish.matches(loaded) for wish in wishes)]
         return [self._load(wish, emit) for wish in wishes]
@@ -76,9 +76,9 @@ class CheckpointCache:
         emit(Progress(phase=Phase.LOADING, fraction=share, detail=what))
 
     def keep_only(self, wanted: Iterable[LoadedCheckpoint]) -> None:
-        """Let all others go, and with them their memory."""
+        """Release all other checkpoints and their memory."""
         self.loaded = list(wanted)
 
     def preview_file(self, loaded: LoadedCheckpoint) -> Path:
-        """Where the preview map learned for this checkpoint's VAE is kept."""
+        """Return the file of the preview map fitted to this checkpoint's VAE."""
         return self._paths.cache / "previews" / f"{loaded.latent_format_id}.json"

@@ -1,5 +1,5 @@
-"""Puts compiled requests under the parts of checkpoints, each on its device: one for each part, two for a UNet whose
-steps are cached, and one for each size where the device wants fixed shapes."""
+"""Attaches compiled requests to the parts of checkpoints, each on its device: one per part, two for a UNet with step
+caching, and one per size if the device needs fixed shapes."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ from sdxl_desktop.engine.openvino.step_caching.feature_cache import graphs_agree
 UNET = Part.UNET
 
 Participants = Sequence[tuple[LoadedCheckpoint, Sequence[str]]]
-"""Checkpoints, and which parts of each a run needs."""
+"""Checkpoints, and the parts of each that a run needs."""
 
 _KeysByCheckpoint = Sequence[tuple[LoadedCheckpoint, dict[str, CompileKey], int]]
-"""Checkpoints, the keys of the parts that a run needs, and at which join their UNets are cut."""
+"""Checkpoints, the keys of the parts that a run needs, and the skip connection where their UNet is cut."""
 
 
 @dataclass(slots=True)
 class _MissingModels:
-    """What has to be compiled: graphs, for whom, and which of them are of a fixed shape, by the part's own key."""
+    """What has to be compiled: graphs, their origins, and which of them have fixed shapes, with the key of the part."""
 
     graphs: dict[CompileKey, GraphReader] = field(default_factory=dict)
     origins: dict[CompileKey, BlobOrigin] = field(default_factory=dict)
@@ -54,8 +54,9 @@ class _MissingModels:
 
 
 class CompiledModels:
-    """What is compiled stays until a run wants another checkpoint or form: of a UNet only one form is kept in memory,
-    plain or cut, since each holds all of its weights. `measured` is the file by which Automatic finds devices."""
+    """Compiled models stay until a run needs another checkpoint or form. Only one form of a UNet is kept in memory,
+    full or cut, since each holds all of its weights. `measured` is the file of timings from which Automatic selects
+    devices."""
 
     def __init__(self, compiled: InferRequestCache, measured: Path | None = None) -> None:
         self._requests = compiled
@@ -65,7 +66,8 @@ class CompiledModels:
         self._fixed: dict[CompileKey, FixedShapeRequests] = {}
 
     def resolve_devices(self, execution: Execution) -> Execution:
-        """With the device of each part by OpenVINO's name; raises DeviceError for one that is not there."""
+        """Return `execution` with an OpenVINO device name for each part. Raises DeviceError for an unavailable
+        device."""
         asks = self._timings_file is not None and AUTOMATIC_DEVICE in (
             name.strip().upper() for name in execution.devices
         )
@@ -83,11 +85,11 @@ class CompiledModels:
         *,
         all_parts: bool = False,
     ) -> tuple[str, ...]:
-        """Put a compiled request under every part, compiling what is missing. `execution` is `resolved`. Returns what
-        a person should know: where step caching cannot be had, and why.
+        """Attach a compiled request to every part, compiling missing ones. `execution` must come from
+        `resolve_devices`. Return notes to show: where step caching is not possible, and why.
 
-        For devices that want fixed shapes the UNet is compiled for pictures of `size`, when `complete` every
-        part; other parts, and what else comes, when it comes.
+        For devices that need fixed shapes, the UNet is compiled for pictures of `size`, and with `all_parts` every
+        part; other parts and shapes are compiled when first called.
         """
         depths = [self._cut_depth(loaded, caching) for loaded, _ in participants]
         named = list(zip(participants, depths, strict=True))
@@ -112,7 +114,7 @@ class CompiledModels:
     def is_compiled(
         self, participants: Participants, execution: Execution, caching: StepCaching | None, size: Size | None = None
     ) -> bool:
-        """Whether `place` with the same has nothing to compile, as far as is known without trying."""
+        """Whether `compile_parts` with the same arguments has nothing to compile, as far as known without trying."""
         for loaded, parts in participants:
             for key in _compile_keys(loaded, parts, execution, self._cut_depth(loaded, caching)).values():
                 fixed = self._fixed.get(key)
@@ -137,18 +139,18 @@ class CompiledModels:
                     missing.add(base, form)
         return missing
 
-    # what stays
+    # releasing
 
     def release(
         self, loaded: LoadedCheckpoint, parts: Sequence[str], execution: Execution, caching: StepCaching | None
     ) -> None:
-        """Let go of these parts' compiled requests, and with them their memory, until they are placed again."""
+        """Release these parts' compiled requests and their memory until they are compiled again."""
         for part, key in _compile_keys(loaded, parts, execution, self._cut_depth(loaded, caching)).items():
             self._release(loaded, part, key)
 
     def discard(self, participants: Participants, execution: Execution, caching: StepCaching | None) -> bool:
-        """As `release`, for those parts that were loaded from the disk: they are compiled anew when placed again.
-        Whether there were any. Once in this process for each."""
+        """As `release`, for parts that were loaded from disk: they are compiled again the next time. Each is discarded
+        at most once per process. Return whether there were any."""
         discarded = False
         for loaded, parts in participants:
             for part, key in _compile_keys(loaded, parts, execution, self._cut_depth(loaded, caching)).items():
@@ -170,7 +172,7 @@ class CompiledModels:
             loaded.pipe.model_parts[part].request = None
 
     def release_all(self) -> None:
-        """Let go of everything; each part is compiled, or read from what is kept on disk, when it is next placed."""
+        """Release everything; each part is compiled, or read from the cache on disk, when it is next needed."""
         self._keep_only(set())
         self._agreement.clear()
 
@@ -179,7 +181,7 @@ class CompiledModels:
         self._requests.keep_only([*keys, *(key for fixed in self._fixed.values() for key in fixed.keys)])
 
     def _detach_requests(self, loaded: LoadedCheckpoint, keys: dict[str, CompileKey]) -> None:
-        """Take away the requests that no longer belong there, so that their memory is free before others need it."""
+        """Detach requests that are no longer valid, so that their memory is free before others are compiled."""
         for part, key in keys.items():
             if not self._has(key) and part != UNET_SHALLOW:
                 getattr(loaded.pipe, part).request = None
@@ -192,7 +194,7 @@ class CompiledModels:
     # fixed shapes
 
     def _prepare_fixed(self, loaded: LoadedCheckpoint, part: str, key: CompileKey, depth: int, emit: Emit) -> None:
-        """What answers for a part of any shape, compiling it for each when it is first asked."""
+        """Create or update the requests of a part with fixed shapes, which compile it for each new shape."""
         graph, make = _graph_reader(loaded, part, depth), partial(self._compile_now, _blob_origin(loaded, key), emit)
         if key in self._fixed:
             self._fixed[key].rebind(graph, make)
@@ -206,7 +208,7 @@ class CompiledModels:
     def _models_for_size(
         self, loaded: LoadedCheckpoint, keys: dict[str, CompileKey], size: Size, all_parts: bool
     ) -> list[tuple[CompileKey, ReshapedModel]]:
-        """The graphs for pictures of `size` that are still to be compiled, where devices want them fixed."""
+        """Return the graphs with fixed shapes for pictures of `size` that are still to be compiled."""
         found = []
         full: ReshapedModel | None = None
         for part, key in keys.items():
@@ -216,7 +218,7 @@ class CompiledModels:
             if fixed.is_compiled_for(size) or (part == UNET_SHALLOW and full is None):
                 continue
             if part != UNET_SHALLOW and not fixed_shapes.follow_from_size(fixed.ports):
-                continue  # it is compiled when it is first asked
+                continue  # it is compiled at its first call
             fixed.evict_oldest()
             if part == UNET_SHALLOW:
                 assert full is not None
@@ -231,7 +233,7 @@ class CompiledModels:
     # step caching
 
     def _cut_depth(self, loaded: LoadedCheckpoint, caching: StepCaching | None) -> int:
-        """At which join its UNet is cut, counted from 1; 0 when it stays whole."""
+        """Return the skip connection where the UNet is cut, counted from 1; 0 if it is not cut."""
         if caching is None:
             return 0
         content = loaded.content_ids[UNET]
@@ -240,7 +242,7 @@ class CompiledModels:
         return min(caching.depth, self._join_counts[content])
 
     def _attach_requests(self, loaded: LoadedCheckpoint, keys: dict[str, CompileKey], *, size_is_known: bool) -> None:
-        """`sized`: it is known for which size, without which the graphs of fixed shapes cannot be compared."""
+        """Attach the compiled requests. Without a known size, graphs with fixed shapes cannot be compared."""
         for part, key in keys.items():
             if part != UNET_SHALLOW:
                 getattr(loaded.pipe, part).request = self._request(key)
@@ -252,7 +254,7 @@ class CompiledModels:
         return self._fixed[key] if key.shape == FIXED else self._requests[key]
 
     def _graphs_agree(self, keys: dict[str, CompileKey]) -> bool:
-        """Whether the two graphs say the same; found out once, before they are used."""
+        """Whether the full and the shallow graph give the same results; checked once, before they are used."""
         key = keys[UNET_SHALLOW]
         if key not in self._agreement:
             try:
@@ -263,16 +265,16 @@ class CompiledModels:
 
 
 _CACHING_UNAVAILABLE = (
-    "Steps of {} were all computed in full: its UNet cannot be cut in two that together say what it says, so nothing "
-    "was saved there."
+    "All steps of {} were computed in full: its UNet cannot be split for step caching without changing its results, so "
+    "no time was saved."
 )
 
 
 def _compile_keys(
     loaded: LoadedCheckpoint, parts: Sequence[str], execution: Execution, depth: int
 ) -> dict[str, CompileKey]:
-    """The keys of `parts` on devices by OpenVINO's names; with a `depth` those of the UNet's two graphs for that of the
-    whole."""
+    """Return the keys of `parts` on OpenVINO devices. If `depth` is not 0, the UNet's key is replaced by those of its
+    full and shallow graphs."""
     keys = {
         part: resolve_key(key, loaded.pipe.model_parts[part].has_activation_scale)
         for part, key in loaded.compile_keys(parts, execution).items()
@@ -285,14 +287,15 @@ def _compile_keys(
 
 
 def _blob_origin(loaded: LoadedCheckpoint, key: CompileKey) -> BlobOrigin:
-    """Only LoRAs and another VAE bring other weights; embeddings are joined to the graph, which the key tells."""
+    """Return the origin of a blob. Only LoRAs and another VAE change the weights; embeddings are part of the graph,
+    which the key identifies."""
     additions = loaded.additions
     changed = bool(additions.vae) if key.part.startswith(Part.VAE) else bool(additions.loras)
     return BlobOrigin(loaded.folder, derived=changed)
 
 
 def _graph_reader(loaded: LoadedCheckpoint, part: str, depth: int) -> GraphReader:
-    """It does not hold on to the checkpoint, which has other parts in memory, too."""
+    """Return a reader without a reference to the checkpoint, which holds other parts in memory."""
     network = loaded.pipe.model_parts[UNET if part == UNET_SHALLOW else part]
     return partial(_read_graph, network, part, depth)
 

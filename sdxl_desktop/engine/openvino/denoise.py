@@ -1,4 +1,4 @@
-"""The denoising loop of one stage, watched step by step; every workflow of SDXL goes through it."""
+"""The denoising loop of one stage, with a callback after each UNet call; used by every SDXL workflow."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ MEAN_OVER_CALLS = 8
 
 @dataclass
 class StepTimer:
-    """Seconds a UNet call takes, by its kind: a mean of the last few of that kind, the first one (which warms up) left
-    out if it can be."""
+    """Seconds per UNet call, by kind: the mean of the last few calls of that kind, without the first (warm-up) if
+    possible."""
 
     started: float = field(default_factory=time.perf_counter)
     seconds: dict[CallKind, list[float]] = field(default_factory=dict)
@@ -36,7 +36,8 @@ class StepTimer:
         self.seconds.setdefault(kind, []).append(time.perf_counter() - self.started)
 
     def mean_seconds(self, kind: CallKind) -> float:
-        """Seconds a call takes; guessed from the others' while none of its kind was made, 0 before any was."""
+        """Return the seconds per call; estimated from other kinds until one of this kind was made, 0 before any
+        call."""
         taken = self.seconds.get(kind)
         if taken is not None:
             recent = taken[1:][-MEAN_OVER_CALLS:] or taken
@@ -44,14 +45,14 @@ class StepTimer:
         return max((self.mean_seconds(other) * kind.weight / other.weight for other in self.seconds), default=0.0)
 
     def total_seconds(self, calls: Mapping[CallKind, int]) -> float:
-        """Seconds that so many calls of each kind take together."""
+        """Return the total seconds for this number of calls of each kind."""
         return sum(self.mean_seconds(kind) * number for kind, number in calls.items())
 
 
 @dataclass(frozen=True, slots=True)
 class CompletedCall:
-    """A UNet call of a stage is done: its kind, the step of the run that it completes, counted from 1, and `estimate`,
-    which gives the latents float32 [C, h, w] that the call predicts for the end, when they are wanted."""
+    """A completed UNet call: its kind, its step in the run, counted from 1, and `estimate`, which returns the predicted
+    final latents, float32 [C, h, w], when called."""
 
     kind: CallKind
     step: int
@@ -60,8 +61,8 @@ class CompletedCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class DenoisingStage:
-    """One UNet working through one schedule in `calls`, which `extensions` may change. `offset` is how many steps
-    earlier stages took."""
+    """One UNet running one schedule in `calls`, which `extensions` may change. `step_offset` is the number of steps of
+    earlier stages."""
 
     predictor: NoisePredictor
     extensions: Extensions
@@ -70,7 +71,7 @@ class DenoisingStage:
     step_offset: int = 0
 
     def step(self, call: UNetCall) -> int:
-        """The step of the whole run, counted from 1, that `call` belongs to."""
+        """Return the step in the whole run, counted from 1, of `call`."""
         return self.step_offset + call.step
 
 
@@ -82,8 +83,8 @@ def denoise(
     timer: StepTimer,
     on_call: Callable[[CompletedCall], None],
 ) -> torch.Tensor:
-    """Latents float32 [1, C, h, w] after the stage. `source` is the generator that made their noise; schedulers that
-    draw noise of their own go on with it."""
+    """Return the latents float32 [1, C, h, w] after the stage. `generator` is the one that created their noise;
+    schedulers that draw their own noise continue with it."""
     schedule, predictor = stage.schedule, stage.predictor
     scheduler = schedule.scheduler
     step_kwargs = schedule.extra_step_kwargs(generator)
@@ -107,7 +108,7 @@ def denoise(
 def _pred_original_sample(
     schedule: StageSchedule, scaled: torch.Tensor, prediction: torch.Tensor, sigma: float
 ) -> Floats:
-    """The latents float32 [C, h, w] that a prediction believes in."""
+    """Return the final latents float32 [C, h, w] that a prediction implies."""
     config = schedule.scheduler.config
     model_input, model_output, kind = scaled[0].numpy(), prediction[0].numpy(), config.prediction_type
     if is_edm(type(schedule.scheduler).__name__):
@@ -116,8 +117,8 @@ def _pred_original_sample(
 
 
 def _calls_to_recompute(stage: DenoisingStage, trajectory: PredictionReplay) -> frozenset[int]:
-    """The replayed calls that the UNet must be asked all the same, only for their deep features, which later calls that
-    are not replayed make use of."""
+    """Return the replayed calls that must still be computed for their deep features, because later calls that are not
+    replayed use them."""
     calls = stage.calls
     first = next((call.number for call in calls if not trajectory.replays(stage.step(call))), len(calls))
     return required_features(calls, first)

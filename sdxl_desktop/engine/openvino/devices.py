@@ -1,7 +1,7 @@
-"""The devices OpenVINO has on this machine, and what each may be told when a part is compiled for it.
+"""The OpenVINO devices of this machine, and the properties each is given when a part is compiled for it.
 
-Only what a device says it knows is ever told to it, since an unknown property raises. What is here for GPUs and NPUs
-follows the documentation of OpenVINO's plugins; this code has not met one.
+Only properties that a device lists as supported are set, since an unknown one raises. The code for GPUs and NPUs
+follows the documentation of OpenVINO's plugins; it has not been tested on one.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ _ACTIVATIONS_SCALE = "ACTIVATIONS_SCALE_FACTOR"
 
 
 def available_devices() -> tuple[Device, ...]:
-    """Every device there is, by OpenVINO's names."""
+    """Return all available devices, by OpenVINO's names."""
     return tuple(Device(name, str(core.get_property(name, "FULL_DEVICE_NAME"))) for name in core.available_devices)
 
 
 def resolve_device_name(name: str, known: Iterable[str] | None = None) -> str:
-    """OpenVINO's spelling of `name`; raises DeviceError that names the devices there are. Never another device.
-    `known` are those there are, where they were asked for already, which takes a millisecond."""
+    """Return OpenVINO's spelling of `name`, never another device. Raises DeviceError, which lists the available
+    devices. `known` are the available devices if already queried, which takes a millisecond."""
     if known is None:
         known = core.available_devices
     wanted = name.strip().upper()
@@ -47,8 +47,8 @@ def resolve_device_name(name: str, known: Iterable[str] | None = None) -> str:
 
 
 def resolve_devices(execution: Execution, table: DeviceTimings | None = None) -> Execution:
-    """`execution` with OpenVINO's spelling of every part's device. Automatic becomes what it means here, by what was
-    measured. Raises DeviceError for the first device that is not there."""
+    """Return `execution` with OpenVINO's spelling of every part's device. Automatic is replaced by the device selected
+    here from the measured timings. Raises DeviceError for the first unavailable device."""
 
     known = list(core.available_devices)
 
@@ -71,11 +71,11 @@ def resolve_devices(execution: Execution, table: DeviceTimings | None = None) ->
 def supported_precision(
     device: str, part: str, asked: Precision, check_activation_scale: Callable[[], bool]
 ) -> Precision:
-    """The precision that `part` is compiled with: `asked`, where the device has it.
+    """Return the precision to compile `part` with: `asked` if the device supports it.
 
-    SDXL's VAE overflows in 16 bits, which GPUs take by themselves: there it gets 32, unless its graph carries the
-    factor (`ACTIVATIONS_SCALE_FACTOR`) by which OpenVINO keeps activations small enough. `has_activation_scale`
-    finds that out.
+    SDXL's VAE overflows in 16 bits, the default of GPUs: there it uses 32, unless its graph contains the factor
+    (`ACTIVATIONS_SCALE_FACTOR`) by which OpenVINO keeps activations small enough. `check_activation_scale` returns
+    whether it does.
     """
     if (
         part.startswith(Part.VAE)
@@ -90,13 +90,13 @@ def supported_precision(
 
 
 def has_activation_scale(model: ov.Model) -> bool:
-    """Whether a graph brings its own scale for activations, as optimum-intel writes it for VAEs that need it."""
+    """Whether a graph contains an activation scale, as optimum-intel writes it for VAEs that need it."""
     return bool(model.has_rt_info(["runtime_options", _ACTIVATIONS_SCALE]))
 
 
 @cache
 def _lacks_precision(device: str, precision: Precision) -> bool:
-    """Whether a device says that it has no such precision. Processors are left to OpenVINO, which emulates."""
+    """Whether a device reports that it lacks this precision. For CPUs it is False: OpenVINO emulates missing ones."""
     if device_type(device) == "CPU":
         return False
     told = core.get_property(device, "OPTIMIZATION_CAPABILITIES")
@@ -104,7 +104,7 @@ def _lacks_precision(device: str, precision: Precision) -> bool:
 
 
 def compile_properties(device: str, *, precision: Precision, threads: int, cache: str) -> dict[str, Any]:
-    """The properties to compile with: only those that `device` knows, since an unknown one raises."""
+    """Return the compile properties: only those that `device` supports, since an unknown one raises."""
     return filter_supported(
         desired_properties(device_type(device), precision=precision, threads=threads, cache=cache),
         set(core.get_property(device, "SUPPORTED_PROPERTIES")),
@@ -112,7 +112,7 @@ def compile_properties(device: str, *, precision: Precision, threads: int, cache
 
 
 def desired_properties(kind: str, *, precision: Precision, threads: int, cache: str) -> dict[str, Any]:
-    """What a device of this kind is to be told, if it knows it."""
+    """Return the properties to set on a device of this kind if it supports them."""
     wanted: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "CACHE_DIR": cache}
     if precision != "auto":
         wanted["INFERENCE_PRECISION_HINT"] = precision
@@ -121,11 +121,12 @@ def desired_properties(kind: str, *, precision: Precision, threads: int, cache: 
             wanted["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = 0
         if threads:
             wanted["INFERENCE_NUM_THREADS"] = threads
-    if kind == "GPU":  # attention and decoding at large sizes want more than 4 GB in a piece
+    if kind == "GPU":  # attention and decoding at large sizes need allocations above 4 GB
         wanted["GPU_ENABLE_LARGE_ALLOCATIONS"] = True
     return wanted
 
 
 def filter_supported(properties: dict[str, Any], supported: set[str]) -> dict[str, Any]:
-    """`wanted` without what a device does not list; a cache is OpenVINO's own affair and goes to every device."""
+    """Return `properties` without unsupported ones. CACHE_DIR is always kept: OpenVINO itself handles it for every
+    device."""
     return {key: value for key, value in properties.items() if key in supported or key == "CACHE_DIR"}

@@ -1,7 +1,7 @@
-"""Gives the graphs of an export with fixed shapes (optimum-intel's `reshape`) their free batch and size back.
+"""Makes batch and size dynamic again in graphs exported with fixed shapes (optimum-intel's `reshape`).
 
-Such a graph mostly still computes its inner shapes from those of its inputs, so that its inputs need only be freed.
-Whether that is so is tried on a copy: where numbers of the one size were folded into the graph, it is refused.
+Such a graph usually still computes its inner shapes from those of its inputs, so only the inputs need to be made
+dynamic. This is tested on a copy: if sizes were constant-folded into the graph, it is refused.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _BATCH_AXIS, _BATCH_AND_SIZE_AXES = (0,), (0, 2, 3)
 _DYNAMIC_AXES: Mapping[str, tuple[int, ...]] = {
     "sample": _BATCH_AND_SIZE_AXES,
     "latent_sample": _BATCH_AND_SIZE_AXES,
-    "timestep": _BATCH_AXIS,  # one for all where it has no sides
+    "timestep": _BATCH_AXIS,  # shared by all rows if scalar
     "encoder_hidden_states": _BATCH_AXIS,
     "text_embeds": _BATCH_AXIS,
     "time_ids": _BATCH_AXIS,
@@ -25,17 +25,17 @@ _DYNAMIC_AXES: Mapping[str, tuple[int, ...]] = {
     "input_ids": _BATCH_AXIS,
     "attention_mask": _BATCH_AXIS,
 }
-"""The sides of each input that differ from picture to picture; all are free where an export fixes nothing."""
+"""The dimensions of each input that vary between pictures; all are dynamic unless an export fixes them."""
 _TRIAL_SHAPE = 2, 64, 128
-"""Batch, height and width of what is tried: SDXL halves pixels eight times at most."""
+"""Batch, height and width of the test: SDXL halves pixels at most eight times."""
 _PIXELS = 8
-"""Per latent, for words."""
+"""Pixels per latent, for messages."""
 
 
 def make_shapes_dynamic(model: ov.Model) -> None:
-    """Let `model`, a part of a checkpoint, take pictures of any size and any number of them; changes it.
+    """Make `model`, a part of a checkpoint, accept pictures of any size and batch; changes it.
 
-    Raises CheckpointError, which says for which size it is made, where it cannot.
+    Raises CheckpointError, with the size it was made for, if that is impossible.
     """
     before = {port: port.get_partial_shape() for port in model.inputs}
     freed = {port: _dynamic_shape(port.get_any_name(), shape) for port, shape in before.items()}
@@ -59,7 +59,7 @@ def _dynamic_shape(name: str, shape: ov.PartialShape) -> ov.PartialShape:
 
 
 def _accepts_other_shape(model: ov.Model) -> bool:
-    """Whether all outputs follow the inputs to another batch and size."""
+    """Whether all outputs adapt to another batch and size."""
     batch, height, width = _TRIAL_SHAPE
     copy = model.clone()
     copy.reshape({port: _trial_shape(port.get_any_name(), port.get_partial_shape()) for port in copy.inputs})
@@ -83,13 +83,13 @@ def _trial_shape(name: str, shape: ov.PartialShape) -> ov.PartialShape:
 
 
 def _describe_fixed_size(shapes: Mapping[Any, ov.PartialShape]) -> str:
-    """What the inputs are fixed to, in words."""
+    """Describe the fixed shapes of the inputs."""
     words = []
     for port, shape in shapes.items():
         name = port.get_any_name()
         sides = [] if shape.rank.is_dynamic else [side.get_length() if side.is_static else 0 for side in shape]
         if name in ("sample", "latent_sample") and len(sides) == 4:
-            pixels = 1 if name == "sample" and sides[1] == 3 else _PIXELS  # the VAE's encoder sees pixels
+            pixels = 1 if name == "sample" and sides[1] == 3 else _PIXELS  # the VAE encoder's input is in pixels
             if sides[2] and sides[3]:
                 words.append(f"{sides[3] * pixels}×{sides[2] * pixels}")
         if name in _DYNAMIC_AXES and sides and sides[0] and not any(word.startswith("batch") for word in words):

@@ -1,4 +1,4 @@
-"""The OpenVINO engine: loads a checkpoint, compiles its parts, encodes, denoises and decodes; keeps what it can."""
+"""The OpenVINO engine: loads checkpoints, compiles their parts, encodes, denoises and decodes; caches what it can."""
 
 from __future__ import annotations
 
@@ -65,11 +65,11 @@ _REFINER_PARTS = (Part.TEXT_ENCODER_2, Part.UNET)
 
 
 class OpenVinoEngine:
-    """An `Engine` in this process. Not for two threads at once."""
+    """An `Engine` in this process. Not thread-safe."""
 
     def __init__(self, paths: AppPaths, budget: int | None = None, compiler: Compiler | None = None) -> None:
-        """`budget` in bytes is what this process may take in memory; None: what the machine has, less a reserve.
-        `compiler` may have begun already; None: one of its own."""
+        """`budget` is the memory limit of this process in bytes; None: the machine's memory less a reserve. `compiler`
+        may already be compiling ahead; None creates a new one."""
         self._interrupt = Interrupt()
         self._requests = InferRequestCache(
             compiler or create_compiler(paths),
@@ -86,14 +86,14 @@ class OpenVinoEngine:
 
     @property
     def loaded(self) -> tuple[LoadedCheckpoint, ...]:
-        """The checkpoints that are in memory."""
+        """The checkpoints in memory."""
         return tuple(self._checkpoints.loaded)
 
     def generate(self, request: GenerationRequest, emit: Emit, cancel: CancelToken) -> None:
         """See `Engine.generate`."""
         self._interrupt.token = cancel
         try:
-            # once for the run; and a missing device is told before minutes of loading
+            # resolved once per run; a missing device is reported before minutes of loading
             run = GenerationRun(request, emit, self._compiled_models.resolve_devices(request.execution))
             self._page_trimmer.reset()
             with run.peak_memory.measure():
@@ -105,13 +105,13 @@ class OpenVinoEngine:
             if needs_engine_restart(problem):
                 self._release_all()
             emit(RunFailed(problem))
-        except Exception as problem:  # the last net under a run
+        except Exception as problem:  # last resort: a run reports errors and never raises
             log.exception("A run failed unexpectedly")
             self._release_all()
             emit(RunFailed.unexpected(problem))
 
     def _release_all(self) -> None:
-        """Let everything go that was compiled and loaded, to make it anew: after an inference that failed, for want of
+        """Release everything compiled and loaded, so that it is created again: after an inference failed for lack of
         memory or in a driver, the same request fails again at the same size."""
         self._compiled_models.release_all()
         self._checkpoints.keep_only(())
@@ -132,7 +132,7 @@ class OpenVinoEngine:
             loaded.prompt_encoder.encode(Prompts(), tuple(keys.values()))
         except Interrupted:
             return
-        except Exception:  # warming is a courtesy: the run that follows tells what is wrong
+        except Exception:  # warming up is optional: the next run reports the problem
             log.warning("Warming up failed", exc_info=True)
             self._release_all()
 
@@ -184,7 +184,8 @@ class OpenVinoEngine:
     def _discard_cached(
         self, run: GenerationRun, participants: Sequence[RunCheckpoint], overlap: BackgroundDecoder
     ) -> bool:
-        """Whether something that was kept on disk may be why numbers ran away; it is let go, to be made anew."""
+        """Discard cached files that may have made the latents diverge, so that they are created again. Return whether
+        there were any."""
         with run.stopwatch.timing("decode"):
             overlap.finish()
         if renewed := self._preparation.discard_cached(run, participants):
@@ -192,7 +193,7 @@ class OpenVinoEngine:
         return renewed
 
     def _load(self, run: GenerationRun) -> tuple[LoadedCheckpoint, LoadedCheckpoint | None]:
-        """(base, refiner); what this run does not use is let go first."""
+        """Return (base, refiner); checkpoints that this run does not use are released first."""
         request = run.request
         wanted = [(request.checkpoint, request.additions)]
         if request.refine is not None:
@@ -223,7 +224,8 @@ class OpenVinoEngine:
             return workflow.generate_latents(seed, on_step)
 
     def _trim_mapped_pages(self, overlap: BackgroundDecoder) -> None:
-        """Give mapped weights back where nothing else is at work: between two inferences of this thread."""
+        """Return mapped weight pages to the system, only between two inferences, while nothing runs in another
+        thread."""
         if not overlap.is_pending and not self._requests.is_compiling:
             self._page_trimmer.trim_if_needed()
 
@@ -241,7 +243,7 @@ class OpenVinoEngine:
         pending: PendingDecode,
         use_f32_decoder: Callable[[], bool],
     ) -> Callable[[], DecodedImage]:
-        """What decodes `one`, within the memory that is free now."""
+        """Return a function that decodes `pending` within the memory that is available now."""
         pipe, budget = participants[0].loaded.pipe, self._preparation.decode_budget(run, participants)
         return lambda: decode_with_fallback(pipe, pending.latents.final, use_f32_decoder, budget, self._interrupt.check)
 
@@ -253,7 +255,7 @@ class OpenVinoEngine:
         pending: PendingDecode,
         decoded: DecodedImage,
     ) -> None:
-        """Make a picture of what was decoded, and tell it."""
+        """Build the finished picture from the decoded pixels and emit it."""
         pixels, notes = decoded
         base.pipe.release_graphs()
         self._fit_preview_map(base, pending.latents.final, pixels)
@@ -302,8 +304,8 @@ class OpenVinoEngine:
             run.emit(Preview(preview_map.pixels(step.pred_original_sample()), step.step))
 
     def _use_f32_decoder(self, run: GenerationRun, loaded: LoadedCheckpoint) -> bool:
-        """Put the VAE decoder in 32 bits in place, for this run and the next; False when this process compiled it so
-        already."""
+        """Compile the VAE decoder in 32 bits, for this run and the next ones. Return False if this process already
+        did."""
         decoder = [(loaded, (Part.VAE_DECODER,))]
         exact = loaded.needs_f32_decoder or run.execution.precision_on(run.execution.vae_device) == "f32"
         if exact and not self._compiled_models.discard(decoder, run.execution, run.step_caching):
@@ -313,7 +315,7 @@ class OpenVinoEngine:
         return True
 
     def _preview_map(self, loaded: LoadedCheckpoint) -> PreviewMap | None:
-        """The checkpoint's own map, else the one learned from its VAE's first picture, else SDXL's where it fits."""
+        """Return the checkpoint's own map, else the one fitted to its VAE's first picture, else SDXL's if it fits."""
         known = loaded.preview_map or PreviewMap.default()
         return known if len(known.matrix) == loaded.latent_channels else None
 
@@ -328,7 +330,7 @@ def _refuse_overlap() -> bool:
 
 
 def check_checkpoints(base: LoadedCheckpoint, refiner: LoadedCheckpoint | None, request: GenerationRequest) -> None:
-    """Raise RequestError when these checkpoints cannot do what is asked."""
+    """Raise RequestError if these checkpoints do not support the request."""
     base.check_size(request.sampling.size)
     if refiner is not None and refiner.kind is not CheckpointKind.REFINER:
         raise RequestError(
@@ -352,7 +354,7 @@ def check_checkpoints(base: LoadedCheckpoint, refiner: LoadedCheckpoint | None, 
 
 
 def saved_latents(latents: DenoisedLatents, request: GenerationRequest, seed: int) -> SavedLatents | None:
-    """What the request wants to keep of a picture's making."""
+    """Return the latents that the request asks to save with a picture, or None."""
     if request.output.keep_latents == "none":
         return None
     final = latents.final[0].numpy().copy()

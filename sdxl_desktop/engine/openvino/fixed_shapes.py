@@ -1,4 +1,4 @@
-"""Parts for devices that compile fixed shapes only: reshaped to what is asked of them, one row of a batch at a time."""
+"""Parts for devices that support only fixed shapes: reshaped for each call, one batch row at a time."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from sdxl_desktop.engine.openvino.interruptible_request import InterruptibleInfe
 from sdxl_desktop.engine.openvino.step_caching.graph_cut import DEEP_FEATURE
 
 TOKENS_PER_CHUNK = 77
-"""The length of one chunk of a prompt."""
+"""Tokens in one chunk of a prompt."""
 _MAX_COMPILED_SHAPES: Mapping[str, int] = {Part.VAE_DECODER: 4, Part.VAE_ENCODER: 4}
-"""Shapes of one part that stay compiled in memory: tiles at a picture's edge may be of other sizes. Others keep one,
-since each holds all of the part's weights."""
+"""Compiled shapes kept in memory per part: tiles at a picture's edge may have other sizes. Other parts keep one, since
+each holds all of the part's weights."""
 
 _OF_PICTURE = {"sample", "latent_sample"}
 _OF_PROMPT = {"encoder_hidden_states", "input_ids", "attention_mask"}
 _ALWAYS = _OF_PICTURE | _OF_PROMPT | {"timestep", "timestep_cond", "text_embeds", "time_ids", DEEP_FEATURE}
-"""Inputs whose shapes follow from a picture's size and a prompt's length."""
+"""Inputs whose shapes follow from the picture size and the prompt length."""
 
 Array = npt.NDArray[Any]
 ShapesByInput = dict[str, tuple[int, ...]]
-"""By the input's name, for one row: the first side is 1."""
+"""Shapes by input name, for one row: the first dimension is 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReshapedModel:
-    """A part's graph with fixed shapes, and the key of what is compiled of it."""
+    """A part's graph with fixed shapes, and its compile key."""
 
     key: CompileKey
     shapes: ShapesByInput
@@ -44,12 +44,12 @@ class ReshapedModel:
 
 
 class FixedShapeRequests:
-    """Stands where an `InterruptibleInferRequest` would. What is asked is answered by the part compiled for just that
-    shape, with batch 1; a batch is looped over, which gives the same (a UNet exported for guidance is otherwise fixed
-    at 2).
+    """Replaces an `InterruptibleInferRequest`. Each call runs the part compiled for exactly its shapes with batch 1; it
+    loops over the rows of a batch, with the same result (a UNet exported for guidance would otherwise be fixed at batch
+    2).
 
-    `graph` gives the part as it was exported, `make` compiles and `let_go` forgets; `pixels` is how many a latent
-    has.
+    `graph` returns the exported part, `make` compiles it, `let_go` releases a key; `pixels` is the number of pixels per
+    latent.
     """
 
     def __init__(
@@ -70,19 +70,19 @@ class FixedShapeRequests:
 
     @property
     def keys(self) -> tuple[CompileKey, ...]:
-        """Of every shape that is compiled and in memory."""
+        """The keys of all compiled shapes in memory."""
         return tuple(self._compiled_shapes)
 
     @property
     def compiled(self) -> Any:
-        """What stands for the compiled model that answered last: its inputs are named as in the exported part."""
+        """A view of the compiled model used last; its inputs are named as in the exported part."""
         if self._last is None:
             return _CompiledModelView(self.key.device, self.ports)
         return _CompiledModelView(self.key.device, self._last.ports, self._last.request.compiled)
 
     @property
     def ports(self) -> tuple[InputPort, ...]:
-        """The inputs of the part as it was exported; its graph, which maps all weights, is not kept for them."""
+        """The inputs of the exported part. Its graph, which maps all weights, is not kept for them."""
         if not self._ports:
             self._ports = input_ports(self._graph())
         return self._ports
@@ -90,20 +90,21 @@ class FixedShapeRequests:
     def rebind(
         self, graph: Callable[[], ov.Model], compile_form: Callable[[ReshapedModel], InterruptibleInferRequest]
     ) -> None:
-        """Take the graph and compile it by these from now on: those of the present run, whose checkpoint may be another
-        with the same part, and which is the one that wants to be told."""
+        """Use these callbacks from now on: those of the current run, whose checkpoint may be another one with the same
+        part, and which receives the progress."""
         self._graph, self._compile_form = graph, compile_form
 
     def reshape(self, shapes: ShapesByInput) -> ReshapedModel:
-        """The part for inputs of these shapes."""
+        """Return the part reshaped for inputs of these shapes."""
         return reshape_model(self.key, self._graph(), shapes, self._vae_scale_factor)
 
     def is_compiled_for(self, size: Size) -> bool:
-        """Whether it is compiled, for prompts of whatever length, for pictures of `size`; text encoders know none."""
+        """Whether it is compiled for pictures of `size`, with any prompt length; text encoders are independent of the
+        size."""
         return any(image_size_of_shape(key.shape) in (size, None) for key in self._compiled_shapes)
 
     def evict_oldest(self) -> None:
-        """Let go of what would be too much beside one more, before that is compiled."""
+        """Release the oldest shapes to make room for one more before it is compiled."""
         while len(self._compiled_shapes) >= _MAX_COMPILED_SHAPES.get(self.key.component, 1):
             key, made = self._compiled_shapes.popitem(last=False)
             self._last = None if made is self._last else self._last
@@ -111,7 +112,7 @@ class FixedShapeRequests:
             self._release(key)
 
     def add(self, form: ReshapedModel, request: InterruptibleInferRequest) -> None:
-        """Answer with `request`, which is compiled of `form`, from now on where it fits."""
+        """Use `request`, compiled from `form`, for calls with its shapes."""
         self._compiled_shapes[form.key] = self._last = _CompiledShape(request, input_ports(form.model))
 
     def __call__(self, inputs: Mapping[str, Any]) -> OVDict:
@@ -134,14 +135,14 @@ class FixedShapeRequests:
 
 
 def reshape_model(key: CompileKey, model: ov.Model, shapes: ShapesByInput, vae_scale_factor: int) -> ReshapedModel:
-    """A copy of `model` that takes inputs of these shapes and nothing else."""
+    """Return a copy of `model` that accepts only inputs of these shapes."""
     copy = model.clone()
     copy.reshape({name: ov.PartialShape(list(shape)) for name, shape in shapes.items()})
     return ReshapedModel(replace(key, shape=shape_name(key.component, shapes, vae_scale_factor)), shapes, copy)
 
 
 def shape_name(component: str, shapes: ShapesByInput, vae_scale_factor: int) -> str:
-    """What the shapes mean in words for a compile key: the size in pixels, how long the prompt is, and the shapes of
+    """Return a description of the shapes for a compile key: the size in pixels, the prompt length, and the shapes of
     inputs that only some UNets have."""
     if component.startswith(Part.TEXT_ENCODER):
         return f"{shapes['input_ids'][-1]} tokens"
@@ -156,12 +157,12 @@ def shape_name(component: str, shapes: ShapesByInput, vae_scale_factor: int) -> 
 
 
 def follow_from_size(ports: Sequence[InputPort]) -> bool:
-    """Whether the shapes of all these inputs are known when the picture's size and the prompt's length are."""
+    """Whether the shapes of all these inputs follow from the picture size and the prompt length."""
     return all(side.is_static for port in ports if port.name not in _ALWAYS for side in list(port.shape)[1:])
 
 
 def input_shapes(component: str, ports: Sequence[InputPort], size: Size, vae_scale_factor: int) -> ShapesByInput:
-    """The shapes of a part's inputs, which follow from it, for a picture of `size` and a prompt of one chunk."""
+    """Return the shapes of a part's inputs for a picture of `size` and a prompt of one chunk."""
     latent = (size.height // vae_scale_factor, size.width // vae_scale_factor)
     picture = (size.height, size.width) if component == Part.VAE_ENCODER else latent
     shapes: ShapesByInput = {}
@@ -176,7 +177,7 @@ def input_shapes(component: str, ports: Sequence[InputPort], size: Size, vae_sca
 
 
 def shallow_input_shapes(full: ReshapedModel, ports: Sequence[InputPort], feature: str) -> ShapesByInput:
-    """The shapes of the inputs of a UNet's shallow graph, of which `feature` is what `full` gives."""
+    """Return the input shapes of a UNet's shallow graph. `feature` is the input that `full` computes."""
     return {
         port.name: tuple(full.model.output(feature).shape) if port.name == feature else full.shapes[port.name]
         for port in ports
@@ -185,7 +186,7 @@ def shallow_input_shapes(full: ReshapedModel, ports: Sequence[InputPort], featur
 
 @dataclass(frozen=True, slots=True)
 class InputPort:
-    """An input: its name in the exported part, its shape and the type of its numbers."""
+    """An input: its name in the exported part, its shape and its dtype."""
 
     name: str
     shape: Any
@@ -203,7 +204,7 @@ class InputPort:
 
 
 def input_ports(model: ov.Model) -> tuple[InputPort, ...]:
-    """The inputs of a graph that was not compiled: compiling adds names."""
+    """Return the inputs of an uncompiled graph: compiling adds names."""
     return tuple(
         InputPort(port.get_any_name(), port.get_partial_shape(), port.get_element_type().to_dtype())
         for port in model.inputs
@@ -212,7 +213,7 @@ def input_ports(model: ov.Model) -> tuple[InputPort, ...]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _CompiledShape:
-    """A request, and the inputs of the graph it was compiled of."""
+    """A request, and the inputs of the graph it was compiled from."""
 
     request: InterruptibleInferRequest
     ports: tuple[InputPort, ...]
@@ -220,7 +221,7 @@ class _CompiledShape:
 
 @dataclass(frozen=True, slots=True)
 class _CompiledModelView:
-    """What is asked of a compiled model. `compiled` is None before it is compiled."""
+    """The used part of the compiled model interface. `compiled` is None before compilation."""
 
     device: str
     inputs: tuple[InputPort, ...]
@@ -235,12 +236,12 @@ class _CompiledModelView:
 
 
 def _as_input_array(value: Any, port: InputPort) -> Array:
-    """As the port wants it, with a batch in front: schedulers give the timestep without."""
+    """Convert a value to the port's dtype, with a batch dimension: schedulers give the timestep without one."""
     return np.atleast_1d(np.asarray(value).astype(port.dtype, copy=False))
 
 
 def _batch_row(given: dict[str, Array], row: int, rows: int) -> dict[str, Any]:
-    """The inputs of one row; what has one row only is the same for all."""
+    """Return the inputs of one row; inputs with only one row are shared by all."""
     return {
         name: np.ascontiguousarray(value if len(value) != rows else value[row : row + 1])
         for name, value in given.items()

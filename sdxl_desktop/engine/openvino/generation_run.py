@@ -1,4 +1,4 @@
-"""What one run carries from phase to phase: what was asked, who listens, how long things took, what came of it."""
+"""The state of one run across its phases: the request, the event callback, timings and results."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from sdxl_desktop.engine.engine_protocol import Emit
 from sdxl_desktop.engine.openvino.memory_budget import PeakMemory
 
 _RETRY_NOTE = (
-    "The numbers ran away with what was kept from earlier runs. It was made anew, and the picture drawn again."
+    "The latents diverged with data cached by earlier runs. The data was created again, and the picture drawn again."
 )
 
 
 @dataclass
 class Stopwatch:
-    """Sums the seconds of each phase. Phases that overlap are each counted by the time that was waited for them."""
+    """Sums the seconds of each phase. For overlapping phases only the time spent waiting for each counts."""
 
     seconds: dict[str, float] = field(default_factory=lambda: asdict(Timings()))
 
@@ -39,8 +39,9 @@ class Stopwatch:
 
 @dataclass
 class GenerationRun:
-    """`execution` is the request's with devices by OpenVINO's names, Automatic decided: once, since another measurement
-    may be written meanwhile. `ran_on` maps each part that was used to the device that runs it."""
+    """The state of one run. `execution` is the request's with OpenVINO device names. Automatic is resolved only once,
+    since new timings may be written during the run. `execution_devices` maps each used part to the device that runs
+    it."""
 
     request: GenerationRequest
     emit: Emit
@@ -62,23 +63,23 @@ class GenerationRun:
 
     @property
     def decode_seconds(self) -> float:
-        """What decoding a picture has taken so far on average; 0 before the first."""
+        """The average seconds per decoded picture so far; 0 before the first."""
         return self.stopwatch.seconds["decode"] / len(self.pictures) if self.pictures else 0.0
 
     @property
     def skips_base(self) -> bool:
-        """Whether the base has nothing to denoise because its latents are given."""
+        """Whether the base does not denoise because its latents are given."""
         return self.request.start is not None and self.request.start.step is None
 
     @property
     def base_parts(self) -> tuple[str, ...]:
-        """The base's parts that this run needs."""
+        """The parts of the base that this run needs."""
         if self.skips_base:
             return (Part.VAE_DECODER,)
         return (*ENCODERS, Part.UNET, Part.VAE_DECODER, *((Part.VAE_ENCODER,) if self.request.edit is not None else ()))
 
     def take_retry_note(self) -> tuple[str, ...]:
-        """What a person should know about the next picture: that it was drawn twice. Told once."""
+        """Return the note that the next picture was generated twice, at most once."""
         renewed, self.is_retry = self.is_retry, False
         return (_RETRY_NOTE,) if renewed else ()
 

@@ -1,4 +1,4 @@
-"""Importing libraries without what they would load and we never use."""
+"""Imports libraries without unused optional dependencies."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import Any
 
 @contextmanager
 def block_import(name: str) -> Iterator[None]:
-    """Importing the module `name` fails meanwhile, unless it is loaded already; for libraries that do without it.
+    """Make imports of the module `name` fail in the body, unless it is already loaded; for libraries that work without
+    it.
 
-    diffusers asks for torch's compiler (`torch._dynamo`) only to mark classes for it, and goes on when there is none:
-    a third of the time that its import takes.
+    diffusers imports torch's compiler (`torch._dynamo`) only to mark classes for it, and works without it. This saves a
+    third of its import time.
     """
     modules: dict[str, Any] = sys.modules
     if name in modules:

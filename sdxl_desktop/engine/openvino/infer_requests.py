@@ -1,4 +1,4 @@
-"""The compiled parts that are in memory: asked for by key, compiled once, let go when another checkpoint needs room."""
+"""The compiled parts in memory: looked up by key, compiled once, released when another checkpoint needs the memory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PROGRESS_SECONDS = 0.25
 
 
 class InferRequestCache:
-    """Requests by `CompileKey`. An equal key is never compiled twice."""
+    """Infer requests by `CompileKey`. A key is never compiled twice."""
 
     def __init__(self, compiler: Compiler, times: CompileTimes, interrupt: Interrupt) -> None:
         self._compiler = compiler
@@ -37,16 +37,16 @@ class InferRequestCache:
 
     @property
     def is_compiling(self) -> bool:
-        """Whether something is compiled in another thread, ahead of being needed."""
+        """Whether a precompilation runs in another thread."""
         return self._compiler.is_precompiling
 
     @property
     def not_cached(self) -> frozenset[CompileKey]:
-        """What was compiled here and could not be kept on disk."""
+        """The keys compiled here that could not be cached on disk."""
         return frozenset(self._compiler.not_cached)
 
     def keep_only(self, keys: Iterable[CompileKey]) -> None:
-        """Let all others go, and with them their memory."""
+        """Release all others and their memory."""
         wanted = set(keys)
         self._compiler.drop_precompiled_except(wanted)
         for key in self._requests.keys() - wanted:
@@ -54,12 +54,13 @@ class InferRequestCache:
         self._requests = {key: request for key, request in self._requests.items() if key in wanted}
 
     def release(self, key: CompileKey) -> None:
-        """Let one go, and with it its memory."""
+        """Release one request and its memory."""
         if self._requests.pop(key, None) is not None:
             self._compiler.release(key)
 
     def discard(self, key: CompileKey) -> bool:
-        """As `let_go`, and compile it anew the next time, if it was loaded from the disk; whether it was."""
+        """As `release`, if it was loaded from disk, so that it is compiled again the next time. Return whether it
+        was."""
         discarded = key in self._requests and self._compiler.discard(key)
         if discarded:
             del self._requests[key]
@@ -68,7 +69,8 @@ class InferRequestCache:
     def compile_missing(
         self, graphs: Mapping[CompileKey, GraphReader], emit: Emit, origins: Mapping[CompileKey, BlobOrigin]
     ) -> None:
-        """Compile what is missing, telling how far it is by what the same keys took before. `origins` tell for whom."""
+        """Compile missing keys; progress is estimated from earlier compile times. `origins` name the checkpoints
+        compiled for."""
         missing = [key for key in graphs if key not in self._requests]
         for position, key in enumerate(missing):
             self._interrupt.check()
@@ -82,7 +84,7 @@ class InferRequestCache:
 
     @contextmanager
     def _report_progress(self, keys: list[CompileKey], position: int, emit: Emit) -> Iterator[None]:
-        """Emit Progress a few times a second while the body (which cannot tell) compiles `keys[position]`."""
+        """Emit Progress a few times a second while the body, which reports none, compiles `keys[position]`."""
         before = self._times.total_seconds(keys[:position])
         here = self._times.expected_seconds(keys[position])
         total = self._times.total_seconds(keys)

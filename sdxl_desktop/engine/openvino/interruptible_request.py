@@ -1,4 +1,4 @@
-"""Lets a run be stopped in the middle of an inference, and shows what passed through a part."""
+"""Infer requests that can be cancelled during an inference, and whose outputs remain available."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ from sdxl_desktop.engine.engine_protocol import CancelToken
 
 POLL_MILLISECONDS = 50
 _UNWRITTEN_PATTERN = np.frombuffer(b"\xa5\x5a\xc3\x3c", np.uint8)
-"""What stands at both ends of an output before the device writes it. No result has it at both but by a rare chance."""
+"""Written to both ends of an output before an inference. A result matches at both ends only by rare chance."""
 
 
 class Interrupted(Exception):
-    """The person asked to stop; carries nothing and is caught once, by the engine."""
+    """The user cancelled the run; caught once, by the engine."""
 
 
 class Interrupt:
-    """The cancel token of the run in progress, shared by all parts of a checkpoint."""
+    """The cancel token of the current run, shared by all parts of a checkpoint."""
 
     def __init__(self) -> None:
         self.token: CancelToken = threading.Event()
 
     def check(self) -> None:
-        """Raise Interrupted if the person asked to stop."""
+        """Raise Interrupted if the user cancelled."""
         if self.token.is_set():
             raise Interrupted
 
 
 class _CancelWatcher:
-    """Cancels inferences when the person asks to stop. While there are any it looks every `POLL_MILLISECONDS`, in a
-    thread of its own; at other times that sleeps."""
+    """Cancels running inferences when the user cancels. While there are any, its thread polls every
+    `POLL_MILLISECONDS`; otherwise it sleeps."""
 
     def __init__(self) -> None:
         self._running: dict[int, tuple[Any, Interrupt]] = {}
@@ -51,8 +51,8 @@ class _CancelWatcher:
 
     @contextmanager
     def watching(self, request: Any, interrupt: Interrupt) -> Iterator[None]:
-        """While the body runs `request`."""
-        if self._thread is None or not self._thread.is_alive():  # a forked process has none of its parent's threads
+        """Watch `request` while the body runs it."""
+        if self._thread is None or not self._thread.is_alive():  # a forked process does not have its parent's threads
             self._thread = threading.Thread(target=self._watch, name="stopper", daemon=True)
             self._thread.start()
         self._running[id(request)] = request, interrupt
@@ -69,7 +69,7 @@ class _CancelWatcher:
                 if interrupt.token.is_set():
                     request.cancel()
             self._has_running.clear()
-            if self._running:  # also what began since
+            if self._running:  # including those started since
                 self._has_running.set()
 
 
@@ -78,7 +78,7 @@ _cancel_watcher = _CancelWatcher()
 
 @dataclass(frozen=True, slots=True)
 class _InputSpec:
-    """What an input's arrays are: of which type, and whether they are more than a number."""
+    """The dtype of an input, and whether it is more than a scalar."""
 
     dtype: Any
     has_dimensions: bool
@@ -88,18 +88,19 @@ class _InputSpec:
         return cls(port.get_element_type().to_dtype(), port.get_partial_shape().rank != 0)
 
     def to_array(self, value: Any) -> npt.NDArray[Any]:
-        """`value` as it is wanted; schedulers give the timestep as a number, where the part reads one for each row."""
+        """Convert `value` to an array for this input; schedulers give a scalar timestep, but the part may expect one
+        per row."""
         array = np.asarray(value, self.dtype, order="C")
         return array[None] if self.has_dimensions and array.ndim == 0 else array
 
 
 class InterruptibleInferRequest:
-    """A compiled part: called with inputs by name, answers with outputs by name, port or index.
+    """A compiled part: called with inputs by name, returns outputs by name, port or index.
 
-    While the device works the interrupt is polled, and stops the inference between two layers (on devices that cannot,
-    the stop comes when the inference ends). `last_outputs` are the last call's, copied. Inputs are not copied
-    where their type is the part's own; those that are the same objects as in the call before are not even looked at, so
-    what is handed in must not be written to afterwards.
+    During an inference the interrupt is polled and stops it between two layers (on devices without support, when the
+    inference ends). `last_outputs` are copies of the last call's outputs. Inputs are not copied if they have the part's
+    dtype, and inputs that are the same objects as in the previous call are skipped, so they must not be modified
+    afterwards.
     """
 
     def __init__(self, compiled: Any, interrupt: Interrupt) -> None:
@@ -128,12 +129,12 @@ class InterruptibleInferRequest:
                 next_step="A smaller picture needs less memory; or choose another device or precision in the settings.",
             ) from problem
         self._interrupt.check()
-        tensor = self._request.get_output_tensor  # `output_tensors` takes as long as all the rest here
+        tensor = self._request.get_output_tensor  # `output_tensors` takes as long as everything else here
         self.last_outputs = OVDict({port: np.array(tensor(at).data) for at, port in enumerate(self._ports)})
         return self.last_outputs
 
     def _set_input(self, name: str, value: Any) -> None:
-        """Set an input, and keep alive what its memory belongs to."""
+        """Set an input, and keep the owner of its memory alive."""
         if name not in self._current_inputs or self._current_inputs[name][0] is not value:
             array = self._input_specs[name].to_array(value)
             self._request.set_tensor(name, ov.Tensor(array, shared_memory=True))
@@ -144,8 +145,8 @@ class InterruptibleInferRequest:
             output[: _UNWRITTEN_PATTERN.size] = output[-_UNWRITTEN_PATTERN.size :] = _UNWRITTEN_PATTERN
 
     def _check_outputs(self) -> None:
-        """Raises MemoryError where an output was not written: with one thread OpenVINO's processor device ends an
-        inference that lacks memory without a word, and what is there then is the answer to the call before."""
+        """Raise MemoryError if an output was not written: with one thread, OpenVINO's CPU plugin silently ends an
+        inference that runs out of memory, and the outputs are those of the previous call."""
         for output in self._output_bytes():
             if (output[: _UNWRITTEN_PATTERN.size] == _UNWRITTEN_PATTERN).all() and (
                 output[-_UNWRITTEN_PATTERN.size :] == _UNWRITTEN_PATTERN
@@ -153,7 +154,7 @@ class InterruptibleInferRequest:
                 raise MemoryError
 
     def _output_bytes(self) -> Iterator[npt.NDArray[np.uint8]]:
-        """The bytes of each output that has some; one whose size is not known has none before the first call."""
+        """Yield the bytes of each non-empty output; one of unknown size is empty before the first call."""
         for at in range(len(self._ports)):
             data = self._request.get_output_tensor(at).data
             if data.nbytes >= 2 * _UNWRITTEN_PATTERN.size:
@@ -162,8 +163,8 @@ class InterruptibleInferRequest:
     def _run(self) -> None:
         try:
             with _cancel_watcher.watching(self._request, self._interrupt):
-                self._request.infer()  # in this thread: handing it to another would take as long as a small part
+                self._request.infer()  # in this thread: another one's overhead would equal a small part's inference
         except RuntimeError:
-            if self._interrupt.token.is_set():  # OpenVINO's own word that the request was cancelled
+            if self._interrupt.token.is_set():  # OpenVINO reports that the request was cancelled
                 raise Interrupted from None
             raise

@@ -1,4 +1,4 @@
-"""Keeps what the mask does not cover while the rest is denoised."""
+"""Keeps the picture outside the mask while the rest is denoised."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from sdxl_desktop.engine.openvino.stage_schedule import StageSchedule
 
 
 class LatentBlend(Protocol):
-    """Says what stays of a picture after each UNet call."""
+    """Blends the original picture into the latents after each UNet call."""
 
     def __call__(self, latents: torch.Tensor, schedule: StageSchedule, call: int, *, last: bool) -> torch.Tensor: ...
 
 
 def binary_latent_mask(mask: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    """The binary mask float32 [1, 1, H, W] on the latents' grid [1, 1, h, w]: every cell that it touches.
+    """Return the binary mask float32 [1, 1, H, W] on the latents' grid, [1, 1, h, w]: every cell that it touches.
 
-    diffusers looks at each cell's corner alone, and so leaves out thin strokes and, at two sides, the edge of anything.
+    diffusers samples only one corner of each cell, and so misses thin strokes and, on two sides, the edge of any shape.
     """
     return functional.adaptive_max_pool2d(mask, (height, width))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BinaryMaskBlend:
-    """Puts the picture's latents, made as noisy as the step, back where `mask` [1, 1, h, w] is 0.
+    """Restores the picture's latents, with the noise level of the step, where `mask` [1, 1, h, w] is 0.
 
-    `clean` are the picture's scaled latents and `noise` the noise they are given, both float32 [1, C, h, w]
-    (Lugmayr et al., "RePaint", arXiv 2201.09865, without its resampling; what diffusers does with 4-channel UNets).
+    `clean` are the picture's scaled latents and `noise` the noise added to them, both float32 [1, C, h, w] (Lugmayr et
+    al., "RePaint", arXiv 2201.09865, without its resampling; diffusers does the same with 4-channel UNets).
     """
 
     mask: torch.Tensor
@@ -38,7 +38,7 @@ class BinaryMaskBlend:
     noise: torch.Tensor
 
     def __call__(self, latents: torch.Tensor, schedule: StageSchedule, call: int, *, last: bool) -> torch.Tensor:
-        """Latents after UNet call `call`; `last` when no noise is to be left in them."""
+        """Return the latents after UNet call `call`. `last` is True if no noise is to remain in them."""
         kept = self.image_latents
         following = call + 1
         if following < len(schedule.timesteps):
@@ -50,10 +50,10 @@ class BinaryMaskBlend:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SoftMaskBlend:
-    """Lets each place change as much as `mask`, float32 [1, 1, h, w] in [0, 1], says there.
+    """Limits the change at each position to `mask`, float32 [1, 1, h, w] in [0, 1].
 
-    A place is kept as it was, made as noisy as the step, until its share of the noise schedule is left, and denoised
-    from then on (Levin & Fried, "Differential Diffusion", arXiv 2306.00950, §3).
+    A position keeps the original, with the noise level of the step, until only its share of the noise schedule remains;
+    from then on it is denoised (Levin & Fried, "Differential Diffusion", arXiv 2306.00950, §3).
     """
 
     mask: torch.Tensor
@@ -61,7 +61,7 @@ class SoftMaskBlend:
     noise: torch.Tensor
 
     def __call__(self, latents: torch.Tensor, schedule: StageSchedule, call: int, *, last: bool) -> torch.Tensor:
-        """Latents after UNet call `call`; `last` when no noise is to be left in them."""
+        """Return the latents after UNet call `call`. `last` is True if no noise is to remain in them."""
         following = schedule.timesteps[call + 1 : call + 2]
         if len(following) == 0 and not last:
             following = _next_timestep(schedule)
@@ -73,12 +73,12 @@ class SoftMaskBlend:
 
 
 def soft_latent_mask(mask: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    """The mask float32 [1, 1, H, W] in [0, 1], averaged over the cells of the latents' grid [1, 1, h, w]."""
+    """Return the mask float32 [1, 1, H, W] in [0, 1], averaged over the cells of the latents' grid [1, 1, h, w]."""
     return functional.adaptive_avg_pool2d(mask, (height, width))
 
 
 def _next_timestep(schedule: StageSchedule) -> torch.Tensor:
-    """The timestep after the last that this stage visits, where the next stage takes over."""
+    """Return the timestep after the last one of this stage, where the next stage continues."""
     everything = schedule.scheduler.timesteps
     place = int((everything == schedule.timesteps[-1]).nonzero()[-1])
     following: torch.Tensor = everything[min(place + 1, len(everything) - 1)][None]

@@ -1,4 +1,4 @@
-"""The noise a picture begins from: a seed's, or turned from one seed's towards another's."""
+"""The initial noise of a picture: a seed's, or interpolated from one seed's towards another's."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ _NEARLY_PARALLEL = 0.9995
 
 
 def seeded_generator(seed: int) -> torch.Generator:
-    """A CPU generator, as diffusers' examples use it: the same seed gives the same noise everywhere."""
+    """Return a CPU generator, as in diffusers' examples: the same seed gives the same noise everywhere."""
     return torch.Generator("cpu").manual_seed(seed)
 
 
 def initial_noise(shape: Shape, generator: torch.Generator, sampling: Sampling) -> torch.Tensor:
-    """Standard normal noise, float32 [*shape], from `source`, turned towards the variation seed's where that is
-    wanted."""
+    """Return standard normal noise, float32 [*shape], from `generator`, interpolated towards the variation seed's if
+    requested."""
     noise = torch.randn(shape, generator=generator)
     if sampling.variation_strength == 0:
         return noise
@@ -27,8 +27,8 @@ def initial_noise(shape: Shape, generator: torch.Generator, sampling: Sampling) 
 
 
 def slerp(one: torch.Tensor, other: torch.Tensor, fraction: float) -> torch.Tensor:
-    """The tensor `share` of the way from `one` to `other`, float32 [B, C, h, w] all three, along the great circle,
-    which keeps noise as strong as noise should be (Shoemake, "Animating Rotation with Quaternion Curves", 1985)."""
+    """Return the spherical interpolation from `one` to `other` by `fraction`, all float32 [B, C, h, w]. It preserves
+    the strength of the noise (Shoemake, "Animating Rotation with Quaternion Curves", 1985)."""
     flat, aim = one.flatten().double(), other.flatten().double()
     cosine = torch.dot(flat, aim) / (flat.norm() * aim.norm())
     if abs(float(cosine)) > _NEARLY_PARALLEL:

@@ -1,4 +1,4 @@
-"""A small picture of what the current step would become, by a linear map from latents to colours."""
+"""A small preview of the current step's result, by a linear map from latents to colours."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SDXL_BIAS = [0.1084, -0.0175, -0.0011]
 
 
 _MAX_BYTES = 2**20
-"""Of a file with a map: a few hundred numbers."""
+"""Maximum size of a map file; it holds a few hundred numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +46,12 @@ class PreviewMap:
 
     @classmethod
     def read(cls, file: Path) -> PreviewMap | None:
-        """The map in a JSON file with "matrix" and "bias", or None when there is none to read."""
+        """Read the map from a JSON file with "matrix" and "bias"; None if there is no valid one."""
         return cls._from_file(file, read_json_object)
 
     @classmethod
     def read_cached(cls, file: Path) -> PreviewMap | None:
-        """The map that `write` kept, or None when there is none as it was written."""
+        """Read the map saved by `write`; None if there is no valid one."""
         return cls._from_file(file, lambda kept: json.loads(read_with_checksum(kept)))
 
     @classmethod
@@ -59,14 +59,14 @@ class PreviewMap:
         try:
             content = read(file)
             matrix, bias = (np.array(content[name], np.float32) for name in ("matrix", "bias"))
-        except Exception:  # a stranger's file, and only a better preview
+        except Exception:  # untrusted file, and only for a better preview
             return None
         fits = matrix.ndim == 2 and matrix.shape[1:] == bias.shape == (3,)
         return cls(matrix, bias) if fits and np.isfinite(matrix).all() and np.isfinite(bias).all() else None
 
     @classmethod
     def fit(cls, latents: Floats, pixels: Pixels) -> PreviewMap:
-        """The least-squares map from scaled latents [C, h, w] to the finished picture uint8 [H, W, 3]."""
+        """Return the least-squares map from scaled latents [C, h, w] to the finished picture uint8 [H, W, 3]."""
         channels, height, width = latents.shape
         factor = pixels.shape[0] // height
         blocks = pixels[: height * factor, : width * factor].reshape(height, factor, width, factor, 3)
@@ -76,22 +76,22 @@ class PreviewMap:
         return cls(solution[:-1].astype(np.float32), solution[-1].astype(np.float32))
 
     def write(self, file: Path) -> None:
-        """Keep the map; a folder that cannot be written costs only the better preview."""
+        """Save the map; errors are ignored, since only the better preview is lost."""
         with suppress(OSError):
             write_with_checksum(file, json.dumps({"matrix": self.matrix.tolist(), "bias": self.bias.tolist()}).encode())
 
     def pixels(self, latents: Floats) -> Pixels:
-        """uint8 [h, w, 3] from scaled latents [C, h, w]."""
+        """Return uint8 [h, w, 3] for scaled latents [C, h, w]."""
         colours = np.einsum("chw,cr->hwr", np.nan_to_num(latents), self.matrix) + self.bias
         return np.asarray(np.clip(colours, 0, 1) * 255, dtype=np.uint8)
 
 
 def pred_original_sample(scaled: Floats, prediction: Floats, sigma: float, prediction_type: str) -> Floats:
-    """The scaled latents that a step believes in, from what the UNet was given, at the noise level σ, and its guided
-    prediction; all three float32 [C, h, w].
+    """Return the predicted original sample (scaled latents) from the UNet's input, the noise level σ and the guided
+    prediction; arrays are float32 [C, h, w].
 
-    The UNet always sees latents in variance-preserving form, x = √ᾱ·x₀ + √(1−ᾱ)·ε (Ho et al., arXiv 2006.11239),
-    whatever form the scheduler keeps, so this holds for every scheduler but EDM's. ᾱ is 1 / (1 + σ²).
+    The UNet always gets latents in variance-preserving form, x = √ᾱ·x₀ + √(1−ᾱ)·ε (Ho et al., arXiv 2006.11239),
+    independent of the scheduler's own form, so this holds for all schedulers except EDM's. ᾱ is 1 / (1 + σ²).
     """
     alpha = 1 / (1 + sigma**2)
     signal, spread = max(alpha, 1e-6) ** 0.5, (1 - alpha) ** 0.5
@@ -107,8 +107,8 @@ def pred_original_sample(scaled: Floats, prediction: Floats, sigma: float, predi
 def pred_original_sample_edm(
     scaled: Floats, prediction: Floats, sigma: float, prediction_type: str, sigma_data: float
 ) -> Floats:
-    """The same, float32 [C, h, w], where the UNet sees latents divided by √(σ² + σ_data²), `deviation` being σ_data
-    (Karras et al., arXiv 2206.00364, table 1)."""
+    """As `pred_original_sample`, float32 [C, h, w], for UNets that get latents divided by √(σ² + σ_data²); `sigma_data`
+    is σ_data (Karras et al., arXiv 2206.00364, table 1)."""
     whole = (sigma**2 + sigma_data**2) ** 0.5
     sign = -1.0 if prediction_type == "v_prediction" else 1.0
     return np.asarray(sigma_data**2 / whole * scaled + sign * sigma * sigma_data / whole * prediction, dtype=np.float32)

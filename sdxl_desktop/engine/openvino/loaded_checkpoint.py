@@ -45,7 +45,8 @@ FileFingerprint = tuple[tuple[str, FileState], ...]
 
 
 def file_fingerprint(*paths: Path) -> FileFingerprint:
-    """Changes whenever a file does that is one of `places` or below one. Files that vanish meanwhile are left out."""
+    """Return a value that changes whenever a file at or below one of `paths` changes. Files deleted meanwhile are
+    skipped."""
     found = []
     for place in paths:
         below = (os.path.join(folder, name) for folder, _, names in os.walk(place) for name in names)
@@ -58,9 +59,10 @@ def file_fingerprint(*paths: Path) -> FileFingerprint:
 
 @dataclass
 class LoadedCheckpoint:
-    """`contents` maps each part there is to its content id; `scheduler_config` is the checkpoint's own, never replaced;
-    `needs_f32_decoder` is set once the VAE has failed in the precision asked for; `shallow` is the UNet's shallow graph
-    while its steps may be cached. `stamp` is that of its files, and of what was added, from before they were read."""
+    """A checkpoint in memory. `content_ids` maps each existing part to its content id; `scheduler_config` is the
+    checkpoint's own, never replaced; `needs_f32_decoder` is set once the VAE failed in the requested precision;
+    `shallow_unet` is the UNet's shallow graph while step caching is possible. `fingerprint` covers its files and those
+    of additions, taken before they were read."""
 
     folder: Path
     pipe: Pipeline
@@ -78,9 +80,9 @@ class LoadedCheckpoint:
     def load(
         cls, folder: Path, hashes: FileHashCache | None = None, check: Callable[[], None] = lambda: None
     ) -> LoadedCheckpoint:
-        """Read all but the graphs; raises CheckpointError when that fails.
+        """Read everything except the graphs. Raises CheckpointError if that fails.
 
-        The first time all weights are read, for their content ids, which `hashes` remembers; `check` may raise to stop.
+        The first time, all weights are read for their content ids, which `hashes` caches; `check` may raise to cancel.
         """
         hashes = hashes or FileHashCache()
         try:
@@ -98,8 +100,8 @@ class LoadedCheckpoint:
         )
 
     def compile_keys(self, parts: Iterable[str], execution: Execution) -> dict[str, CompileKey]:
-        """The keys of those `wanted` parts that there are, in the order in which a run needs them; `execution` names
-        the devices as OpenVINO does."""
+        """Return the keys of those `parts` that exist, in the order in which a run needs them. `execution` must contain
+        OpenVINO device names."""
         asked = set(parts)
         on = {part: execution.device_for(part) for part in OPENVINO_PARTS}
         return {
@@ -117,13 +119,13 @@ class LoadedCheckpoint:
         }
 
     def has_run(self, part: str) -> bool:
-        """Whether the part has been used since it was compiled, and so takes all the memory that it will."""
+        """Whether the part has run since it was compiled, so that all its memory is already allocated."""
         network = self.pipe.model_parts.get(part)
         return network is not None and getattr(network.request, "last_outputs", None) is not None
 
     @cached_property
     def tokenizers_id(self) -> str:
-        """A name for the contents of the tokenizers' files, and for the library that reads them. Raises OSError."""
+        """An id of the tokenizer files' contents and the library that reads them. Raises OSError."""
         made = hashlib.sha256(version("transformers").encode())
         for file in sorted(file for part in _TOKENIZERS for file in (self.folder / part).rglob("*") if file.is_file()):
             made.update(f";{file.relative_to(self.folder).as_posix()};{hash_file(file)}".encode())
@@ -131,20 +133,20 @@ class LoadedCheckpoint:
 
     @property
     def latent_format_id(self) -> str:
-        """A name for what its latents mean: the VAE that decodes them, and how they are scaled."""
+        """An id of the latent format: the VAE that decodes the latents, and their scaling."""
         config = self.pipe.vae.config
         scale = [config.get(name) for name in ("scaling_factor", "latents_mean", "latents_std", "shift_factor")]
         return hashlib.sha256(f"{self.content_ids[Part.VAE_DECODER]};{scale!r}".encode()).hexdigest()[:32]
 
     @cached_property
     def memory_footprint(self) -> MemoryFootprint:
-        """Of its parts where they really lie: fused with LoRAs, or another VAE's."""
+        """The footprint of its actual parts, including LoRA-fused ones or another VAE's."""
         return MemoryFootprint.from_part_folders(
             {part: network.folder for part, network in self.pipe.model_parts.items()}
         )
 
     def notes_for(self, scheduler: SchedulerName) -> tuple[str, ...]:
-        """What a person is told who draws with it and `scheduler`."""
+        """Return the notes to show for pictures generated with `scheduler`."""
         if not (own := unavailable_scheduler(self.scheduler_config)):
             return self.notes
         return (
@@ -160,12 +162,12 @@ class LoadedCheckpoint:
 
     @property
     def has_inpainting_unet(self) -> bool:
-        """Whether the UNet is given mask and masked picture beside the latents."""
+        """Whether the UNet takes mask and masked picture as additional channels."""
         return bool(self.pipe.unet.config.in_channels > self.latent_channels)
 
     @property
     def requires_aesthetics_score(self) -> bool:
-        """Whether it is conditioned on an aesthetic score, as refiners are."""
+        """Whether the UNet is conditioned on an aesthetic score, as refiners are."""
         return bool(self.pipe.config.get("requires_aesthetics_score", False))
 
     @property
@@ -179,20 +181,20 @@ class LoadedCheckpoint:
 
     @property
     def latent_format(self) -> tuple[int, int, float]:
-        """Two checkpoints can hand latents to each other when this is equal."""
+        """Two checkpoints can exchange latents if this is equal."""
         return self.latent_channels, self.vae_scale_factor, float(self.pipe.vae.config.scaling_factor)
 
     @property
     def is_guidance_distilled(self) -> bool:
-        """Whether the UNet is distilled: told the guidance scale instead of being guided."""
+        """Whether the UNet is guidance-distilled: it takes the guidance scale as an input."""
         return self.pipe.unet.config.time_cond_proj_dim is not None
 
     def does_classifier_free_guidance(self, guidance_scale: float) -> bool:
-        """Whether the UNet is asked with and without the words (Ho & Salimans, arXiv 2207.12598)."""
+        """Whether the UNet is called with and without the prompt (Ho & Salimans, arXiv 2207.12598)."""
         return guidance_scale > 1 and not self.is_guidance_distilled
 
     def guidance_scale_embedding(self, guidance_scale: float) -> torch.Tensor:
-        """float32 [1, D]: what a distilled UNet is told instead of guiding it (Luo et al., arXiv 2310.04378, §4.3)."""
+        """Return the distilled UNet's guidance scale input, float32 [1, D] (Luo et al., arXiv 2310.04378, §4.3)."""
         half = int(self.pipe.unet.config.time_cond_proj_dim) // 2
         spread = torch.exp(torch.arange(half, dtype=torch.float32) * -(torch.log(torch.tensor(10000.0)) / (half - 1)))
         angles = (torch.tensor([guidance_scale - 1]) * 1000.0)[:, None] * spread[None, :]
@@ -200,6 +202,6 @@ class LoadedCheckpoint:
         return torch.nn.functional.pad(embedding, (0, int(self.pipe.unet.config.time_cond_proj_dim) % 2))
 
     def check_size(self, size: Size) -> None:
-        """Raise RequestError when the UNet cannot halve latents of this size as often as it does."""
+        """Raise RequestError if latents of this size cannot be halved as often as the UNet requires."""
         halvings = len(self.pipe.unet.config.block_out_channels) - 1
         check_size(size, math.lcm(8, self.vae_scale_factor * 2**halvings))

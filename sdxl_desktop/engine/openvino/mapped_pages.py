@@ -1,12 +1,11 @@
-"""Pages of weight files that are mapped into memory, given back to the system once they were copied from.
+"""Returns pages of memory-mapped weight files to the system once they were copied.
 
-OpenVINO maps blobs and graphs and copies what is in them into the device's own layout when a part first runs. The
-mapped pages are then hardly looked at again, yet count as this process's memory until the system runs short: for an
-8-bit SDXL 3.4 GB. Only mappings that are shared and can only be read are touched: what is given back there is read
-again from the file when it is wanted, with the same content.
+OpenVINO maps blobs and graphs, and copies their content to the device's own layout when a part first runs. The mapped
+pages are then hardly used, but count as this process's memory until the system runs short: 3.4 GB for an 8-bit SDXL.
+Only shared read-only mappings are trimmed: their pages are read again from the file on demand, with the same content.
 
-OpenVINO lets go of mappings in the middle of inferences, and what comes to lie at their addresses next cannot be read
-again from anywhere: weights would turn to zeros. So pages are given back between two inferences or not at all.
+OpenVINO unmaps files during inferences, and whatever is mapped at their addresses next cannot be read again: weights
+would become zeros. So pages are trimmed only between two inferences.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 TRIM_THRESHOLD_BYTES = 192 << 20
-"""Bytes of mapped files that may stay resident without being given back."""
+"""Bytes of mapped files that may be resident before they are trimmed."""
 MIN_TRIM_INTERVAL_SECONDS, CHECK_SECONDS = 0.5, 0.05
 _MADV_DONTNEED = 4
 _SUFFIXES = (".blob", ".bin")
@@ -28,12 +27,10 @@ _READ_ONLY_SHARED = "r--s"
 
 
 class MappedPageTrimmer:
-    """Keeps mapped weights thin: gives them back whenever more of them have become resident than
-    `TRIM_THRESHOLD_BYTES`.
+    """Trims mapped weights whenever more than `TRIM_THRESHOLD_BYTES` of them have become resident.
 
-    Within a run each time waits twice as long as the one before: where a device works on the mapped pages themselves
-    they come back at once, and giving them back would go on for nothing. `resident` tells the bytes of files that
-    are in memory.
+    Within a run each interval is twice the previous one: on devices that use the mapped pages directly, pages become
+    resident again at once, and trimming would be useless. `resident` returns the resident bytes of files.
     """
 
     def __init__(self, resident: Callable[[], int]) -> None:
@@ -42,11 +39,11 @@ class MappedPageTrimmer:
         self._resident_after_trim = 0
 
     def reset(self) -> None:
-        """Another run, which may have brought other weights."""
+        """Start a new run, which may have loaded other weights."""
         self._next, self._wait = 0.0, MIN_TRIM_INTERVAL_SECONDS
 
     def trim_if_needed(self) -> None:
-        """Give back what is worth it; as `trim_mapped_pages`, only while no native code is at work in this process."""
+        """Trim mapped pages if worthwhile; as `trim_mapped_pages`, only while no native code runs in this process."""
         now = time.monotonic()
         if now < self._next:
             return
@@ -59,15 +56,15 @@ class MappedPageTrimmer:
 
 
 def trim_mapped_pages() -> int:
-    """Give the pages of mapped weights back; the bytes of the mappings, resident or not. Nothing but on Linux.
+    """Return the pages of mapped weights to the system. Return the bytes of the mappings, resident or not. Linux only.
 
-    Only while no inference runs in this process, nothing is compiled and nobody lets go of a mapping.
+    Call it only while no inference or compilation runs in this process and nothing is unmapped.
     """
     if sys.platform != "linux":
         return 0
     total = 0
     with suppress(OSError, AttributeError), _gc_disabled():
-        advise = ctypes.PyDLL(None).madvise  # holds the interpreter, so that no other thread lets go of anything
+        advise = ctypes.PyDLL(None).madvise  # PyDLL holds the GIL, so that no other thread unmaps anything
         for begin, end in weight_mappings(Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace")):
             if advise(ctypes.c_void_p(begin), ctypes.c_size_t(end - begin), _MADV_DONTNEED) == 0:
                 total += end - begin
@@ -76,7 +73,7 @@ def trim_mapped_pages() -> int:
 
 @contextmanager
 def _gc_disabled() -> Iterator[None]:
-    """Another thread's garbage collection might let go of a mapping."""
+    """Disable garbage collection, which in another thread might unmap a file."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -87,7 +84,7 @@ def _gc_disabled() -> Iterator[None]:
 
 
 def weight_mappings(table: str) -> list[tuple[int, int]]:
-    """(begin, end) of each mapping of weights, of the system's table of this process."""
+    """Return (begin, end) of each weight mapping in `table`, the content of /proc/self/maps."""
     found = []
     for line in table.splitlines():
         fields = line.split(maxsplit=5)

@@ -1,4 +1,4 @@
-"""How much memory the engine may take, how much it takes and took at most."""
+"""The engine's memory limit, current use and peak use."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ from pathlib import Path
 import psutil
 
 SYSTEM_RESERVE_BYTES = 3 << 30
-"""Bytes that are left to the system and to other programs, on machines that have enough."""
+"""Bytes reserved for the system and other programs, on machines with enough memory."""
 MIN_MEMORY_SHARE = 0.6
-"""Of the machine's memory, that the engine may take where the reserve would leave less."""
+"""Minimum share of the machine's memory for the engine, if the reserve would leave less."""
 MIN_DECODE_BYTES = 256 << 20
-"""Bytes that a decode is given in any case."""
+"""Minimum bytes for a decode."""
 _HEADROOM_FACTOR = 1.5
 SAMPLE_SECONDS = 0.05
 _CLEAR_REFS_FILE, _STATUS_FILE = Path("/proc/self/clear_refs"), Path("/proc/self/status")
 
 
 def default_budget() -> int:
-    """Bytes: what the machine has, less a reserve."""
+    """Return the default limit in bytes: the machine's memory less a reserve."""
     total = int(psutil.virtual_memory().total)
     return max(total - SYSTEM_RESERVE_BYTES, int(MIN_MEMORY_SHARE * total))
 
 
 class MemoryBudget:
-    """Bytes that this process may take, of which at most so many are free as the machine has free now."""
+    """Memory limit of this process in bytes. The available memory is also limited by the machine's free memory."""
 
     def __init__(self, limit: int | None = None) -> None:
         self.limit = default_budget() if limit is None else limit
 
     def available_bytes(self) -> int:
-        """Bytes that may be taken yet; negative when there are too many already."""
+        """Return the bytes still available; negative if the limit is exceeded."""
         return min(self.limit - private_bytes(), int(psutil.virtual_memory().available))
 
     def decode_budget(self, full_decode_bytes: int, weight_bytes: int = 0) -> int | None:
-        """Bytes that a decode may take, at least a few; None where the `whole` it might take fits with room left.
-        `beside` are those that the decoder's own weights will take when it runs."""
+        """Return the bytes a decode may take, at least `MIN_DECODE_BYTES`; None if `full_decode_bytes` fits with
+        headroom. `weight_bytes` are those that the decoder's weights will still take when it runs."""
         left = self.available_bytes() - weight_bytes
         return None if left > _HEADROOM_FACTOR * full_decode_bytes else max(left, MIN_DECODE_BYTES)
 
@@ -49,25 +49,25 @@ class MemoryBudget:
 
 
 def private_bytes() -> int:
-    """Bytes that this process has in memory, without what it merely has mapped from files."""
+    """Return the resident bytes of this process without those mapped from files."""
     state = _process(os.getpid()).memory_info()
     return int(state.rss) - int(getattr(state, "shared", 0))
 
 
 def resident_file_bytes() -> int:
-    """Bytes of files that this process has in memory, programs included; 0 where the system does not tell."""
+    """Return the resident bytes of mapped files, programs included; 0 if the system does not report them."""
     return int(getattr(_process(os.getpid()).memory_info(), "shared", 0))
 
 
 @cache
 def _process(number: int) -> psutil.Process:
-    """Finding one out takes twenty times as long as asking it."""
+    """Cached: creating the object takes twenty times as long as a query."""
     return psutil.Process(number)
 
 
 class PeakMemory:
-    """How much memory this process takes at most, mapped files included: asked of the system where it keeps count and
-    can be told to begin anew (Linux), else looked at every now and then."""
+    """The peak memory use of this process, including mapped files: read from the system if it keeps a peak that can be
+    reset (Linux), else sampled periodically."""
 
     def __init__(self) -> None:
         self.bytes = 0
@@ -75,7 +75,7 @@ class PeakMemory:
 
     @contextmanager
     def measure(self) -> Iterator[None]:
-        """Of what is taken while the body runs."""
+        """Measure the peak while the body runs."""
         if _reset_system_peak():
             try:
                 yield
@@ -101,7 +101,7 @@ class PeakMemory:
 
 
 def _reset_system_peak() -> bool:
-    """Whether the system counts this process's peak from now on; for the whole process, not for each who asks."""
+    """Reset the system's peak counter of this process, which all its users share. Return whether that is possible."""
     try:
         _CLEAR_REFS_FILE.write_text("5", encoding="ascii")
         return _system_peak() > 0
@@ -110,7 +110,7 @@ def _reset_system_peak() -> bool:
 
 
 def _system_peak() -> int:
-    """Bytes; 0 where the system does not tell."""
+    """Return the peak in bytes; 0 if the system does not report it."""
     for line in _STATUS_FILE.read_text(encoding="utf-8", errors="replace").splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) << 10

@@ -1,5 +1,4 @@
-"""One part of a checkpoint: its configuration, its graph, read from disk only while it is wanted, and what answers for
-it."""
+"""One part of a checkpoint: its configuration, its graph, read from disk only while needed, and its infer request."""
 
 from __future__ import annotations
 
@@ -20,11 +19,11 @@ from sdxl_desktop.engine.openvino import devices
 
 CONFIG_FILE = "config.json"
 READ_ERRORS = (OSError, ValueError, RuntimeError, LookupError, TypeError, AttributeError, ArithmeticError, MemoryError)
-"""What reading a damaged or foreign folder raises."""
+"""Exceptions raised when a damaged or foreign folder is read."""
 
 
 class ModelConfig(dict[str, Any]):
-    """A configuration as its JSON file has it, also by attribute."""
+    """The configuration in a JSON file; keys are also attributes."""
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -34,7 +33,8 @@ class ModelConfig(dict[str, Any]):
 
     @classmethod
     def read(cls, file: Path, **defaults: Any) -> ModelConfig:
-        """`defaults` are for what an old export does not say. Raises ValueError for what cannot be read."""
+        """Read a configuration. `defaults` are for keys missing in old exports. Raises ValueError if it cannot be
+        read."""
         try:
             return cls({**defaults, **read_model_config(file)})
         except UntrustedFileError as problem:
@@ -42,10 +42,10 @@ class ModelConfig(dict[str, Any]):
 
 
 class ModelPart:
-    """A part in `folder`. `request`, once it is compiled, is called with inputs by name.
+    """A part in `folder`. `request`, once compiled, is called with inputs by name.
 
-    The graph maps its weights, and beside what was compiled of it they would be in memory twice: `model` reads it when
-    it is asked for, and `shed` lets go of it again. `mend` changes a graph after it was read.
+    The graph maps its weights, which would then be in memory twice once the part is compiled. So `model` reads the
+    graph on demand, and `release_graph` releases it. `mend` patches a graph after it was read.
     """
 
     def __init__(self, folder: Path, mend: Callable[[ov.Model], None] | None = None, **defaults: Any) -> None:
@@ -59,7 +59,7 @@ class ModelPart:
 
     @property
     def model(self) -> ov.Model:
-        """The graph. Raises CheckpointError when it cannot be read."""
+        """The graph. Raises CheckpointError if it cannot be read."""
         if self._model is None:
             try:
                 self._model = devices.core.read_model(self.folder / GRAPH)
@@ -70,21 +70,21 @@ class ModelPart:
         return self._model
 
     def use_graph_from(self, folder: Path) -> None:
-        """Take the graph in another folder from now on; the configuration stays."""
+        """Use the graph in another folder from now on; the configuration stays."""
         self.folder, self._model, self._pinned, self._has_activation_scale = folder, None, False, None
 
     def has_activation_scale(self) -> bool:
-        """As `devices.is_scaled` says of its graph, which is read for that once. Raises as `model` does."""
+        """As `devices.has_activation_scale` for its graph, which is read once for that. Raises as `model` does."""
         if self._has_activation_scale is None:
             self._has_activation_scale = devices.has_activation_scale(self.model)
         return self._has_activation_scale
 
     def keep_graph(self) -> None:
-        """The graph in memory is no longer the one on disk: keep it."""
+        """Keep the graph in memory, because it differs from the one on disk."""
         self._pinned = self.model is not None
 
     def release_graph(self) -> None:
-        """Let go of the graph, and of the weights it maps, until it is asked for again."""
+        """Release the graph and its mapped weights until it is needed again."""
         if not self._pinned:
             self._model = None
 
@@ -92,17 +92,17 @@ class ModelPart:
         self.config.update(values)
 
     def infer(self, inputs: Mapping[str, Any]) -> OVDict:
-        """What the compiled part says, by output."""
+        """Run the compiled part and return its outputs."""
         outputs: OVDict = self.request(inputs)
         return outputs
 
     def __call__(self, **inputs: Any) -> tuple[torch.Tensor, ...]:
-        """Its outputs in order."""
+        """Run the compiled part and return its outputs in order."""
         return tuple(torch.from_numpy(value) for value in self.infer(inputs).values())
 
 
 def checkpoint_load_error(folder: Path, problem: Exception) -> CheckpointError:
-    """Why the checkpoint in `folder` cannot be loaded."""
+    """Return the error for a checkpoint in `folder` that cannot be loaded."""
     said = display_text(str(problem)) if isinstance(problem, OSError | ValueError) and str(problem) else ""
     reason = said or f"{type(problem).__name__}: {display_text(str(problem))}"
     return CheckpointError(
@@ -113,7 +113,8 @@ def checkpoint_load_error(folder: Path, problem: Exception) -> CheckpointError:
 
 
 def part_read_error(folder: Path, problem: Exception) -> CheckpointError:
-    """Why the graph of the part in `folder` cannot be read; OpenVINO's last line says it, its first ones where."""
+    """Return the error for a part in `folder` whose graph cannot be read. OpenVINO's last line has the reason, the
+    first ones the location."""
     lines = [line for line in str(problem).splitlines() if line.strip()]
     return CheckpointError(
         f"The {folder.name.replace('_', ' ')} of {folder.parent.name} is damaged, or cut short.",

@@ -1,4 +1,4 @@
-"""Measures the parts of a checkpoint on every device, one at a time, and compiles them ahead of being needed."""
+"""Measures the parts of a checkpoint on every device, one at a time, and compiles them ahead of use."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from sdxl_desktop.engine.openvino.loaded_checkpoint import LoadedCheckpoint
 from sdxl_desktop.engine.openvino.part_compiler import create_compiler
 
 _BATCH_BY_PART: Mapping[str, int] = {Part.UNET: 2}
-"""Rows of a call; others have one. A guided step asks the UNet twice at once."""
+"""Batch size of a call; 1 for other parts. A guided step calls the UNet with two rows."""
 _MAX_CALLS, _MAX_SECONDS = 5, 3.0
 _TIMESTEP = 500.0
 
@@ -125,7 +125,7 @@ class OpenVinoDeviceBenchmark:
         self._compiled_models.compile_parts([], Execution(), None, emit)
 
     def _measure_part(self, loaded: LoadedCheckpoint, part: str, size: Size, execution: Execution) -> PartTiming:
-        """One part on one device, with nothing else in memory."""
+        """Measure one part on one device, with nothing else in memory."""
         self._interrupt.check()
         device, before = execution.device, self._cached_folders()
         given = example_inputs(loaded, part, size)
@@ -154,7 +154,7 @@ class OpenVinoDeviceBenchmark:
 
 
 def example_inputs(loaded: LoadedCheckpoint, part: str, size: Size) -> dict[str, Any]:
-    """Inputs as a guided step at `size` has them, by name; noise where it does not matter."""
+    """Return inputs by name as in a guided step at `size`; noise where the values do not matter."""
     random = np.random.default_rng(0)
     ports = fixed_shapes.input_ports(loaded.pipe.model_parts[part].model)
     given = {}
@@ -172,7 +172,7 @@ def example_inputs(loaded: LoadedCheckpoint, part: str, size: Size) -> dict[str,
 
 
 def _ignore_event(_: EngineEvent) -> None:
-    """Each part on each device is a step; what happens within one is not told."""
+    """Ignore an event: progress is reported per part and device, not within one."""
 
 
 def _speed_plans(speeds: Sequence[SpeedPreset]) -> list[SpeedPlan]:
@@ -180,7 +180,7 @@ def _speed_plans(speeds: Sequence[SpeedPreset]) -> list[SpeedPlan]:
 
 
 def _median_milliseconds(request: Any, given: dict[str, Any]) -> float:
-    """Of a call: the median of a few, of one where it is slow."""
+    """Return the median milliseconds of a few calls, fewer if they are slow."""
     taken: list[float] = []
     while len(taken) < _MAX_CALLS and sum(taken) < _MAX_SECONDS:
         started = time.perf_counter()

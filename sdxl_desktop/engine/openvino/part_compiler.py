@@ -1,4 +1,4 @@
-"""The parts of a checkpoint on their way to a device: identified by content, mended, compiled, cached on disk."""
+"""Compiles the parts of a checkpoint: identifies them by content, patches their graphs, caches the blobs on disk."""
 
 from __future__ import annotations
 
@@ -46,16 +46,16 @@ __all__ = [
 
 _DEVICE_ID_PROPERTIES = (
     *("FULL_DEVICE_NAME", "DEVICE_ARCHITECTURE", "NPU_DRIVER_VERSION", "GPU_UARCH_VERSION"),
-    "OPTIMIZATION_CAPABILITIES",  # virtual machines give processors of different kinds one name
+    "OPTIMIZATION_CAPABILITIES",  # virtual machines report the same name for different CPUs
 )
 
 
 def patch_unet(model: ov.Model) -> None:
-    """Give the exported UNet what the export took from it; changes `model`.
+    """Restore in `model`, an exported UNet, what the export lost; changes it.
 
-    Its `timestep` input is an integer, so schedulers with fractional timesteps (Karras, Heun, LMS) drift: make it
-    f32. Its context is fixed at 77 tokens: make it free, for longer prompts, and so are batch and size where the export
-    fixed them (`make_shapes_dynamic`). In 16 bits it would misread timesteps and sizes: see `angles`.
+    Its `timestep` input is an integer, so schedulers with fractional timesteps (Karras, Heun, LMS) drift: make it f32.
+    Its context is fixed at 77 tokens: make it dynamic, for longer prompts; also batch and size if the export fixed them
+    (`make_shapes_dynamic`). In 16 bits it would misread timesteps and sizes: see `timestep_precision`.
     """
     make_shapes_dynamic(model)
     shapes = {}
@@ -72,12 +72,12 @@ def patch_unet(model: ov.Model) -> None:
 
 
 GraphReader = Callable[[], ov.Model]
-"""Reads the graph of a part, mended and cut as it is to be compiled."""
+"""Reads the graph of a part, patched and cut as it is to be compiled."""
 
 
 def resolve_key(key: CompileKey, check_activation_scale: Callable[[], bool]) -> CompileKey:
-    """`key` with what its device makes of precision, threads and shape. `has_activation_scale` is as for
-    `devices.precision_for`, asked only where it has a say."""
+    """Return `key` with the precision, threads and shape its device actually uses. `check_activation_scale` is as for
+    `devices.supported_precision`, called only if it matters."""
     return replace(
         key,
         precision=devices.supported_precision(key.device, key.component, key.precision, check_activation_scale),
@@ -87,8 +87,8 @@ def resolve_key(key: CompileKey, check_activation_scale: Callable[[], bool]) -> 
 
 
 class Compiler:
-    """Compiles parts for devices, keeping the blobs under `cache`, of which at most `quota` bytes (asked anew each
-    time) stay when they are not in use."""
+    """Compiles parts for devices and caches the blobs under `cache`. At most `quota()` bytes of unused blobs are kept;
+    the quota is read each time."""
 
     def __init__(self, cache: Path, quota: Callable[[], int] = lambda: DEFAULT_COMPILED_QUOTA_GB * GB) -> None:
         self._compile_cache = CompileCache(cache)
@@ -100,21 +100,22 @@ class Compiler:
         self._precompile_futures: set[Future[tuple[Any, float]]] = set()
         self._has_new_blobs = False
         self.not_cached: set[CompileKey] = set()
-        """What was compiled and is not on disk: nothing can be written there, or the device keeps nothing."""
+        """Keys compiled but not on disk: the folder is not writable, or the device does not support caching."""
         self._pruning = threading.Lock()
 
     def compile(self, key: CompileKey, graph: GraphReader, origin: BlobOrigin | None = None) -> tuple[Any, float]:
-        """(compiled model, seconds) of what `graph` reads. Raises EngineError when the device refuses.
+        """Compile the model that `graph` returns; return (compiled model, seconds). Raises EngineError if the device
+        fails.
 
-        What is kept of it on disk counts as in use until the key is released. One that was begun is waited for.
+        Its blob on disk counts as in use until the key is released. A running precompilation is awaited.
         """
         if (begun := self._precompiled.pop(key, None)) is not None:
-            with suppress(SdxlDesktopError, OSError, RuntimeError):  # it is tried again, and then tells what is wrong
+            with suppress(SdxlDesktopError, OSError, RuntimeError):  # compiled again below, which reports the problem
                 return begun.result()
         return self._compile(key, graph(), origin)
 
     def precompile(self, key: CompileKey, graph: GraphReader, origin: BlobOrigin | None = None) -> None:
-        """Compile it in another thread, before it is asked for; until then it takes its memory."""
+        """Compile ahead in another thread. The result takes memory until `compile` returns it."""
         thread = ThreadPoolExecutor(1, "compile-ahead")
         self._precompiled[key] = ahead = thread.submit(lambda: self._compile(key, graph(), origin))
         self._precompile_futures.add(ahead)
@@ -122,12 +123,12 @@ class Compiler:
 
     @property
     def is_precompiling(self) -> bool:
-        """Whether another thread is at work on what was begun, wanted or not."""
+        """Whether a precompilation runs in another thread, needed or not."""
         self._precompile_futures = {ahead for ahead in self._precompile_futures if not ahead.done()}
         return bool(self._precompile_futures)
 
     def drop_precompiled_except(self, wanted: Container[CompileKey]) -> None:
-        """Let go of what was begun and is not among `wanted`."""
+        """Drop precompiled models that are not in `wanted`."""
         for key in [key for key in self._precompiled if key not in wanted]:
             self._precompiled.pop(key).add_done_callback(lambda _, key=key: self.release(key))  # type: ignore[misc]
 
@@ -164,13 +165,13 @@ class Compiler:
         return compiled, seconds
 
     def release(self, key: CompileKey) -> None:
-        """What is kept on disk of `key` may go from now on."""
+        """Mark the blob of `key` as no longer in use."""
         if (slot := self._slots.pop(key, None)) is not None:
             self._compile_cache.release(slot)
 
     def discard(self, key: CompileKey) -> bool:
-        """Remove what is kept on disk of `key` if it was loaded from there, so that it is compiled anew the next time;
-        whether it was. Once in this process for each."""
+        """Remove the blob of `key` if it was loaded from disk, so that it is compiled again the next time. Done at most
+        once per key and process. Return whether it was removed."""
         if key not in self._loaded_from_cache - self._discarded or (slot := self._slots.pop(key, None)) is None:
             return False
         self._discarded.add(key)
@@ -178,8 +179,8 @@ class Compiler:
         return True
 
     def prune(self) -> None:
-        """Throw away what is stale or beyond the quota, in a thread that nobody has to wait for; nothing where
-        everything was loaded."""
+        """Remove stale blobs and those beyond the quota, in a background thread. Does nothing if all were loaded from
+        disk."""
         if self._has_new_blobs:
             self._has_new_blobs = False
             threading.Thread(target=self._prune, name="compiled-prune", daemon=True).start()
@@ -193,12 +194,13 @@ class Compiler:
 
 
 def create_compiler(paths: AppPaths) -> Compiler:
-    """One that keeps blobs where the application does, within the quota that the person set."""
+    """Create a compiler that uses the application's cache folder and the quota in the settings."""
     return Compiler(paths.compiled, partial(quota_from_settings, paths.settings_file))
 
 
 def runtime_version(device: str) -> RuntimeVersion:
-    """What blobs for `device` depend on: OpenVINO, and as much as the device tells of itself and its driver."""
+    """Return what blobs for `device` depend on: the OpenVINO version, and what the device reports about itself and its
+    driver."""
     known = set(devices.core.get_property(device, "SUPPORTED_PROPERTIES"))
     told = [
         _format_property(devices.core.get_property(device, name)) for name in _DEVICE_ID_PROPERTIES if name in known
@@ -211,22 +213,22 @@ def _format_property(value: Any) -> str:
 
 
 def _runtime_version_if_available(device: str) -> RuntimeVersion | None:
-    """None for a device that is not there now and may come back."""
+    """Return None for a device that is unavailable now and may come back."""
     try:
         return runtime_version(device) if device in devices.core.available_devices else None
-    except RuntimeError:  # it went while it was asked
+    except RuntimeError:  # it was removed during the query
         return None
 
 
 def _was_loaded_from_cache(compiled: Any) -> bool:
     try:
         return bool(compiled.get_property("LOADED_FROM_CACHE"))
-    except RuntimeError:  # a device that does not tell
+    except RuntimeError:  # the device does not report it
         return False
 
 
 def execution_device(compiled: Any) -> str:
-    """The device that really runs a compiled part, as OpenVINO reports it."""
+    """Return the device that actually runs a compiled part, as OpenVINO reports it."""
     used = compiled.get_property("EXECUTION_DEVICES")
     return ", ".join(used) if isinstance(used, (list, tuple)) else str(used)
 

@@ -1,7 +1,7 @@
-"""What lies in a checkpoint's folder: its parts, tokenizers and configurations, as diffusers lays them out.
+"""The parts, tokenizers and configurations in a checkpoint's folder, in diffusers' layout.
 
-It stands where optimum-intel's pipeline would, which takes seconds to import and reads every graph at once; here each
-is read when it is compiled, and the tokenizers when a prompt is new.
+It replaces optimum-intel's pipeline, which takes seconds to import and reads all graphs at once. Here a graph is read
+when it is compiled, and a tokenizer when a prompt is new.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _INDEX = "model_index.json"
 
 
 class VaePair:
-    """Both halves of a VAE as one; the encoder may be missing."""
+    """VAE encoder and decoder combined; the encoder may be missing."""
 
     def __init__(self, decoder: ModelPart, encoder: ModelPart | None) -> None:
         self.decoder, self.encoder = decoder, encoder
@@ -37,23 +37,25 @@ class VaePair:
         return self.decoder.config
 
     def decode(self, latents: torch.Tensor, return_dict: bool = False) -> tuple[torch.Tensor, ...]:
-        """float32 [B, 3, H, W] first, of unscaled latents [B, C, h, w]; `return_dict` is diffusers' and not heeded."""
+        """Decode unscaled latents [B, C, h, w]; the first item is float32 [B, 3, H, W]. `return_dict` exists for
+        compatibility with diffusers and is ignored."""
         return self.decoder(latent_sample=latents)
 
     def encode(self, picture: torch.Tensor) -> dict[str, torch.Tensor]:
-        """By output name, all float32, of a picture [B, 3, H, W]: `latent_parameters` [B, 2C, h, w], mean and logarithm
-        of the variance, or in some exports `latent_sample` [B, C, h, w]."""
+        """Encode a picture [B, 3, H, W]. Return float32 outputs by name: `latent_parameters` [B, 2C, h, w] (mean and
+        log variance), or in some exports `latent_sample` [B, C, h, w]."""
         assert self.encoder is not None
         outputs = self.encoder.infer({"sample": picture})
         return {next(iter(port.names)): torch.from_numpy(value) for port, value in outputs.items()}
 
 
 class Pipeline:
-    """A checkpoint's parts by diffusers' names; a refiner has no `text_encoder`, some have no `vae_encoder`."""
+    """A checkpoint's parts by diffusers' names. A refiner has no `text_encoder`; some checkpoints have no
+    `vae_encoder`."""
 
     def __init__(self, folder: Path) -> None:
-        """Raises OSError or ValueError when something that every checkpoint has is missing or no JSON, CheckpointError
-        when its scheduler cannot be used."""
+        """Raises OSError or ValueError if a required file is missing or is not valid JSON, CheckpointError if the
+        scheduler is not usable."""
         self.folder = folder
         there = {part for part in OPENVINO_PARTS if (folder / part / GRAPH).is_file()}
         if missing := [part for part in _REQUIRED_PARTS if part not in there]:
@@ -81,7 +83,7 @@ class Pipeline:
 
     @property
     def model_parts(self) -> dict[str, ModelPart]:
-        """The parts there are."""
+        """The existing parts by name."""
         named = {part: getattr(self, part) for part in OPENVINO_PARTS}
         return {part: network for part, network in named.items() if network is not None}
 
@@ -92,24 +94,25 @@ class Pipeline:
 
     @cached_property
     def tokenizer(self) -> Any:
-        """Of the first text encoder; None where there is none. Raises CheckpointError when it cannot be read."""
+        """The first text encoder's tokenizer, or None. Raises CheckpointError if it cannot be read."""
         return None if self.text_encoder is None else _load_tokenizer(self.folder / "tokenizer")
 
     @cached_property
     def tokenizer_2(self) -> Any:
-        """Of the second. Raises CheckpointError when it cannot be read."""
+        """The second text encoder's tokenizer. Raises CheckpointError if it cannot be read."""
         return _load_tokenizer(self.folder / "tokenizer_2")
 
     def release_graphs(self) -> None:
-        """Let go of the graphs that can be read again."""
+        """Release the graphs that can be read again."""
         for network in self.model_parts.values():
             network.release_graph()
 
 
 def _load_tokenizer(folder: Path) -> Any:
-    """transformers' class that is named here, made of what the files say: no path or class of theirs is followed."""
+    """Create the transformers tokenizer class named here from the files' content. Paths and class names in the files
+    are ignored."""
     files = read_clip_tokenizer(folder)
-    import transformers  # a second that is only needed for prompts not seen before
+    import transformers  # takes a second; only needed for new prompts
     from tokenizers import AddedToken
     from transformers import CLIPTokenizer
 

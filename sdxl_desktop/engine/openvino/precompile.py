@@ -1,6 +1,6 @@
-"""The UNet is read and compiled while the rest of the engine is still being imported.
+"""Reads and compiles the UNet while the rest of the engine is still being imported.
 
-Between a launch and the first step these take longest, and neither needs the other. Imports openvino alone.
+Between launch and first step these take longest, and they are independent. This module imports only openvino.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from sdxl_desktop.engine.openvino.part_compiler import Compiler, patch_unet, res
 from sdxl_desktop.engine.openvino.step_caching import graph_cut
 
 _MAX_BYTES_TO_HASH_NOW = 256 << 20
-"""Bytes of weights that are read in less time than starting to compile them ahead would save."""
+"""Weights up to this size in bytes are hashed in less time than precompiling saves."""
 
 
 def precompile_unet(
     compiler: Compiler, paths: AppPaths, checkpoint: Path, execution: Execution, speed: SpeedPreset
 ) -> None:
-    """Let `compiler` begin with the UNet of `checkpoint` as a run with `speed` will ask for it.
+    """Start compiling the UNet of `checkpoint` in `compiler` as a run with `speed` will need it.
 
-    Not for devices that want fixed shapes, nor for large weights that were never read before: what they are called must
-    be known first, so they are only begun to be read. Whatever is wrong is left to the run to find and to tell.
+    Not for devices that need fixed shapes, nor for large weights not hashed before: their content id is needed first,
+    so only hashing starts. Errors are ignored; the run will report them.
     """
     with suppress(Exception):
         execution = devices.resolve_devices(execution, read_timings(timings_file(paths)))
@@ -57,7 +57,7 @@ def precompile_unet(
 
 
 def _content_id_if_fast(part: Path, hashes: FileHashCache) -> str | None:
-    """None while it takes long to find out, in another thread."""
+    """Return the content id; None if it takes long and is computed in another thread."""
     known = cached_content_id(part, hashes)
     if known is None and (part / WEIGHTS).stat().st_size <= _MAX_BYTES_TO_HASH_NOW:
         return content_id(part, hashes)
@@ -72,11 +72,11 @@ def _cache_content_id(part: Path, hashes: FileHashCache) -> None:
 
 
 def _read_unet(part: Path, depth: int) -> ov.Model:
-    """The UNet's graph, mended; cut at the join `depth` unless that is 0."""
+    """Return the patched UNet graph, cut at skip connection `depth` unless that is 0."""
     model = devices.core.read_model(part / GRAPH)
     patch_unet(model)
     if not depth:
         return model
     if len(graph_cut.find_skip_connections(model)) < depth:
-        raise EngineError("This UNet has fewer joins.")
+        raise EngineError("This UNet has fewer skip connections.")
     return graph_cut.full_model(model, depth)

@@ -1,4 +1,4 @@
-"""The predictions of a run, kept so that its state at any step can be restored, and put in for the UNet when it is."""
+"""Records the predictions of a run, and replays them instead of calling the UNet to restore its state at any step."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from sdxl_desktop.core.latents import Floats, ResumePoint
 
 
 class PredictionReplay:
-    """Answers for the UNet up to the step a run starts from, and listens afterwards.
+    """Replays predictions up to the step that a run resumes from, and records later ones.
 
-    Schedulers keep a history and draw noise; replaying what the UNet answered, instead of storing latents, restores
-    both exactly, whatever the scheduler.
+    Schedulers keep a history and draw noise. Replaying the UNet's predictions, instead of storing latents, restores
+    both exactly for every scheduler.
     """
 
     def __init__(self, start: ResumePoint | None, *, keep: bool) -> None:
@@ -26,12 +26,12 @@ class PredictionReplay:
         self._predictions: list[Floats] = []
 
     def replays(self, step: int) -> bool:
-        """Whether it knows what the UNet said in `step`, counted from 1."""
+        """Whether there are recorded predictions for `step`, counted from 1."""
         return self._recorded is not None and step <= self._until
 
     def predict(self, step: int, run_unet: Callable[[], torch.Tensor]) -> tuple[torch.Tensor, bool]:
-        """(the prediction, float32 [1, C, h, w], for the next UNet call, which belongs to `step` counted from 1;
-        whether it was replayed)."""
+        """Return (prediction float32 [1, C, h, w] of the next UNet call, whether it was replayed). The call belongs to
+        `step`, counted from 1."""
         replayed = self.replays(step)
         prediction = torch.from_numpy(self._next_recorded()) if replayed else run_unet()
         self._calls += 1
@@ -44,12 +44,12 @@ class PredictionReplay:
         if self._calls >= len(self._recorded):
             raise RequestError(
                 f"The kept latents end before step {self._until}.",
-                why=f"They hold {len(self._recorded)} looks of the UNet.",
+                why=f"They hold {len(self._recorded)} predictions of the UNet.",
                 next_step="Go on from an earlier step.",
             )
         return np.array(self._recorded[self._calls : self._calls + 1])
 
     @property
     def predictions(self) -> Floats | None:
-        """float32 [calls, C, h, w], or None when they are not kept."""
+        """The predictions float32 [calls, C, h, w]; None if not recorded."""
         return np.stack(self._predictions) if self._predictions else None

@@ -1,4 +1,4 @@
-"""Prompts that were encoded once, kept on disk, so that later launches need no text encoder for them."""
+"""Caches encoded prompts on disk, so that later launches need no text encoder for them."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from sdxl_desktop.engine.openvino.loaded_checkpoint import LoadedCheckpoint
 from sdxl_desktop.engine.openvino.prompt_encoder import PromptConditioning
 
 MAX_BYTES = 64 << 20
-"""Bytes: at SDXL's size about fifty pairs of prompts."""
+"""Bytes: about fifty prompt pairs of SDXL."""
 _VERSION = "2"
-"""Changes when the same prompts come to be encoded otherwise, or written otherwise."""
+"""Increased when the encoding or the file format changes."""
 _NAMES = ("positive", "positive_pooled", "negative", "negative_pooled")
 _UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 
@@ -37,11 +37,9 @@ ConditioningPair = tuple[PromptConditioning, PromptConditioning]
 def prompt_cache_key(
     loaded: LoadedCheckpoint, prompts: Prompts, compile_keys: Iterable[CompileKey], runtimes: Iterable[RuntimeVersion]
 ) -> str:
-    """A name for what `prompts` become there. It depends on what they mean after parsing, on the tokenizers and on the
-    text encoders: content, attached embeddings, device and precision, as their keys `compiled_as` have them, and what
-    runs on these devices, since a driver's mistake must not outlive the driver. Raises RequestError when a prompt is
-    malformed.
-    """
+    """Return the cache key of the encoded `prompts`. It depends on the parsed prompts, the tokenizers, the text
+    encoders (content, attached embeddings, device and precision, from `compile_keys`) and the devices' runtimes, since
+    results of a faulty driver must not outlive it. Raises RequestError if a prompt is malformed."""
     texts = (
         prompts.prompt,
         prompts.prompt_2 or prompts.prompt,
@@ -57,16 +55,16 @@ def prompt_cache_key(
 
 @dataclass(frozen=True, slots=True)
 class PromptCache:
-    """Pairs by name, one file each in `folder`, of which the most recently used stay within `limit` bytes.
+    """Pairs by name, one file each in `folder`; the most recently used are kept, up to `max_bytes`.
 
-    Any process may take any file away at any time. What cannot be written merely has to be encoded again.
+    Any process may delete any file at any time. A pair that cannot be written is encoded again.
     """
 
     folder: Path
     max_bytes: int = MAX_BYTES
 
     def get(self, name: str) -> ConditioningPair | None:
-        """What was kept, bit for bit; None when it was not, or is damaged (then it is thrown away)."""
+        """Return the cached pair, bit for bit; None if it is missing or damaged (then it is deleted)."""
         file = self._file(name)
         try:
             content = read_with_checksum(file)
@@ -86,7 +84,7 @@ class PromptCache:
         return PromptConditioning(tensors[0], tensors[1]), PromptConditioning(tensors[2], tensors[3])
 
     def put(self, name: str, pair: ConditioningPair) -> None:
-        """Keep `pair` if all its numbers are, and let go of what was used longest ago where there are too many."""
+        """Cache `pair` if all its values are finite, and delete the least recently used pairs beyond the limit."""
         positive, negative = pair
         values = (
             positive.prompt_embeds,
@@ -104,7 +102,7 @@ class PromptCache:
             self._prune()
 
     def remove(self, name: str) -> None:
-        """Let go of one pair."""
+        """Delete one pair."""
         with suppress(OSError):
             self._file(name).unlink(missing_ok=True)
 

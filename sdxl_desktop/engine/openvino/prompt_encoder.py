@@ -1,4 +1,4 @@
-"""Turns prompts into embeddings for a checkpoint's text encoders, of any length, and keeps what was encoded."""
+"""Encodes prompts of any length with a checkpoint's text encoders, and caches the results."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from sdxl_desktop.engine.openvino.prompt_tokenizer import ChunkedTokenizer, Embe
 
 _STATES = "hidden_states"
 MAX_CACHED_CHUNKS = 256
-"""Chunks that are kept encoded: at SDXL's size at most 100 MB."""
+"""Number of encoded chunks in memory: at most 100 MB for SDXL."""
 
 
 @dataclass(frozen=True, slots=True)
 class PromptConditioning:
-    """Embeddings float32 [1, 77·chunks, D] and pooled [1, P]; D is the encoders' widths together."""
+    """Prompt embeddings float32 [1, 77·chunks, D] and pooled [1, P]; D is the sum of the encoders' widths."""
 
     prompt_embeds: torch.Tensor
     pooled_prompt_embeds: torch.Tensor
@@ -33,7 +33,7 @@ class PromptConditioning:
 
 @dataclass(frozen=True, slots=True)
 class _TextEncoder:
-    """One of the checkpoint's text encoders: the part reads ids int64 [1, 77]."""
+    """A text encoder of the checkpoint; its part takes ids int64 [1, 77]."""
 
     name: str
     part: ModelPart
@@ -42,16 +42,17 @@ class _TextEncoder:
 
 @dataclass(frozen=True, slots=True)
 class _EncoderOutput:
-    """Hidden states [1, 77, D] of the layer asked for, and the encoder's first output [1, P]."""
+    """Hidden states [1, 77, D] of the selected layer, and the encoder's first output [1, P]."""
 
     hidden_states: torch.Tensor
     pooled_output: torch.Tensor
 
 
 class PromptEncoder:
-    """Encodes for one checkpoint's tokenizers and text encoders (those of `pipe`), which a refiner has only one of.
+    """Encodes prompts with the tokenizers and text encoders of one checkpoint (`pipe`); a refiner has only one of each.
 
-    `vocabulary` names the embeddings that were attached to the text encoders (see `embeddings.attach_all`).
+    `vocabulary` maps tokens to the ids of embeddings attached to the text encoders
+    (see `textual_inversion.attach_embeddings`).
     """
 
     def __init__(self, pipe: Any, vocabulary: EmbeddingTokenIds | None = None) -> None:
@@ -60,18 +61,18 @@ class PromptEncoder:
         self._cache: OrderedDict[Hashable, _EncoderOutput] = OrderedDict()
 
     def encode(self, prompts: Prompts, cache_key: Hashable = None) -> tuple[PromptConditioning, PromptConditioning]:
-        """(positive, negative) of equal length.
+        """Return (positive, negative) of equal length.
 
-        As in diffusers an empty second prompt means the first one, a missing negative prompt is all zeros where the
-        checkpoint's configuration says so (`force_zeros_for_empty_prompt`), clip skip is for the positive half alone,
-        and a refiner's only encoder reads the first prompt. A negative prompt without words, such as " ", "()" or
-        "BREAK", is a missing one.
+        As in diffusers, an empty second prompt means the first one, a missing negative prompt becomes zeros if the
+        checkpoint's configuration says so (`force_zeros_for_empty_prompt`), clip skip applies to the positive prompt
+        only, and a refiner's only encoder gets the first prompt. A negative prompt without words, such as " ", "()" or
+        "BREAK", counts as missing.
 
-        `compiled_as` is whatever tells two compilations of the text encoders apart, such as their compile keys: what
-        was encoded in one precision is not taken for another's.
+        `cache_key` identifies the compilation of the text encoders, such as their compile keys: results of one
+        precision are not reused for another.
 
-        Raises RequestError when a prompt is malformed or the clip skip too large, CheckpointError when a text encoder
-        does not give its hidden states.
+        Raises RequestError if a prompt is malformed or the clip skip too large, CheckpointError if a text encoder does
+        not output its hidden states.
         """
         encoders = self._encoders()
         positive = self._texts(prompts.prompt, prompts.prompt_2, len(encoders))
@@ -85,12 +86,12 @@ class PromptEncoder:
         return conditioned, self._conditioning(encoders, negative_chunks, chunks, 0, cache_key)
 
     def clear_cache(self) -> None:
-        """Encode everything anew from now on."""
+        """Clear the cache of encoded chunks."""
         self._cache.clear()
 
     @property
     def vocabulary_id(self) -> str:
-        """A name for the embeddings' tokens and for what a missing negative prompt means."""
+        """An id of the embeddings' tokens and of the meaning of a missing negative prompt."""
         return f"{sorted(self._embedding_token_ids.items())}/{self._pipe.config.force_zeros_for_empty_prompt}"
 
     def _encoders(self) -> list[_TextEncoder]:
@@ -119,7 +120,8 @@ class PromptEncoder:
         clip_skip: int,
         cache_key: Hashable,
     ) -> PromptConditioning:
-        """Embeddings of all chunks in a row; pooled is the last encoder's, of its first chunk, without weights."""
+        """Concatenate the embeddings of all chunks. The pooled output is the last encoder's for its first chunk,
+        unweighted."""
         states, pooled = [], torch.empty(0)
         for encoder, row in zip(encoders, rows, strict=True):
             empty = encoder.tokenizer.empty_chunk()
@@ -148,20 +150,19 @@ class PromptEncoder:
 
 
 def apply_token_weights(states: torch.Tensor, empty: torch.Tensor, weights: tuple[float, ...]) -> torch.Tensor:
-    """Hidden states, float32 [1, 77, D], moved away from (weight above 1) or towards those of an empty chunk:
-    e + w (z − e).
+    """Weight hidden states z, float32 [1, 77, D], relative to those of an empty chunk: e + w (z − e).
 
-    e is the state at the same position. This is ComfyUI's way (comfy/sd1_clip.py, `encode_token_weights`), and compel's
-    for weights above 1 (below 1 compel blends with encodings that lack the words, one for each fragment). The web UI's,
-    z w, scales all that a token has in common with every other, and repairs the mean afterwards. States of weight 1
-    are handed on bit for bit.
+    e is the state of the empty chunk at the same position: weights above 1 move away from it, others towards it. This
+    is ComfyUI's method (comfy/sd1_clip.py, `encode_token_weights`), and compel's for weights above 1 (below 1 compel
+    blends with encodings that lack the words, one per fragment). The web UI's, z w, also scales what a token has in
+    common with all others, and restores the mean afterwards. States of weight 1 are returned bit for bit.
     """
     scale = torch.tensor(weights, dtype=states.dtype).reshape(1, -1, 1)
     return torch.where(scale == 1, states, empty + scale * (states - empty))
 
 
 def _run_text_encoder(encoder: _TextEncoder, ids: tuple[int, ...], clip_skip: int) -> _EncoderOutput:
-    """SDXL conditions on the last layer but one; clip skip leaves out that many more."""
+    """Run a text encoder. SDXL uses the hidden states of the penultimate layer; clip skip skips that many more."""
     output = encoder.part.infer({"input_ids": torch.tensor([ids], dtype=torch.int64)})
     states = [value for port, value in output.items() if any(name.startswith(_STATES) for name in port.names)]
     if not states:

@@ -1,4 +1,4 @@
-"""Turns a prompt into the chunks of weighted token ids that one text encoder reads."""
+"""Splits a prompt into chunks of weighted token ids for one text encoder."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from sdxl_desktop.core.prompt_chunks import pack_chunks, split_at_tokens
 from sdxl_desktop.core.prompt_grammar import PromptFragment, parse_fragments
 
 EmbeddingTokenIds = Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]]
-"""For each embedding's token the ids that stand for its vectors in the first and in the second text encoder; no ids
-where it has no vectors for that encoder, which then reads the token as text, as in diffusers."""
+"""For each embedding's token, the ids of its vectors in the first and in the second text encoder; empty if it has no
+vectors for that encoder, which then reads the token as text, as in diffusers."""
 
 WeightedToken = tuple[int, float]
 """A token's id and weight."""
@@ -19,7 +19,7 @@ WeightedToken = tuple[int, float]
 
 @dataclass(frozen=True, slots=True)
 class PromptChunk:
-    """What an encoder reads at once: ids and weights of 77 tokens, start mark, end mark and padding included."""
+    """The encoder's input: ids and weights of 77 tokens, including start token, end token and padding."""
 
     ids: tuple[int, ...]
     weights: tuple[float, ...]
@@ -31,20 +31,20 @@ class PromptChunk:
 
 @dataclass(frozen=True, slots=True)
 class ChunkedTokenizer:
-    """A tokenizer of transformers, and the ids of the embeddings that its text encoder knows besides."""
+    """A transformers tokenizer, extended by the ids of the embeddings attached to its text encoder."""
 
     tokenizer: Any
     embeddings: Mapping[str, tuple[int, ...]]
 
     @property
     def chunk_capacity(self) -> int:
-        """Tokens of text in a chunk: 77 less the start and the end mark."""
+        """Text tokens per chunk: 77 less the start and end tokens."""
         return int(self.tokenizer.model_max_length) - 2
 
     def sections(self, prompt: str) -> list[list[PromptChunk]]:
-        """The chunks of each section of a prompt, divided at BREAK; at least one section of one chunk.
+        """Return the chunks of each section of a prompt, split at BREAK; at least one section of one chunk.
 
-        Raises RequestError when the prompt is malformed.
+        Raises RequestError if the prompt is malformed.
         """
         divided: dict[int, list[PromptFragment]] = {0: []}
         for fragment in parse_fragments(prompt):
@@ -52,7 +52,7 @@ class ChunkedTokenizer:
         return [self._chunks(fragments) for fragments in divided.values()]
 
     def empty_chunk(self) -> PromptChunk:
-        """A chunk without words."""
+        """Return a chunk without words."""
         return self._with_special_tokens([])
 
     def _chunks(self, fragments: Sequence[PromptFragment]) -> list[PromptChunk]:
@@ -62,7 +62,7 @@ class ChunkedTokenizer:
         ]
 
     def _units(self, fragment: PromptFragment) -> Iterator[list[WeightedToken]]:
-        """Each token of the text, and the vectors of each embedding together."""
+        """Yield each token of the text separately, and all vectors of an embedding together."""
         for words in split_at_tokens(fragment.text, self.embeddings):
             if words.token:
                 yield [(vector, fragment.weight) for vector in self.embeddings[words.token]]
@@ -74,7 +74,7 @@ class ChunkedTokenizer:
         return ids
 
     def _with_special_tokens(self, body: Sequence[WeightedToken]) -> PromptChunk:
-        """As the tokenizer itself would mark and pad a short text."""
+        """Add special tokens and padding as the tokenizer does for a short text."""
         padding = self.chunk_capacity - len(body)
         ids = (
             self.tokenizer.bos_token_id,
@@ -86,7 +86,7 @@ class ChunkedTokenizer:
 
 
 def align_chunks(tokenizers: Sequence[ChunkedTokenizer], prompts: Sequence[str]) -> list[list[PromptChunk]]:
-    """The chunks of each encoder's prompt, equally many, so that sections of the same number begin together."""
+    """Return the chunks of each encoder's prompt, padded to equal numbers so that sections begin at the same chunk."""
     sections = [tokenizer.sections(prompt) for tokenizer, prompt in zip(tokenizers, prompts, strict=True)]
     rows: list[list[PromptChunk]] = [[] for _ in tokenizers]
     for number in range(max(len(own) for own in sections)):

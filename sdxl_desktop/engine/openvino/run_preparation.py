@@ -1,4 +1,4 @@
-"""Gets ready what a run needs before it can denoise: compiled parts, encoded prompts, and memory for what comes."""
+"""Prepares a run for denoising: compiles parts, encodes prompts and frees memory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from sdxl_desktop.engine.openvino.workflow import StageInputs
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RunCheckpoint:
-    """A checkpoint that takes part in a run, the parts of it that are needed, and whether it refines."""
+    """A checkpoint of a run, the parts needed of it, and whether it is the refiner."""
 
     loaded: LoadedCheckpoint
     parts: tuple[str, ...]
@@ -40,7 +40,7 @@ class RunCheckpoint:
 
 
 class _AnyCancelToken:
-    """A token that is set when one of two is."""
+    """A cancel token that is set if either of two tokens is."""
 
     def __init__(self, one: CancelToken, other: CancelToken) -> None:
         self._tokens = (one, other)
@@ -50,8 +50,8 @@ class _AnyCancelToken:
 
 
 class RunPreparation:
-    """Text encoders come first, and while they read, the other parts are compiled in another thread (OpenVINO leaves
-    the interpreter to others meanwhile). For prompts that were encoded before, they are not even loaded."""
+    """Text encoders are compiled first. While they run, the other parts are compiled in another thread (OpenVINO
+    releases the GIL). If all prompts are cached, the text encoders are not loaded."""
 
     def __init__(
         self, placement: CompiledModels, store: PromptCache, interrupt: Interrupt, budget: MemoryBudget | None = None
@@ -64,7 +64,7 @@ class RunPreparation:
         self._removed_keys: set[str] = set()
 
     def prepare_stages(self, run: GenerationRun, participants: Sequence[RunCheckpoint]) -> list[StageInputs]:
-        """The checkpoints of `cast` with everything compiled and encoded. Raises whatever either of both does."""
+        """Compile the parts and encode the prompts of `participants`. Raises the errors of both."""
         cache_keys = [
             self._prompt_cache_key(part.loaded, run) if Part.UNET in part.parts else "" for part in participants
         ]
@@ -89,8 +89,8 @@ class RunPreparation:
         return [StageInputs(part.loaded, pair) for part, pair in zip(participants, pairs, strict=True)]
 
     def discard_cached(self, run: GenerationRun, participants: Sequence[RunCheckpoint]) -> bool:
-        """Remove what led to latents and was read from the disk, compiled parts and encoded prompts, so that `actors`
-        makes it anew; whether there was any. Once in this process for each."""
+        """Remove the compiled parts and encoded prompts that were read from disk and used for the latents, so that
+        `prepare_stages` creates them again. Each is removed at most once per process. Return whether there were any."""
         taking_part = [
             (part.loaded, [name for name in part.parts if name != Part.VAE_DECODER]) for part in participants
         ]
@@ -111,7 +111,7 @@ class RunPreparation:
         return tuple(loaded.compile_keys(ENCODERS, run.execution).values())
 
     def _is_ready(self, run: GenerationRun, participants: Sequence[RunCheckpoint]) -> bool:
-        """Whether nothing is to be compiled beside encoding: then a thread for it would only cost its start."""
+        """Whether nothing has to be compiled during encoding, so that a thread for it would only add overhead."""
         taking_part = [(part.loaded, part.others) for part in participants]
         return self._compiled_models.is_compiled(
             taking_part, run.execution, run.step_caching, run.request.sampling.size
@@ -125,7 +125,7 @@ class RunPreparation:
         pairs: list[ConditioningPair | None],
         new: Sequence[bool],
     ) -> None:
-        """As `_encode`, compiling what draws meanwhile."""
+        """As `_encode`, while the other parts are compiled in another thread."""
         given_up = threading.Event()
         self._interrupt.token = _AnyCancelToken(self._interrupt.token, given_up)
         with ThreadPoolExecutor(1, "compile-beside") as beside:
@@ -146,7 +146,7 @@ class RunPreparation:
         pairs: list[ConditioningPair | None],
         new: Sequence[bool],
     ) -> None:
-        """Fill in `pairs` where they are `new`."""
+        """Encode the prompts for which `new` is set, and store the results in `pairs`."""
         run.emit_phase(Phase.ENCODING)
         with run.stopwatch.timing("encode"):
             for at, part in enumerate(participants):
@@ -174,38 +174,38 @@ class RunPreparation:
     # memory
 
     def free_memory_to_denoise(self, run: GenerationRun, participants: Sequence[RunCheckpoint]) -> None:
-        """Before a picture: bring back what had to go, and let go of text encoders where the rest would not fit."""
+        """Before denoising: compile the parts released earlier, and release text encoders if the rest would not fit."""
         if any(part.loaded.pipe.unet.request is None for part in participants if Part.UNET in part.parts):
             with run.stopwatch.timing("compile"):
                 self._compile_others(run, participants)
                 for part in participants:
                     part.loaded.pipe.release_graphs()
         drawing = {id(part.loaded): part.loaded for part in participants if Part.UNET in part.parts}.values()
-        if drawing:  # one after the other, but each stays when it has run
+        if drawing:  # UNets run one after the other, but each stays in memory
             size = run.request.sampling.size
             fresh = sum(loaded.memory_footprint.unet for loaded in drawing if not loaded.has_run(Part.UNET))
             self._free_memory(run, participants, fresh + DENOISING_BYTES_PER_PIXEL * size.width * size.height, ENCODERS)
 
     def free_memory_to_decode(self, run: GenerationRun, participants: Sequence[RunCheckpoint]) -> None:
-        """Before a decode: let go of what it does not need, where it would not fit otherwise."""
+        """Before decoding: release parts not needed for it, if it would not fit otherwise."""
         self._free_memory(
             run, participants, self._bytes_needed_to_decode(run, participants), (*ENCODERS, Part.VAE_ENCODER, Part.UNET)
         )
 
     def may_overlap(self, run: GenerationRun, participants: Sequence[RunCheckpoint]) -> bool:
-        """Whether a picture is better decoded while the next one is denoised: on another device than the UNet's, since
-        on the same one they would only take each other's time, and with memory for both."""
+        """Whether to decode a picture while the next one is denoised. This needs memory for both and a different device
+        than the UNet's, since two parts on one device only slow each other down."""
         apart = run.execution.device_for(Part.VAE_DECODER) != run.execution.device_for(Part.UNET)
         return apart and self.budget.has_room_for(self._bytes_needed_to_decode(run, participants))
 
     def _bytes_needed_to_decode(self, run: GenerationRun, participants: Sequence[RunCheckpoint]) -> int:
-        """Bytes that a decode will take beyond what is taken now."""
+        """Return the bytes a decode takes in addition to the current memory use."""
         base = participants[0].loaded
         weights = base.memory_footprint.vae_decoder if base.has_run(Part.VAE_DECODER) else 0
         return base.memory_footprint.decoding(run.request.sampling.size) - weights
 
     def decode_budget(self, run: GenerationRun, participants: Sequence[RunCheckpoint]) -> int | None:
-        """Bytes that a decode may take; None where it need not be careful."""
+        """Return the bytes a decode may take; None if it needs no limit."""
         base, size = participants[0].loaded, run.request.sampling.size
         weights = 0 if base.has_run(Part.VAE_DECODER) else base.memory_footprint.vae_decoder
         return self.budget.decode_budget(DECODING_BYTES_PER_PIXEL * size.width * size.height, weight_bytes=weights)
@@ -213,7 +213,7 @@ class RunPreparation:
     def _free_memory(
         self, run: GenerationRun, participants: Sequence[RunCheckpoint], wanted: int, releasable_parts: Sequence[str]
     ) -> None:
-        """Let go of `may_go`, one after the other, until `wanted` bytes fit into the budget."""
+        """Release `releasable_parts`, one after the other, until `wanted` bytes fit into the budget."""
         for name in releasable_parts:
             for part in participants:
                 network = part.loaded.pipe.model_parts.get(name)

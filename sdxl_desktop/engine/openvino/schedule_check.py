@@ -1,4 +1,4 @@
-"""Refuses, before anything is loaded, what a run's scheduler cannot do with its checkpoints."""
+"""Checks, before anything is loaded, that a run's scheduler works with its checkpoints."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from sdxl_desktop.engine.openvino import scheduler_factory
 
 
 def check_schedules(request: GenerationRequest) -> None:
-    """Raise RequestError where the request's scheduler, steps or timesteps do not go with how a checkpoint is to be
-    sampled. What cannot be read is left to loading, which tells it."""
+    """Raise RequestError if the request's scheduler, steps or timesteps are incompatible with a checkpoint's noise
+    schedule. Unreadable files are left to loading, which reports them."""
     sampling, refine = request.sampling, request.refine
     if request.start is None or request.start.step is not None:
         _check(request, request.checkpoint, sampling.steps, sampling.timesteps)

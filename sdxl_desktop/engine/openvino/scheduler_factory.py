@@ -1,4 +1,4 @@
-"""Builds the schedulers a person can choose from the one that a checkpoint came with."""
+"""Creates the selectable schedulers from a checkpoint's scheduler configuration."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ from sdxl_desktop.core.schedulers import SchedulerName, config_for, is_edm, vali
 from sdxl_desktop.core.untrusted_text import display_text
 
 _UNUSABLE = (ValueError, TypeError, KeyError, AttributeError, IndexError, ArithmeticError, RuntimeError)
-"""What diffusers raises for configurations that it cannot use."""
+"""Exceptions that diffusers raises for invalid configurations."""
 
 
 def create_scheduler(
     name: SchedulerName, config: Mapping[str, Any], *, seed: int, steps: int, timesteps: Sequence[int] = ()
 ) -> Any:
-    """The scheduler `name` on the noise schedule of `config` (a checkpoint's scheduler configuration), set to `steps`
-    steps of its own or to the given `timesteps`.
+    """Create the scheduler `name` with the noise schedule of `config` (a checkpoint's scheduler configuration), set to
+    `steps` steps or to the given `timesteps`.
 
-    Some draw their own noise, from `seed`. Raises RequestError when it cannot do what is asked.
+    Schedulers that draw their own noise are seeded with `seed`. Raises RequestError if the scheduler does not support
+    the configuration, steps or timesteps.
     """
     _check_supports(name, config)
     try:
@@ -41,8 +42,8 @@ def create_scheduler(
 def check_scheduler(
     name: SchedulerName, config: Mapping[str, Any], *, steps: int, timesteps: tuple[int, ...] = ()
 ) -> None:
-    """Raise RequestError where a run with these would fail in the scheduler: it is gone through with a single number
-    in the place of latents, which takes less than a millisecond a step."""
+    """Raise RequestError if a run with these parameters would fail in the scheduler. The scheduler is run with a single
+    number instead of latents, which takes less than a millisecond per step."""
     create_scheduler(name, config, seed=0, steps=steps, timesteps=timesteps)
     config_json = json.dumps(dict(config))
     if not (problem := _cached_problem(name, config_json, steps, timesteps)):
@@ -66,14 +67,14 @@ def _cached_problem(name: SchedulerName, config_json: str, steps: int, timesteps
 
 
 def _max_supported_steps(name: SchedulerName, config: Mapping[str, Any], steps: int) -> int:
-    """The largest number below `steps` that `name` can do, 0 where none of a few is."""
+    """Return the largest step count below `steps` that `name` supports, among a few tried; 0 if none."""
     near = range(steps - 1, max(0, steps - 10), -1)
     far = (steps * eighths // 8 for eighths in range(7, 0, -1))
     return next((fewer for fewer in (*near, *far) if fewer and not _problem(name, config, fewer)), 0)
 
 
 def _problem(name: SchedulerName, config: Mapping[str, Any], steps: int, timesteps: Sequence[int] = ()) -> str:
-    """What goes wrong in `steps` steps; "" for nothing."""
+    """Return the problem that occurs in `steps` steps; "" if there is none."""
     source = torch.Generator("cpu").manual_seed(0)
     try:
         scheduler = _create_with_timesteps(name, config, 0, steps, timesteps)
@@ -83,11 +84,11 @@ def _problem(name: SchedulerName, config: Mapping[str, Any], steps: int, timeste
             scaled = scheduler.scale_model_input(latents, timestep)
             latents = scheduler.step(scaled / 2, timestep, latents, **further, return_dict=False)[0]
             if not torch.isfinite(latents).all():
-                return "Two of its levels of noise are the same"
+                return "Two of its noise levels are equal"
     except IndexError:
         return "It would need a timestep beyond those that the checkpoint was trained with"
     except (*_UNUSABLE, AssertionError) as problem:  # NotImplementedError is a RuntimeError
-        return display_text(str(problem), 200) or "Its levels of noise are no falling row"
+        return display_text(str(problem), 200) or "Its noise levels do not decrease"
     return ""
 
 
@@ -100,7 +101,7 @@ def _create_with_timesteps(
     else:
         scheduler.set_timesteps(steps)
     if hasattr(scheduler, "set_begin_index"):
-        scheduler.set_begin_index(0)  # else it looks its first timestep up, and finds the second of two that are equal
+        scheduler.set_begin_index(0)  # else it looks up the first timestep, and finds the second of two equal ones
     return scheduler
 
 
@@ -121,7 +122,8 @@ def _check_supports(name: SchedulerName, config: Mapping[str, Any]) -> None:
 
 
 def _supports(name: SchedulerName, config: Mapping[str, Any]) -> bool:
-    """Whether `name` heeds all that `config` says of how its UNet was trained; diffusers would leave out the rest."""
+    """Whether `name` supports everything in `config` about how the UNet was trained; diffusers would ignore the
+    rest."""
     if name.is_edm_scheduler != is_edm(str(config.get("_class_name", ""))):
         return False
     known = inspect.signature(_class(name.class_name).__init__).parameters
@@ -144,9 +146,9 @@ def _unsupported_error(name: SchedulerName, config: Mapping[str, Any], able: Seq
 
 
 def complete_config(content: Mapping[str, Any]) -> dict[str, Any]:
-    """A checkpoint's scheduler_config.json with SDXL's values for what it leaves out, and beyond these its class's.
+    """Return a checkpoint's scheduler_config.json, completed with SDXL's defaults and then those of its class.
 
-    Raises CheckpointError for one that cannot be used, or names a class that is no scheduler of SDXL's.
+    Raises CheckpointError if it is invalid or names a class that is not an SDXL scheduler.
     """
     config = validated_config(content)
     try:
@@ -160,22 +162,22 @@ def complete_config(content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _class(name: str) -> Any:
-    """diffusers' class called `name`, which comes from our own table."""
+    """Return diffusers' class `name`, which comes from our own table."""
     return getattr(diffusers, name)
 
 
 @lru_cache(maxsize=64)
 def _cached_scheduler(name: SchedulerName, config_json: str) -> Any:
-    """The scheduler as it is before any step, of `told`: the JSON of what its class is made from.
+    """Return the scheduler in its initial state, created from `config_json`.
 
-    diffusers takes five times as long to make one as copying it takes, and half a second for DPM2.
+    diffusers takes five times as long to create one as to copy it, and half a second for DPM2.
     """
     return _class(name.class_name).from_config(json.loads(config_json))
 
 
 @cache
 def accepts_generator(step: Callable[..., Any]) -> bool:
-    """Whether a scheduler's `step` takes a generator, for noise of its own."""
+    """Whether a scheduler's `step` takes a generator for its own noise."""
     return "generator" in inspect.signature(step).parameters
 
 

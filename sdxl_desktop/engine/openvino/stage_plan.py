@@ -1,5 +1,4 @@
-"""Which kinds of conditioning there are, and what is planned of a stage before it begins: its UNet calls, and what
-takes part in them."""
+"""Lists the kinds of conditioning, and plans a stage before it begins: its UNet calls and extensions."""
 
 from __future__ import annotations
 
@@ -20,13 +19,13 @@ KINDS: tuple[Callable[[StageContext], Extension | None], ...] = (
     guidance.for_stage,
     guidance_rescale.for_stage,
 )
-"""Each gives its extension of a stage, or None where it has no part in it. They act in this order: what changes rows of
-a prediction comes before what combines them, and what corrects the combination after it."""
+"""Each returns its extension for a stage, or None if it does not apply. The order matters: changes to rows of a
+prediction come before combining them, corrections of the combination after it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StagePlan:
-    """`calls` are planned by `extensions`."""
+    """The plan of a stage; its `calls` are planned by its `extensions`."""
 
     context: StageContext
     extensions: tuple[Extension, ...]
@@ -34,7 +33,7 @@ class StagePlan:
 
     @classmethod
     def of(cls, context: StageContext) -> StagePlan:
-        kinds = (*KINDS, step_cache.for_stage)  # which plans by what all others have planned
+        kinds = (*KINDS, step_cache.for_stage)  # last: its plan depends on all others' plans
         made = [kind(context) for kind in kinds]
         extensions = tuple(extension for extension in made if extension is not None)
         calls = calls_of(context.schedule)
@@ -47,7 +46,8 @@ class StagePlan:
         return self.context.schedule
 
     def begun(self, more: Iterable[Extension], offset: int = 0) -> DenoisingStage:
-        """The stage, with `more` extensions that could not be made before it began, after `offset` steps of others."""
+        """Return the stage with `more` extensions, which need its initial latents, after `offset` steps of earlier
+        stages."""
         extensions = Extensions((*self.extensions, *more))
         predictor = NoisePredictor(self.context.loaded.pipe.unet, extensions)
         return DenoisingStage(

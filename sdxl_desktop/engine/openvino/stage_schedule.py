@@ -1,4 +1,4 @@
-"""Which timesteps a stage visits: all of a scheduler's, or the share that strength, a hand-off or a person picks."""
+"""Selects the timesteps of a stage: all of a scheduler's, or the range given by strength, a hand-off or the user."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from sdxl_desktop.engine.openvino import scheduler_factory
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleRange:
-    """The part of the noise schedule that a stage denoises.
+    """The range of the noise schedule that a stage denoises.
 
-    `strength` in (0, 1]: the last share of the steps, as in image-to-image. `begin` and `end` in (0, 1): from and up
-    to that fraction of the schedule, as in an ensemble of expert denoisers (diffusers' denoising_start and _end).
+    `strength` in (0, 1]: the last share of the steps, as in image-to-image. `denoising_start` and `denoising_end` in
+    (0, 1): from and up to that fraction of the schedule, as in diffusers' ensemble of expert denoisers.
     """
 
     strength: float | None = None
@@ -31,9 +31,9 @@ class ScheduleRange:
 
 @dataclass(frozen=True, slots=True)
 class StageSchedule:
-    """A scheduler set to its timesteps, the `timesteps` that this stage visits, and how many `steps` a person counts.
+    """A scheduler with its timesteps set, the `timesteps` of this stage, and the number of `steps` as users count them.
 
-    A second-order scheduler visits the UNet twice a step, so there can be more timesteps than steps.
+    A second-order scheduler calls the UNet twice per step, so there can be more timesteps than steps.
     """
 
     scheduler: Any
@@ -41,8 +41,8 @@ class StageSchedule:
     steps: int
 
     def remaining_fraction(self, timestep: float) -> float:
-        """The share in [0, 1] of the noise schedule that is left at `timestep`: of its timesteps, or, where these are
-        logarithms, of its steps."""
+        """Return the fraction in [0, 1] of the noise schedule that remains at `timestep`: of its timesteps, or of its
+        steps if timesteps are logarithms."""
         everything = self.scheduler.timesteps
         if has_continuous_timesteps(self.scheduler):
             return float((everything <= timestep).sum()) / len(everything)
@@ -50,8 +50,8 @@ class StageSchedule:
 
     @property
     def sigmas(self) -> npt.NDArray[np.float64]:
-        """σ = √((1 - ᾱ) / ᾱ) at each timestep that is visited, float64 [calls]; linear between whole timesteps, as
-        schedulers' own are. Infinite levels, of zero terminal SNR, are as large as Euler's."""
+        """σ = √((1 - ᾱ) / ᾱ) at each timestep of the stage, float64 [calls]; linearly interpolated between integer
+        timesteps, as in the schedulers. Infinite levels, of zero terminal SNR, are limited as in Euler."""
         timesteps = np.asarray(self.timesteps, dtype=np.float64)
         if has_continuous_timesteps(self.scheduler):
             return np.asarray(np.exp(4 * timesteps))
@@ -59,11 +59,12 @@ class StageSchedule:
         return np.asarray(np.interp(timesteps, np.arange(len(alphas)), np.sqrt((1 - alphas) / alphas)))
 
     def extra_step_kwargs(self, generator: torch.Generator) -> dict[str, Any]:
-        """What `scheduler.step` wants besides prediction, timestep and latents."""
+        """Return the arguments of `scheduler.step` other than prediction, timestep and latents."""
         return {"generator": generator} if scheduler_factory.accepts_generator(type(self.scheduler).step) else {}
 
     def step_after(self, call: int) -> int:
-        """The person's step that UNet call `call` (from 0) belongs to; a second-order scheduler's has two."""
+        """Return the user's step that UNet call `call` (from 0) belongs to; a second-order scheduler makes two calls
+        per step."""
         if self.scheduler.order == 2:
             return call // 2 + 1
         return -(-(call + 1) * self.steps // len(self.timesteps))
@@ -73,7 +74,7 @@ _SMALLEST_ALPHA = 2.0**-24
 
 
 def has_continuous_timesteps(scheduler: Any) -> bool:
-    """Whether its timesteps are ln(σ) / 4, as EDM has them, and not places in the training's row of timesteps."""
+    """Whether its timesteps are ln(σ) / 4, as in EDM, instead of indices of training timesteps."""
     config = scheduler.config
     return is_edm(type(scheduler).__name__) or (
         config.get("timestep_type") == "continuous" and config.get("prediction_type") == "v_prediction"
@@ -89,7 +90,7 @@ def plan_schedule(
     schedule_range: ScheduleRange,
     timesteps: Sequence[int] = (),
 ) -> StageSchedule:
-    """The schedule of one stage. Raises RequestError when the scheduler cannot do it or nothing is left to denoise."""
+    """Return the schedule of one stage. Raises RequestError if the scheduler does not support it or no step is left."""
     scheduler = scheduler_factory.create_scheduler(name, config, seed=seed, steps=steps, timesteps=timesteps)
     if has_continuous_timesteps(scheduler) and (
         schedule_range.denoising_start is not None or schedule_range.denoising_end is not None
@@ -116,12 +117,12 @@ def plan_schedule(
 
 
 def _timestep_bounds(scheduler: Any, steps: int, schedule_range: ScheduleRange) -> tuple[int, int]:
-    """Indices [first, last) into the scheduler's timesteps, cut as diffusers' pipelines cut them."""
+    """Return indices [first, last) into the scheduler's timesteps, cut as in diffusers' pipelines."""
     everything = scheduler.timesteps
     first, last = 0, len(everything)
     if schedule_range.denoising_start is not None:
         count = int((everything < _cutoff_timestep(scheduler, schedule_range.denoising_start)).sum())
-        if scheduler.order == 2 and count % 2 == 0:  # never begin between the two looks of a step
+        if scheduler.order == 2 and count % 2 == 0:  # never begin between the two calls of a step
             count += 1
         first = len(everything) - count
     elif schedule_range.strength is not None:
@@ -132,6 +133,6 @@ def _timestep_bounds(scheduler: Any, steps: int, schedule_range: ScheduleRange) 
 
 
 def _cutoff_timestep(scheduler: Any, fraction: float) -> int:
-    """The training timestep at `fraction` of the noise schedule."""
+    """Return the training timestep at `fraction` of the noise schedule."""
     trained = float(scheduler.config.num_train_timesteps)
     return round(trained - fraction * trained)

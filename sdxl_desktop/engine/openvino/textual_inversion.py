@@ -1,4 +1,4 @@
-"""Textual inversion: reads embedding files and gives a text encoder their vectors as further tokens."""
+"""Textual inversion: reads embedding files and adds their vectors to a text encoder as new tokens."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from sdxl_desktop.engine.openvino.textual_inversion_files import read_embedding_
 Floats = npt.NDArray[np.float32]
 
 _ATTACHED_NODE_NAME = "textual_inversion"
-_PASS_THROUGH_OPS = {"Convert": 0, "Reshape": 0, "Select": 2}  # kind of node, and the input that ids come in by
+_PASS_THROUGH_OPS = {"Convert": 0, "Reshape": 0, "Select": 2}  # node type, and the index of its ids input
 _LONGEST_TOKEN = 100
 _MARKUP = re.compile(r"[\s()\[\]\\]+")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TextualInversionEmbedding:
-    """Vectors for the first text encoder, float32 [k, D1], and for the second, float32 [k, D2]; None where there are
-    none. `either` holds those of a file for one encoder that does not say which: their width decides (see `fitted`).
+    """Vectors for the first text encoder, float32 [k, D1], and for the second, float32 [k, D2]; None if there are none.
+    `unassigned` holds those of a file that does not name its encoder: their width decides (see `assigned_to_encoders`).
 
-    `token` is the word in a prompt that stands for all k.
+    `token` is the word in a prompt that stands for all k vectors.
     """
 
     token: str
@@ -40,7 +40,7 @@ class TextualInversionEmbedding:
     unassigned: Floats | None = None
 
     def with_token(self, token: str) -> TextualInversionEmbedding:
-        """The same under the word a person chose. Raises AdditionError when a prompt would read it as markup."""
+        """Return a copy with another token. Raises AdditionError if a prompt would parse it as markup."""
         if token == "BREAK" or not token or _MARKUP.search(token):
             raise AdditionError(
                 f"{token!r} cannot stand for an embedding.",
@@ -50,9 +50,9 @@ class TextualInversionEmbedding:
         return replace(self, token=token)
 
     def assigned_to_encoders(self, first_width: int | None, second_width: int) -> TextualInversionEmbedding:
-        """The same with its vectors assigned to text encoders of these widths (a refiner has no first one).
+        """Return a copy with its vectors assigned to text encoders of these widths (a refiner has no first one).
 
-        Raises AdditionError, naming the widths, when vectors fit no encoder they are meant for.
+        Raises AdditionError, with the widths, if vectors do not fit their encoder.
         """
         if self.unassigned is not None:
             width = self.unassigned.shape[1]
@@ -69,9 +69,9 @@ class TextualInversionEmbedding:
 
 
 def read_embedding(file: Path) -> TextualInversionEmbedding:
-    """Read `.safetensors`, `.pt` or `.bin`; the token is the file's own or comes from its name.
+    """Read `.safetensors`, `.pt` or `.bin`; the token comes from the file, or else from its name.
 
-    Nothing in the file is run. Raises AdditionError when it is no embedding or cannot be read safely.
+    Nothing in the file is executed. Raises AdditionError if it is not an embedding or cannot be read safely.
     """
     read = read_embedding_vectors(file)
     token = _MARKUP.sub("-", read.token[:_LONGEST_TOKEN] or file.stem).strip("-")
@@ -81,8 +81,8 @@ def read_embedding(file: Path) -> TextualInversionEmbedding:
 
 
 def embeddings_digest(embeddings: Sequence[TextualInversionEmbedding]) -> str:
-    """A name for the vectors and their order, for compile keys; "" for none. Tokens do not count: they are not in the
-    networks."""
+    """Return a hash of the vectors and their order, for compile keys; "" if there are none. Tokens are not included:
+    they are not in the models."""
     if not embeddings:
         return ""
     made = hashlib.blake2b(digest_size=10)
@@ -98,9 +98,9 @@ def embeddings_digest(embeddings: Sequence[TextualInversionEmbedding]) -> str:
 def attach_embeddings(
     embeddings: Sequence[TextualInversionEmbedding], first: ov.Model | None, second: ov.Model
 ) -> EmbeddingTokenIds:
-    """Attach all embeddings to the text encoders' models, which it changes, and give what `PromptEncoder` needs.
+    """Attach all embeddings to the text encoders' models, which it changes. Return the token ids for `PromptEncoder`.
 
-    Raises AdditionError, before anything is changed, when one does not fit.
+    Raises AdditionError, before any change, if one does not fit.
     """
     first_table = None if first is None else find_token_embedding(first)
     second_table = find_token_embedding(second)
@@ -116,7 +116,7 @@ def attach_embeddings(
 def embedding_token_ids(
     embeddings: Sequence[TextualInversionEmbedding], first_rows: int, second_rows: int
 ) -> EmbeddingTokenIds:
-    """The ids of embeddings that were fitted and attached in this order to encoders of so many tokens."""
+    """Return the ids of embeddings attached in this order to encoders with these vocabulary sizes."""
     vocabulary = {}
     for embedding in embeddings:
         first_count = 0 if embedding.first is None else len(embedding.first)
@@ -131,7 +131,7 @@ def embedding_token_ids(
 
 @dataclass(frozen=True, slots=True)
 class TokenEmbeddingLookup:
-    """Where a text encoder looks its tokens up: `gather` takes from a table of `rows` vectors of `width` numbers."""
+    """A text encoder's token embedding: `gather` reads a table of `rows` vectors of `width` numbers."""
 
     gather: Any
     rows: int
@@ -139,7 +139,7 @@ class TokenEmbeddingLookup:
 
 
 def find_token_embedding(model: ov.Model) -> TokenEmbeddingLookup:
-    """Find the look-up of the token ids. Raises AdditionError when the model has none."""
+    """Return the token embedding lookup. Raises AdditionError if the model has none."""
     waiting = [*model.input("input_ids").get_node().output(0).get_target_inputs()]
     while waiting:
         place = waiting.pop()
@@ -158,13 +158,13 @@ def find_token_embedding(model: ov.Model) -> TokenEmbeddingLookup:
 
 
 def attach_vectors(model: ov.Model, vectors: Floats) -> None:
-    """Make a text encoder read ids from the size of its vocabulary on as `vectors`, float32 [n, D]; changes `model`.
+    """Make a text encoder map ids from its vocabulary size on to `vectors`, float32 [n, D]; changes `model`.
 
-    The vectors get a look-up of their own beside that of the vocabulary, which stays as it is: in 32 or 16 bits or
-    compressed to 8. Everything else that sees the ids sees 0 in the place of the new ones: old exports (with the end
-    mark wrongly configured as 2) find the end of the text as the greatest id, which would be the embedding's.
+    The vectors get their own lookup. That of the vocabulary stays unchanged: in 32 or 16 bits or compressed to 8. All
+    other consumers of the ids see 0 instead of the new ones: old exports (with the end token wrongly configured as 2)
+    find the end of the text as the greatest id, which would be the embedding's.
 
-    Raises AdditionError, naming both widths, when the vectors are not as wide as the encoder's.
+    Raises AdditionError, with both widths, if the vectors do not have the encoder's width.
     """
     table = find_token_embedding(model)
     if vectors.ndim != 2 or vectors.shape[1] != table.width:

@@ -1,4 +1,4 @@
-"""Reads the files that textual inversion is shared in, without running anything that is in them."""
+"""Reads textual inversion files without executing any of their content."""
 
 from __future__ import annotations
 
@@ -30,12 +30,13 @@ from sdxl_desktop.formats.weight_variants import EMBEDDING_ENDINGS
 _MAX_NAME_LENGTH = 100
 _PLACEHOLDER_NAMES = ("emb_params", "*")
 _MAX_WIDTH = 2**14
-"""Numbers of a vector; SDXL's have 768 and 1280."""
+"""Maximum vector width; SDXL's are 768 and 1280."""
 
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingVectors:
-    """Vectors float32 [k, D] by encoder, or `either` where the file does not say; `token` is "" unless it names one."""
+    """Vectors float32 [k, D] by encoder, or `unassigned` if the file does not name one; `token` is "" unless the file
+    has one."""
 
     token: str = ""
     first: npt.NDArray[np.float32] | None = None
@@ -44,9 +45,8 @@ class EmbeddingVectors:
 
 
 def read_embedding_vectors(file: Path) -> EmbeddingVectors:
-    """Understands `{clip_l, clip_g}` (kohya, ComfyUI), diffusers' `{<token>: tensor}` for one encoder, and the
-    `string_to_param` of AUTOMATIC1111's web UI. Raises AdditionError for everything else.
-    """
+    """Read `{clip_l, clip_g}` (kohya, ComfyUI), diffusers' `{<token>: tensor}` for one encoder, or the
+    `string_to_param` of AUTOMATIC1111's web UI. Raises AdditionError for everything else."""
     content = _load(file)
     if isinstance(content, torch.Tensor):
         return EmbeddingVectors(unassigned=_vectors(file, content))
@@ -71,7 +71,7 @@ def read_embedding_vectors(file: Path) -> EmbeddingVectors:
 
 
 def _load(file: Path) -> Any:
-    """What the file holds, tensors among it. Not more of it is read than an embedding can have."""
+    """Return the file's content, including tensors. No more is read than the maximum size of an embedding."""
     try:
         content = _content(file)
         if file.suffix.lower() == ".safetensors":
@@ -90,7 +90,7 @@ def _load(file: Path) -> Any:
         raise _unreadable_error(file, problem.why) from problem
     except OSError as problem:
         raise _unreadable_error(file, problem.strerror or str(problem)) from problem
-    except Exception as problem:  # damaged pickles make torch raise nearly everything that there is
+    except Exception as problem:  # for damaged pickles torch raises almost any exception
         raise _unreadable_error(file, str(problem) or type(problem).__name__) from problem
 
 
@@ -101,11 +101,11 @@ def _content(file: Path) -> bytes:
         size = os.fstat(stream.fileno()).st_size
         if size > MAX_EMBEDDING_BYTES:
             raise _not_an_embedding_error(file, f"It has {size >> 20} MB; embeddings are far smaller.")
-        return stream.read(MAX_EMBEDDING_BYTES)  # bounded, should it be growing
+        return stream.read(MAX_EMBEDDING_BYTES)  # bounded, in case the file is growing
 
 
 def _unpickle_weights(content: bytes) -> Any:
-    """By the loader for plain weights: a pickle that names any other function or class is refused."""
+    """Unpickle with torch's weights-only loader: a pickle that names any other function or class is refused."""
     if zipfile.is_zipfile(io.BytesIO(content)):
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             if sum(entry.file_size for entry in archive.infolist()) > MAX_EMBEDDING_BYTES:
@@ -115,8 +115,8 @@ def _unpickle_weights(content: bytes) -> Any:
 
 
 def _vectors(file: Path, tensor: torch.Tensor) -> npt.NDArray[np.float32]:
-    """float32 [k, D] of a tensor [k, D] or [D]. Bounds come first: a tensor may claim to repeat one number without
-    end, which takes no room before it is copied."""
+    """Convert a tensor [k, D] or [D] to float32 [k, D]. The size is checked first: a tensor may repeat one number any
+    number of times, which takes no memory until it is copied."""
     if tensor.layout is not torch.strided or tensor.is_quantized or tensor.is_meta:
         raise _not_an_embedding_error(file, "Its numbers are not stored one by one.")
     if not tensor.is_floating_point() or tensor.ndim not in (1, 2) or tensor.numel() == 0:

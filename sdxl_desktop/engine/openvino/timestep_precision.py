@@ -1,12 +1,12 @@
-"""Computes the angles of a UNet's sinusoidal embeddings in 32 bits, whatever the rest is computed in.
+"""Computes the angles of a UNet's sinusoidal embeddings in 32 bits, independent of the rest of the graph.
 
-A timestep or a size is told to the UNet as sines and cosines of it times 160 or so frequencies. Where a processor
-computes in bf16, OpenVINO computes these angles in bf16 too, which has 8 bits: 951 becomes 952, an original height of
-1365 becomes 1368, and an angle of 856.2 becomes 856. What the UNet then says is several times further from what it says
-in 32 bits than all the rest of bf16 puts it. The sines alone OpenVINO leaves in 32 bits.
+Timesteps and sizes are passed to the UNet as sines and cosines of their products with about 160 frequencies. On CPUs
+that compute in bf16, OpenVINO also computes these angles in bf16, which has 8 bits: 951 becomes 952, an original height
+of 1365 becomes 1368, and an angle of 856.2 becomes 856. This moves the UNet's output several times further from the
+32-bit result than the rest of bf16 does. Only the sines themselves stay in 32 bits.
 
-Which nodes it leaves alone is written in an attribute that Python cannot set, and that reading a graph can: so the
-chain from the input to the sines is read anew, with the attribute, and put in the place of the old one.
+OpenVINO keeps nodes in 32 bits if they have an attribute that cannot be set from Python, but is read from a graph
+file. So the chain from the input to the sines is read again with the attribute, and replaces the old one.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _CHAIN: tuple[tuple[str, str, dict[str, str], tuple[str, ...], _Output | None], 
 
 
 def compute_timestep_embeddings_in_f32(model: ov.Model, core: ov.Core) -> None:
-    """Change `model`, a UNet, so that it does. What is not understood stays as it is."""
+    """Compute the embeddings of `model`, a UNet, in 32 bits; changes it. Unrecognized patterns stay unchanged."""
     batch = next((port for port in model.inputs if port.get_any_name() == "sample"), None)
     made: dict[tuple[str, bytes], dict[str, Any]] = {}
     for wave in [node for node in model.get_ordered_ops() if node.get_type_name() in ("Sin", "Cos")]:
@@ -50,7 +50,7 @@ def compute_timestep_embeddings_in_f32(model: ov.Model, core: ov.Core) -> None:
         if key not in made:
             made[key] = _exact_chain(core, source, frequencies)
         exact = made[key][wave.get_type_name()].output(0)
-        if repeated:  # once for every picture of the batch
+        if repeated:  # once per batch row
             rows = ops.gather(ops.shape_of(batch), np.array([0]), np.array(0))
             exact = ops.broadcast(exact, ops.concat([rows, np.array([frequencies.size])], 0)).output(0)
         for reader in list(wave.output(0).get_target_inputs()):
@@ -60,8 +60,8 @@ def compute_timestep_embeddings_in_f32(model: ov.Model, core: ov.Core) -> None:
 
 
 def _trace_angles(value: Any) -> tuple[Any, npt.NDArray[np.float32] | None, bool]:
-    """What angles are made of: (an input of the graph, the frequencies [1, F] it is multiplied with, whether it is
-    repeated for the batch); None for frequencies that are not constants."""
+    """Return the factors of the angles: (graph input, frequencies [1, F] it is multiplied by, whether it is repeated
+    for the batch). The frequencies are None if they are not constant."""
     frequencies: npt.NDArray[np.float32] | None = None
     repeated = False
     while True:
@@ -89,7 +89,8 @@ def _constant_value(value: Any) -> npt.NDArray[np.float32] | None:
 
 
 def _exact_chain(core: ov.Core, source: Any, frequencies: npt.NDArray[np.float32]) -> dict[str, Any]:
-    """The nodes from `source` to the sines and cosines, by name; [N, F] for all N numbers of `source`."""
+    """Return the nodes from `source` to the sines and cosines, by name; their outputs are [N, F] for the N numbers of
+    `source`."""
     read = core.read_model(_chain_xml().encode(), ov.Tensor(np.zeros(1, np.uint8)))
     nodes = {node.get_friendly_name(): node for node in read.get_ordered_ops()}
     nodes["values"].input(0).replace_source_output(source)
@@ -99,7 +100,7 @@ def _exact_chain(core: ov.Core, source: Any, frequencies: npt.NDArray[np.float32
 
 
 def _chain_xml() -> str:
-    """The chain as OpenVINO's own format has it."""
+    """Return the chain in OpenVINO's IR format."""
     places = {name: (str(number), len(inputs), output) for number, (name, _, _, inputs, output) in enumerate(_CHAIN)}
     layers, edges = [], []
     for name, kind, attributes, inputs, output in _CHAIN:

@@ -1,4 +1,4 @@
-"""One run's way through its stages: from noise or a picture, through the base and perhaps a refiner, to latents."""
+"""Runs the stages of a run: from noise or a picture, through the base and an optional refiner, to final latents."""
 
 from __future__ import annotations
 
@@ -40,8 +40,7 @@ from sdxl_desktop.engine.openvino.unet_call import CallKind
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StageInputs:
-    """A checkpoint that takes part in a run, and what its encoders made of the prompts: (positive, negative), or None
-    when it has nothing to denoise."""
+    """A checkpoint of a run and its prompt conditioning (positive, negative); None if it does not denoise."""
 
     loaded: LoadedCheckpoint
     conditioning: tuple[PromptConditioning, PromptConditioning] | None
@@ -49,10 +48,11 @@ class StageInputs:
 
 @dataclass(frozen=True, slots=True)
 class StepProgress:
-    """A UNet call is done: `step` of `total` as the person counts them, `fraction` of the calls, `seconds` a step on
-    average over the picture, `seconds_left` until its last.
+    """Progress after a UNet call: `step` of `total` as users count them, `fraction` of the calls done, average
+    `seconds_per_step` of this picture, `seconds_left` until its last step.
 
-    `estimate` gives the latents float32 [C, h, w] that the step believes in; `refining` says whose step it was.
+    `pred_original_sample` returns the predicted final latents, float32 [C, h, w]; `is_refiner` is whether the refiner
+    made the step.
     """
 
     step: int
@@ -66,7 +66,7 @@ class StepProgress:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DenoisedLatents:
-    """Scaled latents float32 [1, C, h, w] of a finished picture, and the predictions that led there, if kept."""
+    """Scaled final latents float32 [1, C, h, w] of a picture, and the predictions that produced them, if recorded."""
 
     final: torch.Tensor
     predictions: Floats | None = None
@@ -74,7 +74,8 @@ class DenoisedLatents:
 
 @dataclass(slots=True)
 class _StepCounter:
-    """Turns calls of the stages into steps of the whole. `calls` counts all stages' by kind, `left` those to come."""
+    """Converts UNet calls of the stages to steps of the run. `calls` counts the calls of all stages by kind,
+    `remaining_calls` those still to come."""
 
     on_step: Callable[[StepProgress], None]
     timer: StepTimer = field(default_factory=StepTimer)
@@ -108,14 +109,14 @@ class _StepCounter:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _InitialLatents:
-    """How a stage begins: its latents, and how a mask that came with the picture takes part in it."""
+    """The initial latents of a stage, and how the picture's mask is applied during it."""
 
     latents: torch.Tensor
     extra_channels: torch.Tensor | None = None
     latent_blend: LatentBlend | None = None
 
     def extensions(self, schedule: StageSchedule, *, last: bool) -> list[Extension]:
-        """What only now can be made. `last` as for `InpaintingBlend`."""
+        """Return the extensions that need the initial latents. `last` is as for `InpaintingBlend`."""
         extensions: list[Extension] = []
         if self.extra_channels is not None:
             extensions.append(ExtraChannels(self.extra_channels))
@@ -125,7 +126,7 @@ class _InitialLatents:
 
 
 class Workflow:
-    """What all pictures of one run have in common. Raises where checkpoints, picture and mask do not go together."""
+    """The state shared by all pictures of a run. Raises if checkpoints, picture and mask are incompatible."""
 
     def __init__(
         self, request: GenerationRequest, base: StageInputs, refiner: StageInputs | None, edit_inputs: EditInputs | None
@@ -176,7 +177,7 @@ class Workflow:
         self._image_posterior = VaePosterior(loaded.pipe, picture)
 
     def generate_latents(self, seed: int, on_step: Callable[[StepProgress], None]) -> DenoisedLatents:
-        """The latents of the picture of `seed`. Raises RequestError when a schedule leaves nothing to denoise."""
+        """Return the latents of the picture for `seed`. Raises RequestError if a schedule leaves no step to denoise."""
         request = self._request
         counter = _StepCounter(on_step)
         base, refiner = self._stages(seed)
@@ -217,7 +218,7 @@ class Workflow:
         return refine is not None and refine.way is RefinerMode.ENSEMBLE
 
     def _stages(self, seed: int) -> tuple[StagePlan | None, StagePlan | None]:
-        """(the base's, the refiner's); None for one there is none of."""
+        """Return the plans (base, refiner); None for a missing stage."""
         base, refiner = self._schedules(seed)
         return (
             None if base is None else self._plan(self._base, base),
@@ -237,7 +238,7 @@ class Workflow:
         )
 
     def _schedules(self, seed: int) -> tuple[StageSchedule | None, StageSchedule | None]:
-        """(the base's, the refiner's); None for a stage there is none of."""
+        """Return the schedules (base, refiner); None for a missing stage."""
         sampling, edit, refine = self._request.sampling, self._request.edit, self._request.refine
         base = refiner = None
         if not self._skips_base:
@@ -269,8 +270,8 @@ class Workflow:
         return base, refiner
 
     def _prepare_latents(self, schedule: StageSchedule, generator: torch.Generator) -> _InitialLatents:
-        """Noise, or the picture made noisy. The generator is asked in the order in which diffusers asks it, so that
-        the same seed means the same picture there and here."""
+        """Return noise, or the picture with noise added. Random numbers are drawn in the same order as in diffusers, so
+        that a seed gives the same picture in both."""
         scheduler, edit = schedule.scheduler, self._request.edit
         if edit is None or self._image_posterior is None:
             noise = noises.initial_noise(self._shape, generator, self._request.sampling)
@@ -291,7 +292,7 @@ class Workflow:
                 latents, extra_channels=torch.cat([self._mask, self._masked_image_posterior.sample(generator)], dim=1)
             )
         assert image_latents is not None
-        torch.randn(self._shape, generator=generator)  # diffusers encodes the masked picture here and has no use for it
+        torch.randn(self._shape, generator=generator)  # diffusers encodes the masked picture here without using it
         return _InitialLatents(latents, latent_blend=self._blend_class(self._mask, image_latents, noise))
 
     # the refiner's stage
@@ -306,8 +307,8 @@ class Workflow:
         trajectory: PredictionReplay,
         counter: _StepCounter,
     ) -> torch.Tensor:
-        """A fresh generator of the same seed, as when diffusers' refiner pipeline is called with one. `base` is how the
-        stage before began."""
+        """Denoise the refiner's stage. Uses a new generator of the same seed, as when diffusers' refiner pipeline is
+        called with one. `base` holds the initial latents of the base's stage."""
         generator = noises.seeded_generator(seed)
         schedule = plan.schedule
         begun = _InitialLatents(latents, latent_blend=None if base is None else base.latent_blend)

@@ -1,4 +1,4 @@
-"""The guidance scale as an input of distilled UNets, which are told it instead of being guided: `timestep_cond`."""
+"""The guidance scale as an input of distilled UNets (`timestep_cond`), instead of classifier-free guidance."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sdxl_desktop.engine.openvino.extensions.base import Extension, StageContext
 
 
 class GuidanceEmbedding(Extension):
-    """The same for every row."""
+    """Adds the same embedding to every row."""
 
     def __init__(self, embedding: torch.Tensor) -> None:
         """`embedding` float32 [1, D] (`LoadedCheckpoint.guidance_scale_embedding`)."""

@@ -1,4 +1,4 @@
-"""The prompts, and SDXL's micro-conditioning with them: `encoder_hidden_states` and `added_cond_kwargs`."""
+"""The prompts and SDXL's micro-conditioning: `encoder_hidden_states` and `added_cond_kwargs`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sdxl_desktop.engine.openvino.unet_call import NEGATIVE
 
 
 class TextConditioning(Extension):
-    """Every row is conditioned on the prompt, except for the negative one. Time ids are float32 [1, 6] or [1, 5]."""
+    """Conditions every row except the negative one on the prompt. Time ids are float32 [1, 6] or [1, 5]."""
 
     def __init__(
         self, conditioning: tuple[PromptConditioning, PromptConditioning], time_ids: tuple[torch.Tensor, torch.Tensor]
@@ -40,9 +40,10 @@ def for_stage(context: StageContext) -> TextConditioning:
 
 
 def time_ids(micro: MicroConditioning, size: Size, *, scored: bool) -> tuple[torch.Tensor, torch.Tensor]:
-    """(positive, negative) float32 [1, 6]: original height and width, crop top and left, target height and width.
+    """Return (positive, negative) float32 [1, 6]: original height and width, crop top and left, target height and
+    width.
 
-    Refiners (`scored`) have [1, 5], with the aesthetic score in the place of the target size.
+    For refiners (`scored`) they are [1, 5], with the aesthetic score instead of the target size.
     """
     rows = []
     for (original, crop, target), score in (

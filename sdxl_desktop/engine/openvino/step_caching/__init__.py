@@ -1,1 +1,1 @@
-"""Step caching: the UNet's deep feature kept from step to step, by cutting its graph in two."""
+"""Step caching: reuses the UNet's deep feature in later steps, by cutting its graph in two."""

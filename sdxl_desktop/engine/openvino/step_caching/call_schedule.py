@@ -1,4 +1,4 @@
-"""Decides which UNet calls of a stage are computed in full and which with kept deep features."""
+"""Decides which UNet calls of a stage are computed in full and which reuse cached deep features."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from sdxl_desktop.core.speed import StepCaching
 from sdxl_desktop.engine.openvino.unet_call import FeatureBlend, UNetCall
 
 MAX_EXTRAPOLATION = 2.0
-"""How many times the distance between two deep features a third is extrapolated beyond them."""
+"""Maximum extrapolation beyond two deep features, as a multiple of the distance between them."""
 
 
 def call_schedule(calls: Sequence[UNetCall], caching: StepCaching) -> tuple[UNetCall, ...]:
-    """`calls` of a stage with the blend of each, and with the features that are required after it.
+    """Return the `calls` of a stage with the blend of each, and the features required after it.
 
-    Whole steps are full or not: second-order schedulers call twice in a step and mix both answers. A call can use the
-    feature of an earlier one that had all of its rows; where there is none it is full in any case.
+    A step is computed either in full or not: second-order schedulers make two calls per step and mix both predictions.
+    A call can use the feature of an earlier one that had all of its rows; without one it is computed in full.
     """
     full_steps = set(caching.full_steps(calls[-1].step))
     planned: list[UNetCall] = []
@@ -27,10 +27,11 @@ def call_schedule(calls: Sequence[UNetCall], caching: StepCaching) -> tuple[UNet
 
 
 def _blend(planned: Sequence[UNetCall], call: UNetCall, *, extrapolate: bool) -> FeatureBlend:
-    """Of which earlier calls' features that of `call` is made; empty when there is none that it can use.
+    """Return the blend of earlier calls' features for `call`; empty if no feature can be used.
 
-    To `extrapolate`, the line through the last two full steps' last features is followed (Liu et al., "From Reusing to
-    Forecasting: Accelerating Diffusion Models with TaylorSeers", arXiv 2503.06923, first order), though not far.
+    With `extrapolate`, features are extrapolated linearly from the last features of the last two full steps, up to a
+    limit (Liu et al., "From Reusing to Forecasting: Accelerating Diffusion Models with TaylorSeers", arXiv 2503.06923,
+    first order).
     """
     full = [earlier for earlier in reversed(planned) if earlier.is_full]
     if not full or not _has_rows(full[0], call):
@@ -51,5 +52,5 @@ def _has_rows(earlier: UNetCall, call: UNetCall) -> bool:
 
 
 def required_features(calls: Sequence[UNetCall], first: int) -> frozenset[int]:
-    """The calls before `first` whose deep features it and later calls need."""
+    """Return the calls before `first` whose deep features are needed by `first` and later calls."""
     return frozenset(number for call in calls[first:] for number, _ in call.blend if number < first)

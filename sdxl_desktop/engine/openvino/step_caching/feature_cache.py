@@ -1,4 +1,4 @@
-"""Keeps deep features of a UNet's full calls and answers from them; proves beforehand that it may."""
+"""Caches deep features of full UNet calls and predicts from them; checks beforehand that this is valid."""
 
 from __future__ import annotations
 
@@ -15,19 +15,18 @@ from sdxl_desktop.engine.openvino.unet_call import POSITIVE, FeatureBlend, UNetI
 Floats = npt.NDArray[np.float32]
 
 TOLERANCE = 5e-3
-"""Of the largest prediction: devices that compute in 16 bits may fuse the two graphs differently; in 32 bits they are
-equal."""
+"""Relative to the largest prediction: devices that compute in 16 bits may fuse the two graphs differently; in 32 bits
+the results are equal."""
 _TOKENS = 77
 _TEST_SIDE = 8
-"""Latents that the test is done on where the graph leaves it free; a UNet of SDXL's kind halves them up to three
-times."""
+"""Latent height and width of the test if the graph has dynamic shapes; SDXL UNets halve them up to three times."""
 _TEST_TIMESTEP = 500.0
 
 
 class FeatureCache:
-    """The requests of the full and the shallow graph, and the deep features that go from one to the other.
+    """The requests of the full and the shallow graph, and the deep features passed from one to the other.
 
-    One for each picture and stage, so that nothing is carried from one to the next.
+    Each picture and stage has its own, so that no features are shared.
     """
 
     def __init__(self, full: InterruptibleInferRequest, shallow: InterruptibleInferRequest) -> None:
@@ -36,15 +35,15 @@ class FeatureCache:
         self._features: dict[int, tuple[tuple[str, ...], Floats]] = {}
 
     def store(self, call: int, rows: tuple[str, ...], required: Collection[int]) -> None:
-        """Take the deep feature, [B, C, h, w], that the full graph has just computed for `rows` of call number `call`,
-        and let those go that are not `required` any more."""
+        """Store the deep feature, [B, C, h, w], that the full graph has just computed for `rows` of call number `call`,
+        and drop those not in `required`."""
         assert self._full.last_outputs is not None
         self._features[call] = rows, np.asarray(self._full.last_outputs[DEEP_FEATURE])
         self._features = {kept: value for kept, value in self._features.items() if kept in required}
 
     def predict(self, inputs: UNetInputs, feature_weights: FeatureBlend) -> torch.Tensor:
-        """The prediction float32 [B, C, h, w] from kept features, blended; `inputs` are the full graph's. The calls
-        whose features are used had all rows of `inputs`."""
+        """Return the prediction float32 [B, C, h, w] from a blend of cached features; `inputs` are the full graph's.
+        The calls whose features are used had all rows of `inputs`."""
         given = {name: value for name, value in inputs.items() if name in self._shallow_inputs}
         return torch.from_numpy(
             self._shallow({**given, DEEP_FEATURE: self._combine_features(feature_weights, inputs.rows)})[0]
@@ -66,7 +65,7 @@ class FeatureCache:
 
 
 def graphs_agree(full: InterruptibleInferRequest, shallow: InterruptibleInferRequest) -> bool:
-    """Whether the shallow graph, given the full one's deep feature, predicts what the full one does."""
+    """Whether the shallow graph with the full one's deep feature gives the same prediction as the full graph."""
     rows = (POSITIVE,)
     inputs = UNetInputs(rows, _test_inputs(full))
     expected = np.array(full(inputs)[0])
@@ -79,7 +78,7 @@ def graphs_agree(full: InterruptibleInferRequest, shallow: InterruptibleInferReq
 
 
 def _test_inputs(request: InterruptibleInferRequest) -> dict[str, Floats]:
-    """Random inputs of the smallest shapes that the graph takes."""
+    """Return random inputs of the smallest shapes that the graph accepts."""
     random = np.random.default_rng(0)
     inputs = {}
     for port in request.compiled.inputs:

@@ -1,8 +1,8 @@
-"""Finds where a UNet's graph can be cut, from its structure alone, and makes the full and the shallow graph.
+"""Finds where a UNet's graph can be cut, from its structure alone, and creates the full and the shallow graph.
 
-Nothing here looks at names, which change with every exporter. A U-Net (Ronneberger et al., arXiv 1505.04597) joins the
-features of its way down to those of its way up by concatenating channels, and what is joined from the way down is
-itself an ancestor of what it is joined to: that is what a join is recognised by.
+Node names are not used, because they change with every exporter. A U-Net (Ronneberger et al., arXiv 1505.04597)
+concatenates the features of its down blocks with those of its up blocks along the channel axis. The down-block feature
+is an ancestor of the up-block feature: this identifies a skip connection.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ DEEP_FEATURE = "deep_feature"
 _CHANNELS = (1, -3)
 _RANK = 4
 _TRANSPARENT = {"Convert", "FakeQuantize", "FakeConvert", "Identity"}
-"""Operations that change how a feature is written, not which one it is; quantizers put them on every input."""
+"""Operations that change the representation of a feature but not the feature; quantizers insert them at every input."""
 _STRIDED = {"Convolution", "GroupConvolution", "AvgPool", "MaxPool"}
 _RESIZING = {"Interpolate"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SkipConnection:
-    """A Concat of the last up block, `port` being its input that the deeper layers feed."""
+    """A Concat of the last up block; `port` is its input from the deeper layers."""
 
     concat: Any
     port: int
 
     @property
     def source(self) -> Any:
-        """The output that feeds it: the deep feature, [B, C, h, w]."""
+        """The output connected to `port`: the deep feature, [B, C, h, w]."""
         return self.concat.input(self.port).get_source_output()
 
 
 def find_skip_connections(model: ov.Model) -> tuple[SkipConnection, ...]:
-    """The joins of the last up block, the last one first; empty when the graph has no such structure.
+    """Return the skip connections of the last up block, the last one first; empty if the graph has no such structure.
 
-    They are those whose skip comes from before anything is made smaller.
+    Their skip features come from before the first downsampling.
     """
     graph = _GraphAncestry(model)
     found = []
@@ -50,13 +50,13 @@ def find_skip_connections(model: ov.Model) -> tuple[SkipConnection, ...]:
         if port is None:
             continue
         if graph.has_resized_ancestor(concat.input_value(1 - port).get_node()):
-            break  # so are the skips of all joins before it
+            break  # so have those of all earlier skip connections
         found.append(SkipConnection(concat, port))
     return tuple(found)
 
 
 def full_model(model: ov.Model, depth: int) -> ov.Model:
-    """A copy of `model` that also gives the deep feature of the join `depth` (1 is the last)."""
+    """Return a copy of `model` that also outputs the deep feature of skip connection `depth` (1 is the last)."""
     copy = model.clone()
     added = copy.add_outputs(find_skip_connections(copy)[depth - 1].source)
     added[0].get_tensor().set_names({DEEP_FEATURE})
@@ -64,8 +64,8 @@ def full_model(model: ov.Model, depth: int) -> ov.Model:
 
 
 def shallow_model(model: ov.Model, depth: int) -> ov.Model:
-    """A copy of what remains of `model` when the deep feature of the join `depth` is given; other inputs that nothing
-    needs any more, such as the prompt's, are gone."""
+    """Return a copy of the part of `model` that remains if the deep feature of skip connection `depth` is an input.
+    Other inputs that are no longer needed, such as the prompt's, are removed."""
     copy = model.clone()
     join = find_skip_connections(copy)[depth - 1]
     source = join.source
@@ -78,7 +78,7 @@ def shallow_model(model: ov.Model, depth: int) -> ov.Model:
 
 
 def _concatenates_channels(node: Any) -> bool:
-    """Whether it concatenates two pictures' channels."""
+    """Whether `node` concatenates two feature maps along the channel axis."""
     if node.get_type_name() != "Concat" or node.get_input_size() != 2:
         return False
     rank = node.get_output_partial_shape(0).rank
@@ -86,13 +86,14 @@ def _concatenates_channels(node: Any) -> bool:
 
 
 class _GraphAncestry:
-    """Asks what is above what. `nodes` are in an order of computation."""
+    """Queries for ancestors in a graph. `nodes` are in topological order."""
 
     def __init__(self, model: ov.Model) -> None:
         self.nodes: list[Any] = model.get_ordered_ops()
 
     def deep_port(self, concat: Any) -> int | None:
-        """The input of a join whose ancestors hold what the other input brings; None when it is no join."""
+        """Return the input of a Concat whose ancestors include the other input's source; None if it is not a skip
+        connection."""
         features = [_skip_transparent(concat.input_value(port).get_node()) for port in (0, 1)]
         for deep in (0, 1):
             if features[1 - deep].get_name() in self.ancestor_names([features[deep]]) and not _is_same_node(*features):
@@ -100,17 +101,17 @@ class _GraphAncestry:
         return None
 
     def has_resized_ancestor(self, node: Any) -> bool:
-        """Whether anything at or above `node` makes pictures smaller or larger."""
+        """Whether `node` or an ancestor changes the resolution."""
         return any(_resizes(other) for other in _walk_ancestors([node]))
 
     @staticmethod
     def ancestor_names(nodes: list[Any]) -> set[str]:
-        """The unique names of `nodes` and of all their ancestors."""
+        """Return the unique names of `nodes` and all their ancestors."""
         return {node.get_name() for node in _walk_ancestors(nodes)}
 
 
 def _walk_ancestors(nodes: list[Any]) -> Iterator[Any]:
-    """`nodes` and their ancestors, each once."""
+    """Yield `nodes` and their ancestors, each once."""
     seen: set[str] = set()
     waiting = list(nodes)
     while waiting:
@@ -124,7 +125,7 @@ def _walk_ancestors(nodes: list[Any]) -> Iterator[Any]:
 
 
 def _skip_transparent(node: Any) -> Any:
-    """The operation that made a feature, above those that only change how it is written."""
+    """Return the operation that computed a feature, skipping `_TRANSPARENT` ones."""
     while node.get_type_name() in _TRANSPARENT:
         node = node.input_value(0).get_node()
     return node

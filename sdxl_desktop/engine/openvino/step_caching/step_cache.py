@@ -1,4 +1,4 @@
-"""Step caching as an extension: plans which calls are full, keeps their deep features and answers the others."""
+"""Step caching as an extension: plans full calls, stores their deep features and predicts the other calls from them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sdxl_desktop.engine.openvino.unet_call import UNetCall, UNetInputs
 
 
 class StepCache(Extension):
-    """Plans last, since which feature a call can use depends on the rows that it has."""
+    """Runs its `plan` last, because the features a call can use depend on its rows."""
 
     def __init__(self, caching: StepCaching, features: FeatureCache) -> None:
         self._caching = caching
