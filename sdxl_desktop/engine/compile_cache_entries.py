@@ -32,10 +32,10 @@ class StaleReason(StrEnum):
     @property
     def label(self) -> str:
         return {
-            "unfinished": "compiling it was cut short",
+            "unfinished": "compiling it was interrupted",
             "other-runtime": "made by another OpenVINO or driver",
             "no-weights": "no checkpoint has its weights any more",
-            "unknown": "nothing says what it is; an earlier release left it",
+            "unknown": "unknown; left by an earlier release",
         }[self.value]
 
 

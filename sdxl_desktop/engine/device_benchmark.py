@@ -37,9 +37,9 @@ class PrecompileResult:
 def not_kept(title: str, folder: Path) -> OutputError:
     """Return the error for compiled parts of the checkpoint `title` that could not be stored in `folder`."""
     return OutputError(
-        f"What was compiled of {title} could not be kept.",
+        f"The compiled parts of {title} could not be kept.",
         why=f"Nothing can be written to {folder}, or the disk is full.",
-        next_step="Make room there, or let the folder be written to, and prepare it again.",
+        next_step="Free disk space there, or make the folder writable, and prepare it again.",
     )
 
 

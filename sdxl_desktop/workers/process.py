@@ -184,5 +184,5 @@ def _not_started(problem: Exception) -> WorkerStartError:
     return WorkerStartError(
         "A process for the work could not be started.",
         why=describe_error(problem),
-        next_step="Close other programs and try again; if it fails again, install the application anew.",
+        next_step="Close other programs and try again; if it fails again, reinstall the application.",
     )

@@ -83,7 +83,7 @@ def _end_unreadable() -> NoReturn:
 
 
 def _lower_priority() -> None:
-    """Lower the priority, so that the window gets a core when needed and brushes stay smooth while all cores compute."""
+    """Lower the priority, so that the window gets a core when needed and brushes stay smooth during computation."""
     lower = psutil.BELOW_NORMAL_PRIORITY_CLASS if sys.platform == "win32" else NICENESS
     with suppress(psutil.Error, OSError):
         psutil.Process().nice(lower)

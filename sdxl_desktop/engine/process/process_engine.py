@@ -108,7 +108,7 @@ class ProcessEngine:
             raise EngineError(
                 "The engine did not say which devices there are.",
                 why=f"It did not answer for {DEVICES_SECONDS:.0f} seconds, which happens when a device driver hangs.",
-                next_step="Ask again: it is started anew. If it happens again, restart the computer.",
+                next_step="Try again: the engine is restarted. If it happens again, restart the computer.",
             )
         raise self._crash_report(last if isinstance(last, WorkerEnded) else WorkerEnded())
 
