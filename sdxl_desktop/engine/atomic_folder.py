@@ -1,5 +1,4 @@
-"""Folders in a cache that are there whole or not at all, whatever process is killed while it writes them; their files
-have checksums."""
+"""Cache folders that are written atomically, even if the writing process is killed; their files have checksums."""
 
 from __future__ import annotations
 
@@ -21,7 +20,7 @@ _WRITING_PREFIX = ".writing"
 
 
 def is_complete(folder: Path) -> bool:
-    """Whether everything that was written is there, by the sizes in the manifest, which is written last."""
+    """Whether all files exist with the sizes in the manifest, which is written last."""
     try:
         return all((folder / name).stat().st_size == size for name, (size, _) in _read_manifest(folder).items())
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -29,7 +28,7 @@ def is_complete(folder: Path) -> bool:
 
 
 def is_intact(folder: Path, hashes: FileHashCache) -> bool:
-    """Whether every byte is as it was written. Files are read for that, but for those that `hashes` remembers."""
+    """Whether every file still has its hash in the manifest. Files are read unless `hashes` has them cached."""
     try:
         return all(hashes.get(folder / name) == content for name, (_, content) in _read_manifest(folder).items())
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -37,16 +36,16 @@ def is_intact(folder: Path, hashes: FileHashCache) -> bool:
 
 
 def _read_manifest(folder: Path) -> dict[str, tuple[int, str]]:
-    """Size and hash of each file by its name. Raises OSError, ValueError and what a foreign manifest raises."""
+    """Return size and hash of each file by name. Raises OSError, ValueError, or other errors for a foreign manifest."""
     manifest = json.loads(read_with_checksum(folder / _MANIFEST))
     return {name: (size, content) for name, (size, content) in manifest["files"].items()}
 
 
 @contextmanager
 def write_folder_atomically(target: Path) -> Iterator[Path]:
-    """Yields an empty folder beside `kept` to write in, and moves it to `kept` when the body ends without an error.
+    """Yield an empty temporary folder and rename it to `target` if the body ends without an error.
 
-    Raises OSError when that fails; not where another process was faster, since equal names have equal content.
+    Raises OSError if that fails, unless another process was faster: equal names have equal content.
     """
     writing = target.parent / f"{_WRITING_PREFIX}-{os.getpid()}-{uuid.uuid4().hex}"
     remove_incomplete(target.parent)
@@ -71,13 +70,13 @@ def write_folder_atomically(target: Path) -> Iterator[Path]:
 
 
 def _fsync(file: Path) -> None:
-    """Wait until it is written, so that what a power cut takes is never what the hash was taken of."""
+    """Flush `file` to disk, so that a power cut cannot lose data that the manifest's hash covers."""
     with file.open("r+b") as stream:
         os.fsync(stream.fileno())
 
 
 def remove_incomplete(cache: Path) -> None:
-    """Throw away what killed processes left in `cache`: folders of processes that are gone, and those not whole."""
+    """Delete incomplete folders in `cache`, except those that a running process is writing."""
     for folder in list_folders(cache):
         owner = folder.name.split("-")[1] if folder.name.startswith(f"{_WRITING_PREFIX}-") else ""
         being_written = owner.isdigit() and psutil.pid_exists(int(owner))
@@ -86,29 +85,29 @@ def remove_incomplete(cache: Path) -> None:
 
 
 def list_folders(cache: Path) -> list[Path]:
-    """What is in `cache`, finished or not."""
+    """Return the folders in `cache`, complete or not."""
     return [entry for entry in cache.iterdir() if entry.is_dir()] if cache.is_dir() else []
 
 
 def list_files(folder: Path) -> list[Path]:
-    """Every file in `folder` and below."""
+    """Return all files in `folder`, recursively."""
     return [file for file in folder.rglob("*") if file.is_file()]
 
 
 def remove(folder: Path) -> None:
-    """Make `folder` untrusted first, so that being killed half way through leaves nothing that looks whole."""
+    """Delete `folder`, manifest first, so that an interrupted removal leaves nothing that looks complete."""
     (folder / _MANIFEST).unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
 
 
 def touch(folder: Path) -> None:
-    """Note that `folder` is used now."""
+    """Set the last use of `folder` to now."""
     try:
         os.utime(folder / _MANIFEST)
     except OSError:
-        return  # a cache that cannot be written serves as well
+        return  # a read-only cache works as well
 
 
 def last_used(folder: Path) -> float:
-    """When `folder` was used last; seconds as `time.time` gives them."""
+    """Return when `folder` was last used, in seconds as from `time.time`."""
     return (folder / _MANIFEST).stat().st_mtime

@@ -1,13 +1,13 @@
-"""What was compiled and is kept on disk: listed, described, and thrown away when it is stale or the room is needed.
+"""The cache of compiled parts on disk: lists entries and deletes those that are stale or exceed the quota.
 
     compiled/unet-9f2c…-1a2b3c4d/     one folder for each content, device and shape
-        card.json                     what the blobs cannot tell; its time is when they were used last
-        *.blob                        OpenVINO's own; one may serve several precisions
-        .unfinished                   while something is being compiled into it, naming the mark of who does
-        .in-use-<process>-…           a mark for each engine that holds it
+        card.json                     metadata of the blobs (`BlobInfo`); its mtime is their last use
+        *.blob                        written by OpenVINO; one may serve several precisions
+        .unfinished                   exists during compilation; contains the name of the compiling process's marker
+        .in-use-<process>-…           a marker for each engine that uses the folder
 
-Parts with LoRAs fused into them lie in the folder beside it and count towards the same quota. Any process may take
-away anything at any time: whoever reads here expects files to vanish.
+Parts with fused LoRAs are in the sibling folder `fused` and count towards the same quota. Any process may delete
+anything at any time, so code that reads here must expect files to vanish.
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ from sdxl_desktop.engine.compile_key import CompileKey, shared_file_hashes
 GB = 10**9
 _REMOVING_PREFIX = ".removing-"
 _CLAIM_TIMEOUT_SECONDS = 10.0
-"""Seconds within which whoever made a claim has written a name into it."""
+"""Seconds within which a process that creates a claim file has written its marker name into it."""
 _RECENT_SECONDS = 3600.0
-"""Seconds since its last use within which a fused part is left alone: an engine may be about to compile it."""
+"""Seconds since its last use within which a fused part is not deleted: an engine may be about to compile it."""
 
 
 @dataclass(frozen=True, slots=True)
 class RuntimeVersion:
-    """What a blob depends on beside its key: OpenVINO's version and what is known of the device and its driver."""
+    """What a blob depends on besides its key: the OpenVINO version, and the device and driver as far as known."""
 
     openvino: str
     driver: str
@@ -63,7 +63,7 @@ class RuntimeVersion:
 
 @dataclass(frozen=True, slots=True)
 class BlobOrigin:
-    """The checkpoint folder that a part was loaded for; `derived` when additions have changed its weights."""
+    """The checkpoint folder that a part was loaded for; `derived` if additions (LoRAs) changed its weights."""
 
     checkpoint: Path
     derived: bool = False
@@ -79,7 +79,7 @@ class CacheSlot:
 
 @cache
 def openvino_version() -> str:
-    """The installed OpenVINO's version, without importing it; "" where it cannot be known."""
+    """Return the version of the installed OpenVINO without importing it; "" if unknown."""
     try:
         return importlib.metadata.version("openvino")
     except importlib.metadata.PackageNotFoundError:
@@ -95,7 +95,7 @@ class _StoredSettings(msgspec.Struct):
 
 
 def quota_from_settings(settings: Path) -> int:
-    """Bytes that the person lets compiled parts take, by the settings file as it is now; else the default."""
+    """Return the user's quota for compiled parts in bytes, from the settings file; the default if unreadable."""
     try:
         kept = msgspec.json.decode(settings.read_bytes(), type=_StoredSettings)
         return Preferences(compiled_quota_gb=kept.preferences.compiled_quota_gb).compiled_quota_gb * GB
@@ -105,8 +105,9 @@ def quota_from_settings(settings: Path) -> int:
 
 @dataclass(frozen=True, slots=True)
 class CompileCache:
-    """The compiled parts in `folder`, and the fused ones beside it. `verified` are the blobs' hashes that were taken in
-    this process."""
+    """The compiled parts in `folder` and the fused parts in its sibling `fused`.
+
+    `verified_hashes` are the blob hashes computed in this process."""
 
     folder: Path
     verified_hashes: FileHashCache = field(default_factory=FileHashCache, compare=False, repr=False)
@@ -118,9 +119,11 @@ class CompileCache:
     # Compiling
 
     def acquire(self, key: CompileKey, runtime: RuntimeVersion) -> CacheSlot | None:
-        """The slot for `key`, free of damaged blobs and of what a killed compilation or another runtime left in it.
+        """Return the slot for `key`, after removing damaged blobs and leftovers of a killed compilation or another
+        runtime.
 
-        None when it cannot be written, or another process is compiling there: then compiling merely takes its time.
+        Returns None if the folder is not writable or another process is compiling there; then the part is compiled
+        without the cache.
         """
         folder = self.folder / cache_folder_name(key)
         try:
@@ -153,9 +156,9 @@ class CompileCache:
         runtime: RuntimeVersion,
         seconds: float | None,
     ) -> None:
-        """Describe what is in `slot` and trust it from now on. `seconds`: what compiling took, None if it was loaded.
+        """Write the `BlobInfo` of `slot` and mark it as complete. `seconds`: compile time, None if it was loaded.
 
-        A card that cannot be written costs only what it would have told.
+        If the file cannot be written, only its information is lost.
         """
         card = read_blob_info(slot.folder / BLOB_INFO_FILE) or BlobInfo.from_key(key, runtime.openvino, runtime.driver)
         known = card.seconds.get(key.precision)
@@ -173,28 +176,28 @@ class CompileCache:
             (slot.folder / INCOMPLETE_MARKER).unlink(missing_ok=True)
 
     def discard(self, slot: CacheSlot) -> None:
-        """What is in it is not to be loaded again; it is no longer in use here."""
+        """Delete the blobs in `slot`, so that they are not loaded again, and release it."""
         with suppress(OSError):
             compiled_blobs.remove_all_blobs(slot.folder)
         self.release(slot)
 
     def _abandon(self, slot: CacheSlot) -> None:
-        """As if it had never been taken."""
+        """Undo `acquire`."""
         with suppress(OSError):
             (slot.folder / INCOMPLETE_MARKER).unlink(missing_ok=True)
             slot.marker.unlink(missing_ok=True)
 
     def release(self, slot: CacheSlot) -> None:
-        """It is no longer in use; it was until now."""
+        """Set the last use of `slot` to now and remove its in-use marker."""
         with suppress(OSError):
             os.utime(slot.folder / BLOB_INFO_FILE)
         with suppress(OSError):
             slot.marker.unlink(missing_ok=True)
 
-    # Looking
+    # Listing
 
     def entries(self) -> tuple[CompileCacheEntry, ...]:
-        """Everything that is kept, the most recently used first."""
+        """Return all entries, most recently used first."""
         compiled = [entry for folder in _list_folders(self.folder) if (entry := _compiled_entry(folder)) is not None]
         held = {entry.weights_key for entry in compiled if entry.in_use}
         fused = [entry for folder in _list_folders(self.fused_folder) if (entry := _fused_entry(folder)) is not None]
@@ -204,16 +207,18 @@ class CompileCache:
     def entries_with_stale_reasons(
         self, runtime: Callable[[str], RuntimeVersion | None], checkpoint_folders: Sequence[Path] | None
     ) -> tuple[CompileCacheEntry, ...]:
-        """`entries`, and for each whether it is stale. `runtime` gives a device's present one, None where that is not
-        known; its driver may be "" for the same reason. `library`: every checkpoint folder there is, None when nobody
-        has looked; then weights count as gone only where they were seen to have changed."""
+        """Return `entries` with their stale reasons.
+
+        `runtime` returns the current runtime of a device, None if unknown; its driver is "" if unknown.
+        `checkpoint_folders`: all checkpoint folders, None if not known; then weights count as missing only if they are
+        known to have changed."""
         hashes = shared_file_hashes(self.folder.parent)
         return tuple(
             replace(entry, stale_reason=_stale_reason(entry, runtime, checkpoint_folders, hashes))
             for entry in self.entries()
         )
 
-    # Throwing away
+    # Deleting
 
     def prune(
         self,
@@ -222,9 +227,10 @@ class CompileCache:
         *,
         checkpoint_folders: Sequence[Path] | None = None,
     ) -> PruneResult:
-        """Throw away what is stale (see `judged`), then the least recently used until at most `quota` bytes are kept.
+        """Delete stale entries (see `entries_with_stale_reasons`), then the least recently used ones until at most
+        `quota_bytes` remain.
 
-        What a running engine uses is never thrown away, even where it alone is more than the quota.
+        Entries that a running engine uses are never deleted, even if they alone exceed the quota.
         """
         self._finish_removals()
         entries = self.entries_with_stale_reasons(runtime, checkpoint_folders)
@@ -241,17 +247,18 @@ class CompileCache:
         return PruneResult(tuple(gone.values()), tuple(entry for entry in kept if entry.folder not in gone))
 
     def clear(self) -> PruneResult:
-        """Throw everything away that no running engine uses."""
+        """Delete all entries that no running engine uses."""
         return self.remove(self.entries())
 
     def remove(self, entries: Sequence[CompileCacheEntry]) -> PruneResult:
-        """Throw these away, but for what a running engine uses."""
+        """Delete `entries`, except those that a running engine uses."""
         self._finish_removals()
         gone = [entry for entry in entries if self._remove(entry)]
         return PruneResult(tuple(gone), tuple(entry for entry in entries if entry not in gone))
 
     def _remove(self, entry: CompileCacheEntry) -> bool:
-        """Whether it is gone. It is moved away first, so that nothing half removed is ever taken for whole."""
+        """Delete `entry`; returns whether it is gone. It is renamed first, so that a partly deleted folder is never
+        taken for a complete one."""
         if entry.in_use or (entry.kind == COMPILED_KIND and not _claim_for_removal(entry.folder)):
             return False
         aside = self.folder / f"{_REMOVING_PREFIX}{uuid.uuid4().hex[:12]}"
@@ -264,20 +271,21 @@ class CompileCache:
         return True
 
     def _finish_removals(self) -> None:
-        """Finish what a killed process was removing."""
+        """Finish removals that a killed process began."""
         for folder in _list_folders(self.folder):
             if folder.name.startswith(_REMOVING_PREFIX):
                 shutil.rmtree(folder, ignore_errors=True)
 
 
 def cache_folder_name(key: CompileKey) -> str:
-    """The same for keys that differ in precision and threads alone: OpenVINO tells these apart where it must."""
+    """Return the folder name for `key`. Keys that differ only in precision and threads share one: OpenVINO
+    distinguishes these where needed."""
     told_apart = hashlib.blake2b(f"{key.device}/{key.shape}".encode(), digest_size=4).hexdigest()
     return f"{key.component}-{key.content_id}-{told_apart}"
 
 
 def _claim(unfinished: Path, name: str) -> bool:
-    """Say that the mark called `name` compiles here; False when another living process does."""
+    """Claim the folder for the marker called `name`; returns False if the claim file already exists."""
     with suppress(FileExistsError), unfinished.open("x", encoding="utf-8") as file:
         file.write(name)
         return True
@@ -285,8 +293,10 @@ def _claim(unfinished: Path, name: str) -> bool:
 
 
 def _claim_for_removal(folder: Path) -> bool:
-    """Whether nobody uses `folder` and, from now on, nobody can: it is claimed as if to compile into it, and engines
-    mark before they claim. Looking and then removing would leave a moment for an engine to come in between."""
+    """Claim `folder` for removal; returns False if it is in use.
+
+    It is claimed as if for compiling, and engines create their marker before they claim. Merely checking before
+    removing would leave a race with an engine that starts in between."""
     try:
         if _is_abandoned(folder):
             (folder / INCOMPLETE_MARKER).unlink(missing_ok=True)
@@ -303,8 +313,8 @@ def _claim_for_removal(folder: Path) -> bool:
 
 
 def _is_abandoned(folder: Path) -> bool:
-    """Whether a compilation in it was begun and nobody goes on with it. A claim without a name is being made just now,
-    unless it is old: then whoever made it was killed before the name was in it."""
+    """Whether `folder` has an unfinished compilation whose process is gone. An empty claim file is just being written,
+    unless it is old: then its process was killed before it wrote the name."""
     unfinished = folder / INCOMPLETE_MARKER
     try:
         name = unfinished.read_text(encoding="utf-8")
@@ -316,7 +326,7 @@ def _is_abandoned(folder: Path) -> bool:
 
 
 def _is_mismatched(card: BlobInfo | None, key: CompileKey, runtime: RuntimeVersion) -> bool:
-    """Whether what the card describes was compiled for something else, or by something else."""
+    """Whether `card` describes blobs compiled for another key or with another runtime."""
     return card is not None and (_is_outdated(card, runtime) or not card.matches(key))
 
 
@@ -342,7 +352,7 @@ def _stale_reason(
 
 
 def _compiled_entry(folder: Path) -> CompileCacheEntry | None:
-    """None when it vanished, or is on its way out."""
+    """Return the entry for `folder`; None if it vanished or is being removed."""
     if folder.name.startswith(_REMOVING_PREFIX):
         return None
     files = _file_sizes(folder)
@@ -407,7 +417,7 @@ def _list_folders(folder: Path) -> Iterable[Path]:
 
 
 def _file_sizes(folder: Path) -> Iterator[int]:
-    """Bytes of each file, without those that vanish."""
+    """Yield the size of each file in bytes, skipping files that vanish."""
     for place, _, names in os.walk(folder):
         for name in names:
             with suppress(OSError):

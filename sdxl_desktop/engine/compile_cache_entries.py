@@ -1,4 +1,4 @@
-"""What is known of each thing that is kept compiled: the card beside it, what a list shows, why it is stale."""
+"""Entries of the compile cache: the metadata file beside the blobs, the list entry and the reason for being stale."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ INCOMPLETE_MARKER = ".unfinished"
 
 
 class StaleReason(StrEnum):
-    """Why something kept can never be of use again."""
+    """Why a cache entry can never be used again."""
 
     INCOMPLETE = "unfinished"
     OTHER_RUNTIME = "other-runtime"
@@ -32,17 +32,17 @@ class StaleReason(StrEnum):
     @property
     def label(self) -> str:
         return {
-            "unfinished": "compiling it was cut short",
+            "unfinished": "compiling it was interrupted",
             "other-runtime": "made by another OpenVINO or driver",
             "no-weights": "no checkpoint has its weights any more",
-            "unknown": "nothing says what it is; an earlier release left it",
+            "unknown": "unknown; left by an earlier release",
         }[self.value]
 
 
 class BlobInfo(msgspec.Struct, frozen=True):
-    """`seconds` maps each precision that was asked for to what compiling took, None where only loading was seen;
-    `checkpoints` are the folders it was loaded for; `part`, `weights` name the file with its weights (`CompileKey`);
-    `blobs` has the hash of each file that compiling left (`compiled_blobs`)."""
+    """Metadata of the blobs in a cache folder. `seconds` maps each requested precision to its compile time, None if it
+    was only loaded; `checkpoints` are the folders it was loaded for; `part` and `weights` identify the weights file
+    (`CompileKey`); `blobs` has the hash of each compiled file (`compiled_blobs`)."""
 
     component: str
     content: str
@@ -71,16 +71,16 @@ class BlobInfo(msgspec.Struct, frozen=True):
         )
 
     def matches(self, key: CompileKey) -> bool:
-        """Whether what lies beside it was compiled for `key`, in whichever precision."""
+        """Whether the blobs were compiled for `key`, in any precision."""
         own = (self.component, self.content, self.device, self.shape)
         return own == (key.component, key.content_id, key.device, key.shape)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompileCacheEntry:
-    """One folder of what is kept. `last_used` is in seconds as `time.time` gives them, `seconds` what compiling took.
+    """One folder in the cache. `last_used` is in seconds as from `time.time`.
 
-    A fused part has no device; one without a card has neither device nor checkpoint.
+    A fused part has no device; an entry without a `BlobInfo` has neither device nor checkpoint.
     """
 
     folder: Path
@@ -99,14 +99,14 @@ class CompileCacheEntry:
 
     @property
     def weights_key(self) -> tuple[str, str]:
-        """The part and the content id of its weights: equal for what was fused and what was compiled of it."""
+        """The part and the content id of its weights: equal for a fused part and what was compiled from it."""
         key = CompileKey(self.content_id, self.part, self.device)
         return key.part, key.weights_content_id
 
 
 @dataclass(frozen=True, slots=True)
 class PruneResult:
-    """What was thrown away and what is left."""
+    """The removed and the remaining entries."""
 
     removed: tuple[CompileCacheEntry, ...]
     remaining: tuple[CompileCacheEntry, ...]
@@ -123,7 +123,7 @@ class PruneResult:
 
 
 def read_blob_info(file: Path) -> BlobInfo | None:
-    """None when there is none that makes sense and is as it was written."""
+    """Read the `BlobInfo` in `file`; None if it is missing, invalid or damaged."""
     try:
         return msgspec.json.decode(read_with_checksum(file), type=BlobInfo)
     except (OSError, ValueError, msgspec.MsgspecError):
@@ -131,12 +131,12 @@ def read_blob_info(file: Path) -> BlobInfo | None:
 
 
 def compiled_image_sizes(store: Path, checkpoint: Path, execution: Execution) -> tuple[Size, ...]:
-    """The sizes of pictures for which the UNet of `checkpoint` is kept compiled in the folder `store`, for where
-    `execution` says; none where one compiled UNet serves every size. Only the cards are read."""
+    """Return the picture sizes for which the UNet of `checkpoint` is compiled in the folder `store` for the device of
+    `execution`; empty if one compiled UNet serves every size. Reads only the metadata files."""
     device = execution.device_for(Part.UNET).strip().upper()
     precisions = {execution.precision_on(device)}
     if device != "CPU":
-        precisions.add("auto")  # what a device lacks it decides
+        precisions.add("auto")  # the device decides which precisions it lacks
     found = set()
     for file in store.glob(f"unet*/{BLOB_INFO_FILE}"):
         card = read_blob_info(file)
@@ -150,11 +150,11 @@ def compiled_image_sizes(store: Path, checkpoint: Path, execution: Execution) ->
 
 
 def are_weights_missing(info: BlobInfo, checkpoint_folders: Sequence[Path] | None, hashes: FileHashCache) -> bool:
-    """Whether no checkpoint has the card's weights: neither those it was loaded for nor those of the `library`.
+    """Whether no checkpoint has the weights of `info`: neither those it was loaded for nor `checkpoint_folders`.
 
-    Without a library only changed weights are believed to be gone: a folder that is missing may lie on a drive that is
-    not plugged in. Weights that additions made lie in no checkpoint, and go when all that they were made for have gone.
-    Checkpoints of the library that were never loaded are not read for this: nothing was compiled for them.
+    If `checkpoint_folders` is None, only changed weights count as missing: a missing folder may be on a drive that is
+    not plugged in. Weights derived from additions are in no checkpoint; they are missing once all checkpoints that they
+    were made for are. Checkpoints that were never loaded are not read: nothing was compiled for them.
     """
     if info.derived:
         return checkpoint_folders is not None and not any(Path(folder).is_dir() for folder in info.checkpoints)
@@ -168,7 +168,7 @@ def are_weights_missing(info: BlobInfo, checkpoint_folders: Sequence[Path] | Non
 
 
 def _content_id_or_empty(part: Path, hashes: FileHashCache) -> str:
-    """Its content id; "" where there is no such part."""
+    """Return the content id of `part`; "" if it does not exist."""
     try:
         return content_id(part, hashes)
     except OSError:
@@ -176,7 +176,7 @@ def _content_id_or_empty(part: Path, hashes: FileHashCache) -> str:
 
 
 def _cached_content_id_or_empty(part: Path, hashes: FileHashCache) -> str:
-    """Its content id if that is remembered; "" otherwise."""
+    """Return the content id of `part` if it is cached; "" otherwise."""
     try:
         return cached_content_id(part, hashes) or ""
     except OSError:

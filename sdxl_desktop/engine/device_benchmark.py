@@ -1,4 +1,4 @@
-"""What can be done with a checkpoint's parts besides drawing: measuring them on every device, and compiling ahead."""
+"""Protocol for measuring a checkpoint's parts on every device and for precompiling them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sdxl_desktop.engine.engine_protocol import CancelToken, Emit
 
 
 class BenchmarkCancelledError(SdxlDesktopError):
-    """The person stopped it."""
+    """The user cancelled the operation."""
 
     def __init__(self) -> None:
         super().__init__("Cancelled.")
@@ -25,8 +25,8 @@ class BenchmarkCancelledError(SdxlDesktopError):
 
 @dataclass(frozen=True, slots=True)
 class PrecompileResult:
-    """`made` was compiled now, in `seconds` altogether; `fixed`: it serves the sizes asked for and no other; `kept`:
-    all that is needed is on disk now, where there was a place for it."""
+    """`compiled_entries` were compiled in this call, in `seconds` altogether; `has_fixed_shapes`: they serve only the
+    requested sizes; `is_cached`: everything needed is on disk now, where there was a folder for it."""
 
     compiled_entries: tuple[CompileCacheEntry, ...]
     seconds: float
@@ -35,17 +35,17 @@ class PrecompileResult:
 
 
 def not_kept(title: str, folder: Path) -> OutputError:
-    """The error to tell where what was compiled of the checkpoint called `title` could not be kept in `folder`."""
+    """Return the error for compiled parts of the checkpoint `title` that could not be stored in `folder`."""
     return OutputError(
-        f"What was compiled of {title} could not be kept.",
+        f"The compiled parts of {title} could not be kept.",
         why=f"Nothing can be written to {folder}, or the disk is full.",
-        next_step="Make room there, or let the folder be written to, and prepare it again.",
+        next_step="Free disk space there, or make the folder writable, and prepare it again.",
     )
 
 
 class DeviceBenchmark(Protocol):
-    """One thing at a time; every call blocks its thread, tells of `Progress`, and raises StoppedError when cancelled
-    and what else is wrong with the checkpoint."""
+    """One operation at a time. Every call blocks its thread, emits `Progress`, and raises BenchmarkCancelledError when
+    cancelled, or the error that makes the checkpoint unusable."""
 
     def measure(
         self,
@@ -56,7 +56,7 @@ class DeviceBenchmark(Protocol):
         emit: Emit,
         cancel: CancelToken,
     ) -> DeviceTimings:
-        """Every part on each of `devices` by itself; a device that refuses a part says why in the table."""
+        """Measure every part on each of `devices`; if a device rejects a part, the result has the reason."""
 
     def precompile(
         self,
@@ -67,7 +67,7 @@ class DeviceBenchmark(Protocol):
         emit: Emit,
         cancel: CancelToken,
     ) -> PrecompileResult:
-        """Compile what drawing at these sizes and speeds needs, where `execution` says, and keep it on disk."""
+        """Compile what these sizes and speeds need for the devices of `execution`, and store it on disk."""
 
     def close(self) -> None:
-        """Let everything go."""
+        """Release all resources."""

@@ -1,4 +1,4 @@
-"""What was measured of each part on each device of this computer, and which devices that makes the best."""
+"""Measured times of each part on each device of this computer, and the best device for each part group."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ PART_GROUPS: dict[str, tuple[str, ...]] = {
     UNET_GROUP: (Part.UNET,),
     VAE_GROUP: (Part.VAE_ENCODER, Part.VAE_DECODER),
 }
-"""Parts that go to one device together, as `Execution` names devices."""
+"""Parts that share one device setting of `Execution`."""
 GROUP_LABELS = {TEXT_ENCODERS_GROUP: "text encoders", UNET_GROUP: "UNet", VAE_GROUP: "VAE"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartTiming:
-    """One part on one device: milliseconds of one call with everything ready, and seconds until it was ready the first
-    time (`compiled`: it was compiled then, not loaded); or in `problem` the words with which the device refused."""
+    """One part on one device: milliseconds of one inference when ready, and seconds until it was first ready
+    (`compiled`: it was compiled then, not loaded); or in `problem` the device's error message."""
 
     part: str
     device: str
@@ -39,7 +39,7 @@ class PartTiming:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceTimings:
-    """What was measured with one checkpoint at one size ("512x512")."""
+    """Measurements with one checkpoint at one size ("512x512")."""
 
     checkpoint: str
     size: str
@@ -47,7 +47,7 @@ class DeviceTimings:
     rows: tuple[PartTiming, ...]
 
     def milliseconds(self, group: str, device: str) -> float | None:
-        """What a group's parts took together on a device; None where one of them was refused or not measured."""
+        """Return the total of a group's parts on a device; None if one of them was rejected or not measured."""
         own = [row for row in self.rows if row.device == device and row.part in PART_GROUPS[group]]
         there = {row.part for row in self.rows if row.part in PART_GROUPS[group]}
         times = [row.milliseconds for row in own]
@@ -56,7 +56,7 @@ class DeviceTimings:
         return sum(value for value in times if value is not None)
 
     def fastest_device(self, group: str, devices: Iterable[str] | None = None) -> str | None:
-        """The device that was fastest with a group, of `devices` or of all that were measured; None without any."""
+        """Return the fastest device for a group, among `devices` or all measured ones; None if there is none."""
         known = dict.fromkeys(row.device for row in self.rows)
         allowed = known if devices is None else [device for device in devices if device in known]
         times = {device: took for device in allowed if (took := self.milliseconds(group, device)) is not None}
@@ -64,13 +64,13 @@ class DeviceTimings:
 
 
 def best_devices(table: DeviceTimings) -> dict[str, str]:
-    """The fastest device of each group of parts that ran anywhere."""
+    """Return the fastest device of each part group that ran on at least one device."""
     fastest = {group: table.fastest_device(group) for group in PART_GROUPS}
     return {group: device for group, device in fastest.items() if device is not None}
 
 
 def preferences_with_devices(preferences: Preferences, best: Mapping[str, str]) -> Preferences:
-    """The preferences with these devices: the UNet's as the one for all, and others where they differ from it."""
+    """Return the preferences with these devices: the UNet's as the general one, the others only if they differ."""
     device = best.get(UNET_GROUP, preferences.device)
     text, vae = (best.get(group, device) for group in (TEXT_ENCODERS_GROUP, VAE_GROUP))
     return replace(
@@ -83,12 +83,12 @@ def preferences_with_devices(preferences: Preferences, best: Mapping[str, str]) 
 
 
 def timings_file(paths: AppPaths) -> Path:
-    """Where the last measurement is kept."""
+    """Return the file with the last measurement."""
     return paths.cache / "device-times.json"
 
 
 def read_timings(file: Path) -> DeviceTimings | None:
-    """None when nothing was measured or nobody can read it."""
+    """Read the measurement in `file`; None if it is missing or unreadable."""
     try:
         return msgspec.json.decode(read_with_checksum(file), type=DeviceTimings)
     except (OSError, ValueError, msgspec.MsgspecError):
@@ -96,14 +96,14 @@ def read_timings(file: Path) -> DeviceTimings | None:
 
 
 def write_timings(file: Path, table: DeviceTimings) -> None:
-    """Keep it; a file that cannot be written only means that Automatic knows less."""
+    """Store the measurement; if the file cannot be written, only the Automatic device choice has less data."""
     with suppress(OSError):
         write_with_checksum(file, msgspec.json.encode(table))
 
 
 def automatic_device(part: str, available: Sequence[str], table: DeviceTimings | None) -> str:
-    """The device that Automatic means for a part, of those `available` now: the fastest that was measured, else the
-    first GPU, else the processor."""
+    """Return the device that Automatic selects for a part among `available`: the fastest measured one, else the first
+    GPU, else the CPU."""
     group = next((name for name, parts in PART_GROUPS.items() if part in parts), UNET_GROUP)
     measured = None if table is None else table.fastest_device(group, available)
     if measured is not None:

@@ -1,4 +1,4 @@
-"""What a run sees of the picture that it edits, and how what it drew is put back into that picture."""
+"""The inputs of a run that edits a picture, and composing the generated pixels into that picture."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from sdxl_desktop.imaging.fit_transform import FitTransform
 from sdxl_desktop.imaging.prefill import prefill_masked_area
 
 MASK_THRESHOLD = 128
-"""Mask values from here on are redrawn; below they are kept while denoising and fade in the finished picture."""
+"""Pixels with at least this mask value are redrawn; lower values are kept during denoising and blended in the
+finished picture."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EditInputs:
-    """`picture` uint8 [H, W, 3] and `mask` uint8 [H, W] (or None) at the size that is drawn: what denoising sees, so
-    the picture is prefilled and the mask grown. `seen` is the box of the edit's picture that this shows, None where
-    `placement` is of all of it."""
+    """`picture` uint8 [H, W, 3] and `mask` uint8 [H, W] (or None) at the generated size, as denoising uses them: the
+    picture is prefilled and the mask grown. `crop_box` is the box of the edit's picture that they show, None if
+    `fit_transform` applies to the whole picture."""
 
     edit: EditParameters
     picture: Pixels
@@ -32,7 +33,7 @@ class EditInputs:
 
     @classmethod
     def prepare(cls, edit: EditParameters, size: Size) -> EditInputs:
-        """Fit the edit's picture to `size`; raises RequestError when nothing of the mask is left by it."""
+        """Fit the edit's picture and mask to `size`; raises RequestError if the mask becomes empty."""
         source = edit.picture.array
         mask = None
         seen = None
@@ -58,16 +59,16 @@ class EditInputs:
 
     @property
     def is_pasted_back(self) -> bool:
-        """Whether what is drawn comes back into the whole picture; else the result has the size that is drawn."""
+        """Whether the generated pixels are pasted into the whole picture; else the result has the generated size."""
         return self.edit.only_masked is not None or self.edit.keep_size
 
     @property
     def changed_region(self) -> Rect | None:
-        """The box of the result that new pixels can lie in; None for all of it."""
+        """The box of the result that can contain new pixels; None for the whole result."""
         return self.crop_box if self.is_pasted_back else None
 
     def original_and_mask(self) -> tuple[Pixels, UInt8Array]:
-        """The picture, uint8 [H, W, 3], and the mask, uint8 [H, W], not grown, as both meet in the result and of its
+        """Return the original picture, uint8 [H, W, 3], and the mask, uint8 [H, W], not grown, both at the result's
         size."""
         assert self.edit.mask is not None
         picture, mask = self.edit.picture.array, self.edit.mask.array
@@ -78,10 +79,10 @@ class EditInputs:
         return self.fit_transform.fit_picture(picture), self.fit_transform.fit_mask(mask)
 
     def compose_result(self, generated: Pixels, *, add_watermark: bool) -> Pixels:
-        """The picture a person gets from `drawn`, uint8 [H, W, 3] of the drawn size.
+        """Return the final picture made from `generated`, uint8 [H, W, 3] of the generated size.
 
-        With a mask every pixel where it is 0 is the original's; the invisible watermark is then put into the drawn
-        pixels only.
+        With a mask, every pixel where it is 0 equals the original; the invisible watermark is then put into the
+        generated pixels only.
         """
         if self.mask is None:
             whole = self.fit_transform.restore(generated, self.edit.picture.array) if self.edit.keep_size else generated
@@ -107,7 +108,7 @@ class EditInputs:
 
 
 def _fit_mask(fit_transform: FitTransform, mask: UInt8Array, *, soft: bool) -> UInt8Array:
-    """The mask at the size that is drawn. What is to be redrawn stays so when it is made smaller, however thin."""
+    """Return the mask at the generated size. Areas to redraw survive downscaling, however thin they are."""
     fitted = fit_transform.fit_mask(mask)
     if not soft:
         fitted[fit_transform.covered_pixels(mask, MASK_THRESHOLD) & (fitted < MASK_THRESHOLD)] = MASK_THRESHOLD

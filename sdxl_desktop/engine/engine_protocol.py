@@ -1,4 +1,4 @@
-"""The one contract of every engine: values in, events out, cancel polled."""
+"""The `Engine` protocol: it takes requests, emits events and polls for cancellation."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ Emit = Callable[[EngineEvent], None]
 
 
 class Engine(Protocol):
-    """Draws pictures. One run at a time; every call blocks the thread that makes it."""
+    """Generates pictures. One run at a time; every call blocks the calling thread."""
 
     def generate(self, request: GenerationRequest, emit: Emit, cancel: CancelToken) -> None:
-        """Draw, telling all through `emit`; the last event is `RunFinished`, `RunCancelled` or `RunFailed`.
+        """Generate pictures, reporting through `emit`; the last event is `RunFinished`, `RunCancelled` or `RunFailed`.
 
-        Only an error nobody foresaw escapes; whoever owns the thread or process catches it (`RunFailed.unexpected`).
+        Only unexpected errors are raised; the owner of the thread or process catches them (`RunFailed.unexpected`).
         """
 
     def warm_up(
         self, checkpoint: Path, execution: Execution, speed: SpeedPreset, emit: Emit, cancel: CancelToken
     ) -> None:
-        """Load and compile what a run will need. Emits `Progress` only; a problem is left for the run to tell."""
+        """Load and compile what a run will need. Emits `Progress` only; errors are left for the run to report."""
 
     def devices(self) -> tuple[Device, ...]:
-        """The devices there are."""
+        """Return the available devices."""
 
     def close(self) -> None:
-        """Let everything go. Safe to call twice and from another thread."""
+        """Release all resources. Safe to call twice and from another thread."""

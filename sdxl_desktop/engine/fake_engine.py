@@ -32,7 +32,7 @@ from sdxl_desktop.engine.engine_protocol import CancelToken, Emit
 
 @dataclass
 class FakeEngine:
-    """Draws a gradient that depends on the seed, `seconds_per_step` a step; fails with `problem` if there is one."""
+    """Generates a gradient that depends on the seed, at `seconds_per_step`; fails with `error` if it is set."""
 
     seconds_per_step: float = 0.0
     error: SdxlDesktopError | None = None
@@ -107,7 +107,7 @@ def _latents(request: GenerationRequest, seed: int) -> SavedLatents | None:
 
 
 def gradient(size: Size, seed: int) -> Pixels:
-    """uint8 [H, W, 3], never black, different for each seed."""
+    """Return a picture, uint8 [H, W, 3], never black, different for each seed."""
     y, x = np.mgrid[0 : size.height, 0 : size.width]
     hue = np.random.default_rng(seed).uniform(0.4, 1.0, 3)
     shade = 0.25 + 0.75 * (x / size.width + y / size.height) / 2

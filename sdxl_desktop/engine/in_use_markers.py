@@ -1,4 +1,4 @@
-"""Marks by which every process sees which folders a running one holds; a mark counts only while its process lives."""
+"""Marker files that show which folders a running process uses; a marker is valid only while its process runs."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import psutil
 
 _PREFIX = ".in-use-"
 _CLOCK_SLACK = 120.0
-"""Seconds by which two readings of one process's start may differ when the clock was set in between."""
+"""Seconds by which two readings of a process's start time may differ if the clock was set in between."""
 
 
 def create_marker(folder: Path) -> Path:
-    """Mark `folder`, which must be there, as in use; returns the mark. Raises OSError when it cannot be written.
+    """Mark `folder`, which must exist, as in use; returns the marker. Raises OSError if it cannot be written.
 
-    Marks of processes that are gone are taken away.
+    Markers of processes that have ended are removed.
     """
     for entry in folder.iterdir():
         if entry.name.startswith(_PREFIX) and not is_owner_alive(entry.name):
@@ -28,7 +28,7 @@ def create_marker(folder: Path) -> Path:
 
 
 def is_in_use(folder: Path, ignored_marker: Path | None = None) -> bool:
-    """Whether a process that lives has marked `folder`, with another mark than `besides`."""
+    """Whether a running process has a marker in `folder` other than `ignored_marker`."""
     try:
         marks = [entry for entry in folder.iterdir() if entry.name.startswith(_PREFIX) and entry != ignored_marker]
         return any(is_owner_alive(entry.name) for entry in marks)
@@ -37,14 +37,14 @@ def is_in_use(folder: Path, ignored_marker: Path | None = None) -> bool:
 
 
 def is_owner_alive(marker_name: str) -> bool:
-    """Whether the process that made the mark of this name still runs. Its number alone would not tell: they recur."""
+    """Whether the process that created the marker still runs. The start time is compared because pids are reused."""
     try:
         number, start = marker_name.removeprefix(_PREFIX).split("-")[:2]
         return bool(abs(psutil.Process(int(number)).create_time() - int(start)) < _CLOCK_SLACK)
     except (ValueError, OverflowError, psutil.NoSuchProcess):
         return False
     except psutil.Error:
-        return True  # it is there, and not ours to look at
+        return True  # it exists, but access is denied
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Reads small JSON files that strangers wrote: what is wrong with one is told by its name."""
+"""Reads small untrusted JSON files; errors name the file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["MAX_BYTES", "read_json", "read_json_or_empty"]
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """The object in `file`; raises DamagedFileError when there is none."""
+    """Return the JSON object in `file`; raises DamagedFileError if it cannot be read."""
     try:
         return untrusted_files.read_json_object(file)
     except UntrustedFileError as problem:
@@ -26,5 +26,5 @@ def read_json(file: Path) -> dict[str, Any]:
 
 
 def read_json_or_empty(file: Path) -> dict[str, Any]:
-    """The object in `file`, or an empty one where there is nothing of that name."""
+    """Return the JSON object in `file`, or an empty one if the file does not exist."""
     return read_json(file) if untrusted_files.path_exists(file) else {}

@@ -1,4 +1,4 @@
-"""The families of SDXL that are known, and the configuration folders that ship for them."""
+"""The known SDXL families and their shipped configuration folders."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sdxl_desktop.formats.documents import read_json, read_json_or_empty
 
 
 class Family(StrEnum):
-    """What a UNet's topology tells; the values are the names of the shipped configuration folders."""
+    """The SDXL family, by the UNet's topology; the values are the names of the shipped configuration folders."""
 
     BASE = "base"
     REFINER = "refiner"
@@ -22,10 +22,10 @@ class Family(StrEnum):
     SSD_1B = "ssd-1b"
     VEGA = "vega"
     LCM = "lcm"
-    """SDXL base, the guidance scale embedded beside the timestep (Luo et al., arXiv 2310.04378)."""
+    """SDXL base with the guidance scale embedded along with the timestep (Luo et al., arXiv 2310.04378)."""
     LCM_SSD_1B = "lcm-ssd-1b"
     OTHER = "other"
-    """Of SDXL's kind, with depths of its own, such as KOALA: its own configuration alone describes it."""
+    """SDXL's architecture with other depths, such as KOALA: only its own configuration describes it."""
 
     @property
     def label(self) -> str:
@@ -57,7 +57,7 @@ class Setup:
         return read_json(self.folder / "model_index.json")
 
     def config(self, part: str) -> dict[str, Any] | None:
-        """config.json of `part`; None where there is no such part."""
+        """Return the config.json of `part`; None if there is no such part."""
         return read_json_or_empty(self.folder / part / "config.json") or None
 
     @property
@@ -66,7 +66,7 @@ class Setup:
 
 
 def shipped_setup(family: Family) -> Setup:
-    """The configuration of a family at its published size."""
+    """Return the configuration of a family at its published size."""
     return Setup(resources_folder() / "configs" / family.value)
 
 
@@ -77,13 +77,13 @@ def shipped_setups() -> Iterator[tuple[Family, Setup]]:
 
 
 def clip_vocabulary() -> Path:
-    """The folder with CLIP's own vocab.json and merges.txt, which all of SDXL shares."""
+    """Return the folder with CLIP's vocab.json and merges.txt, which all SDXL models share."""
     return resources_folder() / "configs" / "clip"
 
 
 def family_of(unet: dict[str, Any], *, has_first_encoder: bool) -> Family:
-    """The family that a UNet's configuration, of whatever size, belongs to."""
-    lean = unet.get("mid_block_type", _MIDDLE) != _MIDDLE  # null is none at all
+    """Return the family of a UNet configuration of any size."""
+    lean = unet.get("mid_block_type", _MIDDLE) != _MIDDLE  # null: no mid block
     if unet.get("time_cond_proj_dim"):
         return Family.LCM_SSD_1B if lean else Family.LCM
     if int(unet.get("in_channels", 4)) == 9:

@@ -1,4 +1,4 @@
-"""The errors of reading files of weights and what describes them."""
+"""The errors of reading weight files and their configurations."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from sdxl_desktop.core.errors import CheckpointError
 
 
 class DamagedFileError(CheckpointError):
-    """A file of weights is not what its format demands: cut short, changed, or made to do harm."""
+    """A weight file violates its format: it is truncated, modified or malicious."""
 
 
 class NotSdxlError(CheckpointError):
-    """Weights of something else than SDXL, named where it is known."""
+    """The weights are not for SDXL; the message names the model if it is known."""

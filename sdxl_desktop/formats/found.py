@@ -1,4 +1,4 @@
-"""What was found at a path: its kind, its family, its parts, and where each part's tensors lie."""
+"""The model detected at a path: its kind, family and parts, and the location of each part's tensors."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from sdxl_desktop.formats.safetensors_header import Tensor
 
 
 class Kind(StrEnum):
-    """What a path holds, in words that a person reads."""
+    """The kind of a detected model; the values are shown to the user."""
 
     CHECKPOINT = "checkpoint"
     LORA = "LoRA"
     EMBEDDING = "embedding"
     VAE = "VAE"
     PICKLED = "pickled checkpoint"
-    """A .ckpt whose kind is known once torch's weights-only loader has read it, in the conversion's own process."""
+    """A .ckpt whose kind is known only after torch's weights-only loader has read it, in the conversion process."""
 
 
 class Layout(StrEnum):
@@ -32,10 +32,10 @@ class Layout(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DetectedPart:
-    """A part ("unet", "vae", "text_encoder", "text_encoder_2") whose tensors are all there, in the right shapes.
+    """A part ("unet", "vae", "text_encoder", "text_encoder_2") with all of its tensors, in the right shapes.
 
-    `config` is its config.json; `tensors` are those of its file or files; `recipes` lead from the names wanted to them.
-    `scales` leads from the key of a tensor that is to be multiplied by one number to that number's key.
+    `config` is its config.json; `tensors` are those of its file or files; `key_mapping` maps the required names to
+    them. `fp8_scales` maps the key of a tensor that must be multiplied by a scalar to the scalar's key.
     """
 
     name: str
@@ -46,7 +46,7 @@ class DetectedPart:
 
     @property
     def bytes(self) -> int:
-        """Bytes in the file that belong to this part."""
+        """The bytes of this part in the file."""
         return sum(self.tensors[key].bytes for key in {recipe.key for recipe in self.key_mapping.values()})
 
     @property
@@ -56,9 +56,9 @@ class DetectedPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DetectedModel:
-    """`files` are all that were looked at and will be read; `index` is model_index.json's content; `tokenizers` maps
-    "tokenizer" and "tokenizer_2" to folders to copy them from; `card` is what checkpoint.json is to say of settings;
-    `notes` say what was chosen where there was a choice."""
+    """`files` are all files that were inspected and will be read; `model_index` is the content of model_index.json;
+    `tokenizers` maps "tokenizer" and "tokenizer_2" to folders to copy them from; `checkpoint_json` has the settings for
+    checkpoint.json; `notes` name the choices that were made."""
 
     path: Path
     kind: Kind

@@ -1,8 +1,8 @@
-"""Which tensors, of which shapes, a part with a given config.json has: diffusers' and transformers' architectures, in
+"""Names and shapes of the tensors of a part with a given config.json: diffusers' and transformers' architectures in
 plain Python.
 
-With it a file of ten gigabytes is checked in milliseconds, before torch is loaded. Widths and depths come from the
-configuration; names are those of `UNet2DConditionModel`, `AutoencoderKL` and `CLIPTextModel`.
+With it a 10 GB file is checked in milliseconds, before torch is loaded. Widths and depths come from the configuration;
+names are those of `UNet2DConditionModel`, `AutoencoderKL` and `CLIPTextModel`.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _Tensors = Iterator[tuple[str, Shape]]
 
 
 def blueprint(part: str, config: Config, most: int = 100_000) -> Blueprint:
-    """Names and shapes of `part` ("unet", "vae", "text_encoder" or "text_encoder_2").
+    """Return names and shapes of the tensors of `part` ("unet", "vae", "text_encoder" or "text_encoder_2").
 
-    Raises KeyError, TypeError, ValueError, IndexError or AttributeError for a configuration that describes nothing, or
-    more than `most` tensors.
+    Raises KeyError, TypeError, ValueError, IndexError or AttributeError for an invalid configuration, or one with more
+    than `most` tensors.
     """
     check_model_config(config)
     made = dict(islice(_tensors(part, config), most + 1))
@@ -94,8 +94,8 @@ def _transformer(name: str, width: int, depth: int, context: int, *, linear: boo
 
 
 def _depths(config: Config) -> tuple[list[list[int]], int, list[list[int]]]:
-    """Transformer blocks behind each resnet: by level and resnet on the way down, in the middle (-1: no attention
-    there and a single resnet; -2: no middle at all), by level and resnet on the way up."""
+    """Return the numbers of transformer blocks after each resnet: by level and resnet in the down path, in the middle
+    (-1: no attention and a single resnet; -2: no mid block), by level and resnet in the up path."""
     levels = len(config["block_out_channels"])
     layers, attends = _by_level(config["layers_per_block"], levels), list(config["down_block_types"])
     told = config.get("transformer_layers_per_block", 1)

@@ -1,8 +1,8 @@
-"""PEFT's settings in the metadata of a LoRA file: how strongly each layer is changed.
+"""PEFT's settings in the metadata of a LoRA file: the scaling of each layer.
 
-PEFT runs the keys of `alpha_pattern` as regular expressions of Python's, which a stranger can write so that they never
-end. RE2 (https://github.com/google/re2) matches the same expressions in time proportional to their length, and knows
-none of those that cannot be matched so (look-arounds, back-references).
+PEFT uses the keys of `alpha_pattern` as Python regular expressions, which a malicious file can write so that they never
+end. RE2 (https://github.com/google/re2) matches the same expressions in linear time, and does not support those that
+cannot be matched so (look-arounds, back-references).
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ import re2
 
 _METADATA_KEY = "lora_adapter_metadata"
 _MAX_PATTERNS = 5000
-"""As many as a UNet has layers, and more."""
+"""More than a UNet has layers."""
 _MAX_PATTERN = 1000
 """Characters."""
 _MAX_PROGRAM = 10_000
-"""RE2's instructions of all expressions together that are more than a name."""
+"""Maximum total program size, in RE2 instructions, of all expressions that are not plain names."""
 _PATTERNS_PER_BLOCK = 32
 _PLAIN_NAME = re.compile(r"[\w.-]+", re.ASCII)
 _MAX_SHOWN_LENGTH = 60
@@ -31,11 +31,11 @@ _Number = Annotated[float, msgspec.Meta(ge=-1e9, le=1e9)]
 
 
 class PeftMetadataError(ValueError):
-    """The settings cannot be used; the text is a sentence for people."""
+    """The settings are invalid; the message is a sentence for the user."""
 
 
 class _PeftMetadata(msgspec.Struct, frozen=True):
-    """Those of one part that count here."""
+    """The settings of one part that are used here."""
 
     lora_alpha: _Number | None = None
     alpha_pattern: dict[str, _Number] | None = None
@@ -44,14 +44,14 @@ class _PeftMetadata(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class PeftScaling:
-    """Of one part of a checkpoint. `alpha` is None where the file says none."""
+    """The LoRA scaling of one checkpoint part. `alpha` is None if the file has none."""
 
     alpha: float | None = None
     patterns: AlphaPatterns | None = None
     rank_stabilized: bool = False
 
     def scale(self, layer: str, rank: int) -> float:
-        """What the product of the two matrices of `layer` is multiplied by: alpha / rank, 1 where no alpha is said."""
+        """Return the factor for the product of the two matrices of `layer`: alpha / rank, or 1 without an alpha."""
         if self.alpha is None:
             return 1.0
         own = self.patterns.find(layer) if self.patterns is not None else None
@@ -60,11 +60,11 @@ class PeftScaling:
 
 
 class AlphaPatterns:
-    """Values by regular expression; the first that matches a layer's whole name, or its end after a dot, counts, as in
-    PEFT (`peft.utils.other.get_pattern_key`)."""
+    """Values by regular expression; the first one that matches a layer's full name, or its end after a dot, is used, as
+    in PEFT (`peft.utils.other.get_pattern_key`)."""
 
     def __init__(self, values: Mapping[str, float]) -> None:
-        """Raises SettingsError for expressions that cannot be matched in bounded time."""
+        """Raises PeftMetadataError for expressions that cannot be matched in bounded time."""
         if len(values) > _MAX_PATTERNS:
             raise PeftMetadataError(f"It has {len(values):,} patterns for its layers.")
         self._values = list(values.values())
@@ -79,7 +79,7 @@ class AlphaPatterns:
         self._blocks = list(_pattern_blocks(list(values)))
 
     def find(self, layer: str) -> float | None:
-        """The value of the first pattern that matches `layer`; None where none does."""
+        """Return the value of the first pattern that matches `layer`; None if none does."""
         for start, any_of_them in self._blocks:
             if any_of_them is not None and not any_of_them.match(layer):
                 continue
@@ -90,7 +90,7 @@ class AlphaPatterns:
 
 
 def read_peft_scaling(metadata: Mapping[str, str], part: str) -> PeftScaling:
-    """The settings for `part` of a checkpoint ("unet", "text_encoder", …). Raises SettingsError."""
+    """Read the settings for `part` of a checkpoint ("unet", "text_encoder", …). Raises PeftMetadataError."""
     if not metadata.get(_METADATA_KEY):
         return PeftScaling()
     try:
@@ -98,7 +98,7 @@ def read_peft_scaling(metadata: Mapping[str, str], part: str) -> PeftScaling:
         own = {name: everything.get(f"{part}.{name}", msgspec.Raw(b"null")) for name in _PeftMetadata.__struct_fields__}
         settings = msgspec.json.decode(msgspec.json.encode(own), type=_PeftMetadata)
     except (msgspec.MsgspecError, RecursionError, UnicodeError) as problem:
-        raise PeftMetadataError("What it says of its training cannot be read.") from problem
+        raise PeftMetadataError("Its training settings cannot be read.") from problem
     return PeftScaling(
         settings.lora_alpha,
         AlphaPatterns(settings.alpha_pattern) if settings.alpha_pattern else None,
@@ -107,8 +107,8 @@ def read_peft_scaling(metadata: Mapping[str, str], part: str) -> PeftScaling:
 
 
 def _pattern_blocks(patterns: Sequence[str]) -> Iterator[tuple[int, Any]]:
-    """Where each block of patterns begins, and an expression that matches whatever one of them does; None where that
-    would be too large."""
+    """Yield the start of each block of patterns and one expression for the whole block; None if that would be too
+    large."""
     for start in range(0, len(patterns), _PATTERNS_PER_BLOCK):
         block = "|".join(f"(?:{pattern})" for pattern in patterns[start : start + _PATTERNS_PER_BLOCK])
         try:
@@ -122,10 +122,10 @@ def _compile_pattern(pattern: str) -> Any:
     if len(pattern) > _MAX_PATTERN:
         raise PeftMetadataError(f"The pattern {shown} for its layers is too long.")
     try:
-        re2.compile(pattern, _RE2_OPTIONS)  # alone first: it may not close a bracket that it did not open
+        re2.compile(pattern, _RE2_OPTIONS)  # alone first: it must not close a bracket that it did not open
         return _compile_suffix_match(pattern)
     except (re2.error, UnicodeError) as problem:
-        raise PeftMetadataError(f"The pattern {shown} for its layers is none that can be used.") from problem
+        raise PeftMetadataError(f"The pattern {shown} for its layers is not supported.") from problem
 
 
 def _compile_suffix_match(pattern: str) -> Any:

@@ -1,4 +1,4 @@
-"""Reads the header of a .safetensors file, trusting nothing in it: names, shapes, types and places of its tensors.
+"""Reads the header of an untrusted .safetensors file: names, shapes, dtypes and offsets of its tensors.
 
 The format (https://huggingface.co/docs/safetensors): eight bytes of length, little-endian; that many bytes of JSON; the
 tensors' bytes without gaps. Names are only ever compared and looked up, never used as paths.
@@ -21,12 +21,12 @@ from sdxl_desktop.core.regular_files import open_regular
 from sdxl_desktop.formats.format_errors import DamagedFileError
 
 HEADER_LIMIT = 16 * 2**20
-"""Bytes. SDXL's own header has 0.3 MB, that of a LoRA with all tags of its training some MB; the format allows 100."""
+"""Bytes. SDXL's header has 0.3 MB, that of a LoRA with all its training tags some MB; the format allows 100 MB."""
 _TENSOR_LIMIT = 200_000
 _DIMENSION_LIMIT = 8
 _DIMENSION_SIZE_LIMIT = 2**40
 _EMPTY_TENSOR_LIMIT = 2**24
-"""The product of a tensor's other sides where one is 0: its bytes, which are none, do not bound them."""
+"""Limit for the product of a tensor's other dimensions if one is 0: its size of 0 bytes does not bound them."""
 _NAME_LIMIT = 1024
 _MAX_SHOWN_LENGTH = 60
 _METADATA_KEY = "__metadata__"
@@ -48,20 +48,20 @@ DTYPE_BYTES = {
     "U64": 8,
     "F64": 8,
 }
-"""Bytes of one element by the format's name of its type."""
+"""Bytes per element by the format's dtype name."""
 FLOAT_DTYPES = frozenset({"F8_E5M2", "F8_E4M3", "F16", "BF16", "F32", "F64"})
-"""The types whose numbers have a fraction."""
+"""The floating-point dtypes."""
 
 Shape = tuple[int, ...]
 
 
 def without_unit_kernel(shape: Shape) -> Shape:
-    """[out, in] for a 1×1 convolution, which is the same as a linear layer; other shapes as they are."""
+    """Return [out, in] for a 1×1 convolution, which equals a linear layer; other shapes unchanged."""
     return shape[:2] if shape[2:] == (1, 1) else shape
 
 
 class HeaderError(ValueError):
-    """The header cannot be used; `why` is a sentence for people. `missing` where there is no such file at all."""
+    """The header is invalid; `why` is a sentence for the user. `missing` if the file does not exist."""
 
     def __init__(self, why: str, *, missing: bool = False) -> None:
         super().__init__(why)
@@ -70,7 +70,7 @@ class HeaderError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class TensorInfo:
-    """What the header says of one tensor: `begin` and `end` are offsets in bytes from the start of the file."""
+    """A tensor's header entry: `begin` and `end` are offsets in bytes from the start of the file."""
 
     dtype: str
     shape: Shape
@@ -80,7 +80,7 @@ class TensorInfo:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The tensors by name, at least one, which fill the file without gaps; and the texts that go with them."""
+    """The tensors by name, at least one, which fill the file without gaps; and the text metadata."""
 
     tensors: Mapping[str, TensorInfo]
     metadata: Mapping[str, str] = field(default_factory=dict)
@@ -88,7 +88,7 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """A tensor and the file that it lies in: `begin` and `end` are offsets in bytes from the start of the file."""
+    """A tensor and its file: `begin` and `end` are offsets in bytes from the start of the file."""
 
     file: Path
     dtype: str
@@ -112,7 +112,7 @@ class _HeaderEntry(msgspec.Struct, frozen=True):
 
 
 def read_header(file: Path, limit: int = HEADER_LIMIT) -> Header:
-    """The header, of at most `limit` bytes, of the regular file `file`; no more of it is read. Raises HeaderError."""
+    """Read the header of at most `limit` bytes of the regular file `file`, and nothing else. Raises HeaderError."""
     try:
         with open_regular(file) as stream:
             return _read(stream, os.fstat(stream.fileno()).st_size, limit)
@@ -122,7 +122,7 @@ def read_header(file: Path, limit: int = HEADER_LIMIT) -> Header:
 
 
 def read_tensors(file: Path) -> Mapping[str, Tensor]:
-    """The tensors of `file` by name, from its header alone; raises DamagedFileError, which names the file."""
+    """Return the tensors of `file` by name, from its header only; raises DamagedFileError, which names the file."""
     return {
         name: Tensor(file, place.dtype, place.shape, place.begin, place.end)
         for name, place in _whole(file).tensors.items()
@@ -130,7 +130,7 @@ def read_tensors(file: Path) -> Mapping[str, Tensor]:
 
 
 def read_metadata(file: Path) -> Mapping[str, str]:
-    """The texts that go with the tensors of `file`; raises DamagedFileError, which names the file."""
+    """Return the text metadata of `file`; raises DamagedFileError, which names the file."""
     return _whole(file).metadata
 
 
@@ -144,7 +144,7 @@ def _whole(file: Path) -> Header:
 
 
 def parse_header(content: bytes, limit: int = HEADER_LIMIT) -> Header:
-    """The header, of at most `limit` bytes, of a file with this `content`. Raises HeaderError."""
+    """Parse the header of at most `limit` bytes of a file with this `content`. Raises HeaderError."""
     return _read(io.BytesIO(content), len(content), limit)
 
 
@@ -177,7 +177,7 @@ def _decode_header(header: bytes) -> tuple[dict[str, _HeaderEntry], dict[str, st
 def _tensor_info(name: str, entry: _HeaderEntry, *, base: int, size: int) -> TensorInfo:
     said = f"{name[:_MAX_SHOWN_LENGTH]!r}"
     if not name or len(name) > _NAME_LIMIT:
-        raise HeaderError(f"The name {said} is no name of a tensor.")
+        raise HeaderError(f"The name {said} is not a valid tensor name.")
     if entry.dtype not in DTYPE_BYTES:
         raise HeaderError(f"The tensor {said} has numbers of an unknown type, {entry.dtype[:20]!r}.")
     if len(entry.shape) > _DIMENSION_LIMIT or any(not 0 <= side <= _DIMENSION_SIZE_LIMIT for side in entry.shape):
@@ -193,7 +193,7 @@ def _tensor_info(name: str, entry: _HeaderEntry, *, base: int, size: int) -> Ten
 
 
 def _check_layout(tensors: Mapping[str, TensorInfo], *, first: int, size: int) -> None:
-    """No two tensors may share bytes, and every byte must belong to one: so the format wants it."""
+    """Check that no two tensors share bytes and that every byte belongs to one, as the format requires."""
     if not tensors:
         raise HeaderError("It holds no tensors.")
     expected = first

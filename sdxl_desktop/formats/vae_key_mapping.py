@@ -1,5 +1,5 @@
-"""The names of an AutoencoderKL's tensors in the three forms that files have: diffusers' of today, diffusers' of before
-0.18 (attention's `query`, `key`, `value`, `proj_attn`), and the original implementation's (`ldm` and `sgm`).
+"""The names of an AutoencoderKL's tensors in three forms: current diffusers, diffusers before 0.18 (attention's
+`query`, `key`, `value`, `proj_attn`), and the original implementation (`ldm` and `sgm`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from sdxl_desktop.formats.safetensors_header import Shape, without_unit_kernel
 
 VAE_KEY_PREFIXES = ("", "first_stage_model.", "vae.")
-"""What files put before the names: nothing in a VAE's own file, the middle one in a whole checkpoint's."""
+"""Key prefixes in files: none in a VAE's own file, the second one in a full checkpoint."""
 _VAE_MARKER_KEY = "decoder.conv_in.weight"
 _TINY_VAE_MARKER_KEY = "decoder.layers.0.weight"
 _VAE_SUBMODULES = ("encoder.", "decoder.", "quant_conv.", "post_quant_conv.", "loss.", "model_ema.")
@@ -23,16 +23,16 @@ _UP_BLOCK = re.compile(r"decoder\.up_blocks\.(\d+)\..+")
 
 
 class VaeKeyError(ValueError):
-    """The tensors of a VAE do not fit what it is said to be; the text is a phrase."""
+    """The tensors of a VAE do not match its configuration; the message is a phrase."""
 
 
 def vae_key_prefix(names: Mapping[str, object]) -> str | None:
-    """What a file with these `names` puts before those of its VAE; None where it has none."""
+    """Return the prefix of the VAE's keys in a file with these `names`; None if it has no VAE."""
     return next((prefix for prefix in VAE_KEY_PREFIXES if prefix + _VAE_MARKER_KEY in names), None)
 
 
 def is_vae_file(names: Mapping[str, object]) -> bool:
-    """Whether a file with these `names` holds a VAE, a tiny one too, and nothing else."""
+    """Whether a file with these `names` contains only a VAE, tiny VAEs included."""
     if _TINY_VAE_MARKER_KEY in names:
         return all(name.startswith(("encoder.layers.", "decoder.layers.")) for name in names)
     prefix = vae_key_prefix(names)
@@ -40,17 +40,17 @@ def is_vae_file(names: Mapping[str, object]) -> bool:
 
 
 def is_tiny_vae(names: Mapping[str, object]) -> bool:
-    """Whether they are those of diffusers' AutoencoderTiny."""
+    """Whether `names` are those of diffusers' AutoencoderTiny."""
     return _TINY_VAE_MARKER_KEY in names
 
 
 def has_original_names(names: Mapping[str, object], prefix: str) -> bool:
-    """Whether the VAE behind `prefix` has the original implementation's names."""
+    """Whether the VAE with the key prefix `prefix` has the original implementation's names."""
     return prefix + _ORIGINAL_NAMES_MARKER in names
 
 
 def to_original_name(name: str, levels: int) -> str:
-    """What the original implementation calls diffusers' `name`, in a VAE of so many levels."""
+    """Return the original implementation's name for diffusers' `name`, in a VAE with `levels` levels."""
     if block := _BLOCK.fullmatch(name):
         side, way, level, what, number, rest = block.groups()
         place = f"{side}.{way}.{int(level) if way == 'down' else levels - 1 - int(level)}"
@@ -66,7 +66,7 @@ def to_original_name(name: str, levels: int) -> str:
 
 
 def to_legacy_diffusers_name(name: str) -> str:
-    """What diffusers before 0.18 called `name`."""
+    """Return the name that diffusers before 0.18 used for `name`."""
     middle = _MIDDLE.fullmatch(name)
     if middle is None or middle[2] != "attentions" or middle[4] not in _OLD_ATTENTION:
         return name
@@ -74,10 +74,9 @@ def to_legacy_diffusers_name(name: str) -> str:
 
 
 def map_vae_keys(wanted: Mapping[str, Shape], there: Mapping[str, Shape]) -> dict[str, str]:
-    """The file's keys by the names of `wanted`, diffusers' of today, among the tensors that are `there`.
+    """Map the names in `wanted`, from current diffusers, to the file's keys in `there`.
 
-    A 1×1 convolution counts as the linear layer that it is. Raises VaeNamesError where one is missing or of another
-    shape.
+    A 1×1 convolution counts as a linear layer. Raises VaeKeyError if a tensor is missing or has another shape.
     """
     prefix = vae_key_prefix(there)
     if prefix is None:

@@ -1,5 +1,5 @@
-"""How files of weights end, and which one is taken where a folder has several of the same part (diffusers' and
-transformers' variants).
+"""Suffixes of weight files, and the choice among several variants of a part in a folder (as in diffusers and
+transformers).
 
 Names are `STEM.safetensors`, `STEM.VARIANT.safetensors`, and for shards `STEM.safetensors.index.json` and
 `STEM.safetensors.index.VARIANT.json`.
@@ -13,22 +13,22 @@ from dataclasses import dataclass
 
 SAFETENSORS = ".safetensors"
 PICKLED = (".ckpt", ".pt", ".pth", ".bin")
-"""Endings of files that can hold a program, and are unpickled with care or not at all."""
+"""Suffixes of pickle files, which can contain code: only unpickled with restrictions, or not at all."""
 ENDINGS = (SAFETENSORS, *PICKLED)
 CHECKPOINT_ENDINGS = (SAFETENSORS, ".ckpt")
-"""Of single files that hold a whole checkpoint, as people have them."""
+"""Suffixes of single files with a complete checkpoint."""
 EMBEDDING_ENDINGS = (SAFETENSORS, ".pt", ".bin")
 
 NO_VARIANT = ""
 _PREFERRED = ("fp16", NO_VARIANT, "fp32", "bf16", "ema")
-"""Half precision is exact enough and read fastest; bfloat16 keeps eight times fewer steps than it."""
+"""float16 is exact enough and fastest to read; bfloat16 is eight times coarser."""
 _LEAST_PREFERRED = "non_ema"
-"""The weights of the last training step and not their average, which is what draws well."""
+"""The weights of the last training step instead of their moving average, which gives better pictures."""
 
 
 @dataclass(frozen=True, slots=True)
 class WeightVariant:
-    """`name` is that of the file, or of the list of shards; `variant` is "" for the plain one."""
+    """`name` is the file's, or that of the shard index; `variant` is "" for the plain file."""
 
     name: str
     variant: str
@@ -36,7 +36,7 @@ class WeightVariant:
 
 
 def find_weight_variants(names: Iterable[str], stem: str) -> list[WeightVariant]:
-    """Those among `names` that hold, or list, the weights called `stem`: the one to take first, a whole file before
+    """Return the weight files and shard indexes for `stem` among `names`, preferred ones first: a single file precedes
     shards of the same variant."""
     whole = re.compile(rf"{re.escape(stem)}(?:\.(\w+))?\.safetensors")
     listing = re.compile(rf"{re.escape(stem)}\.safetensors\.index(?:\.(\w+))?\.json")
@@ -56,7 +56,7 @@ def _rank(variant: str) -> int:
 
 
 def variant_note(part: str, files: list[WeightVariant]) -> str:
-    """What a person is told where `files`, as `weight_files` orders them, are of more than one variant; else ""."""
+    """Return a note for the user if `files`, ordered by `find_weight_variants`, have several variants; else ""."""
     variants = list(dict.fromkeys(file.variant or "the plain file" for file in files))
     if len(variants) < 2:
         return ""

@@ -1,10 +1,10 @@
-"""What adapters other than a plain LoRA change of a layer's weight W, by their published formulas.
+"""Weight deltas of adapters other than plain LoRA for a layer's weight W, by their published formulas.
 
 LoHa (Hyeon-Woo et al., FedPara, arXiv 2108.06098) adds (w1_a · w1_b) ∘ (w2_a · w2_b); LoKr (Edalati et al., KronA,
-arXiv 2212.10650) adds w1 ⊗ w2, each whole or a product of two; (IA)³ (Liu et al., arXiv 2205.05638) adds W times a
-number for each output or input; a full difference adds itself. The layout of the tensors is LyCORIS' (Yeh et al., arXiv
-2309.14859), where convolutions have a third tensor (Tucker's form) or their kernel in the columns. DoRA (Liu et al.,
-arXiv 2402.09353) sets the lengths of the rows, or columns, of W and what was added to it.
+arXiv 2212.10650) adds w1 ⊗ w2, each a full matrix or a product of two; (IA)³ (Liu et al., arXiv 2205.05638) adds W
+times a factor per output or input; a full difference adds itself. The tensor layout is that of LyCORIS (Yeh et al.,
+arXiv 2309.14859), where convolutions have a third tensor (Tucker decomposition) or their kernel in the columns. DoRA
+(Liu et al., arXiv 2402.09353) sets the norms of the rows, or columns, of W plus its delta.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ _LOKR = (
 
 
 class AdapterMismatchError(ValueError):
-    """Tensors do not make up a change of a weight; the text is a phrase."""
+    """The tensors do not form a valid weight delta; the message is a phrase."""
 
 
 class WeightDelta(Protocol):
-    """What is added to one layer's weight, still in the file."""
+    """The delta of one layer's weight; its tensors are read from the file when needed."""
 
     @property
     def weight_shape(self) -> Shape:
-        """Of the weights it is made for: [out, in], [out, in, h, w], or [out, all others] where it says no more."""
+        """The shape of the target weight: [out, in], [out, in, h, w], or [out, all others] if no more is known."""
         ...
 
     @property
     def needs_weight(self) -> bool:
-        """Whether `difference` depends on the weight that it is added to."""
+        """Whether `delta_weight` depends on the values of the weight that it is added to."""
         ...
 
     def fits(self, shape: Shape) -> bool:
@@ -55,13 +55,14 @@ class WeightDelta(Protocol):
         ...
 
     def delta_weight(self, tensors: Any, weight: Array) -> Array:
-        """What is added to `weight`, float32 [out, in] or [out, in, h, w] like it, from the open file; only the shape
-        of `weight` is looked at unless it `needs_weight`. `weight` must be one that it `fits`."""
+        """Return the delta for `weight`, float32 [out, in] or [out, in, h, w] like it, from the open file.
+
+        Only the shape of `weight` is used unless `needs_weight`. `fits` must be true for that shape."""
         ...
 
 
 def read_float32(tensors: Any, name: str) -> Array:
-    """The tensor called `name` of the open file, float32, in its own shape [...]."""
+    """Read the tensor `name` of the open file as float32, in its own shape [...]."""
     values: Array = tensors.get_tensor(name).to(torch.float32).numpy()
     return values
 
@@ -69,9 +70,9 @@ def read_float32(tensors: Any, name: str) -> Array:
 def lycoris_delta(
     names: Mapping[TensorRole, str], shapes: Mapping[TensorRole, Shape], scale: Callable[[int], float]
 ) -> WeightDelta | None:
-    """What the tensors `names`, of these `shapes`, add to a layer's weight; None when they are of none of these kinds.
+    """Return the weight delta of the tensors `names` with these `shapes`; None if they are of none of these kinds.
 
-    `scale` gives alpha / rank for a rank. Raises UnfitError when tensors are missing or do not go together.
+    `scale` returns alpha / rank for a rank. Raises AdapterMismatchError if tensors are missing or inconsistent.
     """
     there = names.keys()
     if there & {*_LOHA, TensorRole.HADA_T1, TensorRole.HADA_T2}:
@@ -96,8 +97,8 @@ def lycoris_delta(
 
 @dataclass(frozen=True, slots=True)
 class _Matrix:
-    """A matrix [rows, columns]: one tensor, or `a` · `b`, or Tucker's `t` [r, r, h, w] with `a` [r, rows] and `b`
-    [r, in]."""
+    """A matrix [rows, columns]: one tensor, or `a` · `b`, or a Tucker core `t` [r, r, h, w] with `a` [r, rows] and
+    `b` [r, in]."""
 
     rows: int
     columns: int
@@ -108,7 +109,7 @@ class _Matrix:
     rank: int = 0
 
     def read(self, tensors: Any) -> Array:
-        """The matrix, float32 [rows, columns]."""
+        """Return the matrix, float32 [rows, columns]."""
         if self.tensor:
             return read_float32(tensors, self.tensor).reshape(self.rows, self.columns)
         a, b = read_float32(tensors, self.a), read_float32(tensors, self.b)
@@ -142,7 +143,7 @@ def _product(
 
 
 def _check_rank(matrix: _Matrix) -> _Matrix:
-    if matrix.rank > max(matrix.rows, matrix.columns):  # more says nothing more, and could take any time
+    if matrix.rank > max(matrix.rows, matrix.columns):  # a higher rank adds nothing and could take any time
         raise AdapterMismatchError(f"the rank is {matrix.rank:,}, for {matrix.rows:,}×{matrix.columns:,} numbers")
     return matrix
 
@@ -178,11 +179,11 @@ def _lokr_delta(
     else:
         two = _product(names, shapes, TensorRole.LOKR_W2_A, TensorRole.LOKR_W2_B, TensorRole.LOKR_T2)
     rank = two.rank or one.rank
-    return LokrDelta(one, two, scale(rank) if rank else 1.0)  # without a rank alpha says nothing
+    return LokrDelta(one, two, scale(rank) if rank else 1.0)  # without a rank alpha has no meaning
 
 
 class _MatrixDelta:
-    """Knows rows and all other sides together; the kernel is the weight's own."""
+    """Base for deltas that know only the rows and the product of all other dimensions; the weight has the kernel."""
 
     __slots__ = ()
 
@@ -216,7 +217,7 @@ class LohaDelta(_MatrixDelta):
 
 @dataclass(frozen=True, slots=True)
 class LokrDelta(_MatrixDelta):
-    """LoKr. The columns of the second matrix are an input's channels and its kernel, which stay innermost."""
+    """LoKr. The columns of the second matrix are input channels and the kernel, which stay innermost."""
 
     w1: _Matrix
     w2: _Matrix
@@ -233,7 +234,7 @@ class LokrDelta(_MatrixDelta):
 
 @dataclass(frozen=True, slots=True)
 class FullDelta(_MatrixDelta):
-    """The difference itself."""
+    """A full difference."""
 
     name: str
     shape: Shape
@@ -248,7 +249,7 @@ class FullDelta(_MatrixDelta):
 
 @dataclass(frozen=True, slots=True)
 class Ia3Delta:
-    """(IA)³: W times a number for each of its outputs, or inputs where the tensor called `on_input` is not 0."""
+    """(IA)³: W times a factor for each output, or for each input if the tensor `on_input` is not 0."""
 
     name: str
     on_input: str
@@ -273,10 +274,7 @@ class Ia3Delta:
 
 @dataclass(frozen=True, slots=True)
 class DoraDelta:
-    """DoRA: the rows, or columns, of W + `inner` are made as long as the numbers of `name` say.
-
-    `rows` says which of the two.
-    """
+    """DoRA: the rows (if `by_row`) or columns of W + `delta` are scaled to the norms in the tensor `magnitude_name`."""
 
     delta: WeightDelta
     magnitude_name: str
@@ -302,7 +300,7 @@ class DoraDelta:
 
 
 def with_dora(delta: WeightDelta, names: Mapping[TensorRole, str], shapes: Mapping[TensorRole, Shape]) -> WeightDelta:
-    """`inner`, with DoRA's lengths where there are any. PEFT's are of rows; LyCORIS' [1, in(, 1, 1)] of columns."""
+    """Return `delta`, wrapped in DoRA if it has magnitudes. PEFT's are per row; LyCORIS' [1, in(, 1, 1)] per column."""
     for role in (TensorRole.DORA_MAGNITUDE, TensorRole.DORA_SCALE):
         if role in names:
             shape = shapes[role]

@@ -1,8 +1,8 @@
-"""LoRA files: read by their headers, matched to a checkpoint's layers, refused with the reason when they do not fit.
+"""Reads LoRA files by their headers, matches them to a checkpoint's layers and rejects those that do not fit.
 
 Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models" (arXiv 2106.09685): a layer's weight W becomes
-W + alpha / rank · up · down. LoCon (LyCORIS, arXiv 2309.14859) does the same to convolutions, where `down` has the
-kernel and `up` is 1×1, or, in its CP form, a third tensor `mid` has the kernel.
+W + alpha / rank · up · down. LoCon (LyCORIS, arXiv 2309.14859) does the same for convolutions, where `down` has the
+kernel and `up` is 1×1, or, in CP form, a third tensor `mid` has the kernel.
 """
 
 from __future__ import annotations
@@ -56,18 +56,18 @@ _VECTORS = {
     TensorRole.NORM_BIAS: "bias",
     TensorRole.DIFF: "weight",
 }
-"""Roles of differences that may be vectors, and the parameter of the layer that they change."""
-# By the width of what the cross-attention sees.
+"""Roles of differences that may be vectors, and the layer parameter that they change."""
+# By the width of the cross-attention's context.
 _ARCHITECTURES = {768: "Stable Diffusion 1", 1024: "Stable Diffusion 2", 1280: "the SDXL refiner", 2048: "SDXL"}
-_open: Any = safe_open  # it declares no types
+_open: Any = safe_open  # it has no type annotations
 
 
 @dataclass(frozen=True, slots=True)
 class LoraDelta:
-    """What a LoRA adds to one layer, still in the file: names of tensors and their shapes.
+    """A LoRA's delta for one layer, as tensor names in the file and their shapes.
 
-    `down` is [rank, in] or [rank, in, h, w], `up` [out, rank] or [out, rank, 1, 1], `mid` [rank, rank, h, w] where
-    there is one (then `down` is 1×1). `scale` is alpha / rank.
+    `down` is [rank, in] or [rank, in, h, w], `up` [out, rank] or [out, rank, 1, 1], `mid`, if present, [rank, rank, h,
+    w] (then `down` is 1×1). `scale` is alpha / rank.
     """
 
     names: Mapping[TensorRole, str]
@@ -80,7 +80,7 @@ class LoraDelta:
 
     @property
     def weight_shape(self) -> Shape:
-        """The shape of the weight that this fits: [out, in], with [h, w] unless they are 1."""
+        """The shape of the target weight: [out, in], with [h, w] unless they are 1."""
         kernel = self.shapes[TensorRole.MID if TensorRole.MID in self.shapes else TensorRole.DOWN][2:]
         return without_unit_kernel((self.shapes[TensorRole.UP][0], self.shapes[TensorRole.DOWN][1], *kernel))
 
@@ -91,12 +91,12 @@ class LoraDelta:
         return without_unit_kernel(shape) == self.weight_shape
 
     def delta_weight(self, tensors: Any, weight: Array) -> Array:
-        """up · down, float32, in the shape of `weight`: [out, in] or [out, in, h, w]."""
+        """Return scale · up · down, float32, in the shape of `weight`: [out, in] or [out, in, h, w]."""
         down, up = self.factors(tensors)
         return (up @ down.reshape(len(down), -1)).reshape(weight.shape)
 
     def factors(self, tensors: Any) -> tuple[Array, Array]:
-        """(down [rank, in] or [rank, in, h, w], up [out, rank] times `scale`) from the open file, float32."""
+        """Return (down [rank, in] or [rank, in, h, w], up [out, rank] times `scale`) from the open file, float32."""
         down = read_float32(tensors, self.names[TensorRole.DOWN])
         up = read_float32(tensors, self.names[TensorRole.UP]).reshape(self.shapes[TensorRole.UP][:2])
         if TensorRole.MID in self.names:
@@ -109,8 +109,7 @@ class LoraDelta:
 
 @dataclass(frozen=True, slots=True)
 class VectorDelta:
-    """What is added to the parameter called `parameter` ("weight" or "bias") of a layer: the tensor `name`, of `count`
-    numbers."""
+    """The delta of a layer's `parameter` ("weight" or "bias"): the tensor `tensor_name` with `count` elements."""
 
     parameter: str
     tensor_name: str
@@ -119,9 +118,9 @@ class VectorDelta:
 
 @dataclass(frozen=True, slots=True)
 class Lora:
-    """`parts` leads from part and layer (as diffusers and transformers call it) to what is added to its weight,
-    `vectors` to what is added to its bias, or to a norm's weight. `left_out` are the layers in the file that the
-    checkpoint does not have, as the file calls them.
+    """`weight_deltas` maps part and layer (diffusers' and transformers' names) to the delta of its weight,
+    `vector_deltas` to the deltas of its bias or of a norm's weight. `left_out` are the layers, by their names in the
+    file, that the checkpoint does not have.
     """
 
     file: Path
@@ -131,26 +130,26 @@ class Lora:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a person is told of what was left out."""
+        """Notes for the user about layers that were left out."""
         return (left_out_note(self.file, self.left_out),) if self.left_out else ()
 
     def changes(self, part: str) -> bool:
-        """Whether anything of `part` is changed."""
+        """Whether the LoRA changes `part`."""
         return part in self.weight_deltas or part in self.vector_deltas
 
     @contextmanager
     def open_tensors(self) -> Iterator[Any]:
-        """The open file, for `LoraDelta.factors`; tensors come from disk one by one."""
+        """Yield the open file, for `LoraDelta.factors`; tensors are read from disk one by one."""
         with _opened(self.file) as tensors:
             yield tensors
 
 
 def read_lora(file: Path, unet_config: Mapping[str, Any]) -> Lora:
-    """Match the LoRA in `file` (.safetensors; diffusers', kohya's and LyCORIS' layouts) to the UNet of that
-    config.json.
+    """Match the LoRA in `file` (.safetensors; diffusers', kohya's and LyCORIS' layouts) to the UNet with the
+    config.json `unet_config`.
 
-    Raises AdditionError when it is no LoRA, damaged, of a kind or for an architecture that is not supported, or when
-    nothing of it is in the checkpoint.
+    Raises AdditionError if it is not a LoRA, is damaged, is of an unsupported kind or architecture, or has no layer of
+    the checkpoint.
     """
     delta = match_lora(file, unet_layers(unet_config), int(unet_config.get("cross_attention_dim") or 0))
     if not delta.weight_deltas and not delta.vector_deltas:
@@ -164,7 +163,7 @@ def read_lora(file: Path, unet_config: Mapping[str, Any]) -> Lora:
 
 
 def match_lora(file: Path, names: UnetLayers, width: int) -> Lora:
-    """As `read_lora` for a UNet of these layers whose cross-attention sees text of `width`; everything may be
+    """Like `read_lora`, for a UNet with the layers `names` and the cross-attention dimension `width`; all layers may be
     `left_out`."""
     header = _read_keys(file)
     _refuse_other_width(file, header, width)
@@ -197,7 +196,7 @@ Layers = dict[tuple[Part | None, str], dict[TensorRole, str]]
 
 @dataclass(frozen=True, slots=True)
 class _Keys:
-    """What a file says before its large tensors are read: keys by layer, shapes, alphas, PEFT's settings."""
+    """A file's contents without its large tensors: keys by layer, shapes, alphas, PEFT's settings."""
 
     layers: Layers
     shapes: Mapping[str, Shape]
@@ -206,7 +205,7 @@ class _Keys:
     strange: list[str] = field(default_factory=list)
 
     def scale(self, part: Part, layer: str, roles: Mapping[TensorRole, str], rank: int) -> float:
-        """alpha / rank: from the tensor beside the factors, else from PEFT's settings, else 1."""
+        """Return alpha / rank: from the layer's alpha tensor, else from PEFT's settings, else 1."""
         if TensorRole.ALPHA in roles:
             return self.alphas[roles[TensorRole.ALPHA]] / rank
         return self.settings[part].scale(layer, rank)
@@ -232,7 +231,7 @@ def _read_keys(file: Path) -> _Keys:
         settings = {part: read_peft_scaling(header.metadata, part) for part in LORA_PARTS}
     except PeftMetadataError as problem:
         raise AdditionError(
-            f"How strongly the LoRA {file.name} changes each layer cannot be told.",
+            f"The strength of the LoRA {file.name} in each layer cannot be read.",
             why=str(problem),
             next_step="Download it again, or look for another form of it.",
         ) from problem
@@ -241,7 +240,7 @@ def _read_keys(file: Path) -> _Keys:
 
 
 def _alphas(file: Path, shapes: Mapping[str, Shape], layers: Layers) -> dict[str, float]:
-    """By key; each is a tensor of one number."""
+    """Return the alphas by key; each is a tensor with one element."""
     wanted = [roles[TensorRole.ALPHA] for roles in layers.values() if TensorRole.ALPHA in roles]
     for name in wanted:
         if math.prod(shapes[name]) != 1:
@@ -273,7 +272,7 @@ def _opened(file: Path) -> Iterator[Any]:
 
 
 def _refuse_others(file: Path, keys: list[str]) -> None:
-    """Raise AdditionError for adapters that are no plain LoRA, and for models that are not built like SDXL."""
+    """Raise AdditionError for unsupported kinds of adapters, and for base models that are not built like SDXL."""
     kinds = sorted({kind for key in keys if (kind := lora_keys.unsupported_adapter(key))})
     model = lora_keys.unsupported_base_model(keys)
     if model:
@@ -287,7 +286,7 @@ def _refuse_others(file: Path, keys: list[str]) -> None:
 
 
 def _refuse_other_width(file: Path, header: _Keys, width: int) -> None:
-    """Raise AdditionError when the cross-attention's keys see another width than the checkpoint's."""
+    """Raise AdditionError if the cross-attention dimension differs from the checkpoint's."""
     for (part, layer), roles in header.layers.items():
         shape = header.shapes.get(roles.get(TensorRole.DOWN, ""), ())
         if part is Part.UNET and re.search(r"attn2[._]to_k$", layer) and len(shape) > 1 and shape[1] != width:
@@ -301,7 +300,7 @@ def _refuse_other_width(file: Path, header: _Keys, width: int) -> None:
 
 
 def _sgm_last(item: tuple[tuple[Part | None, str], Any]) -> tuple[bool, str]:
-    """Where a file names a layer in both ways, diffusers' name counts."""
+    """Sort key that puts SGM names last: if a file has a layer under both names, diffusers' is used."""
     return bool(re.search(r"input_blocks|middle_block|output_blocks", item[0][1])), item[0][1]
 
 
@@ -314,7 +313,7 @@ def _find(part: Part | None, spelled: str, names: UnetLayers) -> str | None:
 def _vectors(
     file: Path, header: _Keys, part: Part, layer: str, roles: Mapping[TensorRole, str], names: UnetLayers
 ) -> tuple[VectorDelta, ...] | None:
-    """What is added to a bias or to a norm's weight; None where the UNet's layer has no such thing."""
+    """Return the deltas of a bias or of a norm's weight; None if the UNet's layer has no such parameter."""
     found = []
     for role, parameter in _VECTORS.items():
         if role not in roles or (role is TensorRole.DIFF and len(header.shapes[roles[role]]) != 1):
@@ -351,7 +350,7 @@ def _plain_layer(file: Path, header: _Keys, part: Part, layer: str, roles: Mappi
         raise damaged(file, f"In {part}.{layer} the tensors' sizes disagree: {said}.")
     found = LoraDelta(factors, shapes, header.scale(part, layer, roles, shapes[TensorRole.UP][1]))
     outputs, *inputs = found.weight_shape
-    if found.rank > max(outputs, math.prod(inputs)):  # more says nothing more, and could take any memory
+    if found.rank > max(outputs, math.prod(inputs)):  # a higher rank adds nothing and could take any memory
         raise damaged(
             file, f"In {part}.{layer} its rank is {found.rank:,}, for weights of {times(found.weight_shape)}."
         )
@@ -359,7 +358,7 @@ def _plain_layer(file: Path, header: _Keys, part: Part, layer: str, roles: Mappi
 
 
 def _fit_together(shapes: Mapping[TensorRole, Shape]) -> bool:
-    """Whether up · (mid ·) down is a product that exists."""
+    """Whether the shapes allow the product up · (mid ·) down."""
     if any(0 in shape for shape in shapes.values()):
         return False
     down, up, mid = shapes[TensorRole.DOWN], shapes[TensorRole.UP], shapes.get(TensorRole.MID)

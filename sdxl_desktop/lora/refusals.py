@@ -1,4 +1,4 @@
-"""The errors and notes of reading a LoRA: what is wrong with the file, where, and what to do."""
+"""The errors and notes of reading a LoRA: what is wrong with the file, where, and how to fix it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from sdxl_desktop.lora.lycoris import WeightDelta
 
 OTHER_LORA = "Choose a LoRA that was trained for this kind of checkpoint."
 SHOWN = 90
-"""Characters of a name that are shown."""
+"""Maximum length of a displayed name, in characters."""
 
 
 def shape_mismatch_error(file: Path, part: Part, layer: str, delta: WeightDelta, expected: Shape) -> AdditionError:
-    """The error that says which layer of the LoRA has another width than the checkpoint."""
+    """Return the error that names the layer whose shape differs from the checkpoint's."""
     return AdditionError(
         f"The LoRA {file.name} is for another checkpoint.",
         why=f"In {part}.{layer} it is made for weights of {times(delta.weight_shape)}, and this checkpoint has "
@@ -27,7 +27,7 @@ def shape_mismatch_error(file: Path, part: Part, layer: str, delta: WeightDelta,
 
 
 def vector_mismatch_error(file: Path, part: Part, layer: str, found: int, expected: int) -> AdditionError:
-    """The error that says which layer of the LoRA has a bias, or a norm, of another width than the checkpoint."""
+    """Return the error that names the layer whose bias or norm has another width than the checkpoint's."""
     return AdditionError(
         f"The LoRA {file.name} is for another checkpoint.",
         why=f"In {part}.{layer} it has {found} numbers where this checkpoint has {expected}.",

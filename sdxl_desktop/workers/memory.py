@@ -1,4 +1,4 @@
-"""How much memory of its own a process takes, now and at most, and the end of a worker that takes more than it may."""
+"""A process's private memory, current and peak, and exiting a worker that exceeds its limit."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _WATCH_SECONDS = 0.02
 
 
 def default_memory_limit() -> int:
-    """Bytes that a worker may take when nobody says how many: what is free, less half a gigabyte, and at least that."""
+    """Return the default memory limit of a worker in bytes: the available memory less 512 MiB, but at least 512 MiB."""
     return max(_SPARE, int(psutil.virtual_memory().available) - _SPARE)
 
 
 def process_memory(process: psutil.Process) -> int:
-    """Bytes that are the process's own: resident, less what merely mirrors files. Raises psutil.Error if it is gone."""
+    """Return the process's private bytes: resident without file mappings. Raises psutil.Error if it has ended."""
     if sys.platform == "linux":
         about = process.memory_info()
         return int(about.rss - about.shared)
@@ -34,8 +34,7 @@ def process_memory(process: psutil.Process) -> int:
 
 
 def exit_above_limit(limit: int, tell: Callable[[], None]) -> None:
-    """Have this process watched: when its own memory passes `limit` bytes it calls `tell` and ends, before the computer
-    starts to swap."""
+    """Watch this process's memory: above `limit` bytes, call `tell` and exit, before the computer starts to swap."""
     threading.Thread(target=_watch, args=(limit, tell), daemon=True, name="memory").start()
 
 
@@ -50,9 +49,9 @@ def _watch(limit: int, tell: Callable[[], None]) -> None:
 
 
 class MemoryWatch:
-    """Within it, the memory of the process `pid()` is looked at fifty times a second.
+    """Context manager that samples the memory of the process `pid()` fifty times a second.
 
-    `peak` is the most there ever was, `peak_at_work` the most while `working` was set; both in bytes.
+    `peak` is the maximum, `peak_while_working` the maximum while `is_working` was set; both in bytes.
     """
 
     def __init__(self, pid: Callable[[], int | None]) -> None:

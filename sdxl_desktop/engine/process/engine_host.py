@@ -1,4 +1,4 @@
-"""The engine process: a worker that takes orders, draws, and answers with events."""
+"""The engine process: a worker that receives commands, generates pictures and replies with events."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 
 class EngineHost:
-    """One engine, made when it is first needed, working orders off one after the other."""
+    """One engine, created on first use, that processes commands one after the other."""
 
     def __init__(self, application: ApplicationConnection, paths: AppPaths) -> None:
         self._application = application
@@ -42,7 +42,7 @@ class EngineHost:
         self._engine: Engine | None = None
 
     def serve(self) -> None:
-        """Work until the application closes the pipe. A cancel acts at once, the rest wait their turn."""
+        """Process commands until the application closes the pipe. A cancel acts at once, the others are queued."""
         self._application.listen(self._accept, EngineCommand)
         while True:
             self._work(self._waiting.get())
@@ -77,7 +77,7 @@ class EngineHost:
                     self._answer(DeviceListReply(run, _devices()))
                 case _:
                     assert_never(order)
-        except Exception as problem:  # the one net under everything the engine runs
+        except Exception as problem:  # the only catch-all around the engine
             log.exception("Run %s failed unexpectedly", order.run)
             emit(RunFailed.unexpected(problem))
         finally:
@@ -105,13 +105,13 @@ def _make_engine(paths: AppPaths, order: GenerateCommand | WarmUpCommand) -> Eng
             precompile.precompile_unet(compiler, paths, checkpoint, execution, speed)
         case GenerateCommand(_, request) if wants_plain_unet(request):
             precompile.precompile_unet(compiler, paths, request.checkpoint, request.execution, request.sampling.speed)
-    from sdxl_desktop.engine.openvino.engine import OpenVinoEngine  # the one door to the heavy imports
+    from sdxl_desktop.engine.openvino.engine import OpenVinoEngine  # the only place with the heavy imports
 
     return OpenVinoEngine(paths, compiler=compiler)
 
 
 def wants_plain_unet(request: GenerationRequest) -> bool:
-    """Whether drawing it begins with the UNet as it lies in the checkpoint: without LoRAs, and with steps to take."""
+    """Whether the run starts with the checkpoint's unmodified UNet: it has no LoRAs and at least one step."""
     return not request.additions.loras and (request.start is None or request.start.step is not None)
 
 
@@ -122,6 +122,6 @@ def _devices() -> tuple[Device, ...]:
 
 
 def main() -> int:
-    """Run the engine process; returns only by ending the process."""
+    """Run the engine process; never returns, the process exits."""
     EngineHost(worker_main.connect(own_level=logging.INFO), AppPaths.from_environment()).serve()
     return 0

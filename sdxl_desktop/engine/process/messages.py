@@ -1,4 +1,4 @@
-"""What the application asks its engine process for, and what that answers, as messages of `workers.protocol`."""
+"""Commands to the engine process and its replies, sent with `workers.protocol`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sdxl_desktop.core.speed import SpeedPreset
 
 @dataclass(frozen=True, slots=True)
 class GenerateCommand:
-    """Draw; answered by `RunEvent`s, the last of them final."""
+    """Generate pictures; answered by `RunEvent`s, the last of which has a final event."""
 
     run: int
     request: GenerationRequest
@@ -21,7 +21,7 @@ class GenerateCommand:
 
 @dataclass(frozen=True, slots=True)
 class WarmUpCommand:
-    """Load and compile ahead; answered by a `RunEvent` for each progress and one `RunDone`."""
+    """Load and compile in advance; answered by a `RunEvent` for each progress and one `RunDone`."""
 
     run: int
     checkpoint: Path
@@ -31,21 +31,21 @@ class WarmUpCommand:
 
 @dataclass(frozen=True, slots=True)
 class CancelCommand:
-    """Stop `run`; ignored when it is over."""
+    """Cancel `run`; ignored if it has ended."""
 
     run: int
 
 
 @dataclass(frozen=True, slots=True)
 class ListDevicesCommand:
-    """Name the devices; answered by one `DeviceListReply`."""
+    """List the devices; answered by one `DeviceListReply`."""
 
     run: int
 
 
 @dataclass(frozen=True, slots=True)
 class CancelAcknowledged:
-    """The wish to cancel `run` was heard, by a thread that works beside the one that draws."""
+    """The command to cancel `run` was received, by a thread other than the one that generates."""
 
     run: int
 
@@ -60,14 +60,14 @@ class RunEvent:
 
 @dataclass(frozen=True, slots=True)
 class RunDone:
-    """`run`, which has no final event of its own, is over."""
+    """`run`, which has no final event, has ended."""
 
     run: int
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceListReply:
-    """The devices there are."""
+    """The available devices."""
 
     run: int
     devices: tuple[Device, ...]

@@ -1,4 +1,4 @@
-"""The application's end: an `Engine` whose work happens in a worker process that can be killed at any moment."""
+"""The application's side: an `Engine` that runs in a worker process, which can be killed at any time."""
 
 from __future__ import annotations
 
@@ -44,14 +44,15 @@ from sdxl_desktop.engine.process.messages import (
 from sdxl_desktop.workers.process import WorkerEnded, WorkerProcess, WorkerStartError, exit_reason
 
 DEVICES_SECONDS = 30.0
-"""How long the engine process may take to name the devices: starting, and drivers that wake up, take seconds."""
+"""Timeout for listing the devices: starting the process and initializing drivers take seconds."""
 LOG_LIMIT = 1 << 20
 CANCEL_GRACE_SECONDS = 0.6
-"""For a phase that cannot poll for a cancel."""
+"""Timeout in a phase that cannot poll for a cancel."""
 UNACKNOWLEDGED_SECONDS = 3.0
-"""Without a sign that it was heard: a thread of the engine process hears it, whatever that computes."""
+"""Timeout without acknowledgement: a separate thread of the engine process receives the cancel during computation."""
 ACKNOWLEDGED_SECONDS = 10.0
-"""After that sign. An inference ends between two layers, or, on devices that cannot do that, with the step."""
+"""Timeout after acknowledgement. An inference ends between two layers or, on devices that cannot do that, with the
+step."""
 _STEPS = 2
 _LONGEST_SECONDS = 90.0
 
@@ -59,7 +60,7 @@ _CANNOT_POLL = frozenset({Phase.STARTING, Phase.LOADING, Phase.COMPILING})
 
 
 class ProcessEngine:
-    """Draws in a child process, started when first needed and again after it was lost."""
+    """Generates in a child process that is started on first use and restarted after it died."""
 
     def __init__(self, paths: AppPaths) -> None:
         self._paths = paths
@@ -69,9 +70,10 @@ class ProcessEngine:
         self._starting = threading.Lock()
 
     def generate(self, request: GenerationRequest, emit: Emit, cancel: CancelToken) -> None:
-        """See `Engine.generate`. A child that dies ends the run in `RunFailed`; the next run starts a new one, as it
-        does after a failure of the engine: memory that was short, or a driver that failed, leaves parts that fail
-        again."""
+        """See `Engine.generate`. If the child dies, the run ends with `RunFailed` and the next run starts a new one.
+
+        A new one is also started after an engine error: after a lack of memory or a driver failure, loaded parts would
+        fail again."""
         order = GenerateCommand(next(self._runs), request)
         try:
             last = self._exchange(order, emit, cancel)
@@ -95,7 +97,7 @@ class ProcessEngine:
         self._exchange(WarmUpCommand(next(self._runs), checkpoint, execution, speed), progress_only, cancel)
 
     def devices(self) -> tuple[Device, ...]:
-        """The devices there are; raises EngineError when the child cannot tell."""
+        """Return the available devices; raises EngineError if the child does not reply."""
         limit = _Deadline(DEVICES_SECONDS)
         last = self._exchange(ListDevicesCommand(next(self._runs)), lambda event: None, limit)
         if isinstance(last, DeviceListReply):
@@ -106,12 +108,12 @@ class ProcessEngine:
             raise EngineError(
                 "The engine did not say which devices there are.",
                 why=f"It did not answer for {DEVICES_SECONDS:.0f} seconds, which happens when a device driver hangs.",
-                next_step="Ask again: it is started anew. If it happens again, restart the computer.",
+                next_step="Try again: the engine is restarted. If it happens again, restart the computer.",
             )
         raise self._crash_report(last if isinstance(last, WorkerEnded) else WorkerEnded())
 
     def memory_bytes(self) -> int | None:
-        """Resident memory of the child, or None when there is none."""
+        """Return the child's resident memory, or None if there is no child."""
         worker = self._worker
         if worker is None or not worker.alive():
             return None
@@ -122,12 +124,12 @@ class ProcessEngine:
 
     @property
     def pid(self) -> int | None:
-        """The child's process id while there is one."""
+        """The child's process id, or None if there is no child."""
         worker = self._worker
         return worker.pid if worker is not None and worker.alive() else None
 
     def close(self) -> None:
-        """Kill the child, for good. Safe to call twice and from another thread."""
+        """Kill the child and start no new one. Safe to call twice and from another thread."""
         with self._starting:
             self._closed = True
             if self._worker is not None:
@@ -146,10 +148,10 @@ class ProcessEngine:
     def _exchange(
         self, order: GenerateCommand | WarmUpCommand | ListDevicesCommand, emit: Emit, cancel: CancelToken
     ) -> EngineEvent | RunDone | DeviceListReply | WorkerEnded:
-        """Send `order` and pass its events on until the last message, which is returned (final events are emitted too).
+        """Send `order` and emit its events until the last message, which is returned (final events are emitted too).
 
-        A worker that was there before and ends without a message about the order had died, or was dying, before it
-        came: then another one gets it. Raises MemoryError.
+        If a worker started earlier ends without any message about `order`, it died before receiving it; then the order
+        is sent to a new worker. Raises MemoryError.
         """
         before = self._worker
         told = threading.Event()
@@ -192,7 +194,7 @@ class ProcessEngine:
             if isinstance(answer, WorkerEnded):
                 worker.end_after(answer)
                 return answer
-            if answer.run != order.run:  # a late message of a run that was given up
+            if answer.run != order.run:  # a late message of an abandoned run
                 continue
             if isinstance(answer, CancelAcknowledged):
                 deadline.heard()
@@ -225,7 +227,7 @@ def _start(paths: AppPaths) -> WorkerProcess:
 
 
 class CancelDeadline:
-    """How long the end of a run is waited for after a cancel, which depends on what it is doing; then it is killed."""
+    """The timeout after a cancel before the process is killed; it depends on the run's phase."""
 
     def __init__(self) -> None:
         self._phase = Phase.STARTING
@@ -233,17 +235,17 @@ class CancelDeadline:
         self._heard = False
 
     def follow(self, event: EngineEvent) -> None:
-        """Take note of where the run is, and of how long its steps take."""
+        """Record the run's phase and seconds per step."""
         if isinstance(event, Progress):
             self._phase = event.phase
             self._step_seconds = event.seconds_per_step or self._step_seconds
 
     def heard(self) -> None:
-        """The engine process said that it heard the wish."""
+        """Record that the engine process acknowledged the cancel."""
         self._heard = True
 
     def is_over(self, seconds: float) -> bool:
-        """Whether `seconds` after it was asked to stop it has had its time."""
+        """Whether the timeout has passed, `seconds` after the cancel."""
         if self._phase in _CANNOT_POLL:
             return seconds > CANCEL_GRACE_SECONDS
         if not self._heard:
@@ -252,7 +254,7 @@ class CancelDeadline:
 
 
 class _Deadline:
-    """A cancel token that is set when its seconds are over."""
+    """A cancel token that is set after a number of seconds."""
 
     def __init__(self, seconds: float) -> None:
         self._end = time.monotonic() + seconds
@@ -262,7 +264,7 @@ class _Deadline:
 
 
 def _hint(code: int | None) -> str:
-    """What an exit code means for who draws, beyond why the process ended."""
+    """Return a hint for the user on an exit code, in addition to `exit_reason`."""
     if code == out_of_memory.OUT_OF_MEMORY_EXIT_CODE:
         return "Close other programs, or choose a smaller size or checkpoint."
     if code is not None and code < 0 and code != -getattr(signal, "SIGKILL", 9):
@@ -271,12 +273,13 @@ def _hint(code: int | None) -> str:
 
 
 def log_file(paths: AppPaths) -> Path:
-    """Where the engine process writes what went wrong."""
+    """Return the engine process's error log file."""
     return paths.engine_log
 
 
 def _log(paths: AppPaths) -> BinaryIO:
-    """The log, opened for appending; begun anew when it has grown, and thrown away when it cannot be written."""
+    """Open the log for appending; truncates it above `LOG_LIMIT` bytes, and returns the null device if it cannot be
+    written."""
     file = log_file(paths)
     try:
         make_private_folder(file.parent, restrict_existing=True)

@@ -1,5 +1,4 @@
-"""A `DeviceBenchmark` whose work happens in a worker process, so that native code that cannot be interrupted can be
-ended."""
+"""A `DeviceBenchmark` that runs in a worker process, so that native code that cannot be interrupted can be killed."""
 
 from __future__ import annotations
 
@@ -20,7 +19,7 @@ from sdxl_desktop.workers.jobs import JobWorker, run_job
 
 @dataclass(frozen=True, slots=True)
 class WorkbenchJob:
-    """What a workbench is asked to do with `checkpoint`."""
+    """A benchmark or precompile job for `checkpoint`."""
 
     checkpoint: Path
     execution: Execution
@@ -28,7 +27,7 @@ class WorkbenchJob:
 
 @dataclass(frozen=True, slots=True)
 class MeasureJob(WorkbenchJob):
-    """See `DeviceBenchmark.measure`; the table is kept for Automatic, too."""
+    """See `DeviceBenchmark.measure`; the result is also stored for the Automatic device."""
 
     size: Size
     devices: tuple[str, ...]
@@ -43,8 +42,8 @@ class PrepareJob(WorkbenchJob):
 
 
 class ProcessWorkbench:
-    """Starts a worker for each call, which is killed when the call is cancelled: what it had compiled whole stays, what
-    it was compiling is thrown away when it is next met."""
+    """Starts a worker for each call and kills it when the call is cancelled: finished compilations stay, an unfinished
+    one is deleted when its folder is next accessed."""
 
     def measure(
         self,
@@ -55,7 +54,8 @@ class ProcessWorkbench:
         emit: Emit,
         cancel: CancelToken,
     ) -> DeviceTimings:
-        """See `DeviceBenchmark.measure`; without `devices` on all there are. The table is kept for Automatic, too."""
+        """See `DeviceBenchmark.measure`; empty `devices` means all. The result is also stored for the Automatic
+        device."""
         job = MeasureJob(checkpoint, execution, size, tuple(devices))
         table: DeviceTimings = run_job(_MEASURING, job, emit, cancel)
         return table
@@ -75,7 +75,7 @@ class ProcessWorkbench:
         return made
 
     def close(self) -> None:
-        """There is nothing to let go of between calls."""
+        """Do nothing: no resources are held between calls."""
 
 
 def _worker(doing: str) -> JobWorker:

@@ -1,4 +1,4 @@
-"""The worker that measures and compiles ahead: does one `WorkbenchJob`."""
+"""The worker process that runs one `WorkbenchJob`: measuring or precompiling."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sdxl_desktop.workers.jobs import JobHost
 
 
 def main() -> int:
-    """Run the process; returns only by ending it."""
+    """Run the worker; never returns, the process exits."""
     HOST.serve()
 
 

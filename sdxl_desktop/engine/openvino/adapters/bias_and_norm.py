@@ -1,4 +1,4 @@
-"""Differences of biases and of norms: vectors added to constants of a layer, found in the graph by its name."""
+"""Deltas of biases and norms: vectors added to a layer's constants, which are found in the graph by name."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _WEIGHT, _BIAS = "weight", "bias"
 
 @dataclass(frozen=True, slots=True)
 class ParameterInput:
-    """Input number `at` of `node`, which reads a layer's parameter of `count` numbers."""
+    """Input `input_index` of `node`, which reads a layer's parameter with `count` elements."""
 
     node: Any
     input_index: int
     count: int
 
     def add_delta(self, delta: NDArray[np.float32]) -> None:
-        """Let it read the sum with `difference`, float32 [count]."""
+        """Add `delta`, float32 [count], to the input."""
         source = self.node.input_value(self.input_index)
         shape, kind = tuple(source.get_shape()), source.get_element_type()
         constant = ops.constant(np.ascontiguousarray(delta.reshape(shape)), ov.Type.f32)
@@ -36,14 +36,14 @@ class ParameterInput:
 
 @dataclass(frozen=True, slots=True)
 class OmittedParameter:
-    """Where a layer's bias of zeros, or a norm's weight of ones, was left out of the graph: behind `node`."""
+    """A bias of zeros, or a norm's weight of ones, that the graph omits after `node`."""
 
     node: Any
     parameter: str
     count: int
 
     def add_delta(self, delta: NDArray[np.float32]) -> None:
-        """Put what it is now, with `difference`, float32 [count], behind the node."""
+        """Insert the parameter plus `delta`, float32 [count], after the node."""
         output = self.node.output(0)
         readers, kind = list(output.get_target_inputs()), output.get_element_type()
         values = delta if self.parameter == _BIAS else 1 + delta
@@ -57,9 +57,9 @@ class OmittedParameter:
 
 
 def find_parameters(model: ov.Model) -> Mapping[tuple[str, str], Sequence[ParameterInput | OmittedParameter]]:
-    """Where each layer reads its bias, and a norm its weight too, by (layer, parameter).
+    """Find the inputs for each layer's bias, and a norm's weight, by (layer, parameter).
 
-    The biases come first: one that is absent must be put behind its node before a weight is.
+    Biases come first: an omitted one must be inserted after its node before a weight is.
     """
     found: dict[tuple[str, str], list[ParameterInput | OmittedParameter]] = {}
     cores: dict[str, list[Any]] = {}
@@ -105,7 +105,7 @@ def _omitted_parameters(nodes: Sequence[Any], parameter: str) -> list[ParameterI
 
 
 def _constant_input_index(node: Any) -> int | None:
-    """The number of the input that is a constant, decompressed or not."""
+    """Return the index of the input that is a constant, decompressed or not; else None."""
     for at in (1, 0):
         source = node.input_value(at).get_node()
         while source.get_type_name() in ("Convert", "Reshape", "Multiply", "Subtract") and source.get_input_size():

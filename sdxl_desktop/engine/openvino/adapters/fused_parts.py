@@ -1,4 +1,4 @@
-"""Parts with LoRAs fused into them, made once and kept on disk, whole or not at all, within a bound."""
+"""Cache of parts with fused LoRAs: written atomically to disk, with a size limit."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from sdxl_desktop.lora.reading import Lora, read_lora
 GIB = 1 << 30
 DEFAULT_MAX_BYTES = 20 * GIB
 _VERSION = 2
-"""Counted up when fusing gives other numbers, so that what an older release kept is made again."""
+"""Incremented when fusing gives other values, so that entries of older releases are not used."""
 
 LoraWeights = tuple[tuple[str, float], ...]
-"""(content of the LoRA, weight), sorted, each content once, none of weight 0."""
+"""(content hash of the LoRA, weight), sorted, without duplicate contents and weights of 0."""
 
 
 @dataclass
 class FusedPartCache:
-    """Fused parts under the folder `cache`, at most `limit` bytes of them; the least recently used go first.
+    """Fused parts in the folder `cache`, at most `max_bytes`; the least recently used are evicted first.
 
-    What was handed out last for each part is never thrown away, even where it alone is more than the limit.
+    The last returned folder of each part is never evicted, even if it alone exceeds the limit.
     """
 
     cache: Path
@@ -53,11 +53,11 @@ class FusedPartCache:
         unet_config: Mapping[str, Any],
         on_layer: LayerProgressCallback = lambda done, total: None,
     ) -> Path:
-        """The folder of `part` (now in `folder`, with that content) with all `uses` fused: `folder` itself when they
-        change nothing in it, else one in the cache, made now if it is not there.
+        """Return the folder of `part` with all `loras` fused: `folder`, the original part with `content_id`, if they do
+        not change it, else one in the cache, created if missing.
 
-        Raises AdditionError when a LoRA cannot be used, EngineError when the result cannot be kept, and what
-        `on_layer` raises to stop.
+        Raises AdditionError if a LoRA cannot be used, EngineError if the result cannot be stored, and what `on_layer`
+        raises to stop.
         """
         weighted = self._weights_by_content(loras)
         weighted_loras = [(self._read(file, unet_config), weight) for file, weight in weighted.values()]
@@ -77,12 +77,12 @@ class FusedPartCache:
         return kept
 
     def notes(self, loras: Sequence[LoraReference], unet_config: Mapping[str, Any]) -> tuple[str, ...]:
-        """What a person should know about LoRAs of which something was left out; raises AdditionError."""
+        """Return notes for the user about LoRAs with left-out layers; raises AdditionError."""
         read = [self._read(file, unet_config) for file, _ in self._weights_by_content(loras).values()]
         return tuple(note for lora in read for note in lora.notes)
 
     def _weights_by_content(self, loras: Iterable[LoraReference]) -> dict[str, tuple[Path, float]]:
-        """(file, weight) by content: the same LoRA twice is one of both weights, and weight 0 is none."""
+        """Return (file, weight) by content: weights of the same LoRA are added, and those of 0 are dropped."""
         found: dict[str, tuple[Path, float]] = {}
         for use in loras:
             if use.weight:
@@ -106,7 +106,7 @@ class FusedPartCache:
         return self._loras[known]
 
     def _evict(self) -> None:
-        """Throw away the least recently used until what is kept is within the limit."""
+        """Delete the least recently used entries until the limit is met."""
         entries = sorted(
             (entry for entry in atomic_folder.list_folders(self.cache) if atomic_folder.is_complete(entry)),
             key=atomic_folder.last_used,
@@ -122,8 +122,8 @@ class FusedPartCache:
 
 
 def fused_key(content_id: str, part: str, lora_weights: LoraWeights, unet_config: Mapping[str, Any]) -> str:
-    """A name for what fusing gives: the same for the same content, part, LoRA contents and weights in any order, and
-    configuration of the UNet, by which the layers of LoRAs are found."""
+    """Return the cache key of a fused part: equal for the same content, part, LoRA contents and weights in any order,
+    and UNet configuration, by which the LoRAs' layers are matched."""
     digest = hashlib.blake2b(digest_size=16)
     digest.update(
         json.dumps([_VERSION, content_id, part, _sorted(dict(lora_weights)), _canonical_json(unet_config)]).encode()
@@ -142,7 +142,7 @@ def _sorted(weights: Mapping[str, float]) -> LoraWeights:
 def _write_fused_part(
     target: Path, folder: Path, part: str, loras: Sequence[tuple[Lora, float]], on_layer: LayerProgressCallback
 ) -> None:
-    """Fuse `loras` into the part in `folder` and write it, with its other files, to `kept`."""
+    """Fuse `loras` into the part in `folder` and write it, with its other files, to `target`."""
     try:
         with atomic_folder.write_folder_atomically(target) as writing:
             _check_free_space(writing, folder)

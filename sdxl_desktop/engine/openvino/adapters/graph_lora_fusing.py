@@ -1,21 +1,21 @@
-"""Adding LoRAs to the graph of a part, and what is like them: into the weights where these are plain, beside them where
-they are compressed.
+"""Adds LoRAs and similar adapters to the graph of a part: fused into uncompressed weights, as a branch beside
+compressed ones.
 
-A plain f32 or f16 weight W becomes W + Σ weight · up · down, so that drawing costs nothing more.
+An uncompressed f32 or f16 weight W becomes W + Σ weight · up · down, at no cost during inference.
 
-A compressed weight (int8, int4, any scheme) is left as it is and a low-rank branch is added to its layer:
-y = W x + up (down x), with all LoRAs' factors joined in one. Requantising instead would lose the LoRA: the weights
-lie on the grid already, and a difference below half a step rounds back to where it was. Measured on 640×640 normal
-weights with a difference of 1, 2, 5 and 10 % of their norm, the share of the difference that goes wrong:
+A compressed weight (int8, int4, any scheme) is unchanged and a low-rank branch is added to its layer:
+y = W x + up (down x), with the factors of all LoRAs concatenated. Requantizing instead would lose the LoRA: the weights
+are on the quantization grid already, and a difference below half a step is rounded away. Measured on 640×640 normally
+distributed weights with a difference of 1, 2, 5 and 10 % of their norm, the relative error of the difference:
 
-    int8 by row, requantised              68, 35, 14, 7 %
-    int4 in groups of 64, requantised     107, 106, 106, 90 %
+    int8 by row, requantized              68, 35, 14, 7 %
+    int4 in groups of 64, requantized     107, 106, 106, 90 %
     the sum stored as f16                 2.1, 1.0, 0.4, 0.2 %, at twice (four times) the size
     the branch, its factors in f16        0.03 % always, at 2 · rank · (in + out) bytes: 5 % more at rank 16, 1280×1280
 
 The branch takes 4–8 % more time at rank 16, 10–17 % at 64 and 18–29 % at 128 (int8 layers of 1280×1280, 2×1024 rows,
-one CPU thread; the higher number beside OpenVINO's dynamic quantisation). Weights that several layers share get a
-branch too.
+one CPU thread; the higher number with OpenVINO's dynamic quantization). Weights shared by several layers get a branch
+too.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from sdxl_desktop.lora.reading import Array, Lora, LoraDelta
 from sdxl_desktop.lora.refusals import shape_mismatch_error, vector_mismatch_error
 
 LayerProgressCallback = Callable[[int, int], None]
-"""Told (layers done, layers in all); may raise to stop."""
+"""Called with (layers done, total layers); may raise to stop."""
 
 _UNCOMPRESSED_TYPES = (ov.Type.f32, ov.Type.f16)
 _DECOMPRESSION_OPS = ("Convert", "Subtract", "Multiply", "Reshape", "Transpose", "FakeQuantize")
@@ -52,7 +52,7 @@ _CONSTANT_NAME = re.compile(r"(?:self\.)?(?:model\.)?(.+?)\.weight\b.*")
 
 @dataclass(frozen=True, slots=True)
 class LayerAdapter:
-    """One LoRA's part in one layer: its open file and its weight."""
+    """One LoRA's delta for one layer, with the open file and the LoRA's weight."""
 
     lora: Lora
     delta: WeightDelta
@@ -60,15 +60,15 @@ class LayerAdapter:
     weight: float
 
     def factors(self) -> tuple[Array, Array] | None:
-        """(down [rank, in] or [rank, in, h, w], up [out, rank] times alpha / rank times weight), both float32; None
-        where it is no product of two such."""
+        """Return (down [rank, in] or [rank, in, h, w], up [out, rank] times alpha / rank times weight), both float32;
+        None if the delta is not such a product."""
         if not isinstance(self.delta, LoraDelta):
             return None
         down, up = self.delta.factors(self.tensors)
         return down, up * np.float32(self.weight)
 
     def delta_weight(self, base: Array) -> Array:
-        """What is added to the layer's weight `base`, float32 [out, in] or [out, in, h, w] like it."""
+        """Return the delta for the layer's weight `base`, float32 [out, in] or [out, in, h, w] like it."""
         return self.delta.delta_weight(self.tensors, base) * np.float32(self.weight)
 
 
@@ -76,8 +76,7 @@ class LayerAdapter:
 class LayerNode:
     """A node that multiplies by a layer's weight: a MatMul or a Convolution.
 
-    `shape` is the weight's as torch has it, [out, in] or [out, in, h, w]; the graph has it transposed where
-    `transposed`.
+    `shape` is the weight's shape in torch, [out, in] or [out, in, h, w]; in the graph it is transposed if `transposed`.
     """
 
     node: Any
@@ -86,7 +85,7 @@ class LayerNode:
 
     @property
     def constant(self) -> Any | None:
-        """The Constant of a plain weight that is this node's alone, else None."""
+        """The Constant of an uncompressed weight that only this node uses, else None."""
         source = self.node.input_value(1)
         if source.get_node().get_type_name() == "Convert" and len(source.get_target_inputs()) == 1:
             source = source.get_node().input_value(0)
@@ -96,7 +95,7 @@ class LayerNode:
 
 
 def find_layer_nodes(model: ov.Model) -> Mapping[str, list[LayerNode]]:
-    """The nodes by the layer that they belong to, as diffusers and transformers call it."""
+    """Return the nodes by layer, with the names of diffusers and transformers."""
     found: dict[str, list[LayerNode]] = {}
     for node in model.get_ops():
         if node.get_type_name() not in ("MatMul", "Convolution"):
@@ -116,9 +115,9 @@ def fuse_loras(
     loras: Sequence[tuple[Lora, float]],
     on_layer: LayerProgressCallback = lambda done, total: None,
 ) -> int:
-    """Add each (LoRA, weight) to `part`, whose graph is `model`; returns how many layers were changed.
+    """Add each (LoRA, weight) to `part`, whose graph is `model`; returns the number of changed layers.
 
-    Raises AdditionError when a layer is not in the graph or has another width; `model` is then half changed.
+    Raises AdditionError if a layer is not in the graph or has another width; `model` is then partly changed.
     """
     nodes = find_layer_nodes(model)
     with ExitStack() as files:
@@ -140,7 +139,7 @@ def fuse_loras(
 
 
 def _add_bias_and_norm_deltas(model: ov.Model, part: Part, uses: Sequence[tuple[Lora, Any, float]]) -> set[str]:
-    """Add what the LoRAs say of biases and norms; returns the names of the layers."""
+    """Add the LoRAs' deltas of biases and norms; returns the names of the layers."""
     if not any(lora.vector_deltas.get(part) for lora, _, _ in uses):
         return set()
     there, totals = bias_and_norm.find_parameters(model), dict[tuple[str, str], Array]()
@@ -193,7 +192,7 @@ def _add_delta(layer_node: LayerNode, name: str, adapters: Sequence[LayerAdapter
     if constant is None:
         _add_branch(layer_node, name, adapters)
         return
-    # Only the weights that change are in memory of their own; the others stay where they are mapped from the file.
+    # Only changed weights are copied to memory; the others stay memory-mapped from the file.
     changed = np.array(constant.data, np.float32)
     total = _sum_deltas(adapters, changed.T if layer_node.transposed else changed)
     changed += total.T if layer_node.transposed else total
@@ -206,7 +205,7 @@ def _add_delta(layer_node: LayerNode, name: str, adapters: Sequence[LayerAdapter
 
 
 def _sum_deltas(adapters: Sequence[LayerAdapter], base: Array) -> Array:
-    """The sum of what all `wanted` add to `base`, each as if it were alone."""
+    """Return the sum of the deltas of all `adapters` for `base`, each computed independently of the others."""
     total = np.zeros_like(base)
     for adapter in adapters:
         try:
@@ -230,15 +229,15 @@ def _check_finite(values: NDArray[Any], name: str, adapters: Sequence[LayerAdapt
 
 
 def _add_branch(layer_node: LayerNode, name: str, adapters: Sequence[LayerAdapter]) -> None:
-    """Leave the weight as it is, and add one branch for all that are products of two small matrices and one, of the
-    weight's own size and stored as f16, for all others."""
+    """Leave the weight unchanged and add one low-rank branch for all plain LoRAs and one full branch, of the weight's
+    size and stored as f16, for all other adapters."""
     plain = [layer for layer in adapters if isinstance(layer.delta, LoraDelta)]
     others = [layer for layer in adapters if not isinstance(layer.delta, LoraDelta)]
     node = layer_node.node
     readers, total = list(node.output(0).get_target_inputs()), node.output(0)
     source = node.input_value(0)
     if source.get_node().get_type_name() == "FakeQuantize":
-        source = source.get_node().input_value(0)  # activations before they were quantised for int8 weights
+        source = source.get_node().input_value(0)  # activations before their quantization for int8 weights
     branches = [_low_rank_branch(layer_node, source, plain)] if plain else []
     if others:
         needed = any(layer.delta.needs_weight for layer in others)
@@ -250,7 +249,7 @@ def _add_branch(layer_node: LayerNode, name: str, adapters: Sequence[LayerAdapte
 
 
 def _decompressed_weight(layer_node: LayerNode) -> Array:
-    """The numbers of a compressed weight, in torch's shape."""
+    """Return the values of a compressed weight, in torch's shape."""
     graph = ov.Model([ops.result(layer_node.node.input_value(1))], [], "weight")
     exact = {"INFERENCE_PRECISION_HINT": "f32"}
     values: Array = np.array(next(iter(devices.core.compile_model(graph, "CPU", exact)({}).values())), np.float32)
@@ -290,7 +289,7 @@ def _low_rank_branch(layer_node: LayerNode, source: Any, adapters: Sequence[Laye
 
 
 def _factors_as_weights(layer_node: LayerNode, down: Array, up: Array) -> tuple[Array, Array]:
-    """The factors in the shape that the node's own kind of weight has."""
+    """Return the factors in the shape of weights of the node's type."""
     kernel = layer_node.shape[2:]
     if not kernel:
         return down.reshape(len(down), -1), up
@@ -298,7 +297,7 @@ def _factors_as_weights(layer_node: LayerNode, down: Array, up: Array) -> tuple[
 
 
 def _balance_factors(down: Array, up: Array) -> tuple[Array, Array]:
-    """The factors of the same product with largest values alike, so that neither is lost in f16's small numbers."""
+    """Rescale the factors to equal maxima with the same product, so that neither underflows in f16."""
     high_down, high_up = float(np.abs(down).max()), float(np.abs(up).max())
     if not high_down or not high_up:
         return down, up
@@ -307,7 +306,7 @@ def _balance_factors(down: Array, up: Array) -> tuple[Array, Array]:
 
 
 def _f16_constant(values: Array, element_type: ov.Type, name: str) -> Any:
-    """A constant stored as f16 and read as `element_type`."""
+    """Return a constant stored as f16 and read as `element_type`."""
     constant = ov.op.Constant(values.astype(np.float16))
     constant.set_friendly_name(f"{name}/weight")
     return constant if element_type == ov.Type.f16 else ops.convert(constant, element_type.to_string())
@@ -319,7 +318,7 @@ def _reconnect(consumers: Iterable[Any], node: Any) -> None:
 
 
 def _source_constant(source: Any) -> Any | None:
-    """The Constant at the beginning of what may be decompression, else None."""
+    """Return the Constant before any decompression operations, else None."""
     node = source.get_node()
     while node.get_type_name() in _DECOMPRESSION_OPS:
         node = node.input_value(0).get_node()

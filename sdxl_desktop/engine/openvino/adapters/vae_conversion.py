@@ -1,8 +1,8 @@
-"""Another VAE for a checkpoint: checked, and converted once where it is not of OpenVINO's form.
+"""Loads another VAE for a checkpoint: checks it, and converts it once if it is not in OpenVINO format.
 
-The usual reason is a VAE whose activations fit in f16 (for instance sdxl-vae-fp16-fix), where SDXL's own overflow. A
-tiny one (TAESDXL and its kind, diffusers' AutoencoderTiny) decodes in a fraction of the time and the memory, and less
-exactly: enough for drafts.
+The usual reason is a VAE whose activations fit in f16 (for instance sdxl-vae-fp16-fix), where those of SDXL's VAE
+overflow. A tiny VAE (TAESDXL and similar, diffusers' AutoencoderTiny) decodes in a fraction of the time and memory, but
+less exactly: enough for drafts.
 """
 
 from __future__ import annotations
@@ -47,22 +47,22 @@ from sdxl_desktop.engine.openvino.adapters.vae_sources import (
 )
 from sdxl_desktop.formats.vae_key_mapping import map_vae_keys
 
-# What optimum-intel writes for SDXL's VAE: activations are divided by this where inference is in f16.
+# The option that optimum-intel writes for SDXL's VAE: activations are divided by this factor for f16 inference.
 _UPCAST_OPTIONS = {"ACTIVATIONS_SCALE_FACTOR": "128.0"}
 _VERSION = 3
-"""Counted up when converting gives other numbers, so that what an older release kept is made again."""
+"""Incremented when converting gives other values, so that conversions of older releases are not used."""
 _CHANNEL_KEYS = ("block_out_channels", "encoder_block_out_channels", "decoder_block_out_channels", "latent_channels")
 _LAYER_COUNT_KEYS = ("layers_per_block", "num_encoder_blocks", "num_decoder_blocks")
 _NUMBER_KEYS = ("scaling_factor", "shift_factor", "norm_num_groups", "upsampling_scaling_factor", "in_channels")
 _PER_CHANNEL_KEYS = ("latents_mean", "latents_std")
 _MAX_BLOCKS, _MAX_LAYERS, _MAX_CHANNELS = 8, 64, 2**13
 _MAX_FACTOR = 1e6
-_open: Any = safe_open  # it declares no types
+_open: Any = safe_open  # it has no type annotations
 
 
 @dataclass(frozen=True, slots=True)
 class OpenVinoVaeParts:
-    """The OpenVINO parts of a VAE, and its own config.json, whose factors apply; `encoder` None where it has none."""
+    """The OpenVINO parts of a VAE and its config.json, whose factors apply; `encoder` is None if it has none."""
 
     decoder: Path
     encoder: Path | None
@@ -70,22 +70,22 @@ class OpenVinoVaeParts:
 
     @property
     def scaling_factor(self) -> float:
-        """Latents are divided by this before they are decoded, and multiplied after they were encoded."""
+        """Latents are divided by this before decoding and multiplied by it after encoding."""
         return float(self.config.get("scaling_factor") or SCALING_FACTOR)
 
     @property
     def shift_factor(self) -> float:
-        """Added to the latents after the division; 0 for SDXL's."""
+        """Added to the latents after the division; 0 for SDXL's VAE."""
         return float(self.config.get("shift_factor") or 0.0)
 
     @property
     def latents_mean(self) -> tuple[float, ...] | None:
-        """By channel, for VAEs (Playground 2.5's) whose latents are normalised; else None."""
+        """Per channel, for VAEs with normalized latents (Playground 2.5's); else None."""
         return _floats(self.config.get("latents_mean"))
 
     @property
     def latents_std(self) -> tuple[float, ...] | None:
-        """By channel, like `latents_mean`."""
+        """Per channel, like `latents_mean`."""
         return _floats(self.config.get("latents_std"))
 
     @property
@@ -102,12 +102,12 @@ def load_vae(
     hashes: FileHashCache | None = None,
     checkpoint_vae_config: Mapping[str, Any] | None = None,
 ) -> OpenVinoVaeParts:
-    """The VAE at `path`, for latents of that many channels, which the checkpoint multiplies by `scaling`.
+    """Load the VAE at `path` for latents with `latent_channels`, which the checkpoint multiplies by `scaling_factor`.
 
-    It may have any form that `vae_sources.find_vae` knows, which is given `own`, the configuration of the checkpoint's
-    VAE. What is not OpenVINO's is converted once, into `cache`, with weights in f16; of a tiny one the decoder alone,
-    made to take latents unscaled as the others do. Raises AdditionError when it is no VAE, damaged, or for other
-    latents; EngineError when the converted parts cannot be written.
+    It may have any form that `vae_sources.find_vae` supports; `checkpoint_vae_config` is the configuration of the
+    checkpoint's VAE. Other formats than OpenVINO's are converted once, into `cache`, with weights in f16; of a tiny VAE
+    only the decoder, adapted to take unscaled latents like the others. Raises AdditionError if it is not a VAE, is
+    damaged or for other latents; EngineError if the converted parts cannot be written.
     """
     source = find_vae(path, checkpoint_vae_config or {}, scaling_factor)
     if isinstance(source, OpenVinoVaeSource):
@@ -116,12 +116,12 @@ def load_vae(
 
 
 def _check_openvino_vae(chosen_path: Path, source: OpenVinoVaeSource, latent_channels: int) -> OpenVinoVaeParts:
-    """The OpenVINO parts of `source`; `named` is what the person chose."""
+    """Return the OpenVINO parts of `source`; `chosen_path` is the user's choice."""
     config = read_vae_config(source.decoder / "config.json")
     _check_config(chosen_path, config, latent_channels)
     try:
         shape = devices.core.read_model(source.decoder / GRAPH).input("latent_sample").get_partial_shape()
-    except Exception as problem:  # OpenVINO's many, and a graph without that input
+    except Exception as problem:  # OpenVINO's many exceptions, and a graph without that input
         raise AdditionError(
             f"The VAE in {chosen_path} cannot be read.",
             why="Its decoder's graph or weights are damaged, or it is no decoder of latents.",
@@ -154,7 +154,7 @@ def _latent_channels_error(chosen_path: Path, found: object, expected: int) -> A
 
 
 def _check_numbers(chosen_path: Path, config: Mapping[str, Any]) -> None:
-    """Raise AdditionError unless what a VAE is built from and computes with are numbers that a VAE can have."""
+    """Raise AdditionError unless all sizes and factors in `config` are numbers in the range of real VAEs."""
     fits = all(_is_number_list(config.get(name), _MAX_BLOCKS, _MAX_CHANNELS) for name in _CHANNEL_KEYS)
     fits = fits and all(_is_number_list(config.get(name), _MAX_BLOCKS, _MAX_LAYERS) for name in _LAYER_COUNT_KEYS)
     fits = fits and all(config.get(name) is None or _is_number(config[name], _MAX_FACTOR) for name in _NUMBER_KEYS)
@@ -162,16 +162,16 @@ def _check_numbers(chosen_path: Path, config: Mapping[str, Any]) -> None:
     fits = fits and all(
         isinstance(values, list) and _is_number_list(values, _MAX_CHANNELS, _MAX_FACTOR) for values in by_channel
     )
-    if not fits or "quantization_config" in config:  # which would choose further code to load it with
+    if not fits or "quantization_config" in config:  # which would select other loading code
         raise AdditionError(
             f"The VAE in {chosen_path} cannot be used.",
-            why="Its config.json has something else where numbers should be, or numbers that no VAE has.",
+            why="Its config.json has values that are not numbers, or numbers that are out of range.",
             next_step="Copy or download it again.",
         )
 
 
 def _is_number_list(value: object, longest: int, largest: float) -> bool:
-    """Whether it is left out, a number, or a list of so many of them."""
+    """Whether `value` is None, a number, or a list of at most `longest` numbers."""
     values = value if isinstance(value, list) else [] if value is None else [value]
     return len(values) <= longest and all(_is_number(each, largest) for each in values)
 
@@ -216,9 +216,9 @@ def _load_error(folder: Path, why: str) -> AdditionError:
 
 
 def _convert_autoencoder_kl(source: TorchVaeSource, target: Path) -> None:
-    """Export decoder and encoder with optimum-intel, as it does for a whole pipeline, weights in f16.
+    """Export decoder and encoder with optimum-intel, as for a whole pipeline, with weights in f16.
 
-    The trace is in f32 whatever the file holds, so that the graph computes in f32 where the device can.
+    Tracing uses f32 whatever dtype the file has, so that the graph computes in f32 where the device can.
     """
     vae = _load_torch_vae(AutoencoderKL, source)
     forwards = {
@@ -232,20 +232,20 @@ def _convert_autoencoder_kl(source: TorchVaeSource, target: Path) -> None:
 
 
 class _UnscaledTinyDecoder(torch.nn.Module):
-    """Takes unscaled latents, as other decoders do; a tiny VAE itself takes them as the UNet makes them."""
+    """Takes unscaled latents, as other decoders do; a tiny VAE itself takes the UNet's latents."""
 
     def __init__(self, vae: Any, scaling: float) -> None:
         super().__init__()
         self.decoder, self.scaling = vae.decoder, scaling
 
     def forward(self, latent_sample: torch.Tensor) -> torch.Tensor:
-        """float32 [B, 3, H, W] of `latent_sample`, float32 [B, C, h, w]."""
+        """Decode `latent_sample`, float32 [B, C, h, w], to float32 [B, 3, H, W]."""
         decoded: torch.Tensor = self.decoder(latent_sample * self.scaling)
         return decoded
 
 
 def _convert_autoencoder_tiny(source: TorchVaeSource, target: Path, config: Mapping[str, Any]) -> None:
-    """Export the decoder alone, weights in f16; `config` is what is kept as its own."""
+    """Export the decoder only, with weights in f16; `config` is written as its config.json."""
     decoder = _UnscaledTinyDecoder(_load_torch_vae(AutoencoderTiny, source), config["scaling_factor"]).eval()
     channels = config["latent_channels"]
     with warnings.catch_warnings(), torch.no_grad():
@@ -263,11 +263,11 @@ def _convert_autoencoder_tiny(source: TorchVaeSource, target: Path, config: Mapp
 
 
 def _load_torch_vae(vae_class: Any, source: TorchVaeSource) -> Any:
-    """The torch VAE of `source`, in f32: of the class `kind`, of what its configuration says of the network, and of the
-    tensors in its one file. Nothing else is looked at."""
+    """Load the torch VAE of `source` in f32: built from `vae_class`, the architecture settings of its configuration and
+    the tensors in its one file. Nothing else is read."""
     try:
         return _build_torch_vae(vae_class, architecture_config(source.config), source.weights)
-    except Exception as problem:  # whatever diffusers makes of a stranger's config, or safetensors of his file
+    except Exception as problem:  # any error of diffusers or safetensors on untrusted files
         said = display_text(str(problem)).rstrip(".") if str(problem) else type(problem).__name__
         raise _load_error(source.chosen_path, f"It does not fit: {said}.") from problem
 
@@ -289,7 +289,7 @@ def _build_torch_vae(vae_class: Any, config: Mapping[str, Any], weights: Path) -
 
 @contextmanager
 def _write_target(folder: Path, target: Path) -> Iterator[Path]:
-    """A folder to write what the VAE of `folder` becomes, which is `kept` once all of it is there."""
+    """Yield a folder for the converted VAE of `folder`; it becomes `target` when complete."""
     try:
         with atomic_folder.write_folder_atomically(target) as writing:
             yield writing
@@ -302,7 +302,7 @@ def _write_target(folder: Path, target: Path) -> Iterator[Path]:
 
 
 def _export_part(vae: Any, part: str, folder: Path) -> None:
-    """Write one part of `vae`, whose `forward` is that part's, and its config.json."""
+    """Export one part of `vae`, whose `forward` is set to that part's, and its config.json."""
     make_config = TasksManager.get_exporter_config_constructor(
         model=vae,
         exporter="openvino",

@@ -1,4 +1,4 @@
-"""Finds a VAE in whatever form it has: OpenVINO parts, diffusers' folder, or one file in diffusers' or the original
+"""Finds a VAE in any supported form: OpenVINO parts, a diffusers folder, or one file in diffusers' or the original
 layout, alone or inside a checkpoint."""
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ _TAESDXL_CONFIG: dict[str, Any] = {
     "num_encoder_blocks": [1, 3, 3, 3],
     "num_decoder_blocks": [3, 3, 3, 1],
 }
-"""What TAESDXL's own config.json says, for its file without one."""
+"""The content of TAESDXL's config.json, for its weights file without one."""
 
 
 @dataclass(frozen=True, slots=True)
 class OpenVinoVaeSource:
-    """Folders of OpenVINO parts; `encoder` None where there is none."""
+    """Folders of OpenVINO parts; `encoder` is None if there is none."""
 
     decoder: Path
     encoder: Path | None
@@ -49,7 +49,7 @@ class OpenVinoVaeSource:
 
 @dataclass(frozen=True, slots=True)
 class TorchVaeSource:
-    """`named` is what the person chose, `config` what a VAE's config.json says, `weights` the one file."""
+    """`chosen_path` is the user's choice, `config` the VAE's config.json, `weights` the one weights file."""
 
     chosen_path: Path
     config: Mapping[str, Any]
@@ -59,11 +59,11 @@ class TorchVaeSource:
 def find_vae(
     path: Path, checkpoint_vae_config: Mapping[str, Any], scaling_factor: float
 ) -> OpenVinoVaeSource | TorchVaeSource:
-    """The VAE at `path`, a file or a folder.
+    """Find the VAE at `path`, a file or a folder.
 
-    A file says nothing of its network but the names and shapes of its tensors. Where no config.json goes with it, it is
-    taken as built like the checkpoint's own VAE, which `own` describes, or else SDXL's, whichever it fits; and its
-    latents as multiplied by `scaling`. Raises AdditionError when there is none.
+    A file has only the names and shapes of its tensors. Without a config.json it is matched to the architecture of the
+    checkpoint's VAE (`checkpoint_vae_config`), then of SDXL's, and its latents are assumed to be scaled by
+    `scaling_factor`. Raises AdditionError if there is no VAE.
     """
     if is_folder(path):
         return _find_in_folder(path, checkpoint_vae_config, scaling_factor)
@@ -73,7 +73,7 @@ def find_vae(
 
 
 def read_vae_config(file: Path) -> dict[str, Any]:
-    """A VAE's config.json; raises AdditionError when it cannot be read."""
+    """Read a VAE's config.json; raises AdditionError if it cannot be read."""
     try:
         return read_model_config(file)
     except UntrustedFileError as problem:
@@ -143,7 +143,7 @@ def _find_in_file(
 
 
 def weights_header(chosen_path: Path, weights: Path) -> Header:
-    """That of a VAE's file; raises AdditionError, which tells of `named`, when it cannot be used."""
+    """Read the header of a VAE's weights file; raises AdditionError, which names `chosen_path`, if it is invalid."""
     try:
         header = read_header(weights)
     except HeaderError as problem:
@@ -163,7 +163,7 @@ def _load_error(chosen_path: Path, why: str) -> AdditionError:
 def _matching_config(
     file: Path, header: Header, checkpoint_vae_config: Mapping[str, Any], scaling_factor: float
 ) -> dict[str, Any]:
-    """The configuration that the tensors of `file` fit, of those that a file without one may have."""
+    """Return the candidate configuration that matches the tensors of `file`, which has no config.json."""
     there = {name: place.shape for name, place in header.tensors.items()}
     problems: list[str] = []
     for config in _candidate_configs(checkpoint_vae_config):
@@ -174,7 +174,7 @@ def _matching_config(
         except VaeKeyError as other:
             problems.append(str(other))
         except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RuntimeError):
-            continue  # a description of the checkpoint's own VAE that makes no sense fits nothing
+            continue  # an invalid configuration of the checkpoint's VAE matches nothing
         else:
             return {**config, "scaling_factor": scaling_factor}
     raise AdditionError(

@@ -1,9 +1,9 @@
 """Divides a VAE decoder at its group normalizations into segments that can be computed strip by strip.
 
-A group normalization is the only thing in the upper part of a decoder that looks at the whole picture, and all that it
-takes from there are a mean and a variance for each group. So what enters it is kept; once it is whole, the
-normalization is a multiplication and an addition for each channel, and everything up to the next one (activations,
-convolutions, doublings of the size, the addition of what was kept earlier) needs a few neighbouring rows at most.
+A group normalization is the only operation in the upper part of a decoder that depends on the whole picture, and only
+through a mean and a variance per group. So its input is stored; once that is complete, the normalization is a
+multiplication and an addition per channel, and everything up to the next one (activations, convolutions, upsampling,
+residual additions of stored values) needs a few neighbouring rows at most.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import openvino as ov
 from sdxl_desktop.engine.openvino.tiling.group_norms import RANK, GroupNorm, find_group_norms, value_key
 
 REFERENCE_SIDE = 16
-"""Of the latents for which shapes are inferred; any would do."""
+"""Side of the latents for which shapes are inferred; any value works."""
 
 _ELEMENTWISE = {
     *("Add", "Subtract", "Multiply", "Divide", "Maximum", "Minimum", "FakeQuantize", "Convert", "Clamp"),
@@ -28,8 +28,8 @@ _ROWS = -2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SegmentOperation:
-    """An operation of a segment. To give rows [a, b) it takes rows [a // factor - above, ⌈b / factor⌉ + below) of each
-    of `sources`, the input ports that carry a picture."""
+    """An operation of a segment. Its output rows [a, b) need the rows [a // scale_factor - rows_above,
+    ⌈b / scale_factor⌉ + rows_below) of each of `sources`, the input ports with image-shaped values."""
 
     node: Any
     sources: tuple[int, ...]
@@ -39,14 +39,14 @@ class SegmentOperation:
 
     @property
     def is_padded(self) -> bool:
-        """Whether it takes zeros for rows that lie outside of the picture."""
+        """Whether rows outside the picture are padded with zeros."""
         return bool(self.rows_above or self.rows_below)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DecoderSegment:
-    """What is computed from kept values up to the next one. `target` is the ov.Output that it gives, `steps` are in an
-    order of computation, `plain` and `normalized` say which norms' sources it takes as they are and normalized."""
+    """The computation from stored values to the next one. `target` is its ov.Output, `operations` are in topological
+    order, `raw_sources` and `normalized_sources` are the norms whose sources it reads unchanged and normalized."""
 
     target: Any
     operations: tuple[SegmentOperation, ...]
@@ -60,11 +60,11 @@ class DecoderSegment:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SegmentedDecoder:
-    """A decoder that can be divided. `segments[i]` computes the source of norm i, the last one the picture; those up to
-    and including `segments[first]` may be None, which only the graph itself can compute: everything up to a norm from
-    `first` on is computed whole.
+    """A decoder divided into segments. `segments[i]` computes the source of norm i, the last one the picture. Those up
+    to and including `segments[first_norm]` may be None, which only the graph itself can compute: everything up to some
+    norm from `first_norm` on is computed whole.
 
-    `model` holds the nodes of all that, with the shapes they have for latents of `REFERENCE_SIDE`.
+    `model` has the nodes of all segments, with their shapes for latents of `REFERENCE_SIDE`.
     """
 
     model: ov.Model
@@ -73,35 +73,35 @@ class SegmentedDecoder:
     first_norm: int
 
     def cuts(self) -> tuple[int, ...]:
-        """The norms at which the part that is computed whole may end, the earliest first."""
+        """Return the norms at which the part that is computed whole may end, earliest first."""
         return tuple(cut for cut in range(self.first_norm, len(self.norms)) if self._closed(cut))
 
     def _closed(self, cut: int) -> bool:
-        """Whether nothing after `cut` needs a normalization before it."""
+        """Whether no segment after `cut` needs a normalization before it."""
         after = range(cut + 1, len(self.segments))
         return all(norm >= cut for number in after for norm in self.segment(number).normalized_sources)
 
     def segment(self, number: int) -> DecoderSegment:
-        """The segment, of those after `first`."""
+        """Return a segment after `first_norm`; raises ValueError for one that can only be computed whole."""
         segment = self.segments[number]
         if segment is None:
             raise ValueError(f"segment {number} can only be computed whole")
         return segment
 
     def required_sources(self, cut: int) -> frozenset[int]:
-        """Of which norms the sources must come out of the part that is computed whole, when it ends at norm `cut`."""
+        """Return the norms whose sources the part that is computed whole must output when it ends at norm `cut`."""
         after = range(cut + 1, len(self.segments))
         taken = {norm for number in after for norm in self.segment(number).stored_sources}
         return frozenset({cut, *(norm for norm in taken if norm < cut)})
 
     def last_use(self, norm: int) -> int:
-        """The last segment that takes this norm's source."""
+        """Return the last segment that uses this norm's source."""
         after = range(self.first_norm + 1, len(self.segments))
         return max((number for number in after if norm in self.segment(number).stored_sources), default=norm)
 
 
 def segment_decoder(model: ov.Model) -> SegmentedDecoder | None:
-    """How `model` can be divided; None when its structure is not understood. `model` is not touched."""
+    """Divide `model`; returns None if its structure is not supported. `model` is not changed."""
     copy = model.clone()
     if len(copy.inputs) != 1 or len(copy.outputs) != 1:
         return None
@@ -125,7 +125,7 @@ def segment_decoder(model: ov.Model) -> SegmentedDecoder | None:
 
 
 class _UnsupportedOperation(Exception):
-    """Something in a segment is not known to work row by row."""
+    """An operation in a segment is not known to work row by row."""
 
 
 class _SegmentReader:
@@ -155,7 +155,7 @@ class _SegmentReader:
         return DecoderSegment(target, tuple(steps.values()), frozenset(plain), frozenset(normalized))
 
     def _read(self, node: Any, steps: dict[str, SegmentOperation], plain: set[int], normalized: set[int]) -> None:
-        """Add `node` to `steps` after all that it needs."""
+        """Add `node` to `steps` after the operations that it depends on."""
         if node.get_name() in steps:
             return
         step = self._operation(node)
@@ -200,7 +200,7 @@ class _SegmentReader:
 
 
 def _convolution(node: Any) -> SegmentOperation:
-    """One that keeps the size, with an odd or even kernel, dilated or not."""
+    """Return a convolution that keeps the size, with an odd or even kernel, dilated or not; else raise."""
     told = node.get_attributes()
     before, after = told["pads_begin"], told["pads_end"]
     if told["auto_pad"] != "explicit" or list(told["strides"]) != [1, 1] or len(before) != RANK - 2:
@@ -211,7 +211,7 @@ def _convolution(node: Any) -> SegmentOperation:
 
 
 def _upsampling(node: Any) -> SegmentOperation:
-    """One that repeats each pixel a whole number of times in both directions."""
+    """Return a nearest-neighbour upsampling with the same integer factor in both directions; else raise."""
     told = node.get_attributes()
     before, after = list(node.get_input_shape(0)), list(node.get_output_shape(0))
     factor = after[_ROWS] // before[_ROWS]
@@ -224,7 +224,7 @@ def _upsampling(node: Any) -> SegmentOperation:
 
 
 def _variable_nodes(model: ov.Model) -> set[str]:
-    """The unique names of the nodes that depend on the latents."""
+    """Return the unique names of the nodes that depend on the latents."""
     variable: set[str] = set()
     for node in model.get_ordered_ops():
         above = (value.get_node().get_name() for value in node.input_values())

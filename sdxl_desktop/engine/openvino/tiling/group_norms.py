@@ -1,4 +1,4 @@
-"""Finds the group normalizations of a decoder's graph, in each of the forms that exporters write them."""
+"""Finds the group normalizations of a decoder's graph, in each form that exporters write."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import Any
 import openvino as ov
 
 ValueKey = tuple[str, int]
-"""Which value of a graph: the unique name of the node that gives it, and the number of the node's output."""
+"""Identity of a value in a graph: the unique name of its node and the index of the node's output."""
 
 RANK = 4
 
 
 def value_key(value: Any) -> ValueKey:
-    """The identity of a value (an ov.Output) within its graph."""
+    """Return the identity of a value (an ov.Output) within its graph."""
     return value.get_node().get_name(), value.get_index()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GroupNorm:
     """(x - mean) / sqrt(variance + epsilon) over each of `groups` equal groups of channels (Wu and He, "Group
-    Normalization", arXiv 1803.08494), then `scale` and `shift` for each channel where the operation has them.
+    Normalization", arXiv 1803.08494), then `scale` and `shift` per channel if the operation has them.
 
-    `source` is x, [1, C, h, w], and `result` what comes out, both ov.Output. With `outside` the divisor is
+    `source` is x, [1, C, h, w], and `result` the output, both ov.Output. With `epsilon_outside_sqrt` the divisor is
     sqrt(variance) + epsilon instead.
     """
 
@@ -41,9 +41,9 @@ class GroupNorm:
 
 
 def find_group_norms(model: ov.Model) -> tuple[GroupNorm, ...]:
-    """Those that normalize pictures [1, C, h, w], in an order of computation; the same for every copy of a graph.
+    """Return the norms of image-shaped values [1, C, h, w] in topological order, equal for every copy of a graph.
 
-    The one before the attention works on [1, C, h·w] in the exports of today and is not among them.
+    The one before the attention works on [1, C, h·w] in current exports and is not included.
     """
     found = (_group_norm(node) for node in model.get_ordered_ops())
     return tuple(norm for norm in found if norm is not None)
@@ -67,8 +67,8 @@ def _group_norm(node: Any) -> GroupNorm | None:
 
 
 def _mvn_group_norm(mvn: Any) -> GroupNorm | None:
-    """The form of older exports: Reshape to [1, groups, -1], MVN over the last axis, Reshape back. What scales and
-    shifts the channels follows as plain multiplication and addition."""
+    """Return the norm in the form of older exports: Reshape to [1, groups, -1], MVN over the last axis, Reshape back.
+    Scale and shift of the channels follow as ordinary multiplication and addition."""
     folded = mvn.input_value(0).get_node()
     readers = [port.get_node() for port in mvn.output(0).get_target_inputs()]
     if folded.get_type_name() != "Reshape" or [reader.get_type_name() for reader in readers] != ["Reshape"]:

@@ -1,4 +1,4 @@
-"""Runs a compiled graph once, watching whether the person asks to stop, and returns memory to the system."""
+"""Runs a compiled graph once with cancellation, and returns memory to the system."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from sdxl_desktop.core.errors import EngineError
 from sdxl_desktop.engine.openvino.interruptible_request import POLL_MILLISECONDS
 
 CancelCheck = Callable[[], None]
-"""Raises what shall end the decode, or returns."""
+"""Returns, or raises an exception to end the decode."""
 
 
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def trim_heap() -> None:
-    """Return to the system what was freed. glibc keeps blocks of up to 32 MB for itself; after a decode in strips these
-    add up to 240 MB. Other systems do it on their own."""
+    """Return freed memory to the system. glibc retains blocks of up to 32 MB; after a decode in strips these add up to
+    240 MB. Other systems do this on their own."""
     if (trim := getattr(_libc, "malloc_trim", None)) is not None:
         trim(0)
 
 
 def never_cancel() -> None:
-    """A check that never stops anything."""
+    """A check that never cancels."""
 
 
 def infer(request: Any, check: CancelCheck) -> None:
-    """Run an infer request whose inputs are set. What `check` raises stops it between two layers and is raised on.
-    Raises EngineError when the device fails."""
+    """Run an infer request whose inputs are set. An exception from `check` cancels it between two layers and is
+    re-raised. Raises EngineError if the device fails."""
     try:
         request.start_async()
         while not request.wait_for(POLL_MILLISECONDS):
@@ -49,6 +49,6 @@ def _cancel_if_requested(request: Any, check: CancelCheck) -> None:
         check()
     except BaseException:
         request.cancel()
-        with suppress(RuntimeError):  # OpenVINO's own word that the request was cancelled
+        with suppress(RuntimeError):  # OpenVINO reports that the request was cancelled
             request.wait()
         raise

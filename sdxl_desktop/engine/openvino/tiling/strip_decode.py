@@ -1,4 +1,4 @@
-"""Computes a decoder's upper part strip by strip, keeping between segments only what later ones need."""
+"""Computes a decoder's upper part strip by strip, storing between segments only what later ones need."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ Floats = npt.NDArray[np.float32]
 
 
 class CompiledStrip(NamedTuple):
-    """A strip's graph and what it was compiled to."""
+    """A strip's graph and its compiled model."""
 
     graph: StripGraph
     compiled: Any
 
 
 class StripDecode:
-    """One decode, from what the lower part gave to the picture."""
+    """One decode, from the outputs of the lower part to the picture."""
 
     def __init__(
         self,
@@ -45,17 +45,17 @@ class StripDecode:
         self._normalizers: dict[int, tuple[Floats, Floats]] = {}
 
     def store_source(self, norm: int, value: npt.NDArray[Any]) -> None:
-        """Tell the source of a norm, float32 or float16 [C, h, w], which is copied."""
+        """Store a copy of the source of a norm, float32 or float16 [C, h, w]."""
         self._stored[norm] = RowBlocks.from_array(value, max(self.plan.strip_area // value.shape[2], 1))
 
     def set_moments(self, norm: int, count: int, mean: Floats, squares: Floats) -> None:
-        """Tell a source's moments, of each channel's `count` pixels: both float32 of C numbers, [1, C, 1, 1] or [C]."""
+        """Set a source's moments over `count` pixels per channel: both float32 with C elements, [1, C, 1, 1] or [C]."""
         moments = ChannelMoments(mean.size)
         moments.add(count, mean, squares)
         self._normalizers[norm] = moments.normalizer(self.division.norms[norm])
 
     def run(self) -> Floats:
-        """The picture, float32 [3, H, W]."""
+        """Return the picture, float32 [3, H, W]."""
         picture = len(self.division.norms)
         for number in range(self.plan.cut + 1, picture + 1):
             self._check()
@@ -65,7 +65,7 @@ class StripDecode:
         return self._stored.pop(picture).to_array()
 
     def _compute_segment(self, number: int) -> RowBlocks:
-        """The target of segment `number`; what its moments say is known then, too."""
+        """Compute the target of segment `number` and, unless it is the picture, its normalizer."""
         segment, strip = self.division.segment(number), self._compiled_strip(self.plan, number)
         is_picture = number == len(self.division.norms)
         moments = None if is_picture else ChannelMoments(self.plan.shape_of(segment.target)[0])
@@ -79,14 +79,14 @@ class StripDecode:
         return target
 
     def _last_used_sources(self, number: int) -> frozenset[int]:
-        """The norms whose sources are not needed after this segment."""
+        """Return the norms whose sources are not needed after this segment."""
         return frozenset(norm for norm in self._stored if self.division.last_use(norm) == number)
 
     def _compute_target(
         self, segment: DecoderSegment, strip: CompiledStrip, moments: ChannelMoments | None, last_used: frozenset[int]
     ) -> RowBlocks:
-        """The target, computed from top to bottom. Every strip is written where it is kept, and of what is `ending`
-        only the rows stay that are still to be taken."""
+        """Compute the target from top to bottom. Every strip is written directly into its stored block, and of the
+        sources in `last_used` only the rows that are still needed remain."""
         channels, height, width = self.plan.shape_of(segment.target)
         rows, target, used_up = self.plan.strip_rows(segment), RowBlocks(), list[Numbers]()
         request = strip.compiled.create_infer_request()
@@ -113,7 +113,7 @@ class StripDecode:
 
 
 def _output_block(shape: tuple[int, int, int], kind: Any, used_up: list[Numbers]) -> Numbers:
-    """Where a strip is written: over a block that is used up and was such a strip, where there is one."""
+    """Return the block for a strip: a used block of the same shape and dtype if there is one, else a new one."""
     while used_up:
         block = used_up.pop()
         if block.shape == shape and block.dtype == kind and block.flags.c_contiguous:

@@ -1,7 +1,7 @@
-"""Makes the graph that computes one strip of a segment: so many rows, the same graph wherever the strip lies.
+"""Builds the graph that computes one strip of a segment: a fixed number of rows, the same graph for every strip.
 
-Rows that lie outside of the picture are zeros with a mask of zeros, which is applied where the whole graph would pad
-with zeros, so the strips at the upper and lower edge need no graphs of their own.
+Rows outside the picture are zeros with a mask of zeros, which is applied where the whole graph would pad with zeros, so
+the strips at the upper and lower edge need no separate graphs.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from sdxl_desktop.engine.openvino.tiling.decoder_segments import DecoderSegment,
 from sdxl_desktop.engine.openvino.tiling.group_norms import GroupNorm, ValueKey, value_key
 
 F16_STORAGE_SCALE = 2.0**-6
-"""What values are multiplied with before they are kept in 16 bits. SDXL's VAE has activations far beyond 65504, which
-is where f16 ends; this way there is room for 4 million, and what is smaller than 2**-8 is still exact to 2**-19."""
+"""Factor for values before they are stored in 16 bits. SDXL's VAE has activations far beyond 65504, the maximum of f16;
+with this factor values up to 4 million fit, and those smaller than 2**-8 are still exact to 2**-19."""
 
 _factory = NodeFactory("opset13")
 
 
 @dataclass(frozen=True, slots=True)
 class RowWindow:
-    """Rows [start, start + rows) of a value whose picture has a row for every `ratio` rows of the strip's target;
-    `start` counts from the row where the strip begins."""
+    """Rows [start, start + rows) of a value that has one row for every `ratio` rows of the strip's target; `start` is
+    relative to the row where the strip begins."""
 
     start: int
     rows: int
@@ -38,11 +38,11 @@ class RowWindow:
         return self.start + self.rows
 
     def first_row(self, row: int) -> int:
-        """The first row, when the strip begins at `row` of its target."""
+        """Return the first row when the strip begins at `row` of its target."""
         return row // self.ratio + self.start
 
     def union(self, other: RowWindow | None) -> RowWindow:
-        """The smallest that holds both."""
+        """Return the smallest window that contains both."""
         if other is None:
             return self
         start = min(self.start, other.start)
@@ -51,11 +51,11 @@ class RowWindow:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StripGraph:
-    """`model` takes, in this order: the `kept` values (norm number and rows, [1, C, rows, w]); a mask [1, 1, rows, 1]
-    for each of `masks`; mean and one over deviation, [1, C, 1, 1], of each norm in `normalized`; and, unless it is the
-    picture, the mask of the target's rows and one over the number of pixels in them, [1, 1, 1, 1].
+    """The inputs of `model` are, in this order: the `stored` values (norm number and rows, [1, C, rows, w]); a mask
+    [1, 1, rows, 1] for each of `masks`; mean and 1 / standard deviation, [1, C, 1, 1], of each norm in `normalized`;
+    and, unless the target is the picture, the mask of its rows and 1 / their number of pixels, [1, 1, 1, 1].
 
-    It gives the target's rows and, unless it is the picture, each channel's mean and sum of squared deviations.
+    The outputs are the target's rows and, unless it is the picture, each channel's mean and sum of squared deviations.
     """
 
     model: ov.Model
@@ -67,7 +67,9 @@ class StripGraph:
 def build_strip_graph(
     division: SegmentedDecoder, number: int, rows: int, width: int, storage_type: ov.Type
 ) -> StripGraph:
-    """Segment `number` for `rows` rows of its target, which is `width` wide. `rows` is a multiple of `step`."""
+    """Build the graph of segment `number` for `rows` rows of its target, which is `width` wide.
+
+    `rows` is a multiple of `row_alignment`."""
     segment = division.segment(number)
     return _StripGraphBuilder(division, segment, _RowWindows(segment, rows), width, storage_type).build(
         number == len(division.norms)
@@ -75,7 +77,7 @@ def build_strip_graph(
 
 
 def row_alignment(segment: DecoderSegment) -> int:
-    """Strips of this segment begin at a multiple of this row: how much it enlarges its smallest input."""
+    """Return the number that a strip's first row must be a multiple of: the segment's total upscaling factor."""
     factor = 1
     for operation in segment.operations:
         factor *= operation.scale_factor
@@ -83,14 +85,14 @@ def row_alignment(segment: DecoderSegment) -> int:
 
 
 def to_storage_type(value: Any, storage_type: ov.Type) -> Any:
-    """`value` as it is kept."""
+    """Convert `value` to its stored form."""
     if storage_type == ov.Type.f32:
         return value
     return ops.convert(ops.multiply(value, np.float32(F16_STORAGE_SCALE)), "f16")
 
 
 def channel_moments(value: Any) -> tuple[Any, Any]:
-    """Each channel's mean and sum of squared deviations from it, [1, C, 1, 1]."""
+    """Return each channel's mean and sum of squared deviations, both [1, C, 1, 1]."""
     axes = np.array([2, 3])
     mean = ops.reduce_mean(value, axes, keep_dims=True)
     apart = ops.subtract(value, mean)
@@ -98,7 +100,7 @@ def channel_moments(value: Any) -> tuple[Any, Any]:
 
 
 class _RowWindows:
-    """Which rows of every value a strip needs; by key, and of the norms' results apart from their sources."""
+    """The rows of every value that a strip needs, by key; norms' results and sources have separate entries."""
 
     def __init__(self, segment: DecoderSegment, rows: int) -> None:
         self.by_key: dict[ValueKey, RowWindow] = {value_key(segment.target): RowWindow(0, rows, 1)}
@@ -108,7 +110,7 @@ class _RowWindows:
                 self.by_key[value_key(value)] = self.input_window(operation).union(self.by_key.get(value_key(value)))
 
     def input_window(self, operation: SegmentOperation) -> RowWindow:
-        """The rows that an operation takes; those that it gives are known."""
+        """Return the input rows of an operation whose output rows are known."""
         window = self.by_key[value_key(operation.node.output(0))]
         start, end = window.start // operation.scale_factor, -(-window.end // operation.scale_factor)
         rows = end - start + operation.rows_above + operation.rows_below
@@ -151,7 +153,7 @@ class _StripGraphBuilder:
         )
 
     def _add_stored_input(self, number: int) -> None:
-        """Give the source of a norm, and its result where that is needed, from what was kept."""
+        """Add a norm's source, and its result if needed, as computed from a stored input."""
         norm = self._norms[number]
         source, result = value_key(norm.source), value_key(norm.result)
         plain = self._windows.by_key.get(source) if number in self._segment.raw_sources else None
@@ -213,7 +215,7 @@ class _StripGraphBuilder:
 
 
 def _masked_moments(value: Any, mask: Any, share: Any) -> tuple[Any, Any]:
-    """As `moments`, of the rows whose mask is 1."""
+    """Like `channel_moments`, for the rows whose mask is 1."""
     axes = np.array([2, 3])
     mean = ops.multiply(ops.reduce_sum(ops.multiply(value, mask), axes, keep_dims=True), share)
     apart = ops.multiply(ops.subtract(value, mean), mask)
@@ -221,7 +223,7 @@ def _masked_moments(value: Any, mask: Any, share: Any) -> tuple[Any, Any]:
 
 
 def _slice_rows(value: Any, given: RowWindow, needed: RowWindow) -> Any:
-    """The `needed` rows of a value that holds the `given` ones."""
+    """Return the `needed` rows of a value that has the `given` ones."""
     if given == needed:
         return value
     start = needed.start - given.start

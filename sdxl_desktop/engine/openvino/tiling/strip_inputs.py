@@ -1,4 +1,4 @@
-"""Fills the inputs of a strip's infer request from what is kept of the whole picture."""
+"""Fills the inputs of a strip's infer request from the stored values of the whole picture."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Numbers = npt.NDArray[Any]
 
 
 class StripInputs:
-    """The inputs of `request` in the order that `StripGraph` tells. `height` and `width` are the target's."""
+    """The inputs of `request` in the order of `StripGraph`. `height` and `width` are the target's."""
 
     def __init__(self, graph: StripGraph, request: Any, kept: Mapping[int, RowBlocks], height: int, width: int) -> None:
         self._graph = graph
@@ -29,12 +29,12 @@ class StripInputs:
         self._normalizers, self._rest = inputs[normalizers:ends], inputs[ends:]
 
     def set_normalizers(self, normalizers: Sequence[tuple[Numbers, Numbers]]) -> None:
-        """Hand in (mean, one over deviation) of each norm in the graph's `normalized`."""
+        """Set (mean, 1 / standard deviation) of each norm in the graph's `normalized`."""
         for view, numbers in zip(self._normalizers, (each for pair in normalizers for each in pair), strict=True):
             view[:] = numbers
 
     def set_rows(self, row: int) -> None:
-        """Hand in what the strip that begins at `row` needs."""
+        """Set the inputs of the strip that begins at `row`."""
         for view, (norm, window) in zip(self._values, self._graph.stored, strict=True):
             self._stored[norm].copy_to(view[0], window.first_row(row))
         for view, window in zip(self._masks, self._graph.masks, strict=True):
@@ -47,6 +47,6 @@ class StripInputs:
 
 
 def _fill_mask(view: Numbers, window: RowWindow, row: int, height: int) -> None:
-    """1 for the window's rows that lie in the picture, 0 for the others."""
+    """Fill `view` with 1 for the window's rows inside the picture and 0 for the others."""
     rows = np.arange(window.rows) + window.first_row(row)
     view[0, 0, :, 0] = (rows >= 0) & (rows < height // window.ratio)

@@ -1,4 +1,4 @@
-"""Decides from a budget of memory how a picture is decoded: whole, or in strips of so many rows."""
+"""Decides from a memory budget how a picture is decoded: whole, or in strips of which size."""
 
 from __future__ import annotations
 
@@ -14,13 +14,12 @@ from sdxl_desktop.engine.openvino.tiling.group_norms import RANK
 from sdxl_desktop.engine.openvino.tiling.strip_graph import row_alignment
 
 WHOLE_DECODE_FACTOR = 4.2
-"""A whole decode takes this often its largest value. Measured with SDXL's VAE: 4.0, and in 16 bits 4.2 of half the
-bytes."""
+"""Memory of a whole decode relative to its largest value. Measured with SDXL's VAE: 4.0, and in 16 bits 4.2 times half
+the bytes."""
 STRIP_FACTOR = 6.5
-"""The same of a strip, its copies of what it takes and gives among it."""
+"""The same for a strip, including the copies of its inputs and outputs."""
 WEIGHTS_FACTOR = 1.7
-"""What the part that is computed whole takes for each byte of weights in f32: those, and a copy in the processor's own
-layout."""
+"""Memory of the part that is computed whole per byte of f32 weights: these, and a copy in the CPU's own layout."""
 
 _F32, _F16 = 4, 2
 _OPTIONS = (
@@ -28,15 +27,15 @@ _OPTIONS = (
     *((ov.Type.f16, area, True) for area in (1 << 16, 1 << 15)),
     *((ov.Type.f16, area, False) for area in (1 << 15, 1 << 14, 1 << 13)),
 )
-"""How values are kept, the pixels of a strip, and whether what was compiled for the whole part is kept for the next
-picture; the best first. Above 65,000 pixels nothing gets faster, below 8,000 it would get slow."""
+"""Storage type, pixels of a strip, and whether the compiled model of the whole part is kept for the next picture; the
+best option first. Above 65,000 pixels nothing gets faster, below 8,000 it would get slow."""
 
 
 @dataclass(frozen=True, slots=True)
 class StripPlan:
-    """Latents [1, C, height, width] are computed whole up to norm `cut` and then in strips of about `area` pixels;
-    what is kept of them is `kept_as` f16 or f32. `stays` tells whether what was compiled for the whole part is kept for
-    the next picture, and `bytes` estimates what all that takes beside the whole decoder's weights."""
+    """Latents [1, C, height, width] are computed whole up to norm `cut`, then in strips of about `strip_area` pixels;
+    values are stored as `storage_type`, f16 or f32. `keeps_head`: the compiled model of the whole part is kept for the
+    next picture. `estimated_bytes` is the memory needed in addition to the whole decoder's weights."""
 
     height: int
     width: int
@@ -47,11 +46,12 @@ class StripPlan:
     estimated_bytes: int = 0
 
     def shape_of(self, value: Any) -> tuple[int, int, int]:
-        """(channels, rows, columns) of a value of the division."""
+        """Return (channels, rows, columns) of a value of the division."""
         return _shape_of(value, self.height, self.width)
 
     def strip_rows(self, segment: DecoderSegment) -> int:
-        """Of a strip of `segment`: all strips have as many, so that the last one is nearly full, too."""
+        """Return the rows of a strip of `segment`, equal for all strips and chosen so that the last one is nearly full
+        too."""
         _, height, width = self.shape_of(segment.target)
         unit = row_alignment(segment)
         strips = math.ceil(height / max(self.strip_area // width, unit, 2))
@@ -59,7 +59,7 @@ class StripPlan:
 
 
 def whole_decode_bytes(division: SegmentedDecoder, height: int, width: int, bytes_per_value: int) -> int:
-    """What decoding latents [1, C, height, width] whole takes beside the weights, when a number takes `each` bytes."""
+    """Return the memory for decoding latents [1, C, height, width] whole, without the weights, at `bytes_per_value`."""
     return int(
         WHOLE_DECODE_FACTOR
         * _largest_bytes(division.model.get_results()[0].input_value(0), height, width)
@@ -69,7 +69,7 @@ def whole_decode_bytes(division: SegmentedDecoder, height: int, width: int, byte
 
 
 def plan_strips(division: SegmentedDecoder, height: int, width: int, budget: int) -> StripPlan:
-    """The best way to decode in strips within `budget` bytes; the one that takes least where none fits."""
+    """Return the best plan for decoding in strips within `budget` bytes; the smallest one if none fits."""
     plans = list(_candidate_plans(division, height, width, budget))
     return next(
         (plan for plan in plans if plan.estimated_bytes <= budget), min(plans, key=lambda plan: plan.estimated_bytes)
@@ -77,7 +77,7 @@ def plan_strips(division: SegmentedDecoder, height: int, width: int, budget: int
 
 
 def _candidate_plans(division: SegmentedDecoder, height: int, width: int, budget: int) -> Iterator[StripPlan]:
-    """As much as fits is computed whole, since fewer strips have less to compile."""
+    """Yield plans, best first. As much as fits is computed whole, since fewer segments then need compiling."""
     weights = _weight_bytes(division)
     heads = {
         cut: weights + int(WHOLE_DECODE_FACTOR * _largest_bytes(division.norms[cut].source, height, width))
@@ -95,13 +95,12 @@ def _shape_of(value: Any, height: int, width: int) -> tuple[int, int, int]:
 
 
 def _largest_bytes(value: Any, height: int, width: int) -> int:
-    """Bytes, in f32, of the largest picture that is made on the way to `value`."""
+    """Return the bytes, in f32, of the largest image-shaped value computed on the way to `value`."""
     return max(math.prod(_shape_of(above, height, width)) for above in _image_shaped_ancestors(value)) * _F32
 
 
 def _image_shaped_ancestors(value: Any) -> Iterator[Any]:
-    """`value` and those of its ancestors that have the shape of a picture; what makes weights out of 8 bits, too, but
-    that is small."""
+    """Yield `value` and its image-shaped ancestors; decompressed 8-bit weights are included, but they are small."""
     seen: set[str] = set()
     waiting = [value]
     while waiting:
@@ -116,7 +115,7 @@ def _image_shaped_ancestors(value: Any) -> Iterator[Any]:
 
 
 def _tail_bytes(division: SegmentedDecoder, plan: StripPlan) -> int:
-    """The most that is kept at a time, with a strip in work."""
+    """Return the peak bytes of stored values plus one strip being computed."""
     each = _F32 if plan.storage_type == ov.Type.f32 else _F16
     kept = {
         norm: math.prod(plan.shape_of(division.norms[norm].source)) * each
@@ -134,7 +133,7 @@ def _tail_bytes(division: SegmentedDecoder, plan: StripPlan) -> int:
 
 
 def _weight_bytes(division: SegmentedDecoder) -> int:
-    """Of what is compiled beside the whole decoder; nearly all of it belongs to the part that is computed whole."""
+    """Return the weight bytes compiled in addition to the whole decoder; nearly all are in the part computed whole."""
     constants = (node for node in division.model.get_ordered_ops() if node.get_type_name() == "Constant")
     return int(WEIGHTS_FACTOR * _F32 * sum(math.prod(node.get_output_shape(0)) for node in constants))
 

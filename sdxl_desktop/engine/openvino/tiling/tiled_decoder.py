@@ -23,12 +23,12 @@ Floats = npt.NDArray[np.float32]
 CompileFunction = Callable[[ov.Model], Any]
 
 _TRIAL_SIDE = 8
-"""Of the latents with which a decoder is tried out."""
+"""Side of the latents with which a decoder is tested."""
 _TOLERANCE = 1e-3
-"""How far apart they may then be at their worst pixel, as a share of the largest value in the picture. Measured: 1e-5
-with SDXL's VAE, 1e-6 with the starter's; 0.01 with variances that are 5 % off, 0.1 with a mistake at strips' edges."""
+"""Maximum pixel difference in this test, relative to the largest value in the picture. Measured: 1e-5 with SDXL's VAE,
+1e-6 with the starter's; 0.01 with variances that are 5 % off, 0.1 with an error at the strips' edges."""
 _VALUES_PER_LATENT_PIXEL = 70_000
-"""Numbers for each latent pixel that a decoder holds that is not understood: what SDXL's does."""
+"""Values per latent pixel that a decoder of unsupported structure is assumed to hold: those of SDXL's."""
 _PROPERTIES = (
     *("PERFORMANCE_HINT", "EXECUTION_MODE_HINT", "INFERENCE_PRECISION_HINT", "INFERENCE_NUM_THREADS"),
     *("DYNAMIC_QUANTIZATION_GROUP_SIZE", "ENABLE_CPU_PINNING", "SCHEDULING_CORE_TYPE", "ENABLE_HYPER_THREADING"),
@@ -41,9 +41,8 @@ _F32_PROPERTIES = {"INFERENCE_PRECISION_HINT": "f32", "DYNAMIC_QUANTIZATION_GROU
 class TiledDecoder:
     """A VAE decoder that needs little memory.
 
-    `compile` compiles a graph as the whole decoder was compiled, `compile_exactly` in 32 bits; `each` is how many bytes
-    a number has in the former. Not for two threads at once. What it compiles is kept until a picture is decoded in
-    another way.
+    `compile` compiles a graph with the whole decoder's properties, `compile_exactly` in 32 bits; `each` is the bytes
+    per value in the former. Not thread-safe. Compiled models are kept until a picture is decoded with another plan.
     """
 
     def __init__(self, model: ov.Model, compile: CompileFunction, compile_exactly: CompileFunction, each: int) -> None:
@@ -56,12 +55,12 @@ class TiledDecoder:
         self._strips: dict[int, CompiledStrip] = {}
         self._heads: dict[tuple[int, ov.Type], Any] = {}
         self.division = segment_decoder(model)
-        """How the decoder is divided; None when its structure is not understood."""
+        """The divided decoder; None if its structure is not supported."""
 
     @classmethod
     def for_compiled_decoder(cls, compiled: Any, model: ov.Model, core: ov.Core) -> TiledDecoder | None:
-        """For the decoder `model` that is `compiled`, with the same properties; None where it runs elsewhere than on a
-        processor, since other devices have memory of their own."""
+        """Create one for the decoder `model` with the properties of its `compiled` model; None if it does not run on
+        the CPU, since other devices have their own memory."""
         if list(compiled.get_property("EXECUTION_DEVICES")) != ["CPU"]:
             return None
         known = set(compiled.get_property("SUPPORTED_PROPERTIES"))
@@ -70,27 +69,28 @@ class TiledDecoder:
         return cls(model, _compile_function(core, config), _compile_function(core, config | _F32_PROPERTIES), each)
 
     def fits_whole(self, height: int, width: int, budget: int) -> bool:
-        """Whether latents [1, C, height, width] can be decoded whole within `budget` bytes beside the weights."""
+        """Whether latents [1, C, height, width] can be decoded whole within `budget` bytes besides the weights."""
         if self.division is None:
             return _VALUES_PER_LATENT_PIXEL * height * width * self._bytes_per_value <= budget
         return whole_decode_bytes(self.division, height, width, self._bytes_per_value) <= budget
 
     def plan(self, height: int, width: int, budget: int) -> StripPlan:
-        """How latents [1, C, height, width] are best decoded in strips within `budget` bytes beside the weights."""
+        """Return the best plan for decoding latents [1, C, height, width] in strips within `budget` bytes besides the
+        weights."""
         assert self.division is not None
         return plan_strips(self.division, height, width, budget)
 
     def matches_whole_decode(self, check: CancelCheck = never_cancel) -> bool:
-        """Whether it gives what the whole decoder gives. Found out once, with a small picture of several strips, in 32
-        bits: below that both round, each at other places, and a mistake could hide."""
+        """Whether the result equals that of the whole decoder. Tested once, with a small picture of several strips, in
+        32 bits: at lower precision both round differently, which could hide an error."""
         if self._matches is None:
             self._matches = self.division is not None and self._compare_with_whole(self.division, check)
             trim_heap()
         return self._matches
 
     def decode(self, latents: Floats, plan: StripPlan, check: CancelCheck = never_cancel) -> Floats:
-        """float32 [3, H, W] from latents float32 [1, C, h, w], unscaled. Raises what `check` raises, and EngineError
-        when the device fails."""
+        """Decode unscaled latents, float32 [1, C, h, w], to float32 [3, H, W]. Raises what `check` raises, and
+        EngineError if the device fails."""
         assert self.division is not None
         if plan != self._plan:
             self._strips.clear()
@@ -113,7 +113,7 @@ class TiledDecoder:
         return whole.shape == given.shape and bool(np.abs(whole - given).max() <= _TOLERANCE * np.abs(whole).max())
 
     def _run_head(self, latents: Floats, tail: StripDecode, check: CancelCheck) -> None:
-        """Compute the part that needs the whole picture, which is small there."""
+        """Compute the part that needs the whole picture, where values are still small."""
         division, plan = tail.division, tail.plan
         key = plan.cut, plan.storage_type
         if key not in self._heads:
@@ -144,7 +144,7 @@ class TiledDecoder:
 
 
 def _head_model(model: ov.Model, division: SegmentedDecoder, plan: StripPlan) -> ov.Model:
-    """A graph that gives what must be kept, then the moments of norm `cut`'s source."""
+    """Return a graph that outputs the values to store, then the moments of norm `cut`'s source."""
     copy = model.clone()
     sources = [norm.source for norm in find_group_norms(copy)]
     kept = [
