@@ -11,7 +11,7 @@ import sys
 
 
 def drop_current_folder() -> None:
-    """Remove the current folder from `sys.path`, where `python -m` or an empty or relative entry of PYTHONPATH put it."""
+    """Remove the current folder from `sys.path`; `python -m` or an empty or relative PYTHONPATH entry adds it."""
     if getattr(sys, "frozen", False):
         return
     try:

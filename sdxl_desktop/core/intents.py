@@ -127,7 +127,7 @@ class MaskMetrics:
         return cls(breadth, box, picture)
 
     def scale(self, generated_size: Size, margin: int | None) -> float:
-        """Return the picture's pixels per generated pixel; with a `margin` only that much around the mask is generated."""
+        """Return the picture's pixels per generated pixel; with a `margin` only that much around the mask is used."""
         if margin is None:
             return math.sqrt(self.picture_size.pixel_count / generated_size.pixel_count)
         seen = [

@@ -102,7 +102,7 @@ class AppPaths:
 
 
 def home_folders() -> tuple[str, ...]:
-    """Return the spellings of the home folder that messages may contain, longest first; empty if it is only the root."""
+    """Return the spellings of the home folder in messages, longest first; empty if it is only the root."""
     try:
         home = str(Path.home())
     except RuntimeError:

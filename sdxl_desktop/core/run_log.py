@@ -73,5 +73,5 @@ def _text(value: object) -> str:
 
 
 def problem_words(problem: SdxlDesktopError) -> str:
-    """Format `problem` for the log: in full, but for an invalid request without the reason, which may quote the prompt."""
+    """Format `problem` for the log: in full, but an invalid request without its reason, which may quote the prompt."""
     return f"{type(problem).__name__}: {problem.what if isinstance(problem, RequestError) else problem}"
