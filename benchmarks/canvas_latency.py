@@ -151,7 +151,7 @@ def engine_drawing(drawing: Size) -> Iterator[list[float]]:
     cores: list[float] = []
     try:
         if not begun.wait(120) or problems:
-            raise SystemExit(f"The engine does not draw: {' '.join(problems) or 'nothing was heard of it'}")
+            raise SystemExit(f"The engine does not draw: {' '.join(problems) or 'no event was received'}")
         process, began = psutil.Process().children()[0], time.perf_counter()
         before = process.cpu_times()
         yield cores

@@ -36,9 +36,10 @@ class Checkpoint:
     """A folder of OpenVINO SDXL parts.
 
     `name` is the identifier that users type, unique in the library; `title` and `description` are for display.
-    `vae_factor` is pixels per latent (8 for SDXL); width and height must be multiples of `size_multiple`.
-    `detect_few_step` is true for distilled checkpoints that want few steps; `has_encoder` for those that can edit
-    pictures. `tiny_vae` is the folder of the checkpoint's small VAE for drafts; `noise` is its noise schedule.
+    `vae_scale_factor` is pixels per latent (8 for SDXL); width and height must be multiples of `size_multiple`.
+    `is_few_step` is true for distilled checkpoints that want few steps; `has_vae_encoder` for those that can edit
+    pictures. `tiny_vae` is the folder of the checkpoint's small VAE for drafts; `noise_schedule` defines how it must be
+    sampled.
     """
 
     name: str

@@ -42,9 +42,9 @@ class SpecialToken:
 
 @dataclass(frozen=True, slots=True)
 class ClipTokenizerFiles:
-    """`vocabulary` maps tokens to ids, `merges` are pairs in order, `marks` the special tokens "bos_token",
-    "eos_token", "unk_token" and "pad_token", `added` further tokens that are never split, by id; `length` is the
-    maximum input length in tokens."""
+    """`vocabulary` maps tokens to ids, `merges` are pairs in order, `special_tokens` are "bos_token", "eos_token",
+    "unk_token" and "pad_token", `added_tokens` further tokens that are never split, by id; `model_max_length` is the
+    maximum number of tokens per input."""
 
     vocabulary: Mapping[str, int]
     merges: tuple[tuple[str, str], ...]

@@ -107,8 +107,7 @@ class Editing:
         row=NumberRow(
             "Grow mask",
             "Growth of the mask in pixels",
-            "Draws so many pixels more around the mask than are kept of it, so that the new knows what it has to lead "
-            "over to.",
+            "Draws this many more pixels around the mask than are kept, so that the new pixels fit their surroundings.",
             64,
         ),
         option=Option("--grow", "PX", "Draw this far around the mask too; it is not kept. Default: 0.", "whole", EDIT),
@@ -159,7 +158,7 @@ def check_strength(strength: float) -> None:
 MARGIN = NumberRow(
     "Margin", "Margin in pixels", "How many pixels around the mask are drawn too, so that the new fits the old.", 256
 )
-"""Range of `only_masked`, which is None if the whole picture is generated."""
+"""The row of `only_masked`, which is None if the whole picture is generated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

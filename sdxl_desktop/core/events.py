@@ -97,8 +97,8 @@ class Preview:
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Picture:
     """A finished picture: `pixels` uint8 [H, W, 3], the seed that reproduces it alone, notes for the user, its latents
-    if the request asked for them, and, with a mask, the generated picture before blending (`drawn`). `checkpoint_id` is
-    the content ID of its checkpoint ("": unknown)."""
+    if the request asked for them, and, with a mask, `generated_pixels` before blending. `checkpoint_id` is the content
+    ID of its checkpoint ("": unknown)."""
 
     pixels: Pixels
     seed: int

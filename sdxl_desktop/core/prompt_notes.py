@@ -10,7 +10,7 @@ _LONGEST = 40
 
 
 def prompt_notes(prompts: Prompts) -> tuple[str, ...]:
-    """Return one sentence per distinct problem in the prompts that are valid but may not mean what was intended."""
+    """Return a distinct sentence for each part of the prompts that is valid but may not mean what was intended."""
     named = (
         ("prompt", prompts.prompt),
         ("negative prompt", prompts.negative_prompt),

@@ -92,13 +92,15 @@ class MicroConditioning:
         row=NumberRow(
             "Score",
             "Aesthetic score",
-            "Refiners were told for every training picture how much people liked it, from 0 to 10. "
+            "Refiners were trained with a score of how much people liked each picture, from 0 to 10. "
             "This is the score the picture should have.",
             MAX_AESTHETIC_SCORE,
             step=0.1,
             decimals=1,
         ),
-        option=Option("--aesthetic-score", "A", "How beautiful it is told the picture is, 0 to 10.", "real", REFINER),
+        option=Option(
+            "--aesthetic-score", "A", "The aesthetic score that the refiner is given, 0 to 10.", "real", REFINER
+        ),
     )
     negative_aesthetic_score: float = scalar(
         2.5,

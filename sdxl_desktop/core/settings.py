@@ -64,7 +64,7 @@ class Preferences:
         PreferenceInfo(
             "Device",
             "Which part of this computer draws. Automatic takes what was measured to be the fastest, else a GPU, else "
-            "the processor, and says which. A device that is missing is told; nothing falls back silently.",
+            "the processor, and says which. A missing device is reported; nothing falls back silently.",
             "device",
             "Drawing",
             choices=_ANY_DEVICE,

@@ -93,7 +93,7 @@ DEFAULT_SPEED = SpeedPreset.BALANCED
 _HELP = {
     SpeedPreset.EXACT: "Every step is computed in full: what the checkpoint draws, to the last bit.",
     SpeedPreset.BALANCED: "One step in three is computed in full, the others reuse its deep layers: "
-    "hardly to be told apart.",
+    "the difference is hardly visible.",
     SpeedPreset.FAST: "One step in six is computed in full, the others reuse its deep layers: fine detail may differ.",
 }
 

@@ -112,7 +112,7 @@ def _decode_critical_chunks(data: bytes, name: str, notes: list[str]) -> Image.I
         image = _load_upright(_open_image(needed, name), name, found)
     except PictureError:
         return None
-    notes += [*found, "What the file says beside its pixels is damaged and was ignored."]
+    notes += [*found, "The file's metadata is damaged and was ignored."]
     return image
 
 

@@ -34,8 +34,7 @@ def same_caption(scene: Scene, rng: random.Random) -> Scene:
 
 
 class ScenePool:
-    """`config.pool` scenes, of which the oldest `CHUNK_TOKENS` are replaced after every `config.reuse` × `CHUNK_TOKENS`
-    samples.
+    """`config.pool` scenes, of which the oldest `CHUNK` are replaced after every `config.reuse` × `CHUNK` samples.
 
     Scene number n depends on the seed and n only, so a resumed run has exactly the scenes of an uninterrupted one.
     """
