@@ -1,11 +1,11 @@
-"""How long from a brush event to painted pixels? Also: undoing a full-canvas stroke, opening a 24-megapixel JPEG.
+"""Latency from a brush event to painted pixels; also undo of a full-canvas stroke and opening a 24-megapixel JPEG.
 
     QT_QPA_PLATFORM=offscreen python -m benchmarks.canvas_latency [--events 400] [--side 2048] [--brush 200]
 
-Real mouse events go through Qt to the canvas of a shown window, which follows the mask with its frame; a sample ends
-when the window has painted. The second round does the same while the application's engine process draws with the
-starter checkpoint on all cores, as deep in priority as it always is; the third while as many processes of that priority
-multiply matrices, which takes more of the memory's time than a small checkpoint does.
+Real mouse events go through Qt to the canvas of a shown window, with the mask and its frame updated; a sample ends when
+the window has painted. The second round repeats this while the application's engine process generates with the starter
+checkpoint on all cores, at its usual low priority; the third while as many processes of that priority multiply
+matrices, which uses more memory bandwidth than a small checkpoint does.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from sdxl_desktop.ui.widgets.layout_helpers import column
 from sdxl_desktop.workers.worker_main import NICENESS
 
 _BETWEEN_EVENTS = 0.008
-"""Seconds between two events of a usual mouse: 125 a second."""
+"""Seconds between two events of a typical mouse: 125 per second."""
 
 
 class CanvasBenchmark:
@@ -70,7 +70,8 @@ class CanvasBenchmark:
         self.bar.set_value(ToolSettings(tool=ToolKind.BRUSH, size=self._brush, hardness=0.5))
 
     def send(self, kind: QEvent.Type, spot: QPointF) -> tuple[float, float]:
-        """Seconds from a mouse event until everything it asked for is painted, and how many of them were computing."""
+        """Return the seconds from a mouse event until all its effects are painted, and how many of them were CPU
+        time."""
         held = Qt.MouseButton.NoButton if kind == QEvent.Type.MouseButtonRelease else Qt.MouseButton.LeftButton
         button = Qt.MouseButton.NoButton if kind == QEvent.Type.MouseMove else Qt.MouseButton.LeftButton
         place = self.canvas.mapToGlobal(spot)
@@ -81,7 +82,8 @@ class CanvasBenchmark:
         return time.perf_counter() - started, time.process_time() - worked
 
     def stroke(self, events: int) -> list[tuple[float, float]]:
-        """A stroke in loops all over the picture, 20 points between events; what `send` tells of each event."""
+        """Draw a stroke in loops all over the picture, 20 points between events; return the result of `send` for each
+        event."""
         target = self.canvas.viewport.picture_rect()
         times: list[tuple[float, float]] = []
         self.send(QEvent.Type.MouseButtonPress, target.center())
@@ -97,7 +99,7 @@ class CanvasBenchmark:
         return times
 
     def undo_full_stroke(self) -> tuple[float, float]:
-        """Seconds to take back, and paint, a stroke that covered the whole picture; how many of them were computing."""
+        """Return the seconds to undo, and paint, a stroke over the whole picture, and the CPU seconds."""
         assert self.document.size is not None
         self.bar.set_value(ToolSettings(tool=ToolKind.BRUSH, size=600, hardness=0.0))
         target = self.canvas.viewport.picture_rect()
@@ -113,7 +115,7 @@ class CanvasBenchmark:
         return time.perf_counter() - started, time.process_time() - worked
 
     def open_photograph(self, file: Path) -> tuple[float, float]:
-        """Seconds to read a file, as a worker thread would, and seconds that the window stands still for it."""
+        """Return the seconds to read a file, as a worker thread does, and the seconds that the window is blocked."""
         started = time.perf_counter()
         with Image.open(file) as picture:
             pixels = np.array(picture.convert("RGB"))
@@ -125,9 +127,9 @@ class CanvasBenchmark:
 
 @contextmanager
 def engine_drawing(drawing: Size) -> Iterator[list[float]]:
-    """The engine process draws on all cores while this is entered; then the list holds the cores that it used.
+    """A context in which the engine process generates on all cores; afterwards the list holds the number of cores used.
 
-    One picture of more steps than anybody waits for, cancelled at the end; its events are heard as in the application.
+    It generates one picture of very many steps, cancelled at the end; its events are received as in the application.
     """
     engine, cancel, begun = ProcessEngine(AppPaths.from_environment()), threading.Event(), threading.Event()
     problems: list[str] = []
@@ -149,7 +151,7 @@ def engine_drawing(drawing: Size) -> Iterator[list[float]]:
     cores: list[float] = []
     try:
         if not begun.wait(120) or problems:
-            raise SystemExit(f"The engine does not draw: {' '.join(problems) or 'nothing was heard of it'}")
+            raise SystemExit(f"The engine does not draw: {' '.join(problems) or 'no event was received'}")
         process, began = psutil.Process().children()[0], time.perf_counter()
         before = process.cpu_times()
         yield cores
@@ -172,7 +174,7 @@ def _multiply_matrices() -> None:
 
 @contextmanager
 def matrices_multiplied() -> Iterator[None]:
-    """One process that computes for each core, of the engine's priority."""
+    """A context with one computing process per core, at the engine's priority."""
     os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
     context = multiprocessing.get_context("spawn")
     workers = [context.Process(target=_multiply_matrices, daemon=True) for _ in range(os.cpu_count() or 1)]

@@ -1,12 +1,12 @@
-"""How long converting a full-size SDXL takes, and how much memory: ours against `optimum-cli export openvino`.
+"""Time and memory of converting a full-size SDXL: ours against `optimum-cli export openvino`.
 
     python -m benchmarks.convert make FOLDER [--unet-only]     random fp16 weights, 7 GB, as a diffusers folder
     python -m benchmarks.convert run FOLDER [--rounds 2] [--weights int8] [--json OUT]
     python -m benchmarks.convert run FOLDER --unet-only [--order ours]
 
-`run` converts any diffusers folder by the command line, as a person would, from start to end. Machines drift by a
-factor of two within minutes: compare A B A B in one run, never two lone numbers. Memory is anonymous memory (what the
-system cannot drop and read again) summed over the process and its children, sampled five times a second. Linux only.
+`run` converts any diffusers folder with the command line, from start to end. Machines drift by a factor of two within
+minutes: compare A B A B in one run, never two single numbers. Memory is anonymous memory (which the system cannot drop
+and read again) summed over the process and its children, sampled five times a second. Linux only.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _FILES = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model"}
 
 
 def make(folder: Path, *, unet_only: bool) -> None:
-    """A diffusers folder of SDXL base with random weights in half precision, written as a stream."""
+    """Write a diffusers folder of SDXL base with random weights in half precision, as a stream."""
     setup, chance = shipped_setup(Family.BASE), np.random.default_rng(0)
     noise = (0.02 * chance.standard_normal(_CHUNK)).astype(np.float16)
     folder.mkdir(parents=True, exist_ok=True)
@@ -90,14 +90,14 @@ def _write(stream: BinaryIO, shapes: dict[str, tuple[int, ...]], noise: Any, cha
 
 
 def convert_with_ours(folder: Path, into: Path, weights: str, *, unet_only: bool) -> list[str]:
-    """The command that converts with ours."""
+    """Return the command that converts with ours."""
     if unet_only:
         return [sys.executable, __file__, "one-part", str(folder), str(into), weights]
     return [sys.executable, "-m", "sdxl_desktop", "checkpoints", "import", str(folder), "--weights", weights]
 
 
 def convert_with_optimum(folder: Path, into: Path, weights: str, *, unet_only: bool) -> list[str]:
-    """The command that converts with optimum-intel."""
+    """Return the command that converts with optimum-intel."""
     if unet_only:
         raise SystemExit("optimum-cli converts whole checkpoints only: leave --unet-only out")
     program = Path(sys.executable).with_name("optimum-cli")
@@ -109,7 +109,7 @@ CONVERTERS: dict[str, Callable[..., list[str]]] = {"ours": convert_with_ours, "t
 
 
 def one_part(folder: Path, into: Path, weights: str) -> None:
-    """Ours for the UNet alone, in this process."""
+    """Convert the UNet alone with ours, in this process."""
 
     from sdxl_desktop.formats.found import DetectedPart
     from sdxl_desktop.formats.safetensors_header import read_tensors
@@ -138,7 +138,7 @@ def one_part(folder: Path, into: Path, weights: str) -> None:
 
 
 def run_measured(command: list[str], home: Path) -> dict[str, float]:
-    """Run `command`; seconds, and peaks in GiB over its process tree of anonymous and of all resident memory."""
+    """Run `command`; return seconds, and peaks in GiB over its process tree of anonymous and of all resident memory."""
     environment = {**os.environ, "SDXL_DESKTOP_HOME": str(home), "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)}
     started, peaks = time.monotonic(), {"anonymous": 0.0, "resident": 0.0}
     process = subprocess.Popen(command, env=environment, cwd=ROOT)
@@ -156,7 +156,7 @@ def run_measured(command: list[str], home: Path) -> dict[str, float]:
 
 
 def _memory(pid: int) -> tuple[int, int]:
-    """(anonymous, resident) bytes of one process; zeros when it is gone."""
+    """Return (anonymous, resident) bytes of one process; zeros if it has ended."""
     found = {"RssAnon:": 0, "VmRSS:": 0}
     try:
         for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines():
@@ -169,7 +169,7 @@ def _memory(pid: int) -> tuple[int, int]:
 
 
 def run(folder: Path, order: list[str], weights: str, *, unet_only: bool) -> list[dict[str, Any]]:
-    """Convert `folder` in this `order`; seconds, GiB and exit code of each. Ends the program where one fails."""
+    """Convert `folder` in this `order`; return seconds, GiB and exit code of each. Exits if one fails."""
     rounds = []
     for name in order:
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix="converted-") as scratch:
@@ -188,7 +188,8 @@ def run(folder: Path, order: list[str], weights: str, *, unet_only: bool) -> lis
 
 
 def summary(rounds: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A row for each who: median and fastest seconds, highest peaks in GiB, and what they are of optimum-cli's."""
+    """Return a row per converter: median and fastest seconds, highest peaks in GiB, and their ratios to
+    optimum-cli's."""
     rows = []
     for who in dict.fromkeys(str(one["who"]) for one in rounds):
         own, base = (_rounds_of(rounds, name) for name in (who, "theirs"))

@@ -1,13 +1,13 @@
-"""What does decoding in strips cost, and what memory does it save?
+"""Time cost and memory savings of tiled decoding (in strips).
 
     python -m benchmarks.decode [--size 1024] [--checkpoint DIR] [--budget 1.2] [--precision f32] [--json OUT]
 
-`--checkpoint` is a folder with a `vae_decoder` in it. Without one, a full-size SDXL VAE with random weights is made and
-exported, which takes a minute and says as much about memory and time as a trained one. Every decode is in a process of
-its own, whole and in strips by turns; memory is what the process takes at its peak beyond what it took with the whole
-decoder loaded, compiled and warm. The first decode in strips of a process compiles them and tries them out with a small
-picture; that is in its peak, and its seconds are told apart. On a machine that does other things, too, the seconds of
-all cores together say more than those on the clock.
+`--checkpoint` is a folder with a `vae_decoder` in it. Without one, a full-size SDXL VAE with random weights is created
+and exported, which takes a minute and is as representative of memory and time as a trained one. Every decode runs in
+its own process, whole and in strips alternately; memory is the process's peak in excess of its memory with the decoder
+loaded, compiled and warm. The first decode in strips of a process compiles them and tests them with a small picture;
+its peak includes that, and its seconds are listed separately. On a busy machine the CPU time of all cores is more
+meaningful than wall time.
 """
 
 from __future__ import annotations
@@ -31,11 +31,12 @@ from sdxl_desktop.engine.openvino.tiling import TiledDecoder
 
 MB, GB = 1e6, 1e9
 _SAMPLE_SECONDS = 0.005
-"""Seconds between two looks at the memory."""
+"""Seconds between two memory samples."""
 
 
 class MemoryPeakWatch:
-    """The most memory this process has while entered, in bytes beyond what it had before: resident and anonymous."""
+    """Measures this process's peak memory within the context, in bytes above the initial value: resident and
+    anonymous."""
 
     def __enter__(self) -> MemoryPeakWatch:
         self.before = _memory()
@@ -98,7 +99,7 @@ def decode_once(folder: Path, size: int, budget: float, precision: Any, picture:
 
 
 def _timed(told: dict[str, Any], name: str, work: Any) -> Any:
-    """What `work` gives; its seconds, and those of all cores together, go to `told`."""
+    """Return the result of `work`; its wall and CPU seconds are added to `told`."""
     started, computed = time.perf_counter(), time.process_time()
     done = work()
     told[name] = round(time.perf_counter() - started, 2)
@@ -132,7 +133,7 @@ def make_full_size(folder: Path) -> None:
 
 
 def compare(folder: Path, size: int, budget: float, precision: str, rounds: int) -> dict[str, Any]:
-    """Whole and in strips by turns, `rounds` times."""
+    """Decode whole and in strips alternately, `rounds` times."""
     runs: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as scratch:
         pictures = {0.0: Path(scratch) / "whole.npy", budget: Path(scratch) / "strips.npy"}

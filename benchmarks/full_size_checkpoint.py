@@ -1,13 +1,13 @@
-"""Makes a checkpoint of SDXL base's real size with random weights, for measuring time and memory without a download.
+"""Creates a checkpoint of SDXL base's real size with random weights, to measure time and memory without a download.
 
     python -m benchmarks.full_size_checkpoint make FOLDER [--weights int8] [--weights fp16]
     python -m benchmarks.full_size_checkpoint check FOLDER/int8 [--size 256]
 
 `make` writes `FOLDER/torch`, a diffusers folder in half precision (7 GB, streamed), and has the application import it
-into `FOLDER/int8` or `FOLDER/fp16`, so that the same weights are there for everyone; what exists is left as it is, and
-an import that was killed goes on. Weights are drawn from N(0, 0.02²), biases are 0, norms are 1: behind its norms every
-layer answers with about as much as it was asked, so that predictions stay near 1 and decoded values within the range
-of pixels. `check` draws two steps and says whether they do.
+into `FOLDER/int8` or `FOLDER/fp16`, so that every pipeline uses the same weights; existing files are kept, and a killed
+import is resumed. Weights are drawn from N(0, 0.02²), biases are 0, norms are 1: after its norms every layer's output
+is about as large as its input, so that predictions stay near 1 and decoded values within the range of pixels. `check`
+runs two steps and reports whether they do.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ from sdxl_desktop.library.convert.weight_format import WeightFormat
 GIB = 2**30
 TORCH = "torch"
 _DISK = {WeightFormat.INT8: 4 * GIB, WeightFormat.FP16: 8 * GIB, WeightFormat.FP32: 8 * GIB, WeightFormat.INT4: 4 * GIB}
-"""Bytes that an imported one takes while it comes together."""
+"""Bytes that an imported checkpoint needs during the import."""
 
 
 def make(folder: Path, formats: Sequence[WeightFormat]) -> None:
-    """Make what is missing of `folder/torch` and `folder/FORMAT`; ends the program where the disk has no room."""
+    """Create what is missing of `folder/torch` and `folder/FORMAT`; exits if the disk has too little space."""
     folder.mkdir(parents=True, exist_ok=True)
     source, unfinished = folder / TORCH, folder / f"{TORCH}.unfinished"
     if not source.exists():
@@ -66,7 +66,7 @@ def make(folder: Path, formats: Sequence[WeightFormat]) -> None:
 
 
 def check(checkpoint: Path, side: int) -> None:
-    """Draw two steps and print what the pixels are; ends the program when they are not finite, or are all alike."""
+    """Run two steps and print statistics of the pixels; exits if they are not finite, or all equal."""
     from sdxl_desktop.engine.openvino.engine import OpenVinoEngine
 
     events = list[EngineEvent]()

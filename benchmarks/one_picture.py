@@ -1,5 +1,5 @@
-"""Draws one picture in fresh processes, ours or plain optimum-intel's, and tells when the first step began and how much
-memory all of them took. `benchmarks.memory` and `benchmarks.launch` run it; Linux only.
+"""Generates one picture in fresh processes, with ours or plain optimum-intel, and reports when the first step began and
+how much memory the processes used. `benchmarks.memory` and `benchmarks.launch` run it; Linux only.
 
     python -m benchmarks.one_picture WHO SETTING        WHO is ours, ours-later or optimum; SETTING is JSON
 """
@@ -20,15 +20,15 @@ from typing import Any
 import psutil
 
 LATER_SECONDS = 15.0
-"""After the launch, when Generate is pressed by `ours-later`."""
+"""Seconds after the launch at which `ours-later` presses Generate."""
 SAMPLE_SECONDS = 0.2
 PROMPT = "a lighthouse on a cliff at dusk"
 
 
 @dataclass(frozen=True, slots=True)
 class PictureMeasurement:
-    """Seconds from the launch, or from when Generate was pressed, to the beginning of the first step, and to the end;
-    GB of anonymous memory, and of all including mapped files, that the processes took together at most."""
+    """Seconds from the launch, or from pressing Generate, to the beginning of the first step, and to the end; peak GB
+    of anonymous memory, and of all including mapped files, summed over the processes."""
 
     first_step: float
     total_seconds: float
@@ -62,7 +62,7 @@ def measure(who: str, setting: Mapping[str, Any]) -> PictureMeasurement:
 
 
 def _memory(pid: int) -> tuple[int, int]:
-    """(anonymous, all) bytes of a process and its children, what they share counted once."""
+    """Return (anonymous, all) bytes of a process and its children; shared memory is counted once."""
     sums = [0, 0]
     try:
         top = psutil.Process(pid)
@@ -77,7 +77,7 @@ def _memory(pid: int) -> tuple[int, int]:
 
 
 def run_ours(setting: Mapping[str, Any], wait: float) -> dict[str, float]:
-    """As the window does it: an engine process, warmed at once, and Generate pressed `wait` seconds later."""
+    """Run as the window does: an engine process, warmed up at once, and Generate pressed `wait` seconds later."""
     from threading import Event as Flag
 
     from sdxl_desktop.core.events import EngineEvent, Phase, Progress, RunFinished
@@ -96,7 +96,7 @@ def run_ours(setting: Mapping[str, Any], wait: float) -> dict[str, float]:
         hand.start()
         time.sleep(max(0.0, launched + wait - time.time()))
         times["pressed"] = time.time()
-        hand.join()  # as the window: a warm-up for what is asked is waited for
+        hand.join()  # like the window, wait for a warm-up of the same request
     side = int(setting["size"])
     request = GenerationRequest(
         checkpoint=checkpoint,
@@ -119,7 +119,7 @@ def run_ours(setting: Mapping[str, Any], wait: float) -> dict[str, float]:
 
 
 def run_optimum(setting: Mapping[str, Any]) -> dict[str, float]:
-    """As its users call it, with a cache of compiled parts."""
+    """Run as its users call it, with a cache of compiled parts."""
     from optimum.intel import OVStableDiffusionXLPipeline
     from optimum.intel.openvino.modeling_diffusion import OVModelUnet
 

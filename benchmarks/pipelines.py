@@ -1,7 +1,7 @@
-"""Draws pictures for `benchmarks.speed`, in a process of its own: with ours, or with a library that is its peer.
+"""Generates pictures for `benchmarks.speed`, in a separate process: with ours, or with a peer library.
 
-Reads a line of JSON for each picture from standard input and answers with one. It is run by path too, with another
-Python, in which only the peer is installed: so nothing but the standard library is imported before a drawer is chosen.
+Reads a line of JSON per picture from stdin and answers with one. It is also run by path, with another Python in which
+only the peer is installed: so only the standard library is imported before a pipeline is chosen.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from pathlib import Path
 from typing import Any
 
 SettingFields = dict[str, Any]
-"""`checkpoint`, `side` in pixels, `guidance`, `threads` (0: the library's own number), `precision` ("auto":
-the library's own), `home`: a folder for its files."""
+"""`checkpoint`, `side` in pixels, `guidance`, `threads` (0: the library's default), `precision` ("auto": the library's
+default), `home`: a folder for its files."""
 MeasuredFields = dict[str, Any]
 GenerateFunction = Callable[[str, int, int], tuple[Any, MeasuredFields]]
-"""(uint8 [H, W, 3], what else was measured) of a prompt, a seed and a number of steps."""
+"""From a prompt, a seed and a number of steps to (uint8 [H, W, 3], further measurements)."""
 
 
 def our_engine(setting: SettingFields, speed: str, *, preview: bool = False) -> GenerateFunction:
-    """The application's engine as the command line uses it; with `preview`, told as much as the window is."""
+    """The application's engine as the command line uses it; with `preview`, with the events that the window gets."""
     from threading import Event as Flag
 
     from sdxl_desktop.core.events import EngineEvent, RunFinished
@@ -58,11 +58,11 @@ def our_engine(setting: SettingFields, speed: str, *, preview: bool = False) -> 
         last: list[EngineEvent] = []
         started = time.perf_counter()
         watched.clear()
-        shutil.rmtree(paths.cache / "embeddings", ignore_errors=True)  # another of ours may have encoded these words
+        shutil.rmtree(paths.cache / "embeddings", ignore_errors=True)  # another pipeline may have encoded this prompt
         before = time.perf_counter() - started
 
         def hear(event: EngineEvent) -> None:
-            pickle.dumps(event, pickle.HIGHEST_PROTOCOL)  # as it is told to the window's process
+            pickle.dumps(event, pickle.HIGHEST_PROTOCOL)  # as for the window's process
             last[:] = [event]
 
         engine.generate(request, hear, Flag())
@@ -76,7 +76,7 @@ def our_engine(setting: SettingFields, speed: str, *, preview: bool = False) -> 
 
 
 def _record_callback_seconds() -> list[float]:
-    """Gets the seconds of each step that go into telling of it: its progress and preview."""
+    """Record the seconds per step that go into reporting: its progress and preview."""
     from sdxl_desktop.engine.openvino.workflow import Workflow
 
     seconds: list[float] = []
@@ -108,7 +108,7 @@ def optimum(setting: SettingFields) -> GenerateFunction:
 
 
 def _properties(setting: SettingFields) -> dict[str, Any]:
-    """What OpenVINO is told beside a peer's own defaults: nothing, unless threads or a precision were asked for."""
+    """Return the OpenVINO properties on top of a peer's defaults: none, unless threads or a precision are given."""
     told: dict[str, Any] = {}
     if setting["threads"]:
         told["INFERENCE_NUM_THREADS"] = setting["threads"]
@@ -120,7 +120,7 @@ def _properties(setting: SettingFields) -> dict[str, Any]:
 
 
 def torch(setting: SettingFields) -> GenerateFunction:
-    """diffusers in torch, in 32 bits, which is what a processor computes in."""
+    """diffusers in torch, in 32 bits, the native precision of CPUs."""
     import torch
     from diffusers import StableDiffusionXLPipeline
 
@@ -175,7 +175,7 @@ def genai(setting: SettingFields) -> GenerateFunction:
 
 
 def _with_graph_tokenizers(checkpoint: Path, folder: Path) -> Path:
-    """A folder that leads to all of the checkpoint, with its tokenizers as the graphs that GenAI reads, too."""
+    """Return a folder that links to all of the checkpoint, plus its tokenizers as the graphs that GenAI reads."""
     import openvino
     from openvino_tokenizers import convert_tokenizer
     from transformers import AutoTokenizer
@@ -208,9 +208,10 @@ PIPELINES: dict[str, Callable[[SettingFields], GenerateFunction]] = {
 
 
 def answer_request(draw: GenerateFunction, asked: MeasuredFields) -> MeasuredFields:
-    """Draw what is asked for and keep its pixels as NumPy's file `to`; seconds, and what else was measured.
+    """Generate the requested picture and save its pixels as the NumPy file `to`; return seconds and further
+    measurements.
 
-    What took place `before` the drawing, for the measurement's own sake, is not counted.
+    Time `before` the generation, spent on the measurement itself, is not counted.
     """
     import numpy as np
 
@@ -226,7 +227,7 @@ def main(who: str, setting: SettingFields) -> None:
     warnings.simplefilter("ignore")
     os.environ["HF_HUB_OFFLINE"] = "1"
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # whatever a library prints is no answer
+    os.dup2(2, 1)  # keep library output out of the answers
     draw = PIPELINES[who](setting)
     print(json.dumps({"ready": who}), file=answers, flush=True)
     for line in sys.stdin:

@@ -1,14 +1,13 @@
-"""What do the presets lose? The starter's own evaluation for each, and how far their pictures are from our exact ones.
+"""Quality loss of the presets: the starter's own evaluation for each, and the distance from our exact pictures.
 
     python -m benchmarks.quality --json OUT.json [--starter-data FOLDER] [--prompts 300] [--steps 30]
 
 `--starter-data` is a folder that `python -m tools.starter fetch` has filled: with it, every picture of a name is
-searched among the pictures that were taught (`top 1`, `top 5`), and its distance to the one of that name is
-measured, in the descriptor of colours and outlines of `tools.starter.picture_metrics`. Without, pictures are only
-compared with exact ones: the peak signal-to-noise ratio, the structural similarity, and the same descriptor, which
-is our stand-in for LPIPS, since that needs a network with weights of its own. Pictures are kept beside OUT.json, in
-a folder whose name tells the checkpoint's contents, the settings and the prompts apart; those that are there are not
-drawn again, so a run that was stopped goes on.
+searched among the training pictures (`top 1`, `top 5`), and its distance to the one of that name is measured, in the
+descriptor of colours and outlines of `tools.starter.picture_metrics`. Without it, pictures are only compared with exact
+ones: by peak signal-to-noise ratio, structural similarity, and the same descriptor, which replaces LPIPS, since that
+needs a network with weights of its own. Pictures are saved next to OUT.json, in a folder named by the checkpoint's
+contents, the settings and the prompts; existing ones are reused, so a stopped run can be resumed.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class TrainingPrompts:
-    """The pictures that the starter was taught, and which of them each prompt asks for."""
+    """The starter's training pictures, and which of them each prompt requests."""
 
     known: list[Image.Image]
     asked: list[int]
@@ -61,14 +60,14 @@ class TrainingPrompts:
 
 
 def pictures_folder(out: Path, asked: Sequence[str], setting: BenchmarkSetting) -> Path:
-    """Where the pictures of such a run lie, beside `out`."""
+    """Return the folder for the pictures of such a run, next to `out`."""
     parts = {part.name: content_id(part) for part in sorted(setting.checkpoint.iterdir()) if (part / GRAPH).is_file()}
     whole = repr((parts, setting.comparison_key, list(asked)))
     return out.with_name(f"{out.stem}-pictures-{hashlib.blake2b(whole.encode(), digest_size=5).hexdigest()}")
 
 
 def generate_all(asked: Sequence[str], setting: BenchmarkSetting, folder: Path) -> dict[str, list[Path]]:
-    """The files of everyone's pictures; those that are lacking are drawn, with seeds from 1000."""
+    """Return the picture files per pipeline; missing ones are generated, with seeds from 1000."""
     folder.mkdir(parents=True, exist_ok=True)
     files = {who: [folder / f"{place}-{who}.png" for place in range(len(asked))] for who in OURS}
     for who, mine in files.items():
@@ -90,7 +89,7 @@ def generate_all(asked: Sequence[str], setting: BenchmarkSetting, folder: Path) 
 
 
 def row(who: str, mine: Sequence[Path], exact: Sequence[Path], taught: TrainingPrompts | None) -> Row:
-    """Everything that is measured of one preset."""
+    """Return all measurements of one preset."""
     pictures, right = [_opened(file) for file in mine], [_opened(file) for file in exact]
     found: Row = {"who": NAMES[who], "prompts": len(pictures)}
     if taught is not None:
@@ -109,14 +108,14 @@ def row(who: str, mine: Sequence[Path], exact: Sequence[Path], taught: TrainingP
 
 
 def psnr(difference: Any) -> float:
-    """Of 8-bit values, in dB; 99 where nothing differs."""
+    """Return the PSNR of 8-bit values, in dB; 99 if they are equal."""
     squared = float((difference**2).mean())
     return 99.0 if squared == 0 else float(10 * np.log10(255**2 / squared))
 
 
 def similarity(one: Any, other: Any) -> float:
-    """The structural similarity of two pictures float64 [H, W, 3] in 0 to 255, mean over pixels and channels; 1 for
-    equal ones (Wang et al., "Image quality assessment: from error visibility to structural similarity", 2004)."""
+    """Return the structural similarity of two pictures float64 [H, W, 3] in 0 to 255, mean over pixels and channels; 1
+    for equal ones (Wang et al., "Image quality assessment: from error visibility to structural similarity", 2004)."""
 
     def blurred(values: Any) -> Any:
         return ndimage.gaussian_filter(values, (1.5, 1.5, 0), truncate=3.5)

@@ -1,11 +1,11 @@
-"""Writes the page of all benchmarks from the JSON that they leave, with tables, plots and the command of each.
+"""Writes the benchmark page from the JSON results, with tables, plots and the command of each.
 
     python -m benchmarks.results_page [RESULTS] [--out docs/benchmarks.md]
 
-RESULTS is a folder with one JSON file for each run (see `benchmarks.results`). They are taken over, without their
-single turns, into a folder beside the page that is called like it, where each replaces the one of its name; the page is
-of all that lie there, so that one benchmark can be run again without the others. Plots lie there, too. A benchmark that
-this file knows nothing of gets a table with all its numbers.
+RESULTS is a folder with one JSON file per run (see `benchmarks.results`). They are copied, without their single turns,
+into a folder next to the page with the page's name, where each replaces the file of its name; the page covers all files
+there, so that one benchmark can be run again without the others. Plots are written there, too. Unknown benchmarks get a
+table with all their numbers.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ only whether they are equal. The *starter* is the small checkpoint that ships wi
 
 @dataclass(frozen=True)
 class ResultSection:
-    """How a benchmark is told: its heading, what it says before its tables, what it plots, and the names of columns.
+    """How a benchmark is presented: heading, introduction, plotted key, and column names.
 
-    `plotted` is a row's key; with `against` the plot has a dashed line where the value is 1. `units` are those of keys
-    that do not say it themselves; `leave_out` are keys that no table needs.
+    `plotted` is a row's key; with `against` the plot has a dashed line at the value 1. `units` are for keys whose names
+    do not contain a unit; `leave_out` are keys omitted from the table.
     """
 
     title: str
@@ -117,7 +117,7 @@ _TITLES = {
 
 
 def read(folder: Path) -> list[Result]:
-    """The results in `folder`, in the order of SECTIONS and then by name; ends the program where one is not whole."""
+    """Return the results in `folder`, in the order of SECTIONS and then by name; exits if one is incomplete."""
     found: list[Result] = []
     for file in sorted(folder.glob("*.json")):
         result = _with_defaults(json.loads(file.read_text(encoding="utf-8")), file.stem)
@@ -129,7 +129,7 @@ def read(folder: Path) -> list[Result]:
 
 
 def import_results(results: Path, kept: Path) -> None:
-    """Write every result in `results` to `kept`, without its turns; ends the program where one is not whole."""
+    """Write every result in `results` to `kept`, without its turns; exits if one is incomplete."""
     read(results)
     for file in results.glob("*.json"):
         content = json.loads(file.read_text(encoding="utf-8"))
@@ -138,8 +138,8 @@ def import_results(results: Path, kept: Path) -> None:
 
 
 def _with_defaults(result: Result, stem: str) -> Result:
-    """`result` with what some leave out: the benchmark's name is the file's then, the rows are its runs, and single
-    numbers beside them are its summary. Rows that only warmed up do not count."""
+    """Return `result` with defaults: the benchmark's name is the file's, the rows are its runs, and single numbers next
+    to them are its summary. Warm-up rows are dropped."""
     name = result.get("benchmark", stem.partition("-")[0])
     rows = result.get("rows") or result.get("runs") or []
     summary = {key: value for key, value in result.items() if isinstance(value, int | float)}
@@ -153,7 +153,7 @@ def _with_defaults(result: Result, stem: str) -> Result:
 
 
 def _folded(rows: Sequence[Row]) -> list[Row]:
-    """One row for all that are called the same, with the medians of their numbers and how many they were."""
+    """Merge rows with equal names into one, with the medians of their numbers and their count."""
     alike: dict[str, list[Row]] = {}
     for row in rows:
         alike.setdefault(_label(row), []).append(row)
@@ -176,7 +176,7 @@ def _is_number(value: object) -> bool:
 
 
 def render_page(found: Sequence[Result], plots: str) -> tuple[str, dict[str, str]]:
-    """(the page in Markdown, its plots as SVG by file name); `plots` is the folder that the page finds them in."""
+    """Return (the page in Markdown, its plots as SVG by file name); `plots` is the page's folder of plots."""
     parts, drawn = [INTRODUCTION], dict[str, str]()
     headings: set[str] = set()
     for result in found:
@@ -200,7 +200,7 @@ def render_page(found: Sequence[Result], plots: str) -> tuple[str, dict[str, str
 
 
 def _where(result: Result) -> str:
-    """What was drawn, in a line: "starter, 64 × 64, 30 steps"."""
+    """Describe the setting in one line: "starter, 64 × 64, 30 steps"."""
     given = result.get("settings") or {}
     words = [
         str(given[key]).replace("x", " × ") if key == "size" else str(given[key]) for key in given if key == "size"
@@ -226,7 +226,7 @@ def _plot(section: ResultSection, result: Result) -> str | None:
 
 
 def _measured(rows: Sequence[Row]) -> str:
-    """The first key that is a time or an amount in most rows; empty where there is none."""
+    """Return the first key that is a time or an amount in most rows; empty if there is none."""
     for key in _keys(rows):
         if _unit(key) and sum(isinstance(row.get(key), int | float) for row in rows) > len(rows) / 2:
             return key
@@ -253,7 +253,7 @@ def _footnote(result: Result) -> str:
 
 
 def _keys(rows: Sequence[Row]) -> list[str]:
-    """All keys, in the order in which they come."""
+    """Return all keys, in order of appearance."""
     return list(dict.fromkeys(key for row in rows for key, value in row.items() if not isinstance(value, dict | list)))
 
 
@@ -276,7 +276,7 @@ def _is_ours(row: Row) -> bool:
 
 
 def _unit(key: str) -> Callable[[float], str] | None:
-    """How values of a key are told, where its name says what they are."""
+    """Return the format of a key's values if its name contains the unit."""
     words = set(re.split(r"[ _]", key.lower()))
     if words & {"seconds", "s", "fastest", "slowest", "encode", "denoise", "decode", "median"}:
         return format_seconds

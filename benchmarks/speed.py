@@ -1,25 +1,25 @@
-"""How fast are our presets against plain optimum-intel, OpenVINO GenAI and diffusers in torch, for the same pictures?
+"""Speed of our presets against plain optimum-intel, OpenVINO GenAI and diffusers in torch, for the same pictures.
 
     python -m benchmarks.speed --json OUT.json [--checkpoint FOLDER] [--size 64] [--steps 30] [--rounds 5]
                                [--only exact,optimum] [--genai PYTHON] [--torch FOLDER] [--[no-]apart] [--precision f32]
 
-A round draws one picture with everyone, one after the other, each round beginning with the next (A B C D B C D A): who
-comes after whom tells in caches and clocks. Each round has words and a seed of its own, and ours forget what they have
-encoded for each other, so that everyone encodes every prompt. Everyone draws in a process of its own, which has loaded,
-compiled and drawn two steps before; a turn's time goes from words to pixels, decoding and all included. Where all of
-them together do not fit into memory (`--apart`, `--no-apart`), a process is started for each turn and ended after it.
+A round generates one picture with every pipeline, each round beginning with the next one (A B C D B C D A), since the
+order affects caches and clocks. Each round has its own prompt and seed, and our pipelines discard each other's encoded
+prompts, so that every pipeline encodes every prompt. Each pipeline runs in its own process, which has loaded, compiled
+and run two steps before; a turn's time is from prompt to pixels, including decoding. If they do not fit into memory
+together (`--apart`, `--no-apart`), a process is started for each turn and ended after it.
 
     exact, balanced, fast    ours
-    watched                  ours, exact, with previews, every event made ready for another process; and what that costs
-    optimum                  plain optimum-intel: the one that ratios are to
+    watched                  ours, exact, with previews and every event serialized for another process; and their cost
+    optimum                  plain optimum-intel: the reference of the ratios
     genai                    OpenVINO GenAI; `--genai` is a Python that it is installed for
     torch                    diffusers; `--torch` is a diffusers folder of the same weights
 
-A processor with bf16 computes in it unless it is told otherwise; then no two graphs round alike. Whether our pictures
-are optimum-intel's to the last bit shows with `--precision f32`, which everyone is told then.
+A CPU with bf16 uses it by default; then no two graphs round alike. `--precision f32`, which applies to every pipeline,
+shows whether our pictures equal optimum-intel's to the last bit.
 
-What is done is kept in OUT.json after every turn, with the pictures beside it: the same command goes on where it was
-stopped, and `--limit N` stops after N turns.
+Results are saved to OUT.json after every turn, with the pictures next to it: the same command resumes a stopped run,
+and `--limit N` stops after N turns.
 """
 
 from __future__ import annotations
@@ -59,13 +59,14 @@ NAMES = {
 SUBJECTS = ("heart", "cat", "dog", "rose", "pizza", "car", "sun", "house", "apple", "panda", "rocket", "fox", "star")
 COLOURS = ("red", "blue", "green", "white", "yellow", "pink", "black", "light blue")
 _WEIGHTS_IN_MEMORY = 2.7
-"""How often weights lie in a drawer's memory: mapped, in the device's layout, and as much for what is computed."""
+"""How many times a pipeline holds the weights in memory: mapped, in the device's layout, and as much for
+computation."""
 Turn = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class BenchmarkSetting:
-    """What everyone draws with."""
+    """The common settings of all pipelines."""
 
     checkpoint: Path
     side: int
@@ -77,7 +78,7 @@ class BenchmarkSetting:
 
     @property
     def comparison_key(self) -> dict[str, Any]:
-        """What two runs must share to be one."""
+        """Return the values that must be equal for a run to be resumed."""
         return {
             "checkpoint": f"{self.checkpoint.parent.name}/{self.checkpoint.name}",
             "size": f"{self.side}x{self.side}",
@@ -89,11 +90,11 @@ class BenchmarkSetting:
 
 
 class PipelineProcess:
-    """Someone who draws in a process of its own, ready when this is made; raises RuntimeError when it ends early."""
+    """A pipeline in its own process, ready after construction; raises RuntimeError if it ends early."""
 
     def __init__(self, who: str, setting: BenchmarkSetting, home: Path, python: str) -> None:
         self._who, self._steps = who, setting.steps
-        own = home / ("ours" if who in (*OURS, "watched") else who)  # what ours compile once serves all of them
+        own = home / ("ours" if who in (*OURS, "watched") else who)  # our pipelines share compiled models
         own.mkdir(parents=True, exist_ok=True)
         given = {key: str(value) if isinstance(value, Path) else value for key, value in asdict(setting).items()}
         told = json.dumps({**given, "home": str(own)})
@@ -113,7 +114,7 @@ class PipelineProcess:
         self._send_request("warming up", 0, min(2, self._steps), None)
 
     def generate(self, prompt: str, seed: int, to: Path) -> Turn:
-        """What was measured; the pixels are written to `to`, a NumPy file."""
+        """Return the measurements; the pixels are written to `to`, a NumPy file."""
         return self._send_request(prompt, seed, self._steps, to)
 
     def __enter__(self) -> PipelineProcess:
@@ -123,7 +124,7 @@ class PipelineProcess:
         self._close()
 
     def _close(self) -> None:
-        """Let the process end by closing its input; kill it when it does not."""
+        """Let the process end by closing its input; kill it if it does not."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         with suppress(BrokenPipeError):
@@ -138,7 +139,7 @@ class PipelineProcess:
     def _send_request(self, prompt: str, seed: int, steps: int, to: Path | None) -> Turn:
         assert self._process.stdin is not None
         asked = {"prompt": prompt, "seed": seed, "steps": steps, "to": str(to) if to else ""}
-        with suppress(BrokenPipeError):  # it has ended: what is heard says why
+        with suppress(BrokenPipeError):  # it has ended: reading the answer reports why
             self._process.stdin.write(json.dumps(asked) + "\n")
             self._process.stdin.flush()
         return self._read_answer()
@@ -156,7 +157,7 @@ class PipelineProcess:
 
 @dataclass
 class TurnLog:
-    """The turns that were taken, kept in a file from which a run goes on."""
+    """The completed turns, saved in a file from which a run is resumed."""
 
     file: Path
     command: str
@@ -165,7 +166,7 @@ class TurnLog:
 
     @classmethod
     def opened(cls, file: Path, command: str, setting: BenchmarkSetting) -> TurnLog:
-        """The record in `file`, begun where there is none; ends the program where it is of another setting."""
+        """Return the log in `file`, created if missing; exits if it has other settings."""
         record = cls(file, command, setting)
         if file.exists():
             kept = json.loads(file.read_text(encoding="utf-8"))
@@ -200,7 +201,8 @@ class TurnLog:
         )
 
     def rows(self) -> list[Turn]:
-        """One for each who drew: medians of seconds, the median of the rounds' ratios to the peer, how equal it is."""
+        """Return a row per pipeline: medians of seconds, the median of the rounds' ratios to the peer, and the
+        equality."""
         return [self._row(who) for who in ALL_PIPELINES if any(turn["who"] == who for turn in self.turns)]
 
     def _row(self, who: str) -> Turn:
@@ -236,7 +238,7 @@ def _pixels(file: Path) -> Any:
 
 
 def prompts(count: int) -> list[str]:
-    """`count` different ones."""
+    """Return `count` different prompts."""
     return [
         f"a {SUBJECTS[n % len(SUBJECTS)]} on a {COLOURS[n % len(COLOURS)]} background{' at night' * (n // 104)}"
         for n in range(count)
@@ -246,7 +248,7 @@ def prompts(count: int) -> list[str]:
 def run_turns(
     record: TurnLog, who: Sequence[str], rounds: int, limit: int, pythons: Mapping[str, str], *, apart: bool
 ) -> None:
-    """Draw what the record lacks, at most `limit` pictures."""
+    """Generate the missing pictures of the record, at most `limit`."""
     with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
         home, drawers = Path(scratch), dict[str, PipelineProcess]()
 
@@ -283,7 +285,7 @@ def show(rows: Sequence[Turn]) -> None:
 
 
 def _selected_pipelines(given: argparse.Namespace) -> list[str]:
-    """Those who can draw, in their order, of those that are asked for."""
+    """Return the requested pipelines that are available, in order."""
     asked = given.only.split(",") if given.only else ALL_PIPELINES
     if unknown := set(asked) - set(ALL_PIPELINES):
         raise SystemExit(f"There is no {', '.join(sorted(unknown))}; there are {', '.join(ALL_PIPELINES)}.")

@@ -1,8 +1,8 @@
-"""The front door: sends a start of the program to one of its workers (engine, conversion, download, quantization,
-workbench), to the display probe, or to the command line and window.
+"""The entry point: dispatches a start of the program to one of its workers (engine, conversion, download, quantization,
+device benchmark), to the display probe, or to the command line and window.
 
-It opens in milliseconds. Each heavy home (the window's Qt, the engine's torch and OpenVINO) is imported by exactly
-one function here, at the moment it is needed.
+It starts in milliseconds. Each heavy dependency (the window's Qt, the engine's torch and OpenVINO) is imported by
+exactly one function here, when it is needed.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from sdxl_desktop.engine.engine_protocol import Engine
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program with `argv` (default: the process's own) and return its exit code."""
-    multiprocessing.freeze_support()  # in the bundle Python's own helper processes come through this door too
+    multiprocessing.freeze_support()  # in the bundle Python's own helper processes start here too
     arguments = list(sys.argv[1:] if argv is None else argv)
     match arguments:
         case [first, *_] if first == ENGINE_HOST:
@@ -59,7 +59,7 @@ def _command_line(arguments: Sequence[str]) -> int:
 
 
 def entry_points() -> EntryPoints:
-    """The real ways into the rest of the program, each opened only when used."""
+    """Return the entry points to the rest of the program, each imported only when used."""
     from sdxl_desktop.cli.display_check import why_no_window
 
     def no_window() -> str:
@@ -134,13 +134,12 @@ def _workbench(paths: AppPaths) -> DeviceBenchmark:
 
 
 def _configure_libraries() -> None:
-    """Keep the libraries' advice for their own developers from the person, and keep them off the network and in the
-    application's folders."""
+    """Suppress the libraries' developer warnings, and keep the libraries offline and in the application's folders."""
     for variable in ("DIFFUSERS_VERBOSITY", "TRANSFORMERS_VERBOSITY"):
         os.environ.setdefault(variable, "error")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(AppPaths.from_environment().cache / "torch"))
-    socket.has_ipv6 = False  # urllib3, when it is imported, would open a socket to find out
+    socket.has_ipv6 = False  # urllib3 would open a socket on import to find out
 
 
 def _devices() -> tuple[Device, ...]:
@@ -165,7 +164,7 @@ def _window(paths: AppPaths, prompt: str | None, files: Sequence[Path | str]) ->
 
 
 def _probe_display() -> int:
-    """Try to reach the display. Where there is none Qt aborts the process, which is why a child does this."""
+    """Try to connect to the display. Without one Qt aborts the process, so a child process does this."""
     from PySide6.QtGui import QGuiApplication
 
     QGuiApplication([])

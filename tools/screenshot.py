@@ -1,9 +1,9 @@
-"""Takes the README's screenshots: the real window with the real engine draws, and is photographed.
+"""Takes the README's screenshots of the real window with the real engine.
 
     python -m tools.screenshot [--theme dark] [--prompt TEXT ...] [--seed N] [--output docs/screenshot.png]
 
-Needs no display: it runs on Qt's offscreen platform unless QT_QPA_PLATFORM says otherwise. The settings, pictures and
-caches of whoever runs it are not touched.
+Needs no display: it uses Qt's offscreen platform unless QT_QPA_PLATFORM is set. The user's settings, pictures and
+caches are not touched.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def take_screenshot(wanted: argparse.Namespace) -> int:
         elif session.run is None and window.parameters_panel.checkpoint() is not None:
             if not waiting:
                 window.controller.dismiss()
-                QTimer.singleShot(1500, window, shoot)  # the memory read-out catches up
+                QTimer.singleShot(1500, window, shoot)  # let the memory display update
                 timer.stop()
                 return
             workspace = window.parameters_panel.value()

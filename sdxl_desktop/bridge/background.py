@@ -1,9 +1,8 @@
-"""Work off the main thread: a function there, its outcome back here, and no failure that nobody hears of.
+"""Runs work off the main thread and delivers its outcome there; no failure goes unreported.
 
-There is one mechanism. `Worker` is a thread that does one thing after the other: the engine's, the library's, the
-one that writes. `BackgroundRunner` is what the window's parts are given: reading on threads of their own, writing on
-one worker. Whatever is raised becomes an error that can be told, is logged, and goes to `failed`; without one, to
-the window.
+There is one mechanism. `Worker` is a thread that runs tasks one after the other: the engine's, the library's and the
+writer's. `BackgroundRunner` is for the window's parts: reading on separate threads, writing on one worker. Every
+exception becomes a reportable error, is logged, and goes to `failed`; without one, to the window.
 """
 
 from __future__ import annotations
@@ -24,12 +23,12 @@ T = TypeVar("T")
 Fail = Callable[[SdxlDesktopError], object]
 
 READ_TIMEOUT_S = 120.0
-"""How long reading may take, after which whoever waits is told: a network share that has gone never answers."""
+"""Timeout for reading, after which the caller is notified: a disconnected network share never answers."""
 UNEXPECTED = "Something in the background failed unexpectedly."
 
 
 class ReadTimeoutError(SdxlDesktopError):
-    """Something was read for so long that nobody waits for it any more."""
+    """Reading took too long and was abandoned."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(
@@ -40,10 +39,10 @@ class ReadTimeoutError(SdxlDesktopError):
 
 
 class BackgroundRunner(Protocol):
-    """Does `work` elsewhere, then calls `done` here with what it returned, or `failed` with the error that it raised.
+    """Runs `task` elsewhere, then calls `callback` on the main thread with its result, or `failed` with its error.
 
-    One of them is always called, unless the window closes first, or the `asker` has gone. Without `failed` the error is
-    told to the person. `run` is for reading and looking, several things at once; `write` is for writing, one thing
+    One of them is always called, unless the window closes first, or the `asker` was destroyed. Without `failed` the
+    error is shown to the user. `read` is for reading, with several tasks in parallel; `write` is for writing, one task
     after the other.
     """
 
@@ -66,12 +65,12 @@ class BackgroundRunner(Protocol):
     ) -> None: ...
 
     def tell_failures(self, tell: Fail) -> None:
-        """Let `tell` hear of every error that nobody else wants."""
+        """Set the handler for errors that no one else handles."""
 
 
 class Outcome:
-    """What came of some work, to be brought to the main thread: a value, or what was raised. `what` says what failed
-    where nobody foresaw it."""
+    """The result of a task, for delivery to the main thread: a value or an exception. `what` describes the failure if
+    the exception is unexpected."""
 
     def __init__(self, work: Callable[[], Any], what: str = UNEXPECTED) -> None:
         self._what = what
@@ -79,11 +78,11 @@ class Outcome:
         self._problem: BaseException | None = None
         try:
             self._value = work()
-        except BaseException as problem:  # SystemExit among it: whoever waits must hear that it is over
+        except BaseException as problem:  # including SystemExit: the caller must learn that it is over
             self._problem = problem
 
     def deliver(self, done: Callable[[Any], object], failed: Fail, asker: QObject | None = None) -> None:
-        """Tell whoever waits, on the main thread; what that raises is told like anything nobody foresaw."""
+        """Call the callback on the main thread; exceptions of the callback are reported as unexpected errors."""
         error = self.noted()
         if asker is not None and not isValid(asker):
             return
@@ -96,15 +95,14 @@ class Outcome:
             sys.excepthook(type(problem), problem, problem.__traceback__)
 
     def noted(self) -> SdxlDesktopError | None:
-        """The error it ended with, which is in the log from now on."""
+        """Log the error, if any, and return it."""
         return None if self._problem is None else wrap_error(self._problem, self._what)
 
 
 class Worker(QObject):
-    """Does one thing after the other on a thread of its own; outcomes come back to the thread of this object.
+    """Runs tasks one after the other on its own thread; outcomes are delivered on the thread of this object.
 
-    The thread lives while there is something to do. One that may not be `left` behind is waited for by the end of the
-    program, too.
+    The thread lives while there are tasks. Unless it may be `left` behind, the end of the program waits for it, too.
     """
 
     _over = Signal(object)
@@ -112,7 +110,7 @@ class Worker(QObject):
     def __init__(self, name: str, parent: QObject | None = None, *, left: bool = True) -> None:
         super().__init__(parent)
         self._name, self._left = name, left
-        self._state = threading.Lock()  # guards what follows
+        self._state = threading.Lock()  # guards the following attributes
         self._waiting: deque[Callable[[], None]] = deque()
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -127,8 +125,8 @@ class Worker(QObject):
         what: str = UNEXPECTED,
         asker: QObject | None = None,
     ) -> None:
-        """Do `work` when its turn comes; after `close` nothing. `what` says what failed where it raises what nobody
-        foresaw."""
+        """Run `work` in turn; ignored after `close`. `what` describes the failure if it raises an unexpected
+        exception."""
 
         def turn() -> None:
             self._bring(Outcome(work, what), done, failed, asker)
@@ -142,7 +140,7 @@ class Worker(QObject):
             self._thread = threading.Thread(target=self._work, name=self._name, daemon=self._left)
         try:
             self._thread.start()
-        except Exception as problem:  # there may be no room for another thread
+        except Exception as problem:  # there may be no memory for another thread
             with self._state:
                 self._waiting.clear()
                 self._thread = None
@@ -160,7 +158,7 @@ class Worker(QObject):
     def _bring(self, outcome: Outcome, done: Callable[[Any], object], failed: Fail, asker: QObject | None) -> None:
         try:
             self._over.emit((outcome, done, failed, asker))
-        except RuntimeError:  # this object has gone, and with it whoever asked
+        except RuntimeError:  # this object is destroyed, and its callers with it
             outcome.noted()
 
     @Slot(object)
@@ -172,15 +170,15 @@ class Worker(QObject):
             outcome.deliver(done, failed, asker)
 
     def wait(self, seconds: float) -> bool:
-        """Wait until there is nothing to do, for so long at most; whether that is so."""
+        """Wait at most `seconds` until there are no tasks; return whether that is so."""
         thread = self._thread
         if thread is not None:
             thread.join(seconds)
         return self._thread is None
 
     def close(self, *, finish: bool = False) -> None:
-        """Take nothing more, and bring no outcome back any more. What is being done is waited for, and what waits is
-        dropped; or all of it is to `finish`, with nobody waiting here. Safe to call twice."""
+        """Accept no more tasks and deliver no more outcomes. Wait for the current task and drop pending ones; or with
+        `finish` let all of them finish, without waiting here. Safe to call twice."""
         with self._state:
             self._closed = True
             thread = self._thread
@@ -191,13 +189,12 @@ class Worker(QObject):
 
 
 class AsyncioBackgroundRunner(QObject):
-    """The window's `BackgroundRunner`, beside the asyncio loop, which is Qt's own.
+    """The window's `BackgroundRunner`, on the asyncio loop, which is Qt's own.
 
-    All writing is done by one worker, so that two pictures never choose the same file name; what was asked for is
-    finished even if the window closes. Each reading is awaited for so long and has a thread of its own, which is left
-    behind when it does not come to an end: neither writing nor other reading waits for it, nor does the end of the
-    program.
-    After `close` no outcome arrives any more.
+    One worker does all writing, so that two pictures never choose the same file name; requested writes are finished
+    even if the window closes. Each read has a thread of its own and a timeout; a thread that does not end is left
+    behind: neither writing nor other reads wait for it, nor does the end of the program. After `close` no outcome is
+    delivered.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, *, read_seconds: float = READ_TIMEOUT_S) -> None:
@@ -236,7 +233,7 @@ class AsyncioBackgroundRunner(QObject):
             outcome = Outcome(work)
             try:
                 self._loop.call_soon_threadsafe(settle, outcome)
-            except RuntimeError:  # the loop has gone, and with it whoever asked
+            except RuntimeError:  # the loop is closed, and its callers are gone
                 outcome.noted()
 
         try:
@@ -244,7 +241,7 @@ class AsyncioBackgroundRunner(QObject):
             outcome = await asyncio.wait_for(arrived, self._read_seconds)
         except TimeoutError:
             outcome = Outcome(_raising(ReadTimeoutError(self._read_seconds)))
-        except Exception as problem:  # there may be no room for another thread
+        except Exception as problem:  # there may be no memory for another thread
             outcome = Outcome(_raising(problem))
         outcome.deliver(done, failed, asker)
 
@@ -272,5 +269,5 @@ def _raising(problem: Exception) -> Callable[[], Any]:
 
 
 def _raise_unheard(error: SdxlDesktopError) -> None:
-    """Before there is a window that tells: as what nobody caught."""
+    """Raise `error` as uncaught, before there is a window to report it."""
     raise error

@@ -1,4 +1,4 @@
-"""One worker drives an engine; its events reach the main thread as one queued signal."""
+"""Runs an engine on one worker; its events reach the main thread as one queued signal."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _log = logging.getLogger(__name__)
 
 
 class EngineThread(QObject):
-    """The main thread's end: a `Runner` whose calls return at once and whose `happened` arrives here. The engine's
-    blocking calls are made one after the other."""
+    """A `RequestRunner` for the main thread: calls return at once and `event_received` is emitted there. The engine's
+    blocking calls run one after the other."""
 
     event_received = Signal(object)
     warm_up_finished = Signal()
@@ -43,12 +43,12 @@ class EngineThread(QObject):
         self.event_received.emit(event)
 
     def _finish_warm_up(self, cancel: CancelToken) -> None:
-        if cancel is self._warm_up_cancel:  # else it was given up for another, which goes on
+        if cancel is self._warm_up_cancel:  # else it was cancelled for another one, which continues
             self._warm_up_key = None
             self.warm_up_finished.emit()
 
     def start(self, request: GenerationRequest) -> None:
-        """Draw `request`; a warm-up for something else is given up, one for the same is waited for."""
+        """Generate `request`; a warm-up for something else is cancelled, one for the same is awaited."""
         if self._warm_up_key not in (None, (request.checkpoint, request.execution, request.sampling.speed)):
             self._cancel_warm_up()
         self._cancel = cancel = threading.Event()
@@ -59,7 +59,7 @@ class EngineThread(QObject):
                 return
             try:
                 self._engine.generate(request, self._told.emit, cancel)
-            except Exception as problem:  # the window must learn that the run is over
+            except Exception as problem:  # the window must learn that the run has ended
                 _log.exception("A run failed unexpectedly")
                 self._told.emit(RunFailed.unexpected(problem))
 
@@ -68,7 +68,7 @@ class EngineThread(QObject):
         )
 
     def cancel(self) -> None:
-        """Stop the run in progress, and the warm-up it may be waiting for."""
+        """Cancel the current run, and the warm-up it may be waiting for."""
         self._cancel_warm_up()
         self._cancel.set()
 
@@ -88,14 +88,14 @@ class EngineThread(QObject):
             if not cancel.is_set():
                 self._engine.warm_up(checkpoint, execution, speed, self._told.emit, cancel)
 
-        def failed(error: SdxlDesktopError) -> None:  # warming is a courtesy: the run that follows tells what is wrong
+        def failed(error: SdxlDesktopError) -> None:  # warming up is optional: the next run reports the error
             _log.warning("Warming up failed: %s", error)
             self._finish_warm_up(cancel)
 
         self._worker.do(warm, lambda _: self._finish_warm_up(cancel), failed, what="Warming up failed unexpectedly.")
 
     def list_devices(self) -> None:
-        """Ask for the devices; `devices_found` or `devices_failed` answers."""
+        """Request the devices; the reply is `devices_found` or `devices_failed`."""
 
         def found(devices: tuple[Device, ...]) -> None:
             _log.info("Devices: %s", ", ".join(f"{one.name} ({one.full_name})" for one in devices))
@@ -111,4 +111,4 @@ class EngineThread(QObject):
 
 
 def _nothing(_: object) -> None:
-    """Events have told all of it."""
+    """Do nothing: events have reported everything."""

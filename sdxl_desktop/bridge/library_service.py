@@ -1,4 +1,4 @@
-"""What the library's threads do with their hands: the library's own work, to be pretended in tests."""
+"""The operations that the library threads run; tests substitute a fake."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ProgressCallback = Callable[[ImportProgress], None]
 
 
 class LibraryService(Protocol):
-    """What is done in the threads; blocks, and raises SdxlDesktopError."""
+    """The operations that run in the threads; they block, and raise SdxlDesktopError."""
 
     def resolve(
         self, query: str, library: Library, *, name: str | None, openvino: bool, cancel: threading.Event
@@ -69,7 +69,7 @@ class LibraryService(Protocol):
 
 
 class DefaultLibraryService:
-    """The library's own. Comparisons draw with what `open_engine` gives: an engine with a process of its own."""
+    """The real operations. Comparisons generate with the engine from `open_engine`, which has its own process."""
 
     def __init__(self, open_engine: Callable[[], ComparisonEngine] | None = None) -> None:
         self._open_engine = open_engine or (lambda: ProcessEngine(AppPaths.from_environment()))
@@ -110,7 +110,7 @@ class DefaultLibraryService:
         )
 
     def clean_up_quantization(self, note: QuantizationJobSpec, library: Library) -> None:
-        with contextlib.suppress(SdxlDesktopError, OSError):  # what it was made from is gone: nothing is found by it
+        with contextlib.suppress(SdxlDesktopError, OSError):  # its source is gone, so its files cannot be found
             discard_quantization(plan_quantization_job(note, library, name=unused_name(note.name, library.user_folder)))
 
     def compare(
@@ -132,13 +132,13 @@ class DefaultLibraryService:
                 cancel=cancel,
             )
         except SdxlDesktopError:
-            with contextlib.suppress(OSError):  # one that was not written to is of no use to anyone
+            with contextlib.suppress(OSError):  # remove it if it is empty
                 folder.rmdir()
             raise
 
 
 class _ComparisonProgressReporter:
-    """Tells of the pictures that two engines draw as of one job."""
+    """Reports the pictures that two engines generate as one job's progress."""
 
     def __init__(self, on_progress: ProgressCallback) -> None:
         self._progress = PhasedProgress(on_progress, [1.0])

@@ -1,4 +1,4 @@
-"""Two workers for the library: one makes checkpoints, one answers questions meanwhile; answers are queued."""
+"""Two workers for the library: one runs jobs, the other runs short tasks meanwhile; results are queued."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ _FAILED = "Something failed unexpectedly."
 
 
 class LibraryThread(QObject):
-    """The main thread's end: a `Runner` whose calls return at once and whose `happened` arrives here.
+    """A `JobRunner` for the main thread: calls return at once and `event_received` is emitted there.
 
-    `library` says where things are and go; `closing` is set when long work that was asked for should end.
+    `library` provides the folders; `closing` is set when long-running tasks should end.
     """
 
     event_received = Signal(object)
     cleanup_failed = Signal(object)
-    """What nobody else wants to hear of went wrong, such as throwing away what a discarded job left: the error."""
+    """A failure that no one else handles, such as cleaning up after a discarded job: the error."""
     _told = Signal(object)
 
     def __init__(self, service: LibraryService | None = None, parent: QObject | None = None) -> None:
@@ -61,10 +61,10 @@ class LibraryThread(QObject):
         if not self.closing.is_set():
             self.event_received.emit(event)
 
-    # a runner for `LibraryJobQueue`
+    # the runner of `LibraryJobQueue`
 
     def start(self, number: int, note: JobSpec, preview: ImportPreview | None) -> None:
-        """Do it; events tell how it goes."""
+        """Run the job; events report its progress."""
         self._cancel = cancel = threading.Event()
         library = self.library()
         _log.info("Job %d: %s", number, note)
@@ -81,7 +81,7 @@ class LibraryThread(QObject):
     def _done(
         self, number: int, note: JobSpec, offer: ImportPreview | None, library: Library, cancel: threading.Event
     ) -> ImportFinished | JobFinished:
-        """In the worker."""
+        """Run the job in the worker."""
 
         def tell(progress: ImportProgress) -> None:
             self._told.emit(JobAdvanced(number, progress))
@@ -103,11 +103,11 @@ class LibraryThread(QObject):
         assert_never(note)
 
     def pause(self) -> None:
-        """Stop what is being done; what is there is kept."""
+        """Stop the current job; its files are kept."""
         self._cancel.set()
 
     def discard(self, note: JobSpec, preview: ImportPreview | None) -> None:
-        """Throw away what an unfinished job left."""
+        """Remove the files of an unfinished job."""
         library = self.library()
         self._job_thread.do(
             lambda: self._cleanup_requested(note, preview, library), _nothing, self.cleanup_failed.emit, what=_FAILED
@@ -123,11 +123,11 @@ class LibraryThread(QObject):
             case QuantizationJobSpec():
                 self._service.clean_up_quantization(note, library)
             case ComparisonJobSpec():
-                pass  # only a whole one is written
+                pass  # it is written only when complete
             case _:
                 assert_never(note)
 
-    # questions
+    # short tasks
 
     def resolve(
         self,
@@ -137,7 +137,7 @@ class LibraryThread(QObject):
         *,
         openvino: bool = False,
     ) -> None:
-        """Find out what `what` is; a question asked before is given up, and answered by what stopped it."""
+        """Resolve `query`; a previous resolve is cancelled, and its `failed` is called."""
         self._resolve_cancel.set()
         self._resolve_cancel = cancel = threading.Event()
         library, service = self.library(), self._service
@@ -148,7 +148,7 @@ class LibraryThread(QObject):
         self.submit(task, callback, failed)
 
     def cancel_resolve(self) -> None:
-        """Give up what is being looked up."""
+        """Cancel the current resolve."""
         self._resolve_cancel.set()
 
     def submit(
@@ -159,12 +159,12 @@ class LibraryThread(QObject):
         *,
         owner: QObject | None = None,
     ) -> None:
-        """Have `work` done by the worker that answers; `done` is called here with what it returns, or `failed` (by
-        default: the signal) with its error, unless the `asker` has gone meanwhile."""
+        """Run `task` on the task worker; `callback` is called here with its result, or `failed` (by default: the
+        signal) with its error, unless the `owner` was destroyed meanwhile."""
         self._task_thread.do(task, callback, failed or self.cleanup_failed.emit, what=_FAILED, asker=owner)
 
     def close(self) -> None:
-        """Pause what runs, and leave no thread or process behind. Safe to call twice."""
+        """Pause the current job, and leave no thread or process behind. Safe to call twice."""
         self.closing.set()
         self._cancel.set()
         self._resolve_cancel.set()
@@ -177,7 +177,7 @@ def _weight_format(note: ImportJobSpec) -> WeightFormat | None:
 
 
 def _nothing(_: object) -> None:
-    """It is gone: nobody waits for that."""
+    """Do nothing after a cleanup."""
 
 
 def _no_library() -> Library:

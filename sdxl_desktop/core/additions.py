@@ -1,4 +1,4 @@
-"""What is put on top of a checkpoint: LoRAs, textual-inversion embeddings and another VAE."""
+"""Additions to a checkpoint: LoRAs, textual-inversion embeddings and another VAE."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from sdxl_desktop.core.range_check import check_range
 
 MAX_LORA_WEIGHT = 10.0
 MAX_EMBEDDING_BYTES = 32 * 2**20
-"""Of a file. An embedding of 75 vectors for both encoders has 600 kB; whatever has more than this is something else."""
+"""Maximum file size. An embedding of 75 vectors for both encoders has 600 kB; a larger file is something else."""
 MAX_EMBEDDING_VECTORS = 1024
-"""Of an embedding, for each text encoder: they are tokens of the prompt, and a chunk of it has room for 75."""
+"""Maximum per text encoder: vectors are prompt tokens, and a chunk holds 75 of them."""
 FIRST_ENCODER_KEYS = ("clip_l", "text_encoders_0")
 SECOND_ENCODER_KEYS = ("clip_g", "text_encoders_1")
-"""What embedding files call the vectors for the first and the second text encoder."""
+"""The keys that embedding files use for the vectors of the first and the second text encoder."""
 
 
 def file_name_only(path: Path) -> Path:
-    """The last name of a path of any system, as records hold it."""
+    """Return the last component of a path from any operating system, for records."""
     return Path(PureWindowsPath(path).name)
 
 
 @dataclass(frozen=True, slots=True)
 class LoraReference:
-    """A LoRA file (.safetensors, diffusers or kohya layout) and its weight: 1 as it was trained, below 0 inverted."""
+    """A LoRA file (.safetensors, diffusers or kohya layout) and its weight: 1 as trained, below 0 inverted."""
 
     file: Path
     weight: float = 1.0
@@ -36,7 +36,7 @@ class LoraReference:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingReference:
-    """A textual-inversion file and the word in a prompt that stands for it."""
+    """A textual-inversion file and the prompt token that stands for it."""
 
     file: Path
     token: str
@@ -66,7 +66,7 @@ class Additions:
                 )
 
     def without_folders(self) -> Additions:
-        """The same with the names of the files alone."""
+        """Return a copy that holds file names only."""
         return Additions(
             loras=tuple(replace(use, file=file_name_only(use.file)) for use in self.loras),
             embeddings=tuple(replace(use, file=file_name_only(use.file)) for use in self.embeddings),

@@ -1,4 +1,4 @@
-"""Writing a file whole or not at all: what is there stays until what replaces it is complete."""
+"""Atomic file writes: the existing file stays until its replacement is complete."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from pathlib import Path
 from sdxl_desktop.core.private_files import create_private, make_private_folder
 
 _MAX_NAME_BYTES = 100
-"""Of the name that is written to, in the temporary name: that one must fit wherever the name itself fits."""
+"""Maximum bytes of the target's name in the temporary name, which must fit wherever the target's name fits."""
 
 
 @contextmanager
 def atomic_file(path: Path, *, private: bool = False) -> Iterator[Path]:
-    """A name in the folder of `path`, which is made, to write to.
+    """A context that yields a temporary path in the folder of `path`; the folder is created.
 
-    What was written there takes the place of `path` when the block ends, and is thrown away when it raises. A
-    `private` one is there already, empty, and only this person can read it from the beginning. Raises OSError.
+    What was written to it replaces `path` when the block ends and is deleted when the block raises. A `private` file
+    exists from the start, empty and readable by this user only. Raises OSError.
     """
     if private:
         make_private_folder(path.parent)
@@ -32,24 +32,24 @@ def atomic_file(path: Path, *, private: bool = False) -> Iterator[Path]:
         yield temporary
         os.replace(temporary, path)
     except BaseException:
-        with suppress(OSError):  # what hindered writing may hinder this too
+        with suppress(OSError):  # the cause of the failed write may also prevent this
             temporary.unlink(missing_ok=True)
         raise
 
 
 def write_atomically(path: Path, content: bytes, *, private: bool = False) -> None:
-    """`content` as the whole of `path`, for this person only if `private`. Raises OSError."""
+    """Write `content` as the whole of `path`, readable by this user only if `private`. Raises OSError."""
     with atomic_file(path, private=private) as temporary:
         temporary.write_bytes(content)
 
 
 def check_file_writable(path: Path) -> None:
-    """Raise OSError if `atomic_file` cannot write to `path` now. What is there stays, and nothing new is left."""
+    """Raise OSError if `atomic_file` cannot write to `path` now. An existing file stays, and no new file is left."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _temporary_path(path)
     temporary.touch(exist_ok=False)
     temporary.unlink()
-    if not os.path.lexists(path):  # the name itself may be too long, or not allowed
+    if not os.path.lexists(path):  # the name may be too long or invalid
         path.touch(exist_ok=False)
         path.unlink()
 

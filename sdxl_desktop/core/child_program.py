@@ -1,8 +1,8 @@
-"""How this program starts itself again, as a child with another task.
+"""Starts this program again as a child process with another task.
 
-A child is started with `command`, in `folder`, with `environment`: that the parent happens to work in a folder of
-downloads decides neither which Python modules nor which libraries the child loads. Paths that it is told must be
-absolute.
+A child is started with `child_command` in `child_working_folder` with `child_environment`, so the parent's working
+folder (perhaps one of downloads) does not affect which Python modules and libraries the child loads. Paths passed to it
+must be absolute.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ WORKBENCH_HOST = "--workbench-host"
 PROBE_DISPLAY = "--probe-display"
 
 TOKEN_VARIABLES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
-"""Secrets that people keep in the environment. Others can read a process's environment, so no child is given them: a
-token that a child needs travels with its order."""
+"""Secrets that users keep in the environment. Others can read a process's environment, so children do not inherit them:
+a token that a child needs is sent with its job."""
 
 
 def child_command(*arguments: str) -> list[str]:
-    """The command that starts this program, from source, wheel or bundle, with `arguments`."""
+    """Return the command that starts this program, from source, wheel or bundle, with `arguments`."""
     frozen = getattr(sys, "frozen", False)
     myself = [sys.executable] if frozen else [sys.executable, "-P", "-m", "sdxl_desktop"]
     return [*myself, *arguments]
 
 
 def child_environment() -> dict[str, str]:
-    """This process's, with the package's own folder on the path, and without secrets and what means another folder
-    elsewhere."""
+    """Return this process's environment with the package's parent folder on the path, without secrets and without
+    entries that depend on the working folder."""
     variables = {name: value for name, value in os.environ.items() if name not in TOKEN_VARIABLES}
     variables["PYTHONSAFEPATH"] = "1"
     home = str(_package_parent())
@@ -46,11 +46,11 @@ def child_environment() -> dict[str, str]:
 
 
 def child_working_folder() -> Path:
-    """A folder of the application's own for children to work in; made where it is not there."""
+    """Return a folder of the application for children to work in; it is created if missing."""
     own = AppPaths.from_environment().logs
     try:
         own.mkdir(parents=True, exist_ok=True)
-    except OSError:  # nothing of the application's own can be written here
+    except OSError:  # the application's folders are not writable
         return _package_parent()
     return own
 

@@ -1,8 +1,7 @@
-"""Reads the files of a CLIP tokenizer, which a stranger may have written: words, merges and marks, and nothing else.
+"""Reads the files of a CLIP tokenizer, which may be untrusted: vocabulary, merges and special tokens, nothing else.
 
-transformers would follow a path that tokenizer_config.json names, make merges up where they are missing, and run the
-regular expressions of tokenizer.json. Here only the words, their merges and the marks around them are taken; how text
-is cut into words is CLIP's own way, which is always the same.
+transformers would follow a path in tokenizer_config.json, invent missing merges, and run the regular expressions of
+tokenizer.json. Here only the vocabulary, merges and special tokens are read; pre-tokenization is always CLIP's own.
 """
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ from sdxl_desktop.core.untrusted_files import UntrustedFileError, path_exists, r
 from sdxl_desktop.core.untrusted_text import display_text
 
 MODEL_MAX_LENGTH = 77
-"""Tokens that CLIP reads at a time, the two that mark start and end included."""
+"""Tokens per CLIP input, start and end tokens included."""
 MAX_FILE_BYTES = 16 * 2**20
-"""Bytes of a vocabulary, merges or tokenizer.json."""
+"""Maximum bytes of a vocabulary, merges file or tokenizer.json."""
 _MAX_VOCABULARY = 1_000_000
 _MAX_WORD_LENGTH = 1000
 _DEFAULT_SPECIAL_TOKENS = {
@@ -35,7 +34,7 @@ _FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special")
 
 @dataclass(frozen=True, slots=True)
 class SpecialToken:
-    """A token that is never cut, as tokenizers' AddedToken takes it."""
+    """A token that is never split, like the AddedToken of tokenizers."""
 
     content: str
     flags: Mapping[str, bool]
@@ -43,9 +42,9 @@ class SpecialToken:
 
 @dataclass(frozen=True, slots=True)
 class ClipTokenizerFiles:
-    """`vocabulary` maps words to ids, `merges` are pairs of pieces in their order, `marks` the tokens called
-    "bos_token", "eos_token", "unk_token" and "pad_token", `added` more that are never cut, by id; `length` is how many
-    tokens are read at a time."""
+    """`vocabulary` maps tokens to ids, `merges` are pairs in order, `special_tokens` are "bos_token", "eos_token",
+    "unk_token" and "pad_token", `added_tokens` further tokens that are never split, by id; `model_max_length` is the
+    maximum number of tokens per input."""
 
     vocabulary: Mapping[str, int]
     merges: tuple[tuple[str, str], ...]
@@ -55,8 +54,8 @@ class ClipTokenizerFiles:
 
 
 def read_clip_tokenizer(folder: Path) -> ClipTokenizerFiles:
-    """The tokenizer in `folder` ("tokenizer" or "tokenizer_2" of a checkpoint); CLIP's own, which comes with the
-    application, where there is no such folder. Raises CheckpointError when it cannot be used."""
+    """Return the tokenizer in `folder` ("tokenizer" or "tokenizer_2" of a checkpoint), or the CLIP tokenizer that comes
+    with the application if the folder does not exist. Raises CheckpointError if it cannot be used."""
     try:
         if not path_exists(folder):
             return _read_tokenizer(resources_folder() / "configs" / "clip", folder.name, {})
@@ -69,7 +68,7 @@ def read_clip_tokenizer(folder: Path) -> ClipTokenizerFiles:
 
 
 def tokenizer_error(folder: Path, why: str) -> CheckpointError:
-    """The error for the tokenizer in `folder`, which cannot be used; `why` is a phrase."""
+    """Return the error for the unusable tokenizer in `folder`; `why` is a phrase."""
     return CheckpointError(
         f"The tokenizer of {display_text(folder.parent.name, 80)} ({folder.name}) is damaged: {why.rstrip('.')}.",
         next_step="Copy or export the checkpoint again.",
@@ -152,7 +151,7 @@ def _parse_token(value: Any, *, special: bool) -> SpecialToken:
 
 
 def _added_tokens(config: Mapping[str, Any], vocabulary: Mapping[str, int]) -> dict[int, SpecialToken]:
-    """Those of tokenizer_config.json that the vocabulary has under the very number it gives them."""
+    """Return the tokens of tokenizer_config.json that the vocabulary has under the same id."""
     told = config.get("added_tokens_decoder")
     found: dict[int, SpecialToken] = {}
     for number, about in told.items() if isinstance(told, dict) else ():

@@ -6,13 +6,13 @@ import os
 from dataclasses import dataclass
 
 FIXED_SHAPES_VARIABLE = "SDXL_DESKTOP_STATIC_SHAPES"
-"""An environment variable that names more devices, with commas between, that shall get parts of fixed shapes."""
+"""Environment variable with a comma-separated list of further devices that need fixed shapes."""
 _ALWAYS_FIXED = frozenset({"NPU"})
 
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """`name` is OpenVINO's ("CPU", "GPU.0", "NPU"), `full_name` the maker's."""
+    """`name` is OpenVINO's ("CPU", "GPU.0", "NPU"), `full_name` the vendor's."""
 
     name: str
     full_name: str
@@ -23,11 +23,11 @@ class Device:
 
 
 def device_type(device: str) -> str:
-    """ "GPU" for "GPU.1", and so on."""
+    """Return the device type, for example "GPU" for "GPU.1"."""
     return device.split(".")[0].strip().upper()
 
 
 def needs_fixed_shapes(device: str) -> bool:
-    """Whether parts must be reshaped to fixed shapes before they are compiled for it: NPUs compile nothing else."""
+    """Whether parts must be reshaped to fixed shapes before compilation for `device`: NPUs compile nothing else."""
     asked = {name.strip().upper() for name in os.environ.get(FIXED_SHAPES_VARIABLE, "").split(",")}
     return device_type(device) in _ALWAYS_FIXED | asked

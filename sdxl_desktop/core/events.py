@@ -1,4 +1,4 @@
-"""What an engine tells while it works: frozen events, handled in one `match` with `assert_never`."""
+"""Engine events: frozen classes, handled in one `match` with `assert_never`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Pixels = npt.NDArray[np.uint8]
 
 
 class Phase(StrEnum):
-    """What the engine is busy with, in the order a run goes through them."""
+    """The phases of a run, in order."""
 
     STARTING = "starting"
     LOADING = "loading"
@@ -54,10 +54,10 @@ _PART_LABELS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """Where a run stands. `step` of `total` within the phase (0 of 0 where a phase has no steps).
+    """The progress of a run: `step` of `total` within the phase (0 of 0 for a phase without steps).
 
-    `fraction` of the phase that is done in [0, 1], or None when nobody can know; `seconds_left` of the phase,
-    estimated; `detail` names the part at work ("unet"); `picture` of `pictures` counts from 0.
+    `fraction` is the completed share of the phase in [0, 1], or None if unknown; `seconds_left` is estimated for the
+    phase; `detail` names the current part ("unet"); `picture` of `pictures` counts from 0.
     """
 
     phase: Phase
@@ -72,7 +72,7 @@ class Progress:
 
     @property
     def description(self) -> str:
-        """What goes on, in words: "Compiling the UNet (2 of 3)"."""
+        """Return a description such as "Compiling the UNet (2 of 3)"."""
         part = _PART_LABELS.get(self.detail.replace(" ", "_"), "")
         if self.phase is Phase.COMPILING and part:
             return f"Compiling the {part}" + (f" ({self.step} of {self.total})" if self.total else "")
@@ -82,13 +82,13 @@ class Progress:
 
     @property
     def description_has_step(self) -> bool:
-        """Whether `words` hold `step` and `total` already."""
+        """Whether `description` already contains `step` and `total`."""
         return self.description.endswith(f" of {self.total})")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Preview:
-    """A small picture of what the current step would become: `pixels` uint8 [H/f, W/f, 3]."""
+    """A small preview of the current step's predicted result: `pixels` uint8 [H/f, W/f, 3]."""
 
     pixels: Pixels
     step: int = 0
@@ -96,9 +96,9 @@ class Preview:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Picture:
-    """A finished picture: `pixels` uint8 [H, W, 3], the seed that repeats it alone, notes worth showing, its latents
-    where the request asked to keep them, and where a mask was filled what was `drawn` before it was blended in.
-    `checkpoint_id` names the content of the checkpoint that drew it ("": not known)."""
+    """A finished picture: `pixels` uint8 [H, W, 3], the seed that reproduces it alone, notes for the user, its latents
+    if the request asked for them, and, with a mask, `generated_pixels` before blending. `checkpoint_id` is the content
+    ID of its checkpoint ("": unknown)."""
 
     pixels: Pixels
     seed: int
@@ -118,7 +118,7 @@ class PictureFinished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timings:
-    """Seconds that each phase took, summed over the run's pictures."""
+    """Seconds per phase, summed over the run's pictures."""
 
     load: float = 0.0
     compile: float = 0.0
@@ -129,8 +129,8 @@ class Timings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFinished:
-    """The run is over and whole. `devices` maps each part ("unet") to the device that really ran it; `peak_bytes` is
-    the most memory that the engine's process took meanwhile, 0 where nobody looked."""
+    """The run finished successfully. `devices` maps each part ("unet") to the device that ran it; `peak_bytes` is the
+    peak memory of the engine's process during the run, 0 if not measured."""
 
     pictures: tuple[Picture, ...]
     timings: Timings = Timings()
@@ -140,18 +140,18 @@ class RunFinished:
 
 @dataclass(frozen=True, slots=True)
 class RunCancelled:
-    """The person stopped the run; the pictures that were already `Drawn` stay."""
+    """The user cancelled the run; pictures that are already finished stay."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunFailed:
-    """The run ended in an error that says what happened, why, and what to do next."""
+    """The run failed with an error that states what happened, why, and what to do next."""
 
     error: SdxlDesktopError
 
     @classmethod
     def unexpected(cls, problem: BaseException) -> RunFailed:
-        """An error nobody foresaw, told as plainly as it can be."""
+        """Wrap an unexpected error."""
         if is_out_of_memory(problem):
             return cls(out_of_memory_error("the picture was drawn"))
         return cls(

@@ -1,4 +1,4 @@
-"""Names that nothing has yet: a file is written under one whole or not at all, however many programs try at once."""
+"""Writes a file under a new name, atomically, even if several programs try at once."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pathlib import Path
 
 
 class FileNameTakenError(Exception):
-    """Something has the name already; nothing was changed."""
+    """The name already exists; nothing was changed."""
 
 
 def write_exclusively(path: Path, write: Callable[[Path], object]) -> None:
-    """Have `write` write to a name beside `path`, in a folder that is made, and give the file its name then.
+    """Call `write` with a temporary path next to `path`, in a folder that is created if missing, then rename the file.
 
-    Raises NameTakenError when something is called `path`, however late it came; OSError, and what `write` raises.
+    Raises FileNameTakenError if `path` exists, even if it was created meanwhile; OSError, and what `write` raises.
     """
     if os.path.lexists(path):
         raise FileNameTakenError(path)
@@ -32,7 +32,7 @@ def write_exclusively(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def _rename_exclusively(temporary: Path, path: Path) -> None:
-    """Call `beside` `path`, which `os.replace` would do over whatever is called so."""
+    """Rename `temporary` to `path`; unlike `os.replace`, never overwrite an existing file."""
     try:
         if os.name == "nt":
             os.rename(temporary, path)
@@ -47,7 +47,7 @@ def _rename_exclusively(temporary: Path, path: Path) -> None:
 
 
 def _reserve_and_replace(temporary: Path, path: Path) -> None:
-    """The same on a disk without hard links."""
+    """The same for a file system without hard links."""
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
     except FileExistsError as taken:
@@ -60,12 +60,13 @@ def _reserve_and_replace(temporary: Path, path: Path) -> None:
 
 
 def numbered_names(path: Path) -> Iterator[Path]:
-    """`path`, then "name-2", "name-3" and so on, with its ending."""
+    """Yield `path`, then "name-2", "name-3" and so on, with its suffix."""
     yield path
     for number in count(2):
         yield path.with_name(f"{path.stem}-{number}{path.suffix}")
 
 
 def first_free_name(path: Path) -> Path:
-    """The first of `numbered` that nothing has now; `write_exclusively` says when it is taken by then."""
+    """Return the first of `numbered_names` that does not exist; `write_exclusively` detects it if the name is taken
+    later."""
     return next(name for name in numbered_names(path) if not os.path.lexists(name))

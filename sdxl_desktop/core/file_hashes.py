@@ -1,7 +1,7 @@
-"""Hashes of whole files, taken once and remembered for as long as a file stays as it is.
+"""Hashes of whole files, computed once and cached until the file changes.
 
-SHA-256, which processors compute in hardware, of pieces that several threads read at once: on the machine this was
-measured on 1.0 GB/s for each thread, against 0.4 GB/s of BLAKE2b, which has no hardware and one thread.
+SHA-256, which CPUs compute in hardware, over chunks that several threads read in parallel: measured 1.0 GB/s per
+thread, against 0.4 GB/s for BLAKE2b, which has no hardware support and uses one thread.
 """
 
 from __future__ import annotations
@@ -21,38 +21,38 @@ import msgspec
 from sdxl_desktop.core.checksum_file import read_with_checksum, write_with_checksum
 
 CHUNK_BYTES = 16 << 20
-"""Bytes of a file that one thread hashes at a time."""
+"""Bytes that one thread hashes at a time."""
 _BLOCK = 1 << 20
 _THREADS = 8
 _MIN_AGE_NANOSECONDS = 2_000_000_000
-"""Nanoseconds: a file that changed less than this before it was hashed may change again without its times showing it,
-since some file systems count whole seconds, so its hash is not remembered."""
+"""Some file systems store whole seconds, so a file that changed less than this before it was hashed may change again
+without a new timestamp; its hash is not cached."""
 _MIN_CACHED_BYTES = 1 << 20
-"""Bytes: smaller files are hashed as fast as what is remembered of them is read."""
+"""Smaller files are hashed as fast as a cache entry is read."""
 _MAX_ENTRIES = 2000
 _INODE_MASK = (1 << 63) - 1
-"""What a number on a disk may be here; some file systems have larger ones."""
+"""Maximum inode number here; some file systems have larger ones."""
 
 CancelCheck = Callable[[], None]
-"""Called now and then while a file is read; raises to stop."""
+"""Called repeatedly while a file is read; raises to cancel."""
 FileState = tuple[int, int, int, int]
-"""Size, times of the last change of content and of anything in nanoseconds, and number on its disk."""
+"""Size, mtime and ctime in nanoseconds, and inode number."""
 
 
 def file_state(file: Path | str) -> FileState:
-    """What changes whenever `file` does. Raises OSError."""
+    """Return values that change whenever `file` changes. Raises OSError."""
     found = os.stat(file)
     return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino & _INODE_MASK
 
 
 def _never_cancel() -> None:
-    """Nobody wants to stop."""
+    """Never cancel."""
 
 
 def hash_file(file: Path, check: CancelCheck = _never_cancel) -> str:
-    """64 hexadecimal digits for all the bytes of `file`: SHA-256 of its size and of its pieces' SHA-256.
+    """Return 64 hexadecimal digits for all bytes of `file`: SHA-256 of its size and of its chunks' SHA-256.
 
-    `check` is called after each piece and may raise to stop. Raises OSError.
+    `check` is called after each chunk and may raise to cancel. Raises OSError.
     """
     size = file.stat().st_size
     places = range(0, max(size, 1), CHUNK_BYTES)
@@ -68,7 +68,7 @@ def hash_file(file: Path, check: CancelCheck = _never_cancel) -> str:
 
 
 def _hash_chunk(file: Path, offset: int) -> bytes:
-    """SHA-256 of the piece that begins at `place`, 32 bytes."""
+    """Return the SHA-256 of the chunk at `offset`, 32 bytes."""
     digest, left, block = hashlib.sha256(), CHUNK_BYTES, memoryview(bytearray(min(_BLOCK, CHUNK_BYTES)))
     with file.open("rb", buffering=0) as stream:
         stream.seek(offset)
@@ -79,9 +79,9 @@ def _hash_chunk(file: Path, offset: int) -> bytes:
 
 
 class FileHashCache:
-    """Hashes by file, remembered in `file` from one process to the next; None: in this one alone.
+    """Hashes by file, persisted in `file`; None: cached in this process only.
 
-    For several threads at once, which wait for each other; other processes may write `file`, too.
+    Thread-safe: threads wait for each other; other processes may also write `file`.
     """
 
     def __init__(self, file: Path | None = None) -> None:
@@ -91,15 +91,15 @@ class FileHashCache:
         self._lock = threading.RLock()
 
     def get(self, file: Path, check: CancelCheck = _never_cancel) -> str:
-        """The hash of `file` as it is now; `check` is as for `hash_file`. Raises OSError."""
+        """Return the current hash of `file`; `check` is as for `hash_file`. Raises OSError."""
         with self._lock:
             found = self.get_cached(file)
             return self._hash_and_store(file, check) if found is None else found
 
     def get_cached(self, file: Path) -> str | None:
-        """The hash of `file` if it is small, or remembered and the file has not changed since. Raises OSError.
+        """Return the hash of `file` if it is small, or cached and the file is unchanged since. Raises OSError.
 
-        One that was moved is still the same file.
+        A moved file counts as the same file.
         """
         now = file_state(file)
         if now[0] < _MIN_CACHED_BYTES:
@@ -112,7 +112,7 @@ class FileHashCache:
             return found if state == now else None
 
     def store(self, file: Path, content: str) -> None:
-        """Take `content` for the hash of `file` as it is now, which whoever wrote it knows. Raises OSError."""
+        """Cache `content` as the current hash of `file`, for callers that have written it. Raises OSError."""
         with self._lock:
             self._save({_entry_name(file): (file_state(file), content)})
 
@@ -121,7 +121,7 @@ class FileHashCache:
             began, before = time.time_ns(), file_state(file)
             found = hash_file(file, check)
             if file_state(file) == before:
-                break  # else it was written to meanwhile
+                break  # else it changed meanwhile
         if max(before[1:3]) < began - _MIN_AGE_NANOSECONDS:
             self._save({_entry_name(file): (before, found)})
         return found
@@ -130,10 +130,10 @@ class FileHashCache:
         self._load_entries().update(new)
         if self._file is None:
             return
-        kept = {**_read_entries(self._file), **new}  # another process may have written meanwhile
+        kept = {**_read_entries(self._file), **new}  # another process may have written it
         for name in list(kept)[: max(0, len(kept) - _MAX_ENTRIES)]:
             del kept[name]
-        with suppress(OSError):  # then it is hashed again the next time
+        with suppress(OSError):  # then it is hashed again next time
             write_with_checksum(self._file, msgspec.json.encode(kept))
 
     def _load_entries(self) -> dict[str, tuple[FileState, str]]:

@@ -1,28 +1,29 @@
-"""File names made of a person's own words: in every script, and such that every file system takes them."""
+"""File names derived from user text: in every script, and valid on every file system."""
 
 from __future__ import annotations
 
 import unicodedata
 
 MAX_BYTES = 100
-"""Of the words, in UTF-8: with a seed, a number and an ending they stay well below 143, which is the least that file
-systems take (eCryptfs; most take 255)."""
+"""Maximum UTF-8 bytes of the text: with a seed, a number and a suffix, names stay well below 143, the lowest limit of a
+file system (eCryptfs; most allow 255)."""
 MAX_CHARACTERS = 48
 
 _JOINERS = "\u200c\u200d"
-"""They are part of how words are spelled in Persian and in Indic scripts."""
+"""They are part of the spelling in Persian and in Indic scripts."""
 _VARIATION_SELECTORS = "\ufe0e\ufe0f"
-"""Marks that say how an emoji looks, which is no part of a word."""
+"""They select an emoji's style and are not part of a word."""
 
 
 def slugify(text: str, fallback: str) -> str:
-    """The words of a text, in lower case with hyphens between: letters, digits, and the accents and vowel signs that
-    belong to them, composed (NFC). `otherwise` where there are none. What is too long ends between two letters."""
+    """Return the words of a text in lower case, joined by hyphens: letters, digits, and their accents and vowel signs,
+    composed (NFC). Returns `fallback` if there are none. Long names are cut between two letters."""
     return _truncate("-".join(_words(unicodedata.normalize("NFC", text.lower())))) or fallback
 
 
 def sanitize_file_name(name: str, allowed: str) -> str:
-    """`name` (NFC) with "-" for what is neither part of a word nor in `besides`, cut as `name_of` is."""
+    """Return `name` (NFC) with "-" for characters that are neither part of a word nor in `allowed`, cut as `slugify`
+    does."""
     made = ""
     for character in unicodedata.normalize("NFC", name):
         if _begins_word(character) or _belongs_to_letter(character) or character in allowed:
@@ -52,7 +53,7 @@ def _words(text: str) -> list[str]:
 
 
 def _truncate(name: str, max_characters: int = MAX_CHARACTERS) -> str:
-    """The beginning of `name` that is short enough; a letter goes together with the marks on it."""
+    """Return the longest allowed beginning of `name`; a letter stays with its combining marks."""
     kept = size = 0
     for index, character in enumerate(name):
         if index and not unicodedata.category(character).startswith("M"):

@@ -1,4 +1,4 @@
-"""What a person means to do with a masked area, in one word, and the values of an edit that follow from it."""
+"""Intents: presets of edit parameters for what the user wants to do with a masked area."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sdxl_desktop.core.raster import UInt8Array
 
 
 class Intent(StrEnum):
-    """A plain word for a whole set of values."""
+    """A name for a preset of edit parameters."""
 
     FILL = "fill"
     REPLACE = "replace"
@@ -29,12 +29,12 @@ class Intent(StrEnum):
 
     @property
     def help(self) -> str:
-        """One sentence on what it does and what the prompt should say."""
+        """One sentence on the effect and on what the prompt should say."""
         return _HELP[self]
 
     @property
     def needs_mask(self) -> bool:
-        """Whether it means nothing without a mask: a picture can be refined and expanded as a whole."""
+        """Whether the intent requires a mask; a whole picture can be refined and expanded."""
         return self not in (Intent.REFINE, Intent.EXPAND)
 
 
@@ -50,13 +50,14 @@ _HELP = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntentPreset:
-    """What an intent decides. `grow` is in cells, the pixels of one latent; `blur` is a share of the mask's `breadth`,
-    since a stroke has less room to fade in than a large area, and at most `most_blur` cells.
+    """The values of an intent. `grow_cells` is in latent cells (the pixels of one latent); `blur_ratio` is a share of
+    the mask's `mean_half_width`, since a stroke has less room to blend than a large area, and is limited to
+    `max_blur_cells`.
 
-    Growing by half a cell lets every cell be drawn that is mostly masked, and what is left of the others lies where the
-    new has hardly begun to fade in. More makes seams: what is drawn then fits what is around the grown mask, of which
-    nothing is kept. What replaces something fades over less than what fills: in a wide fade the old shows through.
-    Measured on the starter (`tests/engine/test_seams.py`).
+    Growing by half a cell regenerates every cell that is mostly masked; the rest of the other cells lies where the
+    blend has hardly begun. A larger value makes seams: the new pixels then fit the surroundings of the grown mask, none
+    of which are kept. Intents that replace something use a narrower blend than those that fill: in a wide blend the old
+    content shows through. Measured with the starter checkpoint (`tests/engine/test_seams.py`).
     """
 
     strength: float
@@ -76,17 +77,17 @@ INTENT_PRESETS = {
     Intent.REFINE: IntentPreset(strength=0.35, prefill=PrefillMode.KEEP, max_blur_cells=6.0, soft=True),
     Intent.EXPAND: IntentPreset(strength=1.0, prefill=PrefillMode.SURROUNDINGS),
 }
-"""The one table of what the intents mean. Remove stops short of strength 1, where nothing of a prefill would count."""
+"""The presets of the intents. Remove stays below strength 1, at which a prefill has no effect."""
 
 _LATENT_CELL_PIXELS = 8.0
-"""Pixels of what is drawn that one of SDXL's latents stands for."""
+"""Generated pixels per latent in SDXL."""
 _MIN_CELLS = 16
-"""What is drawn smaller than this many cells has smaller ones: it comes from a VAE that shrinks less."""
+"""A generated picture with fewer cells on a side has smaller cells: its VAE has a smaller scale factor."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntentParameters:
-    """The part of an `Edit` that an intent decides, in the terms of `Edit`."""
+    """The fields of `EditParameters` that an intent sets, with the same meanings."""
 
     strength: float
     prefill: PrefillMode
@@ -98,7 +99,8 @@ class IntentParameters:
 
 @dataclass(frozen=True, slots=True)
 class MaskMetrics:
-    """What sizes depend on: the mask's `breadth` and its `box`, and the `picture` it lies in; all in its pixels."""
+    """The measurements that sizes depend on: the mask's `mean_half_width` and `box_size`, and the `picture_size`; all
+    in the picture's pixels."""
 
     mean_half_width: float
     box_size: Size
@@ -108,8 +110,9 @@ class MaskMetrics:
     def from_mask(cls, mask: UInt8Array) -> MaskMetrics:
         """Measure `mask`, uint8 [H, W].
 
-        The breadth is area / edge length: half the width of a stroke, a quarter of a square's side, half a circle's
-        radius; never more than the way from the edge to the middle. Along the picture's own edges there is no edge.
+        The mean half width is area / edge length: half the width of a stroke, a quarter of a square's side, half a
+        circle's radius; never more than the distance from the edge to the middle. The picture's borders do not count as
+        edges.
         """
         picture = Size(mask.shape[1], mask.shape[0])
         rows = np.flatnonzero(mask.any(axis=1))
@@ -124,7 +127,7 @@ class MaskMetrics:
         return cls(breadth, box, picture)
 
     def scale(self, generated_size: Size, margin: int | None) -> float:
-        """How many of the picture's pixels become one of `drawn`; `margin`: only so much around the mask is drawn."""
+        """Return the picture's pixels per generated pixel; with a `margin` only that much around the mask is used."""
         if margin is None:
             return math.sqrt(self.picture_size.pixel_count / generated_size.pixel_count)
         seen = [
@@ -137,7 +140,8 @@ class MaskMetrics:
 def parameters_for_intent(
     intent: Intent, mask_metrics: MaskMetrics, generated_size: Size, margin: int | None = None
 ) -> IntentParameters:
-    """What `intent` means for this mask when `drawn` pixels are drawn, of the whole picture or `margin` around it."""
+    """Return the parameters of `intent` for this mask if the whole picture, or `margin` around the mask, is generated
+    at `generated_size`."""
     recipe = INTENT_PRESETS[intent]
     scale = mask_metrics.scale(generated_size, margin)
     cell = min(_LATENT_CELL_PIXELS, min(_sides(generated_size)) / _MIN_CELLS) * scale

@@ -1,4 +1,4 @@
-"""What a finished picture keeps of its making, so that it can be decoded again, refined, or branched at any step."""
+"""The latents of a finished picture, from which it can be decoded again, refined, or resumed at any step."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ Floats = npt.NDArray[np.float32]
 class SavedLatents:
     """`final`: scaled latents, float32 [C, h, w], ready for decoding.
 
-    `predictions`: what every UNet call of the run answered after guidance, float32 [calls, C, h, w]; replaying them
-    through the scheduler restores the state at any step exactly, solver history and noise included. None where only
-    the end was kept. `seed`, `steps`, `scheduler`, `timesteps` and `noise` are those of the run; they must be the same
-    for a replay. `timesteps` and `noise` are None where a file of an earlier release does not say them.
+    `predictions`: the UNet output of every call after guidance, float32 [calls, C, h, w]; replaying them through the
+    scheduler restores the state at any step exactly, solver history and noise included. None if only the final latents
+    were kept. `seed`, `steps`, `scheduler`, `timesteps` and `noise` are those of the run; a replay needs the same
+    values. `timesteps` and `noise` are None if a file of an earlier release lacks them.
     """
 
     final: Floats = field(compare=False, repr=False)
@@ -41,7 +41,7 @@ class SavedLatents:
 
 @dataclass(frozen=True, slots=True)
 class ResumePoint:
-    """Begin from kept latents: from the end (`step` None: nothing is denoised again) or after `step` steps."""
+    """Start from saved latents: from the final ones (`step` None: nothing is denoised again) or after `step` steps."""
 
     latents: SavedLatents
     step: int | None = None

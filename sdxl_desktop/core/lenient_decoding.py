@@ -1,7 +1,7 @@
-"""Values out of JSON, field by field: what cannot be used falls back alone, and is told.
+"""Decodes JSON field by field: a value that cannot be used is replaced by its default alone, and reported.
 
-Understands what the application's own files are made of: dataclasses and msgspec structs with defaults, lists and
-tuples of one kind, dictionaries, and optional values. Everything else is taken whole or not at all.
+Supports the types in the application's own files: dataclasses and msgspec structs with defaults, lists and tuples of
+one type, dictionaries, and optional values. Values of all other types are taken whole or not at all.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ JsonPath = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class RejectedValue:
-    """A value that could not be used: `where` it stands, such as ("preferences", "theme"), what was `found` there, what
-    is `used` in its place (None: it was left out), and `why`, which may be empty."""
+    """A value that could not be used: its path `where`, such as ("preferences", "theme"), the value `found`, the value
+    `used` in its place (None: it was left out), and the reason `why`, which may be empty."""
 
     path: JsonPath
     value: Any
@@ -36,16 +36,16 @@ class RejectedValue:
 
 
 def decode_leniently(kind: type[T], raw: Any, default: T) -> tuple[T, tuple[RejectedValue, ...]]:
-    """(a value of `kind` with all of `raw` that can be used and `default` for the rest, what could not be used).
+    """Return (a value of `kind` with all usable values of `raw` and `default` for the rest, the rejected values).
 
-    `raw` is what JSON was decoded to. Never raises: whatever goes wrong with a value makes that value unusable.
+    `raw` is decoded JSON. Never raises: any failure on a value rejects that value.
     """
     problems: list[RejectedValue] = []
     return _decode_value(kind, raw, default, (), problems), tuple(problems)
 
 
 def to_builtins(value: Any) -> Any:
-    """`value` as dictionaries, lists, text and numbers, which `salvaged` reads back."""
+    """Return `value` as dictionaries, lists, text and numbers, which `decode_leniently` reads back."""
     return msgspec.to_builtins(value, enc_hook=_encode, str_keys=True)
 
 
@@ -77,8 +77,8 @@ def _decode_value(kind: Any, raw: Any, default: Any, path: JsonPath, problems: l
 def _decode_fields(
     fields: Mapping[str, Any], raw: Mapping[str, Any], default: Any, path: JsonPath, problems: list[RejectedValue]
 ) -> Any:
-    """`default` with every field of `raw` that can be used. Fields that are fine alone and not together, or that break
-    a rule of the whole, are tried one after another on top of the default."""
+    """Return `default` with every usable field of `raw`. Fields that are valid alone but not together, or that violate
+    a rule of the whole, are applied to the default one after another."""
     waiting: dict[str, Any] = {}
     for name in (name for name in fields if name in raw):
         value = _decode_value(fields[name], raw[name], getattr(default, name), (*path, name), problems)
@@ -103,7 +103,7 @@ def _decode_fields(
 def _decode_items(
     items: typing.Iterable[tuple[str, Any]], kind: Any, path: JsonPath, problems: list[RejectedValue]
 ) -> list[tuple[str, Any]]:
-    """Those that can be used."""
+    """Return the usable items."""
     good: list[tuple[str, Any]] = []
     for name, raw in items:
         try:
@@ -123,14 +123,14 @@ def _converted(raw: Any, kind: Any) -> Any:
 
 
 def _replaced(value: Any, changes: Mapping[str, Any]) -> Any:
-    """A changed copy that is checked anew."""
+    """Return a changed copy, validated again."""
     if isinstance(value, msgspec.Struct):
         return type(value)(**{**{name: getattr(value, name) for name in value.__struct_fields__}, **changes})
     return dataclasses.replace(value, **changes)
 
 
 def _fields(kind: Any) -> dict[str, Any] | None:
-    """The type of each field; None for what has none."""
+    """Return the type of each field; None for a type without fields."""
     if isinstance(kind, type) and (dataclasses.is_dataclass(kind) or issubclass(kind, msgspec.Struct)):
         hints = typing.get_type_hints(kind)
         names = [one.name for one in dataclasses.fields(kind)] if dataclasses.is_dataclass(kind) else None
@@ -139,7 +139,7 @@ def _fields(kind: Any) -> dict[str, Any] | None:
 
 
 def _inner_of_optional(kind: Any) -> Any:
-    """The kind in an optional one, else None."""
+    """Return the inner type of an optional type, else None."""
     if typing.get_origin(kind) not in (typing.Union, types.UnionType):
         return None
     others = [one for one in typing.get_args(kind) if one is not type(None)]
@@ -147,7 +147,7 @@ def _inner_of_optional(kind: Any) -> Any:
 
 
 def _default_instance(kind: Any) -> Any:
-    """One with nothing but defaults, if there are."""
+    """Return an instance with defaults only, if all fields have defaults."""
     try:
         return kind() if _fields(kind) is not None else None
     except TypeError:

@@ -1,8 +1,8 @@
-"""Bounds what a stranger's config.json of a network may say, before anything is built or counted by it.
+"""Checks the bounds of an untrusted network config.json before anything is built or counted with it.
 
-Layers, levels and widths decide how many objects and how much memory a network takes; two thousand million layers take
-all of it while they are only being counted. SDXL has 2 layers a block, 10 transformer blocks, 32 layers of text encoder
-and widths of some thousands.
+Layers, levels and widths determine how many objects and how much memory a network takes; two thousand million layers
+exhaust memory while they are only being counted. SDXL has 2 layers per block, 10 transformer blocks, 32 text encoder
+layers and widths of some thousands.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sdxl_desktop.core.untrusted_files import UntrustedFileError, read_json_obje
 from sdxl_desktop.core.untrusted_text import display_text
 
 SCALING_FACTOR = 0.13025
-"""What SDXL's VAE multiplies latents by, and so what is meant by a config that leaves it out."""
+"""The scaling factor of SDXL's VAE, and the default for a config without one."""
 _MAX_LAYERS = 256
 _MAX_LIST_LENGTH = 16
 _MAX_NUMBER = 10_000_000
@@ -34,18 +34,18 @@ _IGNORED_KEYS = (
     *("attn_implementation", "auto_map", "custom_pipelines", "dtype", "quantization_config", "torch_dtype"),
     *("trust_remote_code", "use_cache"),
 )
-"""What names code, files or ways of loading, and says nothing of the network."""
+"""Keys that name code, files or loading options, unrelated to the network."""
 
 
 def read_model_config(file: Path) -> dict[str, Any]:
-    """The config.json of a network; raises SmallFileError when there is none that can be built."""
+    """Return the config.json of a network; raises UntrustedFileError if it is missing or unusable."""
     config = read_json_object(file)
     check_model_config(config)
     return config
 
 
 def check_model_config(config: Mapping[str, Any]) -> None:
-    """Raise SmallFileError when a network as `config` describes it could not be built."""
+    """Raise UntrustedFileError if the network that `config` describes cannot be built."""
     for key, value in config.items():
         most = _MAX_LAYERS if key in _LAYER_COUNT_KEYS else _MAX_NUMBER
         if not _is_bounded(value, most):
@@ -53,7 +53,7 @@ def check_model_config(config: Mapping[str, Any]) -> None:
 
 
 def architecture_config(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What `config` says of the network itself, and nothing of how it is to be loaded."""
+    """Return the entries of `config` about the network itself, without those about loading."""
     return {key: value for key, value in config.items() if not key.startswith("_") and key not in _IGNORED_KEYS}
 
 

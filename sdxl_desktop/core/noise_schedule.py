@@ -1,4 +1,4 @@
-"""How a checkpoint must be sampled: what its UNet predicts, and which levels of noise it was trained with."""
+"""How a checkpoint must be sampled: its prediction type and the noise levels it was trained with."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from sdxl_desktop.core.untrusted_text import display_text
 class _LabelledEnum(StrEnum):
     @property
     def label(self) -> str:
-        """As people read it."""
+        """The label for display."""
         return _LABELS[self.value]
 
 
 class PredictionType(_LabelledEnum):
-    """What the UNet answers with; the values are diffusers'."""
+    """The UNet's prediction type; the values are diffusers'."""
 
     EPSILON = "epsilon"
     V_PREDICTION = "v_prediction"
@@ -29,14 +29,14 @@ class PredictionType(_LabelledEnum):
 
     @classmethod
     def parse(cls, text: str) -> PredictionType:
-        """Read a name however it is written ("v", "v-prediction", "v_pred"); raises RequestError."""
+        """Parse a name in any spelling ("v", "v-prediction", "v_pred"); raises RequestError."""
         folded = text.strip().lower().replace("-", "_")
         folded = {"eps": "epsilon", "v": "v_prediction", "v_pred": "v_prediction", "x0": "sample"}.get(folded, folded)
         return _parse_enum(cls, folded, "prediction type", text)
 
 
 class TimestepSpacing(_LabelledEnum):
-    """Which of the timesteps trained with are visited (Lin et al., arXiv 2305.08891, table 2); the values are
+    """The spacing of the training timesteps that are used (Lin et al., arXiv 2305.08891, table 2); the values are
     diffusers'."""
 
     LEADING = "leading"
@@ -74,8 +74,8 @@ def _parse_enum(kind: type[_Name], value: str, what: str, text: str) -> _Name:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoiseSchedule:
-    """What a scheduler_config.json says of the training, in diffusers' words; `edm` where noise and picture are scaled
-    as EDM does, in which there is neither a spacing nor a terminal SNR."""
+    """The training-related entries of a scheduler_config.json, in diffusers' terms; `edm` is true if noise and picture
+    are scaled as in EDM, which has neither a spacing nor a terminal SNR."""
 
     prediction_type: str = str(SDXL_SCHEDULER_CONFIG["prediction_type"])
     zero_terminal_snr: bool = False
@@ -84,7 +84,7 @@ class NoiseSchedule:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> NoiseSchedule:
-        """Of a checked config."""
+        """Create from a validated config."""
         return cls(
             prediction_type=display_text(
                 str(config.get("prediction_type", SDXL_SCHEDULER_CONFIG["prediction_type"])), 40
@@ -98,7 +98,7 @@ class NoiseSchedule:
 
     @property
     def description(self) -> str:
-        """One line for people, such as "v-prediction, zero terminal SNR, trailing timesteps"."""
+        """One line for display, such as "v-prediction, zero terminal SNR, trailing timesteps"."""
         prediction = {"v_prediction": "v-prediction"}.get(self.prediction_type, f"{self.prediction_type} prediction")
         if self.edm:
             return f"{prediction}, EDM noise"
@@ -108,7 +108,7 @@ class NoiseSchedule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoiseScheduleOverride:
-    """What a person knows better of a checkpoint than its scheduler_config.json; None is as the checkpoint says."""
+    """User overrides of a checkpoint's scheduler_config.json; None means the checkpoint's value."""
 
     prediction_type: PredictionType | None = scalar(
         None,
@@ -141,14 +141,14 @@ class NoiseScheduleOverride:
 
     @property
     def description(self) -> str:
-        """What is not as the checkpoint says, such as "v-prediction · zero SNR"; "" where all is."""
+        """The overridden values, such as "v-prediction · zero SNR"; "" if there are none."""
         words = [one.label for one in (self.prediction_type, self.timestep_spacing) if one is not None]
         if self.zero_terminal_snr is not None:
             words.append("zero SNR" if self.zero_terminal_snr else "no zero SNR")
         return " · ".join(words)
 
     def apply_to(self, config: Mapping[str, Any]) -> dict[str, Any]:
-        """A checked `config` with these values in the place of its own."""
+        """Return a validated `config` with these overrides applied."""
         asked = {
             "prediction_type": None if self.prediction_type is None else self.prediction_type.value,
             "rescale_betas_zero_snr": self.zero_terminal_snr,

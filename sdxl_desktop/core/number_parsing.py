@@ -1,4 +1,5 @@
-"""Numbers as people type and paste them: in any locale's digits and separators, and back into words as whole digits."""
+"""Parses numbers as users type and paste them, with any locale's digits and separators, and formats them with all
+digits."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ import unicodedata
 from sdxl_desktop.core.errors import RequestError
 
 _INVISIBLE = {"Cf", "Cc"}
-"""Categories of what no one sees in a pasted text: direction marks, zero-width joiners, line breaks."""
+"""Unicode categories of invisible characters in pasted text: direction marks, zero-width joiners, line breaks."""
 _SEPARATOR_VARIANTS = str.maketrans(
     {"−": "-", "‐": "-", "‑": "-", "‒": "-", "–": "-", "٫": ".", "٬": "'", "’": "'", "،": ",", "。": ".", "·": "."}
 )  # minus signs, hyphens, Arabic and East Asian separators
@@ -16,14 +17,14 @@ _PLAIN = re.compile(r"[+-]?(\d+[.,]?\d*|[.,]\d+)(e[+-]?\d{1,3})?", re.IGNORECASE
 _GROUPED = re.compile(r"([+-]?)(\d{1,3})((?P<group>[ '.,])\d{3}(?:(?P=group)\d{3})*)(?:(?!(?P=group))[.,](\d*))?")
 _NUMBER_PREFIX = re.compile(r"[+-]?[\d ']*([.,]\d*)?")
 _MAX_LENGTH = 64
-"""Characters; no number that means anything here is longer, and Python takes long over very long ones."""
+"""Maximum characters; no meaningful number is longer, and Python is slow on very long ones."""
 
 _MAX_BITS = 200
 
 
 def normalize_digits(text: str) -> str:
-    """`text` with ASCII digits and separators, without what nobody sees and without blanks around it: full-width and
-    Arabic digits, non-breaking spaces and the typographic minus are read like the plain ones."""
+    """Return `text` with ASCII digits and separators, without invisible characters and surrounding blanks: full-width
+    and Arabic digits, non-breaking spaces and the typographic minus are normalized."""
     start = text[: 4 * _MAX_LENGTH]
     if start.isascii() and start.isprintable():
         return start.strip()
@@ -37,8 +38,8 @@ def normalize_digits(text: str) -> str:
 
 
 def parse_float(text: str) -> float:
-    """The number that `text` means. "." and "," are both decimal separators; where both occur, or blanks or
-    apostrophes between groups of three digits, the last separator is the decimal one. Raises RequestError."""
+    """Parse a number. "." and "," are both decimal separators; if both occur, or blanks or apostrophes between groups
+    of three digits, the last separator is the decimal one. Raises RequestError."""
     known = normalize_digits(text)
     if len(known) <= _MAX_LENGTH:
         if _PLAIN.fullmatch(known):
@@ -51,8 +52,8 @@ def parse_float(text: str) -> float:
 
 
 def parse_int(text: str) -> int:
-    """The whole number that `text` means, groups of digits included ("4 294 967 295"). Raises RequestError for what is
-    none: also for "1,024", which is about one in one country and about a thousand in another."""
+    """Parse an integer, with digit groups ("4 294 967 295"). Raises RequestError for anything else, also for "1,024",
+    which is about one in one country and about a thousand in another."""
     known = normalize_digits(text)
     if len(known) <= _MAX_LENGTH:
         if re.fullmatch(r"[+-]?\d+", known):
@@ -66,7 +67,7 @@ def parse_int(text: str) -> int:
 
 
 def is_number_prefix(text: str, *, integer: bool) -> bool:
-    """Whether something typed behind `text` could make a number of it."""
+    """Whether further typing after `text` could complete a number."""
     known = normalize_digits(text)
     return (
         len(known) <= _MAX_LENGTH
@@ -76,14 +77,14 @@ def is_number_prefix(text: str, *, integer: bool) -> bool:
 
 
 def format_number(value: float) -> str:
-    """`value` in whole digits, 4294967295 and not 4.29497e+09; decimals only where there are any."""
+    """Format `value` with all digits, 4294967295 and not 4.29497e+09; decimals only if there are any."""
     if isinstance(value, int):
         return str(value) if value.bit_length() < _MAX_BITS else "longer than any number that counts"
     return str(int(value)) if value.is_integer() and abs(value) < 1e15 else f"{value:g}"
 
 
 def _is_unambiguously_grouped(found: re.Match[str]) -> bool:
-    """Blanks and apostrophes always group; "." and "," only where they occur twice or another one follows."""
+    """Blanks and apostrophes always group; "." and "," only if they occur twice or another one follows."""
     return found["group"] in " '" or found[3].count(found["group"]) > 1 or found[5] is not None
 
 

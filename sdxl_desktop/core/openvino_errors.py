@@ -1,13 +1,13 @@
-"""What OpenVINO's functions raise when they fail."""
+"""Exceptions that OpenVINO's functions raise."""
 
 from __future__ import annotations
 
 OPENVINO_ERRORS = (RuntimeError, UnicodeDecodeError)
-"""Its own errors; and what comes in their place where a message quotes bytes of a damaged file that are no UTF-8."""
+"""OpenVINO's own errors, and the one raised in their place if a message quotes non-UTF-8 bytes of a damaged file."""
 
 
 def openvino_message(problem: Exception) -> str:
-    """The last line of what OpenVINO says of `problem`; a byte that is no UTF-8 becomes a mark."""
+    """Return the last line of OpenVINO's message; non-UTF-8 bytes are replaced."""
     said = problem.object.decode("utf-8", "replace") if isinstance(problem, UnicodeDecodeError) else str(problem)
     lines = [line for line in said.splitlines() if line.strip()]
     return lines[-1].strip() if lines else type(problem).__name__

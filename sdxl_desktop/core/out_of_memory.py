@@ -1,4 +1,4 @@
-"""Memory that cannot be had: recognised in what is raised, told in one way, and the end of a process that hangs."""
+"""Out-of-memory handling: recognises the exceptions, reports them uniformly, and ends a process that would hang."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from types import FrameType
 from sdxl_desktop.core.errors import EngineError
 
 OUT_OF_MEMORY_EXIT_CODE = 77
-"""Of a process that ended because it could not go on without memory."""
+"""Exit code of a process that ended because it ran out of memory."""
 
 _SECONDS_BETWEEN_LOOKS = 1.0
 _SECONDS_TO_START = 8
@@ -37,13 +37,14 @@ _SENTENCE = (
 
 
 def is_out_of_memory(problem: BaseException) -> bool:
-    """Whether it was raised for want of memory, by its type or by the words of OpenVINO, its devices and the system."""
+    """Whether `problem` was caused by lack of memory, by its type or the messages of OpenVINO, its devices and the
+    system."""
     words = str(problem).lower()
     return isinstance(problem, MemoryError) or any(each in words for each in _MESSAGE_PARTS)
 
 
 def out_of_memory_error(doing: str) -> EngineError:
-    """The error to tell; `doing` completes "It ran out while …"."""
+    """Return the error to report; `doing` completes "It ran out while …"."""
     return EngineError(
         "There was not enough memory.",
         why=f"It ran out while {doing}.",
@@ -52,11 +53,11 @@ def out_of_memory_error(doing: str) -> EngineError:
 
 
 def exit_when_out_of_memory(*, print_message: bool = False) -> None:
-    """From now on the process ends with `OUT_OF_MEMORY_EXIT_CODE` where it would hang for want of memory; `aloud`: it
-    says so.
+    """From now on, end the process with `OUT_OF_MEMORY_EXIT_CODE` if it would hang for lack of memory; with
+    `print_message` it prints a message first.
 
-    Python's `Thread.start` waits for ever for a thread that has no memory for its first call. Whether one does is
-    looked at by a thread that has begun already.
+    Python's `Thread.start` waits forever for a thread that has no memory for its first call. A thread that is already
+    running watches for this.
     """
     threading.Thread(target=_watch, args=(print_message,), name="shortage", daemon=True).start()
 

@@ -1,4 +1,4 @@
-"""Paths as text that any JSON file can hold, and back: also those whose bytes are no UTF-8."""
+"""Converts paths to text that any JSON file can hold, and back, including paths that are not valid UTF-8."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SCHEME = "file:"
 
 
 def path_to_text(path: Path) -> str:
-    """The path as it is spelled; one that is no text as a `file:` URI, relative as it is, for
+    """Return the path as text; a path that is not valid text becomes a `file:` URI (relative if the path is) for
     `text_to_path`."""
     text = str(path)
     if os.name != "posix":
@@ -23,7 +23,7 @@ def path_to_text(path: Path) -> str:
 
 
 def text_to_path(text: str) -> Path:
-    """The path that `path_to_text` wrote; raises ValueError for what cannot be a path."""
+    """Return the path that `path_to_text` wrote; raises ValueError for text that cannot be a path."""
     if os.name == "posix" and text.startswith(_SCHEME):
         named = os.fsdecode(unquote_to_bytes(text.removeprefix(_SCHEME)))
         text = named.removeprefix("//") if named.startswith("///") else named

@@ -1,4 +1,4 @@
-"""Cuts a prompt into the words and embeddings an encoder sees, and packs their tokens into chunks."""
+"""Splits a prompt into text and embeddings for a text encoder, and packs the tokens into chunks."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class TextSegment:
-    """Text for the tokenizer from `start` to `end` (not included) of what was cut; or, if `token` is not empty, a place
-    where the embedding of that token stands."""
+    """Text for the tokenizer from `start` to `end` (exclusive) of the input; or, if `token` is not empty, a place for
+    that token's embedding."""
 
     text: str
     token: str
@@ -24,9 +24,9 @@ class TextSegment:
 
 
 def split_at_tokens(text: str, tokens: Iterable[str]) -> Iterator[TextSegment]:
-    """Cut `text` at each place where one of `tokens` stands as a word of its own.
+    """Split `text` at each place where one of `tokens` stands as a separate word.
 
-    Upper and lower case are the same, as they are to CLIP's tokenizers; where tokens overlap the longest is taken.
+    Matching is case-insensitive, like CLIP's tokenizers; of overlapping tokens the longest is used.
     """
     names = tuple(tokens)
     if not names:
@@ -60,10 +60,10 @@ def _name(found: str, names: tuple[str, ...]) -> str:
 
 
 def pack_chunks(units: Iterable[Sequence[T]], capacity: int) -> list[list[T]]:
-    """Chunks of at most `room` items. A unit that fits into a chunk is not divided over two.
+    """Return chunks of at most `capacity` items. A unit that fits into a chunk is not split across two.
 
-    As in AUTOMATIC1111's web UI the units are the embeddings; each token of text is a unit of its own, so that words
-    divide where the chunk is full.
+    As in AUTOMATIC1111's web UI the units are the embeddings; each text token is a unit of its own, so words are split
+    where the chunk is full.
     """
     chunks: list[list[T]] = []
     for unit in units:
@@ -77,15 +77,15 @@ def pack_chunks(units: Iterable[Sequence[T]], capacity: int) -> list[list[T]]:
 
 
 def packed_length(sizes: Iterable[int], capacity: int) -> int:
-    """The items up to the last one when units of these `sizes` are packed, what stays free before it included: that is
-    what `pack` makes of them, without making it."""
-    full, last = 0, 0  # chunks before the last one; what is in that
+    """Return the number of items up to the last one when units of these `sizes` are packed, including the free places
+    before it, as `pack_chunks` packs them, without building the chunks."""
+    full, last = 0, 0  # chunks before the last one; items in the last one
     for size in sizes:
         if last + size <= capacity:
             last += size
         elif size <= capacity:
             full, last = full + 1, size
-        else:  # divided: it fills up the chunk that was begun
+        else:  # split: it fills up the current chunk
             more = math.ceil((last + size) / capacity) - 1
             full, last = full + more, last + size - more * capacity
     return full * capacity + last

@@ -1,21 +1,21 @@
-r"""Reads a prompt: its emphasis, its breaks and its escapes, and says where something is wrong.
+r"""Parses a prompt: emphasis, breaks and escapes, and locates problems.
 
 | written | means |
 | --- | --- |
 | `(word)` | 1.1 times the weight; brackets multiply, so `((word))` is 1.21 |
 | `[word]` | the weight divided by 1.1 |
 | `(word:1.3)` | 1.3 times the weight; a number from 0 to 10 |
-| `BREAK` | what follows starts a new chunk of tokens |
+| `BREAK` | the following text starts a new chunk of tokens |
 | `\(` `\)` `\[` `\]` `\\` | the character itself |
 
-This is the language of AUTOMATIC1111's web UI (its wiki, "Attention/emphasis"), and ComfyUI's where both agree. They
+This is the syntax of AUTOMATIC1111's web UI (its wiki, "Attention/emphasis"), and ComfyUI's where both agree. They
 differ, or fail, where a prompt is malformed. Here:
 
-- A bracket without its partner is a character like any other, with a warning: `:)` and `a (small cat` are drawn. (The
-  web UI emphasises everything after an open bracket, which is rarely what was meant; ComfyUI reads it as we do.)
-- A weight that is meant as a number but is none, `(cat:1.2.3)` or `(cat:1,2)`, or is out of range, is an error.
-- `(note: this)` holds no number, so it is text in plain emphasis, as in both.
-- What other programs understand and this one does not, `[cat:dog:0.5]`, `<lora:…>`, `(word)1.2`, `{a|b}`, `__name__`,
+- A bracket without a partner is a plain character, with a warning: `:)` and `a (small cat` are generated. (The
+  web UI emphasises everything after an open bracket, which is rarely intended; ComfyUI reads it like here.)
+- A malformed number, `(cat:1.2.3)` or `(cat:1,2)`, or one out of range, is an error.
+- `(note: this)` has no number, so it is text in plain emphasis, as in both programs.
+- Unsupported syntax of other programs, `[cat:dog:0.5]`, `<lora:…>`, `(word)1.2`, `{a|b}`, `__name__`,
   is read as text, with a warning.
 """
 
@@ -28,7 +28,7 @@ from enum import Enum, StrEnum, auto
 from sdxl_desktop.core.errors import RequestError
 
 EMPHASIS_FACTOR = 1.1
-"""What a bare pair of brackets multiplies or divides by."""
+"""The factor of an unnumbered pair of brackets."""
 MIN_WEIGHT, MAX_WEIGHT = 0.0, 10.0
 
 _LEXEME = re.compile(
@@ -57,13 +57,13 @@ _UNSUPPORTED_SYNTAX = (
         "Add the file among the embeddings, and write its word.",
     ),
 )
-"""What to look for, what to say of it, and what to write instead."""
+"""Pattern, message, and what to write instead."""
 _EXCERPT = 16
 _MAX_DEPTH = 100
 
 
 class Severity(StrEnum):
-    """A WARNING is drawn all the same; an ERROR is not."""
+    """A prompt with a WARNING is still generated; one with an ERROR is not."""
 
     WARNING = "warning"
     ERROR = "error"
@@ -71,7 +71,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PromptProblem:
-    """What is wrong with the characters `start` to `end` (not included) of a prompt, and what to write instead."""
+    """A problem in the characters `start` to `end` (exclusive) of a prompt, and what to write instead."""
 
     start: int
     end: int
@@ -85,9 +85,9 @@ class PromptProblem:
 
 @dataclass(frozen=True, slots=True)
 class PromptFragment:
-    """Words of one weight, escapes resolved, read from the characters `start` to `end` (not included).
+    """Text of one weight, escapes resolved, read from the characters `start` to `end` (exclusive).
 
-    `section` counts the BREAKs before it that separate anything.
+    `section` counts the preceding BREAKs that separate anything.
     """
 
     text: str
@@ -99,9 +99,9 @@ class PromptFragment:
 
 @dataclass(frozen=True, slots=True)
 class EmphasisGroup:
-    """A pair of brackets from `start` to `end` (not included) around the content up to `content_end`.
+    """A pair of brackets from `start` to `end` (exclusive) around the content up to `content_end`.
 
-    `factor` is what it multiplies by; `content_end` to `end` holds the weight, if one is written, and the bracket.
+    `factor` is its multiplier; `content_end` to `end` holds the weight, if one is written, and the bracket.
     """
 
     start: int
@@ -112,9 +112,9 @@ class EmphasisGroup:
 
 @dataclass(frozen=True, slots=True)
 class ParsedPrompt:
-    """All there is in a prompt, positions in characters.
+    """The elements of a prompt, positions in characters.
 
-    `breaks` are spans, `escapes` the places of backslashes that escape, `strays` the brackets without a partner.
+    `breaks` are spans, `escapes` the positions of escaping backslashes.
     """
 
     fragments: tuple[PromptFragment, ...]
@@ -126,7 +126,7 @@ class ParsedPrompt:
 
 
 def parse_fragments(text: str) -> tuple[PromptFragment, ...]:
-    """The weighted words of a prompt in order. Raises RequestError, saying where, when it holds an error."""
+    """Return the weighted fragments of a prompt in order. Raises RequestError with the position if it has an error."""
     reading = parse_prompt(text)
     for problem in reading.problems:
         if problem.severity is Severity.ERROR:
@@ -139,12 +139,12 @@ def parse_fragments(text: str) -> tuple[PromptFragment, ...]:
 
 
 def find_problems(text: str) -> tuple[PromptProblem, ...]:
-    """What is wrong with a prompt, in order of place; empty when nothing is."""
+    """Return the problems of a prompt, ordered by position."""
     return parse_prompt(text).problems
 
 
 def parse_prompt(text: str) -> ParsedPrompt:
-    """Everything about a prompt; never raises, and takes time in proportion to the prompt's length."""
+    """Parse a prompt; never raises, and runs in time linear in the prompt's length."""
     reader = _PromptParser(text)
     reader.pair_brackets()
     reader.assign_weights()
@@ -191,7 +191,7 @@ class _WeightedPiece:
 
 @dataclass
 class _PromptParser:
-    """Goes over the lexemes twice: to pair the brackets and read their weights, then to weigh the words."""
+    """Makes two passes over the lexemes: pair the brackets and read their weights, then weight the text."""
 
     text: str
     lexemes: list[_Lexeme] = field(default_factory=list)
@@ -210,7 +210,7 @@ class _PromptParser:
     # first pass: brackets
 
     def pair_brackets(self) -> None:
-        """Find the partner of each bracket. One that closes skips over open ones of the other shape."""
+        """Find the partner of each bracket. A closing bracket skips open ones of the other shape."""
         waiting: list[int] = []
         waiting_for = {"(": 0, "[": 0}
         for index, lexeme in enumerate(self.lexemes):
@@ -263,7 +263,7 @@ class _PromptParser:
             )
 
     def _weight(self, colon: int, close: int) -> float | None:
-        """What stands between `colon` and the bracket at `close`: 1 if it is a number gone wrong, None if text."""
+        """Parse the text between `colon` and the bracket at `close`: 1 for a malformed number, None for text."""
         written = self.text[colon + 1 : close]
         if _NUMBER.fullmatch(written):
             weight = float(written)
@@ -291,7 +291,7 @@ class _PromptParser:
                 Severity.WARNING, colon, close, f"{what}, so it is read as text.", "Weights look like this: (word:1.2)."
             )
 
-    # what other programs understand
+    # syntax of other programs
 
     def _hint_at_schedules(self, start: int, close: int, colon: int) -> None:
         scheduled = colon >= 0 and _SCHEDULED.fullmatch(self.text, colon + 1, close)
@@ -309,12 +309,12 @@ class _PromptParser:
             for match in pattern.finditer(self.text):
                 self._report(Severity.WARNING, *match.span(), message, next_step)
 
-    # second pass: words and their weights
+    # second pass: text and its weights
 
     def assign_weights(self) -> None:
         """Give each run of text the product of the brackets around it.
 
-        Bare brackets are counted rather than multiplied, so that `([word])` weighs exactly 1.
+        Unnumbered brackets are counted rather than multiplied, so that `([word])` weighs exactly 1.
         """
         opens = {emphasis.start: emphasis for emphasis in self.emphases}
         closes = {emphasis.end - 1: emphasis for emphasis in self.emphases}
@@ -347,12 +347,12 @@ class _PromptParser:
             )
 
     def _end_of_words(self, lexeme: _Lexeme, text_ends: set[int]) -> int:
-        """The end of a lexeme, or the colon before the weight at its end."""
+        """Return the end of a lexeme, or the colon before the weight at its end."""
         colon = self.text.rfind(":", lexeme.start, lexeme.end)
         return colon if colon in text_ends else lexeme.end
 
     def fragments(self) -> list[PromptFragment]:
-        """Neighbours of one weight joined, so that markup which changes nothing changes no token either."""
+        """Join neighbours of equal weight, so that markup without effect changes no token."""
         joined: list[_WeightedPiece] = []
         for piece in self._pieces:
             last = joined[-1] if joined else None

@@ -12,7 +12,7 @@ _WORD = re.compile(r"[^\s,;.()\[\]\\|]+(?:\.[^\s,;.()\[\]\\|]+)*")
 
 @dataclass(frozen=True, slots=True)
 class TextEdit:
-    """Put `text` in place of the characters `start` to `end` (not included), then select `selection` of the result."""
+    """Replace the characters `start` to `end` (exclusive) with `text`, then select `selection` of the result."""
 
     start: int
     end: int
@@ -23,9 +23,9 @@ class TextEdit:
 def adjust_weight(text: str, start: int, end: int, change: float) -> TextEdit | None:
     """Add `change` to the weight of the selected characters `start` to `end`, as one edit of the prompt `text`.
 
-    Without a selection (start = end) the innermost brackets around the place are meant, else the word there. A weight
-    that comes to 1 takes the brackets away; brackets that merely repeat, `((cat))`, become one pair with a number.
-    None where there is nothing to weigh or the weight is at its end.
+    Without a selection (start = end) the innermost brackets around the position are used, else the word there. A weight
+    that becomes 1 removes the brackets; nested brackets around the same text, `((cat))`, become one pair with a number.
+    Returns None if there is nothing to weight or the weight is at its limit.
     """
     reading = parse_prompt(text)
     if start == end:
@@ -57,7 +57,7 @@ def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def _extend_over_brackets(reading: ParsedPrompt, start: int, end: int) -> tuple[int, int]:
-    """The selection, grown until it cuts no pair of brackets in two."""
+    """Return the selection, extended until it splits no pair of brackets."""
     grown = True
     while grown:
         grown = False
@@ -71,7 +71,7 @@ def _extend_over_brackets(reading: ParsedPrompt, start: int, end: int) -> tuple[
 
 
 def _selected(reading: ParsedPrompt, start: int, end: int) -> EmphasisGroup | None:
-    """The brackets that were selected, with or without themselves."""
+    """Return the selected brackets; the brackets themselves may or may not be selected."""
     for group in reading.emphases:
         if (start, end) in ((group.start, group.end), (group.start + 1, group.content_end)):
             return group
@@ -84,7 +84,7 @@ def _innermost(reading: ParsedPrompt, start: int, end: int) -> EmphasisGroup | N
 
 
 def _adjust_group(text: str, reading: ParsedPrompt, group: EmphasisGroup, change: float) -> TextEdit | None:
-    """`group` and the brackets that hold or are nothing but it, as one pair of another weight."""
+    """Replace `group` and the brackets directly around or within it with one pair of the new weight."""
     outer = inner = group
     by_start = {other.start: other for other in reading.emphases}
     factor = group.factor
@@ -106,7 +106,7 @@ def _clamped_weight(weight: float, change: float) -> float | None:
 def _weighted_edit(
     text: str, reading: ParsedPrompt, place: tuple[int, int], content: tuple[int, int], weight: float
 ) -> TextEdit:
-    """`content` in brackets of `weight` at `place`; brackets in it that had no partner are kept from finding one."""
+    """Put `content` in brackets of `weight` at `place`; unmatched brackets in it are kept from being paired."""
     words = "".join(
         f"\\{text[at]}" if at in reading.unmatched_brackets and weight != 1 else text[at]
         for at in range(content[0], content[1])

@@ -1,4 +1,4 @@
-"""The one check that every part of a request needs."""
+"""The range check that every part of a request uses."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from sdxl_desktop.core.number_parsing import format_number
 
 
 def check_range(label: str, value: float, minimum: float, maximum: float) -> None:
-    """Raise RequestError unless `low` <= `value` <= `high`; refuses NaN too."""
+    """Raise RequestError unless `minimum` <= `value` <= `maximum`; NaN is refused too."""
     if not minimum <= value <= maximum:
         raise RequestError(
             f"{label} is {format_number(value)}.",

@@ -1,4 +1,4 @@
-"""Finishing with a refiner, in either of SDXL's two ways (Podell et al., arXiv 2307.01952, §2.5)."""
+"""Refining with a refiner, in either of SDXL's two ways (Podell et al., arXiv 2307.01952, §2.5)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_REFINER_STEPS = 1000
 
 
 class RefinerMode(StrEnum):
-    """ENSEMBLE: the refiner takes over the base's noisy latents. IMG2IMG: it redraws the finished picture a little."""
+    """ENSEMBLE: the refiner takes over the base's noisy latents. IMG2IMG: image-to-image on the finished picture."""
 
     ENSEMBLE = "ensemble"
     IMG2IMG = "img2img"
@@ -26,9 +26,9 @@ class RefinerMode(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refining:
-    """How a refiner finishes: `handoff` is the share of the noise schedule that the base denoises (ENSEMBLE);
-    `strength` in (0, 1] that which the refiner redoes (IMG2IMG). `steps` are those of the refiner's whole schedule;
-    None means the base's."""
+    """How a refiner is used: `handoff` is the share of the noise schedule that the base denoises (ENSEMBLE); `strength`
+    in (0, 1] is the share that the refiner repeats (IMG2IMG). `steps` are those of the refiner's whole schedule; None
+    means the base's."""
 
     way: RefinerMode = scalar(
         RefinerMode.ENSEMBLE,
@@ -90,6 +90,6 @@ class Refining:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefinerParameters(Refining):
-    """The refiner that finishes, by its folder, and how."""
+    """A refiner's folder and its settings."""
 
     checkpoint: Path

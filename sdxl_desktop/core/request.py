@@ -1,6 +1,6 @@
-"""What a person asks for: one frozen `GenerationRequest`, born valid, made of the parts the panels edit.
+"""A generation request: one frozen `GenerationRequest`, validated on creation, made of the parts that the panels edit.
 
-Its parts have modules of their own; whoever needs several finds those named in `__all__` here.
+The parts have modules of their own; this module also exports those in `__all__`.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ KeepLatents = Literal["none", "final", "steps"]
 
 
 class GenerationMode(StrEnum):
-    """What a run does, implied by what it is given."""
+    """The kind of run, derived from its inputs."""
 
     TEXT_TO_IMAGE = "text-to-image"
     IMAGE_TO_IMAGE = "image-to-image"
@@ -66,8 +66,8 @@ class GenerationMode(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputOptions:
-    """`watermark`: mark the pixels, invisibly, as machine-made. `keep_latents`: hand the latents out with each picture:
-    not at all, the end only, or every step (see `SavedLatents`)."""
+    """`watermark`: add an invisible watermark that marks the picture as machine-made. `keep_latents`: return the
+    latents with each picture: none, the final ones, or every step (see `SavedLatents`)."""
 
     watermark: bool = scalar(
         True,
@@ -91,7 +91,7 @@ class OutputOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationRequest:
-    """One run of the engine: a checkpoint's folder and all that decides its pictures."""
+    """One run of the engine: a checkpoint folder and everything that determines its pictures."""
 
     checkpoint: Path
     prompts: Prompts = Prompts()
@@ -135,7 +135,7 @@ class GenerationRequest:
         return GenerationMode.IMAGE_TO_IMAGE if self.edit.mask is None else GenerationMode.INPAINT
 
     def without_pixels(self) -> GenerationRequest:
-        """The same without pixels and latents."""
+        """Return a copy without pixels and latents."""
         edit = self.edit
         if edit is not None:
             mask = None if edit.mask is None else edit.mask.without_pixels()
@@ -143,8 +143,8 @@ class GenerationRequest:
         return replace(self, edit=edit, start=None)
 
     def for_metadata(self) -> GenerationRequest:
-        """The same without pixels and latents, and with the names of files and folders in the place of their paths:
-        what a picture's record holds. A path tells where a person keeps things, and means nothing elsewhere."""
+        """Return a copy without pixels and latents, with names of files and folders instead of paths, for a picture's
+        record. A path reveals where a user keeps things, and means nothing on another machine."""
         refine = self.refine
         if refine is not None:
             refine = replace(refine, checkpoint=file_name_only(refine.checkpoint))

@@ -1,4 +1,4 @@
-"""How a picture is drawn: size, steps, guidance, scheduler, seeds, timesteps and speed."""
+"""Sampling settings: size, steps, guidance, scheduler, seeds, timesteps and speed."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ SIZE_MULTIPLE = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
-    """How the picture is drawn: size in pixels, steps, guidance, scheduler, seed and number of pictures.
+    """The sampling settings: size in pixels, steps, guidance, scheduler, seed and number of pictures.
 
-    The n-th picture (from 0) has seed `seed + n`, wrapped at 2**32, and equals a single picture of that seed.
-    Guidance rescale is φ of Lin et al., "Common Diffusion Noise Schedules and Sample Steps are Flawed"
-    (arXiv 2305.08891, §3.4), in [0, 1].
+    The n-th picture (from 0) has seed `seed + n`, wrapped at 2**32, and equals a single picture of that seed. Guidance
+    rescale is φ of Lin et al., "Common Diffusion Noise Schedules and Sample Steps are Flawed" (arXiv 2305.08891, §3.4),
+    in [0, 1].
 
-    `variation_strength` in [0, 1] turns the initial noise from the seed's towards that of `variation_seed`, on the
-    great circle between them. `timesteps`, falling and in [0, 999], stand in for the scheduler's own; `steps` is then
-    their number. `speed` says what may be saved; records from before there was one read as exact. `noise` is what is
-    known better than the checkpoint says it.
+    `variation_strength` in [0, 1] rotates the initial noise from the seed's towards that of `variation_seed`, by
+    spherical interpolation. `timesteps`, descending and in [0, 999], replace the scheduler's own; `steps` is then their
+    number. `speed` is the speed preset; older records without one are read as exact. `noise` overrides the checkpoint's
+    noise schedule.
     """
 
     size: Size = scalar(Size(1024, 1024), option=Option("--size", "WxH", "Size in pixels."))
@@ -166,7 +166,7 @@ class Sampling:
 
 
 def parse_timesteps(text: str) -> tuple[int, ...]:
-    """Read "999, 800, 600": a falling row in [0, 999], or nothing; raises RequestError for anything else."""
+    """Parse "999, 800, 600": a descending list in [0, 999], or nothing; raises RequestError for anything else."""
     try:
         timesteps = tuple(int(word) for word in text.replace(",", " ").split())
     except ValueError:

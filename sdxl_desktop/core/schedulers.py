@@ -1,6 +1,7 @@
-"""The one table of schedulers: names that people use, diffusers' classes behind them, and what their configs may say.
+"""The table of schedulers: user-facing names, diffusers' classes, and the allowed contents of their configs.
 
-Nothing else decides which class is loaded: a checkpoint's scheduler_config.json is looked up here, never followed.
+This table alone decides which class is loaded: a checkpoint's scheduler_config.json is looked up here and never
+trusted.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from sdxl_desktop.core.untrusted_text import display_text
 
 
 class SchedulerName(StrEnum):
-    """A scheduler; the value is what the command line takes and what metadata records."""
+    """A scheduler; the value is used on the command line and in metadata."""
 
     EULER = "euler"
     EULER_KARRAS = "euler-karras"
@@ -50,42 +51,42 @@ class SchedulerName(StrEnum):
 
     @property
     def label(self) -> str:
-        """The name as people write it."""
+        """The display name."""
         return _TABLE[self].label
 
     @property
     def class_name(self) -> str:
-        """The class in diffusers."""
+        """The diffusers class."""
         return _TABLE[self].class_name
 
     @property
     def options(self) -> Mapping[str, Any]:
-        """What the class is made with, beside a checkpoint's noise schedule."""
+        """The constructor arguments of the class, apart from a checkpoint's noise schedule."""
         return _TABLE[self].options
 
     @property
     def config(self) -> dict[str, Any]:
-        """What a scheduler_config.json says that asks for it, beside the noise schedule."""
+        """The scheduler_config.json entries that select it, apart from the noise schedule."""
         return {"_class_name": self.class_name, **self.options}
 
     @property
     def explanation(self) -> str:
-        """One plain sentence that tells a person when to pick it."""
+        """One plain sentence on when to choose it."""
         return _TABLE[self].explanation
 
     @property
     def is_edm_scheduler(self) -> bool:
-        """Whether it is for checkpoints that see noise as EDM does, and for those alone."""
+        """Whether it is for checkpoints with EDM noise scaling only."""
         return is_edm(self.class_name)
 
     @property
     def needs_noise_sampler_seed(self) -> bool:
-        """Whether it is made with a seed, `noise_sampler_seed`, from which it draws noise of its own."""
+        """Whether its constructor takes `noise_sampler_seed` and it samples its own noise."""
         return self.class_name == _SDE
 
     @classmethod
     def parse(cls, text: str) -> SchedulerName:
-        """Read a name however it is written ("DPM++ 2M Karras", "dpmpp_2m_karras"); raises RequestError."""
+        """Parse a name in any spelling ("DPM++ 2M Karras", "dpmpp_2m_karras"); raises RequestError."""
         wanted = _fold(text)
         for name in cls:
             if wanted in (_fold(name.value), _fold(name.label)):
@@ -153,7 +154,7 @@ _TABLE: dict[SchedulerName, _SchedulerInfo] = {
 # fmt: on
 
 FEW_STEP_SCHEDULERS = (SchedulerName.LCM, SchedulerName.TCD)
-"""For distilled checkpoints alone."""
+"""For distilled checkpoints only."""
 
 
 def is_edm(class_name: str) -> bool:
@@ -163,7 +164,7 @@ def is_edm(class_name: str) -> bool:
 
 NON_EDM_SCHEDULERS = tuple(name for name in SchedulerName if not name.is_edm_scheduler)
 EDM_SCHEDULERS = tuple(name for name in SchedulerName if name.is_edm_scheduler)
-"""Those for a checkpoint trained with EDM's noise; `PLAIN` are for all others."""
+"""The schedulers for a checkpoint trained with EDM noise; `NON_EDM_SCHEDULERS` are for all others."""
 
 OTHER_CLASSES = frozenset({
     "DDPMScheduler",
@@ -171,8 +172,8 @@ OTHER_CLASSES = frozenset({
     "DPMSolverSinglestepScheduler",
     "SASolverScheduler",
 })  # fmt: skip
-"""diffusers' other schedulers on SDXL's noise schedule: a checkpoint made for one of them can be drawn with one of the
-table, which is then told."""
+"""diffusers' other schedulers on SDXL's noise schedule: a checkpoint made for one of them can be used with a scheduler
+of the table, which is then reported."""
 
 KNOWN_CLASSES = OTHER_CLASSES | {name.class_name for name in SchedulerName}
 
@@ -188,28 +189,28 @@ _VARIANTS: Mapping[str, Mapping[str, Any]] = {
     _EDM_MULTISTEP: _SOLVER,
     "PNDMScheduler": {"skip_prk_steps": True},
 }
-"""What in a config makes another scheduler of the same class, by class, and what is meant where it says nothing. Only
-what the class heeds: diffusers writes into a config whatever a scheduler used before it was told, too."""
+"""By class, the config keys that select a variant of the class, with their defaults. Only keys that the class uses:
+diffusers also writes keys of previously used schedulers into a config."""
 
 _SIGMAS = frozenset({*_SPACING_OR_FLOW, *_LU})
 VARIANT_KEYS = frozenset({*_SIGMAS, *_SOLVER})
-"""What belongs to a name in the table, not to a checkpoint's noise schedule."""
+"""Config keys that belong to a name in the table, not to a checkpoint's noise schedule."""
 
 _DEFAULTS = "_use_default_values"
 
 _SAME_AS = {"deis": "dpmsolver++"}
-"""Values for which diffusers takes others."""
+"""Values that diffusers replaces with others."""
 
 
 def _variant(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What a `config` says of its variant, with what is meant where it says nothing."""
+    """Return the variant keys of `config`, with defaults for missing ones."""
     usual = _VARIANTS.get(config["_class_name"], {})
     said = {key: usual[key] if config.get(key) is None else config[key] for key in usual}
     return {key: _SAME_AS.get(value, value) if isinstance(value, str) else value for key, value in said.items()}
 
 
 def scheduler_from_config(config: Mapping[str, Any]) -> SchedulerName | None:
-    """The one in the table that a checkpoint's `config`, a checked one, asks for; None where the table lacks it."""
+    """Return the scheduler in the table that a validated `config` selects; None if the table lacks it."""
     for name in _of_class(config["_class_name"]):
         if _variant(name.config) == _variant(config):
             return name
@@ -217,8 +218,8 @@ def scheduler_from_config(config: Mapping[str, Any]) -> SchedulerName | None:
 
 
 def nearest_scheduler(config: Mapping[str, Any]) -> SchedulerName:
-    """The one that a checkpoint's checked `config` asks for. Where the table lacks it the most similar one of its class,
-    in which the solver counts for more than how noise levels are spaced; Euler where there is none of its class."""
+    """Return the scheduler that a validated `config` selects. If the table lacks it, the most similar one of its class,
+    where the solver counts more than the spacing of noise levels; Euler if the class is not in the table."""
     asked = _variant(config)
 
     def differences(name: SchedulerName) -> tuple[bool, ...]:
@@ -233,18 +234,18 @@ def _of_class(class_name: str) -> list[SchedulerName]:
 
 
 def config_for_class(config: Mapping[str, Any], class_name: str) -> dict[str, Any]:
-    """What of a checked `config` another scheduler, diffusers' class `class_name`, is to be made with: all but what
-    makes a variant, as long as the class is another."""
+    """Return the entries of a validated `config` for another scheduler of diffusers' class `class_name`: all, but
+    without the variant keys if the class differs."""
     own = _SIGMAS if config.get("_class_name") == class_name else VARIANT_KEYS
     return {key: value for key, value in config.items() if key not in own}
 
 
 def config_for(name: SchedulerName, config: Mapping[str, Any], *, seed: int = 0) -> dict[str, Any]:
-    """What diffusers' class of `name` is made from (`from_config`) on the noise schedule of a checkpoint's checked
-    `config`. Only some draw noise of their own, from `seed`.
+    """Return the config from which diffusers' class of `name` is created (`from_config`) on the noise schedule of a
+    checkpoint's validated `config`. `seed` is for schedulers that sample their own noise.
 
-    diffusers notes in a scheduler's config which values are its class's defaults (`_use_default_values`), and another
-    class takes its own defaults for them; that note must not reach `from_config`, where it would undo `name`'s options.
+    diffusers lists in a scheduler's config which values are its class's defaults (`_use_default_values`), and another
+    class takes its own defaults for them. This list must not reach `from_config`: it would undo the options of `name`.
     """
     seeded = {"noise_sampler_seed": seed} if name.needs_noise_sampler_seed else {}
     defaults = {_DEFAULTS, *config.get(_DEFAULTS, ())}
@@ -253,19 +254,19 @@ def config_for(name: SchedulerName, config: Mapping[str, Any], *, seed: int = 0)
 
 
 def changed_config(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """A scheduler_config.json's content `config` with `changes`. Where these name a class, what `config` says of the
-    variant of its own goes with it: Karras' noise levels, say, are not those of the scheduler asked for."""
+    """Return the scheduler_config.json content `config` with `changes`. If these name a class, the variant keys of
+    `config` are dropped: Karras noise levels, for example, do not belong to the requested scheduler."""
     kept = {key: value for key, value in config.items() if "_class_name" not in changes or key not in VARIANT_KEYS}
     return {**kept, **changes}
 
 
 def unavailable_scheduler(config: Mapping[str, Any]) -> str:
-    """The scheduler that a checked `config` asks for, in diffusers' words, where the table lacks it; else ""."""
+    """Return the scheduler that a validated `config` selects, in diffusers' terms, if the table lacks it; else ""."""
     return "" if scheduler_from_config(config) is not None else _describe_config(config)
 
 
 def _describe_config(config: Mapping[str, Any]) -> str:
-    """Its class, and what makes it a variant."""
+    """Describe its class and variant."""
     kind = str(config["_class_name"])
     variants = [_setting(key, value) for key, value in _variant(config).items() if value != _VARIANTS[kind][key]]
     return f"{kind} ({', '.join(variants)})" if variants else kind
@@ -289,11 +290,11 @@ SDXL_SCHEDULER_CONFIG: Mapping[str, Any] = {
     "set_alpha_to_one": False,
     "skip_prk_steps": True,
 }
-"""What SDXL's own scheduler_config.json says, and so what is meant by one that leaves it out. diffusers would fill in what
-each class was first made for: a linear schedule, and with DDIM latents that are clipped to -1 and 1."""
+"""SDXL's own scheduler_config.json, used as defaults for missing keys. diffusers would use the defaults that each class
+was first made for: a linear schedule, and with DDIM latents that are clipped to -1 and 1."""
 
 _EDM_KEYS = ("num_train_timesteps", "prediction_type")
-"""What of it EDM's schedulers know; their levels of noise are no schedule of betas."""
+"""The entries that EDM schedulers use; their noise levels are not a schedule of betas."""
 
 _COUNT_LIMITS = {"num_train_timesteps": (1, 10_000), "solver_order": (1, 8), "original_inference_steps": (1, 10_000)}
 _MAX_LIST_LENGTH = 10_000
@@ -302,10 +303,10 @@ _NEXT = "Choose another checkpoint, or export this one again with a scheduler of
 
 
 def validated_config(content: Mapping[str, Any]) -> dict[str, Any]:
-    """What a scheduler_config.json says that may be believed: a class from `KNOWN_CLASSES`, and plain, bounded values, which are
-    `SDXL_SCHEDULER_CONFIG`'s where it says nothing.
+    """Return the trustworthy part of a scheduler_config.json: a class from `KNOWN_CLASSES`, and plain, bounded values,
+    with `SDXL_SCHEDULER_CONFIG` as defaults.
 
-    diffusers allocates by these numbers. Raises CheckpointError.
+    diffusers allocates memory by these numbers. Raises CheckpointError.
     """
     kind = content.get("_class_name")
     if not isinstance(kind, str) or kind not in KNOWN_CLASSES:
@@ -338,7 +339,7 @@ def _unknown_class_reason(kind: object) -> str:
 
 
 def _is_valid_value(value: object) -> bool:
-    """Whether `value` is of a kind and size that schedulers are configured with; -inf is DPMSolver's own default."""
+    """Whether `value` has a type and size that schedulers are configured with; -inf is DPMSolver's own default."""
     if value is None or isinstance(value, bool):
         return True
     if isinstance(value, int | float):

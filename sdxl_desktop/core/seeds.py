@@ -1,4 +1,4 @@
-"""Seeds as people write them: a number that can be one, or a word, a minus or nothing for another one each time."""
+"""Parses seeds: a valid number, or a word, a minus or nothing for a random one each time."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from sdxl_desktop.core.number_parsing import normalize_digits, parse_int
 from sdxl_desktop.core.request import MAX_SEED
 
 RANDOM_SEED_WORDS = ("", "-1", "random")
-"""What means another seed each time, here as in other programs."""
+"""The words for a random seed, here as in other programs."""
 
 
 def random_seed() -> int:
-    """One of all seeds."""
+    """Return a random valid seed."""
     return secrets.randbelow(MAX_SEED + 1)
 
 
 def parse_seed(text: str) -> int | None:
-    """The seed that `text` means; None for a new one each time (see RANDOM). Raises RequestError.
+    """Parse a seed; None for a random one each time (see RANDOM_SEED_WORDS). Raises RequestError.
 
-    A seed beyond the range is refused and not folded into it: programs that have such seeds draw their noise in another
-    way, so that no seed here would bring their picture back.
+    A seed out of range is refused, not wrapped into it: programs with such seeds sample their noise in another way, so
+    no seed here would reproduce their picture.
     """
     if normalize_digits(text).casefold() in RANDOM_SEED_WORDS:
         return None

@@ -1,4 +1,4 @@
-"""Every preference, declared once: its type, default, label, range and help. The dialog, file and docs follow it."""
+"""Every preference, declared once: type, default, label, range and help. The dialog, file and docs derive from it."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ _PART_DEVICE = (("", "Same as above"), *_ANY_DEVICE)
 
 @dataclass(frozen=True, slots=True)
 class PreferenceInfo:
-    """How a preference is shown: what it is called, what it means, how it is edited, what it may be and with what
-    others it belongs together. `choices` are all there are, or with the editor "device" those beside the devices."""
+    """How a preference is shown: label, help, editor, range and group. `choices` are all options, or with the editor
+    "device" those in addition to the devices."""
 
     label: str
     help: str
@@ -57,14 +57,14 @@ def _preference(default: Any, info: PreferenceInfo) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preferences:
-    """What a person chose once for every picture."""
+    """The user's preferences for every picture."""
 
     device: str = _preference(
         "CPU",
         PreferenceInfo(
             "Device",
             "Which part of this computer draws. Automatic takes what was measured to be the fastest, else a GPU, else "
-            "the processor, and says which. A device that is missing is told; nothing falls back silently.",
+            "the processor, and says which. A missing device is reported; nothing falls back silently.",
             "device",
             "Drawing",
             choices=_ANY_DEVICE,
@@ -272,28 +272,28 @@ class Preferences:
 
 
 _MAX_TEXT = 4096
-"""Characters of a folder's path or a device's name."""
+"""Maximum characters of a folder path or a device name."""
 
 
 def _is_plain(text: str) -> bool:
-    """Whether it can be the name of something: of sane length and without control characters."""
+    """Whether `text` can be a name: of reasonable length and without control characters."""
     return len(text) <= _MAX_TEXT and text.isprintable()
 
 
 def preference_info(name: str) -> PreferenceInfo:
-    """How the preference called `name` is shown."""
+    """Return how the preference `name` is shown."""
     info: PreferenceInfo = Preferences.__dataclass_fields__[name].metadata["info"]
     return info
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EditPanelState(Editing):
-    """How a picture on the canvas is to be changed; kept while nothing lies there. The terms are those of `Edit`.
+    """The edit settings for the picture on the canvas; kept while there is none. Terms as in `EditParameters`.
 
-    Redrawing a whole picture and filling a masked area want different strengths, and only the latter has to come back
-    at the picture's own size, so each has its own: `strength` and `keep_size`, `fill_strength` and `fill_keep_size`.
-    The `margin` in pixels is kept while `only_masked` is off. While `intent` is not None the values that it decides
-    follow the mask; it ends when a person changes one of them.
+    Redrawing a whole picture and filling a masked area need different strengths, and only the latter must return at the
+    picture's own size, so each has its own fields: `strength` and `keep_size`, `fill_strength` and `fill_keep_size`.
+    The `margin` in pixels is kept while `only_masked` is off. While `intent` is not None its values follow the mask; it
+    becomes None when the user changes one of them.
     """
 
     intent: Intent | None = None
@@ -311,10 +311,10 @@ class EditPanelState(Editing):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefinerPanelState(Refining):
-    """Whether and how a refiner finishes; kept while it does not. The terms are those of `RefinerParameters`.
+    """Whether and how a refiner is used; kept while it is off. The terms are those of `RefinerParameters`.
 
-    `checkpoint` is a library name (empty: the first refiner there is). The aesthetic scores also count where the main
-    checkpoint is itself a refiner.
+    `checkpoint` is a library name (empty: the first refiner in the library). The aesthetic scores also apply if the
+    main checkpoint is itself a refiner.
     """
 
     on: bool = False
@@ -325,7 +325,7 @@ class RefinerPanelState(Refining):
 
 @dataclass(frozen=True, slots=True)
 class LoraListItem:
-    """A LoRA in the list, which is only used while it is `on`."""
+    """A LoRA in the list, used only while it is `on`."""
 
     use: LoraReference
     on: bool = True
@@ -333,7 +333,7 @@ class LoraListItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdditionsPanelState:
-    """The LoRAs and embeddings at hand and the chosen VAE (None: the checkpoint's own); files may have gone."""
+    """The listed LoRAs and embeddings and the chosen VAE (None: the checkpoint's own); files may be missing."""
 
     loras: tuple[LoraListItem, ...] = ()
     embeddings: tuple[EmbeddingReference, ...] = ()
@@ -342,11 +342,11 @@ class AdditionsPanelState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkspaceValue:
-    """What was on the desk when the window closed: the panels' values and the window's layout.
+    """The saved state of the window: the panels' values and the window's layout.
 
-    `checkpoint` is a library name (empty: the first there is); `geometry` and `layout` are Qt's opaque states as
-    base64; `seed_locked` and `variation_locked` keep a seed between runs; `open_sections` names the disclosures that
-    were open. The aesthetic scores are the refiner's: those in `micro_conditioning` are not looked at.
+    `checkpoint` is a library name (empty: the first in the library); `geometry` and `layout` are Qt's opaque states as
+    base64; `seed_locked` and `variation_locked` keep a seed between runs; `open_sections` names the expanded sections.
+    The aesthetic scores are the refiner's: those in `micro_conditioning` are ignored.
     """
 
     prompts: Prompts = Prompts()
@@ -366,7 +366,7 @@ class WorkspaceValue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """All that is kept between starts."""
+    """Everything that is stored between starts."""
 
     preferences: Preferences = Preferences()
     workspace: WorkspaceValue = WorkspaceValue()

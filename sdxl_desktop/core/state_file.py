@@ -1,7 +1,7 @@
-"""Small JSON files that the application remembers something in: read as far as they can be used, changed under a lock.
+"""Small JSON files for the application's state: decoded leniently, changed under a lock.
 
-Several windows and commands share these files. Whoever changes one reads it anew, changes what is its own and writes
-it whole, while nobody else does; fields that this version does not know stay as they are.
+Several windows and commands share these files. A change locks the file, reads it again, changes its own fields and
+writes the whole file; fields that this version does not know are preserved.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from sdxl_desktop.core.regular_files import read_regular
 from sdxl_desktop.core.untrusted_text import replace_unencodable
 
 MAX_BYTES = 2**22
-"""A larger one is none of ours."""
+"""A larger file was not written by this application."""
 _LOCK_SECONDS = 3.0
-"""Whoever holds a lock writes a small file; one that is stopped meanwhile is not waited for."""
+"""A lock is held while a small file is written; a longer wait means that its holder has stalled."""
 _LARGEST, _SMALLEST = 2**64 - 1, -(2**63)
 T = TypeVar("T")
 
 
 class InvalidNumber:
-    """Stands for what JSON's grammar takes for a number and no value is: NaN, 1e999, a thousand digits."""
+    """Stands for text that is a number in JSON's grammar but has no usable value: NaN, 1e999, a thousand digits."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -43,10 +43,10 @@ class InvalidNumber:
 
 
 def read_raw_json(file: Path) -> Any:
-    """What `file` holds, decoded, whatever it is. Byte order marks and UTF-16 are understood.
+    """Return the decoded content of `file`, of any type. Byte order marks and UTF-16 are supported.
 
-    Raises FileNotFoundError when there is none, other OSErrors when it cannot be read or is no file of sane size, and
-    ValueError for what is no JSON.
+    Raises FileNotFoundError if it is missing, other OSErrors if it cannot be read, is not a file or is too large, and
+    ValueError for invalid JSON.
     """
     content = read_regular(file, MAX_BYTES)
     text = content.decode(json.detect_encoding(content), errors="replace")
@@ -59,7 +59,7 @@ def read_raw_json(file: Path) -> Any:
 
 
 def read_state(file: Path, kind: type[T], default: T) -> T:
-    """As much of `file` as can be used, and `default` for the rest and where there is no such file. Never raises."""
+    """Return the usable part of `file`, with `default` for the rest and for a missing file. Never raises."""
     try:
         raw = read_raw_json(file)
     except (OSError, ValueError):
@@ -68,9 +68,10 @@ def read_state(file: Path, kind: type[T], default: T) -> T:
 
 
 def update_state(file: Path, kind: type[T], default: T, change: Callable[[T], T], error_message: str) -> T:
-    """Let `change` make another value of what `file` holds now, and write that if it differs. Returns it.
+    """Pass the current content of `file` to `change`, and write and return its result; nothing is written if it is
+    equal.
 
-    Raises SettingsError, which says what `failed` and why, when it cannot be written.
+    Raises SettingsError with `error_message` and the reason if it cannot be written.
     """
     with file_lock(file, error_message):
         before = read_state(file, kind, default)
@@ -83,11 +84,11 @@ def update_state(file: Path, kind: type[T], default: T, change: Callable[[T], T]
 
 @contextlib.contextmanager
 def file_lock(file: Path, error_message: str) -> Iterator[None]:
-    """Nobody else changes `file` within. Raises SettingsError, which says what `failed`, where no lock can be made."""
+    """Hold the lock of `file` within the block. Raises SettingsError with `error_message` if no lock can be created."""
     lock = filelock.FileLock(file.with_name(f".{file.name}.lock"), timeout=_LOCK_SECONDS)
     try:
         make_private_folder(file.parent)
-        with contextlib.suppress(filelock.Timeout, NotImplementedError):  # a file system without locks has none
+        with contextlib.suppress(filelock.Timeout, NotImplementedError):  # not every file system supports locks
             lock.acquire()
     except OSError as problem:
         raise _write_error(file, error_message, problem) from problem
@@ -98,8 +99,8 @@ def file_lock(file: Path, error_message: str) -> Iterator[None]:
 
 
 def write_raw_json(file: Path, content: Any, error_message: str) -> None:
-    """Make `content` the whole of `file`, as text that only this person can read. Raises SettingsError, which says
-    `failed` and why."""
+    """Write `content` as the whole of `file`, readable by this user only. Raises SettingsError with `error_message` and
+    the reason."""
     text = json.dumps(content, ensure_ascii=False, indent=2, default=repr)
     try:
         write_atomically(file, replace_unencodable(text).encode() + b"\n", private=True)
@@ -108,7 +109,7 @@ def write_raw_json(file: Path, content: Any, error_message: str) -> None:
 
 
 def move_aside(file: Path) -> str:
-    """Put what cannot be read out of the way, without changing it; a sentence that says where it is."""
+    """Rename an unreadable file, unchanged; return a sentence that says where it is."""
     for number in range(1, 100):
         when = time.strftime("%Y%m%d-%H%M%S") + (f"-{number}" if number > 1 else "")
         aside = file.with_name(f"{file.stem}-unreadable-{when}{file.suffix}")
@@ -129,7 +130,7 @@ def _write_error(file: Path, error_message: str, problem: OSError) -> SettingsEr
 
 
 def _merge_unknown_fields(file: Path, kind: Any, after: Any) -> Any:
-    """`after` with the fields of `file` that `kind` does not have: another version's."""
+    """Return `after` with the fields of `file` that `kind` lacks: those of another version."""
     if not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
         return after
     try:
@@ -157,7 +158,7 @@ def _parse_float(text: str) -> float | InvalidNumber:
 
 
 def _replace_unencodable(raw: Any) -> Any:
-    """The same with text that UTF-8 can hold."""
+    """Return a copy whose text can be encoded as UTF-8."""
     match raw:
         case str():
             return replace_unencodable(raw)

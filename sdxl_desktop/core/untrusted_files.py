@@ -1,7 +1,7 @@
-"""Reads and copies small files that others wrote: regular files only, of bounded size, and JSON of bounded depth.
+"""Reads and copies small untrusted files: regular files only, of bounded size, and JSON of bounded depth.
 
-A named pipe would never answer, a device never end, and deep or endless numbers break whoever works with them; here all
-of that is one error with a phrase that says what is wrong.
+A named pipe blocks forever, a device never ends, and deep nesting or huge numbers break later code; all of these raise
+one error with a phrase that explains the problem.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from sdxl_desktop.core.regular_files import FileTooLargeError, NotARegularFileEr
 from sdxl_desktop.core.untrusted_text import display_text
 
 MAX_BYTES = 4 * 2**20
-"""Bytes; the largest description, a shard index, has 0.2 MB."""
+"""Maximum bytes; the largest description, a shard index, has 0.2 MB."""
 _MAX_DEPTH = 32
 
 T = TypeVar("T")
 
 
 class UntrustedFileError(ValueError):
-    """A file that cannot be used; the message is a phrase to follow "since", without a full stop."""
+    """A file that cannot be used; the message is a phrase that follows "since", without a full stop."""
 
 
 def is_regular_file(file: Path) -> bool:
-    """Whether there is a regular file at `file`, behind links too; False where that cannot be found out."""
+    """Whether `file` is a regular file, following links; False if that cannot be determined."""
     try:
         return stat.S_ISREG(file.stat().st_mode)
     except (OSError, ValueError):
@@ -37,7 +37,7 @@ def is_regular_file(file: Path) -> bool:
 
 
 def path_exists(path: Path) -> bool:
-    """Whether there is anything at `path`; True where that cannot be found out."""
+    """Whether `path` exists; True if that cannot be determined."""
     try:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError):
@@ -48,7 +48,7 @@ def path_exists(path: Path) -> bool:
 
 
 def is_folder(path: Path) -> bool:
-    """Whether there is a folder at `path`, behind links too; False where that cannot be found out."""
+    """Whether `path` is a folder, following links; False if that cannot be determined."""
     try:
         return stat.S_ISDIR(path.stat().st_mode)
     except (OSError, ValueError):
@@ -56,7 +56,8 @@ def is_folder(path: Path) -> bool:
 
 
 def read_limited(file: Path, limit: int = MAX_BYTES) -> bytes:
-    """All of `file`; raises SmallFileError when it is no regular file, larger than `limit` bytes, or unreadable."""
+    """Return the content of `file`; raises UntrustedFileError if it is not a regular file, larger than `limit` bytes,
+    or unreadable."""
     try:
         return read_regular(file, limit)
     except FileNotFoundError as problem:
@@ -70,8 +71,8 @@ def read_limited(file: Path, limit: int = MAX_BYTES) -> bytes:
 
 
 def read_json(file: Path, limit: int = MAX_BYTES) -> Any:
-    """The JSON in `file`; raises SmallFileError. `-Infinity`, which diffusers writes, is a number; 1e999 and NaN are
-    none. Whole numbers of more than 20 digits become floats."""
+    """Return the JSON in `file`; raises UntrustedFileError. `-Infinity`, which diffusers writes, is accepted; 1e999 and
+    NaN are not. Integers of more than 20 digits become floats."""
     content = read_limited(file, limit)
     try:
         value = json.loads(
@@ -88,7 +89,7 @@ def read_json(file: Path, limit: int = MAX_BYTES) -> Any:
 
 
 def read_json_object(file: Path, limit: int = MAX_BYTES) -> dict[str, Any]:
-    """The JSON object in `file`; raises SmallFileError when there is none."""
+    """Return the JSON object in `file`; raises UntrustedFileError if it holds anything else."""
     value = read_json(file, limit)
     if not isinstance(value, dict):
         raise UntrustedFileError("it does not describe anything")
@@ -96,7 +97,7 @@ def read_json_object(file: Path, limit: int = MAX_BYTES) -> dict[str, Any]:
 
 
 def read_json_as(file: Path, kind: type[T], limit: int = MAX_BYTES) -> T:
-    """The JSON in `file` as msgspec makes a `kind` of it; raises SmallFileError."""
+    """Return the JSON in `file` as a `kind`, converted by msgspec; raises UntrustedFileError."""
     try:
         return msgspec.json.decode(read_limited(file, limit), type=kind)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as problem:
@@ -104,7 +105,8 @@ def read_json_as(file: Path, kind: type[T], limit: int = MAX_BYTES) -> T:
 
 
 def copy_limited(file: Path, target: Path, limit: int = MAX_BYTES) -> None:
-    """Copy the content of `file`, not what it is; raises SmallFileError, and OSError where it cannot be written."""
+    """Copy the content of `file`, not its file type; raises UntrustedFileError, and OSError if `target` cannot be
+    written."""
     target.write_bytes(read_limited(file, limit))
 
 

@@ -1,4 +1,4 @@
-"""Where things lie: the boxes around masks and around what is drawn. Needs nothing that takes long to load."""
+"""Bounding boxes of masks and of generated areas. Imports nothing that is slow to load."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sdxl_desktop.core.raster import UInt8Array
 
 
 def mask_bounds(mask: UInt8Array) -> Rect | None:
-    """The smallest box around all pixels of `mask`, uint8 [H, W], that are not 0, or None when all are."""
+    """Return the bounding box of all nonzero pixels of `mask`, uint8 [H, W], or None if there are none."""
     rows = np.flatnonzero(mask.any(axis=1))
     if not rows.size:
         return None
@@ -19,32 +19,33 @@ def mask_bounds(mask: UInt8Array) -> Rect | None:
 
 
 def crop_view(pixels: UInt8Array, box: Rect) -> UInt8Array:
-    """A view of the part of `pixels`, uint8 [H, W, ...], that lies in `box`."""
+    """Return a view of the part of `pixels`, uint8 [H, W, ...], inside `box`."""
     return pixels[box.y : box.bottom, box.x : box.right]
 
 
 def expand_box(box: Rect, margin: int, size: Size) -> Rect:
-    """`box` grown by `margin` pixels on each side, kept inside a picture of `size`."""
+    """Return `box` grown by `margin` pixels on each side, clipped to a picture of `size`."""
     x, y = max(0, box.x - margin), max(0, box.y - margin)
     return Rect(x, y, min(size.width, box.right + margin) - x, min(size.height, box.bottom + margin) - y)
 
 
 def invert_mask(mask: UInt8Array) -> UInt8Array:
-    """What was masked is kept and the other way round; uint8 [H, W]."""
+    """Return the inverted mask, uint8 [H, W]."""
     return np.bitwise_not(mask)
 
 
 def mask_size(mask: UInt8Array) -> Size:
-    """Of a mask uint8 [H, W]."""
+    """Return the size of a mask uint8 [H, W]."""
     return Size(mask.shape[1], mask.shape[0])
 
 
 def crop_region(mask: UInt8Array, target: Size, margin: int, picture: Size) -> Rect:
-    """What is drawn when only the masked area is: the mask's box, `margin` pixels wider, in the shape of `target`.
+    """Return the region that is generated for the masked area alone: the mask's box, `margin` pixels wider, in the
+    aspect ratio of `target`.
 
     `mask` is uint8 [H, W]. The box is widened in one direction to the aspect ratio of `target` and moved, then cut, to
-    lie inside `picture`: pixel for pixel what diffusers' `VaeImageProcessor.get_crop_region` gives. Raises RequestError
-    when the mask is empty or is not of the picture's size.
+    lie inside `picture`: pixel for pixel the result of diffusers' `VaeImageProcessor.get_crop_region`. Raises
+    RequestError if the mask is empty or has another size than the picture.
     """
     if mask_size(mask) != picture:
         raise RequestError(
@@ -58,7 +59,7 @@ def crop_region(mask: UInt8Array, target: Size, margin: int, picture: Size) -> R
 
 
 def expand_to_aspect_ratio(box: Rect, target: Size, picture: Size) -> Rect:
-    """`box` widened in one direction to the aspect ratio of `target`, moved and cut to lie in `picture`."""
+    """Return `box` widened in one direction to the aspect ratio of `target`, moved and cut to lie in `picture`."""
     ratio = target.width / target.height
     x, y, right, bottom = box.x, box.y, box.right, box.bottom
     if box.width / box.height > ratio:
@@ -69,8 +70,9 @@ def expand_to_aspect_ratio(box: Rect, target: Size, picture: Size) -> Rect:
 
 
 def largest_size_with_aspect_ratio(shape: Size, inside: Size) -> Size:
-    """The largest size of about the aspect ratio of `shape` that fits `inside`, in whole pixels, at least 1 each."""
-    if shape.width * inside.height >= inside.width * shape.height:  # wider than what it lies in
+    """Return the largest size of about the aspect ratio of `shape` that fits `inside`, in whole pixels, at least 1
+    each."""
+    if shape.width * inside.height >= inside.width * shape.height:  # wider than `inside`
         return Size(inside.width, _rounded_ratio(inside.width * shape.height, shape.width))
     return Size(_rounded_ratio(inside.height * shape.width, shape.height), inside.height)
 
@@ -80,16 +82,16 @@ def _rounded_ratio(numerator: int, denominator: int) -> int:
 
 
 def centred_box(size: Size, inside: Size) -> Rect:
-    """The box of `size` in the middle of `inside`."""
+    """Return the box of `size` in the middle of `inside`."""
     return Rect((inside.width - size.width) // 2, (inside.height - size.height) // 2, size.width, size.height)
 
 
 def crop_box_for_target(target: Size, picture: Size, mask_box: Rect | None, *, widen: bool) -> Rect:
-    """What is seen of a picture that is cropped to the shape of `target`: as much as there is, from the middle, but
-    moved so far that all of the box `masked` lies in it.
+    """Return the crop of a picture for the aspect ratio of `target`: as large as possible, centred, but moved to
+    contain `mask_box`.
 
-    Where that box is too wide or too high for it, the middle of the box is seen, or with `widen` all of it: what is
-    seen has another shape than `target` then, to which it is stretched.
+    If that box is too wide or too high for it, the crop is centred on the box, or with `widen` contains all of it: the
+    crop then has another aspect ratio than `target`, to which it is stretched.
     """
     size = largest_size_with_aspect_ratio(target, picture)
     middle = centred_box(size, picture)
@@ -101,7 +103,7 @@ def crop_box_for_target(target: Size, picture: Size, mask_box: Rect | None, *, w
 
 
 def _move_to_contain(low: int, length: int, first: int, end: int, limit: int, *, widen: bool) -> tuple[int, int]:
-    """The interval of `length` from `low` moved in [0, limit] to hold [first, end), made longer for it or not."""
+    """Move the interval of `length` from `low` within [0, limit] to contain [first, end), lengthened if `widen`."""
     if end - first > length:
         if widen:
             return first, end
@@ -113,7 +115,7 @@ def _move_to_contain(low: int, length: int, first: int, end: int, limit: int, *,
 
 
 def _expand_interval(low: int, high: int, extra: int, limit: int) -> tuple[int, int]:
-    """The interval grown by `extra`, the odd pixel at its end, then moved and cut to lie in [0, limit]."""
+    """Grow the interval by `extra`, the odd pixel at its end, then move and cut it to lie in [0, limit]."""
     low -= extra // 2
     high += extra - extra // 2
     moved = max(0, high - limit)

@@ -1,4 +1,4 @@
-"""From whatever a decoder gives, any depth and colour space, to 8-bit sRGB, grey and alpha."""
+"""Converts decoded images of any depth and colour space to 8-bit sRGB, grey and alpha."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ _PROFILE_SPACES = {"L": "GRAY", "RGB": "RGB ", "CMYK": "CMYK", "LAB": "LAB "}
 _QUIET_PROFILES = ("srgb", "s-rgb")
 _16_BITS = 65535
 _CHECKER_SIDE = 16
-"""Pixels of a side."""
+"""Pixels per side of a square."""
 
 
 def alpha_channel(image: Image.Image) -> UInt8Array | None:
-    """The alpha, uint8 [H, W], of a decoded image; None when it has none or is opaque everywhere."""
+    """Return the alpha, uint8 [H, W], of a decoded image; None if it has none or is fully opaque."""
     alpha = _any_alpha(image)
     return None if alpha is None or bool((alpha == 255).all()) else alpha
 
 
 def composite_over_backdrop(pixels: UInt8Array, alpha: UInt8Array, backdrop: str) -> UInt8Array:
-    """The colours, uint8 [H, W, 3], blended by the alpha, uint8 [H, W], over a backdrop (see `core.backdrop`), in sRGB
-    as viewers and browsers do it. Raises ValueError for what is no backdrop."""
+    """Blend the colours, uint8 [H, W, 3], by the alpha, uint8 [H, W], over a backdrop (see `core.backdrop`), in sRGB as
+    viewers and browsers do. Raises ValueError for an invalid backdrop."""
     height, width = alpha.shape
     colour = backdrop_colour(backdrop)
     below = (
@@ -40,18 +40,19 @@ def composite_over_backdrop(pixels: UInt8Array, alpha: UInt8Array, backdrop: str
 
 
 def _checkerboard(width: int, height: int) -> UInt8Array:
-    """Two light greys in turn, as image editors show transparency."""
+    """Return a checkerboard of two light greys, as image editors show transparency."""
     dark = ((np.arange(height)[:, None] // _CHECKER_SIDE + np.arange(width) // _CHECKER_SIDE) % 2).astype(bool)
     return np.where(dark, np.uint8(204), np.uint8(255))[..., None].repeat(3, axis=2)
 
 
 def to_grey(image: Image.Image) -> UInt8Array:
-    """The grey values, uint8 [H, W], as they stand in the file: masks are numbers, not colours."""
+    """Return the grey values, uint8 [H, W], as stored in the file: masks are numbers, not colours."""
     return np.array(_to_8_bits(image, [], "The mask").convert("RGB").convert("L"))
 
 
 def to_srgb(image: Image.Image, name: str, notes: list[str]) -> UInt8Array:
-    """The colours, uint8 [H, W, 3] in sRGB, not blended with the alpha; sentences about it go to `notes`.
+    """Return the colours, uint8 [H, W, 3] in sRGB, not blended with the alpha; sentences about the conversion are
+    appended to `notes`.
 
     Raises PictureError for a colour space that cannot be converted.
     """
@@ -88,7 +89,7 @@ def _any_alpha(image: Image.Image) -> UInt8Array | None:
 
 
 def _remove_alpha(image: Image.Image) -> Image.Image:
-    """The same colours in a mode without alpha: L, RGB, CMYK, LAB, or another that Pillow converts to RGB."""
+    """Return the same colours in a mode without alpha: L, RGB, CMYK, LAB, or another that Pillow converts to RGB."""
     if image.mode in ("1", "LA", "La"):
         return (image.convert("LA") if image.mode == "La" else image).convert("L")
     if image.mode in ("P", "PA", "RGBA", "RGBa", "RGBX", "YCbCr", "HSV"):
@@ -101,10 +102,10 @@ def _has_high_bit_depth(image: Image.Image) -> bool:
 
 
 def _to_8_bits(image: Image.Image, notes: list[str], name: str) -> Image.Image:
-    """Grey of more than 8 bits scaled to 8; other images as they are.
+    """Scale grey of more than 8 bits to 8; return other images unchanged.
 
-    16-bit values are divided by 257. Wider integers and floats do not say where white is: numbers that fit a common
-    range (0 to 1 for floats, 0 to 255, 0 to 65535) are read in it, others from their smallest to their largest.
+    16-bit values are divided by 257. Wider integers and floats do not define white: values within a common range (0 to
+    1 for floats, 0 to 255, 0 to 65535) are scaled from it, others from their minimum to their maximum.
     """
     if not _has_high_bit_depth(image):
         return image
@@ -129,7 +130,7 @@ def _value_range(values: npt.NDArray[np.float64], mode: str) -> tuple[float, flo
 
 
 def _convert_by_profile(image: Image.Image, profile: bytes, notes: list[str]) -> Image.Image | None:
-    """The image in sRGB; None, with a note, when its profile cannot be used."""
+    """Return the image in sRGB; None, with a note, if its profile cannot be used."""
     try:
         opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         described = display_text(ImageCms.getProfileDescription(opened))
@@ -137,7 +138,7 @@ def _convert_by_profile(image: Image.Image, profile: bytes, notes: list[str]) ->
             notes.append(f"The colour profile ({described}) is not one for such a picture and was ignored.")
             return None
         converted = _transform_to_srgb(image, opened)
-    except Exception:  # a profile is a stranger's program for colours, and anything can be wrong with it
+    except Exception:  # profiles are untrusted programs for colours; anything can fail
         notes.append("The colour profile is damaged and was ignored.")
         return None
     if not described.lower().startswith(_QUIET_PROFILES):
@@ -146,7 +147,7 @@ def _convert_by_profile(image: Image.Image, profile: bytes, notes: list[str]) ->
 
 
 def _transform_to_srgb(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Image:
-    """The image from `profile` to sRGB, relative to white and with black on black, as viewers do it."""
+    """Convert the image from `profile` to sRGB, relative colorimetric with black point compensation, as viewers do."""
     transform = ImageCms.buildTransform(
         profile,
         ImageCms.createProfile("sRGB"),

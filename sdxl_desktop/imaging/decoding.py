@@ -1,4 +1,4 @@
-"""Opening a file with Pillow safely: known formats, bounded size, upright, the first frame; or a PictureError."""
+"""Opens a file with Pillow safely: known formats, bounded size, upright, the first frame; or a PictureError."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from sdxl_desktop.imaging.png_chunks import without_ancillary_chunks
 from sdxl_desktop.imaging.truncated_files import are_nearly_equal, completed_variants, lacks_end_marker
 
 MAX_FILE_BYTES = 2**30
-"""Of a picture file: a TIFF of the largest cameras, uncompressed, in 16 bits, has nine tenths of this."""
+"""Maximum bytes of a picture file: an uncompressed 16-bit TIFF of the largest cameras has nine tenths of this."""
 MAX_PIXELS = 180_000_000
-"""Half a gigabyte of colours; the largest cameras make 150 million."""
+"""Half a gigabyte of colours; the largest cameras produce 150 million."""
 
 _UNSUPPORTED_FORMATS: tuple[tuple[int, bytes, str], ...] = (
     *((4, b"ftyp" + brand, "a HEIC picture") for brand in (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx")),
@@ -38,7 +38,7 @@ _UNSUPPORTED_FORMATS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"<svg", "a vector drawing (SVG)"),
     (0, b"<?xml", "an XML file, perhaps a vector drawing (SVG)"),
 )
-"""Offset, the bytes there, and what such a file is."""
+"""Offset, the bytes there, and the kind of file."""
 
 _TRUNCATED_NOTE = "The file is cut short at its very end, but nothing of the picture, or next to nothing, is missing."
 _NEXT_STEP = "Save it as PNG, JPEG, WebP or TIFF and open that."
@@ -57,8 +57,8 @@ _decode_lock = threading.Lock()
 
 @contextmanager
 def as_picture_errors(name: str) -> Iterator[None]:
-    """The boundary around everything that is done with a stranger's picture: whatever is raised inside, and Pillow's
-    decoders raise nearly anything over files that lie about themselves, comes out as a PictureError."""
+    """Convert every exception on an untrusted picture to a PictureError: Pillow's decoders raise nearly anything over
+    malformed files."""
     try:
         yield
     except PictureError:
@@ -74,20 +74,21 @@ def as_picture_errors(name: str) -> Iterator[None]:
 
 
 def decode_image(source: Path | bytes, name: str, notes: list[str]) -> Image.Image:
-    """The first frame of a picture file, decoded and upright, in whatever mode it has; raises PictureError.
+    """Return the first frame of a picture file, decoded and upright, in its own mode; raises PictureError.
 
-    The image keeps its file's `info` (transparency, ICC profile). Sentences about what was done go to `notes`.
+    The image keeps its file's `info` (transparency, ICC profile). Sentences about the processing are appended to
+    `notes`.
     """
     with as_picture_errors(name):
         data = source if isinstance(source, bytes) else _read_content(source, name)
-        # Pillow tells of what it mends in a damaged file by warnings, and those filters belong to the whole process
+        # Pillow warns about repairs in damaged files, and warning filters are global to the process
         with _decode_lock, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return _decode_or_repair(data, name, notes)
 
 
 def _decode_or_repair(data: bytes, name: str, notes: list[str]) -> Image.Image:
-    """The picture, or what can be seen of it: a file may be damaged only beside its pixels, or cut short only at its
+    """Return the picture, or its readable part: a file may be damaged only outside its pixels, or truncated only at its
     very end."""
     try:
         image = _load_upright(_open_image(data, name), name, notes)
@@ -102,7 +103,7 @@ def _decode_or_repair(data: bytes, name: str, notes: list[str]) -> Image.Image:
 
 
 def _decode_critical_chunks(data: bytes, name: str, notes: list[str]) -> Image.Image | None:
-    """The picture of a PNG of which what it says beside its pixels is damaged."""
+    """Return the picture of a PNG whose ancillary chunks are damaged."""
     needed = without_ancillary_chunks(data)
     if needed is None:
         return None
@@ -111,12 +112,12 @@ def _decode_critical_chunks(data: bytes, name: str, notes: list[str]) -> Image.I
         image = _load_upright(_open_image(needed, name), name, found)
     except PictureError:
         return None
-    notes += [*found, "What the file says beside its pixels is damaged and was ignored."]
+    notes += [*found, "The file's metadata is damaged and was ignored."]
     return image
 
 
 def _decode_completed(data: bytes, name: str, notes: list[str]) -> Image.Image | None:
-    """The picture of a file that lacks no more than its very end."""
+    """Return the picture of a file that lacks only its very end."""
     both = completed_variants(data)
     if both is None:
         return None
@@ -133,13 +134,13 @@ def _decode_completed(data: bytes, name: str, notes: list[str]) -> Image.Image |
 
 
 def _comparable_array(image: Image.Image) -> npt.NDArray[Any]:
-    """What two decoded images are compared by, [H, W, C]."""
+    """Return an array [H, W, C] for comparing two decoded images."""
     values = np.asarray(image)
     return values[..., None] if values.ndim == 2 else values
 
 
 def _load_upright(image: ImageFile, name: str, notes: list[str]) -> Image.Image:
-    """The image decoded and upright."""
+    """Return the image decoded and upright."""
     if image.width * image.height > MAX_PIXELS:
         raise PictureError(
             f"{name} is too large: {image.width}x{image.height} pixels.",
@@ -149,7 +150,7 @@ def _load_upright(image: ImageFile, name: str, notes: list[str]) -> Image.Image:
     frames = _frame_count(image)
     try:
         image.load()
-        if image.width * image.height > MAX_PIXELS:  # some formats find out only now how large they are
+        if image.width * image.height > MAX_PIXELS:  # some formats know their size only now
             raise Image.DecompressionBombError
         upright = _apply_exif_orientation(image, notes)
     except MemoryError as problem:
@@ -192,11 +193,11 @@ def _read_content(path: Path, name: str) -> bytes:
 
 
 def _open_image(data: bytes, name: str) -> ImageFile:
-    """The file's head, not yet decoded."""
+    """Open the file and read its header without decoding."""
     if not data:
         raise PictureError(f"{name} is empty.", why="The file has no content.", next_step="Copy or download it again.")
     known = [each.name for each in readable_formats()]
-    # Pillow's own limit names no size; the caller's does
+    # the error for Pillow's own limit names no size; the caller's does
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
         image = Image.open(io.BytesIO(data), formats=known)
@@ -226,7 +227,7 @@ def _unknown_format_error(data: bytes, name: str) -> PictureError:
 
 
 def _frame_count(image: ImageFile) -> int:
-    """How many pictures the file holds: not a phone's depth map (MPO) or the layers of a PSD."""
+    """Return the number of pictures in the file: a phone's depth map (MPO) and the layers of a PSD do not count."""
     if not any(each.is_multi_frame for each in readable_formats() if each.name == image.format):
         return 1
     try:
@@ -236,10 +237,10 @@ def _frame_count(image: ImageFile) -> int:
 
 
 def _apply_exif_orientation(image: Image.Image, notes: list[str]) -> Image.Image:
-    """The decoded image turned as its EXIF data says; TIFF files have been turned by Pillow already."""
+    """Return the decoded image rotated by its EXIF orientation; Pillow has already rotated TIFF files."""
     try:
         turn = _TRANSPOSE_BY_ORIENTATION.get(image.getexif().get(_ORIENTATION, 1))
-    except Exception:  # broken EXIF data are no reason not to show a picture
+    except Exception:  # a picture with broken EXIF data is still shown
         return image
     if turn is None:
         return image

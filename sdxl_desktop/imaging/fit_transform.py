@@ -1,4 +1,4 @@
-"""How a picture of one size meets another size, and how what was drawn there comes back."""
+"""Fits a picture to another size, and maps the generated pixels back."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from sdxl_desktop.imaging.boxes import centred_box, crop_view, largest_size_with
 
 _EPSILON = 1e-6
 _PADDING_BLUR_SIGMA = 24.0
-"""Pixels of standard deviation of the padding's blur, reached at twice that distance from the picture."""
+"""Standard deviation in pixels of the padding's blur, reached at twice that distance from the picture."""
 
 
 @dataclass(frozen=True, slots=True)
 class FitTransform:
-    """Which box of a `source` is used, and where it lies in the `target`: crop, pad or stretch, always centred."""
+    """Maps a box of a `source` to a box of the `target`: crop, pad or stretch, always centred."""
 
     source: Size
     target: Size
@@ -29,7 +29,7 @@ class FitTransform:
 
     @property
     def source_box(self) -> Rect:
-        """The box of the source that is seen: with CROP the largest of the target's shape, else all of it."""
+        """The box of the source that is used: with CROP the largest of the target's shape, else all of it."""
         whole = Rect(0, 0, self.source.width, self.source.height)
         return (
             centred_box(largest_size_with_aspect_ratio(self.target, self.source), self.source)
@@ -39,7 +39,7 @@ class FitTransform:
 
     @property
     def target_box(self) -> Rect:
-        """The box of the target that it fills: with PAD the largest of the source's shape, else all of it."""
+        """The box of the target that is filled: with PAD the largest of the source's shape, else all of it."""
         whole = Rect(0, 0, self.target.width, self.target.height)
         return (
             centred_box(largest_size_with_aspect_ratio(self.source, self.target), self.target)
@@ -48,32 +48,33 @@ class FitTransform:
         )
 
     def fit_picture(self, pixels: UInt8Array) -> UInt8Array:
-        """A picture of the source's size, uint8 [H, W, 3], at the target's: a new array, bit for bit if they are equal.
+        """Return a picture of the source's size, uint8 [H, W, 3], at the target's size: a new array, bit-identical if
+        the sizes are equal.
 
-        With PAD the free area continues the picture's border, the blurrier the further away. Raises RequestError for
-        a picture of another size.
+        With PAD the free area continues the picture's border, blurred more with distance. Raises RequestError for a
+        picture of another size.
         """
         _check_size(pixels, self.source)
         seen = _resize(crop_view(pixels, self.source_box), self.target_box.size, Image.Resampling.LANCZOS)
         return seen if self.target_box.size == self.target else _pad(seen, self.target_box, self.target)
 
     def fit_mask(self, mask: UInt8Array) -> UInt8Array:
-        """A mask of the source's size, uint8 [H, W], at the target's: a new array; padding is not masked.
+        """Return a mask of the source's size, uint8 [H, W], at the target's size: a new array; padding is not masked.
 
-        Raises RequestError for a mask of another size. What is masked may lie in the part that CROP cuts off, or get
-        lost when it is made much smaller: the result can be empty.
+        Raises RequestError for a mask of another size. The masked area may lie in the part that CROP cuts off, or
+        vanish in a strong reduction: the result can be empty.
         """
         _check_size(mask, self.source)
         fitted = np.zeros((self.target.height, self.target.width), dtype=np.uint8)
-        # bilinear, since Lanczos rings: it would mask faintly what is well outside
+        # bilinear, since Lanczos rings: it would faintly mask pixels well outside
         crop_view(fitted, self.target_box)[...] = _resize(
             crop_view(mask, self.source_box), self.target_box.size, Image.Resampling.BILINEAR
         )
         return fitted
 
     def covered_pixels(self, mask: UInt8Array, threshold: int) -> npt.NDArray[np.bool_]:
-        """Which pixels of the target, bool [H, W], a mask of the source's size covers with `level` or more: however
-        little where it is made smaller, at least half where it is made larger.
+        """Return the pixels of the target, bool [H, W], that a mask of the source's size covers with `threshold` or
+        more: by any amount if it is reduced, at least half if it is enlarged.
 
         Raises RequestError for a mask of another size.
         """
@@ -86,10 +87,10 @@ class FitTransform:
         return found > 0
 
     def restore(self, generated: UInt8Array, original: UInt8Array) -> UInt8Array:
-        """What was drawn, uint8 [H, W, 3] of the target's size, at the source's size: a new array.
+        """Return the generated picture, uint8 [H, W, 3] of the target's size, at the source's size: a new array.
 
-        CROP puts it into the part of `original` that was used and keeps the rest; PAD cuts the padding off. Raises
-        RequestError when one of the two has another size.
+        CROP pastes it into the part of `original` that was used; PAD cuts the padding off. Raises RequestError if one
+        of the two has another size.
         """
         _check_size(generated, self.target)
         _check_size(original, self.source)
@@ -102,14 +103,14 @@ class FitTransform:
 
 
 def _resize(pixels: UInt8Array, size: Size, resampling: Image.Resampling) -> UInt8Array:
-    """A new array of that size; Pillow widens the filter when it shrinks, so that nothing aliases."""
+    """Return a new array of that size; Pillow widens the filter when it shrinks, which avoids aliasing."""
     if pixels.shape[:2] == (size.height, size.width):
         return pixels.copy()
     return np.array(Image.fromarray(pixels).resize((size.width, size.height), resampling))
 
 
 def _pad(seen: UInt8Array, place: Rect, target: Size) -> UInt8Array:
-    """`seen` at `place`, and around it its border drawn outwards, fading into a blurred version of itself."""
+    """Place `seen` at `place` and extend its border outwards, fading into a blurred version of itself."""
     outside = (
         (place.y, target.height - place.bottom),
         (place.x, target.width - place.right),
@@ -128,7 +129,7 @@ def _pad(seen: UInt8Array, place: Rect, target: Size) -> UInt8Array:
 
 
 def _distance_outside(low: int, high: int, length: int) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
-    """How many pixels each of `length` positions lies outside [low, high); 0 inside."""
+    """Return how many pixels each of `length` positions lies outside [low, high); 0 inside."""
     at = np.arange(length)
     return np.maximum(np.maximum(low - at, at - high + 1), 0).astype(np.float32)
 

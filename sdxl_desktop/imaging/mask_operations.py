@@ -1,7 +1,7 @@
-"""What is done with masks, uint8 [H, W], 255 where new pixels are wanted: where they lie, grown, softened, faded.
+"""Operations on masks, uint8 [H, W], 255 where new pixels are wanted: grow, shrink, feather, fill, fade.
 
-Everything is computed in the mask's bounds only. What lies outside the picture counts as a continuation of its border:
-a mask that touches the picture's edge neither shrinks nor fades there, since there is nothing beside it to blend into.
+Everything is computed in the mask's bounds only. The picture's border is continued outwards: a mask that touches the
+picture's edge neither shrinks nor fades there, since there is nothing beyond it to blend into.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from sdxl_desktop.core.raster import UInt8Array
 from sdxl_desktop.imaging.boxes import crop_view, expand_box, invert_mask, mask_bounds, mask_size
 
 _HOLE_LEVELS = (255, 192, 128, 64)
-"""The heights at which a soft stroke's hole is looked for."""
+"""The levels at which holes of a soft stroke are searched."""
 
 
 def grow_mask(mask: UInt8Array, radius: int) -> UInt8Array:
-    """The mask, uint8 [H, W], with each pixel as high as the highest within `px` pixels of it (Euclidean), so soft
-    edges stay soft."""
+    """Return the mask, uint8 [H, W], with each pixel at the maximum within `radius` pixels (Euclidean); soft edges stay
+    soft."""
     if radius < 0:
         raise RequestError(f"A mask cannot grow by {radius} pixels.", next_step="Shrink it instead, or give 0 or more.")
     box = mask_bounds(mask)
@@ -36,8 +36,8 @@ def grow_mask(mask: UInt8Array, radius: int) -> UInt8Array:
 
 
 def shrink_mask(mask: UInt8Array, radius: int) -> UInt8Array:
-    """The mask, uint8 [H, W], with each pixel as low as the lowest within `px` pixels of it; the picture's own edge
-    takes nothing away."""
+    """Return the mask, uint8 [H, W], with each pixel at the minimum within `radius` pixels; the picture's own edge
+    removes nothing."""
     if radius < 0:
         raise RequestError(f"A mask cannot shrink by {radius} pixels.", next_step="Grow it instead, or give 0 or more.")
     box = mask_bounds(mask)
@@ -50,8 +50,8 @@ def shrink_mask(mask: UInt8Array, radius: int) -> UInt8Array:
 
 
 def feather_mask(mask: UInt8Array, radius: float) -> UInt8Array:
-    """The mask, uint8 [H, W], with edges blurred to both sides: a Gaussian of standard deviation px / 2, so about `px`
-    pixels each."""
+    """Return the mask, uint8 [H, W], with edges blurred to both sides: a Gaussian of standard deviation radius / 2, so
+    about `radius` pixels each."""
     box = mask_bounds(mask)
     soft = mask.copy()
     if box is None or radius <= 0:
@@ -63,7 +63,7 @@ def feather_mask(mask: UInt8Array, radius: float) -> UInt8Array:
 
 
 def fill_holes(mask: UInt8Array) -> UInt8Array:
-    """The mask, uint8 [H, W], with everything filled that it encloses, as high as the enclosing stroke is (in four
+    """Return the mask, uint8 [H, W], with enclosed areas filled to the level of the enclosing stroke (in four
     steps)."""
     box = mask_bounds(mask)
     filled = mask.copy()
@@ -73,17 +73,17 @@ def fill_holes(mask: UInt8Array) -> UInt8Array:
     values = np.unique(part)
     previous = 256
     for level in _HOLE_LEVELS:
-        if ((values >= level) & (values < previous)).any():  # else nothing new stands at this height
+        if ((values >= level) & (values < previous)).any():  # else this level adds nothing
             np.maximum(inside, np.where(_enclosed_regions(part < level), np.uint8(level), np.uint8(0)), out=inside)
         previous = level
     return filled
 
 
 def inner_fade_alpha(mask: UInt8Array, width: float) -> UInt8Array:
-    """An alpha for compositing, uint8 [H, W]: 0 where the mask is 0, so that nothing outside it changes.
+    """Return an alpha for compositing, uint8 [H, W]: 0 where the mask is 0, so that nothing outside it changes.
 
-    Inside it rises smoothly (3t² - 2t³) over `width` pixels from the mask's edge and is 255 further in. `width` 0
-    gives a hard edge. Where the mask ends at the picture's edge there is no ramp. Any value above 0 counts as masked.
+    Inside it rises smoothly (3t² - 2t³) over `width` pixels from the mask's edge and is 255 further in. `width` 0 gives
+    a hard edge. Where the mask ends at the picture's edge there is no ramp. Any value above 0 counts as masked.
     """
     box = mask_bounds(mask)
     alpha = np.zeros_like(mask)
@@ -100,10 +100,10 @@ def inner_fade_alpha(mask: UInt8Array, width: float) -> UInt8Array:
 
 
 def _octagonal_distance(inside: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
-    """About how many pixels it is to the nearest pixel that is not inside, never more than the Euclidean distance.
+    """Return the approximate distance in pixels to the nearest pixel outside, never more than the Euclidean distance.
 
     The octagonal distance, the larger of chessboard and taxicab / √2, is exact along straight edges in the eight main
-    directions, 8 % less along others, and at worst 29 % less, in corners; nobody sees that in a ramp. It is six times
+    directions, 8 % less along others, and at worst 29 % less, in corners; that is invisible in a ramp. It is six times
     faster than the exact transform, which takes half a second for 2048x2048.
     """
     across = ndimage.distance_transform_cdt(inside, "chessboard")
@@ -113,7 +113,7 @@ def _octagonal_distance(inside: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32
 
 
 def _dilate(part: UInt8Array, radius: int) -> UInt8Array:
-    """The highest value within a disc of radius `px` around each pixel; 0 is assumed outside.
+    """Return the maximum within a disc of `radius` pixels around each pixel; 0 is assumed outside.
 
     The disc is a stack of rows, and the maximum over a row of any length is that of two overlapping runs whose length
     is a power of two (a sparse table), so the cost grows with the radius and not with the disc's area.
@@ -137,7 +137,7 @@ def _dilate(part: UInt8Array, radius: int) -> UInt8Array:
 
 
 def _enclosed_regions(background: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """The parts of `background` from which no way of side-by-side steps leads to the array's border."""
+    """Return the parts of `background` that are not 4-connected to the array's border."""
     named, count = ndimage.label(background)
     closed = np.ones(count + 1, dtype=bool)
     closed[0] = False

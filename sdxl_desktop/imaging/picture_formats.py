@@ -1,5 +1,4 @@
-"""The picture formats that are read and written: one table for decoder, writer, file dialogs, and what a drop is taken
-for."""
+"""Table of the picture formats that are read and written, for the decoder, writer, file dialogs, and drop detection."""
 
 from __future__ import annotations
 
@@ -15,11 +14,11 @@ from PIL import Image
 
 @dataclass(frozen=True, slots=True)
 class PictureFormat:
-    """A format as Pillow calls it, and how the names of its files end; `several`: a file may hold more than one
-    picture that people would miss. `plugin` is the package beside Pillow that reads it.
+    """A format by Pillow's name, and its file suffixes; `is_multi_frame`: a file may hold more than one picture that
+    users would miss. `plugin` is the package besides Pillow that reads it.
 
-    One that is written, too, has in `written` the endings under which it is, the usual one first, and in `options` what
-    Pillow's encoder is given.
+    For a format that is also written, `written` has the suffixes, the default one first, and `options` the arguments of
+    Pillow's encoder.
     """
 
     name: str
@@ -31,13 +30,13 @@ class PictureFormat:
 
     @property
     def label(self) -> str:
-        """As people write it."""
+        """The display name."""
         return {"WEBP": "WebP", "JPEG2000": "JPEG 2000"}.get(self.name, self.name)
 
 
-# What Pillow also knows but a picture never needs is left out: EPS runs a program, and rarely used decoders are
-# where the holes are. JPEG XL is left out because the one plugin that is kept up decodes a whole file before it says
-# how large it is, and has a licence that this application cannot be shipped with.
+# Pillow's other formats are left out: EPS runs a program, and rarely used decoders are where the
+# vulnerabilities are. JPEG XL is left out because the only maintained plugin decodes a whole file before it
+# reports the size, and its licence is incompatible with distributing this application.
 _ALL_FORMATS = (
     PictureFormat("PNG", (".png", ".apng"), is_multi_frame=True, written=(".png",)),
     PictureFormat(
@@ -67,20 +66,20 @@ _ALL_FORMATS = (
 
 
 WRITTEN = tuple(each for each in _ALL_FORMATS if each.written)
-"""Those that pictures are written in, the usual one first."""
+"""The formats that pictures are written in, the default one first."""
 WRITTEN_ENDINGS = tuple(ending for each in WRITTEN for ending in each.written)
 
 MASK_ENDINGS = (".png",)
-"""Masks are written in PNG alone, which loses nothing."""
+"""Masks are written as PNG only, which is lossless."""
 
 
 def written_format(file: Path) -> PictureFormat | None:
-    """The format that a picture is written in to `file`, by its ending; None for any other ending."""
+    """Return the format in which a picture is written to `file`, by its suffix; None for any other suffix."""
     return next((each for each in WRITTEN if file.suffix.lower() in each.written), None)
 
 
 def listed(endings: Iterable[str]) -> str:
-    """Such as ".png, .jpg or .webp"."""
+    """Join suffixes as in ".png, .jpg or .webp"."""
     *others, last = endings
     return f"{', '.join(others)} or {last}" if others else last
 
@@ -89,13 +88,14 @@ ALL_FILES = "All files (*)"
 
 
 def dialog_filter(title: str, endings: Iterable[str]) -> str:
-    """One choice of a file dialog, as Qt writes it: "JPEG (*.jpg *.jpeg)"."""
+    """Return one file dialog filter in Qt's syntax: "JPEG (*.jpg *.jpeg)"."""
     return f"{title} ({' '.join(f'*{ending}' for ending in endings)})"
 
 
 @lru_cache(maxsize=1)
 def readable_formats() -> tuple[PictureFormat, ...]:
-    """Those that can be read here: some depend on how Pillow was built, others on a plugin that may be missing."""
+    """Return the formats that can be read here: some depend on Pillow's build, others on a plugin that may be
+    missing."""
     Image.init()
     if find_spec("pillow_heif") is not None:
         from pillow_heif import register_heif_opener
@@ -106,7 +106,7 @@ def readable_formats() -> tuple[PictureFormat, ...]:
 
 @lru_cache(maxsize=1)
 def picture_suffixes() -> tuple[str, ...]:
-    """How the names of picture files end that can be opened; known without loading any decoder's plugin."""
+    """Return the suffixes of picture files that can be opened, without loading any decoder plugin."""
     Image.init()
     offered = (
         each
@@ -117,12 +117,12 @@ def picture_suffixes() -> tuple[str, ...]:
 
 
 def mask_filter() -> str:
-    """What a file dialog offers for a mask: every picture can be one."""
+    """Return the file dialog filter for a mask: every picture can be one."""
     return f"{dialog_filter('Masks', MASK_ENDINGS)};;{dialog_filter('Pictures', picture_suffixes())};;{ALL_FILES}"
 
 
 _WEAK = frozenset({"DIB", "PCX", "ICO", "TGA"})
-"""Formats whose files begin with so little of their own that other files begin so, too: their names tell them."""
+"""Formats with so short a signature that other files match it; these are identified by suffix."""
 
 
 def picture_begins(prefix: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""How picture and mask files become pixels: every common format, depth, colour space and rotation, or a clear error."""
+"""Reads picture and mask files as pixels: every common format, depth, colour space and rotation, or a clear error."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from sdxl_desktop.imaging.decoding import MAX_PIXELS, as_picture_errors, decode_
 __all__ = ["MASK_IN_ALPHA", "MAX_PIXELS", "OpenedPicture", "mask_from_alpha", "open_picture", "read_mask"]
 
 MASK_IN_ALPHA = "sdxl-desktop-mask-in-alpha"
-"""The text key of a PNG whose alpha is a mask, transparent where new pixels are wanted, over colours that are true."""
+"""Text key of a PNG whose alpha is a mask, transparent where new pixels are wanted, over unmodified colours."""
 MAX_NAME = 255
-"""Characters of a picture's name: those of a file's."""
+"""Maximum characters of a picture's name, as for a file name."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OpenedPicture:
-    """A picture as it is seen: `pixels` uint8 [H, W, 3] in sRGB, upright, and `alpha` uint8 [H, W] if it has any.
+    """An opened picture: `pixels` uint8 [H, W, 3] in sRGB, upright, and `alpha` uint8 [H, W] if it has any.
 
-    Where there is an alpha the pixels are `colours`, the file's own, blended by it over `backdrop`; where the alpha is
-    a mask that we wrote ourselves, and where there is none, they are the file's own. `notes` are sentences about what
-    was done to the file's content on the way. The arrays cannot be written to.
+    If there is an alpha, the pixels are `colours`, the file's own, blended by it over `backdrop`; if the alpha is a
+    mask written by this application, or there is none, they are the file's own. `notes` are sentences about how the
+    file's content was changed. The arrays are read-only.
     """
 
     pixels: UInt8Array
@@ -50,7 +50,7 @@ class OpenedPicture:
         return bool(self.backdrop)
 
     def with_backdrop(self, backdrop: str) -> OpenedPicture:
-        """The same picture over another backdrop; raises ValueError for what is none."""
+        """Return the same picture over another backdrop; raises ValueError for an invalid one."""
         if self.colours is None or self.alpha is None:
             return self
         return replace(
@@ -59,13 +59,13 @@ class OpenedPicture:
 
 
 def open_picture(source: Path | bytes, name: str = "", *, backdrop: str = WHITE) -> OpenedPicture:
-    """Read a picture from a file or from the bytes of one; `name` is how notes and errors call it (else the file's
-    name, with what is no text in it replaced).
+    """Read a picture from a file or from its bytes; `name` is used in notes and errors (default: the file's name, made
+    encodable).
 
-    It is turned upright (EXIF), brought to 8 bits and to sRGB (by its ICC profile if it has one), and its transparency,
-    soft edges and shadows included, is blended over `backdrop` (see `core.backdrop`). Of an animation or a document of
-    several pages only the first is read. Where we wrote a mask as the alpha ourselves, the colours under it are the
-    picture's own. Raises PictureError, and ValueError for what is no backdrop.
+    It is rotated upright (EXIF), converted to 8 bits and to sRGB (by its ICC profile if it has one), and its
+    transparency, soft edges and shadows included, is blended over `backdrop` (see `core.backdrop`). Of an animation or
+    a multi-page document only the first frame is read. If the alpha is a mask written by this application, the colours
+    under it are kept. Raises PictureError, and ValueError for an invalid backdrop.
     """
     name = name or _display_name(source)
     notes: list[str] = []
@@ -93,9 +93,9 @@ def _backdrop_note(alpha: UInt8Array, backdrop: str) -> str:
 def read_mask(source: Path | bytes, size: Size) -> UInt8Array:
     """Read a mask for a picture of `size`: uint8 [H, W], 255 where new pixels are wanted.
 
-    That is the file's alpha if it has one that varies (what is opaque was painted), and else its grey value. Where we
-    wrote a mask as the alpha of a picture ourselves it is that mask. Raises PictureError when it cannot be read, has
-    another size, or masks nothing.
+    The mask is the file's alpha if it has one that varies (opaque is masked), else its grey value. If the alpha is a
+    mask written by this application, it is that mask. Raises PictureError if it cannot be read, has another size, or
+    masks nothing.
     """
     name = _display_name(source, "The mask")
     with as_picture_errors(name):
@@ -122,8 +122,8 @@ def _mask_of(image: Image.Image) -> UInt8Array:
 
 
 def mask_from_alpha(picture: OpenedPicture, *, invert: bool = False) -> UInt8Array:
-    """The mask, uint8 [H, W], that a picture's alpha stands for: what is transparent is drawn anew, by degrees, and
-    with `invert` what is opaque is. Raises PictureError when that masks nothing."""
+    """Return the mask, uint8 [H, W], from a picture's alpha: transparent areas are masked, by degrees; with `invert`
+    opaque areas are. Raises PictureError if that masks nothing."""
     if picture.alpha is None:
         raise PictureError(
             f"{picture.name} has no transparency to take for a mask.",
@@ -138,5 +138,5 @@ def mask_from_alpha(picture: OpenedPicture, *, invert: bool = False) -> UInt8Arr
 
 
 def _display_name(source: Path | bytes, fallback: str = "The picture") -> str:
-    """How the picture is called from here on, in text that can be shown and kept anywhere."""
+    """Return the picture's name in text that can be displayed and stored anywhere."""
     return display_text(source.name, MAX_NAME) if isinstance(source, Path) else fallback

@@ -1,4 +1,4 @@
-"""The chunks of a PNG file, told apart by how much the picture needs them, without unpacking any."""
+"""Separates the chunks of a PNG file by how necessary they are, without decompressing any."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _REQUIRED_ANCILLARY = (b"tRNS",)
-"""Beside the critical chunks, whose names begin with a capital letter."""
+"""In addition to the critical chunks, whose names begin with a capital letter."""
 
 
 def without_ancillary_chunks(data: bytes) -> bytes | None:
-    """The same PNG with nothing but what its pixels and transparency need; None for what is no PNG, or already so."""
+    """Return the PNG with only the chunks for pixels and transparency; None if it is not a PNG or has no others."""
     if not data.startswith(_SIGNATURE):
         return None
     kept = [chunk for kind, chunk in _chunks(data) if kind[:1].isupper() or kind in _REQUIRED_ANCILLARY]
@@ -20,7 +20,7 @@ def without_ancillary_chunks(data: bytes) -> bytes | None:
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """(the type, the whole chunk), up to the end or to where the file stops making sense."""
+    """Yield (the type, the whole chunk), up to the end or to the first malformed chunk."""
     at = len(_SIGNATURE)
     while at + 12 <= len(data):
         (length,) = struct.unpack_from(">I", data, at)

@@ -1,4 +1,4 @@
-"""What an area starts from before it is drawn anew, and how a picture is made larger for outpainting."""
+"""Fills an area before it is regenerated, and extends a picture for outpainting."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _BORDER_PIXELS = 8
 
 
 def prefill_masked_area(pixels: UInt8Array, mask: UInt8Array, mode: PrefillMode) -> UInt8Array:
-    """A copy of `pixels`, uint8 [H, W, 3], with all of the area where `mask`, uint8 [H, W], is not 0 filled anew.
+    """Return a copy of `pixels`, uint8 [H, W, 3], filled where `mask`, uint8 [H, W], is not 0.
 
-    KEEP leaves it; NEUTRAL makes it mid grey; BLUR takes its detail and lets the surroundings run in, keeping the
-    rough colours; SURROUNDINGS forgets what was there and continues the colours along its border smoothly inwards.
-    Where nothing is left around the mask, SURROUNDINGS is mid grey. Outside the mask nothing changes.
+    KEEP leaves the area; NEUTRAL makes it mid grey; BLUR removes its detail and blends in the surroundings, keeping the
+    rough colours; SURROUNDINGS discards the content and continues the colours along its border smoothly inwards. If
+    nothing is left around the mask, SURROUNDINGS is mid grey. Outside the mask nothing changes.
     """
     if mask.shape != pixels.shape[:2]:
         raise RequestError(
@@ -44,8 +44,8 @@ def prefill_masked_area(pixels: UInt8Array, mask: UInt8Array, mode: PrefillMode)
 
 
 def extend_canvas(pixels: UInt8Array, left: int, top: int, right: int, bottom: int) -> tuple[UInt8Array, UInt8Array]:
-    """The picture, uint8 [H, W, 3], made larger by so many pixels on each side, and the mask, uint8 [H, W], which is
-    255 where it is new.
+    """Return the picture, uint8 [H, W, 3], extended by so many pixels on each side, and a mask, uint8 [H, W], which is
+    255 in the new area.
 
     The new area continues the colours of the picture's border. Raises RequestError for a negative number.
     """
@@ -66,7 +66,7 @@ def _fill_neutral(pixels: UInt8Array, mask: UInt8Array, box: Rect) -> UInt8Array
 
 
 def _fill_blurred(pixels: UInt8Array, mask: UInt8Array, box: Rect) -> UInt8Array:
-    """A Gaussian as wide as a sixteenth of the area's longer side: features go, colours stay."""
+    """Apply a Gaussian as wide as a sixteenth of the area's longer side: features vanish, colours stay."""
     sigma = max(2.0, max(box.width, box.height) / 16)
     region = expand_box(box, int(3 * sigma), Size(mask.shape[1], mask.shape[0]))
     blurred = np.asarray(Image.fromarray(crop_view(pixels, region)).filter(ImageFilter.GaussianBlur(sigma)))

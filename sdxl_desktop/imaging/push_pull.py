@@ -1,4 +1,4 @@
-"""Smooth filling of what is not known from what is: the push-pull pyramid."""
+"""Smooth interpolation of unknown pixels from known ones: the push-pull pyramid."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ Floats = npt.NDArray[np.float32]
 
 
 def push_pull_fill(values: Floats, weight: Floats) -> Floats:
-    """`values` float32 [H, W, C] where `weight`, float32 [H, W], is 1, and a smooth continuation where it is 0.
+    """Return `values` float32 [H, W, C] where `weight`, float32 [H, W], is 1, and a smooth continuation where it is 0.
 
-    Push-pull (Gortler et al., "The Lumigraph", 1996): averages of what is known on ever coarser levels until all is
-    known, then back up, each level taking from the coarser one what it lacks. Bilinear on the way up, so without
-    blocks. Linear in the number of pixels. At least one weight must not be 0.
+    Push-pull (Gortler et al., "The Lumigraph", 1996): averages of the known values on ever coarser levels until all are
+    known, then back up, where each level takes missing values from the coarser one. Bilinear on the way up, which
+    avoids blocks. Linear in the number of pixels. At least one weight must not be 0.
     """
     if (weight >= 1).all() or max(weight.shape) == 1:
         return values
@@ -26,9 +26,11 @@ def push_pull_fill(values: Floats, weight: Floats) -> Floats:
 
 
 def smooth_field(values: Floats, weight: Floats, levels: int) -> Floats:
-    """A smooth field, float32 [H, W, C], through the averages of what is known over cells of 2**levels pixels.
+    """Return a smooth field, float32 [H, W, C], through the averages of the known values over cells of 2**levels
+    pixels.
 
-    Unlike `filled` it forgets the single values. A cell counts fully once an eighth of it is known. Arguments as there.
+    Unlike `push_pull_fill` it does not preserve single values. A cell counts fully once an eighth of it is known.
+    Arguments as there.
     """
     shapes = []
     for _ in range(levels):
@@ -41,7 +43,7 @@ def smooth_field(values: Floats, weight: Floats, levels: int) -> Floats:
 
 
 def _downsample(values: Floats, weight: Floats) -> tuple[Floats, Floats]:
-    """The weighted means of blocks of 2 by 2, and the sums of their weights."""
+    """Return the weighted means of 2 by 2 blocks, and the sums of their weights."""
     odd = ((0, weight.shape[0] % 2), (0, weight.shape[1] % 2))
     share = np.pad(weight, odd)[..., None]
     weighted = np.pad(values * weight[..., None], (*odd, (0, 0)))
@@ -52,7 +54,7 @@ def _downsample(values: Floats, weight: Floats) -> tuple[Floats, Floats]:
 
 
 def _block_sums(array: Floats) -> Floats:
-    """The sums over blocks of 2 by 2 of an array with even sides."""
+    """Return the sums over 2 by 2 blocks of an array with even sides."""
     rows = array[0::2] + array[1::2]
     blocks: Floats = rows[:, 0::2] + rows[:, 1::2]
     return blocks

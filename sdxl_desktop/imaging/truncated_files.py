@@ -1,7 +1,7 @@
-"""Files that were cut short at their very end: whether anything that can be seen is missing, and what to add.
+"""Files truncated at their very end: completes them and checks whether anything visible is missing.
 
-Viewers show a JPEG without its end marker, and all of its pixels are there. How much a cut really cost is found by
-completing the file in two different ways: pixels that come out differently depended on what is missing.
+Viewers show a JPEG without its end marker, and all of its pixels are there. The loss is measured by completing the file
+in two different ways: pixels that differ depended on the missing data.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ import numpy as np
 import numpy.typing as npt
 
 _PADDING = 64
-"""Bytes that may be missing from a file of another kind than JPEG, whose pixels tell."""
+"""Bytes that may be missing from a file of another kind than JPEG, whose pixels show the loss."""
 _PNG_TAIL_BYTES = 2**16
-"""Bytes at the end of a file among which its end chunk is looked for: some programs put something behind it."""
+"""Bytes at the end of a file that are searched for its end chunk: some programs append data after it."""
 _END_OF_IMAGE = b"\xff\xd9"
 _START_OF_SCAN = 0xDA
 _FRAMES = (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0))
 _MARKER = re.compile(rb"\xff[\x02-\xcf\xda-\xfe]")
-"""Those that a length follows; the others stand between or within the compressed pixels."""
+"""Markers that are followed by a length; the others are between or within the compressed pixels."""
 _MAX_LOST_SHARE, _MAX_LOST_PIXELS = 0.02, 512
-"""What may be lost: two hundredths of the picture or two blocks of 16 by 16 pixels, but never a quarter of it."""
+"""The tolerated loss: two hundredths of the picture or two blocks of 16 by 16 pixels, but never a quarter of it."""
 
 
 def completed_variants(data: bytes) -> tuple[bytes, bytes] | None:
-    """The file completed in two ways; None where more is missing than its end."""
+    """Return the file completed in two ways; None if more is missing than its end."""
     noise = (
         np.random.default_rng(0).integers(0, 255, 4096, dtype=np.uint8).tobytes()
     )  # never 255, which begins a marker
@@ -35,12 +35,12 @@ def completed_variants(data: bytes) -> tuple[bytes, bytes] | None:
         return data + bytes(_PADDING), data + noise[:_PADDING]
     if not _has_all_scans(data):
         return None
-    whole = data.removesuffix(b"\xff")  # half a marker
+    whole = data.removesuffix(b"\xff")  # half of a marker
     return whole + _END_OF_IMAGE, whole + noise + _END_OF_IMAGE
 
 
 def are_nearly_equal(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> bool:
-    """Whether two completions, of one type, [H, W, C], show the same picture up to a few pixels at its end."""
+    """Whether two completions, of one type, [H, W, C], show the same picture except for a few pixels at its end."""
     if one.shape != other.shape:
         return False
     pixels = one.shape[0] * one.shape[1]
@@ -49,7 +49,7 @@ def are_nearly_equal(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> bool:
 
 
 def lacks_end_marker(data: bytes) -> bool:
-    """Whether the mark is missing that ends a PNG or GIF, all of whose pixels could be read."""
+    """Whether the end marker of a PNG or GIF is missing, although all of its pixels were read."""
     if data.startswith(b"\x89PNG"):
         return b"IEND" not in data[-_PNG_TAIL_BYTES:]
     return data.startswith(b"GIF8") and b";" not in data[-_PADDING:]
@@ -70,7 +70,7 @@ def _has_all_scans(data: bytes) -> bool:
 
 
 def _coefficients_finished_by(scan: bytes) -> set[tuple[int, bool]]:
-    """(component, whether of its details) for what a scan gives its last bit."""
+    """Return (component, whether AC coefficients) for everything whose last bit is in this scan."""
     count = scan[0] if scan else 0
     if len(scan) < 4 + 2 * count:
         return set()

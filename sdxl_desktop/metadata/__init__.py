@@ -1,1 +1,1 @@
-"""What I made: how a picture remembers its request."""
+"""Metadata of pictures: the request that made them, stored in their files."""

@@ -1,4 +1,4 @@
-"""Latents on disk: a .safetensors file that says how its picture was made, so that it can be taken up again."""
+"""Latents on disk: a .safetensors file with the record of its picture, from which a run can be resumed."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from sdxl_desktop.metadata.picture_files import METADATA_KEY, PictureRecord, dec
 
 SUFFIX = ".safetensors"
 DETAILS_KEY = "sdxl-desktop-latents"
-"""The metadata key beside that of the record: what `SavedLatents` says of itself, which need not be what was asked."""
+"""Metadata key, next to the record's, for the fields of `SavedLatents`, which may differ from the request's."""
 
 _FINAL, _PREDICTIONS = "latents", "predictions"
 MAX_HEADER = 2**20
-"""Bytes that the header of such a file may have."""
+"""Maximum header bytes of such a file."""
 _MAX_CHANNELS = 64
 
 
 class _LatentDetails(msgspec.Struct, frozen=True):
-    """`content` is the hash of all numbers in the file; "" in one of an earlier release."""
+    """`content` is the hash of all numbers in the file; "" in files of an earlier release."""
 
     seed: Annotated[int, msgspec.Meta(ge=0, le=MAX_SEED)]
     steps: Annotated[int, msgspec.Meta(ge=1)]
@@ -47,8 +47,8 @@ class _LatentDetails(msgspec.Struct, frozen=True):
 
 
 def write_latents(path: Path, latents: SavedLatents, request: GenerationRequest, *, new: bool = False) -> None:
-    """Write `latents` to `path` whole or not at all, with the record of the run; raises OutputError. A `new` file never
-    takes the place of another: then NameTakenError is raised."""
+    """Write `latents` to `path` atomically, with the record of the run; raises OutputError. A `new` file never replaces
+    another: FileNameTakenError is raised instead."""
 
     def write(beside: Path) -> None:
         save_file(_tensors(latents), beside, metadata=_metadata(latents, request))
@@ -70,19 +70,19 @@ def write_latents(path: Path, latents: SavedLatents, request: GenerationRequest,
 
 
 def holds_latents(header: Header) -> bool:
-    """Whether a file with this header was written by `write_latents`, as far as that can be told without reading it."""
+    """Whether a file with this header was written by `write_latents`, as far as the header shows."""
     return {DETAILS_KEY, METADATA_KEY} <= set(header.metadata) or (
         METADATA_KEY in header.metadata and _FINAL in header.tensors
     )
 
 
 def encode_latents(latents: SavedLatents, request: GenerationRequest | None = None) -> bytes:
-    """`latents` as the content of such a file; with the request of their run `read_latents` can read it too."""
+    """Encode `latents` as the content of such a file; with the request of their run `read_latents` can read it too."""
     return save(_tensors(latents), metadata=_metadata(latents, request))
 
 
 def read_latents(path: Path) -> tuple[SavedLatents, GenerationRequest]:
-    """(the latents, the request that made them); raises PictureError when the file is none of ours."""
+    """Return (the latents, the request that made them); raises PictureError for any other file."""
     try:
         header = read_header(path, MAX_HEADER)
         _check_tensors(header)
@@ -102,15 +102,15 @@ def read_latents(path: Path) -> tuple[SavedLatents, GenerationRequest]:
         raise PictureError(
             f"{display_text(path.name)} does not fit in memory.", next_step="Close other programs."
         ) from problem
-    except Exception as problem:  # a stranger's file: whatever is wrong with it is told in one sentence
+    except Exception as problem:  # untrusted file: any problem is reported in one sentence
         raise _not_latents_error(path) from problem
     return kept, record.request
 
 
 def decode_latents(content: bytes) -> SavedLatents:
-    """The very latents that `encode_latents` was given; raises ValueError for anything else.
+    """Return the exact latents that `encode_latents` was given; raises ValueError for anything else.
 
-    The header is bounded and checked before a library looks at it.
+    The header is bounded and checked before a library reads it.
     """
     try:
         header = parse_header(content, MAX_HEADER)
@@ -124,7 +124,7 @@ def decode_latents(content: bytes) -> SavedLatents:
 
 
 def _check_tensors(header: Header) -> None:
-    """Raise ValueError unless the file holds latents and nothing else, so that no other tensor is ever looked at."""
+    """Raise ValueError unless the file holds latents and nothing else, so that no other tensor is ever read."""
     tensors = header.tensors
     if not {_FINAL} <= set(tensors) <= {_FINAL, _PREDICTIONS} or any(t.dtype != "F32" for t in tensors.values()):
         raise ValueError("not kept latents")
@@ -164,7 +164,7 @@ def _metadata(latents: SavedLatents, request: GenerationRequest | None) -> dict[
 
 
 def _details(metadata: Mapping[str, str], record: PictureRecord) -> _LatentDetails:
-    """What the file says of the latents; one from before there were details says it by its record."""
+    """Return the file's details of the latents; for older files without details, those of its record."""
     if DETAILS_KEY in metadata:
         return msgspec.json.decode(metadata[DETAILS_KEY], type=_LatentDetails)
     sampling = record.request.sampling
@@ -181,7 +181,7 @@ def _content_hash(final: Floats, predictions: Floats | None) -> str:
 
 
 def _saved_latents(final: Floats, predictions: Floats | None, details: _LatentDetails) -> SavedLatents:
-    """Raises ValueError for what no run can have kept, and for other numbers than were written."""
+    """Raises ValueError for values that no run can have written, and if the content hash does not match."""
     shapes = [final.shape, final.shape if predictions is None else predictions.shape[1:]]
     if shapes[0] != shapes[1] or not 0 < final.shape[0] <= _MAX_CHANNELS or not 0 < max(final.shape[1:]) <= MAX_SIDE:
         raise ValueError("the latents have an impossible shape")

@@ -1,4 +1,4 @@
-"""Whether a file is the very picture that it is said to be, by its record and its pixels."""
+"""Checks by record and pixels whether a file is exactly a given picture."""
 
 from __future__ import annotations
 
@@ -17,14 +17,13 @@ from sdxl_desktop.imaging.picture_formats import written_format
 from sdxl_desktop.metadata.picture_files import read_record, write_picture
 
 _MAX_METADATA_BYTES = 2**22
-"""Bytes that a file may have beside its pixels, for its record."""
+"""Maximum bytes of a file in addition to its pixels, for its record."""
 
 
 def is_same_picture(file: Path, picture: Picture, request: GenerationRequest) -> bool:
-    """Whether `file` is what `write_picture` makes of `picture` and `request`.
+    """Whether `file` is the result of `write_picture` for `picture` and `request`.
 
-    Its size, its record and the size of its picture are looked at before any pixel is decoded. Never raises for what
-    the file is or says.
+    Its size, its record and its picture size are checked before any pixel is decoded. Never raises because of the file.
     """
     try:
         about = file.stat()
@@ -36,7 +35,7 @@ def is_same_picture(file: Path, picture: Picture, request: GenerationRequest) ->
         found = _decode_pixels(file, picture.pixels.shape)
         if found is None or file.suffix.lower() == ".png":
             return found is not None and np.array_equal(found, picture.pixels)
-        with tempfile.TemporaryDirectory(prefix="sdxl-desktop-") as folder:  # what the format itself makes of it
+        with tempfile.TemporaryDirectory(prefix="sdxl-desktop-") as folder:  # encode again: the format may be lossy
             again = Path(folder) / f"again{file.suffix}"
             write_picture(again, picture, request)
             expected = _decode_pixels(again, picture.pixels.shape)
@@ -46,7 +45,7 @@ def is_same_picture(file: Path, picture: Picture, request: GenerationRequest) ->
 
 
 def _decode_pixels(file: Path, shape: tuple[int, ...]) -> UInt8Array | None:
-    """The pixels, uint8 [H, W, 3]; None where the file is of another format than its name, or of another size."""
+    """Return the pixels, uint8 [H, W, 3]; None if the file has another format than its name, or another size."""
     kind = written_format(file)
     if kind is None:
         return None

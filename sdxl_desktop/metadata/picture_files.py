@@ -1,4 +1,4 @@
-"""A picture file that says how it was made, written whole or not at all, and read back."""
+"""Picture files with a metadata record, written atomically and read back."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ METADATA_KEY = "sdxl-desktop"
 _EXIF_USER_COMMENT = 0x9286
 _MAX_JPEG_EXIF = 65_533  # bytes in one JPEG segment
 _READABLE_FORMATS = (*(each.name for each in WRITTEN), "MPO")
-"""What `write_picture` writes; a phone's JPEG is an MPO."""
+"""The formats that `write_picture` writes; a phone's JPEG is an MPO."""
 _RECORD_PREFIX = '{"version"'
 _MAX_TEXT = 2**20
-"""Characters of a record; the longest prompts stay far below."""
+"""Maximum characters of a record; the longest prompts are far below."""
 
 
 class PictureRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What is written into the file: the application's version, the picture's own seed, and the whole request, in
-    which names stand for paths (in records of earlier versions the paths themselves). `checkpoint_id` names the
-    content of the checkpoint ("" where that was not known)."""
+    """The record in the file: the application's version, the picture's own seed, and the whole request, with names
+    instead of paths (records of earlier versions contain the paths). `checkpoint_id` is the content ID of the
+    checkpoint ("" if unknown)."""
 
     version: str
     seed: int
@@ -48,22 +48,22 @@ class PictureRecord(msgspec.Struct, frozen=True, kw_only=True):
 def write_picture(path: Path, picture: Picture, request: GenerationRequest, *, new: bool = False) -> None:
     """Write `picture` to `path` by its suffix, one of `WRITTEN_ENDINGS`, with its record; raises OutputError.
 
-    The file appears whole: it is written beside its place and moved there. A `new` one never takes the place of
-    another: then NameTakenError is raised.
+    The write is atomic: to a temporary file in the same folder, then renamed. A `new` file never replaces another:
+    FileNameTakenError is raised instead.
     """
     _write(path, picture, encode_record(create_record(picture, request)), new=new)
 
 
 def create_record(picture: Picture, request: GenerationRequest) -> PictureRecord:
-    """How `picture` was made by `request`."""
+    """Return the record of `picture`, made by `request`."""
     return PictureRecord(
         version=__version__, seed=picture.seed, request=request.for_metadata(), checkpoint_id=picture.checkpoint_id
     )
 
 
 def write_picture_without_metadata(path: Path, picture: Picture, *, new: bool = False) -> None:
-    """Write the pixels of `picture` to `path` like `write_picture`, and nothing else: no record, no prompt, no name of
-    any software. The watermark, if it has one, is part of the pixels. Raises like `write_picture`."""
+    """Write the pixels of `picture` to `path` like `write_picture`, and nothing else: no record, no prompt, no software
+    name. The watermark, if any, is part of the pixels. Raises like `write_picture`."""
     _write(path, picture, None, new=new)
 
 
@@ -85,7 +85,7 @@ def _write(path: Path, picture: Picture, record: str | None, *, new: bool = Fals
                 write_image(beside)
     except FileNameTakenError:
         raise
-    except Exception as problem:  # encoders raise ValueError and others for what a format cannot hold
+    except Exception as problem:  # encoders raise ValueError and others for unsupported content
         raise OutputError(
             f"The picture could not be written to {path}.",
             why=describe_error(problem),
@@ -107,10 +107,10 @@ def _save(image: Image.Image, path: Path, kind: PictureFormat, record: str | Non
 
 
 def read_record(path: Path) -> PictureRecord | None:
-    """How the picture at `path` was made, or None when the file does not say.
+    """Return the record of the picture at `path`, or None if the file has none.
 
-    Raises PictureError when it says it in a way that cannot be used: damaged, endless, or values out of range; OSError
-    when the file cannot be read. The pixels are not decoded.
+    Raises PictureError for an unusable record: damaged, too long, or with values out of range; OSError if the file
+    cannot be read. The pixels are not decoded.
     """
     with open_regular(path) as file:
         text = _read_record_text(file)
@@ -125,13 +125,13 @@ def read_record(path: Path) -> PictureRecord | None:
 
 
 def _read_record_text(file: BinaryIO) -> str:
-    """The text that says how a picture was made; empty where there is none, or none can be found."""
+    """Return the text of the record; empty if there is none, or none can be found."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             with Image.open(file, formats=[kind for kind in _READABLE_FORMATS if kind in Image.OPEN]) as image:
                 return str((image.info.get(METADATA_KEY) if image.format == "PNG" else _from_exif(image)) or "")
-        except Exception:  # whatever Pillow raises: who opens the picture is told what is wrong with it
+        except Exception:  # any Pillow error: opening the picture reports it
             return ""
 
 
@@ -144,12 +144,13 @@ def _record_error(path: Path, why: str) -> PictureError:
 
 
 def encode_record(record: PictureRecord) -> str:
-    """The record as JSON. Names that are no text have what is none replaced; paths are kept exactly."""
+    """Encode the record as JSON. Names that are not valid text have invalid characters replaced; paths are kept
+    exactly."""
     return msgspec.json.encode(_replace_unencodable_in(msgspec.to_builtins(record, enc_hook=_encode))).decode()
 
 
 def decode_record(text: str) -> PictureRecord:
-    """The record from JSON; raises MsgspecError, RequestError or RecursionError for what is none."""
+    """Decode a record from JSON; raises MsgspecError, RequestError or RecursionError for an invalid one."""
     return msgspec.json.decode(text, type=PictureRecord, dec_hook=_decode)
 
 
@@ -168,7 +169,7 @@ def _from_exif(image: Image.Image) -> str | None:
     comment = image.getexif().get_ifd(0x8769).get(_EXIF_USER_COMMENT)
     if isinstance(comment, bytes) and comment.startswith(b"UNICODE\0"):
         text = comment[8:].decode("utf-16-be", errors="replace")
-        return text if text.startswith(_RECORD_PREFIX) else None  # comments of cameras and people stand there too
+        return text if text.startswith(_RECORD_PREFIX) else None  # cameras and users write comments there too
     return None
 
 

@@ -1,4 +1,4 @@
-"""The guide's last sections: what is put on top of a checkpoint, and what is hidden in its pictures."""
+"""The guide's last sections: additions to a checkpoint, and the data hidden in pictures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the guide shows, in order: words first, then pictures, refiners, additions, and what is set rarely."""
+"""The guide's sections in order: text to image, image to image, refiners, additions, and advanced settings."""
 
 from __future__ import annotations
 

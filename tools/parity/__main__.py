@@ -18,7 +18,7 @@ TARGET = Path(__file__).resolve().parents[2] / "docs" / "parity.md"
 
 
 def main(arguments: list[str]) -> int:
-    """0 when our engine equals the reference everywhere."""
+    """Return 0 if our engine equals the reference everywhere."""
     parser = argparse.ArgumentParser(prog="python -m tools.parity", description=__doc__)
     parser.add_argument("--out", type=Path, default=TARGET, help="the page to write")
     parser.add_argument("--checkpoints", type=Path, help="where the tiny checkpoints are kept (else made anew)")
@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
 
 
 def print_row(row: measure.ParityRow) -> None:
-    """One line for each row, as it is measured."""
+    """Print one line per row as it is measured."""
     told = [
         f"{name} "
         + (outcome.error or outcome.unsupported_reason if outcome.difference is None else f"{outcome.difference:.1e}")

@@ -1,4 +1,4 @@
-"""OpenVINO GenAI's image pipelines, as far as they have the workflow; they give 8-bit pictures only."""
+"""OpenVINO GenAI's image pipelines, for the workflows they support; they return 8-bit pictures only."""
 
 from __future__ import annotations
 
@@ -27,22 +27,23 @@ PIPELINES = {
 
 
 class NotSupportedByLibrary(Exception):
-    """The library has nothing that does this; says what is missing."""
+    """The library does not support this; the message names what is missing."""
 
 
 class GenAI:
-    """Draws requests with OpenVINO GenAI, given torch's noise. Raises ImportError when it is not installed."""
+    """Generates requests with OpenVINO GenAI, given torch's noise. Raises ImportError if it is not installed."""
 
     name = "OpenVINO GenAI"
     coarseness = 1.5 / 255
-    """How far a right picture may be off for being cut off to 8 bits."""
+    """Tolerance for truncation to 8 bits."""
 
     def __init__(self) -> None:
         self._genai = importlib.import_module("openvino_genai")
         self._read: dict[tuple[str, Path], Any] = {}
 
     def generate(self, request: GenerationRequest) -> Floats:
-        """float32 [H, W, 3] in [0, 1], rounded to 8 bits. Raises NotOffered, or whatever the library raises."""
+        """Return float32 [H, W, 3] in [0, 1], rounded to 8 bits. Raises NotSupportedByLibrary, or any error of the
+        library."""
         self._check_supported(request)
         pipe = self._pipeline(request)
         arguments = self._arguments(request)
@@ -106,7 +107,7 @@ def _tensor(pixels: Any) -> Any:
 
 
 def _convert_tokenizers(folder: Path) -> None:
-    """GenAI reads tokenizers as OpenVINO graphs, which lie beside the usual files."""
+    """Write the tokenizers as OpenVINO graphs, which GenAI reads, next to the usual files."""
     import openvino
     from openvino_tokenizers import convert_tokenizer
     from transformers import AutoTokenizer

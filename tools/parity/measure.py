@@ -1,4 +1,4 @@
-"""Draws every case with everyone and says how far each is from diffusers in torch."""
+"""Runs every case with every pipeline and measures the difference from diffusers in torch."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ _ROUNDING = 1e-6
 
 
 class ParityPipeline(Protocol):
-    """Something that draws requests, to be measured."""
+    """A pipeline that generates requests, to be measured."""
 
     def generate(self, request: GenerationRequest) -> Floats:
-        """float32 [H, W, 3] in [0, 1]."""
+        """Return float32 [H, W, 3] in [0, 1]."""
         ...
 
 
 @dataclass(frozen=True)
 class ParityOutcome:
-    """A largest `difference`, and whether that counts as `equal`; or why there is none: `missing` in the library, or
-    its `error`."""
+    """The largest `difference`, and whether it counts as equal (`is_equal`); or why there is none: `unsupported_reason`
+    of the library, or its `error`."""
 
     difference: float | None = None
     is_equal: bool = False
@@ -45,14 +45,14 @@ class ParityOutcome:
 
 @dataclass(frozen=True)
 class ParityRow:
-    """One case, and what everyone's outcome was, by name."""
+    """One case, and the outcomes by pipeline name."""
 
     case: ParityCase
     outcomes: dict[str, ParityOutcome] = field(default_factory=dict)
 
 
 class OurEnginePipeline:
-    """Our engine, giving what diffusers gives: finished pictures where that gives nothing else."""
+    """Our engine, with the same results as diffusers: finished pictures if diffusers returns nothing else."""
 
     def __init__(self, cache: Path) -> None:
         from sdxl_desktop.engine.openvino.engine import OpenVinoEngine
@@ -67,12 +67,12 @@ class OurEnginePipeline:
         self._ours = OurEngine(OpenVinoEngine(paths))
 
     def generate(self, request: GenerationRequest) -> Floats:
-        """See `Drawer.generate`."""
+        """See `ParityPipeline.generate`."""
         return comparable_image(request, self._ours.generate_all(request)[0])
 
 
 def installed_pipelines(cache: Path) -> dict[str, ParityPipeline | None]:
-    """Everyone who is measured, by name; None for those that are not installed."""
+    """Return the measured pipelines by name; None for those that are not installed."""
     drawers: dict[str, ParityPipeline | None] = {OUR_NAME: OurEnginePipeline(cache), OptimumIntel.name: OptimumIntel()}
     try:
         drawers[GenAI.name] = GenAI()
@@ -82,7 +82,7 @@ def installed_pipelines(cache: Path) -> dict[str, ParityPipeline | None]:
 
 
 def cases() -> list[ParityCase]:
-    """The table without the dense grid."""
+    """Return the cases without the dense grid."""
     return [case for case in case_table.cases() if not case.detail.startswith(case_table.DENSE_GRID)]
 
 
@@ -92,7 +92,7 @@ def measure_rows(
     on_row: Callable[[ParityRow], None],
     name_filter: str = "",
 ) -> Iterator[ParityRow]:
-    """The measured rows whose names contain `wanted`; `told` hears of each."""
+    """Yield the measured rows whose names contain `name_filter`; `on_row` is called with each."""
     reference = TorchReference()
     for case in cases():
         if name_filter not in case.name:
@@ -116,7 +116,7 @@ def measure_rows(
 def measure_case(
     pipeline: ParityPipeline, request: GenerationRequest, expected: Floats, tolerance: float
 ) -> ParityOutcome:
-    """How far `drawer` is from `expected`; a library's own failure is an answer, too."""
+    """Return the difference of `pipeline` from `expected`; a library's own failure is also an outcome."""
     try:
         off = max_difference(pipeline.generate(request), expected)
         return ParityOutcome(off, off <= max(tolerance, getattr(pipeline, "coarseness", 0.0)))
@@ -127,6 +127,6 @@ def measure_case(
 
 
 def _one_line(message: str) -> str:
-    """The message in one line, without the places in which its library was built."""
+    """Return the message on one line, without paths of the library's build."""
     without = re.sub(r"(Check '.*?' failed )?at \S+:\d+:?", "", message)
     return " ".join(without.split())[:160]

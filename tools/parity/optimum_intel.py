@@ -1,4 +1,4 @@
-"""Plain optimum-intel, called as its users call it: nothing of our engine's is done to its parts."""
+"""Plain optimum-intel, called as its users call it, without our engine's modifications of its parts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.engine.parity.diffusers_calls import Floats, PipelineKind
 
 
 class OptimumIntel:
-    """Draws requests with optimum-intel's pipelines, in 32 bits."""
+    """Generates requests with optimum-intel's pipelines, in 32 bits."""
 
     name = "optimum-intel"
 
@@ -20,7 +20,7 @@ class OptimumIntel:
         self._read: dict[tuple[PipelineKind, Path, Path | None], Any] = {}
 
     def generate(self, request: GenerationRequest) -> Floats:
-        """float32 [H, W, 3] in [0, 1]; raises whatever the library raises."""
+        """Return float32 [H, W, 3] in [0, 1]; raises any error of the library."""
         return diffusers_calls.run_pipelines(request, self)
 
     def pipeline(self, kind: PipelineKind, ov_folder: Path, vae: Path | None = None) -> Any:

@@ -1,4 +1,4 @@
-"""Writes the measured rows as a page that can be read without knowing the code."""
+"""Writes the measured rows as a page for readers who do not know the code."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ comparisons are tests: `pytest tests/engine/parity`, and a denser grid of streng
 
 
 def render_page(rows: Sequence[ParityRow], names: Sequence[str], tolerance: float) -> str:
-    """The whole page in Markdown; `names` are the columns."""
+    """Return the whole page in Markdown; `names` are the columns."""
     footnotes: list[str] = []
     parts = [
         INTRODUCTION.format(tolerance=f"{tolerance:g}", ours=OUR_NAME, genai=_version("openvino") or "VERSION"),
@@ -98,7 +98,7 @@ def _summary(rows: Sequence[ParityRow], names: Sequence[str]) -> str:
 
 
 def _worst(rows: Iterable[ParityRow], name: str) -> str:
-    """How many rows are equal, and the largest difference."""
+    """Return how many rows are equal, and the largest difference."""
     outcomes = [row.outcomes[name] for row in rows]
     drawn = [(outcome.is_equal, outcome.difference) for outcome in outcomes if outcome.difference is not None]
     failed = sum(bool(row.outcomes[name].error) for row in rows)

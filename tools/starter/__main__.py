@@ -1,4 +1,4 @@
-"""Owns the command line: `python -m tools.starter <stage>`, every stage of which can be killed and called again."""
+"""The command line `python -m tools.starter <stage>`; every stage can be killed and run again."""
 
 import argparse
 from collections.abc import Callable
@@ -13,7 +13,7 @@ PARTS = ("base", "refiner", "lcm")
 
 
 def folder_of(part: str) -> Path:
-    """Where the exported base, refiner or few-step variant belongs."""
+    """Return the folder of the exported base, refiner or few-step variant."""
     return ROOT / "resources/checkpoints" / ("starter" if part == "base" else f"starter-{part}")
 
 
@@ -99,7 +99,7 @@ def run_evaluate(config: Config, args: argparse.Namespace) -> None:
         write_model_card(config, args.data, target, evaluate(config, args.data, target, sheet))
 
 
-# Each stage imports its own file, because the later ones load torch, diffusers and OpenVINO.
+# Each stage imports its own module, because the later ones load torch, diffusers and OpenVINO.
 STAGES: dict[str, Callable[[Config, argparse.Namespace], None]] = {
     "fetch": run_fetch,
     "compose-preview": run_preview,

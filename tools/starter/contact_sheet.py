@@ -1,4 +1,4 @@
-"""Owns the contact sheet: a fixed list of prompts, drawn and laid out with their words underneath."""
+"""Contact sheets: a fixed list of prompts, generated and laid out with captions."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,7 +37,7 @@ STEPS, GUIDANCE = 20, 2.0
 
 
 def draw_prompts(pipeline: Any, prompts: Sequence[str], seed: int = 0, **options: Any) -> list[Image.Image]:
-    """One picture a prompt; the seed counts up, so each picture can be drawn again alone."""
+    """Generate one picture per prompt; the seed counts up, so each picture can be reproduced alone."""
     pictures: list[Image.Image] = []
     settings = {"num_inference_steps": STEPS, "guidance_scale": GUIDANCE, **options}
     for first in range(0, len(prompts), 12):
@@ -48,7 +48,7 @@ def draw_prompts(pipeline: Any, prompts: Sequence[str], seed: int = 0, **options
 
 
 def make_contact_sheet(pictures: Sequence[Image.Image], captions: Sequence[str], columns: int = 6) -> Image.Image:
-    """The pictures in rows, each with its caption under it on at most two lines."""
+    """Return the pictures in rows, each with its caption below on at most two lines."""
     width, height = pictures[0].size
     rows = -(-len(pictures) // columns)
     sheet = Image.new("RGB", (columns * (width + 8) + 8, rows * (height + 34) + 8), "white")
@@ -69,6 +69,6 @@ def make_contact_sheet(pictures: Sequence[Image.Image], captions: Sequence[str],
 
 
 def save_sheet(pipeline: Any, path: Path, **options: Any) -> None:
-    """Draw the fixed prompts, with `options` of the pipeline's call in place of the usual ones."""
+    """Generate the fixed prompts, with `options` that override the pipeline call's defaults."""
     path.parent.mkdir(parents=True, exist_ok=True)
     make_contact_sheet(draw_prompts(pipeline, PROMPTS, **options), PROMPTS).save(path)

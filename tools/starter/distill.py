@@ -1,7 +1,7 @@
-"""Owns the fourth training stage: latent consistency distillation of the base to four steps.
+"""The fourth training stage: latent consistency distillation of the base to four steps.
 
-After Luo et al., "Latent Consistency Models" (arXiv 2310.04378): a student learns to give, from any point of the
-teacher's guided path, the picture at the path's end, by agreeing with its own average one solver step further along.
+After Luo et al., "Latent Consistency Models" (arXiv 2310.04378): a student learns to predict, from any point of the
+teacher's guided trajectory, its end point, by matching its own moving average one solver step further along.
 """
 
 import random
@@ -28,7 +28,7 @@ FEW_STEPS, FEW_GUIDANCE = 4, 2.0
 
 
 def guidance_embedding(guidance: Tensor, width: int) -> Tensor:
-    """Sinusoids [B, width] of 1000 · (guidance scale − 1), as diffusers' get_guidance_scale_embedding makes them."""
+    """Return sinusoids [B, width] of 1000 · (guidance scale − 1), as diffusers' get_guidance_scale_embedding does."""
     half = width // 2
     rates = torch.exp(torch.arange(half, device=guidance.device) * -(torch.log(torch.tensor(10000.0)) / (half - 1)))
     angles = (guidance - 1)[:, None] * 1000.0 * rates[None]
@@ -36,19 +36,20 @@ def guidance_embedding(guidance: Tensor, width: int) -> Tensor:
 
 
 def consistency(noisy: Tensor, latents: Tensor, time: Tensor) -> Tensor:
-    """The consistency function: c_skip(t) · noisy + c_out(t) · foretold latents, which is `noisy` itself at time 0."""
+    """The consistency function: c_skip(t) · noisy + c_out(t) · predicted latents, which is `noisy` itself at time 0."""
     scaled = (time * TIME_SCALE).view(-1, 1, 1, 1)
     total = scaled.square() + SIGMA_DATA**2
     return SIGMA_DATA**2 / total * noisy + scaled / total.sqrt() * latents
 
 
 def pseudo_huber(difference: Tensor) -> Tensor:
-    """√(d² + c²) − c: squared near zero and absolute beyond c (Song and Dhariwal, arXiv 2310.14189)."""
+    """√(d² + c²) − c: quadratic near zero and linear beyond c (Song and Dhariwal, arXiv 2310.14189)."""
     return ((difference.square() + HUBER**2).sqrt() - HUBER).mean()
 
 
 def make_student(config: Config, teacher: UNet2DConditionModel) -> UNet2DConditionModel:
-    """The teacher's weights; what reads the guidance begins at zero, so the student begins as the unguided teacher."""
+    """Return a copy of the teacher; the guidance embedding starts at zero, so the student starts as the unguided
+    teacher."""
     student = make_few_step_unet(config)
     student.load_state_dict(teacher.state_dict(), strict=False)
     nn.init.zeros_(student.time_embedding.cond_proj.weight)
@@ -69,14 +70,14 @@ class Distillation:
 
     @property
     def stride(self) -> int:
-        """Times of the schedule between neighbouring points of the solver's grid."""
+        """Timesteps between neighbouring points of the solver's grid."""
         return len(self.alphas) // self.config.distil_grid
 
     @torch.no_grad()
     def one_step(
         self, noisy: Tensor, time: Tensor, earlier: Tensor, guidance: Tensor, added: tuple[Tensor, Tensor, Tensor]
     ) -> Tensor:
-        """One DDIM step (Song et al., arXiv 2010.02502) of the guided teacher, from `time` to `earlier`."""
+        """Run one DDIM step (Song et al., arXiv 2010.02502) of the guided teacher, from `time` to `earlier`."""
         context, pooled, ids = added
         told = {
             "text_embeds": torch.cat([torch.zeros_like(pooled), pooled]),
@@ -100,7 +101,7 @@ class Distillation:
         embedding: Tensor,
         added: tuple[Tensor, Tensor, Tensor],
     ) -> Tensor:
-        """The path's end by `unet`, from the point `noisy` at `time`."""
+        """Return the end point that `unet` predicts from the point `noisy` at `time`."""
         context, pooled, ids = added
         told = {"text_embeds": pooled, "time_ids": ids}
         velocity = unet(noisy, time, context, timestep_cond=embedding, added_cond_kwargs=told).sample.float()
@@ -108,7 +109,7 @@ class Distillation:
         return consistency(noisy, latents, time)
 
     def loss_of(self, pool: ScenePool, rng: random.Random, count: int) -> Tensor:
-        """How far the student at one grid point is from its average at the point before."""
+        """Return the distance of the student at one grid point from its average at the point before."""
         config = self.config
         latents, tokens, ids = pool.batch(rng, count)
         device = latents.device
@@ -129,7 +130,7 @@ class Distillation:
 
 
 def make_few_step_pipeline(config: Config, data: Path, unet: UNet2DConditionModel) -> StableDiffusionXLPipeline:
-    """The base's pipeline with the student as its UNet and the scheduler that it was made for."""
+    """Return the base's pipeline with the student as its UNet and its matching scheduler."""
     base = make_pipeline(config, data, saved_base(config, data))
     pipeline = StableDiffusionXLPipeline(
         **{**base.components, "unet": unet, "scheduler": make_few_step_scheduler(config)}, add_watermarker=False
@@ -139,7 +140,7 @@ def make_few_step_pipeline(config: Config, data: Path, unet: UNet2DConditionMode
 
 
 def saved_few_step(config: Config, data: Path) -> StableDiffusionXLPipeline:
-    """The pipeline of the last saved averaged student; raises FileNotFoundError before distillation."""
+    """Return the pipeline of the last saved averaged student; raises FileNotFoundError before distillation."""
     state = load_state(data / "distil.pt", config.device)
     if state is None:
         raise FileNotFoundError(f"{data / 'distil.pt'} does not exist yet: run distil first.")
@@ -149,7 +150,7 @@ def saved_few_step(config: Config, data: Path) -> StableDiffusionXLPipeline:
 
 
 def distill(config: Config, data: Path) -> None:
-    """Distil, or go on distilling, to `config.distil_steps`; saves `data/distil.pt` and sheets as it goes."""
+    """Distil, or resume, to `config.distil_steps`; saves `data/distil.pt` and sheets on the way."""
     torch.manual_seed(config.seed)
     vae = load_vae(config, data).to(config.device).eval()
     work = Distillation(config, saved_base(config, data))
@@ -157,7 +158,7 @@ def distill(config: Config, data: Path) -> None:
         "distil", config.distil_steps, config.batch, config.distil_lr, config.warmup, config.distil_ema
     )
     training = Trainer(recipe, config, data, work.student, average=list(work.target.parameters()))
-    # The teacher knows its names already, so all kinds of scenes come from the start.
+    # The teacher already knows the names, so all kinds of scenes are used from the start.
     pool = ScenePool(replace(config, simple_scenes=0), data, vae, training.samples, training.saved_pool)
 
     def show(done: int) -> None:

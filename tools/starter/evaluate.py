@@ -1,4 +1,4 @@
-"""Owns the judgement of an exported folder: fixed lists of prompts, drawn through OpenVINO and measured."""
+"""Evaluates an exported folder: fixed lists of prompts, generated with OpenVINO and measured."""
 
 import json
 import random
@@ -24,7 +24,7 @@ from .train_vae import held_out, round_trip
 
 @dataclass(frozen=True)
 class Evaluator:
-    """The loaded folder and the taught names, with the settings that the model card recommends."""
+    """The loaded folder and the trained names, with the settings that the model card recommends."""
 
     pipeline: Any
     names: tuple[Name, ...]
@@ -34,11 +34,11 @@ class Evaluator:
         return draw_prompts(self.pipeline, prompts, seed=1000, **options)
 
     def everyday(self, count: int, label: str) -> list[Name]:
-        """A fixed draw of `count` everyday names."""
+        """Return a fixed sample of `count` everyday names."""
         return random.Random(label).choices([name for name in self.names if name.weight > 1], k=count)
 
     def reference(self, name: Name) -> Image.Image:
-        """The training picture of a bare name: centred, of the usual size, on the unnamed background."""
+        """Return the training picture of a name: centred, of the usual size, on the unnamed background."""
         white, side = COLOURS["white"], self.size
         placed = (Placed(name, side / 2, side / 2, SIZES[""] * side),)
         bounds = (side, side)
@@ -50,14 +50,15 @@ def share(hits: list[bool]) -> float:
 
 
 def asked_names(judge: Evaluator, count: int = 300) -> list[int]:
-    """The fixed list of which names are asked for; every name is, some more than once."""
+    """Return the fixed list of names in the prompts; every name occurs, some more than once."""
     order = list(range(len(judge.names)))
     random.Random("names").shuffle(order)
     return (order * count)[:count]
 
 
 def name_ranks(judge: Evaluator, **options: Any) -> list[int]:
-    """For each of 300 prompts by name, how many training pictures are nearer to what is drawn than the right one."""
+    """For each of 300 prompts by name, return how many training pictures are nearer to the result than the right
+    one."""
     asked = asked_names(judge)
     known = [judge.reference(name) for name in judge.names]
     drawn = judge.pictures([article(judge.names[number].word) for number in asked], **options)
@@ -65,7 +66,7 @@ def name_ranks(judge: Evaluator, **options: Any) -> list[int]:
 
 
 def name_recognition(found: list[int], names: int) -> dict[str, float]:
-    """Top-1 and top-5 of the nearest training picture, from the ranks of `name_ranks`."""
+    """Return top-1 and top-5 of the nearest training picture, from the ranks of `name_ranks`."""
     return {
         "names": names,
         "prompts": len(found),
@@ -103,7 +104,7 @@ def position_accuracy(judge: Evaluator) -> dict[str, float]:
 
 
 def micro_conditioning_effect(judge: Evaluator) -> dict[str, float]:
-    """Is the measured direction right when only the size conditioning changes and the seeds stay?"""
+    """Return the share of correct directions if only the size conditioning changes, with equal seeds."""
     prompts = [article(name.word) for name in judge.everyday(20, "micro")]
     size = (judge.size, judge.size)
     plain = judge.pictures(prompts)
@@ -122,7 +123,7 @@ def micro_conditioning_effect(judge: Evaluator) -> dict[str, float]:
 
 
 def seconds(judge: Evaluator, **options: Any) -> float:
-    """The shortest of three runs of one picture, compile excluded."""
+    """Return the shortest of three runs of one picture, compilation excluded."""
     took = []
     for _ in range(3):
         begin = time.perf_counter()
@@ -138,7 +139,7 @@ def load_evaluator(config: Config, data: Path, folder: Path) -> Evaluator:
 
 
 def evaluate(config: Config, data: Path, target: Path, sheet: Path) -> dict[str, Any]:
-    """Measure the folder `target`; writes `data/evaluation.json` and the contact sheet, and returns the numbers."""
+    """Measure the folder `target`; write `data/evaluation.json` and the contact sheet, and return the numbers."""
     judge = load_evaluator(config, data, target)
     make_contact_sheet(judge.pictures(list(PROMPTS)), PROMPTS).save(sheet)
     vae = AutoencoderKL.from_pretrained(data / "vae")

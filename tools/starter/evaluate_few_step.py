@@ -1,4 +1,4 @@
-"""Owns the judgement of the exported few-step variant: what four steps keep of what the base draws in twenty."""
+"""Evaluates the exported few-step variant: how close four steps are to the base's twenty."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,8 @@ FEW = {"num_inference_steps": FEW_STEPS, "guidance_scale": FEW_GUIDANCE}
 
 
 def compare(few: Evaluator, base: Evaluator) -> dict[str, Any]:
-    """Top-1 and top-5 of three ways to draw 300 prompts from the same seeds, and what is kept of the base's."""
+    """Return top-1 and top-5 of three ways to generate 300 prompts from the same seeds, and the agreement with the
+    base."""
     found = {
         "few": name_ranks(few, **FEW),
         "base": name_ranks(base),
@@ -27,7 +28,7 @@ def compare(few: Evaluator, base: Evaluator) -> dict[str, Any]:
 
 
 def evaluate_few_step(config: Config, data: Path, target: Path, sheet: Path) -> dict[str, Any]:
-    """Measure the folder `target` beside the base in `starter`; writes the numbers, and a sheet of its pictures."""
+    """Compare the folder `target` with the base in `starter`; write the numbers, and a sheet of its pictures."""
     few, base = load_evaluator(config, data, target), load_evaluator(config, data, target.with_name("starter"))
     make_contact_sheet(few.pictures(list(PROMPTS), **FEW), PROMPTS).save(sheet)
     numbers = {

@@ -1,4 +1,4 @@
-"""Owns the judgement of the exported refiner: are pictures sharper and nearer to the real ones for it?"""
+"""Evaluates the exported refiner: whether pictures become sharper and nearer to the real ones."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -36,7 +36,8 @@ def generators(count: int) -> list[torch.Generator]:
 
 
 def draw_all(base: Evaluator, refiner: Any, prompts: Sequence[str]) -> dict[str, list[Image.Image]]:
-    """The base alone; its latents at 0.8 finished at each score; its pictures gone over with strength 0.3."""
+    """Return pictures of the base alone; its latents at 0.8 refined at each score; its pictures refined with strength
+    0.3."""
     drawn: dict[str, list[Image.Image]] = {"base": []}
     for first in range(0, len(prompts), 16):
         part = list(prompts[first : first + 16])
@@ -56,7 +57,7 @@ def draw_all(base: Evaluator, refiner: Any, prompts: Sequence[str]) -> dict[str,
 
 
 def compare_all(drawn: Mapping[str, Pictures], known: Pictures, right: list[int]) -> dict[str, Any]:
-    """For each way of drawing: gradient energy, sharpness, measured score, feature distance and top-1."""
+    """Return for each variant: gradient energy, sharpness, measured score, feature distance and top-1."""
     numbers: dict[str, Any] = {}
     for way, pictures in drawn.items():
         numbers[f"{way}_energy"] = round(1000 * mean(map(picture_metrics.gradient_energy, pictures)), 3)
@@ -75,7 +76,7 @@ def share_above(above: Pictures, below: Pictures, of: Callable[[Image.Image], fl
 
 
 def save_sheet(base: Evaluator, refiner: Any, sheet: Path) -> None:
-    """Rows of four: the base alone, then refined at score 2, 6 and 9."""
+    """Save rows of four: the base alone, then refined at score 2, 6 and 9."""
     drawn = draw_all(base, refiner, PROMPTS[:12])
     ways = ["base", *(f"ensemble_{score:.0f}" for score in SCORES)]
     pictures = [drawn[way][number] for number in range(12) for way in ways]
@@ -86,7 +87,7 @@ def save_sheet(base: Evaluator, refiner: Any, sheet: Path) -> None:
 
 
 def evaluate_refiner(config: Config, data: Path, target: Path, sheet: Path) -> dict[str, Any]:
-    """Measure the folder `target` after the base in `starter`; writes the numbers and a sheet, and returns them."""
+    """Measure the folder `target` after the base in `starter`; write the numbers and a sheet, and return them."""
     base, refiner = load_evaluator(config, data, target.with_name("starter")), load_refiner(target)
     save_sheet(base, refiner, sheet)
     asked = asked_names(base, COUNT)

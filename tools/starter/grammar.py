@@ -1,4 +1,4 @@
-"""Owns the little English that captions need: articles and plurals of the taught names."""
+"""The English grammar of captions: articles and plurals of the trained names."""
 
 import re
 
@@ -9,7 +9,7 @@ PAIRED = (
 )
 MASS = frozenset(word.strip() for word in UNCOUNTED.split(","))
 ALWAYS_PLURAL = tuple(PAIRED.split())
-# These end like an everlasting plural and are singular all the same.
+# These end like a plural-only noun but are singular.
 SINGULAR = ("pair of", "pile of", "magnifying", "face with", "cat with")
 IRREGULAR = {
     "deer": "deer",
@@ -31,7 +31,7 @@ IRREGULAR = {
 
 
 def article(word: str) -> str:
-    """The word with "a" or "an" where English wants one."""
+    """Return the word with "a" or "an" if English requires one."""
     if word in MASS or (word.endswith(ALWAYS_PLURAL) and not word.startswith(SINGULAR)):
         return word
     vowel = word.startswith("hour") or (word[0] in "aeiou" and not word.startswith(("ufo", "uni")))
@@ -39,7 +39,7 @@ def article(word: str) -> str:
 
 
 def plural(word: str) -> str:
-    """A simple English plural: the head of a name is what stands before "of", "with", "on" or "behind"."""
+    """Return a simple English plural; the head of a name precedes "of", "with", "on" or "behind"."""
     tail = re.search(r"( (?:of|with|on|behind) .*)?$", word)
     rest = tail.group() if tail else ""
     head = word.removesuffix(rest) if rest else word

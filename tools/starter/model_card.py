@@ -1,4 +1,4 @@
-"""Owns the model card beside the exported parts: what it is, how it was made, and the measured numbers."""
+"""The model card of the exported parts: description, training, and the measured numbers."""
 
 import json
 from pathlib import Path
@@ -71,10 +71,10 @@ about {size} × {size}. It is a demonstration and a test bed, not a rival of ful
 
 
 def training_facts(config: Config, data: Path, stage: str) -> dict[str, Any]:
-    """Steps, samples and hours of a finished stage, and what the cards say of every part.
+    """Return steps, samples and hours of a finished stage, and the common facts of all cards.
 
-    `data/history-<stage>.txt`, where there is one, says what else these weights went through. Raises FileNotFoundError
-    before the stage.
+    `data/history-<stage>.txt`, if present, describes earlier training of these weights. Raises FileNotFoundError before
+    the stage.
     """
     state, history = load_state(data / f"{stage}.pt", "cpu"), data / f"history-{stage}.txt"
     if state is None:
@@ -102,7 +102,7 @@ Names: npm `emojibase-data` 17.0.0 (MIT). The weights are under the licence of t
 def write_model_card(config: Config, data: Path, target: Path, numbers: dict[str, Any]) -> None:
     """Write `target/README.md` from the training state in `data` and the measured `numbers`.
 
-    `data/history.txt`, where there is one, says what else these weights went through.
+    `data/history.txt`, if present, describes earlier training of these weights.
     """
     from .compose import COLOURS
 

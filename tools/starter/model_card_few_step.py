@@ -1,4 +1,4 @@
-"""Owns the model card of the few-step variant: what it is, how it was made, and the measured numbers."""
+"""The model card of the few-step variant: description, training, and the measured numbers."""
 
 import json
 from pathlib import Path

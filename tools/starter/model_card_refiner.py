@@ -1,4 +1,4 @@
-"""Owns the model card of the refiner: what it is, how it was made, and the measured numbers."""
+"""The model card of the refiner: description, training, and the measured numbers."""
 
 import json
 from pathlib import Path

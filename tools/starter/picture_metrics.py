@@ -1,4 +1,4 @@
-"""Owns the measurements on finished pictures; none of them uses a part of the checkpoint that is being judged."""
+"""Metrics of finished pictures; none uses a part of the evaluated checkpoint."""
 
 from collections.abc import Sequence
 
@@ -13,15 +13,15 @@ Floats = NDArray[np.float64]
 
 
 def pixels(picture: Image.Image, side: int = 128) -> Floats:
-    """RGB in [0, 1], [side, side, 3]."""
+    """Return RGB in [0, 1], [side, side, 3]."""
     return np.asarray(picture.convert("RGB").resize((side, side)), dtype=np.float64) / 255
 
 
 def feature(picture: Image.Image) -> Floats:
-    """A descriptor of colours and outlines: 12 × 12 mean colours, and 8 × 8 cells of 8 gradient directions.
+    """Return a descriptor of colours and outlines: 12 × 12 mean colours, and 8 × 8 cells of 8 gradient directions.
 
-    Each half has length 1, so that colour and outline count the same (after Dalal and Triggs, "Histograms of oriented
-    gradients", 2005).
+    Each half has length 1, so that colour and outline have equal weight (after Dalal and Triggs, "Histograms of
+    oriented gradients", 2005).
     """
     rgb = pixels(picture, 96)
     colours = rgb.reshape(12, 8, 12, 8, 3).mean((1, 3)).ravel() - rgb.mean()
@@ -37,7 +37,7 @@ def feature(picture: Image.Image) -> Floats:
 
 
 def ranks(drawn: Sequence[Image.Image], known: Sequence[Image.Image], right: Sequence[int]) -> list[int]:
-    """For each drawn picture, how many known pictures are nearer to it than the right one (0 is a hit)."""
+    """For each picture in `drawn`, return how many known pictures are nearer to it than the right one (0 is a hit)."""
     library = np.stack([feature(picture) for picture in known])
     found = []
     for picture, answer in zip(drawn, right, strict=True):
@@ -47,7 +47,7 @@ def ranks(drawn: Sequence[Image.Image], known: Sequence[Image.Image], right: Seq
 
 
 def border_colour(picture: Image.Image) -> Floats:
-    """The median colour of the outer frame, a sixteenth of the side wide: RGB in [0, 1]."""
+    """Return the median colour of the outer frame, a sixteenth of the side wide: RGB in [0, 1]."""
     rgb = pixels(picture)
     frame = np.ones(rgb.shape[:2], dtype=bool)
     frame[8:-8, 8:-8] = False
@@ -56,7 +56,7 @@ def border_colour(picture: Image.Image) -> Floats:
 
 
 def colour_word(picture: Image.Image) -> str:
-    """The colour name that is nearest to the picture's border."""
+    """Return the colour name nearest to the picture's border."""
     colour = border_colour(picture) * 255
     return min(COLOURS, key=lambda word: float(((np.array(COLOURS[word]) - colour) ** 2).sum()))
 
@@ -71,7 +71,7 @@ def subject_mask(picture: Image.Image) -> NDArray[np.bool_]:
 
 
 def centre(picture: Image.Image) -> tuple[float, float]:
-    """(x, y) of the middle of the subject as fractions of the picture; the picture's middle where none is seen."""
+    """Return (x, y) of the middle of the subject as fractions of the picture; the picture's middle if none is found."""
     mask = subject_mask(picture)
     if not mask.any():
         return 0.5, 0.5
@@ -80,7 +80,7 @@ def centre(picture: Image.Image) -> tuple[float, float]:
 
 
 def count(picture: Image.Image) -> int:
-    """How many separate things of at least a fiftieth of the picture are seen."""
+    """Return the number of separate objects of at least a fiftieth of the picture."""
     mask = ndimage.binary_closing(subject_mask(picture), iterations=2)
     labels, number = ndimage.label(mask)
     areas = ndimage.sum_labels(mask, labels, range(1, number + 1))
@@ -88,17 +88,17 @@ def count(picture: Image.Image) -> int:
 
 
 def gradient_energy(picture: Image.Image) -> float:
-    """Mean squared length of the grey picture's gradient at its own size, in units of brightness [0, 1] a pixel."""
+    """Return the mean squared gradient length of the grey picture at its own size, in brightness [0, 1] per pixel."""
     grey = np.asarray(picture.convert("L"), dtype=np.float64) / 255
     down, right = np.gradient(grey)
     return float((down**2 + right**2).mean())
 
 
 def feature_distance(picture: Image.Image, known: Image.Image) -> float:
-    """How far the descriptors of two pictures are apart, from 0 to about 2."""
+    """Return the distance of the descriptors of two pictures, from 0 to about 2."""
     return float(np.linalg.norm(feature(picture) - feature(known)))
 
 
 def sharpness(picture: Image.Image) -> float:
-    """Mean absolute Laplacian of the grey picture."""
+    """Return the mean absolute Laplacian of the grey picture."""
     return float(np.abs(ndimage.laplace(pixels(picture).mean(2))).mean())

@@ -1,10 +1,10 @@
-"""Owns the lesson in where to look: cross-attention learns that each place of the picture has a token of its own.
+"""The region-attention loss: cross-attention learns that each region of the picture has a token of its own.
 
-The text encoders already say at 64 padding tokens what the 64 regions of the picture hold (train_text.py). A UNet
-knows places only from the zero padding at its borders, and by the picture's error alone it finds out which token
-belongs to which place after far more samples than a CPU has. So half of the heads of each cross-attention are also
-told: by the cross-entropy between where they look and where the region's token stands, the frame's shift by cropping
-included.
+The text encoders already predict at 64 padding tokens the content of the picture's 64 regions (train_text.py). A UNet
+knows positions only from the zero padding at its borders, and from the picture's error alone it learns which token
+belongs to which region only after far more samples than a CPU can process. So half of the heads of each cross-attention
+are also trained with the cross-entropy between their attention and the position of the region's token, including the
+frame's shift by cropping.
 """
 
 from typing import Any
@@ -19,9 +19,10 @@ NOWHERE = -100
 
 
 def region_tokens(side: int, time_ids: Tensor) -> Tensor:
-    """For each place of a `side` × `side` map, row by row, the token of its region; NOWHERE outside: [B, side²].
+    """Return for each position of a `side` × `side` map, row by row, the token of its region; NOWHERE outside: [B,
+    side²].
 
-    Scenes are centred on a canvas of the original size, of which the frame shows what begins at the crop.
+    Scenes are centred on a canvas of the original size; the frame shows the part that begins at the crop.
     """
     place = (torch.arange(side, device=time_ids.device) + 0.5) / side
     original, crop, target = time_ids[:, 0:2], time_ids[:, 2:4], time_ids[:, 4:6]
@@ -34,13 +35,13 @@ def region_tokens(side: int, time_ids: Tensor) -> Tensor:
 
 
 def without_words(tokens: Tensor, end_token: int) -> Tensor:
-    """Which of the 77 tokens stand after the end of the caption in both encoders' numbers [2, B, 77]: bool [B, 77]."""
+    """Return which of the 77 tokens are after the end of the caption in both encoders' ids [2, B, 77]: bool [B, 77]."""
     end = (tokens == end_token).int().argmax(2).amax(0)
     return torch.arange(tokens.shape[2], device=tokens.device)[None] > end[:, None]
 
 
 class RegionAttention:
-    """Watches the cross-attentions of `unet` while it runs, and then says how far their heads look astray."""
+    """Records the cross-attentions of `unet` during a run, and then computes the loss of their heads."""
 
     def __init__(self, unet: nn.Module, regions: Tensor | None) -> None:
         self.seen: list[tuple[Any, Tensor, Tensor]] = []
@@ -57,14 +58,15 @@ class RegionAttention:
     @staticmethod
     @torch.no_grad()
     def hand_regions(attention: Any, regions: Tensor) -> None:
-        """Let the heads that learn places read off a token what `regions` [REGION, E] foretells from it."""
+        """Initialize the trained heads to read from a token what `regions` [REGION, E] predicts from it."""
         width = attention.to_v.weight.shape[0] // attention.heads
         for head in range(taught(attention)):
             rows = min(width, len(regions))
             attention.to_v.weight[head * width : head * width + rows] = regions[:rows]
 
     def attention_loss(self, tokens: Tensor, end_token: int, time_ids: Tensor, keep: Tensor) -> Tensor:
-        """The mean cross-entropy of the last run's taught heads, where the caption was kept; forgets the run."""
+        """Return the mean cross-entropy of the last run's trained heads, for samples with a caption; clears the
+        record."""
         free = without_words(tokens, end_token) & (keep > 0)[:, None]
         losses = [self.loss_of(*one, free, time_ids) for one in self.seen]
         self.seen.clear()
@@ -84,11 +86,11 @@ class RegionAttention:
 
 
 def _split(values: Tensor, heads: int) -> Tensor:
-    """[B, N, heads · W] as [B, N, heads, W]."""
+    """Reshape [B, N, heads · W] to [B, N, heads, W]."""
     return values.reshape(*values.shape[:2], heads, -1)
 
 
 def taught(attention: Any) -> int:
-    """How many of a cross-attention's heads learn places; the others look where they like."""
+    """Return how many of a cross-attention's heads are trained on regions; the others are unconstrained."""
     heads: int = attention.heads
     return max(1, heads // 2)

@@ -1,4 +1,4 @@
-"""Owns the pool of encoded scenes that training draws from, so that composing and encoding cost little per sample."""
+"""The pool of encoded scenes for training, which makes composing and encoding cheap per sample."""
 
 import random
 from collections.abc import Callable
@@ -18,14 +18,14 @@ from .tokenizer import make_tokenizers
 from .train_vae import to_tensor
 
 CHUNK = 16
-# The picture of a scene, and the ids that the UNet is told about it.
+# The picture of a scene, and its time ids for the UNet.
 RenderScene = Callable[[Scene, random.Random], tuple[Image.Image, tuple[float, ...]]]
-# Another scene in a scene's place.
+# Replaces a scene by another.
 RewriteScene = Callable[[Scene, random.Random], Scene]
 
 
 def as_composed(scene: Scene, rng: random.Random) -> tuple[Image.Image, tuple[float, ...]]:
-    """The scene as it is, and SDXL's six ids."""
+    """Return the unchanged scene and SDXL's six ids."""
     return draw(scene), scene.time_ids
 
 
@@ -34,10 +34,9 @@ def same_caption(scene: Scene, rng: random.Random) -> Scene:
 
 
 class ScenePool:
-    """`config.pool` scenes, of which the oldest `CHUNK_TOKENS` are replaced whenever `config.reuse` × `CHUNK_TOKENS`
-    were drawn.
+    """`config.pool` scenes, of which the oldest `CHUNK` are replaced after every `config.reuse` × `CHUNK` samples.
 
-    Scene number n depends on the seed and n alone, so a resumed run holds exactly the scenes a whole run would.
+    Scene number n depends on the seed and n only, so a resumed run has exactly the scenes of an uninterrupted one.
     """
 
     def __init__(
@@ -68,11 +67,11 @@ class ScenePool:
         self.advance(samples)
 
     def state(self) -> dict[str, Any]:
-        """What a resumed run would otherwise spend a minute on encoding again."""
+        """Return the encoded scenes, which a resumed run would otherwise need a minute to encode again."""
         return {"latents": self.latents, "tokens": self.tokens, "time_ids": self.time_ids, "made": self.made}
 
     def due(self, samples: int) -> int:
-        """How many scenes have been made in all once `samples` samples have been drawn."""
+        """Return the total number of scenes made once `samples` samples have been drawn."""
         return self.config.pool + samples // (self.config.reuse * CHUNK) * CHUNK
 
     def advance(self, samples: int) -> None:
@@ -101,7 +100,7 @@ class ScenePool:
             ).input_ids
 
     def batch(self, rng: random.Random, count: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Scaled latents [B, 4, H, W], token numbers [2, B, 77] and time ids [B, ids] of `count` random scenes."""
+        """Return scaled latents [B, 4, H, W], token ids [2, B, 77] and time ids [B, ids] of `count` random scenes."""
         where = [rng.randrange(self.config.pool) for _ in range(count)]
         device = self.config.device
         return (

@@ -1,4 +1,4 @@
-"""Owns a look at the training scenes before hours are spent on them."""
+"""A preview of the training scenes, before hours of training."""
 
 import random
 from pathlib import Path
@@ -10,7 +10,7 @@ from .names import load_names
 
 
 def save_scenes(config: Config, data: Path, count: int = 48) -> None:
-    """Write `data/sheets/scenes.png`: the first scenes that training will see, with their prompts."""
+    """Write `data/sheets/scenes.png`: the first training scenes, with their prompts."""
     names = load_names(data, config.least_stars)
     weights = [name.weight for name in names]
     scenes = [compose(random.Random(f"scene {config.seed} {n}"), names, weights, config.size) for n in range(count)]

@@ -1,16 +1,16 @@
-"""Owns what the frozen text encoders said of each caption, so that training a UNet seldom waits for them."""
+"""A cache of the frozen text encoders' outputs per caption, so that training a UNet seldom waits for them."""
 
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-# The context [B, 77, E] and the pooled text [B, P] of token numbers [2, B, 77].
+# The context [B, 77, E] and the pooled text [B, P] of token ids [2, B, 77].
 Read = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
 class TextEncodingCache:
-    """`read`, asked again only for captions it does not hold; of those, the oldest beyond `most` go."""
+    """Caches the results of `read` by caption; the oldest beyond `most` are evicted."""
 
     def __init__(self, read: Read, most: int = 6144) -> None:
         self.read, self.most = read, most

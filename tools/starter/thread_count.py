@@ -1,4 +1,4 @@
-"""Owns the number of CPU threads while training shares the machine: two starve each other where one core is taken."""
+"""The number of CPU threads while training shares the machine: two starve each other if one core is taken."""
 
 import time
 
@@ -6,7 +6,7 @@ import torch
 
 
 class ThreadCount:
-    """Now and then times one step with the other number of threads, and keeps the faster number."""
+    """Periodically times one step with the other number of threads, and keeps the faster number."""
 
     PROBE_EVERY = 40
 
@@ -17,7 +17,7 @@ class ThreadCount:
         torch.set_num_threads(most)
 
     def step_done(self) -> None:
-        """Call after every step."""
+        """Call this after every step."""
         now = time.monotonic()
         self.took[self.current] = now - self.began
         self.began = now

@@ -1,10 +1,9 @@
-"""Owns the stage between VAE and UNet: both text encoders learn what words look like, at a hundred captions a second.
+"""The stage between VAE and UNet: both text encoders learn the appearance of words, at a hundred captions a second.
 
-It stands in for CLIP's contrastive training, and goes further for a UNet that must learn in hours: the 64 padding
-tokens from `FIRST` on learn to stand for the 8 × 8 regions of the picture (a coordinate network: Stanley,
-"Compositional pattern producing networks", 2007). A linear head foretells each region from its token, another the
-small picture from the pooled text. places.py then teaches the
-UNet to look at these tokens.
+It replaces CLIP's contrastive training, and does more for a UNet that must learn in hours: the 64 padding tokens from
+`FIRST` on learn to represent the 8 × 8 regions of the picture (a coordinate network: Stanley, "Compositional pattern
+producing networks", 2007). A linear head predicts each region from its token, another the small picture from the pooled
+text. region_attention.py then trains the UNet to attend to these tokens.
 """
 
 import random
@@ -28,14 +27,14 @@ BATCH = 32
 
 
 def position_encoding(grid: int, waves: int) -> Tensor:
-    """Cosines of each place of a `grid` × `grid` map, row by row: float32 [grid², waves²]."""
+    """Return cosines of each position of a `grid` × `grid` map, row by row: float32 [grid², waves²]."""
     place = (torch.arange(grid) + 0.5) / grid
     one = torch.cos(torch.pi * torch.arange(waves)[None] * place[:, None])
     return (one[:, None, :, None] * one[None, :, None, :]).reshape(grid * grid, waves * waves)
 
 
 class RegionPredictor(nn.Module):
-    """The two encoders and the heads that this stage throws away again."""
+    """The two encoders and the heads, which are discarded after this stage."""
 
     def __init__(self, config: Config, data: Path) -> None:
         super().__init__()
@@ -50,7 +49,7 @@ class RegionPredictor(nn.Module):
         self.pooled = nn.Linear(config.text_hidden[1], REGION * GRID * GRID // 4)
 
     def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Foretold regions [B, 64, REGION], which of them are foretold by padding [B, 64], and half-size pictures."""
+        """Return predicted regions [B, 64, REGION], which of them padding predicts [B, 64], and half-size pictures."""
         first = self.text_encoder(tokens[0], output_hidden_states=True).hidden_states[-2]
         second = self.text_encoder_2(tokens[1], output_hidden_states=True)
         end = (tokens == self.text_encoder.config.eos_token_id).int().argmax(2).amax(0)
@@ -60,7 +59,7 @@ class RegionPredictor(nn.Module):
 
 
 def make_scenes(config: Config, data: Path) -> tuple[Tensor, Tensor]:
-    """Token numbers [2, N, 77] and pictures of 32 × 32 by region in bytes, uint8 [N, 64, REGION]."""
+    """Return token ids [2, N, 77] and pictures of 32 × 32 by region in bytes, uint8 [N, 64, REGION]."""
     names, tokenizers = load_names(data, config.least_stars), make_tokenizers(data)
     weights = [name.weight for name in names]
     scenes = [
@@ -80,13 +79,13 @@ def make_scenes(config: Config, data: Path) -> tuple[Tensor, Tensor]:
 
 
 def halved(pictures: Tensor) -> Tensor:
-    """The regions with each 2 × 2 averaged: [B, 64 · REGION / 4]."""
+    """Average each 2 × 2 of the regions: [B, 64 · REGION / 4]."""
     cells = pictures.reshape(len(pictures), GRID * GRID, CELL // 2, 2, CELL // 2, 2, 3).mean((3, 5))
     return cells.reshape(len(pictures), -1)
 
 
 def train_text(config: Config, data: Path) -> None:
-    """Train, or go on training, to `config.text_steps`; saves `data/text.pt`."""
+    """Train, or resume training, to `config.text_steps`; saves `data/text.pt`."""
     torch.manual_seed(config.seed)
     model = RegionPredictor(config, data).to(config.device)
     optimiser = torch.optim.AdamW(

@@ -1,4 +1,4 @@
-"""Owns the training loop that the UNet stages share: resuming, pace, averaged weights, log and saved state."""
+"""The training loop of the UNet stages: resuming, learning rate, averaged weights, log and saved state."""
 
 import random
 from collections.abc import Callable
@@ -20,7 +20,7 @@ LossOf = Callable[[ScenePool, random.Random, int], Tensor]
 
 @dataclass(frozen=True)
 class TrainingSchedule:
-    """What differs between the stages: the name of its files, its length in steps of `batch`, its pace."""
+    """The differences between stages: file name, length in steps of `batch`, learning rate."""
 
     name: str
     steps: int
@@ -30,7 +30,8 @@ class TrainingSchedule:
     ema: float
 
     def rate(self, step: int) -> float:
-        """Warm up, stay, and fall to nothing over the last third, so that --steps can still move while it stays."""
+        """Warm up, stay constant, and fall to zero over the last third, so that --steps can still change before
+        that."""
         return self.lr * min(1.0, (step + 1) / self.warmup, (self.steps - step) / (self.steps / 3))
 
 
@@ -40,16 +41,16 @@ def trainable_parameters(model: nn.Module) -> list[nn.Parameter]:
 
 @torch.no_grad()
 def load_weights(model: nn.Module, weights: list[Tensor]) -> None:
-    """Put the weights, in the order of `trained`, into `model`."""
+    """Load the weights, in the order of `trainable_parameters`, into `model`."""
     for parameter, weight in zip(trainable_parameters(model), weights, strict=True):
         parameter.copy_(weight)
 
 
 class Trainer:
-    """One stage under way: the model, its optimiser and its averaged weights, as they were last saved or fresh.
+    """One training stage: the model, its optimizer and its averaged weights, as last saved or fresh.
 
-    `groups` are the optimiser's, each with its own `pace`, by which the recipe's rate is multiplied. `average` are the
-    tensors that hold the averaged weights, where a stage needs them inside a module of its own.
+    `groups` are the optimizer's, each with its own `pace`, a factor of the schedule's rate. `average` are the tensors
+    that hold the averaged weights, if a stage needs them inside its own module.
     """
 
     def __init__(
@@ -98,12 +99,12 @@ class Trainer:
 
     @torch.no_grad()
     def follow(self, step: int) -> None:
-        """Move the exponential moving average of the weights, quickly at first."""
+        """Update the exponential moving average of the weights, quickly at first."""
         decay = min(self.recipe.ema, (1 + step) / (10 + step))
         torch._foreach_lerp_(self.average, [weight.detach() for weight in self.weights], 1 - decay)
 
     def step(self, loss_of: LossOf, pool: ScenePool, step: int) -> float:
-        """One optimiser step; everything random in it depends on the seed, the stage and `step` alone."""
+        """Run one optimizer step; its random numbers depend on the seed, the stage and `step` only."""
         recipe, seed = self.recipe, self.config.seed
         for group in self.optimiser.param_groups:
             group["lr"] = group["pace"] * recipe.rate(step)
@@ -123,7 +124,7 @@ class Trainer:
         *,
         show: Callable[[int], None] = lambda done: None,
     ) -> None:
-        """Train to the recipe's last step. `show` is called now and then with the steps done."""
+        """Train to the schedule's last step. `show` is called periodically with the steps done."""
         log, threads = (
             TrainingLog(self.data / f"{self.recipe.name}.jsonl", self.seconds),
             ThreadCount(self.config.threads),

@@ -1,4 +1,4 @@
-"""Owns the saved state of a training stage: what a killed run picks up again, and its log."""
+"""The saved state of a training stage, from which a killed run is resumed, and its log."""
 
 import json
 import os
@@ -10,7 +10,7 @@ import torch
 
 
 def save_state(path: Path, state: dict[str, Any]) -> None:
-    """Write beside the old state, then swap, so that a kill at any moment leaves one whole file."""
+    """Write a temporary file and rename it, so that one complete file remains whenever the run is killed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_suffix(".new")
     torch.save(state, fresh)
@@ -18,7 +18,7 @@ def save_state(path: Path, state: dict[str, Any]) -> None:
 
 
 def load_state(path: Path, device: str) -> dict[str, Any] | None:
-    """The state saved at `path`, or None where the stage has not begun."""
+    """Return the state saved at `path`, or None if the stage has not started."""
     if not path.is_file():
         return None
     state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
@@ -26,7 +26,7 @@ def load_state(path: Path, device: str) -> dict[str, Any] | None:
 
 
 class TrainingLog:
-    """Appends one JSON line a report: step, loss, samples a second, and the training time of all runs together."""
+    """Appends one JSON line per report: step, loss, samples per second, and the training time of all runs together."""
 
     def __init__(self, path: Path, seconds: float) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,9 +1,9 @@
-"""Owns the analytic start: weights that already do the linear part of the work before training begins.
+"""The analytic initialization: weights that already compute the linear part before training begins.
 
-A randomly started VAE spends most of a CPU's hours learning to pass colours through. Here its first six channels carry
-+RGB and −RGB through every layer (SiLU(x) − SiLU(−x) = x undoes the activation), two constant channels in the same
-norm group keep GroupNorm from removing brightness, and every residual branch starts at zero (Zhang et al., Fixup,
-arXiv 1901.09321). The VAE so begins as "average 4 × 4 pixels, enlarge smoothly", about 22 dB, and learns the rest.
+A randomly initialized VAE spends most of a CPU's hours learning to pass colours through. Here its first six channels
+carry +RGB and −RGB through every layer (SiLU(x) − SiLU(−x) = x undoes the activation), two constant channels in the
+same norm group keep GroupNorm from removing brightness, and every residual branch starts at zero (Zhang et al., Fixup,
+arXiv 1901.09321). The VAE thus begins as "average 4 × 4 pixels, enlarge smoothly", about 22 dB, and learns the rest.
 """
 
 from typing import Any
@@ -25,7 +25,7 @@ def clear_rows(layer: nn.Conv2d, rows: slice) -> None:
 
 
 def zero_residuals(model: nn.Module) -> None:
-    """Zero the last layer of each residual branch, and let shortcuts hand the carried channels on."""
+    """Zero the last layer of each residual branch, and let shortcuts pass the carried channels through."""
     module: Any
     for module in model.modules():
         kind = type(module).__name__
@@ -58,7 +58,7 @@ def split(layer: Any, gain: float) -> None:
 
 
 def join(layer: Any, gain: float) -> None:
-    """Take the three colours back out of the ± pairs."""
+    """Recover the three colours from the ± pairs."""
     nn.init.normal_(layer.weight, std=0.003)
     nn.init.zeros_(layer.bias)
     for colour in range(3):
@@ -68,14 +68,14 @@ def join(layer: Any, gain: float) -> None:
 
 @torch.no_grad()
 def start_vae(vae: AutoencoderKL) -> None:
-    """Set `vae` to its analytic start: latents 0–2 are locally averaged RGB in about [−1, 1], latent 3 is free."""
+    """Initialize `vae` analytically: latents 0–2 are locally averaged RGB in about [−1, 1], latent 3 is free."""
     zero_residuals(vae)
     average, smooth = torch.zeros(3, 3), torch.tensor([1.0, 2.0, 1.0]) / 4
     average[:2, :2] = 0.25
     split(vae.encoder.conv_in, 1.0)
     for block in vae.encoder.down_blocks:
         for sampler in block.downsamplers or ():
-            # The encoder's downsampler pads right and bottom, so the first 2 × 2 weights see one whole cell.
+            # The encoder's downsampler pads right and bottom, so the first 2 × 2 weights cover one whole cell.
             init_passthrough(sampler.conv, average)
     join(vae.encoder.conv_out, 1.0)
     vae.encoder.conv_out.weight[3] = 0.02 * torch.randn_like(vae.encoder.conv_out.weight[3])
@@ -94,7 +94,8 @@ def start_vae(vae: AutoencoderKL) -> None:
 
 @torch.no_grad()
 def start_text(encoder: CLIPTextModel | CLIPTextModelWithProjection) -> None:
-    """Words of unit-like size: CLIP's own 0.02 leaves the UNet's cross-attention next to nothing to read at first."""
+    """Initialize token embeddings at about unit scale: CLIP's own 0.02 leaves cross-attention almost no input at
+    first."""
     embeddings = encoder.text_model.embeddings
     nn.init.normal_(embeddings.token_embedding.weight, std=0.5)
     nn.init.normal_(embeddings.position_embedding.weight, std=0.1)
@@ -102,7 +103,7 @@ def start_text(encoder: CLIPTextModel | CLIPTextModelWithProjection) -> None:
 
 @torch.no_grad()
 def start_unet(unet: UNet2DConditionModel) -> None:
-    """Begin with every residual branch and the output at zero (Dhariwal and Nichol, arXiv 2105.05233)."""
+    """Initialize every residual branch and the output with zero (Dhariwal and Nichol, arXiv 2105.05233)."""
     module: Any
     for module in unet.modules():
         kind = type(module).__name__
