@@ -219,7 +219,7 @@ def _read_numbers(tensor: Tensor, count: int) -> tuple[float, ...]:
 def _invalid_edm_error(file: Path, key: str, numbers: tuple[object, ...]) -> DamagedFileError:
     said = ", ".join(f"{number:g}" if isinstance(number, float) else str(number) for number in numbers)
     return DamagedFileError(
-        f"{file.name} says that it was trained with EDM's noise, and not how.",
+        f"{file.name} has invalid settings of EDM's noise.",
         why=f"Of {key} it says {said}.",
         next_step="Download or copy it again.",
     )

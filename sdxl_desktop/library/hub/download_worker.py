@@ -47,7 +47,7 @@ def _download(job: DownloadJob, listing: HubListing, emit: Emit) -> int:
 
 def _failed(cause: str) -> HubError:
     return HubError(
-        "The download failed in a way that was not foreseen.",
+        "The download failed unexpectedly.",
         why=cause,
         next_step="Start it again; what is there is kept.",
     )
@@ -55,7 +55,7 @@ def _failed(cause: str) -> HubError:
 
 def _out_of_memory(job: DownloadJob) -> HubError:
     return HubError(
-        "The download ended for want of memory.",
+        "The download ran out of memory.",
         why="There was not enough memory.",
         next_step="Close other programs and start it again; what is there is kept.",
     )

@@ -131,7 +131,7 @@ class FileTransfer:
     def _checksum_error(self) -> ChecksumMismatchError:
         kind = "SHA-256" if self._file.sha256 else "Git hash"
         return ChecksumMismatchError(
-            f"{self._file.path} came damaged, twice.",
+            f"{self._file.path} was damaged in two downloads.",
             why=f"Its {kind} should be {self._file.content_hash[:12]}… and is {self._digest.hexdigest()[:12]}….",
             next_step="Try again later, or without the mirror or proxy if you use one.",
         )

@@ -80,7 +80,7 @@ def import_model(
         preview.base_model_bytes.get(weight_format, 0) / _ASSUMED_BYTES_PER_SECOND,
         preview.estimates[weight_format].seconds,
     ]
-    _log.info("Bringing in %s from %s as %s", preview.name, preview.source, weight_format or "it is")
+    _log.info("Importing %s from %s as %s", preview.name, preview.source, weight_format or "it is")
     work = _ImportRun(
         preview, weight_format, library, PhasedProgress(emit, seconds), cancel or threading.Event(), connection
     )
@@ -88,7 +88,7 @@ def import_model(
     if not keep_download:
         work.remove_downloads()
     library.missing_checkpoints()  # records it, so that it is reported if it goes missing
-    _log.info("%s is there: %s", preview.name, brought.path)
+    _log.info("Imported %s: %s", preview.name, brought.path)
     return brought
 
 

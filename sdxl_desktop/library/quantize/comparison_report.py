@@ -131,7 +131,7 @@ def table(first: ComparedCheckpoint, second: ComparedCheckpoint) -> list[tuple[s
         ("weights", *(side.weights or "not known" for side in (first, second))),
         ("on the disk", *(format_bytes(side.bytes) for side in (first, second))),
         ("a step", *(f"{side.seconds_per_step:.3f} s" for side in (first, second))),
-        ("memory while drawing, at most", *(format_bytes(side.memory_drawing) for side in (first, second))),
-        ("memory, getting ready included", *(format_bytes(side.memory) for side in (first, second))),
+        ("peak memory while drawing", *(format_bytes(side.memory_drawing) for side in (first, second))),
+        ("peak memory, loading included", *(format_bytes(side.memory) for side in (first, second))),
     ]
     return [(head, one, other) for head, one, other in rows]

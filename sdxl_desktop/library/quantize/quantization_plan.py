@@ -61,7 +61,7 @@ def plan_quantization(
     parts = part_sizes(source.folder)
     if method.needs_calibration and source.kind is not CheckpointKind.BASE:
         raise CheckpointError(
-            f"{source.name} cannot be quantized so.",
+            f"{source.name} cannot be quantized with this method.",
             why=f"Samples for {method} are drawn from words, and {source.name} is made for "
             f"{_PURPOSE_BY_KIND[source.kind]}.",
             next_step="Use int8 or int4, which need no samples.",
