@@ -1,4 +1,4 @@
-"""Says what a dropped file of weights is, from its header alone: a LoRA, an embedding, a VAE, or else by name."""
+"""Detect whether a file of weights is a LoRA, an embedding or a VAE, from its header or else its file extension."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sdxl_desktop.library.detect.sampling_metadata import FewStepSettings, detec
 from sdxl_desktop.library.embedding_vectors import vector_count
 
 _MAX_EMBEDDING_TENSORS = 4
-"""Of an embedding: one for each text encoder, and a trainer's own beside them."""
+"""Tensors in an embedding: one for each text encoder, and possibly some that a trainer added."""
 
 
 class AdditionKind(StrEnum):
@@ -26,7 +26,10 @@ class AdditionKind(StrEnum):
 
 
 def detect_addition_kind(file: Path) -> AdditionKind:
-    """Raises AdditionError when the file is none of them, or cannot be read. Nothing in it is run."""
+    """Return the kind of `file`. No code in it is executed.
+
+    Raises AdditionError if the file is none of these kinds or cannot be read.
+    """
     if file.suffix.lower() in (".pt", ".bin"):
         return _detect_pickled_kind(file)
     try:
@@ -45,8 +48,8 @@ def detect_addition_kind(file: Path) -> AdditionKind:
 
 
 def read_few_step_lora(file: Path) -> FewStepSettings | None:
-    """The settings that the LoRA in `file` is made for, where its name or metadata says that it is distilled to few
-    steps; None where they say nothing, or cannot be read."""
+    """Return the recommended settings if the LoRA's name or metadata says that it is distilled to few steps, else None
+    (also if it cannot be read)."""
     try:
         return detect_few_step(file.stem, read_header(file).metadata)
     except HeaderError:
@@ -65,7 +68,7 @@ def _detect_pickled_kind(file: Path) -> AdditionKind:
 
 
 def _why_not_embedding(header: Header) -> str:
-    """Why these tensors cannot be an embedding; "" where they can."""
+    """Return the reason why these tensors cannot be an embedding; "" if they can."""
     if len(header.tensors) > _MAX_EMBEDDING_TENSORS or any(
         len(place.shape) not in (1, 2) for place in header.tensors.values()
     ):

@@ -1,4 +1,4 @@
-"""The families of SDXL that are known by name, with what a person needs to choose one: data, read and checked here."""
+"""The catalogue of known SDXL models with the data needed to choose one; read and validated here."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from sdxl_desktop.formats.families import Family
 from sdxl_desktop.library.hub.hub_address import HubAddress, parse_address
 
 SYSTEM_MEMORY_RESERVE = 2 * 10**9
-"""Bytes of memory that the system and a browser are left with when a checkpoint is suggested."""
+"""Bytes of memory left to the system and a browser when a checkpoint is suggested."""
 
 _ByteCount = Annotated[int, msgspec.Meta(gt=0)]
 _NonEmptyText = Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class CatalogueKind(StrEnum):
-    """SHIPPED comes with the application; a CHECKPOINT is whole; UNET, LORA and VAE go with another entry."""
+    """SHIPPED comes with the application; a CHECKPOINT is complete; UNET, LORA and VAE are used with another entry."""
 
     SHIPPED = "shipped"
     CHECKPOINT = "checkpoint"
@@ -33,8 +33,8 @@ class CatalogueKind(StrEnum):
 
 
 class Licence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`spdx` where the licence has such an identifier; `endpoint_label` is what the hub calls it. `accept_first`
-    says whether the hub wants it accepted before it lets anyone download, None where that is not known."""
+    """`spdx` is the SPDX identifier, if there is one; `hub_name` is the hub's name for the licence. `accept_first` says
+    whether the hub requires it to be accepted before a download; None if unknown."""
 
     name: str | None
     hub_name: str | None
@@ -44,8 +44,9 @@ class Licence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CatalogueSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What its makers recommend; a guidance scale of 1 is none. `timestep_spacing` where another than usual is needed
-    (Lin et al., "Common Diffusion Noise Schedules and Sample Steps are Flawed", arXiv 2305.08891)."""
+    """The settings that the model's authors recommend; a guidance scale of 1 means no guidance. `timestep_spacing` is
+    set if the model needs a spacing other than the default (Lin et al., "Common Diffusion Noise Schedules and Sample
+    Steps are Flawed", arXiv 2305.08891)."""
 
     width: Annotated[int, msgspec.Meta(ge=256, multiple_of=8)]
     height: Annotated[int, msgspec.Meta(ge=256, multiple_of=8)]
@@ -56,7 +57,7 @@ class CatalogueSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
 
 class DrawingMemory(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Bytes that drawing takes, by the format of the weights; None is not known."""
+    """Bytes of memory needed for image generation, by weight format; None if unknown."""
 
     fp32: _ByteCount | None
     fp16: _ByteCount | None
@@ -69,14 +70,14 @@ class DrawingMemory(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CatalogueEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One thing that can be had.
+    """A model in the catalogue.
 
-    `repo` is its id on the hub (None for what is shipped), `file` the one file that is meant where it is not the whole,
-    `wanted` the files and folders that are needed, `openvino` the weight format of a ready-made OpenVINO version, and
-    `needs` the entry that it goes with. `download_bytes` come over the line, `disk_bytes` it takes in half precision,
-    or in its own format where it is ready-made. `fast` and `best` rank it for the first-run page. `unverified` names
-    the fields that could not be checked against its page. `fused` says that it is a LoRA that always becomes a
-    checkpoint of its own with what it needs, and no addition.
+    `repo` is its repository id on the hub (None for SHIPPED), `file` the single file to use if it is not the whole
+    repository, `wanted` the files and folders needed, `openvino` the weight format of a ready-made OpenVINO version,
+    and `needs` the id of the entry it is used with. `download_bytes` is the download size, `disk_bytes` the size on
+    disk in half precision, or in its own format if ready-made. `fast` and `best` rank it for the first-run page.
+    `unverified` names the fields that could not be checked against the model's page. `fused` marks a LoRA that always
+    becomes a checkpoint together with the entry it needs, never an addition.
     """
 
     id: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
@@ -101,7 +102,7 @@ class CatalogueEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fused: bool = False
 
     def checkpoint_json(self) -> dict[str, Any]:
-        """What checkpoint.json says of a checkpoint that was made of it."""
+        """Return the content of checkpoint.json for a checkpoint made from this entry."""
         about: dict[str, Any] = {"title": self.title, "description": self.sentence}
         if self.recommended is not None:
             about |= {
@@ -113,7 +114,7 @@ class CatalogueEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def address(self) -> HubAddress:
-        """Where it is on the hub. Raises CheckpointError for what is shipped."""
+        """The address on the hub. Raises CheckpointError for a shipped entry."""
         if self.repo is None:
             raise CheckpointError(f"{self.title} need not be downloaded: it comes with the application.")
         return parse_address("/".join(part for part in (self.repo, self.file) if part))
@@ -126,7 +127,7 @@ class _CatalogueFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Suggestions(NamedTuple):
-    """For the first-run page: one that is there, and a fast and the best one that fit (None where nothing fits)."""
+    """For the first-run page: the shipped entry, and a fast and the best entry that fit (None if nothing fits)."""
 
     shipped: CatalogueEntry
     fast: CatalogueEntry | None
@@ -134,7 +135,7 @@ class Suggestions(NamedTuple):
 
 
 def read_catalogue(file: Path) -> tuple[CatalogueEntry, ...]:
-    """The entries in `file`. Raises CheckpointError, naming the field, when it is not as it should be."""
+    """Return the entries in `file`. Raises CheckpointError, naming the field, if it is invalid."""
     try:
         entries = msgspec.json.decode(file.read_bytes(), type=_CatalogueFile).entries
     except (OSError, msgspec.MsgspecError) as problem:
@@ -156,12 +157,12 @@ def read_catalogue(file: Path) -> tuple[CatalogueEntry, ...]:
 
 @cache
 def catalogue() -> tuple[CatalogueEntry, ...]:
-    """What ships with the application."""
+    """Return the catalogue that ships with the application."""
     return read_catalogue(resources_folder() / "catalogue.json")
 
 
 def find_entry(name: str) -> CatalogueEntry | None:
-    """The entry called `name`, or whose one repository that is, however it is written; None where there is none."""
+    """Return the entry whose id, title or repository is `name`, ignoring case; None if there is none."""
     wanted = name.strip().lower()
     for entry in catalogue():
         if wanted in (entry.id, entry.title.lower(), (entry.repo or "").lower()):
@@ -170,13 +171,13 @@ def find_entry(name: str) -> CatalogueEntry | None:
 
 
 def required_entries(entry: CatalogueEntry) -> tuple[CatalogueEntry, ...]:
-    """All that must be there for `entry` to be used, in the order in which it is fetched."""
+    """Return all entries needed to use `entry`, in download order."""
     needed = next((other for other in catalogue() if other.id == entry.needs), None)
     return (*required_entries(needed), entry) if needed is not None else (entry,)
 
 
 def suggest_entries(memory_bytes: int) -> Suggestions:
-    """What to offer first on a computer with `memory_bytes` of memory, of which the system keeps SYSTEM_RESERVE."""
+    """Suggest entries for a computer with `memory_bytes` of memory, less SYSTEM_MEMORY_RESERVE for the system."""
     room = memory_bytes - SYSTEM_MEMORY_RESERVE
     fitting = [
         entry for entry in catalogue() if entry.memory is not None and (entry.memory.minimum or room + 1) <= room

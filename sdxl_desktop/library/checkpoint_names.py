@@ -1,4 +1,4 @@
-"""The one rule for names of checkpoints: each becomes the name of a folder, on whatever system the library lies."""
+"""Rules for checkpoint names. Each name is also a folder name and must be valid on every operating system."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _OTHERWISE = "checkpoint"
 
 
 def is_name(name: str) -> bool:
-    """Whether a checkpoint can be called so: letters, with the marks that belong to them, digits, and a few signs; no
-    device of Windows', and nothing that any file system would write otherwise."""
+    """Whether `name` is a valid checkpoint name: letters with their combining marks, digits and a few signs; no Windows
+    device name, and nothing that any file system would store differently."""
     return (
         len(name) <= LONGEST
         and _begins(name[:1])
@@ -35,7 +35,7 @@ def _begins(character: str) -> bool:
 
 
 def name_of(words: str) -> str:
-    """A name made of `words`, which may be anything, with room for a number behind it."""
+    """Return a valid name made of the text `words`, with room for a number suffix."""
     made = sanitize_file_name("".join(c for c in words if unicodedata.category(c) != "Cf"), _BESIDES)
     while made and not _begins(made[0]):
         made = made[1:]
@@ -47,7 +47,7 @@ def name_of(words: str) -> str:
 
 
 def check_name(name: str) -> None:
-    """Raise CheckpointError where no checkpoint can be called `name`."""
+    """Raise CheckpointError if `name` is not a valid checkpoint name."""
     if not is_name(name):
         raise CheckpointError(
             f"{name!r} cannot be the name of a checkpoint.", why="It becomes the name of a folder.", next_step=RULE
@@ -55,7 +55,7 @@ def check_name(name: str) -> None:
 
 
 def check_name_unused(name: str, library_folder: Path) -> None:
-    """Raise CheckpointError when the library folder `home` has something called `name` already."""
+    """Raise CheckpointError if `library_folder` already contains something called `name`."""
     if (library_folder / name).exists():
         raise CheckpointError(
             f"There is a checkpoint called {name} already.", next_step="Give another name, or remove that one first."
@@ -63,14 +63,14 @@ def check_name_unused(name: str, library_folder: Path) -> None:
 
 
 def validate_name(name: str, library_folder: Path) -> str:
-    """`name`, which can be and is free in the library folder `home`; raises CheckpointError when it is not so."""
+    """Return `name`; raises CheckpointError unless it is valid and unused in `library_folder`."""
     check_name(name)
     check_name_unused(name, library_folder)
     return name
 
 
 def free_name(wanted: str, home: Path) -> str:
-    """A name made of `wanted` that can be and is free in the library folder `home`."""
+    """Return a name made of `wanted` that is valid and unused in the library folder `home`."""
     plain = name_of(wanted)
     candidates = (plain, *(f"{plain}-{number}" for number in range(2, 1000)))
     return next(name for name in candidates if not (home / name).exists())

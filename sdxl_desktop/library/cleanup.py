@@ -1,4 +1,4 @@
-"""Throws away what an unfinished job has on the disk: parts of files that came, parts that were converted."""
+"""Delete what an unfinished import job left on disk: partial downloads and converted parts."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from sdxl_desktop.library.scan import Library
 
 
 def discard_job_files(name: str, source: Path | None, weight_format: WeightFormat | None, library: Library) -> None:
-    """Forget the job that was to make the checkpoint `name` with `weights` from the file or folder `source`, or (None)
-    from a download. `source` itself is not touched. What cannot be removed stays."""
+    """Delete the files of the job that was making the checkpoint `name` with `weight_format` from the file or folder
+    `source`, or (None) from a download. `source` itself is not touched. Files that cannot be removed stay."""
     if source is not None:
         _discard_conversion_files(source, weight_format, library)
         return
     try:
         folder = download_destination(library.user_folder, name)
-    except SdxlDesktopError:  # no download can have this name
+    except SdxlDesktopError:  # not a valid download name
         return
     for note in download_paths.unfinished_downloads(folder.parent):
         if _belongs_to_job(Path(note.destination).name, name):
@@ -35,7 +35,7 @@ def discard_job_files(name: str, source: Path | None, weight_format: WeightForma
 
 
 def _belongs_to_job(download: str, name: str) -> bool:
-    """Whether the download called so is of the job that makes `name`: its own, or of the checkpoint it goes with."""
+    """Whether the download folder `download` belongs to the job that makes `name`: its own or its base model's."""
     return download == name or download.startswith(f"{name}+")
 
 
@@ -44,7 +44,7 @@ def _subfolders(folder: Path) -> list[Path]:
 
 
 def _download_source(folder: Path) -> Path:
-    """What of a finished download is converted: the folder, or the one file in it."""
+    """Return the path to convert from a finished download: the folder, or the single file in it."""
     listing = download_paths.read_download_record(folder)
     if listing is not None and listing.layout is DownloadLayout.SINGLE_FILE:
         return folder / Path(listing.files[0].path).name
@@ -54,5 +54,5 @@ def _download_source(folder: Path) -> Path:
 def _discard_conversion_files(path: Path, weights: WeightFormat | None, library: Library) -> None:
     try:
         discard_import(plan_import(path, library.user_folder), weights)
-    except (SdxlDesktopError, OSError):  # the source is gone or has changed: nothing can be found by it
+    except (SdxlDesktopError, OSError):  # the source is gone or changed: its files cannot be identified
         return

@@ -1,4 +1,4 @@
-"""Says how many tokens an embedding stands for in each text encoder, from its file's header alone."""
+"""Count the tokens that an embedding uses in each text encoder, from its file's header alone."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from sdxl_desktop.core.file_hashes import FileState, file_state
 from sdxl_desktop.formats.safetensors_header import HeaderError, Shape, read_header
 
 HEADER_LIMIT = 2**20
-"""Bytes; an embedding's header has some hundred."""
+"""Bytes; an embedding's header has a few hundred."""
 _UNKNOWN = 1, 1
 
 
 def embedding_vector_counts(file: Path) -> tuple[int, int]:
-    """Vectors for the first and the second text encoder; (1, 1) where only loading the file would tell, or where it is
-    no embedding that can be drawn with."""
+    """Return the number of vectors for the first and second text encoder; (1, 1) if that is known only after loading
+    the file, or if it is not a usable embedding."""
     try:
         return _read_vector_counts(file, file_state(file))
     except (OSError, ValueError):  # ValueError: a NUL in the name
@@ -44,8 +44,8 @@ def _read_vector_counts(file: Path, _as_of: FileState) -> tuple[int, int]:
 
 
 def vector_count(shape: Shape) -> int:
-    """How many vectors a tensor of this shape holds, [vectors, width] or a single one stored flat; 0 where that cannot
-    be an embedding."""
+    """Return how many vectors a tensor of this shape holds: [vectors, width] or one flat vector; 0 if it cannot be an
+    embedding."""
     if len(shape) not in (1, 2) or not math.prod(shape):
         return 0
     vectors = shape[0] if len(shape) == 2 else 1

@@ -1,4 +1,4 @@
-"""Checks that a checkpoint is still what it was: by hashes where they were recorded, else by what can be told."""
+"""Verify that a checkpoint is unchanged: by recorded hashes if there are any, else by the sizes of its parts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CONSTANT_OFFSET_AND_SIZE = re.compile(rb'offset="(\d+)"[^>]*?\bsize="(\d+)"|\bs
 
 
 def read_import_record(folder: Path) -> dict[str, Any]:
-    """What was recorded when the checkpoint in `folder` was imported (source, weights, family, files); else {}."""
+    """Return what was recorded when the checkpoint in `folder` was imported (source, weights, family, files), or {}."""
     try:
         return read_json_or_empty(folder / RECORD_FILE)
     except DamagedFileError:
@@ -29,7 +29,8 @@ def read_import_record(folder: Path) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class VerificationResult:
-    """`problems` in words, none of them where all is well; `files` were looked at, `by_hash` says how thoroughly."""
+    """`problems` are readable messages, empty if all is well; `files` is the number of files checked, `by_hash` whether
+    hashes were compared."""
 
     problems: tuple[str, ...]
     files: int
@@ -37,7 +38,7 @@ class VerificationResult:
 
 
 def verify_checkpoint(folder: Path, progress: Callable[[int], None] = lambda count: None) -> VerificationResult:
-    """Look at every file of the checkpoint in `folder`."""
+    """Check every file of the checkpoint in `folder`."""
     problems: list[str] = []
     try:
         read_checkpoint(folder)
@@ -68,8 +69,8 @@ def _file_problem(folder: Path, name: str, recorded: Any, progress: Callable[[in
 
 
 def check_part_sizes(folder: Path) -> int:
-    """Raise DamagedFileError unless every OpenVINO part in `folder` has all the weights that its graph places in its
-    .bin; returns the number of files looked at."""
+    """Raise DamagedFileError unless the .bin of every OpenVINO part in `folder` contains all the weights that its graph
+    refers to; returns the number of files checked."""
     count = 0
     for part in OPENVINO_PARTS:
         graph, weights = (folder / part / name for name in (GRAPH, WEIGHTS))

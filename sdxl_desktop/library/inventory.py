@@ -1,4 +1,4 @@
-"""What lies in the library, for looking at and tidying up: sizes, weights, where it came from, and what is damaged."""
+"""List the contents of the library for inspection and cleanup: sizes, weight formats, sources and damage."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ class InstalledPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstalledCheckpoint:
-    """A folder in the library, and all that can be told of it without loading anything.
+    """A folder in the library with everything that can be found out without loading the model.
 
-    `checkpoint` is None where it cannot be drawn with, and `problem` says why. `own`: it lies in the person's folder,
-    not in the application's. `weights` is None where they are of no known format; `licence` is the hub's name for
-    it, "" where nothing tells; `source` is the file or repository that it came from.
+    `checkpoint` is None if it is unusable, and `problem` says why. `in_user_folder`: it is in the user's folder, not
+    the application's. `weight_format` is None if unknown; `licence` is the hub's name for it, "" if unknown; `source`
+    is the file or repository it was imported from.
     """
 
     folder: Path
@@ -75,7 +75,7 @@ class InstalledCheckpoint:
 
 
 def list_installed_checkpoints(library: Library) -> tuple[InstalledCheckpoint, ...]:
-    """All folders of checkpoints, the person's own first; those that are damaged too."""
+    """Return all checkpoint folders, the user's first, including damaged ones."""
     found: dict[str, InstalledCheckpoint] = {}
     for home in (library.user_folder, library.shipped_folder):
         for folder in checkpoint_folders(home):
@@ -85,7 +85,7 @@ def list_installed_checkpoints(library: Library) -> tuple[InstalledCheckpoint, .
 
 
 def inspect_checkpoint(folder: Path, *, in_user_folder: bool) -> InstalledCheckpoint:
-    """What can be told of the checkpoint in `folder`, which may be damaged."""
+    """Describe the checkpoint in `folder`, which may be damaged."""
     checkpoint, problem = None, ""
     try:
         checkpoint = read_checkpoint(folder)
@@ -111,7 +111,7 @@ def inspect_checkpoint(folder: Path, *, in_user_folder: bool) -> InstalledCheckp
 
 
 def check_removable(folder: Path, library: Library) -> None:
-    """Raise CheckpointError unless `folder` is of the person's own library, and may be removed."""
+    """Raise CheckpointError unless `folder` is in the user's library and may be removed."""
     if folder.resolve().parent != library.user_folder.resolve():
         raise CheckpointError(
             f"{folder.name} is not in your own library, so it is not removed.",
@@ -121,15 +121,15 @@ def check_removable(folder: Path, library: Library) -> None:
 
 
 def remove_checkpoint(folder: Path, library: Library) -> int:
-    """Delete the checkpoint in `folder` from the person's own library; returns the bytes that are free again.
+    """Delete the checkpoint in `folder` from the user's library; returns the bytes freed.
 
-    Raises CheckpointError for one that lies elsewhere, and where it cannot be removed.
+    Raises CheckpointError if it is elsewhere or cannot be removed.
     """
     check_removable(folder, library)
     size = folder_size(folder)
     grave = folder.with_name(f".removed-{folder.name}-{time.time_ns()}")
     try:
-        folder.rename(grave)  # at once out of the library, however long the rest takes
+        folder.rename(grave)  # removes it from the library at once, however long the deletion takes
     except OSError as problem:
         raise CheckpointError(
             f"{folder.name} was not removed.",
@@ -143,9 +143,9 @@ def remove_checkpoint(folder: Path, library: Library) -> int:
 
 
 def folder_size(folder: Path) -> int:
-    """Bytes of all files in `folder`; those that vanish meanwhile count nothing."""
+    """Return the bytes of all files in `folder`; files that vanish meanwhile count as 0."""
     total = 0
-    for place, _, names in os.walk(folder):  # follows no links to folders, and passes over what it may not read
+    for place, _, names in os.walk(folder):  # does not follow links to folders, and skips unreadable folders
         for name in names:
             with suppress(OSError):
                 about = os.stat(os.path.join(place, name))
@@ -181,7 +181,8 @@ def _weight_format(folder: Path, record: Mapping[str, Any]) -> WeightFormat | No
 
 @lru_cache(maxsize=64)
 def _dominant_weight_format(graph: Path, _file_state: FileState) -> WeightFormat | None:
-    """The format that most bytes of the weights in an OpenVINO graph are in; `changed` makes an edited file another."""
+    """Return the format of most of the weight bytes in an OpenVINO graph; `_file_state` is a cache key that changes
+    when the file is edited."""
     bytes_by_type: dict[bytes, int] = {}
     for kind, size in _CONSTANT_TYPE_AND_SIZE.findall(read_limited(graph, _GRAPH_LIMIT)):
         bytes_by_type[kind] = bytes_by_type.get(kind, 0) + int(size[:20])

@@ -1,4 +1,4 @@
-"""Remembers which checkpoints were in the library, so that one that vanished is shown as missing."""
+"""Record which checkpoints were in the library, so that one that vanished is shown as missing."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.untrusted_files import UntrustedFileError, read_json_as
 
 KNOWN_CHECKPOINTS_FILE = ".remembered.json"
-"""In the person's checkpoints folder."""
+"""In the user's checkpoints folder."""
 _LIMIT = 2**20
 
 
 class KnownCheckpoint(msgspec.Struct, frozen=True):
-    """A checkpoint that was in the person's library: its name, which is its folder's, and its title."""
+    """A checkpoint that was in the user's library: its folder name and its title."""
 
     name: str
     title: str = ""
 
 
 def read_known_checkpoints(library_folder: Path) -> tuple[KnownCheckpoint, ...]:
-    """Those that were seen in `home`, by name; none where nothing can be read."""
+    """Return the recorded checkpoints of `library_folder`, by name; empty if the record cannot be read."""
     try:
         known = read_json_as(library_folder / KNOWN_CHECKPOINTS_FILE, tuple[KnownCheckpoint, ...], _LIMIT)
     except UntrustedFileError:
@@ -34,7 +34,7 @@ def read_known_checkpoints(library_folder: Path) -> tuple[KnownCheckpoint, ...]:
 
 
 def add_known_checkpoints(library_folder: Path, checkpoints: Iterable[Checkpoint]) -> None:
-    """Add those `seen` in `home`. A folder that cannot be written is left as it is: nothing is lost but the memory."""
+    """Add `checkpoints` to the record. If the folder cannot be written, nothing happens: only the record is lost."""
     before = {about.name: about for about in read_known_checkpoints(library_folder)}
     now = before | {found.name: KnownCheckpoint(found.name, found.title) for found in checkpoints}
     if now != before:
@@ -42,7 +42,7 @@ def add_known_checkpoints(library_folder: Path, checkpoints: Iterable[Checkpoint
 
 
 def remove_known_checkpoint(library_folder: Path, name: str) -> None:
-    """Forget `name`, which was removed on purpose."""
+    """Remove `name` from the record after it was deleted on purpose."""
     kept = [about for about in read_known_checkpoints(library_folder) if about.name != name]
     if kept:
         _write(library_folder, kept)

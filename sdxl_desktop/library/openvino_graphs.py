@@ -1,4 +1,4 @@
-"""Reads the graph of an OpenVINO part for conversion; what OpenVINO refuses is told by the part's name."""
+"""Read the graph of an OpenVINO part for conversion; errors name the part."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 
 def read_graph(part: Path) -> ov.Model:
-    """The graph in the folder `part`, its weights mapped; raises DamagedFileError when OpenVINO cannot read it."""
+    """Return the model in the folder `part` with memory-mapped weights; raises DamagedFileError if OpenVINO cannot read
+    it."""
     import openvino as ov
 
     try:

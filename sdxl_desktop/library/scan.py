@@ -1,4 +1,4 @@
-"""Reads checkpoint folders: recognises OpenVINO SDXL parts, describes them, and refuses the rest by reason."""
+"""Read checkpoint folders: recognise and describe OpenVINO SDXL parts, and give a reason for rejecting others."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _REQUIRED_PARTS = (*ENCODERS, Part.UNET, Part.VAE_DECODER)
 
 
 class _CheckpointJson(msgspec.Struct, frozen=True):
-    """checkpoint.json: what a folder says of itself beyond what its parts tell. All of it optional."""
+    """checkpoint.json: optional metadata that the parts do not contain."""
 
     title: str = ""
     description: str = ""
@@ -66,7 +66,7 @@ def read_checkpoint(folder: Path, name: str = "") -> Checkpoint:
         raise
     except UntrustedFileError as problem:
         raise _invalid_config_error(folder, f"{problem}") from problem
-    except Exception as problem:  # whatever a stranger's files lead to, it is this folder's fault alone
+    except Exception as problem:  # an error of any type that untrusted files cause concerns only this folder
         raise _invalid_config_error(folder, f"{type(problem).__name__}: {problem}") from problem
 
 
@@ -104,7 +104,7 @@ def _read_folder(folder: Path, name: str) -> Checkpoint:
 
 
 def _is_refiner(model_index: Mapping[str, Any]) -> bool:
-    """Whether model_index.json says that there is no first text encoder."""
+    """Whether model_index.json declares that there is no first text encoder."""
     return "text_encoder" in model_index and model_index["text_encoder"] in (None, [None, None])
 
 
@@ -113,7 +113,7 @@ def _has_part(folder: Path, part: str) -> bool:
 
 
 def has_tiny_vae(folder: Path) -> bool:
-    """Whether a checkpoint, in any form, brings a tiny VAE: diffusers' AutoencoderTiny in a folder of its own."""
+    """Whether a checkpoint, in any form, includes a tiny VAE: diffusers' AutoencoderTiny in a subfolder."""
     return all(is_regular_file(folder / TINY_VAE_FOLDER / name) for name in TINY_VAE_FILES)
 
 
@@ -157,7 +157,7 @@ def _describe(
 
 
 def _level_count(config: Mapping[str, Any]) -> int:
-    """Levels of a UNet or a VAE: at each but the last, width and height are halved."""
+    """Return the resolution levels of a UNet or VAE: width and height are halved at each but the last."""
     widths = config["block_out_channels"]
     if not isinstance(widths, list) or not 1 <= len(widths) <= _MAX_LEVELS:
         raise UntrustedFileError("block_out_channels is not a list of a few widths")
@@ -165,7 +165,7 @@ def _level_count(config: Mapping[str, Any]) -> int:
 
 
 def _description(checkpoint_json: _CheckpointJson, missing_scheduler: str, substitute: SchedulerName) -> str:
-    """The card's words, and what is not as the checkpoint wants it."""
+    """Return the description in `checkpoint_json`, plus a note if the checkpoint's own scheduler is not available."""
     told = (
         f"It was made for {missing_scheduler}, which is not available here; {substitute.label} is suggested instead."
         if missing_scheduler and checkpoint_json.scheduler is None
@@ -191,8 +191,8 @@ def _read_json(file: Path) -> Mapping[str, Any]:
 
 
 def checkpoint_folders(library_folder: Path) -> tuple[Path, ...]:
-    """The folders in `home` that look like checkpoints, by name: those that are being imported or removed are left
-    out, and what cannot be looked at is none. Empty where `home` itself cannot be listed."""
+    """Return the folders in `library_folder` that look like checkpoints, sorted by name. Folders being imported or
+    removed and unreadable ones are skipped. Empty if `library_folder` cannot be listed."""
     try:
         inside = sorted(library_folder.iterdir())
     except OSError:
@@ -206,13 +206,13 @@ def checkpoint_folders(library_folder: Path) -> tuple[Path, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """The checkpoints that ship with the application and those in the person's folder."""
+    """The checkpoints that ship with the application and those in the user's folder."""
 
     shipped_folder: Path
     user_folder: Path
 
     def checkpoints(self) -> tuple[Checkpoint, ...]:
-        """All that can be run, the person's own first; folders that cannot are left out."""
+        """Return all usable checkpoints, the user's first; unusable folders are skipped."""
         found: dict[str, Checkpoint] = {}
         for home in (self.user_folder, self.shipped_folder):
             for folder in checkpoint_folders(home):
@@ -222,7 +222,7 @@ class Library:
         return tuple(found.values())
 
     def damaged_checkpoints(self) -> dict[str, CheckpointError]:
-        """What is wrong with those that cannot be run, by name."""
+        """Return the errors of unusable checkpoints, by name."""
         problems: dict[str, CheckpointError] = {}
         for folder in (*checkpoint_folders(self.user_folder), *checkpoint_folders(self.shipped_folder)):
             try:
@@ -232,9 +232,10 @@ class Library:
         return problems
 
     def missing_checkpoints(self) -> tuple[KnownCheckpoint, ...]:
-        """Those that were in the person's folder and are not any more: moved, renamed, or on a disk that is not here.
+        """Return checkpoints that were in the user's folder and no longer are: moved, renamed, or on a disk that is not
+        mounted.
 
-        What is there now is remembered for the next time.
+        The current checkpoints are recorded for the next call.
         """
         add_known_checkpoints(
             self.user_folder, (found for found in self.checkpoints() if found.folder.parent == self.user_folder)
@@ -244,17 +245,17 @@ class Library:
         )
 
     def forget_missing(self, name: str) -> None:
-        """Do not miss the checkpoint called `name` any more."""
+        """Stop reporting the checkpoint `name` as missing."""
         remove_known_checkpoint(self.user_folder, name)
 
     @property
     def additions_folder(self) -> Path:
-        """Where LoRAs, embeddings and VAEs that were downloaded are put; the folder need not be there."""
+        """The folder for downloaded LoRAs, embeddings and VAEs; it may not exist."""
         return self.user_folder / "additions"
 
     def watched_folders(self) -> tuple[Path, ...]:
-        """Existing folders in which a change can mean another list of checkpoints, for a file watcher: the person's
-        folder (or the nearest above it that exists) and each folder in it, since one may be copied file by file."""
+        """Return existing folders for a file watcher in which a change can alter the list of checkpoints: the user's
+        folder (or its nearest existing ancestor) and each folder in it, since one may be copied file by file."""
         there = next(folder for folder in (self.user_folder, *self.user_folder.absolute().parents) if is_folder(folder))
         if there != self.user_folder:
             return (there,)
@@ -268,14 +269,14 @@ class Library:
         )
 
     def find_checkpoint(self, name_or_folder: str) -> Checkpoint:
-        """The checkpoint of that name, or in that folder; raises CheckpointError that names those there are."""
+        """Return the checkpoint with that name or in that folder; raises CheckpointError with a list of known names."""
         known = self.checkpoints()
         for checkpoint in known:
             if checkpoint.name == name_or_folder:
                 return checkpoint
         for damaged in (*checkpoint_folders(self.user_folder), *checkpoint_folders(self.shipped_folder)):
             if damaged.name == name_or_folder:
-                return read_checkpoint(damaged)  # raises what is wrong with it
+                return read_checkpoint(damaged)  # raises the reason why it is unusable
         folder = expand_path(name_or_folder)
         if is_folder(folder):
             return read_checkpoint(folder.resolve())
@@ -293,7 +294,7 @@ class Library:
         )
 
     def default_checkpoint(self) -> Checkpoint:
-        """The starter, or the first that draws from words; raises CheckpointError on an empty library."""
+        """Return the starter checkpoint, or the first base checkpoint; raises CheckpointError for an empty library."""
         known = [checkpoint for checkpoint in self.checkpoints() if checkpoint.kind is CheckpointKind.BASE]
         if not known:
             raise CheckpointError(

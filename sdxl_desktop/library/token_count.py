@@ -1,4 +1,4 @@
-"""Counts how many tokens a checkpoint's text encoders see in a prompt, without loading the encoders."""
+"""Count the tokens that a checkpoint's text encoders see in a prompt, without loading the encoders."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sdxl_desktop.core.prompt_chunks import packed_length, split_at_tokens
 from sdxl_desktop.core.prompt_grammar import PromptFragment, parse_prompt
 
 CHUNK_TOKENS = 77
-"""Tokens that CLIP reads at a time, the two that mark start and end included."""
+"""Tokens in one CLIP sequence, including the start and end tokens."""
 
 _SPECIAL_TOKENS = 2
 _CLIP_PRE_TOKENIZER_PATTERN = (
@@ -26,9 +26,10 @@ _CLIP_PRE_TOKENIZER_PATTERN = (
 
 @dataclass(frozen=True, slots=True)
 class TokenCount:
-    """The tokens of a text, marks not included, and the chunks of 77 that carry them (at least one).
+    """The number of tokens in a text without start and end tokens, and of the 77-token chunks that hold them (at least
+    1).
 
-    Tokens are counted up to the last one that is written: what BREAK fills up before it counts, too.
+    Tokens are counted up to the last written one, including the padding before a BREAK.
     """
 
     tokens: int
@@ -39,15 +40,15 @@ class TokenCount:
 
     @property
     def encoded_tokens(self) -> int:
-        """Tokens as the encoder sees them: each chunk adds its start and end marks."""
+        """Tokens as the encoder sees them: each chunk adds a start and an end token."""
         return self.tokens + self.chunks * _SPECIAL_TOKENS
 
 
 class TokenCounter:
-    """Counts by the tokenizer in one folder ("tokenizer" or "tokenizer_2" of a checkpoint)."""
+    """Counts tokens with the tokenizer in one folder ("tokenizer" or "tokenizer_2" of a checkpoint)."""
 
     def __init__(self, folder: Path) -> None:
-        """Read the tokenizer; raises CheckpointError when the folder holds none that can be read."""
+        """Load the tokenizer; raises CheckpointError if the folder has no readable one."""
         try:
             self._tokenizer = _load_tokenizer(folder)
         except Exception as problem:  # the tokenizers library raises bare Exception
@@ -58,8 +59,8 @@ class TokenCounter:
             ) from problem
 
     def count(self, text: str, embeddings: Mapping[str, int] | None = None) -> TokenCount:
-        """Count as the prompt is encoded: weights and brackets cost nothing, BREAK fills its chunk up, and an embedding
-        costs its vectors (`embeddings`: their number for each token, for this encoder)."""
+        """Count tokens as the prompt is encoded: weights and brackets cost nothing, BREAK pads its chunk, and an
+        embedding costs its number of vectors (`embeddings`: that number by token, for this encoder)."""
         sections: dict[int, list[PromptFragment]] = {}
         for fragment in parse_prompt(text).fragments:
             sections.setdefault(fragment.section, []).append(fragment)
@@ -71,7 +72,7 @@ class TokenCounter:
         return TokenCount(tokens)
 
     def _unit_sizes(self, text: str, embeddings: Mapping[str, int]) -> Iterator[int]:
-        """Of the units that are not divided over two chunks: embeddings, and single tokens of text."""
+        """Yield the sizes of the units that are not split across chunks: embeddings, and single tokens of text."""
         for words in split_at_tokens(text, (token for token, vectors in embeddings.items() if vectors)):
             if words.token:
                 yield embeddings[words.token]
@@ -90,7 +91,7 @@ def _load_tokenizer(folder: Path) -> Tokenizer:
 
 
 def _load_clip_tokenizer(vocabulary: Path, merges: Path) -> Tokenizer:
-    """CLIP's byte-level BPE as transformers builds it from the two files of a Stable Diffusion checkpoint."""
+    """CLIP's byte-level BPE as transformers builds it from vocab.json and merges.txt of a checkpoint."""
     bpe = BPE.from_file(
         str(vocabulary),
         str(merges),

@@ -1,7 +1,7 @@
-"""The folder in which a checkpoint comes together: finished parts are kept through kills, the rest is begun again.
+"""The folder in which a checkpoint is built: finished parts survive kills, unfinished ones are restarted.
 
-It lies in the library's own folder under a name that the library never looks at, so that the finished checkpoint is
-moved to its place by one rename, and is there whole or not at all.
+It lies in the library folder under a name that the library ignores, so the finished checkpoint is moved into place by
+one atomic rename and is never incomplete.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from sdxl_desktop.library.detect.import_errors import ImportFailedError
 
 WORK_FOLDER_NAME = ".importing"
 RECORD_FILE = "import.json"
-"""In a finished checkpoint: where it came from, and size and hash of each of its files."""
+"""In a finished checkpoint: its source, and the size and hash of each of its files."""
 _MANIFEST = "manifest.json"
 _VERSION = 1
 _CHUNK = 1 << 22
 _LOCK_TIMEOUT = 3.0
-"""Seconds: what a killed process held is let go a little after its end."""
+"""Seconds: the lock of a killed process is released shortly after its end."""
 
 FileHashes = dict[str, dict[str, Any]]
-"""Size and hash by a file's name."""
+"""Size and hash by file name."""
 ByteCountCallback = Callable[[int], None]
 
 
 def source_key(path: Path, files: tuple[Path, ...], weights: str) -> str:
-    """A name for the work of converting exactly these files, as they are now, to `weights`."""
+    """Return a key for the conversion of exactly these files, in their current state, to `weights`."""
     digest = hashlib.blake2b(f"{_VERSION} {weights} {path.resolve()}".encode(), digest_size=10)
     for file in files:
         digest.update(f"{file.resolve()} {file_state(file)}".encode())
@@ -44,7 +44,7 @@ def source_key(path: Path, files: tuple[Path, ...], weights: str) -> str:
 
 
 def hash_file(file: Path, progress: ByteCountCallback = lambda count: None) -> dict[str, Any]:
-    """Size and BLAKE2b hash of `file`, read once."""
+    """Return the size and BLAKE2b hash of `file`, read once."""
     digest, size = hashlib.blake2b(digest_size=16), 0
     with file.open("rb") as stream:
         while chunk := stream.read(_CHUNK):
@@ -55,7 +55,7 @@ def hash_file(file: Path, progress: ByteCountCallback = lambda count: None) -> d
 
 
 def write_json(file: Path, content: object) -> None:
-    """Write `content` beside its place and move it there, so that a kill leaves the old or the new."""
+    """Write `content` to a temporary file and rename it, so that a kill leaves either the old or the new content."""
     writing = file.with_name(f"{file.name}.writing")
     with writing.open("w", encoding="utf-8") as stream:
         stream.write(json.dumps(content, ensure_ascii=False, indent=2, sort_keys=True) + "\n")
@@ -65,7 +65,7 @@ def write_json(file: Path, content: object) -> None:
 
 
 class ConversionFolder:
-    """`whole` is what becomes the checkpoint; `manifest.json` says which parts in it are finished."""
+    """`whole` becomes the checkpoint; `manifest.json` lists its finished parts."""
 
     def __init__(self, home: Path, key: str) -> None:
         self.folder = home / WORK_FOLDER_NAME / key
@@ -75,9 +75,9 @@ class ConversionFolder:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Work in it alone. What an earlier, killed holder left half done is thrown away.
+        """Hold the folder's lock. Unfinished files of an earlier, killed holder are deleted.
 
-        Raises ImportFailedError when another process works in it, or when it cannot be written.
+        Raises ImportFailedError if another process holds it, or if it cannot be written.
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -99,7 +99,7 @@ class ConversionFolder:
             ) from problem
 
     def finished(self, part: str, progress: ByteCountCallback = lambda count: None) -> bool:
-        """Whether `part` is there as it was when it was finished; else it is removed."""
+        """Whether `part` is unchanged since it was finished; otherwise it is removed."""
         files = self._manifest().get(part)
         folder = self.whole / part
         if (
@@ -112,16 +112,16 @@ class ConversionFolder:
         return False
 
     def part_bytes(self, part: str) -> int:
-        """Bytes of `part` when it was finished; 0 when it was not."""
+        """Bytes of `part` when it was finished; 0 if it was not."""
         return sum(about["size"] for about in self._manifest().get(part, {}).values())
 
     def done_bytes(self) -> int:
-        """Bytes of the parts that were finished, without looking whether they still are."""
+        """Bytes of the finished parts, without checking them."""
         return sum(about["size"] for files in self._manifest().values() for about in files.values())
 
     @contextlib.contextmanager
     def part(self, part: str, progress: ByteCountCallback = lambda count: None) -> Iterator[Path]:
-        """Yields an empty folder to write `part` in; afterwards it is hashed, moved to its place and kept."""
+        """Yield an empty folder to write `part` in; afterwards its files are hashed and moved into place."""
         shutil.rmtree(self._writing, ignore_errors=True)
         self._writing.mkdir(parents=True)
         yield self._writing
@@ -133,7 +133,7 @@ class ConversionFolder:
         write_json(self.folder / _MANIFEST, {**self._manifest(), part: files})
 
     def finish(self, about: dict[str, Any]) -> None:
-        """Write the record of all files, `about` in it. Parts are not read again: they were hashed when written."""
+        """Write the record of all files, including `about`. Parts are not read again: they were hashed when written."""
         known = self._manifest()
         files: FileHashes = {}
         for file in sorted(self.whole.rglob("*")):
@@ -143,7 +143,7 @@ class ConversionFolder:
         write_json(self.whole / RECORD_FILE, {"version": _VERSION, **about, "files": files})
 
     def move_to(self, place: Path) -> None:
-        """Make it the checkpoint at `place`, at once; raises ImportFailedError when something is there."""
+        """Rename the checkpoint to `place`, atomically; raises ImportFailedError if `place` exists."""
         if place.exists():
             raise ImportFailedError(
                 f"There is a checkpoint called {place.name} already.", next_step="Give this one another name."
@@ -159,10 +159,10 @@ class ConversionFolder:
         self.discard()
 
     def discard(self) -> None:
-        """Remove it with all that is in it."""
+        """Delete the folder and its contents."""
         shutil.rmtree(self.folder, ignore_errors=True)
         with contextlib.suppress(OSError):
-            self.folder.parent.rmdir()  # unless another import is under way
+            self.folder.parent.rmdir()  # fails if another import is running
 
     def _manifest(self) -> dict[str, FileHashes]:
         try:

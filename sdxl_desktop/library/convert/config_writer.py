@@ -1,7 +1,7 @@
-"""Writes what a checkpoint says of itself beside its weights: configurations, scheduler, tokenizers, all made anew.
+"""Write a checkpoint's configurations, scheduler and tokenizers, all generated anew.
 
-Nothing that a stranger wrote is copied as it is: only known fields and files are taken over, so that no description can
-name code to be loaded.
+No untrusted file is copied verbatim: only known fields and files are taken over, so that no configuration can name code
+to load.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ _CLASSES: Mapping[str, str] = {
 _LCM_FAMILIES = (Family.LCM, Family.LCM_SSD_1B)
 _TOKENIZER_FILES = ("vocab.json", "merges.txt", "tokenizer.json")
 _PAD_TOKENS = {"tokenizer": "<|endoftext|>", "tokenizer_2": "!"}
-"""What SDXL's two tokenizers fill prompts up with."""
+"""The padding tokens of SDXL's two tokenizers."""
 
 
 def write_part_config(part: DetectedPart, folder: Path) -> None:
-    """config.json of an OpenVINO part made of `part`."""
+    """Write config.json of an OpenVINO part made from `part`."""
     config = _safe_config(part.config)
     if part.name.startswith(Part.TEXT_ENCODER):
         write_json(
@@ -56,8 +56,8 @@ def write_checkpoint_configs(
     checkpoint_json: Mapping[str, Any] | None = None,
     scheduler_config: Mapping[str, Any] | None = None,
 ) -> None:
-    """model_index.json, checkpoint.json, scheduler, tokenizers and a tiny VAE if it has one; what `card` and
-    `scheduler` say goes before what `found` does. Raises CheckpointError for what cannot be taken."""
+    """Write model_index.json, checkpoint.json, scheduler, tokenizers and, if present, the tiny VAE. `checkpoint_json`
+    and `scheduler_config` override the values in `found`. Raises CheckpointError for unusable files."""
     schedule = _scheduler_config(found, scheduler_config or {})
     for name, source in found.tokenizers.items():
         _write_tokenizer(name, source, folder / name)
@@ -70,7 +70,7 @@ def write_checkpoint_configs(
 
 
 def _write_tiny_vae(source: Path, folder: Path) -> None:
-    """As it is, in a few megabytes; the engine converts it when it is wanted."""
+    """Copied unconverted (a few megabytes); the engine converts it on demand."""
     folder.mkdir(exist_ok=True)
     config, weights = TINY_VAE_FILES
     write_json(folder / config, {**_safe_config(read_json_or_empty(source / config)), "_class_name": "AutoencoderTiny"})
@@ -78,12 +78,12 @@ def _write_tiny_vae(source: Path, folder: Path) -> None:
 
 
 def _safe_config(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Without what names code, files or ways of loading."""
+    """Remove the fields that name code, files or ways of loading."""
     return architecture_config(config)
 
 
 def _scheduler_config(found: DetectedModel, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """As it is written: a whole one, of the class that was asked for, Euler where none was."""
+    """Return the complete configuration to write, with the requested scheduler class, Euler by default."""
     own = {**SchedulerName.EULER.config, **found.scheduler_config}
     if found.family in _LCM_FAMILIES:
         own = changed_config(own, SchedulerName.LCM.config)
@@ -143,4 +143,4 @@ def _write_tokenizer(name: str, source: Path, folder: Path) -> None:
             "do_lower_case": True,
         },
     )
-    read_clip_tokenizer(folder)  # refuses now what could not be drawn with
+    read_clip_tokenizer(folder)  # rejects now what would fail at image generation

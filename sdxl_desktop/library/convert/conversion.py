@@ -1,4 +1,4 @@
-"""Converts what was found, part by part: mapped weights in, a finished OpenVINO part in the workspace out."""
+"""Convert a detected model part by part, from memory-mapped weights to finished OpenVINO parts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sdxl_desktop.library.convert.memmap_buffer import MemmapBuffer
 from sdxl_desktop.library.convert.weight_format import WeightFormat
 
 ModulePatch = Callable[[str, Any], None]
-"""Changes a part's torch module, by the part's name, before it is traced: the place where a LoRA is fused."""
+"""Modifies a part's torch module, given the part's name, before it is traced; used to fuse LoRAs."""
 
 
 def convert_parts(
@@ -32,7 +32,7 @@ def convert_parts(
     reporter: ConversionReporter,
     patch_module: ModulePatch | None = None,
 ) -> None:
-    """Put every OpenVINO part of `found` that is not finished yet into `workspace`, one in memory at a time."""
+    """Write every unfinished OpenVINO part of `found` to `workspace`, with one part in memory at a time."""
     with _frozen_garbage_collector():
         _convert(found, weight_format, workspace, reporter, patch_module)
 
@@ -74,8 +74,8 @@ def _convert(
 
 @contextmanager
 def _frozen_garbage_collector() -> Iterator[None]:
-    """Garbage is collected after each part; what libraries brought before takes half a second to look through, and is
-    left out meanwhile."""
+    """Garbage is collected after each part; objects that libraries created before take half a second to scan, so they
+    are frozen meanwhile."""
     gc.collect()
     gc.freeze()
     try:
@@ -85,7 +85,7 @@ def _frozen_garbage_collector() -> Iterator[None]:
 
 
 def _pooled_width(found: DetectedModel, workspace: ConversionFolder) -> int:
-    """Of the second text encoder's projection, from its configuration; it may be there already."""
+    """Return the width of the second text encoder's projection from its configuration; that part may exist already."""
     config = next((part.config for part in found.parts if part.name == Part.TEXT_ENCODER_2), None)
     if config is None:
         config = read_json_or_empty(workspace.whole / Part.TEXT_ENCODER_2 / "config.json")

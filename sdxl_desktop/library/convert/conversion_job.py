@@ -1,4 +1,4 @@
-"""A conversion as a job of a worker: what it is given, and the progress that it reports."""
+"""The input of a conversion worker and the progress that it reports."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from sdxl_desktop.workers.progress import JobProgress, ProgressReporter
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConversionJob:
-    """What to convert, where it comes together (`home` and `key` of the workspace), and how much memory it may take, in
-    bytes. `weights` is None where a folder of OpenVINO parts is copied as it is."""
+    """What to convert, the build folder (`home` and `key`), and the memory limit in bytes. `weights` is None if a
+    folder of OpenVINO parts is copied unconverted."""
 
     path: Path
     title: str
@@ -27,7 +27,7 @@ class ConversionJob:
 
 
 class ConversionPhase(StrEnum):
-    """What is being done to a part, in this order; the words are shown to people."""
+    """The phases of a part's conversion, in this order; the values are shown to users."""
 
     STARTING = "starting"
     UNPICKLING = "reading the pickle"
@@ -41,7 +41,7 @@ class ConversionPhase(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConversionProgress(JobProgress[ConversionPhase]):
-    """Where a conversion stands; `done` and `total` are bytes or weights."""
+    """Progress of a conversion; `done` and `total` are bytes or weights."""
 
 
 Emit = Callable[[ConversionProgress], None]
@@ -53,11 +53,11 @@ _FRACTIONS = {
     ConversionPhase.WRITING: (0.75, 1.0),
     ConversionPhase.COPYING: (0.0, 1.0),
 }
-"""Of a part's work, what is done when the phase begins and when it ends."""
+"""Fractions of a part's work that are done when the phase begins and ends."""
 
 
 class ConversionReporter(ProgressReporter[ConversionPhase, ConversionProgress]):
-    """Reports progress through `parts`, each with the weight that it has in the whole."""
+    """Reports progress through `parts`, each with its weight in the total."""
 
     def __init__(self, emit: Emit, parts: Sequence[tuple[str, int]]) -> None:
         super().__init__(emit, ConversionProgress, ConversionPhase.STARTING, ConversionPhase.FINISHING)
@@ -66,18 +66,18 @@ class ConversionReporter(ProgressReporter[ConversionPhase, ConversionProgress]):
         self._before = 0.0
 
     def go_to(self, part: str) -> None:
-        """`part` comes now; those before it are done."""
+        """Start `part`; earlier parts are done."""
         names = list(self._weights)
         done = names[: names.index(part)]
         self._before = sum(self._weights[name] for name in done) / self._whole
         self._part = part
 
     def begin(self, phase: ConversionPhase, total: int = 0) -> None:
-        """A phase of the current part begins, with `total` bytes or weights to count."""
+        """Start a phase of the current part, with `total` bytes or weights to count."""
         self._begin(self._part, phase, total)
 
     def checking(self, part: str, total: int) -> None:
-        """`part`, which is there already and has `total` bytes to be looked at, comes now."""
+        """Start to verify `part`, which exists already and has `total` bytes."""
         self.go_to(part)
         self.begin(ConversionPhase.CHECKING, total)
 

@@ -1,4 +1,4 @@
-"""What a checkpoint is given beyond its own files: words, settings, a scheduler, a fused LoRA, another's parts."""
+"""Options of a conversion beyond the model's files: description, settings, scheduler, LoRA to fuse, parts to reuse."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from sdxl_desktop.core.parts import GRAPH_AND_WEIGHTS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConversionOptions:
-    """`source` and `licence` (the hub's name for it) are recorded, `card` is written into checkpoint.json, `scheduler`
-    over the scheduler's configuration. `lora` is a file that is fused into the UNet. `parts_of` is a converted
-    checkpoint whose parts are taken as they are, all but the UNet, so that the path that is imported holds a UNet
-    alone."""
+    """`source` and `licence` (the hub's name for it) are recorded, `checkpoint_json` is merged into checkpoint.json,
+    `scheduler_config` into the scheduler's configuration. `lora` is a file to fuse into the UNet. `reuse_parts_from` is
+    a converted checkpoint from which all parts but the UNet are reused; the imported path then holds a UNet alone."""
 
     source: str = ""
     licence: str = ""
@@ -26,7 +25,7 @@ class ConversionOptions:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """Those that decide what becomes of the conversion."""
+        """Files that determine the result of the conversion."""
         others = (
             () if self.reuse_parts_from is None else tuple(sorted(self.reuse_parts_from.glob(f"*/{GRAPH_AND_WEIGHTS}")))
         )

@@ -1,6 +1,6 @@
-"""The worker that converts: does one `ConversionJob`.
+"""The conversion worker: runs one `ConversionJob`.
 
-Being killed costs nothing: the next one goes on with the first part that is not finished.
+If it is killed, the next run resumes at the first unfinished part.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from sdxl_desktop.workers.jobs import JobHost
 
 
 def main() -> int:
-    """Run the conversion process; returns only by ending it."""
+    """Run the worker process; returns only when it ends."""
     HOST.serve()
 
 
@@ -104,7 +104,7 @@ def _convert_parts(
 def _lora_fusing(
     lora: Path | None, found: DetectedModel, workspace: ConversionFolder
 ) -> contextlib.AbstractContextManager[Any]:
-    """What changes parts before they are traced, None for nothing."""
+    """Context that yields the module patch that fuses `lora`, or None without a LoRA."""
     if lora is None:
         return contextlib.nullcontext()
     from sdxl_desktop.library.convert.lora_fusing import fused_lora  # diffusers' loaders

@@ -1,4 +1,4 @@
-"""Brings a folder of OpenVINO parts into the library by copying it, so that it stays when the original goes."""
+"""Import a folder of OpenVINO parts by copying it, so that it does not depend on the original."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _EXTRA_FILES = ("preview.json", "README.md")
 
 
 def copy_openvino_parts(found: DetectedModel, workspace: ConversionFolder, title: str, emit: Emit) -> None:
-    """Copy the parts that there are and write their descriptions; raises CheckpointError for a folder that is not
-    whole, before anything is copied."""
+    """Copy the existing parts and write the configurations; raises CheckpointError for an incomplete folder before
+    anything is copied."""
     folder = found.path
     read_checkpoint(folder)
     check_part_sizes(folder)
@@ -56,7 +56,7 @@ def copy_openvino_parts(found: DetectedModel, workspace: ConversionFolder, title
         write_json(workspace.whole / "checkpoint.json", card)
     for name in _EXTRA_FILES:
         if is_regular_file(folder / name):
-            with suppress(UntrustedFileError):  # only words and a preview: what is far too large is left out
+            with suppress(UntrustedFileError):  # only text and a preview: skipped if far too large
                 copy_limited(folder / name, workspace.whole / name)
     reporter.finishing()
 

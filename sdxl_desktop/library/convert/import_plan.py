@@ -1,4 +1,4 @@
-"""Plans an import: what it is, what it will take, where it will go. Quick, and without torch."""
+"""Plan an import: model type, cost and destination. Fast, and without torch."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _ADVICE_BY_KIND = {
     Kind.VAE: "It is a VAE alone: it need not be imported. Drop it on the window, or use it with --vae FILE.",
 }
 PART_SIZE_SHARES = (0.04, 0.20, 0.74, 0.02)
-"""Of an SDXL file, by parts: encoders, UNet, VAE."""
+"""Shares of an SDXL file by part: the two text encoders, UNet, VAE."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedPart:
-    """A part, the bytes that it has in the source, and its parameters (0 where they are not known yet)."""
+    """A part, its bytes in the source, and its parameter count (0 if not known yet)."""
 
     name: str
     bytes: int
@@ -37,11 +37,11 @@ class PlannedPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportPlan:
-    """Everything a person decides by. `advice` is not empty where there is nothing to import, and says what to do.
-    `notes` are sentences on what is taken of it.
+    """Everything needed to decide on an import. `advice` is not empty if there is nothing to import, and says what to
+    do. `notes` are sentences about what the import includes.
 
-    `forecasts` has one for each weight format that can be chosen; a folder of OpenVINO parts is copied as it is, and
-    has one under None.
+    `estimates` has one entry for each weight format that can be chosen; a folder of OpenVINO parts is copied
+    unconverted and has one under None.
     """
 
     path: Path
@@ -64,11 +64,11 @@ class ImportPlan:
 
     @property
     def destination(self) -> Path:
-        """The folder of the checkpoint to be."""
+        """The folder of the new checkpoint."""
         return self.library_folder / self.name
 
     def build_folder(self, weight_format: WeightFormat | None) -> ConversionFolder:
-        """Where it comes together; the same for the same files and weights, so that a killed import goes on."""
+        """Return the build folder; the same for the same files and weights, so that a killed import can resume."""
         files = (*self.files, *self.options.files)
         return ConversionFolder(self.library_folder, source_key(self.path, files, weight_format or "as they are"))
 
@@ -76,8 +76,8 @@ class ImportPlan:
 def plan_import(
     path: Path, library_folder: Path, name: str | None = None, options: ConversionOptions | None = None
 ) -> ImportPlan:
-    """Plan importing the file or folder `path` into the library folder `home` under `name` (default: made of the
-    path's). Raises CheckpointError when it cannot be used, or the name cannot."""
+    """Plan the import of the file or folder `path` into `library_folder` under `name` (default: derived from `path`).
+    Raises CheckpointError if it is unusable or the name is invalid."""
     path, options = path.expanduser().absolute(), options or ConversionOptions()
     found = identify(path) if options.reuse_parts_from is None else detect_unet(path, options.reuse_parts_from)
     chosen = (
@@ -114,7 +114,7 @@ def _estimates(found: DetectedModel) -> dict[WeightFormat | None, ResourceEstima
 def _with_lora_fusing(
     estimates: dict[WeightFormat | None, ResourceEstimate], found: DetectedModel
 ) -> dict[WeightFormat | None, ResourceEstimate]:
-    """A UNet that a LoRA is fused into lies on the disk once more meanwhile."""
+    """Fusing a LoRA needs temporary disk space for a second copy of the UNet."""
     more = sum(part.bytes for part in found.parts if part.name == Part.UNET)
     return {
         weights: replace(about, disk_meanwhile=about.disk_meanwhile + more, seconds=about.seconds + more / 0.2e9)

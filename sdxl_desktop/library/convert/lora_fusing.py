@@ -1,7 +1,7 @@
-"""Fuses a LoRA into a UNet before it is traced, layer by layer, in a spool.
+"""Fuse a LoRA into a UNet before tracing, layer by layer, in a memory-mapped buffer.
 
-The engine fuses what a person adds for a picture; this is for families whose LoRA belongs to them, such as VegaRT, so
-that it is compressed with the rest. Both read LoRAs by `sdxl_desktop.lora`.
+The engine fuses the LoRAs that the user adds to a request; this module is for families that include a LoRA, such as
+VegaRT, so that it is compressed with the rest. Both read LoRAs with `sdxl_desktop.lora`.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ _CHOOSE_ANOTHER_LORA = "Choose a LoRA that was made for this checkpoint."
 
 @contextlib.contextmanager
 def fused_lora(file: Path, unet_config: Mapping[str, Any], buffer_folder: Path) -> Iterator[Any]:
-    """Yields what `converting.convert` takes as `adapt`, which raises AdditionError for a LoRA that cannot be fused, or
-    not all of it. The changed weights lie in `folder` until the end."""
+    """Yield the `patch_module` of `conversion.convert_parts`, which raises AdditionError for a LoRA that cannot be
+    fused completely. The changed weights lie in `buffer_folder` until the context exits."""
     spools = []
 
     def adapt(part: str, module: Any) -> None:
@@ -42,7 +42,8 @@ def fused_lora(file: Path, unet_config: Mapping[str, Any], buffer_folder: Path) 
 
 
 def read_unet_lora(file: Path, unet: torch.nn.Module, config: Mapping[str, Any]) -> Lora:
-    """The LoRA in `file`, all of it for the layers of `unet`, which `config` describes. Raises AdditionError."""
+    """Return the LoRA in `file`; all of it must apply to layers of `unet`, which `config` describes. Raises
+    AdditionError."""
     layers = layers_of(unet, config.get("layers_per_block"))
     lora = match_lora(file, layers, int(config.get("cross_attention_dim") or 0))
     if others := sorted(part for part in {*lora.weight_deltas, *lora.vector_deltas} if part is not Part.UNET):
@@ -73,10 +74,10 @@ def _fuse_into_module(lora: Lora, module: Any, buffer_file: Path) -> MemmapBuffe
 
 
 def _changed(lora: Lora, name: str, change: WeightDelta, weight: torch.Tensor, tensors: Any) -> torch.Tensor:
-    """`weight` [out, in(, h, w)] with the change, float32."""
+    """Return `weight` [out, in(, h, w)] plus the change, float32."""
     before = weight.detach().float()
     try:
-        with np.errstate(over="ignore", invalid="ignore"):  # the sum is looked at
+        with np.errstate(over="ignore", invalid="ignore"):  # the sum is checked
             return before + torch.from_numpy(change.delta_weight(tensors, before.numpy()))
     except AdapterMismatchError as problem:
         raise _fusing_error(lora.file, f"In {name[:90]} {problem}.") from problem

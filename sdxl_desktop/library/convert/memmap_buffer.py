@@ -1,7 +1,8 @@
-"""Room for large arrays outside memory: a mapped file, whose pages the system may write out whenever it likes.
+"""A buffer for large arrays outside process memory: a memory-mapped file, whose pages the system can write out at any
+time.
 
-What is put there counts as file cache and not as the process's own memory, which is how a UNet of 2.6 billion
-weights is quantized in a few hundred megabytes.
+Its contents count as file cache, not as the process's own memory; so a UNet of 2.6 billion weights is quantized in a
+few hundred megabytes.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ _ALIGNMENT = 64
 
 
 class MemmapBuffer:
-    """Hands out arrays in one file of `size` bytes, which is removed when the spool is closed."""
+    """Allocates arrays in one file of `size` bytes, which is removed when the buffer is closed."""
 
     def __init__(self, file: Path, size: int) -> None:
-        """Raises OSError when the disk is too full: the room is taken now, since a mapped file that cannot grow later
-        would end the process."""
+        """Raises OSError if the disk is too full: the space is allocated now, since a mapped file that cannot grow
+        later would crash the process."""
         self._file = file
         file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("w+b") as stream:
@@ -36,7 +37,7 @@ class MemmapBuffer:
         self._used_bytes = 0
 
     def array(self, shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-        """An array of zeros, `dtype` [*shape]; raises ValueError when the room is used up."""
+        """Return a zeroed array, `dtype` [*shape]; raises ValueError if the buffer is full."""
         kind = np.dtype(dtype)
         count = int(np.prod(shape, dtype=np.int64))
         array = np.frombuffer(self._map, kind, count, self._used_bytes).reshape(shape)
@@ -45,7 +46,7 @@ class MemmapBuffer:
 
     @staticmethod
     def required_bytes(array_count: int, size: int) -> int:
-        """Bytes needed for that many arrays of `size` bytes together."""
+        """Return the bytes needed for that many arrays of `size` bytes in total."""
         return size + array_count * _ALIGNMENT
 
     def __enter__(self) -> Self:
@@ -54,8 +55,8 @@ class MemmapBuffer:
     def __exit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Removes the file. Arrays still in use keep their pages until they go."""
-        with contextlib.suppress(BufferError):  # an array still looks at it
+        """Remove the file. Arrays still in use keep their pages until they are freed."""
+        with contextlib.suppress(BufferError):  # an array still refers to it
             self._map.close()
-        with contextlib.suppress(OSError):  # Windows keeps it while it is mapped; the workspace is swept later
+        with contextlib.suppress(OSError):  # Windows keeps it while it is mapped; it is deleted with the build folder
             self._file.unlink(missing_ok=True)

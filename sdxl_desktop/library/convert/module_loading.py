@@ -1,4 +1,4 @@
-"""Builds a part as a torch module whose weights are the file's own bytes, mapped: nothing is read before it is used."""
+"""Build a part as a torch module whose weights are memory-mapped from the file: nothing is read before it is used."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ _SUPPORTED_DTYPES = (torch.float16, torch.float32)
 
 
 def upcast_buffer_size(part: DetectedPart) -> tuple[int, int]:
-    """(arrays, bytes) that `load` needs in the spool: those of tensors OpenVINO would not take as they are."""
+    """Return (arrays, bytes) that `load_module` needs in the buffer: tensors whose dtype OpenVINO does not accept."""
     odd = [recipe for recipe in part.key_mapping.values() if part.tensors[recipe.key].dtype not in ("F16", "F32")]
     return len(odd), sum(part.tensors[recipe.key].elements * 4 for recipe in odd)
 
 
 def load_module(part: DetectedPart, buffer: MemmapBuffer) -> Any:
-    """The module of `part`, in evaluation mode. bfloat16, float64 and fp8 become float32, in `spool`."""
+    """Return the module of `part`, in evaluation mode. bfloat16, float64 and fp8 become float32, in `buffer`."""
     module = _empty_module(part)
     weights = {name: _load_tensor(part, name, buffer) for name in part.key_mapping}
     own = set(module.state_dict())
@@ -59,7 +59,7 @@ def load_module(part: DetectedPart, buffer: MemmapBuffer) -> Any:
 
 
 def _empty_module(part: DetectedPart) -> Any:
-    """The module without weights, on torch's meta device."""
+    """Return the module without weights, on torch's meta device."""
     settings = architecture_config(part.config)
     with torch.device("meta"):
         match part.name:
@@ -75,12 +75,12 @@ def _empty_module(part: DetectedPart) -> Any:
 
 
 def _text_config(settings: Mapping[str, Any]) -> CLIPTextConfig:
-    """Of the numbers alone: transformers would load an implementation of attention by the name that a config gives."""
+    """Uses only the numbers: transformers would load the attention implementation that a config names."""
     return CLIPTextConfig(**{key: settings[key] for key in _TEXT_CONFIG_KEYS if key in settings})
 
 
 def _restore_buffers(module: Any) -> None:
-    """Buffers that no file holds were left on the meta device: CLIP's numbers of positions."""
+    """Restore non-persistent buffers from the meta device: CLIP's position ids."""
     for owner in module.modules():
         for name, buffer in list(owner.named_buffers(recurse=False)):
             if buffer.device.type == "meta":
@@ -113,9 +113,9 @@ _TRANSFORMS: dict[Take, Callable[[torch.Tensor], torch.Tensor]] = {
 def _mapped_tensor(tensor: Tensor) -> torch.Tensor:
     content = _map_file(tensor.file)[tensor.begin : tensor.end]
     if not content.flags.aligned or tensor.begin % 8:
-        content = content.copy()  # a head whose length is no multiple of eight
+        content = content.copy()  # the header's length is not a multiple of eight
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # "not writable": nobody writes
+        warnings.simplefilter("ignore")  # "not writable": nothing writes to it
         return torch.from_numpy(content).view(_TORCH_DTYPES[tensor.dtype]).reshape(tensor.shape)
 
 

@@ -1,7 +1,7 @@
-"""How long a conversion will take, and how much memory and disk, by what was measured with a full-size UNet.
+"""Estimate a conversion's time, memory and disk space from measurements with a full-size UNet.
 
-The whole of SDXL base took 50 seconds from fp16 to int8 on two quiet cores, and 1.3 GiB (benchmarks/convert.py);
-laptops and their disks are given more time. int4 goes the same way through the same buffers.
+SDXL base took 50 seconds from fp16 to int8 on two idle cores, and 1.3 GiB (benchmarks/convert.py); estimates allow more
+time for laptops and their disks. int4 uses the same code path and buffers.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from sdxl_desktop.library.detect.import_errors import ImportFailedError
 
 _GB = 10**9
 _START_SECONDS = 8.0  # importing torch, diffusers and OpenVINO
-_SECONDS_PER_PART = 3.0  # tracing; hardly depends on the size
+_SECONDS_PER_PART = 3.0  # tracing; nearly independent of the size
 _SECONDS_PER_GB_READ = 2.0
-_SECONDS_PER_BILLION_WEIGHTS = {  # of weights, for compressing and writing them
+_SECONDS_PER_BILLION_WEIGHTS = {  # for compressing and writing weights
     WeightFormat.FP32: 6.0,
     WeightFormat.FP16: 6.0,
     WeightFormat.INT8: 14.0,
     WeightFormat.INT4: 25.0,
 }
 _BASE_MEMORY = 1.4 * _GB
-_MEMORY_PER_BILLION_WEIGHTS = 0.35 * _GB  # of the largest part's weights, in whatever format
+_MEMORY_PER_BILLION_WEIGHTS = 0.35 * _GB  # of the largest part's weights, in any format
 _DISK_RESERVE = _GB // 2
 """Bytes of disk that are always left free."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResourceEstimate:
-    """`seconds` of work, peak `memory` of its own process in bytes, the `disk` that the checkpoint takes afterwards and
-    the `disk_meanwhile` that must be free to make it, both in bytes."""
+    """`seconds` of work, peak `memory` of the worker process in bytes, `disk` bytes of the finished checkpoint, and
+    `disk_meanwhile`, the bytes that must be free to make it."""
 
     seconds: float
     memory: int
@@ -46,7 +46,7 @@ class ResourceEstimate:
 def estimate_conversion(
     weights: WeightFormat, parameters: Iterable[int], bytes_read: int, *, pickled: bool = False
 ) -> ResourceEstimate:
-    """For parts with that many `parameters` each. A pickled checkpoint is first copied out of its pickle."""
+    """Estimate for parts with these `parameters` counts. A pickled checkpoint is first converted to .safetensors."""
     sizes = list(parameters)
     billions, largest = sum(sizes) / 1e9, max(sizes, default=0)
     disk = round(sum(sizes) * weights.bytes_per_parameter)
@@ -63,17 +63,17 @@ def estimate_conversion(
 
 
 def estimate_copy(size: int) -> ResourceEstimate:
-    """For a folder of OpenVINO parts, which is copied."""
+    """Estimate for a folder of OpenVINO parts, which is copied."""
     return ResourceEstimate(seconds=2 + size / (0.3 * _GB), memory=200 * 2**20, disk=size, disk_meanwhile=size)
 
 
 def peak_memory(largest_part: int) -> float:
-    """Peak bytes of a process that compresses a weight at a time, where the largest part has so many weights."""
+    """Return the peak bytes of a process that compresses one weight at a time; `largest_part` counts weights."""
     return _BASE_MEMORY + _MEMORY_PER_BILLION_WEIGHTS * largest_part / 1e9
 
 
 def check_resources(estimate: ResourceEstimate, library_folder: Path, *, finished_bytes: int = 0) -> None:
-    """Raise ImportFailedError unless disk and memory will do. `done` bytes of the work are on the disk already."""
+    """Raise ImportFailedError unless disk and memory suffice. `finished_bytes` of the work are on disk already."""
     if why := disk_shortage(estimate, library_folder, "Importing", finished_bytes=finished_bytes):
         raise ImportFailedError(
             "There is not enough room on the disk for this checkpoint.",
@@ -89,7 +89,7 @@ def check_resources(estimate: ResourceEstimate, library_folder: Path, *, finishe
 
 
 def disk_shortage(estimate: ResourceEstimate, library_folder: Path, activity: str, *, finished_bytes: int) -> str:
-    """Why the disk where `home` lies, or will lie, is too small for `doing` it ("Importing"); "" where it will do."""
+    """Return why the disk of `library_folder` is too small for `activity` ("Importing"); "" if it suffices."""
     there = next(folder for folder in (library_folder, *library_folder.parents) if folder.is_dir())
     free, wanted = shutil.disk_usage(there).free, estimate.disk_meanwhile - finished_bytes + _DISK_RESERVE
     if free >= wanted:
@@ -98,7 +98,7 @@ def disk_shortage(estimate: ResourceEstimate, library_folder: Path, activity: st
 
 
 def memory_shortage(estimate: ResourceEstimate) -> str:
-    """Why the memory that is free is too little; "" where it will do."""
+    """Return why free memory is insufficient; "" if it suffices."""
     available = psutil.virtual_memory().available
     if available >= estimate.memory:
         return ""
@@ -106,5 +106,5 @@ def memory_shortage(estimate: ResourceEstimate) -> str:
 
 
 def format_bytes(size: float) -> str:
-    """Bytes in words: "1.3 GB", "20 MB"."""
+    """Return a readable size: "1.3 GB", "20 MB"."""
     return f"{size / _GB:.1f} GB" if size >= _GB / 10 else f"{size / 1e6:.0f} MB"

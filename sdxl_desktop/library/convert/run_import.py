@@ -1,4 +1,4 @@
-"""Runs a planned import: has a worker convert it, and moves the whole checkpoint to its place."""
+"""Run a planned import: convert in a worker, then move the complete checkpoint into place."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sdxl_desktop.workers.memory import default_memory_limit
 
 
 class ImportCancelledError(SdxlDesktopError):
-    """The person stopped the import; what is finished is kept for the next time."""
+    """The user cancelled the import; finished work is kept for the next run."""
 
 
 def run_import(
@@ -31,11 +31,11 @@ def run_import(
     *,
     memory_limit: int | None = None,
 ) -> Checkpoint:
-    """Do what `plan` says and return the checkpoint, which is in the library then.
+    """Execute `plan` and return the checkpoint, which is then in the library.
 
-    `weights` must be given but for a folder of OpenVINO parts, which is copied. Blocks for minutes; `emit` is called on
-    this thread; `cancel` is polled. `memory_limit` in bytes bounds the conversion's own memory (default: what is free,
-    less half a gigabyte). Raises SdxlDesktopError: what cannot be used, what failed, or ImportCancelledError.
+    `weight_format` is required, except for a folder of OpenVINO parts, which is copied. Blocks for minutes; `emit` is
+    called on this thread; `cancel` is polled. `memory_limit` in bytes bounds the worker's own memory (default: free
+    memory less half a gigabyte). Raises SdxlDesktopError for unusable input or a failure, or ImportCancelledError.
     """
     _check_weight_format(plan, weight_format)
     workspace = plan.build_folder(weight_format)
@@ -48,7 +48,7 @@ def run_import(
 
 
 def discard_import(plan: ImportPlan, weight_format: WeightFormat | None) -> None:
-    """Throw away what an unfinished import has on the disk."""
+    """Delete the files of an unfinished import."""
     plan.build_folder(weight_format).discard()
 
 
@@ -68,7 +68,7 @@ def _check_weight_format(plan: ImportPlan, weight_format: WeightFormat | None) -
 
 
 def conversion_job(plan: ImportPlan, weights: WeightFormat | None, memory_limit: int) -> ConversionJob:
-    """What the worker is given."""
+    """Return the job for the worker."""
     return ConversionJob(
         path=plan.path.absolute(),
         title=plan.name,

@@ -1,8 +1,8 @@
-"""Traces a torch module into an OpenVINO graph whose constants are the module's own mapped weights.
+"""Trace a torch module into an OpenVINO graph whose constants are the module's own memory-mapped weights.
 
-As optimum-intel does it, with its input and output names, and with three differences: the latents traced are tiny, the
-numbers that half-precision weights are widened to exist in the graph only, and the UNet gets its timestep as f32 and
-its context at any length, which schedulers with fractional timesteps and long prompts need.
+Follows optimum-intel, with its input and output names, and with three differences: tracing uses tiny latents,
+half-precision weights are widened in the graph only, and the UNet takes its timestep as f32 and a context of any
+length, which schedulers with fractional timesteps and long prompts need.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ OPENVINO_PARTS: Mapping[str, tuple[Part, ...]] = {
     Part.UNET: (Part.UNET,),
     Part.VAE: (Part.VAE_ENCODER, Part.VAE_DECODER),
 }
-"""The OpenVINO parts that are made of each torch part."""
+"""The OpenVINO parts made from each torch part."""
 
 _TASKS: Mapping[str, tuple[str, str]] = {
     Part.TEXT_ENCODER: ("clip-text", "feature-extraction"),
@@ -45,17 +45,17 @@ _TASKS: Mapping[str, tuple[str, str]] = {
 }
 _TRACE_LATENT_SIDE = 8
 _UPCAST_RT_INFO = {"ACTIVATIONS_SCALE_FACTOR": "128.0"}
-"""As optimum-intel writes for a VAE that overflows in f16: activations are divided by it where inference is in f16."""
+"""optimum-intel writes this for a VAE that overflows in f16: activations are divided by it if inference is in f16."""
 _ORIGINAL_FORWARD = "_before_tracing"
 
 
 def trace_part(
     openvino_part: str, part: DetectedPart, module: Any, *, requires_aesthetics_score: bool, pooled_width: int
 ) -> ov.Model:
-    """The OpenVINO part `output` ("vae_decoder") of `module`, which was made of `part`.
+    """Return the OpenVINO part `openvino_part` ("vae_decoder") of `module`, which was made from `part`.
 
-    `scored` says that an aesthetic score stands in the place of the target size (refiners); `pooled_width` is the width
-    of the second text encoder's projection.
+    `requires_aesthetics_score`: an aesthetic score replaces the target size (refiners); `pooled_width` is the width of
+    the second text encoder's projection.
     """
     _prepare_for_export(openvino_part, module)
     settings = _export_config(
@@ -76,7 +76,7 @@ def trace_part(
 def _export_config(
     openvino_part: str, part: DetectedPart, *, requires_aesthetics_score: bool, pooled_width: int
 ) -> SimpleNamespace:
-    """The part's configuration as optimum-intel wants it to choose inputs, with tiny latents."""
+    """Return the part's configuration in the form from which optimum-intel chooses inputs, with tiny latents."""
     settings = {key: value for key, value in part.config.items() if not key.startswith("_")}
     if openvino_part.startswith(Part.TEXT_ENCODER):
         settings["output_hidden_states"] = True
@@ -97,7 +97,7 @@ def _export_config(
 
 
 def _prepare_for_export(openvino_part: str, module: Any) -> None:
-    """What optimum-intel does to a pipeline's modules before it exports them."""
+    """Prepare `module` as optimum-intel prepares a pipeline's modules for export."""
     if openvino_part.startswith(Part.TEXT_ENCODER):
         for owner in (module, getattr(module, "text_model", None)):
             if owner is not None and hasattr(owner, "config"):
@@ -113,7 +113,7 @@ def _convert_module(module: Any, export_config: Any) -> ov.Model:
         if hasattr(module, "config") and hasattr(module.config, "return_dict"):
             module.config.return_dict = True
         samples = export_config.rename_ambiguous_inputs(export_config.generate_dummy_inputs(framework="pt"))
-        if "latent_sample" in samples:  # of which optimum-intel takes 64 x 64 whatever it is told: half a minute
+        if "latent_sample" in samples:  # optimum-intel always uses 64 x 64 here, which takes half a minute
             samples["latent_sample"] = samples["latent_sample"][
                 ..., :_TRACE_LATENT_SIDE, :_TRACE_LATENT_SIDE
             ].contiguous()
@@ -141,7 +141,7 @@ def _convert_module(module: Any, export_config: Any) -> ov.Model:
 
 
 def _flat_forward(patcher: Any, names: list[str], grouped: list[tuple[str, list[str]]]) -> Any:
-    """`patched_forward` taking tensors only and giving a tuple, which is all that TorchScript can say."""
+    """Return a `patched_forward` that takes only tensors and returns a tuple, as TorchScript requires."""
     patched = patcher.patched_forward
     order = [name for name in inspect.signature(patcher.orig_forward).parameters if name in names]
 
@@ -156,10 +156,10 @@ def _flat_forward(patcher: Any, names: list[str], grouped: list[tuple[str, list[
 
 
 def _patch_half_weights(module: Any) -> None:
-    """Let half-precision weights be widened in the graph, one by one as it runs, instead of here all at once.
+    """Widen half-precision weights in the graph, one by one at run time, instead of all at once here.
 
-    OpenVINO's own patches do it for linear layers and embeddings, and skip their arithmetic while tracing. They would
-    copy convolutions in f32; ours adds the widening to what is traced.
+    OpenVINO's own patches do this for linear layers and embeddings, and skip their arithmetic while tracing. They would
+    copy convolutions in f32; this patch adds the widening to the trace.
     """
     extensions, narrow = patching._get_16bit_extensions()
     patching._patch_torch_functions()
@@ -175,7 +175,7 @@ def _patch_half_weights(module: Any) -> None:
         else:
             for parameter in layer.parameters(recurse=False):
                 if parameter.dtype in narrow:
-                    parameter.data = parameter.data.float()  # norms: a few numbers for each channel
+                    parameter.data = parameter.data.float()  # norms: a few values per channel
 
 
 def _upcast_convolution(layer: Any, sample: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Puts a UNet that came alone into a checkpoint that the library has: its other parts are linked, not made again."""
+"""Combine a lone UNet with a checkpoint in the library, whose other parts are linked, not converted again."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ REUSED_PARTS = tuple(part for part in OPENVINO_PARTS if part is not Part.UNET)
 
 
 def is_unet_folder(folder: Path) -> bool:
-    """Whether `folder` has a UNet's config.json and weights at its top, and is no whole checkpoint."""
+    """Whether `folder` has a UNet's config.json and weights at its top level and is not a complete checkpoint."""
     if not (folder / "config.json").is_file() or (folder / "model_index.json").is_file():
         return False
     try:
@@ -34,14 +34,14 @@ def is_unet_folder(folder: Path) -> bool:
 
 
 def unet_files(folder: Path) -> list[Path]:
-    """The file of weights, of the variant that is taken where there are several, or the shards."""
+    """Return the weights file of the preferred variant, or its shards."""
     return weight_files_in(folder, UNET_WEIGHTS_STEM) or sorted(folder.glob(f"{UNET_WEIGHTS_STEM}*-of-*.safetensors"))
 
 
 def detect_unet(folder: Path, base: Path | None = None) -> DetectedModel:
-    """The UNet in `folder`, described by the converted checkpoint in `base` as far as it says nothing itself.
+    """Return the UNet in `folder`; `base`, a converted checkpoint, supplies missing configuration.
 
-    Raises DamagedFileError when it is not whole, or does not go with `base`.
+    Raises DamagedFileError if it is incomplete or incompatible with `base`.
     """
     config, files = read_json(folder / "config.json"), unet_files(folder)
     tensors: dict[str, Tensor] = {}
@@ -73,9 +73,9 @@ def detect_unet(folder: Path, base: Path | None = None) -> DetectedModel:
 def reuse_parts(
     base: Path, workspace: ConversionFolder, on_part: Callable[[str, int], None], progress: Callable[[int], None]
 ) -> None:
-    """Give `workspace` the finished parts of the converted checkpoint in `base`, the UNet excepted: by links where the
-    disk can, else by copies. `begin` hears of each part and its bytes. Raises CheckpointError when `base` is not whole.
-    """
+    """Add the finished parts of the converted checkpoint in `base`, except the UNet, to `workspace`: as links if the
+    file system supports them, else as copies. `on_part` is called with each part and its bytes. Raises CheckpointError
+    if `base` is incomplete."""
     read_checkpoint(base)
     check_part_sizes(base)
     for part in reusable_parts(base):
@@ -89,12 +89,12 @@ def reuse_parts(
 
 
 def reusable_parts(base: Path) -> Sequence[str]:
-    """The parts of a converted checkpoint that another UNet can be put between."""
+    """Return the parts of a converted checkpoint that can be combined with another UNet."""
     return [part for part in REUSED_PARTS if (base / part / GRAPH).is_file()]
 
 
 def link_or_copy(file: Path, to: Path) -> None:
-    """Make `to` the same file as `file` where the disk can do that, else a copy of it."""
+    """Hard-link `to` to `file` if the file system supports it, else copy it."""
     try:
         os.link(file, to)
     except OSError:

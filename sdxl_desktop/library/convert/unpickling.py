@@ -1,4 +1,4 @@
-"""Reads a .ckpt by torch's weights-only loader and writes its tensors as .safetensors, one after the other."""
+"""Read a .ckpt with torch's weights-only loader and write its tensors as .safetensors, one at a time."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _SAFETENSORS_DTYPES = {
 
 
 def convert_pickle(file: Path, target: Path, progress: Callable[[int], None]) -> None:
-    """Write the tensors of `file` to `into`; raises DamagedFileError when they cannot be read safely."""
+    """Write the tensors of `file` to `target`; raises DamagedFileError if they cannot be read safely."""
     check_pickle(file)
     try:
         content = torch.load(file, map_location="cpu", mmap=True, weights_only=True)
-    except Exception as problem:  # whatever the loader chokes on, nothing was run
+    except Exception as problem:  # any loader error; no code was executed
         raise DamagedFileError(
             f"{file.name} cannot be read safely.",
             why="Torch's weights-only loader refuses it.",

@@ -1,11 +1,11 @@
-"""Weights in 8 or 4 bits, one after the other through a small buffer into a spool, as NNCF would have them.
+"""Compress weights to 8 or 4 bits as NNCF does, one at a time through a small buffer into a memory-mapped file.
 
-In 8 bits (INT8_ASYM), for each output channel of a matrix, convolution or embedding: scale = (max - min) / 255 with 0
+8 bits (INT8_ASYM), for each output channel of a matrix, convolution or embedding: scale = (max - min) / 255 with 0
 inside [min, max], zero point = -round(min / scale), weight ≈ (u8 - zero point) · scale (Jacob et al., arXiv
-1712.05877). In 4 bits (INT4_SYM), for each group of a row's neighbours: the number furthest from 0 becomes -8, scale is
-an eighth of it with the sign turned, weight ≈ i4 · scale. Scales are kept in f16, and the graph is NNCF's, which
-OpenVINO's plugins know as compressed weights. NNCF holds all weights of a part in memory while it works; here it is a
-few megabytes.
+1712.05877). 4 bits (INT4_SYM), for each group of neighbours in a row: the value furthest from 0 becomes -8, scale is an
+eighth of it with the sign flipped, weight ≈ i4 · scale. Scales are stored in f16, and the graph is NNCF's, which
+OpenVINO's plugins recognise as compressed weights. NNCF holds all weights of a part in memory while it works; this
+takes a few megabytes.
 """
 
 from __future__ import annotations
@@ -22,21 +22,22 @@ from openvino import opset13 as ops
 from sdxl_desktop.library.convert.memmap_buffer import MemmapBuffer
 
 _CHUNK_WEIGHTS = 1 << 21
-"""Weights that are worked on at a time: 8 MB in f32, which stay in a processor's cache."""
+"""Weights processed at a time: 8 MB in f32, which fit into a CPU cache."""
 _FLOATS = (ov.Type.f16, ov.Type.f32)
 _EPS = float(np.finfo(np.float32).eps)
 _GROUP_SIZES = (64, 32, 16)
 """Neighbours that share a scale in 4 bits: the first of these that divides the row, which is 64 in all of SDXL."""
 _INT8_ONLY_LAYERS = ("proj_in", "proj_out")
-"""Matrices through which all of a transformer passes: few weights, and what they lose is lost to every layer in it."""
+"""Matrices through which a transformer's whole input or output passes: few weights, and their error affects every
+layer."""
 
 WeightCountCallback = Callable[[int], None]
-"""Told how many more weights are done."""
+"""Called with the number of weights just processed."""
 
 
 @dataclass(frozen=True, slots=True)
 class WeightConstant:
-    """A constant, the last node of the widening that follows it, and the axis of its output channels."""
+    """A constant, the last node of its conversion to a wider type, and the axis of its output channels."""
 
     constant: Any
     convert_node: Any
@@ -52,19 +53,19 @@ class WeightConstant:
 
 
 def find_weights(model: ov.Model) -> list[WeightConstant]:
-    """Every constant of `model` that is a matrix, a kernel or a table of embeddings, once."""
+    """Return every constant of `model` that is a matrix, a kernel or an embedding table, once."""
     return list(_iter_weights(model))
 
 
 def buffer_bytes(weights: list[WeightConstant]) -> int:
-    """Bytes of spool that `weights` will take in 8 bits, and at most in 4."""
+    """Return the buffer bytes needed for `weights` in 8 bits; this is also the maximum for 4 bits."""
     return MemmapBuffer.required_bytes(len(weights), sum(weight.count for weight in weights))
 
 
 def compress_to_int8(
     model: ov.Model, weights: list[WeightConstant], buffer: MemmapBuffer, progress: WeightCountCallback
 ) -> None:
-    """Change `weights` of `model` to 8 bits. They lie in `spool` until the model is saved."""
+    """Convert `weights` of `model` to 8 bits. They must stay in `buffer` until the model is saved."""
     for weight in weights:
         _replace_with_int8(weight, buffer)
         progress(weight.count)
@@ -74,8 +75,8 @@ def compress_to_int8(
 def compress_to_int4(
     model: ov.Model, weights: list[WeightConstant], buffer: MemmapBuffer, progress: WeightCountCallback
 ) -> None:
-    """Change those of `weights` that have a `group_size` to 4 bits, the others to 8. They lie in `spool` until the
-    model is saved."""
+    """Convert `weights` with a `group_size` to 4 bits, the others to 8. They must stay in `buffer` until the model is
+    saved."""
     scratch = _ScratchBuffers(max((weight.shape[-1] for weight in weights), default=1))
     for weight in weights:
         if size := group_size(weight):
@@ -87,11 +88,11 @@ def compress_to_int4(
 
 
 def group_size(weight: WeightConstant) -> int:
-    """How many neighbours share a scale where `weight` can be kept in 4 bits; 0 where it had better stay in 8.
+    """Return how many neighbours share a scale if `weight` can be stored in 4 bits; 0 if it should stay in 8.
 
-    Four bits do for the matrices of transformers, which see tokens [batch, tokens, width] and are most of a UNet.
-    Convolutions, embeddings of time and size (they see [batch, width] and steer every block) and the ways in and out
-    of transformers stay in 8.
+    Four bits suffice for the matrices of transformers, which take tokens [batch, tokens, width] and are most of a UNet.
+    Convolutions, time and size embeddings (they take [batch, width] and affect every block) and the input and output
+    projections of transformers stay in 8.
     """
     rows_first = len(weight.shape) == 2 and weight.channel_axis == 0
     if not rows_first or any(name in weight.constant.get_friendly_name() for name in _INT8_ONLY_LAYERS):
@@ -118,7 +119,7 @@ def _iter_weights(model: ov.Model) -> Iterator[WeightConstant]:
 
 
 def _channel_axis(consumer: Any, rank: int) -> int | None:
-    """The axis of output channels where `used` takes weights; None where it takes something else."""
+    """Return the axis of output channels if `consumer` takes weights, else None."""
     node, place = consumer.get_node(), consumer.get_index()
     match node.get_type_name():
         case "MatMul" if rank == 2 and place == 1:
@@ -193,7 +194,7 @@ def _quantize_int8(weights: Any, into: Any, axis: int) -> tuple[Any, Any]:
 
 def _quantize_int4(weights: Any, into: Any, scales: Any, scratch: _ScratchBuffers) -> None:
     """Fill `scales` (f16 [rows, groups, 1]), and `into` (u8, half as many as `weights` [rows, width]) with two 4-bit
-    numbers a byte, the first in the low half."""
+    values per byte, the first in the low half."""
     (rows, width), groups = weights.shape, scales.shape[1]
     source, target = torch.from_numpy(weights), torch.from_numpy(into).view(rows, width // 2)
     step = max(1, _CHUNK_WEIGHTS // width)
@@ -212,8 +213,8 @@ def _quantize_int4(weights: Any, into: Any, scales: Any, scratch: _ScratchBuffer
 
 
 class _ScratchBuffers:
-    """Room to compute in, used again and again: temporaries of this size, made anew for each weight, leave holes
-    between the nodes of the graph that add up to the size of the weights."""
+    """Reusable scratch memory: temporaries of this size, allocated anew for each weight, leave holes between the nodes
+    of the graph that add up to the size of the weights."""
 
     def __init__(self, widest: int) -> None:
         self._values = torch.empty(max(_CHUNK_WEIGHTS, widest))

@@ -1,4 +1,4 @@
-"""The formats that weights can be kept in, and what each costs and keeps."""
+"""The formats of stored weights, with their size and precision."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from enum import StrEnum
 
 
 class WeightFormat(StrEnum):
-    """How the weights of the converted parts are written. It is always chosen by a person, never silently."""
+    """The format of the converted parts' weights. The user always chooses it; it is never applied silently."""
 
     FP32 = "fp32"
-    """Nothing is lost; what a file holds in half precision stays so, which is exact and half as large."""
+    """Lossless; half-precision source weights stay in half precision, which is exact and half as large."""
     FP16 = "fp16"
     INT8 = "int8"
-    """Every matrix and convolution in 8 bits, a scale and a zero point for each output channel."""
+    """Every matrix and convolution in 8 bits, with a scale and a zero point for each output channel."""
     INT4 = "int4"
-    """The UNet's matrices in 4 bits in groups of 64, the most sensitive and everything else in 8."""
+    """The UNet's matrices in 4 bits in groups of 64; the most sensitive and everything else in 8."""
 
     @property
     def bytes_per_parameter(self) -> float:

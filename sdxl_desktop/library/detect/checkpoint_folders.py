@@ -1,4 +1,4 @@
-"""Reads folders: diffusers' own layout, whole or with variants and shards, and folders of OpenVINO parts."""
+"""Read folders in diffusers' layout, with variants and shards, and folders of OpenVINO parts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ _MODEL_BY_CROSS_ATTENTION_DIM = {768: "a Stable Diffusion 1.5 checkpoint", 1024:
 
 
 def identify_folder(folder: Path) -> DetectedModel | None:
-    """What `folder` holds; None when it describes no checkpoint. Raises CheckpointError when it cannot be used."""
+    """Return the model in `folder`; None if it has no checkpoint configuration. Raises CheckpointError if it is
+    unusable."""
     if not (folder / "model_index.json").is_file():
         return None
     setup = Setup(folder)
@@ -43,7 +44,7 @@ def identify_folder(folder: Path) -> DetectedModel | None:
                 raise _incomplete_error(folder, part, _why_no_weights(folder / part))
         if not any(folder.glob("*.safetensors")):
             raise _incomplete_error(folder, Part.UNET, _why_no_weights(folder / Part.UNET))
-        return None  # descriptions only; perhaps a single file lies beside them
+        return None  # configurations only; there may be a single file next to them
     return _identify_diffusers(folder, setup)
 
 
@@ -111,12 +112,12 @@ def _identify_diffusers(folder: Path, configs: Setup) -> DetectedModel:
 
 
 def weights_stem(part: str) -> str:
-    """What the files of the weights of `part` are called, before variant and ending."""
+    """Return the file name of the weights of `part`, without variant and extension."""
     return _WEIGHT_STEMS.get(part, "model")
 
 
 def weight_files_in(folder: Path, stem: str) -> list[Path]:
-    """The file, or the shards, of the variant that is taken where there are several."""
+    """Return the weights file of the preferred variant, or its shards."""
     for choice in _candidate_files(folder, stem):
         file = folder / choice.name
         return _shard_files(folder, read_json(file)) if choice.sharded else [file]

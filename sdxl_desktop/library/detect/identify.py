@@ -1,4 +1,4 @@
-"""Says what lies at a path: reads heads and descriptions only, and refuses by name what cannot be used."""
+"""Identify the model at a path: reads only headers and configurations, and rejects unusable files with a reason."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from sdxl_desktop.library.detect.sampling_metadata import read_sampling_metadata
 
 
 def identify(path: Path) -> DetectedModel:
-    """What lies at `path`, a file or a folder.
+    """Return the model at `path`, a file or a folder.
 
-    Raises CheckpointError: DamagedFileError for a file that is not whole, NotSdxlError for weights of something else.
+    Raises CheckpointError: DamagedFileError for an incomplete file, NotSdxlError for weights of another model type.
     """
     if path.is_dir():
         return identify_folder(path) or _identify_only_file(path)
@@ -41,8 +41,8 @@ def identify(path: Path) -> DetectedModel:
 
 
 def identify_file(path: Path, config_folder: Path | None = None) -> DetectedModel:
-    """What the .safetensors file `path` is. Descriptions lying beside it, or in the folder `setups`, are used where
-    they fit it, then those that ship."""
+    """Return the model in the .safetensors file `path`. Matching configurations in its folder or in `config_folder` are
+    preferred to the shipped ones."""
     tensors = read_tensors(path)
     if UNET_MARKER_KEY in tensors:
         return _identify_single_file(path, tensors, config_folder or path.parent)
@@ -108,7 +108,7 @@ def _identify_single_file(path: Path, tensors: Mapping[str, Tensor], config_fold
 
 
 def _candidate_configs(config_folder: Path) -> Iterator[tuple[Setup, dict[str, Path]]]:
-    """Descriptions that may fit a single file, and where the tokenizers that go with them are."""
+    """Yield configurations that may match a single file, with the paths of their tokenizers."""
     if (config_folder / "model_index.json").is_file() and (config_folder / Part.UNET / "config.json").is_file():
         own = {name: config_folder / name for name in TOKENIZERS if (config_folder / name).is_dir()}
         yield Setup(config_folder), own
@@ -117,7 +117,7 @@ def _candidate_configs(config_folder: Path) -> Iterator[tuple[Setup, dict[str, P
 
 
 def _match_part(name: str, configs: Setup, tensors: Mapping[str, Tensor]) -> DetectedPart | Mismatch | None:
-    """The part as `setup` describes it, what does not fit, or None where `setup` has no such part."""
+    """Return the part if it matches `configs`, the mismatch if not, or None if `configs` has no such part."""
     config = configs.config(name)
     if config is None:
         return None

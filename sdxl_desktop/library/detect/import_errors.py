@@ -1,4 +1,4 @@
-"""The errors of bringing a checkpoint into the library."""
+"""Errors of importing a checkpoint."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from sdxl_desktop.core.errors import SdxlDesktopError
 
 
 class ImportFailedError(SdxlDesktopError):
-    """Importing a good checkpoint failed: the disk, the memory, or a process that was killed."""
+    """Importing a valid checkpoint failed because of the disk, memory, or a killed process."""

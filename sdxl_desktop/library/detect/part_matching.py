@@ -1,4 +1,4 @@
-"""Holds a part's configuration against the tensors that are there: all must be there, in shape, and no others."""
+"""Match a part's configuration against the available tensors: all must exist with the right shape, and no others."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from sdxl_desktop.formats.layer_shapes import blueprint
 from sdxl_desktop.formats.safetensors_header import Tensor
 
 FP8_DTYPES = ("F8_E4M3", "F8_E5M2")
-"""fp8: half precision holds each of their numbers exactly."""
+"""fp8: each of its values is exactly representable in half precision."""
 WEIGHT_DTYPES = ("F16", "BF16", "F32", "F64", *FP8_DTYPES)
-"""Types of numbers that weights may have."""
+"""Dtypes that weights may have."""
 _FP8_SCALE_SUFFIXES = (".scale_weight", ".weight_scale")
-"""What ends the name of the number that an fp8 weight is to be multiplied by, instead of `.weight`."""
+"""Suffixes, in place of `.weight`, of the scalar by which an fp8 weight is multiplied."""
 _FP8_OTHER_SUFFIXES = (".scale_input", ".input_scale", ".comfy_quant", "scaled_fp8")
-"""What goes with them and says how to compute in fp8, which is not done here."""
+"""Suffixes of related fp8 tensors, which configure fp8 computation; that is not done here."""
 
-# Left over in files from training or from older transformers; they say nothing that is needed. `logit_scale` and the
-# first encoder's unused `text_projection` come with CLIP itself.
+# Left over in files from training or from older transformers; not needed. `logit_scale` and the first encoder's unused
+# `text_projection` come with CLIP itself.
 _UNUSED_TENSORS = (
     "text_model.embeddings.position_ids",
     "embeddings.position_ids",
@@ -32,14 +32,14 @@ _UNUSED_TENSORS = (
     "text_projection.weight",
 )
 _MIN_TENSOR_LIMIT = 10_000
-"""Tensors that a part may describe however few a file has, so that what is missing can be named. SDXL has 1,680."""
+"""Tensors that a part's configuration may describe even if the file has few, so that missing ones can be named. SDXL
+has 1,680."""
 _UNUSED_PREFIXES = ("loss.", "model_ema.")
 
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """Why tensors do not fit a configuration: a phrase, how many tensors are wrong, and whether only the type of its
-    numbers is."""
+    """Why tensors do not match a configuration: a phrase, the number of wrong tensors, whether only dtypes differ."""
 
     reason: str
     count: int
@@ -49,8 +49,8 @@ class Mismatch:
 def match_part(
     name: str, config: Mapping[str, Any], available: Mapping[str, Tensor], *, prefix: str | None = None
 ) -> DetectedPart | Mismatch:
-    """The part `name` made of the tensors that are `there`; with a `prefix` they are in the original layout, without in
-    diffusers' own."""
+    """Build the part `name` from the `available` tensors; with a `prefix` they are in the original layout, without one
+    in diffusers'."""
     scales, tensors = _split_fp8_scales(available)
     try:
         wanted = blueprint(name, config, _MIN_TENSOR_LIMIT + 2 * len(tensors))
@@ -86,7 +86,7 @@ def match_part(
 
 
 def _split_fp8_scales(available: Mapping[str, Tensor]) -> tuple[dict[str, str], Mapping[str, Tensor]]:
-    """(keys of scales by the key of the weight that each belongs to, the tensors without what goes with fp8)."""
+    """Return (scale keys by the key of their weight, the tensors without those for fp8)."""
     if not any(tensor.dtype in FP8_DTYPES for tensor in available.values()):
         return {}, available
     scales = {
@@ -104,7 +104,7 @@ def _is_scalar(tensor: Tensor) -> bool:
 
 
 def fp8_note(parts: Iterable[DetectedPart]) -> str:
-    """What a person is told of the numbers in these parts; "" where they are of the usual kinds."""
+    """Return a note for the user about unusual dtypes in these parts; "" if there are none."""
     coarse = [
         part.name.replace("_", " ")
         for part in parts

@@ -1,8 +1,8 @@
-"""Looks into a .ckpt without running it: its archive must be plain, its pickle may make tensors only, and no tensor may
-be larger than the bytes that the file has for it.
+"""Inspect a .ckpt without executing it: its archive must be uncompressed, its pickle may create only tensors, and no
+tensor may be larger than its data in the file.
 
-Whether it may be read at all is decided here, without torch; it is read by torch's weights-only loader, in the
-conversion's own process.
+This module decides, without torch, whether the file may be read; torch's weights-only loader then reads it in the
+conversion process.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _PICKLE_LIMIT = 4 * 2**20
 """Bytes of the pickle alone; SDXL's has half a megabyte."""
 _MEMBER_LIMIT = 20_000
 _MEMO_LIMIT = 1_000_000
-"""Places that a pickle may remember things in; Python would make room for as many as it names."""
+"""Maximum memo index in a pickle; Python would allocate as many entries as it names."""
 _DIMENSION_LIMIT = 8
 MAX_TENSOR_OVERLAP = 2
-"""How often all of a file may be used by its tensors: some share their numbers, as tied weights do."""
+"""How many times the tensors may use the bytes of the file: some share data, such as tied weights."""
 
 _STORAGE_ELEMENT_BYTES = {
     **dict.fromkeys(("Half", "BFloat16"), 2),
@@ -36,15 +36,15 @@ _STORAGE_ELEMENT_BYTES = {
     **dict.fromkeys(("Double", "Long"), 8),
     **dict.fromkeys(("Byte", "Bool"), 1),
 }
-"""Bytes of one element by torch's name of the storage."""
+"""Bytes per element by the name of torch's storage class."""
 
 
 class _ForbiddenGlobal(Exception):
-    """The pickle names something that makes no tensor."""
+    """The pickle names a global that is not needed to create tensors."""
 
 
 class _TensorOutOfBounds(Exception):
-    """A tensor sees more numbers than its storage has."""
+    """A tensor refers to elements beyond its storage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +74,13 @@ class _TensorView:
 
 
 def check_pickle(file: Path) -> None:
-    """Raise DamagedFileError unless `file` is a torch archive of tensors, all of whose bytes it has, and nothing
-    else."""
+    """Raise DamagedFileError unless `file` is a torch archive that contains complete tensors and nothing else."""
     try:
         with zipfile.ZipFile(file) as archive:
             pickled, stored = _read_pickle(file, archive)
     except DamagedFileError:
         raise
-    except Exception as problem:  # zipfile raises a dozen kinds, MemoryError among them
+    except Exception as problem:  # zipfile raises many types, including MemoryError
         raise _unsafe_error(file, "It is not an archive as torch writes it, or it was cut short.") from problem
     try:
         _check_sizes(file, _tensor_views(pickled), stored)
@@ -96,8 +95,8 @@ def check_pickle(file: Path) -> None:
 
 
 def _read_pickle(file: Path, archive: zipfile.ZipFile) -> tuple[bytes, Mapping[str, int]]:
-    """The archive's one pickle, and the bytes of each storage by its key, after the archive was found to be plain:
-    nothing packed, nothing outside, no bomb."""
+    """Return the archive's only pickle and the bytes of each storage by key, after checking that the archive is safe:
+    no compression, no outside paths, no bomb."""
     members = archive.infolist()
     if len(members) > _MEMBER_LIMIT:
         raise _unsafe_error(file, f"It has {len(members):,} members.")
@@ -120,11 +119,11 @@ def _read_pickle(file: Path, archive: zipfile.ZipFile) -> tuple[bytes, Mapping[s
 
 
 def _tensor_views(pickled: bytes) -> list[_TensorView]:
-    """Every tensor that the pickle would make, those of its state_dict once more by each of their names.
+    """Return every tensor that the pickle would create; those in its state_dict once more for each of their names.
 
-    Raises _Forbidden for anything else that it would make.
+    Raises _ForbiddenGlobal for anything else that it would create.
     """
-    for operation, argument, _ in pickletools.genops(pickled):  # every length in it is checked on the way
+    for operation, argument, _ in pickletools.genops(pickled):  # checks every length in it
         if "PUT" in operation.name and int(argument or 0) > _MEMO_LIMIT:
             raise ValueError("it remembers things in places that are not there")
         if operation.name.startswith("EXT"):
@@ -137,7 +136,7 @@ def _tensor_views(pickled: bytes) -> list[_TensorView]:
 
 
 class _TensorUnpickler(pickle.Unpickler):
-    """Makes stand-ins for tensors and their storages; every name it is asked for is one of ours, or refused."""
+    """Creates stand-ins for tensors and their storages; rejects every other global."""
 
     def __init__(self, stream: io.BytesIO) -> None:
         super().__init__(stream)

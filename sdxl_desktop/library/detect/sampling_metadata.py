@@ -1,4 +1,4 @@
-"""What single files say of how they are sampled: marks among their tensors, metadata, and their names."""
+"""Sampling settings of single files, from marker tensors, metadata and file names."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ _ZERO_TERMINAL_SNR = {"rescale_betas_zero_snr": True, "timestep_spacing": "trail
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SamplingMetadata:
-    """`scheduler` is what scheduler_config.json is to say, the whole of it where it is `edm`; `card` what
-    checkpoint.json says of steps, guidance and words; `vae` what the VAE's config.json is to say."""
+    """`scheduler_config` holds values for scheduler_config.json (complete if `edm`), `checkpoint_json` steps, guidance
+    and description for checkpoint.json, and `vae_config` values for the VAE's config.json."""
 
     scheduler_config: Mapping[str, Any] = field(default_factory=dict)
     checkpoint_json: Mapping[str, Any] = field(default_factory=dict)
@@ -38,13 +38,13 @@ class SamplingMetadata:
     edm: bool = False
 
     def merged_scheduler_config(self, scheduler: Mapping[str, Any]) -> dict[str, Any]:
-        """The configuration `scheduler` with what is known better."""
+        """Return the configuration `scheduler` with these values applied."""
         return dict(self.scheduler_config) if self.edm else changed_config(scheduler, self.scheduler_config)
 
 
 @dataclass(frozen=True, slots=True)
 class FewStepSettings:
-    """The settings that the makers of a checkpoint or LoRA distilled to few steps recommend, all without guidance."""
+    """Settings recommended by the authors of a checkpoint or LoRA distilled to few steps, all without guidance."""
 
     scheduler: SchedulerName
     steps: int
@@ -52,7 +52,7 @@ class FewStepSettings:
     guidance_scale: float = 1.0
 
     def applied_to(self, sampling: Sampling) -> Sampling:
-        """`sampling` with these settings in the place of its own."""
+        """Return `sampling` with these settings applied."""
         noise = replace(sampling.noise, timestep_spacing=self.timestep_spacing or sampling.noise.timestep_spacing)
         return replace(
             sampling,
@@ -65,13 +65,13 @@ class FewStepSettings:
 
     @property
     def description(self) -> str:
-        """Such as "4 steps of LCM without guidance"."""
+        """For example "4 steps of LCM without guidance"."""
         spacing = f" with {self.timestep_spacing.label.lower()} timesteps" if self.timestep_spacing else ""
         return f"{self.steps} step{'s' if self.steps > 1 else ''} of {self.scheduler.label}{spacing}, without guidance"
 
 
 class _DistillationMethod(NamedTuple):
-    """A way of distilling SDXL to few steps, by words in a name."""
+    """A method of distilling SDXL to few steps, detected by words in a name."""
 
     words: tuple[str, ...]
     recommended: FewStepSettings
@@ -92,7 +92,7 @@ _NAME_METADATA_KEYS = ("modelspec.title", "modelspec.architecture", "ss_output_n
 
 
 def read_sampling_metadata(name: str, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> SamplingMetadata:
-    """What the file called `name` says of itself. Raises DamagedFileError for marks that make no sense."""
+    """Return the settings that the file called `name` declares. Raises DamagedFileError for invalid marker tensors."""
     if "edm_mean" in tensors and "edm_std" in tensors:
         return _playground_metadata(tensors)
     if any(mark.startswith("edm_vpred.") for mark in tensors):
@@ -108,8 +108,8 @@ def read_sampling_metadata(name: str, tensors: Mapping[str, Tensor], metadata: M
 
 
 def detect_few_step(name: str, metadata: Mapping[str, str]) -> FewStepSettings | None:
-    """How to draw with a checkpoint or LoRA that its name or metadata calls Turbo, Lightning, Hyper, DMD2, TCD or LCM;
-    None for others."""
+    """Return the settings of a checkpoint or LoRA whose name or metadata contains Turbo, Lightning, Hyper, DMD2, TCD or
+    LCM; None for others."""
     for text in (name, *(metadata.get(key, "") for key in _NAME_METADATA_KEYS)):
         words = _name_words(text[:200])
         for way in _DISTILLATION_METHODS:
@@ -122,7 +122,7 @@ def detect_few_step(name: str, metadata: Mapping[str, str]) -> FewStepSettings |
 
 
 def few_step_metadata(name: str, metadata: Mapping[str, str]) -> SamplingMetadata:
-    """The same as facts; none where it is not such a file."""
+    """Return the same settings as SamplingMetadata; empty if it is not a few-step model."""
     found = detect_few_step(name, metadata)
     if found is None:
         return SamplingMetadata()
@@ -138,12 +138,12 @@ _STEP_COUNT_PATTERN = re.compile(r"(?:^|-)(\d{1,2})-?steps?(?:-|$)")
 
 
 def _name_words(text: str) -> list[str]:
-    """Those of a file's name, however it is written: "myXL_v2Lightning-4step" has "lightning" and "4step"."""
+    """Split a file name into words: "myXL_v2Lightning-4step" has "lightning" and "4step"."""
     return [word for word in re.split(r"[^a-z0-9]+", _CAMEL_CASE_BOUNDARY.sub("-", text).lower()) if word]
 
 
 def _prediction_type(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> tuple[dict[str, Any], str]:
-    """(what the scheduler's configuration is to say of the prediction, what is told of a prediction nobody knows)."""
+    """Return (scheduler configuration for the prediction type, a note if the prediction type is unknown)."""
     if "v_pred" in tensors or metadata.get("ss_v_parameterization", "").lower() == "true":
         return {"prediction_type": "v_prediction"}, ""
     said = metadata.get("modelspec.prediction_type", "").strip()
@@ -158,7 +158,7 @@ def _prediction_type(tensors: Mapping[str, Tensor], metadata: Mapping[str, str])
 
 
 def _playground_metadata(tensors: Mapping[str, Tensor]) -> SamplingMetadata:
-    """As diffusers reads Playground 2.5: EDM's noise, and latents that are normalized channel by channel."""
+    """As diffusers reads Playground 2.5: EDM noise levels, and latents normalized per channel."""
     mean, deviation = (_read_numbers(tensors[name], _LATENT_CHANNELS) for name in ("edm_mean", "edm_std"))
     if not all(value > 0 for value in deviation):
         raise _invalid_edm_error(tensors["edm_std"].file, "edm_std", deviation)
@@ -177,7 +177,7 @@ def _playground_metadata(tensors: Mapping[str, Tensor]) -> SamplingMetadata:
 
 
 def _cosxl_metadata(tensors: Mapping[str, Tensor]) -> SamplingMetadata:
-    """As diffusers describes CosXL: EDM's noise, exponential levels, v-prediction."""
+    """As diffusers configures CosXL: EDM noise levels, exponential sigmas, v-prediction."""
     levels = {"sigma_min": 0.002, "sigma_max": 120.0}
     for name in levels:
         if (tensor := tensors.get(f"edm_vpred.{name}")) is not None:
@@ -202,7 +202,7 @@ _STRUCT_FORMATS = {"F64": "d", "F32": "f", "F16": "e"}
 
 
 def _read_numbers(tensor: Tensor, count: int) -> tuple[float, ...]:
-    """The `count` numbers that a small tensor holds. Raises DamagedFileError where it does not."""
+    """Return the `count` numbers in a small tensor. Raises DamagedFileError if it does not hold them."""
     if tensor.elements != count or (tensor.dtype not in _STRUCT_FORMATS and tensor.dtype != "BF16"):
         raise _invalid_edm_error(tensor.file, "its EDM mark", (f"{tensor.dtype} {list(tensor.shape)}",))
     with open_regular(tensor.file) as stream:
@@ -219,7 +219,7 @@ def _read_numbers(tensor: Tensor, count: int) -> tuple[float, ...]:
 def _invalid_edm_error(file: Path, key: str, numbers: tuple[object, ...]) -> DamagedFileError:
     said = ", ".join(f"{number:g}" if isinstance(number, float) else str(number) for number in numbers)
     return DamagedFileError(
-        f"{file.name} says that it was trained with EDM's noise, and not how.",
+        f"{file.name} has invalid settings of EDM's noise.",
         why=f"Of {key} it says {said}.",
         next_step="Download or copy it again.",
     )

@@ -1,9 +1,9 @@
-"""The person's token for the hub: kept in the system's keyring; else what the environment or the hub's own tools keep.
+"""The user's hub token: from the system's keyring, else from the environment or huggingface_hub's token file.
 
-Every token belongs to one host and is sent to no other. One in the keyring belongs to the host that HF_ENDPOINT named
-when it was kept. HF_TOKEN and the file of the hub's own tools belong to huggingface.co, since many set them once and
-use a stranger's mirror later; SDXL_DESKTOP_TOKEN_HOST says that they are for another host. Where a system has no
-keyring, that is said, and nothing is written to a file instead.
+Every token belongs to one host and is sent to no other. A keyring token belongs to the host in HF_ENDPOINT at the time
+it was stored. HF_TOKEN and huggingface_hub's token file belong to huggingface.co, since many users set them once and
+later use an untrusted mirror; SDXL_DESKTOP_TOKEN_HOST assigns them to another host. If the system has no keyring, this
+is reported, and the token is not written to a file instead.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _TOKEN_FORMAT_HINT = "It must be letters, digits and underscores, as the hub sho
 
 @dataclass(frozen=True, slots=True)
 class AccessToken:
-    """`value` is secret ("" for none); `where` says in words where it was found, and why not in the keyring."""
+    """`value` is secret ("" for none); `source` says where it was found, and why not in the keyring."""
 
     value: str
     source: str
@@ -43,7 +43,7 @@ class AccessToken:
 
 
 def find_token() -> AccessToken:
-    """The token for the present endpoint. Blocks for as long as the system asks the person to unlock the keyring."""
+    """Return the token for the current endpoint. Blocks while the system asks the user to unlock the keyring."""
     keyring, why_not = _keyring()
     if keyring is not None:
         try:
@@ -59,12 +59,12 @@ def find_token() -> AccessToken:
 
 
 def token_host() -> str:
-    """The host that a token in the environment or in the file of the hub's own tools is for."""
+    """The host of a token in the environment or in huggingface_hub's token file."""
     return os.environ.get(HOST_VARIABLE, "").strip().lower() or urlsplit(HUGGINGFACE_URL).netloc
 
 
 def _find_outside_keyring() -> tuple[str, str]:
-    """(the token, where it was found) outside the keyring; "" for none."""
+    """Return (token, where it was found) from outside the keyring; "" for none."""
     for variable in TOKEN_VARIABLES:
         if value := _stripped(os.environ.get(variable, "")):
             return value, variable
@@ -78,7 +78,7 @@ def _find_outside_keyring() -> tuple[str, str]:
 
 
 def store_token(value: str) -> None:
-    """Keep `value` in the system's keyring. Raises AccessError when it cannot be one, or when there is no keyring."""
+    """Store `value` in the system's keyring. Raises AccessError if it is not a valid token or there is no keyring."""
     value = _stripped(value)
     keep_out(value)
     if not value or not value.isascii() or not value.replace("_", "").replace("-", "").isalnum():
@@ -91,13 +91,13 @@ def store_token(value: str) -> None:
         kept = keyring.get_password(KEYRING_SERVICE, _host())
     except keyring.errors.KeyringError as problem:
         raise _no_keyring_error(f"the system's keyring refused ({problem or type(problem).__name__})") from problem
-    if kept != value:  # there is a backend that keeps nothing on purpose
+    if kept != value:  # there is a backend that deliberately stores nothing
         raise _no_keyring_error("the keyring that is set up keeps nothing")
 
 
 def delete_token() -> bool:
-    """Remove the token for the present endpoint from the system's keyring; whether there was one. Raises AccessError
-    where the keyring does not let it go."""
+    """Remove the token for the current endpoint from the system's keyring; returns whether there was one. Raises
+    AccessError if the keyring refuses."""
     keyring, _ = _keyring()
     if keyring is None:
         return False
@@ -115,7 +115,7 @@ def delete_token() -> bool:
 
 
 def _keyring() -> tuple[Any, str]:
-    """The library, or None and why it is of no use here."""
+    """Return the keyring library, or None and the reason why it is unusable."""
     try:
         import keyring
         import keyring.backends.fail
@@ -124,7 +124,7 @@ def _keyring() -> tuple[Any, str]:
         return None, "the library for the system's keyring is not installed"
     try:
         chosen = keyring.get_keyring()
-    except (ImportError, RuntimeError, OSError, ValueError, AttributeError) as problem:  # a broken setup of its own
+    except (ImportError, RuntimeError, OSError, ValueError, AttributeError) as problem:  # a broken keyring setup
         return None, f"the system's keyring cannot be used ({type(problem).__name__})"
     if isinstance(chosen, keyring.backends.fail.Keyring):
         return None, "this system has no keyring"
@@ -132,12 +132,12 @@ def _keyring() -> tuple[Any, str]:
 
 
 def _host() -> str:
-    """With its port, where it has one, and without a name and password."""
+    """The endpoint's host with its port, if any, without user name and password."""
     return urlsplit(endpoint()).netloc.rpartition("@")[2].lower()
 
 
 def _huggingface_token_file() -> Path:
-    """Where the hub's own tools keep a token (huggingface_hub.constants.HF_TOKEN_PATH, without importing it)."""
+    """The path of huggingface_hub's token file (huggingface_hub.constants.HF_TOKEN_PATH, without importing it)."""
     cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser()
     home = Path(os.environ.get("HF_HOME", cache / "huggingface")).expanduser()
     return Path(os.environ.get("HF_TOKEN_PATH", home / "token")).expanduser()

@@ -1,4 +1,4 @@
-"""A download as a job of a worker: what it is given, and the progress that it reports."""
+"""The input of a download worker and the progress that it reports."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from sdxl_desktop.library.hub.remote_files import HubListing
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DownloadJob:
-    """List what `address` holds or, where a `listing` is given, download that to the folder `destination`. The result
-    is the `HubListing`, or how many bytes came over the line.
+    """List the files at `address` or, if a `listing` is given, download it to the folder `destination`. The result is
+    the `HubListing` or the number of bytes downloaded.
 
-    The secret `token` travels here, since command lines and environments can be read by others. `reserve` in bytes is
-    left free on the disk, `first_wait` in seconds is the shortest pause before something is tried again.
+    The secret `token` is passed here, since other processes can read command lines and environments. `reserve` bytes
+    stay free on the disk; `first_wait` is the shortest pause before a retry, in seconds.
     """
 
     address: HubAddress
@@ -31,7 +31,7 @@ class DownloadJob:
 
 
 class DownloadPhase(StrEnum):
-    """What is being done; the words are shown to people."""
+    """The phases of a download; the values are shown to users."""
 
     ASKING = "asking the hub"
     CHECKING = "checking what is there"
@@ -42,11 +42,11 @@ class DownloadPhase(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DownloadProgress:
-    """`done` of `total` bytes of all files are on the disk, `file` is at work. `done` falls only where a file turned
-    out wrong and is fetched again.
+    """`done` of `total` bytes of all files are on disk; `file` is being downloaded. `done` decreases only if a file was
+    corrupt and is downloaded again.
 
-    While WAITING, `seconds` is how long, and `why` says for what. `bytes_per_second` is the present rate, None while
-    it is not known.
+    While WAITING, `seconds` is the length of the pause and `why` the reason. `bytes_per_second` is the current rate,
+    None while unknown.
     """
 
     phase: DownloadPhase

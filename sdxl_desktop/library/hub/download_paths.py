@@ -1,4 +1,4 @@
-"""Where the files of a download lie while it is unfinished, and what of them is there already."""
+"""Where the files of an unfinished download are stored, and which of them exist already."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ COMPLETE_FOLDER, PARTIAL_FOLDER = "whole", "partial"
 _UNFINISHED_FILE = "wanted.json"
 _MAX_RECORD_BYTES = 2**24
 RECORD_FILE = "download.json"
-"""In a finished download: the listing, so that one knows whence it came and which hashes its files have."""
+"""In a finished download: the listing, which records its source and the hashes of its files."""
 
 
 @dataclass(frozen=True, slots=True)
 class DownloadPaths:
-    """Of the download of `listing` to `destination`, a folder that is not there yet."""
+    """Paths for the download of `listing` to `destination`, a folder that does not exist yet."""
 
     listing: HubListing
     address: HubAddress
@@ -51,7 +51,7 @@ class DownloadPaths:
         return whole.is_file() and whole.stat().st_size == file.size
 
     def downloaded_bytes(self) -> int:
-        """Bytes that need not come again."""
+        """Bytes that need not be downloaded again."""
         return sum(file.size if self.is_complete(file) else self._partial_bytes(file) for file in self.listing.files)
 
     def _partial_bytes(self, file: RemoteFile) -> int:
@@ -60,7 +60,7 @@ class DownloadPaths:
 
 
 class UnfinishedDownload(msgspec.Struct, frozen=True):
-    """A download that was paused, stopped or killed; to go on, call `download` with these."""
+    """A download that was paused, stopped or killed; to resume, call `download` with these values."""
 
     address: HubAddress
     listing: HubListing
@@ -69,20 +69,20 @@ class UnfinishedDownload(msgspec.Struct, frozen=True):
 
 
 def write_unfinished_record(paths: DownloadPaths) -> None:
-    """Leave behind what is being downloaded, so that the next start of the application can offer to go on."""
+    """Record the running download, so that the application can offer to resume it at its next start."""
     note = UnfinishedDownload(paths.address, paths.listing, str(paths.destination))
     (paths.work_folder / _UNFINISHED_FILE).write_bytes(msgspec.json.encode(note))
 
 
 def unfinished_downloads(folder: Path) -> tuple[UnfinishedDownload, ...]:
-    """The downloads into `folder` that are not finished, with the bytes that are `kept` of each."""
+    """Return the unfinished downloads into `folder`, with the `kept` bytes of each."""
     found = []
     for file in sorted((folder / WORK_FOLDER_NAME).glob(f"*/{_UNFINISHED_FILE}")):
         try:
             note = _read(file, UnfinishedDownload)
-        except (OSError, ValueError, RecursionError):  # killed while it was written, or going on elsewhere
+        except (OSError, ValueError, RecursionError):  # killed while it was written, or running in another process
             continue
-        if Path(note.destination).parent.resolve() != folder.resolve():  # not one of this library's
+        if Path(note.destination).parent.resolve() != folder.resolve():  # belongs to another library
             continue
         places = DownloadPaths(note.listing, note.address, Path(note.destination))
         found.append(msgspec.structs.replace(note, kept=places.downloaded_bytes()))
@@ -90,14 +90,14 @@ def unfinished_downloads(folder: Path) -> tuple[UnfinishedDownload, ...]:
 
 
 def discard_download(download: UnfinishedDownload) -> None:
-    """Throw away what is there of an unfinished download."""
+    """Delete the files of an unfinished download."""
     shutil.rmtree(
         DownloadPaths(download.listing, download.address, Path(download.destination)).work_folder, ignore_errors=True
     )
 
 
 def read_download_record(folder: Path) -> HubListing | None:
-    """What was downloaded into `folder`; None for a folder that was not downloaded."""
+    """Return the listing that was downloaded into `folder`; None if the folder was not downloaded."""
     try:
         return _read(folder / RECORD_FILE, HubListing)
     except (OSError, ValueError, RecursionError):

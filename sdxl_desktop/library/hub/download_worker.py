@@ -1,6 +1,6 @@
-"""The worker that downloads: does one `DownloadJob`, and is the only process that uses the network.
+"""The download worker: runs one `DownloadJob`; the only process that uses the network.
 
-Being killed costs nothing: the next one goes on with the next byte.
+If it is killed, the next run resumes at the next byte.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sdxl_desktop.workers.jobs import JobHost
 
 
 def main() -> int:
-    """Run the download process; returns only by ending it."""
+    """Run the worker process; returns only when it ends."""
     HOST.serve()
 
 
@@ -23,7 +23,7 @@ def _work(job: DownloadJob, emit: Emit) -> HubListing | int:
 
 
 def _list_files(job: DownloadJob, emit: Emit) -> HubListing:
-    from sdxl_desktop.library.hub.repo_listing import list_repo  # the whole of the hub's library
+    from sdxl_desktop.library.hub.repo_listing import list_repo  # imports huggingface_hub
 
     emit(DownloadProgress(phase=DownloadPhase.ASKING))
 
@@ -32,7 +32,7 @@ def _list_files(job: DownloadJob, emit: Emit) -> HubListing:
 
     caller = HubCredentials(
         job.token, job.token_from, RetryPolicy(tries=4, first_wait=job.first_wait)
-    )  # offline is told soon
+    )  # fail fast when offline
     return list_repo(job.address, caller, waiting, openvino=job.openvino)
 
 
@@ -47,7 +47,7 @@ def _download(job: DownloadJob, listing: HubListing, emit: Emit) -> int:
 
 def _failed(cause: str) -> HubError:
     return HubError(
-        "The download failed in a way that was not foreseen.",
+        "The download failed unexpectedly.",
         why=cause,
         next_step="Start it again; what is there is kept.",
     )
@@ -55,7 +55,7 @@ def _failed(cause: str) -> HubError:
 
 def _out_of_memory(job: DownloadJob) -> HubError:
     return HubError(
-        "The download ended for want of memory.",
+        "The download ran out of memory.",
         why="There was not enough memory.",
         next_step="Close other programs and start it again; what is there is kept.",
     )

@@ -1,7 +1,7 @@
-"""Downloads everything that a listing names into one folder, which appears whole or not at all. For the own process.
+"""Download all files of a listing into one folder, which appears only when complete. Only for the worker process.
 
-What is unfinished lies beside that folder in `.downloading`, by the content it will have: `whole` holds files that were
-verified, `partial` those that are not finished. Whoever comes next goes on there.
+Unfinished files lie next to that folder in `.downloading`, named by their content: `whole` holds verified files,
+`partial` unfinished ones. The next run resumes there.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _LOCK_TIMEOUT = 1.0
 
 
 class DownloadReporter:
-    """Counts bytes and reports them, at most ten times a second."""
+    """Counts bytes and reports them at most ten times a second."""
 
     def __init__(self, emit: Emit, total: int) -> None:
         self._emit, self._total = emit, total
@@ -50,7 +50,7 @@ class DownloadReporter:
         self._report(phase, seconds=seconds, why=why)
 
     def found(self, count: int) -> None:
-        """Bytes that were there already, or (below zero) that are thrown away."""
+        """Add bytes that existed already, or (negative) subtract discarded ones."""
         self._done += count
         if time.monotonic() - self._reported_at >= _SECONDS_BETWEEN_REPORTS:
             self._report(DownloadPhase.CHECKING)
@@ -87,9 +87,9 @@ class DownloadReporter:
 
 
 def download_files(paths: DownloadPaths, credentials: HubCredentials, emit: Emit, *, reserved_bytes: int) -> int:
-    """Bring all files of `places.listing` to `places.destination`; returns the bytes that came over the line.
+    """Download all files of `paths.listing` to `paths.destination`; returns the number of bytes downloaded.
 
-    `reserve` bytes of the disk are left free. Raises HubError; what came is kept.
+    `reserved_bytes` of the disk stay free. Raises HubError; partial files are kept.
     """
     reporter = DownloadReporter(emit, paths.listing.bytes)
     with _work_folder_lock(paths):
@@ -101,7 +101,7 @@ def download_files(paths: DownloadPaths, credentials: HubCredentials, emit: Emit
         reporter.begin(DownloadPhase.FINISHING)
         _move_into_place(paths)
     shutil.rmtree(paths.work_folder, ignore_errors=True)
-    with contextlib.suppress(OSError):  # others may be at work there
+    with contextlib.suppress(OSError):  # another process may be using it
         paths.work_folder.parent.rmdir()
     return received
 
@@ -109,9 +109,9 @@ def download_files(paths: DownloadPaths, credentials: HubCredentials, emit: Emit
 def _download_file(
     file: RemoteFile, paths: DownloadPaths, credentials: HubCredentials, client: HubClient, reporter: DownloadReporter
 ) -> int:
-    """The bytes that came over the line for `file`, which is whole then."""
+    """Download `file` completely; returns the number of bytes downloaded."""
     whole = paths.complete_path(file)
-    if paths.is_complete(file):  # verified before it got this name
+    if paths.is_complete(file):  # it was verified before it got this name
         reporter.found(file.size)
         return 0
     reporter.begin(DownloadPhase.DOWNLOADING, file.path)
@@ -132,7 +132,7 @@ def _download_file(
 
 
 def _check_disk_space(paths: DownloadPaths, reserve: int) -> None:
-    """Raise DiskFullError unless what is still missing fits, with `reserve` bytes to spare."""
+    """Raise DiskFullError unless the missing bytes fit, with `reserve` bytes to spare."""
     missing = paths.listing.bytes - paths.downloaded_bytes()
     free = shutil.disk_usage(paths.work_folder).free
     if free < missing + reserve:
@@ -145,7 +145,7 @@ def _check_disk_space(paths: DownloadPaths, reserve: int) -> None:
 
 
 def _move_into_place(paths: DownloadPaths) -> None:
-    """Write the record and move the whole folder to its place."""
+    """Write the record and move the complete folder to its destination."""
     whole = paths.work_folder / COMPLETE_FOLDER
     try:
         with (whole / RECORD_FILE).open("wb") as record:
@@ -166,7 +166,7 @@ def _move_into_place(paths: DownloadPaths) -> None:
 
 @contextlib.contextmanager
 def _work_folder_lock(paths: DownloadPaths) -> Iterator[None]:
-    """Hold the work's folder. A killed holder's lock is gone with it."""
+    """Hold the lock of the work folder. The lock of a killed process is released with it."""
     try:
         paths.work_folder.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(paths.work_folder / "lock", timeout=_LOCK_TIMEOUT)

@@ -1,4 +1,4 @@
-"""Turns what the hub's library raises into sentences. Only for the download's own process."""
+"""Convert exceptions of huggingface_hub and httpx to readable errors. Only for the worker process."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _MAX_SHOWN_LENGTH = 160
 
 
 def status_code(problem: Exception) -> int:
-    """The HTTP status behind `problem`; 0 where there is none."""
+    """Return the HTTP status behind `problem`; 0 if there is none."""
     response = getattr(problem, "response", None)
     return response.status_code if isinstance(response, httpx.Response) else 0
 
@@ -46,8 +46,8 @@ def response_headers(problem: Exception) -> Mapping[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class HubRequest:
-    """What was asked for, and as whom: a `file` of `repo`, or ("") the repository itself. `token_from` says where the
-    token is kept, or why there is none; `with_token` whether one was sent."""
+    """What was requested and with which token: a `file` of `repo`, or ("") the repository itself. `token_source` says
+    where the token is stored, or why there is none; `with_token` whether one was sent."""
 
     repo: str
     file: str = ""
@@ -56,7 +56,7 @@ class HubRequest:
 
 
 def to_hub_error(problem: Exception, request: HubRequest) -> HubError | None:
-    """The sentence for what the hub answered; None for what is not its answer."""
+    """Return the readable error for a hub response; None if `problem` is not a response."""
     repo, page, status = request.repo, f"{HUGGINGFACE_URL}/{request.repo}", status_code(problem)
     match problem:
         case GatedRepoError():
@@ -69,7 +69,7 @@ def to_hub_error(problem: Exception, request: HubRequest) -> HubError | None:
             return _no_file_error(request)
         case HFValidationError():
             return AddressError(f"{repo!r} cannot be the name of a repository.", why=f"{problem}.")
-    if isinstance(problem, ValueError):  # no JSON, or JSON of something else
+    if isinstance(problem, ValueError):  # not JSON, or unexpected JSON
         return invalid_response_error()
     if status == 401 and request.with_token:
         return AccessError(
@@ -143,7 +143,7 @@ def _no_repository_error(request: HubRequest) -> HubNotFoundError:
 
 
 def invalid_response_error(why: str = "") -> HubError:
-    """For an answer that is not one."""
+    """An error for an invalid response."""
     return HubError(
         f"{display_endpoint()} does not answer like a hub.",
         why=why,
@@ -152,7 +152,7 @@ def invalid_response_error(why: str = "") -> HubError:
 
 
 def proxy_error(problem: Exception) -> HubError:
-    """For a proxy that nothing can be asked through."""
+    """An error for an unusable proxy."""
     words = " ".join(str(problem).split())[:_MAX_SHOWN_LENGTH]
     proxy = proxy_for_hub()
     return HubError(
@@ -165,7 +165,7 @@ def proxy_error(problem: Exception) -> HubError:
 
 
 def connection_lost_error(problem: Exception) -> ConnectionLostError:
-    """After the last try. Names the proxy, the mirror or the hub, since a wrong address is a likely reason."""
+    """An error after the last retry. Names the proxy, mirror or hub, since a wrong address is a likely cause."""
     reasons: dict[type[Exception], str] = {
         httpx.ProxyError: "The proxy refused",
         httpx.ConnectTimeout: "Nobody answered",
@@ -200,7 +200,8 @@ def rate_limited_error(seconds: float) -> RateLimitedError:
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """`shown` is its address without what is secret, `variable` what names it ("" for the system's settings)."""
+    """`display_address` is its address without secrets, `variable` the environment variable that sets it ("" for the
+    system's settings)."""
 
     display_address: str
     variable: str
@@ -210,7 +211,7 @@ class Proxy:
 
 
 def proxy_for_hub() -> Proxy | None:
-    """The proxy that requests to the hub go through, as httpx finds it; None for a straight line."""
+    """Return the proxy for requests to the hub, as httpx selects it; None for a direct connection."""
     try:
         parts = urlsplit(endpoint())
         host = parts.hostname or ""

@@ -1,7 +1,7 @@
-"""Chooses the files of a repository that are needed, and no second copy of anything.
+"""Choose the files of a repository that are needed, without duplicates of the same weights.
 
-Half precision before full, safetensors before anything that must be unpickled, the folders of a pipeline before the
-same weights in one file; never Flax, ONNX or pictures.
+Half precision is preferred to full, safetensors to pickles, and a pipeline's folders to the same weights in a single
+file; Flax, ONNX and images are never chosen.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ _MAX_LISTED = 8
 def select_files(
     available: Iterable[RemoteFile], address: HubAddress, *, openvino: bool = False
 ) -> tuple[DownloadLayout, list[RemoteFile]]:
-    """The layout and the needed files among those that are `there`, by what `address` asks for.
+    """Return the layout and the needed files of `available` for `address`.
 
-    Where a repository has a pipeline both for diffusers and for OpenVINO, `openvino` says which is taken. Raises
-    NotThereError when the asked file is not there, when nothing can be used, and, naming them, when several could be.
+    If a repository has a pipeline both for diffusers and for OpenVINO, `openvino` selects. Raises HubNotFoundError if
+    the requested file does not exist, if nothing is usable, or, naming them, if there are several candidates.
     """
     files = {file.path: file for file in available}
     if address.file:
@@ -71,7 +71,7 @@ def _graph_files(part: str) -> tuple[str, str]:
 
 
 def _diffusers(files: Mapping[str, RemoteFile]) -> list[RemoteFile] | None:
-    """None unless each part that has a config.json has weights in safetensors."""
+    """None unless each part that has a config.json has safetensors weights."""
     chosen = _config_files(files, (*_WEIGHT_STEMS, *_CONFIG_FOLDERS))
     for part, stem in _WEIGHT_STEMS.items():
         weights = _weights(files, f"{part}/", stem)
@@ -82,7 +82,8 @@ def _diffusers(files: Mapping[str, RemoteFile]) -> list[RemoteFile] | None:
 
 
 def _config_files(files: Mapping[str, RemoteFile], parts: Sequence[str]) -> list[RemoteFile]:
-    """model_index.json and the configurations and vocabularies of `parts`, not the lists of other weights' shards."""
+    """Return model_index.json and the configurations and vocabularies of `parts`, without index files of other weights'
+    shards."""
     return [
         file
         for path, file in sorted(files.items())
@@ -98,7 +99,7 @@ def _config_files(files: Mapping[str, RemoteFile], parts: Sequence[str]) -> list
 
 
 def _weights(files: Mapping[str, RemoteFile], folder: str, stem: str) -> list[RemoteFile]:
-    """The file, or the shards with their list, of the variant that is taken where there are several."""
+    """Return the weights file of the preferred variant, or its shards with their index."""
     inside = [path.removeprefix(folder) for path in files if path.startswith(folder)]
     for choice in find_weight_variants(inside, stem):
         chosen = files[folder + choice.name]
@@ -118,7 +119,7 @@ def _single_part(files: Mapping[str, RemoteFile]) -> tuple[DownloadLayout, list[
 
 
 def _single_file(files: Mapping[str, RemoteFile], address: HubAddress) -> tuple[DownloadLayout, list[RemoteFile]]:
-    """The one file of weights at the top: a whole checkpoint, a LoRA or an embedding."""
+    """Return the only weights file at the top level: a complete checkpoint, a LoRA or an embedding."""
     top = {path: file for path, file in files.items() if "/" not in path and path.endswith(CHECKPOINT_ENDINGS)}
     if _LORA_FILE in top:
         return DownloadLayout.SINGLE_FILE, [top[_LORA_FILE]]
@@ -150,7 +151,7 @@ def _file_list_hint(files: Mapping[str, RemoteFile]) -> str:
 
 
 def relative_path(file: RemoteFile, layout: DownloadLayout, address: HubAddress) -> str:
-    """Where `file` lies in the folder that is made: without the repository's own folders above it."""
+    """Return the path of `file` in the destination folder, without the repository's parent folders."""
     if layout is DownloadLayout.SINGLE_FILE:
         return PurePosixPath(file.path).name
     return file.path.removeprefix(f"{address.folder}/" if address.folder else "")

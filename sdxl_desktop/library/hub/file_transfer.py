@@ -1,4 +1,4 @@
-"""Brings one file from the hub, going on where an earlier attempt ended, and checks it. Only for the own process."""
+"""Download one file from the hub, resuming an earlier attempt, and verify it. Only for the worker process."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ class _Hash(Protocol):
 
 
 def new_hash(file: RemoteFile) -> _Hash:
-    """What `file.content` is made with: SHA-256 for large files, Git's SHA-1 of a blob for the others."""
+    """Return the hash for `file.content_hash`: SHA-256 for large files, Git's SHA-1 of a blob for others."""
     if file.sha256:
         return hashlib.sha256()
     return hashlib.sha1(b"blob %d\0" % file.size, usedforsecurity=False)
 
 
 class FileTransfer:
-    """Of the file at `url` into `partial`, which another process may have begun. `on_bytes` hears of bytes as they are
-    written, `on_found` of those that were there (below zero where they are thrown away), `received` counts those that
-    came over the line."""
+    """The transfer of the file at `url` to `partial`, which another process may have started. `on_bytes` is called with
+    bytes as they are written, `on_existing` with those that existed (negative if discarded); `received_bytes` counts
+    the bytes downloaded."""
 
     def __init__(
         self,
@@ -55,8 +55,8 @@ class FileTransfer:
         self.received_bytes = 0
 
     def run(self, retrier: Retrier) -> None:
-        """Leave the whole, verified file in `partial`. A file with another content than it should have is fetched once
-        more from its start. Raises HubError; what came stays in `partial` unless it is known to be wrong."""
+        """Write the complete, verified file to `partial`. A file whose content is wrong is downloaded once more from
+        its start. Raises HubError; the received bytes stay in `partial` unless they are known to be wrong."""
         try:
             self._partial.parent.mkdir(parents=True, exist_ok=True)
             for attempt in (1, 2):
@@ -76,7 +76,7 @@ class FileTransfer:
             raise disk_error(problem, str(self._partial.parent)) from problem
 
     def _hash_existing(self, stream: BinaryIO) -> None:
-        """Read what is there already into the digest."""
+        """Feed the existing bytes to the hash."""
         self._digest, self._size = new_hash(self._file), 0
         stream.seek(0)
         while data := stream.read(_CHUNK):
@@ -92,35 +92,35 @@ class FileTransfer:
         self._digest, self._size = new_hash(self._file), 0
 
     def _receive(self, stream: BinaryIO, retrier: Retrier) -> None:
-        """One connection: take what it brings. Returns when all bytes are there, else raises what ended it."""
+        """Receive over one connection. Returns when all bytes are there, else raises the error that ended it."""
         if self._size == self._file.size:
             return
         wanted = {"Range": f"bytes={self._size}-"} if self._size else {}
         with self._client.stream(self._url, wanted) as response:
-            if response.status_code == 416:  # it has fewer bytes than are here
+            if response.status_code == 416:  # the server's file is shorter than ours
                 self._restart(stream)
                 raise httpx.RemoteProtocolError("the hub knows no such part of the file")
             raise_for_status(response)
             if self._size and not self._is_continuation(response):
                 self._restart(stream)
-            for data in iter_decoded(response, self._file.size):  # as they come: a cut loses nothing that was here
+            for data in iter_decoded(response, self._file.size):  # in pieces: a broken connection loses none of them
                 self._write(stream, data)
-                if self._size > self._max_size:  # not where a server begins at the start again and again
+                if self._size > self._max_size:  # not if a server starts from the beginning again and again
                     self._max_size = self._size
                     retrier.reset_failures()
                 if self._size == self._file.size:
-                    break  # whatever follows cannot belong to it, and may have no end
+                    break  # the rest is not part of the file and may be endless
         if self._size < self._file.size:
             raise httpx.RemoteProtocolError("the connection ended before the file did")
 
     def _is_continuation(self, response: httpx.Response) -> bool:
-        """Whether the answer goes on where this file ends, and is not the whole file again."""
+        """Whether the response continues at the end of this file rather than sending the whole file again."""
         said = response.headers.get("content-range", "")
         return response.status_code == 206 and said.startswith(f"bytes {self._size}-")
 
     def _write(self, stream: BinaryIO, data: bytes) -> None:
         self.received_bytes += len(data)
-        rest = memoryview(data)[: max(0, self._file.size - self._size)]  # what is too much cannot belong to it
+        rest = memoryview(data)[: max(0, self._file.size - self._size)]  # excess bytes are not part of the file
         while rest:
             written = stream.write(rest)
             self._digest.update(bytes(rest[:written]))
@@ -131,7 +131,7 @@ class FileTransfer:
     def _checksum_error(self) -> ChecksumMismatchError:
         kind = "SHA-256" if self._file.sha256 else "Git hash"
         return ChecksumMismatchError(
-            f"{self._file.path} came damaged, twice.",
+            f"{self._file.path} was damaged in two downloads.",
             why=f"Its {kind} should be {self._file.content_hash[:12]}… and is {self._digest.hexdigest()[:12]}….",
             next_step="Try again later, or without the mirror or proxy if you use one.",
         )

@@ -1,4 +1,4 @@
-"""Reads what a person typed or pasted, an id or a URL of the hub: which repository, revision and file is meant."""
+"""Parse an id or URL of the hub into repository, revision and file."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ _WEIGHT_SUFFIXES = (*ENDINGS, ".gguf")
 
 
 def endpoint() -> str:
-    """The hub, or the mirror that HF_ENDPOINT names."""
+    """The hub's URL, or the mirror in HF_ENDPOINT."""
     return (os.environ.get("HF_ENDPOINT", "").strip() or HUGGINGFACE_URL).rstrip("/")
 
 
 def display_endpoint() -> str:
-    """The same for people: without a name and password that may be in it."""
+    """The endpoint for display, without user name and password."""
     before, mark, rest = endpoint().rpartition("@")
     scheme = before.partition("://")[0] if "://" in before else ""
     return f"{scheme}://{rest}" if mark and scheme else rest
 
 
 def endpoint_label() -> str:
-    """How the present endpoint is spoken of."""
+    """A readable name for the current endpoint."""
     return "the hub" if endpoint() == HUGGINGFACE_URL else f"the mirror {display_endpoint().rpartition('://')[2]}"
 
 
 @dataclass(frozen=True, slots=True)
 class HubAddress:
-    """A repository ("owner/name") at a revision, and in it one `file`, one `folder`, or (both empty) what is needed."""
+    """A repository ("owner/name") at a revision, and one `file` or `folder` in it, or (both empty) all needed files."""
 
     repo: str
     revision: str = DEFAULT_REVISION
@@ -49,12 +49,12 @@ class HubAddress:
 
     @property
     def page(self) -> str:
-        """Where a person reads about it; licences are accepted there, on the hub itself and not on a mirror."""
+        """The web page for users; licences are accepted there, on the hub itself and not on a mirror."""
         return f"{HUGGINGFACE_URL}/{self.repo}"
 
     @property
     def name(self) -> str:
-        """A short name for it, fit for a folder."""
+        """A short name that is valid as a folder name."""
         return PurePosixPath(self.file).stem if self.file else self.repo.split("/")[1]
 
     def __str__(self) -> str:
@@ -62,7 +62,7 @@ class HubAddress:
 
 
 def looks_like_address(text: str) -> bool:
-    """Whether `text` can be meant for the hub rather than for a file or folder here. Nothing is asked of anyone."""
+    """Whether `text` may be a hub address rather than a local file or folder. Does not use the network."""
     try:
         parse_address(text)
     except AddressError:
@@ -71,8 +71,8 @@ def looks_like_address(text: str) -> bool:
 
 
 def parse_address(text: str) -> HubAddress:
-    """Read `text`: "owner/name", "owner/name@revision", "hf://owner/name@revision/file" or a page's URL of the hub or
-    of the mirror in HF_ENDPOINT (/tree/, /blob/, /resolve/, /raw/, ?revision=…). Raises AddressError."""
+    """Parse `text`: "owner/name", "owner/name@revision", "hf://owner/name@revision/file" or the URL of a page on the
+    hub or on the mirror in HF_ENDPOINT (/tree/, /blob/, /resolve/, /raw/, ?revision=…). Raises AddressError."""
     plain = text.strip().strip("<>\"'`").strip()
     if plain.startswith(("/", ".", "~")):
         raise _address_error(text, "It looks like a file or folder here.")
@@ -104,7 +104,7 @@ def _parse_url(plain: str, text: str) -> HubAddress:
         raise _address_error(text, f"It is no URL: {problem}.") from problem
     if parts.scheme not in ("http", "https") or parts.netloc.lower() not in _known_hosts():
         raise _address_error(text, "That is a page of another site.")
-    prefix = urlsplit(endpoint()).path  # a mirror may live below the root of its host
+    prefix = urlsplit(endpoint()).path  # a mirror may be below the root of its host
     path = parts.path.removeprefix(prefix) if prefix and parts.path.startswith(f"{prefix}/") else parts.path
     words = [unquote(word) for word in path.split("/") if word]
     if words[:1] == ["models"]:

@@ -1,7 +1,7 @@
-"""The line to the hub: sends the token to the hub's own address only, and bounds what answers may take.
+"""The HTTP client for the hub: sends the token only to the hub's own host, and limits the size and time of responses.
 
-Redirections and further pages may lead to other hosts, as those of mirrors do; they are followed there without the
-token. Only for the download's own process.
+Redirects and next pages may lead to other hosts, as those of mirrors do; they are followed without the token. Only for
+the worker process.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ T = TypeVar("T")
 _MAX_REDIRECTS = 10
 _MAX_PAGES = 100
 _MAX_RESPONSE_BYTES = 32 * 2**20
-"""Bytes of one answer of the API, unpacked; a page of 1,000 files has 0.3 MB."""
+"""Decompressed bytes of one API response; a page of 1,000 files has 0.3 MB."""
 _RESPONSE_TIMEOUT = 60.0
 _MAX_ERROR_BYTES = 2**16
 _CONNECT_TIMEOUT, _READ_TIMEOUT = 15.0, 60.0
@@ -34,11 +34,11 @@ _MAX_SHOWN_LENGTH = 160
 
 
 class HubClient:
-    """Asks the hub as who owns `token` ("" for nobody), within a `with` statement. `seconds` is the longest that an
-    answer of the API may take."""
+    """Sends requests with `token` ("" for none); use in a `with` statement. `seconds` is the timeout of an API
+    response."""
 
     def __init__(self, token: str, *, seconds: float = _RESPONSE_TIMEOUT) -> None:
-        """Raises HubError for a mirror or a proxy in the environment that cannot be used."""
+        """Raises HubError if a mirror or proxy in the environment is unusable."""
         self._token, self._seconds = token, seconds
         try:
             self._origin = _origin(httpx.URL(endpoint()))
@@ -55,7 +55,7 @@ class HubClient:
                 timeout=httpx.Timeout(_READ_TIMEOUT, connect=_CONNECT_TIMEOUT),
                 headers={"Accept-Encoding": "identity", "User-Agent": "sdxl-desktop"},
             )
-        except (ValueError, ImportError, httpx.InvalidURL) as problem:  # of a kind that httpx does not know
+        except (ValueError, ImportError, httpx.InvalidURL) as problem:  # a proxy type that httpx does not support
             raise proxy_error(problem) from problem
 
     def __enter__(self) -> HubClient:
@@ -65,7 +65,7 @@ class HubClient:
         self._client.close()
 
     def _authorize(self, request: httpx.Request) -> None:
-        """Asked before each request, those after a redirection included."""
+        """Called before each request, including redirected ones."""
         request.headers.pop("Cookie", None)
         if _origin(request.url) != self._origin:
             request.headers.pop("Authorization", None)
@@ -73,12 +73,12 @@ class HubClient:
             request.headers["Authorization"] = f"Bearer {self._token}"
 
     def get_json(self, path: str, type_: type[T], parameters: Mapping[str, str] | None = None) -> T:
-        """What the API answers at `path` below the hub's address. Raises what httpx and huggingface_hub raise, and
-        HubError for an answer of another kind."""
+        """Return the API's response at `path` below the endpoint. Raises exceptions of httpx and huggingface_hub, and
+        HubError for an unexpected response."""
         return self._get_page(f"{endpoint()}{path}", type_, parameters)[0]
 
     def get_paginated(self, path: str, type_: type[list[T]], parameters: Mapping[str, str] | None = None) -> list[T]:
-        """All items of an answer in several pages, of which each names the next one. Raises like `answer`."""
+        """Return all items of a response in several pages, each of which links to the next. Raises as `get_json`."""
         url = f"{endpoint()}{path}"
         found: list[T] = []
         seen: set[str] = set()
@@ -88,11 +88,11 @@ class HubClient:
             seen.add(url)
             items, following = self._get_page(url, type_, parameters)
             found += items
-            url, parameters = following, None  # it has them in it
+            url, parameters = following, None  # already in the URL
         return found
 
     def stream(self, url: str, headers: Mapping[str, str]) -> Any:
-        """A file's answer, as a context manager; its bytes are `iter_decoded` of it."""
+        """Return a file's response as a context manager; read its bytes with `iter_decoded`."""
         return self._client.stream("GET", url, headers=dict(headers))
 
     def _get_page(self, url: str, kind: type[T], parameters: Mapping[str, str] | None) -> tuple[T, str]:
@@ -111,12 +111,12 @@ class HubClient:
 
 @lru_cache(maxsize=1)
 def _ssl_context() -> ssl.SSLContext:
-    """Those that are trusted; reading them takes longer than a request does."""
+    """The trusted certificates; loading them takes longer than a request."""
     return httpx.create_ssl_context()
 
 
 def raise_for_status(response: httpx.Response) -> None:
-    """Raise what huggingface_hub has for an answer that is an error; its text counts up to a bound."""
+    """Raise huggingface_hub's exception for an error response; its text is read up to a limit."""
     if not response.is_error:
         return
     try:
@@ -133,8 +133,8 @@ _BODY_HEADERS = ("content-length", "content-encoding", "transfer-encoding")
 
 
 def iter_decoded(response: httpx.Response, limit: int) -> Iterator[bytes]:
-    """The body in pieces, unpacked where it was packed though nobody asked for that, up to a piece beyond `limit`
-    bytes. Raises httpx.DecodingError for packings of other kinds, whose size cannot be bounded."""
+    """Yield the body in chunks, decompressed if it was compressed without being requested, up to one chunk beyond
+    `limit` bytes. Raises httpx.DecodingError for other encodings, whose size cannot be limited."""
     packing = response.headers.get("content-encoding", "identity").strip().lower()
     if packing not in ("identity", "", "gzip"):
         raise httpx.DecodingError(f"the answer is packed as {packing[:20]}")
@@ -165,15 +165,15 @@ def _read_body(response: httpx.Response) -> bytes:
 
 
 def _with_timeout(seconds: float, request: Callable[[], T]) -> T:
-    """What `ask` returns or raises; httpx.ReadTimeout when that takes longer. It runs on a thread of its own, which
-    ends with the process: a server that sends a byte now and then is never silent for long."""
+    """Return or raise the result of `request`; raises httpx.ReadTimeout if it takes longer. It runs on its own thread,
+    which ends with the process: a server that sends a byte now and then never triggers a read timeout."""
     done: list[T] = []
     failed: list[Exception] = []
 
     def work() -> None:
         try:
             done.append(request())
-        except Exception as problem:  # raised again where it was asked
+        except Exception as problem:  # re-raised in the calling thread
             failed.append(problem)
 
     thread = threading.Thread(target=work, daemon=True, name="hub")

@@ -1,4 +1,4 @@
-"""Lists and downloads by a worker, which is ended when the person pauses."""
+"""List and download in a worker process, which is terminated when the user pauses."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _OFFLINE_VARIABLES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFF
 
 @dataclass(frozen=True, slots=True)
 class HubConnection:
-    """How the hub is talked to: the person's `token`, bytes of disk to leave free (`reserve`), and the shortest pause
-    in seconds before something is tried again."""
+    """Connection settings: the user's `token`, bytes of disk to leave free (`reserved_bytes`), and the shortest pause
+    before a retry, in seconds (`initial_delay`)."""
 
     token: AccessToken
     reserved_bytes: int = 10**9
@@ -30,14 +30,14 @@ class HubConnection:
 
     @classmethod
     def default(cls) -> HubConnection:
-        """With the token that is kept; may ask the person to unlock the keyring."""
+        """Use the stored token; may ask the user to unlock the keyring."""
         return cls(find_token())
 
 
 @dataclass(frozen=True, slots=True)
 class Downloaded:
-    """`folder` has the files; `path` is what to import: that folder, or the one file in it. `received` bytes came over
-    the line this time."""
+    """`folder` has the files; `path` is what to import: that folder, or the single file in it. `received_bytes` were
+    downloaded by this call."""
 
     folder: Path
     listing: HubListing
@@ -58,8 +58,8 @@ def list_hub_files(
     openvino: bool = False,
     connection: HubConnection | None = None,
 ) -> HubListing:
-    """Ask the hub what `address` holds, and which files of it are needed (`openvino`: those for OpenVINO where there
-    are both). Blocks; raises HubError, DownloadStoppedError after a cancel."""
+    """List the files at `address` that are needed (`openvino`: those for OpenVINO if there are both). Blocks; raises
+    HubError, DownloadCancelledError after a cancel."""
     connection = connection or HubConnection.default()
     job = DownloadJob(
         address=address,
@@ -81,13 +81,12 @@ def download(
     *,
     connection: HubConnection | None = None,
 ) -> Downloaded:
-    """Bring what `listing`, got from `look`, names into the new folder `destination`.
+    """Download `listing`, returned by `list_hub_files`, into the new folder `destination`.
 
-    Blocks for as long as it takes; `emit` is called on this thread. `cancel` is polled and ends it at once; to pause is
-    to cancel, to resume is to call this again, with the same destination or one beside it: verified files and parts of
-    files are kept, as they are after a kill. Raises CheckpointError for a destination that is taken, and HubError as
-    AccessError, NotThereError, BusyHubError, ConnectionLostError, DiskFullError, DamagedDownloadError or
-    DownloadStoppedError.
+    Blocks until done; `emit` is called on this thread. `cancel` is polled and stops it at once; to pause, cancel; to
+    resume, call this again with the same destination or one next to it: verified and partial files are kept, also after
+    a kill. Raises CheckpointError if the destination exists, and HubError as AccessError, HubNotFoundError,
+    RateLimitedError, ConnectionLostError, DiskFullError, ChecksumMismatchError or DownloadCancelledError.
     """
     if destination.exists():
         if read_download_record(destination) == listing:
@@ -110,13 +109,13 @@ def download(
 
 
 def count_unfinished_bytes(address: HubAddress, listing: HubListing, destination: Path) -> int:
-    """Bytes that an unfinished download left behind, and that need not come again."""
+    """Return the bytes of an unfinished download that need not be downloaded again."""
     return DownloadPaths(listing, address, destination).downloaded_bytes()
 
 
 def _child_environment() -> dict[str, str]:
-    """This process's, but online: the application keeps its libraries off the network, and a download is what the
-    person asked for. HF_ENDPOINT and the proxies' variables pass through; the token travels with the job."""
+    """This process's environment, but online: the application keeps its libraries off the network, and the user asked
+    for this download. HF_ENDPOINT and proxy variables are passed on; the token is part of the job."""
     settled = {
         name: value for name, value in child_program.child_environment().items() if name not in _OFFLINE_VARIABLES
     }

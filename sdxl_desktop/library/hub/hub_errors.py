@@ -1,4 +1,4 @@
-"""What can be wrong between this computer and the hub, each kind with a name of its own."""
+"""Errors of hub requests and downloads."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ _KEPT = "What is there is kept."
 
 
 class HubError(SdxlDesktopError):
-    """The hub, the way to it, or what it sent failed under a good request."""
+    """A valid request failed because of the hub, the connection, or the response."""
 
 
 class AddressError(HubError):
-    """What was typed names nothing that can be downloaded from the hub."""
+    """The entered text is not a valid hub address."""
 
     is_user_error = True
 
 
 class HubNotFoundError(HubError):
-    """The hub has no such repository, revision or file, or none of its files can be used."""
+    """The hub has no such repository, revision or file, or none of its files is usable."""
 
     is_user_error = True
 
 
 class AccessError(HubError):
-    """The hub wants to know who asks, or a licence to be accepted first."""
+    """The hub requires a token, or a licence to be accepted first."""
 
     is_user_error = True
 
@@ -37,23 +37,23 @@ class RateLimitedError(HubError):
 
 
 class ConnectionLostError(HubError):
-    """The hub could not be reached, or the connection broke again and again; what is there is kept."""
+    """The hub was unreachable, or the connection broke repeatedly; finished work is kept."""
 
 
 class DiskFullError(HubError):
-    """There is not enough room on the disk; what is there is kept."""
+    """The disk has too little space; finished work is kept."""
 
 
 class ChecksumMismatchError(HubError):
-    """A file came twice with another content than the hub itself says it has."""
+    """A file's content twice differed from the hash that the hub declares."""
 
 
 class DownloadCancelledError(HubError):
-    """The person paused or stopped the download; what is there is kept for the next time."""
+    """The user paused or stopped the download; finished work is kept for the next run."""
 
 
 def disk_error(problem: OSError, folder: str) -> HubError:
-    """For what went wrong while writing."""
+    """Return the error for a failed write."""
     if problem.errno in _FULL:
         return DiskFullError(
             "The disk is full.",

@@ -1,4 +1,4 @@
-"""What becomes of a download: ready-made OpenVINO parts join the library, everything else is to be imported."""
+"""Install a finished download: ready-made OpenVINO parts are moved to the library, everything else must be imported."""
 
 from __future__ import annotations
 
@@ -17,26 +17,27 @@ from sdxl_desktop.library.hub.remote_files import DownloadLayout
 from sdxl_desktop.library.scan import read_checkpoint
 
 DOWNLOADS_FOLDER = ".downloads"
-"""In the person's checkpoints folder, so on the disk that they chose; the library does not look there."""
+"""In the user's checkpoints folder, so on the disk they chose; the library ignores it."""
 
 
 def download_destination(library_folder: Path, name: str) -> Path:
-    """Where the download called `name` goes, for a library in `home`. Raises CheckpointError for an unfit name."""
+    """Return the download folder called `name` for a library in `library_folder`. Raises CheckpointError for an invalid
+    name."""
     check_name(name)
     return library_folder / DOWNLOADS_FOLDER / name
 
 
 def is_ready_to_use(downloaded: Downloaded) -> bool:
-    """Whether it can be drawn with as it is; else it is to be imported, which converts it."""
+    """Whether it is usable without conversion; otherwise it must be imported."""
     return downloaded.listing.layout is DownloadLayout.OPENVINO
 
 
 def install_download(
     downloaded: Downloaded, library_folder: Path, entry: CatalogueEntry | None = None, name: str = ""
 ) -> Checkpoint:
-    """Move ready-made parts from `done.folder` into the library in `home` as `name` (default: as the folder is called),
-    with the settings that `entry` of the catalogue recommends. Raises CheckpointError when they cannot be drawn with;
-    the files stay where they are then."""
+    """Move ready-made parts from `downloaded.folder` into `library_folder` as `name` (default: the folder's name), with
+    the settings recommended in the catalogue's `entry`. Raises CheckpointError if they are unusable; the files then
+    stay where they are."""
     name = name or downloaded.folder.name
     check_name_unused(name, library_folder)
     card = downloaded.folder / "checkpoint.json"
@@ -55,7 +56,7 @@ def install_download(
 
 
 def _set_timestep_spacing(file: Path, spacing: str) -> None:
-    """What a distilled checkpoint needs, whether or not the one who converted it wrote it down."""
+    """Set the spacing that a distilled checkpoint needs, even if its converter did not record it."""
     config = read_json_or_empty(file)
     if config and config.get("timestep_spacing") != spacing:
         write_json(file, {**config, "timestep_spacing": spacing})

@@ -1,4 +1,4 @@
-"""What the hub says that it has: files with sizes and hashes, and which of them are wanted."""
+"""The hub's file listing: files with sizes and hashes, and the layout of the selected ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sdxl_desktop.library.hub.safe_names import is_safe_path
 
 
 class DownloadLayout(StrEnum):
-    """What the wanted files make together."""
+    """What the selected files form together."""
 
     DIFFUSERS = "diffusers"
     OPENVINO = "openvino"
@@ -27,19 +27,19 @@ _REPOSITORY_PATTERN = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,9
 
 
 def is_hash(text: str, digits: tuple[int, ...] = (_SHA1_DIGITS, _SHA256_DIGITS)) -> bool:
-    """Whether `text` is a hash as Git and the hub write it: so many hexadecimal digits, in lower case."""
+    """Whether `text` is a hash as Git and the hub write it: that many lower-case hexadecimal digits."""
     return len(text) in digits and not text.strip("0123456789abcdef")
 
 
 def is_repo_id(text: str) -> bool:
-    """Whether `text` can name a repository: "owner/name"."""
+    """Whether `text` is a valid repository id: "owner/name"."""
     return _REPOSITORY_PATTERN.fullmatch(text) is not None and ".." not in text
 
 
 class RemoteFile(msgspec.Struct, frozen=True):
-    """`path` in its repository; `size` in bytes; `sha256` of large files, else "" and `blob` is Git's name for it:
-    SHA-1 of "blob <size>\\0" and the content. Raises ValueError for a path that could lie elsewhere than in the
-    download's folder, a size that cannot be, and what is no hash."""
+    """`path` in its repository; `size` in bytes; `sha256` for large files, else "" and `blob` is Git's object id: SHA-1
+    of "blob <size>\\0" and the content. Raises ValueError for a path that could leave the download's folder, an
+    impossible size, or an invalid hash."""
 
     path: str
     size: int
@@ -56,15 +56,15 @@ class RemoteFile(msgspec.Struct, frozen=True):
 
     @property
     def content_hash(self) -> str:
-        """A name for exactly this content."""
+        """A key for exactly this content."""
         return self.sha256 or self.blob
 
 
 class HubListing(msgspec.Struct, frozen=True, kw_only=True):
-    """What will be downloaded. `commit` pins the revision, so that a download that goes on later is of the same files.
+    """The files to download. `commit` pins the revision, so that a resumed download gets the same files.
 
-    `licence` is the hub's name for it, "" where the repository states none; `gated` repositories want their licence
-    accepted on `results_page` first. Raises ValueError for what cannot be the name of a repository or a commit.
+    `licence` is the hub's name for it, "" if the repository states none; `gated` repositories require their licence to
+    be accepted on `page` first. Raises ValueError for an invalid repository id or commit.
     """
 
     repo: str

@@ -1,7 +1,7 @@
-"""Asks the hub what a repository holds: commit, files with sizes and hashes, licence. Only for the own process.
+"""Query a repository's commit, files with sizes and hashes, and licence. Only for the worker process.
 
-Whatever answers is not trusted: names that could lie elsewhere than in the download's folder are passed over, and
-contents that are not named by their hash are refused.
+Responses are not trusted: file names that could leave the download's folder are skipped, and files without a content
+hash are rejected.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class _CardData(msgspec.Struct):
 
 
 class _ModelInfo(msgspec.Struct, rename={"card": "cardData"}):
-    """What the API says of a repository, as far as it counts here."""
+    """The fields of the API's repository information that are used here."""
 
     sha: str | None = None
     card_data: _CardData | None = None
@@ -42,7 +42,7 @@ class _LfsInfo(msgspec.Struct):
 
 
 class _TreeEntry(msgspec.Struct):
-    """A file or a folder of the API's tree; what is kept as one large object has `lfs`."""
+    """A file or folder of the API's tree; files stored with Git LFS have `lfs`."""
 
     type: str
     path: str
@@ -52,7 +52,7 @@ class _TreeEntry(msgspec.Struct):
 
 
 def list_repo(address: HubAddress, credentials: HubCredentials, on_wait: OnWait, *, openvino: bool) -> HubListing:
-    """What `address` holds and which of it is needed. Raises HubError."""
+    """Return the files needed from `address`. Raises HubError."""
     persistence = Retrier(credentials, address.repo, on_wait)
     with HubClient(credentials.token) as client:
         about, commit, tree = _fetch_tree(address, client, persistence)
@@ -72,7 +72,7 @@ def list_repo(address: HubAddress, credentials: HubCredentials, on_wait: OnWait,
 
 
 def _fetch_tree(address: HubAddress, client: HubClient, retrier: Retrier) -> tuple[_ModelInfo, str, list[_TreeEntry]]:
-    """What is said of the repository, the commit that `address` means, and what is in that."""
+    """Return the repository information, the commit that `address` means, and its files."""
     api = f"/api/models/{address.repo}"
     about = retrier.call(lambda: client.get_json(f"{api}/revision/{quote(address.revision, safe='')}", _ModelInfo))
     commit = about.sha or ""
@@ -84,7 +84,7 @@ def _fetch_tree(address: HubAddress, client: HubClient, retrier: Retrier) -> tup
 
 
 def _unverified_file(entry: _TreeEntry) -> RemoteFile:
-    """Not checked yet: a repository may hold much that is not wanted."""
+    """Not validated yet: a repository may contain many files that are not needed."""
     size = entry.lfs.size if entry.lfs is not None else entry.size
     return RemoteFile(entry.path, min(max(0, size), MAX_FILE_BYTES))
 
@@ -115,7 +115,7 @@ def _check_path_collisions(files: tuple[RemoteFile, ...], layout: DownloadLayout
 
 
 def _licence(info: _ModelInfo) -> str:
-    """The name of a licence of their own where they have one ("sai-nc-community"), else the identifier."""
+    """The name of a custom licence, if any ("sai-nc-community"), else the identifier."""
     card = info.card_data or _CardData()
     named = next((name for name in (card.license_name, card.license) if isinstance(name, str) and name), "")
     if not named:

@@ -1,4 +1,4 @@
-"""How often, and how long between, something is asked of the hub again. Only for the own process."""
+"""Retry policy for hub requests. Only for the worker process."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ OnWait = Callable[[float, str], None]
 
 
 class RetryPolicy(msgspec.Struct, frozen=True):
-    """`tries` in a row that brought nothing are enough. Between them it waits `first_wait` seconds, then twice as long
-    each time up to `longest_pause`; but as long as the hub says where it says so, if that is at most `longest_wait`."""
+    """Gives up after `tries` consecutive failures without progress. Waits `first_wait` seconds between them, then twice
+    as long each time up to `longest_pause`; if the hub says how long to wait, that long, if at most `longest_wait`."""
 
     tries: int = 6
     first_wait: float = 1.0
@@ -40,7 +40,7 @@ class RetryPolicy(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class HubCredentials:
-    """Who asks: with which secret `token` ("" for none), which was kept at `token_from`, and how often again."""
+    """The secret `token` ("" for none), where it is stored (`token_source`), and the retry policy."""
 
     token: str
     token_source: str
@@ -48,7 +48,7 @@ class HubCredentials:
 
 
 class Retrier:
-    """Does things about `repo`, or one `file` of it, again until they succeed or the caller's policy ends it."""
+    """Retries actions on `repo`, or on one `file` of it, until they succeed or the policy gives up."""
 
     def __init__(self, caller: HubCredentials, repo: str, on_wait: OnWait, file: str = "") -> None:
         self._policy = caller.retry
@@ -57,11 +57,11 @@ class Retrier:
         self._failures = 0
 
     def reset_failures(self) -> None:
-        """Something came over the line: what failed before does not count any more."""
+        """Data was received: earlier failures no longer count."""
         self._failures = 0
 
     def call(self, action: Callable[[], T]) -> T:
-        """What `action` returns. Raises HubError for what does not pass by waiting, and after the last try."""
+        """Return the result of `action`. Raises HubError for permanent errors and after the last try."""
         self._failures = 0
         while True:
             try:
@@ -97,9 +97,9 @@ class Retrier:
 
 
 def retry_after_seconds(headers: Mapping[str, str], now: float | None = None) -> float | None:
-    """Seconds to wait by Retry-After (RFC 9110, 10.2.3: seconds or a date) or the hub's own RateLimit header (draft
-    ietf-httpapi-ratelimit-headers: t is the seconds until the reset), at most a week; None where nothing sensible is
-    said."""
+    """Return the seconds to wait according to Retry-After (RFC 9110, 10.2.3: seconds or a date) or the hub's RateLimit
+    header (draft ietf-httpapi-ratelimit-headers: t is the seconds until the reset), at most a week; None if there is no
+    valid value."""
     said = headers.get("retry-after", "").strip()
     if (seconds := _seconds(said)) is not None:
         return seconds

@@ -1,1 +1,1 @@
-"""Brings anything into the library by one road: looked up first, then downloaded, converted and put in its place."""
+"""Import models from any source into the library: preview, download, convert and install."""

@@ -1,4 +1,4 @@
-"""The checkpoint that a UNet or a LoRA goes with: which one it is, what of it there is, what must be fetched."""
+"""The base checkpoint of a UNet or a LoRA: which one it is, which parts exist already, what must be downloaded."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ _MAX_NAME_LENGTH = 48
 
 @dataclass(frozen=True, slots=True)
 class BaseModel:
-    """`entry` is the checkpoint that is gone with; `listing` what the hub has of it, None where it was not asked."""
+    """`entry` is the base checkpoint; `listing` its files on the hub, None if the hub was not queried."""
 
     entry: CatalogueEntry
     listing: HubListing | None = None
 
     def download_name(self, name: str) -> str:
-        """What its download is called, for the sake of the checkpoint `name`."""
+        """Return the download folder name of this base model when it is needed for the checkpoint `name`."""
         return f"{name[:_MAX_NAME_LENGTH]}+{self.entry.id}"
 
     def missing_files(self, library: Library, weight_format: WeightFormat | None, *, fusing: bool) -> HubListing | None:
-        """What of it must be fetched to make a checkpoint in `weights`; None for nothing.
+        """Return the files that must be downloaded to make a checkpoint in `weight_format`; None if there are none.
 
-        What was converted to these very `weights` is not fetched again. A LoRA is fused into the UNet, which is then
-        needed as it was; otherwise it is replaced, and not needed.
+        Parts already converted to this very format are not downloaded again. A LoRA is fused into the original UNet,
+        which is then needed; without fusing the UNet is replaced and not needed.
         """
         assert self.listing is not None
         converted = find_converted(self.entry, weight_format, library) is not None
@@ -53,7 +53,7 @@ class BaseModel:
         return self.listing if fusing else self._listing_of(lambda file: not _is_unet(file))
 
     def conversion_estimates(self, library: Library, unet: HubListing | None, *, fusing: bool) -> EstimatesByFormat:
-        """Of converting the whole with the UNet in `unet` (None: its own), by weight format."""
+        """Estimate the conversion of the whole checkpoint with the UNet in `unet` (None: its own), by weight format."""
         assert self.listing is not None
         own = unet or self._listing_of(_is_unet)
         rest = self._listing_of(lambda file: not _is_unet(file))
@@ -76,7 +76,7 @@ def _is_unet(file: RemoteFile) -> bool:
 
 
 def base_model_entry(entry: CatalogueEntry | None, family: Family | None) -> CatalogueEntry | None:
-    """The catalogue's checkpoint that `entry` says it needs, or else that a lone UNet of `family` goes with."""
+    """Return the catalogue's checkpoint that `entry` needs, or else the base of a lone UNet of `family`."""
     if entry is not None and entry.needs is not None:
         return next(other for other in catalogue() if other.id == entry.needs)
     if family is None:
@@ -87,7 +87,7 @@ def base_model_entry(entry: CatalogueEntry | None, family: Family | None) -> Cat
 
 
 def find_converted(entry: CatalogueEntry, weight_format: WeightFormat | None, library: Library) -> Path | None:
-    """The folder of the checkpoint in the library that was made of `entry` in `weights`; None where there is none."""
+    """Return the folder of the library checkpoint made from `entry` in `weight_format`, or None."""
     names = {entry.id, (entry.repo or "").lower(), (entry.repo or "").rpartition("/")[2].lower()}
     for found in library.checkpoints():
         record = read_import_record(found.folder)
@@ -100,7 +100,7 @@ def find_converted(entry: CatalogueEntry, weight_format: WeightFormat | None, li
 def conversion_options(
     entry: CatalogueEntry | None, source: str, *, lora: Path | None = None, reuse_parts_from: Path | None = None
 ) -> ConversionOptions:
-    """What a checkpoint made of `entry` is given: its words and the settings that its makers recommend."""
+    """Return the conversion options for a checkpoint made from `entry`: its description and recommended settings."""
     if entry is None:
         few = SamplingMetadata() if lora is None else few_step_metadata(lora.stem, read_metadata(lora))
         return ConversionOptions(
@@ -120,7 +120,7 @@ def conversion_options(
 
 
 def _scheduler_config(entry: CatalogueEntry) -> dict[str, Any]:
-    """Distilled weights want a certain scheduler; a whole checkpoint brings its own."""
+    """Distilled weights need a certain scheduler; a complete checkpoint has its own."""
     if entry.recommended is None:
         return {}
     changed: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""Estimates what a download will take to convert, from its files' sizes alone, and which format fits the computer."""
+"""Estimate the cost of converting a download from its file sizes alone, and choose a format that fits the computer."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from sdxl_desktop.library.hub.remote_files import DownloadLayout, HubListing
 EstimatesByFormat = dict[WeightFormat | None, ResourceEstimate]
 
 _FULL_PRECISION_UNET_BYTES, _FULL_PRECISION_FILE_BYTES = 6_500_000_000, 10_000_000_000
-"""Bytes from which on a UNet and a whole checkpoint must be in full precision: SDXL's have 2.6 and 3.5 billion."""
+"""Bytes from which a UNet or a whole checkpoint must be in full precision: SDXL's have 2.6 and 3.5 billion parameters.
+"""
 _MEMORY_PER_PARAMETER = {WeightFormat.FP16: 4.0, WeightFormat.INT8: 2.8, WeightFormat.INT4: 2.3}
-"""Bytes that drawing takes for each weight: of 8 and 16 bits as the catalogue has it, of 4 bits a guess."""
+"""Bytes of memory per parameter during generation: 8 and 16 bits from the catalogue, 4 bits a guess."""
 _DECODING_MEMORY = 1_600_000_000
-"""Bytes that decoding takes beside them."""
+"""Additional bytes for decoding."""
 
 
 def parameter_counts(listing: HubListing) -> list[int]:
-    """About how many weights each network in `listing` has."""
+    """Return the approximate number of parameters of each network in `listing`."""
     sizes: dict[str, int] = {}
     for file in listing.files:
         if file.path.endswith((".safetensors", ".ckpt", ".bin")):
@@ -35,12 +36,12 @@ def parameter_counts(listing: HubListing) -> list[int]:
 
 
 def conversion_estimates(parameters: Sequence[int], bytes_read: int, *, pickled: bool = False) -> EstimatesByFormat:
-    """By every weight format, for networks of so many `parameters`."""
+    """Estimate every weight format for networks with these `parameters` counts."""
     return {weights: estimate_conversion(weights, parameters, bytes_read, pickled=pickled) for weights in WeightFormat}
 
 
 def download_estimates(listing: HubListing) -> EstimatesByFormat:
-    """For a download that is a checkpoint by itself."""
+    """Estimate the conversion of a download that is a complete checkpoint."""
     if listing.layout is DownloadLayout.OPENVINO:
         return unconverted_estimates(listing.bytes)
     pickled = any(file.path.endswith(".ckpt") for file in listing.files)
@@ -48,7 +49,7 @@ def download_estimates(listing: HubListing) -> EstimatesByFormat:
 
 
 def unconverted_estimates(size: int) -> EstimatesByFormat:
-    """For what is moved to its place; the download itself is what takes room."""
+    """Estimate an import without conversion, by moving; only the download itself takes disk space."""
     moved = estimate_copy(size)
     return {None: ResourceEstimate(seconds=1.0, memory=moved.memory, disk=size, disk_meanwhile=0)}
 
@@ -56,8 +57,8 @@ def unconverted_estimates(size: int) -> EstimatesByFormat:
 def suggest_weight_format(
     estimates: Mapping[WeightFormat | None, ResourceEstimate], entry: CatalogueEntry | None, memory: int
 ) -> WeightFormat | None:
-    """The most exact of the formats that can be drawn with in `memory` bytes, of which the system keeps its reserve;
-    None where nothing is to be chosen, and where nothing fits."""
+    """Return the most precise format that can be used with `memory` bytes minus the system's reserve; None if there is
+    no choice or nothing fits."""
     room = memory - SYSTEM_MEMORY_RESERVE
     for weights in (WeightFormat.FP16, WeightFormat.INT8, WeightFormat.INT4):
         if weights in estimates and _drawing_memory(weights, estimates[weights], entry) <= room:

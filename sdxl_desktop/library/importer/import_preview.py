@@ -1,4 +1,4 @@
-"""Looks up what is to be brought, and says all that a person decides by, before anything large is done."""
+"""Look up a model to import and report everything needed for a decision, before anything large is downloaded."""
 
 from __future__ import annotations
 
@@ -38,22 +38,23 @@ Emit = Callable[[DownloadProgress], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportPreview:
-    """What can be brought, before anything large is fetched or converted: everything a person decides by.
+    """A possible import with everything needed for a decision, before anything large is downloaded or converted.
 
-    `title` in plain words, `name` the proposed name in the library, which is free, `source` where it comes from (a path
-    here, or an address on the hub), `entry` the catalogue's where it is a known one. `kind` and `family` are None while
-    only its download can tell. `licence` is the hub's name for it, "" where none is known.
+    `title` is readable text, `name` the proposed unused name in the library, `source` a local path or an address on the
+    hub, `entry` the catalogue entry if it is a known model. `kind` and `family` are None if only the download can tell.
+    `licence` is the hub's name for it, "" if unknown.
 
-    `download_bytes` come over the line (0 for what lies on this disk), `count_unfinished_bytes` of them are here
-    already. `forecasts` has one for each weight format that can be chosen, and one under None for what is taken as it
-    is: estimates where only the download can tell. `suggested` is the format that fits this computer's memory; it is
-    never applied silently. `needs` are the titles of others whose parts come along then, since the library has none in
-    that format. `advice` is not empty where there is nothing to import (a LoRA here on the disk, for instance), and
-    says what to do instead. `notes` are sentences on what is taken of it.
+    `download_bytes` is the download size (0 for local files), of which `downloaded_bytes` exist already. `estimates`
+    has one entry for each weight format that can be chosen, and one under None for an import without conversion; it is
+    approximate where only the download can tell. `suggested_format` is the format that fits this computer's memory; it
+    is never applied silently. `required_titles` are the titles of other models whose parts are downloaded too, since
+    the library has none in that format. `advice` is not empty if there is nothing to import (for instance a local LoRA
+    file), and says what to do instead. `notes` are sentences about what the import includes.
 
-    `listing` is what the hub has of it, `kin` the checkpoint that it goes with, and `kin_bytes` what of that comes
-    over the line as well, by weight format (nothing where the library has it); `kin_kept` of those are here already.
-    `fusing`: it is a LoRA, which becomes a checkpoint where a weight format is chosen, and an addition under None.
+    `listing` is the hub's file listing, `base_model` the checkpoint it is used with, and `base_model_bytes` the
+    additional download for that, by weight format (nothing if the library has it), of which
+    `base_model_downloaded_bytes` exist already. `fuses_lora`: it is a LoRA, which becomes a checkpoint if a weight
+    format is chosen, and an addition under None.
     """
 
     title: str
@@ -82,12 +83,12 @@ class ImportPreview:
         return self.kind is Kind.LORA and self.base_model is not None
 
     def download_bytes_for(self, weight_format: WeightFormat | None) -> int:
-        """Bytes that come over the line when `weights` is chosen; `download_bytes` are those for `suggested`."""
+        """Return the download size if `weight_format` is chosen; `download_bytes` is the one for `suggested_format`."""
         own = self.listing.bytes if self.listing is not None else 0
         return own + self.base_model_bytes.get(weight_format, 0)
 
     def downloaded_bytes_for(self, weight_format: WeightFormat | None) -> int:
-        """Those of them that are here already; `count_unfinished_bytes` are those for `suggested`."""
+        """Return how many of those bytes exist already; `downloaded_bytes` is the one for `suggested_format`."""
         return self.own_downloaded_bytes + self.base_model_downloaded_bytes.get(weight_format, 0)
 
 
@@ -101,11 +102,11 @@ def preview_import(
     cancel: threading.Event | None = None,
     connection: HubConnection | None = None,
 ) -> ImportPreview:
-    """What `what` is: a path, an id of the catalogue ("sdxl-base"), an id of the hub ("owner/name") or a URL.
+    """Look up `source`: a path, a catalogue id ("sdxl-base"), a repository id ("owner/name") or a URL.
 
-    Uses the network for the latter three only, and blocks while it does. `openvino` takes ready-made OpenVINO parts
-    where there are both. Raises CheckpointError, and HubError (AccessError, NotThereError, DownloadStoppedError after
-    a cancel, …).
+    Only the latter three use the network, and block meanwhile. `openvino` prefers ready-made OpenVINO parts if there
+    are both. Raises CheckpointError and HubError (AccessError, HubNotFoundError, DownloadCancelledError after a cancel,
+    …).
     """
     path = local_path(source)
     if path is not None:
@@ -124,7 +125,7 @@ def preview_import(
 
 
 def _preview_local(path: Path, library: Library, name: str | None) -> ImportPreview:
-    """What lies on this disk."""
+    """Preview a local file or folder."""
     path = path.expanduser().absolute()
     if path.is_dir() and is_unet_folder(path):
         return _preview_local_unet(path, library, name)
@@ -150,7 +151,7 @@ def _preview_local(path: Path, library: Library, name: str | None) -> ImportPrev
 
 
 def _preview_local_unet(path: Path, library: Library, name: str | None) -> ImportPreview:
-    """A UNet without the rest: what it goes with is known by its family, and is asked for when it is brought."""
+    """Preview a lone UNet: its base model is known by its family, and the hub is queried for it at import."""
     found = detect_unet(path)
     base = base_model_entry(None, found.family)
     chosen = validate_name(name, library.user_folder) if name is not None else free_name(path.name, library.user_folder)
@@ -183,7 +184,7 @@ def _preview_local_unet(path: Path, library: Library, name: str | None) -> Impor
 
 
 def _other_parts_bytes(base: CatalogueEntry, weights: WeightFormat, library: Library) -> int:
-    """About what the encoders and the VAE of `base` have in half precision, where they must be fetched."""
+    """Return the approximate bytes of `base`'s encoders and VAE in half precision, if they must be downloaded."""
     if find_converted(base, weights, library) is not None:
         return 0
     return _OTHER_PARTS_BYTES
@@ -201,7 +202,7 @@ def _preview_on_hub(
     library: Library,
     resolver: HubResolver,
 ) -> ImportPreview:
-    """What the hub has."""
+    """Preview a model on the hub."""
     kin = _resolve_base_model(entry, resolver)
     kind, forecasts = _kind(entry, listing), _estimates(entry, listing, kin, library)
     fusing = kind is Kind.LORA
@@ -238,7 +239,7 @@ def _preview_on_hub(
 
 
 def _resolve_base_model(entry: CatalogueEntry | None, resolver: HubResolver) -> BaseModel | None:
-    """The checkpoint that `entry` goes with, and what the hub has of it."""
+    """Return the base model of `entry` with its hub listing."""
     base = base_model_entry(entry, None)
     if entry is None or base is None:
         return None
@@ -246,12 +247,12 @@ def _resolve_base_model(entry: CatalogueEntry | None, resolver: HubResolver) -> 
         return BaseModel(base, resolver.list_files(base.address, base.id))
     except HubError:
         if entry.kind is catalogue.CatalogueKind.LORA and not entry.fused:
-            return None  # it can be had without
+            return None  # the base model is optional
         raise
 
 
 def _kind(entry: CatalogueEntry | None, listing: HubListing) -> Kind | None:
-    """What can be told before the download: a single file, or a part, can be many things."""
+    """Return the kind if it is known before the download: a single file, or a part, can be many things."""
     if entry is not None:
         return {catalogue.CatalogueKind.LORA: Kind.LORA, catalogue.CatalogueKind.VAE: Kind.VAE}.get(
             entry.kind, Kind.CHECKPOINT
@@ -277,7 +278,7 @@ def _estimates(
 
 
 def _may_be_addition(listing: HubListing) -> bool:
-    """Whether it can be a LoRA, an embedding or a VAE, which is not converted; a checkpoint is larger than that."""
+    """Whether it may be a LoRA, an embedding or a VAE, which are not converted; a checkpoint is larger."""
     return listing.layout in (DownloadLayout.SINGLE_FILE, DownloadLayout.PART) and listing.bytes < _MIN_CHECKPOINT_BYTES
 
 
@@ -285,7 +286,7 @@ _MIN_CHECKPOINT_BYTES = 2_000_000_000
 
 
 def _with_suggested_format(offer: ImportPreview) -> ImportPreview:
-    """`offer` with the format that fits this computer, and what comes over the line for that."""
+    """Return `offer` with the format that fits this computer and the download size for it."""
     weights = None
     if None not in offer.estimates:
         weights = suggest_weight_format(offer.estimates, offer.entry, psutil.virtual_memory().total)

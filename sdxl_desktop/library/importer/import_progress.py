@@ -1,4 +1,4 @@
-"""How far a whole bringing is: downloads and conversion as one fraction, weighed by the time each should take."""
+"""Progress of a whole import: downloads and conversion as one fraction, weighted by expected duration."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _MIN_FRACTION_FOR_RATE = 0.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportProgress:
-    """`stage` in words for people ("downloading"), `what` (a part or a file) is at work, `done` of `total` bytes or
-    weights of it (0 of 0 where unknown). `fraction` of the whole job is behind; it never falls except where a file was
-    wrong and is fetched again. `seconds_left` is None while it is not known."""
+    """`stage` is readable text ("downloading"), `what` the current part or file, of which `done` of `total` bytes or
+    weights are done (0 of 0 if unknown). `fraction` is that of the whole job; it never decreases, except if a file was
+    corrupt and is downloaded again. `seconds_left` is None while unknown."""
 
     stage: str
     what: str = ""
@@ -28,12 +28,12 @@ ImportProgressCallback = Callable[[ImportProgress], None]
 
 
 class PhasedProgress:
-    """Tells of legs (downloads, then the conversion) that are done one after the other, as one job."""
+    """Reports consecutive phases (downloads, then the conversion) as one job."""
 
     def __init__(
         self, tell: ImportProgressCallback, seconds: Sequence[float], now: Callable[[], float] = time.monotonic
     ) -> None:
-        """`seconds` is how long each leg is expected to take; `now` is a clock in seconds."""
+        """`seconds` are the expected durations of the phases; `now` is a clock in seconds."""
         self._callback, self._now = tell, now
         self._seconds = [max(0.1, expected) for expected in seconds]
         self._total_seconds = sum(self._seconds)
@@ -41,7 +41,7 @@ class PhasedProgress:
         self._reported_fraction = 0.0
 
     def start_phase(self, phase: int) -> None:
-        """Leg number `leg` (from 0) begins; those before it are behind."""
+        """Start phase number `phase` (from 0); earlier ones are complete."""
         self._phase, self._phase_started, self._phase_start_fraction = phase, self._now(), -1.0
 
     def update(
@@ -56,10 +56,11 @@ class PhasedProgress:
         use_estimate: bool = False,
         restarted: bool = False,
     ) -> None:
-        """The present leg is at `within` in [0, 1]. `seconds_left` of this leg where something knows better than its
-        pace; `expected` says that the expectation holds until there is a pace; `fell` that something is done again."""
+        """Set the current phase's progress to `phase_fraction` in [0, 1]. `seconds_left` is for this phase, if known
+        better than from its pace; `use_estimate` uses the expected duration until there is a pace; `restarted` says
+        that some work is repeated."""
         if self._phase_start_fraction < 0:
-            self._phase_start_fraction = phase_fraction  # what an earlier attempt had done says nothing of the pace
+            self._phase_start_fraction = phase_fraction  # work of an earlier attempt is excluded from the pace
         before = sum(self._seconds[: self._phase])
         fraction = (before + self._seconds[self._phase] * min(1.0, max(0.0, phase_fraction))) / self._total_seconds
         self._reported_fraction = fraction if restarted else max(self._reported_fraction, fraction)
@@ -80,7 +81,7 @@ class PhasedProgress:
         )
 
     def _seconds_left(self, phase_fraction: float) -> float | None:
-        """Of the present leg by its pace so far."""
+        """Estimate the rest of the current phase from its pace so far."""
         gone, share = self._now() - self._phase_started, phase_fraction - self._phase_start_fraction
         if gone < _MIN_SECONDS_FOR_RATE or share < _MIN_FRACTION_FOR_RATE:
             return None

@@ -1,4 +1,4 @@
-"""Does what an offer says: downloads, converts, puts it into the library; to be paused and gone on with any time."""
+"""Carry out an import preview: download, convert, install in the library; can be paused and resumed at any time."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ _log = logging.getLogger(__name__)
 __all__ = ["ImportProgress", "ImportResult", "import_model"]
 
 _ASSUMED_BYTES_PER_SECOND = 10e6
-"""What a line is expected to bring before it is known: it weighs downloads against conversion."""
+"""Assumed download speed until it is measured; it weights downloads against conversion."""
 _OWN_DOWNLOAD_PHASE, _BASE_MODEL_DOWNLOAD_PHASE, _CONVERSION_PHASE = range(3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportResult:
-    """What is there now: a `checkpoint` of the library, or (None then) an addition at `path`. `words` say how it is
-    used, `received` bytes came over the line."""
+    """The result: a library `checkpoint` or (if None) an addition at `path`. `message` says how to use it,
+    `received_bytes` is the number of bytes downloaded."""
 
     checkpoint: Checkpoint | None
     path: Path
@@ -66,11 +66,11 @@ def import_model(
     keep_download: bool = False,
     connection: HubConnection | None = None,
 ) -> ImportResult:
-    """Download, convert, put into the library. Blocks for as long as it takes; `emit` is called on this thread.
+    """Download, convert and install. Blocks until done; `emit` is called on this thread.
 
-    `weights` is a key of `offer.forecasts`. A `cancel` pauses: what is there is kept, and calling again goes on, as it
-    does after a kill. The download's folder is removed once it is converted, unless `keep_download`. Raises subclasses
-    of SdxlDesktopError; DownloadStoppedError or ImportCancelledError after a cancel.
+    `weight_format` is a key of `preview.estimates`. `cancel` pauses: finished work is kept, and calling again resumes,
+    as after a kill. The download folder is removed after the conversion, unless `keep_download`. Raises subclasses of
+    SdxlDesktopError; DownloadCancelledError or ImportCancelledError after a cancel.
     """
     check_weight_format(preview, weight_format)
     validate_name(preview.name, library.user_folder)
@@ -80,20 +80,20 @@ def import_model(
         preview.base_model_bytes.get(weight_format, 0) / _ASSUMED_BYTES_PER_SECOND,
         preview.estimates[weight_format].seconds,
     ]
-    _log.info("Bringing in %s from %s as %s", preview.name, preview.source, weight_format or "it is")
+    _log.info("Importing %s from %s as %s", preview.name, preview.source, weight_format or "it is")
     work = _ImportRun(
         preview, weight_format, library, PhasedProgress(emit, seconds), cancel or threading.Event(), connection
     )
     brought = work.run()
     if not keep_download:
         work.remove_downloads()
-    library.missing_checkpoints()  # so that it is missed when it goes
-    _log.info("%s is there: %s", preview.name, brought.path)
+    library.missing_checkpoints()  # records it, so that it is reported if it goes missing
+    _log.info("Imported %s: %s", preview.name, brought.path)
     return brought
 
 
 def check_weight_format(preview: ImportPreview, weight_format: WeightFormat | None) -> None:
-    """Raise CheckpointError, naming what there is to choose from and what it takes, unless `weights` can be chosen."""
+    """Raise CheckpointError, listing the choices and their cost, unless `weight_format` can be chosen."""
     if preview.advice:
         raise CheckpointError(f"{preview.title} is nothing to import.", next_step=preview.advice)
     if weight_format in preview.estimates:
@@ -117,7 +117,7 @@ def check_weight_format(preview: ImportPreview, weight_format: WeightFormat | No
 
 
 def _check_resources(preview: ImportPreview, weight_format: WeightFormat | None, library: Library) -> None:
-    """Raise ImportFailedError when what is still to come over the line and the conversion do not fit together."""
+    """Raise ImportFailedError if the disk has no room for the remaining download plus the conversion."""
     coming = preview.download_bytes_for(weight_format) - preview.downloaded_bytes_for(weight_format)
     about = preview.estimates[weight_format]
     if coming > 0 and weight_format is not None:
@@ -126,7 +126,7 @@ def _check_resources(preview: ImportPreview, weight_format: WeightFormat | None,
 
 @dataclass
 class _ImportRun:
-    """One bringing. `folders` are the downloads that are not needed afterwards."""
+    """One import. `download_folders` are not needed afterwards."""
 
     preview: ImportPreview
     weight_format: WeightFormat | None
@@ -155,14 +155,14 @@ class _ImportRun:
         return self._convert(path, conversion_options(self.preview.entry, source))
 
     def remove_downloads(self) -> None:
-        """Remove the downloads that were converted or placed."""
+        """Remove the downloads that were converted or installed."""
         for folder in self.download_folders:
             shutil.rmtree(folder, ignore_errors=True)
-        with contextlib.suppress(OSError):  # others may be there
+        with contextlib.suppress(OSError):  # the folder may hold other downloads
             (self.library.user_folder / DOWNLOADS_FOLDER).rmdir()
 
     def _fetch_source(self) -> tuple[Path | Checkpoint, str]:
-        """What is to be converted, and what is recorded as its source; or the checkpoint, which came ready-made."""
+        """Return the path to convert and the source to record; or the checkpoint, if it is ready-made."""
         offer = self.preview
         if isinstance(offer.source, Path):
             return offer.source, ""
@@ -175,7 +175,7 @@ class _ImportRun:
         return done.path, f"{offer.source}@{offer.listing.commit[:12]}"
 
     def _convert_with_unet(self, unet: Path, source: str) -> ImportResult:
-        """The UNet in the folder `unet` between the parts of the checkpoint that it goes with."""
+        """Combine the UNet in the folder `unet` with the other parts of its base model."""
         kin = self._resolve_base_model(unet)
         converted = find_converted(kin.entry, self.weight_format, self.library)
         if converted is not None:
@@ -192,7 +192,7 @@ class _ImportRun:
         return self._convert(whole, conversion_options(self.preview.entry, source or unet.name))
 
     def _convert_with_lora(self, lora: Path, source: str) -> ImportResult:
-        """The LoRA in the file `lora`, fused into the checkpoint that it goes with."""
+        """Fuse the LoRA in the file `lora` into its base model."""
         kin = self.preview.base_model
         assert kin is not None
         converted = find_converted(kin.entry, self.weight_format, self.library)

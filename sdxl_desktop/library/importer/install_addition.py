@@ -1,4 +1,4 @@
-"""Puts what is no checkpoint, LoRAs, embeddings and VAEs, into the library's folder of additions."""
+"""Install LoRAs, embeddings and VAEs in the library's additions folder."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _RECORD_FILES = ("download.json",)
 
 
 def install_addition(kind: Kind, path: Path, name: str, library: Library) -> Path:
-    """Move the file or folder `path`, which is a `kind`, to the additions of `library` under `name`, or the next that
-    is free; returns where it is then. Raises CheckpointError for a kind that is none, HubError when it cannot be
-    written."""
+    """Move the file or folder `path` of kind `kind` to the additions of `library` under `name`, or a free variant of
+    it; returns its new path. Raises CheckpointError if the kind is not an addition, HubError if it cannot be written.
+    """
     if kind not in _FOLDER_BY_KIND:
         raise CheckpointError(f"{path.name} is a {kind}, which is no addition.")
     home = library.additions_folder / _FOLDER_BY_KIND[kind]
@@ -42,7 +42,7 @@ def install_addition(kind: Kind, path: Path, name: str, library: Library) -> Pat
 
 
 def usage_hint(kind: Kind, path: Path) -> str:
-    """What a person does with the addition at `place`."""
+    """Return a sentence that says how to use the addition at `path`."""
     return _USAGE_BY_KIND[kind].format(path=path)
 
 

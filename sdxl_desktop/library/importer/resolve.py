@@ -1,4 +1,4 @@
-"""Understands what was typed and asks the hub about it; goes on offline where everything is here already."""
+"""Resolve a source that the user entered and query the hub; works offline if everything is downloaded already."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sdxl_desktop.library.hub.remote_files import HubListing
 
 @dataclass(frozen=True, slots=True)
 class HubResolver:
-    """Asks on behalf of the library in `home`; `emit` hears of it, `cancel` ends it."""
+    """Queries the hub for the library in `library_folder`; `emit` receives progress, `cancel` stops it."""
 
     library_folder: Path
     emit: Callable[[DownloadProgress], None]
@@ -30,8 +30,8 @@ class HubResolver:
     connection: HubConnection
 
     def list_files(self, address: HubAddress, download_name: str, *, openvino: bool = False) -> HubListing:
-        """What the hub has at `address`. Without a connection, what an earlier download called `name` is of: all of it
-        may be here. Raises HubError."""
+        """Return the files at `address`. Without a connection, uses the listing of an earlier download called
+        `download_name`, which may be complete. Raises HubError."""
         try:
             return list_hub_files(address, self.emit, self.cancel, openvino=openvino, connection=self.connection)
         except ConnectionLostError:
@@ -50,7 +50,7 @@ class HubResolver:
 
 
 def local_path(source: str | Path) -> Path | None:
-    """The file or folder that `what` means; None where it can only be meant for the catalogue or the hub."""
+    """Return the local file or folder that `source` means; None if it can only mean a catalogue or hub id."""
     if isinstance(source, Path):
         return source
     plain = source.strip().strip("\"'").strip()
@@ -66,13 +66,13 @@ def local_path(source: str | Path) -> Path | None:
 
 
 def pick_download_folder(library_folder: Path, name: str, listing: HubListing) -> Path:
-    """Where the download of `listing` goes, or went: a folder called `name`, or the next that has no other files."""
+    """Return the download folder for `listing`, new or existing: `name`, or the next variant without other files."""
     folder = download_destination(library_folder, name)
     candidates = (folder if number == 1 else folder.with_name(f"{name}-{number}") for number in range(1, 1000))
     return next(folder for folder in candidates if not folder.exists() or read_download_record(folder) == listing)
 
 
 def count_downloaded_bytes(address: HubAddress, listing: HubListing, folder: Path) -> int:
-    """Bytes of `listing`, to be downloaded to `folder`, that are here already: all of them, or those of an unfinished
+    """Return how many bytes of `listing`, to be downloaded to `folder`, exist already: all, or those of an unfinished
     download."""
     return listing.bytes if folder.exists() else count_unfinished_bytes(address, listing, folder)

@@ -1,4 +1,4 @@
-"""Makes the quantized checkpoint in its workspace, part by part; what an earlier, killed run finished stays."""
+"""Build the quantized checkpoint in its build folder, part by part; parts finished by a killed run are kept."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ _CHUNK = 1 << 22
 
 
 def build_quantized(job: QuantizationJob, build_folder: ConversionFolder, emit: Emit) -> None:
-    """Do `job` in `workspace`, which this process holds; raises SdxlDesktopError, OSError and whatever libraries do."""
+    """Run `job` in `build_folder`, whose lock this process holds; raises SdxlDesktopError, OSError and library
+    exceptions."""
     method, source, calibration = job.method, job.source, job.calibration
     parts = part_sizes(source)
     reporter = QuantizationReporter(emit, phase_seconds(method, parts, calibration))
@@ -90,7 +91,7 @@ def _copy_part(source: Path, part: str, build_folder: ConversionFolder, reporter
 def _compress_weights(
     source: Path, part: str, part_method: PartMethod, build_folder: ConversionFolder, reporter: QuantizationReporter
 ) -> None:
-    """Weights only: a weight at a time, mapped in and spooled out."""
+    """Compress weights only, one at a time, from a memory-mapped file into a memory-mapped buffer."""
     model = read_graph(source / part)
     weights = weight_compression.find_weights(model)
     in_four = part_method is PartMethod.INT4
@@ -114,9 +115,9 @@ def _quantize_activations(
     build_folder: ConversionFolder,
     reporter: QuantizationReporter,
 ) -> None:
-    """Activations too: samples are drawn, kept on the disk, and the network's ranges learned from them."""
+    """Quantize activations too: record samples to disk, and calibrate the network's ranges with them."""
     from sdxl_desktop.library.quantize import (
-        nncf_quantization,  # ten seconds of torch, optimum-intel and NNCF
+        nncf_quantization,  # ten seconds of importing torch, optimum-intel and NNCF
         sample_recording,
     )
 
@@ -141,7 +142,7 @@ def _quantize_activations(
 def _save_part(model: Any, source: Path, part: str, folder: Path, reporter: QuantizationReporter) -> None:
     reporter.begin(part, QuantizationPhase.WRITING)
     try:
-        ov.save_model(model, folder / GRAPH, compress_to_fp16=False)  # what is left keeps the source's precision
+        ov.save_model(model, folder / GRAPH, compress_to_fp16=False)  # the rest keeps the source's precision
     except RuntimeError as problem:
         raise OSError(f"OpenVINO could not write it: {str(problem).splitlines()[-1]}") from problem
     _copy_config(source, part, folder)

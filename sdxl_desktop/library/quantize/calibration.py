@@ -1,4 +1,4 @@
-"""How samples for a calibration are made: which words, how many looks, and the settings that the checkpoint runs at."""
+"""Calibration settings: prompts, number of samples, and the checkpoint's sampling settings."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ MAX_SAMPLES = 2000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """Draw pictures of `prompts` at these settings and keep `samples` of what the UNet is given meanwhile.
+    """Generate images of `prompts` with these settings and keep `samples` of the UNet's inputs.
 
-    Whole pictures are drawn, since the first steps see noise and the last ones pictures; the samples are taken evenly
-    from all of their steps.
+    Complete images are generated, since the first steps see noise and the last ones images; samples are taken evenly
+    from all steps.
     """
 
     prompts: tuple[str, ...]
@@ -53,7 +53,7 @@ class Calibration:
         guidance_scale: float | None = None,
         size: Size | None = None,
     ) -> Calibration:
-        """At the settings that `checkpoint` was made for, but for those given. Raises RequestError."""
+        """Use the recommended settings of `checkpoint`, except for those given. Raises RequestError."""
         best = checkpoint.recommended
         checkpoint.check_size(size or best.size)
         return cls(
@@ -67,11 +67,11 @@ class Calibration:
 
     @property
     def picture_prompts(self) -> tuple[str, ...]:
-        """The prompt of each picture that is drawn."""
+        """The prompt of each image."""
         return pick_evenly(self.prompts, -(-self.samples // self.steps))
 
     def to_record(self) -> dict[str, Any]:
-        """What a record says of it, so that it can be repeated and told apart."""
+        """Return the content for a record, so that the calibration can be repeated and identified."""
         return {
             "samples": self.samples,
             "pictures": len(self.picture_prompts),
@@ -85,5 +85,5 @@ class Calibration:
         }
 
     def to_json(self) -> str:
-        """Equal for equal calibrations only."""
+        """Equal only for equal calibrations."""
         return json.dumps(asdict(self))

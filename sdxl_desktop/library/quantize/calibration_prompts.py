@@ -1,4 +1,4 @@
-"""The prompts that a checkpoint is calibrated and compared on: a person's file, or the list that is shipped."""
+"""The prompts for calibration and comparison: from the user's file or the shipped list."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _LIMIT = 1 << 20
 
 
 def read_prompts(file: Path | None = None) -> tuple[str, ...]:
-    """The prompts in `file`, one a line; empty lines and those that begin with # are left out.
+    """Return the prompts in `file`, one per line; empty lines and lines that begin with # are skipped.
 
-    Without a file, the shipped hundred. Raises RequestError for a file that cannot be read or has none.
+    Without a file, returns the shipped hundred. Raises RequestError if the file is unreadable or has no prompts.
     """
     file = file or resources_folder() / SHIPPED_FILE
     try:
@@ -39,12 +39,12 @@ def read_prompts(file: Path | None = None) -> tuple[str, ...]:
 
 
 def pick_evenly(prompts: Sequence[str], count: int) -> tuple[str, ...]:
-    """`count` of `prompts`, evenly from the whole list; from the beginning again where there are fewer."""
+    """Return `count` of `prompts`, evenly spaced over the list; starts again from the beginning if there are fewer."""
     if count >= len(prompts):
         return tuple(prompts[place % len(prompts)] for place in range(count))
     return tuple(prompts[place * len(prompts) // count] for place in range(count))
 
 
 def prompts_hash(prompts: Sequence[str]) -> str:
-    """A short name for exactly these prompts in this order."""
+    """Return a short key for exactly these prompts in this order."""
     return hashlib.blake2b("\n".join(prompts).encode(), digest_size=8).hexdigest()

@@ -1,7 +1,7 @@
-"""Draws the same pictures with two checkpoints, each in a process of its own, and writes what they show.
+"""Generate the same images with two checkpoints, each in its own process, and write a comparison.
 
-Nothing heavy is imported here: whoever calls it says how an engine is opened, and the engine draws in its own process,
-so that memory is that checkpoint's alone.
+Nothing heavy is imported here: the caller supplies a function that opens an engine, which runs in its own process, so
+that measured memory is that checkpoint's alone.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ PAGE_FILE = "comparison.html"
 
 
 class ComparisonEngine(Protocol):
-    """An engine with a process of its own; `engine.process.ProcessEngine` is one."""
+    """An engine with its own process; `engine.process.ProcessEngine` is one."""
 
     def generate(
         self, request: GenerationRequest, emit: Callable[[EngineEvent], None], cancel: CancelToken
@@ -60,7 +60,7 @@ class ComparisonEngine(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparisonProgress:
-    """`checkpoint` draws the prompt `number` of `total` (from 0, over both checkpoints); what its engine tells."""
+    """`checkpoint` generates prompt `number` of `total` (from 0, over both checkpoints); `progress` is its engine's."""
 
     checkpoint: str
     number: int
@@ -70,7 +70,7 @@ class ComparisonProgress:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _CheckpointPictures:
-    """What one checkpoint drew, by prompt and seed, and what that took."""
+    """The images of one checkpoint, by prompt and seed, and the measured time and memory."""
 
     pictures: tuple[tuple[Pixels, ...], ...]
     checkpoint: ComparedCheckpoint
@@ -87,11 +87,11 @@ def compare_checkpoints(
     on_progress: Callable[[ComparisonProgress], None],
     cancel: CancelToken,
 ) -> CheckpointComparison:
-    """Draw `prompts` with both checkpoints at the settings of `request`, `request.sampling.count` seeds of each, and
-    write a sheet for each prompt and a page into `folder`, which is made.
+    """Generate `prompts` with both checkpoints and the settings of `request`, `request.sampling.count` seeds of each,
+    and write a contact sheet per prompt and a page into `folder`, which is created.
 
-    Raises SdxlDesktopError: CheckpointError for checkpoints that cannot be compared so, OutputError, what an engine
-    fails with, ComparisonCancelledError.
+    Raises SdxlDesktopError: CheckpointError for checkpoints that cannot be compared, OutputError, engine errors,
+    ComparisonCancelledError.
     """
     _check(first, second, request, prompts)
     _make_folder(folder)
@@ -213,7 +213,7 @@ def _compared_checkpoint(checkpoint: Checkpoint, seconds_per_step: float, memory
 
 
 def _weight_format(checkpoint: Checkpoint) -> str:
-    """As its UNet's graph tells, for a checkpoint without a record."""
+    """From the UNet's graph, for a checkpoint without a record."""
     try:
         return read_weight_precision(checkpoint.folder / Part.UNET / GRAPH).value
     except DamagedFileError:

@@ -1,4 +1,4 @@
-"""How a comparison is shown: contact sheets with a row for each seed, and one HTML page with everything in it."""
+"""Reports of a comparison: contact sheets with a row per seed, and one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Pair:
 
 
 def contact_sheet(prompt: str, names: tuple[str, str], pairs: Sequence[Pair]) -> Image.Image:
-    """A sheet for the `pairs` of `prompt`, pixel for pixel, RGB, 8 bits; small pictures are enlarged."""
+    """Return a sheet of the `pairs` of `prompt`, pixel for pixel, RGB, 8 bits; small images are enlarged."""
     height, width = pairs[0].first.shape[:2]
     times = max(1, -(-_LEAST_SIDE // min(width, height)))
     width, height = width * times, height * times
@@ -74,14 +74,14 @@ def contact_sheet(prompt: str, names: tuple[str, str], pairs: Sequence[Pair]) ->
 
 
 def difference_text(difference: Difference) -> str:
-    """In words: "31.2 dB, mean difference 2.4 of 255"."""
+    """As text: "31.2 dB, mean difference 2.4 of 255"."""
     if difference.psnr is None:
         return "identical"
     return f"{difference.psnr:.1f} dB, mean difference {difference.mean:.1f} of 255"
 
 
 def _write(draw: ImageDraw.ImageDraw, place: tuple[int, int], words: str, room: int, *, bold: bool = False) -> None:
-    """One line of `words` that fits in `room` pixels, cut short where it is longer."""
+    """Draw one line of `words`, truncated to `room` pixels."""
     file = "Inter-SemiBold.ttf" if bold else "Inter-Regular.ttf"
     font = ImageFont.truetype(str(resources_folder() / "fonts" / file), 15)
     shown = words
@@ -91,7 +91,7 @@ def _write(draw: ImageDraw.ImageDraw, place: tuple[int, int], words: str, room: 
 
 
 def page(comparison: CheckpointComparison, sheets: Sequence[Path]) -> str:
-    """The HTML of `comparison`, with the pictures of `sheets` in it."""
+    """Return the HTML of `comparison` with the images of `sheets` embedded."""
     first, second = comparison.first, comparison.second
     title = f"{first.name} and {second.name}"
     figures = "\n".join(
@@ -113,7 +113,7 @@ def page(comparison: CheckpointComparison, sheets: Sequence[Path]) -> str:
 
 
 def summary(comparison: CheckpointComparison) -> str:
-    """How far the pictures are apart, in a sentence, and how to read it."""
+    """Return a sentence that says how different the images are and how to read it."""
     count = len(comparison.pairs)
     pictures = f"{count} pair{'s' if count != 1 else ''} of pictures with the same words and seed"
     if comparison.psnr is None:
@@ -126,12 +126,12 @@ def summary(comparison: CheckpointComparison) -> str:
 
 
 def table(first: ComparedCheckpoint, second: ComparedCheckpoint) -> list[tuple[str, str, str]]:
-    """What was measured of both sides, in words."""
+    """Return the measurements of both sides as text."""
     rows = [
         ("weights", *(side.weights or "not known" for side in (first, second))),
         ("on the disk", *(format_bytes(side.bytes) for side in (first, second))),
         ("a step", *(f"{side.seconds_per_step:.3f} s" for side in (first, second))),
-        ("memory while drawing, at most", *(format_bytes(side.memory_drawing) for side in (first, second))),
-        ("memory, getting ready included", *(format_bytes(side.memory) for side in (first, second))),
+        ("peak memory while drawing", *(format_bytes(side.memory_drawing) for side in (first, second))),
+        ("peak memory, loading included", *(format_bytes(side.memory) for side in (first, second))),
     ]
     return [(head, one, other) for head, one, other in rows]

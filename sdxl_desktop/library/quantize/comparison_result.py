@@ -1,4 +1,4 @@
-"""What a comparison of two checkpoints found, and how far two pictures are apart: in numbers and as a picture."""
+"""The result of comparing two checkpoints, and the difference of two images as numbers and as an image."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import numpy as np
 from sdxl_desktop.core.events import Pixels
 
 DIFFERENCE_GAIN = 4
-"""Differences are shown this many times as large."""
+"""Factor by which displayed differences are amplified."""
 _RAMP = np.array([[0, 0, 0], [70, 20, 110], [200, 50, 60], [250, 170, 40], [255, 255, 220]], np.float32)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparedCheckpoint:
-    """One checkpoint: `bytes` on the disk, seconds a denoising step, and the most memory of its own that its process
-    took, in bytes: while it drew, and ever, loading and compiling included."""
+    """One checkpoint: `bytes` on disk, seconds per denoising step, and the peak memory of its process in bytes: during
+    generation (`memory_drawing`), and overall, including loading and compiling (`memory`)."""
 
     name: str
     title: str
@@ -33,7 +33,7 @@ class ComparedCheckpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairDifference:
-    """How far the two pictures of one prompt and seed are apart; channels in [0, 255]."""
+    """The difference of two images with the same prompt and seed; channels in [0, 255]."""
 
     prompt: str
     seed: int
@@ -45,8 +45,7 @@ class PairDifference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckpointComparison:
-    """`settings` in words; `sheets` has a picture for each prompt, `results_page` is the HTML file that shows
-    everything."""
+    """`settings` is readable text; `sheets` has an image per prompt, `page` is the HTML file with everything."""
 
     first: ComparedCheckpoint
     second: ComparedCheckpoint
@@ -58,16 +57,16 @@ class CheckpointComparison:
 
     @property
     def mean(self) -> float:
-        """Mean absolute difference of a channel over all pairs."""
+        """Mean absolute channel difference over all pairs."""
         return sum(pair.mean for pair in self.pairs) / len(self.pairs)
 
     @property
     def psnr(self) -> float | None:
-        """Over all pairs, from their mean squared difference; None where all are identical."""
+        """PSNR over all pairs, from their mean squared difference; None if all are identical."""
         return psnr_from_mse(sum(pair.mean_square for pair in self.pairs) / len(self.pairs))
 
     def to_json(self) -> dict[str, Any]:
-        """All of it, for JSON."""
+        """Return all of it for JSON."""
         told = asdict(self)
         return {
             **told,
@@ -80,7 +79,7 @@ class CheckpointComparison:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """`mean` and `largest` absolute difference of a channel, in [0, 255], and the mean of its square."""
+    """`mean` and `largest` absolute channel difference, in [0, 255], and the mean squared difference."""
 
     mean: float
     largest: int
@@ -88,24 +87,24 @@ class Difference:
 
     @property
     def psnr(self) -> float | None:
-        """Peak signal-to-noise ratio in dB, 10 · log10(255² / mean square); None where nothing differs."""
+        """Peak signal-to-noise ratio in dB, 10 · log10(255² / mean square); None for identical images."""
         return psnr_from_mse(self.mean_square)
 
 
 def psnr_from_mse(mse: float) -> float | None:
-    """The ratio in dB for a mean squared difference of 8-bit channels; None for 0."""
+    """Return the PSNR in dB for a mean squared difference of 8-bit channels; None for 0."""
     return None if mse == 0 else float(10 * np.log10(255**2 / mse))
 
 
 def difference(one: Pixels, other: Pixels) -> Difference:
-    """Between two pictures of the same size, uint8 [H, W, 3]."""
+    """Compare two images of the same size, uint8 [H, W, 3]."""
     apart = np.abs(one.astype(np.int32) - other.astype(np.int32))
     return Difference(float(apart.mean()), int(apart.max()), float(np.square(apart).mean()))
 
 
 def difference_map(one: Pixels, other: Pixels) -> Pixels:
-    """Where they differ, uint8 [H, W, 3]: the largest of the channels' differences, `DIFFERENCE_GAIN` times, from
-    black over red to white."""
+    """Return a difference image, uint8 [H, W, 3]: the largest channel difference, times `DIFFERENCE_GAIN`, from black
+    over red to white."""
     apart = np.abs(one.astype(np.float32) - other.astype(np.float32)).max(axis=2)
     place = np.clip(apart * DIFFERENCE_GAIN / 255, 0, 1) * (len(_RAMP) - 1)
     low = np.minimum(place.astype(int), len(_RAMP) - 2)

@@ -1,4 +1,4 @@
-"""Quantizes a UNet with its activations, by NNCF, from samples of what it is given while it draws."""
+"""Quantize a UNet's weights and activations with NNCF, calibrated with recorded inputs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MATRIX_OPS = ("MatMul", "Gather")
 
 
 def passes_per_sample(part_method: PartMethod) -> int:
-    """How often NNCF looks at each sample: once for ranges and biases, and before that for SmoothQuant."""
+    """Return how often NNCF runs each sample: once for ranges and biases, and before that for SmoothQuant."""
     return 1 if part_method is PartMethod.HYBRID else 2
 
 
@@ -33,12 +33,12 @@ def quantize_with_activations(
     samples: Sequence[Path],
     progress: Callable[[int], None],
 ) -> ov.Model:
-    """`model` quantized as `treatment` says; what `spool` holds must outlive it.
+    """Return `model` quantized with `part_method`; the contents of `buffer` must outlive it.
 
-    HYBRID, as in optimum-intel: of `weights`, those of matrices and embeddings are kept in 8 bits and compute as
-    before; convolutions, with what goes in, compute in 8 bits. FULL: everything that can, after SmoothQuant has moved
-    the outliers of activations into the weights (Xiao et al., arXiv 2211.10438). `progress` is told of each sample that
-    goes through the network.
+    HYBRID, as in optimum-intel: `weights` of matrices and embeddings are stored in 8 bits and computed as before;
+    convolutions, with their inputs, compute in 8 bits. FULL: everything possible, after SmoothQuant has moved the
+    outliers of activations into the weights (Xiao et al., arXiv 2211.10438). `progress` is called for each sample that
+    runs through the network.
     """
     nncf.set_log_level(logging.ERROR)
     ignored: list[str] = []

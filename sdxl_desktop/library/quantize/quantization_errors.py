@@ -1,4 +1,4 @@
-"""What can go wrong while a checkpoint is quantized or compared."""
+"""Errors of quantizing or comparing checkpoints."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from sdxl_desktop.core.errors import SdxlDesktopError
 
 
 class QuantizationError(SdxlDesktopError):
-    """A checkpoint could not be quantized: disk, memory, or the libraries that do it."""
+    """A checkpoint could not be quantized because of the disk, memory, or a library."""
 
 
 class QuantizationCancelledError(SdxlDesktopError):
-    """The person stopped it; what is finished is kept for the next time."""
+    """The user cancelled the quantization; finished work is kept for the next run."""
 
 
 class ComparisonError(SdxlDesktopError):
@@ -18,4 +18,4 @@ class ComparisonError(SdxlDesktopError):
 
 
 class ComparisonCancelledError(SdxlDesktopError):
-    """The person stopped the comparison."""
+    """The user cancelled the comparison."""

@@ -1,4 +1,4 @@
-"""How long a quantization will take, and how much memory and disk. Rough: a device's speed is not known beforehand."""
+"""Estimate a quantization's time, memory and disk space. Rough: the device's speed is not known beforehand."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _SECONDS_PER_BILLION_WEIGHTS = {
     QuantizationPhase.COPYING: 6.0,
 }
 """Of weights."""
-_SECONDS_PER_UNET_CALL = 20.0  # of a UNet of a billion weights, guided, at 512 x 512, on one core in f32
+_SECONDS_PER_UNET_CALL = 20.0  # for a UNet of a billion weights, with guidance, at 512 x 512, on one core in f32
 _STAGE_START_SECONDS = {
     QuantizationPhase.RECORDING: 8.0,
     QuantizationPhase.CALIBRATING: 15.0,
 }
-"""Importing and compiling; NNCF\'s own graph."""
-_UNET_CALLS_PER_SAMPLE = 4.0  # a sample goes through the network several times while ranges and biases are found
+"""Importing and compiling; building NNCF's graph."""
+_UNET_CALLS_PER_SAMPLE = 4.0  # a sample runs through the network several times to find ranges and biases
 _CALIBRATING_MEMORY = 2.0 * _GB
 _CALIBRATING_MEMORY_PER_BILLION_WEIGHTS = 9.0 * _GB  # compiled in f32, NNCF's own copies, activations
 _BYTES_PER_WEIGHT = {
@@ -36,7 +36,7 @@ _BYTES_PER_WEIGHT = {
     PartMethod.HYBRID: 1.01,
     PartMethod.FULL: 1.01,
 }
-"""A weight takes, on the disk."""
+"""On disk."""
 _SAMPLE_BYTES = 2 * 10**6
 
 PartSizes = Mapping[str, tuple[int, int]]
@@ -46,7 +46,7 @@ PartSizes = Mapping[str, tuple[int, int]]
 def phase_seconds(
     method: QuantizationMethod, parts: PartSizes, calibration: Calibration | None
 ) -> dict[tuple[str, QuantizationPhase], float]:
-    """Seconds that each phase of each part will take, in the order they come."""
+    """Return the seconds that each phase of each part will take, in order."""
     steps: dict[tuple[str, QuantizationPhase], float] = {}
     for part, (_, weights) in parts.items():
         billions = weights / 1e9
@@ -80,7 +80,7 @@ def _seconds_per_unet_call(billions: float, calibration: Calibration) -> float:
 def estimate_quantization(
     method: QuantizationMethod, parts: PartSizes, calibration: Calibration | None
 ) -> ResourceEstimate:
-    """For a checkpoint of `parts`."""
+    """Estimate for a checkpoint with these `parts`."""
     disk = sum(
         size
         if method.part_method(part) is PartMethod.UNCHANGED
@@ -101,7 +101,7 @@ def estimate_quantization(
 
 
 def check_resources(estimate: ResourceEstimate, library_folder: Path, *, finished_bytes: int = 0) -> None:
-    """Raise QuantizationError unless disk and memory will do. `done` bytes of the work are on the disk already."""
+    """Raise QuantizationError unless disk and memory suffice. `finished_bytes` of the work are on disk already."""
     if why := disk_shortage(estimate, library_folder, "Making", finished_bytes=finished_bytes):
         raise QuantizationError(
             "There is not enough room on the disk for the quantized checkpoint.",

@@ -1,4 +1,4 @@
-"""A quantization as a job of a worker: what it is given, and the progress that it reports."""
+"""The input of a quantization worker and the progress that it reports."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from sdxl_desktop.workers.progress import JobProgress, ProgressReporter
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuantizationJob:
-    """What to quantize and how, where it comes together (`home` and `key` of the workspace), and how much memory it may
-    take, in bytes. `calibration` is None for a method that needs none."""
+    """What to quantize and how, the build folder (`home` and `key`), and the memory limit in bytes. `calibration` is
+    None for a method that needs none."""
 
     source: Path
     source_name: str
@@ -28,7 +28,7 @@ class QuantizationJob:
 
 
 class QuantizationPhase(StrEnum):
-    """What is being done; the words are shown to people."""
+    """The phases of a quantization; the values are shown to users."""
 
     STARTING = "starting"
     CHECKING = "checking what is done"
@@ -42,16 +42,16 @@ class QuantizationPhase(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuantizationProgress(JobProgress[QuantizationPhase]):
-    """Where a quantization stands; `done` and `total` are bytes, weights or UNet calls."""
+    """Progress of a quantization; `done` and `total` are bytes, weights or UNet calls."""
 
 
 Emit = Callable[[QuantizationProgress], None]
 PhaseSeconds = Mapping[tuple[str, QuantizationPhase], float]
-"""Seconds that each phase of each part is expected to take, in the order they come."""
+"""Expected seconds of each phase of each part, in order."""
 
 
 class QuantizationReporter(ProgressReporter[QuantizationPhase, QuantizationProgress]):
-    """Reports progress through phases that take `seconds`. A phase that is skipped counts as done."""
+    """Reports progress through phases that take `seconds`. A skipped phase counts as done."""
 
     def __init__(self, emit: Emit, seconds: PhaseSeconds) -> None:
         super().__init__(emit, QuantizationProgress, QuantizationPhase.STARTING, QuantizationPhase.FINISHING)
@@ -59,7 +59,7 @@ class QuantizationReporter(ProgressReporter[QuantizationPhase, QuantizationProgr
         self._all = max(1e-9, sum(self._seconds.values()))
 
     def begin(self, part: str, phase: QuantizationPhase, total: int = 0) -> None:
-        """A phase begins, with `total` of something to count."""
+        """Start a phase, with `total` units to count."""
         self._begin(part, phase, total)
 
     def _fraction_at(self, within: float) -> float:

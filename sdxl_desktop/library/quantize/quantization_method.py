@@ -1,4 +1,4 @@
-"""The ways of quantizing a checkpoint, and what each does to each part."""
+"""The quantization methods, and how each treats each part."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sdxl_desktop.core.parts import Part
 
 
 class PartMethod(StrEnum):
-    """What is done to one part."""
+    """How one part is treated."""
 
     UNCHANGED = "kept as it is"
     INT8 = "weights in 8 bits"
@@ -18,30 +18,30 @@ class PartMethod(StrEnum):
 
 
 class QuantizationMethod(StrEnum):
-    """How a checkpoint is quantized. Always chosen by a person, never silently."""
+    """How a checkpoint is quantized. The user always chooses it; it is never applied silently."""
 
     INT8 = "int8"
     """Weights of every part in 8 bits, exactly as NNCF's INT8_ASYM and `optimum-cli --weight-format int8`."""
     INT4 = "int4"
-    """Weights of the UNet's transformers in 4 bits, in groups of 64; everything that is sensitive in 8."""
+    """Weights of the UNet's transformers in 4 bits, in groups of 64; everything sensitive in 8."""
     HYBRID = "hybrid"
-    """As int8 for the UNet's matrices; its convolutions compute in 8 bits, in ranges that were learned from samples."""
+    """As int8 for the UNet's matrices; its convolutions compute in 8 bits, with ranges calibrated from samples."""
     FULL = "full"
     """The whole UNet computes in 8 bits, after SmoothQuant (Xiao et al., arXiv 2211.10438)."""
 
     @property
     def label(self) -> str:
-        """One plain sentence for a person who chooses."""
+        """One plain sentence for the user."""
         return _LABELS[self]
 
     @property
     def needs_calibration(self) -> bool:
-        """Whether it must first be seen what goes through the UNet while it draws."""
+        """Whether the UNet's activations must be recorded first."""
         return self in (QuantizationMethod.HYBRID, QuantizationMethod.FULL)
 
     def part_method(self, part: str) -> PartMethod:
-        """What is done to `part` ("vae_decoder"). The VAE, which is small and shows every error, is left alone but in
-        int8, which is what everyone else means by that word."""
+        """Return how `part` ("vae_decoder") is treated. The VAE, which is small and shows every error, is left
+        unchanged except in int8, which by convention includes it."""
         if self is QuantizationMethod.INT8:
             return PartMethod.INT8
         if part == Part.UNET:

@@ -1,4 +1,4 @@
-"""Plans a quantization: whether it can be done, what it will take, where it will go. Quick, and without torch."""
+"""Plan a quantization: feasibility, cost and destination. Fast, and without torch."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BYTES = {WeightPrecision.FP32: 4, WeightPrecision.FP16: 2}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuantizationPlan:
-    """Everything a person decides by. `calibration` is there for the methods that need samples, and for them only."""
+    """Everything needed for a decision. `calibration` is set only for the methods that need samples."""
 
     source: Checkpoint
     method: QuantizationMethod
@@ -34,12 +34,12 @@ class QuantizationPlan:
 
     @property
     def destination(self) -> Path:
-        """The folder of the checkpoint to be."""
+        """The folder of the new checkpoint."""
         return self.library_folder / self.name
 
     @property
     def build_folder(self) -> ConversionFolder:
-        """Where it comes together; the same for the same weights and settings, so that a killed one goes on."""
+        """Return the build folder; the same for the same weights and settings, so that a killed run can resume."""
         files = tuple(sorted(self.source.folder.glob(f"*/{GRAPH_AND_WEIGHTS}")))
         how = f"quantize {self.method} {self.calibration.to_json() if self.calibration else ''}"
         return ConversionFolder(self.library_folder, source_key(self.source.folder, files, how))
@@ -52,16 +52,16 @@ def plan_quantization(
     name: str | None = None,
     calibration: Calibration | None = None,
 ) -> QuantizationPlan:
-    """Plan making a checkpoint of `source` in the library folder `home`, called `name` (default: of source and method).
+    """Plan a checkpoint made from `source` in `library_folder`, called `name` (default: from source and method).
 
-    Without a `calibration` one at the checkpoint's own settings with the shipped prompts is taken where one is needed.
-    Raises CheckpointError when the source or the name cannot be used.
+    If a calibration is needed and none is given, the checkpoint's own settings and the shipped prompts are used. Raises
+    CheckpointError if the source or the name is unusable.
     """
     _check_not_quantized(source, method)
     parts = part_sizes(source.folder)
     if method.needs_calibration and source.kind is not CheckpointKind.BASE:
         raise CheckpointError(
-            f"{source.name} cannot be quantized so.",
+            f"{source.name} cannot be quantized with this method.",
             why=f"Samples for {method} are drawn from words, and {source.name} is made for "
             f"{_PURPOSE_BY_KIND[source.kind]}.",
             next_step="Use int8 or int4, which need no samples.",
@@ -91,7 +91,7 @@ _PURPOSE_BY_KIND = {
 
 
 def part_sizes(folder: Path) -> dict[str, tuple[int, int]]:
-    """(bytes, weights) of each part in `folder`, the UNet last: it takes longest, and the quick ones are done first."""
+    """Return (bytes, weights) of each part in `folder`, the UNet last: it takes longest, and fast parts go first."""
     parts: dict[str, tuple[int, int]] = {}
     for part in sorted(OPENVINO_PARTS, key=lambda name: name == Part.UNET):
         graph = folder / part / GRAPH
@@ -102,7 +102,7 @@ def part_sizes(folder: Path) -> dict[str, tuple[int, int]]:
 
 
 def _check_not_quantized(source: Checkpoint, method: QuantizationMethod) -> None:
-    """Raise CheckpointError when something that is to be rounded has been rounded already."""
+    """Raise CheckpointError if a part that `method` would quantize is quantized already."""
     for part in OPENVINO_PARTS:
         graph = source.folder / part / GRAPH
         if not graph.is_file() or method.part_method(part) is PartMethod.UNCHANGED:

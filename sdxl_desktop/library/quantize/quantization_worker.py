@@ -1,6 +1,6 @@
-"""The worker that quantizes: does one `QuantizationJob`.
+"""The quantization worker: runs one `QuantizationJob`.
 
-Being killed costs little: the next one goes on with the first part, or the first sample picture, that is not finished.
+If it is killed, the next run resumes at the first unfinished part or sample image.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sdxl_desktop.workers.jobs import JobHost
 
 
 def main() -> int:
-    """Run the quantization process; returns only by ending it."""
+    """Run the worker process; returns only when it ends."""
     HOST.serve()
 
 

@@ -1,4 +1,4 @@
-"""Writes what the quantized checkpoint says of itself: the source's descriptions, and how it was made."""
+"""Write the quantized checkpoint's configurations: the source's, and how it was made."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _EXTRA_FILES = ("preview.json", "README.md")
 
 
 def write_quantized_configs(source: Path, folder: Path, job: QuantizationJob) -> str | None:
-    """Write model_index.json, checkpoint.json, scheduler and tokenizers of the checkpoint in `folder`, which was made
-    of the one in `source`; returns the name of its family where that is known."""
+    """Write model_index.json, checkpoint.json, scheduler and tokenizers of the checkpoint in `folder`, made from the
+    one in `source`; returns the name of its family, if known."""
     found = identify(source)
     tokenizers = {
         name: source / name if (source / name).is_dir() else clip_vocabulary()
@@ -50,13 +50,13 @@ def write_quantized_configs(source: Path, folder: Path, job: QuantizationJob) ->
     )
     for name in _EXTRA_FILES:
         if is_regular_file(source / name):
-            with suppress(UntrustedFileError):  # only words and a preview: what is far too large is left out
+            with suppress(UntrustedFileError):  # only text and a preview: skipped if far too large
                 copy_limited(source / name, folder / name)
     return found.family.value if found.family else None
 
 
 def quantized_description(source_description: object, job: QuantizationJob) -> str:
-    """A description for people: the source's own, and how this was made of it."""
+    """Return a readable description: the source's own, and how the quantized checkpoint was made from it."""
     how, calibration = f"Made from {job.source_name}: {job.method.label}.", job.calibration
     if calibration is not None:
         how += (

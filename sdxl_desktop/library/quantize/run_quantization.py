@@ -1,4 +1,4 @@
-"""Runs a planned quantization: has a worker do it, and moves the whole checkpoint to its place."""
+"""Run a planned quantization: quantize in a worker, then move the complete checkpoint into place."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def run_quantization(
     *,
     memory_limit: int | None = None,
 ) -> Checkpoint:
-    """Do what `plan` says and return the checkpoint, which is in the library then. The source is only read.
+    """Execute `plan` and return the checkpoint, which is then in the library. The source is only read.
 
     Blocks for minutes to hours; `emit` is called on this thread; `cancel` is polled. `memory_limit` in bytes bounds the
-    process's own memory (default: what is free, less half a gigabyte). Raises SdxlDesktopError: what cannot be used,
-    what failed, or QuantizationCancelledError.
+    worker's own memory (default: free memory less half a gigabyte). Raises SdxlDesktopError for unusable input or a
+    failure, or QuantizationCancelledError.
     """
     workspace = plan.build_folder
     check_resources(plan.forecast, plan.library_folder, finished_bytes=workspace.done_bytes())
@@ -44,7 +44,7 @@ def run_quantization(
 
 
 def quantization_job(plan: QuantizationPlan, memory_limit: int) -> QuantizationJob:
-    """What the worker is given."""
+    """Return the job for the worker."""
     return QuantizationJob(
         source=plan.source.folder.absolute(),
         source_name=plan.source.name,
@@ -58,7 +58,7 @@ def quantization_job(plan: QuantizationPlan, memory_limit: int) -> QuantizationJ
 
 
 def discard_quantization(plan: QuantizationPlan) -> None:
-    """Throw away what an unfinished quantization has on the disk."""
+    """Delete the files of an unfinished quantization."""
     plan.build_folder.discard()
 
 

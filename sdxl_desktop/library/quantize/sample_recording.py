@@ -1,4 +1,4 @@
-"""Draws pictures with the checkpoint as it is, and keeps what its UNet is given at each look."""
+"""Generate images with the unquantized checkpoint and record its UNet's inputs at each call."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ Sample = dict[str, Any]
 
 
 def record_samples(source: Path, calibration: Calibration, folder: Path, progress: Callable[[int], None]) -> list[Path]:
-    """Draw `calibration.pictures` with the checkpoint in `source`, as far as `folder` does not have them from before.
+    """Generate the images of `calibration` with the checkpoint in `source`, except those that `folder` has already.
 
-    Returns `calibration.samples` files, evenly from all looks of all pictures, each one sample (`read_sample`).
-    `progress` is told of each look. Raises QuantizationError when a picture runs away to infinity or NaN.
+    Returns `calibration.samples` files, evenly spaced over all UNet calls of all images, each one sample
+    (`read_sample`). `progress` is called for each UNet call. Raises QuantizationError if values become infinite or NaN.
     """
     folder.mkdir(parents=True, exist_ok=True)
     folders = [folder / f"{number:04}" for number in range(len(calibration.picture_prompts))]
@@ -52,14 +52,14 @@ def record_samples(source: Path, calibration: Calibration, folder: Path, progres
 
 
 def read_sample(file: Path) -> Sample:
-    """The UNet's inputs at one look."""
+    """Return the UNet's inputs of one call."""
     with np.load(file, allow_pickle=False) as kept:
         return dict(kept)
 
 
 def _pipeline(source: Path, calibration: Calibration) -> Any:
-    """optimum-intel's pipeline, made of parts that are named here: its own way of loading a folder would import
-    whatever module the folder's model_index.json names."""
+    """Return optimum-intel's pipeline, built from the parts named here: its own loading of a folder would import any
+    module named in the folder's model_index.json."""
     index = read_json(source / _MODEL_INDEX_FILE)
     pipe = OVStableDiffusionXLPipeline(
         scheduler=_scheduler(source, calibration.scheduler),
@@ -106,7 +106,7 @@ def _tokenizer(source: Path, name: str) -> Any:
 def _record_picture(
     pipe: Any, prompt: str, seed: int, calibration: Calibration, place: Path, progress: Callable[[int], None]
 ) -> None:
-    """Draw one picture, without decoding it; its looks come to `place` when all are there."""
+    """Generate one image without decoding it; its samples are moved to `place` when all are recorded."""
     writing = place.with_name(".writing")
     shutil.rmtree(writing, ignore_errors=True)
     writing.mkdir()
@@ -132,7 +132,7 @@ def _record_picture(
 
 @contextlib.contextmanager
 def _recording_unet(pipe: Any, folder: Path, progress: Callable[[int], None]) -> Iterator[None]:
-    """Within it, what the UNet is given is written to `folder` before it is computed."""
+    """Context in which the UNet's inputs are written to `folder` before each call."""
     pipe.unet.compile()
     request = pipe.unet.request
     ports = {port.get_any_name(): port for port in pipe.unet.model.inputs}
@@ -154,7 +154,7 @@ def _recording_unet(pipe: Any, folder: Path, progress: Callable[[int], None]) ->
 
 
 def _as_port_input(value: Any, port: Any) -> Any:
-    """`value` as the port takes it: an array of its type, at least as many axes as it has."""
+    """Return `value` as the port takes it: an array of its dtype with at least as many axes."""
     array = np.array(value.detach().numpy() if isinstance(value, torch.Tensor) else value)
     rank = port.get_partial_shape().rank.get_length()
     return array.reshape([1] * (rank - array.ndim) + list(array.shape)).astype(port.get_element_type().to_dtype())

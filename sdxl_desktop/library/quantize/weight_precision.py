@@ -1,4 +1,4 @@
-"""Tells from a part's graph, without loading it, how its weights are kept."""
+"""Read the precision of a part's weights from its graph, without loading it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _CONSTANT_PATTERN = re.compile(rb'<data\b[^>]*\belement_type="(\w+)"[^>]*>')
 _SIZE_PATTERN = re.compile(rb'\bsize="(\d+)"')
 _FAKE_QUANTIZE = b'type="FakeQuantize"'
 _MIN_WEIGHT_BYTES = 256
-"""Bytes below which a constant is a shape or an index, not weights."""
+"""A smaller constant, in bytes, is a shape or an index, not weights."""
 _PRECISION_BY_ELEMENT_TYPE = {
     b"i4": "int4",
     b"u4": "int4",
@@ -25,7 +25,7 @@ _PRECISION_BY_ELEMENT_TYPE = {
 
 
 class WeightPrecision(StrEnum):
-    """How the weights of a part are kept; the words are shown to people."""
+    """The precision of a part's weights; the values are shown to users."""
 
     FP32 = "fp32"
     FP16 = "fp16"
@@ -35,12 +35,13 @@ class WeightPrecision(StrEnum):
 
     @property
     def is_unquantized(self) -> bool:
-        """Whether nothing was rounded away yet, so that it can be quantized."""
+        """Whether nothing has been quantized yet, so that it can be quantized."""
         return self in (WeightPrecision.FP32, WeightPrecision.FP16)
 
 
 def read_weight_precision(graph: Path) -> WeightPrecision:
-    """Of the openvino_model.xml `graph`; raises DamagedFileError when it cannot be read or is far too large."""
+    """Return the precision of the openvino_model.xml `graph`; raises DamagedFileError if it is unreadable or far too
+    large."""
     try:
         if graph.stat().st_size > _GRAPH_LIMIT:
             raise DamagedFileError(f"{graph.name} of {graph.parent.name} is too large to be a graph.")
