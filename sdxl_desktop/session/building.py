@@ -138,7 +138,7 @@ def find_obstacle(checkpoint: Checkpoint, source: EditSource, *, other_vae: bool
         )
     if mode is not GenerationMode.TEXT_TO_IMAGE and not checkpoint.has_vae_encoder and not other_vae:
         return RequestError(
-            "This checkpoint cannot look at pictures: it has no VAE encoder.",
+            "This checkpoint cannot edit pictures: it has no VAE encoder.",
             next_step="Choose another checkpoint or VAE, or take the picture off the canvas.",
         )
     return None

@@ -131,9 +131,9 @@ def _unknown(files: list[Path]) -> PictureError:
     one = len(files) == 1
     return PictureError(
         f"{display_text(files[0].name)} cannot be opened." if one else f"None of the {len(files)} files can be opened.",
-        why="It is none of the kinds of file that are known here."
+        why="Its kind of file is not supported."
         if one
-        else f"{display_text(files[0].name)} and the others are none of the kinds of file that are known here.",
+        else f"{display_text(files[0].name)} and the others are of unsupported kinds.",
         next_step=_WHAT_CAN_BE,
     )
 

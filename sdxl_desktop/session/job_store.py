@@ -59,4 +59,4 @@ class JobStore:
         return read_state(self.file, _QUANTIZATION_SPECS, ())
 
     def _change(self, change: Callable[[tuple[QuantizationJobSpec, ...]], tuple[QuantizationJobSpec, ...]]) -> None:
-        update_state(self.file, _QUANTIZATION_SPECS, (), change, "What is being made smaller could not be noted.")
+        update_state(self.file, _QUANTIZATION_SPECS, (), change, "The unfinished quantizations could not be saved.")

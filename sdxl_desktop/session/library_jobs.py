@@ -99,8 +99,7 @@ JobEvent = JobPreviewed | JobAdvanced | JobStopped | ImportFinished | JobFinishe
 
 
 class JobRunner(Protocol):
-    """Runs the jobs elsewhere: each `start` leads to events, the last of them JobStopped, ImportFinished or
-    JobFinished."""
+    """Runs jobs elsewhere: each `start` leads to events, ending in JobStopped, ImportFinished or JobFinished."""
 
     def start(self, number: int, spec: JobSpec, preview: ImportPreview | None) -> None: ...
 

@@ -31,8 +31,8 @@ class LibraryItem:
 
 
 def list_library(library: Library, state: LibraryState) -> tuple[LibraryItem, ...]:
-    """Return the user's own checkpoints, the shipped ones, then the missing ones. Raises CheckpointError if a folder
-    cannot be read."""
+    """Return the user's own, the shipped, then the missing checkpoints. Raises CheckpointError for unreadable
+    folders."""
     try:
         found = list_installed_checkpoints(library)
     except OSError as problem:

@@ -92,7 +92,7 @@ class LibraryState:
             _LibraryStateFile,
             _LibraryStateFile(),
             changed,
-            "What is known of your checkpoints could not be saved.",
+            "The state of your checkpoint library could not be saved.",
         )
 
 

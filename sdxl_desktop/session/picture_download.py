@@ -59,7 +59,7 @@ def download_picture(address: str, *, limit: int = MAX_BYTES, seconds: float = T
                 url = urljoin(url, onward)
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, ValueError, ImportError, OSError) as problem:
         raise _download_error(address, f"{display_text(str(problem)) or type(problem).__name__}.") from problem
-    raise _download_error(address, f"It leads on to other addresses more than {_MAX_REDIRECTS} times.")
+    raise _download_error(address, f"It redirects more than {_MAX_REDIRECTS} times.")
 
 
 def _check_url(url: str, address: str) -> None:
@@ -70,7 +70,7 @@ def _check_url(url: str, address: str) -> None:
         )
     if _is_local_network(display_host(url)) and display_host(url) != display_host(address):
         raise _download_error(
-            address, "It leads to an address within your own network, which nobody outside should ask for."
+            address, "It leads to an address within your own network, which no outside address may lead to."
         )
 
 
@@ -98,7 +98,7 @@ def _read_body(response: object, address: str, limit: int, until: float) -> byte
             next_step="Open the page in your browser, and drag or copy the picture itself.",
         )
     if response.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
-        raise _download_error(address, "The server packs it in a way that nobody asked for.")
+        raise _download_error(address, "The server sends it in an unsupported encoding.")
     pieces, got = [], 0
     for piece in response.iter_raw():
         got += len(piece)

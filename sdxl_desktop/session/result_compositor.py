@@ -35,8 +35,7 @@ class ResultCompositor:
         return result.picture.generated_pixels is self._drawn
 
     def blended(self, result: Result, blend: BlendSettings) -> Result:
-        """Return `result` blended with `blend`, with its request updated. Its file, if any, still holds the old
-        pixels."""
+        """Return `result` blended with `blend`, its request updated. Its file, if any, still holds the old pixels."""
         edit = result.request.edit
         assert edit is not None
         picture = replace(result.picture, pixels=self._pixels(blend))

@@ -46,8 +46,7 @@ class TimingHistory:
         self._timings = {} if file is None else read_state(file, _TIMINGS_TYPE, {})
 
     def add(self, request: GenerationRequest, finished: RunFinished) -> None:
-        """Record the timing of a run. Runs with a refiner or from saved latents are skipped, as they are not
-        comparable."""
+        """Record the timing of a run. Runs with a refiner or from saved latents are not comparable and skipped."""
         pictures = len(finished.pictures)
         if not pictures or request.refine is not None or request.start is not None:
             return
@@ -69,7 +68,7 @@ class TimingHistory:
                     _TIMINGS_TYPE,
                     {},
                     lambda known: _with_timing(known, key, pace),
-                    "What drawing takes was not noted.",
+                    "The run's timing could not be saved.",
                 )
 
     def expected_seconds(

@@ -169,8 +169,7 @@ def capsule_coverage(a: BrushPoint, b: BrushPoint, rect: Rect, hardness: float) 
 
 
 def _falloff(distance: Floats, radius: float | Floats, hardness: float) -> UInt8Array:
-    """Coverage by distance from the path: full inside, a smooth step over the soft rim, which is at least one pixel
-    wide."""
+    """Coverage by distance from the path: full inside, a smooth step over the soft rim, at least one pixel wide."""
     reach = np.asarray(radius, np.float32)
     rim = np.maximum(reach * np.float32(1 - hardness), np.float32(1.0))
     share = np.subtract(reach + np.float32(0.5), distance, out=distance)

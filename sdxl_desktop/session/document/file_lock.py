@@ -19,8 +19,8 @@ class FileLock:
         self._lock = filelock.FileLock(path, mode=FILE_MODE, thread_local=False)
 
     def acquire(self) -> bool:
-        """Return whether the lock was acquired; False if another owner holds it. Raises OSError if the file cannot be
-        created."""
+        """Return whether the lock was acquired, False if it is held elsewhere. Raises OSError if no file can be
+        made."""
         try:
             self._lock.acquire(blocking=False)
         except filelock.Timeout:

@@ -74,7 +74,7 @@ def usable_additions(workspace: WorkspaceValue) -> tuple[WorkspaceValue, tuple[s
         more = f" and {len(used) - _MAX_NAMED} more" if len(used) > _MAX_NAMED else ""
         notes += (f"It draws with files of this computer: {names}{more}.",)
     if lost:
-        notes += (f"{lost} of the LoRAs, embeddings and VAEs in it can be none and were left out.",)
+        notes += (f"{lost} of the LoRAs, embeddings and VAEs in it are not valid and were left out.",)
     return replace(workspace, additions=kept), notes
 
 

@@ -66,8 +66,7 @@ def tiles(within: Rect) -> Iterator[TileIndex]:
 
 
 def tile(layer: UInt8Array, index: TileIndex) -> UInt8Array:
-    """A view of one tile of `layer`, uint8 [H, W] or [H, W, 3]; smaller than TILE_SIZE at the right and lower
-    border."""
+    """A view of a tile of `layer`, uint8 [H, W] or [H, W, 3]; smaller than TILE_SIZE at the right and lower border."""
     row, column = index
     return layer[row * TILE_SIZE : (row + 1) * TILE_SIZE, column * TILE_SIZE : (column + 1) * TILE_SIZE]
 

@@ -57,8 +57,7 @@ def encode_png(pixels: UInt8Array) -> bytes:
 
 
 def _filtered(band: UInt8Array, row_bytes: int, channels: int) -> UInt8Array:
-    """Return the rows of a band as PNG bytes: the filter number, then each value minus that of the pixel to the
-    left."""
+    """Return a band's rows as PNG bytes: the filter number, then each value minus that of the pixel to the left."""
     rows = band.reshape(band.shape[0], row_bytes)
     filtered = np.empty((band.shape[0], row_bytes + 1), np.uint8)
     filtered[:, 0] = _SUB
@@ -83,7 +82,7 @@ def declared_shape(head: bytes, size: int) -> tuple[int, ...]:
         raise ValueError("it is not such a PNG as projects hold")
     shape = (height, width) if colour == _COLOUR_TYPES[2] else (height, width, 3)
     if height * width * (1 if len(shape) == 2 else 3) > _DEFLATE_AT_BEST * size:
-        raise ValueError("it promises more pixels than it can hold")
+        raise ValueError("it declares more pixels than it can hold")
     return shape
 
 
@@ -102,7 +101,7 @@ def decode_png(content: bytes) -> UInt8Array:
     shape = declared_shape(content, len(content))
     with PngImagePlugin.PngImageFile(io.BytesIO(_required_chunks(content))) as picture:
         if picture.size != (shape[1], shape[0]) or picture.mode != ("L" if len(shape) == 2 else "RGB"):
-            raise ValueError("it is another picture than it promises")
+            raise ValueError("it does not match its header")
         return np.array(picture, dtype=np.uint8)
 
 

@@ -202,7 +202,7 @@ class _MemberReader:
                 shape = self._shape(name)
                 found = decode_png(self.archive.read(name, png_limit(shape)))
                 if found.shape != shape:
-                    raise ValueError(f"{name} is another picture than it promises")
+                    raise ValueError(f"{name} does not match its header")
             found.setflags(write=False)
             self._pixels[name] = found
         if self._pixels[name].ndim != dimensions:
