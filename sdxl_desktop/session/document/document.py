@@ -28,7 +28,7 @@ Combine = Literal["add", "subtract"]
 Listener = Callable[[DocumentChange], None]
 
 MAX_MASK_GROWTH = 512
-"""Pixels by which a mask grows, shrinks or is feathered at most in one step."""
+"""Maximum pixels to grow, shrink or feather a mask in one step."""
 MAX_SIDE = 16384
 
 
@@ -311,7 +311,7 @@ class Document:
 
     @property
     def undo_text(self) -> str:
-        """ "Undo brush stroke", or "" when there is nothing to undo."""
+        """ "Undo brush stroke", or "" if there is nothing to undo."""
         return f"Undo {self._undo_stack.undo_label}" if self.can_undo else ""
 
     @property

@@ -22,7 +22,7 @@ from sdxl_desktop.metadata.picture_comparison import is_same_picture
 TrustedFileCheck = Callable[[Path, Picture, GenerationRequest], bool]
 """Returns whether a file is accepted as the saved file of a picture."""
 
-"""How files of LoRAs and embeddings end."""
+"""File suffixes of LoRAs and embeddings."""
 _LONGEST_NAME = 255
 _MAX_NAMED = 3
 

@@ -110,9 +110,9 @@ class _ProjectEncoder:
     digests: PixelKeyCache
     members: dict[str, MemberContent] = field(default_factory=dict)
     pixels: dict[str, str] = field(default_factory=dict)
-    """Names of members by `pixel_key`."""
+    """Member names by `pixel_key`."""
     latents: dict[int, str] = field(default_factory=dict)
-    """Names of members by the latents' identity."""
+    """Member names by the latents' id."""
     grounds: dict[str, str] = field(default_factory=dict)
 
     def pack(self, project: Project) -> EncodedProject:

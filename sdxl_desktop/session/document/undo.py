@@ -116,7 +116,7 @@ class _UndoStep:
     label: str
     change: UndoChange
     state: int
-    """Of what this step leads to."""
+    """The state that this step leads to."""
 
 
 @dataclass
@@ -130,7 +130,7 @@ class UndoStack:
     """Updated incrementally, since a long session accumulates thousands of steps."""
     _last_state: int = 0
     state: int = 0
-    """Names what the steps have led to: the same number when undo and redo lead there again, another one otherwise."""
+    """Identifies the current state: undo and redo restore its number, every new step gets a new one."""
 
     @property
     def nbytes(self) -> int:
