@@ -1,4 +1,4 @@
-"""The same verbs as the window's, without a window: parsing, terminal progress, JSON and exit codes."""
+"""The command line, with the same operations as the window: parsing, terminal progress, JSON and exit codes."""
 
 from __future__ import annotations
 

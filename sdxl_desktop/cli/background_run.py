@@ -1,4 +1,4 @@
-"""Long work of a command beside the thread that hears Ctrl+C."""
+"""Run a command's long task in a thread, so that the main thread can handle Ctrl+C."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 def progress_handler(display: Display) -> Emit:
-    """Hears events and shows the progress among them."""
+    """Return an event handler that shows progress events on `display`."""
 
     def handle(event: EngineEvent) -> None:
         if isinstance(event, Progress):
@@ -35,8 +35,8 @@ def progress_handler(display: Display) -> Emit:
 
 
 def run_in_background(entry_points: EntryPoints, console: Console, work: Callable[[Display, threading.Event], T]) -> T:
-    """What `work` returns; it runs in a thread, so that Ctrl+C is answered even while native code compiles, and its
-    second argument is set then. Raises StoppedError, and what `work` raises."""
+    """Return the result of `work`, which runs in a thread, so that Ctrl+C is handled even while native code compiles;
+    it sets the second argument of `work`. Raises StoppedError, and what `work` raises."""
     cancel = threading.Event()
     answers: list[T] = []
     problems: list[BaseException] = []
@@ -44,7 +44,7 @@ def run_in_background(entry_points: EntryPoints, console: Console, work: Callabl
     def run(display: Display) -> None:
         try:
             answers.append(work(display, cancel))
-        except Exception as problem:  # told by the thread that waits
+        except Exception as problem:  # raised by the waiting thread
             problems.append(problem)
 
     with stdout_to_stderr(), display_for(console) as display, catch_ctrl_c(entry_points.exit_process) as ctrl_c:

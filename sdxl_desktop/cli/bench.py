@@ -1,4 +1,4 @@
-"""`bench`: how long everything takes here, by speed, device and part; in words, as JSON and as a plot."""
+"""`bench`: time every part of generation by speed and device; reported as text, JSON and a plot."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from sdxl_desktop.session.result_files import check_writable
 
 @dataclass(frozen=True, slots=True)
 class BenchResult:
-    """What was measured, and with what."""
+    """The measurements, and the parameters they were made with."""
 
     checkpoint: str
     size: str
@@ -57,7 +57,7 @@ class BenchResult:
 
     @property
     def summary(self) -> str:
-        """What was drawn, in a line."""
+        """The parameters, in one line."""
         return f"{self.checkpoint}, {self.size.replace('x', ' × ')}, {self.steps} steps, {self.scheduler}"
 
 
@@ -83,10 +83,10 @@ def bench(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     plot_file: Annotated[Path | None, typer.Option("--plot", metavar="FILE.png", help="Save it as a plot.")] = None,
 ) -> int:
-    """Measure how long drawing takes on this computer: seconds a step at each speed, encoding, decoding, and getting
-    each part ready on each device. With --devices: how fast each part is on each device, all there are by default.
+    """Measure how long generation takes on this computer: seconds per step at each speed, encoding, decoding, and
+    preparing each part on each device. With --devices: the speed of each part on each device, by default on all.
 
-    Nothing else should be busy meanwhile. What you do not give is what the checkpoint recommends.
+    Close other busy programs first. Omitted options use the checkpoint's recommendation.
     """
     entry_points: EntryPoints = context.obj
     console = Console(stderr=True)
@@ -124,7 +124,7 @@ def bench(
 
 
 def _devices(entry_points: EntryPoints, asked: Sequence[str]) -> list[Device]:
-    """The devices of these names, all there are when none is given."""
+    """Return the devices with these names, or all available ones if none is given."""
     with stdout_to_stderr():
         known = {there.name: there for there in entry_points.devices()}
         names = dict.fromkeys(entry_points.device(name) for name in asked) if asked else known

@@ -1,4 +1,4 @@
-"""`bench --devices`: every part on every device by itself, in a table, and which devices that makes the best."""
+"""`bench --devices`: time every part on every device, as a table, and determine the best devices."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def compare_devices(
     as_json: bool,
     use: bool,
 ) -> int:
-    """Measure, keep what was measured for Automatic, tell it, and with `use` write it into the settings."""
+    """Measure, store the result for Automatic, print it, and with `use` write the best devices to the settings."""
     paths = entry_points.paths()
 
     def work(display: Display, cancel: Flag) -> DeviceTimings:

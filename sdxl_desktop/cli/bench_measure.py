@@ -1,4 +1,4 @@
-"""Draws pictures with an engine to learn how long each thing takes on one device."""
+"""Generate pictures with an engine to time each part on one device."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _PROMPT = "a bowl of fruit on a wooden table, soft morning light, take {}"
 
 
 class BenchCancelledError(SdxlDesktopError):
-    """The person stopped measuring."""
+    """The user cancelled the measurement."""
 
     def __init__(self) -> None:
         super().__init__("Cancelled.")
@@ -41,8 +41,8 @@ class BenchCancelledError(SdxlDesktopError):
 
 @dataclass(frozen=True, slots=True)
 class PartReadyTime:
-    """Seconds until a part was ready on the device: compiled, or taken compiled from disk. A UNet has another form
-    where steps are cached (`for_caching`): two halves, which are checked against each other before they are used."""
+    """Seconds until a part was ready on the device: compiled, or loaded compiled from disk. With step caching
+    (`for_caching`) the UNet has another form: two halves, which are checked against each other before use."""
 
     part: str
     for_caching: bool
@@ -60,7 +60,7 @@ class PartReadyTime:
 
 @dataclass(frozen=True, slots=True)
 class SpeedTiming:
-    """Seconds at one speed, with everything ready: a step on average, and a picture from words to pixels."""
+    """Seconds at one speed with everything ready: per step on average, and per picture from prompt to pixels."""
 
     speed: str
     seconds_per_step: float
@@ -69,7 +69,7 @@ class SpeedTiming:
 
 @dataclass(frozen=True, slots=True)
 class DeviceTimes:
-    """All that was measured on one device, in seconds."""
+    """All measurements on one device, in seconds."""
 
     device: str
     full_name: str
@@ -82,7 +82,7 @@ class DeviceTimes:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What to draw and where; `show` is told of progress."""
+    """What to generate and where; `on_progress` receives progress."""
 
     request: GenerationRequest
     device: Device
@@ -94,9 +94,10 @@ class Measurement:
 def measure(
     measurement: Measurement, open_engine: Callable[[AppPaths], Engine], on_speed: Callable[[SpeedPreset], None]
 ) -> DeviceTimes:
-    """Draw a short and a whole picture at every speed. Each has words of its own, or encoding would take no time.
+    """Generate a short and a full picture at every speed. Each has its own prompt, since cached prompts need no
+    encoding.
 
-    The short one gets everything ready. Raises what the engine fails with, and BenchCancelledError.
+    The short one compiles all parts. Raises what the engine fails with, and BenchCancelledError.
     """
     engine = open_engine(measurement.paths)
     ready: list[PartReadyTime] = []
@@ -133,7 +134,7 @@ def _speed_time(speed: SpeedPreset, finished: RunFinished, steps: int) -> SpeedT
 def _warm_up(
     measurement: Measurement, engine: Engine, speed: SpeedPreset, number: int
 ) -> tuple[RunFinished, tuple[PartReadyTime, ...]]:
-    """A short picture, and how long each part that was not ready took."""
+    """Generate a short picture; return the run, and how long each unprepared part took."""
     store = CompileCache(measurement.paths.compiled)
     before = {entry.folder for entry in store.entries()}
     request = _request_for(measurement.request, speed, f"{number}, short")
@@ -159,7 +160,7 @@ def _request_for(request: GenerationRequest, speed: SpeedPreset, take: str) -> G
 
 @dataclass
 class _EventTimer:
-    """Hears a run's events, and stops the time between those that tell of one part and the next."""
+    """Receives a run's events and measures the time between the progress of one part and the next."""
 
     show: Callable[[Progress], None]
     last: RunFinished | RunCancelled | RunFailed | None = None

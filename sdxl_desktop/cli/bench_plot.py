@@ -1,4 +1,4 @@
-"""The plot of a bench: horizontal bars on white, each with its number, drawn with Pillow alone."""
+"""The plot of a bench: horizontal bars on white with numbers, drawn with Pillow only."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from sdxl_desktop.core.paths import resources_folder
 WIDTH = 1600
 MARGIN = 72
 _LABEL_WIDTH = 400
-"""Pixels for the words to the left of the bars."""
+"""Pixels for the labels left of the bars."""
 _VALUE_WIDTH = 190
-"""Pixels for the numbers to their right."""
+"""Pixels for the numbers right of the bars."""
 _BAR, _BETWEEN_BARS, _BETWEEN_ROWS, _BETWEEN_SECTIONS = 30, 6, 16, 56
 
 _BACKGROUND, _TRACK, _TEXT, _MUTED = "#ffffff", "#f3f5f7", "#1f2328", "#626a73"
 _SERIES = ("#2a9d8f", "#5b8def", "#e9a23b", "#c86b98", "#8a7fd1", "#7a8b99")
-"""A colour for each device, told apart by people who see few colours."""
+"""One colour per device, distinguishable with colour vision deficiency."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlotRow:
-    """A label and the value of each series; None where a series has none."""
+    """A label and the value of each series; None if a series has none."""
 
     label: str
     values: tuple[float | None, ...]
@@ -47,7 +47,7 @@ class PlotSection:
 
 
 def plot_sections(devices: Sequence[DeviceTimes]) -> tuple[PlotSection, ...]:
-    """What is worth showing of these measurements, in seconds."""
+    """Return the plottable measurements, in seconds."""
     steps = [{each.speed.capitalize(): each.seconds_per_step for each in times.speeds} for times in devices]
     picture = [{each.speed.capitalize(): each.picture for each in times.speeds} for times in devices]
     around = [{"Encode the prompt": times.encode, "Decode the picture": times.decode} for times in devices]
@@ -69,7 +69,7 @@ def plot_sections(devices: Sequence[DeviceTimes]) -> tuple[PlotSection, ...]:
 
 
 def write_plot(file: Path, *, title: str, subtitle: str, devices: Sequence[DeviceTimes]) -> None:
-    """Write the plot as PNG; raises OutputError when it cannot be written."""
+    """Write the plot as PNG; raises OutputError if it cannot be written."""
     drawn = draw_plot(title, subtitle, [_name(times) for times in devices], plot_sections(devices))
     try:
         drawn.save(file)
@@ -78,7 +78,7 @@ def write_plot(file: Path, *, title: str, subtitle: str, devices: Sequence[Devic
 
 
 def draw_plot(title: str, subtitle: str, series: Sequence[str], parts: Sequence[PlotSection]) -> Image.Image:
-    """RGB, 8 bits [H, WIDTH, 3], as high as it must be."""
+    """Return the plot, RGB, 8 bits [H, WIDTH, 3], as high as needed."""
     picture = Image.new("RGB", (WIDTH, _height(parts, len(series))), _BACKGROUND)
     pen = ImageDraw.Draw(picture)
     y = MARGIN
@@ -99,7 +99,7 @@ def draw_plot(title: str, subtitle: str, series: Sequence[str], parts: Sequence[
 
 
 def _section(pen: ImageDraw.ImageDraw, y: int, section: PlotSection) -> int:
-    """Draw it at `y`; returns where the next begins."""
+    """Draw the section at `y`; return where the next begins."""
     pen.text((MARGIN, y), section.title, font=_font(30, bold=True), fill=_TEXT)
     y += 58
     left, right = MARGIN + _LABEL_WIDTH, WIDTH - MARGIN - _VALUE_WIDTH
@@ -119,7 +119,7 @@ def _section(pen: ImageDraw.ImageDraw, y: int, section: PlotSection) -> int:
 
 
 def format_seconds(seconds: float) -> str:
-    """Three digits that matter: "0.6 ms", "48 ms", "4.21 s", "38.5 s", "2 min 10 s"."""
+    """Format with three significant digits: "0.6 ms", "48 ms", "4.21 s", "38.5 s", "2 min 10 s"."""
     if seconds >= 120:
         return f"{round(seconds) // 60} min {round(seconds) % 60} s"
     if seconds >= 10:
@@ -160,5 +160,5 @@ def _font(size: int, *, bold: bool = False) -> ImageFont.FreeTypeFont | ImageFon
     name = "Inter-SemiBold.ttf" if bold else "Inter-Regular.ttf"
     try:
         return ImageFont.truetype(str(resources_folder() / "fonts" / name), size)
-    except OSError:  # Pillow's own is plainer
+    except OSError:  # fall back to Pillow's own font
         return ImageFont.load_default(size)

@@ -1,4 +1,4 @@
-"""`cache`: list, prune, prepare and clear what was compiled for this computer's devices and is kept on disk."""
+"""`cache`: list, prune, prepare and clear the compiled models on disk."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sdxl_desktop.core.speed import DEFAULT_SPEED, SpeedPreset
 from sdxl_desktop.engine.compile_cache import GB, CompileCache, RuntimeVersion, openvino_version
 from sdxl_desktop.engine.compile_cache_entries import FUSED_KIND, CompileCacheEntry, PruneResult
 
-cache = typer.Typer(help="List, prepare, prune and clear what is kept compiled on disk.")
+cache = typer.Typer(help="List, prepare, prune and clear the compiled models on disk.")
 
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 _COLUMNS = ("CHECKPOINT", "PART", "DEVICE", "SHAPE", "PRECISION", "SIZE", "LAST USE", "COMPILED IN", "")
@@ -29,7 +29,7 @@ _RIGHT = {"SIZE", "COMPILED IN"}
 
 @cache.command("list")
 def list_(context: typer.Context, as_json: _Json = False) -> int:
-    """List what is kept, the most recently used first."""
+    """List the compiled models on disk, the most recently used first."""
     entry_points: EntryPoints = context.obj
     preferences = _preferences(entry_points)
     entries = _store(entry_points).entries_with_stale_reasons(_runtime, _folders(entry_points, preferences))
@@ -54,9 +54,9 @@ def prune(
     ] = None,
     as_json: _Json = False,
 ) -> int:
-    """Throw away what can never be of use again, then the least recently used beyond the quota.
+    """Delete compiled models that can no longer be used, then the least recently used beyond the quota.
 
-    What a running engine uses stays.
+    Models in use by a running engine are kept.
     """
     entry_points: EntryPoints = context.obj
     preferences = _preferences(entry_points)
@@ -97,7 +97,7 @@ def prepare(
 
 @cache.command()
 def clear(context: typer.Context, as_json: _Json = False) -> int:
-    """Throw away everything but what a running engine uses. It will be compiled again when it is needed."""
+    """Delete all compiled models not in use by a running engine. They are compiled again when needed."""
     return _tell(_store(context.obj).clear(), as_json)
 
 
@@ -110,12 +110,12 @@ def _preferences(entry_points: EntryPoints) -> Preferences:
 
 
 def _folders(entry_points: EntryPoints, preferences: Preferences) -> list[Path]:
-    """Of every checkpoint there is."""
+    """Return the folders of all checkpoints."""
     return [checkpoint.folder for checkpoint in library_for(entry_points.paths(), preferences).checkpoints()]
 
 
 def _runtime(device: str) -> RuntimeVersion:
-    """Without importing OpenVINO its version alone is known; an engine also looks at the driver when it compiles."""
+    """Without importing OpenVINO only its version is known; an engine also checks the driver when it compiles."""
     return RuntimeVersion(openvino_version(), driver="")
 
 

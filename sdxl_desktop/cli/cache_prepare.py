@@ -1,4 +1,4 @@
-"""`cache prepare`: compiles a checkpoint's parts ahead of being needed."""
+"""`cache prepare`: compiles a checkpoint's parts before they are needed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from sdxl_desktop.engine.device_benchmark import BenchmarkCancelledError, Precom
 
 @dataclass(frozen=True, slots=True)
 class CompileRequest:
-    """What to compile, and for where."""
+    """What to compile, and for which devices."""
 
     checkpoint: Path
     title: str
@@ -34,7 +34,7 @@ class CompileRequest:
 
 
 def prepare(entry_points: EntryPoints, wanted: CompileRequest, *, as_json: bool) -> int:
-    """Compile it and say what was made; returns the exit code. Raises what is wrong with checkpoint or device."""
+    """Compile and report the result; return the exit code. Raises errors of the checkpoint or device."""
     console = Console(stderr=True)
 
     def work(display: Display, cancel: Flag) -> PrecompileResult:

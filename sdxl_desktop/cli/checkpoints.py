@@ -27,7 +27,7 @@ _Name = Annotated[str, typer.Argument(help="A checkpoint's name, or its folder."
 
 @checkpoints.command("list")
 def list_(context: typer.Context, as_json: _Json = False) -> int:
-    """List the checkpoints that can be drawn with, and say what is wrong with the others."""
+    """List the usable checkpoints, and what is wrong with the others."""
     library = library_of(context.obj)
     found, missing, damaged = library.checkpoints(), library.missing_checkpoints(), library.damaged_checkpoints()
     if as_json:
@@ -55,7 +55,7 @@ def list_(context: typer.Context, as_json: _Json = False) -> int:
 
 @checkpoints.command()
 def show(context: typer.Context, name: _Name, as_json: _Json = False) -> int:
-    """Say what is known of a checkpoint."""
+    """Show the details of a checkpoint."""
     library = library_of(context.obj)
     about = report(library.find_checkpoint(name), library)
     if as_json:
@@ -70,7 +70,7 @@ def show(context: typer.Context, name: _Name, as_json: _Json = False) -> int:
 
 @checkpoints.command("verify")
 def verify_(context: typer.Context, name: _Name, as_json: _Json = False) -> int:
-    """Check every file of a checkpoint: by its hash where it was imported, else that nothing is cut short."""
+    """Check every file of a checkpoint: by its hash if it was imported, else for truncation."""
     folder = _folder(library_of(context.obj), name)
     found = verify_checkpoint(folder)
     if as_json:
@@ -113,7 +113,7 @@ checkpoints.command("token")(hub_token)
 
 
 def _forget(library: Library, name: str, as_json: bool) -> int:
-    """One that is missing has no files to be removed."""
+    """Forget a missing checkpoint, which has no files to remove."""
     library.forget_missing(name)
     if as_json:
         _print({"removed": str(library.user_folder / name), "bytes": 0})
@@ -123,7 +123,7 @@ def _forget(library: Library, name: str, as_json: bool) -> int:
 
 
 def _folder(library: Library, name: str) -> Path:
-    """The folder of a checkpoint, one that is damaged included: what cannot be drawn with can still be named."""
+    """Return the folder of a checkpoint, including damaged ones: they cannot be used but can be named."""
     inside = library.user_folder / name
     if Path(name).name == name and not name.startswith(".") and inside.is_dir():
         return inside.resolve()

@@ -1,4 +1,4 @@
-"""The command line's grammar: commands, options, help, and one sentence for each thing that can be wrong."""
+"""The command line's grammar: commands, options, help, and one-sentence error messages."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _OWN_OPTIONS = {"--help", "--version", "--install-completion", "--show-completio
 
 
 class _WindowByDefault(TyperGroup):
-    """Without a command it means `window`, so that `sdxl-desktop photo.png --prompt "…"` works."""
+    """Without a command, `window` is used, so that `sdxl-desktop photo.png --prompt "…"` works."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         named = bool(args) and (args[0] in self.commands or args[0].split("=")[0] in _OWN_OPTIONS)
@@ -52,7 +52,7 @@ app = typer.Typer(cls=_WindowByDefault, pretty_exceptions_enable=False, rich_mar
 
 
 def run(arguments: Sequence[str], entry_points: EntryPoints) -> int:
-    """Do what `arguments` say; returns the exit code: 0, 2 for bad input, 1 for failure, 130 for cancelled."""
+    """Run the command line `arguments`; return the exit code: 0, 2 for bad input, 1 for failure, 130 if cancelled."""
     command = typer.main.get_command(app)
     tolerate_any_text()
     use_option_types(command)
@@ -71,17 +71,17 @@ def _run(command: click.Command, arguments: Sequence[str], doors: EntryPoints) -
             _log.error("%s", problem, exc_info=problem)
         _print_error(str(problem))
         return EXIT_BAD_INPUT if problem.is_user_error else 1
-    except BrokenPipeError:  # nobody reads what is printed; what was made is made
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - the interpreter flushes it at its end
+    except BrokenPipeError:  # the reader closed the pipe; the results are already saved
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - the interpreter flushes it at exit
         return 1
-    except OSError as problem:  # nothing of ours, yet nothing that needs a traceback
+    except OSError as problem:  # not one of our errors, but it needs no traceback
         _log.error("A command failed", exc_info=problem)
         _print_error(f"{display_text(problem.filename or 'A file')}: {describe_error(problem)}")
         return 1
     except (click.Abort, KeyboardInterrupt):
         _print_error("Cancelled.")
         return EXIT_CANCELLED
-    except Exception as problem:  # the last net under a command
+    except Exception as problem:  # the last resort for a command
         _print_error(str(wrap_error(problem, "The command failed unexpectedly.")))
         return 1
     return code if isinstance(code, int) else 0
@@ -150,11 +150,11 @@ def window(
 
 
 def _named(text: str, context: typer.Context) -> Path | str:
-    """The file or folder, or the URL, that `text` names."""
+    """Return the file, folder or URL that `text` names."""
     if text.lower().startswith(("http://", "https://", "file://")):
         return text
     path = expand_path(text)
-    if not os.path.exists(path):  # has an answer for every name
+    if not os.path.exists(path):  # does not raise for any name
         raise click.UsageError(_no_such_file(text), context.parent)
     return path
 
@@ -178,7 +178,7 @@ def devices(
     context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> int:
-    """List the devices that can draw on this computer."""
+    """List the devices available for generation on this computer."""
     entry_points: EntryPoints = context.obj
     with stdout_to_stderr():
         there = entry_points.devices()

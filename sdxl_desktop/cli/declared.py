@@ -1,4 +1,4 @@
-"""The options of `generate` that stand for values of a request: made from the declarations beside these values."""
+"""The options of `generate` that set request values, generated from the declarations of these values."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from sdxl_desktop.core.seeds import parse_seed, random_seed
 from sdxl_desktop.core.speed import SpeedPreset
 
 PARTS = (Prompts, Sampling, Execution, EditParameters, RefinerParameters, MicroConditioning, OutputOptions)
-"""Of a request: those that declare values which the command line asks for, in the order of the help."""
+"""The parts of a request that declare command line values, in the order of the help."""
 
 Given = Mapping[type, Mapping[str, Any]]
-"""The values that were given, by the class that declares them and the field."""
+"""The given values, by declaring class and field."""
 
 _TYPES = {"text": str, "seed": str, "parsed": str, "whole": int, "real": float, "switch": bool}
 _READERS: dict[Any, Callable[[str], Any]] = {
@@ -44,12 +44,12 @@ _READERS: dict[Any, Callable[[str], Any]] = {
     RefinerMode: parse_refine_way,
     tuple[int, ...]: parse_timesteps,
 }
-"""How text is read as a value of a type; all raise RequestError."""
+"""Parsers of text by type; all raise RequestError."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeclaredOption:
-    """An option, and the field of the class `part` that it gives, of the type `kind`."""
+    """An option that sets the field `field`, of type `kind`, of the class `part`."""
 
     part: type
     field: str
@@ -57,7 +57,7 @@ class DeclaredOption:
     option: Option
 
     def read(self, text: Any) -> Any:
-        """The value that was typed; raises RequestError."""
+        """Return the parsed value; raises RequestError."""
         match self.option.typed:
             case "text":
                 return decode_argument(text)
@@ -71,12 +71,12 @@ class DeclaredOption:
 
 @cache
 def declared_options() -> tuple[DeclaredOption, ...]:
-    """All of them, in the order of the help."""
+    """Return all declared options, in the order of the help."""
     return tuple(option for part in PARTS for option in declared_by(part))
 
 
 def declared_by(part: Any) -> Iterator[DeclaredOption]:
-    """Those of the dataclass `part` and of the parts in it."""
+    """Yield the options of the dataclass `part` and of its nested parts."""
     inside, kinds = nested(part), typing.get_type_hints(part)
     for name in part.__dataclass_fields__:
         declared = scalars(part).get(name)
@@ -87,7 +87,7 @@ def declared_by(part: Any) -> Iterator[DeclaredOption]:
 
 
 def _required(kind: Any) -> Any:
-    """`kind` without None."""
+    """Return `kind` without None."""
     if typing.get_origin(kind) not in (typing.Union, types.UnionType):
         return kind
     others = [one for one in typing.get_args(kind) if one is not type(None)]
@@ -95,8 +95,8 @@ def _required(kind: Any) -> Any:
 
 
 def read_given(values: Mapping[str, Any]) -> dict[type, dict[str, Any]]:
-    """What was given of `values`, which have options by name as they were typed, and what always counts. Raises
-    RequestError for what cannot be read."""
+    """Return the parsed `values`, given by option name as typed, and the options' defaults. Raises RequestError for
+    values that cannot be parsed."""
     given: dict[type, dict[str, Any]] = {}
     for one in declared_options():
         value = values.get(one.option.name, one.option.default)
@@ -106,8 +106,8 @@ def read_given(values: Mapping[str, Any]) -> dict[type, dict[str, Any]]:
 
 
 def first_flag(values: Mapping[str, Any], part: type) -> str | None:
-    """The first flag of those typed in `values` that gives a value of `part`; None where none does. What always counts
-    is not looked at."""
+    """Return the first flag in `values` that sets a value of `part`; None if none does. Options with a default are
+    ignored."""
     for one in declared_options():
         value = values.get(one.option.name)
         if one.part is part and one.option.default is None and value is not None:
@@ -116,10 +116,10 @@ def first_flag(values: Mapping[str, Any], part: type) -> str | None:
 
 
 def with_declared(function: Callable[..., int], before: Mapping[str, tuple[str, ...]]) -> Callable[..., int]:
-    """`function` with the declared options in the place of its `**values`, for typer, and all in the order of the help.
+    """Return `function` with the declared options in place of its `**values`, for typer, in the order of the help.
 
-    `before` names parameters of its own that come before a declared option, by that option's name; what it does not
-    name comes first where it has no default, and last where it has one.
+    `before` maps a declared option's name to parameters of the function that precede it. Other parameters come first if
+    they have no default, and last if they have one.
     """
     own = dict(inspect.signature(function, eval_str=True).parameters)
     own.pop("values")

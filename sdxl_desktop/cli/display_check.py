@@ -1,7 +1,7 @@
-"""Can a window be opened here? Asked before Qt is loaded, because Qt aborts the whole process where it cannot.
+"""Check whether a window can be opened, before loading Qt, which aborts the whole process if it cannot.
 
-A working X display is recognised in milliseconds, by what Qt itself will do: connect to the server and load the xcb
-platform plugin. Every other setup with a display (Wayland alone, a platform chosen by hand) is tried by a child.
+A working X display is detected in milliseconds by what Qt itself will do: connect to the server and load the xcb
+platform plugin. Every other setup with a display (Wayland only, an explicit platform) is probed by a child process.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ NO_DISPLAY = "there is no display"
 
 
 def why_no_window(probe: Sequence[str], environment: Mapping[str, str] = os.environ) -> str:
-    """ "" when a window can be opened, else the reason as a short phrase.
+    """Return "" if a window can be opened, else the reason as a short phrase.
 
-    `probe` is a command that exits with 0 when Qt reaches the display.
+    `probe` is a command that exits with 0 if Qt reaches the display.
     """
     if sys.platform in ("win32", "darwin"):
         return ""
@@ -52,7 +52,7 @@ def _why_no_x(display: str) -> str:
     if xcb.xcb_connection_has_error(connection):
         xcb.xcb_disconnect(connection)
         return f"the display {display} does not answer"
-    # Not disconnected again: a server whose last client leaves starts anew, and Qt would find it gone.
+    # Not disconnected: a server resets after its last client disconnects, and Qt would fail to connect.
     return _why_no_xcb_plugin()
 
 

@@ -1,4 +1,4 @@
-"""`checkpoints download`: brings a known checkpoint, a hub id or a URL, and goes on where it was stopped."""
+"""`checkpoints download`: downloads a known checkpoint, a hub id or a URL, and resumes if interrupted."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from sdxl_desktop.library.hub.remote_files import DownloadLayout, HubListing
 
 @dataclass(frozen=True, slots=True)
 class _DownloadTarget:
-    """What is to be had, and where it goes: `home` is the person's library."""
+    """What to download and where to; `library_folder` is the user's library."""
 
     address: HubAddress
     entry: CatalogueEntry | None
@@ -72,8 +72,8 @@ def download_checkpoint(
 ) -> int:
     """Download a checkpoint from the Hugging Face hub.
 
-    If it is stopped or killed, the same command goes on where it was. HF_ENDPOINT names a mirror, HF_TOKEN a
-    token for huggingface.co (SDXL_DESKTOP_TOKEN_HOST: for that host instead); ALL_PROXY and its kin are followed.
+    If it is stopped or killed, the same command resumes it. HF_ENDPOINT names a mirror, HF_TOKEN a token for
+    huggingface.co (SDXL_DESKTOP_TOKEN_HOST: for that host instead); ALL_PROXY and similar variables are respected.
     """
     entry_points: EntryPoints = context.obj
     console = Console(stderr=True)
@@ -106,7 +106,7 @@ def _resolve_target(
     address = entry.address if entry is not None else parse_address(what)
     home = library_for(paths, load_preferences(paths, console)).user_folder
     chosen = name or name_of(entry.id if entry is not None else address.name)
-    download_destination(home, chosen)  # raises for an unfit name before anything is asked
+    download_destination(home, chosen)  # raises for an invalid name before any request
     ready_made = entry is not None and entry.openvino is not None
     return _DownloadTarget(address, entry, openvino or ready_made, chosen, home)
 
@@ -114,7 +114,7 @@ def _resolve_target(
 def _print_plan(
     wanted: _DownloadTarget, listing: HubListing, line: HubConnection, console: Console, as_json: bool
 ) -> None:
-    """What is coming, before it starts."""
+    """Print what will be downloaded."""
     kept = count_unfinished_bytes(wanted.address, listing, wanted.folder)
     if as_json:
         return print_json(
@@ -136,7 +136,7 @@ def _print_plan(
         words.append(f"{format_bytes(kept)} are here already.")
     words.append(f"Licence: {listing.licence or 'none is stated'} ({listing.page}).")
     if listing.gated and not line.token.value:
-        words.append(f"It wants its licence accepted, and no token was found: {line.token.source}.")
+        words.append(f"Its licence must be accepted, and no token was found: {line.token.source}.")
     if wanted.entry is not None and wanted.entry.needs:
         words.append(f"It goes with {wanted.entry.needs}, which is downloaded the same way.")
     print_message(console, " ".join(words))
@@ -144,7 +144,7 @@ def _print_plan(
 
 
 def _print_result(wanted: _DownloadTarget, done: Downloaded, console: Console, as_json: bool) -> None:
-    """Where it is, and what to do with it."""
+    """Print the destination and what to do next."""
     path, advice = done.path, ""
     if is_ready_to_use(done):
         path = install_download(done, wanted.library_folder, wanted.entry).folder

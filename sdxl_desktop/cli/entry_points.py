@@ -1,4 +1,4 @@
-"""The doors from the command line to the heavy rooms, injected so that nothing is imported before it is needed."""
+"""Entry points from the command line to heavy modules, injected so that nothing is imported before it is needed."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from sdxl_desktop.engine.engine_protocol import Engine
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryPoints:
-    """`device` gives OpenVINO's spelling of a device's name, and raises DeviceError for one that is not there.
+    """`device` returns OpenVINO's spelling of a device name, and raises DeviceError if there is no such device.
 
-    `why_no_window` answers "" when a window can be opened, else the reason as a short phrase.
-    `leave` ends the process at once, for a cancel that an engine deep in native code cannot answer.
+    `why_no_window` returns "" if a window can be opened, else the reason as a short phrase. `exit_process` ends the
+    process immediately, for a cancellation that an engine in native code cannot handle.
     """
 
     paths: Callable[[], AppPaths]

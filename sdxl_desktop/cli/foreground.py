@@ -1,6 +1,6 @@
-"""Draws in the foreground: the engine works in a thread, the session hears its events here, Ctrl+C is always heard.
+"""Generation in the foreground: the engine runs in a thread, the main thread handles its events and Ctrl+C.
 
-The thread is there so that Ctrl+C is answered at once, even while native code compiles for a minute.
+The thread allows immediate handling of Ctrl+C, even while native code compiles for a minute.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _POLL_SECONDS = 0.1
 
 @dataclass
 class ForegroundRunner:
-    """A `Runner` for a session without a window. `open_engine` does the heavy imports, inside the thread."""
+    """A `RequestRunner` for a session without a window. `open_engine` does the heavy imports, inside the thread."""
 
     open_engine: Callable[[], Engine]
-    # not a SimpleQueue: with a signal at the wrong moment its timed get() waits for ever (Python 3.11)
+    # not a SimpleQueue: if a signal arrives at the wrong moment, its timed get() never returns (Python 3.11)
     _events: queue.Queue[EngineEvent] = field(default_factory=queue.Queue)
     _cancel: threading.Event = field(default_factory=threading.Event)
     _cancelled_at: float | None = None
@@ -51,15 +51,15 @@ class ForegroundRunner:
                 engine.generate(request, self._events.put, self._cancel)
             finally:
                 engine.close()
-        except Exception as problem:  # the last net under a run: the terminal must learn that it is over
+        except Exception as problem:  # the last resort for a run: the terminal must be notified of its end
             self._events.put(RunFailed.unexpected(problem))
 
     def run_until_done(
         self, session: GenerationSession, ctrl_c: threading.Event, on_cancel: Callable[[], None]
     ) -> bool:
-        """Bring events to the session until its run is over, and cancel it once `ctrl_c` is set.
+        """Pass events to the session until its run is over, and cancel it once `ctrl_c` is set.
 
-        False when a cancelled engine had to be left behind at work.
+        Returns False if a cancelled engine had to be abandoned while working.
         """
         while session.run is not None:
             if ctrl_c.is_set() and self._cancelled_at is None:
@@ -72,11 +72,11 @@ class ForegroundRunner:
                     session.handle(RunCancelled())
                     return False
         if self._thread is not None:
-            self._thread.join()  # it lets the engine go, which native code must not do while Python shuts down
+            self._thread.join()  # closes the engine, which must not happen while Python shuts down
         return True
 
     def _is_overdue(self, session: GenerationSession) -> bool:
-        """A cancelled engine in native code that cannot poll is not waited for: nothing of the picture is lost."""
+        """Whether a cancelled engine is stuck in native code that cannot poll. Abandoning it loses no picture."""
         if self._cancelled_at is None or session.run is None:
             return False
         cannot_poll = session.run.progress.phase in _UNPOLLED_PHASES
@@ -85,7 +85,7 @@ class ForegroundRunner:
 
 @contextmanager
 def catch_ctrl_c(leave: Callable[[int], object]) -> Iterator[threading.Event]:
-    """Yields an event that the first Ctrl+C sets; the second calls `leave(130)` at once."""
+    """Yield an event that the first Ctrl+C sets; the second calls `leave(130)` immediately."""
     heard = threading.Event()
 
     def pressed(number: int, frame: FrameType | None) -> None:

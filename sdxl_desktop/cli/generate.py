@@ -1,7 +1,7 @@
-"""`generate`: every workflow of SDXL as one command, its options grouped as a person looks for them.
+"""`generate`: every SDXL workflow as one command, with options grouped by purpose.
 
-Options that stand for a value of a request are made from its declaration (`cli.declared`). Here are only those that
-name files and checkpoints, or what is printed.
+Options for request values are generated from their declarations (`cli.declared`). This module defines only those that
+name files and checkpoints, or control the printed output.
 """
 
 from __future__ import annotations
@@ -101,9 +101,9 @@ def generate(
     ] = False,
     **values: Any,
 ) -> int:
-    """Draw a picture from words, or change one, without a window.
+    """Generate a picture from a prompt, or change one, without a window.
 
-    What you do not give is what the checkpoint recommends. Exit codes: 0 drawn, 2 bad input, 1 failed, 130 cancelled.
+    Omitted options use the checkpoint's recommendation. Exit codes: 0 drawn, 2 bad input, 1 failed, 130 cancelled.
     """
     options = Options(
         prompt=prompt,

@@ -1,4 +1,4 @@
-"""`generate`: checks everything that can be checked, draws, and says where the pictures are."""
+"""`generate`: checks everything that can be checked, generates, and reports where the pictures are."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ _STOPPING = "Stopping; Ctrl+C again stops at once."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedOutputStore(PictureStore):
-    """Writes the first picture of a run to `output`, replacing what is there, since it was named; the others to the
-    next unused names: output-2, output-3 and so on."""
+    """Writes the first picture of a run to `output`, replacing an existing file, and the others to the next unused
+    names: output-2, output-3 and so on."""
 
     output: Path
 
@@ -58,14 +58,14 @@ class NamedOutputStore(PictureStore):
 
 
 def _numbered_outputs(output: Path) -> Iterator[Path]:
-    """The names for what `output` does not name itself: output-2, output-3 and so on."""
+    """Yield the names for further pictures: output-2, output-3 and so on."""
     return islice(numbered_names(output), 1, None)
 
 
 def run_generate(
     entry_points: EntryPoints, options: Options, *, checkpoint: str | None, output: Path | None, as_json: bool
 ) -> int:
-    """Draw and report; returns the exit code, raises SdxlDesktopError for what is wrong before drawing starts."""
+    """Generate and report; return the exit code. Raises SdxlDesktopError for errors found before generation starts."""
     console = Console(stderr=True)
     paths = entry_points.paths()
     preferences = load_preferences(paths, console)
@@ -83,7 +83,7 @@ def run_generate(
 
 
 def load_preferences(paths: AppPaths, console: Console) -> Preferences:
-    """The person's preferences; a settings file that cannot be read is told on `console` and does not block."""
+    """Return the user's preferences; an unreadable settings file is reported on `console` but is not fatal."""
     settings, problem = SettingsStore(paths.settings_file).load()
     if problem is not None:
         console.print(str(problem), markup=False, emoji=False, highlight=False, soft_wrap=True)
@@ -97,12 +97,12 @@ def library_for(paths: AppPaths, preferences: Preferences) -> Library:
 
 
 def absolute(path: Path) -> Path:
-    """`path` from the root on, with ~ expanded; raises OutputError where the current or home folder is none."""
+    """Return the absolute path with ~ expanded; raises OutputError if the current or home folder does not exist."""
     try:
         return path.expanduser().absolute()
     except (OSError, RuntimeError) as problem:
         raise OutputError(
-            f"It cannot be told where {path} is.", why=describe_error(problem), next_step=_NAME_A_FILE_HINT
+            f"{path} cannot be resolved.", why=describe_error(problem), next_step=_NAME_A_FILE_HINT
         ) from problem
 
 
@@ -117,8 +117,8 @@ def _store(output: Path | None, count: int, elsewhere: tuple[Path, ...]) -> Pict
 
 
 def _check_names(output: Path, count: int, endings: tuple[str, ...]) -> None:
-    """Raise OutputError if one of the files for `count` pictures could not be written. What has one of the further
-    names already is passed over when it comes to writing."""
+    """Raise OutputError if one of the files for `count` pictures could not be written. Existing files with the further
+    names are skipped on writing."""
     check_writable(output, endings)
     for name in islice(_numbered_outputs(output), count - 1):
         if not os.path.lexists(name):
@@ -126,9 +126,9 @@ def _check_names(output: Path, count: int, endings: tuple[str, ...]) -> None:
 
 
 def _fallback_folders(paths: AppPaths, preferences: Preferences) -> tuple[Path, ...]:
-    """Where a picture goes that cannot be written where it was asked for: it took minutes to draw."""
+    """Folders for a picture that cannot be written to its destination, since it took minutes to generate."""
     places = [expand_path(preferences.pictures_folder)] if preferences.pictures_folder else []
-    with suppress(RuntimeError):  # there need not be a home
+    with suppress(RuntimeError):  # there may be no home folder
         places += [paths.pictures, Path.home()]
     with suppress(OSError):
         places.append(Path(tempfile.gettempdir()))
@@ -136,8 +136,8 @@ def _fallback_folders(paths: AppPaths, preferences: Preferences) -> tuple[Path, 
 
 
 def _execution(entry_points: EntryPoints, asked: Execution) -> Execution:
-    """With the devices by OpenVINO's names, before anything is loaded. The processor is always there: no need to ask.
-    Automatic is left to the engine, which says what it took."""
+    """Return it with OpenVINO's device names, before anything is loaded. The CPU always exists and is not looked up.
+    Automatic is resolved by the engine, which reports its choice."""
 
     def known(name: str) -> str:
         if name in ("", "CPU") or name.strip().upper() == AUTOMATIC_DEVICE:
@@ -185,7 +185,7 @@ def _draw_checked(
 
 
 def _keep_latents(session: GenerationSession, path: Path) -> list[OutputError]:
-    """Write the latents of all pictures; what to tell of those that could not be written as asked."""
+    """Write the latents of all pictures; return the errors for those not written as requested."""
     told: list[OutputError] = []
     for result in session.results:
         latents = result.picture.latents
@@ -199,7 +199,7 @@ def _keep_latents(session: GenerationSession, path: Path) -> list[OutputError]:
 
 
 def _write_latents(path: Path, latents: SavedLatents, result: Result) -> None:
-    """Those of the first picture to `path`, which was named; the others to the next unused names."""
+    """Write the first picture's latents to `path`, and the others to the next unused names."""
     if result.picture.index == 0:
         write_latents(path, latents, result.request)
     else:
@@ -207,7 +207,7 @@ def _write_latents(path: Path, latents: SavedLatents, result: Result) -> None:
 
 
 def _write_to_first(names: Iterator[Path], latents: SavedLatents, result: Result) -> Path:
-    """The first of `names` that nothing has, with the latents in it."""
+    """Write the latents to the first unused of `names` and return it."""
     for name in names:
         with suppress(FileNameTakenError):
             write_latents(name, latents, result.request, new=True)
@@ -219,7 +219,7 @@ def _latents_elsewhere(
     latents: SavedLatents, result: Result, places: tuple[Path, ...], problem: OutputError
 ) -> OutputError:
     for folder in places:
-        with suppress(Exception):  # whatever it is, the next place may do
+        with suppress(Exception):  # whatever the error, the next folder may work
             file = _write_to_first(numbered_names(folder / f"latents-{result.picture.seed}{SUFFIX}"), latents, result)
             return OutputError(problem.what, why=problem.why, next_step=f"They were written to {file}.")
     return problem
@@ -236,7 +236,7 @@ def _progress_printer(session: GenerationSession, display: Display) -> Callable[
 def _print_results(
     session: GenerationSession, request: GenerationRequest, checkpoint: Checkpoint, console: Console, as_json: bool
 ) -> int:
-    """Say how the run ended; pictures that were finished before it ended badly are named too."""
+    """Report how the run ended, including pictures finished before a failure."""
     written = [result.saved_to for result in session.results]
     if session.finished is not None:
         for picture in session.finished.pictures:

@@ -1,4 +1,4 @@
-"""`checkpoints token`: says where the token for the hub is found, keeps one in the system's keyring, forgets it."""
+"""`checkpoints token`: shows where the hub token is found, stores one in the system keyring, or deletes it."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def hub_token(
     ] = False,
     forget: Annotated[bool, typer.Option("--forget", help="Remove the token that is kept.")] = False,
 ) -> int:
-    """Say where the token for the hub is found; keep or forget one in the system's keyring.
+    """Show where the hub token is found; store or delete one in the system keyring.
 
-    A token is for one host: for the mirror that HF_ENDPOINT names, where it names one. The token itself is never shown.
+    A token is for one host: for the mirror that HF_ENDPOINT names, if set. The token itself is never shown.
     """
     if keep and forget:
         raise RequestError("A token is either kept or forgotten.", next_step="Say --keep or --forget.")

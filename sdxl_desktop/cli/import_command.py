@@ -1,4 +1,4 @@
-"""`checkpoints import`: brings a path, a known checkpoint, a hub id or a URL into the library, converted as asked."""
+"""`checkpoints import`: imports a path, a known checkpoint, a hub id or a URL, converted as requested."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ def import_checkpoint(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON for each event.")] = False,
 ) -> int:
-    """Bring a checkpoint into the library: download it where it is not here, and convert it in a process of its own.
+    """Import a checkpoint into the library: download it if needed, and convert it in a separate process.
 
-    If it is stopped or killed, the same command goes on where it was.
+    If it is stopped or killed, the same command resumes it.
     """
     entry_points: EntryPoints = context.obj
     console = Console(stderr=True)
@@ -75,13 +75,13 @@ def import_checkpoint(
 
 
 def library_of(entry_points: EntryPoints) -> Library:
-    """The person's library, as the settings have it."""
+    """Return the user's library, as configured in the settings."""
     paths = entry_points.paths()
     return library_for(paths, load_preferences(paths, Console(stderr=True)))
 
 
 def report(checkpoint: Checkpoint, library: Library) -> dict[str, Any]:
-    """What is told of a checkpoint in JSON."""
+    """Return the JSON description of a checkpoint."""
     record = read_import_record(checkpoint.folder)
     return {
         "name": checkpoint.name,
@@ -108,11 +108,11 @@ def report(checkpoint: Checkpoint, library: Library) -> dict[str, Any]:
 
 
 def _print_preview(offer: ImportPreview, weights: WeightFormat | None, console: Console, as_json: bool) -> None:
-    """What is coming, before it starts."""
+    """Print what will be imported."""
     expected = offer.estimates.get(weights)
     if as_json:
         return print_json(_preview_report(offer, weights))
-    words = f"{offer.title}: {offer.family.label if offer.family else offer.kind or 'not known before it is here'}."
+    words = f"{offer.title}: {offer.family.label if offer.family else offer.kind or 'unknown until downloaded'}."
     if offer.listing is not None:
         words += f" Licence: {offer.licence or 'none is stated'} ({offer.listing.page})."
         missing = offer.download_bytes_for(weights) - offer.downloaded_bytes_for(weights)
@@ -149,7 +149,7 @@ def _preview_report(offer: ImportPreview, weights: WeightFormat | None) -> dict[
 
 
 def _print_result(brought: ImportResult, library: Library, console: Console, as_json: bool) -> None:
-    """Where it is, and what to do with it."""
+    """Print the result and what to do next."""
     if not as_json:
         print_message(console, brought.message)
         typer.echo(str(brought.path))

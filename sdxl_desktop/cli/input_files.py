@@ -1,4 +1,4 @@
-"""The files a command line names, read and checked: pictures, masks, kept latents, LoRAs, embeddings."""
+"""Read and check the files that a command line names: pictures, masks, saved latents, LoRAs, embeddings."""
 
 from __future__ import annotations
 
@@ -22,12 +22,11 @@ from sdxl_desktop.core.untrusted_text import display_text
 from sdxl_desktop.imaging.picture_reading import open_picture, read_mask
 
 _MIN_AREA_RATIO, _MAX_AREA_RATIO = 0.5, 1.5
-"""A picture is drawn at its own size when its area lies between these shares of what the checkpoint was made for."""
+"""A picture is generated at its own size if its area is between these fractions of the checkpoint's native area."""
 
 
 def read_ground(image: Path, mask: Path | None, *, backdrop: str = WHITE, tell: Callable[[str], None]) -> EditSource:
-    """The picture `image` and its mask; raises PictureError or RequestError. What is worth knowing of the file is
-    told."""
+    """Return the picture `image` and its mask; raises PictureError or RequestError. Notes on the file go to `tell`."""
     picture = open_picture(image, backdrop=parse_backdrop(backdrop))
     for note in picture.notes:
         tell(note)
@@ -39,7 +38,7 @@ def read_ground(image: Path, mask: Path | None, *, backdrop: str = WHITE, tell: 
 
 
 def parse_intent(text: str) -> Intent:
-    """Raises RequestError that names those there are. A terminal has no frame to drag: it cannot expand."""
+    """Parse an intent; the RequestError lists the valid ones. Expand is excluded: a terminal has no frame to drag."""
     offered = [intent.value for intent in Intent if intent is not Intent.EXPAND]
     if text.lower() not in offered:
         raise RequestError(f"There is no intent {text!r}.", next_step=f"Choose one of: {', '.join(offered)}.")
@@ -47,7 +46,7 @@ def parse_intent(text: str) -> Intent:
 
 
 def parse_prefill(text: str) -> PrefillMode:
-    """Raises RequestError that names those there are."""
+    """Parse a prefill mode; the RequestError lists the valid ones."""
     try:
         return PrefillMode(text.lower())
     except ValueError:
@@ -57,7 +56,7 @@ def parse_prefill(text: str) -> PrefillMode:
 
 
 def parse_backdrop(text: str) -> str:
-    """Raises RequestError that names those there are."""
+    """Parse a backdrop; the RequestError lists the valid ones."""
     if not is_backdrop(text.lower()):
         raise RequestError(
             f"A picture cannot be put over {text!r}.",
@@ -67,7 +66,7 @@ def parse_backdrop(text: str) -> str:
 
 
 def parse_fit(text: str) -> FitMode:
-    """Raises RequestError that names those there are."""
+    """Parse a fit mode; the RequestError lists the valid ones."""
     try:
         return FitMode(text.lower())
     except ValueError:
@@ -77,7 +76,7 @@ def parse_fit(text: str) -> FitMode:
 
 
 def parse_refine_way(text: str) -> RefinerMode:
-    """Raises RequestError that names those there are."""
+    """Parse a refiner mode; the RequestError lists the valid ones."""
     try:
         return RefinerMode(text.lower())
     except ValueError:
@@ -85,7 +84,7 @@ def parse_refine_way(text: str) -> RefinerMode:
 
 
 def drawing_size(picture: Size, checkpoint: Checkpoint) -> Size:
-    """The size to draw a picture at: its own, rounded, or its shape with the checkpoint's own area."""
+    """Return the drawing size of a picture: its own, rounded, or its aspect ratio at the checkpoint's native area."""
     area = checkpoint.recommended.size.pixel_count
     share = picture.pixel_count / area
     wanted = picture if _MIN_AREA_RATIO <= share <= _MAX_AREA_RATIO else checkpoint.recommended.size
@@ -93,7 +92,7 @@ def drawing_size(picture: Size, checkpoint: Checkpoint) -> Size:
 
 
 def read_additions(loras: Sequence[str], embeddings: Sequence[str], vae: Path | None) -> Additions:
-    """What FILE:WEIGHT and FILE:TOKEN say; raises AdditionError for a file that is not there."""
+    """Parse FILE:WEIGHT and FILE:TOKEN; raises AdditionError for a missing file."""
     return Additions(
         loras=tuple(_lora(text) for text in loras),
         embeddings=tuple(_embedding(text) for text in embeddings),
@@ -128,7 +127,7 @@ def _exists(text: str) -> bool:
 
 def _existing_path(path: Path, what: str, *, or_folder: bool = False) -> Path:
     path = expand_path(path)
-    if not (os.path.isfile(path) or (or_folder and os.path.isdir(path))):  # which have an answer for every name
+    if not (os.path.isfile(path) or (or_folder and os.path.isdir(path))):  # which do not raise for any name
         kind = "file or folder" if or_folder else "file"
         raise AdditionError(f"There is no {what} {kind} {path}.", next_step="Check the path.")
     return path.resolve()

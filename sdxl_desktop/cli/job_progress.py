@@ -1,4 +1,4 @@
-"""How a job of the library looks in a terminal: lines of JSON, a live bar on a screen, or terse lines in a log."""
+"""Progress of a library job in a terminal: JSON lines, a live bar on a screen, or short lines in a log."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _amount(progress: Any) -> str:
 
 
 def _json_event(progress: Any) -> dict[str, Any]:
-    """The phase is called "stage" there, as programs that read it know it."""
+    """Return the JSON event; the phase is called "stage", as existing programs expect."""
     return {"event": "progress", **{"stage" if name == "phase" else name: it for name, it in asdict(progress).items()}}
 
 
@@ -36,10 +36,10 @@ def _columns() -> tuple[ProgressColumn, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgressFormat(Generic[P]):
-    """How progress is shown; by default that of a dataclass with a `fraction`.
+    """How progress is shown; the defaults are for a dataclass with a `fraction`.
 
-    In a log its `words` and the `amount` behind them are a line, at once when the `topic` is a new one. A bar has
-    `columns`, starts with `total` (None for not known) and goes to `reached`: (done, total). `event` is its JSON.
+    A log line consists of `describe` and `amount`, printed immediately if the `topic` is new. A bar has `columns`, a
+    `total` (None if unknown) and a `position`: (done, total). `event` is the JSON.
     """
 
     describe: Callable[[P], str]
@@ -54,7 +54,7 @@ class ProgressFormat(Generic[P]):
 def run_with_progress(
     work: Callable[[Show[P]], T], format_: ProgressFormat[P], console: Console, *, as_json: bool
 ) -> T:
-    """What `work` returns; the progress that it shows is printed as JSON, or told on `console`."""
+    """Return the result of `work`; its progress is printed as JSON or shown on `console`."""
     if as_json or not console.is_terminal:
         return work(line_printer(format_, console, as_json=as_json))
     bar = Progress(*format_.columns(), console=console, transient=True, redirect_stdout=False, redirect_stderr=False)
@@ -69,7 +69,7 @@ def run_with_progress(
 
 
 def line_printer(format_: ProgressFormat[P], console: Console, *, as_json: bool) -> Show[P]:
-    """Prints an event for each progress, or tells a line for each topic and every ten seconds."""
+    """Return a function that prints a JSON event per progress, or a line per topic and every ten seconds."""
     pace = LogThrottle()
 
     def show(progress: P) -> None:
@@ -82,15 +82,15 @@ def line_printer(format_: ProgressFormat[P], console: Console, *, as_json: bool)
 
 
 def print_message(console: Console, message: str) -> None:
-    """Tell a person, on standard error."""
+    """Print a message for people on standard error."""
     console.print(message, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
 def print_json(content: dict[str, Any]) -> None:
-    """Tell a program: one line on standard output."""
+    """Print one line of JSON for programs on standard output."""
     print(json_line(content), flush=True)
 
 
 def duration(seconds: float) -> str:
-    """ "40 s", "12 min"."""
+    """Format a duration: "40 s", "12 min"."""
     return f"{round(seconds)} s" if seconds < 90 else f"{round(seconds / 60)} min"

@@ -1,4 +1,4 @@
-"""The JSON that `generate --json` and `devices --json` print: exactly one object, every parameter spelled out."""
+"""The JSON of `generate --json` and `devices --json`: exactly one object, with every parameter."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from sdxl_desktop.core.scalars import reported
 
 
 def json_line(content: object) -> str:
-    """`content` as one line of JSON that standard output can carry: letters as they are where its encoding has them.
+    """Return `content` as one line of JSON that standard output can encode; other characters are escaped.
 
-    Names of files whose bytes are no text have these bytes as U+DC80 to U+DCFF, Python's "surrogateescape".
+    Undecodable bytes in file names become U+DC80 to U+DCFF, Python's "surrogateescape".
     """
     line = json.dumps(content, ensure_ascii=False)
     try:
@@ -34,7 +34,7 @@ def json_line(content: object) -> str:
 def run_report(
     request: GenerationRequest, checkpoint: Checkpoint, finished: RunFinished, images: Sequence[Path | None]
 ) -> str:
-    """One line of JSON about a finished run."""
+    """Return one line of JSON about a finished run."""
     report = {
         "images": [None if image is None else str(image) for image in images],
         "seeds": [picture.seed for picture in finished.pictures],
@@ -46,8 +46,8 @@ def run_report(
 
 
 def request_report(request: GenerationRequest, checkpoint: Checkpoint) -> dict[str, object]:
-    """Every parameter that was used, after all defaults: the declared values of the request's parts, and what is used
-    where nothing was said. Sizes as "WxH", points as "X,Y"."""
+    """Return every parameter used, including defaults: the declared values of the request's parts, and the defaults for
+    values not given. Sizes as "WxH", points as "X,Y"."""
     prompts, sampling, execution = request.prompts, request.sampling, request.execution
     return {
         "checkpoint": checkpoint.name,
@@ -76,7 +76,7 @@ def request_report(request: GenerationRequest, checkpoint: Checkpoint) -> dict[s
 
 
 def _sizes_told(request: GenerationRequest) -> dict[str, str]:
-    """The sizes and crop that the UNet is told, also where they follow from the picture's size."""
+    """The sizes and crop passed to the UNet, including those derived from the picture's size."""
     size, names = request.sampling.size, ("original_size", "crop_top_left", "target_size")
     told = zip(names, request.micro_conditioning.positive_time_ids(size), strict=True)
     negative = zip(names, request.micro_conditioning.negative_time_ids(size), strict=True)
@@ -102,5 +102,5 @@ def _refine_report(refine: RefinerParameters | None) -> dict[str, object] | None
 
 
 def devices_report(devices: Sequence[Device]) -> str:
-    """One line of JSON about the devices there are."""
+    """Return one line of JSON about the available devices."""
     return json_line({"devices": [asdict(device) for device in devices]})

@@ -1,4 +1,4 @@
-"""What is typed as an option, read as the window's fields read it: "3,5" is 3.5, "~" is the home folder."""
+"""Option types that parse like the window's fields: "3,5" is 3.5, "~" is the home folder."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class IntegerParam(click.ParamType[int]):
 
 
 class ExpandedPathParam(click.ParamType[object]):
-    """A path in which "~" and variables stand for what they mean, where no shell has seen to it (`--output=~/x`)."""
+    """A path with "~" and variables expanded, where the shell did not expand them (`--output=~/x`)."""
 
     def __init__(self, plain: click.Path) -> None:
         self._plain = plain
@@ -45,7 +45,7 @@ class ExpandedPathParam(click.ParamType[object]):
 
 
 def use_option_types(command: click.Command) -> None:
-    """Let every number and path that `command` and its subcommands take be read that way."""
+    """Parse every number and path of `command` and its subcommands with these types."""
     for parameter in command.params:
         if parameter.type is click.FLOAT:
             parameter.type = DecimalParam()

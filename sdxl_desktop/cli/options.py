@@ -1,4 +1,4 @@
-"""What was typed, and how it becomes one valid `GenerationRequest`: by the code that builds the window's too."""
+"""Build one valid `GenerationRequest` from the options, with the same code as the window."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ from sdxl_desktop.session.few_step import recommended_sampling
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """The options of `generate` as typed; None means "not given". `values` has those that stand for a declared value of
-    a request, by the option's name."""
+    """The options of `generate` as typed; None means "not given". `values` holds those that set a declared value of a
+    request, by option name."""
 
     prompt: str
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -59,11 +59,11 @@ def requested(
     find: Callable[[str], Checkpoint],
     tell: Callable[[str], None],
 ) -> GenerationRequest:
-    """The request; what was not given comes from kept latents, or the checkpoint's recommendation, or is `usual`, or is
-    drawn by lot. `find` looks a checkpoint up by name or folder. What is drawn, but perhaps not as it was meant, goes
-    to `tell`.
+    """Return the request; values not given come from saved latents, the checkpoint's recommendation, `usual` or, for
+    seeds, at random. `find` finds a checkpoint by name or folder. Warnings about likely unintended results go to
+    `tell`.
 
-    Raises RequestError, PictureError, AdditionError or CheckpointError for the first value that cannot be.
+    Raises RequestError, PictureError, AdditionError or CheckpointError for the first invalid value.
     """
     ground = _ground(options, usual.backdrop, tell)
     start, made_by = _start(options)
@@ -102,7 +102,7 @@ def requested(
 
 
 def _tell_frame(request: GenerationRequest, checkpoint: Checkpoint, tell: Callable[[str], None]) -> None:
-    """Say before the run what of the mask it does not draw, or draws in another shape than it has."""
+    """Warn before the run if part of the mask is not generated, or at another aspect ratio."""
     edit, size = request.edit, request.sampling.size
     if edit is None or edit.mask is None or request.start is not None:
         return
@@ -114,7 +114,7 @@ def _tell_frame(request: GenerationRequest, checkpoint: Checkpoint, tell: Callab
 
 
 def _tell_few_step(request: GenerationRequest, tell: Callable[[str], None]) -> None:
-    """Say which settings a LoRA is made for that is distilled to few steps, where others are used."""
+    """Warn if the settings differ from those that a few-step LoRA is made for."""
     for use in request.additions.loras:
         made_for = read_few_step_lora(use.file)
         if made_for is not None and made_for.applied_to(request.sampling) != request.sampling:
@@ -126,8 +126,8 @@ def _tell_few_step(request: GenerationRequest, tell: Callable[[str], None]) -> N
 
 
 def _execution(given: Given, usual: Execution) -> Execution:
-    """Where it runs: a `--device` without a word on the parts is for all of them, and a `--precision` for all devices,
-    whatever the settings say."""
+    """Return the execution options: `--device` without per-part devices applies to all parts, and `--precision` to all
+    devices, whatever the settings say."""
     own = given.get(Execution, {})
     if "device" in own:
         usual = replace(usual, text_device="", unet_device="", vae_device="")
@@ -137,7 +137,7 @@ def _execution(given: Given, usual: Execution) -> Execution:
 
 
 def _ground(options: Options, backdrop: str, tell: Callable[[str], None]) -> EditSource:
-    """The picture to change and its mask, read."""
+    """Read the picture to edit and its mask."""
     if options.image is not None:
         return read_ground(options.image, options.mask, backdrop=options.backdrop or backdrop, tell=tell)
     named = {"--mask": options.mask, "--intent": options.intent, "--backdrop": options.backdrop}
@@ -150,10 +150,10 @@ def _ground(options: Options, backdrop: str, tell: Callable[[str], None]) -> Edi
 
 
 def _edit(options: Options, given: Given, ground: EditSource, drawn: Size) -> EditPanelState:
-    """What the intent means when `drawn` pixels are drawn, and over that what was given by itself.
+    """Return the intent's values at the drawing size `drawn`, overridden by explicitly given ones.
 
-    By default a masked picture is drawn anew in full within its mask and comes back at its own size; without a mask it
-    keeps something of itself and has the size that was drawn.
+    By default a masked picture is regenerated in full within its mask and retains its own size; without a mask it is
+    partly preserved and has the drawing size.
     """
     own, masked = given.get(EditParameters, {}), ground.mask is not None
     value = with_own(EditPanelState(mask_blur=0.0), own, masked=masked)
@@ -165,13 +165,13 @@ def _edit(options: Options, given: Given, ground: EditSource, drawn: Size) -> Ed
         value = replace(value, intent=None)
     if ground.picture is not None and not masked and own.keys() - {*WITHOUT_A_MASK}:
         raise RequestError(
-            "How a mask is to be filled was said, but there is no mask.", next_step="Give one with --mask FILE."
+            "Options for filling a mask were given, but there is no mask.", next_step="Give one with --mask FILE."
         )
     return value
 
 
 def _start(options: Options) -> tuple[ResumePoint | None, GenerationRequest | None]:
-    """(where to begin, the request that made the kept latents)."""
+    """Return (where to resume, the request that made the saved latents)."""
     if options.from_latents is None:
         if options.from_step is not None:
             raise RequestError("--from-step needs kept latents.", next_step="Give them with --from-latents FILE.")
@@ -185,7 +185,7 @@ def _start(options: Options) -> tuple[ResumePoint | None, GenerationRequest | No
 def _refiner(
     options: Options, given: Given, find: Callable[[str], Checkpoint]
 ) -> tuple[Checkpoint | None, RefinerPanelState]:
-    """The refiner that finishes, if one does, and how."""
+    """Return the refiner checkpoint, if any, and its settings."""
     scores = {name: one for name, one in given.get(MicroConditioning, {}).items() if name in scalars(RefinerPanelState)}
     if options.refiner is None:
         flag = first_flag(options.values, RefinerParameters)
@@ -211,7 +211,7 @@ def _sampling(given: Given, checkpoint: Checkpoint, ground: EditSource, made_by:
     else:
         base = made_by.sampling
     if "size" in own:
-        checkpoint.check_size(own["size"])  # first: it knows which sizes can be drawn instead
+        checkpoint.check_size(own["size"])  # first: its error suggests valid sizes
     if own.get("timesteps"):
         own.setdefault("steps", len(own["timesteps"]))
     elif "steps" in own:

@@ -1,4 +1,4 @@
-"""How a run looks in a terminal: a live bar on a screen, terse lines in a log. Always on standard error."""
+"""Progress of a run in a terminal: a live bar on a screen, short lines in a log. Always on standard error."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SECONDS_BETWEEN_LINES = 10.0
 
 
 class Display(Protocol):
-    """Shows where a run stands."""
+    """Shows the progress of a run."""
 
     def show(self, progress: Progress) -> None: ...
 
@@ -31,12 +31,12 @@ class Display(Protocol):
 
 
 def display_for(console: Console) -> Display:
-    """A live bar where there is a screen, lines where there is none."""
+    """Return a live bar if `console` is a terminal, else lines."""
     return LiveDisplay(console) if console.is_terminal else LineDisplay(console)
 
 
 class LogThrottle:
-    """Says when a log gets a line: at once when the topic is a new one, and every ten seconds while it stays."""
+    """Limits log lines: one immediately if the topic is new, and one every ten seconds while it stays."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -44,7 +44,7 @@ class LogThrottle:
         self._told_at = 0.0
 
     def is_due(self, topic: object) -> bool:
-        """Whether a line on `topic` is to be told now."""
+        """Whether a line on `topic` should be printed now."""
         now = self._clock()
         if topic == self._topic and now - self._told_at < _SECONDS_BETWEEN_LINES:
             return False
@@ -53,7 +53,7 @@ class LogThrottle:
 
 
 class LiveDisplay:
-    """One bar that follows the phases."""
+    """One progress bar for all phases."""
 
     def __init__(self, console: Console) -> None:
         self._bar = Bar(
@@ -93,7 +93,7 @@ class LiveDisplay:
 
 
 class LineDisplay:
-    """A line for each phase and picture, and one every ten seconds of denoising."""
+    """One line for each phase and picture, and one every ten seconds of denoising."""
 
     def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
         self._console = console

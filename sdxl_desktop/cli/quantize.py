@@ -1,4 +1,4 @@
-"""`checkpoints quantize` and `checkpoints compare`: smaller checkpoints, and evidence of what they cost."""
+"""`checkpoints quantize` and `checkpoints compare`: smaller checkpoints, and a measure of their quality loss."""
 
 from __future__ import annotations
 
@@ -62,17 +62,17 @@ def quantize(
     name: Annotated[str | None, typer.Option(help="What to call the new one. [default: NAME-METHOD]")] = None,
     prompts: _Prompts = None,
     samples: Annotated[
-        int | None, typer.Option(metavar="N", help=f"Looks of the UNet to learn from. [default: {DEFAULT_SAMPLES}]")
+        int | None, typer.Option(metavar="N", help=f"UNet evaluations to calibrate with. [default: {DEFAULT_SAMPLES}]")
     ] = None,
     steps: _Steps = None,
     guidance: _Guidance = None,
     size: _Size = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON for each event.")] = False,
 ) -> int:
-    """Make a smaller or faster checkpoint of one in your library, which stays as it is.
+    """Make a smaller or faster checkpoint from one in your library, which is not changed.
 
-    hybrid and full draw pictures first, which takes long. If it is stopped or killed, the same command goes on where it
-    was. See what it cost with: checkpoints compare
+    hybrid and full generate calibration pictures first, which takes long. If it is stopped or killed, the same command
+    resumes it. To see the quality loss: checkpoints compare
     """
     entry_points: EntryPoints = context.obj
     console = Console(stderr=True)
@@ -128,10 +128,10 @@ def compare_(
     ] = None,
     as_json: _Json = False,
 ) -> int:
-    """Draw the same pictures with two checkpoints, and show them side by side with what they cost.
+    """Generate the same pictures with two checkpoints, and show them side by side with their cost.
 
-    Writes a sheet for each prompt and a page into a folder. What you do not give is what A recommends; four of the
-    prompts that come with the app are drawn when you give none.
+    Writes a sheet for each prompt and a page into a folder. Omitted options use A's recommendation; without prompts,
+    four of those that come with the app are used.
     """
     entry_points: EntryPoints = context.obj
     console = Console(stderr=True)
@@ -189,7 +189,7 @@ def _print_comparison(found: CheckpointComparison) -> None:
 
 
 def _print_plan(plan: QuantizationPlan, console: Console, as_json: bool) -> None:
-    """What is coming, before it starts."""
+    """Print what will be made."""
     calibration = plan.calibration.to_record() if plan.calibration else None
     if as_json:
         about = {"name": plan.name, "source": plan.source.name, "method": plan.method.value}

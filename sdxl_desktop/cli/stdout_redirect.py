@@ -1,4 +1,4 @@
-"""Keeps standard output for the answer alone: while libraries work, what they print goes to standard error."""
+"""Reserve standard output for results: output of libraries is redirected to standard error."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _STDOUT, _STDERR = 1, 2
 
 @contextmanager
 def stdout_to_stderr() -> Iterator[None]:
-    """Within it, standard output leads to standard error, for Python and for native code."""
+    """Redirect standard output to standard error within the context, for Python and native code."""
     try:
         kept = os.dup(_STDOUT)
         os.dup2(_STDERR, _STDOUT)
-    except OSError:  # one of them is closed: nothing native can be printed there either
+    except OSError:  # one of them is closed: native code cannot print there either
         with redirect_stdout(sys.stderr):
             yield
         return

@@ -1,4 +1,4 @@
-"""Text from and to a terminal, whatever its encoding: file names need not be text, terminals need not have Unicode."""
+"""Text to and from a terminal of any encoding: file names may not be valid text, terminals may lack Unicode."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ _ERROR_HANDLER_NAME = "sdxl-desktop-tolerant"
 
 
 def tolerate_any_text() -> None:
-    """Let standard output write the bytes of a file's name as they are, and letters that it lacks as escapes, instead
-    of raising UnicodeEncodeError. (Standard error writes escapes anyway.)"""
+    """Make standard output write undecodable bytes of file names unchanged, and unsupported characters as escapes,
+    instead of raising UnicodeEncodeError. (Standard error writes escapes anyway.)"""
     codecs.register_error(_ERROR_HANDLER_NAME, _encode_anyway)
     reconfigure = getattr(sys.stdout, "reconfigure", None)
     if reconfigure is not None:
@@ -18,7 +18,7 @@ def tolerate_any_text() -> None:
 
 
 def decode_argument(text: str) -> str:
-    """What an argument says where the terminal speaks UTF-8 and Python was told otherwise (LC_ALL=C and the like)."""
+    """Decode an argument as UTF-8 if the terminal uses it but Python was configured otherwise (such as LC_ALL=C)."""
     try:
         return text.encode("utf-8", "surrogateescape").decode("utf-8")
     except UnicodeError:

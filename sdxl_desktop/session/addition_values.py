@@ -1,4 +1,4 @@
-"""The LoRAs, embeddings and VAE at hand: what is added to them, what of them a run uses, what a record brings back."""
+"""The listed LoRAs, embeddings and VAE: adding to the list, selecting those a run uses, restoring from a record."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from sdxl_desktop.core.settings import AdditionsPanelState, LoraListItem
 
 
 def used(value: AdditionsPanelState, prompts: Prompts) -> Additions:
-    """What a run uses: the LoRAs that are on, the embeddings whose word is in `prompts`, and the VAE. What is missing
-    on the disk is left out. Raises RequestError for two embeddings of one word."""
+    """Return the additions a run uses: the enabled LoRAs, the embeddings whose token is in `prompts`, and the VAE.
+    Files missing on disk are omitted. Raises RequestError if two embeddings have the same token."""
     words = " ".join((prompts.prompt, prompts.negative_prompt, prompts.prompt_2, prompts.negative_prompt_2))
     return Additions(
         loras=tuple(lora.use for lora in value.loras if lora.on and lora.use.file.is_file()),
@@ -23,7 +23,7 @@ def used(value: AdditionsPanelState, prompts: Prompts) -> Additions:
 
 
 def with_lora(value: AdditionsPanelState, file: Path) -> AdditionsPanelState:
-    """`value` with the LoRA in `file` in the list, with weight 1; one that is there is switched on."""
+    """Return `value` with the LoRA in `file` added with weight 1; a listed one is enabled."""
     if any(lora.use.file == file for lora in value.loras):
         loras = tuple(replace(lora, on=True) if lora.use.file == file else lora for lora in value.loras)
     else:
@@ -32,8 +32,8 @@ def with_lora(value: AdditionsPanelState, file: Path) -> AdditionsPanelState:
 
 
 def with_embedding(value: AdditionsPanelState, file: Path, token: str) -> AdditionsPanelState:
-    """`value` with the embedding in `file` under `token`, or the nearest that is free. A file that is there stays as it
-    is. Raises RequestError for a token that cannot be one."""
+    """Return `value` with the embedding in `file` added under `token`, or the nearest free token. A listed file is
+    unchanged. Raises RequestError for an invalid token."""
     if any(embedding.file == file for embedding in value.embeddings):
         return value
     free = _free(token, {embedding.token for embedding in value.embeddings})
@@ -41,8 +41,8 @@ def with_embedding(value: AdditionsPanelState, file: Path, token: str) -> Additi
 
 
 def reused(value: AdditionsPanelState, additions: Additions) -> tuple[AdditionsPanelState, tuple[str, ...]]:
-    """Exactly `additions`, with the other LoRAs of `value` in the list, switched off, and in words what is neither
-    there nor listed. Records name files without their folders: those that are listed are meant."""
+    """Return exactly `additions` enabled, the other LoRAs of `value` listed but disabled, and the names of missing
+    additions. Records name files without folders; they are matched to the listed files."""
     missing: list[str] = []
 
     def found(file: Path, what: str, known: Iterable[Path | None]) -> Path | None:

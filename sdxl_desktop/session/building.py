@@ -1,4 +1,4 @@
-"""One request from plain values: the window's and the command line's runs are both built here."""
+"""Build one request from plain values, for the window and the command line alike."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from sdxl_desktop.session.edit_values import edit_of
 NOTHING = EditSource()
 PLAIN = OutputOptions()
 SCORES = tuple(name for name in scalars(MicroConditioning) if name in scalars(RefinerPanelState))
-"""The values of the micro-conditioning that refiners alone are told."""
+"""The micro-conditioning values that only refiners receive."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunContext:
-    """What a run depends on beside the values that are edited: the `refiners` there are, what lies on the canvas, where
-    it is drawn and what is kept of it, and kept latents that it starts from."""
+    """What a run depends on besides the edited values: the available `refiners`, the canvas content, the devices, the
+    output options, and saved latents to resume from."""
 
     execution: Execution
     ground: EditSource = NOTHING
@@ -45,9 +45,9 @@ class RunContext:
 def build_request(
     value: WorkspaceValue, checkpoint: Checkpoint, run: RunContext, additions: Additions | None = None
 ) -> GenerationRequest:
-    """What `value` asks `checkpoint` for. `additions` stand in for what the value's list comes to.
+    """Return the request that `value` describes for `checkpoint`. `additions` replace those of `value`.
 
-    Raises RequestError where values cannot go together.
+    Raises RequestError for incompatible values.
     """
     sampling = value.sampling or Sampling()
     return GenerationRequest(
@@ -65,7 +65,7 @@ def build_request(
 
 
 def conditioning_of(value: WorkspaceValue, checkpoint: Checkpoint) -> MicroConditioning:
-    """The sizes and crop while they are on, and the scores where a refiner takes them."""
+    """Return the sizes and crop if enabled, and the scores if a refiner uses them."""
     told = value.micro_conditioning if value.micro_conditioning_on else MicroConditioning()
     if checkpoint.kind is not CheckpointKind.REFINER and not value.refiner.on:
         return told
@@ -73,20 +73,20 @@ def conditioning_of(value: WorkspaceValue, checkpoint: Checkpoint) -> MicroCondi
 
 
 def without_scores(conditioning: MicroConditioning) -> MicroConditioning:
-    """The same with the usual scores: a person sets them beside the refiner."""
+    """Return it with the default scores: these are set in the refiner panel."""
     usual = MicroConditioning()
     return replace(conditioning, **{name: getattr(usual, name) for name in SCORES})
 
 
 def chosen_refiner(value: RefinerPanelState, refiners: Sequence[Checkpoint]) -> Checkpoint | None:
-    """The refiner that `value` names, or the first where it names none; None where that is not there."""
+    """Return the refiner that `value` names, or the first if it names none; None if it is not available."""
     if not value.checkpoint:
         return refiners[0] if refiners else None
     return next((refiner for refiner in refiners if refiner.name == value.checkpoint), None)
 
 
 def refine_of(value: RefinerPanelState, refiners: Sequence[Checkpoint]) -> RefinerParameters | None:
-    """How the picture is to be finished, or None. Raises RequestError when the chosen refiner is not there."""
+    """Return the refiner parameters, or None if off. Raises RequestError if the chosen refiner is not available."""
     if not value.on or not (refiners or value.checkpoint):
         return None
     refiner = chosen_refiner(value, refiners)
@@ -104,8 +104,8 @@ def refiner_reused(
     conditioning: MicroConditioning,
     refiners: Sequence[Checkpoint],
 ) -> tuple[RefinerPanelState, tuple[str, ...]]:
-    """`value` with how a picture was finished, if it was, and with what scores; and in words which refiner is not
-    here."""
+    """Return `value` with a recorded picture's refiner settings and scores, and the name of the refiner if it is
+    missing."""
     value = replace(value, on=refine is not None, **{name: getattr(conditioning, name) for name in SCORES})
     if refine is None:
         return value, ()
@@ -116,14 +116,14 @@ def refiner_reused(
 
 
 def edit_mode(source: EditSource) -> GenerationMode:
-    """What a run on `ground` does."""
+    """Return the generation mode of a run on `source`."""
     if source.picture is None:
         return GenerationMode.TEXT_TO_IMAGE
     return GenerationMode.IMAGE_TO_IMAGE if source.mask is None else GenerationMode.INPAINT
 
 
 def find_obstacle(checkpoint: Checkpoint, source: EditSource, *, other_vae: bool = False) -> RequestError | None:
-    """Why `checkpoint` cannot do what `ground` implies, or None when it can; `other_vae`: its own one is not used."""
+    """Return why `checkpoint` cannot process `source`, or None if it can; `other_vae`: its own VAE is not used."""
     mode = edit_mode(source)
     if checkpoint.kind is CheckpointKind.REFINER and mode is GenerationMode.TEXT_TO_IMAGE:
         return RequestError(
@@ -138,7 +138,7 @@ def find_obstacle(checkpoint: Checkpoint, source: EditSource, *, other_vae: bool
         )
     if mode is not GenerationMode.TEXT_TO_IMAGE and not checkpoint.has_vae_encoder and not other_vae:
         return RequestError(
-            "This checkpoint cannot look at pictures: it has no VAE encoder.",
+            "This checkpoint cannot edit pictures: it has no VAE encoder.",
             next_step="Choose another checkpoint or VAE, or take the picture off the canvas.",
         )
     return None

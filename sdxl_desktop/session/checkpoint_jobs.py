@@ -1,4 +1,4 @@
-"""What is done with checkpoints that are there: a smaller one is made of one, or two are compared; notes of it."""
+"""Jobs on installed checkpoints: quantizing one or comparing two, and their specs."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from sdxl_desktop.session.few_step import recommended_sampling
 from sdxl_desktop.session.library_state import ImportJobSpec
 
 COMPARISON_PROMPTS = 4
-"""Different enough from each other to tell by, and drawn in a few minutes."""
+"""Enough variety to compare by, and generated in a few minutes."""
 
 
 class QuantizationJobSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """Make `name` of the checkpoint in the folder `source` by `method`. `prompts` is a text file, "" for
-    the shipped ones; it and `samples` mean something where the method learns from samples."""
+    """Make `name` from the checkpoint in the folder `source` by `method`. `prompts` is a text file, "" for the shipped
+    ones; it and `samples` apply only to methods that need calibration."""
 
     source: str
     method: QuantizationMethod
@@ -47,8 +47,9 @@ class QuantizationJobSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparisonJobSpec:
-    """Draw `prompts` of the shipped prompts, `seeds` pictures of each, with the checkpoints in two folders, and put the
-    report into a new folder in `home`. Both draw as the first recommends, on the devices that `execution` names."""
+    """Generate `seeds` pictures for each of `prompts` shipped prompts with the checkpoints in two folders, and write
+    the report to a new folder in `report_folder`. Both use the settings the first recommends, on the devices of
+    `execution`."""
 
     first: Path
     second: Path
@@ -59,7 +60,7 @@ class ComparisonJobSpec:
 
     @property
     def name(self) -> str:
-        """Of the job; no checkpoint can have it, since ↔ is not allowed in a name."""
+        """The job's name; no checkpoint can have it, since ↔ is not allowed in a name."""
         return f"{self.first.name} ↔ {self.second.name}"
 
     @property
@@ -72,7 +73,7 @@ JobSpec = ImportJobSpec | QuantizationJobSpec | ComparisonJobSpec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuantizationResult:
-    """The checkpoint that was made, its `bytes` on the disk, and those of what it was made from."""
+    """The new checkpoint, its size on disk in `bytes`, and that of its source."""
 
     checkpoint: Checkpoint
     bytes: int
@@ -83,9 +84,9 @@ JobOutcome = QuantizationResult | CheckpointComparison
 
 
 def plan_quantization_job(spec: QuantizationJobSpec, library: Library, *, name: str | None = None) -> QuantizationPlan:
-    """What `note` comes to, with what lies on the disk now; the same note goes on where an earlier run was.
+    """Return the plan for `spec` based on the current files; the same spec resumes an earlier run.
 
-    `name` for another than the note's. Raises CheckpointError and RequestError.
+    `name` overrides that of the spec. Raises CheckpointError and RequestError.
     """
     source, method = read_checkpoint(Path(spec.source)), spec.method
     calibration = None
@@ -96,13 +97,13 @@ def plan_quantization_job(spec: QuantizationJobSpec, library: Library, *, name: 
 
 
 def unused_name(wanted: str, library_folder: Path, taken: Collection[str] = ()) -> str:
-    """`wanted`, with a number where a folder in `home` is called so already, or one that is coming (`taken`)."""
+    """Return `wanted`, with a number if a folder in `library_folder` or a pending job (`taken`) has that name."""
     candidates = itertools.chain([wanted], (f"{wanted}-{number}" for number in itertools.count(2)))
     return next(name for name in candidates if name not in taken and not (library_folder / name).exists())
 
 
 def comparison_request(first: Checkpoint, spec: ComparisonJobSpec) -> GenerationRequest:
-    """How both checkpoints draw: exactly, without a watermark, from seed 0 on, as `first` recommends."""
+    """Return the request for both checkpoints: exact, without a watermark, from seed 0, as `first` recommends."""
     return GenerationRequest(
         checkpoint=first.folder,
         sampling=recommended_sampling(first, Sampling(count=spec.seeds)),
@@ -113,15 +114,15 @@ def comparison_request(first: Checkpoint, spec: ComparisonJobSpec) -> Generation
 
 @dataclass(frozen=True, slots=True)
 class ComparisonCandidates:
-    """The `others` that a checkpoint can be compared with, the likeliest first. `source` is the one of them that it was
-    made from, where it is there."""
+    """The `others` that a checkpoint can be compared with, the likeliest first. `source` is the one that it was made
+    from, if available."""
 
     others: tuple[Checkpoint, ...]
     source: Checkpoint | None = None
 
 
 def comparison_candidates(folder: Path, library: Library) -> ComparisonCandidates:
-    """What the checkpoint in `folder` can be compared with: what it was made from first, else the newest made of it."""
+    """Return comparison candidates for the checkpoint in `folder`: its source first, else the newest made from it."""
     others = [
         found
         for found in library.checkpoints()
@@ -135,20 +136,20 @@ def comparison_candidates(folder: Path, library: Library) -> ComparisonCandidate
 
 
 def _made_from(folder: Path) -> str:
-    """The name of the checkpoint that this one was quantized from, "" where it was not."""
+    """Return the name of the checkpoint that this one was quantized from, or ""."""
     record = read_import_record(folder)
     return str(record.get("source") or "") if "quantization" in record else ""
 
 
 def _age(checkpoint: Checkpoint) -> float:
-    """Sorts the newest first."""
+    """A sort key that puts the newest first."""
     return -checkpoint.folder.stat().st_mtime
 
 
 def quantization_plans(folder: Path, library: Library) -> dict[QuantizationMethod, QuantizationPlan | CheckpointError]:
-    """What each method would make of the checkpoint in `folder` with the usual samples, or why it cannot be used.
+    """Return each method's plan for the checkpoint in `folder` with the default samples, or why it cannot be used.
 
-    Raises CheckpointError where no method can.
+    Raises CheckpointError if no method can be used.
     """
     source = read_checkpoint(folder)
     found: dict[QuantizationMethod, QuantizationPlan | CheckpointError] = {}

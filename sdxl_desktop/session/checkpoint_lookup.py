@@ -1,4 +1,4 @@
-"""What a record names, found again among what there is here, wherever it lies now."""
+"""Find the checkpoint that a record names among the available ones, even if it was moved or renamed."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from sdxl_desktop.engine.checkpoint_id import is_comparable
 def find_recorded_checkpoint(
     recorded: Path, content_id: str, known: Sequence[Checkpoint], content_of: Callable[[Path], str]
 ) -> tuple[Checkpoint | None, bool]:
-    """The checkpoint that a record means, and whether its weights are others than those that drew the picture.
+    """Return the recorded checkpoint, and whether its weights differ from those that made the picture.
 
-    It is the one in that very folder, else the one of that name, unless another has the recorded `content`: a
-    checkpoint that was renamed is found by that alone. None where there is none. `content_of` names the content of a
-    checkpoint's folder, "" where that is not known.
+    The checkpoint in the recorded folder is used, else the one of that name, unless another matches the recorded
+    `content_id`: a renamed checkpoint is found by its content alone. None if there is none. `content_of` returns the
+    content id of a checkpoint's folder, "" if unknown.
     """
     named = next((one for one in known if one.folder == recorded), None)
     if named is None:
@@ -35,8 +35,8 @@ def find_recorded_checkpoint(
 
 
 def reuse_warning(missing: Sequence[str], chosen: str, *, differs: bool) -> CheckpointError | None:
-    """What to tell after settings were taken over without what is `missing`; None when nothing is. `chosen` is the
-    checkpoint that is chosen now; it `differs` from the one of that name that drew the picture."""
+    """Return the warning after settings were reused without `missing`; None if nothing is missing. `chosen` is the
+    current checkpoint; `differs`: its weights differ from those of that name that made the picture."""
     if missing:
         return CheckpointError(
             f"Not here: {_listed(missing)}.",

@@ -1,4 +1,4 @@
-"""How a filled area is blended in, and which blends a sitting remembers."""
+"""How an inpainted area is blended in, and the blend history of a session."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ _MIN_MAX_FEATHER = 8.0
 
 @dataclass(frozen=True, slots=True)
 class BlendSettings:
-    """How new pixels are put into a picture: `feather` pixels of fade inside the mask's edge, colours matched or not.
+    """How new pixels are blended into a picture: a fade of `feather` pixels inside the mask's edge, and colour
+    matching.
 
-    These are `mask_blur` and `match_colour` of an `Edit`, the two values that denoising knows nothing of.
+    These are `mask_blur` and `match_colour` of `EditParameters`, the two values that do not affect denoising.
     """
 
     feather: float
@@ -32,7 +33,7 @@ class BlendSettings:
 
 
 def blend_settings_of(result: Result) -> BlendSettings | None:
-    """How `result` is blended now; None where there is nothing to blend, or nothing left to blend it from."""
+    """Return the current blend of `result`; None if it has none or lacks the data to blend again."""
     edit = result.request.edit
     if edit is None or edit.mask is None or result.picture.generated_pixels is None:
         return None
@@ -41,7 +42,7 @@ def blend_settings_of(result: Result) -> BlendSettings | None:
 
 
 def max_feather(result: Result) -> float:
-    """The widest feather in pixels that makes sense for `result`: beyond it nothing of the new is left whole."""
+    """Return the widest useful feather in pixels for `result`: beyond it no new pixel keeps full weight."""
     edit = result.request.edit
     if blend_settings_of(result) is None or edit is None or edit.mask is None:
         return 0.0
@@ -49,39 +50,39 @@ def max_feather(result: Result) -> float:
 
 
 def same_drawing(one: Result, other: Result) -> bool:
-    """Whether both show the same drawing, perhaps blended differently."""
+    """Whether both were composited from the same generated picture, perhaps with different blends."""
     drawn = one.picture.generated_pixels
     return one.picture.pixels is other.picture.pixels or (drawn is not None and drawn is other.picture.generated_pixels)
 
 
 class Compositor(Protocol):
-    """Blends one drawing again and again."""
+    """Composites one generated picture with any blend settings."""
 
     def is_for(self, result: Result) -> bool:
-        """Whether this blends the drawing of `result`."""
+        """Whether this composites the generated picture of `result`."""
         ...
 
     def blended(self, result: Result, blend: BlendSettings) -> Result:
-        """`result` blended by `blend`, its request saying so."""
+        """Return `result` blended with `blend`, with its request updated."""
         ...
 
 
 class BlendHistory:
-    """The blends of one sitting: remembers how each drawing was blended first, and the last one's `Blender`."""
+    """The blends of a session: stores each picture's original blend, and the last `Compositor`."""
 
     def __init__(self) -> None:
         self._last_compositor: Compositor | None = None
         self._originals: list[tuple[Pixels, BlendSettings]] = []
 
     def original(self, result: Result) -> BlendSettings | None:
-        """How `result` was blended when it was drawn."""
+        """Return the blend with which `result` was generated."""
         for drawn, blend in self._originals:
             if drawn is result.picture.generated_pixels:
                 return blend
         return blend_settings_of(result)
 
     def blended(self, result: Result, blend: BlendSettings) -> Result:
-        """`result` blended by `blend`; as it is where that cannot be, or is so already."""
+        """Return `result` blended with `blend`; unchanged if that is impossible or already the case."""
         now = blend_settings_of(result)
         if now is None or now == blend:
             return result
@@ -95,7 +96,7 @@ class BlendHistory:
         return any(drawn is result.picture.generated_pixels for drawn, _ in self._originals)
 
     def keep_only(self, results: list[Result]) -> None:
-        """Let go of every drawing that none of `results` shows."""
+        """Drop all pictures that none of `results` shows."""
         kept = {id(result.picture.generated_pixels) for result in results}
         self._originals = [known for known in self._originals if id(known[0]) in kept]
         if self._last_compositor is not None and not any(self._last_compositor.is_for(result) for result in results):
@@ -103,7 +104,7 @@ class BlendHistory:
 
 
 def _new_compositor(result: Result) -> Compositor:
-    """Its libraries take a while to load, and no window waits for them before something is blended anew."""
+    """Imported on first use: its libraries take a while to load, and the window does not wait for them."""
     from sdxl_desktop.session.result_compositor import ResultCompositor
 
     return ResultCompositor(result)

@@ -1,4 +1,4 @@
-"""Drafts: many quick pictures of one prompt, of which the chosen ones are finished by the full checkpoint."""
+"""Drafts: many quick pictures of one prompt, from which chosen ones are finished by the full checkpoint."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from sdxl_desktop.session.generation_session import GenerationSession
 from sdxl_desktop.session.result_files import Result, save_as, suggested_name
 
 DRAFT_COUNTS = (4, 9)
-"""How many drafts make a grid."""
+"""Numbers of drafts that fill a grid."""
 FINISHING_STRENGTH = 0.6
-"""The share of the denoising that finishing does: enough to draw every detail anew on the draft's composition."""
+"""The img2img strength of finishing: enough to regenerate every detail on the draft's composition."""
 DRAFTS_FOLDER = "drafts"
-"""In the pictures folder: the drafts that were finished, so that what was made of them can be repeated."""
+"""Subfolder of the pictures folder for finished drafts, so that the pictures made from them can be repeated."""
 MAX_DRAFTS = 36
 _MIN_STEPS = 8
 _STEP_FRACTION = 0.4
-"""Of the full number of steps, where the full checkpoint draws its own drafts; with the fast preset a third of these
-are computed in full."""
+"""Fraction of the full number of steps used if the full checkpoint makes its own drafts; the fast preset computes a
+third of these in full."""
 _MAX_SIZE_RATIO = 2
-"""How many times smaller than the full checkpoint's own pictures those of a drafting one may be, on a side."""
+"""Maximum ratio between the native side lengths of the full and the draft checkpoint."""
 
 
 def find_draft_checkpoints(full: Checkpoint, known: Sequence[Checkpoint]) -> tuple[Checkpoint, ...]:
-    """The few-step checkpoints that can draft for `full`, the most fitting first.
+    """Return the few-step checkpoints that can draft for `full`, the best match first.
 
-    They draw from words, and at about the same size: what a much smaller network knows is no help to a larger one.
-    Those that are named alike come first, being distilled from it, most likely.
+    They are base models of about the same native size: a much smaller network's composition does not carry over to a
+    larger one. Those with similar names come first, since they are most likely distilled from it.
     """
     side = math.sqrt(full.recommended.size.pixel_count)
 
@@ -58,10 +58,11 @@ def find_draft_checkpoints(full: Checkpoint, known: Sequence[Checkpoint]) -> tup
 def draft_request(
     full_request: GenerationRequest, full_checkpoint: Checkpoint, draft_checkpoint: Checkpoint, count: int
 ) -> GenerationRequest:
-    """`count` quick pictures of what `full` asks its checkpoint `own` for, drawn by `drafter` (which may be `own`).
+    """Return a request for `count` quick pictures of `full_request` with `draft_checkpoint` (perhaps `full_checkpoint`
+    itself).
 
-    They have the seeds that follow `full`'s, and are decoded by the drafter's tiny VAE if it has one. Raises
-    RequestError for what cannot be drafted.
+    Seeds count up from that of `full_request`; the draft checkpoint's tiny VAE decodes if it has one. Raises
+    RequestError for requests that cannot be drafted.
     """
     if full_request.edit is not None or full_request.start is not None:
         raise RequestError(
@@ -97,7 +98,7 @@ def draft_request(
 def _few_step_sampling(
     full_request: GenerationRequest, full_checkpoint: Checkpoint, draft_checkpoint: Checkpoint, count: int
 ) -> Sampling:
-    """As a few-step checkpoint wants it."""
+    """The sampling that a few-step checkpoint recommends."""
     wanted = draft_checkpoint.recommended
     return replace(
         _base_sampling(full_request, count),
@@ -110,7 +111,7 @@ def _few_step_sampling(
 
 
 def _reduced_sampling(full_request: GenerationRequest, count: int) -> Sampling:
-    """Fewer steps, most of them cached; a few-step checkpoint's own number stays."""
+    """Fewer steps, most of them cached; a few-step checkpoint's own number is retained."""
     steps = min(full_request.sampling.steps, max(_MIN_STEPS, math.ceil(full_request.sampling.steps * _STEP_FRACTION)))
     return replace(_base_sampling(full_request, count), steps=steps, speed=SpeedPreset.FAST)
 
@@ -120,8 +121,8 @@ def _base_sampling(full_request: GenerationRequest, count: int) -> Sampling:
 
 
 def draft_size(size: Size, full_checkpoint: Checkpoint, draft_checkpoint: Checkpoint) -> Size:
-    """The size at which `drafter` drafts what `own` is to draw at `size`: of the same shape, as large for the one as
-    `size` is for the other."""
+    """Return the size at which `draft_checkpoint` drafts a picture of `size`: the same aspect ratio, and an area scaled
+    by the ratio of the native sizes."""
     wanted, native = draft_checkpoint.recommended.size, full_checkpoint.recommended.size
     if wanted == native and size == size.rounded_to_multiple(draft_checkpoint.size_multiple):
         return size
@@ -133,8 +134,8 @@ def draft_size(size: Size, full_checkpoint: Checkpoint, draft_checkpoint: Checkp
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Draft:
-    """A drawn draft: `request` draws it alone, `full` is what it is a draft of, `file` holds it if anything does, and
-    `finished` says that it was given to the full checkpoint."""
+    """A generated draft: `request` generates it alone, `full_request` is the request it previews, `file` holds it if it
+    was saved, and `finished` marks it as passed to the full checkpoint."""
 
     picture: Picture
     request: GenerationRequest
@@ -144,9 +145,10 @@ class Draft:
 
 
 def finishing_request(draft: Draft, strength: float = FINISHING_STRENGTH) -> GenerationRequest:
-    """The full checkpoint's picture on the ground of `draft`: the same words, size and seed as without a draft.
+    """Return the full checkpoint's img2img request on `draft`, with the full request's prompts and size, and the
+    draft's seed.
 
-    A draft of another size is fitted to it. `strength` in (0, 1] is the share of the denoising that is done. The
+    A draft of another size is fitted to it. `strength` in (0, 1] is the fraction of the denoising performed. The
     request names the draft's file, with which it can be repeated.
     """
     full_request = draft.full_request
@@ -161,7 +163,7 @@ def finishing_request(draft: Draft, strength: float = FINISHING_STRENGTH) -> Gen
 
 @dataclass
 class _DraftRun:
-    """A run of drafts that waits or is drawn."""
+    """A queued or running run of drafts."""
 
     request: GenerationRequest
     full_request: GenerationRequest
@@ -170,24 +172,24 @@ class _DraftRun:
 
 @dataclass
 class DraftingSession(GenerationSession):
-    """A sitting with drafts: they go through the same queue as everything else, but are no results."""
+    """A session with drafts: they use the same queue as other requests but do not become results."""
 
     drafts: list[Draft] = field(default_factory=list)
     _draft_runs: list[_DraftRun] = field(default_factory=list)
 
     def draw_drafts(self, request: GenerationRequest, full_request: GenerationRequest) -> None:
-        """Queue `request`, whose pictures are drafts of `full`; see `draft_request`."""
+        """Queue `request`, whose pictures are drafts of `full_request`; see `draft_request`."""
         self._draft_runs.append(_DraftRun(request, full_request))
         self.generate(request)
 
     def clear_drafts(self) -> None:
-        """Begin with an empty sheet; a run of drafts goes on."""
+        """Clear the drafts; a run of drafts continues."""
         self.drafts.clear()
         self.changed()
 
     def finish_drafts(self, drafts: Sequence[Draft], strength: float = FINISHING_STRENGTH) -> None:
-        """Queue the full checkpoint's picture of each; it becomes a result. Where every picture is kept, so is the
-        draft, in a folder of its own."""
+        """Queue the finishing request of each draft; its picture becomes a result. If every picture is saved, so is the
+        draft, in `DRAFTS_FOLDER`."""
         for draft in drafts:
             kept = replace(draft, file=self._file_for(draft), finished=True)
             self.drafts = [kept if one is draft else one for one in self.drafts]
@@ -197,20 +199,20 @@ class DraftingSession(GenerationSession):
 
     @property
     def unfinished_requests(self) -> tuple[GenerationRequest, ...]:
-        """All that was asked for and is not drawn, without drafts: they are for a choice that is made at once."""
+        """All unfinished requests except drafts, which are made for an immediate choice."""
         orders = self._open_draft_runs()
         return tuple(one for one in super().unfinished_requests if not any(one is order.request for order in orders))
 
     @property
     def pending_drafts(self) -> int:
-        """How many drafts are yet to be drawn."""
+        """The number of drafts still to be generated."""
         cleared = {id(request) for request in self.cleared_queue}
         open_orders = [order for order in self._open_draft_runs() if id(order.request) not in cleared]
         return sum(order.request.sampling.count - order.drawn for order in open_orders)
 
     @property
     def drafting(self) -> bool:
-        """Whether the run in progress draws drafts."""
+        """Whether the current run generates drafts."""
         return self._current_draft_run() is not None
 
     def handle(self, event: EngineEvent) -> None:
@@ -220,14 +222,14 @@ class DraftingSession(GenerationSession):
                 order.drawn += 1
                 self._add_draft(event.picture, order)
                 self.changed()
-            case RunFinished() if order is not None:  # of what is no result, nobody else is told
+            case RunFinished() if order is not None:  # drafts are not results, so they are not reported further
                 self._finish_run("")
                 self.changed()
             case _:
                 super().handle(event)
 
     def _current_draft_run(self) -> _DraftRun | None:
-        """The order that is being drawn."""
+        """The draft run in progress."""
         return next(
             (order for order in self._draft_runs if self.run is not None and order.request is self.run.request), None
         )
@@ -243,7 +245,7 @@ class DraftingSession(GenerationSession):
         del self.drafts[:-MAX_DRAFTS]
 
     def _file_for(self, draft: Draft) -> Path | None:
-        """Where a draft is kept, named by its content; PNG, so that the file holds exactly what was seen."""
+        """Return the path of a saved draft, named by its content; PNG, so that the file holds the exact pixels."""
         if draft.file is not None or not self.store.keep_every_picture:
             return draft.file
         name = suggested_name(Result(draft.picture, draft.request))

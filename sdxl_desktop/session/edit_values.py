@@ -1,7 +1,6 @@
-"""How a picture is to be changed: what an intent means for the values that a person sets, and the edit they come to.
+"""How a picture is edited: apply an intent to the panel values, and build the edit from them.
 
-The window and the command line both go through here. `ground` is what lies on the canvas, `drawn` the size that the run
-draws at.
+Used by the window and the command line. `ground` is the canvas content, `drawn` the drawing size of the run.
 """
 
 from __future__ import annotations
@@ -20,20 +19,20 @@ from sdxl_desktop.core.settings import EditPanelState
 
 USUAL = Intent.FILL
 _OF_A_MASK = {"strength": "fill_strength", "keep_size": "fill_keep_size"}
-"""What a value of an `Edit` with a mask is called in an `EditPanelState`."""
+"""Maps fields of `EditParameters` to those of `EditPanelState` that apply with a mask."""
 WITHOUT_A_MASK = ("strength", "fit", "keep_size")
-"""The values of an `Edit` that count without a mask."""
+"""The fields of `EditParameters` that apply without a mask."""
 _WHOLE = MaskMetrics(1.0, Size(1, 1), Size(1, 1))
-"""Stands in where an intent's values do not depend on a mask."""
+"""Placeholder if an intent's values do not depend on a mask."""
 
 
 def masked(ground: EditSource) -> bool:
-    """Whether a picture with a mask lies on the canvas."""
+    """Whether there is a picture with a mask on the canvas."""
     return ground.picture is not None and ground.mask is not None
 
 
 def intended(value: EditPanelState, ground: EditSource, drawn: Size) -> EditPanelState:
-    """`value` with what its intent means on `ground`; as it is without an intent or without a mask."""
+    """Return `value` with its intent applied to `ground`; unchanged without an intent or mask."""
     if value.intent is None or ground.picture is None or ground.mask is None:
         return value
     meant = parameters_for_intent(value.intent, _measured(ground.mask), drawn, _margin(value))
@@ -41,7 +40,7 @@ def intended(value: EditPanelState, ground: EditSource, drawn: Size) -> EditPane
 
 
 def picked(value: EditPanelState, intent: Intent, ground: EditSource, drawn: Size) -> EditPanelState:
-    """`value` with all that `intent` means; it follows the mask until one of these values is changed."""
+    """Return `value` with `intent` applied; it follows the mask until one of its values is changed."""
     value = replace(value, intent=intent)
     if intent is Intent.REFINE:
         value = replace(value, strength=parameters_for_intent(intent, _WHOLE, _WHOLE.picture_size).strength)
@@ -49,27 +48,27 @@ def picked(value: EditPanelState, intent: Intent, ground: EditSource, drawn: Siz
 
 
 def changed(before: EditPanelState, now: EditPanelState, ground: EditSource, drawn: Size) -> EditPanelState:
-    """`now`, to which a person changed `before`: an intent that decides what was changed is over, one that does not
-    follows."""
+    """Return `now` after a user changed `before`: an intent is dropped if a value it determines was changed, otherwise
+    applied again."""
     if _decided(before, ground) != _decided(now, ground):
         now = replace(now, intent=None)
     return intended(now, ground, drawn)
 
 
 def on_ground(value: EditPanelState, ground: EditSource, drawn: Size) -> EditPanelState:
-    """`value` now that `ground` lies there. What Expand added is drawn, or undone, where nothing is masked."""
+    """Return `value` for a new `ground`. Without a mask, Expand is reset: its area was generated, or undone."""
     if value.intent is Intent.EXPAND and ground.mask is None:
         value = replace(value, intent=USUAL)
     return intended(value, ground, drawn)
 
 
 def for_another_picture(value: EditPanelState) -> EditPanelState:
-    """`value` with the usual intent, unless the person's own values are set."""
+    """Return `value` with the default intent, unless the user's own values are set."""
     return value if value.intent in (None, USUAL) else replace(value, intent=USUAL)
 
 
 def edit_of(value: EditPanelState, ground: EditSource, drawn: Size) -> EditParameters | None:
-    """What is to be done to `ground`: None where no picture lies there. Raises RequestError for an empty mask."""
+    """Return the edit of `ground`: None without a picture. Raises RequestError for an empty mask."""
     if ground.picture is None:
         return None
     value = intended(value, ground, drawn)
@@ -85,7 +84,7 @@ def edit_of(value: EditPanelState, ground: EditSource, drawn: Size) -> EditParam
 
 
 def with_own(value: EditPanelState, given: Mapping[str, Any], *, masked: bool) -> EditPanelState:
-    """`value` with the `given` values of an `Edit`, which no intent decides any more where there are any."""
+    """Return `value` with the `given` fields of `EditParameters`; if there are any, no intent applies any more."""
     own = {_OF_A_MASK.get(name, name) if masked else name: one for name, one in given.items()}
     if "only_masked" in own:
         margin = own["only_masked"]
@@ -94,13 +93,13 @@ def with_own(value: EditPanelState, given: Mapping[str, Any], *, masked: bool) -
 
 
 def reused(value: EditPanelState, edit: EditParameters) -> EditPanelState:
-    """`value` with how a picture was changed; what `edit` says nothing of stays."""
+    """Return `value` with the settings of `edit`; values that `edit` does not have are unchanged."""
     names = scalars(EditParameters) if edit.mask is not None else WITHOUT_A_MASK
     return with_own(value, {name: getattr(edit, name) for name in names}, masked=edit.mask is not None)
 
 
 def _decided(value: EditPanelState, ground: EditSource) -> tuple[object, ...]:
-    """What an intent decides of `value` on `ground`."""
+    """Return the values of `value` that an intent determines on `ground`."""
     if masked(ground):
         return tuple(getattr(value, _OF_A_MASK.get(one.name, one.name)) for one in fields(IntentParameters))
     return (value.strength,) if value.intent is Intent.REFINE else ()

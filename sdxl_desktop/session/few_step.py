@@ -1,7 +1,7 @@
-"""The settings that come with a checkpoint: those it was made for, and one's own again after a few-step one.
+"""The settings a checkpoint recommends, and restoring the user's own after a few-step checkpoint.
 
-Distilled checkpoints draw nonsense with the usual 30 steps and guidance, and others with theirs, so choosing one must
-change the settings, and leaving it for where one came from must bring them back.
+Distilled checkpoints produce garbage with the usual 30 steps and guidance, and others with theirs. Choosing one
+therefore changes the settings, and returning to the previous checkpoint restores them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sdxl_desktop.core.request import Sampling
 
 
 def recommended_sampling(checkpoint: Checkpoint, sampling: Sampling) -> Sampling:
-    """`sampling` with the size, steps, guidance and scheduler that `checkpoint` was made for."""
+    """Return `sampling` with the size, steps, guidance and scheduler that `checkpoint` recommends."""
     wanted = checkpoint.recommended
     return replace(
         sampling,
@@ -28,8 +28,8 @@ def recommended_sampling(checkpoint: Checkpoint, sampling: Sampling) -> Sampling
 
 
 class FewStepSwitch:
-    """Remembers a person's own settings while a few-step checkpoint is chosen. `notice` says which settings came
-    with it; empty where nothing is to be told."""
+    """Stores the user's own settings while a few-step checkpoint is chosen. `notice` says which settings were applied
+    for it; empty if there is nothing to report."""
 
     def __init__(self) -> None:
         self.notice = ""
@@ -37,14 +37,14 @@ class FewStepSwitch:
         self._mine: tuple[str, Sampling] | None = None
 
     def begin(self, checkpoint: Checkpoint) -> None:
-        """This one is in use, and not because the person chose it in the list: nothing changes."""
+        """Record a checkpoint that the user did not choose in the list: no settings change."""
         if self._checkpoint is not None and checkpoint.name != self._checkpoint.name:
             self._mine = None
             self.notice = ""
         self._checkpoint = checkpoint
 
     def switch(self, checkpoint: Checkpoint, sampling: Sampling) -> Sampling:
-        """What to go on with, now that the person chose `checkpoint` while `sampling` was set."""
+        """Return the sampling to use after the user chose `checkpoint` while `sampling` was set."""
         left, self._checkpoint = self._checkpoint, checkpoint
         recommended = recommended_sampling(checkpoint, sampling)
         if checkpoint.is_few_step:
@@ -59,7 +59,7 @@ class FewStepSwitch:
         return replace(_with_settings_of(mine[1], sampling), size=mine[1].size)
 
     def keep(self, sampling: Sampling) -> Sampling:
-        """`sampling` with the person's own steps, guidance and scheduler."""
+        """Return `sampling` with the user's own steps, guidance and scheduler."""
         self.notice = ""
         return sampling if self._mine is None else _with_settings_of(self._mine[1], sampling)
 
@@ -70,7 +70,7 @@ def _words(wanted: Sampling) -> str:
 
 
 def _with_settings_of(saved: Sampling, sampling: Sampling) -> Sampling:
-    """`sampling` with the steps, timesteps, guidance and scheduler of `mine`."""
+    """Return `sampling` with the steps, timesteps, guidance and scheduler of `saved`."""
     return replace(
         sampling,
         steps=saved.steps,

@@ -1,4 +1,4 @@
-"""What the next run will take of time and memory, in words, and what would help where that is more than there is."""
+"""The expected time and memory of the next run, in words, and suggestions if memory is short."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.engine.memory_footprint import MemoryFootprint
 
 _LARGE_UNET_BYTES = 4 << 30
-"""Bytes that a full-size UNet takes in memory with 8-bit weights; with more it has 16 or 32 bits, or few have it."""
+"""Memory of a full-size UNet with 8-bit weights; a larger one has 16- or 32-bit weights, or few 8-bit ones."""
 _SIZE_STEP = 64
 _MIN_SIDE = 256
 
 
 @dataclass(frozen=True, slots=True)
 class RunForecast:
-    """`seconds` and `peak` bytes of the engine's process, None where nobody can know; `measured` is false while the
-    peak is only an estimate from the sizes of the checkpoint's files, which are in `footprint`."""
+    """`seconds` and `peak_memory` in bytes of the engine's process, None if unknown; `measured` is false if the peak is
+    only estimated from the sizes of the checkpoint's files, which are in `footprint`."""
 
     size: Size
     seconds: float | None = None
@@ -25,11 +25,11 @@ class RunForecast:
     footprint: MemoryFootprint | None = None
 
     def shortage(self, free: int) -> int:
-        """Bytes that are missing when `free` bytes may be taken; 0 when it fits."""
+        """Return the bytes missing if `free` bytes are available; 0 if it fits."""
         return 0 if self.peak_memory is None else max(0, self.peak_memory - free)
 
     def suggestions(self, free: int) -> tuple[str, ...]:
-        """What would make it fit into `free` bytes, the nearest first; empty when it fits or nothing is known to."""
+        """Return ways to fit into `free` bytes, the nearest first; empty if it fits or nothing is known to help."""
         if not self.shortage(free):
             return ()
         offers = []
@@ -40,7 +40,7 @@ class RunForecast:
         return (*offers, "close other programs")
 
     def _largest_fitting_size(self, free: int) -> Size | None:
-        """The largest size of the same proportions that would fit; None when not even a small one does."""
+        """Return the largest size of the same proportions that would fit; None if even a small one does not."""
         if self.footprint is None or self.peak_memory is None:
             return None
         beside = self.peak_memory - self.footprint.peak(self.size)

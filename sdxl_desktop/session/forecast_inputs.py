@@ -1,4 +1,4 @@
-"""What the next run will see of the picture, at which size it draws, and what that may take of time and memory."""
+"""The inputs of a forecast: the visible region, the drawing size, and the expected time and memory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sdxl_desktop.session.timing_history import TimingHistory
 def frame_policy(
     workspace: WorkspaceValue, edit_source: EditSource, checkpoint: Checkpoint | None
 ) -> FramePolicy | None:
-    """What decides which part of the picture on the canvas is drawn, and how large; None where there is none."""
+    """Return the parameters of the frame on the canvas picture; None without a picture."""
     if edit_source.picture is None:
         return None
     edit = workspace.edit
@@ -31,7 +31,7 @@ def frame_policy(
 
 
 def requested_size(workspace: WorkspaceValue) -> Size:
-    """The size that is asked for."""
+    """Return the requested size."""
     return (workspace.sampling or Sampling()).size
 
 
@@ -44,8 +44,8 @@ def forecast_run(
     execution: Execution,
     drawing_size: Size,
 ) -> RunForecast | None:
-    """What the next run may take when it draws at `drawn`: as `paces` know, else, of memory, as the `footprint` of the
-    checkpoint tells. None where nothing can be known. Touches no file."""
+    """Return the forecast for a run at `drawing_size`, from `timing_history` or, for memory, estimated from the
+    checkpoint's `footprint`. None if nothing is known. Accesses no file."""
     if checkpoint is None or footprint is None or workspace.refiner.on or workspace.sampling is None:
         return None
     edit, folder, sampling = workspace.edit, checkpoint.folder, workspace.sampling

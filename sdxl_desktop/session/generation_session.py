@@ -1,5 +1,5 @@
-"""One person's sitting: requests queued, the run in progress, the pictures made. The window and the command line
-drive it with the same verbs and redraw from its state."""
+"""A generation session: queued requests, the current run, and the results. The window and the command line use the same
+methods and redraw from its state."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ _log = logging.getLogger(__name__)
 
 MAX_RESULTS = 200
 MAX_DISCARDED = 20
-"""How many discarded results can be brought back."""
+"""Maximum number of discarded results that can be restored."""
 _NOT_SAVED = "The picture could not be saved."
 _SAVE_AGAIN_HINT = "Save it under another name."
 MAX_LATENTS_BYTES = 512 * 2**20
-"""Bytes that the latents of all results may take."""
+"""Maximum bytes of the latents of all results."""
 
 
 SaveTask = Callable[[], Result | SdxlDesktopError]
 RunInBackground = Callable[[SaveTask, Callable[[Result | SdxlDesktopError], None]], None]
-"""Runs the slow work of writing a picture, and brings its outcome back to the session's thread."""
+"""Runs the slow writing of a picture and passes its outcome back on the session's thread."""
 
 
 class RequestRunner(Protocol):
-    """Takes one request at a time to an engine and brings its events back to `GenerationSession.handle`."""
+    """Passes one request at a time to an engine and its events to `GenerationSession.handle`."""
 
     def start(self, request: GenerationRequest) -> None: ...
 
@@ -56,7 +56,7 @@ class RequestRunner(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CurrentRun:
-    """The run in progress: what was asked, where it stands, the last preview and whether a stop was asked for."""
+    """The current run: its request, progress, last preview, and whether cancellation was requested."""
 
     request: GenerationRequest
     progress: Progress
@@ -66,7 +66,7 @@ class CurrentRun:
 
     @property
     def remaining(self) -> GenerationRequest:
-        """What of the request is yet to be drawn: the same pictures without those that are."""
+        """The unfinished part of the request: the same pictures without the finished ones."""
         sampling = self.request.sampling
         if not 0 < self.finished_pictures < sampling.count:
             return self.request
@@ -78,7 +78,7 @@ class CurrentRun:
 
 @dataclass(frozen=True, slots=True)
 class DiscardedResult:
-    """A result that was taken out of the list, and the row it had."""
+    """A discarded result and its former row."""
 
     row: int
     result: Result
@@ -86,7 +86,7 @@ class DiscardedResult:
 
 @dataclass
 class GenerationSession:
-    """The verbs. Every change ends in one call of `changed`; all of it on one thread."""
+    """Operations on the session. Each change calls `changed` once; everything runs on one thread."""
 
     runner: RequestRunner
     store: PictureStore
@@ -102,11 +102,11 @@ class GenerationSession:
     discarded: list[DiscardedResult] = field(default_factory=list)
     blends: BlendHistory = field(default_factory=BlendHistory)
     postponed_requests: tuple[GenerationRequest, ...] = ()
-    """What was not drawn before the last end; it is drawn when the person wants it."""
+    """Requests left unfinished by the last session; generated when the user asks for it."""
 
     @property
     def unfinished_requests(self) -> tuple[GenerationRequest, ...]:
-        """All that was asked for and is not drawn: what is in progress, what waits, and what was postponed."""
+        """All unfinished requests: the current, the queued and the postponed ones."""
         run = self.run
         now = (
             ()
@@ -116,13 +116,13 @@ class GenerationSession:
         return (*now, *self.queue, *self.postponed_requests)
 
     def resume_postponed(self) -> None:
-        """Draw what was postponed."""
+        """Generate the postponed requests."""
         requests, self.postponed_requests = self.postponed_requests, ()
         for request in requests:
             self.generate(request)
 
     def generate(self, request: GenerationRequest) -> None:
-        """Queue a request; it starts at once when nothing runs."""
+        """Queue a request; it starts immediately if nothing is running."""
         self.error = None
         self.message = ""
         self.queue.append(request)
@@ -130,15 +130,15 @@ class GenerationSession:
         self.changed()
 
     def cancel(self) -> None:
-        """Stop the run in progress; those waiting are drawn next. Does nothing when idle."""
+        """Cancel the current run; queued requests follow. Does nothing if idle."""
         if self.run is not None:
             self.run = replace(self.run, cancelling=True)
             self.runner.cancel()
             self.changed()
 
     def clear_queue(self) -> int:
-        """Let nothing wait any more; a run in progress goes on. Returns how many it were; `restore_queue` brings them
-        back."""
+        """Clear the queue and return the number of requests removed; the current run continues. `restore_queue` undoes
+        it."""
         if self.queue:
             self.cleared_queue = tuple(self.queue)
             self.queue.clear()
@@ -147,7 +147,7 @@ class GenerationSession:
         return 0
 
     def restore_queue(self) -> None:
-        """Let what was cleared last wait again, before what came since."""
+        """Restore the last cleared requests, ahead of those queued since."""
         cleared, self.cleared_queue = self.cleared_queue, ()
         self.queue.extendleft(reversed(cleared))
         if self.error is None:
@@ -155,20 +155,20 @@ class GenerationSession:
         self.changed()
 
     def dismiss_message(self) -> None:
-        """The person has read the error or the message."""
+        """Clear the error or message after the user has read it."""
         self.error = None
         self.message = ""
         self.changed()
 
     def resume(self) -> None:
-        """Go on with the requests that an error has left waiting."""
+        """Continue with the requests that were left queued after an error."""
         self.error = None
         self._start_next()
         self.changed()
 
     def handle(self, event: EngineEvent) -> None:
-        """Bring the state up to date with what the engine told."""
-        if self.run is None:  # a late word from a run that is over
+        """Update the state from an engine event."""
+        if self.run is None:  # a late event of a finished run
             return
         match event:
             case Progress():
@@ -204,15 +204,14 @@ class GenerationSession:
         self._save_result(lambda: _autosave(store, result))
 
     def _drop_old_results(self) -> None:
-        """Let go of the oldest results beyond MAX_RESULTS, those with a file first, but of none that could not be
-        written."""
+        """Drop the oldest results beyond MAX_RESULTS, saved ones first, but none that could not be written."""
         spare = [result for result in self.results[:-1] if result.problem is None]
         spare.sort(key=lambda result: result.saved_to is None)
         for oldest in spare[: max(0, len(self.results) - MAX_RESULTS)]:
             self.results = [result for result in self.results if result is not oldest]
 
     def _drop_old_latents(self) -> None:
-        """Let go of the oldest latents when all of them take too much memory; their pictures stay."""
+        """Drop the oldest latents if all together exceed MAX_LATENTS_BYTES; their pictures stay."""
         room = MAX_LATENTS_BYTES
         for row in range(len(self.results) - 1, -1, -1):
             result = self.results[row]
@@ -242,13 +241,13 @@ class GenerationSession:
         elif isinstance(outcome, SdxlDesktopError):
             self.error = outcome
             return
-        elif outcome.problem is not None:  # the picture stays in the window, unsaved
+        elif outcome.problem is not None:  # the result stays in the window, unsaved
             self.error = outcome.problem
         for row, result in enumerate(self.results):
             if same_drawing(result, outcome):
                 self.results[row] = replace(result, saved_to=outcome.saved_to, problem=outcome.problem)
                 if result.saved_to is None and result.picture is not outcome.picture:
-                    self.save_reblended(row)  # it was blended anew while the file was being written
+                    self.save_reblended(row)  # it was reblended while the file was being written
         for place, left in enumerate(self.discarded):
             if same_drawing(left.result, outcome):
                 kept = replace(left.result, saved_to=outcome.saved_to, problem=outcome.problem)
@@ -256,11 +255,11 @@ class GenerationSession:
 
     @property
     def unsaved_results(self) -> tuple[Result, ...]:
-        """The results that could not be written: they are only here, or their file is older."""
+        """The results that could not be written: in memory only, or newer than their file."""
         return tuple(result for result in self.results if result.problem is not None)
 
     def retry_saving(self) -> None:
-        """Try once more to write what could not be written."""
+        """Retry writing the unsaved results."""
         self.error, store = None, self.store
         for result in self.unsaved_results:
             self._save_result(partial(_save, store, result))
@@ -271,7 +270,7 @@ class GenerationSession:
         return self._replace_saved(index, self.store.save(self.results[index]))
 
     def file_written(self, path: Path, pixels: Pixels) -> None:
-        """`path` holds these pixels, uint8 [H, W, 3], now: results that are others are not saved there any more."""
+        """Record that `path` now holds these pixels, uint8 [H, W, 3]: other results are no longer saved there."""
         for row, result in enumerate(self.results):
             if result.saved_to == path and not np.array_equal(result.picture.pixels, pixels):
                 self.results[row] = replace(result, saved_to=None)
@@ -283,7 +282,7 @@ class GenerationSession:
     # candidates
 
     def discard(self, index: int) -> Result:
-        """Take result `index` out of the list; a file that holds it stays. `restore` brings the last one back."""
+        """Remove result `index` from the list; its file stays. `restore` undoes the last discard."""
         result = self.results.pop(index)
         self.discarded.append(DiscardedResult(index, result))
         del self.discarded[:-MAX_DISCARDED]
@@ -291,7 +290,7 @@ class GenerationSession:
         return result
 
     def restore(self) -> int | None:
-        """Bring back what was discarded last, to its row, which is returned; None when there is nothing."""
+        """Restore the last discarded result to its row and return the row; None if there is none."""
         if not self.discarded:
             return None
         left = self.discarded.pop()
@@ -301,15 +300,14 @@ class GenerationSession:
         return row
 
     def reblend(self, index: int, blend: BlendSettings) -> None:
-        """Blend what was drawn into result `index` again, in its place; nothing is denoised. A file that holds the
-        result is left as it is until `keep_blend`."""
+        """Blend result `index` again in place, without denoising. Its file is unchanged until `save_reblended`."""
         blended = self.blends.blended(self.results[index], blend)
         if blended is not self.results[index]:
             self.results[index] = blended
             self.changed()
 
     def save_reblended(self, index: int) -> None:
-        """Write result `index` into its file again, if it has one."""
+        """Rewrite the file of result `index`, if it has one."""
         result = self.results[index]
         path = result.saved_to
         if path is not None:
@@ -349,13 +347,13 @@ def _save_to(result: Result, path: Path) -> Result | SdxlDesktopError:
 
 
 def _save_or_mark_unsaved(result: Result, write: Callable[[], Result]) -> Result | SdxlDesktopError:
-    """What `write` gives; or `result` as one that could not be written, with the reason and where it is now;
-    or the error that says where it went instead."""
+    """Return the result of `write`; or `result` marked as unsaved, with the reason and its present file; or the error
+    that says where it was written instead."""
     try:
         return write()
     except SavedElsewhereError as problem:
         return problem
-    except Exception as problem:  # whatever it is, the picture stays, and it is told
+    except Exception as problem:  # any error is reported, and the picture stays
         failed = wrap_error(problem, _NOT_SAVED, next_step=_SAVE_AGAIN_HINT)
         kept = f"It stays in the strip, marked as not saved. {failed.next_step}".rstrip()
         if failed.asks_for_help and where_the_log_is() not in kept:

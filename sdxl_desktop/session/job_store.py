@@ -1,4 +1,4 @@
-"""Which jobs are gone on with at the next start: what was being brought, and what was being made smaller."""
+"""The unfinished imports and quantizations to be resumed at the next start."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from sdxl_desktop.session.checkpoint_jobs import ComparisonJobSpec, JobSpec, Qua
 from sdxl_desktop.session.library_state import ImportJobSpec, LibraryState, without_name
 
 QUANTIZATIONS_FILE = "quantizations.json"
-"""Beside the library's memory."""
+"""Stored next to the library state file."""
 _QUANTIZATION_SPECS = tuple[QuantizationJobSpec, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class JobStore:
-    """Notes of what is brought are in `library`, those of quantizations in a file beside it. Comparisons are not kept:
-    half of one is worth nothing. What changes a file raises SettingsError when it cannot be written."""
+    """Stores import specs in `library`, and quantization specs in a file next to it. Comparisons are not stored: a
+    partial one is useless. Methods that change a file raise SettingsError if it cannot be written."""
 
     library: LibraryState
 
@@ -28,11 +28,11 @@ class JobStore:
         return self.library.file.with_name(QUANTIZATIONS_FILE)
 
     def saved_jobs(self) -> tuple[JobSpec, ...]:
-        """What is not finished; a file that cannot be read counts as empty."""
+        """Return the unfinished jobs; a file that cannot be read counts as empty."""
         return (*self.library.jobs(), *self._read())
 
     def save(self, job: JobSpec) -> None:
-        """It is to be gone on with, unless `drop` comes first."""
+        """Store the job for the next start, until `remove`."""
         match job:
             case ImportJobSpec():
                 self.library.save_job(job)
@@ -44,7 +44,7 @@ class JobStore:
                 assert_never(job)
 
     def remove(self, job: JobSpec) -> None:
-        """It is done, or given up."""
+        """Remove a finished or abandoned job."""
         match job:
             case ImportJobSpec():
                 self.library.remove_job(job.name)
@@ -59,4 +59,4 @@ class JobStore:
         return read_state(self.file, _QUANTIZATION_SPECS, ())
 
     def _change(self, change: Callable[[tuple[QuantizationJobSpec, ...]], tuple[QuantizationJobSpec, ...]]) -> None:
-        update_state(self.file, _QUANTIZATION_SPECS, (), change, "What is being made smaller could not be noted.")
+        update_state(self.file, _QUANTIZATION_SPECS, (), change, "The unfinished quantizations could not be saved.")

@@ -1,4 +1,4 @@
-"""The jobs that bring checkpoints in and make others of them: one after the other, and kept until they are done."""
+"""The queue of jobs that import checkpoints or derive others from them: run one at a time and stored until done."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class JobState(StrEnum):
     PAUSED = "paused"
     FAILED = "failed"
     DONE = "done"
-    """It stays in the list for its outcome, until it is dismissed."""
+    """The job stays in the list to show its outcome, until it is dismissed."""
 
 
 @dataclass(eq=False)
 class LibraryJob:
-    """One thing to do. `offer` is of what is brought, and None until what a note says has been looked up again; `error`
-    is set while FAILED, `outcome` when DONE; `discarding`: it ends, and what there is of it goes."""
+    """One job. `preview` exists for imports only, and is None until a restored spec has been resolved again; `error` is
+    set if FAILED, `outcome` if DONE; `discarding`: the job is being stopped and its files deleted."""
 
     number: int
     spec: JobSpec
@@ -45,23 +45,23 @@ class LibraryJob:
 
     @property
     def is_active(self) -> bool:
-        """Whether it is at work or waits for its turn; one that is not gives way to another of the same name."""
+        """Whether it is running or queued; an inactive job is replaced by a new one of the same name."""
         return self.state in (JobState.WAITING, JobState.RUNNING, JobState.PAUSING)
 
     @property
     def can_pause(self) -> bool:
-        """Whether what is there is worth keeping; half a comparison is not."""
+        """Whether partial work is worth keeping; that of a comparison is not."""
         return not isinstance(self.spec, ComparisonJobSpec)
 
     @property
     def fraction(self) -> float | None:
-        """Of the whole, None where nobody knows."""
+        """Overall progress, None if unknown."""
         return self.progress.fraction if self.progress is not None else None
 
 
 @dataclass(frozen=True, slots=True)
 class JobPreviewed:
-    """A job that had only a note has its offer now."""
+    """The preview of a job that had only a spec is available."""
 
     number: int
     preview: ImportPreview
@@ -75,7 +75,7 @@ class JobAdvanced:
 
 @dataclass(frozen=True, slots=True)
 class JobStopped:
-    """It ended without a checkpoint: paused, or with an error."""
+    """The job ended without a checkpoint: paused, or with an error."""
 
     number: int
     error: SdxlDesktopError
@@ -89,7 +89,7 @@ class ImportFinished:
 
 @dataclass(frozen=True, slots=True)
 class JobFinished:
-    """What was asked of checkpoints that are there is done."""
+    """A job on installed checkpoints has finished."""
 
     number: int
     outcome: JobOutcome
@@ -99,7 +99,7 @@ JobEvent = JobPreviewed | JobAdvanced | JobStopped | ImportFinished | JobFinishe
 
 
 class JobRunner(Protocol):
-    """What does the work elsewhere: each `start` is answered by events, the last of them Stopped, Arrived or Done."""
+    """Runs jobs elsewhere: each `start` leads to events, ending in JobStopped, ImportFinished or JobFinished."""
 
     def start(self, number: int, spec: JobSpec, preview: ImportPreview | None) -> None: ...
 
@@ -109,8 +109,8 @@ class JobRunner(Protocol):
 
 
 class LibraryJobQueue:
-    """The queue. `changed` is called after every change, `arrived` with each job that is done and what it brought,
-    `done` with each that has an outcome."""
+    """The queue. `changed` is called after every change, `imported` with each finished import and its result,
+    `finished` with each job that has an outcome."""
 
     def __init__(self, runner: JobRunner, memory: LibraryState) -> None:
         self._runner, self._store = runner, JobStore(memory)
@@ -123,7 +123,7 @@ class LibraryJobQueue:
 
     @property
     def jobs(self) -> tuple[LibraryJob, ...]:
-        """In the order in which they were asked for."""
+        """The jobs in the order of being added."""
         return tuple(self._jobs)
 
     @property
@@ -134,8 +134,8 @@ class LibraryJobQueue:
         return next((job for job in self._jobs if job.spec.name == name), None)
 
     def add(self, preview: ImportPreview | None, spec: JobSpec) -> LibraryJob:
-        """Do as `note` says, with its `offer` where something is brought, now or when those before it are done. Raises
-        SettingsError when it cannot be noted for the next start, which does not hinder it."""
+        """Queue a job for `spec`, with its `preview` if it is an import. Raises SettingsError if it cannot be stored
+        for the next start; it is queued nevertheless."""
         job = LibraryJob(next(self._numbers), spec, preview)
         self._jobs = [other for other in self._jobs if other.spec.name != spec.name or other.is_active]
         self._jobs.append(job)
@@ -144,7 +144,7 @@ class LibraryJobQueue:
         return job
 
     def restore(self) -> tuple[LibraryJob, ...]:
-        """The jobs of earlier starts, paused."""
+        """Return the jobs of earlier starts, paused."""
         known = {job.spec.name for job in self._jobs}
         found = [
             LibraryJob(next(self._numbers), note, state=JobState.PAUSED)
@@ -157,7 +157,7 @@ class LibraryJobQueue:
         return tuple(found)
 
     def pause(self, job: LibraryJob) -> None:
-        """Stop it as soon as it can be; what is there is kept."""
+        """Stop the job as soon as possible and keep its partial work."""
         if job.state is JobState.RUNNING:
             job.state = JobState.PAUSING
             self._runner.pause()
@@ -166,13 +166,13 @@ class LibraryJobQueue:
         self.changed()
 
     def resume(self, job: LibraryJob) -> None:
-        """Go on where it was, after those that wait already."""
+        """Continue the job, after those already queued."""
         if job.state in (JobState.PAUSED, JobState.FAILED):
             job.state, job.error = JobState.WAITING, None
         self._start_next()
 
     def discard(self, job: LibraryJob) -> None:
-        """Give it up, and throw away what there is of it. Raises SettingsError as `handle` does."""
+        """Abandon the job and delete its partial work. Raises SettingsError as `handle` does."""
         if job is self.running:
             job.discarding, job.state = True, JobState.PAUSING
             self._runner.pause()
@@ -181,14 +181,14 @@ class LibraryJobQueue:
             self._discard_files(job)
 
     def dismiss(self, job: LibraryJob) -> None:
-        """Its outcome was seen."""
+        """Remove the job after its outcome was seen."""
         if job.state is JobState.DONE:
             self._jobs.remove(job)
             self.changed()
 
     def handle(self, event: JobEvent) -> None:
-        """Take what the runner tells; events of jobs that are gone are late, and mean nothing. Raises SettingsError
-        when the end of one cannot be noted for the next start, which does not hinder the others."""
+        """Handle a runner's event; late events of removed jobs are ignored. Raises SettingsError if the end of a job
+        cannot be stored; other jobs continue nevertheless."""
         job = next((job for job in self._jobs if job.number == event.number), None)
         if job is None:
             return

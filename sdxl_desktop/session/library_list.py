@@ -1,4 +1,4 @@
-"""What a person has, as a list: what lies in the library, and what lay there once and is missing now."""
+"""The list of a user's checkpoints: installed ones, and those formerly installed and now missing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sdxl_desktop.session.library_state import LibraryState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LibraryItem:
-    """One line: `holding` is None where the checkpoint in `folder` is missing. `last_used` in seconds since 1970, 0 for
+    """One row: `installed` is None if the checkpoint in `folder` is missing. `last_used` in seconds since 1970, 0 if
     never."""
 
     folder: Path
@@ -31,7 +31,8 @@ class LibraryItem:
 
 
 def list_library(library: Library, state: LibraryState) -> tuple[LibraryItem, ...]:
-    """The person's own, the shipped, then the missing. Raises CheckpointError where a folder cannot be read."""
+    """Return the user's own, the shipped, then the missing checkpoints. Raises CheckpointError for unreadable
+    folders."""
     try:
         found = list_installed_checkpoints(library)
     except OSError as problem:
@@ -48,7 +49,7 @@ def list_library(library: Library, state: LibraryState) -> tuple[LibraryItem, ..
 
 
 def _missing(library: Library, state: LibraryState, installed_names: set[str]) -> tuple[LibraryItem, ...]:
-    """Those that the library remembers; one that is damaged is there all the same."""
+    """Return the known checkpoints that are missing; damaged ones are not missing."""
     folders = [
         (library.user_folder / about.name, about.title)
         for about in library.missing_checkpoints()

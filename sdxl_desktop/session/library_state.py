@@ -1,4 +1,4 @@
-"""What is remembered of the library between starts: when each was used, unfinished jobs, what was dismissed."""
+"""Persistent library state: when each checkpoint was used, unfinished jobs, what was dismissed."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _MAX_USED_ENTRIES = 500
 
 
 class ImportJobSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """Enough to go on with an unfinished job: `what` is looked up again, and made into `name` with `weights` (None for
-    parts that are taken as they are)."""
+    """Enough to resume an unfinished import: `what` is resolved again and converted into `name` with `weights` (None
+    for parts that are not converted)."""
 
     what: str
     name: str
@@ -37,10 +37,10 @@ class _LibraryStateFile(msgspec.Struct, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class LibraryState:
-    """One JSON file, read anew each time, so that several windows share it; keys of `used` are absolute folders.
+    """One JSON file, read again on each access, so that several windows share it; keys of `used` are absolute folders.
 
-    It is a convenience: a file that cannot be read counts as empty. What changes it raises SettingsError when it cannot
-    be written.
+    It is a convenience: a file that cannot be read counts as empty. Methods that change it raise SettingsError if it
+    cannot be written.
     """
 
     file: Path
@@ -50,15 +50,15 @@ class LibraryState:
         return self._read().welcome_dismissed
 
     def dismiss_welcome(self) -> None:
-        """Do not offer checkpoints on the empty canvas any more."""
+        """Stop offering checkpoints on the empty canvas."""
         self._change(lambda state: setattr(state, "welcome_dismissed", True))
 
     def last_used(self, folder: Path) -> float:
-        """When something was drawn with the checkpoint in `folder`, in seconds since 1970; 0 for never."""
+        """Return when the checkpoint in `folder` was last used, in seconds since 1970; 0 if never."""
         return self._read().used.get(_key(folder), 0.0)
 
     def record_use(self, folder: Path, when: float) -> None:
-        """Something was drawn with the checkpoint in `folder` at `when` (seconds since 1970)."""
+        """Record that the checkpoint in `folder` was used at `when` (seconds since 1970)."""
 
         def note(state: _LibraryStateFile) -> None:
             state.used.pop(_key(folder), None)
@@ -69,11 +69,11 @@ class LibraryState:
         self._change(note)
 
     def jobs(self) -> tuple[ImportJobSpec, ...]:
-        """What was being brought and is not finished."""
+        """Return the unfinished imports."""
         return tuple(self._read().jobs)
 
     def save_job(self, job: ImportJobSpec) -> None:
-        """It is to be gone on with at the next start, unless `drop_job` comes first. Names are unique."""
+        """Store the job for the next start, until `remove_job`. Names are unique."""
         self._change(lambda state: setattr(state, "jobs", [*without_name(state.jobs, job.name), job]))
 
     def remove_job(self, name: str) -> None:
@@ -92,7 +92,7 @@ class LibraryState:
             _LibraryStateFile,
             _LibraryStateFile(),
             changed,
-            "What is known of your checkpoints could not be saved.",
+            "The state of your checkpoint library could not be saved.",
         )
 
 
@@ -105,7 +105,7 @@ N = TypeVar("N", bound=_HasName)
 
 
 def without_name(notes: Iterable[N], name: str) -> tuple[N, ...]:
-    """All but the one called so."""
+    """Return all but the one with this name."""
     return tuple(note for note in notes if note.name != name)
 
 

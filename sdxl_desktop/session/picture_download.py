@@ -1,6 +1,6 @@
-"""Fetching one picture from the web, when the person agreed: bounded in size, time and redirections, told in words.
+"""Download one picture from the web after the user agreed: limited in size, time and redirections.
 
-Nothing is sent but the request itself: no cookies, no token, no name of where the address was found.
+Nothing is sent but the request itself: no cookies, no token, no referrer.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _NEXT_STEP = "Save the picture with your browser and open the file."
 
 
 def display_host(address: str) -> str:
-    """The host of an http or https address, for people; "" for anything else."""
+    """Return the host of an http or https address for display; "" for anything else."""
     try:
         parts = urlsplit(address)
         return display_text(parts.hostname or "") if parts.scheme in ("http", "https") else ""
@@ -30,18 +30,18 @@ def display_host(address: str) -> str:
 
 
 def picture_name(address: str) -> str:
-    """What a picture at an address is called: the last part of its path."""
+    """Return the last path component of an address as the picture's name."""
     last = unquote(urlsplit(address).path.rstrip("/").rpartition("/")[2])
     return display_text(last, _MAX_NAME_LENGTH) or "picture"
 
 
 def download_picture(address: str, *, limit: int = MAX_BYTES, seconds: float = TIMEOUT_SECONDS) -> bytes:
-    """What lies at an http or https address. Whether it is a picture, its reader tells.
+    """Return the content at an http or https address. Whether it is a picture is left to its reader.
 
-    Raises PictureError where it cannot be reached, leads elsewhere than to http or https or to this network from
-    outside, is a web page, or has more than `limit` bytes or takes longer than `seconds`.
+    Raises PictureError if the address is unreachable, redirects to another scheme or from outside into the local
+    network, is a web page, exceeds `limit` bytes or takes longer than `seconds`.
     """
-    import httpx  # not needed until a person asks for it
+    import httpx  # only needed on request
 
     until = time.monotonic() + seconds
     headers = {"Accept": "image/*;q=1.0,*/*;q=0.1", "Accept-Encoding": "identity", "User-Agent": "sdxl-desktop"}
@@ -59,18 +59,18 @@ def download_picture(address: str, *, limit: int = MAX_BYTES, seconds: float = T
                 url = urljoin(url, onward)
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, ValueError, ImportError, OSError) as problem:
         raise _download_error(address, f"{display_text(str(problem)) or type(problem).__name__}.") from problem
-    raise _download_error(address, f"It leads on to other addresses more than {_MAX_REDIRECTS} times.")
+    raise _download_error(address, f"It redirects more than {_MAX_REDIRECTS} times.")
 
 
 def _check_url(url: str, address: str) -> None:
-    """Raise PictureError for an address that may not be asked."""
+    """Raise PictureError for an address that must not be requested."""
     if not display_host(url):
         raise _download_error(
             address, f"It leads to {display_text(url, _MAX_NAME_LENGTH)}, which is no http or https address."
         )
     if _is_local_network(display_host(url)) and display_host(url) != display_host(address):
         raise _download_error(
-            address, "It leads to an address within your own network, which nobody outside should ask for."
+            address, "It leads to an address within your own network, which no outside address may lead to."
         )
 
 
@@ -98,7 +98,7 @@ def _read_body(response: object, address: str, limit: int, until: float) -> byte
             next_step="Open the page in your browser, and drag or copy the picture itself.",
         )
     if response.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
-        raise _download_error(address, "The server packs it in a way that nobody asked for.")
+        raise _download_error(address, "The server sends it in an unsupported encoding.")
     pieces, got = [], 0
     for piece in response.iter_raw():
         got += len(piece)

@@ -1,4 +1,4 @@
-"""Opening the picture that is to lie on the canvas: of several files the first that can be read, with its record."""
+"""Open a picture for the canvas: the first readable one of several files, with its record."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _MAX_NAMED = 3
 
 @dataclass(frozen=True, slots=True)
 class OpenedFile:
-    """The picture of `file`, and how it was made or why that cannot be taken over. `others` came with it and were not
-    read, `broken` could not be."""
+    """The picture of `file`, with its record or why that cannot be reused. `unread_files` came with it and were not
+    opened, `unreadable_files` could not be."""
 
     file: Path
     picture: OpenedPicture
@@ -27,7 +27,7 @@ class OpenedFile:
 
     @property
     def message(self) -> str:
-        """What a person should know, "" for nothing: which picture lies on the canvas, and what became of the rest."""
+        """Message for the user, "" if none: which picture is on the canvas, and what happened to the other files."""
         said = []
         if self.unread_files or self.unreadable_files:
             more = "; the others are under File, Open recent" if self.unread_files else ""
@@ -46,7 +46,7 @@ class OpenedFile:
 
 
 def open_first_readable(files: Sequence[Path], backdrop: str) -> OpenedFile:
-    """The first of the `files` that is a picture; raises the PictureError of the first where none is."""
+    """Open the first of `files` that is a picture; raises the first PictureError if none is."""
     problems: list[PictureError] = []
     for number, file in enumerate(files):
         try:
@@ -68,7 +68,7 @@ def open_first_readable(files: Sequence[Path], backdrop: str) -> OpenedFile:
 def _record(file: Path) -> PictureRecord | PictureError | None:
     try:
         return read_record(file)
-    except PictureError as problem:  # the picture is fine; what it says of itself is told
+    except PictureError as problem:  # the picture is fine; the error in its record is reported
         return problem
     except OSError:
         return None

@@ -1,4 +1,4 @@
-"""Recent files: the pictures and projects that were opened or saved last, kept between starts."""
+"""Recent files: the pictures and projects opened or saved last, stored between starts."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ MAX_RECENT = 12
 
 @dataclass(frozen=True, slots=True)
 class RecentFiles:
-    """A list of paths as JSON in one file, read anew each time, so that several windows share it.
+    """A list of paths as JSON in one file, read again on each access, so that several windows share it.
 
-    It is no more than a convenience: a file that cannot be read counts as an empty list.
+    It is a convenience: a file that cannot be read counts as an empty list.
     """
 
     file: Path
 
     def existing_paths(self) -> tuple[Path, ...]:
-        """The files that are there at the moment, the newest first, absolute. Never raises."""
+        """Return the files that currently exist, the newest first, absolute. Never raises."""
         return tuple(path for path in self._read() if _is_existing_file(path))
 
     def add(self, path: Path) -> None:
-        """Put a file first, as it is spelled now; raises SettingsError when the list cannot be written.
+        """Put a file first, as it is spelled now; raises SettingsError if the list cannot be written.
 
         The same file by another spelling, or through a link, is not listed twice. A file that is missing, because its
-        disk is away, is forgotten only when there is no room for it.
+        disk is not mounted, is dropped only if the list is full.
         """
         newest = Path(os.path.abspath(path))
 
@@ -41,12 +41,12 @@ class RecentFiles:
         self._change(first)
 
     def forget(self, path: Path) -> None:
-        """Take a file off the list; raises SettingsError."""
+        """Remove a file from the list; raises SettingsError."""
         gone = Path(os.path.abspath(path))
         self._change(lambda paths: [other for other in paths if not _same(other, gone)])
 
     def clear(self) -> None:
-        """Forget all of them; raises SettingsError."""
+        """Clear the list; raises SettingsError."""
         self._change(lambda paths: [])
 
     def _read(self) -> list[Path]:
@@ -65,7 +65,7 @@ def _paths(names: Iterable[str]) -> list[Path]:
 
 
 def _trimmed(paths: list[Path]) -> list[Path]:
-    """At most MAX_RECENT of them in their order: those that are missing make room first, then the oldest."""
+    """Return at most MAX_RECENT of them in order: missing ones are dropped first, then the oldest."""
     spare = len(paths) - MAX_RECENT
     kept: list[Path] = []
     for path in reversed(paths):

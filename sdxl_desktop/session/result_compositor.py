@@ -1,4 +1,4 @@
-"""Blending a filled area in anew: another feather, other colours, from what was drawn and without drawing again."""
+"""Blend an inpainted area again with another feather or colour match, from the generated pixels without denoising."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from sdxl_desktop.session.result_files import Result
 
 
 class ResultCompositor:
-    """Blends one drawing again and again, pixel for pixel as `EditInputs.compose_result` does.
+    """Composites one generated picture with any blend, pixel for pixel as `EditInputs.compose_result` does.
 
-    What does not depend on the feather is kept: the new pixels at their place and size, with and without their colours
-    matched. What is left is one ramp and one paste, in the part of the picture that was drawn.
+    Everything that does not depend on the feather is cached: the new pixels at their place and size, with and without
+    matched colours. What remains is one ramp and one paste, in the generated region of the picture.
     """
 
     def __init__(self, result: Result) -> None:
@@ -31,11 +31,11 @@ class ResultCompositor:
         self._unfeathered_pixels: dict[bool, Pixels] = {}
 
     def is_for(self, result: Result) -> bool:
-        """Whether this blends the drawing of `result`."""
+        """Whether this composites the generated picture of `result`."""
         return result.picture.generated_pixels is self._drawn
 
     def blended(self, result: Result, blend: BlendSettings) -> Result:
-        """`result` blended by `blend`, its request saying so. Its file, if any, still holds the old pixels."""
+        """Return `result` blended with `blend`, its request updated. Its file, if any, still holds the old pixels."""
         edit = result.request.edit
         assert edit is not None
         picture = replace(result.picture, pixels=self._pixels(blend))
@@ -58,7 +58,7 @@ class ResultCompositor:
         return made
 
     def _unfeathered(self, matched: bool) -> Pixels:
-        """All of the new pixels under the mask and the original's elsewhere: feathers are cut from it."""
+        """The new pixels under the mask and the original's elsewhere; feathers are cut from it."""
         if matched not in self._unfeathered_pixels:
             edit = BlendSettings(0.0, matched).applied_to(self._inpaint_inputs.edit)
             self._unfeathered_pixels[matched] = replace(self._inpaint_inputs, edit=edit).compose_result(

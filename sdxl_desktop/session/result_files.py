@@ -1,4 +1,4 @@
-"""Where finished pictures go: names, formats, and writes that are whole or not at all."""
+"""Where finished pictures are saved: names, formats, and atomic writes."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from sdxl_desktop.imaging.picture_formats import WRITTEN, WRITTEN_ENDINGS, liste
 from sdxl_desktop.metadata.picture_files import write_picture, write_picture_without_metadata
 
 _SUFFIXES = {each.name.lower(): each.written[0] for each in WRITTEN}
-"""By the format that a person prefers."""
+"""The suffix of each format the user can prefer."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Result:
-    """A finished picture, the request that made it, and the file that holds it, if any. `problem` says why it could not
-    be written: it is only here then, or the file is older."""
+    """A finished picture, the request that made it, and its file, if any. `problem` says why it could not be written:
+    then it is in memory only, or newer than its file."""
 
     picture: Picture
     request: GenerationRequest
@@ -43,7 +43,7 @@ class Result:
 
 
 class SavedElsewhereError(OutputError):
-    """A picture could not be written where it should go, and was written to another place: `result` says where."""
+    """A picture could not be written to its destination and was saved elsewhere: `result` says where."""
 
     def __init__(self, result: Result, problem: SdxlDesktopError) -> None:
         kept = f"So that it is not lost, it was written to {result.saved_to}."
@@ -55,17 +55,17 @@ class SavedElsewhereError(OutputError):
 
 @dataclass(frozen=True, slots=True)
 class PictureStore:
-    """The pictures folder and the format that the person prefers."""
+    """The pictures folder and the preferred format."""
 
     folder: Path
     picture_format: SavedPictureFormat = "png"
     keep_every_picture: bool = True
     fallback_folders: tuple[Path, ...] = ()
-    """Folders that a finished picture goes to, one after the other, where it cannot be written as it should."""
+    """Folders tried in turn if a finished picture cannot be written to its destination."""
 
     def autosave(self, result: Result) -> Result:
-        """Write the picture if every picture is kept; raises SavedElsewhereError when it had to go to another folder,
-        and OutputError when it could be written nowhere."""
+        """Write the picture if every picture is saved; raises SavedElsewhereError if it was written to a fallback
+        folder, and OutputError if it could not be written at all."""
         if not self.keep_every_picture:
             return result
         try:
@@ -78,7 +78,7 @@ class PictureStore:
     def _save_to_fallback(self, result: Result, failed: SdxlDesktopError) -> OutputError:
         for folder in dict.fromkeys((self.folder, *self.fallback_folders)):
             for write, name in _fallback_writers(result):
-                with suppress(Exception):  # whatever it is, the next way may do
+                with suppress(Exception):  # whatever the error, the next writer may succeed
                     path = _write_to_first_free(numbered_names(folder / f"{name}.png"), write)
                     return SavedElsewhereError(replace(result, saved_to=path, problem=None), failed)
         if isinstance(failed, OutputError):
@@ -86,7 +86,7 @@ class PictureStore:
         return OutputError(failed.what, why=failed.why, next_step=failed.next_step)
 
     def save(self, result: Result) -> Result:
-        """Write the picture under a name of its own; raises OutputError. An already saved one is left as it is."""
+        """Write the picture under a new name; raises OutputError. A saved one is unchanged."""
         if result.saved_to is not None and result.saved_to.exists():
             return result if result.problem is None else save_as(result, result.saved_to)
         wanted = self.folder / f"{suggested_name(result)}{_SUFFIXES[self.picture_format]}"
@@ -94,7 +94,7 @@ class PictureStore:
 
 
 def _fallback_writers(result: Result) -> tuple[tuple[Callable[[Path], None], str], ...]:
-    """How a picture may still be written, and under which name: with how it was made, else its pixels alone."""
+    """The remaining ways to write a picture, with their names: with metadata, else the pixels alone."""
     plain = f"picture-{result.picture.seed}"
     whole = partial(write_picture, picture=result.picture, request=result.request, new=True)
     return (
@@ -105,20 +105,19 @@ def _fallback_writers(result: Result) -> tuple[tuple[Callable[[Path], None], str
 
 
 def save_as(result: Result, path: Path) -> Result:
-    """Write the picture to `path`, replacing what is there; the suffix decides the format. Raises OutputError."""
+    """Write the picture to `path`, replacing an existing file; the suffix determines the format. Raises OutputError."""
     write_picture(path, result.picture, result.request)
     return replace(result, saved_to=path, problem=None)
 
 
 def save_under_free_name(result: Result, names: Iterable[Path]) -> Result:
-    """Write the picture to the first of `names`, of which there is always one more, that nothing has. Raises
-    OutputError."""
+    """Write the picture to the first unused of `names`, which must be endless. Raises OutputError."""
     write = partial(write_picture, picture=result.picture, request=result.request, new=True)
     return replace(result, saved_to=_write_to_first_free(names, write), problem=None)
 
 
 def _write_to_first_free(names: Iterable[Path], write: Callable[[Path], None]) -> Path:
-    """The first of `names`, of which there is always one more, that nothing has, after `write` has written to it."""
+    """Call `write` with the first unused of `names`, which must be endless, and return that path."""
     for name in names:
         with suppress(FileNameTakenError):
             write(name)
@@ -127,16 +126,16 @@ def _write_to_first_free(names: Iterable[Path], write: Callable[[Path], None]) -
 
 
 def save_pixels(pixels: Pixels, path: Path) -> None:
-    """Write uint8 [H, W, 3] and nothing else to `path`, replacing what is there; the suffix decides the format. Raises
-    OutputError."""
+    """Write uint8 [H, W, 3] without metadata to `path`, replacing an existing file; the suffix determines the format.
+    Raises OutputError."""
     write_picture_without_metadata(path, Picture(pixels=pixels, seed=0))
 
 
 def export_picture(result: Result, path: Path, with_record: bool) -> None:
-    """Write a copy of the picture for others to `path`, replacing what is there; the suffix decides the format.
+    """Write a copy of the picture for sharing to `path`, replacing an existing file; the suffix determines the format.
 
-    With its record the file says how it was made, the prompts included; without, it holds nothing but pixels. The
-    result does not count as saved by it. Raises OutputError.
+    With its record the file says how it was made, prompts included; without, it holds only pixels. The result does not
+    count as saved by it. Raises OutputError.
     """
     if with_record:
         save_as(result, path)
@@ -145,18 +144,18 @@ def export_picture(result: Result, path: Path, with_record: bool) -> None:
 
 
 def suggested_name(result: Result) -> str:
-    """A file name without suffix that a person recognises: the prompt's first words and the seed."""
+    """Return a recognisable file name without suffix: the prompt's first words and the seed."""
     return f"{slugify(result.request.prompts.prompt, 'picture')}-{result.picture.seed}"
 
 
 def check_writable(path: Path, suffixes: tuple[str, ...] = WRITTEN_ENDINGS) -> None:
-    """Raise OutputError now rather than after minutes of drawing: `path` can be written, by this very name."""
+    """Raise OutputError, before minutes of generation, if `path` cannot be written by this very name."""
     if path.suffix.lower() not in suffixes:
         kind = "a picture format" if suffixes is WRITTEN_ENDINGS else "the right format"
         raise OutputError(
             f"{display_text(path.name)!r} does not end in {kind}.", next_step=f"End it in {listed(suffixes)}."
         )
-    if os.path.isdir(path):  # unlike `Path.is_dir` it has an answer for names that are too long
+    if os.path.isdir(path):  # unlike `Path.is_dir` it does not raise for names that are too long
         raise OutputError(f"{path} is a folder.", next_step="Name a file in it.")
     try:
         _check_replaceable(path)
@@ -170,7 +169,7 @@ def check_writable(path: Path, suffixes: tuple[str, ...] = WRITTEN_ENDINGS) -> N
 
 
 def _check_replaceable(path: Path) -> None:
-    """Raise OSError for what is no file, or may not be written to."""
+    """Raise OSError if `path` is not a file or not writable."""
     if os.path.exists(path):
         if not os.path.isfile(path):
             raise FileExistsError(errno.EEXIST, "It is a pipe, socket or device, not a file")

@@ -1,4 +1,4 @@
-"""What a result is to the picture on the canvas: a candidate for it, or a result of before."""
+"""How a result relates to the picture on the canvas: a candidate for it, or an earlier result."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sdxl_desktop.session.result_files import Result
 
 
 class ResultKind(Enum):
-    """Of a result, while there is a picture on the canvas or not."""
+    """Kind of a result, depending on the canvas picture."""
 
     CANDIDATE = "Candidate for the picture on the canvas"
     EARLIER = "Earlier result, not drawn on this picture"
@@ -16,7 +16,7 @@ class ResultKind(Enum):
 
 
 def result_kind(result: Result, picture_digest: str | None) -> ResultKind:
-    """`ground` is the digest of the picture on the canvas, None where there is none."""
+    """Return the kind; `picture_digest` is the digest of the canvas picture, None if there is none."""
     if picture_digest is None:
         return ResultKind.RESULT
     edit = result.request.edit

@@ -1,4 +1,4 @@
-"""The settings file: taken field by field, and written so that several windows can change different fields of it."""
+"""The settings file: read field by field, and written so that several windows can change different fields."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _SAVE_FAILED = "Your settings could not be saved."
 
 
 class SettingsStore:
-    """Settings as JSON in one file, which other windows and newer versions may write to as well.
+    """Settings as JSON in one file, which other windows and newer versions may also write.
 
-    `save` writes what differs from what was loaded or saved last, over what the file holds by then: fields that
-    another window changed, or that this version does not know, stay.
+    `save` writes only the values that differ from those last loaded or saved into the current file: fields that another
+    window changed, or that this version does not know, are preserved.
     """
 
     def __init__(self, file: Path) -> None:
@@ -33,8 +33,8 @@ class SettingsStore:
         self._unusable: tuple[RejectedValue, ...] = ()
 
     def load(self) -> tuple[Settings, SettingsError | None]:
-        """The settings, and what is to be told about them: values that could not be used, with what is used instead,
-        or why the whole file could not. Never raises."""
+        """Return the settings, and a warning about values that were replaced by defaults, or why the whole file could
+        not be read. Never raises."""
         settings, problem = self._load()
         self._last_saved = to_builtins(settings)
         return settings, problem
@@ -61,18 +61,18 @@ class SettingsStore:
         return settings, _unusable_warning(self._unusable) if self._unusable else None
 
     def why_not_writable(self) -> SettingsError | None:
-        """What is to be told at the start when settings cannot be written; nothing is written to find out."""
+        """Return the warning to show at the start if settings cannot be saved; checked without writing anything."""
         why = unwritable_reason(self.file)
         return None if why is None else SettingsError("Your settings cannot be kept.", why=why)
 
     def save(self, settings: Settings) -> None:
-        """Write what has changed; raises SettingsError when it cannot be written, and tries again with the next."""
+        """Write the changes; raises SettingsError if that fails, and the next call retries them."""
         now = to_builtins(settings)
         changed = _changes(self._last_saved, now)
         if not changed:
             return
         replaced = [one for one in self._unusable if one.path[0] in changed]
-        for one in replaced:  # its section is being written: what is used in its place is what the person sees
+        for one in replaced:  # its section is being written: save the value that replaces it in the window
             _set_value_at(changed, one.path, now)
         with file_lock(self.file, _SAVE_FAILED):
             write_raw_json(self.file, _merged(self._file_content(now), changed), _SAVE_FAILED)
@@ -80,7 +80,7 @@ class SettingsStore:
         self._unusable = tuple(one for one in self._unusable if one not in replaced)
 
     def _file_content(self, now: Any) -> Any:
-        """What the file holds at the moment; everything of this window where that is nothing to add to."""
+        """Return the file's current content; if unusable, all values of this window."""
         try:
             raw = read_raw_json(self.file)
         except FileNotFoundError:
@@ -92,7 +92,7 @@ class SettingsStore:
 
 
 def _changes(before: Any, after: Mapping[str, Any]) -> dict[str, Any]:
-    """What of `after`, down to single values, `before` does not have."""
+    """Return the parts of `after`, down to single values, that differ from `before`."""
     changed: dict[str, Any] = {}
     for name, value in after.items():
         held = before.get(name) if isinstance(before, dict) else None
@@ -106,7 +106,7 @@ def _changes(before: Any, after: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _merged(raw: Any, changed: Mapping[str, Any]) -> dict[str, Any]:
-    """`raw` with the changed values in their places."""
+    """Return `raw` with the changed values merged in."""
     merged = dict(raw) if isinstance(raw, dict) else {}
     for name, value in changed.items():
         merged[name] = _merged(merged.get(name), value) if isinstance(value, dict) else value
@@ -114,7 +114,7 @@ def _merged(raw: Any, changed: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _set_value_at(changed: dict[str, Any], where: JsonPath, now: Any) -> None:
-    """Add the value at `where` in `now`, or the innermost that has a name there, to what is written."""
+    """Add the value at `where` in `now`, or its innermost named parent, to the values to be written."""
     for name in where:
         if not isinstance(now, dict) or name not in now:
             return
@@ -143,7 +143,7 @@ def _sentence(one: RejectedValue) -> str:
 
 
 def _label(where: JsonPath) -> str:
-    """What a person knows the field as: a preference by its label, others by their names."""
+    """Return the displayed name of a field: the label of a preference, else the field names."""
     if len(where) == 2 and where[0] == "preferences" and where[1] in Preferences.__dataclass_fields__:
         return f"“{preference_info(where[1]).label}”"
     return f"“{', '.join(name.replace('_', ' ') for name in where)}”"

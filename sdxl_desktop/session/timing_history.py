@@ -1,5 +1,4 @@
-"""How long drawing takes here and how much memory, learnt from what was drawn: what the next run may be expected to
-take."""
+"""Measured time and memory of past runs on this computer, to predict those of the next."""
 
 from __future__ import annotations
 
@@ -16,12 +15,12 @@ from sdxl_desktop.core.state_file import read_state, update_state
 from sdxl_desktop.engine.memory_footprint import DECODING_BYTES_PER_PIXEL
 
 MAX_TIMINGS = 500
-"""Paces that are remembered, the most recently learnt."""
+"""Maximum number of stored timings, the most recent ones."""
 
 
 class RunTiming(msgspec.Struct, frozen=True):
-    """What a run took: seconds for a step, seconds `beside` the steps for a picture, and the `peak` in bytes of the
-    engine's process, 0 where nobody looked, for pictures of `width` × `height`."""
+    """Measurements of a run: seconds per `step`, seconds per picture `beside` the steps, and the `peak` bytes of the
+    engine's process, 0 if not measured, for pictures of `width` × `height`."""
 
     width: int
     height: int
@@ -39,15 +38,15 @@ _TIMINGS_TYPE = dict[str, tuple[RunTiming, ...]]
 
 
 class TimingHistory:
-    """Remembers the last run of each checkpoint on each device at each size, in `file` from one launch to the next.
-    Of sizes that were not drawn yet, the nearest tells: time goes by area, and memory grows as decoding does."""
+    """Stores the last run of each checkpoint on each device at each size, persistently in `file`. For new sizes the
+    nearest one is used: time scales with area, and memory grows as decoding does."""
 
     def __init__(self, file: Path | None = None) -> None:
         self._file = file
         self._timings = {} if file is None else read_state(file, _TIMINGS_TYPE, {})
 
     def add(self, request: GenerationRequest, finished: RunFinished) -> None:
-        """Take over what a run took. Runs with a refiner or from kept latents tell nothing of others."""
+        """Record the timing of a run. Runs with a refiner or from saved latents are not comparable and skipped."""
         pictures = len(finished.pictures)
         if not pictures or request.refine is not None or request.start is not None:
             return
@@ -63,19 +62,19 @@ class TimingHistory:
         key = _key(request.checkpoint, request.execution, request.sampling)
         self._timings = _with_timing(self._timings, key, pace)
         if self._file is not None:
-            with suppress(SettingsError):  # costs only the next launch's forecasts
+            with suppress(SettingsError):  # affects only the next launch's forecasts
                 self._timings = update_state(
                     self._file,
                     _TIMINGS_TYPE,
                     {},
                     lambda known: _with_timing(known, key, pace),
-                    "What drawing takes was not noted.",
+                    "The run's timing could not be saved.",
                 )
 
     def expected_seconds(
         self, checkpoint: Path, execution: Execution, sampling: Sampling, size: Size, strength: float = 1.0
     ) -> float | None:
-        """Seconds for `sampling.count` pictures drawn at `size`; None before anything like it was drawn."""
+        """Return the seconds for `sampling.count` pictures at `size`; None if no comparable run was recorded."""
         pace = self._nearest(checkpoint, execution, sampling, size)
         if pace is None:
             return None
@@ -83,7 +82,7 @@ class TimingHistory:
         return sampling.count * scale * (pace.step * _denoised_steps(sampling, strength) + pace.beside)
 
     def expected_peak(self, checkpoint: Path, execution: Execution, sampling: Sampling, size: Size) -> int | None:
-        """Bytes that the engine's process will take at most; None before anything like it was drawn."""
+        """Return the peak bytes of the engine's process; None if no comparable run was recorded."""
         pace = self._nearest(checkpoint, execution, sampling, size)
         if pace is None or not pace.peak:
             return None
@@ -96,7 +95,7 @@ class TimingHistory:
 
 
 def _with_timing(timings: _TimingsByKey, key: str, timing: RunTiming) -> _TimingsByKey:
-    """`known` with a pace that was just learnt, and without the oldest where there are too many."""
+    """Return `timings` with a new one, without the oldest if there are too many."""
     learnt = dict(timings)
     others = (one for one in learnt.pop(key, ()) if (one.width, one.height) != (timing.width, timing.height))
     learnt[key] = (*others, timing)
@@ -110,7 +109,7 @@ def _denoised_steps(sampling: Sampling, strength: float) -> float:
 
 
 def _key(checkpoint: Path, execution: Execution, sampling: Sampling) -> str:
-    """What a pace depends on, beside the size. A step with guidance is two looks of the UNet."""
+    """The parameters that timings depend on, besides the size. A step with guidance evaluates the UNet twice."""
     guided = "guided" if sampling.guidance_scale > 1 else "unguided"
     where = [f"{device}:{execution.precision_on(device)}" for device in execution.devices]
     return "|".join((str(checkpoint), *where, guided, sampling.speed))

@@ -1,5 +1,4 @@
-"""What the panels edit, as plain values: it builds the next request, takes a picture's settings back, and says what
-stands in the way of a run."""
+"""The panel values: build the next request, reuse a picture's settings, and report what prevents a run."""
 
 from __future__ import annotations
 
@@ -41,18 +40,18 @@ from sdxl_desktop.session.few_step import FewStepSwitch, recommended_sampling
 
 
 class Workspace:
-    """The values of the next run, the checkpoints there are, and what lies on the canvas (`ground`).
+    """The values of the next run, the available checkpoints, and the canvas content (`ground`).
 
-    `unreadable` tells what is typed in a panel and cannot be read. `few_step.notice` say which settings came with a
-    few-step checkpoint. Whoever shows values calls `take` with what a person changed and shows `value` again after it,
-    and after every other call.
+    `unreadable` lists panel inputs that cannot be parsed. `few_step.notice` says which settings were applied for a
+    few-step checkpoint. The view calls `take` with what the user changed, and shows `value` again after it and after
+    every other call.
     """
 
     def __init__(self, content_of: Callable[[Path], str] = lambda folder: "") -> None:
-        """`content_of` names the content of a checkpoint's folder, "" where that is not known."""
+        """`content_of` returns the content id of a checkpoint's folder, "" if unknown."""
         self.checkpoints: tuple[Checkpoint, ...] = ()
         self.checkpoint: Checkpoint | None = None
-        """The one that draws."""
+        """The checkpoint used for generation."""
         self.ground = NOTHING
         self.unreadable: tuple[RequestError, ...] = ()
         self.few_step = FewStepSwitch()
@@ -66,7 +65,7 @@ class Workspace:
 
     @property
     def value(self) -> WorkspaceValue:
-        """All of them; `sampling` is None as long as nothing set it."""
+        """All values; `sampling` is None until it is set."""
         return replace(
             self._value,
             sampling=self._sampling if self._sampling_is_set else None,
@@ -75,11 +74,11 @@ class Workspace:
 
     @property
     def sampling(self) -> Sampling:
-        """The values that are set, else the usual ones."""
+        """The sampling values set, else the defaults."""
         return self._sampling
 
     def set_value(self, value: WorkspaceValue) -> None:
-        """Take all of it over; the checkpoint stays where there is none of that name."""
+        """Replace all values; the checkpoint is unchanged if none has that name."""
         self._wanted = value.checkpoint
         self.checkpoint = self._named(value.checkpoint) or self.checkpoint
         if self.checkpoint is not None:
@@ -90,14 +89,14 @@ class Workspace:
         self._follow_intent()
 
     def take(self, value: WorkspaceValue) -> None:
-        """Take over what a person changed in the panels, all but the checkpoint. An intent ends when one of the values
-        that it decides was changed."""
+        """Apply what the user changed in the panels, except the checkpoint. An intent ends if one of the values it
+        determines was changed."""
         self._sampling = value.sampling or self._sampling
         edit = edit_values.changed(self._value.edit, value.edit, self.ground, self._sampling.size)
         self._value = replace(value, edit=edit)
 
     def use_seed(self, seed: int) -> None:
-        """Take one picture's seed and keep it."""
+        """Set the seed of one picture and lock it."""
         self._sampling = replace(self._sampling, seed=seed)
         self._value = replace(self._value, seed_locked=True)
 
@@ -106,13 +105,13 @@ class Workspace:
         self._value = replace(self._value, prompts=replace(self._value.prompts, prompt=prompt))
 
     def use_few_step(self, settings: FewStepSettings) -> None:
-        """Draw with the settings that something distilled to few steps is made for."""
+        """Apply the settings recommended for a distilled few-step model."""
         self._sampling = settings.applied_to(self._sampling)
 
     # checkpoints
 
     def set_checkpoints(self, checkpoints: Sequence[Checkpoint]) -> None:
-        """These are there; what was chosen stays chosen, and values set before stay as they are."""
+        """Set the available checkpoints; the chosen one and all values set before are unchanged."""
         self._wanted = self.value.checkpoint
         self.checkpoints = tuple(checkpoints)
         base = (one for one in self.checkpoints if one.kind is CheckpointKind.BASE)
@@ -124,8 +123,7 @@ class Workspace:
             self._sampling, self._sampling_is_set = recommended_sampling(self.checkpoint, self._sampling), True
 
     def choose(self, name: str) -> bool:
-        """Choose the checkpoint called `name` as a person does, who wants the settings it was made for; False where
-        there is none."""
+        """Choose the checkpoint `name` on behalf of the user, with its recommended settings; False if there is none."""
         found = self._named(name)
         if found is not None and found is not self.checkpoint:
             self.checkpoint = found
@@ -134,7 +132,7 @@ class Workspace:
         return found is not None
 
     def keep_mine(self) -> None:
-        """Take back the steps, guidance and scheduler that were set before a few-step checkpoint was chosen."""
+        """Restore the steps, guidance and scheduler set before a few-step checkpoint was chosen."""
         self._sampling = self.few_step.keep(self._sampling)
 
     @property
@@ -142,8 +140,8 @@ class Workspace:
         return tuple(one for one in self.checkpoints if one.kind is CheckpointKind.REFINER)
 
     def known_folder(self, folder: Path) -> Path | None:
-        """The folder of the checkpoint that a record means by `folder`, by its path or else its name; None where there
-        is none. What a record names is not opened."""
+        """Return the folder of the checkpoint that a record names by `folder`, matched by path or else name; None if
+        there is none. The recorded path itself is not opened."""
         known = [checkpoint.folder for checkpoint in self.checkpoints]
         same = [one for one in known if one == folder] or [one for one in known if one.name == folder.name]
         return next(iter(same), None)
@@ -152,32 +150,32 @@ class Workspace:
         return next((one for one in self.checkpoints if one.name == name), None)
 
     def _begin_with(self, checkpoint: Checkpoint) -> None:
-        """This one is in use, and not because the person chose it in the list: its values are not asked for."""
+        """Start using a checkpoint that the user did not choose in the list: its settings are not applied."""
         self.few_step.begin(checkpoint)
         self._sampling = replace(self._sampling, size=self._sampling.size.rounded_to_multiple(checkpoint.size_multiple))
 
     # the picture on the canvas
 
     def set_ground(self, ground: EditSource) -> None:
-        """Something else lies on the canvas now."""
+        """Set the canvas content."""
         self.ground = ground
         edit = edit_values.on_ground(self._value.edit, ground, self._sampling.size)
         self._value = replace(self._value, edit=edit)
 
     def pick(self, intent: Intent) -> None:
-        """Take the values that `intent` means; they follow the mask until one of them is changed."""
+        """Apply the values of `intent`; they follow the mask until one of them is changed."""
         if intent is Intent.EXPAND:
             self.match_shape()
         edit = edit_values.picked(self._value.edit, intent, self.ground, self._sampling.size)
         self._value = replace(self._value, edit=edit)
 
     def begin_picture(self) -> None:
-        """Another picture was put onto the canvas: what was meant with the one before does not count for it."""
+        """Reset the intent for a new picture on the canvas."""
         self._value = replace(self._value, edit=edit_values.for_another_picture(self._value.edit))
         self._follow_intent()
 
     def match_shape(self) -> None:
-        """Draw in the shape of the picture on the canvas, at about the area that the checkpoint draws best."""
+        """Set the size to the canvas picture's aspect ratio, at about the checkpoint's native area."""
         if self.ground.picture is None:
             return
         best = self._sampling.size if self.checkpoint is None else self.checkpoint.recommended.size
@@ -193,23 +191,23 @@ class Workspace:
     # additions
 
     def add_lora(self, file: Path) -> None:
-        """Put a LoRA into the list, with weight 1; one that is there is switched on."""
+        """Add a LoRA to the list with weight 1; a listed one is enabled."""
         self._value = replace(self._value, additions=addition_values.with_lora(self._value.additions, file))
 
     def add_embedding(self, file: Path, token: str) -> None:
-        """Put an embedding into the list under `token`, or the nearest that is free; raises RequestError for a token
-        that cannot be one."""
+        """Add an embedding to the list under `token`, or the nearest free token; raises RequestError for an invalid
+        token."""
         additions = addition_values.with_embedding(self._value.additions, file, token)
         self._value = replace(self._value, additions=additions)
 
     def use_vae(self, path: Path) -> None:
-        """Decode with the VAE in this file or folder from now on."""
+        """Decode with the VAE in this file or folder."""
         self._value = replace(self._value, additions=replace(self._value.additions, vae=path))
 
     # the request
 
     def problems(self, ground: EditSource | None = None) -> tuple[SdxlDesktopError, ...]:
-        """What stands in the way of a run on `ground` (None: what was told to lie there), each with what to do."""
+        """Return what prevents a run on `ground` (None: the canvas content), each with what to do."""
         if self.checkpoint is None:
             return (nothing_to_draw_with(),)
         ground = self.ground if ground is None else ground
@@ -229,11 +227,11 @@ class Workspace:
     def request(
         self, execution: Execution, ground: EditSource = NOTHING, *, output: OutputOptions = PLAIN
     ) -> GenerationRequest | None:
-        """What is asked for now, with the seeds for the next run; None when there is nothing to draw with. Seeds that
-        are not locked are new ones each time, and shown from then on.
+        """Return the next request with its seeds; None without a checkpoint. Seeds that are not locked are drawn anew
+        each time, and shown afterwards.
 
-        Raises RequestError where values cannot go together, and where the checkpoint cannot do what `ground` implies;
-        then no seed is taken.
+        Raises RequestError for incompatible values, and if the checkpoint cannot process `ground`; then no seed is
+        drawn.
         """
         asked = self._asked(execution, ground, output)
         if asked is None:
@@ -244,9 +242,10 @@ class Workspace:
     def requests_to_compare(
         self, execution: Execution, ground: EditSource = NOTHING, *, output: OutputOptions = PLAIN
     ) -> tuple[GenerationRequest, GenerationRequest] | None:
-        """A single picture of the present seed without micro-conditioning, and the same with it, on or not.
+        """Return a request for one picture of the present seed without micro-conditioning, and one with it, whether
+        enabled or not.
 
-        None when there is nothing to draw with. Raises RequestError as `request` does.
+        None without a checkpoint. Raises RequestError as `request` does.
         """
         alone = replace(self._sampling, count=1)
         without, with_it = (
@@ -256,7 +255,7 @@ class Workspace:
         return None if without is None or with_it is None else (without, with_it)
 
     def can_request(self, execution: Execution, ground: EditSource = NOTHING, *, output: OutputOptions = PLAIN) -> bool:
-        """Whether `request` would give something."""
+        """Whether `request` would return a request."""
         try:
             return self._asked(execution, ground, output) is not None
         except SdxlDesktopError:
@@ -276,7 +275,7 @@ class Workspace:
 
     @property
     def _main_refines(self) -> bool:
-        """Whether the checkpoint that draws is itself a refiner: then no other one finishes."""
+        """Whether the chosen checkpoint is itself a refiner: then no other refiner is used."""
         return self.checkpoint is not None and self.checkpoint.kind is CheckpointKind.REFINER
 
     def _take_new_seeds(self) -> None:
@@ -288,8 +287,8 @@ class Workspace:
         self._sampling = replace(self._sampling, seed=seed, variation_seed=varied)
 
     def reuse(self, request: GenerationRequest, seed: int, checkpoint_id: str = "") -> SdxlDesktopError | None:
-        """Take the settings that made a picture back, its own seed locked. Returns what to tell where not all that drew
-        it is here."""
+        """Apply the settings that made a picture, with its seed locked. Returns a warning if not everything it used is
+        available."""
         used, differs = find_recorded_checkpoint(request.checkpoint, checkpoint_id, self.checkpoints, self._content_of)
         if used is not None and used is not self.checkpoint:
             self.checkpoint = used
@@ -316,7 +315,7 @@ class Workspace:
 
 
 def nothing_to_draw_with() -> CheckpointError:
-    """What is told where there is no checkpoint."""
+    """Return the error for a missing checkpoint."""
     return CheckpointError(
         "There is no checkpoint to draw with.",
         next_step="Put a folder of OpenVINO SDXL parts into your checkpoints folder, or choose it in the settings.",

@@ -1,8 +1,8 @@
-"""Autosave: the document in a file of its own, written anew every few seconds of change without anybody waiting.
+"""Autosave: after changes the document is written every few seconds to a recovery file, in the background.
 
-The file `NAME.sdxld` is a project whose pictures and latents lie beside it in the folder `NAME.kept`, each written
-once. Both are somebody's as long as `NAME.lock` is locked, which the system ends with the process. `close` leaves them
-to the next start with a word on how they were left: without one it was a crash or a kill, see `recovery`.
+The file `NAME.sdxld` is a project whose pictures and latents lie next to it in the folder `NAME.kept`, each written
+once. Both are owned while `NAME.lock` is locked, which ends with the process. `close` leaves them to the next start
+with a note of how they were closed; without a note it was a crash or a kill, see `recovery`.
 """
 
 from __future__ import annotations
@@ -45,16 +45,16 @@ from sdxl_desktop.session.result_files import Result
 __all__ = ["MAX_CANDIDATE_BYTES", "Autosave", "RecoverableDocument", "find_recoverable"]
 
 MAX_CANDIDATE_BYTES = 2**30
-"""What the candidates in a recovery file may take on the disk. Those that no file holds are kept however much they
-take; of the others the newest are, as far as there is room beside those."""
+"""Disk space for the candidates in a recovery file. Unsaved candidates are always kept, whatever their size; of the
+saved ones, the newest are kept while the limit allows."""
 
 
 class Autosave:
     """One document's recovery file in `folder`.
 
-    `keep` hands a document to a thread of its own, so that neither the window nor other slow work is waited for;
-    `write` does the same at once and may be called from any thread. The rest belongs to the thread of the document,
-    and none of it but `flush`, `close` and `adopt` ever waits for the disk.
+    `schedule` passes a document to a dedicated thread, so that neither the window nor other slow work waits;
+    `write_now` writes immediately and may be called from any thread. All other methods belong to the document's thread,
+    and only `flush`, `close`, `mark_closing` and `adopt` may wait for the disk.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -64,7 +64,7 @@ class Autosave:
         self._pixel_keys = PixelKeyCache()
         self._latents: dict[int, tuple[SavedLatents, SidecarEntry]] = {}
         self._write_lock = threading.Lock()
-        self._condition = threading.Condition()  # guards what follows, and is never held while the disk is at work
+        self._condition = threading.Condition()  # guards the fields below; never held during disk access
         self._pending: tuple[Project, int] | None = None
         self._is_working = False
         self._closed = False
@@ -73,9 +73,9 @@ class Autosave:
         self._unreported_error: SdxlDesktopError | None = None
         self._reported = ""
         self.last_error: SdxlDesktopError | None = None
-        """Why the document could not be kept when that was tried last, None where it could."""
+        """Why the last attempt to write the document failed; None if it succeeded."""
         self.saved_revision = 0
-        """The document's revision that the file holds, 0 before there is one."""
+        """The document's revision in the file, 0 before the first write."""
 
     @property
     def file(self) -> Path:
@@ -92,8 +92,8 @@ class Autosave:
     # writing
 
     def schedule(self, project: Project, revision: int) -> None:
-        """Keep `project`, which is the document at `revision`, soon, and return at once. Of several that wait only the
-        newest is written. The arrays must not be written to afterwards. See `take_problem` for how it went."""
+        """Write `project`, the document at `revision`, soon, and return immediately. Only the newest scheduled project
+        is written. The arrays must not be modified afterwards. See `take_error` for failures."""
         with self._condition:
             if self._closed or revision <= self.saved_revision:
                 return
@@ -104,12 +104,12 @@ class Autosave:
         threading.Thread(target=self._work, name="autosave", daemon=True).start()
 
     def _work(self) -> None:
-        """Write what waits, until nothing does."""
+        """Write scheduled projects until none is left."""
         try:
             while (waiting := self._next()) is not None:
                 try:
                     self.write_now(*waiting)
-                except Exception as problem:  # also what nobody foresaw: it is told like any other
+                except Exception as problem:  # unexpected errors are reported like any other
                     with self._condition:
                         failed = wrap_error(
                             problem,
@@ -118,7 +118,7 @@ class Autosave:
                         )
                         self._unreported_error = self.last_error = failed
         finally:
-            with self._condition:  # also after what nobody foresaw, so that the next change tries again
+            with self._condition:  # also after unexpected errors, so that the next change retries
                 self._is_working = False
                 self._condition.notify_all()
 
@@ -129,13 +129,13 @@ class Autosave:
             return waiting
 
     def flush(self, seconds: float) -> bool:
-        """Wait until what `keep` was given is on the disk or could not be written, for so long at most; whether that
-        is so. `due` and `take_problem` say which of the two."""
+        """Wait at most `seconds` until the scheduled project is written or has failed; return whether that happened.
+        `is_due` and `take_error` tell the two apart."""
         with self._condition:
             return self._condition.wait_for(lambda: not self._is_working, seconds)
 
     def take_error(self) -> SdxlDesktopError | None:
-        """Why the document could not be kept, told once until it could be again."""
+        """Why the document could not be written; reported once until a write succeeds again."""
         with self._condition:
             problem, self._unreported_error = self._unreported_error, None
             if problem is None or str(problem) == self._reported:
@@ -144,8 +144,8 @@ class Autosave:
             return problem
 
     def write_now(self, project: Project, revision: int) -> None:
-        """Keep `project`, which is the document at `revision`; raises ProjectError. An older one than is kept, and
-        anything after `close`, is ignored. The arrays must not be written to afterwards."""
+        """Write `project`, the document at `revision`; raises ProjectError. Older revisions than the saved one, and
+        calls after `close`, are ignored. The arrays must not be modified afterwards."""
         with self._write_lock:
             if self._closed or revision <= self.saved_revision:
                 return
@@ -167,18 +167,18 @@ class Autosave:
         lock = FileLock(self._folder / f"{self._name}{LOCK_SUFFIX}")
         try:
             make_private_folder(self._folder, restrict_existing=True)
-            while not lock.acquire():  # another window that is sweeping up holds it for a moment
+            while not lock.acquire():  # another window holds it briefly during its cleanup
                 time.sleep(0.01)
         except OSError as problem:
             raise self._write_error(problem) from problem
         self._lock = lock
 
     def _write_project(self, project: Project) -> None:
-        """Write the parts that are new, then the file that names them, and only then remove what it does not name."""
+        """Write the new parts, then the file that names them, and only then remove the parts it does not name."""
         packed = encode_project(project, self._pixel_keys)
         inside: dict[str, MemberContent] = {}
         for name, content in packed.members.items():
-            if name == MASK_MEMBER:  # changes every time, and packs well
+            if name == MASK_MEMBER:  # changes every time and compresses well
                 inside[name] = content
                 continue
             try:
@@ -198,7 +198,7 @@ class Autosave:
         if known is not None and self._sidecar.has(known[1]):
             return known[1]
         entry = self._sidecar.put_latents(content)
-        self._latents[id(content.latents)] = content.latents, entry  # held, so that the identity stays one
+        self._latents[id(content.latents)] = content.latents, entry  # a reference is held, so that the id stays unique
         return entry
 
     def _write_error(self, problem: OSError) -> ProjectError:
@@ -211,13 +211,13 @@ class Autosave:
     # ending
 
     def clear(self, revision: int) -> None:
-        """There is nothing to recover at `revision`: the document is empty, or has just been saved as a project."""
+        """Mark that nothing is to be recovered at `revision`: the document is empty or was just saved as a project."""
         with self._condition:
             self._cleared_revision = self.saved_revision = revision
         self._remove_if_cleared()
 
     def _remove_if_cleared(self) -> None:
-        """Remove the file if it was cleared. Whoever is writing at the moment does it when that is done."""
+        """Remove the file if it was cleared. If a write is in progress, the writer removes it afterwards."""
         while (
             self._written_revision
             and self._written_revision <= self._cleared_revision
@@ -230,14 +230,14 @@ class Autosave:
                 self._write_lock.release()
 
     def _remove(self) -> None:
-        with contextlib.suppress(OSError):  # at worst it is offered again some day
+        with contextlib.suppress(OSError):  # at worst it is offered again later
             self.file.unlink(missing_ok=True)
         self._latents.clear()
         self._sidecar.remove()
 
     def close(self, state: CloseState = CloseState.CLOSED) -> None:
-        """Leave what is kept to a later start, with how it was `left`; an empty document leaves nothing. A write in
-        progress is waited for. Safe to call twice."""
+        """Leave the file to a later start, marked with `state`; an empty document leaves no file. Waits for a write in
+        progress. Safe to call twice."""
         self._closed = True
         with self._write_lock:
             if self._lock is None:
@@ -250,18 +250,18 @@ class Autosave:
             self._lock = None
 
     def mark_closing(self) -> None:
-        """The process may end any moment now, in order: what is kept counts as closed until it is written again. A
-        write in progress is waited for."""
+        """The process may now end normally at any moment: mark the file as closed until it is written again. Waits for
+        a write in progress."""
         with self._write_lock:
             if not self._closed and self._lock is not None and self.file.exists():
                 self._write_close_state(CloseState.CLOSED)
 
     def _write_close_state(self, left: CloseState) -> None:
-        with contextlib.suppress(OSError):  # without a note it counts as what a crash left, and is offered
+        with contextlib.suppress(OSError):  # without a note it counts as crashed and is offered
             write_close_state(self.file, left)
 
     def abandon(self) -> None:
-        """Wait for nothing: what is on the disk by now is left as a crash would leave it when the process ends."""
+        """Return without waiting: the files on disk stay as after a crash when the process ends."""
         self._closed = True
 
     def _remove_and_unlock(self) -> None:
@@ -271,8 +271,8 @@ class Autosave:
             self._lock = None
 
     def adopt(self, found: RecoverableDocument, revision: int) -> None:
-        """Go on in the file that a crash left, now that the document at `revision` is what it holds. Nothing is
-        copied, so there is no moment at which a crash would find no document, or two."""
+        """Continue in the recovered file `found`, which holds the document at `revision`. Nothing is copied, so at no
+        moment would a crash leave no document, or two."""
         with self._write_lock:
             if self._closed:
                 found.release()
@@ -284,8 +284,8 @@ class Autosave:
 
 
 def _within_byte_limit(project: Project) -> Project:
-    """The project with the candidates that a recovery file may hold: all that no file holds, and of the others as many
-    of the newest as there is room for."""
+    """Return the project with the candidates that a recovery file may hold: all unsaved ones, and the newest saved ones
+    that fit."""
     room, kept, counted = MAX_CANDIDATE_BYTES, set[int](), set[object]()
     newest_first = list(reversed(project.candidates))
     for candidate in sorted(newest_first, key=lambda candidate: candidate.saved_to is not None):
@@ -299,7 +299,7 @@ def _within_byte_limit(project: Project) -> Project:
 
 
 def _memory_use(candidate: Result) -> Iterator[tuple[object, int]]:
-    """What a candidate takes: for each of its parts something it is known by, and its bytes."""
+    """Yield an identity and a byte count for each part of a candidate."""
     picture, request = candidate.picture, candidate.request
     for pixels in (picture.pixels, picture.generated_pixels):
         if pixels is not None:

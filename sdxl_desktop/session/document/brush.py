@@ -1,8 +1,8 @@
-"""The brush: a round tip swept along the way of the pointer without gaps, never above its opacity within a stroke.
+"""The brush: a round tip swept along the pointer's path without gaps, never above its opacity within a stroke.
 
-The tip is not stamped at intervals but swept: the coverage of a pixel comes from its distance to the path, so speed
-leaves no trace. The path goes through the middles between the pointer's positions, with the positions as control
-points of quadratic Bezier curves: smooth everywhere, and straight where the pointer moved straight.
+The tip is not stamped at intervals but swept: a pixel's coverage depends on its distance to the path, so pointer speed
+has no effect. The path runs through the midpoints between pointer positions, with the positions as control points of
+quadratic Bezier curves: smooth everywhere, and straight where the pointer moved straight.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from sdxl_desktop.session.document.layers import rect_slices
 
 MAX_SIZE = 2048.0
 _CURVE_TOLERANCE = 0.25
-"""Pixels by which a curve may differ from its chords."""
+"""Maximum distance in pixels between a curve and its chords."""
 _MIN_PRESSURE = 0.05
 
 Floats = npt.NDArray[np.float32]
@@ -29,8 +29,9 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Brush:
-    """`size`: diameter in pixels. `hardness`: the share of the radius that covers fully, in [0, 1]; beyond it coverage
-    falls smoothly to the rim. `opacity`: the most that one stroke covers, in (0, 1]. `erase` takes away instead."""
+    """`size`: diameter in pixels. `hardness`: the fraction of the radius with full coverage, in [0, 1]; beyond it
+    coverage falls smoothly to the rim. `opacity`: the maximum coverage of one stroke, in (0, 1]. `erase` subtracts
+    instead."""
 
     size: float = 64.0
     hardness: float = 0.8
@@ -45,7 +46,7 @@ class Brush:
 
 @dataclass(frozen=True, slots=True)
 class BrushPoint:
-    """Where the tip's middle is, in pixels from the top left corner of the picture, and its radius there."""
+    """Centre of the tip, in pixels from the top left corner of the picture, and its radius there."""
 
     x: float
     y: float
@@ -60,10 +61,9 @@ class BrushPoint:
 
 
 class StrokePainter:
-    """One stroke being painted onto `mask` (uint8 [H, W]), which is changed in place.
+    """Paints one stroke onto `mask` (uint8 [H, W]), which is changed in place.
 
-    `base` is the mask before the stroke; `coverage` is a buffer of zeros of the same shape, which is left as zeros
-    again by `finish`.
+    `base` is the mask before the stroke; `coverage` is a zeroed buffer of the same shape, which `finish` zeroes again.
     """
 
     def __init__(self, mask: UInt8Array, base: UInt8Array, coverage: UInt8Array, brush: Brush) -> None:
@@ -73,10 +73,10 @@ class StrokePainter:
         self._pointer: BrushPoint | None = None
         self._painted_to: BrushPoint | None = None
         self.rect: Rect | None = None
-        """All that the stroke has touched so far."""
+        """The box that the stroke has touched so far."""
 
     def move_to(self, x: float, y: float, pressure: float = 1.0) -> Rect | None:
-        """The pointer came to (x, y) in pixels, pressed with `pressure` in [0, 1]; returns what changed."""
+        """Move the pointer to (x, y) in pixels with `pressure` in [0, 1]; return the changed box."""
         dab = BrushPoint(x, y, self._brush.size / 2 * min(1.0, max(_MIN_PRESSURE, pressure)))
         before, self._pointer = self._pointer, dab
         if before is None or self._painted_to is None:
@@ -87,7 +87,7 @@ class StrokePainter:
         return self._paint_segments(_flatten_curve(start, before, middle))
 
     def finish(self) -> Rect | None:
-        """Draw the last bit up to the pointer and clean up; returns what changed."""
+        """Draw the last segment up to the pointer and zero the buffer; return the changed box."""
         changed = None
         if self._pointer is not None and self._painted_to is not None and self._pointer != self._painted_to:
             changed = self._paint_segments(iter([(self._painted_to, self._pointer)]))
@@ -124,9 +124,9 @@ def _segment_bounds(a: BrushPoint, b: BrushPoint) -> Rect:
 
 
 def _flatten_curve(start: BrushPoint, control: BrushPoint, end: BrushPoint) -> Iterator[tuple[BrushPoint, BrushPoint]]:
-    """A quadratic Bezier curve in straight pieces, none further than `_CURVE_TOLERANCE` from it.
+    """Split a quadratic Bezier curve into straight segments within `_CURVE_TOLERANCE` of it.
 
-    The curve is at most |start - 2 control + end| / 4 from its chord, and n pieces are n² times closer.
+    The curve is at most |start - 2 control + end| / 4 from its chord, and n segments are n² times closer.
     """
     bend = math.hypot(start.x - 2 * control.x + end.x, start.y - 2 * control.y + end.y) / 4
     count = max(1, math.ceil(math.sqrt(bend / _CURVE_TOLERANCE)))
@@ -139,7 +139,7 @@ def _flatten_curve(start: BrushPoint, control: BrushPoint, end: BrushPoint) -> I
 
 
 def _split_segment(a: BrushPoint, b: BrushPoint) -> Iterator[tuple[BrushPoint, BrushPoint]]:
-    """A long straight piece cut so that the boxes around its parts hold little that it does not touch."""
+    """Cut a long straight segment so that the bounding boxes of its parts contain few untouched pixels."""
     length = math.hypot(b.x - a.x, b.y - a.y)
     count = max(1, math.ceil(length / (4 * max(a.radius, b.radius, 16.0))))
     for number in range(count):
@@ -147,7 +147,7 @@ def _split_segment(a: BrushPoint, b: BrushPoint) -> Iterator[tuple[BrushPoint, B
 
 
 def capsule_coverage(a: BrushPoint, b: BrushPoint, rect: Rect, hardness: float) -> UInt8Array:
-    """How far a round tip swept from `a` to `b` covers the pixels of `rect`: uint8 [H, W]."""
+    """Return the coverage of the pixels of `rect` by a round tip swept from `a` to `b`: uint8 [H, W]."""
     x = np.arange(rect.x, rect.right, dtype=np.float32) + np.float32(0.5 - a.x)
     y = np.arange(rect.y, rect.bottom, dtype=np.float32)[:, None] + np.float32(0.5 - a.y)
     dx, dy = b.x - a.x, b.y - a.y
@@ -186,7 +186,7 @@ def _falloff(distance: Floats, radius: float | Floats, hardness: float) -> UInt8
 
 
 def blend_coverage(base: UInt8Array, coverage: UInt8Array, opacity: float, *, erase: bool) -> UInt8Array:
-    """`base` with `coverage` (both uint8 [H, W]) laid over it, or taken out of it; exact for 0 and 255.
+    """Return `base` with `coverage` (both uint8 [H, W]) added or, with `erase`, subtracted; exact for 0 and 255.
 
     x / 255 rounded is (t + (t >> 8)) >> 8 with t = x + 128, for x up to 255 · 255.
     """

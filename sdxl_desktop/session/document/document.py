@@ -1,7 +1,7 @@
-"""The document: one picture and its mask, the verbs that change them, and the way back.
+"""The document: one picture and its mask, the operations that change them, and undo.
 
-All of it happens on one thread. Pixels are changed in place, and every change is told with the box it lies in, so that
-whoever shows the document converts and paints only that.
+Everything runs on one thread. Pixels are changed in place. Every notification carries the changed box, so that
+listeners convert and repaint only that part.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ Combine = Literal["add", "subtract"]
 Listener = Callable[[DocumentChange], None]
 
 MAX_MASK_GROWTH = 512
-"""Pixels by which a mask grows, shrinks or is feathered at most in one step."""
+"""Maximum pixels to grow, shrink or feather a mask in one step."""
 MAX_SIDE = 16384
 
 
 class Document:
-    """A picture (or none), a mask of the same size, undo. `listen` to know what changes."""
+    """A picture (or none), a mask of the same size, and undo. `subscribe` to be notified of changes."""
 
     def __init__(self, undo_limit: int = DEFAULT_UNDO_BYTES) -> None:
         self._layers: Layers | None = None
@@ -44,9 +44,9 @@ class Document:
         self._coverage: UInt8Array | None = None
         self._stroke: Stroke | None = None
         self.revision = 0
-        """Counts every change of pixels, strokes in progress included; what has been saved is compared with it."""
+        """Incremented on every pixel change, strokes in progress included; compared with the revision last saved."""
 
-    # looking
+    # state
 
     @property
     def has_picture(self) -> bool:
@@ -54,12 +54,12 @@ class Document:
 
     @property
     def picture(self) -> UInt8Array | None:
-        """The picture, uint8 [H, W, 3]: to be read at once, not kept and not written to."""
+        """The picture, uint8 [H, W, 3]. Read it immediately; do not hold a reference or write to it."""
         return None if self._layers is None else self._layers.picture
 
     @property
     def mask(self) -> UInt8Array | None:
-        """The mask, uint8 [H, W]: to be read at once, not kept and not written to."""
+        """The mask, uint8 [H, W]. Read it immediately; do not hold a reference or write to it."""
         return None if self._layers is None else self._layers.mask
 
     @property
@@ -77,43 +77,43 @@ class Document:
 
     @property
     def save_state(self) -> SaveState | None:
-        """Where the picture is kept; None when there is none."""
+        """Where the picture is saved; None if there is no picture."""
         return None if self._layers is None else self._layers.save_state
 
     @property
     def title(self) -> str:
-        """What people call it: after its own file, else after the one the picture came from; "" for neither."""
+        """The displayed name: that of the document's own file, else that of the opened picture, else ""."""
         own = None if self._layers is None else self._layers.save_state.file
         return self.name if own is None else own.name
 
     @property
     def state(self) -> int:
-        """Names the present pixels: undo and redo lead back to the same number, every other change to a new one."""
+        """Identifies the current pixels: undo and redo return to the same number, any other change yields a new one."""
         return self._undo_stack.state
 
     @property
     def modified(self) -> bool:
-        """Whether there is a picture, and something of it or its mask differs from what a file holds."""
+        """Whether there is a picture and it or its mask differs from the saved file."""
         return self._layers is not None and (self.in_stroke or self._layers.save_state.state != self.state)
 
     def mark_saved(self, file: Path | None = None, *, includes_mask: bool = False) -> None:
-        """The picture is as a file holds it now: as its own `file`, or None, the one it came from; see `SaveState`."""
+        """Record that `file`, or the file the picture was opened from if None, holds the document; see `SaveState`."""
         if self._layers is not None:
             self._layers.save_state.mark_saved(file, self.state, includes_mask=includes_mask)
 
     @property
     def can_undo_replacing(self) -> bool:
-        """Whether undo could bring the picture back once another one is in its place."""
+        """Whether undo could restore the current picture after it is replaced by another."""
         return self._layers is None or ReplacedLayers(self._layers).nbytes <= self._undo_stack.limit
 
     def picture_raster(self) -> Raster | None:
-        """The picture as requests carry it: a copy, the same object until the picture changes."""
+        """Return a copy of the picture for requests; the same object until the picture changes."""
         if self._picture_raster is None and self._layers is not None:
             self._picture_raster = Raster.from_pixels(self._layers.picture, self._layers.name)
         return self._picture_raster
 
     def edit_source(self) -> EditSource:
-        """What a request is drawn on: the picture and, when anything is masked, the mask. The same object until
+        """Return the input of an edit request: the picture and, if anything is masked, the mask. The same object until
         something changes; its pixels are copies."""
         if self._edit_source is None:
             layers = self._layers
@@ -125,7 +125,7 @@ class Document:
         return self._edit_source
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Call `listener` after every change, until the function that is returned is called."""
+        """Call `listener` after every change, until the returned function is called."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
@@ -134,14 +134,14 @@ class Document:
     def set_picture(
         self, pixels: UInt8Array, name: str = "", *, take_ownership: bool = False, saved: bool = False
     ) -> None:
-        """Put another picture, uint8 [H, W, 3], in place of this one; its mask is empty. The pixels are copied, unless
-        they are handed over: nobody else may write to them then. `kept`: a file holds them, as it came from one."""
+        """Replace the picture with `pixels`, uint8 [H, W, 3], and clear the mask. The pixels are copied unless
+        `take_ownership` is set; then no other code may write to them. `saved`: they were read from a file."""
         _check_picture(pixels)
         own = pixels if take_ownership and pixels.flags.writeable and pixels.flags.c_contiguous else copy_pixels(pixels)
         self._replace_layers(Layers(own, np.zeros(pixels.shape[:2], np.uint8), name), "open picture", saved=saved)
 
     def apply_result(self, result: UInt8Array, label: str = "apply result") -> None:
-        """Take a result, uint8 [H, W, 3], as the picture. The mask stays, unless the size is another one."""
+        """Replace the picture with a result, uint8 [H, W, 3]. The mask is retained unless the size differs."""
         _check_picture(result)
         layers = self._require_layers()
         if result.shape != layers.picture.shape:
@@ -155,9 +155,9 @@ class Document:
             self._notify(DocumentChange(step.rect, picture=True))
 
     def extend(self, left: int, top: int, right: int, bottom: int) -> None:
-        """Make the picture larger by so many pixels on each side. The new area continues the old border's colours and
-        is masked, beside what was masked before."""
-        from sdxl_desktop.imaging import prefill  # brings scipy, see `_reshape`
+        """Extend the picture by this many pixels on each side. The new area continues the border colours and is masked
+        in addition to the existing mask."""
+        from sdxl_desktop.imaging import prefill  # imports scipy, see `_morph_mask`
 
         layers = self._require_layers()
         for side in (left, top, right, bottom):
@@ -174,13 +174,13 @@ class Document:
         self._replace_layers(Layers(picture, mask, layers.name, layers.save_state), "extend picture")
 
     def remove_picture(self) -> None:
-        """Leave nothing on the canvas."""
+        """Remove the picture, so that the canvas is empty."""
         if self._layers is not None:
             self._replace_layers(None, "remove picture")
 
     def open(self, picture: UInt8Array | None, mask: UInt8Array | None = None, name: str = "") -> None:
-        """Begin anew with what a project file holds: copies of `picture`, uint8 [H, W, 3], and `mask`, uint8 [H, W],
-        and nothing to undo."""
+        """Replace the document with copies of `picture`, uint8 [H, W, 3], and `mask`, uint8 [H, W], as read from a
+        project file, and clear the undo history."""
         layers = None
         if picture is not None:
             _check_picture(picture)
@@ -201,7 +201,7 @@ class Document:
     # the mask
 
     def begin_stroke(self, brush: Brush) -> Stroke:
-        """Begin a stroke, which is one step to undo; end it before anything else, or it is ended."""
+        """Begin a stroke, which is one undo step. Any other operation ends an unfinished stroke."""
         layers = self._require_layers()
         if self._coverage is None or self._coverage.shape != layers.mask.shape:
             self._coverage = np.zeros_like(layers.mask)
@@ -213,7 +213,7 @@ class Document:
         return self._stroke is not None
 
     def fill_shape(self, outline: mask_shapes.Outline, combine: Combine = "add", label: str = "fill shape") -> None:
-        """Add the inside of an outline (see `shapes`) to the mask, or take it out; edges are antialiased."""
+        """Add the inside of an outline (see `mask_shapes`) to the mask, or subtract it; edges are antialiased."""
         layers = self._require_layers()
         covered = mask_shapes.outline_coverage(outline, layers.size.width, layers.size.height)
         if covered is None:
@@ -226,7 +226,7 @@ class Document:
     def select_by_colour(
         self, x: float, y: float, tolerance: int = 24, *, contiguous: bool = True, combine: Combine = "add"
     ) -> None:
-        """Mask what looks like the pixel at (x, y), see `selecting.like`. Outside the picture nothing happens."""
+        """Mask the pixels similar to the one at (x, y), see `similar_pixels`. Does nothing outside the picture."""
         layers = self._require_layers()
         column, row = int(np.floor(x)), int(np.floor(y))
         if not (0 <= column < layers.size.width and 0 <= row < layers.size.height):
@@ -246,32 +246,32 @@ class Document:
         self._replace_mask(layers.rect, np.zeros_like(layers.mask), "clear mask")
 
     def set_mask(self, mask: UInt8Array, label: str = "load mask") -> None:
-        """Take another mask, uint8 [H, W] of the picture's size; raises RequestError for another one."""
+        """Replace the mask with uint8 [H, W] of the picture's size; raises RequestError if the size differs."""
         layers = self._require_layers()
         _check_mask(mask, layers.picture)
         self._replace_mask(layers.rect, mask, label)
 
     def grow(self, pixels: int) -> None:
-        """Widen the mask by so many pixels to all sides."""
+        """Grow the mask by this many pixels in all directions."""
         self._morph_mask("grow", pixels, "grow mask")
 
     def shrink(self, pixels: int) -> None:
-        """Narrow the mask by so many pixels from all sides."""
+        """Shrink the mask by this many pixels from all directions."""
         self._morph_mask("shrink", pixels, "shrink mask")
 
     def feather(self, pixels: int) -> None:
-        """Soften the mask's edge over so many pixels."""
+        """Soften the mask's edge over this many pixels."""
         self._morph_mask("feather", pixels, "feather mask")
 
     def fill_holes(self) -> None:
-        """Mask what the mask surrounds."""
+        """Mask the areas that the mask encloses."""
         from sdxl_desktop.imaging import mask_operations
 
         layers = self._require_layers()
         self._replace_mask(layers.rect, mask_operations.fill_holes(layers.mask), "fill holes")
 
     def _morph_mask(self, how: Literal["grow", "shrink", "feather"], pixels: int, label: str) -> None:
-        from sdxl_desktop.imaging import mask_operations  # brings scipy, which the first window need not wait for
+        from sdxl_desktop.imaging import mask_operations  # imports scipy, which would delay the first window
 
         check_range("The number of pixels", pixels, 0, MAX_MASK_GROWTH)
         layers = self._require_layers()
@@ -283,7 +283,7 @@ class Document:
         self._replace_mask(layers.rect, change(layers.mask, pixels), label)
 
     def _replace_mask(self, rect: Rect, pixels: UInt8Array, label: str) -> None:
-        """Put `pixels` into the box of the mask, as one step, if that changes anything."""
+        """Write `pixels` into a box of the mask, as one undo step if anything changes."""
         assert self._layers is not None
         mask = self._layers.mask
         before = mask.copy()
@@ -299,7 +299,7 @@ class Document:
         if notify:
             self._notify(DocumentChange(step.rect.intersected(rect), mask=True))
 
-    # back and forth
+    # undo and redo
 
     @property
     def can_undo(self) -> bool:
@@ -311,7 +311,7 @@ class Document:
 
     @property
     def undo_text(self) -> str:
-        """ "Undo brush stroke", or "" when there is nothing to undo."""
+        """ "Undo brush stroke", or "" if there is nothing to undo."""
         return f"Undo {self._undo_stack.undo_label}" if self.can_undo else ""
 
     @property
@@ -320,31 +320,31 @@ class Document:
 
     @property
     def undo_bytes(self) -> int:
-        """Memory that undo and redo hold."""
+        """Memory used by undo and redo, in bytes."""
         return self._undo_stack.nbytes
 
     def undo(self) -> None:
-        """Take the last step back; does nothing when there is none. A stroke in progress ends first."""
+        """Undo the last step, if any. A stroke in progress ends first."""
         self._end_stroke()
         if self.can_undo:
             self._layers, change = self._undo_stack.undo(self._layers)
             self._notify(change)
 
     def redo(self) -> None:
-        """Make the step that was undone last again; does nothing when there is none."""
+        """Redo the last undone step, if any."""
         self._end_stroke()
         if self.can_redo:
             self._layers, change = self._undo_stack.redo(self._layers)
             self._notify(change)
 
-    # within
+    # internal
 
     def _end_stroke(self) -> None:
         if self._stroke is not None:
             self._stroke.end()
 
     def _require_layers(self) -> Layers:
-        """The layers, no stroke in progress; raises RequestError when there is no picture."""
+        """End any stroke and return the layers; raises RequestError if there is no picture."""
         self._end_stroke()
         if self._layers is None:
             raise RequestError("There is no picture to work on.", next_step="Open or drop a picture first.")
@@ -359,7 +359,7 @@ class Document:
             listener(change)
 
     def _on_stroke_end(self, stroke: Stroke, before: UInt8Array, rect: Rect | None, label: str) -> None:
-        """A stroke is over."""
+        """Push the finished stroke as an undo step."""
         if self._stroke is stroke:
             self._stroke = None
         if rect is not None:

@@ -1,4 +1,4 @@
-"""How far a picture is to grow beyond its edges while somebody still decides: dragged, nudged, or given up."""
+"""How far the picture will extend beyond its edges, while the person drags, nudges or cancels."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sdxl_desktop.core.geometry import Rect, Size
 from sdxl_desktop.session.document.document import MAX_SIDE
 
 EXPANSION_STEP = 8
-"""Pixels: a picture grows in multiples of what one latent covers, so that what is new begins on whole latents."""
+"""Pixels: a picture is extended in multiples of one latent's size, so that the new area starts at whole latents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ HANDLES = tuple(EdgeHandle(across, down) for down in (-1, 0, 1) for across in (-
 
 @dataclass(frozen=True, slots=True)
 class Expansion:
-    """Pixels on each side, each 0 or a positive multiple of STEP. False when there are none."""
+    """Pixels added on each side, each 0 or a positive multiple of EXPANSION_STEP. False if all are 0."""
 
     left: int = 0
     top: int = 0
@@ -40,7 +40,7 @@ class Expansion:
         return bool(self.left or self.top or self.right or self.bottom)
 
     def box(self, picture: Size) -> Rect:
-        """The grown picture's box in the pixels of the present one: its corner may be negative."""
+        """The extended picture's box in coordinates of the current one; its corner may be negative."""
         return Rect(-self.left, -self.top, *self._sides(picture))
 
     def size(self, picture: Size) -> Size:
@@ -50,13 +50,13 @@ class Expansion:
         return picture.width + self.left + self.right, picture.height + self.top + self.bottom
 
     def on_side(self, handle: EdgeHandle) -> int:
-        """Pixels on the side that an edge's grip stands for."""
+        """Pixels added on the side of an edge handle."""
         return {LEFT: self.left, TOP: self.top, RIGHT: self.right, BOTTOM: self.bottom}[handle]
 
     def dragged(self, handle: EdgeHandle, dx: float, dy: float, picture: Size, *, symmetric: bool = False) -> Expansion:
-        """The edge or corner at `grip` dragged by (dx, dy) pixels; inwards only as far as the picture's own edge.
+        """Drag the edge or corner at `handle` by (dx, dy) pixels; inwards at most to the picture's own edge.
 
-        `even`: an edge takes the opposite one along, a corner keeps the picture's aspect ratio.
+        `symmetric`: an edge also moves the opposite one, a corner keeps the picture's aspect ratio.
         """
         out_x, out_y = dx * handle.across, dy * handle.down
         if handle.is_corner and symmetric:
@@ -73,10 +73,10 @@ class Expansion:
     def nudged(
         self, direction: EdgeHandle, last_handle: EdgeHandle | None, by: int, picture: Size
     ) -> tuple[Expansion, EdgeHandle]:
-        """An arrow key: `direction` is an edge's grip, `held` the edge moved last; which one it is then comes along.
+        """Handle an arrow key in `direction` and return the handle that moved; `last_handle` is the edge moved last.
 
-        The arrow moves the edge in hand, outwards or back; where that one cannot go, the edge on the arrow's own side
-        is taken in hand and moves outwards.
+        The arrow moves the last edge outwards or back. If that edge cannot move, the edge on the arrow's own side moves
+        outwards and is returned.
         """
         if last_handle == EdgeHandle(-direction.across, -direction.down) and self.on_side(last_handle):
             return self.dragged(last_handle, direction.across * by, direction.down * by, picture), last_handle
@@ -84,7 +84,7 @@ class Expansion:
 
 
 def _expand_axis(low: int, high: int, way: int, out: float, side: int, *, both: bool) -> tuple[int, int]:
-    """The growth at both ends of one axis of `side` pixels, after the end `way` was dragged outwards by `out`."""
+    """Return the expansion at both ends of an axis of `side` pixels after dragging the end `way` outwards by `out`."""
     if way == 0:
         return low, high
     here, there = (low, high) if way < 0 else (high, low)

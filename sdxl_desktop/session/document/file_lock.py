@@ -1,4 +1,4 @@
-"""A lock file that belongs to a living process: the system lets go of it when the process ends, however it ends."""
+"""A lock file owned by a running process: the operating system releases it however the process ends."""
 
 from __future__ import annotations
 
@@ -11,28 +11,29 @@ from sdxl_desktop.core.private_files import FILE_MODE, open_private_append
 
 
 class FileLock:
-    """Holds `path`, which only this person can read, from `take` until `release` or the end of the process. Whichever
-    thread took it, any may let go."""
+    """Locks `path`, readable by this user only, from `acquire` until `release` or the end of the process. Any thread
+    may release it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = filelock.FileLock(path, mode=FILE_MODE, thread_local=False)
 
     def acquire(self) -> bool:
-        """Whether the lock is ours now; False when somebody else has it. Raises OSError where no file can be made."""
+        """Return whether the lock was acquired, False if it is held elsewhere. Raises OSError if no file can be
+        made."""
         try:
             self._lock.acquire(blocking=False)
         except filelock.Timeout:
             return False
-        open_private_append(self.path).close()  # one of an earlier release may be there that others can read
+        open_private_append(self.path).close()  # an earlier version may have left a file that others can read
         return True
 
     def release(self, *, remove: bool = False) -> None:
-        """Let go, and with `remove` leave no file. Safe to call twice."""
+        """Release the lock; with `remove`, also delete the file. Safe to call twice."""
         if not self._lock.is_locked:
             return
         if remove and sys.platform != "win32":
-            self.path.unlink(missing_ok=True)  # while it is still ours
+            self.path.unlink(missing_ok=True)  # while the lock is still held
         self._lock.release(force=True)
         if remove and sys.platform == "win32":
-            self.path.unlink(missing_ok=True)  # Windows removes no open file
+            self.path.unlink(missing_ok=True)  # Windows cannot remove an open file

@@ -1,9 +1,9 @@
-"""What becomes of the files that a project names: a project may come from anybody, and names whatever it likes.
+"""Validation of the files that a project names: a project may come from anyone and name any file.
 
-A project's fields that name files are these: `picture_name`, `saved_to` and the checkpoint, LoRAs, embeddings and VAE
-of each candidate's record, and the additions in what the panels say. `saved_to` is believed only of a file that holds
-the candidate; a name is no more than a name; what the panels say is told, since a run reads it. Records are passed on
-as they are: whoever draws from one takes the checkpoint from the library and the additions from the panels.
+The fields that name files are `picture_name`, `saved_to`, the checkpoint, LoRAs, embeddings and VAE of each candidate's
+record, and the additions in the panel values. `saved_to` is trusted only if that file holds the candidate. A name is
+used as text only. Additions in the panel values are reported, since a run reads them. Records are passed on unchanged:
+to generate from one, the checkpoint is taken from the library and the additions from the panels.
 """
 
 from __future__ import annotations
@@ -20,44 +20,44 @@ from sdxl_desktop.formats.weight_variants import EMBEDDING_ENDINGS
 from sdxl_desktop.metadata.picture_comparison import is_same_picture
 
 TrustedFileCheck = Callable[[Path, Picture, GenerationRequest], bool]
-"""Whether a file is to be taken for the one that holds a picture."""
+"""Returns whether a file is accepted as the saved file of a picture."""
 
-"""How files of LoRAs and embeddings end."""
+"""File suffixes of LoRAs and embeddings."""
 _LONGEST_NAME = 255
 _MAX_NAMED = 3
 
 
 def trust_no_file(file: Path, picture: Picture, request: GenerationRequest) -> bool:
-    """Nothing is believed."""
+    """Trust no file."""
     return False
 
 
 def trust_files_in(folder: Path) -> TrustedFileCheck:
-    """Believes of files in `folder` that hold the picture, and of no link that leads out of it."""
+    """Trust files in `folder` that hold the picture, but no link that leads out of it."""
 
     def believes(file: Path, picture: Picture, request: GenerationRequest) -> bool:
         try:
             real = file.resolve(strict=True)
             return real.is_relative_to(folder.resolve(strict=True)) and trust_matching_file(real, picture, request)
-        except (OSError, RuntimeError, ValueError):  # a loop of links, a name that is none
+        except (OSError, RuntimeError, ValueError):  # a link loop or an invalid name
             return False
 
     return believes
 
 
 def trust_matching_file(file: Path, picture: Picture, request: GenerationRequest) -> bool:
-    """Believes of every file that holds the picture; for what this person's own window has written."""
+    """Trust every file that holds the picture; for files written by this user's own window."""
     return file.is_absolute() and is_same_picture(file, picture, request)
 
 
 def plain_name(name: str) -> str:
-    """The last part of a path by any system's rules, without what cannot be printed."""
+    """Return the last component of a path by any system's rules, without unprintable characters."""
     last = PureWindowsPath(PurePosixPath(name).name).name
     return "".join(letter for letter in last if unicodedata.category(letter)[0] != "C")[:_LONGEST_NAME]
 
 
 def usable_additions(workspace: WorkspaceValue) -> tuple[WorkspaceValue, tuple[str, ...]]:
-    """(the workspace with the additions that can be some, sentences about those that are used and those left out)."""
+    """Return (the workspace with only the valid additions, messages about those used and those left out)."""
     listed = workspace.additions
     kept = AdditionsPanelState(
         loras=tuple(lora for lora in listed.loras if _is_weights(lora.use.file)),
@@ -74,7 +74,7 @@ def usable_additions(workspace: WorkspaceValue) -> tuple[WorkspaceValue, tuple[s
         more = f" and {len(used) - _MAX_NAMED} more" if len(used) > _MAX_NAMED else ""
         notes += (f"It draws with files of this computer: {names}{more}.",)
     if lost:
-        notes += (f"{lost} of the LoRAs, embeddings and VAEs in it can be none and were left out.",)
+        notes += (f"{lost} of the LoRAs, embeddings and VAEs in it are not valid and were left out.",)
     return replace(workspace, additions=kept), notes
 
 
@@ -83,7 +83,7 @@ def _is_weights(file: Path) -> bool:
 
 
 def _is_remote(file: Path) -> bool:
-    """Whether already to look for it would ask another computer."""
+    """Whether merely checking the path would contact another computer."""
     return str(file).startswith(("\\\\", "//"))
 
 

@@ -1,4 +1,4 @@
-"""The frame: which part of the picture a run would see, and at what size that part would be drawn."""
+"""The frame: which part of the picture a run processes, and at which size it is generated."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from sdxl_desktop.imaging.boxes import crop_box_for_target, expand_box, expand_t
 from sdxl_desktop.imaging.fit_transform import FitTransform
 
 MAX_COMPILED_RATIO_FACTOR = 1.25
-"""The factor by which a compiled size's aspect ratio may differ from the wanted one."""
+"""Maximum factor between the aspect ratios of a compiled size and the requested one."""
 MAX_STRETCH = 1.04
-"""The factor by which what is seen may be stretched to the size that is drawn before another size is looked for."""
+"""Maximum stretch from the region to the drawing size before another size is chosen."""
 MAX_AREA_FACTOR = 1.35
-"""The factor by which it may have more or fewer pixels than the size that was asked for."""
+"""Maximum factor between the pixel counts of the chosen and the requested size."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FramePolicy:
-    """What is asked of a run, as far as it decides the frame.
+    """The parameters of a run that determine the frame.
 
-    `asked` is the drawing size in the panels. `only_masked`, `grow`, `fit` and `keep_size` mean what they mean in an
-    `Edit`. `compiled` are the sizes for which the checkpoint need not be compiled any more, `multiple` is what its
-    sides must be multiples of.
+    `requested_size` is the size set in the panels. `only_masked`, `grow`, `fit` and `keep_size` are as in
+    `EditParameters`. `compiled_sizes` are sizes for which the checkpoint is already compiled; each side must be a
+    multiple of `size_multiple`.
     """
 
     requested_size: Size
@@ -46,30 +46,29 @@ class FramePolicy:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """`region`: the box of the picture that is drawn (beyond it where it is padded); `drawn`: at which size.
-    `leaves_out`: a part of the mask lies outside and is not drawn."""
+    """`region`: the box of the picture that is generated (it exceeds the picture where padded), at `drawing_size`.
+    `cuts_mask`: a part of the mask lies outside the region and is not generated."""
 
     region: Rect
     drawing_size: Size
     cuts_mask: bool = False
 
     def shows_whole_picture(self, picture: Size) -> bool:
-        """Whether it shows exactly the picture."""
+        """Whether the region is exactly the whole picture."""
         return self.region == Rect(0, 0, picture.width, picture.height)
 
     @property
     def stretch(self) -> float:
-        """By which factor, at least 1, the region is drawn wider or higher than it is."""
+        """The factor, at least 1, between the aspect ratios of the region and the drawing size."""
         ratio = self.region.width / self.region.height * self.drawing_size.height / self.drawing_size.width
         return max(ratio, 1 / ratio)
 
 
 def frame_for(policy: FramePolicy, picture: Size, mask_box: Rect | None) -> Frame:
-    """The frame of a run on a picture of size `picture`, of which the box `masked` (None: nothing) is masked.
+    """Return the frame of a run on a picture of size `picture`, masked within `mask_box` (None: no mask).
 
-    A result that is pasted back has no size of its own, so a size that is compiled already is taken where one is near,
-    and one of the mask's own shape where the mask would not fit. One that becomes the picture is drawn at the size
-    that was asked for, never at another.
+    A result that is pasted back has no size of its own, so a nearby compiled size is used if there is one, or a size of
+    the mask's aspect ratio if the mask would not fit. A result that replaces the picture always has the requested size.
     """
     if mask_box is None:
         drawn = _drawing_size(policy)
@@ -96,7 +95,7 @@ def frame_for(policy: FramePolicy, picture: Size, mask_box: Rect | None) -> Fram
 
 
 def _drawing_size(policy: FramePolicy) -> Size:
-    """The size at which all that the fit leaves of a picture is drawn."""
+    """The size at which the part of a picture that remains after fitting is generated."""
     drawn = policy.requested_size
     if policy.keep_size:
         drawn = nearest_compiled_size(drawn.width / drawn.height, drawn, policy.compiled_sizes, policy.size_multiple)
@@ -104,7 +103,7 @@ def _drawing_size(policy: FramePolicy) -> Size:
 
 
 def _with_least_stretch(policy: FramePolicy, frame: Frame, region: Callable[[Size], Rect]) -> Frame:
-    """`frame`, or, where what it holds has another shape than is drawn, one at a size of that shape."""
+    """Return `frame`, or, if its content has another aspect ratio than the drawing size, one at a matching size."""
     if frame.stretch <= MAX_STRETCH:
         return frame
     shape = frame.region.size
@@ -119,8 +118,8 @@ def _with_least_stretch(policy: FramePolicy, frame: Frame, region: Callable[[Siz
 def with_frame_size(
     request: GenerationRequest, size_multiple: int, compiled_sizes: tuple[Size, ...] = ()
 ) -> GenerationRequest:
-    """`request` drawn at the size that its frame says; as it is without a picture, or from kept latents, which have a
-    size. `multiple` and `compiled` are as in `FramePolicy`."""
+    """Return `request` at the drawing size of its frame. Requests without a picture are unchanged, and so are those
+    that resume from saved latents, which fix the size. `size_multiple` and `compiled_sizes` are as in `FramePolicy`."""
     edit = request.edit
     if edit is None or request.start is not None:
         return request
@@ -131,7 +130,7 @@ def with_frame_size(
 def frame_of_edit(
     edit: EditParameters, requested_size: Size, size_multiple: int, compiled_sizes: tuple[Size, ...] = ()
 ) -> Frame:
-    """The frame of an edit that is to be drawn at the size `asked`."""
+    """Return the frame of an edit requested at `requested_size`."""
     policy = FramePolicy(
         requested_size=requested_size,
         only_masked=edit.only_masked,
@@ -152,9 +151,8 @@ def nearest_compiled_size(
     *,
     max_ratio_factor: float = MAX_COMPILED_RATIO_FACTOR,
 ) -> Size:
-    """The compiled size nearest to the aspect ratio `shape` (width / height) and the area of `asked`; `asked` itself
-    where none is near. A size that is no multiple of `multiple` pixels on both sides cannot be drawn and is passed by.
-    """
+    """Return the compiled size nearest to `aspect_ratio` (width / height) and the area of `requested_size`, or
+    `requested_size` if none is near. Sizes whose sides are not multiples of `size_multiple` are skipped."""
 
     def off(size: Size) -> tuple[float, float]:
         return abs(math.log(size.width / size.height / aspect_ratio)), abs(
@@ -173,7 +171,7 @@ def nearest_compiled_size(
 
 
 def _fitted_region(picture: Size, drawing_size: Size, fit: FitMode) -> Rect:
-    """What is seen of a whole picture that is fitted to `drawn`: with PAD more than there is."""
+    """The region of a whole picture fitted to `drawing_size`; with PAD it exceeds the picture."""
     if fit is FitMode.STRETCH or picture.width * drawing_size.height == picture.height * drawing_size.width:
         return Rect(0, 0, picture.width, picture.height)
     placement = FitTransform(picture, drawing_size, fit)

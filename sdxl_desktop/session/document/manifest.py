@@ -1,4 +1,4 @@
-"""`document.json`: the table of contents of a project, typed, versioned and bounded."""
+"""`document.json`: the manifest of a project, typed, versioned and size-limited."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ FORMAT_VERSION = 2
 MANIFEST_MEMBER = "document.json"
 
 MAX_MANIFEST_BYTES = 16 * 2**20
-"""Bytes of `document.json`."""
+"""Maximum size of `document.json`, in bytes."""
 MAX_CANDIDATES = 1000
 MAX_PIXELS = 2**28
-"""Pixels of one picture: a document has sides of 16384 at most."""
+"""Maximum pixels of one picture: a document's sides are at most 16384."""
 MAX_MEMORY_BYTES = 2**32
-"""What all pictures and latents of one project may take in memory together."""
+"""Maximum memory of all pictures and latents of one project together."""
 MAX_LATENTS_BYTES = 2**30
-"""Bytes of the kept latents of one candidate: every step of a thousand at 1024 x 1024 is a quarter of that."""
+"""Maximum bytes of one candidate's saved latents: a thousand steps at 1024 x 1024 take a quarter of that."""
 
 
 class ManifestHeader(msgspec.Struct):
-    """What is the same in the card of every version there will ever be."""
+    """The fields that every manifest version has, now and in future."""
 
     kind: str
     version: int
@@ -37,7 +37,7 @@ class ManifestHeader(msgspec.Struct):
 
 
 class StartEntry(msgspec.Struct):
-    """Kept latents that a candidate's run began from: the name of the member that holds them, and the step."""
+    """Saved latents that a candidate's run resumed from: the name of their member, and the step."""
 
     latents: str
     step: int | None = None
@@ -45,7 +45,7 @@ class StartEntry(msgspec.Struct):
 
 class CandidateEntry(msgspec.Struct):
     """One candidate. `pixels`, `drawn` and `latents` name members ("" for none); `record` is the picture's record as
-    `metadata.picture_files` writes it."""
+    written by `metadata.picture_files`."""
 
     pixels: str
     record: msgspec.Raw
@@ -58,15 +58,15 @@ class CandidateEntry(msgspec.Struct):
 
 
 class QueuedRequestEntry(msgspec.Struct):
-    """A request that was to be drawn: its `record`, with the seed of the first picture, and what it begins from."""
+    """A queued request: its `record`, with the seed of the first picture, and the latents it resumes from."""
 
     record: msgspec.Raw
     start: StartEntry | None = None
 
 
 class SidecarEntry(msgspec.Struct):
-    """A member that lies beside the project in a file of its own, see `beside`: `shape` of the pixels, or the [size] of
-    anything else; `digest` of its bytes."""
+    """A member stored in a file next to the project, see `sidecar`: `shape` of the pixels, or [size] for anything else;
+    `digest` of its bytes."""
 
     file: str
     shape: list[int]
@@ -74,10 +74,11 @@ class SidecarEntry(msgspec.Struct):
 
 
 class Manifest(msgspec.Struct):
-    """The whole card. `picture` and `mask` name members ("" for none), and one member may stand in several places.
+    """The complete manifest. `picture` and `mask` name members ("" for none); one member may be referenced several
+    times.
 
-    `grounds` has, by `pixel_key`, the members with the pixels that candidates were drawn on, and waiting requests are
-    to be. `waiting` and `kept_as` stand in kept work only.
+    `grounds` maps `pixel_key` to the members with the source pixels of candidates and queued requests. `waiting` and
+    `kept_as` exist in recovery files only.
     """
 
     kind: str = DOCUMENT_KIND
@@ -95,7 +96,7 @@ class Manifest(msgspec.Struct):
 
 
 class ManifestV1(msgspec.Struct):
-    """The card of version 1, which had candidates without a record; no released window ever wrote any."""
+    """The manifest of version 1, whose candidates had no record; no released version ever wrote candidates in it."""
 
     picture_name: str = ""
     has_picture: bool = False
@@ -104,17 +105,17 @@ class ManifestV1(msgspec.Struct):
 
 
 def encode_workspace(workspace: WorkspaceValue) -> msgspec.Raw:
-    """The panels' values as JSON, without what belongs to the window."""
+    """Return the panel values as JSON, without those of the window."""
     return msgspec.Raw(msgspec.json.encode(replace(workspace, geometry="", layout=""), enc_hook=_encode))
 
 
 def decode_workspace(raw: msgspec.Raw) -> WorkspaceValue | None:
-    """The panels' values; raises MsgspecError or RequestError for what is none."""
+    """Return the panel values; raises MsgspecError or RequestError if they are invalid."""
     return msgspec.json.decode(raw, type=WorkspaceValue | None, dec_hook=_decode)
 
 
 def check_size_limits(shapes: Iterable[tuple[int, ...]]) -> None:
-    """Raise ProjectError when members of such shapes (bytes are [size]) would not be read again."""
+    """Raise ProjectError if members of these shapes (bytes are [size]) would be too large to be read back."""
     total = 0
     for shape in shapes:
         size = math.prod(shape)

@@ -1,4 +1,4 @@
-"""Where a mask lies, kept up with every change by looking at the changed tiles alone."""
+"""The bounding box of a mask, updated incrementally from the changed tiles."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ from sdxl_desktop.session.document.layers import TileIndex, tile, tile_rect, til
 
 
 class MaskBounds:
-    """Knows the smallest box around all that is masked. Tell it `changed` boxes, ask for `box` when it is wanted.
+    """Tracks the bounding box of the mask. Call `mark_changed` on every change and `compute` to get the box.
 
-    A stroke touches a few tiles at a time, so asking in its middle costs microseconds on a picture of any size.
+    A stroke touches few tiles, so calling `compute` during one costs microseconds on a picture of any size.
     """
 
     def __init__(self) -> None:
         self._boxes: dict[TileIndex, Rect] = {}
         self._stale: set[TileIndex] | None = None
-        """Tiles to be looked at; None: all of them."""
+        """Tiles to be rescanned; None: all tiles."""
 
     def mark_changed(self, rect: Rect | None) -> None:
-        """The mask is different in `rect`, or everywhere."""
+        """Mark `rect`, or everything if None, as changed."""
         if rect is None:
             self._stale = None
         elif self._stale is not None:
             self._stale.update(tiles(rect))
 
     def compute(self, mask: UInt8Array | None) -> Rect | None:
-        """The smallest box around the pixels of `mask` (uint8 [H, W]) that are not 0, or None when all are."""
+        """Return the bounding box of the pixels of `mask` (uint8 [H, W]) that are not 0, or None if all are 0."""
         if mask is None:
             self._boxes, self._stale = {}, None
             return None
         if self._stale is None:
             self._boxes = {}
-            if not mask.any():  # a new picture's mask: seen sooner whole than in tiles
+            if not mask.any():  # a new picture's mask: checking it whole is faster than by tiles
                 self._stale = set()
                 return None
         whole = Rect(0, 0, mask.shape[1], mask.shape[0])

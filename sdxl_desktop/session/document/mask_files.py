@@ -1,4 +1,4 @@
-"""Masks written to disk: as a picture of their own, or as the alpha of the picture they belong to."""
+"""Write masks to disk: as a separate picture, or as the alpha channel of the picture."""
 
 from __future__ import annotations
 
@@ -17,17 +17,16 @@ _NOTE = "The alpha is a mask: what is transparent is to be drawn anew. The colou
 
 
 def write_mask(mask: UInt8Array, path: Path) -> None:
-    """Write `mask` (uint8 [H, W]) as a grey PNG, which `read_mask` reads. It is written whole or not at all. Raises
-    OutputError."""
+    """Write `mask` (uint8 [H, W]) atomically as a greyscale PNG, which `read_mask` reads. Raises OutputError."""
     _write("The mask", Image.fromarray(mask, "L"), path, PngImagePlugin.PngInfo())
 
 
 def write_mask_as_alpha(picture: UInt8Array, mask: UInt8Array, path: Path) -> None:
     """Write `picture` (uint8 [H, W, 3]) as a PNG that is transparent where `mask` (uint8 [H, W]) wants new pixels.
 
-    The colours under the mask are kept, and the file says so: `open_picture` gives back the very picture,
-    `mask_from_alpha` and `read_mask` the very mask. It is written whole or not at all. Raises OutputError, or
-    RequestError when the two are not of one size.
+    The colours under the mask are preserved and the file is marked so: `open_picture` returns the exact picture,
+    `mask_from_alpha` and `read_mask` the exact mask. The write is atomic. Raises OutputError, or RequestError if the
+    sizes differ.
     """
     if picture.shape != (*mask.shape, 3):
         raise RequestError("The mask does not have the picture's size.", next_step="Give a mask of exactly that size.")
@@ -43,7 +42,7 @@ def _write(what: str, image: Image.Image, path: Path, info: PngImagePlugin.PngIn
     try:
         with atomic_file(path) as beside:
             image.save(beside, "PNG", pnginfo=info)
-    except Exception as problem:  # an encoder raises more than OSError for what it cannot hold
+    except Exception as problem:  # encoders raise more than OSError for unsupported content
         raise OutputError(
             f"{what} could not be written to {path}.",
             why=describe_error(problem),

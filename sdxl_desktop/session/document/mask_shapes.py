@@ -1,8 +1,8 @@
-"""Filled outlines: how much of each pixel a polygon covers, exactly, so that every edge is antialiased.
+"""Filled outlines: the exact coverage of each pixel by a polygon, so that every edge is antialiased.
 
 The rasteriser accumulates signed areas, as FreeType's smooth rasteriser and font-rs do (Levien, "Inside the fastest
-font renderer in the world", 2016): each piece of an edge inside one pixel adds the area to its right to that pixel and
-its height to all pixels further right, and one running sum over each row turns that into coverage.
+font renderer in the world", 2016): each edge segment inside one pixel adds the area to its right to that pixel and its
+height to all pixels further right, and a cumulative sum over each row yields the coverage.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from sdxl_desktop.core.geometry import Rect
 from sdxl_desktop.core.raster import UInt8Array
 
 _BAND = 256
-"""Rows that are filled at a time."""
+"""Rows filled at a time."""
 
 Outline = npt.NDArray[np.float64]
 """Corners of a closed polygon, float64 [N, 2], (x, y) in pixels from the top left corner of the picture."""
 
 
 def rectangle(x0: float, y0: float, x1: float, y1: float) -> Outline:
-    """The rectangle between two opposite corners."""
+    """Return the rectangle between two opposite corners."""
     return np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], dtype=np.float64)
 
 
 def ellipse(x0: float, y0: float, x1: float, y1: float) -> Outline:
-    """The ellipse in the rectangle between two opposite corners, nowhere more than 0.02 pixels off."""
+    """Return the ellipse inside the rectangle between two opposite corners, accurate to 0.02 pixels."""
     radius_x, radius_y = abs(x1 - x0) / 2, abs(y1 - y0) / 2
     largest = max(radius_x, radius_y, 1.0)
     count = max(16, math.ceil(math.pi / math.acos(1 - min(0.02 / largest, 1.0))))
@@ -38,14 +38,15 @@ def ellipse(x0: float, y0: float, x1: float, y1: float) -> Outline:
 
 
 def polygon(points: Iterable[tuple[float, float]]) -> Outline:
-    """The closed polygon through `points`."""
+    """Return the closed polygon through `points`."""
     return np.array(list(points), dtype=np.float64).reshape(-1, 2)
 
 
 def outline_coverage(outline: Outline, width: int, height: int) -> tuple[Rect, UInt8Array] | None:
-    """What `outline` covers of a picture of `width` x `height`: a box and uint8 [H, W] for it, or None for nothing.
+    """Return the coverage by `outline` of a picture of `width` x `height`: a box and its uint8 [H, W], or None if
+    empty.
 
-    A pixel that several loops of the outline go around is covered once.
+    A pixel inside several loops of the outline is covered once.
     """
     if len(outline) < 3:
         return None
@@ -55,19 +56,19 @@ def outline_coverage(outline: Outline, width: int, height: int) -> tuple[Rect, U
     if right <= left or bottom <= top:
         return None
     box = Rect(left, top, right - left, bottom - top)
-    # What lies left or right of the box is moved onto its border: it still counts for the rows it crosses.
+    # Parts left or right of the box are clamped to its border: they still count for the rows they cross.
     pieces = _in_single_pixels(*_cut_at_borders(outline - (left, top), box.width, box.height))
     return box, _fill(*pieces, box.width, box.height)
 
 
 def _fill(start: Outline, end: Outline, width: int, height: int) -> UInt8Array:
-    """The coverage, uint8 [H, W], of a box by the outline cut into `pieces`, each in one pixel; band by band, because
-    the sums take twelve times the memory of the result."""
+    """Return the coverage, uint8 [H, W], of a box by outline segments that each lie in one pixel. Processed in bands,
+    because the sums take twelve times the memory of the result."""
     rise = end[:, 1] - start[:, 1]
     middle = (start + end) / 2
     row = np.clip(np.floor(middle[:, 1]).astype(np.intp), 0, height - 1)
     column = np.clip(np.floor(middle[:, 0]).astype(np.intp), 0, width)
-    right_share = 1.0 - (middle[:, 0] - column)  # how much of the pixel lies right of the piece, per unit of rise
+    right_share = 1.0 - (middle[:, 0] - column)  # area of the pixel right of the segment, per unit of rise
     filled = np.empty((height, width), np.uint8)
     stride = width + 2
     for top in range(0, height, _BAND):
@@ -82,7 +83,7 @@ def _fill(start: Outline, end: Outline, width: int, height: int) -> UInt8Array:
 
 
 def _cut_at_borders(corners: Outline, width: int, height: int) -> tuple[Outline, Outline]:
-    """Start and end, float64 [M, 2] each, of the edges inside the box, cut where they cross its borders."""
+    """Return start and end, float64 [M, 2] each, of the edges inside the box, cut where they cross its borders."""
     start, end = corners, np.roll(corners, -1, axis=0)
     for axis, limit in ((1, 0.0), (1, float(height)), (0, 0.0), (0, float(width))):
         start, end = _split(start, end, axis, limit)
@@ -94,7 +95,7 @@ def _cut_at_borders(corners: Outline, width: int, height: int) -> tuple[Outline,
 
 
 def _split(start: Outline, end: Outline, axis: int, limit: float) -> tuple[Outline, Outline]:
-    """The same edges, those that cross `limit` on `axis` cut in two there."""
+    """Return the same edges, with those that cross `limit` on `axis` cut in two there."""
     crosses = (start[:, axis] - limit) * (end[:, axis] - limit) < 0
     if not crosses.any():
         return start, end
@@ -109,7 +110,7 @@ def _split(start: Outline, end: Outline, axis: int, limit: float) -> tuple[Outli
 
 
 def _in_single_pixels(start: Outline, end: Outline) -> tuple[Outline, Outline]:
-    """Edges cut at every pixel border they cross, so that each piece lies in one pixel."""
+    """Cut edges at every pixel border they cross, so that each segment lies in one pixel."""
     for axis in (1, 0):
         start, end = _cut_at_whole_numbers(start, end, axis)
     return start, end
@@ -126,7 +127,7 @@ def _cut_at_whole_numbers(start: Outline, end: Outline, axis: int) -> tuple[Outl
     a, b = start[which], end[which]
     span = b[:, axis] - a[:, axis]
     forwards = span >= 0
-    # The borders in the order in which the edge meets them.
+    # The borders in the order in which the edge crosses them.
     border = np.where(forwards, first[which] + number, first[which] + cuts[which] - 1 - number)
     before = np.where(forwards, border - 1, border + 1)
     safe = np.where(span == 0, 1.0, span)

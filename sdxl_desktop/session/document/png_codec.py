@@ -1,4 +1,4 @@
-"""PNG files of pixels, packed fast and unpacked with care."""
+"""Fast PNG encoding and defensive PNG decoding of pixels."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from PIL import PngImagePlugin
 from sdxl_desktop.core.raster import UInt8Array
 
 HEAD_BYTES = 33
-"""Signature and IHDR chunk: all that is needed to know what decoding would yield."""
+"""Signature and IHDR chunk: enough to determine the decoded shape."""
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _COLOUR_TYPES = {2: 0, 3: 2}
-"""PNG's colour type by the number of the array's dimensions: grey and RGB."""
+"""PNG's colour type by the array's number of dimensions: greyscale and RGB."""
 _SUB = 1
 """The filter that subtracts the pixel to the left (PNG specification, §9.2)."""
 _BAND_BYTES = 2**22
 _CHUNK_FRAME = 12
-"""Bytes of a chunk beside its content: length, kind and check sum."""
+"""Bytes of a chunk besides its content: length, type and CRC."""
 _ANCILLARY = 0x20
-"""The bit of a kind's first letter that says that decoders may leave the chunk out."""
+"""The bit in the first letter of a chunk type that marks the chunk as ancillary: decoders may ignore it."""
 _AFTER_IDAT = b"after"
 _MAY_FOLLOW = {b"": (b"IHDR",), b"IHDR": (b"IDAT",), b"IDAT": (b"IDAT", b"IEND"), _AFTER_IDAT: (b"IEND",)}
 _FEWEST_CHUNKS, _SMALLEST_CHUNKS = 1000, 1024
-"""So many chunks may a file have, and one more for so many bytes: each costs time, however short it is."""
+"""A file may have this many chunks, plus one per this many bytes: each takes time, however short."""
 _DEFLATE_AT_BEST = 1032
-"""No deflate stream unpacks to more than this many times its own size."""
+"""Maximum compression ratio of a deflate stream."""
 
 
 def encode_png(pixels: UInt8Array) -> bytes:
-    """`pixels` (uint8 [H, W] or [H, W, 3]) as a PNG file.
+    """Encode `pixels` (uint8 [H, W] or [H, W, 3]) as a PNG file.
 
-    Every row is filtered with "sub" and packed by runs only: about four times faster than Pillow's fastest, a few
-    per cent smaller on photographs and larger on drawings. The interpreter's lock is let go of while it works, so a
-    window on another thread does not feel it.
+    Every row uses the "sub" filter and run-length compression only: about four times faster than Pillow's fastest, a
+    few per cent smaller on photographs and larger on drawings. The GIL is released meanwhile, so that a window on
+    another thread stays responsive.
     """
     height, width = pixels.shape[:2]
     channels = 1 if pixels.ndim == 2 else 3
@@ -57,7 +57,7 @@ def encode_png(pixels: UInt8Array) -> bytes:
 
 
 def _filtered(band: UInt8Array, row_bytes: int, channels: int) -> UInt8Array:
-    """The rows of a band as PNG's bytes: the filter's number, then each value less that of the pixel to the left."""
+    """Return a band's rows as PNG bytes: the filter number, then each value minus that of the pixel to the left."""
     rows = band.reshape(band.shape[0], row_bytes)
     filtered = np.empty((band.shape[0], row_bytes + 1), np.uint8)
     filtered[:, 0] = _SUB
@@ -71,9 +71,9 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def declared_shape(head: bytes, size: int) -> tuple[int, ...]:
-    """The shape that a PNG file of `size` bytes would decode to, [H, W] or [H, W, 3], told from its first HEAD_BYTES.
+    """Return the shape that a PNG file of `size` bytes would decode to, [H, W] or [H, W, 3], from its first HEAD_BYTES.
 
-    Raises ValueError when it is no 8-bit grey or RGB PNG, or promises more than so few bytes can hold.
+    Raises ValueError if it is no 8-bit greyscale or RGB PNG, or declares more pixels than its size can hold.
     """
     if len(head) < HEAD_BYTES or head[:8] != _SIGNATURE or head[12:16] != b"IHDR":
         raise ValueError("it is no PNG")
@@ -82,33 +82,33 @@ def declared_shape(head: bytes, size: int) -> tuple[int, ...]:
         raise ValueError("it is not such a PNG as projects hold")
     shape = (height, width) if colour == _COLOUR_TYPES[2] else (height, width, 3)
     if height * width * (1 if len(shape) == 2 else 3) > _DEFLATE_AT_BEST * size:
-        raise ValueError("it promises more pixels than it can hold")
+        raise ValueError("it declares more pixels than it can hold")
     return shape
 
 
 def png_limit(shape: tuple[int, ...]) -> int:
-    """Bytes that a PNG file of such pixels may have: those of the pixels, and room for what it says beside them."""
+    """Maximum bytes of a PNG file with such pixels: the raw pixels plus a margin for other chunks."""
     return math.prod(shape) * 65 // 64 + shape[0] + 2**20
 
 
 def decode_png(content: bytes) -> UInt8Array:
-    """The pixels, uint8 of `declared_shape`, [H, W, 3] or [H, W]; raises what Pillow raises over damaged files,
-    ValueError among it.
+    """Return the pixels, uint8 of `declared_shape`, [H, W, 3] or [H, W]; raises what Pillow raises for damaged files,
+    including ValueError.
 
-    Only the chunks that hold the pixels reach Pillow, whose own limit on pixels is gone round: nothing else in the
-    file can say another size than the one that was promised.
+    Only the chunks that hold the pixels are passed to Pillow, whose own pixel limit is bypassed: nothing else in the
+    file can declare another size.
     """
     shape = declared_shape(content, len(content))
     with PngImagePlugin.PngImageFile(io.BytesIO(_required_chunks(content))) as picture:
         if picture.size != (shape[1], shape[0]) or picture.mode != ("L" if len(shape) == 2 else "RGB"):
-            raise ValueError("it is another picture than it promises")
+            raise ValueError("it does not match its header")
         return np.array(picture, dtype=np.uint8)
 
 
 def _required_chunks(content: bytes) -> bytes:
-    """The signature, IHDR, IDAT and IEND of a PNG file, in the order that they must have (PNG specification, §5.6):
-    one header first, the pixels in one row of chunks, one end, and nothing behind it. Chunks that may be left out are
-    left out; raises ValueError for a file that is not built so."""
+    """Return the signature, IHDR, IDAT and IEND of a PNG file, in the required order (PNG specification, §5.6): one
+    header first, consecutive pixel chunks, one end, and nothing after it. Ancillary chunks are dropped; raises
+    ValueError for any other structure."""
     view, at, last = memoryview(content), len(_SIGNATURE), b""
     kept, chunks = bytearray(view[:at]), _FEWEST_CHUNKS + len(content) // _SMALLEST_CHUNKS
     while last != b"IEND":

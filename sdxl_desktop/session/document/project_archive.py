@@ -1,4 +1,4 @@
-"""A zip file from anywhere, opened without trust: every size is bounded before anything is unpacked."""
+"""A zip file from an untrusted source: every size is limited before anything is unpacked."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from pathlib import Path
 from types import TracebackType
 
 _MAX_DIRECTORY_BYTES = 2**20
-"""Bytes of the central directory; ten thousand members need half of that."""
+"""Maximum bytes of the central directory; ten thousand members need half of that."""
 _MEMBER_NAME = re.compile(r"(?!.*\.\.)[\w-][\w.-]{0,119}(/[\w-][\w.-]{0,119}){0,3}")
-"""Relative, without a way up, without backslashes or drives."""
+"""Relative, without "..", backslashes or drives."""
 _COMPRESSION_METHODS = (
     zipfile.ZIP_STORED,
     zipfile.ZIP_DEFLATED,
-)  # the others may ask for hundreds of megabytes to begin with
+)  # other methods may allocate hundreds of megabytes at the start
 
 
 class _BoundedFile(io.FileIO):
-    """A file that hands out no more than `limit` bytes at once while there is a limit.
+    """A file that returns at most `limit` bytes per read while a limit is set.
 
-    `zipfile` reads the central directory whole, however large it says it is; this is the only way to bound it that
-    looks at the very number that `zipfile` does.
+    `zipfile` reads the central directory in one call, whatever size the file declares; this is the only way to limit
+    exactly the number that `zipfile` uses.
     """
 
     limit: int | None = None
@@ -35,10 +35,10 @@ class _BoundedFile(io.FileIO):
 
 
 class ProjectArchive:
-    """A zip file to be read member by member; use it in a `with` block.
+    """A zip file read member by member; use it in a `with` block.
 
-    Opening and reading raise OSError, BadZipFile, KeyError, ValueError, RuntimeError, NotImplementedError, EOFError
-    or zlib.error over what cannot be read.
+    For unreadable files, opening and reading raise OSError, BadZipFile, KeyError, ValueError, RuntimeError,
+    NotImplementedError, EOFError or zlib.error.
     """
 
     def __init__(self, path: Path) -> None:
@@ -71,7 +71,7 @@ class ProjectArchive:
         self._file.close()
 
     def size(self, name: str) -> int:
-        """Bytes of a member, as far as the archive can be believed."""
+        """Size of a member in bytes, as declared by the archive."""
         info = self._zip.getinfo(name)
         stored = info.compress_type == zipfile.ZIP_STORED
         if info.compress_type not in _COMPRESSION_METHODS or info.flag_bits & 1:
@@ -81,18 +81,18 @@ class ProjectArchive:
         return info.file_size
 
     def read_prefix(self, name: str, size: int) -> bytes:
-        """The first `size` bytes of a member, or fewer."""
+        """Return the first `size` bytes of a member, or fewer."""
         self.size(name)
         with self._zip.open(name) as member:
             return member.read(size)
 
     def read(self, name: str, limit: int) -> bytes:
-        """A whole member, whose check sum is right; raises ValueError when it has more than `limit` bytes."""
+        """Return a whole member with a verified checksum; raises ValueError if it exceeds `limit` bytes."""
         size = self.size(name)
         if size > limit:
             raise ValueError(f"{name} is too long")
-        with self._zip.open(name) as member:  # `ZipFile.read` would unpack all there is before it looks at the size
+        with self._zip.open(name) as member:  # `ZipFile.read` would unpack everything before checking the size
             content = member.read(size)
-            if len(content) != size or member.read(1):  # at the end the check sum is looked at
+            if len(content) != size or member.read(1):  # the checksum is verified at the end
                 raise ValueError(f"{name} lies about its size")
         return content

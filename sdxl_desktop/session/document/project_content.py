@@ -1,4 +1,4 @@
-"""What a project holds, and the error that tells why one cannot be read or written."""
+"""The content of a project, and the error raised if one cannot be read or written."""
 
 from __future__ import annotations
 
@@ -22,16 +22,15 @@ class ProjectError(SdxlDesktopError):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Project:
-    """A document with all that belongs to it.
+    """A document with everything that belongs to it.
 
-    `picture` uint8 [H, W, 3] and `mask` uint8 [H, W], or None; `picture_name` the file the picture came from;
-    `candidates` the results at hand, the oldest first, each with its pixels, request, notes and kept latents;
-    `workspace` what the panels say (the window's own geometry is nobody else's business and is not kept); `waiting` the
-    requests that are yet to be drawn, and `kept_as` the document's own file where that holds what is here, which only
-    the person's own kept work has. `notes` are
-    sentences about what could not be brought back when the project was read; they are not written.
+    `picture` uint8 [H, W, 3] and `mask` uint8 [H, W], or None; `picture_name` is the file the picture came from;
+    `candidates` are the current results, the oldest first, each with its pixels, request, notes and saved latents;
+    `workspace` holds the panel values (not the window's own geometry). Recovery files alone have `queued_requests`, and
+    `saved_file`, the document's own file if that holds the current state. `notes` are messages about what could not be
+    restored on reading; they are not written.
 
-    Nobody may write to the arrays afterwards.
+    The arrays must not be modified afterwards.
     """
 
     picture: UInt8Array | None = None

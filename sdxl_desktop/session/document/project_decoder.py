@@ -1,4 +1,4 @@
-"""From the members of a project back to the project, each bounded before it is unpacked and checked after."""
+"""Decode a project from its members, each size-limited before it is unpacked and checked afterwards."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from sdxl_desktop.session.document.sidecar import SidecarFolder
 from sdxl_desktop.session.result_files import Result
 
 _DECODE_ERRORS = (msgspec.MsgspecError, RequestError, TypeError, ValueError, RecursionError, OverflowError)
-"""What decoding values raises that this version cannot have."""
+"""Errors raised by decoding values that are invalid in this version."""
 
 
 def decode_project(
@@ -43,11 +43,11 @@ def decode_project(
     sidecar: SidecarFolder | None,
     is_trusted_file: TrustedFileCheck = trust_no_file,
 ) -> Project:
-    """The project; raises ValueError and what `ProjectArchive` raises for a damaged one, ProjectError for one too
-    large.
+    """Return the project; raises ValueError and what `ProjectArchive` raises for a damaged one, ProjectError for one
+    too large.
 
-    `believes` is asked about each file that a candidate is said to be saved as. What is kept with parts `beside` it
-    is this person's own, and the requests that wait in it are taken over; a project's are not.
+    `is_trusted_file` is called for each file that a candidate claims to be saved as. With a `sidecar` it is this user's
+    own recovery file, and its queued requests are restored; those of other projects are not.
     """
     if max(len(manifest.candidates), len(manifest.waiting)) > MAX_CANDIDATES:
         raise ValueError("it has too many candidates")
@@ -70,7 +70,7 @@ def decode_project(
 
 
 def decode_project_v1(manifest: ManifestV1, archive: ProjectArchive) -> Project:
-    """The project of version 1; raises like `unpack`."""
+    """Return the project of a version 1 manifest; raises like `decode_project`."""
     now = Manifest(
         picture="picture.png" if manifest.has_picture else "",
         mask="mask.png" if manifest.has_mask else "",
@@ -83,8 +83,8 @@ def decode_project_v1(manifest: ManifestV1, archive: ProjectArchive) -> Project:
 
 
 def _workspace(manifest: Manifest, *, is_own: bool) -> tuple[WorkspaceValue | None, tuple[str, ...]]:
-    """What the panels said, and what is to be said of it where it is not this person's `own`. The picture is worth
-    more: values that this version cannot have are no reason to fail."""
+    """Return the panel values, and messages about their additions unless `is_own`. Values that are invalid in this
+    version are dropped without failing, since the picture is worth more."""
     try:
         workspace = decode_workspace(manifest.workspace)
     except _DECODE_ERRORS:
@@ -93,7 +93,7 @@ def _workspace(manifest: Manifest, *, is_own: bool) -> tuple[WorkspaceValue | No
 
 
 def _record(raw: msgspec.Raw) -> PictureRecord | None:
-    """The record; None for one that this version cannot read."""
+    """Return the record; None if this version cannot read it."""
     try:
         record = decode_record(bytes(raw).decode())
     except _DECODE_ERRORS:
@@ -104,7 +104,7 @@ def _record(raw: msgspec.Raw) -> PictureRecord | None:
 def _candidates(
     manifest: Manifest, members: _MemberReader, is_trusted_file: TrustedFileCheck
 ) -> tuple[tuple[Result, ...], int]:
-    """(the candidates, how many have a record that this version cannot read)."""
+    """Return (the candidates, the number of those whose record this version cannot read)."""
     candidates: list[Result] = []
     for entry in manifest.candidates:
         record = _record(entry.record)
@@ -114,7 +114,7 @@ def _candidates(
 
 
 def _queued_requests(manifest: Manifest, members: _MemberReader) -> tuple[GenerationRequest, ...]:
-    """The requests that were to be drawn; one that cannot be read, or not be drawn again, is left out."""
+    """Return the queued requests, without those that cannot be read or generated again."""
     requests: list[GenerationRequest] = []
     for entry in manifest.waiting:
         record = _record(entry.record)
@@ -141,7 +141,7 @@ def _candidate(
 
 
 def _path(text: str) -> Path | None:
-    """The path that `path_to_text` wrote; None where there is none."""
+    """Return the path that `path_to_text` wrote; None for ""."""
     try:
         return text_to_path(text) if text else None
     except ValueError:
@@ -149,7 +149,7 @@ def _path(text: str) -> Path | None:
 
 
 def _request(request: GenerationRequest, start: StartEntry | None, members: _MemberReader) -> GenerationRequest:
-    """The request with what it was drawn on, and the latents that it began from."""
+    """Return the request with its source pixels and the latents that it resumes from."""
     if request.edit is not None:
         mask = None if request.edit.mask is None else members.source_raster(request.edit.mask, 2)
         edit = replace(request.edit, picture=members.source_raster(request.edit.picture, 3), mask=mask)
@@ -161,7 +161,7 @@ def _request(request: GenerationRequest, start: StartEntry | None, members: _Mem
 
 @dataclass(slots=True)
 class _MemberReader:
-    """The members by name, in the archive or beside it, each decoded once."""
+    """The members by name, in the archive or the sidecar folder, each decoded once."""
 
     manifest: Manifest
     archive: ProjectArchive
@@ -171,7 +171,7 @@ class _MemberReader:
     _source_rasters: dict[str, Raster] = field(default_factory=dict)
 
     def declared_shapes(self) -> list[tuple[int, ...]]:
-        """The shapes that decoding will yield, [size] for latents, told without decoding anything."""
+        """The shapes that decoding will yield, [size] for latents, determined without decoding."""
         pixels, latents = {self.manifest.picture, self.manifest.mask, *self.manifest.grounds.values()}, {""}
         for entry in self.manifest.candidates:
             pixels |= {entry.pixels, entry.drawn}
@@ -193,7 +193,7 @@ class _MemberReader:
         return (self.archive.size(name),)
 
     def pixels(self, name: str, dimensions: int) -> UInt8Array:
-        """The pixels of a member, uint8 [H, W] or [H, W, 3], not to be written to."""
+        """The pixels of a member, uint8 [H, W] or [H, W, 3]; do not modify them."""
         if name not in self._pixels:
             if name in self.manifest.beside:
                 assert self.sidecar is not None
@@ -202,7 +202,7 @@ class _MemberReader:
                 shape = self._shape(name)
                 found = decode_png(self.archive.read(name, png_limit(shape)))
                 if found.shape != shape:
-                    raise ValueError(f"{name} is another picture than it promises")
+                    raise ValueError(f"{name} does not match its header")
             found.setflags(write=False)
             self._pixels[name] = found
         if self._pixels[name].ndim != dimensions:
@@ -210,10 +210,10 @@ class _MemberReader:
         return self._pixels[name]
 
     def latents(self, name: str) -> SavedLatents:
-        """The latents of a member."""
+        """Return the latents of a member."""
         if name not in self._latents:
             from sdxl_desktop.metadata.latent_files import (
-                decode_latents,  # brings safetensors; few documents have latents
+                decode_latents,  # imports safetensors; few documents have latents
             )
 
             if name in self.manifest.beside:
@@ -225,7 +225,7 @@ class _MemberReader:
         return self._latents[name]
 
     def source_raster(self, recorded: Raster, dimensions: int) -> Raster:
-        """The raster with its pixels, where the project has them; raises ValueError when they are others."""
+        """Return the raster with its pixels, if the project has them; raises ValueError if the pixels do not match."""
         key = pixel_key(recorded.digest, recorded.size.height, recorded.size.width)
         name = self.manifest.grounds.get(key)
         if name is None:

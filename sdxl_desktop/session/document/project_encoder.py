@@ -1,4 +1,4 @@
-"""From a project to its table of contents and its members, each content once however often it is used."""
+"""Encode a project as a manifest and members; repeated content is stored once."""
 
 from __future__ import annotations
 
@@ -31,55 +31,55 @@ MASK_MEMBER = "mask.png"
 
 
 def pixel_key(digest: str, height: int, width: int) -> str:
-    """What tells pixels apart: their `Raster.digest`, which knows no shape, and their size."""
+    """Return a key that identifies pixels: `Raster.digest`, which ignores the shape, and the size."""
     return f"{digest}-{width}x{height}"
 
 
 def digest_of(pixels: UInt8Array) -> str:
-    """The digest that `Raster.from_pixels` gives such pixels, uint8 [H, W, 3] or [H, W], without copies."""
+    """Return the digest as of `Raster.from_pixels`, for uint8 [H, W, 3] or [H, W], without copying."""
     flat = np.ascontiguousarray(pixels).reshape(-1)
     return hashlib.blake2b(flat.data, digest_size=12, person=f"{pixels.ndim}d".encode()).hexdigest()
 
 
 @dataclass(slots=True)
 class PixelKeyCache:
-    """The keys of arrays that were looked at last, by identity: whoever writes often looks only at what is new.
+    """Caches the keys of recently used arrays by identity, so that frequent writes hash only new ones.
 
-    The arrays are held, so that an identity stays one.
+    References to the arrays are held, so that each id stays unique.
     """
 
     _known: dict[int, tuple[UInt8Array, str]] = field(default_factory=dict)
     _used: set[int] = field(default_factory=set)
 
     def key(self, pixels: UInt8Array) -> str:
-        """The `pixel_key` of an array, uint8 [H, W, 3] or [H, W], that nobody writes to any more."""
+        """Return the `pixel_key` of an array, uint8 [H, W, 3] or [H, W], that is no longer modified."""
         self._used.add(id(pixels))
         if id(pixels) not in self._known:
             self._known[id(pixels)] = pixels, pixel_key(digest_of(pixels), *pixels.shape[:2])
         return self._known[id(pixels)][1]
 
     def add(self, raster: Raster) -> str:
-        """The `pixel_key` of a raster with pixels, which knows its digest."""
+        """Return the `pixel_key` of a raster with pixels, which already has its digest."""
         pixels = raster.array
         self._used.add(id(pixels))
         self._known.setdefault(id(pixels), (pixels, pixel_key(raster.digest, raster.size.height, raster.size.width)))
         return self._known[id(pixels)][1]
 
     def remove_unused(self) -> None:
-        """Let go of what was not asked for since the last call."""
+        """Drop the keys that were not used since the last call."""
         self._known = {key: known for key, known in self._known.items() if key in self._used}
         self._used.clear()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LatentsMember:
-    """Latents as a member, with the request that made them where that is known."""
+    """Latents as a member, with the request that made them if known."""
 
     latents: SavedLatents
     request: GenerationRequest | None = None
 
     def encode(self) -> bytes:
-        from sdxl_desktop.metadata.latent_files import encode_latents  # brings safetensors; few documents have latents
+        from sdxl_desktop.metadata.latent_files import encode_latents  # imports safetensors; few documents have latents
 
         return encode_latents(self.latents, self.request)
 
@@ -88,20 +88,20 @@ MemberContent = UInt8Array | LatentsMember
 
 
 def encode_member(content: MemberContent) -> bytes:
-    """A member as it lies in the zip file."""
+    """Return the bytes of a member as stored in the zip file."""
     return content.encode() if isinstance(content, LatentsMember) else encode_png(content)
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedProject:
-    """The table of contents and the members by name."""
+    """The manifest, and the members by name."""
 
     manifest: Manifest
     members: Mapping[str, MemberContent]
 
 
 def encode_project(project: Project, digests: PixelKeyCache | None = None) -> EncodedProject:
-    """Lay out a project; raises ProjectError when it is too large to be read again."""
+    """Encode a project; raises ProjectError if it is too large to be read back."""
     return _ProjectEncoder(digests or PixelKeyCache()).pack(project)
 
 
@@ -110,13 +110,13 @@ class _ProjectEncoder:
     digests: PixelKeyCache
     members: dict[str, MemberContent] = field(default_factory=dict)
     pixels: dict[str, str] = field(default_factory=dict)
-    """Names of members by `pixel_key`."""
+    """Member names by `pixel_key`."""
     latents: dict[int, str] = field(default_factory=dict)
-    """Names of members by the latents' identity."""
+    """Member names by the latents' id."""
     grounds: dict[str, str] = field(default_factory=dict)
 
     def pack(self, project: Project) -> EncodedProject:
-        name = project.picture_name.encode(errors="replace").decode()  # of a file whose name is no text
+        name = project.picture_name.encode(errors="replace").decode()  # the file's name may not be valid text
         manifest = Manifest(application=__version__, picture_name=name)
         if project.picture is not None:
             manifest.picture = self._add_pixels(project.picture, "picture.png")
@@ -135,7 +135,7 @@ class _ProjectEncoder:
         return EncodedProject(manifest, self.members)
 
     def _add_pixels(self, pixels: UInt8Array, name: str) -> str:
-        """The member that holds such pixels: a new one called `name` unless there is one already."""
+        """Return the member that holds these pixels, adding one called `name` if there is none."""
         key = self.digests.key(pixels)
         if key not in self.pixels:
             self.pixels[key] = name
@@ -165,7 +165,7 @@ class _ProjectEncoder:
         return QueuedRequestEntry(msgspec.Raw(encode_record(record).encode()), self._start_entry(request))
 
     def _start_entry(self, request: GenerationRequest) -> StartEntry | None:
-        """Keep what a request is drawn on, and the latents that it begins from."""
+        """Store the source pixels of a request and the latents that it resumes from."""
         if request.edit is not None:
             self._add_source(request.edit.picture)
             self._add_source(request.edit.mask)
@@ -179,7 +179,7 @@ class _ProjectEncoder:
         return name
 
     def _add_source(self, raster: Raster | None) -> None:
-        """Keep what a candidate was drawn on, unless only the record of it is left."""
+        """Store the source pixels of a candidate, unless the raster has no pixels any more."""
         if raster is not None and raster.pixels is not None:
             key = self.digests.add(raster)
             self.grounds[key] = self._add_pixels(raster.array, f"grounds/{len(self.grounds):03}.png")

@@ -1,5 +1,5 @@
-"""The project file (`.sdxld`): a zip with the picture, the mask, candidates, kept latents and what the panels say,
-written whole or not at all, and read without trust."""
+"""The project file (`.sdxld`): a zip with the picture, the mask, candidates, saved latents and the panel values,
+written atomically and read as untrusted input."""
 
 from __future__ import annotations
 
@@ -34,15 +34,14 @@ _MAX_REASON_LENGTH = 300
 
 
 def save_project(project: Project, path: Path) -> None:
-    """Write a project file, replacing what is there only when all of it is on the disk; raises ProjectError."""
+    """Write a project file atomically, replacing an existing one; raises ProjectError."""
     packed = encode_project(project)
     write_archive(path, packed.manifest, dict(packed.members))
 
 
 def write_archive(path: Path, manifest: Manifest, members: dict[str, MemberContent]) -> None:
-    """Write the card and those members as a zip file that only this person can read, whole or not at all; raises
-    ProjectError."""
-    path = Path(os.path.realpath(path))  # a link stays one
+    """Write the manifest and members atomically as a zip file that only this user can read; raises ProjectError."""
+    path = Path(os.path.realpath(path))  # a symbolic link is preserved
     try:
         with atomic_file(path, private=True) as beside, beside.open("wb") as file:
             _write(file, manifest, members)
@@ -66,7 +65,7 @@ def _write(file: BinaryIO, manifest: Manifest, members: dict[str, MemberContent]
 
 
 def _fsync_folder(folder: Path) -> None:
-    """Have the system write down that a name stands for another file now, where it can be asked to."""
+    """Flush the renaming of a file in `folder` to disk, where the system supports that."""
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -78,10 +77,10 @@ def _fsync_folder(folder: Path) -> None:
 def load_project(
     path: Path, sidecar: SidecarFolder | None = None, is_trusted_file: TrustedFileCheck = trust_no_file
 ) -> Project:
-    """Read a project file, with what lies `beside` a recovery file; raises ProjectError for one that is missing, cut
-    short, foreign, too large or of a newer version. Nothing is unpacked before its size is known to be bearable.
+    """Read a project file, with the `sidecar` of a recovery file; raises ProjectError for one that is missing,
+    truncated, foreign, too large or of a newer version. Every size is checked before anything is unpacked.
 
-    `believes` says of which files it is believed that a candidate is saved as one, see `named_files`.
+    `is_trusted_file` decides which files are accepted as saved candidates, see `file_references`.
     """
     try:
         with ProjectArchive(path) as archive:
@@ -94,7 +93,7 @@ def load_project(
         raise ProjectError(f"{path.name} is not there any more.", next_step="Choose another project.") from problem
     except MemoryError as problem:
         raise ProjectError(f"{path.name} does not fit in memory.", next_step="Close other programs.") from problem
-    except Exception as problem:  # the one boundary around what strangers' files make libraries raise
+    except Exception as problem:  # the only boundary for what untrusted files make libraries raise
         raise _unreadable_error(path.name, problem) from problem
 
 

@@ -1,8 +1,7 @@
-"""What earlier windows left: found once, offered to one window only, and swept up when it is of no use.
+"""Recovery of documents left by earlier windows: found once, offered to one window only, removed when useless.
 
-How a document `NAME.sdxld` that nobody holds was left is said by `CloseState`. It stays until somebody goes on with
-it or throws it away; only what was replaced on purpose, or holds nothing that is not saved elsewhere, makes room for
-newer ones.
+`CloseState` says how an unlocked document `NAME.sdxld` was left. It stays until it is continued or discarded. Only
+those that were deliberately replaced, or whose content is saved elsewhere, make room for newer ones.
 """
 
 from __future__ import annotations
@@ -27,15 +26,15 @@ from sdxl_desktop.session.document.sidecar import SidecarFolder
 
 LOCK_SUFFIX = ".lock"
 CLOSE_STATE_SUFFIX = ".left"
-"""A file that says how the document was left."""
+"""Suffix of the file that records how the document was left."""
 MAX_REPLACED_DOCUMENTS = 10
-"""How many documents are kept that were replaced on purpose, or hold nothing that is not saved elsewhere."""
+"""Maximum number of documents kept that were deliberately replaced or whose content is saved elsewhere."""
 MAX_REPLACED_BYTES = 4 * 2**30
-"""What they may take on the disk together."""
+"""Their maximum total size on disk."""
 
 
 class _ManifestSummary(msgspec.Struct):
-    """What of a document's card tells people which one it is."""
+    """The manifest fields by which people recognise a document."""
 
     picture_name: str = ""
     candidates: list[msgspec.Raw] = []
@@ -45,35 +44,35 @@ class CloseState(StrEnum):
     """How a window left its document."""
 
     CRASHED = "crashed"
-    """Not in order: it is offered."""
+    """Not closed normally: it is offered."""
     CLOSED = "closed"
-    """The window was closed: it comes back at the next start."""
+    """The window was closed: it is reopened at the next start."""
     SAVED = "saved"
-    """The window was closed, and all of it is in files of the person's: it comes back if it is the last."""
+    """The window was closed and everything is saved in the user's files: it is reopened if it is the last one."""
     REPLACED = "replaced"
-    """The person has begun something else in its place: it can be looked for."""
+    """The user started something else in its place: it can still be found."""
 
 
 def sidecar_of(file: Path) -> SidecarFolder:
-    """Where the parts of a recovery file lie."""
+    """Return the folder with the parts of a recovery file."""
     return SidecarFolder(file.with_suffix(sidecar.SIDECAR_SUFFIX))
 
 
 def write_close_state(file: Path, state: CloseState) -> None:
-    """Say how the document in `file` was left. Raises OSError."""
+    """Record how the document in `file` was left. Raises OSError."""
     write_atomically(file.with_suffix(CLOSE_STATE_SUFFIX), state.value.encode(), private=True)
 
 
 def remove_close_state(file: Path) -> None:
-    """The document in `file` is being worked on: from now on only a crash can have left it."""
-    with contextlib.suppress(OSError):  # at worst it comes back without a question
+    """Mark the document in `file` as in use: from now on only a crash can leave it."""
+    with contextlib.suppress(OSError):  # at worst it is reopened without asking
         file.with_suffix(CLOSE_STATE_SUFFIX).unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RecoverableDocument:
-    """A document that an earlier window left. It is held for this process until `discard` or `leave`, or until an
-    `Autosave` adopts it, so that of two windows that start only one goes on with it."""
+    """A document left by an earlier window. This process locks it until `discard`, `release` or its adoption by an
+    `Autosave`, so that of two starting windows only one continues it."""
 
     file: Path
     left_at: float
@@ -82,13 +81,13 @@ class RecoverableDocument:
     close_state: CloseState = CloseState.CRASHED
 
     def load(self) -> Project:
-        """The document; raises ProjectError. From now on it counts as one that a crash left: should it bring the window
-        down, the next start asks first."""
+        """Return the document; raises ProjectError. From now on it counts as crashed: if loading it crashes the window,
+        the next start asks first."""
         remove_close_state(self.file)
         return load_project(self.file, sidecar_of(self.file), trust_matching_file)
 
     def discard(self) -> None:
-        """It is not needed any more: recovered and kept elsewhere, or not wanted."""
+        """Delete it: it was recovered and stored elsewhere, or is not wanted."""
         self.file.unlink(missing_ok=True)
         remove_close_state(self.file)
         sidecar_of(self.file).remove()
@@ -99,31 +98,31 @@ class RecoverableDocument:
         self.lock.release()
 
     def release_unopened(self) -> None:
-        """Leave it as it was left before, though it may be being loaded."""
+        """Leave it in its previous close state, even if loading has begun."""
         if self.close_state is not CloseState.CRASHED:
             with contextlib.suppress(OSError):
                 write_close_state(self.file, self.close_state)
         self.lock.release()
 
     def summary(self) -> tuple[str, int]:
-        """(the picture's name, how many candidates there are), without loading it; ("", 0) where it does not say."""
+        """Return (the picture's name, the number of candidates) without loading it; ("", 0) if unknown."""
         try:
             with ProjectArchive(self.file) as archive:
                 card = msgspec.json.decode(archive.read(MANIFEST_MEMBER, MAX_MANIFEST_BYTES), type=_ManifestSummary)
             return plain_name(card.picture_name), len(card.candidates)
-        except Exception:  # it is only looked at, and tells when it is opened
+        except Exception:  # only a summary; opening it reports the error
             return "", 0
 
     @property
     def size(self) -> int:
-        """Bytes on the disk."""
+        """Size on disk in bytes."""
         parts = _glob(sidecar_of(self.file).folder, "*")
         return sum(_size(path) for path in (self.file, *parts))
 
 
 def find_recoverable(folder: Path) -> tuple[RecoverableDocument, ...]:
-    """What was left in `folder`, the newest first; half-written files are swept away, and what is superseded. Never
-    raises OSError: what cannot be looked at is not offered."""
+    """Return the documents left in `folder`, the newest first; incomplete and superseded files are removed. Never
+    raises OSError: unreadable documents are not offered."""
     found: list[RecoverableDocument] = []
     for file in _glob(folder, f"*{PROJECT_SUFFIX}"):
         lock = FileLock(file.with_suffix(LOCK_SUFFIX))
@@ -133,14 +132,14 @@ def find_recoverable(folder: Path) -> tuple[RecoverableDocument, ...]:
                     part.unlink(missing_ok=True)
                 if file.exists():
                     found.append(RecoverableDocument(file, _left_at(file), lock, _read_close_state(file)))
-                else:  # closed in order by its owner just now
+                else:  # just closed normally by its owner
                     lock.release(remove=True)
     _remove_leftovers(folder)
     return _without_superseded(sorted(found, key=lambda one: -one.left_at))
 
 
 def _without_superseded(newest_first: Iterable[RecoverableDocument]) -> tuple[RecoverableDocument, ...]:
-    """Those that stay. The very last that a window was closed with always does."""
+    """Return those to keep. The last document that a window was closed with is always kept."""
     kept: list[RecoverableDocument] = []
     count, room = MAX_REPLACED_DOCUMENTS, MAX_REPLACED_BYTES
     for one in newest_first:
@@ -165,7 +164,7 @@ def _read_close_state(file: Path) -> CloseState:
 
 
 def _left_at(file: Path) -> float:
-    """When it was written, or left in order."""
+    """When it was written or closed normally."""
     with contextlib.suppress(OSError):
         return max(file.stat().st_mtime, file.with_suffix(CLOSE_STATE_SUFFIX).stat().st_mtime)
     return file.stat().st_mtime
@@ -179,7 +178,7 @@ def _size(path: Path) -> int:
 
 
 def _remove_leftovers(folder: Path) -> None:
-    """Remove what a kill before the first whole document leaves: unfinished files, parts, notes and locks."""
+    """Remove what a kill before the first complete write leaves: unfinished files, parts, notes and locks."""
     for part in _glob(folder, ".*.part-*"):
         owner = part.name.lstrip(".").rsplit(".part-", 1)[0]
         lock = (folder / owner).with_suffix(LOCK_SUFFIX)
@@ -196,12 +195,12 @@ def _remove_leftovers(folder: Path) -> None:
 
 
 def _remove_orphans(parts: Path) -> None:
-    if not parts.with_suffix(PROJECT_SUFFIX).exists():  # looked at again now that nobody can be writing it
+    if not parts.with_suffix(PROJECT_SUFFIX).exists():  # checked again now that no other process can be writing it
         SidecarFolder(parts).remove()
 
 
 def _if_not_locked(lock_file: Path, act: Callable[[], None]) -> None:
-    """Do something, and remove the lock, when its owner is gone and has left no document."""
+    """Call `act` and remove the lock if its owner is gone and has left no document."""
     lock = FileLock(lock_file)
     with contextlib.suppress(OSError):
         if lock.acquire():

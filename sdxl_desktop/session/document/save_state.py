@@ -1,4 +1,4 @@
-"""Where a document is kept: the file that Save writes to, and what of the document a file holds."""
+"""Where a document is saved: the file that Save writes to, and which state of the document a file holds."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 
 @dataclass(slots=True, eq=False)
 class SaveState:
-    """Belongs to one picture for as long as it is worked on, and comes back with it when undo brings it back.
+    """Belongs to one picture while it is edited, and is restored with it by undo.
 
-    `file` is what the document was saved to or, a project, opened from: Save writes there without asking. A picture
-    that was opened from elsewhere has none: its file is an original, which nobody replaces unasked. `state` is that of
-    the document when it was the same as in a file, None when it never was; `whole`: the file keeps the mask too.
+    `file` is the file the document was saved to or, for a project, opened from: Save writes there without asking. A
+    picture opened from elsewhere has none, since originals are never replaced without asking. `state` is the document's
+    state when it last matched a file, None if it never did; `includes_mask`: the file also holds the mask.
     """
 
     file: Path | None = None
@@ -20,5 +20,5 @@ class SaveState:
     includes_mask: bool = False
 
     def mark_saved(self, file: Path | None, state: int, *, includes_mask: bool) -> None:
-        """The document at `state` is in `file`; None: in one that it was opened from."""
+        """The document at `state` is saved in `file`, or, if None, in the file it was opened from."""
         self.file, self.state, self.includes_mask = file, state, includes_mask

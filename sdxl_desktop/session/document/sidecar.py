@@ -1,7 +1,7 @@
-"""Members of a recovery file that lie beside it, each in a file of its own that is written once and never changed.
+"""Members of a recovery file stored next to it, each in a separate file that is written once and never changed.
 
-Every few seconds the document is kept anew, but most of it is what it was: pictures and latents. They are written raw,
-because packing a large photograph takes seconds; only the mask and the table of contents are written each time.
+Autosave runs every few seconds, but pictures and latents rarely change. They are stored uncompressed, because
+compressing a large photograph takes seconds; only the mask and the manifest are rewritten each time.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ _SIDECAR_NAME = re.compile(r"[\w-]{1,80}\.(pixels|latents)")
 
 @dataclass(frozen=True, slots=True)
 class SidecarFolder:
-    """The folder of such files."""
+    """The folder of these files."""
 
     folder: Path
 
     def put_pixels(self, pixels: UInt8Array, key: str) -> SidecarEntry:
-        """Keep pixels, uint8 [H, W, 3] or [H, W], under their `pixel_key`, unless they are there; raises OSError."""
+        """Store pixels, uint8 [H, W, 3] or [H, W], under their `pixel_key`, unless present; raises OSError."""
         name = f"{key}.pixels"
         self._write(name, np.ascontiguousarray(pixels).reshape(-1).data)
         return SidecarEntry(name, list(pixels.shape), key.split("-")[0])
 
     def put_latents(self, member: LatentsMember) -> SidecarEntry:
-        """Keep latents; raises OSError."""
+        """Store latents; raises OSError."""
         content = member.encode()
         digest = _digest(content)
         name = f"{digest}.latents"
@@ -49,7 +49,7 @@ class SidecarFolder:
         return SidecarEntry(name, [len(content)], digest)
 
     def has(self, entry: SidecarEntry) -> bool:
-        """Whether the file of an entry is there."""
+        """Whether the file of an entry exists."""
         return (self.folder / entry.file).exists()
 
     def _write(self, name: str, content: bytes | memoryview) -> None:
@@ -63,15 +63,15 @@ class SidecarFolder:
             os.fsync(file.fileno())
 
     def pixels(self, entry: SidecarEntry) -> UInt8Array:
-        """The pixels of an entry, uint8 of its shape, [H, W, 3] or [H, W]; raises ValueError when they are not what
-        they were, OSError when they are gone."""
+        """Return the pixels of an entry, uint8 of its shape, [H, W, 3] or [H, W]; raises ValueError if the digest
+        differs, OSError if the file is missing."""
         found = np.frombuffer(self._read(entry), np.uint8).reshape(entry.shape)
         if digest_of(found) != entry.digest:
             raise ValueError(f"{entry.file} is damaged")
         return found
 
     def content(self, entry: SidecarEntry) -> bytes:
-        """The bytes of an entry; raises like `pixels`."""
+        """Return the bytes of an entry; raises like `pixels`."""
         found = self._read(entry)
         if _digest(found) != entry.digest:
             raise ValueError(f"{entry.file} is damaged")
@@ -86,7 +86,7 @@ class SidecarFolder:
         return path.read_bytes()
 
     def remove_unused(self, used: Iterable[str]) -> None:
-        """Remove the files that are not named, unfinished ones too. What cannot be removed stays."""
+        """Remove the files not in `used`, including unfinished ones. Files that cannot be removed stay."""
         keep: Collection[str] = set(used)
         with contextlib.suppress(OSError):
             for path in self.folder.iterdir():
@@ -95,7 +95,7 @@ class SidecarFolder:
                         path.unlink()
 
     def remove(self) -> None:
-        """Remove all of it. What cannot be removed stays."""
+        """Remove the folder. Files that cannot be removed stay."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

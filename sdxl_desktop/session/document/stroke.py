@@ -1,4 +1,4 @@
-"""A stroke in progress on a document's mask: one step to undo, told bit by bit while it is drawn."""
+"""A stroke in progress on a document's mask: one undo step, with notifications while it is drawn."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from sdxl_desktop.session.document.brush import Brush, StrokePainter
 from sdxl_desktop.session.document.layers import DocumentChange, Layers, rect_slices
 
 StrokeEndCallback = Callable[["Stroke", UInt8Array, Rect | None, str], None]
-"""Is called at the end with the mask before, the box that was touched (None: cancelled) and the step's label."""
+"""Called at the end with the previous mask, the touched box (None: cancelled) and the step's label."""
 
 
 class Stroke:
-    """`move_to` as the pointer goes, then `end` (keeps it) or `cancel` (as if never begun)."""
+    """Call `move_to` for pointer moves, then `end` to keep the stroke or `cancel` to revert it."""
 
     def __init__(
         self,
@@ -33,20 +33,20 @@ class Stroke:
         self._last_rect: Rect | None = None
 
     def move_to(self, x: float, y: float, pressure: float = 1.0) -> None:
-        """The pointer is at (x, y) in the picture's pixels, pressed with `pressure` in [0, 1]. Ignored once over."""
+        """Move the pointer to (x, y) in picture pixels with `pressure` in [0, 1]. Ignored after the stroke ended."""
         if not self._ended:
             self._notify(self._painter.move_to(x, y, pressure))
 
     def end(self) -> None:
-        """Finish: one step to undo, unless it changed nothing."""
+        """End the stroke; it becomes one undo step if it changed anything."""
         if not self._ended:
             self._ended = True
             last = self._painter.finish() or self._last_rect
             self._on_end(self, self._before, self._painter.rect, self._label)
-            self._notify(last)  # now that there is a step to undo
+            self._notify(last)  # now that the undo step exists
 
     def cancel(self) -> None:
-        """Take everything back."""
+        """Revert the stroke."""
         if not self._ended:
             self._ended = True
             self._painter.finish()

@@ -1,4 +1,4 @@
-"""Undo and redo: steps stored as the tiles that changed, bounded by memory."""
+"""Undo and redo: steps stored as changed tiles, with a memory limit."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from sdxl_desktop.core.raster import UInt8Array
 from sdxl_desktop.session.document.layers import DocumentChange, LayerName, Layers, TileIndex, tile, tile_rect, tiles
 
 DEFAULT_UNDO_BYTES = 512 * 2**20
-"""Bytes that all steps together may hold."""
+"""Maximum memory of all steps, in bytes."""
 
 _MAX_COMPRESSED_RATIO = 0.5
-"""A compressed tile is kept only when it is this share of the raw one; photographs are not."""
+"""A compressed tile is stored only if at most this fraction of the raw size; photographs do not compress that well."""
 
 
 class UndoChange(Protocol):
-    """One part of a step. `swap` puts the other state into place and returns the difference that leads back."""
+    """One part of a step. `swap` restores the other state and returns the reverse change."""
 
     @property
     def nbytes(self) -> int: ...
@@ -31,7 +31,7 @@ class UndoChange(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _PackedTile:
-    """A tile at rest: one value when it is uniform, else bytes, compressed where that pays."""
+    """A stored tile: one value if uniform, else bytes, compressed if that saves enough."""
 
     data: bytes | int
     compressed: bool = False
@@ -61,7 +61,7 @@ def _pack(pixels: UInt8Array, *, uncompressed: bool) -> _PackedTile:
 
 @dataclass(frozen=True, slots=True)
 class ChangedTiles:
-    """Tiles of one layer as they were on the other side of the step."""
+    """Tiles of one layer in the state on the other side of the step."""
 
     layer: LayerName
     tiles: dict[TileIndex, _PackedTile]
@@ -77,7 +77,7 @@ class ChangedTiles:
         now: dict[TileIndex, _PackedTile] = {}
         for place, packed in self.tiles.items():
             view = tile(pixels, place)
-            now[place] = _pack(view, uncompressed=True)  # a step back must be felt at once; memory can wait
+            now[place] = _pack(view, uncompressed=True)  # undo must be immediate; speed matters more than memory
             packed.unpack_into(view)
         change = DocumentChange(self.rect, picture=self.layer == "picture", mask=self.layer == "mask")
         return layers, ChangedTiles(self.layer, now, self.rect), change
@@ -85,7 +85,7 @@ class ChangedTiles:
 
 @dataclass(frozen=True, slots=True)
 class ReplacedLayers:
-    """All layers as they were on the other side of the step; None where there was no picture."""
+    """All layers in the state on the other side of the step; None if there was no picture."""
 
     other: Layers | None
 
@@ -98,8 +98,8 @@ class ReplacedLayers:
 
 
 def changed_tiles(layer: LayerName, before: UInt8Array, after: UInt8Array, within: Rect) -> ChangedTiles | None:
-    """The tiles of `before` that differ from `after`, both uint8 [H, W] or [H, W, 3], inside `within`; None when none
-    does."""
+    """Return the tiles of `before` that differ from `after`, both uint8 [H, W] or [H, W, 3], inside `within`; None if
+    none differ."""
     kept: dict[TileIndex, _PackedTile] = {}
     rect: Rect | None = None
     for place in tiles(within):
@@ -116,21 +116,21 @@ class _UndoStep:
     label: str
     change: UndoChange
     state: int
-    """Of what this step leads to."""
+    """The state that this step leads to."""
 
 
 @dataclass
 class UndoStack:
-    """Steps back and forth. When they hold more than `limit` bytes the oldest are forgotten."""
+    """Undo and redo steps. If they exceed `limit` bytes, the oldest are dropped."""
 
     limit: int = DEFAULT_UNDO_BYTES
     _undo_steps: deque[_UndoStep] = field(default_factory=deque)
     _redo_steps: deque[_UndoStep] = field(default_factory=deque)
     _byte_count: int = 0
-    """Counted along, since after a long day there are thousands of steps."""
+    """Updated incrementally, since a long session accumulates thousands of steps."""
     _last_state: int = 0
     state: int = 0
-    """Names what the steps have led to: the same number when undo and redo lead there again, another one otherwise."""
+    """Identifies the current state: undo and redo restore its number, every new step gets a new one."""
 
     @property
     def nbytes(self) -> int:
@@ -138,16 +138,16 @@ class UndoStack:
 
     @property
     def undo_label(self) -> str:
-        """What `undo` would take back ("brush stroke"), "" when there is nothing."""
+        """Label of the step that `undo` reverts ("brush stroke"), or ""."""
         return self._undo_steps[-1].label if self._undo_steps else ""
 
     @property
     def redo_label(self) -> str:
-        """What `redo` would bring again, "" when there is nothing."""
+        """Label of the step that `redo` repeats, or ""."""
         return self._redo_steps[-1].label if self._redo_steps else ""
 
     def push(self, label: str, change: UndoChange) -> None:
-        """Remember a step that has just been made; what was undone before can not be redone any more."""
+        """Record a step just made; undone steps can no longer be redone."""
         while self._redo_steps:
             self._subtract_bytes(self._redo_steps.popleft())
         self._append(self._undo_steps, _UndoStep(label, change, self.state))
@@ -155,11 +155,11 @@ class UndoStack:
         self.state = self._last_state
 
     def undo(self, layers: Layers | None) -> tuple[Layers | None, DocumentChange]:
-        """Take the last step back; there must be one."""
+        """Undo the last step; there must be one."""
         return self._move(self._undo_steps, self._redo_steps, layers)
 
     def redo(self, layers: Layers | None) -> tuple[Layers | None, DocumentChange]:
-        """Make the last step that was undone again; there must be one."""
+        """Redo the last undone step; there must be one."""
         return self._move(self._redo_steps, self._undo_steps, layers)
 
     def clear(self) -> None:
