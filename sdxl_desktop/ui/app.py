@@ -1,4 +1,4 @@
-"""Starts the window: one QApplication on one asyncio loop, the window first, the engine after it."""
+"""Starts the window: one QApplication on one asyncio loop, first the window, then the engine."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _TERMINATION_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTE
 
 
 def run_window(paths: AppPaths, prompt: str | None = None, files: Sequence[Path | str] = ()) -> int:
-    """Show the window until it is closed; with `prompt` it starts drawing at once. Returns the exit code."""
+    """Show the window until it is closed; with `prompt`, start generating at once. Returns the exit code."""
     app = create_application()
     loop = QEventLoop(app)
     asyncio.set_event_loop(loop)
@@ -57,7 +57,7 @@ def run_window(paths: AppPaths, prompt: str | None = None, files: Sequence[Path 
 
 
 def create_application() -> QApplication:
-    """The QApplication, named and dressed but for its theme. (Fractional display scales are Qt 6's default.)"""
+    """Return the QApplication, named and styled except for its theme. (Fractional scaling is Qt 6's default.)"""
     app = QApplication.instance() or QApplication(sys.argv[:1])
     assert isinstance(app, QApplication)
     app.setApplicationName("sdxl-desktop")
@@ -82,8 +82,8 @@ def build_window(
     shipped_checkpoints: Path | None = None,
     library_service: LibraryService | None = None,
 ) -> MainWindow:
-    """The window over an engine that is not yet awake, with the settings of the last time. `hands` bring checkpoints
-    in, the library's own if nothing else is given."""
+    """Return the window for an engine that has not started, with the saved settings. `library_service` runs the
+    library's jobs; the default is the library's own service."""
     store = SettingsStore(paths.settings_file)
     settings, problem = store.load()
     theme = ThemeSwitch(app)
@@ -101,11 +101,10 @@ def build_window(
         window = MainWindow(around, settings)
     except BaseException:
         around.library_thread.close()
-        around.engine_thread.close()  # Qt aborts the process over a thread that is let go of while it runs
+        around.engine_thread.close()  # Qt aborts if a running thread is destroyed
         raise
-    theme.apply_theme(
-        settings.preferences.theme
-    )  # once it is whole: Qt dresses a widget anew each time it gets a parent
+    # after building: Qt restyles a widget each time it is reparented
+    theme.apply_theme(settings.preferences.theme)
     problem = problem or store.why_not_writable()
     if problem is not None:
         window.controller.show_error(problem)
@@ -114,7 +113,8 @@ def build_window(
 
 @dataclass
 class close_on_signals:
-    """While entered, SIGINT, SIGTERM and SIGHUP close the window without a question: a logout waits for no answer."""
+    """Context manager: SIGINT, SIGTERM and SIGHUP close the window without asking, since a logout waits for no
+    answer."""
 
     window: MainWindow
 
@@ -142,4 +142,4 @@ class close_on_signals:
 
     def _drain_wakeup(self) -> None:
         with suppress(BlockingIOError):
-            self._reader.recv(64)  # waking up is all it is for: Python now runs its handler
+            self._reader.recv(64)  # only wakes the loop; Python now runs its signal handler

@@ -1,4 +1,4 @@
-"""Choosing what shows through a transparent picture: the menu of backdrops, and the picker for any colour."""
+"""The menu of backdrops shown through transparent pictures, and the picker for any other colour."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from sdxl_desktop.core.backdrop import BACKDROPS
 
 
 def pick_colour(parent: QWidget, title: str) -> str:
-    """Ask for a colour; "#rrggbb", "" when the person wants none."""
+    """Ask for a colour. Returns "#rrggbb", or "" if the user cancels."""
     colour = QColorDialog.getColor(parent=parent, title=title)
     return colour.name() if colour.isValid() else ""
 
 
 def fill_backdrop_menu(menu: QMenu, selected: str, on_selected: Callable[[str], object]) -> None:
-    """Let `menu` list the backdrops, the `shown` one checked; with "" none can be chosen."""
+    """Fill `menu` with the backdrops and check `selected`; with "", none is checked."""
     menu.clear()
     group = QActionGroup(menu)
     known = [value for value, _ in BACKDROPS]

@@ -1,4 +1,4 @@
-"""What is done with a candidate: taken over, taken over and drawn on, thrown away, blended anew."""
+"""Actions on a candidate: apply, apply and continue, discard, reblend."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from sdxl_desktop.ui.notify import Notify
 
 
 class CandidateActions(QObject):
-    """The verbs of the result on the canvas. Nothing overwrites the picture until one is applied; that can be undone.
+    """Actions on the result on the canvas. The picture changes only when a result is applied, which can be undone.
 
-    `draw_on` begins another run with a seed that the given result's run did not have.
+    `generate_next` starts another run with a seed that the given result's run did not use.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class CandidateActions(QObject):
         self._session, self._canvas_area, self._importer = session, canvas_area, importer
         self._generate_next, self._notify = generate_next, notify
         self._discard_states: list[int] = []
-        """Of the document, when each of the session's discarded results was discarded."""
+        """The document's state at the time each of the session's discarded results was discarded."""
         bar = canvas_area.candidate_bar
         canvas_area.apply_requested.connect(self.apply)
         canvas_area.discard_requested.connect(self.discard)
@@ -41,18 +41,18 @@ class CandidateActions(QObject):
         bar.blend_settled.connect(self.save_blend)
 
     def apply(self) -> None:
-        """Take the candidate over as the picture."""
+        """Apply the candidate: it becomes the picture."""
         self._importer.apply_shown_result()
 
     def apply_and_continue(self) -> None:
-        """Take the candidate over and draw again, on what it has become."""
+        """Apply the candidate and start another run on the new picture."""
         result = self._canvas_area.shown_result
         if result is not None:
             self._importer.apply_result(result)
             self._generate_next(result)
 
     def discard(self) -> None:
-        """Take the result out of the strip; its file, if any, stays."""
+        """Remove the result from the strip; its file, if any, remains."""
         row = self._canvas_area.current_row()
         if not 0 <= row < len(self._session.results):
             return
@@ -63,36 +63,36 @@ class CandidateActions(QObject):
 
     @property
     def can_undo(self) -> bool:
-        """Whether `undo` would do anything."""
+        """Whether `undo` has an effect."""
         return self._discard_is_latest or self._importer.document.can_undo
 
     @property
     def _discard_is_latest(self) -> bool:
-        """Whether something was discarded, and the document has not changed since."""
+        """Whether a result was discarded and the document has not changed since."""
         return bool(self._session.discarded) and self._discard_states[-1:] == [self._importer.document.state]
 
     def undo(self) -> None:
-        """Take back what was done last: a result that was discarded, or a change of the document."""
+        """Undo the last action: a discarded result or a document change."""
         if self._discard_is_latest:
             self.restore()
         else:
             self._importer.undo()
 
     def restore(self) -> None:
-        """Bring back what was discarded last."""
+        """Restore the result discarded last."""
         row = self._session.restore()
         del self._discard_states[-1:]
         if row is not None:
             self._canvas_area.go_to(row)
 
     def blend(self, blend: BlendSettings) -> None:
-        """Blend the result in anew, at once."""
+        """Reblend the result immediately."""
         row = self._canvas_area.current_row()
         if row >= 0:
             self._session.reblend(row, blend)
 
     def save_blend(self) -> None:
-        """A change of the blend is over: the file follows."""
+        """Save the reblended result to its file after a blend change is finished."""
         row = self._canvas_area.current_row()
         if row >= 0:
             self._session.save_reblended(row)

@@ -1,4 +1,4 @@
-"""The bar over a candidate: blend it anew, take it over, or throw it away."""
+"""The bar above a candidate: reblend, apply or discard it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MAX_FEATHER_WIDTH = 208
 
 
 class _FeatherField(SliderField):
-    """A feather in pixels, whose slider goes as far as it makes sense. `released` when it is let go."""
+    """A feather in pixels; the slider is limited to useful values. `slider_released` is emitted on release."""
 
     slider_released = Signal()
 
@@ -39,14 +39,15 @@ class _FeatherField(SliderField):
         return self._slider.isSliderDown()
 
     def set_slider_maximum(self, pixels: float) -> None:
-        """Let the slider end at `pixels`; the field goes on."""
+        """Limit the slider to `pixels`; the number field accepts more."""
         with QSignalBlocker(self._slider):
             self._slider.setMaximum(round(pixels * self._scale))
             self._sync_slider()
 
 
 class CandidateBar(QWidget):
-    """`blended` with a `Blend` as the person changes it, `blend_settled` when that is over."""
+    """Emits `blend_changed` with a `BlendSettings` while the user changes it, `blend_settled` when the change is
+    finished."""
 
     apply_requested = Signal()
     apply_and_continue_requested = Signal()
@@ -56,7 +57,7 @@ class CandidateBar(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.setObjectName("canvasBar")  # the same ground and line as the bar above it
+        self.setObjectName("canvasBar")  # same background and border as the bar above
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._original_blend: BlendSettings | None = None
         self._blendable = self._is_candidate = False
@@ -88,7 +89,7 @@ class CandidateBar(QWidget):
             margins=(16, 4, 8, 4),
         )
         bar.addStretch(1)
-        self.setMinimumHeight(_HEIGHT)  # that of the bar for painting, whose place it takes
+        self.setMinimumHeight(_HEIGHT)  # the height of the paint bar, which it replaces
         for button in (self._discard_button, self._apply_and_continue_button, self._apply_button):
             button.setAutoDefault(False)
             bar.addWidget(button)
@@ -133,8 +134,9 @@ class CandidateBar(QWidget):
         max_feather: float,
         is_candidate: bool,
     ) -> None:
-        """`now`: how what is on the canvas is blended, None where it cannot be changed; `first`: how it was drawn;
-        `reach`: the widest feather that makes sense, in pixels; `candidate`: there is a picture to take it over."""
+        """`blend`: current blend of the result on the canvas, None if it cannot be changed; `original_blend`: the
+        blend of its run; `max_feather`: largest useful feather in pixels; `is_candidate`: there is a picture to
+        apply it to."""
         self._original_blend, self._blendable, self._is_candidate = original_blend, blend is not None, is_candidate
         if blend is not None:
             self._feather.set_slider_maximum(max_feather)
@@ -146,7 +148,7 @@ class CandidateBar(QWidget):
         self._reset_button.setEnabled(self._original_blend is not None and self.value() != self._original_blend)
 
     def _update_visible_controls(self) -> None:
-        """The verdict always; of the rest, the most wanted first, as far as there is room."""
+        """Always show Apply and Discard; show the other controls by priority while there is room."""
         room = (
             self.width()
             - self._needed_width(self._discard_button, self._apply_button) * self._is_candidate

@@ -1,4 +1,4 @@
-"""The canvas: a picture to look at, to drag out, and, with a hand that works on it, to paint on."""
+"""The canvas: shows a picture, lets it be dragged out and, with an input handler, painted on."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _BEFORE_KEY, _SPLIT_KEY = Qt.Key.Key_Backslash, Qt.Key.Key_Y
 
 
 class Canvas(PictureView):
-    """Shows a QImage. Dragging with the left button takes the picture out; with Space or the middle button pans.
+    """Shows a QImage. Left-dragging drags the picture out; with Space, or with the middle button, it pans.
 
-    `\\` held shows the picture before, Y the line between before and after, where there is a picture to compare with.
+    If there is a picture to compare with, `\\` (held) shows the previous picture and Y toggles the split view.
     """
 
     drag_requested = Signal()
@@ -42,10 +42,10 @@ class Canvas(PictureView):
         self.setMouseTracking(True)
         self.setTabletTracking(True)
 
-    # the hand
+    # input handler
 
     def set_input_handler(self, handler: CanvasInputHandler | None) -> None:
-        """Let `hand` work on the picture; None: only look."""
+        """Route pointer events on the picture to `handler`; None makes the canvas view-only."""
         self.cancel_gesture()
         if self._input_handler is not None:
             self._input_handler.hover(None)
@@ -54,7 +54,7 @@ class Canvas(PictureView):
         self.update()
 
     def cancel_gesture(self) -> None:
-        """Take back what the hand is in the middle of."""
+        """Cancel the input handler's gesture in progress."""
         if self._gesture_active:
             self._gesture_active = False
             assert self._input_handler is not None
@@ -69,7 +69,7 @@ class Canvas(PictureView):
         if self._input_handler is not None:
             self._input_handler.paint(painter, context)
 
-    # the pointer
+    # pointer events
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         self._handle_press(event.button(), self._pointer(event.position(), event.modifiers()))
@@ -89,7 +89,7 @@ class Canvas(PictureView):
             self.fit()
 
     def _handler_accepts(self, press: QMouseEvent) -> bool:
-        """Whether the second press of a double click is a press to the hand: people dab fast."""
+        """Whether the input handler takes the second press of a double click as a press: users dab quickly."""
         self._handle_press(press.button(), self._pointer(press.position(), press.modifiers()))
         if not self._gesture_active:
             self._press_position = None
@@ -111,7 +111,7 @@ class Canvas(PictureView):
             self._handle_move(pointer)
         elif kind == QEvent.Type.TabletRelease:
             self._handle_release(pointer)
-        event.accept()  # or Qt sends the same again as a mouse
+        event.accept()  # otherwise Qt sends it again as a mouse event
 
     def _pointer(
         self,
@@ -190,7 +190,7 @@ class Canvas(PictureView):
         self.update_cursor()
 
     def update_cursor(self) -> None:
-        """Show what a press would do."""
+        """Set the cursor for what a press would do."""
         if self._space_held:
             self.setCursor(Qt.CursorShape.OpenHandCursor)
         elif self._input_handler is not None and self._picture is not None:
@@ -244,18 +244,18 @@ class Canvas(PictureView):
             self.update_cursor()
 
     def focusOutEvent(self, _: QEvent) -> None:
-        """Keys that are let go elsewhere are not heard here."""
+        """Reset held keys: their release is not received without the focus."""
         self._space_held = False
         self.show_before(False)
         self.update_cursor()
 
     def enterEvent(self, _: QEvent) -> None:
-        """Take the keyboard for Space, unless someone is writing."""
+        """Take the keyboard focus for Space, unless another widget has it."""
         if self.window().focusWidget() is None:
             self.setFocus(Qt.FocusReason.MouseFocusReason)
 
     def hideEvent(self, _: QHideEvent) -> None:
-        """A gesture ends with the window it is made in."""
+        """Cancel a gesture in progress when the window is hidden."""
         self.cancel_gesture()
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:

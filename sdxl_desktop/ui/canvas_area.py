@@ -1,4 +1,4 @@
-"""The centre of the window: bar, canvas with what lies over it, and the strip of results."""
+"""The centre of the window: bar, canvas with its overlays, and the result strip."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ from sdxl_desktop.ui.widgets.notices import ErrorBanner, Toast
 
 
 class CanvasArea(QWidget):
-    """Shows the session's pictures. Follows the run in progress until the person goes to an earlier result.
+    """Shows the session's pictures. Follows the run in progress until the user selects an earlier result.
 
-    While the canvas or the strip has the keyboard and shows a result: Enter applies it, Delete discards it, Left and
+    While the canvas or the strip has the focus and a result is shown: Enter applies it, Delete discards it, Left and
     Right go to its neighbours.
     """
 
@@ -101,10 +101,10 @@ class CanvasArea(QWidget):
     def minimumSizeHint(self) -> QSize:
         return QSize(480, 360)
 
-    # following the session
+    # session state
 
     def refresh(self, session: GenerationSession) -> None:
-        """Show where the session stands."""
+        """Show the session's current state."""
         started = session.run is not None and (self._run is None or self._run.request is not session.run.request)
         self._run = session.run
         if started:
@@ -126,9 +126,9 @@ class CanvasArea(QWidget):
             self._show_default()
 
     def _keep_or_replace_shown(self, result: Result, previous_row: int) -> None:
-        """Stay with what is shown; where it is gone from `row`, show what has taken its place, or the one before.
+        """Keep the shown result. If it was removed from `previous_row`, show the result now there, or the one before.
 
-        Beside a picture that is being edited only another candidate for it takes that place; else the picture does.
+        While a picture is being edited, only another candidate for it is shown instead; otherwise the picture is.
         """
         own = self._results_model.row_of(result)
         if own < 0:
@@ -141,7 +141,7 @@ class CanvasArea(QWidget):
             self._shown_result = None
 
     def _nearest_replacement(self, row: int) -> int:
-        """The result at `row` or next to it, of those that may take the place of one that is gone; -1: none may."""
+        """Return the row of the result at `row` or next to it that may replace a removed one; -1 if none may."""
         rows = range(self._results_model.rowCount())
         if self._document.has_picture:
             return next(
@@ -161,7 +161,7 @@ class CanvasArea(QWidget):
 
     def _show_waiting(self, run: CurrentRun) -> None:
         size = run.request.sampling.size
-        if self._document.has_picture:  # it stays in sight until there is something newer
+        if self._document.has_picture:  # shown until there is something newer
             if not self.canvas_editor.is_attached:
                 self.show_document(following=True)
             return
@@ -182,7 +182,7 @@ class CanvasArea(QWidget):
         self.result_shown.emit()
 
     def show_default(self) -> None:
-        """Show what there is: the picture being edited, else the last result, else the invitation."""
+        """Show the picture being edited, else the last result, else the empty state."""
         self.canvas_editor.detach()
         self._show_default()
 
@@ -199,7 +199,7 @@ class CanvasArea(QWidget):
         self._update_zoom()
 
     def follow_run(self) -> None:
-        """Back to the run in progress."""
+        """Return to the run in progress."""
         self._follows_run = True
         if self._run is not None and self._run.preview is not None:
             self._show_preview(self._run.preview, self._run.request.sampling.size)
@@ -211,11 +211,11 @@ class CanvasArea(QWidget):
     # results
 
     def current_row(self) -> int:
-        """The row of the result on the canvas, -1 when there is none."""
+        """The row of the result on the canvas, -1 if there is none."""
         return self.result_strip.current_row() if self._shown_result is not None else -1
 
     def go_to(self, row: int) -> None:
-        """Put the result in `row` onto the canvas; a run in progress goes on out of sight."""
+        """Show the result in `row`; a run in progress continues in the background."""
         self._follows_run = self._run is None
         self._show_row(row)
         self._update_follow_button()
@@ -242,7 +242,7 @@ class CanvasArea(QWidget):
             self.canvas.set_image(to_image(result.picture.pixels))
             self._compare_with_document(result)
             self._max_feather = max_feather(result)
-        elif before.picture is not result.picture:  # blended anew
+        elif before.picture is not result.picture:  # reblended
             self.canvas.set_image(to_image(result.picture.pixels))
         self.canvas_bar.set_result(result, result_kind(result, self._results_model.edit_source_digest))
         self._update_bars()
@@ -251,16 +251,16 @@ class CanvasArea(QWidget):
 
     @property
     def shown_result(self) -> Result | None:
-        """The result on the canvas, None when something else is."""
+        """The result on the canvas, None if something else is shown."""
         return self._shown_result
 
     def shown_pixels(self) -> Pixels | None:
-        """What is on the canvas and can be kept, uint8 [H, W, 3]: the shown result, else the picture being edited. To
-        be read at once, not kept."""
+        """The pixels on the canvas that can be saved, uint8 [H, W, 3]: the shown result, else the picture being edited.
+        Read them immediately; do not store the array."""
         return self._document.picture if self._shown_result is None else self._shown_result.picture.pixels
 
     def compare(self, before: Result, after: Result) -> None:
-        """Show `after` with a line to draw `before` over it."""
+        """Show `after` with a split view of `before`."""
         row = self._results_model.row_of(after)
         if row >= 0:
             self.go_to(row)
@@ -271,7 +271,7 @@ class CanvasArea(QWidget):
     # the document
 
     def update_candidates(self) -> None:
-        """Tell the results that were drawn on the picture as it is now from all others."""
+        """Update which results were generated from the current picture."""
         picture = self._document.picture_raster() if self._results_model.rowCount() else None
         self._results_model.set_edit_source_digest(None if picture is None else picture.digest)
         if self._shown_result is not None:
@@ -280,7 +280,7 @@ class CanvasArea(QWidget):
             )
 
     def show_document(self, *, following: bool = False) -> None:
-        """Put the picture being edited onto the canvas; a run in progress goes on out of sight unless `following`."""
+        """Show the picture being edited; a run in progress continues in the background unless `following`."""
         if not self._document.has_picture:
             self.show_default()
             return
@@ -304,7 +304,7 @@ class CanvasArea(QWidget):
         self._update_bars()
 
     def update_document_title(self) -> None:
-        """The document has another name now."""
+        """Update the text after the document's name has changed."""
         if self.canvas_editor.is_attached:
             self._update_document_text()
 
@@ -315,7 +315,7 @@ class CanvasArea(QWidget):
         self._update_bars()
 
     def _compare_with_document(self, result: Result) -> None:
-        """Offer before and after where a result is of the picture's size."""
+        """Offer before and after if the result has the picture's size."""
         picture = self._document.picture
         same = picture is not None and picture.shape == result.picture.pixels.shape
         self.canvas.set_before(to_image(picture.copy()) if same and picture is not None else None)
@@ -325,7 +325,7 @@ class CanvasArea(QWidget):
         return self._shown_result is not None and self.canvas.can_compare
 
     def _update_bars(self) -> None:
-        """Offer what can be done with what is on the canvas."""
+        """Update the controls that apply to the canvas's content."""
         self.canvas_bar.set_edit_state(document=self._document.has_picture, result=self._shown_result is not None)
         self.canvas_bar.set_compare(self._can_compare, self.canvas.is_split)
         self.paint_bar.setVisible(self.canvas_editor.is_attached)
@@ -345,7 +345,7 @@ class CanvasArea(QWidget):
             self.apply_requested.emit()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        looking = self.canvas.hasFocus() or self.result_strip.hasFocus()  # not a button or a field of the bars
+        looking = self.canvas.hasFocus() or self.result_strip.hasFocus()  # not a control of the bars
         act = _SHORTCUTS.get(Qt.Key(event.key())) if looking and self._shown_result is not None else None
         if act is None or event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier:
             super().keyPressEvent(event)
@@ -370,14 +370,14 @@ class CanvasArea(QWidget):
             self.document_menu_requested.emit(position)
 
     def _picture_rect(self) -> QRect:
-        """Where the picture lies in the stage; empty where none is shown."""
+        """The picture's rectangle in this widget; empty if none is shown."""
         if self._pages.currentWidget() is not self.canvas or self.canvas.image() is None:
             return QRect()
         seen = self.canvas.viewport.picture_rect().toAlignedRect().intersected(self.canvas.rect())
         return seen.translated(self.canvas.mapTo(self, QPoint(0, 0)))
 
     def _toast_fallback_rect(self) -> QRect:
-        """Where something may be told for a moment when the picture fills the canvas: the strip, else the bar."""
+        """Where a toast goes if the picture fills the canvas: the strip, else the bar."""
         return (self.result_strip if self.result_strip.isVisible() else self.canvas_bar).geometry()
 
     def _update_zoom(self) -> None:
@@ -391,4 +391,4 @@ _SHORTCUTS: dict[Qt.Key, Callable[[CanvasArea], None]] = {
     Qt.Key.Key_Left: lambda stage: stage.step_result(-1),
     Qt.Key.Key_Right: lambda stage: stage.step_result(1),
 }
-"""What a key means for the result that is shown."""
+"""Key → action on the shown result."""

@@ -1,4 +1,4 @@
-"""The bar above the canvas: what is shown, zoom, and the ways a picture leaves the window."""
+"""The bar above the canvas: description, zoom, and the ways to export a picture."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _REMOVE_TEXT = "Remove picture"
 
 
 class _DragHandle(IconButton):
-    """A grip to carry the picture out by."""
+    """A handle for dragging the picture out."""
 
     drag_requested = Signal()
 
@@ -36,7 +36,7 @@ class _DragHandle(IconButton):
 
 
 class CanvasBar(QWidget):
-    """Says what is shown and emits what the person wants done with it."""
+    """Describes the shown picture and emits the actions requested on it."""
 
     fit_requested = Signal()
     actual_size_requested = Signal()
@@ -133,7 +133,7 @@ class CanvasBar(QWidget):
         self.setLayout(bar)
 
     def set_zoom(self, zoom: float, *, enabled: bool = True) -> None:
-        """`zoom` in screen pixels a picture pixel; nothing to zoom when not `shown`."""
+        """`zoom` in screen pixels per picture pixel; the controls are disabled if not `enabled`."""
         percent = zoom * 100
         self._zoom_button.setText(f"{percent:.0f} %" if enabled else "–")
         self._zoom_button.setAccessibleName(f"Zoom {percent:.0f} percent")
@@ -141,7 +141,7 @@ class CanvasBar(QWidget):
             button.setEnabled(enabled)
 
     def set_result(self, result: Result | None, kind: ResultKind = ResultKind.RESULT) -> None:
-        """Say what is shown, and what it is to the picture on the canvas, and offer to keep it."""
+        """Describe the shown result and its relation to the picture on the canvas, and offer to save it."""
         self._description_label.setText("   ·   ".join((*_KIND_TEXTS[kind], describe_result(result))) if result else "")
         self._description_label.setToolTip(plain_text_tooltip(_result_tooltip(result)) if result else "")
         self._update_output_buttons(result is not None, _SAVE_RESULT_TOOLTIP)
@@ -152,22 +152,22 @@ class CanvasBar(QWidget):
         self._output_buttons[0].setToolTip(save)
 
     def set_text(self, text: str) -> None:
-        """Say something else than a result."""
+        """Show a text instead of a result."""
         self.set_result(None)
         self._description_label.setText(text)
 
     def set_document(self, name: str, size: Size) -> None:
-        """Say that the document is on the canvas: the file it came from, if any, and its size."""
+        """Describe the document on the canvas: its file name, if any, and its size."""
         self.set_text("   ·   ".join(part for part in (name, f"{size.width} × {size.height}") if part))
         self._update_output_buttons(True, _SAVE_DOCUMENT_TOOLTIP)
 
     def set_compare(self, offered: bool, split: bool = False) -> None:
-        """Offer the line between before and after, and tell whether it is shown."""
+        """Show the split button if `offered`, checked if `split`."""
         self._compare_button.setVisible(offered)
         self._compare_button.setChecked(split)
 
     def set_edit_state(self, *, document: bool, result: bool) -> None:
-        """`document`: there is a picture being edited; `result`: a result, and not that picture, is on the canvas."""
+        """`document`: a picture is being edited; `result`: a result, not that picture, is on the canvas."""
         self._edit_button.setVisible(result and not document)
         self._document_button.setVisible(document and result)
         self._remove_button.setVisible(document and not result)
@@ -178,7 +178,7 @@ class CanvasBar(QWidget):
             button.setText(words if self.width() >= _FULL_TEXT_WIDTH else words.split()[0])
 
     def set_follow_run_offered(self, offered: bool) -> None:
-        """Offer the way back to the picture in progress."""
+        """Show the button that returns to the picture in progress."""
         self._follow_run_button.setVisible(offered)
 
 
@@ -190,9 +190,9 @@ _KIND_TEXTS: dict[ResultKind, tuple[str, ...]] = {
 
 
 def describe_result(result: Result) -> str:
-    """What a person asks first about a picture."""
+    """Return the main facts about a picture."""
     sampling = result.request.sampling
-    height, width = result.picture.pixels.shape[:2]  # a result that was pasted back has the size of its picture
+    height, width = result.picture.pixels.shape[:2]  # a composited result has its picture's size
     parts = [
         f"{width} × {height}",
         f"seed {result.picture.seed}",

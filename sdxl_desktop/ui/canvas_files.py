@@ -1,4 +1,4 @@
-"""How what is on the canvas leaves the window, whatever it is: the result that is shown, else the document."""
+"""Saves and exports what is on the canvas: the shown result, else the document."""
 
 from __future__ import annotations
 
@@ -26,29 +26,29 @@ class CanvasFiles(QObject):
         return self._canvas_area.shown_result is not None
 
     def save(self) -> None:
-        """A result goes to the pictures folder, the document into its own file, or where the person says."""
+        """Save a result to the pictures folder; save the document to its own file, or ask for one."""
         if self._result_shown:
             self._results.save()
         else:
             self._documents.save()
 
     def save_as(self) -> None:
-        """Ask where, and write it there."""
+        """Ask for a file and write to it."""
         if self._result_shown:
             self._results.save_as()
         else:
             self._documents.save_as()
 
     def export(self) -> None:
-        """Ask where, and write a file with nothing in it but pixels."""
+        """Ask for a file and write only the pixels, without metadata."""
         self._documents.export()
 
     def copy(self) -> None:
-        """Put its pixels on the clipboard."""
+        """Copy the pixels to the clipboard."""
         self._results.copy()
 
     def update_save_action(self, save: QAction) -> None:
-        """Let the menu's line say what Save would do now."""
+        """Set the menu entry's text to what Save would do now."""
         file = self._documents.file
         if self._result_shown:
             save.setText("&Save result")

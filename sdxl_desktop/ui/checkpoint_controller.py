@@ -1,4 +1,4 @@
-"""Being ready for the next run: which checkpoints there are, the chosen one's words counted, its engine warm."""
+"""Prepares the next run: lists checkpoints, loads the selected one's token counters, warms up the engine."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ TokenCounters = tuple[TokenCounter | None, TokenCounter | None]
 
 
 class CheckpointController(QObject):
-    """Follows the desk's checkpoint and speed. `library` says where checkpoints lie now, `execution` where they draw.
+    """Follows the parameters panel's checkpoint and speed. `library` returns the current checkpoint library,
+    `execution` the devices to run on.
 
-    `listed` carries those there are (tuple[Checkpoint, ...]) each time the folders were read, `chosen` the desk's own
-    (Checkpoint or None) when it may be another, `failed` an error to show.
+    `checkpoints_listed` carries the checkpoints (tuple[Checkpoint, ...]) after each scan, `checkpoint_selected` the
+    panel's checkpoint (Checkpoint or None) when it may have changed, `failed` an error to show.
     """
 
     checkpoints_listed = Signal(object)
@@ -50,37 +51,37 @@ class CheckpointController(QObject):
         parameters_panel.changed.connect(self._handle_speed_changed)
 
     def start(self, on_first_list: Callable[[], object] | None = None) -> None:
-        """Find out which devices and checkpoints there are. `first` is called once the checkpoints are known; it draws
-        at once, so nothing is warmed before it."""
+        """List devices and checkpoints. `on_first_list` is called when the checkpoints are known; it starts a run, so
+        nothing is warmed up before it."""
         self._started, self._on_first_list = True, on_first_list
         self._engine.list_devices()
         self.rescan()
 
     def close(self) -> None:
-        """Whatever is still being read is of no use any more."""
+        """Ignore the results of pending reads."""
         self._closed = True
 
-    # which there are
+    # list of checkpoints
 
     @property
     def checkpoints(self) -> tuple[Checkpoint, ...]:
-        """Those there were when the folders were read last."""
+        """The checkpoints found by the last scan."""
         return self._checkpoints or ()
 
     def rescan(self) -> None:
-        """Read the folders of checkpoints again."""
+        """Scan the checkpoint folders again."""
         library = self._library()
         self._background.read(lambda: _scan_library(library), self._handle_scanned, self._not_found)
 
     def _not_found(self, problem: SdxlDesktopError) -> None:
         if not self._closed:
             self.failed.emit(problem)
-            self._handle_scanned(self.checkpoints)  # what cannot be read now was there, and may be again
+            self._handle_scanned(self.checkpoints)  # keep the last list: the folder may be readable again later
 
     def _handle_scanned(self, checkpoints: tuple[Checkpoint, ...]) -> None:
         if self._closed:
             return
-        if checkpoints != self._checkpoints:  # a folder is watched, and most of what happens in it changes nothing here
+        if checkpoints != self._checkpoints:  # most changes in a watched folder do not change the list
             self._checkpoints = checkpoints
             self._parameters_panel.set_checkpoints(checkpoints)
         self.checkpoints_listed.emit(checkpoints)
@@ -88,10 +89,10 @@ class CheckpointController(QObject):
         if first is not None:
             first()
 
-    # the chosen one
+    # selected checkpoint
 
     def handle_checkpoint_selected(self) -> None:
-        """The desk's checkpoint may be another one now."""
+        """Handle a possible change of the parameters panel's checkpoint."""
         checkpoint = self._parameters_panel.checkpoint()
         self.checkpoint_selected.emit(checkpoint)
         if checkpoint is None:
@@ -112,12 +113,12 @@ class CheckpointController(QObject):
         self._background.read(lambda: _read_counters(checkpoint.folder), take, failed)
 
     def _handle_speed_changed(self) -> None:
-        """Another speed may need other parts, which can be compiled while the person goes on typing."""
+        """Warm up for another speed: it may need other parts, compiled while the user keeps typing."""
         if self._parameters_panel.speed() is not self._warmed_speed:
             self.warm_up()
 
     def warm_up(self) -> None:
-        """Have the engine load and compile what the next run needs, as far as it has not."""
+        """Let the engine load and compile what the next run needs, unless it already has."""
         checkpoint = self._parameters_panel.checkpoint()
         if self._started and checkpoint is not None and self._on_first_list is None:
             self._warmed_speed = self._parameters_panel.speed()
@@ -125,7 +126,7 @@ class CheckpointController(QObject):
 
 
 def _read_counters(folder: Path) -> TokenCounters:
-    """The token counters of a checkpoint's two encoders; None where its tokenizer cannot be read."""
+    """Return the token counters of the checkpoint's two text encoders; None for an unreadable tokenizer."""
 
     def read(name: str) -> TokenCounter | None:
         try:

@@ -1,4 +1,4 @@
-"""Whether the window may close: what is being drawn is asked about, and what is worked on is kept first."""
+"""Decides whether the window may close: asks about a run in progress and saves the current work first."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from sdxl_desktop.ui.notify import Notify
 from sdxl_desktop.ui.work_recovery import WorkRecovery
 
 FLUSH_TIMEOUT_S = 4.0
-"""How long a close waits for the disk before it asks."""
+"""How long closing waits for the disk before it asks, in seconds."""
 _STOP_TEXT, _FINISH_TEXT, _STAY_TEXT = "Stop and quit", "Quit when it is finished", "Cancel"
 _RETRY_TEXT, _DISCARD_TEXT = "Try again", "Quit without keeping it"
 
 
 class CloseGuard(QObject):
-    """Asks for the window before it closes, and closes it when the answers are in. `notice_session` is to be called
-    whenever the session has moved."""
+    """Asks before the window closes, and closes it after the answers. Call `handle_session_change` after every session
+    change."""
 
     def __init__(
         self,
@@ -39,13 +39,13 @@ class CloseGuard(QObject):
         self._no_questions = self._stop_drawing = self._discard_work = self._close_when_finished = False
 
     def skip_questions(self) -> None:
-        """The system ends the session: nothing is asked any more, and what can be kept is kept."""
+        """Ask nothing more because the system ends the session; whatever can be saved is saved."""
         self._no_questions = True
         if self._question is not None:
             self._question.hide()
 
     def may_close(self) -> bool:
-        """Whether the window may close now. Otherwise the person is asked, and it is closed by what they answer."""
+        """Whether the window may close now. If not, the user is asked, and the answer closes it."""
         if self._no_questions:
             self._flush()
             return True
@@ -72,7 +72,7 @@ class CloseGuard(QObject):
         finally:
             QGuiApplication.restoreOverrideCursor()
 
-    # what is being drawn
+    # run in progress
 
     def _confirm_stop_run(self) -> None:
         waiting = len(self._session.queue)
@@ -101,15 +101,15 @@ class CloseGuard(QObject):
         self._close_when_finished = self._stop_drawing = self._discard_work = False
 
     def handle_session_change(self) -> None:
-        """Close, if that was waited for, when nothing is drawn any more; after an error stay and show it."""
+        """If closing waits for the run, close after it ends; after an error, stay open and show it."""
         session = self._session
         if not self._close_when_finished or session.run is not None:
             return
         self._close_when_finished = False
-        if session.error is None:  # behind the pictures that are being written
+        if session.error is None:  # after the pending picture writes
             self._background.write(lambda: None, lambda _: QTimer.singleShot(0, self._window, self._window.close))
 
-    # what is worked on
+    # unsaved work
 
     def _confirm_discard_work(self, problem: SdxlDesktopError | None) -> None:
         if problem is None:
@@ -126,7 +126,7 @@ class CloseGuard(QObject):
         self._discard_work = True
         self._window.close()
 
-    # asking
+    # questions
 
     def _create_question(self, text: str, informative_text: str) -> QMessageBox:
         box = QMessageBox(QMessageBox.Icon.Question, "Quit", text, QMessageBox.StandardButton.NoButton, self._window)
@@ -141,7 +141,7 @@ class CloseGuard(QObject):
         self, question: QMessageBox, text: str, role: QMessageBox.ButtonRole, callback: Callable[[], object]
     ) -> None:
         button = question.addButton(text, role)
-        button.clicked.connect(lambda: QTimer.singleShot(0, self, callback))  # when the box has gone
+        button.clicked.connect(lambda: QTimer.singleShot(0, self, callback))  # after the box has closed
         if role is QMessageBox.ButtonRole.RejectRole:
             question.setEscapeButton(button)
         elif role is QMessageBox.ButtonRole.AcceptRole:

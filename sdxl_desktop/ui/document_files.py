@@ -1,9 +1,9 @@
-"""Saving the document: into its own file, elsewhere, or as a project with all that belongs to it; and the question
-before something unsaved is replaced.
+"""Saves the document to its own file, another file, or a project with all that belongs to it; asks before unsaved work
+is replaced.
 
-Nothing is asked about what undo brings back: a picture that is opened, pasted or dropped, a result that is taken over,
-and a picture that is removed are one step to undo each, and the strip stays. There is a question only where undo does
-not lead back: a project replaces everything, and a picture may be larger than what undo may hold.
+There is no question if undo can restore the old state: opening, pasting or dropping a picture, applying a result and
+removing the picture are one undo step each, and the strip remains. The user is asked only if undo cannot: a project
+replaces everything, and a picture may exceed the undo limit.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ Continuation = Callable[[], object]
 
 
 def _no_continuation() -> None:
-    """What follows when nothing does."""
+    """Default continuation: do nothing."""
 
 
 class DocumentFiles(QObject):
-    """`changed` when the document has been saved, so that what the window says of it changes; `saved` with its file."""
+    """Emits `changed` after the document was saved, so the window's title can change; `saved` with its file."""
 
     changed = Signal()
     saved = Signal(object)
@@ -48,7 +48,7 @@ class DocumentFiles(QObject):
         self._project_file: Path | None = None
         self._question: QMessageBox | None = None
 
-    # what stands where
+    # files and save state
 
     @property
     def _file_state(self) -> SaveState | None:
@@ -61,18 +61,18 @@ class DocumentFiles(QObject):
 
     @property
     def name(self) -> str:
-        """What people call the document; "" when there is none."""
+        """The document's display name; "" if there is no document."""
         return "" if self._file_state is None else self._context.document.title or "Untitled"
 
     @property
     def saved_file(self) -> Path | None:
-        """The document's own file where that holds what is here now: of a project all of it, else the picture."""
+        """The document's own file if it is up to date: for a project with everything, else with the picture."""
         file = self.file
         lost = self.unsaved() if _is_project(file) else self._context.document.modified
         return None if lost else file
 
     def mark_restored(self, file: Path | None) -> None:
-        """What is here was kept in `file`, and has not changed since."""
+        """Record that the current content is saved in `file` and unchanged."""
         if file is None:
             return
         if _is_project(file):
@@ -82,7 +82,7 @@ class DocumentFiles(QObject):
             self.changed.emit()
 
     def mark_project_opened(self, path: Path) -> None:
-        """The document, its mask and the strip are what the project `path` holds."""
+        """Record that the document, its mask and the strip are the content of the project `path`."""
         self._context.document.mark_saved(path, includes_mask=True)
         self._remember_strip(path, self._context.session.results)
         self.changed.emit()
@@ -92,7 +92,7 @@ class DocumentFiles(QObject):
         self._saved_strip = tuple(result.picture.pixels for result in results)
 
     def unsaved(self) -> list[str]:
-        """What would be lost with the document and the strip, in words; empty when nothing would."""
+        """Return descriptions of the document's and the strip's unsaved parts; empty if everything is saved."""
         document, found = self._context.document, []
         if document.modified:
             found.append("the picture on the canvas")
@@ -113,7 +113,7 @@ class DocumentFiles(QObject):
     # saving
 
     def save(self, then: Continuation = _no_continuation) -> None:
-        """Write the document into its own file, or ask where when it has none."""
+        """Write the document to its own file, or ask for one if it has none."""
         file = self.file
         if file is None or self._is_result_file(file):
             self.save_as(then)
@@ -121,7 +121,7 @@ class DocumentFiles(QObject):
             self._write(SaveTarget(file, _format_of(file)), then)
 
     def _is_result_file(self, file: Path) -> bool:
-        """Whether a result was saved in the place of the document's own file: that is another picture's now."""
+        """Whether a result was saved over the document's own file, which now holds another picture."""
         picture = self._context.document.picture
         return any(
             result.saved_to == file and not np.array_equal(result.picture.pixels, picture)
@@ -130,7 +130,7 @@ class DocumentFiles(QObject):
         )
 
     def save_as(self, then: Continuation = _no_continuation) -> None:
-        """Ask where, and make that the document's own file. A picture format keeps the picture, a project all."""
+        """Ask for a file and make it the document's own. A picture format saves the picture, a project everything."""
         home = self._file_state
         if home is None:
             return
@@ -140,7 +140,7 @@ class DocumentFiles(QObject):
             self._write(place, then)
 
     def save_project(self, then: Continuation = _no_continuation) -> None:
-        """Ask where, and keep everything there as one file."""
+        """Ask for a file and save everything to it as a project."""
         if self._context.is_empty:
             self.message.emit("There is nothing to save yet: draw something, or put a picture on the canvas")
             return
@@ -151,21 +151,21 @@ class DocumentFiles(QObject):
             self._write(place, then)
 
     def export(self) -> None:
-        """Ask where, and write a file with nothing in it but the pixels on the canvas, a result's or the document's. It
-        does not count as saved by that."""
+        """Ask for a file and write only the pixels on the canvas, a result's or the document's. The document does not
+        count as saved."""
         pixels, stage = self._context.canvas_area.shown_pixels(), self._context.canvas_area
         if pixels is None:
             return
         start = self._suggested_path(PNG)
         if stage.shown_result is not None:
-            start = start.with_name("picture.png")  # a name that gives no prompt away
+            start = start.with_name("picture.png")  # a name that does not reveal the prompt
         place = ask_save_target(stage, "Export pixels only", start, PICTURE_FORMATS)
         if place is not None:
             save = partial(save_pixels, np.array(pixels), place.path)
             self._background.write(save, partial(self._handle_exported, place.path), self.failed.emit)
 
     def _suggested_path(self, file_format: FileFormat) -> Path:
-        """What a dialog suggests: beside the file that there is, else in the pictures folder."""
+        """Return the path a dialog suggests: in the folder of the existing file, else in the pictures folder."""
         own = self.file or self._project_file
         folder = own.parent if own is not None else self._context.session.store.folder
         name = own.name if own is not None else self._context.document.title
@@ -196,7 +196,7 @@ class DocumentFiles(QObject):
         self._background.write(save, finish, self.failed.emit)
 
     def _picture_writer(self, pixels: Pixels, path: Path) -> Callable[[], object]:
-        """What writes these pixels; with the record of how they were made, where they are a result's."""
+        """Return a function that writes these pixels, with the generation record if they are a result's."""
         for result in reversed(self._context.session.results):
             if np.array_equal(result.picture.pixels, pixels):
                 return partial(save_as, result, path)
@@ -212,10 +212,10 @@ class DocumentFiles(QObject):
         self.saved.emit(path)
         self.message.emit(f"Saved as {path.name}")
 
-    # before something is replaced
+    # questions before replacing
 
     def replace_picture(self, continuation: Continuation) -> None:
-        """Do what replaces the picture on the canvas by one step; ask first where undo could not bring it back."""
+        """Run `continuation`, which replaces the picture in one undo step; ask first if undo could not restore it."""
         if self._context.document.can_undo_replacing or not self._context.document.modified:
             continuation()
         else:
@@ -224,7 +224,7 @@ class DocumentFiles(QObject):
     def replace_everything(
         self, continuation: Continuation, reason: str = "Another project takes the place of all that is here."
     ) -> None:
-        """Do what replaces the document and the strip; where something of it is not saved, say `why` and ask first."""
+        """Run `continuation`, which replaces document and strip; with unsaved work, show `reason` and ask first."""
         unsaved = self.unsaved()
         if unsaved:
             self._ask_to_save(unsaved, reason, continuation)
@@ -262,7 +262,7 @@ class DocumentFiles(QObject):
 
     @property
     def question(self) -> QMessageBox | None:
-        """The question that is being asked."""
+        """The open question, if any."""
         return self._question
 
 

@@ -1,4 +1,4 @@
-"""How pictures and files reach the window: drops anywhere on it, shown by a frame, and Ctrl+V wherever the focus is."""
+"""Handles drops anywhere on the window, with a frame as feedback, and Ctrl+V wherever the focus is."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from sdxl_desktop.ui.widgets.plain_text import PlainTextLabel
 
 
 class DropAndPasteFilter(QObject):
-    """Takes what is dropped on `window` where no field within it does, and the key for pasting before a text field has
-    it where the clipboard holds a picture or files; text on the clipboard stays the field's."""
+    """Handles drops on `window` that no field inside it accepts, and the paste key before a text field does if the
+    clipboard holds a picture or files; text on the clipboard goes to the field."""
 
     dropped = Signal(object)
     """Incoming"""
@@ -32,14 +32,14 @@ class DropAndPasteFilter(QObject):
         app.focusChanged.connect(self._handle_focus_changed)
 
     def close(self) -> None:
-        """Let go of what has the focus. Safe to call twice."""
+        """Stop filtering the focused widget. Safe to call twice."""
         self._set_focused(None)
 
     def _handle_focus_changed(self, _: QWidget | None, now: QWidget | None) -> None:
         self._set_focused(now if now is not None and self._window.isAncestorOf(now) else None)
 
     def _set_focused(self, widget: QWidget | None) -> None:
-        """Only the widget with the focus is listened to: a filter for the whole application would see every event."""
+        """Filter only the focused widget: a filter on the application would receive every event."""
         if self._focused is widget:
             return
         if self._focused is not None:
@@ -94,7 +94,7 @@ class DropAndPasteFilter(QObject):
 
 
 class _DropFrame(QFrame):
-    """Shows that what is dragged can be dropped anywhere; nothing under it notices."""
+    """Shows that the dragged data can be dropped anywhere; transparent to events."""
 
     def __init__(self, window: QWidget) -> None:
         super().__init__(window)

@@ -1,4 +1,4 @@
-"""What the canvas says before there is a picture: what to do, and a few prompts to start from."""
+"""Shown on the canvas while there is no picture: instructions and example prompts."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ _NO_CHECKPOINT_TEXTS = (
 
 
 class EmptyState(QWidget):
-    """Emits `prompt_chosen` with an example, `draw_wanted` with one to draw at once, `settings_wanted` and
-    `library_wanted` where there is nothing to draw with, `welcome_dismissed` when no checkpoints are to be suggested
-    any more."""
+    """Emits `prompt_selected` with an example, `generate_requested` with one to generate at once,
+    `settings_requested` and `library_requested` if there is no checkpoint, `welcome_dismissed` when no more
+    checkpoints should be suggested."""
 
     prompt_selected = Signal(str)
     generate_requested = Signal(str)
@@ -105,7 +105,7 @@ class EmptyState(QWidget):
         self._update_density()
 
     def set_ready(self, ready: bool) -> None:
-        """Invite to write, or when there is no checkpoint say what is missing."""
+        """Show the invitation to write a prompt, or that the checkpoint is missing."""
         title, words = _READY_TEXTS if ready else _NO_CHECKPOINT_TEXTS
         self._title.setText(title)
         self._text_label.setText(words)
@@ -115,7 +115,7 @@ class EmptyState(QWidget):
         self._add_button.setVisible(not ready)
 
     def set_welcome(self, welcome: WelcomePanel | None) -> None:
-        """Suggest these checkpoints below the invitation; None takes the suggestions away."""
+        """Suggest these checkpoints below the invitation; None removes the suggestions."""
         if self._welcome is not None:
             self._welcome_row.removeWidget(self._welcome)
             self._welcome.hide()
@@ -130,7 +130,7 @@ class EmptyState(QWidget):
 
     @property
     def welcome(self) -> WelcomePanel | None:
-        """What is suggested now."""
+        """The suggestions shown now."""
         return self._welcome
 
     def _dismiss_welcome(self) -> None:
@@ -138,7 +138,7 @@ class EmptyState(QWidget):
         self.welcome_dismissed.emit()
 
     def _update_density(self) -> None:
-        """The icon, then half of the examples, make room where the suggestions need it."""
+        """Hide the icon and half of the examples if the suggestions need the room."""
         tight = self._welcome is not None and self.height() < _ICON_MIN_HEIGHT
         self._icon_label.setVisible(not tight)
         for chip in self._example_buttons[2:]:

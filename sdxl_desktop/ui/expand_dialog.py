@@ -1,4 +1,4 @@
-"""Asks how far a picture is to grow beyond its edges."""
+"""Dialog for how far a picture is extended beyond its edges."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SIDES = ("Left", "Top", "Right", "Bottom")
 
 
 class ExpandDialog(FittedDialog):
-    """`value` is the new pixels on the left, top, right and bottom."""
+    """`value` is the number of new pixels on the left, top, right and bottom."""
 
     def __init__(self, size: Size, parent: QWidget) -> None:
         super().__init__(parent)
@@ -37,7 +37,7 @@ class ExpandDialog(FittedDialog):
         field = IntField(side, 0, _MAX_PIXELS)
         field.setSingleStep(_STEP)
         field.setSuffix(" px")
-        field.setKeyboardTracking(True)  # the button below must know at once that there is something to do
+        field.setKeyboardTracking(True)  # enables the button below while typing
         field.valueChanged.connect(self._update_result)
         return field
 
@@ -67,7 +67,7 @@ class ExpandDialog(FittedDialog):
             field.setValue(pixels)
 
     def _update_result(self) -> None:
-        left, top, right, bottom = (field.value() for field in self._fields)  # not committed: one may be being typed in
+        left, top, right, bottom = (field.value() for field in self._fields)  # not committed: the user may be typing
         width, height = self._size.width + left + right, self._size.height + top + bottom
         self._result.setText(f"{self._size.width} × {self._size.height} becomes {width} × {height}")
         self._buttons.button(QDialogButtonBox.StandardButton.Ok).setEnabled(any((left, top, right, bottom)))

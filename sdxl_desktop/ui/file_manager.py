@@ -1,4 +1,4 @@
-"""The desktop around the window: showing a file in the system's file manager."""
+"""Shows a file in the system's file manager."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from PySide6.QtGui import QDesktopServices
 from sdxl_desktop.core.errors import DesktopError
 
 _POLL_INTERVAL_MS, _MAX_POLLS = 250, 20
-"""How often, and how many times, it is looked whether the file manager could not be started."""
+"""How often (ms), and how many times, to check whether the file manager failed to start."""
 
 
 def show_in_folder(file: Path, on_error: Callable[[DesktopError], object], parent: QObject) -> None:
-    """Open the file manager at `file`, selecting it where the system can; `fail` hears where that cannot be done, at
-    once or within some seconds while `parent` lives."""
+    """Open the file manager at `file`, and select it if the system can. `on_error` is called if that fails, immediately
+    or within some seconds while `parent` lives."""
     if not file.parent.is_dir():
         on_error(DesktopError(f"The folder {file.parent} is not there any more."))
         return
@@ -52,7 +52,7 @@ def _no_file_manager_error(file: Path) -> DesktopError:
 
 
 class _ProcessWatcher(QObject):
-    """Calls `failed` when what was started ends with an error soon. Some openers stay as long as the file manager."""
+    """Calls `on_failed` if the process soon ends with an error. Some openers run as long as the file manager."""
 
     def __init__(self, process: subprocess.Popen[bytes], on_failed: Callable[[], object], parent: QObject) -> None:
         super().__init__(parent)

@@ -42,7 +42,7 @@ PROMPT_SHORTCUTS = (
 )
 
 _SCROLL_MARGINS = QSize(80, 120)
-"""What a dialog has around its scrolled content: margins, the scroll bar, the buttons."""
+"""Space around a dialog's scrolled content: margins, scroll bar, buttons."""
 
 
 def about_dialog(parent: QWidget) -> FittedDialog:

@@ -16,13 +16,13 @@ APP_SIDES = (16, 24, 32, 48, 64, 128, 256, 512)
 
 
 def register_search_path() -> None:
-    """Let style sheets say url("icons:…")."""
+    """Let style sheets use url("icons:…")."""
     QDir.setSearchPaths("icons", [str(_FOLDER)])
 
 
 @cache
 def icon(name: str, colour: str, disabled_colour: str = "") -> QIcon:
-    """The line icon `name` in `colour` ("#rrggbb"), and in `faint` where its control is disabled."""
+    """Return the line icon `name` in `colour` ("#rrggbb"), in `disabled_colour` if its control is disabled."""
     made = QIcon()
     for side in _SIDES:
         made.addPixmap(_pixmap(name, colour, side))
@@ -31,7 +31,7 @@ def icon(name: str, colour: str, disabled_colour: str = "") -> QIcon:
 
 
 def application_icon() -> QIcon:
-    """The application's icon in every size that ships."""
+    """Return the application's icon in all shipped sizes."""
     made = QIcon()
     for side in APP_SIDES:
         made.addFile(str(_FOLDER / f"sdxl-desktop-{side}.png"), QSize(side, side))

@@ -1,4 +1,4 @@
-"""What lies on the canvas: brings pictures and masks in, and takes results over."""
+"""Opens pictures and masks on the canvas, and applies results."""
 
 from __future__ import annotations
 
@@ -31,17 +31,16 @@ from sdxl_desktop.ui.save_dialog import FileFormat, ask_save_target
 
 T = TypeVar("T")
 _EXTEND_UNDO_NAME = "Undo extend picture"
-"""What there is to undo after `Document.extend`."""
+"""Undo text after `Document.extend`."""
 _MASK_FORMAT = FileFormat("Mask", MASK_ENDINGS)
 _ALPHA_FORMAT = FileFormat("Picture, transparent where the mask is", MASK_ENDINGS)
 
 
 class ImportController(QObject):
-    """`picture_came` when another picture lies on the canvas;
-    `ground_changed` when a run would work on something else now; `failed` with an error to show; `opened` with every
-    picture file that came in;
-    `record_found` when a picture says how it was made; `expanded` when the picture was made larger, and what is new
-    masked."""
+    """Emits `picture_replaced` when the canvas has another picture; `edit_source_changed` when the next run would
+    start from something else; `failed` with an error to show; `file_opened` for every opened picture file;
+    `metadata_found` when a picture contains its generation settings; `expanded` when the picture was extended and
+    the new area masked."""
 
     edit_source_changed = Signal()
     picture_replaced = Signal()
@@ -51,11 +50,11 @@ class ImportController(QObject):
     file_opened = Signal(object)
     """Path"""
     metadata_found = Signal(object)
-    """Record"""
+    """PictureRecord"""
     transparency_blended = Signal(str)
-    """Words about transparency that was put over a backdrop, which can be changed."""
+    """Message about transparency blended over a backdrop that can be changed."""
     question_asked = Signal(str, str, str, object)
-    """A question in words, the answer as a button, more for whoever points at it, and what the answer calls."""
+    """Question, button text, tooltip and the button's callback."""
 
     def __init__(self, document: Document, canvas_area: CanvasArea, background: BackgroundRunner) -> None:
         super().__init__(canvas_area)
@@ -63,13 +62,13 @@ class ImportController(QObject):
         self._transparent_source: OpenedPicture | None = None
         self._tried_backdrops: list[str] = []
         self.last_folder: Callable[[], str] = str
-        """Where the file dialogs start."""
+        """Initial folder of the file dialogs."""
         self.backdrop: Callable[[], str] = lambda: WHITE
-        """What the person wants behind transparent pictures."""
+        """The preferred backdrop of transparent pictures."""
         self._current_request: object = None
         self._record: PictureRecord | None = None
         self.confirm_replace: Callable[[Callable[[], object]], object] = lambda go_on: go_on()
-        """Does what replaces the picture by one step, perhaps after a question."""
+        """Calls the continuation that replaces the picture in one step, possibly after a question."""
         self._size = document.size
         self._settle_timer = QTimer(self, singleShot=True, interval=150)
         self._connect()
@@ -90,19 +89,18 @@ class ImportController(QObject):
     def document(self) -> Document:
         return self._document
 
-    # coming in
+    # opening
 
     def open_picture(self, file: Path) -> None:
-        """Put the picture in `file` onto the canvas."""
+        """Open the picture in `file` on the canvas."""
         self.open_pictures((file,))
 
     def open_pictures(self, files: tuple[Path, ...]) -> None:
-        """Put the first of `files` that can be opened onto the canvas; the others can be found under the recent
-        files."""
+        """Open the first readable one of `files` on the canvas; the others appear in the recent files."""
         self._read_latest(partial(open_first_readable, files, self.backdrop()), self._handle_opened)
 
     def open_image(self, content: bytes) -> None:
-        """Put a picture without a file onto the canvas, from the bytes of one."""
+        """Open an encoded picture without a file on the canvas."""
         self._read_latest(partial(open_picture, content, "pasted", backdrop=self.backdrop()), self._handle_picture)
 
     def _handle_opened(self, opened: OpenedFile) -> None:
@@ -120,7 +118,7 @@ class ImportController(QObject):
         self.confirm_replace(lambda: self._set_picture(picture))
 
     def _set_picture(self, picture: OpenedPicture, *, saved: bool = False, text: str = "") -> None:
-        """`words` are told beside the picture's own notes."""
+        """Show `text` together with the picture's own notes."""
         self._document.set_picture(picture.pixels, picture.name, saved=saved)
         self._record = None
         self._transparent_source = picture if picture.alpha is not None else None
@@ -134,7 +132,7 @@ class ImportController(QObject):
             self.message.emit(told)
 
     def ask_to_download(self, address: str) -> None:
-        """Nothing is fetched unless the person agrees: this is the one thing here that leaves this computer."""
+        """Ask before downloading: this is the only network access here."""
         host = display_host(address)
 
         def download() -> None:
@@ -147,14 +145,14 @@ class ImportController(QObject):
     # results
 
     def apply_shown_result(self) -> None:
-        """Take the result on the canvas over as the picture; undo brings the old one back."""
+        """Apply the result on the canvas as the picture; undo restores the old one."""
         result = self._canvas_area.shown_result
         if result is not None:
             self.apply_result(result)
 
     @property
     def record(self) -> PictureRecord | None:
-        """How the picture on the canvas was made, where its file or the run that drew it says so."""
+        """How the picture on the canvas was generated, if its file or run says so."""
         return self._record if self._document.has_picture else None
 
     def apply_result(self, result: Result) -> None:
@@ -171,7 +169,7 @@ class ImportController(QObject):
         self.confirm_replace(take)
 
     def remove_picture(self) -> None:
-        """Leave nothing on the canvas: the next run draws from words alone."""
+        """Clear the canvas: the next run is text-to-image."""
 
         def remove() -> None:
             self._document.remove_picture()
@@ -180,7 +178,7 @@ class ImportController(QObject):
         self.confirm_replace(remove)
 
     def expand(self) -> None:
-        """Ask how far the picture is to grow on each side, and mask the new area."""
+        """Ask how far to extend the picture on each side, and mask the new area."""
         size = self._document.size
         if size is None:
             self.message.emit("Put a picture on the canvas first")
@@ -199,7 +197,7 @@ class ImportController(QObject):
         self._canvas_area.canvas.fit()
 
     def _handle_size_change(self, _: DocumentChange) -> None:
-        """Tell that the picture was made larger, by the dialog or by dragging its frame."""
+        """Emit `expanded` if the picture was extended, by the dialog or by dragging its frame."""
         before, self._size = self._size, self._document.size
         if before is not None and self._size != before and self._document.undo_text == _EXTEND_UNDO_NAME:
             self.expanded.emit()
@@ -211,7 +209,7 @@ class ImportController(QObject):
         self._run_reporting_errors(self._document.redo)
 
     def _read_latest(self, task: Callable[[], T], callback: Callable[[T], None]) -> None:
-        """Have something read, and take it unless something else has been asked for by then."""
+        """Read in the background, and drop the result if another read was requested since."""
         self._current_request = asked = object()
 
         def take(found: T) -> None:
@@ -239,7 +237,7 @@ class ImportController(QObject):
             self._run_reporting_errors(lambda: self._document.set_mask(read_mask(Path(chosen), size)))
 
     def save_mask(self) -> None:
-        """Ask where, and whether as a picture of its own or as the picture's transparency."""
+        """Ask for a file, and whether to save the mask as its own picture or as the picture's alpha channel."""
         picture, mask = self._document.picture, self._document.mask
         if picture is None or mask is None:
             return
@@ -254,33 +252,33 @@ class ImportController(QObject):
 
     @property
     def has_transparency(self) -> bool:
-        """Whether the picture on the canvas came with transparency that fits it."""
+        """Whether the picture on the canvas was opened with transparency that still fits its size."""
         opened, size = self._transparent_source, self._document.size
         return opened is not None and size is not None and opened.pixels.shape[:2] == (size.height, size.width)
 
     def set_mask_from_transparency(self) -> None:
-        """Mask what was transparent in the file that the picture came from."""
+        """Mask the area that was transparent in the picture's file."""
         opened = self._transparent_source
         if opened is not None and self.has_transparency:
             self._run_reporting_errors(
                 lambda: self._document.set_mask(mask_from_alpha(opened), "mask from transparency")
             )
 
-    # what is behind transparency
+    # backdrop of transparency
 
     def fill_backdrop_menu(self, menu: QMenu) -> None:
-        """Let `menu` offer what the picture's transparency can be put over, whenever it opens."""
+        """Fill `menu` with the backdrops for the picture's transparency each time it opens."""
         menu.aboutToShow.connect(lambda: fill_backdrop_menu(menu, self.current_backdrop(), self.set_backdrop))
 
     def open_backdrop_menu(self) -> None:
-        """Show the same offer where the pointer is."""
+        """Show the backdrop menu at the pointer."""
         menu = QMenu(self._canvas_area)
         menu.aboutToHide.connect(menu.deleteLater)
         self.fill_backdrop_menu(menu)
         menu.popup(QCursor.pos())
 
     def current_backdrop(self) -> str:
-        """What the transparency of the picture on the canvas is put over; "" where it had none, or has been changed."""
+        """Return the backdrop under the picture's transparency; "" if it had none or was changed."""
         opened, picture = self._transparent_source, self._document.picture
         if opened is None or picture is None:
             return ""
@@ -289,8 +287,7 @@ class ImportController(QObject):
         )
 
     def set_backdrop(self, backdrop: str) -> None:
-        """Put the transparency of the picture on the canvas over another backdrop, as one step to undo; the mask
-        stays."""
+        """Blend the picture's transparency over another backdrop, as one undo step; the mask remains."""
         opened, now = self._transparent_source, self.current_backdrop()
         if opened is None or not now or backdrop == now:
             return

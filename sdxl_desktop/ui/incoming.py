@@ -1,4 +1,4 @@
-"""What is on its way into the window by a drop or the clipboard: files, a picture without one, a page of the hub."""
+"""Dropped or pasted content: files, a picture without a file, a page of the hub."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _IMAGE_MIME_TYPES = (
     "image/gif",
     "image/bmp",
 )
-"""A picture's own bytes are taken rather than what the toolkit made of them: they have its profile and alpha."""
+"""The encoded bytes are preferred to the toolkit's decoded image: they have the colour profile and alpha."""
 
 
 def open_filter() -> str:
-    """What the file dialog offers: everything that can be opened, then each kind of it."""
+    """Return the file dialog's filter: everything that can be opened, then each kind."""
     weights, checkpoint = tuple(f"*{ending}" for ending in WEIGHTS), INDEX
     pictures = tuple(f"*{ending}" for ending in picture_suffixes())
     kinds = {
@@ -44,9 +44,9 @@ def open_filter() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """What came in, as far as can be told without reading it: `files` and folders; an `image` without a file (from a
-    browser or the clipboard) as PNG bytes; the URL of a `results_page` of the hub; the address of a picture on the
-    `web`, which would have to be downloaded; or the `problem` why nothing can be taken."""
+    """What was dropped or pasted, determined without reading it: `files` and folders; an `image` without a file (from a
+    browser or the clipboard) as PNG bytes; the URL of a hub `page`; the `picture_url` of a picture on the web, which
+    would have to be downloaded; or the `error` why nothing can be opened."""
 
     files: tuple[Path, ...] = ()
     image: bytes = b""
@@ -59,26 +59,27 @@ class Incoming:
 
 
 def named_in_text(text: str) -> Incoming:
-    """What a URL or a path means that was typed on the command line."""
+    """Parse a URL or path given on the command line."""
     if looks_like_address(text) and not _is_picture_url(text):
         return Incoming(page=text)
     return _incoming_from_sources([source_of_address(text)])
 
 
 def has_incoming(data: QMimeData) -> bool:
-    """Whether `incoming` would find something, if only words of why it cannot be taken; cheap enough for a drag."""
+    """Whether `read_incoming` would find anything, even only an error; cheap enough for a drag event."""
     return has_picture_or_files(data) or bool(_hub_page_url(data)) or bool(sources_in_text(data.text()))
 
 
 def has_picture_or_files(data: QMimeData) -> bool:
-    """Whether it is a picture or files rather than text."""
+    """Whether `data` is a picture or files rather than text."""
     if data.urls() or data.hasImage() or _raw_format(data):
         return True
     return data.hasHtml() and not data.text().strip() and len(picture_urls_in_html(data.html())) == 1
 
 
 def read_incoming(data: QMimeData) -> Incoming:
-    """What `data` carries. Files go before pixels: a browser offers both, and the file is the original."""
+    """Return the content of `data`. Files take priority over pixels: a browser offers both, and the file is the
+    original."""
     offered = [source_of_address(url.toString(QUrl.ComponentFormattingOption.FullyEncoded)) for url in data.urls()]
     files = [place.file for place in offered if place.file is not None]
     if files:
@@ -102,7 +103,7 @@ def read_incoming(data: QMimeData) -> Incoming:
 
 
 def _incoming_from_sources(sources: list[PictureSource]) -> Incoming:
-    """What lies at these places: files, else the first that is something."""
+    """Return the files among `sources`, else the first usable source."""
     files = [place.file for place in sources if place.file is not None]
     if files:
         return Incoming(files=tuple(files))
@@ -115,7 +116,7 @@ def _raw_format(data: QMimeData) -> str:
 
 
 def _image_bytes(data: QMimeData) -> bytes:
-    """The picture itself, as the bytes of a file; b"" for none."""
+    """Return the picture as an encoded file; b"" if there is none."""
     if data.hasFormat(_IMAGE_MIME_TYPES[0]):
         return bytes(data.data(_IMAGE_MIME_TYPES[0]).data())
     image = data.imageData() if data.hasImage() else None
@@ -126,7 +127,7 @@ def _image_bytes(data: QMimeData) -> bytes:
 
 
 def _hub_page_url(data: QMimeData) -> str:
-    """The URL of a page of the hub that is dragged or was copied; plain words that look like an id are not meant so."""
+    """Return the dragged or copied URL of a hub page; plain text that looks like an id does not count."""
     offered = [url.toString() for url in data.urls()] or [data.text().strip()]
     return next(
         (text for text in offered if "://" in text and looks_like_address(text) and not _is_picture_url(text)), ""

@@ -1,4 +1,4 @@
-"""Going on from a result's latents: decoded again, retouched, or branched off with other words."""
+"""Continues from a result's latents: decode again, refine, or branch with another prompt."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from sdxl_desktop.ui.canvas_area import CanvasArea
 
 
 class LatentActions(QObject):
-    """The verbs of the result on the canvas that need its latents; they do nothing where it has none.
+    """Actions on the result on the canvas that need its latents; they do nothing if it has none.
 
-    `asked` says what the desk asks for now, `known_folder` which checkpoint of the library a record means, `begin`
-    draws a request.
+    `make_request` returns the parameters panel's request, `find_checkpoint_folder` the library folder of a recorded
+    checkpoint; `start_run` runs a request.
     """
 
     def __init__(
@@ -37,15 +37,15 @@ class LatentActions(QObject):
         self._start_run, self._show_error = start_run, show_error
 
     def redecode(self) -> None:
-        """Decode the result's latents again, with the VAE that is chosen now, without drawing them again."""
+        """Decode the result's latents again with the selected VAE, without sampling."""
         self._continue_from(None, refine=False)
 
     def refine(self) -> None:
-        """Let the chosen refiner retouch the result, from its latents."""
+        """Run the selected refiner on the result's latents."""
         self._continue_from(None, refine=True)
 
     def branch(self) -> None:
-        """Ask for a step, and go on from there with the words that are on the desk now."""
+        """Ask for a step, and continue from it with the current prompts."""
         result = self._canvas_area.shown_result
         if result is None or result.picture.latents is None:
             return
@@ -62,7 +62,7 @@ class LatentActions(QObject):
             self._continue_from(step, refine=False)
 
     def decode_kept(self, latents: SavedLatents, made_by: GenerationRequest) -> None:
-        """Decode latents that were kept in a file; the result goes into the strip, and can be gone on from."""
+        """Decode latents saved in a file; the result is added to the strip and can be continued from."""
         self._go_on(latents, made_by, None, refine=False)
 
     def _continue_from(self, step: int | None, *, refine: bool) -> None:

@@ -1,4 +1,4 @@
-"""Help → Open the log: the ends of the application's and the engine's log, to be read, copied and found."""
+"""Help → Open the log: shows the ends of the application's and the engine's log, to read, copy and locate."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sdxl_desktop.ui.widgets.fitted_dialog import FittedDialog
 from sdxl_desktop.ui.widgets.layout_helpers import column, muted_label, row
 
 SHOWN_BYTES = 256 * 1024
-"""Of the end of each log."""
+"""Bytes shown from the end of each log."""
 _WORDS = (
     "What happened, for whoever helps you. It holds no token and no name of your home folder, and prompts only if the "
     "settings say so; what libraries of others print stands in the engine's log as they print it."
@@ -34,7 +34,7 @@ class _Log:
 
 
 class LogDialog(FittedDialog):
-    """Shows the logs in `paths`; `fail` tells where their folder cannot be shown."""
+    """Shows the logs in `paths`; `fail` is called if their folder cannot be shown."""
 
     def __init__(
         self,
@@ -85,22 +85,22 @@ class LogDialog(FittedDialog):
         self._where.setText(with_tilde(self._now.file))
 
     def text(self) -> str:
-        """What is shown of the log whose tab is open."""
+        """Return the shown text of the current tab's log."""
         return self._texts[self._tabs.currentIndex()].toPlainText()
 
     def show_engine(self) -> None:
-        """Turn to the engine's log."""
+        """Select the engine log's tab."""
         self._tabs.setCurrentIndex(1)
 
     def refresh(self) -> None:
-        """Read both anew, and show their ends."""
+        """Read both logs again and show their ends."""
         for log, text in zip(self._logs, self._texts, strict=True):
             show = partial(_show, text)
             self._background.read(partial(read_end, log.file), show, asker=self)
 
 
 def read_end(file: Path, most: int = SHOWN_BYTES) -> str:
-    """The last `most` bytes of a log, from the beginning of a line; words where nothing was logged yet. Raises
+    """Return the last `most` bytes of a log, from the start of a line; a message if nothing was logged yet. Raises
     OSError."""
     try:
         with open_regular(file) as stream:

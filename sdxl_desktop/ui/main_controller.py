@@ -1,4 +1,5 @@
-"""What each click calls: connects the desk, the stage and the status line with the session's verbs, and redraws."""
+"""Handles the window's actions: connects the parameters panel, canvas area and status line with the session, and
+refreshes them."""
 
 from __future__ import annotations
 
@@ -47,7 +48,7 @@ RequestT = TypeVar("RequestT")
 
 
 class MainController(QObject):
-    """The verbs of the window. `preferences` say where and how the next run is to happen."""
+    """The window's actions. `preferences` returns where and how the next run happens."""
 
     refreshed = Signal()
 
@@ -72,9 +73,9 @@ class MainController(QObject):
         self._compared_requests: tuple[GenerationRequest, GenerationRequest] | None = None
         self._error: SdxlDesktopError | None = None
         self._behind: SdxlDesktopError | None = None
-        """The session's error when the problem came."""
+        """The session's error at the time this error was shown."""
         self._is_resolved: Callable[[], bool] | None = None
-        """Whether what the problem stood in the way of can be done by now."""
+        """Whether the error's cause no longer exists."""
         self._last_finished = session.finished
         self._unannounced_picture: Picture | None = None
         self.planner = RunPlanner(
@@ -127,10 +128,10 @@ class MainController(QObject):
         stage.toast.action_failed.connect(self.show_error)
         stage.empty_state.prompt_selected.connect(desk.set_prompt)
 
-    # drawing
+    # generating
 
     def generate(self) -> None:
-        """Draw what the desk says, unless something is being drawn."""
+        """Start a run with the panel's parameters, unless one is in progress."""
         if self._session.run is not None:
             self.notify("Already drawing. Ctrl+Shift+Enter adds this to the queue.")
             return
@@ -138,24 +139,24 @@ class MainController(QObject):
         self.add_to_queue()
 
     def add_to_queue(self) -> None:
-        """Draw what the desk says as soon as the engine is free."""
+        """Queue a run with the panel's parameters; it starts when the engine is free."""
         request = self._build_request()
         if request is not None:
             self._start_run(request)
 
     def resume_postponed(self) -> None:
-        """Draw what was still to be drawn at the last end."""
+        """Run the requests that were postponed at the last exit."""
         self._canvas_area.follow_run()
         self._session.resume_postponed()
 
     def clear_queue(self) -> None:
-        """Let nothing wait any more; the run in progress goes on."""
+        """Clear the queue; the run in progress continues."""
         count = self._session.clear_queue()
         if count:
             self.notify(f"{count} taken out of the queue", action="Undo", callback=self._session.restore_queue)
 
     def _save_unwritten_as(self) -> None:
-        """Ask where to write the first picture that could not be written."""
+        """Ask for a file for the first picture that could not be written."""
         unwritten = self._session.unsaved_results
         if unwritten:
             self._canvas_area.go_to(next(row for row, one in enumerate(self._session.results) if one is unwritten[0]))
@@ -164,7 +165,7 @@ class MainController(QObject):
                 self.dismiss()
 
     def _build_request(self) -> GenerationRequest | None:
-        """What the desk asks for; None after telling why it asks for nothing."""
+        """Return the panel's request; None after showing an error if there is none."""
         request = self._request_or_error(
             lambda run, ground, output: self._parameters_panel.build_request(run, ground, output=output),
             self._can_request,
@@ -178,8 +179,8 @@ class MainController(QObject):
     def _request_or_error(
         self, build: Callable[[Execution, EditSource, OutputOptions], RequestT | None], is_resolved: Callable[[], bool]
     ) -> RequestT | None:
-        """What `ask` gives for where and on what the next run is to happen; None after telling why it is nothing, until
-        `again` says that it would be something."""
+        """Return what `build` makes for the execution and edit source. If that fails or is None, show an error until
+        `is_resolved` returns True, and return None."""
         preferences = self._preferences()
         try:
             asked = build(preferences.execution, self._edit_source(), preferences.output)
@@ -199,12 +200,12 @@ class MainController(QObject):
         return self._importer.document.edit_source()
 
     def _handle_expanded(self) -> None:
-        """The picture is larger: what is new is to be drawn next."""
+        """After the picture was extended, set up the next run to fill the new area."""
         self.planner.update_edit_source()
         self._parameters_panel.apply_intent(Intent.EXPAND)
 
     def _generate_next(self, result: Result) -> None:
-        """Draw what the desk says, with a seed that the run of `result` did not have."""
+        """Run with the panel's parameters and a seed that the run of `result` did not use."""
         request = self._build_request()
         if request is None:
             return
@@ -216,7 +217,7 @@ class MainController(QObject):
         self._start_run(request)
 
     def compare(self) -> None:
-        """Draw the same seed without and with micro-conditioning, and show them under one line."""
+        """Run the same seed without and with micro-conditioning, and show both in the split view."""
         if self._session.run is not None:
             self.notify("Already drawing. Compare when it is done.")
             return
@@ -234,8 +235,7 @@ class MainController(QObject):
             self._start_run(request)
 
     def add_weight_files(self, files: tuple[Path, ...]) -> None:
-        """Put LoRAs and embeddings into the list of additions, and show them there; a VAE takes the place of the one in
-        use."""
+        """Add LoRAs and embeddings to the adapter list and show them; a VAE replaces the one in use."""
         added: list[str] = []
         made_for: FewStepSettings | None = None
         for file in files:
@@ -257,7 +257,7 @@ class MainController(QObject):
             self._notify_added(f"{added[0]}{more} is in the list under LoRA, embeddings, VAE", made_for)
 
     def open_latents(self, file: Path) -> None:
-        """Decode the latents that `file` keeps, with the checkpoint that made them."""
+        """Decode the latents in `file` with the checkpoint that made them."""
 
         def take(kept: tuple[SavedLatents, GenerationRequest]) -> None:
             self.notify(f"Decoding the latents in {display_text(file.name)}")
@@ -266,7 +266,7 @@ class MainController(QObject):
         self._background.read(partial(read_latents, file), take, self.show_error)
 
     def _notify_added(self, text: str, few_step: FewStepSettings | None) -> None:
-        """`made_for`: what the last LoRA of them is made for, where that is few steps, is offered."""
+        """Notify, and offer the few-step settings that the last added LoRA is made for, if any."""
         if few_step is None:
             self.notify(text)
             return
@@ -277,7 +277,7 @@ class MainController(QObject):
             persistent=True,
         )
 
-    # telling
+    # messages
 
     def _notify_blended(self, text: str) -> None:
         self.notify(text, action="Change…", callback=self._importer.open_backdrop_menu)
@@ -290,7 +290,7 @@ class MainController(QObject):
         )
 
     def apply_picture_settings(self) -> None:
-        """Put the settings that made the picture on the canvas back into the panels, where its file says them."""
+        """Restore the settings that made the picture on the canvas, if its file contains them."""
         record = self._importer.record
         if record is None:
             self.notify("The picture does not say how it was made")
@@ -298,18 +298,18 @@ class MainController(QObject):
             self.apply_record(record)
 
     def apply_record(self, record: PictureRecord) -> None:
-        """Put the settings of `record` back into the panels, and say what of them is not here."""
+        """Restore the settings of `record` in the panels, and report what is missing here."""
         problem = self._parameters_panel.apply_recorded(record.request, record.seed, record.checkpoint_id)
         if problem is not None:
             self.show_error(problem)
 
     @property
     def notify(self) -> Notify:
-        """Say something in passing, over the canvas."""
+        """Shows a toast over the canvas."""
         return self._canvas_area.toast.notify
 
     def escape(self) -> None:
-        """Stop what runs; with nothing running, put a problem away; with none, go back from a result to the picture."""
+        """Cancel the run; without one, dismiss the error; without one, return from a result to the picture."""
         if self._session.run is not None:
             self._session.cancel()
         elif self._session.error is not None or self._error is not None:
@@ -320,7 +320,7 @@ class MainController(QObject):
             self.dismiss()
 
     def dismiss(self) -> None:
-        """Put away what is told; what it stood in front of is told next."""
+        """Dismiss the shown message; one it had hidden is shown next."""
         self._canvas_area.toast.dismiss()
         if self._error is not None and self._session.error is not None and self._shown is self._error:
             self._clear_error()
@@ -331,25 +331,25 @@ class MainController(QObject):
 
     @property
     def _shown(self) -> SdxlDesktopError | None:
-        """Of the session's error and another problem that which came last: neither hides the other for good."""
+        """The more recent of the session's error and the other error: neither hides the other for good."""
         error = self._session.error
         return self._error if self._error is not None and error in (None, self._behind) else error
 
-    # redrawing
+    # refreshing
 
     def show_error(self, error: SdxlDesktopError, *, is_resolved: Callable[[], bool] | None = None) -> None:
-        """Tell a problem that is not of a run, `until` it is no more, where that can be found out."""
-        _log.warning("Told: %s", problem_words(error))
+        """Show an error that is not a run's, until `is_resolved` returns True, if given."""
+        _log.warning("Error shown: %s", problem_words(error))
         self._error, self._is_resolved, self._behind = error, is_resolved, self._session.error
         self.refresh()
 
     def recheck_error(self) -> None:
-        """Something was changed: put the problem away whose cause has gone with it."""
+        """After a change, dismiss the error if its cause is gone."""
         if self._error is not None and self._is_resolved is not None and self._is_resolved():
             self._clear_error()
 
     def clear_error_of(self, kind: type[SdxlDesktopError]) -> None:
-        """What problems of this kind are about has worked by now."""
+        """Dismiss an error of this kind after the operation has succeeded."""
         if isinstance(self._error, kind):
             self._clear_error()
 
@@ -358,7 +358,7 @@ class MainController(QObject):
         self.refresh()
 
     def refresh(self) -> None:
-        """Make the window show where the session stands."""
+        """Update the window from the session."""
         session = self._session
         run = session.run
         self._canvas_area.refresh(session)
@@ -394,7 +394,7 @@ class MainController(QObject):
             self._unannounced_picture = last
 
     def _show_comparison(self) -> None:
-        """Once both runs of a comparison are done, put them under one line."""
+        """When both runs of a comparison are finished, show them in the split view."""
         if self._compared_requests is None:
             return
         found = [
@@ -406,7 +406,7 @@ class MainController(QObject):
             self._canvas_area.compare(before, after)
 
     def _notify_saved(self) -> None:
-        """Say where the last picture of a run is, as soon as it is written."""
+        """Notify where the last picture of a run was saved, once it is written."""
         last = self._session.results[-1] if self._session.results else None
         if last is not None and last.picture is self._unannounced_picture and last.saved_to is not None:
             self._unannounced_picture = None

@@ -1,4 +1,4 @@
-"""The window: puts desk, stage and status line together, says what the engine tells, and keeps the settings."""
+"""The main window: assembles panels, canvas area and status line, handles engine events, and saves the settings."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ _MEMORY_INTERVAL_MS = 1000
 
 @dataclass(frozen=True, slots=True)
 class MainWindowContext:
-    """What the window is given: it makes none of it itself."""
+    """The window's dependencies, all created by the caller."""
 
     paths: AppPaths
     shipped_checkpoints: Path
@@ -80,7 +80,7 @@ class MainWindowContext:
 
 
 class MainWindow(QMainWindow):
-    """Emits `closed` when everything is put away."""
+    """Emits `closed` when everything is shut down."""
 
     closed = Signal()
 
@@ -162,7 +162,7 @@ class MainWindow(QMainWindow):
 
     @property
     def theme(self) -> ThemeSwitch:
-        """The colours that the whole application has."""
+        """The application's theme switch."""
         return self._context.theme
 
     def _destinations(self) -> Destinations:
@@ -284,10 +284,10 @@ class MainWindow(QMainWindow):
     # starting
 
     def start(self, prompt: str | None = None, files: Sequence[Path | str] = ()) -> None:
-        """Wake the engine and look for checkpoints, with the window already on the screen.
+        """Start the engine and scan for checkpoints while the window is already visible.
 
-        With `prompt`, draw it as soon as there is a checkpoint; `files`, folders and URLs are opened. With neither,
-        what the last window was closed with comes back.
+        With `prompt`, start a run as soon as there is a checkpoint; `files`, folders and URLs are opened. With neither,
+        the last window's state is restored.
         """
         if prompt is not None:
             self.parameters_panel.set_prompt(prompt)
@@ -322,7 +322,7 @@ class MainWindow(QMainWindow):
         self.controller.recheck_error()
         self.library_controller.set_checkpoints(checkpoints)
 
-    # what the engine tells
+    # engine events
 
     def _handle_engine_event(self, event: EngineEvent) -> None:
         if self._closed:
@@ -353,7 +353,7 @@ class MainWindow(QMainWindow):
     # preferences
 
     def open_settings(self) -> SettingsDialog:
-        """Show the settings dialog; the theme can be seen at once, everything else counts when it is saved."""
+        """Show the settings dialog; the theme is previewed immediately, everything else applies on saving."""
         machine = SettingsContext(
             self._devices,
             self._context.paths,
@@ -367,7 +367,7 @@ class MainWindow(QMainWindow):
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
 
         def preview_theme() -> None:
-            with suppress(SettingsError):  # the dialog tells
+            with suppress(SettingsError):  # the dialog shows the error
                 self._context.theme.apply_theme(dialog.value().theme)
 
         def finish(result: int) -> None:
@@ -381,7 +381,7 @@ class MainWindow(QMainWindow):
         return dialog
 
     def set_preferences(self, preferences: Preferences) -> None:
-        """Live with these from now on, and keep them."""
+        """Apply the preferences and save them."""
         before, self._preferences = self._preferences, preferences
         allow_prompts(preferences.log_prompts)
         self.session.store = self._picture_store()
@@ -401,10 +401,10 @@ class MainWindow(QMainWindow):
         folder = chosen_folder(chosen.pictures_folder, own)
         return PictureStore(folder, chosen.picture_format, chosen.autosave, () if folder == own else (own,))
 
-    # keeping and closing
+    # saving and closing
 
     def settings(self) -> Settings:
-        """All that comes back at the next start."""
+        """Return everything that is restored at the next start."""
         workspace = replace(
             self.parameters_panel.value(),
             geometry=_encode_state(self.saveGeometry()),
@@ -453,12 +453,12 @@ class MainWindow(QMainWindow):
         self.closed.emit()
 
     def close_now(self) -> None:
-        """Close at once, without a question: the system wants this process to end."""
+        """Close immediately, without a question: the system ends this process."""
         self.close_guard.skip_questions()
         self.close()
 
     def prepare_for_shutdown(self) -> None:
-        """The system is about to end this process: have on the disk what comes back at the next start."""
+        """Save what the next start restores: the system is about to end this process."""
         self._save_settings()
         self.project_controller.recovery.prepare_for_shutdown(FLUSH_TIMEOUT_S)
 
@@ -466,7 +466,7 @@ class MainWindow(QMainWindow):
         self.close()
 
     def open_log(self) -> LogDialog:
-        """Show what was logged; after a problem of the engine, its log."""
+        """Show the log; after an engine error, the engine's log."""
         dialog = LogDialog(self._context.paths, self._context.background, self.controller.show_error, self)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         if isinstance(self.session.error, EngineError):
@@ -494,7 +494,7 @@ def _encode_state(state: QByteArray) -> str:
 
 
 def _decode_state(text: str) -> QByteArray:
-    """What `_text` wrote; empty for anything else, which Qt then ignores."""
+    """Decode the output of `_encode_state`; empty for anything else, which Qt then ignores."""
     try:
         return QByteArray(base64.b64decode(text))
     except ValueError:

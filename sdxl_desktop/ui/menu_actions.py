@@ -1,4 +1,4 @@
-"""The menus: every action once, with its words, its shortcut and what it calls."""
+"""Builds the menus: every action once, with its text, shortcut and callback."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from PySide6.QtWidgets import QMainWindow, QMenu
 
 @dataclass(frozen=True, slots=True)
 class MenuEntry:
-    """One line of a menu; `shortcuts` as QKeySequence reads them, the first one is shown. With `fill` it opens a
-    menu of its own, which that fills."""
+    """One menu entry; `shortcuts` as QKeySequence parses them, the first one is shown. With `fill` it is a submenu that
+    `fill` populates."""
 
     text: str
     callback: Callable[[], object] = lambda: None
@@ -23,7 +23,7 @@ class MenuEntry:
 
 
 def fill_menus(window: QMainWindow, menus: dict[str, tuple[MenuEntry | None, ...]]) -> dict[str, QAction]:
-    """Build the window's menus (None is a separator); returns the actions that have a name."""
+    """Build the window's menus (None is a separator); return the named actions."""
     named: dict[str, QAction] = {}
     for title, entries in menus.items():
         menu = window.menuBar().addMenu(title)
@@ -50,7 +50,7 @@ def _add_action(menu: QMenu, entry: MenuEntry) -> QAction:
 
 
 def shortcut_table(window: QMainWindow) -> list[tuple[str, str]]:
-    """Every shortcut in the menus: keys as this system writes them, and what they do."""
+    """Return every menu shortcut: the keys in the system's notation, and the action's text."""
     table = []
     for menu in window.menuBar().findChildren(QMenu):
         for action in menu.actions():

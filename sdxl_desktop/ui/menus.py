@@ -1,4 +1,4 @@
-"""What the menus hold: every verb of the window once, with its words and keys."""
+"""The content of the menus: every action of the window once, with its text and shortcuts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Menu = tuple[MenuEntry | None, ...]
 
 @dataclass(frozen=True, slots=True)
 class WindowActions:
-    """The verbs that only the window itself can do."""
+    """Actions that only the window itself can perform."""
 
     open: Callable[[], object]
     paste: Callable[[], object]
@@ -40,7 +40,7 @@ def build_menus(
     canvas_area: CanvasArea,
     window_actions: WindowActions,
 ) -> dict[str, Menu]:
-    """The menus by title; None is a separator."""
+    """Return the menus by title; None is a separator."""
     return {
         "&File": _file_menu(controller, projects, canvas, window_actions),
         "Pic&ture": _picture_menu(controller),

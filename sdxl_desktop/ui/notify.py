@@ -1,4 +1,4 @@
-"""How a part of the window says something in passing, without knowing where it is shown."""
+"""The interface for showing a passing message without knowing where it appears."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Protocol
 
 
 class Notify(Protocol):
-    """Says `text`, with `answer` as a button that calls `act`, and `tip` for whoever points at it. It `stays` until it
-    is answered, or goes by itself after a few seconds."""
+    """Shows `text`, with `action` as a button that calls `callback`, and `tooltip` on hover. If `persistent`, it
+    remains until answered; otherwise it disappears after a few seconds."""
 
     def __call__(
         self,

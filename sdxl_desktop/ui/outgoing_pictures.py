@@ -1,4 +1,4 @@
-"""Pictures on their way out of the window: clipboard, drag and drop, and the temporary files a drag may need."""
+"""Pictures that leave the window: clipboard, drag and drop, and the temporary files a drag may need."""
 
 from __future__ import annotations
 
@@ -21,29 +21,28 @@ from sdxl_desktop.ui.results_model import THUMBNAIL_SIDE
 
 
 class OutgoingPictures:
-    """Makes drag and clipboard data. `close` removes the temporary files."""
+    """Creates drag and clipboard data. `close` removes the temporary files."""
 
     def __init__(self) -> None:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._files: dict[int, tuple[Picture, Path]] = {}  # the picture is held so that its id stays its own
+        self._files: dict[int, tuple[Picture, Path]] = {}  # holding the picture keeps its id unique
 
     def mime_of_result(self, result: Result) -> QMimeData:
-        """The picture as a file and as an image, so that both editors and file managers take it. Both have the very
-        pixels that are seen. Where no file can be written there is the image alone."""
+        """Return the picture as a file and as an image, so both editors and file managers accept it. Both have exactly
+        the shown pixels. If no file can be written, only the image is included."""
         return _mime_data(result.picture.pixels, lambda: self.file_of_result(result))
 
     def mime_of_pixels(self, pixels: Pixels, name: str, own_file: Path | None = None) -> QMimeData:
-        """The same of pixels, uint8 [H, W, 3], that are no result; `own` is a file that may hold them, `name` what to
-        call another."""
+        """Like `mime_of_result`, for pixels, uint8 [H, W, 3], that are not a result's; `own_file` is a file that may
+        hold them, `name` the name for another one."""
         return _mime_data(pixels, lambda: self.file_of_pixels(pixels, name, own_file))
 
     def copy(self, pixels: Pixels) -> None:
-        """Put the picture, uint8 [H, W, 3], on the clipboard."""
+        """Copy the picture, uint8 [H, W, 3], to the clipboard."""
         QGuiApplication.clipboard().setImage(to_image(pixels))
 
     def drag(self, source: QObject, data: QMimeData, pixels: Pixels) -> None:
-        """Let the person carry `data` somewhere, seeing `pixels`, uint8 [H, W, 3]; returns when it is
-        dropped."""
+        """Drag `data` with a thumbnail of `pixels`, uint8 [H, W, 3]; returns after the drop."""
         drag = QDrag(source)
         drag.setMimeData(data)
         drag.setPixmap(
@@ -57,8 +56,8 @@ class OutgoingPictures:
         drag.exec(Qt.DropAction.CopyAction)
 
     def file_of_result(self, result: Result) -> Path:
-        """The picture's file if it holds the very pixels, or a temporary PNG that lives as long as the window; raises
-        OutputError."""
+        """Return the result's file if it has exactly its pixels, else a temporary PNG that exists as long as the
+        window. Raises OutputError."""
         if result.saved_to is not None and _has_pixels(result.saved_to, result.picture.pixels):
             return result.saved_to
         if id(result.picture) not in self._files:
@@ -68,8 +67,8 @@ class OutgoingPictures:
         return self._files[id(result.picture)][1]
 
     def file_of_pixels(self, pixels: Pixels, name: str, own_file: Path | None = None) -> Path:
-        """`own` if it holds the very pixels, uint8 [H, W, 3], else a temporary PNG called after `name`; raises
-        OutputError."""
+        """Return `own_file` if it has exactly these pixels, uint8 [H, W, 3], else a temporary PNG named after `name`.
+        Raises OutputError."""
         if own_file is not None and _has_pixels(own_file, pixels):
             return own_file
         path = self._unused_path(Path(name).stem or "picture")
@@ -98,7 +97,7 @@ def _mime_data(pixels: Pixels, file: Callable[[], Path]) -> QMimeData:
 
 
 def _has_pixels(file: Path, pixels: Pixels) -> bool:
-    """Whether `file` is a picture of exactly these pixels; one that was changed by others, or loses some, is not."""
+    """Whether `file` decodes to exactly these pixels; not if it was modified or its format is lossy."""
     try:
         with Image.open(file) as image:
             return image.mode == "RGB" and np.array_equal(np.asarray(image), pixels)

@@ -1,4 +1,4 @@
-"""The left column: the panels that make a request, and the one big button."""
+"""The left column: the panels that define a request, and the Generate button."""
 
 from __future__ import annotations
 
@@ -46,12 +46,11 @@ def _show_in(panel: _Panel[T], wanted: T) -> None:
 
 
 class ParametersPanel(QWidget):
-    """Shows a `Workspace`, and takes what a person changes in the panels into it.
+    """Shows a `Workspace`, and writes the user's changes in the panels to it.
 
-    `additions_offered`: somebody should find out what these files are and call `add_lora`, `add_embedding` or
-    `use_vae`.
-    `expand_wanted`: the picture should be made larger. `library_wanted`: all checkpoints should be shown.
-    `compare_wanted`: the two of `requests_to_compare` should be drawn and shown side by side.
+    `adapter_files_added`: the receiver detects the files' kind and calls `add_lora`, `add_embedding` or `set_vae`.
+    `expand_requested`: extend the picture. `library_requested`: show all checkpoints. `compare_requested`: run both
+    requests of `build_comparison_requests` and show them side by side.
     """
 
     changed = Signal()
@@ -69,7 +68,7 @@ class ParametersPanel(QWidget):
     """tuple[Path, ...]"""
 
     def __init__(self, checkpoint_id_of: Callable[[Path], str] = lambda folder: "") -> None:
-        """`content_of` names the content of a checkpoint's folder, "" where that is not known."""
+        """`checkpoint_id_of` returns the content id of a checkpoint's folder, "" if unknown."""
         super().__init__()
         self._workspace = Workspace(checkpoint_id_of)
         self._shown_checkpoint: Checkpoint | None = None
@@ -183,17 +182,17 @@ class ParametersPanel(QWidget):
     def can_request(
         self, execution: Execution, edit_source: EditSource = NOTHING, *, output: OutputOptions = PLAIN
     ) -> bool:
-        """Whether `request` would give something."""
+        """Whether `build_request` would return a request."""
         self._take()
         return self._workspace.can_request(execution, edit_source, output=output)
 
     def speed(self) -> SpeedPreset:
-        """What may be saved at the next run."""
+        """The speed preset of the next run."""
         return self._workspace.sampling.speed
 
     def apply_recorded(self, request: GenerationRequest, seed: int, checkpoint_id: str = "") -> SdxlDesktopError | None:
-        """Put the settings that made a picture back into the panels, its own seed locked. Returns what to tell where
-        not all that drew it is here."""
+        """Restore the settings that made a picture, with its seed locked. Returns an error if something it was made
+        with is missing."""
         before = self._workspace.checkpoint
         missing = self._change(lambda: self._workspace.reuse(request, seed, checkpoint_id))
         if self._workspace.checkpoint is not before:
@@ -201,7 +200,7 @@ class ParametersPanel(QWidget):
         return missing
 
     def set_seed(self, seed: int) -> None:
-        """Take one picture's seed and keep it."""
+        """Set and lock a picture's seed."""
         self._change(lambda: self._workspace.use_seed(seed))
 
     def set_prompt(self, prompt: str) -> None:
@@ -210,27 +209,27 @@ class ParametersPanel(QWidget):
         self._prompts_panel.focus_prompt()
 
     def apply_few_step(self, settings: FewStepSettings) -> None:
-        """Draw with the settings that something distilled to few steps is made for."""
+        """Apply the recommended settings of a model distilled to few steps."""
         self._change(lambda: self._workspace.use_few_step(settings))
 
     def add_lora(self, file: Path) -> None:
-        """Put a LoRA into the list of additions."""
+        """Add a LoRA to the adapter list."""
         self._change(lambda: self._workspace.add_lora(file))
         self._adapters_panel.show_lora(file)
 
     def add_embedding(self, file: Path, token: str) -> None:
-        """Put an embedding into the list of additions; raises RequestError for a token that cannot be one."""
+        """Add an embedding to the adapter list. Raises RequestError for an invalid token."""
         self._change(lambda: self._workspace.add_embedding(file, token))
         self._adapters_panel.show_embedding(file)
 
     def set_vae(self, path: Path) -> None:
-        """Decode with the VAE in this file or folder from now on."""
+        """Use the VAE in this file or folder from now on."""
         self._change(lambda: self._workspace.use_vae(path))
         self._adapters_panel.section.set_open(True)
 
     def scroll_to_adapters(self) -> None:
-        """Scroll the list of additions to what was added last."""
-        QTimer.singleShot(0, self, self._scroll_to_last_adapter)  # when it has been laid out
+        """Scroll to the adapter added last."""
+        QTimer.singleShot(0, self, self._scroll_to_last_adapter)  # after layout
 
     def _scroll_to_last_adapter(self) -> None:
         self._scroll_area.ensureWidgetVisible(self._adapters_panel.last_added_row() or self._adapters_panel, 0, 48)
@@ -242,12 +241,12 @@ class ParametersPanel(QWidget):
     # the values
 
     def value(self) -> WorkspaceValue:
-        """What the panels say; the window's layout is left empty."""
+        """Return the panels' values; the window's layout is left empty."""
         self._take()
         return self._workspace.value
 
     def set_value(self, value: WorkspaceValue) -> None:
-        """Take all of it over; the checkpoint stays where there is none of that name. Does not emit."""
+        """Show all values; the checkpoint is unchanged if there is none of that name. Does not emit."""
         with QSignalBlocker(self):
             self._take()
             self._workspace.set_value(value)
@@ -256,7 +255,7 @@ class ParametersPanel(QWidget):
             self._show()
 
     def _take(self) -> None:
-        """Take what the panels say into the workspace, text that is still being typed included."""
+        """Write the panels' values to the workspace, including text still being typed."""
         micro, now = self._micro_conditioning_panel.value(), self._workspace.value
         self._workspace.unreadable = self._sampling_panel.unreadable()
         self._workspace.take(
@@ -276,13 +275,12 @@ class ParametersPanel(QWidget):
         )
 
     def _moved(self) -> None:
-        """The person changed a value in a panel."""
+        """Handle a value changed by the user."""
         self._take()
         self._tell()
 
     def _change(self, change: Callable[[], T]) -> T:
-        """Let `change` change the workspace, on top of what the panels say, and tell it. Returns and raises what
-        `change` does."""
+        """Call `change` on the up-to-date workspace and notify of it. Returns and raises what `change` does."""
         self._take()
         answer = change()
         self._tell()
@@ -293,7 +291,7 @@ class ParametersPanel(QWidget):
         self.changed.emit()
 
     def _show(self) -> None:
-        """Let every panel show what the workspace says; one that does already is left as it is, cursor and all."""
+        """Show the workspace's values in every panel; panels that are up to date are untouched, to keep the cursor."""
         workspace, value = self._workspace, self._workspace.value
         if workspace.checkpoint is not None and workspace.checkpoint is not self._shown_checkpoint:
             self._shown_checkpoint = workspace.checkpoint
@@ -317,7 +315,7 @@ class ParametersPanel(QWidget):
     # checkpoints
 
     def set_checkpoints(self, checkpoints: Sequence[Checkpoint]) -> None:
-        """Offer these; what was chosen stays chosen, and values set before stay as they are."""
+        """Offer these checkpoints; the selection and values set before are kept."""
         self._take()
         self._workspace.set_checkpoints(checkpoints)
         chosen = self._workspace.checkpoint
@@ -335,11 +333,11 @@ class ParametersPanel(QWidget):
         return self._workspace.known_folder(folder)
 
     def select_checkpoint(self, name: str) -> bool:
-        """Choose the checkpoint called `name` as a person does, which is told; False where there is none."""
+        """Select the checkpoint `name` as the user would, with signals; False if there is none."""
         return self._checkpoint_panel.select(name)
 
     def set_library_jobs_text(self, text: str) -> None:
-        """Say beside the checkpoint how far those are that come in; "" when none do."""
+        """Show the progress of library jobs next to the checkpoint; "" if there are none."""
         self._checkpoint_panel.set_jobs_text(text)
 
     def set_counters(self, encoder_1: TokenCounter | None, encoder_2: TokenCounter | None) -> None:
@@ -358,34 +356,34 @@ class ParametersPanel(QWidget):
     # the picture on the canvas
 
     def set_edit_source(self, edit_source: EditSource) -> None:
-        """What lies on the canvas: the edit panel comes and goes with it, and the button says what it will do."""
+        """Set what is on the canvas: shows or hides the edit panel and updates the button's text."""
         self._take()
         self._workspace.set_ground(edit_source)
         self._edit_panel.set_source(edit_source)
         self._show()
 
     def apply_intent(self, intent: Intent) -> None:
-        """Take the values that `intent` means for what lies on the canvas."""
+        """Apply the values that `intent` means for the edit source."""
         self._change(lambda: self._workspace.pick(intent))
 
     def reset_intent(self) -> None:
-        """Another picture was put onto the canvas: what was meant with the one before does not count for it."""
+        """After another picture was opened, reset the intent chosen for the one before."""
         before = self.value()
         self._workspace.begin_picture()
         if self._workspace.value != before:
             self._tell()
 
     def set_mask_left_out(self, left_out: bool) -> None:
-        """Whether a part of the mask lies outside of what the next run draws."""
+        """Set whether part of the mask lies outside the next run's frame."""
         self._edit_panel.set_mask_left_out(left_out)
 
     def _match_shape(self) -> None:
         self._change(self._workspace.match_shape)
 
-    # following one another
+    # dependencies between panels
 
     def _sync_panels(self) -> None:
-        """Tell the panels what they must know of one another."""
+        """Update the panels that depend on one another."""
         workspace = self._workspace
         size = workspace.sampling.size
         self._micro_conditioning_panel.set_picture_size(size)
@@ -403,9 +401,9 @@ class ParametersPanel(QWidget):
     # the button
 
     def set_shortage(self, text: str) -> None:
-        """What the next run may lack, above the button; it stops nobody."""
+        """Show above the button what the next run may lack; the button stays enabled."""
         self._generate_bar.set_shortage(text)
 
     def set_run_status(self, *, running: bool, cancelling: bool, waiting: int) -> None:
-        """Make the button fit what the session does."""
+        """Update the button for the session's state."""
         self._generate_bar.set_status(RunStatus(running, cancelling, waiting))

@@ -1,4 +1,4 @@
-"""Where a picture is that a browser, a chat or an editor offers: files, `data:` addresses, and addresses on the web."""
+"""Locations of pictures offered by a browser, chat or editor: files, `data:` URLs, and web URLs."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _MAX_ADDRESS = 8192
 _MAX_PATH = 4096
 _MAX_LINES = 1000
 _MAX_HTML = 200 * 2**20
-"""Characters; a picture may stand in it as a `data:` address."""
+"""Characters; a picture may be embedded as a `data:` URL."""
 _WEIGHT_SUFFIXES = (".safetensors", ".ckpt", ".pt", ".bin", ".gguf", ".zip")
 _MAX_SHOWN_CHARACTERS = 120
 
 
 @dataclass(frozen=True, slots=True)
 class PictureSource:
-    """Exactly one of: a `file` that is there, the `content` of one, an address on the `web`, a `problem` to tell."""
+    """Exactly one of: an existing `file`, encoded `content`, a web `url`, or an `error` to show."""
 
     file: Path | None = None
     content: bytes = b""
@@ -36,7 +36,7 @@ class PictureSource:
 
 
 def source_of_address(address: str) -> PictureSource:
-    """Where `address` leads."""
+    """Return the source that `address` refers to."""
     scheme = address[:32].partition(":")[0].strip().lower()
     if scheme == "data":
         return _data_source(address)
@@ -54,7 +54,7 @@ def source_of_address(address: str) -> PictureSource:
 
 
 def sources_in_text(text: str) -> list[PictureSource]:
-    """What plain text means, where it is nothing but addresses or paths of files, one a line; empty for other words."""
+    """Return the sources in text of only addresses or file paths, one per line; empty for other text."""
     lines = [line.strip().strip("\"'") for line in text.strip().splitlines() if line.strip()]
     if not lines or len(lines) > _MAX_LINES:
         return []
@@ -63,9 +63,9 @@ def sources_in_text(text: str) -> list[PictureSource]:
 
 
 def picture_urls_in_html(html: str) -> list[str]:
-    """The addresses of the pictures in HTML, each once."""
+    """Return the URLs of the pictures in HTML, without duplicates."""
     reader = _ImageSourceParser()
-    with suppress(AssertionError, ValueError):  # which the parser raises over markup that it cannot follow
+    with suppress(AssertionError, ValueError):  # raised by the parser for malformed markup
         reader.feed(html[:_MAX_HTML])
     return list(dict.fromkeys(reader.found))
 
@@ -85,7 +85,7 @@ def _source_of_line(line: str) -> PictureSource | None:
     head = line[:8].lower()
     if head.startswith("data:ima"):
         return _data_source(line)
-    if head.startswith("file://"):  # in which many programs leave spaces as they are
+    if head.startswith("file://"):  # many programs do not escape spaces here
         return source_of_address(line)
     if head.startswith(("http://", "https://")):
         return source_of_address(line) if not any(letter.isspace() for letter in line) else None

@@ -1,4 +1,4 @@
-"""One editor for each way a preference can be edited; all share the panels' contract."""
+"""One editor for each kind of preference; all share the panels' interface."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sdxl_desktop.ui.widgets.layout_helpers import CompoundField, row
 
 
 class PreferenceEditor(CompoundField):
-    """Edits one preference. Subclasses hold one control and say how to read and show it."""
+    """Edits one preference. Subclasses hold one control and define how to read and show it."""
 
     changed = Signal()
 
@@ -62,7 +62,7 @@ class ChoiceEditor(PreferenceEditor):
 
 
 class BackdropEditor(ChoiceEditor):
-    """One of the backdrops that have a name, or a colour that the person picks."""
+    """A named backdrop, or a colour picked by the user."""
 
     def __init__(self, label: str, choices: Sequence[tuple[str, str]]) -> None:
         super().__init__(label, [*choices, ("", "Another colour…")])
@@ -88,8 +88,8 @@ class BackdropEditor(ChoiceEditor):
 
 
 class DeviceEditor(ChoiceEditor):
-    """A device of this machine, or one of the `others` that name none: Automatic says which it means. A device that is
-    set but missing stays listed, and says that it is missing."""
+    """A device of this machine, or one of the `virtual_devices`; Automatic shows which device it resolves to. A device
+    that is set but missing remains listed and is marked as missing."""
 
     def __init__(
         self,
@@ -110,7 +110,7 @@ class DeviceEditor(ChoiceEditor):
 
 
 class NumberEditor(PreferenceEditor):
-    """A whole number."""
+    """An integer."""
 
     def __init__(self, label: str, minimum: int, maximum: int) -> None:
         super().__init__()
@@ -146,7 +146,7 @@ class SwitchEditor(PreferenceEditor):
 
 
 class FolderEditor(PreferenceEditor):
-    """A folder; empty means the application's own, which shows as the placeholder."""
+    """A folder; empty means the application's default, shown as the placeholder."""
 
     def __init__(self, label: str, default: str) -> None:
         super().__init__()
@@ -171,7 +171,7 @@ class FolderEditor(PreferenceEditor):
         self._edit.setText(str(value))
 
     def _check(self) -> None:
-        """Say what the folder is, where that is not plain from the text."""
+        """Show the resolved folder if it differs from the text, or an unknown variable in it."""
         text = self._edit.text().strip()
         folder = chosen_folder(text, Path(self._default))
         if missing := unknown_variable(text):
@@ -187,7 +187,7 @@ class FolderEditor(PreferenceEditor):
 
 
 class PreferenceEditorContext(Protocol):
-    """What editors must know of this machine."""
+    """What editors need to know about this machine."""
 
     @property
     def devices(self) -> Sequence[Device]: ...
@@ -195,11 +195,11 @@ class PreferenceEditorContext(Protocol):
     def default_folder(self, preference: str) -> str: ...
 
     def automatic_device(self, preference: str) -> str:
-        """What Automatic means for it now; "" while that is not known."""
+        """Return the device Automatic resolves to; "" while unknown."""
 
 
 def create_editor(name: str, info: PreferenceInfo, context: PreferenceEditorContext) -> PreferenceEditor:
-    """The editor that the declaration of the preference `name` asks for."""
+    """Create the editor for the declaration of the preference `name`."""
     match info.editor:
         case "device":
             return DeviceEditor(info.label, context.devices, info.choices, context.automatic_device(name))

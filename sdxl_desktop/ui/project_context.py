@@ -1,4 +1,4 @@
-"""What is worked on, all together: the document, the strip and what the panels say."""
+"""The current work: the document, the result strip and the panels' values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sdxl_desktop.ui.parameters_panel import ParametersPanel
 
 @dataclass(frozen=True, slots=True)
 class ProjectContext:
-    """All that a project holds, where it is worked on."""
+    """The live objects whose state a project file holds."""
 
     document: Document
     session: GenerationSession
@@ -23,7 +23,8 @@ class ProjectContext:
     parameters_panel: ParametersPanel
 
     def snapshot(self, waiting: tuple[GenerationRequest, ...] = (), saved_file: Path | None = None) -> Project:
-        """How it stands now, with what is `waiting` to be drawn and the document's own file, if that holds it all."""
+        """Return the current state, with the requests in `waiting` and the document's own file if it holds
+        everything."""
         ground = self.document.edit_source()
         return Project(
             picture=None if ground.picture is None else ground.picture.array,

@@ -1,4 +1,4 @@
-"""Project files, recent files, exports; what is worked on is kept by `kept_work`."""
+"""Project files, recent files, exports; `work_recovery` autosaves the current work."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from sdxl_desktop.ui.work_recovery import WorkRecovery
 
 
 class ProjectController(QObject):
-    """`brought` when another project took the place of what was worked on, so that everything is to be shown anew;
-    `file_wanted` when a recent file should be opened."""
+    """Emits `project_replaced` when another project replaced the current work and everything must be refreshed;
+    `open_file_requested` when a recent file should be opened."""
 
     project_replaced = Signal()
     failed = Signal(object)
@@ -48,7 +48,7 @@ class ProjectController(QObject):
     # projects
 
     def open_project(self, path: Path) -> None:
-        """Put all that is in the project file in the place of what is worked on, once nothing unsaved is in its way."""
+        """Replace the current work with the project file's content, after asking about unsaved work."""
 
         def take(project: Project) -> None:
             self.files.replace_everything(lambda: replace(project))
@@ -57,7 +57,7 @@ class ProjectController(QObject):
             if not self.recovery.archive_current():
                 return
             self._set_project(project)
-            if not project.notes:  # what could not be read is in the file still, and Save must not write over it
+            if not project.notes:  # Save must not overwrite the parts that could not be read
                 self.files.mark_project_opened(path)
             self.add_recent(path)
 
@@ -65,7 +65,7 @@ class ProjectController(QObject):
         self._background.read(load, take, self.failed.emit)
 
     def _set_project(self, project: Project) -> None:
-        """Put a project in the place of what is worked on."""
+        """Replace the current work with a project."""
         work = self._context
         work.session.results[:] = project.candidates
         if project.workspace is not None:
@@ -78,8 +78,8 @@ class ProjectController(QObject):
             self.message.emit(" ".join(project.notes))
 
     def new_project(self) -> None:
-        """Begin afresh: an empty canvas and empty words, with the checkpoint and sampling that are chosen. What was
-        worked on is kept among the earlier work."""
+        """Start a new project: empty canvas and prompts, same checkpoint and sampling. The current work is kept under
+        Earlier work."""
         if self._context.session.run is not None:
             self.message.emit("Begin afresh when the picture is drawn, or cancel it first (Esc)")
         else:
@@ -97,30 +97,30 @@ class ProjectController(QObject):
             self.message.emit("Begun afresh; what you had is under File, Earlier work")
 
     def save_project(self) -> None:
-        """Ask where, and keep everything there as one file."""
+        """Ask for a file and save everything to it as a project."""
         self.files.save_project()
 
     def export(self) -> None:
-        """Ask where, and write what is on the canvas with nothing in the file but its pixels."""
+        """Ask for a file and write only the pixels on the canvas."""
         self.files.export()
 
     # recent files
 
     def add_recent(self, path: Path) -> None:
-        """Put a file first among the recent ones."""
+        """Put a file first in the recent files."""
 
         def add() -> None:
-            with contextlib.suppress(SettingsError):  # a convenience, and no reason to disturb anybody
+            with contextlib.suppress(SettingsError):  # a convenience, not worth an error
                 self._recent.add(path)
 
         self._background.write(add, lambda _: None)
 
     def last_folder(self) -> str:
-        """The folder of the file that was opened or saved last, "" where there is none."""
+        """Return the folder of the last opened or saved file, "" if there is none."""
         return next((str(file.parent) for file in self._recent.existing_paths()), "")
 
     def fill_recent_menu(self, menu: QMenu) -> None:
-        """Let `menu` list the recent files whenever it opens."""
+        """Fill `menu` with the recent files each time it opens."""
         menu.aboutToShow.connect(lambda: self._list_recent(menu))
 
     def _list_recent(self, menu: QMenu) -> None:

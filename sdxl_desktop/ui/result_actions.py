@@ -1,4 +1,4 @@
-"""What is done with the result on the canvas as it is: saved, copied, shown in its folder, its settings used again."""
+"""Actions on the result on the canvas that leave it unchanged: save, copy, show in folder, reuse its settings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sdxl_desktop.ui.save_dialog import PICTURE_FORMATS, ask_save_target
 
 
 class ResultActions(QObject):
-    """They do nothing while no result is on the canvas; `fail` tells what went wrong."""
+    """Actions that do nothing if no result is on the canvas; `show_error` reports failures."""
 
     def __init__(
         self,
@@ -39,16 +39,16 @@ class ResultActions(QObject):
         self._notify, self._show_error = notify, show_error
 
     def current(self) -> Result | None:
-        """The result on the canvas."""
+        """Return the result on the canvas."""
         row = self._canvas_area.current_row()
         return self._session.results[row] if 0 <= row < len(self._session.results) else None
 
     def save(self) -> None:
-        """Write it to the pictures folder, if it is not there."""
+        """Save the result to the pictures folder, unless it is there already."""
         self._save_with(lambda row: self._session.save(row))
 
     def save_as(self) -> None:
-        """Ask where, and write it there."""
+        """Ask for a file and write the result to it."""
         result = self.current()
         if result is None:
             return
@@ -68,7 +68,7 @@ class ResultActions(QObject):
             self.notify_saved(result)
 
     def notify_saved(self, result: Result) -> None:
-        """Say which file holds it, if any does."""
+        """Show the result's file, if it has one."""
         file = result.saved_to
         if file is not None:
             words = f"Saved as {file.name}"
@@ -80,14 +80,14 @@ class ResultActions(QObject):
             )
 
     def copy(self) -> None:
-        """Put the pixels of what is on the canvas on the clipboard."""
+        """Copy the pixels on the canvas to the clipboard."""
         pixels = self._canvas_area.shown_pixels()
         if pixels is not None:
             self._outgoing.copy(pixels)
             self._notify("Picture copied")
 
     def apply_settings(self) -> None:
-        """Put what made it back onto the desk."""
+        """Restore the result's settings in the parameters panel."""
         result = self.current()
         if result is not None:
             problem = self._parameters_panel.apply_recorded(

@@ -1,4 +1,4 @@
-"""The menus of what is on the canvas: all that can be done with a result, or with the picture being edited."""
+"""Context menus of the canvas: actions on a result or on the picture being edited."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from sdxl_desktop.ui.latent_actions import LatentActions
 from sdxl_desktop.ui.result_actions import ResultActions
 
 DOCUMENT_ACTIONS = ("use picture settings", "", "save", "save as", "export", "copy", "", "expand", "remove picture")
-"""The window's own actions, by name, that concern the picture being edited; "" stands for a line between."""
+"""Names of the window's actions on the picture being edited; "" is a separator."""
 
 
 def document_menu(canvas_area: CanvasArea, actions: Mapping[str, QAction]) -> QMenu:
-    """What can be done with the picture being edited."""
+    """Return the menu of actions on the picture being edited."""
     menu = QMenu(canvas_area)
     for name in DOCUMENT_ACTIONS:
         if name:
@@ -30,7 +30,7 @@ def document_menu(canvas_area: CanvasArea, actions: Mapping[str, QAction]) -> QM
 
 
 class ResultMenu(QObject):
-    """Opens where the stage asks for it."""
+    """Opens when the canvas area requests it."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class ResultMenu(QObject):
         menu.popup(position)
 
     def build_for_row(self, row: int) -> QMenu:
-        """What can be done with the result in `row`, which comes onto the canvas."""
+        """Show the result in `row` on the canvas and return the menu of its actions."""
         self._canvas_area.go_to(row)
         menu = QMenu(self._canvas_area)
         self._add_candidate(menu)

@@ -1,4 +1,4 @@
-"""The strip of this sitting's results: one row of thumbnails to walk with the arrow keys or drag out."""
+"""The strip of this session's results: a row of thumbnails, navigated with the arrow keys or dragged out."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class _ThumbnailDelegate(QStyledItemDelegate):
     def _paint_marks(
         self, painter: QPainter, index: QModelIndex | QPersistentModelIndex, rect: QRect, palette: QPalette
     ) -> None:
-        """A line under a candidate for the picture on the canvas; a badge on what could not be saved."""
+        """Underline a candidate for the picture on the canvas; put a badge on a result that could not be saved."""
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(Qt.PenStyle.NoPen)
@@ -63,7 +63,8 @@ class _ThumbnailDelegate(QStyledItemDelegate):
 
 
 class ResultStrip(QListView):
-    """Emits `chosen` with the row the person went to, and `menu_wanted` with a row and a place on the screen."""
+    """Emits `row_selected` and `row_activated` when the user does so, and `context_menu_requested` with a row and a
+    global position."""
 
     row_selected = Signal(int)
     row_activated = Signal(int)
@@ -96,7 +97,7 @@ class ResultStrip(QListView):
         self.setMouseTracking(True)
 
     def select_row(self, row: int) -> None:
-        """Mark `row` (-1: none) without emitting."""
+        """Select `row` (-1: none) without emitting."""
         index = self.model().index(row, 0)
         with self.mute_signals():
             if row < 0:
@@ -108,7 +109,7 @@ class ResultStrip(QListView):
 
     @contextmanager
     def mute_signals(self) -> Iterator[None]:
-        """Emit nothing within: it is not the person who moves."""
+        """Context manager: emit nothing, since the change is not the user's."""
         before, self._signals_muted = self._signals_muted, True
         try:
             yield

@@ -1,4 +1,4 @@
-"""The results of this sitting as a Qt list: thumbnails, tooltips and what a drag carries."""
+"""The session's results as a Qt list model: thumbnails, tooltips and drag data."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from sdxl_desktop.ui.qt_images import to_image
 from sdxl_desktop.ui.widgets.plain_text import plain_text_tooltip
 
 THUMBNAIL_SIDE = 72
-"""Longer side of a thumbnail in points; it is kept at twice that for sharp displays."""
+"""Longer side of a thumbnail in logical pixels; stored at twice that for high-DPI displays."""
 
 KIND_ROLE = int(Qt.ItemDataRole.UserRole)
-"""Role of what a result is to the picture on the canvas, a `Kind`."""
+"""Role of a result's `ResultKind`."""
 UNSAVED_ROLE = KIND_ROLE + 1
-"""Role that says whether a result could not be written."""
+"""Role of whether a result could not be written."""
 
 ModelIndex = QModelIndex | QPersistentModelIndex
 _ROOT = QModelIndex()
 
 
 class ResultListModel(QAbstractListModel):
-    """Mirrors the session's list of results; `mime` turns one into drag data."""
+    """Mirrors the session's list of results; `mime` converts one to drag data."""
 
     def __init__(self, mime: Callable[[Result], QMimeData], parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -34,10 +34,10 @@ class ResultListModel(QAbstractListModel):
         self._results: tuple[Result, ...] = ()
         self._thumbnails: dict[int, QPixmap] = {}
         self.edit_source_digest: str | None = None
-        """The digest of the picture on the canvas, None where there is none."""
+        """The digest of the picture on the canvas, None if there is none."""
 
     def update(self, results: Sequence[Result]) -> bool:
-        """Follow the session; says whether a result was added at the end."""
+        """Update from the session; return whether a result was appended."""
         new, old = tuple(results), self._results
         if len(new) == len(old) and all(map(same_drawing, new, old)):
             return self._update_in_place(new)
@@ -61,7 +61,7 @@ class ResultListModel(QAbstractListModel):
         return self._reset(new)
 
     def _update_in_place(self, new: tuple[Result, ...]) -> bool:
-        """The same drawings, some of them blended anew or written to a file."""
+        """Handle the same drawings, some reblended or saved to a file."""
         old, self._results = self._results, new
         self._prune_thumbnails()
         for row, (one, other) in enumerate(zip(new, old, strict=True)):
@@ -81,14 +81,14 @@ class ResultListModel(QAbstractListModel):
         self._thumbnails = {key: pixmap for key, pixmap in self._thumbnails.items() if key in kept}
 
     def set_edit_source_digest(self, digest: str | None) -> None:
-        """Another picture is on the canvas: other results are its candidates."""
+        """Set the picture on the canvas, which determines which results are candidates."""
         if digest != self.edit_source_digest:
             self.edit_source_digest = digest
             if self._results:
                 self.dataChanged.emit(self.index(0), self.index(len(self._results) - 1))
 
     def is_candidate(self, row: int) -> bool:
-        """Whether the result in `row` was drawn on the picture on the canvas."""
+        """Whether the result in `row` was generated from the picture on the canvas."""
         result = self.result(row)
         return result is not None and result_kind(result, self.edit_source_digest) is ResultKind.CANDIDATE
 
@@ -96,7 +96,7 @@ class ResultListModel(QAbstractListModel):
         return self._results[row] if 0 <= row < len(self._results) else None
 
     def row_of(self, result: Result) -> int:
-        """The row of the result with this drawing, -1 when it is gone."""
+        """Return the row of the result with this drawing, -1 if it was removed."""
         return next((row for row, own in enumerate(self._results) if same_drawing(own, result)), -1)
 
     def rowCount(self, parent: ModelIndex = _ROOT) -> int:
@@ -146,7 +146,7 @@ class ResultListModel(QAbstractListModel):
 
 
 def result_description(result: Result, edit_source_digest: str | None) -> str:
-    """A result in words, a line for each fact; `ground` as in `kind_of`."""
+    """Describe a result, one fact per line; `edit_source_digest` as in `result_kind`."""
     lines = [
         result.request.prompts.prompt or "No prompt",
         f"Seed {result.picture.seed}",
@@ -158,6 +158,6 @@ def result_description(result: Result, edit_source_digest: str | None) -> str:
 
 
 def _first_differing_row(new: tuple[Result, ...], old: tuple[Result, ...]) -> int:
-    """The first row in which the two show different drawings; where the shorter ends if there is none."""
+    """Return the first row with different drawings; if there is none, the shorter length."""
     pairs = enumerate(zip(new, old, strict=False))
     return next((row for row, (one, other) in pairs if not same_drawing(one, other)), min(len(new), len(old)))

@@ -1,4 +1,4 @@
-"""The one way into the window: whatever is dropped, pasted, opened or named on the command line goes through here."""
+"""The single entry point for whatever is dropped, pasted, opened or named on the command line."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Destinations:
-    """Who takes what. `add_checkpoint` takes a path, or the URL of a page at the hub; `add_weights` LoRAs, embeddings
-    and VAEs; `download` the address of a picture on the web, which it asks about."""
+    """The handlers by kind. `add_checkpoint` takes a path or the URL of a hub page; `add_weights` LoRAs, embeddings and
+    VAEs; `download` the URL of a picture on the web, and asks first."""
 
     open_pictures: Callable[[tuple[Path, ...]], object]
     open_image: Callable[[bytes], object]
@@ -37,7 +37,7 @@ class Destinations:
 
 
 class Router(QObject):
-    """Finds out what came in, and gives it to whom it belongs; what belongs to nobody is told."""
+    """Detects the kind of incoming data and passes it to its handler; unsupported data is reported."""
 
     def __init__(
         self, window: QWidget, background: BackgroundRunner, to: Destinations, last_folder: Callable[[], str]
@@ -46,13 +46,13 @@ class Router(QObject):
         self._window, self._background, self._to, self._last_folder = window, background, to, last_folder
 
     def choose(self) -> None:
-        """Ask for a file, whatever it is. (A folder that is a checkpoint is opened by its `model_index.json`.)"""
+        """Ask for a file of any kind. (A folder that is a checkpoint is opened by its `model_index.json`.)"""
         chosen, _ = QFileDialog.getOpenFileName(self._window, "Open", self._last_folder(), open_filter())
         if chosen:
             self.take_files([Path(chosen)])
 
     def paste(self) -> None:
-        """Take what the clipboard holds: a picture, files, or a page of the hub."""
+        """Open the clipboard's content: a picture, files, or a hub page."""
         found = read_incoming(QGuiApplication.clipboard().mimeData())
         if found:
             self.take(found)
@@ -60,7 +60,7 @@ class Router(QObject):
             self._to.tell("There is no picture on the clipboard")
 
     def take_named(self, names: Iterable[Path | str]) -> None:
-        """Take what the command line names: files, folders and URLs."""
+        """Open what the command line names: files, folders and URLs."""
         files = [name for name in names if isinstance(name, Path)]
         if files:
             self.take_files(files)
@@ -68,12 +68,12 @@ class Router(QObject):
             self.take(named_in_text(text))
 
     def take_files(self, files: Iterable[Path]) -> None:
-        """Take files and folders, whatever they are."""
+        """Open files and folders of any kind."""
         self.take(Incoming(files=tuple(files)))
 
     def take(self, found: Incoming) -> None:
-        """Put what came in where it belongs. Of several of a kind the first is opened, except LoRAs, embeddings and
-        VAEs, which are all taken, and pictures, the others of which can be found under the recent files."""
+        """Pass incoming data to its handler. Only the first of each kind is opened, except LoRAs, embeddings and VAEs,
+        which are all added; further pictures appear in the recent files."""
         if found.error is not None:
             self._to.fail(found.error)
         elif found.files:

@@ -1,4 +1,4 @@
-"""The plan between runs: what the next one sees of the picture, at which size it draws, how long it may take."""
+"""Plans the next run: its frame of the picture, its size, and its estimated time."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from sdxl_desktop.ui.status_line import StatusLine
 
 
 class RunPlanner(QObject):
-    """Keeps the frame on the canvas, the desk and the status line saying the same of the next run.
+    """Keeps the canvas's frame, the parameters panel and the status line consistent for the next run.
 
-    The plan is worked out at every keystroke, so what lies on the disk is looked up once for each checkpoint, until
-    `forget`. `ground` is what a run would draw on, `execution` where.
+    The plan is computed at every keystroke, so files on disk are read once per checkpoint, until `clear_caches`.
+    `edit_source` returns what a run would start from, `execution` where it runs.
     """
 
     def __init__(
@@ -48,13 +48,13 @@ class RunPlanner(QObject):
         status_line.shortage_changed.connect(parameters_panel.set_shortage)
 
     def update_edit_source(self) -> None:
-        """Something else lies on the canvas now."""
+        """Handle a change of the picture on the canvas."""
         self._shown_edit_source = self._edit_source()
         self._parameters_panel.set_edit_source(self._shown_edit_source)
         self.refresh()
 
     def refresh(self) -> None:
-        """Show on the canvas what of the picture the next run sees, and below at which size and for how long."""
+        """Show the next run's frame on the canvas, and its size and estimated time below."""
         checkpoint = self._parameters_panel.checkpoint()
         policy = frame_policy(self._parameters_panel.value(), self._shown_edit_source, checkpoint)
         self._canvas_editor.set_frame_policy(
@@ -82,7 +82,7 @@ class RunPlanner(QObject):
         return self._footprints[folder]
 
     def with_frame_size(self, request: GenerationRequest) -> GenerationRequest:
-        """Drawn at the size that its frame says: the one that the canvas shows."""
+        """Return the request at its frame's size, as shown on the canvas."""
         checkpoint = self._parameters_panel.checkpoint()
         multiple = SIZE_MULTIPLE if checkpoint is None else checkpoint.size_multiple
         return with_frame_size(
@@ -90,12 +90,12 @@ class RunPlanner(QObject):
         )
 
     def record_timing(self, request: GenerationRequest, finished: RunFinished) -> None:
-        """Take over what a run took, and what it may have compiled."""
+        """Record a run's duration, and clear the caches since it may have compiled parts."""
         self._timing_history.add(request, finished)
         self.clear_caches()
 
     def clear_caches(self) -> None:
-        """Other files may lie on the disk now: look again."""
+        """Clear the caches, because the files on disk may have changed."""
         self._precompiled_sizes.clear_cache()
         self._footprints.clear()
         self.refresh()

@@ -1,5 +1,4 @@
-"""Where a file is to be saved: the one place that asks, completes the name that was typed, and asks again before
-anything is replaced."""
+"""The only save dialog: completes the typed name and asks before a file is replaced."""
 
 from __future__ import annotations
 
@@ -17,14 +16,14 @@ from sdxl_desktop.ui.widgets.plain_text import message_box
 
 @dataclass(frozen=True, slots=True)
 class FileFormat:
-    """A kind of file that a dialog offers: its name for people, and the endings it is known by, the usual one first."""
+    """A file format that a dialog offers: its display name and its suffixes, the usual one first."""
 
     name: str
     suffixes: tuple[str, ...]
 
     @property
     def filter(self) -> str:
-        """As QFileDialog writes it: "JPEG (*.jpg *.jpeg)"."""
+        """The filter in QFileDialog's notation: "JPEG (*.jpg *.jpeg)"."""
         return dialog_filter(self.name, self.suffixes)
 
 
@@ -35,16 +34,16 @@ PROJECT_FORMAT = FileFormat("SDXL Desktop project: all, with mask and strip", (P
 
 @dataclass(frozen=True, slots=True)
 class SaveTarget:
-    """Where a file is to be saved. What was there before may be replaced: the person was asked."""
+    """Where a file is to be saved. An existing file may be replaced: the user was asked."""
 
     path: Path
     file_format: FileFormat
 
 
 def ask_save_target(parent: QWidget, title: str, start: Path, formats: Sequence[FileFormat]) -> SaveTarget | None:
-    """Ask where to save, in one of `formats`; `start` is what is suggested. None when the person wants it nowhere, or
-    does not want to replace what is there."""
-    ways = QFileDialog.Option.DontConfirmOverwrite  # it would ask about the name as typed, not about the final one
+    """Ask where to save, in one of `formats`; `start` is the suggestion. Returns None if the user cancels or does not
+    want to replace the existing file."""
+    ways = QFileDialog.Option.DontConfirmOverwrite  # Qt would ask about the typed name, not the final one
     filters = ";;".join(each.filter for each in formats)
     suggested = _nearest_folder(start.parent) / start.name
     typed, chosen = QFileDialog.getSaveFileName(parent, title, str(suggested), filters, formats[0].filter, ways)
@@ -55,10 +54,10 @@ def ask_save_target(parent: QWidget, title: str, start: Path, formats: Sequence[
 
 
 def complete_target(typed: Path, selected: FileFormat, formats: Sequence[FileFormat]) -> SaveTarget:
-    """The file that is meant by `typed` while `chosen` of `formats` is selected.
+    """Return the target for the name `typed` while `selected` of `formats` is selected.
 
-    An ending of one of the formats counts, whatever is selected; after any other, and after none, that of `chosen` is
-    added. So "v1.2" is a name without an ending. Spaces and dots at the end, which some systems drop, are dropped.
+    A suffix of one of the formats determines the format, whatever is selected; otherwise the suffix of `selected` is
+    appended. So "v1.2" is a name without a suffix. Trailing spaces and dots, which some systems drop, are removed.
     """
     name = typed.name.rstrip(". \t") or "unnamed"
     suffix = Path(name).suffix.lower()
@@ -69,7 +68,7 @@ def complete_target(typed: Path, selected: FileFormat, formats: Sequence[FileFor
 
 
 def _nearest_folder(folder: Path) -> Path:
-    """`folder`, or the first above it that is there: a dialog would begin anywhere else."""
+    """Return `folder`, or its first existing parent: otherwise the dialog would start elsewhere."""
     return next((each for each in (folder, *folder.parents) if os.path.isdir(each)), folder)
 
 

@@ -1,4 +1,4 @@
-"""How large a window may be: what the screen has room for, the system's own bars and the window's frame left out."""
+"""Maximum size of a window: the available screen size without the window's frame."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from PySide6.QtCore import QSize
 from PySide6.QtWidgets import QWidget
 
 _WINDOW_FRAME_SIZE = QSize(16, 48)
-"""Logical pixels for the frame and title that the system puts around a window that it has not shown yet."""
+"""Logical pixels for the frame and title bar of a window that is not shown yet."""
 
 
 def available_screen_size(window: QWidget) -> QSize:
-    """The largest size that `window` can have on its screen, in logical pixels."""
+    """Return the largest size that `window` can have on its screen, in logical pixels."""
     return (window.screen().availableSize() - _WINDOW_FRAME_SIZE).expandedTo(QSize(320, 240))
 
 
 def shrink_to_screen(window: QWidget) -> None:
-    """Make `window` no larger than its screen has room for, and let it be made smaller than that."""
+    """Limit `window` to its screen's size, and lower its minimum size if needed."""
     room = available_screen_size(window)
     least = window.minimumSize()
-    if least != least.boundedTo(room):  # else it stays what the layout says, also when that changes
+    if least != least.boundedTo(room):  # else keep the layout's own, possibly changing, minimum
         window.setMinimumSize(least.boundedTo(room))
     window.resize(window.size().boundedTo(room))

@@ -1,4 +1,4 @@
-"""The settings dialog: made from the declarations of the preferences, whatever they are."""
+"""The settings dialog, generated from the declarations of the preferences."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ _DEFAULT_FOLDERS = {"pictures_folder": "pictures", "checkpoints_folder": "checkp
 
 @dataclass(frozen=True, slots=True)
 class SettingsContext:
-    """The devices found, and the folders used where the person chose none; the checkpoint on the desk, and what goes on
-    beside the window. Without a background nothing is offered that takes long; `asks` reaches the system's keyring."""
+    """The devices found, the default folders, the selected checkpoint, and the background job. Without a `background`,
+    nothing slow is offered; `asks` accesses the system's keyring."""
 
     devices: Sequence[Device]
     paths: AppPaths
@@ -58,7 +58,7 @@ class SettingsContext:
 
 
 class SettingsDialog(FittedDialog):
-    """Edits `Preferences`. Emits `changed` at every edit, so that the theme can be seen before it is kept."""
+    """Edits `Preferences`. Emits `changed` at every edit, so the theme can be previewed."""
 
     changed = Signal()
 
@@ -137,7 +137,7 @@ class SettingsDialog(FittedDialog):
         grid.addWidget(words, line + 1, 1)
 
     def _add_action_button(self, grid: QGridLayout, name: str) -> None:
-        """What can be done about a preference beyond choosing it."""
+        """Add the button for a preference's additional action, if it has one."""
         verbs = {
             "vae_device": ("Find the best…", "Measure each part on each device", self.open_best_devices),
             "checkpoints_folder": (
@@ -165,7 +165,7 @@ class SettingsDialog(FittedDialog):
         grid.addLayout(line, grid.rowCount(), 1)
 
     def open_best_devices(self) -> BestDevicesDialog:
-        """Measure the devices; what is taken over counts when the settings are saved."""
+        """Measure the devices; the chosen ones apply when the settings are saved."""
         dialog = BestDevicesDialog(
             self._context.checkpoint,
             self._context.devices,
@@ -179,12 +179,12 @@ class SettingsDialog(FittedDialog):
         return dialog
 
     def _apply_devices(self, best: Mapping[str, str]) -> None:
-        with suppress(SettingsError):  # the dialog tells already
+        with suppress(SettingsError):  # the dialog already shows the error
             self.set_value(preferences_with_devices(self.value(), best))
             self._handle_edit()
 
     def open_compiled_cache(self) -> CompiledCacheDialog:
-        """Show what is kept compiled."""
+        """Show the cache of compiled parts."""
         machine = self._context
         assert machine.background is not None
         kept = CompiledCacheContext(
@@ -200,7 +200,7 @@ class SettingsDialog(FittedDialog):
         return dialog
 
     def open_token(self) -> TokenDialog:
-        """Keep the hub's token, or forget the one that is kept."""
+        """Store or delete the hub token."""
         assert self._context.asks is not None
         dialog = TokenDialog(self._context.asks, "", self)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -220,7 +220,7 @@ class SettingsDialog(FittedDialog):
         dialog.open()
 
     def value(self) -> Preferences:
-        """Raises SettingsError where values cannot be right."""
+        """Return the edited preferences. Raises SettingsError for invalid values."""
         values: dict[str, Any] = {name: editor.value() for name, editor in self._editors.items()}
         return Preferences(**values)
 

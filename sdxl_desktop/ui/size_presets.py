@@ -1,4 +1,4 @@
-"""The picture shapes SDXL was trained on, scaled to a checkpoint's own size."""
+"""The picture sizes SDXL was trained on, scaled to a checkpoint's native size."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _TRAINED_SIZES = (
     ("Wide", Size(1344, 768)),
     ("Panorama", Size(1536, 640)),
 )
-"""The common ones of the training buckets (Podell et al., arXiv 2307.01952, appendix I)."""
+"""The common training buckets (Podell et al., arXiv 2307.01952, appendix I)."""
 
 
 @dataclass(frozen=True, slots=True)
 class SizePreset:
-    """A preset: what it is called and its size in pixels."""
+    """A preset: its name and its size in pixels."""
 
     title: str
     size: Size
@@ -32,7 +32,8 @@ class SizePreset:
 
 
 def size_presets_for(checkpoint: Checkpoint) -> tuple[SizePreset, ...]:
-    """The square, the landscapes and their portraits, each with about the checkpoint's native area, no size twice."""
+    """Return the square, the landscapes and their portraits, each with about the checkpoint's native area, without
+    duplicates."""
     scale = math.sqrt(checkpoint.recommended.size.pixel_count / _TRAINED_AREA)
     landscapes = [(title, _scale_size(size, scale, checkpoint.size_multiple)) for title, size in _TRAINED_SIZES]
     both = landscapes + [(f"{title}, upright", size.swapped()) for title, size in landscapes]

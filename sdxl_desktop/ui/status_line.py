@@ -1,4 +1,4 @@
-"""The line at the bottom: what is going on, how far it is, how long it takes, the device and the memory."""
+"""The line at the bottom: current phase, progress, time, device and memory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FRAME_MS = 33
 
 
 class SlimProgressBar(QProgressBar):
-    """A thin progress bar; while nobody knows how far things are, a light sweeps along it."""
+    """A thin progress bar; while the progress is unknown, a light sweeps along it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -72,9 +72,9 @@ class SlimProgressBar(QProgressBar):
 
 
 class StatusLine(QWidget):
-    """Redrawn from the session's run; between runs it tells what warming up does, and what the next run may take.
+    """Shows the session's run; between runs, the warm-up's progress and the next run's forecast.
 
-    `shortage_changed` tells in words what may be missing for the next run and what helps; empty when nothing is.
+    `shortage_changed` carries what memory the next run may lack and what helps, as text; empty if nothing.
     """
 
     shortage_changed = Signal(str)
@@ -118,7 +118,7 @@ class StatusLine(QWidget):
         self.setLayout(line)
 
     def refresh(self, session: GenerationSession) -> None:
-        """Show where the session stands."""
+        """Show the session's current state."""
         if session.run is None:
             self._show_idle(session.message or "Ready")
             return
@@ -141,7 +141,7 @@ class StatusLine(QWidget):
         )
 
     def show_warm_up(self, progress: Progress | None) -> None:
-        """Between runs: what the engine gets ready; None when it is ready."""
+        """Between runs: show the engine's warm-up progress; None when it is ready."""
         if progress is None:
             self._show_idle("Ready")
         else:
@@ -156,7 +156,7 @@ class StatusLine(QWidget):
             label.clear()
 
     def set_forecast(self, drawing_size: Size, forecast: RunForecast | None) -> None:
-        """Between runs: what the next one will draw, and what that takes where it is known."""
+        """Between runs: show the next run's size and, if known, its time and memory."""
         self._forecast = (drawing_size, forecast)
         free = self._engine_memory + psutil.virtual_memory().available
         self._forecast_label.setText(format_forecast(drawing_size, forecast))
@@ -169,11 +169,11 @@ class StatusLine(QWidget):
         self._device_label.setText(text)
 
     def set_device_tooltip(self, text: str) -> None:
-        """What really ran each part of the last picture."""
+        """Show the devices that actually ran each part of the last picture."""
         self._device_label.setToolTip(plain_text_tooltip(text))
 
     def set_memory(self, used: int | None) -> None:
-        """`used` in bytes; None while there is no engine process."""
+        """`used` in bytes; None if there is no engine process."""
         self._memory_label.setText("" if used is None else f"Memory {format_memory(used)}")
         self._engine_memory = used or 0
         if self._forecast is not None and not self._forecast_label.isHidden():
@@ -188,7 +188,7 @@ def format_phase(progress: Progress, waiting: int) -> str:
 
 
 def format_forecast(drawing_size: Size, forecast: RunForecast | None) -> str:
-    """ "Next: 512 × 512, about 2:40, peak 9.8 GB"; an estimate that nobody has measured yet says "perhaps"."""
+    """ "Next: 512 × 512, about 2:40, peak 9.8 GB"; an estimate without a measurement says "perhaps"."""
     words = f"Next: {drawing_size.width} × {drawing_size.height}"
     if forecast is None:
         return words
@@ -200,7 +200,7 @@ def format_forecast(drawing_size: Size, forecast: RunForecast | None) -> str:
 
 
 def forecast_tooltip(forecast: RunForecast | None) -> str:
-    """What the forecast means, and where it comes from."""
+    """Explain the forecast and its source."""
     words = "The size the next picture is drawn at, and about how long it takes and how much memory at most."
     if forecast is None or forecast.peak_memory is None:
         return words
@@ -209,7 +209,7 @@ def forecast_tooltip(forecast: RunForecast | None) -> str:
 
 
 def format_shortage(forecast: RunForecast | None, free: int) -> str:
-    """Where the next picture may not fit into `free` bytes: how much it takes, and what helps. Else empty."""
+    """If the next picture may not fit into `free` bytes: how much it needs, and what helps. Else empty."""
     if forecast is None or forecast.peak_memory is None or not (offers := forecast.suggestions(free)):
         return ""
     return (
@@ -237,5 +237,5 @@ def format_memory(used: int) -> str:
 
 
 def format_part_devices(finished: RunFinished) -> str:
-    """What ran each part, one a line."""
+    """Return each part's device, one per line."""
     return "\n".join(f"{part}: {device}" for part, device in finished.devices.items())

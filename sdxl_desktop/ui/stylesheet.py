@@ -13,7 +13,7 @@ QScrollArea, QScrollArea > QWidget > QWidget#deskContent { background: @window; 
 QSplitter::handle { background: @line; }
 QSplitter::handle:hover { background: @accent; }
 
-/* As in our own sheets on every system: no stock pictures, and what goes on stands last, at the right. */
+/* Same on every system: no stock icons, and the accept button last, at the right. */
 QDialogButtonBox { dialogbuttonbox-buttons-have-icons: 0; button-layout: 3; }
 
 QLabel { background: transparent; }

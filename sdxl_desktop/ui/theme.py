@@ -1,4 +1,4 @@
-"""The look: two sets of colours, the palette and style sheet made of them, and the live switch between them."""
+"""The theme: two sets of colours, their palette and style sheet, and the switch between them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from sdxl_desktop.core.settings import Theme
 from sdxl_desktop.ui.stylesheet import STYLESHEET_TEMPLATE
 
 GRID = 8
-"""Logical pixels between things; halves and multiples of it everywhere."""
+"""Logical pixels between widgets; halves and multiples of it are used everywhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThemeColours:
-    """Every colour of a theme as "#rrggbb". Text on its ground keeps WCAG AA contrast (4.5 to 1)."""
+    """Every colour of a theme as "#rrggbb". Text on its background has WCAG AA contrast (4.5 to 1)."""
 
     mode: str
     window: str
@@ -90,7 +90,7 @@ LIGHT = ThemeColours(
 
 
 def use_bundled_font(app: QApplication) -> None:
-    """Write in Inter, which ships with the application, at the system's size; other scripts fall back to the system."""
+    """Use Inter, which ships with the application, at the system's size; other scripts fall back to system fonts."""
     families: list[str] = []
     for file in sorted((resources_folder() / "fonts").glob("*.ttf")):
         families += QFontDatabase.applicationFontFamilies(QFontDatabase.addApplicationFont(str(file)))
@@ -101,7 +101,7 @@ def use_bundled_font(app: QApplication) -> None:
 
 
 def build_palette(colours: ThemeColours) -> QPalette:
-    """The Qt palette of a theme; painted widgets take their colours from it by role."""
+    """Return the Qt palette of a theme; custom-painted widgets read their colours from it by role."""
     roles = {
         QPalette.ColorRole.Window: colours.window,
         QPalette.ColorRole.WindowText: colours.text,
@@ -134,7 +134,7 @@ def build_palette(colours: ThemeColours) -> QPalette:
 
 
 def build_stylesheet(colours: ThemeColours) -> str:
-    """The style sheet of a theme: `@name` in the template becomes the colour of that name."""
+    """Return the style sheet of a theme: `@name` in the template becomes the colour of that name."""
     sheet = STYLESHEET_TEMPLATE
     for field in sorted(fields(colours), key=lambda field: -len(field.name)):
         sheet = sheet.replace(f"@{field.name}", getattr(colours, field.name))
@@ -142,18 +142,18 @@ def build_stylesheet(colours: ThemeColours) -> str:
 
 
 class ThemeSwitch(QObject):
-    """Dresses the whole application, now and whenever the system changes between light and dark."""
+    """Applies the theme to the whole application, also when the system changes between light and dark."""
 
     def __init__(self, app: QApplication) -> None:
         super().__init__()
         self._app = app
         self._theme: Theme = "system"
         self._applied: ThemeColours | None = None
-        app.setStyleSheet("")  # what another switch put on
+        app.setStyleSheet("")  # remove another switch's sheet
         app.styleHints().colorSchemeChanged.connect(self._update)
 
     def apply_theme(self, theme: Theme) -> None:
-        """Put on `theme`; "system" follows the desktop from now on."""
+        """Apply `theme`; "system" follows the desktop from now on."""
         self._theme = theme
         schemes = {"light": Qt.ColorScheme.Light, "dark": Qt.ColorScheme.Dark}
         self._app.styleHints().setColorScheme(schemes.get(theme, Qt.ColorScheme.Unknown))
@@ -161,7 +161,7 @@ class ThemeSwitch(QObject):
 
     @property
     def colours(self) -> ThemeColours:
-        """What is worn now."""
+        """The colours applied now."""
         return self._applied or LIGHT
 
     def _update(self) -> None:

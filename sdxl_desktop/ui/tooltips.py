@@ -1,4 +1,4 @@
-"""What each term means, in plain words: the tooltips of the panels. Those of numbers stand beside their declaration."""
+"""Tooltips of the panels, which explain each term. Those of numbers are next to their declaration."""
 
 PROMPT = "Describe the picture in plain words: the subject first, then where it is, the light, the style."
 NEGATIVE = "What you do not want to see, for instance: blurry, text, frame. Has an effect when guidance is above 1."

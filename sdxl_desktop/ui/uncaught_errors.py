@@ -1,4 +1,4 @@
-"""What nobody foresaw, wherever it is raised, is logged and shown once: no thread, timer or callback dies unheard."""
+"""Logs and shows every uncaught error once, from any thread, timer or callback."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class _ErrorSignaller(QObject):
 
 @contextmanager
 def report_uncaught_errors(window: MainWindow, *, loop: asyncio.AbstractEventLoop | None = None) -> Iterator[None]:
-    """While entered, an error nobody caught is logged, and shown in the window, which hears of it on its own thread.
+    """Context manager: log uncaught errors and show them in the window, on the window's own thread.
 
-    It may be raised on the main thread or in a slot, on another thread, where no error can be raised (a finalizer), or
-    in a callback or task of `loop`. What Python does with it is done, too. The same error is shown once.
+    Covers the main thread and slots, other threads, unraisable errors (finalizers), and callbacks and tasks of `loop`.
+    Python's default handling also runs. The same error is shown once.
     """
     teller, told = _ErrorSignaller(window), set[str]()
     teller.unexpected.connect(window.controller.show_error)

@@ -1,4 +1,4 @@
-"""What the window's title says: the name of the document, and whether all of it is in a file."""
+"""The window's title: the document's name, and whether it is saved."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ APPLICATION = "SDXL Desktop"
 
 
 def update_window_title(window: QWidget, document: Document, files: DocumentFiles) -> None:
-    """Bring the title up to date; systems mark it in their own way while something is not saved."""
+    """Update the title; each system marks unsaved documents in its own way."""
     window.setWindowTitle(f"{escape_window_title(files.name)}[*] — {APPLICATION}" if files.name else APPLICATION)
     window.setWindowModified(document.modified)
     window.setWindowFilePath("" if files.file is None else str(files.file))

@@ -1,7 +1,7 @@
-"""What is worked on is kept while it changes, stays when the window closes, and comes back at the next start.
+"""Autosaves the current work, keeps it when the window closes, and restores it at the next start.
 
-What the last window was closed with comes back by itself; what a crash left, and what other windows were closed with,
-is offered; all of it, and what was replaced on purpose, can be found under File, Earlier work.
+The last closed window's work is restored automatically. Work left by a crash or by other windows is offered. All of it,
+and what was replaced on purpose, is listed under File, Earlier work.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ from sdxl_desktop.session.document.recovery import CloseState
 from sdxl_desktop.ui.project_context import ProjectContext
 
 AUTOSAVE_MS = 3000
-"""From a change to the snapshot that is then written. What was kept before stays the newest until that is on the
-disk, so this, Qt's tolerance of a twentieth, and the writing of a large picture on a busy machine together must stay
-below the five seconds of work that a crash may cost."""
+"""Delay from a change to its snapshot. The previous snapshot remains the newest until the new one is on disk, so this
+delay, Qt's timer tolerance of 5 % and writing a large picture on a busy machine must together stay below five seconds,
+the most work that a crash may cost."""
 MAX_ENTRIES, MAX_BYTES = 30, 8 * 2**30
-"""From so much earlier work on, the person is asked at each start to look through it."""
+"""From this much earlier work on, the user is asked at each start to review it."""
 
 
 class WorkRecovery(QObject):
-    """Keeps `work` in `folder`. `put` is called with a project that is to take the place of what is worked on.
+    """Autosaves `context` in `folder`. `restore_project` is called with a project that replaces the current work.
 
-    `offered` carries words and what bringing it back would call; `changed` when `has_found` may be another.
+    `restore_offered` carries a text and the callback that restores; `offer_changed` when `has_offer` may have changed.
     """
 
     failed = Signal(object)
     message = Signal(str)
     restore_offered = Signal(str, object)
     requests_postponed = Signal()
-    """There are requests that were not drawn before the last end."""
+    """Some requests were not run before the last exit."""
     offer_changed = Signal()
 
     def __init__(
@@ -53,7 +53,7 @@ class WorkRecovery(QObject):
         restore_project: Callable[[Project], None],
         saved_file: Callable[[], Path | None] = lambda: None,
     ) -> None:
-        """`kept_as` says which file of the person's holds what is here now."""
+        """`saved_file` returns the user's file that holds the current state."""
         super().__init__(context.canvas_area)
         self._context, self._background, self._folder, self._restore_project = (
             context,
@@ -73,10 +73,10 @@ class WorkRecovery(QObject):
         context.document.subscribe(lambda _: self._mark_changed())
         context.parameters_panel.changed.connect(self._mark_changed)
 
-    # while it changes
+    # autosave
 
     def handle_session_change(self) -> None:
-        """The session has moved: new results, and what is yet to be drawn, are kept too."""
+        """Autosave new results and pending requests after a session change."""
         session = self._context.session
         now: tuple[object, ...] = (*session.results, *session.queue, *session.postponed_requests)
         if session.run is not None:
@@ -88,7 +88,7 @@ class WorkRecovery(QObject):
             self._mark_changed()
 
     def handle_saved(self) -> None:
-        """It has been saved, which is worth knowing at the next start."""
+        """Record that the work has been saved, for the next start."""
         self._mark_changed()
 
     def _mark_changed(self) -> None:
@@ -101,15 +101,15 @@ class WorkRecovery(QObject):
         return self._context.is_empty and not self._context.session.unfinished_requests
 
     def autosave(self) -> None:
-        """Hand what has changed to the disk, without waiting for it."""
+        """Schedule writing the changes, without waiting."""
         problem = self._autosave.take_error()
         if problem is not None:
             self.failed.emit(problem)
         if self._queue_snapshot():
-            self._autosave_timer.start()  # sees how it went, and tries again where it failed
+            self._autosave_timer.start()  # checks the outcome and retries after a failure
 
     def _queue_snapshot(self) -> bool:
-        """Whether there was something to keep."""
+        """Schedule a snapshot if there are changes; return whether there were."""
         if self._is_empty:
             self._autosave.clear(self._revision)
             return False
@@ -121,23 +121,22 @@ class WorkRecovery(QObject):
         return due
 
     def flush(self, seconds: float) -> bool:
-        """Have everything on the disk, and wait so long for it at most; whether that is over. `why_not` says how it
-        went."""
+        """Write everything, waiting at most `seconds`; return whether it finished. `save_error` returns the outcome."""
         self._queue_snapshot()
         return self._autosave.flush(seconds)
 
     @property
     def save_error(self) -> SdxlDesktopError | None:
-        """Why what there is now could not be kept."""
+        """Return why the current state could not be saved."""
         return self._autosave.last_error if self._autosave.is_due(self._revision) else None
 
     def prepare_for_shutdown(self, seconds: float) -> None:
-        """The system is about to end this process: keep what can be kept in that time."""
+        """Save what can be saved in `seconds`: the system is about to end this process."""
         if self.flush(seconds):
             self._autosave.mark_closing()
 
     def close(self) -> None:
-        """The window was closed in order, `flush` came before: the next start goes on here."""
+        """Handle a normal close, after `flush`: the next start continues here."""
         if self._closed:
             return
         self._closed = True
@@ -153,7 +152,7 @@ class WorkRecovery(QObject):
 
     @property
     def _is_saved(self) -> bool:
-        """Whether all there is lies in files of the person's."""
+        """Whether everything is in the user's own files."""
         session = self._context.session
         saved = all(result.saved_to is not None for result in session.results) and not session.unfinished_requests
         return saved and not self._context.document.has_picture
@@ -161,8 +160,8 @@ class WorkRecovery(QObject):
     # at the start
 
     def restore_previous(self, *, restore_last: bool) -> None:
-        """See what earlier windows left. What the last one was closed with comes back by itself if it is to
-        `bring_back`; of the rest the newest is offered."""
+        """Look for work left by earlier windows. The last closed window's is restored if `restore_last`; the newest of
+        the rest is offered."""
         prompts = self._context.parameters_panel.value().prompts
 
         def take(left: tuple[RecoverableDocument, ...]) -> None:
@@ -200,7 +199,7 @@ class WorkRecovery(QObject):
     def _restore_at_start(
         self, entry: RecoverableDocument, prompts: Prompts, project: Project | SdxlDesktopError
     ) -> None:
-        """At the start, unless the person was faster."""
+        """Restore at the start, unless the user has already begun something."""
         if not self._is_empty:
             if self._offered_entry is not None:
                 self._offered_entry.release_unopened()
@@ -215,11 +214,11 @@ class WorkRecovery(QObject):
 
     @property
     def has_offer(self) -> bool:
-        """Whether there is something to `recover`."""
+        """Whether there is something for `restore_offered_entry`."""
         return self._offered_entry is not None
 
     def restore_offered_entry(self) -> None:
-        """Bring back what was offered."""
+        """Restore the offered work."""
         found, self._offered_entry = self._offered_entry, None
         if found is not None:
             self._load(found, partial(self._restore, found))
@@ -238,11 +237,11 @@ class WorkRecovery(QObject):
             entry.release_unopened()
         self.offer_changed.emit()
 
-    # beginning something else
+    # replacing the current work
 
     def archive_current(self) -> bool:
-        """Keep what is worked on as it is, since something else takes its place; whether it could be. It can be found
-        under Earlier work. A run in progress goes on, and what waits behind it stays with it."""
+        """Archive the current work before something replaces it; return whether that succeeded. It is listed under
+        Earlier work. A run in progress continues, and the requests queued behind it stay with it."""
         session = self._context.session
         waiting = session.unfinished_requests if session.run is None else session.postponed_requests
         if waiting or not self._context.is_empty:
@@ -262,7 +261,7 @@ class WorkRecovery(QObject):
     # the menu
 
     def fill_menu(self, menu: QMenu) -> None:
-        """Let `menu` list the earlier work whenever it opens."""
+        """Fill `menu` with the earlier work each time it opens."""
         menu.aboutToShow.connect(lambda: self._fill_menu(menu))
 
     def _fill_menu(self, menu: QMenu) -> None:
@@ -279,7 +278,7 @@ class WorkRecovery(QObject):
         menu.addAction("Throw all of it away…", partial(self._confirm_discard_all, len(listed)))
 
     def _open(self, file: Path) -> None:
-        """Bring back what is in `file`, if no other window has it by now."""
+        """Restore the work in `file`, unless another window has taken it."""
         if self._offered_entry is not None and self._offered_entry.file == file:
             self.restore_offered_entry()
             return
@@ -305,10 +304,10 @@ class WorkRecovery(QObject):
         box.open()
 
     def discard_all(self) -> None:
-        """Throw away what no window shows."""
+        """Delete all work that no window has open."""
         found, self._offered_entry = self._offered_entry, None
         for one in (*find_recoverable(self._folder), *([found] if found else [])):
-            with suppress(OSError):  # what cannot be removed is listed again
+            with suppress(OSError):  # what cannot be deleted is listed again
                 one.discard()
         self.offer_changed.emit()
 
@@ -325,7 +324,7 @@ def _offer_text(entry: RecoverableDocument, restore_last: bool) -> str:
 
 
 def _entry_title(entry: RecoverableDocument) -> str:
-    """When it was left, and what it is."""
+    """Return the time the work was left, and its content."""
     name, results = entry.summary()
     moment = QDateTime.fromSecsSinceEpoch(int(entry.left_at))
     today = moment.date() == QDateTime.fromSecsSinceEpoch(int(time.time())).date()

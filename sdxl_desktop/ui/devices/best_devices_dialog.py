@@ -1,4 +1,4 @@
-"""Find the best: every part measured on every device, in a table, and the fastest to take over."""
+"""The device benchmark: measures every part on every device, shows a table, and offers the fastest."""
 
 from __future__ import annotations
 
@@ -46,7 +46,8 @@ _SINGLE_DEVICE_NOTE = " There is one device here, so there is nothing to choose;
 
 
 class BestDevicesDialog(FittedDialog):
-    """Emits `chosen` with a device's name for each of text, UNet and VAE, as `engine.device_times` calls them."""
+    """Emits `devices_selected` with a device name for each of text, UNet and VAE, as `engine.device_times` calls
+    them."""
 
     devices_selected = Signal(object)
 

@@ -1,4 +1,4 @@
-"""Compiled parts: what is kept on disk for this computer's devices, and the ways to be rid of it."""
+"""Compiled parts: the cache on disk for this computer's devices, and the ways to delete entries."""
 
 from __future__ import annotations
 
@@ -44,19 +44,19 @@ _EXPLANATION = (
 
 @dataclass(frozen=True, slots=True)
 class CompiledCacheContext:
-    """Where it is kept, how many gigabytes it may take, and a look at every checkpoint folder there is."""
+    """The cache's location, its limit in gigabytes, and a function that lists all checkpoint folders."""
 
     store: CompileCache
     quota_gb: int
     checkpoint_folders: Callable[[], Sequence[Path]]
 
     def load_entries(self) -> tuple[CompileCacheEntry, ...]:
-        """Everything, judged; reads files, so not for the main thread."""
+        """Return all entries with their stale reasons; reads files, so do not call it on the main thread."""
         return self.store.entries_with_stale_reasons(_runtime, self.checkpoint_folders())
 
 
 class CompiledCacheDialog(FittedDialog):
-    """Emits `prepare_wanted` with the entries there are, and `removed` when some have gone."""
+    """Emits `precompile_requested` with the existing entries, and `entries_removed` after deleting some."""
 
     precompile_requested = Signal(object)
     entries_removed = Signal()
@@ -125,13 +125,13 @@ class CompiledCacheDialog(FittedDialog):
         self._is_open = False
 
     def set_precompile_enabled(self, allowed: bool) -> None:
-        """There is a checkpoint that could be prepared."""
+        """Set whether there is a checkpoint that can be precompiled."""
         self._precompile_button.setEnabled(allowed)
 
-    # what there is
+    # entries
 
     def refresh(self) -> None:
-        """Look again."""
+        """Read the entries again."""
         self._background.read(self._context.load_entries, self._show_entries, self._show_problem)
 
     def _show_problem(self, problem: SdxlDesktopError) -> None:
@@ -152,7 +152,7 @@ class CompiledCacheDialog(FittedDialog):
         self._update_buttons()
 
     def selected_entries(self) -> tuple[CompileCacheEntry, ...]:
-        """The entries that are selected."""
+        """Return the selected entries."""
         return tuple(self._entries[line] for line in self._table.selected_rows())
 
     def _stale_entries(self) -> tuple[CompileCacheEntry, ...]:
@@ -218,5 +218,5 @@ def _entry_cells(entry: CompileCacheEntry, now: float) -> list[TableCell]:
 
 
 def _runtime(_: str) -> RuntimeVersion:
-    """Without importing OpenVINO its version alone is known; an engine also looks at the driver when it compiles."""
+    """Return only OpenVINO's version, without importing it; an engine also checks the driver when it compiles."""
     return RuntimeVersion(openvino_version(), driver="")

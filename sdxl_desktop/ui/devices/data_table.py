@@ -1,4 +1,4 @@
-"""The look of the tables of this package: quiet lines, whole rows, numbers on the right."""
+"""The style of this package's tables: subtle lines, whole-row selection, right-aligned numbers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ QTableCornerButton::section { background: palette(button); border: none; }
 
 @dataclass(frozen=True, slots=True)
 class TableColumn:
-    """A column's title; `wide` ones take the room that is left, `number`s stand on the right."""
+    """A column's title; `stretch` columns take the remaining width, `numeric` ones are right-aligned."""
 
     title: str
     numeric: bool = False
@@ -37,7 +37,7 @@ class TableColumn:
 
 @dataclass(frozen=True, slots=True)
 class TableCell:
-    """Words, what they mean at length, and whether they stand out or stand back."""
+    """A text, its tooltip, and whether it is bold."""
 
     text: str
     tooltip: str = ""
@@ -45,7 +45,7 @@ class TableCell:
 
 
 class DataTable(QTableWidget):
-    """Rows that can be looked at and, with `choosing`, chosen."""
+    """A read-only table whose rows can be selected if `selectable`."""
 
     def __init__(self, name: str, columns: Sequence[TableColumn], *, selectable: bool = False) -> None:
         super().__init__(0, len(columns))
@@ -87,7 +87,7 @@ class DataTable(QTableWidget):
                 self.setItem(line, position, item)
 
     def selected_rows(self) -> list[int]:
-        """The rows that are selected, from 0."""
+        """Return the selected rows, from 0."""
         return sorted({index.row() for index in self.selectionModel().selectedRows()})
 
 

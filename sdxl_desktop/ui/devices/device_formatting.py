@@ -1,4 +1,4 @@
-"""Parts, devices, sizes, times and durations as a person reads them."""
+"""Formatting of parts, devices, sizes, times and durations for display."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def format_part(part: str) -> str:
 
 
 def format_entry_part(entry: CompileCacheEntry) -> str:
-    """Which part an entry is, and in which form."""
+    """Return an entry's part and its variant."""
     words = format_part(entry.part)
     if entry.kind == FUSED_KIND:
         return f"{words} with LoRAs, not compiled"
@@ -67,7 +67,7 @@ def format_rough_duration(seconds: float) -> str:
 
 
 def format_devices(execution: Execution, devices: Sequence[Device], table: DeviceTimings | None) -> str:
-    """Where the next run happens: the UNet's device at length, and those of other parts where they differ."""
+    """Return the next run's devices: the UNet's label, and those of other parts if they differ."""
     unet = _format_device(execution, Part.UNET, devices, table)
     words = [next((device.label for device in devices if device.name == unet), unet)]
     for title, part in (("text", Part.TEXT_ENCODER), ("VAE", Part.VAE_DECODER)):

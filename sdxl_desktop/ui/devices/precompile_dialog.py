@@ -1,4 +1,4 @@
-"""Prepare sizes: compile a checkpoint ahead, for chosen sizes where the devices want each by itself."""
+"""Prepare sizes: precompiles a checkpoint, for selected sizes if the devices need fixed shapes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _DYNAMIC_SHAPES_EXPLANATION = "On {devices} what is compiled once serves every s
 
 
 class PrecompileDialog(FittedDialog):
-    """Shows and steers a `PrecompileJob`, which goes on when the dialog is closed."""
+    """Shows and controls a `PrecompileJob`, which continues when the dialog is closed."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class PrecompileDialog(FittedDialog):
         return words.format(devices=", ".join(execution.devices))
 
     def _create_size_switches(self, entries: Sequence[CompileCacheEntry], execution: Execution) -> dict[Size, Switch]:
-        """A switch for each size that the checkpoint was trained for; what is prepared already says so."""
+        """Return a switch for each of the checkpoint's trained sizes; compiled ones are labelled."""
         there = {
             image_size_of_shape(entry.shape)
             for entry in entries
@@ -117,7 +117,7 @@ class PrecompileDialog(FittedDialog):
         self._job.changed.connect(self._update_status)
 
     def sizes(self) -> tuple[Size, ...]:
-        """The sizes to compile for; where one serves all, the checkpoint's own stands for them."""
+        """Return the sizes to compile for; if one compiled model serves all, only the checkpoint's own."""
         if not self._needs_fixed_shapes:
             return (self._checkpoint.recommended.size,)
         return tuple(size for size, switch in self._size_switches.items() if switch.isChecked())
@@ -160,7 +160,7 @@ class PrecompileDialog(FittedDialog):
 
 
 def compile_seconds(entries: Sequence[CompileCacheEntry], checkpoint: Checkpoint, execution: Execution) -> float | None:
-    """What compiling every part once took, by what is kept of it: the longest of each; None when nothing tells."""
+    """Return how long compiling every part took before, by the cache entries: the longest of each; None if unknown."""
     longest: dict[str, float] = {}
     for entry in entries:
         asked = entry.device == execution.device_for(entry.part)

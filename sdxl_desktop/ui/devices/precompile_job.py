@@ -1,4 +1,4 @@
-"""Compiling ahead, which goes on while its dialog is closed and the window is used."""
+"""The precompile job, which continues while its dialog is closed and the window is used."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sdxl_desktop.ui.devices.work import StoppableWork
 
 @dataclass(frozen=True, slots=True)
 class PrecompileStatus:
-    """Where it stands, in words; `fraction` of the part in progress, None where it is not known."""
+    """The job's status text; `fraction` of the current part, None if unknown."""
 
     running: bool = False
     text: str = ""
@@ -30,13 +30,13 @@ class PrecompileStatus:
 
 
 class PrecompileJob(QObject):
-    """`changed` tells that `standing` did; `done` that something new may be kept compiled."""
+    """Emits `changed` when `status` changes, `finished` when there may be new compiled parts."""
 
     changed = Signal()
     finished = Signal()
 
     def __init__(self, compiled: Path, parent: QObject | None = None) -> None:
-        """`compiled` is the folder that what is compiled is kept in."""
+        """`compiled` is the folder of compiled parts."""
         super().__init__(parent)
         self.status = PrecompileStatus()
         self._title, self._compiled = "", compiled
@@ -48,7 +48,7 @@ class PrecompileJob(QObject):
     def start(
         self, checkpoint: Checkpoint, sizes: Sequence[Size], speeds: Sequence[SpeedPreset], execution: Execution
     ) -> None:
-        """Compile `checkpoint` for these, where `execution` says."""
+        """Compile `checkpoint` for these sizes and speeds, on the devices of `execution`."""
         self._title, folder = checkpoint.title, checkpoint.folder.absolute()
         self._work.start(
             lambda emit, cancel: ProcessWorkbench().prepare(folder, sizes, speeds, execution, emit, cancel)
@@ -56,7 +56,7 @@ class PrecompileJob(QObject):
         self._set_status(PrecompileStatus(running=True, text=f"Preparing {self._title}…"))
 
     def stop(self) -> None:
-        """End it; what was compiled whole stays."""
+        """Stop the job; parts already compiled are kept."""
         if self._work.running:
             self._work.stop()
             self._set_status(PrecompileStatus(text="Stopped. What was compiled so far is kept."))

@@ -1,4 +1,4 @@
-"""The sizes that need not be compiled any more, on devices that take each by itself: what the frame prefers."""
+"""The sizes already compiled on devices that need fixed shapes; the frame prefers them."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from sdxl_desktop.session.document.frame import FramePolicy
 
 
 class PrecompiledSizes:
-    """Looks into the folder of compiled parts once for each checkpoint and place, until it is told to forget."""
+    """Reads the folder of compiled parts once per checkpoint and execution, until `clear_cache`."""
 
     def __init__(self, store: Path) -> None:
         self._store = store
         self._cache: dict[tuple[Path, Execution], tuple[Size, ...]] = {}
 
     def sizes_for(self, folder: Path, execution: Execution) -> tuple[Size, ...]:
-        """The sizes; none where what is compiled serves every size."""
+        """Return the compiled sizes; empty if one compiled model serves every size."""
         if not needs_fixed_shapes(execution.device_for(Part.UNET)):
             return ()
         if (folder, execution) not in self._cache:
@@ -30,13 +30,13 @@ class PrecompiledSizes:
         return self._cache[folder, execution]
 
     def clear_cache(self) -> None:
-        """Others may be there now."""
+        """Clear the cache, because the compiled sizes may have changed."""
         self._cache.clear()
 
     def with_compiled_sizes(
         self, policy: FramePolicy | None, checkpoint: Checkpoint | None, execution: Execution
     ) -> FramePolicy | None:
-        """The policy with these sizes."""
+        """Return the policy with the compiled sizes."""
         if policy is None or checkpoint is None:
             return policy
         return replace(policy, compiled_sizes=self.sizes_for(checkpoint.folder, execution))

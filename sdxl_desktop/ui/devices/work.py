@@ -1,4 +1,4 @@
-"""Long work of a dialog in a thread of its own, which waits for a worker process; it can be stopped at any moment."""
+"""A dialog's long-running work in its own thread, which waits for a worker process; it can be stopped any time."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _STOP_SECONDS = 2.0
 
 
 class StoppableWork(QObject):
-    """One thing at a time. What was stopped tells nothing any more."""
+    """Runs one task at a time. A stopped task emits nothing more."""
 
     progressed = Signal(object)
     """A `Progress`."""
     done = Signal(object)
-    """What the work returned."""
+    """The work's return value."""
     failed = Signal(object)
-    """The SdxlDesktopError that it ended in."""
+    """The SdxlDesktopError that ended the work."""
     _told = Signal(int, object)
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -39,31 +39,30 @@ class StoppableWork(QObject):
         return self._thread is not None
 
     def start(self, work: Callable[[Emit, threading.Event], Any]) -> None:
-        """Have `work(emit, cancel)` done; what still runs is stopped first. `work` must end soon after `cancel` is
-        set."""
+        """Run `work(emit, cancel)`, stopping a running task first. `work` must end soon after `cancel` is set."""
         self.stop()
         self._number += 1
         number, cancel = self._number, threading.Event()
 
         def tell(what: object) -> None:
-            with suppress(RuntimeError):  # whoever was to be told has gone
+            with suppress(RuntimeError):  # the receiver was deleted
                 self._told.emit(number, what)
 
         def run() -> None:
             try:
                 outcome: object = _Result(work(tell, cancel))
-            except Exception as problem:  # the last net: the dialog must learn that it is over
+            except Exception as problem:  # catch-all: the dialog must be notified
                 outcome = wrap_error(problem, "It failed unexpectedly.")
             if not cancel.is_set():
                 tell(outcome)
 
         self._cancel = cancel
-        self.destroyed.connect(cancel.set)  # a dialog that goes stops its work, too
+        self.destroyed.connect(cancel.set)  # deleting the dialog stops its work
         self._thread = threading.Thread(target=run, name="stoppable work", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """End it now."""
+        """Stop the task now."""
         self._cancel.set()
         thread, self._thread = self._thread, None
         if thread is not None:

@@ -1,4 +1,4 @@
-"""What is done with drafts: the sheet is opened, drafts of what the desk says are drawn, chosen ones are finished."""
+"""Actions of the drafts dialog: open it, generate drafts of the panel's request, finish the selected ones."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from sdxl_desktop.ui.parameters_panel import ParametersPanel
 
 
 class DraftActions(QObject):
-    """The verbs of the sheet, which lies over `window` and is made when it is first wanted.
+    """Actions of the drafts dialog, which is created over `window` on first use.
 
-    `ask` gives what the desk asks for, or None after telling why that is nothing; `fail` tells of a problem.
+    `make_request` returns the panel's request, or None after showing an error; `show_error` shows one.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class DraftActions(QObject):
 
     @property
     def dialog(self) -> DraftsDialog:
-        """The sheet, made now if it never was."""
+        """The dialog, created on first access."""
         if self._dialog is None:
             self._dialog = DraftsDialog(self._window)
             self._dialog.draw_requested.connect(self.draw)
@@ -56,13 +56,13 @@ class DraftActions(QObject):
         return self._dialog
 
     def set_checkpoints(self, checkpoints: Sequence[Checkpoint]) -> None:
-        """Those of the library; few-step ones among them can draw drafts."""
+        """Set the library's checkpoints; the few-step ones can generate drafts."""
         if tuple(checkpoints) != self._checkpoints:
             self._checkpoints = tuple(checkpoints)
             self._update_draft_checkpoints()
 
     def open(self) -> None:
-        """Show the sheet."""
+        """Show the dialog."""
         sheet = self.dialog
         self._update_draft_checkpoints()
         self.refresh()
@@ -71,8 +71,8 @@ class DraftActions(QObject):
         sheet.activateWindow()
 
     def draw(self, count: int) -> None:
-        """Draw `count` drafts of what the desk says now, with seeds that those on the sheet do not have. Drafts of
-        something else leave the sheet."""
+        """Generate `count` drafts of the panel's request, with seeds not used by the shown drafts. Drafts of another
+        request are removed."""
         own, full = self._parameters_panel.checkpoint(), self._make_request()
         if full is None or own is None:
             return
@@ -89,7 +89,7 @@ class DraftActions(QObject):
         self._session.draw_drafts(request, full)
 
     def _continue_seeds(self, full: GenerationRequest) -> tuple[GenerationRequest, bool]:
-        """`full`, and whether it is what was drafted last; a locked seed moves behind those that were used then."""
+        """Return `full`, and whether it equals the last drafted request; a locked seed moves past those used then."""
         last = self._last_request
         if last is None or _with_seed(full, 0) != _with_seed(last, 0):
             return full, False
@@ -98,13 +98,13 @@ class DraftActions(QObject):
         return full, True
 
     def finish(self, drafts: Sequence[Draft]) -> None:
-        """Have these drawn in full; they become results."""
+        """Generate these drafts in full; they become results."""
         self._session.finish_drafts(drafts, self.dialog.strength())
 
     # showing
 
     def refresh(self) -> None:
-        """Make the sheet show where the session stands."""
+        """Update the dialog from the session."""
         if self._dialog is None:
             return
         session = self._session

@@ -1,4 +1,4 @@
-"""One draft on the sheet: a picture that can be chosen, or the place where one is going to be."""
+"""One draft in the dialog: a selectable picture, or the placeholder of a pending one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BADGE_SIZE = 24
 
 
 class DraftTile(QAbstractButton):
-    """Checked when it is chosen; it cannot be while it only shows that a draft is to come."""
+    """Checked if selected; a placeholder cannot be selected."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
@@ -34,11 +34,11 @@ class DraftTile(QAbstractButton):
 
     @property
     def draft(self) -> Draft | None:
-        """What is shown; None while it is to come."""
+        """The shown draft; None for a placeholder."""
         return self._draft
 
     def show_draft(self, draft: Draft) -> None:
-        """Show it; one that was finished just now is not chosen any more."""
+        """Show the draft; deselect it if it was just finished."""
         if draft is self._draft:
             return
         self._draft = draft
@@ -49,7 +49,7 @@ class DraftTile(QAbstractButton):
         self._update_accessible_name()
 
     def show_pending(self, preview: Pixels | None) -> None:
-        """Show what the draft that is being drawn looks like so far, uint8 [H, W, 3]; None where that is not known."""
+        """Show the preview of a pending draft, uint8 [H, W, 3]; None if there is none yet."""
         self._draft = None
         self.setChecked(False)
         self.setEnabled(False)
@@ -78,7 +78,7 @@ class DraftTile(QAbstractButton):
         return QSize(_MINIMUM_SIDE, _MINIMUM_SIDE)
 
     def picture_rect(self) -> QRect:
-        """Where the picture is: as large as fits, in its own shape."""
+        """Return the picture's rectangle: as large as fits, with its aspect ratio."""
         room = self.rect().adjusted(4, 4, -4, -4)
         shape = self._image.size() if not self._image.isNull() else QSize(1, 1)
         size = shape.scaled(room.size(), Qt.AspectRatioMode.KeepAspectRatio)
@@ -125,7 +125,7 @@ class DraftTile(QAbstractButton):
         painter.drawRoundedRect(rect, _RADIUS, _RADIUS)
 
     def _paint_badge(self, painter: QPainter, rect: QRectF) -> None:
-        """A tick in a disc: filled where it is chosen, hollow where it was finished before."""
+        """Paint a tick in a disc: filled if selected, hollow if finished before."""
         palette, roles = self.palette(), QPalette.ColorRole
         disc = QRectF(rect.right() - _BADGE_SIZE - 8, rect.top() + 8, _BADGE_SIZE, _BADGE_SIZE)
         painter.setPen(QPen(palette.color(roles.Accent), 1.5))

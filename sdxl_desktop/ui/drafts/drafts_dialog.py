@@ -1,4 +1,4 @@
-"""The window with the drafts: draws more of them, lets some be chosen, and has those finished."""
+"""The drafts dialog: generates more drafts, lets the user select some, and has those finished."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ _DEFAULT_SIZE = QSize(680, 800)
 
 
 class DraftsDialog(FittedDialog):
-    """`draw_wanted` with a number of drafts; `finish_wanted` with a list of `Draft`; `cancel_wanted` for what runs."""
+    """Emits `draw_requested` with a number of drafts; `finish_requested` with a list of `Draft`; `cancel_requested` for
+    the current run."""
 
     draw_requested = Signal(int)
     finish_requested = Signal(object)
@@ -92,7 +93,7 @@ class DraftsDialog(FittedDialog):
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setSpacing(8)
         content = QWidget()
-        content.setObjectName("deskContent")  # the same ground as the window's
+        content.setObjectName("deskContent")  # same background as the window
         content.setLayout(self._grid)
         self._scroll_area = QScrollArea()
         self._scroll_area.setFrameShape(QFrame.Shape.NoFrame)
@@ -102,10 +103,10 @@ class DraftsDialog(FittedDialog):
         self._scroll_area.verticalScrollBar().rangeChanged.connect(self._scroll_to_end)
         return self._scroll_area
 
-    # what is set
+    # settings
 
     def draft_checkpoint(self) -> str:
-        """The folder of the checkpoint that is to draw drafts, as text; empty where there is none."""
+        """Return the folder of the checkpoint that generates drafts, as text; empty if there is none."""
         return str(self._draft_checkpoint_choice.currentData() or "")
 
     def strength(self) -> float:
@@ -115,7 +116,7 @@ class DraftsDialog(FittedDialog):
         return [tile.draft for tile in self._tiles if tile.isChecked() and tile.draft is not None]
 
     def set_draft_checkpoints(self, checkpoints: Sequence[Checkpoint], full_checkpoint: Checkpoint) -> None:
-        """Offer these, the first of them unless another was chosen before, and `full` itself with fewer steps."""
+        """Offer these, the first by default unless another was selected, and `full_checkpoint` with fewer steps."""
         before = self.draft_checkpoint()
         with QSignalBlocker(self._draft_checkpoint_choice):
             self._draft_checkpoint_choice.clear()
@@ -127,15 +128,14 @@ class DraftsDialog(FittedDialog):
             self._draft_checkpoint_choice.setCurrentIndex(max(0, self._draft_checkpoint_choice.findData(before)))
 
     def set_prompt_text(self, text: str) -> None:
-        """Say what is being drafted."""
+        """Show the drafted prompt."""
         self._prompt_label.setText(text)
         self._prompt_label.setToolTip(plain_text_tooltip(text))
 
-    # what is there
+    # drafts
 
     def set_drafts(self, drafts: Sequence[Draft], waiting: int, preview: Pixels | None) -> None:
-        """Show these, and places for those that are `waiting`, the first of which looks like `preview`, uint8
-        [H, W, 3], so far."""
+        """Show these, and placeholders for the `waiting` ones, the first with `preview`, uint8 [H, W, 3]."""
         self._running = waiting > 0
         self._set_tile_count(len(drafts) + waiting)
         for tile, draft in zip(self._tiles, drafts, strict=False):
@@ -165,7 +165,7 @@ class DraftsDialog(FittedDialog):
         return 2 if len(self._tiles) <= DRAFT_COUNTS[0] else 3
 
     def _size_tiles(self) -> None:
-        """A grid that is square fits into the window; where there are more rows, they scroll, as high as wide."""
+        """Fit a square grid into the window; further rows scroll, with square tiles."""
         scrolls = len(self._tiles) > self._columns**2
         side = self._scroll_area.viewport().width() // self._columns - self._grid.spacing()
         for tile in self._tiles:
@@ -176,7 +176,7 @@ class DraftsDialog(FittedDialog):
         self._size_tiles()
 
     def _scroll_to_end(self) -> None:
-        """New drafts are below the others."""
+        """Scroll to new drafts, which are added at the bottom."""
         bar = self._scroll_area.verticalScrollBar()
         if self._running:
             bar.setValue(bar.maximum())
@@ -188,7 +188,7 @@ class DraftsDialog(FittedDialog):
             self.draw_requested.emit(int(self._count_choice.value()))
 
     def _update_buttons(self) -> None:
-        """Let the buttons say what they would do now."""
+        """Update the buttons' texts and state."""
         chosen, count = len(self.selected_drafts()), self._count_choice.value()
         self._empty_label.setVisible(not self._tiles)
         self._scroll_area.setVisible(bool(self._tiles))

@@ -10,7 +10,7 @@ from sdxl_desktop.ui.icons import icon
 
 
 def with_role(button: QPushButton, role: str) -> QPushButton:
-    """Give a button its role in the style sheet ("primary", "stop", "chip", "link") and show it."""
+    """Set a button's role in the style sheet ("primary", "stop", "chip", "link") and restyle it."""
     if button.property("role") != role:
         button.setProperty("role", role)
         button.style().unpolish(button)
@@ -19,7 +19,7 @@ def with_role(button: QPushButton, role: str) -> QPushButton:
 
 
 class IconButton(QToolButton):
-    """A tool button with one of our icons, tinted to the palette; `name` is what screen readers say."""
+    """A tool button with one of the application's icons, tinted to the palette; `name` is the accessible name."""
 
     def __init__(self, icon_name: str, name: str, tooltip: str = "", parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -51,7 +51,7 @@ class IconButton(QToolButton):
 
 
 class Switch(QCheckBox):
-    """An on/off switch; a check box to keyboards and screen readers."""
+    """An on/off switch; a check box for keyboards and screen readers."""
 
     _TRACK = QSize(32, 18)
 
@@ -101,8 +101,8 @@ def _knob_colour(palette: QPalette, on: bool, enabled: bool) -> QColor:
 
 
 class SingleClickButton(QPushButton):
-    """A button for which the second press of a double click does not count: where another one stood a moment ago, or
-    where it does something else by then."""
+    """A button that ignores the second press of a double click, for places where another button was a moment ago or
+    where the action changes on click."""
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         event.accept()

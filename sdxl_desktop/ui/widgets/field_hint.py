@@ -1,4 +1,4 @@
-"""A sentence beside a field that did not take what was typed: it says why, and goes by itself."""
+"""A hint next to a field that rejected its input: says why, and disappears by itself."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ _HIDING_EVENTS = {QEvent.Type.Hide, QEvent.Type.Move, QEvent.Type.Close, QEvent.
 
 
 class FieldHints(QObject):
-    """Says things beside `field`. What shows them is only made when there is something to say: many fields are never
-    typed into."""
+    """Shows hints next to `field`. The bubble is created on first use: many fields are never typed into."""
 
     def __init__(self, field: QWidget) -> None:
         super().__init__(field)
@@ -24,18 +23,18 @@ class FieldHints(QObject):
         self._bubble: HintBubble | None = None
 
     def show_message(self, text: str) -> None:
-        """Show `words` for some seconds; nothing is shown beside a field that cannot be seen itself."""
+        """Show `text` for some seconds; nothing is shown if the field is not visible."""
         self._bubble = self._bubble or HintBubble(self._field)
         self._bubble.show_message(text)
 
     def hide(self) -> None:
-        """What was said does not count any more."""
+        """Hide the hint, since it no longer applies."""
         if self._bubble is not None:
             self._bubble.hide()
 
 
 class HintBubble(PlainTextLabel):
-    """Floats under `field`, above it where there is no room. A window of its own, since fields stand in menus too."""
+    """Floats below `field`, or above it if there is no room. A separate window, since fields also appear in menus."""
 
     def __init__(self, field: QWidget) -> None:
         super().__init__(parent=field)
@@ -50,7 +49,7 @@ class HintBubble(PlainTextLabel):
         self.hide()
 
     def show_message(self, text: str) -> None:
-        """Show `words` for some seconds; nothing is shown beside a field that cannot be seen itself."""
+        """Show `text` for some seconds; nothing is shown if the field is not visible."""
         self._field.setAccessibleDescription(text)
         if not self._field.isVisible():
             return

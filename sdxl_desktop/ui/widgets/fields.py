@@ -1,6 +1,6 @@
 """Fields for numbers and choices: they ignore the wheel unless they have the focus, and commit as a whole.
 
-Every number that is typed anywhere is typed into an `IntField` or a `FloatField`, so that all are read the same way.
+All typed numbers use `IntField` or `FloatField`, so they are parsed the same way.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from sdxl_desktop.ui.widgets.number_validator import NumberValidator, Validation
 
 
 class ComboBox(QComboBox):
-    """A combo box the wheel cannot change by accident while the column scrolls."""
+    """A combo box that the wheel cannot change by accident while the column scrolls."""
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -55,7 +55,7 @@ def _configure_spin_box(spin_box: QAbstractSpinBox, name: str) -> None:
 
 
 class IntField(QSpinBox):
-    """A whole number, which can be made to step and snap by a multiple."""
+    """An integer, which can step by and snap to multiples."""
 
     def __init__(self, name: str, low: int, high: int, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -65,7 +65,7 @@ class IntField(QSpinBox):
         _configure_spin_box(self, name)
 
     def set_multiple(self, multiple: int) -> None:
-        """Take multiples of `multiple` only, from one multiple up; the present value moves to the nearest."""
+        """Accept only multiples of `multiple`, from `multiple` up; the current value is rounded to the nearest."""
         self._multiple = multiple
         self.setSingleStep(multiple)
         self.setMinimum(multiple)
@@ -86,7 +86,7 @@ class IntField(QSpinBox):
         return value if multiple == 1 else max(multiple, (value + multiple // 2) // multiple * multiple)
 
     def commit_value(self) -> int:
-        """The value, text still being typed included."""
+        """Return the value, including text still being typed."""
         if not self._validator.shows_value():
             self.interpretText()
         return self.value()
@@ -120,7 +120,7 @@ class FloatField(QDoubleSpinBox):
         return self.value() if value is None else value
 
     def commit_value(self) -> float:
-        """The value, text still being typed included."""
+        """Return the value, including text still being typed."""
         if not self._validator.shows_value():
             self.interpretText()
         return self.value()
@@ -133,7 +133,7 @@ class FloatField(QDoubleSpinBox):
 
 
 class SliderField(CompoundField):
-    """A slider over the usual range beside a field for the whole range, both showing one number."""
+    """A slider for the usual range next to a field for the full range, both showing one number."""
 
     changed = Signal()
 

@@ -1,4 +1,4 @@
-"""A window that asks or shows one thing: never larger than its screen, whatever its content wants."""
+"""A dialog that is never larger than its screen, whatever its content requests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sdxl_desktop.ui.screen_size import shrink_to_screen
 
 
 class FittedDialog(QDialog):
-    """The kind of every dialog of this application but of message boxes, which Qt keeps on the screen itself."""
+    """Base class of all dialogs here except message boxes, which Qt itself keeps on the screen."""
 
     def showEvent(self, event: QShowEvent) -> None:
         if not event.spontaneous():

@@ -1,4 +1,4 @@
-"""How things are put together: labelled rows, columns on the grid, headings and disclosures."""
+"""Layout helpers: labelled rows, columns on the grid, headings and disclosures."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def muted_label(text: str = "", *, wrap: bool = False) -> PlainTextLabel:
 
 
 class ElidedLabel(PlainTextLabel):
-    """One line of muted words that ends in "…" where there is no room for all of it."""
+    """One line of muted text, elided with "…" if it does not fit."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class ElidedLabel(PlainTextLabel):
 
 
 def separator() -> QFrame:
-    """A thin line between sections."""
+    """Return a thin line between sections."""
     line = QFrame()
     line.setProperty("role", "rule")
     return line
@@ -78,15 +78,15 @@ def _fill_layout(
 
 
 class CompoundField(QWidget):
-    """A field made of several controls. (A focus proxy would do for the label, but hides the others from Tab.)"""
+    """A field of several controls. (A focus proxy would work for the label, but hides the others from Tab.)"""
 
     def focus_target(self) -> QWidget:
-        """The control a label leads to."""
+        """Return the control that the label focuses."""
         raise NotImplementedError
 
 
 def labelled_row(text: str, field: QWidget, *more: QWidget, tooltip: str = "") -> QHBoxLayout:
-    """A row "label  field": the label carries the mnemonic and explains the term on hover."""
+    """Return a row "label  field": the label has the mnemonic and explains the term on hover."""
     label = PlainTextLabel(text)
     label.setFixedWidth(LABEL_WIDTH)
     label.setBuddy(field.focus_target() if isinstance(field, CompoundField) else field)
@@ -99,7 +99,7 @@ def labelled_row(text: str, field: QWidget, *more: QWidget, tooltip: str = "") -
 
 
 class Disclosure(QWidget):
-    """A heading that opens and closes what is under it; `extra` sits at the right end of the heading."""
+    """A heading that expands and collapses its content; `extra` is at the right end of the heading."""
 
     toggled = Signal()
 

@@ -1,4 +1,4 @@
-"""Words over the canvas that never block: the banner for problems, the toast for good news."""
+"""Non-modal messages over the canvas: the error banner and the toast."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _GAP = 8
 
 
 class FloatingFrame(QFrame):
-    """A frame that floats over its parent, `top` or bottom, centred, never wider than it reads well."""
+    """A frame that floats over its parent, at the top (`at_top`) or bottom, centred, at most `max_width` wide."""
 
     def __init__(self, parent: QWidget, *, at_top: bool, max_width: int) -> None:
         super().__init__(parent)
@@ -50,9 +50,8 @@ class FloatingFrame(QFrame):
 
 
 class ErrorBanner(FloatingFrame):
-    """A problem: what happened, why, what to do next. It can be dismissed, copied, or answered by its one action; where
-    a picture could not be written, that can be tried again, or elsewhere; where the log says more, that can be opened.
-    """
+    """An error: what happened, why, what to do next. It can be dismissed, copied, or answered by its one action. After
+    a failed picture write, offers retry and saving elsewhere; opens the log if that says more."""
 
     dismiss_requested = Signal()
     action_triggered = Signal()
@@ -102,8 +101,8 @@ class ErrorBanner(FloatingFrame):
         self.setLayout(whole)
 
     def show_error(self, error: SdxlDesktopError | None, action: str = "", *, unsaved: bool = False) -> None:
-        """Tell `error`, offering `answer` as a button; None hides the banner. `unsaved`: a picture could not be
-        written, and it can be tried again."""
+        """Show `error`, with `action` as a button; None hides the banner. `unsaved`: a picture could not be written,
+        and writing can be retried."""
         if error is None:
             self._error = None
             self.hide()
@@ -128,15 +127,15 @@ class ErrorBanner(FloatingFrame):
 
 
 class Toast(FloatingFrame):
-    """A short message with at most one action, gone by itself after a few seconds.
+    """A short message with at most one action, which disappears after a few seconds.
 
-    It stands at the bottom of `room`, a place in its parent, and keeps off what `keep_off` gives, the picture's: to the
-    left or right of it; where the picture leaves no room there, in `elsewhere`, the place of something beside it.
+    It is at the bottom of `available_rect`, in the parent's coordinates, and avoids `avoid_rect`, the picture, on its
+    left or right; if there is no room there, it goes to `fallback_rect`.
     """
 
     action_triggered = Signal()
     action_failed = Signal(object)
-    """With the `SdxlDesktopError` that what the answer did ended with."""
+    """With the `SdxlDesktopError` raised by the action."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent, at_top=False, max_width=560)
@@ -152,7 +151,7 @@ class Toast(FloatingFrame):
         self.setLayout(inside)
         self._timer = QTimer(self, singleShot=True, interval=_TOAST_MS)
         self._timer.timeout.connect(self.hide)
-        self._action_button.clicked.connect(self.dismiss)  # first: what the answer does may say something new
+        self._action_button.clicked.connect(self.dismiss)  # dismiss first: the action may show a new message
         self._action_button.clicked.connect(self.action_triggered)
         self._callback: Callable[[], object] | None = None
         self.action_triggered.connect(self._run_callback)
@@ -166,10 +165,10 @@ class Toast(FloatingFrame):
         tooltip: str = "",
         persistent: bool = False,
     ) -> None:
-        """Say `text`, the middle of one that is very long left out, with `answer` as a button that calls `act`, and
-        `tip` for whoever points at it.
+        """Show `text`, elided in the middle if very long, with `action` as a button that calls `callback`, and
+        `tooltip` on hover.
 
-        It `stays` until it is answered or dismissed, or something else is said.
+        If `persistent`, it remains until answered, dismissed or replaced.
         """
         self._callback = callback
         self._text_label.setText(display_text(text, _MAX_TOAST_CHARACTERS))
@@ -213,7 +212,7 @@ class Toast(FloatingFrame):
             self.action_failed.emit(problem)
 
     def _size_within(self, max_width: int) -> QSize:
-        """As wide as the words need in one line, and else as high as they need within `widest`."""
+        """Return the width of the text in one line, or `max_width` with the height the wrapped text needs."""
         beside = self.sizeHint().width() - self._text_label.sizeHint().width()
         line = self._text_label.fontMetrics().horizontalAdvance(self._text_label.text()) + 4
         width = max(min(max_width, line + beside), min(max_width, 200))

@@ -1,4 +1,4 @@
-"""What the number fields do with text: they read every locale's digits and separators, and refuse with a remark."""
+"""Input validation of number fields: accepts all locales' digits and separators, and explains rejections."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ ValidationResult = tuple[QValidator.State, str, int]
 
 
 class NumberValidator:
-    """Stands between the text of `box` and its value (see `core.number_parsing`).
+    """Converts between the text of `spin_box` and its value (see `core.number_parsing`).
 
-    A key or a pasted text that makes no number is refused at once. What is no number yet, or one out of range, is
-    put right when the field is left, which is told.
+    A key or pasted text that makes no number is rejected at once. An incomplete number, or one out of range, is
+    corrected with a hint when the field loses the focus.
     """
 
     def __init__(
@@ -30,16 +30,16 @@ class NumberValidator:
         spin_box.lineEdit().textEdited.connect(self._hints.hide)
 
     def value(self, text: str) -> float | None:
-        """The number that `text` means; None for a text that is not acceptable."""
+        """Return the number in `text`; None if it is not acceptable."""
         value = self._parse(text)
         return value if value is not None and self._spin_box.minimum() <= value <= self._spin_box.maximum() else None
 
     def shows_value(self) -> bool:
-        """Whether the box shows its value, and nothing is being typed into it that has yet to be read."""
+        """Whether the box shows its value, with no typed text left to parse."""
         return self._spin_box.text() == self._with_affixes(self._spin_box.value())
 
     def validate(self, text: str, position: int) -> ValidationResult:
-        """As Qt's `validate`: the text comes back without what cannot be seen, such as the end of a pasted line."""
+        """Like Qt's `validate`; removes non-printable characters, such as a pasted newline, from the text."""
         seen = "".join(character for character in text if character.isprintable())
         position = min(position, len(seen))
         bare = self._strip_affixes(text)
@@ -52,7 +52,7 @@ class NumberValidator:
         return QValidator.State.Invalid, text, position
 
     def fixup(self, text: str) -> str:
-        """The text to put in the place of one that cannot be taken; why is told."""
+        """Return the replacement for an unacceptable text, and show a hint with the reason."""
         value, box = self._parse(text), self._spin_box
         if value is None:
             now = self._with_affixes(box.value())

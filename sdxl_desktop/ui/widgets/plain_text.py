@@ -1,7 +1,7 @@
-"""Text shown exactly as it is written: names, descriptions and errors from elsewhere are never read as HTML.
+"""Plain text display: names, descriptions and errors from external sources are never interpreted as HTML.
 
-Qt guesses whether a text is rich text, for labels, tooltips and message boxes alike. Where a stranger's checkpoint or
-file name decides that guess, his headings and links would be shown, and pictures read from the disk.
+Qt guesses whether a text is rich text, for labels, tooltips and message boxes. A malicious checkpoint's text or file
+name could thus show headings and links, and load pictures from the disk.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QLabel, QMessageBox, QWidget
 
 
 class PlainTextLabel(QLabel):
-    """A label that shows its text as it is written. No other kind of label is used in this application."""
+    """A label that shows plain text only. The application uses no other kind of label."""
 
     def __init__(self, text: str = "", parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -22,7 +22,7 @@ class PlainTextLabel(QLabel):
 
 
 def plain_text_tooltip(text: str) -> str:
-    """A tooltip that shows `text` as it is written; for every tooltip that holds words from elsewhere."""
+    """Return a tooltip that shows `text` literally; use it for every tooltip with external text."""
     if not Qt.mightBeRichText(text):
         return text
     lines = "<br>".join(escape(text).split("\n"))
@@ -30,12 +30,12 @@ def plain_text_tooltip(text: str) -> str:
 
 
 def escape_mnemonic(text: str) -> str:
-    """The words of a button or a menu's line, in which no letter of `text` becomes its shortcut."""
+    """Escape `text` for a button or menu entry, so that no letter becomes a mnemonic."""
     return text.replace("&", "&&")
 
 
 def escape_window_title(text: str) -> str:
-    """Words of a window's title, in which nothing of `text` is Qt's placeholder for "modified"."""
+    """Escape `text` for a window title, so that nothing in it is Qt's placeholder for "modified"."""
     return text.replace("[*]", "[*][*]")
 
 
@@ -46,12 +46,12 @@ def message_box(
     informative_text: str = "",
     buttons: QMessageBox.StandardButton = QMessageBox.StandardButton.NoButton,
 ) -> QMessageBox:
-    """A question: `what` in large, `more` below, as they are written."""
+    """Return a question with `text` and below it `informative_text`, both as plain text."""
     box = QMessageBox(QMessageBox.Icon.NoIcon, escape_window_title(title), "", buttons, parent)
     box.setTextFormat(Qt.TextFormat.PlainText)
     box.setText(text)
     box.setInformativeText("." if informative_text else "")
-    for label in box.findChildren(QLabel):  # the box makes no promise for its informative text
+    for label in box.findChildren(QLabel):  # setTextFormat may not cover the informative text
         label.setTextFormat(Qt.TextFormat.PlainText)
     box.setInformativeText(informative_text)
     return box

@@ -1,4 +1,4 @@
-"""A prompt: lines that grow with what is written and show what it means, under a label with a token counter."""
+"""A prompt edit: grows with its text and highlights its syntax, under a label with a token counter."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _VERTICAL_PADDING = 12
 
 
 class AutoHeightTextEdit(QPlainTextEdit):
-    """Plain text between `least` and `most` lines high; Tab moves on, Enter breaks the line."""
+    """Plain text between the minimum and maximum number of lines high; Tab moves the focus, Enter breaks the line."""
 
     def __init__(self, min_lines: int, max_lines: int) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class AutoHeightTextEdit(QPlainTextEdit):
         self._update_height()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Leave Ctrl+Enter to the window: it generates."""
+        """Leave Ctrl+Enter to the window, which generates."""
         if (
             event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter)
             and event.modifiers() & Qt.KeyboardModifier.ControlModifier
@@ -47,14 +47,14 @@ class AutoHeightTextEdit(QPlainTextEdit):
         super().keyPressEvent(event)
 
     def replace_text(self, text: str) -> None:
-        """Put `text` in place of everything, in a way that Undo takes back: what was typed is never lost."""
+        """Replace the whole text as one undo step, so typed text is never lost."""
         cursor = QTextCursor(self.document())
         cursor.select(QTextCursor.SelectionType.Document)
         cursor.insertText(text)
         self.setTextCursor(cursor)
 
     def canInsertFromMimeData(self, source: QMimeData) -> bool:
-        """Words only: a picture or file dropped here by mistake leaves no path in the prompt."""
+        """Accept text only: a picture or file dropped here by mistake leaves no path in the prompt."""
         return source.hasText() and not has_picture_or_files(source)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -76,23 +76,23 @@ class AutoHeightTextEdit(QPlainTextEdit):
 
 
 class PromptEdit(AutoHeightTextEdit):
-    """A growing edit that knows the language of prompts: marks it, explains what is wrong, weighs words by key."""
+    """An auto-height edit with prompt syntax: highlights it, explains errors, and changes weights by key."""
 
     def __init__(self, min_lines: int, max_lines: int) -> None:
         super().__init__(min_lines, max_lines)
         self._highlighter = PromptHighlighter(self)
 
     def set_embeddings(self, tokens: Mapping[str, int]) -> None:
-        """Mark these words as embeddings."""
+        """Highlight these words as embeddings."""
         self._highlighter.set_embeddings(tokens)
 
     @property
     def problems(self) -> tuple[PromptProblem, ...]:
-        """What is wrong with the prompt, in order of place."""
+        """The prompt's errors and warnings, in order of position."""
         return self._highlighter.problems
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Ctrl+Up and Ctrl+Down weigh words, as in other programs that write prompts."""
+        """Ctrl+Up and Ctrl+Down change the weight, as in other prompt editors."""
         change = {Qt.Key.Key_Up: WEIGHT_STEP, Qt.Key.Key_Down: -WEIGHT_STEP}.get(Qt.Key(event.key()))
         pressed = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
         if change is not None and pressed == Qt.KeyboardModifier.ControlModifier:
@@ -102,7 +102,7 @@ class PromptEdit(AutoHeightTextEdit):
         super().keyPressEvent(event)
 
     def change_weight(self, delta: float) -> None:
-        """Add `change` to the weight of the selection, or of the word or brackets at the cursor; one step for Undo."""
+        """Add `delta` to the weight of the selection, or of the word or brackets at the cursor; one undo step."""
         if self.isReadOnly():
             return
         text, cursor = self.toPlainText(), self.textCursor()
@@ -125,7 +125,7 @@ class PromptEdit(AutoHeightTextEdit):
         self.setTextCursor(cursor)
 
     def viewportEvent(self, event: QEvent) -> bool:
-        """Over something wrong the tooltip says what it is."""
+        """Show the problem under the pointer as a tooltip."""
         if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
             problem = self._problem_at_event(event)
             if problem is not None:
@@ -139,7 +139,7 @@ class PromptEdit(AutoHeightTextEdit):
             self._highlighter.set_palette(self.palette())
 
     def _problem_at_event(self, event: QHelpEvent) -> PromptProblem | None:
-        """The nearest place between two letters may be on either side of the letter that is pointed at."""
+        """Return the problem under the pointer: the nearest cursor position may be on either side of the character."""
         cursor = self.cursorForPosition(event.pos())
         if cursor.atEnd() and self.cursorRect(cursor).right() + self.fontMetrics().averageCharWidth() < event.pos().x():
             return None
@@ -148,7 +148,7 @@ class PromptEdit(AutoHeightTextEdit):
 
 
 class PromptField(QWidget):
-    """One prompt: label, token counter, text, and under it what keeps it from being drawn."""
+    """One prompt: label, token counter, text, and below it the error that prevents a run."""
 
     changed = Signal()
 
@@ -190,12 +190,12 @@ class PromptField(QWidget):
         self._edit.setFocus()
 
     def set_counter(self, counter: TokenCounter | None) -> None:
-        """Count with this from now on; None hides the count."""
+        """Set the token counter; None hides the count."""
         self._counter = counter
         self._show_count()
 
     def set_embeddings(self, vectors: Mapping[str, int]) -> None:
-        """Know these words as embeddings, which cost so many tokens each in this prompt's encoder."""
+        """Set the embeddings' tokens and the number of tokens each takes in this prompt's encoder."""
         self._embeddings = dict(vectors)
         self._edit.set_embeddings(self._embeddings)
         self._show_count()
@@ -205,7 +205,7 @@ class PromptField(QWidget):
         return self._count_label
 
     def _handle_text_changed(self) -> None:
-        """Qt says "text changed" of new colours too."""
+        """Ignore Qt's textChanged signals that are only format changes."""
         if self.value() == self._last_emitted:
             return
         self._last_emitted = self.value()
@@ -226,7 +226,7 @@ class PromptField(QWidget):
 
 
 def format_token_count(counter: TokenCounter, text: str, embeddings: Mapping[str, int] | None = None) -> str:
-    """ "12 / 77", and beyond one chunk "92 tokens in 2 chunks of 77"; both count the start and end marks."""
+    """ "12 / 77", and beyond one chunk "92 tokens in 2 chunks of 77"; both include the start and end tokens."""
     count = counter.count(text, embeddings)
     if count.chunks == 1:
         return f"{count.encoded_tokens if count.tokens else 0} / {CHUNK_TOKENS}"

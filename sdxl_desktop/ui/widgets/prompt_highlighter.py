@@ -1,4 +1,4 @@
-"""Shows in a prompt what it means: emphasis, breaks, embeddings, and what is wrong where."""
+"""Highlights prompt syntax: emphasis, breaks, embeddings, and errors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MAX_FADE_WEIGHT = 0.5
 
 
 class Utf16Positions:
-    """Between the characters of Python and Qt's UTF-16 units, of which an emoji has two."""
+    """Maps between Python's characters and Qt's UTF-16 code units; an emoji has two."""
 
     def __init__(self, text: str) -> None:
         self._utf16_offsets: list[int] | None = None
@@ -34,7 +34,7 @@ class Utf16Positions:
         return position if self._utf16_offsets is None else self._utf16_offsets[position]
 
     def from_qt(self, position: int) -> int:
-        """The character that a unit belongs to."""
+        """Return the character that a code unit belongs to."""
         if self._utf16_offsets is None:
             return min(position, self._length)
         low, high = 0, self._length
@@ -45,7 +45,7 @@ class Utf16Positions:
 
 
 class _StyleKind(IntEnum):
-    """What letters can be at once; a later one is put over an earlier one."""
+    """Styles of characters; a later one is applied over an earlier one."""
 
     WORDS = auto()
     EMBEDDING = auto()
@@ -61,7 +61,7 @@ class _Style(NamedTuple):
 
 
 class _StyledRange(NamedTuple):
-    """The letters `start` to `end` (not included), in Qt's units, with the same styles."""
+    """The range `start` to `end` (exclusive), in Qt's units, with the same styles."""
 
     start: int
     end: int
@@ -69,7 +69,7 @@ class _StyledRange(NamedTuple):
 
 
 class PromptHighlighter(QSyntaxHighlighter):
-    """Marks the prompt in an edit. What is wrong can be asked for by place."""
+    """Highlights the prompt in an edit. Problems can be queried by position."""
 
     def __init__(self, edit: QPlainTextEdit) -> None:
         super().__init__(edit)
@@ -80,7 +80,7 @@ class PromptHighlighter(QSyntaxHighlighter):
         self._parsed: ParsedPrompt | None = None
         self._positions = Utf16Positions("")
         self._ranges: list[_StyledRange] = []
-        edit.document().contentsChange.connect(self._invalidate)  # before the highlighter itself hears of it
+        edit.document().contentsChange.connect(self._invalidate)  # before the highlighter's own slot
         self.setDocument(edit.document())
         edit.document().contentsChanged.connect(self._rehighlight_after_change)
 
@@ -92,7 +92,7 @@ class PromptHighlighter(QSyntaxHighlighter):
             self.rehighlight()
 
     def set_embeddings(self, tokens: Iterable[str]) -> None:
-        """Mark these words as embeddings."""
+        """Highlight these words as embeddings."""
         if tuple(tokens) != self._tokens:
             self._tokens = tuple(tokens)
             self._parsed = None
@@ -100,11 +100,11 @@ class PromptHighlighter(QSyntaxHighlighter):
 
     @property
     def problems(self) -> tuple[PromptProblem, ...]:
-        """What is wrong, positions in Python's characters."""
+        """The problems, with positions in Python's characters."""
         return self._current_parse().problems
 
     def problem_at(self, position: int) -> PromptProblem | None:
-        """What is wrong with the character at a position of Qt's; an error before a warning."""
+        """Return the problem at a Qt position; an error before a warning."""
         problems = self.problems
         at = self._positions.from_qt(position)
         there = [problem for problem in problems if problem.start <= at < problem.end]
@@ -122,7 +122,7 @@ class PromptHighlighter(QSyntaxHighlighter):
             self.setFormat(start - first, end - start, self._merged_format(styles))
 
     def _current_parse(self) -> ParsedPrompt:
-        """The reading of what is written now. The whole prompt is read, since brackets reach over lines."""
+        """Parse the current text. The whole prompt is parsed, since brackets span lines."""
         return self._parsed or self._reparse()
 
     def _reparse(self) -> ParsedPrompt:
@@ -137,9 +137,9 @@ class PromptHighlighter(QSyntaxHighlighter):
         self._is_up_to_date = False
 
     def _rehighlight_after_change(self) -> None:
-        """Mark the other lines, too, for which a bracket in the one that was changed may mean something.
+        """Also rehighlight the other lines, which a changed bracket may affect.
 
-        Qt says "contents changed" of the marking itself, hence the flag.
+        Qt emits `contentsChanged` for the highlighting itself, hence the flag.
         """
         if not self._is_up_to_date:
             self._is_up_to_date = True
@@ -176,7 +176,7 @@ class PromptHighlighter(QSyntaxHighlighter):
                 made.setFontWeight(QFont.Weight.DemiBold)
                 made.setFontLetterSpacing(110)
             case _StyleKind.EMBEDDING:
-                if style.weight <= 1:  # on a tint the text's own colour is easier to read
+                if style.weight <= 1:  # on a tint the default colour is easier to read
                     made.setForeground(colour(_ROLE.Link))
                 made.setUnderlineStyle(QTextCharFormat.UnderlineStyle.SingleUnderline)
                 made.setUnderlineColor(colour(_ROLE.Link))
@@ -193,18 +193,18 @@ _ROLE = QPalette.ColorRole
 
 
 def tint_strength(weight: float) -> float:
-    """How much of the accent lies under words of a weight above 1, from 0 to 1: all it may be at 2 and above."""
+    """Return the accent's strength under words of a weight above 1, from 0 to 1: the maximum at 2 and above."""
     part = min(1.0, (weight - 1) / (_MAX_TINT_WEIGHT - 1))
     return _MIN_TINT + (_MAX_TINT - _MIN_TINT) * part
 
 
 def fade_strength(weight: float) -> float:
-    """How far words of a weight below 1 are on the way to the palest colour that is still easy to read."""
+    """Return how far words of a weight below 1 fade towards the palest readable colour."""
     return min(1.0, 0.4 + 0.6 * (1 - weight) / (1 - _MAX_FADE_WEIGHT))
 
 
 def _styled_spans(text: str, reading: ParsedPrompt, tokens: tuple[str, ...]) -> Iterator[tuple[int, int, _Style]]:
-    """(start, end, style) in Python's characters; they may lie over each other."""
+    """Yield (start, end, style) in Python's characters; spans may overlap."""
     for fragment in reading.fragments:
         if fragment.weight != 1:
             yield fragment.start, fragment.end, _Style(_StyleKind.WORDS, fragment.weight)
@@ -225,7 +225,7 @@ def _styled_spans(text: str, reading: ParsedPrompt, tokens: tuple[str, ...]) -> 
 
 
 def _flatten_spans(marks: Iterable[tuple[int, int, _Style]], positions: Utf16Positions) -> list[_StyledRange]:
-    """Marks that lie over each other, cut into runs side by side."""
+    """Split overlapping spans into consecutive ranges."""
     changes = [change for start, end, style in marks if start < end for change in ((start, style, 1), (end, style, -1))]
     changes.sort(key=lambda change: change[0])
     runs: list[_StyledRange] = []
@@ -242,6 +242,6 @@ def _flatten_spans(marks: Iterable[tuple[int, int, _Style]], positions: Utf16Pos
 
 
 def _blend_colours(one: QColor, other: QColor, part: float) -> QColor:
-    """`part` of `other` in `one`."""
+    """Mix `part` of `other` into `one`."""
     pairs = ((one.red(), other.red()), (one.green(), other.green()), (one.blue(), other.blue()))
     return QColor(*(round(a + (b - a) * part) for a, b in pairs))
