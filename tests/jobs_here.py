@@ -1,4 +1,4 @@
-"""Jobs done in the test's own process, which has imported what they need already, instead of in a worker."""
+"""Runs jobs in the test's own process, which has already imported what they need, instead of in a worker."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from sdxl_desktop.workers.jobs import JobEvent, JobFailed, JobHost, JobMessage, 
 
 
 def crossed(message: Any) -> Any:
-    """`message` as it arrives at the other end of a pipe."""
+    """Return `message` as the other end of a pipe would receive it."""
     return protocol.read(io.BytesIO(protocol.pack(message)))
 
 
 def do_here(host: JobHost[Any], job: Any, emit: Callable[[Any], None]) -> Any:
-    """The result of `job`, or the error that it ends in, as `run_job` gives it; `emit` gets what it tells."""
+    """Return the job's result or raise its error, as `run_job` does; `emit` receives its events."""
     last: list[JobMessage] = []
     raised: list[BaseException] = []
 

@@ -1,5 +1,5 @@
-"""Damages bytes, JSON and files of weights as chance or malice would, for tests that a reader raises nothing but its
-own error; equal seeds give equal damage."""
+"""Corrupts bytes, JSON and weight files as accident or malice would, to test that a reader raises only its own error;
+equal seeds give equal corruption."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from tests.unit.library.fake_safetensors import Shapes, header_bytes
 
 Random = random.Random
 DEFAULT, MANY = 200, 3000
-"""Mutations a reader: in every run, and with `-m slow`."""
+"""Mutations per reader: in every run, and with `-m slow`."""
 
-# any bytes
+# arbitrary bytes
 
 
 def mutations(samples: Sequence[bytes], count: int, seed: int = 0) -> Iterator[bytes]:
-    """`count` damaged files made of `samples`: bytes changed, removed, repeated, cut off and swapped between them."""
+    """Yield `count` corrupted files made from `samples`: bytes changed, removed, repeated, truncated and swapped."""
     chance = Random(seed)
     for number in range(count):
         content = samples[number % len(samples)]
@@ -35,10 +35,10 @@ def mutations(samples: Sequence[bytes], count: int, seed: int = 0) -> Iterator[b
 
 
 def mutated_bytes(content: bytes, chance: Random, others: Sequence[bytes] = ()) -> bytes:
-    """Bytes changed, lost, repeated or cut off, or something else in their place: a part of one of `others`, too."""
+    """Change, remove, repeat or cut off bytes, or replace them, also with a part of one of `others`."""
     if not content:
         return chance.randbytes(chance.choice((0, 20)))
-    # most of what a reader decides by stands at the beginning
+    # most of what decides a reader's path is at the beginning
     at = chance.randrange(min(len(content), chance.choice((64, 256, len(content), len(content)))))
     before, after = content[:at], content[at:]
     match chance.randrange(9):
@@ -72,11 +72,11 @@ ODD: tuple[Any, ...] = (
     *("DiffusionPipeline", "os.system", [], {}, [None], [[]], [[1]], {"a": {}}, [1] * 5000, [["pwn", "Pwn"]]),
     {"content": 7},
 )
-"""Values that nobody means."""
+"""Unexpected values."""
 
 
 def mutated_json(content: Any, chance: Random) -> bytes:
-    """JSON, with one value anywhere in it replaced, left out or repeated; sometimes no JSON any more."""
+    """Return JSON with one value anywhere in it replaced, removed or repeated; sometimes it is no longer JSON."""
     if chance.random() < 0.2:
         return mutated_bytes(json.dumps(content).encode(), chance)
     changed = copy.deepcopy(content)
@@ -104,17 +104,17 @@ ODD_ENTRIES: tuple[Any, ...] = (
     *([0, 2**63], {"dtype": "F32"}, {"dtype": "F32", "shape": [], "data_offsets": [0, 4]}),
     *(odd for odd in ODD if not isinstance(odd, str) or len(odd) < 10_000),
 )
-"""Values that could stand in a header, and such as nobody means."""
+"""Values that may occur in a header, and unexpected ones."""
 
 
 def packed(header: Any, body: bytes = b"") -> bytes:
-    """A .safetensors file of `header`: its JSON as bytes, or what is to be written as JSON."""
+    """Return a .safetensors file with `header`: its JSON as bytes, or an object to be written as JSON."""
     head = header if isinstance(header, bytes) else json.dumps(header).encode("utf-8", "surrogatepass")
     return struct.pack("<Q", len(head)) + head + body
 
 
 def mutated_safetensors(content: bytes, seed: int) -> bytes:
-    """`content`, a .safetensors file, with the damage of that seed: of its bytes, of its length, of its header."""
+    """Return the .safetensors file `content`, corrupted with `seed`: its bytes, its header length or its header."""
     chance = Random(seed)
     for _ in range(chance.choice((1, 1, 2, 4))):
         content = chance.choice((mutated_bytes, mutated_bytes, _length, _header, _header))(content, chance)
@@ -170,13 +170,13 @@ def _metadata(header: dict[str, Any], chance: Random) -> Any:
     return {**header, "__metadata__": {**said, key: words}}
 
 
-# whole files of weights, each of which is unusable
+# whole weight files, each of them unusable
 
 SENTINEL = "SDXL-DESKTOP-WAS-EXECUTED"
 
 
 def unusable_weights(number: int, shapes: Shapes, folder: Path) -> Path:
-    """A file in `folder` that was to hold weights of these `shapes`, with the damage of that number."""
+    """Write a file to `folder` with weights of these `shapes`, corrupted by the kind of that number."""
     chance = Random(number)
     kind = UNUSABLE[number % len(UNUSABLE)]
     file = folder / f"mutated-{number}{'.ckpt' if kind in PICKLES else '.safetensors'}"
@@ -206,7 +206,7 @@ def _truncated(file: Path, shapes: Shapes, chance: Random) -> None:
 def _flipped_bit_in_the_head(file: Path, shapes: Shapes, chance: Random) -> None:
     head, size = header_bytes(shapes)
     changed = bytearray(head)
-    places = [at for at, byte in enumerate(changed) if byte not in b" "]  # a blank more or less changes nothing
+    places = [at for at, byte in enumerate(changed) if byte not in b" "]  # changing a space has no effect
     changed[chance.choice(places)] ^= 1 << chance.randrange(7)
     _write(file, bytes(changed), size)
 

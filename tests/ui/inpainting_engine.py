@@ -1,4 +1,4 @@
-"""A pretend engine that fills masked areas as the real one does, and something for it to fill."""
+"""A fake engine that fills masked areas as the real one does, and a picture and a mask for it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SIDE = 64
 
 @dataclass
 class InpaintingEngine(FakeEngine):
-    """Draws gradients, and puts them into the picture as the real engine does."""
+    """Draws gradients, and composites them into the picture as the real engine does."""
 
     def generate(self, request: GenerationRequest, emit: Emit, cancel: CancelToken) -> None:
         def blend(event: Any) -> None:
@@ -34,7 +34,7 @@ class InpaintingEngine(FakeEngine):
 
 
 def finish_picture(request: GenerationRequest, picture: Picture) -> Picture:
-    """What a run of `request` that drew the pixels of `picture` gives."""
+    """Return the result of a run of `request` that has drawn the pixels of `picture`."""
     if request.edit is None:
         return picture
     ground = EditInputs.prepare(request.edit, request.sampling.size)

@@ -1,4 +1,4 @@
-"""Whatever is done in the background comes back and is told; nothing waits for a dead disk."""
+"""Background tasks always return a result or an error, which is shown; nothing waits for a dead disk."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def loop(app: QApplication) -> Iterator[QEventLoop]:
 
 
 def collect_results(loop: QEventLoop, *asked: Callable[[Callable[[object], None]], None]) -> list[object]:
-    """What is answered to each of `asked`, in the order of the answers."""
+    """Return the results of all `asked`, in the order in which they arrive."""
     seen: list[object] = []
 
     def done(answer: object) -> None:
@@ -155,7 +155,7 @@ def test_a_pictures_folder_that_cannot_be_used_is_told_and_the_usual_one_is_take
 
 
 class SilencedHooks:
-    """Python's own hooks, silent while a test raises on purpose."""
+    """Python's own exception hooks, silenced while a test raises on purpose."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for module, name in ((sys, "excepthook"), (sys, "unraisablehook"), (threading, "excepthook")):
@@ -197,7 +197,7 @@ def test_what_is_raised_anywhere_is_shown_once_and_logged(
     assert "in a task" in log
 
 
-# every kind of work, with one unforeseen error or another
+# every kind of task, each with an unexpected error
 
 
 def draw(window: MainWindow) -> None:

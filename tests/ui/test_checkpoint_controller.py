@@ -1,4 +1,4 @@
-"""The window is ready for the next run: its checkpoint stays through trouble, and the plan follows without the disk."""
+"""The window is ready for the next run: its checkpoint survives errors, and planning does not wait for the disk."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.ui.typed import child
 
 @dataclass
 class WarmUpRecordingEngine(FakeEngine):
-    """Remembers what it was warmed for."""
+    """Records the arguments of its warm-ups."""
 
     warmed: list[str] = field(default_factory=list)
 

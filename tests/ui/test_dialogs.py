@@ -1,4 +1,4 @@
-"""Dialogs fit the screen, have no stock pictures, and keep one order of buttons."""
+"""Dialogs fit the screen, have no stock icons, and order their buttons consistently."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_the_shortcuts_need_no_sideways_scrolling(wide: MainWindow, qtbot: QtBot
 
 
 def places(buttons: list[QPushButton]) -> list[str]:
-    """Their words from left to right."""
+    """Return their texts from left to right."""
     return [button.text() for button in sorted(buttons, key=lambda one: one.mapToGlobal(QPoint(0, 0)).x())]
 
 

@@ -1,4 +1,4 @@
-"""The sheet of drafts: quick pictures appear, some are chosen, the full checkpoint finishes them."""
+"""The drafts dialog: quick pictures appear, some are selected, the full checkpoint finishes them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def checkpoint(folder: Path, *, title: str, few_step: bool = False, side: int = 
 
 @dataclass
 class DraftsDriver:
-    """A desk, a session that draws with a pretended engine, and the verbs of drafts between them."""
+    """A parameters panel, a session with a fake engine, and the draft actions that connect them."""
 
     engine: GatedEngine
     desk: ParametersPanel
@@ -63,7 +63,7 @@ class DraftsDriver:
         return sorted((tile for tile in found if not tile.isHidden()), key=lambda tile: tile.accessibleName())
 
     def button(self, words: str) -> QPushButton:
-        """The button that says this; fails when there is none."""
+        """Return the button with this text; fails if there is none."""
         said = [button for button in self.sheet.findChildren(QPushButton) if button.text() == words]
         assert said, [button.text() for button in self.sheet.findChildren(QPushButton)]
         return said[0]

@@ -1,4 +1,4 @@
-"""From Generate to a kept picture: what the window shows, cancelling, queueing, and what an error leaves alone."""
+"""From Generate to a saved picture: what the window shows, cancelling, queueing, and what an error leaves unchanged."""
 
 from __future__ import annotations
 

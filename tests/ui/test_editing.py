@@ -1,4 +1,4 @@
-"""Changing a picture in the window: intents, candidates applied or discarded, and blending anew without drawing."""
+"""Editing a picture in the window: intents, applying or discarding candidates, and blending without a new run."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from tests.ui.typed import menu_action, named, rgb
 
 @pytest.fixture
 def shipped(tmp_path: Path) -> Path:
-    """One checkpoint, which can look at pictures."""
+    """One checkpoint, with a VAE encoder."""
     folder = make_checkpoint(tmp_path / "shipped" / "starter", title="Starter")
     shutil.copytree(folder / "vae_decoder", folder / "vae_encoder")
     return tmp_path / "shipped"
@@ -48,7 +48,7 @@ def engine() -> InpaintingEngine:
 
 @pytest.fixture
 def window(make_window: MakeWindow, engine: InpaintingEngine) -> MainWindow:
-    """A window with a picture of 64 × 64 on the canvas, and nothing masked."""
+    """A window with a picture of 64 × 64 on the canvas, and no mask."""
     made = make_window(engine, settings=Settings(preferences=Preferences(watermark=False)))
     made.document.set_picture(photo(), "photo.png")
     made.canvas_area.show_document()
@@ -65,7 +65,7 @@ def masked(window: MainWindow, qtbot: QtBot) -> MainWindow:
 
 @pytest.fixture
 def filled(masked: MainWindow, qtbot: QtBot) -> MainWindow:
-    """A candidate for the masked area is on the canvas."""
+    """A window with a candidate for the masked area on the canvas."""
     draw(masked, qtbot)
     return masked
 
@@ -82,7 +82,7 @@ def button(inside: QWidget, words: str) -> QAbstractButton:
 
 
 def click(qtbot: QtBot, inside: QWidget, words: str) -> None:
-    """Press the middle of the button with these words; a switch answers everywhere."""
+    """Click the middle of the button with this text; a switch reacts everywhere."""
     target = button(inside, words)
     qtbot.mouseClick(target, Qt.MouseButton.LeftButton)
 
@@ -93,7 +93,7 @@ def control(inside: QWidget, kind: type[Any], name: str) -> Any:
 
 
 def checked_intents(window: MainWindow) -> list[str]:
-    """The intents that are shown as chosen."""
+    """Return the intents that are shown as selected."""
     names = {intent.label for intent in Intent}
     return [
         each.text()
@@ -198,7 +198,7 @@ def test_every_switch_of_the_details_reaches_the_request(
 
 
 def control_switch(window: MainWindow, words: str) -> QCheckBox:
-    """The switch of the panel: the bar over the candidates has one of the same name."""
+    """Return the panel's switch: the candidate bar has one of the same name."""
     (found,) = [each for each in window.parameters_panel.findChildren(QCheckBox) if each.text() == words]
     return found
 
@@ -283,7 +283,7 @@ def test_applying_and_going_on_draws_on_what_was_applied_with_a_seed_of_its_own(
     filled: MainWindow, qtbot: QtBot, engine: InpaintingEngine
 ) -> None:
     first = filled.session.results[0]
-    filled.parameters_panel.set_seed(first.request.sampling.seed)  # even where the seed is locked
+    filled.parameters_panel.set_seed(first.request.sampling.seed)  # even if the seed is locked
     click(qtbot, filled.canvas_area.candidate_bar, "Apply and keep going")
     wait_until_idle(qtbot, filled)
     request = engine.requests[-1]
@@ -383,11 +383,11 @@ def test_keys_typed_into_a_field_are_no_verdict(filled: MainWindow, qtbot: QtBot
     assert np.array_equal(picture_of(filled), photo())
 
 
-# blending anew
+# blending
 
 
 def feather(window: MainWindow, qtbot: QtBot, steps: int) -> None:
-    """Move the slider by the keyboard, half a pixel a step."""
+    """Move the slider by the keyboard, half a pixel per step."""
     slider = control(window.canvas_area.candidate_bar, QSlider, "Feather in pixels slider")
     slider.setFocus()
     before = window.session.results[0].picture
@@ -495,5 +495,5 @@ def test_there_is_nothing_to_blend_where_nothing_was_filled(window: MainWindow, 
 
 
 def test_a_new_gradient_is_no_gradient_of_before() -> None:
-    """The engine of these tests draws something else for each seed, or they would prove nothing."""
+    """These tests would prove nothing if the engine did not draw something else for each seed."""
     assert not np.array_equal(gradient(Size(8, 8), 1), gradient(Size(8, 8), 2))

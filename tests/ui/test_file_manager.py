@@ -1,4 +1,4 @@
-"""Showing a file in the desktop's file manager, and saying so where that cannot be done."""
+"""Showing a file in the desktop's file manager, and the error where that fails."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def failures(monkeypatch: pytest.MonkeyPatch) -> list[DesktopError]:
 
 
 def opener(folder: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> Path:
-    """A desktop whose opener writes down what it is to show, and ends with `code`."""
+    """A file manager command that records what it should show, and exits with `code`."""
     script = folder / "xdg-open"
     script.write_text(f'#!/bin/sh\nprintf %s "$1" > {folder}/shown\nexit {code}\n')
     script.chmod(0o755)

@@ -1,4 +1,4 @@
-"""Below the window stands what the next picture takes, and what helps where that is more than there is."""
+"""The status line shows what the next picture needs, and what helps if that exceeds the free resources."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person does is done once and as it was meant: the Expand dialog, double clicks, intents, settings of files."""
+"""User actions run once and as intended: the Expand dialog, double clicks, intents, settings of files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is told goes when its cause has gone, and what was added or drawn is shown as it is."""
+"""Messages disappear with their cause, and what was added or drawn is shown as it is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages in passing."""
+"""Toasts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fields for numbers and seeds: what is typed is what is meant, in any locale."""
+"""The fields for numbers and seeds: typed values are read as intended, in any locale."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ def test_the_dice_locks_what_it_rolled(qtbot: QtBot, desk: ParametersPanel) -> N
 
 @dataclass(frozen=True, kw_only=True)
 class Later:
-    """A part of a request with numbers that come later."""
+    """A part of a request with numbers that a later version might declare."""
 
     pull: float = scalar(0.5, "The pull", (-1.0, 4.0), row=NumberRow("&Pull", "Pull", "How strongly.", 2, 0.25, 2))
     hops: int = scalar(3, "The hops", (1, 90), row=NumberRow("Hops", "Number of hops", "How often.", 10))

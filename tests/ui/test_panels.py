@@ -1,4 +1,4 @@
-"""The panels' contract: what is put in comes out, putting it in is silent, and what a person does is told."""
+"""The panels' contract: `value` returns what was set, setting it emits nothing, and user input emits `changed`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was worked on comes back: projects, recovery after a crash, recent files, transparency, exports of pixels."""
+"""Work is restored: projects, recovery after a crash, recent files, transparency, exports of pixels."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def shipped(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def worked_on(make_window: MakeWindow, qtbot: QtBot) -> MainWindow:
-    """A picture, a mask, a prompt and a candidate."""
+    """A window with a picture, a mask, a prompt and a candidate."""
     window = make_window(InpaintingEngine(), settings=Settings(preferences=Preferences(watermark=False)))
     window.document.set_picture(photo(), "photo.png")
     window.document.set_mask(disc_mask())
@@ -47,12 +47,12 @@ def worked_on(make_window: MakeWindow, qtbot: QtBot) -> MainWindow:
 
 
 def answer_file_dialog(monkeypatch: pytest.MonkeyPatch, path: Path, kind: str = "") -> None:
-    """The person chooses `path` in whatever dialog asks where to save."""
+    """Make every file dialog for saving return `path`."""
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(path), kind))
 
 
 def work_state(window: MainWindow) -> tuple[Any, ...]:
-    """What a person would miss."""
+    """Return the state that a user would miss if it were lost."""
     picture, mask = window.document.picture, window.document.mask
     assert picture is not None
     assert mask is not None

@@ -1,4 +1,4 @@
-"""The prompt shows what it means, says what is wrong where, and words are weighed by key."""
+"""The prompt editor highlights the syntax, marks errors, and changes weights by key."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ def themes(app: QApplication) -> Iterator[ThemeSwitch]:
 
 
 def format_at(edit: PromptEdit, position: int) -> QTextCharFormat:
-    """How the letter at a position of Qt's looks."""
+    """Return the format of the character at Qt's `position`."""
     block = edit.document().findBlock(position)
     at = position - block.position()
     for run in block.layout().formats():
         if run.start <= at < run.start + run.length:
-            return QTextCharFormat(run.format)  # a copy: the original goes with the list
+            return QTextCharFormat(run.format)  # a copy, as the original is freed with the list
     return QTextCharFormat()
 
 
@@ -147,7 +147,7 @@ def test_breaks_and_embeddings_stand_out(edit: PromptEdit) -> None:
 def test_problems_are_underlined_at_their_place_also_behind_emoji(edit: PromptEdit) -> None:
     edit.setPlainText("(red:1.2.3) fox")
     assert underlined(edit) == [5, 6, 7, 8, 9]
-    edit.setPlainText("🦊 :) (red:1.5)")  # the fox is two of Qt's units
+    edit.setPlainText("🦊 :) (red:1.5)")  # the fox is two UTF-16 code units, Qt's unit
     assert underlined(edit) == [4]
     assert format_at(edit, 7).fontWeight() > 400
     edit.setPlainText("(red:1.2) fox")
@@ -155,7 +155,7 @@ def test_problems_are_underlined_at_their_place_also_behind_emoji(edit: PromptEd
 
 
 def tooltip_at(edit: PromptEdit, position: int) -> str:
-    """The tooltip over the middle of the letter at `position`."""
+    """Return the tooltip over the middle of the character at `position`."""
     cursor = edit.textCursor()
     cursor.setPosition(position)
     left = edit.cursorRect(cursor)

@@ -1,4 +1,4 @@
-"""Pictures in hand: the strip, zoom and pan, saving, copying, dragging out, and using what made a picture again."""
+"""Results: the strip, zoom and pan, saving, copying, dragging out, and reusing a picture's settings."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_an_unsaved_picture_is_dragged_out_as_a_file_that_is_gone_after_closing(
     make_window: MakeWindow, qtbot: QtBot
 ) -> None:
     window = make_window(settings=Settings(preferences=Preferences(autosave=False)))
-    for _ in range(2):  # twice the same words: two files
+    for _ in range(2):  # the same prompt twice: two files
         window.controller.generate()
         wait_until_idle(qtbot, window)
     files = [Path(drag_data(window, row).urls()[0].toLocalFile()) for row in (0, 1, 0)]

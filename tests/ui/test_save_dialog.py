@@ -1,4 +1,4 @@
-"""Saving what is on the canvas: where it goes, what its name becomes, and that nothing is replaced unasked."""
+"""Saving the canvas: the folder, the file name, and no overwriting without confirmation."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def out(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def typed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
-    """The person types this path in whatever dialog asks where to save, and answers what is asked then."""
+    """Enter a path in every file dialog for saving, and answer the question that follows."""
 
     def say(path: Path | str, kind: str = "", answer: Answer = Answer.Cancel) -> list[str]:
         asked: list[str] = []
@@ -113,7 +113,7 @@ def test_of_two_formats_with_one_ending_the_chosen_one_is_meant() -> None:
     assert complete_target(Path("/x.png"), other, (one, other)).file_format is other
 
 
-# nothing is replaced unasked
+# nothing is overwritten without confirmation
 
 SAVERS: dict[str, tuple[str, Callable[[MainWindow], object]]] = {
     "save the result as": (".png", lambda window: window.controller.results.save_as()),
@@ -155,7 +155,7 @@ def test_what_is_there_is_replaced_only_when_that_is_answered(
     assert len(asked) == 1
     assert there.read_bytes() != b"older"
     if what == "save the picture":
-        return  # it has a file of its own now
+        return  # it has its own file now
     asked = typed(out / f"{name} b")
     act(opened)
     assert asked == []
@@ -289,7 +289,7 @@ def test_the_title_says_what_it_is_and_whether_it_is_saved(
     assert opened.windowTitle() == "SDXL Desktop"
 
 
-# before a project takes its place
+# before another project replaces it
 
 
 @pytest.fixture
@@ -375,14 +375,14 @@ def test_another_picture_is_one_step_to_undo_and_nothing_is_asked(opened: MainWi
     assert same_array(opened.document.mask, disc_mask())
 
 
-# what cannot be written
+# write errors
 
 
 def test_a_picture_that_cannot_be_written_stays_is_marked_and_can_be_written_later(
     make_window: MakeWindow, qtbot: QtBot, paths: AppPaths, tmp_path: Path
 ) -> None:
     blocked = tmp_path / "file"
-    for place in (blocked, paths.pictures):  # the application's own folder would be taken instead
+    for place in (blocked, paths.pictures):  # the application's own folder would be used instead
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text("in the way")
     window = make_window(settings=Settings(preferences=Preferences(pictures_folder=str(blocked))))

@@ -1,4 +1,4 @@
-"""What a person set is back at the next start; the dialog follows the declarations; a broken file blocks nothing."""
+"""Settings are restored at the next start; the dialog follows the declarations; a broken file blocks nothing."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_everything_on_the_desk_is_back_at_the_next_start(make_window: MakeWindo
         open_sections=("second encoder", "micro-conditioning"),
     )
     first.parameters_panel.set_value(changed)
-    first.resize(780, 640)  # the offscreen display has 800 pixels
+    first.resize(780, 640)  # the offscreen display is 800 pixels wide
     child(first, QSplitter).setSizes([360, 420])
     left = child(first, QSplitter).sizes()[0]
     first.close()

@@ -1,4 +1,4 @@
-"""Starting and stopping: nothing heavy in the window's process, closing on signals, and the leak check itself."""
+"""Starting and stopping: no heavy imports in the window's process, closing on signals, and the leak check itself."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ def test_the_leak_check_finds_a_thread_and_a_timer(qapp: QApplication) -> None:
 def test_nothing_holds_a_window_that_was_closed(
     app: QApplication, paths: AppPaths, shipped: Path, qtbot: QtBot
 ) -> None:
-    """Its pictures, its undo steps and its mask go with it."""
+    """Its pictures, its undo steps and its mask are freed with it."""
     window = build_window(app, paths, FakeEngine(), InlineBackgroundRunner(), shipped_checkpoints=shipped)
     window.show()
     window.start("a red heart")

@@ -1,4 +1,4 @@
-"""Themes a person can read, icons in every size, presets of the trained shapes, and controls anyone can reach."""
+"""Readable themes, icons in every size, presets of the trained shapes, and controls reachable by keyboard."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ AA_TEXT, AA_CONTROL = 4.5, 3.0
 
 
 def contrast(one: str, other: str) -> float:
-    """WCAG 2.2 contrast ratio of two "#rrggbb" colours."""
+    """Return the WCAG 2.2 contrast ratio of two "#rrggbb" colours."""
 
     def luminance(colour: str) -> float:
         parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
@@ -145,11 +145,11 @@ def test_the_presets_of_a_small_checkpoint_keep_its_area_and_multiple(tmp_path: 
         assert 0.85 < shape.size.pixel_count / 256**2 < 1.15
 
 
-# anyone can reach everything
+# every control is reachable by keyboard
 
 
 def controls(window: MainWindow) -> list[QWidget]:
-    """What Tab can reach with everything open and on."""
+    """Return the controls that Tab can reach with everything open and enabled."""
     named(window.parameters_panel, Switch, "Micro-conditioning").setChecked(True)
     for section in window.findChildren(Disclosure):
         section.set_open(True)

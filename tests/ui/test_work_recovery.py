@@ -1,4 +1,4 @@
-"""What was worked on outlives the window: closed, logged out or crashed, the next start goes on there."""
+"""Work survives the window: after closing, logging out or a crash, the next start continues it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def shipped(tmp_path: Path) -> Path:
 
 
 def work_on(window: MainWindow, qtbot: QtBot, prompt: str = "a fox in the snow", runs: int = 2) -> tuple[Any, ...]:
-    """Put a picture, a mask, words and results that no file holds into a window; returns what would be missed."""
+    """Put a picture, a mask, a prompt and unsaved results into a window; return the state that would be missed."""
     window.document.set_picture(photo(), f"{prompt}.png")
     window.document.set_mask(disc_mask())
     window.parameters_panel.set_prompt(prompt)
@@ -48,14 +48,14 @@ def work_on(window: MainWindow, qtbot: QtBot, prompt: str = "a fox in the snow",
 
 
 def earlier_work_actions(window: MainWindow) -> list[QAction]:
-    """The lines of File, Earlier work."""
+    """Return the entries of File, Earlier work."""
     menu = next(menu for menu in window.menuBar().findChildren(QMenu) if menu.title() == "Earlier &work")
     menu.aboutToShow.emit()
     return [action for action in menu.actions() if action.text()]
 
 
 def question(window: MainWindow) -> QMessageBox:
-    """What the window asks."""
+    """Return the window's question."""
     (box,) = [box for box in window.findChildren(QMessageBox) if box.isVisible()]
     return box
 
@@ -98,7 +98,7 @@ def test_results_without_a_picture_come_back_saved_or_not(make_window: MakeWindo
 
 
 def start_new_project(window: MainWindow) -> None:
-    """File, New; what is not saved need not be."""
+    """Choose File, New; unsaved work need not be saved."""
     menu_action(window, "new").trigger()
     question = window.project_controller.files.question
     assert question is not None, "it is asked about what is not saved"
@@ -166,7 +166,7 @@ def test_work_that_brought_the_window_down_while_it_came_back_is_asked_about(
     window.close()
     again = make_window(InpaintingEngine())
     recovery, copy = paths.data / "recovery", paths.data / "copy"
-    shutil.copytree(recovery, copy)  # as a crash at this moment would leave it
+    shutil.copytree(recovery, copy)  # what a crash at this moment would leave
     again.close()
     shutil.rmtree(recovery)
     copy.rename(recovery)
@@ -199,7 +199,7 @@ def test_all_earlier_work_can_be_thrown_away_but_not_without_a_question(
 
 @pytest.fixture
 def drawing(make_window: MakeWindow, qtbot: QtBot) -> tuple[MainWindow, GatedEngine]:
-    """A window that draws one picture and has another one waiting."""
+    """A window that draws one picture and has another one queued."""
     engine = GatedEngine()
     window = make_window(engine, settings=UNSAVED)
     for prompt in ("first", "second"):
@@ -274,12 +274,12 @@ def test_staying_after_all_is_possible_until_then(drawing: tuple[MainWindow, Gat
     assert window.isVisible()
 
 
-# a disk that does not take it
+# a disk that cannot be written to
 
 
 @pytest.fixture
 def fill_recovery_folder(paths: AppPaths) -> Path:
-    """A file in the place of the folder."""
+    """Put a file in the place of the recovery folder."""
     paths.data.mkdir(parents=True, exist_ok=True)
     (paths.data / "recovery").write_text("in the way")
     return paths.data / "recovery"
@@ -333,7 +333,7 @@ def test_a_slow_disk_is_waited_for_and_then_asked_about(
     window = make_window(InpaintingEngine(), settings=UNSAVED)
     before = work_on(window, qtbot, runs=1)
     monkeypatch.setattr(close_guard, "FLUSH_TIMEOUT_S", 0.0)
-    while window.close():  # the disk of a test can be faster than no time at all
+    while window.close():  # the disk may be so fast that even a timeout of zero is not exceeded
         window = make_window(InpaintingEngine())
         window.document.grow(1)
         before = work_state(window)

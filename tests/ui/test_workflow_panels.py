@@ -1,4 +1,4 @@
-"""The desk lets a person do every workflow: what is set comes out as the right request, and what cannot be says why."""
+"""The parameters panel supports every workflow: settings give the right request, and invalid ones say why."""
 
 from __future__ import annotations
 
@@ -114,8 +114,8 @@ def set_parameters(desk: ParametersPanel, **changed: object) -> None:
 
 
 def visible_text(inside: QWidget) -> str:
-    """All the words a person can see."""
-    QApplication.processEvents()  # what was just made appears
+    """Return all visible text."""
+    QApplication.processEvents()  # so that new widgets appear
     return "\n".join(label.text() for label in inside.findChildren(QLabel) if label.isVisibleTo(inside))
 
 
@@ -123,7 +123,7 @@ def generate(desk: ParametersPanel) -> QPushButton:
     return child(desk, QPushButton, "generate")
 
 
-# what lies on the canvas decides
+# the picture on the canvas determines the mode
 
 
 @pytest.mark.parametrize(
@@ -692,7 +692,7 @@ def test_there_is_nothing_to_compare_while_all_is_auto(micro: MicroConditioningP
     assert button.isEnabled()
 
 
-# all of it, there and back
+# round trip of all settings
 
 
 def everything(files: dict[str, Path], folder: Path, edit: EditParameters | None) -> GenerationRequest:
@@ -740,7 +740,7 @@ def everything(files: dict[str, Path], folder: Path, edit: EditParameters | None
 def test_reuse_brings_back_exactly_what_made_a_picture(
     desk: ParametersPanel, files: dict[str, Path], tmp_path: Path, edit: EditParameters | None, ground: EditSource
 ) -> None:
-    """Of a result of this sitting, and of a file's record, whose names mean what is listed."""
+    """From a result of this session, and from a file's metadata, whose names refer to the listed files."""
     made_by = everything(files, tmp_path, edit)
     missing = desk.apply_recorded(made_by.for_metadata(), made_by.sampling.seed)
     assert missing is not None

@@ -1,4 +1,4 @@
-"""Typed ways to what is inside widgets."""
+"""Typed access to widgets."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Kind = TypeVar("Kind", bound=QWidget)
 
 
 def child(of: QObject, kind: type[Child], name: str | None = None) -> Child:
-    """The first descendant of that kind (and object name), which must be there."""
+    """Return the first descendant of that kind (and object name), which must exist."""
     return present(of.findChild(kind) if name is None else of.findChild(kind, name))
 
 
 def named(inside: QWidget, kind: type[Kind], name: str) -> Kind:
-    """The control of that accessible name or with those words on it."""
+    """Return the control with that accessible name or text."""
     found = [
         widget
         for widget in inside.findChildren(kind)
@@ -31,15 +31,15 @@ def named(inside: QWidget, kind: type[Kind], name: str) -> Kind:
 
 
 def menu_action(window: QMainWindow, name: str) -> QAction:
-    """The action that the window's menus have under that name."""
+    """Return the action of that name in the window's menus."""
     return child(window, QAction, name)
 
 
 def words_in(inside: QWidget) -> str:
-    """What all labels say, each on a line of its own."""
+    """Return the text of all labels, one per line."""
     return "\n".join(label.text() for label in inside.findChildren(QLabel))
 
 
 def rgb(colour: QColor) -> tuple[int, int, int]:
-    """Red, green and blue, 0 to 255."""
+    """Return red, green and blue, 0 to 255."""
     return colour.red(), colour.green(), colour.blue()

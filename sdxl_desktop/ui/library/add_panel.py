@@ -1,4 +1,4 @@
-"""Where something new comes from: a file, a folder, an id or URL, or a card of the catalogue."""
+"""The panel for adding a checkpoint: from a file, a folder, a repository id or URL, or a catalogue card."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FILTER = f"{dialog_filter('Checkpoints', CHECKPOINT_ENDINGS)};;{ALL_FILES}"
 
 
 class AddCheckpointPanel(QWidget):
-    """`look_up_wanted` carries a path, an id or a URL as text; `stop_wanted` when the person does not want to wait."""
+    """`resolve_requested` carries a path, an id or a URL as text; `stop_requested` cancels the running look-up."""
 
     resolve_requested = Signal(str)
     stop_requested = Signal()
@@ -86,7 +86,7 @@ class AddCheckpointPanel(QWidget):
         for card in self.cards:
             card.requested.connect(self._resolve)
 
-    # asking
+    # resolving
 
     def _resolve_typed(self) -> None:
         text = self.query_edit.text().strip()
@@ -111,10 +111,10 @@ class AddCheckpointPanel(QWidget):
         if chosen:
             self._resolve(chosen)
 
-    # showing
+    # displaying
 
     def show_resolving(self, query: str) -> None:
-        """`what` is being looked up; "" when nothing is."""
+        """Show that `query` is being resolved; "" means that nothing is."""
         if query:
             self._last_query = query
             self.error_notice.hide()
@@ -125,7 +125,7 @@ class AddCheckpointPanel(QWidget):
         self._progress_line.set_fraction(None if query else 0.0)
 
     def show_error(self, query: str, error: SdxlDesktopError) -> None:
-        """Looking up `what` failed; where the hub wants to know who asks, the field for the token comes."""
+        """Show that resolving `query` failed. If the hub requires authentication, show the token field."""
         self.show_resolving("")
         self._last_query = query
         needs_token = isinstance(error, AccessError)
@@ -137,20 +137,20 @@ class AddCheckpointPanel(QWidget):
             self.token_field.token_edit.setFocus()
 
     def mark_installed(self, sources: Iterable[str]) -> None:
-        """Which repositories and names are in the library already."""
+        """Mark the catalogue cards whose repositories or names are already in the library."""
         known = set(sources)
         for card in self.cards:
             entry = card.entry
             card.mark_installed(entry.id in known or (entry.repo is not None and str(entry.address) in known))
 
     def focus_query(self) -> None:
-        """Put the cursor where an id or URL goes."""
+        """Move the keyboard focus to the field for the id or URL."""
         self.query_edit.setFocus()
         self.query_edit.selectAll()
 
 
 def hub_page_url(query: str) -> str:
-    """The page on the hub of what somebody typed or chose, "" where there is none."""
+    """Return the hub page for a typed or selected query, or "" if there is none."""
     entry = next((entry for entry in catalogue() if entry.id == query and entry.repo is not None), None)
     try:
         return (entry.address if entry is not None else parse_address(query)).page

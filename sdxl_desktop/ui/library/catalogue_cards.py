@@ -1,4 +1,4 @@
-"""Cards of the catalogue: what each known checkpoint is, costs and allows, and whether it fits this computer."""
+"""Catalogue cards: what each known checkpoint is, costs and allows, and whether it fits this computer."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from sdxl_desktop.ui.widgets.plain_text import plain_text_tooltip
 
 @dataclass(frozen=True, slots=True)
 class MemoryFit:
-    """Whether something runs here, in words, and how good that news is."""
+    """Whether a checkpoint runs on this computer, as text, and the text's tone."""
 
     text: str
     tone: Tone
 
 
 def memory_fit(entry: CatalogueEntry, machine_memory: int) -> MemoryFit:
-    """Whether a computer with `machine_memory` bytes can draw with it, by the catalogue's estimate."""
+    """Return whether a computer with `machine_memory` bytes can run the checkpoint, by the catalogue's estimate."""
     least = entry.memory.minimum if entry.memory is not None else None
     if least is None or "memory" in entry.unverified:
         return MemoryFit("", "")
@@ -36,7 +36,7 @@ def memory_fit(entry: CatalogueEntry, machine_memory: int) -> MemoryFit:
 
 
 def entry_summary(entry: CatalogueEntry) -> str:
-    """Download, memory and licence; what could not be verified is not claimed."""
+    """Return download size, memory and licence; facts that could not be verified are omitted."""
     said = []
     if entry.download_bytes is not None and "download_bytes" not in entry.unverified:
         said.append(f"{library_formatting.format_size(entry.download_bytes)} to download")
@@ -50,7 +50,7 @@ def entry_summary(entry: CatalogueEntry) -> str:
 
 
 def addition_summary(entry: CatalogueEntry) -> str:
-    """What it is beside a whole checkpoint, and what it goes with: "LoRA for SDXL base 1.0"."""
+    """Return the kind of an add-on (not a whole checkpoint) and its base: "LoRA for SDXL base 1.0"."""
     needed = next((other for other in catalogue() if other.id == entry.needs), None)
     if entry.kind in (CatalogueKind.CHECKPOINT, CatalogueKind.SHIPPED):
         return ""
@@ -61,7 +61,7 @@ def addition_summary(entry: CatalogueEntry) -> str:
 
 
 class CatalogueCard(QFrame):
-    """One known checkpoint; `wanted` carries its id."""
+    """A card for one known checkpoint; `requested` carries its id."""
 
     requested = Signal(str)
 
@@ -92,15 +92,15 @@ class CatalogueCard(QFrame):
         self.setLayout(
             column(head, self._sentence, self._facts, self._memory_fit_label, spacing=4, margins=(16, 10, 12, 12))
         )
-        self._memory_fit_label.setVisible(bool(fits.text))  # only now: without a parent it would be a window
+        self._memory_fit_label.setVisible(bool(fits.text))  # only now: without a parent it would be a top-level window
 
     def mark_installed(self, installed: bool) -> None:
-        """Whether it is in the library already."""
+        """Set whether the checkpoint is already in the library."""
         self.get_button.setText("Get again…" if installed else "Get…")
         self._kind.setText("in your library" if installed else addition_summary(self.entry))
 
     def text(self) -> str:
-        """What the card says."""
+        """Return the card's text."""
         return "\n".join(
             (
                 self._title.text(),

@@ -1,4 +1,4 @@
-"""The right side of the page: all that is known of one checkpoint, and what can be done with it."""
+"""The right side of the library dialog: the details of one checkpoint and the actions on it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _PART_TITLES: Mapping[str, str] = {
     Part.VAE_DECODER: "VAE decoder",
 }
 _UNQUANTIZED = (WeightFormat.FP32, WeightFormat.FP16)
-"""Formats from which nothing was rounded away yet."""
+"""The formats that are not quantized."""
 
 
 class CheckpointDetails(QWidget):
@@ -111,8 +111,8 @@ class CheckpointDetails(QWidget):
         return self._entry
 
     def show_entry(self, entry: LibraryItem | None, *, in_use: bool = False, comparable: bool = False) -> None:
-        """Show what is known of it; `in_use`: it draws now; `comparable`: there is another that draws from words. What
-        was verified stays told while it is the same."""
+        """Show the details of `entry`. `in_use`: it is the selected checkpoint; `comparable`: another text-to-image
+        checkpoint exists. A verification result stays visible while the entry is the same."""
         if entry is None or self._entry is None or entry.folder != self._entry.folder:
             self._notice.hide()
             self._verify_progress.hide()
@@ -141,12 +141,12 @@ class CheckpointDetails(QWidget):
         self._show_status_notice(entry, held)
 
     def _show_status_notice(self, entry: LibraryItem, holding: InstalledCheckpoint | None) -> None:
-        """Tell what keeps it from being used, until nothing does any more."""
+        """Show why the checkpoint cannot be used; hide that notice once it can."""
         was_unwell, self._unusable = self._unusable, holding is None or bool(holding.problem)
         if holding is None:
             self._notice.show_message(
                 "It is missing",
-                f"Its folder is gone: {entry.folder}. If its disk is away, plug it in; it comes back by itself.",
+                f"Its folder is gone: {entry.folder}. If its disk is unplugged, plug it in; it then reappears.",
                 tone="bad",
             )
         elif holding.problem:
@@ -155,7 +155,7 @@ class CheckpointDetails(QWidget):
             self._notice.hide()
 
     def _update_derive_buttons(self, holding: InstalledCheckpoint | None, comparable: bool) -> None:
-        """What can be made of it, and what it can be compared with."""
+        """Update the buttons for quantizing and comparing."""
         self.quantize_button.setVisible(holding is not None and holding.weight_format in _UNQUANTIZED)
         self.compare_button.setVisible(holding is not None and is_base_checkpoint(holding))
         self.compare_button.setEnabled(comparable)
@@ -166,39 +166,39 @@ class CheckpointDetails(QWidget):
         )
 
     def show_error(self, problem: SdxlDesktopError) -> None:
-        """Something that was asked of it cannot be done."""
+        """Show why a requested action on the checkpoint failed."""
         self._notice.show_error(problem)
 
     def show_verifying(self, fraction: float | None) -> None:
-        """It is being verified; `fraction` in [0, 1]."""
+        """Show the progress of a verification; `fraction` in [0, 1]."""
         self._notice.hide()
         self.verify_button.setEnabled(False)
         self._verify_progress.show()
         self._verify_progress.set_fraction(fraction)
 
     def show_verified(self, result: VerificationResult) -> None:
-        """What verifying found."""
+        """Show the result of a verification."""
         self._verify_progress.hide()
         self.verify_button.setEnabled(True)
         if result.problems:
             more = " ".join(result.problems[:5])
             more += f" And {len(result.problems) - 5} more." if len(result.problems) > 5 else ""
-            self._notice.show_message("It is not what it was", f"{more} Bring it in again.", tone="bad")
+            self._notice.show_message("It is not what it was", f"{more} Import it again.", tone="bad")
         else:
             how = "are what they were" if result.by_hash else "are there, and not cut short"
             self._notice.show_message("All is well", f"{result.files} files {how}.", tone="good")
 
     def text(self) -> str:
-        """All the facts that are shown, a line for each."""
+        """Return all displayed facts, one per line."""
         return "\n".join((self._title.text(), self._facts.text(), self._parts.text()))
 
     def notice_text(self) -> str:
-        """What is told of it beside its facts, "" for nothing."""
+        """Return the text of the notices, "" if there is none."""
         return self._notice.accessibleName() if self._notice.isVisibleTo(self) else ""
 
 
 def is_base_checkpoint(holding: InstalledCheckpoint) -> bool:
-    """Whether it can be compared with others that do."""
+    """Return whether it can be compared with other base checkpoints."""
     return holding.checkpoint is not None and holding.checkpoint.kind is CheckpointKind.BASE
 
 
@@ -245,7 +245,7 @@ def part_rows(holding: InstalledCheckpoint | None) -> list[tuple[str, str]]:
 
 
 def licence_text(holding: InstalledCheckpoint) -> str:
-    """In words where the catalogue knows its repository, else what the hub calls it; "" where nothing tells."""
+    """Return the licence as text: the catalogue's if it knows the repository, else the hub's name; "" if unknown."""
     entry = catalogue_entry(holding)
     if entry is not None and entry.licence is not None and "licence" not in entry.unverified:
         name = entry.licence.name
@@ -254,7 +254,7 @@ def licence_text(holding: InstalledCheckpoint) -> str:
 
 
 def catalogue_entry(holding: InstalledCheckpoint) -> CatalogueEntry | None:
-    """What the catalogue says of where it came from: "owner/name", perhaps with a file in it and "@commit"."""
+    """Return the catalogue entry of its source: "owner/name", optionally with a file in it and "@commit"."""
     source = holding.source.partition("@")[0]
     known = [entry for entry in catalogue() if entry.repo is not None and f"{source}/".startswith(f"{entry.repo}/")]
     return max(known, key=lambda entry: len(str(entry.address)) if str(entry.address) == source else 0, default=None)

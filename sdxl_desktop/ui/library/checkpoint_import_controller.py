@@ -1,4 +1,4 @@
-"""From what somebody typed, dropped or picked to an offer, and from that to a job."""
+"""Resolves a typed, dropped or selected source, shows the import dialog, and starts the import job."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from sdxl_desktop.ui.library.library_context import LibraryContext
 
 
 class CheckpointImportController(QObject):
-    """`looking` carries what is being looked up ("" when that is over), `not_found` that and the error; `started` comes
-    when the person agreed. `stand` says what the sheet stands over."""
+    """`resolving` carries the query being resolved ("" when done), `resolve_failed` the query and the error;
+    `import_started` is emitted when the user accepts. `dialog_parent` returns the parent of the import dialog."""
 
     resolving = Signal(str)
     resolve_failed = Signal(str, object)
@@ -31,7 +31,7 @@ class CheckpointImportController(QObject):
         self._request_count = 0
 
     def resolve(self, query: str) -> None:
-        """Find out what `what` (a path, an id or a URL) is, and offer it."""
+        """Find out what `query` (a path, an id or a URL) refers to, and open the import dialog for it."""
         self._request_count += 1
         self.resolving.emit(query)
         if self._dialog_parent() is self._context.window:
@@ -40,12 +40,12 @@ class CheckpointImportController(QObject):
         self._context.thread.resolve(query, take, take)
 
     def cancel_resolve(self) -> None:
-        """Do not wait for what is being looked up."""
+        """Cancel the running look-up."""
         self._context.thread.cancel_resolve()
 
     def _handle_result(self, request_number: int, query: str, result: ImportPreview | SdxlDesktopError) -> None:
         if request_number != self._request_count:
-            return  # something else was asked for meanwhile, or the same again
+            return  # another query, or the same one again, was submitted meanwhile
         if self._dialog_parent() is self._context.window:
             self._context.dismiss_toasts()
         self.resolving.emit("")
@@ -75,5 +75,5 @@ class CheckpointImportController(QObject):
         if self._dialog_parent() is self._context.window:
             job = self._jobs.find_job(note.name)
             waits = job is not None and job.state is JobState.WAITING
-            text = f"{note.title} waits for its turn" if waits else f"{note.title} is coming in"
+            text = f"{note.title} waits for its turn" if waits else f"{note.title} is being imported"
             self._context.notify(text)

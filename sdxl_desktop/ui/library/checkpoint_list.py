@@ -1,4 +1,4 @@
-"""The list of what is there: a Qt model of the shelf, and how a line of it is painted."""
+"""The list of installed checkpoints: a Qt model of the library, and the delegate that paints its rows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _Index = QModelIndex | QPersistentModelIndex
 
 
 class CheckpointListModel(QAbstractListModel):
-    """A row for each checkpoint; the one that draws now is marked."""
+    """A row for each checkpoint; the selected checkpoint is marked."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class CheckpointListModel(QAbstractListModel):
         self.endResetModel()
 
     def set_selected(self, folder: Path | None) -> None:
-        """Mark the checkpoint in `folder` as the one that draws."""
+        """Mark the checkpoint in `folder` as the selected one."""
         if folder != self._selected_folder:
             self._selected_folder = folder
             self.dataChanged.emit(self.index(0), self.index(max(0, len(self._entries) - 1)))
@@ -71,7 +71,7 @@ class CheckpointListModel(QAbstractListModel):
 
 
 def detail_text(entry: LibraryItem) -> str:
-    """The second line: what it is, how large, when it was used; or what is wrong."""
+    """Return the second line: kind, size and last use, or the problem."""
     if entry.installed is None:
         return "Missing: its folder is gone"
     if entry.installed.checkpoint is None:
@@ -85,7 +85,7 @@ def detail_text(entry: LibraryItem) -> str:
 
 
 class _CheckpointItemDelegate(QStyledItemDelegate):
-    """Two lines on a rounded ground; greyed where it cannot be used, a dot where it draws now."""
+    """Paints two lines on a rounded background: greyed if unusable, with a dot if selected for generation."""
 
     def sizeHint(self, option: QStyleOptionViewItem, index: _Index) -> QSize:
         return QSize(200, max(_LINE_HEIGHT, 2 * option.fontMetrics.height() + 20))
@@ -133,10 +133,10 @@ class _CheckpointItemDelegate(QStyledItemDelegate):
 
 
 class CheckpointListView(QListView):
-    """Emits `chosen` when another line becomes the current one, and `activated` of Qt for Enter and a double click."""
+    """Emits `entry_selected` when the current row changes, and Qt's `activated` for Enter and a double click."""
 
     entry_selected = Signal(object)
-    """Shelved, or None"""
+    """LibraryItem, or None"""
 
     def __init__(self, model: CheckpointListModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -159,7 +159,7 @@ class CheckpointListView(QListView):
         return self._model.entry_at(self.currentIndex().row()) if self.currentIndex().isValid() else None
 
     def select_folder(self, folder: Path) -> None:
-        """Make the line of `folder` the current one, if there is one."""
+        """Make the row of `folder` the current one, if it exists."""
         row = self._model.row_of(folder)
         if row >= 0:
             self.setCurrentIndex(self._model.index(row))

@@ -1,4 +1,4 @@
-"""Small parts of the page of checkpoints: toned labels, a table of facts, notices, questions, scrolling columns."""
+"""Common widgets of the library dialog: toned labels, a table of facts, notices, questions, scroll areas."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Tone = Literal["", "good", "bad"]
 
 
 def wrapped_label(text: str = "", *, tone: Tone = "") -> PlainTextLabel:
-    """Plain words over as many lines as they need, which can be selected."""
+    """Return a selectable plain-text label with word wrap."""
     label = PlainTextLabel(text)
     label.setWordWrap(True)
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -52,7 +52,7 @@ def title_label(text: str = "") -> PlainTextLabel:
 
 
 def scroll_area(content: QLayout) -> QScrollArea:
-    """`content` in an area that scrolls downwards only."""
+    """Return an area with `content` that scrolls vertically only."""
     inside = QWidget()
     inside.setObjectName("plainContent")
     inside.setLayout(content)
@@ -67,7 +67,7 @@ def scroll_area(content: QLayout) -> QScrollArea:
 
 
 def scroll_into_view(widget: QWidget) -> None:
-    """Scroll what `widget` lies in so that it is seen, once it has been laid out."""
+    """Scroll the enclosing scroll area so that `widget` is visible, once it has been laid out."""
 
     def scroll() -> None:
         around = widget.parentWidget()
@@ -80,7 +80,7 @@ def scroll_into_view(widget: QWidget) -> None:
 
 
 def emit_on_click(signal: SignalInstance, button: QAbstractButton, payload: Callable[[], object | None]) -> None:
-    """Let a click on `button` emit `signal` with what `what` gives then; nothing while that is None."""
+    """Make a click on `button` emit `signal` with the result of `payload()`, unless that is None."""
 
     def emit() -> None:
         if (carried := payload()) is not None:
@@ -90,7 +90,7 @@ def emit_on_click(signal: SignalInstance, button: QAbstractButton, payload: Call
 
 
 class KeyValueTable(QWidget):
-    """Two columns: what is meant, and what it is. Lines without words are left out."""
+    """Two columns: key and value. Rows without text are omitted."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -115,12 +115,12 @@ class KeyValueTable(QWidget):
             self._grid.addWidget(said, number, 1)
 
     def text(self) -> str:
-        """All of it, a line for each fact."""
+        """Return the table's text, one line per fact."""
         return "\n".join(self._row_texts)
 
 
 class InlineNotice(QFrame):
-    """A problem, or something to know, inside the page: what, why, what next, and one button."""
+    """An error or a hint inside the dialog: what happened, why, what to do next, and one button."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -151,7 +151,7 @@ class InlineNotice(QFrame):
 
 
 def confirmation_box(parent: QWidget, text: str, informative_text: str, accept_text: str) -> QMessageBox:
-    """A question whose harmless answer is the one that Enter and Escape give; `accepted` tells the other."""
+    """Return a question whose safe answer is the default for Enter and Escape; `accepted` signals the other one."""
     box = message_box(parent, text, text, informative_text)
     box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     keep = box.addButton("Keep", QMessageBox.ButtonRole.RejectRole)

@@ -1,4 +1,4 @@
-"""What is asked before two checkpoints are compared: with which, and on how many pictures."""
+"""The dialog that starts a comparison of two checkpoints: with which one, and on how many pictures."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _TIMING_NOTE = "The times are fair only if nothing else is drawn meanwhile."
 
 
 class CompareDialog(JobStartDialog):
-    """Accepted when the person starts it; `value` then says what was chosen."""
+    """Accepted when the user starts the comparison; `value` then returns the choices."""
 
     def __init__(self, checkpoint: Checkpoint, candidates: ComparisonCandidates, parent: QWidget) -> None:
-        """`one` is compared with one of `found`, which has some; what it was made from comes first in the report."""
+        """`checkpoint` is compared with one of `candidates`, which is not empty; the report lists the source first."""
         super().__init__(f"Compare {checkpoint.title}", parent)
         self._checkpoint, self._candidates = checkpoint, candidates
         self.other_choice = ComboBox("Compare with")
@@ -83,12 +83,12 @@ class CompareDialog(JobStartDialog):
         )
 
     def _ordered_pair(self) -> tuple[Checkpoint, Checkpoint]:
-        """The two, with what the other was made from first."""
+        """Return the two checkpoints; if one was made from the other, its source comes first."""
         other = self._candidates.others[max(0, self.other_choice.currentIndex())]
         return (other, self._checkpoint) if other == self._candidates.source else (self._checkpoint, other)
 
     def value(self, home: Path, execution: Execution) -> ComparisonJobSpec:
-        """What was agreed on, to be reported in a folder in `home` and drawn as `execution` says."""
+        """Return the chosen comparison, with its report in a folder in `home`, to be run with `execution`."""
         first, second = self._ordered_pair()
         return ComparisonJobSpec(
             first=first.folder,
@@ -100,5 +100,5 @@ class CompareDialog(JobStartDialog):
         )
 
     def text(self) -> str:
-        """What it says of the run to come."""
+        """Return the displayed summary of the run."""
         return self._summary.text()

@@ -1,4 +1,4 @@
-"""A choice by what it costs: a line for each, with disk, memory and time, the suggested one marked."""
+"""A choice by cost: a row for each option with disk, memory and time; the suggested one is marked."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ K = TypeVar("K")
 
 @dataclass(frozen=True, slots=True)
 class CostRow(Generic[K]):
-    """What can be chosen: its `name` and `meaning`, and what it costs. Without a forecast it cannot be chosen, and the
-    meaning says why."""
+    """An option: its `name`, `description` and cost. Without a forecast it cannot be selected, and the description
+    says why."""
 
     key: K
     name: str
@@ -34,15 +34,15 @@ class CostRow(Generic[K]):
 
 
 class CostTable(QWidget, Generic[K]):
-    """Edits which line is chosen; nothing is chosen that is not seen."""
+    """Edits the selected row; only a visible row can be selected."""
 
     changed = Signal()
 
     def __init__(
         self, rows: Sequence[CostRow[K]], *, memory: int, disk: int, headers: tuple[str, str], suggestion: str
     ) -> None:
-        """`memory` and `disk` are the bytes that are free now; what does not fit in them is marked. `heads` are those
-        of the choice and of its memory; `suggestion` says why one is suggested."""
+        """`memory` and `disk` are the free bytes; costs above them are marked. `headers` are the headings of the option
+        column and the memory column; `suggestion` says why an option is suggested."""
         super().__init__()
         self._rows, self._memory, self._disk, self._suggestion = tuple(rows), memory, disk, suggestion
         self._cells: list[tuple[PlainTextLabel, PlainTextLabel, PlainTextLabel]] = []
@@ -78,7 +78,7 @@ class CostTable(QWidget, Generic[K]):
         self._show_cost(number, row.forecast)
 
     def show_forecasts(self, forecasts: Mapping[K, ResourceEstimate]) -> None:
-        """What the lines cost now."""
+        """Update the costs of the rows."""
         for number, line in enumerate(self._rows):
             if line.key in forecasts:
                 self._show_cost(number, forecasts[line.key])
@@ -102,31 +102,31 @@ class CostTable(QWidget, Generic[K]):
         button.setAccessibleDescription(said + (", suggested" if line.suggested else ""))
 
     def selected_key(self) -> K | None:
-        """The chosen key, which may be None, too."""
+        """Return the selected key, which may itself be None."""
         return self._rows[self._group.checkedId()].key if self.has_selection else None
 
     @property
     def has_selection(self) -> bool:
-        """Whether anything is chosen."""
+        """Return whether a row is selected."""
         return self._group.checkedId() >= 0
 
     def select(self, key: K) -> None:
         self.button(key).setChecked(True)
 
     def button(self, key: K) -> QRadioButton:
-        """The button of `key`."""
+        """Return the radio button of `key`."""
         found = self._group.button([line.key for line in self._rows].index(key))
         assert isinstance(found, QRadioButton)
         return found
 
     def focus_target(self) -> QRadioButton | None:
-        """Where the keyboard begins: the chosen line, else the first; None where there is no line."""
+        """Return the widget for the initial focus: the selected row, else the first; None if there are no rows."""
         if not self._rows:
             return None
         return self.button(self._rows[max(0, self._group.checkedId())].key)
 
     def row_texts(self) -> tuple[str, ...]:
-        """What the lines say, as a screen reader would."""
+        """Return the rows' texts as a screen reader would read them."""
         return tuple(self.button(line.key).accessibleDescription() for line in self._rows)
 
 

@@ -1,4 +1,4 @@
-"""Watches a folder of checkpoints: what is copied into it or vanishes from it is noticed within a second."""
+"""Watches a checkpoint folder: checkpoints copied into it or removed from it are noticed within a second."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from PySide6.QtCore import QFileSystemWatcher, QObject, QTimer, Signal
 from sdxl_desktop.library.scan import Library
 
 _DEBOUNCE_MS = 400
-"""A copy makes hundreds of changes; they are told together."""
+"""A copy makes hundreds of changes; they are reported together."""
 _MAX_FOLDERS = 2000
 
 
 class FolderWatcher(QObject):
-    """Emits `changed` some time after something in the folder did.
+    """Emits `changed` shortly after a change in the folder.
 
-    The folder's own folders and their parts are watched, too, so that a copy is noticed when its last part begins.
-    While the folder is not there, its nearest parent is watched, until it is.
+    The folder's subfolders and their components are watched, too, so that a copy is noticed when its last component
+    begins. While the folder does not exist, its nearest existing parent is watched instead.
     """
 
     changed = Signal()
@@ -31,7 +31,7 @@ class FolderWatcher(QObject):
         self._debounce_timer.timeout.connect(self._emit_changed)
 
     def watch(self, library: Library) -> None:
-        """Watch the person's folder of `library` from now on, and nothing else."""
+        """Watch the user folder of `library` from now on, and nothing else."""
         self._library = library
         self._update_watched_folders()
 
@@ -46,12 +46,12 @@ class FolderWatcher(QObject):
             self.changed.emit()
 
     def _watched_library_folders(self) -> list[str]:
-        """The watched folders in the person's own; none while that is not there."""
+        """Return the watched folders inside the user folder; none while it does not exist."""
         own = str(self._library.user_folder) if self._library is not None else ""
         return [folder for folder in self._watcher.directories() if own and folder.startswith(own)]
 
     def _update_watched_folders(self) -> None:
-        """Watch exactly the folders that are there now."""
+        """Watch exactly the folders that exist now."""
         if self._library is None:
             return
         wanted = {str(folder) for folder in _folders_to_watch(self._library)}
@@ -62,7 +62,7 @@ class FolderWatcher(QObject):
             self._watcher.addPaths(sorted(new))
 
     def close(self) -> None:
-        """Watch nothing any more."""
+        """Stop watching."""
         self._library = None
         self._debounce_timer.stop()
         if watched := self._watcher.directories():
@@ -70,7 +70,7 @@ class FolderWatcher(QObject):
 
 
 def _folders_to_watch(library: Library) -> list[Path]:
-    """The library's own, and the parts of its checkpoints."""
+    """Return the library's folder and the component folders of its checkpoints."""
     found = list(library.watched_folders())
     for checkpoint in found[1:]:
         found += _subfolders(checkpoint)

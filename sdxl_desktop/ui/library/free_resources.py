@@ -1,4 +1,4 @@
-"""What a new checkpoint has room for, in memory, on the disk and among the names."""
+"""The memory, disk space and names that are free for a new checkpoint."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ DISK_RESERVE = 5 * 10**8
 
 @dataclass(frozen=True, slots=True)
 class FreeResources:
-    """What this computer has free now, in bytes, and the library's folder `home`, and the names that are `taken` by
-    what is coming in."""
+    """The bytes of memory and disk that are free now, the library's user folder `library_folder`, and the names
+    reserved by active jobs, `reserved_names`."""
 
     memory_bytes: int
     disk_bytes: int
@@ -28,7 +28,7 @@ class FreeResources:
 
 
 def measure_free_resources(library: Library, jobs: LibraryJobQueue) -> FreeResources:
-    """What there is where `library` puts what is made."""
+    """Return the resources free in the folder where `library` puts new checkpoints."""
     home = library.user_folder
     existing_folder = next(folder for folder in (home, *home.absolute().parents) if folder.is_dir())
     return FreeResources(
@@ -40,11 +40,11 @@ def measure_free_resources(library: Library, jobs: LibraryJobQueue) -> FreeResou
 
 
 def name_problem(name: str, resources: FreeResources) -> str:
-    """Why a checkpoint in `room` cannot be called so, "" where it can."""
+    """Return why a new checkpoint cannot have this name, "" if it can."""
     if not is_name(name):
         return f"The name becomes a folder's. {RULE}"
     if name in resources.reserved_names:
-        return f"{name} is coming in already: give another name."
+        return f"{name} is already being added: give another name."
     if (resources.library_folder / name).exists():
         return f"There is a checkpoint called {name} already: give another name."
     return ""

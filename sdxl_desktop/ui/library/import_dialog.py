@@ -1,4 +1,4 @@
-"""What is asked before anything starts: what it is, under which licence, in which format, and what it will cost."""
+"""The dialog before an import: what is imported, its licence, the weight format, and the costs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from sdxl_desktop.ui.widgets.layout_helpers import column, heading_label, labell
 
 
 class ImportDialog(JobStartDialog):
-    """Accepted when the person starts it; `value` then says what was chosen. `what` is what was asked for."""
+    """Accepted when the user starts the import; `value` then returns the choices. `query` is the original query."""
 
     def __init__(
         self, preview: ImportPreview, query: str, resources: FreeResources, runner: TaskRunner, parent: QWidget
@@ -48,7 +48,7 @@ class ImportDialog(JobStartDialog):
         self._connect()
         self._refresh()
 
-    # building
+    # layout
 
     def _lay_out(self) -> None:
         offer = self._preview
@@ -75,10 +75,10 @@ class ImportDialog(JobStartDialog):
         self.format_table.changed.connect(self._refresh)
         self.token_field.token_saved.connect(lambda: self.start_button.setFocus())
 
-    # showing
+    # displaying
 
     def showEvent(self, event: QShowEvent) -> None:
-        """The keyboard begins where something is to be decided."""
+        """Set the initial focus to the first control that needs a decision."""
         super().showEvent(event)
         first = self.token_field.token_edit if self._preview.gated else self.format_table.focus_target()
         (first if first is not None and not self._preview.advice else self.cancel_button).setFocus()
@@ -115,20 +115,20 @@ class ImportDialog(JobStartDialog):
             self.token_field.show_for(offer.source.page)
 
     def _update_disk_label(self) -> bool:
-        """Tell what must be free on the disk, and whether it is."""
+        """Show the required disk space; return whether it is free."""
         return show_disk_space(self._disk_label, self.required_disk_bytes(), self._resources) or bool(
             self._preview.advice
         )
 
     def required_disk_bytes(self) -> int:
-        """Bytes that must be free: what is still to come over the line, and what the conversion writes."""
+        """Return the bytes that must be free: the remaining download plus the output of the conversion."""
         forecast = (
             self._preview.estimates.get(self.format_table.selected_key()) if self.format_table.has_selection else None
         )
         return self._remaining_download_bytes() + (forecast.disk_meanwhile if forecast is not None else 0)
 
     def _remaining_download_bytes(self) -> int:
-        """Bytes that are to come over the line, for the chosen format."""
+        """Return the bytes still to be downloaded for the chosen format."""
         offer = self._preview
         whole = (
             offer.download_bytes_for(self.format_table.selected_key())
@@ -137,10 +137,10 @@ class ImportDialog(JobStartDialog):
         )
         return max(0, whole - offer.downloaded_bytes)
 
-    # the answer
+    # result
 
     def value(self) -> tuple[ImportPreview, ImportJobSpec]:
-        """What was agreed on."""
+        """Return the preview and the chosen import job."""
         offer = replace(self._preview, name=self.name_edit.text().strip())
         weights: WeightFormat | None = self.format_table.selected_key()
         note = ImportJobSpec(
@@ -153,7 +153,7 @@ class ImportDialog(JobStartDialog):
         return offer, note
 
     def text(self) -> str:
-        """What the sheet says, for reading it aloud."""
+        """Return the dialog's text as a screen reader would read it."""
         said = (
             self._facts.text(),
             self._advice_notice.accessibleName(),

@@ -1,4 +1,4 @@
-"""What is being done: a row for each job with its progress or its outcome, and the buttons that belong to it."""
+"""The list of jobs: a row for each with its progress or outcome, and its buttons."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sdxl_desktop.ui.widgets.plain_text import escape_mnemonic, plain_text_toolt
 
 _MAX_HEIGHT = 300
 _QWIDGETSIZE_MAX = 16_777_215
-"""Qt's for "as wide as there is room"."""
+"""Qt's QWIDGETSIZE_MAX: no maximum width."""
 
 
 class JobRow(QFrame):
@@ -86,7 +86,7 @@ class JobRow(QFrame):
         return self._job
 
     def refresh(self) -> None:
-        """Show where the job stands now."""
+        """Show the job's current state."""
         job = self._job
         title = library_formatting.format_job_title(job.spec)
         self._title.setText(title)
@@ -135,7 +135,7 @@ class JobRow(QFrame):
         self._result_buttons.setVisible(any(shown.values()))
 
     def text(self) -> str:
-        """What the row says."""
+        """Return the row's text."""
         return f"{self._title.text()}: {self._status_label.text()}"
 
     def _run_action(self) -> None:
@@ -158,7 +158,7 @@ _DISCARD_TOOLTIPS = {JobState.DONE: "Do not show it any more; what was made stay
 
 
 class JobRows(QWidget):
-    """All jobs, one under the other; not there while there are none."""
+    """All jobs, stacked vertically; hidden when there are none."""
 
     pause_requested = Signal(object)
     resume_requested = Signal(object)
@@ -187,7 +187,7 @@ class JobRows(QWidget):
         return tuple(self._rows)
 
     def show_jobs(self, jobs: Sequence[LibraryJob]) -> None:
-        """Show these, keeping the rows (and the keyboard's place) of those that were there."""
+        """Show these jobs; existing rows (and the keyboard focus) are kept."""
         for gone in [line for line in self._rows if line.job not in jobs]:
             self._rows.remove(gone)
             self._row_layout.removeWidget(gone)
@@ -203,7 +203,7 @@ class JobRows(QWidget):
         self._update_height()
 
     def _update_height(self) -> None:
-        """As high as the rows are, and no higher than leaves room for the list below."""
+        """Set the height to that of the rows, limited so that the list below keeps its room."""
         height = self._row_layout.heightForWidth(self._scroll_area.viewport().width())
         self._scroll_area.setFixedHeight(min(_MAX_HEIGHT, max(1, height)))
 

@@ -1,4 +1,4 @@
-"""What sheets share that ask before something long begins: two buttons, what Enter does, and the room on the disk."""
+"""The base of the dialogs that start a long job: two buttons, the Enter key, and the disk space."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sdxl_desktop.ui.widgets.plain_text import PlainTextLabel, escape_window_tit
 
 
 class JobStartDialog(FittedDialog):
-    """`start` accepts it, `cancel` does not. Enter starts, but not what cannot be."""
+    """`start` accepts the dialog, `cancel` rejects it. Enter starts the job only if it can be started."""
 
     def __init__(self, title: str, parent: QWidget) -> None:
         super().__init__(parent)
@@ -30,7 +30,7 @@ class JobStartDialog(FittedDialog):
         self.cancel_button.clicked.connect(self.reject)
 
     def button_row(self) -> QHBoxLayout:
-        """The two in a line, on the right."""
+        """Return both buttons in a right-aligned row."""
         line = row()
         line.addStretch(1)
         line.addWidget(self.cancel_button)
@@ -38,7 +38,7 @@ class JobStartDialog(FittedDialog):
         return line
 
     def set_scrolling_content(self, content: QLayout) -> None:
-        """Show `content`, which scrolls where it is long, above the buttons."""
+        """Show `content` above the buttons; it scrolls if it is too long."""
         whole = column(scroll_area(content), self.button_row(), spacing=16, margins=(24, 24, 24, 16))
         whole.setStretch(0, 1)
         self.setLayout(whole)
@@ -50,7 +50,7 @@ class JobStartDialog(FittedDialog):
 
 
 def show_disk_space(label: PlainTextLabel, required_bytes: int, resources: FreeResources) -> bool:
-    """Say on `label` how many bytes must be free on the disk and how many are; returns whether that will do."""
+    """Show the required and the free bytes of disk on `label`; return whether there is enough."""
     fits = required_bytes + DISK_RESERVE <= resources.disk_bytes
     required, free = map(library_formatting.format_size, (required_bytes, resources.disk_bytes))
     text = f"{required} must be free while it works, and {free} are free."

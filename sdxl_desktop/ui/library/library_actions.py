@@ -1,4 +1,4 @@
-"""What can be done about checkpoints: connects the page, the sheet and the drops with the jobs and the library."""
+"""Actions on checkpoints: connects the dialogs and the drops with the jobs and the library."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ from sdxl_desktop.ui.library.welcome_panel import WelcomePanel
 
 
 class LibraryActions(QObject):
-    """`changed`: the checkpoints in the folders are others now, and should be listed again. `advanced`: words for how
-    far the jobs are, "" for none."""
+    """`library_changed`: the checkpoints in the folders have changed and should be listed again. `progress_changed`:
+    the progress of the jobs as text, "" for none."""
 
     library_changed = Signal()
     progress_changed = Signal(str)
@@ -57,7 +57,7 @@ class LibraryActions(QObject):
     def _connect(self) -> None:
         self._thread.event_received.connect(
             self._handle
-        )  # a lambda would keep the window for as long as the thread's object
+        )  # a lambda would keep the window alive as long as the thread's object
         self._thread.cleanup_failed.connect(self._show_error)
         self._folder_watcher.changed.connect(self.library_changed)
         self.imports.resolving.connect(self._show_resolving)
@@ -70,10 +70,10 @@ class LibraryActions(QObject):
     def _handle(self, event: JobEvent) -> None:
         self._context.run_reporting_errors(lambda: self.jobs.handle(event))
 
-    # starting and ending
+    # start and close
 
     def start(self) -> None:
-        """Watch the folder, and offer to go on with what was not finished the last time."""
+        """Watch the user folder, and offer to resume the jobs that were interrupted last time."""
         self.watch_folder()
         found = self.jobs.restore()
         if found:
@@ -86,20 +86,20 @@ class LibraryActions(QObject):
             self.jobs.resume(job)
 
     def watch_folder(self) -> None:
-        """Watch the folder that is the person's now."""
+        """Watch the current user folder."""
         self._folder_watcher.watch(self._context.library())
 
     def close(self) -> None:
-        """Pause what runs; the next start offers to go on. Safe to call twice."""
+        """Pause the running job; the next start offers to resume it. Safe to call twice."""
         self._folder_watcher.close()
         if self._dialog is not None:
             self._dialog.close()
         self._thread.close()
 
-    # the page
+    # the dialog
 
     def open_dialog(self) -> LibraryDialog:
-        """Show the page, with what is there now."""
+        """Show the library dialog with the current checkpoints."""
         page = self._dialog or self._create_dialog()
         self.refresh()
         self._update_jobs()
@@ -110,7 +110,7 @@ class LibraryActions(QObject):
         return page
 
     def open_add_panel(self) -> None:
-        """Show where something new can come from."""
+        """Show the panel for adding a checkpoint."""
         self.open_dialog().show_add_panel()
 
     def _create_dialog(self) -> LibraryDialog:
@@ -137,11 +137,11 @@ class LibraryActions(QObject):
 
     @property
     def dialog(self) -> LibraryDialog | None:
-        """The page, once it was opened."""
+        """Return the dialog, or None if it has not been opened."""
         return self._dialog
 
     def refresh(self) -> None:
-        """Read the library again for the page."""
+        """Read the library again for the dialog."""
         if self._dialog is None:
             return
         library, memory = self._context.library(), self._context.memory
@@ -152,13 +152,13 @@ class LibraryActions(QObject):
             self._dialog.set_entries(entries, self._selected_folder)
 
     def set_selected(self, folder: Path | None) -> None:
-        """The checkpoint in `folder` is the one that draws now."""
+        """Mark the checkpoint in `folder` as the selected one."""
         self._selected_folder = folder
         if self._dialog is not None:
             self._dialog.set_selected(folder)
 
     def record_use(self, folder: Path) -> None:
-        """Something was drawn with the checkpoint in `folder`."""
+        """Record that the checkpoint in `folder` was used."""
         self._context.run_reporting_errors(lambda: self._context.memory.record_use(folder, time.time()))
 
     def _update_jobs(self) -> None:
@@ -173,7 +173,7 @@ class LibraryActions(QObject):
             said = "paused"
         self.progress_changed.emit(said)
 
-    # the selected one
+    # the selected checkpoint
 
     def _use(self, entry: LibraryItem) -> None:
         self._context.select_checkpoint(entry.folder.name)
@@ -194,7 +194,7 @@ class LibraryActions(QObject):
         )
 
     def _run_verify(self, folder: Path) -> VerificationResult:
-        """In the thread that answers; ends early when the window closes."""
+        """Verify `folder` in the task thread; ends early when the window closes."""
 
         def check_cancelled(_: int) -> None:
             if self._thread.closing.is_set():
@@ -242,10 +242,10 @@ class LibraryActions(QObject):
         self._context.library().forget_missing(entry.folder.name)
         self.refresh()
 
-    # what comes in
+    # imports
 
     def resolve(self, query: str) -> None:
-        """Find out what `what` (a path, an id or a URL) is, and offer it."""
+        """Find out what `query` (a path, an id or a URL) refers to, and open the import dialog for it."""
         self.imports.resolve(query)
 
     def _show_resolving(self, query: str) -> None:
@@ -253,7 +253,7 @@ class LibraryActions(QObject):
             self._dialog.add_panel.show_resolving(query)
 
     def _show_resolve_failed(self, query: str, problem: SdxlDesktopError) -> None:
-        """Where the page is open it tells; where the hub wants to know who asks, it is opened for the token."""
+        """Show the error in the dialog if that is open. If the hub requires authentication, open it for the token."""
         if not self._is_dialog_open and not isinstance(problem, AccessError):
             self._context.show_error(problem)
             return
@@ -266,7 +266,7 @@ class LibraryActions(QObject):
         return self._dialog is not None and self._dialog.isVisible()
 
     def dialog_parent(self) -> QWidget:
-        """What dialogs stand over."""
+        """Return the parent of dialogs."""
         return self._dialog if self._dialog is not None and self._is_dialog_open else self._context.window
 
     def _handle_imported(self, job: LibraryJob, imported: ImportResult) -> None:
@@ -294,7 +294,7 @@ class LibraryActions(QObject):
         self.quantizing.handle_done(job)
 
     def _show_error(self, problem: SdxlDesktopError) -> None:
-        """Tell it where it was asked for."""
+        """Show the error where the action was started."""
         if self._dialog is not None and self._is_dialog_open:
             self._dialog.show_error(problem)
         else:
@@ -310,7 +310,7 @@ class LibraryActions(QObject):
         if job.state is JobState.DONE:
             self.jobs.dismiss(job)
             return
-        if not job.can_pause:  # nor kept in the memory: there is nothing to fail
+        if not job.can_pause:  # nor kept in memory: nothing can fail
             self.jobs.discard(job)
             return
         box = confirmation_box(
@@ -329,21 +329,21 @@ class LibraryActions(QObject):
         dialog.accepted.connect(lambda: self.jobs.resume(job))
         dialog.open()
 
-    # the first run
+    # first start
 
     def should_show_welcome(self, library: Library) -> bool:
-        """Whether to offer something on an empty canvas: not where the person has something of their own, or wants no
-        offer."""
+        """Return whether to show suggestions on an empty canvas: not if the user has checkpoints of their own or has
+        dismissed the suggestions."""
         return not (self._context.memory.welcome_dismissed or self.jobs.jobs or _has_own_checkpoint(library))
 
     def create_welcome(self) -> WelcomePanel:
-        """What to offer on an empty canvas."""
+        """Create the panel of suggestions for an empty canvas."""
         made = WelcomePanel(suggest_entries(self._machine_memory))
         made.import_requested.connect(self.imports.resolve)
         return made
 
     def dismiss_welcome(self) -> None:
-        """Do not offer anything on the empty canvas again."""
+        """Do not show suggestions on the empty canvas again."""
         self._context.run_reporting_errors(self._context.memory.dismiss_welcome)
 
 

@@ -1,4 +1,4 @@
-"""What the page of checkpoints is given of the window and the program around it."""
+"""The parts of the window and the application that the library dialog uses."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from sdxl_desktop.ui.widgets.notices import Toast
 
 @dataclass(frozen=True, slots=True)
 class LibraryContext:
-    """`library` is where checkpoints lie now. What is said in passing stands in `toast`, and `hush` takes it back;
-    `show_problem` tells what went wrong. `use` chooses a checkpoint by name, `add_files` takes LoRAs and embeddings.
-    Dialogs stand over `window`. Comparisons draw as `execution` says, and their reports are kept in `reports`."""
+    """`library` returns the current library. `toast` returns where brief messages go, `dismiss_toasts` removes them;
+    `show_error` shows an error. `select_checkpoint` selects one by name, `add_adapter_files` adds LoRAs and embeddings.
+    `window` is the parent of dialogs. Comparisons use `execution`; their reports are saved in `reports_folder`."""
 
     thread: LibraryThread
     memory: LibraryState
@@ -40,7 +40,7 @@ class LibraryContext:
         return self.toast().notify
 
     def run_reporting_errors(self, action: Callable[[], object]) -> None:
-        """Do what is also to be remembered, and tell where it could not be."""
+        """Run an action that also saves state, and show the error if it cannot be saved."""
         try:
             action()
         except SdxlDesktopError as problem:

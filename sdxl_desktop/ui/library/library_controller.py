@@ -1,4 +1,4 @@
-"""The library's corner of the window: what chooses, drops, pastes and suggestions there have to do with checkpoints."""
+"""Connects the library with the main window: checkpoint selection, drops, pastes and suggestions."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ COMPARISONS_FOLDER = "comparisons"
 
 @dataclass(frozen=True, slots=True)
 class LibraryControllerContext:
-    """The window's parts that the library touches; `execution` says on which devices it draws."""
+    """The parts of the window that the library uses; `execution` returns the devices to run on."""
 
     window: QWidget
     session: GenerationSession
@@ -41,14 +41,14 @@ class LibraryControllerContext:
 
 
 class LibraryController(QObject):
-    """`look_wanted`: the folders of checkpoints should be read again, and `show_listed` told what there is."""
+    """`rescan_requested`: the checkpoint folders should be read again and the result passed to `set_checkpoints`."""
 
     rescan_requested = Signal()
 
     def __init__(
         self, context: LibraryControllerContext, thread: LibraryThread, data: Path, library: Callable[[], Library]
     ) -> None:
-        """`data` is the application's folder, `library` says where checkpoints lie now."""
+        """`data` is the application's data folder, `library` returns the current library."""
         super().__init__(context.window)
         self._context, self._library = context, library
         self._pending_selection = ""
@@ -83,11 +83,11 @@ class LibraryController(QObject):
         empty.generate_requested.connect(self._generate)
 
     def start(self) -> None:
-        """Watch the folders, and offer to go on with what was not finished."""
+        """Watch the folders, and offer to resume interrupted jobs."""
         self.actions.start()
 
     def watch(self) -> None:
-        """The person's folder is another one now."""
+        """Watch the current user folder."""
         self.actions.watch_folder()
 
     def open_dialog(self) -> LibraryDialog:
@@ -95,11 +95,11 @@ class LibraryController(QObject):
         return self.actions.open_dialog()
 
     def close(self) -> None:
-        """Pause what comes in, and leave no thread behind. Safe to call twice."""
+        """Pause running imports and stop the threads. Safe to call twice."""
         self.actions.close()
 
     def _current_toast(self) -> Toast:
-        """Where the person looks: on the page of checkpoints while that is open, which covers the window."""
+        """Return the visible toast: the library dialog's while it is open, as it covers the window."""
         page = self.actions.dialog
         return page.toast if page is not None and page.isVisible() else self._context.canvas_area.toast
 
@@ -108,10 +108,10 @@ class LibraryController(QObject):
         if self.actions.dialog is not None:
             self.actions.dialog.toast.dismiss()
 
-    # what the window lists
+    # the window's checkpoints
 
     def set_checkpoints(self, checkpoints: tuple[Checkpoint, ...]) -> None:
-        """The selector lists these now."""
+        """Set the checkpoints that the selector lists."""
         self._has_checkpoints = bool(checkpoints)
         if self._pending_selection and self._context.parameters_panel.select_checkpoint(self._pending_selection):
             self._pending_selection = ""
@@ -119,23 +119,23 @@ class LibraryController(QObject):
         self.actions.refresh()
 
     def set_selected(self, checkpoint: Checkpoint | None) -> None:
-        """This one draws now."""
+        """Set the checkpoint that is selected in the window."""
         self.actions.set_selected(checkpoint.folder if checkpoint is not None else None)
 
     def _select_checkpoint(self, name: str) -> None:
-        """Draw with the checkpoint called `name` from now on; one that has just come is looked for first."""
+        """Select the checkpoint called `name`; if it has just been added, rescan the folders first."""
         if not self._context.parameters_panel.select_checkpoint(name):
             self._pending_selection = name
             self.rescan_requested.emit()
 
     def _record_use(self) -> None:
-        """Remember which checkpoint drew last, once for each run that ended."""
+        """Record the checkpoint that was used last, once per finished run."""
         session = self._context.session
         if session.finished is not None and session.finished is not self._last_noted_run and session.results:
             self._last_noted_run = session.finished
             self.actions.record_use(session.results[-1].request.checkpoint)
 
-    # the empty canvas
+    # empty canvas
 
     def _update_welcome(self) -> None:
         empty = self._context.canvas_area.empty_state

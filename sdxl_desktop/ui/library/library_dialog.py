@@ -1,4 +1,4 @@
-"""The page of checkpoints: what is there and what comes in on the left, one of them or the ways to add on the right."""
+"""The library dialog: checkpoints and jobs on the left; the details of one, or the ways to add, on the right."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from sdxl_desktop.ui.widgets.notices import Toast
 
 
 class LibraryDialog(FittedDialog):
-    """Shows what it is told; its parts tell what the person wants. It stays open beside the window's work."""
+    """Displays the given state; its parts emit the user's requests. Non-modal, open beside the main window."""
 
     def __init__(self, runner: TaskRunner, machine_memory: int, parent: QWidget) -> None:
         super().__init__(parent)
@@ -38,7 +38,7 @@ class LibraryDialog(FittedDialog):
         self.details = CheckpointDetails()
         self.add_panel = AddCheckpointPanel(runner, machine_memory)
         self.add_button = with_role(QPushButton("&Add…"), "primary")
-        self._empty_label = muted_label("No checkpoint is here yet. Press Add to bring one in.", wrap=True)
+        self._empty_label = muted_label("There is no checkpoint yet. Press Add to import one.", wrap=True)
         self._left_pane, self._right_stack, self._blank_page, self._filler = (
             QWidget(),
             QStackedWidget(),
@@ -50,7 +50,7 @@ class LibraryDialog(FittedDialog):
         self.toast.available_rect = lambda: QRect(self._left_pane.mapTo(self, QPoint(0, 0)), self._left_pane.size())
         self.setStyleSheet(
             library_stylesheet.LIBRARY_STYLESHEET
-        )  # last, so that it is worked out once and not for each part
+        )  # last, so that it is computed once and not for each part
         self._connect()
 
     def _lay_out(self) -> None:
@@ -95,10 +95,10 @@ class LibraryDialog(FittedDialog):
         self.checkpoint_list.activated.connect(lambda _: self.details.use_button.click())
         self.add_button.clicked.connect(self.show_add_panel)
 
-    # showing
+    # displaying
 
     def set_entries(self, entries: Sequence[LibraryItem], selected_folder: Path | None) -> None:
-        """List these; the one in the folder `chosen` draws now. What was selected stays so."""
+        """List `entries`; the one in `selected_folder` is marked as in use. The selected row is preserved."""
         selected = self.details.current_entry()
         with QSignalBlocker(self.checkpoint_list):
             self._selected_folder = selected_folder
@@ -120,7 +120,7 @@ class LibraryDialog(FittedDialog):
         self.add_panel.mark_installed([name for one in held for name in (one.name, one.source.partition("@")[0])])
 
     def set_selected(self, folder: Path | None) -> None:
-        """The checkpoint in `folder` draws from now on."""
+        """Mark the checkpoint in `folder` as the one in use."""
         self._selected_folder = folder
         self._model.set_selected(folder)
         self._update_details(self.checkpoint_list.current_entry())
@@ -131,7 +131,7 @@ class LibraryDialog(FittedDialog):
         self._show_details(self.checkpoint_list.current_entry())
 
     def show_add_panel(self) -> None:
-        """Show where something new can come from."""
+        """Show the panel for adding a checkpoint."""
         self._right_stack.setCurrentWidget(self.add_panel)
         self.add_panel.focus_query()
 
@@ -140,7 +140,7 @@ class LibraryDialog(FittedDialog):
         return self._right_stack.currentWidget() is self.add_panel
 
     def show_error(self, problem: SdxlDesktopError) -> None:
-        """Something that was asked of the selected one cannot be done."""
+        """Show why a requested action on the selected checkpoint failed."""
         self._right_stack.setCurrentWidget(self.details)
         self.details.show_error(problem)
 
@@ -154,13 +154,13 @@ class LibraryDialog(FittedDialog):
         self.details.show_entry(entry, in_use=in_use, comparable=self._base_checkpoint_count > 1)
 
     def row_texts(self) -> tuple[str, ...]:
-        """What the list says, a screen reader's way."""
+        """Return the list's texts as a screen reader would read them."""
         roles = Qt.ItemDataRole
         rows = range(self._model.rowCount())
         return tuple(str(self._model.data(self._model.index(row), roles.AccessibleTextRole)) for row in rows)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Delete asks to remove what the list shows; Escape closes, as everywhere."""
+        """Delete asks to remove the selected checkpoint; Escape closes, as everywhere."""
         if (
             event.key() == Qt.Key.Key_Delete
             and self.checkpoint_list.hasFocus()

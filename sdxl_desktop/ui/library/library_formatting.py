@@ -1,4 +1,4 @@
-"""What the page of checkpoints says: sizes, times, kinds and stages in plain words."""
+"""Text formatting for the library dialog: sizes, times, kinds and stages."""
 
 from __future__ import annotations
 
@@ -47,16 +47,16 @@ _ADDITION_DESCRIPTION = "an addition, to be used with any checkpoint of its fami
 _MAYBE_ADDITION_DESCRIPTION = "if it turns out to be a LoRA, an embedding or a VAE"
 _SECONDS_PER_DAY = 86_400
 _DIFFERENT_PSNR, _ALIKE_PSNR = 20.0, 35.0
-"""Decibels between which only looking tells."""
+"""Decibels between which the PSNR alone does not tell whether two pictures differ visibly."""
 
 
 def format_size(count: float) -> str:
-    """Bytes in words."""
+    """Format a number of bytes."""
     return format_bytes(count)
 
 
 def format_duration(seconds: float) -> str:
-    """A time that nobody knows exactly: "a few seconds", "about 4 min", "about 1 h 20 min"."""
+    """Format an approximate time: "a few seconds", "about 4 min", "about 1 h 20 min"."""
     if seconds < 10:
         return "a few seconds"
     if seconds < 90:
@@ -69,7 +69,7 @@ def format_duration(seconds: float) -> str:
 
 
 def format_last_used(timestamp: float, now: float | None = None) -> str:
-    """When something was drawn with it: "used today", "used on 3 May 2026", "" for never."""
+    """Format the time of the last use: "used today", "used on 3 May 2026", "" for never."""
     if timestamp <= 0:
         return ""
     days = int(((now or time.time()) - timestamp) // _SECONDS_PER_DAY)
@@ -84,7 +84,7 @@ def format_last_used(timestamp: float, now: float | None = None) -> str:
 
 
 def family_and_format(holding: InstalledCheckpoint) -> str:
-    """Family and format: "SSD-1B, few steps · int8"."""
+    """Return family and format: "SSD-1B, few steps · int8"."""
     family = _FAMILY_TITLES[holding.family] if holding.family is not None else ""
     few_step = holding.checkpoint is not None and holding.checkpoint.is_few_step
     facts = (
@@ -95,12 +95,12 @@ def family_and_format(holding: InstalledCheckpoint) -> str:
 
 
 def weight_format_title(weights: WeightFormat | None) -> str:
-    """ "int8" and what it means, for a table."""
+    """ "int8" with its description, for a table."""
     return weights.value if weights is not None else "as it is"
 
 
 def unconverted_description(preview: ImportPreview) -> str:
-    """What becomes of `offer` when it is not converted."""
+    """Describe what is stored when `preview` is not converted."""
     if preview.kind is Found.CHECKPOINT:
         return NOT_CONVERTED
     return _ADDITION_DESCRIPTION if preview.kind is not None else _MAYBE_ADDITION_DESCRIPTION
@@ -111,11 +111,11 @@ def preview_kind(preview: ImportPreview) -> str:
         return preview.family.label
     if preview.entry is not None:
         return catalogue_entry_kind(preview.entry)
-    return preview.kind.value if preview.kind is not None else "only its download will tell"
+    return preview.kind.value if preview.kind is not None else "unknown until it is downloaded"
 
 
 def catalogue_entry_kind(entry: CatalogueEntry) -> str:
-    """What an entry of the catalogue is."""
+    """Return the kind of a catalogue entry."""
     return {
         CatalogueKind.SHIPPED: "checkpoint",
         CatalogueKind.CHECKPOINT: "checkpoint",
@@ -126,7 +126,7 @@ def catalogue_entry_kind(entry: CatalogueEntry) -> str:
 
 
 def format_job_title(note: JobSpec) -> str:
-    """What a job is about: "SDXL base (int8)", "Compare mine and mine-int8"."""
+    """Return a job's title: "SDXL base (int8)", "Compare mine and mine-int8"."""
     match note:
         case ImportJobSpec():
             return f"{note.title} ({note.weights})" if note.weights is not None else note.title
@@ -138,7 +138,7 @@ def format_job_title(note: JobSpec) -> str:
 
 
 def format_outcome(outcome: JobOutcome | None) -> str:
-    """What came of a job."""
+    """Describe a job's outcome."""
     match outcome:
         case QuantizationResult():
             return f"Ready · {format_size(outcome.bytes)} on the disk, was {format_size(outcome.bytes_before)}"
@@ -150,12 +150,12 @@ def format_outcome(outcome: JobOutcome | None) -> str:
 
 
 def format_psnr(comparison: CheckpointComparison) -> str:
-    """How far the pictures of a comparison are apart: "41.3 dB apart"."""
+    """Format the difference between the pictures of a comparison: "41.3 dB apart"."""
     return "identical pictures" if comparison.psnr is None else f"{comparison.psnr:.1f} dB apart"
 
 
 def format_comparison(comparison: CheckpointComparison) -> str:
-    """What a comparison found, a fact on each line, the first checkpoint's numbers before the second's."""
+    """Format a comparison's result, one fact per line, the first checkpoint's numbers before the second's."""
     said = format_psnr(comparison)
     facts = [f"{said[:1].upper()}{said[1:]}{_psnr_meaning(comparison.psnr)}"]
     facts += [
@@ -176,7 +176,7 @@ def format_comparison(comparison: CheckpointComparison) -> str:
 
 
 def _psnr_meaning(psnr: float | None) -> str:
-    """How to read it, where that is certain."""
+    """Interpret the PSNR where that is certain, else return ""."""
     if psnr is None or _DIFFERENT_PSNR <= psnr < _ALIKE_PSNR:
         return ""
     return ", can hardly be told apart" if psnr >= _ALIKE_PSNR else ", different pictures, which may be as good"
@@ -189,7 +189,7 @@ def _for_both_sides(
 
 
 def format_job_status(job: LibraryJob) -> str:
-    """Where a job stands: "Downloading unet · 34 % · about 12 min left"."""
+    """Describe a job's state: "Downloading unet · 34 % · about 12 min left"."""
     match job.state:
         case JobState.WAITING:
             return "Waiting for its turn"

@@ -1,4 +1,4 @@
-"""How the page of checkpoints is dressed: a style sheet in the palette's colours, which follows the theme."""
+"""The style sheet of the library dialog, in the palette's colours; it follows the theme."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Making a checkpoint smaller and comparing two: from a button to a sheet, to a job, to what came of it."""
+"""Quantizing a checkpoint and comparing two: from the button to the dialog, the job and its result."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ from sdxl_desktop.ui.library.quantize_dialog import QuantizeDialog
 
 
 class QuantizeController(QObject):
-    """`stand` says what sheets stand over, `show_problem` tells beside what was asked about, and `show_jobs` opens the
-    page where the jobs are."""
+    """`dialog_parent` returns the parent of dialogs, `show_error` shows an error beside the checkpoint concerned, and
+    `show_jobs` opens the library dialog with the jobs."""
 
     def __init__(
         self,
@@ -49,10 +49,10 @@ class QuantizeController(QObject):
         self._context, self._jobs, self._dialog_parent = context, jobs, dialog_parent
         self._show_error, self._show_jobs = show_error, show_jobs
 
-    # asking
+    # starting
 
     def quantize(self, entry: LibraryItem) -> None:
-        """Offer the ways of making the checkpoint of `line` smaller."""
+        """Open the dialog for quantizing the checkpoint of `entry`."""
         work = partial(quantization_plans, entry.folder, self._context.library())
         self._context.thread.submit(
             work, partial(self._open_quantize_dialog, entry.title), self._show_error, owner=self
@@ -68,7 +68,7 @@ class QuantizeController(QObject):
         dialog.open()
 
     def compare(self, folder: Path) -> None:
-        """Offer to compare the checkpoint in `folder` with another."""
+        """Open the dialog for comparing the checkpoint in `folder` with another."""
         library = self._context.library()
 
         def work() -> tuple[Checkpoint, ComparisonCandidates]:
@@ -96,10 +96,10 @@ class QuantizeController(QObject):
             return
         self._context.run_reporting_errors(lambda: self._jobs.add(None, note))
 
-    # what came of it
+    # results
 
     def handle_done(self, job: LibraryJob) -> None:
-        """Tell what came of it, and show the report of a comparison."""
+        """Show the outcome of `job`, and open the report of a comparison."""
         match job.outcome:
             case QuantizationResult():
                 self._context.notify(
@@ -120,17 +120,17 @@ class QuantizeController(QObject):
                 assert_never(job.outcome)
 
     def use_result(self, job: LibraryJob) -> None:
-        """Draw with what the job made from now on."""
+        """Select the checkpoint that the job made."""
         if isinstance(job.outcome, QuantizationResult):
             self._context.select_checkpoint(job.outcome.checkpoint.name)
 
     def compare_result(self, job: LibraryJob) -> None:
-        """Offer to compare what the job made with what it was made from."""
+        """Open the dialog for comparing the job's result with its source."""
         if isinstance(job.outcome, QuantizationResult):
             self.compare(job.outcome.checkpoint.folder)
 
     def open_report(self, job: LibraryJob) -> None:
-        """Show the page of a comparison in the browser."""
+        """Show the report of a comparison in the browser."""
         if (
             job.state is JobState.DONE
             and isinstance(job.outcome, CheckpointComparison)

@@ -1,4 +1,4 @@
-"""What is asked before a smaller checkpoint is made: by which method, what it will cost, and what to learn from."""
+"""The dialog before a quantization: the method, its costs, and the calibration prompts."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _METHOD_DESCRIPTIONS = {
 
 
 class QuantizeDialog(JobStartDialog):
-    """Accepted when the person starts it; `value` then says what was chosen."""
+    """Accepted when the user starts the job; `value` then returns the choices."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class QuantizeDialog(JobStartDialog):
         resources: FreeResources,
         parent: QWidget,
     ) -> None:
-        """`name` is the title of what it is made from; `plans` say what each method would make, or why it cannot."""
+        """`name` is the source's title; `plans` map each method to its plan, or to the reason why it is impossible."""
         super().__init__(f"Make {name} smaller", parent)
         self._plans = {method: found for method, found in plans.items() if isinstance(found, QuantizationPlan)}
         self._resources = resources
@@ -73,7 +73,7 @@ class QuantizeDialog(JobStartDialog):
         self._connect()
         self.method_table.select(_SUGGESTED if _SUGGESTED in self._plans else next(iter(self._plans)))
 
-    # building
+    # layout
 
     def _lay_out(self, name: str) -> None:
         self.prompts_choice.addItems(
@@ -81,11 +81,11 @@ class QuantizeDialog(JobStartDialog):
         )
         self.samples_field.setValue(DEFAULT_SAMPLES)
         self.samples_field.setToolTip(
-            "How many looks of the UNet are learned from; more takes longer and is a little better"
+            "How many UNet inputs are used for calibration; more takes longer and is a little better"
         )
         self.name_edit.setAccessibleName("Name in the library")
         self.choose_file_button.setAutoDefault(False)
-        why = plain("Pictures are drawn first, to see what goes through the UNet. Words like your own teach it best.")
+        why = plain("Pictures are drawn first, to calibrate the UNet. Prompts like your own work best.")
         learned = row(self.samples_field, self._calibration_label, spacing=16)
         learned.setStretch(1, 1)
         samples = PlainTextLabel("Sa&mples")
@@ -125,22 +125,22 @@ class QuantizeDialog(JobStartDialog):
         self.choose_file_button.clicked.connect(self._choose_prompts_file)
 
     def showEvent(self, event: QShowEvent) -> None:
-        """The keyboard begins where something is to be decided."""
+        """Set the initial focus to the first control that needs a decision."""
         super().showEvent(event)
         (self.method_table.focus_target() or self.cancel_button).setFocus()
 
-    # choosing
+    # selection
 
     def _mark_name_edited(self) -> None:
         self._name_edited = True
 
     def _choose_prompts_file(self) -> None:
-        chosen, _ = QFileDialog.getOpenFileName(self, "Prompts to learn from", "", "Text files (*.txt);;All files (*)")
+        chosen, _ = QFileDialog.getOpenFileName(self, "Calibration prompts", "", "Text files (*.txt);;All files (*)")
         if chosen:
             self.set_prompts_file(Path(chosen))
 
     def set_prompts_file(self, file: Path) -> None:
-        """Learn from the prompts in `file`, which is read now and not at every change of the sheet."""
+        """Calibrate with the prompts in `file`, which is read now and not at every change in the dialog."""
         self._prompts_file, self._prompts_error = file, ""
         try:
             self._prompts_count = len(read_prompts(file))
@@ -153,7 +153,7 @@ class QuantizeDialog(JobStartDialog):
     def method(self) -> QuantizationMethod:
         return self.method_table.selected_key() or _SUGGESTED
 
-    # showing
+    # displaying
 
     def _show_method(self) -> None:
         if not self._name_edited:
@@ -191,7 +191,7 @@ class QuantizeDialog(JobStartDialog):
         self.start_button.setEnabled(self._update_resource_labels(self._forecast(plan)) and not wrong)
 
     def _show_prompts(self) -> str:
-        """Tell which file they come from; returns what is wrong with it."""
+        """Show the source of the prompts; return what is wrong with it."""
         own = self.prompts_choice.currentIndex() == _PROMPTS_FROM_FILE
         self.choose_file_button.setVisible(own)
         self._prompts_file_label.setVisible(own and not self._prompts_error)
@@ -200,7 +200,7 @@ class QuantizeDialog(JobStartDialog):
         return self._prompts_error if own else ""
 
     def _update_resource_labels(self, forecast: ResourceEstimate) -> bool:
-        """Tell what must be free; returns whether the disk will do. Memory may be free by the time it begins."""
+        """Show the required resources; return whether the disk has room. Memory may be freed before the job begins."""
         room = self._resources
         fits = forecast.memory <= room.memory_bytes
         taken, free = map(library_formatting.format_size, (forecast.memory, room.memory_bytes))
@@ -210,10 +210,10 @@ class QuantizeDialog(JobStartDialog):
         set_tone(self._memory_label, "bad")
         return show_disk_space(self._disk_label, forecast.disk_meanwhile, room)
 
-    # the answer
+    # result
 
     def value(self) -> QuantizationJobSpec:
-        """What was agreed on."""
+        """Return the chosen quantization job."""
         own = (
             self.prompts_choice.currentIndex() == _PROMPTS_FROM_FILE
             and self._prompts_file is not None
@@ -228,7 +228,7 @@ class QuantizeDialog(JobStartDialog):
         )
 
     def text(self) -> str:
-        """What the sheet says, for reading it aloud."""
+        """Return the dialog's text as a screen reader would read it."""
         said = (
             *self.method_table.row_texts(),
             self._visible_text(self._prompts_file_label),

@@ -1,4 +1,4 @@
-"""A field for the hub's token, which goes into the system's keyring and nowhere else."""
+"""A field for the hub's access token, which is stored in the system's keyring and nowhere else."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _INSTRUCTIONS = "Open the page, sign in, and accept its terms. Then make a token
 
 
 class TaskRunner(Protocol):
-    """Has work done elsewhere and its answer brought back: the library's thread."""
+    """Runs a task on another thread and passes the result to a callback: the library's thread."""
 
     def submit(
         self,
@@ -37,7 +37,7 @@ class TaskRunner(Protocol):
 
 
 class TokenField(QWidget):
-    """Emits `kept` once a token is in the keyring; a keyring may ask the person to unlock it, so that it takes time."""
+    """Emits `token_saved` once a token is in the keyring; that may take time, as a keyring may ask to be unlocked."""
 
     token_saved = Signal()
 
@@ -80,7 +80,7 @@ class TokenField(QWidget):
         self.forget_button.hide()
 
     def show_for(self, page: str) -> None:
-        """Ask for what `results_page` (may be unknown: "") wants, and tell whether a token is there already."""
+        """Ask for the token that `page` (a URL, "" if unknown) requires, and show whether one is already stored."""
         self.page_url = page
         self._open_page_button.setVisible(bool(page))
         self._open_page_button.setToolTip(plain_text_tooltip(page))
@@ -121,7 +121,7 @@ class TokenField(QWidget):
         self._show_status("The token was removed from the system's keyring.")
 
     def status_text(self) -> str:
-        """What is told below the field."""
+        """Return the message below the field."""
         return self._status_label.text()
 
     def _show_status(self, text: str, *, bad: bool = False) -> None:
@@ -131,7 +131,7 @@ class TokenField(QWidget):
 
 
 class TokenDialog(FittedDialog):
-    """Asks for a token on its own; accepted once it is kept."""
+    """Asks for a token in a dialog of its own; accepted once it is stored."""
 
     def __init__(self, runner: TaskRunner, page: str, parent: QWidget) -> None:
         super().__init__(parent)

@@ -1,4 +1,4 @@
-"""The choice of a weight format: one line for each, with what it costs, the suggested one marked."""
+"""The choice of a weight format: a row for each with its costs; the suggested one is marked."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _FORMAT_ORDER = (None, WeightFormat.FP32, WeightFormat.FP16, WeightFormat.INT8, 
 
 
 class WeightFormatTable(CostTable[WeightFormat | None]):
-    """Edits the weight format; the value None also means parts that are taken as they are."""
+    """Edits the weight format; None means that the components are stored without conversion."""
 
     def __init__(
         self,
@@ -24,8 +24,8 @@ class WeightFormatTable(CostTable[WeightFormat | None]):
         disk: int,
         unconverted_description: str = library_formatting.NOT_CONVERTED,
     ) -> None:
-        """`memory` and `disk` are the bytes that are free now. `as_it_is` says what becomes of it without a format. The
-        suggested format is chosen, and so is the only one; else none."""
+        """`memory` and `disk` are the free bytes. `unconverted_description` describes the choice without a format.
+        Initially the suggested format, or the only one, is selected; otherwise none is."""
         formats = [weights for weights in _FORMAT_ORDER if weights in forecasts]
         super().__init__(
             [

@@ -1,4 +1,4 @@
-"""What a new computer is offered on the empty canvas: what is ready, a fast checkpoint, and the best that fits."""
+"""Suggestions for an empty canvas: an installed checkpoint, a fast one, and the best that fits this computer."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from sdxl_desktop.ui.widgets.plain_text import plain_text_tooltip
 
 _MAX_WIDTH = 780
 _ASSUMED_BYTES_PER_SECOND = 5e6
-"""Bytes a second of a usual home's line, 40 Mbit/s: the time that a card names says so."""
+"""Bytes per second of a typical home connection, 40 Mbit/s; a card's time names this assumption."""
 _BYTES_PER_WEIGHT = 2
 
 
 class WelcomeCard(QFrame):
-    """One suggestion: what it is for, its title, a sentence, what it costs, and a button."""
+    """One suggestion: its purpose, title, description, cost, and a button."""
 
     def __init__(self, role: str, entry: CatalogueEntry, cost: str, button: str, *, primary: bool) -> None:
         super().__init__()
@@ -35,14 +35,14 @@ class WelcomeCard(QFrame):
         self._sentence.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self._grid = QGridLayout(self)
         for widget in (self._role, self._title, self._sentence, self._cost, self.button):
-            self._grid.addWidget(widget)  # nothing may be shown before it is inside something
+            self._grid.addWidget(widget)  # a widget must not be shown before it has a parent
         self._grid.setHorizontalSpacing(8)
         self._grid.setVerticalSpacing(4)
         self.setToolTip(plain_text_tooltip(f"{entry.sentence} {cost}."))
         self.set_compact(False)
 
     def set_compact(self, compact: bool) -> None:
-        """All of it, or what fits on a line."""
+        """Show everything, or only what fits on one line."""
         grid = self._grid
         whole: tuple[QWidget, ...] = (self._role, self._title, self._sentence, self._cost, self.button)
         line: tuple[QWidget, ...] = (self._title, self._role, self.button)
@@ -61,12 +61,12 @@ class WelcomeCard(QFrame):
         grid.setRowStretch(2, 0 if compact else 1)
 
     def text(self) -> str:
-        """What the card says."""
+        """Return the card's text."""
         return f"{self.button.accessibleName()}. {self.button.accessibleDescription()}"
 
 
 class WelcomePanel(QWidget):
-    """Emits `ready_wanted` for what is there already, `entry_wanted` with an id, `dismissed` to be left alone."""
+    """Emits `use_installed_requested`, `import_requested` with a catalogue id, or `dismiss_requested`."""
 
     use_installed_requested = Signal()
     import_requested = Signal(str)
@@ -99,7 +99,7 @@ class WelcomePanel(QWidget):
             self.import_requested.emit(entry.id)
 
     def set_compact(self, compact: bool) -> None:
-        """The cards side by side, or each on a line of its own where there is little room."""
+        """Lay out the cards side by side, or one per row where space is limited."""
         for card in self.cards:
             card.set_compact(compact)
         self._arrange(1 if compact else 3)
@@ -131,11 +131,11 @@ def _create_cards(suggestions: Suggestions) -> tuple[WelcomeCard, ...]:
 
 
 def cost_text(entry: CatalogueEntry) -> str:
-    """What has to come, all that it needs included, and how long that and the conversion to 8 bits take."""
+    """Return the download size including dependencies, and the time for the download and the conversion to 8 bits."""
     entries = required_entries(entry)
     sizes = [part.download_bytes for part in entries]
     if any(size is None or "download_bytes" in part.unverified for size, part in zip(sizes, entries, strict=True)):
-        return "Its size is told before it starts"
+        return "Its size is shown before it starts"
     total = sum(size or 0 for size in sizes)
     seconds = total / _ASSUMED_BYTES_PER_SECOND
     if entry.openvino is None:

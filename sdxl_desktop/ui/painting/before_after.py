@@ -1,4 +1,4 @@
-"""Before and after: the earlier picture shown while a key is held, or left of a line that can be dragged."""
+"""Before and after: the earlier picture, shown while a key is held or to the left of a draggable line."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _KNOB_RADIUS = 9.0
 
 
 class BeforeAfter:
-    """Paints the earlier picture over the present one, all of it or the part left of the line."""
+    """Paints the earlier picture over the current one: all of it, or the part left of the line."""
 
     def __init__(self) -> None:
         self._before_image: ImagePyramid | None = None
         self.showing_before = False
         self.is_split = False
         self.split_position = 0.5
-        """Where the line stands, in shares of the picture's width."""
+        """The line's position as a fraction of the picture's width."""
 
     def set_before(self, image: QImage | None) -> None:
         self._before_image = None if image is None else ImagePyramid(image)
@@ -33,16 +33,16 @@ class BeforeAfter:
 
     @property
     def shows_only_before(self) -> bool:
-        """Whether nothing of the present picture is to be seen."""
+        """Return whether the current picture is entirely hidden."""
         return self.is_available and self.showing_before
 
     def split_x(self, viewport: Viewport) -> float:
-        """The line's x in the widget."""
+        """Return the line's x in widget coordinates."""
         target = viewport.picture_rect()
         return target.left() + self.split_position * target.width()
 
     def is_over_line(self, viewport: Viewport, position: QPointF) -> bool:
-        """Whether a press at `spot` takes hold of the line."""
+        """Return whether a press at `position` grabs the line."""
         target = viewport.picture_rect()
         on_picture = target.top() - _HIT_DISTANCE <= position.y() <= target.bottom() + _HIT_DISTANCE
         near = abs(position.x() - self.split_x(viewport)) <= _HIT_DISTANCE
@@ -53,7 +53,7 @@ class BeforeAfter:
         self.split_position = min(1.0, max(0.0, (position.x() - target.left()) / max(1.0, target.width())))
 
     def paint(self, painter: QPainter, context: PaintContext, *, crisp: bool) -> None:
-        """The earlier picture, where it is to be seen."""
+        """Paint the visible part of the earlier picture."""
         if self._before_image is None or not (self.showing_before or self.is_split):
             return
         target = context.viewport.picture_rect()
@@ -66,7 +66,7 @@ class BeforeAfter:
         painter.restore()
 
     def paint_split(self, painter: QPainter, context: PaintContext) -> None:
-        """The line with its knob and words, over everything else."""
+        """Paint the line with its handle and labels, over everything else."""
         if not self.is_available or not (self.showing_before or self.is_split):
             return
         target = context.viewport.picture_rect()

@@ -1,4 +1,4 @@
-"""What marks the pointer and shapes in progress: lines in black and white, so that they show on anything."""
+"""The brush cursor and the outlines of shapes in progress: black and white lines, visible on any background."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from sdxl_desktop.session.document.mask_shapes import Outline
 from sdxl_desktop.ui.viewport import Viewport
 
 MIN_RADIUS = 3.0
-"""Points below which a ring could not be told from its middle: a cross is shown instead."""
+"""Logical pixels; a ring with a smaller radius would look like a dot, so a cross is drawn instead."""
 
 _DARK, _LIGHT = QColor(0, 0, 0, 190), QColor(255, 255, 255)
 
 
 def brush_cursor_rect(centre: QPointF, radius: float) -> QRect:
-    """All that `paint_brush_cursor` may touch."""
+    """Return the rectangle that `paint_brush_cursor` may paint in."""
     reach = max(radius, MIN_RADIUS + 6) + 3
     return QRectF(centre.x() - reach, centre.y() - reach, 2 * reach, 2 * reach).toAlignedRect()
 
 
 def paint_brush_cursor(painter: QPainter, centre: QPointF, radius: float, hardness: float, *, erases: bool) -> None:
-    """The brush's rim, a fainter ring where it begins to be soft, and a dot, or a minus for the eraser. Points."""
+    """Paint the rim, a fainter ring where the soft edge begins, and a dot (eraser: a minus). Logical pixels."""
     painter.save()
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     painter.setBrush(Qt.BrushStyle.NoBrush)
@@ -29,7 +29,7 @@ def paint_brush_cursor(painter: QPainter, centre: QPointF, radius: float, hardne
         _paint_cross(painter, centre)
     else:
         painter.setPen(QPen(_DARK, 1.0))
-        painter.drawEllipse(centre, radius + 0.5, radius + 0.5)  # the two lines lie side by side, a point each
+        painter.drawEllipse(centre, radius + 0.5, radius + 0.5)  # two adjacent lines, one logical pixel wide each
         painter.setPen(QPen(_LIGHT, 1.0))
         painter.drawEllipse(centre, radius - 0.5, radius - 0.5)
         inner = radius * hardness
@@ -61,12 +61,12 @@ def _paint_centre(painter: QPainter, centre: QPointF, *, erases: bool) -> None:
 
 
 def outline_to_widget(outline: Outline, viewport: Viewport) -> QPolygonF:
-    """The corners of an outline, in points of the widget."""
+    """Return the corners of an outline in widget coordinates."""
     return QPolygonF([viewport.to_widget_point(QPointF(x, y)) for x, y in outline.tolist()])
 
 
 def paint_outline(painter: QPainter, polygon: QPolygonF) -> None:
-    """A shape in progress."""
+    """Paint a shape in progress."""
     painter.save()
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     painter.setBrush(QColor(255, 255, 255, 28))

@@ -1,4 +1,4 @@
-"""The easel: puts a document on the canvas and lets the tool in hand work on it."""
+"""Shows a document on the canvas and lets the active tool edit it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _HARDNESS_STEP = 0.1
 
 
 class CanvasEditor(QObject):
-    """Is the canvas's hand. `edit` begins; `put_away` leaves the canvas to whoever shows something else there.
+    """The canvas's input handler. `attach` shows the document; `detach` leaves the canvas to other content.
 
     `document_changed` after every change of pixels (strokes in progress included), `stroke_ended` after every gesture,
     `failed` with an error to show.
@@ -41,7 +41,7 @@ class CanvasEditor(QObject):
     stroke_ended = Signal()
     failed = Signal(object)
     frame_changed = Signal(object)
-    """Frame, or None where there is none: what a run would draw now"""
+    """Frame, or None if there is none: the region that a run would draw now."""
 
     def __init__(self, canvas: Canvas, bar: PaintBar, document: Document) -> None:
         super().__init__(canvas)
@@ -60,7 +60,7 @@ class CanvasEditor(QObject):
     def _connect(self) -> None:
         bar, document = self._bar, self._document
         self._frame_tracker.frame_changed.connect(self.frame_changed)
-        self._canvas.destroyed.connect(document.subscribe(self._handle_document_change))  # the document may live longer
+        self._canvas.destroyed.connect(document.subscribe(self._handle_document_change))  # the document may outlive it
         bar.settings_applied.connect(lambda: self._apply_settings(bar.value()))
         bar.undo_requested.connect(partial(self._run_shortcut, PaintShortcut.UNDO))
         bar.redo_requested.connect(partial(self._run_shortcut, PaintShortcut.REDO))
@@ -77,20 +77,20 @@ class CanvasEditor(QObject):
 
     @property
     def is_attached(self) -> bool:
-        """Whether the document is on the canvas."""
+        """Return whether the document is on the canvas."""
         return self._attached
 
     @property
     def frame(self) -> Frame | None:
-        """The part of the picture that a run would draw, and its drawing size."""
+        """Return the part of the picture that a run would draw, with its drawing size."""
         return self._frame_tracker.frame
 
     def set_frame_policy(self, policy: FramePolicy | None) -> None:
-        """Say what decides the frame; None: a run would not draw on this picture."""
+        """Set the policy that determines the frame; None: a run would not draw on this picture."""
         self._frame_tracker.set_policy(policy)
 
     def attach(self) -> None:
-        """Put the document onto the canvas; nothing to see while it has no picture."""
+        """Put the document on the canvas; nothing is visible while it has no picture."""
         if not self._attached:
             self._attached = True
             self._show_document()
@@ -99,7 +99,7 @@ class CanvasEditor(QObject):
             self._update_bar()
 
     def detach(self) -> None:
-        """Leave the canvas: what it shows next is only looked at. The mask is hidden."""
+        """Leave the canvas: its next content is view-only. The mask is hidden."""
         if self._attached:
             self._canvas.set_input_handler(None)
             self._attached = False
@@ -107,7 +107,7 @@ class CanvasEditor(QObject):
             self._update_tool()
             self._update_bar()
 
-    # following the document
+    # document changes
 
     def _handle_document_change(self, change: DocumentChange) -> None:
         if change.rect is None:
@@ -150,7 +150,7 @@ class CanvasEditor(QObject):
     # settings
 
     def _apply_settings(self, settings: ToolSettings) -> None:
-        """The bar says something else."""
+        """Apply changed settings of the tool bar."""
         if settings.overlay_style != self._mask.style or settings.overlay != self._mask.visible:
             self._mask.set_style(settings.overlay_style)
             self._mask.visible = settings.overlay
@@ -161,7 +161,7 @@ class CanvasEditor(QObject):
             self._canvas.update_cursor()
 
     def _update_tool(self) -> None:
-        """What of the canvas belongs to the tool in hand."""
+        """Update the parts of the canvas that depend on the active tool."""
         settings = self._bar.value()
         self._overlays.set_enabled(self._attached)
         self._frame_tracker.set_frame_visible(self._attached and settings.overlay and settings.tool.masks)
@@ -173,12 +173,12 @@ class CanvasEditor(QObject):
 
     def _set_settings(self, settings: ToolSettings) -> None:
         self._bar.set_value(settings)
-        self._bar.changed.emit()  # it was the person who did it, with a key
+        self._bar.changed.emit()  # the user changed it, with a key
 
     def _set_size(self, size: int) -> None:
         self._set_settings(replace(self._bar.value(), size=int(min(MAX_SIZE, max(1, size)))))
 
-    # the canvas's hand
+    # the canvas's input handler
 
     def press(self, pointer: Pointer) -> bool:
         settings = self._bar.value()
@@ -217,7 +217,7 @@ class CanvasEditor(QObject):
         self._update_bar()
 
     def _advance_gesture(self, pointer: Pointer | None) -> bool:
-        """Let the gesture go on to `pointer`; whether it goes on after that."""
+        """Send `pointer` to the gesture; return whether it continues."""
         if self._gesture is None:
             return False
         try:
@@ -295,7 +295,7 @@ class CanvasEditor(QObject):
                 self._document.redo()
 
     def _run_reporting_errors(self, action: Callable[[], None]) -> None:
-        """Do something to the document; an error is told, not raised."""
+        """Run an action on the document; an error is emitted as `failed`, not raised."""
         self._canvas.cancel_gesture()
         try:
             action()
@@ -309,7 +309,7 @@ class CanvasEditor(QObject):
 
 
 def _swap_tool(settings: ToolSettings) -> ToolSettings:
-    """Brush for eraser and the other way round; with any other tool, adding for taking away."""
+    """Swap brush and eraser; with any other tool, swap adding and subtracting."""
     if settings.tool.paints:
         other = ToolKind.BRUSH if settings.tool is ToolKind.ERASER else ToolKind.ERASER
         return replace(settings, tool=other)

@@ -1,4 +1,4 @@
-"""The frame over the picture: a dashed line with its drawing size, what lies outside gently dimmed."""
+"""The frame over the picture: a dashed line with the drawing size; the outside is slightly dimmed."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from sdxl_desktop.ui.painting.text_overlay import paint_text_overlay, text_overl
 from sdxl_desktop.ui.viewport import Viewport
 
 DIM_ALPHA = 96
-"""The alpha, in [0, 255], of the canvas's own colour over what is outside."""
+"""Alpha, in [0, 255], of the canvas's background colour over the outside."""
 
 _LINE_MARGIN = 3
-"""Points to both sides of the line that painting it may touch."""
+"""Logical pixels on both sides of the line that painting it may touch."""
 _DASH_PERIOD = 10
-"""Points of light and dark together."""
+"""Logical pixels of one light and one dark dash together."""
 _DARK, _LIGHT = QColor(0, 0, 0, 200), QColor(255, 255, 255)
 
 
 class FrameLayer:
-    """Paints `frame`, when there is one and it is `visible`."""
+    """Paints `frame` if there is one and it is `visible`."""
 
     def __init__(self, canvas: QWidget) -> None:
         self.frame: Frame | None = None
@@ -32,14 +32,14 @@ class FrameLayer:
 
     @property
     def visible_frame(self) -> Frame | None:
-        """The frame that is to be seen."""
+        """Return the frame if it is visible, else None."""
         return self.frame if self.visible else None
 
     def changed_region(self, previous: Frame | None, viewport: Viewport) -> QRegion:
-        """What must be painted anew, in points, when the frame shown was `before`: a band along each side that moved,
-        and the labels. A side that stays keeps its dashes, for they are counted from the picture's corner."""
+        """Return the region to repaint, in logical pixels, if `previous` was the visible frame: a band along each side
+        that moved, and the labels. An unmoved side keeps its dashes, as they are counted from the picture's corner."""
         now = self.visible_frame
-        if previous is None or now is None:  # the dimming comes or goes with the frame
+        if previous is None or now is None:  # the dimming appears or disappears with the frame
             return QRegion(
                 viewport.picture_rect()
                 .toAlignedRect()
@@ -97,7 +97,7 @@ class FrameLayer:
                 painter.fillRect(seen, colour)
 
     def label_rect(self, frame: Frame, viewport: Viewport) -> QRectF:
-        """The plate with the size: above the line's left end, as far as the widget reaches, else inside."""
+        """Return the size label's rectangle: above the line's left end if the widget has room there, else inside."""
         line = viewport.to_widget_rect(_frame_rect(frame))
         box = text_overlay_rect(self._canvas.font(), format_size_label(frame.drawing_size), line.topLeft())
         above = line.top() - box.height() - 4
@@ -116,17 +116,17 @@ def _frame_rect(frame: Frame) -> QRectF:
 
 
 def _frame_edges(frame: Frame, viewport: Viewport) -> QRect:
-    """The whole points that are inside the line."""
+    """Return the rectangle of whole logical pixels inside the line."""
     line = viewport.to_widget_rect(_frame_rect(frame))
     left, top = round(line.left()), round(line.top())
     return QRect(left, top, round(line.right()) - left, round(line.bottom()) - top)
 
 
 def _paint_line(painter: QPainter, edges: QRect, exposed: QRect, corner: QPoint) -> None:
-    """A point wide, just outside `edges`: dark with light dashes, so that one of both shows on anything.
+    """Paint a line one logical pixel wide just outside `edges`: dark with light dashes, one of which always shows.
 
-    The dashes are counted from `corner`, the picture's, so that they stay where they are when the frame grows; Qt's own
-    begin anew where a line is clipped.
+    The dashes are counted from `corner`, the picture's, so that they stay in place when the frame grows; Qt's own
+    dashes restart where a line is clipped.
     """
     around = edges.adjusted(-1, -1, 1, 1)
     for y in (around.top(), around.bottom()):

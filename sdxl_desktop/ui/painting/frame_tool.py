@@ -1,4 +1,4 @@
-"""The frame tool: the picture's edges and corners dragged outwards, to draw more around it."""
+"""The frame tool: drag the picture's edges and corners outwards to expand it."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from sdxl_desktop.ui.painting.tools import Gesture
 from sdxl_desktop.ui.viewport import Viewport
 
 HIT_DISTANCE = 9.0
-"""Points from an edge within which a press takes hold of it."""
+"""Logical pixels from an edge within which a press grabs it."""
 
 _LARGE_STEP = 8 * EXPANSION_STEP
 _SHIFT = Qt.KeyboardModifier.ShiftModifier
 _DARK, _LIGHT = QColor(0, 0, 0, 200), QColor(255, 255, 255)
 _HANDLE_LENGTH, _HANDLE_THICKNESS = 22.0, 6.0
-"""Points that a handle is long and thick."""
+"""Length and thickness of a handle in logical pixels."""
 _HANDLE_CLEARANCE = 8.0
 _CHECKER_SIZE = 8
 _ARROWS = {Qt.Key.Key_Left: LEFT, Qt.Key.Key_Right: RIGHT, Qt.Key.Key_Up: TOP, Qt.Key.Key_Down: BOTTOM}
@@ -39,17 +39,17 @@ _ENTER_KEYS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 
 
 class FrameTool:
-    """Holds the `growth` that is wanted until it is applied, as one step, or dropped."""
+    """Holds the pending expansion `growth` until it is applied, as one undo step, or reset."""
 
     def __init__(self, canvas: PictureView, document: Document) -> None:
         self._canvas, self._document = canvas, document
         self._active_grip: EdgeHandle | None = None
         self.growth = Expansion()
 
-    # the pointer
+    # pointer
 
     def grip_at(self, position: QPointF) -> EdgeHandle | None:
-        """The edge or corner that a press at `spot` takes hold of."""
+        """Return the edge or corner that a press at `position` grabs."""
         box = self._picture_rect(self._canvas.viewport)
         if box is None or not box.adjusted(-HIT_DISTANCE, -HIT_DISTANCE, HIT_DISTANCE, HIT_DISTANCE).contains(position):
             return None
@@ -67,7 +67,7 @@ class FrameTool:
         return Qt.CursorShape.SizeHorCursor if grip.across else Qt.CursorShape.SizeVerCursor
 
     def begin_drag(self, press: Pointer) -> Gesture | None:
-        """What a press begins; None where there is nothing to take hold of."""
+        """Start a drag; return None if the press grabs no edge."""
         grip = self.grip_at(press.widget_position)
         return None if grip is None else self._drag_gesture(grip, press)
 
@@ -91,7 +91,7 @@ class FrameTool:
     # keys
 
     def handles_key(self, key: QKeyEvent) -> bool:
-        """Whether `key` would do something: arrows always, Enter and Escape while something is to be decided."""
+        """Return whether `key` has an effect: arrows always, Enter and Escape while an expansion is pending."""
         code = Qt.Key(key.key())
         modifiers = key.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
         if code in _ARROWS:
@@ -99,7 +99,7 @@ class FrameTool:
         return bool(self.growth) and (code in _ENTER_KEYS or code == Qt.Key.Key_Escape) and not modifiers
 
     def handle_key(self, key: QKeyEvent) -> None:
-        """Do what a key that is known stands for; may raise RequestError as `Document.extend` does."""
+        """Run the action of a handled key; may raise RequestError as `Document.extend` does."""
         code, size = Qt.Key(key.key()), self._document.size
         if size is None:
             return
@@ -111,17 +111,17 @@ class FrameTool:
         else:
             self.reset()
 
-    # what comes of it
+    # apply and reset
 
     def apply(self) -> None:
-        """Make the picture as large as is shown."""
+        """Expand the picture as shown."""
         grown = self.growth
         self.reset()
         if grown:
             self._document.extend(grown.left, grown.top, grown.right, grown.bottom)
 
     def reset(self) -> None:
-        """Leave the picture as it is."""
+        """Drop the pending expansion."""
         self._set_growth(Expansion(), None)
 
     def _set_growth(self, growth: Expansion, active_grip: EdgeHandle | None) -> None:
@@ -129,21 +129,21 @@ class FrameTool:
         self.growth, self._active_grip = growth, active_grip
         self._canvas.update(before.united(self.painted_region()))
 
-    # what is to be seen
+    # painting
 
     def painted_region(self) -> QRegion:
-        """All that `paint` may touch, in points: a band around the picture's edge, and what lies beyond it."""
+        """Return the area that `paint` may touch, in logical pixels: around the picture's edge, and all outside it."""
         box = self._picture_rect(self._canvas.viewport)
         if box is None:
             return QRegion()
         inner = (
             self._canvas.viewport.picture_rect().adjusted(100, 40, -100, -40).toAlignedRect()
-        )  # plates may lie over it
+        )  # labels may overlap it
         outer = QRegion(box.adjusted(-16, -40, 16, 40).toAlignedRect())
         return outer.subtracted(QRegion(inner)) if inner.isValid() else outer
 
     def _picture_rect(self, viewport: Viewport) -> QRectF | None:
-        """Where the picture's edges are now, in points of the widget."""
+        """Return the picture's current rectangle in widget coordinates."""
         size = self._document.size
         if size is None:
             return None
@@ -172,7 +172,7 @@ class FrameTool:
             self._paint_labels(painter, context.viewport.picture_rect(), box, size)
 
     def _paint_labels(self, painter: QPainter, picture: QRectF, box: QRectF, size: Size) -> None:
-        """How many pixels each side grows by, in the middle of what is new there, and the size that it makes."""
+        """Paint each side's growth in pixels, in the middle of its new area, and the resulting size."""
         font = painter.font()
         for grip, middle in (
             (LEFT, QPointF((box.left() + picture.left()) / 2, picture.center().y())),
@@ -192,7 +192,7 @@ class FrameTool:
 
 
 def _keep_off_handle(label_rect: QRectF, box: QRectF, grip: EdgeHandle) -> QRectF:
-    """The plate of an edge moved off the handle in its middle, over the picture where the new area is narrow."""
+    """Move an edge's label off the handle at its middle, over the picture where the new area is narrow."""
     if grip == LEFT:
         return label_rect.translated(max(0.0, box.left() + _HANDLE_CLEARANCE - label_rect.left()), 0)
     if grip == RIGHT:
@@ -203,7 +203,7 @@ def _keep_off_handle(label_rect: QRectF, box: QRectF, grip: EdgeHandle) -> QRect
 
 
 def _nearest_end(position: float, low: float, high: float) -> int:
-    """Which end of an interval `place` is near to: -1, 1, or 0 for neither."""
+    """Return the end of the interval that `position` is near: -1 or 1, or 0 for neither."""
     to_low, to_high = abs(position - low), abs(position - high)
     if min(to_low, to_high) > HIT_DISTANCE:
         return 0
@@ -211,7 +211,7 @@ def _nearest_end(position: float, low: float, high: float) -> int:
 
 
 def _paint_new_area(painter: QPainter, picture: QRectF, box: QRectF, palette: QPalette) -> None:
-    """The new area as a chequered ground, as where nothing is yet."""
+    """Paint the new area as a checkerboard, the pattern for empty areas."""
     painter.save()
     painter.setClipRegion(
         QRegion(box.toAlignedRect()).subtracted(QRegion(picture.toAlignedRect())), Qt.ClipOperation.IntersectClip
@@ -223,7 +223,7 @@ def _paint_new_area(painter: QPainter, picture: QRectF, box: QRectF, palette: QP
 
 
 def _checkerboard(colour: QColor) -> QImage:
-    """Two squares of `colour`, two of nothing."""
+    """Return a tile with two squares of `colour` and two transparent ones."""
     tile = QImage(2 * _CHECKER_SIZE, 2 * _CHECKER_SIZE, QImage.Format.Format_ARGB32_Premultiplied)
     tile.fill(Qt.GlobalColor.transparent)
     painter = QPainter(tile)

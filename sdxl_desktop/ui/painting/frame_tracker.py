@@ -1,4 +1,4 @@
-"""Keeps the frame on the canvas up with the mask, without making a stroke wait for it."""
+"""Updates the frame on the canvas when the mask changes, without delaying strokes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ REFRESH_DELAY_MS = 60
 
 
 class FrameTracker(QObject):
-    """`frame_changed` with the Frame, or None when there is no picture or nobody said what would be drawn."""
+    """`frame_changed` carries the Frame, or None if there is no picture or no frame policy."""
 
     frame_changed = Signal(object)
 
@@ -35,7 +35,7 @@ class FrameTracker(QObject):
 
     @property
     def frame(self) -> Frame | None:
-        """What a run would draw, as of the last refresh."""
+        """Return the region that a run would draw, as of the last refresh."""
         return self._frame
 
     def set_policy(self, policy: FramePolicy | None) -> None:
@@ -44,7 +44,7 @@ class FrameTracker(QObject):
             self.refresh()
 
     def handle_change(self, change: DocumentChange) -> None:
-        """The document is different: at once for what is done in one go, soon for a stroke in progress."""
+        """Handle a document change: refresh at once, or after a delay for a stroke in progress."""
         if change.mask or change.rect is None:
             self._extent.mark_changed(change.rect)
             if change.rect is None or not self._document.in_stroke:
@@ -53,12 +53,12 @@ class FrameTracker(QObject):
                 self._timer.start()
 
     def set_frame_visible(self, visible: bool) -> None:
-        """Whether the frame is to be seen; it is followed all the same."""
+        """Show or hide the frame; it is tracked either way."""
         self._frame_visible = visible
         self._update_layer()
 
     def refresh(self) -> None:
-        """See where the mask lies now."""
+        """Compute the frame from the current mask."""
         self._timer.stop()
         policy, size = self._policy, self._document.size
         frame = None
@@ -70,13 +70,13 @@ class FrameTracker(QObject):
             self.frame_changed.emit(frame)
 
     def repaint_label(self) -> None:
-        """The label keeps to the widget's edge and not to the picture: paint anew where it is."""
+        """Repaint the label, which is positioned by the widget's edge and not by the picture."""
         shown = self.layer.visible_frame
         if shown is not None:
             self._canvas.update(self.layer.label_rect(shown, self._canvas.viewport).toAlignedRect())
 
     def _update_layer(self) -> None:
-        """A frame that shows the picture and nothing else tells nothing, so it is left out."""
+        """Update the layer; a frame around exactly the whole picture is not shown, as it adds no information."""
         size, before = self._document.size, self.layer.visible_frame
         self.layer.frame = self._frame
         whole = self._frame is None or size is None or self._frame.shows_whole_picture(size)

@@ -1,4 +1,4 @@
-"""The mask shown over the picture: a translucent colour with a crisp edge in black and white, visible on anything."""
+"""The mask overlay: a translucent colour with a crisp black and white edge, visible on any picture."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sdxl_desktop.ui.painting.image_pyramid import ImagePyramid
 from sdxl_desktop.ui.painting.pointer import PaintContext
 
 EDGE_MARGIN = 3
-"""Points around a changed pixel within which its edge may be drawn."""
+"""Logical pixels around a changed pixel within which its edge may be drawn."""
 
 _INNER_EDGE_COLOUR = 0xFFFFFFFF
 _OUTER_EDGE_COLOUR = 0xC0000000
@@ -25,14 +25,14 @@ ColourArray = npt.NDArray[np.uint32]
 
 @dataclass(frozen=True, slots=True)
 class OverlayStyle:
-    """`colour` as "#rrggbb" and how much of the picture it hides where the mask is full, in [0, 1]."""
+    """`colour` as "#rrggbb" and its opacity where the mask is 255, in [0, 1]."""
 
     colour: str = "#ff3355"
     opacity: float = 0.45
 
 
 class MaskLayer:
-    """Draws a mask in screen pixels, so that its edge is a line of the same width at every zoom."""
+    """Draws a mask in screen pixels, so that its edge has the same width at every zoom."""
 
     def __init__(self) -> None:
         self._pyramid: ImagePyramid | None = None
@@ -41,11 +41,11 @@ class MaskLayer:
         self.visible = True
 
     def set_mask(self, mask: UInt8Array | None) -> None:
-        """Show `mask` (uint8 [H, W]), which may change in place, or nothing."""
+        """Show `mask` (uint8 [H, W]), which may change in place; None shows nothing."""
         self._pyramid = None if mask is None else ImagePyramid.from_pixels(mask)
 
     def update(self, rect: QRect) -> None:
-        """The mask is different in `rect`."""
+        """Update after the mask has changed in `rect`."""
         if self._pyramid is not None:
             self._pyramid.update(rect)
 
@@ -82,7 +82,7 @@ class MaskLayer:
         painter.drawImage(QRectF(corner, seen.size().toSizeF() / context.device_pixel_ratio), image)
 
     def _sample(self, seen: QRect, screen: QRectF, zoom: float) -> UInt8Array:
-        """The mask in the screen pixels of `seen`: uint8 [H, W]."""
+        """Return the mask sampled at the screen pixels of `seen`: uint8 [H, W]."""
         assert self._pyramid is not None
         image = QImage(seen.size(), QImage.Format.Format_RGB32)  # the format that Qt samples into fastest
         image.fill(0)
@@ -94,7 +94,7 @@ class MaskLayer:
 
 
 def _build_colour_table(style: OverlayStyle) -> ColourArray:
-    """The premultiplied colour for each value of the mask, uint32 [256]."""
+    """Return the premultiplied colour for each mask value, uint32 [256]."""
     colour = QColor(style.colour)
     alpha = np.arange(256) * style.opacity
     parts = [np.rint(alpha * part / 255).astype(np.uint32) for part in (colour.red(), colour.green(), colour.blue())]
@@ -103,7 +103,7 @@ def _build_colour_table(style: OverlayStyle) -> ColourArray:
 
 
 def _colourize(amount: UInt8Array, table: ColourArray, width: int) -> ColourArray:
-    """Colours for a mask in screen pixels: white just inside where it passes one half, black just outside."""
+    """Colour a mask in screen pixels: white just inside the contour at one half, black just outside."""
     drawn: ColourArray = table[amount]
     inside = amount >= 128
     if inside.all() or not inside.any():
@@ -119,7 +119,7 @@ def _colourize(amount: UInt8Array, table: ColourArray, width: int) -> ColourArra
 
 
 def _dilate(shape: npt.NDArray[np.bool_], width: int) -> npt.NDArray[np.bool_]:
-    """The shape and `width` pixels around it."""
+    """Dilate the shape by `width` pixels."""
     wide = shape.copy()
     for _ in range(width):
         before = wide.copy()

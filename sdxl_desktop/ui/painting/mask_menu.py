@@ -1,4 +1,4 @@
-"""The menu of what is done to a whole mask, and of the way it is shown."""
+"""The menu of operations on the whole mask and of the overlay's style."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MAX_AMOUNT = 512
 
 
 class MaskMenu(QMenu):
-    """Verbs are signals; `changed` when the overlay is to look different."""
+    """Operations are signals; `changed` when the overlay's style has changed."""
 
     changed = Signal()
     invert_requested = Signal()
@@ -98,6 +98,6 @@ class MaskMenu(QMenu):
             self._opacity_field.setValue(round(style.opacity * 100))
 
     def set_has_mask(self, has_mask: bool) -> None:
-        """Offer what needs a mask only when there is one."""
+        """Enable the operations that need a mask only if there is one."""
         for action in self._mask_actions:
             action.setEnabled(has_mask)

@@ -1,4 +1,4 @@
-"""The tool bar of the canvas: the tools, how the one in hand is set, and what is done to the whole mask."""
+"""The canvas's tool bar: the tools, the active tool's settings, and operations on the whole mask."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _TOOLTIPS = {
 _MAX_SIZE = 2048
 _GAP = 2
 _FIXED_WIDTH = 12 + 8 + 17 + 3 * _GAP
-"""Points for the margins and the line after the tools."""
+"""Logical pixels of the margins and the separator after the tools."""
 _UNLIMITED_WIDTH = 10_000
 
 
 class _ToolSettingField(QWidget):
-    """A word and a number."""
+    """A label and a number field."""
 
     changed = Signal()
 
@@ -50,7 +50,7 @@ class _ToolSettingField(QWidget):
         field.valueChanged.connect(self.changed)
 
     def show_within(self, available_width: int) -> int:
-        """Show itself in so many points, without the word if it must be, or not at all; returns the points it takes."""
+        """Show the field within `available_width`, if needed without its label, or hide it; return the width used."""
         for with_word in (True, False):
             self._label.setVisible(with_word)
             needed = self.sizeHint().width() + _GAP
@@ -62,8 +62,8 @@ class _ToolSettingField(QWidget):
 
 
 class PaintBar(QWidget):
-    """Edits a ToolSettings; verbs for the whole mask are signals. `changed` when the person set something, `worn` also
-    when `set_value` did: whoever works by the settings follows that one."""
+    """Edits a ToolSettings; operations on the whole mask are signals. `changed` when the user changes a setting,
+    `settings_applied` also after `set_value`: for receivers that apply the settings."""
 
     changed = Signal()
     settings_applied = Signal()
@@ -80,7 +80,7 @@ class PaintBar(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.setObjectName("canvasBar")  # the same ground and line as the bar above it
+        self.setObjectName("canvasBar")  # the same background and border as the bar above it
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._group = QButtonGroup(self)
         self._tool_buttons = {kind: self._create_tool_button(kind) for kind in ToolKind}
@@ -94,7 +94,7 @@ class PaintBar(QWidget):
         self.set_undo_redo("", "")
         self.set_document_state(editable=False, has_mask=False)
 
-    # building
+    # layout
 
     def _create_tool_button(self, kind: ToolKind) -> IconButton:
         button = IconButton(f"tool-{kind}", kind.label, _TOOLTIPS[kind])
@@ -177,7 +177,7 @@ class PaintBar(QWidget):
         menu.load_mask_requested.connect(self.load_mask_requested)
         menu.save_mask_requested.connect(self.save_mask_requested)
 
-    # the contract of panels
+    # value
 
     def value(self) -> ToolSettings:
         return ToolSettings(
@@ -197,7 +197,7 @@ class PaintBar(QWidget):
         self.settings_applied.emit()
 
     def select_tool(self, tool: ToolKind) -> None:
-        """Choose a tool, as if its button were pressed."""
+        """Select a tool, as if its button were pressed."""
         self.set_value(replace(self.value(), tool=tool))
         self.changed.emit()
 
@@ -222,17 +222,17 @@ class PaintBar(QWidget):
         self.settings_applied.emit()
         self.changed.emit()
 
-    # what is to be seen
+    # visible state
 
     def set_undo_redo(self, undo: str, redo: str) -> None:
-        """The names of the next steps back and forth ("Undo brush stroke"), "" when there is none."""
+        """Set the names of the next undo and redo steps ("Undo brush stroke"), "" if there is none."""
         self._undo.setEnabled(bool(undo))
         self._redo.setEnabled(bool(redo))
         self._undo.setToolTip(f"{undo or 'Undo'} (Ctrl+Z)")
         self._redo.setToolTip(f"{redo or 'Redo'} (Ctrl+Shift+Z)")
 
     def set_document_state(self, *, editable: bool, has_mask: bool) -> None:
-        """Whether there is a picture to work on, and whether any of it is masked."""
+        """Set whether there is an editable picture, and whether any of it is masked."""
         for button in (*self._tool_buttons.values(), self._overlay, self._more_button):
             button.setEnabled(editable)
         for setting in (self._size, self._hardness, self._opacity, self._tolerance):
@@ -242,7 +242,7 @@ class PaintBar(QWidget):
         self._menu.set_has_mask(has_mask)
 
     def _update_visible_settings(self) -> None:
-        """Show what belongs to the tool in hand, as far as there is room: keys do the rest."""
+        """Show the active tool's settings as far as there is room; shortcuts cover the rest."""
         kind = next(kind for kind, button in self._tool_buttons.items() if button.isChecked())
         self._overlay.set_icon_name("eye" if self._overlay.isChecked() else "eye-off")
         self._rule.setVisible(kind is not ToolKind.HAND)
@@ -266,7 +266,7 @@ class PaintBar(QWidget):
             room -= needed
 
     def _fixed_width(self) -> int:
-        """The width of what is always to be seen."""
+        """Return the width of the parts that are always visible."""
         buttons = (*self._tool_buttons.values(), self._overlay, self._more_button)
         return sum(button.sizeHint().width() + _GAP for button in buttons) + _FIXED_WIDTH
 

@@ -1,4 +1,4 @@
-"""Looking at a picture: zoom about the cursor, pan, fit, before and after, and painting no more than what changed."""
+"""A picture viewer: zoom at the cursor, pan, fit, before and after; repaints only what has changed."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ from sdxl_desktop.ui.viewport import Viewport
 _WHEEL_NOTCH = 120
 _ZOOM_STEP = 1.25
 _MARGIN = 16.0
-"""Points around a fitted picture."""
+"""Logical pixels around a fitted picture."""
 _WIDE_MARGIN_SHARE = 0.2
-"""The share of the widget's shorter side that is left around it on each side where there is to be room."""
+"""The wide margin on each side, as a fraction of the widget's shorter side."""
 _NEAREST_FROM_ZOOM = 6.0
 
 
 _MAX_PARTS = 24
 _MAX_COVERAGE = 0.7
-"""Layers are painted in the parts of what must be painted where these cover no more of the box around them all."""
+"""Layers are painted rectangle by rectangle if the exposed ones cover no more than this part of their bounding box."""
 
 
 class PictureView(QWidget):
@@ -60,10 +60,10 @@ class PictureView(QWidget):
     def sizeHint(self) -> QSize:
         return QSize(640, 640)
 
-    # what is shown
+    # content
 
     def set_image(self, image: QImage | None) -> None:
-        """Show `image`, keeping zoom and place when it has the size of the one before."""
+        """Show `image`, keeping zoom and position if it has the previous image's size."""
         self._set_picture(None if image is None else ImagePyramid(image))
 
     def set_pixels(self, pixels: UInt8Array) -> None:
@@ -78,18 +78,18 @@ class PictureView(QWidget):
         self.update()
 
     def pixels_changed(self, rect: QRect) -> None:
-        """The pixels of the picture in `rect` are different: prepare and paint those alone."""
+        """Update and repaint the picture in `rect` after its pixels have changed."""
         if self._picture is not None:
             self._picture.update(rect)
             self.repaint_pixels(rect)
 
     def repaint_pixels(self, rect: QRect, margin: float = 2.0) -> None:
-        """Paint what lies over these pixels, and `reach` points around them, anew."""
+        """Repaint the widget over these picture pixels and `margin` logical pixels around them."""
         box = self._viewport.to_widget_rect(QRectF(rect)).adjusted(-margin, -margin, margin, margin)
         self.update(box.toAlignedRect().intersected(self.rect()))
 
     def show_waiting(self, size: QSize, text: str) -> None:
-        """Show an empty frame of the picture to come, saying what it waits for."""
+        """Show an empty frame of the picture's size with `text`, which says what is being waited for."""
         self.set_image(None)
         self._waiting_text = text
         self._set_viewport(self._viewport.for_picture(QSizeF(size)).fit())
@@ -98,40 +98,40 @@ class PictureView(QWidget):
         return None if self._picture is None else self._picture.image
 
     def add_layer(self, layer: CanvasLayer) -> None:
-        """Paint `layer` over the picture, and over the layers added before."""
+        """Paint `layer` over the picture and over previously added layers."""
         self._layers.append(layer)
         self.update()
 
     # before and after
 
     def set_before(self, image: QImage | None) -> None:
-        """The picture as it was before; None: there is nothing to compare."""
+        """Set the earlier picture; None: there is nothing to compare."""
         self._before_after.set_before(image)
         self.update()
 
     @property
     def can_compare(self) -> bool:
-        """Whether there is a picture to compare with."""
+        """Return whether there is an earlier picture to compare with."""
         return self._before_after.is_available
 
     @property
     def is_split(self) -> bool:
-        """Whether the line between before and after is wanted."""
+        """Return whether the line between before and after is enabled."""
         return self._before_after.is_split
 
     def set_split(self, is_split: bool) -> None:
-        """Show the line between before and after, wherever there is a picture to compare with."""
+        """Enable the line between before and after; it is shown if there is a picture to compare with."""
         if is_split != self._before_after.is_split:
             self._before_after.is_split = is_split
             self.split_changed.emit(is_split)
             self.update()
 
     def show_before(self, visible: bool) -> None:
-        """Show the picture before, for as long as wanted."""
+        """Show the earlier picture while `visible`."""
         self._before_after.showing_before = visible
         self.update()
 
-    # looking
+    # zoom and pan
 
     @property
     def viewport(self) -> Viewport:
@@ -139,7 +139,7 @@ class PictureView(QWidget):
 
     @property
     def zoom(self) -> float:
-        """Screen pixels a picture pixel: 1.0 is "100 %" on every display."""
+        """Return the screen pixels per picture pixel: 1.0 is "100 %" on every display."""
         return self._viewport.scale * self.devicePixelRatioF()
 
     @property
@@ -150,13 +150,13 @@ class PictureView(QWidget):
         self._set_viewport(self._viewport.fit())
 
     def set_wide_margin(self, wide: bool) -> None:
-        """Whether a fitted picture has much space around it, for instance to drag its edges into."""
+        """Set whether a fitted picture has a wide margin, for instance to drag its edges into."""
         if wide != self._wide_margin:
             self._wide_margin = wide
             self._set_viewport(self._viewport_with_margin(QSizeF(self.size())))
 
     def _viewport_with_margin(self, view: QSizeF) -> Viewport:
-        """The present look in a widget of `view` points."""
+        """Return the current viewport for a widget of `view` logical pixels."""
         margin = max(_MARGIN, _WIDE_MARGIN_SHARE * min(view.width(), view.height())) if self._wide_margin else _MARGIN
         return replace(self._viewport, margin=margin).resized(view)
 
@@ -170,7 +170,7 @@ class PictureView(QWidget):
         self.zoom_to(self.zoom / _ZOOM_STEP)
 
     def zoom_to(self, zoom: float, about: QPointF | None = None) -> None:
-        """Zoom to screen pixels a picture pixel about a point of the widget, its middle by default."""
+        """Zoom to `zoom` screen pixels per picture pixel at a point of the widget, by default its centre."""
         self._set_viewport(
             self._viewport.zoomed(zoom / self.devicePixelRatioF(), about or QRectF(self.rect()).center())
         )
@@ -189,7 +189,7 @@ class PictureView(QWidget):
         self.zoomed.emit()
 
     def _try_scroll(self, previous: Viewport) -> bool:
-        """Whether moving what is on the screen already shows the new look, but for the strips that come into sight."""
+        """Scroll to the new viewport, so that only the exposed strips are repainted; return False if impossible."""
         if self._picture is None or self._before_after.is_split or self._before_after.showing_before:
             return False
         by = self._viewport.picture_rect().topLeft() - previous.picture_rect().topLeft()
@@ -201,14 +201,14 @@ class PictureView(QWidget):
         return True
 
     def about_to_scroll(self) -> None:
-        """What does not move along with the picture must go from the screen before it moves."""
+        """Called before scrolling: erase what does not move with the picture."""
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         if self._picture is None:
             return
         pixels = event.pixelDelta()
         if not pixels.isNull() and not event.modifiers() & Qt.KeyboardModifier.ControlModifier:
-            self._set_viewport(self._viewport.panned(QPointF(pixels)))  # a touchpad scrolls; its pinch zooms
+            self._set_viewport(self._viewport.panned(QPointF(pixels)))  # two-finger scrolling pans; pinching zooms
         else:
             self.zoom_to(self.zoom * _ZOOM_STEP ** (event.angleDelta().y() / _WHEEL_NOTCH), event.position())
         event.accept()
@@ -254,7 +254,7 @@ class PictureView(QWidget):
             painter.drawRect(target.adjusted(-2.5, -2.5, 2.5, 2.5))
 
     def paint_layers(self, painter: QPainter, context: PaintContext) -> None:
-        """What lies over the picture."""
+        """Paint what is over the picture."""
         for layer in self._layers:
             layer.paint(painter, context)
 
@@ -267,7 +267,7 @@ class PictureView(QWidget):
 
 
 def _paint_rects(region: QRegion) -> list[QRect]:
-    """The boxes to paint layers in: the bands around a frame that moved, say, and not all that lies between them."""
+    """Return the rectangles to paint layers in: for instance the bands around a moved frame, not their bounding box."""
     around = region.boundingRect()
     parts: list[QRect] = list(region)  # type: ignore[call-overload]
     covered = sum(part.width() * part.height() for part in parts)

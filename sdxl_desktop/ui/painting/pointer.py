@@ -1,4 +1,4 @@
-"""What the canvas tells about the pointer, and who may listen: the words between looking and painting."""
+"""The canvas's pointer events and the protocols for layers and input handlers."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from sdxl_desktop.ui.viewport import Viewport
 
 @dataclass(frozen=True, slots=True)
 class Pointer:
-    """Mouse or pen: `at` in the picture's pixels, `spot` in the widget's points, `pressure` in [0, 1] (a mouse always
-    presses with 1), `down` while the button is held, `eraser` for the pen's other end."""
+    """Mouse or pen: `picture_position` in picture pixels, `widget_position` in logical pixels, `pressure` in [0, 1] (1
+    with a mouse), `down` while the button is held, `eraser` for the pen's eraser end."""
 
     picture_position: QPointF
     widget_position: QPointF
@@ -29,7 +29,7 @@ class Pointer:
 
 @dataclass(frozen=True, slots=True)
 class PaintContext:
-    """What is being painted: the `look` at the picture, screen pixels a point, and the part that must be painted."""
+    """The viewport, the screen pixels per logical pixel, and the rectangle that must be painted."""
 
     viewport: Viewport
     device_pixel_ratio: float
@@ -37,16 +37,16 @@ class PaintContext:
 
 
 class CanvasLayer(Protocol):
-    """Paints something over the picture, in the widget's points."""
+    """Paints something over the picture, in widget coordinates."""
 
     def paint(self, painter: QPainter, context: PaintContext) -> None: ...
 
 
 class CanvasInputHandler(CanvasLayer, Protocol):
-    """Works on what the canvas shows. Without one the canvas is only looked at."""
+    """Edits what the canvas shows. Without one the canvas is view-only."""
 
     def press(self, pointer: Pointer) -> bool:
-        """Whether the hand takes this press; then `move` follows until `release`."""
+        """Return whether the press is accepted; if so, `move` is called until `release`."""
         ...
 
     def move(self, pointer: Pointer) -> None: ...
@@ -54,7 +54,7 @@ class CanvasInputHandler(CanvasLayer, Protocol):
     def release(self, pointer: Pointer) -> None: ...
 
     def cancel(self) -> None:
-        """What was begun with the last press is taken back."""
+        """Undo what the last press began."""
         ...
 
     def hover(self, pointer: Pointer | None) -> None:
@@ -62,11 +62,11 @@ class CanvasInputHandler(CanvasLayer, Protocol):
         ...
 
     def handles_key(self, key: QKeyEvent) -> bool:
-        """Whether `key` would do something."""
+        """Return whether `key` has an effect."""
         ...
 
     def handle_key(self, key: QKeyEvent) -> bool:
-        """Do what a key stands for; False when it stands for nothing."""
+        """Run the action of `key`; return False if there is none."""
         ...
 
     def cursor(self) -> Qt.CursorShape: ...

@@ -1,4 +1,4 @@
-"""The keys of painting, each with what it does."""
+"""The keyboard shortcuts for painting."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sdxl_desktop.ui.painting.tool_settings import ToolKind
 
 
 class PaintShortcut(Enum):
-    """What a key can do besides taking up a tool."""
+    """The actions of shortcuts, apart from selecting a tool."""
 
     SMALLER_BRUSH = auto()
     LARGER_BRUSH = auto()
@@ -46,7 +46,7 @@ _TOOLS_BY_KEY = {tool.key: tool for tool in ToolKind}
 
 
 def shortcut_for(key: QKeyEvent) -> PaintShortcut | ToolKind | float | None:
-    """What a key stands for: a deed, a tool, an opacity in (0, 1] (the digits), or nothing."""
+    """Return a key's meaning: an action, a tool, an opacity in (0, 1] (the digits), or None."""
     modifiers = key.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
     code = Qt.Key(key.key())
     if modifiers == Qt.KeyboardModifier.ControlModifier:
@@ -54,7 +54,7 @@ def shortcut_for(key: QKeyEvent) -> PaintShortcut | ToolKind | float | None:
     shift = Qt.KeyboardModifier.ShiftModifier
     if modifiers == Qt.KeyboardModifier.ControlModifier | shift:
         return PaintShortcut.REDO if code == Qt.Key.Key_Z else None
-    if key.text() in _BY_KEY_TEXT and not modifiers & Qt.KeyboardModifier.AltModifier:  # where a layout has them
+    if key.text() in _BY_KEY_TEXT and not modifiers & Qt.KeyboardModifier.AltModifier:  # where the layout has them
         return _BRACKETS.get(code, _BY_KEY_TEXT[key.text()]) if modifiers == shift else _BY_KEY_TEXT[key.text()]
     if modifiers == shift:
         return _BRACKETS.get(code)

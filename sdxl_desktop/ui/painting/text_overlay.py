@@ -1,4 +1,4 @@
-"""Words on a dark plate, to be read on any picture."""
+"""Text on a dark background plate, readable over any picture."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter
 
 
 def text_overlay_rect(font: QFont, text: str, corner: QPointF, align: float = 0.0) -> QRectF:
-    """Where the plate lies: `align` 0 begins at `corner`, 1 ends there, 0.5 has its middle there, across."""
+    """Return the plate's rectangle: horizontally, it starts (`align` 0), is centred (0.5) or ends (1) at `corner`."""
     measure = QFontMetricsF(font)
     box = QRectF(0, 0, measure.horizontalAdvance(text) + 16, measure.height() + 6)
     box.moveTo(corner.x() - align * box.width(), corner.y())
@@ -15,7 +15,7 @@ def text_overlay_rect(font: QFont, text: str, corner: QPointF, align: float = 0.
 
 
 def paint_text_overlay(painter: QPainter, rect: QRectF, text: str) -> None:
-    """The plate with its words, in a box from `text_overlay_rect`."""
+    """Paint the plate and its text in a rectangle from `text_overlay_rect`."""
     painter.save()
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     painter.setPen(Qt.PenStyle.NoPen)

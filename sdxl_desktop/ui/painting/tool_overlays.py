@@ -1,4 +1,4 @@
-"""The marks of the tool in hand: the brush's ring at the pointer and the outline of a shape in progress."""
+"""The overlays of the active tool: the brush cursor at the pointer and the outline of a shape in progress."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sdxl_desktop.ui.painting.tools import erases
 
 
 class ToolOverlays:
-    """Paints them, and has the canvas paint no more than what they covered and cover."""
+    """Paints the overlays, and repaints only the old and the new areas that they cover."""
 
     def __init__(self, canvas: PictureView, settings: ToolSettings) -> None:
         self._canvas, self._settings = canvas, settings
@@ -26,7 +26,7 @@ class ToolOverlays:
 
     @property
     def pointer(self) -> Pointer | None:
-        """Where the pointer was last seen."""
+        """Return the last known pointer."""
         return self._pointer
 
     def apply_settings(self, settings: ToolSettings) -> None:
@@ -34,7 +34,7 @@ class ToolOverlays:
         self._repaint_cursor()
 
     def set_enabled(self, enabled: bool) -> None:
-        """Whether there is anything to mark."""
+        """Show or hide the overlays."""
         self._enabled = enabled
         self._repaint_cursor()
 
@@ -44,12 +44,12 @@ class ToolOverlays:
         self._repaint_outline()
 
     def set_pointer(self, pointer: Pointer | None) -> None:
-        """The ring goes with the pointer."""
+        """Move the brush cursor to the pointer."""
         self._pointer = pointer
         self._repaint_cursor()
 
     def pin_cursor(self, position: QPointF | None) -> None:
-        """The ring stays around this point of the picture while the pointer goes on, until None."""
+        """Keep the brush cursor at this point of the picture while the pointer moves, until called with None."""
         self._pinned_position = position
         self._repaint_cursor()
 
@@ -77,7 +77,7 @@ class ToolOverlays:
         self._canvas.update(self._cursor_rect)
 
     def _cursor_circle(self) -> tuple[QPointF, float] | None:
-        """The ring's middle and radius in points, or None when no ring is to be shown."""
+        """Return the cursor's centre and radius in logical pixels, or None if no cursor is shown."""
         if self._pointer is None or not self._enabled or not self._settings.tool.paints:
             return None
         look = self._canvas.viewport

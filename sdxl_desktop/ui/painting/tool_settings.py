@@ -1,4 +1,4 @@
-"""The tools there are and how each of them is set."""
+"""The tools and their settings."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ MAX_TOLERANCE = 255
 
 
 class ToolKind(StrEnum):
-    """A tool, with the key that takes it up. With the hand the picture is only moved or dragged out, with the frame
-    its edges are dragged outwards."""
+    """A tool, with the key that selects it. The hand only pans the picture or drags it out of the window; the frame
+    drags its edges outwards."""
 
     HAND = "hand"
     BRUSH = "brush"
@@ -35,17 +35,17 @@ class ToolKind(StrEnum):
 
     @property
     def paints(self) -> bool:
-        """Whether it has a size, hardness and opacity."""
+        """Return whether the tool has a size, hardness and opacity."""
         return self in (ToolKind.BRUSH, ToolKind.ERASER)
 
     @property
     def masks(self) -> bool:
-        """Whether it changes the mask."""
+        """Return whether the tool changes the mask."""
         return self.paints or self.selects
 
     @property
     def selects(self) -> bool:
-        """Whether it adds to the mask or takes away as its setting says."""
+        """Return whether the tool adds to the mask or subtracts from it, depending on its setting."""
         return self in (ToolKind.RECTANGLE, ToolKind.ELLIPSE, ToolKind.LASSO, ToolKind.COLOUR)
 
 
@@ -73,9 +73,9 @@ _LABELS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolSettings:
-    """`size` in the picture's pixels, `hardness` in [0, 1], `opacity` in (0, 1]; `tolerance` in [0, 255] of a channel,
-    `contiguous`: only what is connected; `subtract`: shapes and colours are taken out of the mask; `overlay`: the mask
-    is shown, in the way of `overlay_look`."""
+    """`size` in picture pixels, `hardness` in [0, 1], `opacity` in (0, 1]; `tolerance` in [0, 255] per channel,
+    `contiguous`: only connected pixels; `subtract`: shapes and colours are removed from the mask; `overlay`: the mask
+    is shown in `overlay_style`."""
 
     tool: ToolKind = ToolKind.HAND
     size: int = 64

@@ -1,6 +1,6 @@
-"""The tools: each gesture, from press to release, is one generator that is sent where the pointer goes.
+"""The tools: each gesture, from press to release, is a generator to which the pointer positions are sent.
 
-A generator that is closed before its end takes back what it began.
+A generator that is closed before its end undoes what it began.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from sdxl_desktop.ui.painting.pointer import Pointer
 from sdxl_desktop.ui.painting.tool_settings import ToolKind, ToolSettings
 
 Gesture = Generator[None, Pointer, None]
-"""Is sent each move and at last the release, whose pointer is not `down` any more; then it ends."""
+"""Receives each move and finally the release, whose pointer is no longer `down`; then it ends."""
 
 _ALT, _SHIFT = Qt.KeyboardModifier.AltModifier, Qt.KeyboardModifier.ShiftModifier
 _LASSO_STEP = 0.75
-"""Pixels between two corners of a lasso at least."""
+"""Minimum distance between two corners of a lasso, in picture pixels."""
 
 
 @dataclass(frozen=True, slots=True)
 class ToolContext:
-    """What a tool works with: the document, its settings at the press, a way to show an outline (None: no more) and a
-    way to change the brush's size."""
+    """The document, the settings at the press, a callback to show an outline (None hides it), and one to set the brush
+    size."""
 
     document: Document
     settings: ToolSettings
@@ -36,7 +36,7 @@ class ToolContext:
 
 
 def begin_gesture(context: ToolContext, press: Pointer) -> Gesture | None:
-    """What a press with the tool in hand begins; None with one that leaves the mask alone."""
+    """Start the active tool's gesture for a press; return None if the tool does not change the mask."""
     if context.settings.tool.paints or (press.eraser and context.settings.tool.masks):
         return resize_brush(context, press) if press.has_modifier(_SHIFT) else paint_stroke(context, press)
     match context.settings.tool:
@@ -52,12 +52,12 @@ def begin_gesture(context: ToolContext, press: Pointer) -> Gesture | None:
 
 
 def erases(settings: ToolSettings, pointer: Pointer) -> bool:
-    """Whether a stroke takes away: with the eraser or the pen's other end; Alt turns that round."""
+    """Return whether a stroke erases: with the eraser or the pen's eraser end; Alt inverts this."""
     return (settings.tool is ToolKind.ERASER or pointer.eraser) != pointer.has_modifier(_ALT)
 
 
 def paint_stroke(context: ToolContext, press: Pointer) -> Gesture:
-    """A stroke of the brush or eraser."""
+    """Paint a stroke of the brush or eraser."""
     stroke = context.document.begin_stroke(context.settings.brush(erase=erases(context.settings, press)))
     try:
         last = press
@@ -67,7 +67,7 @@ def paint_stroke(context: ToolContext, press: Pointer) -> Gesture:
             stroke.move_to(pointer.picture_position.x(), pointer.picture_position.y(), pointer.pressure)
         if (
             pointer.picture_position != last.picture_position
-        ):  # a pen that is lifted presses no more, but the line goes on to there
+        ):  # a lifted pen has no pressure, but the line extends to there
             stroke.move_to(pointer.picture_position.x(), pointer.picture_position.y(), last.pressure)
     except GeneratorExit:
         stroke.cancel()
@@ -76,7 +76,7 @@ def paint_stroke(context: ToolContext, press: Pointer) -> Gesture:
 
 
 def resize_brush(context: ToolContext, press: Pointer) -> Gesture:
-    """The ring's edge follows the pointer sideways."""
+    """Resize the brush: its edge follows the pointer horizontally."""
     before = context.settings.size
     try:
         while (pointer := (yield)).down:
@@ -89,7 +89,7 @@ def resize_brush(context: ToolContext, press: Pointer) -> Gesture:
 def drag_box(
     context: ToolContext, press: Pointer, shape: Callable[[float, float, float, float], mask_shapes.Outline], name: str
 ) -> Gesture:
-    """A rectangle or ellipse between the press and the release, on whole pixels; Shift makes its sides equal."""
+    """Drag a rectangle or ellipse from press to release, on whole pixels; Shift makes its sides equal."""
     combine = context.settings.combine(flipped=press.has_modifier(_ALT))
     x0, y0 = round(press.picture_position.x()), round(press.picture_position.y())
     try:
@@ -115,7 +115,7 @@ def _far_corner(x0: int, y0: int, pointer: Pointer) -> tuple[int, int]:
 
 
 def lasso(context: ToolContext, press: Pointer) -> Gesture:
-    """A line drawn by hand around an area."""
+    """Draw a freehand line around an area."""
     combine = context.settings.combine(flipped=press.has_modifier(_ALT))
     points = [press.picture_position]
     try:
@@ -137,7 +137,7 @@ def _distance(one: QPointF, other: QPointF) -> float:
 
 
 def select_by_colour(context: ToolContext, press: Pointer) -> Gesture:
-    """What looks like the pixel that was pressed on."""
+    """Select pixels similar to the one that was pressed."""
     settings = context.settings
     context.document.select_by_colour(
         press.picture_position.x(),

@@ -1,4 +1,4 @@
-"""One line of the additions list: a LoRA with its switch and weight, or an embedding with its word."""
+"""One row of the adapter list: a LoRA with its switch and weight, or an embedding with its token."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SWITCH_WIDTH = 44
 
 
 class _LoraWeightField(SliderField):
-    """A weight: the slider goes from -2 to 2, the number over all that is allowed."""
+    """A LoRA's weight: the slider covers -2 to 2, the number field the whole allowed range."""
 
     def __init__(self, name: str) -> None:
         super().__init__(FloatField(name, -MAX_LORA_WEIGHT, MAX_LORA_WEIGHT, _STEP, 2), _SLIDER_MAX_WEIGHT)
@@ -34,7 +34,7 @@ class _LoraWeightField(SliderField):
 
 
 class _FileNameLabel(ElidedLabel):
-    """A file's name without its suffix, which says when the file is gone."""
+    """Shows a file's name without its suffix, and whether the file is missing."""
 
     def __init__(self, file: Path) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class _FileNameLabel(ElidedLabel):
         self.check_file()
 
     def check_file(self) -> None:
-        """See whether the file is there."""
+        """Check whether the file exists."""
         self.missing = not self._file.is_file()
         self.setText(f"{self._file.stem} (missing)" if self.missing else self._file.stem)
         gone = "This file is missing, so it is left out: " if self.missing else ""
@@ -90,7 +90,7 @@ class LoraRow(QWidget):
         return LoraListItem(LoraReference(self._file, self._exact_weight.value()), self._switch.isChecked())
 
     def check_file(self) -> None:
-        """See whether the file is there."""
+        """Check whether the file exists."""
         self._name.check_file()
         self._refresh()
 
@@ -107,7 +107,7 @@ class LoraRow(QWidget):
 
 
 class EmbeddingRow(QWidget):
-    """Shows an `EmbeddingReference`; a click on its word wants that in the prompt."""
+    """Shows an `EmbeddingReference`; a click on its token asks to insert it into the prompt."""
 
     token_clicked = Signal(str)
     remove_requested = Signal()
@@ -139,5 +139,5 @@ class EmbeddingRow(QWidget):
         return self._embedding
 
     def check_file(self) -> None:
-        """See whether the file is there."""
+        """Check whether the file exists."""
         self._name.check_file()

@@ -1,4 +1,4 @@
-"""What is put on top of the checkpoint: a compact list of LoRAs and embeddings, and the choice of a VAE."""
+"""The adapters of the checkpoint: a compact list of LoRAs and embeddings, and the choice of a VAE."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _FILTER = dialog_filter("LoRAs, embeddings and VAEs", EMBEDDING_ENDINGS)
 class AdaptersPanel(QWidget):
     """Edits `AdditionsPanelState`.
 
-    What a file is, only its content tells: `files_offered` asks somebody who can read it, and they put it
-    into the value. `token_wanted`: this word should go into the prompt.
+    Only a file's content tells its kind: the receiver of `files_added` reads the files and adds them to the value.
+    `insert_token_requested`: the token should be inserted into the prompt.
     """
 
     changed = Signal()
@@ -61,7 +61,7 @@ class AdaptersPanel(QWidget):
         whole.addLayout(labelled_row("VAE", self._vae_panel, tooltip=tooltips.VAE))
         return inside
 
-    # the value
+    # value
 
     def value(self) -> AdditionsPanelState:
         return AdditionsPanelState(
@@ -84,7 +84,7 @@ class AdaptersPanel(QWidget):
             self._refresh()
 
     def check_files(self) -> None:
-        """See which files are there."""
+        """Check which files exist."""
         for row in self._rows():
             row.check_file()
         self._vae_panel.check_path()
@@ -96,16 +96,16 @@ class AdaptersPanel(QWidget):
     # adding and removing
 
     def last_added_row(self) -> QWidget | None:
-        """The line of what was added last; None where it is gone."""
+        """Return the row that was added last; None if it has been removed."""
         return self._last_added if self._last_added in self._rows() else None
 
     def show_lora(self, file: Path) -> None:
-        """The LoRA in `file` was added: its line is the newest."""
+        """Note that the LoRA in `file` was added last."""
         self._last_added = next((row for row in self._loras if row.value().use.file == file), None)
         self.section.set_open(True)
 
     def show_embedding(self, file: Path) -> None:
-        """The embedding in `file` was added: its line is the newest."""
+        """Note that the embedding in `file` was added last."""
         self._last_added = next((row for row in self._embeddings if row.value().file == file), None)
         self.section.set_open(True)
 
@@ -140,7 +140,7 @@ class AdaptersPanel(QWidget):
         row.setParent(None)
         row.deleteLater()
 
-    # files from outside
+    # dropped files
 
     def _choose_files(self) -> None:
         chosen, _ = QFileDialog.getOpenFileNames(self, "Add LoRAs, embeddings or a VAE", "", _FILTER)
@@ -165,7 +165,7 @@ class AdaptersPanel(QWidget):
         if files:
             self.files_added.emit(files)
 
-    # showing
+    # display
 
     def _handle_change(self) -> None:
         self._refresh()
@@ -189,6 +189,6 @@ class AdaptersPanel(QWidget):
 
 
 def dropped_weight_files(event: QDropEvent) -> tuple[Path, ...]:
-    """The files in what is dragged that may be LoRAs, embeddings or VAEs."""
+    """Return the dragged files that may be LoRAs, embeddings or VAEs."""
     files = (Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile())
     return tuple(file for file in files if file.suffix.lower() in EMBEDDING_ENDINGS)

@@ -1,4 +1,4 @@
-"""Advanced sampling: guidance rescale, timesteps of one's own as a list to type, how the checkpoint is sampled."""
+"""Advanced sampling: guidance rescale, a typed list of custom timesteps, and the noise schedule override."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from sdxl_desktop.ui.widgets.layout_helpers import LABEL_WIDTH, column, labelled
 from sdxl_desktop.ui.widgets.plain_text import PlainTextLabel
 
 NUMBERS = ("guidance_rescale",)
-"""The declared numbers of `Sampling` that stand here."""
+"""The declared numbers of `Sampling` that this panel edits."""
 
 
 class AdvancedPanel(QWidget):
-    """Edits the part of `Sampling` that is rarely needed; the rest stays as it was put in. While what is typed as
-    timesteps makes no sense, the value has none and `unreadable` tells why."""
+    """Edits the rarely used fields of `Sampling`; the others are passed through. While the typed timesteps are invalid,
+    the value has none and `unreadable` returns the error."""
 
     changed = Signal()
 
@@ -83,7 +83,7 @@ class AdvancedPanel(QWidget):
             self._refresh()
 
     def unreadable(self) -> RequestError | None:
-        """Why the timesteps that are typed make no sense; None when they do."""
+        """Return why the typed timesteps are invalid; None if they are valid."""
         try:
             parse_timesteps(self._timesteps.text())
         except RequestError as problem:

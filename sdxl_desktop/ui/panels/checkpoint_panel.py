@@ -1,4 +1,4 @@
-"""Which checkpoint draws: a list of the library and the chosen one's description."""
+"""The checkpoint selector: a list of the library and the description of the selected one."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from sdxl_desktop.ui.widgets.plain_text import plain_text_tooltip
 
 
 class CheckpointPanel(QWidget):
-    """Edits the name of the chosen checkpoint; `checkpoint()` is the chosen one itself. `library_wanted`: the page with
-    all of them should be shown."""
+    """Edits the name of the selected checkpoint; `checkpoint()` returns the checkpoint itself. `library_requested`: the
+    library dialog should be shown."""
 
     changed = Signal()
     library_requested = Signal()
@@ -47,7 +47,7 @@ class CheckpointPanel(QWidget):
         self.setLayout(column(self._label, line, self._description, spacing=4))
 
     def set_checkpoints(self, checkpoints: Sequence[Checkpoint], selected: str) -> None:
-        """Offer these and choose the one called `wanted`, or the first that draws from words. Does not emit."""
+        """List these and select the one called `selected`, or else the first text-to-image one. Does not emit."""
         with QSignalBlocker(self):
             self._checkpoints = tuple(checkpoints)
             self._combo_box.clear()
@@ -74,20 +74,20 @@ class CheckpointPanel(QWidget):
         return chosen.name if chosen else ""
 
     def set_value(self, name: str) -> None:
-        """Choose the checkpoint called `name`; an unknown name changes nothing."""
+        """Select the checkpoint called `name`; an unknown name changes nothing."""
         index = self._combo_box.findData(name)
         if index >= 0:
             with QSignalBlocker(self):
                 self._combo_box.setCurrentIndex(index)
 
     def select(self, name: str) -> bool:
-        """Choose the checkpoint called `name` as a person does, which is told; False where there is none."""
+        """Select the checkpoint called `name` as a user would, emitting `changed`; return False if there is none."""
         index = self._combo_box.findData(name)
         self._combo_box.setCurrentIndex(index if index >= 0 else self._combo_box.currentIndex())
         return index >= 0
 
     def set_jobs_text(self, text: str) -> None:
-        """Say beside the choice how far the checkpoints are that come in; "" when none do."""
+        """Show the progress of running imports beside the selector; "" for none."""
         self._library_button.setText(text)
         style = Qt.ToolButtonStyle.ToolButtonTextBesideIcon if text else Qt.ToolButtonStyle.ToolButtonIconOnly
         self._library_button.setToolButtonStyle(style)

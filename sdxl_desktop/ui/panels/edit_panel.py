@@ -1,4 +1,4 @@
-"""Changing the picture on the canvas: what is meant, how much, and how. There only while one lies there."""
+"""Editing the picture on the canvas: the intent, the strength, and the details. Hidden while there is no picture."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from sdxl_desktop.ui.widgets.layout_helpers import (
 
 _NUMBER_WIDTH, _LINK_PADDING = 76, 7
 _RATIO_TOLERANCE = 0.01
-"""Two shapes whose ratios differ by less than this share are the same to the eye."""
+"""Aspect ratios that differ by less than this fraction are treated as equal."""
 _DETAILS_TOOLTIP = "How the masked area is filled and blended in, and how the picture fits the size that is drawn."
 _LEFT_OUT_TEXT = (
     "A part of the mask lies outside the dashed line and is not drawn. Paste the result back, draw in the picture's "
@@ -42,8 +42,8 @@ _NO_INTENT_TEXT = "Your own values. Pick a word above to begin from good ones."
 
 
 class EditPanel(QWidget):
-    """Edits `EditPanelState`. `intent_wanted`: the values of an `Intent` should be set; `match_wanted`: the size
-    that is drawn should take the picture's shape; `expand_wanted`: the picture should be made larger."""
+    """Edits `EditPanelState`. `intent_wanted`: the values of an `Intent` should be set; `match_shape_requested`: the
+    drawing size should take the picture's aspect ratio; `expand_requested`: the picture should be enlarged."""
 
     changed = Signal()
     intent_wanted = Signal(object)
@@ -117,7 +117,7 @@ class EditPanel(QWidget):
 
     def _handle_intent_picked(self, intent: Intent) -> None:
         if intent is Intent.EXPAND:
-            self.expand_requested.emit()  # there is nothing to draw in before
+            self.expand_requested.emit()  # without it there is no area to draw in
         else:
             self.intent_wanted.emit(intent)
 
@@ -126,7 +126,7 @@ class EditPanel(QWidget):
         self._update_texts()
         self.changed.emit()
 
-    # the contract of panels
+    # value
 
     def value(self) -> EditPanelState:
         strength, keep_size = self._numbers.values()["strength"], self._keep_size.isChecked()
@@ -145,10 +145,10 @@ class EditPanel(QWidget):
             self._inpaint_rows.set_value(value)
         self._update_texts()
 
-    # what lies on the canvas
+    # the picture on the canvas
 
     def set_source(self, source: EditSource) -> None:
-        """Be there when a picture lies on the canvas, with the mask's rows when there is a mask."""
+        """Show the panel if there is a picture on the canvas, and the mask's rows if there is a mask."""
         value = self.value()
         self._source = source
         self.set_value(value)
@@ -160,12 +160,12 @@ class EditPanel(QWidget):
         self._update_shape_row()
 
     def set_drawing_size(self, size: Size) -> None:
-        """The size that is drawn: another shape than the picture's can be matched."""
+        """Set the drawing size; the match button is offered if its aspect ratio differs from the picture's."""
         self._drawing_size = size
         self._update_shape_row()
 
     def set_mask_left_out(self, left_out: bool) -> None:
-        """Say or no longer say that a part of the mask lies outside of what is drawn."""
+        """Show or hide the note that a part of the mask lies outside the drawn area."""
         self._left_out_label.setVisible(left_out)
 
     def _has_mask(self) -> bool:
@@ -196,7 +196,7 @@ _FIT_TOOLTIPS = (tooltips.FIT_CROP, tooltips.FIT_PAD, tooltips.FIT_STRETCH)
 
 
 def _slider_end_labels(low_text: str, high_text: str) -> QWidget:
-    """Words under the two ends of a labelled slider."""
+    """Return labels for the two ends of a slider."""
     words = QWidget()
     ends = row(muted_label(low_text), spacing=4, margins=(LABEL_WIDTH + 8, 0, _NUMBER_WIDTH + 8, 0))
     ends.addStretch(1)
@@ -206,7 +206,7 @@ def _slider_end_labels(low_text: str, high_text: str) -> QWidget:
 
 
 def _indented_row(control: QWidget) -> QWidget:
-    """`control` under the fields, not under their labels."""
+    """Return a row with `control` aligned with the fields, not with their labels."""
     line = QWidget()
     inside = row(control, margins=(LABEL_WIDTH + 8 - _LINK_PADDING, 0, 0, 0))
     inside.addStretch(1)

@@ -1,4 +1,4 @@
-"""Numbers that were put into a field with fewer decimals come out unrounded for as long as nobody changes them."""
+"""Keeps the exact value of a field that shows fewer decimals, until the user changes it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from sdxl_desktop.ui.widgets.fields import SliderField
 
 
 class ExactNumber:
-    """The exact value behind a `SliderField` that shows `decimals` of it: reused settings draw the same picture."""
+    """The exact value behind a `SliderField` that shows `decimals` of it: reused settings give the same picture."""
 
     def __init__(self, field: SliderField, decimals: int) -> None:
         self._field = field
@@ -18,6 +18,6 @@ class ExactNumber:
         return self._exact if shown == self._displayed else round(shown, self._decimals)
 
     def set_value(self, value: float) -> None:
-        """Show `value` and keep all of it. Does not emit."""
+        """Show `value` rounded and keep it exactly. Does not emit."""
         self._field.set_value(value)
         self._exact, self._displayed = value, self._field.value()

@@ -1,4 +1,4 @@
-"""Few-step checkpoints: says which settings came with one, and takes them back on request."""
+"""Few-step checkpoints: says which settings were changed for one, and restores them on request."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sdxl_desktop.ui.widgets.plain_text import plain_text_tooltip
 
 
 class FewStepNote(QWidget):
-    """One line, only there after a few-step checkpoint was chosen. `keep_wanted`: the settings should go back."""
+    """One line, visible only after a few-step checkpoint was selected. `restore_requested`: undo the changes."""
 
     restore_requested = Signal()
 
@@ -29,7 +29,7 @@ class FewStepNote(QWidget):
         self.hide()
 
     def show_words(self, words: str) -> None:
-        """Say which settings came with the checkpoint; "" where none did."""
+        """Show which settings were changed for the checkpoint; "" hides the note."""
         self._label.setText(words)
         self._label.setToolTip(plain_text_tooltip(words))
         self.setVisible(bool(words))

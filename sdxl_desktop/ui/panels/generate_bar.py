@@ -1,4 +1,4 @@
-"""The one big button: its words follow from what lies on the canvas, and it says why it cannot do that."""
+"""The generate button: its text follows from the picture on the canvas, and a message says why it is disabled."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _BUTTON_TEXTS = {
 
 
 def button_text(mode: GenerationMode, intent: Intent | None) -> tuple[str, str]:
-    """What the button says, and its tooltip, where a run of that `mode` is meant as `intent` (None: own values)."""
+    """Return the button's text and tooltip for a run of `mode` with `intent` (None: custom values)."""
     words, tip = _BUTTON_TEXTS[mode]
     meant = mode is GenerationMode.INPAINT or (mode is GenerationMode.IMAGE_TO_IMAGE and intent is Intent.REFINE)
     if intent is None or not meant:
@@ -38,7 +38,7 @@ def button_text(mode: GenerationMode, intent: Intent | None) -> tuple[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class RunStatus:
-    """What the session does: a run, its cancelling, and how many wait behind it."""
+    """The session's state: whether a run is active or being cancelled, and how many are queued."""
 
     running: bool = False
     cancelling: bool = False
@@ -46,8 +46,8 @@ class RunStatus:
 
 
 class GenerateBar(QWidget):
-    """The button that generates or cancels, the one that queues, and the one that opens the drafts; and how many wait,
-    with a way to clear the queue, and to go on where nothing runs."""
+    """The buttons that generate or cancel, queue, and open the drafts; and the number of queued runs, with buttons to
+    clear the queue and, if nothing runs, to resume it."""
 
     generate_requested = Signal()
     queue_requested = Signal()
@@ -95,7 +95,7 @@ class GenerateBar(QWidget):
         self.queue_button.setIconSize(QSize(22, 22))
         self._obstacle_label.hide()
         self._shortage_label.hide()
-        self._clear_button.setToolTip("Let nothing wait any more; what is being drawn goes on")
+        self._clear_button.setToolTip("Clear the queue; the current run continues")
         self._resume_button.setToolTip("Draw what waits")
         line = row(self._waiting_label, self._resume_button, self._clear_button)
         line.setStretch(0, 1)
@@ -109,12 +109,12 @@ class GenerateBar(QWidget):
         self._refresh()
 
     def set_mode(self, mode: GenerationMode, intent: Intent | None, *, ready: bool, obstacle: str) -> None:
-        """What a press would do; `ready` when there is a checkpoint, `obstacle` tells why it cannot (may be empty)."""
+        """Set what the button does; `ready`: there is a checkpoint; `obstacle`: why it cannot run, or ""."""
         self._mode, self._intent, self._ready, self._obstacle = mode, intent, ready, obstacle
         self._refresh()
 
     def set_shortage(self, text: str) -> None:
-        """What a press may lack and what would help (empty: nothing); it stops nobody from trying."""
+        """Show which resource may run short and what would help ("": none); the button stays enabled."""
         self._shortage_label.setText(text)
         self._shortage_label.setVisible(bool(text) and not self._status.running)
 

@@ -1,4 +1,4 @@
-"""How a masked area is filled, in every detail: what it starts from, how far it reaches, how it blends in."""
+"""The details of inpainting a masked area: its initial content, how far it grows, and how it is blended."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PREFILL_TOOLTIP = (
     "What lies under the mask when drawing starts. The lower the strength, the more of it shows in the end."
 )
 NUMBERS = ("grow", "mask_blur")
-"""The declared numbers of `Edit` that count with a mask, in their order."""
+"""The declared numbers of `Edit` that apply to a mask, in their order."""
 _SOFT_TOOLTIP = (
     "Takes the mask for strengths: where it is painted faintly, less is changed. Otherwise a mask is all or nothing."
 )
@@ -29,7 +29,7 @@ _MATCH_TOOLTIP = (
 
 
 class InpaintRows(QWidget):
-    """Edits the part of `EditPanelState` that needs a mask, its strength aside."""
+    """Edits the part of `EditPanelState` that needs a mask, except the strength."""
 
     changed = Signal()
 
@@ -75,7 +75,7 @@ class InpaintRows(QWidget):
             switch.toggled.connect(self.changed)
 
     def apply_to(self, value: EditPanelState) -> EditPanelState:
-        """`value` with what is shown here."""
+        """Return `value` with the displayed fields replaced."""
         return replace(
             value,
             prefill=PrefillMode(self._prefill.currentData()),
@@ -96,7 +96,7 @@ class InpaintRows(QWidget):
 
 
 def inpaint_summary(value: EditPanelState) -> str:
-    """The details of a fill in few words, for as long as they are out of sight."""
+    """Summarize the inpainting details, for display while they are collapsed."""
     parts = [
         f"From {value.prefill.label.lower()}",
         f"grow {value.grow}",

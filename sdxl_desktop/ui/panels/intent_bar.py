@@ -1,4 +1,4 @@
-"""The row of intents: what a person means to do with the masked area, one click each."""
+"""The row of intents: what to do with the masked area, one click each."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NO_MASK = "Paint a mask first"
 
 
 class IntentBar(QWidget):
-    """Emits `picked` with an `Intent`. All six stand in one row, or in two where there is little room."""
+    """Emits `intent_picked` with an `Intent`. All six are in one row, or in two where space is limited."""
 
     intent_picked = Signal(object)
 
@@ -34,7 +34,7 @@ class IntentBar(QWidget):
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setSpacing(_GAP)
-        self._grid.setSizeConstraint(QGridLayout.SizeConstraint.SetNoConstraint)  # it gets narrower by another row
+        self._grid.setSizeConstraint(QGridLayout.SizeConstraint.SetNoConstraint)  # a second row makes it narrower
         self.setStyleSheet(_STYLESHEET)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
         self._arrange(len(Intent))
@@ -50,11 +50,11 @@ class IntentBar(QWidget):
         return button
 
     def _handle_click(self, intent: Intent) -> None:
-        self._buttons[intent].setChecked(not self._buttons[intent].isChecked())  # whoever is told decides
+        self._buttons[intent].setChecked(not self._buttons[intent].isChecked())  # the signal's receiver decides
         self.intent_picked.emit(intent)
 
     def set_intent(self, intent: Intent | None, *, masked: bool) -> None:
-        """Mark `intent` (None: no one) and offer what can be done with or without a mask."""
+        """Mark `intent` (None: none) and enable the intents that apply with or without a mask."""
         for own, button in self._buttons.items():
             offered = masked or not own.needs_mask
             button.setEnabled(offered)

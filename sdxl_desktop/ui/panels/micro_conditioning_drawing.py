@@ -1,4 +1,4 @@
-"""Boxes to take hold of: the pretended original, and the crop out of it, drawn to scale and set by mouse or keys."""
+"""Draggable boxes for the original size and the crop, drawn to scale and set by mouse or keys."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sdxl_desktop.ui import tooltips
 DRAG_STEP = 8
 _MARGIN, _TEXT_HEIGHT, _HANDLE_SIZE, _HANDLE_HIT_RADIUS = 10, 20, 8, 12
 _SCALE_DIVISOR = 1.2
-"""The drawing is this much smaller than its room, so that a box can be pulled larger."""
+"""The drawing is smaller than its widget by this factor, so that a box can be dragged larger."""
 _ARROWS = {
     Qt.Key.Key_Left: (-1, 0),
     Qt.Key.Key_Right: (1, 0),
@@ -26,7 +26,7 @@ _ARROWS = {
 
 @dataclass(frozen=True, slots=True)
 class CropGeometry:
-    """Where the crop lies in the original once that is scaled to cover the target, in target pixels."""
+    """The crop in the original after that is scaled to cover the target, in target pixels."""
 
     original: QRectF
     crop: QRectF
@@ -46,7 +46,7 @@ class CropGeometry:
 
 @dataclass(frozen=True, slots=True)
 class _DragState:
-    """A drag in progress: of the corner or the box, from where, and the box and scale it began with."""
+    """A drag in progress: of the corner or the box, its start point, and the box and scale at the start."""
 
     is_corner: bool
     start: QPointF
@@ -56,7 +56,7 @@ class _DragState:
 
 
 class _BoxEditor(QWidget):
-    """A box with a corner to pull, in front of a dotted box to compare with. Pixels of the picture are its units."""
+    """A box with a draggable corner, over a dotted reference box. Coordinates are picture pixels."""
 
     reset_requested = Signal()
     _movable = False
@@ -79,7 +79,7 @@ class _BoxEditor(QWidget):
         return QRectF(self._box)
 
     def set_box(self, box: QRectF) -> None:
-        """The person set the box to this: subclasses tell."""
+        """Called when the user sets the box; subclasses emit their signals."""
         raise NotImplementedError
 
     def _set_boxes(self, box: QRectF, reference: QRectF, caption: str, *, warning: bool = False) -> None:
@@ -87,10 +87,10 @@ class _BoxEditor(QWidget):
         self.setAccessibleDescription(caption)
         self.update()
 
-    # where things are
+    # geometry
 
     def _scale_and_origin(self) -> tuple[float, QPointF]:
-        """Logical pixels per pixel, and where pixel (0, 0) lies."""
+        """Return the logical pixels per picture pixel, and the position of picture pixel (0, 0)."""
         if self._drag is not None:
             return self._drag.scale, self._drag.origin
         everything = self._box.united(self._reference_box)
@@ -107,7 +107,7 @@ class _BoxEditor(QWidget):
         )
 
     def corner_position(self) -> QPointF:
-        """Where the corner to pull is, in the widget."""
+        """Return the position of the draggable corner, in widget coordinates."""
         return self._to_widget(self._box).bottomRight()
 
     def _is_over_corner(self, position: QPointF) -> bool:
@@ -170,7 +170,7 @@ class _BoxEditor(QWidget):
         self._apply_change(_resize_from_corner(self._box, by, False) if resizes else self._box.translated(by), step)
 
     def _apply_change(self, wanted: QRectF, step: int) -> None:
-        """Keep `wanted` on the grid of `step` pixels and within what is allowed, and tell when that is new."""
+        """Snap `wanted` to the grid of `step` pixels, limit it to the allowed range, and set it if it has changed."""
         now = self._box
         box = QRectF(
             _snap(wanted.x(), now.x(), step, 0),
@@ -225,7 +225,7 @@ class _BoxEditor(QWidget):
 
 
 class OriginalSizeEditor(_BoxEditor):
-    """The pretended original's size, beside the picture's own."""
+    """Edits the original size, shown over the picture's own size."""
 
     resized = Signal(object)
     """Size"""
@@ -243,7 +243,7 @@ class OriginalSizeEditor(_BoxEditor):
 
 
 class CropEditor(_BoxEditor):
-    """The target, where it is cut out of the original; in the warning colour where it leaves that."""
+    """Edits the target's place in the original; in the warning colour where it extends beyond the original."""
 
     crop_moved = Signal(object)
     """Point"""
@@ -275,7 +275,7 @@ def _size_of_rect(box: QRectF) -> Size:
 
 
 def _resize_from_corner(box: QRectF, by: QPointF, proportional: bool) -> QRectF:
-    """`box` with its lower right corner moved."""
+    """Return `box` with its lower right corner moved."""
     width, height = box.width() + by.x(), box.height() + by.y()
     if proportional:
         factor = max(width / box.width(), height / box.height())
@@ -284,7 +284,7 @@ def _resize_from_corner(box: QRectF, by: QPointF, proportional: bool) -> QRectF:
 
 
 def _snap(value: float, current: float, step: int, minimum: int) -> float:
-    """The multiple of `step` nearest to `wanted`, within [`least`, the largest side]; what does not move stays."""
+    """Return the multiple of `step` nearest to `value` in [`minimum`, MAX_SIDE]; `current` if it did not move."""
     if abs(value - current) < 0.5:
         return current
     return float(min(MAX_SIDE, max(minimum, round(value / step) * step)))

@@ -1,4 +1,4 @@
-"""Micro-conditioning: the sizes and crop SDXL is told, off by default, set by numbers or on a drawing to scale."""
+"""Micro-conditioning: the sizes and crop passed to SDXL; off by default, set by numbers or on a drawing to scale."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from sdxl_desktop.ui.widgets.layout_helpers import column
 
 @dataclass(frozen=True, slots=True)
 class MicroConditioningValue:
-    """The panel's value: whether the values count, and the values, which are kept while they do not.
+    """The panel's value: whether the values are used, and the values, which are kept while they are not used.
 
-    The aesthetic scores are the refiner panel's: here they are always the defaults.
+    The aesthetic scores belong to the refiner panel: here they are always the defaults.
     """
 
     on: bool = False
@@ -38,7 +38,7 @@ class MicroConditioningValue:
 
 
 class MicroConditioningPanel(QWidget):
-    """Edits `MicroConditioningValue`. `compare_wanted`: the same seed should be drawn without and with these values."""
+    """Edits `MicroConditioningValue`. `compare_requested`: run the same seed without and with these values."""
 
     changed = Signal()
     compare_requested = Signal()
@@ -108,7 +108,7 @@ class MicroConditioningPanel(QWidget):
         self._refresh()
 
     def set_picture_size(self, size: Size) -> None:
-        """What Auto stands for."""
+        """Set the picture size, which Auto stands for."""
         self._picture_size = size
         self._refresh()
 

@@ -1,4 +1,4 @@
-"""One side of micro-conditioning, towards or away: three values, each as numbers and as a box to take hold of."""
+"""One side of micro-conditioning, positive or negative: three values, each as numbers and as a draggable box."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class MicroConditioningSideValue:
 
 
 class NumberPairField(CompoundField):
-    """Two numbers that may both be "Auto", and a button that makes them so; `between` is what stands between them."""
+    """Two numbers that may both be "Auto", and a button that resets them to it; `separator` is shown between them."""
 
     changed = Signal()
 
@@ -60,11 +60,11 @@ class NumberPairField(CompoundField):
             self._set_fields(first, second)
 
     def reset(self) -> None:
-        """Back to Auto, as a person does it: it is told."""
+        """Set both to Auto as a user would, emitting `changed`."""
         self.set_by_user(None, None)
 
     def set_by_user(self, first: int | None, second: int | None) -> None:
-        """Set both at once, as a person does it: it is told once."""
+        """Set both as a user would, emitting `changed` once."""
         before = self.value()
         self.set_value(first, second)
         if self.value() != before:
@@ -93,7 +93,7 @@ class SizePairField(NumberPairField):
         super().__init__(name, ("width", "height"), 1, "×")
 
     def read_size(self, picture: Size) -> Size | None:
-        """None when both are Auto; one Auto alone takes the picture's side."""
+        """Return None if both are Auto; if only one is, it takes the picture's side."""
         width, height = self.value()
         return None if width is None and height is None else Size(width or picture.width, height or picture.height)
 
@@ -117,7 +117,7 @@ class PointPairField(NumberPairField):
 
 @dataclass(frozen=True, slots=True)
 class SideTexts:
-    """How one side's values are called to screen readers, and what each does."""
+    """The accessible names of one side's values, and the help text of each."""
 
     prefix: str
     original: str
@@ -135,7 +135,7 @@ NEGATIVE_TEXTS = SideTexts(
 
 
 class MicroConditioningSide(QWidget):
-    """Edits `Side`. What the boxes show is given from outside: Auto may follow the other side."""
+    """Edits `MicroConditioningSideValue`. The boxes are set from outside, as Auto may follow the other side."""
 
     changed = Signal()
 
@@ -185,12 +185,12 @@ class MicroConditioningSide(QWidget):
             self.target_field.set_size(side.target)
 
     def set_drawings(self, original: Size, crop: Point, target: Size, picture: Size) -> None:
-        """Show these in the drawings; `picture` is the size that is drawn, which one side alone on Auto takes."""
+        """Show these in the drawings; `picture` is the drawing size, which a single Auto number takes."""
         self._picture_size = picture
         self.original_drawing.set_values(original, picture)
         self.crop_drawing.set_values(original, crop, target)
 
 
 def _row_with_help(label: str, pair: NumberPairField, text: str) -> QVBoxLayout:
-    """A labelled row with the sentence that says what it does."""
+    """Return a labelled row with its help text."""
     return column(labelled_row(label, pair, tooltip=text), muted_label(text, wrap=True), spacing=2)

@@ -1,4 +1,4 @@
-"""Three choices that put a person's word in the place of the checkpoint's: prediction, terminal SNR, spacing."""
+"""Three choices that override the checkpoint's noise schedule: prediction type, zero terminal SNR, spacing."""
 
 from __future__ import annotations
 

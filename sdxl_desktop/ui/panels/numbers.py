@@ -1,4 +1,4 @@
-"""The rows of declared numbers: what each is called, explains, offers and how it steps is told by its declaration."""
+"""The rows of declared numbers: each one's label, help, choices and step come from its declaration."""
 
 from __future__ import annotations
 
@@ -30,26 +30,26 @@ class NumberRows(QObject):
             field.changed.connect(self.changed)
 
     def row(self, name: str) -> QHBoxLayout:
-        """The row of one number, which may be placed once."""
+        """Return the row of one number; it can be placed only once."""
         return labelled_row(self._declared[name].label, self.fields[name], tooltip=self._declared[name].help)
 
     def rows(self) -> list[QHBoxLayout]:
-        """All rows, in order."""
+        """Return all rows, in order."""
         return [self.row(name) for name in self.fields]
 
     def help(self, name: str) -> str:
-        """The tooltip of one number."""
+        """Return the tooltip of one number."""
         return self._declared[name].help
 
     def values(self) -> dict[str, Any]:
-        """The numbers by name, float or, without decimals, int."""
+        """Return the numbers by name, as float or, without decimals, int."""
         return {
             name: exact.value() if self._declared[name].decimals else round(exact.value())
             for name, exact in self._exact.items()
         }
 
     def set_values(self, part: object) -> None:
-        """Show those of `part`, which has them as attributes. Does not emit."""
+        """Show the numbers that `part` has as attributes. Does not emit."""
         for name in self._exact:
             self.set_value(name, getattr(part, name))
 
@@ -58,7 +58,7 @@ class NumberRows(QObject):
         self._exact[name].set_value(value)
 
     def summary(self) -> list[str]:
-        """In words those that are not at their defaults."""
+        """Describe the numbers that are not at their defaults."""
         return [
             f"{self._declared[name].label.replace('&', '')} {value:.{self._declared[name].decimals}f}"
             for name, value in self.values().items()

@@ -1,4 +1,4 @@
-"""A disclosure that says in one line what is set inside while it is closed."""
+"""A disclosure that shows a one-line summary of its settings while it is closed."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from sdxl_desktop.ui.widgets.layout_helpers import Disclosure, ElidedLabel, row
 from sdxl_desktop.ui.widgets.plain_text import plain_text_tooltip
 
 _SUMMARY_INDENT = 23
-"""Logical pixels from the left edge to the title's words: the summary begins where they do."""
+"""Logical pixels from the left edge to the title's text, with which the summary is aligned."""
 
 
 class PanelSection(Disclosure):
-    """A disclosure with a summary. An empty summary takes no room."""
+    """A disclosure with a summary. An empty summary takes no space."""
 
     def __init__(self, title: str, content: QWidget, extra: QWidget | None = None, *, tooltip: str) -> None:
         super().__init__(title, content, extra)
@@ -32,7 +32,7 @@ class PanelSection(Disclosure):
         return self._summary.text()
 
     def set_summary(self, text: str) -> None:
-        """Say `words` under the title for as long as the section is closed."""
+        """Show `text` under the title while the section is closed."""
         self._summary.setText(text)
         self._summary.setToolTip(plain_text_tooltip(text))
         self.setAccessibleDescription(text)

@@ -1,4 +1,4 @@
-"""The words: prompt and negative prompt, and behind a disclosure how the two text encoders read them."""
+"""Prompt and negative prompt, and in a disclosure the prompts of the second text encoder and the CLIP skip."""
 
 from __future__ import annotations
 
@@ -62,14 +62,14 @@ class PromptsPanel(QWidget):
             self._update_summary()
 
     def set_counters(self, encoder_1: TokenCounter | None, encoder_2: TokenCounter | None) -> None:
-        """Count tokens as the checkpoint's two text encoders do; None hides a count."""
+        """Set the token counters of the checkpoint's two text encoders; None hides a count."""
         self._prompt.set_counter(encoder_1)
         self._negative.set_counter(encoder_1)
         self._prompt_2.set_counter(encoder_2)
         self._negative_2.set_counter(encoder_2)
 
     def set_embeddings(self, embeddings: tuple[EmbeddingReference, ...]) -> None:
-        """Mark the words that stand for these, and count as many tokens in each encoder as they have vectors."""
+        """Mark the tokens of these embeddings, and count each as its number of vectors in each encoder."""
         if embeddings == self._embeddings:
             return
         self._embeddings = embeddings
@@ -80,11 +80,11 @@ class PromptsPanel(QWidget):
             field.set_embeddings({token: second for token, (_, second) in vectors.items()})
 
     def focus_prompt(self) -> None:
-        """Put the cursor into the prompt."""
+        """Move the keyboard focus to the prompt."""
         self._prompt.focus_text()
 
     def insert_token(self, token: str) -> None:
-        """Write `word` into the prompt where its cursor is, and put the cursor behind it."""
+        """Insert `token` into the prompt at the cursor, and move the cursor behind it."""
         edit = self._prompt.findChildren(QPlainTextEdit)[0]
         cursor = edit.textCursor()
         text, start, end = edit.toPlainText(), cursor.selectionStart(), cursor.selectionEnd()
@@ -100,6 +100,6 @@ class PromptsPanel(QWidget):
 
     def _update_summary(self) -> None:
         value = self.value()
-        words = ["own words for the second"] if value.prompt_2 or value.negative_prompt_2 else []
+        words = ["separate prompt for encoder 2"] if value.prompt_2 or value.negative_prompt_2 else []
         words += [told.lower() for told in self._numbers.summary()]
         self.encoders_section.set_summary(" · ".join(words).capitalize())

@@ -1,4 +1,4 @@
-"""The refiner: whether one finishes the picture, which, when it comes in, and the scores refiners are told."""
+"""The refiner: whether to use one, which, when it takes over, and its aesthetic scores."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class RefinerPanel(QWidget):
         self._steps.valueChanged.connect(self._handle_change)
         self._numbers.changed.connect(self._handle_change)
 
-    # the value
+    # value
 
     def value(self) -> RefinerPanelState:
         return RefinerPanelState(
@@ -104,14 +104,14 @@ class RefinerPanel(QWidget):
     # checkpoints
 
     def set_checkpoints(self, checkpoints: Sequence[Checkpoint]) -> None:
-        """Offer the refiners among these. Does not emit; what was chosen stays chosen even when it is not there."""
+        """Offer the refiners among these. Does not emit; the selection is kept even if it is not among them."""
         self._refiners = tuple(known for known in checkpoints if known.kind is CheckpointKind.REFINER)
         with QSignalBlocker(self):
             self._fill_choice()
             self._refresh()
 
     def set_main_checkpoint(self, checkpoint: Checkpoint | None) -> None:
-        """The main checkpoint: where that is a refiner, no other one is needed, and the scores are its own."""
+        """Set the main checkpoint: if it is a refiner, no other one is needed, and the scores apply to it."""
         self._main_is_refiner = checkpoint is not None and checkpoint.kind is CheckpointKind.REFINER
         with QSignalBlocker(self):
             self._refresh()
@@ -133,7 +133,7 @@ class RefinerPanel(QWidget):
         self._selected_name = str(self._refiner_choice.currentData())
         self._handle_change()
 
-    # showing
+    # display
 
     def _handle_change(self) -> None:
         self._refresh()

@@ -1,4 +1,4 @@
-"""How the picture is drawn: size, steps, guidance, scheduler, seed, number of pictures, and what is rarely needed."""
+"""Sampling: size, steps, guidance, scheduler, seed, number of pictures, and advanced settings."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from sdxl_desktop.ui.widgets.fields import ComboBox
 from sdxl_desktop.ui.widgets.layout_helpers import column, labelled_row
 
 NUMBERS = ("steps", "guidance_scale", "count")
-"""The declared numbers of `Sampling` that stand in the open."""
+"""The declared numbers of `Sampling` that are always visible."""
 
 
 class SamplingPanel(QWidget):
@@ -74,7 +74,7 @@ class SamplingPanel(QWidget):
         self.variation_panel.changed.connect(self.changed)
         self.variation_panel.variation_enabled.connect(
             lambda: self.seed_panel.set_locked(True)
-        )  # it is this seed's picture that varies
+        )  # a variation starts from the current seed
         self.advanced_panel.changed.connect(self._handle_advanced_changed)
 
     def value(self) -> Sampling:
@@ -107,11 +107,11 @@ class SamplingPanel(QWidget):
         return self._size.value()
 
     def set_checkpoint(self, checkpoint: Checkpoint) -> None:
-        """Keep to what this checkpoint can draw."""
+        """Limit the values to those that this checkpoint supports."""
         self._size.set_checkpoint(checkpoint)
 
     def unreadable(self) -> tuple[RequestError, ...]:
-        """What is typed here and cannot be read: timesteps or seeds."""
+        """Return the errors of invalid timesteps or seeds that are being typed."""
         found = (
             self.advanced_panel.unreadable(),
             self.seed_panel.unreadable(),
@@ -125,7 +125,7 @@ class SamplingPanel(QWidget):
         self.changed.emit()
 
     def _sync_steps(self) -> None:
-        """Timesteps of one's own decide the number of steps; without them it is the person's again."""
+        """Set the number of steps to that of the custom timesteps; without them, restore the user's number."""
         given = len(self.advanced_panel.value().timesteps)
         if self._steps.isEnabledTo(self):
             self._user_steps = round(self._steps.value())

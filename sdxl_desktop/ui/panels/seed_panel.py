@@ -1,4 +1,4 @@
-"""The seed: its number, a dice for another one, and a lock that keeps it."""
+"""The seed: its number, a button for a random one, and a lock that keeps it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _MAX_CHARACTERS = 100
 
 
 class SeedPanel(CompoundField):
-    """Edits a seed in [0, 2**32 - 1]. Typing or rolling one locks it: whoever does that wants that seed. Typing -1 or
-    nothing unlocks it. What is no seed is refused with a remark, and the seed stays what it was."""
+    """Edits a seed in [0, 2**32 - 1]. Typing or rolling a seed locks it, as the user wants that one. Typing -1 or
+    nothing unlocks it. An invalid seed is rejected with a hint, and the previous seed is kept."""
 
     changed = Signal()
 
@@ -50,7 +50,7 @@ class SeedPanel(CompoundField):
         self._lock_button.clicked.connect(lambda: self.changed.emit())
 
     def value(self) -> int:
-        """The seed, one that is still being typed included."""
+        """Return the seed, including one that is still being typed."""
         try:
             typed = parse_seed(self._edit.text())
         except RequestError:
@@ -58,7 +58,7 @@ class SeedPanel(CompoundField):
         return self._seed if typed is None else typed
 
     def unreadable(self) -> RequestError | None:
-        """Why what is typed is no seed; None when it is one."""
+        """Return why the typed text is not a seed; None if it is one."""
         try:
             parse_seed(self._edit.text())
         except RequestError as problem:
@@ -76,7 +76,7 @@ class SeedPanel(CompoundField):
         self._lock_button.setChecked(locked)
 
     def randomize(self) -> None:
-        """Take a random seed."""
+        """Set a random seed."""
         self._set_seed(random_seed())
 
     def _randomize_and_lock(self) -> None:
@@ -91,7 +91,7 @@ class SeedPanel(CompoundField):
             return
 
     def _commit(self) -> None:
-        """Take what was typed; called when the field is left, whether or not anything was typed."""
+        """Take the typed text; called when the field loses focus, even if nothing was typed."""
         problem = self.unreadable()
         if problem is not None:
             self._hints.show_message(f"{problem} It stays {self._seed}.")

@@ -1,4 +1,4 @@
-"""A row of a few choices of which exactly one holds: one stop for Tab, arrow keys inside."""
+"""A row of a few mutually exclusive choices: one tab stop, arrow keys inside."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _RADIUS = 6
 
 
 class SegmentedControl(QTabBar):
-    """Edits one of `choices`, pairs of a value and the words for it. Emits `currentChanged` as the person chooses."""
+    """Edits one of `choices`, pairs of a value and its label. Emits `currentChanged` when the user selects one."""
 
     def __init__(self, name: str, choices: Sequence[tuple[str, str]], tooltips: Sequence[str] = ()) -> None:
         super().__init__()

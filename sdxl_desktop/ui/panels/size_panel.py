@@ -1,4 +1,4 @@
-"""The picture's size: a preset of the trained shapes, width and height, and the button that swaps them."""
+"""The picture's size: a preset of the trained shapes, width and height, and a button that swaps them."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from sdxl_desktop.ui.widgets.plain_text import PlainTextLabel
 
 _CUSTOM_TEXT = "Custom size"
 FOUR_DIGITS_WIDTH = 66
-"""Room for four digits and the arrows, in logical pixels."""
+"""Width of four digits and the arrows, in logical pixels."""
 
 
 class SizePanel(QWidget):
-    """Edits a `Size` that the checkpoint can draw."""
+    """Edits a `Size` that the checkpoint supports."""
 
     changed = Signal()
 
@@ -62,7 +62,7 @@ class SizePanel(QWidget):
             self._set_size(size)
 
     def set_checkpoint(self, checkpoint: Checkpoint) -> None:
-        """Offer this checkpoint's shapes and keep to its multiple; the present size snaps to it."""
+        """Offer this checkpoint's shapes and snap the current size to its multiple."""
         self._checkpoint = checkpoint
         with QSignalBlocker(self):
             for side in (self._width, self._height):
@@ -111,7 +111,7 @@ class SizePanel(QWidget):
 
 
 def _shape_icon(size: Size, pen: QPen) -> QIcon:
-    """A small frame of the shape's proportions."""
+    """Return an icon of a small frame with the shape's aspect ratio."""
     side, ratio = 40, size.width / size.height
     width, height = (32, 32 / ratio) if ratio >= 1 else (32 * ratio, 32)
     pixmap = QPixmap(side, side)

@@ -1,4 +1,4 @@
-"""Which VAE decodes: the checkpoint's own, or another one, in a file or a folder."""
+"""The VAE used for decoding: the checkpoint's own, or another one from a file or a folder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FILTER = dialog_filter("VAEs", (SAFETENSORS,))
 
 
 class VaePanel(CompoundField):
-    """Edits the file or folder of a VAE, or None: the checkpoint's own."""
+    """Edits the path of a VAE's file or folder, or None: the checkpoint's own."""
 
     changed = Signal()
 
@@ -27,7 +27,7 @@ class VaePanel(CompoundField):
         super().__init__()
         self._path: Path | None = None
         self.missing = False
-        """Whether it is gone, as of the last `look`."""
+        """Whether the path was missing at the last `check_path`."""
         self._combo_box = ComboBox("VAE")
         self._combo_box.setToolTip(tooltips.VAE)
         self.setLayout(row(self._combo_box))
@@ -45,7 +45,7 @@ class VaePanel(CompoundField):
             self._set_path(path)
 
     def check_path(self) -> None:
-        """See whether it is there."""
+        """Check whether the path exists."""
         self._fill_choices()
 
     def _fill_choices(self) -> None:

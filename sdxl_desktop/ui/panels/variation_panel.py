@@ -1,4 +1,4 @@
-"""Variation: a second seed, and how far the starting noise is turned towards its noise."""
+"""Variation: a second seed, and how far the initial noise is interpolated towards its noise."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from sdxl_desktop.ui.widgets.layout_helpers import column, labelled_row
 
 @dataclass(frozen=True, slots=True)
 class VariationValue:
-    """`strength` in [0, 1] of the way towards `seed`; 0 is no variation."""
+    """`strength` in [0, 1]: how far to go towards the noise of `seed`; 0 is no variation."""
 
     seed: int = 0
     strength: float = 0.0
 
 
 class VariationPanel(QWidget):
-    """Edits `VariationValue`. `started` tells that the person has just asked for one, where there was none."""
+    """Edits `VariationValue`. `variation_enabled`: the user has just turned the variation on."""
 
     changed = Signal()
     variation_enabled = Signal()

@@ -1,4 +1,4 @@
-"""A store with compiled parts in it, and a worker process that says what a test wants."""
+"""A compile cache with compiled components, and a worker process that sends what a test specifies."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def store(paths: AppPaths) -> CompileCache:
 
 @pytest.fixture
 def keep(store: CompileCache, checkpoint: Checkpoint) -> Keep:
-    """Keeps a part as if it had been compiled, in `seconds`, by this OpenVINO or another."""
+    """Adds a component as if it had been compiled, in `seconds`, by this OpenVINO or another."""
 
     def make(
         part: str = "unet", shape: str = "dynamic", *, device: str = "CPU", seconds: float = 2.0, stale: bool = False
@@ -67,8 +67,8 @@ WorkerSays = Callable[[str], Jobs]
 
 @pytest.fixture
 def worker_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> WorkerSays:
-    """Runs a piece of Python where a worker of this program would be started, after it has taken its job; gives the
-    jobs that were taken. The Python can `say` a JobEvent, JobResult or JobFailed."""
+    """Runs a Python script in place of the worker process, after it has received its job; returns the received jobs.
+    The script can `say` a JobEvent, JobResult or JobFailed."""
 
     def be(script: str) -> Jobs:
         taken = tmp_path / "jobs"
@@ -84,7 +84,7 @@ def worker_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> WorkerSays:
 
 
 def _messages(file: Path) -> list[Any]:
-    """The whole messages in a file."""
+    """Return the complete messages in a file."""
     messages: list[Any] = []
     with suppress(FileNotFoundError, EOFError), file.open("rb") as stream:
         while True:

@@ -1,4 +1,4 @@
-"""Find the best has a worker measure beside the window, shows what it measured, and the best becomes settings."""
+"""Find the best runs the benchmark in a worker, shows its measurements, and saves the best as settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The compile manager: what is kept is listed, removed as asked, and compiled ahead while the window is used."""
+"""The compiled cache dialog lists and removes entries, and precompiles while the window is used."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_what_an_engine_holds_stays(opened: Callable[[], CompiledCacheDialog], k
     assert "1 in use" in words_in(dialog)
 
 
-# compiling ahead
+# precompiling
 
 
 def open_precompile_dialog(
@@ -237,7 +237,7 @@ def test_an_answer_without_parts_says_why(
 
 
 class CountingBackgroundRunner(InlineBackgroundRunner):
-    """Counts what it is asked to do."""
+    """Counts its reads."""
 
     def __init__(self) -> None:
         super().__init__()

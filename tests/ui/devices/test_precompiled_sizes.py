@@ -1,4 +1,4 @@
-"""Where each size is compiled by itself, the frame takes one that is compiled, and so does what is drawn."""
+"""Where each size needs its own compilation, the frame and the runs prefer a compiled size."""
 
 from __future__ import annotations
 

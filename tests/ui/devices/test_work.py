@@ -1,4 +1,4 @@
-"""Work that can be stopped tells its outcome on the main thread, whatever it is, and nothing once it was stopped."""
+"""Cancellable work reports every outcome on the main thread, and nothing after it was cancelled."""
 
 from __future__ import annotations
 

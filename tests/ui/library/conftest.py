@@ -1,4 +1,4 @@
-"""A window whose checkpoints come in by pretended hands, which wait until they are let go on."""
+"""A window with a fake library service, whose imports wait until a test lets them finish."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ MB = 10**6
 
 
 def forecasts(disk: int = 20 * MB) -> dict[WeightFormat | None, ResourceEstimate]:
-    """For every format: half as much disk and more time from one to the next."""
+    """Return an estimate for every format: each next one takes half the disk and more time."""
     return {
         weights: ResourceEstimate(seconds=60 * 2**step, memory=200 * MB, disk=disk >> step, disk_meanwhile=disk >> step)
         for step, weights in enumerate(WeightFormat)
@@ -55,7 +55,7 @@ def forecasts(disk: int = 20 * MB) -> dict[WeightFormat | None, ResourceEstimate
 
 
 def make_preview(what: str = "someone/tiny-xl", **changed: object) -> ImportPreview:
-    """What the hub would have of `what`: 30 MB to convert, int8 suggested."""
+    """Return a preview of `what` as the hub would give it: 30 MB to convert, int8 suggested."""
     entry = find_entry(what)
     address = entry.address if entry is not None else parse_address(what)
     listing = HubListing(
@@ -84,9 +84,9 @@ def make_preview(what: str = "someone/tiny-xl", **changed: object) -> ImportPrev
 
 @dataclass
 class FakeLibraryService:
-    """Answers look-ups from `offers`; brings a checkpoint that reads as one when `gate` is set, or fails with `fault`.
+    """Resolves queries from `previews`; imports a fake checkpoint once `may_finish` is set, or raises `error`.
 
-    `asked` lists what was looked up, `begun` and `thrown` the names of jobs.
+    `queries` lists the resolved queries, `started_imports` and `cleaned_up` the names of jobs.
     """
 
     previews: dict[str, ImportPreview | SdxlDesktopError] = field(default_factory=dict)
@@ -170,7 +170,7 @@ class FakeLibraryService:
         return make_comparison(note)
 
     def _wait(self, cancel: threading.Event) -> None:
-        """For the gate, or a cancel; then the fault, if there is to be one."""
+        """Wait for `may_finish` or a cancel; then raise the error, if there is one."""
         while not self.may_finish.wait(0.005):
             if cancel.is_set():
                 raise QuantizationCancelledError("It was stopped.")
@@ -180,7 +180,7 @@ class FakeLibraryService:
 
 
 def make_comparison(note: ComparisonJobSpec) -> CheckpointComparison:
-    """What a comparison could have found: half the size, a little slower, 32 dB apart."""
+    """Return a possible result of a comparison: half the size, a little slower, 32 dB apart."""
     first, second = (
         ComparedCheckpoint(
             name=folder.name,
@@ -215,7 +215,7 @@ def hands() -> Iterator[FakeLibraryService]:
 
 @pytest.fixture
 def own(paths: AppPaths) -> Path:
-    """The person's folder, with a checkpoint called "mine" in it."""
+    """The user folder, with a checkpoint called "mine" in it."""
     make_checkpoint(paths.checkpoints / "mine", title="Mine", steps=7)
     return paths.checkpoints
 
@@ -224,7 +224,7 @@ def own(paths: AppPaths) -> Path:
 def open_window(
     app: QApplication, qtbot: QtBot, paths: AppPaths, shipped: Path, hands: FakeLibraryService
 ) -> Iterator[OpenWindow]:
-    """Opens windows one after another, as starts of the program; the one before is closed."""
+    """Opens windows one after another, as starts of the program; the previous one is closed."""
     windows: list[MainWindow] = []
 
     def opened(bringing: LibraryService | None = None) -> MainWindow:
@@ -258,7 +258,7 @@ def window(own: Path, open_window: OpenWindow) -> MainWindow:
 
 @pytest.fixture
 def page(window: MainWindow, qtbot: QtBot) -> LibraryDialog:
-    """The page, opened by its key and filled."""
+    """The library dialog, opened by its shortcut and filled."""
     window.activateWindow()
     window.parameters_panel.focus_prompt()
     qtbot.waitUntil(lambda: (focused := QApplication.focusWidget()) is not None and focused.window() is window)
@@ -276,19 +276,19 @@ def current_dialog(window: MainWindow) -> LibraryDialog:
 
 
 def current_import_dialog(window: MainWindow, qtbot: QtBot) -> ImportDialog:
-    """The offer sheet, once it is there."""
+    """Return the import dialog, once it is visible."""
     qtbot.waitUntil(lambda: any(sheet.isVisible() for sheet in window.findChildren(ImportDialog)))
     return next(sheet for sheet in window.findChildren(ImportDialog) if sheet.isVisible())
 
 
 def current_dialog_of(kind: type[W], window: MainWindow, qtbot: QtBot) -> W:
-    """The sheet of that kind, once it is there."""
+    """Return the dialog of that kind, once it is visible."""
     qtbot.waitUntil(lambda: any(sheet.isVisible() for sheet in window.findChildren(kind)))
     return next(sheet for sheet in window.findChildren(kind) if sheet.isVisible())
 
 
 def current_toast(window: MainWindow) -> Toast:
-    """What is said in passing stands on the page while it is open."""
+    """Return the visible toast: the library dialog's while it is open."""
     page = window.library_controller.actions.dialog
     return page.toast if page is not None and page.isVisible() else window.canvas_area.toast
 
@@ -298,7 +298,7 @@ def current_question(window: MainWindow) -> QMessageBox:
 
 
 def button_in(parent: QWidget, words: str) -> QPushButton:
-    """The visible button that says so."""
+    """Return the visible button with this text."""
     buttons = [button for button in parent.findChildren(QPushButton) if button.isVisible()]
     found = [button for button in buttons if button.text().replace("&", "").rstrip("…") == words]
     assert len(found) == 1, (words, [button.text() for button in buttons])
@@ -306,12 +306,12 @@ def button_in(parent: QWidget, words: str) -> QPushButton:
 
 
 def press(qtbot: QtBot, parent: QWidget, words: str) -> None:
-    """Click the button that says so."""
+    """Click the button with this text."""
     qtbot.mouseClick(button_in(parent, words), LEFT)
 
 
 def start_import(window: MainWindow, qtbot: QtBot, what: str) -> None:
-    """Ask for `what` on the page, and start what is offered."""
+    """Enter `what` in the library dialog, and start the import."""
     shown = window.library_controller.open_dialog()
     qtbot.mouseClick(shown.add_button, LEFT)
     shown.add_panel.query_edit.setText(what)

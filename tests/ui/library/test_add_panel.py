@@ -1,4 +1,4 @@
-"""What is offered before anything starts: the catalogue's cards, the sheet, the token, and what is wrong."""
+"""Before an import starts: the catalogue's cards, the import dialog, the token, and errors."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ FORBIDDEN = AccessError("The hub keeps it back.", why="It wants to know who asks
 
 
 def resolve_query(page: LibraryDialog, qtbot: QtBot, what: str) -> None:
-    """Type it and press Enter."""
+    """Type the query and press Enter."""
     qtbot.mouseClick(page.add_button, LEFT)
     page.add_panel.query_edit.clear()
     qtbot.keyClicks(page.add_panel.query_edit, what)
@@ -92,7 +92,7 @@ def test_a_card_leads_to_its_sheet(
     assert "SDXL base" in sheet.windowTitle()
 
 
-# the sheet
+# the import dialog
 
 
 def test_a_typed_id_is_looked_up_and_nothing_starts_before_it_is_agreed_on(
@@ -169,7 +169,7 @@ def test_what_is_here_already_is_not_counted_again(
     resolve_query(page, qtbot, "someone/half")
     sheet = current_import_dialog(window, qtbot)
     assert "10 MB more, 20 MB are here already" in sheet.text()
-    assert sheet.required_disk_bytes() == 15 * MB  # ten to come, and five that int8 takes
+    assert sheet.required_disk_bytes() == 15 * MB  # ten to download, and five for the int8 output
 
 
 def test_what_need_not_be_imported_says_what_to_do_instead(
@@ -205,7 +205,7 @@ def test_a_file_and_a_folder_can_be_picked(
     assert hands.queries == [str(file), str(folder)]
 
 
-# what can go wrong
+# errors
 
 
 def test_what_cannot_be_found_is_told_on_the_page(page: LibraryDialog, hands: FakeLibraryService, qtbot: QtBot) -> None:

@@ -1,4 +1,4 @@
-"""Checkpoints dropped on the window or pasted into it, recognised by the library itself, lead to the offer."""
+"""Checkpoints dropped on the window or pasted into it are recognised by the real library and open the import dialog."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PAGE = "https://huggingface.co/someone/tiny-xl"
 
 @pytest.fixture
 def real(own: Path, open_window: OpenWindow) -> MainWindow:
-    """A window whose look-ups are the library's own."""
+    """A window that resolves queries with the real library."""
     return open_window(DefaultLibraryService())
 
 

@@ -1,4 +1,4 @@
-"""Two checkpoints are compared as a job, whose numbers stay in the list and whose report opens in the browser."""
+"""A job compares two checkpoints; its numbers stay in the list and its report opens in the browser."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ JOB = "mine ↔ starter"
 
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[QUrl]:
-    """What the desktop was asked to open."""
+    """The URLs that the desktop was asked to open."""
     urls: list[QUrl] = []
 
     def open_url(url: QUrl) -> bool:

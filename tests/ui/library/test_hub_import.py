@@ -1,4 +1,4 @@
-"""A whole bringing from a hub on this computer: typed, looked up, agreed on, downloaded by its process, and used."""
+"""A whole import from a hub on this computer: typed, resolved, accepted, downloaded in its own process, and used."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PATIENCE = 60_000
 
 
 def repository(folder: Path, *, gated: bool = False) -> Repository:
-    """A checkpoint of OpenVINO parts, as a repository has it."""
+    """Return a checkpoint of OpenVINO components as a hub repository."""
     make_checkpoint(folder, title="Ready", steps=9)
     (folder / "unet" / "openvino_model.bin").write_bytes(bytes(200_000))
     files = {file.relative_to(folder).as_posix(): file.read_bytes() for file in folder.rglob("*") if file.is_file()}

@@ -1,4 +1,4 @@
-"""Checkpoints come in one after the other while the window lives on; they pause, go on, fail, and are used."""
+"""Imports run one after another while the window is used; they pause, resume, fail, and their results are used."""
 
 from __future__ import annotations
 

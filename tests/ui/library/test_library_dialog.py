@@ -1,4 +1,4 @@
-"""The page of checkpoints: what is there, what is known of it, and what can be done with it."""
+"""The library dialog: the list, the details, and the actions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.ui.library.conftest import LEFT, OpenWindow, current_dialog, current_
 
 
 def record(folder: Path) -> None:
-    """Write down what is in `folder`, as an import does."""
+    """Record the content of `folder`, as an import does."""
     files = {str(file.relative_to(folder)): hash_file(file) for file in folder.rglob("*") if file.is_file()}
     about = {"source": "stabilityai/stable-diffusion-xl-base-1.0@0123456789ab", "weights": "int8", "family": "ssd-1b"}
     (folder / RECORD_FILE).write_text(json.dumps({**about, "files": files}))
@@ -30,7 +30,7 @@ def line(page: LibraryDialog, start: str) -> str:
 
 
 def choose(page: LibraryDialog, qtbot: QtBot, start: str) -> None:
-    """Click the line that begins so."""
+    """Click the row whose text starts with `start`."""
     row = next(row for row, words in enumerate(page.row_texts()) if words.startswith(start))
     index = page.checkpoint_list.model().index(row, 0)
     qtbot.mouseClick(page.checkpoint_list.viewport(), LEFT, pos=page.checkpoint_list.visualRect(index).center())

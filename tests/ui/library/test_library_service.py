@@ -1,4 +1,4 @@
-"""The library's own hands: how far a comparison is, where its report goes, and what it leaves when it is stopped."""
+"""The real library service: a comparison's progress, its report folder, and its cleanup when it is cancelled."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.ui.conftest import make_checkpoint
 
 @dataclass
 class ProcessFakeEngine(FakeEngine):
-    """A pretended engine that is this very process."""
+    """A fake engine whose process is the test's own."""
 
     @property
     def pid(self) -> int | None:

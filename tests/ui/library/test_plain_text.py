@@ -1,4 +1,4 @@
-"""What strangers wrote is shown as they wrote it, wherever it stands: nothing of it is read as HTML."""
+"""Text from outside is shown literally everywhere: none of it is interpreted as HTML."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ HOSTILE = [
 
 
 def displayed_text(text: str) -> str:
-    """What a tooltip of this text shows."""
+    """Return the text that a tooltip with `text` displays."""
     if not GuiQt.mightBeRichText(text):
         return text
     document = QTextDocument()
@@ -44,7 +44,7 @@ def displayed_text(text: str) -> str:
 
 
 def widget_tooltips(window: QWidget) -> Iterator[str]:
-    """Every tooltip in a window, those of lists and menus too."""
+    """Yield every tooltip in a window, including those of lists and menus."""
     for widget in (window, *window.findChildren(QWidget)):
         yield widget.toolTip()
         if isinstance(widget, QMenu):
@@ -64,7 +64,7 @@ def model_tooltips(model: QAbstractItemModel | None) -> Iterator[str]:
 
 
 def notice_text(window: QWidget) -> str:
-    """All that labels and tooltips of a window show, after making sure that no label reads HTML."""
+    """Return the text of all labels and tooltips of a window, after asserting that no label interprets HTML."""
     labels = [label for label in window.findChildren(QLabel) if label.text()]
     wrong = [label.text() for label in labels if label.textFormat() != Qt.TextFormat.PlainText]
     assert not wrong, "labels that guess"
@@ -72,7 +72,7 @@ def notice_text(window: QWidget) -> str:
 
 
 def everything(window: MainWindow) -> str:
-    """What the window and all that stands over it show."""
+    """Return the text of the window and of everything over it."""
     return "\n".join(notice_text(each) for each in QApplication.topLevelWidgets() if not isinstance(each, QMenu))
 
 
@@ -102,7 +102,7 @@ def test_the_window_shows_foreign_words_as_they_are_written(
     window.parameters_panel.set_prompt(f"P {text}")
     window.controller.generate()
     wait_until_idle(qtbot, window)
-    qtbot.waitUntil(lambda: window.session.results[-1].saved_to is not None)  # which is told, too
+    qtbot.waitUntil(lambda: window.session.results[-1].saved_to is not None)  # which shows a message, too
     result = window.session.results[-1]
     window.session.results[-1] = replace(result, picture=replace(result.picture, notes=(f"N {text}",)))
     window.controller.refresh()

@@ -1,4 +1,4 @@
-"""A smaller checkpoint is made of one: chosen by what it costs, made as a job, gone on with, and used or compared."""
+"""Quantizing a checkpoint: chosen by cost, run as a job, resumed, and the result used or compared."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def record_weights(folder: Path, weights: str) -> None:
 
 @pytest.fixture
 def own(own: Path) -> Path:
-    """The person's folder, whose "mine" is in fp16."""
+    """The user folder, whose checkpoint "mine" is in fp16."""
     record_weights(own / "mine", "fp16")
     return own
 
 
 @pytest.fixture
 def sheet(window: MainWindow, page: LibraryDialog, qtbot: QtBot) -> QuantizeDialog:
-    """What is asked before "mine" is made smaller."""
+    """The dialog before "mine" is quantized."""
     choose(page, qtbot, "Mine")
     press(qtbot, page, "Make smaller")
     return current_dialog_of(QuantizeDialog, window, qtbot)
@@ -59,12 +59,12 @@ def sheet(window: MainWindow, page: LibraryDialog, qtbot: QtBot) -> QuantizeDial
 
 @pytest.fixture
 def room(own: Path) -> FreeResources:
-    """More than enough of everything."""
+    """More than enough of every resource."""
     return FreeResources(memory_bytes=10**12, disk_bytes=10**12, library_folder=own)
 
 
 def opened(own: Path, room: FreeResources, window: MainWindow, qtbot: QtBot) -> QuantizeDialog:
-    """The sheet for "mine" on a computer with that much room."""
+    """The dialog for "mine" on a computer with the resources `room`."""
     sheet = QuantizeDialog(
         "Mine", quantization_plans(own / "mine", Library(own.parent / "none shipped", own)), room, window
     )

@@ -1,4 +1,4 @@
-"""Whatever comes in, by whichever entrance, ends where it belongs; what belongs nowhere is told what can be opened."""
+"""Whatever comes in by any entrance is routed to the right place; for the rest, a message says what can be opened."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def archive(file: Path) -> Path:
 
 
 def place_of(window: MainWindow, hands: FakeLibraryService) -> str:
-    """Where something ended."""
+    """Return where the input ended up."""
     if window.document.picture is not None:
         return f"canvas {window.document.picture[0, 0, 0]}"
     added = window.parameters_panel.value().additions
@@ -258,7 +258,7 @@ def test_several_additions_come_in_together_with_a_picture(window: MainWindow, t
 
 
 class Stumbling(FakeLibraryService):
-    """Fails in a way that nobody foresaw."""
+    """Fails with an unexpected error."""
 
     def resolve(
         self, what: str, library: Library, *, name: str | None, openvino: bool, cancel: threading.Event

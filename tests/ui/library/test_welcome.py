@@ -1,4 +1,4 @@
-"""A new computer: the empty canvas suggests what draws at once, something fast, and the best that fits."""
+"""On a new computer the empty canvas suggests an installed checkpoint, a fast one, and the best that fits."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GB = 10**9
 
 @pytest.fixture
 def fresh(open_window: OpenWindow) -> MainWindow:
-    """A window on a computer with the application's own checkpoints only."""
+    """A window on a computer with only the application's own checkpoints."""
     return open_window()
 
 

@@ -1,4 +1,4 @@
-"""A canvas with a document on it, and a hand that moves a real mouse over it."""
+"""A canvas with a document, and a driver that sends real mouse events to it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LEFT = Qt.MouseButton.LeftButton
 
 @dataclass
 class CanvasDriver:
-    """What stands in the room: `window` holds `bar` and `canvas_latency`; the picture is 400 x 300, shown at 100 %."""
+    """The `window` contains `bar` and `canvas`; the picture is 400 x 300, shown at 100 %."""
 
     window: QWidget
     canvas: Canvas
@@ -43,7 +43,7 @@ class CanvasDriver:
         self.bar.set_value(replace(self.bar.value(), tool=tool, **settings))
 
     def widget_point(self, x: float, y: float) -> QPoint:
-        """The widget's point over the picture's (x, y); exact at 100 %."""
+        """Return the widget's point over the picture's (x, y); exact at 100 %."""
         return self.canvas.viewport.to_widget_point(QPointF(x, y)).toPoint()
 
     def press(self, x: float, y: float, keys: Qt.KeyboardModifier = NO_KEYS) -> None:
@@ -56,14 +56,14 @@ class CanvasDriver:
         self.qtbot.mouseRelease(self.canvas, LEFT, keys, self.widget_point(x, y))
 
     def drag(self, *places: tuple[float, float], keys: Qt.KeyboardModifier = NO_KEYS) -> None:
-        """Press at the first place, go through the others, let go at the last."""
+        """Press at the first place, move through the others, release at the last."""
         self.press(*places[0], keys)
         for place in places[1:]:
             self.move(*place)
         self.release(*places[-1], keys)
 
     def double_click(self, x: float, y: float) -> None:
-        """Both clicks, and the release that QTest leaves out."""
+        """Send both clicks, and the release that QTest omits."""
         self.qtbot.mouseDClick(self.canvas, LEFT, pos=self.widget_point(x, y))
         self.release(x, y)
 
@@ -71,7 +71,7 @@ class CanvasDriver:
         self.qtbot.keyClick(self.canvas, key, keys)
 
     def pen(self, kind: QEvent.Type, x: float, y: float, pressure: float, *, eraser: bool = False) -> None:
-        """A tablet event as a driver sends it."""
+        """Send a tablet event as a driver would."""
         end = QPointingDevice.PointerType.Eraser if eraser else QPointingDevice.PointerType.Pen
         device = QPointingDevice("pen", 1, QInputDevice.DeviceType.Stylus, end, QInputDevice.Capability.Pressure, 1, 3)
         spot = QPointF(self.widget_point(x, y))
@@ -85,7 +85,7 @@ class CanvasDriver:
     def wheel(
         self, spot: QPointF, *, turned: int = 0, scrolled: QPoint | None = None, keys: Qt.KeyboardModifier = NO_KEYS
     ) -> None:
-        """A wheel turned by so many eighths of a degree, or a touchpad that scrolls by so many points."""
+        """Turn a wheel by `turned` eighths of a degree, or scroll with a touchpad by `scrolled` logical pixels."""
         place = QPointF(self.canvas.mapToGlobal(QPoint(0, 0))) + spot
         by = scrolled or QPoint()
         angle = QPoint(0, turned) if scrolled is None else by
@@ -94,7 +94,7 @@ class CanvasDriver:
         QApplication.sendEvent(self.canvas, event)
 
     def trigger_menu_item(self, text: str) -> None:
-        """Open the mask's menu and click on an entry."""
+        """Open the mask menu and click on an entry."""
         menu = child(self.bar, MaskMenu)
         menu.popup(self.bar.mapToGlobal(QPoint(0, 0)))
         self.qtbot.waitExposed(menu)
@@ -108,7 +108,7 @@ class CanvasDriver:
         return self.document.mask.copy()
 
     def screen(self) -> UInt8Array:
-        """What the canvas shows, uint8 [H, W, 3]."""
+        """Return the canvas's displayed pixels, uint8 [H, W, 3]."""
         return pixels_of(self.canvas)
 
 
@@ -117,14 +117,14 @@ def pixels_of(widget: QWidget) -> UInt8Array:
 
 
 def pixels_in(image: QImage) -> UInt8Array:
-    """uint8 [H, W, 3]"""
+    """Return uint8 [H, W, 3]."""
     image = image.convertToFormat(QImage.Format.Format_RGB888)
     rows = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.bytesPerLine())
     return rows[:, : 3 * image.width()].reshape(image.height(), image.width(), 3).copy()
 
 
 def picture() -> UInt8Array:
-    """Three flat areas on grey, 400 x 300."""
+    """Return three flat areas on grey, 400 x 300."""
     made = np.full((300, 400, 3), 128, np.uint8)
     made[40:120, 40:160] = (200, 60, 60)
     made[40:120, 240:360] = (205, 65, 55)

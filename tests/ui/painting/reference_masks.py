@@ -1,4 +1,4 @@
-"""What masks should be, worked out here from geometry alone and not by the code under test."""
+"""Expected masks, computed here from geometry alone and not by the code under test."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def empty() -> UInt8Array:
 
 
 def box(left: int, top: int, right: int, bottom: int) -> UInt8Array:
-    """255 in these columns and rows, the last ones left out."""
+    """Return a mask with 255 in these columns and rows, the last ones excluded."""
     mask = empty()
     mask[top:bottom, left:right] = 255
     return mask
 
 
 def distance_to_line(start: XY, end: XY) -> Floats:
-    """From each pixel's middle to the straight line between two points."""
+    """Return the distance from each pixel's centre to the line segment between two points."""
     rows, columns = np.mgrid[:HEIGHT, :WIDTH] + 0.5
     dx, dy = end[0] - start[0], end[1] - start[1]
     along = np.clip(((columns - start[0]) * dx + (rows - start[1]) * dy) / max(dx * dx + dy * dy, 1e-12), 0, 1)
@@ -35,8 +35,8 @@ def distance_to_line(start: XY, end: XY) -> Floats:
 
 
 def stroke(start: XY, end: XY, size: float, hardness: float = 1.0) -> Floats:
-    """The share of 1 that a straight stroke covers: all inside the hard core, then a smooth step to the rim, which is
-    at least one pixel wide and has its middle on the brush's radius when the brush is hard."""
+    """Return a straight stroke's coverage in [0, 1]: 1 in the hard core, then a smoothstep to the rim. The rim is at
+    least one pixel wide and, for a hard brush, centred on its radius."""
     radius = size / 2
     rim = max(1.0, radius * (1 - hardness))
     share = np.clip((radius + 0.5 - distance_to_line(start, end)) / rim, 0, 1)
@@ -44,17 +44,17 @@ def stroke(start: XY, end: XY, size: float, hardness: float = 1.0) -> Floats:
 
 
 def paint_over(base: UInt8Array, share: Floats, opacity: float = 1.0) -> UInt8Array:
-    """`base` with a share of white over it."""
+    """Return `base` with white painted over it by `share`."""
     return np.rint(base + (255.0 - base) * share * opacity).astype(np.uint8)
 
 
 def erase_from(base: UInt8Array, share: Floats, opacity: float = 1.0) -> UInt8Array:
-    """`base` with a share of it taken away."""
+    """Return `base` reduced by `share`."""
     return np.rint(base * (1 - share * opacity)).astype(np.uint8)
 
 
 def similar_pixels(picture: UInt8Array, x: int, y: int, tolerance: int, *, contiguous: bool) -> UInt8Array:
-    """Pixels that differ by no more than `tolerance` in any channel; step by step over pixels' sides, or anywhere."""
+    """Return the pixels within `tolerance` of (x, y) in every channel: 4-connected if `contiguous`, or anywhere."""
     alike = (np.abs(picture.astype(int) - picture[y, x].astype(int)) <= tolerance).all(axis=2)
     if not contiguous:
         return np.where(alike, np.uint8(255), np.uint8(0))
@@ -72,7 +72,7 @@ def similar_pixels(picture: UInt8Array, x: int, y: int, tolerance: int, *, conti
 
 
 def ellipse(left: int, top: int, right: int, bottom: int, parts: int = 16) -> Floats:
-    """The share of each pixel that lies in the ellipse, from `parts` x `parts` points in it."""
+    """Return the fraction of each pixel inside the ellipse, from `parts` x `parts` sample points."""
     width, height = right - left, bottom - top
     x = (np.arange(width * parts) + 0.5) / parts / (width / 2) - 1
     y = (np.arange(height * parts) + 0.5) / parts / (height / 2) - 1
@@ -83,7 +83,7 @@ def ellipse(left: int, top: int, right: int, bottom: int, parts: int = 16) -> Fl
 
 
 def grown_box(left: int, top: int, right: int, bottom: int, by: int) -> UInt8Array:
-    """All pixels within `by` pixels of those of a box."""
+    """Return all pixels within `by` pixels of a box's pixels."""
     rows, columns = np.mgrid[:HEIGHT, :WIDTH]
     dx = np.maximum(0, np.maximum(left - columns, columns - (right - 1)))
     dy = np.maximum(0, np.maximum(top - rows, rows - (bottom - 1)))
@@ -91,7 +91,7 @@ def grown_box(left: int, top: int, right: int, bottom: int, by: int) -> UInt8Arr
 
 
 def blurred_box(left: int, top: int, right: int, bottom: int, deviation: float) -> Floats:
-    """A box after a Gaussian blur, in [0, 255]: the product of two differences of error functions."""
+    """Return a box after a Gaussian blur, in [0, 255]: the product of two differences of error functions."""
 
     def profile(low: int, high: int, count: int) -> Floats:
         places = np.arange(count) + 0.5

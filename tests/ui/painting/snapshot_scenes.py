@@ -1,10 +1,10 @@
-"""The scenes of the snapshot tests: a canvas as it looks while somebody paints, written as PNG files.
+"""The scenes of the snapshot tests: the canvas during painting, written as PNG files.
 
     QT_SCALE_FACTOR=2 python -m tests.ui.painting.snapshot_scenes FOLDER
 
-A process draws at one display scale, which Qt takes from its environment when it starts, so each scale needs its own.
-After a wanted change of the looks run it at scales 1 and 2 for the folder `snapshots` beside this file, with
-`--wanted`, and look at what you get before you keep it.
+Qt reads the display scale from its environment at startup, so each scale needs its own process. After an intended
+change of the appearance run it at scales 1 and 2 for the folder `snapshots` beside this file, with `--wanted`, and
+check the images before committing them.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ SIDES = (320, 240)
 POLICY = FramePolicy(requested_size=Size(512, 512), only_masked=12)
 PAINTING = ToolSettings(tool=ToolKind.BRUSH, size=48, hardness=0.5)
 LABEL_RECT = QRect(92, 24, 130, 32)
-"""Where the frame's label is; letters look different with every font engine."""
+"""The frame's label, which is masked out: text rendering depends on the font engine."""
 GROWTH_LABEL_RECTS = (QRect(120, 213, 110, 27), QRect(225, 100, 74, 34))
 
 Scene = Callable[[], QImage]
 
 
 def picture() -> UInt8Array:
-    """Hills of colour under stripes, 240 x 180: light, dark, flat and busy places."""
+    """Return coloured hills under stripes, 240 x 180: light, dark, flat and detailed areas."""
     rows, columns = np.mgrid[:180, :240].astype(np.float64)
     waves = [127 + 110 * np.sin(columns / 37 + turn) * np.cos(rows / 29 + turn) for turn in (0, 1.1, 2.3)]
     stripes = np.where((columns // 6 + rows // 6) % 2 > 0, 30, -30) * (columns > 170)
@@ -62,7 +62,7 @@ def _canvas(
     document, canvas, bar = Document(), Canvas(), PaintBar()
     canvas.setPalette(build_palette(DARK if dark else LIGHT))
     canvas.resize(*SIDES)
-    canvas.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # whether a window is active is the platform's affair
+    canvas.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # whether a window is active depends on the platform
     easel = CanvasEditor(canvas, bar, document)
     document.open(picture())
     document.fill_shape(mask_shapes.ellipse(70, 60, 130, 130))
@@ -88,7 +88,7 @@ def _canvas(
 
 
 def _mouse(canvas: Canvas, kind: QEvent.Type, x: float, y: float, *, held: bool = False) -> None:
-    """A mouse event over the picture's (x, y)."""
+    """Send a mouse event over the picture's (x, y)."""
     spot = canvas.viewport.to_widget_point(QPointF(x, y))
     left, none = Qt.MouseButton.LeftButton, Qt.MouseButton.NoButton
     button = left if kind == QEvent.Type.MouseButtonPress else none
@@ -98,7 +98,7 @@ def _mouse(canvas: Canvas, kind: QEvent.Type, x: float, y: float, *, held: bool 
 
 
 def _grab_without_labels(canvas: Canvas, *labels: QRect) -> QImage:
-    """The canvas with grey over the words in it."""
+    """Return the canvas's image with its labels painted over in grey."""
     image = canvas.grab().toImage().convertToFormat(QImage.Format.Format_RGB888)
     painter = QPainter(image)
     for box in labels:
@@ -110,14 +110,14 @@ def _grab_without_labels(canvas: Canvas, *labels: QRect) -> QImage:
 def painting_scene(
     settings: ToolSettings = PAINTING, policy: FramePolicy = POLICY, *, dark: bool = False, at: float = 185.0
 ) -> QImage:
-    """Picture, mask, frame, and the ring of a brush over it."""
+    """Return the picture, mask and frame with a brush cursor over them."""
     with _canvas(settings, policy, dark=dark) as (canvas, _, _):
         _mouse(canvas, QEvent.Type.MouseMove, at, 120.0)
         return _grab_without_labels(canvas, LABEL_RECT)
 
 
 def frame_drag_scene(to: float = 264.0, *, dark: bool = False) -> QImage:
-    """The frame tool in the middle of a drag of the right edge."""
+    """Return the frame tool during a drag of the right edge."""
     with _canvas(ToolSettings(tool=ToolKind.FRAME), POLICY, dark=dark) as (canvas, _, _):
         _mouse(canvas, QEvent.Type.MouseButtonPress, 240.0, 90.0, held=True)
         _mouse(canvas, QEvent.Type.MouseMove, to, 90.0, held=True)
@@ -132,7 +132,7 @@ SCENES: dict[str, Scene] = {
     "growing-light": frame_drag_scene,
     "growing-dark": lambda: frame_drag_scene(dark=True),
 }
-"""What is compared with the stored snapshots."""
+"""Scenes that are compared with the stored snapshots."""
 
 
 def _tool_settings(**changes: Any) -> ToolSettings:
@@ -156,7 +156,7 @@ ALTERED_SCENES: dict[str, Scene] = {
     "painting-light+the other theme": lambda: painting_scene(dark=True),
     "growing-light+eight pixels more": lambda: frame_drag_scene(272.0),
 }
-"""Each differs from the snapshot named before the plus in one thing, which the comparison must see."""
+"""Each differs from the snapshot named before the plus in one detail, which the comparison must detect."""
 
 
 def main(folder: Path, *, wanted_only: bool) -> None:

@@ -1,4 +1,4 @@
-"""What is to be seen: the overlay, the ring, before and after; and that only what changed is painted."""
+"""What the canvas shows: overlay, brush cursor, before and after; and that only changed parts are repainted."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def origin(atelier: CanvasDriver) -> tuple[int, int]:
 
 
 def visible_pixels(atelier: CanvasDriver) -> UInt8Array:
-    """The picture's part of the screen, uint8 [300, 400, 3]."""
+    """Return the picture's part of the screen, uint8 [300, 400, 3]."""
     x, y = origin(atelier)
     return atelier.screen()[y : y + 300, x : x + 400]
 
@@ -62,7 +62,7 @@ def test_m_hides_the_overlay(atelier: CanvasDriver) -> None:
 
 
 class PaintWatch(QObject):
-    """Records what a widget is asked to paint."""
+    """Records the regions that a widget is asked to paint."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -160,7 +160,7 @@ def test_the_line_between_before_and_after_is_dragged(atelier: CanvasDriver) -> 
     assert np.array_equal(visible_pixels(atelier), picture())
 
 
-# looking goes on
+# panning and zooming with a tool
 
 
 def test_with_the_hand_the_picture_is_dragged_out(atelier: CanvasDriver) -> None:

@@ -1,4 +1,4 @@
-"""Every tool, driven by real events, against masks that are worked out from geometry alone."""
+"""Every tool, driven by real events, against masks computed from geometry alone."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PRESS, MOVE, RELEASE = QEvent.Type.TabletPress, QEvent.Type.TabletMove, QEvent.T
 
 
 def off_by(one: UInt8Array, other: UInt8Array) -> int:
-    """The largest difference of two masks."""
+    """Return the largest difference of two masks."""
     return int(np.abs(one.astype(int) - other).max())
 
 
@@ -195,7 +195,7 @@ def test_a_lasso_with_alt_takes_its_inside_away(atelier: CanvasDriver) -> None:
 
 
 def hills() -> UInt8Array:
-    """Two hills of grey under noise: what a tolerance takes has a ragged edge and islands."""
+    """Return two grey hills under noise: a selection by tolerance has a ragged edge and islands."""
     rows, columns = np.mgrid[: reference_masks.HEIGHT, : reference_masks.WIDTH]
     height = 180 * np.exp(-((columns - 120) ** 2 + (rows - 150) ** 2) / 4000)
     height += 170 * np.exp(-((columns - 290) ** 2 + (rows - 140) ** 2) / 3000)
@@ -271,7 +271,7 @@ def test_fill_holes_fills_what_a_loop_of_the_brush_goes_around(atelier: CanvasDr
     assert np.array_equal(atelier.mask, expected)
 
 
-# each one is one step
+# each gesture is one undo step
 
 
 def _take_and_drag(tool: ToolKind, *points: tuple[int, int]) -> Callable[[CanvasDriver], None]:

@@ -1,4 +1,4 @@
-"""The frame shows what will be drawn and follows the mask; its tool makes the picture larger, by hand and by key."""
+"""The frame shows what will be drawn and follows the mask; its tool expands the picture, by mouse and by key."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def told(atelier: CanvasDriver) -> list[Frame | None]:
     return frames
 
 
-# what is to be seen
+# display
 
 
 def test_the_frame_lies_around_the_mask_and_what_is_outside_is_dimmed(atelier: CanvasDriver) -> None:
@@ -44,7 +44,7 @@ def test_the_frame_lies_around_the_mask_and_what_is_outside_is_dimmed(atelier: C
     atelier.select_tool(ToolKind.RECTANGLE)
     atelier.drag((150, 100), (230, 180))
     assert atelier.canvas_editor.frame == Frame(Rect(140, 90, 100, 100), Size(512, 512))
-    atelier.key(Qt.Key.Key_A)  # no tool's key: nothing changes
+    atelier.key(Qt.Key.Key_A)  # not a tool's key: nothing changes
     screen, plain = shown(atelier), picture()
     ground = atelier.canvas.palette().color(QPalette.ColorRole.Dark)
     share = DIM_ALPHA / 255
@@ -118,7 +118,7 @@ def test_the_frame_follows_a_stroke_in_progress_within_a_blink(atelier: CanvasDr
 
 
 def test_what_is_on_the_screen_after_a_stroke_is_what_would_be_painted_anew(atelier: CanvasDriver) -> None:
-    """Only the parts that changed are painted: nothing old is left of a frame that moves, shrinks and goes."""
+    """Only changed parts are painted: nothing is left of a frame that moves, shrinks and disappears."""
     atelier.canvas_editor.set_frame_policy(POLICY)
     atelier.select_tool(ToolKind.BRUSH, size=20, hardness=1.0)
     for places in (((60, 60), (90, 90)), ((200, 150), (320, 220)), ((20, 280), (40, 250))):
@@ -139,7 +139,7 @@ def test_what_is_on_the_screen_after_a_stroke_is_what_would_be_painted_anew(atel
 
 
 def assert_painted_well(atelier: CanvasDriver) -> None:
-    """The window's own picture, made of many small repaints, equals one that is painted at once."""
+    """Assert that the window's image, made of many small repaints, equals one painted at once."""
     QApplication.processEvents()
     kept = atelier.window.screen().grabWindow(atelier.window.winId()).toImage()
     whole = atelier.window.grab().toImage()
@@ -317,7 +317,7 @@ def test_more_than_a_picture_may_have_is_not_to_be_had(atelier: CanvasDriver) ->
 
 
 def test_in_the_window_the_frames_keys_are_its_own(window: MainWindow) -> None:
-    """Arrows and Escape mean other things elsewhere; with the frame in hand they are the frame's."""
+    """Arrows and Escape have other meanings elsewhere; with the frame tool active they belong to it."""
     window.document.set_picture(picture())
     window.canvas_area.show_document()
     window.canvas_area.paint_bar.select_tool(ToolKind.FRAME)

@@ -1,4 +1,4 @@
-"""Pictures dropped on the window as other applications offer them, through Qt's own way of delivering a drag."""
+"""Pictures dropped on the window as other applications offer them, delivered by Qt's own drag events."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ COPY = Qt.DropAction.CopyAction
 
 
 def drag_and_drop(target: QWidget, data: QMimeData) -> bool:
-    """Enter, move and drop over `target`, as the platform tells them; whether the drop was taken."""
+    """Enter, move and drop over `target`, as the platform sends it; return whether the drop was accepted."""
     middle = target.rect().center()
     enter = QDragEnterEvent(middle, COPY, data, LEFT, NO_KEYS)
-    enter.ignore()  # as it comes from the platform
+    enter.ignore()  # its initial state from the platform
     QApplication.sendEvent(target, enter)
     if not enter.isAccepted():
         return False
@@ -43,7 +43,7 @@ def saved(folder: Path, name: str = "areas.png", pixels: UInt8Array | None = Non
 
 
 def files(*paths: Path) -> QMimeData:
-    """What a file manager drags."""
+    """Return what a file manager drags."""
     data = QMimeData()
     data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
     return data
@@ -69,7 +69,7 @@ def from_an_editor(_: Path) -> QMimeData:
 
 
 def from_a_browser(_: Path) -> QMimeData:
-    """An address elsewhere, markup, and the picture's bytes, which Qt's platforms offer as an image, too."""
+    """A URL elsewhere, HTML, and the picture's bytes, which Qt's platforms also offer as an image."""
     data = QMimeData()
     data.setData("text/uri-list", b"https://example.org/areas.png\r\n")
     data.setHtml('<img src="https://example.org/areas.png">')
@@ -80,7 +80,7 @@ def from_a_browser(_: Path) -> QMimeData:
 
 
 def from_a_browser_with_a_file(folder: Path) -> QMimeData:
-    """A temporary file beside the pixels, which are another, smaller picture: the file is the original."""
+    """A temporary file together with the pixels of another, smaller picture: the file is the original."""
     data = files(saved(folder))
     data.setImageData(image(picture()[:50, :50].copy()))
     return data
@@ -138,7 +138,7 @@ def test_a_dropped_picture_takes_the_place_of_the_one_before_and_undo_brings_tha
 def test_a_dropped_photograph_stands_upright(window: MainWindow, tmp_path: Path) -> None:
     file = tmp_path / "turned.png"
     exif = Image.Exif()
-    exif[0x0112] = 6  # to be turned by 90 degrees clockwise
+    exif[0x0112] = 6  # orientation: rotate by 90 degrees clockwise
     Image.fromarray(picture()).save(file, exif=exif)
     assert drag_and_drop(window.canvas_area, files(file))
     assert same_array(window.document.picture, np.rot90(picture(), -1))

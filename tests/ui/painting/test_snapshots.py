@@ -1,4 +1,4 @@
-"""The canvas looks as it did when somebody last looked: overlay, frame, ring and growth, at two display scales."""
+"""The canvas looks as in the stored snapshots: overlay, frame, brush cursor and expansion, at two display scales."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ SNAPSHOTS = Path(__file__).parent / "snapshots"
 SCALES = ("1", "2")
 
 NEAR = 12
-"""Levels of a channel by which a pixel may differ: antialiasing is rounded differently from processor to processor."""
+"""Levels of a channel by which a pixel may differ: processors round antialiasing differently."""
 FEW = 0.0005
-"""The share of pixels that may differ by more."""
+"""The fraction of pixels that may differ by more."""
 
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All scenes, drawn anew at both scales."""
+    """All scenes, drawn now at both scales."""
     folder = tmp_path_factory.mktemp("scenes")
     running = [
         subprocess.Popen(
@@ -48,7 +48,7 @@ def pixels(file: Path) -> UInt8Array:
 
 
 def different(one: UInt8Array, other: UInt8Array) -> float:
-    """The share of pixels of which some channel differs by more than NEAR."""
+    """Return the fraction of pixels in which any channel differs by more than NEAR."""
     assert one.shape == other.shape
     return float((np.abs(one.astype(int) - other).max(axis=2) > NEAR).mean())
 

@@ -1,4 +1,4 @@
-"""Every tool, driven by real events, makes exactly the mask that its gesture says."""
+"""Every tool, driven by real events, makes exactly the mask of its gesture."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def empty() -> UInt8Array:
 
 
 def drawn_by(brush: Brush, *places: tuple[float, float]) -> UInt8Array:
-    """The mask of the same stroke without a window."""
+    """Return the mask of the same stroke without a window."""
     document = Document()
     document.set_picture(picture())
     stroke = document.begin_stroke(brush)

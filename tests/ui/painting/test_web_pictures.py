@@ -1,4 +1,4 @@
-"""Pictures as browsers, chats and editors offer them, dropped and pasted: taken, asked about, or refused in words."""
+"""Pictures as browsers, chats and editors offer them, dropped and pasted: accepted, confirmed, or rejected."""
 
 from __future__ import annotations
 

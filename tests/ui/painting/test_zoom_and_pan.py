@@ -1,4 +1,4 @@
-"""Looking around with real events: zoom about the cursor, pan, fit, 100 %, before and after; that paints nothing."""
+"""View navigation with real events: zoom at the cursor, pan, fit, 100 %, before and after; none of it edits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CONTROL = Qt.KeyboardModifier.ControlModifier
 
 
 def under(atelier: CanvasDriver, spot: QPointF) -> tuple[float, float]:
-    """The picture's point under a point of the widget."""
+    """Return the picture's point under a point of the widget."""
     found = atelier.canvas.viewport.to_picture_point(spot)
     return found.x(), found.y()
 
@@ -148,11 +148,11 @@ def test_the_line_is_dragged_to_any_place_and_parts_the_picture_there(atelier: C
     compare(atelier)
     atelier.select_tool(ToolKind.RECTANGLE)
     atelier.key(Qt.Key.Key_Y)
-    atelier.move(190, 250)  # the first move after a window came may only enter it
+    atelier.move(190, 250)  # the first move after a window opened may only enter it
     atelier.move(200, 250)
     assert atelier.canvas.cursor().shape() == Qt.CursorShape.SplitHCursor
     atelier.drag((200, 250), (180, 250), (to, 250))
-    below = shown(atelier)[200:]  # the knob and the words are further up
+    below = shown(atelier)[200:]  # the handle and the labels are above
     assert np.array_equal(below[:, : to - 3], before()[200:, : to - 3])
     assert np.array_equal(below[:, to + 3 :], picture()[200:, to + 3 :])
     assert not atelier.mask.any()
