@@ -27,7 +27,8 @@ from sdxl_desktop.core.events import (
 )
 from sdxl_desktop.core.request import MAX_SEED, GenerationRequest
 from sdxl_desktop.core.run_log import problem_words, prompts_extra, run_words
-from sdxl_desktop.session.compositing import BlendHistory, BlendSettings, same_drawing
+from sdxl_desktop.session.blend_history import BlendHistory
+from sdxl_desktop.session.compositing import BlendSettings, same_drawing
 from sdxl_desktop.session.result_files import PictureStore, Result, SavedElsewhereError, save_as
 
 _log = logging.getLogger(__name__)

@@ -10,7 +10,8 @@ from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from sdxl_desktop.core.events import Pixels
 from sdxl_desktop.core.geometry import Size
-from sdxl_desktop.session.compositing import BlendHistory, blend_settings_of, max_feather, same_drawing
+from sdxl_desktop.session.blend_history import BlendHistory
+from sdxl_desktop.session.compositing import blend_settings_of, max_feather, same_drawing
 from sdxl_desktop.session.document.document import Document
 from sdxl_desktop.session.generation_session import CurrentRun, GenerationSession
 from sdxl_desktop.session.result_files import Result

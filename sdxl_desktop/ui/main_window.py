@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QPoint, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QPoint, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QCloseEvent
 from PySide6.QtWidgets import QMainWindow, QSplitter, QWidget
 
@@ -33,6 +31,7 @@ from sdxl_desktop.session.drafts import DraftingSession
 from sdxl_desktop.session.result_files import PictureStore
 from sdxl_desktop.session.settings_store import SettingsStore
 from sdxl_desktop.session.timing_history import TimingHistory
+from sdxl_desktop.ui.action_states import enable_actions
 from sdxl_desktop.ui.canvas_area import CanvasArea
 from sdxl_desktop.ui.canvas_files import CanvasFiles
 from sdxl_desktop.ui.checkpoint_controller import CheckpointController
@@ -59,6 +58,8 @@ from sdxl_desktop.ui.settings_dialog import SettingsContext, SettingsDialog
 from sdxl_desktop.ui.status_line import StatusLine
 from sdxl_desktop.ui.theme import ThemeSwitch
 from sdxl_desktop.ui.widgets.layout_helpers import column
+from sdxl_desktop.ui.window_dialogs import open_log_dialog, open_settings_dialog
+from sdxl_desktop.ui.window_state import decode_state, encode_state
 from sdxl_desktop.ui.window_title import update_window_title
 
 _SAVE_DELAY_MS = 1500
@@ -125,10 +126,12 @@ class MainWindow(QMainWindow):
             self, self.session, self.project_controller.recovery, context.background, self.controller.notify
         )
         self.canvas_files = CanvasFiles(self.canvas_area, self.controller.results, self.project_controller.files)
-        room = LibraryControllerContext(
+        library_context = LibraryControllerContext(
             self, self.session, self.parameters_panel, self.canvas_area, self.controller, self._execution
         )
-        self.library_controller = LibraryController(room, context.library_thread, context.paths.data, self._library)
+        self.library_controller = LibraryController(
+            library_context, context.library_thread, context.paths.data, self._library
+        )
         self.router = Router(self, context.background, self._destinations(), self.project_controller.last_folder)
         self.drop_and_paste = DropAndPasteFilter(self, self.router.paste)
         self._splitter = QSplitter(Qt.Orientation.Horizontal)
@@ -145,19 +148,19 @@ class MainWindow(QMainWindow):
     # building
 
     def _lay_out(self) -> None:
-        room = available_screen_size(self)
-        self.setMinimumSize(QSize(880, 560).boundedTo(room))
-        self.resize(QSize(1280, 800).boundedTo(room))
+        available = available_screen_size(self)
+        self.setMinimumSize(QSize(880, 560).boundedTo(available))
+        self.resize(QSize(1280, 800).boundedTo(available))
         self._splitter.addWidget(self.parameters_panel)
         self._splitter.addWidget(self.canvas_area)
         self._splitter.setChildrenCollapsible(False)
         self._splitter.setHandleWidth(1)
         self._splitter.setStretchFactor(1, 1)
         self._splitter.setSizes([384, 896])
-        whole = column(self._splitter, self.status_line, spacing=0)
-        whole.setStretch(0, 1)
+        layout = column(self._splitter, self.status_line, spacing=0)
+        layout.setStretch(0, 1)
         centre = QWidget()
-        centre.setLayout(whole)
+        centre.setLayout(layout)
         self.setCentralWidget(centre)
 
     @property
@@ -228,53 +231,37 @@ class MainWindow(QMainWindow):
         self._memory_timer.timeout.connect(lambda: self.status_line.set_memory(self._context.engine_memory()))
 
     def _connect_project_controller(self) -> None:
-        keeper, editor, verbs = self.project_controller, self.import_controller, self.controller
-        editor.file_opened.connect(keeper.add_recent)
-        keeper.open_file_requested.connect(lambda file: self.router.take_files([file]))
-        keeper.project_replaced.connect(verbs.refresh)
-        keeper.project_replaced.connect(self.checkpoint_controller.handle_checkpoint_selected)
-        keeper.failed.connect(verbs.show_error)
-        keeper.message.connect(verbs.notify)
-        keeper.recovery.restore_offered.connect(self._offer_restore)
-        keeper.recovery.requests_postponed.connect(self._offer_postponed)
-        keeper.recovery.offer_changed.connect(self._enable_actions)
-        verbs.refreshed.connect(keeper.recovery.handle_session_change)
-        verbs.refreshed.connect(self.close_guard.handle_session_change)
-        verbs.refreshed.connect(self._enable_actions)
-        editor.confirm_replace = keeper.files.replace_picture
-        editor.last_folder = keeper.last_folder
-        editor.backdrop = lambda: self._preferences.backdrop
-        editor.edit_source_changed.connect(self.canvas_area.update_candidates)
-        keeper.files.changed.connect(self._show_title)
-        keeper.files.changed.connect(self.canvas_area.update_document_title)
+        projects, imports, controller = self.project_controller, self.import_controller, self.controller
+        imports.file_opened.connect(projects.add_recent)
+        projects.open_file_requested.connect(lambda file: self.router.take_files([file]))
+        projects.project_replaced.connect(controller.refresh)
+        projects.project_replaced.connect(self.checkpoint_controller.handle_checkpoint_selected)
+        projects.failed.connect(controller.show_error)
+        projects.message.connect(controller.notify)
+        projects.recovery.restore_offered.connect(self._offer_restore)
+        projects.recovery.requests_postponed.connect(self._offer_postponed)
+        projects.recovery.offer_changed.connect(self._enable_actions)
+        controller.refreshed.connect(projects.recovery.handle_session_change)
+        controller.refreshed.connect(self.close_guard.handle_session_change)
+        controller.refreshed.connect(self._enable_actions)
+        imports.confirm_replace = projects.files.replace_picture
+        imports.last_folder = projects.last_folder
+        imports.backdrop = lambda: self._preferences.backdrop
+        imports.edit_source_changed.connect(self.canvas_area.update_candidates)
+        projects.files.changed.connect(self._show_title)
+        projects.files.changed.connect(self.canvas_area.update_document_title)
         self.document.subscribe(lambda _: self._show_title())
 
     def _enable_actions(self) -> None:
-        has_result, has_image = self.canvas_area.current_row() >= 0, self.canvas_area.canvas.image() is not None
-        has_pixels = self.canvas_area.shown_pixels() is not None
-        for name in ("save", "save as", "export", "copy"):
-            self._actions[name].setEnabled(has_pixels)
-        for name in ("use settings", "use seed"):
-            self._actions[name].setEnabled(has_result)
-        self._actions["clear queue"].setEnabled(bool(self.session.queue))
-        shown = self.canvas_area.shown_result
-        self._actions["folder"].setEnabled(shown is not None and shown.saved_to is not None)
-        has_document = self.document.has_picture
-        self._actions["apply"].setEnabled(has_result)
-        self._actions["apply and go on"].setEnabled(has_result and has_document)
-        self._actions["discard"].setEnabled(has_result)
-        self._actions["document"].setEnabled(has_document and not self.canvas_area.canvas_editor.is_attached)
-        for name in ("expand", "remove picture", "load mask", "save mask"):
-            self._actions[name].setEnabled(has_document)
-        self._actions["use picture settings"].setEnabled(self.import_controller.record is not None)
-        self._actions["recover"].setEnabled(self.project_controller.recovery.has_offer)
-        self._actions["take up"].setEnabled(bool(self.session.postponed_requests))
-        self._actions["transparency"].setEnabled(self.import_controller.has_transparency)
-        self._actions["save project"].setEnabled(has_document or bool(self.session.results))
-        self._actions["undo"].setEnabled(self.controller.candidates.can_undo)
-        self._actions["redo"].setEnabled(self.document.can_redo)
-        for name in ("fit", "actual size", "zoom in", "zoom out"):
-            self._actions[name].setEnabled(has_image)
+        enable_actions(
+            self._actions,
+            self.session,
+            self.document,
+            self.canvas_area,
+            self.import_controller,
+            can_restore=self.project_controller.recovery.has_offer,
+            can_undo=self.controller.candidates.can_undo,
+        )
         self._show_title()
 
     def _show_title(self) -> None:
@@ -354,7 +341,7 @@ class MainWindow(QMainWindow):
 
     def open_settings(self) -> SettingsDialog:
         """Show the settings dialog; the theme is previewed immediately, everything else applies on saving."""
-        machine = SettingsContext(
+        context = SettingsContext(
             self._devices,
             self._context.paths,
             self.parameters_panel.checkpoint(),
@@ -363,22 +350,7 @@ class MainWindow(QMainWindow):
             lambda: [checkpoint.folder for checkpoint in self._library().checkpoints()],
             self._context.library_thread,
         )
-        dialog = SettingsDialog(self._preferences, machine, self)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-
-        def preview_theme() -> None:
-            with suppress(SettingsError):  # the dialog shows the error
-                self._context.theme.apply_theme(dialog.value().theme)
-
-        def finish(result: int) -> None:
-            if result == SettingsDialog.DialogCode.Accepted:
-                self.set_preferences(dialog.value())
-            self._context.theme.apply_theme(self._preferences.theme)
-
-        dialog.changed.connect(preview_theme)
-        dialog.finished.connect(finish)
-        dialog.open()
-        return dialog
+        return open_settings_dialog(self, lambda: self._preferences, context, self._context.theme, self.set_preferences)
 
     def set_preferences(self, preferences: Preferences) -> None:
         """Apply the preferences and save them."""
@@ -407,17 +379,17 @@ class MainWindow(QMainWindow):
         """Return everything that is restored at the next start."""
         workspace = replace(
             self.parameters_panel.value(),
-            geometry=_encode_state(self.saveGeometry()),
-            layout=_encode_state(self._splitter.saveState()),
+            geometry=encode_state(self.saveGeometry()),
+            layout=encode_state(self._splitter.saveState()),
         )
         return Settings(preferences=self._preferences, workspace=workspace)
 
     def _restore(self, settings: Settings) -> None:
         self.parameters_panel.set_value(settings.workspace)
-        self.restoreGeometry(_decode_state(settings.workspace.geometry))
+        self.restoreGeometry(decode_state(settings.workspace.geometry))
         if not self.isMaximized() and not self.isFullScreen():
             self.resize(self.size().boundedTo(available_screen_size(self)))
-        self._splitter.restoreState(_decode_state(settings.workspace.layout))
+        self._splitter.restoreState(decode_state(settings.workspace.layout))
         self._show_device()
 
     def _save_settings(self) -> None:
@@ -468,11 +440,7 @@ class MainWindow(QMainWindow):
     def open_log(self) -> LogDialog:
         """Show the log; after an engine error, the engine's log."""
         dialog = LogDialog(self._context.paths, self._context.background, self.controller.show_error, self)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        if isinstance(self.session.error, EngineError):
-            dialog.show_engine()
-        dialog.open()
-        return dialog
+        return open_log_dialog(dialog, of_engine=isinstance(self.session.error, EngineError))
 
     def _open_about(self) -> None:
         about_dialog(self).open()
@@ -487,15 +455,3 @@ class MainWindow(QMainWindow):
 
     def _open_shortcuts(self) -> None:
         shortcuts_dialog(self, shortcut_table(self)).open()
-
-
-def _encode_state(state: QByteArray) -> str:
-    return base64.b64encode(state.data()).decode()
-
-
-def _decode_state(text: str) -> QByteArray:
-    """Decode the output of `_encode_state`; empty for anything else, which Qt then ignores."""
-    try:
-        return QByteArray(base64.b64decode(text))
-    except ValueError:
-        return QByteArray()

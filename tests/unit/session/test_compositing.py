@@ -18,7 +18,8 @@ from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.raster import Raster
 from sdxl_desktop.core.request import GenerationRequest, OutputOptions, Sampling
 from sdxl_desktop.engine.edit_inputs import EditInputs
-from sdxl_desktop.session.compositing import BlendHistory, BlendSettings, blend_settings_of, max_feather
+from sdxl_desktop.session.blend_history import BlendHistory
+from sdxl_desktop.session.compositing import BlendSettings, blend_settings_of, max_feather
 from sdxl_desktop.session.generation_session import GenerationSession
 from sdxl_desktop.session.result_files import PictureStore, Result
 
