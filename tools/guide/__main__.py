@@ -32,11 +32,11 @@ SHOWN_SIDE = 160
 INTRODUCTION = """# What SDXL Desktop can draw
 
 Every workflow of SDXL, with the command that was run and what came out, enlarged. The pictures are by the starter
-checkpoints that come with the application. They are tiny: 64 × 64 pixels, and taught a thousand names of things on
-plain backgrounds. So the pictures show that each setting does what it says, not what a full SDXL checkpoint draws.
+checkpoints that come with the application. They are tiny: 64 × 64 pixels, trained on a thousand names of things on
+plain backgrounds. So the pictures show the effect of each setting, not what a full SDXL checkpoint draws.
 
-In the window the same settings are in the left column, and what lies on the canvas decides what a run does: nothing
-means drawing from words, a picture is redrawn, and of a picture with a mask the masked part is drawn anew.
+In the window the same settings are in the left column, and the canvas decides what a run does: without a picture it
+draws from the prompt, a picture is drawn again, and of a picture with a mask only the masked part is drawn.
 
 The commands are typed in an empty folder, in this order, since later ones use the pictures of earlier ones. `python` is
 the one that the application is installed in. This page is made by `python -m tools.guide`, which runs them all.

@@ -1,4 +1,4 @@
-"""The guide's sections in order: text to image, image to image, refiners, additions, and advanced settings."""
+"""The sections of the guide, in order: prompts, pictures, refiners, steps and schedulers, additions."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ WORDS = (
     Section(
         "Words to a picture, seeds and batches",
         "Write what you want to see. The same seed and settings give the same picture again. `--count` draws several, "
-        "each with the next seed: the second of two from seed 1 is the picture of seed 2. The starter draws what it "
-        "knows nearly alike from every seed, so the difference is shown too, four times as strong.",
+        "each with the next seed: the second of two from seed 1 is the picture of seed 2. The starter's pictures of "
+        "one thing are nearly the same with every seed, so the difference is shown too, four times as strong.",
         (
             drawn_picture("text", "a red heart", HEART),
             drawn_picture("some", "a fox, seed 1", FOX, "--count 2", seed=1),
@@ -34,8 +34,8 @@ WORDS = (
     ),
     Section(
         "Two prompts and their negatives",
-        "SDXL reads the prompt with two text encoders. `--prompt-2` gives the second one words of its own. "
-        "`--negative` says what to steer away from, and `--negative-2` says it to the second encoder alone.",
+        "SDXL reads the prompt with two text encoders. `--prompt-2` gives the second one another prompt. `--negative` "
+        "says what to steer away from, `--negative-2` the same for the second encoder alone.",
         (
             existing_picture("text", "both: on yellow"),
             drawn_picture("two", "second: on blue", HEART, "--prompt-2 'a red heart on a blue background'"),
@@ -45,10 +45,10 @@ WORDS = (
     ),
     Section(
         "Weights in a prompt",
-        "`(word:1.3)` says it louder, `(word:0.7)` or `[word]` softer, `BREAK` begins a new chunk of 77 tokens, and "
-        "`\\(` is just a bracket. Prompts can be of any length. Weights act on the words one by one, and not on the "
-        "padding behind them. The starter reads its pictures off that padding, so a weight moves it only a little; and "
-        "`BREAK`, which gives each chunk a padding of its own, makes it mix two pictures.",
+        "`(word:1.3)` makes a word stronger, `(word:0.7)` or `[word]` weaker, `BREAK` begins a new chunk of 77 tokens, "
+        "and `\\(` is a plain bracket. Prompts can have any length. Weights act on each word, and not on the padding "
+        "after the words. The starter mostly uses that padding, so a weight changes little; and `BREAK`, which gives "
+        "each chunk its own padding, makes it mix two pictures.",
         (
             existing_picture("text", "yellow"),
             drawn_picture("weight", "(yellow:3)", "a red heart on a (yellow:3) background"),
@@ -58,10 +58,10 @@ WORDS = (
     ),
     Section(
         "Micro-conditioning",
-        "SDXL was trained with the true size of every picture, and with the place that it had been cropped to. "
-        "`--original-size`, `--target-size` and `--crop` tell it such sizes and such a place, the three `--negative-…` "
-        "ones what to steer away from. The starter has learnt it: what came from a small original is blurred, and what "
-        "was cut from the lower end of a taller picture stands higher.",
+        "SDXL was trained with the original size of every picture, and with the position of its crop. "
+        "`--original-size`, `--target-size` and `--crop` set these values, the three `--negative-…` options the values "
+        "to steer away from. The starter has learnt them: a picture of a small original is blurred, and one that was "
+        "cropped from the lower end of a taller picture is higher up.",
         (
             drawn_picture("micro", "as it is", BUTTERFLY),
             drawn_picture("micro-small", "original 16x16", BUTTERFLY, "--original-size 16x16"),
@@ -87,7 +87,7 @@ WORDS = (
 PICTURES = (
     Section(
         "A picture to a picture",
-        "Give a picture, and `--strength` says how much of it is drawn anew.",
+        "Give a picture, and `--strength` says how much of it is drawn again.",
         (
             existing_picture("text", "the picture"),
             drawn_picture("redraw-30", "apple, strength 0.3", APPLE, "--image text.png --strength 0.3"),
@@ -97,8 +97,8 @@ PICTURES = (
     ),
     Section(
         "Pictures of another shape",
-        "A picture that has not the shape to be drawn is cropped, padded or stretched. `--paste-back` puts what was "
-        "drawn back into the picture, at its own size.",
+        "A picture of another shape than the drawing is cropped, padded or stretched. `--paste-back` puts the drawing "
+        "back into the picture, at the picture's own size.",
         (
             drawn_picture("wide", "the picture, 96x64", SUN, "--size 96x64"),
             drawn_picture("fit-crop", "crop", SUN, f"{WIDE} --strength 0.3 --fit crop"),
@@ -109,9 +109,9 @@ PICTURES = (
     ),
     Section(
         "Inpainting",
-        "With a mask only its white part is drawn anew; every other pixel stays exactly as it was. `--mask-blur` lets "
-        "the new pixels fade in, and `--only-masked` draws the mask's surroundings alone, at the full size. The first "
-        "line makes the mask.",
+        "With a mask only its white part is drawn; every other pixel stays exactly as it was. `--mask-blur` lets the "
+        "new pixels fade in, and `--only-masked` draws only the mask's surroundings, at the full size. The first line "
+        "makes the mask.",
         (
             existing_picture("text", "the picture"),
             existing_picture("left", "the mask"),
@@ -123,10 +123,10 @@ PICTURES = (
     ),
     Section(
         "What you mean to do with a mask",
-        "`--intent` sets strength, what lies under the mask at first, and how the new meets the old, by what you mean: "
-        "`fill` goes with the surroundings, `replace` puts something else there, `add` keeps what is there below it, "
-        "`remove` takes it away, `refine` changes a little, more where the mask is stronger. What you give as well, "
-        "such as `--grow`, `--prefill`, `--soft-mask` or `--match-colours`, counts instead.",
+        "`--intent` sets the strength, what the masked area starts from, and how the new pixels are blended in: `fill` "
+        "continues the surroundings, `replace` draws something else, `add` keeps what is there below it, `remove` "
+        "takes it away, `refine` changes a little, more where the mask is stronger. Options that you also give, such "
+        "as `--grow`, `--prefill`, `--soft-mask` or `--match-colours`, override it.",
         (
             existing_picture("text", "the picture"),
             *(drawn_picture(f"intent-{intent}", intent, APPLE, f"{MASKED} --intent {intent}") for intent in INTENTS),
@@ -137,10 +137,10 @@ PICTURES = (
 REFINERS = (
     Section(
         "A refiner that takes over",
-        "A refiner is trained on the last part of the noise. As an ensemble of expert denoisers the base draws up to "
-        "`--handoff` (0.8 unless you say otherwise) and hands its latents over while they are still noisy. "
-        "`--aesthetic-score` tells the refiner how beautiful the picture is to be; the starter's was taught that "
-        "crisp pictures score high.",
+        "A refiner is trained on the last part of the noise schedule. As an ensemble of expert denoisers the base "
+        "denoises up to `--handoff` (by default 0.8), and the refiner continues with the noisy latents. "
+        "`--aesthetic-score` tells the refiner how beautiful the picture should be; the starter's was trained with "
+        "high scores for crisp pictures.",
         (
             drawn_picture("base-alone", "base alone", CAR),
             drawn_picture("ensemble-low", "score 2", CAR, f"{REFINER} --aesthetic-score 2"),
@@ -151,8 +151,8 @@ REFINERS = (
     ),
     Section(
         "A refiner that retouches",
-        "Or the base finishes, and the refiner goes over the picture with a strength, and steps, of its own. A refiner "
-        "by itself goes over any picture: then it is the checkpoint.",
+        "Or the base finishes, and the refiner redraws the picture with its own strength and steps. A refiner can also "
+        "redraw any picture alone: then it is the checkpoint.",
         (
             existing_picture("base-alone", "base alone"),
             drawn_picture("retouch", "strength 0.3", CAR, f"{REFINER} --refine img2img --aesthetic-score 9"),
@@ -172,7 +172,7 @@ REFINERS = (
     ),
     Section(
         "Inpainting with a refiner",
-        "Both ways work inside a mask too, and outside of it every pixel still stays as it was.",
+        "Both modes work inside a mask too, and every pixel outside of it still stays as it was.",
         (
             existing_picture("inpaint", "base alone"),
             drawn_picture("inpaint-ensemble", "takes over", APPLE, f"{MASKED} {REFINER} --aesthetic-score 9"),
@@ -186,9 +186,9 @@ REFINERS = (
 STEPS = (
     Section(
         "Four steps",
-        "Few-step checkpoints (LCM) need four steps where others need twenty or more, and one evaluation a step, "
-        "since they are told the guidance as a number. Scheduler, steps and guidance come with the checkpoint; what "
-        "you give instead counts.",
+        "Few-step checkpoints (LCM) need four steps instead of twenty or more, and one UNet call per step, because the "
+        "guidance scale is an input of their UNet. Scheduler, steps and guidance come with the checkpoint; options "
+        "override them.",
         (
             drawn_picture("lcm", "4 steps", HEART, "--checkpoint starter-lcm"),
             drawn_picture("lcm-8", "8 steps", HEART, "--checkpoint starter-lcm --steps 8"),
@@ -198,8 +198,8 @@ STEPS = (
     ),
     Section(
         "Exact, balanced, fast",
-        "The deep layers of the UNet change little from step to step. Balanced, which is the default, computes one "
-        "step in three in full and lets the others reuse them, fast one in six; exact computes them all.",
+        "The deep layers of the UNet change little from step to step. *Balanced*, the default, computes one step in "
+        "three in full, *fast* one in six; the other steps reuse the deep layers. *Exact* computes every step.",
         (
             drawn_picture("speed-exact", "exact", HEART, "--speed exact"),
             existing_picture("text", "balanced"),
@@ -208,8 +208,8 @@ STEPS = (
     ),
     Section(
         "Guidance and its rescaling",
-        "`--guidance` says how closely to follow the words; 1 or less is without guidance, and takes half the time. "
-        "Strong guidance overexposes, which `--guidance-rescale`, from 0 to 1, tames.",
+        "`--guidance` says how closely to follow the prompt; 1 or less is without guidance, and takes half the time. "
+        "Strong guidance overexposes; `--guidance-rescale`, from 0 to 1, reduces that.",
         (
             drawn_picture("guidance-1", "guidance 1", HEART, "--guidance 1"),
             existing_picture("text", "2"),
@@ -219,8 +219,8 @@ STEPS = (
     ),
     Section(
         "Schedulers, timesteps, clip skip",
-        "How to walk from noise to picture, where to stop on the way, and how many layers of the text encoders to "
-        "leave out. The starter's have only three and four, so leaving one out spoils the picture.",
+        "The method that turns noise into a picture, the timesteps that it visits, and how many of the text encoders' "
+        "last layers are left out. The starter's have only three and four, so leaving one out spoils the picture.",
         (
             drawn_picture("heun", "Heun, 10 steps", CAR, "--scheduler heun --steps 10"),
             drawn_picture("karras", "DPM++ 2M Karras", CAR, "--scheduler dpmpp-2m-karras"),
@@ -231,8 +231,9 @@ STEPS = (
     ),
     Section(
         "Latents kept",
-        "`--latents-out` keeps every step of a run in a small file. From it the picture is decoded again, retouched by "
-        "a refiner, or continued from any step with other words; the steps before that are not computed again.",
+        "`--latents-out` keeps every step of a run in a small file. With it the picture can be decoded again, "
+        "retouched by a refiner, or continued from any step with another prompt; the steps before that are not "
+        "computed again.",
         (
             drawn_picture("kept", "the run", HEART, "--latents-out kept.safetensors"),
             drawn_picture("kept-again", "decoded again", HEART, "--from-latents kept.safetensors"),
