@@ -29,14 +29,15 @@ Result = dict[str, Any]
 INTRODUCTION = """\
 # Benchmarks
 
-Written by `python -m benchmarks.results_page`; do not edit it. Each figure stands with the command that measured it;
-a path in a command is shortened to its last name.
+Written by `python -m benchmarks.results_page`; do not edit it. Each result has the command that measured it; a path in
+a command is shortened to its last name.
 
-Machines of this kind drift by a factor of two within minutes. So what is compared was measured alternately in one run
-(A B A B), with the same weights, sizes, steps and seeds; seconds are medians of the rounds, and a ratio is the median
-of the rounds' ratios, which drifts much less than seconds do. The *full-size* checkpoint has the shapes of SDXL base
-and random weights (`python -m benchmarks.full_size_checkpoint`): it tells time and memory exactly, and of pictures
-only whether they are equal. The *starter* is the small checkpoint that ships with the application.
+The speed of machines of this kind drifts by a factor of two within minutes. So the programs in a comparison were
+measured alternately in one run (A B A B), with the same weights, sizes, steps and seeds; seconds are medians of the
+rounds, and a ratio is the median of the rounds' ratios, which drifts much less than seconds. The *full-size* checkpoint
+has the shapes of SDXL base and random weights (`python -m benchmarks.full_size_checkpoint`): its time and memory are
+exact, its pictures only show whether they are equal. The *starter* is the small checkpoint that ships with the
+application.
 """
 
 

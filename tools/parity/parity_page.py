@@ -15,45 +15,46 @@ INTRODUCTION = """\
 
 Written by `python -m tools.parity`; do not edit it.
 
-**What is compared.** The same request is drawn by diffusers in torch with 32 bits, which is SDXL's reference
-implementation, and by each of the columns below, with the same weights and the same seed. A number is the largest
-difference of any channel of any pixel, where black is 0 and white is 1, before pixels are rounded to 8 bits. Up to
-{tolerance} counts as equal; **bold** is more than that. One level of an 8-bit picture is 0.004.
+**What is compared.** The same request is drawn by diffusers in torch with 32 bits, SDXL's reference implementation, and
+by each of the columns below, with the same weights and seed. A number is the largest difference of any channel of any
+pixel, where black is 0 and white is 1, before pixels are rounded to 8 bits. Up to {tolerance} counts as equal; **bold**
+is more than that. One level of an 8-bit picture is 0.004.
 
-**The weights** are random and tiny, so that all of this runs in minutes, but they have the topologies of the published
+**The weights** are random and tiny, so that the comparison takes minutes, but they have the topologies of the published
 checkpoints: SDXL base, its refiner, the 9-channel inpainting UNet, the blocks of SSD-1B and of Vega, and an LCM with
-embedded guidance. Random weights forgive nothing: exchange two inputs, and pixels change by 0.1 and more. The tests
-beside the table (`tests/engine/parity/test_comparisons_can_fail.py`) do that for every workflow.
-The parts are exported in fp32.
+embedded guidance. With random weights every mistake shows: if two inputs are exchanged, pixels change by 0.1 and more.
+`tests/engine/parity/test_comparisons_can_fail.py` does that for every workflow. The parts are exported in fp32.
 
 **The columns.** *{ours}* is this application's engine. *optimum-intel* are its `OVStableDiffusionXL…Pipeline` classes,
-called as their users call them. *OpenVINO GenAI* are its image pipelines, given torch's noise; they give pictures of
-8 bits, cut off and not rounded, so up to 0.006 counts as equal there. A dash means that a library does not offer this.
+called as their users call them. *OpenVINO GenAI* are its image pipelines, with torch's noise as input; their pictures
+have 8 bits, truncated and not rounded, so up to 0.006 counts as equal there. A dash means that a library does not offer
+this.
 
 **What to know.**
 
-- *One prompt, square.* GenAI hands the two prompts to the other's encoder and the sizes as (width, height) where SDXL
-  has (height, width). The cases have two prompts and are not square, so it differs in nearly all of them; the rows
-  called "square, one prompt" show how it does where neither matters.
-- *Fractional timesteps.* The exported UNet takes whole timesteps. Schedulers with others (Karras, Heun, LMS,
-  DPM++ SDE) drift in optimum-intel; our engine mends the UNet before it compiles it.
-- *Inpainting, refiner takes over.* When diffusers' inpainting pipeline is given the base's noisy latents, it takes them
-  for a clean picture and adds noise once more outside the mask. There the reference is a loop of our own over
-  diffusers' networks and schedulers, in which the latents outside the mask are the original picture's
-  (`tests/engine/parity/inpaint_ensemble.py`); optimum-intel does as diffusers' pipeline does.
-- *Thin strokes.* diffusers shrinks a mask to the latents by looking at each cell's corner, so it leaves out strokes
-  that meet none, and the edge of everything at two sides. Here every cell that the mask touches is drawn, and the
-  reference is diffusers given these cells as its mask; in the rows called "diffusers' own way", whose mask lies on the
-  latents' grid, it is diffusers as it is.
-- *Settings left out.* What a checkpoint's scheduler does not say is SDXL's own value, for the reference too.
+- *One prompt, square.* GenAI gives each of the two prompts to the other encoder, and the sizes as (width, height)
+  instead of (height, width). The cases have two prompts and are not square, so it differs in nearly all of them; the
+  rows called "square, one prompt" show its result where neither matters.
+- *Fractional timesteps.* The exported UNet takes whole timesteps. Schedulers with others (Karras, Heun, LMS, DPM++ SDE)
+  drift in optimum-intel; our engine patches the UNet before it compiles it.
+- *Inpainting, refiner takes over.* When diffusers' inpainting pipeline is given the base's noisy latents, it treats
+  them as a clean picture and adds noise again outside the mask. There the reference is our own loop over diffusers'
+  networks and schedulers, in which the latents outside the mask are the original picture's
+  (`tests/engine/parity/inpaint_ensemble.py`); optimum-intel does the same as diffusers' pipeline.
+- *Thin strokes.* diffusers shrinks a mask to the latents by the corner of each cell, so it omits strokes that touch no
+  corner, and the edge of every shape at two sides. Here every cell that the mask touches is drawn, and the reference is
+  diffusers with these cells as its mask; in the rows called "diffusers' own way", whose mask lies on the latents' grid,
+  it is unchanged diffusers.
+- *Settings left out.* A value that a checkpoint's scheduler configuration omits is SDXL's own, for the reference too.
 - *Negative sizes on a picture.* diffusers' image-to-image and inpainting pipelines ignore the negative crop of a base
-  checkpoint. There the reference is corrected to what its text-to-image pipeline does; optimum-intel does as diffusers.
-- *Only the masked area.* diffusers gives finished 8-bit pictures here, so these rows compare those; one level counts
-  as equal.
+  checkpoint. There the reference is corrected to what its text-to-image pipeline does; optimum-intel does the same as
+  diffusers.
+- *Only the masked area.* diffusers gives finished 8-bit pictures here, so these rows compare those; one level counts as
+  equal.
 - *Few-step.* Our LCM rows have a scheduler of their own; VegaRT is Vega's blocks with a LoRA, drawn with LCM.
 
-**To repeat it:** `python -m tools.parity`, for GenAI after `pip install openvino-genai=={genai}`. The same
-comparisons are tests: `pytest tests/engine/parity`, and a denser grid of strengths, steps and hand-offs with `-m slow`.
+**To repeat it:** `python -m tools.parity`, for GenAI after `pip install openvino-genai=={genai}`. The same comparisons
+are tests: `pytest tests/engine/parity`, and a denser grid of strengths, steps and hand-offs with `-m slow`.
 """
 
 
