@@ -231,12 +231,12 @@ def keep_for_recovery(window: MainWindow) -> None:
 WORK: dict[str, tuple[str, Callable[[MainWindow], None]]] = {
     "writing a picture": ("sdxl_desktop.session.result_files.write_picture", draw),
     "finding out what was dropped": ("sdxl_desktop.ui.router.sorted_files", open_a_picture),
-    "reading a picture": ("sdxl_desktop.ui.import_controller.first_that_opens", open_a_picture),
+    "reading a picture": ("sdxl_desktop.ui.import_controller.open_first_readable", open_a_picture),
     "encoding a picture": ("PIL.Image.Image.save", draw),
     "exporting": ("sdxl_desktop.ui.document_files.save_pixels", export),
     "saving a project": ("sdxl_desktop.ui.document_files.save_project", save_a_project),
-    "remembering a recent file": ("sdxl_desktop.session.recent_files.change_state", open_a_picture),
-    "keeping for recovery": ("sdxl_desktop.session.document.autosave.pack", keep_for_recovery),
+    "remembering a recent file": ("sdxl_desktop.session.recent_files.update_state", open_a_picture),
+    "keeping for recovery": ("sdxl_desktop.session.document.autosave.encode_project", keep_for_recovery),
     "drawing a thumbnail": ("sdxl_desktop.ui.results_model.to_image", draw),
     "finding devices": ("sdxl_desktop.engine.fake_engine.FakeEngine.devices", lambda window: window.start()),
 }
@@ -251,9 +251,9 @@ def test_whatever_fails_in_whatever_work_is_told_and_logged(
     window = make_window()
     broken, act = WORK[kind]
     error = ERRORS[list(WORK).index(kind) % len(ERRORS)]
-    for module in ("document_files", "result_verbs"):
+    for module in ("document_files", "result_actions"):
         monkeypatch.setattr(
-            f"sdxl_desktop.ui.{module}.ask_where", lambda *asked: SaveTarget(tmp_path / "x", asked[3][0])
+            f"sdxl_desktop.ui.{module}.ask_save_target", lambda *asked: SaveTarget(tmp_path / "x", asked[3][0])
         )
 
     def fails(*_: object, **__: object) -> None:
