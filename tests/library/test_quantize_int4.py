@@ -136,15 +136,15 @@ warnings.simplefilter("ignore")
 import openvino as ov, psutil, os
 from pathlib import Path
 from sdxl_desktop.library.convert import weight_compression
-from sdxl_desktop.library.convert.memmap_buffer import Spool
-from sdxl_desktop.workers.memory import own_memory
+from sdxl_desktop.library.convert.memmap_buffer import MemmapBuffer
+from sdxl_desktop.workers.memory import process_memory
 from sdxl_desktop.workers.memory import MemoryWatch
 folder = Path(sys.argv[1])
 model = ov.Core().read_model(folder / "big.xml")
-weights = compressing.find_weights(model)
-before = own_memory(psutil.Process())
-with MemoryWatch(os.getpid) as watch, Spool(folder / "spool", compressing.spool_room(weights)) as spool:
-    compressing.compress_to_int4(model, weights, spool, lambda count: None)
+weights = weight_compression.find_weights(model)
+before = process_memory(psutil.Process())
+with MemoryWatch(os.getpid) as watch, MemmapBuffer(folder / "spool", weight_compression.buffer_bytes(weights)) as spool:
+    weight_compression.compress_to_int4(model, weights, spool, lambda count: None)
     weights.clear()
     ov.save_model(model, folder / "small.xml", compress_to_fp16=False)
 print(watch.peak - before)

@@ -141,7 +141,7 @@ def test_the_windows_engine(person: Person) -> None:
     script = textwrap.dedent(f"""
         import threading
         from pathlib import Path
-        from sdxl_desktop.core.events import Finished
+        from sdxl_desktop.core.events import RunFinished
         from sdxl_desktop.core.geometry import Size
         from sdxl_desktop.core.paths import AppPaths
         from sdxl_desktop.core.request import GenerationRequest, Prompts, Sampling
@@ -152,7 +152,7 @@ def test_the_windows_engine(person: Person) -> None:
         request = GenerationRequest(checkpoint=Path({str(STARTER)!r}), prompts=Prompts(prompt="x"), sampling=sampling)
         engine.generate(request, told.append, threading.Event())
         engine.close()
-        assert isinstance(told[-1], Finished), told[-1]
+        assert isinstance(told[-1], RunFinished), told[-1]
     """)
     assert person.does("-c", script) == ""
 

@@ -57,7 +57,7 @@ def fail(problem: BaseException) -> Callable[[], object]:
     return work
 
 
-@pytest.mark.parametrize("verb", ["run", "write"])
+@pytest.mark.parametrize("verb", ["read", "write"])
 def test_whatever_work_raises_comes_back_as_an_error(loop: QEventLoop, verb: str) -> None:
     background = AsyncioBackgroundRunner(loop)
     ask = getattr(background, verb)
@@ -316,7 +316,7 @@ def test_prompts_are_logged_only_with_the_persons_leave(
 def test_one_problem_does_not_hide_another(
     window: MainWindow, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for way in ("write_picture", "write_plain"):
+    for way in ("write_picture", "write_picture_without_metadata"):
         monkeypatch.setattr(result_files, way, lambda *_, **__: fail(LookupError("while writing"))())
     draw(window)
     wait_until_idle(qtbot, window)

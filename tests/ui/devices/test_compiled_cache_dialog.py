@@ -32,18 +32,19 @@ from tests.ui.devices.conftest import Keep, WorkerSays
 from tests.ui.typed import child, words_in
 
 PREPARES = """
-from sdxl_desktop.engine.compile_cache_entries import Entry
-from sdxl_desktop.engine.device_benchmark import Prepared
+from sdxl_desktop.engine.compile_cache_entries import CompileCacheEntry
+from sdxl_desktop.engine.device_benchmark import PrecompileResult
 from pathlib import Path
 say(JobEvent(Progress(phase=Phase.COMPILING, detail="unet", fraction=0.25, seconds_left=40.0)))
-made = [Entry(folder=Path("/x"), part=part, content="1", bytes=1, last_used=0) for part in ("unet", "vae_decoder")]
-say(JobResult(Prepared(tuple(made), 12.5, True)))
+parts = ("unet", "vae_decoder")
+made = [CompileCacheEntry(folder=Path("/x"), part=part, content_id="1", size_bytes=1, last_used=0) for part in parts]
+say(JobResult(PrecompileResult(tuple(made), 12.5, True)))
 """
 NOTHING = """
-from sdxl_desktop.engine.device_benchmark import Prepared
-say(JobResult(Prepared((), 0.1, False)))
+from sdxl_desktop.engine.device_benchmark import PrecompileResult
+say(JobResult(PrecompileResult((), 0.1, False)))
 """
-NOT_KEPT = NOTHING.replace("False", "False, kept=False")
+NOT_KEPT = NOTHING.replace("False", "False, is_cached=False")
 COMPILED = Path("/compiled")
 T = TypeVar("T")
 

@@ -19,13 +19,13 @@ DENOISING = Progress(phase=Phase.DENOISING)
 SLOW_STEPS = """
 import sys, time
 from sdxl_desktop.core.events import Phase, Progress
-from sdxl_desktop.engine.process.messages import Acknowledged, RunEvent
+from sdxl_desktop.engine.process.messages import CancelAcknowledged, RunEvent
 from sdxl_desktop.workers import protocol
 order = protocol.read(sys.stdin.buffer)
 say = lambda answer: (protocol.write(sys.stdout.buffer, answer), sys.stdout.buffer.flush())
 say(RunEvent(order.run, Progress(phase=Phase.DENOISING)))
 protocol.read(sys.stdin.buffer)
-say(Acknowledged(order.run))
+say(CancelAcknowledged(order.run))
 while True:
     say(RunEvent(order.run, Progress(phase=Phase.DENOISING)))
     time.sleep(0.2)

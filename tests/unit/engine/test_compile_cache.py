@@ -205,8 +205,8 @@ def compile_by_another_process(store: CompileCache, key: CompileKey, then: str) 
     code = f"""
 import os, pathlib
 from sdxl_desktop.engine.compile_key import CompileKey
-from sdxl_desktop.engine.compile_cache import CompiledStore, Runtime
-slot = CompiledStore(pathlib.Path({str(store.folder)!r})).take({key!r}, {NOW!r})
+from sdxl_desktop.engine.compile_cache import CompileCache, RuntimeVersion
+slot = CompileCache(pathlib.Path({str(store.folder)!r})).acquire({key!r}, {NOW!r})
 (slot.folder / "half.blob").write_bytes(b"half")
 print(slot.folder, flush=True)
 {then}
@@ -268,8 +268,8 @@ class TestQuota:
 
     def test_another_process_holds_it(self, store: CompileCache, checkpoint: Path) -> None:
         code = (
-            "import pathlib, sys; from sdxl_desktop.engine import in_use\n"
-            "in_use.mark(pathlib.Path(sys.argv[1])); print('held', flush=True); sys.stdin.read()"
+            "import pathlib, sys; from sdxl_desktop.engine import in_use_markers\n"
+            "in_use_markers.create_marker(pathlib.Path(sys.argv[1])); print('held', flush=True); sys.stdin.read()"
         )
         slot = compile_into(store, key_of(checkpoint), checkpoint)
         command = [sys.executable, "-c", code, str(slot.folder)]

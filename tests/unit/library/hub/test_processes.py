@@ -108,12 +108,12 @@ def test_when_the_application_is_killed_its_download_ends_too(
     code = (
         "import msgspec, sys; from pathlib import Path;"
         "from sdxl_desktop.library.hub.hub_address import parse_address as p;"
-        "from sdxl_desktop.library.hub.remote_files import Listing;"
-        "from sdxl_desktop.library.hub.hub_connection import Line, download;"
-        "from sdxl_desktop.library.hub.access_token import Token;"
+        "from sdxl_desktop.library.hub.remote_files import HubListing;"
+        "from sdxl_desktop.library.hub.hub_connection import HubConnection, download;"
+        "from sdxl_desktop.library.hub.access_token import AccessToken;"
         "said = lambda progress: None;"
-        f"download(p({REPO!r}), msgspec.json.decode(sys.stdin.read(), type=Listing), Path({str(destination)!r}), said,"
-        " line=Line(Token('', ''), reserve=0))"
+        f"download(p({REPO!r}), msgspec.json.decode(sys.stdin.read(), type=HubListing), Path({str(destination)!r}), said,"
+        " connection=HubConnection(AccessToken('', ''), reserved_bytes=0))"
     )
     application = subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
