@@ -111,8 +111,9 @@ def test_when_the_application_is_killed_its_download_ends_too(
         "from sdxl_desktop.library.hub.remote_files import HubListing;"
         "from sdxl_desktop.library.hub.hub_connection import HubConnection, download;"
         "from sdxl_desktop.library.hub.access_token import AccessToken;"
-        "said = lambda progress: None;"
-        f"download(p({REPO!r}), msgspec.json.decode(sys.stdin.read(), type=HubListing), Path({str(destination)!r}), said,"
+        "ignore = lambda progress: None;"
+        "listing = msgspec.json.decode(sys.stdin.read(), type=HubListing);"
+        f"download(p({REPO!r}), listing, Path({str(destination)!r}), ignore,"
         " connection=HubConnection(AccessToken('', ''), reserved_bytes=0))"
     )
     application = subprocess.Popen(
