@@ -34,9 +34,9 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks import results  # noqa: E402
 from sdxl_desktop.core.parts import DIFFUSERS_PARTS  # noqa: E402
-from sdxl_desktop.formats.families import Family, clip_vocabulary, shipped_setup  # noqa: E402
-from sdxl_desktop.formats.found import DetectedModel, Kind, Layout  # noqa: E402
-from sdxl_desktop.formats.layer_shapes import blueprint  # noqa: E402
+from sdxl_desktop.formats.detected_model import DetectedModel, ModelKind, ModelLayout  # noqa: E402
+from sdxl_desktop.formats.families import Family, clip_vocabulary, shipped_config_folder  # noqa: E402
+from sdxl_desktop.formats.layer_shapes import tensor_shapes  # noqa: E402
 from sdxl_desktop.library.convert.build_folder import write_json  # noqa: E402
 from sdxl_desktop.library.convert.config_writer import write_checkpoint_configs  # noqa: E402
 
@@ -47,7 +47,7 @@ _FILES = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model"}
 
 def make(folder: Path, *, unet_only: bool) -> None:
     """Write a diffusers folder of SDXL base with random weights in half precision, as a stream."""
-    setup, chance = shipped_setup(Family.BASE), np.random.default_rng(0)
+    setup, chance = shipped_config_folder(Family.BASE), np.random.default_rng(0)
     noise = (0.02 * chance.standard_normal(_CHUNK)).astype(np.float16)
     folder.mkdir(parents=True, exist_ok=True)
     for part in ("unet",) if unet_only else DIFFUSERS_PARTS:
@@ -55,12 +55,12 @@ def make(folder: Path, *, unet_only: bool) -> None:
         (folder / part).mkdir(exist_ok=True)
         write_json(folder / part / "config.json", config)
         with (folder / part / f"{_FILES.get(part, 'model')}.safetensors").open("wb") as stream:
-            _write(stream, blueprint(part, config), noise, chance)
+            _write(stream, tensor_shapes(part, config), noise, chance)
     tokenizers = {name: clip_vocabulary() for name in ("tokenizer", "tokenizer_2")}
     found = DetectedModel(
         path=folder,
-        kind=Kind.CHECKPOINT,
-        layout=Layout.DIFFUSERS,
+        kind=ModelKind.CHECKPOINT,
+        layout=ModelLayout.DIFFUSERS,
         family=Family.BASE,
         model_index=setup.index,
         scheduler_config=setup.scheduler,
@@ -111,7 +111,7 @@ CONVERTERS: dict[str, Callable[..., list[str]]] = {"ours": convert_with_ours, "t
 def one_part(folder: Path, into: Path, weights: str) -> None:
     """Convert the UNet alone with ours, in this process."""
 
-    from sdxl_desktop.formats.found import DetectedPart
+    from sdxl_desktop.formats.detected_model import DetectedPart
     from sdxl_desktop.formats.safetensors_header import read_tensors
     from sdxl_desktop.library.convert.build_folder import ConversionFolder
     from sdxl_desktop.library.convert.conversion import convert_parts
@@ -119,10 +119,12 @@ def one_part(folder: Path, into: Path, weights: str) -> None:
     from sdxl_desktop.library.convert.weight_format import WeightFormat
     from sdxl_desktop.library.detect.part_matching import match_part
 
-    config = shipped_setup(Family.BASE).config("unet") or {}
+    config = shipped_config_folder(Family.BASE).config("unet") or {}
     part = match_part("unet", config, read_tensors(folder / "unet" / "diffusion_pytorch_model.safetensors"))
     assert isinstance(part, DetectedPart), part
-    found = DetectedModel(path=folder, kind=Kind.CHECKPOINT, layout=Layout.DIFFUSERS, family=Family.BASE, parts=(part,))
+    found = DetectedModel(
+        path=folder, kind=ModelKind.CHECKPOINT, layout=ModelLayout.DIFFUSERS, family=Family.BASE, parts=(part,)
+    )
     started, last = time.monotonic(), ""
 
     def show(progress: Any) -> None:

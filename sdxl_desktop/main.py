@@ -17,12 +17,12 @@ from pathlib import Path
 from sdxl_desktop.cli.entry_points import EntryPoints
 from sdxl_desktop.core import out_of_memory
 from sdxl_desktop.core.child_program import (
+    BENCHMARK_HOST,
     CONVERSION_HOST,
     DOWNLOAD_HOST,
     ENGINE_HOST,
     PROBE_DISPLAY,
     QUANTIZATION_HOST,
-    WORKBENCH_HOST,
     child_command,
 )
 from sdxl_desktop.core.device import Device
@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _host_download()
         case [first, *_] if first == QUANTIZATION_HOST:
             return _host_quantization()
-        case [first, *_] if first == WORKBENCH_HOST:
+        case [first, *_] if first == BENCHMARK_HOST:
             return _host_workbench()
         case [first, *_] if first == PROBE_DISPLAY:
             return _probe_display()
@@ -110,7 +110,7 @@ def _host_quantization() -> int:
 def _host_workbench() -> int:
     """Torch and OpenVINO, in a child process of the window."""
     _configure_libraries()
-    from sdxl_desktop.engine.process.workbench_host import main as host
+    from sdxl_desktop.engine.process.benchmark_host import main as host
 
     return host()
 

@@ -20,7 +20,7 @@ from shiboken6 import isValid
 from sdxl_desktop.core.errors import SdxlDesktopError, wrap_error
 
 T = TypeVar("T")
-Fail = Callable[[SdxlDesktopError], object]
+FailureCallback = Callable[[SdxlDesktopError], object]
 
 READ_TIMEOUT_S = 120.0
 """Timeout for reading, after which the caller is notified: a disconnected network share never answers."""
@@ -50,21 +50,21 @@ class BackgroundRunner(Protocol):
         self,
         task: Callable[[], T],
         callback: Callable[[T], object],
-        failed: Fail | None = None,
+        failed: FailureCallback | None = None,
         *,
-        asker: QObject | None = None,
+        owner: QObject | None = None,
     ) -> None: ...
 
     def write(
         self,
         task: Callable[[], T],
         callback: Callable[[T], object],
-        failed: Fail | None = None,
+        failed: FailureCallback | None = None,
         *,
-        asker: QObject | None = None,
+        owner: QObject | None = None,
     ) -> None: ...
 
-    def tell_failures(self, tell: Fail) -> None:
+    def set_failure_handler(self, handler: FailureCallback) -> None:
         """Set the handler for errors that no one else handles."""
 
 
@@ -81,10 +81,10 @@ class Outcome:
         except BaseException as problem:  # including SystemExit: the caller must learn that it is over
             self._problem = problem
 
-    def deliver(self, done: Callable[[Any], object], failed: Fail, asker: QObject | None = None) -> None:
+    def deliver(self, done: Callable[[Any], object], failed: FailureCallback, owner: QObject | None = None) -> None:
         """Call the callback on the main thread; exceptions of the callback are reported as unexpected errors."""
-        error = self.noted()
-        if asker is not None and not isValid(asker):
+        error = self.log_error()
+        if owner is not None and not isValid(owner):
             return
         try:
             if error is None:
@@ -94,7 +94,7 @@ class Outcome:
         except Exception as problem:
             sys.excepthook(type(problem), problem, problem.__traceback__)
 
-    def noted(self) -> SdxlDesktopError | None:
+    def log_error(self) -> SdxlDesktopError | None:
         """Log the error, if any, and return it."""
         return None if self._problem is None else wrap_error(self._problem, self._what)
 
@@ -105,31 +105,31 @@ class Worker(QObject):
     The thread lives while there are tasks. Unless it may be `left` behind, the end of the program waits for it, too.
     """
 
-    _over = Signal(object)
+    _outcome_ready = Signal(object)
 
-    def __init__(self, name: str, parent: QObject | None = None, *, left: bool = True) -> None:
+    def __init__(self, name: str, parent: QObject | None = None, *, daemon: bool = True) -> None:
         super().__init__(parent)
-        self._name, self._left = name, left
+        self._name, self._daemon = name, daemon
         self._state = threading.Lock()  # guards the following attributes
         self._waiting: deque[Callable[[], None]] = deque()
         self._thread: threading.Thread | None = None
         self._closed = False
-        self._over.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
+        self._outcome_ready.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
 
-    def do(
+    def submit(
         self,
         work: Callable[[], T],
         done: Callable[[T], object],
-        failed: Fail,
+        failed: FailureCallback,
         *,
         what: str = UNEXPECTED,
-        asker: QObject | None = None,
+        owner: QObject | None = None,
     ) -> None:
         """Run `work` in turn; ignored after `close`. `what` describes the failure if it raises an unexpected
         exception."""
 
         def turn() -> None:
-            self._bring(Outcome(work, what), done, failed, asker)
+            self._post_outcome(Outcome(work, what), done, failed, owner)
 
         with self._state:
             if self._closed:
@@ -137,14 +137,14 @@ class Worker(QObject):
             self._waiting.append(turn)
             if self._thread is not None:
                 return
-            self._thread = threading.Thread(target=self._work, name=self._name, daemon=self._left)
+            self._thread = threading.Thread(target=self._work, name=self._name, daemon=self._daemon)
         try:
             self._thread.start()
         except Exception as problem:  # there may be no memory for another thread
             with self._state:
                 self._waiting.clear()
                 self._thread = None
-            self._bring(Outcome(_raising(problem), what), done, failed, asker)
+            self._post_outcome(Outcome(_raising(problem), what), done, failed, owner)
 
     def _work(self) -> None:
         while True:
@@ -155,17 +155,19 @@ class Worker(QObject):
                 turn = self._waiting.popleft()
             turn()
 
-    def _bring(self, outcome: Outcome, done: Callable[[Any], object], failed: Fail, asker: QObject | None) -> None:
+    def _post_outcome(
+        self, outcome: Outcome, done: Callable[[Any], object], failed: FailureCallback, owner: QObject | None
+    ) -> None:
         try:
-            self._over.emit((outcome, done, failed, asker))
+            self._outcome_ready.emit((outcome, done, failed, owner))
         except RuntimeError:  # this object is destroyed, and its callers with it
-            outcome.noted()
+            outcome.log_error()
 
     @Slot(object)
-    def _deliver(self, brought: tuple[Outcome, Callable[[Any], object], Fail, QObject | None]) -> None:
+    def _deliver(self, brought: tuple[Outcome, Callable[[Any], object], FailureCallback, QObject | None]) -> None:
         outcome, done, failed, asker = brought
         if self._closed:
-            outcome.noted()
+            outcome.log_error()
         else:
             outcome.deliver(done, failed, asker)
 
@@ -201,27 +203,27 @@ class AsyncioBackgroundRunner(QObject):
         super().__init__()
         self._loop = loop
         self._read_seconds = read_seconds
-        self._writer = Worker("writing", self, left=False)
+        self._writer = Worker("writing", self, daemon=False)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._tell: Fail = _raise_unheard
+        self._tell: FailureCallback = _raise_unheard
 
-    def tell_failures(self, tell: Fail) -> None:
-        self._tell = tell
+    def set_failure_handler(self, handler: FailureCallback) -> None:
+        self._tell = handler
 
     def read(
         self,
         task: Callable[[], T],
         callback: Callable[[T], object],
-        failed: Fail | None = None,
+        failed: FailureCallback | None = None,
         *,
-        asker: QObject | None = None,
+        owner: QObject | None = None,
     ) -> None:
-        reading = self._loop.create_task(self._read(task, callback, failed or self._tell, asker))
+        reading = self._loop.create_task(self._read(task, callback, failed or self._tell, owner))
         self._tasks.add(reading)
         reading.add_done_callback(self._tasks.discard)
 
     async def _read(
-        self, work: Callable[[], Any], done: Callable[[Any], object], failed: Fail, asker: QObject | None
+        self, work: Callable[[], Any], done: Callable[[Any], object], failed: FailureCallback, owner: QObject | None
     ) -> None:
         arrived: asyncio.Future[Outcome] = self._loop.create_future()
 
@@ -234,7 +236,7 @@ class AsyncioBackgroundRunner(QObject):
             try:
                 self._loop.call_soon_threadsafe(settle, outcome)
             except RuntimeError:  # the loop is closed, and its callers are gone
-                outcome.noted()
+                outcome.log_error()
 
         try:
             threading.Thread(target=read, name="reading", daemon=True).start()
@@ -243,17 +245,17 @@ class AsyncioBackgroundRunner(QObject):
             outcome = Outcome(_raising(ReadTimeoutError(self._read_seconds)))
         except Exception as problem:  # there may be no memory for another thread
             outcome = Outcome(_raising(problem))
-        outcome.deliver(done, failed, asker)
+        outcome.deliver(done, failed, owner)
 
     def write(
         self,
         task: Callable[[], T],
         callback: Callable[[T], object],
-        failed: Fail | None = None,
+        failed: FailureCallback | None = None,
         *,
-        asker: QObject | None = None,
+        owner: QObject | None = None,
     ) -> None:
-        self._writer.do(task, callback, failed or self._tell, asker=asker)
+        self._writer.submit(task, callback, failed or self._tell, owner=owner)
 
     def close(self) -> None:
         self._writer.close(finish=True)

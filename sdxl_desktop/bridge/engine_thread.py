@@ -27,7 +27,7 @@ class EngineThread(QObject):
     warm_up_finished = Signal()
     devices_listed = Signal(object)
     devices_failed = Signal(object)
-    _told = Signal(object)
+    _event_posted = Signal(object)
 
     def __init__(self, engine: Engine, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -36,7 +36,7 @@ class EngineThread(QObject):
         self._warm_up_cancel = threading.Event()
         self._warm_up_key: tuple[Path, Execution, SpeedPreset] | None = None
         self._worker = Worker("engine", self)
-        self._told.connect(self._forward_event, Qt.ConnectionType.QueuedConnection)
+        self._event_posted.connect(self._forward_event, Qt.ConnectionType.QueuedConnection)
 
     @Slot(object)
     def _forward_event(self, event: EngineEvent) -> None:
@@ -55,15 +55,15 @@ class EngineThread(QObject):
 
         def draw() -> None:
             if cancel.is_set():
-                self._told.emit(RunCancelled())
+                self._event_posted.emit(RunCancelled())
                 return
             try:
-                self._engine.generate(request, self._told.emit, cancel)
+                self._engine.generate(request, self._event_posted.emit, cancel)
             except Exception as problem:  # the window must learn that the run has ended
                 _log.exception("A run failed unexpectedly")
-                self._told.emit(RunFailed.unexpected(problem))
+                self._event_posted.emit(RunFailed.unexpected(problem))
 
-        self._worker.do(
+        self._worker.submit(
             draw, _nothing, lambda error: self._forward_event(RunFailed(error)), what="Drawing failed unexpectedly."
         )
 
@@ -86,22 +86,26 @@ class EngineThread(QObject):
 
         def warm() -> None:
             if not cancel.is_set():
-                self._engine.warm_up(checkpoint, execution, speed, self._told.emit, cancel)
+                self._engine.warm_up(checkpoint, execution, speed, self._event_posted.emit, cancel)
 
         def failed(error: SdxlDesktopError) -> None:  # warming up is optional: the next run reports the error
             _log.warning("Warming up failed: %s", error)
             self._finish_warm_up(cancel)
 
-        self._worker.do(warm, lambda _: self._finish_warm_up(cancel), failed, what="Warming up failed unexpectedly.")
+        self._worker.submit(
+            warm, lambda _: self._finish_warm_up(cancel), failed, what="Warming up failed unexpectedly."
+        )
 
     def list_devices(self) -> None:
-        """Request the devices; the reply is `devices_found` or `devices_failed`."""
+        """Request the devices; the reply is `devices_listed` or `devices_failed`."""
 
         def found(devices: tuple[Device, ...]) -> None:
             _log.info("Devices: %s", ", ".join(f"{one.name} ({one.full_name})" for one in devices))
             self.devices_listed.emit(devices)
 
-        self._worker.do(self._engine.devices, found, self.devices_failed.emit, what="The devices could not be listed.")
+        self._worker.submit(
+            self._engine.devices, found, self.devices_failed.emit, what="The devices could not be listed."
+        )
 
     def close(self) -> None:
         """Stop everything and leave no thread or process behind. Safe to call twice."""

@@ -10,7 +10,7 @@ from typing import TypeVar, assert_never
 
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 
-from sdxl_desktop.bridge.background import Fail, Worker
+from sdxl_desktop.bridge.background import FailureCallback, Worker
 from sdxl_desktop.bridge.library_service import DefaultLibraryService, LibraryService
 from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.library.convert.weight_format import WeightFormat
@@ -44,7 +44,7 @@ class LibraryThread(QObject):
     event_received = Signal(object)
     cleanup_failed = Signal(object)
     """A failure that no one else handles, such as cleaning up after a discarded job: the error."""
-    _told = Signal(object)
+    _event_posted = Signal(object)
 
     def __init__(self, service: LibraryService | None = None, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -54,7 +54,7 @@ class LibraryThread(QObject):
         self._resolve_cancel = threading.Event()
         self.closing = threading.Event()
         self._job_thread, self._task_thread = Worker("library", self), Worker("questions", self)
-        self._told.connect(self._forward_event, Qt.ConnectionType.QueuedConnection)
+        self._event_posted.connect(self._forward_event, Qt.ConnectionType.QueuedConnection)
 
     @Slot(object)
     def _forward_event(self, event: object) -> None:
@@ -74,24 +74,24 @@ class LibraryThread(QObject):
             self._forward_event(JobStopped(number, error))
 
         def work() -> JobEvent:
-            return self._done(number, note, preview, library, cancel)
+            return self._run_job(number, note, preview, library, cancel)
 
-        self._job_thread.do(work, self._forward_event, stopped, what=_FAILED)
+        self._job_thread.submit(work, self._forward_event, stopped, what=_FAILED)
 
-    def _done(
+    def _run_job(
         self, number: int, note: JobSpec, offer: ImportPreview | None, library: Library, cancel: threading.Event
     ) -> ImportFinished | JobFinished:
         """Run the job in the worker."""
 
         def tell(progress: ImportProgress) -> None:
-            self._told.emit(JobAdvanced(number, progress))
+            self._event_posted.emit(JobAdvanced(number, progress))
 
         hands = self._service
         match note:
             case ImportJobSpec():
                 if offer is None:
                     offer = hands.resolve(note.what, library, name=note.name, openvino=note.openvino, cancel=cancel)
-                    self._told.emit(JobPreviewed(number, offer))
+                    self._event_posted.emit(JobPreviewed(number, offer))
                 weights, keep = _weight_format(note), note.keep_download
                 return ImportFinished(
                     number, hands.run_import(offer, weights, library, tell, cancel, keep_download=keep)
@@ -109,11 +109,11 @@ class LibraryThread(QObject):
     def discard(self, note: JobSpec, preview: ImportPreview | None) -> None:
         """Remove the files of an unfinished job."""
         library = self.library()
-        self._job_thread.do(
-            lambda: self._cleanup_requested(note, preview, library), _nothing, self.cleanup_failed.emit, what=_FAILED
+        self._job_thread.submit(
+            lambda: self._clean_up(note, preview, library), _nothing, self.cleanup_failed.emit, what=_FAILED
         )
 
-    def _cleanup_requested(self, note: JobSpec, offer: ImportPreview | None, library: Library) -> None:
+    def _clean_up(self, note: JobSpec, offer: ImportPreview | None, library: Library) -> None:
         match note:
             case ImportJobSpec():
                 source = offer.source if offer is not None and isinstance(offer.source, Path) else None
@@ -133,7 +133,7 @@ class LibraryThread(QObject):
         self,
         query: str,
         callback: Callable[[ImportPreview], object],
-        failed: Fail | None = None,
+        failed: FailureCallback | None = None,
         *,
         openvino: bool = False,
     ) -> None:
@@ -155,13 +155,13 @@ class LibraryThread(QObject):
         self,
         task: Callable[[], T],
         callback: Callable[[T], object],
-        failed: Fail | None = None,
+        failed: FailureCallback | None = None,
         *,
         owner: QObject | None = None,
     ) -> None:
         """Run `task` on the task worker; `callback` is called here with its result, or `failed` (by default: the
         signal) with its error, unless the `owner` was destroyed meanwhile."""
-        self._task_thread.do(task, callback, failed or self.cleanup_failed.emit, what=_FAILED, asker=owner)
+        self._task_thread.submit(task, callback, failed or self.cleanup_failed.emit, what=_FAILED, owner=owner)
 
     def close(self) -> None:
         """Pause the current job, and leave no thread or process behind. Safe to call twice."""

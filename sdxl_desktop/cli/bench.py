@@ -20,7 +20,7 @@ from sdxl_desktop.cli.entry_points import EntryPoints
 from sdxl_desktop.cli.foreground import EXIT_CANCELLED
 from sdxl_desktop.cli.generate_run import library_for, load_preferences
 from sdxl_desktop.cli.json_report import json_line
-from sdxl_desktop.cli.options import Options, requested
+from sdxl_desktop.cli.options import Options, request_from_options
 from sdxl_desktop.cli.progress_display import Display
 from sdxl_desktop.cli.stdout_redirect import stdout_to_stderr
 from sdxl_desktop.core.device import Device
@@ -95,7 +95,9 @@ def bench(
     library = library_for(paths, preferences)
     found = library.default_checkpoint() if checkpoint is None else library.find_checkpoint(checkpoint)
     options = Options(prompt="", values={"size": size, "steps": steps, "seed": "0", "watermark": False})
-    request = requested(options, found, preferences, library.find_checkpoint, lambda note: print(note, file=sys.stderr))
+    request = request_from_options(
+        options, found, preferences, library.find_checkpoint, lambda note: print(note, file=sys.stderr)
+    )
     if plot_file is not None:
         plot_file = plot_file.expanduser().absolute()
         check_writable(plot_file, (".png",))

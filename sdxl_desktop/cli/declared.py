@@ -56,7 +56,7 @@ class DeclaredOption:
     kind: Any
     option: Option
 
-    def read(self, text: Any) -> Any:
+    def parse(self, text: Any) -> Any:
         """Return the parsed value; raises RequestError."""
         match self.option.typed:
             case "text":
@@ -94,14 +94,14 @@ def _required(kind: Any) -> Any:
     return others[0] if len(others) == 1 else kind
 
 
-def read_given(values: Mapping[str, Any]) -> dict[type, dict[str, Any]]:
+def parse_given(values: Mapping[str, Any]) -> dict[type, dict[str, Any]]:
     """Return the parsed `values`, given by option name as typed, and the options' defaults. Raises RequestError for
     values that cannot be parsed."""
     given: dict[type, dict[str, Any]] = {}
     for one in declared_options():
         value = values.get(one.option.name, one.option.default)
         if value is not None:
-            given.setdefault(one.part, {})[one.field] = one.read(value)
+            given.setdefault(one.part, {})[one.field] = one.parse(value)
     return given
 
 
@@ -115,7 +115,7 @@ def first_flag(values: Mapping[str, Any], part: type) -> str | None:
     return None
 
 
-def with_declared(function: Callable[..., int], before: Mapping[str, tuple[str, ...]]) -> Callable[..., int]:
+def with_declared_options(function: Callable[..., int], before: Mapping[str, tuple[str, ...]]) -> Callable[..., int]:
     """Return `function` with the declared options in place of its `**values`, for typer, in the order of the help.
 
     `before` maps a declared option's name to parameters of the function that precede it. Other parameters come first if

@@ -23,7 +23,7 @@ from sdxl_desktop.cli.foreground import EXIT_CANCELLED, catch_ctrl_c
 from sdxl_desktop.cli.generate_run import library_for, load_preferences
 from sdxl_desktop.cli.job_progress import ProgressFormat, line_printer, print_json, print_message, run_with_progress
 from sdxl_desktop.library.catalogue import CatalogueEntry, CatalogueKind, find_entry
-from sdxl_desktop.library.checkpoint_names import check_name_unused, name_of
+from sdxl_desktop.library.checkpoint_names import check_name_unused, make_valid_name
 from sdxl_desktop.library.convert.resource_estimate import format_bytes
 from sdxl_desktop.library.hub.download_job import DownloadPhase, DownloadProgress, Emit
 from sdxl_desktop.library.hub.hub_address import HubAddress, parse_address
@@ -105,7 +105,7 @@ def _resolve_target(
     entry = find_entry(what)
     address = entry.address if entry is not None else parse_address(what)
     home = library_for(paths, load_preferences(paths, console)).user_folder
-    chosen = name or name_of(entry.id if entry is not None else address.name)
+    chosen = name or make_valid_name(entry.id if entry is not None else address.name)
     download_destination(home, chosen)  # raises for an invalid name before any request
     ready_made = entry is not None and entry.openvino is not None
     return _DownloadTarget(address, entry, openvino or ready_made, chosen, home)

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from sdxl_desktop.cli.declared import with_declared
+from sdxl_desktop.cli.declared import with_declared_options
 from sdxl_desktop.cli.generate_run import run_generate
 from sdxl_desktop.cli.options import Options
 from sdxl_desktop.core.intents import Intent
@@ -123,7 +123,7 @@ def generate(
     return run_generate(context.obj, options, checkpoint=checkpoint, output=output, as_json=as_json)
 
 
-with_declared(
+with_declared_options(
     generate,
     before={
         "negative": ("output",),

@@ -16,7 +16,7 @@ from rich.console import Console
 from sdxl_desktop.cli.entry_points import EntryPoints
 from sdxl_desktop.cli.foreground import EXIT_CANCELLED, ForegroundRunner, catch_ctrl_c
 from sdxl_desktop.cli.json_report import run_report
-from sdxl_desktop.cli.options import Options, requested
+from sdxl_desktop.cli.options import Options, request_from_options
 from sdxl_desktop.cli.progress_display import Display, display_for
 from sdxl_desktop.cli.stdout_redirect import stdout_to_stderr
 from sdxl_desktop.core.app_log import allow_prompts
@@ -71,7 +71,7 @@ def run_generate(
     preferences = load_preferences(paths, console)
     library = library_for(paths, preferences)
     found = library.default_checkpoint() if checkpoint is None else library.find_checkpoint(checkpoint)
-    request = requested(
+    request = request_from_options(
         options, found, preferences, library.find_checkpoint, lambda note: _print_message(console, note)
     )
     store = _store(output, request.sampling.count, _fallback_folders(paths, preferences))

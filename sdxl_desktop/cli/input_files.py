@@ -25,7 +25,9 @@ _MIN_AREA_RATIO, _MAX_AREA_RATIO = 0.5, 1.5
 """A picture is generated at its own size if its area is between these fractions of the checkpoint's native area."""
 
 
-def read_ground(image: Path, mask: Path | None, *, backdrop: str = WHITE, tell: Callable[[str], None]) -> EditSource:
+def read_edit_source(
+    image: Path, mask: Path | None, *, backdrop: str = WHITE, tell: Callable[[str], None]
+) -> EditSource:
     """Return the picture `image` and its mask; raises PictureError or RequestError. Notes on the file go to `tell`."""
     picture = open_picture(image, backdrop=parse_backdrop(backdrop))
     for note in picture.notes:

@@ -15,7 +15,7 @@ from sdxl_desktop.core.events import RunFinished
 from sdxl_desktop.core.parts import Part
 from sdxl_desktop.core.refine import RefinerParameters
 from sdxl_desktop.core.request import GenerationRequest
-from sdxl_desktop.core.scalars import reported
+from sdxl_desktop.core.scalars import report_values
 
 
 def json_line(content: object) -> str:
@@ -52,12 +52,12 @@ def request_report(request: GenerationRequest, checkpoint: Checkpoint) -> dict[s
     return {
         "checkpoint": checkpoint.name,
         "checkpoint_folder": str(checkpoint.folder),
-        **reported(prompts),
+        **report_values(prompts),
         "prompt_2": prompts.prompt_2 or prompts.prompt,
         "negative_prompt_2": prompts.negative_prompt_2 or prompts.negative_prompt,
-        **reported(sampling),
+        **report_values(sampling),
         "seeds": list(sampling.seeds),
-        **reported(request.micro_conditioning),
+        **report_values(request.micro_conditioning),
         **_sizes_told(request),
         "mode": request.mode.value,
         "edit": _edit_report(request.edit),
@@ -65,10 +65,10 @@ def request_report(request: GenerationRequest, checkpoint: Checkpoint) -> dict[s
         "loras": [{"file": str(lora.file), "weight": lora.weight} for lora in request.additions.loras],
         "embeddings": [{"file": str(used.file), "token": used.token} for used in request.additions.embeddings],
         "vae": None if request.additions.vae is None else str(request.additions.vae),
-        **reported(request.output),
+        **report_values(request.output),
         "from_step": None if request.start is None else request.start.step,
         "from_latents": request.start is not None,
-        **reported(execution),
+        **report_values(execution),
         "text_device": execution.device_for(Part.TEXT_ENCODER),
         "unet_device": execution.device_for(Part.UNET),
         "vae_device": execution.device_for(Part.VAE_DECODER),
@@ -78,10 +78,10 @@ def request_report(request: GenerationRequest, checkpoint: Checkpoint) -> dict[s
 def _sizes_told(request: GenerationRequest) -> dict[str, str]:
     """The sizes and crop passed to the UNet, including those derived from the picture's size."""
     size, names = request.sampling.size, ("original_size", "crop_top_left", "target_size")
-    told = zip(names, request.micro_conditioning.positive_time_ids(size), strict=True)
+    positive = zip(names, request.micro_conditioning.positive_time_ids(size), strict=True)
     negative = zip(names, request.micro_conditioning.negative_time_ids(size), strict=True)
     return {
-        **{name: str(value) for name, value in told},
+        **{name: str(value) for name, value in positive},
         **{f"negative_{name}": str(value) for name, value in negative},
     }
 
@@ -93,12 +93,12 @@ def _edit_report(edit: EditParameters | None) -> dict[str, object] | None:
         "picture": edit.picture.name,
         "picture_size": str(edit.picture.size),
         "mask": None if edit.mask is None else edit.mask.name,
-        **reported(edit),
+        **report_values(edit),
     }
 
 
 def _refine_report(refine: RefinerParameters | None) -> dict[str, object] | None:
-    return None if refine is None else {"checkpoint_folder": str(refine.checkpoint), **reported(refine)}
+    return None if refine is None else {"checkpoint_folder": str(refine.checkpoint), **report_values(refine)}
 
 
 def devices_report(devices: Sequence[Device]) -> str:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from sdxl_desktop.cli.declared import Given, first_flag, read_given
-from sdxl_desktop.cli.input_files import drawing_size, parse_intent, read_additions, read_ground
+from sdxl_desktop.cli.declared import Given, first_flag, parse_given
+from sdxl_desktop.cli.input_files import drawing_size, parse_intent, read_additions, read_edit_source
 from sdxl_desktop.cli.terminal_encoding import decode_argument
 from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind
 from sdxl_desktop.core.edit import EditParameters, EditSource
@@ -28,7 +28,7 @@ from sdxl_desktop.library.addition_detection import read_few_step_lora
 from sdxl_desktop.metadata.latent_files import read_latents
 from sdxl_desktop.session.building import RunContext, build_request
 from sdxl_desktop.session.document.frame import frame_of_edit, with_frame_size
-from sdxl_desktop.session.edit_values import WITHOUT_A_MASK, picked, with_own
+from sdxl_desktop.session.edit_values import WITHOUT_A_MASK, with_given_values, with_intent
 from sdxl_desktop.session.few_step import recommended_sampling
 
 
@@ -52,10 +52,10 @@ class Options:
     from_step: int | None = None
 
 
-def requested(
+def request_from_options(
     options: Options,
     checkpoint: Checkpoint,
-    usual: Preferences,
+    preferences: Preferences,
     find: Callable[[str], Checkpoint],
     tell: Callable[[str], None],
 ) -> GenerationRequest:
@@ -65,9 +65,9 @@ def requested(
 
     Raises RequestError, PictureError, AdditionError or CheckpointError for the first invalid value.
     """
-    ground = _ground(options, usual.backdrop, tell)
-    start, made_by = _start(options)
-    given = read_given(options.values)
+    ground = _edit_source(options, preferences.backdrop, tell)
+    start, made_by = _resume_point(options)
+    given = parse_given(options.values)
     sampling = _sampling(given, checkpoint, ground, made_by)
     checkpoint.check_size(sampling.size)
     refiner, refining = _refiner(options, given, find)
@@ -83,11 +83,11 @@ def requested(
         refiner=refining,
     )
     run = RunContext(
-        execution=_execution(given, usual.execution),
-        ground=ground,
+        execution=_execution(given, preferences.execution),
+        edit_source=ground,
         output=OutputOptions(
             keep_latents="none" if options.latents_out is None else "steps",
-            **{"watermark": usual.watermark, **given.get(OutputOptions, {})},
+            **{"watermark": preferences.watermark, **given.get(OutputOptions, {})},
         ),
         refiners=() if refiner is None else (refiner,),
         start=start,
@@ -136,10 +136,10 @@ def _execution(given: Given, usual: Execution) -> Execution:
     return replace(usual, preview=False, **own)
 
 
-def _ground(options: Options, backdrop: str, tell: Callable[[str], None]) -> EditSource:
+def _edit_source(options: Options, backdrop: str, tell: Callable[[str], None]) -> EditSource:
     """Read the picture to edit and its mask."""
     if options.image is not None:
-        return read_ground(options.image, options.mask, backdrop=options.backdrop or backdrop, tell=tell)
+        return read_edit_source(options.image, options.mask, backdrop=options.backdrop or backdrop, tell=tell)
     named = {"--mask": options.mask, "--intent": options.intent, "--backdrop": options.backdrop}
     flag = next(
         (flag for flag, value in named.items() if value is not None), first_flag(options.values, EditParameters)
@@ -149,28 +149,28 @@ def _ground(options: Options, backdrop: str, tell: Callable[[str], None]) -> Edi
     return EditSource()
 
 
-def _edit(options: Options, given: Given, ground: EditSource, drawn: Size) -> EditPanelState:
+def _edit(options: Options, given: Given, edit_source: EditSource, drawn: Size) -> EditPanelState:
     """Return the intent's values at the drawing size `drawn`, overridden by explicitly given ones.
 
     By default a masked picture is regenerated in full within its mask and retains its own size; without a mask it is
     partly preserved and has the drawing size.
     """
-    own, masked = given.get(EditParameters, {}), ground.mask is not None
-    value = with_own(EditPanelState(mask_blur=0.0), own, masked=masked)
+    own, masked = given.get(EditParameters, {}), edit_source.mask is not None
+    value = with_given_values(EditPanelState(mask_blur=0.0), own, masked=masked)
     if options.intent is not None:
         intent = parse_intent(options.intent)
         if intent.needs_mask and not masked:
             raise RequestError(f"To {intent.value} something takes a mask.", next_step="Give one with --mask FILE.")
-        value = with_own(picked(value, intent, ground, drawn), own, masked=masked)
+        value = with_given_values(with_intent(value, intent, edit_source, drawn), own, masked=masked)
         value = replace(value, intent=None)
-    if ground.picture is not None and not masked and own.keys() - {*WITHOUT_A_MASK}:
+    if edit_source.picture is not None and not masked and own.keys() - {*WITHOUT_A_MASK}:
         raise RequestError(
             "Options for filling a mask were given, but there is no mask.", next_step="Give one with --mask FILE."
         )
     return value
 
 
-def _start(options: Options) -> tuple[ResumePoint | None, GenerationRequest | None]:
+def _resume_point(options: Options) -> tuple[ResumePoint | None, GenerationRequest | None]:
     """Return (where to resume, the request that made the saved latents)."""
     if options.from_latents is None:
         if options.from_step is not None:
@@ -202,12 +202,14 @@ def _refiner(
     return refiner, RefinerPanelState(on=True, checkpoint=refiner.name, **given.get(RefinerParameters, {}), **scores)
 
 
-def _sampling(given: Given, checkpoint: Checkpoint, ground: EditSource, made_by: GenerationRequest | None) -> Sampling:
+def _sampling(
+    given: Given, checkpoint: Checkpoint, edit_source: EditSource, made_by: GenerationRequest | None
+) -> Sampling:
     own = dict(given.get(Sampling, {}))
     if made_by is None:
         base = recommended_sampling(checkpoint, Sampling(seed=random_seed()))
-        if ground.picture is not None:
-            base = replace(base, size=drawing_size(ground.picture.size, checkpoint))
+        if edit_source.picture is not None:
+            base = replace(base, size=drawing_size(edit_source.picture.size, checkpoint))
     else:
         base = made_by.sampling
     if "size" in own:

@@ -15,7 +15,7 @@ from sdxl_desktop.cli.entry_points import EntryPoints
 from sdxl_desktop.cli.foreground import EXIT_CANCELLED, catch_ctrl_c
 from sdxl_desktop.cli.generate_run import library_for, load_preferences
 from sdxl_desktop.cli.job_progress import ProgressFormat, duration, print_json, print_message, run_with_progress
-from sdxl_desktop.cli.options import Options, requested
+from sdxl_desktop.cli.options import Options, request_from_options
 from sdxl_desktop.cli.progress_display import Display, display_for
 from sdxl_desktop.cli.stdout_redirect import stdout_to_stderr
 from sdxl_desktop.core.errors import RequestError
@@ -142,7 +142,9 @@ def compare_(
     words = read_prompts(prompts) if prompts else pick_evenly(read_prompts(), _COMPARISON_PROMPTS)
     values = {"size": size, "steps": steps, "guidance": guidance, "count": seeds, "speed": SpeedPreset.EXACT.value}
     options = Options(prompt="", values={**values, "seed": "0", "watermark": False})
-    request = requested(options, one, preferences, library.find_checkpoint, lambda note: print(note, file=sys.stderr))
+    request = request_from_options(
+        options, one, preferences, library.find_checkpoint, lambda note: print(note, file=sys.stderr)
+    )
     folder = (output or Path(unused_name(f"comparison-{one.name}-{other.name}", Path.cwd()))).expanduser().absolute()
     with stdout_to_stderr(), display_for(console) as display, catch_ctrl_c(entry_points.exit_process) as ctrl_c:
         try:

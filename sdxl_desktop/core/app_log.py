@@ -67,7 +67,7 @@ class LogFormatter(logging.Formatter):
         self._secrets: deque[str] = deque(maxlen=_KEPT_OUT)
         self._prompts: deque[str] = deque(maxlen=_KEPT_OUT)
 
-    def keep_out(self, secret: str) -> None:
+    def add_secret(self, secret: str) -> None:
         """Redact `secret` from all records from now on."""
         if secret and secret not in self._secrets:
             self._secrets.append(secret)
@@ -139,9 +139,9 @@ def allow_prompts(allowed: bool) -> None:
     _formatter.prompts_allowed = allowed
 
 
-def keep_out(secret: str) -> None:
+def add_secret(secret: str) -> None:
     """Redact a token or password from everything that is logged from now on."""
-    _formatter.keep_out(secret)
+    _formatter.add_secret(secret)
 
 
 def with_prompts(prompts: Mapping[str, str]) -> dict[str, object]:
@@ -158,7 +158,7 @@ def application_log(folder: Path) -> Iterator[None]:
     """
     _formatter.forget_prompts()
     root, own = logging.getLogger(), logging.getLogger(ROOT)
-    handler = _File(folder / LOG_FILE)
+    handler = _PrivateRotatingFileHandler(folder / LOG_FILE)
     handler.setFormatter(_formatter)
     level = own.level
     root.addHandler(handler)
@@ -179,7 +179,7 @@ def log_to_stderr(level: int, *, own: int | None = None) -> None:
     logging.getLogger(ROOT).setLevel(level if own is None else own)
 
 
-class _File(logging.handlers.RotatingFileHandler):
+class _PrivateRotatingFileHandler(logging.handlers.RotatingFileHandler):
     """Creates its folder and file with the first line, readable by this user only; several processes may write it."""
 
     def __init__(self, file: Path) -> None:
@@ -204,7 +204,7 @@ class _File(logging.handlers.RotatingFileHandler):
         file = Path(self.baseFilename)
         make_private_folder(file.parent, restrict_existing=True)
         opened = io.TextIOWrapper(open_private_append(file), encoding="utf-8", errors="backslashreplace", newline="\n")
-        opened.write(f"{_formatter.formatTime(_now())} INFO {os.getpid()} {ROOT}: {_began()}\n")
+        opened.write(f"{_formatter.formatTime(_now())} INFO {os.getpid()} {ROOT}: {_log_header()}\n")
         return opened
 
     def rotate(self, source: str, dest: str) -> None:
@@ -219,7 +219,7 @@ def _now() -> logging.LogRecord:
     return logging.LogRecord(ROOT, logging.INFO, "", 0, "", None, None)
 
 
-def _began() -> str:
+def _log_header() -> str:
     """Return the header of a log: versions and platform."""
     libraries = ", ".join(
         f"{name} {version}" for name, version in _versions(("openvino", "PySide6-Essentials", "torch"))

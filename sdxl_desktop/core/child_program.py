@@ -18,7 +18,7 @@ ENGINE_HOST = "--engine-host"
 CONVERSION_HOST = "--conversion-host"
 DOWNLOAD_HOST = "--download-host"
 QUANTIZATION_HOST = "--quantization-host"
-WORKBENCH_HOST = "--workbench-host"
+BENCHMARK_HOST = "--workbench-host"
 PROBE_DISPLAY = "--probe-display"
 
 TOKEN_VARIABLES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")

@@ -18,7 +18,7 @@ _MOST = 400
 """Maximum characters of one value."""
 
 
-def run_words(request: GenerationRequest) -> str:
+def format_request(request: GenerationRequest) -> str:
     """Format `request` as "name=value" pairs, without prompts, pixels, latents and defaults."""
     plain = replace(request.without_pixels(), prompts=Prompts(clip_skip=request.prompts.clip_skip))
     start = "" if request.start is None else f" start={request.start.step if request.start.step is not None else 'end'}"
@@ -72,6 +72,6 @@ def _text(value: object) -> str:
     return text if len(text) <= _MOST else f"{text[:_MOST]}…"
 
 
-def problem_words(problem: SdxlDesktopError) -> str:
+def format_error(problem: SdxlDesktopError) -> str:
     """Format `problem` for the log: in full, but an invalid request without its reason, which may quote the prompt."""
     return f"{type(problem).__name__}: {problem.what if isinstance(problem, RequestError) else problem}"

@@ -128,7 +128,7 @@ def nested(kind: type) -> Mapping[str, type]:
     return {name: inner for name, inner in defaults.items() if is_dataclass(inner) and scalars(inner)}
 
 
-def reported(part: Any) -> dict[str, Any]:
+def report_values(part: Any) -> dict[str, Any]:
     """Return every declared value of the dataclass `part` and its nested dataclasses by report name, as JSON values:
     sizes as "WxH", points as "X,Y"."""
     kind: Any = type(part)
@@ -139,7 +139,7 @@ def reported(part: Any) -> dict[str, Any]:
         if declared is not None:
             values[declared.key or one.name] = _plain(value)
         elif one.name in inside:
-            values |= reported(value)
+            values |= report_values(value)
     return values
 
 

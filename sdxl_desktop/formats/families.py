@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sdxl_desktop.core.paths import resources_folder
-from sdxl_desktop.formats.documents import read_json, read_json_or_empty
+from sdxl_desktop.formats.json_files import read_json, read_json_or_empty
 
 
 class Family(StrEnum):
@@ -47,7 +47,7 @@ _MIDDLE = "UNetMidBlock2DCrossAttn"
 
 
 @dataclass(frozen=True)
-class Setup:
+class PipelineConfigFolder:
     """A folder of configurations in diffusers' layout: model_index.json and a config.json for each part, no weights."""
 
     folder: Path
@@ -65,15 +65,15 @@ class Setup:
         return read_json_or_empty(self.folder / "scheduler" / "scheduler_config.json")
 
 
-def shipped_setup(family: Family) -> Setup:
+def shipped_config_folder(family: Family) -> PipelineConfigFolder:
     """Return the configuration of a family at its published size."""
-    return Setup(resources_folder() / "configs" / family.value)
+    return PipelineConfigFolder(resources_folder() / "configs" / family.value)
 
 
-def shipped_setups() -> Iterator[tuple[Family, Setup]]:
+def shipped_config_folders() -> Iterator[tuple[Family, PipelineConfigFolder]]:
     for family in Family:
         if family is not Family.OTHER:
-            yield family, shipped_setup(family)
+            yield family, shipped_config_folder(family)
 
 
 def clip_vocabulary() -> Path:

@@ -15,14 +15,14 @@ from enum import StrEnum
 
 from sdxl_desktop.core.parts import Part
 from sdxl_desktop.formats import vae_key_mapping
-from sdxl_desktop.formats.layer_shapes import Blueprint, Config
+from sdxl_desktop.formats.layer_shapes import Config, TensorShapes
 from sdxl_desktop.formats.safetensors_header import Shape, Tensor
 
 UNET = "model.diffusion_model."
 VAE = "first_stage_model."
 
 
-class Take(StrEnum):
+class TensorConversion(StrEnum):
     """The conversion from the tensor in the file to the required tensor."""
 
     WHOLE = "whole"
@@ -35,45 +35,47 @@ class Take(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class TensorSource:
     """The tensor `key`, with `shape` in the file, and its conversion `take`."""
 
     key: str
     shape: Shape
-    take: Take = Take.WHOLE
+    conversion: TensorConversion = TensorConversion.WHOLE
 
 
-Recipes = dict[str, Recipe]
+KeyMapping = dict[str, TensorSource]
 """By the name of the required tensor."""
 
 
-def diffusers_recipes(part: str, wanted: Blueprint, there: Mapping[str, Tensor]) -> Recipes:
+def diffusers_key_mapping(part: str, wanted: TensorShapes, there: Mapping[str, Tensor]) -> KeyMapping:
     """Return the recipes for a part's own file with diffusers' names; a VAE's keys in `there` may have other names."""
     if part != Part.VAE:
-        return {name: Recipe(name, shape) for name, shape in wanted.items()}
+        return {name: TensorSource(name, shape) for name, shape in wanted.items()}
     try:
         keys = vae_key_mapping.map_vae_keys(wanted, {name: tensor.shape for name, tensor in there.items()})
     except vae_key_mapping.VaeKeyError:
-        return {name: Recipe(name, shape) for name, shape in wanted.items()}  # matching reports the error
+        return {name: TensorSource(name, shape) for name, shape in wanted.items()}  # matching reports the error
     return {name: _as_it_is(keys[name], there[keys[name]].shape, shape) for name, shape in wanted.items()}
 
 
-def _as_it_is(key: str, found: Shape, wanted: Shape) -> Recipe:
+def _as_it_is(key: str, found: Shape, wanted: Shape) -> TensorSource:
     reshaped = len(wanted) == 2 and found != wanted
-    return Recipe(key, found if reshaped else wanted, Take.RESHAPED if reshaped else Take.WHOLE)
+    return TensorSource(
+        key, found if reshaped else wanted, TensorConversion.RESHAPED if reshaped else TensorConversion.WHOLE
+    )
 
 
-def original_recipes(part: str, config: Config, wanted: Blueprint, prefix: str) -> Recipes:
+def original_key_mapping(part: str, config: Config, wanted: TensorShapes, prefix: str) -> KeyMapping:
     """Return the recipes for `part` in a file in the original layout; `prefix` precedes its keys in that file."""
     match part:
         case Part.UNET:
             names = SgmUnetNames(wanted, int(config["layers_per_block"]))
-            return {name: Recipe(prefix + names.tensor(name), shape) for name, shape in wanted.items()}
+            return {name: TensorSource(prefix + names.tensor(name), shape) for name, shape in wanted.items()}
         case Part.VAE:
             levels = len(config["block_out_channels"])
             return {name: _vae(prefix, name, shape, levels) for name, shape in wanted.items()}
         case Part.TEXT_ENCODER:
-            return {name: Recipe(prefix + name, shape) for name, shape in wanted.items()}
+            return {name: TensorSource(prefix + name, shape) for name, shape in wanted.items()}
         case Part.TEXT_ENCODER_2:
             return {name: _open_clip(prefix, name, shape) for name, shape in wanted.items()}
     raise ValueError(f"there is no part {part!r}")
@@ -140,7 +142,7 @@ class SgmUnetNames:
         return f"{self.original(layer)}.{kind}"
 
 
-def flat(name: str) -> str:
+def flatten_name(name: str) -> str:
     """Return `name` in kohya's and LyCORIS' form: with underscores for dots."""
     return name.replace(".", "_")
 
@@ -151,11 +153,11 @@ def unet_spellings(layers: Collection[str], layers_per_block: object) -> dict[st
     spellings = {}
     if isinstance(layers_per_block, int):
         names = SgmUnetNames(layers, layers_per_block)
-        spellings = {flat(names.original(layer)): layer for layer in layers}
+        spellings = {flatten_name(names.original(layer)): layer for layer in layers}
     for layer in layers:
-        spellings[flat(layer)] = layer
+        spellings[flatten_name(layer)] = layer
         if layer.endswith(".to_out.0"):  # diffusers' attention processors omit the 0
-            spellings[flat(layer.removesuffix(".0"))] = layer
+            spellings[flatten_name(layer.removesuffix(".0"))] = layer
     return spellings
 
 
@@ -168,7 +170,7 @@ _FINAL_NORM = re.compile(r"(?:text_model_)?final_layer_norm")
 
 def text_encoder_layer(name: str) -> str | None:
     """Return transformers' name of the text encoder layer called `name`, dotted or flat, in a LoRA file; or None."""
-    written = flat(name)
+    written = flatten_name(name)
     if written == "text_projection":
         return written
     if _FINAL_NORM.fullmatch(written):
@@ -180,11 +182,11 @@ def text_encoder_layer(name: str) -> str | None:
     return f"text_model.encoder.layers.{match[1]}.{inner}"
 
 
-def _vae(prefix: str, name: str, shape: Shape, levels: int) -> Recipe:
+def _vae(prefix: str, name: str, shape: Shape, levels: int) -> TensorSource:
     key = prefix + vae_key_mapping.to_original_name(name, levels)
     if len(shape) == 2:  # attention layers are 1×1 convolutions there
-        return Recipe(key, (*shape, 1, 1), Take.RESHAPED)
-    return Recipe(key, shape)
+        return TensorSource(key, (*shape, 1, 1), TensorConversion.RESHAPED)
+    return TensorSource(key, shape)
 
 
 _OPEN_CLIP = {
@@ -200,26 +202,26 @@ _OPEN_CLIP_LAYER = {
     "mlp.fc2": "mlp.c_proj",
     "self_attn.out_proj": "attn.out_proj",
 }
-_THIRDS = {"q": Take.FIRST_THIRD, "k": Take.SECOND_THIRD, "v": Take.LAST_THIRD}
+_THIRDS = {"q": TensorConversion.FIRST_THIRD, "k": TensorConversion.SECOND_THIRD, "v": TensorConversion.LAST_THIRD}
 _LAYER = re.compile(r"text_model\.encoder\.layers\.(\d+)\.(.+)\.(weight|bias)")
 
 
-def _open_clip(prefix: str, name: str, shape: Shape) -> Recipe:
+def _open_clip(prefix: str, name: str, shape: Shape) -> TensorSource:
     if name == "text_projection.weight":
-        return Recipe(f"{prefix}text_projection", shape[::-1], Take.TRANSPOSED)
+        return TensorSource(f"{prefix}text_projection", shape[::-1], TensorConversion.TRANSPOSED)
     if name in _OPEN_CLIP:
-        return Recipe(prefix + _OPEN_CLIP[name], shape)
+        return TensorSource(prefix + _OPEN_CLIP[name], shape)
     layer = _LAYER.fullmatch(name)
     if layer is None:
         raise ValueError(f"{name!r} is no tensor of a text encoder")
     number, inside, kind = layer.groups()
     block = f"{prefix}transformer.resblocks.{number}"
     if inside in _OPEN_CLIP_LAYER:
-        return Recipe(f"{block}.{_OPEN_CLIP_LAYER[inside]}.{kind}", shape)
-    return Recipe(f"{block}.attn.in_proj_{kind}", (3 * shape[0], *shape[1:]), _THIRDS[inside[10]])
+        return TensorSource(f"{block}.{_OPEN_CLIP_LAYER[inside]}.{kind}", shape)
+    return TensorSource(f"{block}.attn.in_proj_{kind}", (3 * shape[0], *shape[1:]), _THIRDS[inside[10]])
 
 
-def prefix_of(part: str, names: Mapping[str, object]) -> str | None:
+def key_prefix(part: str, names: Mapping[str, object]) -> str | None:
     """Return the key prefix of `part` in a file in the original layout; None if the part is missing."""
     for prefix, mark in _PREFIXES[part]:
         if prefix + mark in names:

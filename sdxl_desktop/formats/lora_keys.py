@@ -51,7 +51,7 @@ class TensorRole(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class LoraKey:
     """A parsed key. `part` is None if the key does not tell it; `layer` is as spelled in the file."""
 
     part: Part | None
@@ -117,7 +117,7 @@ def is_lora(keys: Iterable[str]) -> bool:
     return any(mark in key for key in keys for mark in _MARKS)
 
 
-def parse_lora_key(key: str, keys: Container[str] = ()) -> Key | None:
+def parse_lora_key(key: str, keys: Container[str] = ()) -> LoraKey | None:
     """Parse `key`; None if it is not an adapter tensor. `keys` are all keys of the file: those of (IA)³ are recognized
     by their siblings."""
     layer, _, last = key.rpartition(".")
@@ -134,12 +134,12 @@ def parse_lora_key(key: str, keys: Container[str] = ()) -> Key | None:
     return _of_part(match["layer"].replace(".processor.", "."), role)
 
 
-def _of_part(layer: str, role: TensorRole) -> Key:
+def _of_part(layer: str, role: TensorRole) -> LoraKey:
     for prefix, part in _PREFIXES:
         if layer.startswith(prefix):
             kept = layer if prefix.endswith(("blocks.", "block.")) else layer.removeprefix(prefix)
-            return Key(part, kept.removeprefix("base_model.model."), role)
-    return Key(None, layer, role)
+            return LoraKey(part, kept.removeprefix("base_model.model."), role)
+    return LoraKey(None, layer, role)
 
 
 _OTHER_KINDS = (

@@ -47,7 +47,7 @@ _CROSS_KEYS = re.compile(
 )
 
 
-def foreign(shapes: Shapes) -> str | None:
+def detect_foreign_model(shapes: Shapes) -> str | None:
     """Return the kind of model of these tensors, as words to follow "It is"; None for SDXL and unknown models."""
     if kind := _by_name(shapes):
         return kind
@@ -69,11 +69,11 @@ def _by_name(names: Iterable[str]) -> str | None:
     return None
 
 
-def refusal(what: str, kind: str) -> NotSdxlError:
+def not_sdxl_error(what: str, kind: str) -> NotSdxlError:
     """Return the error for a file called `what` that is `kind`."""
     return NotSdxlError(f"{what} is not an SDXL checkpoint.", why=f"It is {kind}.", next_step=_CHOOSE)
 
 
-def unknown(what: str, why: str) -> NotSdxlError:
+def unknown_file_error(what: str, why: str) -> NotSdxlError:
     """Return the error for a file of unknown kind."""
     return NotSdxlError(f"{what} is not a checkpoint this application knows.", why=why, next_step=_CHOOSE)

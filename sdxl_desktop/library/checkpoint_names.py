@@ -16,7 +16,7 @@ _ROOM_FOR_NUMBER = 10
 _OTHERWISE = "checkpoint"
 
 
-def is_name(name: str) -> bool:
+def is_valid_name(name: str) -> bool:
     """Whether `name` is a valid checkpoint name: letters with their combining marks, digits and a few signs; no Windows
     device name, and nothing that any file system would store differently."""
     return (
@@ -34,21 +34,21 @@ def _begins(character: str) -> bool:
     return character == "_" or (character != "" and unicodedata.category(character)[0] in "LN")
 
 
-def name_of(words: str) -> str:
+def make_valid_name(words: str) -> str:
     """Return a valid name made of the text `words`, with room for a number suffix."""
     made = sanitize_file_name("".join(c for c in words if unicodedata.category(c) != "Cf"), _BESIDES)
     while made and not _begins(made[0]):
         made = made[1:]
     made = made.strip(" .-_")[: LONGEST - _ROOM_FOR_NUMBER].rstrip(" .-_")
-    if is_name(made):
+    if is_valid_name(made):
         return made
     with_more = f"{_OTHERWISE}-{made}"
-    return with_more if made and is_name(with_more) else _OTHERWISE
+    return with_more if made and is_valid_name(with_more) else _OTHERWISE
 
 
 def check_name(name: str) -> None:
     """Raise CheckpointError if `name` is not a valid checkpoint name."""
-    if not is_name(name):
+    if not is_valid_name(name):
         raise CheckpointError(
             f"{name!r} cannot be the name of a checkpoint.", why="It becomes the name of a folder.", next_step=RULE
         )
@@ -69,8 +69,8 @@ def validate_name(name: str, library_folder: Path) -> str:
     return name
 
 
-def free_name(wanted: str, home: Path) -> str:
+def find_free_name(wanted: str, home: Path) -> str:
     """Return a name made of `wanted` that is valid and unused in the library folder `home`."""
-    plain = name_of(wanted)
+    plain = make_valid_name(wanted)
     candidates = (plain, *(f"{plain}-{number}" for number in range(2, 1000)))
     return next(name for name in candidates if not (home / name).exists())

@@ -10,8 +10,8 @@ from typing import Any
 
 from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.core.parts import GRAPH, OPENVINO_PARTS, WEIGHTS
-from sdxl_desktop.formats.documents import read_json_or_empty
 from sdxl_desktop.formats.format_errors import DamagedFileError
+from sdxl_desktop.formats.json_files import read_json_or_empty
 from sdxl_desktop.library.convert.build_folder import RECORD_FILE, hash_file
 from sdxl_desktop.library.scan import read_checkpoint
 

@@ -21,8 +21,8 @@ from sdxl_desktop.core.file_hashes import FileState, file_state
 from sdxl_desktop.core.parts import GRAPH, OPENVINO_PARTS, Part
 from sdxl_desktop.core.untrusted_files import UntrustedFileError, is_folder, read_limited
 from sdxl_desktop.core.untrusted_text import display_text
-from sdxl_desktop.formats.documents import read_json_or_empty
 from sdxl_desktop.formats.families import Family, family_of
+from sdxl_desktop.formats.json_files import read_json_or_empty
 from sdxl_desktop.library.convert.weight_format import WeightFormat
 from sdxl_desktop.library.hub.download_paths import read_download_record as read_download
 from sdxl_desktop.library.import_record import read_import_record

@@ -34,18 +34,18 @@ from sdxl_desktop.formats.safetensors_header import (
     without_unit_kernel,
 )
 from sdxl_desktop.lora import lycoris
-from sdxl_desktop.lora.lycoris import WeightDelta, read_float32
-from sdxl_desktop.lora.refusals import (
+from sdxl_desktop.lora.lora_errors import (
     OTHER_LORA,
     SHOWN,
-    damaged,
-    left_out_note,
-    no_lora,
+    damaged_error,
+    not_a_lora_error,
     shape_mismatch_error,
-    times,
-    unreadable,
+    shape_text,
+    unmatched_layers_note,
+    unreadable_error,
     vector_mismatch_error,
 )
+from sdxl_desktop.lora.lycoris import WeightDelta, read_float32
 from sdxl_desktop.lora.unet_layers import UnetLayers, unet_layers
 
 Array = NDArray[np.float32]
@@ -126,12 +126,12 @@ class Lora:
     file: Path
     weight_deltas: Mapping[Part, Mapping[str, WeightDelta]]
     vector_deltas: Mapping[Part, Mapping[str, tuple[VectorDelta, ...]]] = field(default_factory=dict)
-    left_out: tuple[str, ...] = ()
+    unmatched_layers: tuple[str, ...] = ()
 
     @property
     def notes(self) -> tuple[str, ...]:
         """Notes for the user about layers that were left out."""
-        return (left_out_note(self.file, self.left_out),) if self.left_out else ()
+        return (unmatched_layers_note(self.file, self.unmatched_layers),) if self.unmatched_layers else ()
 
     def changes(self, part: str) -> bool:
         """Whether the LoRA changes `part`."""
@@ -155,8 +155,8 @@ def read_lora(file: Path, unet_config: Mapping[str, Any]) -> Lora:
     if not delta.weight_deltas and not delta.vector_deltas:
         raise AdditionError(
             f"The LoRA {file.name} does not fit this checkpoint.",
-            why=f"None of its {len(delta.left_out)} layers is in the checkpoint; the first is "
-            f"{delta.left_out[0][:SHOWN]}.",
+            why=f"None of its {len(delta.unmatched_layers)} layers is in the checkpoint; the first is "
+            f"{delta.unmatched_layers[0][:SHOWN]}.",
             next_step=OTHER_LORA,
         )
     return delta
@@ -169,7 +169,7 @@ def match_lora(file: Path, names: UnetLayers, width: int) -> Lora:
     _refuse_other_width(file, header, width)
     parts: dict[Part, dict[str, WeightDelta]] = {}
     vectors: dict[Part, dict[str, tuple[VectorDelta, ...]]] = {}
-    strange: list[str] = list(header.strange)
+    strange: list[str] = list(header.unmatched)
     for (part, spelled), roles in sorted(header.layers.items(), key=_sgm_last):
         layer = _find(part, spelled, names)
         if layer is None or part is None or layer in parts.get(part, {}) or layer in vectors.get(part, {}):
@@ -195,14 +195,14 @@ Layers = dict[tuple[Part | None, str], dict[TensorRole, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class _Keys:
+class _LoraHeader:
     """A file's contents without its large tensors: keys by layer, shapes, alphas, PEFT's settings."""
 
     layers: Layers
     shapes: Mapping[str, Shape]
     alphas: Mapping[str, float]
     settings: Mapping[Part, PeftScaling]
-    strange: list[str] = field(default_factory=list)
+    unmatched: list[str] = field(default_factory=list)
 
     def scale(self, part: Part, layer: str, roles: Mapping[TensorRole, str], rank: int) -> float:
         """Return alpha / rank: from the layer's alpha tensor, else from PEFT's settings, else 1."""
@@ -211,7 +211,7 @@ class _Keys:
         return self.settings[part].scale(layer, rank)
 
 
-def _read_keys(file: Path) -> _Keys:
+def _read_keys(file: Path) -> _LoraHeader:
     header = _header(file)
     keys = list(header.tensors)
     _refuse_others(file, keys)
@@ -224,9 +224,11 @@ def _read_keys(file: Path) -> _Keys:
             continue
         layers.setdefault((key.part, key.layer), {})[key.role] = name
         if place.dtype not in FLOAT_DTYPES and key.role not in (TensorRole.ALPHA, TensorRole.IA3_ON_INPUT):
-            raise damaged(file, f"The numbers of {name[:SHOWN]} are of the type {place.dtype}, which has no fractions.")
+            raise damaged_error(
+                file, f"The numbers of {name[:SHOWN]} are of the type {place.dtype}, which has no fractions."
+            )
     if not any(roles.keys() - {TensorRole.ALPHA} for roles in layers.values()):
-        raise no_lora(file, keys)
+        raise not_a_lora_error(file, keys)
     try:
         settings = {part: read_peft_scaling(header.metadata, part) for part in LORA_PARTS}
     except PeftMetadataError as problem:
@@ -236,7 +238,7 @@ def _read_keys(file: Path) -> _Keys:
             next_step="Download it again, or look for another form of it.",
         ) from problem
     shapes = {name: place.shape for name, place in header.tensors.items()}
-    return _Keys(layers, shapes, _alphas(file, shapes, layers), settings, strange)
+    return _LoraHeader(layers, shapes, _alphas(file, shapes, layers), settings, strange)
 
 
 def _alphas(file: Path, shapes: Mapping[str, Shape], layers: Layers) -> dict[str, float]:
@@ -244,12 +246,12 @@ def _alphas(file: Path, shapes: Mapping[str, Shape], layers: Layers) -> dict[str
     wanted = [roles[TensorRole.ALPHA] for roles in layers.values() if TensorRole.ALPHA in roles]
     for name in wanted:
         if math.prod(shapes[name]) != 1:
-            raise damaged(file, f"{name[:SHOWN]} should be one number and has the shape {list(shapes[name])}.")
+            raise damaged_error(file, f"{name[:SHOWN]} should be one number and has the shape {list(shapes[name])}.")
     with _opened(file) as tensors:
         alphas = {name: float(read_float32(tensors, name).reshape(-1)[0]) for name in wanted}
     for name, alpha in alphas.items():
         if not math.isfinite(alpha):
-            raise damaged(file, f"{name[:SHOWN]} is {alpha}.")
+            raise damaged_error(file, f"{name[:SHOWN]} is {alpha}.")
     return alphas
 
 
@@ -259,7 +261,7 @@ def _header(file: Path) -> Header:
     except HeaderError as problem:
         if problem.missing or file.is_dir():
             raise AdditionError(f"There is no LoRA file at {file}.", next_step="Check the path.") from problem
-        raise unreadable(file, problem.why) from problem
+        raise unreadable_error(file, problem.why) from problem
 
 
 @contextmanager
@@ -268,7 +270,7 @@ def _opened(file: Path) -> Iterator[Any]:
         with _open(str(file), framework="pt", device="cpu") as tensors:
             yield tensors
     except (SafetensorError, OSError, UnicodeDecodeError) as problem:
-        raise unreadable(file, f"{str(problem)[:SHOWN].rstrip('.')}.") from problem
+        raise unreadable_error(file, f"{str(problem)[:SHOWN].rstrip('.')}.") from problem
 
 
 def _refuse_others(file: Path, keys: list[str]) -> None:
@@ -285,7 +287,7 @@ def _refuse_others(file: Path, keys: list[str]) -> None:
         )
 
 
-def _refuse_other_width(file: Path, header: _Keys, width: int) -> None:
+def _refuse_other_width(file: Path, header: _LoraHeader, width: int) -> None:
     """Raise AdditionError if the cross-attention dimension differs from the checkpoint's."""
     for (part, layer), roles in header.layers.items():
         shape = header.shapes.get(roles.get(TensorRole.DOWN, ""), ())
@@ -311,7 +313,7 @@ def _find(part: Part | None, spelled: str, names: UnetLayers) -> str | None:
 
 
 def _vectors(
-    file: Path, header: _Keys, part: Part, layer: str, roles: Mapping[TensorRole, str], names: UnetLayers
+    file: Path, header: _LoraHeader, part: Part, layer: str, roles: Mapping[TensorRole, str], names: UnetLayers
 ) -> tuple[VectorDelta, ...] | None:
     """Return the deltas of a bias or of a norm's weight; None if the UNet's layer has no such parameter."""
     found = []
@@ -320,7 +322,7 @@ def _vectors(
             continue
         shape = header.shapes[roles[role]]
         if len(shape) != 1 or not shape[0]:
-            raise damaged(file, f"In {part}.{layer} {role} has the shape {list(shape)}.")
+            raise damaged_error(file, f"In {part}.{layer} {role} has the shape {list(shape)}.")
         if part is Part.UNET:
             if parameter == "bias" and layer not in names.biased:
                 return None
@@ -330,29 +332,29 @@ def _vectors(
     return tuple(found)
 
 
-def _layer(file: Path, header: _Keys, part: Part, layer: str, roles: Mapping[TensorRole, str]) -> WeightDelta:
+def _layer(file: Path, header: _LoraHeader, part: Part, layer: str, roles: Mapping[TensorRole, str]) -> WeightDelta:
     shapes = {role: header.shapes[name] for role, name in roles.items()}
     try:
         found = lycoris.lycoris_delta(roles, shapes, lambda rank: header.scale(part, layer, roles, rank))
         return lycoris.with_dora(found or _plain_layer(file, header, part, layer, roles), roles, shapes)
     except lycoris.AdapterMismatchError as problem:
-        raise damaged(file, f"In {part}.{layer} {str(problem)[:200]}.") from problem
+        raise damaged_error(file, f"In {part}.{layer} {str(problem)[:200]}.") from problem
 
 
-def _plain_layer(file: Path, header: _Keys, part: Part, layer: str, roles: Mapping[TensorRole, str]) -> LoraDelta:
+def _plain_layer(file: Path, header: _LoraHeader, part: Part, layer: str, roles: Mapping[TensorRole, str]) -> LoraDelta:
     missing = [role for role in (TensorRole.DOWN, TensorRole.UP) if role not in roles]
     if missing:
-        raise damaged(file, f"In {part}.{layer} the {missing[0]} tensor is missing.")
+        raise damaged_error(file, f"In {part}.{layer} the {missing[0]} tensor is missing.")
     factors = {role: name for role, name in roles.items() if role in _FACTORS}
     shapes: dict[TensorRole, Shape] = {role: header.shapes[name] for role, name in factors.items()}
     if not _fit_together(shapes):
-        said = ", ".join(f"{role} {times(shape)}" for role, shape in shapes.items())
-        raise damaged(file, f"In {part}.{layer} the tensors' sizes disagree: {said}.")
+        said = ", ".join(f"{role} {shape_text(shape)}" for role, shape in shapes.items())
+        raise damaged_error(file, f"In {part}.{layer} the tensors' sizes disagree: {said}.")
     found = LoraDelta(factors, shapes, header.scale(part, layer, roles, shapes[TensorRole.UP][1]))
     outputs, *inputs = found.weight_shape
     if found.rank > max(outputs, math.prod(inputs)):  # a higher rank adds nothing and could take any memory
-        raise damaged(
-            file, f"In {part}.{layer} its rank is {found.rank:,}, for weights of {times(found.weight_shape)}."
+        raise damaged_error(
+            file, f"In {part}.{layer} its rank is {found.rank:,}, for weights of {shape_text(found.weight_shape)}."
         )
     return found
 

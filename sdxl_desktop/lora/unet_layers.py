@@ -14,7 +14,7 @@ from diffusers import UNet2DConditionModel
 from sdxl_desktop.core.errors import CheckpointError
 from sdxl_desktop.core.model_configs import architecture_config, check_model_config
 from sdxl_desktop.core.untrusted_text import display_text
-from sdxl_desktop.formats.key_mapping import flat, unet_spellings
+from sdxl_desktop.formats.key_mapping import flatten_name, unet_spellings
 from sdxl_desktop.formats.safetensors_header import Shape
 
 
@@ -33,7 +33,7 @@ class UnetLayers:
 
     def find(self, name: str) -> str | None:
         """Return the layer with the dotted or flat `name`; None if there is none."""
-        return self.spellings.get(flat(name))
+        return self.spellings.get(flatten_name(name))
 
 
 def unet_layers(config: Mapping[str, Any]) -> UnetLayers:

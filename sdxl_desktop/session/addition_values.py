@@ -40,7 +40,9 @@ def with_embedding(value: AdditionsPanelState, file: Path, token: str) -> Additi
     return replace(value, embeddings=(*value.embeddings, EmbeddingReference(file, free)))
 
 
-def reused(value: AdditionsPanelState, additions: Additions) -> tuple[AdditionsPanelState, tuple[str, ...]]:
+def with_recorded_additions(
+    value: AdditionsPanelState, additions: Additions
+) -> tuple[AdditionsPanelState, tuple[str, ...]]:
     """Return exactly `additions` enabled, the other LoRAs of `value` listed but disabled, and the names of missing
     additions. Records name files without folders; they are matched to the listed files."""
     missing: list[str] = []

@@ -22,11 +22,11 @@ from sdxl_desktop.core.request import (
 from sdxl_desktop.core.scalars import scalars
 from sdxl_desktop.core.settings import RefinerPanelState, WorkspaceValue
 from sdxl_desktop.session import addition_values
-from sdxl_desktop.session.edit_values import edit_of
+from sdxl_desktop.session.edit_values import build_edit_parameters
 
-NOTHING = EditSource()
-PLAIN = OutputOptions()
-SCORES = tuple(name for name in scalars(MicroConditioning) if name in scalars(RefinerPanelState))
+NO_EDIT_SOURCE = EditSource()
+DEFAULT_OUTPUT = OutputOptions()
+AESTHETIC_SCORE_FIELDS = tuple(name for name in scalars(MicroConditioning) if name in scalars(RefinerPanelState))
 """The micro-conditioning values that only refiners receive."""
 
 
@@ -36,8 +36,8 @@ class RunContext:
     output options, and saved latents to resume from."""
 
     execution: Execution
-    ground: EditSource = NOTHING
-    output: OutputOptions = PLAIN
+    edit_source: EditSource = NO_EDIT_SOURCE
+    output: OutputOptions = DEFAULT_OUTPUT
     refiners: Sequence[Checkpoint] = ()
     start: ResumePoint | None = None
 
@@ -54,9 +54,9 @@ def build_request(
         checkpoint=checkpoint.folder,
         prompts=value.prompts,
         sampling=sampling,
-        micro_conditioning=conditioning_of(value, checkpoint),
-        edit=edit_of(value.edit, run.ground, sampling.size),
-        refine=refine_of(value.refiner, run.refiners),
+        micro_conditioning=effective_micro_conditioning(value, checkpoint),
+        edit=build_edit_parameters(value.edit, run.edit_source, sampling.size),
+        refine=build_refiner_parameters(value.refiner, run.refiners),
         additions=addition_values.used(value.additions, value.prompts) if additions is None else additions,
         start=run.start,
         output=run.output,
@@ -64,18 +64,18 @@ def build_request(
     )
 
 
-def conditioning_of(value: WorkspaceValue, checkpoint: Checkpoint) -> MicroConditioning:
+def effective_micro_conditioning(value: WorkspaceValue, checkpoint: Checkpoint) -> MicroConditioning:
     """Return the sizes and crop if enabled, and the scores if a refiner uses them."""
-    told = value.micro_conditioning if value.micro_conditioning_on else MicroConditioning()
+    conditioning = value.micro_conditioning if value.micro_conditioning_on else MicroConditioning()
     if checkpoint.kind is not CheckpointKind.REFINER and not value.refiner.on:
-        return told
-    return replace(told, **{name: getattr(value.refiner, name) for name in SCORES})
+        return conditioning
+    return replace(conditioning, **{name: getattr(value.refiner, name) for name in AESTHETIC_SCORE_FIELDS})
 
 
-def without_scores(conditioning: MicroConditioning) -> MicroConditioning:
+def with_default_scores(conditioning: MicroConditioning) -> MicroConditioning:
     """Return it with the default scores: these are set in the refiner panel."""
     usual = MicroConditioning()
-    return replace(conditioning, **{name: getattr(usual, name) for name in SCORES})
+    return replace(conditioning, **{name: getattr(usual, name) for name in AESTHETIC_SCORE_FIELDS})
 
 
 def chosen_refiner(value: RefinerPanelState, refiners: Sequence[Checkpoint]) -> Checkpoint | None:
@@ -85,7 +85,7 @@ def chosen_refiner(value: RefinerPanelState, refiners: Sequence[Checkpoint]) -> 
     return next((refiner for refiner in refiners if refiner.name == value.checkpoint), None)
 
 
-def refine_of(value: RefinerPanelState, refiners: Sequence[Checkpoint]) -> RefinerParameters | None:
+def build_refiner_parameters(value: RefinerPanelState, refiners: Sequence[Checkpoint]) -> RefinerParameters | None:
     """Return the refiner parameters, or None if off. Raises RequestError if the chosen refiner is not available."""
     if not value.on or not (refiners or value.checkpoint):
         return None
@@ -98,7 +98,7 @@ def refine_of(value: RefinerPanelState, refiners: Sequence[Checkpoint]) -> Refin
     return RefinerParameters(checkpoint=refiner.folder, **{name: getattr(value, name) for name in scalars(Refining)})
 
 
-def refiner_reused(
+def with_recorded_refiner(
     value: RefinerPanelState,
     refine: RefinerParameters | None,
     conditioning: MicroConditioning,
@@ -106,7 +106,9 @@ def refiner_reused(
 ) -> tuple[RefinerPanelState, tuple[str, ...]]:
     """Return `value` with a recorded picture's refiner settings and scores, and the name of the refiner if it is
     missing."""
-    value = replace(value, on=refine is not None, **{name: getattr(conditioning, name) for name in SCORES})
+    value = replace(
+        value, on=refine is not None, **{name: getattr(conditioning, name) for name in AESTHETIC_SCORE_FIELDS}
+    )
     if refine is None:
         return value, ()
     known = next((refiner for refiner in refiners if refiner.folder == refine.checkpoint), None)

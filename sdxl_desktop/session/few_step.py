@@ -36,7 +36,7 @@ class FewStepSwitch:
         self._checkpoint: Checkpoint | None = None
         self._mine: tuple[str, Sampling] | None = None
 
-    def begin(self, checkpoint: Checkpoint) -> None:
+    def set_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Record a checkpoint that the user did not choose in the list: no settings change."""
         if self._checkpoint is not None and checkpoint.name != self._checkpoint.name:
             self._mine = None
@@ -58,7 +58,7 @@ class FewStepSwitch:
             return recommended
         return replace(_with_settings_of(mine[1], sampling), size=mine[1].size)
 
-    def keep(self, sampling: Sampling) -> Sampling:
+    def restore(self, sampling: Sampling) -> Sampling:
         """Return `sampling` with the user's own steps, guidance and scheduler."""
         self.notice = ""
         return sampling if self._mine is None else _with_settings_of(self._mine[1], sampling)

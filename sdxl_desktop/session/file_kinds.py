@@ -21,8 +21,8 @@ from sdxl_desktop.metadata.latent_files import MAX_HEADER, holds_latents
 from sdxl_desktop.session.document.manifest import MANIFEST_MEMBER
 from sdxl_desktop.session.document.project_content import PROJECT_SUFFIX as PROJECT
 
-WEIGHTS = (".safetensors", ".pt", ".bin", ".ckpt")
-INDEX = "model_index.json"
+WEIGHT_SUFFIXES = (".safetensors", ".pt", ".bin", ".ckpt")
+MODEL_INDEX = "model_index.json"
 """The file that marks a folder as a whole checkpoint; opening it opens the folder."""
 _ZIP = b"PK\x03\x04"
 _PREFIX = 256
@@ -58,13 +58,13 @@ class SortedFiles:
 def file_kind(path: Path) -> FileKind:
     """Return the kind of `path`. A damaged file counts as what its name says, so that opening it reports the error.
     Raises OSError if it cannot be read at all."""
-    if path.is_dir() or path.name == INDEX:
+    if path.is_dir() or path.name == MODEL_INDEX:
         return FileKind.CHECKPOINT
     with open_regular(path) as stream:
         prefix = stream.read(_PREFIX)
         size = os.fstat(stream.fileno()).st_size
     ending = path.suffix.lower()
-    if _begins_safetensors(prefix, size) or (ending in WEIGHTS and not picture_begins(prefix)):
+    if _begins_safetensors(prefix, size) or (ending in WEIGHT_SUFFIXES and not picture_begins(prefix)):
         return _weights(path)
     if _begins_project(prefix):
         return FileKind.PROJECT
@@ -83,7 +83,7 @@ def sorted_files(paths: Iterable[Path]) -> SortedFiles:
         except (OSError, ValueError) as problem:
             unreadable.append(_cannot_be_read(path, problem))
             continue
-        found[kind].append(path.parent if path.name == INDEX and kind is FileKind.CHECKPOINT else path)
+        found[kind].append(path.parent if path.name == MODEL_INDEX and kind is FileKind.CHECKPOINT else path)
     unknown = found[FileKind.UNKNOWN]
     pictures = found[FileKind.PICTURE]
     if pictures:  # opening them reports the unreadable ones

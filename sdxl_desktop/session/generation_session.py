@@ -26,7 +26,7 @@ from sdxl_desktop.core.events import (
     RunFinished,
 )
 from sdxl_desktop.core.request import MAX_SEED, GenerationRequest
-from sdxl_desktop.core.run_log import problem_words, prompts_extra, run_words
+from sdxl_desktop.core.run_log import format_error, format_request, prompts_extra
 from sdxl_desktop.session.blend_history import BlendHistory
 from sdxl_desktop.session.compositing import BlendSettings, same_drawing
 from sdxl_desktop.session.result_files import PictureStore, Result, SavedElsewhereError, save_as
@@ -189,7 +189,7 @@ class GenerationSession:
                 _log.info("Run cancelled")
                 self._finish_run("Cancelled.")
             case RunFailed():
-                _log.error("Run failed: %s", problem_words(event.error))
+                _log.error("Run failed: %s", format_error(event.error))
                 self.error = event.error
                 self._finish_run("")
             case _:
@@ -235,7 +235,7 @@ class GenerationSession:
     def _apply_save_outcome(self, outcome: Result | SdxlDesktopError) -> None:
         problem = outcome if isinstance(outcome, SdxlDesktopError) else outcome.problem
         if problem is not None:
-            words = problem_words(problem)
+            words = format_error(problem)
             _log.error("A picture was not saved where it should be: %s", words, exc_info=unforeseen_cause(problem))
         if isinstance(outcome, SavedElsewhereError):
             self.error, outcome = outcome, outcome.result
@@ -331,7 +331,7 @@ class GenerationSession:
         if self.run is None and self.queue:
             request = self.queue.popleft()
             self.run = CurrentRun(request, Progress(phase=Phase.STARTING))
-            _log.info("Run: %s", run_words(request), extra=prompts_extra(request))
+            _log.info("Run: %s", format_request(request), extra=prompts_extra(request))
             self.runner.start(request)
 
 

@@ -12,7 +12,7 @@ from sdxl_desktop.core.errors import PictureError
 from sdxl_desktop.imaging.picture_formats import picture_suffixes
 from sdxl_desktop.library.hub.hub_address import looks_like_address
 from sdxl_desktop.session.document.project_content import PROJECT_SUFFIX as PROJECT
-from sdxl_desktop.session.file_kinds import INDEX, WEIGHTS
+from sdxl_desktop.session.file_kinds import MODEL_INDEX, WEIGHT_SUFFIXES
 from sdxl_desktop.ui.picture_sources import PictureSource, picture_urls_in_html, source_of_address, sources_in_text
 
 _IMAGE_MIME_TYPES = (
@@ -30,7 +30,7 @@ _IMAGE_MIME_TYPES = (
 
 def open_filter() -> str:
     """Return the file dialog's filter: everything that can be opened, then each kind."""
-    weights, checkpoint = tuple(f"*{ending}" for ending in WEIGHTS), INDEX
+    weights, checkpoint = tuple(f"*{ending}" for ending in WEIGHT_SUFFIXES), MODEL_INDEX
     pictures = tuple(f"*{ending}" for ending in picture_suffixes())
     kinds = {
         "Everything that can be opened": (*pictures, f"*{PROJECT}", *weights, checkpoint),
@@ -58,7 +58,7 @@ class Incoming:
         return any(getattr(self, field.name) for field in fields(self))
 
 
-def named_in_text(text: str) -> Incoming:
+def parse_incoming(text: str) -> Incoming:
     """Parse a URL or path given on the command line."""
     if looks_like_address(text) and not _is_picture_url(text):
         return Incoming(page=text)

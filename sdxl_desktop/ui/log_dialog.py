@@ -96,10 +96,10 @@ class LogDialog(FittedDialog):
         """Read both logs again and show their ends."""
         for log, text in zip(self._logs, self._texts, strict=True):
             show = partial(_show, text)
-            self._background.read(partial(read_end, log.file), show, asker=self)
+            self._background.read(partial(read_tail, log.file), show, owner=self)
 
 
-def read_end(file: Path, most: int = SHOWN_BYTES) -> str:
+def read_tail(file: Path, most: int = SHOWN_BYTES) -> str:
     """Return the last `most` bytes of a log, from the start of a line; a message if nothing was logged yet. Raises
     OSError."""
     try:

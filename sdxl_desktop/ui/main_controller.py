@@ -18,7 +18,7 @@ from sdxl_desktop.core.events import Picture
 from sdxl_desktop.core.intents import Intent
 from sdxl_desktop.core.latents import SavedLatents
 from sdxl_desktop.core.request import MAX_SEED, Execution, GenerationRequest, OutputOptions
-from sdxl_desktop.core.run_log import problem_words
+from sdxl_desktop.core.run_log import format_error
 from sdxl_desktop.core.settings import Preferences
 from sdxl_desktop.core.untrusted_text import display_text
 from sdxl_desktop.library.addition_detection import AdditionKind, detect_addition_kind, read_few_step_lora
@@ -28,7 +28,7 @@ from sdxl_desktop.metadata.picture_files import PictureRecord
 from sdxl_desktop.session.drafts import DraftingSession
 from sdxl_desktop.session.result_files import Result
 from sdxl_desktop.session.timing_history import TimingHistory
-from sdxl_desktop.session.workspace import nothing_to_draw_with
+from sdxl_desktop.session.workspace import no_checkpoint_error
 from sdxl_desktop.ui.candidate_actions import CandidateActions
 from sdxl_desktop.ui.canvas_area import CanvasArea
 from sdxl_desktop.ui.devices.precompiled_sizes import PrecompiledSizes
@@ -188,7 +188,7 @@ class MainController(QObject):
             self.show_error(problem, is_resolved=is_resolved)
             return None
         if asked is None:
-            self.show_error(nothing_to_draw_with(), is_resolved=is_resolved)
+            self.show_error(no_checkpoint_error(), is_resolved=is_resolved)
         return asked
 
     def _start_run(self, request: GenerationRequest) -> None:
@@ -339,7 +339,7 @@ class MainController(QObject):
 
     def show_error(self, error: SdxlDesktopError, *, is_resolved: Callable[[], bool] | None = None) -> None:
         """Show an error that is not a run's, until `is_resolved` returns True, if given."""
-        _log.warning("Error shown: %s", problem_words(error))
+        _log.warning("Error shown: %s", format_error(error))
         self._error, self._is_resolved, self._behind = error, is_resolved, self._session.error
         self.refresh()
 

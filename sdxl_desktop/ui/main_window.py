@@ -52,7 +52,7 @@ from sdxl_desktop.ui.parameters_panel import ParametersPanel
 from sdxl_desktop.ui.project_context import ProjectContext
 from sdxl_desktop.ui.project_controller import ProjectController
 from sdxl_desktop.ui.result_menu import document_menu
-from sdxl_desktop.ui.router import Destinations, Router
+from sdxl_desktop.ui.router import IncomingHandlers, Router
 from sdxl_desktop.ui.screen_size import available_screen_size
 from sdxl_desktop.ui.settings_dialog import SettingsContext, SettingsDialog
 from sdxl_desktop.ui.status_line import StatusLine
@@ -168,8 +168,8 @@ class MainWindow(QMainWindow):
         """The application's theme switch."""
         return self._context.theme
 
-    def _destinations(self) -> Destinations:
-        return Destinations(
+    def _destinations(self) -> IncomingHandlers:
+        return IncomingHandlers(
             open_pictures=self.import_controller.open_pictures,
             open_image=self.import_controller.open_image,
             open_project=self.project_controller.open_project,
@@ -177,13 +177,13 @@ class MainWindow(QMainWindow):
             add_weights=self.controller.add_weight_files,
             add_checkpoint=self.library_controller.actions.resolve,
             download=self.import_controller.ask_to_download,
-            fail=self.controller.show_error,
-            tell=self.controller.notify,
+            show_error=self.controller.show_error,
+            show_message=self.controller.notify,
         )
 
     def _fill_menus(self) -> None:
         own = WindowActions(
-            self.router.choose,
+            self.router.choose_file,
             self.router.paste,
             self.library_controller.open_dialog,
             self.open_settings,
@@ -207,7 +207,7 @@ class MainWindow(QMainWindow):
 
     def _connect(self) -> None:
         engine = self._context.engine_thread
-        self._context.background.tell_failures(self.controller.show_error)
+        self._context.background.set_failure_handler(self.controller.show_error)
         engine.event_received.connect(self._handle_engine_event)
         engine.warm_up_finished.connect(self._handle_warm_up_finished)
         engine.devices_listed.connect(self._set_devices)
@@ -222,8 +222,8 @@ class MainWindow(QMainWindow):
         self.import_controller.edit_source_changed.connect(self._enable_actions)
         self._connect_project_controller()
         self.library_controller.rescan_requested.connect(self.checkpoint_controller.rescan)
-        self.drop_and_paste.dropped.connect(self.router.take)
-        self.parameters_panel.adapter_files_added.connect(self.router.take_files)
+        self.drop_and_paste.dropped.connect(self.router.open_incoming)
+        self.parameters_panel.adapter_files_added.connect(self.router.open_files)
         self.canvas_area.empty_state.settings_requested.connect(self.open_settings)
         self.canvas_area.banner.log_wanted.connect(self.open_log)
         self.precompile_job.finished.connect(self._handle_precompiled)
@@ -233,7 +233,7 @@ class MainWindow(QMainWindow):
     def _connect_project_controller(self) -> None:
         projects, imports, controller = self.project_controller, self.import_controller, self.controller
         imports.file_opened.connect(projects.add_recent)
-        projects.open_file_requested.connect(lambda file: self.router.take_files([file]))
+        projects.open_file_requested.connect(lambda file: self.router.open_files([file]))
         projects.project_replaced.connect(controller.refresh)
         projects.project_replaced.connect(self.checkpoint_controller.handle_checkpoint_selected)
         projects.failed.connect(controller.show_error)
@@ -284,7 +284,7 @@ class MainWindow(QMainWindow):
         self.library_controller.start()
         self.project_controller.recovery.restore_previous(restore_last=prompt is None and not files)
         if files:
-            self.router.take_named(files)
+            self.router.open_named(files)
 
     def _offer_restore(self, text: str, restore: Callable[[], object]) -> None:
         self.controller.notify(text, action="Bring it back", callback=restore, persistent=True)

@@ -18,7 +18,7 @@ from sdxl_desktop.core.settings import WorkspaceValue
 from sdxl_desktop.core.speed import SpeedPreset
 from sdxl_desktop.library.detect.sampling_metadata import FewStepSettings
 from sdxl_desktop.library.token_count import TokenCounter
-from sdxl_desktop.session.building import NOTHING, PLAIN, edit_mode
+from sdxl_desktop.session.building import DEFAULT_OUTPUT, NO_EDIT_SOURCE, edit_mode
 from sdxl_desktop.session.workspace import Workspace
 from sdxl_desktop.ui.panels.adapters_panel import AdaptersPanel
 from sdxl_desktop.ui.panels.checkpoint_panel import CheckpointPanel
@@ -141,7 +141,7 @@ class ParametersPanel(QWidget):
             self._adapters_panel,
             self._micro_conditioning_panel,
         ):
-            panel.changed.connect(self._moved)
+            panel.changed.connect(self._handle_panel_change)
         self._few_step_note.restore_requested.connect(self._restore_sampling)
         self._edit_panel.intent_wanted.connect(self.apply_intent)
         self._edit_panel.match_shape_requested.connect(self._match_shape)
@@ -161,29 +161,29 @@ class ParametersPanel(QWidget):
     # the request
 
     def build_request(
-        self, execution: Execution, edit_source: EditSource = NOTHING, *, output: OutputOptions = PLAIN
+        self, execution: Execution, edit_source: EditSource = NO_EDIT_SOURCE, *, output: OutputOptions = DEFAULT_OUTPUT
     ) -> GenerationRequest | None:
-        """See `Workspace.request`; new seeds are shown."""
-        self._take()
+        """See `Workspace.build_request`; new seeds are shown."""
+        self._read_panels()
         before = self._workspace.sampling
-        asked = self._workspace.request(execution, edit_source, output=output)
+        asked = self._workspace.build_request(execution, edit_source, output=output)
         self._adapters_panel.check_files()
         if self._workspace.sampling != before:
-            self._tell()
+            self._show_and_notify()
         return asked
 
     def build_comparison_requests(
-        self, execution: Execution, edit_source: EditSource = NOTHING, *, output: OutputOptions = PLAIN
+        self, execution: Execution, edit_source: EditSource = NO_EDIT_SOURCE, *, output: OutputOptions = DEFAULT_OUTPUT
     ) -> tuple[GenerationRequest, GenerationRequest] | None:
-        """See `Workspace.requests_to_compare`."""
-        self._take()
-        return self._workspace.requests_to_compare(execution, edit_source, output=output)
+        """See `Workspace.build_comparison_requests`."""
+        self._read_panels()
+        return self._workspace.build_comparison_requests(execution, edit_source, output=output)
 
     def can_request(
-        self, execution: Execution, edit_source: EditSource = NOTHING, *, output: OutputOptions = PLAIN
+        self, execution: Execution, edit_source: EditSource = NO_EDIT_SOURCE, *, output: OutputOptions = DEFAULT_OUTPUT
     ) -> bool:
         """Whether `build_request` would return a request."""
-        self._take()
+        self._read_panels()
         return self._workspace.can_request(execution, edit_source, output=output)
 
     def speed(self) -> SpeedPreset:
@@ -194,23 +194,23 @@ class ParametersPanel(QWidget):
         """Restore the settings that made a picture, with its seed locked. Returns an error if something it was made
         with is missing."""
         before = self._workspace.checkpoint
-        missing = self._change(lambda: self._workspace.reuse(request, seed, checkpoint_id))
+        missing = self._change(lambda: self._workspace.apply_recorded(request, seed, checkpoint_id))
         if self._workspace.checkpoint is not before:
             self.checkpoint_selected.emit()
         return missing
 
     def set_seed(self, seed: int) -> None:
         """Set and lock a picture's seed."""
-        self._change(lambda: self._workspace.use_seed(seed))
+        self._change(lambda: self._workspace.lock_seed(seed))
 
     def set_prompt(self, prompt: str) -> None:
         """Replace the prompt and put the cursor into it."""
-        self._change(lambda: self._workspace.use_prompt(prompt))
+        self._change(lambda: self._workspace.set_prompt(prompt))
         self._prompts_panel.focus_prompt()
 
     def apply_few_step(self, settings: FewStepSettings) -> None:
         """Apply the recommended settings of a model distilled to few steps."""
-        self._change(lambda: self._workspace.use_few_step(settings))
+        self._change(lambda: self._workspace.apply_few_step(settings))
 
     def add_lora(self, file: Path) -> None:
         """Add a LoRA to the adapter list."""
@@ -224,7 +224,7 @@ class ParametersPanel(QWidget):
 
     def set_vae(self, path: Path) -> None:
         """Use the VAE in this file or folder from now on."""
-        self._change(lambda: self._workspace.use_vae(path))
+        self._change(lambda: self._workspace.set_vae(path))
         self._adapters_panel.section.set_open(True)
 
     def scroll_to_adapters(self) -> None:
@@ -242,23 +242,23 @@ class ParametersPanel(QWidget):
 
     def value(self) -> WorkspaceValue:
         """Return the panels' values; the window's layout is left empty."""
-        self._take()
+        self._read_panels()
         return self._workspace.value
 
     def set_value(self, value: WorkspaceValue) -> None:
         """Show all values; the checkpoint is unchanged if there is none of that name. Does not emit."""
         with QSignalBlocker(self):
-            self._take()
+            self._read_panels()
             self._workspace.set_value(value)
             for name, section in self._sections.items():
                 section.set_open(name in value.open_sections)
             self._show()
 
-    def _take(self) -> None:
+    def _read_panels(self) -> None:
         """Write the panels' values to the workspace, including text still being typed."""
         micro, now = self._micro_conditioning_panel.value(), self._workspace.value
-        self._workspace.unreadable = self._sampling_panel.unreadable()
-        self._workspace.take(
+        self._workspace.input_errors = self._sampling_panel.input_errors()
+        self._workspace.apply_user_changes(
             WorkspaceValue(
                 prompts=self._prompts_panel.value(),
                 sampling=self._sampling_panel.value(),
@@ -274,19 +274,19 @@ class ParametersPanel(QWidget):
             )
         )
 
-    def _moved(self) -> None:
+    def _handle_panel_change(self) -> None:
         """Handle a value changed by the user."""
-        self._take()
-        self._tell()
+        self._read_panels()
+        self._show_and_notify()
 
     def _change(self, change: Callable[[], T]) -> T:
         """Call `change` on the up-to-date workspace and notify of it. Returns and raises what `change` does."""
-        self._take()
+        self._read_panels()
         answer = change()
-        self._tell()
+        self._show_and_notify()
         return answer
 
-    def _tell(self) -> None:
+    def _show_and_notify(self) -> None:
         self._show()
         self.changed.emit()
 
@@ -309,14 +309,14 @@ class ParametersPanel(QWidget):
         self._sampling_panel.seed_panel.set_locked(value.seed_locked)
         self._sampling_panel.variation_panel.seed_panel.set_locked(value.variation_locked)
         self._few_step_note.show_words(workspace.few_step.notice)
-        workspace.unreadable = self._sampling_panel.unreadable()
+        workspace.input_errors = self._sampling_panel.input_errors()
         self._sync_panels()
 
     # checkpoints
 
     def set_checkpoints(self, checkpoints: Sequence[Checkpoint]) -> None:
         """Offer these checkpoints; the selection and values set before are kept."""
-        self._take()
+        self._read_panels()
         self._workspace.set_checkpoints(checkpoints)
         chosen = self._workspace.checkpoint
         self._checkpoint_panel.set_checkpoints(checkpoints, "" if chosen is None else chosen.name)
@@ -329,8 +329,8 @@ class ParametersPanel(QWidget):
         return self._workspace.checkpoint
 
     def find_checkpoint_folder(self, folder: Path) -> Path | None:
-        """See `Workspace.known_folder`."""
-        return self._workspace.known_folder(folder)
+        """See `Workspace.find_checkpoint_folder`."""
+        return self._workspace.find_checkpoint_folder(folder)
 
     def select_checkpoint(self, name: str) -> bool:
         """Select the checkpoint `name` as the user would, with signals; False if there is none."""
@@ -344,34 +344,34 @@ class ParametersPanel(QWidget):
         self._prompts_panel.set_counters(encoder_1, encoder_2)
 
     def _choose_checkpoint(self) -> None:
-        self._take()
-        if self._workspace.choose(self._checkpoint_panel.value()):
+        self._read_panels()
+        if self._workspace.select_checkpoint(self._checkpoint_panel.value()):
             self._show()
             self.checkpoint_selected.emit()
         self.changed.emit()
 
     def _restore_sampling(self) -> None:
-        self._change(self._workspace.keep_mine)
+        self._change(self._workspace.restore_sampling)
 
     # the picture on the canvas
 
     def set_edit_source(self, edit_source: EditSource) -> None:
         """Set what is on the canvas: shows or hides the edit panel and updates the button's text."""
-        self._take()
-        self._workspace.set_ground(edit_source)
+        self._read_panels()
+        self._workspace.set_edit_source(edit_source)
         self._edit_panel.set_source(edit_source)
         self._show()
 
     def apply_intent(self, intent: Intent) -> None:
         """Apply the values that `intent` means for the edit source."""
-        self._change(lambda: self._workspace.pick(intent))
+        self._change(lambda: self._workspace.apply_intent(intent))
 
     def reset_intent(self) -> None:
         """After another picture was opened, reset the intent chosen for the one before."""
         before = self.value()
-        self._workspace.begin_picture()
+        self._workspace.reset_intent()
         if self._workspace.value != before:
-            self._tell()
+            self._show_and_notify()
 
     def set_mask_left_out(self, left_out: bool) -> None:
         """Set whether part of the mask lies outside the next run's frame."""
@@ -392,7 +392,7 @@ class ParametersPanel(QWidget):
         self._prompts_panel.set_embeddings(workspace.value.additions.embeddings)
         ready = workspace.checkpoint is not None
         self._generate_bar.set_mode(
-            edit_mode(workspace.ground),
+            edit_mode(workspace.edit_source),
             workspace.value.edit.intent,
             ready=ready,
             obstacle="\n".join(map(str, workspace.problems())) if ready else "",

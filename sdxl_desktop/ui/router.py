@@ -15,13 +15,13 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 from sdxl_desktop.bridge.background import BackgroundRunner
 from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.session.file_kinds import SortedFiles, sorted_files
-from sdxl_desktop.ui.incoming import Incoming, named_in_text, open_filter, read_incoming
+from sdxl_desktop.ui.incoming import Incoming, open_filter, parse_incoming, read_incoming
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Destinations:
+class IncomingHandlers:
     """The handlers by kind. `add_checkpoint` takes a path or the URL of a hub page; `add_weights` LoRAs, embeddings and
     VAEs; `download` the URL of a picture on the web, and asks first."""
 
@@ -32,52 +32,52 @@ class Destinations:
     add_weights: Callable[[tuple[Path, ...]], object]
     add_checkpoint: Callable[[str], object]
     download: Callable[[str], object]
-    fail: Callable[[SdxlDesktopError], object]
-    tell: Callable[[str], object]
+    show_error: Callable[[SdxlDesktopError], object]
+    show_message: Callable[[str], object]
 
 
 class Router(QObject):
     """Detects the kind of incoming data and passes it to its handler; unsupported data is reported."""
 
     def __init__(
-        self, window: QWidget, background: BackgroundRunner, to: Destinations, last_folder: Callable[[], str]
+        self, window: QWidget, background: BackgroundRunner, to: IncomingHandlers, last_folder: Callable[[], str]
     ) -> None:
         super().__init__(window)
         self._window, self._background, self._to, self._last_folder = window, background, to, last_folder
 
-    def choose(self) -> None:
+    def choose_file(self) -> None:
         """Ask for a file of any kind. (A folder that is a checkpoint is opened by its `model_index.json`.)"""
         chosen, _ = QFileDialog.getOpenFileName(self._window, "Open", self._last_folder(), open_filter())
         if chosen:
-            self.take_files([Path(chosen)])
+            self.open_files([Path(chosen)])
 
     def paste(self) -> None:
         """Open the clipboard's content: a picture, files, or a hub page."""
         found = read_incoming(QGuiApplication.clipboard().mimeData())
         if found:
-            self.take(found)
+            self.open_incoming(found)
         else:
-            self._to.tell("There is no picture on the clipboard")
+            self._to.show_message("There is no picture on the clipboard")
 
-    def take_named(self, names: Iterable[Path | str]) -> None:
+    def open_named(self, names: Iterable[Path | str]) -> None:
         """Open what the command line names: files, folders and URLs."""
         files = [name for name in names if isinstance(name, Path)]
         if files:
-            self.take_files(files)
+            self.open_files(files)
         for text in (name for name in names if isinstance(name, str)):
-            self.take(named_in_text(text))
+            self.open_incoming(parse_incoming(text))
 
-    def take_files(self, files: Iterable[Path]) -> None:
+    def open_files(self, files: Iterable[Path]) -> None:
         """Open files and folders of any kind."""
-        self.take(Incoming(files=tuple(files)))
+        self.open_incoming(Incoming(files=tuple(files)))
 
-    def take(self, found: Incoming) -> None:
+    def open_incoming(self, found: Incoming) -> None:
         """Pass incoming data to its handler. Only the first of each kind is opened, except LoRAs, embeddings and VAEs,
         which are all added; further pictures appear in the recent files."""
         if found.error is not None:
-            self._to.fail(found.error)
+            self._to.show_error(found.error)
         elif found.files:
-            self._background.read(partial(sorted_files, found.files), self._take_sorted, self._to.fail)
+            self._background.read(partial(sorted_files, found.files), self._take_sorted, self._to.show_error)
         elif found.image:
             self._to.open_image(found.image)
         elif found.page:
@@ -92,7 +92,7 @@ class Router(QObject):
             *map(len, (found.pictures, found.projects, found.latents, found.additions, found.checkpoints)),
         )
         if found.problem is not None:
-            to.fail(found.problem)
+            to.show_error(found.problem)
         if found.additions:
             to.add_weights(found.additions)
         if found.checkpoints:

@@ -63,8 +63,8 @@ class JobWorker:
     """
 
     host: str
-    cancelled: Callable[[], SdxlDesktopError]
-    died: Callable[[str], SdxlDesktopError]
+    cancelled_error: Callable[[], SdxlDesktopError]
+    died_error: Callable[[str], SdxlDesktopError]
     environment: Callable[[], Mapping[str, str]] = offline_environment
 
 
@@ -87,10 +87,10 @@ def run_job(worker: JobWorker, job: object, emit: Callable[[Any], None], cancel:
         if isinstance(last, JobResult):
             return last.value
         if last is None or cancel.is_set():
-            raise worker.cancelled()
+            raise worker.cancelled_error()
         if isinstance(last, JobFailed):
             raise last.error
-        raise worker.died(last.why or exit_reason(process.exit_code, _last_line(stderr)))
+        raise worker.died_error(last.why or exit_reason(process.exit_code, _last_line(stderr)))
 
 
 def _last_message(
@@ -128,11 +128,11 @@ class JobHost(Generic[J]):
 
     job: type[J]
     work: Callable[[J, Callable[[Any], None]], Any]
-    failed: Callable[[str], SdxlDesktopError]
-    out_of_memory: Callable[[J], SdxlDesktopError]
+    failed_error: Callable[[str], SdxlDesktopError]
+    out_of_memory_error: Callable[[J], SdxlDesktopError]
     memory_limit: Callable[[J], int | None] = _unlimited
 
-    def do(self, job: J, send: Callable[[JobMessage], None]) -> int:
+    def run(self, job: J, send: Callable[[JobMessage], None]) -> int:
         """Run `job` and send its messages; returns the exit code. Catches all exceptions of libraries."""
         try:
             value = self.work(job, lambda event: send(JobEvent(event)))
@@ -141,7 +141,11 @@ class JobHost(Generic[J]):
             return 1
         except Exception as problem:
             log.exception("The job failed unexpectedly")
-            send(JobFailed(self.out_of_memory(job) if is_out_of_memory(problem) else self.failed(_cause(problem))))
+            send(
+                JobFailed(
+                    self.out_of_memory_error(job) if is_out_of_memory(problem) else self.failed_error(_cause(problem))
+                )
+            )
             return 1
         send(JobResult(value))
         return 0
@@ -153,8 +157,8 @@ class JobHost(Generic[J]):
         application.listen(lambda message: None, ())  # only to exit when the application does
         limit = self.memory_limit(job)
         if limit is not None:
-            memory.exit_above_limit(limit, lambda: application.send(JobFailed(self.out_of_memory(job))))
-        os._exit(self.do(job, application.send))  # the system frees what libraries hold, faster than a normal exit
+            memory.exit_above_limit(limit, lambda: application.send(JobFailed(self.out_of_memory_error(job))))
+        os._exit(self.run(job, application.send))  # the system frees what libraries hold, faster than a normal exit
 
 
 def _cause(problem: Exception) -> str:

@@ -52,7 +52,7 @@ class ProgressReporter(ABC, Generic[PhaseT, ProgressT]):
         if self._done >= self._total or time.monotonic() - self._reported_at >= _SECONDS_BETWEEN_REPORTS:
             self._report()
 
-    def finishing(self) -> None:
+    def report_finishing(self) -> None:
         """Report that all parts are done."""
         self._emit(self._progress(phase=self._last, fraction=1.0))
 

@@ -28,7 +28,7 @@ from sdxl_desktop.engine.openvino.run_preparation import RunPreparation
 from tests.engine.adapters.lora_files import PARTS, random_factors, write_kohya
 from tests.engine.conftest import generate
 from tests.engine.parity.cases import BUILDERS, ParityWorkflow
-from tests.typed import present, same_array
+from tests.typed import arrays_equal, not_none
 
 WIDTHS = {"clip_l": 32, "clip_g": 48}
 """Of the tiny checkpoint's text encoders."""
@@ -138,14 +138,14 @@ def test_a_tiny_vae_decodes_what_it_decodes_in_diffusers(launch: Launch, request
     request = replace(request_for(), additions=Additions(vae=tiny_vae), output=OutputOptions(keep_latents="final"))
     engine = launch()
     told = generate(engine, request)
-    latents = torch.from_numpy(present(told.picture.latents).final)[None]
+    latents = torch.from_numpy(not_none(told.picture.latents).final)[None]
     with torch.no_grad():
         image = AutoencoderTiny.from_pretrained(tiny_vae).eval().decode(latents).sample[0].numpy().transpose(1, 2, 0)
     expected = np.round(np.clip(image / 2 + 0.5, 0, 1) * 255)
     assert np.abs(told.picture.pixels - expected).max() <= 1, "its weights are in f16"
     assert told.picture.pixels.std() > 2
     own = generate(engine, replace(request, additions=Additions()))
-    assert same_array(present(own.picture.latents).final, present(told.picture.latents).final)
+    assert arrays_equal(not_none(own.picture.latents).final, not_none(told.picture.latents).final)
     assert (own.picture.pixels != told.picture.pixels).any()
 
 
@@ -153,9 +153,9 @@ def test_with_a_tiny_vae_pictures_are_encoded_as_ever(launch: Launch, family: An
     """It has no encoder here: the checkpoint's own must go on working with the checkpoint's own factor."""
     edit = replace(BUILDERS[ParityWorkflow.IMAGE](family), output=OutputOptions(keep_latents="final"))
     engine = launch()
-    own = present(generate(engine, edit).picture.latents).final
+    own = not_none(generate(engine, edit).picture.latents).final
     encoded = generate(engine, replace(edit, additions=Additions(vae=tiny_vae))).picture.latents
-    assert same_array(present(encoded).final, own)
+    assert arrays_equal(not_none(encoded).final, own)
 
 
 def test_another_vae_that_changed_is_read_again(launch: Launch, request_for: Any, tiny: Path, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from sdxl_desktop.engine.compile_cache_entries import compiled_image_sizes
 from sdxl_desktop.engine.device_benchmark import BenchmarkCancelledError, DeviceBenchmark
 from sdxl_desktop.engine.device_times import read_timings, timings_file
 from sdxl_desktop.engine.openvino import part_compiler
-from sdxl_desktop.engine.process.workbench import ProcessWorkbench
+from sdxl_desktop.engine.process.benchmark_process import ProcessDeviceBenchmark
 
 SIZE = Size(64, 64)
 EXECUTION = Execution(precision="f32", threads=1)
@@ -130,8 +130,8 @@ def test_it_can_be_stopped(what: str, bench: DeviceBenchmark, tiny: Path) -> Non
 
 
 def test_a_worker_does_the_same(tiny: Path, home: Path) -> None:
-    workbench, told = ProcessWorkbench(), list[EngineEvent]()
-    made = workbench.prepare(tiny / "ov", [SIZE], [SpeedPreset.EXACT], EXECUTION, told.append, threading.Event())
+    workbench, told = ProcessDeviceBenchmark(), list[EngineEvent]()
+    made = workbench.precompile(tiny / "ov", [SIZE], [SpeedPreset.EXACT], EXECUTION, told.append, threading.Event())
     assert {entry.part for entry in made.compiled_entries} == set(ALL)
     assert made.is_cached
     assert any(isinstance(event, Progress) for event in told)
@@ -139,7 +139,9 @@ def test_a_worker_does_the_same(tiny: Path, home: Path) -> None:
     assert [row.part for row in table.rows] == ALL
     assert read_timings(timings_file(AppPaths.from_environment())) == table, "it is kept for Automatic"
     with pytest.raises(RequestError):
-        workbench.prepare(tiny / "ov", [Size(64, 68)], [SpeedPreset.EXACT], EXECUTION, ignore_event, threading.Event())
+        workbench.precompile(
+            tiny / "ov", [Size(64, 68)], [SpeedPreset.EXACT], EXECUTION, ignore_event, threading.Event()
+        )
 
 
 def test_a_size_that_the_checkpoint_cannot_draw_is_refused(bench: DeviceBenchmark, tiny: Path) -> None:

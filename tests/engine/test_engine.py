@@ -25,7 +25,7 @@ from sdxl_desktop.engine.openvino.interruptible_request import Interrupt, Interr
 from sdxl_desktop.engine.openvino.loaded_checkpoint import LoadedCheckpoint
 from tests.engine.conftest import SIZE, generate
 from tests.engine.scheduler_cases import scheduler_params
-from tests.typed import present
+from tests.typed import not_none
 
 
 def error_of(engine: Any, request: Any) -> Any:
@@ -159,7 +159,7 @@ class TestWatching:
 
         monkeypatch.setattr(engine_module.OpenVinoEngine, "_on_step", watched)
         request = request_for(scheduler=scheduler, steps=6)
-        final = present(
+        final = not_none(
             generate(engine, replace(request, output=OutputOptions(keep_latents="final"))).picture.latents
         ).final
         # DDIM ends one training step before zero noise.

@@ -50,7 +50,11 @@ def add(monkeypatch: pytest.MonkeyPatch) -> Add:
     """Has one more kind of conditioning take part from now on, between the text and guidance."""
 
     def adding(kind: Kind) -> None:
-        monkeypatch.setattr(stage_plan, "KINDS", (stage_plan.KINDS[0], kind, *stage_plan.KINDS[1:]))
+        monkeypatch.setattr(
+            stage_plan,
+            "EXTENSION_FACTORIES",
+            (stage_plan.EXTENSION_FACTORIES[0], kind, *stage_plan.EXTENSION_FACTORIES[1:]),
+        )
 
     return adding
 

@@ -76,12 +76,12 @@ def test_nothing_is_begun_that_the_first_run_will_not_ask_for() -> None:
     made = plain.sampling
     final = np.zeros((4, 64, 64), np.float32)
     latents = SavedLatents(final=final, seed=made.seed, steps=made.steps, scheduler=made.scheduler)
-    assert engine_host.wants_plain_unet(plain)
-    assert engine_host.wants_plain_unet(
+    assert engine_host.uses_unmodified_unet(plain)
+    assert engine_host.uses_unmodified_unet(
         replace(plain, additions=Additions(embeddings=(EmbeddingReference(Path("e"), "<e>"),)))
     )
-    assert not engine_host.wants_plain_unet(replace(plain, additions=Additions(loras=(LoraReference(Path("l")),))))
-    assert not engine_host.wants_plain_unet(replace(plain, start=ResumePoint(latents)))
+    assert not engine_host.uses_unmodified_unet(replace(plain, additions=Additions(loras=(LoraReference(Path("l")),))))
+    assert not engine_host.uses_unmodified_unet(replace(plain, start=ResumePoint(latents)))
 
 
 def test_what_was_begun_for_another_is_let_go(paths: AppPaths, tiny: Path, request_for: Any) -> None:

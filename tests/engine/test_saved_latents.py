@@ -16,7 +16,7 @@ from sdxl_desktop.core.request import OutputOptions, Prompts
 from sdxl_desktop.core.schedulers import NON_EDM_SCHEDULERS, SchedulerName
 from sdxl_desktop.metadata.latent_files import read_latents, write_latents
 from tests.engine.conftest import generate
-from tests.typed import present
+from tests.typed import not_none
 
 STEPS = 5
 
@@ -40,8 +40,8 @@ def test_nothing_is_kept_unasked(engine: Any, request_for: Any) -> None:
 def test_the_end_decodes_to_the_same_picture_without_a_step(engine: Any, request_for: Any) -> None:
     request = request_for(steps=STEPS)
     drawn = generate(engine, kept(request, "final")).picture
-    assert present(drawn.latents).predictions is None
-    again = generate(engine, replace(request, start=ResumePoint(present(drawn.latents))))
+    assert not_none(drawn.latents).predictions is None
+    again = generate(engine, replace(request, start=ResumePoint(not_none(drawn.latents))))
     assert same(again.picture, drawn)
     assert steps_drawn(again) == 0
 
@@ -61,7 +61,7 @@ def test_going_on_from_a_step_ends_where_the_run_ended(scheduler: Any, engine: A
     """History of multistep schedulers and noise of stochastic ones included, bit for bit."""
     request = request_for(scheduler=scheduler, steps=STEPS)
     drawn = generate(engine, kept(request)).picture
-    assert same(generate(engine, replace(request, start=ResumePoint(present(drawn.latents), 3))).picture, drawn)
+    assert same(generate(engine, replace(request, start=ResumePoint(not_none(drawn.latents), 3))).picture, drawn)
 
 
 def test_replayed_steps_never_ask_the_unet(engine: Any, request_for: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,7 +76,7 @@ def test_replayed_steps_never_ask_the_unet(engine: Any, request_for: Any, monkey
         return ask(self, *arguments)
 
     monkeypatch.setattr(NoisePredictor, "__call__", counted)
-    generate(engine, replace(request, start=ResumePoint(present(drawn.latents), 3)))
+    generate(engine, replace(request, start=ResumePoint(not_none(drawn.latents), 3)))
     assert len(asked) == STEPS - 3
 
 
@@ -84,16 +84,16 @@ def test_a_branch_goes_another_way(engine: Any, request_for: Any) -> None:
     request = request_for(steps=STEPS)
     drawn = generate(engine, kept(request)).picture
     other = replace(request, prompts=Prompts(prompt="the blue sea"))
-    branch = generate(engine, kept(replace(other, start=ResumePoint(present(drawn.latents), 3)))).picture
+    branch = generate(engine, kept(replace(other, start=ResumePoint(not_none(drawn.latents), 3)))).picture
     assert not same(branch, drawn)
     assert not same(branch, generate(engine, other).picture)
-    shared = present(present(branch.latents).predictions)[:3]
-    assert np.array_equal(shared, present(present(drawn.latents).predictions)[:3])
+    shared = not_none(not_none(branch.latents).predictions)[:3]
+    assert np.array_equal(shared, not_none(not_none(drawn.latents).predictions)[:3])
 
 
 def test_another_seed_cannot_go_on(engine: Any, request_for: Any) -> None:
     request = request_for(steps=STEPS)
-    latents = present(generate(engine, kept(request)).picture.latents)
+    latents = not_none(generate(engine, kept(request)).picture.latents)
     with pytest.raises(RequestError, match="seed"):
         request_for(steps=STEPS, seed=8).__class__(
             **{
@@ -107,7 +107,7 @@ def test_another_seed_cannot_go_on(engine: Any, request_for: Any) -> None:
 def test_latents_of_another_size_are_refused_by_name(engine: Any, request_for: Any) -> None:
     from sdxl_desktop.core.geometry import Size
 
-    latents = present(generate(engine, kept(request_for())).picture.latents)
+    latents = not_none(generate(engine, kept(request_for())).picture.latents)
     told = generate(engine, replace(request_for(size=Size(96, 96)), start=ResumePoint(latents)))
     assert isinstance(told.last, RunFailed)
     assert "128x96" in str(told.last.error)
@@ -116,10 +116,10 @@ def test_latents_of_another_size_are_refused_by_name(engine: Any, request_for: A
 def test_a_file_keeps_them_exactly(engine: Any, request_for: Any, tmp_path: Path) -> None:
     request = kept(request_for(steps=STEPS))
     drawn = generate(engine, request).picture
-    write_latents(tmp_path / "kept.safetensors", present(drawn.latents), request)
+    write_latents(tmp_path / "kept.safetensors", not_none(drawn.latents), request)
     latents, made_by = read_latents(tmp_path / "kept.safetensors")
     assert made_by == request.recorded()
-    assert np.array_equal(latents.final, present(drawn.latents).final)
+    assert np.array_equal(latents.final, not_none(drawn.latents).final)
     assert same(generate(engine, replace(request_for(steps=STEPS), start=ResumePoint(latents, 2))).picture, drawn)
 
 

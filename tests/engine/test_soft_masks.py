@@ -18,7 +18,7 @@ from sdxl_desktop.core.schedulers import SchedulerName
 from sdxl_desktop.engine.openvino.latent_blending import SoftMaskBlend
 from sdxl_desktop.engine.openvino.stage_schedule import ScheduleRange, plan_schedule
 from tests.engine.conftest import generate
-from tests.typed import present
+from tests.typed import not_none
 
 SIDE = 128
 CONFIG = {
@@ -51,10 +51,10 @@ def test_a_full_mask_is_the_same_hard_or_soft(engine: Any, request_for: Any) -> 
 
 def test_the_weaker_the_mask_the_less_changes(engine: Any, request_for: Any) -> None:
     mask = np.repeat(np.repeat(np.array([[40, 100, 170, 255]], np.uint8), SIDE, 0), SIDE // 4, 1)
-    latents = present(generate(engine, asked(request_for, mask, soft=True)).picture.latents)
+    latents = not_none(generate(engine, asked(request_for, mask, soft=True)).picture.latents)
     untouched = np.zeros((SIDE, SIDE), np.uint8)
     untouched[:8, :8] = 1
-    kept = present(generate(engine, asked(request_for, untouched, soft=True)).picture.latents)
+    kept = not_none(generate(engine, asked(request_for, untouched, soft=True)).picture.latents)
     change = np.abs(latents.final - kept.final).mean(axis=(0, 1)).reshape(4, -1).mean(axis=1)
     assert (np.diff(change) > 0).all(), change
 

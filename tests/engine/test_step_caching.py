@@ -261,7 +261,7 @@ class GuidanceInInterval(guidance.ClassifierFreeGuidance):
         self._interval = interval
 
     def is_guided(self, call: UNetCall) -> bool:
-        return self._interval.low < call.noise_level <= self._interval.high
+        return self._interval.low < call.sigma <= self._interval.high
 
 
 @pytest.fixture
@@ -272,8 +272,8 @@ def within(monkeypatch: pytest.MonkeyPatch) -> Callable[[GuidanceInterval], None
         def for_stage(context: StageContext) -> GuidanceInInterval:
             return GuidanceInInterval(context.request.sampling.guidance_scale, interval)
 
-        kinds = [for_stage if kind is guidance.for_stage else kind for kind in stage_plan.KINDS]
-        monkeypatch.setattr(stage_plan, "KINDS", tuple(kinds))
+        kinds = [for_stage if kind is guidance.for_stage else kind for kind in stage_plan.EXTENSION_FACTORIES]
+        monkeypatch.setattr(stage_plan, "EXTENSION_FACTORIES", tuple(kinds))
 
     return limit
 

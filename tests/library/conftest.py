@@ -19,7 +19,7 @@ from sdxl_desktop.library.convert.import_plan import ImportPlan, plan_import
 from sdxl_desktop.library.convert.run_import import conversion_job
 from sdxl_desktop.library.convert.weight_format import WeightFormat
 from tests.engine.conftest import shared_folder
-from tests.jobs_here import do_here
+from tests.in_process_jobs import run_job_in_process
 
 MEMORY_LIMIT = 8 * 10**9
 NAME = "small.safetensors"
@@ -50,7 +50,7 @@ def convert_here(plan: ImportPlan, weights: WeightFormat | None) -> list[Any]:
     from sdxl_desktop.library.convert.conversion_worker import HOST
 
     events: list[Any] = []
-    do_here(HOST, conversion_job(plan, weights, MEMORY_LIMIT), events.append)
+    run_job_in_process(HOST, conversion_job(plan, weights, MEMORY_LIMIT), events.append)
     _events_file(plan.destination).write_bytes(pickle.dumps(events))
     plan.build_folder(weights).move_to(plan.destination)
     return events

@@ -25,6 +25,6 @@ with open(sys.argv[1], "ab") as told:
             break
         child = os.fork()
         if child == 0:
-            os._exit(HOST.do(job, lambda message: protocol.write(told, message)))
+            os._exit(HOST.run(job, lambda message: protocol.write(told, message)))
         print(child, flush=True)
         print(os.waitpid(child, 0)[1], flush=True)

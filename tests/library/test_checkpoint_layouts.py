@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from sdxl_desktop.formats.found import DetectedPart
-from sdxl_desktop.formats.layer_shapes import blueprint
+from sdxl_desktop.formats.detected_model import DetectedPart
+from sdxl_desktop.formats.layer_shapes import tensor_shapes
 from sdxl_desktop.formats.safetensors_header import read_tensors
 from sdxl_desktop.library.convert import module_loading, tracing
 from sdxl_desktop.library.convert.memmap_buffer import MemmapBuffer
@@ -39,7 +39,7 @@ def equal(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor]) -> boo
 def test_a_unet(topology: Topology, tmp_path: Path) -> None:
     unet = make_unet(**UNET_OPTIONS[topology])
     weights, config = unet.state_dict(), unet.config
-    assert blueprint("unet", plain(config)) == {name: tuple(tensor.shape) for name, tensor in weights.items()}
+    assert tensor_shapes("unet", plain(config)) == {name: tuple(tensor.shape) for name, tensor in weights.items()}
     renamed = original_layout.unet_to_original(weights, len(config.block_out_channels), config.layers_per_block)
     part = from_original("unet", config, renamed, UNET, tmp_path)
     with MemmapBuffer(tmp_path / "spool", 64) as spool:
@@ -114,7 +114,7 @@ def test_a_scale_of_many_numbers_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("layers", [1, (1, 2, 1)])
 def test_the_tensors_of_other_depths_are_foreseen(middle: str | None, layers: int | tuple[int, ...]) -> None:
     unet = make_unet(mid_block_type=middle, layers_per_block=layers, transformer_layers_per_block=(1, 1, 2))
-    assert blueprint("unet", plain(unet.config)) == {
+    assert tensor_shapes("unet", plain(unet.config)) == {
         name: tuple(tensor.shape) for name, tensor in unet.state_dict().items()
     }
 

@@ -18,7 +18,7 @@ from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.parts import OPENVINO_PARTS
 from sdxl_desktop.core.request import Execution, GenerationRequest, Prompts, Sampling
 from sdxl_desktop.engine.engine_protocol import Engine
-from sdxl_desktop.formats.found import Kind, Layout
+from sdxl_desktop.formats.detected_model import ModelKind, ModelLayout
 from sdxl_desktop.library.convert.conversion_job import ConversionPhase, ConversionProgress
 from sdxl_desktop.library.convert.import_plan import plan_import
 from sdxl_desktop.library.convert.run_import import ImportCancelledError, discard_import, run_import
@@ -190,7 +190,7 @@ def test_an_openvino_folder_is_copied_as_it_is(imported: Bring, tmp_path: Path) 
     (source / "vae_tiny" / "config.json").write_text('{"auto_map": "somebody\'s code", "latent_channels": 4}')
     (source / "vae_tiny" / "diffusion_pytorch_model.safetensors").write_bytes(b"weights")
     plan = plan_import(source, tmp_path / "library", "a copy")
-    assert plan.layout is Layout.OPENVINO
+    assert plan.layout is ModelLayout.OPENVINO
     checkpoint = run_import(plan, None, lambda progress: None)
     assert weights_of(checkpoint.folder) == weights_of(source)
     assert verify_checkpoint(checkpoint.folder).problems == ()
@@ -261,7 +261,7 @@ def test_a_ckpt_is_read_by_torchs_weights_only_loader(small: Path, tmp_path: Pat
 
     weights = load_file(small / "single" / NAME)
     torch.save({"state_dict": weights, "global_step": 7}, tmp_path / "small.ckpt")
-    assert plan_import(tmp_path / "small.ckpt", tmp_path / "library").kind is Kind.PICKLED
+    assert plan_import(tmp_path / "small.ckpt", tmp_path / "library").kind is ModelKind.PICKLED
     convert_pickle(tmp_path / "small.ckpt", tmp_path / "plain.safetensors", lambda count: None)
     plain = load_file(tmp_path / "plain.safetensors")
     assert plain.keys() == weights.keys()

@@ -27,7 +27,7 @@ from sdxl_desktop.library.quantize.run_quantization import discard_quantization,
 from sdxl_desktop.library.quantize.weight_precision import WeightPrecision, read_weight_precision
 from sdxl_desktop.library.scan import Library, read_checkpoint
 from tests.engine.conftest import engine, engine_home  # noqa: F401
-from tests.jobs_here import do_here
+from tests.in_process_jobs import run_job_in_process
 from tests.library.conftest import MEMORY_LIMIT
 from tests.library.test_import import SIZE, Bring, picture
 
@@ -46,7 +46,7 @@ def quantize_here(plan: QuantizationPlan) -> list[Any]:
     from sdxl_desktop.library.quantize.quantization_worker import HOST
 
     events: list[Any] = []
-    do_here(HOST, quantization_job(plan, MEMORY_LIMIT), events.append)
+    run_job_in_process(HOST, quantization_job(plan, MEMORY_LIMIT), events.append)
     plan.build_folder.move_to(plan.destination)
     return events
 

@@ -16,7 +16,7 @@ from openvino import opset13 as ops
 from sdxl_desktop.library.convert import weight_compression
 from sdxl_desktop.library.convert.memmap_buffer import MemmapBuffer
 from sdxl_desktop.library.convert.weight_format import WeightFormat
-from tests.typed import present
+from tests.typed import not_none
 
 Bring = Callable[[str, WeightFormat], Path]
 
@@ -105,7 +105,7 @@ def test_they_are_nncfs(unet: Path, compressed: Any) -> None:
     for name, node in constants(compressed).items():
         other = theirs.get(name)
         both = [found.get_output_element_type(0).get_type_name() for found in (node, other) if found is not None]
-        if both == ["i4", "i4"] and node.get_output_shape(0) == present(other).get_output_shape(0):
+        if both == ["i4", "i4"] and node.get_output_shape(0) == not_none(other).get_output_shape(0):
             assert np.array_equal(by_group(node), by_group(other)), name
             compared += 1
     assert compared > 5

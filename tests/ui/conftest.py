@@ -20,7 +20,7 @@ from PySide6.QtCore import QEvent, QObject, QThread, QTimer
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from sdxl_desktop.bridge.background import Fail, Outcome, Worker
+from sdxl_desktop.bridge.background import FailureCallback, Outcome, Worker
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import GenerationRequest
 from sdxl_desktop.core.settings import Settings
@@ -44,22 +44,22 @@ class InlineBackgroundRunner:
     """A background runner that finishes each task before it returns."""
 
     def __init__(self) -> None:
-        self._tell: Fail = lambda error: None
+        self._tell: FailureCallback = lambda error: None
 
     def read(
         self,
         task: Callable[[], T],
         callback: Callable[[T], object],
-        failed: Fail | None = None,
+        failed: FailureCallback | None = None,
         *,
-        asker: QObject | None = None,
+        owner: QObject | None = None,
     ) -> None:
-        Outcome(task).deliver(callback, failed or self._tell, asker)
+        Outcome(task).deliver(callback, failed or self._tell, owner)
 
     write = read
 
-    def tell_failures(self, tell: Fail) -> None:
-        self._tell = tell
+    def set_failure_handler(self, handler: FailureCallback) -> None:
+        self._tell = handler
 
 
 @dataclass

@@ -209,7 +209,7 @@ def open_a_picture(window: MainWindow) -> None:
     file = window.session.store.folder / "photo.png"
     file.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (16, 16)).save(file)
-    window.router.take_files([file])
+    window.router.open_files([file])
 
 
 def export(window: MainWindow) -> None:
@@ -294,7 +294,7 @@ def test_the_log_is_opened_from_the_banner_and_the_menu(
 
 def test_what_a_person_can_mend_does_not_send_them_to_the_log(window: MainWindow, tmp_path: Path) -> None:
     (tmp_path / "x.png").write_text("no picture")
-    window.router.take_files([tmp_path / "x.png"])
+    window.router.open_files([tmp_path / "x.png"])
     assert window.canvas_area.banner.isVisible()
     buttons = window.canvas_area.banner.findChildren(QPushButton)
     assert not next(button for button in buttons if button.text() == "Open the log").isVisible()
@@ -322,7 +322,7 @@ def test_one_problem_does_not_hide_another(
     wait_until_idle(qtbot, window)
     assert "while writing" in banner(window)
     (tmp_path / "notes.txt").write_text("x")
-    window.router.take_files([tmp_path / "notes.txt"])
+    window.router.open_files([tmp_path / "notes.txt"])
     assert "notes.txt" in banner(window)
     window.controller.dismiss()
     assert "while writing" in banner(window)

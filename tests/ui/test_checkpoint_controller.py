@@ -19,7 +19,7 @@ from sdxl_desktop.engine.memory_footprint import MemoryFootprint
 from sdxl_desktop.library.scan import Library
 from sdxl_desktop.ui.main_window import MainWindow
 from tests.ui.conftest import MakeWindow, wait_until_idle
-from tests.ui.typed import child
+from tests.ui.widget_lookup import find_child
 
 
 @dataclass
@@ -95,9 +95,9 @@ def test_another_device_makes_another_plan_at_once(make_window: MakeWindow, qtbo
     window = make_window(settings=Settings(preferences=Preferences(device="CPU")))
     window.controller.generate()
     wait_until_idle(qtbot, window)
-    assert "about" in child(window.status_line, QLabel, "plan").text(), "it was drawn there before"
+    assert "about" in find_child(window.status_line, QLabel, "plan").text(), "it was drawn there before"
     window.set_preferences(replace(window.settings().preferences, device="GPU"))
-    assert "about" not in child(window.status_line, QLabel, "plan").text()
+    assert "about" not in find_child(window.status_line, QLabel, "plan").text()
 
 
 def test_typing_looks_at_no_file_of_the_checkpoint(

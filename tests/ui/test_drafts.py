@@ -28,7 +28,7 @@ from sdxl_desktop.ui.drafts.drafts_dialog import DraftsDialog
 from sdxl_desktop.ui.panels.segmented_control import SegmentedControl
 from sdxl_desktop.ui.parameters_panel import ParametersPanel
 from tests.ui.conftest import GatedEngine, make_checkpoint
-from tests.ui.typed import rgb
+from tests.ui.widget_lookup import rgb
 
 
 def checkpoint(folder: Path, *, title: str, few_step: bool = False, side: int = 64) -> Checkpoint:

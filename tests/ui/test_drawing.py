@@ -17,11 +17,11 @@ from sdxl_desktop.engine.fake_engine import FakeEngine, gradient
 from sdxl_desktop.metadata.picture_files import read_record
 from sdxl_desktop.ui.main_window import MainWindow
 from tests.ui.conftest import GatedEngine, MakeWindow, wait_until_idle
-from tests.ui.typed import child, named, rgb
+from tests.ui.widget_lookup import find_child, find_named, rgb
 
 
 def button(window: MainWindow) -> QPushButton:
-    return child(window, QPushButton, "generate")
+    return find_child(window, QPushButton, "generate")
 
 
 def prompt_edit(window: MainWindow) -> QPlainTextEdit:
@@ -255,7 +255,7 @@ def test_a_picture_dropped_on_the_prompt_leaves_no_path_in_it(window: MainWindow
 
 
 def test_choosing_a_checkpoint_applies_what_it_was_made_for(window: MainWindow, qtbot: QtBot) -> None:
-    choice = named(window.parameters_panel, QComboBox, "Checkpoint")
+    choice = find_named(window.parameters_panel, QComboBox, "Checkpoint")
     choice.setCurrentIndex(choice.findText("Wide"))
     sampling = window.parameters_panel.value().sampling
     assert sampling is not None

@@ -27,10 +27,10 @@ from sdxl_desktop.ui.expand_dialog import ExpandDialog
 from sdxl_desktop.ui.main_window import MainWindow
 from sdxl_desktop.ui.painting.tool_settings import ToolKind
 from sdxl_desktop.ui.widgets.fields import FloatField
-from tests.typed import same_array
+from tests.typed import arrays_equal
 from tests.ui.conftest import MakeWindow, make_checkpoint, wait_until_idle
 from tests.ui.inpainting_engine import SIDE, InpaintingEngine, disc_mask, finish_picture, photo
-from tests.ui.typed import menu_action, named, rgb
+from tests.ui.widget_lookup import find_named, menu_action, rgb
 
 
 @pytest.fixture
@@ -342,7 +342,7 @@ def test_undo_takes_back_what_was_done_last_be_it_paint_or_a_discarded_result(fi
     filled.document.invert()
     undo = menu_action(filled, "undo")
     undo.trigger()
-    assert same_array(filled.document.mask, mask)
+    assert arrays_equal(filled.document.mask, mask)
     assert filled.session.results == []
     undo.trigger()
     assert len(filled.session.results) == 1
@@ -375,7 +375,7 @@ def test_the_keyboard_is_enough(filled: MainWindow, qtbot: QtBot, place: str) ->
 
 
 def test_keys_typed_into_a_field_are_no_verdict(filled: MainWindow, qtbot: QtBot) -> None:
-    field = named(filled.canvas_area.candidate_bar, FloatField, "Feather in pixels")
+    field = find_named(filled.canvas_area.candidate_bar, FloatField, "Feather in pixels")
     field.setFocus()
     qtbot.keyClick(field, Qt.Key.Key_Return)
     qtbot.keyClick(field, Qt.Key.Key_Delete)

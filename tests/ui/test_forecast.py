@@ -12,7 +12,7 @@ from sdxl_desktop.engine.memory_footprint import MemoryFootprint
 from sdxl_desktop.session.forecast import RunForecast
 from sdxl_desktop.ui.panels.generate_bar import GenerateBar
 from sdxl_desktop.ui.status_line import StatusLine, format_forecast
-from tests.ui.typed import child
+from tests.ui.widget_lookup import find_child
 
 GB = 2**30
 SIZE = Size(512, 512)
@@ -43,7 +43,7 @@ def shown_texts(status: StatusLine) -> list[str]:
 
 def test_what_fits_is_told_without_alarm(status: StatusLine, shown_texts: list[str]) -> None:
     status.set_forecast(SIZE, RunForecast(size=SIZE, seconds=10, peak_memory=1 << 20, measured=True))
-    assert child(status, QLabel, "plan").text() == "Next: 512 × 512, about 10 s, peak 1 MB"
+    assert find_child(status, QLabel, "plan").text() == "Next: 512 × 512, about 10 s, peak 1 MB"
     assert shown_texts == []
 
 
@@ -68,7 +68,7 @@ def test_a_shortage_stands_above_the_button_and_stops_nobody(qtbot: Any) -> None
     qtbot.addWidget(bar)
     bar.set_mode(GenerationMode.TEXT_TO_IMAGE, None, ready=True, obstacle="")
     bar.set_shortage("It may not fit.")
-    assert not child(bar, QLabel, "shortage").isHidden()
+    assert not find_child(bar, QLabel, "shortage").isHidden()
     assert bar.generate_button.isEnabled()
     bar.set_shortage("")
-    assert child(bar, QLabel, "shortage").isHidden()
+    assert find_child(bar, QLabel, "shortage").isHidden()

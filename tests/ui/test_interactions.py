@@ -19,7 +19,7 @@ from sdxl_desktop.ui.panels.generate_bar import button_text
 from sdxl_desktop.ui.widgets.fields import IntField
 from tests.ui.conftest import wait_until_idle
 from tests.ui.painting.test_picture_drops import drag_and_drop, files
-from tests.ui.typed import child, menu_action
+from tests.ui.widget_lookup import find_child, menu_action
 
 
 def put_picture(window: MainWindow, name: str = "one") -> None:
@@ -39,7 +39,7 @@ def test_a_number_typed_into_the_expand_dialog_counts_at_once(window: MainWindow
     left.setFocus()
     left.selectAll()
     qtbot.keyClicks(left, "24")
-    ok = child(dialog, QDialogButtonBox).button(QDialogButtonBox.StandardButton.Ok)
+    ok = find_child(dialog, QDialogButtonBox).button(QDialogButtonBox.StandardButton.Ok)
     assert ok.isEnabled()
     with qtbot.waitSignal(dialog.accepted):
         qtbot.mouseClick(ok, Qt.MouseButton.LeftButton)
@@ -71,7 +71,7 @@ def test_an_intent_does_not_stick_to_the_next_picture(drawn: MainWindow, qtbot: 
     drawn.document.set_mask(np.full((48, 64), 255, np.uint8))
     drawn.import_controller.edit_source_changed.emit()
     drawn.parameters_panel.apply_intent(Intent.REMOVE)
-    assert child(drawn, QPushButton, "generate").text() == "Remove"
+    assert find_child(drawn, QPushButton, "generate").text() == "Remove"
     drawn.import_controller.open_picture(drawn.session.results[0].saved_to)  # type: ignore[arg-type]
     assert drawn.parameters_panel.value().edit.intent is Intent.FILL
 

@@ -23,7 +23,7 @@ from sdxl_desktop.ui.widgets.buttons import IconButton
 from sdxl_desktop.ui.widgets.field_hint import HintBubble
 from sdxl_desktop.ui.widgets.fields import FloatField, IntField
 from sdxl_desktop.ui.widgets.layout_helpers import column
-from tests.ui.typed import child
+from tests.ui.widget_lookup import find_child
 
 
 @pytest.fixture(params=["de_DE", "fr_FR", "en_US", "ar_EG"])
@@ -122,7 +122,7 @@ def seed(app: QApplication, qtbot: QtBot) -> SeedPanel:
 @pytest.mark.parametrize("text", ["-1", "", "random"])
 def test_a_seed_of_minus_one_or_nothing_is_another_one_each_time(qtbot: QtBot, seed: SeedPanel, text: str) -> None:
     seed.set_locked(True)
-    edit = child(seed, QLineEdit)
+    edit = find_child(seed, QLineEdit)
     type_into(qtbot, edit, "12")
     type_into(qtbot, edit, text)
     qtbot.keyClick(edit, Qt.Key.Key_Return)
@@ -132,7 +132,7 @@ def test_a_seed_of_minus_one_or_nothing_is_another_one_each_time(qtbot: QtBot, s
 
 @pytest.mark.parametrize("text", [str(MAX_SEED + 1), "156680208700286", "12 or 13", "3.5"])
 def test_what_is_no_seed_is_refused_whole(qtbot: QtBot, seed: SeedPanel, text: str) -> None:
-    edit = child(seed, QLineEdit)
+    edit = find_child(seed, QLineEdit)
     paste_into(qtbot, edit, text)
     qtbot.keyClick(edit, Qt.Key.Key_Return)
     assert (seed.value(), edit.text()) == (7, "7")

@@ -44,7 +44,7 @@ from sdxl_desktop.ui.settings_dialog import SettingsContext, SettingsDialog
 from sdxl_desktop.ui.widgets.buttons import Switch
 from sdxl_desktop.ui.widgets.layout_helpers import Disclosure
 from tests.ui.conftest import make_checkpoint
-from tests.ui.typed import child, named
+from tests.ui.widget_lookup import find_child, find_named
 
 PROMPTS = Prompts(prompt="a\nb & <c>", negative_prompt="d", prompt_2="é", negative_prompt_2="🙂", clip_skip=2)
 SAMPLING = Sampling(
@@ -205,7 +205,7 @@ def test_the_swap_button_turns_the_size_and_is_told(app: QApplication, qtbot: Qt
     qtbot.addWidget(panel)
     panel.set_value(Size(1216, 832))
     with qtbot.waitSignal(panel.changed):
-        qtbot.mouseClick(named(panel, QAbstractButton, "Swap width and height"), Qt.MouseButton.LeftButton)
+        qtbot.mouseClick(find_named(panel, QAbstractButton, "Swap width and height"), Qt.MouseButton.LeftButton)
     assert panel.value() == Size(832, 1216)
 
 
@@ -216,7 +216,7 @@ def test_choosing_a_preset_sets_both_sides_and_is_told_once(app: QApplication, q
     panel.set_value(Size(1024, 1024))
     told: list[Size] = []
     panel.changed.connect(lambda: told.append(panel.value()))
-    combo = child(panel, QComboBox)
+    combo = find_child(panel, QComboBox)
     row = combo.findText("1536", Qt.MatchFlag.MatchContains)
     combo.setCurrentIndex(row)
     combo.activated.emit(row)
@@ -227,7 +227,7 @@ def test_a_size_typed_between_multiples_snaps_to_the_nearest(app: QApplication, 
     panel = SizePanel()
     qtbot.addWidget(panel)
     panel.set_checkpoint(read_checkpoint(make_checkpoint(tmp_path / "full", title="Full", side=1024)))
-    width = child(panel, QSpinBox)
+    width = find_child(panel, QSpinBox)
     width.selectAll()
     qtbot.keyClicks(width, "1021")
     assert panel.value().width == 1024, "text that is still being typed counts, snapped"
@@ -238,16 +238,16 @@ def test_an_unknown_size_reads_custom(app: QApplication, qtbot: QtBot, tmp_path:
     qtbot.addWidget(panel)
     panel.set_checkpoint(read_checkpoint(make_checkpoint(tmp_path / "full", title="Full", side=1024)))
     panel.set_value(Size(1000, 1000))
-    assert child(panel, QComboBox).currentText() == "Custom size"
+    assert find_child(panel, QComboBox).currentText() == "Custom size"
     panel.set_value(Size(1152, 896))
-    assert "1152 × 896" in child(panel, QComboBox).currentText()
+    assert "1152 × 896" in find_child(panel, QComboBox).currentText()
 
 
 def test_typing_a_seed_locks_it(app: QApplication, qtbot: QtBot) -> None:
     panel = SeedPanel()
     qtbot.addWidget(panel)
     assert not panel.is_locked()
-    edit = child(panel, QLineEdit)
+    edit = find_child(panel, QLineEdit)
     edit.selectAll()
     qtbot.keyClicks(edit, str(MAX_SEED))
     assert panel.is_locked()
@@ -281,7 +281,7 @@ def test_switching_micro_conditioning_on_opens_it_and_makes_it_count(app: QAppli
     panel.set_value(MicroConditioningValue(False, MICRO.conditioning))
     assert panel.value().effective == MicroConditioning()
     with qtbot.waitSignal(panel.changed):
-        qtbot.mouseClick(named(panel, Switch, "Micro-conditioning"), Qt.MouseButton.LeftButton)
+        qtbot.mouseClick(find_named(panel, Switch, "Micro-conditioning"), Qt.MouseButton.LeftButton)
     assert panel.section.is_open()
     assert panel.value().effective == MICRO.conditioning
 
@@ -301,7 +301,7 @@ def test_the_checkpoint_panel_offers_titles_and_tells_a_choice(app: QApplication
         panel.set_checkpoints(Library(shipped, shipped / "none").checkpoints(), "wide")
     assert panel.value() == "wide"
     with qtbot.waitSignal(panel.changed):
-        child(panel, QComboBox).setCurrentIndex(child(panel, QComboBox).findText("Starter"))
+        find_child(panel, QComboBox).setCurrentIndex(find_child(panel, QComboBox).findText("Starter"))
     assert panel.value() == "starter"
 
 

@@ -19,10 +19,10 @@ from sdxl_desktop.session.document.project_file import load_project
 from sdxl_desktop.session.document.recovery import sidecar_of
 from sdxl_desktop.session.recent_files import RecentFiles
 from sdxl_desktop.ui.main_window import MainWindow
-from tests.typed import same_array
+from tests.typed import arrays_equal
 from tests.ui.conftest import MakeWindow, make_checkpoint, wait_until_idle
 from tests.ui.inpainting_engine import InpaintingEngine, disc_mask, photo
-from tests.ui.typed import child, menu_action
+from tests.ui.widget_lookup import find_child, menu_action
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def test_work_that_a_project_replaces_is_offered_at_the_next_start(
     question = worked_on.project_controller.files.question
     assert question is not None
     question.button(QMessageBox.StandardButton.Discard).click()
-    assert not same_array(worked_on.document.mask, painted)
+    assert not arrays_equal(worked_on.document.mask, painted)
     worked_on.close()
     assert any(np.array_equal(left.mask, painted) for left in load_all(paths.data / "recovery"))
 
@@ -213,4 +213,4 @@ def test_an_export_holds_pixels_and_nothing_else(
 
 
 def test_the_status_tells_what_the_next_run_draws(worked_on: MainWindow) -> None:
-    assert "64 × 64, about" in child(worked_on.status_line, QLabel, "plan").text()
+    assert "64 × 64, about" in find_child(worked_on.status_line, QLabel, "plan").text()

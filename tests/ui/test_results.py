@@ -18,7 +18,7 @@ from sdxl_desktop.ui.main_window import MainWindow
 from sdxl_desktop.ui.panels.sampling_panel import SamplingPanel
 from sdxl_desktop.ui.viewport import MAX_ZOOM, Viewport
 from tests.ui.conftest import GatedEngine, MakeWindow, wait_until_idle
-from tests.ui.typed import child, rgb
+from tests.ui.widget_lookup import find_child, rgb
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def test_an_unsaved_picture_is_dragged_out_as_a_file_that_is_gone_after_closing(
 def test_use_these_settings_brings_back_all_that_made_the_picture(drawn: MainWindow) -> None:
     made_by = drawn.session.results[0].request
     drawn.parameters_panel.set_prompt("something else")
-    child(drawn.parameters_panel, SamplingPanel).set_value(replace(made_by.sampling, steps=99, seed=7))
+    find_child(drawn.parameters_panel, SamplingPanel).set_value(replace(made_by.sampling, steps=99, seed=7))
     menu = drawn.controller.menu.build_for_row(0)
     next(action for action in menu.actions() if action.text() == "Use these settings").trigger()
     now = drawn.parameters_panel.value()

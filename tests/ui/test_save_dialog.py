@@ -20,10 +20,10 @@ from sdxl_desktop.session.document.project_file import load_project
 from sdxl_desktop.ui.main_window import MainWindow
 from sdxl_desktop.ui.outgoing_pictures import OutgoingPictures
 from sdxl_desktop.ui.save_dialog import JPEG, PICTURE_FORMATS, PNG, PROJECT_FORMAT, WEBP, FileFormat, complete_target
-from tests.typed import same_array
+from tests.typed import arrays_equal
 from tests.ui.conftest import MakeWindow, make_checkpoint, wait_until_idle
 from tests.ui.inpainting_engine import InpaintingEngine, disc_mask, photo
-from tests.ui.typed import menu_action, rgb
+from tests.ui.widget_lookup import menu_action, rgb
 
 Answer = QMessageBox.StandardButton
 
@@ -313,22 +313,22 @@ def overwrite_answer(window: MainWindow, answer: Answer) -> str:
 def test_nothing_is_asked_where_nothing_would_be_lost(opened: MainWindow, other: Path) -> None:
     opened.project_controller.open_project(other)
     assert opened.project_controller.files.question is None
-    assert same_array(opened.document.picture, 255 - photo())
+    assert arrays_equal(opened.document.picture, 255 - photo())
 
 
 def test_cancel_leaves_all_as_it_is(opened: MainWindow, other: Path) -> None:
     opened.document.set_mask(disc_mask())
     opened.project_controller.open_project(other)
     overwrite_answer(opened, Answer.Cancel)
-    assert same_array(opened.document.picture, photo())
-    assert same_array(opened.document.mask, disc_mask())
+    assert arrays_equal(opened.document.picture, photo())
+    assert arrays_equal(opened.document.mask, disc_mask())
 
 
 def test_what_is_not_saved_goes_only_when_that_is_answered(opened: MainWindow, other: Path) -> None:
     opened.document.set_mask(disc_mask())
     opened.project_controller.open_project(other)
     assert "mask" in overwrite_answer(opened, Answer.Discard)
-    assert same_array(opened.document.picture, 255 - photo())
+    assert arrays_equal(opened.document.picture, 255 - photo())
 
 
 def test_save_saves_all_of_it_and_then_goes_on(
@@ -338,7 +338,7 @@ def test_save_saves_all_of_it_and_then_goes_on(
     typed(out / "mine")
     opened.project_controller.open_project(other)
     overwrite_answer(opened, Answer.Save)
-    assert same_array(opened.document.picture, 255 - photo())
+    assert arrays_equal(opened.document.picture, 255 - photo())
     mine = load_project(out / "mine.sdxld")
     assert mine.mask is not None
     assert np.array_equal(mine.mask, disc_mask())
@@ -351,7 +351,7 @@ def test_a_save_that_is_called_off_replaces_nothing(
     typed("")
     opened.project_controller.open_project(other)
     overwrite_answer(opened, Answer.Save)
-    assert same_array(opened.document.picture, photo())
+    assert arrays_equal(opened.document.picture, photo())
 
 
 def test_pictures_that_are_only_in_the_strip_are_asked_about(
@@ -371,8 +371,8 @@ def test_another_picture_is_one_step_to_undo_and_nothing_is_asked(opened: MainWi
     opened.import_controller.open_picture(tmp_path / "other.png")
     assert opened.project_controller.files.question is None
     opened.import_controller.undo()
-    assert same_array(opened.document.picture, photo())
-    assert same_array(opened.document.mask, disc_mask())
+    assert arrays_equal(opened.document.picture, photo())
+    assert arrays_equal(opened.document.mask, disc_mask())
 
 
 # write errors

@@ -29,7 +29,7 @@ from sdxl_desktop.ui.main_window import MainWindow
 from sdxl_desktop.ui.settings_dialog import SettingsContext, SettingsDialog
 from sdxl_desktop.ui.theme import DARK, LIGHT
 from tests.ui.conftest import MakeWindow, make_checkpoint
-from tests.ui.typed import child, named
+from tests.ui.widget_lookup import find_child, find_named
 
 
 def test_everything_on_the_desk_is_back_at_the_next_start(make_window: MakeWindow) -> None:
@@ -48,14 +48,14 @@ def test_everything_on_the_desk_is_back_at_the_next_start(make_window: MakeWindo
     )
     first.parameters_panel.set_value(changed)
     first.resize(780, 640)  # the offscreen display is 800 pixels wide
-    child(first, QSplitter).setSizes([360, 420])
-    left = child(first, QSplitter).sizes()[0]
+    find_child(first, QSplitter).setSizes([360, 420])
+    left = find_child(first, QSplitter).sizes()[0]
     first.close()
 
     second = make_window()
     assert second.parameters_panel.value() == changed, "a checkpoint's recommendations do not overwrite what was set"
     assert second.height() == 640
-    assert child(second, QSplitter).sizes()[0] == left
+    assert find_child(second, QSplitter).sizes()[0] == left
 
 
 def test_what_is_typed_is_kept_even_if_the_window_is_killed(window: MainWindow, qtbot: QtBot, paths: AppPaths) -> None:
@@ -139,7 +139,7 @@ def test_saved_preferences_count_and_are_kept(window: MainWindow, qtbot: QtBot, 
     dialog = window.open_settings()
     wanted = Preferences(threads=2, picture_format="webp", theme="dark", pictures_folder=str(paths.data / "mine"))
     dialog.set_value(wanted)
-    save = child(dialog, QDialogButtonBox).button(QDialogButtonBox.StandardButton.Save)
+    save = find_child(dialog, QDialogButtonBox).button(QDialogButtonBox.StandardButton.Save)
     qtbot.mouseClick(save, Qt.MouseButton.LeftButton)
     assert SettingsStore(paths.settings_file).load()[0].preferences == wanted
     window.controller.generate()
@@ -163,7 +163,7 @@ def test_restore_defaults(app: QApplication, qtbot: QtBot, paths: AppPaths) -> N
 def test_another_checkpoints_folder_is_looked_into(window: MainWindow, tmp_path: Path) -> None:
     make_checkpoint(tmp_path / "mine" / "dreams", title="Dreams")
     window.set_preferences(Preferences(checkpoints_folder=str(tmp_path / "mine")))
-    choice = named(window.parameters_panel, QComboBox, "Checkpoint")
+    choice = find_named(window.parameters_panel, QComboBox, "Checkpoint")
     titles = [choice.itemText(row) for row in range(choice.count())]
     assert "Dreams" in titles
 

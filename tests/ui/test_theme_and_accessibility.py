@@ -24,7 +24,7 @@ from sdxl_desktop.ui.theme import DARK, LIGHT, ThemeColours, build_palette, buil
 from sdxl_desktop.ui.widgets.buttons import Switch
 from sdxl_desktop.ui.widgets.layout_helpers import Disclosure
 from tests.ui.conftest import make_checkpoint
-from tests.ui.typed import child, named
+from tests.ui.widget_lookup import find_child, find_named
 
 AA_TEXT, AA_CONTROL = 4.5, 3.0
 
@@ -150,7 +150,7 @@ def test_the_presets_of_a_small_checkpoint_keep_its_area_and_multiple(tmp_path: 
 
 def controls(window: MainWindow) -> list[QWidget]:
     """Return the controls that Tab can reach with everything open and enabled."""
-    named(window.parameters_panel, Switch, "Micro-conditioning").setChecked(True)
+    find_named(window.parameters_panel, Switch, "Micro-conditioning").setChecked(True)
     for section in window.findChildren(Disclosure):
         section.set_open(True)
     return [
@@ -206,7 +206,7 @@ def test_no_two_things_share_a_mnemonic(window: MainWindow) -> None:
 def test_tab_goes_down_the_desk_in_reading_order(window: MainWindow, qtbot: QtBot) -> None:
     window.activateWindow()
     expected = {widget for widget in controls(window) if window.parameters_panel.isAncestorOf(widget)}
-    generate = child(window.parameters_panel, QPushButton, "generate")
+    generate = find_child(window.parameters_panel, QPushButton, "generate")
     window.parameters_panel.focus_prompt()
     seen = []
     for _ in range(200):
@@ -222,12 +222,12 @@ def test_tab_goes_down_the_desk_in_reading_order(window: MainWindow, qtbot: QtBo
     jumps_back = [(seen[at], seen[at + 1]) for at in range(len(seen) - 1) if heights[at + 1] < heights[at] - 20]
     assert not jumps_back
     above_the_prompt = {
-        named(window.parameters_panel, QComboBox, "Checkpoint"),
-        named(window.parameters_panel, QToolButton, "Checkpoints"),
+        find_named(window.parameters_panel, QComboBox, "Checkpoint"),
+        find_named(window.parameters_panel, QToolButton, "Checkpoints"),
     }
     assert expected - set(seen) <= {
         generate,
-        child(window.parameters_panel, GenerateBar).drafts_button,
+        find_child(window.parameters_panel, GenerateBar).drafts_button,
         *above_the_prompt,
     }, "all of them, and nothing twice"
     assert len(set(seen)) == len(seen)

@@ -18,11 +18,11 @@ from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.settings import Preferences, Settings
 from sdxl_desktop.ui import close_guard
 from sdxl_desktop.ui.main_window import MainWindow
-from tests.typed import same_array
+from tests.typed import arrays_equal
 from tests.ui.conftest import GatedEngine, MakeWindow, make_checkpoint, wait_until_idle
 from tests.ui.inpainting_engine import InpaintingEngine, disc_mask, photo
 from tests.ui.test_project_controller import work_state
-from tests.ui.typed import menu_action
+from tests.ui.widget_lookup import menu_action
 
 UNSAVED = Settings(preferences=Preferences(watermark=False, autosave=False))
 
@@ -352,4 +352,4 @@ def test_a_logout_that_is_called_off_leaves_the_window_as_it_is(make_window: Mak
     window.document.grow(2)
     mask = np.array(window.document.mask)
     window.close()
-    assert same_array(make_window(InpaintingEngine()).document.mask, mask)
+    assert arrays_equal(make_window(InpaintingEngine()).document.mask, mask)

@@ -57,7 +57,7 @@ from sdxl_desktop.ui.panels.sampling_panel import SamplingPanel
 from sdxl_desktop.ui.parameters_panel import ParametersPanel
 from sdxl_desktop.ui.widgets.buttons import Switch
 from sdxl_desktop.ui.widgets.prompt_edit import PromptField
-from tests.ui.typed import child, named
+from tests.ui.widget_lookup import find_child, find_named
 
 Kind = TypeVar("Kind", bound=QWidget)
 
@@ -99,7 +99,7 @@ def desk(app: QApplication, qtbot: QtBot) -> ParametersPanel:
 
 
 def choose(desk: ParametersPanel, wanted: Checkpoint) -> None:
-    box = named(desk, QComboBox, "Checkpoint")
+    box = find_named(desk, QComboBox, "Checkpoint")
     box.setCurrentIndex(box.findText(wanted.title))
 
 
@@ -120,7 +120,7 @@ def visible_text(inside: QWidget) -> str:
 
 
 def generate(desk: ParametersPanel) -> QPushButton:
-    return child(desk, QPushButton, "generate")
+    return find_child(desk, QPushButton, "generate")
 
 
 # the picture on the canvas determines the mode
@@ -146,9 +146,9 @@ def test_the_button_says_what_the_request_will_do(
 
 def test_the_edit_panel_is_there_only_with_a_picture_and_its_mask_rows_only_with_a_mask(desk: ParametersPanel) -> None:
     def visible(name: str) -> bool:
-        return named(desk, QSlider, f"{name} slider").isVisibleTo(desk)
+        return find_named(desk, QSlider, f"{name} slider").isVisibleTo(desk)
 
-    named(desk, QAbstractButton, "Details").click()
+    find_named(desk, QAbstractButton, "Details").click()
     seen = []
     for ground in (EditSource(), ON_PICTURE, ON_MASK, EditSource()):
         desk.set_edit_source(ground)
@@ -158,9 +158,9 @@ def test_the_edit_panel_is_there_only_with_a_picture_and_its_mask_rows_only_with
 
 def test_a_picture_is_edited_as_the_panel_says(desk: ParametersPanel) -> None:
     desk.set_edit_source(ON_PICTURE)
-    named(desk, QSlider, "Strength slider").setValue(35)
-    named(desk, QTabBar, "Fit").setCurrentIndex(2)
-    named(desk, QAbstractButton, "Paste back at the picture's own size").click()
+    find_named(desk, QSlider, "Strength slider").setValue(35)
+    find_named(desk, QTabBar, "Fit").setCurrentIndex(2)
+    find_named(desk, QAbstractButton, "Paste back at the picture's own size").click()
     assert requested(desk, ON_PICTURE).edit == EditParameters(
         picture=PICTURE, strength=0.35, fit=FitMode.STRETCH, keep_size=True
     )
@@ -170,12 +170,12 @@ def test_a_picture_is_edited_as_the_panel_says(desk: ParametersPanel) -> None:
 def test_a_mask_brings_its_own_strength_blur_and_margin(desk: ParametersPanel) -> None:
     set_parameters(desk, edit=EditPanelState(strength=0.4, fill_strength=0.9, mask_blur=6.5, margin=48))
     desk.set_edit_source(ON_MASK)
-    named(desk, QAbstractButton, "Details").click()
-    only = named(desk, QAbstractButton, "Draw only the masked area")
+    find_named(desk, QAbstractButton, "Details").click()
+    only = find_named(desk, QAbstractButton, "Draw only the masked area")
     filled = EditParameters(picture=PICTURE, mask=MASK, strength=0.9, mask_blur=6.5, keep_size=True)
     assert requested(desk, ON_MASK).edit == filled, "what is filled comes back at the picture's own size"
     only.click()
-    assert named(desk, QSpinBox, "Margin in pixels").isVisibleTo(desk)
+    assert find_named(desk, QSpinBox, "Margin in pixels").isVisibleTo(desk)
     assert requested(desk, ON_MASK).edit == replace(filled, only_masked=48)
     desk.set_edit_source(ON_PICTURE)
     assert requested(desk, ON_PICTURE).edit == EditParameters(picture=PICTURE, strength=0.4), (
@@ -184,7 +184,7 @@ def test_a_mask_brings_its_own_strength_blur_and_margin(desk: ParametersPanel) -
 
 
 def test_the_two_strengths_do_not_mix(desk: ParametersPanel) -> None:
-    slider = named(desk, QSlider, "Strength slider")
+    slider = find_named(desk, QSlider, "Strength slider")
     for ground, strength in ((ON_PICTURE, 30), (ON_MASK, 80)):
         desk.set_edit_source(ground)
         slider.setValue(strength)
@@ -195,7 +195,7 @@ def test_the_two_strengths_do_not_mix(desk: ParametersPanel) -> None:
 
 def test_the_size_can_take_the_pictures_shape(desk: ParametersPanel) -> None:
     desk.set_edit_source(ON_PICTURE)
-    link = named(desk, QPushButton, "Draw in the picture's shape")
+    link = find_named(desk, QPushButton, "Draw in the picture's shape")
     assert link.isVisibleTo(desk)
     link.click()
     size = requested(desk, ON_PICTURE).sampling.size
@@ -253,7 +253,7 @@ def test_the_first_choice_draws_from_words(app: QApplication, qtbot: QtBot) -> N
 
 
 def test_only_refiners_are_offered_and_the_first_one_is_ready(desk: ParametersPanel) -> None:
-    box = named(desk, QComboBox, "Refiner checkpoint")
+    box = find_named(desk, QComboBox, "Refiner checkpoint")
     assert [box.itemText(row) for row in range(box.count())] == [REFINER.title, SECOND_REFINER.title]
     assert requested(desk).refine is None
     set_parameters(desk, refiner=RefinerPanelState(on=True, steps=12))
@@ -263,7 +263,7 @@ def test_only_refiners_are_offered_and_the_first_one_is_ready(desk: ParametersPa
 def test_both_ways_of_refining_come_out(desk: ParametersPanel) -> None:
     set_parameters(desk, refiner=RefinerPanelState(on=True, checkpoint="polish", handoff=0.7, strength=0.2))
     assert requested(desk).refine == RefinerParameters(checkpoint=SECOND_REFINER.folder, handoff=0.7, strength=0.2)
-    named(desk, QTabBar, "When the refiner comes in").setCurrentIndex(1)
+    find_named(desk, QTabBar, "When the refiner comes in").setCurrentIndex(1)
     assert requested(desk).refine == RefinerParameters(
         checkpoint=SECOND_REFINER.folder, way=RefinerMode.IMG2IMG, handoff=0.7, strength=0.2
     )
@@ -293,18 +293,18 @@ def test_scores_are_only_told_to_refiners(desk: ParametersPanel) -> None:
 
 def test_a_library_without_refiners_says_so_plainly(desk: ParametersPanel) -> None:
     desk.set_checkpoints((BASE,))
-    child(desk, RefinerPanel).section.set_open(True)
+    find_child(desk, RefinerPanel).section.set_open(True)
     assert "No refiner was found" in visible_text(desk)
-    assert not named(desk, Switch, "Refiner").isEnabled()
+    assert not find_named(desk, Switch, "Refiner").isEnabled()
 
 
 def test_a_refiner_that_has_gone_is_named_not_replaced(desk: ParametersPanel) -> None:
     set_parameters(desk, refiner=RefinerPanelState(on=True, checkpoint="lost"))
-    assert "lost (not found)" in named(desk, QComboBox, "Refiner checkpoint").currentText()
+    assert "lost (not found)" in find_named(desk, QComboBox, "Refiner checkpoint").currentText()
     with pytest.raises(RequestError, match="lost"):
         desk.build_request(Execution())
-    named(desk, QComboBox, "Refiner checkpoint").setCurrentIndex(1)
-    named(desk, QComboBox, "Refiner checkpoint").activated.emit(1)
+    find_named(desk, QComboBox, "Refiner checkpoint").setCurrentIndex(1)
+    find_named(desk, QComboBox, "Refiner checkpoint").activated.emit(1)
     assert requested(desk).refine == RefinerParameters(checkpoint=SECOND_REFINER.folder)
 
 
@@ -314,10 +314,10 @@ def test_a_refiner_that_has_gone_is_named_not_replaced(desk: ParametersPanel) ->
 def test_a_speed_is_asked_for_and_comes_back_with_a_pictures_settings(desk: ParametersPanel, qtbot: QtBot) -> None:
     assert requested(desk).sampling.speed is SpeedPreset.BALANCED
     with qtbot.waitSignal(desk.changed):
-        named(desk, QTabBar, "Speed").setCurrentIndex(2)
+        find_named(desk, QTabBar, "Speed").setCurrentIndex(2)
     made = requested(desk)
     assert made.sampling.speed is desk.speed() is SpeedPreset.FAST
-    named(desk, QTabBar, "Speed").setCurrentIndex(0)
+    find_named(desk, QTabBar, "Speed").setCurrentIndex(0)
     desk.apply_recorded(made, 5)
     assert desk.speed() is SpeedPreset.FAST
 
@@ -337,16 +337,16 @@ def test_added_loras_count_with_their_weights(desk: ParametersPanel, files: dict
     with qtbot.waitSignal(desk.changed):
         desk.add_lora(files["pixel"])
     desk.add_lora(files["ink"])
-    named(desk, QSlider, "Weight of ink slider").setValue(-10)
+    find_named(desk, QSlider, "Weight of ink slider").setValue(-10)
     assert requested(desk).additions == Additions(
         loras=(LoraReference(files["pixel"], 1.0), LoraReference(files["ink"], -0.5))
     )
-    named(desk, QAbstractButton, "Use pixel").click()
+    find_named(desk, QAbstractButton, "Use pixel").click()
     assert requested(desk).additions.loras == (LoraReference(files["ink"], -0.5),)
     desk.add_lora(files["pixel"])
     assert len(desk.value().additions.loras) == 2, "adding one again switches it on"
     assert len(requested(desk).additions.loras) == 2
-    named(desk, QAbstractButton, "Remove ink").click()
+    find_named(desk, QAbstractButton, "Remove ink").click()
     assert desk.value().additions.loras == (LoraListItem(LoraReference(files["pixel"])),)
 
 
@@ -360,14 +360,14 @@ def test_an_embedding_costs_as_many_tokens_as_it_has_vectors(desk: ParametersPan
     save_file({"clip_l": np.zeros((4, 8), np.float32), "clip_g": np.zeros((6, 16), np.float32)}, file)
     starter = resources_folder() / "checkpoints" / "starter"
     desk.set_counters(TokenCounter(starter / "tokenizer"), TokenCounter(starter / "tokenizer_2"))
-    fields = {child(field, QPlainTextEdit).accessibleName(): field for field in desk.findChildren(PromptField)}
+    fields = {find_child(field, QPlainTextEdit).accessibleName(): field for field in desk.findChildren(PromptField)}
     prompt, second = fields["Prompt"], fields["Prompt for encoder 2"]
     for field in (prompt, second):
         field.set_value("<style>")
     desk.add_embedding(file, "<style>")
     assert prompt.count_label.text() == "6 / 77"
     assert second.count_label.text() == "8 / 77"
-    named(desk, QAbstractButton, "Remove style").click()
+    find_named(desk, QAbstractButton, "Remove style").click()
     assert prompt.count_label.text() != "6 / 77"
 
 
@@ -386,11 +386,11 @@ def test_an_embedding_counts_where_its_word_is_in_a_prompt(desk: ParametersPanel
 def test_a_click_on_the_word_writes_it_where_the_cursor_is(desk: ParametersPanel, files: dict[str, Path]) -> None:
     desk.add_embedding(files["style"], "<style>")
     set_parameters(desk, prompts=Prompts(prompt="a fox, red"))
-    edit = named(desk, QPlainTextEdit, "Prompt")
+    edit = find_named(desk, QPlainTextEdit, "Prompt")
     cursor = edit.textCursor()
     cursor.setPosition(len("a fox"))
     edit.setTextCursor(cursor)
-    named(desk, QPushButton, "Write <style> into the prompt").click()
+    find_named(desk, QPushButton, "Write <style> into the prompt").click()
     assert desk.value().prompts.prompt == "a fox <style>, red"
     assert requested(desk).additions.embeddings == (EmbeddingReference(files["style"], "<style>"),)
 
@@ -409,9 +409,9 @@ def test_missing_files_are_shown_as_missing_and_left_out(
     assert requested(desk).additions == Additions(loras=(LoraReference(files["pixel"]),))
     assert "ink (missing)" in visible_text(desk)
     assert "style (missing)" in visible_text(desk)
-    assert named(desk, QComboBox, "VAE").currentText() == "gone (missing)"
+    assert find_named(desk, QComboBox, "VAE").currentText() == "gone (missing)"
     assert desk.value().additions == before, "they stay in the list"
-    child(desk, AdaptersPanel).section.set_open(False)
+    find_child(desk, AdaptersPanel).section.set_open(False)
     assert "1 LoRA · 3 missing" in visible_text(desk)
     files["ink"].write_bytes(b"back again")
     assert len(requested(desk).additions.loras) == 2
@@ -431,7 +431,7 @@ def test_dropped_weight_files_are_offered_to_whoever_can_read_them(
         Qt.MouseButton.LeftButton,
         Qt.KeyboardModifier.NoModifier,
     )
-    child(desk, AdaptersPanel).dropEvent(drop)
+    find_child(desk, AdaptersPanel).dropEvent(drop)
     assert offered == [(files["pixel"], files["style"])]
     assert desk.value().additions == AdditionsPanelState()
 
@@ -442,14 +442,14 @@ def test_the_add_button_asks_for_files(
     monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_: ([str(files["ink"])], ""))
     offered: list[tuple[Path, ...]] = []
     desk.adapter_files_added.connect(offered.append)
-    named(desk, QPushButton, "Add files…").click()
+    find_named(desk, QPushButton, "Add files…").click()
     assert offered == [(files["ink"],)]
 
 
 def test_another_vae_is_chosen_from_a_folder_and_given_back(
     desk: ParametersPanel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    box = named(desk, QComboBox, "VAE")
+    box = find_named(desk, QComboBox, "VAE")
     for answer, expected in ((str(tmp_path), tmp_path), ("", tmp_path)):
         monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_, chosen=answer: chosen)
         box.activated.emit(box.count() - 1)
@@ -464,7 +464,7 @@ def test_a_vae_may_be_a_file_chosen_or_dropped(
     chosen, dropped = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
     chosen.touch()
     dropped.touch()
-    box = named(desk, QComboBox, "VAE")
+    box = find_named(desk, QComboBox, "VAE")
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(chosen), ""))
     box.activated.emit(box.findText("Choose a file…"))
     assert requested(desk).additions.vae == chosen
@@ -477,20 +477,20 @@ def test_a_vae_may_be_a_file_chosen_or_dropped(
 
 
 def test_a_variation_keeps_the_seed_and_takes_another_second_one_each_time(desk: ParametersPanel) -> None:
-    named(desk, QSlider, "Variation strength slider").setValue(20)
+    find_named(desk, QSlider, "Variation strength slider").setValue(20)
     first, second = requested(desk).sampling, requested(desk).sampling
     assert first.variation_strength == 0.2
     assert first.seed == second.seed, "it is this seed's picture that varies"
     assert first.variation_seed != second.variation_seed
-    named(desk, QAbstractButton, "Lock the variation seed").click()
+    find_named(desk, QAbstractButton, "Lock the variation seed").click()
     assert requested(desk).sampling == requested(desk).sampling
-    child(desk, SamplingPanel).variation_panel.section.set_open(False)
+    find_child(desk, SamplingPanel).variation_panel.section.set_open(False)
     assert f"20 % towards seed {requested(desk).sampling.variation_seed}" in visible_text(desk)
 
 
 def test_timesteps_of_ones_own_decide_the_steps_until_they_are_cleared(desk: ParametersPanel) -> None:
-    steps = named(desk, QSpinBox, "Steps")
-    edit = named(desk, QLineEdit, "Timesteps")
+    steps = find_named(desk, QSpinBox, "Steps")
+    edit = find_named(desk, QLineEdit, "Timesteps")
     before = steps.value()
     edit.setText("999, 600,200")
     assert (steps.value(), steps.isEnabled()) == (3, False)
@@ -502,14 +502,14 @@ def test_timesteps_of_ones_own_decide_the_steps_until_they_are_cleared(desk: Par
 
 
 def test_timesteps_that_make_no_sense_are_told_at_the_field_and_not_drawn(desk: ParametersPanel) -> None:
-    child(desk, SamplingPanel).advanced_panel.section.set_open(True)
+    find_child(desk, SamplingPanel).advanced_panel.section.set_open(True)
     for text in ("1, 2", "5, 5", "1000, 3", "-3", "9; 8", "a", "999, 500.5"):
-        named(desk, QLineEdit, "Timesteps").setText(text)
+        find_named(desk, QLineEdit, "Timesteps").setText(text)
         with pytest.raises(RequestError) as refused:
             desk.build_request(Execution())
         assert str(refused.value) in visible_text(desk)
         assert desk.value().sampling is not None, "and the settings can still be kept"
-        named(desk, QLineEdit, "Timesteps").clear()
+        find_named(desk, QLineEdit, "Timesteps").clear()
         assert str(refused.value) not in visible_text(desk)
         assert requested(desk).sampling.timesteps == ()
 
@@ -541,7 +541,7 @@ def test_a_few_step_checkpoint_sets_what_it_needs_and_says_so_and_leaving_it_res
 def test_a_few_step_checkpoints_settings_can_be_declined(desk: ParametersPanel) -> None:
     set_parameters(desk, sampling=MINE)
     choose(desk, FEW)
-    named(desk, QPushButton, "Keep mine").click()
+    find_named(desk, QPushButton, "Keep mine").click()
     assert desk.value().checkpoint == "few"
     assert sampling_summary(desk) == (SchedulerName.HEUN, 44, 7.5)
     assert "Set for it" not in visible_text(desk)
@@ -586,7 +586,7 @@ def test_pulling_the_corners_sets_the_sizes_and_the_numbers_follow(micro: MicroC
     assert original is not None
     assert 1024 > original.height > original.width > 512
     assert (original.width % 8, original.height % 8) == (0, 0)
-    assert named(micro, QSpinBox, "Original size width").value() == original.width
+    assert find_named(micro, QSpinBox, "Original size width").value() == original.width
     crop = micro.positive.crop_drawing
     drag(qtbot, crop, crop.corner_position(), QPoint(-20, 0))
     target = micro.value().conditioning.target_size
@@ -629,7 +629,7 @@ def test_a_drag_is_told_and_typed_numbers_move_the_box(micro: MicroConditioningP
     drawing = micro.positive.original_drawing
     with qtbot.waitSignal(micro.changed):
         drag(qtbot, drawing, drawing.corner_position(), QPoint(-10, -10))
-    named(micro, QSpinBox, "Original size width").setValue(4096)
+    find_named(micro, QSpinBox, "Original size width").setValue(4096)
     assert drawing.box().width() == 4096
 
 
@@ -641,15 +641,15 @@ def test_each_value_can_be_reset_alone(micro: MicroConditioningPanel) -> None:
         negative_crop_top_left=Point(64, 0),
     )
     micro.set_value(MicroConditioningValue(True, given))
-    named(micro, QAbstractButton, "Reset crop").click()
+    find_named(micro, QAbstractButton, "Reset crop").click()
     assert micro.value().conditioning == replace(given, crop_top_left=None)
-    assert not named(micro, QAbstractButton, "Reset crop").isEnabled()
-    named(micro, QAbstractButton, "Reset negative crop").click()
+    assert not find_named(micro, QAbstractButton, "Reset crop").isEnabled()
+    find_named(micro, QAbstractButton, "Reset negative crop").click()
     assert micro.value().conditioning == replace(given, crop_top_left=None, negative_crop_top_left=None)
 
 
 def test_the_other_side_is_edited_by_itself(micro: MicroConditioningPanel, qtbot: QtBot) -> None:
-    named(micro, QTabBar, "Which side is edited").setCurrentIndex(1)
+    find_named(micro, QTabBar, "Which side is edited").setCurrentIndex(1)
     assert micro.negative.isVisible()
     assert not micro.positive.isVisible()
     qtbot.keyClick(micro.negative.crop_drawing, Qt.Key.Key_Right)
@@ -658,7 +658,7 @@ def test_the_other_side_is_edited_by_itself(micro: MicroConditioningPanel, qtbot
 
 def test_each_value_is_explained_in_plain_sight(micro: MicroConditioningPanel) -> None:
     for side in range(2):
-        named(micro, QTabBar, "Which side is edited").setCurrentIndex(side)
+        find_named(micro, QTabBar, "Which side is edited").setCurrentIndex(side)
         sentences = [line for line in visible_text(micro).splitlines() if line.endswith(".")]
         assert len(sentences) == 3
 
@@ -673,7 +673,7 @@ def test_compare_asks_for_the_same_seed_without_and_with(desk: ParametersPanel, 
         refiner=RefinerPanelState(on=True, aesthetic_score=9.0),
     )
     with qtbot.waitSignal(desk.compare_requested):
-        named(desk, QPushButton, "Compare with and without").click()
+        find_named(desk, QPushButton, "Compare with and without").click()
     both = desk.build_comparison_requests(Execution(), ON_PICTURE, output=OutputOptions(watermark=False))
     assert both is not None
     without, with_it = both
@@ -686,7 +686,7 @@ def test_compare_asks_for_the_same_seed_without_and_with(desk: ParametersPanel, 
 
 
 def test_there_is_nothing_to_compare_while_all_is_auto(micro: MicroConditioningPanel) -> None:
-    button = named(micro, QPushButton, "Compare with and without")
+    button = find_named(micro, QPushButton, "Compare with and without")
     assert not button.isEnabled()
     micro.set_value(MicroConditioningValue(True, MicroConditioning(crop_top_left=Point(0, 9))))
     assert button.isEnabled()

@@ -100,7 +100,7 @@ def denoise(
             timer.stop(call.kind)
         latents = scheduler.step(prediction, timestep, latents, **step_kwargs, return_dict=False)[0]
         latents = stage.extensions.after_step(latents, call)
-        pred_original_sample = partial(_pred_original_sample, schedule, scaled, prediction, call.noise_level)
+        pred_original_sample = partial(_pred_original_sample, schedule, scaled, prediction, call.sigma)
         on_call(CompletedCall(call.kind, step, pred_original_sample))
     return latents
 

@@ -11,9 +11,9 @@ from sdxl_desktop.engine.openvino.extensions.base import Extension, Extensions, 
 from sdxl_desktop.engine.openvino.predict import NoisePredictor
 from sdxl_desktop.engine.openvino.stage_schedule import StageSchedule
 from sdxl_desktop.engine.openvino.step_caching import step_cache
-from sdxl_desktop.engine.openvino.unet_call import UNetCall, calls_of
+from sdxl_desktop.engine.openvino.unet_call import UNetCall, full_calls
 
-KINDS: tuple[Callable[[StageContext], Extension | None], ...] = (
+EXTENSION_FACTORIES: tuple[Callable[[StageContext], Extension | None], ...] = (
     text.for_stage,
     guidance_embedding.for_stage,
     guidance.for_stage,
@@ -32,11 +32,11 @@ class StagePlan:
     calls: tuple[UNetCall, ...]
 
     @classmethod
-    def of(cls, context: StageContext) -> StagePlan:
-        kinds = (*KINDS, step_cache.for_stage)  # last: its plan depends on all others' plans
+    def create(cls, context: StageContext) -> StagePlan:
+        kinds = (*EXTENSION_FACTORIES, step_cache.for_stage)  # last: its plan depends on all others' plans
         made = [kind(context) for kind in kinds]
         extensions = tuple(extension for extension in made if extension is not None)
-        calls = calls_of(context.schedule)
+        calls = full_calls(context.schedule)
         for extension in extensions:
             calls = extension.plan(calls)
         return cls(context, extensions, calls)
@@ -45,7 +45,7 @@ class StagePlan:
     def schedule(self) -> StageSchedule:
         return self.context.schedule
 
-    def begun(self, more: Iterable[Extension], offset: int = 0) -> DenoisingStage:
+    def create_stage(self, more: Iterable[Extension], offset: int = 0) -> DenoisingStage:
         """Return the stage with `more` extensions, which need its initial latents, after `offset` steps of earlier
         stages."""
         extensions = Extensions((*self.extensions, *more))

@@ -22,7 +22,7 @@ FeatureBlend = tuple[tuple[int, float], ...]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UNetCall:
     """Call `number`, from 0, of the `calls` of a stage. It belongs to the stage's step `step`, counted from 1, at
-    `timestep` and the noise level σ `noise_level` (`StageSchedule.sigmas`).
+    `timestep` and the noise level `sigma` (`StageSchedule.sigmas`).
 
     `rows` are the names of its batch rows in order. With a `blend`, only the shallow part of the UNet is computed,
     using a deep feature blended from earlier calls; `required_features` are the calls up to this one whose features are
@@ -33,7 +33,7 @@ class UNetCall:
     calls: int
     step: int
     timestep: float
-    noise_level: float
+    sigma: float
     rows: tuple[str, ...] = (POSITIVE,)
     blend: FeatureBlend = ()
     required_features: frozenset[int] = frozenset()
@@ -66,7 +66,7 @@ class CallKind:
         return (1.0 if self.full else 0.1) * self.rows / 2
 
 
-def calls_of(schedule: StageSchedule) -> tuple[UNetCall, ...]:
+def full_calls(schedule: StageSchedule) -> tuple[UNetCall, ...]:
     """Return a full call with only the positive row for each timestep of `schedule`."""
     timesteps, levels = schedule.timesteps.tolist(), schedule.sigmas
     return tuple(
@@ -75,7 +75,7 @@ def calls_of(schedule: StageSchedule) -> tuple[UNetCall, ...]:
             calls=len(timesteps),
             step=schedule.step_after(number),
             timestep=float(timestep),
-            noise_level=float(levels[number]),
+            sigma=float(levels[number]),
         )
         for number, timestep in enumerate(timesteps)
     )

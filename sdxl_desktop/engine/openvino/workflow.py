@@ -194,7 +194,7 @@ class Workflow:
         else:
             initial = self._prepare_latents(base.schedule, generator)
             last = refiner is None or not self._is_ensemble
-            stage = base.begun(initial.extensions(base.schedule, last=last))
+            stage = base.create_stage(initial.extensions(base.schedule, last=last))
             listen = counter.callback(is_refiner=False)
             latents = denoise(stage, initial.latents, generator, trajectory, counter.timer, listen)
         if refiner is not None:
@@ -227,7 +227,7 @@ class Workflow:
 
     def _plan(self, actor: StageInputs, schedule: StageSchedule, *, refining: bool = False) -> StagePlan:
         assert actor.conditioning is not None
-        return StagePlan.of(
+        return StagePlan.create(
             StageContext(
                 request=self._request,
                 loaded=actor.loaded,
@@ -320,5 +320,5 @@ class Workflow:
                 if self._mask is None
                 else self._blend_class(self._mask, image_latents, noise),
             )
-        stage = plan.begun(begun.extensions(schedule, last=True), offset)
+        stage = plan.create_stage(begun.extensions(schedule, last=True), offset)
         return denoise(stage, begun.latents, generator, trajectory, counter.timer, counter.callback(is_refiner=True))

@@ -11,7 +11,7 @@ from sdxl_desktop.core.device import Device
 from sdxl_desktop.core.events import EngineEvent, Phase, Progress, RunFailed
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import GenerationRequest
-from sdxl_desktop.core.run_log import prompts_extra, run_words
+from sdxl_desktop.core.run_log import format_request, prompts_extra
 from sdxl_desktop.engine.engine_protocol import Emit, Engine
 from sdxl_desktop.engine.process.messages import (
     CancelAcknowledged,
@@ -47,70 +47,70 @@ class EngineHost:
         while True:
             self._work(self._waiting.get())
 
-    def _accept(self, order: EngineCommand) -> None:
-        match order:
+    def _accept(self, command: EngineCommand) -> None:
+        match command:
             case CancelCommand(run):
                 if run in self._cancels:
                     self._cancels[run].set()
-                self._answer(CancelAcknowledged(run))
+                self._reply(CancelAcknowledged(run))
             case GenerateCommand() | WarmUpCommand() | ListDevicesCommand():
-                self._cancels[order.run] = threading.Event()
-                self._waiting.put(order)
+                self._cancels[command.run] = threading.Event()
+                self._waiting.put(command)
             case _:
-                assert_never(order)
+                assert_never(command)
 
-    def _work(self, order: GenerateCommand | WarmUpCommand | ListDevicesCommand) -> None:
-        cancel = self._cancels[order.run]
+    def _work(self, command: GenerateCommand | WarmUpCommand | ListDevicesCommand) -> None:
+        cancel = self._cancels[command.run]
 
         def emit(event: EngineEvent) -> None:
-            self._answer(RunEvent(order.run, event))
+            self._reply(RunEvent(command.run, event))
 
         try:
-            match order:
+            match command:
                 case GenerateCommand(run, request):
-                    log.info("Run %d: %s", run, run_words(request), extra=prompts_extra(request))
-                    self._ready(order, emit).generate(request, emit, cancel)
+                    log.info("Run %d: %s", run, format_request(request), extra=prompts_extra(request))
+                    self._ready(command, emit).generate(request, emit, cancel)
                 case WarmUpCommand(run, checkpoint, execution, speed):
-                    self._ready(order, emit).warm_up(checkpoint, execution, speed, emit, cancel)
-                    self._answer(RunDone(run))
+                    self._ready(command, emit).warm_up(checkpoint, execution, speed, emit, cancel)
+                    self._reply(RunDone(run))
                 case ListDevicesCommand(run):
-                    self._answer(DeviceListReply(run, _devices()))
+                    self._reply(DeviceListReply(run, _devices()))
                 case _:
-                    assert_never(order)
+                    assert_never(command)
         except Exception as problem:  # the only catch-all around the engine
-            log.exception("Run %s failed unexpectedly", order.run)
+            log.exception("Run %s failed unexpectedly", command.run)
             emit(RunFailed.unexpected(problem))
         finally:
-            self._cancels.pop(order.run, None)
+            self._cancels.pop(command.run, None)
 
-    def _ready(self, order: GenerateCommand | WarmUpCommand, emit: Emit) -> Engine:
+    def _ready(self, command: GenerateCommand | WarmUpCommand, emit: Emit) -> Engine:
         if self._engine is None:
             emit(Progress(phase=Phase.STARTING))
-            self._engine = _make_engine(self._paths, order)
+            self._engine = _make_engine(self._paths, command)
         return self._engine
 
-    def _answer(self, answer: EngineReply) -> None:
+    def _reply(self, answer: EngineReply) -> None:
         self._application.send(answer)
 
 
-def _make_engine(paths: AppPaths, order: GenerateCommand | WarmUpCommand) -> Engine:
+def _make_engine(paths: AppPaths, command: GenerateCommand | WarmUpCommand) -> Engine:
     from sdxl_desktop.engine.openvino import (
         part_compiler,
         precompile,  # openvino alone, without torch
     )
 
     compiler = part_compiler.create_compiler(paths)
-    match order:
+    match command:
         case WarmUpCommand(_, checkpoint, execution, speed):
             precompile.precompile_unet(compiler, paths, checkpoint, execution, speed)
-        case GenerateCommand(_, request) if wants_plain_unet(request):
+        case GenerateCommand(_, request) if uses_unmodified_unet(request):
             precompile.precompile_unet(compiler, paths, request.checkpoint, request.execution, request.sampling.speed)
     from sdxl_desktop.engine.openvino.engine import OpenVinoEngine  # the only place with the heavy imports
 
     return OpenVinoEngine(paths, compiler=compiler)
 
 
-def wants_plain_unet(request: GenerationRequest) -> bool:
+def uses_unmodified_unet(request: GenerationRequest) -> bool:
     """Whether the run starts with the checkpoint's unmodified UNet: it has no LoRAs and at least one step."""
     return not request.additions.loras and (request.start is None or request.start.step is not None)
 

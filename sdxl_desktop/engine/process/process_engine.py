@@ -98,7 +98,7 @@ class ProcessEngine:
 
     def devices(self) -> tuple[Device, ...]:
         """Return the available devices; raises EngineError if the child does not reply."""
-        limit = _Deadline(DEVICES_SECONDS)
+        limit = _TimeoutToken(DEVICES_SECONDS)
         last = self._exchange(ListDevicesCommand(next(self._runs)), lambda event: None, limit)
         if isinstance(last, DeviceListReply):
             return last.devices
@@ -146,7 +146,7 @@ class ProcessEngine:
             return self._worker
 
     def _exchange(
-        self, order: GenerateCommand | WarmUpCommand | ListDevicesCommand, emit: Emit, cancel: CancelToken
+        self, command: GenerateCommand | WarmUpCommand | ListDevicesCommand, emit: Emit, cancel: CancelToken
     ) -> EngineEvent | RunDone | DeviceListReply | WorkerEnded:
         """Send `order` and emit its events until the last message, which is returned (final events are emitted too).
 
@@ -162,11 +162,11 @@ class ProcessEngine:
 
         try:
             worker = self._start()
-            last = WorkerEnded() if worker is None else self._run_command(worker, order, noting, cancel)
+            last = WorkerEnded() if worker is None else self._run_command(worker, command, noting, cancel)
             if not isinstance(last, WorkerEnded) or worker is not before or told.is_set() or cancel.is_set():
                 return last
             worker = self._start()
-            return last if worker is None else self._run_command(worker, order, emit, cancel)
+            return last if worker is None else self._run_command(worker, command, emit, cancel)
         except WorkerStartError as problem:
             failed = RunFailed(problem)
             emit(failed)
@@ -175,16 +175,16 @@ class ProcessEngine:
     def _run_command(
         self,
         worker: WorkerProcess,
-        order: GenerateCommand | WarmUpCommand | ListDevicesCommand,
+        command: GenerateCommand | WarmUpCommand | ListDevicesCommand,
         emit: Emit,
         cancel: CancelToken,
     ) -> EngineEvent | RunDone | DeviceListReply | WorkerEnded:
-        worker.send(order)
+        worker.send(command)
         deadline, asked = CancelDeadline(), None
         while True:
             if asked is None and cancel.is_set():
                 asked = time.monotonic()
-                worker.send(CancelCommand(order.run))
+                worker.send(CancelCommand(command.run))
             if asked is not None and deadline.is_over(time.monotonic() - asked):
                 worker.end()
                 return WorkerEnded()
@@ -194,14 +194,14 @@ class ProcessEngine:
             if isinstance(answer, WorkerEnded):
                 worker.end_after(answer)
                 return answer
-            if answer.run != order.run:  # a late message of an abandoned run
+            if answer.run != command.run:  # a late message of an abandoned run
                 continue
             if isinstance(answer, CancelAcknowledged):
-                deadline.heard()
+                deadline.acknowledge()
                 continue
             if not isinstance(answer, RunEvent):
                 return answer
-            deadline.follow(answer.event)
+            deadline.update(answer.event)
             emit(answer.event)
             match answer.event:
                 case Progress() | Preview() | PictureFinished():
@@ -232,28 +232,28 @@ class CancelDeadline:
     def __init__(self) -> None:
         self._phase = Phase.STARTING
         self._step_seconds = 0.0
-        self._heard = False
+        self._acknowledged = False
 
-    def follow(self, event: EngineEvent) -> None:
+    def update(self, event: EngineEvent) -> None:
         """Record the run's phase and seconds per step."""
         if isinstance(event, Progress):
             self._phase = event.phase
             self._step_seconds = event.seconds_per_step or self._step_seconds
 
-    def heard(self) -> None:
+    def acknowledge(self) -> None:
         """Record that the engine process acknowledged the cancel."""
-        self._heard = True
+        self._acknowledged = True
 
     def is_over(self, seconds: float) -> bool:
         """Whether the timeout has passed, `seconds` after the cancel."""
         if self._phase in _CANNOT_POLL:
             return seconds > CANCEL_GRACE_SECONDS
-        if not self._heard:
+        if not self._acknowledged:
             return seconds > UNACKNOWLEDGED_SECONDS
         return seconds > min(max(ACKNOWLEDGED_SECONDS, _STEPS * self._step_seconds), _LONGEST_SECONDS)
 
 
-class _Deadline:
+class _TimeoutToken:
     """A cancel token that is set after a number of seconds."""
 
     def __init__(self, seconds: float) -> None:

@@ -17,10 +17,10 @@ from sdxl_desktop.core.model_configs import architecture_config
 from sdxl_desktop.core.parts import TOKENIZERS, Part
 from sdxl_desktop.core.schedulers import SchedulerName, changed_config, validated_config
 from sdxl_desktop.core.untrusted_files import UntrustedFileError, copy_limited, is_regular_file
-from sdxl_desktop.formats.documents import read_json_or_empty
+from sdxl_desktop.formats.detected_model import DetectedModel, DetectedPart
 from sdxl_desktop.formats.families import Family, clip_vocabulary
 from sdxl_desktop.formats.format_errors import DamagedFileError
-from sdxl_desktop.formats.found import DetectedModel, DetectedPart
+from sdxl_desktop.formats.json_files import read_json_or_empty
 from sdxl_desktop.library.convert.build_folder import write_json
 from sdxl_desktop.library.scan import TINY_VAE_FILES, TINY_VAE_FOLDER, has_tiny_vae
 

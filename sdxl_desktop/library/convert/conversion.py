@@ -11,9 +11,9 @@ from typing import Any
 import openvino as ov
 
 from sdxl_desktop.core.parts import GRAPH, Part
-from sdxl_desktop.formats.documents import read_json_or_empty
+from sdxl_desktop.formats.detected_model import DetectedModel, DetectedPart
 from sdxl_desktop.formats.families import Family
-from sdxl_desktop.formats.found import DetectedModel, DetectedPart
+from sdxl_desktop.formats.json_files import read_json_or_empty
 from sdxl_desktop.library.convert import module_loading, tracing, weight_compression
 from sdxl_desktop.library.convert.build_folder import ConversionFolder
 from sdxl_desktop.library.convert.config_writer import write_part_config

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sdxl_desktop.core.parts import Part
-from sdxl_desktop.formats.found import DetectedModel, Kind, Layout
+from sdxl_desktop.formats.detected_model import DetectedModel, ModelKind, ModelLayout
 from sdxl_desktop.library.convert.build_folder import ConversionFolder
 from sdxl_desktop.library.convert.config_writer import write_checkpoint_configs
 from sdxl_desktop.library.convert.conversion_job import (
@@ -46,11 +46,11 @@ def _convert(job: ConversionJob, workspace: ConversionFolder, emit: Emit) -> Non
     emit(ConversionProgress(phase=ConversionPhase.STARTING))
     extras = job.extras
     found = identify(job.path) if extras.reuse_parts_from is None else detect_unet(job.path, extras.reuse_parts_from)
-    if found.kind is Kind.PICKLED:
+    if found.kind is ModelKind.PICKLED:
         found = _convert_pickle(found, workspace, emit)
-    if found.kind is not Kind.CHECKPOINT:
+    if found.kind is not ModelKind.CHECKPOINT:
         raise ImportFailedError(f"{found.path.name} is a {found.kind}, not a whole checkpoint.")
-    if found.layout is Layout.OPENVINO or job.weights is None:
+    if found.layout is ModelLayout.OPENVINO or job.weights is None:
         copy_openvino_parts(found, workspace, job.title, emit)
     else:
         _convert_parts(found, job.weights, workspace, job.title, extras, emit)
@@ -98,7 +98,7 @@ def _convert_parts(
     write_checkpoint_configs(
         found, workspace.whole, title, checkpoint_json=extras.checkpoint_json, scheduler_config=extras.scheduler_config
     )
-    reporter.finishing()
+    reporter.report_finishing()
 
 
 def _lora_fusing(
@@ -132,7 +132,7 @@ def _conversion_error(cause: str) -> ImportFailedError:
 HOST = JobHost(
     job=ConversionJob,
     work=_run_in_build_folder,
-    failed=_conversion_error,
-    out_of_memory=_out_of_memory,
+    failed_error=_conversion_error,
+    out_of_memory_error=_out_of_memory,
     memory_limit=lambda job: job.memory_limit,
 )

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from sdxl_desktop.core.parts import GRAPH, GRAPH_AND_WEIGHTS, OPENVINO_PARTS, TOKENIZERS, WEIGHTS
 from sdxl_desktop.core.untrusted_files import UntrustedFileError, copy_limited, is_regular_file
-from sdxl_desktop.formats.documents import read_json, read_json_or_empty
+from sdxl_desktop.formats.detected_model import DetectedModel
 from sdxl_desktop.formats.families import clip_vocabulary
-from sdxl_desktop.formats.found import DetectedModel
+from sdxl_desktop.formats.json_files import read_json, read_json_or_empty
 from sdxl_desktop.library.convert.build_folder import ConversionFolder, write_json
 from sdxl_desktop.library.convert.config_writer import write_checkpoint_configs
 from sdxl_desktop.library.convert.conversion_job import ConversionPhase, ConversionReporter, Emit
@@ -58,7 +58,7 @@ def copy_openvino_parts(found: DetectedModel, workspace: ConversionFolder, title
         if is_regular_file(folder / name):
             with suppress(UntrustedFileError):  # only text and a preview: skipped if far too large
                 copy_limited(folder / name, workspace.whole / name)
-    reporter.finishing()
+    reporter.report_finishing()
 
 
 def _part_size(folder: Path) -> int:

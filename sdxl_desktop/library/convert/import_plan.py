@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sdxl_desktop.core.parts import Part
+from sdxl_desktop.formats.detected_model import DetectedModel, ModelKind, ModelLayout
 from sdxl_desktop.formats.families import Family
-from sdxl_desktop.formats.found import DetectedModel, Kind, Layout
-from sdxl_desktop.library.checkpoint_names import free_name, validate_name
+from sdxl_desktop.library.checkpoint_names import find_free_name, validate_name
 from sdxl_desktop.library.convert.build_folder import ConversionFolder, source_key
 from sdxl_desktop.library.convert.conversion_options import ConversionOptions
 from sdxl_desktop.library.convert.resource_estimate import ResourceEstimate, estimate_conversion, estimate_copy
@@ -18,9 +18,9 @@ from sdxl_desktop.library.convert.weight_format import WeightFormat
 from sdxl_desktop.library.detect.identify import identify
 
 _ADVICE_BY_KIND = {
-    Kind.LORA: "It is a LoRA: it need not be imported. Drop it on the window, or use it with --lora FILE.",
-    Kind.EMBEDDING: "It is an embedding: it need not be imported. Drop it on the window, or use --embedding FILE.",
-    Kind.VAE: "It is a VAE alone: it need not be imported. Drop it on the window, or use it with --vae FILE.",
+    ModelKind.LORA: "It is a LoRA: it need not be imported. Drop it on the window, or use it with --lora FILE.",
+    ModelKind.EMBEDDING: "It is an embedding: it need not be imported. Drop it on the window, or use --embedding FILE.",
+    ModelKind.VAE: "It is a VAE alone: it need not be imported. Drop it on the window, or use it with --vae FILE.",
 }
 PART_SIZE_SHARES = (0.04, 0.20, 0.74, 0.02)
 """Shares of an SDXL file by part: the two text encoders, UNet, VAE."""
@@ -45,8 +45,8 @@ class ImportPlan:
     """
 
     path: Path
-    kind: Kind
-    layout: Layout
+    kind: ModelKind
+    layout: ModelLayout
     family: Family | None
     name: str
     library_folder: Path
@@ -83,7 +83,7 @@ def plan_import(
     chosen = (
         validate_name(name, library_folder)
         if name is not None
-        else free_name(path.name if path.is_dir() else path.stem, library_folder)
+        else find_free_name(path.name if path.is_dir() else path.stem, library_folder)
     )
     return ImportPlan(
         path=path,
@@ -104,9 +104,9 @@ def plan_import(
 def _estimates(found: DetectedModel) -> dict[WeightFormat | None, ResourceEstimate]:
     if found.kind in _ADVICE_BY_KIND:
         return {}
-    if found.layout is Layout.OPENVINO:
+    if found.layout is ModelLayout.OPENVINO:
         return {None: estimate_copy(found.bytes)}
-    pickled = found.kind is Kind.PICKLED
+    pickled = found.kind is ModelKind.PICKLED
     sizes = [part.parameters for part in found.parts] or [round(found.bytes / 2 * share) for share in PART_SIZE_SHARES]
     return {weights: estimate_conversion(weights, sizes, found.bytes, pickled=pickled) for weights in WeightFormat}
 

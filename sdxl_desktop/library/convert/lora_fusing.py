@@ -48,8 +48,8 @@ def read_unet_lora(file: Path, unet: torch.nn.Module, config: Mapping[str, Any])
     lora = match_lora(file, layers, int(config.get("cross_attention_dim") or 0))
     if others := sorted(part for part in {*lora.weight_deltas, *lora.vector_deltas} if part is not Part.UNET):
         raise _fusing_error(file, f"It changes more than the UNet: the {others[0].replace('_', ' ')}.")
-    if lora.left_out:
-        raise _fusing_error(file, f"The checkpoint has no layer {lora.left_out[0][:90]}.")
+    if lora.unmatched_layers:
+        raise _fusing_error(file, f"The checkpoint has no layer {lora.unmatched_layers[0][:90]}.")
     return lora
 
 

@@ -19,8 +19,8 @@ with warnings.catch_warnings():
 
 from sdxl_desktop.core.model_configs import architecture_config
 from sdxl_desktop.core.parts import Part
-from sdxl_desktop.formats.found import DetectedPart
-from sdxl_desktop.formats.key_mapping import Take
+from sdxl_desktop.formats.detected_model import DetectedPart
+from sdxl_desktop.formats.key_mapping import TensorConversion
 from sdxl_desktop.formats.safetensors_header import Tensor
 from sdxl_desktop.library.convert.memmap_buffer import MemmapBuffer
 
@@ -90,7 +90,7 @@ def _restore_buffers(module: Any) -> None:
 def _load_tensor(part: DetectedPart, name: str, buffer: MemmapBuffer) -> torch.Tensor:
     recipe = part.key_mapping[name]
     found = _mapped_tensor(part.tensors[recipe.key])
-    taken = _TRANSFORMS[recipe.take](found)
+    taken = _TRANSFORMS[recipe.conversion](found)
     if taken.dtype not in _SUPPORTED_DTYPES:
         room = torch.from_numpy(buffer.array(tuple(taken.shape), np.float32))
         room.copy_(taken)
@@ -100,13 +100,13 @@ def _load_tensor(part: DetectedPart, name: str, buffer: MemmapBuffer) -> torch.T
     return taken
 
 
-_TRANSFORMS: dict[Take, Callable[[torch.Tensor], torch.Tensor]] = {
-    Take.WHOLE: lambda found: found,
-    Take.RESHAPED: lambda found: found.reshape(found.shape[:2]),
-    Take.TRANSPOSED: lambda found: found.t().contiguous(),
-    Take.FIRST_THIRD: lambda found: found[: len(found) // 3],
-    Take.SECOND_THIRD: lambda found: found[len(found) // 3 : 2 * len(found) // 3],
-    Take.LAST_THIRD: lambda found: found[2 * len(found) // 3 :],
+_TRANSFORMS: dict[TensorConversion, Callable[[torch.Tensor], torch.Tensor]] = {
+    TensorConversion.WHOLE: lambda found: found,
+    TensorConversion.RESHAPED: lambda found: found.reshape(found.shape[:2]),
+    TensorConversion.TRANSPOSED: lambda found: found.t().contiguous(),
+    TensorConversion.FIRST_THIRD: lambda found: found[: len(found) // 3],
+    TensorConversion.SECOND_THIRD: lambda found: found[len(found) // 3 : 2 * len(found) // 3],
+    TensorConversion.LAST_THIRD: lambda found: found[2 * len(found) // 3 :],
 }
 
 

@@ -7,7 +7,7 @@ import threading
 from sdxl_desktop.core import child_program
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.errors import CheckpointError, SdxlDesktopError
-from sdxl_desktop.formats.found import Layout
+from sdxl_desktop.formats.detected_model import ModelLayout
 from sdxl_desktop.library.checkpoint_names import check_name_unused
 from sdxl_desktop.library.convert.conversion_job import ConversionJob, Emit
 from sdxl_desktop.library.convert.import_plan import ImportPlan
@@ -55,12 +55,12 @@ def discard_import(plan: ImportPlan, weight_format: WeightFormat | None) -> None
 def _check_weight_format(plan: ImportPlan, weight_format: WeightFormat | None) -> None:
     if plan.advice:
         raise CheckpointError(f"{plan.path.name} is no whole checkpoint.", why=plan.advice)
-    if weight_format is None and plan.layout is not Layout.OPENVINO:
+    if weight_format is None and plan.layout is not ModelLayout.OPENVINO:
         raise CheckpointError(
             "A weight format must be chosen.",
             next_step=f"Choose one of {', '.join(WeightFormat)}; int8 is a good start.",
         )
-    if weight_format is not None and plan.layout is Layout.OPENVINO:
+    if weight_format is not None and plan.layout is ModelLayout.OPENVINO:
         raise CheckpointError(
             f"{plan.path.name} has OpenVINO parts already, which are copied as they are.",
             next_step="Leave the weight format out.",
@@ -90,4 +90,4 @@ def _crashed_error(why: str) -> ImportFailedError:
     )
 
 
-_WORKER = JobWorker(host=child_program.CONVERSION_HOST, cancelled=_cancelled, died=_crashed_error)
+_WORKER = JobWorker(host=child_program.CONVERSION_HOST, cancelled_error=_cancelled, died_error=_crashed_error)

@@ -26,7 +26,7 @@ with warnings.catch_warnings():
     from optimum.exporters.tasks import TasksManager
 
 from sdxl_desktop.core.parts import Part
-from sdxl_desktop.formats.found import DetectedPart
+from sdxl_desktop.formats.detected_model import DetectedPart
 
 OPENVINO_PARTS: Mapping[str, tuple[Part, ...]] = {
     Part.TEXT_ENCODER: (Part.TEXT_ENCODER,),

@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sdxl_desktop.core.parts import GRAPH, OPENVINO_PARTS, TOKENIZERS, WEIGHTS, Part
-from sdxl_desktop.formats.documents import read_json, read_json_or_empty
-from sdxl_desktop.formats.families import Setup, clip_vocabulary, family_of
+from sdxl_desktop.formats.detected_model import DetectedModel, ModelKind, ModelLayout
+from sdxl_desktop.formats.families import PipelineConfigFolder, clip_vocabulary, family_of
 from sdxl_desktop.formats.format_errors import DamagedFileError
-from sdxl_desktop.formats.found import DetectedModel, Kind, Layout
+from sdxl_desktop.formats.json_files import read_json, read_json_or_empty
 from sdxl_desktop.formats.safetensors_header import Tensor, read_tensors
 from sdxl_desktop.library.convert.build_folder import ConversionFolder
 from sdxl_desktop.library.detect.checkpoint_folders import weight_files_in
@@ -59,13 +59,13 @@ def detect_unet(folder: Path, base: Path | None = None) -> DetectedModel:
     has_first = base is None or (base / Part.TEXT_ENCODER).is_dir()
     return DetectedModel(
         path=folder,
-        kind=Kind.CHECKPOINT,
-        layout=Layout.DIFFUSERS,
+        kind=ModelKind.CHECKPOINT,
+        layout=ModelLayout.DIFFUSERS,
         family=family_of(dict(part.config), has_first_encoder=has_first),
         parts=(part,),
         files=tuple(files),
-        model_index=Setup(base).index if base is not None else {},
-        scheduler_config=Setup(base).scheduler if base is not None else {},
+        model_index=PipelineConfigFolder(base).index if base is not None else {},
+        scheduler_config=PipelineConfigFolder(base).scheduler if base is not None else {},
         tokenizers=_tokenizers(base) if base is not None else {},
     )
 

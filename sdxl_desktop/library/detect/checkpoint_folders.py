@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from sdxl_desktop.core.parts import DIFFUSERS_PARTS, GRAPH, GRAPH_AND_WEIGHTS, TOKENIZERS, Part
-from sdxl_desktop.formats.documents import read_json
-from sdxl_desktop.formats.families import Setup, clip_vocabulary, family_of
+from sdxl_desktop.formats.detected_model import DetectedModel, DetectedPart, ModelKind, ModelLayout
+from sdxl_desktop.formats.families import PipelineConfigFolder, clip_vocabulary, family_of
 from sdxl_desktop.formats.format_errors import DamagedFileError
-from sdxl_desktop.formats.found import DetectedModel, DetectedPart, Kind, Layout
+from sdxl_desktop.formats.json_files import read_json
 from sdxl_desktop.formats.safetensors_header import Tensor, read_tensors
-from sdxl_desktop.formats.unsupported import refusal, unknown
+from sdxl_desktop.formats.unsupported import not_sdxl_error, unknown_file_error
 from sdxl_desktop.formats.weight_variants import WeightVariant, find_weight_variants, variant_note
 from sdxl_desktop.library.detect.part_matching import Mismatch, fp8_note, match_part
 
@@ -34,7 +34,7 @@ def identify_folder(folder: Path) -> DetectedModel | None:
     unusable."""
     if not (folder / "model_index.json").is_file():
         return None
-    setup = Setup(folder)
+    setup = PipelineConfigFolder(folder)
     if (folder / Part.UNET / GRAPH).is_file():
         return _identify_openvino(folder, setup)
     _check_is_sdxl(folder, setup)
@@ -48,32 +48,37 @@ def identify_folder(folder: Path) -> DetectedModel | None:
     return _identify_diffusers(folder, setup)
 
 
-def _check_is_sdxl(folder: Path, configs: Setup) -> None:
+def _check_is_sdxl(folder: Path, configs: PipelineConfigFolder) -> None:
     says = str(configs.index.get("_class_name", ""))[:80]
     if "StableDiffusionXL" in says:
         return
     for start, kind in _UNSUPPORTED_PIPELINES:
         if start in says:
-            raise refusal(folder.name, kind)
+            raise not_sdxl_error(folder.name, kind)
     context = (configs.config(Part.UNET) or {}).get("cross_attention_dim")
     known = _MODEL_BY_CROSS_ATTENTION_DIM.get(context) if isinstance(context, int) else None
-    raise refusal(folder.name, known or f"made for {says or 'nothing that it names'}")
+    raise not_sdxl_error(folder.name, known or f"made for {says or 'nothing that it names'}")
 
 
-def _identify_openvino(folder: Path, configs: Setup) -> DetectedModel:
+def _identify_openvino(folder: Path, configs: PipelineConfigFolder) -> DetectedModel:
     _check_is_sdxl(folder, configs)
     unet = configs.config(Part.UNET) or {}
     try:
         family = family_of(unet, has_first_encoder=(folder / Part.TEXT_ENCODER).is_dir())
     except (TypeError, ValueError, IndexError, KeyError) as problem:
-        raise unknown(folder.name, f"{Part.UNET}/config.json makes no sense.") from problem
+        raise unknown_file_error(folder.name, f"{Part.UNET}/config.json makes no sense.") from problem
     files = tuple(sorted(file for part in folder.iterdir() if part.is_dir() for file in part.glob(GRAPH_AND_WEIGHTS)))
     return DetectedModel(
-        path=folder, kind=Kind.CHECKPOINT, layout=Layout.OPENVINO, family=family, files=files, model_index=configs.index
+        path=folder,
+        kind=ModelKind.CHECKPOINT,
+        layout=ModelLayout.OPENVINO,
+        family=family,
+        files=files,
+        model_index=configs.index,
     )
 
 
-def _identify_diffusers(folder: Path, configs: Setup) -> DetectedModel:
+def _identify_diffusers(folder: Path, configs: PipelineConfigFolder) -> DetectedModel:
     parts: list[DetectedPart] = []
     files: list[Path] = []
     notes: list[str] = []
@@ -95,8 +100,8 @@ def _identify_diffusers(folder: Path, configs: Setup) -> DetectedModel:
     there = {part.name for part in parts}
     return DetectedModel(
         path=folder,
-        kind=Kind.CHECKPOINT,
-        layout=Layout.DIFFUSERS,
+        kind=ModelKind.CHECKPOINT,
+        layout=ModelLayout.DIFFUSERS,
         family=family_of(dict(unet.config), has_first_encoder=Part.TEXT_ENCODER in there),
         parts=tuple(parts),
         notes=tuple(filter(None, (*notes, fp8_note(parts)))),

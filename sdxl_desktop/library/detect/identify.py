@@ -9,12 +9,12 @@ from pathlib import Path
 from sdxl_desktop.core.errors import CheckpointError
 from sdxl_desktop.core.parts import DIFFUSERS_PARTS, TOKENIZERS, Part
 from sdxl_desktop.formats import key_mapping
-from sdxl_desktop.formats.families import Setup, clip_vocabulary, family_of, shipped_setups
+from sdxl_desktop.formats.detected_model import DetectedModel, DetectedPart, ModelKind, ModelLayout
+from sdxl_desktop.formats.families import PipelineConfigFolder, clip_vocabulary, family_of, shipped_config_folders
 from sdxl_desktop.formats.format_errors import DamagedFileError
-from sdxl_desktop.formats.found import DetectedModel, DetectedPart, Kind, Layout
 from sdxl_desktop.formats.lora_keys import is_lora
 from sdxl_desktop.formats.safetensors_header import Tensor, read_metadata, read_tensors
-from sdxl_desktop.formats.unsupported import foreign, refusal, unknown
+from sdxl_desktop.formats.unsupported import detect_foreign_model, not_sdxl_error, unknown_file_error
 from sdxl_desktop.formats.vae_key_mapping import is_vae_file
 from sdxl_desktop.formats.weight_variants import PICKLED
 from sdxl_desktop.library.detect.checkpoint_folders import identify_folder
@@ -34,9 +34,9 @@ def identify(path: Path) -> DetectedModel:
         raise CheckpointError(f"There is nothing at {path}.", next_step="Check the path.")
     if path.suffix.lower() in PICKLED:
         check_pickle(path)
-        return DetectedModel(path=path, kind=Kind.PICKLED, layout=Layout.SINGLE_FILE, files=(path,))
+        return DetectedModel(path=path, kind=ModelKind.PICKLED, layout=ModelLayout.SINGLE_FILE, files=(path,))
     if path.suffix.lower() == ".gguf":
-        raise refusal(path.name, "a GGUF file, whose quantized weights cannot be converted")
+        raise not_sdxl_error(path.name, "a GGUF file, whose quantized weights cannot be converted")
     return identify_file(path)
 
 
@@ -49,10 +49,10 @@ def identify_file(path: Path, config_folder: Path | None = None) -> DetectedMode
     kind = _detect_addition_kind(tensors)
     if kind is None:
         shapes = {name: tensor.shape for name, tensor in tensors.items()}
-        if named := foreign(shapes):
-            raise refusal(path.name, named)
-        raise unknown(path.name, _unknown_hint(tensors))
-    return DetectedModel(path=path, kind=kind, layout=Layout.SINGLE_FILE, files=(path,))
+        if named := detect_foreign_model(shapes):
+            raise not_sdxl_error(path.name, named)
+        raise unknown_file_error(path.name, _unknown_hint(tensors))
+    return DetectedModel(path=path, kind=kind, layout=ModelLayout.SINGLE_FILE, files=(path,))
 
 
 UNET_MARKER_KEY = "model.diffusion_model.input_blocks.0.0.weight"
@@ -62,7 +62,7 @@ def _identify_only_file(folder: Path) -> DetectedModel:
     files = sorted(folder.glob("*.safetensors"))
     if len(files) == 1:
         return identify_file(files[0])
-    raise unknown(
+    raise unknown_file_error(
         folder.name,
         f"It holds {len(files)} files of weights, and which is meant is not clear."
         if files
@@ -70,13 +70,13 @@ def _identify_only_file(folder: Path) -> DetectedModel:
     )
 
 
-def _detect_addition_kind(tensors: Mapping[str, Tensor]) -> Kind | None:
+def _detect_addition_kind(tensors: Mapping[str, Tensor]) -> ModelKind | None:
     if is_lora(tensors):
-        return Kind.LORA
+        return ModelKind.LORA
     if is_vae_file(tensors):
-        return Kind.VAE
+        return ModelKind.VAE
     if len(tensors) <= 4 and all(len(tensor.shape) in (1, 2) for tensor in tensors.values()):
-        return Kind.EMBEDDING
+        return ModelKind.EMBEDDING
     return None
 
 
@@ -88,8 +88,8 @@ def _unknown_hint(tensors: Mapping[str, Tensor]) -> str:
 
 def _identify_single_file(path: Path, tensors: Mapping[str, Tensor], config_folder: Path) -> DetectedModel:
     shapes = {name: tensor.shape for name, tensor in tensors.items()}
-    if named := foreign(shapes):
-        raise refusal(path.name, named)
+    if named := detect_foreign_model(shapes):
+        raise not_sdxl_error(path.name, named)
     closest: Mismatch | None = None
     for setup, tokenizers in _candidate_configs(config_folder):
         unet = _match_part(Part.UNET, setup, tensors)
@@ -104,24 +104,26 @@ def _identify_single_file(path: Path, tensors: Mapping[str, Tensor], config_fold
             next_step="Look for the same checkpoint in fp16 or fp32.",
         )
     why = "Its UNet is built like none of SDXL's families"
-    raise unknown(path.name, f"{why} ({closest.reason})." if closest else f"{why}.")
+    raise unknown_file_error(path.name, f"{why} ({closest.reason})." if closest else f"{why}.")
 
 
-def _candidate_configs(config_folder: Path) -> Iterator[tuple[Setup, dict[str, Path]]]:
+def _candidate_configs(config_folder: Path) -> Iterator[tuple[PipelineConfigFolder, dict[str, Path]]]:
     """Yield configurations that may match a single file, with the paths of their tokenizers."""
     if (config_folder / "model_index.json").is_file() and (config_folder / Part.UNET / "config.json").is_file():
         own = {name: config_folder / name for name in TOKENIZERS if (config_folder / name).is_dir()}
-        yield Setup(config_folder), own
-    for _, setup in shipped_setups():
+        yield PipelineConfigFolder(config_folder), own
+    for _, setup in shipped_config_folders():
         yield setup, dict.fromkeys(TOKENIZERS, clip_vocabulary())
 
 
-def _match_part(name: str, configs: Setup, tensors: Mapping[str, Tensor]) -> DetectedPart | Mismatch | None:
+def _match_part(
+    name: str, configs: PipelineConfigFolder, tensors: Mapping[str, Tensor]
+) -> DetectedPart | Mismatch | None:
     """Return the part if it matches `configs`, the mismatch if not, or None if `configs` has no such part."""
     config = configs.config(name)
     if config is None:
         return None
-    prefix = key_mapping.prefix_of(name, tensors)
+    prefix = key_mapping.key_prefix(name, tensors)
     if prefix is None:
         return Mismatch(f"it has no {name.replace('_', ' ')}", 10**6)
     inside = {key: tensor for key, tensor in tensors.items() if key.startswith(prefix)}
@@ -129,7 +131,11 @@ def _match_part(name: str, configs: Setup, tensors: Mapping[str, Tensor]) -> Det
 
 
 def _complete_checkpoint(
-    path: Path, tensors: Mapping[str, Tensor], configs: Setup, unet: DetectedPart, tokenizers: dict[str, Path]
+    path: Path,
+    tensors: Mapping[str, Tensor],
+    configs: PipelineConfigFolder,
+    unet: DetectedPart,
+    tokenizers: dict[str, Path],
 ) -> DetectedModel:
     parts = []
     for name in DIFFUSERS_PARTS:
@@ -149,8 +155,8 @@ def _complete_checkpoint(
     ]
     return DetectedModel(
         path=path,
-        kind=Kind.CHECKPOINT,
-        layout=Layout.SINGLE_FILE,
+        kind=ModelKind.CHECKPOINT,
+        layout=ModelLayout.SINGLE_FILE,
         family=family_of(dict(unet.config), has_first_encoder=Part.TEXT_ENCODER in there),
         parts=tuple(parts),
         notes=tuple(filter(None, (fp8_note(parts),))),

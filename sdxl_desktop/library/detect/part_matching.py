@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sdxl_desktop.core.untrusted_text import display_text
-from sdxl_desktop.formats.found import DetectedPart
-from sdxl_desktop.formats.key_mapping import diffusers_recipes, original_recipes
-from sdxl_desktop.formats.layer_shapes import blueprint
+from sdxl_desktop.formats.detected_model import DetectedPart
+from sdxl_desktop.formats.key_mapping import diffusers_key_mapping, original_key_mapping
+from sdxl_desktop.formats.layer_shapes import tensor_shapes
 from sdxl_desktop.formats.safetensors_header import Tensor
 
 FP8_DTYPES = ("F8_E4M3", "F8_E5M2")
@@ -53,11 +53,11 @@ def match_part(
     in diffusers'."""
     scales, tensors = _split_fp8_scales(available)
     try:
-        wanted = blueprint(name, config, _MIN_TENSOR_LIMIT + 2 * len(tensors))
+        wanted = tensor_shapes(name, config, _MIN_TENSOR_LIMIT + 2 * len(tensors))
         found = (
-            diffusers_recipes(name, wanted, tensors)
+            diffusers_key_mapping(name, wanted, tensors)
             if prefix is None
-            else original_recipes(name, config, wanted, prefix)
+            else original_key_mapping(name, config, wanted, prefix)
         )
     except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as problem:
         said = display_text(str(problem)) if isinstance(problem, ValueError) else type(problem).__name__

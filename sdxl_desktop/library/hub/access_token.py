@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from sdxl_desktop.core.app_log import keep_out
+from sdxl_desktop.core.app_log import add_secret
 from sdxl_desktop.core.child_program import TOKEN_VARIABLES
 from sdxl_desktop.core.regular_files import open_regular
 from sdxl_desktop.library.hub.hub_address import HUGGINGFACE_URL, endpoint
@@ -36,7 +36,7 @@ class AccessToken:
     """Whether it is in the system's keyring, where `delete_token` removes it."""
 
     def __post_init__(self) -> None:
-        keep_out(self.value)
+        add_secret(self.value)
 
     def __repr__(self) -> str:
         return f"Token({'…' if self.value else 'none'}, {self.source!r})"
@@ -80,7 +80,7 @@ def _find_outside_keyring() -> tuple[str, str]:
 def store_token(value: str) -> None:
     """Store `value` in the system's keyring. Raises AccessError if it is not a valid token or there is no keyring."""
     value = _stripped(value)
-    keep_out(value)
+    add_secret(value)
     if not value or not value.isascii() or not value.replace("_", "").replace("-", "").isalnum():
         raise AccessError("That cannot be a token.", why=_TOKEN_FORMAT_HINT, next_step="Copy it once more.")
     keyring, why_not = _keyring()

@@ -61,4 +61,4 @@ def _out_of_memory(job: DownloadJob) -> HubError:
     )
 
 
-HOST = JobHost(job=DownloadJob, work=_work, failed=_failed, out_of_memory=_out_of_memory)
+HOST = JobHost(job=DownloadJob, work=_work, failed_error=_failed, out_of_memory_error=_out_of_memory)

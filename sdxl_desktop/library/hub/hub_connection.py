@@ -133,5 +133,8 @@ def _crashed_error(why: str) -> HubError:
 
 
 _WORKER = JobWorker(
-    host=child_program.DOWNLOAD_HOST, cancelled=_cancelled, died=_crashed_error, environment=_child_environment
+    host=child_program.DOWNLOAD_HOST,
+    cancelled_error=_cancelled,
+    died_error=_crashed_error,
+    environment=_child_environment,
 )

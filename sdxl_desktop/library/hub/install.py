@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from sdxl_desktop.core.checkpoint import Checkpoint
-from sdxl_desktop.formats.documents import read_json_or_empty
+from sdxl_desktop.formats.json_files import read_json_or_empty
 from sdxl_desktop.library.catalogue import CatalogueEntry
 from sdxl_desktop.library.checkpoint_names import check_name, check_name_unused
 from sdxl_desktop.library.convert.build_folder import write_json

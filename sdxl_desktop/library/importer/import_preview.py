@@ -9,11 +9,11 @@ from pathlib import Path
 
 import psutil
 
+from sdxl_desktop.formats.detected_model import ModelKind
 from sdxl_desktop.formats.families import Family
-from sdxl_desktop.formats.found import Kind
 from sdxl_desktop.library import catalogue
 from sdxl_desktop.library.catalogue import CatalogueEntry
-from sdxl_desktop.library.checkpoint_names import free_name, validate_name
+from sdxl_desktop.library.checkpoint_names import find_free_name, validate_name
 from sdxl_desktop.library.convert.import_plan import plan_import
 from sdxl_desktop.library.convert.resource_estimate import ResourceEstimate, estimate_conversion
 from sdxl_desktop.library.convert.unet_swap import detect_unet, is_unet_folder
@@ -61,7 +61,7 @@ class ImportPreview:
     name: str
     source: Path | HubAddress
     entry: CatalogueEntry | None
-    kind: Kind | None
+    kind: ModelKind | None
     family: Family | None
     licence: str
     gated: bool
@@ -80,7 +80,7 @@ class ImportPreview:
 
     @property
     def fuses_lora(self) -> bool:
-        return self.kind is Kind.LORA and self.base_model is not None
+        return self.kind is ModelKind.LORA and self.base_model is not None
 
     def download_bytes_for(self, weight_format: WeightFormat | None) -> int:
         """Return the download size if `weight_format` is chosen; `download_bytes` is the one for `suggested_format`."""
@@ -118,7 +118,7 @@ def preview_import(
         validate_name(name, library.user_folder)
     asking = HubResolver(library.user_folder, emit, cancel, connection or HubConnection.default())
     openvino = openvino or (entry is not None and entry.openvino is not None)
-    chosen = name or free_name(entry.id if entry is not None else address.name, library.user_folder)
+    chosen = name or find_free_name(entry.id if entry is not None else address.name, library.user_folder)
     listing = asking.list_files(address, chosen, openvino=openvino)
     kept = count_downloaded_bytes(address, listing, pick_download_folder(library.user_folder, chosen, listing))
     return _preview_on_hub(address, entry, chosen, listing, kept, library, asking)
@@ -154,7 +154,9 @@ def _preview_local_unet(path: Path, library: Library, name: str | None) -> Impor
     """Preview a lone UNet: its base model is known by its family, and the hub is queried for it at import."""
     found = detect_unet(path)
     base = base_model_entry(None, found.family)
-    chosen = validate_name(name, library.user_folder) if name is not None else free_name(path.name, library.user_folder)
+    chosen = (
+        validate_name(name, library.user_folder) if name is not None else find_free_name(path.name, library.user_folder)
+    )
     sizes = [part.parameters for part in found.parts]
     coming: dict[WeightFormat | None, int] = {}
     if base is not None:
@@ -164,7 +166,7 @@ def _preview_local_unet(path: Path, library: Library, name: str | None) -> Impor
         name=chosen,
         source=path,
         entry=None,
-        kind=Kind.CHECKPOINT,
+        kind=ModelKind.CHECKPOINT,
         family=found.family,
         licence="",
         gated=False,
@@ -205,7 +207,7 @@ def _preview_on_hub(
     """Preview a model on the hub."""
     kin = _resolve_base_model(entry, resolver)
     kind, forecasts = _kind(entry, listing), _estimates(entry, listing, kin, library)
-    fusing = kind is Kind.LORA
+    fusing = kind is ModelKind.LORA
     coming, there = dict[WeightFormat | None, int](), dict[WeightFormat | None, int]()
     for weights in forecasts if kin is not None else ():
         missing = (
@@ -251,13 +253,13 @@ def _resolve_base_model(entry: CatalogueEntry | None, resolver: HubResolver) -> 
         raise
 
 
-def _kind(entry: CatalogueEntry | None, listing: HubListing) -> Kind | None:
+def _kind(entry: CatalogueEntry | None, listing: HubListing) -> ModelKind | None:
     """Return the kind if it is known before the download: a single file, or a part, can be many things."""
     if entry is not None:
-        return {catalogue.CatalogueKind.LORA: Kind.LORA, catalogue.CatalogueKind.VAE: Kind.VAE}.get(
-            entry.kind, Kind.CHECKPOINT
+        return {catalogue.CatalogueKind.LORA: ModelKind.LORA, catalogue.CatalogueKind.VAE: ModelKind.VAE}.get(
+            entry.kind, ModelKind.CHECKPOINT
         )
-    return Kind.CHECKPOINT if listing.layout in (DownloadLayout.DIFFUSERS, DownloadLayout.OPENVINO) else None
+    return ModelKind.CHECKPOINT if listing.layout in (DownloadLayout.DIFFUSERS, DownloadLayout.OPENVINO) else None
 
 
 def _estimates(

@@ -13,7 +13,7 @@ from pathlib import Path
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.errors import CheckpointError
 from sdxl_desktop.core.parts import Part
-from sdxl_desktop.formats.found import Kind
+from sdxl_desktop.formats.detected_model import ModelKind
 from sdxl_desktop.library.checkpoint_names import validate_name
 from sdxl_desktop.library.convert.conversion_job import ConversionProgress
 from sdxl_desktop.library.convert.conversion_options import ConversionOptions
@@ -147,10 +147,10 @@ class _ImportRun:
         if path.is_dir() and is_unet_folder(path):
             return self._convert_with_unet(path, source)
         if path.is_dir() and (path / "config.json").is_file() and not (path / "model_index.json").is_file():
-            return self._install_addition(Kind.VAE, path)
+            return self._install_addition(ModelKind.VAE, path)
         if isinstance(self.preview.source, HubAddress):
             kind = identify(path).kind
-            if kind in (Kind.LORA, Kind.EMBEDDING, Kind.VAE):
+            if kind in (ModelKind.LORA, ModelKind.EMBEDDING, ModelKind.VAE):
                 return self._install_addition(kind, path)
         return self._convert(path, conversion_options(self.preview.entry, source))
 
@@ -271,7 +271,7 @@ class _ImportRun:
         plan = plan_import(path, self.library.user_folder, self.preview.name, extras)
         return self._checkpoint_result(run_import(plan, self.weight_format, tell, self.cancel))
 
-    def _install_addition(self, kind: Kind, path: Path) -> ImportResult:
+    def _install_addition(self, kind: ModelKind, path: Path) -> ImportResult:
         there = install_addition(kind, path, self.preview.name, self.library)
         return ImportResult(
             checkpoint=None, path=there, message=usage_hint(kind, there), received_bytes=self.received_bytes

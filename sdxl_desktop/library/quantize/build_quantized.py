@@ -11,7 +11,7 @@ from typing import Any
 import openvino as ov
 
 from sdxl_desktop.core.parts import GRAPH, WEIGHTS
-from sdxl_desktop.formats.documents import read_json
+from sdxl_desktop.formats.json_files import read_json
 from sdxl_desktop.library.convert import weight_compression
 from sdxl_desktop.library.convert.build_folder import ConversionFolder, write_json
 from sdxl_desktop.library.convert.memmap_buffer import MemmapBuffer
@@ -54,7 +54,7 @@ def build_quantized(job: QuantizationJob, build_folder: ConversionFolder, emit: 
     }
     family = write_quantized_configs(source, build_folder.whole, job)
     build_folder.finish({"source": job.source_name, "weights": method.value, "family": family, **about})
-    reporter.finishing()
+    reporter.report_finishing()
 
 
 def _build_part(

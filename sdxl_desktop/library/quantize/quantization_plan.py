@@ -8,7 +8,7 @@ from pathlib import Path
 from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind
 from sdxl_desktop.core.errors import CheckpointError
 from sdxl_desktop.core.parts import GRAPH, GRAPH_AND_WEIGHTS, OPENVINO_PARTS, Part
-from sdxl_desktop.library.checkpoint_names import free_name, validate_name
+from sdxl_desktop.library.checkpoint_names import find_free_name, validate_name
 from sdxl_desktop.library.convert.build_folder import ConversionFolder, source_key
 from sdxl_desktop.library.convert.resource_estimate import ResourceEstimate
 from sdxl_desktop.library.quantize.calibration import Calibration
@@ -76,7 +76,7 @@ def plan_quantization(
         calibration=calibration,
         name=validate_name(name, library_folder)
         if name is not None
-        else free_name(f"{source.folder.name}-{method}", library_folder),
+        else find_free_name(f"{source.folder.name}-{method}", library_folder),
         library_folder=library_folder,
         parts=parts,
         forecast=estimate_quantization(method, parts, calibration),

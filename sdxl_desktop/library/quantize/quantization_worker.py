@@ -56,7 +56,7 @@ def _failed(cause: str) -> QuantizationError:
 HOST = JobHost(
     job=QuantizationJob,
     work=_work,
-    failed=_failed,
-    out_of_memory=_out_of_memory,
+    failed_error=_failed,
+    out_of_memory_error=_out_of_memory,
     memory_limit=lambda job: job.memory_limit,
 )

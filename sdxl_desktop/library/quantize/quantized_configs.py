@@ -7,9 +7,9 @@ from pathlib import Path
 
 from sdxl_desktop.core.parts import TOKENIZERS
 from sdxl_desktop.core.untrusted_files import UntrustedFileError, copy_limited, is_regular_file
-from sdxl_desktop.formats.documents import read_json_or_empty
+from sdxl_desktop.formats.detected_model import DetectedModel
 from sdxl_desktop.formats.families import clip_vocabulary
-from sdxl_desktop.formats.found import DetectedModel
+from sdxl_desktop.formats.json_files import read_json_or_empty
 from sdxl_desktop.library.convert.build_folder import write_json
 from sdxl_desktop.library.convert.config_writer import write_checkpoint_configs
 from sdxl_desktop.library.detect.identify import identify

@@ -74,4 +74,4 @@ def _crashed_error(why: str) -> QuantizationError:
     )
 
 
-_WORKER = JobWorker(host=child_program.QUANTIZATION_HOST, cancelled=_cancelled, died=_crashed_error)
+_WORKER = JobWorker(host=child_program.QUANTIZATION_HOST, cancelled_error=_cancelled, died_error=_crashed_error)

@@ -19,7 +19,7 @@ from transformers import CLIPTokenizer
 from sdxl_desktop.core.clip_tokenizer_files import read_clip_tokenizer
 from sdxl_desktop.core.parts import OPENVINO_PARTS, Part
 from sdxl_desktop.core.schedulers import SchedulerName, config_for, validated_config
-from sdxl_desktop.formats.documents import read_json
+from sdxl_desktop.formats.json_files import read_json
 from sdxl_desktop.library.openvino_graphs import read_graph
 from sdxl_desktop.library.quantize.calibration import Calibration
 from sdxl_desktop.library.quantize.quantization_errors import QuantizationError

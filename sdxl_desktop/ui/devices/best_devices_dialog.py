@@ -23,10 +23,10 @@ from sdxl_desktop.engine.device_times import (
     read_timings,
     timings_file,
 )
-from sdxl_desktop.engine.process.workbench import ProcessWorkbench
+from sdxl_desktop.engine.process.benchmark_process import ProcessDeviceBenchmark
 from sdxl_desktop.ui.devices.data_table import DataTable, TableCell, TableColumn
 from sdxl_desktop.ui.devices.device_formatting import format_part
-from sdxl_desktop.ui.devices.work import StoppableWork
+from sdxl_desktop.ui.devices.stoppable_work import StoppableWork
 from sdxl_desktop.ui.widgets.fitted_dialog import FittedDialog
 from sdxl_desktop.ui.widgets.layout_helpers import column, muted_label, row
 from sdxl_desktop.ui.widgets.plain_text import PlainTextLabel
@@ -128,7 +128,7 @@ class BestDevicesDialog(FittedDialog):
             folder, size = self._checkpoint.folder.absolute(), self._checkpoint.recommended.size
             names, execution = self._names, self._execution
             self._work.start(
-                lambda emit, cancel: ProcessWorkbench().measure(folder, size, names, execution, emit, cancel)
+                lambda emit, cancel: ProcessDeviceBenchmark().measure(folder, size, names, execution, emit, cancel)
             )
 
     def _show_progress(self, progress: Progress) -> None:

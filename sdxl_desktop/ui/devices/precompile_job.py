@@ -15,9 +15,9 @@ from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.request import Execution
 from sdxl_desktop.core.speed import SpeedPreset
 from sdxl_desktop.engine.device_benchmark import PrecompileResult, not_kept
-from sdxl_desktop.engine.process.workbench import ProcessWorkbench
+from sdxl_desktop.engine.process.benchmark_process import ProcessDeviceBenchmark
 from sdxl_desktop.ui.devices.device_formatting import format_rough_duration
-from sdxl_desktop.ui.devices.work import StoppableWork
+from sdxl_desktop.ui.devices.stoppable_work import StoppableWork
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class PrecompileJob(QObject):
         """Compile `checkpoint` for these sizes and speeds, on the devices of `execution`."""
         self._title, folder = checkpoint.title, checkpoint.folder.absolute()
         self._work.start(
-            lambda emit, cancel: ProcessWorkbench().prepare(folder, sizes, speeds, execution, emit, cancel)
+            lambda emit, cancel: ProcessDeviceBenchmark().precompile(folder, sizes, speeds, execution, emit, cancel)
         )
         self._set_status(PrecompileStatus(running=True, text=f"Preparing {self._title}…"))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from sdxl_desktop.library.checkpoint_names import RULE, is_name
+from sdxl_desktop.library.checkpoint_names import RULE, is_valid_name
 from sdxl_desktop.library.scan import Library
 from sdxl_desktop.session.library_jobs import LibraryJobQueue
 
@@ -41,7 +41,7 @@ def measure_free_resources(library: Library, jobs: LibraryJobQueue) -> FreeResou
 
 def name_problem(name: str, resources: FreeResources) -> str:
     """Return why a new checkpoint cannot have this name, "" if it can."""
-    if not is_name(name):
+    if not is_valid_name(name):
         return f"The name becomes a folder's. {RULE}"
     if name in resources.reserved_names:
         return f"{name} is already being added: give another name."

@@ -8,8 +8,8 @@ from datetime import date
 from typing import assert_never
 
 from sdxl_desktop.core.checkpoint import CheckpointKind
+from sdxl_desktop.formats.detected_model import ModelKind as Found
 from sdxl_desktop.formats.families import Family
-from sdxl_desktop.formats.found import Kind as Found
 from sdxl_desktop.library.catalogue import CatalogueEntry, CatalogueKind
 from sdxl_desktop.library.convert.resource_estimate import format_bytes
 from sdxl_desktop.library.convert.weight_format import WeightFormat

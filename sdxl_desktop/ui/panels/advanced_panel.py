@@ -82,7 +82,7 @@ class AdvancedPanel(QWidget):
             self._noise_panel.set_value(value.noise)
             self._refresh()
 
-    def unreadable(self) -> RequestError | None:
+    def input_error(self) -> RequestError | None:
         """Return why the typed timesteps are invalid; None if they are valid."""
         try:
             parse_timesteps(self._timesteps.text())
@@ -95,7 +95,7 @@ class AdvancedPanel(QWidget):
         self.changed.emit()
 
     def _refresh(self) -> None:
-        problem = self.unreadable()
+        problem = self.input_error()
         self._error_label.setText("" if problem is None else str(problem))
         self._error_label.setVisible(problem is not None)
         self._timesteps.setAccessibleDescription(self._error_label.text())

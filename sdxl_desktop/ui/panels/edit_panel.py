@@ -169,7 +169,7 @@ class EditPanel(QWidget):
         self._left_out_label.setVisible(left_out)
 
     def _has_mask(self) -> bool:
-        return edit_values.masked(self._source)
+        return edit_values.has_mask(self._source)
 
     def _update_texts(self) -> None:
         value, masked = self._value, self._has_mask()

@@ -19,7 +19,7 @@ _PREFILL_TOOLTIP = (
     "What lies under the mask when drawing starts. The lower the strength, the more of it shows in the end."
 )
 NUMBERS = ("grow", "mask_blur")
-"""The declared numbers of `Edit` that apply to a mask, in their order."""
+"""The declared numbers of `EditParameters` that apply to a mask, in their order."""
 _SOFT_TOOLTIP = (
     "Takes the mask for strengths: where it is painted faintly, less is changed. Otherwise a mask is all or nothing."
 )

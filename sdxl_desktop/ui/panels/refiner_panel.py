@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind
 from sdxl_desktop.core.refine import MAX_REFINER_STEPS, RefinerMode
 from sdxl_desktop.core.settings import RefinerPanelState
-from sdxl_desktop.session.building import SCORES, chosen_refiner
+from sdxl_desktop.session.building import AESTHETIC_SCORE_FIELDS, chosen_refiner
 from sdxl_desktop.ui import tooltips
 from sdxl_desktop.ui.panels.numbers import NumberRows
 from sdxl_desktop.ui.panels.panel_section import PanelSection
@@ -40,7 +40,7 @@ class RefinerPanel(QWidget):
             "When the refiner comes in", [(way.value, way.label) for way in RefinerMode], _MODE_TOOLTIPS
         )
         self._mode_help = muted_label(wrap=True)
-        self._numbers = NumberRows(RefinerPanelState, ("handoff", "strength", *SCORES))
+        self._numbers = NumberRows(RefinerPanelState, ("handoff", "strength", *AESTHETIC_SCORE_FIELDS))
         self._steps = IntField("Refiner steps", _AUTOMATIC_STEPS, MAX_REFINER_STEPS)
         self._refiner_settings = QWidget()
         self._handoff_row, self._strength_row, self._score_rows = QWidget(), QWidget(), QWidget()
@@ -67,7 +67,7 @@ class RefinerPanel(QWidget):
                 spacing=6,
             )
         )
-        self._score_rows.setLayout(column(*(self._numbers.row(name) for name in SCORES), spacing=6))
+        self._score_rows.setLayout(column(*(self._numbers.row(name) for name in AESTHETIC_SCORE_FIELDS), spacing=6))
         inside = QWidget()
         inside.setLayout(column(self._note_label, self._refiner_settings, self._score_rows, spacing=6))
         return inside

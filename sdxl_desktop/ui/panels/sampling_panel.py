@@ -110,12 +110,12 @@ class SamplingPanel(QWidget):
         """Limit the values to those that this checkpoint supports."""
         self._size.set_checkpoint(checkpoint)
 
-    def unreadable(self) -> tuple[RequestError, ...]:
+    def input_errors(self) -> tuple[RequestError, ...]:
         """Return the errors of invalid timesteps or seeds that are being typed."""
         found = (
-            self.advanced_panel.unreadable(),
-            self.seed_panel.unreadable(),
-            self.variation_panel.seed_panel.unreadable(),
+            self.advanced_panel.input_error(),
+            self.seed_panel.input_error(),
+            self.variation_panel.seed_panel.input_error(),
         )
         return tuple(one for one in found if one is not None)
 

@@ -57,7 +57,7 @@ class SeedPanel(CompoundField):
             return self._seed
         return self._seed if typed is None else typed
 
-    def unreadable(self) -> RequestError | None:
+    def input_error(self) -> RequestError | None:
         """Return why the typed text is not a seed; None if it is one."""
         try:
             parse_seed(self._edit.text())
@@ -92,7 +92,7 @@ class SeedPanel(CompoundField):
 
     def _commit(self) -> None:
         """Take the typed text; called when the field loses focus, even if nothing was typed."""
-        problem = self.unreadable()
+        problem = self.input_error()
         if problem is not None:
             self._hints.show_message(f"{problem} It stays {self._seed}.")
         self._set_seed(self.value())

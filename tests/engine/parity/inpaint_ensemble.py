@@ -18,7 +18,7 @@ from sdxl_desktop.core.request import GenerationRequest
 from tests.engine.parity import pipeline_arguments
 from tests.engine.parity.diffusers_calls import Floats, PipelineKind
 from tests.engine.parity.reference_schedulers import reference_scheduler
-from tests.typed import present
+from tests.typed import not_none
 
 
 @dataclass
@@ -105,12 +105,12 @@ def _step(
 ) -> torch.Tensor:
     positive, negative, pooled, negative_pooled = pipe.encode_prompt(**pipeline_arguments.prompt_arguments(request))
     micro, size = request.micro_conditioning, request.sampling.size
-    original = present(pipeline_arguments.height_first(micro.original_size or size))
+    original = not_none(pipeline_arguments.height_first(micro.original_size or size))
     crop = pipeline_arguments.height_first(micro.crop_top_left) or (0, 0)
     scored = pipe.config.requires_aesthetics_score
     ends: list[tuple[float, ...]] = [(micro.aesthetic_score,), (micro.negative_aesthetic_score,)]
     if not scored:
-        ends = [present(pipeline_arguments.height_first(micro.target_size or size))] * 2
+        ends = [not_none(pipeline_arguments.height_first(micro.target_size or size))] * 2
     crops = (crop, (0, 0) if scored else crop)
     ids = [torch.tensor([[*original, *at, *end]], dtype=torch.float32) for at, end in zip(crops, ends, strict=True)]
     seen = scheduler.scale_model_input(latents, timestep)

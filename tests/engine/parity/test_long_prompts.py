@@ -15,7 +15,7 @@ from tests.engine.parity.our_engine import OurEngine
 from tests.engine.parity.tiny_checkpoints import TinyCheckpoints
 from tests.engine.parity.tolerances import max_difference
 from tests.engine.parity.torch_reference import TorchReference
-from tests.typed import present
+from tests.typed import not_none
 
 TOKENS = 300
 
@@ -57,4 +57,4 @@ def chunks(pipe: Any, text: str) -> tuple[torch.Tensor, torch.Tensor]:
             if encoder is pipe.text_encoder_2 and pooled is None:
                 pooled = output.text_embeds
         rows.append(torch.cat(states, dim=1))
-    return torch.cat(rows, dim=-1), present(pooled)
+    return torch.cat(rows, dim=-1), not_none(pooled)

@@ -13,7 +13,7 @@ from sdxl_desktop.library.convert import run_import
 from sdxl_desktop.library.hub.access_token import AccessToken
 from sdxl_desktop.library.hub.hub_connection import HubConnection
 from sdxl_desktop.library.scan import Library
-from tests.jobs_here import do_here
+from tests.in_process_jobs import run_job_in_process
 from tests.unit.library.hub.fake_hub import FakeHub, Repository
 
 BASE, SSD, VEGA = "stabilityai/stable-diffusion-xl-base-1.0", "segmind/SSD-1B", "segmind/Segmind-Vega"
@@ -99,4 +99,4 @@ def convert_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Conversions are done in this process, which has imported torch already, instead of in one of their own."""
     from sdxl_desktop.library.convert.conversion_worker import HOST
 
-    monkeypatch.setattr(run_import, "run_job", lambda worker, job, emit, cancel: do_here(HOST, job, emit))
+    monkeypatch.setattr(run_import, "run_job", lambda worker, job, emit, cancel: run_job_in_process(HOST, job, emit))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from sdxl_desktop.core.schedulers import SchedulerName
-from sdxl_desktop.formats.found import Kind
+from sdxl_desktop.formats.detected_model import ModelKind
 from sdxl_desktop.library.convert.conversion_job import ConversionPhase
 from sdxl_desktop.library.convert.weight_format import WeightFormat
 from sdxl_desktop.library.hub.hub_connection import HubConnection
@@ -148,7 +148,7 @@ def test_an_addition_is_placed_or_on_request_fused_with_what_it_needs(
     hub: FakeHub, library: Library, hub_connection: HubConnection
 ) -> None:
     offer = preview_import("sdxl-lightning", library, connection=hub_connection)
-    assert offer.kind is Kind.LORA
+    assert offer.kind is ModelKind.LORA
     assert offer.suggested_format is None
     assert {None, *WeightFormat} == set(offer.estimates)
     placed = import_model(offer, None, library, lambda progress: None, connection=hub_connection)

@@ -16,7 +16,7 @@ from sdxl_desktop.library.convert.conversion_options import ConversionOptions
 from sdxl_desktop.library.convert.unet_swap import detect_unet, is_unet_folder
 from sdxl_desktop.library.importer.import_preview import preview_import
 from sdxl_desktop.library.scan import Library
-from tests.jobs_here import crossed
+from tests.in_process_jobs import pickle_round_trip
 from tests.unit.library.test_scan import make_checkpoint
 
 
@@ -154,4 +154,4 @@ def test_what_a_checkpoint_is_given_crosses_to_the_other_process(tmp_path: Path)
         scheduler_config={"timestep_spacing": "trailing"},
         lora=tmp_path / "x",
     )
-    assert crossed(extras) == extras
+    assert pickle_round_trip(extras) == extras

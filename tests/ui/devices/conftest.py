@@ -74,7 +74,7 @@ def worker_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> WorkerSays:
         taken = tmp_path / "jobs"
 
         def command(*arguments: str) -> list[str]:
-            assert arguments == (child_program.WORKBENCH_HOST,)
+            assert arguments == (child_program.BENCHMARK_HOST,)
             return [sys.executable, "-c", _BEGINS.format(jobs=str(taken)) + script]
 
         monkeypatch.setattr(child_program, "child_command", command)

@@ -18,12 +18,12 @@ from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import Execution
 from sdxl_desktop.core.settings import Preferences
 from sdxl_desktop.engine.device_times import DeviceTimings, PartTiming, timings_file, write_timings
-from sdxl_desktop.engine.process.workbench import MeasureJob
+from sdxl_desktop.engine.process.benchmark_process import MeasureDevicesJob
 from sdxl_desktop.ui.devices.best_devices_dialog import BestDevicesDialog
 from sdxl_desktop.ui.settings_dialog import SettingsContext, SettingsDialog
 from tests.ui.conftest import InlineBackgroundRunner
 from tests.ui.devices.conftest import WorkerSays
-from tests.ui.typed import child, words_in
+from tests.ui.widget_lookup import find_child, label_texts
 
 DEVICES = (Device("CPU", "A processor"), Device("GPU", "A card"))
 TABLE = DeviceTimings(
@@ -62,7 +62,7 @@ def button(dialog: BestDevicesDialog, words: str) -> QPushButton:
 
 
 def cells(dialog: BestDevicesDialog, line: int) -> list[str]:
-    table = child(dialog, QTableWidget)
+    table = find_child(dialog, QTableWidget)
     return [item.text() for column in range(table.columnCount()) if (item := table.item(line, column)) is not None]
 
 
@@ -70,14 +70,14 @@ def test_measuring(dialog: BestDevicesDialog, qtbot: QtBot, worker_says: WorkerS
     jobs = worker_says(MEASURES)
     assert not button(dialog, "Use these").isEnabled()
     qtbot.mouseClick(button(dialog, "Measure"), Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: "unet on GPU" in words_in(dialog), timeout=10_000)
-    assert jobs() == [MeasureJob(checkpoint.folder, EXECUTION, Size(128, 128), ("CPU", "GPU"))]
+    qtbot.waitUntil(lambda: "unet on GPU" in label_texts(dialog), timeout=10_000)
+    assert jobs() == [MeasureDevicesJob(checkpoint.folder, EXECUTION, Size(128, 128), ("CPU", "GPU"))]
     assert button(dialog, "Stop").isEnabled()
-    qtbot.waitUntil(lambda: child(dialog, QTableWidget).rowCount() == 4, timeout=10_000)
+    qtbot.waitUntil(lambda: find_child(dialog, QTableWidget).rowCount() == 4, timeout=10_000)
     assert cells(dialog, 1) == ["UNet", "GPU", "5.0 ms", "9.0 s", "Compiled now"]
     assert cells(dialog, 3) == ["VAE decoder", "GPU", "–", "–", "It has no room."]
-    assert "UNet on GPU" in words_in(dialog)
-    assert "VAE on CPU" in words_in(dialog)
+    assert "UNet on GPU" in label_texts(dialog)
+    assert "VAE on CPU" in label_texts(dialog)
     with qtbot.waitSignal(dialog.devices_selected) as chosen:
         qtbot.mouseClick(button(dialog, "Use these"), Qt.MouseButton.LeftButton)
     assert chosen.args == [{"unet": "GPU", "vae": "CPU"}]
@@ -99,7 +99,7 @@ def test_a_failure_is_told_in_the_programs_own_words(
 ) -> None:
     worker_says(script)
     button(dialog, "Measure").click()
-    qtbot.waitUntil(lambda: words in words_in(dialog).splitlines(), timeout=10_000)
+    qtbot.waitUntil(lambda: words in label_texts(dialog).splitlines(), timeout=10_000)
     assert button(dialog, "Measure").isEnabled()
 
 
@@ -128,7 +128,7 @@ def test_what_was_measured_before_is_there_again(
     write_timings(timings_file(paths), TABLE)
     dialog = BestDevicesDialog(checkpoint, DEVICES, EXECUTION, paths)
     qtbot.addWidget(dialog)
-    assert child(dialog, QTableWidget).rowCount() == 4
+    assert find_child(dialog, QTableWidget).rowCount() == 4
     assert button(dialog, "Use these").isEnabled()
 
 

@@ -12,7 +12,7 @@ from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QAbstractButton, QApplication, QMessageBox, QPushButton, QTableWidget
 from pytestqt.qtbot import QtBot
 
-from sdxl_desktop.bridge.background import Fail
+from sdxl_desktop.bridge.background import FailureCallback
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.device import FIXED_SHAPES_VARIABLE
 from sdxl_desktop.core.geometry import Size
@@ -21,7 +21,7 @@ from sdxl_desktop.core.request import Execution
 from sdxl_desktop.core.settings import Preferences
 from sdxl_desktop.core.speed import SpeedPreset
 from sdxl_desktop.engine.compile_cache import CompileCache
-from sdxl_desktop.engine.process.workbench import PrepareJob
+from sdxl_desktop.engine.process.benchmark_process import PrecompileSizesJob
 from sdxl_desktop.ui.devices.compiled_cache_dialog import CompiledCacheContext, CompiledCacheDialog
 from sdxl_desktop.ui.devices.precompile_dialog import PrecompileDialog
 from sdxl_desktop.ui.devices.precompile_job import PrecompileJob
@@ -29,7 +29,7 @@ from sdxl_desktop.ui.main_window import MainWindow
 from sdxl_desktop.ui.settings_dialog import SettingsContext, SettingsDialog
 from tests.ui.conftest import InlineBackgroundRunner
 from tests.ui.devices.conftest import Keep, WorkerSays
-from tests.ui.typed import child, words_in
+from tests.ui.widget_lookup import find_child, label_texts
 
 PREPARES = """
 from sdxl_desktop.engine.compile_cache_entries import CompileCacheEntry
@@ -69,7 +69,7 @@ def size_switch(dialog: PrecompileDialog, size: str) -> QAbstractButton:
 
 
 def table_texts(dialog: CompiledCacheDialog) -> list[list[str]]:
-    table = child(dialog, QTableWidget)
+    table = find_child(dialog, QTableWidget)
     cells = [[table.item(line, column) for column in range(table.columnCount())] for line in range(table.rowCount())]
     return [["" if cell is None else cell.text() for cell in line] for line in cells]
 
@@ -92,11 +92,11 @@ def test_the_selected_ones_go(opened: Callable[[], CompiledCacheDialog], keep: K
     dialog = opened()
     assert not button(dialog, "Remove selected").isEnabled()
     line = next(line for line, row in enumerate(table_texts(dialog)) if row[1] == "VAE decoder")
-    child(dialog, QTableWidget).selectRow(line)
+    find_child(dialog, QTableWidget).selectRow(line)
     button(dialog, "Remove selected").click()
     assert {entry.part for entry in store.entries()} == {"unet", "text_encoder"}
     assert len(table_texts(dialog)) == 2
-    assert "free again" in words_in(dialog)
+    assert "free again" in label_texts(dialog)
 
 
 def test_only_the_stale_ones_go(opened: Callable[[], CompiledCacheDialog], keep: Keep, store: CompileCache) -> None:
@@ -131,10 +131,10 @@ def test_what_an_engine_holds_stays(opened: Callable[[], CompiledCacheDialog], k
     in_use_markers.create_marker(store.entries()[0].folder)
     dialog = opened()
     assert table_texts(dialog)[0][7] == "In use"
-    child(dialog, QTableWidget).selectRow(0)
+    find_child(dialog, QTableWidget).selectRow(0)
     button(dialog, "Remove selected").click()
     assert len(store.entries()) == 1
-    assert "1 in use" in words_in(dialog)
+    assert "1 in use" in label_texts(dialog)
 
 
 # precompiling
@@ -157,13 +157,13 @@ def test_where_one_compile_serves_every_size_the_page_says_so(
     jobs = worker_says(PREPARES)
     preparing = PrecompileJob(COMPILED)
     dialog = open_precompile_dialog(qtbot, checkpoint, store, preparing)
-    assert "serves every size" in words_in(dialog)
-    assert "about 42 s" in words_in(dialog)
+    assert "serves every size" in label_texts(dialog)
+    assert "about 42 s" in label_texts(dialog)
     button(dialog, "Prepare").click()
     qtbot.waitUntil(lambda: not preparing.status.running, timeout=10_000)
     assert preparing.status.text == "Compiled 2 parts of Wide in 12.5 s."
     speeds = tuple(speed for speed in SpeedPreset if speed is not SpeedPreset.EXACT)
-    assert jobs() == [PrepareJob(checkpoint.folder, Execution(), (Size(128, 128),), speeds)]
+    assert jobs() == [PrecompileSizesJob(checkpoint.folder, Execution(), (Size(128, 128),), speeds)]
 
 
 def test_sizes_are_chosen_where_each_is_compiled_by_itself(
@@ -185,7 +185,7 @@ def test_sizes_are_chosen_where_each_is_compiled_by_itself(
     size_switch(dialog, "112 × 144").click()
     next(each for each in dialog.findChildren(QAbstractButton) if "speed Exact" in each.text()).click()
     assert dialog.sizes() == (Size(128, 128), Size(112, 144))
-    assert "about 80 s" in words_in(dialog), "two sizes, in two forms"
+    assert "about 80 s" in label_texts(dialog), "two sizes, in two forms"
     jobs = worker_says(PREPARES)
     button(dialog, "Prepare").click()
     qtbot.waitUntil(lambda: len(jobs()) == 1, timeout=10_000)
@@ -248,12 +248,12 @@ class CountingBackgroundRunner(InlineBackgroundRunner):
         self,
         task: Callable[[], T],
         callback: Callable[[T], object],
-        failed: Fail | None = None,
+        failed: FailureCallback | None = None,
         *,
-        asker: QObject | None = None,
+        owner: QObject | None = None,
     ) -> None:
         self.read_count += 1
-        super().read(task, callback, failed, asker=asker)
+        super().read(task, callback, failed, owner=owner)
 
 
 def test_what_is_compiled_is_looked_at_once_when_preparing_is_done(
@@ -265,7 +265,7 @@ def test_what_is_compiled_is_looked_at_once_when_preparing_is_done(
     dialog = settings.open_compiled_cache()
     for _ in range(2):
         button(dialog, "Prepare sizes…").click()
-        child(dialog, PrecompileDialog).reject()
+        find_child(dialog, PrecompileDialog).reject()
     before = background.read_count
     preparing.finished.emit()
     assert background.read_count == before + 1

@@ -19,7 +19,7 @@ from sdxl_desktop.bridge.library_thread import LibraryService
 from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.engine.fake_engine import FakeEngine
-from sdxl_desktop.formats.found import Kind
+from sdxl_desktop.formats.detected_model import ModelKind
 from sdxl_desktop.library.catalogue import find_entry
 from sdxl_desktop.library.convert.build_folder import RECORD_FILE
 from sdxl_desktop.library.convert.resource_estimate import ResourceEstimate
@@ -69,7 +69,7 @@ def make_preview(what: str = "someone/tiny-xl", **changed: object) -> ImportPrev
         name=entry.id if entry is not None else address.name,
         source=address,
         entry=entry,
-        kind=Kind.CHECKPOINT,
+        kind=ModelKind.CHECKPOINT,
         family=None,
         licence="mit",
         gated=False,
@@ -206,7 +206,7 @@ OpenWindow = Callable[..., MainWindow]
 
 
 @pytest.fixture
-def hands() -> Iterator[FakeLibraryService]:
+def library_service() -> Iterator[FakeLibraryService]:
     made = FakeLibraryService()
     yield made
     made.may_finish.set()
@@ -222,7 +222,7 @@ def own(paths: AppPaths) -> Path:
 
 @pytest.fixture
 def open_window(
-    app: QApplication, qtbot: QtBot, paths: AppPaths, shipped: Path, hands: FakeLibraryService
+    app: QApplication, qtbot: QtBot, paths: AppPaths, shipped: Path, library_service: FakeLibraryService
 ) -> Iterator[OpenWindow]:
     """Opens windows one after another, as starts of the program; the previous one is closed."""
     windows: list[MainWindow] = []
@@ -236,7 +236,7 @@ def open_window(
             FakeEngine(),
             InlineBackgroundRunner(),
             shipped_checkpoints=shipped,
-            library_service=bringing or hands,
+            library_service=bringing or library_service,
         )
         windows.append(window)
         window.show()

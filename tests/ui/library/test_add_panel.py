@@ -81,13 +81,13 @@ def test_a_card_says_whether_it_fits_this_computer() -> None:
 
 
 def test_a_card_leads_to_its_sheet(
-    window: MainWindow, page: LibraryDialog, hands: FakeLibraryService, qtbot: QtBot
+    window: MainWindow, page: LibraryDialog, library_service: FakeLibraryService, qtbot: QtBot
 ) -> None:
     qtbot.mouseClick(page.add_button, LEFT)
     card = next(card for card in page.add_panel.cards if card.entry.id == "sdxl-base")
     qtbot.mouseClick(card.get_button, LEFT)
     sheet = current_import_dialog(window, qtbot)
-    assert hands.queries == ["sdxl-base"]
+    assert library_service.queries == ["sdxl-base"]
     assert "OpenRAIL++-M" in sheet.text()
     assert "SDXL base" in sheet.windowTitle()
 
@@ -96,20 +96,20 @@ def test_a_card_leads_to_its_sheet(
 
 
 def test_a_typed_id_is_looked_up_and_nothing_starts_before_it_is_agreed_on(
-    window: MainWindow, page: LibraryDialog, hands: FakeLibraryService, qtbot: QtBot
+    window: MainWindow, page: LibraryDialog, library_service: FakeLibraryService, qtbot: QtBot
 ) -> None:
     resolve_query(page, qtbot, "someone/tiny-xl")
     sheet = current_import_dialog(window, qtbot)
     for words in ("https://huggingface.co/someone/tiny-xl", "mit", "30 MB"):
         assert words in sheet.text()
-    assert hands.started_imports == []
+    assert library_service.started_imports == []
     qtbot.keyClick(sheet, Qt.Key.Key_Escape)
-    assert hands.started_imports == []
+    assert library_service.started_imports == []
     assert window.library_controller.actions.jobs.jobs == ()
 
 
 def test_the_formats_stand_side_by_side_and_the_suggested_one_is_marked_and_seen(
-    window: MainWindow, page: LibraryDialog, hands: FakeLibraryService, qtbot: QtBot
+    window: MainWindow, page: LibraryDialog, library_service: FakeLibraryService, qtbot: QtBot
 ) -> None:
     resolve_query(page, qtbot, "someone/tiny-xl")
     sheet = current_import_dialog(window, qtbot)
@@ -121,13 +121,13 @@ def test_the_formats_stand_side_by_side_and_the_suggested_one_is_marked_and_seen
     assert sheet.format_table.button(WeightFormat.INT8).isChecked()
     qtbot.keyClick(sheet.format_table.button(WeightFormat.INT8), Qt.Key.Key_Up)
     qtbot.mouseClick(sheet.start_button, LEFT)
-    qtbot.waitUntil(lambda: hands.started_imports == [("tiny-xl", WeightFormat.FP16)])
+    qtbot.waitUntil(lambda: library_service.started_imports == [("tiny-xl", WeightFormat.FP16)])
 
 
 def test_where_nothing_is_suggested_the_person_has_to_choose(
-    window: MainWindow, page: LibraryDialog, hands: FakeLibraryService, qtbot: QtBot
+    window: MainWindow, page: LibraryDialog, library_service: FakeLibraryService, qtbot: QtBot
 ) -> None:
-    hands.previews["someone/large"] = make_preview("someone/large", suggested=None)
+    library_service.previews["someone/large"] = make_preview("someone/large", suggested=None)
     resolve_query(page, qtbot, "someone/large")
     sheet = current_import_dialog(window, qtbot)
     assert not sheet.start_button.isEnabled()
@@ -153,9 +153,9 @@ def test_a_name_that_is_taken_or_cannot_be_is_told_at_once(
 
 
 def test_too_little_room_on_the_disk_is_told_before_it_starts(
-    window: MainWindow, page: LibraryDialog, hands: FakeLibraryService, qtbot: QtBot
+    window: MainWindow, page: LibraryDialog, library_service: FakeLibraryService, qtbot: QtBot
 ) -> None:
-    hands.previews["someone/huge"] = make_preview("someone/huge", forecasts=forecasts(10**18))
+    library_service.previews["someone/huge"] = make_preview("someone/huge", forecasts=forecasts(10**18))
     resolve_query(page, qtbot, "someone/huge")
     sheet = current_import_dialog(window, qtbot)
     assert "Not enough room on the disk" in sheet.text()
@@ -163,9 +163,9 @@ def test_too_little_room_on_the_disk_is_told_before_it_starts(
 
 
 def test_what_is_here_already_is_not_counted_again(
-    window: MainWindow, page: LibraryDialog, hands: FakeLibraryService, qtbot: QtBot
+    window: MainWindow, page: LibraryDialog, library_service: FakeLibraryService, qtbot: QtBot
 ) -> None:
-    hands.previews["someone/half"] = make_preview("someone/half", kept_bytes=20 * MB)
+    library_service.previews["someone/half"] = make_preview("someone/half", kept_bytes=20 * MB)
     resolve_query(page, qtbot, "someone/half")
     sheet = current_import_dialog(window, qtbot)
     assert "10 MB more, 20 MB are here already" in sheet.text()
@@ -173,9 +173,11 @@ def test_what_is_here_already_is_not_counted_again(
 
 
 def test_what_need_not_be_imported_says_what_to_do_instead(
-    window: MainWindow, page: LibraryDialog, hands: FakeLibraryService, qtbot: QtBot
+    window: MainWindow, page: LibraryDialog, library_service: FakeLibraryService, qtbot: QtBot
 ) -> None:
-    hands.previews["someone/lora"] = make_preview("someone/lora", forecasts={}, suggested=None, advice="It is a LoRA.")
+    library_service.previews["someone/lora"] = make_preview(
+        "someone/lora", forecasts={}, suggested=None, advice="It is a LoRA."
+    )
     resolve_query(page, qtbot, "someone/lora")
     sheet = current_import_dialog(window, qtbot)
     assert "It is a LoRA." in sheet.text()
@@ -188,13 +190,13 @@ def test_what_need_not_be_imported_says_what_to_do_instead(
 def test_a_file_and_a_folder_can_be_picked(
     window: MainWindow,
     page: LibraryDialog,
-    hands: FakeLibraryService,
+    library_service: FakeLibraryService,
     qtbot: QtBot,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     file, folder = tmp_path / "a.safetensors", tmp_path / "folder"
-    hands.previews = {str(file): make_preview(), str(folder): make_preview()}
+    library_service.previews = {str(file): make_preview(), str(folder): make_preview()}
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(file), ""))
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(folder))
     qtbot.mouseClick(page.add_button, LEFT)
@@ -202,14 +204,16 @@ def test_a_file_and_a_folder_can_be_picked(
         press(qtbot, page, words)
         current_import_dialog(window, qtbot).reject()
         qtbot.waitUntil(lambda: not window.findChildren(ImportDialog))
-    assert hands.queries == [str(file), str(folder)]
+    assert library_service.queries == [str(file), str(folder)]
 
 
 # errors
 
 
-def test_what_cannot_be_found_is_told_on_the_page(page: LibraryDialog, hands: FakeLibraryService, qtbot: QtBot) -> None:
-    hands.previews["nonsense"] = CheckpointError("Nothing is called so.", next_step="Give an id.")
+def test_what_cannot_be_found_is_told_on_the_page(
+    page: LibraryDialog, library_service: FakeLibraryService, qtbot: QtBot
+) -> None:
+    library_service.previews["nonsense"] = CheckpointError("Nothing is called so.", next_step="Give an id.")
     resolve_query(page, qtbot, "nonsense")
     qtbot.waitUntil(page.add_panel.error_notice.isVisible)
     assert "Nothing is called so." in page.add_panel.error_notice.accessibleName()
@@ -217,18 +221,18 @@ def test_what_cannot_be_found_is_told_on_the_page(page: LibraryDialog, hands: Fa
 
 
 def test_a_lost_connection_can_be_tried_again(
-    window: MainWindow, page: LibraryDialog, hands: FakeLibraryService, qtbot: QtBot
+    window: MainWindow, page: LibraryDialog, library_service: FakeLibraryService, qtbot: QtBot
 ) -> None:
-    hands.previews["someone/tiny-xl"] = ConnectionLostError("The hub cannot be reached.")
+    library_service.previews["someone/tiny-xl"] = ConnectionLostError("The hub cannot be reached.")
     resolve_query(page, qtbot, "someone/tiny-xl")
     qtbot.waitUntil(page.add_panel.error_notice.isVisible)
-    del hands.previews["someone/tiny-xl"]
+    del library_service.previews["someone/tiny-xl"]
     press(qtbot, page, "Try again")
     assert current_import_dialog(window, qtbot).isVisible()
 
 
-def test_looking_up_can_be_stopped(page: LibraryDialog, hands: FakeLibraryService, qtbot: QtBot) -> None:
-    hands.may_resolve.clear()
+def test_looking_up_can_be_stopped(page: LibraryDialog, library_service: FakeLibraryService, qtbot: QtBot) -> None:
+    library_service.may_resolve.clear()
     resolve_query(page, qtbot, "someone/tiny-xl")
     qtbot.waitUntil(page.add_panel.stop_button.isVisible)
     press(qtbot, page, "Stop")
@@ -244,12 +248,12 @@ def drawer() -> Iterator[MemoryKeyring]:
 
 
 def test_where_the_hub_wants_to_know_who_asks_a_token_is_kept_and_it_is_asked_again(
-    window: MainWindow, page: LibraryDialog, hands: FakeLibraryService, drawer: MemoryKeyring, qtbot: QtBot
+    window: MainWindow, page: LibraryDialog, library_service: FakeLibraryService, drawer: MemoryKeyring, qtbot: QtBot
 ) -> None:
-    hands.previews["someone/gated"] = FORBIDDEN
+    library_service.previews["someone/gated"] = FORBIDDEN
     resolve_query(page, qtbot, "someone/gated")
     qtbot.waitUntil(page.add_panel.token_field.isVisible)
-    hands.previews["someone/gated"] = make_preview("someone/gated")
+    library_service.previews["someone/gated"] = make_preview("someone/gated")
     qtbot.keyClicks(page.add_panel.token_field.token_edit, "hf_secret")
     qtbot.keyClick(page.add_panel.token_field.token_edit, Qt.Key.Key_Return)
     assert current_import_dialog(window, qtbot).isVisible()
@@ -258,9 +262,9 @@ def test_where_the_hub_wants_to_know_who_asks_a_token_is_kept_and_it_is_asked_ag
 
 
 def test_a_token_that_cannot_be_kept_is_told_and_stays_typed(
-    page: LibraryDialog, hands: FakeLibraryService, drawer: MemoryKeyring, qtbot: QtBot
+    page: LibraryDialog, library_service: FakeLibraryService, drawer: MemoryKeyring, qtbot: QtBot
 ) -> None:
-    hands.previews["someone/gated"] = FORBIDDEN
+    library_service.previews["someone/gated"] = FORBIDDEN
     resolve_query(page, qtbot, "someone/gated")
     qtbot.waitUntil(page.add_panel.token_field.isVisible)
     qtbot.keyClicks(page.add_panel.token_field.token_edit, "not a token!")
@@ -271,9 +275,9 @@ def test_a_token_that_cannot_be_kept_is_told_and_stays_typed(
 
 
 def test_a_gated_repository_says_where_to_accept_its_licence(
-    window: MainWindow, page: LibraryDialog, hands: FakeLibraryService, drawer: MemoryKeyring, qtbot: QtBot
+    window: MainWindow, page: LibraryDialog, library_service: FakeLibraryService, drawer: MemoryKeyring, qtbot: QtBot
 ) -> None:
-    hands.previews["someone/gated"] = make_preview("someone/gated", gated=True)
+    library_service.previews["someone/gated"] = make_preview("someone/gated", gated=True)
     resolve_query(page, qtbot, "someone/gated")
     sheet = current_import_dialog(window, qtbot)
     assert sheet.token_field.isVisible()
@@ -285,9 +289,9 @@ def test_a_gated_repository_says_where_to_accept_its_licence(
 
 
 def test_a_gated_one_that_was_dropped_opens_the_page_for_the_token(
-    own: Path, open_window: OpenWindow, hands: FakeLibraryService, drawer: MemoryKeyring, qtbot: QtBot
+    own: Path, open_window: OpenWindow, library_service: FakeLibraryService, drawer: MemoryKeyring, qtbot: QtBot
 ) -> None:
-    hands.previews["someone/gated"] = FORBIDDEN
+    library_service.previews["someone/gated"] = FORBIDDEN
     window = open_window()
     window.library_controller.actions.resolve("someone/gated")
     qtbot.waitUntil(
@@ -296,26 +300,26 @@ def test_a_gated_one_that_was_dropped_opens_the_page_for_the_token(
 
 
 def test_asking_twice_for_the_same_offers_it_once(
-    window: MainWindow, page: LibraryDialog, hands: FakeLibraryService, qtbot: QtBot
+    window: MainWindow, page: LibraryDialog, library_service: FakeLibraryService, qtbot: QtBot
 ) -> None:
-    hands.may_resolve.clear()
+    library_service.may_resolve.clear()
     resolve_query(page, qtbot, "someone/tiny-xl")
-    qtbot.waitUntil(lambda: len(hands.queries) == 1)
+    qtbot.waitUntil(lambda: len(library_service.queries) == 1)
     qtbot.keyClick(page.add_panel.query_edit, Qt.Key.Key_Return)
-    qtbot.waitUntil(lambda: len(hands.queries) == 2)
+    qtbot.waitUntil(lambda: len(library_service.queries) == 2)
     qtbot.wait(20)
     assert page.add_panel.stop_button.isVisible(), "it is still being looked up"
-    hands.may_resolve.set()
+    library_service.may_resolve.set()
     current_import_dialog(window, qtbot)
     assert sum(sheet.isVisible() for sheet in window.findChildren(ImportDialog)) == 1
     assert not page.add_panel.stop_button.isVisible()
 
 
 def test_a_kept_token_can_be_forgotten(
-    page: LibraryDialog, hands: FakeLibraryService, drawer: MemoryKeyring, qtbot: QtBot
+    page: LibraryDialog, library_service: FakeLibraryService, drawer: MemoryKeyring, qtbot: QtBot
 ) -> None:
     store_token("hf_mine")
-    hands.previews["someone/gated"] = FORBIDDEN
+    library_service.previews["someone/gated"] = FORBIDDEN
     resolve_query(page, qtbot, "someone/gated")
     qtbot.waitUntil(page.add_panel.token_field.forget_button.isVisible)
     press(qtbot, page, "Forget it")

@@ -20,7 +20,7 @@ from sdxl_desktop.ui.panels.adapters_panel import AdaptersPanel
 from tests.ui.conftest import make_checkpoint
 from tests.ui.library.conftest import FakeLibraryService, OpenWindow, current_import_dialog, make_preview
 from tests.ui.painting.test_picture_drops import drag_and_drop, files
-from tests.ui.typed import child
+from tests.ui.widget_lookup import find_child
 from tests.unit.library.fake_safetensors import original_shapes, write_sparse_file
 
 LORA = {"lora_unet_a.lora_down.weight": (4, 8)}
@@ -67,7 +67,7 @@ def test_a_lora_goes_to_the_additions_wherever_it_is_dropped(
 ) -> None:
     file = write_sparse_file(tmp_path / "style.safetensors", LORA)
     assert drag_and_drop(
-        real.canvas_area if target == "stage" else child(real.parameters_panel, AdaptersPanel), files(file)
+        real.canvas_area if target == "stage" else find_child(real.parameters_panel, AdaptersPanel), files(file)
     )
     assert [lora.use.file for lora in real.parameters_panel.value().additions.loras] == [file]
     assert not real.findChildren(ImportDialog)
@@ -103,7 +103,7 @@ def test_a_whole_file_dropped_among_the_additions_is_offered_as_what_it_is(
     real: MainWindow, tmp_path: Path, qtbot: QtBot
 ) -> None:
     file = write_sparse_file(tmp_path / "dreamy.safetensors", original_shapes(Family.BASE))
-    assert drag_and_drop(child(real.parameters_panel, AdaptersPanel), files(file))
+    assert drag_and_drop(find_child(real.parameters_panel, AdaptersPanel), files(file))
     assert current_import_dialog(real, qtbot).name_edit.text() == "dreamy"
     assert real.parameters_panel.value().additions.loras == ()
 
@@ -123,15 +123,17 @@ def test_what_is_no_checkpoint_is_told_over_the_canvas(
     assert not real.findChildren(ImportDialog)
 
 
-def test_a_page_of_the_hub_is_looked_up(window: MainWindow, hands: FakeLibraryService, qtbot: QtBot) -> None:
+def test_a_page_of_the_hub_is_looked_up(window: MainWindow, library_service: FakeLibraryService, qtbot: QtBot) -> None:
     assert drag_and_drop(window.canvas_area.empty_state, addresses(PAGE))
     assert current_import_dialog(window, qtbot).isVisible()
-    assert hands.queries == [PAGE]
+    assert library_service.queries == [PAGE]
 
 
-def test_a_pasted_page_of_the_hub_is_looked_up(window: MainWindow, hands: FakeLibraryService, qtbot: QtBot) -> None:
+def test_a_pasted_page_of_the_hub_is_looked_up(
+    window: MainWindow, library_service: FakeLibraryService, qtbot: QtBot
+) -> None:
     QApplication.clipboard().setText(f" {PAGE}/tree/main \n")
-    hands.previews[f"{PAGE}/tree/main"] = make_preview()
+    library_service.previews[f"{PAGE}/tree/main"] = make_preview()
     window.activateWindow()
     window.canvas_area.canvas.setFocus()
     window.router.paste()
@@ -139,17 +141,17 @@ def test_a_pasted_page_of_the_hub_is_looked_up(window: MainWindow, hands: FakeLi
 
 
 @pytest.mark.parametrize("words", ["someone/tiny-xl", "a red heart"])
-def test_other_words_are_no_checkpoints(window: MainWindow, hands: FakeLibraryService, words: str) -> None:
+def test_other_words_are_no_checkpoints(window: MainWindow, library_service: FakeLibraryService, words: str) -> None:
     data = QMimeData()
     data.setText(words)
     assert not drag_and_drop(window.canvas_area, data)
-    assert hands.queries == []
+    assert library_service.queries == []
 
 
 def test_while_it_is_looked_up_the_window_says_so_and_it_can_be_stopped(
-    window: MainWindow, hands: FakeLibraryService, qtbot: QtBot
+    window: MainWindow, library_service: FakeLibraryService, qtbot: QtBot
 ) -> None:
-    hands.may_resolve.clear()
+    library_service.may_resolve.clear()
     drag_and_drop(window.canvas_area, addresses(PAGE))
     assert "Looking up" in window.canvas_area.toast.accessibleName()
     window.canvas_area.toast.action_triggered.emit()
@@ -159,7 +161,7 @@ def test_while_it_is_looked_up_the_window_says_so_and_it_can_be_stopped(
 
 
 def test_ctrl_v_in_the_prompt_stays_the_prompts_own(
-    window: MainWindow, hands: FakeLibraryService, qtbot: QtBot
+    window: MainWindow, library_service: FakeLibraryService, qtbot: QtBot
 ) -> None:
     QApplication.clipboard().setText(PAGE)
     window.activateWindow()
@@ -167,4 +169,4 @@ def test_ctrl_v_in_the_prompt_stays_the_prompts_own(
     qtbot.waitUntil(lambda: QApplication.focusWidget() is not None)
     qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
     assert window.parameters_panel.value().prompts.prompt == PAGE
-    assert hands.queries == []
+    assert library_service.queries == []

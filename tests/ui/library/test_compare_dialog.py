@@ -55,34 +55,39 @@ def test_the_others_that_draw_from_words_can_be_chosen(sheet: CompareDialog) -> 
     assert "4 pictures with each, 64 × 64 at 7 steps" in sheet.text()
 
 
-def test_what_was_chosen_is_compared(sheet: CompareDialog, own: Path, hands: FakeLibraryService, qtbot: QtBot) -> None:
+def test_what_was_chosen_is_compared(
+    sheet: CompareDialog, own: Path, library_service: FakeLibraryService, qtbot: QtBot
+) -> None:
     sheet.other_choice.setCurrentIndex(1)
     sheet.prompts_field.setValue(3)
     sheet.seeds_field.setValue(2)
     assert "6 pictures with each" in sheet.text()
-    start_comparison(sheet, hands, qtbot)
-    (note,) = hands.compared
+    start_comparison(sheet, library_service, qtbot)
+    (note,) = library_service.compared
     assert (note.first, note.second.name) == (own / "mine", "wide")
     assert (note.prompts, note.seeds) == (3, 2)
     assert note.report_folder.parent == own.parent
 
 
 def test_it_is_drawn_where_the_settings_say(
-    sheet: CompareDialog, window: MainWindow, hands: FakeLibraryService, qtbot: QtBot
+    sheet: CompareDialog, window: MainWindow, library_service: FakeLibraryService, qtbot: QtBot
 ) -> None:
     window.set_preferences(replace(window.settings().preferences, device="GPU", precision="f32"))
-    start_comparison(sheet, hands, qtbot)
-    assert (hands.compared[0].execution.device, hands.compared[0].execution.precision) == ("GPU", "f32")
+    start_comparison(sheet, library_service, qtbot)
+    assert (library_service.compared[0].execution.device, library_service.compared[0].execution.precision) == (
+        "GPU",
+        "f32",
+    )
 
 
 def test_the_numbers_stay_in_the_list_and_the_report_opens(
-    sheet: CompareDialog, window: MainWindow, hands: FakeLibraryService, opened: list[QUrl], qtbot: QtBot
+    sheet: CompareDialog, window: MainWindow, library_service: FakeLibraryService, opened: list[QUrl], qtbot: QtBot
 ) -> None:
-    start_comparison(sheet, hands, qtbot)
+    start_comparison(sheet, library_service, qtbot)
     qtbot.waitUntil(lambda: "Drawing with mine (prompt 1 of 8) · 10%" in rows(window)[0])
-    hands.may_finish.set()
+    library_service.may_finish.set()
     qtbot.waitUntil(lambda: states(window) == [(JOB, JobState.DONE)])
-    page = QUrl.fromLocalFile(str(hands.compared[0].report_folder / "comparison.html"))
+    page = QUrl.fromLocalFile(str(library_service.compared[0].report_folder / "comparison.html"))
     assert opened == [page]
     for fact in ("32.0 dB apart", "disk: 20 MB → 10 MB", "step: 1.25 s → 1.5 s", "drawing: 0.3 GB → 0.2 GB"):
         assert fact in rows(window)[0], fact
@@ -92,27 +97,27 @@ def test_the_numbers_stay_in_the_list_and_the_report_opens(
 
 
 def test_stop_ends_it_at_once_and_leaves_no_half_job(
-    sheet: CompareDialog, window: MainWindow, hands: FakeLibraryService, opened: list[QUrl], qtbot: QtBot
+    sheet: CompareDialog, window: MainWindow, library_service: FakeLibraryService, opened: list[QUrl], qtbot: QtBot
 ) -> None:
-    start_comparison(sheet, hands, qtbot)
+    start_comparison(sheet, library_service, qtbot)
     press(qtbot, current_dialog(window).jobs, "Stop")
     qtbot.waitUntil(lambda: states(window) == [])
     assert opened == []
 
 
 def test_a_comparison_is_not_gone_on_with_at_the_next_start(
-    sheet: CompareDialog, open_window: OpenWindow, hands: FakeLibraryService, qtbot: QtBot
+    sheet: CompareDialog, open_window: OpenWindow, library_service: FakeLibraryService, qtbot: QtBot
 ) -> None:
-    start_comparison(sheet, hands, qtbot)
+    start_comparison(sheet, library_service, qtbot)
     assert states(open_window()) == []
 
 
 def test_a_failure_can_be_tried_again(
-    sheet: CompareDialog, window: MainWindow, hands: FakeLibraryService, opened: list[QUrl], qtbot: QtBot
+    sheet: CompareDialog, window: MainWindow, library_service: FakeLibraryService, opened: list[QUrl], qtbot: QtBot
 ) -> None:
-    hands.error = CheckpointError("It cannot draw so.", next_step="Choose another.")
-    hands.may_finish.set()
-    start_comparison(sheet, hands, qtbot)
+    library_service.error = CheckpointError("It cannot draw so.", next_step="Choose another.")
+    library_service.may_finish.set()
+    start_comparison(sheet, library_service, qtbot)
     qtbot.waitUntil(lambda: states(window) == [(JOB, JobState.FAILED)])
     assert "It cannot draw so. Choose another." in rows(window)[0]
     press(qtbot, current_dialog(window), "Try again")

@@ -92,7 +92,7 @@ def test_a_line_of_a_menu_shows_its_ampersands() -> None:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_the_window_shows_foreign_words_as_they_are_written(
-    own: Path, open_window: OpenWindow, hands: FakeLibraryService, qtbot: QtBot, tmp_path: Path, text: str
+    own: Path, open_window: OpenWindow, library_service: FakeLibraryService, qtbot: QtBot, tmp_path: Path, text: str
 ) -> None:
     folder = make_checkpoint(own / "theirs", title=text)
     card = json.loads((folder / "checkpoint.json").read_text())
@@ -122,7 +122,7 @@ def test_the_window_shows_foreign_words_as_they_are_written(
     qtbot.waitUntil(lambda: len(page.row_texts()) > 2)
     page.checkpoint_list.select_folder(folder)
     assert f"T {text}" in everything(window)
-    hands.previews["someone/x"] = make_preview("someone/x", title=f"O {text}", licence=f"I {text}")
+    library_service.previews["someone/x"] = make_preview("someone/x", title=f"O {text}", licence=f"I {text}")
     window.library_controller.actions.resolve("someone/x")
     sheet = current_import_dialog(window, qtbot)
     said = notice_text(sheet)

@@ -117,7 +117,7 @@ def test_methods_that_learn_ask_from_what_and_their_time_follows_the_samples(
 
 
 def test_what_was_chosen_is_what_is_made(
-    sheet: QuantizeDialog, own: Path, hands: FakeLibraryService, tmp_path: Path, qtbot: QtBot
+    sheet: QuantizeDialog, own: Path, library_service: FakeLibraryService, tmp_path: Path, qtbot: QtBot
 ) -> None:
     words = tmp_path / "words.txt"
     words.write_text("a fox\na heart\n")
@@ -127,8 +127,8 @@ def test_what_was_chosen_is_what_is_made(
     sheet.samples_field.setValue(12)
     sheet.name_edit.selectAll()
     qtbot.keyClicks(sheet.name_edit, "small one")
-    start_quantization(sheet, hands, qtbot)
-    (note,) = hands.quantized
+    start_quantization(sheet, library_service, qtbot)
+    (note,) = library_service.quantized
     assert (note.source, note.method, note.name) == (str(own / "mine"), "full", "small one")
     assert (note.prompts, note.samples) == (str(words), 12)
 
@@ -180,11 +180,11 @@ def test_a_list_of_prompts_is_read_when_it_is_chosen_and_not_at_every_letter(
 
 
 def test_it_runs_as_a_job_and_then_can_be_used_or_compared_with_what_it_was_made_from(
-    sheet: QuantizeDialog, window: MainWindow, hands: FakeLibraryService, qtbot: QtBot
+    sheet: QuantizeDialog, window: MainWindow, library_service: FakeLibraryService, qtbot: QtBot
 ) -> None:
-    start_quantization(sheet, hands, qtbot)
+    start_quantization(sheet, library_service, qtbot)
     qtbot.waitUntil(lambda: "Compressing (unet) · 40% · about 2 min left" in rows(window)[0])
-    hands.may_finish.set()
+    library_service.may_finish.set()
     qtbot.waitUntil(lambda: states(window) == [("mine-int8", JobState.DONE)])
     assert "10 MB on the disk, was 20 MB" in rows(window)[0]
     assert "mine-int8 is ready" in current_toast(window).accessibleName()
@@ -199,60 +199,62 @@ def test_it_runs_as_a_job_and_then_can_be_used_or_compared_with_what_it_was_made
 
 
 def test_an_outcome_is_dismissed_without_throwing_anything_away(
-    sheet: QuantizeDialog, own: Path, window: MainWindow, hands: FakeLibraryService, qtbot: QtBot
+    sheet: QuantizeDialog, own: Path, window: MainWindow, library_service: FakeLibraryService, qtbot: QtBot
 ) -> None:
-    hands.may_finish.set()
-    start_quantization(sheet, hands, qtbot)
+    library_service.may_finish.set()
+    start_quantization(sheet, library_service, qtbot)
     qtbot.waitUntil(lambda: states(window) == [("mine-int8", JobState.DONE)])
     qtbot.mouseClick(current_dialog(window).jobs.rows[0].discard_button, LEFT)
     assert states(window) == []
-    assert hands.cleaned_up == []
+    assert library_service.cleaned_up == []
     assert (own / "mine-int8").is_dir()
 
 
 def test_it_waits_for_what_is_being_brought_in(
-    window: MainWindow, page: LibraryDialog, hands: FakeLibraryService, qtbot: QtBot
+    window: MainWindow, page: LibraryDialog, library_service: FakeLibraryService, qtbot: QtBot
 ) -> None:
     bring(window, qtbot, "someone/tiny-xl")
     choose(page, qtbot, "Mine")
     press(qtbot, page, "Make smaller")
     qtbot.mouseClick(current_dialog_of(QuantizeDialog, window, qtbot).start_button, LEFT)
     assert states(window) == [("tiny-xl", JobState.RUNNING), ("mine-int8", JobState.WAITING)]
-    hands.may_finish.set()
+    library_service.may_finish.set()
     qtbot.waitUntil(lambda: states(window) == [("mine-int8", JobState.DONE)])
 
 
 def test_closing_the_window_stops_it_and_the_next_start_goes_on_the_same_way(
-    sheet: QuantizeDialog, open_window: OpenWindow, hands: FakeLibraryService, qtbot: QtBot
+    sheet: QuantizeDialog, open_window: OpenWindow, library_service: FakeLibraryService, qtbot: QtBot
 ) -> None:
-    start_quantization(sheet, hands, qtbot)
+    start_quantization(sheet, library_service, qtbot)
     again = open_window()
     assert states(again) == [("mine-int8", JobState.PAUSED)]
     assert "mine-int8 is not finished" in again.canvas_area.toast.accessibleName()
-    hands.may_finish.set()
+    library_service.may_finish.set()
     press(qtbot, again.canvas_area.toast, "Go on")
     qtbot.waitUntil(lambda: states(again) == [("mine-int8", JobState.DONE)])
-    assert hands.quantized[0] == hands.quantized[1]
-    assert hands.cleaned_up == []
+    assert library_service.quantized[0] == library_service.quantized[1]
+    assert library_service.cleaned_up == []
     assert states(open_window()) == []
 
 
 def test_giving_it_up_throws_away_what_there_is(
-    sheet: QuantizeDialog, window: MainWindow, hands: FakeLibraryService, qtbot: QtBot
+    sheet: QuantizeDialog, window: MainWindow, library_service: FakeLibraryService, qtbot: QtBot
 ) -> None:
-    start_quantization(sheet, hands, qtbot)
+    start_quantization(sheet, library_service, qtbot)
     qtbot.mouseClick(current_dialog(window).jobs.rows[0].discard_button, LEFT)
     press(qtbot, current_question(window), "Discard")
-    qtbot.waitUntil(lambda: hands.cleaned_up == ["mine-int8"])
+    qtbot.waitUntil(lambda: library_service.cleaned_up == ["mine-int8"])
     assert states(window) == []
 
 
 def test_a_failure_says_what_why_and_what_next(
-    sheet: QuantizeDialog, window: MainWindow, hands: FakeLibraryService, qtbot: QtBot
+    sheet: QuantizeDialog, window: MainWindow, library_service: FakeLibraryService, qtbot: QtBot
 ) -> None:
-    hands.error = QuantizationError("There is not enough memory.", why="It takes 9 GB.", next_step="Choose int8.")
-    hands.may_finish.set()
-    start_quantization(sheet, hands, qtbot)
+    library_service.error = QuantizationError(
+        "There is not enough memory.", why="It takes 9 GB.", next_step="Choose int8."
+    )
+    library_service.may_finish.set()
+    start_quantization(sheet, library_service, qtbot)
     qtbot.waitUntil(lambda: states(window) == [("mine-int8", JobState.FAILED)])
     for said in ("There is not enough memory.", "It takes 9 GB.", "Choose int8."):
         assert said in rows(window)[0]
@@ -296,12 +298,12 @@ def test_too_little_memory_is_told_and_too_little_disk_is_not_begun_with(
 
 
 def test_with_the_page_closed_the_message_leads_to_both_answers(
-    sheet: QuantizeDialog, window: MainWindow, hands: FakeLibraryService, qtbot: QtBot
+    sheet: QuantizeDialog, window: MainWindow, library_service: FakeLibraryService, qtbot: QtBot
 ) -> None:
-    start_quantization(sheet, hands, qtbot)
+    start_quantization(sheet, library_service, qtbot)
     page = current_dialog(window)
     page.close()
-    hands.may_finish.set()
+    library_service.may_finish.set()
     qtbot.waitUntil(current_toast(window).isVisible)
     press(qtbot, current_toast(window), "Use or compare it")
     assert page.isVisible()
@@ -310,9 +312,9 @@ def test_with_the_page_closed_the_message_leads_to_both_answers(
 
 
 def test_a_second_one_of_the_same_kind_gets_another_name(
-    sheet: QuantizeDialog, window: MainWindow, page: LibraryDialog, hands: FakeLibraryService, qtbot: QtBot
+    sheet: QuantizeDialog, window: MainWindow, page: LibraryDialog, library_service: FakeLibraryService, qtbot: QtBot
 ) -> None:
-    start_quantization(sheet, hands, qtbot)
+    start_quantization(sheet, library_service, qtbot)
     press(qtbot, page, "Make smaller")
     qtbot.waitUntil(lambda: any(other.isVisible() for other in window.findChildren(QuantizeDialog)))
     second = current_dialog_of(QuantizeDialog, window, qtbot)

@@ -188,23 +188,23 @@ def begin_anew(window: MainWindow, hands: FakeLibraryService) -> None:
 @pytest.mark.parametrize("entrance", ENTRANCES)
 def test_everything_ends_where_it_belongs(
     window: MainWindow,
-    hands: FakeLibraryService,
+    library_service: FakeLibraryService,
     tmp_path: Path,
     qtbot: QtBot,
     monkeypatch: pytest.MonkeyPatch,
     entrance: str,
 ) -> None:
-    hands.may_resolve.clear()
+    library_service.may_resolve.clear()
     ended: dict[str, str] = {}
     for number, (kind, (make, name, place)) in enumerate(KINDS.items()):
         folder = tmp_path / str(number)
         folder.mkdir()
-        begin_anew(window, hands)
+        begin_anew(window, library_service)
         ENTRANCES[entrance](window, make(folder / name), monkeypatch)
         with contextlib.suppress(TimeoutError):
-            qtbot.waitUntil(functools.partial(_is_at, window, hands, place), timeout=2000)
+            qtbot.waitUntil(functools.partial(_is_at, window, library_service, place), timeout=2000)
         wait_until_idle(qtbot, window)
-        ended[kind] = place_of(window, hands)
+        ended[kind] = place_of(window, library_service)
     assert ended == {kind: place for kind, (_, _, place) in KINDS.items()}
 
 
@@ -213,7 +213,7 @@ def _is_at(window: MainWindow, hands: FakeLibraryService, place: str) -> bool:
 
 
 def test_what_cannot_be_opened_is_told_with_what_can(window: MainWindow, tmp_path: Path) -> None:
-    window.router.take_files([text(tmp_path / "notes.txt")])
+    window.router.open_files([text(tmp_path / "notes.txt")])
     said = window.canvas_area.banner.accessibleName()
     assert "notes.txt cannot be opened" in said
     for kind in ("picture", "project", "checkpoint", "LoRA", "embedding", "VAE", "latents"):
@@ -221,16 +221,16 @@ def test_what_cannot_be_opened_is_told_with_what_can(window: MainWindow, tmp_pat
 
 
 def test_the_index_of_a_checkpoint_stands_for_its_folder(
-    window: MainWindow, hands: FakeLibraryService, tmp_path: Path, qtbot: QtBot
+    window: MainWindow, library_service: FakeLibraryService, tmp_path: Path, qtbot: QtBot
 ) -> None:
     folder = make_checkpoint(tmp_path / "ready", title="Ready")
-    window.router.take_files([folder / "model_index.json"])
-    qtbot.waitUntil(lambda: hands.queries == [str(folder)])
+    window.router.open_files([folder / "model_index.json"])
+    qtbot.waitUntil(lambda: library_service.queries == [str(folder)])
 
 
 @pytest.mark.parametrize("entrance", ["drop", "paste", "command line"])
 def test_a_page_of_the_hub_is_looked_up_by_every_entrance(
-    window: MainWindow, hands: FakeLibraryService, qtbot: QtBot, entrance: str
+    window: MainWindow, library_service: FakeLibraryService, qtbot: QtBot, entrance: str
 ) -> None:
     page = "https://huggingface.co/someone/tiny-xl"
     match entrance:
@@ -243,11 +243,11 @@ def test_a_page_of_the_hub_is_looked_up_by_every_entrance(
             menu_entry(window, "Paste").trigger()
         case _:
             window.start(files=[page])
-    qtbot.waitUntil(lambda: hands.queries == [page])
+    qtbot.waitUntil(lambda: library_service.queries == [page])
 
 
 def test_several_additions_come_in_together_with_a_picture(window: MainWindow, tmp_path: Path) -> None:
-    window.router.take_files(
+    window.router.open_files(
         [lora(tmp_path / "a.safetensors"), picture(tmp_path / "p.png"), lora(tmp_path / "b.safetensors")]
     )
     assert [one.use.file.name for one in window.parameters_panel.value().additions.loras] == [
@@ -271,7 +271,7 @@ def test_a_look_up_that_fails_as_nobody_foresaw_is_told_and_logged(
 ) -> None:
     window = open_window(Stumbling())
     with application_log(paths.logs):
-        window.router.take_files([checkpoint(tmp_path / "dream.safetensors")])
+        window.router.open_files([checkpoint(tmp_path / "dream.safetensors")])
         qtbot.waitUntil(window.canvas_area.banner.isVisible)
     assert "of all things" in window.canvas_area.banner.accessibleName()
     assert "Open the log" in window.canvas_area.banner.accessibleName()

@@ -62,14 +62,14 @@ def test_the_starter_draws_at_once(fresh: MainWindow, qtbot: QtBot) -> None:
     assert "heart" in fresh.session.results[0].request.prompts.prompt
 
 
-def test_another_card_leads_to_its_sheet(fresh: MainWindow, hands: FakeLibraryService, qtbot: QtBot) -> None:
+def test_another_card_leads_to_its_sheet(fresh: MainWindow, library_service: FakeLibraryService, qtbot: QtBot) -> None:
     card = welcome_of(fresh).cards[1]
     qtbot.mouseClick(card.button, LEFT)
     sheet = current_import_dialog(fresh, qtbot)
-    assert hands.queries == [card.entry.id]
+    assert library_service.queries == [card.entry.id]
     qtbot.mouseClick(sheet.start_button, LEFT)
     assert fresh.canvas_area.empty_state.welcome is None, "it has been chosen"
-    hands.may_finish.set()
+    library_service.may_finish.set()
     qtbot.waitUntil(lambda: fresh.library_controller.actions.jobs.jobs == ())
 
 
@@ -120,7 +120,7 @@ def test_in_a_small_window_nothing_is_cut_off(fresh: MainWindow, qtbot: QtBot) -
 
 
 def test_without_any_checkpoint_the_page_is_one_click_away(
-    shipped: Path, open_window: OpenWindow, hands: FakeLibraryService, qtbot: QtBot
+    shipped: Path, open_window: OpenWindow, library_service: FakeLibraryService, qtbot: QtBot
 ) -> None:
     shutil.rmtree(shipped)
     window = open_window()
@@ -131,7 +131,7 @@ def test_without_any_checkpoint_the_page_is_one_click_away(
     page = window.library_controller.actions.dialog
     assert page is not None
     assert page.is_add_panel_shown
-    hands.may_finish.set()
+    library_service.may_finish.set()
     start_import(window, qtbot, "someone/tiny-xl")
     qtbot.waitUntil(lambda: window.parameters_panel.checkpoint() is not None)
 

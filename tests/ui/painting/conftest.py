@@ -22,7 +22,7 @@ from sdxl_desktop.ui.painting.mask_menu import MaskMenu
 from sdxl_desktop.ui.painting.paint_bar import PaintBar
 from sdxl_desktop.ui.painting.tool_settings import ToolKind
 from sdxl_desktop.ui.widgets.layout_helpers import column
-from tests.ui.typed import child
+from tests.ui.widget_lookup import find_child
 
 NO_KEYS = Qt.KeyboardModifier.NoModifier
 LEFT = Qt.MouseButton.LeftButton
@@ -95,7 +95,7 @@ class CanvasDriver:
 
     def trigger_menu_item(self, text: str) -> None:
         """Open the mask menu and click on an entry."""
-        menu = child(self.bar, MaskMenu)
+        menu = find_child(self.bar, MaskMenu)
         menu.popup(self.bar.mapToGlobal(QPoint(0, 0)))
         self.qtbot.waitExposed(menu)
         (entry,) = (one for one in menu.actions() if one.text().split("\t")[0].replace("&", "") == text)
@@ -133,7 +133,7 @@ def picture() -> UInt8Array:
 
 
 @pytest.fixture
-def atelier(app: QApplication, qtbot: QtBot) -> Iterator[CanvasDriver]:
+def canvas_driver(app: QApplication, qtbot: QtBot) -> Iterator[CanvasDriver]:
     document, canvas, bar = Document(), Canvas(), PaintBar()
     window = QWidget()
     layout = column(bar, canvas, spacing=0)

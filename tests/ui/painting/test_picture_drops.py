@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 from sdxl_desktop.core.raster import UInt8Array
 from sdxl_desktop.ui.main_window import MainWindow
-from tests.typed import same_array
+from tests.typed import arrays_equal
 from tests.ui.painting.conftest import LEFT, NO_KEYS, picture
 
 COPY = Qt.DropAction.CopyAction
@@ -111,14 +111,14 @@ def test_a_dropped_picture_lies_on_the_canvas_pixel_for_pixel(
     for target in (window.canvas_area.empty_state, window.canvas_area.canvas, window.canvas_area.canvas_bar):
         window.document.remove_picture()
         assert drag_and_drop(target, offered(tmp_path)), target
-        assert same_array(window.document.picture, picture()), target
+        assert arrays_equal(window.document.picture, picture()), target
         assert window.canvas_area.canvas_editor.is_attached
 
 
 def test_of_several_files_the_first_goes_onto_the_canvas(window: MainWindow, tmp_path: Path) -> None:
     other = saved(tmp_path, "b.png", 255 - picture())
     assert drag_and_drop(window.canvas_area, files(saved(tmp_path, "a.png"), other))
-    assert same_array(window.document.picture, picture())
+    assert arrays_equal(window.document.picture, picture())
     assert window.document.name == "a.png"
 
 
@@ -128,10 +128,10 @@ def test_a_dropped_picture_takes_the_place_of_the_one_before_and_undo_brings_tha
     drag_and_drop(window.canvas_area, files(saved(tmp_path, "a.png")))
     window.document.invert()
     drag_and_drop(window.canvas_area.canvas, files(saved(tmp_path, "b.png", 255 - picture())))
-    assert same_array(window.document.picture, 255 - picture())
+    assert arrays_equal(window.document.picture, 255 - picture())
     assert not window.document.has_mask
     window.document.undo()
-    assert same_array(window.document.picture, picture())
+    assert arrays_equal(window.document.picture, picture())
     assert window.document.has_mask
 
 
@@ -141,7 +141,7 @@ def test_a_dropped_photograph_stands_upright(window: MainWindow, tmp_path: Path)
     exif[0x0112] = 6  # orientation: rotate by 90 degrees clockwise
     Image.fromarray(picture()).save(file, exif=exif)
     assert drag_and_drop(window.canvas_area, files(file))
-    assert same_array(window.document.picture, np.rot90(picture(), -1))
+    assert arrays_equal(window.document.picture, np.rot90(picture(), -1))
 
 
 @pytest.mark.parametrize("kind", ["text", "nothing"])
@@ -158,5 +158,5 @@ def test_a_file_that_is_no_picture_is_told_and_changes_nothing(window: MainWindo
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"\x89PNG\r\n\x1a\n and then nothing of the kind")
     drag_and_drop(window.canvas_area.canvas, files(broken))
-    assert same_array(window.document.picture, picture())
+    assert arrays_equal(window.document.picture, picture())
     assert window.canvas_area.banner.isVisible()

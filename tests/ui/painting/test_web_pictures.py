@@ -18,7 +18,7 @@ from PySide6.QtWidgets import QApplication, QPlainTextEdit, QSpinBox, QWidget
 from pytestqt.qtbot import QtBot
 
 from sdxl_desktop.ui.main_window import MainWindow
-from tests.typed import present, same_array
+from tests.typed import arrays_equal, not_none
 from tests.ui.painting.conftest import picture
 from tests.ui.painting.test_picture_drops import drag_and_drop, files, image, png, saved
 
@@ -68,11 +68,11 @@ def test_a_picture_is_taken_as_it_is_offered(window: MainWindow, tmp_path: Path)
     file = saved(tmp_path, "a picture 100 %.png")
     for kind, offered in TAKEN.items():
         assert drag_and_drop(window.canvas_area, offered(file)), kind
-        assert same_array(window.document.picture, picture()), kind
+        assert arrays_equal(window.document.picture, picture()), kind
         window.document.remove_picture()
         QApplication.clipboard().setMimeData(offered(file))
         window.router.paste()
-        assert same_array(window.document.picture, picture()), kind
+        assert arrays_equal(window.document.picture, picture()), kind
         window.document.remove_picture()
 
 
@@ -129,7 +129,7 @@ def test_a_picture_on_the_web_is_fetched_only_after_a_question(
     assert not asked
     window.canvas_area.toast.action_triggered.emit()
     assert asked == ["/cats/tom.png"]
-    assert same_array(window.document.picture, picture())
+    assert arrays_equal(window.document.picture, picture())
     assert window.document.name == "tom.png"
 
 
@@ -172,7 +172,7 @@ def test_ctrl_v_puts_a_picture_onto_the_canvas_wherever_the_focus_is(
     data.setImageData(image(picture()))
     QApplication.clipboard().setMimeData(data)
     qtbot.keyClick(field, Qt.Key.Key_V, CTRL)
-    assert same_array(window.document.picture, picture())
+    assert arrays_equal(window.document.picture, picture())
 
 
 def test_ctrl_v_puts_copied_files_onto_the_canvas_too(window: MainWindow, qtbot: QtBot, tmp_path: Path) -> None:
@@ -228,11 +228,11 @@ def test_transparency_can_be_put_over_something_else_and_undone(window: MainWind
     assert white[0, :, 0].tolist() == (255 - rgba[0, :, 3].astype(int)).tolist()
     window.document.invert()
     window.import_controller.set_backdrop("black")
-    assert not present(window.document.picture).any()
+    assert not not_none(window.document.picture).any()
     assert window.document.has_mask
     assert window.import_controller.current_backdrop() == "black"
     window.document.undo()
-    assert same_array(window.document.picture, white)
+    assert arrays_equal(window.document.picture, white)
     assert window.import_controller.current_backdrop() == "white"
     window.import_controller.set_mask_from_transparency()
-    assert same_array(window.document.mask, 255 - rgba[..., 3])
+    assert arrays_equal(window.document.mask, 255 - rgba[..., 3])

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sdxl_desktop.cli.declared import DeclaredOption, declared_by, declared_options, first_flag, read_given
+from sdxl_desktop.cli.declared import DeclaredOption, declared_by, declared_options, first_flag, parse_given
 from sdxl_desktop.core.edit import EditParameters
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.refine import RefinerParameters
@@ -84,7 +84,7 @@ class Later:
 )
 def test_a_value_that_is_declared_can_be_asked_for_without_more(field: str, typed: Any, value: Any) -> None:
     one = next(one for one in declared_by(Later) if one.field == field)
-    assert one.read(typed) == value
+    assert one.parse(typed) == value
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_the_flag_that_was_typed_is_named(values: dict[str, Any], flag: str | No
 
 
 def test_what_always_counts_is_there_without_being_typed() -> None:
-    given = read_given({})
+    given = parse_given({})
     assert given[Sampling] == {"count": 1}
     assert given[Prompts] == {"negative_prompt": "", "prompt_2": "", "negative_prompt_2": "", "clip_skip": 0}
 

@@ -14,7 +14,7 @@ from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.noise_schedule import NoiseScheduleOverride, PredictionType
 from sdxl_desktop.core.refine import RefinerParameters
 from sdxl_desktop.core.request import Execution, MicroConditioning, OutputOptions, Prompts, Sampling
-from sdxl_desktop.core.scalars import NumberRow, check_limits, reported, same, scalar, scalars
+from sdxl_desktop.core.scalars import NumberRow, check_limits, report_values, same, scalar, scalars
 
 PARTS = (
     Prompts,
@@ -63,7 +63,7 @@ def test_the_limits_themselves_are_allowed(values: dict[str, float]) -> None:
 
 
 def test_reports_have_every_declared_value_and_nothing_else() -> None:
-    told = reported(Nesting(inner=Guided(drift=1.5)))
+    told = report_values(Nesting(inner=Guided(drift=1.5)))
     assert told == {"far": 1.5, "hops": None, "size": "8x16", "way": "sample"}
 
 

@@ -45,9 +45,9 @@ while True:
 )
 def test_how_long_the_end_is_waited_for(event: Progress, heard: bool, within: float, beyond: float) -> None:
     deadline = CancelDeadline()
-    deadline.follow(event)
+    deadline.update(event)
     if heard:
-        deadline.heard()
+        deadline.acknowledge()
     assert not deadline.is_over(within)
     assert deadline.is_over(beyond)
 

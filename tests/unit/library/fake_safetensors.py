@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sdxl_desktop.core.parts import DIFFUSERS_PARTS
-from sdxl_desktop.formats.families import Family, shipped_setup
-from sdxl_desktop.formats.key_mapping import original_recipes
-from sdxl_desktop.formats.layer_shapes import blueprint
+from sdxl_desktop.formats.families import Family, shipped_config_folder
+from sdxl_desktop.formats.key_mapping import original_key_mapping
+from sdxl_desktop.formats.layer_shapes import tensor_shapes
 from sdxl_desktop.formats.safetensors_header import DTYPE_BYTES
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -45,7 +45,7 @@ def original_shapes(family: Family) -> dict[str, tuple[int, ...]]:
 
 @functools.cache
 def _original_shapes(family: Family) -> Shapes:
-    setup, shapes = shipped_setup(family), dict[str, tuple[int, ...]]()
+    setup, shapes = shipped_config_folder(family), dict[str, tuple[int, ...]]()
     second = "conditioner.embedders.0.model." if family is Family.REFINER else "conditioner.embedders.1.model."
     prefixes = {
         "unet": "model.diffusion_model.",
@@ -55,6 +55,6 @@ def _original_shapes(family: Family) -> Shapes:
     }
     for part in DIFFUSERS_PARTS:
         if config := setup.config(part):
-            for recipe in original_recipes(part, config, blueprint(part, config), prefixes[part]).values():
+            for recipe in original_key_mapping(part, config, tensor_shapes(part, config), prefixes[part]).values():
                 shapes[recipe.key] = recipe.shape
     return shapes

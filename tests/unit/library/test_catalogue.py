@@ -13,8 +13,8 @@ from sdxl_desktop.core.errors import CheckpointError
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.parts import DIFFUSERS_PARTS
 from sdxl_desktop.core.paths import resources_folder
-from sdxl_desktop.formats.families import shipped_setup
-from sdxl_desktop.formats.layer_shapes import blueprint
+from sdxl_desktop.formats.families import shipped_config_folder
+from sdxl_desktop.formats.layer_shapes import tensor_shapes
 from sdxl_desktop.library.catalogue import (
     CatalogueEntry,
     CatalogueKind,
@@ -63,10 +63,10 @@ def test_each_entry_says_what_one_needs_to_choose(entry: CatalogueEntry) -> None
 )
 def test_sizes_are_those_of_the_shipped_configurations(entry: CatalogueEntry) -> None:
     assert entry.family is not None
-    setup = shipped_setup(entry.family)
+    setup = shipped_config_folder(entry.family)
     configs = {part: setup.config(part) for part in DIFFUSERS_PARTS}
     weights = sum(
-        math.prod(shape) for part, config in configs.items() if config for shape in blueprint(part, config).values()
+        math.prod(shape) for part, config in configs.items() if config for shape in tensor_shapes(part, config).values()
     )
     assert entry.disk_bytes == 2 * weights
 

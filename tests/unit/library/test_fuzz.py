@@ -20,7 +20,7 @@ from sdxl_desktop.core.clip_tokenizer_files import read_clip_tokenizer
 from sdxl_desktop.core.errors import CheckpointError, SdxlDesktopError
 from sdxl_desktop.core.parts import GRAPH, WEIGHTS
 from sdxl_desktop.core.paths import resources_folder
-from sdxl_desktop.formats.families import Family, shipped_setup
+from sdxl_desktop.formats.families import Family, shipped_config_folder
 from sdxl_desktop.formats.safetensors_header import Tensor
 from sdxl_desktop.library.detect.identify import identify
 from sdxl_desktop.library.detect.part_matching import match_part
@@ -90,7 +90,7 @@ def describing(tmp_path: Path) -> Attempt:
 @pytest.fixture
 def matching() -> Attempt:
     """Of SDXL's configs one value is changed; it is held against a few tensors."""
-    setup = shipped_setup(Family.BASE)
+    setup = shipped_config_folder(Family.BASE)
     parts = ("unet", "vae", "text_encoder", "text_encoder_2")
     configs = {part: setup.config(part) for part in parts}
     tensors = {"conv_in.weight": Tensor(Path("a"), "F16", (4, 4), 0, 32)}
@@ -112,7 +112,7 @@ def matching() -> Attempt:
 def looking(tmp_path: Path) -> Attempt:
     """Of a diffusers folder of descriptions and a few tensors, one file is changed."""
     folder = tmp_path / "diffusers"
-    shutil.copytree(shipped_setup(Family.BASE).folder, folder)
+    shutil.copytree(shipped_config_folder(Family.BASE).folder, folder)
     head = json.dumps({"a": {"dtype": "F16", "shape": [2], "data_offsets": [0, 4]}}).encode()
     for part, stem in (("unet", "diffusion_pytorch_model"), ("vae", "diffusion_pytorch_model")):
         (folder / part / f"{stem}.safetensors").write_bytes(len(head).to_bytes(8, "little") + head + bytes(4))
@@ -311,6 +311,6 @@ HUGE = 2 * 10**9
     ids=lambda value: str(value)[:50],
 )
 def test_a_config_of_more_than_any_file_holds_is_not_counted_out(part: str, changed: dict[str, Any]) -> None:
-    config = {**(shipped_setup(Family.BASE).config(part) or {}), **changed}
+    config = {**(shipped_config_folder(Family.BASE).config(part) or {}), **changed}
     said = match_part(part, config, {"conv_in.weight": Tensor(Path("a"), "F16", (4, 4), 0, 32)})
     assert 0 < len(getattr(said, "words", "")) < 600

@@ -62,11 +62,11 @@ def workspace() -> Workspace:
 
 def change(workspace: Workspace, **values: Any) -> None:
     """As a person does in the panels."""
-    workspace.take(replace(workspace.value, **values))
+    workspace.apply_user_changes(replace(workspace.value, **values))
 
 
 def asked(workspace: Workspace, ground: EditSource = EMPTY) -> GenerationRequest:
-    request = workspace.request(Execution(), ground)
+    request = workspace.build_request(Execution(), ground)
     assert request is not None
     return request
 
@@ -83,8 +83,8 @@ def test_the_first_that_draws_from_words_is_chosen_with_what_it_was_made_for(wor
 
 def test_without_a_checkpoint_there_is_one_problem_and_no_request() -> None:
     workspace = Workspace()
-    assert workspace.request(Execution()) is None
-    assert workspace.requests_to_compare(Execution()) is None
+    assert workspace.build_request(Execution()) is None
+    assert workspace.build_comparison_requests(Execution()) is None
     (problem,) = workspace.problems()
     assert "no checkpoint" in str(problem)
     assert "checkpoints folder" in str(problem), "it says what to do"
@@ -100,28 +100,30 @@ def test_a_checkpoint_that_comes_later_is_still_the_wanted_one() -> None:
 
 
 def test_one_that_is_gone_gives_way_to_another(workspace: Workspace) -> None:
-    workspace.choose("other")
+    workspace.select_checkpoint("other")
     workspace.set_checkpoints((FINISHER, BLIND))
     assert workspace.value.checkpoint == "blind"
-    assert not workspace.choose("other")
+    assert not workspace.select_checkpoint("other")
 
 
 def test_a_few_step_checkpoint_brings_its_settings_and_leaving_it_brings_ones_own(workspace: Workspace) -> None:
     mine = Sampling(size=Size(640, 640), steps=33, guidance_scale=8.0, seed=4)
     change(workspace, sampling=mine)
-    assert workspace.choose("quick")
+    assert workspace.select_checkpoint("quick")
     assert (workspace.sampling.steps, workspace.sampling.guidance_scale) == (2, 1.0)
     assert "2 steps" in workspace.few_step.notice
-    workspace.keep_mine()
+    workspace.restore_sampling()
     assert workspace.sampling.steps == 33
-    workspace.choose("base")
+    workspace.select_checkpoint("base")
     assert workspace.sampling == mine
     assert workspace.few_step.notice == ""
 
 
 def test_a_record_means_a_folder_by_its_path_or_its_name(workspace: Workspace) -> None:
-    assert workspace.known_folder(BASE.folder) == workspace.known_folder(Path("base")) == BASE.folder
-    assert workspace.known_folder(Path("/elsewhere/gone")) is None
+    assert (
+        workspace.find_checkpoint_folder(BASE.folder) == workspace.find_checkpoint_folder(Path("base")) == BASE.folder
+    )
+    assert workspace.find_checkpoint_folder(Path("/elsewhere/gone")) is None
 
 
 # what stands in the way
@@ -143,8 +145,8 @@ def test_a_record_means_a_folder_by_its_path_or_its_name(workspace: Workspace) -
 def test_what_a_checkpoint_cannot_do_is_a_problem(
     workspace: Workspace, chosen: str, ground: EditSource, words: str
 ) -> None:
-    workspace.choose(chosen)
-    workspace.set_ground(ground)
+    workspace.select_checkpoint(chosen)
+    workspace.set_edit_source(ground)
     problems = workspace.problems()
     assert workspace.can_request(Execution(), ground) is (not words)
     if not words:
@@ -153,13 +155,13 @@ def test_what_a_checkpoint_cannot_do_is_a_problem(
     (problem,) = problems
     assert words in str(problem)
     with pytest.raises(RequestError, match=words):
-        workspace.request(Execution(), ground)
+        workspace.build_request(Execution(), ground)
 
 
 def test_all_problems_are_listed_each_with_what_to_do(workspace: Workspace) -> None:
-    workspace.choose("filler")
+    workspace.select_checkpoint("filler")
     change(workspace, refiner=RefinerPanelState(on=True, checkpoint="lost"))
-    workspace.unreadable = (RequestError("'x' is no seed.", next_step="Write a number."),)
+    workspace.input_errors = (RequestError("'x' is no seed.", next_step="Write a number."),)
     told = [str(problem) for problem in workspace.problems()]
     assert len(told) == 3
     for words in ("choose another checkpoint", "Write a number", "Choose another refiner"):
@@ -167,16 +169,16 @@ def test_all_problems_are_listed_each_with_what_to_do(workspace: Workspace) -> N
 
 
 def test_another_vae_brings_the_encoder(workspace: Workspace, tmp_path: Path) -> None:
-    workspace.choose("blind")
-    workspace.use_vae(tmp_path)
+    workspace.select_checkpoint("blind")
+    workspace.set_vae(tmp_path)
     assert asked(workspace, ON_PICTURE).additions.vae == tmp_path
 
 
 def test_a_refused_request_takes_no_seed(workspace: Workspace) -> None:
     before = workspace.value
-    workspace.unreadable = (RequestError("no seed"),)
+    workspace.input_errors = (RequestError("no seed"),)
     with pytest.raises(RequestError):
-        workspace.request(Execution())
+        workspace.build_request(Execution())
     assert workspace.value == before
 
 
@@ -186,12 +188,12 @@ def test_a_refused_request_takes_no_seed(workspace: Workspace) -> None:
 def test_an_unlocked_seed_is_new_for_every_run_and_a_locked_one_stays(workspace: Workspace) -> None:
     assert len({asked(workspace).sampling.seed for _ in range(4)}) == 4
     assert asked(workspace).sampling.seed == workspace.sampling.seed, "it is shown from then on"
-    workspace.use_seed(77)
+    workspace.lock_seed(77)
     assert {asked(workspace).sampling.seed for _ in range(3)} == {77}
 
 
 def test_a_second_seed_is_new_only_while_it_counts(workspace: Workspace) -> None:
-    workspace.use_seed(5)
+    workspace.lock_seed(5)
     before = asked(workspace).sampling.variation_seed
     assert asked(workspace).sampling.variation_seed == before
     change(workspace, sampling=replace(workspace.sampling, variation_strength=0.3))
@@ -203,7 +205,7 @@ def test_a_second_seed_is_new_only_while_it_counts(workspace: Workspace) -> None
 def test_comparing_takes_one_picture_of_the_present_seed(workspace: Workspace) -> None:
     told = MicroConditioning(original_size=Size(300, 200), negative_crop_top_left=Point(1, 2))
     change(workspace, micro_conditioning=told, sampling=Sampling(seed=9, count=4))
-    both = workspace.requests_to_compare(Execution())
+    both = workspace.build_comparison_requests(Execution())
     assert both is not None
     assert [one.micro_conditioning for one in both] == [MicroConditioning(), told]
     assert {(one.sampling.seed, one.sampling.count) for one in both} == {(9, 1)}
@@ -213,11 +215,11 @@ def test_comparing_takes_one_picture_of_the_present_seed(workspace: Workspace) -
 
 
 def test_a_picked_intent_follows_the_mask_until_a_value_is_changed(workspace: Workspace) -> None:
-    workspace.set_ground(ON_MASK)
-    workspace.pick(Intent.REMOVE)
+    workspace.set_edit_source(ON_MASK)
+    workspace.apply_intent(Intent.REMOVE)
     wide = workspace.value.edit
     assert (wide.fill_strength, wide.prefill) == (INTENT_PRESETS[Intent.REMOVE].strength, PrefillMode.SURROUNDINGS)
-    workspace.set_ground(EditSource(PICTURE, NARROW))
+    workspace.set_edit_source(EditSource(PICTURE, NARROW))
     narrow = workspace.value.edit
     assert narrow.intent is Intent.REMOVE
     assert narrow.mask_blur < wide.mask_blur
@@ -225,14 +227,14 @@ def test_a_picked_intent_follows_the_mask_until_a_value_is_changed(workspace: Wo
     assert workspace.value.edit.intent is Intent.REMOVE, "the margin is the person's own"
     change(workspace, edit=replace(workspace.value.edit, grow=narrow.grow + 3))
     assert workspace.value.edit.intent is None
-    workspace.set_ground(ON_MASK)
+    workspace.set_edit_source(ON_MASK)
     assert workspace.value.edit.grow == narrow.grow + 3
 
 
 def test_the_request_has_what_the_panel_shows(workspace: Workspace) -> None:
     for intent in (Intent.FILL, Intent.REPLACE, Intent.ADD, Intent.REMOVE, Intent.REFINE):
-        workspace.set_ground(ON_MASK)
-        workspace.pick(intent)
+        workspace.set_edit_source(ON_MASK)
+        workspace.apply_intent(intent)
         value, edit = workspace.value.edit, asked(workspace, ON_MASK).edit
         assert edit is not None
         assert (edit.strength, edit.keep_size) == (value.fill_strength, value.fill_keep_size)
@@ -241,20 +243,20 @@ def test_the_request_has_what_the_panel_shows(workspace: Workspace) -> None:
 
 
 def test_expanding_takes_the_pictures_shape_and_is_over_with_the_mask(workspace: Workspace) -> None:
-    workspace.set_ground(ON_MASK)
-    workspace.pick(Intent.EXPAND)
+    workspace.set_edit_source(ON_MASK)
+    workspace.apply_intent(Intent.EXPAND)
     assert workspace.sampling.size.width > 3 * workspace.sampling.size.height
-    workspace.set_ground(ON_PICTURE)
+    workspace.set_edit_source(ON_PICTURE)
     assert workspace.value.edit.intent is Intent.FILL
 
 
 def test_another_picture_begins_with_the_usual_unless_values_are_ones_own(workspace: Workspace) -> None:
-    workspace.set_ground(ON_MASK)
-    workspace.pick(Intent.ADD)
-    workspace.begin_picture()
+    workspace.set_edit_source(ON_MASK)
+    workspace.apply_intent(Intent.ADD)
+    workspace.reset_intent()
     assert workspace.value.edit.intent is Intent.FILL
     change(workspace, edit=replace(workspace.value.edit, grow=200))
-    workspace.begin_picture()
+    workspace.reset_intent()
     after = workspace.value.edit
     assert (after.intent, after.grow) == (None, 200)
 
@@ -272,10 +274,10 @@ def test_a_refiner_finishes_unless_the_checkpoint_is_one_itself(workspace: Works
         checkpoint=FINISHER.folder, way=RefinerMode.IMG2IMG, strength=0.15, handoff=0.6, steps=8
     )
     assert request.micro_conditioning.aesthetic_score == 8.5
-    workspace.choose("finisher")
+    workspace.select_checkpoint("finisher")
     request = asked(workspace, ON_PICTURE)
     assert (request.refine, request.micro_conditioning.aesthetic_score) == (None, 8.5)
-    workspace.choose("base")
+    workspace.select_checkpoint("base")
     change(workspace, refiner=replace(refiner, on=False))
     assert asked(workspace).micro_conditioning == MicroConditioning(), "nobody else takes scores"
 
@@ -289,7 +291,7 @@ def test_what_is_missing_on_the_disk_or_not_in_the_prompt_is_left_out(workspace:
     workspace.add_embedding(word, "<w>")
     workspace.add_embedding(there, "<w>")
     assert [one.token for one in workspace.value.additions.embeddings] == ["<w>", "<w-2>"]
-    workspace.use_prompt("a <w-2> fox")
+    workspace.set_prompt("a <w-2> fox")
     assert asked(workspace).additions == Additions(
         loras=(LoraReference(there),), embeddings=(EmbeddingReference(there, "<w-2>"),)
     )
@@ -324,10 +326,10 @@ def test_reuse_leads_to_the_same_request(
         refine=RefinerParameters(checkpoint=FINISHER.folder, handoff=0.005),
         additions=Additions(loras=(LoraReference(lora, -2.5),), vae=tmp_path),
     )
-    assert workspace.reuse(made_by, made_by.sampling.seed) is None
-    workspace.set_ground(ground)
+    assert workspace.apply_recorded(made_by, made_by.sampling.seed) is None
+    workspace.set_edit_source(ground)
     assert asked(workspace, ground) == made_by
-    assert workspace.reuse(made_by.for_metadata(), made_by.sampling.seed) is None, "names mean what is listed"
+    assert workspace.apply_recorded(made_by.for_metadata(), made_by.sampling.seed) is None, "names mean what is listed"
     assert asked(workspace, ground) == made_by
 
 
@@ -338,7 +340,7 @@ def test_reuse_tells_what_is_not_here_and_takes_over_the_rest(workspace: Workspa
         refine=RefinerParameters(checkpoint=Path("nobody")),
         additions=Additions(loras=(LoraReference(Path("lost.safetensors")),)),
     )
-    told = str(workspace.reuse(made_by, 8))
+    told = str(workspace.apply_recorded(made_by, 8))
     for name in ("unknown", "nobody", "lost.safetensors", "Base stays chosen"):
         assert name in told
     assert workspace.value.prompts.prompt == "a bridge"
@@ -352,7 +354,7 @@ def test_reuse_keeps_what_is_listed(workspace: Workspace, tmp_path: Path) -> Non
             additions=AdditionsPanelState(loras=(LoraListItem(LoraReference(tmp_path / "a.safetensors")),)),
         )
     )
-    workspace.reuse(GenerationRequest(checkpoint=BASE.folder), 1)
+    workspace.apply_recorded(GenerationRequest(checkpoint=BASE.folder), 1)
     (listed,) = workspace.value.additions.loras
     assert not listed.on
 

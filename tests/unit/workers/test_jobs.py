@@ -32,7 +32,9 @@ class Died(SdxlDesktopError):
     """It ended without a result."""
 
 
-WORKER = JobWorker(host="--pretended", cancelled=lambda: Cancelled("Cancelled."), died=lambda why: Died(why or "?"))
+WORKER = JobWorker(
+    host="--pretended", cancelled_error=lambda: Cancelled("Cancelled."), died_error=lambda why: Died(why or "?")
+)
 
 
 @pytest.fixture
@@ -182,7 +184,7 @@ def test_one_that_takes_more_memory_than_it_may_says_so_and_ends(run: Callable[.
 @pytest.mark.parametrize("way", ["run out", "run out natively"])
 def test_a_lack_of_memory_is_recognised(way: str) -> None:
     sent: list[JobMessage] = []
-    assert HOST.do(PretendedJob(way, 1234), sent.append) == 1
+    assert HOST.run(PretendedJob(way, 1234), sent.append) == 1
     assert isinstance(sent[0], JobEvent)
     assert isinstance(sent[-1], JobFailed)
     assert str(sent[-1].error) == "Too much. 1234."

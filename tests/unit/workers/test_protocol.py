@@ -12,7 +12,7 @@ import pytest
 from sdxl_desktop.core.errors import CheckpointError
 from sdxl_desktop.engine.device_benchmark import BenchmarkCancelledError
 from sdxl_desktop.workers import protocol
-from tests.jobs_here import crossed
+from tests.in_process_jobs import pickle_round_trip
 
 
 def framed(data: bytes) -> io.BytesIO:
@@ -32,14 +32,14 @@ def test_several_messages_arrive_one_after_the_other() -> None:
 
 def test_errors_arrive_with_their_kind_and_words_whatever_their_constructor_takes() -> None:
     for problem in (CheckpointError("What.", why="Why.", next_step="Next."), BenchmarkCancelledError()):
-        back = crossed(problem)
+        back = pickle_round_trip(problem)
         assert type(back) is type(problem)
         assert str(back) == str(problem)
 
 
 def test_paths_mean_the_same_in_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert crossed([Path("here"), tmp_path / "there"]) == [tmp_path / "here", tmp_path / "there"]
+    assert pickle_round_trip([Path("here"), tmp_path / "there"]) == [tmp_path / "here", tmp_path / "there"]
 
 
 @pytest.mark.parametrize("data", [b"", b".", b"(" * 5000, b"cos\nno_such_name\n.", pickle.dumps([1] * 50)[:-3]])

@@ -36,9 +36,9 @@ from sdxl_desktop.core.parts import Part
 from sdxl_desktop.engine.openvino import devices
 from sdxl_desktop.engine.openvino.adapters import bias_and_norm
 from sdxl_desktop.formats.safetensors_header import Shape
+from sdxl_desktop.lora.lora_errors import shape_mismatch_error, vector_mismatch_error
 from sdxl_desktop.lora.lycoris import AdapterMismatchError, WeightDelta, read_float32
 from sdxl_desktop.lora.reading import Array, Lora, LoraDelta
-from sdxl_desktop.lora.refusals import shape_mismatch_error, vector_mismatch_error
 
 LayerProgressCallback = Callable[[int, int], None]
 """Called with (layers done, total layers); may raise to stop."""

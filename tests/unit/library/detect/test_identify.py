@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 
 from sdxl_desktop.core.errors import CheckpointError
-from sdxl_desktop.formats.families import Family, shipped_setup, shipped_setups
+from sdxl_desktop.formats.detected_model import ModelKind, ModelLayout
+from sdxl_desktop.formats.families import Family, shipped_config_folder, shipped_config_folders
 from sdxl_desktop.formats.format_errors import NotSdxlError
-from sdxl_desktop.formats.found import Kind, Layout
-from sdxl_desktop.formats.layer_shapes import blueprint
+from sdxl_desktop.formats.layer_shapes import tensor_shapes
 from sdxl_desktop.library.convert.import_plan import plan_import
 from sdxl_desktop.library.convert.weight_format import WeightFormat
 from sdxl_desktop.library.detect.identify import identify
 from tests.unit.library.fake_safetensors import original_shapes, write_sparse_file
 
 FILES = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model"}
-FAMILIES = [family for family, _ in shipped_setups()]
+FAMILIES = [family for family, _ in shipped_config_folders()]
 MILLIONS = {
     Family.BASE: 2567,
     Family.REFINER: 2260,
@@ -36,7 +36,7 @@ MILLIONS = {
 def test_a_single_file_of_each_family(tmp_path: Path, family: Family) -> None:
     file = write_sparse_file(tmp_path / "x.safetensors", original_shapes(family))
     found = identify(file)
-    assert (found.kind, found.family, found.layout) == (Kind.CHECKPOINT, family, Layout.SINGLE_FILE)
+    assert (found.kind, found.family, found.layout) == (ModelKind.CHECKPOINT, family, ModelLayout.SINGLE_FILE)
     unet = next(part for part in found.parts if part.name == "unet")
     assert round(unet.parameters / 1e6) == MILLIONS[family]
     assert ("text_encoder" in [part.name for part in found.parts]) == (family is not Family.REFINER)
@@ -59,16 +59,16 @@ def test_what_published_and_merged_files_hold_besides_is_no_hindrance(tmp_path: 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_diffusers_folder_of_each_family(tmp_path: Path, family: Family) -> None:
     found = identify(diffusers_folder(tmp_path / "x", family))
-    assert (found.kind, found.family, found.layout) == (Kind.CHECKPOINT, family, Layout.DIFFUSERS)
+    assert (found.kind, found.family, found.layout) == (ModelKind.CHECKPOINT, family, ModelLayout.DIFFUSERS)
 
 
 def diffusers_folder(folder: Path, family: Family, variant: str = "") -> Path:
-    setup = shipped_setup(family)
+    setup = shipped_config_folder(family)
     shutil.copytree(setup.folder, folder)
     for part in ("text_encoder", "text_encoder_2", "unet", "vae"):
         if config := setup.config(part):
             write_sparse_file(
-                folder / part / f"{FILES.get(part, 'model')}{variant}.safetensors", blueprint(part, config)
+                folder / part / f"{FILES.get(part, 'model')}{variant}.safetensors", tensor_shapes(part, config)
             )
     return folder
 
@@ -99,7 +99,7 @@ def test_every_variant_is_taken_and_the_choice_is_said(there: tuple[str, ...], t
 
 
 def test_a_folder_of_descriptions_says_what_is_missing(tmp_path: Path) -> None:
-    shutil.copytree(shipped_setup(Family.VEGA).folder, tmp_path / "x")
+    shutil.copytree(shipped_config_folder(Family.VEGA).folder, tmp_path / "x")
     with pytest.raises(CheckpointError, match=r"unet, there is no \.safetensors file"):
         identify(tmp_path / "x")
 
@@ -138,9 +138,9 @@ KOALA = {
 )
 def test_a_folder_of_other_widths_and_depths_is_taken_by_its_config(others: dict[str, object], tmp_path: Path) -> None:
     folder = diffusers_folder(tmp_path / "x", Family.BASE)
-    config = {**(shipped_setup(Family.BASE).config("unet") or {}), **others}
+    config = {**(shipped_config_folder(Family.BASE).config("unet") or {}), **others}
     (folder / "unet" / "config.json").write_text(json.dumps(config))
-    write_sparse_file(folder / "unet" / "diffusion_pytorch_model.safetensors", blueprint("unet", config))
+    write_sparse_file(folder / "unet" / "diffusion_pytorch_model.safetensors", tensor_shapes("unet", config))
     assert identify(folder).family in (Family.OTHER, Family.BASE)
 
 
@@ -148,7 +148,7 @@ def test_a_variant_and_shards_are_found(tmp_path: Path) -> None:
     folder = diffusers_folder(tmp_path / "x", Family.VEGA, ".fp16")
     assert identify(folder).family is Family.VEGA
     (folder / "unet" / "diffusion_pytorch_model.fp16.safetensors").unlink()
-    shapes = blueprint("unet", shipped_setup(Family.VEGA).config("unet") or {})
+    shapes = tensor_shapes("unet", shipped_config_folder(Family.VEGA).config("unet") or {})
     names = list(shapes)
     for number, some in enumerate((names[:300], names[300:])):
         write_sparse_file(folder / "unet" / f"part-{number}.safetensors", {name: shapes[name] for name in some})
@@ -163,7 +163,7 @@ def test_a_variant_and_shards_are_found(tmp_path: Path) -> None:
 
 def test_a_folder_with_pickled_weights_says_what_to_do(tmp_path: Path) -> None:
     folder = tmp_path / "x"
-    shutil.copytree(shipped_setup(Family.VEGA).folder, folder)
+    shutil.copytree(shipped_config_folder(Family.VEGA).folder, folder)
     (folder / "unet" / "diffusion_pytorch_model.bin").write_bytes(b"pickle")
     with pytest.raises(CheckpointError, match="save the checkpoint with safetensors"):
         identify(folder)
@@ -195,13 +195,13 @@ def test_other_models_are_refused_by_name(tmp_path: Path, name: str, shape: tupl
 @pytest.mark.parametrize(
     ("shapes", "kind", "advice"),
     [
-        ({"lora_unet_input_blocks_4_1_proj_in.lora_down.weight": (8, 640)}, Kind.LORA, "--lora"),
-        ({"clip_l": (2, 768), "clip_g": (2, 1280)}, Kind.EMBEDDING, "--embedding"),
-        ({"encoder.conv_in.weight": (128, 3, 3, 3), "decoder.conv_in.weight": (512, 4, 3, 3)}, Kind.VAE, "--vae"),
+        ({"lora_unet_input_blocks_4_1_proj_in.lora_down.weight": (8, 640)}, ModelKind.LORA, "--lora"),
+        ({"clip_l": (2, 768), "clip_g": (2, 1280)}, ModelKind.EMBEDDING, "--embedding"),
+        ({"encoder.conv_in.weight": (128, 3, 3, 3), "decoder.conv_in.weight": (512, 4, 3, 3)}, ModelKind.VAE, "--vae"),
     ],
 )
 def test_what_need_not_be_imported_is_said_to_be_used_as_it_is(
-    tmp_path: Path, shapes: dict[str, tuple[int, ...]], kind: Kind, advice: str
+    tmp_path: Path, shapes: dict[str, tuple[int, ...]], kind: ModelKind, advice: str
 ) -> None:
     plan = plan_import(write_sparse_file(tmp_path / "x.safetensors", shapes), tmp_path / "library")
     assert plan.kind is kind

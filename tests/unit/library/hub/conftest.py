@@ -14,7 +14,7 @@ from sdxl_desktop.library.hub.access_token import AccessToken
 from sdxl_desktop.library.hub.hub_address import parse_address
 from sdxl_desktop.library.hub.hub_connection import HubConnection, list_hub_files
 from sdxl_desktop.library.hub.remote_files import HubListing
-from tests.jobs_here import do_here
+from tests.in_process_jobs import run_job_in_process
 from tests.unit.library.hub.fake_hub import LARGE, FakeHub, Repository
 
 REPO = "someone/tiny-xl"
@@ -111,5 +111,5 @@ def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a download's own process does is done in this one, which has imported what it needs already. For tests of
     what is fetched and told; that processes start, are killed and end is tested elsewhere."""
     monkeypatch.setattr(
-        hub_connection, "run_job", lambda worker, job, emit, cancel: do_here(download_worker.HOST, job, emit)
+        hub_connection, "run_job", lambda worker, job, emit, cancel: run_job_in_process(download_worker.HOST, job, emit)
     )

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from sdxl_desktop.core.errors import CheckpointError
+from sdxl_desktop.formats.detected_model import ModelKind
 from sdxl_desktop.formats.families import Family
-from sdxl_desktop.formats.found import Kind
 from sdxl_desktop.library import catalogue
 from sdxl_desktop.library.convert.weight_format import WeightFormat
 from sdxl_desktop.library.hub.access_token import AccessToken
@@ -52,7 +52,7 @@ def lora_bytes(tmp_path: Path) -> bytes:
 def test_an_id_is_looked_up_without_fetching_it(hub: FakeHub, library: Library, line: HubConnection) -> None:  # noqa: F811
     offer = preview_import(f"  https://huggingface.co/{REPO}/tree/main ", library, connection=line)
     assert (offer.title, offer.name, offer.source) == ("tiny-xl", "tiny-xl", HubAddress(REPO))
-    assert (offer.kind, offer.family, offer.entry) == (Kind.CHECKPOINT, None, None)
+    assert (offer.kind, offer.family, offer.entry) == (ModelKind.CHECKPOINT, None, None)
     assert (offer.licence, offer.gated) == ("a-licence", False)
     assert (offer.download_bytes, offer.downloaded_bytes) == (NEEDED, 0)
     assert set(offer.estimates) == set(WeightFormat)
@@ -79,7 +79,7 @@ def test_an_addition_offers_both_ways(hub: FakeHub, library: Library, line: HubC
     )
     hub.repositories[BASE] = Repository(sdxl_files())
     offer = preview_import("sdxl-lightning", library, connection=line)
-    assert (offer.kind, offer.suggested_format, offer.required_titles) == (Kind.LORA, None, ())
+    assert (offer.kind, offer.suggested_format, offer.required_titles) == (ModelKind.LORA, None, ())
     assert offer.download_bytes == offer.download_bytes_for(None) == 4000
     assert offer.download_bytes_for(WeightFormat.INT8) == 4000 + NEEDED
 
@@ -98,7 +98,7 @@ def test_what_need_not_be_imported_says_what_to_do(library: Library, tmp_path: P
     file = tmp_path / "style.safetensors"
     file.write_bytes(lora_bytes(tmp_path))
     offer = preview_import(file, library)
-    assert (offer.kind, dict(offer.estimates)) == (Kind.LORA, {})
+    assert (offer.kind, dict(offer.estimates)) == (ModelKind.LORA, {})
     assert "--lora" in offer.advice
     with pytest.raises(CheckpointError, match="--lora"):
         import_model(offer, None, library, lambda progress: None)

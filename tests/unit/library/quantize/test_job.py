@@ -19,7 +19,7 @@ from sdxl_desktop.library.quantize.quantization_job import (
     QuantizationReporter,
 )
 from sdxl_desktop.library.quantize.quantization_method import QuantizationMethod
-from tests.jobs_here import crossed
+from tests.in_process_jobs import pickle_round_trip
 
 
 def test_the_fraction_never_falls_even_where_a_part_was_finished_before() -> None:
@@ -37,7 +37,7 @@ def test_the_fraction_never_falls_even_where_a_part_was_finished_before() -> Non
         reporter.advance(1)
     reporter.begin("unet", QuantizationPhase.CALIBRATING, 2)
     reporter.advance(5)
-    reporter.finishing()
+    reporter.report_finishing()
     fractions = [progress.fraction for progress in told]
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1.0
@@ -47,9 +47,9 @@ def test_the_fraction_never_falls_even_where_a_part_was_finished_before() -> Non
 
 def test_what_is_told_crosses_unchanged() -> None:
     progress = QuantizationProgress(phase=QuantizationPhase.RECORDING, part="unet", done=3, total=9, fraction=0.25)
-    assert crossed(progress) == progress
+    assert pickle_round_trip(progress) == progress
     for kind in (QuantizationError, CheckpointError):
-        back = crossed(kind("What.", why="Why.", next_step="Next."))
+        back = pickle_round_trip(kind("What.", why="Why.", next_step="Next."))
         assert type(back) is kind
         assert str(back) == "What. Why. Next."
 
@@ -67,4 +67,4 @@ def test_a_job_crosses_unchanged_with_paths_that_mean_the_same_elsewhere() -> No
         key="k",
         memory_limit=10**10,
     )
-    assert crossed(job) == replace(job, source=Path.cwd() / "a")
+    assert pickle_round_trip(job) == replace(job, source=Path.cwd() / "a")

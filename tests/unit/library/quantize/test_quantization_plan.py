@@ -19,7 +19,7 @@ from sdxl_desktop.library.quantize.quantization_method import PartMethod, Quanti
 from sdxl_desktop.library.quantize.quantization_plan import plan_quantization
 from sdxl_desktop.library.quantize.weight_precision import WeightPrecision, read_weight_precision
 from sdxl_desktop.library.scan import read_checkpoint
-from tests.jobs_here import crossed
+from tests.in_process_jobs import pickle_round_trip
 from tests.unit.library.test_scan import make_checkpoint
 
 SHIPPED = resources_folder() / "checkpoints"
@@ -92,7 +92,7 @@ def test_samples_are_taken_at_the_checkpoints_own_settings(starter: Checkpoint, 
     assert (calibration.steps, calibration.guidance_scale) == (best.steps, best.guidance_scale)
     assert (calibration.scheduler, calibration.size) == (best.scheduler, best.size)
     assert calibration.prompts == read_prompts()
-    assert crossed(calibration) == calibration
+    assert pickle_round_trip(calibration) == calibration
 
 
 def test_the_same_work_has_the_same_workspace_and_other_work_another(starter: Checkpoint, tmp_path: Path) -> None:

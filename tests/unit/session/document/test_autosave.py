@@ -23,7 +23,7 @@ from sdxl_desktop.session.document import recovery
 from sdxl_desktop.session.document.autosave import Autosave, RecoverableDocument, find_recoverable
 from sdxl_desktop.session.document.project_file import Project, ProjectError, load_project, write_archive
 from sdxl_desktop.session.document.recovery import CloseState, sidecar_of
-from tests.typed import present, same_array
+from tests.typed import arrays_equal, not_none
 from tests.unit.session.document.sample_projects import assert_same, full_project, same_edit, same_latents
 from tests.unit.session.document.test_project_file import disk_of, first_version
 
@@ -126,7 +126,7 @@ def test_what_waits_to_be_drawn_comes_back_with_all_it_needs(photograph: UInt8Ar
     for mine, theirs in zip(again, waiting, strict=True):
         assert same_edit(mine.edit, theirs.edit)
     assert again[2].start is not None
-    assert same_latents(again[2].start.latents, present(waiting[2].start).latents)
+    assert same_latents(again[2].start.latents, not_none(waiting[2].start).latents)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
@@ -231,7 +231,7 @@ def test_only_what_is_new_is_written_again(photograph: UInt8Array, tmp_path: Pat
     autosave = Autosave(tmp_path)
     autosave.write_now(project, 1)
     first = written(tmp_path)
-    project = replace(project, mask=255 - present(project.mask))
+    project = replace(project, mask=255 - not_none(project.mask))
     autosave.write_now(project, 2)
     second = written(tmp_path)
     again = {name for name in second if first.get(name) != second[name]}
@@ -287,7 +287,7 @@ def test_a_part_that_is_damaged_or_missing_is_told(photograph: UInt8Array, tmp_p
 def test_a_recovery_file_of_an_older_version_comes_back(photograph: UInt8Array, tmp_path: Path) -> None:
     (tmp_path / "1-abc.sdxld").write_bytes(first_version(photograph))
     (found,) = find_recoverable(tmp_path)
-    assert same_array(found.load().picture, photograph)
+    assert arrays_equal(found.load().picture, photograph)
     found.discard()
 
 

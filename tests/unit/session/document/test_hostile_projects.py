@@ -23,7 +23,7 @@ from sdxl_desktop.core.raster import UInt8Array
 from sdxl_desktop.session.document import manifest
 from sdxl_desktop.session.document.png_codec import encode_png
 from sdxl_desktop.session.document.project_file import Project, ProjectError, load_project, save_project
-from tests.typed import present
+from tests.typed import not_none
 from tests.unit.session.document.sample_projects import assert_same, full_project, noise
 
 Members = dict[str, bytes]
@@ -292,7 +292,7 @@ def test_what_a_png_may_have_beside_its_pixels_is_no_hindrance(path: Path) -> No
     comments = [(b"tEXt", b"a\0b"), (b"acTL", struct.pack(">II", 9, 0))]
     members["picture.png"] = png(head(320, 200), *comments, PIXELS, (b"tIME", b"1234567"), END)
     write(path, members)
-    assert present(load_project(path).picture).shape == (200, 320, 3)
+    assert not_none(load_project(path).picture).shape == (200, 320, 3)
 
 
 def test_a_member_that_says_it_is_small_does_not_unpack_without_end(path: Path) -> None:

@@ -23,7 +23,7 @@ from sdxl_desktop.session.document import manifest
 from sdxl_desktop.session.document.document import Document
 from sdxl_desktop.session.document.project_encoder import digest_of
 from sdxl_desktop.session.document.project_file import Project, ProjectError, load_project, save_project
-from tests.typed import same_array
+from tests.typed import arrays_equal
 from tests.unit.session.document.sample_projects import WORKSPACE, assert_same, full_project, noise
 
 
@@ -58,8 +58,8 @@ def test_a_project_of_what_lies_on_the_canvas_goes_on_where_it_was(project: Proj
     document.open(opened.picture, opened.mask, opened.picture_name)
     document.apply_result(opened.candidates[1].picture.pixels)
     document.undo()
-    assert same_array(document.picture, project.picture)
-    assert same_array(document.mask, project.mask)
+    assert arrays_equal(document.picture, project.picture)
+    assert arrays_equal(document.mask, project.mask)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_other_programs_can_look_inside(project: Project, tmp_path: Path) -> Non
         assert {"document.json", "picture.png", "mask.png", "candidates/000.png"} <= set(archive.namelist())
         for name, pixels in (("picture.png", project.picture), ("mask.png", project.mask)):
             with archive.open(name) as file, Image.open(file) as picture:
-                assert same_array(np.asarray(picture), pixels)
+                assert arrays_equal(np.asarray(picture), pixels)
         card = json.loads(archive.read("document.json"))
         assert card["candidates"][0]["record"]["request"]["prompts"]["prompt"] == "a heart"
         archive.extract("latents/000.safetensors", tmp_path)
@@ -189,7 +189,7 @@ def test_projects_of_the_first_version_still_open(photograph: UInt8Array, tmp_pa
     path = tmp_path / "old.sdxld"
     path.write_bytes(first_version(photograph))
     opened = load_project(path)
-    assert same_array(opened.picture, photograph)
+    assert arrays_equal(opened.picture, photograph)
     assert opened.mask is not None
     assert opened.mask[1, 7] == (320 + 7) % 256
     assert (opened.picture_name, opened.candidates, opened.workspace, opened.notes) == ("Bär.png", (), None, ())
@@ -233,7 +233,7 @@ def test_what_a_later_version_would_ask_for_does_not_cost_the_picture(project: P
     assert "panels" in opened.notes[0]
     edited(path, '"dpmpp-2m-karras"', '"another"')
     opened = load_project(path)
-    assert same_array(opened.picture, project.picture)
+    assert arrays_equal(opened.picture, project.picture)
     assert opened.candidates == ()
     assert "3 of 3 candidates" in opened.notes[1]
 

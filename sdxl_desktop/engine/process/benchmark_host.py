@@ -1,4 +1,4 @@
-"""The worker process that runs one `WorkbenchJob`: measuring or precompiling."""
+"""The worker process that runs one `DeviceBenchmarkJob`: measuring or precompiling."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.engine.device_benchmark import DeviceBenchmark, PrecompileResult
 from sdxl_desktop.engine.device_times import DeviceTimings, timings_file, write_timings
 from sdxl_desktop.engine.engine_protocol import Emit
-from sdxl_desktop.engine.process.workbench import MeasureJob, PrepareJob, WorkbenchJob
+from sdxl_desktop.engine.process.benchmark_process import DeviceBenchmarkJob, MeasureDevicesJob, PrecompileSizesJob
 from sdxl_desktop.workers.jobs import JobHost
 
 
@@ -19,21 +19,21 @@ def main() -> int:
     HOST.serve()
 
 
-def _work(job: WorkbenchJob, emit: Emit) -> DeviceTimings | PrecompileResult:
+def _work(job: DeviceBenchmarkJob, emit: Emit) -> DeviceTimings | PrecompileResult:
     from sdxl_desktop.engine.openvino.part_benchmark import OpenVinoDeviceBenchmark  # torch and OpenVINO
 
     paths = AppPaths.from_environment()
     workbench = OpenVinoDeviceBenchmark(paths)
     match job:
-        case MeasureJob():
+        case MeasureDevicesJob():
             return _measure(workbench, job, paths, emit)
-        case PrepareJob():
+        case PrecompileSizesJob():
             never = threading.Event()  # a cancel kills the process
             return workbench.precompile(job.checkpoint, job.sizes, job.speeds, job.execution, emit, never)
     raise TypeError(f"{type(job).__name__} is no job for a workbench")
 
 
-def _measure(workbench: DeviceBenchmark, job: MeasureJob, paths: AppPaths, emit: Emit) -> DeviceTimings:
+def _measure(workbench: DeviceBenchmark, job: MeasureDevicesJob, paths: AppPaths, emit: Emit) -> DeviceTimings:
     from sdxl_desktop.engine.openvino import devices
 
     names = job.devices or [device.name for device in devices.available_devices()]
@@ -46,8 +46,10 @@ def _failed(cause: str) -> EngineError:
     return EngineError("It could not be done.", why=cause, next_step="Try again; what was compiled so far is kept.")
 
 
-def _out_of_memory(job: WorkbenchJob) -> EngineError:
-    return out_of_memory_error("the checkpoint was measured" if isinstance(job, MeasureJob) else "parts were compiled")
+def _out_of_memory(job: DeviceBenchmarkJob) -> EngineError:
+    return out_of_memory_error(
+        "the checkpoint was measured" if isinstance(job, MeasureDevicesJob) else "parts were compiled"
+    )
 
 
-HOST = JobHost(job=WorkbenchJob, work=_work, failed=_failed, out_of_memory=_out_of_memory)
+HOST = JobHost(job=DeviceBenchmarkJob, work=_work, failed_error=_failed, out_of_memory_error=_out_of_memory)

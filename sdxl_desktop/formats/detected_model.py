@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from sdxl_desktop.formats.families import Family
-from sdxl_desktop.formats.key_mapping import Recipes
+from sdxl_desktop.formats.key_mapping import KeyMapping
 from sdxl_desktop.formats.safetensors_header import Tensor
 
 
-class Kind(StrEnum):
+class ModelKind(StrEnum):
     """The kind of a detected model; the values are shown to the user."""
 
     CHECKPOINT = "checkpoint"
@@ -24,7 +24,7 @@ class Kind(StrEnum):
     """A .ckpt whose kind is known only after torch's weights-only loader has read it, in the conversion process."""
 
 
-class Layout(StrEnum):
+class ModelLayout(StrEnum):
     SINGLE_FILE = "single file"
     DIFFUSERS = "diffusers folder"
     OPENVINO = "OpenVINO folder"
@@ -41,7 +41,7 @@ class DetectedPart:
     name: str
     config: Mapping[str, Any]
     tensors: Mapping[str, Tensor]
-    key_mapping: Recipes
+    key_mapping: KeyMapping
     fp8_scales: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -61,8 +61,8 @@ class DetectedModel:
     checkpoint.json; `notes` name the choices that were made."""
 
     path: Path
-    kind: Kind
-    layout: Layout
+    kind: ModelKind
+    layout: ModelLayout
     family: Family | None = None
     parts: tuple[DetectedPart, ...] = ()
     files: tuple[Path, ...] = ()

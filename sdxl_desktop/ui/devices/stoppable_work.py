@@ -25,14 +25,14 @@ class StoppableWork(QObject):
     """The work's return value."""
     failed = Signal(object)
     """The SdxlDesktopError that ended the work."""
-    _told = Signal(int, object)
+    _message_posted = Signal(int, object)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._number = 0
         self._cancel = threading.Event()
         self._thread: threading.Thread | None = None
-        self._told.connect(self._take, Qt.ConnectionType.QueuedConnection)
+        self._message_posted.connect(self._handle_message, Qt.ConnectionType.QueuedConnection)
 
     @property
     def running(self) -> bool:
@@ -46,7 +46,7 @@ class StoppableWork(QObject):
 
         def tell(what: object) -> None:
             with suppress(RuntimeError):  # the receiver was deleted
-                self._told.emit(number, what)
+                self._message_posted.emit(number, what)
 
         def run() -> None:
             try:
@@ -69,7 +69,7 @@ class StoppableWork(QObject):
             thread.join(_STOP_SECONDS)
 
     @Slot(int, object)
-    def _take(self, number: int, what: object) -> None:
+    def _handle_message(self, number: int, what: object) -> None:
         if number != self._number or self._thread is None:
             return
         if isinstance(what, Progress):

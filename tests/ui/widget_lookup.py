@@ -8,18 +8,18 @@ from PySide6.QtCore import QObject
 from PySide6.QtGui import QAction, QColor
 from PySide6.QtWidgets import QAbstractButton, QLabel, QMainWindow, QWidget
 
-from tests.typed import present
+from tests.typed import not_none
 
 Child = TypeVar("Child", bound=QObject)
 Kind = TypeVar("Kind", bound=QWidget)
 
 
-def child(of: QObject, kind: type[Child], name: str | None = None) -> Child:
+def find_child(of: QObject, kind: type[Child], name: str | None = None) -> Child:
     """Return the first descendant of that kind (and object name), which must exist."""
-    return present(of.findChild(kind) if name is None else of.findChild(kind, name))
+    return not_none(of.findChild(kind) if name is None else of.findChild(kind, name))
 
 
-def named(inside: QWidget, kind: type[Kind], name: str) -> Kind:
+def find_named(inside: QWidget, kind: type[Kind], name: str) -> Kind:
     """Return the control with that accessible name or text."""
     found = [
         widget
@@ -32,10 +32,10 @@ def named(inside: QWidget, kind: type[Kind], name: str) -> Kind:
 
 def menu_action(window: QMainWindow, name: str) -> QAction:
     """Return the action of that name in the window's menus."""
-    return child(window, QAction, name)
+    return find_child(window, QAction, name)
 
 
-def words_in(inside: QWidget) -> str:
+def label_texts(inside: QWidget) -> str:
     """Return the text of all labels, one per line."""
     return "\n".join(label.text() for label in inside.findChildren(QLabel))
 

@@ -20,8 +20,8 @@ def shape_mismatch_error(file: Path, part: Part, layer: str, delta: WeightDelta,
     """Return the error that names the layer whose shape differs from the checkpoint's."""
     return AdditionError(
         f"The LoRA {file.name} is for another checkpoint.",
-        why=f"In {part}.{layer} it is made for weights of {times(delta.weight_shape)}, and this checkpoint has "
-        f"{times(without_unit_kernel(expected))}.",
+        why=f"In {part}.{layer} it is made for weights of {shape_text(delta.weight_shape)}, and this checkpoint has "
+        f"{shape_text(without_unit_kernel(expected))}.",
         next_step=OTHER_LORA,
     )
 
@@ -35,7 +35,7 @@ def vector_mismatch_error(file: Path, part: Part, layer: str, found: int, expect
     )
 
 
-def unreadable(file: Path, why: str) -> AdditionError:
+def unreadable_error(file: Path, why: str) -> AdditionError:
     return AdditionError(
         f"The LoRA {file.name} cannot be read.",
         why=f"It is not a .safetensors file, or not all of it is there: {why[:1].lower()}{why[1:]}",
@@ -43,11 +43,11 @@ def unreadable(file: Path, why: str) -> AdditionError:
     )
 
 
-def damaged(file: Path, why: str) -> AdditionError:
+def damaged_error(file: Path, why: str) -> AdditionError:
     return AdditionError(f"The LoRA {file.name} is damaged.", why=why, next_step="Download it again.")
 
 
-def no_lora(file: Path, keys: list[str]) -> AdditionError:
+def not_a_lora_error(file: Path, keys: list[str]) -> AdditionError:
     kind = lora_keys.non_adapter_kind(keys)
     called = ", ".join(key[:SHOWN] for key in sorted(keys)[:2])
     return AdditionError(
@@ -57,7 +57,7 @@ def no_lora(file: Path, keys: list[str]) -> AdditionError:
     )
 
 
-def left_out_note(file: Path, strange: Sequence[str]) -> str:
+def unmatched_layers_note(file: Path, strange: Sequence[str]) -> str:
     some = ", ".join(name[:SHOWN] for name in sorted(strange)[:3])
     return (
         f"{len(strange)} of the layers in the LoRA {file.name} are not in this checkpoint and were left out: "
@@ -65,5 +65,5 @@ def left_out_note(file: Path, strange: Sequence[str]) -> str:
     )
 
 
-def times(shape: Shape) -> str:
+def shape_text(shape: Shape) -> str:
     return "×".join(str(side) for side in shape)

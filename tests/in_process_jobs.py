@@ -10,18 +10,18 @@ from sdxl_desktop.workers import protocol
 from sdxl_desktop.workers.jobs import JobEvent, JobFailed, JobHost, JobMessage, JobResult
 
 
-def crossed(message: Any) -> Any:
+def pickle_round_trip(message: Any) -> Any:
     """Return `message` as the other end of a pipe would receive it."""
     return protocol.read(io.BytesIO(protocol.pack(message)))
 
 
-def do_here(host: JobHost[Any], job: Any, emit: Callable[[Any], None]) -> Any:
+def run_job_in_process(host: JobHost[Any], job: Any, emit: Callable[[Any], None]) -> Any:
     """Return the job's result or raise its error, as `run_job` does; `emit` receives its events."""
     last: list[JobMessage] = []
     raised: list[BaseException] = []
 
     def send(message: JobMessage) -> None:
-        arrived: JobMessage = crossed(message)
+        arrived: JobMessage = pickle_round_trip(message)
         if not isinstance(arrived, JobEvent):
             last.append(arrived)
             return
@@ -31,7 +31,7 @@ def do_here(host: JobHost[Any], job: Any, emit: Callable[[Any], None]) -> Any:
             raised.append(problem)
             raise
 
-    host.do(crossed(job), send)
+    host.run(pickle_round_trip(job), send)
     for problem in raised:
         raise problem
     if isinstance(last[-1], JobFailed):

@@ -18,7 +18,7 @@ from sdxl_desktop.workers.jobs import JobWorker, run_job
 
 
 @dataclass(frozen=True, slots=True)
-class WorkbenchJob:
+class DeviceBenchmarkJob:
     """A benchmark or precompile job for `checkpoint`."""
 
     checkpoint: Path
@@ -26,7 +26,7 @@ class WorkbenchJob:
 
 
 @dataclass(frozen=True, slots=True)
-class MeasureJob(WorkbenchJob):
+class MeasureDevicesJob(DeviceBenchmarkJob):
     """See `DeviceBenchmark.measure`; the result is also stored for the Automatic device."""
 
     size: Size
@@ -34,14 +34,14 @@ class MeasureJob(WorkbenchJob):
 
 
 @dataclass(frozen=True, slots=True)
-class PrepareJob(WorkbenchJob):
+class PrecompileSizesJob(DeviceBenchmarkJob):
     """See `DeviceBenchmark.precompile`."""
 
     sizes: tuple[Size, ...]
     speeds: tuple[SpeedPreset, ...]
 
 
-class ProcessWorkbench:
+class ProcessDeviceBenchmark:
     """Starts a worker for each call and kills it when the call is cancelled: finished compilations stay, an unfinished
     one is deleted when its folder is next accessed."""
 
@@ -56,11 +56,11 @@ class ProcessWorkbench:
     ) -> DeviceTimings:
         """See `DeviceBenchmark.measure`; empty `devices` means all. The result is also stored for the Automatic
         device."""
-        job = MeasureJob(checkpoint, execution, size, tuple(devices))
+        job = MeasureDevicesJob(checkpoint, execution, size, tuple(devices))
         table: DeviceTimings = run_job(_MEASURING, job, emit, cancel)
         return table
 
-    def prepare(
+    def precompile(
         self,
         checkpoint: Path,
         sizes: Sequence[Size],
@@ -70,7 +70,7 @@ class ProcessWorkbench:
         cancel: CancelToken,
     ) -> PrecompileResult:
         """See `DeviceBenchmark.precompile`."""
-        job = PrepareJob(checkpoint, execution, tuple(sizes), tuple(speeds))
+        job = PrecompileSizesJob(checkpoint, execution, tuple(sizes), tuple(speeds))
         made: PrecompileResult = run_job(_PREPARING, job, emit, cancel)
         return made
 
@@ -83,7 +83,7 @@ def _worker(doing: str) -> JobWorker:
         next_step = "Try again; what was compiled so far is kept."
         return EngineError(f"{doing} ended before it was done.", why=why, next_step=next_step)
 
-    return JobWorker(host=child_program.WORKBENCH_HOST, cancelled=BenchmarkCancelledError, died=died)
+    return JobWorker(host=child_program.BENCHMARK_HOST, cancelled_error=BenchmarkCancelledError, died_error=died)
 
 
 _MEASURING = _worker("Measuring the devices")

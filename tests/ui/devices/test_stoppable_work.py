@@ -12,7 +12,7 @@ from pytestqt.qtbot import QtBot
 from sdxl_desktop.core.errors import UnexpectedError
 from sdxl_desktop.core.events import Phase, Progress
 from sdxl_desktop.engine.engine_protocol import Emit
-from sdxl_desktop.ui.devices.work import StoppableWork
+from sdxl_desktop.ui.devices.stoppable_work import StoppableWork
 
 SECONDS = 10
 PROGRESS = Progress(phase=Phase.COMPILING)
