@@ -75,10 +75,10 @@ OTHER = checkpoint("other", recommended=RecommendedSettings(size=Size(512, 512),
 REFINER = checkpoint("refiner", CheckpointKind.REFINER)
 SECOND_REFINER = checkpoint("polish", CheckpointKind.REFINER)
 INPAINT = checkpoint("inpaint", CheckpointKind.INPAINT)
-BLIND = checkpoint("blind", has_encoder=False)
+BLIND = checkpoint("blind", has_vae_encoder=False)
 FEW = checkpoint(
     "few",
-    few_step=True,
+    is_few_step=True,
     recommended=RecommendedSettings(size=Size(1024, 1024), steps=4, guidance_scale=1.0, scheduler=SchedulerName.LCM),
 )
 

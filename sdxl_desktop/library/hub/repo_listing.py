@@ -27,7 +27,7 @@ class _CardData(msgspec.Struct):
     license_name: object = None
 
 
-class _ModelInfo(msgspec.Struct, rename={"card": "cardData"}):
+class _ModelInfo(msgspec.Struct, rename={"card_data": "cardData"}):
     """The fields of the API's repository information that are used here."""
 
     sha: str | None = None

@@ -127,7 +127,7 @@ def test_the_formats_stand_side_by_side_and_the_suggested_one_is_marked_and_seen
 def test_where_nothing_is_suggested_the_person_has_to_choose(
     window: MainWindow, page: LibraryDialog, library_service: FakeLibraryService, qtbot: QtBot
 ) -> None:
-    library_service.previews["someone/large"] = make_preview("someone/large", suggested=None)
+    library_service.previews["someone/large"] = make_preview("someone/large", suggested_format=None)
     resolve_query(page, qtbot, "someone/large")
     sheet = current_import_dialog(window, qtbot)
     assert not sheet.start_button.isEnabled()
@@ -155,7 +155,7 @@ def test_a_name_that_is_taken_or_cannot_be_is_told_at_once(
 def test_too_little_room_on_the_disk_is_told_before_it_starts(
     window: MainWindow, page: LibraryDialog, library_service: FakeLibraryService, qtbot: QtBot
 ) -> None:
-    library_service.previews["someone/huge"] = make_preview("someone/huge", forecasts=forecasts(10**18))
+    library_service.previews["someone/huge"] = make_preview("someone/huge", estimates=forecasts(10**18))
     resolve_query(page, qtbot, "someone/huge")
     sheet = current_import_dialog(window, qtbot)
     assert "Not enough room on the disk" in sheet.text()
@@ -165,7 +165,7 @@ def test_too_little_room_on_the_disk_is_told_before_it_starts(
 def test_what_is_here_already_is_not_counted_again(
     window: MainWindow, page: LibraryDialog, library_service: FakeLibraryService, qtbot: QtBot
 ) -> None:
-    library_service.previews["someone/half"] = make_preview("someone/half", kept_bytes=20 * MB)
+    library_service.previews["someone/half"] = make_preview("someone/half", downloaded_bytes=20 * MB)
     resolve_query(page, qtbot, "someone/half")
     sheet = current_import_dialog(window, qtbot)
     assert "10 MB more, 20 MB are here already" in sheet.text()
@@ -176,7 +176,7 @@ def test_what_need_not_be_imported_says_what_to_do_instead(
     window: MainWindow, page: LibraryDialog, library_service: FakeLibraryService, qtbot: QtBot
 ) -> None:
     library_service.previews["someone/lora"] = make_preview(
-        "someone/lora", forecasts={}, suggested=None, advice="It is a LoRA."
+        "someone/lora", estimates={}, suggested_format=None, advice="It is a LoRA."
     )
     resolve_query(page, qtbot, "someone/lora")
     sheet = current_import_dialog(window, qtbot)

@@ -16,7 +16,7 @@ NO_DISPLAY = "there is no display"
 
 @pytest.fixture
 def mine_is_default(work_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Library, "default_checkpoint", lambda library: library.find("mine"))
+    monkeypatch.setattr(Library, "default_checkpoint", lambda library: library.find_checkpoint("mine"))
 
 
 @pytest.mark.parametrize("command", [[], ["window"]])

@@ -100,6 +100,6 @@ def test_a_scalar_of_a_request_stands_in_few_places() -> None:
         "core/sampling.py",
         "engine/openvino/extensions/guidance_rescale.py",
         "engine/openvino/stage_plan.py",
-        "ui/panels/advanced.py",
+        "ui/panels/advanced_panel.py",
         "session/drafts.py",
     }

@@ -71,7 +71,7 @@ def test_few_step_checkpoints_are_left_alone() -> None:
         assert speed.plan.step_caching.full_steps(4) == (1, 2, 3, 4)
 
 
-@pytest.mark.parametrize("broken", [{"every": 0.5}, {"every": 2, "bend": 1.0}, {"every": 2, "depth": 0}])
+@pytest.mark.parametrize("broken", [{"interval": 0.5}, {"interval": 2, "edge_bias": 1.0}, {"interval": 2, "depth": 0}])
 def test_a_caching_that_is_none_is_refused(broken: dict[str, float]) -> None:
     with pytest.raises(RequestError):
         StepCaching(**broken)  # type: ignore[arg-type]

@@ -52,7 +52,7 @@ def make_part(checkpoint: Path, part: str, weights: bytes = b"weights") -> Path:
 
 
 def key_of(folder: Path, **changed: str) -> CompileKey:
-    return CompileKey(**{"checkpoint": content_id(folder / "unet"), "component": "unet", "device": "CPU", **changed})  # type: ignore[arg-type]
+    return CompileKey(**{"content_id": content_id(folder / "unet"), "component": "unet", "device": "CPU", **changed})  # type: ignore[arg-type]
 
 
 def compile_into(
@@ -179,7 +179,7 @@ class TestStale:
         assert self.pruned(store, []) == [StaleReason.NO_WEIGHTS]
 
     def test_weights_that_additions_made_lie_in_no_checkpoint(self, store: CompileCache, checkpoint: Path) -> None:
-        compile_into(store, key_of(checkpoint, checkpoint="f" * 32), checkpoint, derived=True)
+        compile_into(store, key_of(checkpoint, content_id="f" * 32), checkpoint, derived=True)
         assert self.pruned(store, [checkpoint]) == []
         shutil.rmtree(checkpoint)
         assert self.pruned(store, []) == [StaleReason.NO_WEIGHTS]
@@ -424,7 +424,7 @@ class TestFused:
 
     def test_one_whose_blobs_are_in_use_is_in_use(self, store: CompileCache, checkpoint: Path) -> None:
         folder = self.fuse(store, "a" * 32, age=9000)
-        key = key_of(checkpoint, checkpoint=f"{'a' * 32}-shallow2", component="unet_shallow")
+        key = key_of(checkpoint, content_id=f"{'a' * 32}-shallow2", component="unet_shallow")
         slot = compile_into(store, key, checkpoint, derived=True, hold=True)
         assert not store.prune(0, runtime_version).removed
         assert not store.clear().removed

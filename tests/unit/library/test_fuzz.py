@@ -103,7 +103,7 @@ def matching() -> Attempt:
             return
         if isinstance(config, dict):
             said = match_part(part, config, tensors)
-            raise CheckpointError(f"It does not fit: {getattr(said, 'words', said)}")
+            raise CheckpointError(f"It does not fit: {getattr(said, 'reason', said)}")
 
     return attempt
 
@@ -313,4 +313,4 @@ HUGE = 2 * 10**9
 def test_a_config_of_more_than_any_file_holds_is_not_counted_out(part: str, changed: dict[str, Any]) -> None:
     config = {**(shipped_config_folder(Family.BASE).config(part) or {}), **changed}
     said = match_part(part, config, {"conv_in.weight": Tensor(Path("a"), "F16", (4, 4), 0, 32)})
-    assert 0 < len(getattr(said, "words", "")) < 600
+    assert 0 < len(getattr(said, "reason", "")) < 600

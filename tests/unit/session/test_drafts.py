@@ -161,7 +161,7 @@ def test_a_picture_on_the_canvas_is_no_draft() -> None:
         draft_request(replace(FULL, edit=EditParameters(picture=picture)), BASE, LCM, 4)
 
 
-@pytest.mark.parametrize("lacking", [{"has_encoder": False}, {"kind": CheckpointKind.INPAINT}])
+@pytest.mark.parametrize("lacking", [{"has_vae_encoder": False}, {"kind": CheckpointKind.INPAINT}])
 def test_a_checkpoint_that_cannot_finish_is_told_before_anything_is_drawn(lacking: dict[str, object]) -> None:
     with pytest.raises(RequestError, match="cannot finish"):
         draft_request(FULL, checkpoint("sdxl", **lacking), LCM, 4)  # type: ignore[arg-type]

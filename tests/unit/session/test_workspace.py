@@ -41,9 +41,9 @@ def checkpoint(name: str, kind: CheckpointKind = CheckpointKind.BASE, **more: An
 BASE, OTHER = checkpoint("base"), checkpoint("other", size_multiple=64)
 FINISHER = checkpoint("finisher", CheckpointKind.REFINER)
 FILLER = checkpoint("filler", CheckpointKind.INPAINT)
-BLIND = checkpoint("blind", has_encoder=False)
+BLIND = checkpoint("blind", has_vae_encoder=False)
 QUICK = checkpoint(
-    "quick", few_step=True, recommended=RecommendedSettings(size=Size(512, 512), steps=2, guidance_scale=1.0)
+    "quick", is_few_step=True, recommended=RecommendedSettings(size=Size(512, 512), steps=2, guidance_scale=1.0)
 )
 ALL = (FINISHER, BASE, OTHER, FILLER, BLIND, QUICK)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from sdxl_desktop.library.hub import download_worker
+from sdxl_desktop.library.hub import hub_connection as connection_module
 from sdxl_desktop.library.hub.access_token import AccessToken
 from sdxl_desktop.library.hub.hub_address import parse_address
 from sdxl_desktop.library.hub.hub_connection import HubConnection, list_hub_files
@@ -111,5 +112,7 @@ def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a download's own process does is done in this one, which has imported what it needs already. For tests of
     what is fetched and told; that processes start, are killed and end is tested elsewhere."""
     monkeypatch.setattr(
-        hub_connection, "run_job", lambda worker, job, emit, cancel: run_job_in_process(download_worker.HOST, job, emit)
+        connection_module,
+        "run_job",
+        lambda worker, job, emit, cancel: run_job_in_process(download_worker.HOST, job, emit),
     )

@@ -49,8 +49,8 @@ def lora_bytes(tmp_path: Path) -> bytes:
     return write_sparse_file(tmp_path / "lora.safetensors", {"unet.mid_block.to_q.lora_A.weight": (4, 4)}).read_bytes()
 
 
-def test_an_id_is_looked_up_without_fetching_it(hub: FakeHub, library: Library, line: HubConnection) -> None:  # noqa: F811
-    offer = preview_import(f"  https://huggingface.co/{REPO}/tree/main ", library, connection=line)
+def test_an_id_is_looked_up_without_fetching_it(hub: FakeHub, library: Library, hub_connection: HubConnection) -> None:  # noqa: F811
+    offer = preview_import(f"  https://huggingface.co/{REPO}/tree/main ", library, connection=hub_connection)
     assert (offer.title, offer.name, offer.source) == ("tiny-xl", "tiny-xl", HubAddress(REPO))
     assert (offer.kind, offer.family, offer.entry) == (ModelKind.CHECKPOINT, None, None)
     assert (offer.licence, offer.gated) == ("a-licence", False)
@@ -61,24 +61,24 @@ def test_an_id_is_looked_up_without_fetching_it(hub: FakeHub, library: Library, 
     assert not library.user_folder.exists(), "nothing was written"
 
 
-def test_what_the_catalogue_knows_has_its_words(hub: FakeHub, library: Library, line: HubConnection) -> None:  # noqa: F811
+def test_what_the_catalogue_knows_has_its_words(hub: FakeHub, library: Library, hub_connection: HubConnection) -> None:  # noqa: F811
     hub.repositories[BASE] = Repository(sdxl_files(), {"license": "openrail++"})
-    offer = preview_import(BASE.upper(), library, connection=line)
+    offer = preview_import(BASE.upper(), library, connection=hub_connection)
     assert offer.entry is catalogue.find_entry("sdxl-base")
     assert (offer.title, offer.name, offer.family) == ("SDXL base 1.0", "sdxl-base", Family.BASE)
     (library.user_folder / "sdxl-base").mkdir(parents=True)
-    assert preview_import("sdxl-base", library, connection=line).name == "sdxl-base-2"
+    assert preview_import("sdxl-base", library, connection=hub_connection).name == "sdxl-base-2"
     with pytest.raises(CheckpointError, match="already"):
-        preview_import("sdxl-base", library, name="sdxl-base", connection=line)
+        preview_import("sdxl-base", library, name="sdxl-base", connection=hub_connection)
 
 
-def test_an_addition_offers_both_ways(hub: FakeHub, library: Library, line: HubConnection) -> None:  # noqa: F811
+def test_an_addition_offers_both_ways(hub: FakeHub, library: Library, hub_connection: HubConnection) -> None:  # noqa: F811
     hub.repositories[LIGHTNING] = Repository({"sdxl_lightning_4step_lora.safetensors": noise(4000)})
-    assert set(preview_import("sdxl-lightning", library, connection=line).estimates) == {None}, (
+    assert set(preview_import("sdxl-lightning", library, connection=hub_connection).estimates) == {None}, (
         "what it goes with is not there"
     )
     hub.repositories[BASE] = Repository(sdxl_files())
-    offer = preview_import("sdxl-lightning", library, connection=line)
+    offer = preview_import("sdxl-lightning", library, connection=hub_connection)
     assert (offer.kind, offer.suggested_format, offer.required_titles) == (ModelKind.LORA, None, ())
     assert offer.download_bytes == offer.download_bytes_for(None) == 4000
     assert offer.download_bytes_for(WeightFormat.INT8) == 4000 + NEEDED
@@ -105,7 +105,7 @@ def test_what_need_not_be_imported_says_what_to_do(library: Library, tmp_path: P
     assert file.is_file()
 
 
-def test_what_cannot_be_had_is_said(hub: FakeHub, library: Library, line: HubConnection) -> None:  # noqa: F811
+def test_what_cannot_be_had_is_said(hub: FakeHub, library: Library, hub_connection: HubConnection) -> None:  # noqa: F811
     for what, error, words in (
         ("someone/nothing", HubNotFoundError, "someone/nothing"),
         ("gibberish", AddressError, "names nothing"),
@@ -113,14 +113,16 @@ def test_what_cannot_be_had_is_said(hub: FakeHub, library: Library, line: HubCon
         ("starter", CheckpointError, "comes with the application"),
     ):
         with pytest.raises(error, match=words):
-            preview_import(what, library, connection=line)
+            preview_import(what, library, connection=hub_connection)
 
 
-def test_a_gated_one_says_where_to_accept_its_licence(hub: FakeHub, library: Library, line: HubConnection) -> None:  # noqa: F811
-    offer = preview_import("someone/locked-xl", library, connection=line)
+def test_a_gated_one_says_where_to_accept_its_licence(
+    hub: FakeHub, library: Library, hub_connection: HubConnection
+) -> None:  # noqa: F811
+    offer = preview_import("someone/locked-xl", library, connection=hub_connection)
     assert offer.gated
     with pytest.raises(AccessError, match=r"huggingface\.co/someone/locked-xl"):
-        import_model(offer, WeightFormat.INT8, library, lambda progress: None, connection=line)
+        import_model(offer, WeightFormat.INT8, library, lambda progress: None, connection=hub_connection)
 
 
 def test_a_full_disk_is_told_before_anything_comes(hub: FakeHub, library: Library) -> None:  # noqa: F811
@@ -136,10 +138,10 @@ def test_a_full_disk_is_told_before_anything_comes(hub: FakeHub, library: Librar
     assert hub.total_served == 0
 
 
-def test_no_format_is_chosen_silently(hub: FakeHub, library: Library, line: HubConnection) -> None:  # noqa: F811
-    offer = preview_import(REPO, library, connection=line)
+def test_no_format_is_chosen_silently(hub: FakeHub, library: Library, hub_connection: HubConnection) -> None:  # noqa: F811
+    offer = preview_import(REPO, library, connection=hub_connection)
     with pytest.raises(CheckpointError, match=r"int8: \d+ min, .* of memory, .* of disk") as refused:
-        import_model(offer, None, library, lambda progress: None, connection=line)
+        import_model(offer, None, library, lambda progress: None, connection=hub_connection)
     assert "fp32, fp16, int8, int4" in refused.value.next_step
     assert hub.total_served == 0
 
@@ -147,7 +149,7 @@ def test_no_format_is_chosen_silently(hub: FakeHub, library: Library, line: HubC
 def test_ready_made_parts_are_the_checkpoint(
     hub: FakeHub,  # noqa: F811
     library: Library,
-    line: HubConnection,
+    hub_connection: HubConnection,
     tmp_path: Path,
 ) -> None:
     made = make_checkpoint(tmp_path / "made", unet={"sample_size": 8})
@@ -156,38 +158,44 @@ def test_ready_made_parts_are_the_checkpoint(
     assert entry is not None
     assert entry.repo is not None
     hub.repositories[entry.repo] = Repository(files)
-    offer = preview_import(entry.id, library, name="quick", connection=line)
+    offer = preview_import(entry.id, library, name="quick", connection=hub_connection)
     assert set(offer.estimates) == {None}
     fractions: list[float] = []
-    brought = import_model(offer, None, library, lambda progress: fractions.append(progress.fraction), connection=line)
+    brought = import_model(
+        offer, None, library, lambda progress: fractions.append(progress.fraction), connection=hub_connection
+    )
     assert brought.checkpoint is not None
     assert (brought.checkpoint.name, brought.checkpoint.recommended.steps) == ("quick", 2)
     assert '"trailing"' in (brought.path / "scheduler" / "scheduler_config.json").read_text()
     assert fractions == sorted(fractions)
     with pytest.raises(CheckpointError, match="Leave the weight format out"):
         import_model(
-            preview_import(entry.id, library, connection=line),
+            preview_import(entry.id, library, connection=hub_connection),
             WeightFormat.INT8,
             library,
             lambda progress: None,
-            connection=line,
+            connection=hub_connection,
         )
 
 
 def test_what_turns_out_to_be_an_addition_is_placed(
     hub: FakeHub,  # noqa: F811
     library: Library,
-    line: HubConnection,
+    hub_connection: HubConnection,
     tmp_path: Path,
 ) -> None:
     hub.repositories["someone/style"] = Repository({"style.safetensors": lora_bytes(tmp_path)})
-    offer = preview_import("someone/style", library, connection=line)
+    offer = preview_import("someone/style", library, connection=hub_connection)
     assert offer.kind is None, "only the file itself can tell"
-    brought = import_model(offer, None, library, lambda progress: None, connection=line)
+    brought = import_model(offer, None, library, lambda progress: None, connection=hub_connection)
     assert brought.checkpoint is None
     assert brought.path == library.additions_folder / "loras" / "style.safetensors"
     again = import_model(
-        preview_import("someone/style", library, connection=line), None, library, lambda progress: None, connection=line
+        preview_import("someone/style", library, connection=hub_connection),
+        None,
+        library,
+        lambda progress: None,
+        connection=hub_connection,
     )
     assert again.path.name == "style-2.safetensors", "nothing is overwritten"
     assert library.checkpoints() == ()
@@ -196,23 +204,23 @@ def test_what_turns_out_to_be_an_addition_is_placed(
 def test_without_a_connection_what_is_here_is_enough(
     hub: FakeHub,  # noqa: F811
     library: Library,
-    line: HubConnection,
+    hub_connection: HubConnection,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    offer = preview_import(REPO, library, connection=line)
+    offer = preview_import(REPO, library, connection=hub_connection)
     assert offer.listing is not None
     download(
         HubAddress(REPO),
         offer.listing,
         library.user_folder / ".downloads" / offer.name,
         lambda progress: None,
-        connection=line,
+        connection=hub_connection,
     )
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    again = preview_import(REPO, library, connection=line)
+    again = preview_import(REPO, library, connection=hub_connection)
     assert again.downloaded_bytes == again.download_bytes == NEEDED
     with pytest.raises(ConnectionLostError):
-        preview_import("someone/other", library, connection=line)
+        preview_import("someone/other", library, connection=hub_connection)
 
 
 @pytest.mark.parametrize(

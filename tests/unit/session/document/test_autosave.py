@@ -34,7 +34,7 @@ def crash(folder: Path, revision: int = 1) -> None:
         "import os, sys; from pathlib import Path;"
         "from sdxl_desktop.session.document.autosave import Autosave;"
         "from sdxl_desktop.session.document.project_file import Project;"
-        f"Autosave(Path(sys.argv[1])).write(Project(picture_name='{revision}'), {revision}); os._exit(1)"
+        f"Autosave(Path(sys.argv[1])).write_now(Project(picture_name='{revision}'), {revision}); os._exit(1)"
     )
     subprocess.run([sys.executable, "-c", code, str(folder)], check=False, timeout=60)
 

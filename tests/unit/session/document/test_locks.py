@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 from sdxl_desktop.session.document.file_lock import FileLock
 lock = FileLock(Path(sys.argv[1]))
-print("held" if lock.take() else "not", flush=True)
+print("held" if lock.acquire() else "not", flush=True)
 sys.stdin.read()
 """
 
