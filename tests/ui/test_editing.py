@@ -348,7 +348,7 @@ def test_undo_takes_back_what_was_done_last_be_it_paint_or_a_discarded_result(fi
     assert len(filled.session.results) == 1
 
 
-@pytest.mark.parametrize("place", ["canvas", "strip"])
+@pytest.mark.parametrize("place", ["canvas", "result_strip"])
 def test_the_keyboard_is_enough(filled: MainWindow, qtbot: QtBot, place: str) -> None:
     draw(filled, qtbot)
     draw(filled, qtbot)

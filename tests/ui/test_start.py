@@ -36,6 +36,7 @@ WHOLE_LIFE = """
 import json, sys
 from pathlib import Path
 from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QLabel
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.engine.fake_engine import FakeEngine
 from sdxl_desktop.ui import app
@@ -45,14 +46,14 @@ class Pretend(FakeEngine):
     def memory_bytes(self): return 1
 
 app.ProcessEngine = Pretend
-app.resources = lambda: Path(sys.argv[1])
+app.resources_folder = lambda: Path(sys.argv[1])
 seen = {}
 
 real = app.build_window
 def build(*given, **named):
     window = real(*given, **named)
     def look():
-        counted = window.desk._prompts._prompt.count_label.text()
+        counted = next((label.text() for label in window.findChildren(QLabel) if label.text().endswith(" / 77")), "")
         kept = window.session.results[0].saved_to if window.session.results else None
         if kept and window.session.run is None and counted:
             seen["drawn"] = str(kept)
@@ -64,7 +65,7 @@ def build(*given, **named):
     timer.start()
     return window
 app.build_window = build
-seen["code"] = app.run(AppPaths.from_environment(), prompt="a fox")
+seen["code"] = app.run_window(AppPaths.from_environment(), prompt="a fox")
 seen["heavy"] = [name for name in sys.argv[2:] if name in sys.modules]
 print(json.dumps(seen))
 """
@@ -102,7 +103,7 @@ def test_a_signal_closes_the_window_cleanly(home: Path, name: str) -> None:
         "    def memory_bytes(self): return None\n"
         "    def devices(self): print('awake', flush=True); return super().devices()\n"
         "app.ProcessEngine = Pretend\n"
-        "raise SystemExit(app.run(AppPaths.from_environment()))\n"
+        "raise SystemExit(app.run_window(AppPaths.from_environment()))\n"
     )
     child = subprocess.Popen(
         [sys.executable, "-c", script],

@@ -67,7 +67,7 @@ def answer(qtbot: QtBot, window: MainWindow, words: str) -> None:
     qtbot.wait(1)
 
 
-@pytest.mark.parametrize("way", ["close", "leave"])
+@pytest.mark.parametrize("way", ["close", "close_now"])
 def test_what_was_worked_on_comes_back_quietly_after_an_orderly_end(
     make_window: MakeWindow, qtbot: QtBot, way: str
 ) -> None:

@@ -1,5 +1,7 @@
 """What can be brought is told before anything large is fetched: what it is, what it takes, what is wrong with it."""
 
+# ruff: noqa: F811
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -49,7 +51,7 @@ def lora_bytes(tmp_path: Path) -> bytes:
     return write_sparse_file(tmp_path / "lora.safetensors", {"unet.mid_block.to_q.lora_A.weight": (4, 4)}).read_bytes()
 
 
-def test_an_id_is_looked_up_without_fetching_it(hub: FakeHub, library: Library, hub_connection: HubConnection) -> None:  # noqa: F811
+def test_an_id_is_looked_up_without_fetching_it(hub: FakeHub, library: Library, hub_connection: HubConnection) -> None:
     offer = preview_import(f"  https://huggingface.co/{REPO}/tree/main ", library, connection=hub_connection)
     assert (offer.title, offer.name, offer.source) == ("tiny-xl", "tiny-xl", HubAddress(REPO))
     assert (offer.kind, offer.family, offer.entry) == (ModelKind.CHECKPOINT, None, None)
@@ -61,7 +63,7 @@ def test_an_id_is_looked_up_without_fetching_it(hub: FakeHub, library: Library, 
     assert not library.user_folder.exists(), "nothing was written"
 
 
-def test_what_the_catalogue_knows_has_its_words(hub: FakeHub, library: Library, hub_connection: HubConnection) -> None:  # noqa: F811
+def test_what_the_catalogue_knows_has_its_words(hub: FakeHub, library: Library, hub_connection: HubConnection) -> None:
     hub.repositories[BASE] = Repository(sdxl_files(), {"license": "openrail++"})
     offer = preview_import(BASE.upper(), library, connection=hub_connection)
     assert offer.entry is catalogue.find_entry("sdxl-base")
@@ -72,7 +74,7 @@ def test_what_the_catalogue_knows_has_its_words(hub: FakeHub, library: Library, 
         preview_import("sdxl-base", library, name="sdxl-base", connection=hub_connection)
 
 
-def test_an_addition_offers_both_ways(hub: FakeHub, library: Library, hub_connection: HubConnection) -> None:  # noqa: F811
+def test_an_addition_offers_both_ways(hub: FakeHub, library: Library, hub_connection: HubConnection) -> None:
     hub.repositories[LIGHTNING] = Repository({"sdxl_lightning_4step_lora.safetensors": noise(4000)})
     assert set(preview_import("sdxl-lightning", library, connection=hub_connection).estimates) == {None}, (
         "what it goes with is not there"
@@ -105,7 +107,7 @@ def test_what_need_not_be_imported_says_what_to_do(library: Library, tmp_path: P
     assert file.is_file()
 
 
-def test_what_cannot_be_had_is_said(hub: FakeHub, library: Library, hub_connection: HubConnection) -> None:  # noqa: F811
+def test_what_cannot_be_had_is_said(hub: FakeHub, library: Library, hub_connection: HubConnection) -> None:
     for what, error, words in (
         ("someone/nothing", HubNotFoundError, "someone/nothing"),
         ("gibberish", AddressError, "names nothing"),
@@ -118,14 +120,14 @@ def test_what_cannot_be_had_is_said(hub: FakeHub, library: Library, hub_connecti
 
 def test_a_gated_one_says_where_to_accept_its_licence(
     hub: FakeHub, library: Library, hub_connection: HubConnection
-) -> None:  # noqa: F811
+) -> None:
     offer = preview_import("someone/locked-xl", library, connection=hub_connection)
     assert offer.gated
     with pytest.raises(AccessError, match=r"huggingface\.co/someone/locked-xl"):
         import_model(offer, WeightFormat.INT8, library, lambda progress: None, connection=hub_connection)
 
 
-def test_a_full_disk_is_told_before_anything_comes(hub: FakeHub, library: Library) -> None:  # noqa: F811
+def test_a_full_disk_is_told_before_anything_comes(hub: FakeHub, library: Library) -> None:
     huge = HubConnection(AccessToken("", "there is none"), reserved_bytes=10**18, initial_delay=0.02)
     with pytest.raises(DiskFullError, match="not enough room"):
         import_model(
@@ -138,7 +140,7 @@ def test_a_full_disk_is_told_before_anything_comes(hub: FakeHub, library: Librar
     assert hub.total_served == 0
 
 
-def test_no_format_is_chosen_silently(hub: FakeHub, library: Library, hub_connection: HubConnection) -> None:  # noqa: F811
+def test_no_format_is_chosen_silently(hub: FakeHub, library: Library, hub_connection: HubConnection) -> None:
     offer = preview_import(REPO, library, connection=hub_connection)
     with pytest.raises(CheckpointError, match=r"int8: \d+ min, .* of memory, .* of disk") as refused:
         import_model(offer, None, library, lambda progress: None, connection=hub_connection)
@@ -147,7 +149,7 @@ def test_no_format_is_chosen_silently(hub: FakeHub, library: Library, hub_connec
 
 
 def test_ready_made_parts_are_the_checkpoint(
-    hub: FakeHub,  # noqa: F811
+    hub: FakeHub,
     library: Library,
     hub_connection: HubConnection,
     tmp_path: Path,
@@ -179,7 +181,7 @@ def test_ready_made_parts_are_the_checkpoint(
 
 
 def test_what_turns_out_to_be_an_addition_is_placed(
-    hub: FakeHub,  # noqa: F811
+    hub: FakeHub,
     library: Library,
     hub_connection: HubConnection,
     tmp_path: Path,
@@ -202,7 +204,7 @@ def test_what_turns_out_to_be_an_addition_is_placed(
 
 
 def test_without_a_connection_what_is_here_is_enough(
-    hub: FakeHub,  # noqa: F811
+    hub: FakeHub,
     library: Library,
     hub_connection: HubConnection,
     monkeypatch: pytest.MonkeyPatch,
