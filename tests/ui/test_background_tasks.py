@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -33,6 +34,8 @@ def loop(app: QApplication) -> Iterator[QEventLoop]:
     loop = QEventLoop(app)
     with loop:
         yield loop
+    del loop
+    gc.collect()  # its timers must end on this thread, not on one that happens to collect garbage
 
 
 def collect_results(loop: QEventLoop, *asked: Callable[[Callable[[object], None]], None]) -> list[object]:
