@@ -154,7 +154,7 @@ class TestWatching:
         on_step = engine_module.OpenVinoEngine._on_step
 
         def watched(self: Any, run: Any, loaded: Any, index: int, step: Any) -> None:
-            estimates.append(step.estimate())
+            estimates.append(step.pred_original_sample())
             on_step(self, run, loaded, index, step)
 
         monkeypatch.setattr(engine_module.OpenVinoEngine, "_on_step", watched)

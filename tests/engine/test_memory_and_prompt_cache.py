@@ -53,7 +53,7 @@ def pipe_of(engine: OpenVinoEngine) -> Any:
 
 
 def loaded_parts(engine: OpenVinoEngine) -> set[str]:
-    return {part for part, network in pipe_of(engine).networks.items() if network.request is not None}
+    return {part for part, network in pipe_of(engine).model_parts.items() if network.request is not None}
 
 
 class TestPromptsKnown:
@@ -282,5 +282,5 @@ class TestRoom:
     def test_graphs_do_not_stay_beside_what_was_compiled_of_them(self, launch: Any, request_for: Any) -> None:
         engine = launch()
         told = generate(engine, request_for())
-        assert all(network._model is None for network in pipe_of(engine).networks.values())
+        assert all(network._model is None for network in pipe_of(engine).model_parts.values())
         assert told.finished.peak_bytes > 100 << 20

@@ -204,7 +204,7 @@ class FakePooledPort:
 
 
 def test_a_text_encoder_without_hidden_states_is_an_error_that_says_so(pipe: Any) -> None:
-    bare = SimpleNamespace(answer=lambda inputs: {FakePooledPort: np.zeros((1, 48))})
+    bare = SimpleNamespace(infer=lambda inputs: {FakePooledPort: np.zeros((1, 48))})
     broken = SimpleNamespace(
         text_encoder=None,
         tokenizer=None,
@@ -224,7 +224,7 @@ class CountingModelPart:
 
     def infer(self, inputs: Any) -> Any:
         self.calls += 1
-        return self.part.answer(inputs)
+        return self.part.infer(inputs)
 
 
 def test_what_was_encoded_is_kept_as_long_as_all_that_matters_is_the_same(pipe: Any) -> None:

@@ -30,7 +30,7 @@ def same(one: Any, other: Any) -> bool:
 
 
 def steps_drawn(told: Any) -> int:
-    return len([event for event in told.of(Progress) if event.step])
+    return len([event for event in told.of_type(Progress) if event.step])
 
 
 def test_nothing_is_kept_unasked(engine: Any, request_for: Any) -> None:
@@ -118,7 +118,7 @@ def test_a_file_keeps_them_exactly(engine: Any, request_for: Any, tmp_path: Path
     drawn = generate(engine, request).picture
     write_latents(tmp_path / "kept.safetensors", not_none(drawn.latents), request)
     latents, made_by = read_latents(tmp_path / "kept.safetensors")
-    assert made_by == request.recorded()
+    assert made_by == request.for_metadata()
     assert np.array_equal(latents.final, not_none(drawn.latents).final)
     assert same(generate(engine, replace(request_for(steps=STEPS), start=ResumePoint(latents, 2))).picture, drawn)
 

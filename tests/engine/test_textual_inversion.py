@@ -97,24 +97,24 @@ def test_an_embedding_means_what_it_means_in_diffusers(
     with torch.no_grad():
         states, _, pooled, _ = theirs(embeddings).encode_prompt(text, do_classifier_free_guidance=False)
     ours, _ = attached(embeddings).encode(Prompts(prompt=text))
-    assert (ours.embeddings - states).abs().max() <= TOLERANCE
-    assert (ours.pooled - pooled).abs().max() <= TOLERANCE
+    assert (ours.prompt_embeds - states).abs().max() <= TOLERANCE
+    assert (ours.pooled_prompt_embeds - pooled).abs().max() <= TOLERANCE
     without, _ = attached([]).encode(Prompts(prompt=text))
-    assert (ours.embeddings - without.embeddings).abs().max() > 0.01, "the embedding changes nothing"
+    assert (ours.prompt_embeds - without.prompt_embeds).abs().max() > 0.01, "the embedding changes nothing"
 
 
 def test_a_prompt_without_the_token_is_read_as_before(attached: Any) -> None:
     plain, _ = attached([]).encode(Prompts(prompt="a red cat"))
     beside, _ = attached([embedding()]).encode(Prompts(prompt="a red cat"))
-    assert (plain.embeddings - beside.embeddings).abs().max() <= 1e-6
-    assert (plain.pooled - beside.pooled).abs().max() <= 1e-6
+    assert (plain.prompt_embeds - beside.prompt_embeds).abs().max() <= 1e-6
+    assert (plain.pooled_prompt_embeds - beside.pooled_prompt_embeds).abs().max() <= 1e-6
 
 
 def test_an_embedding_can_be_weighted_and_is_found_in_any_case(attached: Any) -> None:
     encoder = attached([embedding()])
     plain, _ = encoder.encode(Prompts(prompt="a <FOX> cat"))
     heavy, _ = encoder.encode(Prompts(prompt="a (<fox>:1.5) cat"))
-    changed = (plain.embeddings != heavy.embeddings)[0]
+    changed = (plain.prompt_embeds != heavy.prompt_embeds)[0]
     assert changed[:, :FIRST].any(dim=-1).nonzero().flatten().tolist() == [2, 3, 4]
     assert changed[:, FIRST:].any(dim=-1).nonzero().flatten().tolist() == [2, 3]
 
@@ -123,7 +123,7 @@ def test_an_embedding_is_not_divided_over_two_chunks(attached: Any) -> None:
     encoder = attached([embedding(first=6, second=6)])
     moved, _ = encoder.encode(Prompts(prompt="a " * 70 + "<fox>"))
     broken, _ = encoder.encode(Prompts(prompt="a " * 70 + "BREAK <fox>"))
-    assert torch.equal(moved.embeddings, broken.embeddings)
+    assert torch.equal(moved.prompt_embeds, broken.prompt_embeds)
 
 
 # every precision

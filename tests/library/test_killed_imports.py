@@ -36,7 +36,7 @@ class Zygote:
         self._told = self.log.with_suffix(".told")
         self._before = 0
         self._process = subprocess.Popen(
-            [sys.executable, str(ROOT / "tests" / "library" / "zygote.py"), str(self._told)],
+            [sys.executable, str(ROOT / "tests" / "library" / "fork_server.py"), str(self._told)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,

@@ -105,7 +105,7 @@ def test_every_child_that_the_program_starts(downloads: Path) -> None:
         engine = ProcessEngine(AppPaths.from_environment())
         assert engine.devices()
         engine.close()
-        assert why_no_window(program.command(program.PROBE_DISPLAY), {"WAYLAND_DISPLAY": "x"}) == ""
+        assert why_no_window(child_program.child_command(child_program.PROBE_DISPLAY), {"WAYLAND_DISPLAY": "x"}) == ""
         assert os.path.isdir("a relative home/logs")
     """)
     assert start_in(downloads, sys.executable, "-P", "-c", script) == (0, "")
