@@ -1,12 +1,12 @@
-"""How long converting a full-size SDXL takes, and how much memory: ours against `optimum-cli export openvino`.
+"""Time and memory of converting a full-size SDXL: ours against `optimum-cli export openvino`.
 
     python -m benchmarks.convert make FOLDER [--unet-only]     random fp16 weights, 7 GB, as a diffusers folder
     python -m benchmarks.convert run FOLDER [--rounds 2] [--weights int8] [--json OUT]
     python -m benchmarks.convert run FOLDER --unet-only [--order ours]
 
-`run` converts any diffusers folder by the command line, as a person would, from start to end. Machines drift by a
-factor of two within minutes: compare A B A B in one run, never two lone numbers. Memory is anonymous memory (what the
-system cannot drop and read again) summed over the process and its children, sampled five times a second. Linux only.
+`run` converts any diffusers folder with the command line, from start to end. Machines drift by a factor of two within
+minutes: compare A B A B in one run, never two single numbers. Memory is anonymous memory (which the system cannot drop
+and read again) summed over the process and its children, sampled five times a second. Linux only.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks import results  # noqa: E402
 from sdxl_desktop.core.parts import DIFFUSERS_PARTS  # noqa: E402
-from sdxl_desktop.formats.families import Family, clip_vocabulary, shipped_setup  # noqa: E402
-from sdxl_desktop.formats.found import Found, Kind, Layout  # noqa: E402
-from sdxl_desktop.formats.layer_shapes import blueprint  # noqa: E402
-from sdxl_desktop.library.convert.descriptions import write_descriptions  # noqa: E402
-from sdxl_desktop.library.convert.workspace import write_json  # noqa: E402
+from sdxl_desktop.formats.detected_model import DetectedModel, ModelKind, ModelLayout  # noqa: E402
+from sdxl_desktop.formats.families import Family, clip_vocabulary, shipped_config_folder  # noqa: E402
+from sdxl_desktop.formats.layer_shapes import tensor_shapes  # noqa: E402
+from sdxl_desktop.library.convert.build_folder import write_json  # noqa: E402
+from sdxl_desktop.library.convert.config_writer import write_checkpoint_configs  # noqa: E402
 
 GIB = 2**30
 _CHUNK = 1 << 22
@@ -46,8 +46,8 @@ _FILES = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model"}
 
 
 def make(folder: Path, *, unet_only: bool) -> None:
-    """A diffusers folder of SDXL base with random weights in half precision, written as a stream."""
-    setup, chance = shipped_setup(Family.BASE), np.random.default_rng(0)
+    """Write a diffusers folder of SDXL base with random weights in half precision, as a stream."""
+    setup, chance = shipped_config_folder(Family.BASE), np.random.default_rng(0)
     noise = (0.02 * chance.standard_normal(_CHUNK)).astype(np.float16)
     folder.mkdir(parents=True, exist_ok=True)
     for part in ("unet",) if unet_only else DIFFUSERS_PARTS:
@@ -55,18 +55,18 @@ def make(folder: Path, *, unet_only: bool) -> None:
         (folder / part).mkdir(exist_ok=True)
         write_json(folder / part / "config.json", config)
         with (folder / part / f"{_FILES.get(part, 'model')}.safetensors").open("wb") as stream:
-            _write(stream, blueprint(part, config), noise, chance)
+            _write(stream, tensor_shapes(part, config), noise, chance)
     tokenizers = {name: clip_vocabulary() for name in ("tokenizer", "tokenizer_2")}
-    found = Found(
+    found = DetectedModel(
         path=folder,
-        kind=Kind.CHECKPOINT,
-        layout=Layout.DIFFUSERS,
+        kind=ModelKind.CHECKPOINT,
+        layout=ModelLayout.DIFFUSERS,
         family=Family.BASE,
-        index=setup.index,
-        scheduler=setup.scheduler,
+        model_index=setup.index,
+        scheduler_config=setup.scheduler,
         tokenizers=tokenizers,
     )
-    write_descriptions(found, folder, "random")
+    write_checkpoint_configs(found, folder, "random")
 
 
 def _write(stream: BinaryIO, shapes: dict[str, tuple[int, ...]], noise: Any, chance: np.random.Generator) -> None:
@@ -89,15 +89,15 @@ def _write(stream: BinaryIO, shapes: dict[str, tuple[int, ...]], noise: Any, cha
             count -= some
 
 
-def ours(folder: Path, into: Path, weights: str, *, unet_only: bool) -> list[str]:
-    """The command that converts with ours."""
+def convert_with_ours(folder: Path, into: Path, weights: str, *, unet_only: bool) -> list[str]:
+    """Return the command that converts with ours."""
     if unet_only:
         return [sys.executable, __file__, "one-part", str(folder), str(into), weights]
     return [sys.executable, "-m", "sdxl_desktop", "checkpoints", "import", str(folder), "--weights", weights]
 
 
-def theirs(folder: Path, into: Path, weights: str, *, unet_only: bool) -> list[str]:
-    """The command that converts with optimum-intel."""
+def convert_with_optimum(folder: Path, into: Path, weights: str, *, unet_only: bool) -> list[str]:
+    """Return the command that converts with optimum-intel."""
     if unet_only:
         raise SystemExit("optimum-cli converts whole checkpoints only: leave --unet-only out")
     program = Path(sys.executable).with_name("optimum-cli")
@@ -105,24 +105,26 @@ def theirs(folder: Path, into: Path, weights: str, *, unet_only: bool) -> list[s
     return [str(program), "export", "openvino", *about, str(into)]
 
 
-CONVERTERS: dict[str, Callable[..., list[str]]] = {"ours": ours, "theirs": theirs}
+CONVERTERS: dict[str, Callable[..., list[str]]] = {"ours": convert_with_ours, "theirs": convert_with_optimum}
 
 
 def one_part(folder: Path, into: Path, weights: str) -> None:
-    """Ours for the UNet alone, in this process."""
+    """Convert the UNet alone with ours, in this process."""
 
-    from sdxl_desktop.formats.found import FoundPart
+    from sdxl_desktop.formats.detected_model import DetectedPart
     from sdxl_desktop.formats.safetensors_header import read_tensors
-    from sdxl_desktop.library.convert.converting import convert
-    from sdxl_desktop.library.convert.job import ConversionReporter
-    from sdxl_desktop.library.convert.weights import WeightFormat
-    from sdxl_desktop.library.convert.workspace import ConversionFolder
-    from sdxl_desktop.library.detect.matching import match_part
+    from sdxl_desktop.library.convert.build_folder import ConversionFolder
+    from sdxl_desktop.library.convert.conversion import convert_parts
+    from sdxl_desktop.library.convert.conversion_job import ConversionReporter
+    from sdxl_desktop.library.convert.weight_format import WeightFormat
+    from sdxl_desktop.library.detect.part_matching import match_part
 
-    config = shipped_setup(Family.BASE).config("unet") or {}
+    config = shipped_config_folder(Family.BASE).config("unet") or {}
     part = match_part("unet", config, read_tensors(folder / "unet" / "diffusion_pytorch_model.safetensors"))
-    assert isinstance(part, FoundPart), part
-    found = Found(path=folder, kind=Kind.CHECKPOINT, layout=Layout.DIFFUSERS, family=Family.BASE, parts=(part,))
+    assert isinstance(part, DetectedPart), part
+    found = DetectedModel(
+        path=folder, kind=ModelKind.CHECKPOINT, layout=ModelLayout.DIFFUSERS, family=Family.BASE, parts=(part,)
+    )
     started, last = time.monotonic(), ""
 
     def show(progress: Any) -> None:
@@ -133,12 +135,12 @@ def one_part(folder: Path, into: Path, weights: str) -> None:
 
     workspace = ConversionFolder(into, "unet")
     with workspace.held():
-        convert(found, WeightFormat(weights), workspace, ConversionReporter(show, [("unet", part.bytes)]))
+        convert_parts(found, WeightFormat(weights), workspace, ConversionReporter(show, [("unet", part.bytes)]))
     os._exit(0)
 
 
-def measured(command: list[str], home: Path) -> dict[str, float]:
-    """Run `command`; seconds, and peaks in GiB over its process tree of anonymous and of all resident memory."""
+def run_measured(command: list[str], home: Path) -> dict[str, float]:
+    """Run `command`; return seconds, and peaks in GiB over its process tree of anonymous and of all resident memory."""
     environment = {**os.environ, "SDXL_DESKTOP_HOME": str(home), "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)}
     started, peaks = time.monotonic(), {"anonymous": 0.0, "resident": 0.0}
     process = subprocess.Popen(command, env=environment, cwd=ROOT)
@@ -156,7 +158,7 @@ def measured(command: list[str], home: Path) -> dict[str, float]:
 
 
 def _memory(pid: int) -> tuple[int, int]:
-    """(anonymous, resident) bytes of one process; zeros when it is gone."""
+    """Return (anonymous, resident) bytes of one process; zeros if it has ended."""
     found = {"RssAnon:": 0, "VmRSS:": 0}
     try:
         for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines():
@@ -169,12 +171,12 @@ def _memory(pid: int) -> tuple[int, int]:
 
 
 def run(folder: Path, order: list[str], weights: str, *, unet_only: bool) -> list[dict[str, Any]]:
-    """Convert `folder` in this `order`; seconds, GiB and exit code of each. Ends the program where one fails."""
+    """Convert `folder` in this `order`; return seconds, GiB and exit code of each. Exits if one fails."""
     rounds = []
     for name in order:
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix="converted-") as scratch:
             into = Path(scratch)
-            found = measured(CONVERTERS[name](folder, into, weights, unet_only=unet_only), into)
+            found = run_measured(CONVERTERS[name](folder, into, weights, unet_only=unet_only), into)
             made = sum(file.stat().st_size for file in into.rglob("*.bin")) / GIB
         print(
             f"{name:<7} {weights}: {found['seconds']:6.1f} s, anonymous {found['anonymous']:.2f} GiB, "
@@ -188,10 +190,11 @@ def run(folder: Path, order: list[str], weights: str, *, unet_only: bool) -> lis
 
 
 def summary(rounds: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A row for each who: median and fastest seconds, highest peaks in GiB, and what they are of optimum-cli's."""
+    """Return a row per converter: median and fastest seconds, highest peaks in GiB, and their ratios to
+    optimum-cli's."""
     rows = []
     for who in dict.fromkeys(str(one["who"]) for one in rounds):
-        own, base = (_of(rounds, name) for name in (who, "theirs"))
+        own, base = (_rounds_of(rounds, name) for name in (who, "theirs"))
         row = {
             "who": _NAMES[who],
             "seconds": round(statistics.median(one["seconds"] for one in own), 1),
@@ -211,7 +214,7 @@ def summary(rounds: list[dict[str, Any]]) -> list[dict[str, Any]]:
 _NAMES = {"ours": "SDXL Desktop", "theirs": "optimum-cli"}
 
 
-def _of(rounds: list[dict[str, Any]], who: str) -> list[dict[str, Any]]:
+def _rounds_of(rounds: list[dict[str, Any]], who: str) -> list[dict[str, Any]]:
     return [one for one in rounds if one["who"] == who]
 
 
@@ -224,7 +227,7 @@ def main() -> None:
     parser.add_argument("--order", help="instead of --rounds, such as ours,theirs,theirs")
     parser.add_argument("--rounds", type=int, default=2, help="of ours and theirs, one after the other; 2")
     parser.add_argument("--weights", default="int8")
-    parser.add_argument("--json", type=Path, metavar="OUT", help="write the result down for benchmarks.page")
+    parser.add_argument("--json", type=Path, metavar="OUT", help="write the result down for benchmarks.results_page")
     parser.add_argument("--unet-only", action="store_true")
     asked = parser.parse_args()
     match asked.what:

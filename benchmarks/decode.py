@@ -1,13 +1,13 @@
-"""What does decoding in strips cost, and what memory does it save?
+"""Time cost and memory savings of tiled decoding (in strips).
 
     python -m benchmarks.decode [--size 1024] [--checkpoint DIR] [--budget 1.2] [--precision f32] [--json OUT]
 
-`--checkpoint` is a folder with a `vae_decoder` in it. Without one, a full-size SDXL VAE with random weights is made and
-exported, which takes a minute and says as much about memory and time as a trained one. Every decode is in a process of
-its own, whole and in strips by turns; memory is what the process takes at its peak beyond what it took with the whole
-decoder loaded, compiled and warm. The first decode in strips of a process compiles them and tries them out with a small
-picture; that is in its peak, and its seconds are told apart. On a machine that does other things, too, the seconds of
-all cores together say more than those on the clock.
+`--checkpoint` is a folder with a `vae_decoder` in it. Without one, a full-size SDXL VAE with random weights is created
+and exported, which takes a minute and is as representative of memory and time as a trained one. Every decode runs in
+its own process, whole and in strips alternately; memory is the process's peak in excess of its memory with the decoder
+loaded, compiled and warm. The first decode in strips of a process compiles them and tests them with a small picture;
+its peak includes that, and its seconds are listed separately. On a busy machine the CPU time of all cores is more
+meaningful than wall time.
 """
 
 from __future__ import annotations
@@ -25,23 +25,24 @@ from typing import Any
 import numpy as np
 import openvino as ov
 
-from sdxl_desktop.core.paths import resources
+from sdxl_desktop.core.paths import resources_folder
 from sdxl_desktop.engine.openvino import devices
 from sdxl_desktop.engine.openvino.tiling import TiledDecoder
 
 MB, GB = 1e6, 1e9
-_EVERY = 0.005
-"""Seconds between two looks at the memory."""
+_SAMPLE_SECONDS = 0.005
+"""Seconds between two memory samples."""
 
 
-class Watch:
-    """The most memory this process has while entered, in bytes beyond what it had before: resident and anonymous."""
+class MemoryPeakWatch:
+    """Measures this process's peak memory within the context, in bytes above the initial value: resident and
+    anonymous."""
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> MemoryPeakWatch:
         self.before = _memory()
         self.peak = self.before
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look)
+        self._thread = threading.Thread(target=self._sample)
         self._thread.start()
         return self
 
@@ -53,8 +54,8 @@ class Watch:
     def extra(self) -> dict[str, float]:
         return {name: (self.peak[name] - self.before[name]) / MB for name in self.before}
 
-    def _look(self) -> None:
-        while not self._over.wait(_EVERY):
+    def _sample(self) -> None:
+        while not self._over.wait(_SAMPLE_SECONDS):
             now = _memory()
             self.peak = {name: max(size, now[name]) for name, size in self.peak.items()}
 
@@ -68,7 +69,7 @@ def _memory() -> dict[str, int]:
 def decode_once(folder: Path, size: int, budget: float, precision: Any, picture: Path) -> dict[str, Any]:
     """Decode random latents in this process, whole unless there is a `budget` (GB), and write the `picture`."""
     model = devices.core.read_model(folder / "vae_decoder" / "openvino_model.xml")
-    config = devices.compile_config("CPU", precision=precision, threads=0, cache="")
+    config = devices.compile_properties("CPU", precision=precision, threads=0, cache="")
     compiled = devices.core.compile_model(model, "CPU", config)
     request = compiled.create_infer_request()
 
@@ -82,12 +83,12 @@ def decode_once(folder: Path, size: int, budget: float, precision: Any, picture:
     side = size * 8 // small.shape[1]
     latents = numbers.standard_normal((1, channels, side, side), np.float32)
     told: dict[str, Any] = {"how": "strips" if budget else "whole", "precision": str(_precision(compiled))}
-    with Watch() as watch:
+    with MemoryPeakWatch() as watch:
         if budget:
-            tiled = TiledDecoder.beside(compiled, model, devices.core)
+            tiled = TiledDecoder.for_compiled_decoder(compiled, model, devices.core)
             assert tiled is not None
             plan = tiled.plan(side, side, int(budget * GB))
-            told |= {"plan": repr(plan), "trusted": _timed(told, "trying", tiled.trusted)}
+            told |= {"plan": repr(plan), "trusted": _timed(told, "trying", tiled.matches_whole_decode)}
             image = _timed(told, "first", lambda: tiled.decode(latents, plan))
             if told["trusted"]:
                 image = _timed(told, "seconds", lambda: tiled.decode(latents, plan))
@@ -98,7 +99,7 @@ def decode_once(folder: Path, size: int, budget: float, precision: Any, picture:
 
 
 def _timed(told: dict[str, Any], name: str, work: Any) -> Any:
-    """What `work` gives; its seconds, and those of all cores together, go to `told`."""
+    """Return the result of `work`; its wall and CPU seconds are added to `told`."""
     started, computed = time.perf_counter(), time.process_time()
     done = work()
     told[name] = round(time.perf_counter() - started, 2)
@@ -132,7 +133,7 @@ def make_full_size(folder: Path) -> None:
 
 
 def compare(folder: Path, size: int, budget: float, precision: str, rounds: int) -> dict[str, Any]:
-    """Whole and in strips by turns, `rounds` times."""
+    """Decode whole and in strips alternately, `rounds` times."""
     runs: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as scratch:
         pictures = {0.0: Path(scratch) / "whole.npy", budget: Path(scratch) / "strips.npy"}
@@ -179,7 +180,7 @@ def main() -> None:
             folder = Path(scratch)
             make_full_size(folder)
         elif str(folder) == "starter":
-            folder = resources() / "checkpoints" / "starter"
+            folder = resources_folder() / "checkpoints" / "starter"
         result = compare(folder, told.size, told.budget, told.precision, told.rounds)
     print(json.dumps({name: value for name, value in result.items() if name != "runs"}))
     if told.json is not None:

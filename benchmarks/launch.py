@@ -1,13 +1,13 @@
-"""How long until the window is painted, and until the first step of a picture begins? Each against a peer.
+"""Time to the first paint of the window and to the first step of a picture, each against a peer.
 
     python -m benchmarks.launch [--rounds 9]
     python -m benchmarks.launch --checkpoint DIR [--size 512] [--rounds 3] [--json OUT]
 
-Each round starts both in fresh processes, one after the other (A B A B). Without a checkpoint it takes the time from
-before the process starts to the first paint of the exposed window, and the peer is a bare PySide6 window; that needs a
-display, or QT_QPA_PLATFORM=offscreen. With one it takes the time to the beginning of the first step of a picture, in
-the engine process that the window uses, and the peer is plain optimum-intel with a cache: when Generate is pressed at
-once with a known and with a new prompt, and when it is pressed 15 seconds after the launch. A first run of each, which
+Each round starts both in fresh processes, alternately (A B A B). Without a checkpoint it measures from before the
+process starts to the first paint of the exposed window, and the peer is a bare PySide6 window; that needs a display, or
+QT_QPA_PLATFORM=offscreen. With one it measures the time to the beginning of the first step of a picture, in the engine
+process that the window uses, and the peer is plain optimum-intel with a cache: with Generate pressed at once, with a
+cached and with a new prompt, and with Generate pressed 15 seconds after the launch. A first run of each, which
 compiles, is not counted.
 """
 
@@ -28,7 +28,7 @@ from benchmarks import one_picture, results
 KNOWN, NEW, LATER, OPTIMUM = "known prompt", "new prompt", "15 s after launch", "optimum-intel"
 STARTS = {KNOWN: "ours", OPTIMUM: "optimum", NEW: "ours", LATER: "ours-later"}
 
-_WATCH = """
+_OBSERVER_SCRIPT = """
 import sys, time
 from PySide6.QtCore import QEvent, QObject, QTimer
 
@@ -45,7 +45,7 @@ class Watch(QObject):
 """
 
 APP = (
-    _WATCH
+    _OBSERVER_SCRIPT
     + """
 from sdxl_desktop.ui import app
 build = app.build_window
@@ -63,7 +63,7 @@ sys.exit(main([]))
 )
 
 PEER = (
-    _WATCH
+    _OBSERVER_SCRIPT
     + """
 from PySide6.QtWidgets import QApplication, QLabel
 app = QApplication([])
@@ -78,7 +78,7 @@ sys.exit(app.exec())
 
 
 def launch(script: str) -> float:
-    """Seconds from before the start of the process to its first paint."""
+    """Return the seconds from before the start of the process to its first paint."""
     with tempfile.TemporaryDirectory() as home:
         started = time.time()
         told = subprocess.run(
@@ -94,8 +94,8 @@ def launch(script: str) -> float:
 
 
 def windows(rounds: int) -> None:
-    """Until the first paint."""
-    for script in (APP, PEER):  # the first start of all reads from disk; it is not counted
+    """Measure until the first paint."""
+    for script in (APP, PEER):  # the first start reads from disk and is not counted
         launch(script)
     pairs = [(launch(APP), launch(PEER)) for _ in range(rounds)]
     for title, times in (("SDXL Desktop", [a for a, _ in pairs]), ("bare PySide6 window", [b for _, b in pairs])):
@@ -105,7 +105,7 @@ def windows(rounds: int) -> None:
 
 
 def first_steps(checkpoint: Path, size: int, rounds: int) -> list[dict[str, Any]]:
-    """Until the first step; the rows of all runs."""
+    """Measure until the first step; return the rows of all runs."""
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as home:
         os.environ["SDXL_DESKTOP_HOME"] = home

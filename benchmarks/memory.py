@@ -1,10 +1,10 @@
-"""How much memory does a picture take? Ours and plain optimum-intel's, alternating (A B A B), in fresh processes.
+"""Peak memory for one picture: ours and plain optimum-intel, alternating (A B A B), in fresh processes.
 
     python -m benchmarks.memory --checkpoint DIR [--size 512] [--steps 2] [--rounds 2] [--json OUT]
 
-Both have their compiled parts in a cache, which a first run of each fills; it is not counted. Memory is that of the
-whole process tree at its peak, sampled five times a second: anonymous (what the system cannot drop and read again),
-and all, mapped files included. Linux only.
+Both have their compiled parts in a cache, which a first, uncounted run of each fills. Memory is the peak of the whole
+process tree, sampled five times a second: anonymous (which the system cannot drop and read again), and all, mapped
+files included. Linux only.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> None:
         }
         for counted in [False] + [True] * asked.rounds:
             for who in WHO:
-                new = {**setting, "prompt": f"{one_picture.PROMPT}, {len(rows)}"}  # so that text encoders are needed
+                new = {**setting, "prompt": f"{one_picture.PROMPT}, {len(rows)}"}  # so that the text encoders run
                 drawn = one_picture.measure(who, new)
                 row = {"who": who, "counted": counted, **{name: round(n, 3) for name, n in asdict(drawn).items()}}
                 rows.append(row)

@@ -1,5 +1,5 @@
-"""Draws one picture in fresh processes, ours or plain optimum-intel's, and tells when the first step began and how much
-memory all of them took. `benchmarks.memory` and `benchmarks.launch` run it; Linux only.
+"""Generates one picture in fresh processes, with ours or plain optimum-intel, and reports when the first step began and
+how much memory the processes used. `benchmarks.memory` and `benchmarks.launch` run it; Linux only.
 
     python -m benchmarks.one_picture WHO SETTING        WHO is ours, ours-later or optimum; SETTING is JSON
 """
@@ -20,23 +20,23 @@ from typing import Any
 import psutil
 
 LATER_SECONDS = 15.0
-"""After the launch, when Generate is pressed by `ours-later`."""
-LOOK_SECONDS = 0.2
+"""Seconds after the launch at which `ours-later` presses Generate."""
+SAMPLE_SECONDS = 0.2
 PROMPT = "a lighthouse on a cliff at dusk"
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
-    """Seconds from the launch, or from when Generate was pressed, to the beginning of the first step, and to the end;
-    GB of anonymous memory, and of all including mapped files, that the processes took together at most."""
+class PictureMeasurement:
+    """Seconds from the launch, or from pressing Generate, to the beginning of the first step, and to the end; peak GB
+    of anonymous memory, and of all including mapped files, summed over the processes."""
 
     first_step: float
-    whole: float
-    anonymous: float
-    total: float
+    total_seconds: float
+    anonymous_gb: float
+    total_gb: float
 
 
-def measure(who: str, setting: Mapping[str, Any]) -> Drawn:
+def measure(who: str, setting: Mapping[str, Any]) -> PictureMeasurement:
     """Run `who` in a fresh process. `setting`: checkpoint, size, steps, prompt and home, a folder for its files."""
     started = time.time()
     command = [sys.executable, "-m", "benchmarks.one_picture", who, json.dumps(dict(setting))]
@@ -45,7 +45,7 @@ def measure(who: str, setting: Mapping[str, Any]) -> Drawn:
     over = threading.Event()
 
     def watch() -> None:
-        while not over.wait(LOOK_SECONDS):
+        while not over.wait(SAMPLE_SECONDS):
             for at, found in enumerate(_memory(process.pid)):
                 peaks[at] = max(peaks[at], found)
 
@@ -58,11 +58,11 @@ def measure(who: str, setting: Mapping[str, Any]) -> Drawn:
         raise SystemExit(f"{who} did not draw:\n{errors[-4000:]}")
     answer = json.loads(told.strip().splitlines()[-1])
     pressed = answer.get("pressed", started)
-    return Drawn(answer["begun"] - pressed, answer["ended"] - pressed, peaks[0] / 2**30, peaks[1] / 2**30)
+    return PictureMeasurement(answer["begun"] - pressed, answer["ended"] - pressed, peaks[0] / 2**30, peaks[1] / 2**30)
 
 
 def _memory(pid: int) -> tuple[int, int]:
-    """(anonymous, all) bytes of a process and its children, what they share counted once."""
+    """Return (anonymous, all) bytes of a process and its children; shared memory is counted once."""
     sums = [0, 0]
     try:
         top = psutil.Process(pid)
@@ -76,27 +76,27 @@ def _memory(pid: int) -> tuple[int, int]:
     return sums[0], sums[1]
 
 
-def ours(setting: Mapping[str, Any], wait: float) -> dict[str, float]:
-    """As the window does it: an engine process, warmed at once, and Generate pressed `wait` seconds later."""
+def run_ours(setting: Mapping[str, Any], wait: float) -> dict[str, float]:
+    """Run as the window does: an engine process, warmed up at once, and Generate pressed `wait` seconds later."""
     from threading import Event as Flag
 
-    from sdxl_desktop.core.events import Event, Finished, Phase, Progress
+    from sdxl_desktop.core.events import EngineEvent, Phase, Progress, RunFinished
     from sdxl_desktop.core.geometry import Size
     from sdxl_desktop.core.paths import AppPaths
     from sdxl_desktop.core.request import Execution, GenerationRequest, Prompts, Sampling
-    from sdxl_desktop.core.speed import Speed
-    from sdxl_desktop.engine.process.client import ProcessEngine
+    from sdxl_desktop.core.speed import SpeedPreset
+    from sdxl_desktop.engine.process.process_engine import ProcessEngine
 
     launched, times = time.time(), {}
     engine = ProcessEngine(AppPaths.from_environment())
     checkpoint, execution = Path(setting["checkpoint"]), Execution(preview=True)
     if wait:
-        warm = (checkpoint, execution, Speed.EXACT, lambda event: None, Flag())
-        hand = threading.Thread(target=engine.warm, args=warm)
+        warm = (checkpoint, execution, SpeedPreset.EXACT, lambda event: None, Flag())
+        hand = threading.Thread(target=engine.warm_up, args=warm)
         hand.start()
         time.sleep(max(0.0, launched + wait - time.time()))
         times["pressed"] = time.time()
-        hand.join()  # as the window: a warm-up for what is asked is waited for
+        hand.join()  # like the window, wait for a warm-up of the same request
     side = int(setting["size"])
     request = GenerationRequest(
         checkpoint=checkpoint,
@@ -104,9 +104,9 @@ def ours(setting: Mapping[str, Any], wait: float) -> dict[str, float]:
         sampling=Sampling(size=Size(side, side), steps=int(setting["steps"]), guidance_scale=5.0, seed=0),
         execution=execution,
     )
-    last: list[Event] = []
+    last: list[EngineEvent] = []
 
-    def hear(event: Event) -> None:
+    def hear(event: EngineEvent) -> None:
         last[:] = [event]
         if isinstance(event, Progress) and event.phase is Phase.DENOISING:
             times.setdefault("begun", time.time())
@@ -114,12 +114,12 @@ def ours(setting: Mapping[str, Any], wait: float) -> dict[str, float]:
     engine.generate(request, hear, Flag())
     times["ended"] = time.time()
     engine.close()
-    assert isinstance(last[0], Finished), last[0]
+    assert isinstance(last[0], RunFinished), last[0]
     return times
 
 
-def optimum(setting: Mapping[str, Any]) -> dict[str, float]:
-    """As its users call it, with a cache of compiled parts."""
+def run_optimum(setting: Mapping[str, Any]) -> dict[str, float]:
+    """Run as its users call it, with a cache of compiled parts."""
     from optimum.intel import OVStableDiffusionXLPipeline
     from optimum.intel.openvino.modeling_diffusion import OVModelUnet
 
@@ -146,7 +146,7 @@ def main() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         wait = LATER_SECONDS if who == "ours-later" else 0.0
-        times = optimum(setting) if who == "optimum" else ours(setting, wait)
+        times = run_optimum(setting) if who == "optimum" else run_ours(setting, wait)
     print(json.dumps(times), flush=True)
 
 

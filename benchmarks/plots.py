@@ -1,4 +1,4 @@
-"""Bars as SVG, for the page of the benchmarks: a label, a bar on a track, a number."""
+"""SVG bar charts for the benchmark page: a label, a bar on a track, a number."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape
 
 _WIDTH, _MARGIN = 820, 24
 _LABELS, _VALUES = 240, 120
-"""Pixels to the left of the bars for words, to their right for numbers."""
+"""Pixels for labels to the left of the bars, and for numbers to their right."""
 _BAR, _BETWEEN = 18, 10
 _HEAD = 58
 _GROUND, _TRACK, _TEXT, _MUTED = "#ffffff", "#f0f2f4", "#1f2328", "#626a73"
@@ -18,7 +18,7 @@ _FONT = "font-family=\"Inter, 'Segoe UI', Helvetica, Arial, sans-serif\""
 
 @dataclass(frozen=True)
 class Bar:
-    """One thing that was measured: `words` stand for `value` beside the bar. `ours` are coloured."""
+    """One measurement: `words` is the text for `value` beside the bar. Bars of `ours` are coloured."""
 
     label: str
     value: float
@@ -26,8 +26,8 @@ class Bar:
     ours: bool = True
 
 
-def bars(title: str, subtitle: str, measured: Sequence[Bar], mark: float | None = None) -> str:
-    """The plot as SVG: all bars to one scale from 0, and a dashed line at `mark`, which is to be stayed under."""
+def render_bars(title: str, subtitle: str, measured: Sequence[Bar], mark: float | None = None) -> str:
+    """Return the plot as SVG: all bars on one scale from 0, and a dashed line at the upper limit `mark`."""
     height = _HEAD + len(measured) * (_BAR + _BETWEEN) + _MARGIN
     left, right = _MARGIN + _LABELS, _WIDTH - _MARGIN - _VALUES
     largest = max([bar.value for bar in measured] + ([mark] if mark is not None else []), default=0.0) or 1.0

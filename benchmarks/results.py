@@ -1,7 +1,7 @@
-"""What a benchmark writes down: its rows, and the command, machine, versions and date that belong to them.
+"""Result files of benchmarks: rows with their command, machine, versions and date.
 
-One JSON object for each run, with the keys `benchmark`, `command`, `machine`, `versions`, `date`, `settings` and
-`rows`; `benchmarks.page` makes the page of a folder of them. Nothing in it names a place on this machine.
+One JSON object per run, with the keys `benchmark`, `command`, `machine`, `versions`, `date`, `settings` and `rows`;
+`benchmarks.results_page` renders a folder of them. They contain no paths of this machine.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ Row = Mapping[str, Any]
 
 
 def machine() -> str:
-    """The machine in words: "AMD EPYC 7R13, 2 cores, 23 GB of memory"."""
+    """Describe the machine: "AMD EPYC 7R13, 2 cores, 23 GB of memory"."""
     cores, memory = os.cpu_count() or 1, psutil.virtual_memory().total / 2**30
     return f"{_processor()}, {cores} core{'s' * (cores > 1)}, {memory:.0f} GB of memory"
 
 
 def versions(more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Of Python and the packages that measurements depend on, and `more` that other processes told."""
+    """Return the versions of Python and the relevant packages, and `more` from other processes."""
     found = {"Python": platform.python_version()}
     for name in _PACKAGES:
         try:
@@ -41,7 +41,7 @@ def versions(more: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 def command(module: str, arguments: Sequence[str] | None) -> str:
-    """The command line of this run, with the last name only of every file and folder that is elsewhere."""
+    """Return the command line of this run, with only the last component of outside paths."""
     given = sys.argv[1:] if arguments is None else arguments
     return shlex.join(["python", "-m", module, *(_plain(word) for word in given)])
 
@@ -60,7 +60,7 @@ def write(
     more_versions: Mapping[str, str] | None = None,
     **further: Any,
 ) -> None:
-    """Write one run down, whole or not at all; `further` are keys of the benchmark's own."""
+    """Write one run atomically; `further` are keys specific to the benchmark."""
     content = {
         "benchmark": benchmark,
         "command": command,
@@ -78,7 +78,7 @@ def write(
 
 
 def _plain(word: str) -> str:
-    """`word`, or the last name of the path that it is."""
+    """Return `word`, or the last component if it is a path."""
     option, is_set, value = word.partition("=") if word.startswith("--") else ("", "", word)
     if os.path.isabs(value):
         value = Path(value).name

@@ -1,25 +1,25 @@
-"""How fast are our presets against plain optimum-intel, OpenVINO GenAI and diffusers in torch, for the same pictures?
+"""Speed of our presets against plain optimum-intel, OpenVINO GenAI and diffusers in torch, for the same pictures.
 
     python -m benchmarks.speed --json OUT.json [--checkpoint FOLDER] [--size 64] [--steps 30] [--rounds 5]
                                [--only exact,optimum] [--genai PYTHON] [--torch FOLDER] [--[no-]apart] [--precision f32]
 
-A round draws one picture with everyone, one after the other, each round beginning with the next (A B C D B C D A): who
-comes after whom tells in caches and clocks. Each round has words and a seed of its own, and ours forget what they have
-encoded for each other, so that everyone encodes every prompt. Everyone draws in a process of its own, which has loaded,
-compiled and drawn two steps before; a turn's time goes from words to pixels, decoding and all included. Where all of
-them together do not fit into memory (`--apart`, `--no-apart`), a process is started for each turn and ended after it.
+A round generates one picture with every pipeline, each round beginning with the next one (A B C D B C D A), since the
+order affects caches and clocks. Each round has its own prompt and seed, and our pipelines discard each other's encoded
+prompts, so that every pipeline encodes every prompt. Each pipeline runs in its own process, which has loaded, compiled
+and run two steps before; a turn's time is from prompt to pixels, including decoding. If they do not fit into memory
+together (`--apart`, `--no-apart`), a process is started for each turn and ended after it.
 
     exact, balanced, fast    ours
-    watched                  ours, exact, with previews, every event made ready for another process; and what that costs
-    optimum                  plain optimum-intel: the one that ratios are to
+    watched                  ours, exact, with previews and every event serialized for another process; and their cost
+    optimum                  plain optimum-intel: the reference of the ratios
     genai                    OpenVINO GenAI; `--genai` is a Python that it is installed for
     torch                    diffusers; `--torch` is a diffusers folder of the same weights
 
-A processor with bf16 computes in it unless it is told otherwise; then no two graphs round alike. Whether our pictures
-are optimum-intel's to the last bit shows with `--precision f32`, which everyone is told then.
+A CPU with bf16 uses it by default; then no two graphs round alike. `--precision f32`, which applies to every pipeline,
+shows whether our pictures equal optimum-intel's to the last bit.
 
-What is done is kept in OUT.json after every turn, with the pictures beside it: the same command goes on where it was
-stopped, and `--limit N` stops after N turns.
+Results are saved to OUT.json after every turn, with the pictures next to it: the same command resumes a stopped run,
+and `--limit N` stops after N turns.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ import psutil
 from PIL import Image
 
 from benchmarks import results
-from sdxl_desktop.core.paths import resources
+from sdxl_desktop.core.paths import resources_folder
 
 ROOT = Path(__file__).resolve().parents[1]
 OURS = ("exact", "balanced", "fast")
-EVERYONE = (*OURS, "watched", "optimum", "genai", "torch")
-PEER = "optimum"
+ALL_PIPELINES = (*OURS, "watched", "optimum", "genai", "torch")
+BASELINE = "optimum"
 NAMES = {
     "exact": "ours, exact",
     "balanced": "ours, balanced",
@@ -59,13 +59,14 @@ NAMES = {
 SUBJECTS = ("heart", "cat", "dog", "rose", "pizza", "car", "sun", "house", "apple", "panda", "rocket", "fox", "star")
 COLOURS = ("red", "blue", "green", "white", "yellow", "pink", "black", "light blue")
 _WEIGHTS_IN_MEMORY = 2.7
-"""How often weights lie in a drawer's memory: mapped, in the device's layout, and as much for what is computed."""
+"""How many times a pipeline holds the weights in memory: mapped, in the device's layout, and as much for
+computation."""
 Turn = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Setting:
-    """What everyone draws with."""
+class BenchmarkSetting:
+    """The common settings of all pipelines."""
 
     checkpoint: Path
     side: int
@@ -76,8 +77,8 @@ class Setting:
     torch: Path | None = None
 
     @property
-    def words(self) -> dict[str, Any]:
-        """What two runs must share to be one."""
+    def comparison_key(self) -> dict[str, Any]:
+        """Return the values that must be equal for a run to be resumed."""
         return {
             "checkpoint": f"{self.checkpoint.parent.name}/{self.checkpoint.name}",
             "size": f"{self.side}x{self.side}",
@@ -88,16 +89,16 @@ class Setting:
         }
 
 
-class Drawer:
-    """Someone who draws in a process of its own, ready when this is made; raises RuntimeError when it ends early."""
+class PipelineProcess:
+    """A pipeline in its own process, ready after construction; raises RuntimeError if it ends early."""
 
-    def __init__(self, who: str, setting: Setting, home: Path, python: str) -> None:
+    def __init__(self, who: str, setting: BenchmarkSetting, home: Path, python: str) -> None:
         self._who, self._steps = who, setting.steps
-        own = home / ("ours" if who in (*OURS, "watched") else who)  # what ours compile once serves all of them
+        own = home / ("ours" if who in (*OURS, "watched") else who)  # our pipelines share compiled models
         own.mkdir(parents=True, exist_ok=True)
         given = {key: str(value) if isinstance(value, Path) else value for key, value in asdict(setting).items()}
         told = json.dumps({**given, "home": str(own)})
-        how = ["-m", "benchmarks.drawers"] if who != "genai" else [str(ROOT / "benchmarks" / "drawers.py")]
+        how = ["-m", "benchmarks.pipelines"] if who != "genai" else [str(ROOT / "benchmarks" / "drawers.py")]
         self._log = home / f"{who}.log"
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
@@ -109,21 +110,21 @@ class Drawer:
                 text=True,
                 encoding="utf-8",
             )
-        self._hear()
-        self._ask("warming up", 0, min(2, self._steps), None)
+        self._read_answer()
+        self._send_request("warming up", 0, min(2, self._steps), None)
 
-    def draw(self, prompt: str, seed: int, to: Path) -> Turn:
-        """What was measured; the pixels are written to `to`, a NumPy file."""
-        return self._ask(prompt, seed, self._steps, to)
+    def generate(self, prompt: str, seed: int, to: Path) -> Turn:
+        """Return the measurements; the pixels are written to `to`, a NumPy file."""
+        return self._send_request(prompt, seed, self._steps, to)
 
-    def __enter__(self) -> Drawer:
+    def __enter__(self) -> PipelineProcess:
         return self
 
     def __exit__(self, *problem: object) -> None:
         self._close()
 
     def _close(self) -> None:
-        """Let the process end by closing its input; kill it when it does not."""
+        """Let the process end by closing its input; kill it if it does not."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         with suppress(BrokenPipeError):
@@ -135,15 +136,15 @@ class Drawer:
             self._process.wait()
         self._process.stdout.close()
 
-    def _ask(self, prompt: str, seed: int, steps: int, to: Path | None) -> Turn:
+    def _send_request(self, prompt: str, seed: int, steps: int, to: Path | None) -> Turn:
         assert self._process.stdin is not None
         asked = {"prompt": prompt, "seed": seed, "steps": steps, "to": str(to) if to else ""}
-        with suppress(BrokenPipeError):  # it has ended: what is heard says why
+        with suppress(BrokenPipeError):  # it has ended: reading the answer reports why
             self._process.stdin.write(json.dumps(asked) + "\n")
             self._process.stdin.flush()
-        return self._hear()
+        return self._read_answer()
 
-    def _hear(self) -> Turn:
+    def _read_answer(self) -> Turn:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
@@ -155,21 +156,21 @@ class Drawer:
 
 
 @dataclass
-class Record:
-    """The turns that were taken, kept in a file from which a run goes on."""
+class TurnLog:
+    """The completed turns, saved in a file from which a run is resumed."""
 
     file: Path
     command: str
-    setting: Setting
+    setting: BenchmarkSetting
     turns: list[Turn] = field(default_factory=list)
 
     @classmethod
-    def opened(cls, file: Path, command: str, setting: Setting) -> Record:
-        """The record in `file`, begun where there is none; ends the program where it is of another setting."""
+    def opened(cls, file: Path, command: str, setting: BenchmarkSetting) -> TurnLog:
+        """Return the log in `file`, created if missing; exits if it has other settings."""
         record = cls(file, command, setting)
         if file.exists():
             kept = json.loads(file.read_text(encoding="utf-8"))
-            if kept["settings"] != setting.words:
+            if kept["settings"] != setting.comparison_key:
                 raise SystemExit(f"{file.name} is of another setting, {kept['settings']}: choose another file.")
             record.turns = kept["turns"]
         return record
@@ -193,19 +194,20 @@ class Record:
             self.file,
             "speed",
             command=self.command,
-            settings=self.setting.words,
+            settings=self.setting.comparison_key,
             rows=self.rows(),
             more_versions={name: version for versions in told for name, version in versions.items()},
             turns=self.turns,
         )
 
     def rows(self) -> list[Turn]:
-        """One for each who drew: medians of seconds, the median of the rounds' ratios to the peer, how equal it is."""
-        return [self._row(who) for who in EVERYONE if any(turn["who"] == who for turn in self.turns)]
+        """Return a row per pipeline: medians of seconds, the median of the rounds' ratios to the peer, and the
+        equality."""
+        return [self._row(who) for who in ALL_PIPELINES if any(turn["who"] == who for turn in self.turns)]
 
     def _row(self, who: str) -> Turn:
         mine = {turn["round"]: turn for turn in self.turns if turn["who"] == who}
-        peers = {turn["round"]: turn for turn in self.turns if turn["who"] == PEER}
+        peers = {turn["round"]: turn for turn in self.turns if turn["who"] == BASELINE}
         both = sorted(mine.keys() & peers.keys())
         row: Turn = {
             "who": NAMES[who],
@@ -218,8 +220,8 @@ class Record:
             row[phase] = _median(mine, phase)
         if who in (*OURS, "watched"):
             row["telling"] = statistics.median(turn["telling"] / turn["denoise"] for turn in mine.values())
-        if both and who != PEER:
-            apart = [np.abs(_pixels(self.picture(who, n)) - _pixels(self.picture(PEER, n))) for n in both]
+        if both and who != BASELINE:
+            apart = [np.abs(_pixels(self.picture(who, n)) - _pixels(self.picture(BASELINE, n))) for n in both]
             row["largest difference"] = int(max(one.max() for one in apart))
             row["mean difference"] = float(np.mean([one.mean() for one in apart]))
         return row
@@ -236,22 +238,22 @@ def _pixels(file: Path) -> Any:
 
 
 def prompts(count: int) -> list[str]:
-    """`count` different ones."""
+    """Return `count` different prompts."""
     return [
         f"a {SUBJECTS[n % len(SUBJECTS)]} on a {COLOURS[n % len(COLOURS)]} background{' at night' * (n // 104)}"
         for n in range(count)
     ]
 
 
-def take_turns(
-    record: Record, who: Sequence[str], rounds: int, limit: int, pythons: Mapping[str, str], *, apart: bool
+def run_turns(
+    record: TurnLog, who: Sequence[str], rounds: int, limit: int, pythons: Mapping[str, str], *, apart: bool
 ) -> None:
-    """Draw what the record lacks, at most `limit` pictures."""
+    """Generate the missing pictures of the record, at most `limit`."""
     with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
-        home, drawers = Path(scratch), dict[str, Drawer]()
+        home, drawers = Path(scratch), dict[str, PipelineProcess]()
 
-        def started(name: str, stack: ExitStack) -> Drawer:
-            return stack.enter_context(Drawer(name, record.setting, home, pythons.get(name, sys.executable)))
+        def started(name: str, stack: ExitStack) -> PipelineProcess:
+            return stack.enter_context(PipelineProcess(name, record.setting, home, pythons.get(name, sys.executable)))
 
         for number, prompt in enumerate(prompts(rounds)):
             first = number % len(who)
@@ -264,11 +266,11 @@ def take_turns(
                 to = home / "picture.npy"
                 if apart:
                     with ExitStack() as turn:
-                        measured = started(name, turn).draw(prompt, number, to)
+                        measured = started(name, turn).generate(prompt, number, to)
                 else:
                     if name not in drawers:
                         drawers[name] = started(name, stack)
-                    measured = drawers[name].draw(prompt, number, to)
+                    measured = drawers[name].generate(prompt, number, to)
                 record.add({"who": name, "round": number, **measured}, np.load(to))
                 print(f"round {number}  {NAMES[name]:22} {measured['seconds']:8.3f} s", flush=True)
 
@@ -282,20 +284,20 @@ def show(rows: Sequence[Turn]) -> None:
         print(f"{row['who']:22} {row['seconds']:8.3f} {row['fastest']:8.3f} {ratio:>7} {apart:>12} {telling:>9}")
 
 
-def _who(given: argparse.Namespace) -> list[str]:
-    """Those who can draw, in their order, of those that are asked for."""
-    asked = given.only.split(",") if given.only else EVERYONE
-    if unknown := set(asked) - set(EVERYONE):
-        raise SystemExit(f"There is no {', '.join(sorted(unknown))}; there are {', '.join(EVERYONE)}.")
+def _selected_pipelines(given: argparse.Namespace) -> list[str]:
+    """Return the requested pipelines that are available, in order."""
+    asked = given.only.split(",") if given.only else ALL_PIPELINES
+    if unknown := set(asked) - set(ALL_PIPELINES):
+        raise SystemExit(f"There is no {', '.join(sorted(unknown))}; there are {', '.join(ALL_PIPELINES)}.")
     lacking = {name for name in ("genai", "torch") if getattr(given, name) is None}
     if given.only and (needed := sorted(lacking & set(asked))):
         raise SystemExit(f"--{needed[0]} is needed for that.")
-    return [name for name in EVERYONE if name in asked and name not in lacking]
+    return [name for name in ALL_PIPELINES if name in asked and name not in lacking]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--checkpoint", type=Path, default=resources() / "checkpoints" / "starter")
+    parser.add_argument("--checkpoint", type=Path, default=resources_folder() / "checkpoints" / "starter")
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--guidance", type=float, default=2.0)
@@ -311,14 +313,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     checkpoint = given.checkpoint.absolute()
     torch = given.torch.absolute() if given.torch else None
-    setting = Setting(checkpoint, given.size, given.steps, given.guidance, given.threads, given.precision, torch)
-    record = Record.opened(given.json, results.command("benchmarks.speed", arguments), setting)
+    setting = BenchmarkSetting(
+        checkpoint, given.size, given.steps, given.guidance, given.threads, given.precision, torch
+    )
+    record = TurnLog.opened(given.json, results.command("benchmarks.speed", arguments), setting)
     weights = sum(file.stat().st_size for file in checkpoint.rglob("*.bin"))
-    who = _who(given)
+    who = _selected_pipelines(given)
     apart = given.apart
     if apart is None:
         apart = len(who) * _WEIGHTS_IN_MEMORY * weights > psutil.virtual_memory().available
-    take_turns(record, who, given.rounds, given.limit, {"genai": given.genai or ""}, apart=apart)
+    run_turns(record, who, given.rounds, given.limit, {"genai": given.genai or ""}, apart=apart)
     if record.turns:
         record.write()
         show(record.rows())

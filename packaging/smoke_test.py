@@ -29,12 +29,12 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # the small checkpoints are those of the tests
 NAME = "sdxl-desktop"
 PROMPT = "a red heart on a blue background"
-PATIENCE = 240.0  # seconds; a cold start reads more than a gigabyte
-KEPT_FROM_ENVIRONMENT = ("HOME", "LANG", "PATH", "TMPDIR", "USER")
+TIMEOUT_SECONDS = 240.0  # seconds; a cold start reads more than a gigabyte
+INHERITED_VARIABLES = ("HOME", "LANG", "PATH", "TMPDIR", "USER")
 
 
 @dataclass(frozen=True)
-class Place:
+class Installation:
     """The bundle in its strange folder, an empty home, and an empty folder to work in."""
 
     program: Path
@@ -42,7 +42,7 @@ class Place:
     work: Path
 
     def environment(self, **more: str) -> dict[str, str]:
-        kept = {name: os.environ[name] for name in KEPT_FROM_ENVIRONMENT if name in os.environ}
+        kept = {name: os.environ[name] for name in INHERITED_VARIABLES if name in os.environ}
         return {**kept, "SDXL_DESKTOP_HOME": str(self.home), **more}
 
     def run(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
@@ -53,17 +53,17 @@ class Place:
             env=self.environment(**more),
             capture_output=True,
             text=True,
-            timeout=PATIENCE,
+            timeout=TIMEOUT_SECONDS,
             check=False,
         )
 
 
 @contextmanager
-def strange_place(bundle: Path) -> Iterator[Place]:
+def temporary_installation(bundle: Path) -> Iterator[Installation]:
     with tempfile.TemporaryDirectory(prefix="sdxl désktop smoke ", dir=bundle.parent) as name:
         root = Path(name)
         shutil.copytree(bundle, root / "program", copy_function=os.link, symlinks=True)
-        place = Place(root / "program" / NAME, root / "home", root / "work")
+        place = Installation(root / "program" / NAME, root / "home", root / "work")
         place.work.mkdir()
         yield place
 
@@ -90,12 +90,12 @@ def x_server() -> Iterator[str]:
 
 
 def wait_for(what: str, found: Callable[[], T | None]) -> T:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while time.monotonic() < deadline:
         if answer := found():
             return answer
         time.sleep(0.2)
-    raise AssertionError(f"{what} did not come within {PATIENCE:.0f} s")
+    raise AssertionError(f"{what} did not come within {TIMEOUT_SECONDS:.0f} s")
 
 
 def check(true: bool, what: object) -> None:
@@ -113,7 +113,7 @@ def has_colours(image: Image.Image) -> bool:
     return max(ImageStat.Stat(image.convert("RGB")).stddev) > 2
 
 
-def try_words(place: Place) -> None:
+def try_prompt(place: Installation) -> None:
     done = place.run("--version")
     check(done.returncode == 0 and done.stdout.startswith("SDXL Desktop "), done)
     done = place.run("devices", "--json")
@@ -124,7 +124,7 @@ def try_words(place: Place) -> None:
     check(done.returncode == 2 and "Traceback" not in done.stderr, done)
 
 
-def try_command_line(place: Place) -> None:
+def try_command_line(place: Installation) -> None:
     done = place.run("generate", PROMPT, "-o", "heart.png", "--seed", "1", "--json")
     check(done.returncode == 0, done)
     report = json.loads(done.stdout)
@@ -133,19 +133,19 @@ def try_command_line(place: Place) -> None:
     check(is_a_picture(place.work / "heart.png"), "the picture has one colour")
 
 
-def try_prompt_without_display(place: Place) -> None:
+def try_prompt_without_display(place: Installation) -> None:
     done = place.run("--prompt", PROMPT)
     check(done.returncode == 0, done)
     check(is_a_picture(Path(done.stdout.strip())), done)
 
 
-def try_bringing(place: Place) -> None:
+def try_import(place: Installation) -> None:
     """A folder on the disk and one on a hub are converted in processes of the bundle, and draw."""
     from tests.library import small_sdxl
     from tests.unit.library.hub.fake_hub import FakeHub, Repository
 
     folder = place.work / "diffusers"
-    small_sdxl.make(folder)
+    small_sdxl.make_small_pipeline(folder)
     files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     hub = FakeHub({"someone/small": Repository(files)})
     try:
@@ -161,7 +161,7 @@ def try_bringing(place: Place) -> None:
         hub.close()
 
 
-def try_window(place: Place) -> None:
+def try_window(place: Installation) -> None:
     with x_server() as display, window_at(place, display) as window:
         started = time.monotonic()
         number = wait_for("the window", lambda: visible_window(display, window))
@@ -179,10 +179,10 @@ def try_window(place: Place) -> None:
         subprocess.run(["xdotool", "key", "--clearmodifiers", "ctrl+q"], env=environment, check=True)
         code = window.wait(30)
         check(code == 0, f"the window ended with {code}")
-        check_gone(family)
+        check_processes_gone(family)
 
 
-def try_killed_window(place: Place) -> None:
+def try_killed_window(place: Installation) -> None:
     with x_server() as display, window_at(place, display) as window:
         wait_for("the window", lambda: visible_window(display, window))
         process = psutil.Process(window.pid)
@@ -190,16 +190,16 @@ def try_killed_window(place: Place) -> None:
         family = [process, *process.children(recursive=True)]
         window.send_signal(signal.SIGKILL)
         window.wait()
-        check_gone(family)
+        check_processes_gone(family)
 
 
-def check_gone(family: list[psutil.Process]) -> None:
+def check_processes_gone(family: list[psutil.Process]) -> None:
     _, alive = psutil.wait_procs(family, timeout=10)
     check(not alive, f"left behind: {alive}")
 
 
 @contextmanager
-def window_at(place: Place, display: str) -> Iterator[subprocess.Popen[bytes]]:
+def window_at(place: Installation, display: str) -> Iterator[subprocess.Popen[bytes]]:
     """The program drawing in a window; what it said is shown if anything goes wrong."""
     said = place.work / "window.log"
     with said.open("wb") as log:
@@ -234,11 +234,11 @@ def finished_picture(folder: Path, window: subprocess.Popen[bytes]) -> Path | No
     return next(iter(folder.glob("*.png")), None) if folder.is_dir() else None
 
 
-ATTEMPTS = (
-    try_words,
+CHECKS = (
+    try_prompt,
     try_command_line,
     try_prompt_without_display,
-    try_bringing,
+    try_import,
     try_window,
     try_killed_window,
 )
@@ -249,8 +249,8 @@ def main() -> int:
     if not (bundle / NAME).is_file():
         print(f"There is no bundle at {bundle}; build it with `python packaging/build.py`.", file=sys.stderr)
         return 2
-    with strange_place(bundle) as place:
-        for attempt in ATTEMPTS:
+    with temporary_installation(bundle) as place:
+        for attempt in CHECKS:
             started = time.monotonic()
             print(attempt.__name__.replace("_", " "), flush=True)
             attempt(place)

@@ -4,4 +4,4 @@ from sdxl_desktop.core import telemetry
 
 __version__ = "0.1.0"
 
-telemetry.turn_off()
+telemetry.disable_telemetry()

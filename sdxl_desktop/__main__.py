@@ -1,4 +1,4 @@
-"""The first thing that runs: `python -m sdxl_desktop` and the `sdxl-desktop` command, which are the same."""
+"""Entry point of `python -m sdxl_desktop` and of the `sdxl-desktop` command."""
 
 from __future__ import annotations
 

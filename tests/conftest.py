@@ -1,4 +1,4 @@
-"""What every test stands on: a home of its own, no network, and no display but the one it asks for."""
+"""Fixtures for every test: a home folder of its own, no network access, and no display unless requested."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-import sdxl_desktop  # noqa: F401  (telemetry is off before a test imports what would send it)
+import sdxl_desktop  # noqa: F401  (disables telemetry before a test imports packages that would send it)
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("LC_ALL", "C.UTF-8")  # Qt warns about a locale without Unicode
-if "PYTEST_XDIST_WORKER" in os.environ:  # each worker has a core; torch's threads would wait for each other, spinning
+if "PYTEST_XDIST_WORKER" in os.environ:  # one core per worker: several torch threads would spin waiting for each other
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
@@ -26,7 +26,7 @@ _RUNNING_TESTS = os.environ.get("RUNNING_TESTS_FOLDER")
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Leave behind which test this process runs: after a crash or a hang that is the first question."""
+    """Record which test this process runs, to be looked up after a crash or a hang."""
     if not _RUNNING_TESTS:
         return (yield)
     note = Path(_RUNNING_TESTS) / str(os.getpid())
@@ -40,12 +40,12 @@ HOME_NUMBERS = itertools.count()
 
 
 class NetworkTouched(AssertionError):
-    """A test, or the code under it, tried to leave this computer."""
+    """A test, or the code under test, tried to connect to another computer."""
 
 
 @pytest.fixture(scope="module", autouse=True)
 def what_is_there_stays() -> None:
-    """What imports and earlier modules made and still hold: no later collection of garbage walks through it again."""
+    """Freeze the objects created by imports and earlier modules, so that garbage collections do not traverse them."""
     gc.collect()
     gc.freeze()
 
@@ -53,7 +53,7 @@ def what_is_there_stays() -> None:
 @pytest.fixture(autouse=True)
 def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty SDXL_DESKTOP_HOME for each test."""
-    # Numbered by ourselves: pytest would look through all earlier folders for each new one.
+    # Numbered here, as pytest's `mktemp` would scan all earlier folders for each new one.
     folder = tmp_path_factory.getbasetemp() / f"home-{next(HOME_NUMBERS)}"
     folder.mkdir()
     monkeypatch.setenv("SDXL_DESKTOP_HOME", str(folder))
@@ -62,7 +62,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
 
 @pytest.fixture(autouse=True)
 def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Fail the test that connects anywhere but to this computer, even if the code swallows the error."""
+    """Fail a test that connects to another computer, even if the code swallows the error."""
     touched: list[str] = []
 
     def guarded(real: Any) -> Any:

@@ -1,4 +1,4 @@
-"""A keyring of the system that is kept in memory, for one test."""
+"""A system keyring in memory, for one test."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import keyring.errors
 
 
 class MemoryKeyring(keyring.backend.KeyringBackend):
-    """Keeps passwords in `kept`; answers nothing while it is `jammed`."""
+    """Keeps passwords in `kept`; raises KeyringLocked while it is `jammed`."""
 
     priority = 1
 
@@ -39,7 +39,7 @@ class MemoryKeyring(keyring.backend.KeyringBackend):
 
 @contextmanager
 def used_keyring(mine: keyring.backend.KeyringBackend) -> Iterator[None]:
-    """While this lasts `mine` is the keyring of the system."""
+    """Use `mine` as the system's keyring inside this context."""
     before = keyring.get_keyring()
     keyring.set_keyring(mine)
     try:

@@ -1,5 +1,5 @@
-"""Damages bytes, JSON and files of weights as chance or malice would, for tests that a reader raises nothing but its
-own error; equal seeds give equal damage."""
+"""Corrupts bytes, JSON and weight files as accident or malice would, to test that a reader raises only its own error;
+equal seeds give equal corruption."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.unit.library.heads import Shapes, head_of
+from tests.unit.library.fake_safetensors import Shapes, header_bytes
 
-Chance = random.Random
+Random = random.Random
 DEFAULT, MANY = 200, 3000
-"""Mutations a reader: in every run, and with `-m slow`."""
+"""Mutations per reader: in every run, and with `-m slow`."""
 
-# any bytes
+# arbitrary bytes
 
 
 def mutations(samples: Sequence[bytes], count: int, seed: int = 0) -> Iterator[bytes]:
-    """`count` damaged files made of `samples`: bytes changed, removed, repeated, cut off and swapped between them."""
-    chance = Chance(seed)
+    """Yield `count` corrupted files made from `samples`: bytes changed, removed, repeated, truncated and swapped."""
+    chance = Random(seed)
     for number in range(count):
         content = samples[number % len(samples)]
         for _ in range(chance.choice((1, 1, 2, 4, 16))):
@@ -34,11 +34,11 @@ def mutations(samples: Sequence[bytes], count: int, seed: int = 0) -> Iterator[b
         yield content
 
 
-def mutated_bytes(content: bytes, chance: Chance, others: Sequence[bytes] = ()) -> bytes:
-    """Bytes changed, lost, repeated or cut off, or something else in their place: a part of one of `others`, too."""
+def mutated_bytes(content: bytes, chance: Random, others: Sequence[bytes] = ()) -> bytes:
+    """Change, remove, repeat or cut off bytes, or replace them, also with a part of one of `others`."""
     if not content:
         return chance.randbytes(chance.choice((0, 20)))
-    # most of what a reader decides by stands at the beginning
+    # most of what decides a reader's path is at the beginning
     at = chance.randrange(min(len(content), chance.choice((64, 256, len(content), len(content)))))
     before, after = content[:at], content[at:]
     match chance.randrange(9):
@@ -72,11 +72,11 @@ ODD: tuple[Any, ...] = (
     *("DiffusionPipeline", "os.system", [], {}, [None], [[]], [[1]], {"a": {}}, [1] * 5000, [["pwn", "Pwn"]]),
     {"content": 7},
 )
-"""Values that nobody means."""
+"""Unexpected values."""
 
 
-def mutated_json(content: Any, chance: Chance) -> bytes:
-    """JSON, with one value anywhere in it replaced, left out or repeated; sometimes no JSON any more."""
+def mutated_json(content: Any, chance: Random) -> bytes:
+    """Return JSON with one value anywhere in it replaced, removed or repeated; sometimes it is no longer JSON."""
     if chance.random() < 0.2:
         return mutated_bytes(json.dumps(content).encode(), chance)
     changed = copy.deepcopy(content)
@@ -104,29 +104,29 @@ ODD_ENTRIES: tuple[Any, ...] = (
     *([0, 2**63], {"dtype": "F32"}, {"dtype": "F32", "shape": [], "data_offsets": [0, 4]}),
     *(odd for odd in ODD if not isinstance(odd, str) or len(odd) < 10_000),
 )
-"""Values that could stand in a header, and such as nobody means."""
+"""Values that may occur in a header, and unexpected ones."""
 
 
 def packed(header: Any, body: bytes = b"") -> bytes:
-    """A .safetensors file of `header`: its JSON as bytes, or what is to be written as JSON."""
+    """Return a .safetensors file with `header`: its JSON as bytes, or an object to be written as JSON."""
     head = header if isinstance(header, bytes) else json.dumps(header).encode("utf-8", "surrogatepass")
     return struct.pack("<Q", len(head)) + head + body
 
 
 def mutated_safetensors(content: bytes, seed: int) -> bytes:
-    """`content`, a .safetensors file, with the damage of that seed: of its bytes, of its length, of its header."""
-    chance = Chance(seed)
+    """Return the .safetensors file `content`, corrupted with `seed`: its bytes, its header length or its header."""
+    chance = Random(seed)
     for _ in range(chance.choice((1, 1, 2, 4))):
         content = chance.choice((mutated_bytes, mutated_bytes, _length, _header, _header))(content, chance)
     return content
 
 
-def _length(content: bytes, chance: Chance) -> bytes:
+def _length(content: bytes, chance: Random) -> bytes:
     length = chance.choice((0, 1, 7, len(content), len(content) - 8, 2**24, 2**32, 2**63, 2**64 - 1))
     return struct.pack("<Q", max(0, length)) + content[8:]
 
 
-def _header(content: bytes, chance: Chance) -> bytes:
+def _header(content: bytes, chance: Random) -> bytes:
     try:
         (length,) = struct.unpack("<Q", content[:8])
         header, body = json.loads(content[8 : 8 + length]), content[8 + length :]
@@ -137,11 +137,11 @@ def _header(content: bytes, chance: Chance) -> bytes:
     return packed(chance.choice((_value, _field, _name, _nested, _metadata))(header, chance), body)
 
 
-def _value(header: dict[str, Any], chance: Chance) -> Any:
+def _value(header: dict[str, Any], chance: Random) -> Any:
     return {**header, chance.choice(sorted(header)): chance.choice(ODD_ENTRIES)}
 
 
-def _field(header: dict[str, Any], chance: Chance) -> Any:
+def _field(header: dict[str, Any], chance: Random) -> Any:
     name = chance.choice(sorted(header))
     if not isinstance(header[name], dict):
         return header
@@ -149,17 +149,17 @@ def _field(header: dict[str, Any], chance: Chance) -> Any:
     return {**header, name: {**header[name], field: chance.choice(ODD_ENTRIES)}}
 
 
-def _name(header: dict[str, Any], chance: Chance) -> Any:
+def _name(header: dict[str, Any], chance: Random) -> Any:
     old = chance.choice(sorted(header))
     new = chance.choice(("", "\x00", "../../x", "lora.", ".alpha", "x" * 3000, "__metadata__", old + old, "clip_l"))
     return {new if name == old else name: value for name, value in header.items()}
 
 
-def _nested(header: dict[str, Any], chance: Chance) -> Any:
+def _nested(header: dict[str, Any], chance: Random) -> Any:
     return b"[" * chance.choice((10, 2000, 100_000))
 
 
-def _metadata(header: dict[str, Any], chance: Chance) -> Any:
+def _metadata(header: dict[str, Any], chance: Random) -> Any:
     said = header.get("__metadata__")
     if not isinstance(said, dict) or not said or chance.random() < 0.3:
         return {**header, "__metadata__": chance.choice(ODD_ENTRIES)}
@@ -170,14 +170,14 @@ def _metadata(header: dict[str, Any], chance: Chance) -> Any:
     return {**header, "__metadata__": {**said, key: words}}
 
 
-# whole files of weights, each of which is unusable
+# whole weight files, each of them unusable
 
 SENTINEL = "SDXL-DESKTOP-WAS-EXECUTED"
 
 
 def unusable_weights(number: int, shapes: Shapes, folder: Path) -> Path:
-    """A file in `folder` that was to hold weights of these `shapes`, with the damage of that number."""
-    chance = Chance(number)
+    """Write a file to `folder` with weights of these `shapes`, corrupted by the kind of that number."""
+    chance = Random(number)
     kind = UNUSABLE[number % len(UNUSABLE)]
     file = folder / f"mutated-{number}{'.ckpt' if kind in PICKLES else '.safetensors'}"
     kind(file, shapes, chance)
@@ -191,32 +191,32 @@ def _write(file: Path, head: bytes, size: int, *, said: int | None = None, lost:
 
 
 def _entries(shapes: Shapes) -> tuple[dict[str, Any], int]:
-    head, size = head_of(shapes)
+    head, size = header_bytes(shapes)
     return json.loads(head), size
 
 
-def _truncated(file: Path, shapes: Shapes, chance: Chance) -> None:
-    head, size = head_of(shapes)
+def _truncated(file: Path, shapes: Shapes, chance: Random) -> None:
+    head, size = header_bytes(shapes)
     _write(file, head, size)
     whole = 8 + len(head) + size
     with file.open("r+b") as stream:
         stream.truncate(chance.choice([chance.randrange(8), chance.randrange(len(head)), chance.randrange(whole)]))
 
 
-def _flipped_bit_in_the_head(file: Path, shapes: Shapes, chance: Chance) -> None:
-    head, size = head_of(shapes)
+def _flipped_bit_in_the_head(file: Path, shapes: Shapes, chance: Random) -> None:
+    head, size = header_bytes(shapes)
     changed = bytearray(head)
-    places = [at for at, byte in enumerate(changed) if byte not in b" "]  # a blank more or less changes nothing
+    places = [at for at, byte in enumerate(changed) if byte not in b" "]  # changing a space has no effect
     changed[chance.choice(places)] ^= 1 << chance.randrange(7)
     _write(file, bytes(changed), size)
 
 
-def _absurd_length(file: Path, shapes: Shapes, chance: Chance) -> None:
-    head, size = head_of(shapes)
+def _absurd_length(file: Path, shapes: Shapes, chance: Random) -> None:
+    head, size = header_bytes(shapes)
     _write(file, head, size, said=chance.choice([2**60, 2**63, 2**64 - 1, len(head) + size + 1, len(head) // 2, 2**31]))
 
 
-def _wrong_shape(file: Path, shapes: Shapes, chance: Chance) -> None:
+def _wrong_shape(file: Path, shapes: Shapes, chance: Random) -> None:
     entries, size = _entries(shapes)
     name = chance.choice(list(entries))
     wrong: list[list[Any]] = [[2**62, 4], [-1, 3], [0], [2**31] * 9, [1.5], ["x"], [*entries[name]["shape"], 2]]
@@ -224,13 +224,13 @@ def _wrong_shape(file: Path, shapes: Shapes, chance: Chance) -> None:
     _write(file, json.dumps(entries).encode(), size)
 
 
-def _transposed_shape(file: Path, shapes: Shapes, chance: Chance) -> None:
+def _transposed_shape(file: Path, shapes: Shapes, chance: Random) -> None:
     name = chance.choice([name for name, shape in shapes.items() if len(shape) == 2 and shape[0] != shape[1]])
-    head, size = head_of({**shapes, name: shapes[name][::-1]})
+    head, size = header_bytes({**shapes, name: shapes[name][::-1]})
     _write(file, head, size)
 
 
-def _wrong_places(file: Path, shapes: Shapes, chance: Chance) -> None:
+def _wrong_places(file: Path, shapes: Shapes, chance: Random) -> None:
     entries, size = _entries(shapes)
     name = chance.choice(list(entries))
     begin, end = entries[name]["data_offsets"]
@@ -242,21 +242,21 @@ def _wrong_places(file: Path, shapes: Shapes, chance: Chance) -> None:
     _write(file, json.dumps(entries).encode(), size)
 
 
-def _unknown_type(file: Path, shapes: Shapes, chance: Chance) -> None:
+def _unknown_type(file: Path, shapes: Shapes, chance: Random) -> None:
     entries, size = _entries(shapes)
     entries[chance.choice(list(entries))]["dtype"] = chance.choice(["F12", "", "Q4_K", "F8_E4M3", 7, None, "F16" * 99])
     _write(file, json.dumps(entries).encode(), size)
 
 
-def _evil_name(file: Path, shapes: Shapes, chance: Chance) -> None:
+def _evil_name(file: Path, shapes: Shapes, chance: Random) -> None:
     evil = chance.choice(["../../../evil", "/etc/passwd", "..\\..\\evil", "a\0b", "x" * 5000, "", "con:"])
     renamed = list(shapes)
     renamed[chance.randrange(len(renamed))] = evil
-    head, size = head_of(dict(zip(renamed, shapes.values(), strict=True)))
+    head, size = header_bytes(dict(zip(renamed, shapes.values(), strict=True)))
     _write(file, head, size)
 
 
-def _not_a_list_of_tensors(file: Path, shapes: Shapes, chance: Chance) -> None:
+def _not_a_list_of_tensors(file: Path, shapes: Shapes, chance: Random) -> None:
     deep = b"[" * 200_000
     many = json.dumps(
         {f"t{n}": {"dtype": "F16", "shape": [0], "data_offsets": [0, 0]} for n in range(250_000)}
@@ -267,7 +267,7 @@ def _not_a_list_of_tensors(file: Path, shapes: Shapes, chance: Chance) -> None:
     _write(file, head, 16)
 
 
-def _some_bytes(file: Path, shapes: Shapes, chance: Chance) -> None:
+def _some_bytes(file: Path, shapes: Shapes, chance: Random) -> None:
     file.write_bytes(chance.randbytes(chance.choice([0, 1, 7, 8, 9, 100, 10_000])))
 
 
@@ -285,7 +285,7 @@ def _archive(file: Path, members: dict[str, bytes], packing: int = zipfile.ZIP_S
             archive.writestr(name, content)
 
 
-def _pickle_that_runs(file: Path, shapes: Shapes, chance: Chance) -> None:
+def _pickle_that_runs(file: Path, shapes: Shapes, chance: Random) -> None:
     evil = pickle.dumps({"state_dict": {}, "x": _Runs(file.parent)}, protocol=chance.choice([0, 1, 2, 3, 4, 5]))
     if chance.random() < 0.5:
         file.write_bytes(evil)
@@ -293,7 +293,7 @@ def _pickle_that_runs(file: Path, shapes: Shapes, chance: Chance) -> None:
         _archive(file, {"archive/data.pkl": evil, "archive/version": b"3\n"})
 
 
-def _zip_bomb(file: Path, shapes: Shapes, chance: Chance) -> None:
+def _zip_bomb(file: Path, shapes: Shapes, chance: Random) -> None:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         for number in range(chance.randrange(1, 4)):
@@ -301,13 +301,13 @@ def _zip_bomb(file: Path, shapes: Shapes, chance: Chance) -> None:
     file.write_bytes(stream.getvalue())
 
 
-def _evil_archive(file: Path, shapes: Shapes, chance: Chance) -> None:
+def _evil_archive(file: Path, shapes: Shapes, chance: Random) -> None:
     plain = pickle.dumps({"state_dict": {}}, protocol=2)
     other = chance.choice(["../../evil", "/tmp/evil", "archive/other.pkl", "archive/../../../evil"])
     _archive(file, {"archive/data.pkl": plain, other: b"evil"})
 
 
-def _broken_archive(file: Path, shapes: Shapes, chance: Chance) -> None:
+def _broken_archive(file: Path, shapes: Shapes, chance: Random) -> None:
     _archive(file, {"archive/data.pkl": chance.randbytes(500), "archive/data/0": bytes(100)})
     content = bytearray(file.read_bytes())
     if chance.random() < 0.5:
@@ -315,13 +315,13 @@ def _broken_archive(file: Path, shapes: Shapes, chance: Chance) -> None:
     file.write_bytes(content)
 
 
-PICKLES: tuple[Callable[[Path, Shapes, Chance], None], ...] = (
+PICKLES: tuple[Callable[[Path, Shapes, Random], None], ...] = (
     _pickle_that_runs,
     _zip_bomb,
     _evil_archive,
     _broken_archive,
 )
-UNUSABLE: tuple[Callable[[Path, Shapes, Chance], None], ...] = (
+UNUSABLE: tuple[Callable[[Path, Shapes, Random], None], ...] = (
     _truncated,
     _flipped_bit_in_the_head,
     _absurd_length,

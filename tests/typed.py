@@ -1,4 +1,4 @@
-"""What tests need to say of values that may be missing."""
+"""Typed assertions about optional values."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 T = TypeVar("T")
 
 
-def present(value: T | None) -> T:
-    """`value`, which must be there."""
+def not_none(value: T | None) -> T:
+    """Return `value`, which must not be None."""
     assert value is not None
     return value
 
 
-def same_array(one: NDArray[Any] | None, other: NDArray[Any] | None) -> bool:
-    """Whether both arrays are there and equal in shape and values."""
+def arrays_equal(one: NDArray[Any] | None, other: NDArray[Any] | None) -> bool:
+    """Return whether both arrays exist and are equal in shape and values."""
     return one is not None and other is not None and np.array_equal(one, other)

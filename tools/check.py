@@ -1,4 +1,4 @@
-"""Runs every check of the project, one after the other, and sums up: `python -m tools.check`.
+"""Runs every check of the project in sequence and prints a summary: `python -m tools.check`.
 
 With names it runs only those: `python -m tools.check lint types`.
 """
@@ -24,16 +24,16 @@ CHECKS = {
     "imports": ["-c", "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports())"],
     "tests": [
         *("-m", "pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "--durations", "10"),
-        *("--max-worker-restart", "0"),  # after a crash the run ends and names the test; else it may wait for ever
+        *("--max-worker-restart", "0"),  # after a crash the run ends and names the test; else it may hang
     ],
 }
 LIMIT = 45 * 60
-"""Seconds that one check may take; far more than any needs, so that a hang ends and says where it was."""
+"""Timeout in seconds per check; far more than any needs, so that a hang ends and is located."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one check went."""
+    """The result of one check."""
 
     name: str
     passed: bool
@@ -45,7 +45,7 @@ class Outcome:
 
 
 def check(name: str, limit: float = LIMIT) -> Outcome:
-    """Run one check with its output in plain sight, for at most `limit` seconds."""
+    """Run one check with visible output, for at most `limit` seconds."""
     print(f"\n=== {name}", flush=True)
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as running:
@@ -56,7 +56,8 @@ def check(name: str, limit: float = LIMIT) -> Outcome:
 
 
 def _wait(process: subprocess.Popen[bytes], limit: float, running: Path) -> tuple[int, str]:
-    """The exit code of `process`, negative where it did not end by itself, and a few words on how it ended."""
+    """Return the exit code of `process`, negative if it did not end by itself, and a short description of how it
+    ended."""
     try:
         code = process.wait(limit)
     except subprocess.TimeoutExpired:
@@ -70,13 +71,13 @@ def _wait(process: subprocess.Popen[bytes], limit: float, running: Path) -> tupl
 
 
 def _during(running: Path) -> str:
-    """Which tests had begun and not ended."""
+    """Return the tests that had started and not ended."""
     names = sorted({file.read_text(encoding="utf-8") for file in running.iterdir()} - {""})
     return f" during {', '.join(names)}" if names else ""
 
 
 def _end(pid: int) -> None:
-    """End a process and all that it started; Python processes of pytest tell first where they are."""
+    """End a process and its descendants; Python processes of pytest dump their tracebacks first."""
     try:
         root = psutil.Process(pid)
         family = [*root.children(recursive=True), root]

@@ -14,7 +14,7 @@ from PySide6.QtSvg import QSvgRenderer
 
 ICONS = Path(__file__).resolve().parent.parent / "resources" / "icons"
 SIDES = (16, 24, 32, 48, 64, 128, 256, 512)
-_CROWDED = 24  # up to this side the icon's margin is cut away, so that the form keeps its size
+_CROWDED = 24  # up to this side the icon's margin is cropped, so that the shape keeps its size
 
 
 def main() -> None:
@@ -32,7 +32,7 @@ def main() -> None:
 
 
 def render(renderer: QSvgRenderer, side: int) -> QImage:
-    """Drawn at four times the size and averaged down: smoother than the renderer's own edges."""
+    """Render at four times the size and average down: smoother than the renderer's own edges."""
     image = QImage(side * 4, side * 4, QImage.Format.Format_ARGB32_Premultiplied)
     image.fill(Qt.GlobalColor.transparent)
     painter = QPainter(image)

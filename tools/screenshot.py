@@ -1,9 +1,9 @@
-"""Takes the README's screenshots: the real window with the real engine draws, and is photographed.
+"""Takes the README's screenshots of the real window with the real engine.
 
     python -m tools.screenshot [--theme dark] [--prompt TEXT ...] [--seed N] [--output docs/screenshot.png]
 
-Needs no display: it runs on Qt's offscreen platform unless QT_QPA_PLATFORM says otherwise. The settings, pictures and
-caches of whoever runs it are not touched.
+Needs no display: it uses Qt's offscreen platform unless QT_QPA_PLATFORM is set. The user's settings, pictures and
+caches are not touched.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ def main() -> int:
     os.environ["QT_SCALE_FACTOR"] = wanted.scale
     with tempfile.TemporaryDirectory(prefix="sdxl-desktop-screenshot-") as home:
         os.environ["SDXL_DESKTOP_HOME"] = home
-        return photograph(wanted)
+        return take_screenshot(wanted)
 
 
-def photograph(wanted: argparse.Namespace) -> int:
+def take_screenshot(wanted: argparse.Namespace) -> int:
     from PySide6.QtCore import QTimer
     from qasync import QEventLoop
 
-    from sdxl_desktop.bridge.background import LoopBackground
+    from sdxl_desktop.bridge.background import AsyncioBackgroundRunner
     from sdxl_desktop.core.paths import AppPaths
     from sdxl_desktop.core.settings import Preferences, Settings, WorkspaceValue
-    from sdxl_desktop.engine.process.client import ProcessEngine
+    from sdxl_desktop.engine.process.process_engine import ProcessEngine
     from sdxl_desktop.session.settings_store import SettingsStore
     from sdxl_desktop.ui.app import build_window, create_application
     from sdxl_desktop.ui.empty_state import EXAMPLES
@@ -58,7 +58,7 @@ def photograph(wanted: argparse.Namespace) -> int:
     loop = QEventLoop(app)
     asyncio.set_event_loop(loop)
     engine = ProcessEngine(paths)
-    window = build_window(app, paths, engine, LoopBackground(loop), memory=engine.memory_bytes)
+    window = build_window(app, paths, engine, AsyncioBackgroundRunner(loop), memory=engine.memory_bytes)
     window.resize(*SIZE)
     window.show()
     waiting = list(wanted.prompt or reversed(EXAMPLES))
@@ -69,17 +69,19 @@ def photograph(wanted: argparse.Namespace) -> int:
         if session.error is not None:
             problems.append(str(session.error))
             loop.stop()
-        elif session.run is None and window.desk.checkpoint() is not None:
+        elif session.run is None and window.parameters_panel.checkpoint() is not None:
             if not waiting:
-                window.verbs.dismiss()
-                QTimer.singleShot(1500, window, shoot)  # the memory read-out catches up
+                window.controller.dismiss()
+                QTimer.singleShot(1500, window, shoot)  # let the memory display update
                 timer.stop()
                 return
-            workspace = window.desk.value()
+            workspace = window.parameters_panel.value()
             assert workspace.sampling is not None
-            window.desk.set_value(replace(workspace, sampling=replace(workspace.sampling, seed=wanted.seed)))
-            window.desk.use_prompt(waiting.pop(0))
-            window.verbs.generate()
+            window.parameters_panel.set_value(
+                replace(workspace, sampling=replace(workspace.sampling, seed=wanted.seed))
+            )
+            window.parameters_panel.set_prompt(waiting.pop(0))
+            window.controller.generate()
 
     def shoot() -> None:
         wanted.output.parent.mkdir(parents=True, exist_ok=True)

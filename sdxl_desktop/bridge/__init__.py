@@ -1,1 +1,1 @@
-"""How work crosses threads: `background` does it, the engine's and the library's thread are made of it. No widgets."""
+"""Moves work across threads: `background` has the mechanism, which the engine and library threads use. No widgets."""

@@ -1,8 +1,8 @@
-"""Work off the main thread: a function there, its outcome back here, and no failure that nobody hears of.
+"""Runs work off the main thread and delivers its outcome there; no failure goes unreported.
 
-There is one mechanism. `Worker` is a thread that does one thing after the other: the engine's, the library's, the one
-that writes. `Background` is what the window's parts are given: reading on threads of their own, writing on one worker.
-Whatever is raised becomes an error that can be told, is logged, and goes to `failed`; without one, to the window.
+There is one mechanism. `Worker` is a thread that runs tasks one after the other: the engine's, the library's and the
+writer's. `BackgroundRunner` is for the window's parts: reading on separate threads, writing on one worker. Every
+exception becomes a reportable error, is logged, and goes to `failed`; without one, to the window.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from typing import Any, Protocol, TypeVar
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 from shiboken6 import isValid
 
-from sdxl_desktop.core.errors import SdxlDesktopError, explained
+from sdxl_desktop.core.errors import SdxlDesktopError, wrap_error
 
 T = TypeVar("T")
-Fail = Callable[[SdxlDesktopError], object]
+FailureCallback = Callable[[SdxlDesktopError], object]
 
-READ_SECONDS = 120.0
-"""How long reading may take, after which whoever waits is told: a network share that has gone never answers."""
+READ_TIMEOUT_S = 120.0
+"""Timeout for reading, after which the caller is notified: a disconnected network share never answers."""
 UNEXPECTED = "Something in the background failed unexpectedly."
 
 
-class TookTooLongError(SdxlDesktopError):
-    """Something was read for so long that nobody waits for it any more."""
+class ReadTimeoutError(SdxlDesktopError):
+    """Reading took too long and was abandoned."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(
@@ -38,39 +38,39 @@ class TookTooLongError(SdxlDesktopError):
         )
 
 
-class Background(Protocol):
-    """Does `work` elsewhere, then calls `done` here with what it returned, or `failed` with the error that it raised.
+class BackgroundRunner(Protocol):
+    """Runs `task` elsewhere, then calls `callback` on the main thread with its result, or `failed` with its error.
 
-    One of them is always called, unless the window closes first, or the `asker` has gone. Without `failed` the error is
-    told to the person. `run` is for reading and looking, several things at once; `write` is for writing, one thing
+    One of them is always called, unless the window closes first, or the `asker` was destroyed. Without `failed` the
+    error is shown to the user. `read` is for reading, with several tasks in parallel; `write` is for writing, one task
     after the other.
     """
 
-    def run(
+    def read(
         self,
-        work: Callable[[], T],
-        done: Callable[[T], object],
-        failed: Fail | None = None,
+        task: Callable[[], T],
+        callback: Callable[[T], object],
+        failed: FailureCallback | None = None,
         *,
-        asker: QObject | None = None,
+        owner: QObject | None = None,
     ) -> None: ...
 
     def write(
         self,
-        work: Callable[[], T],
-        done: Callable[[T], object],
-        failed: Fail | None = None,
+        task: Callable[[], T],
+        callback: Callable[[T], object],
+        failed: FailureCallback | None = None,
         *,
-        asker: QObject | None = None,
+        owner: QObject | None = None,
     ) -> None: ...
 
-    def tell_failures(self, tell: Fail) -> None:
-        """Let `tell` hear of every error that nobody else wants."""
+    def set_failure_handler(self, handler: FailureCallback) -> None:
+        """Set the handler for errors that no one else handles."""
 
 
 class Outcome:
-    """What came of some work, to be brought to the main thread: a value, or what was raised. `what` says what failed
-    where nobody foresaw it."""
+    """The result of a task, for delivery to the main thread: a value or an exception. `what` describes the failure if
+    the exception is unexpected."""
 
     def __init__(self, work: Callable[[], Any], what: str = UNEXPECTED) -> None:
         self._what = what
@@ -78,13 +78,13 @@ class Outcome:
         self._problem: BaseException | None = None
         try:
             self._value = work()
-        except BaseException as problem:  # SystemExit among it: whoever waits must hear that it is over
+        except BaseException as problem:  # including SystemExit: the caller must learn that it is over
             self._problem = problem
 
-    def deliver(self, done: Callable[[Any], object], failed: Fail, asker: QObject | None = None) -> None:
-        """Tell whoever waits, on the main thread; what that raises is told like anything nobody foresaw."""
-        error = self.noted()
-        if asker is not None and not isValid(asker):
+    def deliver(self, done: Callable[[Any], object], failed: FailureCallback, owner: QObject | None = None) -> None:
+        """Call the callback on the main thread; exceptions of the callback are reported as unexpected errors."""
+        error = self.log_error()
+        if owner is not None and not isValid(owner):
             return
         try:
             if error is None:
@@ -94,43 +94,42 @@ class Outcome:
         except Exception as problem:
             sys.excepthook(type(problem), problem, problem.__traceback__)
 
-    def noted(self) -> SdxlDesktopError | None:
-        """The error it ended with, which is in the log from now on."""
-        return None if self._problem is None else explained(self._problem, self._what)
+    def log_error(self) -> SdxlDesktopError | None:
+        """Log the error, if any, and return it."""
+        return None if self._problem is None else wrap_error(self._problem, self._what)
 
 
 class Worker(QObject):
-    """Does one thing after the other on a thread of its own; outcomes come back to the thread of this object.
+    """Runs tasks one after the other on its own thread; outcomes are delivered on the thread of this object.
 
-    The thread lives while there is something to do. One that may not be `left` behind is waited for by the end of the
-    program, too.
+    The thread lives while there are tasks. Unless it may be `left` behind, the end of the program waits for it, too.
     """
 
-    _over = Signal(object)
+    _outcome_ready = Signal(object)
 
-    def __init__(self, name: str, parent: QObject | None = None, *, left: bool = True) -> None:
+    def __init__(self, name: str, parent: QObject | None = None, *, daemon: bool = True) -> None:
         super().__init__(parent)
-        self._name, self._left = name, left
-        self._state = threading.Lock()  # guards what follows
+        self._name, self._daemon = name, daemon
+        self._state = threading.Lock()  # guards the following attributes
         self._waiting: deque[Callable[[], None]] = deque()
         self._thread: threading.Thread | None = None
         self._closed = False
-        self._over.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
+        self._outcome_ready.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
 
-    def do(
+    def submit(
         self,
         work: Callable[[], T],
         done: Callable[[T], object],
-        failed: Fail,
+        failed: FailureCallback,
         *,
         what: str = UNEXPECTED,
-        asker: QObject | None = None,
+        owner: QObject | None = None,
     ) -> None:
-        """Do `work` when its turn comes; after `close` nothing. `what` says what failed where it raises what nobody
-        foresaw."""
+        """Run `work` in turn; ignored after `close`. `what` describes the failure if it raises an unexpected
+        exception."""
 
         def turn() -> None:
-            self._bring(Outcome(work, what), done, failed, asker)
+            self._post_outcome(Outcome(work, what), done, failed, owner)
 
         with self._state:
             if self._closed:
@@ -138,14 +137,14 @@ class Worker(QObject):
             self._waiting.append(turn)
             if self._thread is not None:
                 return
-            self._thread = threading.Thread(target=self._work, name=self._name, daemon=self._left)
+            self._thread = threading.Thread(target=self._work, name=self._name, daemon=self._daemon)
         try:
             self._thread.start()
-        except Exception as problem:  # there may be no room for another thread
+        except Exception as problem:  # there may be no memory for another thread
             with self._state:
                 self._waiting.clear()
                 self._thread = None
-            self._bring(Outcome(_raising(problem), what), done, failed, asker)
+            self._post_outcome(Outcome(_raising(problem), what), done, failed, owner)
 
     def _work(self) -> None:
         while True:
@@ -156,30 +155,32 @@ class Worker(QObject):
                 turn = self._waiting.popleft()
             turn()
 
-    def _bring(self, outcome: Outcome, done: Callable[[Any], object], failed: Fail, asker: QObject | None) -> None:
+    def _post_outcome(
+        self, outcome: Outcome, done: Callable[[Any], object], failed: FailureCallback, owner: QObject | None
+    ) -> None:
         try:
-            self._over.emit((outcome, done, failed, asker))
-        except RuntimeError:  # this object has gone, and with it whoever asked
-            outcome.noted()
+            self._outcome_ready.emit((outcome, done, failed, owner))
+        except RuntimeError:  # this object is destroyed, and its callers with it
+            outcome.log_error()
 
     @Slot(object)
-    def _deliver(self, brought: tuple[Outcome, Callable[[Any], object], Fail, QObject | None]) -> None:
+    def _deliver(self, brought: tuple[Outcome, Callable[[Any], object], FailureCallback, QObject | None]) -> None:
         outcome, done, failed, asker = brought
         if self._closed:
-            outcome.noted()
+            outcome.log_error()
         else:
             outcome.deliver(done, failed, asker)
 
     def wait(self, seconds: float) -> bool:
-        """Wait until there is nothing to do, for so long at most; whether that is so."""
+        """Wait at most `seconds` until there are no tasks; return whether that is so."""
         thread = self._thread
         if thread is not None:
             thread.join(seconds)
         return self._thread is None
 
     def close(self, *, finish: bool = False) -> None:
-        """Take nothing more, and bring no outcome back any more. What is being done is waited for, and what waits is
-        dropped; or all of it is to `finish`, with nobody waiting here. Safe to call twice."""
+        """Accept no more tasks and deliver no more outcomes. Wait for the current task and drop pending ones; or with
+        `finish` let all of them finish, without waiting here. Safe to call twice."""
         with self._state:
             self._closed = True
             thread = self._thread
@@ -189,41 +190,40 @@ class Worker(QObject):
             thread.join()
 
 
-class LoopBackground(QObject):
-    """The window's `Background`, beside the asyncio loop, which is Qt's own.
+class AsyncioBackgroundRunner(QObject):
+    """The window's `BackgroundRunner`, on the asyncio loop, which is Qt's own.
 
-    All writing is done by one worker, so that two pictures never choose the same file name; what was asked for is
-    finished even if the window closes. Each reading is awaited for so long and has a thread of its own, which is left
-    behind when it does not come to an end: neither writing nor other reading waits for it, nor does the end of the
-    program.
-    After `close` no outcome arrives any more.
+    One worker does all writing, so that two pictures never choose the same file name; requested writes are finished
+    even if the window closes. Each read has a thread of its own and a timeout; a thread that does not end is left
+    behind: neither writing nor other reads wait for it, nor does the end of the program. After `close` no outcome is
+    delivered.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, *, read_seconds: float = READ_SECONDS) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, *, read_seconds: float = READ_TIMEOUT_S) -> None:
         super().__init__()
         self._loop = loop
         self._read_seconds = read_seconds
-        self._writer = Worker("writing", self, left=False)
+        self._writer = Worker("writing", self, daemon=False)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._tell: Fail = _raise_unheard
+        self._tell: FailureCallback = _raise_unheard
 
-    def tell_failures(self, tell: Fail) -> None:
-        self._tell = tell
+    def set_failure_handler(self, handler: FailureCallback) -> None:
+        self._tell = handler
 
-    def run(
+    def read(
         self,
-        work: Callable[[], T],
-        done: Callable[[T], object],
-        failed: Fail | None = None,
+        task: Callable[[], T],
+        callback: Callable[[T], object],
+        failed: FailureCallback | None = None,
         *,
-        asker: QObject | None = None,
+        owner: QObject | None = None,
     ) -> None:
-        task = self._loop.create_task(self._read(work, done, failed or self._tell, asker))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        reading = self._loop.create_task(self._read(task, callback, failed or self._tell, owner))
+        self._tasks.add(reading)
+        reading.add_done_callback(self._tasks.discard)
 
     async def _read(
-        self, work: Callable[[], Any], done: Callable[[Any], object], failed: Fail, asker: QObject | None
+        self, work: Callable[[], Any], done: Callable[[Any], object], failed: FailureCallback, owner: QObject | None
     ) -> None:
         arrived: asyncio.Future[Outcome] = self._loop.create_future()
 
@@ -235,27 +235,27 @@ class LoopBackground(QObject):
             outcome = Outcome(work)
             try:
                 self._loop.call_soon_threadsafe(settle, outcome)
-            except RuntimeError:  # the loop has gone, and with it whoever asked
-                outcome.noted()
+            except RuntimeError:  # the loop is closed, and its callers are gone
+                outcome.log_error()
 
         try:
             threading.Thread(target=read, name="reading", daemon=True).start()
             outcome = await asyncio.wait_for(arrived, self._read_seconds)
         except TimeoutError:
-            outcome = Outcome(_raising(TookTooLongError(self._read_seconds)))
-        except Exception as problem:  # there may be no room for another thread
+            outcome = Outcome(_raising(ReadTimeoutError(self._read_seconds)))
+        except Exception as problem:  # there may be no memory for another thread
             outcome = Outcome(_raising(problem))
-        outcome.deliver(done, failed, asker)
+        outcome.deliver(done, failed, owner)
 
     def write(
         self,
-        work: Callable[[], T],
-        done: Callable[[T], object],
-        failed: Fail | None = None,
+        task: Callable[[], T],
+        callback: Callable[[T], object],
+        failed: FailureCallback | None = None,
         *,
-        asker: QObject | None = None,
+        owner: QObject | None = None,
     ) -> None:
-        self._writer.do(work, done, failed or self._tell, asker=asker)
+        self._writer.submit(task, callback, failed or self._tell, owner=owner)
 
     def close(self) -> None:
         self._writer.close(finish=True)
@@ -271,5 +271,5 @@ def _raising(problem: Exception) -> Callable[[], Any]:
 
 
 def _raise_unheard(error: SdxlDesktopError) -> None:
-    """Before there is a window that tells: as what nobody caught."""
+    """Raise `error` as uncaught, before there is a window to report it."""
     raise error

@@ -1,4 +1,4 @@
-"""One worker drives an engine; its events reach the main thread as one queued signal."""
+"""Runs an engine on one worker; its events reach the main thread as one queued signal."""
 
 from __future__ import annotations
 
@@ -11,95 +11,101 @@ from PySide6.QtCore import QObject, Qt, Signal, Slot
 from sdxl_desktop.bridge.background import Worker
 from sdxl_desktop.core.device import Device
 from sdxl_desktop.core.errors import SdxlDesktopError
-from sdxl_desktop.core.events import Cancelled, Event, Failed
+from sdxl_desktop.core.events import EngineEvent, RunCancelled, RunFailed
 from sdxl_desktop.core.request import Execution, GenerationRequest
-from sdxl_desktop.core.speed import Speed
-from sdxl_desktop.engine.protocol import CancelToken, Engine
+from sdxl_desktop.core.speed import SpeedPreset
+from sdxl_desktop.engine.engine_protocol import CancelToken, Engine
 
 _log = logging.getLogger(__name__)
 
 
 class EngineThread(QObject):
-    """The main thread's end: a `Runner` whose calls return at once and whose `happened` arrives here. The engine's
-    blocking calls are made one after the other."""
+    """A `RequestRunner` for the main thread: calls return at once and `event_received` is emitted there. The engine's
+    blocking calls run one after the other."""
 
-    happened = Signal(object)
-    warmed = Signal()
-    devices_found = Signal(object)
+    event_received = Signal(object)
+    warm_up_finished = Signal()
+    devices_listed = Signal(object)
     devices_failed = Signal(object)
-    _told = Signal(object)
+    _event_posted = Signal(object)
 
     def __init__(self, engine: Engine, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._engine = engine
         self._cancel = threading.Event()
-        self._warm_cancel = threading.Event()
-        self._warming: tuple[Path, Execution, Speed] | None = None
+        self._warm_up_cancel = threading.Event()
+        self._warm_up_key: tuple[Path, Execution, SpeedPreset] | None = None
         self._worker = Worker("engine", self)
-        self._told.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
+        self._event_posted.connect(self._forward_event, Qt.ConnectionType.QueuedConnection)
 
     @Slot(object)
-    def _deliver(self, event: Event) -> None:
-        self.happened.emit(event)
+    def _forward_event(self, event: EngineEvent) -> None:
+        self.event_received.emit(event)
 
-    def _forget_warming(self, cancel: CancelToken) -> None:
-        if cancel is self._warm_cancel:  # else it was given up for another, which goes on
-            self._warming = None
-            self.warmed.emit()
+    def _finish_warm_up(self, cancel: CancelToken) -> None:
+        if cancel is self._warm_up_cancel:  # else it was cancelled for another one, which continues
+            self._warm_up_key = None
+            self.warm_up_finished.emit()
 
     def start(self, request: GenerationRequest) -> None:
-        """Draw `request`; a warm-up for something else is given up, one for the same is waited for."""
-        if self._warming not in (None, (request.checkpoint, request.execution, request.sampling.speed)):
-            self._give_up_warming()
+        """Generate `request`; a warm-up for something else is cancelled, one for the same is awaited."""
+        if self._warm_up_key not in (None, (request.checkpoint, request.execution, request.sampling.speed)):
+            self._cancel_warm_up()
         self._cancel = cancel = threading.Event()
 
         def draw() -> None:
             if cancel.is_set():
-                self._told.emit(Cancelled())
+                self._event_posted.emit(RunCancelled())
                 return
             try:
-                self._engine.generate(request, self._told.emit, cancel)
-            except Exception as problem:  # the window must learn that the run is over
+                self._engine.generate(request, self._event_posted.emit, cancel)
+            except Exception as problem:  # the window must learn that the run has ended
                 _log.exception("A run failed unexpectedly")
-                self._told.emit(Failed.unexpected(problem))
+                self._event_posted.emit(RunFailed.unexpected(problem))
 
-        self._worker.do(draw, _nothing, lambda error: self._deliver(Failed(error)), what="Drawing failed unexpectedly.")
+        self._worker.submit(
+            draw, _nothing, lambda error: self._forward_event(RunFailed(error)), what="Drawing failed unexpectedly."
+        )
 
     def cancel(self) -> None:
-        """Stop the run in progress, and the warm-up it may be waiting for."""
-        self._give_up_warming()
+        """Cancel the current run, and the warm-up it may be waiting for."""
+        self._cancel_warm_up()
         self._cancel.set()
 
-    def _give_up_warming(self) -> None:
-        self._warm_cancel.set()
-        self._warming = None
+    def _cancel_warm_up(self) -> None:
+        self._warm_up_cancel.set()
+        self._warm_up_key = None
 
-    def warm(self, checkpoint: Path, execution: Execution, speed: Speed) -> None:
+    def warm_up(self, checkpoint: Path, execution: Execution, speed: SpeedPreset) -> None:
         """Have the engine load and compile ahead of the next run."""
-        if self._warming == (checkpoint, execution, speed):
+        if self._warm_up_key == (checkpoint, execution, speed):
             return
-        self._give_up_warming()
-        self._warm_cancel = cancel = threading.Event()
-        self._warming = (checkpoint, execution, speed)
+        self._cancel_warm_up()
+        self._warm_up_cancel = cancel = threading.Event()
+        self._warm_up_key = (checkpoint, execution, speed)
 
         def warm() -> None:
             if not cancel.is_set():
-                self._engine.warm(checkpoint, execution, speed, self._told.emit, cancel)
+                self._engine.warm_up(checkpoint, execution, speed, self._event_posted.emit, cancel)
 
-        def failed(error: SdxlDesktopError) -> None:  # warming is a courtesy: the run that follows tells what is wrong
+        def failed(error: SdxlDesktopError) -> None:  # warming up is optional: the next run reports the error
             _log.warning("Warming up failed: %s", error)
-            self._forget_warming(cancel)
+            self._finish_warm_up(cancel)
 
-        self._worker.do(warm, lambda _: self._forget_warming(cancel), failed, what="Warming up failed unexpectedly.")
+        self._worker.submit(
+            warm, lambda _: self._finish_warm_up(cancel), failed, what="Warming up failed unexpectedly."
+        )
 
-    def find_devices(self) -> None:
-        """Ask for the devices; `devices_found` or `devices_failed` answers."""
+    def list_devices(self) -> None:
+        """Request the devices; the reply is `devices_listed` or `devices_failed`."""
 
         def found(devices: tuple[Device, ...]) -> None:
             _log.info("Devices: %s", ", ".join(f"{one.name} ({one.full_name})" for one in devices))
-            self.devices_found.emit(devices)
+            self.devices_listed.emit(devices)
 
-        self._worker.do(self._engine.devices, found, self.devices_failed.emit, what="The devices could not be listed.")
+        self._worker.submit(
+            self._engine.devices, found, self.devices_failed.emit, what="The devices could not be listed."
+        )
 
     def close(self) -> None:
         """Stop everything and leave no thread or process behind. Safe to call twice."""
@@ -109,4 +115,4 @@ class EngineThread(QObject):
 
 
 def _nothing(_: object) -> None:
-    """Events have told all of it."""
+    """Do nothing: events have reported everything."""

@@ -1,4 +1,4 @@
-"""Two workers for the library: one makes checkpoints, one answers questions meanwhile; answers are queued."""
+"""Two workers for the library: one runs jobs, the other runs short tasks meanwhile; results are queued."""
 
 from __future__ import annotations
 
@@ -10,18 +10,25 @@ from typing import TypeVar, assert_never
 
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 
-from sdxl_desktop.bridge.background import Fail, Worker
-from sdxl_desktop.bridge.library_hands import Hands, RealHands
+from sdxl_desktop.bridge.background import FailureCallback, Worker
+from sdxl_desktop.bridge.library_service import DefaultLibraryService, LibraryService
 from sdxl_desktop.core.errors import SdxlDesktopError
-from sdxl_desktop.library.bring.offers import Offer
-from sdxl_desktop.library.bring.progress import BringProgress
-from sdxl_desktop.library.convert.weights import WeightFormat
+from sdxl_desktop.library.convert.weight_format import WeightFormat
+from sdxl_desktop.library.importer.import_preview import ImportPreview
+from sdxl_desktop.library.importer.import_progress import ImportProgress
 from sdxl_desktop.library.scan import Library
-from sdxl_desktop.session.bringing import Advanced, Arrived, Done, Event, LookedUp, Stopped
-from sdxl_desktop.session.library_memory import JobNote
-from sdxl_desktop.session.tasks import ComparisonNote, Note, QuantizationNote
+from sdxl_desktop.session.checkpoint_jobs import ComparisonJobSpec, JobSpec, QuantizationJobSpec
+from sdxl_desktop.session.library_jobs import (
+    ImportFinished,
+    JobAdvanced,
+    JobEvent,
+    JobFinished,
+    JobPreviewed,
+    JobStopped,
+)
+from sdxl_desktop.session.library_state import ImportJobSpec
 
-__all__ = ["Hands", "LibraryThread", "RealHands"]
+__all__ = ["DefaultLibraryService", "LibraryService", "LibraryThread"]
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -29,139 +36,148 @@ _FAILED = "Something failed unexpectedly."
 
 
 class LibraryThread(QObject):
-    """The main thread's end: a `Runner` whose calls return at once and whose `happened` arrives here.
+    """A `JobRunner` for the main thread: calls return at once and `event_received` is emitted there.
 
-    `library` says where things are and go; `closing` is set when long work that was asked for should end.
+    `library` provides the folders; `closing` is set when long-running tasks should end.
     """
 
-    happened = Signal(object)
-    failed = Signal(object)
-    """What nobody else wants to hear of went wrong, such as throwing away what a discarded job left: the error."""
-    _told = Signal(object)
+    event_received = Signal(object)
+    cleanup_failed = Signal(object)
+    """A failure that no one else handles, such as cleaning up after a discarded job: the error."""
+    _event_posted = Signal(object)
 
-    def __init__(self, hands: Hands | None = None, parent: QObject | None = None) -> None:
+    def __init__(self, service: LibraryService | None = None, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._hands = hands or RealHands()
+        self._service = service or DefaultLibraryService()
         self.library: Callable[[], Library] = _no_library
         self._cancel = threading.Event()
-        self._asked = threading.Event()
+        self._resolve_cancel = threading.Event()
         self.closing = threading.Event()
-        self._working, self._answering = Worker("library", self), Worker("questions", self)
-        self._told.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
+        self._job_thread, self._task_thread = Worker("library", self), Worker("questions", self)
+        self._event_posted.connect(self._forward_event, Qt.ConnectionType.QueuedConnection)
 
     @Slot(object)
-    def _deliver(self, event: object) -> None:
+    def _forward_event(self, event: object) -> None:
         if not self.closing.is_set():
-            self.happened.emit(event)
+            self.event_received.emit(event)
 
-    # a runner for `Bringing`
+    # the runner of `LibraryJobQueue`
 
-    def start(self, number: int, note: Note, offer: Offer | None) -> None:
-        """Do it; events tell how it goes."""
+    def start(self, number: int, note: JobSpec, preview: ImportPreview | None) -> None:
+        """Run the job; events report its progress."""
         self._cancel = cancel = threading.Event()
         library = self.library()
         _log.info("Job %d: %s", number, note)
 
         def stopped(error: SdxlDesktopError) -> None:
             _log.warning("Job %d stopped: %s", number, error, exc_info=error)
-            self._deliver(Stopped(number, error))
+            self._forward_event(JobStopped(number, error))
 
-        def work() -> Event:
-            return self._done(number, note, offer, library, cancel)
+        def work() -> JobEvent:
+            return self._run_job(number, note, preview, library, cancel)
 
-        self._working.do(work, self._deliver, stopped, what=_FAILED)
+        self._job_thread.submit(work, self._forward_event, stopped, what=_FAILED)
 
-    def _done(
-        self, number: int, note: Note, offer: Offer | None, library: Library, cancel: threading.Event
-    ) -> Arrived | Done:
-        """In the worker."""
+    def _run_job(
+        self, number: int, note: JobSpec, offer: ImportPreview | None, library: Library, cancel: threading.Event
+    ) -> ImportFinished | JobFinished:
+        """Run the job in the worker."""
 
-        def tell(progress: BringProgress) -> None:
-            self._told.emit(Advanced(number, progress))
+        def tell(progress: ImportProgress) -> None:
+            self._event_posted.emit(JobAdvanced(number, progress))
 
-        hands = self._hands
+        hands = self._service
         match note:
-            case JobNote():
+            case ImportJobSpec():
                 if offer is None:
-                    offer = hands.look_up(note.what, library, name=note.name, openvino=note.openvino, cancel=cancel)
-                    self._told.emit(LookedUp(number, offer))
-                weights, keep = _weights(note), note.keep_download
-                return Arrived(number, hands.bring(offer, weights, library, tell, cancel, keep_download=keep))
-            case QuantizationNote():
-                return Done(number, hands.quantize(note, library, tell, cancel))
-            case ComparisonNote():
-                return Done(number, hands.compare(note, tell, cancel))
+                    offer = hands.resolve(note.what, library, name=note.name, openvino=note.openvino, cancel=cancel)
+                    self._event_posted.emit(JobPreviewed(number, offer))
+                weights, keep = _weight_format(note), note.keep_download
+                return ImportFinished(
+                    number, hands.run_import(offer, weights, library, tell, cancel, keep_download=keep)
+                )
+            case QuantizationJobSpec():
+                return JobFinished(number, hands.quantize(note, library, tell, cancel))
+            case ComparisonJobSpec():
+                return JobFinished(number, hands.compare(note, tell, cancel))
         assert_never(note)
 
     def pause(self) -> None:
-        """Stop what is being done; what is there is kept."""
+        """Stop the current job; its files are kept."""
         self._cancel.set()
 
-    def discard(self, note: Note, offer: Offer | None) -> None:
-        """Throw away what an unfinished job left."""
+    def discard(self, note: JobSpec, preview: ImportPreview | None) -> None:
+        """Remove the files of an unfinished job."""
         library = self.library()
-        self._working.do(lambda: self._throw_away(note, offer, library), _nothing, self.failed.emit, what=_FAILED)
+        self._job_thread.submit(
+            lambda: self._clean_up(note, preview, library), _nothing, self.cleanup_failed.emit, what=_FAILED
+        )
 
-    def _throw_away(self, note: Note, offer: Offer | None, library: Library) -> None:
+    def _clean_up(self, note: JobSpec, offer: ImportPreview | None, library: Library) -> None:
         match note:
-            case JobNote():
+            case ImportJobSpec():
                 source = offer.source if offer is not None and isinstance(offer.source, Path) else None
                 if offer is None and Path(note.what).exists():
                     source = Path(note.what)
-                self._hands.throw_away(note.name, source, _weights(note), library)
-            case QuantizationNote():
-                self._hands.throw_quantization_away(note, library)
-            case ComparisonNote():
-                pass  # only a whole one is written
+                self._service.clean_up_import(note.name, source, _weight_format(note), library)
+            case QuantizationJobSpec():
+                self._service.clean_up_quantization(note, library)
+            case ComparisonJobSpec():
+                pass  # it is written only when complete
             case _:
                 assert_never(note)
 
-    # questions
+    # short tasks
 
-    def look_up(
-        self, what: str, done: Callable[[Offer], object], failed: Fail | None = None, *, openvino: bool = False
-    ) -> None:
-        """Find out what `what` is; a question asked before is given up, and answered by what stopped it."""
-        self._asked.set()
-        self._asked = asked = threading.Event()
-        library, hands = self.library(), self._hands
-
-        def work() -> Offer:
-            return hands.look_up(what, library, name=None, openvino=openvino, cancel=asked)
-
-        self.ask(work, done, failed)
-
-    def stop_looking(self) -> None:
-        """Give up what is being looked up."""
-        self._asked.set()
-
-    def ask(
+    def resolve(
         self,
-        work: Callable[[], T],
-        done: Callable[[T], object],
-        failed: Fail | None = None,
+        query: str,
+        callback: Callable[[ImportPreview], object],
+        failed: FailureCallback | None = None,
         *,
-        asker: QObject | None = None,
+        openvino: bool = False,
     ) -> None:
-        """Have `work` done by the worker that answers; `done` is called here with what it returns, or `failed` (by
-        default: the signal) with its error, unless the `asker` has gone meanwhile."""
-        self._answering.do(work, done, failed or self.failed.emit, what=_FAILED, asker=asker)
+        """Resolve `query`; a previous resolve is cancelled, and its `failed` is called."""
+        self._resolve_cancel.set()
+        self._resolve_cancel = cancel = threading.Event()
+        library, service = self.library(), self._service
+
+        def task() -> ImportPreview:
+            return service.resolve(query, library, name=None, openvino=openvino, cancel=cancel)
+
+        self.submit(task, callback, failed)
+
+    def cancel_resolve(self) -> None:
+        """Cancel the current resolve."""
+        self._resolve_cancel.set()
+
+    def submit(
+        self,
+        task: Callable[[], T],
+        callback: Callable[[T], object],
+        failed: FailureCallback | None = None,
+        *,
+        owner: QObject | None = None,
+    ) -> None:
+        """Run `task` on the task worker; `callback` is called here with its result, or `failed` (by default: the
+        signal) with its error, unless the `owner` was destroyed meanwhile."""
+        self._task_thread.submit(task, callback, failed or self.cleanup_failed.emit, what=_FAILED, owner=owner)
 
     def close(self) -> None:
-        """Pause what runs, and leave no thread or process behind. Safe to call twice."""
+        """Pause the current job, and leave no thread or process behind. Safe to call twice."""
         self.closing.set()
         self._cancel.set()
-        self._asked.set()
-        for worker in (self._working, self._answering):
+        self._resolve_cancel.set()
+        for worker in (self._job_thread, self._task_thread):
             worker.close()
 
 
-def _weights(note: JobNote) -> WeightFormat | None:
+def _weight_format(note: ImportJobSpec) -> WeightFormat | None:
     return WeightFormat(note.weights) if note.weights is not None else None
 
 
 def _nothing(_: object) -> None:
-    """It is gone: nobody waits for that."""
+    """Do nothing after a cleanup."""
 
 
 def _no_library() -> Library:

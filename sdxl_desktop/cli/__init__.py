@@ -1,7 +1,7 @@
-"""The same verbs as the window's, without a window: parsing, terminal progress, JSON and exit codes."""
+"""The command line, with the same operations as the window: parsing, terminal progress, JSON and exit codes."""
 
 from __future__ import annotations
 
-from sdxl_desktop.cli.app import run
+from sdxl_desktop.cli.command_line import run
 
 __all__ = ["run"]

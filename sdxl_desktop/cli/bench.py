@@ -1,4 +1,4 @@
-"""`bench`: how long everything takes here, by speed, device and part; in words, as JSON and as a plot."""
+"""`bench`: time every part of generation by speed and device; reported as text, JSON and a plot."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from sdxl_desktop.cli.background_run import run_in_background
 from sdxl_desktop.cli.bench_devices import compare_devices
 from sdxl_desktop.cli.bench_measure import BenchCancelledError, DeviceTimes, Measurement, measure
-from sdxl_desktop.cli.bench_plot import plot
-from sdxl_desktop.cli.doors import Doors
-from sdxl_desktop.cli.draw import library_for, load_preferences
-from sdxl_desktop.cli.foreground import CANCELLED
-from sdxl_desktop.cli.options import Options, requested
-from sdxl_desktop.cli.progress import Display
-from sdxl_desktop.cli.quiet import stdout_kept_clean
-from sdxl_desktop.cli.report import json_line
-from sdxl_desktop.cli.watched import watched
+from sdxl_desktop.cli.bench_plot import write_plot
+from sdxl_desktop.cli.entry_points import EntryPoints
+from sdxl_desktop.cli.foreground import EXIT_CANCELLED
+from sdxl_desktop.cli.generate_run import library_for, load_preferences
+from sdxl_desktop.cli.json_report import json_line
+from sdxl_desktop.cli.options import Options, request_from_options
+from sdxl_desktop.cli.progress_display import Display
+from sdxl_desktop.cli.stdout_redirect import stdout_to_stderr
 from sdxl_desktop.core.device import Device
 from sdxl_desktop.core.request import Execution, GenerationRequest
-from sdxl_desktop.core.speed import Speed
-from sdxl_desktop.engine.workbench import StoppedError
-from sdxl_desktop.session.pictures import check_writable
+from sdxl_desktop.core.speed import SpeedPreset
+from sdxl_desktop.engine.device_benchmark import BenchmarkCancelledError
+from sdxl_desktop.session.result_files import check_writable
 
 
 @dataclass(frozen=True, slots=True)
-class Bench:
-    """What was measured, and with what."""
+class BenchResult:
+    """The measurements, and the parameters they were made with."""
 
     checkpoint: str
     size: str
@@ -43,7 +43,7 @@ class Bench:
     devices: tuple[DeviceTimes, ...]
 
     @classmethod
-    def of(cls, name: str, request: GenerationRequest, devices: Sequence[DeviceTimes]) -> Bench:
+    def of(cls, name: str, request: GenerationRequest, devices: Sequence[DeviceTimes]) -> BenchResult:
         sampling, execution = request.sampling, request.execution
         return cls(
             checkpoint=name,
@@ -56,8 +56,8 @@ class Bench:
         )
 
     @property
-    def drawn(self) -> str:
-        """What was drawn, in a line."""
+    def summary(self) -> str:
+        """The parameters, in one line."""
         return f"{self.checkpoint}, {self.size.replace('x', ' × ')}, {self.steps} steps, {self.scheduler}"
 
 
@@ -83,54 +83,58 @@ def bench(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     plot_file: Annotated[Path | None, typer.Option("--plot", metavar="FILE.png", help="Save it as a plot.")] = None,
 ) -> int:
-    """Measure how long drawing takes on this computer: seconds a step at each speed, encoding, decoding, and getting
-    each part ready on each device. With --devices: how fast each part is on each device, all there are by default.
+    """Measure how long generation takes on this computer: seconds per step at each speed, encoding, decoding, and
+    preparing each part on each device. With --devices: the speed of each part on each device, by default on all.
 
-    Nothing else should be busy meanwhile. What you do not give is what the checkpoint recommends.
+    Close other busy programs first. Omitted options use the checkpoint's recommendation.
     """
-    doors: Doors = context.obj
+    entry_points: EntryPoints = context.obj
     console = Console(stderr=True)
-    paths = doors.paths()
+    paths = entry_points.paths()
     preferences = load_preferences(paths, console)
     library = library_for(paths, preferences)
-    found = library.default() if checkpoint is None else library.find(checkpoint)
+    found = library.default_checkpoint() if checkpoint is None else library.find_checkpoint(checkpoint)
     options = Options(prompt="", values={"size": size, "steps": steps, "seed": "0", "watermark": False})
-    request = requested(options, found, preferences, library.find, lambda note: print(note, file=sys.stderr))
+    request = request_from_options(
+        options, found, preferences, library.find_checkpoint, lambda note: print(note, file=sys.stderr)
+    )
     if plot_file is not None:
         plot_file = plot_file.expanduser().absolute()
         check_writable(plot_file, (".png",))
-    there = _devices(doors, device or ([] if devices else [request.execution.device]))
+    there = _devices(entry_points, device or ([] if devices else [request.execution.device]))
     try:
         if devices:
             names = [each.name for each in there]
-            return compare_devices(doors, console, request, names, as_json=as_json, use=use)
-        times = _measure_all(doors, console, request, there)
-    except (BenchCancelledError, StoppedError):
+            return compare_devices(entry_points, console, request, names, as_json=as_json, use=use)
+        times = _measure_all(entry_points, console, request, there)
+    except (BenchCancelledError, BenchmarkCancelledError):
         console.print("Cancelled.", highlight=False)
-        return CANCELLED
-    result = Bench.of(found.name, request, times)
+        return EXIT_CANCELLED
+    result = BenchResult.of(found.name, request, times)
     if plot_file is not None:
-        plot(plot_file, title=f"How fast {found.title} draws here", subtitle=result.drawn, devices=result.devices)
+        write_plot(
+            plot_file, title=f"How fast {found.title} draws here", subtitle=result.summary, devices=result.devices
+        )
     if as_json:
         typer.echo(json_line(asdict(result)))
     else:
-        for line in _words(result):
+        for line in _result_lines(result):
             typer.echo(line)
         if plot_file is not None:
             typer.echo(f"Plot: {plot_file}")
     return 0
 
 
-def _devices(doors: Doors, asked: Sequence[str]) -> list[Device]:
-    """The devices of these names, all there are when none is given."""
-    with stdout_kept_clean():
-        known = {there.name: there for there in doors.devices()}
-        names = dict.fromkeys(doors.device(name) for name in asked) if asked else known
+def _devices(entry_points: EntryPoints, asked: Sequence[str]) -> list[Device]:
+    """Return the devices with these names, or all available ones if none is given."""
+    with stdout_to_stderr():
+        known = {there.name: there for there in entry_points.devices()}
+        names = dict.fromkeys(entry_points.device(name) for name in asked) if asked else known
     return [known.get(name, Device(name, "")) for name in names]
 
 
 def _measure_all(
-    doors: Doors, console: Console, request: GenerationRequest, devices: Sequence[Device]
+    entry_points: EntryPoints, console: Console, request: GenerationRequest, devices: Sequence[Device]
 ) -> tuple[DeviceTimes, ...]:
     def work(display: Display, cancel: threading.Event) -> tuple[DeviceTimes, ...]:
         found = []
@@ -139,19 +143,19 @@ def _measure_all(
             precision = asked.precision_on(device.name)
             everything = Execution(device=device.name, threads=asked.threads, precision=precision)
             wanted = replace(request, execution=everything)
-            measurement = Measurement(wanted, device, doors.paths(), cancel, display.show)
-            found.append(measure(measurement, doors.engine, _saying(display, device)))
+            measurement = Measurement(wanted, device, entry_points.paths(), cancel, display.show)
+            found.append(measure(measurement, entry_points.engine, _speed_announcer(display, device)))
         return tuple(found)
 
-    return watched(doors, console, work)
+    return run_in_background(entry_points, console, work)
 
 
-def _saying(display: Display, device: Device) -> Callable[[Speed], None]:
-    return lambda speed: display.say(f"{device.name}, {speed.label.lower()}")
+def _speed_announcer(display: Display, device: Device) -> Callable[[SpeedPreset], None]:
+    return lambda speed: display.print_message(f"{device.name}, {speed.label.lower()}")
 
 
-def _words(result: Bench) -> list[str]:
-    lines = [f"{result.drawn}."]
+def _result_lines(result: BenchResult) -> list[str]:
+    lines = [f"{result.summary}."]
     for times in result.devices:
         lines += ["", Device(times.device, times.full_name).label]
         rows = [("load the checkpoint", times.load, "")]
@@ -168,5 +172,5 @@ def _words(result: Bench) -> list[str]:
 
 def _of_exact(times: DeviceTimes, speed: str) -> str:
     seconds = {each.speed: each.seconds_per_step for each in times.speeds}
-    exact = seconds[Speed.EXACT.value]
-    return "" if speed == Speed.EXACT.value or exact <= 0 else f"{seconds[speed] / exact:.0%} of exact"
+    exact = seconds[SpeedPreset.EXACT.value]
+    return "" if speed == SpeedPreset.EXACT.value or exact <= 0 else f"{seconds[speed] / exact:.0%} of exact"

@@ -1,4 +1,4 @@
-"""`bench --devices`: every part on every device by itself, in a table, and which devices that makes the best."""
+"""`bench --devices`: time every part on every device, as a table, and determine the best devices."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from threading import Event as Flag
 import typer
 from rich.console import Console
 
-from sdxl_desktop.cli.doors import Doors
-from sdxl_desktop.cli.progress import Display
-from sdxl_desktop.cli.report import json_line
-from sdxl_desktop.cli.watched import progress_shown, watched
+from sdxl_desktop.cli.background_run import progress_handler, run_in_background
+from sdxl_desktop.cli.entry_points import EntryPoints
+from sdxl_desktop.cli.json_report import json_line
+from sdxl_desktop.cli.progress_display import Display
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import GenerationRequest
 from sdxl_desktop.engine.device_times import (
-    TITLES,
-    DeviceTable,
-    PartOnDevice,
+    GROUP_LABELS,
+    DeviceTimings,
+    PartTiming,
     best_devices,
-    table_file,
-    with_devices,
-    write_table,
+    preferences_with_devices,
+    timings_file,
+    write_timings,
 )
 from sdxl_desktop.session.settings_store import SettingsStore
 
 
 def compare_devices(
-    doors: Doors,
+    entry_points: EntryPoints,
     console: Console,
     request: GenerationRequest,
     devices: Sequence[str],
@@ -36,37 +36,37 @@ def compare_devices(
     as_json: bool,
     use: bool,
 ) -> int:
-    """Measure, keep what was measured for Automatic, tell it, and with `use` write it into the settings."""
-    paths = doors.paths()
+    """Measure, store the result for Automatic, print it, and with `use` write the best devices to the settings."""
+    paths = entry_points.paths()
 
-    def work(display: Display, cancel: Flag) -> DeviceTable:
-        bench = doors.workbench(paths)
+    def work(display: Display, cancel: Flag) -> DeviceTimings:
+        bench = entry_points.device_benchmark(paths)
         try:
             size, execution = request.sampling.size, request.execution
-            return bench.measure(request.checkpoint, size, devices, execution, progress_shown(display), cancel)
+            return bench.measure(request.checkpoint, size, devices, execution, progress_handler(display), cancel)
         finally:
             bench.close()
 
-    table = watched(doors, console, work)
-    write_table(table_file(paths), table)
+    table = run_in_background(entry_points, console, work)
+    write_timings(timings_file(paths), table)
     best = best_devices(table)
     if use:
-        _use(paths, best)
+        _save_devices(paths, best)
     if as_json:
         typer.echo(json_line({**asdict(table), "best": best}))
     else:
-        for line in _words(table, best, used=use):
+        for line in _table_lines(table, best, used=use):
             typer.echo(line)
     return 0
 
 
-def _use(paths: AppPaths, best: dict[str, str]) -> None:
+def _save_devices(paths: AppPaths, best: dict[str, str]) -> None:
     store = SettingsStore(paths.settings_file)
     settings, _ = store.load()
-    store.save(replace(settings, preferences=with_devices(settings.preferences, best)))
+    store.save(replace(settings, preferences=preferences_with_devices(settings.preferences, best)))
 
 
-def _words(table: DeviceTable, best: dict[str, str], *, used: bool) -> list[str]:
+def _table_lines(table: DeviceTimings, best: dict[str, str], *, used: bool) -> list[str]:
     lines = [f"{table.checkpoint}, {table.size.replace('x', ' × ')}."]
     width = max((len(_part(row)) for row in table.rows), default=0)
     for device in dict.fromkeys(row.device for row in table.rows):
@@ -75,16 +75,16 @@ def _words(table: DeviceTable, best: dict[str, str], *, used: bool) -> list[str]
             if row.device == device:
                 lines.append(f"  {_part(row):<{width}}  {_cell(row)}")
     lines.append("")
-    lines += [f"Fastest for the {TITLES[group]}: {device}." for group, device in best.items()]
+    lines += [f"Fastest for the {GROUP_LABELS[group]}: {device}." for group, device in best.items()]
     lines.append("Written into your settings." if used else "--use writes this into your settings.")
     return lines
 
 
-def _part(row: PartOnDevice) -> str:
+def _part(row: PartTiming) -> str:
     return row.part.replace("_", " ").replace("vae", "VAE").replace("unet", "UNet, guided step")
 
 
-def _cell(row: PartOnDevice) -> str:
+def _cell(row: PartTiming) -> str:
     if row.milliseconds is None or row.first_seconds is None:
         return row.problem
     how = "compiled" if row.compiled else "from the cache"

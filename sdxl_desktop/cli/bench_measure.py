@@ -1,4 +1,4 @@
-"""Draws pictures with an engine to learn how long each thing takes on one device."""
+"""Generate pictures with an engine to time each part on one device."""
 
 from __future__ import annotations
 
@@ -10,30 +10,39 @@ from typing import assert_never
 
 from sdxl_desktop.core.device import Device
 from sdxl_desktop.core.errors import SdxlDesktopError
-from sdxl_desktop.core.events import Cancelled, Drawn, Event, Failed, Finished, Phase, Preview, Progress
+from sdxl_desktop.core.events import (
+    EngineEvent,
+    Phase,
+    PictureFinished,
+    Preview,
+    Progress,
+    RunCancelled,
+    RunFailed,
+    RunFinished,
+)
 from sdxl_desktop.core.parts import Part
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import GenerationRequest, Prompts
-from sdxl_desktop.core.speed import Speed
-from sdxl_desktop.engine.compile_key import SHALLOW
-from sdxl_desktop.engine.compiled_store import CompiledStore
-from sdxl_desktop.engine.protocol import CancelToken, Engine
+from sdxl_desktop.core.speed import SpeedPreset
+from sdxl_desktop.engine.compile_cache import CompileCache
+from sdxl_desktop.engine.compile_key import UNET_SHALLOW
+from sdxl_desktop.engine.engine_protocol import CancelToken, Engine
 
 _WARM_UP_STEPS = 2
 _PROMPT = "a bowl of fruit on a wooden table, soft morning light, take {}"
 
 
 class BenchCancelledError(SdxlDesktopError):
-    """The person stopped measuring."""
+    """The user cancelled the measurement."""
 
     def __init__(self) -> None:
         super().__init__("Cancelled.")
 
 
 @dataclass(frozen=True, slots=True)
-class PartTime:
-    """Seconds until a part was ready on the device: compiled, or taken compiled from disk. A UNet has another form
-    where steps are cached (`for_caching`): two halves, which are checked against each other before they are used."""
+class PartReadyTime:
+    """Seconds until a part was ready on the device: compiled, or loaded compiled from disk. With step caching
+    (`for_caching`) the UNet has another form: two halves, which are checked against each other before use."""
 
     part: str
     for_caching: bool
@@ -42,7 +51,7 @@ class PartTime:
 
     @property
     def title(self) -> str:
-        if self.part == SHALLOW:
+        if self.part == UNET_SHALLOW:
             return "UNet, shallow half, and its check"
         if self.part == Part.UNET:
             return "UNet, cut for step caching" if self.for_caching else "UNet"
@@ -50,8 +59,8 @@ class PartTime:
 
 
 @dataclass(frozen=True, slots=True)
-class SpeedTime:
-    """Seconds at one speed, with everything ready: a step on average, and a picture from words to pixels."""
+class SpeedTiming:
+    """Seconds at one speed with everything ready: per step on average, and per picture from prompt to pixels."""
 
     speed: str
     seconds_per_step: float
@@ -60,46 +69,49 @@ class SpeedTime:
 
 @dataclass(frozen=True, slots=True)
 class DeviceTimes:
-    """All that was measured on one device, in seconds."""
+    """All measurements on one device, in seconds."""
 
     device: str
     full_name: str
     load: float
     encode: float
     decode: float
-    parts: tuple[PartTime, ...]
-    speeds: tuple[SpeedTime, ...]
+    parts: tuple[PartReadyTime, ...]
+    speeds: tuple[SpeedTiming, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What to draw and where; `show` is told of progress."""
+    """What to generate and where; `on_progress` receives progress."""
 
     request: GenerationRequest
     device: Device
     paths: AppPaths
     cancel: CancelToken
-    show: Callable[[Progress], None]
+    on_progress: Callable[[Progress], None]
 
 
 def measure(
-    measurement: Measurement, open_engine: Callable[[AppPaths], Engine], on_speed: Callable[[Speed], None]
+    measurement: Measurement, open_engine: Callable[[AppPaths], Engine], on_speed: Callable[[SpeedPreset], None]
 ) -> DeviceTimes:
-    """Draw a short and a whole picture at every speed. Each has words of its own, or encoding would take no time.
+    """Generate a short and a full picture at every speed. Each has its own prompt, since cached prompts need no
+    encoding.
 
-    The short one gets everything ready. Raises what the engine fails with, and BenchCancelledError.
+    The short one compiles all parts. Raises what the engine fails with, and BenchCancelledError.
     """
     engine = open_engine(measurement.paths)
-    ready: list[PartTime] = []
-    whole: list[tuple[Speed, Finished]] = []
+    ready: list[PartReadyTime] = []
+    whole: list[tuple[SpeedPreset, RunFinished]] = []
     load = 0.0
     try:
-        for number, speed in enumerate(Speed):
+        for number, speed in enumerate(SpeedPreset):
             on_speed(speed)
-            short, parts = _get_ready(measurement, engine, speed, number)
+            short, parts = _warm_up(measurement, engine, speed, number)
             load = load or short.timings.load
             ready += parts
-            whole.append((speed, _draw(measurement, engine, _asked(measurement.request, speed, f"{number}, whole"))[0]))
+            whole.append(
+                (speed, _generate(measurement, engine, _request_for(measurement.request, speed, f"{number}, whole"))[0])
+            )
     finally:
         engine.close()
     return DeviceTimes(
@@ -113,31 +125,31 @@ def measure(
     )
 
 
-def _speed_time(speed: Speed, finished: Finished, steps: int) -> SpeedTime:
+def _speed_time(speed: SpeedPreset, finished: RunFinished, steps: int) -> SpeedTiming:
     timings = finished.timings
     picture = timings.encode + timings.denoise + timings.decode
-    return SpeedTime(speed.value, round(timings.denoise / steps, 5), round(picture, 4))
+    return SpeedTiming(speed.value, round(timings.denoise / steps, 5), round(picture, 4))
 
 
-def _get_ready(
-    measurement: Measurement, engine: Engine, speed: Speed, number: int
-) -> tuple[Finished, tuple[PartTime, ...]]:
-    """A short picture, and how long each part that was not ready took."""
-    store = CompiledStore(measurement.paths.compiled)
+def _warm_up(
+    measurement: Measurement, engine: Engine, speed: SpeedPreset, number: int
+) -> tuple[RunFinished, tuple[PartReadyTime, ...]]:
+    """Generate a short picture; return the run, and how long each unprepared part took."""
+    store = CompileCache(measurement.paths.compiled)
     before = {entry.folder for entry in store.entries()}
-    request = _asked(measurement.request, speed, f"{number}, short")
+    request = _request_for(measurement.request, speed, f"{number}, short")
     steps = min(request.sampling.steps, _WARM_UP_STEPS)
     if not request.sampling.timesteps:
         request = replace(request, sampling=replace(request.sampling, steps=steps))
-    finished, seconds = _draw(measurement, engine, request)
+    finished, seconds = _generate(measurement, engine, request)
     new = {entry.part for entry in store.entries() if entry.folder not in before}
-    caching = speed.plan.caching is not None
+    caching = speed.plan.step_caching is not None
     return finished, tuple(
-        PartTime(part, caching, round(taken, 4), compiled=part in new) for part, taken in seconds.items()
+        PartReadyTime(part, caching, round(taken, 4), compiled=part in new) for part, taken in seconds.items()
     )
 
 
-def _asked(request: GenerationRequest, speed: Speed, take: str) -> GenerationRequest:
+def _request_for(request: GenerationRequest, speed: SpeedPreset, take: str) -> GenerationRequest:
     return replace(
         request,
         prompts=Prompts(prompt=_PROMPT.format(take)),
@@ -147,23 +159,23 @@ def _asked(request: GenerationRequest, speed: Speed, take: str) -> GenerationReq
 
 
 @dataclass
-class _Listener:
-    """Hears a run's events, and stops the time between those that tell of one part and the next."""
+class _EventTimer:
+    """Receives a run's events and measures the time between the progress of one part and the next."""
 
     show: Callable[[Progress], None]
-    last: Finished | Cancelled | Failed | None = None
+    last: RunFinished | RunCancelled | RunFailed | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     _part: str = ""
     _since: float = 0.0
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: EngineEvent) -> None:
         match event:
             case Progress():
                 self._hear(event)
                 self.show(event)
-            case Finished() | Cancelled() | Failed():
+            case RunFinished() | RunCancelled() | RunFailed():
                 self.last = event
-            case Drawn() | Preview():
+            case PictureFinished() | Preview():
                 pass
             case _:
                 assert_never(event)
@@ -178,15 +190,17 @@ class _Listener:
         self._part, self._since = part, now
 
 
-def _draw(measurement: Measurement, engine: Engine, request: GenerationRequest) -> tuple[Finished, dict[str, float]]:
-    listener = _Listener(measurement.show)
+def _generate(
+    measurement: Measurement, engine: Engine, request: GenerationRequest
+) -> tuple[RunFinished, dict[str, float]]:
+    listener = _EventTimer(measurement.on_progress)
     if measurement.cancel.is_set():
         raise BenchCancelledError
     engine.generate(request, listener, measurement.cancel)
     match listener.last:
-        case Finished():
+        case RunFinished():
             return listener.last, listener.seconds
-        case Failed(problem):
+        case RunFailed(problem):
             raise problem
         case _:
             raise BenchCancelledError

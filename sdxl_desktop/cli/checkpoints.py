@@ -10,13 +10,13 @@ from typing import Annotated, Any
 import typer
 
 from sdxl_desktop.cli.hub_token import hub_token
-from sdxl_desktop.cli.importing import import_checkpoint, library_of, report
-from sdxl_desktop.cli.report import json_line
+from sdxl_desktop.cli.import_command import import_checkpoint, library_of, report
+from sdxl_desktop.cli.json_report import json_line
 from sdxl_desktop.core.errors import CheckpointError
-from sdxl_desktop.library import holdings
-from sdxl_desktop.library.convert.forecast import gigabytes
-from sdxl_desktop.library.holdings import bytes_in, check_own
-from sdxl_desktop.library.records import verify
+from sdxl_desktop.library import inventory
+from sdxl_desktop.library.convert.resource_estimate import format_bytes
+from sdxl_desktop.library.import_record import verify_checkpoint
+from sdxl_desktop.library.inventory import check_removable, folder_size
 from sdxl_desktop.library.scan import Library
 
 checkpoints = typer.Typer(help="List, show, verify, remove and import checkpoints.")
@@ -27,9 +27,9 @@ _Name = Annotated[str, typer.Argument(help="A checkpoint's name, or its folder."
 
 @checkpoints.command("list")
 def list_(context: typer.Context, as_json: _Json = False) -> int:
-    """List the checkpoints that can be drawn with, and say what is wrong with the others."""
+    """List the usable checkpoints, and what is wrong with the others."""
     library = library_of(context.obj)
-    found, missing, damaged = library.checkpoints(), library.missing(), library.damaged()
+    found, missing, damaged = library.checkpoints(), library.missing_checkpoints(), library.damaged_checkpoints()
     if as_json:
         away = [{"name": about.name, "title": about.title} for about in missing]
         broken = [{"name": name, "problem": str(problem)} for name, problem in damaged.items()]
@@ -44,7 +44,7 @@ def list_(context: typer.Context, as_json: _Json = False) -> int:
     for checkpoint in found:
         about = report(checkpoint, library)
         typer.echo(
-            f"{checkpoint.name:<28} {checkpoint.kind.value:<8} {gigabytes(about['bytes']):>8}  {checkpoint.title}"
+            f"{checkpoint.name:<28} {checkpoint.kind.value:<8} {format_bytes(about['bytes']):>8}  {checkpoint.title}"
         )
     for name, problem in damaged.items():
         typer.echo(f"{name:<28} {'damaged':<8} {'':>8}  {problem.what} {problem.why}".rstrip())
@@ -55,14 +55,14 @@ def list_(context: typer.Context, as_json: _Json = False) -> int:
 
 @checkpoints.command()
 def show(context: typer.Context, name: _Name, as_json: _Json = False) -> int:
-    """Say what is known of a checkpoint."""
+    """Show the details of a checkpoint."""
     library = library_of(context.obj)
-    about = report(library.find(name), library)
+    about = report(library.find_checkpoint(name), library)
     if as_json:
         _print(about)
         return 0
     for key, value in about.items():
-        words = gigabytes(value) if key == "bytes" else "yes" if value is True else "no" if value is False else value
+        words = format_bytes(value) if key == "bytes" else "yes" if value is True else "no" if value is False else value
         if words not in (None, ""):
             typer.echo(f"{key.replace('_', ' '):<18} {words}")
     return 0
@@ -70,9 +70,9 @@ def show(context: typer.Context, name: _Name, as_json: _Json = False) -> int:
 
 @checkpoints.command("verify")
 def verify_(context: typer.Context, name: _Name, as_json: _Json = False) -> int:
-    """Check every file of a checkpoint: by its hash where it was imported, else that nothing is cut short."""
+    """Check every file of a checkpoint: by its hash if it was imported, else for truncation."""
     folder = _folder(library_of(context.obj), name)
-    found = verify(folder)
+    found = verify_checkpoint(folder)
     if as_json:
         _print({"folder": str(folder), "whole": not found.problems, **asdict(found)})
     else:
@@ -93,18 +93,18 @@ def remove(
 ) -> int:
     """Remove a checkpoint from the library, with its files."""
     library = library_of(context.obj)
-    if not (library.own / name).is_dir() and any(about.name == name for about in library.missing()):
+    if not (library.user_folder / name).is_dir() and any(about.name == name for about in library.missing_checkpoints()):
         return _forget(library, name, as_json)
     folder = _folder(library, name)
-    check_own(folder, library)
-    question = f"Remove {folder} ({gigabytes(bytes_in(folder))})?"
+    check_removable(folder, library)
+    question = f"Remove {folder} ({format_bytes(folder_size(folder))})?"
     if not yes and not (sys.stdin.isatty() and typer.confirm(question, err=True)):
         raise CheckpointError(f"{name} was not removed.", next_step="Say --yes to remove it without being asked.")
-    size = holdings.remove(folder, library)
+    size = inventory.remove_checkpoint(folder, library)
     if as_json:
         _print({"removed": str(folder), "bytes": size})
     else:
-        typer.echo(f"Removed {name}; {gigabytes(size)} are free again.")
+        typer.echo(f"Removed {name}; {format_bytes(size)} are free again.")
     return 0
 
 
@@ -113,21 +113,21 @@ checkpoints.command("token")(hub_token)
 
 
 def _forget(library: Library, name: str, as_json: bool) -> int:
-    """One that is missing has no files to be removed."""
-    library.forget(name)
+    """Forget a missing checkpoint, which has no files to remove."""
+    library.forget_missing(name)
     if as_json:
-        _print({"removed": str(library.own / name), "bytes": 0})
+        _print({"removed": str(library.user_folder / name), "bytes": 0})
     else:
         typer.echo(f"{name} is missing already; it will not be listed any more.")
     return 0
 
 
 def _folder(library: Library, name: str) -> Path:
-    """The folder of a checkpoint, one that is damaged included: what cannot be drawn with can still be named."""
-    inside = library.own / name
+    """Return the folder of a checkpoint, including damaged ones: they cannot be used but can be named."""
+    inside = library.user_folder / name
     if Path(name).name == name and not name.startswith(".") and inside.is_dir():
         return inside.resolve()
-    return library.find(name).folder.resolve()
+    return library.find_checkpoint(name).folder.resolve()
 
 
 def _print(content: dict[str, Any]) -> None:

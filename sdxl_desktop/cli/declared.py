@@ -1,4 +1,4 @@
-"""The options of `generate` that stand for values of a request: made from the declarations beside these values."""
+"""The options of `generate` that set request values, generated from the declarations of these values."""
 
 from __future__ import annotations
 
@@ -12,57 +12,57 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from sdxl_desktop.cli.inputs import parse_fit, parse_prefill, parse_refine_way
-from sdxl_desktop.cli.streams import typed
-from sdxl_desktop.core.edit import Edit, Fit, Prefill
+from sdxl_desktop.cli.input_files import parse_fit, parse_prefill, parse_refine_way
+from sdxl_desktop.cli.terminal_encoding import decode_argument
+from sdxl_desktop.core.edit import EditParameters, FitMode, PrefillMode
 from sdxl_desktop.core.geometry import Point, Size
 from sdxl_desktop.core.noise_schedule import PredictionType, TimestepSpacing
-from sdxl_desktop.core.refine import Refine, RefineWay
-from sdxl_desktop.core.request import Execution, MicroConditioning, Output, Prompts, Sampling
+from sdxl_desktop.core.refine import RefinerMode, RefinerParameters
+from sdxl_desktop.core.request import Execution, MicroConditioning, OutputOptions, Prompts, Sampling
 from sdxl_desktop.core.sampling import parse_timesteps
 from sdxl_desktop.core.scalars import GROUPS, Option, nested, scalars
 from sdxl_desktop.core.schedulers import SchedulerName
-from sdxl_desktop.core.seeds import random_seed, read_seed
-from sdxl_desktop.core.speed import Speed
+from sdxl_desktop.core.seeds import parse_seed, random_seed
+from sdxl_desktop.core.speed import SpeedPreset
 
-PARTS = (Prompts, Sampling, Execution, Edit, Refine, MicroConditioning, Output)
-"""Of a request: those that declare values which the command line asks for, in the order of the help."""
+PARTS = (Prompts, Sampling, Execution, EditParameters, RefinerParameters, MicroConditioning, OutputOptions)
+"""The parts of a request that declare command line values, in the order of the help."""
 
 Given = Mapping[type, Mapping[str, Any]]
-"""The values that were given, by the class that declares them and the field."""
+"""The given values, by declaring class and field."""
 
 _TYPES = {"text": str, "seed": str, "parsed": str, "whole": int, "real": float, "switch": bool}
 _READERS: dict[Any, Callable[[str], Any]] = {
     Size: Size.parse,
     Point: Point.parse,
     SchedulerName: SchedulerName.parse,
-    Speed: Speed.parse,
+    SpeedPreset: SpeedPreset.parse,
     PredictionType: PredictionType.parse,
     TimestepSpacing: TimestepSpacing.parse,
-    Fit: parse_fit,
-    Prefill: parse_prefill,
-    RefineWay: parse_refine_way,
+    FitMode: parse_fit,
+    PrefillMode: parse_prefill,
+    RefinerMode: parse_refine_way,
     tuple[int, ...]: parse_timesteps,
 }
-"""How text is read as a value of a type; all raise RequestError."""
+"""Parsers of text by type; all raise RequestError."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeclaredOption:
-    """An option, and the field of the class `part` that it gives, of the type `kind`."""
+    """An option that sets the field `field`, of type `kind`, of the class `part`."""
 
     part: type
     field: str
     kind: Any
     option: Option
 
-    def read(self, text: Any) -> Any:
-        """The value that was typed; raises RequestError."""
+    def parse(self, text: Any) -> Any:
+        """Return the parsed value; raises RequestError."""
         match self.option.typed:
             case "text":
-                return typed(text)
+                return decode_argument(text)
             case "seed":
-                seed = read_seed(text)
+                seed = parse_seed(text)
                 return random_seed() if seed is None else seed
             case "parsed":
                 return _READERS[self.kind](text)
@@ -71,12 +71,12 @@ class DeclaredOption:
 
 @cache
 def declared_options() -> tuple[DeclaredOption, ...]:
-    """All of them, in the order of the help."""
+    """Return all declared options, in the order of the help."""
     return tuple(option for part in PARTS for option in declared_by(part))
 
 
 def declared_by(part: Any) -> Iterator[DeclaredOption]:
-    """Those of the dataclass `part` and of the parts in it."""
+    """Yield the options of the dataclass `part` and of its nested parts."""
     inside, kinds = nested(part), typing.get_type_hints(part)
     for name in part.__dataclass_fields__:
         declared = scalars(part).get(name)
@@ -87,27 +87,27 @@ def declared_by(part: Any) -> Iterator[DeclaredOption]:
 
 
 def _required(kind: Any) -> Any:
-    """`kind` without None."""
+    """Return `kind` without None."""
     if typing.get_origin(kind) not in (typing.Union, types.UnionType):
         return kind
     others = [one for one in typing.get_args(kind) if one is not type(None)]
     return others[0] if len(others) == 1 else kind
 
 
-def read_given(values: Mapping[str, Any]) -> dict[type, dict[str, Any]]:
-    """What was given of `values`, which have options by name as they were typed, and what always counts. Raises
-    RequestError for what cannot be read."""
+def parse_given(values: Mapping[str, Any]) -> dict[type, dict[str, Any]]:
+    """Return the parsed `values`, given by option name as typed, and the options' defaults. Raises RequestError for
+    values that cannot be parsed."""
     given: dict[type, dict[str, Any]] = {}
     for one in declared_options():
         value = values.get(one.option.name, one.option.default)
         if value is not None:
-            given.setdefault(one.part, {})[one.field] = one.read(value)
+            given.setdefault(one.part, {})[one.field] = one.parse(value)
     return given
 
 
 def first_flag(values: Mapping[str, Any], part: type) -> str | None:
-    """The first flag of those typed in `values` that gives a value of `part`; None where none does. What always counts
-    is not looked at."""
+    """Return the first flag in `values` that sets a value of `part`; None if none does. Options with a default are
+    ignored."""
     for one in declared_options():
         value = values.get(one.option.name)
         if one.part is part and one.option.default is None and value is not None:
@@ -115,11 +115,11 @@ def first_flag(values: Mapping[str, Any], part: type) -> str | None:
     return None
 
 
-def with_declared(function: Callable[..., int], before: Mapping[str, tuple[str, ...]]) -> Callable[..., int]:
-    """`function` with the declared options in the place of its `**values`, for typer, and all in the order of the help.
+def with_declared_options(function: Callable[..., int], before: Mapping[str, tuple[str, ...]]) -> Callable[..., int]:
+    """Return `function` with the declared options in place of its `**values`, for typer, in the order of the help.
 
-    `before` names parameters of its own that come before a declared option, by that option's name; what it does not
-    name comes first where it has no default, and last where it has one.
+    `before` maps a declared option's name to parameters of the function that precede it. Other parameters come first if
+    they have no default, and last if they have one.
     """
     own = dict(inspect.signature(function, eval_str=True).parameters)
     own.pop("values")

@@ -1,4 +1,4 @@
-"""`checkpoints download`: brings a known checkpoint, a hub id or a URL, and goes on where it was stopped."""
+"""`checkpoints download`: downloads a known checkpoint, a hub id or a URL, and resumes if interrupted."""
 
 from __future__ import annotations
 
@@ -18,34 +18,40 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from sdxl_desktop.cli.doors import Doors
-from sdxl_desktop.cli.draw import library_for, load_preferences
-from sdxl_desktop.cli.foreground import CANCELLED, ctrl_c_heard
-from sdxl_desktop.cli.jobs import Look, followed, in_lines, print_json, say
-from sdxl_desktop.library.catalogue import Entry, Kind, find
-from sdxl_desktop.library.checkpoint_names import check_unused, name_of
-from sdxl_desktop.library.convert.forecast import gigabytes
-from sdxl_desktop.library.hub.address import Address, parse_address
-from sdxl_desktop.library.hub.arrival import destination, is_ready, join_library
-from sdxl_desktop.library.hub.errors import DownloadStoppedError
-from sdxl_desktop.library.hub.files import Layout, Listing
-from sdxl_desktop.library.hub.job import DownloadPhase, DownloadProgress, Emit
-from sdxl_desktop.library.hub.running import Downloaded, Line, download, kept_bytes, look
+from sdxl_desktop.cli.entry_points import EntryPoints
+from sdxl_desktop.cli.foreground import EXIT_CANCELLED, catch_ctrl_c
+from sdxl_desktop.cli.generate_run import library_for, load_preferences
+from sdxl_desktop.cli.job_progress import ProgressFormat, line_printer, print_json, print_message, run_with_progress
+from sdxl_desktop.library.catalogue import CatalogueEntry, CatalogueKind, find_entry
+from sdxl_desktop.library.checkpoint_names import check_name_unused, make_valid_name
+from sdxl_desktop.library.convert.resource_estimate import format_bytes
+from sdxl_desktop.library.hub.download_job import DownloadPhase, DownloadProgress, Emit
+from sdxl_desktop.library.hub.hub_address import HubAddress, parse_address
+from sdxl_desktop.library.hub.hub_connection import (
+    Downloaded,
+    HubConnection,
+    count_unfinished_bytes,
+    download,
+    list_hub_files,
+)
+from sdxl_desktop.library.hub.hub_errors import DownloadCancelledError
+from sdxl_desktop.library.hub.install import download_destination, install_download, is_ready_to_use
+from sdxl_desktop.library.hub.remote_files import DownloadLayout, HubListing
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
-    """What is to be had, and where it goes: `home` is the person's library."""
+class _DownloadTarget:
+    """What to download and where to; `library_folder` is the user's library."""
 
-    address: Address
-    entry: Entry | None
+    address: HubAddress
+    entry: CatalogueEntry | None
     openvino: bool
     name: str
-    home: Path
+    library_folder: Path
 
     @property
     def folder(self) -> Path:
-        return destination(self.home, self.name)
+        return download_destination(self.library_folder, self.name)
 
 
 def download_checkpoint(
@@ -66,46 +72,50 @@ def download_checkpoint(
 ) -> int:
     """Download a checkpoint from the Hugging Face hub.
 
-    If it is stopped or killed, the same command goes on where it was. HF_ENDPOINT names a mirror, HF_TOKEN a
-    token for huggingface.co (SDXL_DESKTOP_TOKEN_HOST: for that host instead); ALL_PROXY and its kin are followed.
+    If it is stopped or killed, the same command resumes it. HF_ENDPOINT names a mirror, HF_TOKEN a token for
+    huggingface.co (SDXL_DESKTOP_TOKEN_HOST: for that host instead); ALL_PROXY and similar variables are respected.
     """
-    doors: Doors = context.obj
+    entry_points: EntryPoints = context.obj
     console = Console(stderr=True)
-    wanted = _wanted(doors, what, name, openvino, console)
-    with ctrl_c_heard(doors.leave) as ctrl_c:
-        line = Line.usual()
-        show = in_lines(_LOOK, console, as_json=as_json)
+    wanted = _resolve_target(entry_points, what, name, openvino, console)
+    with catch_ctrl_c(entry_points.exit_process) as ctrl_c:
+        line = HubConnection.default()
+        show = line_printer(_PROGRESS_FORMAT, console, as_json=as_json)
         try:
-            listing = look(wanted.address, show, ctrl_c, openvino=wanted.openvino, line=line)
-            if listing.layout is Layout.OPENVINO:
-                check_unused(wanted.name, wanted.home)
-            _tell_plan(wanted, listing, line, console, as_json)
+            listing = list_hub_files(wanted.address, show, ctrl_c, openvino=wanted.openvino, connection=line)
+            if listing.layout is DownloadLayout.OPENVINO:
+                check_name_unused(wanted.name, wanted.library_folder)
+            _print_plan(wanted, listing, line, console, as_json)
 
             def work(emit: Emit) -> Downloaded:
-                return download(wanted.address, listing, wanted.folder, emit, ctrl_c, line=line)
+                return download(wanted.address, listing, wanted.folder, emit, ctrl_c, connection=line)
 
-            done = followed(work, _LOOK, console, as_json=as_json)
-        except DownloadStoppedError as stopped:
-            say(console, str(stopped))
-            return CANCELLED
-    _tell_end(wanted, done, console, as_json)
+            done = run_with_progress(work, _PROGRESS_FORMAT, console, as_json=as_json)
+        except DownloadCancelledError as stopped:
+            print_message(console, str(stopped))
+            return EXIT_CANCELLED
+    _print_result(wanted, done, console, as_json)
     return 0
 
 
-def _wanted(doors: Doors, what: str, name: str | None, openvino: bool, console: Console) -> _Wanted:
-    paths = doors.paths()
-    entry = find(what)
+def _resolve_target(
+    entry_points: EntryPoints, what: str, name: str | None, openvino: bool, console: Console
+) -> _DownloadTarget:
+    paths = entry_points.paths()
+    entry = find_entry(what)
     address = entry.address if entry is not None else parse_address(what)
-    home = library_for(paths, load_preferences(paths, console)).own
-    chosen = name or name_of(entry.id if entry is not None else address.name)
-    destination(home, chosen)  # raises for an unfit name before anything is asked
+    home = library_for(paths, load_preferences(paths, console)).user_folder
+    chosen = name or make_valid_name(entry.id if entry is not None else address.name)
+    download_destination(home, chosen)  # raises for an invalid name before any request
     ready_made = entry is not None and entry.openvino is not None
-    return _Wanted(address, entry, openvino or ready_made, chosen, home)
+    return _DownloadTarget(address, entry, openvino or ready_made, chosen, home)
 
 
-def _tell_plan(wanted: _Wanted, listing: Listing, line: Line, console: Console, as_json: bool) -> None:
-    """What is coming, before it starts."""
-    kept = kept_bytes(wanted.address, listing, wanted.folder)
+def _print_plan(
+    wanted: _DownloadTarget, listing: HubListing, line: HubConnection, console: Console, as_json: bool
+) -> None:
+    """Print what will be downloaded."""
+    kept = count_unfinished_bytes(wanted.address, listing, wanted.folder)
     if as_json:
         return print_json(
             {
@@ -121,27 +131,27 @@ def _tell_plan(wanted: _Wanted, listing: Listing, line: Line, console: Console, 
                 "files": msgspec.to_builtins(listing.files),
             }
         )
-    words = [f"{listing.repo}: {len(listing.files)} files, {gigabytes(listing.bytes)}."]
+    words = [f"{listing.repo}: {len(listing.files)} files, {format_bytes(listing.bytes)}."]
     if kept:
-        words.append(f"{gigabytes(kept)} are here already.")
+        words.append(f"{format_bytes(kept)} are here already.")
     words.append(f"Licence: {listing.licence or 'none is stated'} ({listing.page}).")
     if listing.gated and not line.token.value:
-        words.append(f"It wants its licence accepted, and no token was found: {line.token.where}.")
+        words.append(f"Its licence must be accepted, and no token was found: {line.token.source}.")
     if wanted.entry is not None and wanted.entry.needs:
         words.append(f"It goes with {wanted.entry.needs}, which is downloaded the same way.")
-    say(console, " ".join(words))
+    print_message(console, " ".join(words))
     return None
 
 
-def _tell_end(wanted: _Wanted, done: Downloaded, console: Console, as_json: bool) -> None:
-    """Where it is, and what to do with it."""
+def _print_result(wanted: _DownloadTarget, done: Downloaded, console: Console, as_json: bool) -> None:
+    """Print the destination and what to do next."""
     path, advice = done.path, ""
-    if is_ready(done):
-        path = join_library(done, wanted.home, wanted.entry).folder
+    if is_ready_to_use(done):
+        path = install_download(done, wanted.library_folder, wanted.entry).folder
         advice = f"It is ready: sdxl-desktop generate … --checkpoint {wanted.name}"
-    elif done.listing.layout is Layout.PART:
-        advice = f"Use it with --vae {path}" if wanted.entry and wanted.entry.kind is Kind.VAE else ""
-    elif wanted.entry is not None and wanted.entry.kind is Kind.LORA:
+    elif done.listing.layout is DownloadLayout.PART:
+        advice = f"Use it with --vae {path}" if wanted.entry and wanted.entry.kind is CatalogueKind.VAE else ""
+    elif wanted.entry is not None and wanted.entry.kind is CatalogueKind.LORA:
         advice = f"Use it with --lora {path}"
     else:
         advice = f'Convert it: sdxl-desktop checkpoints import "{path}" --weights int8 --name {wanted.name}'
@@ -150,18 +160,18 @@ def _tell_end(wanted: _Wanted, done: Downloaded, console: Console, as_json: bool
             {
                 "event": "downloaded",
                 "path": str(path),
-                "ready": is_ready(done),
-                "received_bytes": done.received,
+                "ready": is_ready_to_use(done),
+                "received_bytes": done.received_bytes,
                 "next_step": advice or None,
             }
         )
     if advice:
-        say(console, advice)
+        print_message(console, advice)
     typer.echo(str(path))
     return None
 
 
-def _words(progress: DownloadProgress) -> str:
+def _describe(progress: DownloadProgress) -> str:
     if progress.phase is DownloadPhase.WAITING:
         return f"Waiting {progress.seconds:.0f} s, since {progress.why}"
     words = progress.phase.value.capitalize()
@@ -169,7 +179,7 @@ def _words(progress: DownloadProgress) -> str:
 
 
 def _amount(progress: DownloadProgress) -> str:
-    return f" {progress.fraction:.0%} of {gigabytes(progress.total)}" if progress.total else ""
+    return f" {progress.fraction:.0%} of {format_bytes(progress.total)}" if progress.total else ""
 
 
 def _columns() -> tuple[ProgressColumn, ...]:
@@ -177,11 +187,11 @@ def _columns() -> tuple[ProgressColumn, ...]:
     return TextColumn("{task.description}"), BarColumn(), *speed
 
 
-_LOOK = Look(
-    words=_words,
+_PROGRESS_FORMAT = ProgressFormat(
+    describe=_describe,
     topic=lambda progress: progress.phase,
     amount=_amount,
     total=None,
-    reached=lambda progress: (progress.done, progress.total or None),
+    position=lambda progress: (progress.done, progress.total or None),
     columns=_columns,
 )

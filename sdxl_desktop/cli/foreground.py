@@ -1,6 +1,6 @@
-"""Draws in the foreground: the engine works in a thread, the session hears its events here, Ctrl+C is always heard.
+"""Generation in the foreground: the engine runs in a thread, the main thread handles its events and Ctrl+C.
 
-The thread is there so that Ctrl+C is answered at once, even while native code compiles for a minute.
+The thread allows immediate handling of Ctrl+C, even while native code compiles for a minute.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
 
-from sdxl_desktop.core.events import Cancelled, Event, Failed, Phase
+from sdxl_desktop.core.events import EngineEvent, Phase, RunCancelled, RunFailed
 from sdxl_desktop.core.request import GenerationRequest
-from sdxl_desktop.engine.protocol import Engine
-from sdxl_desktop.session.session import Session
+from sdxl_desktop.engine.engine_protocol import Engine
+from sdxl_desktop.session.generation_session import GenerationSession
 
-CANCELLED = 130
-_CANNOT_POLL = {Phase.STARTING, Phase.LOADING, Phase.COMPILING}
-_GRACE_SECONDS = 0.8
-_TICK_SECONDS = 0.1
+EXIT_CANCELLED = 130
+_UNPOLLED_PHASES = {Phase.STARTING, Phase.LOADING, Phase.COMPILING}
+_CANCEL_GRACE_SECONDS = 0.8
+_POLL_SECONDS = 0.1
 
 
 @dataclass
 class ForegroundRunner:
-    """A `Runner` for a session without a window. `open_engine` does the heavy imports, inside the thread."""
+    """A `RequestRunner` for a session without a window. `open_engine` does the heavy imports, inside the thread."""
 
     open_engine: Callable[[], Engine]
-    # not a SimpleQueue: with a signal at the wrong moment its timed get() waits for ever (Python 3.11)
-    _events: queue.Queue[Event] = field(default_factory=queue.Queue)
+    # not a SimpleQueue: if a signal arrives at the wrong moment, its timed get() never returns (Python 3.11)
+    _events: queue.Queue[EngineEvent] = field(default_factory=queue.Queue)
     _cancel: threading.Event = field(default_factory=threading.Event)
     _cancelled_at: float | None = None
     _thread: threading.Thread | None = None
@@ -51,44 +51,46 @@ class ForegroundRunner:
                 engine.generate(request, self._events.put, self._cancel)
             finally:
                 engine.close()
-        except Exception as problem:  # the last net under a run: the terminal must learn that it is over
-            self._events.put(Failed.unexpected(problem))
+        except Exception as problem:  # the last resort for a run: the terminal must be notified of its end
+            self._events.put(RunFailed.unexpected(problem))
 
-    def follow(self, session: Session, ctrl_c: threading.Event, on_cancel: Callable[[], None]) -> bool:
-        """Bring events to the session until its run is over, and cancel it once `ctrl_c` is set.
+    def run_until_done(
+        self, session: GenerationSession, ctrl_c: threading.Event, on_cancel: Callable[[], None]
+    ) -> bool:
+        """Pass events to the session until its run is over, and cancel it once `ctrl_c` is set.
 
-        False when a cancelled engine had to be left behind at work.
+        Returns False if a cancelled engine had to be abandoned while working.
         """
         while session.run is not None:
             if ctrl_c.is_set() and self._cancelled_at is None:
                 on_cancel()
                 session.cancel()
             try:
-                session.handle(self._events.get(timeout=_TICK_SECONDS))
+                session.handle(self._events.get(timeout=_POLL_SECONDS))
             except queue.Empty:
-                if self._overdue(session):
-                    session.handle(Cancelled())
+                if self._is_overdue(session):
+                    session.handle(RunCancelled())
                     return False
         if self._thread is not None:
-            self._thread.join()  # it lets the engine go, which native code must not do while Python shuts down
+            self._thread.join()  # closes the engine, which must not happen while Python shuts down
         return True
 
-    def _overdue(self, session: Session) -> bool:
-        """A cancelled engine in native code that cannot poll is not waited for: nothing of the picture is lost."""
+    def _is_overdue(self, session: GenerationSession) -> bool:
+        """Whether a cancelled engine is stuck in native code that cannot poll. Abandoning it loses no picture."""
         if self._cancelled_at is None or session.run is None:
             return False
-        cannot_poll = session.run.progress.phase in _CANNOT_POLL
-        return cannot_poll and time.monotonic() - self._cancelled_at > _GRACE_SECONDS
+        cannot_poll = session.run.progress.phase in _UNPOLLED_PHASES
+        return cannot_poll and time.monotonic() - self._cancelled_at > _CANCEL_GRACE_SECONDS
 
 
 @contextmanager
-def ctrl_c_heard(leave: Callable[[int], object]) -> Iterator[threading.Event]:
-    """Yields an event that the first Ctrl+C sets; the second calls `leave(130)` at once."""
+def catch_ctrl_c(leave: Callable[[int], object]) -> Iterator[threading.Event]:
+    """Yield an event that the first Ctrl+C sets; the second calls `leave(130)` immediately."""
     heard = threading.Event()
 
     def pressed(number: int, frame: FrameType | None) -> None:
         if heard.is_set():
-            leave(CANCELLED)
+            leave(EXIT_CANCELLED)
         heard.set()
 
     before = signal.signal(signal.SIGINT, pressed)

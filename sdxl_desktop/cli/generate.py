@@ -1,7 +1,7 @@
-"""`generate`: every workflow of SDXL as one command, its options grouped as a person looks for them.
+"""`generate`: every SDXL workflow as one command, with options grouped by purpose.
 
-Options that stand for a value of a request are made from its declaration (`cli.declared`). Here are only those that
-name files and checkpoints, or what is printed.
+Options for request values are generated from their declarations (`cli.declared`). This module defines only those that
+name files and checkpoints, or control the printed output.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
-from sdxl_desktop.cli.declared import with_declared
-from sdxl_desktop.cli.draw import draw
+from sdxl_desktop.cli.declared import with_declared_options
+from sdxl_desktop.cli.generate_run import run_generate
 from sdxl_desktop.cli.options import Options
 from sdxl_desktop.core.intents import Intent
 from sdxl_desktop.core.scalars import ADDITIONS, ADVANCED, EDIT, REFINER
@@ -101,9 +101,9 @@ def generate(
     ] = False,
     **values: Any,
 ) -> int:
-    """Draw a picture from words, or change one, without a window.
+    """Generate a picture from a prompt, or change one, without a window.
 
-    What you do not give is what the checkpoint recommends. Exit codes: 0 drawn, 2 bad input, 1 failed, 130 cancelled.
+    Omitted options use the checkpoint's recommendation. Exit codes: 0 drawn, 2 bad input, 1 failed, 130 cancelled.
     """
     options = Options(
         prompt=prompt,
@@ -120,10 +120,10 @@ def generate(
         from_latents=from_latents,
         from_step=from_step,
     )
-    return draw(context.obj, options, checkpoint=checkpoint, output=output, as_json=as_json)
+    return run_generate(context.obj, options, checkpoint=checkpoint, output=output, as_json=as_json)
 
 
-with_declared(
+with_declared_options(
     generate,
     before={
         "negative": ("output",),

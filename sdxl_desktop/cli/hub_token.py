@@ -1,4 +1,4 @@
-"""`checkpoints token`: says where the token for the hub is found, keeps one in the system's keyring, forgets it."""
+"""`checkpoints token`: shows where the hub token is found, stores one in the system keyring, or deletes it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from sdxl_desktop.core.errors import RequestError
-from sdxl_desktop.library.hub.address import hub_name
-from sdxl_desktop.library.hub.tokens import HOST_VARIABLE, find_token, forget_token, keep_token
+from sdxl_desktop.library.hub.access_token import HOST_VARIABLE, delete_token, find_token, store_token
+from sdxl_desktop.library.hub.hub_address import endpoint_label
 
 
 def hub_token(
@@ -18,24 +18,26 @@ def hub_token(
     ] = False,
     forget: Annotated[bool, typer.Option("--forget", help="Remove the token that is kept.")] = False,
 ) -> int:
-    """Say where the token for the hub is found; keep or forget one in the system's keyring.
+    """Show where the hub token is found; store or delete one in the system keyring.
 
-    A token is for one host: for the mirror that HF_ENDPOINT names, where it names one. The token itself is never shown.
+    A token is for one host: for the mirror that HF_ENDPOINT names, if set. The token itself is never shown.
     """
     if keep and forget:
         raise RequestError("A token is either kept or forgotten.", next_step="Say --keep or --forget.")
     if keep:
-        keep_token(typer.prompt("Token", hide_input=True, err=True) if sys.stdin.isatty() else sys.stdin.readline(500))
-        typer.echo(f"The token for {hub_name()} is kept in the system's keyring.")
+        store_token(typer.prompt("Token", hide_input=True, err=True) if sys.stdin.isatty() else sys.stdin.readline(500))
+        typer.echo(f"The token for {endpoint_label()} is kept in the system's keyring.")
         return 0
     if forget:
-        there = forget_token()
-        typer.echo(f"The token for {hub_name()} is forgotten." if there else f"No token for {hub_name()} was kept.")
+        there = delete_token()
+        typer.echo(
+            f"The token for {endpoint_label()} is forgotten." if there else f"No token for {endpoint_label()} was kept."
+        )
     token = find_token()
     if token.value:
-        typer.echo(f"For {hub_name()} there is {'still ' if forget else ''}a token: from {token.where}.")
+        typer.echo(f"For {endpoint_label()} there is {'still ' if forget else ''}a token: from {token.source}.")
     elif not forget:
-        typer.echo(f"For {hub_name()} no token is used: {token.where}.")
-        if " is for " in token.where:
+        typer.echo(f"For {endpoint_label()} no token is used: {token.source}.")
+        if " is for " in token.source:
             typer.echo(f"Set {HOST_VARIABLE} to the host that it is for, to send it there.")
     return 0

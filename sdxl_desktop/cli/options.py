@@ -1,4 +1,4 @@
-"""What was typed, and how it becomes one valid `GenerationRequest`: by the code that builds the window's too."""
+"""Build one valid `GenerationRequest` from the options, with the same code as the window."""
 
 from __future__ import annotations
 
@@ -7,35 +7,35 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from sdxl_desktop.cli.declared import Given, first_flag, read_given
-from sdxl_desktop.cli.inputs import drawing_size, parse_intent, read_additions, read_ground
-from sdxl_desktop.cli.streams import typed
+from sdxl_desktop.cli.declared import Given, first_flag, parse_given
+from sdxl_desktop.cli.input_files import drawing_size, parse_intent, read_additions, read_edit_source
+from sdxl_desktop.cli.terminal_encoding import decode_argument
 from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind
-from sdxl_desktop.core.edit import Edit, Ground
+from sdxl_desktop.core.edit import EditParameters, EditSource
 from sdxl_desktop.core.errors import RequestError
-from sdxl_desktop.core.foreign_text import shown
 from sdxl_desktop.core.geometry import Size
-from sdxl_desktop.core.latents import Start
-from sdxl_desktop.core.noise_schedule import NoiseOverride
+from sdxl_desktop.core.latents import ResumePoint
+from sdxl_desktop.core.noise_schedule import NoiseScheduleOverride
 from sdxl_desktop.core.prompt_notes import prompt_notes
-from sdxl_desktop.core.refine import Refine
-from sdxl_desktop.core.request import Execution, GenerationRequest, MicroConditioning, Output, Prompts, Sampling
+from sdxl_desktop.core.refine import RefinerParameters
+from sdxl_desktop.core.request import Execution, GenerationRequest, MicroConditioning, OutputOptions, Prompts, Sampling
 from sdxl_desktop.core.scalars import scalars
 from sdxl_desktop.core.seeds import random_seed
-from sdxl_desktop.core.settings import EditValue, Preferences, RefinerValue, WorkspaceValue
+from sdxl_desktop.core.settings import EditPanelState, Preferences, RefinerPanelState, WorkspaceValue
 from sdxl_desktop.core.speed import DEFAULT_SPEED
-from sdxl_desktop.history.latents import read_latents
-from sdxl_desktop.library.additions import few_step_lora
+from sdxl_desktop.core.untrusted_text import display_text
+from sdxl_desktop.library.addition_detection import read_few_step_lora
+from sdxl_desktop.metadata.latent_files import read_latents
 from sdxl_desktop.session.building import RunContext, build_request
-from sdxl_desktop.session.document.frame import frame_of, framed
-from sdxl_desktop.session.edit_values import WITHOUT_A_MASK, picked, with_own
-from sdxl_desktop.session.few_step import recommended_for
+from sdxl_desktop.session.document.frame import frame_of_edit, with_frame_size
+from sdxl_desktop.session.edit_values import WITHOUT_A_MASK, with_given_values, with_intent
+from sdxl_desktop.session.few_step import recommended_sampling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """The options of `generate` as typed; None means "not given". `values` has those that stand for a declared value of
-    a request, by the option's name."""
+    """The options of `generate` as typed; None means "not given". `values` holds those that set a declared value of a
+    request, by option name."""
 
     prompt: str
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -52,26 +52,26 @@ class Options:
     from_step: int | None = None
 
 
-def requested(
+def request_from_options(
     options: Options,
     checkpoint: Checkpoint,
-    usual: Preferences,
+    preferences: Preferences,
     find: Callable[[str], Checkpoint],
     tell: Callable[[str], None],
 ) -> GenerationRequest:
-    """The request; what was not given comes from kept latents, or the checkpoint's recommendation, or is `usual`, or is
-    drawn by lot. `find` looks a checkpoint up by name or folder. What is drawn, but perhaps not as it was meant, goes
-    to `tell`.
+    """Return the request; values not given come from saved latents, the checkpoint's recommendation, `usual` or, for
+    seeds, at random. `find` finds a checkpoint by name or folder. Warnings about likely unintended results go to
+    `tell`.
 
-    Raises RequestError, PictureError, AdditionError or CheckpointError for the first value that cannot be.
+    Raises RequestError, PictureError, AdditionError or CheckpointError for the first invalid value.
     """
-    ground = _ground(options, usual.backdrop, tell)
-    start, made_by = _start(options)
-    given = read_given(options.values)
+    ground = _edit_source(options, preferences.backdrop, tell)
+    start, made_by = _resume_point(options)
+    given = parse_given(options.values)
     sampling = _sampling(given, checkpoint, ground, made_by)
     checkpoint.check_size(sampling.size)
     refiner, refining = _refiner(options, given, find)
-    prompts = Prompts(prompt=typed(options.prompt), **given[Prompts])
+    prompts = Prompts(prompt=decode_argument(options.prompt), **given[Prompts])
     for note in prompt_notes(prompts):
         tell(note)
     value = WorkspaceValue(
@@ -83,11 +83,11 @@ def requested(
         refiner=refining,
     )
     run = RunContext(
-        execution=_execution(given, usual.execution),
-        ground=ground,
-        output=Output(
+        execution=_execution(given, preferences.execution),
+        edit_source=ground,
+        output=OutputOptions(
             keep_latents="none" if options.latents_out is None else "steps",
-            **{"watermark": usual.watermark, **given.get(Output, {})},
+            **{"watermark": preferences.watermark, **given.get(OutputOptions, {})},
         ),
         refiners=() if refiner is None else (refiner,),
         start=start,
@@ -96,38 +96,38 @@ def requested(
     request = build_request(value, checkpoint, run, additions)
     _tell_few_step(request, tell)
     if "size" not in given.get(Sampling, {}):
-        request = framed(request, checkpoint.size_multiple)
+        request = with_frame_size(request, checkpoint.size_multiple)
     _tell_frame(request, checkpoint, tell)
     return request
 
 
 def _tell_frame(request: GenerationRequest, checkpoint: Checkpoint, tell: Callable[[str], None]) -> None:
-    """Say before the run what of the mask it does not draw, or draws in another shape than it has."""
+    """Warn before the run if part of the mask is not generated, or at another aspect ratio."""
     edit, size = request.edit, request.sampling.size
     if edit is None or edit.mask is None or request.start is not None:
         return
-    best = frame_of(edit, size, checkpoint.size_multiple)
-    if best.leaves_out:
+    best = frame_of_edit(edit, size, checkpoint.size_multiple)
+    if best.cuts_mask:
         tell(f"A part of the mask lies outside what is drawn at {size}. Paste the result back, or use --fit pad.")
-    elif best.drawn != size:
-        tell(f"What is masked is stretched to be drawn at {size}; --size {best.drawn} has its shape.")
+    elif best.drawing_size != size:
+        tell(f"What is masked is stretched to be drawn at {size}; --size {best.drawing_size} has its shape.")
 
 
 def _tell_few_step(request: GenerationRequest, tell: Callable[[str], None]) -> None:
-    """Say which settings a LoRA is made for that is distilled to few steps, where others are used."""
+    """Warn if the settings differ from those that a few-step LoRA is made for."""
     for use in request.additions.loras:
-        made_for = few_step_lora(use.file)
-        if made_for is not None and made_for.on(request.sampling) != request.sampling:
+        made_for = read_few_step_lora(use.file)
+        if made_for is not None and made_for.applied_to(request.sampling) != request.sampling:
             spacing = "" if made_for.timestep_spacing is None else f" --timestep-spacing {made_for.timestep_spacing}"
             tell(
-                f"{shown(use.file.name)} is made for {made_for.words}: --steps {made_for.steps} "
+                f"{display_text(use.file.name)} is made for {made_for.description}: --steps {made_for.steps} "
                 f"--guidance {made_for.guidance_scale:g} --scheduler {made_for.scheduler}{spacing}."
             )
 
 
 def _execution(given: Given, usual: Execution) -> Execution:
-    """Where it runs: a `--device` without a word on the parts is for all of them, and a `--precision` for all devices,
-    whatever the settings say."""
+    """Return the execution options: `--device` without per-part devices applies to all parts, and `--precision` to all
+    devices, whatever the settings say."""
     own = given.get(Execution, {})
     if "device" in own:
         usual = replace(usual, text_device="", unet_device="", vae_device="")
@@ -136,58 +136,62 @@ def _execution(given: Given, usual: Execution) -> Execution:
     return replace(usual, preview=False, **own)
 
 
-def _ground(options: Options, backdrop: str, tell: Callable[[str], None]) -> Ground:
-    """The picture to change and its mask, read."""
+def _edit_source(options: Options, backdrop: str, tell: Callable[[str], None]) -> EditSource:
+    """Read the picture to edit and its mask."""
     if options.image is not None:
-        return read_ground(options.image, options.mask, backdrop=options.backdrop or backdrop, tell=tell)
+        return read_edit_source(options.image, options.mask, backdrop=options.backdrop or backdrop, tell=tell)
     named = {"--mask": options.mask, "--intent": options.intent, "--backdrop": options.backdrop}
-    flag = next((flag for flag, value in named.items() if value is not None), first_flag(options.values, Edit))
+    flag = next(
+        (flag for flag, value in named.items() if value is not None), first_flag(options.values, EditParameters)
+    )
     if flag is not None:
         raise RequestError(f"{flag} needs a picture to work on.", next_step="Give one with --image FILE.")
-    return Ground()
+    return EditSource()
 
 
-def _edit(options: Options, given: Given, ground: Ground, drawn: Size) -> EditValue:
-    """What the intent means when `drawn` pixels are drawn, and over that what was given by itself.
+def _edit(options: Options, given: Given, edit_source: EditSource, drawn: Size) -> EditPanelState:
+    """Return the intent's values at the drawing size `drawn`, overridden by explicitly given ones.
 
-    By default a masked picture is drawn anew in full within its mask and comes back at its own size; without a mask it
-    keeps something of itself and has the size that was drawn.
+    By default a masked picture is regenerated in full within its mask and retains its own size; without a mask it is
+    partly preserved and has the drawing size.
     """
-    own, masked = given.get(Edit, {}), ground.mask is not None
-    value = with_own(EditValue(mask_blur=0.0), own, masked=masked)
+    own, masked = given.get(EditParameters, {}), edit_source.mask is not None
+    value = with_given_values(EditPanelState(mask_blur=0.0), own, masked=masked)
     if options.intent is not None:
         intent = parse_intent(options.intent)
         if intent.needs_mask and not masked:
             raise RequestError(f"To {intent.value} something takes a mask.", next_step="Give one with --mask FILE.")
-        value = with_own(picked(value, intent, ground, drawn), own, masked=masked)
+        value = with_given_values(with_intent(value, intent, edit_source, drawn), own, masked=masked)
         value = replace(value, intent=None)
-    if ground.picture is not None and not masked and own.keys() - {*WITHOUT_A_MASK}:
+    if edit_source.picture is not None and not masked and own.keys() - {*WITHOUT_A_MASK}:
         raise RequestError(
-            "How a mask is to be filled was said, but there is no mask.", next_step="Give one with --mask FILE."
+            "Options for filling a mask were given, but there is no mask.", next_step="Give one with --mask FILE."
         )
     return value
 
 
-def _start(options: Options) -> tuple[Start | None, GenerationRequest | None]:
-    """(where to begin, the request that made the kept latents)."""
+def _resume_point(options: Options) -> tuple[ResumePoint | None, GenerationRequest | None]:
+    """Return (where to resume, the request that made the saved latents)."""
     if options.from_latents is None:
         if options.from_step is not None:
             raise RequestError("--from-step needs kept latents.", next_step="Give them with --from-latents FILE.")
         return None, None
     latents, made_by = read_latents(options.from_latents.expanduser())
-    return Start(latents, options.from_step), replace(made_by, sampling=replace(made_by.sampling, seed=latents.seed))
+    return ResumePoint(latents, options.from_step), replace(
+        made_by, sampling=replace(made_by.sampling, seed=latents.seed)
+    )
 
 
 def _refiner(
     options: Options, given: Given, find: Callable[[str], Checkpoint]
-) -> tuple[Checkpoint | None, RefinerValue]:
-    """The refiner that finishes, if one does, and how."""
-    scores = {name: one for name, one in given.get(MicroConditioning, {}).items() if name in scalars(RefinerValue)}
+) -> tuple[Checkpoint | None, RefinerPanelState]:
+    """Return the refiner checkpoint, if any, and its settings."""
+    scores = {name: one for name, one in given.get(MicroConditioning, {}).items() if name in scalars(RefinerPanelState)}
     if options.refiner is None:
-        flag = first_flag(options.values, Refine)
+        flag = first_flag(options.values, RefinerParameters)
         if flag is not None:
             raise RequestError(f"{flag} needs a refiner.", next_step="Name one with --refiner NAME|FOLDER.")
-        return None, RefinerValue(**scores)
+        return None, RefinerPanelState(**scores)
     refiner = find(options.refiner)
     if refiner.kind is not CheckpointKind.REFINER:
         raise RequestError(
@@ -195,24 +199,26 @@ def _refiner(
             why="It has both text encoders; refiners have the second only.",
             next_step="Name a refiner checkpoint.",
         )
-    return refiner, RefinerValue(on=True, checkpoint=refiner.name, **given.get(Refine, {}), **scores)
+    return refiner, RefinerPanelState(on=True, checkpoint=refiner.name, **given.get(RefinerParameters, {}), **scores)
 
 
-def _sampling(given: Given, checkpoint: Checkpoint, ground: Ground, made_by: GenerationRequest | None) -> Sampling:
+def _sampling(
+    given: Given, checkpoint: Checkpoint, edit_source: EditSource, made_by: GenerationRequest | None
+) -> Sampling:
     own = dict(given.get(Sampling, {}))
     if made_by is None:
-        base = recommended_for(checkpoint, Sampling(seed=random_seed()))
-        if ground.picture is not None:
-            base = replace(base, size=drawing_size(ground.picture.size, checkpoint))
+        base = recommended_sampling(checkpoint, Sampling(seed=random_seed()))
+        if edit_source.picture is not None:
+            base = replace(base, size=drawing_size(edit_source.picture.size, checkpoint))
     else:
         base = made_by.sampling
     if "size" in own:
-        checkpoint.check_size(own["size"])  # first: it knows which sizes can be drawn instead
+        checkpoint.check_size(own["size"])  # first: its error suggests valid sizes
     if own.get("timesteps"):
         own.setdefault("steps", len(own["timesteps"]))
     elif "steps" in own:
         own["timesteps"] = ()
     else:
         own.pop("timesteps", None)
-    noise = replace(base.noise, **given.get(NoiseOverride, {}))
+    noise = replace(base.noise, **given.get(NoiseScheduleOverride, {}))
     return replace(base, **{"speed": DEFAULT_SPEED, "noise": noise, **own})

@@ -1,1 +1,1 @@
-"""The vocabulary every other package speaks: frozen values, events, errors and paths. Stdlib, numpy and Pillow only."""
+"""Types shared by all packages: frozen values, events, errors and paths. Stdlib, numpy and Pillow only."""

@@ -1,42 +1,42 @@
-"""What is put on top of a checkpoint: LoRAs, textual-inversion embeddings and another VAE."""
+"""Additions to a checkpoint: LoRAs, textual-inversion embeddings and another VAE."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path, PureWindowsPath
 
-from sdxl_desktop.core.checks import within
 from sdxl_desktop.core.errors import RequestError
+from sdxl_desktop.core.range_check import check_range
 
 MAX_LORA_WEIGHT = 10.0
 MAX_EMBEDDING_BYTES = 32 * 2**20
-"""Of a file. An embedding of 75 vectors for both encoders has 600 kB; whatever has more than this is something else."""
+"""Maximum file size. An embedding of 75 vectors for both encoders has 600 kB; a larger file is something else."""
 MAX_EMBEDDING_VECTORS = 1024
-"""Of an embedding, for each text encoder: they are tokens of the prompt, and a chunk of it has room for 75."""
-FIRST_ENCODER_NAMES = ("clip_l", "text_encoders_0")
-SECOND_ENCODER_NAMES = ("clip_g", "text_encoders_1")
-"""What embedding files call the vectors for the first and the second text encoder."""
+"""Maximum per text encoder: vectors are prompt tokens, and a chunk holds 75 of them."""
+FIRST_ENCODER_KEYS = ("clip_l", "text_encoders_0")
+SECOND_ENCODER_KEYS = ("clip_g", "text_encoders_1")
+"""The keys that embedding files use for the vectors of the first and the second text encoder."""
 
 
-def named_only(path: Path) -> Path:
-    """The last name of a path of any system, as records hold it."""
+def file_name_only(path: Path) -> Path:
+    """Return the last component of a path from any operating system, for records."""
     return Path(PureWindowsPath(path).name)
 
 
 @dataclass(frozen=True, slots=True)
-class LoraUse:
-    """A LoRA file (.safetensors, diffusers or kohya layout) and its weight: 1 as it was trained, below 0 inverted."""
+class LoraReference:
+    """A LoRA file (.safetensors, diffusers or kohya layout) and its weight: 1 as trained, below 0 inverted."""
 
     file: Path
     weight: float = 1.0
 
     def __post_init__(self) -> None:
-        within(f"The weight of the LoRA {self.file.stem}", self.weight, -MAX_LORA_WEIGHT, MAX_LORA_WEIGHT)
+        check_range(f"The weight of the LoRA {self.file.stem}", self.weight, -MAX_LORA_WEIGHT, MAX_LORA_WEIGHT)
 
 
 @dataclass(frozen=True, slots=True)
-class EmbeddingUse:
-    """A textual-inversion file and the word in a prompt that stands for it."""
+class EmbeddingReference:
+    """A textual-inversion file and the prompt token that stands for it."""
 
     file: Path
     token: str
@@ -53,8 +53,8 @@ class EmbeddingUse:
 class Additions:
     """LoRAs are fused in order; `vae` is another VAE, in a file or a folder."""
 
-    loras: tuple[LoraUse, ...] = ()
-    embeddings: tuple[EmbeddingUse, ...] = ()
+    loras: tuple[LoraReference, ...] = ()
+    embeddings: tuple[EmbeddingReference, ...] = ()
     vae: Path | None = None
 
     def __post_init__(self) -> None:
@@ -65,10 +65,10 @@ class Additions:
                     f"Two embeddings are called {token!r}.", next_step="Give each embedding a token of its own."
                 )
 
-    def recorded(self) -> Additions:
-        """The same with the names of the files alone."""
+    def without_folders(self) -> Additions:
+        """Return a copy that holds file names only."""
         return Additions(
-            loras=tuple(replace(use, file=named_only(use.file)) for use in self.loras),
-            embeddings=tuple(replace(use, file=named_only(use.file)) for use in self.embeddings),
-            vae=None if self.vae is None else named_only(self.vae),
+            loras=tuple(replace(use, file=file_name_only(use.file)) for use in self.loras),
+            embeddings=tuple(replace(use, file=file_name_only(use.file)) for use in self.embeddings),
+            vae=None if self.vae is None else file_name_only(self.vae),
         )

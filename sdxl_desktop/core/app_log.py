@@ -1,7 +1,7 @@
-"""The application's log: one rotating private file, set up once for a process; what may stand in it is decided here.
+"""The application log: one rotating private file, set up once per process. This module decides what it may contain.
 
-Modules log with `logging.getLogger(__name__)`. The file is opened by the first line. No line holds a token or the path
-of the person's home, and prompts only where the person allows it (`allow_prompts`).
+Modules log with `logging.getLogger(__name__)`. The first line opens the file. No line contains a token or the path of
+the user's home folder; prompts are logged only if the user allows it (`allow_prompts`).
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 
-from sdxl_desktop.core.file_names import name_of
-from sdxl_desktop.core.foreign_text import encodable
+from sdxl_desktop.core.file_names import slugify
 from sdxl_desktop.core.paths import LOG_FILE, home_folders
-from sdxl_desktop.core.private_files import open_private, private_folder
+from sdxl_desktop.core.private_files import make_private_folder, open_private_append
+from sdxl_desktop.core.untrusted_text import replace_unencodable
 
 MAX_BYTES, BACKUPS = 2**20, 2
 MAX_RECORD = 20_000
-"""Characters of one record, its traceback included."""
+"""Maximum characters per record, traceback included."""
 ROOT = "sdxl_desktop"
-"""The name above all module loggers of this application."""
+"""The parent of all module loggers of this application."""
 
 _KEPT_OUT = 400
 _LEAST_PROMPT = 3
@@ -38,7 +38,7 @@ _LEAST_FRAGMENT = 8
 _LEAST_SECRET = 4
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _FRAGMENTS = re.compile(r"[,.;:()\[\]\n\r|]+")
-# Every repetition is bounded: a stranger's text must not hold the caller up.
+# Every repetition is bounded: untrusted text must not stall the caller.
 _SECRETS = (
     (re.compile(r"\bhf_[A-Za-z0-9]{6,}"), "hf_…"),
     (re.compile(r"(?i)\b(bearer|basic)\s{1,3}[\w.~+/=-]{6,}"), r"\1 …"),
@@ -57,8 +57,8 @@ _TOKEN_VARIABLES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 class LogFormatter(logging.Formatter):
     """Formats records without secrets, control characters, the home folder, and prompts unless they are allowed.
 
-    A record may carry `prompts` (see `with_prompts`): they are added to it where that is allowed; where it is not, they
-    are also kept out of every later record, which may quote them or a file that is named after them.
+    A record may carry `prompts` (see `with_prompts`). If allowed, they are appended to the record; if not, they are
+    also redacted from every later record, which may quote them or a file named after them.
     """
 
     def __init__(self) -> None:
@@ -67,8 +67,8 @@ class LogFormatter(logging.Formatter):
         self._secrets: deque[str] = deque(maxlen=_KEPT_OUT)
         self._prompts: deque[str] = deque(maxlen=_KEPT_OUT)
 
-    def keep_out(self, secret: str) -> None:
-        """From now on no record holds `secret`."""
+    def add_secret(self, secret: str) -> None:
+        """Redact `secret` from all records from now on."""
         if secret and secret not in self._secrets:
             self._secrets.append(secret)
 
@@ -94,7 +94,7 @@ class LogFormatter(logging.Formatter):
     def _cleaned(self, text: str) -> str:
         if len(text) > MAX_RECORD:
             text = f"{text[: MAX_RECORD // 2]}…{text[-MAX_RECORD // 2 :]}"
-        text = encodable(text)
+        text = replace_unencodable(text)
         for pattern, instead in _SECRETS:
             text = pattern.sub(instead, text)
         hidden = [*self._secrets, *(os.environ.get(name, "") for name in _TOKEN_VARIABLES)]
@@ -107,12 +107,13 @@ class LogFormatter(logging.Formatter):
 
 
 def _quotable(prompt: str) -> list[str]:
-    """What of a prompt another message may quote: all of it, as names of files and Python spell it, and its parts."""
+    """Return the forms of a prompt that other messages may quote: the whole, as in file names and Python reprs, and its
+    parts."""
     whole = prompt.strip()
     if len(whole) < _LEAST_PROMPT:
         return []
     parts = [part.strip() for part in _FRAGMENTS.split(whole)]
-    forms = [whole, " ".join(whole.split()), repr(whole)[1:-1], name_of(whole, "")]
+    forms = [whole, " ".join(whole.split()), repr(whole)[1:-1], slugify(whole, "")]
     return list(dict.fromkeys([form for form in forms if form] + [p for p in parts if len(p) >= _LEAST_FRAGMENT]))
 
 
@@ -134,29 +135,30 @@ _formatter = LogFormatter()
 
 
 def allow_prompts(allowed: bool) -> None:
-    """Whether the log may hold the prompts of runs from now on."""
+    """Set whether the log may contain the prompts of runs from now on."""
     _formatter.prompts_allowed = allowed
 
 
-def keep_out(secret: str) -> None:
-    """Keep a token or password out of everything that is logged from now on."""
-    _formatter.keep_out(secret)
+def add_secret(secret: str) -> None:
+    """Redact a token or password from everything that is logged from now on."""
+    _formatter.add_secret(secret)
 
 
 def with_prompts(prompts: Mapping[str, str]) -> dict[str, object]:
-    """The `extra` of a log call about something with these prompts, by name."""
+    """Return the `extra` of a log call that concerns these prompts, by name."""
     return {"prompts": dict(prompts)}
 
 
 @contextmanager
 def application_log(folder: Path) -> Iterator[None]:
-    """While entered, this process logs to `LOG_FILE` in `folder`: its own modules from INFO, libraries from WARNING.
+    """A context in which this process logs to `LOG_FILE` in `folder`: its own modules from INFO, libraries from
+    WARNING.
 
-    Nothing is printed and nothing is made before the first line. Where the file cannot be written nothing is logged.
+    Nothing is printed, and nothing is created before the first line. If the file cannot be written, nothing is logged.
     """
     _formatter.forget_prompts()
     root, own = logging.getLogger(), logging.getLogger(ROOT)
-    handler = _File(folder / LOG_FILE)
+    handler = _PrivateRotatingFileHandler(folder / LOG_FILE)
     handler.setFormatter(_formatter)
     level = own.level
     root.addHandler(handler)
@@ -170,15 +172,15 @@ def application_log(folder: Path) -> Iterator[None]:
 
 
 def log_to_stderr(level: int, *, own: int | None = None) -> None:
-    """Let a worker process log to its standard error, by the same rules, from `level`; its own modules from `own`."""
+    """Make a worker process log to stderr with the same redaction, from `level`; its own modules from `own`."""
     handler = logging.StreamHandler()
     handler.setFormatter(_formatter)
     logging.basicConfig(handlers=[handler], level=level)
     logging.getLogger(ROOT).setLevel(level if own is None else own)
 
 
-class _File(logging.handlers.RotatingFileHandler):
-    """Makes its folder and file, for this person only, with the first line; several processes may write to it."""
+class _PrivateRotatingFileHandler(logging.handlers.RotatingFileHandler):
+    """Creates its folder and file with the first line, readable by this user only; several processes may write it."""
 
     def __init__(self, file: Path) -> None:
         super().__init__(file, maxBytes=MAX_BYTES, backupCount=BACKUPS, delay=True, encoding="utf-8")
@@ -186,7 +188,7 @@ class _File(logging.handlers.RotatingFileHandler):
     def emit(self, record: logging.LogRecord) -> None:
         if self.stream is not None and not self._is_same_file():
             with suppress(OSError):  # the disk may be full
-                self.stream.close()  # another process has begun a new file
+                self.stream.close()  # another process has started a new file
             self.stream = None
         super().emit(record)
 
@@ -200,25 +202,25 @@ class _File(logging.handlers.RotatingFileHandler):
 
     def _open(self) -> io.TextIOWrapper:
         file = Path(self.baseFilename)
-        private_folder(file.parent, own=True)
-        opened = io.TextIOWrapper(open_private(file), encoding="utf-8", errors="backslashreplace", newline="\n")
-        opened.write(f"{_formatter.formatTime(_now())} INFO {os.getpid()} {ROOT}: {_began()}\n")
+        make_private_folder(file.parent, restrict_existing=True)
+        opened = io.TextIOWrapper(open_private_append(file), encoding="utf-8", errors="backslashreplace", newline="\n")
+        opened.write(f"{_formatter.formatTime(_now())} INFO {os.getpid()} {ROOT}: {_log_header()}\n")
         return opened
 
     def rotate(self, source: str, dest: str) -> None:
-        with suppress(OSError):  # another process holds it open, which Windows does not allow: the file grows on
+        with suppress(OSError):  # Windows forbids this while another process holds it open: the file keeps growing
             super().rotate(source, dest)
 
     def handleError(self, record: logging.LogRecord) -> None:
-        """What cannot be logged is told elsewhere all the same."""
+        """Ignore the error: failures are also reported outside the log."""
 
 
 def _now() -> logging.LogRecord:
     return logging.LogRecord(ROOT, logging.INFO, "", 0, "", None, None)
 
 
-def _began() -> str:
-    """What a report should begin with: versions, and what it runs on."""
+def _log_header() -> str:
+    """Return the header of a log: versions and platform."""
     libraries = ", ".join(
         f"{name} {version}" for name, version in _versions(("openvino", "PySide6-Essentials", "torch"))
     )

@@ -1,4 +1,4 @@
-"""A checkpoint: weights on disk, described well enough to fill the panels and to refuse what cannot work."""
+"""A checkpoint: weights on disk, with a description that suffices to fill the panels and to refuse invalid requests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sdxl_desktop.core.schedulers import SchedulerName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recommended:
+class RecommendedSettings:
     """The settings a checkpoint was made for."""
 
     size: Size
@@ -23,8 +23,8 @@ class Recommended:
 
 
 class CheckpointKind(StrEnum):
-    """BASE draws from words; REFINER has the second encoder only and finishes pictures; INPAINT sees picture and mask
-    beside the latents (9 channels) and draws with a mask only."""
+    """BASE generates from text; REFINER has the second encoder only and refines pictures; INPAINT takes picture and
+    mask in addition to the latents (9 channels) and requires a mask."""
 
     BASE = "base"
     REFINER = "refiner"
@@ -35,27 +35,28 @@ class CheckpointKind(StrEnum):
 class Checkpoint:
     """A folder of OpenVINO SDXL parts.
 
-    `name` is what a person types, unique in the library; `title` and `description` are what they read.
-    `vae_factor` is pixels per latent (8 for SDXL); width and height must be multiples of `size_multiple`.
-    `few_step` is true of distilled checkpoints that want few steps; `has_encoder` of those that can edit pictures.
-    `tiny_vae` is the folder of a small VAE that it brings for drafts; `noise` says how it is to be sampled.
+    `name` is the identifier that users type, unique in the library; `title` and `description` are for display.
+    `vae_scale_factor` is pixels per latent (8 for SDXL); width and height must be multiples of `size_multiple`.
+    `is_few_step` is true for distilled checkpoints that want few steps; `has_vae_encoder` for those that can edit
+    pictures. `tiny_vae` is the folder of the checkpoint's small VAE for drafts; `noise_schedule` defines how it must be
+    sampled.
     """
 
     name: str
     title: str
     folder: Path
     description: str = ""
-    vae_factor: int = 8
+    vae_scale_factor: int = 8
     size_multiple: int = 8
     kind: CheckpointKind = CheckpointKind.BASE
-    few_step: bool = False
-    has_encoder: bool = True
+    is_few_step: bool = False
+    has_vae_encoder: bool = True
     tiny_vae: Path | None = None
-    noise: NoiseSchedule = NoiseSchedule()
-    recommended: Recommended
+    noise_schedule: NoiseSchedule = NoiseSchedule()
+    recommended: RecommendedSettings
 
     def check_size(self, size: Size) -> None:
-        """Raise RequestError, naming the nearest sizes, when this checkpoint cannot draw `size`."""
+        """Raise RequestError, naming the nearest sizes, if this checkpoint cannot generate `size`."""
         check_size(size, self.size_multiple)
 
 

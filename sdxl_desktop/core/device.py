@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-STATIC_SHAPES = "SDXL_DESKTOP_STATIC_SHAPES"
-"""An environment variable that names more devices, with commas between, that shall get parts of fixed shapes."""
-_ALWAYS_STATIC = frozenset({"NPU"})
+FIXED_SHAPES_VARIABLE = "SDXL_DESKTOP_STATIC_SHAPES"
+"""Environment variable with a comma-separated list of further devices that need fixed shapes."""
+_ALWAYS_FIXED = frozenset({"NPU"})
 
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """`name` is OpenVINO's ("CPU", "GPU.0", "NPU"), `full_name` the maker's."""
+    """`name` is OpenVINO's ("CPU", "GPU.0", "NPU"), `full_name` the vendor's."""
 
     name: str
     full_name: str
@@ -22,12 +22,12 @@ class Device:
         return f"{self.name} · {self.full_name}" if self.full_name else self.name
 
 
-def kind_of(device: str) -> str:
-    """ "GPU" for "GPU.1", and so on."""
+def device_type(device: str) -> str:
+    """Return the device type, for example "GPU" for "GPU.1"."""
     return device.split(".")[0].strip().upper()
 
 
 def needs_fixed_shapes(device: str) -> bool:
-    """Whether parts must be reshaped to fixed shapes before they are compiled for it: NPUs compile nothing else."""
-    asked = {name.strip().upper() for name in os.environ.get(STATIC_SHAPES, "").split(",")}
-    return kind_of(device) in _ALWAYS_STATIC | asked
+    """Whether parts must be reshaped to fixed shapes before compilation for `device`: NPUs compile nothing else."""
+    asked = {name.strip().upper() for name in os.environ.get(FIXED_SHAPES_VARIABLE, "").split(",")}
+    return device_type(device) in _ALWAYS_FIXED | asked

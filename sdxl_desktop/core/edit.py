@@ -1,4 +1,4 @@
-"""Drawing on the ground of a picture: image-to-image, and inpainting where there is a mask."""
+"""Editing a picture: image-to-image, and inpainting if there is a mask."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sdxl_desktop.core.errors import RequestError
-from sdxl_desktop.core.numbers import in_words
+from sdxl_desktop.core.number_parsing import format_number
 from sdxl_desktop.core.raster import Raster
 from sdxl_desktop.core.scalars import EDIT, NumberRow, Option, check_limits, scalar
 
@@ -15,8 +15,8 @@ MAX_MARGIN = 4096
 MAX_GROW = 256
 
 
-class Fit(StrEnum):
-    """How a picture of another shape meets the size that is drawn."""
+class FitMode(StrEnum):
+    """How a picture with another aspect ratio is fitted to the generated size."""
 
     CROP = "crop"
     PAD = "pad"
@@ -27,8 +27,8 @@ class Fit(StrEnum):
         return {"crop": "Crop", "pad": "Pad", "stretch": "Stretch"}[self.value]
 
 
-class Prefill(StrEnum):
-    """What lies under the mask when drawing starts; with a strength below 1 it shows in the result."""
+class PrefillMode(StrEnum):
+    """What the masked area contains when denoising starts; it shows in the result if the strength is below 1."""
 
     KEEP = "keep"
     NEUTRAL = "neutral"
@@ -47,15 +47,14 @@ class Prefill(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Editing:
-    """What is the same for every picture that is changed.
+    """The settings that are common to all edited pictures.
 
-    `strength` in (0, 1] is the share of the denoising that is done: 1 keeps nothing of the picture but what the mask
-    protects. `fit` says how a picture of another shape meets the size that is drawn. All others count with a mask only:
-    `mask_blur` is the width in pixels over which the new pixels fade into the old ones, inside the mask's edge. `grow`
-    lets the denoising work on so many more pixels around the mask than are kept of it, so that what is drawn knows
-    where it leads; `prefill` is what the masked area starts from; `soft` takes the mask's values for strengths (Levin &
-    Fried, "Differential Diffusion", arXiv 2306.00950); `match_colour` takes the tint that drawing adds off the new
-    pixels.
+    `strength` in (0, 1] is the share of the denoising that is run: 1 keeps only what the mask protects. `fit` is how a
+    picture with another aspect ratio is fitted to the generated size. All others apply only with a mask: `mask_blur` is
+    the width in pixels, inside the mask's edge, over which the new pixels blend into the old ones. `grow` denoises that
+    many more pixels around the mask than are kept, which gives the model context at the edge; `prefill` is the initial
+    content of the masked area; `soft` uses the mask's values as strengths (Levin & Fried, "Differential Diffusion",
+    arXiv 2306.00950); `match_colour` removes the colour shift that generation adds from the new pixels.
     """
 
     strength: float = scalar(
@@ -79,10 +78,10 @@ class Editing:
             EDIT,
         ),
     )
-    fit: Fit = scalar(
-        Fit.CROP,
+    fit: FitMode = scalar(
+        FitMode.CROP,
         option=Option(
-            "--fit", "crop|pad|stretch", "How it meets a size of another shape.", group=EDIT, default=Fit.CROP.value
+            "--fit", "crop|pad|stretch", "How it meets a size of another shape.", group=EDIT, default=FitMode.CROP.value
         ),
     )
     mask_blur: float = scalar(
@@ -108,15 +107,16 @@ class Editing:
         row=NumberRow(
             "Grow mask",
             "Growth of the mask in pixels",
-            "Draws so many pixels more around the mask than are kept of it, so that the new knows what it has to lead "
-            "over to.",
+            "Draws this many more pixels around the mask than are kept, so that the new pixels fit their surroundings.",
             64,
         ),
         option=Option("--grow", "PX", "Draw this far around the mask too; it is not kept. Default: 0.", "whole", EDIT),
     )
-    prefill: Prefill = scalar(
-        Prefill.KEEP,
-        option=Option("--prefill", "|".join(Prefill), "What the masked area starts from. Default: keep.", group=EDIT),
+    prefill: PrefillMode = scalar(
+        PrefillMode.KEEP,
+        option=Option(
+            "--prefill", "|".join(PrefillMode), "What the masked area starts from. Default: keep.", group=EDIT
+        ),
     )
     soft: bool = scalar(
         False,
@@ -147,10 +147,10 @@ class Editing:
 
 
 def check_strength(strength: float) -> None:
-    """Raise RequestError unless it lies in (0, 1]."""
+    """Raise RequestError unless `strength` is in (0, 1]."""
     if not 0.0 < strength <= 1.0:
         raise RequestError(
-            f"The strength is {in_words(strength)}.",
+            f"The strength is {format_number(strength)}.",
             next_step="It must be more than 0 (nothing changes) and at most 1 (everything is drawn anew).",
         )
 
@@ -158,16 +158,16 @@ def check_strength(strength: float) -> None:
 MARGIN = NumberRow(
     "Margin", "Margin in pixels", "How many pixels around the mask are drawn too, so that the new fits the old.", 256
 )
-"""Of `only_masked`, which is None where the whole picture is drawn."""
+"""The row of `only_masked`, which is None if the whole picture is generated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Edit(Editing):
-    """What is changed, and how much.
+class EditParameters(Editing):
+    """What is edited, and how much.
 
-    With a `mask` only its pixels change: every pixel where the mask is 0 is kept exactly. `only_masked` draws just the
-    mask's surroundings, this many pixels wide, at the full drawing size, and pastes them back. `keep_size` pastes the
-    result back into the picture at its own size; otherwise the result has the size that was drawn.
+    With a `mask` only its pixels change: every pixel where the mask is 0 is kept exactly. `only_masked` generates only
+    the mask's surroundings, this many pixels wide, at the full generated size, and pastes them back. `keep_size` pastes
+    the result back into the picture at its own size; otherwise the result has the generated size.
     """
 
     picture: Raster
@@ -221,8 +221,8 @@ class Edit(Editing):
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
-    """What lies on the canvas: a picture, perhaps with a mask, or nothing. It implies what a run does."""
+class EditSource:
+    """The content of the canvas: a picture, with or without a mask, or nothing. It determines the kind of run."""
 
     picture: Raster | None = None
     mask: Raster | None = None

@@ -1,37 +1,36 @@
-"""The error family: each error says what happened, why, and what to do next."""
+"""The application's exceptions: each states what happened, why, and what to do next."""
 
 from __future__ import annotations
 
 import logging
 
-from sdxl_desktop.core.foreign_text import encodable
 from sdxl_desktop.core.paths import AppPaths, with_tilde
+from sdxl_desktop.core.untrusted_text import replace_unencodable
 
 MAX_SENTENCE = 2000
-"""Characters of one sentence: a message never repeats all that a stranger's file holds."""
+"""Maximum characters per sentence, because messages may quote untrusted files."""
 _MOST_CAUSES = 20
 _log = logging.getLogger(__name__)
 
 
 class SdxlDesktopError(Exception):
-    """Something this application can explain.
+    """An error that this application can explain.
 
-    `what` happened, `why` (may be empty when the first sentence says it all), and what to do `next_step`.
-    `bad_input` tells whether the person can mend it by changing what they asked for (exit code 2 on the command
-    line) or whether something failed under a good request (exit code 1).
+    `what` happened, `why` (may be empty), and what to do `next_step`. `is_user_error` is true if the user can fix it by
+    changing the request (exit code 2 on the command line), false if a valid request failed (exit code 1).
     """
 
-    bad_input = False
+    is_user_error = False
 
     @property
     def asks_for_help(self) -> bool:
-        """Whether the log says more than the error: it, or what caused it, was not foreseen."""
+        """Whether the log says more than the error: the error or its cause was unexpected."""
         return any(isinstance(error, UnexpectedError | EngineError) for error in _chain(self)) or (
             unforeseen_cause(self) is not None
         )
 
     def __init__(self, what: str, *, why: str = "", next_step: str = "") -> None:
-        self.what, self.why, self.next_step = map(_sentence, (what, why, next_step))
+        self.what, self.why, self.next_step = map(_truncated, (what, why, next_step))
         super().__init__(self.what, self.why, self.next_step)
 
     def __str__(self) -> str:
@@ -41,27 +40,29 @@ class SdxlDesktopError(Exception):
         return _rebuild, (type(self), self.what, self.why, self.next_step)
 
 
-def _sentence(text: str) -> str:
-    """`text` as it can be printed anywhere, without its middle where it is endless."""
+def _truncated(text: str) -> str:
+    """Return `text` in printable form, with its middle cut out if it is too long."""
     if len(text) > MAX_SENTENCE:
         text = f"{text[: MAX_SENTENCE * 3 // 4]}…{text[-MAX_SENTENCE // 4 :]}"
-    return encodable(text)
+    return replace_unencodable(text)
 
 
-def explained(problem: BaseException, what: str, *, next_step: str = "") -> SdxlDesktopError:
-    """`problem` if it is one of ours, which explain themselves; else an `UnexpectedError` that says `what` failed and
-    names it, caused by it. What is not ours is logged with its traceback."""
+def wrap_error(problem: BaseException, what: str, *, next_step: str = "") -> SdxlDesktopError:
+    """Return `problem` if it is a SdxlDesktopError; else an `UnexpectedError` that states `what` failed and names
+    `problem`, its cause. Other exceptions are logged with their traceback."""
     if isinstance(problem, SdxlDesktopError):
         return problem
     _log.error("%s", what, exc_info=problem)
-    error = UnexpectedError(what, why=named(problem), next_step=f"{next_step or 'Try again.'} {where_the_log_is()}")
+    error = UnexpectedError(
+        what, why=describe_error(problem), next_step=f"{next_step or 'Try again.'} {where_the_log_is()}"
+    )
     error.__cause__ = problem
     return error
 
 
 def unforeseen_cause(error: SdxlDesktopError) -> BaseException | None:
-    """What nobody foresaw behind an error of writing, where it is not in the log yet. (Behind one of reading it is the
-    usual: whatever libraries raise over a damaged file.)"""
+    """Return the unexpected cause of an output error if it is not in the log yet. (For input errors a cause is normal:
+    libraries raise all kinds over damaged files.)"""
     chain = _chain(error)
     if any(isinstance(one, UnexpectedError) for one in chain) or not any(isinstance(one, OutputError) for one in chain):
         return None
@@ -69,7 +70,7 @@ def unforeseen_cause(error: SdxlDesktopError) -> BaseException | None:
 
 
 def _chain(error: BaseException) -> list[BaseException]:
-    """`error` and what caused it, one after the other."""
+    """Return `error` and its causes in order."""
     chain = [error]
     while (cause := chain[-1].__cause__) is not None and len(chain) < _MOST_CAUSES:
         chain.append(cause)
@@ -77,12 +78,12 @@ def _chain(error: BaseException) -> list[BaseException]:
 
 
 def where_the_log_is() -> str:
-    """A sentence that sends a person to the log, for a `next_step`."""
+    """Return a sentence that points to the log, for a `next_step`."""
     return f"If it happens again, see the log: Help, Open the log, or {with_tilde(AppPaths.from_environment().log)}."
 
 
-def named(problem: BaseException) -> str:
-    """A sentence that names an error that is none of ours, for a `why`."""
+def describe_error(problem: BaseException) -> str:
+    """Return a sentence that names an error of another class, for a `why`."""
     words = getattr(problem, "strerror", None) if isinstance(problem, OSError) else None
     return f"{words or f'{type(problem).__name__}: {problem}'.rstrip(': ')}".rstrip(".") + "."
 
@@ -94,43 +95,43 @@ def _rebuild(kind: type[SdxlDesktopError], what: str, why: str, next_step: str) 
 
 
 class RequestError(SdxlDesktopError, ValueError):
-    """A value in a request cannot be right, whatever the checkpoint or device."""
+    """A value in a request is invalid for every checkpoint and device."""
 
-    bad_input = True
+    is_user_error = True
 
 
 class CheckpointError(SdxlDesktopError):
     """A checkpoint is missing, unreadable or not an SDXL checkpoint this application can run."""
 
-    bad_input = True
+    is_user_error = True
 
 
 class PictureError(SdxlDesktopError):
-    """A picture or mask file cannot be used: unreadable, truncated, too large, not a picture."""
+    """A picture or mask file cannot be used: unreadable, truncated, too large, or not a picture."""
 
-    bad_input = True
+    is_user_error = True
 
 
 class AdditionError(SdxlDesktopError):
     """A LoRA, an embedding or a VAE cannot be used with this checkpoint."""
 
-    bad_input = True
+    is_user_error = True
 
 
 class DeviceError(SdxlDesktopError):
-    """A device was asked for that OpenVINO does not list on this machine."""
+    """The requested device is not listed by OpenVINO on this machine."""
 
-    bad_input = True
+    is_user_error = True
 
 
 class OutputError(SdxlDesktopError):
-    """A picture cannot be written where it should go."""
+    """A picture cannot be written to its destination."""
 
-    bad_input = True
+    is_user_error = True
 
 
 class DesktopError(SdxlDesktopError):
-    """The desktop around the application lacks what was asked of it."""
+    """The desktop environment lacks a requested function."""
 
 
 class SettingsError(SdxlDesktopError):
@@ -138,14 +139,14 @@ class SettingsError(SdxlDesktopError):
 
 
 class EngineError(SdxlDesktopError):
-    """Drawing failed under a good request: the device, the driver, memory, or numbers that ran away."""
+    """A valid request failed: the device, the driver, memory, or non-finite numbers."""
 
 
 class UnexpectedError(SdxlDesktopError):
-    """Something failed that nobody foresaw. Whatever it was, it is told."""
+    """An unexpected failure, reported with its cause."""
 
 
-def may_have_left_harm(problem: SdxlDesktopError) -> bool:
-    """Whether the engine that it ended should be made anew: what failed under a good request can fail again for what it
-    left behind, and a checkpoint may be unreadable for want of memory only."""
-    return not problem.bad_input or isinstance(problem, CheckpointError)
+def needs_engine_restart(problem: SdxlDesktopError) -> bool:
+    """Whether the engine must be recreated after this error: after a failure of a valid request its state may be bad,
+    and a checkpoint may be unreadable only because memory ran out."""
+    return not problem.is_user_error or isinstance(problem, CheckpointError)

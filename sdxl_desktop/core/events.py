@@ -1,4 +1,4 @@
-"""What an engine tells while it works: frozen events, handled in one `match` with `assert_never`."""
+"""Engine events: frozen classes, handled in one `match` with `assert_never`."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from sdxl_desktop.core.errors import EngineError, SdxlDesktopError, where_the_log_is
-from sdxl_desktop.core.latents import KeptLatents
+from sdxl_desktop.core.latents import SavedLatents
+from sdxl_desktop.core.out_of_memory import is_out_of_memory, out_of_memory_error
 from sdxl_desktop.core.parts import Part
-from sdxl_desktop.core.shortage import is_shortage, not_enough_memory
 
 Pixels = npt.NDArray[np.uint8]
 """uint8 [H, W, 3], RGB."""
 
 
 class Phase(StrEnum):
-    """What the engine is busy with, in the order a run goes through them."""
+    """The phases of a run, in order."""
 
     STARTING = "starting"
     LOADING = "loading"
@@ -42,7 +42,7 @@ _PHASE_LABELS = {
     Phase.DECODING: "Decoding the picture",
 }
 
-_PARTS = {
+_PART_LABELS = {
     Part.TEXT_ENCODER: "text encoder",
     Part.TEXT_ENCODER_2: "second text encoder",
     Part.UNET: "UNet",
@@ -54,10 +54,10 @@ _PARTS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """Where a run stands. `step` of `total` within the phase (0 of 0 where a phase has no steps).
+    """The progress of a run: `step` of `total` within the phase (0 of 0 for a phase without steps).
 
-    `fraction` of the phase that is done in [0, 1], or None when nobody can know; `seconds_left` of the phase,
-    estimated; `detail` names the part at work ("unet"); `picture` of `pictures` counts from 0.
+    `fraction` is the completed share of the phase in [0, 1], or None if unknown; `seconds_left` is estimated for the
+    phase; `detail` names the current part ("unet"); `picture` of `pictures` counts from 0.
     """
 
     phase: Phase
@@ -71,9 +71,9 @@ class Progress:
     pictures: int = 1
 
     @property
-    def words(self) -> str:
-        """What goes on, in words: "Compiling the UNet (2 of 3)"."""
-        part = _PARTS.get(self.detail.replace(" ", "_"), "")
+    def description(self) -> str:
+        """Return a description such as "Compiling the UNet (2 of 3)"."""
+        part = _PART_LABELS.get(self.detail.replace(" ", "_"), "")
         if self.phase is Phase.COMPILING and part:
             return f"Compiling the {part}" + (f" ({self.step} of {self.total})" if self.total else "")
         if self.detail and self.phase in (Phase.LOADING, Phase.COMPILING):
@@ -81,14 +81,14 @@ class Progress:
         return self.phase.label
 
     @property
-    def words_say_step(self) -> bool:
-        """Whether `words` hold `step` and `total` already."""
-        return self.words.endswith(f" of {self.total})")
+    def description_has_step(self) -> bool:
+        """Whether `description` already contains `step` and `total`."""
+        return self.description.endswith(f" of {self.total})")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Preview:
-    """A small picture of what the current step would become: `pixels` uint8 [H/f, W/f, 3]."""
+    """A small preview of the current step's predicted result: `pixels` uint8 [H/f, W/f, 3]."""
 
     pixels: Pixels
     step: int = 0
@@ -96,21 +96,21 @@ class Preview:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Picture:
-    """A finished picture: `pixels` uint8 [H, W, 3], the seed that repeats it alone, notes worth showing, its latents
-    where the request asked to keep them, and where a mask was filled what was `drawn` before it was blended in.
-    `checkpoint_id` names the content of the checkpoint that drew it ("": not known)."""
+    """A finished picture: `pixels` uint8 [H, W, 3], the seed that reproduces it alone, notes for the user, its latents
+    if the request asked for them, and, with a mask, `generated_pixels` before blending. `checkpoint_id` is the content
+    ID of its checkpoint ("": unknown)."""
 
     pixels: Pixels
     seed: int
     index: int = 0
     notes: tuple[str, ...] = ()
-    latents: KeptLatents | None = None
-    drawn: Pixels | None = None
+    latents: SavedLatents | None = None
+    generated_pixels: Pixels | None = None
     checkpoint_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class PictureFinished:
     """One picture of the run is finished; more may follow."""
 
     picture: Picture
@@ -118,7 +118,7 @@ class Drawn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timings:
-    """Seconds that each phase took, summed over the run's pictures."""
+    """Seconds per phase, summed over the run's pictures."""
 
     load: float = 0.0
     compile: float = 0.0
@@ -128,9 +128,9 @@ class Timings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finished:
-    """The run is over and whole. `devices` maps each part ("unet") to the device that really ran it; `peak_bytes` is
-    the most memory that the engine's process took meanwhile, 0 where nobody looked."""
+class RunFinished:
+    """The run finished successfully. `devices` maps each part ("unet") to the device that ran it; `peak_bytes` is the
+    peak memory of the engine's process during the run, 0 if not measured."""
 
     pictures: tuple[Picture, ...]
     timings: Timings = Timings()
@@ -139,21 +139,21 @@ class Finished:
 
 
 @dataclass(frozen=True, slots=True)
-class Cancelled:
-    """The person stopped the run; the pictures that were already `Drawn` stay."""
+class RunCancelled:
+    """The user cancelled the run; pictures that are already finished stay."""
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
-    """The run ended in an error that says what happened, why, and what to do next."""
+class RunFailed:
+    """The run failed with an error that states what happened, why, and what to do next."""
 
     error: SdxlDesktopError
 
     @classmethod
-    def unexpected(cls, problem: BaseException) -> Failed:
-        """An error nobody foresaw, told as plainly as it can be."""
-        if is_shortage(problem):
-            return cls(not_enough_memory("the picture was drawn"))
+    def unexpected(cls, problem: BaseException) -> RunFailed:
+        """Wrap an unexpected error."""
+        if is_out_of_memory(problem):
+            return cls(out_of_memory_error("the picture was drawn"))
         return cls(
             EngineError(
                 "Drawing failed unexpectedly.",
@@ -163,4 +163,4 @@ class Failed:
         )
 
 
-Event = Progress | Preview | Drawn | Finished | Cancelled | Failed
+EngineEvent = Progress | Preview | PictureFinished | RunFinished | RunCancelled | RunFailed

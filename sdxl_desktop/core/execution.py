@@ -1,31 +1,31 @@
-"""Where and how exactly a request is drawn."""
+"""Where and with which precision a request runs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from sdxl_desktop.core.device import kind_of
+from sdxl_desktop.core.device import device_type
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.parts import Part
 from sdxl_desktop.core.scalars import COMPUTER, Option, check_limits, scalar
 
 Precision = Literal["auto", "f32", "f16", "bf16"]
-OwnPrecision = Literal["", "auto", "f32", "f16", "bf16"]
-"""Of one kind of device; "" for that of all."""
+PrecisionOverride = Literal["", "auto", "f32", "f16", "bf16"]
+"""The precision for one kind of device; "" means the common one."""
 
-AUTOMATIC = "AUTO"
-"""In the place of a device's name: the device that was measured to be the fastest for the part, else a GPU, else the
-processor. Not OpenVINO's device of that name, which falls back without a word."""
+AUTOMATIC_DEVICE = "AUTO"
+"""In place of a device name: the device measured as the fastest for the part, else a GPU, else the CPU. It is not
+OpenVINO's device of that name, which falls back silently."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
-    """Where and how exactly it runs: OpenVINO device names, threads (0 = all), precision, live preview or not.
+    """Where and how a request runs: OpenVINO device names, threads (0 = all), precision, live preview.
 
     `text_device`, `unet_device` and `vae_device` are for those parts alone; "" means `device`. `gpu_precision` and
-    `npu_precision` are for devices of that kind; "" means `precision`. Threads and precision count on devices that have
-    them. Records from before parts and kinds had their own read as one for all.
+    `npu_precision` are for devices of that kind; "" means `precision`. Threads and precision apply to devices that
+    support them. Older records without per-part or per-kind values are read as one value for all.
     """
 
     device: str = scalar(
@@ -62,8 +62,8 @@ class Execution:
         "auto",
         option=Option("--precision", "NAME", "auto, f32, f16 or bf16. Default: as in your settings.", "text", COMPUTER),
     )
-    gpu_precision: OwnPrecision = ""
-    npu_precision: OwnPrecision = ""
+    gpu_precision: PrecisionOverride = ""
+    npu_precision: PrecisionOverride = ""
     preview: bool = True
 
     def __post_init__(self) -> None:
@@ -79,7 +79,7 @@ class Execution:
             )
 
     def device_for(self, part: str) -> str:
-        """The device of a checkpoint's part, such as "text_encoder_2", "unet" or "vae_decoder"."""
+        """Return the device of a checkpoint's part, such as "text_encoder_2", "unet" or "vae_decoder"."""
         if part.startswith(Part.TEXT_ENCODER):
             return self.text_device or self.device
         if part.startswith(Part.UNET):
@@ -89,11 +89,11 @@ class Execution:
         return self.device
 
     def precision_on(self, device: str) -> Precision:
-        """The precision that is asked of parts on `device`, such as "GPU.1"."""
-        own = {"GPU": self.gpu_precision, "NPU": self.npu_precision}.get(kind_of(device), "")
+        """Return the precision for parts on `device`, such as "GPU.1"."""
+        own = {"GPU": self.gpu_precision, "NPU": self.npu_precision}.get(device_type(device), "")
         return own or self.precision
 
     @property
     def devices(self) -> tuple[str, ...]:
-        """Every device that is named for a part, each once: text encoders', UNet's, VAE's."""
+        """Return the distinct devices of the text encoders, UNet and VAE, in that order."""
         return tuple(dict.fromkeys(self.device_for(part) for part in (Part.TEXT_ENCODER, Part.UNET, Part.VAE_DECODER)))

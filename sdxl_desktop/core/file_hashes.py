@@ -1,7 +1,7 @@
-"""Hashes of whole files, taken once and remembered for as long as a file stays as it is.
+"""Hashes of whole files, computed once and cached until the file changes.
 
-SHA-256, which processors compute in hardware, of pieces that several threads read at once: on the machine this was
-measured on 1.0 GB/s for each thread, against 0.4 GB/s of BLAKE2b, which has no hardware and one thread.
+SHA-256, which CPUs compute in hardware, over chunks that several threads read in parallel: measured 1.0 GB/s per
+thread, against 0.4 GB/s for BLAKE2b, which has no hardware support and uses one thread.
 """
 
 from __future__ import annotations
@@ -18,48 +18,48 @@ from pathlib import Path
 
 import msgspec
 
-from sdxl_desktop.core.checked_file import read_checked, write_checked
+from sdxl_desktop.core.checksum_file import read_with_checksum, write_with_checksum
 
-PIECE = 16 << 20
-"""Bytes of a file that one thread hashes at a time."""
+CHUNK_BYTES = 16 << 20
+"""Bytes that one thread hashes at a time."""
 _BLOCK = 1 << 20
 _THREADS = 8
-_SETTLED = 2_000_000_000
-"""Nanoseconds: a file that changed less than this before it was hashed may change again without its times showing it,
-since some file systems count whole seconds, so its hash is not remembered."""
-_REMEMBERED_FROM = 1 << 20
-"""Bytes: smaller files are hashed as fast as what is remembered of them is read."""
-_MOST = 2000
-_NUMBER = (1 << 63) - 1
-"""What a number on a disk may be here; some file systems have larger ones."""
+_MIN_AGE_NANOSECONDS = 2_000_000_000
+"""Some file systems store whole seconds, so a file that changed less than this before it was hashed may change again
+without a new timestamp; its hash is not cached."""
+_MIN_CACHED_BYTES = 1 << 20
+"""Smaller files are hashed as fast as a cache entry is read."""
+_MAX_ENTRIES = 2000
+_INODE_MASK = (1 << 63) - 1
+"""Maximum inode number here; some file systems have larger ones."""
 
-Check = Callable[[], None]
-"""Called now and then while a file is read; raises to stop."""
-State = tuple[int, int, int, int]
-"""Size, times of the last change of content and of anything in nanoseconds, and number on its disk."""
+CancelCheck = Callable[[], None]
+"""Called repeatedly while a file is read; raises to cancel."""
+FileState = tuple[int, int, int, int]
+"""Size, mtime and ctime in nanoseconds, and inode number."""
 
 
-def state_of(file: Path | str) -> State:
-    """What changes whenever `file` does. Raises OSError."""
+def file_state(file: Path | str) -> FileState:
+    """Return values that change whenever `file` changes. Raises OSError."""
     found = os.stat(file)
-    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino & _NUMBER
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino & _INODE_MASK
 
 
-def _carry_on() -> None:
-    """Nobody wants to stop."""
+def _never_cancel() -> None:
+    """Never cancel."""
 
 
-def hash_file(file: Path, check: Check = _carry_on) -> str:
-    """64 hexadecimal digits for all the bytes of `file`: SHA-256 of its size and of its pieces' SHA-256.
+def hash_file(file: Path, check: CancelCheck = _never_cancel) -> str:
+    """Return 64 hexadecimal digits for all bytes of `file`: SHA-256 of its size and of its chunks' SHA-256.
 
-    `check` is called after each piece and may raise to stop. Raises OSError.
+    `check` is called after each chunk and may raise to cancel. Raises OSError.
     """
     size = file.stat().st_size
-    places = range(0, max(size, 1), PIECE)
+    places = range(0, max(size, 1), CHUNK_BYTES)
     whole = hashlib.sha256(b"%d;" % size)
     threads = ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1), "hash")
     try:
-        for piece in (threads.map if len(places) > 1 else map)(partial(_piece, file), places):
+        for piece in (threads.map if len(places) > 1 else map)(partial(_hash_chunk, file), places):
             whole.update(piece)
             check()
     finally:
@@ -67,88 +67,88 @@ def hash_file(file: Path, check: Check = _carry_on) -> str:
     return whole.hexdigest()
 
 
-def _piece(file: Path, place: int) -> bytes:
-    """SHA-256 of the piece that begins at `place`, 32 bytes."""
-    digest, left, block = hashlib.sha256(), PIECE, memoryview(bytearray(min(_BLOCK, PIECE)))
+def _hash_chunk(file: Path, offset: int) -> bytes:
+    """Return the SHA-256 of the chunk at `offset`, 32 bytes."""
+    digest, left, block = hashlib.sha256(), CHUNK_BYTES, memoryview(bytearray(min(_BLOCK, CHUNK_BYTES)))
     with file.open("rb", buffering=0) as stream:
-        stream.seek(place)
+        stream.seek(offset)
         while left and (count := stream.readinto(block[: min(left, len(block))])):
             digest.update(block[:count])
             left -= count
     return digest.digest()
 
 
-class FileHashes:
-    """Hashes by file, remembered in `file` from one process to the next; None: in this one alone.
+class FileHashCache:
+    """Hashes by file, persisted in `file`; None: cached in this process only.
 
-    For several threads at once, which wait for each other; other processes may write `file`, too.
+    Thread-safe: threads wait for each other; other processes may also write `file`.
     """
 
     def __init__(self, file: Path | None = None) -> None:
         self._file = file
-        self._known: dict[str, tuple[State, str]] = {}
-        self._read_as: State | None = None
+        self._entries: dict[str, tuple[FileState, str]] = {}
+        self._file_state: FileState | None = None
         self._lock = threading.RLock()
 
-    def of(self, file: Path, check: Check = _carry_on) -> str:
-        """The hash of `file` as it is now; `check` is as for `hash_file`. Raises OSError."""
+    def get(self, file: Path, check: CancelCheck = _never_cancel) -> str:
+        """Return the current hash of `file`; `check` is as for `hash_file`. Raises OSError."""
         with self._lock:
-            found = self.known(file)
-            return self._hashed(file, check) if found is None else found
+            found = self.get_cached(file)
+            return self._hash_and_store(file, check) if found is None else found
 
-    def known(self, file: Path) -> str | None:
-        """The hash of `file` if it is small, or remembered and the file has not changed since. Raises OSError.
+    def get_cached(self, file: Path) -> str | None:
+        """Return the hash of `file` if it is small, or cached and the file is unchanged since. Raises OSError.
 
-        One that was moved is still the same file.
+        A moved file counts as the same file.
         """
-        now = state_of(file)
-        if now[0] < _REMEMBERED_FROM:
+        now = file_state(file)
+        if now[0] < _MIN_CACHED_BYTES:
             return hash_file(file)
         with self._lock:
-            known = self._remembered()
-            state, found = known.get(_name(file), (None, ""))
+            known = self._load_entries()
+            state, found = known.get(_entry_name(file), (None, ""))
             if state is None and now[-1]:
                 return next((found for state, found in known.values() if state == now), None)
             return found if state == now else None
 
-    def remember(self, file: Path, content: str) -> None:
-        """Take `content` for the hash of `file` as it is now, which whoever wrote it knows. Raises OSError."""
+    def store(self, file: Path, content: str) -> None:
+        """Cache `content` as the current hash of `file`, for callers that have written it. Raises OSError."""
         with self._lock:
-            self._keep({_name(file): (state_of(file), content)})
+            self._save({_entry_name(file): (file_state(file), content)})
 
-    def _hashed(self, file: Path, check: Check) -> str:
+    def _hash_and_store(self, file: Path, check: CancelCheck) -> str:
         while True:
-            began, before = time.time_ns(), state_of(file)
+            began, before = time.time_ns(), file_state(file)
             found = hash_file(file, check)
-            if state_of(file) == before:
-                break  # else it was written to meanwhile
-        if max(before[1:3]) < began - _SETTLED:
-            self._keep({_name(file): (before, found)})
+            if file_state(file) == before:
+                break  # else it changed meanwhile
+        if max(before[1:3]) < began - _MIN_AGE_NANOSECONDS:
+            self._save({_entry_name(file): (before, found)})
         return found
 
-    def _keep(self, new: dict[str, tuple[State, str]]) -> None:
-        self._remembered().update(new)
+    def _save(self, new: dict[str, tuple[FileState, str]]) -> None:
+        self._load_entries().update(new)
         if self._file is None:
             return
-        kept = {**_read(self._file), **new}  # another process may have written meanwhile
-        for name in list(kept)[: max(0, len(kept) - _MOST)]:
+        kept = {**_read_entries(self._file), **new}  # another process may have written it
+        for name in list(kept)[: max(0, len(kept) - _MAX_ENTRIES)]:
             del kept[name]
-        with suppress(OSError):  # then it is hashed again the next time
-            write_checked(self._file, msgspec.json.encode(kept))
+        with suppress(OSError):  # then it is hashed again next time
+            write_with_checksum(self._file, msgspec.json.encode(kept))
 
-    def _remembered(self) -> dict[str, tuple[State, str]]:
+    def _load_entries(self) -> dict[str, tuple[FileState, str]]:
         with suppress(OSError):
-            if self._file is not None and self._read_as != (now := state_of(self._file)):
-                self._known, self._read_as = {**_read(self._file), **self._known}, now
-        return self._known
+            if self._file is not None and self._file_state != (now := file_state(self._file)):
+                self._entries, self._file_state = {**_read_entries(self._file), **self._entries}, now
+        return self._entries
 
 
-def _read(file: Path) -> dict[str, tuple[State, str]]:
+def _read_entries(file: Path) -> dict[str, tuple[FileState, str]]:
     try:
-        return msgspec.json.decode(read_checked(file), type=dict[str, tuple[State, str]])
+        return msgspec.json.decode(read_with_checksum(file), type=dict[str, tuple[FileState, str]])
     except (OSError, ValueError, msgspec.MsgspecError):
         return {}
 
 
-def _name(file: Path) -> str:
+def _entry_name(file: Path) -> str:
     return os.path.abspath(file)

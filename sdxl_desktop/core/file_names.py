@@ -1,35 +1,36 @@
-"""File names made of a person's own words: in every script, and such that every file system takes them."""
+"""File names derived from user text: in every script, and valid on every file system."""
 
 from __future__ import annotations
 
 import unicodedata
 
-MOST_BYTES = 100
-"""Of the words, in UTF-8: with a seed, a number and an ending they stay well below 143, which is the least that file
-systems take (eCryptfs; most take 255)."""
-MOST_CHARACTERS = 48
+MAX_BYTES = 100
+"""Maximum UTF-8 bytes of the text: with a seed, a number and a suffix, names stay well below 143, the lowest limit of a
+file system (eCryptfs; most allow 255)."""
+MAX_CHARACTERS = 48
 
 _JOINERS = "\u200c\u200d"
-"""They are part of how words are spelled in Persian and in Indic scripts."""
-_LOOKS = "\ufe0e\ufe0f"
-"""Marks that say how an emoji looks, which is no part of a word."""
+"""They are part of the spelling in Persian and in Indic scripts."""
+_VARIATION_SELECTORS = "\ufe0e\ufe0f"
+"""They select an emoji's style and are not part of a word."""
 
 
-def name_of(words: str, otherwise: str) -> str:
-    """The words of a text, in lower case with hyphens between: letters, digits, and the accents and vowel signs that
-    belong to them, composed (NFC). `otherwise` where there are none. What is too long ends between two letters."""
-    return _cut("-".join(_words(unicodedata.normalize("NFC", words.lower())))) or otherwise
+def slugify(text: str, fallback: str) -> str:
+    """Return the words of a text in lower case, joined by hyphens: letters, digits, and their accents and vowel signs,
+    composed (NFC). Returns `fallback` if there are none. Long names are cut between two letters."""
+    return _truncate("-".join(_words(unicodedata.normalize("NFC", text.lower())))) or fallback
 
 
-def safe(name: str, besides: str) -> str:
-    """`name` (NFC) with "-" for what is neither part of a word nor in `besides`, cut as `name_of` is."""
+def sanitize_file_name(name: str, allowed: str) -> str:
+    """Return `name` (NFC) with "-" for characters that are neither part of a word nor in `allowed`, cut as `slugify`
+    does."""
     made = ""
     for character in unicodedata.normalize("NFC", name):
-        if _begins_word(character) or _belongs_to_letter(character) or character in besides:
+        if _begins_word(character) or _belongs_to_letter(character) or character in allowed:
             made += character
         elif not made.endswith("-"):
             made += "-"
-    return _cut(made, MOST_BYTES)
+    return _truncate(made, MAX_BYTES)
 
 
 def _begins_word(character: str) -> bool:
@@ -37,7 +38,7 @@ def _begins_word(character: str) -> bool:
 
 
 def _belongs_to_letter(character: str) -> bool:
-    is_mark = unicodedata.category(character).startswith("M") and character not in _LOOKS
+    is_mark = unicodedata.category(character).startswith("M") and character not in _VARIATION_SELECTORS
     return is_mark or character in _JOINERS
 
 
@@ -46,18 +47,18 @@ def _words(text: str) -> list[str]:
     for character in text:
         if _begins_word(character) or (words[-1] and _belongs_to_letter(character)):
             words[-1] += character
-        elif words[-1] and character not in _LOOKS:
+        elif words[-1] and character not in _VARIATION_SELECTORS:
             words.append("")
     return [word for word in (word.strip(_JOINERS) for word in words) if word]
 
 
-def _cut(name: str, most: int = MOST_CHARACTERS) -> str:
-    """The beginning of `name` that is short enough; a letter goes together with the marks on it."""
+def _truncate(name: str, max_characters: int = MAX_CHARACTERS) -> str:
+    """Return the longest allowed beginning of `name`; a letter stays with its combining marks."""
     kept = size = 0
     for index, character in enumerate(name):
         if index and not unicodedata.category(character).startswith("M"):
             kept = index
         size += len(character.encode("utf-8", "replace"))
-        if size > MOST_BYTES or index >= most:
+        if size > MAX_BYTES or index >= max_characters:
             return name[:kept].strip("-" + _JOINERS)
     return name

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 from sdxl_desktop.core.errors import RequestError
 
-_LEAST_AREA, _MOST_AREA = 0.8, 1.35
-"""Shares of the wanted number of pixels between which a size of the right shape may have fewer or more."""
+_MIN_AREA_RATIO, _MAX_AREA_RATIO = 0.8, 1.35
+"""Limits for the ratio of a size's pixels to the wanted number of pixels."""
 
 
-def _multiples_about(side: float, multiple: int, most: int) -> tuple[int, ...]:
-    """Up to four multiples around `side`, none of them 0 or above `most`."""
+def _nearby_multiples(side: float, multiple: int, maximum: int) -> tuple[int, ...]:
+    """Return up to four multiples around `side`, none of them 0 or above `maximum`."""
     below = int(side // multiple)
-    top = max(1, most // multiple)
+    top = max(1, maximum // multiple)
     return tuple(sorted({multiple * min(max(1, n), top) for n in range(below - 1, below + 3)}))
 
 
@@ -35,7 +35,7 @@ class Size:
 
     @classmethod
     def parse(cls, text: str) -> Size:
-        """Read "WIDTHxHEIGHT"; raises RequestError for anything else."""
+        """Parse "WIDTHxHEIGHT"; raises RequestError for anything else."""
         match = re.fullmatch(r"\s*(\d{1,6})\s*[xX×]\s*(\d{1,6})\s*", text)
         if match is None:
             raise RequestError(
@@ -49,29 +49,29 @@ class Size:
     def swapped(self) -> Size:
         return Size(self.height, self.width)
 
-    def rounded(self, multiple: int) -> Size:
-        """The nearest size whose sides are multiples of `multiple`, at least one multiple each."""
+    def rounded_to_multiple(self, multiple: int) -> Size:
+        """Return the nearest size whose sides are multiples of `multiple`, at least one multiple each."""
 
         def nearest(side: int) -> int:
             return max(multiple, (side + multiple // 2) // multiple * multiple)
 
         return Size(nearest(self.width), nearest(self.height))
 
-    def in_shape_of(self, shape: Size, multiple: int, most: int) -> Size:
-        """The size with about as many pixels as this one and nearly the aspect ratio of `shape`: of those whose sides
-        are multiples of `multiple` and at most `most` the one nearest in ratio, unless its area is far off."""
-        scale = math.sqrt(self.pixels / shape.pixels)
-        ways = [_multiples_about(side * scale, multiple, most) for side in (shape.width, shape.height)]
+    def with_aspect_ratio_of(self, shape: Size, multiple: int, max_side: int) -> Size:
+        """Return a size with about as many pixels as this one and nearly the aspect ratio of `shape`: among those whose
+        sides are multiples of `multiple` and at most `max_side`, the nearest in ratio, unless its area is far off."""
+        scale = math.sqrt(self.pixel_count / shape.pixel_count)
+        ways = [_nearby_multiples(side * scale, multiple, max_side) for side in (shape.width, shape.height)]
 
         def cost(size: Size) -> tuple[bool, float, Size]:
-            area = size.pixels / self.pixels
+            area = size.pixel_count / self.pixel_count
             off = math.log(size.width / size.height * shape.height / shape.width)
-            return not _LEAST_AREA <= area <= _MOST_AREA, abs(off) + abs(math.log(area)) / 4, size
+            return not _MIN_AREA_RATIO <= area <= _MAX_AREA_RATIO, abs(off) + abs(math.log(area)) / 4, size
 
         return min((Size(width, height) for width in ways[0] for height in ways[1]), key=cost)
 
     @property
-    def pixels(self) -> int:
+    def pixel_count(self) -> int:
         return self.width * self.height
 
 
@@ -91,7 +91,7 @@ class Point:
 
     @classmethod
     def parse(cls, text: str) -> Point:
-        """Read "X,Y"; raises RequestError for anything else."""
+        """Parse "X,Y"; raises RequestError for anything else."""
         match = re.fullmatch(r"\s*(\d{1,6})\s*,\s*(\d{1,6})\s*", text)
         if match is None:
             raise RequestError(
@@ -106,7 +106,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Rect:
-    """A box of pixels: left and top (may lie outside a picture), width and height (at least 1)."""
+    """A rectangle in pixels: left and top (may lie outside a picture), width and height (at least 1)."""
 
     x: int
     y: int
@@ -123,21 +123,21 @@ class Rect:
 
     @property
     def right(self) -> int:
-        """The first column that is not in the box any more."""
+        """The first column right of the rectangle."""
         return self.x + self.width
 
     @property
     def bottom(self) -> int:
-        """The first row that is not in the box any more."""
+        """The first row below the rectangle."""
         return self.y + self.height
 
     def intersected(self, other: Rect) -> Rect | None:
-        """What both have in common, or None."""
+        """Return the intersection, or None."""
         x, y = max(self.x, other.x), max(self.y, other.y)
         right, bottom = min(self.right, other.right), min(self.bottom, other.bottom)
         return Rect(x, y, right - x, bottom - y) if right > x and bottom > y else None
 
     def united(self, other: Rect) -> Rect:
-        """The smallest box around both."""
+        """Return the bounding rectangle of both."""
         x, y = min(self.x, other.x), min(self.y, other.y)
         return Rect(x, y, max(self.right, other.right) - x, max(self.bottom, other.bottom) - y)

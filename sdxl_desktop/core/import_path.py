@@ -1,7 +1,7 @@
-"""Keeps the folder that the program happens to be started in from being searched for Python modules.
+"""Removes the current working folder from Python's module search path.
 
-That may be a folder of downloads, where a file called `httpx.py` would be run in place of the library. Imports nothing
-but what Python itself has loaded already, since it is used before that folder is off the path.
+That may be a folder of downloads, where a file called `httpx.py` would be run in place of the library. This module runs
+before that folder is removed, so it imports only modules that Python itself has already loaded.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 
 
 def drop_current_folder() -> None:
-    """Take the current folder off `sys.path`, where `python -m` or an empty or relative entry of PYTHONPATH put it."""
+    """Remove the current folder from `sys.path`; `python -m` or an empty or relative PYTHONPATH entry adds it."""
     if getattr(sys, "frozen", False):
         return
     try:
@@ -30,7 +30,7 @@ def drop_current_folder() -> None:
 
 
 def absolute_entries(path: str) -> list[str]:
-    """The entries of a PYTHONPATH that say the same in every folder."""
+    """Return the absolute entries of a PYTHONPATH."""
     return [entry for entry in path.split(os.pathsep) if os.path.isabs(entry)]
 
 

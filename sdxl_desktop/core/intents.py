@@ -1,4 +1,4 @@
-"""What a person means to do with a masked area, in one word, and the values of an edit that follow from it."""
+"""Intents: presets of edit parameters for what the user wants to do with a masked area."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from enum import StrEnum
 
 import numpy as np
 
-from sdxl_desktop.core.edit import MAX_GROW, MAX_MASK_BLUR, Prefill
+from sdxl_desktop.core.edit import MAX_GROW, MAX_MASK_BLUR, PrefillMode
 from sdxl_desktop.core.geometry import Size
-from sdxl_desktop.core.raster import Bytes
+from sdxl_desktop.core.raster import UInt8Array
 
 
 class Intent(StrEnum):
-    """A plain word for a whole set of values."""
+    """A name for a preset of edit parameters."""
 
     FILL = "fill"
     REPLACE = "replace"
@@ -29,12 +29,12 @@ class Intent(StrEnum):
 
     @property
     def help(self) -> str:
-        """One sentence on what it does and what the prompt should say."""
+        """One sentence on the effect and on what the prompt should say."""
         return _HELP[self]
 
     @property
     def needs_mask(self) -> bool:
-        """Whether it means nothing without a mask: a picture can be refined and expanded as a whole."""
+        """Whether the intent requires a mask; a whole picture can be refined and expanded."""
         return self not in (Intent.REFINE, Intent.EXPAND)
 
 
@@ -49,47 +49,48 @@ _HELP = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
-    """What an intent decides. `grow` is in cells, the pixels of one latent; `blur` is a share of the mask's `breadth`,
-    since a stroke has less room to fade in than a large area, and at most `most_blur` cells.
+class IntentPreset:
+    """The values of an intent. `grow_cells` is in latent cells (the pixels of one latent); `blur_ratio` is a share of
+    the mask's `mean_half_width`, since a stroke has less room to blend than a large area, and is limited to
+    `max_blur_cells`.
 
-    Growing by half a cell lets every cell be drawn that is mostly masked, and what is left of the others lies where the
-    new has hardly begun to fade in. More makes seams: what is drawn then fits what is around the grown mask, of which
-    nothing is kept. What replaces something fades over less than what fills: in a wide fade the old shows through.
-    Measured on the starter (`tests/engine/test_seams.py`).
+    Growing by half a cell regenerates every cell that is mostly masked; the rest of the other cells lies where the
+    blend has hardly begun. A larger value makes seams: the new pixels then fit the surroundings of the grown mask, none
+    of which are kept. Intents that replace something use a narrower blend than those that fill: in a wide blend the old
+    content shows through. Measured with the starter checkpoint (`tests/engine/test_seams.py`).
     """
 
     strength: float
-    prefill: Prefill
-    grow: float = 0.5
-    blur: float = 0.75
-    most_blur: float = 2.0
+    prefill: PrefillMode
+    grow_cells: float = 0.5
+    blur_ratio: float = 0.75
+    max_blur_cells: float = 2.0
     soft: bool = False
     match_colour: bool = True
 
 
-RECIPES = {
-    Intent.FILL: Recipe(strength=1.0, prefill=Prefill.SURROUNDINGS, most_blur=6.0),
-    Intent.REPLACE: Recipe(strength=1.0, prefill=Prefill.BLUR, blur=1.0),
-    Intent.ADD: Recipe(strength=0.85, prefill=Prefill.KEEP),
-    Intent.REMOVE: Recipe(strength=0.95, prefill=Prefill.SURROUNDINGS),
-    Intent.REFINE: Recipe(strength=0.35, prefill=Prefill.KEEP, most_blur=6.0, soft=True),
-    Intent.EXPAND: Recipe(strength=1.0, prefill=Prefill.SURROUNDINGS),
+INTENT_PRESETS = {
+    Intent.FILL: IntentPreset(strength=1.0, prefill=PrefillMode.SURROUNDINGS, max_blur_cells=6.0),
+    Intent.REPLACE: IntentPreset(strength=1.0, prefill=PrefillMode.BLUR, blur_ratio=1.0),
+    Intent.ADD: IntentPreset(strength=0.85, prefill=PrefillMode.KEEP),
+    Intent.REMOVE: IntentPreset(strength=0.95, prefill=PrefillMode.SURROUNDINGS),
+    Intent.REFINE: IntentPreset(strength=0.35, prefill=PrefillMode.KEEP, max_blur_cells=6.0, soft=True),
+    Intent.EXPAND: IntentPreset(strength=1.0, prefill=PrefillMode.SURROUNDINGS),
 }
-"""The one table of what the intents mean. Remove stops short of strength 1, where nothing of a prefill would count."""
+"""The presets of the intents. Remove stays below strength 1, at which a prefill has no effect."""
 
-_CELL = 8.0
-"""Pixels of what is drawn that one of SDXL's latents stands for."""
-_FEWEST_CELLS = 16
-"""What is drawn smaller than this many cells has smaller ones: it comes from a VAE that shrinks less."""
+_LATENT_CELL_PIXELS = 8.0
+"""Generated pixels per latent in SDXL."""
+_MIN_CELLS = 16
+"""A generated picture with fewer cells on a side has smaller cells: its VAE has a smaller scale factor."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Filling:
-    """The part of an `Edit` that an intent decides, in the terms of `Edit`."""
+class IntentParameters:
+    """The fields of `EditParameters` that an intent sets, with the same meanings."""
 
     strength: float
-    prefill: Prefill
+    prefill: PrefillMode
     grow: int
     mask_blur: float
     soft: bool
@@ -97,50 +98,58 @@ class Filling:
 
 
 @dataclass(frozen=True, slots=True)
-class Masked:
-    """What sizes depend on: the mask's `breadth` and its `box`, and the `picture` it lies in; all in its pixels."""
+class MaskMetrics:
+    """The measurements that sizes depend on: the mask's `mean_half_width` and `box_size`, and the `picture_size`; all
+    in the picture's pixels."""
 
-    breadth: float
-    box: Size
-    picture: Size
+    mean_half_width: float
+    box_size: Size
+    picture_size: Size
 
     @classmethod
-    def of(cls, mask: Bytes) -> Masked:
+    def from_mask(cls, mask: UInt8Array) -> MaskMetrics:
         """Measure `mask`, uint8 [H, W].
 
-        The breadth is area / edge length: half the width of a stroke, a quarter of a square's side, half a circle's
-        radius; never more than the way from the edge to the middle. Along the picture's own edges there is no edge.
+        The mean half width is area / edge length: half the width of a stroke, a quarter of a square's side, half a
+        circle's radius; never more than the distance from the edge to the middle. The picture's borders do not count as
+        edges.
         """
         picture = Size(mask.shape[1], mask.shape[0])
         rows = np.flatnonzero(mask.any(axis=1))
         if not rows.size:
-            return cls(math.sqrt(picture.pixels) / 2, picture, picture)
+            return cls(math.sqrt(picture.pixel_count) / 2, picture, picture)
         columns = np.flatnonzero(mask[rows[0] : rows[-1] + 1].any(axis=0))
         around = slice(max(0, rows[0] - 1), rows[-1] + 2), slice(max(0, columns[0] - 1), columns[-1] + 2)
         inside = mask[around] > 0
         edge = int(np.count_nonzero(inside[1:] != inside[:-1]) + np.count_nonzero(inside[:, 1:] != inside[:, :-1]))
         box = Size(int(np.ptp(columns)) + 1, int(np.ptp(rows)) + 1)
-        breadth = int(np.count_nonzero(inside)) / edge if edge else math.sqrt(picture.pixels) / 2
+        breadth = int(np.count_nonzero(inside)) / edge if edge else math.sqrt(picture.pixel_count) / 2
         return cls(breadth, box, picture)
 
-    def scale(self, drawn: Size, margin: int | None) -> float:
-        """How many of the picture's pixels become one of `drawn`; `margin`: only so much around the mask is drawn."""
+    def scale(self, generated_size: Size, margin: int | None) -> float:
+        """Return the picture's pixels per generated pixel; with a `margin` only that much around the mask is used."""
         if margin is None:
-            return math.sqrt(self.picture.pixels / drawn.pixels)
-        seen = [min(side + 2 * margin, most) for side, most in zip(_sides(self.box), _sides(self.picture), strict=True)]
-        return max(seen[0] / drawn.width, seen[1] / drawn.height)
+            return math.sqrt(self.picture_size.pixel_count / generated_size.pixel_count)
+        seen = [
+            min(side + 2 * margin, most)
+            for side, most in zip(_sides(self.box_size), _sides(self.picture_size), strict=True)
+        ]
+        return max(seen[0] / generated_size.width, seen[1] / generated_size.height)
 
 
-def filling(intent: Intent, masked: Masked, drawn: Size, margin: int | None = None) -> Filling:
-    """What `intent` means for this mask when `drawn` pixels are drawn, of the whole picture or `margin` around it."""
-    recipe = RECIPES[intent]
-    scale = masked.scale(drawn, margin)
-    cell = min(_CELL, min(_sides(drawn)) / _FEWEST_CELLS) * scale
-    blur = min(recipe.blur * masked.breadth, recipe.most_blur * cell)
-    return Filling(
+def parameters_for_intent(
+    intent: Intent, mask_metrics: MaskMetrics, generated_size: Size, margin: int | None = None
+) -> IntentParameters:
+    """Return the parameters of `intent` for this mask if the whole picture, or `margin` around the mask, is generated
+    at `generated_size`."""
+    recipe = INTENT_PRESETS[intent]
+    scale = mask_metrics.scale(generated_size, margin)
+    cell = min(_LATENT_CELL_PIXELS, min(_sides(generated_size)) / _MIN_CELLS) * scale
+    blur = min(recipe.blur_ratio * mask_metrics.mean_half_width, recipe.max_blur_cells * cell)
+    return IntentParameters(
         strength=recipe.strength,
         prefill=recipe.prefill,
-        grow=min(math.ceil(recipe.grow * cell), MAX_GROW),
+        grow=min(math.ceil(recipe.grow_cells * cell), MAX_GROW),
         mask_blur=min(round(2 * blur) / 2, MAX_MASK_BLUR),
         soft=recipe.soft,
         match_colour=recipe.match_colour,

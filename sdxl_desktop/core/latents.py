@@ -1,4 +1,4 @@
-"""What a finished picture keeps of its making, so that it can be decoded again, refined, or branched at any step."""
+"""The latents of a finished picture, from which it can be decoded again, refined, or resumed at any step."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from sdxl_desktop.core.checks import within
 from sdxl_desktop.core.errors import RequestError
-from sdxl_desktop.core.noise_schedule import NoiseOverride
+from sdxl_desktop.core.noise_schedule import NoiseScheduleOverride
+from sdxl_desktop.core.range_check import check_range
 from sdxl_desktop.core.schedulers import SchedulerName
 
 Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeptLatents:
+class SavedLatents:
     """`final`: scaled latents, float32 [C, h, w], ready for decoding.
 
-    `predictions`: what every UNet call of the run answered after guidance, float32 [calls, C, h, w]; replaying them
-    through the scheduler restores the state at any step exactly, solver history and noise included. None where only
-    the end was kept. `seed`, `steps`, `scheduler`, `timesteps` and `noise` are those of the run; they must be the same
-    for a replay. `timesteps` and `noise` are None where a file of an earlier release does not say them.
+    `predictions`: the UNet output of every call after guidance, float32 [calls, C, h, w]; replaying them through the
+    scheduler restores the state at any step exactly, solver history and noise included. None if only the final latents
+    were kept. `seed`, `steps`, `scheduler`, `timesteps` and `noise` are those of the run; a replay needs the same
+    values. `timesteps` and `noise` are None if a file of an earlier release lacks them.
     """
 
     final: Floats = field(compare=False, repr=False)
@@ -31,7 +31,7 @@ class KeptLatents:
     steps: int
     scheduler: SchedulerName
     timesteps: tuple[int, ...] | None = None
-    noise: NoiseOverride | None = None
+    noise: NoiseScheduleOverride | None = None
     digest: str = ""
 
     @property
@@ -40,16 +40,16 @@ class KeptLatents:
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
-    """Begin from kept latents: from the end (`step` None: nothing is denoised again) or after `step` steps."""
+class ResumePoint:
+    """Start from saved latents: from the final ones (`step` None: nothing is denoised again) or after `step` steps."""
 
-    latents: KeptLatents
+    latents: SavedLatents
     step: int | None = None
 
     def __post_init__(self) -> None:
         if self.step is None:
             return
-        within("The step to go on from", self.step, 0, self.latents.steps)
+        check_range("The step to go on from", self.step, 0, self.latents.steps)
         if self.latents.predictions is None:
             raise RequestError(
                 "These latents cannot be continued from a step.",

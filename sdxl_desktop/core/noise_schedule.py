@@ -1,4 +1,4 @@
-"""How a checkpoint must be sampled: what its UNet predicts, and which levels of noise it was trained with."""
+"""How a checkpoint must be sampled: its prediction type and the noise levels it was trained with."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from sdxl_desktop.core.errors import RequestError
-from sdxl_desktop.core.foreign_text import shown
 from sdxl_desktop.core.scalars import ADVANCED, Option, scalar
-from sdxl_desktop.core.schedulers import SDXL, is_edm
+from sdxl_desktop.core.schedulers import SDXL_SCHEDULER_CONFIG, is_edm
+from sdxl_desktop.core.untrusted_text import display_text
 
 
-class _Named(StrEnum):
+class _LabelledEnum(StrEnum):
     @property
     def label(self) -> str:
-        """As people read it."""
+        """The label for display."""
         return _LABELS[self.value]
 
 
-class PredictionType(_Named):
-    """What the UNet answers with; the values are diffusers'."""
+class PredictionType(_LabelledEnum):
+    """The UNet's prediction type; the values are diffusers'."""
 
     EPSILON = "epsilon"
     V_PREDICTION = "v_prediction"
@@ -29,14 +29,14 @@ class PredictionType(_Named):
 
     @classmethod
     def parse(cls, text: str) -> PredictionType:
-        """Read a name however it is written ("v", "v-prediction", "v_pred"); raises RequestError."""
+        """Parse a name in any spelling ("v", "v-prediction", "v_pred"); raises RequestError."""
         folded = text.strip().lower().replace("-", "_")
         folded = {"eps": "epsilon", "v": "v_prediction", "v_pred": "v_prediction", "x0": "sample"}.get(folded, folded)
-        return _parsed(cls, folded, "prediction type", text)
+        return _parse_enum(cls, folded, "prediction type", text)
 
 
-class TimestepSpacing(_Named):
-    """Which of the timesteps trained with are visited (Lin et al., arXiv 2305.08891, table 2); the values are
+class TimestepSpacing(_LabelledEnum):
+    """The spacing of the training timesteps that are used (Lin et al., arXiv 2305.08891, table 2); the values are
     diffusers'."""
 
     LEADING = "leading"
@@ -46,7 +46,7 @@ class TimestepSpacing(_Named):
     @classmethod
     def parse(cls, text: str) -> TimestepSpacing:
         """Raises RequestError."""
-        return _parsed(cls, text.strip().lower(), "timestep spacing", text)
+        return _parse_enum(cls, text.strip().lower(), "timestep spacing", text)
 
 
 _LABELS = {
@@ -59,42 +59,46 @@ _LABELS = {
 }
 
 
-_Name = TypeVar("_Name", bound=_Named)
+_Name = TypeVar("_Name", bound=_LabelledEnum)
 
 
-def _parsed(kind: type[_Name], value: str, what: str, text: str) -> _Name:
+def _parse_enum(kind: type[_Name], value: str, what: str, text: str) -> _Name:
     try:
         return kind(value)
     except ValueError:
         raise RequestError(
-            f"There is no {what} called {shown(text, 40)!r}.",
+            f"There is no {what} called {display_text(text, 40)!r}.",
             next_step="Choose one of: " + ", ".join(one.value for one in kind) + ".",
         ) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoiseSchedule:
-    """What a scheduler_config.json says of the training, in diffusers' words; `edm` where noise and picture are scaled
-    as EDM does, in which there is neither a spacing nor a terminal SNR."""
+    """The training-related entries of a scheduler_config.json, in diffusers' terms; `edm` is true if noise and picture
+    are scaled as in EDM, which has neither a spacing nor a terminal SNR."""
 
-    prediction_type: str = str(SDXL["prediction_type"])
+    prediction_type: str = str(SDXL_SCHEDULER_CONFIG["prediction_type"])
     zero_terminal_snr: bool = False
-    timestep_spacing: str = str(SDXL["timestep_spacing"])
+    timestep_spacing: str = str(SDXL_SCHEDULER_CONFIG["timestep_spacing"])
     edm: bool = False
 
     @classmethod
-    def of(cls, config: Mapping[str, Any]) -> NoiseSchedule:
-        """Of a checked config."""
+    def from_config(cls, config: Mapping[str, Any]) -> NoiseSchedule:
+        """Create from a validated config."""
         return cls(
-            prediction_type=shown(str(config.get("prediction_type", SDXL["prediction_type"])), 40),
+            prediction_type=display_text(
+                str(config.get("prediction_type", SDXL_SCHEDULER_CONFIG["prediction_type"])), 40
+            ),
             zero_terminal_snr=bool(config.get("rescale_betas_zero_snr", False)),
-            timestep_spacing=shown(str(config.get("timestep_spacing", SDXL["timestep_spacing"])), 40),
+            timestep_spacing=display_text(
+                str(config.get("timestep_spacing", SDXL_SCHEDULER_CONFIG["timestep_spacing"])), 40
+            ),
             edm=is_edm(str(config.get("_class_name", ""))),
         )
 
     @property
-    def words(self) -> str:
-        """One line for people, such as "v-prediction, zero terminal SNR, trailing timesteps"."""
+    def description(self) -> str:
+        """One line for display, such as "v-prediction, zero terminal SNR, trailing timesteps"."""
         prediction = {"v_prediction": "v-prediction"}.get(self.prediction_type, f"{self.prediction_type} prediction")
         if self.edm:
             return f"{prediction}, EDM noise"
@@ -103,8 +107,8 @@ class NoiseSchedule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NoiseOverride:
-    """What a person knows better of a checkpoint than its scheduler_config.json; None is as the checkpoint says."""
+class NoiseScheduleOverride:
+    """User overrides of a checkpoint's scheduler_config.json; None means the checkpoint's value."""
 
     prediction_type: PredictionType | None = scalar(
         None,
@@ -136,15 +140,15 @@ class NoiseOverride:
     )
 
     @property
-    def words(self) -> str:
-        """What is not as the checkpoint says, such as "v-prediction · zero SNR"; "" where all is."""
+    def description(self) -> str:
+        """The overridden values, such as "v-prediction · zero SNR"; "" if there are none."""
         words = [one.label for one in (self.prediction_type, self.timestep_spacing) if one is not None]
         if self.zero_terminal_snr is not None:
             words.append("zero SNR" if self.zero_terminal_snr else "no zero SNR")
         return " · ".join(words)
 
-    def on(self, config: Mapping[str, Any]) -> dict[str, Any]:
-        """A checked `config` with these values in the place of its own."""
+    def apply_to(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a validated `config` with these overrides applied."""
         asked = {
             "prediction_type": None if self.prediction_type is None else self.prediction_type.value,
             "rescale_betas_zero_snr": self.zero_terminal_snr,

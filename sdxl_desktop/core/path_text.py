@@ -1,4 +1,4 @@
-"""Paths as text that any JSON file can hold, and back: also those whose bytes are no UTF-8."""
+"""Converts paths to text that any JSON file can hold, and back, including paths that are not valid UTF-8."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import os
 from pathlib import Path
 from urllib.parse import quote, unquote_to_bytes
 
-from sdxl_desktop.core.foreign_text import encodable
+from sdxl_desktop.core.untrusted_text import replace_unencodable
 
 _SCHEME = "file:"
 
 
-def text_of_path(path: Path) -> str:
-    """The path as it is spelled; one that is no text as a `file:` URI, relative as it is, for
-    `path_of_text`."""
+def path_to_text(path: Path) -> str:
+    """Return the path as text; a path that is not valid text becomes a `file:` URI (relative if the path is) for
+    `text_to_path`."""
     text = str(path)
     if os.name != "posix":
-        return encodable(text)
-    if encodable(text) == text and not text.startswith(_SCHEME):
+        return replace_unencodable(text)
+    if replace_unencodable(text) == text and not text.startswith(_SCHEME):
         return text
     return f"{_SCHEME}{'//' if path.is_absolute() else ''}{quote(os.fsencode(text))}"
 
 
-def path_of_text(text: str) -> Path:
-    """The path that `text_of_path` wrote; raises ValueError for what cannot be a path."""
+def text_to_path(text: str) -> Path:
+    """Return the path that `path_to_text` wrote; raises ValueError for text that cannot be a path."""
     if os.name == "posix" and text.startswith(_SCHEME):
         named = os.fsdecode(unquote_to_bytes(text.removeprefix(_SCHEME)))
         text = named.removeprefix("//") if named.startswith("///") else named

@@ -1,4 +1,4 @@
-"""Where things live on this machine: platformdirs' folders, or one folder named by SDXL_DESKTOP_HOME."""
+"""The application's folders: platformdirs' folders, or one folder named by SDXL_DESKTOP_HOME."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from urllib.parse import quote
 
 import platformdirs
 
-APP = "sdxl-desktop"
+APP_NAME = "sdxl-desktop"
 HOME_VARIABLE = "SDXL_DESKTOP_HOME"
 
 LOG_FILE = "application.log"
-"""In the folder of logs, beside the engine's."""
+"""In the log folder, next to the engine's log."""
 ENGINE_LOG_FILE = "engine.log"
 
 _VARIABLE = re.compile(r"\$(\w+)|\$\{(\w+)\}|%(\w+)%")
 
 
-def expanded(text: str | Path) -> Path:
-    """The path that a person means by `text`: with their home for "~" and the values of variables, written as shells
-    write them ($PICTURES, ${PICTURES}) or as Windows does (%PICTURES%), on every system. A variable that there is not
-    stays as it is. Quotes and blanks around a pasted path do not count."""
+def expand_path(text: str | Path) -> Path:
+    """Return the path that a user means by `text`, with "~" and variables expanded, in shell syntax ($PICTURES,
+    ${PICTURES}) or Windows syntax (%PICTURES%), on every system. Undefined variables stay as they are. Quotes and
+    blanks around a pasted path are ignored."""
     plain = str(text).strip()
     if len(plain) > 1 and plain[0] == plain[-1] and plain[0] in "\"'":
         plain = plain[1:-1]
@@ -37,20 +37,20 @@ def expanded(text: str | Path) -> Path:
 
 
 def unknown_variable(text: str) -> str:
-    """The first variable in `text` that has no value, as it is written; "" when all have one."""
+    """Return the first undefined variable in `text`, as written; "" if all are defined."""
     names = _VARIABLE.finditer(text)
     return next((name[0] for name in names if (name[1] or name[2] or name[3]) not in os.environ), "")
 
 
 def chosen_folder(text: str, default: Path) -> Path:
-    """The folder that a person chose in the settings; what is not absolute lies in their home folder, wherever the
-    application was started. `default` for nothing."""
-    return Path.home() / expanded(text) if text.strip() else default
+    """Return the folder chosen in the settings; a relative one is relative to the home folder, not the working folder.
+    `default` if empty."""
+    return Path.home() / expand_path(text) if text.strip() else default
 
 
 @dataclass(frozen=True, slots=True)
 class AppPaths:
-    """The application's own folders. Nothing is created until something is written."""
+    """The application's own folders. They are created only when something is written."""
 
     data: Path
     cache: Path
@@ -60,10 +60,10 @@ class AppPaths:
 
     @classmethod
     def from_environment(cls) -> AppPaths:
-        """The folders for this process; SDXL_DESKTOP_HOME moves all of them under one folder."""
+        """Return the folders for this process; SDXL_DESKTOP_HOME moves all of them under one folder."""
         home = os.environ.get(HOME_VARIABLE, "").strip()
         if home:
-            root = expanded(home).resolve()
+            root = expand_path(home).resolve()
             return cls(
                 data=root / "data",
                 cache=root / "cache",
@@ -71,7 +71,7 @@ class AppPaths:
                 pictures=root / "pictures",
                 logs=root / "logs",
             )
-        dirs = platformdirs.PlatformDirs(APP, appauthor=False)
+        dirs = platformdirs.PlatformDirs(APP_NAME, appauthor=False)
         return cls(
             data=dirs.user_data_path,
             cache=dirs.user_cache_path,
@@ -82,17 +82,17 @@ class AppPaths:
 
     @property
     def checkpoints(self) -> Path:
-        """The person's own checkpoints, unless the settings say otherwise."""
+        """The user's own checkpoints, unless the settings name another folder."""
         return self.data / "checkpoints"
 
     @property
     def log(self) -> Path:
-        """The application's log."""
+        """The application's log file."""
         return self.logs / LOG_FILE
 
     @property
     def engine_log(self) -> Path:
-        """What the engine's process prints and logs."""
+        """The output and log of the engine process."""
         return self.logs / ENGINE_LOG_FILE
 
     @property
@@ -102,7 +102,7 @@ class AppPaths:
 
 
 def home_folders() -> tuple[str, ...]:
-    """The person's home as messages may spell it, the longest first; empty where there is none but the root."""
+    """Return the spellings of the home folder in messages, longest first; empty if it is only the root."""
     try:
         home = str(Path.home())
     except RuntimeError:
@@ -113,7 +113,7 @@ def home_folders() -> tuple[str, ...]:
 
 
 def with_tilde(path: Path) -> str:
-    """`path` as text, with "~" for the person's home."""
+    """Return `path` as text, with "~" for the home folder."""
     text = str(path)
     for home in home_folders():
         if text == home or text.startswith((home + "/", home + "\\")):
@@ -121,8 +121,8 @@ def with_tilde(path: Path) -> str:
     return text
 
 
-def resources() -> Path:
-    """The folder of files that ship with the application: in the wheel, in the bundle, or in the source tree."""
+def resources_folder() -> Path:
+    """Return the folder of files that ship with the application: in the wheel, the bundle, or the source tree."""
     package = Path(__file__).resolve().parent.parent
     if getattr(sys, "frozen", False):
         package = Path(getattr(sys, "_MEIPASS", package)) / "sdxl_desktop"
@@ -130,8 +130,9 @@ def resources() -> Path:
     return shipped if shipped.is_dir() else package.parent / "resources"
 
 
-def unwritable(file: Path) -> str | None:
-    """A sentence that says why `file` could not be written, as far as that can be told without writing; else None."""
+def unwritable_reason(file: Path) -> str | None:
+    """Return a sentence that explains why `file` cannot be written, as far as that can be found out without writing;
+    else None."""
     folder = file.parent
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent

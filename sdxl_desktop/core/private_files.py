@@ -1,5 +1,5 @@
-"""Files that only the person may read: settings, kept work, logs. 0600 and folders 0700 on POSIX, made so before
-anything is written into them; other systems keep a person's own folders to themselves."""
+"""Files that only the user may read: settings, saved work, logs. On POSIX they have mode 0600 and folders 0700, set
+before anything is written; other systems restrict access to the user's own folders themselves."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ FILE_MODE = 0o600
 FOLDER_MODE = 0o700
 
 
-def private_folder(folder: Path, *, own: bool = False) -> None:
-    """Make `folder`, and what is missing above it, for this person only. Raises OSError.
+def make_private_folder(folder: Path, *, restrict_existing: bool = False) -> None:
+    """Create `folder` and its missing parents for this user only. Raises OSError.
 
-    One that is there stays as it is, unless it is the application's `own`: then others lose what access they had.
+    An existing folder stays as it is unless `restrict_existing` is set, for the application's own folders: then others
+    lose access.
     """
     missing = []
     while not folder.is_dir():
@@ -25,26 +26,26 @@ def private_folder(folder: Path, *, own: bool = False) -> None:
         folder = folder.parent
     for each in reversed(missing):
         each.mkdir(mode=FOLDER_MODE, exist_ok=True)
-    if own and not missing:
-        _narrow(folder, FOLDER_MODE)
+    if restrict_existing and not missing:
+        _restrict_mode(folder, FOLDER_MODE)
 
 
 def create_private(file: Path) -> None:
-    """A new, empty file for this person only. Raises OSError, FileExistsError among it."""
+    """Create an empty file for this user only. Raises OSError, including FileExistsError."""
     os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FILE_MODE))
 
 
-def open_private(file: Path, *, anew: bool = False) -> BinaryIO:
-    """`file` opened for appending, or emptied first if `anew`; one that others could read is theirs no more. Raises
-    OSError."""
-    start = os.O_TRUNC if anew else 0
+def open_private_append(file: Path, *, truncate: bool = False) -> BinaryIO:
+    """Open `file` for appending, or emptied if `truncate`; access by others is revoked. Raises OSError."""
+    start = os.O_TRUNC if truncate else 0
     opened = os.open(file, os.O_CREAT | os.O_WRONLY | os.O_APPEND | start | getattr(os, "O_BINARY", 0), FILE_MODE)
-    _narrow(file, FILE_MODE)
+    _restrict_mode(file, FILE_MODE)
     return os.fdopen(opened, "ab")
 
 
-def _narrow(path: Path, mode: int) -> None:
-    """Take away what `mode` does not grant. Where that cannot be (another's file, a disk without modes) it stays."""
+def _restrict_mode(path: Path, mode: int) -> None:
+    """Remove the permissions that `mode` does not grant. If that fails (another user's file, a disk without modes)
+    nothing changes."""
     if os.name != "posix":
         return
     with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""Cuts a prompt into the words and embeddings an encoder sees, and packs their tokens into chunks."""
+"""Splits a prompt into text and embeddings for a text encoder, and packs the tokens into chunks."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
-    """Text for the tokenizer from `start` to `end` (not included) of what was cut; or, if `token` is not empty, a place
-    where the embedding of that token stands."""
+class TextSegment:
+    """Text for the tokenizer from `start` to `end` (exclusive) of the input; or, if `token` is not empty, a place for
+    that token's embedding."""
 
     text: str
     token: str
@@ -23,23 +23,23 @@ class Words:
     end: int
 
 
-def cut_at_tokens(text: str, tokens: Iterable[str]) -> Iterator[Words]:
-    """Cut `text` at each place where one of `tokens` stands as a word of its own.
+def split_at_tokens(text: str, tokens: Iterable[str]) -> Iterator[TextSegment]:
+    """Split `text` at each place where one of `tokens` stands as a separate word.
 
-    Upper and lower case are the same, as they are to CLIP's tokenizers; where tokens overlap the longest is taken.
+    Matching is case-insensitive, like CLIP's tokenizers; of overlapping tokens the longest is used.
     """
     names = tuple(tokens)
     if not names:
-        yield Words(text, "", 0, len(text))
+        yield TextSegment(text, "", 0, len(text))
         return
     at = 0
     for match in _pattern(names).finditer(text):
         if match.start() > at:
-            yield Words(text[at : match.start()], "", at, match.start())
-        yield Words(match.group(), _name(match.group(), names), *match.span())
+            yield TextSegment(text[at : match.start()], "", at, match.start())
+        yield TextSegment(match.group(), _name(match.group(), names), *match.span())
         at = match.end()
     if at < len(text):
-        yield Words(text[at:], "", at, len(text))
+        yield TextSegment(text[at:], "", at, len(text))
 
 
 @lru_cache(maxsize=16)
@@ -59,33 +59,33 @@ def _name(found: str, names: tuple[str, ...]) -> str:
     return next(name for name in names if re.fullmatch(re.escape(name), found, re.IGNORECASE))
 
 
-def pack(units: Iterable[Sequence[T]], room: int) -> list[list[T]]:
-    """Chunks of at most `room` items. A unit that fits into a chunk is not divided over two.
+def pack_chunks(units: Iterable[Sequence[T]], capacity: int) -> list[list[T]]:
+    """Return chunks of at most `capacity` items. A unit that fits into a chunk is not split across two.
 
-    As in AUTOMATIC1111's web UI the units are the embeddings; each token of text is a unit of its own, so that words
-    divide where the chunk is full.
+    As in AUTOMATIC1111's web UI the units are the embeddings; each text token is a unit of its own, so words are split
+    where the chunk is full.
     """
     chunks: list[list[T]] = []
     for unit in units:
-        if not chunks or (len(chunks[-1]) + len(unit) > room and len(unit) <= room):
+        if not chunks or (len(chunks[-1]) + len(unit) > capacity and len(unit) <= capacity):
             chunks.append([])
         for item in unit:
-            if len(chunks[-1]) == room:
+            if len(chunks[-1]) == capacity:
                 chunks.append([])
             chunks[-1].append(item)
     return chunks
 
 
-def packed_length(sizes: Iterable[int], room: int) -> int:
-    """The items up to the last one when units of these `sizes` are packed, what stays free before it included: that is
-    what `pack` makes of them, without making it."""
-    full, last = 0, 0  # chunks before the last one; what is in that
+def packed_length(sizes: Iterable[int], capacity: int) -> int:
+    """Return the number of items up to the last one when units of these `sizes` are packed, including the free places
+    before it, as `pack_chunks` packs them, without building the chunks."""
+    full, last = 0, 0  # chunks before the last one; items in the last one
     for size in sizes:
-        if last + size <= room:
+        if last + size <= capacity:
             last += size
-        elif size <= room:
+        elif size <= capacity:
             full, last = full + 1, size
-        else:  # divided: it fills up the chunk that was begun
-            more = math.ceil((last + size) / room) - 1
-            full, last = full + more, last + size - more * room
-    return full * room + last
+        else:  # split: it fills up the current chunk
+            more = math.ceil((last + size) / capacity) - 1
+            full, last = full + more, last + size - more * capacity
+    return full * capacity + last

@@ -1,21 +1,21 @@
-r"""Reads a prompt: its emphasis, its breaks and its escapes, and says where something is wrong.
+r"""Parses a prompt: emphasis, breaks and escapes, and locates problems.
 
 | written | means |
 | --- | --- |
 | `(word)` | 1.1 times the weight; brackets multiply, so `((word))` is 1.21 |
 | `[word]` | the weight divided by 1.1 |
 | `(word:1.3)` | 1.3 times the weight; a number from 0 to 10 |
-| `BREAK` | what follows starts a new chunk of tokens |
+| `BREAK` | the following text starts a new chunk of tokens |
 | `\(` `\)` `\[` `\]` `\\` | the character itself |
 
-This is the language of AUTOMATIC1111's web UI (its wiki, "Attention/emphasis"), and ComfyUI's where both agree. They
+This is the syntax of AUTOMATIC1111's web UI (its wiki, "Attention/emphasis"), and ComfyUI's where both agree. They
 differ, or fail, where a prompt is malformed. Here:
 
-- A bracket without its partner is a character like any other, with a warning: `:)` and `a (small cat` are drawn. (The
-  web UI emphasises everything after an open bracket, which is rarely what was meant; ComfyUI reads it as we do.)
-- A weight that is meant as a number but is none, `(cat:1.2.3)` or `(cat:1,2)`, or is out of range, is an error.
-- `(note: this)` holds no number, so it is text in plain emphasis, as in both.
-- What other programs understand and this one does not, `[cat:dog:0.5]`, `<lora:…>`, `(word)1.2`, `{a|b}`, `__name__`,
+- A bracket without a partner is a plain character, with a warning: `:)` and `a (small cat` are generated. (The
+  web UI emphasises everything after an open bracket, which is rarely intended; ComfyUI reads it like here.)
+- A malformed number, `(cat:1.2.3)` or `(cat:1,2)`, or one out of range, is an error.
+- `(note: this)` has no number, so it is text in plain emphasis, as in both programs.
+- Unsupported syntax of other programs, `[cat:dog:0.5]`, `<lora:…>`, `(word)1.2`, `{a|b}`, `__name__`,
   is read as text, with a warning.
 """
 
@@ -27,8 +27,8 @@ from enum import Enum, StrEnum, auto
 
 from sdxl_desktop.core.errors import RequestError
 
-STEP = 1.1
-"""What a bare pair of brackets multiplies or divides by."""
+EMPHASIS_FACTOR = 1.1
+"""The factor of an unnumbered pair of brackets."""
 MIN_WEIGHT, MAX_WEIGHT = 0.0, 10.0
 
 _LEXEME = re.compile(
@@ -43,7 +43,7 @@ _EXTRA_NETWORK = re.compile(r"<(?:lora|lyco|hypernet):[^<>]*>", re.IGNORECASE)
 _CHOICE = re.compile(r"\{[^{}|]*\|[^{}]*\}")
 _WILDCARD = re.compile(r"(?<!\w)__[^\W_](?:[\w./*-]*?[^\W_])?__(?!\w)")
 _NAMED_EMBEDDING = re.compile(r"\bembedding:[^\s,()\[\]]+", re.IGNORECASE)
-_OTHER_LANGUAGES = (
+_UNSUPPORTED_SYNTAX = (
     (
         _EXTRA_NETWORK,
         "LoRAs are not part of the prompt here; this is read as text.",
@@ -57,21 +57,21 @@ _OTHER_LANGUAGES = (
         "Add the file among the embeddings, and write its word.",
     ),
 )
-"""What to look for, what to say of it, and what to write instead."""
+"""Pattern, message, and what to write instead."""
 _EXCERPT = 16
-_DEEP = 100
+_MAX_DEPTH = 100
 
 
 class Severity(StrEnum):
-    """A WARNING is drawn all the same; an ERROR is not."""
+    """A prompt with a WARNING is still generated; one with an ERROR is not."""
 
     WARNING = "warning"
     ERROR = "error"
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
-    """What is wrong with the characters `start` to `end` (not included) of a prompt, and what to write instead."""
+class PromptProblem:
+    """A problem in the characters `start` to `end` (exclusive) of a prompt, and what to write instead."""
 
     start: int
     end: int
@@ -84,10 +84,10 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
-class Fragment:
-    """Words of one weight, escapes resolved, read from the characters `start` to `end` (not included).
+class PromptFragment:
+    """Text of one weight, escapes resolved, read from the characters `start` to `end` (exclusive).
 
-    `section` counts the BREAKs before it that separate anything.
+    `section` counts the preceding BREAKs that separate anything.
     """
 
     text: str
@@ -98,10 +98,10 @@ class Fragment:
 
 
 @dataclass(frozen=True, slots=True)
-class Emphasis:
-    """A pair of brackets from `start` to `end` (not included) around the content up to `content_end`.
+class EmphasisGroup:
+    """A pair of brackets from `start` to `end` (exclusive) around the content up to `content_end`.
 
-    `factor` is what it multiplies by; `content_end` to `end` holds the weight, if one is written, and the bracket.
+    `factor` is its multiplier; `content_end` to `end` holds the weight, if one is written, and the bracket.
     """
 
     start: int
@@ -111,23 +111,23 @@ class Emphasis:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """All there is in a prompt, positions in characters.
+class ParsedPrompt:
+    """The elements of a prompt, positions in characters.
 
-    `breaks` are spans, `escapes` the places of backslashes that escape, `strays` the brackets without a partner.
+    `breaks` are spans, `escapes` the positions of escaping backslashes.
     """
 
-    fragments: tuple[Fragment, ...]
-    emphases: tuple[Emphasis, ...]
+    fragments: tuple[PromptFragment, ...]
+    emphases: tuple[EmphasisGroup, ...]
     breaks: tuple[tuple[int, int], ...]
     escapes: tuple[int, ...]
-    strays: tuple[int, ...]
-    problems: tuple[Problem, ...]
+    unmatched_brackets: tuple[int, ...]
+    problems: tuple[PromptProblem, ...]
 
 
-def parse(text: str) -> tuple[Fragment, ...]:
-    """The weighted words of a prompt in order. Raises RequestError, saying where, when it holds an error."""
-    reading = read(text)
+def parse_fragments(text: str) -> tuple[PromptFragment, ...]:
+    """Return the weighted fragments of a prompt in order. Raises RequestError with the position if it has an error."""
+    reading = parse_prompt(text)
     for problem in reading.problems:
         if problem.severity is Severity.ERROR:
             raise RequestError(
@@ -138,34 +138,34 @@ def parse(text: str) -> tuple[Fragment, ...]:
     return reading.fragments
 
 
-def check(text: str) -> tuple[Problem, ...]:
-    """What is wrong with a prompt, in order of place; empty when nothing is."""
-    return read(text).problems
+def find_problems(text: str) -> tuple[PromptProblem, ...]:
+    """Return the problems of a prompt, ordered by position."""
+    return parse_prompt(text).problems
 
 
-def read(text: str) -> Reading:
-    """Everything about a prompt; never raises, and takes time in proportion to the prompt's length."""
-    reader = _Reader(text)
+def parse_prompt(text: str) -> ParsedPrompt:
+    """Parse a prompt; never raises, and runs in time linear in the prompt's length."""
+    reader = _PromptParser(text)
     reader.pair_brackets()
-    reader.weigh()
-    reader.look_for_other_languages()
+    reader.assign_weights()
+    reader.find_unsupported_syntax()
     fragments = tuple(reader.fragments())
-    return Reading(
+    return ParsedPrompt(
         fragments=fragments,
         emphases=tuple(sorted(reader.emphases, key=lambda emphasis: emphasis.start)),
         breaks=tuple(reader.breaks),
-        escapes=tuple(lexeme.start for lexeme in reader.lexemes if lexeme.kind is _Kind.ESCAPE),
-        strays=tuple(sorted(reader.strays)),
+        escapes=tuple(lexeme.start for lexeme in reader.lexemes if lexeme.kind is _LexemeKind.ESCAPE),
+        unmatched_brackets=tuple(sorted(reader.unmatched_brackets)),
         problems=tuple(sorted(reader.problems, key=lambda problem: (problem.start, problem.end))),
     )
 
 
-def _excerpt(text: str, problem: Problem) -> str:
+def _excerpt(text: str, problem: PromptProblem) -> str:
     before, after = text[: problem.start][-_EXCERPT:], text[problem.end :][:_EXCERPT]
     return f"…{before}{text[problem.start : problem.end]}{after}…".replace("\n", " ")
 
 
-class _Kind(Enum):
+class _LexemeKind(Enum):
     ESCAPE = auto()
     OPEN = auto()
     CLOSE = auto()
@@ -175,13 +175,13 @@ class _Kind(Enum):
 
 @dataclass(slots=True)
 class _Lexeme:
-    kind: _Kind
+    kind: _LexemeKind
     start: int
     end: int
 
 
 @dataclass(slots=True)
-class _Piece:
+class _WeightedPiece:
     text: str
     weight: float
     start: int
@@ -190,50 +190,50 @@ class _Piece:
 
 
 @dataclass
-class _Reader:
-    """Goes over the lexemes twice: to pair the brackets and read their weights, then to weigh the words."""
+class _PromptParser:
+    """Makes two passes over the lexemes: pair the brackets and read their weights, then weight the text."""
 
     text: str
     lexemes: list[_Lexeme] = field(default_factory=list)
-    emphases: list[Emphasis] = field(default_factory=list)
-    strays: set[int] = field(default_factory=set)
+    emphases: list[EmphasisGroup] = field(default_factory=list)
+    unmatched_brackets: set[int] = field(default_factory=set)
     breaks: list[tuple[int, int]] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
-    _pieces: list[_Piece] = field(default_factory=list)
+    problems: list[PromptProblem] = field(default_factory=list)
+    _pieces: list[_WeightedPiece] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.lexemes = [_lexeme(match) for match in _LEXEME.finditer(self.text)]
 
-    def _tell(self, severity: Severity, start: int, end: int, message: str, next_step: str) -> None:
-        self.problems.append(Problem(start, end, message, severity, next_step))
+    def _report(self, severity: Severity, start: int, end: int, message: str, next_step: str) -> None:
+        self.problems.append(PromptProblem(start, end, message, severity, next_step))
 
     # first pass: brackets
 
     def pair_brackets(self) -> None:
-        """Find the partner of each bracket. One that closes skips over open ones of the other shape."""
+        """Find the partner of each bracket. A closing bracket skips open ones of the other shape."""
         waiting: list[int] = []
         waiting_for = {"(": 0, "[": 0}
         for index, lexeme in enumerate(self.lexemes):
-            if lexeme.kind is _Kind.OPEN:
+            if lexeme.kind is _LexemeKind.OPEN:
                 waiting.append(index)
                 waiting_for[self.text[lexeme.start]] += 1
-            elif lexeme.kind is _Kind.CLOSE:
+            elif lexeme.kind is _LexemeKind.CLOSE:
                 opening = "(" if self.text[lexeme.start] == ")" else "["
                 if not waiting_for[opening]:
-                    self._stray(lexeme.start)
+                    self._report_unmatched(lexeme.start)
                     continue
                 while self.text[(start := self.lexemes[waiting.pop()].start)] != opening:
                     waiting_for[self.text[start]] -= 1
-                    self._stray(start)
+                    self._report_unmatched(start)
                 waiting_for[opening] -= 1
                 self._pair(start, index)
         for index in waiting:
-            self._stray(self.lexemes[index].start)
+            self._report_unmatched(self.lexemes[index].start)
 
-    def _stray(self, position: int) -> None:
+    def _report_unmatched(self, position: int) -> None:
         bracket = self.text[position]
-        self.strays.add(position)
-        self._tell(
+        self.unmatched_brackets.add(position)
+        self._report(
             Severity.WARNING,
             position,
             position + 1,
@@ -244,16 +244,18 @@ class _Reader:
     def _pair(self, start: int, close_index: int) -> None:
         close = self.lexemes[close_index].start
         last = self.lexemes[close_index - 1]
-        colon = self.text.rfind(":", last.start, last.end) if last.kind is _Kind.TEXT else -1
+        colon = self.text.rfind(":", last.start, last.end) if last.kind is _LexemeKind.TEXT else -1
         if self.text[start] == "[":
             self._hint_at_schedules(start, close, colon)
-            self.emphases.append(Emphasis(start, close + 1, close, 1 / STEP))
+            self.emphases.append(EmphasisGroup(start, close + 1, close, 1 / EMPHASIS_FACTOR))
             return
         weight = self._weight(colon, close) if colon >= 0 else None
         content_end = close if weight is None else colon
-        self.emphases.append(Emphasis(start, close + 1, content_end, STEP if weight is None else weight))
+        self.emphases.append(
+            EmphasisGroup(start, close + 1, content_end, EMPHASIS_FACTOR if weight is None else weight)
+        )
         if trailing := _TRAILING_WEIGHT.match(self.text, close + 1):
-            self._tell(
+            self._report(
                 Severity.WARNING,
                 *trailing.span(),
                 "A weight after the bracket is read as text.",
@@ -261,7 +263,7 @@ class _Reader:
             )
 
     def _weight(self, colon: int, close: int) -> float | None:
-        """What stands between `colon` and the bracket at `close`: 1 if it is a number gone wrong, None if text."""
+        """Parse the text between `colon` and the bracket at `close`: 1 for a malformed number, None for text."""
         written = self.text[colon + 1 : close]
         if _NUMBER.fullmatch(written):
             weight = float(written)
@@ -273,7 +275,7 @@ class _Reader:
         else:
             self._hint_at_weight(written, colon, close)
             return None
-        self._tell(
+        self._report(
             Severity.ERROR,
             colon + 1,
             close,
@@ -285,16 +287,16 @@ class _Reader:
     def _hint_at_weight(self, written: str, colon: int, close: int) -> None:
         if not written.strip() or _STARTS_AS_NUMBER.match(written):
             what = f"{written.strip()} is not a weight" if written.strip() else "No weight follows this colon"
-            self._tell(
+            self._report(
                 Severity.WARNING, colon, close, f"{what}, so it is read as text.", "Weights look like this: (word:1.2)."
             )
 
-    # what other programs understand
+    # syntax of other programs
 
     def _hint_at_schedules(self, start: int, close: int, colon: int) -> None:
         scheduled = colon >= 0 and _SCHEDULED.fullmatch(self.text, colon + 1, close)
         if scheduled or self.text.find("|", start, close) >= 0:
-            self._tell(
+            self._report(
                 Severity.WARNING,
                 start,
                 close + 1,
@@ -302,17 +304,17 @@ class _Reader:
                 "To give a weight, use round brackets: (word:0.8).",
             )
 
-    def look_for_other_languages(self) -> None:
-        for pattern, message, next_step in _OTHER_LANGUAGES:
+    def find_unsupported_syntax(self) -> None:
+        for pattern, message, next_step in _UNSUPPORTED_SYNTAX:
             for match in pattern.finditer(self.text):
-                self._tell(Severity.WARNING, *match.span(), message, next_step)
+                self._report(Severity.WARNING, *match.span(), message, next_step)
 
-    # second pass: words and their weights
+    # second pass: text and its weights
 
-    def weigh(self) -> None:
+    def assign_weights(self) -> None:
         """Give each run of text the product of the brackets around it.
 
-        Bare brackets are counted rather than multiplied, so that `([word])` weighs exactly 1.
+        Unnumbered brackets are counted rather than multiplied, so that `([word])` weighs exactly 1.
         """
         opens = {emphasis.start: emphasis for emphasis in self.emphases}
         closes = {emphasis.end - 1: emphasis for emphasis in self.emphases}
@@ -320,23 +322,23 @@ class _Reader:
         section, written_in_section, text_ends = 0, False, {emphasis.content_end for emphasis in self.emphases}
         for lexeme in self.lexemes:
             if lexeme.start in opens:
-                around.append(_inside(around[-1], opens[lexeme.start]))
+                around.append(_apply_emphasis(around[-1], opens[lexeme.start]))
             elif lexeme.start in closes:
                 around.pop()
-            elif lexeme.kind is _Kind.BREAK:
+            elif lexeme.kind is _LexemeKind.BREAK:
                 self._break(lexeme, useful=written_in_section)
                 section, written_in_section = section + written_in_section, False
             else:
                 end = self._end_of_words(lexeme, text_ends)
-                start = lexeme.start + (lexeme.kind is _Kind.ESCAPE)
+                start = lexeme.start + (lexeme.kind is _LexemeKind.ESCAPE)
                 words = self.text[start:end]
                 written_in_section = written_in_section or bool(words.strip())
-                self._pieces.append(_Piece(words, _product(*around[-1]), lexeme.start, end, section))
+                self._pieces.append(_WeightedPiece(words, _product(*around[-1]), lexeme.start, end, section))
 
     def _break(self, lexeme: _Lexeme, *, useful: bool) -> None:
         self.breaks.append((lexeme.start, lexeme.end))
         if not useful:
-            self._tell(
+            self._report(
                 Severity.WARNING,
                 lexeme.start,
                 lexeme.end,
@@ -345,23 +347,23 @@ class _Reader:
             )
 
     def _end_of_words(self, lexeme: _Lexeme, text_ends: set[int]) -> int:
-        """The end of a lexeme, or the colon before the weight at its end."""
+        """Return the end of a lexeme, or the colon before the weight at its end."""
         colon = self.text.rfind(":", lexeme.start, lexeme.end)
         return colon if colon in text_ends else lexeme.end
 
-    def fragments(self) -> list[Fragment]:
-        """Neighbours of one weight joined, so that markup which changes nothing changes no token either."""
-        joined: list[_Piece] = []
+    def fragments(self) -> list[PromptFragment]:
+        """Join neighbours of equal weight, so that markup without effect changes no token."""
+        joined: list[_WeightedPiece] = []
         for piece in self._pieces:
             last = joined[-1] if joined else None
             if last is not None and last.weight == piece.weight and last.section == piece.section:
-                joined[-1] = _Piece(last.text + piece.text, last.weight, last.start, piece.end, last.section)
+                joined[-1] = _WeightedPiece(last.text + piece.text, last.weight, last.start, piece.end, last.section)
             else:
                 joined.append(piece)
-        made = [Fragment(p.text, p.weight, p.start, p.end, p.section) for p in joined if p.text.strip()]
+        made = [PromptFragment(p.text, p.weight, p.start, p.end, p.section) for p in joined if p.text.strip()]
         for fragment in made:
             if not fragment.weight <= MAX_WEIGHT:
-                self._tell(
+                self._report(
                     Severity.ERROR,
                     fragment.start,
                     fragment.end,
@@ -372,13 +374,13 @@ class _Reader:
 
 
 def _lexeme(match: re.Match[str]) -> _Lexeme:
-    kinds = {"escape": _Kind.ESCAPE, "break": _Kind.BREAK, "text": _Kind.TEXT}
+    kinds = {"escape": _LexemeKind.ESCAPE, "break": _LexemeKind.BREAK, "text": _LexemeKind.TEXT}
     name = match.lastgroup or "text"
-    kind = kinds.get(name) or (_Kind.OPEN if match.group() in "([" else _Kind.CLOSE)
+    kind = kinds.get(name) or (_LexemeKind.OPEN if match.group() in "([" else _LexemeKind.CLOSE)
     return _Lexeme(kind, match.start(), match.end())
 
 
-def _inside(outside: tuple[int, float], emphasis: Emphasis) -> tuple[int, float]:
+def _apply_emphasis(outside: tuple[int, float], emphasis: EmphasisGroup) -> tuple[int, float]:
     levels, product = outside
     if emphasis.content_end < emphasis.end - 1:  # a weight is written
         return levels, product * emphasis.factor
@@ -386,4 +388,4 @@ def _inside(outside: tuple[int, float], emphasis: Emphasis) -> tuple[int, float]
 
 
 def _product(levels: int, product: float) -> float:
-    return float(product * STEP ** max(-_DEEP, min(levels, _DEEP)))
+    return float(product * EMPHASIS_FACTOR ** max(-_MAX_DEPTH, min(levels, _MAX_DEPTH)))

@@ -1,16 +1,16 @@
-"""What a person should know of the words of a run before it: the window underlines it, the command line prints it."""
+"""Notes on the prompts of a run: the window underlines the text, the command line prints them."""
 
 from __future__ import annotations
 
-from sdxl_desktop.core.prompt_grammar import Severity, check
+from sdxl_desktop.core.prompt_grammar import Severity, find_problems
 from sdxl_desktop.core.request import Prompts
 
 _LONGEST = 40
-"""Characters that are quoted of the prompt."""
+"""Maximum quoted characters of the prompt."""
 
 
 def prompt_notes(prompts: Prompts) -> tuple[str, ...]:
-    """A sentence on each place in the prompts that is drawn, but perhaps not as it was meant; each is said once."""
+    """Return a distinct sentence for each part of the prompts that is valid but may not mean what was intended."""
     named = (
         ("prompt", prompts.prompt),
         ("negative prompt", prompts.negative_prompt),
@@ -20,7 +20,7 @@ def prompt_notes(prompts: Prompts) -> tuple[str, ...]:
     notes = (
         f"In the {name}, {_quoted(text[problem.start : problem.end])}: {problem}"
         for name, text in named
-        for problem in check(text)
+        for problem in find_problems(text)
         if problem.severity is Severity.WARNING
     )
     return tuple(dict.fromkeys(notes))

@@ -1,13 +1,13 @@
-"""What a picture is told to be: the words, and SDXL's size and crop conditioning."""
+"""The prompts, and SDXL's size and crop conditioning."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from sdxl_desktop.core.errors import RequestError
-from sdxl_desktop.core.foreign_text import encodable
 from sdxl_desktop.core.geometry import Point, Size
 from sdxl_desktop.core.scalars import ADDITIONS, MICRO, REFINER, NumberRow, Option, check_limits, scalar
+from sdxl_desktop.core.untrusted_text import replace_unencodable
 
 MAX_CLIP_SKIP = 11
 MAX_AESTHETIC_SCORE = 10.0
@@ -15,9 +15,9 @@ MAX_AESTHETIC_SCORE = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompts:
-    """The words. An empty `prompt_2` or `negative_prompt_2` means "the same as the first encoder's".
+    """The prompts. An empty `prompt_2` or `negative_prompt_2` means "the same as the first encoder's".
 
-    `clip_skip` leaves out this many more of the text encoders' last layers than SDXL does.
+    `clip_skip` skips this many more of the text encoders' last layers than SDXL does.
     """
 
     prompt: str = scalar("")
@@ -47,7 +47,7 @@ class Prompts:
     def __post_init__(self) -> None:
         check_limits(self)
         for words in (self.prompt, self.negative_prompt, self.prompt_2, self.negative_prompt_2):
-            if encodable(words) != words:
+            if replace_unencodable(words) != words:
                 raise RequestError(
                     "The prompt holds bytes that are no text.", next_step="Write it in UTF-8, or type it anew."
                 )
@@ -57,12 +57,12 @@ class Prompts:
 class MicroConditioning:
     """SDXL's size and crop conditioning, in pixels (Podell et al., arXiv 2307.01952, §2.2).
 
-    `None` means the default: sizes are the picture's own size and the crop is (0, 0). The three negatives
-    steer the unconditional half; as long as none of them is given that half is conditioned like the positive one,
-    and as soon as one is given the others take their defaults (sizes: the positive's; crop: (0, 0)).
+    `None` means the default: sizes are the picture's own size and the crop is (0, 0). The three negative values
+    condition the unconditional half; if none of them is given, that half is conditioned like the positive one; if any
+    is given, the others take their defaults (sizes: the positive's; crop: (0, 0)).
 
-    The aesthetic scores, in [0, 10], condition refiners, which have them in the place of the target size. A refiner's
-    unconditional half has the crop (0, 0) unless it is given one, as in diffusers.
+    The aesthetic scores, in [0, 10], condition refiners, which use them instead of the target size. A refiner's
+    unconditional half has the crop (0, 0) unless one is given, as in diffusers.
     """
 
     original_size: Size | None = scalar(
@@ -92,13 +92,15 @@ class MicroConditioning:
         row=NumberRow(
             "Score",
             "Aesthetic score",
-            "Refiners were told for every training picture how much people liked it, from 0 to 10. "
+            "Refiners were trained with a score of how much people liked each picture, from 0 to 10. "
             "This is the score the picture should have.",
             MAX_AESTHETIC_SCORE,
             step=0.1,
             decimals=1,
         ),
-        option=Option("--aesthetic-score", "A", "How beautiful it is told the picture is, 0 to 10.", "real", REFINER),
+        option=Option(
+            "--aesthetic-score", "A", "The aesthetic score that the refiner is given, 0 to 10.", "real", REFINER
+        ),
     )
     negative_aesthetic_score: float = scalar(
         2.5,
@@ -118,13 +120,13 @@ class MicroConditioning:
     def __post_init__(self) -> None:
         check_limits(self)
 
-    def positive_ids(self, size: Size) -> tuple[Size, Point, Size]:
-        """(original size, crop top left, target size) for a picture of `size`."""
+    def positive_time_ids(self, size: Size) -> tuple[Size, Point, Size]:
+        """Return (original size, crop top left, target size) for a picture of `size`."""
         return self.original_size or size, self.crop_top_left or Point(0, 0), self.target_size or size
 
-    def negative_ids(self, size: Size, *, refiner: bool = False) -> tuple[Size, Point, Size]:
-        """The same three for the unconditional half."""
-        original, crop, target = self.positive_ids(size)
+    def negative_time_ids(self, size: Size, *, refiner: bool = False) -> tuple[Size, Point, Size]:
+        """Return the same three for the unconditional half."""
+        original, crop, target = self.positive_time_ids(size)
         given = (self.negative_original_size, self.negative_crop_top_left, self.negative_target_size)
         if not any(value is not None for value in given):
             return original, Point(0, 0) if refiner else crop, target

@@ -1,4 +1,4 @@
-"""Finishing with a refiner, in either of SDXL's two ways (Podell et al., arXiv 2307.01952, §2.5)."""
+"""Refining with a refiner, in either of SDXL's two ways (Podell et al., arXiv 2307.01952, §2.5)."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from enum import StrEnum
 from pathlib import Path
 
 from sdxl_desktop.core.errors import RequestError
-from sdxl_desktop.core.numbers import in_words
+from sdxl_desktop.core.number_parsing import format_number
 from sdxl_desktop.core.scalars import REFINER, NumberRow, Option, check_limits, scalar
 
 MAX_REFINER_STEPS = 1000
 
 
-class RefineWay(StrEnum):
-    """ENSEMBLE: the refiner takes over the base's noisy latents. IMG2IMG: it redraws the finished picture a little."""
+class RefinerMode(StrEnum):
+    """ENSEMBLE: the refiner takes over the base's noisy latents. IMG2IMG: image-to-image on the finished picture."""
 
     ENSEMBLE = "ensemble"
     IMG2IMG = "img2img"
@@ -26,12 +26,12 @@ class RefineWay(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refining:
-    """How a refiner finishes: `handoff` is the share of the noise schedule that the base denoises (ENSEMBLE);
-    `strength` in (0, 1] that which the refiner redoes (IMG2IMG). `steps` are those of the refiner's whole schedule;
-    None means the base's."""
+    """How a refiner is used: `handoff` is the share of the noise schedule that the base denoises (ENSEMBLE); `strength`
+    in (0, 1] is the share that the refiner repeats (IMG2IMG). `steps` are those of the refiner's whole schedule; None
+    means the base's."""
 
-    way: RefineWay = scalar(
-        RefineWay.ENSEMBLE,
+    way: RefinerMode = scalar(
+        RefinerMode.ENSEMBLE,
         option=Option(
             "--refine",
             "ensemble|img2img",
@@ -77,19 +77,19 @@ class Refining:
     def __post_init__(self) -> None:
         if not 0.0 < self.handoff < 1.0:
             raise RequestError(
-                f"The hand-off to the refiner is {in_words(self.handoff)}.",
+                f"The hand-off to the refiner is {format_number(self.handoff)}.",
                 next_step="It must be more than 0 and less than 1, for instance 0.8.",
             )
         if not 0.0 < self.strength <= 1.0:
             raise RequestError(
-                f"The refiner's strength is {in_words(self.strength)}.",
+                f"The refiner's strength is {format_number(self.strength)}.",
                 next_step="It must be more than 0 and at most 1, for instance 0.3.",
             )
         check_limits(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refine(Refining):
-    """The refiner that finishes, by its folder, and how."""
+class RefinerParameters(Refining):
+    """A refiner's folder and its settings."""
 
     checkpoint: Path

@@ -1,6 +1,6 @@
-"""What a person asks for: one frozen `GenerationRequest`, born valid, made of the parts the panels edit.
+"""A generation request: one frozen `GenerationRequest`, validated on creation, made of the parts that the panels edit.
 
-Its parts have modules of their own; whoever needs several finds those named in `__all__` here.
+The parts have modules of their own; this module also exports those in `__all__`.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal, get_args
 
-from sdxl_desktop.core.additions import Additions, named_only
-from sdxl_desktop.core.edit import Edit
+from sdxl_desktop.core.additions import Additions, file_name_only
+from sdxl_desktop.core.edit import EditParameters
 from sdxl_desktop.core.errors import RequestError
-from sdxl_desktop.core.execution import AUTOMATIC, Execution, OwnPrecision, Precision
-from sdxl_desktop.core.latents import Start
-from sdxl_desktop.core.noise_schedule import NoiseOverride
+from sdxl_desktop.core.execution import AUTOMATIC_DEVICE, Execution, Precision, PrecisionOverride
+from sdxl_desktop.core.latents import ResumePoint
+from sdxl_desktop.core.noise_schedule import NoiseScheduleOverride
 from sdxl_desktop.core.prompts import MAX_AESTHETIC_SCORE, MAX_CLIP_SKIP, MicroConditioning, Prompts
-from sdxl_desktop.core.refine import Refine
+from sdxl_desktop.core.refine import RefinerParameters
 from sdxl_desktop.core.sampling import (
     MAX_COUNT,
     MAX_GUIDANCE,
@@ -31,7 +31,7 @@ from sdxl_desktop.core.sampling import (
 from sdxl_desktop.core.scalars import ADVANCED, Option, scalar
 
 __all__ = [
-    "AUTOMATIC",
+    "AUTOMATIC_DEVICE",
     "MAX_AESTHETIC_SCORE",
     "MAX_CLIP_SKIP",
     "MAX_COUNT",
@@ -42,13 +42,13 @@ __all__ = [
     "MAX_TIMESTEP",
     "SIZE_MULTIPLE",
     "Execution",
+    "GenerationMode",
     "GenerationRequest",
     "KeepLatents",
     "MicroConditioning",
-    "Mode",
-    "Output",
-    "OwnPrecision",
+    "OutputOptions",
     "Precision",
+    "PrecisionOverride",
     "Prompts",
     "Sampling",
 ]
@@ -56,8 +56,8 @@ __all__ = [
 KeepLatents = Literal["none", "final", "steps"]
 
 
-class Mode(StrEnum):
-    """What a run does, implied by what it is given."""
+class GenerationMode(StrEnum):
+    """The kind of run, derived from its inputs."""
 
     TEXT_TO_IMAGE = "text-to-image"
     IMAGE_TO_IMAGE = "image-to-image"
@@ -65,9 +65,9 @@ class Mode(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Output:
-    """`watermark`: mark the pixels, invisibly, as machine-made. `keep_latents`: hand the latents out with each picture:
-    not at all, the end only, or every step (see `KeptLatents`)."""
+class OutputOptions:
+    """`watermark`: add an invisible watermark that marks the picture as machine-made. `keep_latents`: return the
+    latents with each picture: none, the final ones, or every step (see `SavedLatents`)."""
 
     watermark: bool = scalar(
         True,
@@ -91,17 +91,17 @@ class Output:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationRequest:
-    """One run of the engine: a checkpoint's folder and all that decides its pictures."""
+    """One run of the engine: a checkpoint folder and everything that determines its pictures."""
 
     checkpoint: Path
     prompts: Prompts = Prompts()
     sampling: Sampling = Sampling()
     micro_conditioning: MicroConditioning = MicroConditioning()
-    edit: Edit | None = None
-    refine: Refine | None = None
+    edit: EditParameters | None = None
+    refine: RefinerParameters | None = None
     additions: Additions = Additions()
-    start: Start | None = None
-    output: Output = Output()
+    start: ResumePoint | None = None
+    output: OutputOptions = OutputOptions()
     execution: Execution = field(default_factory=Execution)
 
     def __post_init__(self) -> None:
@@ -110,13 +110,17 @@ class GenerationRequest:
         if self.start is not None and self.sampling.count != 1:
             raise RequestError("Kept latents make one picture, not several.", next_step="Ask for a single picture.")
 
-    def _check_replay(self, start: Start) -> None:
+    def _check_replay(self, start: ResumePoint) -> None:
         for what, kept, asked in (
             ("seed", start.latents.seed, self.sampling.seed),
             ("scheduler", start.latents.scheduler.label, self.sampling.scheduler.label),
             ("number of steps", start.latents.steps, self.sampling.steps),
-            ("list of timesteps", _listed(start.latents.timesteps), _listed(self.sampling.timesteps)),
-            ("noise schedule", _in_words(start.latents.noise), _in_words(self.sampling.noise)),
+            (
+                "list of timesteps",
+                _format_timesteps(start.latents.timesteps),
+                _format_timesteps(self.sampling.timesteps),
+            ),
+            ("noise schedule", _format_noise(start.latents.noise), _format_noise(self.sampling.noise)),
         ):
             if kept is not None and kept != asked:
                 raise RequestError(
@@ -125,36 +129,36 @@ class GenerationRequest:
                 )
 
     @property
-    def mode(self) -> Mode:
+    def mode(self) -> GenerationMode:
         if self.edit is None:
-            return Mode.TEXT_TO_IMAGE
-        return Mode.IMAGE_TO_IMAGE if self.edit.mask is None else Mode.INPAINT
+            return GenerationMode.TEXT_TO_IMAGE
+        return GenerationMode.IMAGE_TO_IMAGE if self.edit.mask is None else GenerationMode.INPAINT
 
     def without_pixels(self) -> GenerationRequest:
-        """The same without pixels and latents."""
+        """Return a copy without pixels and latents."""
         edit = self.edit
         if edit is not None:
-            mask = None if edit.mask is None else edit.mask.recorded()
-            edit = replace(edit, picture=edit.picture.recorded(), mask=mask)
+            mask = None if edit.mask is None else edit.mask.without_pixels()
+            edit = replace(edit, picture=edit.picture.without_pixels(), mask=mask)
         return replace(self, edit=edit, start=None)
 
-    def recorded(self) -> GenerationRequest:
-        """The same without pixels and latents, and with the names of files and folders in the place of their paths:
-        what a picture's record holds. A path tells where a person keeps things, and means nothing elsewhere."""
+    def for_metadata(self) -> GenerationRequest:
+        """Return a copy without pixels and latents, with names of files and folders instead of paths, for a picture's
+        record. A path reveals where a user keeps things, and means nothing on another machine."""
         refine = self.refine
         if refine is not None:
-            refine = replace(refine, checkpoint=named_only(refine.checkpoint))
+            refine = replace(refine, checkpoint=file_name_only(refine.checkpoint))
         return replace(
             self.without_pixels(),
-            checkpoint=named_only(self.checkpoint),
+            checkpoint=file_name_only(self.checkpoint),
             refine=refine,
-            additions=self.additions.recorded(),
+            additions=self.additions.without_folders(),
         )
 
 
-def _listed(timesteps: tuple[int, ...] | None) -> str | None:
+def _format_timesteps(timesteps: tuple[int, ...] | None) -> str | None:
     return None if timesteps is None else ", ".join(map(str, timesteps)) or "the scheduler's"
 
 
-def _in_words(noise: NoiseOverride | None) -> str | None:
-    return None if noise is None else noise.words or "the checkpoint's"
+def _format_noise(noise: NoiseScheduleOverride | None) -> str | None:
+    return None if noise is None else noise.description or "the checkpoint's"

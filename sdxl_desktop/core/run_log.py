@@ -1,4 +1,4 @@
-"""A run's request as one line of the log: every value that is not its default, and nothing of pixels and prompts."""
+"""Formats a run's request as one log line: every value that differs from its default, without pixels and prompts."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from sdxl_desktop.core.raster import Raster
 from sdxl_desktop.core.request import GenerationRequest, Prompts
 
 _MOST = 400
-"""Characters of one value."""
+"""Maximum characters of one value."""
 
 
-def run_words(request: GenerationRequest) -> str:
-    """`request` as "name=value" pairs, without prompts, pixels, latents and defaults."""
+def format_request(request: GenerationRequest) -> str:
+    """Format `request` as "name=value" pairs, without prompts, pixels, latents and defaults."""
     plain = replace(request.without_pixels(), prompts=Prompts(clip_skip=request.prompts.clip_skip))
     start = "" if request.start is None else f" start={request.start.step if request.start.step is not None else 'end'}"
     return f"{request.mode}{start} " + " ".join(f"{name}={value}" for name, value in _changed(plain, ""))
 
 
 def prompts_extra(request: GenerationRequest) -> dict[str, object]:
-    """The `extra` of a log call about this request: its prompts, which the log only holds where it may."""
+    """Return the `extra` of a log call about this request: its prompts, which are logged only if allowed."""
     words = request.prompts
     return with_prompts(
         {
@@ -46,7 +46,7 @@ def _changed(value: object, prefix: str) -> Iterator[tuple[str, str]]:
             continue
         name = f"{prefix}{declared.name}"
         if isinstance(held, Raster):
-            yield name, str(held.size)  # the name of its file may be made of a prompt
+            yield name, str(held.size)  # its file name may be derived from a prompt
         elif is_dataclass(held) and not isinstance(held, type):
             yield from _changed(held, f"{name}.")
         else:
@@ -72,7 +72,6 @@ def _text(value: object) -> str:
     return text if len(text) <= _MOST else f"{text[:_MOST]}…"
 
 
-def problem_words(problem: SdxlDesktopError) -> str:
-    """`problem` for the log: all of it, but of a request that cannot be right only what is wrong, since the reason
-    may quote the prompt."""
+def format_error(problem: SdxlDesktopError) -> str:
+    """Format `problem` for the log: in full, but an invalid request without its reason, which may quote the prompt."""
     return f"{type(problem).__name__}: {problem.what if isinstance(problem, RequestError) else problem}"

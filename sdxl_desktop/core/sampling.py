@@ -1,17 +1,17 @@
-"""How a picture is drawn: size, steps, guidance, scheduler, seeds, timesteps and speed."""
+"""Sampling settings: size, steps, guidance, scheduler, seeds, timesteps and speed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
 
-from sdxl_desktop.core.checks import within
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.geometry import Size
-from sdxl_desktop.core.noise_schedule import NoiseOverride
+from sdxl_desktop.core.noise_schedule import NoiseScheduleOverride
+from sdxl_desktop.core.range_check import check_range
 from sdxl_desktop.core.scalars import ADVANCED, NumberRow, Option, check_limits, scalar
 from sdxl_desktop.core.schedulers import SchedulerName
-from sdxl_desktop.core.speed import Speed
+from sdxl_desktop.core.speed import SpeedPreset
 
 MAX_SEED = 2**32 - 1
 MAX_SIDE = 8192
@@ -24,16 +24,16 @@ SIZE_MULTIPLE = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
-    """How the picture is drawn: size in pixels, steps, guidance, scheduler, seed and number of pictures.
+    """The sampling settings: size in pixels, steps, guidance, scheduler, seed and number of pictures.
 
-    The n-th picture (from 0) has seed `seed + n`, wrapped at 2**32, and equals a single picture of that seed.
-    Guidance rescale is φ of Lin et al., "Common Diffusion Noise Schedules and Sample Steps are Flawed"
-    (arXiv 2305.08891, §3.4), in [0, 1].
+    The n-th picture (from 0) has seed `seed + n`, wrapped at 2**32, and equals a single picture of that seed. Guidance
+    rescale is φ of Lin et al., "Common Diffusion Noise Schedules and Sample Steps are Flawed" (arXiv 2305.08891, §3.4),
+    in [0, 1].
 
-    `variation_strength` in [0, 1] turns the initial noise from the seed's towards that of `variation_seed`, on the
-    great circle between them. `timesteps`, falling and in [0, 999], stand in for the scheduler's own; `steps` is then
-    their number. `speed` says what may be saved; records from before there was one read as exact. `noise` is what is
-    known better than the checkpoint says it.
+    `variation_strength` in [0, 1] rotates the initial noise from the seed's towards that of `variation_seed`, by
+    spherical interpolation. `timesteps`, descending and in [0, 999], replace the scheduler's own; `steps` is then their
+    number. `speed` is the speed preset; older records without one are read as exact. `noise` overrides the checkpoint's
+    noise schedule.
     """
 
     size: Size = scalar(Size(1024, 1024), option=Option("--size", "WxH", "Size in pixels."))
@@ -82,8 +82,8 @@ class Sampling:
         SchedulerName.EULER,
         option=Option("--scheduler", "NAME", "One of " + ", ".join(name.value for name in SchedulerName) + "."),
     )
-    speed: Speed = scalar(
-        Speed.EXACT,
+    speed: SpeedPreset = scalar(
+        SpeedPreset.EXACT,
         option=Option("--speed", "exact|balanced|fast", "How many steps reuse deep layers. Default: balanced."),
     )
     seed: int = scalar(
@@ -109,7 +109,7 @@ class Sampling:
     timesteps: tuple[int, ...] = scalar(
         (), option=Option("--timesteps", "T,T,…", "Timesteps in the place of the scheduler's.", group=ADVANCED)
     )
-    noise: NoiseOverride = NoiseOverride()
+    noise: NoiseScheduleOverride = NoiseScheduleOverride()
     variation_seed: int = scalar(
         0,
         "The variation seed",
@@ -140,8 +140,8 @@ class Sampling:
                 raise RequestError(
                     f"The {name} {side} is not a multiple of {SIZE_MULTIPLE}.", next_step=f"Use {nearest}."
                 )
-        within("The width", self.size.width, SIZE_MULTIPLE, MAX_SIDE)
-        within("The height", self.size.height, SIZE_MULTIPLE, MAX_SIDE)
+        check_range("The width", self.size.width, SIZE_MULTIPLE, MAX_SIDE)
+        check_range("The height", self.size.height, SIZE_MULTIPLE, MAX_SIDE)
         check_limits(self)
         if self.timesteps:
             self._check_timesteps()
@@ -166,7 +166,7 @@ class Sampling:
 
 
 def parse_timesteps(text: str) -> tuple[int, ...]:
-    """Read "999, 800, 600": a falling row in [0, 999], or nothing; raises RequestError for anything else."""
+    """Parse "999, 800, 600": a descending list in [0, 999], or nothing; raises RequestError for anything else."""
     try:
         timesteps = tuple(int(word) for word in text.replace(",", " ").split())
     except ValueError:

@@ -1,5 +1,5 @@
-"""How a value of a request is declared: once, beside its field. The check of its limits, the panel's row, the command
-line's option and the report all derive from that declaration; records and settings hold the field itself."""
+"""Declarations of a request's values, one per field. The range check, the panel row, the command-line option and the
+report all derive from the declaration; records and settings store the field itself."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar, cast
 
-from sdxl_desktop.core.checks import within
+from sdxl_desktop.core.range_check import check_range
 
 T = TypeVar("T")
 Typed = Literal["text", "whole", "real", "switch", "seed", "parsed"]
-"""How an option is typed: as text that is kept, a number, one of two flags, a seed or "random", or as text that the
-field's type reads."""
+"""How an option is parsed: plain text, a number, a pair of flags, a seed or "random", or by the field's type."""
 
 MICRO = "Micro-conditioning"
 COMPUTER = "This computer"
@@ -24,15 +23,15 @@ REFINER = "Refiner"
 ADDITIONS = "Additions"
 ADVANCED = "Advanced"
 GROUPS = ("", MICRO, COMPUTER, EDIT, REFINER, ADDITIONS, ADVANCED)
-"""Of options, in the order of the help."""
+"""Option groups, in the order of the help."""
 
 _KEY = "scalar"
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """How the command line asks for a value. `flags` as typer takes them, such as "--soft-mask/--hard-mask"; a
-    `default` other than None always counts and is shown in the help."""
+    """The command-line option of a value. `flags` as typer takes them, such as "--soft-mask/--hard-mask"; a `default`
+    other than None always applies and is shown in the help."""
 
     flags: str
     metavar: str | None
@@ -47,15 +46,14 @@ class Option:
         return self.flags.split("/")[0].removeprefix("--").replace("-", "_")
 
     def flag(self, value: object) -> str:
-        """The flag that gives `value`."""
+        """Return the flag that sets `value`."""
         return self.flags.split("/")[-1 if value is False else 0]
 
 
 @dataclass(frozen=True, slots=True)
 class NumberRow:
-    """How a panel shows a number: the row's label with its mnemonic, what screen readers call it, its tooltip, how far
-    one step goes (with 0 `decimals`: a whole number) and where the slider ends. `low` stands in for a limit that is not
-    part of the range."""
+    """How a panel shows a number: the row's label with its mnemonic, its accessible name, its tooltip, the step (with 0
+    `decimals`: an integer) and the slider's upper end. `low` and `high` replace a limit that is outside the range."""
 
     label: str
     name: str
@@ -69,8 +67,8 @@ class NumberRow:
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """One declared value. `what` is its name in errors, `limits` between what it must lie, both included (None: its
-    type or its class checks it), `key` its name in reports ("": that of the field)."""
+    """One declared value. `what` is its name in errors, `limits` its inclusive range (None: its type or class checks
+    it), `key` its name in reports ("": the field's name)."""
 
     what: str = ""
     limits: tuple[float, float] | None = None
@@ -80,7 +78,7 @@ class Scalar:
 
     @property
     def range(self) -> tuple[float, float]:
-        """What a panel offers; raises ValueError where neither limits nor row say."""
+        """The range that a panel offers; raises ValueError if neither limits nor row define it."""
         low, high = self.limits or (None, None)
         if self.row is not None:
             low = low if self.row.low is None else self.row.low
@@ -99,40 +97,40 @@ def scalar(
     option: Option | None = None,
     key: str = "",
 ) -> T:
-    """A dataclass field with its declaration; see `Scalar`."""
+    """Return a dataclass field with its declaration; see `Scalar`."""
     return field(default=default, metadata={_KEY: Scalar(what, limits, row, option, key)})
 
 
 def same(kind: type, name: str, default: T) -> T:
-    """A field that is declared as `name` of the dataclass `kind` is, with a default of its own."""
+    """Return a field declared like `name` of the dataclass `kind`, with its own default."""
     return field(default=default, metadata={_KEY: scalars(kind)[name]})
 
 
 @cache
 def scalars(kind: type) -> Mapping[str, Scalar]:
-    """The declarations of the dataclass `kind` by their fields' names, in their order."""
+    """Return the declarations of the dataclass `kind` by field name, in order."""
     declared = ((one.name, one.metadata.get(_KEY)) for one in fields(cast(Any, kind)))
     return MappingProxyType({name: found for name, found in declared if found is not None})
 
 
 def check_limits(part: Any) -> None:
-    """Raise RequestError for the first value of the dataclass `part` outside its limits; None has none."""
+    """Raise RequestError for the first value of the dataclass `part` outside its limits; None has no limits."""
     kind: Any = type(part)
     for name, declared in scalars(kind).items():
         value = getattr(part, name)
         if declared.limits is not None and value is not None:
-            within(declared.what, value, *declared.limits)
+            check_range(declared.what, value, *declared.limits)
 
 
 def nested(kind: type) -> Mapping[str, type]:
-    """The dataclasses with declarations that are the defaults of fields of `kind`, by these fields' names."""
+    """Return the dataclasses with declarations that are defaults of fields of `kind`, by field name."""
     defaults = {one.name: type(one.default) for one in fields(cast(Any, kind))}
     return {name: inner for name, inner in defaults.items() if is_dataclass(inner) and scalars(inner)}
 
 
-def reported(part: Any) -> dict[str, Any]:
-    """Every declared value of the dataclass `part`, and of those in it, by its name in reports: as JSON has them, sizes
-    as "WxH" and points as "X,Y"."""
+def report_values(part: Any) -> dict[str, Any]:
+    """Return every declared value of the dataclass `part` and its nested dataclasses by report name, as JSON values:
+    sizes as "WxH", points as "X,Y"."""
     kind: Any = type(part)
     inside = nested(kind)
     values: dict[str, Any] = {}
@@ -141,7 +139,7 @@ def reported(part: Any) -> dict[str, Any]:
         if declared is not None:
             values[declared.key or one.name] = _plain(value)
         elif one.name in inside:
-            values |= reported(value)
+            values |= report_values(value)
     return values
 
 

@@ -1,6 +1,7 @@
-"""The one table of schedulers: names that people use, diffusers' classes behind them, and what their configs may say.
+"""The table of schedulers: user-facing names, diffusers' classes, and the allowed contents of their configs.
 
-Nothing else decides which class is loaded: a checkpoint's scheduler_config.json is looked up here, never followed.
+This table alone decides which class is loaded: a checkpoint's scheduler_config.json is looked up here and never
+trusted.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ from enum import StrEnum
 from typing import Any, NamedTuple, cast
 
 from sdxl_desktop.core.errors import CheckpointError, RequestError
-from sdxl_desktop.core.foreign_text import shown
+from sdxl_desktop.core.untrusted_text import display_text
 
 
 class SchedulerName(StrEnum):
-    """A scheduler; the value is what the command line takes and what metadata records."""
+    """A scheduler; the value is used on the command line and in metadata."""
 
     EULER = "euler"
     EULER_KARRAS = "euler-karras"
@@ -50,48 +51,48 @@ class SchedulerName(StrEnum):
 
     @property
     def label(self) -> str:
-        """The name as people write it."""
+        """The display name."""
         return _TABLE[self].label
 
     @property
     def class_name(self) -> str:
-        """The class in diffusers."""
+        """The diffusers class."""
         return _TABLE[self].class_name
 
     @property
     def options(self) -> Mapping[str, Any]:
-        """What the class is made with, beside a checkpoint's noise schedule."""
+        """The constructor arguments of the class, apart from a checkpoint's noise schedule."""
         return _TABLE[self].options
 
     @property
     def config(self) -> dict[str, Any]:
-        """What a scheduler_config.json says that asks for it, beside the noise schedule."""
+        """The scheduler_config.json entries that select it, apart from the noise schedule."""
         return {"_class_name": self.class_name, **self.options}
 
     @property
     def explanation(self) -> str:
-        """One plain sentence that tells a person when to pick it."""
+        """One plain sentence on when to choose it."""
         return _TABLE[self].explanation
 
     @property
-    def edm(self) -> bool:
-        """Whether it is for checkpoints that see noise as EDM does, and for those alone."""
+    def is_edm_scheduler(self) -> bool:
+        """Whether it is for checkpoints with EDM noise scaling only."""
         return is_edm(self.class_name)
 
     @property
-    def draws_noise_from_seed(self) -> bool:
-        """Whether it is made with a seed, `noise_sampler_seed`, from which it draws noise of its own."""
+    def needs_noise_sampler_seed(self) -> bool:
+        """Whether its constructor takes `noise_sampler_seed` and it samples its own noise."""
         return self.class_name == _SDE
 
     @classmethod
     def parse(cls, text: str) -> SchedulerName:
-        """Read a name however it is written ("DPM++ 2M Karras", "dpmpp_2m_karras"); raises RequestError."""
+        """Parse a name in any spelling ("DPM++ 2M Karras", "dpmpp_2m_karras"); raises RequestError."""
         wanted = _fold(text)
         for name in cls:
             if wanted in (_fold(name.value), _fold(name.label)):
                 return name
         raise RequestError(
-            f"There is no scheduler called {shown(text)!r}.",
+            f"There is no scheduler called {display_text(text)!r}.",
             next_step="Choose one of: " + ", ".join(name.value for name in cls) + ".",
         )
 
@@ -100,7 +101,7 @@ def _fold(text: str) -> str:
     return "".join(c for c in text.lower().replace("++", "pp") if c.isalnum())
 
 
-class _Row(NamedTuple):
+class _SchedulerInfo(NamedTuple):
     label: str
     class_name: str
     options: Mapping[str, Any]
@@ -118,42 +119,42 @@ _LONGER = "asks the UNet twice at each step, so a step takes twice as long"
 
 # fmt: off
 # ruff: noqa: E501
-_TABLE: dict[SchedulerName, _Row] = {
-    SchedulerName.EULER: _Row("Euler", _EULER, {}, "The steady default of SDXL: simple and predictable."),
-    SchedulerName.EULER_KARRAS: _Row("Euler Karras", _EULER, _KARRAS, "Euler with more steps spent on fine detail."),
-    SchedulerName.EULER_EXPONENTIAL: _Row("Euler exponential", _EULER, _EXPONENTIAL, "Euler with noise levels that fall by the same factor at each step: still more steps for fine detail."),
-    SchedulerName.EULER_BETA: _Row("Euler beta", _EULER, _BETA, "Euler with more steps at the beginning and at the end."),
-    SchedulerName.EULER_ANCESTRAL: _Row("Euler a", "EulerAncestralDiscreteScheduler", {}, "Adds fresh noise at every step: softer, more varied, never quite settles."),
-    SchedulerName.DDIM: _Row("DDIM", "DDIMScheduler", {}, "The classic: deterministic and smooth."),
-    SchedulerName.DPMPP_2M: _Row("DPM++ 2M", _MULTISTEP, _TWO_M, "Good pictures in 20 to 30 steps."),
-    SchedulerName.DPMPP_2M_KARRAS: _Row("DPM++ 2M Karras", _MULTISTEP, _TWO_M | _KARRAS, "Like DPM++ 2M with more steps spent on fine detail."),
-    SchedulerName.DPMPP_2M_EXPONENTIAL: _Row("DPM++ 2M exponential", _MULTISTEP, _TWO_M | _EXPONENTIAL, "Like DPM++ 2M with noise levels that fall by the same factor at each step."),
-    SchedulerName.DPMPP_2M_BETA: _Row("DPM++ 2M beta", _MULTISTEP, _TWO_M | _BETA, "Like DPM++ 2M with more steps at the beginning and at the end."),
-    SchedulerName.DPMPP_2M_SDE: _Row("DPM++ 2M SDE", _MULTISTEP, _TWO_M_SDE, "DPM++ 2M with fresh noise at every step: richer detail, more varied."),
-    SchedulerName.DPMPP_2M_SDE_KARRAS: _Row("DPM++ 2M SDE Karras", _MULTISTEP, _TWO_M_SDE | _KARRAS, "Like DPM++ 2M SDE with more steps spent on fine detail."),
-    SchedulerName.DPMPP_3M_SDE: _Row("DPM++ 3M SDE", _MULTISTEP, _THREE_M_SDE, "Fresh noise at every step; wants 30 steps or more."),
-    SchedulerName.DPMPP_3M_SDE_KARRAS: _Row("DPM++ 3M SDE Karras", _MULTISTEP, _THREE_M_SDE | _KARRAS, "Like DPM++ 3M SDE with more steps spent on fine detail."),
-    SchedulerName.DPMPP_SDE: _Row("DPM++ SDE", _SDE, {}, f"Rich detail; {_LONGER}."),
-    SchedulerName.DPMPP_SDE_KARRAS: _Row("DPM++ SDE Karras", _SDE, _KARRAS, f"Like DPM++ SDE with more steps spent on fine detail; {_LONGER}."),
-    SchedulerName.DPM2: _Row("DPM2", _KDPM2, {}, f"Precise; {_LONGER}."),
-    SchedulerName.DPM2_KARRAS: _Row("DPM2 Karras", _KDPM2, _KARRAS, f"Like DPM2 with more steps spent on fine detail; {_LONGER}."),
-    SchedulerName.DPM2_ANCESTRAL: _Row("DPM2 a", _KDPM2_A, {}, f"DPM2 with fresh noise at every step; {_LONGER}."),
-    SchedulerName.DPM2_ANCESTRAL_KARRAS: _Row("DPM2 a Karras", _KDPM2_A, _KARRAS, f"Like DPM2 a with more steps spent on fine detail; {_LONGER}."),
-    SchedulerName.UNIPC: _Row("UniPC", "UniPCMultistepScheduler", {}, "Very good at few steps, from about 10."),
-    SchedulerName.HEUN: _Row("Heun", "HeunDiscreteScheduler", {}, f"Careful: {_LONGER}."),
-    SchedulerName.LMS: _Row("LMS", _LMS, {}, "An older multistep method; smooth at many steps."),
-    SchedulerName.LMS_KARRAS: _Row("LMS Karras", _LMS, _KARRAS, "Like LMS with more steps spent on fine detail."),
-    SchedulerName.PNDM: _Row("PNDM", "PNDMScheduler", {"skip_prk_steps": True}, "An older multistep method; the first Stable Diffusion default."),
-    SchedulerName.LCM: _Row("LCM", "LCMScheduler", {}, "Only for few-step checkpoints (LCM): 2 to 8 steps."),
-    SchedulerName.TCD: _Row("TCD", "TCDScheduler", {}, "Only for few-step checkpoints (TCD, Hyper): 1 to 8 steps."),
-    SchedulerName.EDM_EULER: _Row("EDM Euler", "EDMEulerScheduler", {}, "Only for checkpoints trained with EDM's noise: simple and predictable."),
-    SchedulerName.EDM_DPMPP_2M: _Row("EDM DPM++ 2M", _EDM_MULTISTEP, _TWO_M, "Only for checkpoints trained with EDM's noise: good pictures in 20 to 50 steps."),
-    SchedulerName.EDM_DPMPP_2M_SDE: _Row("EDM DPM++ 2M SDE", _EDM_MULTISTEP, _TWO_M_SDE, "Only for checkpoints trained with EDM's noise: fresh noise at every step."),
+_TABLE: dict[SchedulerName, _SchedulerInfo] = {
+    SchedulerName.EULER: _SchedulerInfo("Euler", _EULER, {}, "The steady default of SDXL: simple and predictable."),
+    SchedulerName.EULER_KARRAS: _SchedulerInfo("Euler Karras", _EULER, _KARRAS, "Euler with more steps spent on fine detail."),
+    SchedulerName.EULER_EXPONENTIAL: _SchedulerInfo("Euler exponential", _EULER, _EXPONENTIAL, "Euler with noise levels that fall by the same factor at each step: still more steps for fine detail."),
+    SchedulerName.EULER_BETA: _SchedulerInfo("Euler beta", _EULER, _BETA, "Euler with more steps at the beginning and at the end."),
+    SchedulerName.EULER_ANCESTRAL: _SchedulerInfo("Euler a", "EulerAncestralDiscreteScheduler", {}, "Adds fresh noise at every step: softer, more varied, never quite settles."),
+    SchedulerName.DDIM: _SchedulerInfo("DDIM", "DDIMScheduler", {}, "The classic: deterministic and smooth."),
+    SchedulerName.DPMPP_2M: _SchedulerInfo("DPM++ 2M", _MULTISTEP, _TWO_M, "Good pictures in 20 to 30 steps."),
+    SchedulerName.DPMPP_2M_KARRAS: _SchedulerInfo("DPM++ 2M Karras", _MULTISTEP, _TWO_M | _KARRAS, "Like DPM++ 2M with more steps spent on fine detail."),
+    SchedulerName.DPMPP_2M_EXPONENTIAL: _SchedulerInfo("DPM++ 2M exponential", _MULTISTEP, _TWO_M | _EXPONENTIAL, "Like DPM++ 2M with noise levels that fall by the same factor at each step."),
+    SchedulerName.DPMPP_2M_BETA: _SchedulerInfo("DPM++ 2M beta", _MULTISTEP, _TWO_M | _BETA, "Like DPM++ 2M with more steps at the beginning and at the end."),
+    SchedulerName.DPMPP_2M_SDE: _SchedulerInfo("DPM++ 2M SDE", _MULTISTEP, _TWO_M_SDE, "DPM++ 2M with fresh noise at every step: richer detail, more varied."),
+    SchedulerName.DPMPP_2M_SDE_KARRAS: _SchedulerInfo("DPM++ 2M SDE Karras", _MULTISTEP, _TWO_M_SDE | _KARRAS, "Like DPM++ 2M SDE with more steps spent on fine detail."),
+    SchedulerName.DPMPP_3M_SDE: _SchedulerInfo("DPM++ 3M SDE", _MULTISTEP, _THREE_M_SDE, "Fresh noise at every step; wants 30 steps or more."),
+    SchedulerName.DPMPP_3M_SDE_KARRAS: _SchedulerInfo("DPM++ 3M SDE Karras", _MULTISTEP, _THREE_M_SDE | _KARRAS, "Like DPM++ 3M SDE with more steps spent on fine detail."),
+    SchedulerName.DPMPP_SDE: _SchedulerInfo("DPM++ SDE", _SDE, {}, f"Rich detail; {_LONGER}."),
+    SchedulerName.DPMPP_SDE_KARRAS: _SchedulerInfo("DPM++ SDE Karras", _SDE, _KARRAS, f"Like DPM++ SDE with more steps spent on fine detail; {_LONGER}."),
+    SchedulerName.DPM2: _SchedulerInfo("DPM2", _KDPM2, {}, f"Precise; {_LONGER}."),
+    SchedulerName.DPM2_KARRAS: _SchedulerInfo("DPM2 Karras", _KDPM2, _KARRAS, f"Like DPM2 with more steps spent on fine detail; {_LONGER}."),
+    SchedulerName.DPM2_ANCESTRAL: _SchedulerInfo("DPM2 a", _KDPM2_A, {}, f"DPM2 with fresh noise at every step; {_LONGER}."),
+    SchedulerName.DPM2_ANCESTRAL_KARRAS: _SchedulerInfo("DPM2 a Karras", _KDPM2_A, _KARRAS, f"Like DPM2 a with more steps spent on fine detail; {_LONGER}."),
+    SchedulerName.UNIPC: _SchedulerInfo("UniPC", "UniPCMultistepScheduler", {}, "Very good at few steps, from about 10."),
+    SchedulerName.HEUN: _SchedulerInfo("Heun", "HeunDiscreteScheduler", {}, f"Careful: {_LONGER}."),
+    SchedulerName.LMS: _SchedulerInfo("LMS", _LMS, {}, "An older multistep method; smooth at many steps."),
+    SchedulerName.LMS_KARRAS: _SchedulerInfo("LMS Karras", _LMS, _KARRAS, "Like LMS with more steps spent on fine detail."),
+    SchedulerName.PNDM: _SchedulerInfo("PNDM", "PNDMScheduler", {"skip_prk_steps": True}, "An older multistep method; the first Stable Diffusion default."),
+    SchedulerName.LCM: _SchedulerInfo("LCM", "LCMScheduler", {}, "Only for few-step checkpoints (LCM): 2 to 8 steps."),
+    SchedulerName.TCD: _SchedulerInfo("TCD", "TCDScheduler", {}, "Only for few-step checkpoints (TCD, Hyper): 1 to 8 steps."),
+    SchedulerName.EDM_EULER: _SchedulerInfo("EDM Euler", "EDMEulerScheduler", {}, "Only for checkpoints trained with EDM's noise: simple and predictable."),
+    SchedulerName.EDM_DPMPP_2M: _SchedulerInfo("EDM DPM++ 2M", _EDM_MULTISTEP, _TWO_M, "Only for checkpoints trained with EDM's noise: good pictures in 20 to 50 steps."),
+    SchedulerName.EDM_DPMPP_2M_SDE: _SchedulerInfo("EDM DPM++ 2M SDE", _EDM_MULTISTEP, _TWO_M_SDE, "Only for checkpoints trained with EDM's noise: fresh noise at every step."),
 }
 # fmt: on
 
-FEW_STEP = (SchedulerName.LCM, SchedulerName.TCD)
-"""For distilled checkpoints alone."""
+FEW_STEP_SCHEDULERS = (SchedulerName.LCM, SchedulerName.TCD)
+"""For distilled checkpoints only."""
 
 
 def is_edm(class_name: str) -> bool:
@@ -161,9 +162,9 @@ def is_edm(class_name: str) -> bool:
     return class_name.startswith("EDM")
 
 
-PLAIN = tuple(name for name in SchedulerName if not name.edm)
-EDM = tuple(name for name in SchedulerName if name.edm)
-"""Those for a checkpoint trained with EDM's noise; `PLAIN` are for all others."""
+NON_EDM_SCHEDULERS = tuple(name for name in SchedulerName if not name.is_edm_scheduler)
+EDM_SCHEDULERS = tuple(name for name in SchedulerName if name.is_edm_scheduler)
+"""The schedulers for a checkpoint trained with EDM noise; `NON_EDM_SCHEDULERS` are for all others."""
 
 OTHER_CLASSES = frozenset({
     "DDPMScheduler",
@@ -171,10 +172,10 @@ OTHER_CLASSES = frozenset({
     "DPMSolverSinglestepScheduler",
     "SASolverScheduler",
 })  # fmt: skip
-"""diffusers' other schedulers on SDXL's noise schedule: a checkpoint made for one of them can be drawn with one of the
-table, which is then told."""
+"""diffusers' other schedulers on SDXL's noise schedule: a checkpoint made for one of them can be used with a scheduler
+of the table, which is then reported."""
 
-CLASSES = OTHER_CLASSES | {name.class_name for name in SchedulerName}
+KNOWN_CLASSES = OTHER_CLASSES | {name.class_name for name in SchedulerName}
 
 _SPACING: Mapping[str, Any] = {"use_karras_sigmas": False, "use_exponential_sigmas": False, "use_beta_sigmas": False}
 _SPACING_OR_FLOW: Mapping[str, Any] = {**_SPACING, "use_flow_sigmas": False}
@@ -188,28 +189,28 @@ _VARIANTS: Mapping[str, Mapping[str, Any]] = {
     _EDM_MULTISTEP: _SOLVER,
     "PNDMScheduler": {"skip_prk_steps": True},
 }
-"""What in a config makes another scheduler of the same class, by class, and what is meant where it says nothing. Only
-what the class heeds: diffusers writes into a config whatever a scheduler used before it was told, too."""
+"""By class, the config keys that select a variant of the class, with their defaults. Only keys that the class uses:
+diffusers also writes keys of previously used schedulers into a config."""
 
 _SIGMAS = frozenset({*_SPACING_OR_FLOW, *_LU})
-DECIDED_BY_NAME = frozenset({*_SIGMAS, *_SOLVER})
-"""What belongs to a name in the table, not to a checkpoint's noise schedule."""
+VARIANT_KEYS = frozenset({*_SIGMAS, *_SOLVER})
+"""Config keys that belong to a name in the table, not to a checkpoint's noise schedule."""
 
 _DEFAULTS = "_use_default_values"
 
 _SAME_AS = {"deis": "dpmsolver++"}
-"""Values for which diffusers takes others."""
+"""Values that diffusers replaces with others."""
 
 
 def _variant(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What a `config` says of its variant, with what is meant where it says nothing."""
+    """Return the variant keys of `config`, with defaults for missing ones."""
     usual = _VARIANTS.get(config["_class_name"], {})
     said = {key: usual[key] if config.get(key) is None else config[key] for key in usual}
     return {key: _SAME_AS.get(value, value) if isinstance(value, str) else value for key, value in said.items()}
 
 
-def scheduler_of(config: Mapping[str, Any]) -> SchedulerName | None:
-    """The one in the table that a checkpoint's `config`, a checked one, asks for; None where the table lacks it."""
+def scheduler_from_config(config: Mapping[str, Any]) -> SchedulerName | None:
+    """Return the scheduler in the table that a validated `config` selects; None if the table lacks it."""
     for name in _of_class(config["_class_name"]):
         if _variant(name.config) == _variant(config):
             return name
@@ -217,8 +218,8 @@ def scheduler_of(config: Mapping[str, Any]) -> SchedulerName | None:
 
 
 def nearest_scheduler(config: Mapping[str, Any]) -> SchedulerName:
-    """The one that a checkpoint's checked `config` asks for. Where the table lacks it the most similar one of its class,
-    in which the solver counts for more than how noise levels are spaced; Euler where there is none of its class."""
+    """Return the scheduler that a validated `config` selects. If the table lacks it, the most similar one of its class,
+    where the solver counts more than the spacing of noise levels; Euler if the class is not in the table."""
     asked = _variant(config)
 
     def differences(name: SchedulerName) -> tuple[bool, ...]:
@@ -232,40 +233,40 @@ def _of_class(class_name: str) -> list[SchedulerName]:
     return [name for name in SchedulerName if name.class_name == class_name]
 
 
-def schedule_of(config: Mapping[str, Any], class_name: str) -> dict[str, Any]:
-    """What of a checked `config` another scheduler, diffusers' class `class_name`, is to be made with: all but what
-    makes a variant, as long as the class is another."""
-    own = _SIGMAS if config.get("_class_name") == class_name else DECIDED_BY_NAME
+def config_for_class(config: Mapping[str, Any], class_name: str) -> dict[str, Any]:
+    """Return the entries of a validated `config` for another scheduler of diffusers' class `class_name`: all, but
+    without the variant keys if the class differs."""
+    own = _SIGMAS if config.get("_class_name") == class_name else VARIANT_KEYS
     return {key: value for key, value in config.items() if key not in own}
 
 
 def config_for(name: SchedulerName, config: Mapping[str, Any], *, seed: int = 0) -> dict[str, Any]:
-    """What diffusers' class of `name` is made from (`from_config`) on the noise schedule of a checkpoint's checked
-    `config`. Only some draw noise of their own, from `seed`.
+    """Return the config from which diffusers' class of `name` is created (`from_config`) on the noise schedule of a
+    checkpoint's validated `config`. `seed` is for schedulers that sample their own noise.
 
-    diffusers notes in a scheduler's config which values are its class's defaults (`_use_default_values`), and another
-    class takes its own defaults for them; that note must not reach `from_config`, where it would undo `name`'s options.
+    diffusers lists in a scheduler's config which values are its class's defaults (`_use_default_values`), and another
+    class takes its own defaults for them. This list must not reach `from_config`: it would undo the options of `name`.
     """
-    seeded = {"noise_sampler_seed": seed} if name.draws_noise_from_seed else {}
+    seeded = {"noise_sampler_seed": seed} if name.needs_noise_sampler_seed else {}
     defaults = {_DEFAULTS, *config.get(_DEFAULTS, ())}
-    given = {key: value for key, value in schedule_of(config, name.class_name).items() if key not in defaults}
+    given = {key: value for key, value in config_for_class(config, name.class_name).items() if key not in defaults}
     return {**given, **name.options, **seeded}
 
 
 def changed_config(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """A scheduler_config.json's content `config` with `changes`. Where these name a class, what `config` says of the
-    variant of its own goes with it: Karras' noise levels, say, are not those of the scheduler asked for."""
-    kept = {key: value for key, value in config.items() if "_class_name" not in changes or key not in DECIDED_BY_NAME}
+    """Return the scheduler_config.json content `config` with `changes`. If these name a class, the variant keys of
+    `config` are dropped: Karras noise levels, for example, do not belong to the requested scheduler."""
+    kept = {key: value for key, value in config.items() if "_class_name" not in changes or key not in VARIANT_KEYS}
     return {**kept, **changes}
 
 
-def missing(config: Mapping[str, Any]) -> str:
-    """The scheduler that a checked `config` asks for, in diffusers' words, where the table lacks it; else ""."""
-    return "" if scheduler_of(config) is not None else _described(config)
+def unavailable_scheduler(config: Mapping[str, Any]) -> str:
+    """Return the scheduler that a validated `config` selects, in diffusers' terms, if the table lacks it; else ""."""
+    return "" if scheduler_from_config(config) is not None else _describe_config(config)
 
 
-def _described(config: Mapping[str, Any]) -> str:
-    """Its class, and what makes it a variant."""
+def _describe_config(config: Mapping[str, Any]) -> str:
+    """Describe its class and variant."""
     kind = str(config["_class_name"])
     variants = [_setting(key, value) for key, value in _variant(config).items() if value != _VARIANTS[kind][key]]
     return f"{kind} ({', '.join(variants)})" if variants else kind
@@ -274,10 +275,10 @@ def _described(config: Mapping[str, Any]) -> str:
 def _setting(key: str, value: object) -> str:
     if value is True:
         return key
-    return shown(f"{key} {value}" if isinstance(value, int) else str(value), 40)
+    return display_text(f"{key} {value}" if isinstance(value, int) else str(value), 40)
 
 
-SDXL: Mapping[str, Any] = {
+SDXL_SCHEDULER_CONFIG: Mapping[str, Any] = {
     "num_train_timesteps": 1000,
     "beta_schedule": "scaled_linear",
     "beta_start": 0.00085,
@@ -289,61 +290,64 @@ SDXL: Mapping[str, Any] = {
     "set_alpha_to_one": False,
     "skip_prk_steps": True,
 }
-"""What SDXL's own scheduler_config.json says, and so what is meant by one that leaves it out. diffusers would fill in what
-each class was first made for: a linear schedule, and with DDIM latents that are clipped to -1 and 1."""
+"""SDXL's own scheduler_config.json, used as defaults for missing keys. diffusers would use the defaults that each class
+was first made for: a linear schedule, and with DDIM latents that are clipped to -1 and 1."""
 
-_EDM_SHARES = ("num_train_timesteps", "prediction_type")
-"""What of it EDM's schedulers know; their levels of noise are no schedule of betas."""
+_EDM_KEYS = ("num_train_timesteps", "prediction_type")
+"""The entries that EDM schedulers use; their noise levels are not a schedule of betas."""
 
-_COUNTS = {"num_train_timesteps": (1, 10_000), "solver_order": (1, 8), "original_inference_steps": (1, 10_000)}
-_LONGEST_LIST = 10_000
-_LARGEST = 1_000_000
+_COUNT_LIMITS = {"num_train_timesteps": (1, 10_000), "solver_order": (1, 8), "original_inference_steps": (1, 10_000)}
+_MAX_LIST_LENGTH = 10_000
+_MAX_NUMBER = 1_000_000
 _NEXT = "Choose another checkpoint, or export this one again with a scheduler of SDXL's."
 
 
-def checked_config(content: Mapping[str, Any]) -> dict[str, Any]:
-    """What a scheduler_config.json says that may be believed: a class from `CLASSES`, and plain, bounded values, which are
-    `SDXL`'s where it says nothing.
+def validated_config(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the trustworthy part of a scheduler_config.json: a class from `KNOWN_CLASSES`, and plain, bounded values,
+    with `SDXL_SCHEDULER_CONFIG` as defaults.
 
-    diffusers allocates by these numbers. Raises CheckpointError.
+    diffusers allocates memory by these numbers. Raises CheckpointError.
     """
     kind = content.get("_class_name")
-    if not isinstance(kind, str) or kind not in CLASSES:
-        raise _unusable(_why_not(kind))
+    if not isinstance(kind, str) or kind not in KNOWN_CLASSES:
+        raise _scheduler_error(_unknown_class_reason(kind))
     told = {key: value for key, value in content.items() if not key.startswith("_")}
-    usual = {key: SDXL[key] for key in _EDM_SHARES} if is_edm(kind) else SDXL
-    config = {**usual, **{key: value for key, value in told.items() if value is not None or key not in SDXL}}
-    if odd := next((key for key, value in config.items() if not _is_plain(value)), None):
-        raise _unusable(f"Its {shown(odd, 40)} is no value that a scheduler takes.")
-    for key, (least, most) in _COUNTS.items():
+    usual = {key: SDXL_SCHEDULER_CONFIG[key] for key in _EDM_KEYS} if is_edm(kind) else SDXL_SCHEDULER_CONFIG
+    config = {
+        **usual,
+        **{key: value for key, value in told.items() if value is not None or key not in SDXL_SCHEDULER_CONFIG},
+    }
+    if odd := next((key for key, value in config.items() if not _is_valid_value(value)), None):
+        raise _scheduler_error(f"Its {display_text(odd, 40)} is no value that a scheduler takes.")
+    for key, (least, most) in _COUNT_LIMITS.items():
         value = config.get(key, least)
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-            raise _unusable(
-                f"Its {key} is {shown(repr(value), 40)}, and must be a whole number from {least} to {most}."
+            raise _scheduler_error(
+                f"Its {key} is {display_text(repr(value), 40)}, and must be a whole number from {least} to {most}."
             )
     return {"_class_name": kind, **config}
 
 
-def _unusable(why: str) -> CheckpointError:
+def _scheduler_error(why: str) -> CheckpointError:
     return CheckpointError("The checkpoint's scheduler cannot be used.", why=why, next_step=_NEXT)
 
 
-def _why_not(kind: object) -> str:
+def _unknown_class_reason(kind: object) -> str:
     if kind is None:
         return "Its scheduler_config.json names none."
-    return f"Its scheduler_config.json names {shown(str(kind), 80)!r}, which is no scheduler of SDXL's."
+    return f"Its scheduler_config.json names {display_text(str(kind), 80)!r}, which is no scheduler of SDXL's."
 
 
-def _is_plain(value: object) -> bool:
-    """Whether `value` is of a kind and size that schedulers are configured with; -inf is DPMSolver's own default."""
+def _is_valid_value(value: object) -> bool:
+    """Whether `value` has a type and size that schedulers are configured with; -inf is DPMSolver's own default."""
     if value is None or isinstance(value, bool):
         return True
     if isinstance(value, int | float):
-        return not math.isnan(value) and (abs(value) <= _LARGEST or value == -math.inf)
+        return not math.isnan(value) and (abs(value) <= _MAX_NUMBER or value == -math.inf)
     if isinstance(value, str):
         return len(value) <= 80
     if isinstance(value, list):
-        return len(value) <= _LONGEST_LIST and all(
+        return len(value) <= _MAX_LIST_LENGTH and all(
             isinstance(one, int | float) and math.isfinite(one) for one in cast(list[object], value)
         )
     return False

@@ -1,4 +1,4 @@
-"""Every preference, declared once: its type, default, label, range and help. The dialog, file and docs follow it."""
+"""Every preference, declared once: type, default, label, range and help. The dialog, file and docs derive from it."""
 
 from __future__ import annotations
 
@@ -6,45 +6,45 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from sdxl_desktop.core.additions import EmbeddingUse, LoraUse
+from sdxl_desktop.core.additions import EmbeddingReference, LoraReference
 from sdxl_desktop.core.backdrop import BACKDROPS, WHITE, is_backdrop
-from sdxl_desktop.core.edit import Edit, Editing, check_strength
+from sdxl_desktop.core.edit import Editing, EditParameters, check_strength
 from sdxl_desktop.core.errors import SettingsError
-from sdxl_desktop.core.foreign_text import shown
 from sdxl_desktop.core.intents import Intent
 from sdxl_desktop.core.refine import Refining
 from sdxl_desktop.core.request import (
-    AUTOMATIC,
+    AUTOMATIC_DEVICE,
     Execution,
     KeepLatents,
     MicroConditioning,
-    Output,
-    OwnPrecision,
+    OutputOptions,
     Precision,
+    PrecisionOverride,
     Prompts,
     Sampling,
 )
 from sdxl_desktop.core.scalars import same
+from sdxl_desktop.core.untrusted_text import display_text
 
 Theme = Literal["system", "light", "dark"]
-PictureFormat = Literal["png", "jpeg", "webp"]
-Editor = Literal["device", "number", "choice", "switch", "folder", "backdrop"]
+SavedPictureFormat = Literal["png", "jpeg", "webp"]
+PreferenceEditorKind = Literal["device", "number", "choice", "switch", "folder", "backdrop"]
 
 DEFAULT_COMPILED_QUOTA_GB = 20
 
-_ANY_DEVICE = ((AUTOMATIC, "Automatic"),)
+_ANY_DEVICE = ((AUTOMATIC_DEVICE, "Automatic"),)
 _PRECISIONS = (("auto", "Automatic"), ("f32", "32-bit"), ("f16", "16-bit"), ("bf16", "bfloat16"))
 _PART_DEVICE = (("", "Same as above"), *_ANY_DEVICE)
 
 
 @dataclass(frozen=True, slots=True)
 class PreferenceInfo:
-    """How a preference is shown: what it is called, what it means, how it is edited, what it may be and with what
-    others it belongs together. `choices` are all there are, or with the editor "device" those beside the devices."""
+    """How a preference is shown: label, help, editor, range and group. `choices` are all options, or with the editor
+    "device" those in addition to the devices."""
 
     label: str
     help: str
-    editor: Editor
+    editor: PreferenceEditorKind
     group: str
     choices: tuple[tuple[str, str], ...] = ()
     minimum: int = 0
@@ -57,14 +57,14 @@ def _preference(default: Any, info: PreferenceInfo) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preferences:
-    """What a person chose once for every picture."""
+    """The user's preferences for every picture."""
 
     device: str = _preference(
         "CPU",
         PreferenceInfo(
             "Device",
             "Which part of this computer draws. Automatic takes what was measured to be the fastest, else a GPU, else "
-            "the processor, and says which. A device that is missing is told; nothing falls back silently.",
+            "the processor, and says which. A missing device is reported; nothing falls back silently.",
             "device",
             "Drawing",
             choices=_ANY_DEVICE,
@@ -122,7 +122,7 @@ class Preferences:
             choices=_PRECISIONS,
         ),
     )
-    gpu_precision: OwnPrecision = _preference(
+    gpu_precision: PrecisionOverride = _preference(
         "",
         PreferenceInfo(
             "Precision on graphics",
@@ -132,7 +132,7 @@ class Preferences:
             choices=(("", "Same as above"), *_PRECISIONS),
         ),
     )
-    npu_precision: OwnPrecision = _preference(
+    npu_precision: PrecisionOverride = _preference(
         "",
         PreferenceInfo(
             "Precision on NPUs",
@@ -162,7 +162,7 @@ class Preferences:
             "Keep every picture", "Write each finished picture to the pictures folder at once.", "switch", "Pictures"
         ),
     )
-    picture_format: PictureFormat = _preference(
+    picture_format: SavedPictureFormat = _preference(
         "png",
         PreferenceInfo(
             "Picture format",
@@ -240,13 +240,13 @@ class Preferences:
             value = getattr(self, declared.name)
             choices = [choice for choice, _ in info.choices]
             if info.editor == "choice" and value not in choices:
-                raise SettingsError(f"{info.label} cannot be {shown(repr(value))}.")
+                raise SettingsError(f"{info.label} cannot be {display_text(repr(value))}.")
             if info.editor == "backdrop" and not is_backdrop(value):
                 raise SettingsError(
-                    f"{info.label} cannot be {shown(repr(value))}.", next_step="Choose a colour such as #ffcc00."
+                    f"{info.label} cannot be {display_text(repr(value))}.", next_step="Choose a colour such as #ffcc00."
                 )
             if info.editor in ("device", "folder") and not _is_plain(value):
-                raise SettingsError(f"{info.label} cannot be {shown(repr(value))}.")
+                raise SettingsError(f"{info.label} cannot be {display_text(repr(value))}.")
             if info.editor == "device" and not value.strip() and value not in choices:
                 raise SettingsError(f"{info.label} is empty.", next_step="Choose a device.")
             if info.editor == "number" and not info.minimum <= value <= info.maximum:
@@ -267,42 +267,42 @@ class Preferences:
         )
 
     @property
-    def output(self) -> Output:
-        return Output(watermark=self.watermark, keep_latents=self.keep_latents)
+    def output(self) -> OutputOptions:
+        return OutputOptions(watermark=self.watermark, keep_latents=self.keep_latents)
 
 
 _MAX_TEXT = 4096
-"""Characters of a folder's path or a device's name."""
+"""Maximum characters of a folder path or a device name."""
 
 
 def _is_plain(text: str) -> bool:
-    """Whether it can be the name of something: of sane length and without control characters."""
+    """Whether `text` can be a name: of reasonable length and without control characters."""
     return len(text) <= _MAX_TEXT and text.isprintable()
 
 
 def preference_info(name: str) -> PreferenceInfo:
-    """How the preference called `name` is shown."""
+    """Return how the preference `name` is shown."""
     info: PreferenceInfo = Preferences.__dataclass_fields__[name].metadata["info"]
     return info
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EditValue(Editing):
-    """How a picture on the canvas is to be changed; kept while nothing lies there. The terms are those of `Edit`.
+class EditPanelState(Editing):
+    """The edit settings for the picture on the canvas; kept while there is none. Terms as in `EditParameters`.
 
-    Redrawing a whole picture and filling a masked area want different strengths, and only the latter has to come back
-    at the picture's own size, so each has its own: `strength` and `keep_size`, `fill_strength` and `fill_keep_size`.
-    The `margin` in pixels is kept while `only_masked` is off. While `intent` is not None the values that it decides
-    follow the mask; it ends when a person changes one of them.
+    Redrawing a whole picture and filling a masked area need different strengths, and only the latter must return at the
+    picture's own size, so each has its own fields: `strength` and `keep_size`, `fill_strength` and `fill_keep_size`.
+    The `margin` in pixels is kept while `only_masked` is off. While `intent` is not None its values follow the mask; it
+    becomes None when the user changes one of them.
     """
 
     intent: Intent | None = None
-    fill_strength: float = same(Edit, "strength", 1.0)
+    fill_strength: float = same(EditParameters, "strength", 1.0)
     keep_size: bool = False
     fill_keep_size: bool = True
     mask_blur: float = same(Editing, "mask_blur", 8.0)
     only_masked: bool = False
-    margin: int = same(Edit, "only_masked", 32)
+    margin: int = same(EditParameters, "only_masked", 32)
 
     def __post_init__(self) -> None:
         Editing.__post_init__(self)
@@ -310,11 +310,11 @@ class EditValue(Editing):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RefinerValue(Refining):
-    """Whether and how a refiner finishes; kept while it does not. The terms are those of `Refine`.
+class RefinerPanelState(Refining):
+    """Whether and how a refiner is used; kept while it is off. The terms are those of `RefinerParameters`.
 
-    `checkpoint` is a library name (empty: the first refiner there is). The aesthetic scores also count where the main
-    checkpoint is itself a refiner.
+    `checkpoint` is a library name (empty: the first refiner in the library). The aesthetic scores also apply if the
+    main checkpoint is itself a refiner.
     """
 
     on: bool = False
@@ -324,29 +324,29 @@ class RefinerValue(Refining):
 
 
 @dataclass(frozen=True, slots=True)
-class ListedLora:
-    """A LoRA in the list, which is only used while it is `on`."""
+class LoraListItem:
+    """A LoRA in the list, used only while it is `on`."""
 
-    use: LoraUse
+    use: LoraReference
     on: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AdditionsValue:
-    """The LoRAs and embeddings at hand and the chosen VAE (None: the checkpoint's own); files may have gone."""
+class AdditionsPanelState:
+    """The listed LoRAs and embeddings and the chosen VAE (None: the checkpoint's own); files may be missing."""
 
-    loras: tuple[ListedLora, ...] = ()
-    embeddings: tuple[EmbeddingUse, ...] = ()
+    loras: tuple[LoraListItem, ...] = ()
+    embeddings: tuple[EmbeddingReference, ...] = ()
     vae: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkspaceValue:
-    """What was on the desk when the window closed: the panels' values and the window's layout.
+    """The saved state of the window: the panels' values and the window's layout.
 
-    `checkpoint` is a library name (empty: the first there is); `geometry` and `layout` are Qt's opaque states as
-    base64; `seed_locked` and `variation_locked` keep a seed between runs; `open_sections` names the disclosures that
-    were open. The aesthetic scores are the refiner's: those in `micro_conditioning` are not looked at.
+    `checkpoint` is a library name (empty: the first in the library); `geometry` and `layout` are Qt's opaque states as
+    base64; `seed_locked` and `variation_locked` keep a seed between runs; `open_sections` names the expanded sections.
+    The aesthetic scores are the refiner's: those in `micro_conditioning` are ignored.
     """
 
     prompts: Prompts = Prompts()
@@ -354,9 +354,9 @@ class WorkspaceValue:
     micro_conditioning: MicroConditioning = MicroConditioning()
     micro_conditioning_on: bool = False
     checkpoint: str = ""
-    edit: EditValue = EditValue(intent=Intent.FILL)
-    refiner: RefinerValue = RefinerValue()
-    additions: AdditionsValue = AdditionsValue()
+    edit: EditPanelState = EditPanelState(intent=Intent.FILL)
+    refiner: RefinerPanelState = RefinerPanelState()
+    additions: AdditionsPanelState = AdditionsPanelState()
     seed_locked: bool = False
     variation_locked: bool = False
     open_sections: tuple[str, ...] = ()
@@ -366,7 +366,7 @@ class WorkspaceValue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """All that is kept between starts."""
+    """Everything that is stored between starts."""
 
     preferences: Preferences = Preferences()
     workspace: WorkspaceValue = WorkspaceValue()

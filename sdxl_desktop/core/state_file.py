@@ -1,7 +1,7 @@
-"""Small JSON files that the application remembers something in: read as far as they can be used, changed under a lock.
+"""Small JSON files for the application's state: decoded leniently, changed under a lock.
 
-Several windows and commands share these files. Whoever changes one reads it anew, changes what is its own and writes
-it whole, while nobody else does; fields that this version does not know stay as they are.
+Several windows and commands share these files. A change locks the file, reads it again, changes its own fields and
+writes the whole file; fields that this version does not know are preserved.
 """
 
 from __future__ import annotations
@@ -17,96 +17,99 @@ from typing import Any, TypeVar
 import filelock
 import msgspec
 
-from sdxl_desktop.core.errors import SettingsError, named
-from sdxl_desktop.core.foreign_text import encodable
-from sdxl_desktop.core.private_files import private_folder
+from sdxl_desktop.core.atomic_write import write_atomically
+from sdxl_desktop.core.errors import SettingsError, describe_error
+from sdxl_desktop.core.lenient_decoding import decode_leniently, to_builtins
+from sdxl_desktop.core.private_files import make_private_folder
 from sdxl_desktop.core.regular_files import read_regular
-from sdxl_desktop.core.salvage import builtins, salvaged
-from sdxl_desktop.core.whole_file import write_whole
+from sdxl_desktop.core.untrusted_text import replace_unencodable
 
 MAX_BYTES = 2**22
-"""A larger one is none of ours."""
+"""A larger file was not written by this application."""
 _LOCK_SECONDS = 3.0
-"""Whoever holds a lock writes a small file; one that is stopped meanwhile is not waited for."""
+"""A lock is held while a small file is written; a longer wait means that its holder has stalled."""
 _LARGEST, _SMALLEST = 2**64 - 1, -(2**63)
 T = TypeVar("T")
 
 
-class NoNumber:
-    """Stands for what JSON's grammar takes for a number and no value is: NaN, 1e999, a thousand digits."""
+class InvalidNumber:
+    """Stands for text that is a number in JSON's grammar but has no usable value: NaN, 1e999, a thousand digits."""
 
-    def __init__(self, spelled: str) -> None:
-        self.spelled = spelled
+    def __init__(self, text: str) -> None:
+        self.text = text
 
     def __repr__(self) -> str:
-        return self.spelled
+        return self.text
 
 
-def read_raw(file: Path) -> Any:
-    """What `file` holds, decoded, whatever it is. Byte order marks and UTF-16 are understood.
+def read_raw_json(file: Path) -> Any:
+    """Return the decoded content of `file`, of any type. Byte order marks and UTF-16 are supported.
 
-    Raises FileNotFoundError when there is none, other OSErrors when it cannot be read or is no file of sane size, and
-    ValueError for what is no JSON.
+    Raises FileNotFoundError if it is missing, other OSErrors if it cannot be read, is not a file or is too large, and
+    ValueError for invalid JSON.
     """
     content = read_regular(file, MAX_BYTES)
     text = content.decode(json.detect_encoding(content), errors="replace")
     try:
-        return _plain(json.loads(text, parse_int=_whole, parse_float=_fraction, parse_constant=NoNumber))
+        return _replace_unencodable(
+            json.loads(text, parse_int=_parse_int, parse_float=_parse_float, parse_constant=InvalidNumber)
+        )
     except RecursionError as problem:
         raise ValueError("It is nested too deeply") from problem
 
 
 def read_state(file: Path, kind: type[T], default: T) -> T:
-    """As much of `file` as can be used, and `default` for the rest and where there is no such file. Never raises."""
+    """Return the usable part of `file`, with `default` for the rest and for a missing file. Never raises."""
     try:
-        raw = read_raw(file)
+        raw = read_raw_json(file)
     except (OSError, ValueError):
         return default
-    return salvaged(kind, raw, default)[0]
+    return decode_leniently(kind, raw, default)[0]
 
 
-def change_state(file: Path, kind: type[T], default: T, change: Callable[[T], T], failed: str) -> T:
-    """Let `change` make another value of what `file` holds now, and write that if it differs. Returns it.
+def update_state(file: Path, kind: type[T], default: T, change: Callable[[T], T], error_message: str) -> T:
+    """Pass the current content of `file` to `change`, and write and return its result; nothing is written if it is
+    equal.
 
-    Raises SettingsError, which says what `failed` and why, when it cannot be written.
+    Raises SettingsError with `error_message` and the reason if it cannot be written.
     """
-    with locked(file, failed):
+    with file_lock(file, error_message):
         before = read_state(file, kind, default)
-        held = builtins(before)
+        held = to_builtins(before)
         after = change(before)
-        if builtins(after) != held:
-            write_raw(file, _with_unknown(file, kind, builtins(after)), failed)
+        if to_builtins(after) != held:
+            write_raw_json(file, _merge_unknown_fields(file, kind, to_builtins(after)), error_message)
     return after
 
 
 @contextlib.contextmanager
-def locked(file: Path, failed: str) -> Iterator[None]:
-    """Nobody else changes `file` within. Raises SettingsError, which says what `failed`, where no lock can be made."""
+def file_lock(file: Path, error_message: str) -> Iterator[None]:
+    """Hold the lock of `file` within the block. Raises SettingsError with `error_message` if no lock can be created."""
     lock = filelock.FileLock(file.with_name(f".{file.name}.lock"), timeout=_LOCK_SECONDS)
     try:
-        private_folder(file.parent)
-        with contextlib.suppress(filelock.Timeout, NotImplementedError):  # a file system without locks has none
+        make_private_folder(file.parent)
+        with contextlib.suppress(filelock.Timeout, NotImplementedError):  # not every file system supports locks
             lock.acquire()
     except OSError as problem:
-        raise _not_kept(file, failed, problem) from problem
+        raise _write_error(file, error_message, problem) from problem
     try:
         yield
     finally:
         lock.release()
 
 
-def write_raw(file: Path, content: Any, failed: str) -> None:
-    """Make `content` the whole of `file`, as text that only this person can read. Raises SettingsError, which says
-    `failed` and why."""
+def write_raw_json(file: Path, content: Any, error_message: str) -> None:
+    """Write `content` as the whole of `file`, readable by this user only. Raises SettingsError with `error_message` and
+    the reason."""
     text = json.dumps(content, ensure_ascii=False, indent=2, default=repr)
     try:
-        write_whole(file, encodable(text).encode() + b"\n", private=True)
+        write_atomically(file, replace_unencodable(text).encode() + b"\n", private=True)
     except OSError as problem:
-        raise _not_kept(file, failed, problem) from problem
+        raise _write_error(file, error_message, problem) from problem
 
 
-def set_aside(file: Path) -> str:
-    """Put what cannot be read out of the way, without changing it; a sentence that says where it is."""
+def move_aside(file: Path) -> str:
+    """Rename an unreadable file, unchanged; return a sentence that says where it is."""
     for number in range(1, 100):
         when = time.strftime("%Y%m%d-%H%M%S") + (f"-{number}" if number > 1 else "")
         aside = file.with_name(f"{file.stem}-unreadable-{when}{file.suffix}")
@@ -120,16 +123,18 @@ def set_aside(file: Path) -> str:
     return f"The old file is still at {file}."
 
 
-def _not_kept(file: Path, failed: str, problem: OSError) -> SettingsError:
-    return SettingsError(failed, why=named(problem), next_step=f"Make {file.parent} writable, and room on its disk.")
+def _write_error(file: Path, error_message: str, problem: OSError) -> SettingsError:
+    return SettingsError(
+        error_message, why=describe_error(problem), next_step=f"Make {file.parent} writable, and room on its disk."
+    )
 
 
-def _with_unknown(file: Path, kind: Any, after: Any) -> Any:
-    """`after` with the fields of `file` that `kind` does not have: another version's."""
+def _merge_unknown_fields(file: Path, kind: Any, after: Any) -> Any:
+    """Return `after` with the fields of `file` that `kind` lacks: those of another version."""
     if not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
         return after
     try:
-        raw = read_raw(file)
+        raw = read_raw_json(file)
     except (OSError, ValueError):
         return after
     known = kind.__struct_fields__
@@ -140,25 +145,25 @@ def _is_dict(raw: Any) -> bool:
     return isinstance(raw, dict)
 
 
-def _whole(spelled: str) -> int | NoNumber:
-    if len(spelled) > len(str(_SMALLEST)):
-        return NoNumber(spelled)
-    number = int(spelled)
-    return number if _SMALLEST <= number <= _LARGEST else NoNumber(spelled)
+def _parse_int(text: str) -> int | InvalidNumber:
+    if len(text) > len(str(_SMALLEST)):
+        return InvalidNumber(text)
+    number = int(text)
+    return number if _SMALLEST <= number <= _LARGEST else InvalidNumber(text)
 
 
-def _fraction(spelled: str) -> float | NoNumber:
-    number = float(spelled)
-    return NoNumber(spelled) if number in (float("inf"), float("-inf")) else number
+def _parse_float(text: str) -> float | InvalidNumber:
+    number = float(text)
+    return InvalidNumber(text) if number in (float("inf"), float("-inf")) else number
 
 
-def _plain(raw: Any) -> Any:
-    """The same with text that UTF-8 can hold."""
+def _replace_unencodable(raw: Any) -> Any:
+    """Return a copy whose text can be encoded as UTF-8."""
     match raw:
         case str():
-            return encodable(raw)
+            return replace_unencodable(raw)
         case dict():
-            return {encodable(key): _plain(value) for key, value in raw.items()}
+            return {replace_unencodable(key): _replace_unencodable(value) for key, value in raw.items()}
         case list():
-            return [_plain(value) for value in raw]
+            return [_replace_unencodable(value) for value in raw]
     return raw

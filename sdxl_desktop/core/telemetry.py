@@ -1,7 +1,7 @@
-"""Turns off what libraries would report about their use over the network: nothing leaves the machine unasked.
+"""Disables the telemetry of libraries: nothing leaves the machine unasked.
 
-The package itself calls this when it is imported, so it holds in every process of the program before any library can be
-loaded. What is set in the environment holds in the processes that libraries start, too.
+The package calls this on import, so it applies in every process of the program before any library is loaded.
+Environment variables also apply to the processes that libraries start.
 """
 
 from __future__ import annotations
@@ -9,18 +9,18 @@ from __future__ import annotations
 import os
 import sys
 
-SWITCHES = {
+OPT_OUT_VARIABLES = {
     "HF_HUB_DISABLE_TELEMETRY": "1",  # huggingface_hub, and through it diffusers and transformers
-    "DO_NOT_TRACK": "1",  # the same, and whatever else follows https://consoledonottrack.com
+    "DO_NOT_TRACK": "1",  # the same, and all others that follow https://consoledonottrack.com
     "NNCF_CI": "1",  # NNCF sends nothing, and reads this variable for nothing else
 }
 _OPTIONAL_REPORTERS = ("openvino_telemetry",)
-"""Packages that only report. OpenVINO and NNCF do without one that is not installed; the only other switch is a file in
-the person's home, which is not ours to write."""
+"""Packages that only report. OpenVINO and NNCF work without them; the only other switch is a file in the user's home
+folder, which this application must not write."""
 
 
-def turn_off() -> None:
-    """Turn it off for this process and those that it starts. To be called before the libraries are imported."""
-    os.environ.update(SWITCHES)
+def disable_telemetry() -> None:
+    """Disable it for this process and its children. Call this before the libraries are imported."""
+    os.environ.update(OPT_OUT_VARIABLES)
     for name in _OPTIONAL_REPORTERS:
-        sys.modules.setdefault(name, None)  # type: ignore[arg-type]  # Python's way to say that it is not installed
+        sys.modules.setdefault(name, None)  # type: ignore[arg-type]  # None makes the import fail as if it were not installed

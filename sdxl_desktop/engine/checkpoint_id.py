@@ -1,35 +1,36 @@
-"""A name for what a checkpoint draws, wherever its folder lies and whatever it is called."""
+"""An identifier of a checkpoint's content, independent of the path and name of its folder."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from sdxl_desktop.core.file_hashes import FileHashes
+from sdxl_desktop.core.file_hashes import FileHashCache
 from sdxl_desktop.core.parts import Part
-from sdxl_desktop.engine.compile_key import content_id, known_content_id
+from sdxl_desktop.engine.compile_key import cached_content_id, content_id
 
-VERSION = "2"
-"""Of the way in which contents are named; names of different versions cannot be compared."""
+ID_VERSION = "2"
+"""Version of the identifier scheme; identifiers of different versions cannot be compared."""
 
 
-def checkpoint_id(folder: Path, hashes: FileHashes) -> str:
-    """The content of the UNet in the checkpoint's `folder`, with the version of its name; "" where there is none. The
-    first time its weights are read, which `hashes` remembers."""
+def checkpoint_id(folder: Path, hashes: FileHashCache) -> str:
+    """Return the content id of the UNet in checkpoint `folder`, prefixed with `ID_VERSION`; "" if there is no UNet.
+
+    The first call reads the weights; `hashes` caches the result."""
     try:
-        return f"{VERSION}:{content_id(folder / Part.UNET, hashes)}"
+        return f"{ID_VERSION}:{content_id(folder / Part.UNET, hashes)}"
     except OSError:
         return ""
 
 
-def known_checkpoint_id(folder: Path, hashes: FileHashes) -> str:
-    """As `checkpoint_id` where that takes no time; "" where the weights would have to be read."""
+def cached_checkpoint_id(folder: Path, hashes: FileHashCache) -> str:
+    """Like `checkpoint_id`, but from the cache only; "" if the weights would have to be read."""
     try:
-        known = known_content_id(folder / Part.UNET, hashes)
+        known = cached_content_id(folder / Part.UNET, hashes)
     except OSError:
         return ""
-    return "" if known is None else f"{VERSION}:{known}"
+    return "" if known is None else f"{ID_VERSION}:{known}"
 
 
-def comparable(one: str, other: str) -> bool:
-    """Whether equal names mean equal contents, and different ones different contents."""
+def is_comparable(one: str, other: str) -> bool:
+    """Whether both identifiers exist and have the same version, so that comparing them compares the contents."""
     return bool(one and other) and one.partition(":")[0] == other.partition(":")[0]

@@ -1,4 +1,4 @@
-"""What decides whether a part must be compiled again, and how long compiling it took before."""
+"""The key that decides whether a part must be recompiled, and the compile times of earlier keys."""
 
 from __future__ import annotations
 
@@ -11,69 +11,69 @@ from functools import cache
 from pathlib import Path
 
 from sdxl_desktop.core.errors import SettingsError
-from sdxl_desktop.core.file_hashes import Check, FileHashes
+from sdxl_desktop.core.file_hashes import CancelCheck, FileHashCache
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.parts import GRAPH, WEIGHTS, Part
 from sdxl_desktop.core.request import Precision
-from sdxl_desktop.core.state_file import change_state, read_state
+from sdxl_desktop.core.state_file import read_state, update_state
 
 DYNAMIC = "dynamic"
-"""The shape of a part that takes pictures of every size."""
+"""The shape of a part that accepts any picture size."""
 FIXED = "fixed"
-"""The shape of a part that must be compiled for each size, before it is known for which."""
-SHALLOW = "unet_shallow"
-"""The component that a UNet's shallow graph is compiled as."""
+"""The shape of a part that must be compiled for each size, while the size is not known yet."""
+UNET_SHALLOW = "unet_shallow"
+"""Component name of a UNet's shallow graph."""
 
-_TIMES = dict[str, float]
+_SecondsByKey = dict[str, float]
 _FILES = (GRAPH, WEIGHTS)
-_HASHES = FileHashes()
-"""For who has no memory on a disk."""
+_IN_MEMORY_HASHES = FileHashCache()
+"""For callers without a cache on disk."""
 
 
 @cache
-def hashes_in(cache: Path) -> FileHashes:
-    """The hashes of weights that are remembered in the application's folder `cache`; the same for all who ask."""
-    return FileHashes(cache / "hashes.json")
+def shared_file_hashes(cache_folder: Path) -> FileHashCache:
+    """Return the file hashes stored in `cache_folder`; the same object for every caller."""
+    return FileHashCache(cache_folder / "hashes.json")
 
 
-def content_id(part: Path, hashes: FileHashes = _HASHES, check: Check = lambda: None) -> str:
-    """A name for the content of the part in folder `part`: another for every bit of its graph and its weights.
+def content_id(part: Path, hashes: FileHashCache = _IN_MEMORY_HASHES, check: CancelCheck = lambda: None) -> str:
+    """Return a content hash of the graph and the weights in folder `part`.
 
-    The first time all of them are read, which `hashes` remembers; `check` may raise to stop that. Raises OSError.
+    The first call reads both files; `hashes` caches the result. `check` may raise to stop reading. Raises OSError.
     """
-    return _named(hashes.of(part / name, check) for name in _FILES)
+    return _combine_hashes(hashes.get(part / name, check) for name in _FILES)
 
 
-def known_content_id(part: Path, hashes: FileHashes) -> str | None:
-    """As `content_id` where that takes no time; None where the weights would have to be read. Raises OSError."""
-    weights = hashes.known(part / _FILES[1])
-    return None if weights is None else _named((hashes.of(part / _FILES[0]), weights))
+def cached_content_id(part: Path, hashes: FileHashCache) -> str | None:
+    """Like `content_id`, but from the cache only; None if the weights would have to be read. Raises OSError."""
+    weights = hashes.get_cached(part / _FILES[1])
+    return None if weights is None else _combine_hashes((hashes.get(part / _FILES[0]), weights))
 
 
-def _named(contents: Iterable[str]) -> str:
+def _combine_hashes(contents: Iterable[str]) -> str:
     return hashlib.sha256(";".join(contents).encode()).hexdigest()[:32]
 
 
-def fixed_shape(size: Size, chunks: int = 1) -> str:
-    """The shape of a part that takes pictures of `size` only, and prompts of so many chunks of 77 tokens."""
+def fixed_shape_name(size: Size, chunks: int = 1) -> str:
+    """Return the shape name of a part for pictures of `size` only and prompts of `chunks` chunks of 77 tokens."""
     return f"{size}" if chunks == 1 else f"{size}, {chunks} chunks"
 
 
-def size_of_shape(shape: str) -> Size | None:
-    """The size of pictures that a part of this shape takes; None where that is not fixed."""
+def image_size_of_shape(shape: str) -> Size | None:
+    """Return the picture size of a shape name; None if it is not fixed."""
     match = re.match(r"(\d+)x(\d+)", shape)
     return None if match is None else Size(int(match[1]), int(match[2]))
 
 
 @dataclass(frozen=True, slots=True)
 class CompileKey:
-    """Two equal keys need one compilation.
+    """Equal keys share one compilation.
 
-    `checkpoint` is the content id of the component's own files, so that parts shared by checkpoints are shared
-    here too; `shape` is "dynamic" or says the fixed shape (`fixed_shape`); `precision` and `threads` as in `Execution`.
+    `content_id` is that of the component's own files, so parts that checkpoints share are compiled once; `shape` is
+    "dynamic" or the fixed shape (`fixed_shape_name`); `precision` and `threads` are as in `Execution`.
     """
 
-    checkpoint: str
+    content_id: str
     component: str
     device: str
     shape: str = DYNAMIC
@@ -82,44 +82,44 @@ class CompileKey:
 
     @property
     def part(self) -> str:
-        """The checkpoint's part whose weights these are: both graphs of a cut UNet have the UNet's."""
-        return Part.UNET if self.component == SHALLOW else self.component
+        """The checkpoint part that has the weights: both graphs of a split UNet use the UNet's."""
+        return Part.UNET if self.component == UNET_SHALLOW else self.component
 
     @property
-    def weights(self) -> str:
-        """The content id of the part as it lies on disk: `checkpoint` without what was changed in memory."""
-        return self.checkpoint.split("-")[0]
+    def weights_content_id(self) -> str:
+        """The content id of the part on disk: `content_id` without changes made in memory."""
+        return self.content_id.split("-")[0]
 
     def __str__(self) -> str:
-        return "/".join((self.checkpoint, self.component, self.device, self.shape, self.precision, str(self.threads)))
+        return "/".join((self.content_id, self.component, self.device, self.shape, self.precision, str(self.threads)))
 
 
 @dataclass(frozen=True, slots=True)
 class CompileTimes:
-    """Remembers in one small file how many seconds each key took the last time, from scratch and from the cache."""
+    """Stores in one small file how many seconds each key last took, from scratch and from the cache."""
 
     file: Path
 
-    def expected(self, key: CompileKey) -> float | None:
-        """Seconds that compiling `key` will probably take, or None when it never was."""
+    def expected_seconds(self, key: CompileKey) -> float | None:
+        """Return the expected compile time of `key` in seconds, or None if it was never compiled."""
         return self._read().get(str(key))
 
-    def total(self, keys: Iterable[CompileKey]) -> float | None:
-        """Seconds for all of `keys`, or None when one of them is unknown."""
+    def total_seconds(self, keys: Iterable[CompileKey]) -> float | None:
+        """Return the expected seconds for all `keys`, or None if one of them is unknown."""
         known = self._read()
         seconds = [known.get(str(key)) for key in keys]
         return None if None in seconds else sum(value for value in seconds if value is not None)
 
     def record(self, key: CompileKey, seconds: float) -> None:
-        """Remember; a file that cannot be written costs only the estimate."""
+        """Store the seconds of `key`; if the file cannot be written, only the estimate is lost."""
         with suppress(SettingsError):
-            change_state(
+            update_state(
                 self.file,
-                _TIMES,
+                _SecondsByKey,
                 {},
                 lambda known: {**known, str(key): round(seconds, 3)},
                 "How long compiling took could not be noted.",
             )
 
     def _read(self) -> dict[str, float]:
-        return read_state(self.file, _TIMES, {})
+        return read_state(self.file, _SecondsByKey, {})

@@ -1,4 +1,4 @@
-"""What was measured of each part on each device of this computer, and which devices that makes the best."""
+"""Measured times of each part on each device of this computer, and the best device for each part group."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from pathlib import Path
 
 import msgspec
 
-from sdxl_desktop.core.checked_file import read_checked, write_checked
+from sdxl_desktop.core.checksum_file import read_with_checksum, write_with_checksum
 from sdxl_desktop.core.parts import ENCODERS, Part
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.settings import Preferences
 
-TEXT, UNET, VAE = "text", "unet", "vae"
-GROUPS: dict[str, tuple[str, ...]] = {
-    TEXT: ENCODERS,
-    UNET: (Part.UNET,),
-    VAE: (Part.VAE_ENCODER, Part.VAE_DECODER),
+TEXT_ENCODERS_GROUP, UNET_GROUP, VAE_GROUP = "text", "unet", "vae"
+PART_GROUPS: dict[str, tuple[str, ...]] = {
+    TEXT_ENCODERS_GROUP: ENCODERS,
+    UNET_GROUP: (Part.UNET,),
+    VAE_GROUP: (Part.VAE_ENCODER, Part.VAE_DECODER),
 }
-"""Parts that go to one device together, as `Execution` names devices."""
-TITLES = {TEXT: "text encoders", UNET: "UNet", VAE: "VAE"}
+"""Parts that share one device setting of `Execution`."""
+GROUP_LABELS = {TEXT_ENCODERS_GROUP: "text encoders", UNET_GROUP: "UNet", VAE_GROUP: "VAE"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PartOnDevice:
-    """One part on one device: milliseconds of one call with everything ready, and seconds until it was ready the first
-    time (`compiled`: it was compiled then, not loaded); or in `problem` the words with which the device refused."""
+class PartTiming:
+    """One part on one device: milliseconds of one inference when ready, and seconds until it was first ready
+    (`compiled`: it was compiled then, not loaded); or in `problem` the device's error message."""
 
     part: str
     device: str
@@ -38,41 +38,41 @@ class PartOnDevice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceTable:
-    """What was measured with one checkpoint at one size ("512x512")."""
+class DeviceTimings:
+    """Measurements with one checkpoint at one size ("512x512")."""
 
     checkpoint: str
     size: str
     precision: str
-    rows: tuple[PartOnDevice, ...]
+    rows: tuple[PartTiming, ...]
 
     def milliseconds(self, group: str, device: str) -> float | None:
-        """What a group's parts took together on a device; None where one of them was refused or not measured."""
-        own = [row for row in self.rows if row.device == device and row.part in GROUPS[group]]
-        there = {row.part for row in self.rows if row.part in GROUPS[group]}
+        """Return the total of a group's parts on a device; None if one of them was rejected or not measured."""
+        own = [row for row in self.rows if row.device == device and row.part in PART_GROUPS[group]]
+        there = {row.part for row in self.rows if row.part in PART_GROUPS[group]}
         times = [row.milliseconds for row in own]
         if None in times or {row.part for row in own} != there or not own:
             return None
         return sum(value for value in times if value is not None)
 
-    def fastest(self, group: str, devices: Iterable[str] | None = None) -> str | None:
-        """The device that was fastest with a group, of `devices` or of all that were measured; None without any."""
+    def fastest_device(self, group: str, devices: Iterable[str] | None = None) -> str | None:
+        """Return the fastest device for a group, among `devices` or all measured ones; None if there is none."""
         known = dict.fromkeys(row.device for row in self.rows)
         allowed = known if devices is None else [device for device in devices if device in known]
         times = {device: took for device in allowed if (took := self.milliseconds(group, device)) is not None}
         return min(times, key=lambda device: times[device], default=None)
 
 
-def best_devices(table: DeviceTable) -> dict[str, str]:
-    """The fastest device of each group of parts that ran anywhere."""
-    fastest = {group: table.fastest(group) for group in GROUPS}
+def best_devices(table: DeviceTimings) -> dict[str, str]:
+    """Return the fastest device of each part group that ran on at least one device."""
+    fastest = {group: table.fastest_device(group) for group in PART_GROUPS}
     return {group: device for group, device in fastest.items() if device is not None}
 
 
-def with_devices(preferences: Preferences, best: Mapping[str, str]) -> Preferences:
-    """The preferences with these devices: the UNet's as the one for all, and others where they differ from it."""
-    device = best.get(UNET, preferences.device)
-    text, vae = (best.get(group, device) for group in (TEXT, VAE))
+def preferences_with_devices(preferences: Preferences, best: Mapping[str, str]) -> Preferences:
+    """Return the preferences with these devices: the UNet's as the general one, the others only if they differ."""
+    device = best.get(UNET_GROUP, preferences.device)
+    text, vae = (best.get(group, device) for group in (TEXT_ENCODERS_GROUP, VAE_GROUP))
     return replace(
         preferences,
         device=device,
@@ -82,30 +82,30 @@ def with_devices(preferences: Preferences, best: Mapping[str, str]) -> Preferenc
     )
 
 
-def table_file(paths: AppPaths) -> Path:
-    """Where the last measurement is kept."""
+def timings_file(paths: AppPaths) -> Path:
+    """Return the file with the last measurement."""
     return paths.cache / "device-times.json"
 
 
-def read_table(file: Path) -> DeviceTable | None:
-    """None when nothing was measured or nobody can read it."""
+def read_timings(file: Path) -> DeviceTimings | None:
+    """Read the measurement in `file`; None if it is missing or unreadable."""
     try:
-        return msgspec.json.decode(read_checked(file), type=DeviceTable)
+        return msgspec.json.decode(read_with_checksum(file), type=DeviceTimings)
     except (OSError, ValueError, msgspec.MsgspecError):
         return None
 
 
-def write_table(file: Path, table: DeviceTable) -> None:
-    """Keep it; a file that cannot be written only means that Automatic knows less."""
+def write_timings(file: Path, table: DeviceTimings) -> None:
+    """Store the measurement; if the file cannot be written, only the Automatic device choice has less data."""
     with suppress(OSError):
-        write_checked(file, msgspec.json.encode(table))
+        write_with_checksum(file, msgspec.json.encode(table))
 
 
-def automatic(part: str, available: Sequence[str], table: DeviceTable | None) -> str:
-    """The device that Automatic means for a part, of those `available` now: the fastest that was measured, else the
-    first GPU, else the processor."""
-    group = next((name for name, parts in GROUPS.items() if part in parts), UNET)
-    measured = None if table is None else table.fastest(group, available)
+def automatic_device(part: str, available: Sequence[str], table: DeviceTimings | None) -> str:
+    """Return the device that Automatic selects for a part among `available`: the fastest measured one, else the first
+    GPU, else the CPU."""
+    group = next((name for name, parts in PART_GROUPS.items() if part in parts), UNET_GROUP)
+    measured = None if table is None else table.fastest_device(group, available)
     if measured is not None:
         return measured
     graphics = sorted(device for device in available if device.split(".")[0] == "GPU")

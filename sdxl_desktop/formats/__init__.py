@@ -1,1 +1,1 @@
-"""Files of weights, read with bounds: what every reader must check before it allocates, in one place."""
+"""Bounded reading of weight files: the checks that every reader must make before it allocates memory."""

@@ -1,4 +1,4 @@
-"""The families of SDXL that are known, and the configuration folders that ship for them."""
+"""The known SDXL families and their shipped configuration folders."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from sdxl_desktop.core.paths import resources
-from sdxl_desktop.formats.documents import read_json, read_json_if_there
+from sdxl_desktop.core.paths import resources_folder
+from sdxl_desktop.formats.json_files import read_json, read_json_or_empty
 
 
 class Family(StrEnum):
-    """What a UNet's topology tells; the values are the names of the shipped configuration folders."""
+    """The SDXL family, by the UNet's topology; the values are the names of the shipped configuration folders."""
 
     BASE = "base"
     REFINER = "refiner"
@@ -22,10 +22,10 @@ class Family(StrEnum):
     SSD_1B = "ssd-1b"
     VEGA = "vega"
     LCM = "lcm"
-    """SDXL base, the guidance scale embedded beside the timestep (Luo et al., arXiv 2310.04378)."""
+    """SDXL base with the guidance scale embedded along with the timestep (Luo et al., arXiv 2310.04378)."""
     LCM_SSD_1B = "lcm-ssd-1b"
     OTHER = "other"
-    """Of SDXL's kind, with depths of its own, such as KOALA: its own configuration alone describes it."""
+    """SDXL's architecture with other depths, such as KOALA: only its own configuration describes it."""
 
     @property
     def label(self) -> str:
@@ -47,7 +47,7 @@ _MIDDLE = "UNetMidBlock2DCrossAttn"
 
 
 @dataclass(frozen=True)
-class Setup:
+class PipelineConfigFolder:
     """A folder of configurations in diffusers' layout: model_index.json and a config.json for each part, no weights."""
 
     folder: Path
@@ -57,33 +57,33 @@ class Setup:
         return read_json(self.folder / "model_index.json")
 
     def config(self, part: str) -> dict[str, Any] | None:
-        """config.json of `part`; None where there is no such part."""
-        return read_json_if_there(self.folder / part / "config.json") or None
+        """Return the config.json of `part`; None if there is no such part."""
+        return read_json_or_empty(self.folder / part / "config.json") or None
 
     @property
     def scheduler(self) -> dict[str, Any]:
-        return read_json_if_there(self.folder / "scheduler" / "scheduler_config.json")
+        return read_json_or_empty(self.folder / "scheduler" / "scheduler_config.json")
 
 
-def shipped_setup(family: Family) -> Setup:
-    """The configuration of a family at its published size."""
-    return Setup(resources() / "configs" / family.value)
+def shipped_config_folder(family: Family) -> PipelineConfigFolder:
+    """Return the configuration of a family at its published size."""
+    return PipelineConfigFolder(resources_folder() / "configs" / family.value)
 
 
-def shipped_setups() -> Iterator[tuple[Family, Setup]]:
+def shipped_config_folders() -> Iterator[tuple[Family, PipelineConfigFolder]]:
     for family in Family:
         if family is not Family.OTHER:
-            yield family, shipped_setup(family)
+            yield family, shipped_config_folder(family)
 
 
 def clip_vocabulary() -> Path:
-    """The folder with CLIP's own vocab.json and merges.txt, which all of SDXL shares."""
-    return resources() / "configs" / "clip"
+    """Return the folder with CLIP's vocab.json and merges.txt, which all SDXL models share."""
+    return resources_folder() / "configs" / "clip"
 
 
 def family_of(unet: dict[str, Any], *, has_first_encoder: bool) -> Family:
-    """The family that a UNet's configuration, of whatever size, belongs to."""
-    lean = unet.get("mid_block_type", _MIDDLE) != _MIDDLE  # null is none at all
+    """Return the family of a UNet configuration of any size."""
+    lean = unet.get("mid_block_type", _MIDDLE) != _MIDDLE  # null: no mid block
     if unet.get("time_cond_proj_dim"):
         return Family.LCM_SSD_1B if lean else Family.LCM
     if int(unet.get("in_channels", 4)) == 9:

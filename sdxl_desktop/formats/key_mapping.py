@@ -1,9 +1,9 @@
-"""Where in a file each tensor of a part is found, and what must be done to it: the names of layers in the layout of
-diffusers, in the original one, and in that of kohya, which joins either with underscores.
+"""Maps each tensor of a part to its key in a file and the needed conversion, for diffusers' layer names, the original
+ones, and kohya's, which join either with underscores.
 
-The original layout is that of Stability AI's generative-models ("sgm"), in which one file holds everything:
+The original layout is that of Stability AI's generative-models ("sgm"), in which one file has everything:
 `model.diffusion_model` (the UNet), `first_stage_model` (the VAE) and `conditioner.embedders` (the text encoders, the
-second one as OpenCLIP names it, with query, key and value in one tensor).
+second one with OpenCLIP's names, with query, key and value in one tensor).
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sdxl_desktop.core.parts import Part
-from sdxl_desktop.formats import vae_names
-from sdxl_desktop.formats.layer_shapes import Blueprint, Config
+from sdxl_desktop.formats import vae_key_mapping
+from sdxl_desktop.formats.layer_shapes import Config, TensorShapes
 from sdxl_desktop.formats.safetensors_header import Shape, Tensor
 
 UNET = "model.diffusion_model."
 VAE = "first_stage_model."
 
 
-class Take(StrEnum):
-    """What makes the tensor wanted of the tensor found."""
+class TensorConversion(StrEnum):
+    """The conversion from the tensor in the file to the required tensor."""
 
     WHOLE = "whole"
     RESHAPED = "reshaped"
-    """Same numbers in the same order: a 1×1 convolution is a linear layer."""
+    """Same values in the same order: a 1×1 convolution is a linear layer."""
     TRANSPOSED = "transposed"
     FIRST_THIRD = "first third"
     SECOND_THIRD = "second third"
@@ -35,45 +35,47 @@ class Take(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
-    """The tensor called `key`, which has `shape` in the file, taken in the manner of `take`."""
+class TensorSource:
+    """The tensor `key`, with `shape` in the file, and its conversion `take`."""
 
     key: str
     shape: Shape
-    take: Take = Take.WHOLE
+    conversion: TensorConversion = TensorConversion.WHOLE
 
 
-Recipes = dict[str, Recipe]
-"""By the name of the tensor wanted."""
+KeyMapping = dict[str, TensorSource]
+"""By the name of the required tensor."""
 
 
-def diffusers_recipes(part: str, wanted: Blueprint, there: Mapping[str, Tensor]) -> Recipes:
-    """The tensors of a part's own file, which has diffusers' names; a VAE's may have others among those `there`."""
+def diffusers_key_mapping(part: str, wanted: TensorShapes, there: Mapping[str, Tensor]) -> KeyMapping:
+    """Return the recipes for a part's own file with diffusers' names; a VAE's keys in `there` may have other names."""
     if part != Part.VAE:
-        return {name: Recipe(name, shape) for name, shape in wanted.items()}
+        return {name: TensorSource(name, shape) for name, shape in wanted.items()}
     try:
-        keys = vae_names.keys_of_vae(wanted, {name: tensor.shape for name, tensor in there.items()})
-    except vae_names.VaeNamesError:
-        return {name: Recipe(name, shape) for name, shape in wanted.items()}  # whoever matches them says what is wrong
+        keys = vae_key_mapping.map_vae_keys(wanted, {name: tensor.shape for name, tensor in there.items()})
+    except vae_key_mapping.VaeKeyError:
+        return {name: TensorSource(name, shape) for name, shape in wanted.items()}  # matching reports the error
     return {name: _as_it_is(keys[name], there[keys[name]].shape, shape) for name, shape in wanted.items()}
 
 
-def _as_it_is(key: str, found: Shape, wanted: Shape) -> Recipe:
+def _as_it_is(key: str, found: Shape, wanted: Shape) -> TensorSource:
     reshaped = len(wanted) == 2 and found != wanted
-    return Recipe(key, found if reshaped else wanted, Take.RESHAPED if reshaped else Take.WHOLE)
+    return TensorSource(
+        key, found if reshaped else wanted, TensorConversion.RESHAPED if reshaped else TensorConversion.WHOLE
+    )
 
 
-def original_recipes(part: str, config: Config, wanted: Blueprint, prefix: str) -> Recipes:
-    """The tensors of `part` in a file in the original layout; `prefix` is what that file puts before them."""
+def original_key_mapping(part: str, config: Config, wanted: TensorShapes, prefix: str) -> KeyMapping:
+    """Return the recipes for `part` in a file in the original layout; `prefix` precedes its keys in that file."""
     match part:
         case Part.UNET:
             names = SgmUnetNames(wanted, int(config["layers_per_block"]))
-            return {name: Recipe(prefix + names.tensor(name), shape) for name, shape in wanted.items()}
+            return {name: TensorSource(prefix + names.tensor(name), shape) for name, shape in wanted.items()}
         case Part.VAE:
             levels = len(config["block_out_channels"])
             return {name: _vae(prefix, name, shape, levels) for name, shape in wanted.items()}
         case Part.TEXT_ENCODER:
-            return {name: Recipe(prefix + name, shape) for name, shape in wanted.items()}
+            return {name: TensorSource(prefix + name, shape) for name, shape in wanted.items()}
         case Part.TEXT_ENCODER_2:
             return {name: _open_clip(prefix, name, shape) for name, shape in wanted.items()}
     raise ValueError(f"there is no part {part!r}")
@@ -103,18 +105,18 @@ _UNET_LAYER = re.compile(r"(down_blocks|up_blocks|mid_block)\.(?:(\d+)\.)?([a-z]
 class SgmUnetNames:
     """The names of one UNet's layers in the original implementation (github.com/Stability-AI/generative-models).
 
-    It counts `layers_per_block` + 1 entries to a level: on the way down the last is the downsampler; on the way up each
-    is a resnet with its attention, and the upsampler is the last thing in the last entry.
+    It has `layers_per_block` + 1 entries per level: in the down path the last one is the downsampler; in the up path
+    each is a resnet with its attention, and the upsampler is the last module of the last entry.
     """
 
     def __init__(self, layers: Iterable[str], layers_per_block: int) -> None:
-        """`layers` are all of the UNet's, or all of its tensors, as diffusers calls them."""
+        """`layers` are diffusers' names of all layers, or all tensors, of the UNet."""
         self._entries = layers_per_block + 1
         blocks = (name.split(".") for name in layers)
         self._attends = {block[1] for block in blocks if block[0] == "up_blocks" and block[2] == "attentions"}
 
     def original(self, layer: str) -> str:
-        """What it calls diffusers' `layer`: the same where it is none of those that it has."""
+        """Return the original name of diffusers' `layer`; unknown names are returned unchanged."""
         if layer in _SGM_OUTER:
             return _SGM_OUTER[layer]
         parts = _UNET_LAYER.fullmatch(layer)
@@ -135,27 +137,27 @@ class SgmUnetNames:
         return f"{blocks}.{int(what == 'attentions')}.{rest}"
 
     def tensor(self, name: str) -> str:
-        """The same for the tensor called `name`."""
+        """Return the original name of diffusers' tensor `name`."""
         layer, _, kind = name.rpartition(".")
         return f"{self.original(layer)}.{kind}"
 
 
-def flat(name: str) -> str:
-    """`name` as kohya's layout and LyCORIS write it: with underscores for dots."""
+def flatten_name(name: str) -> str:
+    """Return `name` in kohya's and LyCORIS' form: with underscores for dots."""
     return name.replace(".", "_")
 
 
 def unet_spellings(layers: Collection[str], layers_per_block: object) -> dict[str, str]:
-    """Leads from each way in which LoRA files spell one of a UNet's `layers`, made `flat`, to the layer: by diffusers'
-    name, and by the original one where each level has the same number of layers."""
+    """Map each `flat` spelling of a UNet's `layers` in LoRA files to the layer: diffusers' name, and the original one
+    if each level has the same number of layers."""
     spellings = {}
     if isinstance(layers_per_block, int):
         names = SgmUnetNames(layers, layers_per_block)
-        spellings = {flat(names.original(layer)): layer for layer in layers}
+        spellings = {flatten_name(names.original(layer)): layer for layer in layers}
     for layer in layers:
-        spellings[flat(layer)] = layer
-        if layer.endswith(".to_out.0"):  # diffusers' attention processors leave the 0 out
-            spellings[flat(layer.removesuffix(".0"))] = layer
+        spellings[flatten_name(layer)] = layer
+        if layer.endswith(".to_out.0"):  # diffusers' attention processors omit the 0
+            spellings[flatten_name(layer.removesuffix(".0"))] = layer
     return spellings
 
 
@@ -166,9 +168,9 @@ _ENCODER_LAYER = re.compile(
 _FINAL_NORM = re.compile(r"(?:text_model_)?final_layer_norm")
 
 
-def encoder_layer(name: str) -> str | None:
-    """The text encoder's layer that a LoRA file's `name`, dotted or flat, stands for, as transformers calls it."""
-    written = flat(name)
+def text_encoder_layer(name: str) -> str | None:
+    """Return transformers' name of the text encoder layer called `name`, dotted or flat, in a LoRA file; or None."""
+    written = flatten_name(name)
     if written == "text_projection":
         return written
     if _FINAL_NORM.fullmatch(written):
@@ -180,11 +182,11 @@ def encoder_layer(name: str) -> str | None:
     return f"text_model.encoder.layers.{match[1]}.{inner}"
 
 
-def _vae(prefix: str, name: str, shape: Shape, levels: int) -> Recipe:
-    key = prefix + vae_names.original_name(name, levels)
-    if len(shape) == 2:  # attention, whose layers are 1×1 convolutions there
-        return Recipe(key, (*shape, 1, 1), Take.RESHAPED)
-    return Recipe(key, shape)
+def _vae(prefix: str, name: str, shape: Shape, levels: int) -> TensorSource:
+    key = prefix + vae_key_mapping.to_original_name(name, levels)
+    if len(shape) == 2:  # attention layers are 1×1 convolutions there
+        return TensorSource(key, (*shape, 1, 1), TensorConversion.RESHAPED)
+    return TensorSource(key, shape)
 
 
 _OPEN_CLIP = {
@@ -200,27 +202,27 @@ _OPEN_CLIP_LAYER = {
     "mlp.fc2": "mlp.c_proj",
     "self_attn.out_proj": "attn.out_proj",
 }
-_THIRDS = {"q": Take.FIRST_THIRD, "k": Take.SECOND_THIRD, "v": Take.LAST_THIRD}
+_THIRDS = {"q": TensorConversion.FIRST_THIRD, "k": TensorConversion.SECOND_THIRD, "v": TensorConversion.LAST_THIRD}
 _LAYER = re.compile(r"text_model\.encoder\.layers\.(\d+)\.(.+)\.(weight|bias)")
 
 
-def _open_clip(prefix: str, name: str, shape: Shape) -> Recipe:
+def _open_clip(prefix: str, name: str, shape: Shape) -> TensorSource:
     if name == "text_projection.weight":
-        return Recipe(f"{prefix}text_projection", shape[::-1], Take.TRANSPOSED)
+        return TensorSource(f"{prefix}text_projection", shape[::-1], TensorConversion.TRANSPOSED)
     if name in _OPEN_CLIP:
-        return Recipe(prefix + _OPEN_CLIP[name], shape)
+        return TensorSource(prefix + _OPEN_CLIP[name], shape)
     layer = _LAYER.fullmatch(name)
     if layer is None:
         raise ValueError(f"{name!r} is no tensor of a text encoder")
     number, inside, kind = layer.groups()
     block = f"{prefix}transformer.resblocks.{number}"
     if inside in _OPEN_CLIP_LAYER:
-        return Recipe(f"{block}.{_OPEN_CLIP_LAYER[inside]}.{kind}", shape)
-    return Recipe(f"{block}.attn.in_proj_{kind}", (3 * shape[0], *shape[1:]), _THIRDS[inside[10]])
+        return TensorSource(f"{block}.{_OPEN_CLIP_LAYER[inside]}.{kind}", shape)
+    return TensorSource(f"{block}.attn.in_proj_{kind}", (3 * shape[0], *shape[1:]), _THIRDS[inside[10]])
 
 
-def prefix_of(part: str, names: Mapping[str, object]) -> str | None:
-    """What a file in the original layout puts before the tensors of `part`; None when the part is not in it."""
+def key_prefix(part: str, names: Mapping[str, object]) -> str | None:
+    """Return the key prefix of `part` in a file in the original layout; None if the part is missing."""
     for prefix, mark in _PREFIXES[part]:
         if prefix + mark in names:
             return prefix
@@ -234,6 +236,6 @@ _PREFIXES: Mapping[str, tuple[tuple[str, str], ...]] = {
     Part.TEXT_ENCODER: (("conditioner.embedders.0.transformer.", "text_model.embeddings.token_embedding.weight"),),
     Part.TEXT_ENCODER_2: (
         ("conditioner.embedders.1.model.", _OPEN_CLIP_MARK),
-        ("conditioner.embedders.0.model.", _OPEN_CLIP_MARK),  # the refiner's only one
+        ("conditioner.embedders.0.model.", _OPEN_CLIP_MARK),  # the refiner's only encoder
     ),
 }

@@ -1,8 +1,8 @@
-"""Which tensors, of which shapes, a part with a given config.json has: diffusers' and transformers' architectures, in
+"""Names and shapes of the tensors of a part with a given config.json: diffusers' and transformers' architectures in
 plain Python.
 
-With it a file of ten gigabytes is checked in milliseconds, before torch is loaded. Widths and depths come from the
-configuration; names are those of `UNet2DConditionModel`, `AutoencoderKL` and `CLIPTextModel`.
+With it a 10 GB file is checked in milliseconds, before torch is loaded. Widths and depths come from the configuration;
+names are those of `UNet2DConditionModel`, `AutoencoderKL` and `CLIPTextModel`.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from sdxl_desktop.core.parts import Part
 from sdxl_desktop.formats.safetensors_header import Shape
 
 Config = Mapping[str, Any]
-Blueprint = dict[str, Shape]
+TensorShapes = dict[str, Shape]
 _Tensors = Iterator[tuple[str, Shape]]
 
 
-def blueprint(part: str, config: Config, most: int = 100_000) -> Blueprint:
-    """Names and shapes of `part` ("unet", "vae", "text_encoder" or "text_encoder_2").
+def tensor_shapes(part: str, config: Config, most: int = 100_000) -> TensorShapes:
+    """Return names and shapes of the tensors of `part` ("unet", "vae", "text_encoder" or "text_encoder_2").
 
-    Raises KeyError, TypeError, ValueError, IndexError or AttributeError for a configuration that describes nothing, or
-    more than `most` tensors.
+    Raises KeyError, TypeError, ValueError, IndexError or AttributeError for an invalid configuration, or one with more
+    than `most` tensors.
     """
     check_model_config(config)
     made = dict(islice(_tensors(part, config), most + 1))
@@ -94,32 +94,32 @@ def _transformer(name: str, width: int, depth: int, context: int, *, linear: boo
 
 
 def _depths(config: Config) -> tuple[list[list[int]], int, list[list[int]]]:
-    """Transformer blocks behind each resnet: by level and resnet on the way down, in the middle (-1: no attention
-    there and a single resnet; -2: no middle at all), by level and resnet on the way up."""
+    """Return the numbers of transformer blocks after each resnet: by level and resnet in the down path, in the middle
+    (-1: no attention and a single resnet; -2: no mid block), by level and resnet in the up path."""
     levels = len(config["block_out_channels"])
     layers, attends = _by_level(config["layers_per_block"], levels), list(config["down_block_types"])
-    told = config.get("transformer_layers_per_block", 1)
-    told = [told] * levels if isinstance(told, int) else list(told)
-    back = config.get("reverse_transformer_layers_per_block") or told[::-1]
-    down = [_each(told[at] if "CrossAttn" in attends[at] else 0, layers[at]) for at in range(levels)]
+    depths = config.get("transformer_layers_per_block", 1)
+    depths = [depths] * levels if isinstance(depths, int) else list(depths)
+    back = config.get("reverse_transformer_layers_per_block") or depths[::-1]
+    down = [_each(depths[at] if "CrossAttn" in attends[at] else 0, layers[at]) for at in range(levels)]
     ups = list(config["up_block_types"])
     up = [_each(back[at] if "CrossAttn" in ups[at] else 0, layers[-1 - at] + 1) for at in range(levels)]
     kind = config.get("mid_block_type", "UNetMidBlock2DCrossAttn")
     middle = -2 if kind is None else -1
     if kind == "UNetMidBlock2DCrossAttn":
-        middle = told[-1] if isinstance(told[-1], int) else int(told[-1][0])
+        middle = depths[-1] if isinstance(depths[-1], int) else int(depths[-1][0])
     return down, middle, up
 
 
-def _by_level(told: int | list[int], levels: int) -> list[int]:
-    counts = [int(told)] * levels if isinstance(told, int) else [int(count) for count in told]
+def _by_level(configured: int | list[int], levels: int) -> list[int]:
+    counts = [int(configured)] * levels if isinstance(configured, int) else [int(count) for count in configured]
     if len(counts) != levels:
         raise ValueError("it has not as many layers as levels")
     return counts
 
 
-def _each(told: int | list[int], count: int) -> list[int]:
-    return [told] * count if isinstance(told, int) else [int(depth) for depth in told]
+def _each(configured: int | list[int], count: int) -> list[int]:
+    return [configured] * count if isinstance(configured, int) else [int(depth) for depth in configured]
 
 
 def _unet(config: Config) -> _Tensors:

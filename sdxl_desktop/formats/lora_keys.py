@@ -1,10 +1,9 @@
-"""The keys of LoRA files, read: which tensor of which layer of which part a key names.
+"""Parses the keys of LoRA files into part, layer and tensor role.
 
-diffusers can convert layouts too (`lora_state_dict`), but for loading into torch modules: it drops DoRA's scales
-with a warning, so that a picture comes out wrong; it drops SGM names where a file has both kinds; and one layer it
-does not know (`label_emb`, `conv_in` by its SGM name) makes the whole file fail with a list of keys. Here every key
-is looked up in a table of the layers that there are, and what is not there is told by name. The tests hold both
-against each other.
+diffusers can convert layouts too (`lora_state_dict`), but for loading into torch modules: it drops DoRA's scales with a
+warning, which makes pictures wrong; it drops SGM names if a file has both kinds; and one unknown layer (`label_emb`,
+`conv_in` by its SGM name) makes the whole file fail with a list of keys. Here every key is looked up in a table of the
+existing layers, and unknown keys are reported by name. The tests compare both.
 """
 
 from __future__ import annotations
@@ -20,9 +19,9 @@ LORA_PARTS = (*ENCODERS, Part.UNET)
 """The parts of a checkpoint that a LoRA may change."""
 
 
-class Role(StrEnum):
-    """What a tensor is to its layer's difference: of a plain LoRA up · (mid ·) down · alpha / rank, of others as the
-    formulas in `lycoris` call it."""
+class TensorRole(StrEnum):
+    """The role of a tensor in its layer's delta: up · (mid ·) down · alpha / rank for plain LoRA, for others as in the
+    formulas in `lycoris`."""
 
     DOWN = "down"
     UP = "up"
@@ -42,43 +41,50 @@ class Role(StrEnum):
     LOKR_W2_B = "lokr_w2_b"
     LOKR_T2 = "lokr_t2"
     IA3 = "weight"
-    ON_INPUT = "on_input"
+    IA3_ON_INPUT = "on_input"
     DIFF = "diff"
     DIFF_BIAS = "diff_b"
     NORM_WEIGHT = "w_norm"
     NORM_BIAS = "b_norm"
     DORA_SCALE = "dora_scale"
-    MAGNITUDE = "lora_magnitude_vector"
+    DORA_MAGNITUDE = "lora_magnitude_vector"
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
-    """One key, taken apart. `part` is None when nothing says which; `layer` is as the file spells it."""
+class LoraKey:
+    """A parsed key. `part` is None if the key does not tell it; `layer` is as spelled in the file."""
 
     part: Part | None
     layer: str
-    role: Role
+    role: TensorRole
 
 
 _ROLES = {
-    "down": Role.DOWN,
-    "A": Role.DOWN,
-    "up": Role.UP,
-    "B": Role.UP,
-    "mid": Role.MID,
+    "down": TensorRole.DOWN,
+    "A": TensorRole.DOWN,
+    "up": TensorRole.UP,
+    "B": TensorRole.UP,
+    "mid": TensorRole.MID,
 }
 # x.lora_down.weight (kohya) · x.lora_A.weight, x.lora_A.default.weight (PEFT) · x.to_q_lora.down.weight,
 # x.lora.down.weight, x.lora_linear_layer.down.weight (diffusers before PEFT)
 _FACTOR = re.compile(
     r"(?P<layer>.+?)[._]lora[._](?:linear_layer\.)?(?P<side>down|up|mid|A|B)(?:\.[a-zA-Z]\w*)??\.weight"
 )
-_NAMED = frozenset(Role) - {Role.DOWN, Role.UP, Role.MID, Role.ALPHA, Role.IA3, Role.MAGNITUDE}
-"""The roles whose names end the keys of LyCORIS, after a dot."""
+_NAMED = frozenset(TensorRole) - {
+    TensorRole.DOWN,
+    TensorRole.UP,
+    TensorRole.MID,
+    TensorRole.ALPHA,
+    TensorRole.IA3,
+    TensorRole.DORA_MAGNITUDE,
+}
+"""The roles whose names are the last component of LyCORIS' keys."""
 # x.lora_magnitude_vector, x.lora_magnitude_vector.weight, x.lora_magnitude_vector.default.weight (PEFT)
 _MAGNITUDE = re.compile(r"(?P<layer>.+?)\.lora_magnitude_vector(?:(?:\.[a-zA-Z]\w*)??\.weight)?")
 _ALPHA = re.compile(r"(?P<layer>.+?)(?:\.lora)?\.alpha")
 
-# The longest first; a LoRA that lies beside its model calls the UNet by its trainers' names.
+# Longer prefixes precede shorter ones; LoRAs published with their model use the trainers' names for the UNet.
 _PREFIXES = (
     ("lora_unet_", Part.UNET),
     ("lora_te1_", Part.TEXT_ENCODER),
@@ -107,33 +113,33 @@ _MARKS = (
 
 
 def is_lora(keys: Iterable[str]) -> bool:
-    """Whether a file with these `keys` holds a LoRA, or an adapter of its kind, known here or not."""
+    """Whether a file with these `keys` is a LoRA or a similar adapter, supported or not."""
     return any(mark in key for key in keys for mark in _MARKS)
 
 
-def read_key(key: str, keys: Container[str] = ()) -> Key | None:
-    """`key` taken apart; None when it is no tensor of an adapter. `keys` are all of the file's: those of (IA)³ are told
-    by what lies beside them."""
+def parse_lora_key(key: str, keys: Container[str] = ()) -> LoraKey | None:
+    """Parse `key`; None if it is not an adapter tensor. `keys` are all keys of the file: those of (IA)³ are recognized
+    by their siblings."""
     layer, _, last = key.rpartition(".")
-    if layer and (last in _NAMED or (last == Role.IA3 and f"{layer}.{Role.ON_INPUT}" in keys)):
-        return _of_part(layer, Role(last))
+    if layer and (last in _NAMED or (last == TensorRole.IA3 and f"{layer}.{TensorRole.IA3_ON_INPUT}" in keys)):
+        return _of_part(layer, TensorRole(last))
     if match := _MAGNITUDE.fullmatch(key):
-        return _of_part(match["layer"], Role.MAGNITUDE)
+        return _of_part(match["layer"], TensorRole.DORA_MAGNITUDE)
     if match := _FACTOR.fullmatch(key):
         role = _ROLES[match["side"]]
     elif match := _ALPHA.fullmatch(key):
-        role = Role.ALPHA
+        role = TensorRole.ALPHA
     else:
         return None
     return _of_part(match["layer"].replace(".processor.", "."), role)
 
 
-def _of_part(layer: str, role: Role) -> Key:
+def _of_part(layer: str, role: TensorRole) -> LoraKey:
     for prefix, part in _PREFIXES:
         if layer.startswith(prefix):
             kept = layer if prefix.endswith(("blocks.", "block.")) else layer.removeprefix(prefix)
-            return Key(part, kept.removeprefix("base_model.model."), role)
-    return Key(None, layer, role)
+            return LoraKey(part, kept.removeprefix("base_model.model."), role)
+    return LoraKey(None, layer, role)
 
 
 _OTHER_KINDS = (
@@ -143,8 +149,8 @@ _OTHER_KINDS = (
 )
 
 
-def other_kind(key: str) -> str | None:
-    """The name of the kind of adapter, of those that cannot be fused here, that `key` belongs to."""
+def unsupported_adapter(key: str) -> str | None:
+    """Return the name of the unsupported kind of adapter that `key` belongs to; None if there is none."""
     return next((name for pattern, name in _OTHER_KINDS if pattern.search(key)), None)
 
 
@@ -157,8 +163,8 @@ _FOREIGN = (
 )
 
 
-def foreign_model(keys: list[str]) -> str | None:
-    """The model, not built like SDXL, that a LoRA with these keys is for."""
+def unsupported_base_model(keys: list[str]) -> str | None:
+    """Return the non-SDXL model that a LoRA with these keys is for; None if there is none."""
     return next((name for pattern, name in _FOREIGN if any(pattern.search(key) for key in keys)), None)
 
 
@@ -172,6 +178,6 @@ _NOT_ADAPTERS = (
 )
 
 
-def what_else(keys: list[str]) -> str | None:
-    """What a file with these keys is, when it is no LoRA."""
+def non_adapter_kind(keys: list[str]) -> str | None:
+    """Return the kind of a file with these keys that is not a LoRA; None if unknown."""
     return next((name for pattern, name in _NOT_ADAPTERS if any(pattern.search(key) for key in keys)), None)

@@ -1,11 +1,11 @@
-"""Recognises weights that are no SDXL checkpoint by the names and shapes of their tensors, and says what to do."""
+"""Recognizes weights that are not an SDXL checkpoint by the names and shapes of their tensors."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
 
-from sdxl_desktop.formats.errors import NotSdxlError
+from sdxl_desktop.formats.format_errors import NotSdxlError
 from sdxl_desktop.formats.safetensors_header import Shape
 
 Shapes = Mapping[str, Shape]
@@ -14,7 +14,7 @@ _CHOOSE = (
     "Choose a checkpoint made from SDXL: SDXL base, refiner or inpainting, SSD-1B, Segmind-Vega, or one of theirs."
 )
 
-# Told by any one name; the order matters, since the first that matches names the file.
+# One matching name suffices; the order matters, since the first match determines the kind.
 _BY_NAME: tuple[tuple[str, str], ...] = (
     (r"double_blocks\.\d+\.img_attn|single_transformer_blocks\.\d+", "a FLUX checkpoint"),
     (r"joint_blocks\.\d+\.x_block|\bjoint_transformer_blocks\b", "a Stable Diffusion 3 checkpoint"),
@@ -47,8 +47,8 @@ _CROSS_KEYS = re.compile(
 )
 
 
-def foreign(shapes: Shapes) -> str | None:
-    """What these tensors belong to, as words to follow "It is"; None for SDXL, and for what nobody knows."""
+def detect_foreign_model(shapes: Shapes) -> str | None:
+    """Return the kind of model of these tensors, as words to follow "It is"; None for SDXL and unknown models."""
     if kind := _by_name(shapes):
         return kind
     if any(name.startswith("cond_stage_model.transformer.") for name in shapes):
@@ -69,11 +69,11 @@ def _by_name(names: Iterable[str]) -> str | None:
     return None
 
 
-def refusal(what: str, kind: str) -> NotSdxlError:
-    """The error for a file called `what` that is `kind`."""
+def not_sdxl_error(what: str, kind: str) -> NotSdxlError:
+    """Return the error for a file called `what` that is `kind`."""
     return NotSdxlError(f"{what} is not an SDXL checkpoint.", why=f"It is {kind}.", next_step=_CHOOSE)
 
 
-def unknown(what: str, why: str) -> NotSdxlError:
-    """The error for a file that nobody knows."""
+def unknown_file_error(what: str, why: str) -> NotSdxlError:
+    """Return the error for a file of unknown kind."""
     return NotSdxlError(f"{what} is not a checkpoint this application knows.", why=why, next_step=_CHOOSE)

@@ -1,1 +1,1 @@
-"""How a picture is read, fitted, masked, blended and marked: arrays in, arrays out; numpy, Pillow and scipy only."""
+"""Reads, fits, masks, blends and watermarks pictures: arrays in, arrays out; numpy, Pillow and scipy only."""

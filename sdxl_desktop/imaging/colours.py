@@ -1,4 +1,4 @@
-"""From whatever a decoder gives, any depth and colour space, to 8-bit sRGB, grey and alpha."""
+"""Converts decoded images of any depth and colour space to 8-bit sRGB, grey and alpha."""
 
 from __future__ import annotations
 
@@ -10,59 +10,62 @@ from PIL import Image, ImageCms
 
 from sdxl_desktop.core.backdrop import backdrop_colour
 from sdxl_desktop.core.errors import PictureError
-from sdxl_desktop.core.foreign_text import shown
-from sdxl_desktop.core.raster import Bytes
+from sdxl_desktop.core.raster import UInt8Array
+from sdxl_desktop.core.untrusted_text import display_text
 
-_DEEP = ("I", "F")
+_HIGH_BIT_DEPTH_MODES = ("I", "F")
 _PROFILE_SPACES = {"L": "GRAY", "RGB": "RGB ", "CMYK": "CMYK", "LAB": "LAB "}
 _QUIET_PROFILES = ("srgb", "s-rgb")
 _16_BITS = 65535
-_SQUARE = 16
-"""Pixels of a side."""
+_CHECKER_SIDE = 16
+"""Pixels per side of a square."""
 
 
-def alpha_of(image: Image.Image) -> Bytes | None:
-    """The alpha, uint8 [H, W], of a decoded image; None when it has none or is opaque everywhere."""
+def alpha_channel(image: Image.Image) -> UInt8Array | None:
+    """Return the alpha, uint8 [H, W], of a decoded image; None if it has none or is fully opaque."""
     alpha = _any_alpha(image)
     return None if alpha is None or bool((alpha == 255).all()) else alpha
 
 
-def over(pixels: Bytes, alpha: Bytes, backdrop: str) -> Bytes:
-    """The colours, uint8 [H, W, 3], blended by the alpha, uint8 [H, W], over a backdrop (see `core.backdrop`), in sRGB
-    as viewers and browsers do it. Raises ValueError for what is no backdrop."""
+def composite_over_backdrop(pixels: UInt8Array, alpha: UInt8Array, backdrop: str) -> UInt8Array:
+    """Blend the colours, uint8 [H, W, 3], by the alpha, uint8 [H, W], over a backdrop (see `core.backdrop`), in sRGB as
+    viewers and browsers do. Raises ValueError for an invalid backdrop."""
     height, width = alpha.shape
     colour = backdrop_colour(backdrop)
-    below = Image.fromarray(_squares(width, height)) if colour is None else Image.new("RGB", (width, height), colour)
+    below = (
+        Image.fromarray(_checkerboard(width, height)) if colour is None else Image.new("RGB", (width, height), colour)
+    )
     below.paste(Image.fromarray(pixels), mask=Image.fromarray(alpha))
     return np.array(below)
 
 
-def _squares(width: int, height: int) -> Bytes:
-    """Two light greys in turn, as image editors show transparency."""
-    dark = ((np.arange(height)[:, None] // _SQUARE + np.arange(width) // _SQUARE) % 2).astype(bool)
+def _checkerboard(width: int, height: int) -> UInt8Array:
+    """Return a checkerboard of two light greys, as image editors show transparency."""
+    dark = ((np.arange(height)[:, None] // _CHECKER_SIDE + np.arange(width) // _CHECKER_SIDE) % 2).astype(bool)
     return np.where(dark, np.uint8(204), np.uint8(255))[..., None].repeat(3, axis=2)
 
 
-def grey(image: Image.Image) -> Bytes:
-    """The grey values, uint8 [H, W], as they stand in the file: masks are numbers, not colours."""
-    return np.array(_shallow(image, [], "The mask").convert("RGB").convert("L"))
+def to_grey(image: Image.Image) -> UInt8Array:
+    """Return the grey values, uint8 [H, W], as stored in the file: masks are numbers, not colours."""
+    return np.array(_to_8_bits(image, [], "The mask").convert("RGB").convert("L"))
 
 
-def srgb(image: Image.Image, name: str, notes: list[str]) -> Bytes:
-    """The colours, uint8 [H, W, 3] in sRGB, not blended with the alpha; sentences about it go to `notes`.
+def to_srgb(image: Image.Image, name: str, notes: list[str]) -> UInt8Array:
+    """Return the colours, uint8 [H, W, 3] in sRGB, not blended with the alpha; sentences about the conversion are
+    appended to `notes`.
 
     Raises PictureError for a colour space that cannot be converted.
     """
-    plain = _without_alpha(_shallow(image, notes, name))
+    plain = _remove_alpha(_to_8_bits(image, notes, name))
     profile = image.info.get("icc_profile")
     if profile:
-        converted = _by_profile(plain, bytes(profile), notes)
+        converted = _convert_by_profile(plain, bytes(profile), notes)
         if converted is not None:
             return np.array(converted)
     if plain.mode == "CMYK":
         notes.append("The picture is CMYK without a usable colour profile; its colours are approximate.")
     if plain.mode == "LAB":
-        plain = _transformed(plain, ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")))
+        plain = _transform_to_srgb(plain, ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")))
     try:
         return np.array(plain.convert("RGB"))
     except ValueError as problem:
@@ -72,7 +75,7 @@ def srgb(image: Image.Image, name: str, notes: list[str]) -> Bytes:
         ) from problem
 
 
-def _any_alpha(image: Image.Image) -> Bytes | None:
+def _any_alpha(image: Image.Image) -> UInt8Array | None:
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La"):
         return np.array(image.getchannel("A" if "A" in image.getbands() else "a"))
     transparent = image.info.get("transparency")
@@ -80,13 +83,13 @@ def _any_alpha(image: Image.Image) -> Bytes | None:
         return None
     if image.mode in ("1", "L", "RGB", "P"):
         return np.array(image.convert("RGBA").getchannel("A"))
-    if _is_deep(image) and isinstance(transparent, int):
+    if _has_high_bit_depth(image) and isinstance(transparent, int):
         return np.where(np.asarray(image) == transparent, np.uint8(0), np.uint8(255))
     return None
 
 
-def _without_alpha(image: Image.Image) -> Image.Image:
-    """The same colours in a mode without alpha: L, RGB, CMYK, LAB, or another that Pillow converts to RGB."""
+def _remove_alpha(image: Image.Image) -> Image.Image:
+    """Return the same colours in a mode without alpha: L, RGB, CMYK, LAB, or another that Pillow converts to RGB."""
     if image.mode in ("1", "LA", "La"):
         return (image.convert("LA") if image.mode == "La" else image).convert("L")
     if image.mode in ("P", "PA", "RGBA", "RGBa", "RGBX", "YCbCr", "HSV"):
@@ -94,30 +97,30 @@ def _without_alpha(image: Image.Image) -> Image.Image:
     return image
 
 
-def _is_deep(image: Image.Image) -> bool:
-    return image.mode in _DEEP or image.mode.startswith("I;16")
+def _has_high_bit_depth(image: Image.Image) -> bool:
+    return image.mode in _HIGH_BIT_DEPTH_MODES or image.mode.startswith("I;16")
 
 
-def _shallow(image: Image.Image, notes: list[str], name: str) -> Image.Image:
-    """Grey of more than 8 bits scaled to 8; other images as they are.
+def _to_8_bits(image: Image.Image, notes: list[str], name: str) -> Image.Image:
+    """Scale grey of more than 8 bits to 8; return other images unchanged.
 
-    16-bit values are divided by 257. Wider integers and floats do not say where white is: numbers that fit a common
-    range (0 to 1 for floats, 0 to 255, 0 to 65535) are read in it, others from their smallest to their largest.
+    16-bit values are divided by 257. Wider integers and floats do not define white: values within a common range (0 to
+    1 for floats, 0 to 255, 0 to 65535) are scaled from it, others from their minimum to their maximum.
     """
-    if not _is_deep(image):
+    if not _has_high_bit_depth(image):
         return image
     values = np.asarray(image)
     if image.mode.startswith("I;16"):
         low, high = 0.0, float(_16_BITS)
     else:
         values = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
-        low, high = _range(values, image.mode)
+        low, high = _value_range(values, image.mode)
     notes.append(f"{name} has more than 8 bits a pixel; they were scaled to 8 ({low:g} is black, {high:g} white).")
     scaled = (values - np.float32(low)) * np.float32(255 / (high - low))
     return Image.fromarray(np.rint(np.clip(scaled, 0, 255)).astype(np.uint8))
 
 
-def _range(values: npt.NDArray[np.float64], mode: str) -> tuple[float, float]:
+def _value_range(values: npt.NDArray[np.float64], mode: str) -> tuple[float, float]:
     low, high = float(values.min()), float(values.max())
     ranges = (1.0, 255.0, _16_BITS) if mode == "F" else (_16_BITS,)
     fitting = [limit for limit in ranges if low >= 0 and high <= limit]
@@ -126,16 +129,16 @@ def _range(values: npt.NDArray[np.float64], mode: str) -> tuple[float, float]:
     return (low, high) if high > low else (low - 1, high)
 
 
-def _by_profile(image: Image.Image, profile: bytes, notes: list[str]) -> Image.Image | None:
-    """The image in sRGB; None, with a note, when its profile cannot be used."""
+def _convert_by_profile(image: Image.Image, profile: bytes, notes: list[str]) -> Image.Image | None:
+    """Return the image in sRGB; None, with a note, if its profile cannot be used."""
     try:
         opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        described = shown(ImageCms.getProfileDescription(opened))
+        described = display_text(ImageCms.getProfileDescription(opened))
         if opened.profile.xcolor_space != _PROFILE_SPACES.get(image.mode):
             notes.append(f"The colour profile ({described}) is not one for such a picture and was ignored.")
             return None
-        converted = _transformed(image, opened)
-    except Exception:  # a profile is a stranger's program for colours, and anything can be wrong with it
+        converted = _transform_to_srgb(image, opened)
+    except Exception:  # profiles are untrusted programs for colours; anything can fail
         notes.append("The colour profile is damaged and was ignored.")
         return None
     if not described.lower().startswith(_QUIET_PROFILES):
@@ -143,8 +146,8 @@ def _by_profile(image: Image.Image, profile: bytes, notes: list[str]) -> Image.I
     return converted
 
 
-def _transformed(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Image:
-    """The image from `profile` to sRGB, relative to white and with black on black, as viewers do it."""
+def _transform_to_srgb(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Image:
+    """Convert the image from `profile` to sRGB, relative colorimetric with black point compensation, as viewers do."""
     transform = ImageCms.buildTransform(
         profile,
         ImageCms.createProfile("sRGB"),

@@ -1,4 +1,4 @@
-"""Opening a file with Pillow safely: known formats, bounded size, upright, the first frame; or a PictureError."""
+"""Opens a file with Pillow safely: known formats, bounded size, upright, the first frame; or a PictureError."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
-from sdxl_desktop.core.errors import PictureError, named
-from sdxl_desktop.core.regular_files import IrregularFileError, TooLargeError, read_regular
-from sdxl_desktop.imaging.endings import completions, hardly_differ, lacks_end
-from sdxl_desktop.imaging.formats import readable
-from sdxl_desktop.imaging.png_chunks import needed_chunks
+from sdxl_desktop.core.errors import PictureError, describe_error
+from sdxl_desktop.core.regular_files import FileTooLargeError, NotARegularFileError, read_regular
+from sdxl_desktop.imaging.picture_formats import readable_formats
+from sdxl_desktop.imaging.png_chunks import without_ancillary_chunks
+from sdxl_desktop.imaging.truncated_files import are_nearly_equal, completed_variants, lacks_end_marker
 
 MAX_FILE_BYTES = 2**30
-"""Of a picture file: a TIFF of the largest cameras, uncompressed, in 16 bits, has nine tenths of this."""
+"""Maximum bytes of a picture file: an uncompressed 16-bit TIFF of the largest cameras has nine tenths of this."""
 MAX_PIXELS = 180_000_000
-"""Half a gigabyte of colours; the largest cameras make 150 million."""
+"""Half a gigabyte of colours; the largest cameras produce 150 million."""
 
-_FOREIGN: tuple[tuple[int, bytes, str], ...] = (
+_UNSUPPORTED_FORMATS: tuple[tuple[int, bytes, str], ...] = (
     *((4, b"ftyp" + brand, "a HEIC picture") for brand in (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx")),
     (4, b"ftypmif1", "a HEIF picture"),
     (0, b"\xff\x0a", "a JPEG XL picture"),
@@ -38,12 +38,12 @@ _FOREIGN: tuple[tuple[int, bytes, str], ...] = (
     (0, b"<svg", "a vector drawing (SVG)"),
     (0, b"<?xml", "an XML file, perhaps a vector drawing (SVG)"),
 )
-"""Offset, the bytes there, and what such a file is."""
+"""Offset, the bytes there, and the kind of file."""
 
-_CUT_SHORT = "The file is cut short at its very end, but nothing of the picture, or next to nothing, is missing."
+_TRUNCATED_NOTE = "The file is cut short at its very end, but nothing of the picture, or next to nothing, is missing."
 _NEXT_STEP = "Save it as PNG, JPEG, WebP or TIFF and open that."
 _ORIENTATION = 0x0112
-_UPRIGHT = {
+_TRANSPOSE_BY_ORIENTATION = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -52,13 +52,13 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_one_at_a_time = threading.Lock()
+_decode_lock = threading.Lock()
 
 
 @contextmanager
-def damage_explained(name: str) -> Iterator[None]:
-    """The boundary around everything that is done with a stranger's picture: whatever is raised inside, and Pillow's
-    decoders raise nearly anything over files that lie about themselves, comes out as a PictureError."""
+def as_picture_errors(name: str) -> Iterator[None]:
+    """Convert every exception on an untrusted picture to a PictureError: Pillow's decoders raise nearly anything over
+    malformed files."""
     try:
         yield
     except PictureError:
@@ -69,89 +69,90 @@ def damage_explained(name: str) -> Iterator[None]:
         ) from problem
     except Exception as problem:
         raise PictureError(
-            f"{name} is damaged or cannot be read.", why=named(problem), next_step=_NEXT_STEP
+            f"{name} is damaged or cannot be read.", why=describe_error(problem), next_step=_NEXT_STEP
         ) from problem
 
 
-def decoded(source: Path | bytes, name: str, notes: list[str]) -> Image.Image:
-    """The first frame of a picture file, decoded and upright, in whatever mode it has; raises PictureError.
+def decode_image(source: Path | bytes, name: str, notes: list[str]) -> Image.Image:
+    """Return the first frame of a picture file, decoded and upright, in its own mode; raises PictureError.
 
-    The image keeps its file's `info` (transparency, ICC profile). Sentences about what was done go to `notes`.
+    The image keeps its file's `info` (transparency, ICC profile). Sentences about the processing are appended to
+    `notes`.
     """
-    with damage_explained(name):
-        data = source if isinstance(source, bytes) else _content(source, name)
-        # Pillow tells of what it mends in a damaged file by warnings, and those filters belong to the whole process
-        with _one_at_a_time, warnings.catch_warnings():
+    with as_picture_errors(name):
+        data = source if isinstance(source, bytes) else _read_content(source, name)
+        # Pillow warns about repairs in damaged files, and warning filters are global to the process
+        with _decode_lock, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return _decoded(data, name, notes)
+            return _decode_or_repair(data, name, notes)
 
 
-def _decoded(data: bytes, name: str, notes: list[str]) -> Image.Image:
-    """The picture, or what can be seen of it: a file may be damaged only beside its pixels, or cut short only at its
+def _decode_or_repair(data: bytes, name: str, notes: list[str]) -> Image.Image:
+    """Return the picture, or its readable part: a file may be damaged only outside its pixels, or truncated only at its
     very end."""
     try:
-        image = _loaded(_opened(data, name), name, notes)
+        image = _load_upright(_open_image(data, name), name, notes)
     except PictureError:
-        for mend in (_with_needed_chunks, _completed):
-            if (mended := mend(data, name, notes)) is not None:
-                return mended
+        for repair in (_decode_critical_chunks, _decode_completed):
+            if (repaired := repair(data, name, notes)) is not None:
+                return repaired
         raise
-    if lacks_end(data):
-        notes.append(_CUT_SHORT)
+    if lacks_end_marker(data):
+        notes.append(_TRUNCATED_NOTE)
     return image
 
 
-def _with_needed_chunks(data: bytes, name: str, notes: list[str]) -> Image.Image | None:
-    """The picture of a PNG of which what it says beside its pixels is damaged."""
-    needed = needed_chunks(data)
+def _decode_critical_chunks(data: bytes, name: str, notes: list[str]) -> Image.Image | None:
+    """Return the picture of a PNG whose ancillary chunks are damaged."""
+    needed = without_ancillary_chunks(data)
     if needed is None:
         return None
     found: list[str] = []
     try:
-        image = _loaded(_opened(needed, name), name, found)
+        image = _load_upright(_open_image(needed, name), name, found)
     except PictureError:
         return None
-    notes += [*found, "What the file says beside its pixels is damaged and was ignored."]
+    notes += [*found, "The file's metadata is damaged and was ignored."]
     return image
 
 
-def _completed(data: bytes, name: str, notes: list[str]) -> Image.Image | None:
-    """The picture of a file that lacks no more than its very end."""
-    both = completions(data)
+def _decode_completed(data: bytes, name: str, notes: list[str]) -> Image.Image | None:
+    """Return the picture of a file that lacks only its very end."""
+    both = completed_variants(data)
     if both is None:
         return None
     found: list[str] = []
     try:
-        image = _loaded(_opened(both[0], name), name, found)
-        other = _loaded(_opened(both[1], name), name, [])
+        image = _load_upright(_open_image(both[0], name), name, found)
+        other = _load_upright(_open_image(both[1], name), name, [])
     except PictureError:
         return None
-    if not hardly_differ(_colours(image), _colours(other)):
+    if not are_nearly_equal(_comparable_array(image), _comparable_array(other)):
         return None
-    notes += [*found, _CUT_SHORT]
+    notes += [*found, _TRUNCATED_NOTE]
     return image
 
 
-def _colours(image: Image.Image) -> npt.NDArray[Any]:
-    """What two decoded images are compared by, [H, W, C]."""
+def _comparable_array(image: Image.Image) -> npt.NDArray[Any]:
+    """Return an array [H, W, C] for comparing two decoded images."""
     values = np.asarray(image)
     return values[..., None] if values.ndim == 2 else values
 
 
-def _loaded(image: ImageFile, name: str, notes: list[str]) -> Image.Image:
-    """The image decoded and upright."""
+def _load_upright(image: ImageFile, name: str, notes: list[str]) -> Image.Image:
+    """Return the image decoded and upright."""
     if image.width * image.height > MAX_PIXELS:
         raise PictureError(
             f"{name} is too large: {image.width}x{image.height} pixels.",
             why=f"At most {MAX_PIXELS // 1_000_000} million pixels can be opened.",
             next_step="Make it smaller first.",
         )
-    frames = _frames(image)
+    frames = _frame_count(image)
     try:
         image.load()
-        if image.width * image.height > MAX_PIXELS:  # some formats find out only now how large they are
+        if image.width * image.height > MAX_PIXELS:  # some formats know their size only now
             raise Image.DecompressionBombError
-        upright = _upright(image, notes)
+        upright = _apply_exif_orientation(image, notes)
     except MemoryError as problem:
         raise PictureError(
             f"{name} does not fit in memory: {image.width}x{image.height} pixels.",
@@ -168,36 +169,40 @@ def _loaded(image: ImageFile, name: str, notes: list[str]) -> Image.Image:
     return upright
 
 
-def _content(path: Path, name: str) -> bytes:
+def _read_content(path: Path, name: str) -> bytes:
     try:
         return read_regular(path, MAX_FILE_BYTES)
     except FileNotFoundError as problem:
         raise PictureError(f"There is no file {path}.", next_step="Check the name and the folder.") from problem
     except IsADirectoryError as problem:
         raise PictureError(f"{path} is a folder.", next_step="Open a picture in it.") from problem
-    except IrregularFileError as problem:
-        raise PictureError(f"{name} is not a file.", why=named(problem), next_step="Open a picture file.") from problem
-    except TooLargeError as problem:
-        raise PictureError(f"{name} is too large.", why=named(problem), next_step="Make it smaller first.") from problem
+    except NotARegularFileError as problem:
+        raise PictureError(
+            f"{name} is not a file.", why=describe_error(problem), next_step="Open a picture file."
+        ) from problem
+    except FileTooLargeError as problem:
+        raise PictureError(
+            f"{name} is too large.", why=describe_error(problem), next_step="Make it smaller first."
+        ) from problem
     except OSError as problem:
         raise PictureError(
             f"{name} cannot be read.",
-            why=named(problem),
+            why=describe_error(problem),
             next_step="Check that you may read it, or copy it elsewhere.",
         ) from problem
 
 
-def _opened(data: bytes, name: str) -> ImageFile:
-    """The file's head, not yet decoded."""
+def _open_image(data: bytes, name: str) -> ImageFile:
+    """Open the file and read its header without decoding."""
     if not data:
         raise PictureError(f"{name} is empty.", why="The file has no content.", next_step="Copy or download it again.")
-    known = [each.name for each in readable()]
-    # Pillow's own limit names no size; the caller's does
+    known = [each.name for each in readable_formats()]
+    # the error for Pillow's own limit names no size; the caller's does
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
         image = Image.open(io.BytesIO(data), formats=known)
     except UnidentifiedImageError as problem:
-        raise _unknown(data, name) from problem
+        raise _unknown_format_error(data, name) from problem
     except MemoryError:
         raise
     except Exception as problem:
@@ -213,17 +218,17 @@ def _opened(data: bytes, name: str) -> ImageFile:
     return image
 
 
-def _unknown(data: bytes, name: str) -> PictureError:
+def _unknown_format_error(data: bytes, name: str) -> PictureError:
     start = data[:64].lstrip(b"\xef\xbb\xbf \t\r\n") if data[:64].lstrip()[:1] == b"<" else data[:64]
-    for offset, magic, what in _FOREIGN:
+    for offset, magic, what in _UNSUPPORTED_FORMATS:
         if start[offset : offset + len(magic)] == magic:
             return PictureError(f"{name} is {what}, which is not supported.", next_step=_NEXT_STEP)
     return PictureError(f"{name} is not a picture, or is damaged from its first bytes on.", next_step=_NEXT_STEP)
 
 
-def _frames(image: ImageFile) -> int:
-    """How many pictures the file holds: not a phone's depth map (MPO) or the layers of a PSD."""
-    if not any(each.several for each in readable() if each.name == image.format):
+def _frame_count(image: ImageFile) -> int:
+    """Return the number of pictures in the file: a phone's depth map (MPO) and the layers of a PSD do not count."""
+    if not any(each.is_multi_frame for each in readable_formats() if each.name == image.format):
         return 1
     try:
         return int(getattr(image, "n_frames", 1))
@@ -231,11 +236,11 @@ def _frames(image: ImageFile) -> int:
         return 1
 
 
-def _upright(image: Image.Image, notes: list[str]) -> Image.Image:
-    """The decoded image turned as its EXIF data says; TIFF files have been turned by Pillow already."""
+def _apply_exif_orientation(image: Image.Image, notes: list[str]) -> Image.Image:
+    """Return the decoded image rotated by its EXIF orientation; Pillow has already rotated TIFF files."""
     try:
-        turn = _UPRIGHT.get(image.getexif().get(_ORIENTATION, 1))
-    except Exception:  # broken EXIF data are no reason not to show a picture
+        turn = _TRANSPOSE_BY_ORIENTATION.get(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # a picture with broken EXIF data is still shown
         return image
     if turn is None:
         return image

@@ -1,1 +1,1 @@
-"""Which checkpoints do I have?"""
+"""The checkpoint library: scanning, importing, downloading, converting and quantizing checkpoints."""

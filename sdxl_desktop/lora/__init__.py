@@ -1,2 +1,2 @@
-"""LoRAs and their kin, read and matched to the layers of a checkpoint: the engine adds them to graphs, an import fuses
-one into a UNet."""
+"""Reads LoRAs and related adapters and matches them to a checkpoint's layers: the engine adds them to graphs, an import
+fuses one into a UNet."""

@@ -1,8 +1,8 @@
-"""LoRA files: read by their headers, matched to a checkpoint's layers, refused with the reason when they do not fit.
+"""Reads LoRA files by their headers, matches them to a checkpoint's layers and rejects those that do not fit.
 
 Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models" (arXiv 2106.09685): a layer's weight W becomes
-W + alpha / rank · up · down. LoCon (LyCORIS, arXiv 2309.14859) does the same to convolutions, where `down` has the
-kernel and `up` is 1×1, or, in its CP form, a third tensor `mid` has the kernel.
+W + alpha / rank · up · down. LoCon (LyCORIS, arXiv 2309.14859) does the same for convolutions, where `down` has the
+kernel and `up` is 1×1, or, in CP form, a third tensor `mid` has the kernel.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from safetensors import SafetensorError, safe_open
 from sdxl_desktop.core.errors import AdditionError
 from sdxl_desktop.core.parts import Part
 from sdxl_desktop.formats import lora_keys
-from sdxl_desktop.formats.key_mapping import encoder_layer
-from sdxl_desktop.formats.lora_keys import LORA_PARTS, Role
-from sdxl_desktop.formats.peft_settings import PeftSettings, SettingsError, read_settings
+from sdxl_desktop.formats.key_mapping import text_encoder_layer
+from sdxl_desktop.formats.lora_keys import LORA_PARTS, TensorRole
+from sdxl_desktop.formats.peft_metadata import PeftMetadataError, PeftScaling, read_peft_scaling
 from sdxl_desktop.formats.safetensors_header import (
-    FLOATS,
+    FLOAT_DTYPES,
     Header,
     HeaderError,
     Shape,
@@ -34,55 +34,55 @@ from sdxl_desktop.formats.safetensors_header import (
     without_unit_kernel,
 )
 from sdxl_desktop.lora import lycoris
-from sdxl_desktop.lora.lycoris import WeightChange, read_array
-from sdxl_desktop.lora.refusals import (
+from sdxl_desktop.lora.lora_errors import (
     OTHER_LORA,
     SHOWN,
-    damaged,
-    left_out_note,
-    no_lora,
-    refuse_shape,
-    refuse_vector,
-    times,
-    unreadable,
+    damaged_error,
+    not_a_lora_error,
+    shape_mismatch_error,
+    shape_text,
+    unmatched_layers_note,
+    unreadable_error,
+    vector_mismatch_error,
 )
+from sdxl_desktop.lora.lycoris import WeightDelta, read_float32
 from sdxl_desktop.lora.unet_layers import UnetLayers, unet_layers
 
 Array = NDArray[np.float32]
-_FACTORS = frozenset({Role.DOWN, Role.UP, Role.MID})
+_FACTORS = frozenset({TensorRole.DOWN, TensorRole.UP, TensorRole.MID})
 _VECTORS = {
-    Role.DIFF_BIAS: "bias",
-    Role.NORM_WEIGHT: "weight",
-    Role.NORM_BIAS: "bias",
-    Role.DIFF: "weight",
+    TensorRole.DIFF_BIAS: "bias",
+    TensorRole.NORM_WEIGHT: "weight",
+    TensorRole.NORM_BIAS: "bias",
+    TensorRole.DIFF: "weight",
 }
-"""Roles of differences that may be vectors, and the parameter of the layer that they change."""
-# By the width of what the cross-attention sees.
+"""Roles of differences that may be vectors, and the layer parameter that they change."""
+# By the width of the cross-attention's context.
 _ARCHITECTURES = {768: "Stable Diffusion 1", 1024: "Stable Diffusion 2", 1280: "the SDXL refiner", 2048: "SDXL"}
-_open: Any = safe_open  # it declares no types
+_open: Any = safe_open  # it has no type annotations
 
 
 @dataclass(frozen=True, slots=True)
-class LoraLayer:
-    """What a LoRA adds to one layer, still in the file: names of tensors and their shapes.
+class LoraDelta:
+    """A LoRA's delta for one layer, as tensor names in the file and their shapes.
 
-    `down` is [rank, in] or [rank, in, h, w], `up` [out, rank] or [out, rank, 1, 1], `mid` [rank, rank, h, w] where
-    there is one (then `down` is 1×1). `scale` is alpha / rank.
+    `down` is [rank, in] or [rank, in, h, w], `up` [out, rank] or [out, rank, 1, 1], `mid`, if present, [rank, rank, h,
+    w] (then `down` is 1×1). `scale` is alpha / rank.
     """
 
-    names: Mapping[Role, str]
-    shapes: Mapping[Role, Shape]
+    names: Mapping[TensorRole, str]
+    shapes: Mapping[TensorRole, Shape]
     scale: float
 
     @property
     def rank(self) -> int:
-        return self.shapes[Role.UP][1]
+        return self.shapes[TensorRole.UP][1]
 
     @property
     def weight_shape(self) -> Shape:
-        """The shape of the weight that this fits: [out, in], with [h, w] unless they are 1."""
-        kernel = self.shapes[Role.MID if Role.MID in self.shapes else Role.DOWN][2:]
-        return without_unit_kernel((self.shapes[Role.UP][0], self.shapes[Role.DOWN][1], *kernel))
+        """The shape of the target weight: [out, in], with [h, w] unless they are 1."""
+        kernel = self.shapes[TensorRole.MID if TensorRole.MID in self.shapes else TensorRole.DOWN][2:]
+        return without_unit_kernel((self.shapes[TensorRole.UP][0], self.shapes[TensorRole.DOWN][1], *kernel))
 
     needs_weight = False
 
@@ -90,17 +90,17 @@ class LoraLayer:
         """Whether it can be added to a weight of this shape."""
         return without_unit_kernel(shape) == self.weight_shape
 
-    def difference(self, tensors: Any, weight: Array) -> Array:
-        """up · down, float32, in the shape of `weight`: [out, in] or [out, in, h, w]."""
+    def delta_weight(self, tensors: Any, weight: Array) -> Array:
+        """Return scale · up · down, float32, in the shape of `weight`: [out, in] or [out, in, h, w]."""
         down, up = self.factors(tensors)
         return (up @ down.reshape(len(down), -1)).reshape(weight.shape)
 
     def factors(self, tensors: Any) -> tuple[Array, Array]:
-        """(down [rank, in] or [rank, in, h, w], up [out, rank] times `scale`) from the open file, float32."""
-        down = read_array(tensors, self.names[Role.DOWN])
-        up = read_array(tensors, self.names[Role.UP]).reshape(self.shapes[Role.UP][:2])
-        if Role.MID in self.names:
-            mid = read_array(tensors, self.names[Role.MID])
+        """Return (down [rank, in] or [rank, in, h, w], up [out, rank] times `scale`) from the open file, float32."""
+        down = read_float32(tensors, self.names[TensorRole.DOWN])
+        up = read_float32(tensors, self.names[TensorRole.UP]).reshape(self.shapes[TensorRole.UP][:2])
+        if TensorRole.MID in self.names:
+            mid = read_float32(tensors, self.names[TensorRole.MID])
             down = np.einsum("rshw,si->rihw", mid, down.reshape(down.shape[:2]), optimize=True)
         if down.shape[2:] == (1, 1):
             down = down.reshape(down.shape[:2])
@@ -108,69 +108,68 @@ class LoraLayer:
 
 
 @dataclass(frozen=True, slots=True)
-class VectorChange:
-    """What is added to the parameter called `parameter` ("weight" or "bias") of a layer: the tensor `name`, of `count`
-    numbers."""
+class VectorDelta:
+    """The delta of a layer's `parameter` ("weight" or "bias"): the tensor `tensor_name` with `count` elements."""
 
     parameter: str
-    name: str
+    tensor_name: str
     count: int
 
 
 @dataclass(frozen=True, slots=True)
 class Lora:
-    """`parts` leads from part and layer (as diffusers and transformers call it) to what is added to its weight,
-    `vectors` to what is added to its bias, or to a norm's weight. `left_out` are the layers in the file that the
-    checkpoint does not have, as the file calls them.
+    """`weight_deltas` maps part and layer (diffusers' and transformers' names) to the delta of its weight,
+    `vector_deltas` to the deltas of its bias or of a norm's weight. `left_out` are the layers, by their names in the
+    file, that the checkpoint does not have.
     """
 
     file: Path
-    parts: Mapping[Part, Mapping[str, WeightChange]]
-    vectors: Mapping[Part, Mapping[str, tuple[VectorChange, ...]]] = field(default_factory=dict)
-    left_out: tuple[str, ...] = ()
+    weight_deltas: Mapping[Part, Mapping[str, WeightDelta]]
+    vector_deltas: Mapping[Part, Mapping[str, tuple[VectorDelta, ...]]] = field(default_factory=dict)
+    unmatched_layers: tuple[str, ...] = ()
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a person is told of what was left out."""
-        return (left_out_note(self.file, self.left_out),) if self.left_out else ()
+        """Notes for the user about layers that were left out."""
+        return (unmatched_layers_note(self.file, self.unmatched_layers),) if self.unmatched_layers else ()
 
     def changes(self, part: str) -> bool:
-        """Whether anything of `part` is changed."""
-        return part in self.parts or part in self.vectors
+        """Whether the LoRA changes `part`."""
+        return part in self.weight_deltas or part in self.vector_deltas
 
     @contextmanager
-    def tensors(self) -> Iterator[Any]:
-        """The open file, for `LoraLayer.factors`; tensors come from disk one by one."""
+    def open_tensors(self) -> Iterator[Any]:
+        """Yield the open file, for `LoraDelta.factors`; tensors are read from disk one by one."""
         with _opened(self.file) as tensors:
             yield tensors
 
 
 def read_lora(file: Path, unet_config: Mapping[str, Any]) -> Lora:
-    """Match the LoRA in `file` (.safetensors; diffusers', kohya's and LyCORIS' layouts) to the UNet of that
-    config.json.
+    """Match the LoRA in `file` (.safetensors; diffusers', kohya's and LyCORIS' layouts) to the UNet with the
+    config.json `unet_config`.
 
-    Raises AdditionError when it is no LoRA, damaged, of a kind or for an architecture that is not supported, or when
-    nothing of it is in the checkpoint.
+    Raises AdditionError if it is not a LoRA, is damaged, is of an unsupported kind or architecture, or has no layer of
+    the checkpoint.
     """
-    found = match_lora(file, unet_layers(unet_config), int(unet_config.get("cross_attention_dim") or 0))
-    if not found.parts and not found.vectors:
+    delta = match_lora(file, unet_layers(unet_config), int(unet_config.get("cross_attention_dim") or 0))
+    if not delta.weight_deltas and not delta.vector_deltas:
         raise AdditionError(
             f"The LoRA {file.name} does not fit this checkpoint.",
-            why=f"None of its {len(found.left_out)} layers is in the checkpoint; the first is "
-            f"{found.left_out[0][:SHOWN]}.",
+            why=f"None of its {len(delta.unmatched_layers)} layers is in the checkpoint; the first is "
+            f"{delta.unmatched_layers[0][:SHOWN]}.",
             next_step=OTHER_LORA,
         )
-    return found
+    return delta
 
 
 def match_lora(file: Path, names: UnetLayers, width: int) -> Lora:
-    """As `read_lora` for a UNet of these layers whose cross-attention sees text of `width`; everything may be
+    """Like `read_lora`, for a UNet with the layers `names` and the cross-attention dimension `width`; all layers may be
     `left_out`."""
     header = _read_keys(file)
     _refuse_other_width(file, header, width)
-    parts: dict[Part, dict[str, WeightChange]] = {}
-    vectors: dict[Part, dict[str, tuple[VectorChange, ...]]] = {}
-    strange: list[str] = list(header.strange)
+    parts: dict[Part, dict[str, WeightDelta]] = {}
+    vectors: dict[Part, dict[str, tuple[VectorDelta, ...]]] = {}
+    strange: list[str] = list(header.unmatched)
     for (part, spelled), roles in sorted(header.layers.items(), key=_sgm_last):
         layer = _find(part, spelled, names)
         if layer is None or part is None or layer in parts.get(part, {}) or layer in vectors.get(part, {}):
@@ -180,10 +179,10 @@ def match_lora(file: Path, names: UnetLayers, width: int) -> Lora:
         if added is None:
             strange.append(spelled)
             continue
-        of_weight = {role: name for role, name in roles.items() if name not in {one.name for one in added}}
+        of_weight = {role: name for role, name in roles.items() if name not in {one.tensor_name for one in added}}
         if added:
             vectors.setdefault(part, {})[layer] = added
-        if not of_weight.keys() - {Role.ALPHA}:
+        if not of_weight.keys() - {TensorRole.ALPHA}:
             continue
         found = _layer(file, header, part, layer, of_weight)
         if part is Part.UNET:
@@ -192,65 +191,67 @@ def match_lora(file: Path, names: UnetLayers, width: int) -> Lora:
     return Lora(file, parts, vectors, tuple(strange))
 
 
-Layers = dict[tuple[Part | None, str], dict[Role, str]]
+Layers = dict[tuple[Part | None, str], dict[TensorRole, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class _Keys:
-    """What a file says before its large tensors are read: keys by layer, shapes, alphas, PEFT's settings."""
+class _LoraHeader:
+    """A file's contents without its large tensors: keys by layer, shapes, alphas, PEFT's settings."""
 
     layers: Layers
     shapes: Mapping[str, Shape]
     alphas: Mapping[str, float]
-    settings: Mapping[Part, PeftSettings]
-    strange: list[str] = field(default_factory=list)
+    settings: Mapping[Part, PeftScaling]
+    unmatched: list[str] = field(default_factory=list)
 
-    def scale(self, part: Part, layer: str, roles: Mapping[Role, str], rank: int) -> float:
-        """alpha / rank: from the tensor beside the factors, else from PEFT's settings, else 1."""
-        if Role.ALPHA in roles:
-            return self.alphas[roles[Role.ALPHA]] / rank
+    def scale(self, part: Part, layer: str, roles: Mapping[TensorRole, str], rank: int) -> float:
+        """Return alpha / rank: from the layer's alpha tensor, else from PEFT's settings, else 1."""
+        if TensorRole.ALPHA in roles:
+            return self.alphas[roles[TensorRole.ALPHA]] / rank
         return self.settings[part].scale(layer, rank)
 
 
-def _read_keys(file: Path) -> _Keys:
+def _read_keys(file: Path) -> _LoraHeader:
     header = _header(file)
     keys = list(header.tensors)
     _refuse_others(file, keys)
     layers: Layers = {}
     strange = []
     for name, place in header.tensors.items():
-        key = lora_keys.read_key(name, header.tensors)
+        key = lora_keys.parse_lora_key(name, header.tensors)
         if key is None:
             strange.append(name)
             continue
         layers.setdefault((key.part, key.layer), {})[key.role] = name
-        if place.dtype not in FLOATS and key.role not in (Role.ALPHA, Role.ON_INPUT):
-            raise damaged(file, f"The numbers of {name[:SHOWN]} are of the type {place.dtype}, which has no fractions.")
-    if not any(roles.keys() - {Role.ALPHA} for roles in layers.values()):
-        raise no_lora(file, keys)
+        if place.dtype not in FLOAT_DTYPES and key.role not in (TensorRole.ALPHA, TensorRole.IA3_ON_INPUT):
+            raise damaged_error(
+                file, f"The numbers of {name[:SHOWN]} are of the type {place.dtype}, which has no fractions."
+            )
+    if not any(roles.keys() - {TensorRole.ALPHA} for roles in layers.values()):
+        raise not_a_lora_error(file, keys)
     try:
-        settings = {part: read_settings(header.metadata, part) for part in LORA_PARTS}
-    except SettingsError as problem:
+        settings = {part: read_peft_scaling(header.metadata, part) for part in LORA_PARTS}
+    except PeftMetadataError as problem:
         raise AdditionError(
-            f"How strongly the LoRA {file.name} changes each layer cannot be told.",
+            f"The strength of the LoRA {file.name} in each layer cannot be read.",
             why=str(problem),
             next_step="Download it again, or look for another form of it.",
         ) from problem
     shapes = {name: place.shape for name, place in header.tensors.items()}
-    return _Keys(layers, shapes, _alphas(file, shapes, layers), settings, strange)
+    return _LoraHeader(layers, shapes, _alphas(file, shapes, layers), settings, strange)
 
 
 def _alphas(file: Path, shapes: Mapping[str, Shape], layers: Layers) -> dict[str, float]:
-    """By key; each is a tensor of one number."""
-    wanted = [roles[Role.ALPHA] for roles in layers.values() if Role.ALPHA in roles]
+    """Return the alphas by key; each is a tensor with one element."""
+    wanted = [roles[TensorRole.ALPHA] for roles in layers.values() if TensorRole.ALPHA in roles]
     for name in wanted:
         if math.prod(shapes[name]) != 1:
-            raise damaged(file, f"{name[:SHOWN]} should be one number and has the shape {list(shapes[name])}.")
+            raise damaged_error(file, f"{name[:SHOWN]} should be one number and has the shape {list(shapes[name])}.")
     with _opened(file) as tensors:
-        alphas = {name: float(read_array(tensors, name).reshape(-1)[0]) for name in wanted}
+        alphas = {name: float(read_float32(tensors, name).reshape(-1)[0]) for name in wanted}
     for name, alpha in alphas.items():
         if not math.isfinite(alpha):
-            raise damaged(file, f"{name[:SHOWN]} is {alpha}.")
+            raise damaged_error(file, f"{name[:SHOWN]} is {alpha}.")
     return alphas
 
 
@@ -260,7 +261,7 @@ def _header(file: Path) -> Header:
     except HeaderError as problem:
         if problem.missing or file.is_dir():
             raise AdditionError(f"There is no LoRA file at {file}.", next_step="Check the path.") from problem
-        raise unreadable(file, problem.why) from problem
+        raise unreadable_error(file, problem.why) from problem
 
 
 @contextmanager
@@ -269,13 +270,13 @@ def _opened(file: Path) -> Iterator[Any]:
         with _open(str(file), framework="pt", device="cpu") as tensors:
             yield tensors
     except (SafetensorError, OSError, UnicodeDecodeError) as problem:
-        raise unreadable(file, f"{str(problem)[:SHOWN].rstrip('.')}.") from problem
+        raise unreadable_error(file, f"{str(problem)[:SHOWN].rstrip('.')}.") from problem
 
 
 def _refuse_others(file: Path, keys: list[str]) -> None:
-    """Raise AdditionError for adapters that are no plain LoRA, and for models that are not built like SDXL."""
-    kinds = sorted({kind for key in keys if (kind := lora_keys.other_kind(key))})
-    model = lora_keys.foreign_model(keys)
+    """Raise AdditionError for unsupported kinds of adapters, and for base models that are not built like SDXL."""
+    kinds = sorted({kind for key in keys if (kind := lora_keys.unsupported_adapter(key))})
+    model = lora_keys.unsupported_base_model(keys)
     if model:
         raise AdditionError(f"The LoRA {file.name} is not for SDXL.", why=f"It is for {model}.", next_step=OTHER_LORA)
     if kinds:
@@ -286,10 +287,10 @@ def _refuse_others(file: Path, keys: list[str]) -> None:
         )
 
 
-def _refuse_other_width(file: Path, header: _Keys, width: int) -> None:
-    """Raise AdditionError when the cross-attention's keys see another width than the checkpoint's."""
+def _refuse_other_width(file: Path, header: _LoraHeader, width: int) -> None:
+    """Raise AdditionError if the cross-attention dimension differs from the checkpoint's."""
     for (part, layer), roles in header.layers.items():
-        shape = header.shapes.get(roles.get(Role.DOWN, ""), ())
+        shape = header.shapes.get(roles.get(TensorRole.DOWN, ""), ())
         if part is Part.UNET and re.search(r"attn2[._]to_k$", layer) and len(shape) > 1 and shape[1] != width:
             theirs = _ARCHITECTURES.get(shape[1], "another architecture")
             raise AdditionError(
@@ -301,68 +302,68 @@ def _refuse_other_width(file: Path, header: _Keys, width: int) -> None:
 
 
 def _sgm_last(item: tuple[tuple[Part | None, str], Any]) -> tuple[bool, str]:
-    """Where a file names a layer in both ways, diffusers' name counts."""
+    """Sort key that puts SGM names last: if a file has a layer under both names, diffusers' is used."""
     return bool(re.search(r"input_blocks|middle_block|output_blocks", item[0][1])), item[0][1]
 
 
 def _find(part: Part | None, spelled: str, names: UnetLayers) -> str | None:
     if part is None:
         return None
-    return names.find(spelled) if part is Part.UNET else encoder_layer(spelled)
+    return names.find(spelled) if part is Part.UNET else text_encoder_layer(spelled)
 
 
 def _vectors(
-    file: Path, header: _Keys, part: Part, layer: str, roles: Mapping[Role, str], names: UnetLayers
-) -> tuple[VectorChange, ...] | None:
-    """What is added to a bias or to a norm's weight; None where the UNet's layer has no such thing."""
+    file: Path, header: _LoraHeader, part: Part, layer: str, roles: Mapping[TensorRole, str], names: UnetLayers
+) -> tuple[VectorDelta, ...] | None:
+    """Return the deltas of a bias or of a norm's weight; None if the UNet's layer has no such parameter."""
     found = []
     for role, parameter in _VECTORS.items():
-        if role not in roles or (role is Role.DIFF and len(header.shapes[roles[role]]) != 1):
+        if role not in roles or (role is TensorRole.DIFF and len(header.shapes[roles[role]]) != 1):
             continue
         shape = header.shapes[roles[role]]
         if len(shape) != 1 or not shape[0]:
-            raise damaged(file, f"In {part}.{layer} {role} has the shape {list(shape)}.")
+            raise damaged_error(file, f"In {part}.{layer} {role} has the shape {list(shape)}.")
         if part is Part.UNET:
             if parameter == "bias" and layer not in names.biased:
                 return None
             if shape[0] != names.shapes[layer][0] or (parameter == "weight" and len(names.shapes[layer]) != 1):
-                raise refuse_vector(file, part, layer, shape[0], names.shapes[layer][0])
-        found.append(VectorChange(parameter, roles[role], shape[0]))
+                raise vector_mismatch_error(file, part, layer, shape[0], names.shapes[layer][0])
+        found.append(VectorDelta(parameter, roles[role], shape[0]))
     return tuple(found)
 
 
-def _layer(file: Path, header: _Keys, part: Part, layer: str, roles: Mapping[Role, str]) -> WeightChange:
+def _layer(file: Path, header: _LoraHeader, part: Part, layer: str, roles: Mapping[TensorRole, str]) -> WeightDelta:
     shapes = {role: header.shapes[name] for role, name in roles.items()}
     try:
-        found = lycoris.other_change(roles, shapes, lambda rank: header.scale(part, layer, roles, rank))
-        return lycoris.decomposed(found or _plain_layer(file, header, part, layer, roles), roles, shapes)
-    except lycoris.UnfitError as problem:
-        raise damaged(file, f"In {part}.{layer} {str(problem)[:200]}.") from problem
+        found = lycoris.lycoris_delta(roles, shapes, lambda rank: header.scale(part, layer, roles, rank))
+        return lycoris.with_dora(found or _plain_layer(file, header, part, layer, roles), roles, shapes)
+    except lycoris.AdapterMismatchError as problem:
+        raise damaged_error(file, f"In {part}.{layer} {str(problem)[:200]}.") from problem
 
 
-def _plain_layer(file: Path, header: _Keys, part: Part, layer: str, roles: Mapping[Role, str]) -> LoraLayer:
-    missing = [role for role in (Role.DOWN, Role.UP) if role not in roles]
+def _plain_layer(file: Path, header: _LoraHeader, part: Part, layer: str, roles: Mapping[TensorRole, str]) -> LoraDelta:
+    missing = [role for role in (TensorRole.DOWN, TensorRole.UP) if role not in roles]
     if missing:
-        raise damaged(file, f"In {part}.{layer} the {missing[0]} tensor is missing.")
+        raise damaged_error(file, f"In {part}.{layer} the {missing[0]} tensor is missing.")
     factors = {role: name for role, name in roles.items() if role in _FACTORS}
-    shapes: dict[Role, Shape] = {role: header.shapes[name] for role, name in factors.items()}
+    shapes: dict[TensorRole, Shape] = {role: header.shapes[name] for role, name in factors.items()}
     if not _fit_together(shapes):
-        said = ", ".join(f"{role} {times(shape)}" for role, shape in shapes.items())
-        raise damaged(file, f"In {part}.{layer} the tensors' sizes disagree: {said}.")
-    found = LoraLayer(factors, shapes, header.scale(part, layer, roles, shapes[Role.UP][1]))
+        said = ", ".join(f"{role} {shape_text(shape)}" for role, shape in shapes.items())
+        raise damaged_error(file, f"In {part}.{layer} the tensors' sizes disagree: {said}.")
+    found = LoraDelta(factors, shapes, header.scale(part, layer, roles, shapes[TensorRole.UP][1]))
     outputs, *inputs = found.weight_shape
-    if found.rank > max(outputs, math.prod(inputs)):  # more says nothing more, and could take any memory
-        raise damaged(
-            file, f"In {part}.{layer} its rank is {found.rank:,}, for weights of {times(found.weight_shape)}."
+    if found.rank > max(outputs, math.prod(inputs)):  # a higher rank adds nothing and could take any memory
+        raise damaged_error(
+            file, f"In {part}.{layer} its rank is {found.rank:,}, for weights of {shape_text(found.weight_shape)}."
         )
     return found
 
 
-def _fit_together(shapes: Mapping[Role, Shape]) -> bool:
-    """Whether up · (mid ·) down is a product that exists."""
+def _fit_together(shapes: Mapping[TensorRole, Shape]) -> bool:
+    """Whether the shapes allow the product up · (mid ·) down."""
     if any(0 in shape for shape in shapes.values()):
         return False
-    down, up, mid = shapes[Role.DOWN], shapes[Role.UP], shapes.get(Role.MID)
+    down, up, mid = shapes[TensorRole.DOWN], shapes[TensorRole.UP], shapes.get(TensorRole.MID)
     if len(down) not in (2, 4) or len(up) not in (2, 4) or up[2:] not in ((), (1, 1)):
         return False
     if mid is None:
@@ -370,6 +371,6 @@ def _fit_together(shapes: Mapping[Role, Shape]) -> bool:
     return len(mid) == 4 and up[1] == mid[0] and mid[1] == down[0] and down[2:] in ((), (1, 1))
 
 
-def _check_shape(file: Path, part: Part, layer: str, found: WeightChange, expected: Shape) -> None:
+def _check_shape(file: Path, part: Part, layer: str, found: WeightDelta, expected: Shape) -> None:
     if len(expected) < 2 or not found.fits(expected):
-        raise refuse_shape(file, part, layer, found, expected)
+        raise shape_mismatch_error(file, part, layer, found, expected)

@@ -1,4 +1,4 @@
-"""Which layers a UNet has that a LoRA may change: those of diffusers' own network."""
+"""The layers of a UNet that a LoRA may change, taken from diffusers' own network."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import torch
 from diffusers import UNet2DConditionModel
 
 from sdxl_desktop.core.errors import CheckpointError
-from sdxl_desktop.core.foreign_text import shown
-from sdxl_desktop.core.model_configs import check_model_config, of_the_network
-from sdxl_desktop.formats.key_mapping import flat, unet_spellings
+from sdxl_desktop.core.model_configs import architecture_config, check_model_config
+from sdxl_desktop.core.untrusted_text import display_text
+from sdxl_desktop.formats.key_mapping import flatten_name, unet_spellings
 from sdxl_desktop.formats.safetensors_header import Shape
 
 
 @dataclass(frozen=True, slots=True)
 class UnetLayers:
-    """`shapes` has the weight's shape by layer: [out, in] of a linear one, [out, in, h, w] of a convolution, [width] of
-    a norm; `biased` are those that have a bias.
+    """`shapes` maps layers to the shape of their weight: [out, in] for linear, [out, in, h, w] for convolution, [width]
+    for norm; `biased` are the layers with a bias.
 
-    `spellings` leads from a name whose dots are underscores, with diffusers' or with SGM's (the original
-    implementation's) block names, to the layer.
+    `spellings` maps names with underscores for dots, and diffusers' or SGM's (the original implementation's) block
+    names, to layers.
     """
 
     shapes: Mapping[str, Shape]
@@ -32,21 +32,21 @@ class UnetLayers:
     biased: frozenset[str] = frozenset()
 
     def find(self, name: str) -> str | None:
-        """The layer that `name`, dotted or flat, stands for."""
-        return self.spellings.get(flat(name))
+        """Return the layer with the dotted or flat `name`; None if there is none."""
+        return self.spellings.get(flatten_name(name))
 
 
 def unet_layers(config: Mapping[str, Any]) -> UnetLayers:
-    """The layers of the UNet that `config` (its config.json) describes; raises CheckpointError if it describes none.
+    """Return the layers of the UNet with the config.json `config`; raises CheckpointError if it is invalid.
 
-    diffusers itself says which layers there are: it builds the UNet on the meta device, which takes no memory.
+    diffusers builds the UNet on the meta device, which takes no memory.
     """
     return _unet_layers(json.dumps(dict(config), sort_keys=True, default=list))
 
 
 @lru_cache(maxsize=4)
 def _unet_layers(config: str) -> UnetLayers:
-    settings = of_the_network(json.loads(config))
+    settings = architecture_config(json.loads(config))
     try:
         check_model_config(settings)
         with torch.device("meta"):
@@ -54,14 +54,14 @@ def _unet_layers(config: str) -> UnetLayers:
     except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RuntimeError) as problem:
         raise CheckpointError(
             "The description of this checkpoint's UNet makes no sense.",
-            why=f"{type(problem).__name__}: {shown(str(problem))}.",
+            why=f"{type(problem).__name__}: {display_text(str(problem))}.",
             next_step="Export the checkpoint again.",
         ) from problem
     return layers_of(unet, settings["layers_per_block"])
 
 
 def layers_of(unet: torch.nn.Module, layers_per_block: object) -> UnetLayers:
-    """The layers of a UNet that is there, as diffusers names them; `layers_per_block` is its configuration's."""
+    """Return the layers of an existing UNet, with diffusers' names; `layers_per_block` is from its configuration."""
     modules = {
         name: module
         for name, module in unet.named_modules()

@@ -1,1 +1,1 @@
-"""What happens when I click: the queue, the verbs and what is remembered. No Qt."""
+"""Application logic without Qt: the queue, the operations of the window and command line, and saved state."""

@@ -1,4 +1,4 @@
-"""The LoRAs, embeddings and VAE at hand: what is added to them, what of them a run uses, what a record brings back."""
+"""The listed LoRAs, embeddings and VAE: adding to the list, selecting those a run uses, restoring from a record."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from sdxl_desktop.core.additions import Additions, EmbeddingUse, LoraUse, named_only
+from sdxl_desktop.core.additions import Additions, EmbeddingReference, LoraReference, file_name_only
 from sdxl_desktop.core.request import Prompts
-from sdxl_desktop.core.settings import AdditionsValue, ListedLora
+from sdxl_desktop.core.settings import AdditionsPanelState, LoraListItem
 
 
-def used(value: AdditionsValue, prompts: Prompts) -> Additions:
-    """What a run uses: the LoRAs that are on, the embeddings whose word is in `prompts`, and the VAE. What is missing
-    on the disk is left out. Raises RequestError for two embeddings of one word."""
+def used(value: AdditionsPanelState, prompts: Prompts) -> Additions:
+    """Return the additions a run uses: the enabled LoRAs, the embeddings whose token is in `prompts`, and the VAE.
+    Files missing on disk are omitted. Raises RequestError if two embeddings have the same token."""
     words = " ".join((prompts.prompt, prompts.negative_prompt, prompts.prompt_2, prompts.negative_prompt_2))
     return Additions(
         loras=tuple(lora.use for lora in value.loras if lora.on and lora.use.file.is_file()),
@@ -22,33 +22,35 @@ def used(value: AdditionsValue, prompts: Prompts) -> Additions:
     )
 
 
-def with_lora(value: AdditionsValue, file: Path) -> AdditionsValue:
-    """`value` with the LoRA in `file` in the list, with weight 1; one that is there is switched on."""
+def with_lora(value: AdditionsPanelState, file: Path) -> AdditionsPanelState:
+    """Return `value` with the LoRA in `file` added with weight 1; a listed one is enabled."""
     if any(lora.use.file == file for lora in value.loras):
         loras = tuple(replace(lora, on=True) if lora.use.file == file else lora for lora in value.loras)
     else:
-        loras = (*value.loras, ListedLora(LoraUse(file)))
+        loras = (*value.loras, LoraListItem(LoraReference(file)))
     return replace(value, loras=loras)
 
 
-def with_embedding(value: AdditionsValue, file: Path, token: str) -> AdditionsValue:
-    """`value` with the embedding in `file` under `token`, or the nearest that is free. A file that is there stays as it
-    is. Raises RequestError for a token that cannot be one."""
+def with_embedding(value: AdditionsPanelState, file: Path, token: str) -> AdditionsPanelState:
+    """Return `value` with the embedding in `file` added under `token`, or the nearest free token. A listed file is
+    unchanged. Raises RequestError for an invalid token."""
     if any(embedding.file == file for embedding in value.embeddings):
         return value
     free = _free(token, {embedding.token for embedding in value.embeddings})
-    return replace(value, embeddings=(*value.embeddings, EmbeddingUse(file, free)))
+    return replace(value, embeddings=(*value.embeddings, EmbeddingReference(file, free)))
 
 
-def reused(value: AdditionsValue, additions: Additions) -> tuple[AdditionsValue, tuple[str, ...]]:
-    """Exactly `additions`, with the other LoRAs of `value` in the list, switched off, and in words what is neither
-    there nor listed. Records name files without their folders: those that are listed are meant."""
+def with_recorded_additions(
+    value: AdditionsPanelState, additions: Additions
+) -> tuple[AdditionsPanelState, tuple[str, ...]]:
+    """Return exactly `additions` enabled, the other LoRAs of `value` listed but disabled, and the names of missing
+    additions. Records name files without folders; they are matched to the listed files."""
     missing: list[str] = []
 
     def found(file: Path, what: str, known: Iterable[Path | None]) -> Path | None:
         if file.is_absolute() and (file.is_file() or (what == "VAE" and file.is_dir())):
             return file
-        name = named_only(file).name
+        name = file_name_only(file).name
         here = next((other for other in known if other is not None and other.name == name), None)
         if here is None:
             missing.append(f"the {what} {name}")
@@ -60,8 +62,8 @@ def reused(value: AdditionsValue, additions: Additions) -> tuple[AdditionsValue,
     embeddings = [(found(use.file, "embedding", listed_embeddings), use) for use in additions.embeddings]
     vae = None if additions.vae is None else found(additions.vae, "VAE", [value.vae])
     files, tokens = {file for file, _ in loras}, {use.token for file, use in embeddings if file is not None}
-    again = AdditionsValue(
-        loras=tuple(ListedLora(replace(use, file=file)) for file, use in loras if file is not None)
+    again = AdditionsPanelState(
+        loras=tuple(LoraListItem(replace(use, file=file)) for file, use in loras if file is not None)
         + tuple(replace(lora, on=False) for lora in value.loras if lora.use.file not in files),
         embeddings=tuple(replace(use, file=file) for file, use in embeddings if file is not None)
         + tuple(embedding for embedding in value.embeddings if embedding.token not in tokens),

@@ -1,6 +1,6 @@
-"""What a file or folder is that a person brings in: told by its content, and by its name only where that says nothing.
+"""Detect the kind of a file or folder, by its content and, if that is inconclusive, by its name.
 
-One function decides for every entrance: drop, paste, File → Open…, recent files and the command line.
+Used for every way to open files: drop, paste, File → Open…, recent files and the command line.
 """
 
 from __future__ import annotations
@@ -11,23 +11,23 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from sdxl_desktop.core.errors import AdditionError, PictureError, named
-from sdxl_desktop.core.foreign_text import shown
+from sdxl_desktop.core.errors import AdditionError, PictureError, describe_error
 from sdxl_desktop.core.regular_files import open_regular
+from sdxl_desktop.core.untrusted_text import display_text
 from sdxl_desktop.formats.safetensors_header import HeaderError, read_header
-from sdxl_desktop.history.latents import MAX_HEADER, holds_latents
-from sdxl_desktop.imaging.formats import picture_begins, picture_endings
-from sdxl_desktop.library.additions import kind_of
-from sdxl_desktop.session.document.contents import SUFFIX as PROJECT
-from sdxl_desktop.session.document.manifest import CARD
+from sdxl_desktop.imaging.picture_formats import picture_begins, picture_suffixes
+from sdxl_desktop.library.addition_detection import detect_addition_kind
+from sdxl_desktop.metadata.latent_files import MAX_HEADER, holds_latents
+from sdxl_desktop.session.document.manifest import MANIFEST_MEMBER
+from sdxl_desktop.session.document.project_content import PROJECT_SUFFIX as PROJECT
 
-WEIGHTS = (".safetensors", ".pt", ".bin", ".ckpt")
-INDEX = "model_index.json"
-"""The file by which a folder is a whole checkpoint; who opens it means the folder."""
+WEIGHT_SUFFIXES = (".safetensors", ".pt", ".bin", ".ckpt")
+MODEL_INDEX = "model_index.json"
+"""The file that marks a folder as a whole checkpoint; opening it opens the folder."""
 _ZIP = b"PK\x03\x04"
 _PREFIX = 256
 _NAME_AT = 30
-"""Where the first name in a zip file begins; its length stands in the four bytes before, with that of the extra."""
+"""Offset of the first name in a zip file; its length is in the four bytes before, with that of the extra field."""
 _WHAT_CAN_BE = (
     f"Open a picture, a project ({PROJECT}), a checkpoint (a .safetensors or .ckpt file, or a folder), a LoRA, an "
     "embedding or a VAE, or kept latents (.safetensors)."
@@ -45,7 +45,7 @@ class FileKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SortedFiles:
-    """Files and folders by what they are. `problem` says why nothing of them can be opened."""
+    """Files and folders by kind. `problem` says why none of them can be opened."""
 
     pictures: tuple[Path, ...] = ()
     projects: tuple[Path, ...] = ()
@@ -56,25 +56,25 @@ class SortedFiles:
 
 
 def file_kind(path: Path) -> FileKind:
-    """What `path` is. A damaged file is what its name says, so that whoever opens it tells what is wrong. Raises
-    OSError for one that cannot be read at all."""
-    if path.is_dir() or path.name == INDEX:
+    """Return the kind of `path`. A damaged file counts as what its name says, so that opening it reports the error.
+    Raises OSError if it cannot be read at all."""
+    if path.is_dir() or path.name == MODEL_INDEX:
         return FileKind.CHECKPOINT
     with open_regular(path) as stream:
         prefix = stream.read(_PREFIX)
         size = os.fstat(stream.fileno()).st_size
     ending = path.suffix.lower()
-    if _begins_safetensors(prefix, size) or (ending in WEIGHTS and not picture_begins(prefix)):
+    if _begins_safetensors(prefix, size) or (ending in WEIGHT_SUFFIXES and not picture_begins(prefix)):
         return _weights(path)
     if _begins_project(prefix):
         return FileKind.PROJECT
-    if ending in picture_endings() or picture_begins(prefix):
+    if ending in picture_suffixes() or picture_begins(prefix):
         return FileKind.PICTURE
     return FileKind.PROJECT if ending == PROJECT else FileKind.UNKNOWN
 
 
 def sorted_files(paths: Iterable[Path]) -> SortedFiles:
-    """All of `paths` by what they are, each kind in their order."""
+    """Return all of `paths` by kind, each kind in the given order."""
     found: dict[FileKind, list[Path]] = {kind: [] for kind in FileKind}
     unreadable: list[PictureError] = []
     for path in paths:
@@ -83,10 +83,10 @@ def sorted_files(paths: Iterable[Path]) -> SortedFiles:
         except (OSError, ValueError) as problem:
             unreadable.append(_cannot_be_read(path, problem))
             continue
-        found[kind].append(path.parent if path.name == INDEX and kind is FileKind.CHECKPOINT else path)
+        found[kind].append(path.parent if path.name == MODEL_INDEX and kind is FileKind.CHECKPOINT else path)
     unknown = found[FileKind.UNKNOWN]
     pictures = found[FileKind.PICTURE]
-    if pictures:  # opening them tells of those that could not be
+    if pictures:  # opening them reports the unreadable ones
         pictures, unknown = pictures + unknown, []
     known = any(files for kind, files in found.items() if kind is not FileKind.UNKNOWN)
     problems = [*unreadable, *([_unknown(unknown)] if unknown else [])]
@@ -101,8 +101,8 @@ def sorted_files(paths: Iterable[Path]) -> SortedFiles:
 
 
 def _weights(path: Path) -> FileKind:
-    """Of a file of weights: what is neither kept latents nor an addition is looked at by the library, which tells what
-    is wrong with it."""
+    """Return the kind of a weights file: any that is neither saved latents nor an addition is passed to the library,
+    which reports what is wrong with it."""
     if path.suffix.lower() == ".ckpt":
         return FileKind.CHECKPOINT
     try:
@@ -111,7 +111,7 @@ def _weights(path: Path) -> FileKind:
     except HeaderError:
         pass
     try:
-        kind_of(path)
+        detect_addition_kind(path)
     except AdditionError:
         return FileKind.CHECKPOINT
     return FileKind.ADDITION
@@ -124,23 +124,25 @@ def _begins_safetensors(prefix: bytes, size: int) -> bool:
 
 def _begins_project(prefix: bytes) -> bool:
     length = int.from_bytes(prefix[26:28], "little")
-    return prefix.startswith(_ZIP) and prefix[_NAME_AT : _NAME_AT + length] == CARD.encode()
+    return prefix.startswith(_ZIP) and prefix[_NAME_AT : _NAME_AT + length] == MANIFEST_MEMBER.encode()
 
 
 def _unknown(files: list[Path]) -> PictureError:
     one = len(files) == 1
     return PictureError(
-        f"{shown(files[0].name)} cannot be opened." if one else f"None of the {len(files)} files can be opened.",
-        why="It is none of the kinds of file that are known here."
+        f"{display_text(files[0].name)} cannot be opened." if one else f"None of the {len(files)} files can be opened.",
+        why="Its kind of file is not supported."
         if one
-        else f"{shown(files[0].name)} and the others are none of the kinds of file that are known here.",
+        else f"{display_text(files[0].name)} and the others are of unsupported kinds.",
         next_step=_WHAT_CAN_BE,
     )
 
 
 def _cannot_be_read(path: Path, problem: Exception) -> PictureError:
     if isinstance(problem, FileNotFoundError):
-        return PictureError(f"There is no file {shown(path)}.", next_step="Check whether it was moved.")
+        return PictureError(f"There is no file {display_text(path)}.", next_step="Check whether it was moved.")
     return PictureError(
-        f"{shown(path.name)} cannot be read.", why=named(problem), next_step="Check the file and who may read it."
+        f"{display_text(path.name)} cannot be read.",
+        why=describe_error(problem),
+        next_step="Check the file and who may read it.",
     )

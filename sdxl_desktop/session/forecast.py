@@ -1,52 +1,52 @@
-"""What the next run will take of time and memory, in words, and what would help where that is more than there is."""
+"""The expected time and memory of the next run, in words, and suggestions if memory is short."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from sdxl_desktop.core.geometry import Size
-from sdxl_desktop.engine.footprint import Footprint
+from sdxl_desktop.engine.memory_footprint import MemoryFootprint
 
-_LARGE_UNET = 4 << 30
-"""Bytes that a full-size UNet takes in memory with 8-bit weights; with more it has 16 or 32 bits, or few have it."""
-_STEP = 64
-_SMALLEST = 256
+_LARGE_UNET_BYTES = 4 << 30
+"""Memory of a full-size UNet with 8-bit weights; a larger one has 16- or 32-bit weights, or few 8-bit ones."""
+_SIZE_STEP = 64
+_MIN_SIDE = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Forecast:
-    """`seconds` and `peak` bytes of the engine's process, None where nobody can know; `measured` is false while the
-    peak is only an estimate from the sizes of the checkpoint's files, which are in `footprint`."""
+class RunForecast:
+    """`seconds` and `peak_memory` in bytes of the engine's process, None if unknown; `measured` is false if the peak is
+    only estimated from the sizes of the checkpoint's files, which are in `footprint`."""
 
     size: Size
     seconds: float | None = None
-    peak: int | None = None
+    peak_memory: int | None = None
     measured: bool = False
-    footprint: Footprint | None = None
+    footprint: MemoryFootprint | None = None
 
     def shortage(self, free: int) -> int:
-        """Bytes that are missing when `free` bytes may be taken; 0 when it fits."""
-        return 0 if self.peak is None else max(0, self.peak - free)
+        """Return the bytes missing if `free` bytes are available; 0 if it fits."""
+        return 0 if self.peak_memory is None else max(0, self.peak_memory - free)
 
-    def help(self, free: int) -> tuple[str, ...]:
-        """What would make it fit into `free` bytes, the nearest first; empty when it fits or nothing is known to."""
+    def suggestions(self, free: int) -> tuple[str, ...]:
+        """Return ways to fit into `free` bytes, the nearest first; empty if it fits or nothing is known to help."""
         if not self.shortage(free):
             return ()
         offers = []
-        if (smaller := self._fitting(free)) is not None:
+        if (smaller := self._largest_fitting_size(free)) is not None:
             offers.append(f"draw {smaller.width} × {smaller.height} and enlarge it afterwards")
-        if self.footprint is not None and self.footprint.unet > 2 * _LARGE_UNET:
+        if self.footprint is not None and self.footprint.unet > 2 * _LARGE_UNET_BYTES:
             offers.append("import the checkpoint again in 8 bits")
         return (*offers, "close other programs")
 
-    def _fitting(self, free: int) -> Size | None:
-        """The largest size of the same proportions that would fit; None when not even a small one does."""
-        if self.footprint is None or self.peak is None:
+    def _largest_fitting_size(self, free: int) -> Size | None:
+        """Return the largest size of the same proportions that would fit; None if even a small one does not."""
+        if self.footprint is None or self.peak_memory is None:
             return None
-        beside = self.peak - self.footprint.peak(self.size)
+        beside = self.peak_memory - self.footprint.peak(self.size)
         longer = max(self.size.width, self.size.height)
-        for side in range((longer - 1) // _STEP * _STEP, _SMALLEST - 1, -_STEP):
-            scaled = Size(*(max(_STEP, round(s * side / longer / _STEP) * _STEP) for s in self._sides))
+        for side in range((longer - 1) // _SIZE_STEP * _SIZE_STEP, _MIN_SIDE - 1, -_SIZE_STEP):
+            scaled = Size(*(max(_SIZE_STEP, round(s * side / longer / _SIZE_STEP) * _SIZE_STEP) for s in self._sides))
             if self.footprint.peak(scaled) + beside <= free:
                 return scaled
         return None

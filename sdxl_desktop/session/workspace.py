@@ -1,5 +1,4 @@
-"""What the panels edit, as plain values: it builds the next request, takes a picture's settings back, and says what
-stands in the way of a run."""
+"""The panel values: build the next request, reuse a picture's settings, and report what prevents a run."""
 
 from __future__ import annotations
 
@@ -7,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sdxl_desktop.core.additions import named_only
+from sdxl_desktop.core.additions import file_name_only
 from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind
-from sdxl_desktop.core.edit import Ground
+from sdxl_desktop.core.edit import EditSource
 from sdxl_desktop.core.errors import CheckpointError, RequestError, SdxlDesktopError
 from sdxl_desktop.core.intents import Intent
 from sdxl_desktop.core.request import (
@@ -18,44 +17,44 @@ from sdxl_desktop.core.request import (
     Execution,
     GenerationRequest,
     MicroConditioning,
-    Output,
+    OutputOptions,
     Sampling,
 )
 from sdxl_desktop.core.seeds import random_seed
 from sdxl_desktop.core.settings import WorkspaceValue
 from sdxl_desktop.core.speed import DEFAULT_SPEED
-from sdxl_desktop.library.detect.sampling import FewStep
+from sdxl_desktop.library.detect.sampling_metadata import FewStepSettings
 from sdxl_desktop.session import addition_values, edit_values
 from sdxl_desktop.session.building import (
-    NOTHING,
-    PLAIN,
+    DEFAULT_OUTPUT,
+    NO_EDIT_SOURCE,
     RunContext,
+    build_refiner_parameters,
     build_request,
-    obstacle,
-    refine_of,
-    refiner_reused,
-    without_scores,
+    find_obstacle,
+    with_default_scores,
+    with_recorded_refiner,
 )
-from sdxl_desktop.session.few_step import FewStepSettings, recommended_for
-from sdxl_desktop.session.found_again import found_again, what_is_missing
+from sdxl_desktop.session.checkpoint_lookup import find_recorded_checkpoint, reuse_warning
+from sdxl_desktop.session.few_step import FewStepSwitch, recommended_sampling
 
 
 class Workspace:
-    """The values of the next run, the checkpoints there are, and what lies on the canvas (`ground`).
+    """The values of the next run, the available checkpoints, and the canvas content (`ground`).
 
-    `unreadable` tells what is typed in a panel and cannot be read. `few_step.words` say which settings came with a
-    few-step checkpoint. Whoever shows values calls `take` with what a person changed and shows `value` again after it,
-    and after every other call.
+    `unreadable` lists panel inputs that cannot be parsed. `few_step.notice` says which settings were applied for a
+    few-step checkpoint. The view calls `take` with what the user changed, and shows `value` again after it and after
+    every other call.
     """
 
     def __init__(self, content_of: Callable[[Path], str] = lambda folder: "") -> None:
-        """`content_of` names the content of a checkpoint's folder, "" where that is not known."""
+        """`content_of` returns the content id of a checkpoint's folder, "" if unknown."""
         self.checkpoints: tuple[Checkpoint, ...] = ()
         self.checkpoint: Checkpoint | None = None
-        """The one that draws."""
-        self.ground = NOTHING
-        self.unreadable: tuple[RequestError, ...] = ()
-        self.few_step = FewStepSettings()
+        """The checkpoint used for generation."""
+        self.edit_source = NO_EDIT_SOURCE
+        self.input_errors: tuple[RequestError, ...] = ()
+        self.few_step = FewStepSwitch()
         self._content_of = content_of
         self._wanted = ""
         self._sampling = Sampling(speed=DEFAULT_SPEED)
@@ -66,7 +65,7 @@ class Workspace:
 
     @property
     def value(self) -> WorkspaceValue:
-        """All of them; `sampling` is None as long as nothing set it."""
+        """All values; `sampling` is None until it is set."""
         return replace(
             self._value,
             sampling=self._sampling if self._sampling_is_set else None,
@@ -75,11 +74,11 @@ class Workspace:
 
     @property
     def sampling(self) -> Sampling:
-        """The values that are set, else the usual ones."""
+        """The sampling values set, else the defaults."""
         return self._sampling
 
     def set_value(self, value: WorkspaceValue) -> None:
-        """Take all of it over; the checkpoint stays where there is none of that name."""
+        """Replace all values; the checkpoint is unchanged if none has that name."""
         self._wanted = value.checkpoint
         self.checkpoint = self._named(value.checkpoint) or self.checkpoint
         if self.checkpoint is not None:
@@ -87,32 +86,32 @@ class Workspace:
         if value.sampling is not None:
             self._sampling, self._sampling_is_set = value.sampling, True
         self._value = value
-        self._follow_intent()
+        self._reapply_intent()
 
-    def take(self, value: WorkspaceValue) -> None:
-        """Take over what a person changed in the panels, all but the checkpoint. An intent ends when one of the values
-        that it decides was changed."""
+    def apply_user_changes(self, value: WorkspaceValue) -> None:
+        """Apply what the user changed in the panels, except the checkpoint. An intent ends if one of the values it
+        determines was changed."""
         self._sampling = value.sampling or self._sampling
-        edit = edit_values.changed(self._value.edit, value.edit, self.ground, self._sampling.size)
+        edit = edit_values.after_user_change(self._value.edit, value.edit, self.edit_source, self._sampling.size)
         self._value = replace(value, edit=edit)
 
-    def use_seed(self, seed: int) -> None:
-        """Take one picture's seed and keep it."""
+    def lock_seed(self, seed: int) -> None:
+        """Set the seed of one picture and lock it."""
         self._sampling = replace(self._sampling, seed=seed)
         self._value = replace(self._value, seed_locked=True)
 
-    def use_prompt(self, prompt: str) -> None:
+    def set_prompt(self, prompt: str) -> None:
         """Replace the prompt."""
         self._value = replace(self._value, prompts=replace(self._value.prompts, prompt=prompt))
 
-    def use_few_step(self, settings: FewStep) -> None:
-        """Draw with the settings that something distilled to few steps is made for."""
-        self._sampling = settings.on(self._sampling)
+    def apply_few_step(self, settings: FewStepSettings) -> None:
+        """Apply the settings recommended for a distilled few-step model."""
+        self._sampling = settings.applied_to(self._sampling)
 
     # checkpoints
 
     def set_checkpoints(self, checkpoints: Sequence[Checkpoint]) -> None:
-        """These are there; what was chosen stays chosen, and values set before stay as they are."""
+        """Set the available checkpoints; the chosen one and all values set before are unchanged."""
         self._wanted = self.value.checkpoint
         self.checkpoints = tuple(checkpoints)
         base = (one for one in self.checkpoints if one.kind is CheckpointKind.BASE)
@@ -121,29 +120,28 @@ class Workspace:
             return
         self._begin_with(self.checkpoint)
         if not self._sampling_is_set:
-            self._sampling, self._sampling_is_set = recommended_for(self.checkpoint, self._sampling), True
+            self._sampling, self._sampling_is_set = recommended_sampling(self.checkpoint, self._sampling), True
 
-    def choose(self, name: str) -> bool:
-        """Choose the checkpoint called `name` as a person does, who wants the settings it was made for; False where
-        there is none."""
+    def select_checkpoint(self, name: str) -> bool:
+        """Choose the checkpoint `name` on behalf of the user, with its recommended settings; False if there is none."""
         found = self._named(name)
         if found is not None and found is not self.checkpoint:
             self.checkpoint = found
             self._sampling = self.few_step.switch(found, self._sampling)
-            self._follow_intent()
+            self._reapply_intent()
         return found is not None
 
-    def keep_mine(self) -> None:
-        """Take back the steps, guidance and scheduler that were set before a few-step checkpoint was chosen."""
-        self._sampling = self.few_step.keep(self._sampling)
+    def restore_sampling(self) -> None:
+        """Restore the steps, guidance and scheduler set before a few-step checkpoint was chosen."""
+        self._sampling = self.few_step.restore(self._sampling)
 
     @property
     def refiners(self) -> tuple[Checkpoint, ...]:
         return tuple(one for one in self.checkpoints if one.kind is CheckpointKind.REFINER)
 
-    def known_folder(self, folder: Path) -> Path | None:
-        """The folder of the checkpoint that a record means by `folder`, by its path or else its name; None where there
-        is none. What a record names is not opened."""
+    def find_checkpoint_folder(self, folder: Path) -> Path | None:
+        """Return the folder of the checkpoint that a record names by `folder`, matched by path or else name; None if
+        there is none. The recorded path itself is not opened."""
         known = [checkpoint.folder for checkpoint in self.checkpoints]
         same = [one for one in known if one == folder] or [one for one in known if one.name == folder.name]
         return next(iter(same), None)
@@ -152,131 +150,140 @@ class Workspace:
         return next((one for one in self.checkpoints if one.name == name), None)
 
     def _begin_with(self, checkpoint: Checkpoint) -> None:
-        """This one is in use, and not because the person chose it in the list: its values are not asked for."""
-        self.few_step.begin(checkpoint)
-        self._sampling = replace(self._sampling, size=self._sampling.size.rounded(checkpoint.size_multiple))
+        """Start using a checkpoint that the user did not choose in the list: its settings are not applied."""
+        self.few_step.set_checkpoint(checkpoint)
+        self._sampling = replace(self._sampling, size=self._sampling.size.rounded_to_multiple(checkpoint.size_multiple))
 
     # the picture on the canvas
 
-    def set_ground(self, ground: Ground) -> None:
-        """Something else lies on the canvas now."""
-        self.ground = ground
-        edit = edit_values.on_ground(self._value.edit, ground, self._sampling.size)
+    def set_edit_source(self, edit_source: EditSource) -> None:
+        """Set the canvas content."""
+        self.edit_source = edit_source
+        edit = edit_values.with_edit_source(self._value.edit, edit_source, self._sampling.size)
         self._value = replace(self._value, edit=edit)
 
-    def pick(self, intent: Intent) -> None:
-        """Take the values that `intent` means; they follow the mask until one of them is changed."""
+    def apply_intent(self, intent: Intent) -> None:
+        """Apply the values of `intent`; they follow the mask until one of them is changed."""
         if intent is Intent.EXPAND:
             self.match_shape()
-        edit = edit_values.picked(self._value.edit, intent, self.ground, self._sampling.size)
+        edit = edit_values.with_intent(self._value.edit, intent, self.edit_source, self._sampling.size)
         self._value = replace(self._value, edit=edit)
 
-    def begin_picture(self) -> None:
-        """Another picture was put onto the canvas: what was meant with the one before does not count for it."""
-        self._value = replace(self._value, edit=edit_values.for_another_picture(self._value.edit))
-        self._follow_intent()
+    def reset_intent(self) -> None:
+        """Reset the intent for a new picture on the canvas."""
+        self._value = replace(self._value, edit=edit_values.with_default_intent(self._value.edit))
+        self._reapply_intent()
 
     def match_shape(self) -> None:
-        """Draw in the shape of the picture on the canvas, at about the area that the checkpoint draws best."""
-        if self.ground.picture is None:
+        """Set the size to the canvas picture's aspect ratio, at about the checkpoint's native area."""
+        if self.edit_source.picture is None:
             return
         best = self._sampling.size if self.checkpoint is None else self.checkpoint.recommended.size
         multiple = SIZE_MULTIPLE if self.checkpoint is None else self.checkpoint.size_multiple
-        size = best.in_shape_of(self.ground.picture.size, multiple, MAX_SIDE)
+        size = best.with_aspect_ratio_of(self.edit_source.picture.size, multiple, MAX_SIDE)
         self._sampling = replace(self._sampling, size=size)
-        self._follow_intent()
+        self._reapply_intent()
 
-    def _follow_intent(self) -> None:
-        edit = edit_values.intended(self._value.edit, self.ground, self._sampling.size)
+    def _reapply_intent(self) -> None:
+        edit = edit_values.apply_current_intent(self._value.edit, self.edit_source, self._sampling.size)
         self._value = replace(self._value, edit=edit)
 
     # additions
 
     def add_lora(self, file: Path) -> None:
-        """Put a LoRA into the list, with weight 1; one that is there is switched on."""
+        """Add a LoRA to the list with weight 1; a listed one is enabled."""
         self._value = replace(self._value, additions=addition_values.with_lora(self._value.additions, file))
 
     def add_embedding(self, file: Path, token: str) -> None:
-        """Put an embedding into the list under `token`, or the nearest that is free; raises RequestError for a token
-        that cannot be one."""
+        """Add an embedding to the list under `token`, or the nearest free token; raises RequestError for an invalid
+        token."""
         additions = addition_values.with_embedding(self._value.additions, file, token)
         self._value = replace(self._value, additions=additions)
 
-    def use_vae(self, path: Path) -> None:
-        """Decode with the VAE in this file or folder from now on."""
+    def set_vae(self, path: Path) -> None:
+        """Decode with the VAE in this file or folder."""
         self._value = replace(self._value, additions=replace(self._value.additions, vae=path))
 
     # the request
 
-    def problems(self, ground: Ground | None = None) -> tuple[SdxlDesktopError, ...]:
-        """What stands in the way of a run on `ground` (None: what was told to lie there), each with what to do."""
+    def problems(self, edit_source: EditSource | None = None) -> tuple[SdxlDesktopError, ...]:
+        """Return what prevents a run on `ground` (None: the canvas content), each with what to do."""
         if self.checkpoint is None:
-            return (nothing_to_draw_with(),)
-        ground = self.ground if ground is None else ground
+            return (no_checkpoint_error(),)
+        edit_source = self.edit_source if edit_source is None else edit_source
         other_vae = self._value.additions.vae is not None
-        found = (obstacle(self.checkpoint, ground, other_vae=other_vae), *self.unreadable, self._refiner_problem())
+        found = (
+            find_obstacle(self.checkpoint, edit_source, other_vae=other_vae),
+            *self.input_errors,
+            self._refiner_problem(),
+        )
         return tuple(one for one in found if one is not None)
 
     def _refiner_problem(self) -> RequestError | None:
-        if self._main_refines:
+        if self._is_refiner_selected:
             return None
         try:
-            refine_of(self._value.refiner, self.refiners)
+            build_refiner_parameters(self._value.refiner, self.refiners)
         except RequestError as problem:
             return problem
         return None
 
-    def request(
-        self, execution: Execution, ground: Ground = NOTHING, *, output: Output = PLAIN
+    def build_request(
+        self, execution: Execution, edit_source: EditSource = NO_EDIT_SOURCE, *, output: OutputOptions = DEFAULT_OUTPUT
     ) -> GenerationRequest | None:
-        """What is asked for now, with the seeds for the next run; None when there is nothing to draw with. Seeds that
-        are not locked are new ones each time, and shown from then on.
+        """Return the next request with its seeds; None without a checkpoint. Seeds that are not locked are drawn anew
+        each time, and shown afterwards.
 
-        Raises RequestError where values cannot go together, and where the checkpoint cannot do what `ground` implies;
-        then no seed is taken.
+        Raises RequestError for incompatible values, and if the checkpoint cannot process `ground`; then no seed is
+        drawn.
         """
-        asked = self._asked(execution, ground, output)
+        asked = self._build_without_new_seeds(execution, edit_source, output)
         if asked is None:
             return None
         self._take_new_seeds()
         return replace(asked, sampling=self._sampling)
 
-    def requests_to_compare(
-        self, execution: Execution, ground: Ground = NOTHING, *, output: Output = PLAIN
+    def build_comparison_requests(
+        self, execution: Execution, edit_source: EditSource = NO_EDIT_SOURCE, *, output: OutputOptions = DEFAULT_OUTPUT
     ) -> tuple[GenerationRequest, GenerationRequest] | None:
-        """A single picture of the present seed without micro-conditioning, and the same with it, on or not.
+        """Return a request for one picture of the present seed without micro-conditioning, and one with it, whether
+        enabled or not.
 
-        None when there is nothing to draw with. Raises RequestError as `request` does.
+        None without a checkpoint. Raises RequestError as `request` does.
         """
         alone = replace(self._sampling, count=1)
         without, with_it = (
-            self._asked(execution, ground, output, replace(self.value, micro_conditioning_on=on, sampling=alone))
+            self._build_without_new_seeds(
+                execution, edit_source, output, replace(self.value, micro_conditioning_on=on, sampling=alone)
+            )
             for on in (False, True)
         )
         return None if without is None or with_it is None else (without, with_it)
 
-    def can_request(self, execution: Execution, ground: Ground = NOTHING, *, output: Output = PLAIN) -> bool:
-        """Whether `request` would give something."""
+    def can_request(
+        self, execution: Execution, edit_source: EditSource = NO_EDIT_SOURCE, *, output: OutputOptions = DEFAULT_OUTPUT
+    ) -> bool:
+        """Whether `request` would return a request."""
         try:
-            return self._asked(execution, ground, output) is not None
+            return self._build_without_new_seeds(execution, edit_source, output) is not None
         except SdxlDesktopError:
             return False
 
-    def _asked(
-        self, execution: Execution, ground: Ground, output: Output, value: WorkspaceValue | None = None
+    def _build_without_new_seeds(
+        self, execution: Execution, edit_source: EditSource, output: OutputOptions, value: WorkspaceValue | None = None
     ) -> GenerationRequest | None:
         if self.checkpoint is None:
             return None
-        for problem in self.problems(ground):
+        for problem in self.problems(edit_source):
             raise problem
         value = value or replace(self.value, sampling=self._sampling)
-        refiners = () if self._main_refines else self.refiners
-        run = RunContext(execution=execution, ground=ground, output=output, refiners=refiners)
+        refiners = () if self._is_refiner_selected else self.refiners
+        run = RunContext(execution=execution, edit_source=edit_source, output=output, refiners=refiners)
         return build_request(value, self.checkpoint, run)
 
     @property
-    def _main_refines(self) -> bool:
-        """Whether the checkpoint that draws is itself a refiner: then no other one finishes."""
+    def _is_refiner_selected(self) -> bool:
+        """Whether the chosen checkpoint is itself a refiner: then no other refiner is used."""
         return self.checkpoint is not None and self.checkpoint.kind is CheckpointKind.REFINER
 
     def _take_new_seeds(self) -> None:
@@ -287,36 +294,38 @@ class Workspace:
             varied = random_seed()
         self._sampling = replace(self._sampling, seed=seed, variation_seed=varied)
 
-    def reuse(self, request: GenerationRequest, seed: int, checkpoint_id: str = "") -> SdxlDesktopError | None:
-        """Take the settings that made a picture back, its own seed locked. Returns what to tell where not all that drew
-        it is here."""
-        used, differs = found_again(request.checkpoint, checkpoint_id, self.checkpoints, self._content_of)
+    def apply_recorded(self, request: GenerationRequest, seed: int, checkpoint_id: str = "") -> SdxlDesktopError | None:
+        """Apply the settings that made a picture, with its seed locked. Returns a warning if not everything it used is
+        available."""
+        used, differs = find_recorded_checkpoint(request.checkpoint, checkpoint_id, self.checkpoints, self._content_of)
         if used is not None and used is not self.checkpoint:
             self.checkpoint = used
             self._begin_with(used)
         self._sampling, self._sampling_is_set = replace(request.sampling, seed=seed), True
         value = self._value
-        refiner, no_refiner = refiner_reused(value.refiner, request.refine, request.micro_conditioning, self.refiners)
-        additions, no_additions = addition_values.reused(value.additions, request.additions)
-        told = without_scores(request.micro_conditioning)
+        refiner, no_refiner = with_recorded_refiner(
+            value.refiner, request.refine, request.micro_conditioning, self.refiners
+        )
+        additions, no_additions = addition_values.with_recorded_additions(value.additions, request.additions)
+        conditioning = with_default_scores(request.micro_conditioning)
         self._value = replace(
             value,
             prompts=request.prompts,
-            micro_conditioning=told,
-            micro_conditioning_on=told != MicroConditioning(),
-            edit=value.edit if request.edit is None else edit_values.reused(value.edit, request.edit),
+            micro_conditioning=conditioning,
+            micro_conditioning_on=conditioning != MicroConditioning(),
+            edit=value.edit if request.edit is None else edit_values.with_recorded_edit(value.edit, request.edit),
             refiner=refiner,
             additions=additions,
             seed_locked=True,
             variation_locked=request.sampling.variation_strength > 0,
         )
-        lost = () if used is not None else (f"the checkpoint {named_only(request.checkpoint).name}",)
+        lost = () if used is not None else (f"the checkpoint {file_name_only(request.checkpoint).name}",)
         title = "" if self.checkpoint is None else self.checkpoint.title
-        return what_is_missing((*lost, *no_refiner, *no_additions), title, differs=differs)
+        return reuse_warning((*lost, *no_refiner, *no_additions), title, differs=differs)
 
 
-def nothing_to_draw_with() -> CheckpointError:
-    """What is told where there is no checkpoint."""
+def no_checkpoint_error() -> CheckpointError:
+    """Return the error for a missing checkpoint."""
     return CheckpointError(
         "There is no checkpoint to draw with.",
         next_step="Put a folder of OpenVINO SDXL parts into your checkpoints folder, or choose it in the settings.",

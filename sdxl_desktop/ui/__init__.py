@@ -1,1 +1,1 @@
-"""What does it look like? Qt widgets that show the session's state and pass on what the person does."""
+"""Qt widgets that show the session's state and forward the user's actions."""

@@ -1,4 +1,4 @@
-"""Starts the window: one QApplication on one asyncio loop, the window first, the engine after it."""
+"""Starts the window: one QApplication on one asyncio loop, first the window, then the engine."""
 
 from __future__ import annotations
 
@@ -16,40 +16,40 @@ from PySide6.QtCore import QSocketNotifier, Qt, QTimer
 from PySide6.QtWidgets import QApplication
 from qasync import QEventLoop
 
-from sdxl_desktop.bridge.background import Background, LoopBackground
+from sdxl_desktop.bridge.background import AsyncioBackgroundRunner, BackgroundRunner
 from sdxl_desktop.bridge.engine_thread import EngineThread
-from sdxl_desktop.bridge.library_thread import Hands, LibraryThread, RealHands
-from sdxl_desktop.core.paths import AppPaths, resources
-from sdxl_desktop.engine.process.client import ProcessEngine
-from sdxl_desktop.engine.protocol import Engine
+from sdxl_desktop.bridge.library_thread import DefaultLibraryService, LibraryService, LibraryThread
+from sdxl_desktop.core.paths import AppPaths, resources_folder
+from sdxl_desktop.engine.engine_protocol import Engine
+from sdxl_desktop.engine.process.process_engine import ProcessEngine
 from sdxl_desktop.session.settings_store import SettingsStore
 from sdxl_desktop.ui import icons
-from sdxl_desktop.ui.display_loss import ending_when_the_display_is_lost
-from sdxl_desktop.ui.main_window import MainWindow, Surroundings
-from sdxl_desktop.ui.theme import ThemeSwitch, use_own_font
-from sdxl_desktop.ui.unexpected import telling_the_unexpected
+from sdxl_desktop.ui.display_loss import exit_on_display_loss
+from sdxl_desktop.ui.main_window import MainWindow, MainWindowContext
+from sdxl_desktop.ui.theme import ThemeSwitch, use_bundled_font
+from sdxl_desktop.ui.uncaught_errors import report_uncaught_errors
 
-_ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+_TERMINATION_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
-def run(paths: AppPaths, prompt: str | None = None, files: Sequence[Path | str] = ()) -> int:
-    """Show the window until it is closed; with `prompt` it starts drawing at once. Returns the exit code."""
+def run_window(paths: AppPaths, prompt: str | None = None, files: Sequence[Path | str] = ()) -> int:
+    """Show the window until it is closed; with `prompt`, start generating at once. Returns the exit code."""
     app = create_application()
     loop = QEventLoop(app)
     asyncio.set_event_loop(loop)
-    background = LoopBackground(loop)
+    background = AsyncioBackgroundRunner(loop)
     engine = ProcessEngine(paths)
     window = build_window(app, paths, engine, background, memory=engine.memory_bytes)
     window.closed.connect(background.close)
     window.closed.connect(loop.stop)
-    app.commitDataRequest.connect(lambda _: window.expect_end(), Qt.ConnectionType.DirectConnection)
+    app.commitDataRequest.connect(lambda _: window.prepare_for_shutdown(), Qt.ConnectionType.DirectConnection)
     window.show()
     QTimer.singleShot(0, window, lambda: window.start(prompt, files))
     with (
         loop,
-        closing_on_signals(window),
-        telling_the_unexpected(window, loop=loop),
-        ending_when_the_display_is_lost(engine.close),
+        close_on_signals(window),
+        report_uncaught_errors(window, loop=loop),
+        exit_on_display_loss(engine.close),
     ):
         loop.run_forever()
     asyncio.set_event_loop(None)
@@ -57,7 +57,7 @@ def run(paths: AppPaths, prompt: str | None = None, files: Sequence[Path | str] 
 
 
 def create_application() -> QApplication:
-    """The QApplication, named and dressed but for its theme. (Fractional display scales are Qt 6's default.)"""
+    """Return the QApplication, named and styled except for its theme. (Fractional scaling is Qt 6's default.)"""
     app = QApplication.instance() or QApplication(sys.argv[:1])
     assert isinstance(app, QApplication)
     app.setApplicationName("sdxl-desktop")
@@ -66,8 +66,8 @@ def create_application() -> QApplication:
     app.setDesktopFileName("sdxl-desktop")
     app.setStyle("Fusion")
     app.setQuitOnLastWindowClosed(False)
-    icons.register()
-    use_own_font(app)
+    icons.register_search_path()
+    use_bundled_font(app)
     app.setWindowIcon(icons.application_icon())
     return app
 
@@ -76,43 +76,45 @@ def build_window(
     app: QApplication,
     paths: AppPaths,
     engine: Engine,
-    background: Background,
+    background: BackgroundRunner,
     *,
     memory: Callable[[], int | None] = lambda: None,
     shipped_checkpoints: Path | None = None,
-    hands: Hands | None = None,
+    library_service: LibraryService | None = None,
 ) -> MainWindow:
-    """The window over an engine that is not yet awake, with the settings of the last time. `hands` bring checkpoints
-    in, the library's own if nothing else is given."""
+    """Return the window for an engine that has not started, with the saved settings. `library_service` runs the
+    library's jobs; the default is the library's own service."""
     store = SettingsStore(paths.settings_file)
     settings, problem = store.load()
     theme = ThemeSwitch(app)
-    around = Surroundings(
+    around = MainWindowContext(
         paths=paths,
-        shipped_checkpoints=shipped_checkpoints or resources() / "checkpoints",
+        shipped_checkpoints=shipped_checkpoints or resources_folder() / "checkpoints",
         store=store,
-        engine=EngineThread(engine),
+        engine_thread=EngineThread(engine),
         background=background,
         theme=theme,
-        library=LibraryThread(hands or RealHands(lambda: ProcessEngine(paths))),
-        memory=memory,
+        library_thread=LibraryThread(library_service or DefaultLibraryService(lambda: ProcessEngine(paths))),
+        engine_memory=memory,
     )
     try:
         window = MainWindow(around, settings)
     except BaseException:
-        around.library.close()
-        around.engine.close()  # Qt aborts the process over a thread that is let go of while it runs
+        around.library_thread.close()
+        around.engine_thread.close()  # Qt aborts if a running thread is destroyed
         raise
-    theme.wear(settings.preferences.theme)  # once it is whole: Qt dresses a widget anew each time it gets a parent
-    problem = problem or store.why_not_kept()
+    # after building: Qt restyles a widget each time it is reparented
+    theme.apply_theme(settings.preferences.theme)
+    problem = problem or store.why_not_writable()
     if problem is not None:
-        window.verbs.show_problem(problem)
+        window.controller.show_error(problem)
     return window
 
 
 @dataclass
-class closing_on_signals:
-    """While entered, SIGINT, SIGTERM and SIGHUP close the window without a question: a logout waits for no answer."""
+class close_on_signals:
+    """Context manager: SIGINT, SIGTERM and SIGHUP close the window without asking, since a logout waits for no
+    answer."""
 
     window: MainWindow
 
@@ -120,22 +122,24 @@ class closing_on_signals:
         self._reader, self._writer = socket.socketpair()
         for end in (self._reader, self._writer):
             end.setblocking(False)
-        self._before = {number: signal.signal(number, self._ask) for number in _ENDING}
+        self._previous_handlers = {
+            number: signal.signal(number, self._schedule_close) for number in _TERMINATION_SIGNALS
+        }
         self._wakeup = signal.set_wakeup_fd(self._writer.fileno())
         self._notifier = QSocketNotifier(self._reader.fileno(), QSocketNotifier.Type.Read)
-        self._notifier.activated.connect(self._heard)
+        self._notifier.activated.connect(self._drain_wakeup)
 
     def __exit__(self, *_: object) -> None:
         self._notifier.setEnabled(False)
         signal.set_wakeup_fd(self._wakeup)
-        for number, handler in self._before.items():
+        for number, handler in self._previous_handlers.items():
             signal.signal(number, handler)
         self._reader.close()
         self._writer.close()
 
-    def _ask(self, _: int, __: FrameType | None) -> None:
-        QTimer.singleShot(0, self.window, self.window.leave)
+    def _schedule_close(self, _: int, __: FrameType | None) -> None:
+        QTimer.singleShot(0, self.window, self.window.close_now)
 
-    def _heard(self) -> None:
+    def _drain_wakeup(self) -> None:
         with suppress(BlockingIOError):
-            self._reader.recv(64)  # waking up is all it is for: Python now runs its handler
+            self._reader.recv(64)  # only wakes the loop; Python now runs its signal handler

@@ -1,4 +1,4 @@
-"""The canvas: a picture to look at, to drag out, and, with a hand that works on it, to paint on."""
+"""The canvas: shows a picture, lets it be dragged out and, with an input handler, painted on."""
 
 from __future__ import annotations
 
@@ -15,85 +15,85 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QApplication
 
 from sdxl_desktop.ui.painting.picture_view import PictureView
-from sdxl_desktop.ui.painting.pointer import Hand, Pointer, View
+from sdxl_desktop.ui.painting.pointer import CanvasInputHandler, PaintContext, Pointer
 
-_PEEK_KEY, _SPLIT_KEY = Qt.Key.Key_Backslash, Qt.Key.Key_Y
+_BEFORE_KEY, _SPLIT_KEY = Qt.Key.Key_Backslash, Qt.Key.Key_Y
 
 
 class Canvas(PictureView):
-    """Shows a QImage. Dragging with the left button takes the picture out; with Space or the middle button pans.
+    """Shows a QImage. Left-dragging drags the picture out; with Space, or with the middle button, it pans.
 
-    `\\` held shows the picture before, Y the line between before and after, where there is a picture to compare with.
+    If there is a picture to compare with, `\\` (held) shows the previous picture and Y toggles the split view.
     """
 
-    drag_wanted = Signal()
-    menu_wanted = Signal(QPoint)
+    drag_requested = Signal()
+    context_menu_requested = Signal(QPoint)
 
     def __init__(self) -> None:
         super().__init__()
-        self._hand: Hand | None = None
-        self._grip: QPointF | None = None
-        self._press: QPointF | None = None
-        self._busy = False
-        self._on_line = False
-        self._space = False
+        self._input_handler: CanvasInputHandler | None = None
+        self._pan_position: QPointF | None = None
+        self._press_position: QPointF | None = None
+        self._gesture_active = False
+        self._split_dragged = False
+        self._space_held = False
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAccessibleName("Canvas")
         self.setMouseTracking(True)
         self.setTabletTracking(True)
 
-    # the hand
+    # input handler
 
-    def give_hand(self, hand: Hand | None) -> None:
-        """Let `hand` work on the picture; None: only look."""
-        self.stop_gesture()
-        if self._hand is not None:
-            self._hand.hover(None)
-        self._hand = hand
-        self.show_cursor()
+    def set_input_handler(self, handler: CanvasInputHandler | None) -> None:
+        """Route pointer events on the picture to `handler`; None makes the canvas view-only."""
+        self.cancel_gesture()
+        if self._input_handler is not None:
+            self._input_handler.hover(None)
+        self._input_handler = handler
+        self.update_cursor()
         self.update()
 
-    def stop_gesture(self) -> None:
-        """Take back what the hand is in the middle of."""
-        if self._busy:
-            self._busy = False
-            assert self._hand is not None
-            self._hand.cancel()
+    def cancel_gesture(self) -> None:
+        """Cancel the input handler's gesture in progress."""
+        if self._gesture_active:
+            self._gesture_active = False
+            assert self._input_handler is not None
+            self._input_handler.cancel()
 
     def about_to_scroll(self) -> None:
-        if self._hand is not None:
-            self._hand.hover(None)
+        if self._input_handler is not None:
+            self._input_handler.hover(None)
 
-    def paint_layers(self, painter: QPainter, view: View) -> None:
-        super().paint_layers(painter, view)
-        if self._hand is not None:
-            self._hand.paint(painter, view)
+    def paint_layers(self, painter: QPainter, context: PaintContext) -> None:
+        super().paint_layers(painter, context)
+        if self._input_handler is not None:
+            self._input_handler.paint(painter, context)
 
-    # the pointer
+    # pointer events
 
-    def mousePressEvent(self, press: QMouseEvent) -> None:
-        self._pressed(press.button(), self._pointer(press.position(), press.modifiers()))
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        self._handle_press(event.button(), self._pointer(event.position(), event.modifiers()))
 
-    def mouseMoveEvent(self, move: QMouseEvent) -> None:
-        self._moved(self._pointer(move.position(), move.modifiers(), down=bool(move.buttons())))
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        self._handle_move(self._pointer(event.position(), event.modifiers(), down=bool(event.buttons())))
 
-    def mouseReleaseEvent(self, release: QMouseEvent) -> None:
-        self._released(self._pointer(release.position(), release.modifiers(), down=False))
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        self._handle_release(self._pointer(event.position(), event.modifiers(), down=False))
 
-    def mouseDoubleClickEvent(self, press: QMouseEvent) -> None:
-        if self._hand is not None and self._hand_takes(press):
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        if self._input_handler is not None and self._handler_accepts(event):
             return
-        if self.fitted:
+        if self.is_fitted:
             self.show_actual_size()
         else:
             self.fit()
 
-    def _hand_takes(self, press: QMouseEvent) -> bool:
-        """Whether the second press of a double click is a press to the hand: people dab fast."""
-        self._pressed(press.button(), self._pointer(press.position(), press.modifiers()))
-        if not self._busy:
-            self._press = None
-        return self._busy or self._grip is not None
+    def _handler_accepts(self, press: QMouseEvent) -> bool:
+        """Whether the input handler takes the second press of a double click as a press: users dab quickly."""
+        self._handle_press(press.button(), self._pointer(press.position(), press.modifiers()))
+        if not self._gesture_active:
+            self._press_position = None
+        return self._gesture_active or self._pan_position is not None
 
     def tabletEvent(self, event: QTabletEvent) -> None:
         kind = event.type()
@@ -106,142 +106,158 @@ class Canvas(PictureView):
         )
         if kind == QEvent.Type.TabletPress:
             self.setFocus(Qt.FocusReason.MouseFocusReason)
-            self._pressed(event.button(), pointer)
+            self._handle_press(event.button(), pointer)
         elif kind == QEvent.Type.TabletMove:
-            self._moved(pointer)
+            self._handle_move(pointer)
         elif kind == QEvent.Type.TabletRelease:
-            self._released(pointer)
-        event.accept()  # or Qt sends the same again as a mouse
+            self._handle_release(pointer)
+        event.accept()  # otherwise Qt sends it again as a mouse event
 
     def _pointer(
         self,
-        spot: QPointF,
+        position: QPointF,
         modifiers: Qt.KeyboardModifier,
         *,
         down: bool = True,
         pressure: float = 1.0,
         eraser: bool = False,
     ) -> Pointer:
-        return Pointer(self._look.to_picture(spot), spot, modifiers, pressure, down, eraser)
+        return Pointer(self._viewport.to_picture_point(position), position, modifiers, pressure, down, eraser)
 
-    def _pressed(self, button: Qt.MouseButton, pointer: Pointer) -> None:
+    def _handle_press(self, button: Qt.MouseButton, pointer: Pointer) -> None:
         left = button == Qt.MouseButton.LeftButton
-        if self._busy or self._grip is not None:
+        if self._gesture_active or self._pan_position is not None:
             return
-        if button == Qt.MouseButton.MiddleButton or (left and self._space):
-            self._grip = pointer.spot
+        if button == Qt.MouseButton.MiddleButton or (left and self._space_held):
+            self._pan_position = pointer.widget_position
             self.setCursor(Qt.CursorShape.ClosedHandCursor)
-        elif left and self._picture is not None and self._comparison.holds(self._look, pointer.spot):
-            self._on_line = True
-        elif left and self._picture is not None and self._hand is not None and self._hand.press(pointer):
-            self._busy = True
+        elif (
+            left
+            and self._picture is not None
+            and self._before_after.is_over_line(self._viewport, pointer.widget_position)
+        ):
+            self._split_dragged = True
+        elif (
+            left
+            and self._picture is not None
+            and self._input_handler is not None
+            and self._input_handler.press(pointer)
+        ):
+            self._gesture_active = True
         elif left:
-            self._press = pointer.spot
+            self._press_position = pointer.widget_position
 
-    def _moved(self, pointer: Pointer) -> None:
-        if self._grip is not None:
-            self._move(self._look.panned(pointer.spot - self._grip))
-            self._grip = pointer.spot
-        elif self._on_line:
-            self._comparison.move_line(self._look, pointer.spot)
+    def _handle_move(self, pointer: Pointer) -> None:
+        if self._pan_position is not None:
+            self._set_viewport(self._viewport.panned(pointer.widget_position - self._pan_position))
+            self._pan_position = pointer.widget_position
+        elif self._split_dragged:
+            self._before_after.move_split(self._viewport, pointer.widget_position)
             self.update()
-        elif self._busy:
-            assert self._hand is not None
-            self._hand.move(pointer)
-        elif self._press is not None and self._far_from_press(pointer.spot) and self._picture is not None:
-            self._press = None
-            self.drag_wanted.emit()
+        elif self._gesture_active:
+            assert self._input_handler is not None
+            self._input_handler.move(pointer)
+        elif (
+            self._press_position is not None
+            and self._exceeds_drag_distance(pointer.widget_position)
+            and self._picture is not None
+        ):
+            self._press_position = None
+            self.drag_requested.emit()
         elif not pointer.down:
-            self._hovered(pointer)
+            self._handle_hover(pointer)
 
-    def _hovered(self, pointer: Pointer) -> None:
-        if self._picture is not None and self._comparison.holds(self._look, pointer.spot):
+    def _handle_hover(self, pointer: Pointer) -> None:
+        if self._picture is not None and self._before_after.is_over_line(self._viewport, pointer.widget_position):
             self.setCursor(Qt.CursorShape.SplitHCursor)
         elif self.cursor().shape() == Qt.CursorShape.SplitHCursor:
-            self.show_cursor()
-        if self._hand is not None and not self._space:
-            self._hand.hover(pointer)
+            self.update_cursor()
+        if self._input_handler is not None and not self._space_held:
+            self._input_handler.hover(pointer)
 
-    def _far_from_press(self, spot: QPointF) -> bool:
-        return self._press is not None and (spot - self._press).manhattanLength() >= QApplication.startDragDistance()
+    def _exceeds_drag_distance(self, position: QPointF) -> bool:
+        return (
+            self._press_position is not None
+            and (position - self._press_position).manhattanLength() >= QApplication.startDragDistance()
+        )
 
-    def _released(self, pointer: Pointer) -> None:
-        busy, self._busy = self._busy, False
-        self._grip = self._press = None
-        self._on_line = False
-        if busy and self._hand is not None:
-            self._hand.release(pointer)
-        self.show_cursor()
+    def _handle_release(self, pointer: Pointer) -> None:
+        busy, self._gesture_active = self._gesture_active, False
+        self._pan_position = self._press_position = None
+        self._split_dragged = False
+        if busy and self._input_handler is not None:
+            self._input_handler.release(pointer)
+        self.update_cursor()
 
-    def show_cursor(self) -> None:
-        """Show what a press would do."""
-        if self._space:
+    def update_cursor(self) -> None:
+        """Set the cursor for what a press would do."""
+        if self._space_held:
             self.setCursor(Qt.CursorShape.OpenHandCursor)
-        elif self._hand is not None and self._picture is not None:
-            self.setCursor(self._hand.cursor())
+        elif self._input_handler is not None and self._picture is not None:
+            self.setCursor(self._input_handler.cursor())
         else:
             self.setCursor(Qt.CursorShape.ArrowCursor)
 
     def leaveEvent(self, _: QEvent) -> None:
-        if self._hand is not None:
-            self._hand.hover(None)
+        if self._input_handler is not None:
+            self._input_handler.hover(None)
 
     # keys
 
     def event(self, event: QEvent) -> bool:
-        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and self._wants(event):
+        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and self._handles_key(event):
             event.accept()  # before a menu's shortcut takes it
             return True
         return super().event(event)
 
-    def _wants(self, key: QKeyEvent) -> bool:
-        if key.key() == Qt.Key.Key_Escape and self._busy:
+    def _handles_key(self, key: QKeyEvent) -> bool:
+        if key.key() == Qt.Key.Key_Escape and self._gesture_active:
             return True
-        return self._hand is not None and self._picture is not None and self._hand.knows(key)
+        return self._input_handler is not None and self._picture is not None and self._input_handler.handles_key(key)
 
-    def keyPressEvent(self, key: QKeyEvent) -> None:
-        plain = key.modifiers() == Qt.KeyboardModifier.NoModifier
-        if key.key() == Qt.Key.Key_Space:
-            self._hold_space(True, key)
-        elif key.key() == Qt.Key.Key_Escape and self._busy:
-            self.stop_gesture()
-        elif plain and key.key() == _PEEK_KEY and self._comparison.possible:
-            self.peek(True)
-        elif plain and key.key() == _SPLIT_KEY and self._comparison.possible:
-            self.show_split(not self.split)
-        elif self._hand is None or self._picture is None or not self._hand.key(key):
-            super().keyPressEvent(key)
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        plain = event.modifiers() == Qt.KeyboardModifier.NoModifier
+        if event.key() == Qt.Key.Key_Space:
+            self._set_space_held(True, event)
+        elif event.key() == Qt.Key.Key_Escape and self._gesture_active:
+            self.cancel_gesture()
+        elif plain and event.key() == _BEFORE_KEY and self._before_after.is_available:
+            self.show_before(True)
+        elif plain and event.key() == _SPLIT_KEY and self._before_after.is_available:
+            self.set_split(not self.is_split)
+        elif self._input_handler is None or self._picture is None or not self._input_handler.handle_key(event):
+            super().keyPressEvent(event)
 
-    def keyReleaseEvent(self, key: QKeyEvent) -> None:
-        if key.key() == Qt.Key.Key_Space:
-            self._hold_space(False, key)
-        elif key.key() == _PEEK_KEY and not key.isAutoRepeat() and self._comparison.peeking:
-            self.peek(False)
+    def keyReleaseEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Space:
+            self._set_space_held(False, event)
+        elif event.key() == _BEFORE_KEY and not event.isAutoRepeat() and self._before_after.showing_before:
+            self.show_before(False)
         else:
-            super().keyReleaseEvent(key)
+            super().keyReleaseEvent(event)
 
-    def _hold_space(self, held: bool, key: QKeyEvent) -> None:
+    def _set_space_held(self, held: bool, key: QKeyEvent) -> None:
         if not key.isAutoRepeat():
-            self._space = held
-            if held and self._hand is not None:
-                self._hand.hover(None)
-            self.show_cursor()
+            self._space_held = held
+            if held and self._input_handler is not None:
+                self._input_handler.hover(None)
+            self.update_cursor()
 
     def focusOutEvent(self, _: QEvent) -> None:
-        """Keys that are let go elsewhere are not heard here."""
-        self._space = False
-        self.peek(False)
-        self.show_cursor()
+        """Reset held keys: their release is not received without the focus."""
+        self._space_held = False
+        self.show_before(False)
+        self.update_cursor()
 
     def enterEvent(self, _: QEvent) -> None:
-        """Take the keyboard for Space, unless someone is writing."""
+        """Take the keyboard focus for Space, unless another widget has it."""
         if self.window().focusWidget() is None:
             self.setFocus(Qt.FocusReason.MouseFocusReason)
 
     def hideEvent(self, _: QHideEvent) -> None:
-        """A gesture ends with the window it is made in."""
-        self.stop_gesture()
+        """Cancel a gesture in progress when the window is hidden."""
+        self.cancel_gesture()
 
-    def contextMenuEvent(self, request: QContextMenuEvent) -> None:
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         if self._picture is not None:
-            self.menu_wanted.emit(request.globalPos())
+            self.context_menu_requested.emit(event.globalPos())

@@ -1,58 +1,58 @@
-"""How what is on the canvas leaves the window, whatever it is: the result that is shown, else the document."""
+"""Saves and exports what is on the canvas: the shown result, else the document."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import QObject
 from PySide6.QtGui import QAction
 
+from sdxl_desktop.ui.canvas_area import CanvasArea
 from sdxl_desktop.ui.document_files import DocumentFiles
-from sdxl_desktop.ui.result_verbs import ResultVerbs
-from sdxl_desktop.ui.stage import Stage
-from sdxl_desktop.ui.widgets.plain import plain_action
+from sdxl_desktop.ui.result_actions import ResultActions
+from sdxl_desktop.ui.widgets.plain_text import escape_mnemonic
 
 
 class CanvasFiles(QObject):
     """Save, Save as, Export and Copy. They do nothing on an empty canvas."""
 
-    def __init__(self, stage: Stage, results: ResultVerbs, documents: DocumentFiles) -> None:
-        super().__init__(stage)
-        self._stage, self._results, self._documents = stage, results, documents
-        stage.bar.save_wanted.connect(self.save)
-        stage.bar.save_as_wanted.connect(self.save_as)
-        stage.bar.copy_wanted.connect(self.copy)
+    def __init__(self, canvas_area: CanvasArea, results: ResultActions, documents: DocumentFiles) -> None:
+        super().__init__(canvas_area)
+        self._canvas_area, self._results, self._documents = canvas_area, results, documents
+        canvas_area.canvas_bar.save_requested.connect(self.save)
+        canvas_area.canvas_bar.save_as_requested.connect(self.save_as)
+        canvas_area.canvas_bar.copy_requested.connect(self.copy)
 
     @property
     def _result_shown(self) -> bool:
-        return self._stage.shown_result is not None
+        return self._canvas_area.shown_result is not None
 
     def save(self) -> None:
-        """A result goes to the pictures folder, the document into its own file, or where the person says."""
+        """Save a result to the pictures folder; save the document to its own file, or ask for one."""
         if self._result_shown:
             self._results.save()
         else:
             self._documents.save()
 
     def save_as(self) -> None:
-        """Ask where, and write it there."""
+        """Ask for a file and write to it."""
         if self._result_shown:
             self._results.save_as()
         else:
             self._documents.save_as()
 
     def export(self) -> None:
-        """Ask where, and write a file with nothing in it but pixels."""
+        """Ask for a file and write only the pixels, without metadata."""
         self._documents.export()
 
     def copy(self) -> None:
-        """Put its pixels on the clipboard."""
+        """Copy the pixels to the clipboard."""
         self._results.copy()
 
-    def name_action(self, save: QAction) -> None:
-        """Let the menu's line say what Save would do now."""
+    def update_save_action(self, save: QAction) -> None:
+        """Set the menu entry's text to what Save would do now."""
         file = self._documents.file
         if self._result_shown:
             save.setText("&Save result")
         elif file is not None:
-            save.setText(f"&Save {plain_action(file.name)}")
+            save.setText(f"&Save {escape_mnemonic(file.name)}")
         else:
             save.setText("&Save picture…" if self._documents.name else "&Save")

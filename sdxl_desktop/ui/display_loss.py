@@ -1,7 +1,7 @@
-"""Ends the program in order when the display goes: the X server or the Wayland compositor died, or the session ended.
+"""Exits cleanly when the display is lost: the X server or Wayland compositor died, or the session ended.
 
-Qt then writes a warning and calls C's `exit` from the middle of its event loop, with all threads at work, which aborts
-the process and leaves a core dump.
+Otherwise Qt writes a warning and calls C's `exit` inside its event loop while all threads run, which aborts the process
+and leaves a core dump.
 """
 
 from __future__ import annotations
@@ -14,34 +14,34 @@ from contextlib import contextmanager, suppress
 
 from PySide6.QtCore import QMessageLogContext, QtMsgType, qInstallMessageHandler
 
-_LOST = ("The X11 connection broke", "The Wayland connection")
+_LOSS_MESSAGES = ("The X11 connection broke", "The Wayland connection")
 EXIT_CODE = 1
 
 
 @contextmanager
-def ending_when_the_display_is_lost(last: Callable[[], None]) -> Iterator[None]:
-    """While entered, losing the display does `last`, says so on standard error and ends the process with `EXIT_CODE`.
+def exit_on_display_loss(cleanup: Callable[[], None]) -> Iterator[None]:
+    """Context manager: on loss of the display, call `cleanup`, report on standard error and exit with `EXIT_CODE`.
 
-    Nothing is put away: what is worked on is kept as after a crash.
+    Nothing is closed in order: the current work is kept as after a crash.
     """
 
-    def hear(kind: QtMsgType, context: QMessageLogContext, words: str) -> None:
-        with suppress(OSError, ValueError):  # standard error may be gone too
+    def handle_qt_message(kind: QtMsgType, context: QMessageLogContext, words: str) -> None:
+        with suppress(OSError, ValueError):  # standard error may be closed too
             print(words, file=sys.stderr, flush=True)
-        if words.startswith(_LOST):
-            _end(last)
+        if words.startswith(_LOSS_MESSAGES):
+            _exit(cleanup)
 
-    before = qInstallMessageHandler(hear)
-    _exit_at_once_when_a_library_exits()
+    before = qInstallMessageHandler(handle_qt_message)
+    _skip_destructors_at_exit()
     try:
         yield
     finally:
         qInstallMessageHandler(before)
 
 
-def _end(last: Callable[[], None]) -> None:
+def _exit(cleanup: Callable[[], None]) -> None:
     try:
-        last()
+        cleanup()
         print(
             "The display was lost, so the window was closed. What you were working on is kept: start SDXL Desktop "
             "again to go on with it.",
@@ -52,10 +52,10 @@ def _end(last: Callable[[], None]) -> None:
         os._exit(EXIT_CODE)
 
 
-def _exit_at_once_when_a_library_exits() -> None:
-    """For what Qt's other platforms say in other words: no destructor runs after C's `exit`. (Python's own work is done
-    by then, where it is Python that exits.)"""
+def _skip_destructors_at_exit() -> None:
+    """Cover Qt platforms that word the message differently: no destructor runs after C's `exit`. (If Python itself
+    exits, its own cleanup is done by then.)"""
     if sys.platform == "linux":
-        with suppress(OSError, AttributeError):  # another C library
+        with suppress(OSError, AttributeError):  # not glibc
             libc = ctypes.CDLL(None)
             libc.on_exit(libc._exit, None)

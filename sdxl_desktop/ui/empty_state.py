@@ -1,4 +1,4 @@
-"""What the canvas says before there is a picture: what to do, and a few prompts to start from."""
+"""Shown on the canvas while there is no picture: instructions and example prompts."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QPushButton, QWidget
 
 from sdxl_desktop.ui.icons import application_icon
-from sdxl_desktop.ui.library.welcome import Welcome
-from sdxl_desktop.ui.widgets.buttons import dressed
-from sdxl_desktop.ui.widgets.layout import column, muted, row
-from sdxl_desktop.ui.widgets.plain import PlainLabel
+from sdxl_desktop.ui.library.welcome_panel import WelcomePanel
+from sdxl_desktop.ui.widgets.buttons import with_role
+from sdxl_desktop.ui.widgets.layout_helpers import column, muted_label, row
+from sdxl_desktop.ui.widgets.plain_text import PlainTextLabel
 
 EXAMPLES = (
     "a red heart on a blue background",
@@ -18,123 +18,130 @@ EXAMPLES = (
     "a yellow star on a black background",
     "a strawberry on a white background",
 )
-_READY = (
+_READY_TEXTS = (
     "Describe a picture",
     "Write what you want to see on the left and press Generate,\nor start from one of these:",
 )
-_LINE = 400
-_TWO_COLUMNS_FROM = 580
-_WITH_PICTURE_FROM = 620
-_THREE_CARDS_FROM = 720
-_NO_CHECKPOINT = (
+_TEXT_WIDTH = 400
+_TWO_COLUMNS_MIN_WIDTH = 580
+_ICON_MIN_HEIGHT = 620
+_THREE_CARDS_MIN_WIDTH = 720
+_NO_CHECKPOINT_TEXTS = (
     "No checkpoint found",
     "Add one from a file, a folder or the Hugging Face hub, or choose another checkpoints folder in the settings.",
 )
 
 
 class EmptyState(QWidget):
-    """Emits `prompt_chosen` with an example, `draw_wanted` with one to draw at once, `settings_wanted` and
-    `library_wanted` where there is nothing to draw with, `welcome_dismissed` when no checkpoints are to be suggested
-    any more."""
+    """Emits `prompt_selected` with an example, `generate_requested` with one to generate at once,
+    `settings_requested` and `library_requested` if there is no checkpoint, `welcome_dismissed` when no more
+    checkpoints should be suggested."""
 
-    prompt_chosen = Signal(str)
-    draw_wanted = Signal(str)
-    settings_wanted = Signal()
-    library_wanted = Signal()
+    prompt_selected = Signal(str)
+    generate_requested = Signal(str)
+    settings_requested = Signal()
+    library_requested = Signal()
     welcome_dismissed = Signal()
 
     def __init__(self) -> None:
         super().__init__()
-        self._picture = PlainLabel()
-        self._title = PlainLabel()
-        self._words = muted(wrap=True)
-        self._chips = QWidget()
-        self._examples = self._make_chips()
-        self._settings = QPushButton("Open settings")
-        self._add = dressed(QPushButton("Add a checkpoint…"), "primary")
-        self._welcome: Welcome | None = None
+        self._icon_label = PlainTextLabel()
+        self._title = PlainTextLabel()
+        self._text_label = muted_label(wrap=True)
+        self._example_area = QWidget()
+        self._example_buttons = self._create_example_buttons()
+        self._settings_button = QPushButton("Open settings")
+        self._add_button = with_role(QPushButton("Add a checkpoint…"), "primary")
+        self._welcome: WelcomePanel | None = None
         self._lay_out()
-        self._settings.clicked.connect(self.settings_wanted)
-        self._add.clicked.connect(self.library_wanted)
-        self.show_ready(True)
+        self._settings_button.clicked.connect(self.settings_requested)
+        self._add_button.clicked.connect(self.library_requested)
+        self.set_ready(True)
 
     def _lay_out(self) -> None:
-        self._grid = QGridLayout(self._chips)
+        self._grid = QGridLayout(self._example_area)
         self._grid.setContentsMargins(0, 8, 0, 0)
         self._grid.setSpacing(8)
         self._arrange(2)
-        self._picture.setPixmap(application_icon().pixmap(72, 72))
+        self._icon_label.setPixmap(application_icon().pixmap(72, 72))
         self._title.setProperty("role", "title")
-        self._words.setFixedWidth(_LINE)
-        self._words.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self._place = row(margins=(0, 12, 0, 0))
-        self._place.addStretch(1)
-        self._place.addStretch(1)
+        self._text_label.setFixedWidth(_TEXT_WIDTH)
+        self._text_label.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._welcome_row = row(margins=(0, 12, 0, 0))
+        self._welcome_row.addStretch(1)
+        self._welcome_row.addStretch(1)
         whole = column(spacing=12, margins=(24, 24, 24, 24))
         whole.addStretch(2)
-        for widget in (self._picture, self._title, self._words, self._chips, self._add, self._settings):
+        for widget in (
+            self._icon_label,
+            self._title,
+            self._text_label,
+            self._example_area,
+            self._add_button,
+            self._settings_button,
+        ):
             whole.addWidget(widget, 0, Qt.AlignmentFlag.AlignHCenter)
-        whole.addLayout(self._place)
+        whole.addLayout(self._welcome_row)
         whole.addStretch(3)
         self.setLayout(whole)
 
-    def _make_chips(self) -> tuple[QPushButton, ...]:
-        return tuple(self._make_chip(example) for example in EXAMPLES)
+    def _create_example_buttons(self) -> tuple[QPushButton, ...]:
+        return tuple(self._create_example_button(example) for example in EXAMPLES)
 
-    def _make_chip(self, example: str) -> QPushButton:
-        chip = dressed(QPushButton(example, self._chips), "chip")
+    def _create_example_button(self, example: str) -> QPushButton:
+        chip = with_role(QPushButton(example, self._example_area), "chip")
         chip.setToolTip("Use this as the prompt")
         chip.setCursor(Qt.CursorShape.PointingHandCursor)
-        chip.clicked.connect(lambda: self.prompt_chosen.emit(example))
+        chip.clicked.connect(lambda: self.prompt_selected.emit(example))
         return chip
 
     def _arrange(self, columns: int) -> None:
-        for number, chip in enumerate(self._examples):
+        for number, chip in enumerate(self._example_buttons):
             self._grid.addWidget(chip, number // columns, number % columns)
 
-    def resizeEvent(self, change: QResizeEvent) -> None:
-        super().resizeEvent(change)
-        self._arrange(2 if change.size().width() >= _TWO_COLUMNS_FROM else 1)
-        self._fit()
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._arrange(2 if event.size().width() >= _TWO_COLUMNS_MIN_WIDTH else 1)
+        self._update_density()
 
-    def show_ready(self, ready: bool) -> None:
-        """Invite to write, or when there is no checkpoint say what is missing."""
-        title, words = _READY if ready else _NO_CHECKPOINT
+    def set_ready(self, ready: bool) -> None:
+        """Show the invitation to write a prompt, or that the checkpoint is missing."""
+        title, words = _READY_TEXTS if ready else _NO_CHECKPOINT_TEXTS
         self._title.setText(title)
-        self._words.setText(words)
-        self._words.setFixedHeight(self._words.heightForWidth(_LINE))
-        self._chips.setVisible(ready)
-        self._settings.setVisible(not ready)
-        self._add.setVisible(not ready)
+        self._text_label.setText(words)
+        self._text_label.setFixedHeight(self._text_label.heightForWidth(_TEXT_WIDTH))
+        self._example_area.setVisible(ready)
+        self._settings_button.setVisible(not ready)
+        self._add_button.setVisible(not ready)
 
-    def show_welcome(self, welcome: Welcome | None) -> None:
-        """Suggest these checkpoints below the invitation; None takes the suggestions away."""
+    def set_welcome(self, welcome: WelcomePanel | None) -> None:
+        """Suggest these checkpoints below the invitation; None removes the suggestions."""
         if self._welcome is not None:
-            self._place.removeWidget(self._welcome)
+            self._welcome_row.removeWidget(self._welcome)
             self._welcome.hide()
             self._welcome.deleteLater()
         self._welcome = welcome
-        self._fit()
+        self._update_density()
         if welcome is None:
             return
-        self._place.insertWidget(1, welcome, 100)
-        welcome.ready_wanted.connect(lambda: self.draw_wanted.emit(EXAMPLES[0]))
-        welcome.dismissed.connect(self._dismiss_welcome)
+        self._welcome_row.insertWidget(1, welcome, 100)
+        welcome.use_installed_requested.connect(lambda: self.generate_requested.emit(EXAMPLES[0]))
+        welcome.dismiss_requested.connect(self._dismiss_welcome)
 
     @property
-    def welcome(self) -> Welcome | None:
-        """What is suggested now."""
+    def welcome(self) -> WelcomePanel | None:
+        """The suggestions shown now."""
         return self._welcome
 
     def _dismiss_welcome(self) -> None:
-        self.show_welcome(None)
+        self.set_welcome(None)
         self.welcome_dismissed.emit()
 
-    def _fit(self) -> None:
-        """The icon, then half of the examples, make room where the suggestions need it."""
-        tight = self._welcome is not None and self.height() < _WITH_PICTURE_FROM
-        self._picture.setVisible(not tight)
-        for chip in self._examples[2:]:
+    def _update_density(self) -> None:
+        """Hide the icon and half of the examples if the suggestions need the room."""
+        tight = self._welcome is not None and self.height() < _ICON_MIN_HEIGHT
+        self._icon_label.setVisible(not tight)
+        for chip in self._example_buttons[2:]:
             chip.setVisible(not tight)
         if self._welcome is not None:
-            self._welcome.show_compact(tight or self.width() < _THREE_CARDS_FROM)
+            self._welcome.set_compact(tight or self.width() < _THREE_CARDS_MIN_WIDTH)

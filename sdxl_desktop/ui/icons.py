@@ -8,30 +8,30 @@ from PySide6.QtCore import QByteArray, QDir, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap
 from PySide6.QtSvg import QSvgRenderer
 
-from sdxl_desktop.core.paths import resources
+from sdxl_desktop.core.paths import resources_folder
 
-_FOLDER = resources() / "icons"
+_FOLDER = resources_folder() / "icons"
 _SIDES = (18, 36, 72)
 APP_SIDES = (16, 24, 32, 48, 64, 128, 256, 512)
 
 
-def register() -> None:
-    """Let style sheets say url("icons:…")."""
+def register_search_path() -> None:
+    """Let style sheets use url("icons:…")."""
     QDir.setSearchPaths("icons", [str(_FOLDER)])
 
 
 @cache
-def icon(name: str, colour: str, faint: str = "") -> QIcon:
-    """The line icon `name` in `colour` ("#rrggbb"), and in `faint` where its control is disabled."""
+def icon(name: str, colour: str, disabled_colour: str = "") -> QIcon:
+    """Return the line icon `name` in `colour` ("#rrggbb"), in `disabled_colour` if its control is disabled."""
     made = QIcon()
     for side in _SIDES:
         made.addPixmap(_pixmap(name, colour, side))
-        made.addPixmap(_pixmap(name, faint or colour, side), QIcon.Mode.Disabled)
+        made.addPixmap(_pixmap(name, disabled_colour or colour, side), QIcon.Mode.Disabled)
     return made
 
 
 def application_icon() -> QIcon:
-    """The application's icon in every size that ships."""
+    """Return the application's icon in all shipped sizes."""
     made = QIcon()
     for side in APP_SIDES:
         made.addFile(str(_FOLDER / f"sdxl-desktop-{side}.png"), QSize(side, side))
@@ -39,12 +39,12 @@ def application_icon() -> QIcon:
 
 
 @cache
-def _drawing(name: str) -> str:
+def _svg_source(name: str) -> str:
     return (_FOLDER / f"{name}.svg").read_text(encoding="utf-8")
 
 
 def _pixmap(name: str, colour: str, side: int) -> QPixmap:
-    drawing = _drawing(name).replace("currentColor", QColor(colour).name())
+    drawing = _svg_source(name).replace("currentColor", QColor(colour).name())
     pixmap = QPixmap(side, side)
     pixmap.fill(Qt.GlobalColor.transparent)
     painter = QPainter(pixmap)

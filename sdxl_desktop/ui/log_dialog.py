@@ -1,4 +1,4 @@
-"""Help → Open the log: the ends of the application's and the engine's log, to be read, copied and found."""
+"""Help → Open the log: shows the ends of the application's and the engine's log, to read, copy and locate."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from pathlib import Path
 from PySide6.QtGui import QFontDatabase, QTextCursor
 from PySide6.QtWidgets import QApplication, QDialogButtonBox, QPlainTextEdit, QPushButton, QTabWidget, QWidget
 
-from sdxl_desktop.bridge.background import Background
+from sdxl_desktop.bridge.background import BackgroundRunner
 from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.core.paths import AppPaths, with_tilde
 from sdxl_desktop.core.regular_files import open_regular
-from sdxl_desktop.ui.desktop import show_in_folder
-from sdxl_desktop.ui.widgets.dialog import Dialog
-from sdxl_desktop.ui.widgets.layout import column, muted, row
+from sdxl_desktop.ui.file_manager import show_in_folder
+from sdxl_desktop.ui.widgets.fitted_dialog import FittedDialog
+from sdxl_desktop.ui.widgets.layout_helpers import column, muted_label, row
 
 SHOWN_BYTES = 256 * 1024
-"""Of the end of each log."""
+"""Bytes shown from the end of each log."""
 _WORDS = (
     "What happened, for whoever helps you. It holds no token and no name of your home folder, and prompts only if the "
     "settings say so; what libraries of others print stands in the engine's log as they print it."
@@ -33,13 +33,13 @@ class _Log:
     file: Path
 
 
-class LogDialog(Dialog):
-    """Shows the logs in `paths`; `fail` tells where their folder cannot be shown."""
+class LogDialog(FittedDialog):
+    """Shows the logs in `paths`; `fail` is called if their folder cannot be shown."""
 
     def __init__(
         self,
         paths: AppPaths,
-        background: Background,
+        background: BackgroundRunner,
         fail: Callable[[SdxlDesktopError], object],
         parent: QWidget | None = None,
     ) -> None:
@@ -48,7 +48,7 @@ class LogDialog(Dialog):
         self._background, self._fail = background, fail
         self._logs = (_Log("&Application", paths.log), _Log("&Engine", paths.engine_log))
         self._tabs = QTabWidget()
-        self._where = muted("", wrap=True)
+        self._where = muted_label("", wrap=True)
         self._texts = tuple(_text(log) for log in self._logs)
         for log, text in zip(self._logs, self._texts, strict=True):
             self._tabs.addTab(text, log.title)
@@ -70,7 +70,9 @@ class LogDialog(Dialog):
         ends = row(copy, folder, again)
         ends.addStretch(1)
         ends.addWidget(close)
-        whole = column(muted(_WORDS, wrap=True), self._tabs, self._where, ends, spacing=12, margins=(24, 16, 24, 16))
+        whole = column(
+            muted_label(_WORDS, wrap=True), self._tabs, self._where, ends, spacing=12, margins=(24, 16, 24, 16)
+        )
         whole.setStretch(1, 1)
         self.setLayout(whole)
         self.resize(900, 560)
@@ -83,22 +85,22 @@ class LogDialog(Dialog):
         self._where.setText(with_tilde(self._now.file))
 
     def text(self) -> str:
-        """What is shown of the log whose tab is open."""
+        """Return the shown text of the current tab's log."""
         return self._texts[self._tabs.currentIndex()].toPlainText()
 
     def show_engine(self) -> None:
-        """Turn to the engine's log."""
+        """Select the engine log's tab."""
         self._tabs.setCurrentIndex(1)
 
     def refresh(self) -> None:
-        """Read both anew, and show their ends."""
+        """Read both logs again and show their ends."""
         for log, text in zip(self._logs, self._texts, strict=True):
             show = partial(_show, text)
-            self._background.run(partial(read_end, log.file), show, asker=self)
+            self._background.read(partial(read_tail, log.file), show, owner=self)
 
 
-def read_end(file: Path, most: int = SHOWN_BYTES) -> str:
-    """The last `most` bytes of a log, from the beginning of a line; words where nothing was logged yet. Raises
+def read_tail(file: Path, most: int = SHOWN_BYTES) -> str:
+    """Return the last `most` bytes of a log, from the start of a line; a message if nothing was logged yet. Raises
     OSError."""
     try:
         with open_regular(file) as stream:

@@ -1,176 +1,191 @@
-"""The window: puts desk, stage and status line together, says what the engine tells, and keeps the settings."""
+"""The main window: assembles panels, canvas area and status line, handles engine events, and saves the settings."""
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QPoint, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QPoint, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QCloseEvent
 from PySide6.QtWidgets import QMainWindow, QSplitter, QWidget
 
-from sdxl_desktop.bridge.background import Background
+from sdxl_desktop.bridge.background import BackgroundRunner
 from sdxl_desktop.bridge.engine_thread import EngineThread
 from sdxl_desktop.bridge.library_thread import LibraryThread
 from sdxl_desktop.core.app_log import allow_prompts
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.device import Device
 from sdxl_desktop.core.errors import EngineError, SettingsError
-from sdxl_desktop.core.events import Event, Progress
+from sdxl_desktop.core.events import EngineEvent, Progress
 from sdxl_desktop.core.paths import AppPaths, chosen_folder
 from sdxl_desktop.core.request import Execution
 from sdxl_desktop.core.settings import Preferences, Settings
-from sdxl_desktop.engine.checkpoint_id import known_checkpoint_id
-from sdxl_desktop.engine.compile_key import hashes_in
-from sdxl_desktop.engine.device_times import read_table, table_file
+from sdxl_desktop.engine.checkpoint_id import cached_checkpoint_id
+from sdxl_desktop.engine.compile_key import shared_file_hashes
+from sdxl_desktop.engine.device_times import read_timings, timings_file
 from sdxl_desktop.library.scan import Library
 from sdxl_desktop.session.document.document import Document
 from sdxl_desktop.session.drafts import DraftingSession
-from sdxl_desktop.session.paces import Paces
-from sdxl_desktop.session.pictures import PictureStore
+from sdxl_desktop.session.result_files import PictureStore
 from sdxl_desktop.session.settings_store import SettingsStore
-from sdxl_desktop.ui.actions import fill_menus, shortcut_table
-from sdxl_desktop.ui.arrivals import Arrivals
+from sdxl_desktop.session.timing_history import TimingHistory
+from sdxl_desktop.ui.action_states import enable_actions
+from sdxl_desktop.ui.canvas_area import CanvasArea
 from sdxl_desktop.ui.canvas_files import CanvasFiles
-from sdxl_desktop.ui.closing import PATIENCE_S, Closing
-from sdxl_desktop.ui.conductor import Conductor
-from sdxl_desktop.ui.desk import Desk
-from sdxl_desktop.ui.devices.preparing import Preparing
-from sdxl_desktop.ui.devices.ready import ReadySizes
-from sdxl_desktop.ui.devices.words import devices_words
-from sdxl_desktop.ui.dialogs import about_dialog, shortcuts_dialog
-from sdxl_desktop.ui.editor import Editor
-from sdxl_desktop.ui.keeper import Keeper
-from sdxl_desktop.ui.library.corner import LibraryCorner, Room
+from sdxl_desktop.ui.checkpoint_controller import CheckpointController
+from sdxl_desktop.ui.close_guard import FLUSH_TIMEOUT_S, CloseGuard
+from sdxl_desktop.ui.devices.device_formatting import format_devices
+from sdxl_desktop.ui.devices.precompile_job import PrecompileJob
+from sdxl_desktop.ui.devices.precompiled_sizes import PrecompiledSizes
+from sdxl_desktop.ui.drop_and_paste import DropAndPasteFilter
+from sdxl_desktop.ui.help_dialogs import about_dialog, shortcuts_dialog
+from sdxl_desktop.ui.import_controller import ImportController
+from sdxl_desktop.ui.library.library_controller import LibraryController, LibraryControllerContext
 from sdxl_desktop.ui.log_dialog import LogDialog
-from sdxl_desktop.ui.menus import OfTheWindow, menus
-from sdxl_desktop.ui.readiness import Readiness
+from sdxl_desktop.ui.main_controller import MainController
+from sdxl_desktop.ui.menu_actions import fill_menus, shortcut_table
+from sdxl_desktop.ui.menus import WindowActions, build_menus
+from sdxl_desktop.ui.outgoing_pictures import OutgoingPictures
+from sdxl_desktop.ui.parameters_panel import ParametersPanel
+from sdxl_desktop.ui.project_context import ProjectContext
+from sdxl_desktop.ui.project_controller import ProjectController
 from sdxl_desktop.ui.result_menu import document_menu
-from sdxl_desktop.ui.router import Destinations, Router
-from sdxl_desktop.ui.screen import room_on_screen
-from sdxl_desktop.ui.settings_dialog import Machine, SettingsDialog
-from sdxl_desktop.ui.stage import Stage
-from sdxl_desktop.ui.status import StatusLine
+from sdxl_desktop.ui.router import IncomingHandlers, Router
+from sdxl_desktop.ui.screen_size import available_screen_size
+from sdxl_desktop.ui.settings_dialog import SettingsContext, SettingsDialog
+from sdxl_desktop.ui.status_line import StatusLine
 from sdxl_desktop.ui.theme import ThemeSwitch
-from sdxl_desktop.ui.transfer import OutgoingPictures
-from sdxl_desktop.ui.widgets.layout import column
-from sdxl_desktop.ui.window_title import show_title
-from sdxl_desktop.ui.work import Work
+from sdxl_desktop.ui.widgets.layout_helpers import column
+from sdxl_desktop.ui.window_dialogs import open_log_dialog, open_settings_dialog
+from sdxl_desktop.ui.window_state import decode_state, encode_state
+from sdxl_desktop.ui.window_title import update_window_title
 
-_SAVE_AFTER_MS = 1500
-_MEMORY_EVERY_MS = 1000
+_SAVE_DELAY_MS = 1500
+_MEMORY_INTERVAL_MS = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What the window is given: it makes none of it itself."""
+class MainWindowContext:
+    """The window's dependencies, all created by the caller."""
 
     paths: AppPaths
     shipped_checkpoints: Path
     store: SettingsStore
-    engine: EngineThread
-    background: Background
+    engine_thread: EngineThread
+    background: BackgroundRunner
     theme: ThemeSwitch
-    library: LibraryThread
-    memory: Callable[[], int | None] = lambda: None
+    library_thread: LibraryThread
+    engine_memory: Callable[[], int | None] = lambda: None
 
 
 class MainWindow(QMainWindow):
-    """Emits `closed` when everything is put away."""
+    """Emits `closed` when everything is shut down."""
 
     closed = Signal()
 
-    def __init__(self, around: Surroundings, settings: Settings) -> None:
+    def __init__(self, context: MainWindowContext, settings: Settings) -> None:
         super().__init__()
-        self._around = around
+        self._context = context
         self._preferences = settings.preferences
         allow_prompts(settings.preferences.log_prompts)
         self._devices: tuple[Device, ...] = ()
         self._closed = False
         self._outgoing = OutgoingPictures()
-        self.session = DraftingSession(around.engine, self._picture_store(), elsewhere=around.background.write)
-        self.document = Document()
-        known = partial(known_checkpoint_id, hashes=hashes_in(around.paths.cache))
-        self.desk, self.stage, self.status = Desk(known), Stage(self._outgoing, self.document), StatusLine()
-        self.editor = Editor(self.document, self.stage, around.background)
-        work = Work(self.document, self.session, self.stage, self.desk)
-        self.keeper = Keeper(work, around.background, around.paths.data)
-        self.preparing = Preparing(around.paths.compiled, self)
-        self.readiness = Readiness(self.desk, around.engine, around.background, self._library, self._execution)
-        self.verbs = Conductor(
-            self.session,
-            self.desk,
-            self.stage,
-            self.status,
-            self._outgoing,
-            self.editor,
-            lambda: self._preferences,
-            ReadySizes(around.paths.compiled),
-            Paces(around.paths.cache / "paces.json"),
-            around.background,
+        self.session = DraftingSession(
+            context.engine_thread, self._picture_store(), run_in_background=context.background.write
         )
-        self.closing = Closing(self, self.session, self.keeper.kept, around.background, self.verbs.tell)
-        self.canvas_files = CanvasFiles(self.stage, self.verbs.results, self.keeper.files)
-        room = Room(self, self.session, self.desk, self.stage, self.verbs, self._execution)
-        self.library = LibraryCorner(room, around.library, around.paths.data, self._library)
-        self.router = Router(self, around.background, self._destinations(), self.keeper.last_folder)
-        self.arrivals = Arrivals(self, self.router.paste)
+        self.document = Document()
+        known = partial(cached_checkpoint_id, hashes=shared_file_hashes(context.paths.cache))
+        self.parameters_panel, self.canvas_area, self.status_line = (
+            ParametersPanel(known),
+            CanvasArea(self._outgoing, self.document),
+            StatusLine(),
+        )
+        self.import_controller = ImportController(self.document, self.canvas_area, context.background)
+        work = ProjectContext(self.document, self.session, self.canvas_area, self.parameters_panel)
+        self.project_controller = ProjectController(work, context.background, context.paths.data)
+        self.precompile_job = PrecompileJob(context.paths.compiled, self)
+        self.checkpoint_controller = CheckpointController(
+            self.parameters_panel, context.engine_thread, context.background, self._library, self._execution
+        )
+        self.controller = MainController(
+            self.session,
+            self.parameters_panel,
+            self.canvas_area,
+            self.status_line,
+            self._outgoing,
+            self.import_controller,
+            lambda: self._preferences,
+            PrecompiledSizes(context.paths.compiled),
+            TimingHistory(context.paths.cache / "paces.json"),
+            context.background,
+        )
+        self.close_guard = CloseGuard(
+            self, self.session, self.project_controller.recovery, context.background, self.controller.notify
+        )
+        self.canvas_files = CanvasFiles(self.canvas_area, self.controller.results, self.project_controller.files)
+        library_context = LibraryControllerContext(
+            self, self.session, self.parameters_panel, self.canvas_area, self.controller, self._execution
+        )
+        self.library_controller = LibraryController(
+            library_context, context.library_thread, context.paths.data, self._library
+        )
+        self.router = Router(self, context.background, self._destinations(), self.project_controller.last_folder)
+        self.drop_and_paste = DropAndPasteFilter(self, self.router.paste)
         self._splitter = QSplitter(Qt.Orientation.Horizontal)
         self._actions: dict[str, QAction] = {}
-        self._saving = QTimer(self, singleShot=True, interval=_SAVE_AFTER_MS)
-        self._memory = QTimer(self, interval=_MEMORY_EVERY_MS)
+        self._save_timer = QTimer(self, singleShot=True, interval=_SAVE_DELAY_MS)
+        self._memory_timer = QTimer(self, interval=_MEMORY_INTERVAL_MS)
         self._lay_out()
         self._fill_menus()
         self._restore(settings)
         self._connect()
-        self.verbs.redraw()
+        self.controller.refresh()
         self._enable_actions()
 
     # building
 
     def _lay_out(self) -> None:
-        room = room_on_screen(self)
-        self.setMinimumSize(QSize(880, 560).boundedTo(room))
-        self.resize(QSize(1280, 800).boundedTo(room))
-        self._splitter.addWidget(self.desk)
-        self._splitter.addWidget(self.stage)
+        available = available_screen_size(self)
+        self.setMinimumSize(QSize(880, 560).boundedTo(available))
+        self.resize(QSize(1280, 800).boundedTo(available))
+        self._splitter.addWidget(self.parameters_panel)
+        self._splitter.addWidget(self.canvas_area)
         self._splitter.setChildrenCollapsible(False)
         self._splitter.setHandleWidth(1)
         self._splitter.setStretchFactor(1, 1)
         self._splitter.setSizes([384, 896])
-        whole = column(self._splitter, self.status, spacing=0)
-        whole.setStretch(0, 1)
+        layout = column(self._splitter, self.status_line, spacing=0)
+        layout.setStretch(0, 1)
         centre = QWidget()
-        centre.setLayout(whole)
+        centre.setLayout(layout)
         self.setCentralWidget(centre)
 
     @property
     def theme(self) -> ThemeSwitch:
-        """The colours that the whole application has."""
-        return self._around.theme
+        """The application's theme switch."""
+        return self._context.theme
 
-    def _destinations(self) -> Destinations:
-        return Destinations(
-            open_pictures=self.editor.open_pictures,
-            open_image=self.editor.open_image,
-            open_project=self.keeper.open_project,
-            open_latents=self.verbs.open_latents,
-            add_weights=self.verbs.add_weights,
-            add_checkpoint=self.library.verbs.look_up,
-            download=self.editor.ask_to_download,
-            fail=self.verbs.show_problem,
-            tell=self.verbs.tell,
+    def _destinations(self) -> IncomingHandlers:
+        return IncomingHandlers(
+            open_pictures=self.import_controller.open_pictures,
+            open_image=self.import_controller.open_image,
+            open_project=self.project_controller.open_project,
+            open_latents=self.controller.open_latents,
+            add_weights=self.controller.add_weight_files,
+            add_checkpoint=self.library_controller.actions.resolve,
+            download=self.import_controller.ask_to_download,
+            show_error=self.controller.show_error,
+            show_message=self.controller.notify,
         )
 
     def _fill_menus(self) -> None:
-        own = OfTheWindow(
-            self.router.choose,
+        own = WindowActions(
+            self.router.choose_file,
             self.router.paste,
-            self.library.open_page,
+            self.library_controller.open_dialog,
             self.open_settings,
             self._open_shortcuts,
             self.open_log,
@@ -179,301 +194,264 @@ class MainWindow(QMainWindow):
             self._quit,
         )
         self._actions = fill_menus(
-            self, menus(self.verbs, self.editor, self.keeper, self.canvas_files, self.stage, own)
+            self,
+            build_menus(
+                self.controller,
+                self.import_controller,
+                self.project_controller,
+                self.canvas_files,
+                self.canvas_area,
+                own,
+            ),
         )
 
     def _connect(self) -> None:
-        engine = self._around.engine
-        self._around.background.tell_failures(self.verbs.show_problem)
-        engine.happened.connect(self._engine_told)
-        engine.warmed.connect(self._warmed)
-        engine.devices_found.connect(self._take_devices)
-        engine.devices_failed.connect(self.verbs.show_problem)
-        self.readiness.listed.connect(self._show_listed)
-        self.readiness.chosen.connect(self.library.show_chosen)
-        self.readiness.failed.connect(self.verbs.show_problem)
-        self.desk.changed.connect(self._saving.start)
-        self._splitter.splitterMoved.connect(lambda *_: self._saving.start())
-        self.stage.result_shown.connect(self._enable_actions)
-        self.stage.document_menu_wanted.connect(self._open_document_menu)
-        self.editor.ground_changed.connect(self._enable_actions)
-        self._connect_keeper()
-        self.library.look_wanted.connect(self.readiness.look)
-        self.arrivals.dropped.connect(self.router.take)
-        self.desk.additions_offered.connect(self.router.take_files)
-        self.stage.empty.settings_wanted.connect(self.open_settings)
-        self.stage.banner.log_wanted.connect(self.open_log)
-        self.preparing.done.connect(self._prepared)
-        self._saving.timeout.connect(self._save_settings)
-        self._memory.timeout.connect(lambda: self.status.show_memory(self._around.memory()))
+        engine = self._context.engine_thread
+        self._context.background.set_failure_handler(self.controller.show_error)
+        engine.event_received.connect(self._handle_engine_event)
+        engine.warm_up_finished.connect(self._handle_warm_up_finished)
+        engine.devices_listed.connect(self._set_devices)
+        engine.devices_failed.connect(self.controller.show_error)
+        self.checkpoint_controller.checkpoints_listed.connect(self._handle_checkpoints_listed)
+        self.checkpoint_controller.checkpoint_selected.connect(self.library_controller.set_selected)
+        self.checkpoint_controller.failed.connect(self.controller.show_error)
+        self.parameters_panel.changed.connect(self._save_timer.start)
+        self._splitter.splitterMoved.connect(lambda *_: self._save_timer.start())
+        self.canvas_area.result_shown.connect(self._enable_actions)
+        self.canvas_area.document_menu_requested.connect(self._open_document_menu)
+        self.import_controller.edit_source_changed.connect(self._enable_actions)
+        self._connect_project_controller()
+        self.library_controller.rescan_requested.connect(self.checkpoint_controller.rescan)
+        self.drop_and_paste.dropped.connect(self.router.open_incoming)
+        self.parameters_panel.adapter_files_added.connect(self.router.open_files)
+        self.canvas_area.empty_state.settings_requested.connect(self.open_settings)
+        self.canvas_area.banner.log_wanted.connect(self.open_log)
+        self.precompile_job.finished.connect(self._handle_precompiled)
+        self._save_timer.timeout.connect(self._save_settings)
+        self._memory_timer.timeout.connect(lambda: self.status_line.set_memory(self._context.engine_memory()))
 
-    def _connect_keeper(self) -> None:
-        keeper, editor, verbs = self.keeper, self.editor, self.verbs
-        editor.opened.connect(keeper.remember)
-        keeper.file_wanted.connect(lambda file: self.router.take_files([file]))
-        keeper.brought.connect(verbs.redraw)
-        keeper.brought.connect(self.readiness.follow)
-        keeper.failed.connect(verbs.show_problem)
-        keeper.told.connect(verbs.tell)
-        keeper.kept.offered.connect(self._offer)
-        keeper.kept.postponed.connect(self._offer_postponed)
-        keeper.kept.changed.connect(self._enable_actions)
-        verbs.redrawn.connect(keeper.kept.notice_session)
-        verbs.redrawn.connect(self.closing.notice_session)
-        verbs.redrawn.connect(self._enable_actions)
-        editor.before_replacing = keeper.files.unless_undone
-        editor.last_folder = keeper.last_folder
-        editor.backdrop = lambda: self._preferences.backdrop
-        editor.ground_changed.connect(self.stage.mark_candidates)
-        keeper.files.changed.connect(self._show_title)
-        keeper.files.changed.connect(self.stage.rename_document)
-        self.document.listen(lambda _: self._show_title())
+    def _connect_project_controller(self) -> None:
+        projects, imports, controller = self.project_controller, self.import_controller, self.controller
+        imports.file_opened.connect(projects.add_recent)
+        projects.open_file_requested.connect(lambda file: self.router.open_files([file]))
+        projects.project_replaced.connect(controller.refresh)
+        projects.project_replaced.connect(self.checkpoint_controller.handle_checkpoint_selected)
+        projects.failed.connect(controller.show_error)
+        projects.message.connect(controller.notify)
+        projects.recovery.restore_offered.connect(self._offer_restore)
+        projects.recovery.requests_postponed.connect(self._offer_postponed)
+        projects.recovery.offer_changed.connect(self._enable_actions)
+        controller.refreshed.connect(projects.recovery.handle_session_change)
+        controller.refreshed.connect(self.close_guard.handle_session_change)
+        controller.refreshed.connect(self._enable_actions)
+        imports.confirm_replace = projects.files.replace_picture
+        imports.last_folder = projects.last_folder
+        imports.backdrop = lambda: self._preferences.backdrop
+        imports.edit_source_changed.connect(self.canvas_area.update_candidates)
+        projects.files.changed.connect(self._show_title)
+        projects.files.changed.connect(self.canvas_area.update_document_title)
+        self.document.subscribe(lambda _: self._show_title())
 
     def _enable_actions(self) -> None:
-        has_result, has_image = self.stage.current_row() >= 0, self.stage.canvas.image() is not None
-        has_pixels = self.stage.shown_pixels() is not None
-        for name in ("save", "save as", "export", "copy"):
-            self._actions[name].setEnabled(has_pixels)
-        for name in ("use settings", "use seed"):
-            self._actions[name].setEnabled(has_result)
-        self._actions["clear queue"].setEnabled(bool(self.session.queue))
-        shown = self.stage.shown_result
-        self._actions["folder"].setEnabled(shown is not None and shown.saved_to is not None)
-        has_document = self.document.has_picture
-        self._actions["apply"].setEnabled(has_result)
-        self._actions["apply and go on"].setEnabled(has_result and has_document)
-        self._actions["discard"].setEnabled(has_result)
-        self._actions["document"].setEnabled(has_document and not self.stage.easel.editing)
-        for name in ("expand", "remove picture", "load mask", "save mask"):
-            self._actions[name].setEnabled(has_document)
-        self._actions["use picture settings"].setEnabled(self.editor.record is not None)
-        self._actions["recover"].setEnabled(self.keeper.kept.has_found)
-        self._actions["take up"].setEnabled(bool(self.session.postponed))
-        self._actions["transparency"].setEnabled(self.editor.has_transparency)
-        self._actions["save project"].setEnabled(has_document or bool(self.session.results))
-        self._actions["undo"].setEnabled(self.verbs.candidates.can_undo)
-        self._actions["redo"].setEnabled(self.document.can_redo)
-        for name in ("fit", "actual size", "zoom in", "zoom out"):
-            self._actions[name].setEnabled(has_image)
+        enable_actions(
+            self._actions,
+            self.session,
+            self.document,
+            self.canvas_area,
+            self.import_controller,
+            can_restore=self.project_controller.recovery.has_offer,
+            can_undo=self.controller.candidates.can_undo,
+        )
         self._show_title()
 
     def _show_title(self) -> None:
-        show_title(self, self.document, self.keeper.files)
-        self.canvas_files.name_action(self._actions["save"])
+        update_window_title(self, self.document, self.project_controller.files)
+        self.canvas_files.update_save_action(self._actions["save"])
 
     # starting
 
     def start(self, prompt: str | None = None, files: Sequence[Path | str] = ()) -> None:
-        """Wake the engine and look for checkpoints, with the window already on the screen.
+        """Start the engine and scan for checkpoints while the window is already visible.
 
-        With `prompt`, draw it as soon as there is a checkpoint; `files`, folders and URLs are opened. With neither,
-        what the last window was closed with comes back.
+        With `prompt`, start a run as soon as there is a checkpoint; `files`, folders and URLs are opened. With neither,
+        the last window's state is restored.
         """
         if prompt is not None:
-            self.desk.use_prompt(prompt)
-        self.desk.focus()
-        self._memory.start()
-        self.readiness.begin(None if prompt is None else self.verbs.generate)
-        self.library.begin()
-        self.keeper.kept.look_back(bring_back=prompt is None and not files)
+            self.parameters_panel.set_prompt(prompt)
+        self.parameters_panel.focus_prompt()
+        self._memory_timer.start()
+        self.checkpoint_controller.start(None if prompt is None else self.controller.generate)
+        self.library_controller.start()
+        self.project_controller.recovery.restore_previous(restore_last=prompt is None and not files)
         if files:
-            self.router.take_named(files)
+            self.router.open_named(files)
 
-    def _offer(self, words: str, bring_back: Callable[[], object]) -> None:
-        self.verbs.tell(words, answer="Bring it back", act=bring_back, stays=True)
+    def _offer_restore(self, text: str, restore: Callable[[], object]) -> None:
+        self.controller.notify(text, action="Bring it back", callback=restore, persistent=True)
 
     def _offer_postponed(self) -> None:
-        count = sum(request.sampling.count for request in self.session.postponed)
+        count = sum(request.sampling.count for request in self.session.postponed_requests)
         words = "A picture was still to be drawn" if count == 1 else f"{count} pictures were still to be drawn"
-        self.verbs.tell(words, answer="Draw now", act=self.verbs.take_up, stays=True)
+        self.controller.notify(words, action="Draw now", callback=self.controller.resume_postponed, persistent=True)
         self._enable_actions()
 
     def _execution(self) -> Execution:
         return self._preferences.execution
 
     def _library(self) -> Library:
-        own = chosen_folder(self._preferences.checkpoints_folder, self._around.paths.checkpoints)
-        return Library(self._around.shipped_checkpoints, own)
+        own = chosen_folder(self._preferences.checkpoints_folder, self._context.paths.checkpoints)
+        return Library(self._context.shipped_checkpoints, own)
 
-    def _show_listed(self, checkpoints: tuple[Checkpoint, ...]) -> None:
-        self.verbs.drafts.set_checkpoints(checkpoints)
-        self.verbs.plan.forget()
-        self.stage.empty.show_ready(bool(checkpoints))
-        self.verbs.check_problem()
-        self.library.show_listed(checkpoints)
+    def _handle_checkpoints_listed(self, checkpoints: tuple[Checkpoint, ...]) -> None:
+        self.controller.drafts.set_checkpoints(checkpoints)
+        self.controller.planner.clear_caches()
+        self.canvas_area.empty_state.set_ready(bool(checkpoints))
+        self.controller.recheck_error()
+        self.library_controller.set_checkpoints(checkpoints)
 
-    # what the engine tells
+    # engine events
 
-    def _engine_told(self, event: Event) -> None:
+    def _handle_engine_event(self, event: EngineEvent) -> None:
         if self._closed:
             return
         if self.session.run is not None:
             self.session.handle(event)
         elif isinstance(event, Progress):
-            self.status.show_warming(event)
+            self.status_line.show_warm_up(event)
 
-    def _warmed(self) -> None:
+    def _handle_warm_up_finished(self) -> None:
         if self.session.run is None and not self._closed:
-            self.status.show_warming(None)
+            self.status_line.show_warm_up(None)
 
-    def _prepared(self) -> None:
+    def _handle_precompiled(self) -> None:
         if self._closed:
             return
-        self.verbs.plan.forget()
-        self.verbs.tell(self.preparing.standing.words)
+        self.controller.planner.clear_caches()
+        self.controller.notify(self.precompile_job.status.text)
 
-    def _take_devices(self, devices: tuple[Device, ...]) -> None:
+    def _set_devices(self, devices: tuple[Device, ...]) -> None:
         self._devices = devices
         self._show_device()
 
     def _show_device(self) -> None:
-        table = read_table(table_file(self._around.paths))
-        self.status.show_device(devices_words(self._preferences.execution, self._devices, table))
+        table = read_timings(timings_file(self._context.paths))
+        self.status_line.set_device(format_devices(self._preferences.execution, self._devices, table))
 
     # preferences
 
     def open_settings(self) -> SettingsDialog:
-        """Show the settings dialog; the theme can be seen at once, everything else counts when it is saved."""
-        machine = Machine(
+        """Show the settings dialog; the theme is previewed immediately, everything else applies on saving."""
+        context = SettingsContext(
             self._devices,
-            self._around.paths,
-            self.desk.checkpoint(),
-            self._around.background,
-            self.preparing,
+            self._context.paths,
+            self.parameters_panel.checkpoint(),
+            self._context.background,
+            self.precompile_job,
             lambda: [checkpoint.folder for checkpoint in self._library().checkpoints()],
-            self._around.library,
+            self._context.library_thread,
         )
-        dialog = SettingsDialog(self._preferences, machine, self)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-
-        def try_on() -> None:
-            with suppress(SettingsError):  # the dialog tells
-                self._around.theme.wear(dialog.value().theme)
-
-        def finish(result: int) -> None:
-            if result == SettingsDialog.DialogCode.Accepted:
-                self.set_preferences(dialog.value())
-            self._around.theme.wear(self._preferences.theme)
-
-        dialog.changed.connect(try_on)
-        dialog.finished.connect(finish)
-        dialog.open()
-        return dialog
+        return open_settings_dialog(self, lambda: self._preferences, context, self._context.theme, self.set_preferences)
 
     def set_preferences(self, preferences: Preferences) -> None:
-        """Live with these from now on, and keep them."""
+        """Apply the preferences and save them."""
         before, self._preferences = self._preferences, preferences
         allow_prompts(preferences.log_prompts)
         self.session.store = self._picture_store()
-        self._around.theme.wear(preferences.theme)
+        self._context.theme.apply_theme(preferences.theme)
         self._show_device()
         if preferences.checkpoints_folder != before.checkpoints_folder:
-            self.library.watch()
-            self.readiness.look()
+            self.library_controller.watch()
+            self.checkpoint_controller.rescan()
         if preferences.execution != before.execution:
-            self.readiness.warm()
-            self.verbs.plan.show()
+            self.checkpoint_controller.warm_up()
+            self.controller.planner.refresh()
         self._save_settings()
 
     def _picture_store(self) -> PictureStore:
         chosen = self._preferences
-        own = self._around.paths.pictures
+        own = self._context.paths.pictures
         folder = chosen_folder(chosen.pictures_folder, own)
         return PictureStore(folder, chosen.picture_format, chosen.autosave, () if folder == own else (own,))
 
-    # keeping and closing
+    # saving and closing
 
     def settings(self) -> Settings:
-        """All that comes back at the next start."""
+        """Return everything that is restored at the next start."""
         workspace = replace(
-            self.desk.value(), geometry=_text(self.saveGeometry()), layout=_text(self._splitter.saveState())
+            self.parameters_panel.value(),
+            geometry=encode_state(self.saveGeometry()),
+            layout=encode_state(self._splitter.saveState()),
         )
         return Settings(preferences=self._preferences, workspace=workspace)
 
     def _restore(self, settings: Settings) -> None:
-        self.desk.set_value(settings.workspace)
-        self.restoreGeometry(_bytes(settings.workspace.geometry))
+        self.parameters_panel.set_value(settings.workspace)
+        self.restoreGeometry(decode_state(settings.workspace.geometry))
         if not self.isMaximized() and not self.isFullScreen():
-            self.resize(self.size().boundedTo(room_on_screen(self)))
-        self._splitter.restoreState(_bytes(settings.workspace.layout))
+            self.resize(self.size().boundedTo(available_screen_size(self)))
+        self._splitter.restoreState(decode_state(settings.workspace.layout))
         self._show_device()
 
     def _save_settings(self) -> None:
-        self._saving.stop()
+        self._save_timer.stop()
         try:
-            self._around.store.save(self.settings())
+            self._context.store.save(self.settings())
         except SettingsError as problem:
-            self.verbs.show_problem(problem)
+            self.controller.show_error(problem)
         else:
-            self.verbs.settle_problem(SettingsError)
+            self.controller.clear_error_of(SettingsError)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         if self._closed:
             event.accept()
             return
-        if not self.closing.may_close():
+        if not self.close_guard.may_close():
             event.ignore()
             return
         event.accept()
         self._save_settings()
         self._closed = True
-        self.readiness.close()
+        self.checkpoint_controller.close()
         self.hide()
-        self._memory.stop()
-        self.stage.toast.dismiss()
-        self.arrivals.close()
-        self.editor.close()
-        self.keeper.kept.close()
-        self.library.close()
-        self.preparing.stop()
-        self._around.engine.close()
+        self._memory_timer.stop()
+        self.canvas_area.toast.dismiss()
+        self.drop_and_paste.close()
+        self.import_controller.close()
+        self.project_controller.recovery.close()
+        self.library_controller.close()
+        self.precompile_job.stop()
+        self._context.engine_thread.close()
         self._outgoing.close()
         self.closed.emit()
 
-    def leave(self) -> None:
-        """Close at once, without a question: the system wants this process to end."""
-        self.closing.hurry()
+    def close_now(self) -> None:
+        """Close immediately, without a question: the system ends this process."""
+        self.close_guard.skip_questions()
         self.close()
 
-    def expect_end(self) -> None:
-        """The system is about to end this process: have on the disk what comes back at the next start."""
+    def prepare_for_shutdown(self) -> None:
+        """Save what the next start restores: the system is about to end this process."""
         self._save_settings()
-        self.keeper.kept.expect_end(PATIENCE_S)
+        self.project_controller.recovery.prepare_for_shutdown(FLUSH_TIMEOUT_S)
 
     def _quit(self) -> None:
         self.close()
 
     def open_log(self) -> LogDialog:
-        """Show what was logged; after a problem of the engine, its log."""
-        dialog = LogDialog(self._around.paths, self._around.background, self.verbs.show_problem, self)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        if isinstance(self.session.error, EngineError):
-            dialog.show_engine()
-        dialog.open()
-        return dialog
+        """Show the log; after an engine error, the engine's log."""
+        dialog = LogDialog(self._context.paths, self._context.background, self.controller.show_error, self)
+        return open_log_dialog(dialog, of_engine=isinstance(self.session.error, EngineError))
 
     def _open_about(self) -> None:
         about_dialog(self).open()
 
-    def _open_document_menu(self, place: QPoint) -> None:
-        menu = document_menu(self.stage, self._actions)
+    def _open_document_menu(self, position: QPoint) -> None:
+        menu = document_menu(self.canvas_area, self._actions)
         menu.aboutToHide.connect(menu.deleteLater)
-        menu.popup(place)
+        menu.popup(position)
 
     def _toggle_full_screen(self) -> None:
         self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
 
     def _open_shortcuts(self) -> None:
         shortcuts_dialog(self, shortcut_table(self)).open()
-
-
-def _text(state: QByteArray) -> str:
-    return base64.b64encode(state.data()).decode()
-
-
-def _bytes(text: str) -> QByteArray:
-    """What `_text` wrote; empty for anything else, which Qt then ignores."""
-    try:
-        return QByteArray(base64.b64decode(text))
-    except ValueError:
-        return QByteArray()

@@ -1,4 +1,4 @@
-"""What the menus hold: every verb of the window once, with its words and keys."""
+"""The content of the menus: every action of the window once, with its text and shortcuts."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from dataclasses import dataclass
 
 from PySide6.QtGui import QAction
 
-from sdxl_desktop.ui.actions import Entry
+from sdxl_desktop.ui.canvas_area import CanvasArea
 from sdxl_desktop.ui.canvas_files import CanvasFiles
-from sdxl_desktop.ui.conductor import Conductor
-from sdxl_desktop.ui.editor import Editor
-from sdxl_desktop.ui.keeper import Keeper
-from sdxl_desktop.ui.stage import Stage
+from sdxl_desktop.ui.import_controller import ImportController
+from sdxl_desktop.ui.main_controller import MainController
+from sdxl_desktop.ui.menu_actions import MenuEntry
+from sdxl_desktop.ui.project_controller import ProjectController
 
-Menu = tuple[Entry | None, ...]
+Menu = tuple[MenuEntry | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class OfTheWindow:
-    """The verbs that only the window itself can do."""
+class WindowActions:
+    """Actions that only the window itself can perform."""
 
     open: Callable[[], object]
     paste: Callable[[], object]
@@ -32,91 +32,98 @@ class OfTheWindow:
     quit: Callable[[], object]
 
 
-def menus(
-    verbs: Conductor, editor: Editor, keeper: Keeper, canvas: CanvasFiles, stage: Stage, own: OfTheWindow
+def build_menus(
+    controller: MainController,
+    importer: ImportController,
+    projects: ProjectController,
+    canvas: CanvasFiles,
+    canvas_area: CanvasArea,
+    window_actions: WindowActions,
 ) -> dict[str, Menu]:
-    """The menus by title; None is a separator."""
+    """Return the menus by title; None is a separator."""
     return {
-        "&File": _file(verbs, keeper, canvas, own),
-        "Pic&ture": _picture(verbs),
-        "E&dit": _edit(verbs, editor, stage),
-        "&View": _view(stage, own),
+        "&File": _file_menu(controller, projects, canvas, window_actions),
+        "Pic&ture": _picture_menu(controller),
+        "E&dit": _edit_menu(controller, importer, canvas_area),
+        "&View": _view_menu(canvas_area, window_actions),
         "&Help": (
-            Entry("&Keyboard shortcuts", own.open_shortcuts, ("F1",)),
-            Entry("Open the &log…", own.open_log, name="log"),
-            Entry("&About SDXL Desktop", own.open_about, role=QAction.MenuRole.AboutRole),
+            MenuEntry("&Keyboard shortcuts", window_actions.open_shortcuts, ("F1",)),
+            MenuEntry("Open the &log…", window_actions.open_log, name="log"),
+            MenuEntry("&About SDXL Desktop", window_actions.open_about, role=QAction.MenuRole.AboutRole),
         ),
     }
 
 
-def _file(verbs: Conductor, keeper: Keeper, canvas: CanvasFiles, own: OfTheWindow) -> Menu:
+def _file_menu(
+    controller: MainController, projects: ProjectController, canvas: CanvasFiles, window_actions: WindowActions
+) -> Menu:
     return (
-        Entry("&New", keeper.begin_new, ("Ctrl+N",), "new"),
-        Entry("&Open…", own.open, ("Ctrl+O",)),
-        Entry("Open &recent", fill=keeper.fill_recent),
-        Entry("&Paste", own.paste, ("Ctrl+V", "Ctrl+Shift+V")),
-        Entry("Earlier &work", fill=keeper.kept.fill_menu),
-        Entry("&Bring back what was offered", keeper.kept.recover, name="recover"),
-        Entry("Save pro&ject…", keeper.save_project, ("Ctrl+Alt+S",), "save project"),
+        MenuEntry("&New", projects.new_project, ("Ctrl+N",), "new"),
+        MenuEntry("&Open…", window_actions.open, ("Ctrl+O",)),
+        MenuEntry("Open &recent", fill=projects.fill_recent_menu),
+        MenuEntry("&Paste", window_actions.paste, ("Ctrl+V", "Ctrl+Shift+V")),
+        MenuEntry("Earlier &work", fill=projects.recovery.fill_menu),
+        MenuEntry("&Bring back what was offered", projects.recovery.restore_offered_entry, name="recover"),
+        MenuEntry("Save pro&ject…", projects.save_project, ("Ctrl+Alt+S",), "save project"),
         None,
-        Entry("&Save", canvas.save, ("Ctrl+S",), "save"),
-        Entry("Save &as…", canvas.save_as, ("Ctrl+Shift+S",), "save as"),
-        Entry("&Export pixels only…", canvas.export, ("Ctrl+Shift+E",), "export"),
-        Entry("&Copy", canvas.copy, ("Ctrl+C", "Ctrl+Shift+C"), "copy"),
-        Entry("Show in &folder", verbs.results.show_in_folder, name="folder"),
+        MenuEntry("&Save", canvas.save, ("Ctrl+S",), "save"),
+        MenuEntry("Save &as…", canvas.save_as, ("Ctrl+Shift+S",), "save as"),
+        MenuEntry("&Export pixels only…", canvas.export, ("Ctrl+Shift+E",), "export"),
+        MenuEntry("&Copy", canvas.copy, ("Ctrl+C", "Ctrl+Shift+C"), "copy"),
+        MenuEntry("Show in &folder", controller.results.show_in_folder, name="folder"),
         None,
-        Entry("Chec&kpoints…", own.open_library, ("Ctrl+L",), "library"),
-        Entry("Se&ttings…", own.open_settings, ("Ctrl+,",), role=QAction.MenuRole.PreferencesRole),
+        MenuEntry("Chec&kpoints…", window_actions.open_library, ("Ctrl+L",), "library"),
+        MenuEntry("Se&ttings…", window_actions.open_settings, ("Ctrl+,",), role=QAction.MenuRole.PreferencesRole),
         None,
-        Entry("&Quit", own.quit, ("Ctrl+Q",), role=QAction.MenuRole.QuitRole),
+        MenuEntry("&Quit", window_actions.quit, ("Ctrl+Q",), role=QAction.MenuRole.QuitRole),
     )
 
 
-def _picture(verbs: Conductor) -> Menu:
+def _picture_menu(controller: MainController) -> Menu:
     return (
-        Entry("&Generate", verbs.generate, ("Ctrl+Return", "Ctrl+Enter"), "generate"),
-        Entry("Add to &queue", verbs.add_to_queue, ("Ctrl+Shift+Return", "Ctrl+Shift+Enter"), "queue"),
-        Entry("&Drafts…", verbs.drafts.open, ("Ctrl+D",), "drafts"),
-        Entry("&Cancel", verbs.escape, ("Esc",)),
-        Entry("Draw what was post&poned", verbs.take_up, name="take up"),
-        Entry("C&lear the queue", verbs.clear_queue, name="clear queue"),
+        MenuEntry("&Generate", controller.generate, ("Ctrl+Return", "Ctrl+Enter"), "generate"),
+        MenuEntry("Add to &queue", controller.add_to_queue, ("Ctrl+Shift+Return", "Ctrl+Shift+Enter"), "queue"),
+        MenuEntry("&Drafts…", controller.drafts.open, ("Ctrl+D",), "drafts"),
+        MenuEntry("&Cancel", controller.escape, ("Esc",)),
+        MenuEntry("Draw what was post&poned", controller.resume_postponed, name="take up"),
+        MenuEntry("C&lear the queue", controller.clear_queue, name="clear queue"),
         None,
-        Entry("Use these &settings", verbs.results.use_settings, name="use settings"),
-        Entry("Use this s&eed", verbs.results.use_seed, name="use seed"),
-        Entry("Use the &picture's settings", verbs.use_picture_settings, name="use picture settings"),
+        MenuEntry("Use these &settings", controller.results.apply_settings, name="use settings"),
+        MenuEntry("Use this s&eed", controller.results.apply_seed, name="use seed"),
+        MenuEntry("Use the &picture's settings", controller.apply_picture_settings, name="use picture settings"),
     )
 
 
-def _edit(verbs: Conductor, editor: Editor, stage: Stage) -> Menu:
+def _edit_menu(controller: MainController, importer: ImportController, canvas_area: CanvasArea) -> Menu:
     go_on = ("Ctrl+Alt+Return", "Ctrl+Alt+Enter")
     return (
-        Entry("&Undo", verbs.candidates.undo, ("Ctrl+Z",), "undo"),
-        Entry("&Redo", editor.redo, ("Ctrl+Shift+Z", "Ctrl+Y"), "redo"),
+        MenuEntry("&Undo", controller.candidates.undo, ("Ctrl+Z",), "undo"),
+        MenuEntry("&Redo", importer.redo, ("Ctrl+Shift+Z", "Ctrl+Y"), "redo"),
         None,
-        Entry("&Apply result", editor.take_result, ("Ctrl+Shift+A",), "apply"),
-        Entry("Apply and &keep going", verbs.candidates.apply_and_go_on, go_on, "apply and go on"),
-        Entry("&Discard result", verbs.candidates.discard, ("Ctrl+Shift+D",), "discard"),
-        Entry("&Back to the picture", stage.show_document, ("Backspace",), "document"),
-        Entry("&Expand…", editor.expand, ("Ctrl+E",), "expand"),
-        Entry("Re&move picture", editor.remove_picture, name="remove picture"),
+        MenuEntry("&Apply result", importer.apply_shown_result, ("Ctrl+Shift+A",), "apply"),
+        MenuEntry("Apply and &keep going", controller.candidates.apply_and_continue, go_on, "apply and go on"),
+        MenuEntry("&Discard result", controller.candidates.discard, ("Ctrl+Shift+D",), "discard"),
+        MenuEntry("&Back to the picture", canvas_area.show_document, ("Backspace",), "document"),
+        MenuEntry("&Expand…", importer.expand, ("Ctrl+E",), "expand"),
+        MenuEntry("Re&move picture", importer.remove_picture, name="remove picture"),
         None,
-        Entry("Load &mask…", editor.load_mask, name="load mask"),
-        Entry("Mask &from transparency", editor.take_transparency, name="transparency"),
-        Entry("&Transparency over", fill=editor.fill_backdrops),
-        Entry("Sa&ve mask…", editor.save_mask, name="save mask"),
+        MenuEntry("Load &mask…", importer.load_mask, name="load mask"),
+        MenuEntry("Mask &from transparency", importer.set_mask_from_transparency, name="transparency"),
+        MenuEntry("&Transparency over", fill=importer.fill_backdrop_menu),
+        MenuEntry("Sa&ve mask…", importer.save_mask, name="save mask"),
     )
 
 
-def _view(stage: Stage, own: OfTheWindow) -> Menu:
-    canvas = stage.canvas
+def _view_menu(canvas_area: CanvasArea, window_actions: WindowActions) -> Menu:
+    canvas = canvas_area.canvas
     return (
-        Entry("&Fit", canvas.fit, ("Ctrl+0",), "fit"),
-        Entry("&100 %", canvas.show_actual_size, ("Ctrl+1",), "actual size"),
-        Entry("Zoom &in", canvas.zoom_in, ("Ctrl++", "Ctrl+="), "zoom in"),
-        Entry("Zoom &out", canvas.zoom_out, ("Ctrl+-",), "zoom out"),
+        MenuEntry("&Fit", canvas.fit, ("Ctrl+0",), "fit"),
+        MenuEntry("&100 %", canvas.show_actual_size, ("Ctrl+1",), "actual size"),
+        MenuEntry("Zoom &in", canvas.zoom_in, ("Ctrl++", "Ctrl+="), "zoom in"),
+        MenuEntry("Zoom &out", canvas.zoom_out, ("Ctrl+-",), "zoom out"),
         None,
-        Entry("&Next result", lambda: stage.step(1), ("Ctrl+]",), "next"),
-        Entry("&Previous result", lambda: stage.step(-1), ("Ctrl+[",), "previous"),
+        MenuEntry("&Next result", lambda: canvas_area.step_result(1), ("Ctrl+]",), "next"),
+        MenuEntry("&Previous result", lambda: canvas_area.step_result(-1), ("Ctrl+[",), "previous"),
         None,
-        Entry("Full &screen", own.toggle_full_screen, ("F11",)),
+        MenuEntry("Full &screen", window_actions.toggle_full_screen, ("F11",)),
     )

@@ -1,4 +1,4 @@
-"""One editor for each way a preference can be edited; all share the panels' contract."""
+"""One editor for each kind of preference; all share the panels' interface."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QPushButton, 
 
 from sdxl_desktop.core.device import Device
 from sdxl_desktop.core.paths import chosen_folder, unknown_variable
-from sdxl_desktop.core.request import AUTOMATIC
+from sdxl_desktop.core.request import AUTOMATIC_DEVICE
 from sdxl_desktop.core.settings import PreferenceInfo
-from sdxl_desktop.ui.backdrops import picked_colour
+from sdxl_desktop.ui.backdrop_menu import pick_colour
 from sdxl_desktop.ui.widgets.buttons import Switch
-from sdxl_desktop.ui.widgets.fields import Choice, IntField
-from sdxl_desktop.ui.widgets.layout import Compound, row
-from sdxl_desktop.ui.widgets.remark import Remarks
+from sdxl_desktop.ui.widgets.field_hint import FieldHints
+from sdxl_desktop.ui.widgets.fields import ComboBox, IntField
+from sdxl_desktop.ui.widgets.layout_helpers import CompoundField, row
 
 
-class Editor(Compound):
-    """Edits one preference. Subclasses hold one control and say how to read and show it."""
+class PreferenceEditor(CompoundField):
+    """Edits one preference. Subclasses hold one control and define how to read and show it."""
 
     changed = Signal()
 
-    def hold(self, *controls: QWidget) -> None:
+    def set_controls(self, *controls: QWidget) -> None:
         self.setLayout(row(*controls))
-        self._first = controls[0]
+        self._focus_target = controls[0]
 
-    def first_control(self) -> QWidget:
-        return self._first
+    def focus_target(self) -> QWidget:
+        return self._focus_target
 
     def value(self) -> object:
         raise NotImplementedError
@@ -43,94 +43,98 @@ class Editor(Compound):
         raise NotImplementedError
 
 
-class ChoiceEditor(Editor):
+class ChoiceEditor(PreferenceEditor):
     """One of a few values."""
 
     def __init__(self, label: str, choices: Sequence[tuple[str, str]]) -> None:
         super().__init__()
-        self._choice = Choice(label)
+        self._combo_box = ComboBox(label)
         for value, words in choices:
-            self._choice.addItem(words, value)
-        self.hold(self._choice)
-        self._choice.currentIndexChanged.connect(self.changed)
+            self._combo_box.addItem(words, value)
+        self.set_controls(self._combo_box)
+        self._combo_box.currentIndexChanged.connect(self.changed)
 
     def value(self) -> object:
-        return self._choice.currentData()
+        return self._combo_box.currentData()
 
     def show_value(self, value: object) -> None:
-        self._choice.setCurrentIndex(self._choice.findData(value))
+        self._combo_box.setCurrentIndex(self._combo_box.findData(value))
 
 
 class BackdropEditor(ChoiceEditor):
-    """One of the backdrops that have a name, or a colour that the person picks."""
+    """A named backdrop, or a colour picked by the user."""
 
     def __init__(self, label: str, choices: Sequence[tuple[str, str]]) -> None:
         super().__init__(label, [*choices, ("", "Another colour…")])
-        self._label, self._shown = label, choices[0][0]
-        self._choice.activated.connect(self._take)
+        self._label, self._backdrop = label, choices[0][0]
+        self._combo_box.activated.connect(self._handle_selection)
 
     def value(self) -> object:
-        return self._choice.currentData() or self._shown
+        return self._combo_box.currentData() or self._backdrop
 
     def show_value(self, value: object) -> None:
-        self._shown = str(value)
-        if self._choice.findData(value) < 0:
-            self._choice.insertItem(self._choice.count() - 1, self._shown, self._shown)
+        self._backdrop = str(value)
+        if self._combo_box.findData(value) < 0:
+            self._combo_box.insertItem(self._combo_box.count() - 1, self._backdrop, self._backdrop)
         super().show_value(value)
 
-    def _take(self) -> None:
-        if self._choice.currentData():
-            self._shown = str(self._choice.currentData())
+    def _handle_selection(self) -> None:
+        if self._combo_box.currentData():
+            self._backdrop = str(self._combo_box.currentData())
             return
-        picked = picked_colour(self, self._label)
-        self.set_value(picked or self._shown)
+        picked = pick_colour(self, self._label)
+        self.set_value(picked or self._backdrop)
         self.changed.emit()
 
 
 class DeviceEditor(ChoiceEditor):
-    """A device of this machine, or one of the `others` that name none: Automatic says which it means. A device that is
-    set but missing stays listed, and says that it is missing."""
+    """A device of this machine, or one of the `virtual_devices`; Automatic shows which device it resolves to. A device
+    that is set but missing remains listed and is marked as missing."""
 
     def __init__(
-        self, label: str, devices: Sequence[Device], others: Sequence[tuple[str, str]] = (), automatic: str = ""
+        self,
+        label: str,
+        devices: Sequence[Device],
+        virtual_devices: Sequence[tuple[str, str]] = (),
+        automatic: str = "",
     ) -> None:
         meant = f" ({automatic})" if automatic else ""
-        beside = [(value, words + meant if value == AUTOMATIC else words) for value, words in others]
+        beside = [(value, words + meant if value == AUTOMATIC_DEVICE else words) for value, words in virtual_devices]
         super().__init__(label, [*beside, *((device.name, device.label) for device in devices)])
-        self._missing = "not found on this machine" if devices else "still looking for devices"
+        self._missing_text = "not found on this machine" if devices else "still looking for devices"
 
     def show_value(self, value: object) -> None:
-        if self._choice.findData(value) < 0:
-            self._choice.addItem(f"{value} ({self._missing})", value)
+        if self._combo_box.findData(value) < 0:
+            self._combo_box.addItem(f"{value} ({self._missing_text})", value)
         super().show_value(value)
 
 
-class NumberEditor(Editor):
-    """A whole number."""
+class NumberEditor(PreferenceEditor):
+    """An integer."""
 
     def __init__(self, label: str, minimum: int, maximum: int) -> None:
         super().__init__()
         self._field = IntField(label, minimum, maximum)
         self._field.setMaximumWidth(120)
-        self.hold(self._field)
+        self.set_controls(self._field)
         cast(QHBoxLayout, self.layout()).addStretch(1)
         self._field.valueChanged.connect(self.changed)
 
     def value(self) -> object:
-        return self._field.committed()
+        return self._field.commit_value()
 
     def show_value(self, value: object) -> None:
         self._field.setValue(cast(int, value))
 
 
-class SwitchEditor(Editor):
+class SwitchEditor(PreferenceEditor):
     """On or off."""
 
     def __init__(self, label: str) -> None:
         super().__init__()
         self._switch = Switch()
         self._switch.setAccessibleName(label)
-        self.hold(self._switch)
+        self.set_controls(self._switch)
         cast(QHBoxLayout, self.layout()).addStretch(1)
         self._switch.toggled.connect(self.changed)
 
@@ -141,8 +145,8 @@ class SwitchEditor(Editor):
         self._switch.setChecked(bool(value))
 
 
-class FolderEditor(Editor):
-    """A folder; empty means the application's own, which shows as the placeholder."""
+class FolderEditor(PreferenceEditor):
+    """A folder; empty means the application's default, shown as the placeholder."""
 
     def __init__(self, label: str, default: str) -> None:
         super().__init__()
@@ -153,10 +157,10 @@ class FolderEditor(Editor):
         self._edit.setClearButtonEnabled(True)
         browse = QPushButton("Browse…")
         browse.setAccessibleName(f"Browse for {label.lower()}")
-        self.hold(self._edit, browse)
+        self.set_controls(self._edit, browse)
         browse.clicked.connect(self._browse)
-        self._remarks = Remarks(self._edit)
-        self._edit.textEdited.connect(self._remarks.hide)
+        self._hints = FieldHints(self._edit)
+        self._edit.textEdited.connect(self._hints.hide)
         self._edit.editingFinished.connect(self._check)
         self._edit.textChanged.connect(self.changed)
 
@@ -167,13 +171,13 @@ class FolderEditor(Editor):
         self._edit.setText(str(value))
 
     def _check(self) -> None:
-        """Say what the folder is, where that is not plain from the text."""
+        """Show the resolved folder if it differs from the text, or an unknown variable in it."""
         text = self._edit.text().strip()
         folder = chosen_folder(text, Path(self._default))
         if missing := unknown_variable(text):
-            self._remarks.say(f"There is no variable {missing}: write the folder itself, such as {Path.home()}.")
+            self._hints.show_message(f"There is no variable {missing}: write the folder itself, such as {Path.home()}.")
         elif text and str(folder) != text:
-            self._remarks.say(f"That is {folder}.")
+            self._hints.show_message(f"That is {folder}.")
 
     def _browse(self) -> None:
         start = chosen_folder(self._edit.text(), Path(self._default))
@@ -182,8 +186,8 @@ class FolderEditor(Editor):
             self._edit.setText(chosen)
 
 
-class Surroundings(Protocol):
-    """What editors must know of this machine."""
+class PreferenceEditorContext(Protocol):
+    """What editors need to know about this machine."""
 
     @property
     def devices(self) -> Sequence[Device]: ...
@@ -191,14 +195,14 @@ class Surroundings(Protocol):
     def default_folder(self, preference: str) -> str: ...
 
     def automatic_device(self, preference: str) -> str:
-        """What Automatic means for it now; "" while that is not known."""
+        """Return the device Automatic resolves to; "" while unknown."""
 
 
-def make_editor(name: str, info: PreferenceInfo, around: Surroundings) -> Editor:
-    """The editor that the declaration of the preference `name` asks for."""
+def create_editor(name: str, info: PreferenceInfo, context: PreferenceEditorContext) -> PreferenceEditor:
+    """Create the editor for the declaration of the preference `name`."""
     match info.editor:
         case "device":
-            return DeviceEditor(info.label, around.devices, info.choices, around.automatic_device(name))
+            return DeviceEditor(info.label, context.devices, info.choices, context.automatic_device(name))
         case "number":
             return NumberEditor(info.label, info.minimum, info.maximum)
         case "backdrop":
@@ -208,4 +212,4 @@ def make_editor(name: str, info: PreferenceInfo, around: Surroundings) -> Editor
         case "switch":
             return SwitchEditor(info.label)
         case "folder":
-            return FolderEditor(info.label, around.default_folder(name))
+            return FolderEditor(info.label, context.default_folder(name))

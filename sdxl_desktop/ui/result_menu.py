@@ -1,4 +1,4 @@
-"""The menus of what is on the canvas: all that can be done with a result, or with the picture being edited."""
+"""Context menus of the canvas: actions on a result or on the picture being edited."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from PySide6.QtCore import QObject, QPoint
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMenu
 
-from sdxl_desktop.ui.candidates import Candidates
-from sdxl_desktop.ui.editor import Editor
-from sdxl_desktop.ui.latent_verbs import LatentVerbs
-from sdxl_desktop.ui.result_verbs import ResultVerbs
-from sdxl_desktop.ui.stage import Stage
+from sdxl_desktop.ui.candidate_actions import CandidateActions
+from sdxl_desktop.ui.canvas_area import CanvasArea
+from sdxl_desktop.ui.import_controller import ImportController
+from sdxl_desktop.ui.latent_actions import LatentActions
+from sdxl_desktop.ui.result_actions import ResultActions
 
 DOCUMENT_ACTIONS = ("use picture settings", "", "save", "save as", "export", "copy", "", "expand", "remove picture")
-"""The window's own actions, by name, that concern the picture being edited; "" stands for a line between."""
+"""Names of the window's actions on the picture being edited; "" is a separator."""
 
 
-def document_menu(stage: Stage, actions: Mapping[str, QAction]) -> QMenu:
-    """What can be done with the picture being edited."""
-    menu = QMenu(stage)
+def document_menu(canvas_area: CanvasArea, actions: Mapping[str, QAction]) -> QMenu:
+    """Return the menu of actions on the picture being edited."""
+    menu = QMenu(canvas_area)
     for name in DOCUMENT_ACTIONS:
         if name:
             menu.addAction(actions[name])
@@ -30,39 +30,46 @@ def document_menu(stage: Stage, actions: Mapping[str, QAction]) -> QMenu:
 
 
 class ResultMenu(QObject):
-    """Opens where the stage asks for it."""
+    """Opens when the canvas area requests it."""
 
     def __init__(
-        self, stage: Stage, editor: Editor, results: ResultVerbs, candidates: Candidates, latents: LatentVerbs
+        self,
+        canvas_area: CanvasArea,
+        importer: ImportController,
+        results: ResultActions,
+        candidates: CandidateActions,
+        latents: LatentActions,
     ) -> None:
-        super().__init__(stage)
-        self._stage, self._editor = stage, editor
+        super().__init__(canvas_area)
+        self._canvas_area, self._importer = canvas_area, importer
         self._results, self._candidates, self._latents = results, candidates, latents
-        stage.menu_wanted.connect(self._open)
+        canvas_area.result_menu_requested.connect(self._open)
 
-    def _open(self, row: int, place: QPoint) -> None:
-        menu = self.of(row)
+    def _open(self, row: int, position: QPoint) -> None:
+        menu = self.build_for_row(row)
         menu.aboutToHide.connect(menu.deleteLater)
-        menu.popup(place)
+        menu.popup(position)
 
-    def of(self, row: int) -> QMenu:
-        """What can be done with the result in `row`, which comes onto the canvas."""
-        self._stage.go_to(row)
-        menu = QMenu(self._stage)
+    def build_for_row(self, row: int) -> QMenu:
+        """Show the result in `row` on the canvas and return the menu of its actions."""
+        self._canvas_area.go_to(row)
+        menu = QMenu(self._canvas_area)
         self._add_candidate(menu)
         self._add_latents(menu)
         menu.addSeparator()
-        menu.addAction("Use these settings", self._results.use_settings)
-        menu.addAction("Use this seed", self._results.use_seed)
+        menu.addAction("Use these settings", self._results.apply_settings)
+        menu.addAction("Use this seed", self._results.apply_seed)
         menu.addSeparator()
         self._add_file(menu)
         return menu
 
     def _add_candidate(self, menu: QMenu) -> None:
-        has_picture = self._editor.document.has_picture
-        menu.addAction("Apply to the picture" if has_picture else "Edit this picture", self._editor.take_result)
+        has_picture = self._importer.document.has_picture
+        menu.addAction(
+            "Apply to the picture" if has_picture else "Edit this picture", self._importer.apply_shown_result
+        )
         if has_picture:
-            menu.addAction("Apply and keep going", self._candidates.apply_and_go_on)
+            menu.addAction("Apply and keep going", self._candidates.apply_and_continue)
         menu.addAction("Discard", self._candidates.discard)
 
     def _add_latents(self, menu: QMenu) -> None:
@@ -70,7 +77,7 @@ class ResultMenu(QObject):
         latents = None if result is None else result.picture.latents
         again = menu.addMenu("Go on from its latents")
         again.setEnabled(latents is not None)
-        again.addAction("Decode again", self._latents.decode_again)
+        again.addAction("Decode again", self._latents.redecode)
         again.addAction("Retouch with the refiner", self._latents.refine)
         branch = again.addAction("Branch at a step…", self._latents.branch)
         branch.setEnabled(latents is not None and latents.predictions is not None)

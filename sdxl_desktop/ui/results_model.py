@@ -1,4 +1,4 @@
-"""The results of this sitting as a Qt list: thumbnails, tooltips and what a drag carries."""
+"""The session's results as a Qt list model: thumbnails, tooltips and drag data."""
 
 from __future__ import annotations
 
@@ -7,50 +7,50 @@ from collections.abc import Callable, Sequence
 from PySide6.QtCore import QAbstractListModel, QMimeData, QModelIndex, QObject, QPersistentModelIndex, Qt
 from PySide6.QtGui import QPixmap
 
-from sdxl_desktop.session.blend import same_drawing
-from sdxl_desktop.session.candidates import Kind, kind_of
-from sdxl_desktop.session.pictures import Result
-from sdxl_desktop.ui.images import to_image
-from sdxl_desktop.ui.widgets.plain import plain_tip
+from sdxl_desktop.session.compositing import same_drawing
+from sdxl_desktop.session.result_files import Result
+from sdxl_desktop.session.result_kind import ResultKind, result_kind
+from sdxl_desktop.ui.qt_images import to_image
+from sdxl_desktop.ui.widgets.plain_text import plain_text_tooltip
 
-THUMBNAIL = 72
-"""Longer side of a thumbnail in points; it is kept at twice that for sharp displays."""
+THUMBNAIL_SIDE = 72
+"""Longer side of a thumbnail in logical pixels; stored at twice that for high-DPI displays."""
 
-KIND = int(Qt.ItemDataRole.UserRole)
-"""Role of what a result is to the picture on the canvas, a `Kind`."""
-UNSAVED = KIND + 1
-"""Role that says whether a result could not be written."""
+KIND_ROLE = int(Qt.ItemDataRole.UserRole)
+"""Role of a result's `ResultKind`."""
+UNSAVED_ROLE = KIND_ROLE + 1
+"""Role of whether a result could not be written."""
 
-Index = QModelIndex | QPersistentModelIndex
+ModelIndex = QModelIndex | QPersistentModelIndex
 _ROOT = QModelIndex()
 
 
 class ResultListModel(QAbstractListModel):
-    """Mirrors the session's list of results; `mime` turns one into drag data."""
+    """Mirrors the session's list of results; `mime` converts one to drag data."""
 
     def __init__(self, mime: Callable[[Result], QMimeData], parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._mime = mime
         self._results: tuple[Result, ...] = ()
         self._thumbnails: dict[int, QPixmap] = {}
-        self.ground: str | None = None
-        """The digest of the picture on the canvas, None where there is none."""
+        self.edit_source_digest: str | None = None
+        """The digest of the picture on the canvas, None if there is none."""
 
     def update(self, results: Sequence[Result]) -> bool:
-        """Follow the session; says whether a result was added at the end."""
+        """Update from the session; return whether a result was appended."""
         new, old = tuple(results), self._results
         if len(new) == len(old) and all(map(same_drawing, new, old)):
-            return self._change(new)
+            return self._update_in_place(new)
         if len(new) > len(old) and all(map(same_drawing, new, old)):
             self.beginInsertRows(_ROOT, len(old), len(new) - 1)
             self._results = new
             self.endInsertRows()
             return True
-        row = _first_difference(new, old)
+        row = _first_differing_row(new, old)
         if len(new) == len(old) - 1 and all(map(same_drawing, new[row:], old[row + 1 :])):
             self.beginRemoveRows(_ROOT, row, row)
             self._results = new
-            self._forget_thumbnails()
+            self._prune_thumbnails()
             self.endRemoveRows()
             return False
         if len(new) == len(old) + 1 and all(map(same_drawing, new[row + 1 :], old[row:])):
@@ -58,51 +58,51 @@ class ResultListModel(QAbstractListModel):
             self._results = new
             self.endInsertRows()
             return False
-        return self._replace(new)
+        return self._reset(new)
 
-    def _change(self, new: tuple[Result, ...]) -> bool:
-        """The same drawings, some of them blended anew or written to a file."""
+    def _update_in_place(self, new: tuple[Result, ...]) -> bool:
+        """Handle the same drawings, some reblended or saved to a file."""
         old, self._results = self._results, new
-        self._forget_thumbnails()
+        self._prune_thumbnails()
         for row, (one, other) in enumerate(zip(new, old, strict=True)):
             if one is not other:
                 self.dataChanged.emit(self.index(row), self.index(row))
         return False
 
-    def _replace(self, new: tuple[Result, ...]) -> bool:
+    def _reset(self, new: tuple[Result, ...]) -> bool:
         old, self._results = self._results, new
         self.beginResetModel()
-        self._forget_thumbnails()
+        self._prune_thumbnails()
         self.endResetModel()
         return bool(new) and (not old or new[-1].picture is not old[-1].picture)
 
-    def _forget_thumbnails(self) -> None:
+    def _prune_thumbnails(self) -> None:
         kept = {id(result.picture) for result in self._results}
         self._thumbnails = {key: pixmap for key, pixmap in self._thumbnails.items() if key in kept}
 
-    def show_ground(self, digest: str | None) -> None:
-        """Another picture is on the canvas: other results are its candidates."""
-        if digest != self.ground:
-            self.ground = digest
+    def set_edit_source_digest(self, digest: str | None) -> None:
+        """Set the picture on the canvas, which determines which results are candidates."""
+        if digest != self.edit_source_digest:
+            self.edit_source_digest = digest
             if self._results:
                 self.dataChanged.emit(self.index(0), self.index(len(self._results) - 1))
 
     def is_candidate(self, row: int) -> bool:
-        """Whether the result in `row` was drawn on the picture on the canvas."""
+        """Whether the result in `row` was generated from the picture on the canvas."""
         result = self.result(row)
-        return result is not None and kind_of(result, self.ground) is Kind.CANDIDATE
+        return result is not None and result_kind(result, self.edit_source_digest) is ResultKind.CANDIDATE
 
     def result(self, row: int) -> Result | None:
         return self._results[row] if 0 <= row < len(self._results) else None
 
     def row_of(self, result: Result) -> int:
-        """The row of the result with this drawing, -1 when it is gone."""
+        """Return the row of the result with this drawing, -1 if it was removed."""
         return next((row for row, own in enumerate(self._results) if same_drawing(own, result)), -1)
 
-    def rowCount(self, parent: Index = _ROOT) -> int:
+    def rowCount(self, parent: ModelIndex = _ROOT) -> int:
         return 0 if parent.isValid() else len(self._results)
 
-    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
+    def data(self, index: ModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> object:
         result = self.result(index.row())
         if result is None:
             return None
@@ -110,16 +110,16 @@ class ResultListModel(QAbstractListModel):
             return self._thumbnail(result)
         match role:
             case Qt.ItemDataRole.ToolTipRole:
-                return plain_tip(about(result, self.ground))
+                return plain_text_tooltip(result_description(result, self.edit_source_digest))
             case Qt.ItemDataRole.AccessibleTextRole:
-                return about(result, self.ground)
-            case r if r == KIND:
-                return kind_of(result, self.ground)
-            case r if r == UNSAVED:
+                return result_description(result, self.edit_source_digest)
+            case r if r == KIND_ROLE:
+                return result_kind(result, self.edit_source_digest)
+            case r if r == UNSAVED_ROLE:
                 return result.problem is not None
         return None
 
-    def flags(self, index: Index) -> Qt.ItemFlag:
+    def flags(self, index: ModelIndex) -> Qt.ItemFlag:
         return super().flags(index) | Qt.ItemFlag.ItemIsDragEnabled
 
     def mimeTypes(self) -> list[str]:
@@ -134,8 +134,8 @@ class ResultListModel(QAbstractListModel):
         if key not in self._thumbnails:
             pixmap = QPixmap.fromImage(
                 to_image(result.picture.pixels).scaled(
-                    2 * THUMBNAIL,
-                    2 * THUMBNAIL,
+                    2 * THUMBNAIL_SIDE,
+                    2 * THUMBNAIL_SIDE,
                     Qt.AspectRatioMode.KeepAspectRatio,
                     Qt.TransformationMode.SmoothTransformation,
                 )
@@ -145,15 +145,19 @@ class ResultListModel(QAbstractListModel):
         return self._thumbnails[key]
 
 
-def about(result: Result, ground: str | None) -> str:
-    """A result in words, a line for each fact; `ground` as in `kind_of`."""
-    lines = [result.request.prompts.prompt or "No prompt", f"Seed {result.picture.seed}", kind_of(result, ground).value]
+def result_description(result: Result, edit_source_digest: str | None) -> str:
+    """Describe a result, one fact per line; `edit_source_digest` as in `result_kind`."""
+    lines = [
+        result.request.prompts.prompt or "No prompt",
+        f"Seed {result.picture.seed}",
+        result_kind(result, edit_source_digest).value,
+    ]
     if result.problem is not None:
         lines.append(f"Not saved: {result.problem.what} {result.problem.why}".rstrip())
     return "\n".join(line for line in lines if line)
 
 
-def _first_difference(new: tuple[Result, ...], old: tuple[Result, ...]) -> int:
-    """The first row in which the two show different drawings; where the shorter ends if there is none."""
+def _first_differing_row(new: tuple[Result, ...], old: tuple[Result, ...]) -> int:
+    """Return the first row with different drawings; if there is none, the shorter length."""
     pairs = enumerate(zip(new, old, strict=False))
     return next((row for row, (one, other) in pairs if not same_drawing(one, other)), min(len(new), len(old)))

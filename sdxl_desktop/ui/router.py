@@ -1,4 +1,4 @@
-"""The one way into the window: whatever is dropped, pasted, opened or named on the command line goes through here."""
+"""The single entry point for whatever is dropped, pasted, opened or named on the command line."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from PySide6.QtCore import QObject
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFileDialog, QWidget
 
-from sdxl_desktop.bridge.background import Background
+from sdxl_desktop.bridge.background import BackgroundRunner
 from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.session.file_kinds import SortedFiles, sorted_files
-from sdxl_desktop.ui.incoming import Incoming, incoming, named_in_text, open_filter
+from sdxl_desktop.ui.incoming import Incoming, open_filter, parse_incoming, read_incoming
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Destinations:
-    """Who takes what. `add_checkpoint` takes a path, or the URL of a page at the hub; `add_weights` LoRAs, embeddings
-    and VAEs; `download` the address of a picture on the web, which it asks about."""
+class IncomingHandlers:
+    """The handlers by kind. `add_checkpoint` takes a path or the URL of a hub page; `add_weights` LoRAs, embeddings and
+    VAEs; `download` the URL of a picture on the web, and asks first."""
 
     open_pictures: Callable[[tuple[Path, ...]], object]
     open_image: Callable[[bytes], object]
@@ -32,58 +32,58 @@ class Destinations:
     add_weights: Callable[[tuple[Path, ...]], object]
     add_checkpoint: Callable[[str], object]
     download: Callable[[str], object]
-    fail: Callable[[SdxlDesktopError], object]
-    tell: Callable[[str], object]
+    show_error: Callable[[SdxlDesktopError], object]
+    show_message: Callable[[str], object]
 
 
 class Router(QObject):
-    """Finds out what came in, and gives it to whom it belongs; what belongs to nobody is told."""
+    """Detects the kind of incoming data and passes it to its handler; unsupported data is reported."""
 
     def __init__(
-        self, window: QWidget, background: Background, to: Destinations, last_folder: Callable[[], str]
+        self, window: QWidget, background: BackgroundRunner, to: IncomingHandlers, last_folder: Callable[[], str]
     ) -> None:
         super().__init__(window)
         self._window, self._background, self._to, self._last_folder = window, background, to, last_folder
 
-    def choose(self) -> None:
-        """Ask for a file, whatever it is. (A folder that is a checkpoint is opened by its `model_index.json`.)"""
+    def choose_file(self) -> None:
+        """Ask for a file of any kind. (A folder that is a checkpoint is opened by its `model_index.json`.)"""
         chosen, _ = QFileDialog.getOpenFileName(self._window, "Open", self._last_folder(), open_filter())
         if chosen:
-            self.take_files([Path(chosen)])
+            self.open_files([Path(chosen)])
 
     def paste(self) -> None:
-        """Take what the clipboard holds: a picture, files, or a page of the hub."""
-        found = incoming(QGuiApplication.clipboard().mimeData())
+        """Open the clipboard's content: a picture, files, or a hub page."""
+        found = read_incoming(QGuiApplication.clipboard().mimeData())
         if found:
-            self.take(found)
+            self.open_incoming(found)
         else:
-            self._to.tell("There is no picture on the clipboard")
+            self._to.show_message("There is no picture on the clipboard")
 
-    def take_named(self, names: Iterable[Path | str]) -> None:
-        """Take what the command line names: files, folders and URLs."""
+    def open_named(self, names: Iterable[Path | str]) -> None:
+        """Open what the command line names: files, folders and URLs."""
         files = [name for name in names if isinstance(name, Path)]
         if files:
-            self.take_files(files)
+            self.open_files(files)
         for text in (name for name in names if isinstance(name, str)):
-            self.take(named_in_text(text))
+            self.open_incoming(parse_incoming(text))
 
-    def take_files(self, files: Iterable[Path]) -> None:
-        """Take files and folders, whatever they are."""
-        self.take(Incoming(files=tuple(files)))
+    def open_files(self, files: Iterable[Path]) -> None:
+        """Open files and folders of any kind."""
+        self.open_incoming(Incoming(files=tuple(files)))
 
-    def take(self, found: Incoming) -> None:
-        """Put what came in where it belongs. Of several of a kind the first is opened, except LoRAs, embeddings and
-        VAEs, which are all taken, and pictures, the others of which can be found under the recent files."""
-        if found.problem is not None:
-            self._to.fail(found.problem)
+    def open_incoming(self, found: Incoming) -> None:
+        """Pass incoming data to its handler. Only the first of each kind is opened, except LoRAs, embeddings and VAEs,
+        which are all added; further pictures appear in the recent files."""
+        if found.error is not None:
+            self._to.show_error(found.error)
         elif found.files:
-            self._background.run(partial(sorted_files, found.files), self._take_sorted, self._to.fail)
+            self._background.read(partial(sorted_files, found.files), self._take_sorted, self._to.show_error)
         elif found.image:
             self._to.open_image(found.image)
         elif found.page:
             self._to.add_checkpoint(found.page)
-        elif found.web:
-            self._to.download(found.web)
+        elif found.picture_url:
+            self._to.download(found.picture_url)
 
     def _take_sorted(self, found: SortedFiles) -> None:
         to = self._to
@@ -92,7 +92,7 @@ class Router(QObject):
             *map(len, (found.pictures, found.projects, found.latents, found.additions, found.checkpoints)),
         )
         if found.problem is not None:
-            to.fail(found.problem)
+            to.show_error(found.problem)
         if found.additions:
             to.add_weights(found.additions)
         if found.checkpoints:

@@ -1,4 +1,4 @@
-"""The look: two sets of colours, the palette and style sheet made of them, and the live switch between them."""
+"""The theme: two sets of colours, their palette and style sheet, and the switch between them."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QPalette
 from PySide6.QtWidgets import QApplication
 
-from sdxl_desktop.core.paths import resources
+from sdxl_desktop.core.paths import resources_folder
 from sdxl_desktop.core.settings import Theme
-from sdxl_desktop.ui.style import SHEET
+from sdxl_desktop.ui.stylesheet import STYLESHEET_TEMPLATE
 
 GRID = 8
-"""Logical pixels between things; halves and multiples of it everywhere."""
+"""Logical pixels between widgets; halves and multiples of it are used everywhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Colours:
-    """Every colour of a theme as "#rrggbb". Text on its ground keeps WCAG AA contrast (4.5 to 1)."""
+class ThemeColours:
+    """Every colour of a theme as "#rrggbb". Text on its background has WCAG AA contrast (4.5 to 1)."""
 
     mode: str
     window: str
@@ -42,7 +42,7 @@ class Colours:
     note_ground: str
 
 
-DARK = Colours(
+DARK = ThemeColours(
     mode="dark",
     window="#202124",
     sunken="#161719",
@@ -65,7 +65,7 @@ DARK = Colours(
     note_ground="#2d2f33",
 )
 
-LIGHT = Colours(
+LIGHT = ThemeColours(
     mode="light",
     window="#f5f5f6",
     sunken="#dfe0e3",
@@ -89,10 +89,10 @@ LIGHT = Colours(
 )
 
 
-def use_own_font(app: QApplication) -> None:
-    """Write in Inter, which ships with the application, at the system's size; other scripts fall back to the system."""
+def use_bundled_font(app: QApplication) -> None:
+    """Use Inter, which ships with the application, at the system's size; other scripts fall back to system fonts."""
     families: list[str] = []
-    for file in sorted((resources() / "fonts").glob("*.ttf")):
+    for file in sorted((resources_folder() / "fonts").glob("*.ttf")):
         families += QFontDatabase.applicationFontFamilies(QFontDatabase.addApplicationFont(str(file)))
     if families:
         font = QFont(families[0])
@@ -100,8 +100,8 @@ def use_own_font(app: QApplication) -> None:
         app.setFont(font)
 
 
-def palette(colours: Colours) -> QPalette:
-    """The Qt palette of a theme; painted widgets take their colours from it by role."""
+def build_palette(colours: ThemeColours) -> QPalette:
+    """Return the Qt palette of a theme; custom-painted widgets read their colours from it by role."""
     roles = {
         QPalette.ColorRole.Window: colours.window,
         QPalette.ColorRole.WindowText: colours.text,
@@ -133,44 +133,44 @@ def palette(colours: Colours) -> QPalette:
     return made
 
 
-def style_sheet(colours: Colours) -> str:
-    """The style sheet of a theme: `@name` in the template becomes the colour of that name."""
-    sheet = SHEET
+def build_stylesheet(colours: ThemeColours) -> str:
+    """Return the style sheet of a theme: `@name` in the template becomes the colour of that name."""
+    sheet = STYLESHEET_TEMPLATE
     for field in sorted(fields(colours), key=lambda field: -len(field.name)):
         sheet = sheet.replace(f"@{field.name}", getattr(colours, field.name))
     return sheet
 
 
 class ThemeSwitch(QObject):
-    """Dresses the whole application, now and whenever the system changes between light and dark."""
+    """Applies the theme to the whole application, also when the system changes between light and dark."""
 
     def __init__(self, app: QApplication) -> None:
         super().__init__()
         self._app = app
         self._theme: Theme = "system"
-        self._worn: Colours | None = None
-        app.setStyleSheet("")  # what another switch put on
-        app.styleHints().colorSchemeChanged.connect(self._follow)
+        self._applied: ThemeColours | None = None
+        app.setStyleSheet("")  # remove another switch's sheet
+        app.styleHints().colorSchemeChanged.connect(self._update)
 
-    def wear(self, theme: Theme) -> None:
-        """Put on `theme`; "system" follows the desktop from now on."""
+    def apply_theme(self, theme: Theme) -> None:
+        """Apply `theme`; "system" follows the desktop from now on."""
         self._theme = theme
         schemes = {"light": Qt.ColorScheme.Light, "dark": Qt.ColorScheme.Dark}
         self._app.styleHints().setColorScheme(schemes.get(theme, Qt.ColorScheme.Unknown))
-        self._follow()
+        self._update()
 
     @property
-    def colours(self) -> Colours:
-        """What is worn now."""
-        return self._worn or LIGHT
+    def colours(self) -> ThemeColours:
+        """The colours applied now."""
+        return self._applied or LIGHT
 
-    def _follow(self) -> None:
+    def _update(self) -> None:
         dark = self._theme == "dark" or (
             self._theme == "system" and self._app.styleHints().colorScheme() == Qt.ColorScheme.Dark
         )
         colours = DARK if dark else LIGHT
-        if colours is self._worn:
+        if colours is self._applied:
             return
-        self._worn = colours
-        self._app.setPalette(palette(colours))
-        self._app.setStyleSheet(style_sheet(colours))
+        self._applied = colours
+        self._app.setPalette(build_palette(colours))
+        self._app.setStyleSheet(build_stylesheet(colours))

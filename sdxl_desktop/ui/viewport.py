@@ -1,4 +1,4 @@
-"""Geometry of looking at a picture: zoom about a point, pan, fit. Values only, in device-independent pixels."""
+"""Geometry of viewing a picture: zoom about a point, pan, fit. Values only, in device-independent pixels."""
 
 from __future__ import annotations
 
@@ -12,78 +12,78 @@ MIN_ZOOM = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Viewport:
-    """A picture of `picture` pixels seen in a widget of `view` points: `scale` points a pixel about `centre`.
+    """A picture of `picture_size` pixels in a widget of `widget_size` points, at `scale` points per pixel.
 
-    `centre` is the picture's pixel in the middle of the widget. As long as `fitted`, resizing fits again.
+    `centre` is the picture's pixel in the middle of the widget. While `is_fitted`, resizing fits again.
     """
 
-    view: QSizeF
-    picture: QSizeF
+    widget_size: QSizeF
+    picture_size: QSizeF
     scale: float = 1.0
     centre: QPointF = field(default_factory=QPointF)
-    fitted: bool = True
+    is_fitted: bool = True
     margin: float = 16.0
 
     @property
     def fit_scale(self) -> float:
-        """The scale at which all of the picture shows, margins kept."""
-        width = max(1.0, self.view.width() - 2 * self.margin)
-        height = max(1.0, self.view.height() - 2 * self.margin)
-        return min(width / max(1.0, self.picture.width()), height / max(1.0, self.picture.height()))
+        """The scale at which the whole picture and the margins fit."""
+        width = max(1.0, self.widget_size.width() - 2 * self.margin)
+        height = max(1.0, self.widget_size.height() - 2 * self.margin)
+        return min(width / max(1.0, self.picture_size.width()), height / max(1.0, self.picture_size.height()))
 
     def fit(self) -> Viewport:
-        middle = QPointF(self.picture.width() / 2, self.picture.height() / 2)
-        return replace(self, scale=self.fit_scale, centre=middle, fitted=True)
+        middle = QPointF(self.picture_size.width() / 2, self.picture_size.height() / 2)
+        return replace(self, scale=self.fit_scale, centre=middle, is_fitted=True)
 
     def resized(self, view: QSizeF) -> Viewport:
-        changed = replace(self, view=view)
-        return changed.fit() if self.fitted else changed
+        changed = replace(self, widget_size=view)
+        return changed.fit() if self.is_fitted else changed
 
-    def of_picture(self, picture: QSizeF) -> Viewport:
-        """The same look at a picture of another size; a size never seen before is fitted."""
-        if picture == self.picture:
+    def for_picture(self, picture: QSizeF) -> Viewport:
+        """Return the same view of a picture of another size; a new size is fitted."""
+        if picture == self.picture_size:
             return self
-        return replace(self, picture=picture).fit()
+        return replace(self, picture_size=picture).fit()
 
-    def zoomed(self, scale: float, about: QPointF) -> Viewport:
-        """At `scale`, the picture's pixel under the widget's point `about` staying where it is."""
+    def zoomed(self, scale: float, anchor: QPointF) -> Viewport:
+        """Return the view at `scale`; the picture's pixel under the widget's point `anchor` stays in place."""
         scale = min(MAX_ZOOM, max(min(MIN_ZOOM, self.fit_scale), scale))
-        held = self.to_picture(about)
-        shift = (about - self._middle()) / scale
-        return replace(self, scale=scale, centre=held - shift, fitted=False)._held()
+        held = self.to_picture_point(anchor)
+        shift = (anchor - self._widget_centre()) / scale
+        return replace(self, scale=scale, centre=held - shift, is_fitted=False)._clamped()
 
     def panned(self, by: QPointF) -> Viewport:
-        """Moved by so many points, as if the picture were dragged."""
-        return replace(self, centre=self.centre - by / self.scale, fitted=False)._held()
+        """Return the view moved by this many points, as if the picture were dragged."""
+        return replace(self, centre=self.centre - by / self.scale, is_fitted=False)._clamped()
 
-    def on_whole_pixels(self, ratio: float) -> Viewport:
-        """Moved by less than a pixel of the screen, so that at 100 % the picture's pixels are the screen's own."""
-        corner = self.target().topLeft() * ratio
+    def snapped_to_pixels(self, ratio: float) -> Viewport:
+        """Move by less than a screen pixel, so that at 100 % the picture's pixels match the screen's."""
+        corner = self.picture_rect().topLeft() * ratio
         off = QPointF(round(corner.x()), round(corner.y())) - corner
         return replace(self, centre=self.centre - off / (ratio * self.scale))
 
-    def to_picture(self, point: QPointF) -> QPointF:
-        return self.centre + (point - self._middle()) / self.scale
+    def to_picture_point(self, point: QPointF) -> QPointF:
+        return self.centre + (point - self._widget_centre()) / self.scale
 
-    def to_widget(self, box: QRectF) -> QRectF:
-        """Where a box of the picture's pixels lies in the widget."""
-        corner = self._middle() + (box.topLeft() - self.centre) * self.scale
+    def to_widget_rect(self, box: QRectF) -> QRectF:
+        """Map a rectangle from picture pixels to widget coordinates."""
+        corner = self._widget_centre() + (box.topLeft() - self.centre) * self.scale
         return QRectF(corner, box.size() * self.scale)
 
-    def point(self, pixel: QPointF) -> QPointF:
-        """Where a point of the picture lies in the widget."""
-        return self._middle() + (pixel - self.centre) * self.scale
+    def to_widget_point(self, pixel: QPointF) -> QPointF:
+        """Map a point from picture pixels to widget coordinates."""
+        return self._widget_centre() + (pixel - self.centre) * self.scale
 
-    def target(self) -> QRectF:
-        """Where the picture lies in the widget."""
-        corner = self._middle() - self.centre * self.scale
-        return QRectF(corner, QSizeF(self.picture.width() * self.scale, self.picture.height() * self.scale))
+    def picture_rect(self) -> QRectF:
+        """Return the picture's rectangle in widget coordinates."""
+        corner = self._widget_centre() - self.centre * self.scale
+        return QRectF(corner, QSizeF(self.picture_size.width() * self.scale, self.picture_size.height() * self.scale))
 
-    def _middle(self) -> QPointF:
-        return QPointF(self.view.width() / 2, self.view.height() / 2)
+    def _widget_centre(self) -> QPointF:
+        return QPointF(self.widget_size.width() / 2, self.widget_size.height() / 2)
 
-    def _held(self) -> Viewport:
-        """With the middle of the widget over the picture, so that it cannot be lost."""
-        x = min(max(self.centre.x(), 0.0), self.picture.width())
-        y = min(max(self.centre.y(), 0.0), self.picture.height())
+    def _clamped(self) -> Viewport:
+        """Keep the middle of the widget over the picture, so the picture stays visible."""
+        x = min(max(self.centre.x(), 0.0), self.picture_size.width())
+        y = min(max(self.centre.y(), 0.0), self.picture_size.height())
         return replace(self, centre=QPointF(x, y))

@@ -1,4 +1,4 @@
-"""A worker that does one job: the application's side starts it and waits, the worker's side does the job and ends."""
+"""A worker for one job: the application's side starts it and waits, the worker's side does the job and exits."""
 
 from __future__ import annotations
 
@@ -10,37 +10,37 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, Generic, NoReturn, Protocol, TypeVar
 
 from sdxl_desktop.core.errors import SdxlDesktopError
-from sdxl_desktop.core.shortage import is_shortage
+from sdxl_desktop.core.out_of_memory import is_out_of_memory
 from sdxl_desktop.workers import memory, worker_main
 from sdxl_desktop.workers.process import WorkerEnded, WorkerProcess, exit_reason, offline_environment
 
 log = logging.getLogger(__name__)
 
 _LOG_END = 2000
-"""Bytes of standard error that the last line is looked for in."""
+"""Bytes at the end of standard error that are searched for the last line."""
 _MAX_CAUSE = 300
-"""Characters of what a library said."""
+"""Maximum length of a library's error message, in characters."""
 
 J = TypeVar("J")
 
 
 @dataclass(frozen=True, slots=True)
 class JobEvent:
-    """What the job tells while it runs."""
+    """An event of the running job."""
 
     event: Any
 
 
 @dataclass(frozen=True, slots=True)
 class JobResult:
-    """The job is done: what it returned."""
+    """The return value of the finished job."""
 
     value: Any
 
 
 @dataclass(frozen=True, slots=True)
 class JobFailed:
-    """The job ended in an error."""
+    """The error that the job ended with."""
 
     error: SdxlDesktopError
 
@@ -49,31 +49,31 @@ JobMessage = JobEvent | JobResult | JobFailed
 
 
 class CancelToken(Protocol):
-    """Says whether the person has asked to stop; `threading.Event` is one."""
+    """Tells whether the user has cancelled; `threading.Event` is one."""
 
     def is_set(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobWorker:
-    """One kind of job as the application sees it, and how it ends badly.
+    """The application's side of one kind of job, and its errors.
 
-    `host` is the program's argument that starts its worker, with what `environment()` gives. `cancelled()` is raised
-    where the person stopped it, `died(why)` where the process ended without a result; `why` is a sentence.
+    `host` is the program argument that starts the worker, with the variables from `environment()`. `cancelled()` is
+    raised if the user cancelled, `died(why)` if the process ended without a result; `why` is a sentence.
     """
 
     host: str
-    cancelled: Callable[[], SdxlDesktopError]
-    died: Callable[[str], SdxlDesktopError]
+    cancelled_error: Callable[[], SdxlDesktopError]
+    died_error: Callable[[str], SdxlDesktopError]
     environment: Callable[[], Mapping[str, str]] = offline_environment
 
 
 def run_job(worker: JobWorker, job: object, emit: Callable[[Any], None], cancel: CancelToken) -> Any:
-    """Do `job` in a process of its own and return its result. Blocks for as long as it takes.
+    """Run `job` in a worker process and return its result. Blocks until it is done.
 
-    `emit` is called with what the job tells, on this thread. The process is killed when `cancel` is set, and whatever
-    happens here. Raises the error that the job ended in, what `worker` has for one that was cancelled or died,
-    WorkerStartError, and what `emit` raises.
+    `emit` is called with the job's events, on this thread. The process is killed when `cancel` is set, and in any case
+    before this returns. Raises the job's error, `worker.cancelled()`, `worker.died()`, WorkerStartError, and what
+    `emit` raises.
     """
     with tempfile.TemporaryFile() as stderr:
         process = WorkerProcess(worker.host, JobMessage, stderr=stderr, environment=worker.environment())
@@ -87,17 +87,17 @@ def run_job(worker: JobWorker, job: object, emit: Callable[[Any], None], cancel:
         if isinstance(last, JobResult):
             return last.value
         if last is None or cancel.is_set():
-            raise worker.cancelled()
+            raise worker.cancelled_error()
         if isinstance(last, JobFailed):
             raise last.error
-        raise worker.died(last.why or exit_reason(process.exit_code, _last_line(stderr)))
+        raise worker.died_error(last.why or exit_reason(process.exit_code, _last_line(stderr)))
 
 
 def _last_message(
     process: WorkerProcess, emit: Callable[[Any], None], cancel: CancelToken
 ) -> JobResult | JobFailed | WorkerEnded | None:
-    """Pass events on until the last message, which is returned without waiting for the end of the process; None after
-    a cancel."""
+    """Emit events until the last message and return it without waiting for the process to exit; None after a
+    cancel."""
     while not cancel.is_set():
         message: JobMessage | WorkerEnded | None = process.receive()
         if isinstance(message, JobEvent):
@@ -119,21 +119,21 @@ def _unlimited(_: object) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobHost(Generic[J]):
-    """One kind of job as its worker does it.
+    """The worker's side of one kind of job.
 
-    `work` does a job of the type `job`, tells how it goes and returns the result. The job ends in `failed(cause)` where
-    a library raised something, which `cause` says in a sentence, and in `out_of_memory(job)` where there was not enough
-    memory, or where the process took more than `memory_limit(job)` bytes of it (None: no limit).
+    `work` runs a job of type `job`, emits events and returns the result. The job ends with `failed(cause)` if a library
+    raised an error, where `cause` is a sentence, and with `out_of_memory(job)` if there was not enough memory or the
+    process used more than `memory_limit(job)` bytes (None: no limit).
     """
 
     job: type[J]
     work: Callable[[J, Callable[[Any], None]], Any]
-    failed: Callable[[str], SdxlDesktopError]
-    out_of_memory: Callable[[J], SdxlDesktopError]
+    failed_error: Callable[[str], SdxlDesktopError]
+    out_of_memory_error: Callable[[J], SdxlDesktopError]
     memory_limit: Callable[[J], int | None] = _unlimited
 
-    def do(self, job: J, send: Callable[[JobMessage], None]) -> int:
-        """Do `job`, sending all that it tells; returns the exit code. Catches everything that libraries raise."""
+    def run(self, job: J, send: Callable[[JobMessage], None]) -> int:
+        """Run `job` and send its messages; returns the exit code. Catches all exceptions of libraries."""
         try:
             value = self.work(job, lambda event: send(JobEvent(event)))
         except SdxlDesktopError as problem:
@@ -141,23 +141,27 @@ class JobHost(Generic[J]):
             return 1
         except Exception as problem:
             log.exception("The job failed unexpectedly")
-            send(JobFailed(self.out_of_memory(job) if is_shortage(problem) else self.failed(_cause(problem))))
+            send(
+                JobFailed(
+                    self.out_of_memory_error(job) if is_out_of_memory(problem) else self.failed_error(_cause(problem))
+                )
+            )
             return 1
         send(JobResult(value))
         return 0
 
     def serve(self) -> NoReturn:
-        """Be such a worker, from the first moment of this process to its last."""
+        """Run this process as a worker for one job; never returns."""
         application = worker_main.connect(log_level=logging.ERROR)
         job: J = application.receive(self.job)
-        application.listen(lambda message: None, ())  # only to end with the application
+        application.listen(lambda message: None, ())  # only to exit when the application does
         limit = self.memory_limit(job)
         if limit is not None:
-            memory.end_above(limit, lambda: application.send(JobFailed(self.out_of_memory(job))))
-        os._exit(self.do(job, application.send))  # the system lets go of what libraries hold, not piece by piece
+            memory.exit_above_limit(limit, lambda: application.send(JobFailed(self.out_of_memory_error(job))))
+        os._exit(self.run(job, application.send))  # the system frees what libraries hold, faster than a normal exit
 
 
 def _cause(problem: Exception) -> str:
-    """ "ValueError: the first line of what it says."."""
+    """Return a sentence like "ValueError: the first line of the message."."""
     lines = str(problem).splitlines()
     return f"{type(problem).__name__}: {lines[0][:_MAX_CAUSE] if lines else ''}".rstrip(": ").rstrip(".") + "."

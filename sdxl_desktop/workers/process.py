@@ -12,46 +12,45 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from sdxl_desktop.core import program, shortage
-from sdxl_desktop.core.errors import SdxlDesktopError, named
+from sdxl_desktop.core import child_program, out_of_memory
+from sdxl_desktop.core.errors import SdxlDesktopError, describe_error
 from sdxl_desktop.workers import protocol
 
 POLL_SECONDS = 0.05
 END_SECONDS = 5.0
-"""How long a process that was killed is waited for: one that hangs in a driver does not even end then."""
+"""Timeout for a killed process to end: one that hangs in a driver does not end even then."""
 _THREAD_END_SECONDS = 0.5
-"""How long the threads at its pipes are waited for: another process that it started may hold them open."""
+"""Timeout for the pipe threads to end: a subprocess of the worker may hold the pipes open."""
 _STALLED_SECONDS = 30.0
-"""How long nothing may come in the middle of a message."""
+"""Timeout for the next piece of an incomplete message."""
 _SECONDS_AFTER_EXIT = 2.0
-"""How long messages of a process that is gone may still be on their way."""
+"""Timeout for remaining messages after the process has exited."""
 
 
 class WorkerStartError(SdxlDesktopError):
-    """The system would not start a process."""
+    """The system could not start a process."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerEnded:
-    """The process is over, or of no more use: `why` is "" where its exit code says it."""
+    """The process has ended or is unusable; `why` is "" if the exit code tells the reason."""
 
     why: str = ""
 
 
 class WorkerProcess:
-    """One child process of this program, a thread that reads its messages, and one that writes what it is sent, which
-    blocks while the process is stuck.
+    """One child process of this program, with a reader thread for its messages and a writer thread, which blocks while
+    the process is stuck.
 
-    `host` is the program's argument that starts it, `expected` the types of its messages, `stderr` the file for what it
-    writes to standard error, `environment` its environment variables (default: `offline_environment()`). Raises
-    WorkerStartError.
+    `host` is the program argument that starts it, `expected` the types of its messages, `stderr` the file for its
+    standard error, `environment` its environment variables (default: `offline_environment()`). Raises WorkerStartError.
     """
 
     def __init__(
         self, host: str, expected: Any, *, stderr: BinaryIO, environment: Mapping[str, str] | None = None
     ) -> None:
         self._expected = expected
-        # not a SimpleQueue: with a signal at the wrong moment its timed get() waits for ever (Python 3.11)
+        # not a SimpleQueue: with a signal at the wrong moment its timed get() waits forever (Python 3.11)
         self._messages: queue.Queue[Any] = queue.Queue()
         self._frames: queue.SimpleQueue[bytes | memoryview | None] = queue.SimpleQueue()
         self._arrived_at: float | None = None
@@ -62,7 +61,7 @@ class WorkerProcess:
         try:
             self._reader.start()
             self._writer.start()
-        except RuntimeError as problem:  # there is no thread to be had
+        except RuntimeError as problem:  # no thread could be started
             self._process.kill()
             raise _not_started(problem) from problem
 
@@ -72,19 +71,19 @@ class WorkerProcess:
 
     @property
     def exit_code(self) -> int | None:
-        """None while it runs; the number of a signal that ended it is negative."""
+        """None while it runs; negative signal number if a signal ended it."""
         return self._process.poll()
 
     def alive(self) -> bool:
-        """Whether it can be sent messages, as far as is known."""
+        """Whether the process appears able to receive messages."""
         return self._reader.is_alive() and self._process.poll() is None
 
     def send(self, message: object) -> None:
-        """Send, unless the process is gone: then `receive` says so. Raises MemoryError."""
+        """Send `message`. If the process has ended, `receive` reports it. Raises MemoryError."""
         self._frames.put(protocol.pack(message))
 
     def receive(self) -> Any:
-        """Its next message, `WorkerEnded`, or None where nothing came for `POLL_SECONDS`."""
+        """Return the next message, `WorkerEnded`, or None if nothing arrived for `POLL_SECONDS`."""
         try:
             return self._messages.get(timeout=POLL_SECONDS)
         except queue.Empty:
@@ -92,14 +91,14 @@ class WorkerProcess:
         arrived_at = self._arrived_at
         if arrived_at is not None and time.monotonic() - arrived_at > _STALLED_SECONDS:
             return WorkerEnded("It stopped in the middle of a message.")
-        if self._process.poll() is not None:  # another process that it started may hold the pipe open
+        if self._process.poll() is not None:  # a subprocess of it may hold the pipe open
             self._exited_at = self._exited_at or time.monotonic()
             if time.monotonic() - self._exited_at > _SECONDS_AFTER_EXIT:
                 return WorkerEnded()
         return None
 
     def end(self, *, grace: float = 0.0) -> None:
-        """Kill it, and wait until it is gone; first give it `grace` seconds to end by itself."""
+        """Give the process `grace` seconds to exit, then kill it and wait until it has ended."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(grace)
         self._process.kill()
@@ -110,7 +109,7 @@ class WorkerProcess:
             thread.join(_THREAD_END_SECONDS)
 
     def end_after(self, ended: WorkerEnded) -> None:
-        """End what `ended` was received from: one that is over by itself is given time to leave its exit code."""
+        """End the process that `ended` came from; if it exits by itself, wait for its exit code."""
         self.end(grace=0.0 if ended.why else END_SECONDS)
 
     def _read(self, stream: BinaryIO) -> None:
@@ -121,9 +120,9 @@ class WorkerProcess:
                     self._messages.put(protocol.read(stream, self._expected, self._note))
         except (EOFError, OSError):
             why = ""
-        except protocol.UnreadableError as problem:
+        except protocol.UnreadableMessageError as problem:
             why = f"What it sent could not be read. {problem}"
-        finally:  # whatever ends this thread, nobody may wait for more
+        finally:  # however this thread ends, receivers must not wait for more
             self._messages.put(WorkerEnded(why))
 
     def _note(self, begun: bool) -> None:
@@ -136,16 +135,16 @@ class WorkerProcess:
 
 
 def offline_environment() -> dict[str, str]:
-    """The environment variables of a worker that does not use the network."""
-    return {**program.environment(), "HF_HUB_OFFLINE": "1"}
+    """Return the environment variables of a worker without network use."""
+    return {**child_program.child_environment(), "HF_HUB_OFFLINE": "1"}
 
 
 def exit_reason(code: int | None, last_line: str = "") -> str:
-    """A sentence on why a worker ended with exit code `code` (None: not known) and `last_line` ("" for nothing) as the
-    last that it wrote to standard error."""
+    """Return a sentence on why a worker ended with exit code `code` (None: unknown); `last_line` is the last line of
+    its standard error ("" for none)."""
     if code is None:
         return ""
-    if code == shortage.EXIT_CODE:
+    if code == out_of_memory.OUT_OF_MEMORY_EXIT_CODE:
         return "There was not enough memory."
     if code == protocol.EXIT_UNREADABLE:
         return "It could not read what it was sent, which happens when there is not enough memory for it."
@@ -169,12 +168,12 @@ def _signal_name(number: int) -> str:
 def _start(host: str, stderr: BinaryIO, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
-            program.command(host),
+            child_program.child_command(host),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stderr,
             env=environment,
-            cwd=program.folder(),
+            cwd=child_program.child_working_folder(),
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
     except OSError as problem:
@@ -184,6 +183,6 @@ def _start(host: str, stderr: BinaryIO, environment: Mapping[str, str]) -> subpr
 def _not_started(problem: Exception) -> WorkerStartError:
     return WorkerStartError(
         "A process for the work could not be started.",
-        why=named(problem),
-        next_step="Close other programs and try again; if it fails again, install the application anew.",
+        why=describe_error(problem),
+        next_step="Close other programs and try again; if it fails again, reinstall the application.",
     )

@@ -1,4 +1,4 @@
-"""Progress of a job: what is done of each phase of each part, reported as one fraction that never falls."""
+"""Progress of a job with several parts and phases, reported as one fraction that never decreases."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ PhaseT = TypeVar("PhaseT", bound=StrEnum)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobProgress(Generic[PhaseT]):
-    """`part` at work ("unet"), its `phase`, `done` of `total` in the phase (bytes, weights or UNet calls; 0 of 0 where
-    nothing can be counted), and the `fraction` of the whole job that is done, which never falls."""
+    """The current `part` ("unet"), its `phase`, `done` of `total` in the phase (bytes, weights or UNet calls; 0 of 0 if
+    nothing is counted), and the completed `fraction` of the whole job, which never decreases."""
 
     phase: PhaseT
     part: str = ""
@@ -30,8 +30,8 @@ ProgressT = TypeVar("ProgressT", bound=JobProgress[Any])
 
 
 class ProgressReporter(ABC, Generic[PhaseT, ProgressT]):
-    """Reports progress at most ten times a second, but each new phase at once. Each kind of job says what fraction of
-    it a phase of a part completes."""
+    """Reports progress at most ten times a second, but each new phase at once. Subclasses define the fraction of the
+    job that each phase of a part completes."""
 
     def __init__(
         self, emit: Callable[[ProgressT], None], progress: Callable[..., ProgressT], first: PhaseT, last: PhaseT
@@ -43,20 +43,21 @@ class ProgressReporter(ABC, Generic[PhaseT, ProgressT]):
 
     @abstractmethod
     def _fraction_at(self, within: float) -> float:
-        """What is done of the whole job, in [0, 1], when `within` in [0, 1] of the present phase is."""
+        """Return the completed fraction of the whole job, in [0, 1], when `within` in [0, 1] of the current phase is
+        done."""
 
     def advance(self, count: int) -> None:
-        """That many more bytes, weights or UNet calls of the phase are done."""
+        """Count `count` more bytes, weights or UNet calls of the phase as done."""
         self._done += count
         if self._done >= self._total or time.monotonic() - self._reported_at >= _SECONDS_BETWEEN_REPORTS:
             self._report()
 
-    def finishing(self) -> None:
-        """Every part is done."""
+    def report_finishing(self) -> None:
+        """Report that all parts are done."""
         self._emit(self._progress(phase=self._last, fraction=1.0))
 
     def _begin(self, part: str, phase: PhaseT, total: int) -> None:
-        """A phase of `part` begins, with `total` to count."""
+        """Start a phase of `part` with `total` items."""
         self._part, self._phase, self._done, self._total = part, phase, 0, total
         self._report()
 

@@ -1,7 +1,7 @@
-"""The form of every message between the application and a worker process: a header with the length, then a pickle.
+"""The message format between the application and a worker process: a header with the length, then a pickle.
 
-Both ends are this program, on one machine, over a pipe nobody else can open, so pickle is safe here. They work in
-different folders, so relative paths are made absolute on the way.
+Both ends are this program, on one machine, over a pipe that no other program can open, so pickle is safe here. They
+have different working folders, so relative paths are made absolute when sent.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from typing import IO, Any
 _HEADER = struct.Struct("<4sQ")
 _MAGIC = b"sdxl"
 _MAX_LENGTH = 1 << 36
-"""Bytes; a run of many large pictures with all of their latents takes some gigabytes."""
+"""Bytes; a run of many large pictures with all their latents takes some gigabytes."""
 _CHUNK = 1 << 20
 EXIT_UNREADABLE = 76
-"""Exit code of a worker that could not read what it was sent."""
+"""Exit code of a worker that could not read a message."""
 
 
-class UnreadableError(Exception):
-    """What came over the pipe is no message, or there is no memory for it; nothing after it can be read either."""
+class UnreadableMessageError(Exception):
+    """Data from the pipe is not a valid message or does not fit in memory; nothing after it can be read either."""
 
 
 class _Pickler(pickle.Pickler):
@@ -34,7 +34,7 @@ class _Pickler(pickle.Pickler):
 
 
 def pack(message: object) -> bytes | memoryview:
-    """The message as a frame. Raises MemoryError, and pickle.PicklingError for what cannot be sent."""
+    """Return the message as a frame. Raises MemoryError, and pickle.PicklingError for unsupported values."""
     frame = io.BytesIO()
     frame.write(_HEADER.pack(_MAGIC, 0))
     _Pickler(frame, protocol=pickle.HIGHEST_PROTOCOL).dump(message)
@@ -45,33 +45,33 @@ def pack(message: object) -> bytes | memoryview:
 
 
 def write(stream: IO[bytes], message: object) -> None:
-    """Send one message whole. Raises OSError when the other end is gone, and what `pack` raises before anything was
-    sent."""
+    """Send one message. Raises OSError if the other end is closed, and what `pack` raises before anything is sent."""
     write_frame(stream, pack(message))
 
 
 def write_frame(stream: IO[bytes], frame: bytes | memoryview) -> None:
-    """Send what `pack` made. Raises OSError when the other end is gone."""
+    """Send a frame made by `pack`. Raises OSError if the other end is closed."""
     stream.write(frame)
     stream.flush()
 
 
 def read(stream: IO[bytes], expected: Any = object, arriving: Callable[[bool], None] = lambda begun: None) -> Any:
-    """The next message, one of the types `expected`. Raises EOFError when the other end is gone and UnreadableError.
+    """Read the next message of the types `expected`. Raises EOFError if the other end is closed, and
+    UnreadableMessageError.
 
-    `arriving` is called with True for each piece of it that has come, and with False when it is whole.
+    `arriving` is called with True before each piece is read and with False when the message is complete.
     """
     try:
         magic, length = _HEADER.unpack(_read_exactly(stream, _HEADER.size, lambda begun: None))
         if magic != _MAGIC or length > _MAX_LENGTH:
-            raise UnreadableError("It does not begin as a message does.")
+            raise UnreadableMessageError("It does not begin as a message does.")
         message = _unpickled(_read_exactly(stream, length, arriving))
     except MemoryError as problem:
-        raise UnreadableError("There was not enough memory for it.") from problem
+        raise UnreadableMessageError("There was not enough memory for it.") from problem
     finally:
         arriving(False)
     if not isinstance(message, expected):
-        raise UnreadableError(f"It is a {type(message).__name__}, which is not expected.")
+        raise UnreadableMessageError(f"It is a {type(message).__name__}, which is not expected.")
     return message
 
 
@@ -80,12 +80,12 @@ def _unpickled(data: bytearray) -> Any:
         return pickle.loads(data)
     except MemoryError:
         raise
-    except Exception as problem:  # a pickle that is damaged can raise anything, EOFError and OSError too
-        raise UnreadableError(f"It is damaged ({type(problem).__name__}).") from problem
+    except Exception as problem:  # a damaged pickle can raise anything, even EOFError and OSError
+        raise UnreadableMessageError(f"It is damaged ({type(problem).__name__}).") from problem
 
 
 def _read_exactly(stream: IO[bytes], count: int, arriving: Callable[[bool], None]) -> bytearray:
-    """Taken in pieces, so that a length that is not true takes no memory."""
+    """Read `count` bytes in pieces, so that a wrong length allocates no memory."""
     data = bytearray()
     while len(data) < count:
         arriving(True)

@@ -1,6 +1,6 @@
-"""The worker's own side: what every worker process does first, and its connection to the application.
+"""The worker's side: the setup of every worker process and its connection to the application.
 
-A worker ends as soon as the application is gone, whatever it is doing.
+A worker exits as soon as the application does, whatever it is doing.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, NoReturn
 
 import psutil
 
-from sdxl_desktop.core import shortage
+from sdxl_desktop.core import out_of_memory
 from sdxl_desktop.core.app_log import log_to_stderr
 from sdxl_desktop.workers import protocol
 
@@ -26,15 +26,15 @@ NICENESS = 5
 
 
 class ApplicationConnection:
-    """Messages from and to the application. Every method ends the process where the application is gone, or where what
-    it sends cannot be read."""
+    """Messages from and to the application. Every method exits the process if the application has ended or its message
+    cannot be read."""
 
     def __init__(self, incoming: BinaryIO, outgoing: BinaryIO) -> None:
         self._incoming, self._outgoing = incoming, outgoing
         self._sending = threading.Lock()
 
     def receive(self, expected: Any) -> Any:
-        """The next message, one of the types `expected`."""
+        """Return the next message, one of the types `expected`."""
         try:
             return protocol.read(self._incoming, expected)
         except (EOFError, OSError):
@@ -43,7 +43,7 @@ class ApplicationConnection:
             _end_unreadable()
 
     def listen(self, take: Callable[[Any], None], expected: Any) -> None:
-        """From now on give every message to `take`, in a thread of its own."""
+        """Pass every further message to `take`, in a separate thread."""
         threading.Thread(target=self._listen, args=(take, expected), name="messages", daemon=True).start()
 
     def _listen(self, take: Callable[[Any], None], expected: Any) -> None:
@@ -51,11 +51,11 @@ class ApplicationConnection:
             message = self.receive(expected)
             try:
                 take(message)
-            except BaseException:  # whatever ends this thread, nobody would hear the application any more
+            except BaseException:  # without this thread no message would be received any more
                 _end_unreadable()
 
     def send(self, message: object) -> None:
-        """Send from any thread. Raises what `protocol.pack` raises."""
+        """Send a message, from any thread. Raises what `protocol.pack` raises."""
         try:
             with self._sending:
                 protocol.write(self._outgoing, message)
@@ -64,14 +64,14 @@ class ApplicationConnection:
 
 
 def connect(*, log_level: int = logging.WARNING, own_level: int | None = None) -> ApplicationConnection:
-    """Make this process a worker: it leaves Ctrl+C to the application, logs to standard error, gives way to the window,
-    ends where it would hang for want of memory, and keeps its pipes to itself. `own_level` is for the log lines of our
-    own modules, where they are to be more than those of libraries."""
+    """Set up this process as a worker: ignore Ctrl+C, log to standard error, lower the priority, exit when out of
+    memory instead of hanging, and keep the pipes private. `own_level` is the log level of this program's modules, if it
+    differs from that of libraries."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     log_to_stderr(log_level, own=own_level)
     _lower_priority()
     connection = ApplicationConnection(*_private_pipes())
-    shortage.end_instead_of_hanging()
+    out_of_memory.exit_when_out_of_memory()
     return connection
 
 
@@ -83,14 +83,14 @@ def _end_unreadable() -> NoReturn:
 
 
 def _lower_priority() -> None:
-    """Let the window have a core whenever it wants one, so that a brush stays smooth while all of them compute."""
+    """Lower the priority, so that the window gets a core when needed and brushes stay smooth during computation."""
     lower = psutil.BELOW_NORMAL_PRIORITY_CLASS if sys.platform == "win32" else NICENESS
     with suppress(psutil.Error, OSError):
         psutil.Process().nice(lower)
 
 
 def _private_pipes() -> tuple[BinaryIO, BinaryIO]:
-    """The two ends of the pipe, moved away from 0 and 1 so that no library can read or print into them."""
+    """Return the pipe ends, moved away from descriptors 0 and 1 so that no library can read from or print to them."""
     if sys.platform == "win32":
         import msvcrt
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e import driving
+from tests.e2e import window_driver
 
 
 @pytest.fixture(scope="session")
 def display() -> Iterator[str]:
-    with driving.display() as name:
+    with window_driver.display() as name:
         yield name

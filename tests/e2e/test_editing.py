@@ -14,11 +14,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sdxl_desktop.core.raster import Bytes
-from sdxl_desktop.session.document.contents import Project
-from sdxl_desktop.session.document.recovery import Left, recoverable
-from tests.e2e.driving import Hands, application, wait_for
-from tests.e2e.editing import STEP, Sitting, Trail, is_sea, same, sitting, still
+from sdxl_desktop.core.raster import UInt8Array
+from sdxl_desktop.session.document.project_content import Project
+from sdxl_desktop.session.document.recovery import CloseState, find_recoverable
+from tests.e2e.editing_session import (
+    STEP,
+    EditingSession,
+    PointerTrail,
+    editing_session,
+    is_blue,
+    same,
+    steady_canvas_rect,
+)
+from tests.e2e.window_driver import WindowDriver, application, wait_for
 
 OLDEST = 5.0
 """Seconds that recovered work may lag behind what was on the screen."""
@@ -32,7 +40,7 @@ pytestmark = [
 ]
 
 
-def pixels_of(file: Path) -> Bytes:
+def pixels_of(file: Path) -> UInt8Array:
     with Image.open(file) as image:
         return np.asarray(image.convert("RGB"))
 
@@ -42,15 +50,15 @@ def pixels_of(file: Path) -> Bytes:
 
 def test_a_picture_is_edited_from_start_to_finish(display: str, home: Path) -> None:
     """Open, write, paint, fill, apply, undo, redo, quit."""
-    with sitting(display, home, SMALL) as at:
+    with editing_session(display, home, SMALL) as at:
         hands = at.hands
-        hands.write("a red heart")
+        hands.type_text("a red heart")
         at.stroke()
-        hands.keys("ctrl+Return")
+        hands.press_keys("ctrl+Return")
         (drawn,) = wait_for("the candidate", hands.pictures)
         result = pixels_of(drawn)
-        hands.keys("Return")
-        kept = at.wait_for_kept("the applied result", result)
+        hands.press_keys("Return")
+        kept = at.wait_for_autosave("the applied result", result)
         assert kept.workspace is not None
         assert kept.workspace.prompts.prompt == "a red heart"
         assert kept.mask is not None
@@ -58,38 +66,38 @@ def test_a_picture_is_edited_from_start_to_finish(display: str, home: Path) -> N
         assert not changed[kept.mask == 0].any(), "outside the mask nothing changes"
         assert changed[kept.mask == 255].mean() > 0.9, "and inside all is new"
 
-        hands.keys("ctrl+z")
-        at.wait_for_kept("the picture as it was", at.pixels)
-        hands.keys("ctrl+y")
-        at.wait_for_kept("the result once more", result)
+        hands.press_keys("ctrl+z")
+        at.wait_for_autosave("the picture as it was", at.pixels)
+        hands.press_keys("ctrl+y")
+        at.wait_for_autosave("the result once more", result)
         hands.quit()
-        assert left_in(hands) == [Left.CLOSED], "the next start goes on here"
+        assert left_in(hands) == [CloseState.CLOSED], "the next start goes on here"
 
 
 def test_after_a_kill_the_next_start_offers_the_work_and_brings_it_back(display: str, home: Path) -> None:
-    with sitting(display, home, SMALL) as at:
+    with editing_session(display, home, SMALL) as at:
         at.stroke()
-        wait_for("the mask to be kept", at.kept_mask)
+        wait_for("the mask to be kept", at.mask_is_autosaved)
         at.hands.kill()
     with application(display, home) as hands:
         hands.find_window()
         hands.click(*wait_for("the offer", lambda: offer(hands)))
-        place = wait_for("the picture", lambda: still(hands))
+        place = wait_for("the picture", lambda: steady_canvas_rect(hands))
         x, y = place.x + place.width // 2, place.y + place.height // 2
-        assert not is_sea(hands.screen()[y - 10 : y + 10, x - 10 : x + 10]).any(), "with the mask over it"
+        assert not is_blue(hands.screen()[y - 10 : y + 10, x - 10 : x + 10]).any(), "with the mask over it"
         hands.quit()
-        assert left_in(hands) == [Left.CLOSED], "it was taken over, and not kept twice"
+        assert left_in(hands) == [CloseState.CLOSED], "it was taken over, and not kept twice"
 
 
-def left_in(hands: Hands) -> list[Left]:
+def left_in(hands: WindowDriver) -> list[CloseState]:
     """How what is kept was left."""
-    found = recoverable(hands.recovery)
+    found = find_recoverable(hands.recovery)
     for one in found:
-        one.leave()
-    return [one.left for one in found]
+        one.release()
+    return [one.close_state for one in found]
 
 
-def offer(hands: Hands) -> tuple[int, int] | None:
+def offer(hands: WindowDriver) -> tuple[int, int] | None:
     """Where at the foot of the empty canvas something is written in the colour of links."""
     screen = hands.screen().astype(int)
     teal = (screen[..., 1] > screen[..., 0] + 60) & (screen[..., 1] > screen[..., 2] + 10)
@@ -110,7 +118,7 @@ class Kill:
 
     def in_a_stroke(self) -> None:
         """With the button down, at any moment of the first ten seconds."""
-        with sitting(self.display, self.home, LARGE) as at:
+        with editing_session(self.display, self.home, LARGE) as at:
             at.take_brush()
             trail = at.press()
             end = at.came + self.chance.uniform(2, 10)
@@ -122,7 +130,7 @@ class Kill:
 
     def in_an_autosave(self) -> bool:
         """While one of the first three is being written; whether it was caught in the act."""
-        with sitting(self.display, self.home, LARGE) as at:
+        with editing_session(self.display, self.home, LARGE) as at:
             at.take_brush()
             trail = at.press()
             number, more = self.chance.randint(1, 3), self.chance.uniform(0, 0.003)
@@ -143,12 +151,12 @@ class Kill:
 
     def in_an_apply(self) -> None:
         """Just after the key that takes a candidate over, or while what has become of the picture is written."""
-        with sitting(self.display, self.home, SMALL) as at:
+        with editing_session(self.display, self.home, SMALL) as at:
             at.stroke()
-            at.hands.keys("ctrl+Return")
+            at.hands.press_keys("ctrl+Return")
             (drawn,) = wait_for("the candidate", at.hands.pictures)
-            wait_for("the mask to be kept", at.kept_mask)
-            at.hands.do("key", "Return")
+            wait_for("the mask to be kept", at.mask_is_autosaved)
+            at.hands.send_pointer_command("key", "Return")
             time.sleep(self.chance.uniform(0, 0.1))
             if self.chance.random() < 0.5:
                 wait_for("the next autosave", lambda: writing(at.hands) or None, every=0.0003)
@@ -158,16 +166,16 @@ class Kill:
             assert project.mask is not None, "it had been kept, and stays"
 
 
-def writing(hands: Hands) -> bool:
+def writing(hands: WindowDriver) -> bool:
     """Whether something in the recovery folder is half written."""
     with suppress(FileNotFoundError):  # it comes and goes
         return any(".part-" in path.name for path in hands.recovery.rglob("*"))
     return False
 
 
-def found(at: Sitting, killed: float) -> Project | None:
+def found(at: EditingSession, killed: float) -> Project | None:
     """What the next start finds: one document that can be read, or none while the picture was new."""
-    left = recoverable(at.hands.recovery)
+    left = find_recoverable(at.hands.recovery)
     assert not list(at.hands.recovery.glob(".*.part-*")), "a half-written document is swept away"
     if not left:
         assert killed - at.came < OLDEST
@@ -176,16 +184,16 @@ def found(at: Sitting, killed: float) -> Project | None:
     try:
         return one.load()
     finally:
-        one.leave()
+        one.release()
 
 
-def check_stroke(at: Sitting, trail: Trail, killed: float) -> None:
+def check_stroke(at: EditingSession, trail: PointerTrail, killed: float) -> None:
     """The picture is the one that came in; of the stroke there is what was painted five seconds ago, or more."""
     project = found(at, killed)
     if project is None:
         return
     assert same(project.picture, at.pixels)
-    assert trail.at(killed - OLDEST) - SLACK <= trail.kept(project.mask) <= trail.at(killed) + SLACK
+    assert trail.at(killed - OLDEST) - SLACK <= trail.autosaved_distance(project.mask) <= trail.at(killed) + SLACK
 
 
 def again_and_again(home: Path, display: str, kill: Callable[[Kill], bool | None], times: int) -> int:

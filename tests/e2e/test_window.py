@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from sdxl_desktop.library.scan import read_checkpoint
-from tests.e2e.driving import ROOT, Hands, application, wait_for
+from tests.e2e.window_driver import ROOT, WindowDriver, application, wait_for
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="drives an X display"),
@@ -27,17 +27,17 @@ def native_size() -> tuple[int, int]:
 
 
 @pytest.fixture
-def hands(display: str, home: Path) -> Iterator[Hands]:
+def hands(display: str, home: Path) -> Iterator[WindowDriver]:
     with application(display, home) as driver:
         yield driver
 
 
-def test_a_sitting(hands: Hands) -> None:
+def test_a_sitting(hands: WindowDriver) -> None:
     """Write, draw with the keyboard; lose the engine; draw with the mouse; close; find everything kept."""
     hands.find_window()
     engine = wait_for("the engine", hands.engine)
-    hands.write("a red heart on a blue background")
-    hands.keys("ctrl+Return")
+    hands.type_text("a red heart on a blue background")
+    hands.press_keys("ctrl+Return")
     first = wait_for("the first picture", hands.pictures)[0]
     with Image.open(first) as image:
         assert image.size == native_size()

@@ -15,12 +15,20 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 import pytest
 from filelock import FileLock
 
-from sdxl_desktop.core.events import Cancelled, Drawn, Event, Failed, Finished, Picture, Progress
+from sdxl_desktop.core.events import (
+    EngineEvent,
+    Picture,
+    PictureFinished,
+    Progress,
+    RunCancelled,
+    RunFailed,
+    RunFinished,
+)
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import Execution, GenerationRequest, Prompts, Sampling
-from sdxl_desktop.core.speed import Speed
-from sdxl_desktop.engine.protocol import Engine
+from sdxl_desktop.core.speed import SpeedPreset
+from sdxl_desktop.engine.engine_protocol import Engine
 
 SIZE = Size(128, 96)
 EXECUTION = Execution(device="CPU", precision="f32", preview=False, threads=1)
@@ -28,21 +36,21 @@ EXECUTION = Execution(device="CPU", precision="f32", preview=False, threads=1)
 
 
 @dataclass
-class Told:
+class RecordedEvents:
     """Every event of a run, and short ways to ask for what matters."""
 
-    events: list[Event] = field(default_factory=list)
+    events: list[EngineEvent] = field(default_factory=list)
 
-    def of(self, kind: type) -> list[Any]:
+    def of_type(self, kind: type) -> list[Any]:
         return [event for event in self.events if isinstance(event, kind)]
 
     @property
-    def last(self) -> Event:
+    def last(self) -> EngineEvent:
         return self.events[-1]
 
     @property
-    def finished(self) -> Finished:
-        assert isinstance(self.last, Finished), self.last
+    def finished(self) -> RunFinished:
+        assert isinstance(self.last, RunFinished), self.last
         return self.last
 
     @property
@@ -51,15 +59,19 @@ class Told:
 
     @property
     def phases(self) -> list[str]:
-        return list(dict.fromkeys(event.phase.value for event in self.of(Progress)))
+        return list(dict.fromkeys(event.phase.value for event in self.of_type(Progress)))
 
 
-def draw(engine: Engine, request: GenerationRequest, cancel: Flag | None = None) -> Told:
-    told = Told()
-    engine.generate(request, told.events.append, cancel or Flag())
-    assert isinstance(told.last, Finished | Cancelled | Failed)
-    assert len(told.of(Drawn)) >= len(told.last.pictures) if isinstance(told.last, Finished) else True
-    return told
+def generate(engine: Engine, request: GenerationRequest, cancel: Flag | None = None) -> RecordedEvents:
+    recorded = RecordedEvents()
+    engine.generate(request, recorded.events.append, cancel or Flag())
+    assert isinstance(recorded.last, RunFinished | RunCancelled | RunFailed)
+    assert (
+        len(recorded.of_type(PictureFinished)) >= len(recorded.last.pictures)
+        if isinstance(recorded.last, RunFinished)
+        else True
+    )
+    return recorded
 
 
 @pytest.fixture(scope="session")
@@ -71,7 +83,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
         warnings.simplefilter("ignore")
         from tests.engine import tiny_sdxl
 
-        folder = shared(tmp_path_factory) / "tiny"
+        folder = shared_folder(tmp_path_factory) / "tiny"
         with FileLock(folder.with_suffix(".lock")):
             if not folder.exists():
                 tiny_sdxl.make_torch(folder / "torch", **tiny_sdxl.SHALLOW)
@@ -88,7 +100,7 @@ def deep(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         warnings.simplefilter("ignore")
         from tests.engine import tiny_sdxl
 
-        folder = shared(tmp_path_factory) / "deep"
+        folder = shared_folder(tmp_path_factory) / "deep"
         with FileLock(folder.with_suffix(".lock")):
             if not folder.exists():
                 tiny_sdxl.make_deep(tiny, folder)
@@ -98,14 +110,14 @@ def deep(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def family(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The tiny checkpoints of every topology, made when they are asked for, once for all processes."""
-    from tests.engine.parity.family import TinyFamily
+    from tests.engine.parity.tiny_checkpoints import TinyCheckpoints
 
-    folder = shared(tmp_path_factory) / "family"
+    folder = shared_folder(tmp_path_factory) / "family"
     folder.mkdir(exist_ok=True)
-    return TinyFamily(tiny, folder)
+    return TinyCheckpoints(tiny, folder)
 
 
-def shared(factory: pytest.TempPathFactory) -> Path:
+def shared_folder(factory: pytest.TempPathFactory) -> Path:
     """A folder for all processes of this test run."""
     own = factory.getbasetemp()
     return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
@@ -143,16 +155,18 @@ def compiled_before(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     import threading
     import warnings
 
-    from sdxl_desktop.engine.openvino.workbench import OpenVinoWorkbench
+    from sdxl_desktop.engine.openvino.part_benchmark import OpenVinoDeviceBenchmark
 
-    folder = shared(tmp_path_factory) / "compiled before"
+    folder = shared_folder(tmp_path_factory) / "compiled before"
     with FileLock(folder.with_suffix(".lock")):
         if not folder.exists():
-            home = home_in(tmp_path_factory.mktemp("compiling"))
+            home = app_paths_in(tmp_path_factory.mktemp("compiling"))
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                bench = OpenVinoWorkbench(home)
-                bench.prepare(tiny / "ov", [SIZE], list(Speed), EXECUTION, lambda event: None, threading.Event())
+                bench = OpenVinoDeviceBenchmark(home)
+                bench.precompile(
+                    tiny / "ov", [SIZE], list(SpeedPreset), EXECUTION, lambda event: None, threading.Event()
+                )
                 bench.close()
             home.cache.rename(folder)
     return folder
@@ -162,12 +176,12 @@ def compiled_before(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 def used_home(compiled_before: Path, tmp_path: Path) -> AppPaths:
     """A home of the test's own, in which the tiny checkpoint's parts were compiled before: for what is not about
     compiling."""
-    home = home_in(tmp_path)
+    home = app_paths_in(tmp_path)
     shutil.copytree(compiled_before, home.cache)
     return home
 
 
-def home_in(folder: Path) -> AppPaths:
+def app_paths_in(folder: Path) -> AppPaths:
     return AppPaths(folder, folder / "cache", folder / "settings.json", folder, folder)
 
 
@@ -179,7 +193,7 @@ def reading() -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from sdxl_desktop.engine.openvino import devices
-        from sdxl_desktop.engine.openvino.interrupt import Interrupt, InterruptibleRequest
+        from sdxl_desktop.engine.openvino.interruptible_request import Interrupt, InterruptibleInferRequest
         from sdxl_desktop.engine.openvino.pipeline import Pipeline
 
     def build(folder: Path, change: Any = lambda pipe: None) -> Any:
@@ -187,9 +201,9 @@ def reading() -> Any:
         pipe = Pipeline(folder)
         change(pipe)
         for part in ("text_encoder", "text_encoder_2"):
-            network = pipe.networks[part]
+            network = pipe.model_parts[part]
             compiled = devices.core.compile_model(network.model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-            network.request = InterruptibleRequest(compiled, Interrupt())
+            network.request = InterruptibleInferRequest(compiled, Interrupt())
         return pipe
 
     return build

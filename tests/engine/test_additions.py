@@ -13,22 +13,22 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from sdxl_desktop.core.additions import Additions, EmbeddingUse, LoraUse
-from sdxl_desktop.core.device import STATIC_SHAPES
+from sdxl_desktop.core.additions import Additions, EmbeddingReference, LoraReference
+from sdxl_desktop.core.device import FIXED_SHAPES_VARIABLE
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.parts import ENCODERS
 from sdxl_desktop.core.paths import AppPaths
-from sdxl_desktop.core.request import Execution, GenerationRequest, Output, Prompts
-from sdxl_desktop.core.speed import Speed
-from sdxl_desktop.engine.device_times import read_table
-from sdxl_desktop.engine.openvino import devices, placement, shelf
-from sdxl_desktop.engine.openvino.loaded import LoadedCheckpoint, stamp
-from sdxl_desktop.engine.openvino.network import Network
-from sdxl_desktop.engine.openvino.prepare import Preparation
-from tests.engine.adapters.lora_files import PARTS, random_difference, write_kohya
-from tests.engine.conftest import draw
-from tests.engine.parity.cases import BUILDERS, Workflow
-from tests.typed import present, same_array
+from sdxl_desktop.core.request import Execution, GenerationRequest, OutputOptions, Prompts
+from sdxl_desktop.core.speed import SpeedPreset
+from sdxl_desktop.engine.device_times import read_timings
+from sdxl_desktop.engine.openvino import checkpoint_cache, compiled_models, devices
+from sdxl_desktop.engine.openvino.loaded_checkpoint import LoadedCheckpoint, file_fingerprint
+from sdxl_desktop.engine.openvino.model_part import ModelPart
+from sdxl_desktop.engine.openvino.run_preparation import RunPreparation
+from tests.engine.adapters.lora_files import PARTS, random_factors, write_kohya
+from tests.engine.conftest import generate
+from tests.engine.parity.cases import BUILDERS, ParityWorkflow
+from tests.typed import arrays_equal, not_none
 
 WIDTHS = {"clip_l": 32, "clip_g": 48}
 """Of the tiny checkpoint's text encoders."""
@@ -75,25 +75,27 @@ def added(request_for: Any, torch_pipe: Any, tmp_path: Path) -> Callable[..., Ge
     def build(parts: Sequence[str] = PARTS, **sampling: Any) -> GenerationRequest:
         lora, embedding = tmp_path / "lora.safetensors", tmp_path / "fox.safetensors"
         if not lora.exists():
-            write_kohya(lora, random_difference(torch_pipe, parts=parts))
+            write_kohya(lora, random_factors(torch_pipe, parts=parts))
             write_embedding(embedding)
         asked: GenerationRequest = request_for(prompts=Prompts(prompt="a red <fox>"), **sampling)
         return replace(
             asked,
-            additions=Additions(loras=(LoraUse(lora, 0.5),), embeddings=(EmbeddingUse(embedding, "<fox>"),)),
-            output=Output(watermark=False, keep_latents="final"),
+            additions=Additions(
+                loras=(LoraReference(lora, 0.5),), embeddings=(EmbeddingReference(embedding, "<fox>"),)
+            ),
+            output=OutputOptions(watermark=False, keep_latents="final"),
         )
 
     return build
 
 
 def latents(engine: Any, asked: GenerationRequest) -> Any:
-    kept = draw(engine, asked).picture.latents
+    kept = generate(engine, asked).picture.latents
     assert kept is not None
     return kept.final
 
 
-def apart(one: Any, other: Any) -> float:
+def max_difference(one: Any, other: Any) -> float:
     return float(np.abs(one - other).max() / np.abs(one).max())
 
 
@@ -108,10 +110,10 @@ def test_a_file_that_changed_since_the_last_picture_is_read_again(
     first = latents(engine, request)
     write_embedding(tmp_path / "fox.safetensors", seed=1)
     second = latents(engine, request)
-    write_kohya(tmp_path / "lora.safetensors", random_difference(torch_pipe, seed=1, parts=parts))
+    write_kohya(tmp_path / "lora.safetensors", random_factors(torch_pipe, seed=1, parts=parts))
     third = latents(engine, request)
-    assert apart(first, second) > TOLERANCE
-    assert apart(second, third) > TOLERANCE
+    assert max_difference(first, second) > TOLERANCE
+    assert max_difference(second, third) > TOLERANCE
     assert np.array_equal(third, latents(launch(), request)), "what an engine draws that never saw the old files"
 
 
@@ -133,27 +135,27 @@ def test_a_tiny_vae_decodes_what_it_decodes_in_diffusers(launch: Launch, request
     import torch
     from diffusers import AutoencoderTiny
 
-    request = replace(request_for(), additions=Additions(vae=tiny_vae), output=Output(keep_latents="final"))
+    request = replace(request_for(), additions=Additions(vae=tiny_vae), output=OutputOptions(keep_latents="final"))
     engine = launch()
-    told = draw(engine, request)
-    latents = torch.from_numpy(present(told.picture.latents).final)[None]
+    told = generate(engine, request)
+    latents = torch.from_numpy(not_none(told.picture.latents).final)[None]
     with torch.no_grad():
         image = AutoencoderTiny.from_pretrained(tiny_vae).eval().decode(latents).sample[0].numpy().transpose(1, 2, 0)
     expected = np.round(np.clip(image / 2 + 0.5, 0, 1) * 255)
     assert np.abs(told.picture.pixels - expected).max() <= 1, "its weights are in f16"
     assert told.picture.pixels.std() > 2
-    own = draw(engine, replace(request, additions=Additions()))
-    assert same_array(present(own.picture.latents).final, present(told.picture.latents).final)
+    own = generate(engine, replace(request, additions=Additions()))
+    assert arrays_equal(not_none(own.picture.latents).final, not_none(told.picture.latents).final)
     assert (own.picture.pixels != told.picture.pixels).any()
 
 
 def test_with_a_tiny_vae_pictures_are_encoded_as_ever(launch: Launch, family: Any, tiny_vae: Path) -> None:
     """It has no encoder here: the checkpoint's own must go on working with the checkpoint's own factor."""
-    edit = replace(BUILDERS[Workflow.IMAGE](family), output=Output(keep_latents="final"))
+    edit = replace(BUILDERS[ParityWorkflow.IMAGE](family), output=OutputOptions(keep_latents="final"))
     engine = launch()
-    own = present(draw(engine, edit).picture.latents).final
-    encoded = draw(engine, replace(edit, additions=Additions(vae=tiny_vae))).picture.latents
-    assert same_array(present(encoded).final, own)
+    own = not_none(generate(engine, edit).picture.latents).final
+    encoded = generate(engine, replace(edit, additions=Additions(vae=tiny_vae))).picture.latents
+    assert arrays_equal(not_none(encoded).final, own)
 
 
 def test_another_vae_that_changed_is_read_again(launch: Launch, request_for: Any, tiny: Path, tmp_path: Path) -> None:
@@ -161,43 +163,45 @@ def test_another_vae_that_changed_is_read_again(launch: Launch, request_for: Any
     shutil.copytree(tiny / "ov" / "vae_decoder", vae / "vae_decoder")
     request = replace(request_for(), additions=Additions(vae=vae))
     engine = launch()
-    before = draw(engine, request).picture.pixels
+    before = generate(engine, request).picture.pixels
     config = vae / "vae_decoder" / "config.json"
     config.write_text(config.read_text().replace('"scaling_factor": 0.13025', '"scaling_factor": 0.2'))
     assert "0.2" in config.read_text()
-    assert not np.array_equal(draw(engine, request).picture.pixels, before)
+    assert not np.array_equal(generate(engine, request).picture.pixels, before)
 
 
-@pytest.mark.parametrize("speed", [Speed.EXACT, pytest.param(Speed.FAST, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("speed", [SpeedPreset.EXACT, pytest.param(SpeedPreset.FAST, marks=pytest.mark.slow)])
 def test_on_devices_of_fixed_shapes_they_draw_what_they_draw_elsewhere(
-    speed: Speed, launch: Launch, added: Any, request_for: Any, monkeypatch: pytest.MonkeyPatch
+    speed: SpeedPreset, launch: Launch, added: Any, request_for: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     request = added(speed=speed, steps=6)
     expected = latents(launch(), request)
-    monkeypatch.setenv(STATIC_SHAPES, "cpu")
+    monkeypatch.setenv(FIXED_SHAPES_VARIABLE, "cpu")
     engine = launch()
-    assert apart(expected, latents(engine, request)) <= TOLERANCE
+    assert max_difference(expected, latents(engine, request)) <= TOLERANCE
     for fewer in (replace(request.additions, loras=()), replace(request.additions, embeddings=())):
-        assert apart(expected, latents(engine, replace(request, additions=fewer))) > TOLERANCE, "it changes nothing"
-    assert apart(expected, latents(engine, request)) <= TOLERANCE, "and back again"
+        assert max_difference(expected, latents(engine, replace(request, additions=fewer))) > TOLERANCE, (
+            "it changes nothing"
+        )
+    assert max_difference(expected, latents(engine, request)) <= TOLERANCE, "and back again"
 
 
 def test_parts_of_fixed_shapes_do_not_need_the_folder_they_were_first_read_from(
     launch: Launch, request_for: Any, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The checkpoint was moved: its parts are the same, so what is compiled of them stays."""
-    monkeypatch.setenv(STATIC_SHAPES, "cpu")
+    monkeypatch.setenv(FIXED_SHAPES_VARIABLE, "cpu")
     before, after = tmp_path / "before", tmp_path / "after"
     shutil.copytree(tiny / "ov", before)
     engine = launch()
-    draw(engine, request_for(checkpoint=before))
+    generate(engine, request_for(checkpoint=before))
     before.rename(after)
     other = Size(64, 96)
-    expected = draw(launch(), request_for(size=other)).picture.pixels
-    assert np.array_equal(draw(engine, request_for(checkpoint=after, size=other)).picture.pixels, expected)
+    expected = generate(launch(), request_for(size=other)).picture.pixels
+    assert np.array_equal(generate(engine, request_for(checkpoint=after, size=other)).picture.pixels, expected)
 
 
-def counting(calls: list[Any], function: Callable[..., Any]) -> Callable[..., Any]:
+def count_calls(calls: list[Any], function: Callable[..., Any]) -> Callable[..., Any]:
     """`function`, noting what it is given each time."""
 
     def counted(*given: Any) -> Any:
@@ -213,9 +217,9 @@ class TestReadOnce:
     ) -> None:
         engine = launch()
         looked: list[Any] = []
-        draw(engine, request_for())
-        monkeypatch.setattr(shelf, "stamp", counting(looked, stamp))
-        draw(engine, request_for(count=2))
+        generate(engine, request_for())
+        monkeypatch.setattr(checkpoint_cache, "file_fingerprint", count_calls(looked, file_fingerprint))
+        generate(engine, request_for(count=2))
         assert len(looked) == 1
 
     def test_automatic_is_decided_once_for_a_run(
@@ -223,22 +227,22 @@ class TestReadOnce:
     ) -> None:
         """Another measurement may be written while it draws."""
         asked: list[Any] = []
-        monkeypatch.setattr(placement, "read_table", counting(asked, read_table))
+        monkeypatch.setattr(compiled_models, "read_timings", count_calls(asked, read_timings))
         engine = launch()
-        draw(engine, request_for(count=2, device="AUTO"))
+        generate(engine, request_for(count=2, device="AUTO"))
         assert len(asked) == 1
-        draw(engine, request_for(device="CPU"))
+        generate(engine, request_for(device="CPU"))
         assert len(asked) == 1, "nothing is to be decided"
 
     def test_the_decoders_graph_is_not_read_again_for_every_picture(
         self, launch: Launch, request_for: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         engine = launch()
-        monkeypatch.setattr(Preparation, "bytes_to_decode", lambda *_: 1 << 40)
-        draw(engine, request_for())
+        monkeypatch.setattr(RunPreparation, "decode_budget", lambda *_: 1 << 40)
+        generate(engine, request_for())
         graphs: list[Any] = []
-        monkeypatch.setattr(Network, "model", property(counting(graphs, Network.model.fget)))  # type: ignore[attr-defined]
-        draw(engine, request_for(count=2))
+        monkeypatch.setattr(ModelPart, "model", property(count_calls(graphs, ModelPart.model.fget)))  # type: ignore[attr-defined]
+        generate(engine, request_for(count=2))
         assert graphs == []
 
     def test_whether_a_vae_may_run_in_16_bits_is_found_out_once(
@@ -246,19 +250,19 @@ class TestReadOnce:
     ) -> None:
         loaded = LoadedCheckpoint.load(tiny / "ov")
         asked: list[Any] = []
-        is_scaled = devices.is_scaled
-        monkeypatch.setattr(devices, "is_scaled", counting(asked, is_scaled))
+        is_scaled = devices.has_activation_scale
+        monkeypatch.setattr(devices, "has_activation_scale", count_calls(asked, is_scaled))
         for _ in range(2):
-            keys = placement._keys(loaded, ("vae_decoder",), Execution(device="GPU.0"), 0)
+            keys = compiled_models._compile_keys(loaded, ("vae_decoder",), Execution(device="GPU.0"), 0)
             assert keys["vae_decoder"].precision == ("auto" if is_scaled(loaded.pipe.vae_decoder.model) else "f32")
-            loaded.pipe.shed()
+            loaded.pipe.release_graphs()
         assert len(asked) == 1
 
 
 def test_a_file_that_vanishes_while_it_is_looked_for_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "there").write_text("1")
     (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
-    assert [Path(name).name for name, *_ in stamp(tmp_path, tmp_path / "missing.safetensors")] == ["there"]
-    before = stamp(tmp_path / "there")
+    assert [Path(name).name for name, *_ in file_fingerprint(tmp_path, tmp_path / "missing.safetensors")] == ["there"]
+    before = file_fingerprint(tmp_path / "there")
     (tmp_path / "there").write_text("22")
-    assert stamp(tmp_path / "there") != before
+    assert file_fingerprint(tmp_path / "there") != before

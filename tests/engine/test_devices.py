@@ -13,14 +13,14 @@ from openvino import opset13 as ops
 
 from sdxl_desktop.core.errors import DeviceError
 from sdxl_desktop.core.request import Execution
-from sdxl_desktop.engine.device_times import DeviceTable, PartOnDevice
+from sdxl_desktop.engine.device_times import DeviceTimings, PartTiming
 from sdxl_desktop.engine.openvino import devices
 
 CAPABILITIES = {"CPU": ["FP32", "INT8"], "GPU.0": ["FP32", "FP16", "INT8"], "GPU.1": ["FP32"], "NPU": ["FP16", "INT8"]}
 
 
 @dataclass
-class PretendCore:
+class FakeCore:
     """A computer with everything."""
 
     available_devices: tuple[str, ...] = tuple(CAPABILITIES)
@@ -35,10 +35,10 @@ class PretendCore:
 
 @pytest.fixture
 def every_device(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(devices, "core", PretendCore())
-    devices._lacks.cache_clear()
+    monkeypatch.setattr(devices, "core", FakeCore())
+    devices._lacks_precision.cache_clear()
     yield
-    devices._lacks.cache_clear()
+    devices._lacks_precision.cache_clear()
 
 
 def graph(*, scaled: bool) -> ov.Model:
@@ -50,9 +50,9 @@ def graph(*, scaled: bool) -> ov.Model:
 
 
 def test_a_cpu_is_told_of_threads_and_a_gpu_of_large_pieces() -> None:
-    cpu = devices.wanted_properties("CPU", precision="f32", threads=3, cache="/c")
-    gpu = devices.wanted_properties("GPU", precision="f16", threads=3, cache="/c")
-    npu = devices.wanted_properties("NPU", precision="auto", threads=3, cache="/c")
+    cpu = devices.desired_properties("CPU", precision="f32", threads=3, cache="/c")
+    gpu = devices.desired_properties("GPU", precision="f16", threads=3, cache="/c")
+    npu = devices.desired_properties("NPU", precision="auto", threads=3, cache="/c")
     everywhere = {"PERFORMANCE_HINT": "LATENCY", "CACHE_DIR": "/c"}
     exact = {"INFERENCE_PRECISION_HINT": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0, "INFERENCE_NUM_THREADS": 3}
     assert cpu == everywhere | exact
@@ -61,13 +61,13 @@ def test_a_cpu_is_told_of_threads_and_a_gpu_of_large_pieces() -> None:
 
 
 def test_what_a_device_does_not_list_never_reaches_it() -> None:
-    wanted = devices.wanted_properties("GPU", precision="f32", threads=0, cache="/c")
-    told = devices.allowed(wanted, {"PERFORMANCE_HINT", "SOMETHING_ELSE"})
+    wanted = devices.desired_properties("GPU", precision="f32", threads=0, cache="/c")
+    told = devices.filter_supported(wanted, {"PERFORMANCE_HINT", "SOMETHING_ELSE"})
     assert told == {"PERFORMANCE_HINT": "LATENCY", "CACHE_DIR": "/c"}
 
 
 def test_the_real_processor_takes_what_it_is_told() -> None:
-    told = devices.compile_config("CPU", precision="f32", threads=1, cache="")
+    told = devices.compile_properties("CPU", precision="f32", threads=1, cache="")
     model = graph(scaled=False)
     compiled = devices.core.compile_model(model, "CPU", told)
     assert compiled.get_property("INFERENCE_NUM_THREADS") == 1
@@ -88,7 +88,10 @@ def test_the_real_processor_takes_what_it_is_told() -> None:
 )
 def test_a_vae_on_a_gpu_is_kept_from_overflowing(device: str, asked: Any, scaled: bool, expected: str) -> None:
     assert (
-        devices.precision_for(device, "vae_decoder", asked, lambda: devices.is_scaled(graph(scaled=scaled))) == expected
+        devices.supported_precision(
+            device, "vae_decoder", asked, lambda: devices.has_activation_scale(graph(scaled=scaled))
+        )
+        == expected
     )
 
 
@@ -101,34 +104,34 @@ def test_a_precision_that_a_device_lacks_is_left_to_it(device: str, asked: Any, 
     def not_asked() -> bool:
         raise AssertionError("a graph has no say in it")
 
-    assert devices.precision_for(device, "unet", asked, not_asked) == expected
+    assert devices.supported_precision(device, "unet", asked, not_asked) == expected
 
 
 @pytest.mark.usefixtures("every_device")
 def test_every_part_gets_its_device_by_openvinos_name() -> None:
-    execution = devices.resolved(Execution(device="gpu.1", text_device="npu", threads=2))
+    execution = devices.resolve_devices(Execution(device="gpu.1", text_device="npu", threads=2))
     assert (execution.text_device, execution.unet_device, execution.vae_device) == ("NPU", "GPU.1", "GPU.1")
     assert execution.threads == 2
-    assert devices.resolved(execution) == execution
+    assert devices.resolve_devices(execution) == execution
     with pytest.raises(DeviceError, match="'TPU'"):
-        devices.resolved(Execution(vae_device="TPU"))
+        devices.resolve_devices(Execution(vae_device="TPU"))
 
 
 @pytest.mark.usefixtures("every_device")
 def test_automatic_is_the_measured_best_for_each_part_and_else_a_gpu() -> None:
     rows = [("unet", "CPU", 9.0), ("unet", "NPU", 1.0), ("vae_decoder", "CPU", 1.0), ("vae_decoder", "NPU", 2.0)]
-    table = DeviceTable(
+    table = DeviceTimings(
         checkpoint="c",
         size="64x64",
         precision="auto",
-        rows=tuple(PartOnDevice(part=part, device=device, milliseconds=took) for part, device, took in rows),
+        rows=tuple(PartTiming(part=part, device=device, milliseconds=took) for part, device, took in rows),
     )
-    found = devices.resolved(Execution(device="auto"), table)
+    found = devices.resolve_devices(Execution(device="auto"), table)
     assert (found.text_device, found.unet_device, found.vae_device) == ("GPU.0", "NPU", "CPU")
-    assert devices.resolved(Execution(device="AUTO", vae_device="cpu")).devices == ("GPU.0", "CPU")
+    assert devices.resolve_devices(Execution(device="AUTO", vae_device="cpu")).devices == ("GPU.0", "CPU")
 
 
 def test_automatic_on_a_computer_with_a_processor_only() -> None:
     if tuple(devices.core.available_devices) != ("CPU",):
         pytest.skip("there is more here")
-    assert devices.resolved(Execution(device="AUTO")).devices == ("CPU",)
+    assert devices.resolve_devices(Execution(device="AUTO")).devices == ("CPU",)

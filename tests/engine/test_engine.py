@@ -13,75 +13,75 @@ import pytest
 import torch
 
 from sdxl_desktop.core.errors import CheckpointError, DeviceError, EngineError, RequestError
-from sdxl_desktop.core.events import Drawn, Failed, Phase, Preview, Progress
+from sdxl_desktop.core.events import Phase, PictureFinished, Preview, Progress, RunFailed
 from sdxl_desktop.core.paths import AppPaths
-from sdxl_desktop.core.request import Output, Prompts
+from sdxl_desktop.core.request import OutputOptions, Prompts
 from sdxl_desktop.core.schedulers import SchedulerName
 from sdxl_desktop.engine.compile_key import CompileKey, CompileTimes
-from sdxl_desktop.engine.openvino import devices, parts
+from sdxl_desktop.engine.openvino import devices, part_compiler
 from sdxl_desktop.engine.openvino import engine as engine_module
 from sdxl_desktop.engine.openvino.engine import OpenVinoEngine
-from sdxl_desktop.engine.openvino.interrupt import Interrupt, Interrupted, InterruptibleRequest
-from sdxl_desktop.engine.openvino.loaded import LoadedCheckpoint
-from tests.engine.conftest import SIZE, draw
-from tests.engine.every_scheduler import every_scheduler
-from tests.typed import present
+from sdxl_desktop.engine.openvino.interruptible_request import Interrupt, Interrupted, InterruptibleInferRequest
+from sdxl_desktop.engine.openvino.loaded_checkpoint import LoadedCheckpoint
+from tests.engine.conftest import SIZE, generate
+from tests.engine.scheduler_cases import scheduler_params
+from tests.typed import not_none
 
 
 def error_of(engine: Any, request: Any) -> Any:
-    last = draw(engine, request).last
-    assert isinstance(last, Failed), last
+    last = generate(engine, request).last
+    assert isinstance(last, RunFailed), last
     return last.error
 
 
 class TestRepeatability:
     def test_the_same_request_gives_the_same_bits(self, engine: Any, request_for: Any) -> None:
-        first = draw(engine, request_for(seed=11, scheduler=SchedulerName.EULER_ANCESTRAL)).picture.pixels
-        draw(engine, request_for(seed=12))
-        again = draw(engine, request_for(seed=11, scheduler=SchedulerName.EULER_ANCESTRAL)).picture.pixels
+        first = generate(engine, request_for(seed=11, scheduler=SchedulerName.EULER_ANCESTRAL)).picture.pixels
+        generate(engine, request_for(seed=12))
+        again = generate(engine, request_for(seed=11, scheduler=SchedulerName.EULER_ANCESTRAL)).picture.pixels
         assert (first == again).all()
 
     @pytest.mark.parametrize("scheduler", [SchedulerName.EULER_ANCESTRAL, SchedulerName.DPMPP_SDE])
     def test_a_batch_is_single_runs_of_consecutive_seeds(self, scheduler: Any, engine: Any, request_for: Any) -> None:
-        told = draw(engine, request_for(seed=20, count=3, scheduler=scheduler))
-        assert [event.picture.seed for event in told.of(Drawn)] == [20, 21, 22]
+        told = generate(engine, request_for(seed=20, count=3, scheduler=scheduler))
+        assert [event.picture.seed for event in told.of_type(PictureFinished)] == [20, 21, 22]
         for picture in told.finished.pictures:
-            single = draw(engine, request_for(seed=picture.seed, scheduler=scheduler)).picture
+            single = generate(engine, request_for(seed=picture.seed, scheduler=scheduler)).picture
             assert (single.pixels == picture.pixels).all()
 
     def test_preview_changes_nothing(self, engine: Any, request_for: Any) -> None:
-        with_preview = draw(engine, request_for(preview=True)).picture.pixels
-        assert (with_preview == draw(engine, request_for(preview=False)).picture.pixels).all()
+        with_preview = generate(engine, request_for(preview=True)).picture.pixels
+        assert (with_preview == generate(engine, request_for(preview=False)).picture.pixels).all()
 
 
 class TestNothingTwice:
     def test_another_seed_or_prompt_neither_loads_nor_compiles(
         self, engine: Any, request_for: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        draw(engine, request_for(prompts=Prompts(prompt="words that nothing has encoded yet")))
+        generate(engine, request_for(prompts=Prompts(prompt="words that nothing has encoded yet")))
         monkeypatch.setattr(LoadedCheckpoint, "load", lambda folder: pytest.fail("loaded again"))
-        monkeypatch.setattr(parts.Compiler, "compile", lambda *_: pytest.fail("compiled again"))
-        told = draw(engine, request_for(seed=99, prompts=Prompts(prompt="another")))
+        monkeypatch.setattr(part_compiler.Compiler, "compile", lambda *_: pytest.fail("compiled again"))
+        told = generate(engine, request_for(seed=99, prompts=Prompts(prompt="another")))
         assert told.phases == ["encoding", "denoising", "decoding"]
 
     def test_a_prompt_once_encoded_is_not_encoded_again(self, engine: Any, request_for: Any) -> None:
-        draw(engine, request_for(prompts=Prompts(prompt="kept words")))
+        generate(engine, request_for(prompts=Prompts(prompt="kept words")))
         encoder = engine.loaded[0].pipe.text_encoder_2
         encoder.request.last_outputs = None
-        draw(engine, request_for(seed=3, prompts=Prompts(prompt="kept words")))
+        generate(engine, request_for(seed=3, prompts=Prompts(prompt="kept words")))
         assert encoder.request.last_outputs is None
-        draw(engine, request_for(prompts=Prompts(prompt="new words")))
+        generate(engine, request_for(prompts=Prompts(prompt="new words")))
         assert encoder.request.last_outputs is not None
 
     def test_a_new_engine_takes_compiled_parts_from_disk(
         self, engine: Any, engine_home: AppPaths, request_for: Any
     ) -> None:
-        draw(engine, request_for())
+        generate(engine, request_for())
         fresh = OpenVinoEngine(engine_home)
-        told = draw(fresh, request_for())
+        told = generate(fresh, request_for())
         assert fresh.loaded
         assert fresh.loaded[0].pipe.unet.request.compiled.get_property("LOADED_FROM_CACHE")
-        compiling = [event for event in told.of(Progress) if event.phase is Phase.COMPILING]
+        compiling = [event for event in told.of_type(Progress) if event.phase is Phase.COMPILING]
         assert compiling
         assert all(event.seconds_left is not None for event in compiling), "past durations give an estimate"
         fresh.close()
@@ -89,7 +89,7 @@ class TestNothingTwice:
     def test_a_blob_that_a_killed_compilation_left_is_thrown_away(
         self, engine: Any, engine_home: AppPaths, request_for: Any
     ) -> None:
-        picture = draw(engine, request_for()).picture
+        picture = generate(engine, request_for()).picture
         for folder in engine_home.compiled.iterdir():
             (folder / ".unfinished").touch()
             for blob in folder.glob("*.blob"):
@@ -97,53 +97,53 @@ class TestNothingTwice:
                 blob.unlink()  # the other engine may have it mapped; it dies if its file gets shorter
                 blob.write_bytes(start)
         fresh = OpenVinoEngine(engine_home)
-        assert (draw(fresh, request_for()).picture.pixels == picture.pixels).all()
+        assert (generate(fresh, request_for()).picture.pixels == picture.pixels).all()
         fresh.close()
 
     def test_changed_weights_are_noticed(self, tiny: Path, tmp_path: Path) -> None:
         copy = tmp_path / "unet"
         shutil.copytree(tiny / "ov" / "unet", copy)
-        before = parts.content_id(copy)
-        assert before == parts.content_id(tiny / "ov" / "unet")
+        before = part_compiler.content_id(copy)
+        assert before == part_compiler.content_id(tiny / "ov" / "unet")
         weights = bytearray((copy / "openvino_model.bin").read_bytes())
         weights[len(weights) // 2] ^= 1
         (copy / "openvino_model.bin").write_bytes(weights)
-        assert parts.content_id(copy) != before
+        assert part_compiler.content_id(copy) != before
 
     def test_compile_times_survive_and_forgive(self, tmp_path: Path) -> None:
         times = CompileTimes(tmp_path / "times.json")
         key = CompileKey("abc", "unet", "CPU")
-        assert times.expected(key) is None
+        assert times.expected_seconds(key) is None
         times.record(key, 2.5)
-        assert CompileTimes(tmp_path / "times.json").expected(key) == 2.5
-        assert times.total([key, CompileKey("abc", "unet", "GPU")]) is None
+        assert CompileTimes(tmp_path / "times.json").expected_seconds(key) == 2.5
+        assert times.total_seconds([key, CompileKey("abc", "unet", "GPU")]) is None
         (tmp_path / "times.json").write_text("{broken")
-        assert times.expected(key) is None
+        assert times.expected_seconds(key) is None
 
 
 class TestWatching:
     def test_phases_come_in_order_and_devices_are_reported(self, used_home: AppPaths, request_for: Any) -> None:
-        told = draw(OpenVinoEngine(used_home), request_for())
+        told = generate(OpenVinoEngine(used_home), request_for())
         assert told.phases == ["loading", "compiling", "encoding", "denoising", "decoding"]
         assert told.finished.devices == dict.fromkeys(("text_encoder", "text_encoder_2", "unet", "vae_decoder"), "CPU")
         assert told.finished.timings.compile > 0
 
-    @pytest.mark.parametrize("scheduler", every_scheduler())
+    @pytest.mark.parametrize("scheduler", scheduler_params())
     def test_every_step_is_counted_once_as_the_person_counts(
         self, scheduler: Any, engine: Any, request_for: Any
     ) -> None:
-        told = draw(engine, request_for(scheduler=scheduler, steps=4))
-        steps = [event for event in told.of(Progress) if event.phase is Phase.DENOISING and event.step]
+        told = generate(engine, request_for(scheduler=scheduler, steps=4))
+        steps = [event for event in told.of_type(Progress) if event.phase is Phase.DENOISING and event.step]
         assert {event.total for event in steps} == {4}
         assert sorted({event.step for event in steps}) == [1, 2, 3, 4]
         assert steps[-1].fraction == 1
         assert all(event.seconds_per_step > 0 and event.seconds_left >= 0 for event in steps)
 
     def test_previews_are_small_and_can_be_turned_off(self, engine: Any, request_for: Any) -> None:
-        previews = draw(engine, request_for(preview=True, steps=4)).of(Preview)
+        previews = generate(engine, request_for(preview=True, steps=4)).of_type(Preview)
         assert len(previews) == 4
         assert previews[0].pixels.shape == (SIZE.height // 8, SIZE.width // 8, 3)
-        assert not draw(engine, request_for(preview=False)).of(Preview)
+        assert not generate(engine, request_for(preview=False)).of_type(Preview)
 
     @pytest.mark.parametrize("scheduler", [SchedulerName.EULER, SchedulerName.DDIM, SchedulerName.HEUN])
     def test_the_last_preview_shows_the_finished_latents(
@@ -154,12 +154,14 @@ class TestWatching:
         on_step = engine_module.OpenVinoEngine._on_step
 
         def watched(self: Any, run: Any, loaded: Any, index: int, step: Any) -> None:
-            estimates.append(step.estimate())
+            estimates.append(step.pred_original_sample())
             on_step(self, run, loaded, index, step)
 
         monkeypatch.setattr(engine_module.OpenVinoEngine, "_on_step", watched)
         request = request_for(scheduler=scheduler, steps=6)
-        final = present(draw(engine, replace(request, output=Output(keep_latents="final"))).picture.latents).final
+        final = not_none(
+            generate(engine, replace(request, output=OutputOptions(keep_latents="final"))).picture.latents
+        ).final
         # DDIM ends one training step before zero noise.
         assert np.abs(estimates[-1] - final).max() < 0.05 * np.abs(final).max()
 
@@ -168,7 +170,7 @@ class TestFailure:
     def test_a_missing_device_names_those_there_are(self, engine: Any, request_for: Any) -> None:
         error = error_of(engine, request_for(device="NPU"))
         assert isinstance(error, DeviceError)
-        assert all(device.name in error.why for device in devices.available())
+        assert all(device.name in error.why for device in devices.available_devices())
 
     def test_a_folder_without_a_checkpoint(self, engine: Any, request_for: Any, tmp_path: Path) -> None:
         error = error_of(engine, request_for(checkpoint=tmp_path))
@@ -188,10 +190,10 @@ class TestFailure:
         assert isinstance(error, RequestError)
         assert scheduler.label in error.what
 
-    @pytest.mark.parametrize("scheduler", every_scheduler())
+    @pytest.mark.parametrize("scheduler", scheduler_params())
     def test_one_step_is_enough_for_a_picture(self, scheduler: Any, engine: Any, request_for: Any) -> None:
-        told = draw(engine, request_for(scheduler=scheduler, steps=1))
-        assert not isinstance(told.last, Failed), told.last
+        told = generate(engine, request_for(scheduler=scheduler, steps=1))
+        assert not isinstance(told.last, RunFailed), told.last
         assert told.picture.pixels.std() > 1
 
     def test_black_is_decoded_again_in_32_bits_from_the_kept_latents(
@@ -201,8 +203,8 @@ class TestFailure:
 
         exact = request_for()
         request = replace(exact, execution=replace(exact.execution, precision="auto"))
-        expected = draw(engine, request).picture.pixels
-        call = InterruptibleRequest.__call__
+        expected = generate(engine, request).picture.pixels
+        call = InterruptibleInferRequest.__call__
 
         def faulty(self: Any, inputs: Any) -> Any:
             outputs = call(self, inputs)
@@ -211,8 +213,8 @@ class TestFailure:
                     value[...] = np.nan
             return outputs
 
-        monkeypatch.setattr(InterruptibleRequest, "__call__", faulty)
-        picture = draw(engine, request).picture
+        monkeypatch.setattr(InterruptibleInferRequest, "__call__", faulty)
+        picture = generate(engine, request).picture
         assert "32-bit" in picture.notes[0]
         # "auto" may be bf16 on this processor, so the 32-bit decode differs by a few shades at most
         assert np.abs(picture.pixels.astype(int) - expected).max() <= 12
@@ -247,7 +249,7 @@ class TestInterrupt:
             node = ov.opset13.matmul(node, ov.opset13.constant(weight + n * 1e-6), False, False)
         compiled = ov.Core().compile_model(ov.Model([node], [data], "long"), "CPU")
         interrupt = Interrupt()
-        request = InterruptibleRequest(compiled, interrupt)
+        request = InterruptibleInferRequest(compiled, interrupt)
         inputs = {"x": np.ones((1024, 1024), np.float32)}
 
         class AfterTheStart:
@@ -273,7 +275,7 @@ class TestInterrupt:
             port.output(0).set_names({name})
         total = ov.opset13.add(ports["sample"], ov.opset13.unsqueeze(ports["timestep"], np.array(1)))
         compiled = ov.Core().compile_model(ov.Model([total], list(ports.values()), "sum"), "CPU")
-        request = InterruptibleRequest(compiled, Interrupt())
+        request = InterruptibleInferRequest(compiled, Interrupt())
         sample = np.arange(4, dtype=np.float64).reshape(2, 2).T
         assert (request({"sample": sample, "timestep": torch.tensor(3)})[0] == sample + 3).all()
         assert (request({"sample": sample, "timestep": np.float32(5)})[0] == sample + 5).all()

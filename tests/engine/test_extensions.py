@@ -18,21 +18,21 @@ import torch
 from openvino import opset13 as ops
 
 from sdxl_desktop.core import speed as speeds
-from sdxl_desktop.core.device import STATIC_SHAPES
-from sdxl_desktop.core.events import Failed
-from sdxl_desktop.core.latents import KeptLatents, Start
-from sdxl_desktop.core.request import GenerationRequest, Output
+from sdxl_desktop.core.device import FIXED_SHAPES_VARIABLE
+from sdxl_desktop.core.events import RunFailed
+from sdxl_desktop.core.latents import ResumePoint, SavedLatents
+from sdxl_desktop.core.request import GenerationRequest, OutputOptions
 from sdxl_desktop.core.schedulers import SchedulerName
-from sdxl_desktop.core.speed import Speed, SpeedPlan, StepCaching
+from sdxl_desktop.core.speed import SpeedPlan, SpeedPreset, StepCaching
+from sdxl_desktop.engine.engine_protocol import Engine
 from sdxl_desktop.engine.openvino import stage_plan
 from sdxl_desktop.engine.openvino.extensions.base import CallUNet, Extension, StageContext
 from sdxl_desktop.engine.openvino.unet_call import NEGATIVE, POSITIVE, Prediction, UNetCall, UNetInputs
-from sdxl_desktop.engine.protocol import Engine
-from tests.engine.conftest import draw, home_in
-from tests.engine.parity import words
-from tests.engine.parity.cases import BUILDERS, Workflow
-from tests.engine.parity.family import TinyFamily
-from tests.engine.parity.schedulers import reference_scheduler
+from tests.engine.conftest import app_paths_in, generate
+from tests.engine.parity import pipeline_arguments
+from tests.engine.parity.cases import BUILDERS, ParityWorkflow
+from tests.engine.parity.reference_schedulers import reference_scheduler
+from tests.engine.parity.tiny_checkpoints import TinyCheckpoints
 from tests.engine.parity.torch_reference import TorchReference
 from tests.engine.test_step_caching import cached
 
@@ -50,7 +50,11 @@ def add(monkeypatch: pytest.MonkeyPatch) -> Add:
     """Has one more kind of conditioning take part from now on, between the text and guidance."""
 
     def adding(kind: Kind) -> None:
-        monkeypatch.setattr(stage_plan, "KINDS", (stage_plan.KINDS[0], kind, *stage_plan.KINDS[1:]))
+        monkeypatch.setattr(
+            stage_plan,
+            "EXTENSION_FACTORIES",
+            (stage_plan.EXTENSION_FACTORIES[0], kind, *stage_plan.EXTENSION_FACTORIES[1:]),
+        )
 
     return adding
 
@@ -61,7 +65,7 @@ def reference() -> TorchReference:
 
 
 @pytest.fixture(scope="module")
-def controlled(family: TinyFamily, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def controlled(family: TinyCheckpoints, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny checkpoint, exported so that its UNet has an input for a residual after its middle block."""
     folder = tmp_path_factory.mktemp("controlled")
     (folder / "torch").symlink_to(family.base / "torch")
@@ -86,14 +90,14 @@ def static_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
         warnings.simplefilter("ignore")
         from sdxl_desktop.engine.openvino.engine import OpenVinoEngine
 
-        made = OpenVinoEngine(home_in(tmp_path_factory.mktemp("static")))
+        made = OpenVinoEngine(app_paths_in(tmp_path_factory.mktemp("static")))
     yield made
     made.close()
 
 
-def kept(engine: Engine, request: GenerationRequest) -> KeptLatents:
-    asked = replace(request, output=Output(watermark=False, keep_latents="steps"))
-    latents = draw(engine, asked).picture.latents
+def kept(engine: Engine, request: GenerationRequest) -> SavedLatents:
+    asked = replace(request, output=OutputOptions(watermark=False, keep_latents="steps"))
+    latents = generate(engine, asked).picture.latents
     assert latents is not None
     return latents
 
@@ -112,7 +116,9 @@ class ByHand:
         self._pipe = reference.pipelines.checkpoint(request.checkpoint)
         self._sampling = request.sampling
         with torch.no_grad():
-            positive, negative, pooled, negative_pooled = self._pipe.encode_prompt(**words.prompts(request))
+            positive, negative, pooled, negative_pooled = self._pipe.encode_prompt(
+                **pipeline_arguments.prompt_arguments(request)
+            )
         self.embeds = {POSITIVE: (positive, pooled), NEGATIVE: (negative, negative_pooled)}
 
     def ask(self, row: str, seen: torch.Tensor, timestep: torch.Tensor, **more: Any) -> torch.Tensor:
@@ -236,13 +242,13 @@ def middle(request: GenerationRequest) -> torch.Tensor:
 @pytest.mark.parametrize("scheduler", [SchedulerName.EULER, SchedulerName.HEUN])
 def test_a_residual_takes_part_from_its_start_to_its_end(
     scheduler: SchedulerName,
-    family: TinyFamily,
+    family: TinyCheckpoints,
     controlled: Path,
     reference: TorchReference,
     engine: Engine,
     add: Add,
 ) -> None:
-    request = replace(BUILDERS[Workflow.TEXT](family, steps=6, scheduler=scheduler), checkpoint=controlled)
+    request = replace(BUILDERS[ParityWorkflow.TEXT](family, steps=6, scheduler=scheduler), checkpoint=controlled)
     hand, residual = ByHand(reference, request), middle(request)
     active = {SchedulerName.EULER: [2, 3], SchedulerName.HEUN: [3, 4, 5, 6]}[scheduler]  # of 6 calls, of 11
 
@@ -265,14 +271,14 @@ def test_a_residual_takes_part_from_its_start_to_its_end(
 @pytest.mark.parametrize("full", [None, [0, 3]], ids=["every call", "cached steps"])
 def test_another_prompt_has_a_region_of_its_own(
     full: list[int] | None,
-    family: TinyFamily,
+    family: TinyCheckpoints,
     reference: TorchReference,
     engine: Engine,
     add: Add,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A call without the region's row may use features of one that has it."""
-    request = BUILDERS[Workflow.TEXT](family, steps=6, guidance_rescale=0.0)
+    request = BUILDERS[ParityWorkflow.TEXT](family, steps=6, guidance_rescale=0.0)
     hand, mask = ByHand(reference, request), half(request)
     hand.embeds[REGION] = random(1, 77, 80), random(1, 64)
     until = 5 if full else 4
@@ -293,18 +299,18 @@ def test_another_prompt_has_a_region_of_its_own(
     plain = kept(engine, request).final
     add(lambda context: Region(hand.embeds[REGION], mask, until / 6))
     if full:
-        caching = StepCaching(every=3, least=1, depth=1, foretell=False)
-        monkeypatch.setitem(speeds._PLANS, Speed.FAST, SpeedPlan(caching=caching))
-        request = replace(request, sampling=replace(request.sampling, speed=Speed.FAST))
+        caching = StepCaching(interval=3, min_full_steps=1, depth=1, extrapolate=False)
+        monkeypatch.setitem(speeds._PLANS, SpeedPreset.FAST, SpeedPlan(step_caching=caching))
+        request = replace(request, sampling=replace(request.sampling, speed=SpeedPreset.FAST))
     got = kept(engine, request).final
     assert apart(got, expected) <= TOLERANCE
     assert apart(got, plain) > 10 * TOLERANCE
 
 
 def test_tokens_are_added_to_the_prompts(
-    family: TinyFamily, reference: TorchReference, engine: Engine, add: Add
+    family: TinyCheckpoints, reference: TorchReference, engine: Engine, add: Add
 ) -> None:
-    request = BUILDERS[Workflow.TEXT](family, steps=4)
+    request = BUILDERS[ParityWorkflow.TEXT](family, steps=4)
     hand, tokens = ByHand(reference, request), random(1, 4, 80)
     plain = kept(engine, request).final
     add(lambda context: MoreTokens(tokens))
@@ -320,7 +326,7 @@ def test_tokens_are_added_to_the_prompts(
 
 
 def test_predictions_and_latents_are_changed_at_given_steps(
-    family: TinyFamily, reference: TorchReference, engine: Engine, add: Add
+    family: TinyCheckpoints, reference: TorchReference, engine: Engine, add: Add
 ) -> None:
     class Changing(Extension):
         def after_prediction(self, prediction: Prediction, call: UNetCall) -> None:
@@ -330,7 +336,7 @@ def test_predictions_and_latents_are_changed_at_given_steps(
         def after_step(self, latents: torch.Tensor, call: UNetCall) -> torch.Tensor:
             return latents + 0.25 if call.step == 3 else latents
 
-    request = BUILDERS[Workflow.TEXT](family, steps=4)
+    request = BUILDERS[ParityWorkflow.TEXT](family, steps=4)
     hand = ByHand(reference, request)
 
     def predict(seen: torch.Tensor, timestep: torch.Tensor, call: int) -> torch.Tensor:
@@ -345,7 +351,7 @@ def test_predictions_and_latents_are_changed_at_given_steps(
 
 
 def test_fixed_shapes_draw_the_same(
-    family: TinyFamily,
+    family: TinyCheckpoints,
     controlled: Path,
     engine: Engine,
     static_engine: Engine,
@@ -353,24 +359,24 @@ def test_fixed_shapes_draw_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Three rows, one at a time, tokens of the extension's own, and an input whose shape the size does not tell."""
-    request = replace(BUILDERS[Workflow.TEXT](family, steps=3), checkpoint=controlled)
+    request = replace(BUILDERS[ParityWorkflow.TEXT](family, steps=3), checkpoint=controlled)
     residual, tokens = middle(request), random(1, 4, 80)
     embeds, mask = (random(1, 77, 80), random(1, 64)), half(request)
     add(lambda context: MoreTokens(tokens))
     add(lambda context: Region(embeds, mask, 0.7))
     add(lambda context: Residuals(residual, 0.3, 1))
     dynamic = kept(engine, request).final
-    monkeypatch.setenv(STATIC_SHAPES, "cpu")
+    monkeypatch.setenv(FIXED_SHAPES_VARIABLE, "cpu")
     assert apart(dynamic, kept(static_engine, request).final) <= 1e-4 * np.abs(dynamic).max()
 
 
 # who does nothing
 
 
-@pytest.mark.parametrize("speed", [Speed.EXACT, Speed.FAST])
-@pytest.mark.parametrize("workflow", [Workflow.TEXT, Workflow.INPAINT, Workflow.INPAINT_ENSEMBLE])
+@pytest.mark.parametrize("speed", [SpeedPreset.EXACT, SpeedPreset.FAST])
+@pytest.mark.parametrize("workflow", [ParityWorkflow.TEXT, ParityWorkflow.INPAINT, ParityWorkflow.INPAINT_ENSEMBLE])
 def test_what_is_inactive_leaves_every_bit_as_it_was(
-    workflow: Workflow, speed: Speed, family: TinyFamily, engine: Engine, add: Add
+    workflow: ParityWorkflow, speed: SpeedPreset, family: TinyCheckpoints, engine: Engine, add: Add
 ) -> None:
     request = BUILDERS[workflow](family)
     request = replace(request, sampling=replace(request.sampling, speed=speed, steps=8))
@@ -392,15 +398,15 @@ def test_what_is_inactive_leaves_every_bit_as_it_was(
     assert all(each.called["before_unet"] == each.called["after_step"] for each in made)
 
 
-def test_of_a_replayed_call_only_the_step_is_seen(family: TinyFamily, engine: Engine, add: Add) -> None:
-    request = BUILDERS[Workflow.TEXT](family, steps=5)
+def test_of_a_replayed_call_only_the_step_is_seen(family: TinyCheckpoints, engine: Engine, add: Add) -> None:
+    request = BUILDERS[ParityWorkflow.TEXT](family, steps=5)
     mask, embeds = half(request), (random(1, 77, 80), random(1, 64))
     idle = Idle()
     add(lambda context: idle)
     add(lambda context: Region(embeds, mask))
     whole = kept(engine, request)
     idle.called.clear()
-    again = kept(engine, replace(request, start=Start(whole, step=3)))
+    again = kept(engine, replace(request, start=ResumePoint(whole, step=3)))
     assert np.array_equal(again.final, whole.final)
     assert idle.called["after_step"] == [0, 1, 2, 3, 4]
     assert {name: calls for name, calls in idle.called.items() if name != "after_step"} == {
@@ -408,12 +414,12 @@ def test_of_a_replayed_call_only_the_step_is_seen(family: TinyFamily, engine: En
     }
 
 
-def test_a_stage_can_be_left_alone(family: TinyFamily, engine: Engine, add: Add) -> None:
+def test_a_stage_can_be_left_alone(family: TinyCheckpoints, engine: Engine, add: Add) -> None:
     class Shift(Extension):
         def after_step(self, latents: torch.Tensor, call: UNetCall) -> torch.Tensor:
             return latents + 0.5
 
-    request = BUILDERS[Workflow.ENSEMBLE](family)
+    request = BUILDERS[ParityWorkflow.ENSEMBLE](family)
     without = kept(engine, request).predictions
     add(lambda context: Shift() if context.refining else None)
     got = kept(engine, request).predictions
@@ -430,19 +436,24 @@ def test_a_stage_can_be_left_alone(family: TinyFamily, engine: Engine, add: Add)
 
 @pytest.mark.parametrize("static", [False, True])
 def test_an_input_that_a_unet_does_not_have_is_named(
-    static: bool, family: TinyFamily, engine: Engine, static_engine: Engine, add: Add, monkeypatch: pytest.MonkeyPatch
+    static: bool,
+    family: TinyCheckpoints,
+    engine: Engine,
+    static_engine: Engine,
+    add: Add,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    request = BUILDERS[Workflow.TEXT](family, steps=2)
+    request = BUILDERS[ParityWorkflow.TEXT](family, steps=2)
     add(lambda context: Residuals(middle(request), 0, 1))
     if static:
-        monkeypatch.setenv(STATIC_SHAPES, "cpu")
-    told = draw(static_engine if static else engine, request)
-    assert isinstance(told.last, Failed)
+        monkeypatch.setenv(FIXED_SHAPES_VARIABLE, "cpu")
+    told = generate(static_engine if static else engine, request)
+    assert isinstance(told.last, RunFailed)
     assert RESIDUAL in str(told.last.error)
 
 
-def test_an_input_that_nothing_gives_is_named(family: TinyFamily, controlled: Path, engine: Engine) -> None:
+def test_an_input_that_nothing_gives_is_named(family: TinyCheckpoints, controlled: Path, engine: Engine) -> None:
     """OpenVINO would go on with what it was given in an earlier call, or with zeros."""
-    told = draw(engine, replace(BUILDERS[Workflow.TEXT](family, steps=2), checkpoint=controlled))
-    assert isinstance(told.last, Failed)
+    told = generate(engine, replace(BUILDERS[ParityWorkflow.TEXT](family, steps=2), checkpoint=controlled))
+    assert isinstance(told.last, RunFailed)
     assert RESIDUAL in str(told.last.error)

@@ -11,17 +11,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sdxl_desktop.core.device import STATIC_SHAPES
+from sdxl_desktop.core.device import FIXED_SHAPES_VARIABLE
 from sdxl_desktop.core.events import Phase, Progress
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.paths import AppPaths
-from sdxl_desktop.core.request import GenerationRequest, Output, Prompts
-from sdxl_desktop.core.speed import Speed
-from sdxl_desktop.engine.compiled_entries import compiled_sizes
-from sdxl_desktop.engine.protocol import Engine
-from tests.engine.conftest import Told, draw
-from tests.engine.parity.cases import BUILDERS, Workflow
-from tests.engine.parity.family import TinyFamily
+from sdxl_desktop.core.request import GenerationRequest, OutputOptions, Prompts
+from sdxl_desktop.core.speed import SpeedPreset
+from sdxl_desktop.engine.compile_cache_entries import compiled_image_sizes
+from sdxl_desktop.engine.engine_protocol import Engine
+from tests.engine.conftest import RecordedEvents, generate
+from tests.engine.parity.cases import BUILDERS, ParityWorkflow
+from tests.engine.parity.tiny_checkpoints import TinyCheckpoints
 
 TOLERANCE = 1e-4
 
@@ -47,20 +47,20 @@ def static_engine(static_paths: AppPaths) -> Iterator[Engine]:
 
 @pytest.fixture
 def as_npu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(STATIC_SHAPES, "cpu")
+    monkeypatch.setenv(FIXED_SHAPES_VARIABLE, "cpu")
 
 
 def both(
     engine: Engine, static_engine: Engine, asked: GenerationRequest, patch: pytest.MonkeyPatch
-) -> tuple[Told, Told]:
-    asked = replace(asked, output=Output(watermark=False, keep_latents="final"))
-    patch.delenv(STATIC_SHAPES, raising=False)
-    dynamic = draw(engine, asked)
-    patch.setenv(STATIC_SHAPES, "cpu")
-    return dynamic, draw(static_engine, asked)
+) -> tuple[RecordedEvents, RecordedEvents]:
+    asked = replace(asked, output=OutputOptions(watermark=False, keep_latents="final"))
+    patch.delenv(FIXED_SHAPES_VARIABLE, raising=False)
+    dynamic = generate(engine, asked)
+    patch.setenv(FIXED_SHAPES_VARIABLE, "cpu")
+    return dynamic, generate(static_engine, asked)
 
 
-def apart(one: Told, other: Told) -> float:
+def max_difference(one: RecordedEvents, other: RecordedEvents) -> float:
     """The largest difference of the final latents, as a share of the largest of them."""
     assert one.picture.latents is not None
     assert other.picture.latents is not None
@@ -68,80 +68,90 @@ def apart(one: Told, other: Told) -> float:
     return float(np.abs(first - second).max() / np.abs(first).max())
 
 
-def pixels_apart(one: Told, other: Told) -> int:
+def max_pixel_difference(one: RecordedEvents, other: RecordedEvents) -> int:
     return int(np.abs(one.picture.pixels.astype(int) - other.picture.pixels).max())
 
 
 @pytest.mark.parametrize(
     "workflow",
     [
-        Workflow.TEXT,
-        pytest.param(Workflow.FEW_STEP, marks=pytest.mark.slow),
-        Workflow.IMAGE,
-        pytest.param(Workflow.INPAINT, marks=pytest.mark.slow),
-        pytest.param(Workflow.INPAINT_9, marks=pytest.mark.slow),
-        Workflow.ENSEMBLE,
-        pytest.param(Workflow.RETOUCH, marks=pytest.mark.slow),
+        ParityWorkflow.TEXT,
+        pytest.param(ParityWorkflow.FEW_STEP, marks=pytest.mark.slow),
+        ParityWorkflow.IMAGE,
+        pytest.param(ParityWorkflow.INPAINT, marks=pytest.mark.slow),
+        pytest.param(ParityWorkflow.INPAINT_9, marks=pytest.mark.slow),
+        ParityWorkflow.ENSEMBLE,
+        pytest.param(ParityWorkflow.RETOUCH, marks=pytest.mark.slow),
     ],
 )
 def test_every_workflow_draws_the_same(
-    workflow: Workflow, engine: Engine, static_engine: Engine, family: TinyFamily, monkeypatch: pytest.MonkeyPatch
+    workflow: ParityWorkflow,
+    engine: Engine,
+    static_engine: Engine,
+    family: TinyCheckpoints,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     dynamic, static = both(engine, static_engine, BUILDERS[workflow](family), monkeypatch)
-    assert apart(dynamic, static) <= TOLERANCE
-    assert pixels_apart(dynamic, static) <= 1
+    assert max_difference(dynamic, static) <= TOLERANCE
+    assert max_pixel_difference(dynamic, static) <= 1
 
 
-@pytest.mark.parametrize("speed", [Speed.FAST, pytest.param(Speed.BALANCED, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("speed", [SpeedPreset.FAST, pytest.param(SpeedPreset.BALANCED, marks=pytest.mark.slow)])
 def test_step_caching_draws_the_same(
-    speed: Speed, engine: Engine, static_engine: Engine, family: TinyFamily, monkeypatch: pytest.MonkeyPatch
+    speed: SpeedPreset, engine: Engine, static_engine: Engine, family: TinyCheckpoints, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = BUILDERS[Workflow.TEXT](family, steps=12)
+    asked = BUILDERS[ParityWorkflow.TEXT](family, steps=12)
     asked = replace(asked, sampling=replace(asked.sampling, speed=speed))
     dynamic, static = both(engine, static_engine, asked, monkeypatch)
-    assert apart(dynamic, static) <= TOLERANCE
+    assert max_difference(dynamic, static) <= TOLERANCE
     assert dynamic.picture.notes == static.picture.notes == ()
-    kept = Output(watermark=False, keep_latents="final")
-    exact = draw(static_engine, replace(asked, sampling=replace(asked.sampling, speed=Speed.EXACT), output=kept))
-    assert apart(exact, static) > TOLERANCE  # else nothing was saved
+    kept = OutputOptions(watermark=False, keep_latents="final")
+    exact = generate(
+        static_engine, replace(asked, sampling=replace(asked.sampling, speed=SpeedPreset.EXACT), output=kept)
+    )
+    assert max_difference(exact, static) > TOLERANCE  # else nothing was saved
 
 
 @pytest.mark.parametrize("options", [{"guidance_scale": 1.0}, {"prompts": Prompts(prompt="a red cat " * 40)}])
 def test_any_batch_and_any_length_of_prompt(
-    options: dict[str, Any], engine: Engine, static_engine: Engine, family: TinyFamily, monkeypatch: pytest.MonkeyPatch
+    options: dict[str, Any],
+    engine: Engine,
+    static_engine: Engine,
+    family: TinyCheckpoints,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    dynamic, static = both(engine, static_engine, BUILDERS[Workflow.TEXT](family, **options), monkeypatch)
-    assert apart(dynamic, static) <= TOLERANCE
+    dynamic, static = both(engine, static_engine, BUILDERS[ParityWorkflow.TEXT](family, **options), monkeypatch)
+    assert max_difference(dynamic, static) <= TOLERANCE
 
 
 @pytest.mark.usefixtures("as_npu")
 def test_a_size_is_compiled_once_and_then_known(
-    static_engine: Engine, static_paths: AppPaths, family: TinyFamily
+    static_engine: Engine, static_paths: AppPaths, family: TinyCheckpoints
 ) -> None:
-    asked = BUILDERS[Workflow.TEXT](family, size=Size(64, 96))
-    first, again = draw(static_engine, asked), draw(static_engine, asked)
+    asked = BUILDERS[ParityWorkflow.TEXT](family, size=Size(64, 96))
+    first, again = generate(static_engine, asked), generate(static_engine, asked)
     assert compiled(first) == {"unet", "vae_decoder"}
     assert compiled(again) == set()
-    known = compiled_sizes(static_paths.compiled, asked.checkpoint, asked.execution)
+    known = compiled_image_sizes(static_paths.compiled, asked.checkpoint, asked.execution)
     assert Size(64, 96) in known
     assert Size(64, 104) not in known
 
 
 @pytest.mark.usefixtures("as_npu")
-def test_what_a_part_ran_on_is_told(static_engine: Engine, family: TinyFamily) -> None:
-    finished = draw(static_engine, BUILDERS[Workflow.TEXT](family)).finished
+def test_what_a_part_ran_on_is_told(static_engine: Engine, family: TinyCheckpoints) -> None:
+    finished = generate(static_engine, BUILDERS[ParityWorkflow.TEXT](family)).finished
     assert set(finished.devices.values()) == {"CPU"}
     assert {"unet", "vae_decoder"} <= set(finished.devices)
 
 
 def test_parts_that_take_every_size_have_no_sizes(
-    engine: Engine, engine_home: AppPaths, family: TinyFamily, tmp_path: Path
+    engine: Engine, engine_home: AppPaths, family: TinyCheckpoints, tmp_path: Path
 ) -> None:
-    asked = BUILDERS[Workflow.TEXT](family)
-    draw(engine, asked)
-    assert compiled_sizes(engine_home.compiled, asked.checkpoint, asked.execution) == ()
-    assert compiled_sizes(tmp_path / "nothing", asked.checkpoint, asked.execution) == ()
+    asked = BUILDERS[ParityWorkflow.TEXT](family)
+    generate(engine, asked)
+    assert compiled_image_sizes(engine_home.compiled, asked.checkpoint, asked.execution) == ()
+    assert compiled_image_sizes(tmp_path / "nothing", asked.checkpoint, asked.execution) == ()
 
 
-def compiled(told: Told) -> set[str]:
-    return {progress.detail for progress in told.of(Progress) if progress.phase is Phase.COMPILING}
+def compiled(told: RecordedEvents) -> set[str]:
+    return {progress.detail for progress in told.of_type(Progress) if progress.phase is Phase.COMPILING}

@@ -13,11 +13,11 @@ import pytest
 from openvino import opset13 as ops
 
 from sdxl_desktop.engine.openvino import devices
-from sdxl_desktop.engine.openvino.caching import cut
-from sdxl_desktop.engine.openvino.caching.features import agree
-from sdxl_desktop.engine.openvino.interrupt import Interrupt, InterruptibleRequest
-from sdxl_desktop.engine.openvino.parts import mend_unet
-from tests.engine.parity.family import TinyFamily, every_topology
+from sdxl_desktop.engine.openvino.interruptible_request import Interrupt, InterruptibleInferRequest
+from sdxl_desktop.engine.openvino.part_compiler import patch_unet
+from sdxl_desktop.engine.openvino.step_caching import graph_cut
+from sdxl_desktop.engine.openvino.step_caching.feature_cache import graphs_agree
+from tests.engine.parity.tiny_checkpoints import TinyCheckpoints, topology_params
 from tests.engine.tiny_sdxl import Topology
 
 JOINS = dict.fromkeys(Topology, 2) | {Topology.BASE: 3}
@@ -26,32 +26,32 @@ SMALLEST = Topology.INPAINT
 
 
 @pytest.fixture
-def unet(family: TinyFamily, deep: Path) -> Callable[..., ov.Model]:
+def unet(family: TinyCheckpoints, deep: Path) -> Callable[..., ov.Model]:
     """The UNet of a topology; SDXL base's with as many layers as it has."""
 
     def read(topology: Topology = Topology.BASE) -> ov.Model:
         folder = deep / "ov" if topology is Topology.BASE else family.ov(topology)
         model = devices.core.read_model(folder / "unet" / "openvino_model.xml")
-        mend_unet(model)
+        patch_unet(model)
         return model
 
     return read
 
 
-def compiled(model: ov.Model) -> InterruptibleRequest:
-    config = devices.compile_config("CPU", precision="f32", threads=1, cache="")
-    return InterruptibleRequest(devices.core.compile_model(model, "CPU", config), Interrupt())
+def compiled(model: ov.Model) -> InterruptibleInferRequest:
+    config = devices.compile_properties("CPU", precision="f32", threads=1, cache="")
+    return InterruptibleInferRequest(devices.core.compile_model(model, "CPU", config), Interrupt())
 
 
 def both_agree(model: ov.Model, depth: int) -> bool:
-    return agree(compiled(cut.full_graph(model, depth)), compiled(cut.shallow_graph(model, depth)))
+    return graphs_agree(compiled(graph_cut.full_model(model, depth)), compiled(graph_cut.shallow_model(model, depth)))
 
 
-@pytest.mark.parametrize("topology", every_topology())
+@pytest.mark.parametrize("topology", topology_params())
 def test_every_topology_has_a_join_for_each_resnet_of_the_last_block(
     topology: Topology, unet: Callable[..., ov.Model]
 ) -> None:
-    assert len(cut.joins(unet(topology))) == JOINS[topology]
+    assert len(graph_cut.find_skip_connections(unet(topology))) == JOINS[topology]
 
 
 IN_EVERY_RUN = ((Topology.BASE, 3), (Topology.REFINER, 1), (Topology.SSD_1B, 2))
@@ -71,22 +71,22 @@ def test_every_topology_is_cut_at_every_join(topology: Topology, depth: int, une
 
 def test_a_deeper_cut_leaves_more_to_compute_and_all_leave_little(unet: Callable[..., ov.Model]) -> None:
     model = unet()
-    sizes = [len(cut.shallow_graph(model, depth).get_ops()) for depth in (1, 2, 3)]
+    sizes = [len(graph_cut.shallow_model(model, depth).get_ops()) for depth in (1, 2, 3)]
     assert sizes == sorted(set(sizes))
     assert sizes[-1] < len(model.get_ops()) / 3
 
 
 def test_the_prompt_is_not_asked_for_where_nothing_reads_it(unet: Callable[..., ov.Model]) -> None:
-    inputs = {port.get_any_name() for port in cut.shallow_graph(unet(), 1).inputs}
-    assert inputs == {"sample", "timestep", "text_embeds", "time_ids", cut.DEEP}
+    inputs = {port.get_any_name() for port in graph_cut.shallow_model(unet(), 1).inputs}
+    assert inputs == {"sample", "timestep", "text_embeds", "time_ids", graph_cut.DEEP_FEATURE}
 
 
 def test_names_do_not_matter(unet: Callable[..., ov.Model]) -> None:
     model = unet(SMALLEST)
-    expected = [join.source.get_node().get_name() for join in cut.joins(model)]
+    expected = [join.source.get_node().get_name() for join in graph_cut.find_skip_connections(model)]
     for number, node in enumerate(np.random.default_rng(0).permutation(np.array(model.get_ops(), dtype=object))):
         node.set_friendly_name(f"n{number}")
-    assert [join.source.get_node().get_name() for join in cut.joins(model)] == expected
+    assert [join.source.get_node().get_name() for join in graph_cut.find_skip_connections(model)] == expected
     assert both_agree(model, 2)
 
 
@@ -95,7 +95,7 @@ def test_shapes_may_be_fixed(unet: Callable[..., ov.Model]) -> None:
     sizes = {"sample": [2, 9, 24, 16], "timestep": [1], "encoder_hidden_states": [2, 77, 80]}
     free = {port: sizes.get(port.get_any_name()) for port in model.inputs}
     model.reshape({port: size or [2, port.get_partial_shape()[1].get_length()] for port, size in free.items()})
-    assert cut.shallow_graph(model, 2).input(cut.DEEP).get_partial_shape().is_static
+    assert graph_cut.shallow_model(model, 2).input(graph_cut.DEEP_FEATURE).get_partial_shape().is_static
     assert both_agree(model, 2)
 
 
@@ -137,14 +137,14 @@ def test_weights_and_features_may_be_of_any_kind(
     tmp_path: Path,
 ) -> None:
     model = change(unet(topology), tmp_path)
-    assert len(cut.joins(model)) == JOINS[topology]
+    assert len(graph_cut.find_skip_connections(model)) == JOINS[topology]
     assert both_agree(model, depth)
 
 
 def test_the_graph_that_is_cut_stays_as_it_was(unet: Callable[..., ov.Model]) -> None:
     model = unet()
     before = [node.get_name() for node in model.get_ordered_ops()]
-    cut.full_graph(model, 1), cut.shallow_graph(model, 2)
+    graph_cut.full_model(model, 1), graph_cut.shallow_model(model, 2)
     assert [node.get_name() for node in model.get_ordered_ops()] == before
     assert len(model.outputs) == 1
 
@@ -153,16 +153,16 @@ def test_what_has_no_joins_is_not_cut() -> None:
     sample = ops.parameter([-1, 4, -1, -1], np.float32)
     twice = ops.concat([sample, ops.relu(sample)], 0)
     other = ops.concat([ops.relu(sample), ops.tanh(sample)], 1)
-    assert cut.joins(ov.Model([ops.result(twice), ops.result(other)], [sample])) == ()
+    assert graph_cut.find_skip_connections(ov.Model([ops.result(twice), ops.result(other)], [sample])) == ()
 
 
 def test_graphs_that_say_different_things_are_found_out(unet: Callable[..., ov.Model]) -> None:
     model = unet()
-    full, shallow = compiled(cut.full_graph(model, 2)), compiled(cut.shallow_graph(model, 1))
-    assert not agree(full, shallow), "the feature of another depth, of the same shape"
-    others = compiled(cut.shallow_graph(_with_another_end(model), 2))
-    assert not agree(full, others), "other weights"
-    assert agree(full, compiled(cut.shallow_graph(model, 2)))
+    full, shallow = compiled(graph_cut.full_model(model, 2)), compiled(graph_cut.shallow_model(model, 1))
+    assert not graphs_agree(full, shallow), "the feature of another depth, of the same shape"
+    others = compiled(graph_cut.shallow_model(_with_another_end(model), 2))
+    assert not graphs_agree(full, others), "other weights"
+    assert graphs_agree(full, compiled(graph_cut.shallow_model(model, 2)))
 
 
 def _with_another_end(model: ov.Model) -> ov.Model:

@@ -14,9 +14,9 @@ from diffusers import schedulers as reference_schedulers
 from sdxl_desktop.core.geometry import Point, Size
 from sdxl_desktop.core.request import GenerationRequest, MicroConditioning, Prompts
 from sdxl_desktop.core.schedulers import SchedulerName
+from sdxl_desktop.engine.engine_protocol import Engine
 from sdxl_desktop.engine.openvino import decode
-from sdxl_desktop.engine.protocol import Engine
-from tests.engine.conftest import SIZE, draw
+from tests.engine.conftest import SIZE, generate
 
 TOLERANCE = 1e-3
 
@@ -59,7 +59,7 @@ def ours(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Callable[[Generatio
             return to_pixels(image)
 
         monkeypatch.setattr(decode, "to_pixels", watched)
-        pixels = draw(engine, request).picture.pixels
+        pixels = generate(engine, request).picture.pixels
         floats = np.clip(seen[-1] / 2 + 0.5, 0, 1)
         assert np.abs(pixels / 255 - floats).max() <= 0.5 / 255 + 1e-6
         return floats

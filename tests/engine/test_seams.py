@@ -20,18 +20,18 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from sdxl_desktop.core.edit import Edit
+from sdxl_desktop.core.edit import EditParameters
 from sdxl_desktop.core.geometry import Size
-from sdxl_desktop.core.intents import Intent, Masked, filling
-from sdxl_desktop.core.paths import resources
+from sdxl_desktop.core.intents import Intent, MaskMetrics, parameters_for_intent
+from sdxl_desktop.core.paths import resources_folder
 from sdxl_desktop.core.raster import Raster
-from sdxl_desktop.core.request import GenerationRequest, Output, Prompts, Sampling
-from tests.engine.conftest import draw
+from sdxl_desktop.core.request import GenerationRequest, OutputOptions, Prompts, Sampling
+from tests.engine.conftest import generate
 
 COMPOSITIONS = 40
 SIDE = 64
-FADE = 4
-NEAR = (-8, -7, -6, -5, -4, -3, FADE + 2, FADE + 3, FADE + 4)
+FADE_WIDTH = 4
+SURROUNDING_CONTOURS = (-8, -7, -6, -5, -4, -3, FADE_WIDTH + 2, FADE_WIDTH + 3, FADE_WIDTH + 4)
 """Contours of the surroundings: pixels inside the mask's border, negative outside."""
 THINGS = ("heart", "apple", "star", "fish", "sun", "cat", "dog", "flower", "tree", "car")
 COLOURS = ("red", "blue", "green", "yellow", "orange", "purple", "pink", "white")
@@ -43,8 +43,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 class Composition:
     """A picture's words, other words for a part of it, and that part: a box or an ellipse somewhere."""
 
-    words: str
-    others: str
+    prompt: str
+    other_prompt: str
     mask: Any
     seed: int
 
@@ -67,18 +67,18 @@ def compositions() -> Iterator[Composition]:
         )
 
 
-def run(engine: Any, words: str, seed: int, edit: Edit | None = None) -> Any:
+def run(engine: Any, words: str, seed: int, edit: EditParameters | None = None) -> Any:
     request = GenerationRequest(
-        checkpoint=resources() / "checkpoints" / "starter",
+        checkpoint=resources_folder() / "checkpoints" / "starter",
         prompts=Prompts(prompt=words),
         sampling=Sampling(size=Size(SIDE, SIDE), steps=20, guidance_scale=3.0, seed=seed),
         edit=edit,
-        output=Output(watermark=False),
+        output=OutputOptions(watermark=False),
     )
-    return draw(engine, request).picture
+    return generate(engine, request).picture
 
 
-def energies(pixels: Any, mask: Any) -> tuple[float, float, float]:
+def gradient_energies(pixels: Any, mask: Any) -> tuple[float, float, float]:
     """(edge, fade, surroundings)"""
     inside = mask > 0
     depth = ndimage.distance_transform_cdt(inside, "chessboard") - ndimage.distance_transform_cdt(~inside, "chessboard")
@@ -93,7 +93,7 @@ def energies(pixels: Any, mask: Any) -> tuple[float, float, float]:
                 total, pairs = total + step[crossed].sum(), pairs + crossed.sum()
         return total / pairs
 
-    return across([0]), across(range(FADE)), across(NEAR)
+    return across([0]), across(range(FADE_WIDTH)), across(SURROUNDING_CONTOURS)
 
 
 Table = dict[str, dict[str, float]]
@@ -106,13 +106,15 @@ def measured(engine: Any) -> Table:
 
     def note(name: str, made: Any, before: Any, mask: Any) -> None:
         outside = (made != before).any(axis=2) & (mask == 0)
-        found.setdefault(name, []).append((*energies(made, mask), float(outside.sum())))
+        found.setdefault(name, []).append((*gradient_energies(made, mask), float(outside.sum())))
 
     for each in compositions():
-        before = run(engine, each.words, each.seed).pixels
-        plain = Edit(picture=Raster.of(before), mask=Raster.of(each.mask), strength=1.0, keep_size=True)
-        for intent, words in ((Intent.FILL, each.words), (Intent.REPLACE, each.others)):
-            meant = filling(intent, Masked.of(each.mask), Size(SIDE, SIDE))
+        before = run(engine, each.prompt, each.seed).pixels
+        plain = EditParameters(
+            picture=Raster.from_pixels(before), mask=Raster.from_pixels(each.mask), strength=1.0, keep_size=True
+        )
+        for intent, words in ((Intent.FILL, each.prompt), (Intent.REPLACE, each.other_prompt)):
+            meant = parameters_for_intent(intent, MaskMetrics.from_mask(each.mask), Size(SIDE, SIDE))
             ours = replace(
                 plain,
                 strength=meant.strength,

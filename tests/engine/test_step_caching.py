@@ -16,30 +16,30 @@ import pytest
 import torch
 
 from sdxl_desktop.core import speed as speeds
-from sdxl_desktop.core.events import Cancelled, Event, Progress
-from sdxl_desktop.core.latents import KeptLatents, Start
-from sdxl_desktop.core.refine import RefineWay
-from sdxl_desktop.core.request import GenerationRequest, Output
+from sdxl_desktop.core.events import EngineEvent, Progress, RunCancelled
+from sdxl_desktop.core.latents import ResumePoint, SavedLatents
+from sdxl_desktop.core.refine import RefinerMode
+from sdxl_desktop.core.request import GenerationRequest, OutputOptions
 from sdxl_desktop.core.schedulers import SchedulerName
-from sdxl_desktop.core.speed import Speed, SpeedPlan, StepCaching
-from sdxl_desktop.engine.openvino import placement, stage_plan
-from sdxl_desktop.engine.openvino.caching.features import FeatureCache
+from sdxl_desktop.core.speed import SpeedPlan, SpeedPreset, StepCaching
+from sdxl_desktop.engine.engine_protocol import Engine
+from sdxl_desktop.engine.openvino import compiled_models, stage_plan
 from sdxl_desktop.engine.openvino.extensions import guidance
 from sdxl_desktop.engine.openvino.extensions.base import StageContext
+from sdxl_desktop.engine.openvino.step_caching.feature_cache import FeatureCache
 from sdxl_desktop.engine.openvino.unet_call import FeatureBlend, UNetCall, UNetInputs
-from sdxl_desktop.engine.protocol import Engine
-from tests.engine.conftest import draw
-from tests.engine.every_scheduler import every_scheduler
-from tests.engine.parity import words
-from tests.engine.parity.cases import BUILDERS, TOLERANCE, Workflow, image_edit, refined
-from tests.engine.parity.family import TinyFamily
-from tests.engine.parity.measure import difference
-from tests.engine.parity.ours import Ours
-from tests.engine.parity.schedulers import reference_scheduler
+from tests.engine.conftest import generate
+from tests.engine.parity import pipeline_arguments
+from tests.engine.parity.cases import BUILDERS, TOLERANCE, ParityWorkflow, image_edit, refine_parameters
+from tests.engine.parity.our_engine import OurEngine
+from tests.engine.parity.reference_schedulers import reference_scheduler
+from tests.engine.parity.tiny_checkpoints import TinyCheckpoints
+from tests.engine.parity.tolerances import max_difference
 from tests.engine.parity.torch_reference import TorchReference
+from tests.engine.scheduler_cases import scheduler_params
 from tests.engine.tiny_sdxl import Topology
 
-EVERY_THIRD = StepCaching(every=3, least=1, depth=1, foretell=False)
+EVERY_THIRD = StepCaching(interval=3, min_full_steps=1, depth=1, extrapolate=False)
 TWICE_A_STEP = [SchedulerName.HEUN, SchedulerName.DPMPP_SDE]
 
 
@@ -57,8 +57,8 @@ def reference() -> TorchReference:
 
 
 @pytest.fixture
-def ours(engine: Engine) -> Ours:
-    return Ours(engine)
+def ours(engine: Engine) -> OurEngine:
+    return OurEngine(engine)
 
 
 Fast = Callable[[GenerationRequest, SpeedPlan], GenerationRequest]
@@ -69,20 +69,20 @@ def by_plan(monkeypatch: pytest.MonkeyPatch) -> Fast:
     """The request drawn by a plan of the test's own."""
 
     def asked(request: GenerationRequest, plan: SpeedPlan) -> GenerationRequest:
-        monkeypatch.setitem(speeds._PLANS, Speed.FAST, plan)
-        return at(request, Speed.FAST)
+        monkeypatch.setitem(speeds._PLANS, SpeedPreset.FAST, plan)
+        return at(request, SpeedPreset.FAST)
 
     return asked
 
 
-def at(request: GenerationRequest, speed: Speed) -> GenerationRequest:
+def at(request: GenerationRequest, speed: SpeedPreset) -> GenerationRequest:
     return replace(request, sampling=replace(request.sampling, speed=speed))
 
 
 # the papers' loops
 
 
-def straight(call: int, full: list[int], timesteps: list[float], order: int = 1) -> list[tuple[int, float]]:
+def extrapolated_feature(call: int, full: list[int], timesteps: list[float], order: int = 1) -> list[tuple[int, float]]:
     """Weights of full calls that follow the line through the last ones of the last two full steps, not further than
     twice their distance. A step has `order` calls."""
     earlier = [other for other in full if other < call]
@@ -94,12 +94,12 @@ def straight(call: int, full: list[int], timesteps: list[float], order: int = 1)
     return [(last, 1 + share), (before[-1], -share)]
 
 
-def still(call: int, full: list[int], _: list[float]) -> list[tuple[int, float]]:
+def reused_feature(call: int, full: list[int], _: list[float]) -> list[tuple[int, float]]:
     return [(max(other for other in full if other < call), 1.0)]
 
 
 @contextmanager
-def cached(unet: Any, depth: int, full: list[int], weigh: Callable[..., Any] = still) -> Iterator[None]:
+def cached(unet: Any, depth: int, full: list[int], weigh: Callable[..., Any] = reused_feature) -> Iterator[None]:
     """diffusers' UNet computes everything in calls `full` only; in others, what the `depth`-th last resnet of its last
     up block is given from below is made of what it was given in full calls."""
     below: dict[int, torch.Tensor] = {}
@@ -132,35 +132,35 @@ def cached(unet: Any, depth: int, full: list[int], weigh: Callable[..., Any] = s
     assert len(timesteps) > len(full), "nothing was cached"
 
 
-CACHED: dict[str, tuple[Callable[[TinyFamily], GenerationRequest], Topology, list[int]]] = {
-    "text": (lambda family: BUILDERS[Workflow.TEXT](family, steps=9), Topology.BASE, [0, 3, 6]),
+CACHED: dict[str, tuple[Callable[[TinyCheckpoints], GenerationRequest], Topology, list[int]]] = {
+    "text": (lambda family: BUILDERS[ParityWorkflow.TEXT](family, steps=9), Topology.BASE, [0, 3, 6]),
     "not guided": (
-        lambda family: BUILDERS[Workflow.TEXT](family, steps=6, guidance_scale=1.0),
+        lambda family: BUILDERS[ParityWorkflow.TEXT](family, steps=6, guidance_scale=1.0),
         Topology.BASE,
         [0, 3],
     ),
     "guidance rescaled": (
-        lambda family: BUILDERS[Workflow.TEXT](family, steps=6, guidance_rescale=0.7),
+        lambda family: BUILDERS[ParityWorkflow.TEXT](family, steps=6, guidance_rescale=0.7),
         Topology.BASE,
         [0, 3],
     ),
-    "SSD-1B": (lambda family: BUILDERS[Workflow.BLOCKS_SSD_1B](family, steps=6), Topology.SSD_1B, [0, 3]),
-    "Vega": (lambda family: BUILDERS[Workflow.BLOCKS_VEGA](family, steps=6), Topology.VEGA, [0, 3]),
-    "LCM": (lambda family: BUILDERS[Workflow.FEW_STEP](family, steps=6), Topology.LCM, [0, 3]),
+    "SSD-1B": (lambda family: BUILDERS[ParityWorkflow.BLOCKS_SSD_1B](family, steps=6), Topology.SSD_1B, [0, 3]),
+    "Vega": (lambda family: BUILDERS[ParityWorkflow.BLOCKS_VEGA](family, steps=6), Topology.VEGA, [0, 3]),
+    "LCM": (lambda family: BUILDERS[ParityWorkflow.FEW_STEP](family, steps=6), Topology.LCM, [0, 3]),
     "a share of the steps": (
-        lambda family: BUILDERS[Workflow.IMAGE](family, steps=10, edit=image_edit(0.6)),
+        lambda family: BUILDERS[ParityWorkflow.IMAGE](family, steps=10, edit=image_edit(0.6)),
         Topology.BASE,
         [0, 3],
     ),
-    "nine channels": (lambda family: BUILDERS[Workflow.INPAINT_9](family, steps=10), Topology.INPAINT, [0, 3]),
-    "refiner": (lambda family: BUILDERS[Workflow.REFINER](family, steps=10), Topology.REFINER, [0, 3]),
+    "nine channels": (lambda family: BUILDERS[ParityWorkflow.INPAINT_9](family, steps=10), Topology.INPAINT, [0, 3]),
+    "refiner": (lambda family: BUILDERS[ParityWorkflow.REFINER](family, steps=10), Topology.REFINER, [0, 3]),
     "two looks a step": (
-        lambda family: BUILDERS[Workflow.TEXT](family, steps=6, scheduler=SchedulerName.HEUN),
+        lambda family: BUILDERS[ParityWorkflow.TEXT](family, steps=6, scheduler=SchedulerName.HEUN),
         Topology.BASE,
         [0, 1, 6, 7],  # of eleven: steps one and four
     ),
     "Karras": (
-        lambda family: BUILDERS[Workflow.TEXT](family, steps=9, scheduler=SchedulerName.DPMPP_2M_KARRAS),
+        lambda family: BUILDERS[ParityWorkflow.TEXT](family, steps=9, scheduler=SchedulerName.DPMPP_2M_KARRAS),
         Topology.BASE,
         [0, 3, 6],
     ),
@@ -175,15 +175,17 @@ IN_EVERY_RUN = ("text", "two looks a step")
     "name", [pytest.param(name, marks=[pytest.mark.slow] * (name not in IN_EVERY_RUN)) for name in CACHED]
 )
 def test_cached_steps_are_those_of_the_paper(
-    name: str, family: TinyFamily, reference: TorchReference, ours: Ours, by_plan: Fast
+    name: str, family: TinyCheckpoints, reference: TorchReference, ours: OurEngine, by_plan: Fast
 ) -> None:
     build, topology, full = CACHED[name]
     request = build(family)
     unet = reference.pipelines.checkpoint(family.ov(topology)).unet
     with cached(unet, 1, full):
-        expected = reference.draw(request)
-    assert difference(ours.draw(by_plan(request, SpeedPlan(caching=EVERY_THIRD))), expected) <= TOLERANCE
-    assert difference(ours.draw(request), expected) > TOLERANCE, "caching changes nothing, so nothing was compared"
+        expected = reference.generate(request)
+    assert max_difference(ours.generate(by_plan(request, SpeedPlan(step_caching=EVERY_THIRD))), expected) <= TOLERANCE
+    assert max_difference(ours.generate(request), expected) > TOLERANCE, (
+        "caching changes nothing, so nothing was compared"
+    )
 
 
 @pytest.mark.parametrize(
@@ -203,38 +205,41 @@ def test_cached_steps_are_those_of_the_paper(
 def test_foretold_features_are_on_the_line_through_the_last_two(
     depth: int,
     scheduler: SchedulerName,
-    family: TinyFamily,
+    family: TinyCheckpoints,
     deep: Path,
     reference: TorchReference,
-    ours: Ours,
+    ours: OurEngine,
     by_plan: Fast,
 ) -> None:
-    request = BUILDERS[Workflow.TEXT](family, steps=10, scheduler=scheduler)
+    request = BUILDERS[ParityWorkflow.TEXT](family, steps=10, scheduler=scheduler)
     request = replace(request, checkpoint=deep / "ov") if depth == 3 else request
     order = 1 if scheduler is SchedulerName.EULER else 2
     full = [0, 2, 5, 7] if order == 1 else [0, 1, 4, 5, 10, 11, 14, 15]
-    caching = StepCaching(every=2.5, least=1, depth=depth, foretell=True)
+    caching = StepCaching(interval=2.5, min_full_steps=1, depth=depth, extrapolate=True)
     assert caching.full_steps(10) == (1, 3, 6, 8)
     unet = reference.pipelines.checkpoint(request.checkpoint).unet
-    with cached(unet, depth, full, partial(straight, order=order)):
-        expected = reference.draw(request)
-    assert difference(ours.draw(by_plan(request, SpeedPlan(caching=caching))), expected) <= TOLERANCE
-    with cached(unet, depth, full, still):
-        assert difference(reference.draw(request), expected) > TOLERANCE, "foretelling changes nothing"
+    with cached(unet, depth, full, partial(extrapolated_feature, order=order)):
+        expected = reference.generate(request)
+    assert max_difference(ours.generate(by_plan(request, SpeedPlan(step_caching=caching))), expected) <= TOLERANCE
+    with cached(unet, depth, full, reused_feature):
+        assert max_difference(reference.generate(request), expected) > TOLERANCE, "foretelling changes nothing"
 
 
 def test_base_and_refiner_keep_features_of_their_own(
-    family: TinyFamily, reference: TorchReference, ours: Ours, by_plan: Fast
+    family: TinyCheckpoints, reference: TorchReference, ours: OurEngine, by_plan: Fast
 ) -> None:
-    request = BUILDERS[Workflow.ENSEMBLE](
-        family, steps=10, refine=refined(family, RefineWay.ENSEMBLE, handoff=0.5), scheduler=SchedulerName.EULER
+    request = BUILDERS[ParityWorkflow.ENSEMBLE](
+        family,
+        steps=10,
+        refine=refine_parameters(family, RefinerMode.ENSEMBLE, handoff=0.5),
+        scheduler=SchedulerName.EULER,
     )
     with ExitStack() as both:
         for topology in (Topology.BASE, Topology.REFINER):
             unet = reference.pipelines.checkpoint(family.ov(topology)).unet
             both.enter_context(cached(unet, 1, [0, 2]))
-        expected = reference.draw(request)
-    assert difference(ours.draw(by_plan(request, SpeedPlan(caching=EVERY_THIRD))), expected) <= TOLERANCE
+        expected = reference.generate(request)
+    assert max_difference(ours.generate(by_plan(request, SpeedPlan(step_caching=EVERY_THIRD))), expected) <= TOLERANCE
 
 
 # guidance
@@ -256,7 +261,7 @@ class GuidanceInInterval(guidance.ClassifierFreeGuidance):
         self._interval = interval
 
     def is_guided(self, call: UNetCall) -> bool:
-        return self._interval.low < call.noise_level <= self._interval.high
+        return self._interval.low < call.sigma <= self._interval.high
 
 
 @pytest.fixture
@@ -267,8 +272,8 @@ def within(monkeypatch: pytest.MonkeyPatch) -> Callable[[GuidanceInterval], None
         def for_stage(context: StageContext) -> GuidanceInInterval:
             return GuidanceInInterval(context.request.sampling.guidance_scale, interval)
 
-        kinds = [for_stage if kind is guidance.for_stage else kind for kind in stage_plan.KINDS]
-        monkeypatch.setattr(stage_plan, "KINDS", tuple(kinds))
+        kinds = [for_stage if kind is guidance.for_stage else kind for kind in stage_plan.EXTENSION_FACTORIES]
+        monkeypatch.setattr(stage_plan, "EXTENSION_FACTORIES", tuple(kinds))
 
     return limit
 
@@ -282,7 +287,7 @@ def limited(
     scheduler = reference_scheduler(sampling.scheduler, pipe.scheduler.config, sampling.seed)
     scheduler.set_timesteps(sampling.steps)
     ids = torch.tensor([[sampling.size.height, sampling.size.width, 0, 0, sampling.size.height, sampling.size.width]])
-    positive, negative, pooled, negative_pooled = pipe.encode_prompt(**words.prompts(request))
+    positive, negative, pooled, negative_pooled = pipe.encode_prompt(**pipeline_arguments.prompt_arguments(request))
     shape = (1, 4, sampling.size.height // 8, sampling.size.width // 8)
     latents = torch.randn(shape, generator=torch.Generator("cpu").manual_seed(sampling.seed))
     latents = latents * scheduler.init_noise_sigma
@@ -303,9 +308,9 @@ def limited(
     return latents[0].numpy()
 
 
-def kept(engine: Engine, request: GenerationRequest) -> KeptLatents:
-    asked = replace(request, output=Output(watermark=False, keep_latents="steps"))
-    latents = draw(engine, asked).picture.latents
+def kept(engine: Engine, request: GenerationRequest) -> SavedLatents:
+    asked = replace(request, output=OutputOptions(watermark=False, keep_latents="steps"))
+    latents = generate(engine, asked).picture.latents
     assert latents is not None
     return latents
 
@@ -314,12 +319,12 @@ INTERVAL = GuidanceInterval(low=0.4, high=4.0)
 
 
 def test_guidance_is_limited_to_its_interval(
-    family: TinyFamily,
+    family: TinyCheckpoints,
     reference: TorchReference,
     engine: Engine,
     within: Callable[[GuidanceInterval], None],
 ) -> None:
-    request = BUILDERS[Workflow.TEXT](family, steps=8)
+    request = BUILDERS[ParityWorkflow.TEXT](family, steps=8)
     with torch.no_grad():
         expected = limited(request, reference, INTERVAL, reference.pipelines.checkpoint(request.checkpoint).unet)
     everywhere = kept(engine, request).final
@@ -329,7 +334,7 @@ def test_guidance_is_limited_to_its_interval(
 
 
 def test_cached_steps_and_limited_guidance_go_together(
-    family: TinyFamily,
+    family: TinyCheckpoints,
     reference: TorchReference,
     engine: Engine,
     by_plan: Fast,
@@ -337,27 +342,31 @@ def test_cached_steps_and_limited_guidance_go_together(
 ) -> None:
     """Of eight steps two are not guided, four are, two are not. The third has no feature for its half without the
     words, so it is full though it would not have to be; the seventh and eighth take the half with the words."""
-    request = BUILDERS[Workflow.TEXT](family, steps=8)
+    request = BUILDERS[ParityWorkflow.TEXT](family, steps=8)
     unet = reference.pipelines.checkpoint(request.checkpoint).unet
     with torch.no_grad(), cached(unet, 1, [0, 2, 4]):
         expected = limited(request, reference, INTERVAL, unet)
     within(INTERVAL)
-    plan = SpeedPlan(caching=StepCaching(every=4, least=1, foretell=False))
+    plan = SpeedPlan(step_caching=StepCaching(interval=4, min_full_steps=1, extrapolate=False))
     assert np.abs(kept(engine, by_plan(request, plan)).final - expected).max() <= TOLERANCE
 
 
 # every scheduler, cancel, going on
 
 
-@pytest.mark.parametrize("preset", [Speed.FAST, pytest.param(Speed.BALANCED, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("scheduler", every_scheduler())
+@pytest.mark.parametrize("preset", [SpeedPreset.FAST, pytest.param(SpeedPreset.BALANCED, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("scheduler", scheduler_params())
 def test_every_scheduler_runs_at_every_speed(
-    scheduler: SchedulerName, preset: Speed, family: TinyFamily, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    scheduler: SchedulerName,
+    preset: SpeedPreset,
+    family: TinyCheckpoints,
+    engine: Engine,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     saved = _count_saved(monkeypatch)
-    request = BUILDERS[Workflow.TEXT](family, steps=10, scheduler=scheduler)
+    request = BUILDERS[ParityWorkflow.TEXT](family, steps=10, scheduler=scheduler)
     latents = kept(engine, at(request, preset))
-    caching = preset.plan.caching
+    caching = preset.plan.step_caching
     assert caching is not None
     cached_steps = 10 - len(caching.full_steps(10))
     assert len(saved) >= cached_steps > 0
@@ -381,47 +390,47 @@ def _count_saved(monkeypatch: pytest.MonkeyPatch) -> list[FeatureBlend]:
 @pytest.mark.parametrize("step", [5, *(pytest.param(step, marks=pytest.mark.slow) for step in (2, 7))])
 @pytest.mark.parametrize("scheduler", [SchedulerName.EULER_ANCESTRAL, SchedulerName.DPMPP_2M, *TWICE_A_STEP])
 def test_going_on_from_a_step_ends_where_the_whole_run_ends(
-    scheduler: SchedulerName, step: int, family: TinyFamily, engine: Engine
+    scheduler: SchedulerName, step: int, family: TinyCheckpoints, engine: Engine
 ) -> None:
-    request = at(BUILDERS[Workflow.TEXT](family, steps=10, scheduler=scheduler), Speed.FAST)
+    request = at(BUILDERS[ParityWorkflow.TEXT](family, steps=10, scheduler=scheduler), SpeedPreset.FAST)
     whole = kept(engine, request)
-    again = kept(engine, replace(request, start=Start(whole, step=step)))
+    again = kept(engine, replace(request, start=ResumePoint(whole, step=step)))
     assert np.array_equal(again.final, whole.final)
 
 
-def test_a_cancelled_run_leaves_nothing_to_the_next(family: TinyFamily, engine: Engine) -> None:
-    request = at(BUILDERS[Workflow.TEXT](family, steps=10), Speed.FAST)
+def test_a_cancelled_run_leaves_nothing_to_the_next(family: TinyCheckpoints, engine: Engine) -> None:
+    request = at(BUILDERS[ParityWorkflow.TEXT](family, steps=10), SpeedPreset.FAST)
     expected = kept(engine, request).final
     other = replace(request, sampling=replace(request.sampling, seed=99))
     cancel, events = Flag(), []
 
-    def hear(event: Event) -> None:
+    def hear(event: EngineEvent) -> None:
         events.append(event)
         if isinstance(event, Progress) and event.step == 3:
             cancel.set()
 
     engine.generate(other, hear, cancel)
-    assert isinstance(events[-1], Cancelled)
+    assert isinstance(events[-1], RunCancelled)
     assert np.array_equal(kept(engine, request).final, expected)
 
 
-def test_every_picture_of_a_run_is_that_of_its_seed(family: TinyFamily, engine: Engine) -> None:
-    request = at(BUILDERS[Workflow.TEXT](family, steps=10), Speed.FAST)
-    two = draw(engine, replace(request, sampling=replace(request.sampling, count=2))).finished.pictures
+def test_every_picture_of_a_run_is_that_of_its_seed(family: TinyCheckpoints, engine: Engine) -> None:
+    request = at(BUILDERS[ParityWorkflow.TEXT](family, steps=10), SpeedPreset.FAST)
+    two = generate(engine, replace(request, sampling=replace(request.sampling, count=2))).finished.pictures
     second = replace(request, sampling=replace(request.sampling, seed=request.sampling.seed + 1))
-    assert np.array_equal(two[1].pixels, draw(engine, second).picture.pixels)
+    assert np.array_equal(two[1].pixels, generate(engine, second).picture.pixels)
 
 
-def test_exactness_is_not_touched(family: TinyFamily, engine: Engine) -> None:
-    request = BUILDERS[Workflow.TEXT](family, steps=10)
+def test_exactness_is_not_touched(family: TinyCheckpoints, engine: Engine) -> None:
+    request = BUILDERS[ParityWorkflow.TEXT](family, steps=10)
     before = kept(engine, request).final
-    assert not np.array_equal(kept(engine, at(request, Speed.FAST)).final, before)
+    assert not np.array_equal(kept(engine, at(request, SpeedPreset.FAST)).final, before)
     assert np.array_equal(kept(engine, request).final, before)
 
 
-def test_the_time_left_shrinks_to_nothing(family: TinyFamily, engine: Engine) -> None:
-    told = draw(engine, at(BUILDERS[Workflow.TEXT](family, steps=10), Speed.FAST))
-    left = [event.seconds_left for event in told.of(Progress) if event.step]
+def test_the_time_left_shrinks_to_nothing(family: TinyCheckpoints, engine: Engine) -> None:
+    told = generate(engine, at(BUILDERS[ParityWorkflow.TEXT](family, steps=10), SpeedPreset.FAST))
+    left = [event.seconds_left for event in told.of_type(Progress) if event.step]
     assert all(seconds is not None and seconds >= 0 for seconds in left)
     assert left[-1] == 0
 
@@ -430,17 +439,17 @@ def test_the_time_left_shrinks_to_nothing(family: TinyFamily, engine: Engine) ->
 
 
 def test_a_unet_whose_graphs_disagree_is_computed_in_full_and_the_person_is_told(
-    family: TinyFamily, engine_home: Any, monkeypatch: pytest.MonkeyPatch
+    family: TinyCheckpoints, engine_home: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from sdxl_desktop.engine.openvino.engine import OpenVinoEngine
     fresh = OpenVinoEngine(engine_home)
-    request = BUILDERS[Workflow.TEXT](family, steps=6)
-    exact = draw(fresh, request).picture
-    monkeypatch.setattr(placement, "agree", lambda full, shallow: False)
+    request = BUILDERS[ParityWorkflow.TEXT](family, steps=6)
+    exact = generate(fresh, request).picture
+    monkeypatch.setattr(compiled_models, "graphs_agree", lambda full, shallow: False)
     saved = _count_saved(monkeypatch)
-    drawn = draw(fresh, at(request, Speed.FAST)).picture
+    drawn = generate(fresh, at(request, SpeedPreset.FAST)).picture
     fresh.close()
     assert not saved
     assert np.array_equal(drawn.pixels, exact.pixels)

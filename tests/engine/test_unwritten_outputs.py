@@ -11,10 +11,10 @@ from openvino import opset13 as ops
 
 from sdxl_desktop.core.errors import EngineError
 from sdxl_desktop.engine.openvino import devices
-from sdxl_desktop.engine.openvino.interrupt import Interrupt, InterruptibleRequest
+from sdxl_desktop.engine.openvino.interruptible_request import Interrupt, InterruptibleInferRequest
 
 
-class Forgetful:
+class CompiledModelWithUnwrittenOutputs:
     """A compiled model whose requests compute nothing while `idle`, as OpenVINO's do without memory in one thread."""
 
     def __init__(self, compiled: Any) -> None:
@@ -25,11 +25,11 @@ class Forgetful:
         return getattr(self._compiled, name)
 
     def create_infer_request(self) -> Any:
-        return _Request(self, self._compiled.create_infer_request())
+        return _RequestWithUnwrittenOutputs(self, self._compiled.create_infer_request())
 
 
-class _Request:
-    def __init__(self, owner: Forgetful, request: Any) -> None:
+class _RequestWithUnwrittenOutputs:
+    def __init__(self, owner: CompiledModelWithUnwrittenOutputs, request: Any) -> None:
         self._owner, self._request = owner, request
 
     def __getattr__(self, name: str) -> Any:
@@ -50,8 +50,10 @@ def two_answers(kind: Any) -> ov.Model:
 @pytest.mark.parametrize("kind", [np.float32, np.float16])
 @pytest.mark.parametrize("rows", [3, 2], ids=["of the size before", "of another size"])
 def test_what_was_not_written_is_told(kind: Any, rows: int) -> None:
-    compiled = Forgetful(devices.core.compile_model(two_answers(kind), "CPU", {"INFERENCE_PRECISION_HINT": "f32"}))
-    request = InterruptibleRequest(compiled, Interrupt())
+    compiled = CompiledModelWithUnwrittenOutputs(
+        devices.core.compile_model(two_answers(kind), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    )
+    request = InterruptibleInferRequest(compiled, Interrupt())
     before = request({"sample": np.full((3, 4), 5, kind)})
     assert (before[0] == 10).all()
     compiled.idle = True

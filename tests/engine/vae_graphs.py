@@ -8,20 +8,20 @@ import numpy as np
 import openvino as ov
 from openvino import opset13 as ops
 
-from sdxl_desktop.engine.openvino.tiling.norms import find_norms
+from sdxl_desktop.engine.openvino.tiling.group_norms import find_group_norms
 
 
 def scale_by_mean(value: Any) -> None:
     """Something no strip can know: every pixel is multiplied by one plus the picture's mean."""
     readers = list(value.get_target_inputs())
     mean = ops.reduce_mean(value, np.array([1, 2, 3]), keep_dims=True)
-    replace(readers, ops.multiply(value, ops.add(mean, np.float32(1))))
+    reconnect(readers, ops.multiply(value, ops.add(mean, np.float32(1))))
 
 
 def multiply_source(model: ov.Model, number: int, factor: float) -> None:
-    source = find_norms(model)[number].source
+    source = find_group_norms(model)[number].source
     readers = list(source.get_target_inputs())
-    replace(readers, ops.multiply(source, np.float32(factor)))
+    reconnect(readers, ops.multiply(source, np.float32(factor)))
 
 
 def write_as_mvn(norm: Any) -> None:
@@ -32,10 +32,10 @@ def write_as_mvn(norm: Any) -> None:
     plain = ops.reshape(even, shape, special_zero=False)
     channels = [1, norm.channels, 1, 1]
     scaled = ops.multiply(plain, ops.reshape(norm.scale, channels, special_zero=False))
-    replace(readers, ops.add(scaled, ops.reshape(norm.shift, channels, special_zero=False)))
+    reconnect(readers, ops.add(scaled, ops.reshape(norm.shift, channels, special_zero=False)))
 
 
-def replace(readers: list[Any], value: Any) -> None:
+def reconnect(readers: list[Any], value: Any) -> None:
     for reader in readers:
         reader.replace_source_output(value.output(0))
 

@@ -15,13 +15,13 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 import pytest
 from filelock import FileLock
 
-from sdxl_desktop.library.convert.plan import ImportPlan, plan_import
-from sdxl_desktop.library.convert.running import conversion_job
-from sdxl_desktop.library.convert.weights import WeightFormat
-from tests.engine.conftest import shared
-from tests.jobs_here import do_here
+from sdxl_desktop.library.convert.import_plan import ImportPlan, plan_import
+from sdxl_desktop.library.convert.run_import import conversion_job
+from sdxl_desktop.library.convert.weight_format import WeightFormat
+from tests.engine.conftest import shared_folder
+from tests.in_process_jobs import run_job_in_process
 
-ROOM = 8 * 10**9
+MEMORY_LIMIT = 8 * 10**9
 NAME = "small.safetensors"
 
 
@@ -30,39 +30,39 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`torch` (diffusers), `single` (one file in the original layout, the descriptions beside it), both float32."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        from tests.library import original, small_sdxl
+        from tests.library import original_layout, small_sdxl
 
-        folder = shared(tmp_path_factory) / "small é"
+        folder = shared_folder(tmp_path_factory) / "small é"
         with FileLock(folder.with_suffix(".lock")):
             if not folder.exists():
                 making = folder.with_suffix(".making")
-                pipe = small_sdxl.make(making / "torch")
+                pipe = small_sdxl.make_small_pipeline(making / "torch")
                 leave_out = shutil.ignore_patterns("*.safetensors")
                 shutil.copytree(making / "torch", making / "single", ignore=leave_out)
-                original.save(original.whole(pipe), making / "single" / NAME)
+                original_layout.save(original_layout.checkpoint_to_original(pipe), making / "single" / NAME)
                 making.rename(folder)
     return folder
 
 
 def convert_here(plan: ImportPlan, weights: WeightFormat | None) -> list[Any]:
-    """Do an import in this process, which has imported torch already; returns all that was told, which `told_by` reads
-    again."""
-    from sdxl_desktop.library.convert.host import HOST
+    """Do an import in this process, which has imported torch already; returns all that was told, which
+    `recorded_events` reads again."""
+    from sdxl_desktop.library.convert.conversion_worker import HOST
 
     events: list[Any] = []
-    do_here(HOST, conversion_job(plan, weights, ROOM), events.append)
-    _telling(plan.destination).write_bytes(pickle.dumps(events))
-    plan.workspace(weights).move_to(plan.destination)
+    run_job_in_process(HOST, conversion_job(plan, weights, MEMORY_LIMIT), events.append)
+    _events_file(plan.destination).write_bytes(pickle.dumps(events))
+    plan.build_folder(weights).move_to(plan.destination)
     return events
 
 
-def told_by(checkpoint: Path) -> list[Any]:
+def recorded_events(checkpoint: Path) -> list[Any]:
     """What was told while `checkpoint` was made by `convert_here`."""
-    told: list[Any] = pickle.loads(_telling(checkpoint).read_bytes())
+    told: list[Any] = pickle.loads(_events_file(checkpoint).read_bytes())
     return told
 
 
-def _telling(checkpoint: Path) -> Path:
+def _events_file(checkpoint: Path) -> Path:
     """The file beside the library that keeps what was told."""
     return checkpoint.parent.parent / f"{checkpoint.name}.told"
 
@@ -70,7 +70,7 @@ def _telling(checkpoint: Path) -> Path:
 @pytest.fixture(scope="session")
 def imported(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, WeightFormat], Path]:
     """The checkpoint that importing "torch" or "single" in a format gives, made once for all tests and processes."""
-    home = shared(tmp_path_factory) / "imported" / "library"
+    home = shared_folder(tmp_path_factory) / "imported" / "library"
     home.mkdir(parents=True, exist_ok=True)
 
     def bring(form: str, weights: WeightFormat) -> Path:

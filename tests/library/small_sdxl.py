@@ -12,7 +12,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 
 from tests.engine import tiny_sdxl
 
-SHALLOW: dict[str, Any] = {
+SMALL_UNET_CONFIG: dict[str, Any] = {
     "block_out_channels": (32, 64),
     "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
     "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D"),
@@ -22,7 +22,7 @@ SHALLOW: dict[str, Any] = {
 }
 
 
-def make(folder: Path, **unet: Any) -> StableDiffusionXLPipeline:
+def make_small_pipeline(folder: Path, **unet: Any) -> StableDiffusionXLPipeline:
     """Save a float32 pipeline in `folder` and return it."""
     torch.manual_seed(5)
     vocabulary, merges = tiny_sdxl.tiny_vocabulary()
@@ -32,7 +32,7 @@ def make(folder: Path, **unet: Any) -> StableDiffusionXLPipeline:
         text_encoder_2=CLIPTextModelWithProjection(_text(len(vocabulary), tiny_sdxl.WIDTH_2, "gelu")),
         tokenizer=CLIPTokenizer(vocab=vocabulary, merges=merges, pad_token="<|endoftext|>", model_max_length=77),
         tokenizer_2=CLIPTokenizer(vocab=vocabulary, merges=merges, pad_token="!", model_max_length=77),
-        unet=tiny_sdxl.make_unet(**{**SHALLOW, **unet}),
+        unet=tiny_sdxl.make_unet(**{**SMALL_UNET_CONFIG, **unet}),
         scheduler=EulerDiscreteScheduler.from_config(tiny_sdxl.SCHEDULER),
         add_watermarker=False,
     )

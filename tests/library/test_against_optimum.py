@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sdxl_desktop.library.convert.weights import WeightFormat
-from sdxl_desktop.library.quantize.method import Method
-from sdxl_desktop.library.quantize.plan import plan_quantization
+from sdxl_desktop.library.convert.weight_format import WeightFormat
+from sdxl_desktop.library.quantize.quantization_method import QuantizationMethod
+from sdxl_desktop.library.quantize.quantization_plan import plan_quantization
 from sdxl_desktop.library.scan import read_checkpoint
 from tests.library.test_import import SIZE, Bring
 from tests.library.test_quantize import quantize_here
@@ -80,7 +80,7 @@ def test_imported_in_8_bits(imported: Bring, theirs: Callable[[str], Path]) -> N
 
 def test_quantized_to_8_bits(imported: Bring, theirs: Callable[[str], Path], tmp_path: Path) -> None:
     source = read_checkpoint(imported("torch", WeightFormat.FP32))
-    plan = plan_quantization(source, tmp_path, Method.INT8)
+    plan = plan_quantization(source, tmp_path, QuantizationMethod.INT8)
     quantize_here(plan)
     assert apart(plan.destination, theirs("int8")) <= 1 / 255
 

@@ -15,23 +15,23 @@ import pytest
 
 from sdxl_desktop.core.additions import Additions
 from sdxl_desktop.core.errors import CheckpointError
-from sdxl_desktop.core.events import Failed
-from sdxl_desktop.core.paths import AppPaths, resources
+from sdxl_desktop.core.events import RunFailed
+from sdxl_desktop.core.paths import AppPaths, resources_folder
 from sdxl_desktop.core.request import Execution, GenerationRequest, Prompts, Sampling
-from sdxl_desktop.core.speed import Speed
-from sdxl_desktop.engine.protocol import Engine
-from sdxl_desktop.library.convert.plan import plan_import
-from sdxl_desktop.library.convert.weights import WeightFormat
-from sdxl_desktop.library.quantize.method import Method
-from sdxl_desktop.library.quantize.plan import plan_quantization
-from sdxl_desktop.library.records import verify
+from sdxl_desktop.core.speed import SpeedPreset
+from sdxl_desktop.engine.engine_protocol import Engine
+from sdxl_desktop.library.convert.import_plan import plan_import
+from sdxl_desktop.library.convert.weight_format import WeightFormat
+from sdxl_desktop.library.import_record import verify_checkpoint
+from sdxl_desktop.library.quantize.quantization_method import QuantizationMethod
+from sdxl_desktop.library.quantize.quantization_plan import plan_quantization
 from sdxl_desktop.library.scan import read_checkpoint
-from tests.engine.conftest import draw, engine, engine_home  # noqa: F401
+from tests.engine.conftest import engine, engine_home, generate  # noqa: F401
 from tests.library.conftest import convert_here
 from tests.library.test_quantize import calibrated, quantize_here
 from tests.unit.library.hub.fake_hub import FakeHub, Repository
 
-STARTER = resources() / "checkpoints" / "starter"
+STARTER = resources_folder() / "checkpoints" / "starter"
 PIPELINE = {"_class_name": ["pwn", "Pwn"], "_diffusers_version": "0.37.1"}
 CODE = """
 import pathlib
@@ -111,38 +111,40 @@ def test_an_openvino_folder_is_chosen_drawn_verified_and_copied(
     folder = planted(STARTER, tmp_path / "evil", marker)
     monkeypatch.chdir(folder)
     read_checkpoint(folder)
-    engine.warm(folder, Execution(device="CPU"), Speed.EXACT, lambda event: None, Flag())
-    assert draw(engine, asked(folder)).finished.pictures
-    assert verify(folder).problems == ()
+    engine.warm_up(folder, Execution(device="CPU"), SpeedPreset.EXACT, lambda event: None, Flag())
+    assert generate(engine, asked(folder)).finished.pictures
+    assert verify_checkpoint(folder).problems == ()
     home = tmp_path / "home"
     plan = plan_import(folder, home, "copied")
     convert_here(plan, None)
-    assert draw(engine, asked(plan.destination)).finished.pictures
+    assert generate(engine, asked(plan.destination)).finished.pictures
     assert not [file for file in plan.destination.rglob("*") if "pwn" in file.name]
 
 
-@pytest.mark.parametrize("method", [Method.INT8, pytest.param(Method.HYBRID, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "method", [QuantizationMethod.INT8, pytest.param(QuantizationMethod.HYBRID, marks=pytest.mark.slow)]
+)
 def test_an_openvino_folder_is_quantized(
-    method: Method, tmp_path: Path, marker: Path, monkeypatch: pytest.MonkeyPatch
+    method: QuantizationMethod, tmp_path: Path, marker: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = read_checkpoint(planted(STARTER, tmp_path / "evil", marker))
     monkeypatch.chdir(source.folder)
-    calibration = None if method is Method.INT8 else calibrated(source, samples=1, steps=1, size=None)
+    calibration = None if method is QuantizationMethod.INT8 else calibrated(source, samples=1, steps=1, size=None)
     plan = plan_quantization(source, tmp_path / "home", method, method.value, calibration)
     quantize_here(plan)
-    assert verify(plan.destination).problems == ()
+    assert verify_checkpoint(plan.destination).problems == ()
 
 
 def test_an_openvino_folder_is_drawn_with_to_calibrate(
     tmp_path: Path, marker: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By optimum-intel's pipeline, which reads the descriptions on its own."""
-    from sdxl_desktop.library.quantize.recording import record
+    from sdxl_desktop.library.quantize.sample_recording import record_samples
 
     source = read_checkpoint(planted(STARTER, tmp_path / "evil", marker))
     monkeypatch.chdir(source.folder)
     calibration = calibrated(source, samples=1, steps=1, size=None)
-    assert record(source.folder, calibration, tmp_path / "samples", lambda count: None)
+    assert record_samples(source.folder, calibration, tmp_path / "samples", lambda count: None)
 
 
 @pytest.mark.slow
@@ -195,7 +197,7 @@ def test_a_diffusers_folder_and_its_vae_are_converted(
     monkeypatch.chdir(folder)
     plan = plan_import(folder, tmp_path / "home", "converted")
     convert_here(plan, WeightFormat.FP16)
-    assert draw(engine, asked(plan.destination, Additions(vae=folder / "vae"))).finished.pictures
+    assert generate(engine, asked(plan.destination, Additions(vae=folder / "vae"))).finished.pictures
     configs = [json.loads(file.read_text()) for file in plan.destination.rglob("*.json") if file.name != "import.json"]
     for name in ("auto_map", "attn_implementation", "_attn_implementation", "quantization_config", "_name_or_path"):
         assert not [config for config in configs if name in config]
@@ -214,6 +216,6 @@ def test_a_scheduler_that_is_none_is_refused_by_a_sentence(
     file.write_text(json.dumps({**json.loads(file.read_text()), "_class_name": kind}))
     with pytest.raises(CheckpointError, match="scheduler"):
         read_checkpoint(folder)
-    last = draw(engine, request).last
-    assert isinstance(last, Failed)
+    last = generate(engine, request).last
+    assert isinstance(last, RunFailed)
     assert "scheduler" in str(last.error)

@@ -17,17 +17,17 @@ from sdxl_desktop.core.errors import CheckpointError, SdxlDesktopError
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.parts import OPENVINO_PARTS
 from sdxl_desktop.core.request import Execution, GenerationRequest, Prompts, Sampling
-from sdxl_desktop.engine.protocol import Engine
-from sdxl_desktop.formats.found import Kind, Layout
-from sdxl_desktop.library.convert.job import ConversionPhase, ConversionProgress
-from sdxl_desktop.library.convert.plan import plan_import
-from sdxl_desktop.library.convert.running import ImportCancelledError, discard, run_import
-from sdxl_desktop.library.convert.weights import WeightFormat
+from sdxl_desktop.engine.engine_protocol import Engine
+from sdxl_desktop.formats.detected_model import ModelKind, ModelLayout
+from sdxl_desktop.library.convert.conversion_job import ConversionPhase, ConversionProgress
+from sdxl_desktop.library.convert.import_plan import plan_import
+from sdxl_desktop.library.convert.run_import import ImportCancelledError, discard_import, run_import
+from sdxl_desktop.library.convert.weight_format import WeightFormat
 from sdxl_desktop.library.detect.identify import identify, identify_file
-from sdxl_desktop.library.records import verify
+from sdxl_desktop.library.import_record import verify_checkpoint
 from sdxl_desktop.library.scan import Library, read_checkpoint
-from tests.engine.conftest import draw, engine, engine_home  # noqa: F401
-from tests.library.conftest import NAME, convert_here, told_by
+from tests.engine.conftest import engine, engine_home, generate  # noqa: F401
+from tests.library.conftest import NAME, convert_here, recorded_events
 
 Bring = Callable[[str, WeightFormat], Path]
 SIZE = Size(128, 96)
@@ -54,7 +54,7 @@ def picture(engine: Engine, checkpoint: Path) -> Any:  # noqa: F811
         sampling=Sampling(size=SIZE, steps=3, seed=7),
         execution=Execution(device="CPU", precision="f32", preview=False),
     )
-    return draw(engine, request).picture.pixels.astype(int)
+    return generate(engine, request).picture.pixels.astype(int)
 
 
 def weights_of(folder: Path) -> dict[str, bytes]:
@@ -157,8 +157,8 @@ def test_what_was_imported_is_recorded_described_and_verified(imported: Bring) -
     found = read_checkpoint(folder)
     assert found.kind is CheckpointKind.BASE
     assert found.recommended.size == Size(128, 128)
-    assert verify(folder).problems == ()
-    assert verify(folder).by_hash
+    assert verify_checkpoint(folder).problems == ()
+    assert verify_checkpoint(folder).by_hash
 
 
 def test_verify_finds_one_changed_bit_and_a_missing_file(imported: Bring, tmp_path: Path) -> None:
@@ -168,14 +168,14 @@ def test_verify_finds_one_changed_bit_and_a_missing_file(imported: Bring, tmp_pa
     content[1000] ^= 4
     weights.write_bytes(content)
     (folder / "tokenizer" / "tokenizer_config.json").unlink()
-    problems = verify(folder).problems
+    problems = verify_checkpoint(folder).problems
     assert len(problems) == 2
     assert any("unet/openvino_model.bin has changed" in words for words in problems)
     assert any("tokenizer_config.json is missing" in words for words in problems)
 
 
 def test_progress_never_falls_and_counts_every_weight(imported: Bring) -> None:
-    told = told_by(imported("single", WeightFormat.INT8))
+    told = recorded_events(imported("single", WeightFormat.INT8))
     steps = [event for event in told if isinstance(event, ConversionProgress)]
     fractions = [step.fraction for step in steps]
     assert fractions == sorted(fractions)
@@ -190,10 +190,10 @@ def test_an_openvino_folder_is_copied_as_it_is(imported: Bring, tmp_path: Path) 
     (source / "vae_tiny" / "config.json").write_text('{"auto_map": "somebody\'s code", "latent_channels": 4}')
     (source / "vae_tiny" / "diffusion_pytorch_model.safetensors").write_bytes(b"weights")
     plan = plan_import(source, tmp_path / "library", "a copy")
-    assert plan.layout is Layout.OPENVINO
+    assert plan.layout is ModelLayout.OPENVINO
     checkpoint = run_import(plan, None, lambda progress: None)
     assert weights_of(checkpoint.folder) == weights_of(source)
-    assert verify(checkpoint.folder).problems == ()
+    assert verify_checkpoint(checkpoint.folder).problems == ()
     assert [found.name for found in Library(tmp_path / "none", tmp_path / "library").checkpoints()] == ["a copy"]
     assert checkpoint.tiny_vae == checkpoint.folder / "vae_tiny"
     assert (checkpoint.tiny_vae / "diffusion_pytorch_model.safetensors").read_bytes() == b"weights"
@@ -208,11 +208,11 @@ def half(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The single file in half precision, as most are."""
     from safetensors.torch import load_file
 
-    from tests.library import original
+    from tests.library import original_layout
 
     file = tmp_path_factory.mktemp("half") / "folder" / NAME
     shutil.copytree(small / "single", file.parent)
-    original.save({name: tensor.half() for name, tensor in load_file(file).items()}, file)
+    original_layout.save({name: tensor.half() for name, tensor in load_file(file).items()}, file)
     return file
 
 
@@ -233,12 +233,14 @@ def test_a_half_precision_file_is_widened_exactly_and_stays_half(small: Path, ha
     import torch
     from diffusers import UNet2DConditionModel
 
-    from sdxl_desktop.library.convert import loading, tracing
-    from sdxl_desktop.library.convert.spool import Spool
+    from sdxl_desktop.library.convert import module_loading, tracing
+    from sdxl_desktop.library.convert.memmap_buffer import MemmapBuffer
 
     part = next(part for part in identify(half).parts if part.name == "unet")
-    with Spool(tmp_path / "spool", 64) as spool:
-        graph = tracing.trace("unet", part, loading.load(part, spool), scored=False, pooled_width=64)
+    with MemmapBuffer(tmp_path / "spool", 64) as spool:
+        graph = tracing.trace_part(
+            "unet", part, module_loading.load_module(part, spool), requires_aesthetics_score=False, pooled_width=64
+        )
     fed = inputs(graph)
     ours = ov.Core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})(fed)[0]
     unet = UNet2DConditionModel.from_pretrained(small / "torch" / "unet").half().float()
@@ -255,12 +257,12 @@ def test_a_ckpt_is_read_by_torchs_weights_only_loader(small: Path, tmp_path: Pat
     import torch
     from safetensors.torch import load_file
 
-    from sdxl_desktop.library.convert.unpickling import unpickle
+    from sdxl_desktop.library.convert.unpickling import convert_pickle
 
     weights = load_file(small / "single" / NAME)
     torch.save({"state_dict": weights, "global_step": 7}, tmp_path / "small.ckpt")
-    assert plan_import(tmp_path / "small.ckpt", tmp_path / "library").kind is Kind.PICKLED
-    unpickle(tmp_path / "small.ckpt", tmp_path / "plain.safetensors", lambda count: None)
+    assert plan_import(tmp_path / "small.ckpt", tmp_path / "library").kind is ModelKind.PICKLED
+    convert_pickle(tmp_path / "small.ckpt", tmp_path / "plain.safetensors", lambda count: None)
     plain = load_file(tmp_path / "plain.safetensors")
     assert plain.keys() == weights.keys()
     assert all(torch.equal(plain[name], weights[name]) for name in weights)
@@ -279,22 +281,22 @@ def test_in_a_process_of_its_own_stopped_by_the_person_and_gone_on_with(small: P
 
     with pytest.raises(ImportCancelledError, match="go on"):
         run_import(plan, WeightFormat.INT8, stop_at_the_second_part, cancel)
-    assert Library(tmp_path / "none", plan.home).checkpoints() == ()
+    assert Library(tmp_path / "none", plan.library_folder).checkpoints() == ()
     after: list[ConversionProgress] = []
     checkpoint = run_import(plan, WeightFormat.INT8, after.append)
     assert checkpoint.name == "small"
     assert not any(step.part == "text_encoder" and step.phase is ConversionPhase.TRACING for step in after), (
         "it was kept"
     )
-    assert sorted(entry.name for entry in plan.home.iterdir()) == ["small"], "nothing is left lying about"
+    assert sorted(entry.name for entry in plan.library_folder.iterdir()) == ["small"], "nothing is left lying about"
 
 
 def test_a_conversion_that_takes_too_much_memory_is_stopped_with_a_sentence(small: Path, tmp_path: Path) -> None:
     plan = plan_import(small / "torch", tmp_path / "library")
     with pytest.raises(SdxlDesktopError, match="too much memory"):
         run_import(plan, WeightFormat.INT8, lambda progress: None, memory_limit=50 * 2**20)
-    discard(plan, WeightFormat.INT8)
-    assert list(plan.home.iterdir()) == [] if plan.home.is_dir() else True
+    discard_import(plan, WeightFormat.INT8)
+    assert list(plan.library_folder.iterdir()) == [] if plan.library_folder.is_dir() else True
 
 
 def test_no_format_is_chosen_silently_and_no_name_is_taken_twice(small: Path, tmp_path: Path) -> None:

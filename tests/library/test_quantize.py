@@ -15,37 +15,39 @@ import pytest
 
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.errors import SdxlDesktopError
-from sdxl_desktop.engine.protocol import Engine
-from sdxl_desktop.library.convert.weights import WeightFormat
+from sdxl_desktop.engine.engine_protocol import Engine
+from sdxl_desktop.library.convert.weight_format import WeightFormat
+from sdxl_desktop.library.import_record import verify_checkpoint
 from sdxl_desktop.library.quantize.calibration import Calibration
-from sdxl_desktop.library.quantize.errors import QuantizationCancelledError
-from sdxl_desktop.library.quantize.job import QuantizationPhase, QuantizationProgress
-from sdxl_desktop.library.quantize.method import Method
-from sdxl_desktop.library.quantize.plan import QuantizationPlan, plan_quantization
-from sdxl_desktop.library.quantize.precision import WeightPrecision, weight_precision
-from sdxl_desktop.library.quantize.running import discard, quantization_job, run_quantization
-from sdxl_desktop.library.records import verify
+from sdxl_desktop.library.quantize.quantization_errors import QuantizationCancelledError
+from sdxl_desktop.library.quantize.quantization_job import QuantizationPhase, QuantizationProgress
+from sdxl_desktop.library.quantize.quantization_method import QuantizationMethod
+from sdxl_desktop.library.quantize.quantization_plan import QuantizationPlan, plan_quantization
+from sdxl_desktop.library.quantize.run_quantization import discard_quantization, quantization_job, run_quantization
+from sdxl_desktop.library.quantize.weight_precision import WeightPrecision, read_weight_precision
 from sdxl_desktop.library.scan import Library, read_checkpoint
 from tests.engine.conftest import engine, engine_home  # noqa: F401
-from tests.jobs_here import do_here
-from tests.library.conftest import ROOM
+from tests.in_process_jobs import run_job_in_process
+from tests.library.conftest import MEMORY_LIMIT
 from tests.library.test_import import SIZE, Bring, picture
 
-Make = Callable[[Method], Path]
-_told: dict[Method, list[Any]] = {}
+Make = Callable[[QuantizationMethod], Path]
+_told: dict[QuantizationMethod, list[Any]] = {}
 
 
 def calibrated(source: Checkpoint, **settings: Any) -> Calibration:
-    return Calibration.at_home(source, ("a red cat", "a dog"), **{"samples": 4, "steps": 3, "size": SIZE, **settings})
+    return Calibration.for_checkpoint(
+        source, ("a red cat", "a dog"), **{"samples": 4, "steps": 3, "size": SIZE, **settings}
+    )
 
 
 def quantize_here(plan: QuantizationPlan) -> list[Any]:
     """Do it in this process, which has imported torch already; returns all that was told."""
-    from sdxl_desktop.library.quantize.host import HOST
+    from sdxl_desktop.library.quantize.quantization_worker import HOST
 
     events: list[Any] = []
-    do_here(HOST, quantization_job(plan, ROOM), events.append)
-    plan.workspace.move_to(plan.destination)
+    run_job_in_process(HOST, quantization_job(plan, MEMORY_LIMIT), events.append)
+    plan.build_folder.move_to(plan.destination)
     return events
 
 
@@ -54,7 +56,7 @@ def made(imported: Bring, tmp_path_factory: pytest.TempPathFactory) -> Make:
     """The checkpoint that each method makes of the small one in float32, made once for all tests."""
     home = tmp_path_factory.mktemp("quantized")
 
-    def make(method: Method) -> Path:
+    def make(method: QuantizationMethod) -> Path:
         if not (home / method).exists():
             source = read_checkpoint(imported("torch", WeightFormat.FP32))
             plan = plan_quantization(source, home, method, method.value, calibrated(source))
@@ -71,18 +73,18 @@ def psnr(one: Any, other: Any) -> float:
 @pytest.mark.parametrize(
     ("method", "held", "least"),
     [
-        (Method.INT8, WeightPrecision.INT8, 30),
-        (Method.INT4, WeightPrecision.INT4, 20),
+        (QuantizationMethod.INT8, WeightPrecision.INT8, 30),
+        (QuantizationMethod.INT4, WeightPrecision.INT4, 20),
         (
-            Method.HYBRID,
+            QuantizationMethod.HYBRID,
             WeightPrecision.QUANTIZED,
             22,
         ),  # 24.3 on processors without VNNI, whose 8-bit products saturate
-        pytest.param(Method.FULL, WeightPrecision.QUANTIZED, 12, marks=pytest.mark.slow),
+        pytest.param(QuantizationMethod.FULL, WeightPrecision.QUANTIZED, 12, marks=pytest.mark.slow),
     ],
 )
 def test_it_is_smaller_whole_and_draws_nearly_the_same(
-    method: Method,
+    method: QuantizationMethod,
     held: WeightPrecision,
     least: float,
     made: Make,
@@ -90,8 +92,8 @@ def test_it_is_smaller_whole_and_draws_nearly_the_same(
     engine: Engine,  # noqa: F811
 ) -> None:
     source, folder = imported("torch", WeightFormat.FP32), made(method)
-    assert verify(folder).problems == ()
-    assert weight_precision(folder / "unet" / "openvino_model.xml") is held
+    assert verify_checkpoint(folder).problems == ()
+    assert read_weight_precision(folder / "unet" / "openvino_model.xml") is held
     sizes = [(place / "unet" / "openvino_model.bin").stat().st_size for place in (source, folder)]
     assert sizes[1] < 0.4 * sizes[0]
     found = psnr(picture(engine, folder), picture(engine, source))
@@ -100,8 +102,8 @@ def test_it_is_smaller_whole_and_draws_nearly_the_same(
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("method", [Method.INT4, Method.HYBRID])
-def test_plain_optimum_intel_draws_the_same_with_it(method: Method, made: Make, engine: Engine) -> None:  # noqa: F811
+@pytest.mark.parametrize("method", [QuantizationMethod.INT4, QuantizationMethod.HYBRID])
+def test_plain_optimum_intel_draws_the_same_with_it(method: QuantizationMethod, made: Make, engine: Engine) -> None:  # noqa: F811
     import torch
     from optimum.intel import OVStableDiffusionXLPipeline
 
@@ -121,9 +123,9 @@ def test_plain_optimum_intel_draws_the_same_with_it(method: Method, made: Make, 
 
 
 def test_the_source_is_only_read_and_the_record_says_how_it_was_made(made: Make, imported: Bring) -> None:
-    folder = made(Method.HYBRID)
+    folder = made(QuantizationMethod.HYBRID)
     source = imported("torch", WeightFormat.FP32)
-    assert verify(source).problems == ()
+    assert verify_checkpoint(source).problems == ()
     record = json.loads((folder / "import.json").read_text(encoding="utf-8"))
     assert (record["weights"], record["source"]) == ("hybrid", source.name)
     about = record["quantization"]
@@ -145,8 +147,8 @@ def test_the_source_is_only_read_and_the_record_says_how_it_was_made(made: Make,
 
 
 def test_progress_never_falls_and_counts_every_look(made: Make) -> None:
-    made(Method.HYBRID)
-    steps = [event for event in _told[Method.HYBRID] if isinstance(event, QuantizationProgress)]
+    made(QuantizationMethod.HYBRID)
+    steps = [event for event in _told[QuantizationMethod.HYBRID] if isinstance(event, QuantizationProgress)]
     fractions = [step.fraction for step in steps]
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1.0
@@ -157,11 +159,11 @@ def test_progress_never_falls_and_counts_every_look(made: Make) -> None:
 
 
 def test_samples_are_what_the_unet_is_given_at_the_real_settings(imported: Bring, tmp_path: Path) -> None:
-    from sdxl_desktop.library.quantize.recording import read_sample, record
+    from sdxl_desktop.library.quantize.sample_recording import read_sample, record_samples
 
     folder = imported("torch", WeightFormat.FP32)
     calibration = calibrated(read_checkpoint(folder), samples=3, steps=3, guidance_scale=4.0)
-    files = record(folder, calibration, tmp_path / "samples", lambda count: None)
+    files = record_samples(folder, calibration, tmp_path / "samples", lambda count: None)
     samples = [read_sample(file) for file in files]
     assert [sample["sample"].shape for sample in samples] == [(2, 4, 12, 16)] * 3, "guided: both halves"
     timesteps = [float(sample["timestep"].ravel()[0]) for sample in samples]
@@ -169,10 +171,10 @@ def test_samples_are_what_the_unet_is_given_at_the_real_settings(imported: Bring
     assert len(set(timesteps)) == 3
     assert samples[0]["time_ids"].shape == (2, 6)
     seen: list[int] = []
-    assert record(folder, calibration, tmp_path / "samples", seen.append) == files
+    assert record_samples(folder, calibration, tmp_path / "samples", seen.append) == files
     assert sum(seen) == 3, "nothing is drawn twice"
     unguided = calibrated(read_checkpoint(folder), samples=2, steps=2, guidance_scale=1.0)
-    files = record(folder, unguided, tmp_path / "unguided", lambda count: None)
+    files = record_samples(folder, unguided, tmp_path / "unguided", lambda count: None)
     assert read_sample(files[0])["sample"].shape[0] == 1
 
 
@@ -180,7 +182,7 @@ def test_samples_are_what_the_unet_is_given_at_the_real_settings(imported: Bring
 @pytest.mark.timeout(1800)
 def test_in_a_process_of_its_own_stopped_by_the_person_and_gone_on_with(imported: Bring, tmp_path: Path) -> None:
     source = read_checkpoint(imported("torch", WeightFormat.FP32))
-    plan = plan_quantization(source, tmp_path / "library", Method.INT8)
+    plan = plan_quantization(source, tmp_path / "library", QuantizationMethod.INT8)
     cancel = threading.Event()
 
     def stop_at_the_last_part(progress: QuantizationProgress) -> None:
@@ -189,30 +191,32 @@ def test_in_a_process_of_its_own_stopped_by_the_person_and_gone_on_with(imported
 
     with pytest.raises(QuantizationCancelledError, match="go on"):
         run_quantization(plan, stop_at_the_last_part, cancel)
-    assert Library(tmp_path / "none", plan.home).checkpoints() == ()
+    assert Library(tmp_path / "none", plan.library_folder).checkpoints() == ()
     after: list[QuantizationProgress] = []
     checkpoint = run_quantization(plan, after.append)
     assert checkpoint.name == "torch-fp32-int8"
     assert not any(step.part == "text_encoder" and step.phase is QuantizationPhase.COMPRESSING for step in after), (
         "it was kept"
     )
-    assert [entry.name for entry in plan.home.iterdir()] == [checkpoint.name], "nothing is left lying about"
+    assert [entry.name for entry in plan.library_folder.iterdir()] == [checkpoint.name], "nothing is left lying about"
 
 
 def test_what_takes_too_much_memory_is_stopped_with_a_sentence(imported: Bring, tmp_path: Path) -> None:
     source = read_checkpoint(imported("torch", WeightFormat.FP32))
-    plan = plan_quantization(source, tmp_path / "library", Method.INT4)
+    plan = plan_quantization(source, tmp_path / "library", QuantizationMethod.INT4)
     with pytest.raises(SdxlDesktopError, match="too much memory"):
         run_quantization(plan, lambda progress: None, memory_limit=50 * 2**20)
-    discard(plan)
-    assert not plan.home.is_dir() or list(plan.home.iterdir()) == []
+    discard_quantization(plan)
+    assert not plan.library_folder.is_dir() or list(plan.library_folder.iterdir()) == []
 
 
 def test_a_checkpoint_that_runs_away_is_refused_before_it_is_calibrated(imported: Bring, tmp_path: Path) -> None:
     folder = shutil.copytree(imported("torch", WeightFormat.FP32), tmp_path / "broken")
     _spoil(folder / "unet")
     source = read_checkpoint(folder)
-    plan = plan_quantization(source, tmp_path / "library", Method.HYBRID, None, calibrated(source, samples=1, steps=1))
+    plan = plan_quantization(
+        source, tmp_path / "library", QuantizationMethod.HYBRID, None, calibrated(source, samples=1, steps=1)
+    )
     with pytest.raises(SdxlDesktopError, match="not finite"):
         quantize_here(plan)
 

@@ -13,10 +13,10 @@ import openvino as ov
 import pytest
 from openvino import opset13 as ops
 
-from sdxl_desktop.library.convert import compressing
-from sdxl_desktop.library.convert.spool import Spool
-from sdxl_desktop.library.convert.weights import WeightFormat
-from tests.typed import present
+from sdxl_desktop.library.convert import weight_compression
+from sdxl_desktop.library.convert.memmap_buffer import MemmapBuffer
+from sdxl_desktop.library.convert.weight_format import WeightFormat
+from tests.typed import not_none
 
 Bring = Callable[[str, WeightFormat], Path]
 
@@ -45,11 +45,11 @@ def compressed(unet: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
 
     folder = tmp_path_factory.mktemp("four")
     model = ov.Core().read_model(unet)
-    weights = compressing.find_weights(model)
+    weights = weight_compression.find_weights(model)
     done: list[int] = []
-    with warnings.catch_warnings(), Spool(folder / "spool", compressing.spool_room(weights)) as spool:
+    with warnings.catch_warnings(), MemmapBuffer(folder / "spool", weight_compression.buffer_bytes(weights)) as spool:
         warnings.simplefilter("ignore")  # "not writable": nobody writes
-        compressing.compress_to_int4(model, weights, spool, done.append)
+        weight_compression.compress_to_int4(model, weights, spool, done.append)
         assert sum(done) == sum(weight.count for weight in weights)
         ov.save_model(model, folder / "openvino_model.xml", compress_to_fp16=False)
     return ov.Core().read_model(folder / "openvino_model.xml")
@@ -105,7 +105,7 @@ def test_they_are_nncfs(unet: Path, compressed: Any) -> None:
     for name, node in constants(compressed).items():
         other = theirs.get(name)
         both = [found.get_output_element_type(0).get_type_name() for found in (node, other) if found is not None]
-        if both == ["i4", "i4"] and node.get_output_shape(0) == present(other).get_output_shape(0):
+        if both == ["i4", "i4"] and node.get_output_shape(0) == not_none(other).get_output_shape(0):
             assert np.array_equal(by_group(node), by_group(other)), name
             compared += 1
     assert compared > 5
@@ -135,16 +135,16 @@ import sys, warnings
 warnings.simplefilter("ignore")
 import openvino as ov, psutil, os
 from pathlib import Path
-from sdxl_desktop.library.convert import compressing
-from sdxl_desktop.library.convert.spool import Spool
-from sdxl_desktop.workers.memory import own_memory
+from sdxl_desktop.library.convert import weight_compression
+from sdxl_desktop.library.convert.memmap_buffer import MemmapBuffer
+from sdxl_desktop.workers.memory import process_memory
 from sdxl_desktop.workers.memory import MemoryWatch
 folder = Path(sys.argv[1])
 model = ov.Core().read_model(folder / "big.xml")
-weights = compressing.find_weights(model)
-before = own_memory(psutil.Process())
-with MemoryWatch(os.getpid) as watch, Spool(folder / "spool", compressing.spool_room(weights)) as spool:
-    compressing.compress_to_int4(model, weights, spool, lambda count: None)
+weights = weight_compression.find_weights(model)
+before = process_memory(psutil.Process())
+with MemoryWatch(os.getpid) as watch, MemmapBuffer(folder / "spool", weight_compression.buffer_bytes(weights)) as spool:
+    weight_compression.compress_to_int4(model, weights, spool, lambda count: None)
     weights.clear()
     ov.save_model(model, folder / "small.xml", compress_to_fp16=False)
 print(watch.peak - before)

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from sdxl_desktop.core import program
-from sdxl_desktop.core.paths import resources
+from sdxl_desktop.core import child_program
+from sdxl_desktop.core.paths import resources_folder
 
 ROOT = Path(__file__).parents[2]
-STARTER = resources() / "checkpoints" / "starter"
+STARTER = resources_folder() / "checkpoints" / "starter"
 PLANTED = [
     "PIL",
     "PySide6",
@@ -97,30 +97,30 @@ def test_python_m(downloads: Path) -> None:
 def test_every_child_that_the_program_starts(downloads: Path) -> None:
     script = textwrap.dedent("""
         import os, subprocess
-        from sdxl_desktop.core import program
+        from sdxl_desktop.core import child_program
         from sdxl_desktop.core.paths import AppPaths
-        from sdxl_desktop.engine.process.client import ProcessEngine
-        from sdxl_desktop.cli.display import why_no_window
+        from sdxl_desktop.engine.process.process_engine import ProcessEngine
+        from sdxl_desktop.cli.display_check import why_no_window
         os.environ["SDXL_DESKTOP_HOME"] = "a relative home"
         engine = ProcessEngine(AppPaths.from_environment())
         assert engine.devices()
         engine.close()
-        assert why_no_window(program.command(program.PROBE_DISPLAY), {"WAYLAND_DISPLAY": "x"}) == ""
+        assert why_no_window(child_program.child_command(child_program.PROBE_DISPLAY), {"WAYLAND_DISPLAY": "x"}) == ""
         assert os.path.isdir("a relative home/logs")
     """)
     assert start_in(downloads, sys.executable, "-P", "-c", script) == (0, "")
 
 
 def test_a_child_works_in_a_folder_of_the_application(home: Path) -> None:
-    assert program.folder().is_relative_to(home.resolve())
-    assert program.folder().is_dir()
-    assert not list(program.folder().iterdir())
+    assert child_program.child_working_folder().is_relative_to(home.resolve())
+    assert child_program.child_working_folder().is_dir()
+    assert not list(child_program.child_working_folder().iterdir())
 
 
 def test_a_child_is_told_no_relative_places(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["", "here", ".", str(tmp_path / "there")]))
     monkeypatch.setenv("SDXL_DESKTOP_HOME", "portable")
-    around = program.environment()
+    around = child_program.child_environment()
     assert around["PYTHONPATH"].split(os.pathsep) == [str(ROOT), str(tmp_path / "there")]
     assert around["SDXL_DESKTOP_HOME"] == str(tmp_path / "portable")

@@ -17,14 +17,14 @@ from pathlib import Path
 import pytest
 
 from sdxl_desktop.core import telemetry
-from sdxl_desktop.core.paths import resources
+from sdxl_desktop.core.paths import resources_folder
 
 ROOT = Path(__file__).parents[2]
 WATCH = Path(__file__).parent / "watch"
-STARTER = resources() / "checkpoints" / "starter"
+STARTER = resources_folder() / "checkpoints" / "starter"
 PROGRAM = ("-m", "sdxl_desktop")
 SWITCHES = {
-    *telemetry.SWITCHES,
+    *telemetry.OPT_OUT_VARIABLES,
     "DISABLE_TELEMETRY",
     "HF_HUB_OFFLINE",
     "CI",
@@ -92,7 +92,7 @@ def diffusers_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.library import small_sdxl
 
     folder = tmp_path_factory.mktemp("small") / "torch"
-    small_sdxl.make(folder)
+    small_sdxl.make_small_pipeline(folder)
     return folder
 
 
@@ -141,18 +141,18 @@ def test_the_windows_engine(person: Person) -> None:
     script = textwrap.dedent(f"""
         import threading
         from pathlib import Path
-        from sdxl_desktop.core.events import Finished
+        from sdxl_desktop.core.events import RunFinished
         from sdxl_desktop.core.geometry import Size
         from sdxl_desktop.core.paths import AppPaths
         from sdxl_desktop.core.request import GenerationRequest, Prompts, Sampling
-        from sdxl_desktop.engine.process.client import ProcessEngine
+        from sdxl_desktop.engine.process.process_engine import ProcessEngine
         engine, told = ProcessEngine(AppPaths.from_environment()), []
         engine.devices()
         sampling = Sampling(size=Size(64, 64), steps=1)
         request = GenerationRequest(checkpoint=Path({str(STARTER)!r}), prompts=Prompts(prompt="x"), sampling=sampling)
         engine.generate(request, told.append, threading.Event())
         engine.close()
-        assert isinstance(told[-1], Finished), told[-1]
+        assert isinstance(told[-1], RunFinished), told[-1]
     """)
     assert person.does("-c", script) == ""
 

@@ -1,4 +1,4 @@
-"""A window over a pretend engine, a checkpoint folder to list, and the check that nothing keeps running."""
+"""A window with a fake engine, a checkpoint folder to list, and the check that nothing keeps running."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from PySide6.QtCore import QEvent, QObject, QThread, QTimer
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from sdxl_desktop.bridge.background import Fail, Outcome, Worker
+from sdxl_desktop.bridge.background import FailureCallback, Outcome, Worker
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import GenerationRequest
 from sdxl_desktop.core.settings import Settings
-from sdxl_desktop.engine.fake import FakeEngine
-from sdxl_desktop.engine.protocol import CancelToken, Emit
+from sdxl_desktop.engine.engine_protocol import CancelToken, Emit
+from sdxl_desktop.engine.fake_engine import FakeEngine
 from sdxl_desktop.session.settings_store import SettingsStore
 from sdxl_desktop.ui.app import build_window, create_application
 from sdxl_desktop.ui.main_window import MainWindow
@@ -34,37 +34,37 @@ T = TypeVar("T")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The offscreen platform warns of what it cannot do; that is not the window's fault."""
+    """Ignore the offscreen platform's warnings about unsupported features, which are not the window's fault."""
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
             item.add_marker(pytest.mark.qt_log_ignore("This plugin does not support"))
 
 
-class AtOnce:
-    """A background that is done before it returns."""
+class InlineBackgroundRunner:
+    """A background runner that finishes each task before it returns."""
 
     def __init__(self) -> None:
-        self._tell: Fail = lambda error: None
+        self._tell: FailureCallback = lambda error: None
 
-    def run(
+    def read(
         self,
-        work: Callable[[], T],
-        done: Callable[[T], object],
-        failed: Fail | None = None,
+        task: Callable[[], T],
+        callback: Callable[[T], object],
+        failed: FailureCallback | None = None,
         *,
-        asker: QObject | None = None,
+        owner: QObject | None = None,
     ) -> None:
-        Outcome(work).deliver(done, failed or self._tell, asker)
+        Outcome(task).deliver(callback, failed or self._tell, owner)
 
-    write = run
+    write = read
 
-    def tell_failures(self, tell: Fail) -> None:
-        self._tell = tell
+    def set_failure_handler(self, handler: FailureCallback) -> None:
+        self._tell = handler
 
 
 @dataclass
 class GatedEngine(FakeEngine):
-    """Waits before each run until it is let through, so that a test sees the window while it draws."""
+    """Blocks before each run until its gate is set, so that a test sees the window during a run."""
 
     gate: threading.Event = field(default_factory=threading.Event)
 
@@ -75,7 +75,7 @@ class GatedEngine(FakeEngine):
 
 
 def make_checkpoint(folder: Path, *, title: str, side: int = 64, steps: int = 3, guidance: float = 4.0) -> Path:
-    """A folder that reads as a checkpoint of 8-pixel multiples with a letters-only tokenizer; it cannot draw."""
+    """Create a folder that reads as a checkpoint of 8-pixel multiples with a letters-only tokenizer; it cannot draw."""
     for part in ("text_encoder", "text_encoder_2", "unet", "vae_decoder"):
         (folder / part).mkdir(parents=True)
         for suffix in ("xml", "bin"):
@@ -96,7 +96,7 @@ def make_checkpoint(folder: Path, *, title: str, side: int = 64, steps: int = 3,
 
 
 def make_tokenizer(folder: Path) -> None:
-    """CLIP's two files with no merges: every letter is a token."""
+    """Write CLIP's two files without merges: every letter is a token."""
     words = ["<|startoftext|>", "<|endoftext|>", *string.ascii_lowercase, *(f"{c}</w>" for c in string.ascii_lowercase)]
     folder.mkdir(parents=True)
     (folder / "vocab.json").write_text(json.dumps({word: number for number, word in enumerate(words)}))
@@ -105,7 +105,7 @@ def make_tokenizer(folder: Path) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_teardown() -> Iterator[None]:
-    """What was closed goes now: Qt would keep it until an event loop ends, and dress it anew in every later test."""
+    """Delete closed widgets now: Qt would keep them until an event loop ends, and restyle them in every later test."""
     yield
     QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
 
@@ -117,7 +117,7 @@ def paths(home: Path) -> AppPaths:
 
 @pytest.fixture
 def shipped(tmp_path: Path) -> Path:
-    """The application's own checkpoints folder, with a small and a larger one."""
+    """The application's own checkpoints folder, with a small and a larger checkpoint."""
     make_checkpoint(tmp_path / "shipped" / "starter", title="Starter")
     make_checkpoint(tmp_path / "shipped" / "wide", title="Wide", side=128, steps=5, guidance=7.0)
     return tmp_path / "shipped"
@@ -133,7 +133,7 @@ MakeWindow = Callable[..., MainWindow]
 
 @pytest.fixture
 def make_window(app: QApplication, qtbot: QtBot, paths: AppPaths, shipped: Path) -> Iterator[MakeWindow]:
-    """Opens windows over a given engine; all are closed at the end."""
+    """Opens windows with a given engine; all are closed at the end."""
     windows: list[MainWindow] = []
 
     def make(
@@ -145,7 +145,7 @@ def make_window(app: QApplication, qtbot: QtBot, paths: AppPaths, shipped: Path)
     ) -> MainWindow:
         if settings is not None:
             SettingsStore(paths.settings_file).save(settings)
-        window = build_window(app, paths, engine or FakeEngine(), AtOnce(), shipped_checkpoints=shipped)
+        window = build_window(app, paths, engine or FakeEngine(), InlineBackgroundRunner(), shipped_checkpoints=shipped)
         windows.append(window)
         window.show()
         qtbot.waitExposed(window)
@@ -155,7 +155,7 @@ def make_window(app: QApplication, qtbot: QtBot, paths: AppPaths, shipped: Path)
 
     yield make
     for window in windows:
-        window.leave()
+        window.close_now()
         app.processEvents()
         shiboken6.delete(window)
 
@@ -168,8 +168,8 @@ def window(make_window: MakeWindow) -> MainWindow:
 @pytest.fixture
 def drawn(window: MainWindow, qtbot: QtBot) -> MainWindow:
     """A window that has drawn one picture."""
-    window.desk.use_prompt("a red heart")
-    window.verbs.generate()
+    window.parameters_panel.set_prompt("a red heart")
+    window.controller.generate()
     wait_until_idle(qtbot, window)
     return window
 
@@ -179,7 +179,7 @@ def wait_until_idle(qtbot: QtBot, window: MainWindow) -> None:
 
 
 def still_running() -> list[QObject]:
-    """Threads and workers that run and timers that tick in this process."""
+    """Return the running threads and workers and the active timers of this process."""
     found: list[QObject] = []
     for thing in gc.get_objects():
         kind = type(thing)
@@ -197,7 +197,7 @@ def still_running() -> list[QObject]:
 
 @pytest.fixture(autouse=True)
 def nothing_left_running(qapp: QApplication) -> Iterator[None]:
-    """Fail a test that leaves a thread running or a timer ticking. Set up first, so checked last."""
+    """Fail a test that leaves a thread running or a timer active. Set up first, so checked last."""
     yield
     left = [thing for thing in still_running() if thing is not qapp.thread()]
     assert not left, f"left running: {left}"

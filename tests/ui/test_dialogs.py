@@ -1,4 +1,4 @@
-"""Dialogs fit the screen, have no stock pictures, and keep one order of buttons."""
+"""Dialogs fit the screen, have no stock icons, and order their buttons consistently."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from PySide6.QtWidgets import (
 from pytestqt.qtbot import QtBot
 
 from sdxl_desktop.core.geometry import Size
-from sdxl_desktop.ui.dialogs import about_dialog, shortcuts_dialog
 from sdxl_desktop.ui.expand_dialog import ExpandDialog
+from sdxl_desktop.ui.help_dialogs import about_dialog, shortcuts_dialog
 from sdxl_desktop.ui.main_window import MainWindow
-from sdxl_desktop.ui.widgets.dialog import Dialog
-from sdxl_desktop.ui.widgets.layout import column
-from sdxl_desktop.ui.widgets.plain import message_box
-from tests.ui.test_meant import put_picture
+from sdxl_desktop.ui.widgets.fitted_dialog import FittedDialog
+from sdxl_desktop.ui.widgets.layout_helpers import column
+from sdxl_desktop.ui.widgets.plain_text import message_box
+from tests.ui.test_interactions import put_picture
 
 
 def room(window: QWidget) -> QSize:
@@ -42,7 +42,7 @@ def wide(window: MainWindow) -> MainWindow:
 
 @pytest.mark.parametrize("wanted", [QSize(5000, 200), QSize(200, 5000), QSize(3000, 3000)])
 def test_a_dialog_is_no_larger_than_the_screen_whatever_it_was_asked_to_be(qtbot: QtBot, wanted: QSize) -> None:
-    dialog = Dialog()
+    dialog = FittedDialog()
     qtbot.addWidget(dialog)
     dialog.resize(wanted)
     dialog.show()
@@ -50,7 +50,7 @@ def test_a_dialog_is_no_larger_than_the_screen_whatever_it_was_asked_to_be(qtbot
 
 
 def test_nor_because_its_content_wants_more(qtbot: QtBot) -> None:
-    dialog, content = Dialog(), QWidget()
+    dialog, content = FittedDialog(), QWidget()
     qtbot.addWidget(dialog)
     content.setMinimumSize(4000, 4000)
     dialog.setLayout(column(content))
@@ -59,7 +59,7 @@ def test_nor_because_its_content_wants_more(qtbot: QtBot) -> None:
 
 
 def test_a_dialog_that_fits_keeps_the_size_that_it_was_given(qtbot: QtBot) -> None:
-    dialog = Dialog()
+    dialog = FittedDialog()
     qtbot.addWidget(dialog)
     dialog.resize(300, 200)
     dialog.show()
@@ -71,7 +71,7 @@ def test_each_dialog_of_the_window_fits_the_screen(wide: MainWindow, qtbot: QtBo
         wide.open_settings(),
         about_dialog(wide),
         shortcuts_dialog(wide, [("Ctrl+Shift+F1", "An action with a long name")] * 60),
-        wide.library.open_page(),
+        wide.library_controller.open_dialog(),
         ExpandDialog(Size(64, 48), wide),
     ]
     for dialog in dialogs:
@@ -92,7 +92,7 @@ def test_the_shortcuts_need_no_sideways_scrolling(wide: MainWindow, qtbot: QtBot
 
 
 def places(buttons: list[QPushButton]) -> list[str]:
-    """Their words from left to right."""
+    """Return their texts from left to right."""
     return [button.text() for button in sorted(buttons, key=lambda one: one.mapToGlobal(QPoint(0, 0)).x())]
 
 
@@ -117,8 +117,8 @@ def test_what_goes_on_stands_last_and_no_button_has_a_stock_picture(wide: MainWi
 
 def test_the_picture_being_edited_has_a_menu(window: MainWindow, qtbot: QtBot) -> None:
     put_picture(window)
-    window.stage.canvas.menu_wanted.emit(QPoint(10, 10))
-    menu = next(menu for menu in window.stage.findChildren(QMenu) if menu.isVisible())
+    window.canvas_area.canvas.context_menu_requested.emit(QPoint(10, 10))
+    menu = next(menu for menu in window.canvas_area.findChildren(QMenu) if menu.isVisible())
     words = [action.text().replace("&", "") for action in menu.actions() if not action.isSeparator()]
     assert "Use the picture's settings" in words
     assert "Copy" in words

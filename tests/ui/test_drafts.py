@@ -1,4 +1,4 @@
-"""The sheet of drafts: quick pictures appear, some are chosen, the full checkpoint finishes them."""
+"""The drafts dialog: quick pictures appear, some are selected, the full checkpoint finishes them."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from sdxl_desktop.bridge.engine_thread import EngineThread
 from sdxl_desktop.core.checkpoint import Checkpoint
 from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.core.request import Execution, GenerationRequest
-from sdxl_desktop.engine.fake import gradient
+from sdxl_desktop.engine.fake_engine import gradient
 from sdxl_desktop.library.scan import read_checkpoint
-from sdxl_desktop.session.drafts import FOLDER, DraftingSession
-from sdxl_desktop.session.pictures import PictureStore
-from sdxl_desktop.ui.desk import Desk
-from sdxl_desktop.ui.drafts.sheet import DraftSheet
-from sdxl_desktop.ui.drafts.tile import DraftTile
-from sdxl_desktop.ui.drafts.verbs import DraftVerbs
-from sdxl_desktop.ui.panels.segmented import Segmented
+from sdxl_desktop.session.drafts import DRAFTS_FOLDER, DraftingSession
+from sdxl_desktop.session.result_files import PictureStore
+from sdxl_desktop.ui.drafts.draft_actions import DraftActions
+from sdxl_desktop.ui.drafts.draft_tile import DraftTile
+from sdxl_desktop.ui.drafts.drafts_dialog import DraftsDialog
+from sdxl_desktop.ui.panels.segmented_control import SegmentedControl
+from sdxl_desktop.ui.parameters_panel import ParametersPanel
 from tests.ui.conftest import GatedEngine, make_checkpoint
-from tests.ui.typed import rgb
+from tests.ui.widget_lookup import rgb
 
 
 def checkpoint(folder: Path, *, title: str, few_step: bool = False, side: int = 64) -> Checkpoint:
@@ -43,19 +43,19 @@ def checkpoint(folder: Path, *, title: str, few_step: bool = False, side: int = 
 
 
 @dataclass
-class Studio:
-    """A desk, a session that draws with a pretended engine, and the verbs of drafts between them."""
+class DraftsDriver:
+    """A parameters panel, a session with a fake engine, and the draft actions that connect them."""
 
     engine: GatedEngine
-    desk: Desk
+    desk: ParametersPanel
     session: DraftingSession
-    verbs: DraftVerbs
+    verbs: DraftActions
     pictures: Path
     problems: list[SdxlDesktopError] = field(default_factory=list)
 
     @property
-    def sheet(self) -> DraftSheet:
-        return self.verbs.sheet
+    def sheet(self) -> DraftsDialog:
+        return self.verbs.dialog
 
     @property
     def tiles(self) -> list[DraftTile]:
@@ -63,49 +63,49 @@ class Studio:
         return sorted((tile for tile in found if not tile.isHidden()), key=lambda tile: tile.accessibleName())
 
     def button(self, words: str) -> QPushButton:
-        """The button that says this; fails when there is none."""
+        """Return the button with this text; fails if there is none."""
         said = [button for button in self.sheet.findChildren(QPushButton) if button.text() == words]
         assert said, [button.text() for button in self.sheet.findChildren(QPushButton)]
         return said[0]
 
 
 @pytest.fixture
-def studio(app: QApplication, qtbot: QtBot, tmp_path: Path) -> Iterator[Studio]:
+def studio(app: QApplication, qtbot: QtBot, tmp_path: Path) -> Iterator[DraftsDriver]:
     full = checkpoint(tmp_path / "checkpoints" / "full", title="Full")
     quick = checkpoint(tmp_path / "checkpoints" / "full-lcm", title="Full, quick", few_step=True)
     engine = GatedEngine()
     engine.gate.set()
-    thread, desk = EngineThread(engine), Desk()
+    thread, desk = EngineThread(engine), ParametersPanel()
     session = DraftingSession(thread, PictureStore(tmp_path / "pictures"))
     problems: list[SdxlDesktopError] = []
 
     def ask() -> GenerationRequest | None:
-        return desk.request(Execution())
+        return desk.build_request(Execution())
 
-    verbs = DraftVerbs(session, desk, ask, problems.append, desk)
-    thread.happened.connect(session.handle)
-    session.changed = verbs.redraw
+    verbs = DraftActions(session, desk, ask, problems.append, desk)
+    thread.event_received.connect(session.handle)
+    session.changed = verbs.refresh
     desk.set_checkpoints((full, quick))
     verbs.set_checkpoints((full, quick))
-    desk.use_prompt("a red heart")
+    desk.set_prompt("a red heart")
     desk.show()
     verbs.open()
-    qtbot.waitExposed(verbs.sheet)
-    yield Studio(engine, desk, session, verbs, tmp_path / "pictures", problems)
+    qtbot.waitExposed(verbs.dialog)
+    yield DraftsDriver(engine, desk, session, verbs, tmp_path / "pictures", problems)
     engine.gate.set()
-    verbs.sheet.close()
+    verbs.dialog.close()
     thread.close()
     desk.close()
     app.processEvents()
     shiboken6.delete(desk)
 
 
-def draw(studio: Studio, qtbot: QtBot, words: str = "Draw 4 drafts") -> None:
+def draw(studio: DraftsDriver, qtbot: QtBot, words: str = "Draw 4 drafts") -> None:
     qtbot.mouseClick(studio.button(words), Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: studio.session.run is None and not studio.session.queue, timeout=10_000)
 
 
-def test_four_different_drafts_are_drawn_by_the_few_step_checkpoint(studio: Studio, qtbot: QtBot) -> None:
+def test_four_different_drafts_are_drawn_by_the_few_step_checkpoint(studio: DraftsDriver, qtbot: QtBot) -> None:
     draw(studio, qtbot)
     drafts = studio.session.drafts
     assert len({draft.picture.seed for draft in drafts}) == 4
@@ -115,7 +115,7 @@ def test_four_different_drafts_are_drawn_by_the_few_step_checkpoint(studio: Stud
     assert studio.session.results == []
 
 
-def test_what_is_seen_is_what_was_drawn(studio: Studio, qtbot: QtBot) -> None:
+def test_what_is_seen_is_what_was_drawn(studio: DraftsDriver, qtbot: QtBot) -> None:
     draw(studio, qtbot)
     tile = studio.tiles[2]
     assert tile.draft is not None
@@ -125,7 +125,7 @@ def test_what_is_seen_is_what_was_drawn(studio: Studio, qtbot: QtBot) -> None:
     assert all(abs(a - int(b)) <= 4 for a, b in zip(rgb(seen), middle, strict=True))
 
 
-def test_the_chosen_ones_are_finished_by_the_full_checkpoint(studio: Studio, qtbot: QtBot) -> None:
+def test_the_chosen_ones_are_finished_by_the_full_checkpoint(studio: DraftsDriver, qtbot: QtBot) -> None:
     draw(studio, qtbot)
     qtbot.mouseClick(studio.tiles[1], Qt.MouseButton.LeftButton)
     qtbot.keyClick(studio.tiles[3], Qt.Key.Key_Space)
@@ -135,25 +135,25 @@ def test_the_chosen_ones_are_finished_by_the_full_checkpoint(studio: Studio, qtb
     assert [result.picture.seed for result in results] == chosen
     assert {result.request.checkpoint.name for result in results} == {"full"}
     assert all(result.request.edit is not None and result.request.edit.strength == 0.6 for result in results)
-    assert len(list((studio.pictures / FOLDER).iterdir())) == 2
-    assert studio.sheet.chosen() == []
+    assert len(list((studio.pictures / DRAFTS_FOLDER).iterdir())) == 2
+    assert studio.sheet.selected_drafts() == []
     assert "finished" in studio.tiles[1].accessibleName()
 
 
-def test_more_drafts_of_the_same_words_join_those_that_are_there(studio: Studio, qtbot: QtBot) -> None:
-    studio.desk.use_seed(5)
+def test_more_drafts_of_the_same_words_join_those_that_are_there(studio: DraftsDriver, qtbot: QtBot) -> None:
+    studio.desk.set_seed(5)
     draw(studio, qtbot)
     qtbot.mouseClick(studio.tiles[0], Qt.MouseButton.LeftButton)
     draw(studio, qtbot, "Draw 4 more")
     assert [draft.picture.seed for draft in studio.session.drafts] == list(range(5, 13)), "even with a locked seed"
-    assert len(studio.sheet.chosen()) == 1, "what was chosen stays so"
-    studio.desk.use_prompt("a blue star")
+    assert len(studio.sheet.selected_drafts()) == 1, "what was chosen stays so"
+    studio.desk.set_prompt("a blue star")
     draw(studio, qtbot, "Draw 4 more")
     assert {draft.request.prompts.prompt for draft in studio.session.drafts} == {"a blue star"}
     assert len(studio.tiles) == 4
 
 
-def test_places_are_shown_for_what_is_to_come_and_a_press_stops_it(studio: Studio, qtbot: QtBot) -> None:
+def test_places_are_shown_for_what_is_to_come_and_a_press_stops_it(studio: DraftsDriver, qtbot: QtBot) -> None:
     studio.engine.gate.clear()
     qtbot.mouseClick(studio.button("Draw 4 drafts"), Qt.MouseButton.LeftButton)
     assert len(studio.tiles) == 4
@@ -163,7 +163,9 @@ def test_places_are_shown_for_what_is_to_come_and_a_press_stops_it(studio: Studi
     assert studio.tiles == []
 
 
-def test_a_checkpoint_without_a_quick_relative_drafts_itself(studio: Studio, qtbot: QtBot, tmp_path: Path) -> None:
+def test_a_checkpoint_without_a_quick_relative_drafts_itself(
+    studio: DraftsDriver, qtbot: QtBot, tmp_path: Path
+) -> None:
     alone = checkpoint(tmp_path / "checkpoints" / "alone", title="Alone", side=256)
     studio.desk.set_checkpoints((alone,))
     studio.verbs.set_checkpoints((alone,))
@@ -172,23 +174,23 @@ def test_a_checkpoint_without_a_quick_relative_drafts_itself(studio: Studio, qtb
     assert studio.session.drafts[0].request.sampling.steps < studio.desk.value().sampling.steps  # type: ignore[union-attr]
 
 
-def test_what_cannot_be_finished_is_told_before_drawing(studio: Studio, qtbot: QtBot) -> None:
+def test_what_cannot_be_finished_is_told_before_drawing(studio: DraftsDriver, qtbot: QtBot) -> None:
     known = studio.desk.checkpoint()
     assert known is not None
-    studio.desk.set_checkpoints((replace(known, has_encoder=False),))
+    studio.desk.set_checkpoints((replace(known, has_vae_encoder=False),))
     qtbot.mouseClick(studio.button("Draw 4 drafts"), Qt.MouseButton.LeftButton)
     assert [problem.what for problem in studio.problems] == ["Full cannot finish a draft."]
     assert studio.session.run is None
 
 
-def test_nine_make_three_rows(studio: Studio, qtbot: QtBot) -> None:
-    studio.sheet.findChildren(Segmented)[0].setCurrentIndex(1)
+def test_nine_make_three_rows(studio: DraftsDriver, qtbot: QtBot) -> None:
+    studio.sheet.findChildren(SegmentedControl)[0].setCurrentIndex(1)
     draw(studio, qtbot, "Draw 9 drafts")
     rows = {tile.mapTo(studio.sheet, tile.rect().topLeft()).y() for tile in studio.tiles}
     assert (len(studio.tiles), len(rows)) == (9, 3)
 
 
-def test_the_sheet_is_small_enough_for_small_screens(studio: Studio) -> None:
+def test_the_sheet_is_small_enough_for_small_screens(studio: DraftsDriver) -> None:
     hint = studio.sheet.minimumSizeHint()
     assert hint.width() <= 640
     assert hint.height() <= 560

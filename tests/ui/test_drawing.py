@@ -1,4 +1,4 @@
-"""From Generate to a kept picture: what the window shows, cancelling, queueing, and what an error leaves alone."""
+"""From Generate to a saved picture: what the window shows, cancelling, queueing, and what an error leaves unchanged."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from pytestqt.qtbot import QtBot
 from sdxl_desktop.core.errors import EngineError
 from sdxl_desktop.core.request import GenerationRequest, Prompts
 from sdxl_desktop.core.settings import Preferences, Settings
-from sdxl_desktop.engine.fake import FakeEngine, gradient
-from sdxl_desktop.engine.protocol import CancelToken, Emit
-from sdxl_desktop.history.metadata import read_record
+from sdxl_desktop.engine.engine_protocol import CancelToken, Emit
+from sdxl_desktop.engine.fake_engine import FakeEngine, gradient
+from sdxl_desktop.metadata.picture_files import read_record
 from sdxl_desktop.ui.main_window import MainWindow
 from tests.ui.conftest import GatedEngine, MakeWindow, wait_until_idle
-from tests.ui.typed import child, named, rgb
+from tests.ui.widget_lookup import find_child, find_named, rgb
 
 
 def button(window: MainWindow) -> QPushButton:
-    return child(window, QPushButton, "generate")
+    return find_child(window, QPushButton, "generate")
 
 
 def prompt_edit(window: MainWindow) -> QPlainTextEdit:
@@ -47,7 +47,7 @@ def test_generate_draws_what_was_typed_and_keeps_the_picture(make_window: MakeWi
     record = read_record(result.saved_to)
     assert record is not None
     assert record.request.prompts == Prompts(prompt="a red heart")
-    shown = window.stage.canvas.image()
+    shown = window.canvas_area.canvas.image()
     assert shown is not None
     assert (shown.width(), shown.height()) == (64, 64)
     expected = gradient(request.sampling.size, request.sampling.seed)[10, 50]
@@ -56,9 +56,9 @@ def test_generate_draws_what_was_typed_and_keeps_the_picture(make_window: MakeWi
 
 def test_the_preview_is_on_the_canvas_while_it_draws(make_window: MakeWindow, qtbot: QtBot) -> None:
     window = make_window(FakeEngine(seconds_per_step=0.05))
-    window.verbs.generate()
+    window.controller.generate()
     qtbot.waitUntil(lambda: window.session.run is not None and window.session.run.preview is not None)
-    shown = window.stage.canvas.image()
+    shown = window.canvas_area.canvas.image()
     assert shown is not None
     assert (shown.width(), shown.height()) == (64, 64), "a preview is shown as large as its picture will be"
     assert "Denoising" in visible_text(window)
@@ -69,7 +69,7 @@ def test_the_preview_is_on_the_canvas_while_it_draws(make_window: MakeWindow, qt
 def test_preview_can_be_turned_off(make_window: MakeWindow, qtbot: QtBot) -> None:
     engine = GatedEngine()
     window = make_window(engine, settings=Settings(preferences=Preferences(preview=False)))
-    window.verbs.generate()
+    window.controller.generate()
     assert window.session.run is not None
     assert not window.session.run.request.execution.preview
     engine.gate.set()
@@ -86,7 +86,7 @@ def test_generate_becomes_cancel_and_cancel_stops(make_window: MakeWindow, qtbot
     assert button(window).text() == "Generate"
     assert window.session.results == []
     assert "Cancelled." in visible_text(window)
-    assert window.stage.empty.isVisible(), "with nothing drawn the invitation is back"
+    assert window.canvas_area.empty_state.isVisible(), "with nothing drawn the invitation is back"
 
 
 def test_ctrl_enter_generates_even_from_the_prompt_and_escape_cancels(make_window: MakeWindow, qtbot: QtBot) -> None:
@@ -126,18 +126,20 @@ def test_cancel_leaves_the_queue_and_clearing_it_can_be_undone(make_window: Make
     engine = GatedEngine()
     window = make_window(engine)
     for word in ("a", "b", "c"):
-        window.desk.use_prompt(word)
-        window.verbs.add_to_queue()
-    window.verbs.escape()
+        window.parameters_panel.set_prompt(word)
+        window.controller.add_to_queue()
+    window.controller.escape()
     qtbot.waitUntil(lambda: window.session.run is not None and window.session.run.request.prompts.prompt == "b")
     assert [request.prompts.prompt for request in window.session.queue] == ["c"]
-    clear = next(found for found in window.desk.findChildren(QPushButton) if found.text() == "Clear the queue")
+    clear = next(
+        found for found in window.parameters_panel.findChildren(QPushButton) if found.text() == "Clear the queue"
+    )
     assert clear.isVisible()
     qtbot.mouseClick(clear, Qt.MouseButton.LeftButton)
     assert not window.session.queue
     assert not clear.isVisible()
     assert window.session.run is not None, "what is being drawn goes on"
-    undo = next(found for found in window.stage.toast.findChildren(QPushButton) if found.text() == "Undo")
+    undo = next(found for found in window.canvas_area.toast.findChildren(QPushButton) if found.text() == "Undo")
     qtbot.mouseClick(undo, Qt.MouseButton.LeftButton)
     assert [request.prompts.prompt for request in window.session.queue] == ["c"]
     engine.gate.set()
@@ -148,8 +150,8 @@ def test_cancel_leaves_the_queue_and_clearing_it_can_be_undone(make_window: Make
 def test_generate_while_drawing_starts_nothing_and_says_how_to_queue(make_window: MakeWindow, qtbot: QtBot) -> None:
     engine = GatedEngine()
     window = make_window(engine)
-    window.verbs.generate()
-    window.verbs.generate()
+    window.controller.generate()
+    window.controller.generate()
     assert len(window.session.queue) == 0
     assert "Ctrl+Shift+Enter" in visible_text(window)
     engine.gate.set()
@@ -160,36 +162,36 @@ def test_a_failure_is_told_in_full_and_nothing_typed_is_lost(
     make_window: MakeWindow, qtbot: QtBot, app: QApplication
 ) -> None:
     problem = EngineError("It broke.", why="The card is hot.", next_step="Wait a little.")
-    engine = FakeEngine(problem=problem)
+    engine = FakeEngine(error=problem)
     window = make_window(engine)
-    before = replace(window.desk.value(), prompts=Prompts(prompt="precious words", negative_prompt="dust"))
-    window.desk.set_value(replace(before, seed_locked=True))
-    window.verbs.generate()
+    before = replace(window.parameters_panel.value(), prompts=Prompts(prompt="precious words", negative_prompt="dust"))
+    window.parameters_panel.set_value(replace(before, seed_locked=True))
+    window.controller.generate()
     wait_until_idle(qtbot, window)
     for words in ("It broke.", "The card is hot.", "Wait a little."):
         assert words in visible_text(window)
-    assert window.desk.value() == replace(before, seed_locked=True)
+    assert window.parameters_panel.value() == replace(before, seed_locked=True)
 
-    copy = next(found for found in window.stage.banner.findChildren(QPushButton) if found.text() == "Copy")
+    copy = next(found for found in window.canvas_area.banner.findChildren(QPushButton) if found.text() == "Copy")
     qtbot.mouseClick(copy, Qt.MouseButton.LeftButton)
     assert app.clipboard().text() == str(problem)
 
-    engine.problem = None
-    window.verbs.generate()
+    engine.error = None
+    window.controller.generate()
     wait_until_idle(qtbot, window)
-    assert not window.stage.banner.isVisible()
+    assert not window.canvas_area.banner.isVisible()
     assert len(window.session.results) == 1
 
 
 def test_after_a_failure_the_queue_waits_until_it_is_told_to_go_on(make_window: MakeWindow, qtbot: QtBot) -> None:
-    engine = GatedEngine(problem=EngineError("It broke."))
+    engine = GatedEngine(error=EngineError("It broke."))
     window = make_window(engine)
-    window.verbs.generate()
-    window.verbs.add_to_queue()
+    window.controller.generate()
+    window.controller.add_to_queue()
     engine.gate.set()
     wait_until_idle(qtbot, window)
-    engine.problem = None
-    go_on = next(found for found in window.stage.banner.findChildren(QPushButton) if "waiting" in found.text())
+    engine.error = None
+    go_on = next(found for found in window.canvas_area.banner.findChildren(QPushButton) if "waiting" in found.text())
     assert go_on.isVisible()
     qtbot.mouseClick(go_on, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: len(window.session.results) == 1)
@@ -198,13 +200,15 @@ def test_after_a_failure_the_queue_waits_until_it_is_told_to_go_on(make_window: 
 
 def test_several_pictures_each_with_the_next_seed(make_window: MakeWindow, qtbot: QtBot) -> None:
     window = make_window()
-    workspace = window.desk.value()
+    workspace = window.parameters_panel.value()
     assert workspace.sampling is not None
-    window.desk.set_value(replace(workspace, sampling=replace(workspace.sampling, seed=41, count=3), seed_locked=True))
-    window.verbs.generate()
+    window.parameters_panel.set_value(
+        replace(workspace, sampling=replace(workspace.sampling, seed=41, count=3), seed_locked=True)
+    )
+    window.controller.generate()
     wait_until_idle(qtbot, window)
     assert [result.picture.seed for result in window.session.results] == [41, 42, 43]
-    assert window.stage.current_row() == 2, "the newest is on the canvas"
+    assert window.canvas_area.current_row() == 2, "the newest is on the canvas"
 
 
 def test_without_a_checkpoint_it_says_what_to_do(make_window: MakeWindow, qtbot: QtBot, shipped: object) -> None:
@@ -214,7 +218,7 @@ def test_without_a_checkpoint_it_says_what_to_do(make_window: MakeWindow, qtbot:
     window = make_window()
     assert "No checkpoint found" in visible_text(window)
     assert not button(window).isEnabled()
-    window.verbs.generate()
+    window.controller.generate()
     assert "There is no checkpoint to draw with." in visible_text(window)
 
 
@@ -222,20 +226,22 @@ def test_a_prompt_given_at_the_start_is_drawn_at_once(make_window: MakeWindow, q
     window = make_window(prompt="a yellow star")
     qtbot.waitUntil(lambda: len(window.session.results) == 1)
     assert window.session.results[0].request.prompts.prompt == "a yellow star"
-    assert window.desk.value().prompts.prompt == "a yellow star"
+    assert window.parameters_panel.value().prompts.prompt == "a yellow star"
     wait_until_idle(qtbot, window)
 
 
 def test_an_example_fills_the_prompt(window: MainWindow, qtbot: QtBot) -> None:
-    chip = next(found for found in window.stage.empty.findChildren(QPushButton) if "red heart" in found.text())
+    chip = next(
+        found for found in window.canvas_area.empty_state.findChildren(QPushButton) if "red heart" in found.text()
+    )
     qtbot.mouseClick(chip, Qt.MouseButton.LeftButton)
-    assert window.desk.value().prompts.prompt == chip.text()
+    assert window.parameters_panel.value().prompts.prompt == chip.text()
 
 
 def test_what_was_typed_before_an_example_comes_back_with_undo(window: MainWindow, qtbot: QtBot) -> None:
     edit = prompt_edit(window)
     qtbot.keyClicks(edit, "my own words")
-    window.desk.use_prompt("an example")
+    window.parameters_panel.set_prompt("an example")
     edit.undo()
     assert edit.toPlainText() == "my own words"
 
@@ -249,9 +255,9 @@ def test_a_picture_dropped_on_the_prompt_leaves_no_path_in_it(window: MainWindow
 
 
 def test_choosing_a_checkpoint_applies_what_it_was_made_for(window: MainWindow, qtbot: QtBot) -> None:
-    choice = named(window.desk, QComboBox, "Checkpoint")
+    choice = find_named(window.parameters_panel, QComboBox, "Checkpoint")
     choice.setCurrentIndex(choice.findText("Wide"))
-    sampling = window.desk.value().sampling
+    sampling = window.parameters_panel.value().sampling
     assert sampling is not None
     assert (sampling.size.width, sampling.steps, sampling.guidance_scale) == (128, 5, 7.0)
 
@@ -265,7 +271,7 @@ def test_closing_while_it_draws_stops_the_engine(make_window: MakeWindow, qtbot:
             ended.set()
 
     window = make_window(Watched())
-    window.verbs.generate()
+    window.controller.generate()
     with qtbot.waitSignal(window.closed):
-        window.leave()
+        window.close_now()
     assert ended.is_set()

@@ -1,4 +1,4 @@
-"""The fields for numbers and seeds: what is typed is what is meant, in any locale."""
+"""The fields for numbers and seeds: typed values are read as intended, in any locale."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QLineEdit, QWidget
 from pytestqt.qtbot import QtBot
 
-from sdxl_desktop.core.checkpoint import Checkpoint, Recommended
+from sdxl_desktop.core.checkpoint import Checkpoint, RecommendedSettings
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.request import MAX_SEED, Execution
 from sdxl_desktop.core.scalars import NumberRow, scalar
-from sdxl_desktop.ui.desk import Desk
 from sdxl_desktop.ui.panels.numbers import NumberRows
-from sdxl_desktop.ui.panels.seed import SeedPanel
+from sdxl_desktop.ui.panels.seed_panel import SeedPanel
+from sdxl_desktop.ui.parameters_panel import ParametersPanel
 from sdxl_desktop.ui.widgets.buttons import IconButton
-from sdxl_desktop.ui.widgets.fields import IntField, RealField
-from sdxl_desktop.ui.widgets.layout import column
-from sdxl_desktop.ui.widgets.remark import Remark
-from tests.ui.typed import child
+from sdxl_desktop.ui.widgets.field_hint import HintBubble
+from sdxl_desktop.ui.widgets.fields import FloatField, IntField
+from sdxl_desktop.ui.widgets.layout_helpers import column
+from tests.ui.widget_lookup import find_child
 
 
 @pytest.fixture(params=["de_DE", "fr_FR", "en_US", "ar_EG"])
@@ -34,28 +34,28 @@ def locale(request: pytest.FixtureRequest) -> Iterator[str]:
     QLocale.setDefault(before)
 
 
-def type_into(qtbot: QtBot, field: IntField | RealField | QLineEdit, text: str) -> None:
+def type_into(qtbot: QtBot, field: IntField | FloatField | QLineEdit, text: str) -> None:
     field.setFocus()
     field.selectAll()
     qtbot.keyClick(field, Qt.Key.Key_Delete)
     qtbot.keyClicks(field, text)
 
 
-def paste_into(qtbot: QtBot, field: IntField | RealField | QLineEdit, text: str) -> None:
+def paste_into(qtbot: QtBot, field: IntField | FloatField | QLineEdit, text: str) -> None:
     field.setFocus()
     field.selectAll()
     QGuiApplication.clipboard().setText(text)
     qtbot.keyClick(field, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
 
 
-def remark(field: IntField | RealField | QLineEdit) -> str:
-    said = field.findChild(Remark)
+def hint_text(field: IntField | FloatField | QLineEdit) -> str:
+    said = field.findChild(HintBubble)
     return said.text() if said is not None and said.isVisible() else ""
 
 
 @pytest.fixture
-def real(app: QApplication, qtbot: QtBot, locale: str) -> RealField:
-    field = RealField("Guidance scale", 0, 50, 0.1, 1)
+def real(app: QApplication, qtbot: QtBot, locale: str) -> FloatField:
+    field = FloatField("Guidance scale", 0, 50, 0.1, 1)
     qtbot.addWidget(field)
     field.setValue(5)
     field.show()
@@ -63,37 +63,37 @@ def real(app: QApplication, qtbot: QtBot, locale: str) -> RealField:
 
 
 @pytest.mark.parametrize(("text", "value"), [("3.5", 3.5), ("3,5", 3.5), ("0.5", 0.5), (",7", 0.7), ("12", 12)])
-def test_both_separators_are_typed_in_every_locale(qtbot: QtBot, real: RealField, text: str, value: float) -> None:
+def test_both_separators_are_typed_in_every_locale(qtbot: QtBot, real: FloatField, text: str, value: float) -> None:
     type_into(qtbot, real, text)
     qtbot.keyClick(real, Qt.Key.Key_Return)
     assert real.value() == value
-    assert not remark(real)
+    assert not hint_text(real)
 
 
 @pytest.mark.parametrize("text", [" 7.5\n", "\u00a07,5\u00a0", "７．５", "٧٫٥"])
-def test_what_surrounds_a_pasted_number_does_not_matter(qtbot: QtBot, real: RealField, text: str) -> None:
+def test_what_surrounds_a_pasted_number_does_not_matter(qtbot: QtBot, real: FloatField, text: str) -> None:
     paste_into(qtbot, real, text)
     qtbot.keyClick(real, Qt.Key.Key_Return)
     assert real.value() == 7.5
 
 
-def test_what_is_no_number_is_refused_and_said(qtbot: QtBot, real: RealField) -> None:
+def test_what_is_no_number_is_refused_and_said(qtbot: QtBot, real: FloatField) -> None:
     for text in ("seven", "3.5 or so"):
         paste_into(qtbot, real, text)
-        assert "3.5 or 3,5" in remark(real)
+        assert "3.5 or 3,5" in hint_text(real)
         qtbot.keyClick(real, Qt.Key.Key_Return)
         assert real.value() == 5
     type_into(qtbot, real, "")
     qtbot.keyClick(real, Qt.Key.Key_Return)
     assert real.value() == 5
-    assert "stays" in remark(real)
+    assert "stays" in hint_text(real)
 
 
-def test_a_number_out_of_range_is_told(qtbot: QtBot, real: RealField) -> None:
+def test_a_number_out_of_range_is_told(qtbot: QtBot, real: FloatField) -> None:
     paste_into(qtbot, real, "1.234,5")
     real.interpretText()
     assert real.value() == 50
-    assert "1234.5 is more" in remark(real)
+    assert "1234.5 is more" in hint_text(real)
 
 
 def test_a_whole_number_swallows_no_separator(app: QApplication, qtbot: QtBot, locale: str) -> None:
@@ -104,10 +104,10 @@ def test_a_whole_number_swallows_no_separator(app: QApplication, qtbot: QtBot, l
     field.show()
     for text, value in (("512 px", 512), ("1 024", 1024), ("1.024", 1024), ("2,5", 1024), ("768.0", 768)):
         paste_into(qtbot, field, text)
-        assert field.committed() == value, text
+        assert field.commit_value() == value, text
     field.setSpecialValueText("Auto")
     type_into(qtbot, field, "auto")
-    assert field.committed() == 8
+    assert field.commit_value() == 8
 
 
 @pytest.fixture
@@ -122,55 +122,55 @@ def seed(app: QApplication, qtbot: QtBot) -> SeedPanel:
 @pytest.mark.parametrize("text", ["-1", "", "random"])
 def test_a_seed_of_minus_one_or_nothing_is_another_one_each_time(qtbot: QtBot, seed: SeedPanel, text: str) -> None:
     seed.set_locked(True)
-    edit = child(seed, QLineEdit)
+    edit = find_child(seed, QLineEdit)
     type_into(qtbot, edit, "12")
     type_into(qtbot, edit, text)
     qtbot.keyClick(edit, Qt.Key.Key_Return)
-    assert not seed.locked()
+    assert not seed.is_locked()
     assert edit.text() == str(seed.value())
 
 
 @pytest.mark.parametrize("text", [str(MAX_SEED + 1), "156680208700286", "12 or 13", "3.5"])
 def test_what_is_no_seed_is_refused_whole(qtbot: QtBot, seed: SeedPanel, text: str) -> None:
-    edit = child(seed, QLineEdit)
+    edit = find_child(seed, QLineEdit)
     paste_into(qtbot, edit, text)
     qtbot.keyClick(edit, Qt.Key.Key_Return)
     assert (seed.value(), edit.text()) == (7, "7")
-    assert "It stays 7." in remark(edit)
+    assert "It stays 7." in hint_text(edit)
 
 
 @pytest.fixture
-def desk(app: QApplication, qtbot: QtBot) -> Desk:
-    made = Desk()
+def desk(app: QApplication, qtbot: QtBot) -> ParametersPanel:
+    made = ParametersPanel()
     qtbot.addWidget(made)
-    recommended = Recommended(size=Size(64, 64))
+    recommended = RecommendedSettings(size=Size(64, 64))
     made.set_checkpoints((Checkpoint(name="one", title="One", folder=Path("/one"), recommended=recommended),))
     return made
 
 
-def seed_in(desk: Desk) -> QLineEdit:
+def seed_in(desk: ParametersPanel) -> QLineEdit:
     return next(edit for edit in desk.findChildren(QLineEdit) if edit.accessibleName() == "Seed")
 
 
-def test_a_run_does_not_begin_with_half_a_seed(qtbot: QtBot, desk: Desk) -> None:
+def test_a_run_does_not_begin_with_half_a_seed(qtbot: QtBot, desk: ParametersPanel) -> None:
     paste_into(qtbot, seed_in(desk), "156680208700286")
     with pytest.raises(ValueError, match="between 0 and 4294967295"):
-        desk.request(Execution())
+        desk.build_request(Execution())
 
 
-def test_the_dice_locks_what_it_rolled(qtbot: QtBot, desk: Desk) -> None:
+def test_the_dice_locks_what_it_rolled(qtbot: QtBot, desk: ParametersPanel) -> None:
     dice = next(button for button in desk.findChildren(IconButton) if button.accessibleName() == "Random seed")
     qtbot.mouseClick(dice, Qt.MouseButton.LeftButton)
     rolled = int(seed_in(desk).text())
     for _ in range(2):
-        request = desk.request(Execution())
+        request = desk.build_request(Execution())
         assert request is not None
         assert request.sampling.seed == rolled
 
 
 @dataclass(frozen=True, kw_only=True)
 class Later:
-    """A part of a request with numbers that come later."""
+    """A part of a request with numbers that a later version might declare."""
 
     pull: float = scalar(0.5, "The pull", (-1.0, 4.0), row=NumberRow("&Pull", "Pull", "How strongly.", 2, 0.25, 2))
     hops: int = scalar(3, "The hops", (1, 90), row=NumberRow("Hops", "Number of hops", "How often.", 10))
@@ -183,7 +183,7 @@ def test_a_declared_number_has_a_row_that_keeps_all_of_it(app: QApplication, qtb
     with qtbot.assertNotEmitted(rows.changed):
         rows.set_values(Later(pull=1.23456, hops=77))
     assert rows.values() == {"pull": 1.23456, "hops": 77}
-    pull = next(field for field in panel.findChildren(RealField) if field.accessibleName() == "Pull")
+    pull = next(field for field in panel.findChildren(FloatField) if field.accessibleName() == "Pull")
     hops = next(field for field in panel.findChildren(IntField) if field.accessibleName() == "Number of hops")
     assert (pull.minimum(), pull.maximum(), pull.singleStep(), pull.decimals()) == (-1.0, 4.0, 0.25, 2)
     assert (hops.minimum(), hops.maximum()) == (1, 90)

@@ -1,4 +1,4 @@
-"""The panels' contract: what is put in comes out, putting it in is silent, and what a person does is told."""
+"""The panels' contract: `value` returns what was set, setting it emits nothing, and user input emits `changed`."""
 
 from __future__ import annotations
 
@@ -11,33 +11,40 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QLineEdit, QPlainTextEdit, QSlider, QSpinBox
 from pytestqt.qtbot import QtBot
 
-from sdxl_desktop.core.additions import EmbeddingUse, LoraUse
-from sdxl_desktop.core.edit import Fit
+from sdxl_desktop.core.additions import EmbeddingReference, LoraReference
+from sdxl_desktop.core.edit import FitMode
 from sdxl_desktop.core.geometry import Point, Size
-from sdxl_desktop.core.noise_schedule import NoiseOverride, PredictionType, TimestepSpacing
-from sdxl_desktop.core.refine import RefineWay
+from sdxl_desktop.core.noise_schedule import NoiseScheduleOverride, PredictionType, TimestepSpacing
+from sdxl_desktop.core.refine import RefinerMode
 from sdxl_desktop.core.request import MAX_SEED, Execution, MicroConditioning, Prompts, Sampling
 from sdxl_desktop.core.schedulers import SchedulerName
-from sdxl_desktop.core.settings import AdditionsValue, EditValue, ListedLora, Preferences, RefinerValue, WorkspaceValue
+from sdxl_desktop.core.settings import (
+    AdditionsPanelState,
+    EditPanelState,
+    LoraListItem,
+    Preferences,
+    RefinerPanelState,
+    WorkspaceValue,
+)
 from sdxl_desktop.library.scan import Library, read_checkpoint
-from sdxl_desktop.ui.desk import Desk
-from sdxl_desktop.ui.panels.additions import AdditionsPanel
-from sdxl_desktop.ui.panels.advanced import AdvancedPanel
-from sdxl_desktop.ui.panels.checkpoint import CheckpointPanel
-from sdxl_desktop.ui.panels.edit import EditPanel
-from sdxl_desktop.ui.panels.micro import MicroPanel, MicroValue
-from sdxl_desktop.ui.panels.prompts import PromptsPanel
-from sdxl_desktop.ui.panels.refiner import RefinerPanel
-from sdxl_desktop.ui.panels.sampling import SamplingPanel
-from sdxl_desktop.ui.panels.seed import SeedPanel
-from sdxl_desktop.ui.panels.size import SizePanel
-from sdxl_desktop.ui.panels.vae import VaePanel
-from sdxl_desktop.ui.panels.variation import Variation, VariationPanel
-from sdxl_desktop.ui.settings_dialog import Machine, SettingsDialog
+from sdxl_desktop.ui.panels.adapters_panel import AdaptersPanel
+from sdxl_desktop.ui.panels.advanced_panel import AdvancedPanel
+from sdxl_desktop.ui.panels.checkpoint_panel import CheckpointPanel
+from sdxl_desktop.ui.panels.edit_panel import EditPanel
+from sdxl_desktop.ui.panels.micro_conditioning_panel import MicroConditioningPanel, MicroConditioningValue
+from sdxl_desktop.ui.panels.prompts_panel import PromptsPanel
+from sdxl_desktop.ui.panels.refiner_panel import RefinerPanel
+from sdxl_desktop.ui.panels.sampling_panel import SamplingPanel
+from sdxl_desktop.ui.panels.seed_panel import SeedPanel
+from sdxl_desktop.ui.panels.size_panel import SizePanel
+from sdxl_desktop.ui.panels.vae_panel import VaePanel
+from sdxl_desktop.ui.panels.variation_panel import VariationPanel, VariationValue
+from sdxl_desktop.ui.parameters_panel import ParametersPanel
+from sdxl_desktop.ui.settings_dialog import SettingsContext, SettingsDialog
 from sdxl_desktop.ui.widgets.buttons import Switch
-from sdxl_desktop.ui.widgets.layout import Disclosure
+from sdxl_desktop.ui.widgets.layout_helpers import Disclosure
 from tests.ui.conftest import make_checkpoint
-from tests.ui.typed import child, named
+from tests.ui.widget_lookup import find_child, find_named
 
 PROMPTS = Prompts(prompt="a\nb & <c>", negative_prompt="d", prompt_2="é", negative_prompt_2="🙂", clip_skip=2)
 SAMPLING = Sampling(
@@ -51,7 +58,7 @@ SAMPLING = Sampling(
     variation_seed=7,
     variation_strength=0.125,
 )
-MICRO = MicroValue(
+MICRO = MicroConditioningValue(
     True,
     MicroConditioning(
         original_size=Size(4096, 17),
@@ -62,28 +69,31 @@ MICRO = MicroValue(
         negative_target_size=Size(1024, 1025),
     ),
 )
-EDIT = EditValue(
+EDIT = EditPanelState(
     strength=0.123,
     fill_strength=0.987,
-    fit=Fit.STRETCH,
+    fit=FitMode.STRETCH,
     keep_size=True,
     mask_blur=2.25,
     only_masked=True,
     margin=4096,
 )
-REFINER = RefinerValue(
+REFINER = RefinerPanelState(
     on=True,
     checkpoint="kept for later",
-    way=RefineWay.IMG2IMG,
+    way=RefinerMode.IMG2IMG,
     handoff=0.666,
     steps=1000,
     strength=0.251,
     aesthetic_score=9.95,
     negative_aesthetic_score=0.0,
 )
-ADDITIONS = AdditionsValue(
-    loras=(ListedLora(LoraUse(Path("a.safetensors"), -9.875), False), ListedLora(LoraUse(Path("b.safetensors")))),
-    embeddings=(EmbeddingUse(Path("c.pt"), "<c&d>"),),
+ADDITIONS = AdditionsPanelState(
+    loras=(
+        LoraListItem(LoraReference(Path("a.safetensors"), -9.875), False),
+        LoraListItem(LoraReference(Path("b.safetensors"))),
+    ),
+    embeddings=(EmbeddingReference(Path("c.pt"), "<c&d>"),),
     vae=Path("vae"),
 )
 WORKSPACE = WorkspaceValue(
@@ -106,21 +116,27 @@ CASES = [
     (SamplingPanel, Sampling(steps=1, guidance_scale=0.0)),
     (SamplingPanel, Sampling(steps=3, timesteps=(999, 500, 0))),
     (SizePanel, Size(1344, 768)),
-    (VariationPanel, Variation(MAX_SEED, 1.0)),
+    (VariationPanel, VariationValue(MAX_SEED, 1.0)),
     (AdvancedPanel, Sampling(guidance_rescale=0.7, timesteps=(999, 1), steps=2)),
-    (AdvancedPanel, Sampling(noise=NoiseOverride(prediction_type=PredictionType.SAMPLE, zero_terminal_snr=False))),
-    (AdvancedPanel, Sampling(noise=NoiseOverride(zero_terminal_snr=True, timestep_spacing=TimestepSpacing.TRAILING))),
+    (
+        AdvancedPanel,
+        Sampling(noise=NoiseScheduleOverride(prediction_type=PredictionType.SAMPLE, zero_terminal_snr=False)),
+    ),
+    (
+        AdvancedPanel,
+        Sampling(noise=NoiseScheduleOverride(zero_terminal_snr=True, timestep_spacing=TimestepSpacing.TRAILING)),
+    ),
     (EditPanel, EDIT),
     (RefinerPanel, REFINER),
-    (RefinerPanel, RefinerValue()),
-    (AdditionsPanel, ADDITIONS),
+    (RefinerPanel, RefinerPanelState()),
+    (AdaptersPanel, ADDITIONS),
     (VaePanel, Path("vae")),
     (VaePanel, None),
     (SeedPanel, MAX_SEED),
-    (MicroPanel, MICRO),
-    (MicroPanel, MicroValue()),
-    (MicroPanel, MicroValue(False, MicroConditioning(negative_original_size=Size(300, 200)))),
-    (Desk, WORKSPACE),
+    (MicroConditioningPanel, MICRO),
+    (MicroConditioningPanel, MicroConditioningValue()),
+    (MicroConditioningPanel, MicroConditioningValue(False, MicroConditioning(negative_original_size=Size(300, 200)))),
+    (ParametersPanel, WORKSPACE),
 ]
 
 
@@ -147,7 +163,7 @@ def test_the_settings_dialog_keeps_the_contract(app: QApplication, qtbot: QtBot,
         pictures_folder="pictures/here",
         checkpoints_folder="weights",
     )
-    dialog = SettingsDialog(Preferences(), Machine((), paths))
+    dialog = SettingsDialog(Preferences(), SettingsContext((), paths))
     qtbot.addWidget(dialog)
     with qtbot.assertNotEmitted(dialog.changed):
         dialog.set_value(value)
@@ -189,7 +205,7 @@ def test_the_swap_button_turns_the_size_and_is_told(app: QApplication, qtbot: Qt
     qtbot.addWidget(panel)
     panel.set_value(Size(1216, 832))
     with qtbot.waitSignal(panel.changed):
-        qtbot.mouseClick(named(panel, QAbstractButton, "Swap width and height"), Qt.MouseButton.LeftButton)
+        qtbot.mouseClick(find_named(panel, QAbstractButton, "Swap width and height"), Qt.MouseButton.LeftButton)
     assert panel.value() == Size(832, 1216)
 
 
@@ -200,7 +216,7 @@ def test_choosing_a_preset_sets_both_sides_and_is_told_once(app: QApplication, q
     panel.set_value(Size(1024, 1024))
     told: list[Size] = []
     panel.changed.connect(lambda: told.append(panel.value()))
-    combo = child(panel, QComboBox)
+    combo = find_child(panel, QComboBox)
     row = combo.findText("1536", Qt.MatchFlag.MatchContains)
     combo.setCurrentIndex(row)
     combo.activated.emit(row)
@@ -211,7 +227,7 @@ def test_a_size_typed_between_multiples_snaps_to_the_nearest(app: QApplication, 
     panel = SizePanel()
     qtbot.addWidget(panel)
     panel.set_checkpoint(read_checkpoint(make_checkpoint(tmp_path / "full", title="Full", side=1024)))
-    width = child(panel, QSpinBox)
+    width = find_child(panel, QSpinBox)
     width.selectAll()
     qtbot.keyClicks(width, "1021")
     assert panel.value().width == 1024, "text that is still being typed counts, snapped"
@@ -222,31 +238,31 @@ def test_an_unknown_size_reads_custom(app: QApplication, qtbot: QtBot, tmp_path:
     qtbot.addWidget(panel)
     panel.set_checkpoint(read_checkpoint(make_checkpoint(tmp_path / "full", title="Full", side=1024)))
     panel.set_value(Size(1000, 1000))
-    assert child(panel, QComboBox).currentText() == "Custom size"
+    assert find_child(panel, QComboBox).currentText() == "Custom size"
     panel.set_value(Size(1152, 896))
-    assert "1152 × 896" in child(panel, QComboBox).currentText()
+    assert "1152 × 896" in find_child(panel, QComboBox).currentText()
 
 
 def test_typing_a_seed_locks_it(app: QApplication, qtbot: QtBot) -> None:
     panel = SeedPanel()
     qtbot.addWidget(panel)
-    assert not panel.locked()
-    edit = child(panel, QLineEdit)
+    assert not panel.is_locked()
+    edit = find_child(panel, QLineEdit)
     edit.selectAll()
     qtbot.keyClicks(edit, str(MAX_SEED))
-    assert panel.locked()
+    assert panel.is_locked()
     assert panel.value() == MAX_SEED
 
 
 def test_an_unlocked_seed_is_new_for_every_run_and_a_locked_one_stays(
     app: QApplication, qtbot: QtBot, tmp_path: Path
 ) -> None:
-    desk = Desk()
+    desk = ParametersPanel()
     qtbot.addWidget(desk)
     desk.set_checkpoints((read_checkpoint(make_checkpoint(tmp_path / "full", title="Full", side=1024)),))
 
     def drawn() -> int:
-        request = desk.request(Execution())
+        request = desk.build_request(Execution())
         assert request is not None
         return request.sampling.seed
 
@@ -254,27 +270,27 @@ def test_an_unlocked_seed_is_new_for_every_run_and_a_locked_one_stays(
     seeds = [drawn() for _ in range(4)]
     assert len(set(seeds)) == 4
     assert shown.text() == str(seeds[-1])
-    desk.use_seed(seeds[0])
+    desk.set_seed(seeds[0])
     assert drawn() == drawn() == seeds[0]
 
 
 def test_switching_micro_conditioning_on_opens_it_and_makes_it_count(app: QApplication, qtbot: QtBot) -> None:
-    panel = MicroPanel()
+    panel = MicroConditioningPanel()
     qtbot.addWidget(panel)
     panel.show()
-    panel.set_value(MicroValue(False, MICRO.conditioning))
+    panel.set_value(MicroConditioningValue(False, MICRO.conditioning))
     assert panel.value().effective == MicroConditioning()
     with qtbot.waitSignal(panel.changed):
-        qtbot.mouseClick(named(panel, Switch, "Micro-conditioning"), Qt.MouseButton.LeftButton)
+        qtbot.mouseClick(find_named(panel, Switch, "Micro-conditioning"), Qt.MouseButton.LeftButton)
     assert panel.section.is_open()
     assert panel.value().effective == MICRO.conditioning
 
 
 def test_one_side_on_auto_takes_the_pictures_side(app: QApplication, qtbot: QtBot) -> None:
-    panel = MicroPanel()
+    panel = MicroConditioningPanel()
     qtbot.addWidget(panel)
     panel.set_picture_size(Size(640, 480))
-    panel.towards.original.set_value(2000, None)
+    panel.positive.original_field.set_value(2000, None)
     assert panel.value().conditioning.original_size == Size(2000, 480)
 
 
@@ -285,7 +301,7 @@ def test_the_checkpoint_panel_offers_titles_and_tells_a_choice(app: QApplication
         panel.set_checkpoints(Library(shipped, shipped / "none").checkpoints(), "wide")
     assert panel.value() == "wide"
     with qtbot.waitSignal(panel.changed):
-        child(panel, QComboBox).setCurrentIndex(child(panel, QComboBox).findText("Starter"))
+        find_child(panel, QComboBox).setCurrentIndex(find_child(panel, QComboBox).findText("Starter"))
     assert panel.value() == "starter"
 
 

@@ -1,4 +1,4 @@
-"""The prompt shows what it means, says what is wrong where, and words are weighed by key."""
+"""The prompt editor highlights the syntax, marks errors, and changes weights by key."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from PySide6.QtWidgets import QApplication, QLabel, QToolTip
 from pytestqt.qtbot import QtBot
 
 from sdxl_desktop.core.settings import Theme
-from sdxl_desktop.library.tokens import TokenCounter
-from sdxl_desktop.ui.theme import DARK, LIGHT, Colours, ThemeSwitch
+from sdxl_desktop.library.token_count import TokenCounter
+from sdxl_desktop.ui.theme import DARK, LIGHT, ThemeColours, ThemeSwitch
 from sdxl_desktop.ui.widgets.prompt_edit import PromptEdit, PromptField
 from tests.ui.conftest import make_tokenizer
-from tests.ui.test_look import AA_TEXT, contrast
+from tests.ui.test_theme_and_accessibility import AA_TEXT, contrast
 
 CONTROL = Qt.KeyboardModifier.ControlModifier
 WAVE = QTextCharFormat.UnderlineStyle.WaveUnderline
@@ -44,30 +44,30 @@ def edit(field: PromptField) -> PromptEdit:
 def themes(app: QApplication) -> Iterator[ThemeSwitch]:
     switch = ThemeSwitch(app)
     yield switch
-    switch.wear("system")
+    switch.apply_theme("system")
 
 
-def look(edit: PromptEdit, position: int) -> QTextCharFormat:
-    """How the letter at a position of Qt's looks."""
+def format_at(edit: PromptEdit, position: int) -> QTextCharFormat:
+    """Return the format of the character at Qt's `position`."""
     block = edit.document().findBlock(position)
     at = position - block.position()
     for run in block.layout().formats():
         if run.start <= at < run.start + run.length:
-            return QTextCharFormat(run.format)  # a copy: the original goes with the list
+            return QTextCharFormat(run.format)  # a copy, as the original is freed with the list
     return QTextCharFormat()
 
 
 def underlined(edit: PromptEdit) -> list[int]:
-    return [at for at in range(len(edit.toPlainText())) if look(edit, at).underlineStyle() == WAVE]
+    return [at for at in range(len(edit.toPlainText())) if format_at(edit, at).underlineStyle() == WAVE]
 
 
-def ground(edit: PromptEdit, position: int, colours: Colours) -> str:
-    brush = look(edit, position).background()
+def background_at(edit: PromptEdit, position: int, colours: ThemeColours) -> str:
+    brush = format_at(edit, position).background()
     return brush.color().name() if brush.style() != Qt.BrushStyle.NoBrush else colours.field
 
 
-def ink(edit: PromptEdit, position: int, colours: Colours) -> str:
-    brush = look(edit, position).foreground()
+def foreground_at(edit: PromptEdit, position: int, colours: ThemeColours) -> str:
+    brush = format_at(edit, position).foreground()
     return brush.color().name() if brush.style() != Qt.BrushStyle.NoBrush else colours.text
 
 
@@ -78,83 +78,84 @@ def distance(one: str, other: str) -> int:
 
 @pytest.mark.parametrize(("theme", "colours"), [("light", LIGHT), ("dark", DARK)])
 def test_the_stronger_the_weight_the_stronger_it_looks(
-    edit: PromptEdit, themes: ThemeSwitch, theme: Theme, colours: Colours
+    edit: PromptEdit, themes: ThemeSwitch, theme: Theme, colours: ThemeColours
 ) -> None:
-    themes.wear(theme)
+    themes.apply_theme(theme)
     text = "plain (red:1.1) (big:1.5) (fox:2) (pal:0.9) (dim:0.5)"
     edit.setPlainText(text)
     tints = [
-        distance(ground(edit, text.index(word), colours), colours.field) for word in ("plain", "red", "big", "fox")
+        distance(background_at(edit, text.index(word), colours), colours.field)
+        for word in ("plain", "red", "big", "fox")
     ]
     assert tints[0] == 0
     assert tints == sorted(set(tints)), "each one more"
-    inks = [distance(ink(edit, text.index(word), colours), colours.text) for word in ("plain", "pal", "dim")]
+    inks = [distance(foreground_at(edit, text.index(word), colours), colours.text) for word in ("plain", "pal", "dim")]
     assert inks[0] == 0
     assert inks == sorted(set(inks)), "each one paler"
-    assert look(edit, text.index("red")).fontWeight() > look(edit, 0).fontWeight()
+    assert format_at(edit, text.index("red")).fontWeight() > format_at(edit, 0).fontWeight()
 
 
 @pytest.mark.parametrize(("theme", "colours"), [("light", LIGHT), ("dark", DARK)])
 def test_everything_marked_keeps_aa_contrast(
-    edit: PromptEdit, themes: ThemeSwitch, theme: Theme, colours: Colours
+    edit: PromptEdit, themes: ThemeSwitch, theme: Theme, colours: ThemeColours
 ) -> None:
-    themes.wear(theme)
+    themes.apply_theme(theme)
     edit.set_embeddings({"<fox>": 3})
     edit.setPlainText(r"a (b <fox> (c:1.0) \(d\) [e]:3) <fox> (f:0) [<fox>] :) (g:1.2.3) BREAK [h|i] (j:9) <lora:k:1>")
     for at, letter in enumerate(edit.toPlainText()):
-        reached = contrast(ink(edit, at, colours), ground(edit, at, colours))
+        reached = contrast(foreground_at(edit, at, colours), background_at(edit, at, colours))
         assert reached >= AA_TEXT, f"{letter!r} at {at}: {reached:.2f}"
 
 
 def test_the_marks_follow_the_theme(edit: PromptEdit, themes: ThemeSwitch) -> None:
     edit.setPlainText("(red:1.5)")
-    themes.wear("light")
-    light = look(edit, 1).background().color()
-    themes.wear("dark")
-    dark = look(edit, 1).background().color()
+    themes.apply_theme("light")
+    light = format_at(edit, 1).background().color()
+    themes.apply_theme("dark")
+    dark = format_at(edit, 1).background().color()
     assert light.lightness() > 150 > 100 > dark.lightness()
 
 
 def test_a_change_of_theme_is_no_change_of_the_prompt(field: PromptField, themes: ThemeSwitch, qtbot: QtBot) -> None:
-    themes.wear("light")
+    themes.apply_theme("light")
     field.set_value("(red:1.5)\nfox")
     with qtbot.assertNotEmitted(field.changed):
-        themes.wear("dark")
+        themes.apply_theme("dark")
 
 
 def test_brackets_over_several_lines_are_marked_whichever_line_is_edited(edit: PromptEdit, qtbot: QtBot) -> None:
     edit.setPlainText("(red\nbig\nfox:1.5) cat")
-    assert [look(edit, at).fontWeight() > 400 for at in (1, 5, 9, 18)] == [True, True, True, False]
+    assert [format_at(edit, at).fontWeight() > 400 for at in (1, 5, 9, 18)] == [True, True, True, False]
     edit.moveCursor(QTextCursor.MoveOperation.Start)
     qtbot.keyClick(edit, Qt.Key.Key_Delete)
-    assert not any(look(edit, at).fontWeight() > 400 for at in range(20))
+    assert not any(format_at(edit, at).fontWeight() > 400 for at in range(20))
     edit.undo()
-    assert look(edit, 5).fontWeight() > 400
+    assert format_at(edit, 5).fontWeight() > 400
 
 
 def test_breaks_and_embeddings_stand_out(edit: PromptEdit) -> None:
     text = "a <fox> BREAK fox"
     edit.setPlainText(text)
-    plain = look(edit, 0)
-    assert look(edit, text.index("<")) == plain, "not known yet"
+    plain = format_at(edit, 0)
+    assert format_at(edit, text.index("<")) == plain, "not known yet"
     edit.set_embeddings({"<fox>": 3})
-    assert look(edit, text.index("<")) != plain
-    assert look(edit, text.index("BREAK")).fontWeight() > 400
-    assert look(edit, text.rindex("fox")) == plain
+    assert format_at(edit, text.index("<")) != plain
+    assert format_at(edit, text.index("BREAK")).fontWeight() > 400
+    assert format_at(edit, text.rindex("fox")) == plain
 
 
 def test_problems_are_underlined_at_their_place_also_behind_emoji(edit: PromptEdit) -> None:
     edit.setPlainText("(red:1.2.3) fox")
     assert underlined(edit) == [5, 6, 7, 8, 9]
-    edit.setPlainText("🦊 :) (red:1.5)")  # the fox is two of Qt's units
+    edit.setPlainText("🦊 :) (red:1.5)")  # the fox is two UTF-16 code units, Qt's unit
     assert underlined(edit) == [4]
-    assert look(edit, 7).fontWeight() > 400
+    assert format_at(edit, 7).fontWeight() > 400
     edit.setPlainText("(red:1.2) fox")
     assert underlined(edit) == []
 
 
-def pointed_at(edit: PromptEdit, position: int) -> str:
-    """The tooltip over the middle of the letter at `position`."""
+def tooltip_at(edit: PromptEdit, position: int) -> str:
+    """Return the tooltip over the middle of the character at `position`."""
     cursor = edit.textCursor()
     cursor.setPosition(position)
     left = edit.cursorRect(cursor)
@@ -169,10 +170,10 @@ def pointed_at(edit: PromptEdit, position: int) -> str:
 def test_the_tooltip_says_what_is_wrong_where_it_is_wrong(edit: PromptEdit) -> None:
     edit.setPlainText("a (red:1.2.3) fox :) end")
     for at in (7, 9, 11):
-        assert "1.2.3 is not a number" in pointed_at(edit, at)
-    assert "never opened" in pointed_at(edit, 19)
+        assert "1.2.3 is not a number" in tooltip_at(edit, at)
+    assert "never opened" in tooltip_at(edit, 19)
     for at in (1, 4, 12, 15, 21):
-        assert pointed_at(edit, at).startswith("What to draw."), "elsewhere it says what the field is for"
+        assert tooltip_at(edit, at).startswith("What to draw."), "elsewhere it says what the field is for"
     QToolTip.hideText()
 
 

@@ -1,4 +1,4 @@
-"""What a person set is back at the next start; the dialog follows the declarations; a broken file blocks nothing."""
+"""Settings are restored at the next start; the dialog follows the declarations; a broken file blocks nothing."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from sdxl_desktop.core.request import MicroConditioning, Prompts
 from sdxl_desktop.core.settings import Preferences, Settings, preference_info
 from sdxl_desktop.session.settings_store import SettingsStore
 from sdxl_desktop.ui.main_window import MainWindow
-from sdxl_desktop.ui.settings_dialog import Machine, SettingsDialog
+from sdxl_desktop.ui.settings_dialog import SettingsContext, SettingsDialog
 from sdxl_desktop.ui.theme import DARK, LIGHT
 from tests.ui.conftest import MakeWindow, make_checkpoint
-from tests.ui.typed import child, named
+from tests.ui.widget_lookup import find_child, find_named
 
 
 def test_everything_on_the_desk_is_back_at_the_next_start(make_window: MakeWindow) -> None:
     first = make_window()
-    workspace = first.desk.value()
+    workspace = first.parameters_panel.value()
     assert workspace.sampling is not None
     changed = replace(
         workspace,
@@ -46,20 +46,20 @@ def test_everything_on_the_desk_is_back_at_the_next_start(make_window: MakeWindo
         seed_locked=True,
         open_sections=("second encoder", "micro-conditioning"),
     )
-    first.desk.set_value(changed)
-    first.resize(780, 640)  # the offscreen display has 800 pixels
-    child(first, QSplitter).setSizes([360, 420])
-    left = child(first, QSplitter).sizes()[0]
+    first.parameters_panel.set_value(changed)
+    first.resize(780, 640)  # the offscreen display is 800 pixels wide
+    find_child(first, QSplitter).setSizes([360, 420])
+    left = find_child(first, QSplitter).sizes()[0]
     first.close()
 
     second = make_window()
-    assert second.desk.value() == changed, "a checkpoint's recommendations do not overwrite what was set"
+    assert second.parameters_panel.value() == changed, "a checkpoint's recommendations do not overwrite what was set"
     assert second.height() == 640
-    assert child(second, QSplitter).sizes()[0] == left
+    assert find_child(second, QSplitter).sizes()[0] == left
 
 
 def test_what_is_typed_is_kept_even_if_the_window_is_killed(window: MainWindow, qtbot: QtBot, paths: AppPaths) -> None:
-    window.desk.use_prompt("precious words")
+    window.parameters_panel.set_prompt("precious words")
 
     def kept() -> bool:
         return SettingsStore(paths.settings_file).load()[0].workspace.prompts.prompt == "precious words"
@@ -73,13 +73,13 @@ def test_a_corrupt_file_is_set_aside_and_reported_and_the_window_works(
     paths.settings_file.parent.mkdir(parents=True, exist_ok=True)
     paths.settings_file.write_text('{"preferences": {"threads": "many"')
     window = make_window()
-    assert window.stage.banner.isVisible()
-    assert "settings could not be read" in window.stage.banner.accessibleName()
+    assert window.canvas_area.banner.isVisible()
+    assert "settings could not be read" in window.canvas_area.banner.accessibleName()
     assert window.settings().preferences == Preferences()
     (aside,) = paths.settings_file.parent.glob("settings-unreadable-*.json")
     assert "many" in aside.read_text()
-    window.verbs.dismiss()
-    assert not window.stage.banner.isVisible()
+    window.controller.dismiss()
+    assert not window.canvas_area.banner.isVisible()
 
 
 def test_a_geometry_that_makes_no_sense_is_ignored(make_window: MakeWindow) -> None:
@@ -90,7 +90,7 @@ def test_a_geometry_that_makes_no_sense_is_ignored(make_window: MakeWindow) -> N
 def test_every_preference_is_in_the_dialog_with_its_label_and_help(
     app: QApplication, qtbot: QtBot, paths: AppPaths
 ) -> None:
-    dialog = SettingsDialog(Preferences(), Machine((), paths))
+    dialog = SettingsDialog(Preferences(), SettingsContext((), paths))
     qtbot.addWidget(dialog)
     words = {label.text() for label in dialog.findChildren(QLabel)}
     for field in fields(Preferences):
@@ -102,13 +102,13 @@ def test_devices_are_listed_by_full_name_and_a_missing_one_says_so(
     app: QApplication, qtbot: QtBot, paths: AppPaths
 ) -> None:
     devices = (Device("CPU", "Maker's processor"), Device("NPU", "Maker's NPU"))
-    dialog = SettingsDialog(Preferences(device="GPU"), Machine(devices, paths))
+    dialog = SettingsDialog(Preferences(device="GPU"), SettingsContext(devices, paths))
     qtbot.addWidget(dialog)
     combo = next(box for box in dialog.findChildren(QComboBox) if box.accessibleName() == "Device")
     offered = [combo.itemText(row) for row in range(combo.count())]
     named = ["CPU · Maker's processor", "NPU · Maker's NPU", "GPU (not found on this machine)"]
     assert offered == ["Automatic (CPU)", *named]
-    early = SettingsDialog(Preferences(device="GPU"), Machine((), paths))
+    early = SettingsDialog(Preferences(device="GPU"), SettingsContext((), paths))
     qtbot.addWidget(early)
     combo = next(box for box in early.findChildren(QComboBox) if box.accessibleName() == "Device")
     assert combo.currentText() == "GPU (still looking for devices)"
@@ -116,7 +116,7 @@ def test_devices_are_listed_by_full_name_and_a_missing_one_says_so(
 
 
 def test_an_empty_folder_shows_the_one_in_use(app: QApplication, qtbot: QtBot, paths: AppPaths) -> None:
-    dialog = SettingsDialog(Preferences(), Machine((), paths))
+    dialog = SettingsDialog(Preferences(), SettingsContext((), paths))
     qtbot.addWidget(dialog)
     edits = {edit.accessibleName(): edit for edit in dialog.findChildren(QLineEdit)}
     assert edits["Pictures folder"].placeholderText() == str(paths.pictures)
@@ -139,10 +139,10 @@ def test_saved_preferences_count_and_are_kept(window: MainWindow, qtbot: QtBot, 
     dialog = window.open_settings()
     wanted = Preferences(threads=2, picture_format="webp", theme="dark", pictures_folder=str(paths.data / "mine"))
     dialog.set_value(wanted)
-    save = child(dialog, QDialogButtonBox).button(QDialogButtonBox.StandardButton.Save)
+    save = find_child(dialog, QDialogButtonBox).button(QDialogButtonBox.StandardButton.Save)
     qtbot.mouseClick(save, Qt.MouseButton.LeftButton)
     assert SettingsStore(paths.settings_file).load()[0].preferences == wanted
-    window.verbs.generate()
+    window.controller.generate()
     qtbot.waitUntil(lambda: bool(window.session.results) and window.session.run is None)
     result = window.session.results[0]
     assert result.request.execution.threads == 2
@@ -151,7 +151,7 @@ def test_saved_preferences_count_and_are_kept(window: MainWindow, qtbot: QtBot, 
 
 
 def test_restore_defaults(app: QApplication, qtbot: QtBot, paths: AppPaths) -> None:
-    dialog = SettingsDialog(Preferences(threads=7, theme="dark", preview=False), Machine((), paths))
+    dialog = SettingsDialog(Preferences(threads=7, theme="dark", preview=False), SettingsContext((), paths))
     qtbot.addWidget(dialog)
     button = next(found for found in dialog.findChildren(QPushButton) if "Defaults" in found.text())
     with qtbot.waitSignal(dialog.changed):
@@ -163,7 +163,7 @@ def test_restore_defaults(app: QApplication, qtbot: QtBot, paths: AppPaths) -> N
 def test_another_checkpoints_folder_is_looked_into(window: MainWindow, tmp_path: Path) -> None:
     make_checkpoint(tmp_path / "mine" / "dreams", title="Dreams")
     window.set_preferences(Preferences(checkpoints_folder=str(tmp_path / "mine")))
-    choice = named(window.desk, QComboBox, "Checkpoint")
+    choice = find_named(window.parameters_panel, QComboBox, "Checkpoint")
     titles = [choice.itemText(row) for row in range(choice.count())]
     assert "Dreams" in titles
 
@@ -172,9 +172,9 @@ def test_settings_that_cannot_be_saved_are_reported(window: MainWindow, monkeypa
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(state_file, "write_whole", full)
+    monkeypatch.setattr(state_file, "write_atomically", full)
     window.set_preferences(Preferences(threads=1))
-    assert "could not be saved" in window.stage.banner.accessibleName()
+    assert "could not be saved" in window.canvas_area.banner.accessibleName()
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

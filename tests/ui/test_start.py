@@ -1,4 +1,4 @@
-"""Starting and stopping: nothing heavy in the window's process, closing on signals, and the leak check itself."""
+"""Starting and stopping: no heavy imports in the window's process, closing on signals, and the leak check itself."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 from qasync import QEventLoop
 
-from sdxl_desktop.bridge.background import LoopBackground
+from sdxl_desktop.bridge.background import AsyncioBackgroundRunner
 from sdxl_desktop.core.errors import SdxlDesktopError
 from sdxl_desktop.core.paths import AppPaths
-from sdxl_desktop.engine.fake import FakeEngine
+from sdxl_desktop.engine.fake_engine import FakeEngine
 from sdxl_desktop.ui.app import build_window
 from sdxl_desktop.ui.main_window import MainWindow
-from sdxl_desktop.ui.unexpected import telling_the_unexpected
-from tests.ui.conftest import AtOnce, still_running, wait_until_idle
+from sdxl_desktop.ui.uncaught_errors import report_uncaught_errors
+from tests.ui.conftest import InlineBackgroundRunner, still_running, wait_until_idle
 
 HEAVY = ("torch", "openvino", "diffusers", "transformers", "optimum")
 
@@ -36,8 +36,9 @@ WHOLE_LIFE = """
 import json, sys
 from pathlib import Path
 from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QLabel
 from sdxl_desktop.core.paths import AppPaths
-from sdxl_desktop.engine.fake import FakeEngine
+from sdxl_desktop.engine.fake_engine import FakeEngine
 from sdxl_desktop.ui import app
 
 class Pretend(FakeEngine):
@@ -45,14 +46,14 @@ class Pretend(FakeEngine):
     def memory_bytes(self): return 1
 
 app.ProcessEngine = Pretend
-app.resources = lambda: Path(sys.argv[1])
+app.resources_folder = lambda: Path(sys.argv[1])
 seen = {}
 
 real = app.build_window
 def build(*given, **named):
     window = real(*given, **named)
     def look():
-        counted = window.desk._prompts._prompt.count_label.text()
+        counted = next((label.text() for label in window.findChildren(QLabel) if label.text().endswith(" / 77")), "")
         kept = window.session.results[0].saved_to if window.session.results else None
         if kept and window.session.run is None and counted:
             seen["drawn"] = str(kept)
@@ -64,7 +65,7 @@ def build(*given, **named):
     timer.start()
     return window
 app.build_window = build
-seen["code"] = app.run(AppPaths.from_environment(), prompt="a fox")
+seen["code"] = app.run_window(AppPaths.from_environment(), prompt="a fox")
 seen["heavy"] = [name for name in sys.argv[2:] if name in sys.modules]
 print(json.dumps(seen))
 """
@@ -96,13 +97,13 @@ def test_a_signal_closes_the_window_cleanly(home: Path, name: str) -> None:
     number = getattr(signal, name)
     script = (
         "from sdxl_desktop.ui import app; from sdxl_desktop.core.paths import AppPaths\n"
-        "from sdxl_desktop.engine.fake import FakeEngine\n"
+        "from sdxl_desktop.engine.fake_engine import FakeEngine\n"
         "class Pretend(FakeEngine):\n"
         "    def __init__(self, paths): super().__init__()\n"
         "    def memory_bytes(self): return None\n"
         "    def devices(self): print('awake', flush=True); return super().devices()\n"
         "app.ProcessEngine = Pretend\n"
-        "raise SystemExit(app.run(AppPaths.from_environment()))\n"
+        "raise SystemExit(app.run_window(AppPaths.from_environment()))\n"
     )
     child = subprocess.Popen(
         [sys.executable, "-c", script],
@@ -128,13 +129,13 @@ def test_an_error_nobody_caught_is_told_in_the_window(
     window: MainWindow, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "excepthook", sys.__excepthook__)
-    with telling_the_unexpected(window):
+    with report_uncaught_errors(window):
         try:
             raise RuntimeError("a thing nobody thought of")
         except RuntimeError as problem:
             sys.excepthook(type(problem), problem, problem.__traceback__)
     assert sys.excepthook is sys.__excepthook__
-    assert "a thing nobody thought of" in window.stage.banner.accessibleName()
+    assert "a thing nobody thought of" in window.canvas_area.banner.accessibleName()
     assert "Traceback" in capsys.readouterr().err
 
 
@@ -142,19 +143,19 @@ def test_an_error_nobody_caught_on_another_thread_is_told_on_the_windows_own(
     window: MainWindow, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "excepthook", lambda *_: None)
-    with telling_the_unexpected(window):
+    with report_uncaught_errors(window):
         problem = RuntimeError("far away")
         elsewhere = threading.Thread(target=lambda: sys.excepthook(RuntimeError, problem, None))
         elsewhere.start()
         elsewhere.join()
-        assert not window.stage.banner.isVisible(), "a widget may be touched on the main thread only"
-        qtbot.waitUntil(window.stage.banner.isVisible)
-    assert "far away" in window.stage.banner.accessibleName()
+        assert not window.canvas_area.banner.isVisible(), "a widget may be touched on the main thread only"
+        qtbot.waitUntil(window.canvas_area.banner.isVisible)
+    assert "far away" in window.canvas_area.banner.accessibleName()
 
 
 def test_writing_is_done_in_turn_and_answered_on_the_main_thread(app: QApplication) -> None:
     loop = QEventLoop(app)
-    background = LoopBackground(loop)
+    background = AsyncioBackgroundRunner(loop)
     seen: list[tuple[int, bool, bool]] = []
     main = threading.get_ident()
 
@@ -200,14 +201,14 @@ def test_the_leak_check_finds_a_thread_and_a_timer(qapp: QApplication) -> None:
 def test_nothing_holds_a_window_that_was_closed(
     app: QApplication, paths: AppPaths, shipped: Path, qtbot: QtBot
 ) -> None:
-    """Its pictures, its undo steps and its mask go with it."""
-    window = build_window(app, paths, FakeEngine(), AtOnce(), shipped_checkpoints=shipped)
+    """Its pictures, its undo steps and its mask are freed with it."""
+    window = build_window(app, paths, FakeEngine(), InlineBackgroundRunner(), shipped_checkpoints=shipped)
     window.show()
     window.start("a red heart")
     wait_until_idle(qtbot, window)
-    window.library.open_page()
+    window.library_controller.open_dialog()
     document = weakref.ref(window.document)
-    window.leave()
+    window.close_now()
     app.processEvents()
     shiboken6.delete(window)
     del window

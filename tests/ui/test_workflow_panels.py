@@ -1,4 +1,4 @@
-"""The desk lets a person do every workflow: what is set comes out as the right request, and what cannot be says why."""
+"""The parameters panel supports every workflow: settings give the right request, and invalid ones say why."""
 
 from __future__ import annotations
 
@@ -27,42 +27,42 @@ from PySide6.QtWidgets import (
 from pytestqt.qtbot import QtBot
 from safetensors.numpy import save_file
 
-from sdxl_desktop.core.additions import Additions, EmbeddingUse, LoraUse
-from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind, Recommended
-from sdxl_desktop.core.edit import Edit, Fit, Ground
+from sdxl_desktop.core.additions import Additions, EmbeddingReference, LoraReference
+from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind, RecommendedSettings
+from sdxl_desktop.core.edit import EditParameters, EditSource, FitMode
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.geometry import Point, Size
-from sdxl_desktop.core.paths import resources
+from sdxl_desktop.core.paths import resources_folder
 from sdxl_desktop.core.raster import Raster
-from sdxl_desktop.core.refine import Refine, RefineWay
+from sdxl_desktop.core.refine import RefinerMode, RefinerParameters
 from sdxl_desktop.core.request import (
     Execution,
+    GenerationMode,
     GenerationRequest,
     MicroConditioning,
-    Mode,
-    Output,
+    OutputOptions,
     Prompts,
     Sampling,
 )
 from sdxl_desktop.core.sampling import parse_timesteps
 from sdxl_desktop.core.schedulers import SchedulerName
-from sdxl_desktop.core.settings import AdditionsValue, EditValue, ListedLora, RefinerValue
-from sdxl_desktop.core.speed import Speed
-from sdxl_desktop.library.tokens import TokenCounter
-from sdxl_desktop.ui.desk import Desk
-from sdxl_desktop.ui.panels.additions import AdditionsPanel
-from sdxl_desktop.ui.panels.micro import MicroPanel, MicroValue
-from sdxl_desktop.ui.panels.refiner import RefinerPanel
-from sdxl_desktop.ui.panels.sampling import SamplingPanel
-from sdxl_desktop.ui.panels.section import Section
+from sdxl_desktop.core.settings import AdditionsPanelState, EditPanelState, LoraListItem, RefinerPanelState
+from sdxl_desktop.core.speed import SpeedPreset
+from sdxl_desktop.library.token_count import TokenCounter
+from sdxl_desktop.ui.panels.adapters_panel import AdaptersPanel
+from sdxl_desktop.ui.panels.micro_conditioning_panel import MicroConditioningPanel, MicroConditioningValue
+from sdxl_desktop.ui.panels.panel_section import PanelSection
+from sdxl_desktop.ui.panels.refiner_panel import RefinerPanel
+from sdxl_desktop.ui.panels.sampling_panel import SamplingPanel
+from sdxl_desktop.ui.parameters_panel import ParametersPanel
 from sdxl_desktop.ui.widgets.buttons import Switch
 from sdxl_desktop.ui.widgets.prompt_edit import PromptField
-from tests.ui.typed import child, named
+from tests.ui.widget_lookup import find_child, find_named
 
 Kind = TypeVar("Kind", bound=QWidget)
 
-NOTHING = Ground()
-NATIVE = Recommended(size=Size(1024, 1024))
+NOTHING = EditSource()
+NATIVE = RecommendedSettings(size=Size(1024, 1024))
 
 
 def checkpoint(name: str, kind: CheckpointKind = CheckpointKind.BASE, **more: object) -> Checkpoint:
@@ -71,25 +71,25 @@ def checkpoint(name: str, kind: CheckpointKind = CheckpointKind.BASE, **more: ob
 
 
 BASE = checkpoint("base")
-OTHER = checkpoint("other", recommended=Recommended(size=Size(512, 512), steps=12, guidance_scale=3.0))
+OTHER = checkpoint("other", recommended=RecommendedSettings(size=Size(512, 512), steps=12, guidance_scale=3.0))
 REFINER = checkpoint("refiner", CheckpointKind.REFINER)
 SECOND_REFINER = checkpoint("polish", CheckpointKind.REFINER)
 INPAINT = checkpoint("inpaint", CheckpointKind.INPAINT)
-BLIND = checkpoint("blind", has_encoder=False)
+BLIND = checkpoint("blind", has_vae_encoder=False)
 FEW = checkpoint(
     "few",
-    few_step=True,
-    recommended=Recommended(size=Size(1024, 1024), steps=4, guidance_scale=1.0, scheduler=SchedulerName.LCM),
+    is_few_step=True,
+    recommended=RecommendedSettings(size=Size(1024, 1024), steps=4, guidance_scale=1.0, scheduler=SchedulerName.LCM),
 )
 
-PICTURE = Raster.of(np.zeros((90, 160, 3), np.uint8), "holiday.png")
-MASK = Raster.of(np.pad(np.full((10, 10), 255, np.uint8), ((40, 40), (70, 80))))
-ON_PICTURE, ON_MASK = Ground(PICTURE), Ground(PICTURE, MASK)
+PICTURE = Raster.from_pixels(np.zeros((90, 160, 3), np.uint8), "holiday.png")
+MASK = Raster.from_pixels(np.pad(np.full((10, 10), 255, np.uint8), ((40, 40), (70, 80))))
+ON_PICTURE, ON_MASK = EditSource(PICTURE), EditSource(PICTURE, MASK)
 
 
 @pytest.fixture
-def desk(app: QApplication, qtbot: QtBot) -> Desk:
-    made = Desk()
+def desk(app: QApplication, qtbot: QtBot) -> ParametersPanel:
+    made = ParametersPanel()
     qtbot.addWidget(made)
     made.set_checkpoints((BASE, OTHER, REFINER, SECOND_REFINER, INPAINT, BLIND, FEW))
     made.resize(384, 740)
@@ -98,146 +98,152 @@ def desk(app: QApplication, qtbot: QtBot) -> Desk:
     return made
 
 
-def choose(desk: Desk, wanted: Checkpoint) -> None:
-    box = named(desk, QComboBox, "Checkpoint")
+def choose(desk: ParametersPanel, wanted: Checkpoint) -> None:
+    box = find_named(desk, QComboBox, "Checkpoint")
     box.setCurrentIndex(box.findText(wanted.title))
 
 
-def asked(desk: Desk, ground: Ground = NOTHING) -> GenerationRequest:
-    request = desk.request(Execution(), ground)
+def requested(desk: ParametersPanel, ground: EditSource = NOTHING) -> GenerationRequest:
+    request = desk.build_request(Execution(), ground)
     assert request is not None
     return request
 
 
-def put(desk: Desk, **changed: object) -> None:
+def set_parameters(desk: ParametersPanel, **changed: object) -> None:
     desk.set_value(replace(desk.value(), **changed))  # type: ignore[arg-type]
 
 
-def readable(inside: QWidget) -> str:
-    """All the words a person can see."""
-    QApplication.processEvents()  # what was just made appears
+def visible_text(inside: QWidget) -> str:
+    """Return all visible text."""
+    QApplication.processEvents()  # so that new widgets appear
     return "\n".join(label.text() for label in inside.findChildren(QLabel) if label.isVisibleTo(inside))
 
 
-def generate(desk: Desk) -> QPushButton:
-    return child(desk, QPushButton, "generate")
+def generate(desk: ParametersPanel) -> QPushButton:
+    return find_child(desk, QPushButton, "generate")
 
 
-# what lies on the canvas decides
+# the picture on the canvas determines the mode
 
 
 @pytest.mark.parametrize(
     ("ground", "words", "mode"),
     [
-        (Ground(), "Generate", Mode.TEXT_TO_IMAGE),
-        (ON_PICTURE, "Redraw picture", Mode.IMAGE_TO_IMAGE),
-        (ON_MASK, "Fill masked area", Mode.INPAINT),
+        (EditSource(), "Generate", GenerationMode.TEXT_TO_IMAGE),
+        (ON_PICTURE, "Redraw picture", GenerationMode.IMAGE_TO_IMAGE),
+        (ON_MASK, "Fill masked area", GenerationMode.INPAINT),
     ],
 )
-def test_the_button_says_what_the_request_will_do(desk: Desk, ground: Ground, words: str, mode: Mode) -> None:
-    desk.show_ground(ground)
+def test_the_button_says_what_the_request_will_do(
+    desk: ParametersPanel, ground: EditSource, words: str, mode: GenerationMode
+) -> None:
+    desk.set_edit_source(ground)
     assert generate(desk).text() == words
     assert "Ctrl+Enter" in generate(desk).toolTip()
     assert generate(desk).isEnabled()
-    assert asked(desk, ground).mode is mode
+    assert requested(desk, ground).mode is mode
 
 
-def test_the_edit_panel_is_there_only_with_a_picture_and_its_mask_rows_only_with_a_mask(desk: Desk) -> None:
+def test_the_edit_panel_is_there_only_with_a_picture_and_its_mask_rows_only_with_a_mask(desk: ParametersPanel) -> None:
     def visible(name: str) -> bool:
-        return named(desk, QSlider, f"{name} slider").isVisibleTo(desk)
+        return find_named(desk, QSlider, f"{name} slider").isVisibleTo(desk)
 
-    named(desk, QAbstractButton, "Details").click()
+    find_named(desk, QAbstractButton, "Details").click()
     seen = []
-    for ground in (Ground(), ON_PICTURE, ON_MASK, Ground()):
-        desk.show_ground(ground)
+    for ground in (EditSource(), ON_PICTURE, ON_MASK, EditSource()):
+        desk.set_edit_source(ground)
         seen.append((visible("Strength"), visible("Mask blur in pixels")))
     assert seen == [(False, False), (True, False), (True, True), (False, False)]
 
 
-def test_a_picture_is_edited_as_the_panel_says(desk: Desk) -> None:
-    desk.show_ground(ON_PICTURE)
-    named(desk, QSlider, "Strength slider").setValue(35)
-    named(desk, QTabBar, "Fit").setCurrentIndex(2)
-    named(desk, QAbstractButton, "Paste back at the picture's own size").click()
-    assert asked(desk, ON_PICTURE).edit == Edit(picture=PICTURE, strength=0.35, fit=Fit.STRETCH, keep_size=True)
-    assert asked(desk).edit is None, "what is given to the request counts, not what was shown"
+def test_a_picture_is_edited_as_the_panel_says(desk: ParametersPanel) -> None:
+    desk.set_edit_source(ON_PICTURE)
+    find_named(desk, QSlider, "Strength slider").setValue(35)
+    find_named(desk, QTabBar, "Fit").setCurrentIndex(2)
+    find_named(desk, QAbstractButton, "Paste back at the picture's own size").click()
+    assert requested(desk, ON_PICTURE).edit == EditParameters(
+        picture=PICTURE, strength=0.35, fit=FitMode.STRETCH, keep_size=True
+    )
+    assert requested(desk).edit is None, "what is given to the request counts, not what was shown"
 
 
-def test_a_mask_brings_its_own_strength_blur_and_margin(desk: Desk) -> None:
-    put(desk, edit=EditValue(strength=0.4, fill_strength=0.9, mask_blur=6.5, margin=48))
-    desk.show_ground(ON_MASK)
-    named(desk, QAbstractButton, "Details").click()
-    only = named(desk, QAbstractButton, "Draw only the masked area")
-    filled = Edit(picture=PICTURE, mask=MASK, strength=0.9, mask_blur=6.5, keep_size=True)
-    assert asked(desk, ON_MASK).edit == filled, "what is filled comes back at the picture's own size"
+def test_a_mask_brings_its_own_strength_blur_and_margin(desk: ParametersPanel) -> None:
+    set_parameters(desk, edit=EditPanelState(strength=0.4, fill_strength=0.9, mask_blur=6.5, margin=48))
+    desk.set_edit_source(ON_MASK)
+    find_named(desk, QAbstractButton, "Details").click()
+    only = find_named(desk, QAbstractButton, "Draw only the masked area")
+    filled = EditParameters(picture=PICTURE, mask=MASK, strength=0.9, mask_blur=6.5, keep_size=True)
+    assert requested(desk, ON_MASK).edit == filled, "what is filled comes back at the picture's own size"
     only.click()
-    assert named(desk, QSpinBox, "Margin in pixels").isVisibleTo(desk)
-    assert asked(desk, ON_MASK).edit == replace(filled, only_masked=48)
-    desk.show_ground(ON_PICTURE)
-    assert asked(desk, ON_PICTURE).edit == Edit(picture=PICTURE, strength=0.4), "a mask's settings need a mask"
+    assert find_named(desk, QSpinBox, "Margin in pixels").isVisibleTo(desk)
+    assert requested(desk, ON_MASK).edit == replace(filled, only_masked=48)
+    desk.set_edit_source(ON_PICTURE)
+    assert requested(desk, ON_PICTURE).edit == EditParameters(picture=PICTURE, strength=0.4), (
+        "a mask's settings need a mask"
+    )
 
 
-def test_the_two_strengths_do_not_mix(desk: Desk) -> None:
-    slider = named(desk, QSlider, "Strength slider")
+def test_the_two_strengths_do_not_mix(desk: ParametersPanel) -> None:
+    slider = find_named(desk, QSlider, "Strength slider")
     for ground, strength in ((ON_PICTURE, 30), (ON_MASK, 80)):
-        desk.show_ground(ground)
+        desk.set_edit_source(ground)
         slider.setValue(strength)
-    desk.show_ground(Ground())
+    desk.set_edit_source(EditSource())
     value = desk.value().edit
     assert (value.strength, value.fill_strength) == (0.3, 0.8)
 
 
-def test_the_size_can_take_the_pictures_shape(desk: Desk) -> None:
-    desk.show_ground(ON_PICTURE)
-    link = named(desk, QPushButton, "Draw in the picture's shape")
+def test_the_size_can_take_the_pictures_shape(desk: ParametersPanel) -> None:
+    desk.set_edit_source(ON_PICTURE)
+    link = find_named(desk, QPushButton, "Draw in the picture's shape")
     assert link.isVisibleTo(desk)
     link.click()
-    size = asked(desk, ON_PICTURE).sampling.size
+    size = requested(desk, ON_PICTURE).sampling.size
     assert size == Size(1368, 768), "16 to 9 at about 1024 × 1024 pixels, in steps of 8"
     assert not link.isVisibleTo(desk)
 
 
-def test_what_a_checkpoint_cannot_do_is_said_before_and_refused(desk: Desk) -> None:
+def test_what_a_checkpoint_cannot_do_is_said_before_and_refused(desk: ParametersPanel) -> None:
     for chosen, ground, reason in (
-        (REFINER, Ground(), "A refiner finishes a picture: put one on the canvas"),
+        (REFINER, EditSource(), "A refiner finishes a picture: put one on the canvas"),
         (REFINER, ON_PICTURE, ""),
         (REFINER, ON_MASK, ""),
-        (INPAINT, Ground(), "put a picture on the canvas and paint a mask"),
+        (INPAINT, EditSource(), "put a picture on the canvas and paint a mask"),
         (INPAINT, ON_PICTURE, "paint a mask"),
         (INPAINT, ON_MASK, ""),
-        (BLIND, Ground(), ""),
+        (BLIND, EditSource(), ""),
         (BLIND, ON_PICTURE, "no VAE encoder"),
     ):
         choose(desk, chosen)
-        desk.show_ground(ground)
+        desk.set_edit_source(ground)
         assert generate(desk).isEnabled() == (not reason)
         if not reason:
-            assert asked(desk, ground).checkpoint == chosen.folder
+            assert requested(desk, ground).checkpoint == chosen.folder
             continue
         assert reason in generate(desk).toolTip()
-        assert reason in readable(desk), "whoever does not point at the button reads it too"
+        assert reason in visible_text(desk), "whoever does not point at the button reads it too"
         with pytest.raises(RequestError, match=reason):
-            desk.request(Execution(), ground)
+            desk.build_request(Execution(), ground)
 
 
-def test_a_vae_of_ones_own_can_bring_the_encoder(desk: Desk, tmp_path: Path) -> None:
+def test_a_vae_of_ones_own_can_bring_the_encoder(desk: ParametersPanel, tmp_path: Path) -> None:
     choose(desk, BLIND)
-    put(desk, additions=AdditionsValue(vae=tmp_path))
-    desk.show_ground(ON_PICTURE)
+    set_parameters(desk, additions=AdditionsPanelState(vae=tmp_path))
+    desk.set_edit_source(ON_PICTURE)
     assert generate(desk).isEnabled()
-    assert asked(desk, ON_PICTURE).additions.vae == tmp_path
+    assert requested(desk, ON_PICTURE).additions.vae == tmp_path
 
 
-def test_a_run_can_be_cancelled_whatever_the_canvas_says(desk: Desk, qtbot: QtBot) -> None:
+def test_a_run_can_be_cancelled_whatever_the_canvas_says(desk: ParametersPanel, qtbot: QtBot) -> None:
     choose(desk, REFINER)
-    desk.show_run(running=True, cancelling=False, waiting=0)
+    desk.set_run_status(running=True, cancelling=False, waiting=0)
     assert (generate(desk).text(), generate(desk).isEnabled()) == ("Cancel", True)
-    with qtbot.waitSignal(desk.cancel_wanted):
+    with qtbot.waitSignal(desk.cancel_requested):
         generate(desk).click()
 
 
 def test_the_first_choice_draws_from_words(app: QApplication, qtbot: QtBot) -> None:
-    desk = Desk()
+    desk = ParametersPanel()
     qtbot.addWidget(desk)
     desk.set_checkpoints((REFINER, INPAINT, BASE))
     assert desk.checkpoint() == BASE
@@ -246,74 +252,74 @@ def test_the_first_choice_draws_from_words(app: QApplication, qtbot: QtBot) -> N
 # the refiner
 
 
-def test_only_refiners_are_offered_and_the_first_one_is_ready(desk: Desk) -> None:
-    box = named(desk, QComboBox, "Refiner checkpoint")
+def test_only_refiners_are_offered_and_the_first_one_is_ready(desk: ParametersPanel) -> None:
+    box = find_named(desk, QComboBox, "Refiner checkpoint")
     assert [box.itemText(row) for row in range(box.count())] == [REFINER.title, SECOND_REFINER.title]
-    assert asked(desk).refine is None
-    put(desk, refiner=RefinerValue(on=True, steps=12))
-    assert asked(desk).refine == Refine(checkpoint=REFINER.folder, handoff=0.8, steps=12)
+    assert requested(desk).refine is None
+    set_parameters(desk, refiner=RefinerPanelState(on=True, steps=12))
+    assert requested(desk).refine == RefinerParameters(checkpoint=REFINER.folder, handoff=0.8, steps=12)
 
 
-def test_both_ways_of_refining_come_out(desk: Desk) -> None:
-    put(desk, refiner=RefinerValue(on=True, checkpoint="polish", handoff=0.7, strength=0.2))
-    assert asked(desk).refine == Refine(checkpoint=SECOND_REFINER.folder, handoff=0.7, strength=0.2)
-    named(desk, QTabBar, "When the refiner comes in").setCurrentIndex(1)
-    assert asked(desk).refine == Refine(
-        checkpoint=SECOND_REFINER.folder, way=RefineWay.IMG2IMG, handoff=0.7, strength=0.2
+def test_both_ways_of_refining_come_out(desk: ParametersPanel) -> None:
+    set_parameters(desk, refiner=RefinerPanelState(on=True, checkpoint="polish", handoff=0.7, strength=0.2))
+    assert requested(desk).refine == RefinerParameters(checkpoint=SECOND_REFINER.folder, handoff=0.7, strength=0.2)
+    find_named(desk, QTabBar, "When the refiner comes in").setCurrentIndex(1)
+    assert requested(desk).refine == RefinerParameters(
+        checkpoint=SECOND_REFINER.folder, way=RefinerMode.IMG2IMG, handoff=0.7, strength=0.2
     )
 
 
-def test_the_closed_refiner_says_what_is_set(desk: Desk) -> None:
-    put(desk, refiner=RefinerValue(on=True))
-    assert "Refiner, takes over at 80 %" in readable(desk)
-    put(desk, refiner=RefinerValue(on=True, way=RefineWay.IMG2IMG, strength=0.25))
-    assert "Refiner, retouches with strength 0.25" in readable(desk)
-    put(desk, refiner=RefinerValue())
-    assert "retouches" not in readable(desk)
+def test_the_closed_refiner_says_what_is_set(desk: ParametersPanel) -> None:
+    set_parameters(desk, refiner=RefinerPanelState(on=True))
+    assert "Refiner, takes over at 80 %" in visible_text(desk)
+    set_parameters(desk, refiner=RefinerPanelState(on=True, way=RefinerMode.IMG2IMG, strength=0.25))
+    assert "Refiner, retouches with strength 0.25" in visible_text(desk)
+    set_parameters(desk, refiner=RefinerPanelState())
+    assert "retouches" not in visible_text(desk)
 
 
-def test_scores_are_only_told_to_refiners(desk: Desk) -> None:
-    scored = RefinerValue(aesthetic_score=7.5, negative_aesthetic_score=1.0)
+def test_scores_are_only_told_to_refiners(desk: ParametersPanel) -> None:
+    scored = RefinerPanelState(aesthetic_score=7.5, negative_aesthetic_score=1.0)
     told = MicroConditioning(aesthetic_score=7.5, negative_aesthetic_score=1.0)
-    put(desk, refiner=scored)
-    assert asked(desk).micro_conditioning == MicroConditioning()
-    put(desk, refiner=replace(scored, on=True))
-    assert asked(desk).micro_conditioning == told
-    put(desk, refiner=scored)
+    set_parameters(desk, refiner=scored)
+    assert requested(desk).micro_conditioning == MicroConditioning()
+    set_parameters(desk, refiner=replace(scored, on=True))
+    assert requested(desk).micro_conditioning == told
+    set_parameters(desk, refiner=scored)
     choose(desk, REFINER)
-    request = asked(desk, ON_PICTURE)
+    request = requested(desk, ON_PICTURE)
     assert (request.micro_conditioning, request.refine) == (told, None), "the checkpoint is itself a refiner"
 
 
-def test_a_library_without_refiners_says_so_plainly(desk: Desk) -> None:
+def test_a_library_without_refiners_says_so_plainly(desk: ParametersPanel) -> None:
     desk.set_checkpoints((BASE,))
-    child(desk, RefinerPanel).section.set_open(True)
-    assert "No refiner was found" in readable(desk)
-    assert not named(desk, Switch, "Refiner").isEnabled()
+    find_child(desk, RefinerPanel).section.set_open(True)
+    assert "No refiner was found" in visible_text(desk)
+    assert not find_named(desk, Switch, "Refiner").isEnabled()
 
 
-def test_a_refiner_that_has_gone_is_named_not_replaced(desk: Desk) -> None:
-    put(desk, refiner=RefinerValue(on=True, checkpoint="lost"))
-    assert "lost (not found)" in named(desk, QComboBox, "Refiner checkpoint").currentText()
+def test_a_refiner_that_has_gone_is_named_not_replaced(desk: ParametersPanel) -> None:
+    set_parameters(desk, refiner=RefinerPanelState(on=True, checkpoint="lost"))
+    assert "lost (not found)" in find_named(desk, QComboBox, "Refiner checkpoint").currentText()
     with pytest.raises(RequestError, match="lost"):
-        desk.request(Execution())
-    named(desk, QComboBox, "Refiner checkpoint").setCurrentIndex(1)
-    named(desk, QComboBox, "Refiner checkpoint").activated.emit(1)
-    assert asked(desk).refine == Refine(checkpoint=SECOND_REFINER.folder)
+        desk.build_request(Execution())
+    find_named(desk, QComboBox, "Refiner checkpoint").setCurrentIndex(1)
+    find_named(desk, QComboBox, "Refiner checkpoint").activated.emit(1)
+    assert requested(desk).refine == RefinerParameters(checkpoint=SECOND_REFINER.folder)
 
 
 # speed
 
 
-def test_a_speed_is_asked_for_and_comes_back_with_a_pictures_settings(desk: Desk, qtbot: QtBot) -> None:
-    assert asked(desk).sampling.speed is Speed.BALANCED
+def test_a_speed_is_asked_for_and_comes_back_with_a_pictures_settings(desk: ParametersPanel, qtbot: QtBot) -> None:
+    assert requested(desk).sampling.speed is SpeedPreset.BALANCED
     with qtbot.waitSignal(desk.changed):
-        named(desk, QTabBar, "Speed").setCurrentIndex(2)
-    made = asked(desk)
-    assert made.sampling.speed is desk.speed() is Speed.FAST
-    named(desk, QTabBar, "Speed").setCurrentIndex(0)
-    desk.reuse(made, 5)
-    assert desk.speed() is Speed.FAST
+        find_named(desk, QTabBar, "Speed").setCurrentIndex(2)
+    made = requested(desk)
+    assert made.sampling.speed is desk.speed() is SpeedPreset.FAST
+    find_named(desk, QTabBar, "Speed").setCurrentIndex(0)
+    desk.apply_recorded(made, 5)
+    assert desk.speed() is SpeedPreset.FAST
 
 
 # LoRA, embeddings, VAE
@@ -327,89 +333,95 @@ def files(tmp_path: Path) -> dict[str, Path]:
     return made
 
 
-def test_added_loras_count_with_their_weights(desk: Desk, files: dict[str, Path], qtbot: QtBot) -> None:
+def test_added_loras_count_with_their_weights(desk: ParametersPanel, files: dict[str, Path], qtbot: QtBot) -> None:
     with qtbot.waitSignal(desk.changed):
         desk.add_lora(files["pixel"])
     desk.add_lora(files["ink"])
-    named(desk, QSlider, "Weight of ink slider").setValue(-10)
-    assert asked(desk).additions == Additions(loras=(LoraUse(files["pixel"], 1.0), LoraUse(files["ink"], -0.5)))
-    named(desk, QAbstractButton, "Use pixel").click()
-    assert asked(desk).additions.loras == (LoraUse(files["ink"], -0.5),)
+    find_named(desk, QSlider, "Weight of ink slider").setValue(-10)
+    assert requested(desk).additions == Additions(
+        loras=(LoraReference(files["pixel"], 1.0), LoraReference(files["ink"], -0.5))
+    )
+    find_named(desk, QAbstractButton, "Use pixel").click()
+    assert requested(desk).additions.loras == (LoraReference(files["ink"], -0.5),)
     desk.add_lora(files["pixel"])
     assert len(desk.value().additions.loras) == 2, "adding one again switches it on"
-    assert len(asked(desk).additions.loras) == 2
-    named(desk, QAbstractButton, "Remove ink").click()
-    assert desk.value().additions.loras == (ListedLora(LoraUse(files["pixel"])),)
+    assert len(requested(desk).additions.loras) == 2
+    find_named(desk, QAbstractButton, "Remove ink").click()
+    assert desk.value().additions.loras == (LoraListItem(LoraReference(files["pixel"])),)
 
 
-def test_a_weight_beyond_the_slider_is_kept(desk: Desk, files: dict[str, Path]) -> None:
-    put(desk, additions=AdditionsValue(loras=(ListedLora(LoraUse(files["pixel"], 6.5)),)))
-    assert asked(desk).additions.loras == (LoraUse(files["pixel"], 6.5),)
+def test_a_weight_beyond_the_slider_is_kept(desk: ParametersPanel, files: dict[str, Path]) -> None:
+    set_parameters(desk, additions=AdditionsPanelState(loras=(LoraListItem(LoraReference(files["pixel"], 6.5)),)))
+    assert requested(desk).additions.loras == (LoraReference(files["pixel"], 6.5),)
 
 
-def test_an_embedding_costs_as_many_tokens_as_it_has_vectors(desk: Desk, tmp_path: Path) -> None:
+def test_an_embedding_costs_as_many_tokens_as_it_has_vectors(desk: ParametersPanel, tmp_path: Path) -> None:
     file = tmp_path / "style.safetensors"
     save_file({"clip_l": np.zeros((4, 8), np.float32), "clip_g": np.zeros((6, 16), np.float32)}, file)
-    starter = resources() / "checkpoints" / "starter"
+    starter = resources_folder() / "checkpoints" / "starter"
     desk.set_counters(TokenCounter(starter / "tokenizer"), TokenCounter(starter / "tokenizer_2"))
-    fields = {child(field, QPlainTextEdit).accessibleName(): field for field in desk.findChildren(PromptField)}
+    fields = {find_child(field, QPlainTextEdit).accessibleName(): field for field in desk.findChildren(PromptField)}
     prompt, second = fields["Prompt"], fields["Prompt for encoder 2"]
     for field in (prompt, second):
         field.set_value("<style>")
     desk.add_embedding(file, "<style>")
     assert prompt.count_label.text() == "6 / 77"
     assert second.count_label.text() == "8 / 77"
-    named(desk, QAbstractButton, "Remove style").click()
+    find_named(desk, QAbstractButton, "Remove style").click()
     assert prompt.count_label.text() != "6 / 77"
 
 
-def test_an_embedding_counts_where_its_word_is_in_a_prompt(desk: Desk, files: dict[str, Path]) -> None:
+def test_an_embedding_counts_where_its_word_is_in_a_prompt(desk: ParametersPanel, files: dict[str, Path]) -> None:
     desk.add_embedding(files["style"], "<style>")
     desk.add_embedding(files["other"], "<style>")
     first, second = desk.value().additions.embeddings
     assert (first.token, second.token) == ("<style>", "<style-2>"), "two files need two words"
-    assert asked(desk).additions.embeddings == ()
-    put(desk, prompts=Prompts(negative_prompt_2="no <style-2>"))
-    assert asked(desk).additions.embeddings == (EmbeddingUse(files["other"], "<style-2>"),)
+    assert requested(desk).additions.embeddings == ()
+    set_parameters(desk, prompts=Prompts(negative_prompt_2="no <style-2>"))
+    assert requested(desk).additions.embeddings == (EmbeddingReference(files["other"], "<style-2>"),)
     with pytest.raises(RequestError):
         desk.add_embedding(files["pixel"], "two words")
 
 
-def test_a_click_on_the_word_writes_it_where_the_cursor_is(desk: Desk, files: dict[str, Path]) -> None:
+def test_a_click_on_the_word_writes_it_where_the_cursor_is(desk: ParametersPanel, files: dict[str, Path]) -> None:
     desk.add_embedding(files["style"], "<style>")
-    put(desk, prompts=Prompts(prompt="a fox, red"))
-    edit = named(desk, QPlainTextEdit, "Prompt")
+    set_parameters(desk, prompts=Prompts(prompt="a fox, red"))
+    edit = find_named(desk, QPlainTextEdit, "Prompt")
     cursor = edit.textCursor()
     cursor.setPosition(len("a fox"))
     edit.setTextCursor(cursor)
-    named(desk, QPushButton, "Write <style> into the prompt").click()
+    find_named(desk, QPushButton, "Write <style> into the prompt").click()
     assert desk.value().prompts.prompt == "a fox <style>, red"
-    assert asked(desk).additions.embeddings == (EmbeddingUse(files["style"], "<style>"),)
+    assert requested(desk).additions.embeddings == (EmbeddingReference(files["style"], "<style>"),)
 
 
-def test_missing_files_are_shown_as_missing_and_left_out(desk: Desk, files: dict[str, Path], tmp_path: Path) -> None:
+def test_missing_files_are_shown_as_missing_and_left_out(
+    desk: ParametersPanel, files: dict[str, Path], tmp_path: Path
+) -> None:
     desk.add_lora(files["pixel"])
     desk.add_lora(files["ink"])
     desk.add_embedding(files["style"], "style")
-    put(desk, prompts=Prompts(prompt="style"))
-    put(desk, additions=replace(desk.value().additions, vae=tmp_path / "gone"))
+    set_parameters(desk, prompts=Prompts(prompt="style"))
+    set_parameters(desk, additions=replace(desk.value().additions, vae=tmp_path / "gone"))
     before = desk.value().additions
     files["ink"].unlink()
     files["style"].unlink()
-    assert asked(desk).additions == Additions(loras=(LoraUse(files["pixel"]),))
-    assert "ink (missing)" in readable(desk)
-    assert "style (missing)" in readable(desk)
-    assert named(desk, QComboBox, "VAE").currentText() == "gone (missing)"
+    assert requested(desk).additions == Additions(loras=(LoraReference(files["pixel"]),))
+    assert "ink (missing)" in visible_text(desk)
+    assert "style (missing)" in visible_text(desk)
+    assert find_named(desk, QComboBox, "VAE").currentText() == "gone (missing)"
     assert desk.value().additions == before, "they stay in the list"
-    child(desk, AdditionsPanel).section.set_open(False)
-    assert "1 LoRA · 3 missing" in readable(desk)
+    find_child(desk, AdaptersPanel).section.set_open(False)
+    assert "1 LoRA · 3 missing" in visible_text(desk)
     files["ink"].write_bytes(b"back again")
-    assert len(asked(desk).additions.loras) == 2
+    assert len(requested(desk).additions.loras) == 2
 
 
-def test_dropped_weight_files_are_offered_to_whoever_can_read_them(desk: Desk, files: dict[str, Path]) -> None:
+def test_dropped_weight_files_are_offered_to_whoever_can_read_them(
+    desk: ParametersPanel, files: dict[str, Path]
+) -> None:
     offered: list[tuple[Path, ...]] = []
-    desk.additions_offered.connect(offered.append)
+    desk.adapter_files_added.connect(offered.append)
     dragged = QMimeData()
     dragged.setUrls([QUrl.fromLocalFile(str(file)) for file in (files["pixel"], Path("/notes.txt"), files["style"])])
     drop = QDropEvent(
@@ -419,83 +431,87 @@ def test_dropped_weight_files_are_offered_to_whoever_can_read_them(desk: Desk, f
         Qt.MouseButton.LeftButton,
         Qt.KeyboardModifier.NoModifier,
     )
-    child(desk, AdditionsPanel).dropEvent(drop)
+    find_child(desk, AdaptersPanel).dropEvent(drop)
     assert offered == [(files["pixel"], files["style"])]
-    assert desk.value().additions == AdditionsValue()
+    assert desk.value().additions == AdditionsPanelState()
 
 
-def test_the_add_button_asks_for_files(desk: Desk, files: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_add_button_asks_for_files(
+    desk: ParametersPanel, files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_: ([str(files["ink"])], ""))
     offered: list[tuple[Path, ...]] = []
-    desk.additions_offered.connect(offered.append)
-    named(desk, QPushButton, "Add files…").click()
+    desk.adapter_files_added.connect(offered.append)
+    find_named(desk, QPushButton, "Add files…").click()
     assert offered == [(files["ink"],)]
 
 
 def test_another_vae_is_chosen_from_a_folder_and_given_back(
-    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    desk: ParametersPanel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    box = named(desk, QComboBox, "VAE")
+    box = find_named(desk, QComboBox, "VAE")
     for answer, expected in ((str(tmp_path), tmp_path), ("", tmp_path)):
         monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_, chosen=answer: chosen)
         box.activated.emit(box.count() - 1)
-        assert asked(desk).additions.vae == expected, "a cancelled dialog changes nothing"
+        assert requested(desk).additions.vae == expected, "a cancelled dialog changes nothing"
     box.activated.emit(0)
-    assert asked(desk).additions.vae is None
+    assert requested(desk).additions.vae is None
 
 
-def test_a_vae_may_be_a_file_chosen_or_dropped(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_vae_may_be_a_file_chosen_or_dropped(
+    desk: ParametersPanel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     chosen, dropped = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
     chosen.touch()
     dropped.touch()
-    box = named(desk, QComboBox, "VAE")
+    box = find_named(desk, QComboBox, "VAE")
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(chosen), ""))
     box.activated.emit(box.findText("Choose a file…"))
-    assert asked(desk).additions.vae == chosen
-    desk.use_vae(dropped)
-    assert asked(desk).additions.vae == dropped
+    assert requested(desk).additions.vae == chosen
+    desk.set_vae(dropped)
+    assert requested(desk).additions.vae == dropped
     assert box.currentText() == "b.safetensors"
 
 
 # variation, timesteps, few steps
 
 
-def test_a_variation_keeps_the_seed_and_takes_another_second_one_each_time(desk: Desk) -> None:
-    named(desk, QSlider, "Variation strength slider").setValue(20)
-    first, second = asked(desk).sampling, asked(desk).sampling
+def test_a_variation_keeps_the_seed_and_takes_another_second_one_each_time(desk: ParametersPanel) -> None:
+    find_named(desk, QSlider, "Variation strength slider").setValue(20)
+    first, second = requested(desk).sampling, requested(desk).sampling
     assert first.variation_strength == 0.2
     assert first.seed == second.seed, "it is this seed's picture that varies"
     assert first.variation_seed != second.variation_seed
-    named(desk, QAbstractButton, "Lock the variation seed").click()
-    assert asked(desk).sampling == asked(desk).sampling
-    child(desk, SamplingPanel).variation.section.set_open(False)
-    assert f"20 % towards seed {asked(desk).sampling.variation_seed}" in readable(desk)
+    find_named(desk, QAbstractButton, "Lock the variation seed").click()
+    assert requested(desk).sampling == requested(desk).sampling
+    find_child(desk, SamplingPanel).variation_panel.section.set_open(False)
+    assert f"20 % towards seed {requested(desk).sampling.variation_seed}" in visible_text(desk)
 
 
-def test_timesteps_of_ones_own_decide_the_steps_until_they_are_cleared(desk: Desk) -> None:
-    steps = named(desk, QSpinBox, "Steps")
-    edit = named(desk, QLineEdit, "Timesteps")
+def test_timesteps_of_ones_own_decide_the_steps_until_they_are_cleared(desk: ParametersPanel) -> None:
+    steps = find_named(desk, QSpinBox, "Steps")
+    edit = find_named(desk, QLineEdit, "Timesteps")
     before = steps.value()
     edit.setText("999, 600,200")
     assert (steps.value(), steps.isEnabled()) == (3, False)
-    sampling = asked(desk).sampling
+    sampling = requested(desk).sampling
     assert (sampling.steps, sampling.timesteps) == (3, (999, 600, 200))
     edit.clear()
     assert (steps.value(), steps.isEnabled()) == (before, True)
-    assert asked(desk).sampling.timesteps == ()
+    assert requested(desk).sampling.timesteps == ()
 
 
-def test_timesteps_that_make_no_sense_are_told_at_the_field_and_not_drawn(desk: Desk) -> None:
-    child(desk, SamplingPanel).advanced.section.set_open(True)
+def test_timesteps_that_make_no_sense_are_told_at_the_field_and_not_drawn(desk: ParametersPanel) -> None:
+    find_child(desk, SamplingPanel).advanced_panel.section.set_open(True)
     for text in ("1, 2", "5, 5", "1000, 3", "-3", "9; 8", "a", "999, 500.5"):
-        named(desk, QLineEdit, "Timesteps").setText(text)
+        find_named(desk, QLineEdit, "Timesteps").setText(text)
         with pytest.raises(RequestError) as refused:
-            desk.request(Execution())
-        assert str(refused.value) in readable(desk)
+            desk.build_request(Execution())
+        assert str(refused.value) in visible_text(desk)
         assert desk.value().sampling is not None, "and the settings can still be kept"
-        named(desk, QLineEdit, "Timesteps").clear()
-        assert str(refused.value) not in readable(desk)
-        assert asked(desk).sampling.timesteps == ()
+        find_named(desk, QLineEdit, "Timesteps").clear()
+        assert str(refused.value) not in visible_text(desk)
+        assert requested(desk).sampling.timesteps == ()
 
 
 def test_timesteps_are_read_however_they_are_spaced() -> None:
@@ -503,7 +519,7 @@ def test_timesteps_are_read_however_they_are_spaced() -> None:
     assert parse_timesteps("  ") == ()
 
 
-def drawn_like(desk: Desk) -> tuple[SchedulerName, int, float]:
+def sampling_summary(desk: ParametersPanel) -> tuple[SchedulerName, int, float]:
     sampling = desk.value().sampling
     assert sampling is not None
     return sampling.scheduler, sampling.steps, sampling.guidance_scale
@@ -512,42 +528,42 @@ def drawn_like(desk: Desk) -> tuple[SchedulerName, int, float]:
 MINE = Sampling(size=Size(1216, 832), scheduler=SchedulerName.HEUN, steps=44, guidance_scale=7.5)
 
 
-def test_a_few_step_checkpoint_sets_what_it_needs_and_says_so_and_leaving_it_restores(desk: Desk) -> None:
-    put(desk, sampling=MINE)
+def test_a_few_step_checkpoint_sets_what_it_needs_and_says_so_and_leaving_it_restores(desk: ParametersPanel) -> None:
+    set_parameters(desk, sampling=MINE)
     choose(desk, FEW)
-    assert drawn_like(desk) == (SchedulerName.LCM, 4, 1.0)
-    assert "LCM, 4 steps, guidance 1" in readable(desk)
+    assert sampling_summary(desk) == (SchedulerName.LCM, 4, 1.0)
+    assert "LCM, 4 steps, guidance 1" in visible_text(desk)
     choose(desk, BASE)
     assert desk.value().sampling == MINE
-    assert "LCM, 4 steps" not in readable(desk)
+    assert "LCM, 4 steps" not in visible_text(desk)
 
 
-def test_a_few_step_checkpoints_settings_can_be_declined(desk: Desk) -> None:
-    put(desk, sampling=MINE)
+def test_a_few_step_checkpoints_settings_can_be_declined(desk: ParametersPanel) -> None:
+    set_parameters(desk, sampling=MINE)
     choose(desk, FEW)
-    named(desk, QPushButton, "Keep mine").click()
+    find_named(desk, QPushButton, "Keep mine").click()
     assert desk.value().checkpoint == "few"
-    assert drawn_like(desk) == (SchedulerName.HEUN, 44, 7.5)
-    assert "Set for it" not in readable(desk)
+    assert sampling_summary(desk) == (SchedulerName.HEUN, 44, 7.5)
+    assert "Set for it" not in visible_text(desk)
 
 
-def test_going_on_to_a_third_checkpoint_takes_what_that_was_made_for(desk: Desk) -> None:
-    put(desk, sampling=MINE)
+def test_going_on_to_a_third_checkpoint_takes_what_that_was_made_for(desk: ParametersPanel) -> None:
+    set_parameters(desk, sampling=MINE)
     choose(desk, FEW)
     choose(desk, OTHER)
-    assert drawn_like(desk) == (SchedulerName.EULER, 12, 3.0)
+    assert sampling_summary(desk) == (SchedulerName.EULER, 12, 3.0)
     choose(desk, BASE)
-    assert drawn_like(desk) == (SchedulerName.EULER, 30, 5.0), "what was remembered is not brought back later"
+    assert sampling_summary(desk) == (SchedulerName.EULER, 30, 5.0), "what was remembered is not brought back later"
 
 
 # micro-conditioning
 
 
 @pytest.fixture
-def micro(app: QApplication, qtbot: QtBot) -> MicroPanel:
-    panel = MicroPanel()
+def micro(app: QApplication, qtbot: QtBot) -> MicroConditioningPanel:
+    panel = MicroConditioningPanel()
     qtbot.addWidget(panel)
-    panel.set_value(MicroValue(True))
+    panel.set_value(MicroConditioningValue(True))
     panel.section.set_open(True)
     panel.resize(348, 600)
     panel.show()
@@ -563,24 +579,26 @@ def drag(qtbot: QtBot, widget: QWidget, start: QPointF, by: QPoint) -> None:
     qtbot.mouseRelease(widget, Qt.MouseButton.LeftButton, pos=place + by)
 
 
-def test_pulling_the_corners_sets_the_sizes_and_the_numbers_follow(micro: MicroPanel, qtbot: QtBot) -> None:
-    drawing = micro.towards.original_drawing
-    drag(qtbot, drawing, drawing.corner_place(), QPoint(-20, -8))
+def test_pulling_the_corners_sets_the_sizes_and_the_numbers_follow(micro: MicroConditioningPanel, qtbot: QtBot) -> None:
+    drawing = micro.positive.original_drawing
+    drag(qtbot, drawing, drawing.corner_position(), QPoint(-20, -8))
     original = micro.value().conditioning.original_size
     assert original is not None
     assert 1024 > original.height > original.width > 512
     assert (original.width % 8, original.height % 8) == (0, 0)
-    assert named(micro, QSpinBox, "Original size width").value() == original.width
-    crop = micro.towards.crop_drawing
-    drag(qtbot, crop, crop.corner_place(), QPoint(-20, 0))
+    assert find_named(micro, QSpinBox, "Original size width").value() == original.width
+    crop = micro.positive.crop_drawing
+    drag(qtbot, crop, crop.corner_position(), QPoint(-20, 0))
     target = micro.value().conditioning.target_size
     assert target is not None
     assert target.width < 1024 == target.height
     assert micro.value().conditioning.crop_top_left is None, "pulling the corner moves nothing"
 
 
-def test_dragging_the_box_moves_the_crop_but_never_outside_at_the_top_left(micro: MicroPanel, qtbot: QtBot) -> None:
-    drawing = micro.towards.crop_drawing
+def test_dragging_the_box_moves_the_crop_but_never_outside_at_the_top_left(
+    micro: MicroConditioningPanel, qtbot: QtBot
+) -> None:
+    drawing = micro.positive.crop_drawing
     drag(qtbot, drawing, QPointF(drawing.rect().center()), QPoint(12, 5))
     crop = micro.value().conditioning.crop_top_left
     assert crop is not None
@@ -590,10 +608,10 @@ def test_dragging_the_box_moves_the_crop_but_never_outside_at_the_top_left(micro
     assert micro.value().conditioning.crop_top_left == Point(0, 0)
 
 
-def test_the_drawings_can_be_used_from_the_keyboard(micro: MicroPanel, qtbot: QtBot) -> None:
+def test_the_drawings_can_be_used_from_the_keyboard(micro: MicroConditioningPanel, qtbot: QtBot) -> None:
     keys, modifiers = Qt.Key, Qt.KeyboardModifier
     none, shift, ctrl = modifiers.NoModifier, modifiers.ShiftModifier, modifiers.ControlModifier
-    crop, original = micro.towards.crop_drawing, micro.towards.original_drawing
+    crop, original = micro.positive.crop_drawing, micro.positive.original_drawing
     for key, modifier in ((keys.Key_Right, none), (keys.Key_Right, none), (keys.Key_Down, ctrl)):
         qtbot.keyClick(crop, key, modifier)
     qtbot.keyClick(crop, keys.Key_Left, shift)
@@ -607,56 +625,56 @@ def test_the_drawings_can_be_used_from_the_keyboard(micro: MicroPanel, qtbot: Qt
     assert micro.value().conditioning == MicroConditioning()
 
 
-def test_a_drag_is_told_and_typed_numbers_move_the_box(micro: MicroPanel, qtbot: QtBot) -> None:
-    drawing = micro.towards.original_drawing
+def test_a_drag_is_told_and_typed_numbers_move_the_box(micro: MicroConditioningPanel, qtbot: QtBot) -> None:
+    drawing = micro.positive.original_drawing
     with qtbot.waitSignal(micro.changed):
-        drag(qtbot, drawing, drawing.corner_place(), QPoint(-10, -10))
-    named(micro, QSpinBox, "Original size width").setValue(4096)
+        drag(qtbot, drawing, drawing.corner_position(), QPoint(-10, -10))
+    find_named(micro, QSpinBox, "Original size width").setValue(4096)
     assert drawing.box().width() == 4096
 
 
-def test_each_value_can_be_reset_alone(micro: MicroPanel) -> None:
+def test_each_value_can_be_reset_alone(micro: MicroConditioningPanel) -> None:
     given = MicroConditioning(
         original_size=Size(512, 512),
         crop_top_left=Point(8, 8),
         target_size=Size(640, 640),
         negative_crop_top_left=Point(64, 0),
     )
-    micro.set_value(MicroValue(True, given))
-    named(micro, QAbstractButton, "Reset crop").click()
+    micro.set_value(MicroConditioningValue(True, given))
+    find_named(micro, QAbstractButton, "Reset crop").click()
     assert micro.value().conditioning == replace(given, crop_top_left=None)
-    assert not named(micro, QAbstractButton, "Reset crop").isEnabled()
-    named(micro, QAbstractButton, "Reset negative crop").click()
+    assert not find_named(micro, QAbstractButton, "Reset crop").isEnabled()
+    find_named(micro, QAbstractButton, "Reset negative crop").click()
     assert micro.value().conditioning == replace(given, crop_top_left=None, negative_crop_top_left=None)
 
 
-def test_the_other_side_is_edited_by_itself(micro: MicroPanel, qtbot: QtBot) -> None:
-    named(micro, QTabBar, "Which side is edited").setCurrentIndex(1)
-    assert micro.away.isVisible()
-    assert not micro.towards.isVisible()
-    qtbot.keyClick(micro.away.crop_drawing, Qt.Key.Key_Right)
+def test_the_other_side_is_edited_by_itself(micro: MicroConditioningPanel, qtbot: QtBot) -> None:
+    find_named(micro, QTabBar, "Which side is edited").setCurrentIndex(1)
+    assert micro.negative.isVisible()
+    assert not micro.positive.isVisible()
+    qtbot.keyClick(micro.negative.crop_drawing, Qt.Key.Key_Right)
     assert micro.value().conditioning == MicroConditioning(negative_crop_top_left=Point(8, 0))
 
 
-def test_each_value_is_explained_in_plain_sight(micro: MicroPanel) -> None:
+def test_each_value_is_explained_in_plain_sight(micro: MicroConditioningPanel) -> None:
     for side in range(2):
-        named(micro, QTabBar, "Which side is edited").setCurrentIndex(side)
-        sentences = [line for line in readable(micro).splitlines() if line.endswith(".")]
+        find_named(micro, QTabBar, "Which side is edited").setCurrentIndex(side)
+        sentences = [line for line in visible_text(micro).splitlines() if line.endswith(".")]
         assert len(sentences) == 3
 
 
-def test_compare_asks_for_the_same_seed_without_and_with(desk: Desk, qtbot: QtBot) -> None:
+def test_compare_asks_for_the_same_seed_without_and_with(desk: ParametersPanel, qtbot: QtBot) -> None:
     values = MicroConditioning(original_size=Size(256, 256))
-    put(
+    set_parameters(
         desk,
         micro_conditioning=values,
         micro_conditioning_on=True,
         sampling=replace(MINE, seed=5, count=4),
-        refiner=RefinerValue(on=True, aesthetic_score=9.0),
+        refiner=RefinerPanelState(on=True, aesthetic_score=9.0),
     )
-    with qtbot.waitSignal(desk.compare_wanted):
-        named(desk, QPushButton, "Compare with and without").click()
-    both = desk.requests_to_compare(Execution(), ON_PICTURE, output=Output(watermark=False))
+    with qtbot.waitSignal(desk.compare_requested):
+        find_named(desk, QPushButton, "Compare with and without").click()
+    both = desk.build_comparison_requests(Execution(), ON_PICTURE, output=OutputOptions(watermark=False))
     assert both is not None
     without, with_it = both
     assert without.micro_conditioning == MicroConditioning(aesthetic_score=9.0)
@@ -667,17 +685,17 @@ def test_compare_asks_for_the_same_seed_without_and_with(desk: Desk, qtbot: QtBo
     assert not with_it.output.watermark
 
 
-def test_there_is_nothing_to_compare_while_all_is_auto(micro: MicroPanel) -> None:
-    button = named(micro, QPushButton, "Compare with and without")
+def test_there_is_nothing_to_compare_while_all_is_auto(micro: MicroConditioningPanel) -> None:
+    button = find_named(micro, QPushButton, "Compare with and without")
     assert not button.isEnabled()
-    micro.set_value(MicroValue(True, MicroConditioning(crop_top_left=Point(0, 9))))
+    micro.set_value(MicroConditioningValue(True, MicroConditioning(crop_top_left=Point(0, 9))))
     assert button.isEnabled()
 
 
-# all of it, there and back
+# round trip of all settings
 
 
-def everything(files: dict[str, Path], folder: Path, edit: Edit | None) -> GenerationRequest:
+def everything(files: dict[str, Path], folder: Path, edit: EditParameters | None) -> GenerationRequest:
     return GenerationRequest(
         checkpoint=OTHER.folder,
         prompts=Prompts(prompt="a <style> fox", negative_prompt="dust", prompt_2="b", clip_skip=1),
@@ -696,13 +714,15 @@ def everything(files: dict[str, Path], folder: Path, edit: Edit | None) -> Gener
             original_size=Size(300, 200), negative_crop_top_left=Point(1, 2), aesthetic_score=7.25
         ),
         edit=edit,
-        refine=Refine(checkpoint=SECOND_REFINER.folder, way=RefineWay.IMG2IMG, handoff=0.725, steps=7, strength=0.123),
+        refine=RefinerParameters(
+            checkpoint=SECOND_REFINER.folder, way=RefinerMode.IMG2IMG, handoff=0.725, steps=7, strength=0.123
+        ),
         additions=Additions(
-            loras=(LoraUse(files["ink"], 0.125), LoraUse(files["pixel"], -3.0)),
-            embeddings=(EmbeddingUse(files["style"], "<style>"),),
+            loras=(LoraReference(files["ink"], 0.125), LoraReference(files["pixel"], -3.0)),
+            embeddings=(EmbeddingReference(files["style"], "<style>"),),
             vae=folder,
         ),
-        output=Output(watermark=False, keep_latents="steps"),
+        output=OutputOptions(watermark=False, keep_latents="steps"),
         execution=Execution(threads=2),
     )
 
@@ -710,58 +730,61 @@ def everything(files: dict[str, Path], folder: Path, edit: Edit | None) -> Gener
 @pytest.mark.parametrize(
     ("edit", "ground"),
     [
-        (None, Ground()),
-        (Edit(picture=PICTURE, strength=0.333, fit=Fit.PAD, keep_size=True), ON_PICTURE),
-        (Edit(picture=PICTURE, mask=MASK, strength=0.777, mask_blur=3.25, only_masked=17), ON_MASK),
-        (Edit(picture=PICTURE, mask=MASK, strength=1.0), ON_MASK),
+        (None, EditSource()),
+        (EditParameters(picture=PICTURE, strength=0.333, fit=FitMode.PAD, keep_size=True), ON_PICTURE),
+        (EditParameters(picture=PICTURE, mask=MASK, strength=0.777, mask_blur=3.25, only_masked=17), ON_MASK),
+        (EditParameters(picture=PICTURE, mask=MASK, strength=1.0), ON_MASK),
     ],
     ids=["text to image", "image to image", "only masked", "inpaint"],
 )
 def test_reuse_brings_back_exactly_what_made_a_picture(
-    desk: Desk, files: dict[str, Path], tmp_path: Path, edit: Edit | None, ground: Ground
+    desk: ParametersPanel, files: dict[str, Path], tmp_path: Path, edit: EditParameters | None, ground: EditSource
 ) -> None:
-    """Of a result of this sitting, and of a file's record, whose names mean what is listed."""
+    """From a result of this session, and from a file's metadata, whose names refer to the listed files."""
     made_by = everything(files, tmp_path, edit)
-    missing = desk.reuse(made_by.recorded(), made_by.sampling.seed)
+    missing = desk.apply_recorded(made_by.for_metadata(), made_by.sampling.seed)
     assert missing is not None
     for name in ("ink.safetensors", "style.safetensors"):
         assert name in str(missing), "what is not listed is told"
-    for record in (made_by, made_by.recorded()):
-        assert desk.reuse(record, made_by.sampling.seed) is None
-        desk.show_ground(ground)
-        assert desk.request(made_by.execution, ground, output=made_by.output) == made_by
+    for record in (made_by, made_by.for_metadata()):
+        assert desk.apply_recorded(record, made_by.sampling.seed) is None
+        desk.set_edit_source(ground)
+        assert desk.build_request(made_by.execution, ground, output=made_by.output) == made_by
 
 
-def test_reuse_takes_nothing_away_from_the_list(desk: Desk, files: dict[str, Path]) -> None:
+def test_reuse_takes_nothing_away_from_the_list(desk: ParametersPanel, files: dict[str, Path]) -> None:
     desk.add_lora(files["pixel"])
     desk.add_embedding(files["other"], "other")
-    desk.reuse(GenerationRequest(checkpoint=BASE.folder), seed=3)
-    assert desk.value().additions == AdditionsValue(
-        loras=(ListedLora(LoraUse(files["pixel"]), on=False),), embeddings=(EmbeddingUse(files["other"], "other"),)
+    desk.apply_recorded(GenerationRequest(checkpoint=BASE.folder), seed=3)
+    assert desk.value().additions == AdditionsPanelState(
+        loras=(LoraListItem(LoraReference(files["pixel"]), on=False),),
+        embeddings=(EmbeddingReference(files["other"], "other"),),
     )
-    assert asked(desk) == GenerationRequest(checkpoint=BASE.folder, sampling=Sampling(seed=3))
+    assert requested(desk) == GenerationRequest(checkpoint=BASE.folder, sampling=Sampling(seed=3))
     assert not desk.value().refiner.on
 
 
-def test_a_request_that_is_refused_does_not_take_a_new_seed(desk: Desk) -> None:
+def test_a_request_that_is_refused_does_not_take_a_new_seed(desk: ParametersPanel) -> None:
     choose(desk, REFINER)
     before = desk.value().sampling
     with pytest.raises(RequestError):
-        desk.request(Execution())
+        desk.build_request(Execution())
     assert desk.value().sampling == before
 
 
-def test_closed_sections_are_the_default_and_say_nothing_unless_something_is_set(desk: Desk) -> None:
+def test_closed_sections_are_the_default_and_say_nothing_unless_something_is_set(desk: ParametersPanel) -> None:
     assert desk.value().open_sections == ()
-    assert all(not section.summary() for section in desk.findChildren(Section))
+    assert all(not section.summary() for section in desk.findChildren(PanelSection))
 
 
-def test_nothing_is_cut_off_where_the_desk_is_as_narrow_as_it_gets(desk: Desk, files: dict[str, Path]) -> None:
-    desk.show_ground(ON_MASK)
+def test_nothing_is_cut_off_where_the_desk_is_as_narrow_as_it_gets(
+    desk: ParametersPanel, files: dict[str, Path]
+) -> None:
+    desk.set_edit_source(ON_MASK)
     desk.add_lora(files["pixel"])
     desk.add_embedding(files["style"], "<a-rather-long-word-for-a-style>")
     desk.resize(desk.minimumWidth(), 740)
-    for section in desk.findChildren(Section):
+    for section in desk.findChildren(PanelSection):
         section.set_open(True)
     QApplication.processEvents()
     content = desk.findChild(QWidget, "deskContent")

@@ -53,23 +53,29 @@ def test_the_contracts_hold(copy: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "planted", "contract"),
     [
-        ("core/geometry.py", "import sdxl_desktop.history.metadata", LAYERS),
-        pytest.param("library/scan.py", "import sdxl_desktop.history.metadata", LAYERS, marks=pytest.mark.slow),
-        pytest.param("imaging/masks.py", "import sdxl_desktop.history.metadata", LAYERS, marks=pytest.mark.slow),
+        ("core/geometry.py", "import sdxl_desktop.metadata.picture_files", LAYERS),
+        pytest.param("library/scan.py", "import sdxl_desktop.metadata.picture_files", LAYERS, marks=pytest.mark.slow),
+        pytest.param(
+            "imaging/mask_operations.py", "import sdxl_desktop.metadata.picture_files", LAYERS, marks=pytest.mark.slow
+        ),
         ("formats/safetensors_header.py", "import sdxl_desktop.library.scan", LAYERS),
         ("formats/key_mapping.py", "def later():\n    from safetensors import safe_open", FORMATS),
-        pytest.param("formats/lora_keys.py", "import sdxl_desktop.engine.protocol", FORMATS, marks=pytest.mark.slow),
-        ("workers/process.py", "import sdxl_desktop.engine.protocol", LAYERS),
+        pytest.param(
+            "formats/lora_keys.py", "import sdxl_desktop.engine.engine_protocol", FORMATS, marks=pytest.mark.slow
+        ),
+        ("workers/process.py", "import sdxl_desktop.engine.engine_protocol", LAYERS),
         ("workers/jobs.py", "def later():\n    import PySide6.QtCore", NO_QT),
         ("workers/memory.py", "def later():\n    import openvino", WEIGHTS),
-        ("imaging/masks.py", "import PySide6.QtCore", NO_QT),
-        ("imaging/masks.py", "import torch", WEIGHTS),
-        pytest.param("session/session.py", "import sdxl_desktop.bridge.engine_thread", LAYERS, marks=pytest.mark.slow),
+        ("imaging/mask_operations.py", "import PySide6.QtCore", NO_QT),
+        ("imaging/mask_operations.py", "import torch", WEIGHTS),
+        pytest.param(
+            "session/generation_session.py", "import sdxl_desktop.bridge.engine_thread", LAYERS, marks=pytest.mark.slow
+        ),
         ("bridge/engine_thread.py", "import sdxl_desktop.cli", LAYERS),
-        pytest.param("history/metadata.py", "import PySide6.QtCore", NO_QT, marks=pytest.mark.slow),
-        pytest.param("lora/lycoris.py", "import sdxl_desktop.engine.protocol", LAYERS, marks=pytest.mark.slow),
-        ("engine/fake.py", "def later():\n    import qasync", NO_QT),
-        ("ui/style.py", "import openvino", WEIGHTS),
+        pytest.param("metadata/picture_files.py", "import PySide6.QtCore", NO_QT, marks=pytest.mark.slow),
+        pytest.param("lora/lycoris.py", "import sdxl_desktop.engine.engine_protocol", LAYERS, marks=pytest.mark.slow),
+        ("engine/fake_engine.py", "def later():\n    import qasync", NO_QT),
+        ("ui/stylesheet.py", "import openvino", WEIGHTS),
         pytest.param(
             "bridge/engine_thread.py", "import sdxl_desktop.engine.openvino.devices", WEIGHTS, marks=pytest.mark.slow
         ),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from sdxl_desktop.cli.app import app
+from sdxl_desktop.cli.command_line import app
 from sdxl_desktop.core.schedulers import SchedulerName
 from tools.guide.commands import PROGRAM, Command
 from tools.guide.sections import SECTIONS

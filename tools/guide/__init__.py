@@ -1,1 +1,1 @@
-"""Makes docs/guide.md: every workflow, with the command line that was run and the pictures that came out."""
+"""Creates docs/guide.md: every workflow, with the executed command line and the resulting pictures."""

@@ -1,7 +1,7 @@
 """`python -m tools.guide`: runs every command of the guide and writes docs/guide.md and its pictures.
 
-The commands go through the program's front door in this process, one after another, in an empty folder and with an
-empty home: what a person gets who types them after installing, without starting Python sixty times.
+The commands run through the program's entry point in this process, one after another, in an empty folder and with an
+empty home: the same results as typing them after installation, without starting Python sixty times.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 PICTURES = DOCS / "guide"
 LINE = 120
 SHOWN_SIDE = 160
-"""The starter draws 64 × 64 pixels; the guide shows them enlarged to about this side."""
+"""The starter generates 64 × 64 pixels; the guide shows them enlarged to about this side."""
 
 INTRODUCTION = """# What SDXL Desktop can draw
 
 Every workflow of SDXL, with the command that was run and what came out, enlarged. The pictures are by the starter
-checkpoints that come with the application. They are tiny: 64 × 64 pixels, and taught a thousand names of things on
-plain backgrounds. So the pictures show that each setting does what it says, not what a full SDXL checkpoint draws.
+checkpoints that come with the application. They are tiny: 64 × 64 pixels, trained on a thousand names of things on
+plain backgrounds. So the pictures show the effect of each setting, not what a full SDXL checkpoint draws.
 
-In the window the same settings are in the left column, and what lies on the canvas decides what a run does: nothing
-means drawing from words, a picture is redrawn, and of a picture with a mask the masked part is drawn anew.
+In the window the same settings are in the left column, and the canvas decides what a run does: without a picture it
+draws from the prompt, a picture is drawn again, and of a picture with a mask only the masked part is drawn.
 
 The commands are typed in an empty folder, in this order, since later ones use the pictures of earlier ones. `python` is
 the one that the application is installed in. This page is made by `python -m tools.guide`, which runs them all.
@@ -63,7 +63,7 @@ def main() -> int:
 
 
 def run(command: Command) -> None:
-    """Do what the typed line does; raises RuntimeError when it does not succeed."""
+    """Run the command; raises RuntimeError if it fails."""
     program, *arguments = command.words
     if program == PYTHON:
         exec(compile(arguments[1], "<typed>", "exec"), {})
@@ -81,7 +81,7 @@ def write_guide(work: Path) -> None:
 
 
 def page(section: Section) -> Iterator[str]:
-    """The lines of a section: words, a row of pictures with captions, and what is typed."""
+    """Yield the lines of a section: text, a row of pictures with captions, and the commands."""
     yield f"## {section.title}\n"
     yield textwrap.fill(section.words, LINE, break_on_hyphens=False, break_long_words=False) + "\n"
     if section.pictures:
@@ -95,7 +95,7 @@ def page(section: Section) -> Iterator[str]:
 
 
 def enlarge(source: Path, target: Path) -> None:
-    """Small pictures by a whole factor, smoothly; large ones as they are."""
+    """Enlarge small pictures by an integer factor, smoothly; copy large ones."""
     with Image.open(source) as opened:
         picture = opened.convert("RGB")
     factor = max(1, round(SHOWN_SIDE / max(picture.size)))

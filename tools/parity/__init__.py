@@ -1,4 +1,4 @@
-"""Measures how far our engine and its peers are from diffusers in torch, and writes docs/parity.md."""
+"""Measures the difference of our engine and its peers from diffusers in torch, and writes docs/parity.md."""
 
 import os
 

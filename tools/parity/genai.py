@@ -1,4 +1,4 @@
-"""OpenVINO GenAI's image pipelines, as far as they have the workflow; they give 8-bit pictures only."""
+"""OpenVINO GenAI's image pipelines, for the workflows they support; they return 8-bit pictures only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sdxl_desktop.core.request import GenerationRequest, Mode
+from sdxl_desktop.core.request import GenerationMode, GenerationRequest
 from sdxl_desktop.core.schedulers import SchedulerName
 from tests.engine.parity.diffusers_calls import Floats
 
@@ -20,30 +20,31 @@ SCHEDULERS = {
     SchedulerName.LCM: "LCM",
 }
 PIPELINES = {
-    Mode.TEXT_TO_IMAGE: "Text2ImagePipeline",
-    Mode.IMAGE_TO_IMAGE: "Image2ImagePipeline",
-    Mode.INPAINT: "InpaintingPipeline",
+    GenerationMode.TEXT_TO_IMAGE: "Text2ImagePipeline",
+    GenerationMode.IMAGE_TO_IMAGE: "Image2ImagePipeline",
+    GenerationMode.INPAINT: "InpaintingPipeline",
 }
 
 
-class NotOffered(Exception):
-    """The library has nothing that does this; says what is missing."""
+class NotSupportedByLibrary(Exception):
+    """The library does not support this; the message names what is missing."""
 
 
 class GenAI:
-    """Draws requests with OpenVINO GenAI, given torch's noise. Raises ImportError when it is not installed."""
+    """Generates requests with OpenVINO GenAI, given torch's noise. Raises ImportError if it is not installed."""
 
     name = "OpenVINO GenAI"
     coarseness = 1.5 / 255
-    """How far a right picture may be off for being cut off to 8 bits."""
+    """Tolerance for truncation to 8 bits."""
 
     def __init__(self) -> None:
         self._genai = importlib.import_module("openvino_genai")
         self._read: dict[tuple[str, Path], Any] = {}
 
-    def draw(self, request: GenerationRequest) -> Floats:
-        """float32 [H, W, 3] in [0, 1], rounded to 8 bits. Raises NotOffered, or whatever the library raises."""
-        self._refuse(request)
+    def generate(self, request: GenerationRequest) -> Floats:
+        """Return float32 [H, W, 3] in [0, 1], rounded to 8 bits. Raises NotSupportedByLibrary, or any error of the
+        library."""
+        self._check_supported(request)
         pipe = self._pipeline(request)
         arguments = self._arguments(request)
         if request.edit is None:
@@ -55,7 +56,7 @@ class GenAI:
             drawn = pipe.generate(request.prompts.prompt, *images, **arguments)
         return np.array(drawn.data[0], dtype=np.float32) / np.float32(255)
 
-    def _refuse(self, request: GenerationRequest) -> None:
+    def _check_supported(self, request: GenerationRequest) -> None:
         plain = type(request.micro_conditioning)()
         missing = {
             "no refiner": request.refine is not None or not (request.checkpoint / "text_encoder").is_dir(),
@@ -70,7 +71,7 @@ class GenAI:
         }
         for what, lacking in missing.items():
             if lacking:
-                raise NotOffered(what)
+                raise NotSupportedByLibrary(what)
 
     def _pipeline(self, request: GenerationRequest) -> Any:
         name, folder = PIPELINES[request.mode], request.checkpoint
@@ -89,7 +90,7 @@ class GenAI:
             "guidance_scale": sampling.guidance_scale,
             "generator": self._genai.TorchGenerator(sampling.seed),
         }
-        if request.mode is not Mode.IMAGE_TO_IMAGE:
+        if request.mode is not GenerationMode.IMAGE_TO_IMAGE:
             arguments |= {"width": sampling.size.width, "height": sampling.size.height}
         if request.edit is not None:
             arguments["strength"] = request.edit.strength
@@ -106,7 +107,7 @@ def _tensor(pixels: Any) -> Any:
 
 
 def _convert_tokenizers(folder: Path) -> None:
-    """GenAI reads tokenizers as OpenVINO graphs, which lie beside the usual files."""
+    """Write the tokenizers as OpenVINO graphs, which GenAI reads, next to the usual files."""
     import openvino
     from openvino_tokenizers import convert_tokenizer
     from transformers import AutoTokenizer

@@ -1,4 +1,4 @@
-"""Plain optimum-intel, called as its users call it: nothing of our engine's is done to its parts."""
+"""Plain optimum-intel, called as its users call it, without our engine's modifications of its parts."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import Any
 
 from sdxl_desktop.core.request import GenerationRequest
 from tests.engine.parity import diffusers_calls
-from tests.engine.parity.diffusers_calls import Floats, Kind
+from tests.engine.parity.diffusers_calls import Floats, PipelineKind
 
 
 class OptimumIntel:
-    """Draws requests with optimum-intel's pipelines, in 32 bits."""
+    """Generates requests with optimum-intel's pipelines, in 32 bits."""
 
     name = "optimum-intel"
 
     def __init__(self) -> None:
-        self._read: dict[tuple[Kind, Path, Path | None], Any] = {}
+        self._read: dict[tuple[PipelineKind, Path, Path | None], Any] = {}
 
-    def draw(self, request: GenerationRequest) -> Floats:
-        """float32 [H, W, 3] in [0, 1]; raises whatever the library raises."""
-        return diffusers_calls.draw(request, self)
+    def generate(self, request: GenerationRequest) -> Floats:
+        """Return float32 [H, W, 3] in [0, 1]; raises any error of the library."""
+        return diffusers_calls.run_pipelines(request, self)
 
-    def pipeline(self, kind: Kind, ov_folder: Path, vae: Path | None = None) -> Any:
+    def pipeline(self, kind: PipelineKind, ov_folder: Path, vae: Path | None = None) -> Any:
         """See `Pipelines.pipeline`."""
         if vae is not None:
             raise NotImplementedError("another VAE cannot be named; a person would copy folders")

@@ -1,1 +1,1 @@
-"""Makes the starter checkpoint: fetches pictures, composes scenes, trains, exports and measures a small SDXL."""
+"""Creates the starter checkpoint: fetches pictures, composes scenes, trains, exports and evaluates a small SDXL."""

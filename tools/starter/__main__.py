@@ -1,4 +1,4 @@
-"""Owns the command line: `python -m tools.starter <stage>`, every stage of which can be killed and called again."""
+"""The command line `python -m tools.starter <stage>`; every stage can be killed and run again."""
 
 import argparse
 from collections.abc import Callable
@@ -13,7 +13,7 @@ PARTS = ("base", "refiner", "lcm")
 
 
 def folder_of(part: str) -> Path:
-    """Where the exported base, refiner or few-step variant belongs."""
+    """Return the folder of the exported base, refiner or few-step variant."""
     return ROOT / "resources/checkpoints" / ("starter" if part == "base" else f"starter-{part}")
 
 
@@ -54,9 +54,9 @@ def run_refiner(config: Config, args: argparse.Namespace) -> None:
 
 
 def run_distil(config: Config, args: argparse.Namespace) -> None:
-    from .distil import distil
+    from .distill import distill
 
-    distil(replace(config, distil_steps=args.steps or config.distil_steps), args.data)
+    distill(replace(config, distil_steps=args.steps or config.distil_steps), args.data)
 
 
 def run_lora(config: Config, args: argparse.Namespace) -> None:
@@ -83,23 +83,23 @@ def run_evaluate(config: Config, args: argparse.Namespace) -> None:
     target = args.target or folder_of(args.part)
     sheet = args.sheet or ROOT / "docs" / f"{folder_of(args.part).name}-sheet.png"
     if args.part == "refiner":
-        from .card_refiner import write_refiner_card
         from .evaluate_refiner import evaluate_refiner
+        from .model_card_refiner import write_refiner_model_card
 
-        write_refiner_card(config, args.data, target, evaluate_refiner(config, args.data, target, sheet))
+        write_refiner_model_card(config, args.data, target, evaluate_refiner(config, args.data, target, sheet))
     elif args.part == "lcm":
-        from .card_few_step import write_few_step_card
         from .evaluate_few_step import evaluate_few_step
+        from .model_card_few_step import write_few_step_model_card
 
-        write_few_step_card(config, args.data, target, evaluate_few_step(config, args.data, target, sheet))
+        write_few_step_model_card(config, args.data, target, evaluate_few_step(config, args.data, target, sheet))
     else:
-        from .card import write_card
         from .evaluate import evaluate
+        from .model_card import write_model_card
 
-        write_card(config, args.data, target, evaluate(config, args.data, target, sheet))
+        write_model_card(config, args.data, target, evaluate(config, args.data, target, sheet))
 
 
-# Each stage imports its own file, because the later ones load torch, diffusers and OpenVINO.
+# Each stage imports its own module, because the later ones load torch, diffusers and OpenVINO.
 STAGES: dict[str, Callable[[Config, argparse.Namespace], None]] = {
     "fetch": run_fetch,
     "compose-preview": run_preview,

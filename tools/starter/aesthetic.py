@@ -1,7 +1,7 @@
-"""Owns what an aesthetic score means here: sharpness, contrast and cleanness, and pictures that lack them.
+"""The aesthetic score: sharpness, contrast and cleanness; and degraded pictures without them.
 
-SDXL's refiner is told a score of how much people like a picture. Nobody has judged our scenes, so ours is told what a
-computer can measure, on a scene as well as on a picture drawn.
+SDXL's refiner is conditioned on a score of how much people like a picture. Nobody has rated these scenes, so ours uses
+measurable properties, of a scene as well as of a generated picture.
 """
 
 import random
@@ -15,16 +15,16 @@ from .compose import Scene, draw
 
 Floats = NDArray[np.float64]
 LOWEST, HIGHEST = 1.0, 10.0
-# An edge is as sharp as pixels allow when half of its height lies between two neighbours.
+# An edge has maximum sharpness when half of its height lies between two neighbours.
 SHARPEST = 0.55
 FULL_CONTRAST = 0.9
 WORST_NOISE = 0.06
 
 
 def edge_sharpness(rgb: Floats) -> float:
-    """How much of the picture's range its steepest edges cross in one pixel, in about [0, 0.5].
+    """Return the share of the picture's range that its steepest edges cross in one pixel, in about [0, 0.5].
 
-    The range is divided out, so that a pale subject with crisp outlines counts as crisp.
+    It is relative to the range, so that a pale subject with crisp outlines counts as crisp.
     """
     down, right = np.gradient(rgb, axis=(0, 1))
     steepest = np.quantile(np.hypot(down, right).max(2), 0.98)
@@ -32,20 +32,20 @@ def edge_sharpness(rgb: Floats) -> float:
 
 
 def contrast(rgb: Floats) -> float:
-    """The range between dark and bright in the channel that has most of it, in [0, 1]."""
+    """Return the range between dark and bright in the channel with the largest range, in [0, 1]."""
     low, high = np.quantile(rgb, (0.02, 0.98), axis=(0, 1))
     return float((high - low).max())
 
 
 def noise(rgb: Floats) -> float:
-    """The standard deviation of the grain, by the median of second differences, which edges do not move."""
+    """Return the standard deviation of the grain, from the median of second differences, which is robust to edges."""
     second = ndimage.convolve(rgb, np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], dtype=float)[:, :, None])
-    # Of Gaussian grain of deviation 1 the convolution has deviation 6 and its absolute value the median 0.6745 · 6.
+    # For Gaussian grain of deviation 1 the convolution has deviation 6 and median absolute value 0.6745 · 6.
     return float(np.median(np.abs(second)) / (0.6745 * 6))
 
 
 def score(picture: Image.Image) -> float:
-    """From 1 (blurred, pale or grainy) to 10; a scene as it was composed has about 6 to 9."""
+    """Return a score from 1 (blurred, pale or grainy) to 10; a composed scene has about 6 to 9."""
     rgb = np.asarray(picture.convert("RGB"), dtype=np.float64) / 255
     sharp = min(edge_sharpness(rgb) / SHARPEST, 1.0)
     strong = min(contrast(rgb) / FULL_CONTRAST, 1.0)
@@ -54,7 +54,7 @@ def score(picture: Image.Image) -> float:
 
 
 def degrade(picture: Image.Image, rng: random.Random) -> Image.Image:
-    """The picture blurred (mostly), or paler, or grainy, by an amount that is drawn too."""
+    """Return the picture blurred (mostly), or paler, or grainy, by a random amount."""
     rgb = np.asarray(picture, dtype=np.float64)
     if rng.random() < 0.8:
         rgb = ndimage.gaussian_filter(rgb, (*(rng.uniform(0.4, 2.0),) * 2, 0), mode="nearest")
@@ -67,7 +67,8 @@ def degrade(picture: Image.Image, rng: random.Random) -> Image.Image:
 
 
 def graded(scene: Scene, rng: random.Random) -> tuple[Image.Image, tuple[float, ...]]:
-    """A scene, half of the time degraded, and the refiner's five ids, of which the last is the measured score."""
+    """Return a scene, degraded half of the time, and the refiner's five ids, of which the last is the measured
+    score."""
     picture = draw(scene)
     if rng.random() < 0.5:
         picture = degrade(picture, rng)

@@ -1,4 +1,4 @@
-"""Owns the training scenes: which subject goes where on which background, and the words that say so."""
+"""The training scenes: subjects, positions and backgrounds, with matching captions."""
 
 import random
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from .english import article, plural
+from .grammar import article, plural
 from .names import Name, load_picture
 
 COLOURS: dict[str, tuple[int, int, int]] = {
@@ -41,7 +41,7 @@ SIZE_WORDS = {"tiny": ("tiny",), "small": ("small", "little"), "large": ("large"
 
 @dataclass(frozen=True)
 class Placed:
-    """One cut-out in a scene: its centre and its side, in pixels of the scene's canvas."""
+    """A cut-out in a scene: its centre and its side, in pixels of the scene's canvas."""
 
     name: Name
     x: float
@@ -51,7 +51,7 @@ class Placed:
 
 @dataclass(frozen=True)
 class Scene:
-    """What a training picture shows, and the size conditioning that is true of it (SDXL, arXiv 2307.01952, §2.2)."""
+    """The content of a training picture and its true size conditioning (SDXL, arXiv 2307.01952, §2.2)."""
 
     prompt: str
     prompt_2: str
@@ -65,12 +65,12 @@ class Scene:
 
     @property
     def time_ids(self) -> tuple[int, ...]:
-        """(original height, width, crop top, left, target height, width) in pixels, as SDXL orders them."""
+        """Return (original height, width, crop top, left, target height, width) in pixels, in SDXL's order."""
         return (*self.original_size, *self.crop, self.size, self.size)
 
 
 def shade(colour: tuple[int, int, int], by: float) -> tuple[int, int, int]:
-    """The colour mixed with white (by > 0) or black (by < 0)."""
+    """Mix the colour with white (by > 0) or black (by < 0)."""
     towards = 255 if by > 0 else 0
     red, green, blue = (round(part + (towards - part) * abs(by)) for part in colour)
     return red, green, blue
@@ -81,7 +81,7 @@ def spell(rng: random.Random, colour: str) -> str:
 
 
 def background(rng: random.Random) -> tuple[str, tuple[int, int, int], tuple[int, int, int]]:
-    """Words ("" where the caption says nothing) and the colours at the top and the bottom."""
+    """Return a description ("" if the caption does not mention it) and the colours at the top and the bottom."""
     kind = rng.random()
     if kind < 0.22:
         return "", shade(COLOURS["white"], 0.5), shade(COLOURS["white"], -0.08)
@@ -94,7 +94,7 @@ def background(rng: random.Random) -> tuple[str, tuple[int, int, int], tuple[int
 
 
 def pick(rng: random.Random, names: Sequence[Name], weights: Sequence[float]) -> tuple[Name, str]:
-    """A subject and the word it is called by this time; the main name comes most often."""
+    """Return a random subject and one of its names; the main name is the most frequent."""
     name = rng.choices(names, weights)[0]
     word = name.word if len(name.words) == 1 or rng.random() < 0.6 else rng.choice(name.words[1:])
     return name, word
@@ -103,7 +103,7 @@ def pick(rng: random.Random, names: Sequence[Name], weights: Sequence[float]) ->
 def subjects(
     rng: random.Random, names: Sequence[Name], weights: Sequence[float], variety: float
 ) -> tuple[str, list[tuple[Name, float, float, float]]]:
-    """The words for the subjects and each one's centre and side as fractions of the picture."""
+    """Return the text for the subjects and each one's centre and side as fractions of the picture."""
     name, word = pick(rng, names, weights)
     kind = rng.random()
     if rng.random() >= variety:
@@ -133,7 +133,7 @@ def subjects(
 
 
 def caption(rng: random.Random, subject: str, ground: str) -> tuple[str, str]:
-    """The prompts of the two encoders: mostly equal, sometimes split into subject and background."""
+    """Return the prompts of the two encoders: mostly equal, sometimes split into subject and background."""
     if not ground:
         text = rng.choice((subject, subject, f"a picture of {subject}", f"{subject}, 3d render"))
         return text, text
@@ -159,10 +159,10 @@ def compose(
     variety: float = 0.34,
     reframed: float = 0.15,
 ) -> Scene:
-    """Draw the lots for one scene of `size` × `size` pixels.
+    """Choose a random scene of `size` × `size` pixels.
 
-    A share of `variety` names a size, a place or a count; of `reframed`, a third was enlarged from a smaller original
-    and the rest is cut from a larger one.
+    A share of `variety` names a size, a position or a count; of the share `reframed`, a third was enlarged from a
+    smaller original and the rest is cropped from a larger one.
     """
     subject, parts = subjects(rng, names, weights, variety)
     ground, top, bottom = background(rng)
@@ -187,7 +187,7 @@ def compose(
 
 
 def draw(scene: Scene) -> Image.Image:
-    """The scene as an RGB picture of `scene.size` squared."""
+    """Render the scene as an RGB picture of `scene.size` squared."""
     ramp = Image.linear_gradient("L").resize((1, scene.canvas[1])).resize(scene.canvas)
     picture = Image.composite(
         Image.new("RGB", scene.canvas, scene.bottom), Image.new("RGB", scene.canvas, scene.top), ramp

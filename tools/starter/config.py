@@ -1,4 +1,4 @@
-"""Owns every number of the starter checkpoint: sizes, schedules and folders, for a CPU and for a GPU."""
+"""All numbers of the starter checkpoint: sizes, schedules and folders, for a CPU and for a GPU."""
 
 import os
 import sys
@@ -12,23 +12,23 @@ import torch
 
 @dataclass(frozen=True)
 class Config:
-    """One training recipe; lengths are in pixels of the picture unless a name says latent."""
+    """One training configuration; lengths are in picture pixels unless a name says latent."""
 
     seed: int = 20
-    # 64 × 64 passes three times as many samples an hour as 128 × 128, and one region of the text encoders' foretelling
-    # (train_text.py) is one place of the UNet's middle level.
+    # 64 × 64 trains three times as many samples per hour as 128 × 128, and one region of the text encoders' predictions
+    # (train_text.py) is one position of the UNet's middle level.
     size: int = 64
-    # All pictures that can be told apart; 0 would stay with names.txt, and 2 with its favourites.
+    # All distinguishable pictures; 0 would use only those of names.txt, and 2 its favourites.
     least_stars: int = -1
     # VAE: three levels, so one latent pixel is 4 × 4 picture pixels. Groups of 8, 16 and 32 channels leave room
-    # for the eight channels that the analytic start uses (see warmstart.py).
+    # for the eight channels that the analytic initialization uses (see weight_init.py).
     vae_channels: tuple[int, ...] = (24, 48, 96)
     vae_groups: int = 3
     vae_batch: int = 12
     vae_crop: int = 64
     vae_lr: float = 2e-3
     vae_steps: int = 1050
-    # UNet: most parameters sit where the feature map is smallest, because CPU time is what runs out.
+    # UNet: most parameters are where the feature map is smallest, because CPU time is the bottleneck.
     unet_channels: tuple[int, ...] = (48, 112, 144)
     unet_heads: tuple[int, ...] = (1, 2, 2)
     unet_groups: int = 8
@@ -47,14 +47,14 @@ class Config:
     steps: int = 6000
     ema: float = 0.997
     caption_dropout: float = 0.1
-    # How much looking astray counts beside the velocity (places.py).
+    # Weight of the region-attention loss relative to the velocity loss (region_attention.py).
     place_weight: float = 0.15
     time_exponent: float = 0.65
     offset_noise: float = 0.08
-    # The first scenes are nearly all one centred subject, which gives each name a picture soon.
+    # The first scenes are nearly all one centred subject, so that each name is learnt early.
     simple_scenes: int = 5000
     variety: float = 0.34
-    # The refiner knows the last fifth of the noise schedule and nothing else.
+    # The refiner is trained on the last fifth of the noise schedule only.
     refiner_times: int = 200
     refiner_steps: int = 1000
     refiner_lr: float = 1e-3
@@ -67,7 +67,7 @@ class Config:
     distil_grid: int = 50
     distil_guidance: tuple[float, float] = (2.0, 5.0)
     guidance_dim: int = 256
-    # The two small additions that come with the starter: a LoRA and an embedding.
+    # The two small additions of the starter: a LoRA and an embedding.
     lora_rank: int = 4
     lora_steps: int = 400
     lora_lr: float = 3e-3
@@ -116,7 +116,7 @@ GPU = Config(
 
 
 def change(config: Config, settings: Sequence[str]) -> Config:
-    """The recipe with settings such as `threads=1` in place of its own; raises ValueError for what it cannot set."""
+    """Return the configuration changed by settings such as `threads=1`; raises ValueError for invalid ones."""
     changed: dict[str, int | float] = {}
     for setting in settings:
         name, _, number = setting.partition("=")
@@ -131,14 +131,14 @@ def change(config: Config, settings: Sequence[str]) -> Config:
 
 
 def pick(settings: Sequence[str] = ()) -> Config:
-    """The larger recipe where there is a GPU, the two-core one elsewhere, changed by `settings`."""
+    """Return the larger configuration if there is a GPU, else the two-core one, changed by `settings`."""
     config = change(GPU if torch.cuda.is_available() else CPU, settings)
     torch.set_num_threads(config.threads)
     return config
 
 
 def default_data() -> Path:
-    """The folder for pictures and training state: the platform's cache folder, never the repository."""
+    """Return the folder for pictures and training state: the platform's cache folder, never the repository."""
     if sys.platform == "win32":
         base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
     elif sys.platform == "darwin":

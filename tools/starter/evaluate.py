@@ -1,4 +1,4 @@
-"""Owns the judgement of an exported folder: fixed lists of prompts, drawn through OpenVINO and measured."""
+"""Evaluates an exported folder: fixed lists of prompts, generated with OpenVINO and measured."""
 
 import json
 import random
@@ -12,18 +12,19 @@ from diffusers import AutoencoderKL
 from optimum.intel import OVStableDiffusionXLPipeline
 from PIL import Image
 
-from . import measure
+from tools.starter import picture_metrics
+
 from .compose import COLOURS, SIZES, Placed, Scene, draw, shade
 from .config import Config
-from .english import article, plural
+from .contact_sheet import PROMPTS, draw_prompts, make_contact_sheet
+from .grammar import article, plural
 from .names import Name, load_names
-from .sheet import PROMPTS, draw_prompts, lay_out
 from .train_vae import held_out, round_trip
 
 
 @dataclass(frozen=True)
-class Judge:
-    """The loaded folder and the taught names, with the settings that the model card recommends."""
+class Evaluator:
+    """The loaded folder and the trained names, with the settings that the model card recommends."""
 
     pipeline: Any
     names: tuple[Name, ...]
@@ -33,11 +34,11 @@ class Judge:
         return draw_prompts(self.pipeline, prompts, seed=1000, **options)
 
     def everyday(self, count: int, label: str) -> list[Name]:
-        """A fixed draw of `count` everyday names."""
+        """Return a fixed sample of `count` everyday names."""
         return random.Random(label).choices([name for name in self.names if name.weight > 1], k=count)
 
     def reference(self, name: Name) -> Image.Image:
-        """The training picture of a bare name: centred, of the usual size, on the unnamed background."""
+        """Return the training picture of a name: centred, of the usual size, on the unnamed background."""
         white, side = COLOURS["white"], self.size
         placed = (Placed(name, side / 2, side / 2, SIZES[""] * side),)
         bounds = (side, side)
@@ -48,23 +49,24 @@ def share(hits: list[bool]) -> float:
     return round(sum(hits) / len(hits), 3)
 
 
-def asked_names(judge: Judge, count: int = 300) -> list[int]:
-    """The fixed list of which names are asked for; every name is, some more than once."""
+def asked_names(judge: Evaluator, count: int = 300) -> list[int]:
+    """Return the fixed list of names in the prompts; every name occurs, some more than once."""
     order = list(range(len(judge.names)))
     random.Random("names").shuffle(order)
     return (order * count)[:count]
 
 
-def name_ranks(judge: Judge, **options: Any) -> list[int]:
-    """For each of 300 prompts by name, how many training pictures are nearer to what is drawn than the right one."""
+def name_ranks(judge: Evaluator, **options: Any) -> list[int]:
+    """For each of 300 prompts by name, return how many training pictures are nearer to the result than the right
+    one."""
     asked = asked_names(judge)
     known = [judge.reference(name) for name in judge.names]
     drawn = judge.pictures([article(judge.names[number].word) for number in asked], **options)
-    return measure.ranks(drawn, known, asked)
+    return picture_metrics.ranks(drawn, known, asked)
 
 
-def by_name(found: list[int], names: int) -> dict[str, float]:
-    """Top-1 and top-5 of the nearest training picture, from the ranks of `name_ranks`."""
+def name_recognition(found: list[int], names: int) -> dict[str, float]:
+    """Return top-1 and top-5 of the nearest training picture, from the ranks of `name_ranks`."""
     return {
         "names": names,
         "prompts": len(found),
@@ -73,17 +75,17 @@ def by_name(found: list[int], names: int) -> dict[str, float]:
     }
 
 
-def by_background(judge: Judge, **options: Any) -> float:
+def background_accuracy(judge: Evaluator, **options: Any) -> float:
     names = judge.everyday(60, "backgrounds")
     words = [list(COLOURS)[number % len(COLOURS)] for number in range(60)]
     drawn = judge.pictures(
         [f"{article(name.word)} on {article(word)} background" for name, word in zip(names, words, strict=True)],
         **options,
     )
-    return share([measure.colour_word(picture) == word for picture, word in zip(drawn, words, strict=True)])
+    return share([picture_metrics.colour_word(picture) == word for picture, word in zip(drawn, words, strict=True)])
 
 
-def by_place(judge: Judge) -> dict[str, float]:
+def position_accuracy(judge: Evaluator) -> dict[str, float]:
     """40 prompts name a side, 20 a count of two or three."""
     beyond: dict[str, Callable[[float, float], bool]] = {
         "on the left": lambda x, y: x < 0.4,
@@ -94,15 +96,15 @@ def by_place(judge: Judge) -> dict[str, float]:
     names = judge.everyday(60, "places")
     places = [list(beyond)[number % 4] for number in range(40)]
     drawn = judge.pictures([f"{article(name.word)} {place}" for name, place in zip(names[:40], places, strict=True)])
-    sides = [beyond[place](*measure.centre(picture)) for picture, place in zip(drawn, places, strict=True)]
+    sides = [beyond[place](*picture_metrics.centre(picture)) for picture, place in zip(drawn, places, strict=True)]
     counts = [2 + number % 2 for number in range(20)]
     asked = [f"{('two', 'three')[n - 2]} {plural(name.word)}" for name, n in zip(names[40:], counts, strict=True)]
-    numbers = [measure.count(picture) == n for picture, n in zip(judge.pictures(asked), counts, strict=True)]
+    numbers = [picture_metrics.count(picture) == n for picture, n in zip(judge.pictures(asked), counts, strict=True)]
     return {"position": share(sides), "count": share(numbers), "position_and_count": share(sides + numbers)}
 
 
-def by_micro_conditioning(judge: Judge) -> dict[str, float]:
-    """Is the measured direction right when only the size conditioning changes and the seeds stay?"""
+def micro_conditioning_effect(judge: Evaluator) -> dict[str, float]:
+    """Return the share of correct directions if only the size conditioning changes, with equal seeds."""
     prompts = [article(name.word) for name in judge.everyday(20, "micro")]
     size = (judge.size, judge.size)
     plain = judge.pictures(prompts)
@@ -111,13 +113,17 @@ def by_micro_conditioning(judge: Judge) -> dict[str, float]:
     small = judge.pictures(prompts, original_size=(judge.size // 4, judge.size // 4), target_size=size)
     pairs = list(zip(plain, moved, small, strict=True))
     return {
-        "crop_moves_up": share([measure.centre(b)[1] < measure.centre(a)[1] - 0.05 for a, b, _ in pairs]),
-        "small_original_blurs": share([measure.sharpness(c) < measure.sharpness(a) for a, _, c in pairs]),
+        "crop_moves_up": share(
+            [picture_metrics.centre(b)[1] < picture_metrics.centre(a)[1] - 0.05 for a, b, _ in pairs]
+        ),
+        "small_original_blurs": share(
+            [picture_metrics.sharpness(c) < picture_metrics.sharpness(a) for a, _, c in pairs]
+        ),
     }
 
 
-def seconds(judge: Judge, **options: Any) -> float:
-    """The shortest of three runs of one picture, compile excluded."""
+def seconds(judge: Evaluator, **options: Any) -> float:
+    """Return the shortest of three runs of one picture, compilation excluded."""
     took = []
     for _ in range(3):
         begin = time.perf_counter()
@@ -126,24 +132,24 @@ def seconds(judge: Judge, **options: Any) -> float:
     return round(min(took), 2)
 
 
-def load_judge(config: Config, data: Path, folder: Path) -> Judge:
+def load_evaluator(config: Config, data: Path, folder: Path) -> Evaluator:
     pipeline = OVStableDiffusionXLPipeline.from_pretrained(folder, export=False, device="CPU")
     pipeline.set_progress_bar_config(disable=True)
-    return Judge(pipeline, load_names(data, config.least_stars), config.size)
+    return Evaluator(pipeline, load_names(data, config.least_stars), config.size)
 
 
 def evaluate(config: Config, data: Path, target: Path, sheet: Path) -> dict[str, Any]:
-    """Measure the folder `target`; writes `data/evaluation.json` and the contact sheet, and returns the numbers."""
-    judge = load_judge(config, data, target)
-    lay_out(judge.pictures(list(PROMPTS)), PROMPTS).save(sheet)
+    """Measure the folder `target`; write `data/evaluation.json` and the contact sheet, and return the numbers."""
+    judge = load_evaluator(config, data, target)
+    make_contact_sheet(judge.pictures(list(PROMPTS)), PROMPTS).save(sheet)
     vae = AutoencoderKL.from_pretrained(data / "vae")
     numbers = {
         "vae_held_out_db": round(round_trip(vae, held_out(data, config.size)), 2),
         "seconds_20_steps": seconds(judge),
-        "background": by_background(judge),
-        **by_name(name_ranks(judge), len(judge.names)),
-        **by_place(judge),
-        **by_micro_conditioning(judge),
+        "background": background_accuracy(judge),
+        **name_recognition(name_ranks(judge), len(judge.names)),
+        **position_accuracy(judge),
+        **micro_conditioning_effect(judge),
     }
     (data / "evaluation.json").write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
     return numbers

@@ -1,4 +1,4 @@
-"""Owns the last stage: the averaged weights as OpenVINO parts in the ordinary layout, with nothing local in them."""
+"""The last stage: exports the averaged weights as OpenVINO parts in the standard layout, without local paths."""
 
 import json
 import random
@@ -18,21 +18,21 @@ from transformers import CLIPTextModel
 
 from .compose import compose, draw
 from .config import Config
-from .distil import saved_few_step
+from .distill import saved_few_step
 from .names import load_names
 from .tokenizer import make_tokenizers
 from .train_base import make_pipeline, saved_base
 from .train_refiner import make_refiner_pipeline, saved_refiner
 from .train_vae import to_tensor
 
-# What the refiner and the few-step variant do not change.
+# Parts that the refiner and the few-step variant share with the base.
 SHARED = ("text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "vae_encoder", "vae_decoder")
 KEPT = ("README.md", "checkpoint.json")
 LOCAL_KEYS = ("_name_or_path", "name_or_path", "tokenizer_file", "special_tokens_map_file")
 
 
 def preview_map(vae: AutoencoderKL, config: Config, data: Path) -> dict[str, Any]:
-    """The least-squares map from scaled latents to RGB in [0, 1], for a picture of the work in progress."""
+    """Return the least-squares map from scaled latents to RGB in [0, 1], for previews."""
     names, rng = load_names(data, least_stars=0), random.Random("preview")
     pictures = to_tensor([draw(compose(rng, names, [1.0] * len(names), config.size)) for _ in range(128)])
     with torch.no_grad():
@@ -49,7 +49,7 @@ def preview_map(vae: AutoencoderKL, config: Config, data: Path) -> dict[str, Any
 
 
 def write_vocabulary(folder: Path) -> None:
-    """The two classic files, which are SDXL's and which every reader knows, in the place of tokenizer.json."""
+    """Write the two classic files, which SDXL has and every library reads, in place of tokenizer.json."""
     table = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))["model"]
     (folder / "vocab.json").write_text(json.dumps(table["vocab"], ensure_ascii=False), encoding="utf-8")
     pairs = [pair if isinstance(pair, str) else " ".join(pair) for pair in table["merges"]]
@@ -59,16 +59,16 @@ def write_vocabulary(folder: Path) -> None:
 
 @torch.no_grad()
 def repeat_unread_layer(encoder: CLIPTextModel) -> None:
-    """Let the first encoder's last layer be the one before it, whose weights OpenVINO then stores once for both.
+    """Replace the first encoder's last layer by the one before it; OpenVINO then stores their weights once.
 
-    SDXL joins the second-to-last states and pools the second encoder alone, so nothing ever reads that layer.
+    SDXL uses the second-to-last states and pools the second encoder only, so that layer's output is never used.
     """
     layers = encoder.text_model.encoder.layers
     layers[-1].load_state_dict(layers[-2].state_dict())
 
 
 def strip_local(folder: Path) -> None:
-    """Remove what names the machine that exported: conversion parameters in the IR, folders in the configs."""
+    """Remove local information: conversion parameters in the IR, folders in the configs."""
     for file in folder.rglob("*.xml"):
         tree = ElementTree.parse(file)
         for info in tree.getroot().findall("rt_info"):
@@ -76,7 +76,7 @@ def strip_local(folder: Path) -> None:
                 if child.tag in ("conversion_parameters", "optimum"):
                     info.remove(child)
         for element in tree.iter():
-            # Indentation is a sixth of such a file.
+            # Indentation is a sixth of the file's size.
             element.text = (element.text or "").strip() or None
             element.tail = None
         tree.write(file, encoding="utf-8", xml_declaration=True)
@@ -88,13 +88,13 @@ def strip_local(folder: Path) -> None:
 
 
 def local_paths(folder: Path) -> list[str]:
-    """Files that still hold an absolute path of a home, work or temporary folder."""
+    """Return the files that still contain an absolute path of a home, work or temporary folder."""
     pattern = re.compile(rb"(?:/root|/home|/work|/tmp|/Users)/|[A-Z]:\\\\")
     return [file.name for file in folder.rglob("*") if file.is_file() and pattern.search(file.read_bytes())]
 
 
 def pipeline_of(part: str, config: Config, data: Path) -> Any:
-    """The trained diffusers pipeline of "base", "refiner" or "lcm"."""
+    """Return the trained diffusers pipeline of "base", "refiner" or "lcm"."""
     if part == "refiner":
         return make_refiner_pipeline(config, data, saved_refiner(config, data))
     if part == "lcm":
@@ -103,9 +103,9 @@ def pipeline_of(part: str, config: Config, data: Path) -> Any:
 
 
 def share_parts(fresh: Path, base: Path) -> None:
-    """Take from the exported `base` all that `fresh` has in common with it, so that git stores those files once.
+    """Copy all common parts from the exported `base` to `fresh`, so that git stores those files once.
 
-    Raises RuntimeError where the weights differ, which means that the base was exported from another training state.
+    Raises RuntimeError if the weights differ, which means that the base was exported from another training state.
     """
     for part in SHARED:
         if not (fresh / part).is_dir():
@@ -119,10 +119,10 @@ def share_parts(fresh: Path, base: Path) -> None:
 
 
 def write_parts(pipeline: Any, task: str, fresh: Path) -> None:
-    """The pipeline's parts as fp16 IR in the folder `fresh`."""
+    """Write the pipeline's parts as fp16 IR to the folder `fresh`."""
     with tempfile.TemporaryDirectory() as temporary:
         pipeline.save_pretrained(temporary)
-        # The weight format is said aloud: without one, large parts would silently become int8.
+        # The weight format is explicit: without one, large parts would silently become int8.
         main_export(
             temporary,
             fresh,
@@ -136,7 +136,7 @@ def write_parts(pipeline: Any, task: str, fresh: Path) -> None:
 def export(config: Config, data: Path, target: Path, part: str = "base") -> None:
     """Export a part of the family to `target` as fp16 IR; the cards are kept, everything else there is replaced.
 
-    The base stands beside the others, in the folder `starter`, and comes first.
+    The base must be exported first, to the folder `starter` next to the others.
     """
     pipeline = pipeline_of(part, config, data).to("cpu")
     if pipeline.text_encoder is not None:

@@ -1,4 +1,4 @@
-"""Owns the download of the two openly licensed packages that the pictures and their names come from."""
+"""Downloads the two openly licensed packages of the pictures and their names."""
 
 import subprocess
 import tarfile
@@ -8,7 +8,7 @@ PACKAGES = {"pictures": "@lobehub/fluent-emoji-3d@1.1.0", "names": "emojibase-da
 
 
 def fetch(data: Path) -> None:
-    """Download and unpack each package into `data/src/<role>`; what is already there is kept."""
+    """Download and unpack each package into `data/src/<role>`; existing ones are kept."""
     for role, package in PACKAGES.items():
         target = data / "src" / role
         if target.is_dir():

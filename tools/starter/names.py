@@ -1,4 +1,4 @@
-"""Owns which pictures are taught, what each is called, and how often it is drawn."""
+"""The subjects: their pictures, names, and sampling frequencies."""
 
 import json
 import re
@@ -11,11 +11,11 @@ import numpy as np
 from PIL import Image
 
 HERE = Path(__file__).parent
-# How often a name is drawn, by its stars in names.txt; -1 stands for what the picture package has beside that list.
+# Sampling weight of a name, by its stars in names.txt; -1 stands for the package's pictures outside that list.
 SHARES = {-1: 0.75, 0: 1.0, 1: 1.5, 2: 2.5}
-# Groups of the picture package whose pictures can be told apart: no people, no flags.
+# Groups of the picture package with distinguishable pictures: no people, no flags.
 GROUPS = frozenset({0, 3, 4, 5, 6, 7, 8})
-# Labels of lettered buttons, clock faces and other near twins.
+# Labels of lettered buttons, clock faces and other near duplicates.
 TWINS = re.compile(
     "button|o’clock|-thirty|keycap|japanese|^input |medium|square$|(large|small) .* diamond|circled|arrow",
     re.IGNORECASE,
@@ -36,25 +36,25 @@ class Name:
 
 
 def find_picture(data: Path, code: str) -> Path | None:
-    """The file of the picture with the hexcode `code`, or None where the package lacks it."""
+    """Return the file of the picture with the hexcode `code`, or None if the package lacks it."""
     pictures = data / "src/pictures/package/assets"
     found = [file for tail in ("", "-fe0f") if (file := pictures / f"{code}{tail}.webp").is_file()]
     return found[0] if found else None
 
 
 def plain(label: str) -> str:
-    """A label as captions spell it: lower case, in ASCII."""
+    """Return a label in caption spelling: lower case, in ASCII."""
     spelled = unicodedata.normalize("NFKD", label.lower().replace("’", "'"))
     return "".join(letter for letter in spelled if letter.isascii())
 
 
 @cache
 def load_names(data: Path, least_stars: int) -> tuple[Name, ...]:
-    """The taught subjects in the order of names.txt; raises ValueError where a label or picture is missing.
+    """Return the trained subjects in the order of names.txt; raises ValueError if a label or picture is missing.
 
     A line of names.txt is `label = name, name`; without `=` the label itself is the name. One leading `*` marks an
-    everyday word and two mark the favourites; the more stars, the more often a name is drawn. Below 0 stars come all
-    other pictures of the package that can be told apart, by their labels.
+    everyday word and two mark the favourites; the more stars, the more often a name is sampled. Below 0 stars all other
+    distinguishable pictures of the package are included, by their labels.
     """
     table = json.loads((data / "src/names/package/en/data.json").read_text(encoding="utf-8"))
     codes = {entry["label"]: entry["hexcode"].lower() for entry in table}
@@ -89,7 +89,7 @@ def load_names(data: Path, least_stars: int) -> tuple[Name, ...]:
 
 @cache
 def load_picture(file: Path) -> Image.Image:
-    """The cut-out as RGBA, 256 × 256, its visible part centred and its longer side filling the square."""
+    """Return the cut-out as RGBA, 256 × 256, its visible part centred and its longer side filling the square."""
     with Image.open(file) as opened:
         picture = opened.convert("RGBA")
     alpha = np.asarray(picture)[..., 3] > 12

@@ -1,4 +1,4 @@
-"""Owns the parts of the small SDXL: the same classes and wiring as the full one, with fewer channels."""
+"""The parts of the small SDXL: the same classes and architecture as the full one, with fewer channels."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ def make_vae(config: Config) -> AutoencoderKL:
 
 
 def make_unet(config: Config, **changed: Any) -> UNet2DConditionModel:
-    """The base's UNet, or with arguments of UNet2DConditionModel `changed` a relative of it."""
+    """Return the base's UNet, or a variant with the arguments `changed` of UNet2DConditionModel."""
     told: dict[str, Any] = dict(  # noqa: C408
         sample_size=config.latent,
         in_channels=4,
@@ -47,7 +47,7 @@ def make_unet(config: Config, **changed: Any) -> UNet2DConditionModel:
 
 
 def make_refiner_unet(config: Config) -> UNet2DConditionModel:
-    """As SDXL's refiner: reads the second encoder alone, and is told five ids, the last an aesthetic score."""
+    """Like SDXL's refiner: uses the second encoder only, and five time ids, the last an aesthetic score."""
     return make_unet(
         config,
         cross_attention_dim=config.text_hidden[1],
@@ -56,7 +56,7 @@ def make_refiner_unet(config: Config) -> UNet2DConditionModel:
 
 
 def make_few_step_unet(config: Config) -> UNet2DConditionModel:
-    """As LCM-SDXL: the guidance is told to the UNet beside the time."""
+    """Like LCM-SDXL: conditioned on the guidance in addition to the time."""
     return make_unet(config, time_cond_proj_dim=config.guidance_dim)
 
 
@@ -86,10 +86,10 @@ def make_text_encoders(
     )
 
 
-# SDXL's own noise schedule, with velocity in place of noise as what the UNet predicts.
+# SDXL's own noise schedule, with v-prediction in place of epsilon.
 #
-# At high noise the velocity is nearly the picture itself (Salimans and Ho, arXiv 2202.00512), so words bind to pictures
-# soon; under noise prediction they are a hundredth of the output, and hours pass before they are learnt.
+# At high noise the velocity is nearly the picture itself (Salimans and Ho, arXiv 2202.00512), so text conditioning is
+# learnt early; with epsilon prediction it is a hundredth of the output, and takes hours to learn.
 SCHEDULE: dict[str, Any] = {
     "beta_start": 0.00085,
     "beta_end": 0.012,

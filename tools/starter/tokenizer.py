@@ -1,4 +1,4 @@
-"""Owns the CLIP byte-pair tokenizers, trained on the words that can be taught; any other text falls back to bytes."""
+"""The CLIP byte-pair tokenizers, trained on the words of the captions; any other text falls back to bytes."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from pathlib import Path
 from transformers import CLIPTokenizer
 
 from .compose import COLOURS, SIZE_WORDS, SPELLINGS
-from .english import plural
+from .grammar import plural
 from .names import load_names
 
 CAPTION_WORDS = (
@@ -19,14 +19,14 @@ CAPTION_WORDS = (
 
 
 def byte_letters() -> list[str]:
-    """The 256 printable stand-ins for bytes, in the order of CLIP's vocabulary ("!" is number 0)."""
+    """Return the 256 printable characters that stand for bytes, in the order of CLIP's vocabulary ("!" is number 0)."""
     codes = [*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     hidden = [code for code in range(256) if code not in codes]
     return [chr(code) for code in codes] + [chr(256 + place) for place in range(len(hidden))]
 
 
 def corpus(data: Path) -> Counter[str]:
-    """Every word of the picture package's names, whether taught today or not, so that the vocabulary stays fixed."""
+    """Count every word of the picture package's names, whether trained or not, so that the vocabulary stays fixed."""
     table = json.loads((data / "src/names/package/en/data.json").read_text(encoding="utf-8"))
     lines = [entry["label"] for entry in table if "group" in entry and entry["group"] != 9]
     taught = [word for name in load_names(data, least_stars=0) for word in name.words]
@@ -69,7 +69,7 @@ def merge(parts: tuple[str, ...], pair: tuple[str, str]) -> tuple[str, ...]:
 
 
 def make_tokenizers(data: Path) -> tuple[CLIPTokenizer, CLIPTokenizer]:
-    """Both tokenizers; they differ, as SDXL's do, in what they pad with. Learnt once, then read from `data`."""
+    """Return both tokenizers; they differ, as SDXL's do, in the padding token. Learnt once, then read from `data`."""
     file = data / "merges.json"
     if not file.is_file():
         file.write_text(json.dumps(learn_merges(corpus(data))), encoding="utf-8")

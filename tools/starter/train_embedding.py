@@ -1,7 +1,7 @@
-"""Owns the embedding that shows what textual inversion does: one word for a colour that has had no name.
+"""The textual-inversion example: one word for a colour without a name.
 
-After Gal et al., "An Image is Worth One Word" (arXiv 2208.01618): everything is frozen but the vector that each text
-encoder looks up for the word. The file is `{clip_l, clip_g}`, the form that embeddings for SDXL are shared in.
+After Gal et al., "An Image is Worth One Word" (arXiv 2208.01618): everything is frozen except the vector that each text
+encoder looks up for the word. The file is `{clip_l, clip_g}`, the usual format of embeddings for SDXL.
 """
 
 import random
@@ -17,17 +17,17 @@ from transformers import CLIPTokenizer
 
 from .compose import SIZES, Placed, Scene, shade
 from .config import Config
-from .english import article
+from .contact_sheet import draw_prompts, make_contact_sheet
+from .grammar import article
 from .parts import make_scheduler
-from .pool import Pool
-from .sheet import draw_prompts, lay_out
+from .scene_pool import ScenePool
 from .tokenizer import make_tokenizers
 from .train_base import Base, load_vae, make_loss, make_pipeline, saved_base
-from .training import Recipe, Training, load_weights
+from .training import Trainer, TrainingSchedule, load_weights
 
 WORD, FILE = "magenta", "magenta.safetensors"
 COLOUR = (224, 22, 164)
-# Where the search begins: the known colours on both sides of it.
+# The initial value: between the known colours on both sides.
 BEGIN = ("pink", "purple")
 PROMPTS = tuple(
     f"{subject} on a {WORD} background"
@@ -36,7 +36,7 @@ PROMPTS = tuple(
 
 
 def on_the_colour(scene: Scene, _: random.Random) -> Scene:
-    """The scene's first subject alone, on the background that only the new word names."""
+    """Return the scene's first subject alone, on the background that only the new word names."""
     name, side = scene.placed[0].name, scene.size
     text = f"{article(name.word)} on a {WORD} background"
     placed = (Placed(name, side / 2, side / 2, SIZES[""] * side),)
@@ -45,7 +45,7 @@ def on_the_colour(scene: Scene, _: random.Random) -> Scene:
 
 
 def with_word(tokenizers: tuple[CLIPTokenizer, CLIPTokenizer]) -> tuple[CLIPTokenizer, CLIPTokenizer]:
-    """The tokenizers, which from now on read the word as one token, the last of the vocabulary."""
+    """Add the word to the tokenizers as one token, the last of the vocabulary."""
     for tokenizer in tokenizers:
         tokenizer.add_tokens([WORD])
     return tokenizers
@@ -68,7 +68,7 @@ class Inversion(nn.Module):
 
     @staticmethod
     def looking_up(token: int, vector: Tensor) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor]:
-        """A hook on a table of embeddings, which puts `vector` wherever `token` was looked up."""
+        """Return a hook on an embedding table, which puts `vector` wherever `token` was looked up."""
 
         def put(_: nn.Module, looked_up: tuple[Tensor, ...], found: Tensor) -> Tensor:
             return torch.where((looked_up[0] == token)[..., None], vector, found)
@@ -76,19 +76,19 @@ class Inversion(nn.Module):
         return put
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """The base's predicted velocity."""
+        """Return the base's predicted velocity."""
         predicted: Tensor = self.base(*inputs)
         return predicted
 
 
 def save_words(pipeline: Any, file: Path) -> None:
-    """A sheet of pictures that the new word is asked for in."""
+    """Save a sheet of pictures whose prompts contain the new word."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    lay_out(draw_prompts(pipeline, PROMPTS), PROMPTS, columns=4).save(file)
+    make_contact_sheet(draw_prompts(pipeline, PROMPTS), PROMPTS, columns=4).save(file)
 
 
 def write_embedding(vectors: list[Tensor], file: Path) -> None:
-    """One vector an encoder, as [1, D] in fp16."""
+    """Write one vector per encoder, as [1, D] in fp16."""
     first, second = (vector.detach().half()[None].contiguous() for vector in vectors)
     file.parent.mkdir(parents=True, exist_ok=True)
     save_file({"clip_l": first, "clip_g": second}, file, metadata={"format": "pt"})
@@ -100,7 +100,7 @@ def train_embedding(config: Config, data: Path, file: Path) -> None:
     vae = load_vae(config, data).to(config.device).eval()
     tokenizers = with_word(make_tokenizers(data))
     model = Inversion(saved_base(config, data), tokenizers).to(config.device)
-    recipe = Recipe(
+    recipe = TrainingSchedule(
         "embedding",
         config.embedding_steps,
         config.batch,
@@ -108,10 +108,10 @@ def train_embedding(config: Config, data: Path, file: Path) -> None:
         config.addition_warmup,
         config.addition_ema,
     )
-    training = Training(recipe, config, data, model)
+    training = Trainer(recipe, config, data, model)
     smaller = replace(config, pool=config.addition_pool)
     told: dict[str, Any] = {"retell": on_the_colour, "tokenizers": tokenizers}
-    pool = Pool(smaller, data, vae, training.samples, training.saved_pool, **told)
+    pool = ScenePool(smaller, data, vae, training.samples, training.saved_pool, **told)
     alphas = make_scheduler().alphas_cumprod.to(config.device)
     training.run(pool, make_loss(model, config, alphas, len(alphas)))
     load_weights(model, training.average)

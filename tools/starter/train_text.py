@@ -1,10 +1,9 @@
-"""Owns the stage between VAE and UNet: both text encoders learn what words look like, at a hundred captions a second.
+"""The stage between VAE and UNet: both text encoders learn the appearance of words, at a hundred captions a second.
 
-It stands in for CLIP's contrastive training, and goes further for a UNet that must learn in hours: the 64 padding
-tokens from `FIRST` on learn to stand for the 8 × 8 regions of the picture (a coordinate network: Stanley,
-"Compositional pattern producing networks", 2007). A linear head foretells each region from its token, another the
-small picture from the pooled text. places.py then teaches the
-UNet to look at these tokens.
+It replaces CLIP's contrastive training, and does more for a UNet that must learn in hours: the 64 padding tokens from
+`FIRST` on learn to represent the 8 × 8 regions of the picture (a coordinate network: Stanley, "Compositional pattern
+producing networks", 2007). A linear head predicts each region from its token, another the small picture from the pooled
+text. region_attention.py then trains the UNet to attend to these tokens.
 """
 
 import random
@@ -18,29 +17,29 @@ from .compose import compose, draw
 from .config import Config
 from .names import load_names
 from .parts import make_text_encoders
-from .states import Log, load_state, save_state
 from .tokenizer import make_tokenizers
-from .warmstart import start_text
+from .training_state import TrainingLog, load_state, save_state
+from .weight_init import start_text
 
 GRID, CELL, FIRST = 8, 4, 13
 REGION = 3 * CELL * CELL
 BATCH = 32
 
 
-def place_code(grid: int, waves: int) -> Tensor:
-    """Cosines of each place of a `grid` × `grid` map, row by row: float32 [grid², waves²]."""
+def position_encoding(grid: int, waves: int) -> Tensor:
+    """Return cosines of each position of a `grid` × `grid` map, row by row: float32 [grid², waves²]."""
     place = (torch.arange(grid) + 0.5) / grid
     one = torch.cos(torch.pi * torch.arange(waves)[None] * place[:, None])
     return (one[:, None, :, None] * one[None, :, None, :]).reshape(grid * grid, waves * waves)
 
 
-class Foreteller(nn.Module):
-    """The two encoders and the heads that this stage throws away again."""
+class RegionPredictor(nn.Module):
+    """The two encoders and the heads, which are discarded after this stage."""
 
     def __init__(self, config: Config, data: Path) -> None:
         super().__init__()
         self.text_encoder, self.text_encoder_2 = make_text_encoders(config, *make_tokenizers(data))
-        code = place_code(GRID, 7)
+        code = position_encoding(GRID, 7)
         for encoder in (self.text_encoder, self.text_encoder_2):
             start_text(encoder)
             table = encoder.text_model.embeddings.position_embedding.weight
@@ -50,7 +49,7 @@ class Foreteller(nn.Module):
         self.pooled = nn.Linear(config.text_hidden[1], REGION * GRID * GRID // 4)
 
     def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Foretold regions [B, 64, REGION], which of them are foretold by padding [B, 64], and half-size pictures."""
+        """Return predicted regions [B, 64, REGION], which of them padding predicts [B, 64], and half-size pictures."""
         first = self.text_encoder(tokens[0], output_hidden_states=True).hidden_states[-2]
         second = self.text_encoder_2(tokens[1], output_hidden_states=True)
         end = (tokens == self.text_encoder.config.eos_token_id).int().argmax(2).amax(0)
@@ -60,7 +59,7 @@ class Foreteller(nn.Module):
 
 
 def make_scenes(config: Config, data: Path) -> tuple[Tensor, Tensor]:
-    """Token numbers [2, N, 77] and pictures of 32 × 32 by region in bytes, uint8 [N, 64, REGION]."""
+    """Return token ids [2, N, 77] and pictures of 32 × 32 by region in bytes, uint8 [N, 64, REGION]."""
     names, tokenizers = load_names(data, config.least_stars), make_tokenizers(data)
     weights = [name.weight for name in names]
     scenes = [
@@ -80,15 +79,15 @@ def make_scenes(config: Config, data: Path) -> tuple[Tensor, Tensor]:
 
 
 def halved(pictures: Tensor) -> Tensor:
-    """The regions with each 2 × 2 averaged: [B, 64 · REGION / 4]."""
+    """Average each 2 × 2 of the regions: [B, 64 · REGION / 4]."""
     cells = pictures.reshape(len(pictures), GRID * GRID, CELL // 2, 2, CELL // 2, 2, 3).mean((3, 5))
     return cells.reshape(len(pictures), -1)
 
 
 def train_text(config: Config, data: Path) -> None:
-    """Train, or go on training, to `config.text_steps`; saves `data/text.pt`."""
+    """Train, or resume training, to `config.text_steps`; saves `data/text.pt`."""
     torch.manual_seed(config.seed)
-    model = Foreteller(config, data).to(config.device)
+    model = RegionPredictor(config, data).to(config.device)
     optimiser = torch.optim.AdamW(
         model.parameters(), lr=config.text_lr, betas=(0.9, 0.99), weight_decay=0.01, fused=True
     )
@@ -99,7 +98,7 @@ def train_text(config: Config, data: Path) -> None:
         begin, seconds = saved["step"], saved["seconds"]
     tokens, pictures = make_scenes(config, data)
     middle = pictures.float().mean((0, 1)) / 127.5
-    log = Log(data / "text.jsonl", seconds)
+    log = TrainingLog(data / "text.jsonl", seconds)
     for step in range(begin, config.text_steps):
         torch.manual_seed(config.seed * 1_000_003 + step)
         where = torch.randint(0, len(pictures), (BATCH,))

@@ -1,4 +1,4 @@
-"""Owns the first training stage: the VAE that turns 4 × 4 picture pixels into one latent pixel."""
+"""The first training stage: the VAE that encodes 4 × 4 picture pixels as one latent pixel."""
 
 import math
 import random
@@ -16,20 +16,20 @@ from .compose import compose, draw
 from .config import Config
 from .names import Name, load_names
 from .parts import make_vae
-from .states import Log, load_state, save_state
-from .warmstart import start_vae
+from .training_state import TrainingLog, load_state, save_state
+from .weight_init import start_vae
 
 LATENT_NOISE = 0.06
 
 
 def to_tensor(pictures: Sequence[Image.Image]) -> Tensor:
-    """float32 [B, 3, H, W] in [-1, 1]."""
+    """Return float32 [B, 3, H, W] in [-1, 1]."""
     stacked = torch.from_numpy(np.stack([np.asarray(picture) for picture in pictures]))
     return stacked.permute(0, 3, 1, 2).contiguous().float() / 127.5 - 1
 
 
 def held_out(data: Path, size: int, count: int = 64) -> Tensor:
-    """Scenes of pictures that the VAE is never trained on: float32 [count, 3, size, size]."""
+    """Return scenes of pictures that the VAE is never trained on: float32 [count, 3, size, size]."""
     taught = {name.picture for name in load_names(data, least_stars=0)}
     others = sorted(set((data / "src/pictures/package/assets").glob("*.webp")) - taught)
     rng = random.Random("held out")
@@ -39,7 +39,7 @@ def held_out(data: Path, size: int, count: int = 64) -> Tensor:
 
 @torch.no_grad()
 def round_trip(vae: AutoencoderKL, pictures: Tensor) -> float:
-    """Mean over the pictures of the PSNR, in dB, of decoding what was encoded."""
+    """Return the mean PSNR, in dB, of the pictures after encoding and decoding."""
     values = []
     for part in torch.split(pictures, 16):
         part = part.to(vae.device)
@@ -49,7 +49,8 @@ def round_trip(vae: AutoencoderKL, pictures: Tensor) -> float:
 
 
 def batch(config: Config, names: Sequence[Name], step: int) -> Tensor:
-    """The step's pictures: crops at first, whole pictures in the last quarter, because GroupNorm sees the whole."""
+    """Return the step's pictures: crops at first, whole pictures in the last quarter, because GroupNorm sees the
+    whole."""
     rng = random.Random(f"vae {config.seed} {step}")
     whole = step > config.vae_steps * 3 // 4
     side = config.size if whole else config.vae_crop
@@ -63,9 +64,9 @@ def batch(config: Config, names: Sequence[Name], step: int) -> Tensor:
 
 
 def loss_of(vae: AutoencoderKL, pictures: Tensor) -> Tensor:
-    """L1 on pixels and on their differences, through latents blurred by noise so that details are stored robustly.
+    """L1 on pixels and on their differences, through noisy latents, so that details are stored robustly.
 
-    The pull towards the averaged picture keeps the latents smooth, which a small UNet learns faster.
+    A regularization towards the averaged picture keeps the latents smooth, which a small UNet learns faster.
     """
     mean = vae.encode(pictures).latent_dist.mean
     noise = torch.randn_like(mean) * LATENT_NOISE * torch.rand(len(mean), 1, 1, 1, device=mean.device)
@@ -80,7 +81,7 @@ def loss_of(vae: AutoencoderKL, pictures: Tensor) -> Tensor:
 
 @torch.no_grad()
 def latent_scale(vae: AutoencoderKL, config: Config, names: Sequence[Name]) -> float:
-    """One over the standard deviation of the latents, which brings them to the noise's scale."""
+    """Return one over the standard deviation of the latents, which scales them to the noise."""
     rng = random.Random("scale")
     pictures = to_tensor([draw(compose(rng, names, [1.0] * len(names), config.size)) for _ in range(256)])
     latents = [vae.encode(part.to(vae.device)).latent_dist.mean for part in torch.split(pictures, 16)]
@@ -88,7 +89,7 @@ def latent_scale(vae: AutoencoderKL, config: Config, names: Sequence[Name]) -> f
 
 
 def train_vae(config: Config, data: Path) -> None:
-    """Train, or go on training, to `config.vae_steps`; saves `data/vae.pt` and, when done, `data/vae/`."""
+    """Train, or resume training, to `config.vae_steps`; saves `data/vae.pt` and, when done, `data/vae/`."""
     torch.manual_seed(config.seed)
     names, strangers = load_names(data, least_stars=0), held_out(data, config.size)
     vae = make_vae(config)
@@ -100,7 +101,7 @@ def train_vae(config: Config, data: Path) -> None:
         vae.load_state_dict(saved["vae"])
         optimiser.load_state_dict(saved["optimiser"])
         begin, seconds = saved["step"], saved["seconds"]
-    log = Log(data / "vae.jsonl", seconds)
+    log = TrainingLog(data / "vae.jsonl", seconds)
     for step in range(begin, config.vae_steps):
         torch.manual_seed(config.seed * 1_000_003 + step)
         rate = (

@@ -1,4 +1,4 @@
-"""Owns the training loop that the UNet stages share: resuming, pace, averaged weights, log and saved state."""
+"""The training loop of the UNet stages: resuming, learning rate, averaged weights, log and saved state."""
 
 import random
 from collections.abc import Callable
@@ -10,17 +10,17 @@ import torch
 from torch import Tensor, nn
 
 from .config import Config
-from .pool import Pool
-from .states import Log, load_state, save_state
-from .threads import Threads
+from .scene_pool import ScenePool
+from .thread_count import ThreadCount
+from .training_state import TrainingLog, load_state, save_state
 
 REPORT, SAVE, SHEET = 50, 250, 750
-LossOf = Callable[[Pool, random.Random, int], Tensor]
+LossOf = Callable[[ScenePool, random.Random, int], Tensor]
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """What differs between the stages: the name of its files, its length in steps of `batch`, its pace."""
+class TrainingSchedule:
+    """The differences between stages: file name, length in steps of `batch`, learning rate."""
 
     name: str
     steps: int
@@ -30,31 +30,32 @@ class Recipe:
     ema: float
 
     def rate(self, step: int) -> float:
-        """Warm up, stay, and fall to nothing over the last third, so that --steps can still move while it stays."""
+        """Warm up, stay constant, and fall to zero over the last third, so that --steps can still change before
+        that."""
         return self.lr * min(1.0, (step + 1) / self.warmup, (self.steps - step) / (self.steps / 3))
 
 
-def trained(model: nn.Module) -> list[nn.Parameter]:
+def trainable_parameters(model: nn.Module) -> list[nn.Parameter]:
     return [parameter for parameter in model.parameters() if parameter.requires_grad]
 
 
 @torch.no_grad()
 def load_weights(model: nn.Module, weights: list[Tensor]) -> None:
-    """Put the weights, in the order of `trained`, into `model`."""
-    for parameter, weight in zip(trained(model), weights, strict=True):
+    """Load the weights, in the order of `trainable_parameters`, into `model`."""
+    for parameter, weight in zip(trainable_parameters(model), weights, strict=True):
         parameter.copy_(weight)
 
 
-class Training:
-    """One stage under way: the model, its optimiser and its averaged weights, as they were last saved or fresh.
+class Trainer:
+    """One training stage: the model, its optimizer and its averaged weights, as last saved or fresh.
 
-    `groups` are the optimiser's, each with its own `pace`, by which the recipe's rate is multiplied. `average` are the
-    tensors that hold the averaged weights, where a stage needs them inside a module of its own.
+    `groups` are the optimizer's, each with its own `pace`, a factor of the schedule's rate. `average` are the tensors
+    that hold the averaged weights, if a stage needs them inside its own module.
     """
 
     def __init__(
         self,
-        recipe: Recipe,
+        recipe: TrainingSchedule,
         config: Config,
         data: Path,
         model: nn.Module,
@@ -62,7 +63,7 @@ class Training:
         average: list[Tensor] | None = None,
     ) -> None:
         self.recipe, self.config, self.data, self.model = recipe, config, data, model
-        self.weights = trained(model)
+        self.weights = trainable_parameters(model)
         self.average = average or [weight.detach().clone() for weight in self.weights]
         groups = groups or [{"params": self.weights, "pace": 1.0}]
         self.optimiser = torch.optim.AdamW(groups, lr=recipe.lr, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
@@ -84,7 +85,7 @@ class Training:
         self.begin, self.samples, self.seconds = state["step"], state["samples"], state["seconds"]
         self.saved_pool = state.get("pool")
 
-    def save(self, done: int, seconds: float, pool: Pool) -> None:
+    def save(self, done: int, seconds: float, pool: ScenePool) -> None:
         state = {
             "model": self.model.state_dict(),
             "optimiser": self.optimiser.state_dict(),
@@ -98,12 +99,12 @@ class Training:
 
     @torch.no_grad()
     def follow(self, step: int) -> None:
-        """Move the exponential moving average of the weights, quickly at first."""
+        """Update the exponential moving average of the weights, quickly at first."""
         decay = min(self.recipe.ema, (1 + step) / (10 + step))
         torch._foreach_lerp_(self.average, [weight.detach() for weight in self.weights], 1 - decay)
 
-    def step(self, loss_of: LossOf, pool: Pool, step: int) -> float:
-        """One optimiser step; everything random in it depends on the seed, the stage and `step` alone."""
+    def step(self, loss_of: LossOf, pool: ScenePool, step: int) -> float:
+        """Run one optimizer step; its random numbers depend on the seed, the stage and `step` only."""
         recipe, seed = self.recipe, self.config.seed
         for group in self.optimiser.param_groups:
             group["lr"] = group["pace"] * recipe.rate(step)
@@ -118,13 +119,16 @@ class Training:
 
     def run(
         self,
-        pool: Pool,
+        pool: ScenePool,
         loss_of: LossOf,
         *,
         show: Callable[[int], None] = lambda done: None,
     ) -> None:
-        """Train to the recipe's last step. `show` is called now and then with the steps done."""
-        log, threads = Log(self.data / f"{self.recipe.name}.jsonl", self.seconds), Threads(self.config.threads)
+        """Train to the schedule's last step. `show` is called periodically with the steps done."""
+        log, threads = (
+            TrainingLog(self.data / f"{self.recipe.name}.jsonl", self.seconds),
+            ThreadCount(self.config.threads),
+        )
         last = self.recipe.steps
         for step in range(self.begin, last):
             pool.advance(self.samples)

@@ -1,1 +1,1 @@
-"""The engine that draws, with SDXL in parts that OpenVINO has compiled. The only heavy imports."""
+"""The OpenVINO engine: runs SDXL in compiled parts. The only package with heavy imports."""

@@ -1,4 +1,4 @@
-"""The denoising loop of one stage, watched step by step; every workflow of SDXL goes through it."""
+"""The denoising loop of one stage, with a callback after each UNet call; used by every SDXL workflow."""
 
 from __future__ import annotations
 
@@ -10,48 +10,49 @@ from functools import partial
 import torch
 
 from sdxl_desktop.core.schedulers import is_edm
-from sdxl_desktop.engine.openvino.caching.call_schedule import required_features
 from sdxl_desktop.engine.openvino.extensions.base import Extensions
-from sdxl_desktop.engine.openvino.predict import Predictor
-from sdxl_desktop.engine.openvino.preview import Floats, believed, believed_by_edm
-from sdxl_desktop.engine.openvino.schedule import Schedule
-from sdxl_desktop.engine.openvino.trajectory import Trajectory
+from sdxl_desktop.engine.openvino.latent_preview import Floats, pred_original_sample, pred_original_sample_edm
+from sdxl_desktop.engine.openvino.predict import NoisePredictor
+from sdxl_desktop.engine.openvino.prediction_replay import PredictionReplay
+from sdxl_desktop.engine.openvino.stage_schedule import StageSchedule
+from sdxl_desktop.engine.openvino.step_caching.call_schedule import required_features
 from sdxl_desktop.engine.openvino.unet_call import CallKind, UNetCall
 
-SMOOTHED_OVER = 8
+MEAN_OVER_CALLS = 8
 
 
 @dataclass
-class Pace:
-    """Seconds a UNet call takes, by its kind: a mean of the last few of that kind, the first one (which warms up) left
-    out if it can be."""
+class StepTimer:
+    """Seconds per UNet call, by kind: the mean of the last few calls of that kind, without the first (warm-up) if
+    possible."""
 
     started: float = field(default_factory=time.perf_counter)
     seconds: dict[CallKind, list[float]] = field(default_factory=dict)
 
-    def begin(self) -> None:
+    def start(self) -> None:
         self.started = time.perf_counter()
 
-    def tick(self, kind: CallKind) -> None:
+    def stop(self, kind: CallKind) -> None:
         self.seconds.setdefault(kind, []).append(time.perf_counter() - self.started)
 
-    def mean(self, kind: CallKind) -> float:
-        """Seconds a call takes; guessed from the others' while none of its kind was made, 0 before any was."""
+    def mean_seconds(self, kind: CallKind) -> float:
+        """Return the seconds per call; estimated from other kinds until one of this kind was made, 0 before any
+        call."""
         taken = self.seconds.get(kind)
         if taken is not None:
-            recent = taken[1:][-SMOOTHED_OVER:] or taken
+            recent = taken[1:][-MEAN_OVER_CALLS:] or taken
             return sum(recent) / len(recent)
-        return max((self.mean(other) * kind.weight / other.weight for other in self.seconds), default=0.0)
+        return max((self.mean_seconds(other) * kind.weight / other.weight for other in self.seconds), default=0.0)
 
-    def total(self, calls: Mapping[CallKind, int]) -> float:
-        """Seconds that so many calls of each kind take together."""
-        return sum(self.mean(kind) * number for kind, number in calls.items())
+    def total_seconds(self, calls: Mapping[CallKind, int]) -> float:
+        """Return the total seconds for this number of calls of each kind."""
+        return sum(self.mean_seconds(kind) * number for kind, number in calls.items())
 
 
 @dataclass(frozen=True, slots=True)
 class CompletedCall:
-    """A UNet call of a stage is done: its kind, the step of the run that it completes, counted from 1, and `estimate`,
-    which gives the latents float32 [C, h, w] that the call predicts for the end, when they are wanted."""
+    """A completed UNet call: its kind, its step in the run, counted from 1, and `estimate`, which returns the predicted
+    final latents, float32 [C, h, w], when called."""
 
     kind: CallKind
     step: int
@@ -59,63 +60,65 @@ class CompletedCall:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Stage:
-    """One UNet working through one schedule in `calls`, which `extensions` may change. `offset` is how many steps
-    earlier stages took."""
+class DenoisingStage:
+    """One UNet running one schedule in `calls`, which `extensions` may change. `step_offset` is the number of steps of
+    earlier stages."""
 
-    predictor: Predictor
+    predictor: NoisePredictor
     extensions: Extensions
-    schedule: Schedule
+    schedule: StageSchedule
     calls: tuple[UNetCall, ...]
-    offset: int = 0
+    step_offset: int = 0
 
     def step(self, call: UNetCall) -> int:
-        """The step of the whole run, counted from 1, that `call` belongs to."""
-        return self.offset + call.step
+        """Return the step in the whole run, counted from 1, of `call`."""
+        return self.step_offset + call.step
 
 
 def denoise(
-    stage: Stage,
+    stage: DenoisingStage,
     latents: torch.Tensor,
-    source: torch.Generator,
-    trajectory: Trajectory,
-    pace: Pace,
+    generator: torch.Generator,
+    trajectory: PredictionReplay,
+    timer: StepTimer,
     on_call: Callable[[CompletedCall], None],
 ) -> torch.Tensor:
-    """Latents float32 [1, C, h, w] after the stage. `source` is the generator that made their noise; schedulers that
-    draw noise of their own go on with it."""
+    """Return the latents float32 [1, C, h, w] after the stage. `generator` is the one that created their noise;
+    schedulers that draw their own noise continue with it."""
     schedule, predictor = stage.schedule, stage.predictor
     scheduler = schedule.scheduler
-    step_kwargs = schedule.step_kwargs(source)
-    again = _asked_again(stage, trajectory)
+    step_kwargs = schedule.extra_step_kwargs(generator)
+    recomputed_calls = _calls_to_recompute(stage, trajectory)
     for call, timestep in zip(stage.calls, schedule.timesteps, strict=True):
         scaled = scheduler.scale_model_input(latents, timestep)
         step = stage.step(call)
-        pace.begin()
-        prediction, replayed = trajectory.take(step, partial(predictor, scaled, timestep, call))
-        if call.number in again:
+        timer.start()
+        prediction, replayed = trajectory.predict(step, partial(predictor, scaled, timestep, call))
+        if call.number in recomputed_calls:
             predictor(scaled, timestep, call)
         if not replayed:
-            pace.tick(call.kind)
+            timer.stop(call.kind)
         latents = scheduler.step(prediction, timestep, latents, **step_kwargs, return_dict=False)[0]
         latents = stage.extensions.after_step(latents, call)
-        estimate = partial(_estimate, schedule, scaled, prediction, call.noise_level)
-        on_call(CompletedCall(call.kind, step, estimate))
+        pred_original_sample = partial(_pred_original_sample, schedule, scaled, prediction, call.sigma)
+        on_call(CompletedCall(call.kind, step, pred_original_sample))
     return latents
 
 
-def _estimate(schedule: Schedule, scaled: torch.Tensor, prediction: torch.Tensor, level: float) -> Floats:
-    """The latents float32 [C, h, w] that a prediction believes in."""
+def _pred_original_sample(
+    schedule: StageSchedule, scaled: torch.Tensor, prediction: torch.Tensor, sigma: float
+) -> Floats:
+    """Return the final latents float32 [C, h, w] that a prediction implies."""
     config = schedule.scheduler.config
-    given, said, kind = scaled[0].numpy(), prediction[0].numpy(), config.prediction_type
+    model_input, model_output, kind = scaled[0].numpy(), prediction[0].numpy(), config.prediction_type
     if is_edm(type(schedule.scheduler).__name__):
-        return believed_by_edm(given, said, level, kind, float(config.sigma_data))
-    return believed(given, said, level, kind)
+        return pred_original_sample_edm(model_input, model_output, sigma, kind, float(config.sigma_data))
+    return pred_original_sample(model_input, model_output, sigma, kind)
 
 
-def _asked_again(stage: Stage, trajectory: Trajectory) -> frozenset[int]:
-    """The replayed calls that the UNet must be asked all the same, only for their deep features, which later calls that
-    are not replayed make use of."""
+def _calls_to_recompute(stage: DenoisingStage, trajectory: PredictionReplay) -> frozenset[int]:
+    """Return the replayed calls that must still be computed for their deep features, because later calls that are not
+    replayed use them."""
     calls = stage.calls
     first = next((call.number for call in calls if not trajectory.replays(stage.step(call))), len(calls))
     return required_features(calls, first)

@@ -1,7 +1,7 @@
-"""The devices OpenVINO has on this machine, and what each may be told when a part is compiled for it.
+"""The OpenVINO devices of this machine, and the properties each is given when a part is compiled for it.
 
-Only what a device says it knows is ever told to it, since an unknown property raises. What is here for GPUs and NPUs
-follows the documentation of OpenVINO's plugins; this code has not met one.
+Only properties that a device lists as supported are set, since an unknown one raises. The code for GPUs and NPUs
+follows the documentation of OpenVINO's plugins; it has not been tested on one.
 """
 
 from __future__ import annotations
@@ -13,26 +13,26 @@ from typing import Any
 
 import openvino as ov
 
-from sdxl_desktop.core.device import Device, kind_of
+from sdxl_desktop.core.device import Device, device_type
 from sdxl_desktop.core.errors import DeviceError
 from sdxl_desktop.core.parts import Part
-from sdxl_desktop.core.request import AUTOMATIC, Execution, Precision
-from sdxl_desktop.engine.device_times import DeviceTable, automatic
+from sdxl_desktop.core.request import AUTOMATIC_DEVICE, Execution, Precision
+from sdxl_desktop.engine.device_times import DeviceTimings, automatic_device
 
 core = ov.Core()
 
 _CAPABILITIES = {"f32": "FP32", "f16": "FP16", "bf16": "BF16"}
-_SCALED = "ACTIVATIONS_SCALE_FACTOR"
+_ACTIVATIONS_SCALE = "ACTIVATIONS_SCALE_FACTOR"
 
 
-def available() -> tuple[Device, ...]:
-    """Every device there is, by OpenVINO's names."""
+def available_devices() -> tuple[Device, ...]:
+    """Return all available devices, by OpenVINO's names."""
     return tuple(Device(name, str(core.get_property(name, "FULL_DEVICE_NAME"))) for name in core.available_devices)
 
 
-def resolve(name: str, known: Iterable[str] | None = None) -> str:
-    """OpenVINO's spelling of `name`; raises DeviceError that names the devices there are. Never another device.
-    `known` are those there are, where they were asked for already, which takes a millisecond."""
+def resolve_device_name(name: str, known: Iterable[str] | None = None) -> str:
+    """Return OpenVINO's spelling of `name`, never another device. Raises DeviceError, which lists the available
+    devices. `known` are the available devices if already queried, which takes a millisecond."""
     if known is None:
         known = core.available_devices
     wanted = name.strip().upper()
@@ -41,22 +41,22 @@ def resolve(name: str, known: Iterable[str] | None = None) -> str:
             return device
     raise DeviceError(
         f"There is no device {name!r} on this computer.",
-        why=f"OpenVINO finds: {', '.join(device.label for device in available())}.",
+        why=f"OpenVINO finds: {', '.join(device.label for device in available_devices())}.",
         next_step="Choose one of these, or install the driver of the missing one.",
     )
 
 
-def resolved(execution: Execution, table: DeviceTable | None = None) -> Execution:
-    """`execution` with OpenVINO's spelling of every part's device. Automatic becomes what it means here, by what was
-    measured. Raises DeviceError for the first device that is not there."""
+def resolve_devices(execution: Execution, table: DeviceTimings | None = None) -> Execution:
+    """Return `execution` with OpenVINO's spelling of every part's device. Automatic is replaced by the device selected
+    here from the measured timings. Raises DeviceError for the first unavailable device."""
 
     known = list(core.available_devices)
 
     def found(part: str) -> str:
         name = execution.device_for(part)
-        if name.strip().upper() == AUTOMATIC:
-            return automatic(part, known, table)
-        return resolve(name, known)
+        if name.strip().upper() == AUTOMATIC_DEVICE:
+            return automatic_device(part, known, table)
+        return resolve_device_name(name, known)
 
     unet = found(Part.UNET)
     return replace(
@@ -68,43 +68,51 @@ def resolved(execution: Execution, table: DeviceTable | None = None) -> Executio
     )
 
 
-def precision_for(device: str, part: str, asked: Precision, is_scaled: Callable[[], bool]) -> Precision:
-    """The precision that `part` is compiled with: `asked`, where the device has it.
+def supported_precision(
+    device: str, part: str, asked: Precision, check_activation_scale: Callable[[], bool]
+) -> Precision:
+    """Return the precision to compile `part` with: `asked` if the device supports it.
 
-    SDXL's VAE overflows in 16 bits, which GPUs take by themselves: there it gets 32, unless its graph carries the
-    factor (`ACTIVATIONS_SCALE_FACTOR`) by which OpenVINO keeps activations small enough. `is_scaled` finds that out.
+    SDXL's VAE overflows in 16 bits, the default of GPUs: there it uses 32, unless its graph contains the factor
+    (`ACTIVATIONS_SCALE_FACTOR`) by which OpenVINO keeps activations small enough. `check_activation_scale` returns
+    whether it does.
     """
-    if part.startswith(Part.VAE) and kind_of(device) == "GPU" and asked in ("auto", "f16") and not is_scaled():
+    if (
+        part.startswith(Part.VAE)
+        and device_type(device) == "GPU"
+        and asked in ("auto", "f16")
+        and not check_activation_scale()
+    ):
         return "f32"
-    if asked == "auto" or not _lacks(device, asked):
+    if asked == "auto" or not _lacks_precision(device, asked):
         return asked
     return "auto"
 
 
-def is_scaled(model: ov.Model) -> bool:
-    """Whether a graph brings its own scale for activations, as optimum-intel writes it for VAEs that need it."""
-    return bool(model.has_rt_info(["runtime_options", _SCALED]))
+def has_activation_scale(model: ov.Model) -> bool:
+    """Whether a graph contains an activation scale, as optimum-intel writes it for VAEs that need it."""
+    return bool(model.has_rt_info(["runtime_options", _ACTIVATIONS_SCALE]))
 
 
 @cache
-def _lacks(device: str, precision: Precision) -> bool:
-    """Whether a device says that it has no such precision. Processors are left to OpenVINO, which emulates."""
-    if kind_of(device) == "CPU":
+def _lacks_precision(device: str, precision: Precision) -> bool:
+    """Whether a device reports that it lacks this precision. For CPUs it is False: OpenVINO emulates missing ones."""
+    if device_type(device) == "CPU":
         return False
     told = core.get_property(device, "OPTIMIZATION_CAPABILITIES")
     return _CAPABILITIES[precision] not in told
 
 
-def compile_config(device: str, *, precision: Precision, threads: int, cache: str) -> dict[str, Any]:
-    """The properties to compile with: only those that `device` knows, since an unknown one raises."""
-    return allowed(
-        wanted_properties(kind_of(device), precision=precision, threads=threads, cache=cache),
+def compile_properties(device: str, *, precision: Precision, threads: int, cache: str) -> dict[str, Any]:
+    """Return the compile properties: only those that `device` supports, since an unknown one raises."""
+    return filter_supported(
+        desired_properties(device_type(device), precision=precision, threads=threads, cache=cache),
         set(core.get_property(device, "SUPPORTED_PROPERTIES")),
     )
 
 
-def wanted_properties(kind: str, *, precision: Precision, threads: int, cache: str) -> dict[str, Any]:
-    """What a device of this kind is to be told, if it knows it."""
+def desired_properties(kind: str, *, precision: Precision, threads: int, cache: str) -> dict[str, Any]:
+    """Return the properties to set on a device of this kind if it supports them."""
     wanted: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "CACHE_DIR": cache}
     if precision != "auto":
         wanted["INFERENCE_PRECISION_HINT"] = precision
@@ -113,11 +121,12 @@ def wanted_properties(kind: str, *, precision: Precision, threads: int, cache: s
             wanted["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = 0
         if threads:
             wanted["INFERENCE_NUM_THREADS"] = threads
-    if kind == "GPU":  # attention and decoding at large sizes want more than 4 GB in a piece
+    if kind == "GPU":  # attention and decoding at large sizes need allocations above 4 GB
         wanted["GPU_ENABLE_LARGE_ALLOCATIONS"] = True
     return wanted
 
 
-def allowed(wanted: dict[str, Any], supported: set[str]) -> dict[str, Any]:
-    """`wanted` without what a device does not list; a cache is OpenVINO's own affair and goes to every device."""
-    return {key: value for key, value in wanted.items() if key in supported or key == "CACHE_DIR"}
+def filter_supported(properties: dict[str, Any], supported: set[str]) -> dict[str, Any]:
+    """Return `properties` without unsupported ones. CACHE_DIR is always kept: OpenVINO itself handles it for every
+    device."""
+    return {key: value for key, value in properties.items() if key in supported or key == "CACHE_DIR"}

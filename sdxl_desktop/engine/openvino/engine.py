@@ -1,4 +1,4 @@
-"""The OpenVINO engine: loads a checkpoint, compiles its parts, encodes, denoises and decodes; keeps what it can."""
+"""The OpenVINO engine: loads checkpoints, compiles their parts, encodes, denoises and decodes; caches what it can."""
 
 from __future__ import annotations
 
@@ -13,45 +13,50 @@ import torch
 from sdxl_desktop.core.additions import Additions
 from sdxl_desktop.core.checkpoint import CheckpointKind
 from sdxl_desktop.core.device import Device
-from sdxl_desktop.core.errors import RequestError, SdxlDesktopError, may_have_left_harm
+from sdxl_desktop.core.errors import RequestError, SdxlDesktopError, needs_engine_restart
 from sdxl_desktop.core.events import (
-    Cancelled,
-    Drawn,
-    Failed,
-    Finished,
     Phase,
     Picture,
+    PictureFinished,
     Pixels,
     Preview,
     Progress,
+    RunCancelled,
+    RunFailed,
+    RunFinished,
 )
-from sdxl_desktop.core.latents import KeptLatents
+from sdxl_desktop.core.latents import SavedLatents
 from sdxl_desktop.core.parts import ENCODERS, Part
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import Execution, GenerationRequest, Prompts
-from sdxl_desktop.core.speed import Speed
+from sdxl_desktop.core.speed import SpeedPreset
 from sdxl_desktop.engine.checkpoint_id import checkpoint_id
-from sdxl_desktop.engine.compile_key import CompileTimes, hashes_in
-from sdxl_desktop.engine.device_times import table_file
-from sdxl_desktop.engine.ground import PreparedGround
+from sdxl_desktop.engine.compile_key import CompileTimes, shared_file_hashes
+from sdxl_desktop.engine.device_times import timings_file
+from sdxl_desktop.engine.edit_inputs import EditInputs
+from sdxl_desktop.engine.engine_protocol import CancelToken, Emit
 from sdxl_desktop.engine.openvino import devices
-from sdxl_desktop.engine.openvino.budget import Budget, files_resident
-from sdxl_desktop.engine.openvino.compiled import CompiledParts
-from sdxl_desktop.engine.openvino.conditioning_store import ConditioningStore
-from sdxl_desktop.engine.openvino.decode import decode_safely, ran_away
-from sdxl_desktop.engine.openvino.interrupt import Interrupt, Interrupted
-from sdxl_desktop.engine.openvino.loaded import LoadedCheckpoint
-from sdxl_desktop.engine.openvino.mapped import Thinning
-from sdxl_desktop.engine.openvino.overlap import Decoded, NotBeside, Overlap, Undecoded
-from sdxl_desktop.engine.openvino.parts import Compiler, compiler_for
-from sdxl_desktop.engine.openvino.placement import Placement
-from sdxl_desktop.engine.openvino.precheck import check_schedules
-from sdxl_desktop.engine.openvino.prepare import Preparation, RunCheckpoint
-from sdxl_desktop.engine.openvino.preview import PreviewMap
-from sdxl_desktop.engine.openvino.run import Run
-from sdxl_desktop.engine.openvino.shelf import Shelf
-from sdxl_desktop.engine.openvino.workflow import Latents, Step, Workflow
-from sdxl_desktop.engine.protocol import CancelToken, Emit
+from sdxl_desktop.engine.openvino.background_decode import (
+    BackgroundDecoder,
+    DecodedImage,
+    OverlapRefused,
+    PendingDecode,
+)
+from sdxl_desktop.engine.openvino.checkpoint_cache import CheckpointCache
+from sdxl_desktop.engine.openvino.compiled_models import CompiledModels
+from sdxl_desktop.engine.openvino.decode import decode_with_fallback, has_diverged
+from sdxl_desktop.engine.openvino.generation_run import GenerationRun
+from sdxl_desktop.engine.openvino.infer_requests import InferRequestCache
+from sdxl_desktop.engine.openvino.interruptible_request import Interrupt, Interrupted
+from sdxl_desktop.engine.openvino.latent_preview import PreviewMap
+from sdxl_desktop.engine.openvino.loaded_checkpoint import LoadedCheckpoint
+from sdxl_desktop.engine.openvino.mapped_pages import MappedPageTrimmer
+from sdxl_desktop.engine.openvino.memory_budget import MemoryBudget, resident_file_bytes
+from sdxl_desktop.engine.openvino.part_compiler import Compiler, create_compiler
+from sdxl_desktop.engine.openvino.prompt_cache import PromptCache
+from sdxl_desktop.engine.openvino.run_preparation import RunCheckpoint, RunPreparation
+from sdxl_desktop.engine.openvino.schedule_check import check_schedules
+from sdxl_desktop.engine.openvino.workflow import DenoisedLatents, StepProgress, Workflow
 from sdxl_desktop.imaging import watermark
 
 log = logging.getLogger(__name__)
@@ -60,196 +65,224 @@ _REFINER_PARTS = (Part.TEXT_ENCODER_2, Part.UNET)
 
 
 class OpenVinoEngine:
-    """An `Engine` in this process. Not for two threads at once."""
+    """An `Engine` in this process. Not thread-safe."""
 
     def __init__(self, paths: AppPaths, budget: int | None = None, compiler: Compiler | None = None) -> None:
-        """`budget` in bytes is what this process may take in memory; None: what the machine has, less a reserve.
-        `compiler` may have begun already; None: one of its own."""
+        """`budget` is the memory limit of this process in bytes; None: the machine's memory less a reserve. `compiler`
+        may already be compiling ahead; None creates a new one."""
         self._interrupt = Interrupt()
-        self._compiled = CompiledParts(
-            compiler or compiler_for(paths),
+        self._requests = InferRequestCache(
+            compiler or create_compiler(paths),
             CompileTimes(paths.cache / "compile-times.json"),
             self._interrupt,
         )
-        self._placement = Placement(self._compiled, table_file(paths))
-        self._shelf = Shelf(paths, self._interrupt)
-        self._hashes = hashes_in(paths.cache)
-        self._thinning = Thinning(files_resident)
-        self._preparation = Preparation(
-            self._placement, ConditioningStore(paths.cache / "embeddings"), self._interrupt, Budget(budget)
+        self._compiled_models = CompiledModels(self._requests, timings_file(paths))
+        self._checkpoints = CheckpointCache(paths, self._interrupt)
+        self._hashes = shared_file_hashes(paths.cache)
+        self._page_trimmer = MappedPageTrimmer(resident_file_bytes)
+        self._preparation = RunPreparation(
+            self._compiled_models, PromptCache(paths.cache / "embeddings"), self._interrupt, MemoryBudget(budget)
         )
 
     @property
     def loaded(self) -> tuple[LoadedCheckpoint, ...]:
-        """The checkpoints that are in memory."""
-        return tuple(self._shelf.loaded)
+        """The checkpoints in memory."""
+        return tuple(self._checkpoints.loaded)
 
     def generate(self, request: GenerationRequest, emit: Emit, cancel: CancelToken) -> None:
         """See `Engine.generate`."""
         self._interrupt.token = cancel
         try:
-            # once for the run; and a missing device is told before minutes of loading
-            run = Run(request, emit, self._placement.resolved(request.execution))
-            self._thinning.begin()
-            with run.peak.watching():
-                finished = self._draw(run)
-            emit(replace(finished, peak_bytes=run.peak.bytes))
+            # resolved once per run; a missing device is reported before minutes of loading
+            run = GenerationRun(request, emit, self._compiled_models.resolve_devices(request.execution))
+            self._page_trimmer.reset()
+            with run.peak_memory.measure():
+                finished = self._generate(run)
+            emit(replace(finished, peak_bytes=run.peak_memory.bytes))
         except Interrupted:
-            emit(Cancelled())
+            emit(RunCancelled())
         except SdxlDesktopError as problem:
-            if may_have_left_harm(problem):
-                self._forget()
-            emit(Failed(problem))
-        except Exception as problem:  # the last net under a run
+            if needs_engine_restart(problem):
+                self._release_all()
+            emit(RunFailed(problem))
+        except Exception as problem:  # last resort: a run reports errors and never raises
             log.exception("A run failed unexpectedly")
-            self._forget()
-            emit(Failed.unexpected(problem))
+            self._release_all()
+            emit(RunFailed.unexpected(problem))
 
-    def _forget(self) -> None:
-        """Let everything go that was compiled and loaded, to make it anew: after an inference that failed, for want of
+    def _release_all(self) -> None:
+        """Release everything compiled and loaded, so that it is created again: after an inference failed for lack of
         memory or in a driver, the same request fails again at the same size."""
-        self._placement.forget()
-        self._shelf.keep_only(())
+        self._compiled_models.release_all()
+        self._checkpoints.keep_only(())
 
-    def warm(self, checkpoint: Path, execution: Execution, speed: Speed, emit: Emit, cancel: CancelToken) -> None:
-        """See `Engine.warm`."""
+    def warm_up(
+        self, checkpoint: Path, execution: Execution, speed: SpeedPreset, emit: Emit, cancel: CancelToken
+    ) -> None:
+        """See `Engine.warm_up`."""
         self._interrupt.token = cancel
         try:
-            execution = self._placement.resolved(execution)
-            loaded = self._shelf.take(checkpoint, Additions(), emit)
-            self._shelf.keep_only((loaded,))
+            execution = self._compiled_models.resolve_devices(execution)
+            loaded = self._checkpoints.load(checkpoint, Additions(), emit)
+            self._checkpoints.keep_only((loaded,))
             for parts in ((Part.UNET, Part.VAE_DECODER), ENCODERS):
-                self._placement.place([(loaded, parts)], execution, speed.plan.caching, emit)
-            loaded.pipe.shed()
-            keys = loaded.keys(ENCODERS, execution)
-            loaded.encoder.encode(Prompts(), tuple(keys.values()))
+                self._compiled_models.compile_parts([(loaded, parts)], execution, speed.plan.step_caching, emit)
+            loaded.pipe.release_graphs()
+            keys = loaded.compile_keys(ENCODERS, execution)
+            loaded.prompt_encoder.encode(Prompts(), tuple(keys.values()))
         except Interrupted:
             return
-        except Exception:  # warming is a courtesy: the run that follows tells what is wrong
+        except Exception:  # warming up is optional: the next run reports the problem
             log.warning("Warming up failed", exc_info=True)
-            self._forget()
+            self._release_all()
 
     def devices(self) -> tuple[Device, ...]:
-        return devices.available()
+        return devices.available_devices()
 
     def close(self) -> None:
-        self._forget()
+        self._release_all()
 
-    def _draw(self, run: Run) -> Finished:
-        request, watch = run.request, run.watch
-        ground = None if request.edit is None else PreparedGround.of(request.edit, request.sampling.size)
+    def _generate(self, run: GenerationRun) -> RunFinished:
+        request, watch = run.request, run.stopwatch
+        edit_inputs = None if request.edit is None else EditInputs.prepare(request.edit, request.sampling.size)
         with watch.timing("load"):
             check_schedules(request)
             base, refiner = self._load(run)
-        check_fit(base, refiner, request)
-        cast = [
+        check_checkpoints(base, refiner, request)
+        participants = [
             RunCheckpoint(base, run.base_parts),
             *([RunCheckpoint(refiner, _REFINER_PARTS, refining=True)] if refiner else []),
         ]
-        workflow = self._workflow(run, cast, ground)
-        with Overlap(
-            lambda one: self._decode(run, cast, one), lambda one, decoded: self._finish(run, base, ground, one, decoded)
+        workflow = self._create_workflow(run, participants, edit_inputs)
+        with BackgroundDecoder(
+            lambda one: self._decode(run, participants, one),
+            lambda one, decoded: self._finish_picture(run, base, edit_inputs, one, decoded),
         ) as overlap:
             for index, seed in enumerate(request.sampling.seeds):
-                latents = self._denoise(run, cast, workflow, index, seed, overlap)
-                if ran_away(latents.final) and self._renewed(run, cast, overlap):
-                    workflow = self._workflow(run, cast, ground)
-                    latents = self._denoise(run, cast, workflow, index, seed, overlap)
-                one = Undecoded(index, seed, latents)
+                latents = self._denoise(run, participants, workflow, index, seed, overlap)
+                if has_diverged(latents.final) and self._discard_cached(run, participants, overlap):
+                    workflow = self._create_workflow(run, participants, edit_inputs)
+                    latents = self._denoise(run, participants, workflow, index, seed, overlap)
+                pending = PendingDecode(index, seed, latents)
                 with watch.timing("decode"):
                     overlap.finish()
-                    if index + 1 < run.count and self._preparation.may_overlap(run, cast):
-                        overlap.begin(one, self._decoder(run, cast, one, _not_beside))
+                    if index + 1 < run.count and self._preparation.may_overlap(run, participants):
+                        overlap.start(pending, self._decoder(run, participants, pending, _refuse_overlap))
                     else:
-                        self._finish(run, base, ground, one, self._decode(run, cast, one))
-        return Finished(pictures=tuple(run.pictures), timings=watch.timings(), devices=run.ran_on)
+                        self._finish_picture(run, base, edit_inputs, pending, self._decode(run, participants, pending))
+        return RunFinished(pictures=tuple(run.pictures), timings=watch.timings(), devices=run.execution_devices)
 
-    def _workflow(self, run: Run, cast: Sequence[RunCheckpoint], ground: PreparedGround | None) -> Workflow:
-        actors = self._preparation.actors(run, cast)
-        with run.watch.timing("encode"):
-            return Workflow(run.request, actors[0], actors[1] if len(actors) > 1 else None, ground)
+    def _create_workflow(
+        self, run: GenerationRun, participants: Sequence[RunCheckpoint], edit_inputs: EditInputs | None
+    ) -> Workflow:
+        stage_inputs = self._preparation.prepare_stages(run, participants)
+        with run.stopwatch.timing("encode"):
+            return Workflow(
+                run.request, stage_inputs[0], stage_inputs[1] if len(stage_inputs) > 1 else None, edit_inputs
+            )
 
-    def _renewed(self, run: Run, cast: Sequence[RunCheckpoint], overlap: Overlap) -> bool:
-        """Whether something that was kept on disk may be why numbers ran away; it is let go, to be made anew."""
-        with run.watch.timing("decode"):
+    def _discard_cached(
+        self, run: GenerationRun, participants: Sequence[RunCheckpoint], overlap: BackgroundDecoder
+    ) -> bool:
+        """Discard cached files that may have made the latents diverge, so that they are created again. Return whether
+        there were any."""
+        with run.stopwatch.timing("decode"):
             overlap.finish()
-        if renewed := self._preparation.renew(run, cast):
-            run.renewed = True
+        if renewed := self._preparation.discard_cached(run, participants):
+            run.is_retry = True
         return renewed
 
-    def _load(self, run: Run) -> tuple[LoadedCheckpoint, LoadedCheckpoint | None]:
-        """(base, refiner); what this run does not use is let go first."""
+    def _load(self, run: GenerationRun) -> tuple[LoadedCheckpoint, LoadedCheckpoint | None]:
+        """Return (base, refiner); checkpoints that this run does not use are released first."""
         request = run.request
         wanted = [(request.checkpoint, request.additions)]
         if request.refine is not None:
             wanted.append((request.refine.checkpoint, Additions(embeddings=request.additions.embeddings)))
-        taken = self._shelf.take_only(wanted, run.emit)
+        taken = self._checkpoints.load_only(wanted, run.emit)
         return taken[0], taken[1] if len(taken) > 1 else None
 
     def _denoise(
-        self, run: Run, cast: Sequence[RunCheckpoint], workflow: Workflow, index: int, seed: int, overlap: Overlap
-    ) -> Latents:
-        base = cast[0].loaded
+        self,
+        run: GenerationRun,
+        participants: Sequence[RunCheckpoint],
+        workflow: Workflow,
+        index: int,
+        seed: int,
+        overlap: BackgroundDecoder,
+    ) -> DenoisedLatents:
+        base = participants[0].loaded
 
-        def on_step(step: Step) -> None:
+        def on_step(step: StepProgress) -> None:
             self._on_step(run, base, index, step)
             overlap.finish_if_decoded()
-            self._thin(overlap)
+            self._trim_mapped_pages(overlap)
 
-        self._preparation.room_to_denoise(run, cast)
-        run.tell(Phase.DENOISING, index)
-        self._thin(overlap)
-        with run.watch.timing("denoise"):
-            return workflow.draw(seed, on_step)
+        self._preparation.free_memory_to_denoise(run, participants)
+        run.emit_phase(Phase.DENOISING, index)
+        self._trim_mapped_pages(overlap)
+        with run.stopwatch.timing("denoise"):
+            return workflow.generate_latents(seed, on_step)
 
-    def _thin(self, overlap: Overlap) -> None:
-        """Give mapped weights back where nothing else is at work: between two inferences of this thread."""
-        if not overlap.is_pending and not self._compiled.is_compiling:
-            self._thinning.between_inferences()
+    def _trim_mapped_pages(self, overlap: BackgroundDecoder) -> None:
+        """Return mapped weight pages to the system, only between two inferences, while nothing runs in another
+        thread."""
+        if not overlap.is_pending and not self._requests.is_compiling:
+            self._page_trimmer.trim_if_needed()
 
-    def _decode(self, run: Run, cast: Sequence[RunCheckpoint], one: Undecoded) -> Decoded:
-        self._preparation.room_to_decode(run, cast)
-        run.tell(Phase.DECODING, one.index)
-        return self._decoder(run, cast, one, lambda: self._use_f32_decoder(run, cast[0].loaded))()
+    def _decode(
+        self, run: GenerationRun, participants: Sequence[RunCheckpoint], pending: PendingDecode
+    ) -> DecodedImage:
+        self._preparation.free_memory_to_decode(run, participants)
+        run.emit_phase(Phase.DECODING, pending.index)
+        return self._decoder(run, participants, pending, lambda: self._use_f32_decoder(run, participants[0].loaded))()
 
     def _decoder(
-        self, run: Run, cast: Sequence[RunCheckpoint], one: Undecoded, use_f32_decoder: Callable[[], bool]
-    ) -> Callable[[], Decoded]:
-        """What decodes `one`, within the memory that is free now."""
-        pipe, budget = cast[0].loaded.pipe, self._preparation.bytes_to_decode(run, cast)
-        return lambda: decode_safely(pipe, one.latents.final, use_f32_decoder, budget, self._interrupt.check)
+        self,
+        run: GenerationRun,
+        participants: Sequence[RunCheckpoint],
+        pending: PendingDecode,
+        use_f32_decoder: Callable[[], bool],
+    ) -> Callable[[], DecodedImage]:
+        """Return a function that decodes `pending` within the memory that is available now."""
+        pipe, budget = participants[0].loaded.pipe, self._preparation.decode_budget(run, participants)
+        return lambda: decode_with_fallback(pipe, pending.latents.final, use_f32_decoder, budget, self._interrupt.check)
 
-    def _finish(
-        self, run: Run, base: LoadedCheckpoint, ground: PreparedGround | None, one: Undecoded, decoded: Decoded
+    def _finish_picture(
+        self,
+        run: GenerationRun,
+        base: LoadedCheckpoint,
+        edit_inputs: EditInputs | None,
+        pending: PendingDecode,
+        decoded: DecodedImage,
     ) -> None:
-        """Make a picture of what was decoded, and tell it."""
+        """Build the finished picture from the decoded pixels and emit it."""
         pixels, notes = decoded
-        base.pipe.shed()
-        self._learn_preview(base, one.latents.final, pixels)
+        base.pipe.release_graphs()
+        self._fit_preview_map(base, pending.latents.final, pixels)
         marked = run.request.output.watermark
-        drawn = pixels if ground is not None and ground.mask is not None else None
-        if ground is not None:
-            pixels = ground.finished(pixels, marked=marked)
+        drawn = pixels if edit_inputs is not None and edit_inputs.mask is not None else None
+        if edit_inputs is not None:
+            pixels = edit_inputs.compose_result(pixels, add_watermark=marked)
         elif marked:
             pixels = watermark.embed(pixels)
         run.pictures.append(
             Picture(
                 pixels=pixels,
-                seed=one.seed,
-                index=one.index,
+                seed=pending.seed,
+                index=pending.index,
                 notes=(
                     *notes,
-                    *((*base.notes_on(run.request.sampling.scheduler), *run.notes) if one.index == 0 else ()),
-                    *run.renewal(),
+                    *((*base.notes_for(run.request.sampling.scheduler), *run.notes) if pending.index == 0 else ()),
+                    *run.take_retry_note(),
                 ),
-                latents=kept(one.latents, run.request, one.seed),
-                drawn=drawn,
+                latents=saved_latents(pending.latents, run.request, pending.seed),
+                generated_pixels=drawn,
                 checkpoint_id=checkpoint_id(run.request.checkpoint, self._hashes),
             )
         )
-        run.emit(Drawn(run.pictures[-1]))
+        run.emit(PictureFinished(run.pictures[-1]))
 
-    def _on_step(self, run: Run, loaded: LoadedCheckpoint, index: int, step: Step) -> None:
+    def _on_step(self, run: GenerationRun, loaded: LoadedCheckpoint, index: int, step: StepProgress) -> None:
         self._interrupt.check()
         later = run.count - index - 1
         run.emit(
@@ -258,44 +291,46 @@ class OpenVinoEngine:
                 step=step.step,
                 total=step.total,
                 fraction=step.fraction,
-                seconds_per_step=step.seconds,
-                seconds_left=step.seconds_left + step.seconds * step.total * later + run.decode_seconds * (later + 1),
-                detail="refiner" if step.refining else "",
+                seconds_per_step=step.seconds_per_step,
+                seconds_left=step.seconds_left
+                + step.seconds_per_step * step.total * later
+                + run.decode_seconds * (later + 1),
+                detail="refiner" if step.is_refiner else "",
                 picture=index,
                 pictures=run.count,
             )
         )
         if run.request.execution.preview and (preview_map := self._preview_map(loaded)) is not None:
-            run.emit(Preview(preview_map.pixels(step.estimate()), step.step))
+            run.emit(Preview(preview_map.pixels(step.pred_original_sample()), step.step))
 
-    def _use_f32_decoder(self, run: Run, loaded: LoadedCheckpoint) -> bool:
-        """Put the VAE decoder in 32 bits in place, for this run and the next; False when this process compiled it so
-        already."""
+    def _use_f32_decoder(self, run: GenerationRun, loaded: LoadedCheckpoint) -> bool:
+        """Compile the VAE decoder in 32 bits, for this run and the next ones. Return False if this process already
+        did."""
         decoder = [(loaded, (Part.VAE_DECODER,))]
         exact = loaded.needs_f32_decoder or run.execution.precision_on(run.execution.vae_device) == "f32"
-        if exact and not self._placement.discard(decoder, run.execution, run.caching):
+        if exact and not self._compiled_models.discard(decoder, run.execution, run.step_caching):
             return False
         loaded.needs_f32_decoder = True
-        self._placement.place(decoder, run.execution, run.caching, run.emit)
+        self._compiled_models.compile_parts(decoder, run.execution, run.step_caching, run.emit)
         return True
 
     def _preview_map(self, loaded: LoadedCheckpoint) -> PreviewMap | None:
-        """The checkpoint's own map, else the one learned from its VAE's first picture, else SDXL's where it fits."""
-        known = loaded.preview_map or PreviewMap.sdxl()
+        """Return the checkpoint's own map, else the one fitted to its VAE's first picture, else SDXL's if it fits."""
+        known = loaded.preview_map or PreviewMap.default()
         return known if len(known.matrix) == loaded.latent_channels else None
 
-    def _learn_preview(self, loaded: LoadedCheckpoint, latents: torch.Tensor, pixels: Pixels) -> None:
+    def _fit_preview_map(self, loaded: LoadedCheckpoint, latents: torch.Tensor, pixels: Pixels) -> None:
         if loaded.preview_map is None:
-            loaded.preview_map = PreviewMap.fitted(latents[0].numpy(), pixels)
-            loaded.preview_map.write(self._shelf.preview_file(loaded))
+            loaded.preview_map = PreviewMap.fit(latents[0].numpy(), pixels)
+            loaded.preview_map.write(self._checkpoints.preview_file(loaded))
 
 
-def _not_beside() -> bool:
-    raise NotBeside
+def _refuse_overlap() -> bool:
+    raise OverlapRefused
 
 
-def check_fit(base: LoadedCheckpoint, refiner: LoadedCheckpoint | None, request: GenerationRequest) -> None:
-    """Raise RequestError when these checkpoints cannot do what is asked."""
+def check_checkpoints(base: LoadedCheckpoint, refiner: LoadedCheckpoint | None, request: GenerationRequest) -> None:
+    """Raise RequestError if these checkpoints do not support the request."""
     base.check_size(request.sampling.size)
     if refiner is not None and refiner.kind is not CheckpointKind.REFINER:
         raise RequestError(
@@ -318,12 +353,12 @@ def check_fit(base: LoadedCheckpoint, refiner: LoadedCheckpoint | None, request:
         )
 
 
-def kept(latents: Latents, request: GenerationRequest, seed: int) -> KeptLatents | None:
-    """What the request wants to keep of a picture's making."""
+def saved_latents(latents: DenoisedLatents, request: GenerationRequest, seed: int) -> SavedLatents | None:
+    """Return the latents that the request asks to save with a picture, or None."""
     if request.output.keep_latents == "none":
         return None
     final = latents.final[0].numpy().copy()
-    return KeptLatents(
+    return SavedLatents(
         final=final,
         predictions=latents.predictions,
         seed=seed,

@@ -1,55 +1,55 @@
-"""Which kinds of conditioning there are, and what is planned of a stage before it begins: its UNet calls, and what
-takes part in them."""
+"""Lists the kinds of conditioning, and plans a stage before it begins: its UNet calls and extensions."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from sdxl_desktop.engine.openvino.caching import step_cache
-from sdxl_desktop.engine.openvino.denoise import Stage
+from sdxl_desktop.engine.openvino.denoise import DenoisingStage
 from sdxl_desktop.engine.openvino.extensions import guidance, guidance_embedding, guidance_rescale, text
 from sdxl_desktop.engine.openvino.extensions.base import Extension, Extensions, StageContext
-from sdxl_desktop.engine.openvino.predict import Predictor
-from sdxl_desktop.engine.openvino.schedule import Schedule
-from sdxl_desktop.engine.openvino.unet_call import UNetCall, calls_of
+from sdxl_desktop.engine.openvino.predict import NoisePredictor
+from sdxl_desktop.engine.openvino.stage_schedule import StageSchedule
+from sdxl_desktop.engine.openvino.step_caching import step_cache
+from sdxl_desktop.engine.openvino.unet_call import UNetCall, full_calls
 
-KINDS: tuple[Callable[[StageContext], Extension | None], ...] = (
+EXTENSION_FACTORIES: tuple[Callable[[StageContext], Extension | None], ...] = (
     text.for_stage,
     guidance_embedding.for_stage,
     guidance.for_stage,
     guidance_rescale.for_stage,
 )
-"""Each gives its extension of a stage, or None where it has no part in it. They act in this order: what changes rows of
-a prediction comes before what combines them, and what corrects the combination after it."""
+"""Each returns its extension for a stage, or None if it does not apply. The order matters: changes to rows of a
+prediction come before combining them, corrections of the combination after it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StagePlan:
-    """`calls` are planned by `extensions`."""
+    """The plan of a stage; its `calls` are planned by its `extensions`."""
 
     context: StageContext
     extensions: tuple[Extension, ...]
     calls: tuple[UNetCall, ...]
 
     @classmethod
-    def of(cls, context: StageContext) -> StagePlan:
-        kinds = (*KINDS, step_cache.for_stage)  # which plans by what all others have planned
+    def create(cls, context: StageContext) -> StagePlan:
+        kinds = (*EXTENSION_FACTORIES, step_cache.for_stage)  # last: its plan depends on all others' plans
         made = [kind(context) for kind in kinds]
         extensions = tuple(extension for extension in made if extension is not None)
-        calls = calls_of(context.schedule)
+        calls = full_calls(context.schedule)
         for extension in extensions:
             calls = extension.plan(calls)
         return cls(context, extensions, calls)
 
     @property
-    def schedule(self) -> Schedule:
+    def schedule(self) -> StageSchedule:
         return self.context.schedule
 
-    def begun(self, more: Iterable[Extension], offset: int = 0) -> Stage:
-        """The stage, with `more` extensions that could not be made before it began, after `offset` steps of others."""
+    def create_stage(self, more: Iterable[Extension], offset: int = 0) -> DenoisingStage:
+        """Return the stage with `more` extensions, which need its initial latents, after `offset` steps of earlier
+        stages."""
         extensions = Extensions((*self.extensions, *more))
-        predictor = Predictor(self.context.loaded.pipe.unet, extensions)
-        return Stage(
-            predictor=predictor, extensions=extensions, schedule=self.schedule, calls=self.calls, offset=offset
+        predictor = NoisePredictor(self.context.loaded.pipe.unet, extensions)
+        return DenoisingStage(
+            predictor=predictor, extensions=extensions, schedule=self.schedule, calls=self.calls, step_offset=offset
         )

@@ -1,4 +1,4 @@
-"""One run's way through its stages: from noise or a picture, through the base and perhaps a refiner, to latents."""
+"""Runs the stages of a run: from noise or a picture, through the base and an optional refiner, to final latents."""
 
 from __future__ import annotations
 
@@ -10,85 +10,97 @@ import torch
 
 from sdxl_desktop.core.errors import CheckpointError, RequestError
 from sdxl_desktop.core.latents import Floats
-from sdxl_desktop.core.refine import Refine, RefineWay
+from sdxl_desktop.core.refine import RefinerMode, RefinerParameters
 from sdxl_desktop.core.request import GenerationRequest
-from sdxl_desktop.engine.ground import PreparedGround
-from sdxl_desktop.engine.openvino import noise as noises
-from sdxl_desktop.engine.openvino.denoise import CompletedCall, Pace, denoise
-from sdxl_desktop.engine.openvino.encode import Posterior, to_binary, to_shares, to_tensor
+from sdxl_desktop.engine.edit_inputs import EditInputs
+from sdxl_desktop.engine.openvino import latent_noise as noises
+from sdxl_desktop.engine.openvino.denoise import CompletedCall, StepTimer, denoise
+from sdxl_desktop.engine.openvino.encode import (
+    VaePosterior,
+    image_to_tensor,
+    mask_to_binary_tensor,
+    mask_to_soft_tensor,
+)
 from sdxl_desktop.engine.openvino.extensions.base import Extension, StageContext
 from sdxl_desktop.engine.openvino.extensions.inpainting import ExtraChannels, InpaintingBlend
-from sdxl_desktop.engine.openvino.inpaint import Blend, Blender, SoftBlend, shrunk_mask, soft_mask
-from sdxl_desktop.engine.openvino.loaded import LoadedCheckpoint
-from sdxl_desktop.engine.openvino.prompts import Conditioning
-from sdxl_desktop.engine.openvino.schedule import Schedule, Share, plan
+from sdxl_desktop.engine.openvino.latent_blending import (
+    BinaryMaskBlend,
+    LatentBlend,
+    SoftMaskBlend,
+    binary_latent_mask,
+    soft_latent_mask,
+)
+from sdxl_desktop.engine.openvino.loaded_checkpoint import LoadedCheckpoint
+from sdxl_desktop.engine.openvino.prediction_replay import PredictionReplay
+from sdxl_desktop.engine.openvino.prompt_encoder import PromptConditioning
 from sdxl_desktop.engine.openvino.stage_plan import StagePlan
-from sdxl_desktop.engine.openvino.trajectory import Trajectory
+from sdxl_desktop.engine.openvino.stage_schedule import ScheduleRange, StageSchedule, plan_schedule
 from sdxl_desktop.engine.openvino.unet_call import CallKind
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Actor:
-    """A checkpoint that takes part in a run, and what its encoders made of the prompts: (positive, negative), or None
-    when it has nothing to denoise."""
+class StageInputs:
+    """A checkpoint of a run and its prompt conditioning (positive, negative); None if it does not denoise."""
 
     loaded: LoadedCheckpoint
-    conditioning: tuple[Conditioning, Conditioning] | None
+    conditioning: tuple[PromptConditioning, PromptConditioning] | None
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """A UNet call is done: `step` of `total` as the person counts them, `fraction` of the calls, `seconds` a step on
-    average over the picture, `seconds_left` until its last.
+class StepProgress:
+    """Progress after a UNet call: `step` of `total` as users count them, `fraction` of the calls done, average
+    `seconds_per_step` of this picture, `seconds_left` until its last step.
 
-    `estimate` gives the latents float32 [C, h, w] that the step believes in; `refining` says whose step it was.
+    `pred_original_sample` returns the predicted final latents, float32 [C, h, w]; `is_refiner` is whether the refiner
+    made the step.
     """
 
     step: int
     total: int
     fraction: float
-    seconds: float
+    seconds_per_step: float
     seconds_left: float
-    estimate: Callable[[], Floats]
-    refining: bool = False
+    pred_original_sample: Callable[[], Floats]
+    is_refiner: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Latents:
-    """Scaled latents float32 [1, C, h, w] of a finished picture, and the predictions that led there, if kept."""
+class DenoisedLatents:
+    """Scaled final latents float32 [1, C, h, w] of a picture, and the predictions that produced them, if recorded."""
 
     final: torch.Tensor
     predictions: Floats | None = None
 
 
 @dataclass(slots=True)
-class _Counter:
-    """Turns calls of the stages into steps of the whole. `calls` counts all stages' by kind, `left` those to come."""
+class _StepCounter:
+    """Converts UNet calls of the stages to steps of the run. `calls` counts the calls of all stages by kind,
+    `remaining_calls` those still to come."""
 
-    on_step: Callable[[Step], None]
-    pace: Pace = field(default_factory=Pace)
+    on_step: Callable[[StepProgress], None]
+    timer: StepTimer = field(default_factory=StepTimer)
     steps: int = 0
     calls: Counter[CallKind] = field(default_factory=Counter)
-    left: Counter[CallKind] = field(default_factory=Counter)
+    remaining_calls: Counter[CallKind] = field(default_factory=Counter)
 
     def add(self, stage: StagePlan) -> None:
         self.steps += stage.schedule.steps
         kinds = [call.kind for call in stage.calls]
         self.calls.update(kinds)
-        self.left.update(kinds)
+        self.remaining_calls.update(kinds)
 
-    def listen(self, *, refining: bool) -> Callable[[CompletedCall], None]:
+    def callback(self, *, is_refiner: bool) -> Callable[[CompletedCall], None]:
         def after(call: CompletedCall) -> None:
-            self.left[call.kind] -= 1
+            self.remaining_calls[call.kind] -= 1
             self.on_step(
-                Step(
+                StepProgress(
                     step=call.step,
                     total=self.steps,
-                    fraction=1 - self.left.total() / self.calls.total(),
-                    seconds=self.pace.total(self.calls) / self.steps,
-                    seconds_left=self.pace.total(self.left),
-                    estimate=call.estimate,
-                    refining=refining,
+                    fraction=1 - self.remaining_calls.total() / self.calls.total(),
+                    seconds_per_step=self.timer.total_seconds(self.calls) / self.steps,
+                    seconds_left=self.timer.total_seconds(self.remaining_calls),
+                    pred_original_sample=call.estimate,
+                    is_refiner=is_refiner,
                 )
             )
 
@@ -96,101 +108,103 @@ class _Counter:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Begun:
-    """How a stage begins: its latents, and how a mask that came with the picture takes part in it."""
+class _InitialLatents:
+    """The initial latents of a stage, and how the picture's mask is applied during it."""
 
     latents: torch.Tensor
     extra_channels: torch.Tensor | None = None
-    blend: Blender | None = None
+    latent_blend: LatentBlend | None = None
 
-    def extensions(self, schedule: Schedule, *, last: bool) -> list[Extension]:
-        """What only now can be made. `last` as for `InpaintingBlend`."""
+    def extensions(self, schedule: StageSchedule, *, last: bool) -> list[Extension]:
+        """Return the extensions that need the initial latents. `last` is as for `InpaintingBlend`."""
         extensions: list[Extension] = []
         if self.extra_channels is not None:
             extensions.append(ExtraChannels(self.extra_channels))
-        if self.blend is not None:
-            extensions.append(InpaintingBlend(self.blend, schedule, last=last))
+        if self.latent_blend is not None:
+            extensions.append(InpaintingBlend(self.latent_blend, schedule, last=last))
         return extensions
 
 
 class Workflow:
-    """What all pictures of one run have in common. Raises where checkpoints, picture and mask do not go together."""
+    """The state shared by all pictures of a run. Raises if checkpoints, picture and mask are incompatible."""
 
     def __init__(
-        self, request: GenerationRequest, base: Actor, refiner: Actor | None, ground: PreparedGround | None
+        self, request: GenerationRequest, base: StageInputs, refiner: StageInputs | None, edit_inputs: EditInputs | None
     ) -> None:
         self._request = request
         self._base, self._refiner = base, refiner
         self._check(request.refine)
-        size, factor = request.sampling.size, base.loaded.vae_factor
+        size, factor = request.sampling.size, base.loaded.vae_scale_factor
         self._shape = (1, base.loaded.latent_channels, size.height // factor, size.width // factor)
-        self._posterior: Posterior | None = None
-        self._masked: Posterior | None = None
+        self._image_posterior: VaePosterior | None = None
+        self._masked_image_posterior: VaePosterior | None = None
         self._mask: torch.Tensor | None = None
-        self._blender: type[Blend] | type[SoftBlend] = Blend
-        if ground is not None and not self._from_the_end:
-            self._look_at(ground)
+        self._blend_class: type[BinaryMaskBlend] | type[SoftMaskBlend] = BinaryMaskBlend
+        if edit_inputs is not None and not self._skips_base:
+            self._encode_edit_inputs(edit_inputs)
 
     @property
-    def _from_the_end(self) -> bool:
+    def _skips_base(self) -> bool:
         return self._request.start is not None and self._request.start.step is None
 
-    def _check(self, refine: Refine | None) -> None:
-        if self._refiner is not None and self._refiner.loaded.latent_kind != self._base.loaded.latent_kind:
+    def _check(self, refine: RefinerParameters | None) -> None:
+        if self._refiner is not None and self._refiner.loaded.latent_format != self._base.loaded.latent_format:
             raise CheckpointError(
                 "The refiner does not fit the checkpoint.",
                 why="Their VAEs make different latents.",
                 next_step="Choose the refiner that belongs to this checkpoint.",
             )
-        if refine is not None and refine.way is RefineWay.ENSEMBLE and self._from_the_end:
+        if refine is not None and refine.way is RefinerMode.ENSEMBLE and self._skips_base:
             raise RequestError(
                 "A refiner cannot take over latents that are finished.",
-                next_step=f"Let it retouch them ({RefineWay.IMG2IMG.value}), or go on from an earlier step.",
+                next_step=f"Let it retouch them ({RefinerMode.IMG2IMG.value}), or go on from an earlier step.",
             )
 
-    def _look_at(self, ground: PreparedGround) -> None:
+    def _encode_edit_inputs(self, edit_inputs: EditInputs) -> None:
         loaded = self._base.loaded
-        picture = to_tensor(ground.picture)
-        if ground.mask is not None:
-            mask = to_binary(ground.mask)
-            soft = ground.edit.soft and not loaded.sees_mask
+        picture = image_to_tensor(edit_inputs.picture)
+        if edit_inputs.mask is not None:
+            mask = mask_to_binary_tensor(edit_inputs.mask)
+            soft = edit_inputs.edit.soft and not loaded.has_inpainting_unet
             self._mask = (
-                soft_mask(to_shares(ground.mask), *self._shape[2:]) if soft else shrunk_mask(mask, *self._shape[2:])
+                soft_latent_mask(mask_to_soft_tensor(edit_inputs.mask), *self._shape[2:])
+                if soft
+                else binary_latent_mask(mask, *self._shape[2:])
             )
-            self._blender = SoftBlend if soft else Blend
-            if loaded.sees_mask:
-                self._masked = Posterior(loaded.pipe, picture * (mask < 0.5))
-        self._posterior = Posterior(loaded.pipe, picture)
+            self._blend_class = SoftMaskBlend if soft else BinaryMaskBlend
+            if loaded.has_inpainting_unet:
+                self._masked_image_posterior = VaePosterior(loaded.pipe, picture * (mask < 0.5))
+        self._image_posterior = VaePosterior(loaded.pipe, picture)
 
-    def draw(self, seed: int, on_step: Callable[[Step], None]) -> Latents:
-        """The latents of the picture of `seed`. Raises RequestError when a schedule leaves nothing to denoise."""
+    def generate_latents(self, seed: int, on_step: Callable[[StepProgress], None]) -> DenoisedLatents:
+        """Return the latents of the picture for `seed`. Raises RequestError if a schedule leaves no step to denoise."""
         request = self._request
-        counter = _Counter(on_step)
+        counter = _StepCounter(on_step)
         base, refiner = self._stages(seed)
         for planned in (base, refiner):
             if planned is not None:
                 counter.add(planned)
-        trajectory = Trajectory(request.start, keep=request.output.keep_latents == "steps")
-        source = noises.generator(seed)
-        begun = None
+        trajectory = PredictionReplay(request.start, keep=request.output.keep_latents == "steps")
+        generator = noises.seeded_generator(seed)
+        initial = None
         if base is None:
             assert request.start is not None
             latents = torch.from_numpy(request.start.latents.final.copy())[None]
             self._check_shape(latents)
         else:
-            begun = self._begin(base.schedule, source)
-            last = refiner is None or not self._takes_over
-            stage = base.begun(begun.extensions(base.schedule, last=last))
-            listen = counter.listen(refining=False)
-            latents = denoise(stage, begun.latents, source, trajectory, counter.pace, listen)
+            initial = self._prepare_latents(base.schedule, generator)
+            last = refiner is None or not self._is_ensemble
+            stage = base.create_stage(initial.extensions(base.schedule, last=last))
+            listen = counter.callback(is_refiner=False)
+            latents = denoise(stage, initial.latents, generator, trajectory, counter.timer, listen)
         if refiner is not None:
             offset = 0 if base is None else base.schedule.steps
-            latents = self._refine(refiner, latents, begun, seed, offset, trajectory, counter)
-        return Latents(latents, trajectory.predictions)
+            latents = self._refine(refiner, latents, initial, seed, offset, trajectory, counter)
+        return DenoisedLatents(latents, trajectory.predictions)
 
     def _check_shape(self, latents: torch.Tensor) -> None:
         if tuple(latents.shape) != self._shape:
-            height, width = (side * self._base.loaded.vae_factor for side in latents.shape[2:])
+            height, width = (side * self._base.loaded.vae_scale_factor for side in latents.shape[2:])
             raise RequestError(
                 f"The kept latents are of a picture of {width}x{height}, not of {self._request.sampling.size}.",
                 next_step=f"Ask for {width}x{height}.",
@@ -199,21 +213,21 @@ class Workflow:
     # the base's stage
 
     @property
-    def _takes_over(self) -> bool:
+    def _is_ensemble(self) -> bool:
         refine = self._request.refine
-        return refine is not None and refine.way is RefineWay.ENSEMBLE
+        return refine is not None and refine.way is RefinerMode.ENSEMBLE
 
     def _stages(self, seed: int) -> tuple[StagePlan | None, StagePlan | None]:
-        """(the base's, the refiner's); None for one there is none of."""
+        """Return the plans (base, refiner); None for a missing stage."""
         base, refiner = self._schedules(seed)
         return (
             None if base is None else self._plan(self._base, base),
             None if self._refiner is None or refiner is None else self._plan(self._refiner, refiner, refining=True),
         )
 
-    def _plan(self, actor: Actor, schedule: Schedule, *, refining: bool = False) -> StagePlan:
+    def _plan(self, actor: StageInputs, schedule: StageSchedule, *, refining: bool = False) -> StagePlan:
         assert actor.conditioning is not None
-        return StagePlan.of(
+        return StagePlan.create(
             StageContext(
                 request=self._request,
                 loaded=actor.loaded,
@@ -223,57 +237,63 @@ class Workflow:
             )
         )
 
-    def _schedules(self, seed: int) -> tuple[Schedule | None, Schedule | None]:
-        """(the base's, the refiner's); None for a stage there is none of."""
+    def _schedules(self, seed: int) -> tuple[StageSchedule | None, StageSchedule | None]:
+        """Return the schedules (base, refiner); None for a missing stage."""
         sampling, edit, refine = self._request.sampling, self._request.edit, self._request.refine
         base = refiner = None
-        if not self._from_the_end:
-            base = plan(
+        if not self._skips_base:
+            base = plan_schedule(
                 sampling.scheduler,
-                sampling.noise.on(self._base.loaded.scheduler_config),
+                sampling.noise.apply_to(self._base.loaded.scheduler_config),
                 seed=seed,
                 steps=sampling.steps,
                 timesteps=sampling.timesteps,
-                share=Share(
+                schedule_range=ScheduleRange(
                     strength=None if edit is None else edit.strength,
-                    end=refine.handoff if refine is not None and self._takes_over else None,
+                    denoising_end=refine.handoff if refine is not None and self._is_ensemble else None,
                 ),
             )
         if refine is not None and self._refiner is not None:
-            share = Share(begin=refine.handoff) if self._takes_over else Share(strength=refine.strength)
-            refiner = plan(
+            share = (
+                ScheduleRange(denoising_start=refine.handoff)
+                if self._is_ensemble
+                else ScheduleRange(strength=refine.strength)
+            )
+            refiner = plan_schedule(
                 sampling.scheduler,
-                sampling.noise.on(self._refiner.loaded.scheduler_config),
+                sampling.noise.apply_to(self._refiner.loaded.scheduler_config),
                 seed=seed,
                 steps=refine.steps or sampling.steps,
-                timesteps=sampling.timesteps if self._takes_over and refine.steps is None else (),
-                share=share,
+                timesteps=sampling.timesteps if self._is_ensemble and refine.steps is None else (),
+                schedule_range=share,
             )
         return base, refiner
 
-    def _begin(self, schedule: Schedule, source: torch.Generator) -> _Begun:
-        """Noise, or the picture made noisy. The generator is asked in the order in which diffusers asks it, so that
-        the same seed means the same picture there and here."""
+    def _prepare_latents(self, schedule: StageSchedule, generator: torch.Generator) -> _InitialLatents:
+        """Return noise, or the picture with noise added. Random numbers are drawn in the same order as in diffusers, so
+        that a seed gives the same picture in both."""
         scheduler, edit = schedule.scheduler, self._request.edit
-        if edit is None or self._posterior is None:
-            noise = noises.initial(self._shape, source, self._request.sampling)
-            return _Begun(noise * scheduler.init_noise_sigma)
+        if edit is None or self._image_posterior is None:
+            noise = noises.initial_noise(self._shape, generator, self._request.sampling)
+            return _InitialLatents(noise * scheduler.init_noise_sigma)
         from_noise = self._mask is not None and edit.strength == 1.0
-        sees_mask = self._base.loaded.sees_mask
-        clean = None if sees_mask and from_noise else self._posterior.sample(source)
-        noise = noises.initial(self._shape, source, self._request.sampling)
+        sees_mask = self._base.loaded.has_inpainting_unet
+        image_latents = None if sees_mask and from_noise else self._image_posterior.sample(generator)
+        noise = noises.initial_noise(self._shape, generator, self._request.sampling)
         if from_noise:
             latents = noise * scheduler.init_noise_sigma
         else:
-            assert clean is not None
-            latents = scheduler.add_noise(clean, noise, schedule.timesteps[:1])
+            assert image_latents is not None
+            latents = scheduler.add_noise(image_latents, noise, schedule.timesteps[:1])
         if self._mask is None:
-            return _Begun(latents)
-        if self._masked is not None:
-            return _Begun(latents, extra_channels=torch.cat([self._mask, self._masked.sample(source)], dim=1))
-        assert clean is not None
-        torch.randn(self._shape, generator=source)  # diffusers encodes the masked picture here and has no use for it
-        return _Begun(latents, blend=self._blender(self._mask, clean, noise))
+            return _InitialLatents(latents)
+        if self._masked_image_posterior is not None:
+            return _InitialLatents(
+                latents, extra_channels=torch.cat([self._mask, self._masked_image_posterior.sample(generator)], dim=1)
+            )
+        assert image_latents is not None
+        torch.randn(self._shape, generator=generator)  # diffusers encodes the masked picture here without using it
+        return _InitialLatents(latents, latent_blend=self._blend_class(self._mask, image_latents, noise))
 
     # the refiner's stage
 
@@ -281,22 +301,24 @@ class Workflow:
         self,
         plan: StagePlan,
         latents: torch.Tensor,
-        base: _Begun | None,
+        base: _InitialLatents | None,
         seed: int,
         offset: int,
-        trajectory: Trajectory,
-        counter: _Counter,
+        trajectory: PredictionReplay,
+        counter: _StepCounter,
     ) -> torch.Tensor:
-        """A fresh generator of the same seed, as when diffusers' refiner pipeline is called with one. `base` is how the
-        stage before began."""
-        source = noises.generator(seed)
+        """Denoise the refiner's stage. Uses a new generator of the same seed, as when diffusers' refiner pipeline is
+        called with one. `base` holds the initial latents of the base's stage."""
+        generator = noises.seeded_generator(seed)
         schedule = plan.schedule
-        begun = _Begun(latents, blend=None if base is None else base.blend)
-        if not self._takes_over:
-            clean, noise = latents, torch.randn(self._shape, generator=source)
-            begun = _Begun(
-                schedule.scheduler.add_noise(clean, noise, schedule.timesteps[:1]),
-                blend=begun.blend if self._mask is None else self._blender(self._mask, clean, noise),
+        begun = _InitialLatents(latents, latent_blend=None if base is None else base.latent_blend)
+        if not self._is_ensemble:
+            image_latents, noise = latents, torch.randn(self._shape, generator=generator)
+            begun = _InitialLatents(
+                schedule.scheduler.add_noise(image_latents, noise, schedule.timesteps[:1]),
+                latent_blend=begun.latent_blend
+                if self._mask is None
+                else self._blend_class(self._mask, image_latents, noise),
             )
-        stage = plan.begun(begun.extensions(schedule, last=True), offset)
-        return denoise(stage, begun.latents, source, trajectory, counter.pace, counter.listen(refining=True))
+        stage = plan.create_stage(begun.extensions(schedule, last=True), offset)
+        return denoise(stage, begun.latents, generator, trajectory, counter.timer, counter.callback(is_refiner=True))

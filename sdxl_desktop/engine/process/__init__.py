@@ -1,1 +1,1 @@
-"""An engine in a process of its own: what crosses the pipe, the host that draws, the client that asks."""
+"""An engine in a separate process: the messages over the pipe, the host that generates, and the client."""

@@ -1,4 +1,4 @@
-"""What the application asks its engine process for, and what that answers, as messages of `workers.protocol`."""
+"""Commands to the engine process and its replies, sent with `workers.protocol`."""
 
 from __future__ import annotations
 
@@ -6,46 +6,46 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdxl_desktop.core.device import Device
-from sdxl_desktop.core.events import Event
+from sdxl_desktop.core.events import EngineEvent
 from sdxl_desktop.core.request import Execution, GenerationRequest
-from sdxl_desktop.core.speed import Speed
+from sdxl_desktop.core.speed import SpeedPreset
 
 
 @dataclass(frozen=True, slots=True)
-class Generate:
-    """Draw; answered by `RunEvent`s, the last of them final."""
+class GenerateCommand:
+    """Generate pictures; answered by `RunEvent`s, the last of which has a final event."""
 
     run: int
     request: GenerationRequest
 
 
 @dataclass(frozen=True, slots=True)
-class Warm:
-    """Load and compile ahead; answered by a `RunEvent` for each progress and one `RunDone`."""
+class WarmUpCommand:
+    """Load and compile in advance; answered by a `RunEvent` for each progress and one `RunDone`."""
 
     run: int
     checkpoint: Path
     execution: Execution
-    speed: Speed
+    speed: SpeedPreset
 
 
 @dataclass(frozen=True, slots=True)
-class Cancel:
-    """Stop `run`; ignored when it is over."""
+class CancelCommand:
+    """Cancel `run`; ignored if it has ended."""
 
     run: int
 
 
 @dataclass(frozen=True, slots=True)
-class ListDevices:
-    """Name the devices; answered by one `DeviceList`."""
+class ListDevicesCommand:
+    """List the devices; answered by one `DeviceListReply`."""
 
     run: int
 
 
 @dataclass(frozen=True, slots=True)
-class Acknowledged:
-    """The wish to cancel `run` was heard, by a thread that works beside the one that draws."""
+class CancelAcknowledged:
+    """The command to cancel `run` was received, by a thread other than the one that generates."""
 
     run: int
 
@@ -55,23 +55,23 @@ class RunEvent:
     """An event of `run`."""
 
     run: int
-    event: Event
+    event: EngineEvent
 
 
 @dataclass(frozen=True, slots=True)
 class RunDone:
-    """`run`, which has no final event of its own, is over."""
+    """`run`, which has no final event, has ended."""
 
     run: int
 
 
 @dataclass(frozen=True, slots=True)
-class DeviceList:
-    """The devices there are."""
+class DeviceListReply:
+    """The available devices."""
 
     run: int
     devices: tuple[Device, ...]
 
 
-Order = Generate | Warm | Cancel | ListDevices
-Answer = RunEvent | RunDone | DeviceList | Acknowledged
+EngineCommand = GenerateCommand | WarmUpCommand | CancelCommand | ListDevicesCommand
+EngineReply = RunEvent | RunDone | DeviceListReply | CancelAcknowledged

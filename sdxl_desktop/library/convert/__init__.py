@@ -1,1 +1,1 @@
-"""Makes OpenVINO checkpoints of what `detect` found: planned here, done in a process of its own, one part at a time."""
+"""Convert the models that `detect` identifies to OpenVINO: planned here, run in a worker process, part by part."""

@@ -1,8 +1,8 @@
-"""Traces a torch module into an OpenVINO graph whose constants are the module's own mapped weights.
+"""Trace a torch module into an OpenVINO graph whose constants are the module's own memory-mapped weights.
 
-As optimum-intel does it, with its input and output names, and with three differences: the latents traced are tiny, the
-numbers that half-precision weights are widened to exist in the graph only, and the UNet gets its timestep as f32 and
-its context at any length, which schedulers with fractional timesteps and long prompts need.
+Follows optimum-intel, with its input and output names, and with three differences: tracing uses tiny latents,
+half-precision weights are widened in the graph only, and the UNet takes its timestep as f32 and a context of any
+length, which schedulers with fractional timesteps and long prompts need.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ with warnings.catch_warnings():
     from optimum.exporters.tasks import TasksManager
 
 from sdxl_desktop.core.parts import Part
-from sdxl_desktop.formats.found import FoundPart
+from sdxl_desktop.formats.detected_model import DetectedPart
 
-OUTPUTS: Mapping[str, tuple[Part, ...]] = {
+OPENVINO_PARTS: Mapping[str, tuple[Part, ...]] = {
     Part.TEXT_ENCODER: (Part.TEXT_ENCODER,),
     Part.TEXT_ENCODER_2: (Part.TEXT_ENCODER_2,),
     Part.UNET: (Part.UNET,),
     Part.VAE: (Part.VAE_ENCODER, Part.VAE_DECODER),
 }
-"""The OpenVINO parts that are made of each torch part."""
+"""The OpenVINO parts made from each torch part."""
 
 _TASKS: Mapping[str, tuple[str, str]] = {
     Part.TEXT_ENCODER: ("clip-text", "feature-extraction"),
@@ -43,84 +43,96 @@ _TASKS: Mapping[str, tuple[str, str]] = {
     Part.VAE_ENCODER: ("vae-encoder", "semantic-segmentation"),
     Part.VAE_DECODER: ("vae-decoder", "semantic-segmentation"),
 }
-_TINY = 8
-_UPCAST = {"ACTIVATIONS_SCALE_FACTOR": "128.0"}
-"""As optimum-intel writes for a VAE that overflows in f16: activations are divided by it where inference is in f16."""
-_UNPATCHED = "_before_tracing"
+_TRACE_LATENT_SIDE = 8
+_UPCAST_RT_INFO = {"ACTIVATIONS_SCALE_FACTOR": "128.0"}
+"""optimum-intel writes this for a VAE that overflows in f16: activations are divided by it if inference is in f16."""
+_ORIGINAL_FORWARD = "_before_tracing"
 
 
-def trace(output: str, part: FoundPart, module: Any, *, scored: bool, pooled_width: int) -> ov.Model:
-    """The OpenVINO part `output` ("vae_decoder") of `module`, which was made of `part`.
+def trace_part(
+    openvino_part: str, part: DetectedPart, module: Any, *, requires_aesthetics_score: bool, pooled_width: int
+) -> ov.Model:
+    """Return the OpenVINO part `openvino_part` ("vae_decoder") of `module`, which was made from `part`.
 
-    `scored` says that an aesthetic score stands in the place of the target size (refiners); `pooled_width` is the width
-    of the second text encoder's projection.
+    `requires_aesthetics_score`: an aesthetic score replaces the target size (refiners); `pooled_width` is the width of
+    the second text encoder's projection.
     """
-    _prepare(output, module)
-    settings = _settings(output, part, scored=scored, pooled_width=pooled_width)
-    model_type, task = _TASKS[output]
+    _prepare_for_export(openvino_part, module)
+    settings = _export_config(
+        openvino_part, part, requires_aesthetics_score=requires_aesthetics_score, pooled_width=pooled_width
+    )
+    model_type, task = _TASKS[openvino_part]
     constructor = TasksManager.get_exporter_config_constructor(
         model=module, exporter="openvino", library_name="diffusers", task=task, model_type=model_type
     )
     export = constructor(settings, int_dtype="int64", float_dtype="fp32")
-    model = _traced(module, export)
-    if output.startswith(Part.VAE) and part.config.get("force_upcast", True):
-        for key, value in _UPCAST.items():
+    model = _convert_module(module, export)
+    if openvino_part.startswith(Part.VAE) and part.config.get("force_upcast", True):
+        for key, value in _UPCAST_RT_INFO.items():
             model.set_rt_info(value, ["runtime_options", key])
     return model
 
 
-def _settings(output: str, part: FoundPart, *, scored: bool, pooled_width: int) -> SimpleNamespace:
-    """The part's configuration as optimum-intel wants it to choose inputs, with tiny latents."""
+def _export_config(
+    openvino_part: str, part: DetectedPart, *, requires_aesthetics_score: bool, pooled_width: int
+) -> SimpleNamespace:
+    """Return the part's configuration in the form from which optimum-intel chooses inputs, with tiny latents."""
     settings = {key: value for key, value in part.config.items() if not key.startswith("_")}
-    if output.startswith(Part.TEXT_ENCODER):
+    if openvino_part.startswith(Part.TEXT_ENCODER):
         settings["output_hidden_states"] = True
     else:
-        side = _TINY * 2 ** (len(settings["block_out_channels"]) - 1) if output == Part.VAE_ENCODER else _TINY
+        side = (
+            _TRACE_LATENT_SIDE * 2 ** (len(settings["block_out_channels"]) - 1)
+            if openvino_part == Part.VAE_ENCODER
+            else _TRACE_LATENT_SIDE
+        )
         settings["sample_size"] = side
-    if output == Part.UNET:
+    if openvino_part == Part.UNET:
         settings |= {
-            "requires_aesthetics_score": scored,
+            "requires_aesthetics_score": requires_aesthetics_score,
             "text_encoder_projection_dim": pooled_width,
             "time_cond_proj_dim": settings.get("time_cond_proj_dim"),
         }
     return SimpleNamespace(**settings)
 
 
-def _prepare(output: str, module: Any) -> None:
-    """What optimum-intel does to a pipeline's modules before it exports them."""
-    if output.startswith(Part.TEXT_ENCODER):
+def _prepare_for_export(openvino_part: str, module: Any) -> None:
+    """Prepare `module` as optimum-intel prepares a pipeline's modules for export."""
+    if openvino_part.startswith(Part.TEXT_ENCODER):
         for owner in (module, getattr(module, "text_model", None)):
             if owner is not None and hasattr(owner, "config"):
                 owner.config.output_hidden_states = True
-    elif output == Part.VAE_ENCODER:
+    elif openvino_part == Part.VAE_ENCODER:
         module.forward = lambda sample: {"latent_parameters": module.encode(x=sample)["latent_dist"].parameters}
-    elif output == Part.VAE_DECODER:
+    elif openvino_part == Part.VAE_DECODER:
         module.forward = lambda latent_sample: module.decode(z=latent_sample)
 
 
-def _traced(module: Any, export: Any) -> ov.Model:
+def _convert_module(module: Any, export_config: Any) -> ov.Model:
     with torch.no_grad():
         if hasattr(module, "config") and hasattr(module.config, "return_dict"):
             module.config.return_dict = True
-        samples = export.rename_ambiguous_inputs(export.generate_dummy_inputs(framework="pt"))
-        if "latent_sample" in samples:  # of which optimum-intel takes 64 x 64 whatever it is told: half a minute
-            samples["latent_sample"] = samples["latent_sample"][..., :_TINY, :_TINY].contiguous()
+        samples = export_config.rename_ambiguous_inputs(export_config.generate_dummy_inputs(framework="pt"))
+        if "latent_sample" in samples:  # optimum-intel always uses 64 x 64 here, which takes half a minute
+            samples["latent_sample"] = samples["latent_sample"][
+                ..., :_TRACE_LATENT_SIDE, :_TRACE_LATENT_SIDE
+            ].contiguous()
         if "timestep" in samples:
             samples["timestep"] = samples["timestep"].to(torch.float32)
         samples, grouped = remove_none_from_dummy_inputs(samples)
-        patcher = export.patch_model_for_export(module, model_kwargs=None)
+        patcher = export_config.patch_model_for_export(module, model_kwargs=None)
         patcher.patched_forward = _flat_forward(patcher, list(samples), grouped)
         with patcher:
-            inputs = _get_input_info(module, export, samples)
-            _widen(module)
+            inputs = _get_input_info(module, export_config, samples)
+            _patch_half_weights(module)
             try:
                 decoder = TorchScriptPythonDecoder(module, example_input=samples, trace_kwargs={"check_trace": False})
                 model = ov.convert_model(
                     decoder, example_input=samples, input=[(found.shape, found.type) for found in inputs]
                 )
             finally:
-                _narrow(module)
-    for port, name in zip(model.outputs, export.outputs, strict=False):
+                _unpatch_half_weights(module)
+    for port, name in zip(model.outputs, export_config.outputs, strict=False):
         port.get_tensor().set_names({name})
     for port, found in zip(model.inputs, inputs, strict=True):
         port.get_tensor().set_names({found.name})
@@ -129,7 +141,7 @@ def _traced(module: Any, export: Any) -> ov.Model:
 
 
 def _flat_forward(patcher: Any, names: list[str], grouped: list[tuple[str, list[str]]]) -> Any:
-    """`patched_forward` taking tensors only and giving a tuple, which is all that TorchScript can say."""
+    """Return a `patched_forward` that takes only tensors and returns a tuple, as TorchScript requires."""
     patched = patcher.patched_forward
     order = [name for name in inspect.signature(patcher.orig_forward).parameters if name in names]
 
@@ -143,11 +155,11 @@ def _flat_forward(patcher: Any, names: list[str], grouped: list[tuple[str, list[
     return forward
 
 
-def _widen(module: Any) -> None:
-    """Let half-precision weights be widened in the graph, one by one as it runs, instead of here all at once.
+def _patch_half_weights(module: Any) -> None:
+    """Widen half-precision weights in the graph, one by one at run time, instead of all at once here.
 
-    OpenVINO's own patches do it for linear layers and embeddings, and skip their arithmetic while tracing. They would
-    copy convolutions in f32; ours adds the widening to what is traced.
+    OpenVINO's own patches do this for linear layers and embeddings, and skip their arithmetic while tracing. They would
+    copy convolutions in f32; this patch adds the widening to the trace.
     """
     extensions, narrow = patching._get_16bit_extensions()
     patching._patch_torch_functions()
@@ -155,23 +167,23 @@ def _widen(module: Any) -> None:
         if isinstance(layer, torch.nn.Conv2d):
             if layer.weight.dtype not in narrow:
                 continue
-            setattr(layer, _UNPATCHED, layer.forward)
-            setattr(layer, "forward", functools.partial(_convolve, layer))  # noqa: B010 (a method, says mypy)
+            setattr(layer, _ORIGINAL_FORWARD, layer.forward)
+            setattr(layer, "forward", functools.partial(_upcast_convolution, layer))  # noqa: B010 (a method, says mypy)
         elif layer.__class__ in extensions:
             patching._stash_weights_as_fp32_placeholders(layer, narrow)
-            patching.module_patcher(layer, name, _UNPATCHED, extensions)
+            patching.module_patcher(layer, name, _ORIGINAL_FORWARD, extensions)
         else:
             for parameter in layer.parameters(recurse=False):
                 if parameter.dtype in narrow:
-                    parameter.data = parameter.data.float()  # norms: a few numbers for each channel
+                    parameter.data = parameter.data.float()  # norms: a few values per channel
 
 
-def _convolve(layer: Any, picture: torch.Tensor) -> torch.Tensor:
+def _upcast_convolution(layer: Any, sample: torch.Tensor) -> torch.Tensor:
     bias = None if layer.bias is None else layer.bias.to(torch.float32)
-    convolved: torch.Tensor = layer._conv_forward(picture, layer.weight.to(torch.float32), bias)
+    convolved: torch.Tensor = layer._conv_forward(sample, layer.weight.to(torch.float32), bias)
     return convolved
 
 
-def _narrow(module: Any) -> None:
-    """Undo `_widen`, so that a VAE can be traced a second time."""
-    patching.unpatch_model(module, _UNPATCHED)
+def _unpatch_half_weights(module: Any) -> None:
+    """Undo `_patch_half_weights`, so that a VAE can be traced a second time."""
+    patching.unpatch_model(module, _ORIGINAL_FORWARD)

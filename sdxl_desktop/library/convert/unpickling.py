@@ -1,4 +1,4 @@
-"""Reads a .ckpt by torch's weights-only loader and writes its tensors as .safetensors, one after the other."""
+"""Read a .ckpt with torch's weights-only loader and write its tensors as .safetensors, one at a time."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 
 import torch
 
-from sdxl_desktop.formats.errors import DamagedFileError
-from sdxl_desktop.library.detect.pickles import SHARED, check_pickle
+from sdxl_desktop.formats.format_errors import DamagedFileError
+from sdxl_desktop.library.detect.pickle_safety import MAX_TENSOR_OVERLAP, check_pickle
 
-_NAMES = {
+_SAFETENSORS_DTYPES = {
     torch.float16: "F16",
     torch.bfloat16: "BF16",
     torch.float32: "F32",
@@ -24,12 +24,12 @@ _NAMES = {
 }
 
 
-def unpickle(file: Path, into: Path, progress: Callable[[int], None]) -> None:
-    """Write the tensors of `file` to `into`; raises DamagedFileError when they cannot be read safely."""
+def convert_pickle(file: Path, target: Path, progress: Callable[[int], None]) -> None:
+    """Write the tensors of `file` to `target`; raises DamagedFileError if they cannot be read safely."""
     check_pickle(file)
     try:
         content = torch.load(file, map_location="cpu", mmap=True, weights_only=True)
-    except Exception as problem:  # whatever the loader chokes on, nothing was run
+    except Exception as problem:  # any loader error; no code was executed
         raise DamagedFileError(
             f"{file.name} cannot be read safely.",
             why="Torch's weights-only loader refuses it.",
@@ -42,16 +42,16 @@ def unpickle(file: Path, into: Path, progress: Callable[[int], None]) -> None:
         if isinstance(name, str)
         and isinstance(tensor, torch.Tensor)
         and tensor.layout is torch.strided
-        and tensor.dtype in _NAMES
+        and tensor.dtype in _SAFETENSORS_DTYPES
         and not name.startswith("model_ema.")
     }
-    if sum(tensor.nbytes for tensor in kept.values()) > SHARED * file.stat().st_size:
+    if sum(tensor.nbytes for tensor in kept.values()) > MAX_TENSOR_OVERLAP * file.stat().st_size:
         raise DamagedFileError(
             f"{file.name} cannot be read safely.",
             why="Its tensors have far more bytes than the file itself.",
             next_step="Look for the same checkpoint as a .safetensors file.",
         )
-    _write(kept, into, progress)
+    _write(kept, target, progress)
 
 
 def _write(tensors: dict[str, torch.Tensor], into: Path, progress: Callable[[int], None]) -> None:
@@ -59,7 +59,7 @@ def _write(tensors: dict[str, torch.Tensor], into: Path, progress: Callable[[int
     for name, tensor in tensors.items():
         size = tensor.numel() * tensor.element_size()
         head[name] = {
-            "dtype": _NAMES[tensor.dtype],
+            "dtype": _SAFETENSORS_DTYPES[tensor.dtype],
             "shape": list(tensor.shape),
             "data_offsets": [offset, offset + size],
         }

@@ -1,1 +1,1 @@
-"""Says what a file or folder of weights is, from names and shapes alone: nothing heavy is loaded, nothing is run."""
+"""Identify a file or folder of weights from names and shapes alone, without loading weights or executing code."""

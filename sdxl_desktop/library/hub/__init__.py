@@ -1,1 +1,1 @@
-"""Brings checkpoints from the Hugging Face hub: a process of its own asks and downloads, and can be killed any time."""
+"""Download checkpoints from the Hugging Face hub in a worker process that can be killed at any time."""

@@ -1,4 +1,4 @@
-"""How often, and how long between, something is asked of the hub again. Only for the own process."""
+"""Retry policy for hub requests. Only for the worker process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,14 @@ import httpx
 import msgspec
 from huggingface_hub.errors import HfHubHTTPError
 
-from sdxl_desktop.library.hub.problems import Asked, connection_lost, explained, headers_of, status_of, too_busy
+from sdxl_desktop.library.hub.error_mapping import (
+    HubRequest,
+    connection_lost_error,
+    rate_limited_error,
+    response_headers,
+    status_code,
+    to_hub_error,
+)
 
 T = TypeVar("T")
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
@@ -22,8 +29,8 @@ OnWait = Callable[[float, str], None]
 
 
 class RetryPolicy(msgspec.Struct, frozen=True):
-    """`tries` in a row that brought nothing are enough. Between them it waits `first_wait` seconds, then twice as long
-    each time up to `longest_pause`; but as long as the hub says where it says so, if that is at most `longest_wait`."""
+    """Gives up after `tries` consecutive failures without progress. Waits `first_wait` seconds between them, then twice
+    as long each time up to `longest_pause`; if the hub says how long to wait, that long, if at most `longest_wait`."""
 
     tries: int = 6
     first_wait: float = 1.0
@@ -32,55 +39,55 @@ class RetryPolicy(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
-    """Who asks: with which secret `token` ("" for none), which was kept at `token_from`, and how often again."""
+class HubCredentials:
+    """The secret `token` ("" for none), where it is stored (`token_source`), and the retry policy."""
 
     token: str
-    token_from: str
+    token_source: str
     retry: RetryPolicy
 
 
-class Persistence:
-    """Does things about `repo`, or one `file` of it, again until they succeed or the caller's policy ends it."""
+class Retrier:
+    """Retries actions on `repo`, or on one `file` of it, until they succeed or the policy gives up."""
 
-    def __init__(self, caller: Caller, repo: str, on_wait: OnWait, file: str = "") -> None:
+    def __init__(self, caller: HubCredentials, repo: str, on_wait: OnWait, file: str = "") -> None:
         self._policy = caller.retry
-        self._asked = Asked(repo, file, caller.token_from, bool(caller.token))
+        self._request = HubRequest(repo, file, caller.token_source, bool(caller.token))
         self._on_wait = on_wait
         self._failures = 0
 
-    def progressed(self) -> None:
-        """Something came over the line: what failed before does not count any more."""
+    def reset_failures(self) -> None:
+        """Data was received: earlier failures no longer count."""
         self._failures = 0
 
-    def until_done(self, action: Callable[[], T]) -> T:
-        """What `action` returns. Raises HubError for what does not pass by waiting, and after the last try."""
+    def call(self, action: Callable[[], T]) -> T:
+        """Return the result of `action`. Raises HubError for permanent errors and after the last try."""
         self._failures = 0
         while True:
             try:
                 return action()
             except (httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.TooManyRedirects) as problem:
-                raise connection_lost(problem) from problem
+                raise connection_lost_error(problem) from problem
             except httpx.RequestError as problem:
-                self._wait_after(problem)
+                self._back_off(problem)
             except (HfHubHTTPError, ValueError) as problem:  # HFValidationError is a ValueError
-                if status_of(problem) in _PASSING:
-                    self._wait_after(problem)
+                if status_code(problem) in _PASSING:
+                    self._back_off(problem)
                     continue
-                sentence = explained(problem, self._asked)
+                sentence = to_hub_error(problem, self._request)
                 if sentence is None:
                     raise
                 raise sentence from problem
 
-    def _wait_after(self, problem: Exception) -> None:
+    def _back_off(self, problem: Exception) -> None:
         self._failures += 1
-        status = status_of(problem)
-        told = told_to_wait(headers_of(problem)) if status in _TOLD_TO_WAIT else None
+        status = status_code(problem)
+        told = retry_after_seconds(response_headers(problem)) if status in _TOLD_TO_WAIT else None
         enough = self._failures >= self._policy.tries
         if status == 429 and (enough or (told or 0.0) > self._policy.longest_wait):
-            raise too_busy(told or 0.0) from problem
+            raise rate_limited_error(told or 0.0) from problem
         if enough:
-            raise (explained(problem, self._asked) or connection_lost(problem)) from problem
+            raise (to_hub_error(problem, self._request) or connection_lost_error(problem)) from problem
         doubled = self._policy.first_wait * 2.0 ** (self._failures - 1)
         seconds = min(doubled, self._policy.longest_pause)
         if told is not None:
@@ -89,10 +96,10 @@ class Persistence:
         time.sleep(seconds)
 
 
-def told_to_wait(headers: Mapping[str, str], now: float | None = None) -> float | None:
-    """Seconds to wait by Retry-After (RFC 9110, 10.2.3: seconds or a date) or the hub's own RateLimit header (draft
-    ietf-httpapi-ratelimit-headers: t is the seconds until the reset), at most a week; None where nothing sensible is
-    said."""
+def retry_after_seconds(headers: Mapping[str, str], now: float | None = None) -> float | None:
+    """Return the seconds to wait according to Retry-After (RFC 9110, 10.2.3: seconds or a date) or the hub's RateLimit
+    header (draft ietf-httpapi-ratelimit-headers: t is the seconds until the reset), at most a week; None if there is no
+    valid value."""
     said = headers.get("retry-after", "").strip()
     if (seconds := _seconds(said)) is not None:
         return seconds

@@ -1,4 +1,4 @@
-"""Makes smaller or faster checkpoints of OpenVINO checkpoints, and shows what that costs in pictures.
+"""Quantize OpenVINO checkpoints to make them smaller or faster, and compare the resulting images.
 
-Planned and compared here; the quantization itself is done by `host` in a process of its own.
+Planning and comparison happen here; a worker process does the quantization.
 """

@@ -1,4 +1,4 @@
-"""How samples for a calibration are made: which words, how many looks, and the settings that the checkpoint runs at."""
+"""Calibration settings: prompts, number of samples, and the checkpoint's sampling settings."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from sdxl_desktop.core.checkpoint import Checkpoint
-from sdxl_desktop.core.checks import within
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.geometry import Size
+from sdxl_desktop.core.range_check import check_range
 from sdxl_desktop.core.request import MAX_GUIDANCE, MAX_STEPS
 from sdxl_desktop.core.schedulers import SchedulerName
-from sdxl_desktop.library.quantize.prompts import prompts_hash, spread
+from sdxl_desktop.library.quantize.calibration_prompts import pick_evenly, prompts_hash
 
 DEFAULT_SAMPLES = 100
 MAX_SAMPLES = 2000
@@ -21,10 +21,10 @@ MAX_SAMPLES = 2000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """Draw pictures of `prompts` at these settings and keep `samples` of what the UNet is given meanwhile.
+    """Generate images of `prompts` with these settings and keep `samples` of the UNet's inputs.
 
-    Whole pictures are drawn, since the first steps see noise and the last ones pictures; the samples are taken evenly
-    from all of their steps.
+    Complete images are generated, since the first steps see noise and the last ones images; samples are taken evenly
+    from all steps.
     """
 
     prompts: tuple[str, ...]
@@ -36,14 +36,14 @@ class Calibration:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        within("The number of samples", self.samples, 1, MAX_SAMPLES)
-        within("The number of steps", self.steps, 1, MAX_STEPS)
-        within("The guidance scale", self.guidance_scale, 0.0, MAX_GUIDANCE)
+        check_range("The number of samples", self.samples, 1, MAX_SAMPLES)
+        check_range("The number of steps", self.steps, 1, MAX_STEPS)
+        check_range("The guidance scale", self.guidance_scale, 0.0, MAX_GUIDANCE)
         if not self.prompts:
             raise RequestError("There are no prompts to calibrate with.", next_step="Give at least one.")
 
     @classmethod
-    def at_home(
+    def for_checkpoint(
         cls,
         checkpoint: Checkpoint,
         prompts: Sequence[str],
@@ -53,7 +53,7 @@ class Calibration:
         guidance_scale: float | None = None,
         size: Size | None = None,
     ) -> Calibration:
-        """At the settings that `checkpoint` was made for, but for those given. Raises RequestError."""
+        """Use the recommended settings of `checkpoint`, except for those given. Raises RequestError."""
         best = checkpoint.recommended
         checkpoint.check_size(size or best.size)
         return cls(
@@ -66,15 +66,15 @@ class Calibration:
         )
 
     @property
-    def pictures(self) -> tuple[str, ...]:
-        """The prompt of each picture that is drawn."""
-        return spread(self.prompts, -(-self.samples // self.steps))
+    def picture_prompts(self) -> tuple[str, ...]:
+        """The prompt of each image."""
+        return pick_evenly(self.prompts, -(-self.samples // self.steps))
 
-    def about(self) -> dict[str, Any]:
-        """What a record says of it, so that it can be repeated and told apart."""
+    def to_record(self) -> dict[str, Any]:
+        """Return the content for a record, so that the calibration can be repeated and identified."""
         return {
             "samples": self.samples,
-            "pictures": len(self.pictures),
+            "pictures": len(self.picture_prompts),
             "prompts": len(self.prompts),
             "prompts_hash": prompts_hash(self.prompts),
             "steps": self.steps,
@@ -84,6 +84,6 @@ class Calibration:
             "seed": self.seed,
         }
 
-    def line(self) -> str:
-        """Equal for equal calibrations only."""
+    def to_json(self) -> str:
+        """Equal only for equal calibrations."""
         return json.dumps(asdict(self))

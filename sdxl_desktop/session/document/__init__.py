@@ -1,1 +1,1 @@
-"""The document: the picture being edited with its mask, every way to change them, undo, project files and recovery."""
+"""The document: the picture being edited with its mask, the operations on them, undo, project files and recovery."""

@@ -1,4 +1,4 @@
-"""The frame: which part of the picture a run would see, and at what size that part would be drawn."""
+"""The frame: which part of the picture a run processes, and at which size it is generated."""
 
 from __future__ import annotations
 
@@ -6,166 +6,181 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from sdxl_desktop.core.checks import within
-from sdxl_desktop.core.edit import MAX_GROW, MAX_MARGIN, Edit, Fit
+from sdxl_desktop.core.edit import MAX_GROW, MAX_MARGIN, EditParameters, FitMode
 from sdxl_desktop.core.geometry import Rect, Size
+from sdxl_desktop.core.range_check import check_range
 from sdxl_desktop.core.request import MAX_SIDE, GenerationRequest
-from sdxl_desktop.imaging.boxes import around, bounds, cropped, in_shape
-from sdxl_desktop.imaging.fitting import Placement
+from sdxl_desktop.imaging.boxes import crop_box_for_target, expand_box, expand_to_aspect_ratio, mask_bounds
+from sdxl_desktop.imaging.fit_transform import FitTransform
 
-NEAR_SHAPE = 1.25
-"""The factor by which a compiled size's aspect ratio may differ from the wanted one."""
-SAME_SHAPE = 1.04
-"""The factor by which what is seen may be stretched to the size that is drawn before another size is looked for."""
-NEAR_AREA = 1.35
-"""The factor by which it may have more or fewer pixels than the size that was asked for."""
+MAX_COMPILED_RATIO_FACTOR = 1.25
+"""Maximum factor between the aspect ratios of a compiled size and the requested one."""
+MAX_STRETCH = 1.04
+"""Maximum stretch from the region to the drawing size before another size is chosen."""
+MAX_AREA_FACTOR = 1.35
+"""Maximum factor between the pixel counts of the chosen and the requested size."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FramePolicy:
-    """What is asked of a run, as far as it decides the frame.
+    """The parameters of a run that determine the frame.
 
-    `asked` is the drawing size in the panels. `only_masked`, `grow`, `fit` and `keep_size` mean what they mean in an
-    `Edit`. `compiled` are the sizes for which the checkpoint need not be compiled any more, `multiple` is what its
-    sides must be multiples of.
+    `requested_size` is the size set in the panels. `only_masked`, `grow`, `fit` and `keep_size` are as in
+    `EditParameters`. `compiled_sizes` are sizes for which the checkpoint is already compiled; each side must be a
+    multiple of `size_multiple`.
     """
 
-    asked: Size
+    requested_size: Size
     only_masked: int | None = None
     grow: int = 0
-    fit: Fit = Fit.CROP
+    fit: FitMode = FitMode.CROP
     keep_size: bool = False
-    compiled: tuple[Size, ...] = ()
-    multiple: int = 8
+    compiled_sizes: tuple[Size, ...] = ()
+    size_multiple: int = 8
 
     def __post_init__(self) -> None:
         if self.only_masked is not None:
-            within("The margin around the mask", self.only_masked, 0, MAX_MARGIN)
-        within("The growth of the mask", self.grow, 0, MAX_GROW)
+            check_range("The margin around the mask", self.only_masked, 0, MAX_MARGIN)
+        check_range("The growth of the mask", self.grow, 0, MAX_GROW)
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """`region`: the box of the picture that is drawn (beyond it where it is padded); `drawn`: at which size.
-    `leaves_out`: a part of the mask lies outside and is not drawn."""
+    """`region`: the box of the picture that is generated (it exceeds the picture where padded), at `drawing_size`.
+    `cuts_mask`: a part of the mask lies outside the region and is not generated."""
 
     region: Rect
-    drawn: Size
-    leaves_out: bool = False
+    drawing_size: Size
+    cuts_mask: bool = False
 
-    def is_whole(self, picture: Size) -> bool:
-        """Whether it shows exactly the picture."""
+    def shows_whole_picture(self, picture: Size) -> bool:
+        """Whether the region is exactly the whole picture."""
         return self.region == Rect(0, 0, picture.width, picture.height)
 
     @property
     def stretch(self) -> float:
-        """By which factor, at least 1, the region is drawn wider or higher than it is."""
-        ratio = self.region.width / self.region.height * self.drawn.height / self.drawn.width
+        """The factor, at least 1, between the aspect ratios of the region and the drawing size."""
+        ratio = self.region.width / self.region.height * self.drawing_size.height / self.drawing_size.width
         return max(ratio, 1 / ratio)
 
 
-def frame_for(policy: FramePolicy, picture: Size, masked: Rect | None) -> Frame:
-    """The frame of a run on a picture of size `picture`, of which the box `masked` (None: nothing) is masked.
+def frame_for(policy: FramePolicy, picture: Size, mask_box: Rect | None) -> Frame:
+    """Return the frame of a run on a picture of size `picture`, masked within `mask_box` (None: no mask).
 
-    A result that is pasted back has no size of its own, so a size that is compiled already is taken where one is near,
-    and one of the mask's own shape where the mask would not fit. One that becomes the picture is drawn at the size
-    that was asked for, never at another.
+    A result that is pasted back has no size of its own, so a nearby compiled size is used if there is one, or a size of
+    the mask's aspect ratio if the mask would not fit. A result that replaces the picture always has the requested size.
     """
-    if masked is None:
-        drawn = _whole_size(policy)
-        return Frame(_seen_whole(picture, drawn, policy.fit), drawn)
+    if mask_box is None:
+        drawn = _drawing_size(policy)
+        return Frame(_fitted_region(picture, drawn, policy.fit), drawn)
     if policy.only_masked is not None:
-        box = around(masked, policy.only_masked + policy.grow, picture)
-        drawn = snapped(box.width / box.height, policy.asked, policy.compiled, policy.multiple)
-        return _unstretched(
-            policy, Frame(in_shape(box, drawn, picture), drawn), lambda size: in_shape(box, size, picture)
+        box = expand_box(mask_box, policy.only_masked + policy.grow, picture)
+        drawn = nearest_compiled_size(
+            box.width / box.height, policy.requested_size, policy.compiled_sizes, policy.size_multiple
         )
-    drawn = _whole_size(policy)
-    if policy.fit is not Fit.CROP:
-        return Frame(_seen_whole(picture, drawn, policy.fit), drawn)
-    box = around(masked, policy.grow, picture)
+        return _with_least_stretch(
+            policy,
+            Frame(expand_to_aspect_ratio(box, drawn, picture), drawn),
+            lambda size: expand_to_aspect_ratio(box, size, picture),
+        )
+    drawn = _drawing_size(policy)
+    if policy.fit is not FitMode.CROP:
+        return Frame(_fitted_region(picture, drawn, policy.fit), drawn)
+    box = expand_box(mask_box, policy.grow, picture)
     if not policy.keep_size:
-        region = cropped(drawn, picture, box, widen=False)
-        return Frame(region, drawn, leaves_out=region.intersected(masked) != masked)
-    frame = Frame(cropped(drawn, picture, box, widen=True), drawn)
-    return _unstretched(policy, frame, lambda size: cropped(size, picture, box, widen=True))
+        region = crop_box_for_target(drawn, picture, box, widen=False)
+        return Frame(region, drawn, cuts_mask=region.intersected(mask_box) != mask_box)
+    frame = Frame(crop_box_for_target(drawn, picture, box, widen=True), drawn)
+    return _with_least_stretch(policy, frame, lambda size: crop_box_for_target(size, picture, box, widen=True))
 
 
-def _whole_size(policy: FramePolicy) -> Size:
-    """The size at which all that the fit leaves of a picture is drawn."""
-    drawn = policy.asked
+def _drawing_size(policy: FramePolicy) -> Size:
+    """The size at which the part of a picture that remains after fitting is generated."""
+    drawn = policy.requested_size
     if policy.keep_size:
-        drawn = snapped(drawn.width / drawn.height, drawn, policy.compiled, policy.multiple)
+        drawn = nearest_compiled_size(drawn.width / drawn.height, drawn, policy.compiled_sizes, policy.size_multiple)
     return drawn
 
 
-def _unstretched(policy: FramePolicy, frame: Frame, region: Callable[[Size], Rect]) -> Frame:
-    """`frame`, or, where what it holds has another shape than is drawn, one at a size of that shape."""
-    if frame.stretch <= SAME_SHAPE:
+def _with_least_stretch(policy: FramePolicy, frame: Frame, region: Callable[[Size], Rect]) -> Frame:
+    """Return `frame`, or, if its content has another aspect ratio than the drawing size, one at a matching size."""
+    if frame.stretch <= MAX_STRETCH:
         return frame
     shape = frame.region.size
-    drawn = policy.asked.in_shape_of(shape, policy.multiple, MAX_SIDE)
-    drawn = snapped(shape.width / shape.height, drawn, policy.compiled, policy.multiple, near_shape=SAME_SHAPE)
+    drawn = policy.requested_size.with_aspect_ratio_of(shape, policy.size_multiple, MAX_SIDE)
+    drawn = nearest_compiled_size(
+        shape.width / shape.height, drawn, policy.compiled_sizes, policy.size_multiple, max_ratio_factor=MAX_STRETCH
+    )
     other = Frame(region(drawn), drawn)
     return min(frame, other, key=lambda one: one.stretch)
 
 
-def framed(request: GenerationRequest, multiple: int, compiled: tuple[Size, ...] = ()) -> GenerationRequest:
-    """`request` drawn at the size that its frame says; as it is without a picture, or from kept latents, which have a
-    size. `multiple` and `compiled` are as in `FramePolicy`."""
+def with_frame_size(
+    request: GenerationRequest, size_multiple: int, compiled_sizes: tuple[Size, ...] = ()
+) -> GenerationRequest:
+    """Return `request` at the drawing size of its frame. Requests without a picture are unchanged, and so are those
+    that resume from saved latents, which fix the size. `size_multiple` and `compiled_sizes` are as in `FramePolicy`."""
     edit = request.edit
     if edit is None or request.start is not None:
         return request
-    drawn = frame_of(edit, request.sampling.size, multiple, compiled).drawn
+    drawn = frame_of_edit(edit, request.sampling.size, size_multiple, compiled_sizes).drawing_size
     return replace(request, sampling=replace(request.sampling, size=drawn))
 
 
-def frame_of(edit: Edit, asked: Size, multiple: int, compiled: tuple[Size, ...] = ()) -> Frame:
-    """The frame of an edit that is to be drawn at the size `asked`."""
+def frame_of_edit(
+    edit: EditParameters, requested_size: Size, size_multiple: int, compiled_sizes: tuple[Size, ...] = ()
+) -> Frame:
+    """Return the frame of an edit requested at `requested_size`."""
     policy = FramePolicy(
-        asked=asked,
+        requested_size=requested_size,
         only_masked=edit.only_masked,
         grow=edit.grow if edit.mask is not None else 0,
         fit=edit.fit,
         keep_size=edit.keep_size,
-        compiled=compiled,
-        multiple=multiple,
+        compiled_sizes=compiled_sizes,
+        size_multiple=size_multiple,
     )
-    return frame_for(policy, edit.picture.size, None if edit.mask is None else bounds(edit.mask.array))
+    return frame_for(policy, edit.picture.size, None if edit.mask is None else mask_bounds(edit.mask.array))
 
 
-def snapped(
-    shape: float, asked: Size, compiled: Iterable[Size], multiple: int, *, near_shape: float = NEAR_SHAPE
+def nearest_compiled_size(
+    aspect_ratio: float,
+    requested_size: Size,
+    compiled_sizes: Iterable[Size],
+    size_multiple: int,
+    *,
+    max_ratio_factor: float = MAX_COMPILED_RATIO_FACTOR,
 ) -> Size:
-    """The compiled size nearest to the aspect ratio `shape` (width / height) and the area of `asked`; `asked` itself
-    where none is near. A size that is no multiple of `multiple` pixels on both sides cannot be drawn and is passed by.
-    """
+    """Return the compiled size nearest to `aspect_ratio` (width / height) and the area of `requested_size`, or
+    `requested_size` if none is near. Sizes whose sides are not multiples of `size_multiple` are skipped."""
 
     def off(size: Size) -> tuple[float, float]:
-        return abs(math.log(size.width / size.height / shape)), abs(math.log(size.pixels / asked.pixels))
+        return abs(math.log(size.width / size.height / aspect_ratio)), abs(
+            math.log(size.pixel_count / requested_size.pixel_count)
+        )
 
     near = [
         size
-        for size in compiled
-        if size.width % multiple == 0
-        and size.height % multiple == 0
-        and off(size)[0] <= math.log(near_shape)
-        and off(size)[1] <= math.log(NEAR_AREA)
+        for size in compiled_sizes
+        if size.width % size_multiple == 0
+        and size.height % size_multiple == 0
+        and off(size)[0] <= math.log(max_ratio_factor)
+        and off(size)[1] <= math.log(MAX_AREA_FACTOR)
     ]
-    return min(near, key=lambda size: (sum(off(size)), size), default=asked)
+    return min(near, key=lambda size: (sum(off(size)), size), default=requested_size)
 
 
-def _seen_whole(picture: Size, drawn: Size, fit: Fit) -> Rect:
-    """What is seen of a whole picture that is fitted to `drawn`: with PAD more than there is."""
-    if fit is Fit.STRETCH or picture.width * drawn.height == picture.height * drawn.width:
+def _fitted_region(picture: Size, drawing_size: Size, fit: FitMode) -> Rect:
+    """The region of a whole picture fitted to `drawing_size`; with PAD it exceeds the picture."""
+    if fit is FitMode.STRETCH or picture.width * drawing_size.height == picture.height * drawing_size.width:
         return Rect(0, 0, picture.width, picture.height)
-    placement = Placement(picture, drawn, fit)
-    if fit is Fit.CROP:
-        return placement.used
-    place = placement.place
+    placement = FitTransform(picture, drawing_size, fit)
+    if fit is FitMode.CROP:
+        return placement.source_box
+    place = placement.target_box
     return Rect(
         -round(place.x * picture.width / place.width),
         -round(place.y * picture.height / place.height),
-        round(drawn.width * picture.width / place.width),
-        round(drawn.height * picture.height / place.height),
+        round(drawing_size.width * picture.width / place.width),
+        round(drawing_size.height * picture.height / place.height),
     )

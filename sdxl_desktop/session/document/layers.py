@@ -1,4 +1,4 @@
-"""The pixels of a document and the vocabulary of how they change."""
+"""The pixels of a document and the types that describe changes to them."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from typing import Literal
 import numpy as np
 
 from sdxl_desktop.core.geometry import Rect, Size
-from sdxl_desktop.core.raster import Bytes
-from sdxl_desktop.session.document.home import Home
+from sdxl_desktop.core.raster import UInt8Array
+from sdxl_desktop.session.document.save_state import SaveState
 
-TILE = 256
-"""Side in pixels of the squares that undo keeps."""
+TILE_SIZE = 256
+"""Side in pixels of the square tiles that undo stores."""
 
 LayerName = Literal["picture", "mask"]
-Place = tuple[int, int]
+TileIndex = tuple[int, int]
 """Row and column of a tile."""
 
 
 @dataclass(slots=True)
 class Layers:
-    """`picture` uint8 [H, W, 3] and `mask` uint8 [H, W], 255 where new pixels are wanted, both changed in place. `home`
-    is the same object for as long as it is the same picture that is worked on, whatever becomes of its size."""
+    """`picture` uint8 [H, W, 3] and `mask` uint8 [H, W], 255 where new pixels are wanted; both are changed in place.
+    `save_state` remains the same object while the same picture is edited, even if its size changes."""
 
-    picture: Bytes
-    mask: Bytes
+    picture: UInt8Array
+    mask: UInt8Array
     name: str = ""
-    home: Home = field(default_factory=Home)
+    save_state: SaveState = field(default_factory=SaveState)
 
     @property
     def size(self) -> Size:
@@ -38,45 +38,45 @@ class Layers:
     def rect(self) -> Rect:
         return Rect(0, 0, self.mask.shape[1], self.mask.shape[0])
 
-    def layer(self, name: LayerName) -> Bytes:
+    def layer(self, name: LayerName) -> UInt8Array:
         """The picture, uint8 [H, W, 3], or the mask, uint8 [H, W]."""
         return self.picture if name == "picture" else self.mask
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """What became different: the box of pixels, in which layers. `rect` is None when the document has another size
-    than before, or pixel buffers of its own: then nothing known of it holds."""
+class DocumentChange:
+    """The changed box of pixels and the affected layers. `rect` is None if the document's size or pixel buffers were
+    replaced: cached data is then invalid."""
 
     rect: Rect | None
     picture: bool = False
     mask: bool = False
 
 
-def window(rect: Rect) -> tuple[slice, slice]:
-    """The index of a box into a layer."""
+def rect_slices(rect: Rect) -> tuple[slice, slice]:
+    """Return the index of a box into a layer."""
     return slice(rect.y, rect.bottom), slice(rect.x, rect.right)
 
 
-def tiles(within: Rect) -> Iterator[Place]:
-    """The tiles that a box touches."""
-    for row in range(within.y // TILE, -(-within.bottom // TILE)):
-        for column in range(within.x // TILE, -(-within.right // TILE)):
+def tiles(within: Rect) -> Iterator[TileIndex]:
+    """Yield the tiles that a box touches."""
+    for row in range(within.y // TILE_SIZE, -(-within.bottom // TILE_SIZE)):
+        for column in range(within.x // TILE_SIZE, -(-within.right // TILE_SIZE)):
             yield row, column
 
 
-def tile(layer: Bytes, place: Place) -> Bytes:
-    """A view of one tile of `layer`, uint8 [H, W] or [H, W, 3], smaller than TILE at the right and lower border."""
-    row, column = place
-    return layer[row * TILE : (row + 1) * TILE, column * TILE : (column + 1) * TILE]
+def tile(layer: UInt8Array, index: TileIndex) -> UInt8Array:
+    """A view of a tile of `layer`, uint8 [H, W] or [H, W, 3]; smaller than TILE_SIZE at the right and lower border."""
+    row, column = index
+    return layer[row * TILE_SIZE : (row + 1) * TILE_SIZE, column * TILE_SIZE : (column + 1) * TILE_SIZE]
 
 
-def tile_rect(layer: Bytes, place: Place) -> Rect:
-    """Where a tile of `layer`, uint8 [H, W] or [H, W, 3], lies."""
-    height, width = tile(layer, place).shape[:2]
-    return Rect(place[1] * TILE, place[0] * TILE, width, height)
+def tile_rect(layer: UInt8Array, index: TileIndex) -> Rect:
+    """The box of a tile of `layer`, uint8 [H, W] or [H, W, 3]."""
+    height, width = tile(layer, index).shape[:2]
+    return Rect(index[1] * TILE_SIZE, index[0] * TILE_SIZE, width, height)
 
 
-def as_picture(pixels: Bytes) -> Bytes:
-    """A copy of `pixels` (uint8 [H, W, 3]) that may be changed."""
+def copy_pixels(pixels: UInt8Array) -> UInt8Array:
+    """Return a writable copy of `pixels` (uint8 [H, W, 3])."""
     return np.array(pixels, dtype=np.uint8, order="C")

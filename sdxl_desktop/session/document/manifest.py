@@ -1,4 +1,4 @@
-"""`document.json`: the table of contents of a project, typed, versioned and bounded."""
+"""`document.json`: the manifest of a project, typed, versioned and size-limited."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from pathlib import Path
 
 import msgspec
 
-from sdxl_desktop.core.path_text import path_of_text, text_of_path
+from sdxl_desktop.core.path_text import path_to_text, text_to_path
 from sdxl_desktop.core.settings import WorkspaceValue
-from sdxl_desktop.session.document.contents import ProjectError
+from sdxl_desktop.session.document.project_content import ProjectError
 
-KIND = "sdxl-desktop-document"
-VERSION = 2
-CARD = "document.json"
+DOCUMENT_KIND = "sdxl-desktop-document"
+FORMAT_VERSION = 2
+MANIFEST_MEMBER = "document.json"
 
-MAX_CARD = 16 * 2**20
-"""Bytes of `document.json`."""
+MAX_MANIFEST_BYTES = 16 * 2**20
+"""Maximum size of `document.json`, in bytes."""
 MAX_CANDIDATES = 1000
 MAX_PIXELS = 2**28
-"""Pixels of one picture: a document has sides of 16384 at most."""
-MAX_BYTES = 2**32
-"""What all pictures and latents of one project may take in memory together."""
-MAX_LATENTS = 2**30
-"""Bytes of the kept latents of one candidate: every step of a thousand at 1024 x 1024 is a quarter of that."""
+"""Maximum pixels of one picture: a document's sides are at most 16384."""
+MAX_MEMORY_BYTES = 2**32
+"""Maximum memory of all pictures and latents of one project together."""
+MAX_LATENTS_BYTES = 2**30
+"""Maximum bytes of one candidate's saved latents: a thousand steps at 1024 x 1024 take a quarter of that."""
 
 
-class Heading(msgspec.Struct):
-    """What is the same in the card of every version there will ever be."""
+class ManifestHeader(msgspec.Struct):
+    """The fields that every manifest version has, now and in future."""
 
     kind: str
     version: int
@@ -37,7 +37,7 @@ class Heading(msgspec.Struct):
 
 
 class StartEntry(msgspec.Struct):
-    """Kept latents that a candidate's run began from: the name of the member that holds them, and the step."""
+    """Saved latents that a candidate's run resumed from: the name of their member, and the step."""
 
     latents: str
     step: int | None = None
@@ -45,7 +45,7 @@ class StartEntry(msgspec.Struct):
 
 class CandidateEntry(msgspec.Struct):
     """One candidate. `pixels`, `drawn` and `latents` name members ("" for none); `record` is the picture's record as
-    `history.metadata` writes it."""
+    written by `metadata.picture_files`."""
 
     pixels: str
     record: msgspec.Raw
@@ -57,16 +57,16 @@ class CandidateEntry(msgspec.Struct):
     saved_to: str = ""
 
 
-class WaitingEntry(msgspec.Struct):
-    """A request that was to be drawn: its `record`, with the seed of the first picture, and what it begins from."""
+class QueuedRequestEntry(msgspec.Struct):
+    """A queued request: its `record`, with the seed of the first picture, and the latents it resumes from."""
 
     record: msgspec.Raw
     start: StartEntry | None = None
 
 
-class BesideEntry(msgspec.Struct):
-    """A member that lies beside the project in a file of its own, see `beside`: `shape` of the pixels, or the [size] of
-    anything else; `digest` of its bytes."""
+class SidecarEntry(msgspec.Struct):
+    """A member stored in a file next to the project, see `sidecar`: `shape` of the pixels, or [size] for anything else;
+    `digest` of its bytes."""
 
     file: str
     shape: list[int]
@@ -74,14 +74,15 @@ class BesideEntry(msgspec.Struct):
 
 
 class Manifest(msgspec.Struct):
-    """The whole card. `picture` and `mask` name members ("" for none), and one member may stand in several places.
+    """The complete manifest. `picture` and `mask` name members ("" for none); one member may be referenced several
+    times.
 
-    `grounds` has, by `pixel_key`, the members with the pixels that candidates were drawn on, and waiting requests are
-    to be. `waiting` and `kept_as` stand in kept work only.
+    `grounds` maps `pixel_key` to the members with the source pixels of candidates and queued requests. `waiting` and
+    `kept_as` exist in recovery files only.
     """
 
-    kind: str = KIND
-    version: int = VERSION
+    kind: str = DOCUMENT_KIND
+    version: int = FORMAT_VERSION
     application: str = ""
     picture: str = ""
     mask: str = ""
@@ -89,13 +90,13 @@ class Manifest(msgspec.Struct):
     candidates: list[CandidateEntry] = []
     grounds: dict[str, str] = {}
     workspace: msgspec.Raw = msgspec.Raw(b"null")
-    waiting: list[WaitingEntry] = []
+    waiting: list[QueuedRequestEntry] = []
     kept_as: str = ""
-    beside: dict[str, BesideEntry] = {}
+    beside: dict[str, SidecarEntry] = {}
 
 
-class FirstManifest(msgspec.Struct):
-    """The card of version 1, which had candidates without a record; no released window ever wrote any."""
+class ManifestV1(msgspec.Struct):
+    """The manifest of version 1, whose candidates had no record; no released version ever wrote candidates in it."""
 
     picture_name: str = ""
     has_picture: bool = False
@@ -104,25 +105,27 @@ class FirstManifest(msgspec.Struct):
 
 
 def encode_workspace(workspace: WorkspaceValue) -> msgspec.Raw:
-    """The panels' values as JSON, without what belongs to the window."""
+    """Return the panel values as JSON, without those of the window."""
     return msgspec.Raw(msgspec.json.encode(replace(workspace, geometry="", layout=""), enc_hook=_encode))
 
 
 def decode_workspace(raw: msgspec.Raw) -> WorkspaceValue | None:
-    """The panels' values; raises MsgspecError or RequestError for what is none."""
+    """Return the panel values; raises MsgspecError or RequestError if they are invalid."""
     return msgspec.json.decode(raw, type=WorkspaceValue | None, dec_hook=_decode)
 
 
-def check_fits(shapes: Iterable[tuple[int, ...]]) -> None:
-    """Raise ProjectError when members of such shapes (bytes are [size]) would not be read again."""
+def check_size_limits(shapes: Iterable[tuple[int, ...]]) -> None:
+    """Raise ProjectError if members of these shapes (bytes are [size]) would be too large to be read back."""
     total = 0
     for shape in shapes:
         size = math.prod(shape)
         total += size
-        if (len(shape) > 1 and shape[0] * shape[1] > MAX_PIXELS) or (len(shape) == 1 and size > MAX_LATENTS):
+        if (len(shape) > 1 and shape[0] * shape[1] > MAX_PIXELS) or (len(shape) == 1 and size > MAX_LATENTS_BYTES):
             raise _too_large(f"One of its parts has {size / 2**30:.1f} GB; that is more than a project may hold.")
-    if total > MAX_BYTES:
-        raise _too_large(f"It takes {total / 2**30:.1f} GB of memory; a project may take {MAX_BYTES / 2**30:.0f}.")
+    if total > MAX_MEMORY_BYTES:
+        raise _too_large(
+            f"It takes {total / 2**30:.1f} GB of memory; a project may take {MAX_MEMORY_BYTES / 2**30:.0f}."
+        )
 
 
 def _too_large(why: str) -> ProjectError:
@@ -131,11 +134,11 @@ def _too_large(why: str) -> ProjectError:
 
 def _encode(value: object) -> object:
     if isinstance(value, Path):
-        return text_of_path(value)
+        return path_to_text(value)
     raise TypeError(f"{type(value)} has no place in a project")
 
 
 def _decode(kind: type, value: object) -> object:
     if issubclass(kind, Path) and isinstance(value, str):
-        return path_of_text(value)
+        return text_to_path(value)
     raise TypeError(f"{kind} has no place in a project")

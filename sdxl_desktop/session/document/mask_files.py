@@ -1,4 +1,4 @@
-"""Masks written to disk: as a picture of their own, or as the alpha of the picture they belong to."""
+"""Write masks to disk: as a separate picture, or as the alpha channel of the picture."""
 
 from __future__ import annotations
 
@@ -7,27 +7,26 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-from sdxl_desktop.core.errors import OutputError, RequestError, named
-from sdxl_desktop.core.raster import Bytes
-from sdxl_desktop.core.whole_file import whole_file
-from sdxl_desktop.imaging.formats import MASK_ENDINGS, listed
-from sdxl_desktop.imaging.reading import MASK_IN_ALPHA
+from sdxl_desktop.core.atomic_write import atomic_file
+from sdxl_desktop.core.errors import OutputError, RequestError, describe_error
+from sdxl_desktop.core.raster import UInt8Array
+from sdxl_desktop.imaging.picture_formats import MASK_ENDINGS, listed
+from sdxl_desktop.imaging.picture_reading import MASK_IN_ALPHA
 
 _NOTE = "The alpha is a mask: what is transparent is to be drawn anew. The colours under it are the picture's."
 
 
-def write_mask(mask: Bytes, path: Path) -> None:
-    """Write `mask` (uint8 [H, W]) as a grey PNG, which `read_mask` reads. It is written whole or not at all. Raises
-    OutputError."""
+def write_mask(mask: UInt8Array, path: Path) -> None:
+    """Write `mask` (uint8 [H, W]) atomically as a greyscale PNG, which `read_mask` reads. Raises OutputError."""
     _write("The mask", Image.fromarray(mask, "L"), path, PngImagePlugin.PngInfo())
 
 
-def write_mask_as_alpha(picture: Bytes, mask: Bytes, path: Path) -> None:
+def write_mask_as_alpha(picture: UInt8Array, mask: UInt8Array, path: Path) -> None:
     """Write `picture` (uint8 [H, W, 3]) as a PNG that is transparent where `mask` (uint8 [H, W]) wants new pixels.
 
-    The colours under the mask are kept, and the file says so: `open_picture` gives back the very picture,
-    `mask_from_alpha` and `read_mask` the very mask. It is written whole or not at all. Raises OutputError, or
-    RequestError when the two are not of one size.
+    The colours under the mask are preserved and the file is marked so: `open_picture` returns the exact picture,
+    `mask_from_alpha` and `read_mask` the exact mask. The write is atomic. Raises OutputError, or RequestError if the
+    sizes differ.
     """
     if picture.shape != (*mask.shape, 3):
         raise RequestError("The mask does not have the picture's size.", next_step="Give a mask of exactly that size.")
@@ -41,11 +40,11 @@ def _write(what: str, image: Image.Image, path: Path, info: PngImagePlugin.PngIn
         endings = listed(MASK_ENDINGS)
         raise OutputError(f"{path.name!r} does not end in {endings}.", next_step=f"End it in {endings}.")
     try:
-        with whole_file(path) as beside:
+        with atomic_file(path) as beside:
             image.save(beside, "PNG", pnginfo=info)
-    except Exception as problem:  # an encoder raises more than OSError for what it cannot hold
+    except Exception as problem:  # encoders raise more than OSError for unsupported content
         raise OutputError(
             f"{what} could not be written to {path}.",
-            why=named(problem),
+            why=describe_error(problem),
             next_step="Choose another folder, or free space.",
         ) from problem

@@ -1,8 +1,7 @@
-"""What earlier windows left: found once, offered to one window only, and swept up when it is of no use.
+"""Recovery of documents left by earlier windows: found once, offered to one window only, removed when useless.
 
-How a document `NAME.sdxld` that nobody holds was left is said by `Left`. It stays until somebody goes on with it or
-throws it away; only what was replaced on purpose, or holds nothing that is not saved elsewhere, makes room for newer
-ones.
+`CloseState` says how an unlocked document `NAME.sdxld` was left. It stays until it is continued or discarded. Only
+those that were deliberately replaced, or whose content is saved elsewhere, make room for newer ones.
 """
 
 from __future__ import annotations
@@ -15,137 +14,139 @@ from pathlib import Path
 
 import msgspec
 
-from sdxl_desktop.core.whole_file import write_whole
-from sdxl_desktop.session.document import beside
-from sdxl_desktop.session.document.beside import Beside
-from sdxl_desktop.session.document.container import Archive
-from sdxl_desktop.session.document.contents import SUFFIX, Project
-from sdxl_desktop.session.document.locks import FileLock
-from sdxl_desktop.session.document.manifest import CARD, MAX_CARD
-from sdxl_desktop.session.document.named_files import anywhere, plain_name
-from sdxl_desktop.session.document.project import load_project
+from sdxl_desktop.core.atomic_write import write_atomically
+from sdxl_desktop.session.document import sidecar
+from sdxl_desktop.session.document.file_lock import FileLock
+from sdxl_desktop.session.document.file_references import plain_name, trust_matching_file
+from sdxl_desktop.session.document.manifest import MANIFEST_MEMBER, MAX_MANIFEST_BYTES
+from sdxl_desktop.session.document.project_archive import ProjectArchive
+from sdxl_desktop.session.document.project_content import PROJECT_SUFFIX, Project
+from sdxl_desktop.session.document.project_file import load_project
+from sdxl_desktop.session.document.sidecar import SidecarFolder
 
-LOCK = ".lock"
-NOTE = ".left"
-"""A file that says how the document was left."""
-MAX_REPLACED = 10
-"""How many documents are kept that were replaced on purpose, or hold nothing that is not saved elsewhere."""
+LOCK_SUFFIX = ".lock"
+CLOSE_STATE_SUFFIX = ".left"
+"""Suffix of the file that records how the document was left."""
+MAX_REPLACED_DOCUMENTS = 10
+"""Maximum number of documents kept that were deliberately replaced or whose content is saved elsewhere."""
 MAX_REPLACED_BYTES = 4 * 2**30
-"""What they may take on the disk together."""
+"""Their maximum total size on disk."""
 
 
-class _Contents(msgspec.Struct):
-    """What of a document's card tells people which one it is."""
+class _ManifestSummary(msgspec.Struct):
+    """The manifest fields by which people recognise a document."""
 
     picture_name: str = ""
     candidates: list[msgspec.Raw] = []
 
 
-class Left(StrEnum):
+class CloseState(StrEnum):
     """How a window left its document."""
 
     CRASHED = "crashed"
-    """Not in order: it is offered."""
+    """Not closed normally: it is offered."""
     CLOSED = "closed"
-    """The window was closed: it comes back at the next start."""
+    """The window was closed: it is reopened at the next start."""
     SAVED = "saved"
-    """The window was closed, and all of it is in files of the person's: it comes back if it is the last."""
+    """The window was closed and everything is saved in the user's files: it is reopened if it is the last one."""
     REPLACED = "replaced"
-    """The person has begun something else in its place: it can be looked for."""
+    """The user started something else in its place: it can still be found."""
 
 
-def parts_of(file: Path) -> Beside:
-    """Where the parts of a recovery file lie."""
-    return Beside(file.with_suffix(beside.SUFFIX))
+def sidecar_of(file: Path) -> SidecarFolder:
+    """Return the folder with the parts of a recovery file."""
+    return SidecarFolder(file.with_suffix(sidecar.SIDECAR_SUFFIX))
 
 
-def note_left(file: Path, left: Left) -> None:
-    """Say how the document in `file` was left. Raises OSError."""
-    write_whole(file.with_suffix(NOTE), left.value.encode(), private=True)
+def write_close_state(file: Path, state: CloseState) -> None:
+    """Record how the document in `file` was left. Raises OSError."""
+    write_atomically(file.with_suffix(CLOSE_STATE_SUFFIX), state.value.encode(), private=True)
 
 
-def forget_left(file: Path) -> None:
-    """The document in `file` is being worked on: from now on only a crash can have left it."""
-    with contextlib.suppress(OSError):  # at worst it comes back without a question
-        file.with_suffix(NOTE).unlink(missing_ok=True)
+def remove_close_state(file: Path) -> None:
+    """Mark the document in `file` as in use: from now on only a crash can leave it."""
+    with contextlib.suppress(OSError):  # at worst it is reopened without asking
+        file.with_suffix(CLOSE_STATE_SUFFIX).unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Recoverable:
-    """A document that an earlier window left. It is held for this process until `discard` or `leave`, or until an
-    `Autosave` adopts it, so that of two windows that start only one goes on with it."""
+class RecoverableDocument:
+    """A document left by an earlier window. This process locks it until `discard`, `release` or its adoption by an
+    `Autosave`, so that of two starting windows only one continues it."""
 
     file: Path
-    seconds: float
+    left_at: float
     """When it was left, in seconds since the epoch."""
     lock: FileLock
-    left: Left = Left.CRASHED
+    close_state: CloseState = CloseState.CRASHED
 
     def load(self) -> Project:
-        """The document; raises ProjectError. From now on it counts as one that a crash left: should it bring the window
-        down, the next start asks first."""
-        forget_left(self.file)
-        return load_project(self.file, parts_of(self.file), anywhere)
+        """Return the document; raises ProjectError. From now on it counts as crashed: if loading it crashes the window,
+        the next start asks first."""
+        remove_close_state(self.file)
+        return load_project(self.file, sidecar_of(self.file), trust_matching_file)
 
     def discard(self) -> None:
-        """It is not needed any more: recovered and kept elsewhere, or not wanted."""
+        """Delete it: it was recovered and stored elsewhere, or is not wanted."""
         self.file.unlink(missing_ok=True)
-        forget_left(self.file)
-        parts_of(self.file).remove()
+        remove_close_state(self.file)
+        sidecar_of(self.file).remove()
         self.lock.release(remove=True)
 
-    def leave(self) -> None:
+    def release(self) -> None:
         """Leave it to a later start."""
         self.lock.release()
 
-    def leave_unopened(self) -> None:
-        """Leave it as it was left before, though it may be being loaded."""
-        if self.left is not Left.CRASHED:
+    def release_unopened(self) -> None:
+        """Leave it in its previous close state, even if loading has begun."""
+        if self.close_state is not CloseState.CRASHED:
             with contextlib.suppress(OSError):
-                note_left(self.file, self.left)
+                write_close_state(self.file, self.close_state)
         self.lock.release()
 
-    def contents(self) -> tuple[str, int]:
-        """(the picture's name, how many candidates there are), without loading it; ("", 0) where it does not say."""
+    def summary(self) -> tuple[str, int]:
+        """Return (the picture's name, the number of candidates) without loading it; ("", 0) if unknown."""
         try:
-            with Archive(self.file) as archive:
-                card = msgspec.json.decode(archive.read(CARD, MAX_CARD), type=_Contents)
+            with ProjectArchive(self.file) as archive:
+                card = msgspec.json.decode(archive.read(MANIFEST_MEMBER, MAX_MANIFEST_BYTES), type=_ManifestSummary)
             return plain_name(card.picture_name), len(card.candidates)
-        except Exception:  # it is only looked at, and tells when it is opened
+        except Exception:  # only a summary; opening it reports the error
             return "", 0
 
     @property
     def size(self) -> int:
-        """Bytes on the disk."""
-        parts = _listed(parts_of(self.file).folder, "*")
+        """Size on disk in bytes."""
+        parts = _glob(sidecar_of(self.file).folder, "*")
         return sum(_size(path) for path in (self.file, *parts))
 
 
-def recoverable(folder: Path) -> tuple[Recoverable, ...]:
-    """What was left in `folder`, the newest first; half-written files are swept away, and what is superseded. Never
-    raises OSError: what cannot be looked at is not offered."""
-    found: list[Recoverable] = []
-    for file in _listed(folder, f"*{SUFFIX}"):
-        lock = FileLock(file.with_suffix(LOCK))
+def find_recoverable(folder: Path) -> tuple[RecoverableDocument, ...]:
+    """Return the documents left in `folder`, the newest first; incomplete and superseded files are removed. Never
+    raises OSError: unreadable documents are not offered."""
+    found: list[RecoverableDocument] = []
+    for file in _glob(folder, f"*{PROJECT_SUFFIX}"):
+        lock = FileLock(file.with_suffix(LOCK_SUFFIX))
         with contextlib.suppress(OSError):
-            if lock.take():
-                for part in _listed(folder, f".{file.name}.part-*"):
+            if lock.acquire():
+                for part in _glob(folder, f".{file.name}.part-*"):
                     part.unlink(missing_ok=True)
                 if file.exists():
-                    found.append(Recoverable(file, _seconds(file), lock, _how_left(file)))
-                else:  # closed in order by its owner just now
+                    found.append(RecoverableDocument(file, _left_at(file), lock, _read_close_state(file)))
+                else:  # just closed normally by its owner
                     lock.release(remove=True)
-    _sweep(folder)
-    return _without_superseded(sorted(found, key=lambda one: -one.seconds))
+    _remove_leftovers(folder)
+    return _without_superseded(sorted(found, key=lambda one: -one.left_at))
 
 
-def _without_superseded(newest_first: Iterable[Recoverable]) -> tuple[Recoverable, ...]:
-    """Those that stay. The very last that a window was closed with always does."""
-    kept: list[Recoverable] = []
-    count, room = MAX_REPLACED, MAX_REPLACED_BYTES
+def _without_superseded(newest_first: Iterable[RecoverableDocument]) -> tuple[RecoverableDocument, ...]:
+    """Return those to keep. The last document that a window was closed with is always kept."""
+    kept: list[RecoverableDocument] = []
+    count, room = MAX_REPLACED_DOCUMENTS, MAX_REPLACED_BYTES
     for one in newest_first:
-        last = one.left is Left.SAVED and not any(other.left is not Left.REPLACED for other in kept)
-        if one.left in (Left.REPLACED, Left.SAVED) and not last:
+        last = one.close_state is CloseState.SAVED and not any(
+            other.close_state is not CloseState.REPLACED for other in kept
+        )
+        if one.close_state in (CloseState.REPLACED, CloseState.SAVED) and not last:
             count, room = count - 1, room - one.size
             if count < 0 or room < 0:
                 with contextlib.suppress(OSError):
@@ -155,17 +156,17 @@ def _without_superseded(newest_first: Iterable[Recoverable]) -> tuple[Recoverabl
     return tuple(kept)
 
 
-def _how_left(file: Path) -> Left:
+def _read_close_state(file: Path) -> CloseState:
     try:
-        return Left(file.with_suffix(NOTE).read_bytes()[:40].decode())
+        return CloseState(file.with_suffix(CLOSE_STATE_SUFFIX).read_bytes()[:40].decode())
     except (OSError, ValueError):
-        return Left.CRASHED
+        return CloseState.CRASHED
 
 
-def _seconds(file: Path) -> float:
-    """When it was written, or left in order."""
+def _left_at(file: Path) -> float:
+    """When it was written or closed normally."""
     with contextlib.suppress(OSError):
-        return max(file.stat().st_mtime, file.with_suffix(NOTE).stat().st_mtime)
+        return max(file.stat().st_mtime, file.with_suffix(CLOSE_STATE_SUFFIX).stat().st_mtime)
     return file.stat().st_mtime
 
 
@@ -176,38 +177,38 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _sweep(folder: Path) -> None:
-    """Remove what a kill before the first whole document leaves: unfinished files, parts, notes and locks."""
-    for part in _listed(folder, ".*.part-*"):
+def _remove_leftovers(folder: Path) -> None:
+    """Remove what a kill before the first complete write leaves: unfinished files, parts, notes and locks."""
+    for part in _glob(folder, ".*.part-*"):
         owner = part.name.lstrip(".").rsplit(".part-", 1)[0]
-        lock = (folder / owner).with_suffix(LOCK)
-        _unless_held(lock, lambda part=part: part.unlink(missing_ok=True))  # type: ignore[misc]
-    for parts in _listed(folder, f"*{beside.SUFFIX}"):
-        if not parts.with_suffix(SUFFIX).exists():
-            _unless_held(parts.with_suffix(LOCK), lambda parts=parts: _remove_orphans(parts))  # type: ignore[misc]
-    for note in _listed(folder, f"*{NOTE}"):
-        if not note.with_suffix(SUFFIX).exists():
-            _unless_held(note.with_suffix(LOCK), lambda note=note: note.unlink(missing_ok=True))  # type: ignore[misc]
-    for path in _listed(folder, f"*{LOCK}"):
-        if not path.with_suffix(SUFFIX).exists():
-            _unless_held(path, lambda: None)
+        lock = (folder / owner).with_suffix(LOCK_SUFFIX)
+        _if_not_locked(lock, lambda part=part: part.unlink(missing_ok=True))  # type: ignore[misc]
+    for parts in _glob(folder, f"*{sidecar.SIDECAR_SUFFIX}"):
+        if not parts.with_suffix(PROJECT_SUFFIX).exists():
+            _if_not_locked(parts.with_suffix(LOCK_SUFFIX), lambda parts=parts: _remove_orphans(parts))  # type: ignore[misc]
+    for note in _glob(folder, f"*{CLOSE_STATE_SUFFIX}"):
+        if not note.with_suffix(PROJECT_SUFFIX).exists():
+            _if_not_locked(note.with_suffix(LOCK_SUFFIX), lambda note=note: note.unlink(missing_ok=True))  # type: ignore[misc]
+    for path in _glob(folder, f"*{LOCK_SUFFIX}"):
+        if not path.with_suffix(PROJECT_SUFFIX).exists():
+            _if_not_locked(path, lambda: None)
 
 
 def _remove_orphans(parts: Path) -> None:
-    if not parts.with_suffix(SUFFIX).exists():  # looked at again now that nobody can be writing it
-        Beside(parts).remove()
+    if not parts.with_suffix(PROJECT_SUFFIX).exists():  # checked again now that no other process can be writing it
+        SidecarFolder(parts).remove()
 
 
-def _unless_held(lock_file: Path, act: Callable[[], None]) -> None:
-    """Do something, and remove the lock, when its owner is gone and has left no document."""
+def _if_not_locked(lock_file: Path, act: Callable[[], None]) -> None:
+    """Call `act` and remove the lock if its owner is gone and has left no document."""
     lock = FileLock(lock_file)
     with contextlib.suppress(OSError):
-        if lock.take():
+        if lock.acquire():
             act()
-            lock.release(remove=not lock_file.with_suffix(SUFFIX).exists())
+            lock.release(remove=not lock_file.with_suffix(PROJECT_SUFFIX).exists())
 
 
-def _listed(folder: Path, pattern: str) -> list[Path]:
+def _glob(folder: Path, pattern: str) -> list[Path]:
     try:
         return sorted(folder.glob(pattern))
     except OSError:

@@ -1,4 +1,4 @@
-"""Undo and redo: steps stored as the tiles that changed, bounded by memory."""
+"""Undo and redo: steps stored as changed tiles, with a memory limit."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from typing import Protocol
 import numpy as np
 
 from sdxl_desktop.core.geometry import Rect
-from sdxl_desktop.core.raster import Bytes
-from sdxl_desktop.session.document.layers import Change, LayerName, Layers, Place, tile, tile_rect, tiles
+from sdxl_desktop.core.raster import UInt8Array
+from sdxl_desktop.session.document.layers import DocumentChange, LayerName, Layers, TileIndex, tile, tile_rect, tiles
 
-DEFAULT_LIMIT = 512 * 2**20
-"""Bytes that all steps together may hold."""
+DEFAULT_UNDO_BYTES = 512 * 2**20
+"""Maximum memory of all steps, in bytes."""
 
-_WORTH_IT = 0.5
-"""A compressed tile is kept only when it is this share of the raw one; photographs are not."""
+_MAX_COMPRESSED_RATIO = 0.5
+"""A compressed tile is stored only if at most this fraction of the raw size; photographs do not compress that well."""
 
 
-class Difference(Protocol):
-    """One part of a step. `swap` puts the other state into place and returns the difference that leads back."""
+class UndoChange(Protocol):
+    """One part of a step. `swap` restores the other state and returns the reverse change."""
 
     @property
     def nbytes(self) -> int: ...
 
-    def swap(self, layers: Layers | None) -> tuple[Layers | None, Difference, Change]: ...
+    def swap(self, layers: Layers | None) -> tuple[Layers | None, UndoChange, DocumentChange]: ...
 
 
 @dataclass(frozen=True, slots=True)
-class _Packed:
-    """A tile at rest: one value when it is uniform, else bytes, compressed where that pays."""
+class _PackedTile:
+    """A stored tile: one value if uniform, else bytes, compressed if that saves enough."""
 
     data: bytes | int
     compressed: bool = False
@@ -40,7 +40,7 @@ class _Packed:
     def nbytes(self) -> int:
         return 32 if isinstance(self.data, int) else len(self.data)
 
-    def unpack_into(self, target: Bytes) -> None:
+    def unpack_into(self, target: UInt8Array) -> None:
         if isinstance(self.data, int):
             target[...] = self.data
             return
@@ -48,44 +48,44 @@ class _Packed:
         target[...] = np.frombuffer(raw, np.uint8).reshape(target.shape)
 
 
-def _pack(pixels: Bytes, *, quickly: bool) -> _Packed:
+def _pack(pixels: UInt8Array, *, uncompressed: bool) -> _PackedTile:
     first = int(pixels.flat[0])
     if not (pixels != first).any():
-        return _Packed(first)
+        return _PackedTile(first)
     raw = pixels.tobytes()
-    if quickly:
-        return _Packed(raw)
+    if uncompressed:
+        return _PackedTile(raw)
     small = zlib.compress(raw, 1)
-    return _Packed(small, True) if len(small) < _WORTH_IT * len(raw) else _Packed(raw)
+    return _PackedTile(small, True) if len(small) < _MAX_COMPRESSED_RATIO * len(raw) else _PackedTile(raw)
 
 
 @dataclass(frozen=True, slots=True)
 class ChangedTiles:
-    """Tiles of one layer as they were on the other side of the step."""
+    """Tiles of one layer in the state on the other side of the step."""
 
     layer: LayerName
-    kept: dict[Place, _Packed]
+    tiles: dict[TileIndex, _PackedTile]
     rect: Rect
 
     @property
     def nbytes(self) -> int:
-        return sum(packed.nbytes for packed in self.kept.values())
+        return sum(packed.nbytes for packed in self.tiles.values())
 
-    def swap(self, layers: Layers | None) -> tuple[Layers | None, Difference, Change]:
+    def swap(self, layers: Layers | None) -> tuple[Layers | None, UndoChange, DocumentChange]:
         assert layers is not None
         pixels = layers.layer(self.layer)
-        now: dict[Place, _Packed] = {}
-        for place, packed in self.kept.items():
+        now: dict[TileIndex, _PackedTile] = {}
+        for place, packed in self.tiles.items():
             view = tile(pixels, place)
-            now[place] = _pack(view, quickly=True)  # a step back must be felt at once; memory can wait
+            now[place] = _pack(view, uncompressed=True)  # undo must be immediate; speed matters more than memory
             packed.unpack_into(view)
-        change = Change(self.rect, picture=self.layer == "picture", mask=self.layer == "mask")
+        change = DocumentChange(self.rect, picture=self.layer == "picture", mask=self.layer == "mask")
         return layers, ChangedTiles(self.layer, now, self.rect), change
 
 
 @dataclass(frozen=True, slots=True)
-class ChangedWhole:
-    """All layers as they were on the other side of the step; None where there was no picture."""
+class ReplacedLayers:
+    """All layers in the state on the other side of the step; None if there was no picture."""
 
     other: Layers | None
 
@@ -93,94 +93,96 @@ class ChangedWhole:
     def nbytes(self) -> int:
         return 0 if self.other is None else self.other.picture.nbytes + self.other.mask.nbytes
 
-    def swap(self, layers: Layers | None) -> tuple[Layers | None, Difference, Change]:
-        return self.other, ChangedWhole(layers), Change(None, picture=True, mask=True)
+    def swap(self, layers: Layers | None) -> tuple[Layers | None, UndoChange, DocumentChange]:
+        return self.other, ReplacedLayers(layers), DocumentChange(None, picture=True, mask=True)
 
 
-def changed_tiles(layer: LayerName, before: Bytes, after: Bytes, within: Rect) -> ChangedTiles | None:
-    """The tiles of `before` that differ from `after`, both uint8 [H, W] or [H, W, 3], inside `within`; None when none
-    does."""
-    kept: dict[Place, _Packed] = {}
+def changed_tiles(layer: LayerName, before: UInt8Array, after: UInt8Array, within: Rect) -> ChangedTiles | None:
+    """Return the tiles of `before` that differ from `after`, both uint8 [H, W] or [H, W, 3], inside `within`; None if
+    none differ."""
+    kept: dict[TileIndex, _PackedTile] = {}
     rect: Rect | None = None
     for place in tiles(within):
         old = tile(before, place)
         if not np.array_equal(old, tile(after, place)):
-            kept[place] = _pack(old, quickly=layer == "picture")
+            kept[place] = _pack(old, uncompressed=layer == "picture")
             here = tile_rect(before, place)
             rect = here if rect is None else rect.united(here)
     return None if rect is None else ChangedTiles(layer, kept, rect)
 
 
 @dataclass(frozen=True, slots=True)
-class _Step:
+class _UndoStep:
     label: str
-    difference: Difference
+    change: UndoChange
     state: int
-    """Of what this step leads to."""
+    """The state that this step leads to."""
 
 
 @dataclass
 class UndoStack:
-    """Steps back and forth. When they hold more than `limit` bytes the oldest are forgotten."""
+    """Undo and redo steps. If they exceed `limit` bytes, the oldest are dropped."""
 
-    limit: int = DEFAULT_LIMIT
-    _back: deque[_Step] = field(default_factory=deque)
-    _forth: deque[_Step] = field(default_factory=deque)
-    _held: int = 0
-    """Counted along, since after a long day there are thousands of steps."""
-    _newest: int = 0
+    limit: int = DEFAULT_UNDO_BYTES
+    _undo_steps: deque[_UndoStep] = field(default_factory=deque)
+    _redo_steps: deque[_UndoStep] = field(default_factory=deque)
+    _byte_count: int = 0
+    """Updated incrementally, since a long session accumulates thousands of steps."""
+    _last_state: int = 0
     state: int = 0
-    """Names what the steps have led to: the same number when undo and redo lead there again, another one otherwise."""
+    """Identifies the current state: undo and redo restore its number, every new step gets a new one."""
 
     @property
     def nbytes(self) -> int:
-        return self._held
+        return self._byte_count
 
     @property
-    def back_label(self) -> str:
-        """What `undo` would take back ("brush stroke"), "" when there is nothing."""
-        return self._back[-1].label if self._back else ""
+    def undo_label(self) -> str:
+        """Label of the step that `undo` reverts ("brush stroke"), or ""."""
+        return self._undo_steps[-1].label if self._undo_steps else ""
 
     @property
-    def forth_label(self) -> str:
-        """What `redo` would bring again, "" when there is nothing."""
-        return self._forth[-1].label if self._forth else ""
+    def redo_label(self) -> str:
+        """Label of the step that `redo` repeats, or ""."""
+        return self._redo_steps[-1].label if self._redo_steps else ""
 
-    def push(self, label: str, difference: Difference) -> None:
-        """Remember a step that has just been made; what was undone before can not be redone any more."""
-        while self._forth:
-            self._drop(self._forth.popleft())
-        self._keep(self._back, _Step(label, difference, self.state))
-        self._newest += 1
-        self.state = self._newest
+    def push(self, label: str, change: UndoChange) -> None:
+        """Record a step just made; undone steps can no longer be redone."""
+        while self._redo_steps:
+            self._subtract_bytes(self._redo_steps.popleft())
+        self._append(self._undo_steps, _UndoStep(label, change, self.state))
+        self._last_state += 1
+        self.state = self._last_state
 
-    def undo(self, layers: Layers | None) -> tuple[Layers | None, Change]:
-        """Take the last step back; there must be one."""
-        return self._move(self._back, self._forth, layers)
+    def undo(self, layers: Layers | None) -> tuple[Layers | None, DocumentChange]:
+        """Undo the last step; there must be one."""
+        return self._move(self._undo_steps, self._redo_steps, layers)
 
-    def redo(self, layers: Layers | None) -> tuple[Layers | None, Change]:
-        """Make the last step that was undone again; there must be one."""
-        return self._move(self._forth, self._back, layers)
+    def redo(self, layers: Layers | None) -> tuple[Layers | None, DocumentChange]:
+        """Redo the last undone step; there must be one."""
+        return self._move(self._redo_steps, self._undo_steps, layers)
 
     def clear(self) -> None:
-        self._back.clear()
-        self._forth.clear()
-        self._held = 0
+        self._undo_steps.clear()
+        self._redo_steps.clear()
+        self._byte_count = 0
 
-    def _move(self, source: deque[_Step], target: deque[_Step], layers: Layers | None) -> tuple[Layers | None, Change]:
+    def _move(
+        self, source: deque[_UndoStep], target: deque[_UndoStep], layers: Layers | None
+    ) -> tuple[Layers | None, DocumentChange]:
         step = source.pop()
-        self._drop(step)
-        layers, back, change = step.difference.swap(layers)
-        self._keep(target, _Step(step.label, back, self.state))
+        self._subtract_bytes(step)
+        layers, back, change = step.change.swap(layers)
+        self._append(target, _UndoStep(step.label, back, self.state))
         self.state = step.state
         return layers, change
 
-    def _keep(self, steps: deque[_Step], step: _Step) -> None:
+    def _append(self, steps: deque[_UndoStep], step: _UndoStep) -> None:
         steps.append(step)
-        self._held += step.difference.nbytes
-        for oldest_first in (self._back, self._forth):
-            while oldest_first and self._held > self.limit:
-                self._drop(oldest_first.popleft())
+        self._byte_count += step.change.nbytes
+        for oldest_first in (self._undo_steps, self._redo_steps):
+            while oldest_first and self._byte_count > self.limit:
+                self._subtract_bytes(oldest_first.popleft())
 
-    def _drop(self, step: _Step) -> None:
-        self._held -= step.difference.nbytes
+    def _subtract_bytes(self, step: _UndoStep) -> None:
+        self._byte_count -= step.change.nbytes

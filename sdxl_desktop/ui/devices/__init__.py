@@ -1,1 +1,1 @@
-"""Where parts run: finding the best devices, what is kept compiled, and compiling ahead."""
+"""Device dialogs: finding the best devices, the cache of compiled parts, and precompiling."""

@@ -1,1 +1,1 @@
-"""The sheet of drafts: many quick pictures, of which the chosen ones are finished."""
+"""The drafts dialog: generates many quick pictures, of which the selected ones are finished."""

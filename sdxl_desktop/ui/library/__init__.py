@@ -1,1 +1,1 @@
-"""The page of checkpoints: what is there, what is being brought in, and what could be."""
+"""The checkpoint library dialog: installed checkpoints, running jobs, and ways to add more."""

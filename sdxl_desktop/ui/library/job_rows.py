@@ -1,4 +1,4 @@
-"""What is being done: a row for each job with its progress or its outcome, and the buttons that belong to it."""
+"""The list of jobs: a row for each with its progress or outcome, and its buttons."""
 
 from __future__ import annotations
 
@@ -7,144 +7,145 @@ from collections.abc import Sequence
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtWidgets import QFrame, QGridLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
-from sdxl_desktop.library.hub.errors import AccessError
-from sdxl_desktop.library.quantize.comparison import Comparison
-from sdxl_desktop.session.bringing import Job, JobState
-from sdxl_desktop.session.tasks import QuantizationNote, Reduced
-from sdxl_desktop.ui.library import words
-from sdxl_desktop.ui.library.pieces import carries, scrolled, set_tone
-from sdxl_desktop.ui.library.pieces import words as plain
-from sdxl_desktop.ui.status import ProgressLine
-from sdxl_desktop.ui.widgets.buttons import IconButton, dressed
-from sdxl_desktop.ui.widgets.layout import column, heading, row
-from sdxl_desktop.ui.widgets.plain import plain_action, plain_tip
+from sdxl_desktop.library.hub.hub_errors import AccessError
+from sdxl_desktop.library.quantize.comparison_result import CheckpointComparison
+from sdxl_desktop.session.checkpoint_jobs import QuantizationJobSpec, QuantizationResult
+from sdxl_desktop.session.library_jobs import JobState, LibraryJob
+from sdxl_desktop.ui.library import library_formatting
+from sdxl_desktop.ui.library.common_widgets import emit_on_click, scroll_area, set_tone
+from sdxl_desktop.ui.library.common_widgets import wrapped_label as plain
+from sdxl_desktop.ui.status_line import SlimProgressBar
+from sdxl_desktop.ui.widgets.buttons import IconButton, with_role
+from sdxl_desktop.ui.widgets.layout_helpers import column, heading_label, row
+from sdxl_desktop.ui.widgets.plain_text import escape_mnemonic, plain_text_tooltip
 
-_HIGHEST = 300
-_LARGEST = 16_777_215
-"""Qt's for "as wide as there is room"."""
+_MAX_HEIGHT = 300
+_QWIDGETSIZE_MAX = 16_777_215
+"""Qt's QWIDGETSIZE_MAX: no maximum width."""
 
 
 class JobRow(QFrame):
     """One job; the signals carry it."""
 
-    pause_wanted = Signal(object)
-    resume_wanted = Signal(object)
-    discard_wanted = Signal(object)
-    token_wanted = Signal(object)
-    use_wanted = Signal(object)
-    compare_wanted = Signal(object)
-    report_wanted = Signal(object)
+    pause_requested = Signal(object)
+    resume_requested = Signal(object)
+    discard_requested = Signal(object)
+    token_requested = Signal(object)
+    use_requested = Signal(object)
+    compare_requested = Signal(object)
+    report_requested = Signal(object)
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: LibraryJob) -> None:
         super().__init__()
         self.setObjectName("job")
         self._job = job
-        self._title = heading(words.job_title(job.note))
-        self._line = plain()
-        self._progress = ProgressLine()
-        self.act = dressed(QPushButton(), "link")
-        self.token = dressed(QPushButton("Enter a token…"), "link")
-        self.use = dressed(QPushButton("Use it"), "link")
-        self.compare = dressed(QPushButton(), "link")
-        self.report = dressed(QPushButton("Open the report"), "link")
-        self.discard = IconButton("close", "Discard", "Give it up, and throw away what there is of it")
+        self._title = heading_label(library_formatting.format_job_title(job.spec))
+        self._status_label = plain()
+        self._progress = SlimProgressBar()
+        self.action_button = with_role(QPushButton(), "link")
+        self.token_button = with_role(QPushButton("Enter a token…"), "link")
+        self.use_button = with_role(QPushButton("Use it"), "link")
+        self.compare_button = with_role(QPushButton(), "link")
+        self.report_button = with_role(QPushButton("Open the report"), "link")
+        self.discard_button = IconButton("close", "Discard", "Give it up, and throw away what there is of it")
         self._lay_out()
-        self.act.clicked.connect(self._act)
+        self.action_button.clicked.connect(self._run_action)
         for button, signal in (
-            (self.token, self.token_wanted),
-            (self.use, self.use_wanted),
-            (self.compare, self.compare_wanted),
-            (self.report, self.report_wanted),
-            (self.discard, self.discard_wanted),
+            (self.token_button, self.token_requested),
+            (self.use_button, self.use_requested),
+            (self.compare_button, self.compare_requested),
+            (self.report_button, self.report_requested),
+            (self.discard_button, self.discard_requested),
         ):
-            carries(signal, button, lambda: self._job)
-        self.show_job()
+            emit_on_click(signal, button, lambda: self._job)
+        self.refresh()
 
     def _lay_out(self) -> None:
         self._title.setWordWrap(True)
-        self._progress.setMaximumWidth(_LARGEST)
+        self._progress.setMaximumWidth(_QWIDGETSIZE_MAX)
         self._progress.setMinimumWidth(80)
-        for button in (self.act, self.token, self.use, self.compare, self.report):
+        for button in (self.action_button, self.token_button, self.use_button, self.compare_button, self.report_button):
             button.setAutoDefault(False)
-        self._answers = QWidget()
-        answers = row(self.token, self.use, self.compare, self.report)
+        self._result_buttons = QWidget()
+        answers = row(self.token_button, self.use_button, self.compare_button, self.report_button)
         answers.addStretch(1)
-        self._answers.setLayout(answers)
+        self._result_buttons.setLayout(answers)
         grid = QGridLayout(self)
         grid.setContentsMargins(12, 6, 6, 8)
         grid.setVerticalSpacing(4)
         grid.setColumnStretch(0, 1)
         grid.addWidget(self._title, 0, 0)
-        grid.addWidget(self.discard, 0, 1, Qt.AlignmentFlag.AlignRight)
+        grid.addWidget(self.discard_button, 0, 1, Qt.AlignmentFlag.AlignRight)
         grid.addWidget(self._progress, 1, 0, 1, 2)
-        grid.addWidget(self._line, 2, 0)
-        grid.addWidget(self.act, 2, 1, Qt.AlignmentFlag.AlignTop)
-        grid.addWidget(self._answers, 3, 0, 1, 2)
+        grid.addWidget(self._status_label, 2, 0)
+        grid.addWidget(self.action_button, 2, 1, Qt.AlignmentFlag.AlignTop)
+        grid.addWidget(self._result_buttons, 3, 0, 1, 2)
 
     @property
-    def job(self) -> Job:
+    def job(self) -> LibraryJob:
         return self._job
 
-    def show_job(self) -> None:
-        """Show where the job stands now."""
+    def refresh(self) -> None:
+        """Show the job's current state."""
         job = self._job
-        title = words.job_title(job.note)
+        title = library_formatting.format_job_title(job.spec)
         self._title.setText(title)
         failed = job.state is JobState.FAILED and job.error is not None
-        self._line.setText(str(job.error) if failed else words.job_line(job))
-        set_tone(self._line, "bad" if failed else "")
+        self._status_label.setText(str(job.error) if failed else library_formatting.format_job_status(job))
+        set_tone(self._status_label, "bad" if failed else "")
         moving = job.state in (JobState.RUNNING, JobState.PAUSING)
         unknown = moving and (job.progress is None or job.fraction == 0.0)
         done = job.state is JobState.DONE
         self._progress.setVisible(not done and (moving or job.fraction is not None))
-        self._progress.show_fraction(None if unknown else job.fraction or 0.0)
-        self._progress.setAccessibleName(f"{title}: {words.job_line(job)}")
-        act = _ACTS[job.state] if job.can_pause or job.state is JobState.FAILED else "Stop"
-        self.act.setText(act)
-        self.act.setAccessibleName(f"{act} {job.note.title}")
-        self.act.setVisible(not done)
-        self.act.setEnabled(job.state is not JobState.PAUSING)
-        self._show_discard(
-            "Dismiss" if done else "Discard" if job.can_pause else "Stop", _TIPS.get(job.state, _GIVE_UP)
+        self._progress.set_fraction(None if unknown else job.fraction or 0.0)
+        self._progress.setAccessibleName(f"{title}: {library_formatting.format_job_status(job)}")
+        act = _ACTION_LABELS[job.state] if job.can_pause or job.state is JobState.FAILED else "Stop"
+        self.action_button.setText(act)
+        self.action_button.setAccessibleName(f"{act} {job.spec.title}")
+        self.action_button.setVisible(not done)
+        self.action_button.setEnabled(job.state is not JobState.PAUSING)
+        self._update_discard_button(
+            "Dismiss" if done else "Discard" if job.can_pause else "Stop",
+            _DISCARD_TOOLTIPS.get(job.state, _DISCARD_TOOLTIP),
         )
-        self._show_answers()
+        self._update_result_buttons()
 
-    def _show_discard(self, word: str, tip: str) -> None:
-        self.discard.setAccessibleName(f"{word} {self._job.note.title}")
-        self.discard.setToolTip(plain_tip(tip))
-        self.discard.setEnabled(not self._job.discarding)
+    def _update_discard_button(self, verb: str, tooltip: str) -> None:
+        self.discard_button.setAccessibleName(f"{verb} {self._job.spec.title}")
+        self.discard_button.setToolTip(plain_text_tooltip(tooltip))
+        self.discard_button.setEnabled(not self._job.discarding)
 
-    def _show_answers(self) -> None:
+    def _update_result_buttons(self) -> None:
         job = self._job
-        note, made = job.note, isinstance(job.outcome, Reduced)
-        if isinstance(note, QuantizationNote):
+        note, made = job.spec, isinstance(job.outcome, QuantizationResult)
+        if isinstance(note, QuantizationJobSpec):
             named = f"Compare with {note.source_name}"
             words = self.fontMetrics().elidedText(named, Qt.TextElideMode.ElideMiddle, 200)
-            self.compare.setText(plain_action(words))
-            self.compare.setAccessibleName(named)
-            self.compare.setToolTip("Draw the same pictures with both, and see what it cost")
+            self.compare_button.setText(escape_mnemonic(words))
+            self.compare_button.setAccessibleName(named)
+            self.compare_button.setToolTip("Draw the same pictures with both, and see what it cost")
         shown = {
-            self.token: isinstance(job.error, AccessError),
-            self.use: made,
-            self.compare: made,
-            self.report: isinstance(job.outcome, Comparison),
+            self.token_button: isinstance(job.error, AccessError),
+            self.use_button: made,
+            self.compare_button: made,
+            self.report_button: isinstance(job.outcome, CheckpointComparison),
         }
         for button, wanted in shown.items():
             button.setVisible(wanted)
-        self._answers.setVisible(any(shown.values()))
+        self._result_buttons.setVisible(any(shown.values()))
 
     def text(self) -> str:
-        """What the row says."""
-        return f"{self._title.text()}: {self._line.text()}"
+        """Return the row's text."""
+        return f"{self._title.text()}: {self._status_label.text()}"
 
-    def _act(self) -> None:
+    def _run_action(self) -> None:
         if self._job.state in (JobState.RUNNING, JobState.WAITING):
-            (self.pause_wanted if self._job.can_pause else self.discard_wanted).emit(self._job)
+            (self.pause_requested if self._job.can_pause else self.discard_requested).emit(self._job)
         else:
-            self.resume_wanted.emit(self._job)
+            self.resume_requested.emit(self._job)
 
 
-_ACTS = {
+_ACTION_LABELS = {
     JobState.WAITING: "Pause",
     JobState.RUNNING: "Pause",
     JobState.PAUSING: "Pause",
@@ -152,44 +153,44 @@ _ACTS = {
     JobState.FAILED: "Try again",
     JobState.DONE: "",
 }
-_GIVE_UP = "Give it up, and throw away what there is of it"
-_TIPS = {JobState.DONE: "Do not show it any more; what was made stays"}
+_DISCARD_TOOLTIP = "Give it up, and throw away what there is of it"
+_DISCARD_TOOLTIPS = {JobState.DONE: "Do not show it any more; what was made stays"}
 
 
 class JobRows(QWidget):
-    """All jobs, one under the other; not there while there are none."""
+    """All jobs, stacked vertically; hidden when there are none."""
 
-    pause_wanted = Signal(object)
-    resume_wanted = Signal(object)
-    discard_wanted = Signal(object)
-    token_wanted = Signal(object)
-    use_wanted = Signal(object)
-    compare_wanted = Signal(object)
-    report_wanted = Signal(object)
+    pause_requested = Signal(object)
+    resume_requested = Signal(object)
+    discard_requested = Signal(object)
+    token_requested = Signal(object)
+    use_requested = Signal(object)
+    compare_requested = Signal(object)
+    report_requested = Signal(object)
 
     def __init__(self) -> None:
         super().__init__()
         self._rows: list[JobRow] = []
-        self._list = QVBoxLayout()
-        self._list.setSpacing(8)
-        self._list.setContentsMargins(0, 0, 4, 0)
-        self._area = scrolled(self._list)
+        self._row_layout = QVBoxLayout()
+        self._row_layout.setSpacing(8)
+        self._row_layout.setContentsMargins(0, 0, 4, 0)
+        self._scroll_area = scroll_area(self._row_layout)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
-        inside = self._area.widget()
+        inside = self._scroll_area.widget()
         assert inside is not None
         inside.installEventFilter(self)
-        self.setLayout(column(heading("At work"), self._area, spacing=8, margins=(0, 0, 0, 8)))
+        self.setLayout(column(heading_label("At work"), self._scroll_area, spacing=8, margins=(0, 0, 0, 8)))
         self.hide()
 
     @property
     def rows(self) -> tuple[JobRow, ...]:
         return tuple(self._rows)
 
-    def show_jobs(self, jobs: Sequence[Job]) -> None:
-        """Show these, keeping the rows (and the keyboard's place) of those that were there."""
+    def show_jobs(self, jobs: Sequence[LibraryJob]) -> None:
+        """Show these jobs; existing rows (and the keyboard focus) are kept."""
         for gone in [line for line in self._rows if line.job not in jobs]:
             self._rows.remove(gone)
-            self._list.removeWidget(gone)
+            self._row_layout.removeWidget(gone)
             gone.hide()
             gone.deleteLater()
         known = {line.job for line in self._rows}
@@ -197,28 +198,28 @@ class JobRows(QWidget):
             if job not in known:
                 self._add(job)
         for line in self._rows:
-            line.show_job()
+            line.refresh()
         self.setVisible(bool(self._rows))
-        self._fit()
+        self._update_height()
 
-    def _fit(self) -> None:
-        """As high as the rows are, and no higher than leaves room for the list below."""
-        height = self._list.heightForWidth(self._area.viewport().width())
-        self._area.setFixedHeight(min(_HIGHEST, max(1, height)))
+    def _update_height(self) -> None:
+        """Set the height to that of the rows, limited so that the list below keeps its room."""
+        height = self._row_layout.heightForWidth(self._scroll_area.viewport().width())
+        self._scroll_area.setFixedHeight(min(_MAX_HEIGHT, max(1, height)))
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.Resize):
-            self._fit()
+            self._update_height()
         return super().eventFilter(watched, event)
 
-    def _add(self, job: Job) -> None:
+    def _add(self, job: LibraryJob) -> None:
         line = JobRow(job)
-        line.pause_wanted.connect(self.pause_wanted)
-        line.resume_wanted.connect(self.resume_wanted)
-        line.discard_wanted.connect(self.discard_wanted)
-        line.token_wanted.connect(self.token_wanted)
-        line.use_wanted.connect(self.use_wanted)
-        line.compare_wanted.connect(self.compare_wanted)
-        line.report_wanted.connect(self.report_wanted)
+        line.pause_requested.connect(self.pause_requested)
+        line.resume_requested.connect(self.resume_requested)
+        line.discard_requested.connect(self.discard_requested)
+        line.token_requested.connect(self.token_requested)
+        line.use_requested.connect(self.use_requested)
+        line.compare_requested.connect(self.compare_requested)
+        line.report_requested.connect(self.report_requested)
         self._rows.append(line)
-        self._list.addWidget(line)
+        self._row_layout.addWidget(line)

@@ -1,1 +1,1 @@
-"""Painting on the canvas: tools, their bar, the mask's overlay, the brush's ring, and comparing before with after."""
+"""Painting on the canvas: tools, tool bar, mask overlay, brush cursor, and the before/after comparison."""

@@ -1,4 +1,4 @@
-"""The menu of what is done to a whole mask, and of the way it is shown."""
+"""The menu of operations on the whole mask and of the overlay's style."""
 
 from __future__ import annotations
 
@@ -6,67 +6,67 @@ from PySide6.QtCore import QSignalBlocker, Signal
 from PySide6.QtGui import QAction, QActionGroup, QColor, QIcon, QPixmap
 from PySide6.QtWidgets import QMenu, QWidget, QWidgetAction
 
-from sdxl_desktop.ui.painting.mask_layer import OverlayLook
+from sdxl_desktop.ui.painting.mask_layer import OverlayStyle
 from sdxl_desktop.ui.widgets.fields import IntField
-from sdxl_desktop.ui.widgets.layout import labelled
+from sdxl_desktop.ui.widgets.layout_helpers import labelled_row
 
 COLOURS = {"Red": "#ff3355", "Green": "#2ecc71", "Blue": "#3d8bff", "Yellow": "#ffd21f", "White": "#ffffff"}
 _MAX_AMOUNT = 512
 
 
 class MaskMenu(QMenu):
-    """Verbs are signals; `changed` when the overlay is to look different."""
+    """Operations are signals; `changed` when the overlay's style has changed."""
 
     changed = Signal()
-    invert_wanted = Signal()
-    clear_wanted = Signal()
-    fill_holes_wanted = Signal()
-    grow_wanted = Signal(int)
-    shrink_wanted = Signal(int)
-    feather_wanted = Signal(int)
-    load_mask_wanted = Signal()
-    save_mask_wanted = Signal()
+    invert_requested = Signal()
+    clear_requested = Signal()
+    fill_holes_requested = Signal()
+    grow_requested = Signal(int)
+    shrink_requested = Signal(int)
+    feather_requested = Signal(int)
+    load_mask_requested = Signal()
+    save_mask_requested = Signal()
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
         self.setToolTipsVisible(True)
-        self._amount = IntField("Pixels to grow, shrink or feather by", 1, _MAX_AMOUNT)
-        self._opacity = IntField("Opacity of the overlay", 5, 100)
-        self._masked: list[QAction] = []
-        self._colour = OverlayLook().colour
+        self._amount_field = IntField("Pixels to grow, shrink or feather by", 1, _MAX_AMOUNT)
+        self._opacity_field = IntField("Opacity of the overlay", 5, 100)
+        self._mask_actions: list[QAction] = []
+        self._colour = OverlayStyle().colour
         self._colours = QActionGroup(self)
-        self._fill()
+        self._add_items()
 
-    def _fill(self) -> None:
-        self._entry("&Invert\tCtrl+I", self.invert_wanted.emit, always=True)
-        self._entry("&Clear\tDel", self.clear_wanted.emit)
-        self._entry("Fill &holes", self.fill_holes_wanted.emit)
+    def _add_items(self) -> None:
+        self._add_action("&Invert\tCtrl+I", self.invert_requested.emit, always_enabled=True)
+        self._add_action("&Clear\tDel", self.clear_requested.emit)
+        self._add_action("Fill &holes", self.fill_holes_requested.emit)
         self.addSeparator()
-        self._amount.setValue(8)
-        self._amount.setSuffix(" px")
-        self._field("By", self._amount, "How many pixels Grow, Shrink and Feather work on")
-        self._entry("&Grow", lambda: self.grow_wanted.emit(self._amount.committed()))
-        self._entry("&Shrink", lambda: self.shrink_wanted.emit(self._amount.committed()))
-        self._entry("&Feather", lambda: self.feather_wanted.emit(self._amount.committed()))
+        self._amount_field.setValue(8)
+        self._amount_field.setSuffix(" px")
+        self._add_field("By", self._amount_field, "How many pixels Grow, Shrink and Feather work on")
+        self._add_action("&Grow", lambda: self.grow_requested.emit(self._amount_field.commit_value()))
+        self._add_action("&Shrink", lambda: self.shrink_requested.emit(self._amount_field.commit_value()))
+        self._add_action("&Feather", lambda: self.feather_requested.emit(self._amount_field.commit_value()))
         self.addSeparator()
-        self._entry("&Load mask…", self.load_mask_wanted.emit, always=True)
-        self._entry("Sa&ve mask…", self.save_mask_wanted.emit)
+        self._add_action("&Load mask…", self.load_mask_requested.emit, always_enabled=True)
+        self._add_action("Sa&ve mask…", self.save_mask_requested.emit)
         self.addSeparator()
         self._fill_colours(self.addMenu("Overlay c&olour"))
-        self._opacity.setSuffix(" %")
-        self._opacity.setSingleStep(5)
-        self._field("Overlay", self._opacity, "How much of the picture the mask's colour hides")
-        self._opacity.valueChanged.connect(lambda _: self.changed.emit())
+        self._opacity_field.setSuffix(" %")
+        self._opacity_field.setSingleStep(5)
+        self._add_field("Overlay", self._opacity_field, "How much of the picture the mask's colour hides")
+        self._opacity_field.valueChanged.connect(lambda _: self.changed.emit())
 
-    def _entry(self, words: str, act: object, *, always: bool = False) -> None:
-        action = self.addAction(words)
-        action.triggered.connect(lambda: act())  # type: ignore[operator]
-        if not always:
-            self._masked.append(action)
+    def _add_action(self, text: str, callback: object, *, always_enabled: bool = False) -> None:
+        action = self.addAction(text)
+        action.triggered.connect(lambda: callback())  # type: ignore[operator]
+        if not always_enabled:
+            self._mask_actions.append(action)
 
-    def _field(self, words: str, field: IntField, tip: str) -> None:
+    def _add_field(self, text: str, field: IntField, tooltip: str) -> None:
         holder = QWidget()
-        line = labelled(words, field, tip=tip)
+        line = labelled_row(text, field, tooltip=tooltip)
         line.setContentsMargins(16, 2, 8, 2)
         holder.setLayout(line)
         action = QWidgetAction(self)
@@ -87,17 +87,17 @@ class MaskMenu(QMenu):
         self._colour = str(action.data())
         self.changed.emit()
 
-    def overlay_look(self) -> OverlayLook:
-        return OverlayLook(self._colour, self._opacity.value() / 100)
+    def overlay_style(self) -> OverlayStyle:
+        return OverlayStyle(self._colour, self._opacity_field.value() / 100)
 
-    def set_overlay_look(self, look: OverlayLook) -> None:
-        with QSignalBlocker(self), QSignalBlocker(self._opacity):
-            self._colour = look.colour
+    def set_overlay_style(self, style: OverlayStyle) -> None:
+        with QSignalBlocker(self), QSignalBlocker(self._opacity_field):
+            self._colour = style.colour
             for action in self._colours.actions():
-                action.setChecked(action.data() == look.colour)
-            self._opacity.setValue(round(look.opacity * 100))
+                action.setChecked(action.data() == style.colour)
+            self._opacity_field.setValue(round(style.opacity * 100))
 
-    def show_masked(self, masked: bool) -> None:
-        """Offer what needs a mask only when there is one."""
-        for action in self._masked:
-            action.setEnabled(masked)
+    def set_has_mask(self, has_mask: bool) -> None:
+        """Enable the operations that need a mask only if there is one."""
+        for action in self._mask_actions:
+            action.setEnabled(has_mask)

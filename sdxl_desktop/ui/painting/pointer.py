@@ -1,4 +1,4 @@
-"""What the canvas tells about the pointer, and who may listen: the words between looking and painting."""
+"""The canvas's pointer events and the protocols for layers and input handlers."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ from sdxl_desktop.ui.viewport import Viewport
 
 @dataclass(frozen=True, slots=True)
 class Pointer:
-    """Mouse or pen: `at` in the picture's pixels, `spot` in the widget's points, `pressure` in [0, 1] (a mouse always
-    presses with 1), `down` while the button is held, `eraser` for the pen's other end."""
+    """Mouse or pen: `picture_position` in picture pixels, `widget_position` in logical pixels, `pressure` in [0, 1] (1
+    with a mouse), `down` while the button is held, `eraser` for the pen's eraser end."""
 
-    at: QPointF
-    spot: QPointF
+    picture_position: QPointF
+    widget_position: QPointF
     modifiers: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier
     pressure: float = 1.0
     down: bool = True
     eraser: bool = False
 
-    def holds(self, modifier: Qt.KeyboardModifier) -> bool:
+    def has_modifier(self, modifier: Qt.KeyboardModifier) -> bool:
         return bool(self.modifiers & modifier)
 
 
 @dataclass(frozen=True, slots=True)
-class View:
-    """What is being painted: the `look` at the picture, screen pixels a point, and the part that must be painted."""
+class PaintContext:
+    """The viewport, the screen pixels per logical pixel, and the rectangle that must be painted."""
 
-    look: Viewport
-    ratio: float
+    viewport: Viewport
+    device_pixel_ratio: float
     exposed: QRect
 
 
-class Layer(Protocol):
-    """Paints something over the picture, in the widget's points."""
+class CanvasLayer(Protocol):
+    """Paints something over the picture, in widget coordinates."""
 
-    def paint(self, painter: QPainter, view: View) -> None: ...
+    def paint(self, painter: QPainter, context: PaintContext) -> None: ...
 
 
-class Hand(Layer, Protocol):
-    """Works on what the canvas shows. Without one the canvas is only looked at."""
+class CanvasInputHandler(CanvasLayer, Protocol):
+    """Edits what the canvas shows. Without one the canvas is view-only."""
 
     def press(self, pointer: Pointer) -> bool:
-        """Whether the hand takes this press; then `move` follows until `release`."""
+        """Return whether the press is accepted; if so, `move` is called until `release`."""
         ...
 
     def move(self, pointer: Pointer) -> None: ...
@@ -54,19 +54,19 @@ class Hand(Layer, Protocol):
     def release(self, pointer: Pointer) -> None: ...
 
     def cancel(self) -> None:
-        """What was begun with the last press is taken back."""
+        """Undo what the last press began."""
         ...
 
     def hover(self, pointer: Pointer | None) -> None:
         """The pointer moves without a button held; None when it left."""
         ...
 
-    def knows(self, key: QKeyEvent) -> bool:
-        """Whether `key` would do something."""
+    def handles_key(self, key: QKeyEvent) -> bool:
+        """Return whether `key` has an effect."""
         ...
 
-    def key(self, key: QKeyEvent) -> bool:
-        """Do what a key stands for; False when it stands for nothing."""
+    def handle_key(self, key: QKeyEvent) -> bool:
+        """Run the action of `key`; return False if there is none."""
         ...
 
     def cursor(self) -> Qt.CursorShape: ...

@@ -1,6 +1,6 @@
-"""The tools: each gesture, from press to release, is one generator that is sent where the pointer goes.
+"""The tools: each gesture, from press to release, is a generator to which the pointer positions are sent.
 
-A generator that is closed before its end takes back what it began.
+A generator that is closed before its end undoes what it began.
 """
 
 from __future__ import annotations
@@ -11,85 +11,87 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QPointF, Qt
 
-from sdxl_desktop.session.document import shapes
+from sdxl_desktop.session.document import mask_shapes
 from sdxl_desktop.session.document.document import Document
 from sdxl_desktop.ui.painting.pointer import Pointer
-from sdxl_desktop.ui.painting.settings import ToolKind, ToolSettings
+from sdxl_desktop.ui.painting.tool_settings import ToolKind, ToolSettings
 
 Gesture = Generator[None, Pointer, None]
-"""Is sent each move and at last the release, whose pointer is not `down` any more; then it ends."""
+"""Receives each move and finally the release, whose pointer is no longer `down`; then it ends."""
 
 _ALT, _SHIFT = Qt.KeyboardModifier.AltModifier, Qt.KeyboardModifier.ShiftModifier
 _LASSO_STEP = 0.75
-"""Pixels between two corners of a lasso at least."""
+"""Minimum distance between two corners of a lasso, in picture pixels."""
 
 
 @dataclass(frozen=True, slots=True)
-class Bench:
-    """What a tool works with: the document, its settings at the press, a way to show an outline (None: no more) and a
-    way to change the brush's size."""
+class ToolContext:
+    """The document, the settings at the press, a callback to show an outline (None hides it), and one to set the brush
+    size."""
 
     document: Document
     settings: ToolSettings
-    show_outline: Callable[[shapes.Outline | None], None]
+    show_outline: Callable[[mask_shapes.Outline | None], None]
     set_size: Callable[[int], None]
 
 
-def gesture(bench: Bench, first: Pointer) -> Gesture | None:
-    """What a press with the tool in hand begins; None with one that leaves the mask alone."""
-    if bench.settings.tool.paints or (first.eraser and bench.settings.tool.masks):
-        return resize_brush(bench, first) if first.holds(_SHIFT) else paint(bench, first)
-    match bench.settings.tool:
+def begin_gesture(context: ToolContext, press: Pointer) -> Gesture | None:
+    """Start the active tool's gesture for a press; return None if the tool does not change the mask."""
+    if context.settings.tool.paints or (press.eraser and context.settings.tool.masks):
+        return resize_brush(context, press) if press.has_modifier(_SHIFT) else paint_stroke(context, press)
+    match context.settings.tool:
         case ToolKind.RECTANGLE:
-            return drag_box(bench, first, shapes.rectangle, "rectangle")
+            return drag_box(context, press, mask_shapes.rectangle, "rectangle")
         case ToolKind.ELLIPSE:
-            return drag_box(bench, first, shapes.ellipse, "ellipse")
+            return drag_box(context, press, mask_shapes.ellipse, "ellipse")
         case ToolKind.LASSO:
-            return lasso(bench, first)
+            return lasso(context, press)
         case ToolKind.COLOUR:
-            return select_by_colour(bench, first)
+            return select_by_colour(context, press)
     return None
 
 
 def erases(settings: ToolSettings, pointer: Pointer) -> bool:
-    """Whether a stroke takes away: with the eraser or the pen's other end; Alt turns that round."""
-    return (settings.tool is ToolKind.ERASER or pointer.eraser) != pointer.holds(_ALT)
+    """Return whether a stroke erases: with the eraser or the pen's eraser end; Alt inverts this."""
+    return (settings.tool is ToolKind.ERASER or pointer.eraser) != pointer.has_modifier(_ALT)
 
 
-def paint(bench: Bench, first: Pointer) -> Gesture:
-    """A stroke of the brush or eraser."""
-    stroke = bench.document.begin_stroke(bench.settings.brush(erase=erases(bench.settings, first)))
+def paint_stroke(context: ToolContext, press: Pointer) -> Gesture:
+    """Paint a stroke of the brush or eraser."""
+    stroke = context.document.begin_stroke(context.settings.brush(erase=erases(context.settings, press)))
     try:
-        last = first
-        stroke.move_to(first.at.x(), first.at.y(), first.pressure)
+        last = press
+        stroke.move_to(press.picture_position.x(), press.picture_position.y(), press.pressure)
         while (pointer := (yield)).down:
             last = pointer
-            stroke.move_to(pointer.at.x(), pointer.at.y(), pointer.pressure)
-        if pointer.at != last.at:  # a pen that is lifted presses no more, but the line goes on to there
-            stroke.move_to(pointer.at.x(), pointer.at.y(), last.pressure)
+            stroke.move_to(pointer.picture_position.x(), pointer.picture_position.y(), pointer.pressure)
+        if (
+            pointer.picture_position != last.picture_position
+        ):  # a lifted pen has no pressure, but the line extends to there
+            stroke.move_to(pointer.picture_position.x(), pointer.picture_position.y(), last.pressure)
     except GeneratorExit:
         stroke.cancel()
         raise
     stroke.end()
 
 
-def resize_brush(bench: Bench, first: Pointer) -> Gesture:
-    """The ring's edge follows the pointer sideways."""
-    before = bench.settings.size
+def resize_brush(context: ToolContext, press: Pointer) -> Gesture:
+    """Resize the brush: its edge follows the pointer horizontally."""
+    before = context.settings.size
     try:
         while (pointer := (yield)).down:
-            bench.set_size(round(before + 2 * (pointer.at.x() - first.at.x())))
+            context.set_size(round(before + 2 * (pointer.picture_position.x() - press.picture_position.x())))
     except GeneratorExit:
-        bench.set_size(before)
+        context.set_size(before)
         raise
 
 
 def drag_box(
-    bench: Bench, first: Pointer, shape: Callable[[float, float, float, float], shapes.Outline], name: str
+    context: ToolContext, press: Pointer, shape: Callable[[float, float, float, float], mask_shapes.Outline], name: str
 ) -> Gesture:
-    """A rectangle or ellipse between the press and the release, on whole pixels; Shift makes its sides equal."""
-    combine = bench.settings.combine(flipped=first.holds(_ALT))
-    x0, y0 = round(first.at.x()), round(first.at.y())
+    """Drag a rectangle or ellipse from press to release, on whole pixels; Shift makes its sides equal."""
+    combine = context.settings.combine(flipped=press.has_modifier(_ALT))
+    x0, y0 = round(press.picture_position.x()), round(press.picture_position.y())
     try:
         while True:
             pointer = yield
@@ -97,52 +99,52 @@ def drag_box(
             outline = shape(x0, y0, x1, y1)
             if not pointer.down:
                 break
-            bench.show_outline(outline)
+            context.show_outline(outline)
     finally:
-        bench.show_outline(None)
+        context.show_outline(None)
     if x0 != x1 and y0 != y1:
-        bench.document.fill_shape(outline, combine, name)
+        context.document.fill_shape(outline, combine, name)
 
 
 def _far_corner(x0: int, y0: int, pointer: Pointer) -> tuple[int, int]:
-    x1, y1 = round(pointer.at.x()), round(pointer.at.y())
-    if pointer.holds(_SHIFT):
+    x1, y1 = round(pointer.picture_position.x()), round(pointer.picture_position.y())
+    if pointer.has_modifier(_SHIFT):
         side = max(abs(x1 - x0), abs(y1 - y0))
         x1, y1 = x0 + int(math.copysign(side, x1 - x0)), y0 + int(math.copysign(side, y1 - y0))
     return x1, y1
 
 
-def lasso(bench: Bench, first: Pointer) -> Gesture:
-    """A line drawn by hand around an area."""
-    combine = bench.settings.combine(flipped=first.holds(_ALT))
-    points = [first.at]
+def lasso(context: ToolContext, press: Pointer) -> Gesture:
+    """Draw a freehand line around an area."""
+    combine = context.settings.combine(flipped=press.has_modifier(_ALT))
+    points = [press.picture_position]
     try:
         while True:
             pointer = yield
-            if _apart(points[-1], pointer.at) >= _LASSO_STEP:
-                points.append(pointer.at)
-            outline = shapes.polygon((point.x(), point.y()) for point in points)
+            if _distance(points[-1], pointer.picture_position) >= _LASSO_STEP:
+                points.append(pointer.picture_position)
+            outline = mask_shapes.polygon((point.x(), point.y()) for point in points)
             if not pointer.down:
                 break
-            bench.show_outline(outline)
+            context.show_outline(outline)
     finally:
-        bench.show_outline(None)
-    bench.document.fill_shape(outline, combine, "lasso")
+        context.show_outline(None)
+    context.document.fill_shape(outline, combine, "lasso")
 
 
-def _apart(one: QPointF, other: QPointF) -> float:
+def _distance(one: QPointF, other: QPointF) -> float:
     return math.hypot(one.x() - other.x(), one.y() - other.y())
 
 
-def select_by_colour(bench: Bench, first: Pointer) -> Gesture:
-    """What looks like the pixel that was pressed on."""
-    settings = bench.settings
-    bench.document.select_by_colour(
-        first.at.x(),
-        first.at.y(),
+def select_by_colour(context: ToolContext, press: Pointer) -> Gesture:
+    """Select pixels similar to the one that was pressed."""
+    settings = context.settings
+    context.document.select_by_colour(
+        press.picture_position.x(),
+        press.picture_position.y(),
         settings.tolerance,
         contiguous=settings.contiguous,
-        combine=settings.combine(flipped=first.holds(_ALT)),
+        combine=settings.combine(flipped=press.has_modifier(_ALT)),
     )
     while (yield).down:
         pass

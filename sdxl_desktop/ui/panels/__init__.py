@@ -1,1 +1,1 @@
-"""The panels that edit one request. Their contract: `value()`, `set_value()` (which does not emit) and `changed`."""
+"""The panels that edit one request. Each has `value()`, `set_value()` (which emits nothing) and `changed`."""

@@ -1,4 +1,4 @@
-"""The rows of declared numbers: what each is called, explains, offers and how it steps is told by its declaration."""
+"""The rows of declared numbers: each one's label, help, choices and step come from its declaration."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QHBoxLayout
 
 from sdxl_desktop.core.scalars import NumberRow, scalars
-from sdxl_desktop.ui.panels.exact import ExactNumber
-from sdxl_desktop.ui.widgets.fields import IntField, RealField, SlidNumber
-from sdxl_desktop.ui.widgets.layout import labelled
+from sdxl_desktop.ui.panels.exact_number import ExactNumber
+from sdxl_desktop.ui.widgets.fields import FloatField, IntField, SliderField
+from sdxl_desktop.ui.widgets.layout_helpers import labelled_row
 
 
 class NumberRows(QObject):
@@ -30,26 +30,26 @@ class NumberRows(QObject):
             field.changed.connect(self.changed)
 
     def row(self, name: str) -> QHBoxLayout:
-        """The row of one number, which may be placed once."""
-        return labelled(self._declared[name].label, self.fields[name], tip=self._declared[name].help)
+        """Return the row of one number; it can be placed only once."""
+        return labelled_row(self._declared[name].label, self.fields[name], tooltip=self._declared[name].help)
 
     def rows(self) -> list[QHBoxLayout]:
-        """All rows, in order."""
+        """Return all rows, in order."""
         return [self.row(name) for name in self.fields]
 
     def help(self, name: str) -> str:
-        """The tooltip of one number."""
+        """Return the tooltip of one number."""
         return self._declared[name].help
 
     def values(self) -> dict[str, Any]:
-        """The numbers by name, float or, without decimals, int."""
+        """Return the numbers by name, as float or, without decimals, int."""
         return {
             name: exact.value() if self._declared[name].decimals else round(exact.value())
             for name, exact in self._exact.items()
         }
 
     def set_values(self, part: object) -> None:
-        """Show those of `part`, which has them as attributes. Does not emit."""
+        """Show the numbers that `part` has as attributes. Does not emit."""
         for name in self._exact:
             self.set_value(name, getattr(part, name))
 
@@ -58,7 +58,7 @@ class NumberRows(QObject):
         self._exact[name].set_value(value)
 
     def summary(self) -> list[str]:
-        """In words those that are not at their defaults."""
+        """Describe the numbers that are not at their defaults."""
         return [
             f"{self._declared[name].label.replace('&', '')} {value:.{self._declared[name].decimals}f}"
             for name, value in self.values().items()
@@ -73,13 +73,13 @@ def _row_of(kind: type, name: str) -> NumberRow:
     return row
 
 
-def _field(kind: type, name: str) -> SlidNumber:
+def _field(kind: type, name: str) -> SliderField:
     row, (low, high) = _row_of(kind, name), scalars(kind)[name].range
     number = (
-        RealField(row.name, low, high, row.step, row.decimals)
+        FloatField(row.name, low, high, row.step, row.decimals)
         if row.decimals
         else IntField(row.name, round(low), round(high))
     )
-    field = SlidNumber(number, row.slider_high)
-    field.set_tip(row.help)
+    field = SliderField(number, row.slider_high)
+    field.set_tooltip(row.help)
     return field

@@ -1,1 +1,1 @@
-"""Small controls that know nothing of pictures: fields, buttons, switches, disclosures, notices."""
+"""Generic small controls: fields, buttons, switches, disclosures, notices."""

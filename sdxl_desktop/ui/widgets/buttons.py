@@ -9,8 +9,8 @@ from PySide6.QtWidgets import QCheckBox, QPushButton, QToolButton, QWidget
 from sdxl_desktop.ui.icons import icon
 
 
-def dressed(button: QPushButton, role: str) -> QPushButton:
-    """Give a button its role in the style sheet ("primary", "stop", "chip", "link") and show it."""
+def with_role(button: QPushButton, role: str) -> QPushButton:
+    """Set a button's role in the style sheet ("primary", "stop", "chip", "link") and restyle it."""
     if button.property("role") != role:
         button.setProperty("role", role)
         button.style().unpolish(button)
@@ -19,39 +19,39 @@ def dressed(button: QPushButton, role: str) -> QPushButton:
 
 
 class IconButton(QToolButton):
-    """A tool button with one of our icons, tinted to the palette; `name` is what screen readers say."""
+    """A tool button with one of the application's icons, tinted to the palette; `name` is the accessible name."""
 
-    def __init__(self, picture: str, name: str, tip: str = "", parent: QWidget | None = None) -> None:
+    def __init__(self, icon_name: str, name: str, tooltip: str = "", parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._picture = picture
-        self._worn: tuple[str, ...] = ()
+        self._icon_name = icon_name
+        self._tinted_for: tuple[str, ...] = ()
         self.setIconSize(QSize(18, 18))
         self.setAccessibleName(name)
-        self.setToolTip(tip or name)
+        self.setToolTip(tooltip or name)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self._tint()
 
-    def show_picture(self, picture: str) -> None:
-        self._picture = picture
+    def set_icon_name(self, icon_name: str) -> None:
+        self._icon_name = icon_name
         self._tint()
 
-    def changeEvent(self, change: QEvent) -> None:
-        super().changeEvent(change)
-        if change.type() in (QEvent.Type.PaletteChange, QEvent.Type.StyleChange):
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.StyleChange):
             self._tint()
 
     def _tint(self) -> None:
         palette = self.palette()
         colour = palette.color(QPalette.ColorGroup.Active, QPalette.ColorRole.WindowText)
         faint = palette.color(QPalette.ColorGroup.Disabled, QPalette.ColorRole.WindowText)
-        wanted = (self._picture, colour.name(), faint.name())
-        if wanted != self._worn:
-            self._worn = wanted
+        wanted = (self._icon_name, colour.name(), faint.name())
+        if wanted != self._tinted_for:
+            self._tinted_for = wanted
             self.setIcon(icon(*wanted))
 
 
 class Switch(QCheckBox):
-    """An on/off switch; a check box to keyboards and screen readers."""
+    """An on/off switch; a check box for keyboards and screen readers."""
 
     _TRACK = QSize(32, 18)
 
@@ -90,19 +90,19 @@ class Switch(QCheckBox):
         side = track.height() - 8
         left = track.right() - side - 4 if self.isChecked() else track.left() + 4
         painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(_knob(palette, on, self.isEnabled()))
+        painter.setBrush(_knob_colour(palette, on, self.isEnabled()))
         painter.drawEllipse(QRectF(left, track.top() + 4, side, side))
 
 
-def _knob(palette: QPalette, on: bool, enabled: bool) -> QColor:
+def _knob_colour(palette: QPalette, on: bool, enabled: bool) -> QColor:
     if not enabled:
         return palette.color(QPalette.ColorRole.Mid)
     return palette.color(QPalette.ColorRole.HighlightedText if on else QPalette.ColorRole.WindowText)
 
 
-class OnceButton(QPushButton):
-    """A button for which the second press of a double click does not count: where another one stood a moment ago, or
-    where it does something else by then."""
+class SingleClickButton(QPushButton):
+    """A button that ignores the second press of a double click, for places where another button was a moment ago or
+    where the action changes on click."""
 
-    def mouseDoubleClickEvent(self, press: QMouseEvent) -> None:
-        press.accept()
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        event.accept()

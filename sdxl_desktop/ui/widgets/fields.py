@@ -1,6 +1,6 @@
 """Fields for numbers and choices: they ignore the wheel unless they have the focus, and commit as a whole.
 
-Every number that is typed anywhere is typed into an `IntField` or a `RealField`, so that all are read the same way.
+All typed numbers use `IntField` or `FloatField`, so they are parsed the same way.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from sdxl_desktop.ui.widgets.layout import Compound
-from sdxl_desktop.ui.widgets.number_text import NumberText, Verdict
+from sdxl_desktop.ui.widgets.layout_helpers import CompoundField
+from sdxl_desktop.ui.widgets.number_validator import NumberValidator, ValidationResult
 
 
-class Choice(QComboBox):
-    """A combo box the wheel cannot change by accident while the column scrolls."""
+class ComboBox(QComboBox):
+    """A combo box that the wheel cannot change by accident while the column scrolls."""
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -32,124 +32,124 @@ class Choice(QComboBox):
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setMinimumContentsLength(6)
 
-    def wheelEvent(self, turn: QWheelEvent) -> None:
+    def wheelEvent(self, event: QWheelEvent) -> None:
         if self.hasFocus():
-            super().wheelEvent(turn)
+            super().wheelEvent(event)
         else:
-            turn.ignore()
+            event.ignore()
 
 
-class _Slider(QSlider):
-    def wheelEvent(self, turn: QWheelEvent) -> None:
+class _GuardedSlider(QSlider):
+    def wheelEvent(self, event: QWheelEvent) -> None:
         if self.hasFocus():
-            super().wheelEvent(turn)
+            super().wheelEvent(event)
         else:
-            turn.ignore()
+            event.ignore()
 
 
-def _prepare(box: QAbstractSpinBox, name: str) -> None:
-    box.setAccessibleName(name)
-    box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-    box.setKeyboardTracking(False)
-    box.lineEdit().setTextMargins(7, 0, 0, 0)
+def _configure_spin_box(spin_box: QAbstractSpinBox, name: str) -> None:
+    spin_box.setAccessibleName(name)
+    spin_box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    spin_box.setKeyboardTracking(False)
+    spin_box.lineEdit().setTextMargins(7, 0, 0, 0)
 
 
 class IntField(QSpinBox):
-    """A whole number, which can be made to step and snap by a multiple."""
+    """An integer, which can step by and snap to multiples."""
 
     def __init__(self, name: str, low: int, high: int, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._multiple = 1
-        self._text = NumberText(self, lambda value: self.textFromValue(int(value)), whole=True)
+        self._validator = NumberValidator(self, lambda value: self.textFromValue(int(value)), integer=True)
         self.setRange(low, high)
-        _prepare(self, name)
+        _configure_spin_box(self, name)
 
     def set_multiple(self, multiple: int) -> None:
-        """Take multiples of `multiple` only, from one multiple up; the present value moves to the nearest."""
+        """Accept only multiples of `multiple`, from `multiple` up; the current value is rounded to the nearest."""
         self._multiple = multiple
         self.setSingleStep(multiple)
         self.setMinimum(multiple)
-        self.setValue(self._snapped(self.value()))
+        self.setValue(self._snap(self.value()))
 
-    def validate(self, text: str, position: int) -> Verdict:
-        return self._text.validate(text, position)
+    def validate(self, text: str, position: int) -> ValidationResult:
+        return self._validator.validate(text, position)
 
     def fixup(self, text: str) -> str:
-        return self._text.fixup(text)
+        return self._validator.fixup(text)
 
     def valueFromText(self, text: str) -> int:
-        value = self._text.value(text)
-        return self.value() if value is None else self._snapped(int(value))
+        value = self._validator.value(text)
+        return self.value() if value is None else self._snap(int(value))
 
-    def _snapped(self, value: int) -> int:
+    def _snap(self, value: int) -> int:
         multiple = self._multiple
         return value if multiple == 1 else max(multiple, (value + multiple // 2) // multiple * multiple)
 
-    def committed(self) -> int:
-        """The value, text still being typed included."""
-        if not self._text.is_settled():
+    def commit_value(self) -> int:
+        """Return the value, including text still being typed."""
+        if not self._validator.shows_value():
             self.interpretText()
         return self.value()
 
-    def wheelEvent(self, turn: QWheelEvent) -> None:
+    def wheelEvent(self, event: QWheelEvent) -> None:
         if self.hasFocus():
-            super().wheelEvent(turn)
+            super().wheelEvent(event)
         else:
-            turn.ignore()
+            event.ignore()
 
 
-class RealField(QDoubleSpinBox):
+class FloatField(QDoubleSpinBox):
     """A number with decimals."""
 
     def __init__(self, name: str, low: float, high: float, step: float, decimals: int) -> None:
         super().__init__()
-        self._text = NumberText(self, self.textFromValue, whole=False)
+        self._validator = NumberValidator(self, self.textFromValue, integer=False)
         self.setDecimals(decimals)
         self.setRange(low, high)
         self.setSingleStep(step)
-        _prepare(self, name)
+        _configure_spin_box(self, name)
 
-    def validate(self, text: str, position: int) -> Verdict:
-        return self._text.validate(text, position)
+    def validate(self, text: str, position: int) -> ValidationResult:
+        return self._validator.validate(text, position)
 
     def fixup(self, text: str) -> str:
-        return self._text.fixup(text)
+        return self._validator.fixup(text)
 
     def valueFromText(self, text: str) -> float:
-        value = self._text.value(text)
+        value = self._validator.value(text)
         return self.value() if value is None else value
 
-    def committed(self) -> float:
-        """The value, text still being typed included."""
-        if not self._text.is_settled():
+    def commit_value(self) -> float:
+        """Return the value, including text still being typed."""
+        if not self._validator.shows_value():
             self.interpretText()
         return self.value()
 
-    def wheelEvent(self, turn: QWheelEvent) -> None:
+    def wheelEvent(self, event: QWheelEvent) -> None:
         if self.hasFocus():
-            super().wheelEvent(turn)
+            super().wheelEvent(event)
         else:
-            turn.ignore()
+            event.ignore()
 
 
-class SlidNumber(Compound):
-    """A slider over the usual range beside a field for the whole range, both showing one number."""
+class SliderField(CompoundField):
+    """A slider for the usual range next to a field for the full range, both showing one number."""
 
     changed = Signal()
 
-    def __init__(self, field: IntField | RealField, slider_high: float) -> None:
+    def __init__(self, field: IntField | FloatField, slider_high: float) -> None:
         super().__init__()
         self._field = field
-        self._scale = 1.0 / field.singleStep() if isinstance(field, RealField) else 1.0
-        self._slider = _Slider(Qt.Orientation.Horizontal)
+        self._scale = 1.0 / field.singleStep() if isinstance(field, FloatField) else 1.0
+        self._slider = _GuardedSlider(Qt.Orientation.Horizontal)
         self._slider.setRange(round(field.minimum() * self._scale), round(slider_high * self._scale))
         self._slider.setPageStep(max(1, (self._slider.maximum() - self._slider.minimum()) // 10))
         self._slider.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._slider.setAccessibleName(f"{field.accessibleName()} slider")
         self._lay_out()
-        self._show_on_slider()
-        field.valueChanged.connect(self._field_moved)
-        self._slider.valueChanged.connect(self._slider_moved)
+        self._sync_slider()
+        field.valueChanged.connect(self._handle_field_changed)
+        self._slider.valueChanged.connect(self._handle_slider_changed)
 
     def _lay_out(self) -> None:
         row = QHBoxLayout(self)
@@ -160,11 +160,11 @@ class SlidNumber(Compound):
         row.addWidget(self._slider)
         row.addWidget(self._field)
 
-    def first_control(self) -> QWidget:
+    def focus_target(self) -> QWidget:
         return self._field
 
     def value(self) -> float:
-        return float(self._field.committed())
+        return float(self._field.commit_value())
 
     def set_value(self, value: float) -> None:
         with QSignalBlocker(self):
@@ -173,19 +173,19 @@ class SlidNumber(Compound):
             else:
                 self._field.setValue(value)
 
-    def set_tip(self, tip: str) -> None:
+    def set_tooltip(self, tooltip: str) -> None:
         for widget in (self, self._field, self._slider):
-            widget.setToolTip(tip)
+            widget.setToolTip(tooltip)
 
-    def _field_moved(self) -> None:
-        self._show_on_slider()
+    def _handle_field_changed(self) -> None:
+        self._sync_slider()
         self.changed.emit()
 
-    def _show_on_slider(self) -> None:
+    def _sync_slider(self) -> None:
         with QSignalBlocker(self._slider):
             self._slider.setValue(round(self._field.value() * self._scale))
 
-    def _slider_moved(self, position: int) -> None:
+    def _handle_slider_changed(self, position: int) -> None:
         if isinstance(self._field, IntField):
             self._field.setValue(round(position / self._scale))
         else:

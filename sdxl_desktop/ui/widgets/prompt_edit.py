@@ -1,4 +1,4 @@
-"""A prompt: lines that grow with what is written and show what it means, under a label with a token counter."""
+"""A prompt edit: grows with its text and highlights its syntax, under a label with a token counter."""
 
 from __future__ import annotations
 
@@ -9,102 +9,107 @@ from PySide6.QtCore import QEvent, QMimeData, QSignalBlocker, QSize, Qt, Signal
 from PySide6.QtGui import QHelpEvent, QKeyEvent, QResizeEvent, QTextCursor
 from PySide6.QtWidgets import QPlainTextEdit, QSizePolicy, QToolTip, QWidget
 
-from sdxl_desktop.core.prompt_grammar import Problem, Severity
-from sdxl_desktop.core.prompt_weighing import reweigh
-from sdxl_desktop.library.tokens import CHUNK, TokenCounter
-from sdxl_desktop.ui import glossary
-from sdxl_desktop.ui.incoming import carries_picture
-from sdxl_desktop.ui.widgets.layout import column, heading, muted, row
-from sdxl_desktop.ui.widgets.plain import PlainLabel, plain_tip
-from sdxl_desktop.ui.widgets.prompt_highlighter import Positions, PromptHighlighter
+from sdxl_desktop.core.prompt_grammar import PromptProblem, Severity
+from sdxl_desktop.core.prompt_weights import adjust_weight
+from sdxl_desktop.library.token_count import CHUNK_TOKENS, TokenCounter
+from sdxl_desktop.ui import tooltips
+from sdxl_desktop.ui.incoming import has_picture_or_files
+from sdxl_desktop.ui.widgets.layout_helpers import column, heading_label, muted_label, row
+from sdxl_desktop.ui.widgets.plain_text import PlainTextLabel, plain_text_tooltip
+from sdxl_desktop.ui.widgets.prompt_highlighter import PromptHighlighter, Utf16Positions
 
 WEIGHT_STEP = 0.1
-WEIGHT_TIP = "Ctrl+Up and Ctrl+Down make the word at the cursor, or what is selected, count more or less."
+WEIGHT_TOOLTIP = "Ctrl+Up and Ctrl+Down make the word at the cursor, or what is selected, count more or less."
 
-_ROOM = 12
+_VERTICAL_PADDING = 12
 
 
-class GrowingEdit(QPlainTextEdit):
-    """Plain text between `least` and `most` lines high; Tab moves on, Enter breaks the line."""
+class AutoHeightTextEdit(QPlainTextEdit):
+    """Plain text between the minimum and maximum number of lines high; Tab moves the focus, Enter breaks the line."""
 
-    def __init__(self, least: int, most: int) -> None:
+    def __init__(self, min_lines: int, max_lines: int) -> None:
         super().__init__()
-        self._least, self._most = least, most
+        self._min_lines, self._max_lines = min_lines, max_lines
         self.setTabChangesFocus(True)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.document().documentLayout().documentSizeChanged.connect(self._fit)
-        self._fit()
+        self.document().documentLayout().documentSizeChanged.connect(self._update_height)
+        self._update_height()
 
-    def keyPressEvent(self, key: QKeyEvent) -> None:
-        """Leave Ctrl+Enter to the window: it generates."""
-        if key.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and key.modifiers() & Qt.KeyboardModifier.ControlModifier:
-            key.ignore()
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Leave Ctrl+Enter to the window, which generates."""
+        if (
+            event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+            and event.modifiers() & Qt.KeyboardModifier.ControlModifier
+        ):
+            event.ignore()
             return
-        super().keyPressEvent(key)
+        super().keyPressEvent(event)
 
     def replace_text(self, text: str) -> None:
-        """Put `text` in place of everything, in a way that Undo takes back: what was typed is never lost."""
+        """Replace the whole text as one undo step, so typed text is never lost."""
         cursor = QTextCursor(self.document())
         cursor.select(QTextCursor.SelectionType.Document)
         cursor.insertText(text)
         self.setTextCursor(cursor)
 
     def canInsertFromMimeData(self, source: QMimeData) -> bool:
-        """Words only: a picture or file dropped here by mistake leaves no path in the prompt."""
-        return source.hasText() and not carries_picture(source)
+        """Accept text only: a picture or file dropped here by mistake leaves no path in the prompt."""
+        return source.hasText() and not has_picture_or_files(source)
 
-    def resizeEvent(self, change: QResizeEvent) -> None:
-        super().resizeEvent(change)
-        self._fit()
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._update_height()
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(80, self._height(self._least))
+        return QSize(80, self._height(self._min_lines))
 
     def _height(self, lines: float) -> int:
-        return math.ceil(lines * self.fontMetrics().lineSpacing()) + _ROOM + 8
+        return math.ceil(lines * self.fontMetrics().lineSpacing()) + _VERTICAL_PADDING + 8
 
-    def _fit(self) -> None:
-        lines = max(self._least, min(self._most, self.document().size().height()))
+    def _update_height(self) -> None:
+        lines = max(self._min_lines, min(self._max_lines, self.document().size().height()))
         self.setFixedHeight(self._height(lines))
-        overfull = self.document().size().height() > self._most
+        overfull = self.document().size().height() > self._max_lines
         policy = Qt.ScrollBarPolicy.ScrollBarAsNeeded if overfull else Qt.ScrollBarPolicy.ScrollBarAlwaysOff
         self.setVerticalScrollBarPolicy(policy)
 
 
-class PromptEdit(GrowingEdit):
-    """A growing edit that knows the language of prompts: marks it, explains what is wrong, weighs words by key."""
+class PromptEdit(AutoHeightTextEdit):
+    """An auto-height edit with prompt syntax: highlights it, explains errors, and changes weights by key."""
 
-    def __init__(self, least: int, most: int) -> None:
-        super().__init__(least, most)
+    def __init__(self, min_lines: int, max_lines: int) -> None:
+        super().__init__(min_lines, max_lines)
         self._highlighter = PromptHighlighter(self)
 
     def set_embeddings(self, tokens: Mapping[str, int]) -> None:
-        """Mark these words as embeddings."""
+        """Highlight these words as embeddings."""
         self._highlighter.set_embeddings(tokens)
 
     @property
-    def problems(self) -> tuple[Problem, ...]:
-        """What is wrong with the prompt, in order of place."""
+    def problems(self) -> tuple[PromptProblem, ...]:
+        """The prompt's errors and warnings, in order of position."""
         return self._highlighter.problems
 
-    def keyPressEvent(self, key: QKeyEvent) -> None:
-        """Ctrl+Up and Ctrl+Down weigh words, as in other programs that write prompts."""
-        change = {Qt.Key.Key_Up: WEIGHT_STEP, Qt.Key.Key_Down: -WEIGHT_STEP}.get(Qt.Key(key.key()))
-        pressed = key.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Ctrl+Up and Ctrl+Down change the weight, as in other prompt editors."""
+        change = {Qt.Key.Key_Up: WEIGHT_STEP, Qt.Key.Key_Down: -WEIGHT_STEP}.get(Qt.Key(event.key()))
+        pressed = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
         if change is not None and pressed == Qt.KeyboardModifier.ControlModifier:
-            self.weigh(change)
-            key.accept()
+            self.change_weight(change)
+            event.accept()
             return
-        super().keyPressEvent(key)
+        super().keyPressEvent(event)
 
-    def weigh(self, change: float) -> None:
-        """Add `change` to the weight of the selection, or of the word or brackets at the cursor; one step for Undo."""
+    def change_weight(self, delta: float) -> None:
+        """Add `delta` to the weight of the selection, or of the word or brackets at the cursor; one undo step."""
         if self.isReadOnly():
             return
         text, cursor = self.toPlainText(), self.textCursor()
-        before = Positions(text)
-        edit = reweigh(text, before.from_qt(cursor.selectionStart()), before.from_qt(cursor.selectionEnd()), change)
+        before = Utf16Positions(text)
+        edit = adjust_weight(
+            text, before.from_qt(cursor.selectionStart()), before.from_qt(cursor.selectionEnd()), delta
+        )
         if edit is None:
             return
         had_selection = cursor.hasSelection()
@@ -113,28 +118,28 @@ class PromptEdit(GrowingEdit):
         cursor.setPosition(before.to_qt(edit.end), QTextCursor.MoveMode.KeepAnchor)
         cursor.insertText(edit.text)
         cursor.endEditBlock()
-        after = Positions(self.toPlainText())
+        after = Utf16Positions(self.toPlainText())
         start, end = (after.to_qt(position) for position in edit.selection)
         cursor.setPosition(start if had_selection else end)
         cursor.setPosition(end, QTextCursor.MoveMode.KeepAnchor)
         self.setTextCursor(cursor)
 
     def viewportEvent(self, event: QEvent) -> bool:
-        """Over something wrong the tooltip says what it is."""
+        """Show the problem under the pointer as a tooltip."""
         if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
-            problem = self._problem_under(event)
+            problem = self._problem_at_event(event)
             if problem is not None:
-                QToolTip.showText(event.globalPos(), plain_tip(str(problem)), self.viewport())
+                QToolTip.showText(event.globalPos(), plain_text_tooltip(str(problem)), self.viewport())
                 return True
         return super().viewportEvent(event)
 
-    def changeEvent(self, change: QEvent) -> None:
-        super().changeEvent(change)
-        if change.type() in (QEvent.Type.PaletteChange, QEvent.Type.StyleChange) and hasattr(self, "_highlighter"):
-            self._highlighter.wear(self.palette())
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.StyleChange) and hasattr(self, "_highlighter"):
+            self._highlighter.set_palette(self.palette())
 
-    def _problem_under(self, event: QHelpEvent) -> Problem | None:
-        """The nearest place between two letters may be on either side of the letter that is pointed at."""
+    def _problem_at_event(self, event: QHelpEvent) -> PromptProblem | None:
+        """Return the problem under the pointer: the nearest cursor position may be on either side of the character."""
         cursor = self.cursorForPosition(event.pos())
         if cursor.atEnd() and self.cursorRect(cursor).right() + self.fontMetrics().averageCharWidth() < event.pos().x():
             return None
@@ -143,34 +148,34 @@ class PromptEdit(GrowingEdit):
 
 
 class PromptField(QWidget):
-    """One prompt: label, token counter, text, and under it what keeps it from being drawn."""
+    """One prompt: label, token counter, text, and below it the error that prevents a run."""
 
     changed = Signal()
 
-    def __init__(self, title: str, placeholder: str, tip: str, *, least: int = 2, most: int = 8) -> None:
+    def __init__(self, title: str, placeholder: str, tooltip: str, *, min_lines: int = 2, max_lines: int = 8) -> None:
         super().__init__()
         self._counter: TokenCounter | None = None
         self._embeddings: Mapping[str, int] = {}
-        self._told = ""
-        self._label = heading(title)
-        self._count = muted()
-        self._edit = PromptEdit(least, most)
-        self._error = muted(wrap=True)
-        self._error.setProperty("role", "over")
-        self._error.setVisible(False)
-        self._lay_out(title.replace("&", ""), placeholder, tip)
-        self._edit.textChanged.connect(self._typed)
+        self._last_emitted = ""
+        self._label = heading_label(title)
+        self._count_label = muted_label()
+        self._edit = PromptEdit(min_lines, max_lines)
+        self._error_label = muted_label(wrap=True)
+        self._error_label.setProperty("role", "over")
+        self._error_label.setVisible(False)
+        self._lay_out(title.replace("&", ""), placeholder, tooltip)
+        self._edit.textChanged.connect(self._handle_text_changed)
 
-    def _lay_out(self, name: str, placeholder: str, tip: str) -> None:
+    def _lay_out(self, name: str, placeholder: str, tooltip: str) -> None:
         self._label.setBuddy(self._edit)
         self._edit.setPlaceholderText(placeholder)
         self._edit.setAccessibleName(name)
         for widget in (self._edit, self._label):
-            widget.setToolTip(f"{tip}\n\n{WEIGHT_TIP}")
-        self._count.setToolTip(glossary.TOKENS.format(chunk=CHUNK))
-        head = row(self._label, self._count)
+            widget.setToolTip(f"{tooltip}\n\n{WEIGHT_TOOLTIP}")
+        self._count_label.setToolTip(tooltips.TOKENS.format(chunk=CHUNK_TOKENS))
+        head = row(self._label, self._count_label)
         head.insertStretch(1)
-        self.setLayout(column(head, self._edit, self._error, spacing=4))
+        self.setLayout(column(head, self._edit, self._error_label, spacing=4))
 
     def value(self) -> str:
         return self._edit.toPlainText()
@@ -180,47 +185,49 @@ class PromptField(QWidget):
             with QSignalBlocker(self):
                 self._edit.replace_text(text)
 
-    def focus(self) -> None:
+    def focus_text(self) -> None:
         """Put the cursor into the text."""
         self._edit.setFocus()
 
     def set_counter(self, counter: TokenCounter | None) -> None:
-        """Count with this from now on; None hides the count."""
+        """Set the token counter; None hides the count."""
         self._counter = counter
         self._show_count()
 
     def set_embeddings(self, vectors: Mapping[str, int]) -> None:
-        """Know these words as embeddings, which cost so many tokens each in this prompt's encoder."""
+        """Set the embeddings' tokens and the number of tokens each takes in this prompt's encoder."""
         self._embeddings = dict(vectors)
         self._edit.set_embeddings(self._embeddings)
         self._show_count()
 
     @property
-    def count_label(self) -> PlainLabel:
-        return self._count
+    def count_label(self) -> PlainTextLabel:
+        return self._count_label
 
-    def _typed(self) -> None:
-        """Qt says "text changed" of new colours too."""
-        if self.value() == self._told:
+    def _handle_text_changed(self) -> None:
+        """Ignore Qt's textChanged signals that are only format changes."""
+        if self.value() == self._last_emitted:
             return
-        self._told = self.value()
+        self._last_emitted = self.value()
         self._show_count()
         self._show_error()
         self.changed.emit()
 
     def _show_count(self) -> None:
         counter = self._counter
-        self._count.setText("" if counter is None else count_text(counter, self.value(), self._embeddings))
+        self._count_label.setText(
+            "" if counter is None else format_token_count(counter, self.value(), self._embeddings)
+        )
 
     def _show_error(self) -> None:
         errors = [problem for problem in self._edit.problems if problem.severity is Severity.ERROR]
-        self._error.setText(str(errors[0]) if errors else "")
-        self._error.setVisible(bool(errors))
+        self._error_label.setText(str(errors[0]) if errors else "")
+        self._error_label.setVisible(bool(errors))
 
 
-def count_text(counter: TokenCounter, text: str, embeddings: Mapping[str, int] | None = None) -> str:
-    """ "12 / 77", and beyond one chunk "92 tokens in 2 chunks of 77"; both count the start and end marks."""
+def format_token_count(counter: TokenCounter, text: str, embeddings: Mapping[str, int] | None = None) -> str:
+    """ "12 / 77", and beyond one chunk "92 tokens in 2 chunks of 77"; both include the start and end tokens."""
     count = counter.count(text, embeddings)
     if count.chunks == 1:
-        return f"{count.encoded if count.tokens else 0} / {CHUNK}"
-    return f"{count.encoded} tokens in {count.chunks} chunks of {CHUNK}"
+        return f"{count.encoded_tokens if count.tokens else 0} / {CHUNK_TOKENS}"
+    return f"{count.encoded_tokens} tokens in {count.chunks} chunks of {CHUNK_TOKENS}"

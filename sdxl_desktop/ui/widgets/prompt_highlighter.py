@@ -1,4 +1,4 @@
-"""Shows in a prompt what it means: emphasis, breaks, embeddings, and what is wrong where."""
+"""Highlights prompt syntax: emphasis, breaks, embeddings, and errors."""
 
 from __future__ import annotations
 
@@ -11,41 +11,41 @@ from typing import NamedTuple
 from PySide6.QtGui import QColor, QFont, QPalette, QSyntaxHighlighter, QTextCharFormat
 from PySide6.QtWidgets import QPlainTextEdit
 
-from sdxl_desktop.core.prompt_chunks import cut_at_tokens
-from sdxl_desktop.core.prompt_grammar import Problem, Reading, Severity, read
+from sdxl_desktop.core.prompt_chunks import split_at_tokens
+from sdxl_desktop.core.prompt_grammar import ParsedPrompt, PromptProblem, Severity, parse_prompt
 
-_LEAST_TINT, _MOST_TINT = 0.10, 0.42
-_FULL_TINT_AT = 2.0
-_PALEST_AT = 0.5
+_MIN_TINT, _MAX_TINT = 0.10, 0.42
+_MAX_TINT_WEIGHT = 2.0
+_MAX_FADE_WEIGHT = 0.5
 
 
-class Positions:
-    """Between the characters of Python and Qt's UTF-16 units, of which an emoji has two."""
+class Utf16Positions:
+    """Maps between Python's characters and Qt's UTF-16 code units; an emoji has two."""
 
     def __init__(self, text: str) -> None:
-        self._in_qt: list[int] | None = None
+        self._utf16_offsets: list[int] | None = None
         self._length = len(text)
         if any(letter > "\uffff" for letter in text):
-            self._in_qt = [0]
+            self._utf16_offsets = [0]
             for letter in text:
-                self._in_qt.append(self._in_qt[-1] + (2 if letter > "\uffff" else 1))
+                self._utf16_offsets.append(self._utf16_offsets[-1] + (2 if letter > "\uffff" else 1))
 
     def to_qt(self, position: int) -> int:
-        return position if self._in_qt is None else self._in_qt[position]
+        return position if self._utf16_offsets is None else self._utf16_offsets[position]
 
     def from_qt(self, position: int) -> int:
-        """The character that a unit belongs to."""
-        if self._in_qt is None:
+        """Return the character that a code unit belongs to."""
+        if self._utf16_offsets is None:
             return min(position, self._length)
         low, high = 0, self._length
         while low < high:
             middle = (low + high + 1) // 2
-            low, high = (middle, high) if self._in_qt[middle] <= position else (low, middle - 1)
+            low, high = (middle, high) if self._utf16_offsets[middle] <= position else (low, middle - 1)
         return low
 
 
-class _Look(IntEnum):
-    """What letters can be at once; a later one is put over an earlier one."""
+class _StyleKind(IntEnum):
+    """Styles of characters; a later one is applied over an earlier one."""
 
     WORDS = auto()
     EMBEDDING = auto()
@@ -56,12 +56,12 @@ class _Look(IntEnum):
 
 
 class _Style(NamedTuple):
-    look: _Look
+    kind: _StyleKind
     weight: float = 1.0
 
 
-class _Run(NamedTuple):
-    """The letters `start` to `end` (not included), in Qt's units, with the same styles."""
+class _StyledRange(NamedTuple):
+    """The range `start` to `end` (exclusive), in Qt's units, with the same styles."""
 
     start: int
     end: int
@@ -69,22 +69,22 @@ class _Run(NamedTuple):
 
 
 class PromptHighlighter(QSyntaxHighlighter):
-    """Marks the prompt in an edit. What is wrong can be asked for by place."""
+    """Highlights the prompt in an edit. Problems can be queried by position."""
 
     def __init__(self, edit: QPlainTextEdit) -> None:
         super().__init__(edit)
         self._palette = edit.palette()
         self._formats: dict[tuple[_Style, ...], QTextCharFormat] = {}
         self._tokens: tuple[str, ...] = ()
-        self._follows = True
-        self._reading: Reading | None = None
-        self._positions = Positions("")
-        self._runs: list[_Run] = []
-        edit.document().contentsChange.connect(self._expire)  # before the highlighter itself hears of it
+        self._is_up_to_date = True
+        self._parsed: ParsedPrompt | None = None
+        self._positions = Utf16Positions("")
+        self._ranges: list[_StyledRange] = []
+        edit.document().contentsChange.connect(self._invalidate)  # before the highlighter's own slot
         self.setDocument(edit.document())
-        edit.document().contentsChanged.connect(self._follow)
+        edit.document().contentsChanged.connect(self._rehighlight_after_change)
 
-    def wear(self, palette: QPalette) -> None:
+    def set_palette(self, palette: QPalette) -> None:
         """Take the colours from this palette."""
         if palette != self._palette:
             self._palette = palette
@@ -92,61 +92,61 @@ class PromptHighlighter(QSyntaxHighlighter):
             self.rehighlight()
 
     def set_embeddings(self, tokens: Iterable[str]) -> None:
-        """Mark these words as embeddings."""
+        """Highlight these words as embeddings."""
         if tuple(tokens) != self._tokens:
             self._tokens = tuple(tokens)
-            self._reading = None
+            self._parsed = None
             self.rehighlight()
 
     @property
-    def problems(self) -> tuple[Problem, ...]:
-        """What is wrong, positions in Python's characters."""
-        return self._current().problems
+    def problems(self) -> tuple[PromptProblem, ...]:
+        """The problems, with positions in Python's characters."""
+        return self._current_parse().problems
 
-    def problem_at(self, position: int) -> Problem | None:
-        """What is wrong with the character at a position of Qt's; an error before a warning."""
+    def problem_at(self, position: int) -> PromptProblem | None:
+        """Return the problem at a Qt position; an error before a warning."""
         problems = self.problems
         at = self._positions.from_qt(position)
         there = [problem for problem in problems if problem.start <= at < problem.end]
         return min(there, key=lambda problem: problem.severity is not Severity.ERROR, default=None)
 
     def highlightBlock(self, text: str) -> None:
-        self._current()
+        self._current_parse()
         first = self.currentBlock().position()
         last = first + self.currentBlock().length() - 1
-        for at in range(bisect_right(self._runs, first, key=lambda run: run.end), len(self._runs)):
-            start, end, styles = self._runs[at]
+        for at in range(bisect_right(self._ranges, first, key=lambda run: run.end), len(self._ranges)):
+            start, end, styles = self._ranges[at]
             if start >= last:
                 break
             start, end = max(start, first), min(end, last)
-            self.setFormat(start - first, end - start, self._merged(styles))
+            self.setFormat(start - first, end - start, self._merged_format(styles))
 
-    def _current(self) -> Reading:
-        """The reading of what is written now. The whole prompt is read, since brackets reach over lines."""
-        return self._reading or self._read_again()
+    def _current_parse(self) -> ParsedPrompt:
+        """Parse the current text. The whole prompt is parsed, since brackets span lines."""
+        return self._parsed or self._reparse()
 
-    def _read_again(self) -> Reading:
+    def _reparse(self) -> ParsedPrompt:
         text = self.document().toPlainText()
-        reading = self._reading = read(text)
-        self._positions = Positions(text)
-        self._runs = _runs(_marks(text, reading, self._tokens), self._positions)
+        reading = self._parsed = parse_prompt(text)
+        self._positions = Utf16Positions(text)
+        self._ranges = _flatten_spans(_styled_spans(text, reading, self._tokens), self._positions)
         return reading
 
-    def _expire(self) -> None:
-        self._reading = None
-        self._follows = False
+    def _invalidate(self) -> None:
+        self._parsed = None
+        self._is_up_to_date = False
 
-    def _follow(self) -> None:
-        """Mark the other lines, too, for which a bracket in the one that was changed may mean something.
+    def _rehighlight_after_change(self) -> None:
+        """Also rehighlight the other lines, which a changed bracket may affect.
 
-        Qt says "contents changed" of the marking itself, hence the flag.
+        Qt emits `contentsChanged` for the highlighting itself, hence the flag.
         """
-        if not self._follows:
-            self._follows = True
+        if not self._is_up_to_date:
+            self._is_up_to_date = True
             if self.document().blockCount() > 1:
                 self.rehighlight()
 
-    def _merged(self, styles: tuple[_Style, ...]) -> QTextCharFormat:
+    def _merged_format(self, styles: tuple[_Style, ...]) -> QTextCharFormat:
         if styles not in self._formats:
             made = QTextCharFormat()
             for style in styles:
@@ -156,28 +156,32 @@ class PromptHighlighter(QSyntaxHighlighter):
 
     def _format(self, style: _Style) -> QTextCharFormat:
         made, colour = QTextCharFormat(), self._palette.color
-        match style.look:
-            case _Look.WORDS if style.weight > 1:
+        match style.kind:
+            case _StyleKind.WORDS if style.weight > 1:
                 made.setFontWeight(QFont.Weight.DemiBold)
-                made.setBackground(_mixed(colour(_ROLE.Base), colour(_ROLE.Highlight), tint(style.weight)))
-            case _Look.WORDS:
-                made.setForeground(_mixed(colour(_ROLE.Text), colour(_ROLE.PlaceholderText), paleness(style.weight)))
+                made.setBackground(
+                    _blend_colours(colour(_ROLE.Base), colour(_ROLE.Highlight), tint_strength(style.weight))
+                )
+            case _StyleKind.WORDS:
+                made.setForeground(
+                    _blend_colours(colour(_ROLE.Text), colour(_ROLE.PlaceholderText), fade_strength(style.weight))
+                )
                 made.setFontItalic(True)
-            case _Look.MARKUP:
+            case _StyleKind.MARKUP:
                 made.setForeground(colour(_ROLE.PlaceholderText))
                 made.setBackground(colour(_ROLE.Base))
                 made.setFontWeight(QFont.Weight.Normal)
-            case _Look.BREAK:
+            case _StyleKind.BREAK:
                 made.setForeground(colour(_ROLE.Link))
                 made.setFontWeight(QFont.Weight.DemiBold)
                 made.setFontLetterSpacing(110)
-            case _Look.EMBEDDING:
-                if style.weight <= 1:  # on a tint the text's own colour is easier to read
+            case _StyleKind.EMBEDDING:
+                if style.weight <= 1:  # on a tint the default colour is easier to read
                     made.setForeground(colour(_ROLE.Link))
                 made.setUnderlineStyle(QTextCharFormat.UnderlineStyle.SingleUnderline)
                 made.setUnderlineColor(colour(_ROLE.Link))
-            case _Look.WARNING | _Look.ERROR as look:
-                is_error = look is _Look.ERROR
+            case _StyleKind.WARNING | _StyleKind.ERROR as look:
+                is_error = look is _StyleKind.ERROR
                 made.setForeground(colour(_ROLE.BrightText if is_error else _ROLE.Text))
                 made.setBackground(colour(_ROLE.Base if is_error else _ROLE.AlternateBase))
                 made.setUnderlineStyle(QTextCharFormat.UnderlineStyle.WaveUnderline)
@@ -188,48 +192,48 @@ class PromptHighlighter(QSyntaxHighlighter):
 _ROLE = QPalette.ColorRole
 
 
-def tint(weight: float) -> float:
-    """How much of the accent lies under words of a weight above 1, from 0 to 1: all it may be at 2 and above."""
-    part = min(1.0, (weight - 1) / (_FULL_TINT_AT - 1))
-    return _LEAST_TINT + (_MOST_TINT - _LEAST_TINT) * part
+def tint_strength(weight: float) -> float:
+    """Return the accent's strength under words of a weight above 1, from 0 to 1: the maximum at 2 and above."""
+    part = min(1.0, (weight - 1) / (_MAX_TINT_WEIGHT - 1))
+    return _MIN_TINT + (_MAX_TINT - _MIN_TINT) * part
 
 
-def paleness(weight: float) -> float:
-    """How far words of a weight below 1 are on the way to the palest colour that is still easy to read."""
-    return min(1.0, 0.4 + 0.6 * (1 - weight) / (1 - _PALEST_AT))
+def fade_strength(weight: float) -> float:
+    """Return how far words of a weight below 1 fade towards the palest readable colour."""
+    return min(1.0, 0.4 + 0.6 * (1 - weight) / (1 - _MAX_FADE_WEIGHT))
 
 
-def _marks(text: str, reading: Reading, tokens: tuple[str, ...]) -> Iterator[tuple[int, int, _Style]]:
-    """(start, end, style) in Python's characters; they may lie over each other."""
+def _styled_spans(text: str, reading: ParsedPrompt, tokens: tuple[str, ...]) -> Iterator[tuple[int, int, _Style]]:
+    """Yield (start, end, style) in Python's characters; spans may overlap."""
     for fragment in reading.fragments:
         if fragment.weight != 1:
-            yield fragment.start, fragment.end, _Style(_Look.WORDS, fragment.weight)
-        for words in cut_at_tokens(text[fragment.start : fragment.end], tokens):
+            yield fragment.start, fragment.end, _Style(_StyleKind.WORDS, fragment.weight)
+        for words in split_at_tokens(text[fragment.start : fragment.end], tokens):
             if words.token:
-                style = _Style(_Look.EMBEDDING, fragment.weight)
+                style = _Style(_StyleKind.EMBEDDING, fragment.weight)
                 yield fragment.start + words.start, fragment.start + words.end, style
     for emphasis in reading.emphases:
-        yield emphasis.start, emphasis.start + 1, _Style(_Look.MARKUP)
-        yield emphasis.content_end, emphasis.end, _Style(_Look.MARKUP)
+        yield emphasis.start, emphasis.start + 1, _Style(_StyleKind.MARKUP)
+        yield emphasis.content_end, emphasis.end, _Style(_StyleKind.MARKUP)
     for at in reading.escapes:
-        yield at, at + 1, _Style(_Look.MARKUP)
+        yield at, at + 1, _Style(_StyleKind.MARKUP)
     for start, end in reading.breaks:
-        yield start, end, _Style(_Look.BREAK)
+        yield start, end, _Style(_StyleKind.BREAK)
     for problem in reading.problems:
-        look = _Look.ERROR if problem.severity is Severity.ERROR else _Look.WARNING
+        look = _StyleKind.ERROR if problem.severity is Severity.ERROR else _StyleKind.WARNING
         yield problem.start, problem.end, _Style(look)
 
 
-def _runs(marks: Iterable[tuple[int, int, _Style]], positions: Positions) -> list[_Run]:
-    """Marks that lie over each other, cut into runs side by side."""
+def _flatten_spans(marks: Iterable[tuple[int, int, _Style]], positions: Utf16Positions) -> list[_StyledRange]:
+    """Split overlapping spans into consecutive ranges."""
     changes = [change for start, end, style in marks if start < end for change in ((start, style, 1), (end, style, -1))]
     changes.sort(key=lambda change: change[0])
-    runs: list[_Run] = []
+    runs: list[_StyledRange] = []
     present: Counter[_Style] = Counter()
     before = 0
     for place, style, step in changes:
         if place > before and present:
-            runs.append(_Run(positions.to_qt(before), positions.to_qt(place), tuple(sorted(present))))
+            runs.append(_StyledRange(positions.to_qt(before), positions.to_qt(place), tuple(sorted(present))))
         present[style] += step
         if not present[style]:
             del present[style]
@@ -237,7 +241,7 @@ def _runs(marks: Iterable[tuple[int, int, _Style]], positions: Positions) -> lis
     return runs
 
 
-def _mixed(one: QColor, other: QColor, part: float) -> QColor:
-    """`part` of `other` in `one`."""
+def _blend_colours(one: QColor, other: QColor, part: float) -> QColor:
+    """Mix `part` of `other` into `one`."""
     pairs = ((one.red(), other.red()), (one.green(), other.green()), (one.blue(), other.blue()))
     return QColor(*(round(a + (b - a) * part) for a, b in pairs))

@@ -13,13 +13,13 @@ import pytest
 import torch
 from diffusers import StableDiffusionXLPipeline
 
-from sdxl_desktop.engine.openvino.parts import content_id
-from tests.engine.adapters.lora_files import PARTS, inputs_of, torch_output
+from sdxl_desktop.engine.openvino.part_compiler import content_id
+from tests.engine.adapters.lora_files import PARTS, random_inputs, torch_output
 
 Outputs = dict[str, np.ndarray]
 
 
-def load(checkpoint: Path) -> StableDiffusionXLPipeline:
+def load_checkpoint(checkpoint: Path) -> StableDiffusionXLPipeline:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return StableDiffusionXLPipeline.from_pretrained(checkpoint / "torch", torch_dtype=torch.float32)
@@ -28,7 +28,7 @@ def load(checkpoint: Path) -> StableDiffusionXLPipeline:
 @pytest.fixture(scope="session")
 def base(tiny: Path) -> StableDiffusionXLPipeline:
     """Not to be changed."""
-    return load(tiny)
+    return load_checkpoint(tiny)
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +39,7 @@ def unet_config(tiny: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def inputs(unet_config: dict[str, Any]) -> dict[str, dict[str, np.ndarray]]:
-    return {part: inputs_of(part, unet_config) for part in PARTS}
+    return {part: random_inputs(part, unet_config) for part in PARTS}
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +57,7 @@ def reference(tiny: Path, inputs: Any) -> Callable[..., Outputs]:
     """What diffusers draws with (file, weight) LoRAs loaded and fused."""
 
     def compute(*loras: tuple[Path, float]) -> Outputs:
-        pipe = load(tiny)
+        pipe = load_checkpoint(tiny)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             for n, (file, _) in enumerate(loras):

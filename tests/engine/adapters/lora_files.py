@@ -15,7 +15,7 @@ from diffusers import StableDiffusionXLPipeline
 from safetensors.torch import save_file
 
 from sdxl_desktop.core.parts import Part
-from sdxl_desktop.lora.reading import Lora, LoraLayer
+from sdxl_desktop.lora.reading import Lora, LoraDelta
 
 PARTS = ("unet", "text_encoder", "text_encoder_2")
 ENCODER_LAYERS = tuple(
@@ -63,21 +63,21 @@ class Factors:
     up: torch.Tensor
 
 
-Difference = dict[str, dict[str, Factors]]
+FactorsByLayer = dict[str, dict[str, Factors]]
 """Part -> layer -> factors."""
 
 
-def random_difference(
+def random_factors(
     pipe: StableDiffusionXLPipeline,
     *,
     seed: int = 0,
     convolutions: bool = True,
     parts: Sequence[str] = PARTS,
     ranks: Sequence[int] = (3, 4, 5),
-) -> Difference:
+) -> FactorsByLayer:
     """Factors for every layer named above that `pipe` has, of `ranks` in turn, large enough to change every output."""
     generator = torch.Generator().manual_seed(seed)
-    found: Difference = {}
+    found: FactorsByLayer = {}
     for part in parts:
         modules = dict(getattr(pipe, part).named_modules())
         names = list(UNET_LAYERS) + list(UNET_CONVOLUTIONS) * convolutions if part == "unet" else list(ENCODER_LAYERS)
@@ -90,7 +90,7 @@ def random_difference(
     return found
 
 
-def write_peft(file: Path, difference: Difference, alpha: float | None = None) -> Path:
+def write_peft(file: Path, difference: FactorsByLayer, alpha: float | None = None) -> Path:
     """diffusers' layout of today; with `alpha` as diffusers writes it, in the header."""
     tensors = {}
     for part, layers in difference.items():
@@ -114,7 +114,7 @@ def write_peft(file: Path, difference: Difference, alpha: float | None = None) -
     return file
 
 
-def write_old_diffusers(file: Path, difference: Difference) -> Path:
+def write_legacy_diffusers(file: Path, difference: FactorsByLayer) -> Path:
     """diffusers' layouts before PEFT: attention processors, `lora_linear_layer` elsewhere. No convolutions."""
     tensors = {}
     for part, layers in difference.items():
@@ -132,7 +132,7 @@ def write_old_diffusers(file: Path, difference: Difference) -> Path:
     return file
 
 
-def write_kohya(file: Path, difference: Difference, *, alpha: float = 2.0, sgm: bool = False) -> Path:
+def write_kohya(file: Path, difference: FactorsByLayer, *, alpha: float = 2.0, sgm: bool = False) -> Path:
     """kohya's layout, with diffusers' or SGM's block names."""
     tensors = {}
     original = UNET_LAYERS | UNET_CONVOLUTIONS
@@ -148,7 +148,7 @@ def write_kohya(file: Path, difference: Difference, *, alpha: float = 2.0, sgm: 
     return file
 
 
-def inputs_of(part: str, unet_config: Mapping[str, Any]) -> dict[str, np.ndarray]:
+def random_inputs(part: str, unet_config: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """Fixed inputs for a part, by the names that the exported part has."""
     random = np.random.default_rng(5)
     if part != "unet":
@@ -163,11 +163,11 @@ def inputs_of(part: str, unet_config: Mapping[str, Any]) -> dict[str, np.ndarray
     }
 
 
-def lora_layers(lora: Lora, part: Part) -> dict[str, LoraLayer]:
+def lora_layers(lora: Lora, part: Part) -> dict[str, LoraDelta]:
     """The changes of one part by layer, each of which must be of two or three factors."""
-    found: dict[str, LoraLayer] = {}
-    for name, change in lora.parts[part].items():
-        assert isinstance(change, LoraLayer)
+    found: dict[str, LoraDelta] = {}
+    for name, change in lora.weight_deltas[part].items():
+        assert isinstance(change, LoraDelta)
         found[name] = change
     return found
 
@@ -196,5 +196,5 @@ def compiled_output(part: str, model: ov.Model | Path, inputs: Mapping[str, np.n
     return np.concatenate([np.ravel(outputs[name]) for name in used])
 
 
-def difference_between(a: np.ndarray, b: np.ndarray) -> float:
+def max_difference(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.abs(a - b).max())

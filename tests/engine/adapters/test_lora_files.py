@@ -15,13 +15,13 @@ from safetensors.torch import load_file, save_file
 from sdxl_desktop.core.errors import AdditionError
 from sdxl_desktop.core.parts import Part
 from sdxl_desktop.lora.reading import read_lora
-from tests.engine.adapters.conftest import load
+from tests.engine.adapters.conftest import load_checkpoint
 from tests.engine.adapters.lora_files import (
     PARTS,
     UNET_CONVOLUTIONS,
     UNET_LAYERS,
     lora_layers,
-    random_difference,
+    random_factors,
     write_kohya,
 )
 from tests.engine.tiny_sdxl import make_unet
@@ -45,16 +45,16 @@ SDXL = {
 """The config.json of SDXL base."""
 
 
-def pair(stem: str, inputs: int, outputs: int, rank: int = 4) -> dict[str, torch.Tensor]:
+def factor_pair(stem: str, inputs: int, outputs: int, rank: int = 4) -> dict[str, torch.Tensor]:
     return {f"{stem}.lora_down.weight": torch.ones(rank, inputs), f"{stem}.lora_up.weight": torch.ones(outputs, rank)}
 
 
-def written(folder: Path, tensors: dict[str, torch.Tensor]) -> Path:
+def write_lora(folder: Path, tensors: dict[str, torch.Tensor]) -> Path:
     save_file(tensors, folder / "some.safetensors")
     return folder / "some.safetensors"
 
 
-def refusal(file: Path, config: Any = SDXL) -> str:
+def refusal_of(file: Path, config: Any = SDXL) -> str:
     with pytest.raises(AdditionError) as caught:
         read_lora(file, config)
     assert caught.value.why
@@ -65,7 +65,7 @@ def refusal(file: Path, config: Any = SDXL) -> str:
 @pytest.fixture(scope="module")
 def base(tiny: Path) -> Any:
     """With as many layers in a block as SDXL base has: their numbers are what the original names are made of."""
-    pipe = load(tiny)
+    pipe = load_checkpoint(tiny)
     pipe.unet = make_unet()
     return pipe
 
@@ -78,16 +78,16 @@ def unet_config(base: Any) -> Any:
 class TestWhatIsRead:
     @pytest.mark.parametrize("sgm", [False, True])
     def test_every_layer_is_found_by_both_names(self, sgm: bool, base: Any, unet_config: Any, tmp_path: Path) -> None:
-        lora = read_lora(write_kohya(tmp_path / "a.safetensors", random_difference(base), sgm=sgm), unet_config)
-        assert set(lora.parts) == set(PARTS)
-        assert set(lora.parts[Part.UNET]) == set(UNET_LAYERS | UNET_CONVOLUTIONS)
+        lora = read_lora(write_kohya(tmp_path / "a.safetensors", random_factors(base), sgm=sgm), unet_config)
+        assert set(lora.weight_deltas) == set(PARTS)
+        assert set(lora.weight_deltas[Part.UNET]) == set(UNET_LAYERS | UNET_CONVOLUTIONS)
         assert not lora.notes
 
     def test_both_names_of_a_layer_mean_the_same(self, base: Any, unet_config: Any, tmp_path: Path) -> None:
-        difference, found = random_difference(base), []
+        difference, found = random_factors(base), []
         for sgm in (False, True):
             lora = read_lora(write_kohya(tmp_path / f"{sgm}.safetensors", difference, sgm=sgm), unet_config)
-            with lora.tensors() as opened:
+            with lora.open_tensors() as opened:
                 found.append({name: layer.factors(opened) for name, layer in lora_layers(lora, Part.UNET).items()})
         by_diffusers, by_sgm = found
         assert by_diffusers.keys() == by_sgm.keys()
@@ -111,8 +111,8 @@ class TestWhatIsRead:
         ],
     )
     def test_spellings_of_a_real_sdxl(self, stem: str, layer: str, inputs: int, outputs: int, tmp_path: Path) -> None:
-        lora = read_lora(written(tmp_path, pair(stem, inputs, outputs)), SDXL)
-        assert list(lora.parts[Part.UNET]) == [layer]
+        lora = read_lora(write_lora(tmp_path, factor_pair(stem, inputs, outputs)), SDXL)
+        assert list(lora.weight_deltas[Part.UNET]) == [layer]
 
     def test_half_and_brain_floats_and_a_cp_decomposed_convolution(self, tmp_path: Path) -> None:
         """LyCORIS: the kernel is in `mid`, down and up are 1×1; all of it times alpha / rank."""
@@ -122,8 +122,8 @@ class TestWhatIsRead:
         )
         stem = "lora_unet_down_blocks_0_resnets_0_conv2"
         tensors = {"lora_down.weight": down, "lora_mid.weight": mid, "lora_up.weight": up, "alpha": torch.tensor(2.0)}
-        lora = read_lora(written(tmp_path, {f"{stem}.{name}": value for name, value in tensors.items()}), SDXL)
-        with lora.tensors() as opened:
+        lora = read_lora(write_lora(tmp_path, {f"{stem}.{name}": value for name, value in tensors.items()}), SDXL)
+        with lora.open_tensors() as opened:
             found_down, found_up = lora_layers(lora, Part.UNET)["down_blocks.0.resnets.0.conv2"].factors(opened)
         ours = np.einsum("or,rihw->oihw", found_up, found_down)
         picture = torch.randn(1, 320, 8, 8, generator=random)
@@ -135,15 +135,15 @@ class TestWhatIsRead:
     def test_the_scale_of_a_rank_stabilised_lora(self, stabilised: bool, scale: float, tmp_path: Path) -> None:
         """alpha 8, rank 4: divided by the rank, or by its root."""
         settings = json.dumps({"unet.lora_alpha": 8, "unet.use_rslora": stabilised})
-        tensors = pair("unet.mid_block.attentions.0.proj_in", 1280, 1280)
+        tensors = factor_pair("unet.mid_block.attentions.0.proj_in", 1280, 1280)
         save_file(tensors, tmp_path / "a.safetensors", {"lora_adapter_metadata": settings})
         lora = read_lora(tmp_path / "a.safetensors", SDXL)
         assert lora_layers(lora, Part.UNET)["mid_block.attentions.0.proj_in"].scale == scale
 
     def test_what_matches_nothing_is_left_out_and_told(self, base: Any, unet_config: Any, tmp_path: Path) -> None:
-        file = write_kohya(tmp_path / "a.safetensors", random_difference(base))
-        tensors = load_file(file) | pair("lora_unet_down_blocks_7_attentions_0_proj_in", 8, 8)
-        lora = read_lora(written(tmp_path, tensors), unet_config)
+        file = write_kohya(tmp_path / "a.safetensors", random_factors(base))
+        tensors = load_file(file) | factor_pair("lora_unet_down_blocks_7_attentions_0_proj_in", 8, 8)
+        lora = read_lora(write_lora(tmp_path, tensors), unet_config)
         assert len(lora.notes) == 1
         assert "1 of the layers" in lora.notes[0]
         assert "down_blocks_7" in lora.notes[0]
@@ -152,7 +152,7 @@ class TestWhatIsRead:
 class TestRefusal:
     def test_a_lora_of_stable_diffusion_1_is_named(self, tmp_path: Path) -> None:
         stem = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k"
-        text = refusal(written(tmp_path, pair(stem, 768, 320)))
+        text = refusal_of(write_lora(tmp_path, factor_pair(stem, 768, 320)))
         assert "Stable Diffusion 1" in text
         assert "SDXL" in text
         assert "768" in text
@@ -168,10 +168,10 @@ class TestRefusal:
         ],
     )
     def test_a_lora_of_another_architecture_is_named(self, stem: str, model: str, tmp_path: Path) -> None:
-        assert model in refusal(written(tmp_path, pair(stem, 3072, 3072)))
+        assert model in refusal_of(write_lora(tmp_path, factor_pair(stem, 3072, 3072)))
 
     def test_another_width_is_told_with_the_layer(self, tmp_path: Path) -> None:
-        text = refusal(written(tmp_path, pair("lora_unet_input_blocks_4_1_proj_in", 320, 320)))
+        text = refusal_of(write_lora(tmp_path, factor_pair("lora_unet_input_blocks_4_1_proj_in", 320, 320)))
         assert "down_blocks.1.attentions.0.proj_in" in text
         assert "320×320" in text
         assert "640×640" in text
@@ -185,7 +185,7 @@ class TestRefusal:
     )
     def test_other_kinds_of_adapters_are_named(self, suffix: str, kind: str, tmp_path: Path) -> None:
         stem = "lora_unet_input_blocks_4_1_proj_in"
-        assert kind in refusal(written(tmp_path, {f"{stem}.{suffix}": torch.ones(4, 4)}))
+        assert kind in refusal_of(write_lora(tmp_path, {f"{stem}.{suffix}": torch.ones(4, 4)}))
 
     @pytest.mark.parametrize(
         ("name", "what"),
@@ -197,61 +197,66 @@ class TestRefusal:
         ],
     )
     def test_what_is_no_lora(self, name: str, what: str, tmp_path: Path) -> None:
-        text = refusal(written(tmp_path, {name: torch.ones(4, 4)}))
+        text = refusal_of(write_lora(tmp_path, {name: torch.ones(4, 4)}))
         assert "not a LoRA" in text
         assert what in text
 
     def test_nothing_in_it_matches(self, tmp_path: Path) -> None:
-        assert "None of its 1 layers" in refusal(written(tmp_path, pair("lora_unet_down_blocks_9_proj_in", 8, 8)))
+        assert "None of its 1 layers" in refusal_of(
+            write_lora(tmp_path, factor_pair("lora_unet_down_blocks_9_proj_in", 8, 8))
+        )
 
     def test_a_truncated_file(self, base: Any, tmp_path: Path) -> None:
-        file = write_kohya(tmp_path / "a.safetensors", random_difference(base))
+        file = write_kohya(tmp_path / "a.safetensors", random_factors(base))
         file.write_bytes(file.read_bytes()[:-100])
-        assert "cannot be read" in refusal(file)
+        assert "cannot be read" in refusal_of(file)
 
     @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 a pickle in a zip", b"\x80\x02}q\x00."])
     def test_no_safetensors(self, content: bytes, tmp_path: Path) -> None:
         (tmp_path / "a.pt").write_bytes(content)
-        assert ".safetensors" in refusal(tmp_path / "a.pt")
+        assert ".safetensors" in refusal_of(tmp_path / "a.pt")
 
     def test_half_of_a_pair_is_missing(self, tmp_path: Path) -> None:
-        tensors = pair("lora_unet_input_blocks_4_1_proj_in", 640, 640)
+        tensors = factor_pair("lora_unet_input_blocks_4_1_proj_in", 640, 640)
         del tensors["lora_unet_input_blocks_4_1_proj_in.lora_up.weight"]
-        assert "up tensor is missing" in refusal(written(tmp_path, tensors))
+        assert "up tensor is missing" in refusal_of(write_lora(tmp_path, tensors))
 
     def test_a_missing_file(self, tmp_path: Path) -> None:
         with pytest.raises(AdditionError, match="no LoRA file"):
             read_lora(tmp_path / "none.safetensors", SDXL)
 
 
-STEM = "lora_unet_down_blocks_1_attentions_0_proj_in"
+LAYER_KEY = "lora_unet_down_blocks_1_attentions_0_proj_in"
 
 
 class TestWhatAStrangerWrote:
     @pytest.mark.parametrize(
         "changed",
         [
-            {f"{STEM}.alpha": torch.ones(2)},
-            {f"{STEM}.alpha": torch.ones(0)},
-            {f"{STEM}.alpha": torch.tensor(torch.nan)},
-            {f"{STEM}.alpha": torch.tensor(torch.inf)},
-            {f"{STEM}.lora_down.weight": torch.ones(0, 640), f"{STEM}.lora_up.weight": torch.ones(640, 0)},
-            {f"{STEM}.lora_down.weight": torch.ones(4, 640, dtype=torch.int32)},
-            {f"{STEM}.lora_down.weight": torch.tensor(1.0)},
-            {f"{STEM}.lora_down.weight": torch.ones(700, 640), f"{STEM}.lora_up.weight": torch.ones(640, 700)},
-            {f"{STEM}.lora_mid.weight": torch.ones(4, 4, 0, 3)},
+            {f"{LAYER_KEY}.alpha": torch.ones(2)},
+            {f"{LAYER_KEY}.alpha": torch.ones(0)},
+            {f"{LAYER_KEY}.alpha": torch.tensor(torch.nan)},
+            {f"{LAYER_KEY}.alpha": torch.tensor(torch.inf)},
+            {f"{LAYER_KEY}.lora_down.weight": torch.ones(0, 640), f"{LAYER_KEY}.lora_up.weight": torch.ones(640, 0)},
+            {f"{LAYER_KEY}.lora_down.weight": torch.ones(4, 640, dtype=torch.int32)},
+            {f"{LAYER_KEY}.lora_down.weight": torch.tensor(1.0)},
+            {
+                f"{LAYER_KEY}.lora_down.weight": torch.ones(700, 640),
+                f"{LAYER_KEY}.lora_up.weight": torch.ones(640, 700),
+            },
+            {f"{LAYER_KEY}.lora_mid.weight": torch.ones(4, 4, 0, 3)},
         ],
-        ids=lambda changed: " ".join(f"{name[len(STEM) :]}{list(value.shape)}" for name, value in changed.items()),
+        ids=lambda changed: " ".join(f"{name[len(LAYER_KEY) :]}{list(value.shape)}" for name, value in changed.items()),
     )
     def test_numbers_that_cannot_be(self, changed: dict[str, torch.Tensor], tmp_path: Path) -> None:
-        assert read_lora(written(tmp_path, pair(STEM, 640, 640)), SDXL)
-        assert "is damaged" in refusal(written(tmp_path, {**pair(STEM, 640, 640), **changed}))
+        assert read_lora(write_lora(tmp_path, factor_pair(LAYER_KEY, 640, 640)), SDXL)
+        assert "is damaged" in refusal_of(write_lora(tmp_path, {**factor_pair(LAYER_KEY, 640, 640), **changed}))
 
     @pytest.mark.parametrize("pattern", ["(", r"(a)\1", "(?<=a)b"])
     def test_a_pattern_that_cannot_be_used(self, pattern: str, tmp_path: Path) -> None:
         said = json.dumps({"unet.lora_alpha": 8, "unet.alpha_pattern": {pattern: 4}})
-        save_file(pair(STEM, 640, 640), tmp_path / "a.safetensors", {"lora_adapter_metadata": said})
-        assert f"{pattern!r}" in refusal(tmp_path / "a.safetensors")
+        save_file(factor_pair(LAYER_KEY, 640, 640), tmp_path / "a.safetensors", {"lora_adapter_metadata": said})
+        assert f"{pattern!r}" in refusal_of(tmp_path / "a.safetensors")
 
     def test_only_regular_files_are_read(self, tmp_path: Path) -> None:
         os.mkfifo(tmp_path / "pipe.safetensors")
@@ -267,8 +272,8 @@ class TestWhatAStrangerWrote:
 
     def test_a_name_without_end_is_not_repeated_to_its_end(self, tmp_path: Path) -> None:
         stem = "lora_unet_" + "x" * 900
-        assert len(refusal(written(tmp_path, pair(stem, 640, 640)))) < 500
-        lora = read_lora(written(tmp_path, pair(stem, 640, 640) | pair(STEM, 640, 640)), SDXL)
+        assert len(refusal_of(write_lora(tmp_path, factor_pair(stem, 640, 640)))) < 500
+        lora = read_lora(write_lora(tmp_path, factor_pair(stem, 640, 640) | factor_pair(LAYER_KEY, 640, 640)), SDXL)
         assert all(len(note) < 500 for note in lora.notes)
 
     def test_200_mutations(self, tmp_path: Path) -> None:
@@ -282,12 +287,12 @@ class TestWhatAStrangerWrote:
 
 
 LYCORIS = {
-    f"{STEM}.hada_w1_a": (640, 2),
-    f"{STEM}.hada_w1_b": (2, 640),
-    f"{STEM}.hada_w2_a": (640, 2),
-    f"{STEM}.hada_w2_b": (2, 640),
-    f"{STEM}.dora_scale": (1, 640),
-    f"{STEM}.diff_b": (640,),
+    f"{LAYER_KEY}.hada_w1_a": (640, 2),
+    f"{LAYER_KEY}.hada_w1_b": (2, 640),
+    f"{LAYER_KEY}.hada_w2_a": (640, 2),
+    f"{LAYER_KEY}.hada_w2_b": (2, 640),
+    f"{LAYER_KEY}.dora_scale": (1, 640),
+    f"{LAYER_KEY}.diff_b": (640,),
     "lora_unet_conv_in.diff": (320, 4, 3, 3),
     "lora_unet_input_blocks_1_0_in_layers_0.w_norm": (320,),
     "lora_unet_output_blocks_8_1_proj_in.lokr_w1": (10, 10),
@@ -299,7 +304,7 @@ LYCORIS = {
 def mutations(file: Path, numbers: range, *, lycoris: bool = False) -> None:
     """Each is read, so that its difference can be made, or refused in a sentence."""
     said = json.dumps({"unet.lora_alpha": 8, "unet.alpha_pattern": {"to_q|to_k": 4}, "unet.use_rslora": True})
-    tensors = {**pair(STEM, 640, 640), f"{STEM}.alpha": torch.tensor(2.0)}
+    tensors = {**factor_pair(LAYER_KEY, 640, 640), f"{LAYER_KEY}.alpha": torch.tensor(2.0)}
     tensors |= {"unet.mid_block.attentions.0.proj_in.lora_A.weight": torch.ones(1, 1280)}
     tensors |= {"unet.mid_block.attentions.0.proj_in.lora_B.weight": torch.ones(1280, 1)}
     if lycoris:
@@ -311,11 +316,11 @@ def mutations(file: Path, numbers: range, *, lycoris: bool = False) -> None:
         told = ""
         try:
             lora = read_lora(file, SDXL)
-            with lora.tensors() as opened:
-                for layers in lora.parts.values():
+            with lora.open_tensors() as opened:
+                for layers in lora.weight_deltas.values():
                     for layer in layers.values():
                         shape = layer.weight_shape if len(layer.weight_shape) > 1 else layer.weight_shape * 2
-                        layer.difference(opened, np.ones(shape, np.float32))
+                        layer.delta_weight(opened, np.ones(shape, np.float32))
         except AdditionError as problem:
             told = str(problem)
         assert len(told) < 700

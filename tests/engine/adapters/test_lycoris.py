@@ -18,27 +18,29 @@ from safetensors.torch import save_file
 
 from sdxl_desktop.core.errors import AdditionError
 from sdxl_desktop.core.parts import Part
-from sdxl_desktop.engine.openvino.adapters.fusing import fuse
+from sdxl_desktop.engine.openvino.adapters.graph_lora_fusing import fuse_loras
 from sdxl_desktop.lora.reading import read_lora
-from tests.engine.adapters.conftest import load
-from tests.engine.adapters.lora_files import compiled_output, difference_between, torch_output
-from tests.engine.adapters.test_parity import EXACT, VISIBLE, unpack
+from tests.engine.adapters.conftest import load_checkpoint
+from tests.engine.adapters.lora_files import compiled_output, max_difference, torch_output
+from tests.engine.adapters.test_lora_parity import EXACT, VISIBLE, decompress
 
 Q = "down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q"
 V = "mid_block.attentions.0.transformer_blocks.0.attn2.to_v"
 FF = "mid_block.attentions.0.transformer_blocks.0.ff.net.2"
 CONV = "down_blocks.0.resnets.0.conv1"
 SHORTCUT = "down_blocks.1.resnets.0.conv_shortcut"
-EVERY = [Q, V, FF, CONV, SHORTCUT]
+ALL_LAYERS = [Q, V, FF, CONV, SHORTCUT]
 KINDS: dict[str, Any] = {
-    "LoHa": LoHaConfig(r=3, alpha=2, target_modules=EVERY),
-    "LoHa in Tucker's form": LoHaConfig(r=3, alpha=2, target_modules=EVERY, use_effective_conv2d=True),
-    "LoKr": LoKrConfig(r=2, alpha=3, target_modules=EVERY, decompose_factor=4),
-    "LoKr, both decomposed": LoKrConfig(r=2, alpha=3, target_modules=EVERY, decompose_both=True, decompose_factor=8),
-    "LoKr in Tucker's form": LoKrConfig(r=2, alpha=3, target_modules=EVERY, use_effective_conv2d=True),
-    "LoKr, whole": LoKrConfig(r=999, alpha=999, target_modules=EVERY, decompose_factor=4),
+    "LoHa": LoHaConfig(r=3, alpha=2, target_modules=ALL_LAYERS),
+    "LoHa in Tucker's form": LoHaConfig(r=3, alpha=2, target_modules=ALL_LAYERS, use_effective_conv2d=True),
+    "LoKr": LoKrConfig(r=2, alpha=3, target_modules=ALL_LAYERS, decompose_factor=4),
+    "LoKr, both decomposed": LoKrConfig(
+        r=2, alpha=3, target_modules=ALL_LAYERS, decompose_both=True, decompose_factor=8
+    ),
+    "LoKr in Tucker's form": LoKrConfig(r=2, alpha=3, target_modules=ALL_LAYERS, use_effective_conv2d=True),
+    "LoKr, whole": LoKrConfig(r=999, alpha=999, target_modules=ALL_LAYERS, decompose_factor=4),
     "(IA)³": IA3Config(target_modules=[Q, V, FF], feedforward_modules=[FF]),
-    "DoRA": LoraConfig(r=3, lora_alpha=2, target_modules=EVERY, use_dora=True),
+    "DoRA": LoraConfig(r=3, lora_alpha=2, target_modules=ALL_LAYERS, use_dora=True),
 }
 _NAME = re.compile(r"(.+)\.(hada_\w+|lokr_\w+|ia3_l|lora_A|lora_B|lora_magnitude_vector)\.default(?:\.weight)?")
 
@@ -56,12 +58,12 @@ def randomized(unet: Any, config: Any) -> dict[str, torch.Tensor]:
             spread = torch.randn(parameter.shape, generator=generator)
             scaled = what in ("ia3_l", "lora_magnitude_vector")
             parameter.data = parameter.data * (1 + (3 if what == "ia3_l" else 0.3) * spread) if scaled else 0.3 * spread
-            found |= written_as(layer, what, parameter.data.clone(), config)
+            found |= write_tensors_as(layer, what, parameter.data.clone(), config)
     unet.eval()
     return found
 
 
-def written_as(layer: str, what: str, values: torch.Tensor, config: Any) -> dict[str, torch.Tensor]:
+def write_tensors_as(layer: str, what: str, values: torch.Tensor, config: Any) -> dict[str, torch.Tensor]:
     if what.startswith("lora_"):
         return {f"unet.{layer}.{what}" + ("" if "vector" in what else ".weight"): values}
     stem = f"lora_unet_{layer.replace('.', '_')}"
@@ -72,7 +74,7 @@ def written_as(layer: str, what: str, values: torch.Tensor, config: Any) -> dict
 
 def fused_output(tiny: Path, file: Path, unet_config: Any, inputs: Any, weight: float = 1.0) -> np.ndarray:
     model = ov.Core().read_model(tiny / "ov" / "unet" / "openvino_model.xml")
-    fuse(model, Part.UNET, [(read_lora(file, unet_config), weight)])
+    fuse_loras(model, Part.UNET, [(read_lora(file, unet_config), weight)])
     return compiled_output("unet", model, inputs["unet"])
 
 
@@ -85,18 +87,18 @@ IN_EVERY_RUN = ("LoHa in Tucker's form", "LoKr, both decomposed", "(IA)³", "DoR
 def test_it_equals_peft(
     kind: str, tiny: Path, tmp_path: Path, unet_config: Any, inputs: Any, base_outputs: Any
 ) -> None:
-    pipe = load(tiny)
+    pipe = load_checkpoint(tiny)
     tensors = randomized(pipe.unet, KINDS[kind])
-    extra = {f"{layer_stem(name)}.alpha": torch.tensor(2.0) for name in tensors if name.endswith("lora_A.weight")}
+    extra = {f"{kohya_layer_name(name)}.alpha": torch.tensor(2.0) for name in tensors if name.endswith("lora_A.weight")}
     save_file({name: tensor.contiguous() for name, tensor in {**tensors, **extra}.items()}, tmp_path / "a.safetensors")
     expected = torch_output(pipe, "unet", inputs["unet"])
     ours = fused_output(tiny, tmp_path / "a.safetensors", unet_config, inputs)
-    effect = difference_between(expected, base_outputs["unet"])
+    effect = max_difference(expected, base_outputs["unet"])
     assert effect > VISIBLE
-    assert difference_between(ours, expected) <= max(EXACT, 1e-4 * effect)
+    assert max_difference(ours, expected) <= max(EXACT, 1e-4 * effect)
 
 
-def layer_stem(name: str) -> str:
+def kohya_layer_name(name: str) -> str:
     return name.removesuffix(".lora_A.weight")
 
 
@@ -132,22 +134,22 @@ def save_differences(file: Path, found: Mapping[tuple[str, str], torch.Tensor]) 
 def test_full_differences_of_weights_biases_and_norms(
     weight: float, tiny: Path, tmp_path: Path, unet_config: Any, inputs: Any, base_outputs: Any
 ) -> None:
-    pipe = load(tiny)
+    pipe = load_checkpoint(tiny)
     found, modules = differences(pipe.unet), dict(pipe.unet.named_modules())
     for (layer, parameter), tensor in found.items():
         getattr(modules[layer], parameter).data += weight * tensor
     expected = torch_output(pipe, "unet", inputs["unet"])
     file = save_differences(tmp_path / "a.safetensors", found)
-    effect = difference_between(expected, base_outputs["unet"])
+    effect = max_difference(expected, base_outputs["unet"])
     assert effect > VISIBLE
-    assert difference_between(fused_output(tiny, file, unet_config, inputs, weight), expected) <= 1e-3 * max(1, effect)
+    assert max_difference(fused_output(tiny, file, unet_config, inputs, weight), expected) <= 1e-3 * max(1, effect)
 
 
 @pytest.mark.parametrize("columns", [False, True])
 def test_dora_as_lycoris_writes_it_sets_the_lengths_of_rows_or_columns(
     columns: bool, tiny: Path, tmp_path: Path, unet_config: Any, inputs: Any
 ) -> None:
-    pipe = load(tiny)
+    pipe = load_checkpoint(tiny)
     layer, stem = dict(pipe.unet.named_modules())[CONV], f"lora_unet_{CONV.replace('.', '_')}"
     outputs, wide = layer.weight.shape[:2]
     generator = torch.Generator().manual_seed(3)
@@ -160,7 +162,7 @@ def test_dora_as_lycoris_writes_it_sets_the_lengths_of_rows_or_columns(
     save_file({f"{stem}.{name}": tensor for name, tensor in tensors.items()}, tmp_path / "a.safetensors")
     expected = torch_output(pipe, "unet", inputs["unet"])
     ours = fused_output(tiny, tmp_path / "a.safetensors", unet_config, inputs)
-    assert difference_between(ours, expected) <= 1e-3
+    assert max_difference(ours, expected) <= 1e-3
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -174,20 +176,20 @@ def test_compressed_weights_keep_all_of_it(
     source = core.read_model(tiny / "ov" / "unet" / "openvino_model.xml")
     model = nncf.compress_weights(source, mode=nncf.CompressWeightsMode.INT8_ASYM)
     ov.save_model(model, tmp_path / "compressed.xml", compress_to_fp16=False)
-    tensors = randomized(load(tiny).unet, KINDS[kind])
+    tensors = randomized(load_checkpoint(tiny).unet, KINDS[kind])
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, tmp_path / "a.safetensors")
     lora = read_lora(tmp_path / "a.safetensors", unet_config)
     before = compiled_output("unet", core.read_model(tmp_path / "compressed.xml"), inputs["unet"])
     exact, ours = (core.read_model(tmp_path / "compressed.xml") for _ in range(2))
-    unpack(exact, set(lora.parts[Part.UNET]))
+    decompress(exact, set(lora.weight_deltas[Part.UNET]))
     for graph in (exact, ours):
-        fuse(graph, Part.UNET, [(lora, 0.8)])
+        fuse_loras(graph, Part.UNET, [(lora, 0.8)])
     expected = compiled_output("unet", exact, inputs["unet"])
-    error = difference_between(compiled_output("unet", ours, inputs["unet"]), expected)
-    assert error < 0.01 * difference_between(expected, before)
+    error = max_difference(compiled_output("unet", ours, inputs["unet"]), expected)
+    assert error < 0.01 * max_difference(expected, before)
 
 
-STEM = f"lora_unet_{Q.replace('.', '_')}"
+LAYER_KEY = f"lora_unet_{Q.replace('.', '_')}"
 
 
 @pytest.mark.parametrize(
@@ -213,7 +215,7 @@ STEM = f"lora_unet_{Q.replace('.', '_')}"
 def test_tensors_that_make_up_nothing_are_refused(
     tensors: dict[str, tuple[int, ...]], said: str, unet_config: Any, tmp_path: Path
 ) -> None:
-    made = {f"{STEM}.{name}": torch.zeros(1).expand(shape).contiguous() for name, shape in tensors.items()}
+    made = {f"{LAYER_KEY}.{name}": torch.zeros(1).expand(shape).contiguous() for name, shape in tensors.items()}
     save_file(made, tmp_path / "a.safetensors")
     with pytest.raises(AdditionError, match=said):
         read_lora(tmp_path / "a.safetensors", unet_config)
@@ -221,9 +223,11 @@ def test_tensors_that_make_up_nothing_are_refused(
 
 def test_a_bias_where_the_layer_has_none_is_left_out_and_told(unet_config: Any, tmp_path: Path) -> None:
     wide = f"lora_unet_{FF.replace('.', '_')}"
-    save_file({f"{STEM}.diff_b": torch.zeros(64), f"{wide}.diff": torch.zeros(64, 256)}, tmp_path / "a.safetensors")
+    save_file(
+        {f"{LAYER_KEY}.diff_b": torch.zeros(64), f"{wide}.diff": torch.zeros(64, 256)}, tmp_path / "a.safetensors"
+    )
     lora = read_lora(tmp_path / "a.safetensors", unet_config)
-    assert not lora.vectors
+    assert not lora.vector_deltas
     assert Q.replace(".", "_") in lora.notes[0]
     save_file({f"{wide}.diff_b": torch.zeros(1000)}, tmp_path / "b.safetensors")
     with pytest.raises(AdditionError, match="1000 numbers"):

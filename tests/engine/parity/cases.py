@@ -12,20 +12,20 @@ from enum import StrEnum
 from typing import Any
 
 from sdxl_desktop.core.additions import Additions
-from sdxl_desktop.core.edit import Edit
+from sdxl_desktop.core.edit import EditParameters
 from sdxl_desktop.core.geometry import Rect, Size
-from sdxl_desktop.core.refine import Refine, RefineWay
+from sdxl_desktop.core.refine import RefinerMode, RefinerParameters
 from sdxl_desktop.core.request import (
     Execution,
     GenerationRequest,
     MicroConditioning,
-    Output,
+    OutputOptions,
     Prompts,
     Sampling,
 )
 from sdxl_desktop.core.schedulers import SchedulerName
-from tests.engine.parity import subjects
-from tests.engine.parity.family import TinyFamily
+from tests.engine.parity import input_images
+from tests.engine.parity.tiny_checkpoints import TinyCheckpoints
 from tests.engine.tiny_sdxl import Topology
 
 TOLERANCE = 1e-3
@@ -39,7 +39,7 @@ PROMPTS = Prompts(prompt="a red cat", prompt_2="the sea", negative_prompt="dog",
 FEW_STEP = {"scheduler": SchedulerName.LCM, "steps": 4, "guidance_scale": 8.0}
 
 
-class Workflow(StrEnum):
+class ParityWorkflow(StrEnum):
     """The rows of the page."""
 
     TEXT = "Text-to-image"
@@ -58,12 +58,12 @@ class Workflow(StrEnum):
 
 
 @dataclass(frozen=True)
-class Case:
+class ParityCase:
     """One thing to draw. `detail` tells it from others of its workflow; `slow` ones are for the dense grid."""
 
-    workflow: Workflow
+    workflow: ParityWorkflow
     detail: str
-    build: Callable[[TinyFamily], GenerationRequest]
+    build: Callable[[TinyCheckpoints], GenerationRequest]
     slow: bool = False
     scheduler: SchedulerName = SchedulerName.EULER
 
@@ -73,13 +73,13 @@ class Case:
 
 
 def request(
-    family: TinyFamily,
+    family: TinyCheckpoints,
     topology: Topology = Topology.BASE,
     *,
     prompts: Prompts = PROMPTS,
     micro: MicroConditioning | None = None,
-    edit: Edit | None = None,
-    refine: Refine | None = None,
+    edit: EditParameters | None = None,
+    refine: RefinerParameters | None = None,
     additions: Additions | None = None,
     **sampling: Any,
 ) -> GenerationRequest:
@@ -92,56 +92,61 @@ def request(
         edit=edit,
         refine=refine,
         additions=additions or Additions(),
-        output=Output(watermark=False),
+        output=OutputOptions(watermark=False),
         execution=Execution(precision="f32", preview=False, threads=1),
     )
 
 
-def image_edit(strength: float = 0.6, size: Size = SIZE) -> Edit:
-    return Edit(picture=subjects.photo(size), strength=strength)
+def image_edit(strength: float = 0.6, size: Size = SIZE) -> EditParameters:
+    return EditParameters(picture=input_images.photo(size), strength=strength)
 
 
-def inpaint_edit(strength: float = 0.6, size: Size = SIZE) -> Edit:
-    return Edit(picture=subjects.photo(size), mask=subjects.mask(size), strength=strength)
+def inpaint_edit(strength: float = 0.6, size: Size = SIZE) -> EditParameters:
+    return EditParameters(picture=input_images.photo(size), mask=input_images.mask(size), strength=strength)
 
 
-def only_masked_edit(margin: int, picture: Size, box: Rect, strength: float = 0.6) -> Edit:
-    return Edit(
-        picture=subjects.photo(picture), mask=subjects.box_mask(picture, box), strength=strength, only_masked=margin
+def only_masked_edit(margin: int, picture: Size, box: Rect, strength: float = 0.6) -> EditParameters:
+    return EditParameters(
+        picture=input_images.photo(picture),
+        mask=input_images.box_mask(picture, box),
+        strength=strength,
+        only_masked=margin,
     )
 
 
-def refined(family: TinyFamily, way: RefineWay, **options: Any) -> Refine:
-    return Refine(checkpoint=family.ov(Topology.REFINER), way=way, **options)
+def refine_parameters(family: TinyCheckpoints, way: RefinerMode, **options: Any) -> RefinerParameters:
+    return RefinerParameters(checkpoint=family.ov(Topology.REFINER), way=way, **options)
 
 
-BUILDERS: dict[Workflow, Callable[..., GenerationRequest]] = {
-    Workflow.TEXT: lambda family, **options: request(family, **options),
-    Workflow.BLOCKS_SSD_1B: lambda family, **options: request(family, Topology.SSD_1B, **options),
-    Workflow.BLOCKS_VEGA: lambda family, **options: request(family, Topology.VEGA, **options),
-    Workflow.FEW_STEP: lambda family, **options: request(family, Topology.LCM, **{**FEW_STEP, **options}),
-    Workflow.IMAGE: lambda family, **options: request(family, **{"edit": image_edit(), **options}),
-    Workflow.INPAINT: lambda family, **options: request(family, **{"edit": inpaint_edit(), **options}),
-    Workflow.INPAINT_9: lambda family, **options: request(
+BUILDERS: dict[ParityWorkflow, Callable[..., GenerationRequest]] = {
+    ParityWorkflow.TEXT: lambda family, **options: request(family, **options),
+    ParityWorkflow.BLOCKS_SSD_1B: lambda family, **options: request(family, Topology.SSD_1B, **options),
+    ParityWorkflow.BLOCKS_VEGA: lambda family, **options: request(family, Topology.VEGA, **options),
+    ParityWorkflow.FEW_STEP: lambda family, **options: request(family, Topology.LCM, **{**FEW_STEP, **options}),
+    ParityWorkflow.IMAGE: lambda family, **options: request(family, **{"edit": image_edit(), **options}),
+    ParityWorkflow.INPAINT: lambda family, **options: request(family, **{"edit": inpaint_edit(), **options}),
+    ParityWorkflow.INPAINT_9: lambda family, **options: request(
         family, Topology.INPAINT, **{"edit": inpaint_edit(), **options}
     ),
-    Workflow.ONLY_MASKED: lambda family, **options: request(
+    ParityWorkflow.ONLY_MASKED: lambda family, **options: request(
         family, **{"edit": only_masked_edit(16, Size(256, 160), Rect(90, 70, 96, 32)), **options}
     ),
-    Workflow.ENSEMBLE: lambda family, **options: request(
-        family, **{"refine": refined(family, RefineWay.ENSEMBLE), "steps": 10, **options}
+    ParityWorkflow.ENSEMBLE: lambda family, **options: request(
+        family, **{"refine": refine_parameters(family, RefinerMode.ENSEMBLE), "steps": 10, **options}
     ),
-    Workflow.RETOUCH: lambda family, **options: request(
-        family, **{"refine": refined(family, RefineWay.IMG2IMG, strength=0.3), "steps": 10, **options}
+    ParityWorkflow.RETOUCH: lambda family, **options: request(
+        family, **{"refine": refine_parameters(family, RefinerMode.IMG2IMG, strength=0.3), "steps": 10, **options}
     ),
-    Workflow.REFINER: lambda family, **options: request(family, Topology.REFINER, **{"edit": image_edit(), **options}),
-    Workflow.INPAINT_ENSEMBLE: lambda family, **options: request(
+    ParityWorkflow.REFINER: lambda family, **options: request(
+        family, Topology.REFINER, **{"edit": image_edit(), **options}
+    ),
+    ParityWorkflow.INPAINT_ENSEMBLE: lambda family, **options: request(
         family,
-        **{"edit": inpaint_edit(), "refine": refined(family, RefineWay.ENSEMBLE), "steps": 10, **options},
+        **{"edit": inpaint_edit(), "refine": refine_parameters(family, RefinerMode.ENSEMBLE), "steps": 10, **options},
     ),
-    Workflow.INPAINT_RETOUCH: lambda family, **options: request(
+    ParityWorkflow.INPAINT_RETOUCH: lambda family, **options: request(
         family,
-        **{"edit": inpaint_edit(), "refine": refined(family, RefineWay.IMG2IMG), "steps": 10, **options},
+        **{"edit": inpaint_edit(), "refine": refine_parameters(family, RefinerMode.IMG2IMG), "steps": 10, **options},
     ),
 }
 

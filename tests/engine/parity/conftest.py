@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from sdxl_desktop.core.request import GenerationRequest
-from sdxl_desktop.engine.protocol import Engine
-from tests.engine.parity.cases import BUILDERS, Workflow
+from sdxl_desktop.engine.engine_protocol import Engine
+from tests.engine.parity.cases import BUILDERS, ParityWorkflow
 from tests.engine.parity.diffusers_calls import Floats
-from tests.engine.parity.family import TinyFamily
-from tests.engine.parity.ours import Ours
+from tests.engine.parity.our_engine import OurEngine
+from tests.engine.parity.tiny_checkpoints import TinyCheckpoints
 from tests.engine.parity.torch_reference import TorchReference
 
 
@@ -31,19 +31,21 @@ def reference() -> TorchReference:
 
 
 @pytest.fixture(scope="session")
-def ours(engine: Engine) -> Ours:
-    return Ours(engine)
+def ours(engine: Engine) -> OurEngine:
+    return OurEngine(engine)
 
 
 @pytest.fixture(scope="session")
-def expected(family: TinyFamily, reference: TorchReference) -> Callable[[Workflow], tuple[GenerationRequest, Floats]]:
+def expected(
+    family: TinyCheckpoints, reference: TorchReference
+) -> Callable[[ParityWorkflow], tuple[GenerationRequest, Floats]]:
     """The plainest request of a workflow and what diffusers draws for it, drawn once."""
-    known: dict[Workflow, tuple[GenerationRequest, Floats]] = {}
+    known: dict[ParityWorkflow, tuple[GenerationRequest, Floats]] = {}
 
-    def draw(workflow: Workflow) -> tuple[GenerationRequest, Floats]:
+    def draw(workflow: ParityWorkflow) -> tuple[GenerationRequest, Floats]:
         if workflow not in known:
             request = BUILDERS[workflow](family)
-            known[workflow] = request, reference.draw(request)
+            known[workflow] = request, reference.generate(request)
         return known[workflow]
 
     return draw

@@ -15,35 +15,35 @@ import numpy as np
 import torch
 
 from sdxl_desktop.core.request import GenerationRequest
-from tests.engine.parity import words
-from tests.engine.parity.diffusers_calls import Floats, Kind
-from tests.engine.parity.schedulers import reference_scheduler
-from tests.typed import present
+from tests.engine.parity import pipeline_arguments
+from tests.engine.parity.diffusers_calls import Floats, PipelineKind
+from tests.engine.parity.reference_schedulers import reference_scheduler
+from tests.typed import not_none
 
 
 @dataclass
-class Kept:
+class InpaintState:
     """What stays where `mask` is 0: `clean` latents of the picture, and the `noise` they are given."""
 
     mask: torch.Tensor
-    clean: torch.Tensor
+    image_latents: torch.Tensor
     noise: torch.Tensor
 
-    def around(self, latents: torch.Tensor, scheduler: Any, timestep: torch.Tensor | None) -> torch.Tensor:
+    def extra_channels(self, latents: torch.Tensor, scheduler: Any, timestep: torch.Tensor | None) -> torch.Tensor:
         """`latents` inside the mask, the picture as noisy as `timestep` says (None: not at all) outside."""
-        kept = self.clean
+        kept = self.image_latents
         if timestep is not None:
-            kept = scheduler.add_noise(self.clean, self.noise, timestep[None])
+            kept = scheduler.add_noise(self.image_latents, self.noise, timestep[None])
         return torch.where(self.mask > 0.5, latents, kept)
 
 
-def draw(request: GenerationRequest, pipelines: Any) -> Floats:
+def run_inpaint_ensemble(request: GenerationRequest, pipelines: Any) -> Floats:
     """float32 [H, W, 3] in [0, 1], for a checkpoint whose UNet has four input channels."""
     edit, refine, sampling = request.edit, request.refine, request.sampling
     assert edit is not None
     assert refine is not None
-    base = pipelines.pipeline(Kind.INPAINT, request.checkpoint)
-    refiner = pipelines.pipeline(Kind.INPAINT, refine.checkpoint)
+    base = pipelines.pipeline(PipelineKind.INPAINT, request.checkpoint)
+    refiner = pipelines.pipeline(PipelineKind.INPAINT, refine.checkpoint)
     generator = torch.Generator("cpu").manual_seed(sampling.seed)
     cutoff = round(1000 - 1000 * refine.handoff)
 
@@ -56,7 +56,7 @@ def draw(request: GenerationRequest, pipelines: Any) -> Floats:
     latents, kept = _begin(request, base, scheduler, everything[:1], generator)
     for n, timestep in enumerate(visited):
         latents = _step(request, base, scheduler, latents, timestep, generator)
-        latents = kept.around(latents, scheduler, everything[n + 1])
+        latents = kept.extra_channels(latents, scheduler, everything[n + 1])
 
     scheduler = reference_scheduler(sampling.scheduler, refiner.scheduler.config, sampling.seed)
     scheduler.set_timesteps(refine.steps or sampling.steps)
@@ -69,7 +69,7 @@ def draw(request: GenerationRequest, pipelines: Any) -> Floats:
     generator = torch.Generator("cpu").manual_seed(sampling.seed)
     for n, timestep in enumerate(everything):
         latents = _step(request, refiner, scheduler, latents, timestep, generator)
-        latents = kept.around(latents, scheduler, everything[n + 1] if n + 1 < len(everything) else None)
+        latents = kept.extra_channels(latents, scheduler, everything[n + 1] if n + 1 < len(everything) else None)
     image = refiner.vae.decode(latents / refiner.vae.config.scaling_factor).sample[0]
     drawn: Floats = (image / 2 + 0.5).clamp(0, 1).permute(1, 2, 0).numpy()
     return drawn
@@ -77,10 +77,14 @@ def draw(request: GenerationRequest, pipelines: Any) -> Floats:
 
 def _begin(
     request: GenerationRequest, pipe: Any, scheduler: Any, timestep: torch.Tensor, generator: torch.Generator
-) -> tuple[torch.Tensor, Kept]:
+) -> tuple[torch.Tensor, InpaintState]:
     assert request.edit is not None
-    picture = torch.tensor(np.asarray(words.picture(request)), dtype=torch.float32).permute(2, 0, 1)[None] / 127.5 - 1
-    mask = torch.tensor(np.asarray(words.mask(request)) >= 128, dtype=torch.float32)[None, None]
+    picture = (
+        torch.tensor(np.asarray(pipeline_arguments.edit_image(request)), dtype=torch.float32).permute(2, 0, 1)[None]
+        / 127.5
+        - 1
+    )
+    mask = torch.tensor(np.asarray(pipeline_arguments.mask_image(request)) >= 128, dtype=torch.float32)[None, None]
     clean = pipe.vae.encode(picture).latent_dist.sample(generator) * pipe.vae.config.scaling_factor
     noise = torch.randn(clean.shape, generator=generator)
     pipe.vae.encode(picture * (1 - mask)).latent_dist.sample(generator)  # asked for by diffusers, of use to nobody
@@ -88,7 +92,7 @@ def _begin(
     latents = noise * scheduler.init_noise_sigma
     if request.edit.strength < 1:
         latents = scheduler.add_noise(clean, noise, timestep)
-    return latents, Kept(small, clean, noise)
+    return latents, InpaintState(small, clean, noise)
 
 
 def _step(
@@ -99,14 +103,14 @@ def _step(
     timestep: torch.Tensor,
     generator: torch.Generator,
 ) -> torch.Tensor:
-    positive, negative, pooled, negative_pooled = pipe.encode_prompt(**words.prompts(request))
+    positive, negative, pooled, negative_pooled = pipe.encode_prompt(**pipeline_arguments.prompt_arguments(request))
     micro, size = request.micro_conditioning, request.sampling.size
-    original = present(words.rows_first(micro.original_size or size))
-    crop = words.rows_first(micro.crop_top_left) or (0, 0)
+    original = not_none(pipeline_arguments.height_first(micro.original_size or size))
+    crop = pipeline_arguments.height_first(micro.crop_top_left) or (0, 0)
     scored = pipe.config.requires_aesthetics_score
     ends: list[tuple[float, ...]] = [(micro.aesthetic_score,), (micro.negative_aesthetic_score,)]
     if not scored:
-        ends = [present(words.rows_first(micro.target_size or size))] * 2
+        ends = [not_none(pipeline_arguments.height_first(micro.target_size or size))] * 2
     crops = (crop, (0, 0) if scored else crop)
     ids = [torch.tensor([[*original, *at, *end]], dtype=torch.float32) for at, end in zip(crops, ends, strict=True)]
     seen = scheduler.scale_model_input(latents, timestep)

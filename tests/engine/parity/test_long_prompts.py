@@ -8,28 +8,28 @@ from typing import Any
 import torch
 
 from sdxl_desktop.core.request import Prompts
-from tests.engine.parity import words
-from tests.engine.parity.cases import BUILDERS, TOLERANCE, Workflow
-from tests.engine.parity.diffusers_calls import Kind
-from tests.engine.parity.family import TinyFamily
-from tests.engine.parity.measure import difference
-from tests.engine.parity.ours import Ours
+from tests.engine.parity import pipeline_arguments
+from tests.engine.parity.cases import BUILDERS, TOLERANCE, ParityWorkflow
+from tests.engine.parity.diffusers_calls import PipelineKind
+from tests.engine.parity.our_engine import OurEngine
+from tests.engine.parity.tiny_checkpoints import TinyCheckpoints
+from tests.engine.parity.tolerances import max_difference
 from tests.engine.parity.torch_reference import TorchReference
-from tests.typed import present
+from tests.typed import not_none
 
 TOKENS = 300
 
 
-def test_a_prompt_of_300_tokens(family: TinyFamily, reference: TorchReference, ours: Ours) -> None:
-    request = BUILDERS[Workflow.TEXT](family, prompts=Prompts(prompt="a red cat and the sea " * 26))
-    pipe = reference.pipelines.pipeline(Kind.TEXT_TO_IMAGE, request.checkpoint)
+def test_a_prompt_of_300_tokens(family: TinyCheckpoints, reference: TorchReference, ours: OurEngine) -> None:
+    request = BUILDERS[ParityWorkflow.TEXT](family, prompts=Prompts(prompt="a red cat and the sea " * 26))
+    pipe = reference.pipelines.pipeline(PipelineKind.TEXT_TO_IMAGE, request.checkpoint)
     pipe.scheduler = type(pipe.scheduler).from_config(pipe.scheduler.config)
     said = request.prompts.prompt
     assert len(pipe.tokenizer.encode(said, add_special_tokens=False)) >= TOKENS
     with torch.no_grad():
         embeddings, pooled = chunks(pipe, said)
         arguments = {
-            **words.common(request, request.sampling.seed),
+            **pipeline_arguments.common_arguments(request, request.sampling.seed),
             "prompt": None,
             "prompt_embeds": embeddings,
             "pooled_prompt_embeds": pooled,
@@ -38,9 +38,9 @@ def test_a_prompt_of_300_tokens(family: TinyFamily, reference: TorchReference, o
         }
         size = request.sampling.size
         expected = pipe(**arguments, width=size.width, height=size.height, output_type="np").images[0]
-    assert difference(ours.draw(request), expected) <= TOLERANCE
+    assert max_difference(ours.generate(request), expected) <= TOLERANCE
     cut = replace(request, prompts=Prompts(prompt=said[: len(said) // 3]))
-    assert difference(ours.draw(cut), expected) > TOLERANCE, "the end of the prompt changes nothing"
+    assert max_difference(ours.generate(cut), expected) > TOLERANCE, "the end of the prompt changes nothing"
 
 
 def chunks(pipe: Any, text: str) -> tuple[torch.Tensor, torch.Tensor]:
@@ -57,4 +57,4 @@ def chunks(pipe: Any, text: str) -> tuple[torch.Tensor, torch.Tensor]:
             if encoder is pipe.text_encoder_2 and pooled is None:
                 pooled = output.text_embeds
         rows.append(torch.cat(states, dim=1))
-    return torch.cat(rows, dim=-1), present(pooled)
+    return torch.cat(rows, dim=-1), not_none(pooled)

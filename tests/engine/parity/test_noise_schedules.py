@@ -13,16 +13,16 @@ import pytest
 
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.events import Preview
-from sdxl_desktop.core.noise_schedule import NoiseOverride, PredictionType, TimestepSpacing
-from sdxl_desktop.core.refine import RefineWay
+from sdxl_desktop.core.noise_schedule import NoiseScheduleOverride, PredictionType, TimestepSpacing
+from sdxl_desktop.core.refine import RefinerMode
 from sdxl_desktop.core.request import GenerationRequest
-from sdxl_desktop.core.schedulers import EDM, SchedulerName
-from sdxl_desktop.core.speed import Speed
-from tests.engine.conftest import draw
-from tests.engine.parity.cases import BUILDERS, TOLERANCE, Workflow, image_edit, inpaint_edit, refined
-from tests.engine.parity.family import TinyFamily
-from tests.engine.parity.measure import difference
-from tests.engine.parity.ours import Ours
+from sdxl_desktop.core.schedulers import EDM_SCHEDULERS, SchedulerName
+from sdxl_desktop.core.speed import SpeedPreset
+from tests.engine.conftest import generate
+from tests.engine.parity.cases import BUILDERS, TOLERANCE, ParityWorkflow, image_edit, inpaint_edit, refine_parameters
+from tests.engine.parity.our_engine import OurEngine
+from tests.engine.parity.tiny_checkpoints import TinyCheckpoints
+from tests.engine.parity.tolerances import max_difference
 from tests.engine.parity.torch_reference import TorchPipelines, TorchReference
 
 V = {"prediction_type": "v_prediction"}
@@ -51,10 +51,12 @@ class _OtherConfig:
 
 
 @pytest.fixture
-def with_config(family: TinyFamily, tmp_path: Path) -> Any:
+def with_config(family: TinyCheckpoints, tmp_path: Path) -> Any:
     """A request for a checkpoint that says `config` of its scheduler."""
 
-    def make(config: dict[str, Any], workflow: Workflow = Workflow.TEXT, **options: Any) -> GenerationRequest:
+    def make(
+        config: dict[str, Any], workflow: ParityWorkflow = ParityWorkflow.TEXT, **options: Any
+    ) -> GenerationRequest:
         request = BUILDERS[workflow](family, **options)
         folder = tmp_path / "ov"
         shutil.copytree(request.checkpoint, folder)
@@ -87,16 +89,16 @@ def with_config(family: TinyFamily, tmp_path: Path) -> Any:
         pytest.param(ZERO, {}, id="zero terminal SNR, Euler"),
         pytest.param(ZERO, {"scheduler": SchedulerName.DDIM}, id="zero terminal SNR, DDIM"),
         pytest.param(ZERO, {"scheduler": SchedulerName.DPMPP_2M}, id="zero terminal SNR, DPM++ 2M"),
-        *(pytest.param(PLAYGROUND, {"scheduler": name}, id=f"Playground, {name.label}") for name in EDM),
-        *(pytest.param(COSXL, {"scheduler": name}, id=f"CosXL, {name.label}") for name in EDM[:2]),
+        *(pytest.param(PLAYGROUND, {"scheduler": name}, id=f"Playground, {name.label}") for name in EDM_SCHEDULERS),
+        *(pytest.param(COSXL, {"scheduler": name}, id=f"CosXL, {name.label}") for name in EDM_SCHEDULERS[:2]),
         pytest.param(
             PLAYGROUND,
-            {"scheduler": SchedulerName.EDM_EULER, "workflow": Workflow.IMAGE, "edit": image_edit(0.6)},
+            {"scheduler": SchedulerName.EDM_EULER, "workflow": ParityWorkflow.IMAGE, "edit": image_edit(0.6)},
             id="Playground, image-to-image",
         ),
         pytest.param(
             PLAYGROUND,
-            {"scheduler": SchedulerName.EDM_DPMPP_2M, "workflow": Workflow.INPAINT, "edit": inpaint_edit(0.6)},
+            {"scheduler": SchedulerName.EDM_DPMPP_2M, "workflow": ParityWorkflow.INPAINT, "edit": inpaint_edit(0.6)},
             id="Playground, inpainting",
             marks=pytest.mark.slow,
         ),
@@ -106,24 +108,24 @@ def test_it_draws_what_diffusers_draws(
     config: dict[str, Any],
     options: dict[str, Any],
     with_config: Any,
-    family: TinyFamily,
+    family: TinyCheckpoints,
     reference: TorchReference,
-    ours: Ours,
+    ours: OurEngine,
 ) -> None:
     request = with_config(config, **options)
     theirs = TorchReference()
-    weights = BUILDERS[options.get("workflow", Workflow.TEXT)](family).checkpoint
+    weights = BUILDERS[options.get("workflow", ParityWorkflow.TEXT)](family).checkpoint
     theirs.pipelines = _OtherConfig(reference.pipelines, weights, config)  # type: ignore[assignment]
-    assert difference(ours.draw(request), theirs.draw(request)) <= TOLERANCE
+    assert max_difference(ours.generate(request), theirs.generate(request)) <= TOLERANCE
 
 
 @pytest.mark.parametrize(
     ("override", "config"),
     [
-        (NoiseOverride(prediction_type=PredictionType.V_PREDICTION), V),
-        (NoiseOverride(timestep_spacing=TimestepSpacing.TRAILING), {"timestep_spacing": "trailing"}),
+        (NoiseScheduleOverride(prediction_type=PredictionType.V_PREDICTION), V),
+        (NoiseScheduleOverride(timestep_spacing=TimestepSpacing.TRAILING), {"timestep_spacing": "trailing"}),
         (
-            NoiseOverride(
+            NoiseScheduleOverride(
                 prediction_type=PredictionType.V_PREDICTION,
                 zero_terminal_snr=True,
                 timestep_spacing=TimestepSpacing.TRAILING,
@@ -134,12 +136,12 @@ def test_it_draws_what_diffusers_draws(
     ids=["prediction", "spacing", "all three"],
 )
 def test_what_is_asked_draws_as_if_the_checkpoint_said_it(
-    override: NoiseOverride, config: dict[str, Any], with_config: Any, family: TinyFamily, ours: Ours
+    override: NoiseScheduleOverride, config: dict[str, Any], with_config: Any, family: TinyCheckpoints, ours: OurEngine
 ) -> None:
-    plain = BUILDERS[Workflow.TEXT](family)
+    plain = BUILDERS[ParityWorkflow.TEXT](family)
     asked = replace(plain, sampling=replace(plain.sampling, noise=override))
-    assert np.array_equal(ours.draw(asked), ours.draw(with_config(config)))
-    assert difference(ours.draw(asked), ours.draw(plain)) > TOLERANCE
+    assert np.array_equal(ours.generate(asked), ours.generate(with_config(config)))
+    assert max_difference(ours.generate(asked), ours.generate(plain)) > TOLERANCE
 
 
 @pytest.mark.parametrize(
@@ -154,12 +156,12 @@ def test_what_is_asked_draws_as_if_the_checkpoint_said_it(
     ],
 )
 def test_a_scheduler_that_cannot_is_refused_by_naming_those_that_can(
-    config: dict[str, Any], scheduler: SchedulerName, able: str, with_config: Any, ours: Ours
+    config: dict[str, Any], scheduler: SchedulerName, able: str, with_config: Any, ours: OurEngine
 ) -> None:
     request = with_config(config, scheduler=scheduler)
     shutil.rmtree(request.checkpoint / "unet")  # before anything is loaded
     with pytest.raises(RequestError) as caught:
-        ours.draw(request)
+        ours.generate(request)
     assert scheduler.label in caught.value.what
     named = (caught.value.next_step or "").removeprefix("Choose one of: ").rstrip(".").split(", ")
     assert able in named
@@ -175,24 +177,26 @@ def test_a_scheduler_that_cannot_is_refused_by_naming_those_that_can(
     ],
 )
 def test_more_steps_than_there_are_timesteps_are_refused_with_the_largest_number(
-    scheduler: SchedulerName, with_config: Any, ours: Ours
+    scheduler: SchedulerName, with_config: Any, ours: OurEngine
 ) -> None:
     request = with_config({}, scheduler=scheduler, steps=1000)
     shutil.rmtree(request.checkpoint / "unet")
     with pytest.raises(RequestError, match=r"Use 99\d steps or fewer"):
-        ours.draw(request)
+        ours.generate(request)
 
 
-@pytest.mark.parametrize("name", EDM)
+@pytest.mark.parametrize("name", EDM_SCHEDULERS)
 def test_edm_goes_with_previews_caching_and_soft_masks(name: SchedulerName, with_config: Any, engine: Any) -> None:
     soft = replace(inpaint_edit(1.0), soft=True)
-    request = with_config(PLAYGROUND, Workflow.INPAINT, scheduler=name, edit=soft, speed=Speed.FAST, steps=8)
-    told = draw(engine, replace(request, execution=replace(request.execution, preview=True)))
-    assert len(told.of(Preview)) == 8
+    request = with_config(
+        PLAYGROUND, ParityWorkflow.INPAINT, scheduler=name, edit=soft, speed=SpeedPreset.FAST, steps=8
+    )
+    told = generate(engine, replace(request, execution=replace(request.execution, preview=True)))
+    assert len(told.of_type(Preview)) == 8
     assert told.picture.pixels.std() > 0
 
 
-def test_edm_does_not_hand_over_in_the_middle(with_config: Any, family: TinyFamily, ours: Ours) -> None:
+def test_edm_does_not_hand_over_in_the_middle(with_config: Any, family: TinyCheckpoints, ours: OurEngine) -> None:
     request = with_config(PLAYGROUND, scheduler=SchedulerName.EDM_EULER)
     with pytest.raises(RequestError, match=r"img2img|cannot draw"):
-        ours.draw(replace(request, refine=refined(family, RefineWay.ENSEMBLE)))
+        ours.generate(replace(request, refine=refine_parameters(family, RefinerMode.ENSEMBLE)))

@@ -9,11 +9,11 @@ from typing import Any
 import diffusers
 import torch
 
-from sdxl_desktop.core.refine import RefineWay
-from sdxl_desktop.core.request import GenerationRequest, Mode
-from tests.engine.parity import diffusers_calls, inpaint_ensemble, words
-from tests.engine.parity.diffusers_calls import Floats, Kind, Pipelines
-from tests.engine.parity.family import torch_of
+from sdxl_desktop.core.refine import RefinerMode
+from sdxl_desktop.core.request import GenerationMode, GenerationRequest
+from tests.engine.parity import diffusers_calls, inpaint_ensemble, pipeline_arguments
+from tests.engine.parity.diffusers_calls import Floats, PipelineKind, Pipelines
+from tests.engine.parity.tiny_checkpoints import torch_folder_of
 
 
 class TorchPipelines:
@@ -23,13 +23,13 @@ class TorchPipelines:
         self._read: dict[Path, Any] = {}
         self._vaes: dict[Path, Any] = {}
 
-    def pipeline(self, kind: Kind, ov_folder: Path, vae: Path | None = None) -> Any:
+    def pipeline(self, kind: PipelineKind, ov_folder: Path, vae: Path | None = None) -> Any:
         read = self.checkpoint(ov_folder)
         parts = dict(read.components)
         if vae is not None:
             parts["vae"] = self._vae(vae)
         options: dict[str, Any] = {"force_zeros_for_empty_prompt": read.config.force_zeros_for_empty_prompt}
-        if kind is not Kind.TEXT_TO_IMAGE:
+        if kind is not PipelineKind.TEXT_TO_IMAGE:
             options["requires_aesthetics_score"] = read.config.get("requires_aesthetics_score", False)
         pipe = getattr(diffusers, f"StableDiffusionXL{kind}Pipeline")(**parts, **options, add_watermarker=False)
         pipe.set_progress_bar_config(disable=True)
@@ -44,13 +44,13 @@ class TorchPipelines:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 self._read[ov_folder] = diffusers.DiffusionPipeline.from_pretrained(
-                    torch_of(ov_folder), add_watermarker=False
+                    torch_folder_of(ov_folder), add_watermarker=False
                 )
         return self._read[ov_folder]
 
     def _vae(self, ov_folder: Path) -> Any:
         if ov_folder not in self._vaes:
-            self._vaes[ov_folder] = diffusers.AutoencoderKL.from_pretrained(torch_of(ov_folder)).eval()
+            self._vaes[ov_folder] = diffusers.AutoencoderKL.from_pretrained(torch_folder_of(ov_folder)).eval()
         return self._vaes[ov_folder]
 
 
@@ -60,22 +60,24 @@ class TorchReference:
     def __init__(self) -> None:
         self.pipelines = TorchPipelines()
 
-    def draw(self, request: GenerationRequest) -> Floats:
+    def generate(self, request: GenerationRequest) -> Floats:
         """float32 [H, W, 3] in [0, 1], the picture of the request's first seed."""
         # without oneDNN, which prepares each call for longer than networks this small compute
         with torch.no_grad(), torch.backends.mkldnn.flags(enabled=False):
             refine = request.refine
-            if request.mode is Mode.INPAINT and refine is not None and refine.way is RefineWay.ENSEMBLE:
-                return inpaint_ensemble.draw(request, self.pipelines)
+            if request.mode is GenerationMode.INPAINT and refine is not None and refine.way is RefinerMode.ENSEMBLE:
+                return inpaint_ensemble.run_inpaint_ensemble(request, self.pipelines)
             pipelines: Pipelines = self.pipelines
-            if request.mode is Mode.INPAINT and not words.is_on_the_grid(request):
-                pipelines = _MaskTouchingCells(pipelines)
-            if request.mode is not Mode.TEXT_TO_IMAGE and words.negated(request.micro_conditioning):
-                pipelines = _NegativeCropsCounted(pipelines)
-            return diffusers_calls.draw(request, pipelines)
+            if request.mode is GenerationMode.INPAINT and not pipeline_arguments.is_multiple_of(request):
+                pipelines = _MaskCoveringTouchedCells(pipelines)
+            if request.mode is not GenerationMode.TEXT_TO_IMAGE and pipeline_arguments.has_negative_sizes(
+                request.micro_conditioning
+            ):
+                pipelines = _WithNegativeCrops(pipelines)
+            return diffusers_calls.run_pipelines(request, pipelines)
 
 
-class _MaskTouchingCells:
+class _MaskCoveringTouchedCells:
     """The same pipelines, given the mask that is really used: each cell of the latents that the person's touches, as a
     whole, where diffusers by itself looks at the cell's corner alone."""
 
@@ -83,9 +85,9 @@ class _MaskTouchingCells:
         self._pipelines = pipelines
         self.scheduler_config = pipelines.scheduler_config
 
-    def pipeline(self, kind: Kind, ov_folder: Path, vae: Path | None = None) -> Any:
+    def pipeline(self, kind: PipelineKind, ov_folder: Path, vae: Path | None = None) -> Any:
         pipe = self._pipelines.pipeline(kind, ov_folder, vae)
-        if kind is not Kind.INPAINT:
+        if kind is not PipelineKind.INPAINT:
             return pipe
         prepare = pipe.prepare_mask_latents
 
@@ -99,7 +101,7 @@ class _MaskTouchingCells:
         return pipe
 
 
-class _NegativeCropsCounted:
+class _WithNegativeCrops:
     """The same pipelines, with a slip of diffusers mended: its image-to-image and inpainting pipelines give the
     unconditional half the positive crop and never look at `negative_crops_coords_top_left` (except for refiners)."""
 
@@ -107,7 +109,7 @@ class _NegativeCropsCounted:
         self._pipelines = pipelines
         self.scheduler_config = pipelines.scheduler_config
 
-    def pipeline(self, kind: Kind, ov_folder: Path, vae: Path | None = None) -> Any:
+    def pipeline(self, kind: PipelineKind, ov_folder: Path, vae: Path | None = None) -> Any:
         pipe = self._pipelines.pipeline(kind, ov_folder, vae)
         if pipe.config.get("requires_aesthetics_score", False):
             return pipe

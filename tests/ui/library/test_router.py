@@ -1,4 +1,4 @@
-"""Whatever comes in, by whichever entrance, ends where it belongs; what belongs nowhere is told what can be opened."""
+"""Whatever comes in by any entrance is routed to the right place; for the rest, a message says what can be opened."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from PySide6.QtWidgets import QApplication, QFileDialog, QMenu
 from pytestqt.qtbot import QtBot
 
 from sdxl_desktop.core.app_log import application_log
-from sdxl_desktop.core.latents import KeptLatents
+from sdxl_desktop.core.latents import SavedLatents
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import GenerationRequest
 from sdxl_desktop.core.schedulers import SchedulerName
-from sdxl_desktop.core.settings import AdditionsValue
+from sdxl_desktop.core.settings import AdditionsPanelState
 from sdxl_desktop.formats.families import Family
-from sdxl_desktop.history.latents import write_latents
-from sdxl_desktop.library.bring.offers import Offer
+from sdxl_desktop.library.importer.import_preview import ImportPreview
 from sdxl_desktop.library.scan import Library
-from sdxl_desktop.session.document.project import Project, save_project
+from sdxl_desktop.metadata.latent_files import write_latents
+from sdxl_desktop.session.document.project_file import Project, save_project
 from sdxl_desktop.ui.main_window import MainWindow
 from tests.ui.conftest import make_checkpoint, wait_until_idle
-from tests.ui.library.conftest import OpenWindow, PretendHands
-from tests.ui.painting.test_dropping import drag_and_drop
-from tests.unit.library.heads import original_shapes, write_hollow
+from tests.ui.library.conftest import FakeLibraryService, OpenWindow
+from tests.ui.painting.test_picture_drops import drag_and_drop
+from tests.unit.library.fake_safetensors import original_shapes, write_sparse_file
 
 SIDE = 24
 
@@ -49,19 +49,19 @@ def project(file: Path) -> Path:
 
 
 def lora(file: Path) -> Path:
-    return write_hollow(file, {"lora_unet_a.lora_down.weight": (4, 8)})
+    return write_sparse_file(file, {"lora_unet_a.lora_down.weight": (4, 8)})
 
 
 def embedding(file: Path) -> Path:
-    return write_hollow(file, {"clip_l": (2, 768), "clip_g": (2, 1280)})
+    return write_sparse_file(file, {"clip_l": (2, 768), "clip_g": (2, 1280)})
 
 
 def checkpoint(file: Path) -> Path:
-    return write_hollow(file, original_shapes(Family.BASE))
+    return write_sparse_file(file, original_shapes(Family.BASE))
 
 
 def latents(file: Path) -> Path:
-    kept = KeptLatents(
+    kept = SavedLatents(
         final=np.zeros((4, 8, 8), np.float32), seed=5, steps=3, scheduler=SchedulerName.EULER, timesteps=()
     )
     write_latents(file, kept, GenerationRequest(checkpoint=Path("starter")))
@@ -84,18 +84,18 @@ def archive(file: Path) -> Path:
     return file
 
 
-def place_of(window: MainWindow, hands: PretendHands) -> str:
-    """Where something ended."""
+def place_of(window: MainWindow, hands: FakeLibraryService) -> str:
+    """Return where the input ended up."""
     if window.document.picture is not None:
         return f"canvas {window.document.picture[0, 0, 0]}"
-    added = window.desk.value().additions
+    added = window.parameters_panel.value().additions
     if added.loras or added.embeddings or added.vae:
         return "additions"
-    if hands.asked:
-        return f"look-up of {Path(hands.asked[-1]).name}"
+    if hands.queries:
+        return f"look-up of {Path(hands.queries[-1]).name}"
     if window.session.results:
         return "strip"
-    return "told" if window.stage.banner.isVisible() else "nowhere"
+    return "told" if window.canvas_area.banner.isVisible() else "nowhere"
 
 
 KINDS: dict[str, tuple[Callable[[Path], Path], str, str]] = {
@@ -125,7 +125,7 @@ KINDS: dict[str, tuple[Callable[[Path], Path], str, str]] = {
 def by_drop(window: MainWindow, file: Path, _: pytest.MonkeyPatch) -> None:
     data = QMimeData()
     data.setUrls([QUrl.fromLocalFile(str(file))])
-    assert drag_and_drop(window.stage, data)
+    assert drag_and_drop(window.canvas_area, data)
 
 
 def by_paste(window: MainWindow, file: Path, _: pytest.MonkeyPatch) -> None:
@@ -150,13 +150,13 @@ def by_command_line(window: MainWindow, file: Path, _: pytest.MonkeyPatch) -> No
 
 
 def by_recent(window: MainWindow, file: Path, _: pytest.MonkeyPatch) -> None:
-    window.keeper.remember(file)
+    window.project_controller.add_recent(file)
     menu = next(m for m in window.menuBar().findChildren(QMenu) if m.title() == "Open &recent")
     menu.aboutToShow.emit()
     named = [action for action in menu.actions() if action.text() == file.name]
     if file.is_dir():
         assert not named, "recent files are files"
-        window.keeper.file_wanted.emit(file)
+        window.project_controller.open_file_requested.emit(file)
     else:
         named[0].trigger()
 
@@ -176,90 +176,93 @@ def menu_entry(window: MainWindow, words: str) -> QAction:
     return next(action for action in actions if action.text().replace("&", "") == words)
 
 
-def begin_anew(window: MainWindow, hands: PretendHands) -> None:
-    window.library.verbs.offering.stop()
+def begin_anew(window: MainWindow, hands: FakeLibraryService) -> None:
+    window.library_controller.actions.imports.cancel_resolve()
     window.document.remove_picture()
     window.session.results.clear()
-    window.desk.set_value(replace(window.desk.value(), additions=AdditionsValue()))
-    window.verbs.dismiss()
-    hands.asked.clear()
+    window.parameters_panel.set_value(replace(window.parameters_panel.value(), additions=AdditionsPanelState()))
+    window.controller.dismiss()
+    hands.queries.clear()
 
 
 @pytest.mark.parametrize("entrance", ENTRANCES)
 def test_everything_ends_where_it_belongs(
     window: MainWindow,
-    hands: PretendHands,
+    library_service: FakeLibraryService,
     tmp_path: Path,
     qtbot: QtBot,
     monkeypatch: pytest.MonkeyPatch,
     entrance: str,
 ) -> None:
-    hands.answer.clear()
+    library_service.may_resolve.clear()
     ended: dict[str, str] = {}
     for number, (kind, (make, name, place)) in enumerate(KINDS.items()):
         folder = tmp_path / str(number)
         folder.mkdir()
-        begin_anew(window, hands)
+        begin_anew(window, library_service)
         ENTRANCES[entrance](window, make(folder / name), monkeypatch)
         with contextlib.suppress(TimeoutError):
-            qtbot.waitUntil(functools.partial(_is_at, window, hands, place), timeout=2000)
+            qtbot.waitUntil(functools.partial(_is_at, window, library_service, place), timeout=2000)
         wait_until_idle(qtbot, window)
-        ended[kind] = place_of(window, hands)
+        ended[kind] = place_of(window, library_service)
     assert ended == {kind: place for kind, (_, _, place) in KINDS.items()}
 
 
-def _is_at(window: MainWindow, hands: PretendHands, place: str) -> bool:
+def _is_at(window: MainWindow, hands: FakeLibraryService, place: str) -> bool:
     return place_of(window, hands) == place
 
 
 def test_what_cannot_be_opened_is_told_with_what_can(window: MainWindow, tmp_path: Path) -> None:
-    window.router.take_files([text(tmp_path / "notes.txt")])
-    said = window.stage.banner.accessibleName()
+    window.router.open_files([text(tmp_path / "notes.txt")])
+    said = window.canvas_area.banner.accessibleName()
     assert "notes.txt cannot be opened" in said
     for kind in ("picture", "project", "checkpoint", "LoRA", "embedding", "VAE", "latents"):
         assert kind in said
 
 
 def test_the_index_of_a_checkpoint_stands_for_its_folder(
-    window: MainWindow, hands: PretendHands, tmp_path: Path, qtbot: QtBot
+    window: MainWindow, library_service: FakeLibraryService, tmp_path: Path, qtbot: QtBot
 ) -> None:
     folder = make_checkpoint(tmp_path / "ready", title="Ready")
-    window.router.take_files([folder / "model_index.json"])
-    qtbot.waitUntil(lambda: hands.asked == [str(folder)])
+    window.router.open_files([folder / "model_index.json"])
+    qtbot.waitUntil(lambda: library_service.queries == [str(folder)])
 
 
 @pytest.mark.parametrize("entrance", ["drop", "paste", "command line"])
 def test_a_page_of_the_hub_is_looked_up_by_every_entrance(
-    window: MainWindow, hands: PretendHands, qtbot: QtBot, entrance: str
+    window: MainWindow, library_service: FakeLibraryService, qtbot: QtBot, entrance: str
 ) -> None:
     page = "https://huggingface.co/someone/tiny-xl"
     match entrance:
         case "drop":
             data = QMimeData()
             data.setUrls([QUrl(page)])
-            assert drag_and_drop(window.stage, data)
+            assert drag_and_drop(window.canvas_area, data)
         case "paste":
             QApplication.clipboard().setText(page)
             menu_entry(window, "Paste").trigger()
         case _:
             window.start(files=[page])
-    qtbot.waitUntil(lambda: hands.asked == [page])
+    qtbot.waitUntil(lambda: library_service.queries == [page])
 
 
 def test_several_additions_come_in_together_with_a_picture(window: MainWindow, tmp_path: Path) -> None:
-    window.router.take_files(
+    window.router.open_files(
         [lora(tmp_path / "a.safetensors"), picture(tmp_path / "p.png"), lora(tmp_path / "b.safetensors")]
     )
-    assert [one.use.file.name for one in window.desk.value().additions.loras] == ["a.safetensors", "b.safetensors"]
+    assert [one.use.file.name for one in window.parameters_panel.value().additions.loras] == [
+        "a.safetensors",
+        "b.safetensors",
+    ]
     assert window.document.name == "p.png"
 
 
-class Stumbling(PretendHands):
-    """Fails in a way that nobody foresaw."""
+class Stumbling(FakeLibraryService):
+    """Fails with an unexpected error."""
 
-    def look_up(
+    def resolve(
         self, what: str, library: Library, *, name: str | None, openvino: bool, cancel: threading.Event
-    ) -> Offer:
+    ) -> ImportPreview:
         raise KeyError("of all things")
 
 
@@ -268,8 +271,8 @@ def test_a_look_up_that_fails_as_nobody_foresaw_is_told_and_logged(
 ) -> None:
     window = open_window(Stumbling())
     with application_log(paths.logs):
-        window.router.take_files([checkpoint(tmp_path / "dream.safetensors")])
-        qtbot.waitUntil(window.stage.banner.isVisible)
-    assert "of all things" in window.stage.banner.accessibleName()
-    assert "Open the log" in window.stage.banner.accessibleName()
+        window.router.open_files([checkpoint(tmp_path / "dream.safetensors")])
+        qtbot.waitUntil(window.canvas_area.banner.isVisible)
+    assert "of all things" in window.canvas_area.banner.accessibleName()
+    assert "Open the log" in window.canvas_area.banner.accessibleName()
     assert "KeyError: 'of all things'" in paths.log.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What is to be seen: the overlay, the ring, before and after; and that only what changed is painted."""
+"""What the canvas shows: overlay, brush cursor, before and after; and that only changed parts are repainted."""
 
 from __future__ import annotations
 
@@ -9,38 +9,38 @@ from PySide6.QtCore import QEvent, QObject, QPoint, QRect, Qt
 from PySide6.QtGui import QImage, QPaintEvent, QRegion
 from PySide6.QtWidgets import QAbstractButton, QApplication, QWidget
 
-from sdxl_desktop.core.raster import Bytes
+from sdxl_desktop.core.raster import UInt8Array
 from sdxl_desktop.session.document.document import Document
-from sdxl_desktop.ui.painting.mask_layer import OverlayLook
+from sdxl_desktop.ui.painting.image_pyramid import ImagePyramid
+from sdxl_desktop.ui.painting.mask_layer import OverlayStyle
 from sdxl_desktop.ui.painting.mask_menu import MaskMenu
-from sdxl_desktop.ui.painting.pyramid import Pyramid
-from sdxl_desktop.ui.painting.settings import ToolKind
-from sdxl_desktop.ui.painting.toolbar import PaintBar
+from sdxl_desktop.ui.painting.paint_bar import PaintBar
+from sdxl_desktop.ui.painting.tool_settings import ToolKind
 from sdxl_desktop.ui.widgets.fields import IntField
-from tests.typed import present
-from tests.ui.painting.conftest import LEFT, Atelier, picture
-from tests.ui.typed import child, named
+from tests.typed import not_none
+from tests.ui.painting.conftest import LEFT, CanvasDriver, picture
+from tests.ui.widget_lookup import find_child, find_named
 
 
-def origin(atelier: Atelier) -> tuple[int, int]:
-    corner = atelier.canvas.look.target().topLeft().toPoint()
+def origin(atelier: CanvasDriver) -> tuple[int, int]:
+    corner = atelier.canvas.viewport.picture_rect().topLeft().toPoint()
     return corner.x(), corner.y()
 
 
-def shown(atelier: Atelier) -> Bytes:
-    """The picture's part of the screen, uint8 [300, 400, 3]."""
+def visible_pixels(atelier: CanvasDriver) -> UInt8Array:
+    """Return the picture's part of the screen, uint8 [300, 400, 3]."""
     x, y = origin(atelier)
     return atelier.screen()[y : y + 300, x : x + 400]
 
 
-def test_at_full_size_the_screen_shows_the_picture_exactly(atelier: Atelier) -> None:
-    assert np.array_equal(shown(atelier), picture())
+def test_at_full_size_the_screen_shows_the_picture_exactly(canvas_driver: CanvasDriver) -> None:
+    assert np.array_equal(visible_pixels(canvas_driver), picture())
 
 
-def test_the_overlay_dyes_the_mask_and_has_a_white_and_a_black_edge(atelier: Atelier) -> None:
-    atelier.take(ToolKind.RECTANGLE, overlay_look=OverlayLook("#00ff00", 0.5))
-    atelier.drag((100, 100), (200, 150))
-    screen = shown(atelier)
+def test_the_overlay_dyes_the_mask_and_has_a_white_and_a_black_edge(canvas_driver: CanvasDriver) -> None:
+    canvas_driver.select_tool(ToolKind.RECTANGLE, overlay_style=OverlayStyle("#00ff00", 0.5))
+    canvas_driver.drag((100, 100), (200, 150))
+    screen = visible_pixels(canvas_driver)
     inside = (picture()[102:148, 102:198] + np.array([0.0, 255.0, 0.0])) / 2
     assert np.abs(screen[102:148, 102:198] - inside).max() <= 2
     assert (screen[100, 100:200] == 255).all()
@@ -52,17 +52,17 @@ def test_the_overlay_dyes_the_mask_and_has_a_white_and_a_black_edge(atelier: Ate
     assert np.array_equal(screen[rest], picture()[rest])
 
 
-def test_m_hides_the_overlay(atelier: Atelier) -> None:
-    atelier.document.invert()
-    assert not np.array_equal(shown(atelier), picture())
-    atelier.key(Qt.Key.Key_M)
-    assert np.array_equal(shown(atelier), picture())
-    atelier.key(Qt.Key.Key_M)
-    assert not np.array_equal(shown(atelier), picture())
+def test_m_hides_the_overlay(canvas_driver: CanvasDriver) -> None:
+    canvas_driver.document.invert()
+    assert not np.array_equal(visible_pixels(canvas_driver), picture())
+    canvas_driver.key(Qt.Key.Key_M)
+    assert np.array_equal(visible_pixels(canvas_driver), picture())
+    canvas_driver.key(Qt.Key.Key_M)
+    assert not np.array_equal(visible_pixels(canvas_driver), picture())
 
 
 class PaintWatch(QObject):
-    """Records what a widget is asked to paint."""
+    """Records the regions that a widget is asked to paint."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -74,29 +74,29 @@ class PaintWatch(QObject):
         return False
 
 
-def test_a_brush_event_paints_no_more_than_its_box(atelier: Atelier) -> None:
-    atelier.take(ToolKind.BRUSH, size=40)
-    atelier.press(100, 100)
+def test_a_brush_event_paints_no_more_than_its_box(canvas_driver: CanvasDriver) -> None:
+    canvas_driver.select_tool(ToolKind.BRUSH, size=40)
+    canvas_driver.press(100, 100)
     QApplication.processEvents()
     watch = PaintWatch()
-    atelier.canvas.installEventFilter(watch)
-    atelier.move(110, 100)
+    canvas_driver.canvas.installEventFilter(watch)
+    canvas_driver.move(110, 100)
     QApplication.processEvents()
     assert watch.regions
     for region in watch.regions:
         assert region.boundingRect().width() < 80
         assert region.boundingRect().height() < 80
-    atelier.release(110, 100)
+    canvas_driver.release(110, 100)
 
 
 def test_levels_that_were_updated_in_part_equal_those_made_anew() -> None:
     pixels = np.random.default_rng(3).integers(0, 256, (203, 301), dtype=np.uint8)
-    old = Pyramid.over(pixels)
+    old = ImagePyramid.from_pixels(pixels)
     old.level(4)
     for x, y, width, height in ((0, 0, 5, 5), (101, 57, 40, 33), (290, 190, 11, 13)):
         pixels[y : y + height, x : x + width] = 255
         old.update(QRect(x, y, width, height))
-    new = Pyramid.over(pixels)
+    new = ImagePyramid.from_pixels(pixels)
     for number in range(5):
         assert old.level(number) == new.level(number), number
 
@@ -104,140 +104,140 @@ def test_levels_that_were_updated_in_part_equal_those_made_anew() -> None:
 def test_a_picture_shown_small_is_averaged_and_does_not_glitter() -> None:
     checks = np.zeros((512, 512, 3), np.uint8)
     checks[::2, ::2] = checks[1::2, 1::2] = 255
-    level = Pyramid.over(checks).level(2)
+    level = ImagePyramid.from_pixels(checks).level(2)
     assert abs(level.pixelColor(60, 60).red() - 127) <= 2
 
 
-def test_a_result_replaces_what_is_seen_and_undo_brings_it_back(atelier: Atelier) -> None:
+def test_a_result_replaces_what_is_seen_and_undo_brings_it_back(canvas_driver: CanvasDriver) -> None:
     result = 255 - picture()
-    atelier.document.accept(result)
-    assert np.array_equal(shown(atelier), result)
-    atelier.key(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
-    assert np.array_equal(shown(atelier), picture())
+    canvas_driver.document.apply_result(result)
+    assert np.array_equal(visible_pixels(canvas_driver), result)
+    canvas_driver.key(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert np.array_equal(visible_pixels(canvas_driver), picture())
 
 
-def test_the_ring_is_visible_on_black_and_on_white(atelier: Atelier) -> None:
+def test_the_ring_is_visible_on_black_and_on_white(canvas_driver: CanvasDriver) -> None:
     half = np.zeros((300, 400, 3), np.uint8)
     half[:, 200:] = 255
-    atelier.document.open(half)
-    atelier.canvas.show_actual_size()
-    atelier.take(ToolKind.BRUSH, size=100)
-    atelier.move(200, 150)
-    change = np.abs(shown(atelier).astype(int) - half).max(axis=2)
+    canvas_driver.document.open(half)
+    canvas_driver.canvas.show_actual_size()
+    canvas_driver.select_tool(ToolKind.BRUSH, size=100)
+    canvas_driver.move(200, 150)
+    change = np.abs(visible_pixels(canvas_driver).astype(int) - half).max(axis=2)
     for at in ((150, 151), (150, 249), (101, 190), (199, 210)):
         near = change[at[0] - 3 : at[0] + 4, at[1] - 3 : at[1] + 4]
         assert near.max() > 120, at
-    assert atelier.canvas.cursor().shape() == Qt.CursorShape.BlankCursor
+    assert canvas_driver.canvas.cursor().shape() == Qt.CursorShape.BlankCursor
 
 
 # before and after
 
 
-def test_a_held_key_shows_the_picture_before(atelier: Atelier) -> None:
+def test_a_held_key_shows_the_picture_before(canvas_driver: CanvasDriver) -> None:
     before = 255 - picture()
-    atelier.canvas.compare_with(QImage(before.data, 400, 300, 1200, QImage.Format.Format_RGB888).copy())
-    atelier.document.invert()
-    atelier.qtbot.keyPress(atelier.canvas, Qt.Key.Key_Backslash)
-    assert np.array_equal(shown(atelier)[60:], before[60:]), "without the mask; a tag says so above"
-    atelier.qtbot.keyRelease(atelier.canvas, Qt.Key.Key_Backslash)
-    atelier.key(Qt.Key.Key_M)
-    assert np.array_equal(shown(atelier), picture())
+    canvas_driver.canvas.set_before(QImage(before.data, 400, 300, 1200, QImage.Format.Format_RGB888).copy())
+    canvas_driver.document.invert()
+    canvas_driver.qtbot.keyPress(canvas_driver.canvas, Qt.Key.Key_Backslash)
+    assert np.array_equal(visible_pixels(canvas_driver)[60:], before[60:]), "without the mask; a tag says so above"
+    canvas_driver.qtbot.keyRelease(canvas_driver.canvas, Qt.Key.Key_Backslash)
+    canvas_driver.key(Qt.Key.Key_M)
+    assert np.array_equal(visible_pixels(canvas_driver), picture())
 
 
-def test_the_line_between_before_and_after_is_dragged(atelier: Atelier) -> None:
+def test_the_line_between_before_and_after_is_dragged(canvas_driver: CanvasDriver) -> None:
     before = 255 - picture()
-    atelier.canvas.compare_with(QImage(before.data, 400, 300, 1200, QImage.Format.Format_RGB888).copy())
-    atelier.take(ToolKind.BRUSH)
-    atelier.key(Qt.Key.Key_Y)
-    assert atelier.canvas.split
-    atelier.drag((200, 250), (150, 250), (100, 250))
-    assert not atelier.mask.any(), "dragging the line does not paint"
-    screen = shown(atelier)
+    canvas_driver.canvas.set_before(QImage(before.data, 400, 300, 1200, QImage.Format.Format_RGB888).copy())
+    canvas_driver.select_tool(ToolKind.BRUSH)
+    canvas_driver.key(Qt.Key.Key_Y)
+    assert canvas_driver.canvas.is_split
+    canvas_driver.drag((200, 250), (150, 250), (100, 250))
+    assert not canvas_driver.mask.any(), "dragging the line does not paint"
+    screen = visible_pixels(canvas_driver)
     assert np.array_equal(screen[180:, :90], before[180:, :90])
     assert np.array_equal(screen[180:, 150:], picture()[180:, 150:])
-    atelier.key(Qt.Key.Key_Y)
-    atelier.canvas.compare_with(None)
-    assert np.array_equal(shown(atelier), picture())
+    canvas_driver.key(Qt.Key.Key_Y)
+    canvas_driver.canvas.set_before(None)
+    assert np.array_equal(visible_pixels(canvas_driver), picture())
 
 
-# looking goes on
+# panning and zooming with a tool
 
 
-def test_with_the_hand_the_picture_is_dragged_out(atelier: Atelier) -> None:
-    atelier.take(ToolKind.HAND)
-    with atelier.qtbot.waitSignal(atelier.canvas.drag_wanted):
-        atelier.drag((100, 100), (150, 150))
-    atelier.take(ToolKind.BRUSH)
-    with atelier.qtbot.assertNotEmitted(atelier.canvas.drag_wanted):
-        atelier.drag((100, 100), (150, 150))
+def test_with_the_hand_the_picture_is_dragged_out(canvas_driver: CanvasDriver) -> None:
+    canvas_driver.select_tool(ToolKind.HAND)
+    with canvas_driver.qtbot.waitSignal(canvas_driver.canvas.drag_requested):
+        canvas_driver.drag((100, 100), (150, 150))
+    canvas_driver.select_tool(ToolKind.BRUSH)
+    with canvas_driver.qtbot.assertNotEmitted(canvas_driver.canvas.drag_requested):
+        canvas_driver.drag((100, 100), (150, 150))
 
 
-def test_space_and_the_middle_button_pan_while_a_tool_is_in_hand(atelier: Atelier) -> None:
-    atelier.take(ToolKind.BRUSH)
-    atelier.canvas.zoom_to(4.0)
-    before = atelier.canvas.look.centre
-    atelier.qtbot.keyPress(atelier.canvas, Qt.Key.Key_Space)
-    start = atelier.canvas.rect().center()
-    atelier.qtbot.mousePress(atelier.canvas, LEFT, pos=start)
-    atelier.qtbot.mouseMove(atelier.canvas, start + start / 8)
-    atelier.qtbot.mouseRelease(atelier.canvas, LEFT, pos=start + start / 8)
-    atelier.qtbot.keyRelease(atelier.canvas, Qt.Key.Key_Space)
-    assert atelier.canvas.look.centre.x() < before.x()
+def test_space_and_the_middle_button_pan_while_a_tool_is_in_hand(canvas_driver: CanvasDriver) -> None:
+    canvas_driver.select_tool(ToolKind.BRUSH)
+    canvas_driver.canvas.zoom_to(4.0)
+    before = canvas_driver.canvas.viewport.centre
+    canvas_driver.qtbot.keyPress(canvas_driver.canvas, Qt.Key.Key_Space)
+    start = canvas_driver.canvas.rect().center()
+    canvas_driver.qtbot.mousePress(canvas_driver.canvas, LEFT, pos=start)
+    canvas_driver.qtbot.mouseMove(canvas_driver.canvas, start + start / 8)
+    canvas_driver.qtbot.mouseRelease(canvas_driver.canvas, LEFT, pos=start + start / 8)
+    canvas_driver.qtbot.keyRelease(canvas_driver.canvas, Qt.Key.Key_Space)
+    assert canvas_driver.canvas.viewport.centre.x() < before.x()
     middle = Qt.MouseButton.MiddleButton
-    before = atelier.canvas.look.centre
-    atelier.qtbot.mousePress(atelier.canvas, middle, pos=start)
-    atelier.qtbot.mouseMove(atelier.canvas, start - start / 8)
-    atelier.qtbot.mouseRelease(atelier.canvas, middle, pos=start - start / 8)
-    assert atelier.canvas.look.centre.x() > before.x()
-    assert not atelier.mask.any()
+    before = canvas_driver.canvas.viewport.centre
+    canvas_driver.qtbot.mousePress(canvas_driver.canvas, middle, pos=start)
+    canvas_driver.qtbot.mouseMove(canvas_driver.canvas, start - start / 8)
+    canvas_driver.qtbot.mouseRelease(canvas_driver.canvas, middle, pos=start - start / 8)
+    assert canvas_driver.canvas.viewport.centre.x() > before.x()
+    assert not canvas_driver.mask.any()
 
 
-def test_panning_scrolls_and_paints_only_what_comes_into_sight(atelier: Atelier) -> None:
-    atelier.document.invert()
-    atelier.canvas.zoom_to(3.0)
+def test_panning_scrolls_and_paints_only_what_comes_into_sight(canvas_driver: CanvasDriver) -> None:
+    canvas_driver.document.invert()
+    canvas_driver.canvas.zoom_to(3.0)
     QApplication.processEvents()
     watch = PaintWatch()
-    atelier.canvas.installEventFilter(watch)
+    canvas_driver.canvas.installEventFilter(watch)
     middle = Qt.MouseButton.MiddleButton
-    start = atelier.canvas.rect().center()
-    atelier.qtbot.mousePress(atelier.canvas, middle, pos=start)
-    atelier.qtbot.mouseMove(atelier.canvas, start + QPoint(10, 6))
+    start = canvas_driver.canvas.rect().center()
+    canvas_driver.qtbot.mousePress(canvas_driver.canvas, middle, pos=start)
+    canvas_driver.qtbot.mouseMove(canvas_driver.canvas, start + QPoint(10, 6))
     QApplication.processEvents()
-    atelier.qtbot.mouseRelease(atelier.canvas, middle, pos=start + QPoint(10, 6))
+    canvas_driver.qtbot.mouseRelease(canvas_driver.canvas, middle, pos=start + QPoint(10, 6))
     area = sum(rect.width() * rect.height() for region in watch.regions for rect in region)  # type: ignore[attr-defined]
-    assert 0 < area < 0.1 * atelier.canvas.width() * atelier.canvas.height()
+    assert 0 < area < 0.1 * canvas_driver.canvas.width() * canvas_driver.canvas.height()
 
 
-def test_put_away_the_canvas_is_only_looked_at(atelier: Atelier) -> None:
-    atelier.document.invert()
-    atelier.take(ToolKind.BRUSH)
-    atelier.easel.put_away()
+def test_put_away_the_canvas_is_only_looked_at(canvas_driver: CanvasDriver) -> None:
+    canvas_driver.document.invert()
+    canvas_driver.select_tool(ToolKind.BRUSH)
+    canvas_driver.canvas_editor.detach()
     other = QImage(400, 300, QImage.Format.Format_RGB32)
     other.fill(Qt.GlobalColor.blue)
-    atelier.canvas.show_image(other)
-    assert (shown(atelier) == (0, 0, 255)).all(), "no mask over it"
-    atelier.document.clear_mask()
-    atelier.drag((100, 100), (150, 150))
-    assert not atelier.mask.any()
-    assert (shown(atelier) == (0, 0, 255)).all()
-    atelier.easel.edit()
-    assert np.array_equal(shown(atelier), picture())
+    canvas_driver.canvas.set_image(other)
+    assert (visible_pixels(canvas_driver) == (0, 0, 255)).all(), "no mask over it"
+    canvas_driver.document.clear_mask()
+    canvas_driver.drag((100, 100), (150, 150))
+    assert not canvas_driver.mask.any()
+    assert (visible_pixels(canvas_driver) == (0, 0, 255)).all()
+    canvas_driver.canvas_editor.attach()
+    assert np.array_equal(visible_pixels(canvas_driver), picture())
 
 
-def test_a_removed_picture_leaves_an_empty_canvas_that_takes_no_stroke(atelier: Atelier) -> None:
-    atelier.take(ToolKind.BRUSH)
-    atelier.document.remove_picture()
-    assert atelier.canvas.image() is None
-    atelier.qtbot.mousePress(atelier.canvas, LEFT)
-    atelier.qtbot.mouseRelease(atelier.canvas, LEFT)
-    atelier.document.undo()
-    assert np.array_equal(shown(atelier), picture())
+def test_a_removed_picture_leaves_an_empty_canvas_that_takes_no_stroke(canvas_driver: CanvasDriver) -> None:
+    canvas_driver.select_tool(ToolKind.BRUSH)
+    canvas_driver.document.remove_picture()
+    assert canvas_driver.canvas.image() is None
+    canvas_driver.qtbot.mousePress(canvas_driver.canvas, LEFT)
+    canvas_driver.qtbot.mouseRelease(canvas_driver.canvas, LEFT)
+    canvas_driver.document.undo()
+    assert np.array_equal(visible_pixels(canvas_driver), picture())
 
 
 # the tool bar
 
 
-def test_the_bar_gives_back_what_it_was_given_and_does_not_emit(atelier: Atelier) -> None:
+def test_the_bar_gives_back_what_it_was_given_and_does_not_emit(canvas_driver: CanvasDriver) -> None:
     bar = PaintBar()
     settings = replace(
         bar.value(),
@@ -249,83 +249,84 @@ def test_the_bar_gives_back_what_it_was_given_and_does_not_emit(atelier: Atelier
         contiguous=False,
         subtract=True,
         overlay=False,
-        overlay_look=OverlayLook("#3d8bff", 0.3),
+        overlay_style=OverlayStyle("#3d8bff", 0.3),
     )
-    with atelier.qtbot.assertNotEmitted(bar.changed):
+    with canvas_driver.qtbot.assertNotEmitted(bar.changed):
         bar.set_value(settings)
     assert bar.value() == settings
-    bar.show_document(editable=True, masked=False)
-    with atelier.qtbot.waitSignal(bar.changed):
-        named(bar, QAbstractButton, ToolKind.LASSO.label).click()
+    bar.set_document_state(editable=True, has_mask=False)
+    with canvas_driver.qtbot.waitSignal(bar.changed):
+        find_named(bar, QAbstractButton, ToolKind.LASSO.label).click()
     bar.deleteLater()
 
 
-def test_every_control_of_the_bar_has_a_name_and_tells_its_key(atelier: Atelier) -> None:
-    atelier.bar.show_steps("Undo lasso", "")
-    for each in atelier.bar.findChildren(QWidget):
+def test_every_control_of_the_bar_has_a_name_and_tells_its_key(canvas_driver: CanvasDriver) -> None:
+    canvas_driver.bar.set_undo_redo("Undo lasso", "")
+    for each in canvas_driver.bar.findChildren(QWidget):
         if each.focusPolicy() & Qt.FocusPolicy.TabFocus and not each.objectName().startswith("qt_"):
             assert each.accessibleName(), each
             assert each.toolTip(), each.accessibleName()
     for tool in ToolKind:
-        assert f"({tool.key})" in named(atelier.bar, QAbstractButton, tool.label).toolTip()
-    assert named(atelier.bar, QAbstractButton, "Undo").toolTip() == "Undo lasso (Ctrl+Z)"
+        assert f"({tool.key})" in find_named(canvas_driver.bar, QAbstractButton, tool.label).toolTip()
+    assert find_named(canvas_driver.bar, QAbstractButton, "Undo").toolTip() == "Undo lasso (Ctrl+Z)"
 
 
-def test_the_menus_verbs_work_on_the_mask(atelier: Atelier) -> None:
-    atelier.take(ToolKind.RECTANGLE)
-    atelier.drag((100, 100), (200, 150))
+def test_the_menus_verbs_work_on_the_mask(canvas_driver: CanvasDriver) -> None:
+    canvas_driver.select_tool(ToolKind.RECTANGLE)
+    canvas_driver.drag((100, 100), (200, 150))
     actions = {
-        action.text().split("\t")[0].replace("&", ""): action for action in child(atelier.bar, MaskMenu).actions()
+        action.text().split("\t")[0].replace("&", ""): action
+        for action in find_child(canvas_driver.bar, MaskMenu).actions()
     }
-    area = int((atelier.mask > 0).sum())
+    area = int((canvas_driver.mask > 0).sum())
     actions["Grow"].trigger()
-    assert (atelier.mask > 0).sum() > area
+    assert (canvas_driver.mask > 0).sum() > area
     actions["Shrink"].trigger()
     actions["Feather"].trigger()
-    assert len(np.unique(atelier.mask)) > 10
+    assert len(np.unique(canvas_driver.mask)) > 10
     actions["Fill holes"].trigger()
     actions["Invert"].trigger()
-    assert atelier.mask[0, 0] == 255
+    assert canvas_driver.mask[0, 0] == 255
     actions["Clear"].trigger()
-    assert not atelier.mask.any()
+    assert not canvas_driver.mask.any()
     assert not actions["Grow"].isEnabled()
-    with atelier.qtbot.waitSignal(atelier.bar.load_mask_wanted):
+    with canvas_driver.qtbot.waitSignal(canvas_driver.bar.load_mask_requested):
         actions["Load mask…"].trigger()
 
 
-def test_without_a_picture_there_is_nothing_to_press(app: QApplication, atelier: Atelier) -> None:
-    atelier.document.open(None)
-    assert not named(atelier.bar, QAbstractButton, ToolKind.BRUSH.label).isEnabled()
-    assert Document().ground().picture is None
+def test_without_a_picture_there_is_nothing_to_press(app: QApplication, canvas_driver: CanvasDriver) -> None:
+    canvas_driver.document.open(None)
+    assert not find_named(canvas_driver.bar, QAbstractButton, ToolKind.BRUSH.label).isEnabled()
+    assert Document().edit_source().picture is None
 
 
-def test_the_bar_fits_into_the_narrowest_window(atelier: Atelier) -> None:
-    atelier.take(ToolKind.BRUSH)
-    assert atelier.bar.minimumSizeHint().width() <= 480
+def test_the_bar_fits_into_the_narrowest_window(canvas_driver: CanvasDriver) -> None:
+    canvas_driver.select_tool(ToolKind.BRUSH)
+    assert canvas_driver.bar.minimumSizeHint().width() <= 480
 
 
-def test_in_a_narrow_bar_the_size_stays_and_its_word_goes(atelier: Atelier) -> None:
-    atelier.take(ToolKind.BRUSH)
-    field = named(atelier.bar, IntField, "Brush size")
-    size = present(field.parentWidget())
+def test_in_a_narrow_bar_the_size_stays_and_its_word_goes(canvas_driver: CanvasDriver) -> None:
+    canvas_driver.select_tool(ToolKind.BRUSH)
+    field = find_named(canvas_driver.bar, IntField, "Brush size")
+    size = not_none(field.parentWidget())
     wide = size.width()
-    atelier.window.resize(atelier.bar.minimumSizeHint().width() + 100, 600)
+    canvas_driver.window.resize(canvas_driver.bar.minimumSizeHint().width() + 100, 600)
     QApplication.processEvents()
     assert field.isVisible()
     assert size.width() < wide
-    atelier.window.resize(900, 600)
+    canvas_driver.window.resize(900, 600)
     QApplication.processEvents()
     assert size.width() == wide
 
 
-def test_changing_a_number_keeps_the_keyboard_in_its_field(atelier: Atelier) -> None:
-    atelier.take(ToolKind.BRUSH)
+def test_changing_a_number_keeps_the_keyboard_in_its_field(canvas_driver: CanvasDriver) -> None:
+    canvas_driver.select_tool(ToolKind.BRUSH)
     for name in ("Brush size", "Brush hardness", "Brush opacity"):
-        field = named(atelier.bar, IntField, name)
-        atelier.window.activateWindow()
+        field = find_named(canvas_driver.bar, IntField, name)
+        canvas_driver.window.activateWindow()
         field.setFocus()
         before = field.value()
         for _ in range(2):
-            atelier.qtbot.keyClick(field, Qt.Key.Key_Down)
+            canvas_driver.qtbot.keyClick(field, Qt.Key.Key_Down)
         assert field.hasFocus()
         assert field.value() == before - 2 * field.singleStep()

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks import page, plots, results
+from benchmarks import plots, results, results_page
 
 ROWS = [
     {"who": "ours, fast", "seconds": 45.8, "ratio": 0.25, "telling": 0.00004, "largest difference": 7},
@@ -27,7 +27,7 @@ def folder(tmp_path: Path) -> Path:
 def made(folder: Path) -> tuple[str, Path]:
     out = folder.parent / "docs" / "benchmarks.md"
     out.parent.mkdir(exist_ok=True)
-    page.main([str(folder), "--out", str(out)])
+    results_page.main([str(folder), "--out", str(out)])
     return out.read_text(encoding="utf-8"), out.with_suffix("")
 
 
@@ -45,13 +45,15 @@ def test_every_plot_of_the_page_is_there_and_old_ones_are_not(folder: Path) -> N
     (folder.parent / "docs" / "benchmarks").mkdir(parents=True)
     (folder.parent / "docs" / "benchmarks" / "old.svg").touch()
     out = folder.parent / "docs" / "benchmarks.md"
-    page.main([str(folder), "--out", str(out)])
+    results_page.main([str(folder), "--out", str(out)])
     assert [file.name for file in out.with_suffix("").glob("*.svg")] == ["speed-full.svg"]
     assert "(benchmarks/speed-full.svg)" in out.read_text(encoding="utf-8")
 
 
 def test_a_bar_is_as_long_as_its_value() -> None:
-    drawn = plots.bars("A <title>", "", [plots.Bar("one & only", 1.0, "1"), plots.Bar("half", 0.5, "0.5", ours=False)])
+    drawn = plots.render_bars(
+        "A <title>", "", [plots.Bar("one & only", 1.0, "1"), plots.Bar("half", 0.5, "0.5", ours=False)]
+    )
     shapes = [shape for shape in ElementTree.fromstring(drawn) if shape.get("fill") in (plots.OURS, plots.OTHERS)]
     assert [float(shape.get("width", 0)) for shape in shapes] == [412.0, 206.0]
 
@@ -86,7 +88,7 @@ def test_rounds_are_told_by_their_medians(folder: Path) -> None:
 def test_what_is_no_result_is_refused(folder: Path) -> None:
     (folder / "other.json").write_text("{}")
     with pytest.raises(SystemExit, match=r"other\.json"):
-        page.main([str(folder), "--out", str(folder / "x.md")])
+        results_page.main([str(folder), "--out", str(folder / "x.md")])
 
 
 def test_the_machine_is_told_in_words_without_places() -> None:

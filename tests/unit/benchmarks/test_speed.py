@@ -9,20 +9,20 @@ import numpy as np
 import pytest
 
 from benchmarks import quality, speed
-from benchmarks.speed import Drawer, Record, Setting
+from benchmarks.speed import BenchmarkSetting, PipelineProcess, TurnLog
 
-SETTING = Setting(Path("checkpoints/starter"), 64, 30, 3.0)
+SETTING = BenchmarkSetting(Path("checkpoints/starter"), 64, 30, 3.0)
 
 
 def picture(level: int) -> Any:
     return np.full((8, 8, 3), level, np.uint8)
 
 
-def record(folder: Path, setting: Setting = SETTING) -> Record:
-    return Record.opened(folder / "out.json", "command", setting)
+def record(folder: Path, setting: BenchmarkSetting = SETTING) -> TurnLog:
+    return TurnLog.opened(folder / "out.json", "command", setting)
 
 
-def filled(folder: Path) -> Record:
+def filled(folder: Path) -> TurnLog:
     """Two rounds in the second of which the machine is three times slower for both."""
     made = record(folder)
     for number, slow in enumerate((1.0, 3.0)):
@@ -55,14 +55,14 @@ def test_a_stopped_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         def __exit__(self, *_: object) -> None:
             pass
 
-        def draw(self, prompt: str, seed: int, to: Path) -> dict[str, Any]:
+        def generate(self, prompt: str, seed: int, to: Path) -> dict[str, Any]:
             asked.append((self.who, prompt))
             np.save(to, picture(100))
             return {"seconds": 1.0, "denoise": 1.0, "telling": 0.0}
 
-    monkeypatch.setattr(speed, "Drawer", Pretended)
+    monkeypatch.setattr(speed, "PipelineProcess", Pretended)
     for apart in (False, True):
-        speed.take_turns(record(tmp_path), ["fast", "optimum"], 4, 2, {}, apart=apart)
+        speed.run_turns(record(tmp_path), ["fast", "optimum"], 4, 2, {}, apart=apart)
     third, fourth = speed.prompts(4)[2:]
     assert asked == [("fast", third), ("optimum", third), ("optimum", fourth), ("fast", fourth)]
     assert [row["rounds"] for row in record(tmp_path).rows()] == [4, 4]
@@ -71,7 +71,7 @@ def test_a_stopped_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_another_setting_is_not_mixed_in(tmp_path: Path) -> None:
     filled(tmp_path)
     with pytest.raises(SystemExit, match="another setting"):
-        record(tmp_path, Setting(Path("checkpoints/starter"), 64, 20, 3.0))
+        record(tmp_path, BenchmarkSetting(Path("checkpoints/starter"), 64, 20, 3.0))
 
 
 def test_who_cannot_draw_here_is_left_out_unless_asked_for(tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_a_peer_that_ends_says_why(tmp_path: Path) -> None:
     python.write_text("#!/bin/sh\necho 'no such library' >&2\nexit 3\n")
     python.chmod(0o755)
     with pytest.raises(RuntimeError, match="no such library"):
-        Drawer("genai", SETTING, tmp_path, str(python))
+        PipelineProcess("genai", SETTING, tmp_path, str(python))
 
 
 def test_every_prompt_is_another() -> None:

@@ -12,11 +12,11 @@ from pytestqt.qtbot import QtBot
 
 from sdxl_desktop.bridge.engine_thread import EngineThread
 from sdxl_desktop.core.device import Device
-from sdxl_desktop.core.events import Finished
+from sdxl_desktop.core.events import RunFinished
 from sdxl_desktop.core.request import Execution, GenerationRequest, Sampling
-from sdxl_desktop.core.speed import Speed
-from sdxl_desktop.engine.fake import FakeEngine
-from sdxl_desktop.engine.protocol import CancelToken, Emit
+from sdxl_desktop.core.speed import SpeedPreset
+from sdxl_desktop.engine.engine_protocol import CancelToken, Emit
+from sdxl_desktop.engine.fake_engine import FakeEngine
 
 ONE, OTHER, THIRD = Path("one"), Path("other"), Path("third")
 
@@ -28,7 +28,9 @@ class SlowToWarm(FakeEngine):
     gate: threading.Event = field(default_factory=threading.Event)
     warmed: list[Path] = field(default_factory=list)
 
-    def warm(self, checkpoint: Path, execution: Execution, speed: Speed, emit: Emit, cancel: CancelToken) -> None:
+    def warm_up(
+        self, checkpoint: Path, execution: Execution, speed: SpeedPreset, emit: Emit, cancel: CancelToken
+    ) -> None:
         self.warmed.append(checkpoint)
         while not self.gate.wait(0.002) and not cancel.is_set():
             pass
@@ -52,12 +54,12 @@ def thread(engine: SlowToWarm, qtbot: QtBot) -> Iterator[EngineThread]:
 
 def warm(thread: EngineThread, engine: SlowToWarm, qtbot: QtBot, checkpoint: Path) -> None:
     """Begin to warm, and wait until it has begun; the end of an earlier one was heard before."""
-    thread.warm(checkpoint, Execution(), Speed.EXACT)
+    thread.warm_up(checkpoint, Execution(), SpeedPreset.EXACT)
     qtbot.waitUntil(lambda: engine.warmed[-1:] == [checkpoint])
 
 
 def request(checkpoint: Path) -> GenerationRequest:
-    return GenerationRequest(checkpoint=checkpoint, sampling=Sampling(steps=1, speed=Speed.EXACT))
+    return GenerationRequest(checkpoint=checkpoint, sampling=Sampling(steps=1, speed=SpeedPreset.EXACT))
 
 
 def test_a_run_does_not_wait_for_the_second_warm_up_of_something_else(
@@ -65,7 +67,9 @@ def test_a_run_does_not_wait_for_the_second_warm_up_of_something_else(
 ) -> None:
     warm(thread, engine, qtbot, ONE)
     warm(thread, engine, qtbot, OTHER)
-    with qtbot.waitSignal(thread.happened, check_params_cb=lambda event: isinstance(event, Finished), timeout=3000):
+    with qtbot.waitSignal(
+        thread.event_received, check_params_cb=lambda event: isinstance(event, RunFinished), timeout=3000
+    ):
         thread.start(request(THIRD))
     assert not engine.gate.is_set()
 
@@ -75,13 +79,15 @@ def test_a_run_waits_for_the_warm_up_of_its_own(thread: EngineThread, engine: Sl
     thread.start(request(ONE))
     qtbot.wait(20)
     assert engine.requests == []
-    with qtbot.waitSignal(thread.happened, check_params_cb=lambda event: isinstance(event, Finished), timeout=3000):
+    with qtbot.waitSignal(
+        thread.event_received, check_params_cb=lambda event: isinstance(event, RunFinished), timeout=3000
+    ):
         engine.gate.set()
 
 
 def test_only_the_last_warm_up_is_told_to_be_over(thread: EngineThread, engine: SlowToWarm, qtbot: QtBot) -> None:
     told: list[bool] = []
-    thread.warmed.connect(lambda: told.append(True))
+    thread.warm_up_finished.connect(lambda: told.append(True))
     warm(thread, engine, qtbot, ONE)
     warm(thread, engine, qtbot, OTHER)
     qtbot.wait(20)
@@ -95,15 +101,15 @@ def test_the_same_is_not_warmed_twice_at_once_but_again_after_it_was_given_up(
     thread: EngineThread, engine: SlowToWarm, qtbot: QtBot
 ) -> None:
     warm(thread, engine, qtbot, ONE)
-    thread.warm(ONE, Execution(), Speed.EXACT)
+    thread.warm_up(ONE, Execution(), SpeedPreset.EXACT)
     qtbot.wait(20)
     assert engine.warmed == [ONE]
     thread.cancel()
-    thread.warm(ONE, Execution(), Speed.EXACT)
+    thread.warm_up(ONE, Execution(), SpeedPreset.EXACT)
     qtbot.waitUntil(lambda: engine.warmed == [ONE, ONE])
 
 
 def test_what_nobody_foresaw_while_looking_for_devices_is_told(thread: EngineThread, qtbot: QtBot) -> None:
     with qtbot.waitSignal(thread.devices_failed, timeout=3000) as failed:
-        thread.find_devices()
+        thread.list_devices()
     assert "nobody thought of this" in str(failed.args[0])

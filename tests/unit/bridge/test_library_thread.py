@@ -8,30 +8,30 @@ from pathlib import Path
 import pytest
 from pytestqt.qtbot import QtBot
 
-from sdxl_desktop.bridge.library_thread import LibraryThread, RealHands
-from sdxl_desktop.library.convert.weights import WeightFormat
+from sdxl_desktop.bridge.library_thread import DefaultLibraryService, LibraryThread
+from sdxl_desktop.library.convert.weight_format import WeightFormat
 from sdxl_desktop.library.scan import Library
-from sdxl_desktop.session.library_memory import JobNote
+from sdxl_desktop.session.library_state import ImportJobSpec
 
 
-class Clumsy(RealHands):
+class FailingCleanupService(DefaultLibraryService):
     """Cannot throw anything away."""
 
-    def throw_away(self, name: str, source: Path | None, weights: WeightFormat | None, library: Library) -> None:
+    def clean_up_import(self, name: str, source: Path | None, weights: WeightFormat | None, library: Library) -> None:
         raise PermissionError(13, "Permission denied", name)
 
 
 @pytest.fixture
 def thread(tmp_path: Path, qtbot: QtBot) -> Iterator[LibraryThread]:
-    made = LibraryThread(Clumsy())
+    made = LibraryThread(FailingCleanupService())
     made.library = lambda: Library(tmp_path / "shipped", tmp_path / "own")
     yield made
     made.close()
 
 
 def test_what_cannot_be_thrown_away_is_told(thread: LibraryThread, qtbot: QtBot) -> None:
-    with qtbot.waitSignal(thread.failed, timeout=3000) as failed:
-        thread.discard(JobNote(what="someone/xl", name="xl", title="XL"), None)
+    with qtbot.waitSignal(thread.cleanup_failed, timeout=3000) as failed:
+        thread.discard(ImportJobSpec(what="someone/xl", name="xl", title="XL"), None)
     assert "Permission denied" in str(failed.args[0])
 
 
@@ -41,7 +41,7 @@ def test_a_question_that_fails_is_answered_with_the_error(thread: LibraryThread,
     def work() -> None:
         raise ZeroDivisionError("division by zero")
 
-    thread.ask(work, lambda _: None, answers.append)
+    thread.submit(work, lambda _: None, answers.append)
     qtbot.waitUntil(lambda: bool(answers))
     assert "division by zero" in str(answers[0])
 
@@ -50,6 +50,6 @@ def test_a_question_whose_failure_nobody_takes_is_told(thread: LibraryThread, qt
     def work() -> None:
         raise LookupError("nobody thought of this")
 
-    with qtbot.waitSignal(thread.failed, timeout=3000) as failed:
-        thread.ask(work, lambda _: None)
+    with qtbot.waitSignal(thread.cleanup_failed, timeout=3000) as failed:
+        thread.submit(work, lambda _: None)
     assert "nobody thought of this" in str(failed.args[0])

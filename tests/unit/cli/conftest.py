@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from tests.unit.cli.helpers import PretendRooms, own_checkpoint
+from tests.unit.cli.helpers import FakeEntryPoints, own_checkpoint
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -21,12 +21,12 @@ def commands_built_once() -> Iterator[None]:
 
 
 @pytest.fixture
-def rooms() -> PretendRooms:
-    return PretendRooms()
+def fake_entry_points() -> FakeEntryPoints:
+    return FakeEntryPoints()
 
 
 @pytest.fixture
-def here(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def work_folder(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current folder, empty; the library has one checkpoint called "mine"."""
     own_checkpoint(home)
     folder = tmp_path / "here"

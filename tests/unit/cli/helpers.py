@@ -12,17 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from sdxl_desktop.cli import run
-from sdxl_desktop.cli.doors import Doors
+from sdxl_desktop.cli.entry_points import EntryPoints
 from sdxl_desktop.core.device import Device
 from sdxl_desktop.core.errors import DeviceError
 from sdxl_desktop.core.paths import AppPaths
-from sdxl_desktop.engine.fake import FakeEngine
-from sdxl_desktop.engine.protocol import Engine
+from sdxl_desktop.engine.engine_protocol import Engine
+from sdxl_desktop.engine.fake_engine import FakeEngine
 from tests.unit.library.test_scan import make_checkpoint
 
 
 @dataclass
-class PretendRooms:
+class FakeEntryPoints:
     """What was opened, and how each room answers."""
 
     engine: Any = field(default_factory=FakeEngine)
@@ -32,30 +32,30 @@ class PretendRooms:
     windows: list[tuple[str | None, list[Path | str]]] = field(default_factory=list)
     left_with: list[int] = field(default_factory=list)
 
-    def doors(self) -> Doors:
-        return Doors(
+    def entry_points(self) -> EntryPoints:
+        return EntryPoints(
             paths=AppPaths.from_environment,
             engine=self._engine,
-            workbench=lambda paths: self._note("workbench", self.workbench),
-            devices=lambda: self._note("devices", (Device("CPU", "A processor"), Device("GPU", "A card"))),
+            device_benchmark=lambda paths: self._record_use("workbench", self.workbench),
+            devices=lambda: self._record_use("devices", (Device("CPU", "A processor"), Device("GPU", "A card"))),
             device=self._device,
             window=self._window,
             why_no_window=lambda: self.no_window,
-            leave=self.left_with.append,
+            exit_process=self.left_with.append,
         )
 
-    def _note(self, room: str, answer: Any) -> Any:
+    def _record_use(self, room: str, answer: Any) -> Any:
         self.opened.append(room)
         return answer
 
     def _engine(self, paths: AppPaths) -> Engine:
-        made: Engine = self._note("engine", self.engine)
+        made: Engine = self._record_use("engine", self.engine)
         return made
 
     def _device(self, name: str) -> str:
         if name.upper() not in ("CPU", "GPU"):
             raise DeviceError(f"There is no device {name!r}.", next_step="Choose CPU or GPU.")
-        return str(self._note("devices", name.upper()))
+        return str(self._record_use("devices", name.upper()))
 
     def _window(self, paths: AppPaths, prompt: str | None, files: Sequence[Path | str]) -> int:
         self.windows.append((prompt, list(files)))
@@ -68,16 +68,16 @@ def own_checkpoint(home: Path, name: str = "mine", **card: Any) -> Path:
     return make_checkpoint(home / "data" / "checkpoints" / name, unet={"sample_size": 8}, card=small)
 
 
-Say = Callable[..., int]
+RunCommand = Callable[..., int]
 
 
-def say(rooms: PretendRooms, *arguments: str) -> int:
+def run_command(rooms: FakeEntryPoints, *arguments: str) -> int:
     """Run the command line with `arguments`."""
-    return run(arguments, rooms.doors())
+    return run(arguments, rooms.entry_points())
 
 
 @contextmanager
-def ctrl_c_pressed_when_it_is_heard() -> Iterator[None]:
+def press_ctrl_c_when_caught() -> Iterator[None]:
     """Within it this process finds itself interrupted, a moment after a command has begun to listen for that, which
     takes nobody knows how long.
 

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from sdxl_desktop.core.events import Phase, Progress
-from sdxl_desktop.engine.fake import FakeEngine
-from tests.unit.cli.helpers import PretendRooms, say
+from sdxl_desktop.engine.fake_engine import FakeEngine
+from tests.unit.cli.helpers import FakeEntryPoints, run_command
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
 GENERATE = ("generate", "a", "--checkpoint", "mine", "-o", "out.png")
@@ -70,61 +70,65 @@ class Deaf(FakeEngine):
 
 
 def test_a_cancel_is_answered_within_a_step_and_keeps_what_is_finished(
-    rooms: PretendRooms, here: Path, capsys: pytest.CaptureFixture[str]
+    fake_entry_points: FakeEntryPoints, work_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rooms.engine = Slow()
-    with ctrl_c_when(rooms.engine.at_second):
-        assert say(rooms, *GENERATE, "--count", "2", "--steps", "40") == 130
+    fake_entry_points.engine = Slow()
+    with ctrl_c_when(fake_entry_points.engine.at_second):
+        assert run_command(fake_entry_points, *GENERATE, "--count", "2", "--steps", "40") == 130
     captured = capsys.readouterr()
-    assert captured.out == f"{here / 'out.png'}\n"
+    assert captured.out == f"{work_folder / 'out.png'}\n"
     assert captured.err.endswith("Cancelled.\n")
-    assert rooms.left_with == []
-    assert [path.name for path in here.iterdir()] == ["out.png"]
+    assert fake_entry_points.left_with == []
+    assert [path.name for path in work_folder.iterdir()] == ["out.png"]
 
 
-def test_a_cancelled_run_has_no_json(rooms: PretendRooms, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    rooms.engine = Slow()
-    with ctrl_c_when(rooms.engine.at_second):
-        assert say(rooms, *GENERATE, "--count", "2", "--steps", "40", "--json") == 130
+def test_a_cancelled_run_has_no_json(
+    fake_entry_points: FakeEntryPoints, work_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake_entry_points.engine = Slow()
+    with ctrl_c_when(fake_entry_points.engine.at_second):
+        assert run_command(fake_entry_points, *GENERATE, "--count", "2", "--steps", "40", "--json") == 130
     assert capsys.readouterr().out == ""
 
 
-def test_an_engine_that_cannot_hear_is_left_behind_within_a_second(rooms: PretendRooms, here: Path) -> None:
-    rooms.engine = Deaf()
-    with ctrl_c_when(rooms.engine.compiling):
+def test_an_engine_that_cannot_hear_is_left_behind_within_a_second(
+    fake_entry_points: FakeEntryPoints, work_folder: Path
+) -> None:
+    fake_entry_points.engine = Deaf()
+    with ctrl_c_when(fake_entry_points.engine.compiling):
         started = time.monotonic()
-        code = say(rooms, *GENERATE)
+        code = run_command(fake_entry_points, *GENERATE)
         took = time.monotonic() - started
-    rooms.engine.released.set()
+    fake_entry_points.engine.released.set()
     assert code == 130
-    assert rooms.left_with == [130]
+    assert fake_entry_points.left_with == [130]
     assert took < 2.0
-    assert list(here.iterdir()) == []
+    assert list(work_folder.iterdir()) == []
 
 
-def test_the_second_ctrl_c_ends_everything(rooms: PretendRooms, here: Path) -> None:
-    rooms.engine = Deaf()
-    with ctrl_c_when(rooms.engine.compiling, times=2):
-        say(rooms, *GENERATE)
-    rooms.engine.released.set()
-    assert rooms.left_with[0] == 130
+def test_the_second_ctrl_c_ends_everything(fake_entry_points: FakeEntryPoints, work_folder: Path) -> None:
+    fake_entry_points.engine = Deaf()
+    with ctrl_c_when(fake_entry_points.engine.compiling, times=2):
+        run_command(fake_entry_points, *GENERATE)
+    fake_entry_points.engine.released.set()
+    assert fake_entry_points.left_with[0] == 130
 
 
-def test_ctrl_c_works_as_before_afterwards(rooms: PretendRooms, here: Path) -> None:
+def test_ctrl_c_works_as_before_afterwards(fake_entry_points: FakeEntryPoints, work_folder: Path) -> None:
     before = signal.getsignal(signal.SIGINT)
-    assert say(rooms, *GENERATE) == 0
+    assert run_command(fake_entry_points, *GENERATE) == 0
     assert signal.getsignal(signal.SIGINT) is before
 
 
 SCRIPT = """
 import sys
-from tests.unit.cli.helpers import PretendRooms, say
+from tests.unit.cli.helpers import FakeEntryPoints, run_command
 from tests.unit.cli.test_cancel import Slow
-sys.exit(say(PretendRooms(engine=Slow()), *sys.argv[1:]))
+sys.exit(run_command(FakeEntryPoints(engine=Slow()), *sys.argv[1:]))
 """
 
 
-def test_a_real_process_exits_with_130(here: Path) -> None:
+def test_a_real_process_exits_with_130(work_folder: Path) -> None:
     arguments = [*GENERATE, "--count", "2", "--steps", "400"]
     process = subprocess.Popen(
         [sys.executable, "-c", SCRIPT, *arguments],

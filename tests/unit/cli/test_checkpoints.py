@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.helpers import PretendRooms, own_checkpoint, say
-from tests.unit.library.heads import write_hollow
+from tests.unit.cli.helpers import FakeEntryPoints, own_checkpoint, run_command
+from tests.unit.library.fake_safetensors import write_sparse_file
 from tests.unit.library.hub.conftest import in_this_process, sdxl_files  # noqa: F401
 from tests.unit.library.hub.fake_hub import FakeHub, Repository
 
@@ -22,54 +22,54 @@ def mine(home: Path) -> Path:
     return folder
 
 
-def test_list(rooms: PretendRooms, mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert say(rooms, "checkpoints", "list") == 0
+def test_list(fake_entry_points: FakeEntryPoints, mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(fake_entry_points, "checkpoints", "list") == 0
     assert "mine" in capsys.readouterr().out
-    assert say(rooms, "checkpoints", "list", "--json") == 0
+    assert run_command(fake_entry_points, "checkpoints", "list", "--json") == 0
     told = json.loads(capsys.readouterr().out)["checkpoints"]
     assert (told[0]["name"], told[0]["own"]) == ("mine", True)
     assert any(about["name"] == "starter" and not about["own"] for about in told)
 
 
-def test_show(rooms: PretendRooms, mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert say(rooms, "checkpoints", "show", "mine", "--json") == 0
+def test_show(fake_entry_points: FakeEntryPoints, mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(fake_entry_points, "checkpoints", "show", "mine", "--json") == 0
     about = json.loads(capsys.readouterr().out)
     assert about["folder"] == str(mine)
     assert (about["steps"], about["scheduler"]) == (3, "heun")
-    assert say(rooms, "checkpoints", "show", "mine") == 0
+    assert run_command(fake_entry_points, "checkpoints", "show", "mine") == 0
     assert "heun" in capsys.readouterr().out
-    assert say(rooms, "checkpoints", "show", "yours") == 2
+    assert run_command(fake_entry_points, "checkpoints", "show", "yours") == 2
     assert "no checkpoint called 'yours'" in capsys.readouterr().err
 
 
-def test_verify(rooms: PretendRooms, mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert say(rooms, "checkpoints", "verify", "mine") == 0
+def test_verify(fake_entry_points: FakeEntryPoints, mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(fake_entry_points, "checkpoints", "verify", "mine") == 0
     assert "All is well" in capsys.readouterr().out
     (mine / "unet" / "openvino_model.xml").write_text('<net><data offset="0" size="100"/></net>')
-    assert say(rooms, "checkpoints", "verify", "mine", "--json") == 1
+    assert run_command(fake_entry_points, "checkpoints", "verify", "mine", "--json") == 1
     told = json.loads(capsys.readouterr().out)
     assert not told["whole"]
     assert "0 bytes of 100" in told["problems"][0]
 
 
-def test_remove(rooms: PretendRooms, mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert say(rooms, "checkpoints", "remove", "mine") == 2, "nobody there to be asked"
+def test_remove(fake_entry_points: FakeEntryPoints, mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(fake_entry_points, "checkpoints", "remove", "mine") == 2, "nobody there to be asked"
     assert "--yes" in capsys.readouterr().err
     assert mine.is_dir()
-    assert say(rooms, "checkpoints", "remove", "mine", "--yes") == 0
+    assert run_command(fake_entry_points, "checkpoints", "remove", "mine", "--yes") == 0
     assert list(mine.parent.iterdir()) == []
-    assert say(rooms, "checkpoints", "remove", "starter", "--yes") == 2
+    assert run_command(fake_entry_points, "checkpoints", "remove", "starter", "--yes") == 2
     assert "not in your own library" in capsys.readouterr().err
 
 
 def test_import_needs_a_format_and_says_what_is_coming(
-    rooms: PretendRooms, home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    fake_entry_points: FakeEntryPoints, home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from sdxl_desktop.formats.families import Family
-    from tests.unit.library.heads import original_shapes
+    from tests.unit.library.fake_safetensors import original_shapes
 
-    file = write_hollow(tmp_path / "vega.safetensors", original_shapes(Family.VEGA))
-    assert say(rooms, "checkpoints", "import", str(file)) == 2
+    file = write_sparse_file(tmp_path / "vega.safetensors", original_shapes(Family.VEGA))
+    assert run_command(fake_entry_points, "checkpoints", "import", str(file)) == 2
     said = capsys.readouterr().err
     assert "Segmind-Vega" in said
     assert "fp32, fp16, int8, int4" in said
@@ -77,52 +77,52 @@ def test_import_needs_a_format_and_says_what_is_coming(
 
 
 def test_import_refuses_with_a_sentence(
-    rooms: PretendRooms, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    fake_entry_points: FakeEntryPoints, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file = write_hollow(tmp_path / "lora.safetensors", {"unet.mid_block.to_q.lora_A.weight": (4, 4)})
-    assert say(rooms, "checkpoints", "import", str(file), "--weights", "int8") == 2
+    file = write_sparse_file(tmp_path / "lora.safetensors", {"unet.mid_block.to_q.lora_A.weight": (4, 4)})
+    assert run_command(fake_entry_points, "checkpoints", "import", str(file), "--weights", "int8") == 2
     assert "--lora" in capsys.readouterr().err
-    assert say(rooms, "checkpoints", "import", str(tmp_path / "none"), "--weights", "int8") == 2
+    assert run_command(fake_entry_points, "checkpoints", "import", str(tmp_path / "none"), "--weights", "int8") == 2
     assert "There is nothing at" in capsys.readouterr().err
 
 
 def test_an_openvino_folder_is_imported_and_told_in_json(
-    rooms: PretendRooms, mine: Path, capsys: pytest.CaptureFixture[str]
+    fake_entry_points: FakeEntryPoints, mine: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("tokenizer", "tokenizer_2"):
         (mine / name).mkdir()
     for name in ("text_encoder", "text_encoder_2"):
         (mine / name / "config.json").write_text("{}")
-    assert say(rooms, "checkpoints", "import", str(mine), "--name", "second", "--json") == 0
+    assert run_command(fake_entry_points, "checkpoints", "import", str(mine), "--name", "second", "--json") == 0
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert events[0]["event"] == "plan"
     assert events[-1]["event"] == "imported"
     assert events[-1]["checkpoint"]["name"] == "second"
     assert {event["event"] for event in events[1:-1]} == {"progress"}
-    assert say(rooms, "checkpoints", "verify", "second", "--json") == 0
+    assert run_command(fake_entry_points, "checkpoints", "verify", "second", "--json") == 0
     assert json.loads(capsys.readouterr().out)["by_hash"]
 
 
 def test_one_that_vanished_is_listed_as_missing_until_it_is_removed(
-    rooms: PretendRooms, mine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    fake_entry_points: FakeEntryPoints, mine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert say(rooms, "checkpoints", "list") == 0
+    assert run_command(fake_entry_points, "checkpoints", "list") == 0
     mine.rename(tmp_path / "elsewhere")
     capsys.readouterr()
-    assert say(rooms, "checkpoints", "list", "--json") == 0
+    assert run_command(fake_entry_points, "checkpoints", "list", "--json") == 0
     assert [about["name"] for about in json.loads(capsys.readouterr().out)["missing"]] == ["mine"]
-    assert say(rooms, "checkpoints", "list") == 0
+    assert run_command(fake_entry_points, "checkpoints", "list") == 0
     assert "missing" in capsys.readouterr().out
-    assert say(rooms, "checkpoints", "show", "mine") == 2
+    assert run_command(fake_entry_points, "checkpoints", "show", "mine") == 2
     assert "is missing" in capsys.readouterr().err
-    assert say(rooms, "checkpoints", "remove", "mine") == 0
-    assert say(rooms, "checkpoints", "list") == 0
+    assert run_command(fake_entry_points, "checkpoints", "remove", "mine") == 0
+    assert run_command(fake_entry_points, "checkpoints", "list") == 0
     assert "missing" not in capsys.readouterr().out.splitlines()[-1]
 
 
 @pytest.mark.usefixtures("in_this_process")
 def test_an_id_of_the_hub_is_downloaded_and_imported(
-    rooms: PretendRooms, mine: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    fake_entry_points: FakeEntryPoints, mine: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hub = FakeHub(
         {
@@ -135,16 +135,18 @@ def test_an_id_of_the_hub_is_downloaded_and_imported(
     monkeypatch.setenv("HF_ENDPOINT", hub.url)
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
     try:
-        assert say(rooms, "checkpoints", "import", "someone/ready", "--name", "second", "--json") == 0
+        assert (
+            run_command(fake_entry_points, "checkpoints", "import", "someone/ready", "--name", "second", "--json") == 0
+        )
         events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
         assert (events[0]["event"], events[0]["kind"]) == ("plan", "checkpoint")
         assert events[-1]["checkpoint"]["name"] == "second"
-        assert say(rooms, "checkpoints", "import", "someone/plain") == 2
+        assert run_command(fake_entry_points, "checkpoints", "import", "someone/plain") == 2
         said = capsys.readouterr().err
         assert "mit" in said
         assert "int8:" in said, "what each format takes"
         assert "fp32, fp16, int8, int4" in said
-        assert say(rooms, "checkpoints", "import", "someone/nothing", "--weights", "int8") == 2
+        assert run_command(fake_entry_points, "checkpoints", "import", "someone/nothing", "--weights", "int8") == 2
         assert "someone/nothing" in capsys.readouterr().err
     finally:
         hub.close()

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from sdxl_desktop.cli.declared import DeclaredOption, declared_by, declared_options, first_flag, read_given
-from sdxl_desktop.core.edit import Edit
+from sdxl_desktop.cli.declared import DeclaredOption, declared_by, declared_options, first_flag, parse_given
+from sdxl_desktop.core.edit import EditParameters
 from sdxl_desktop.core.geometry import Size
-from sdxl_desktop.core.refine import Refine
-from sdxl_desktop.core.request import Execution, GenerationRequest, MicroConditioning, Output, Prompts, Sampling
+from sdxl_desktop.core.refine import RefinerParameters
+from sdxl_desktop.core.request import Execution, GenerationRequest, MicroConditioning, OutputOptions, Prompts, Sampling
 from sdxl_desktop.core.scalars import Option, scalar
-from tests.unit.cli.helpers import PretendRooms, say
+from tests.unit.cli.helpers import FakeEntryPoints, run_command
 
 TYPED: dict[str, tuple[str, Any]] = {
     "guidance_rescale": ("0.35", 0.35),
@@ -34,15 +34,18 @@ TYPED: dict[str, tuple[str, Any]] = {
 
 @pytest.mark.parametrize("name", TYPED)
 def test_an_option_is_used_and_reported(
-    rooms: PretendRooms, here: Path, capsys: pytest.CaptureFixture[str], name: str
+    fake_entry_points: FakeEntryPoints, work_folder: Path, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
     typed, told = TYPED[name]
     flag = "--" + name.replace("_", "-")
-    assert say(rooms, "generate", "a", "--checkpoint", "mine", "--seed", "5", "--json", flag, typed) == 0
+    assert (
+        run_command(fake_entry_points, "generate", "a", "--checkpoint", "mine", "--seed", "5", "--json", flag, typed)
+        == 0
+    )
     one = next(one for one in declared_options() if one.option.name == name)
     report = json.loads(capsys.readouterr().out)["request"]
     assert report[one.field] == told
-    assert str(told) in str(_value(rooms.engine.requests[-1], one))
+    assert str(told) in str(_value(fake_entry_points.engine.requests[-1], one))
 
 
 def _value(request: GenerationRequest, one: DeclaredOption) -> object:
@@ -64,7 +67,7 @@ def test_every_option_is_there_once() -> None:
     names = [one.option.name for one in declared_options()]
     assert len(set(names)) == len(names)
     parts = {one.part for one in declared_options()}
-    assert parts >= {Prompts, Sampling, MicroConditioning, Execution, Edit, Refine, Output}
+    assert parts >= {Prompts, Sampling, MicroConditioning, Execution, EditParameters, RefinerParameters, OutputOptions}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +84,7 @@ class Later:
 )
 def test_a_value_that_is_declared_can_be_asked_for_without_more(field: str, typed: Any, value: Any) -> None:
     one = next(one for one in declared_by(Later) if one.field == field)
-    assert one.read(typed) == value
+    assert one.parse(typed) == value
 
 
 @pytest.mark.parametrize(
@@ -96,20 +99,20 @@ def test_a_value_that_is_declared_can_be_asked_for_without_more(field: str, type
     ],
 )
 def test_the_flag_that_was_typed_is_named(values: dict[str, Any], flag: str | None) -> None:
-    assert first_flag(values, Edit) == flag
+    assert first_flag(values, EditParameters) == flag
 
 
 def test_what_always_counts_is_there_without_being_typed() -> None:
-    given = read_given({})
+    given = parse_given({})
     assert given[Sampling] == {"count": 1}
     assert given[Prompts] == {"negative_prompt": "", "prompt_2": "", "negative_prompt_2": "", "clip_skip": 0}
 
 
 def test_help_lists_every_declared_option(
-    rooms: PretendRooms, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    fake_entry_points: FakeEntryPoints, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "300")
-    assert say(rooms, "generate", "--help") == 0
+    assert run_command(fake_entry_points, "generate", "--help") == 0
     told = " ".join(capsys.readouterr().out.replace("│", " ").split())
     for one in declared_options():
         for flag in one.option.flags.split("/"):

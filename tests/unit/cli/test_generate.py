@@ -14,21 +14,21 @@ from sdxl_desktop.core.geometry import Point, Size
 from sdxl_desktop.core.request import GenerationRequest
 from sdxl_desktop.core.schedulers import SchedulerName
 from sdxl_desktop.core.settings import Preferences, Settings
-from sdxl_desktop.engine.fake import FakeEngine
-from sdxl_desktop.history.metadata import read_record
+from sdxl_desktop.engine.fake_engine import FakeEngine
+from sdxl_desktop.metadata.picture_files import read_record
 from sdxl_desktop.session.settings_store import SettingsStore
-from tests.unit.cli.helpers import PretendRooms, own_checkpoint, say
+from tests.unit.cli.helpers import FakeEntryPoints, own_checkpoint, run_command
 
 MINE = ("--checkpoint", "mine")
 
 
-def asked(rooms: PretendRooms) -> GenerationRequest:
+def asked(rooms: FakeEntryPoints) -> GenerationRequest:
     (request,) = rooms.engine.requests
     assert isinstance(request, GenerationRequest)
     return request
 
 
-def test_every_option_reaches_the_engine(rooms: PretendRooms, here: Path, home: Path) -> None:
+def test_every_option_reaches_the_engine(fake_entry_points: FakeEntryPoints, work_folder: Path, home: Path) -> None:
     options = {
         "--output": "out.png",
         "--negative": "blur",
@@ -53,8 +53,8 @@ def test_every_option_reaches_the_engine(rooms: PretendRooms, here: Path, home: 
         "--precision": "f32",
     }
     words = [word for pair in options.items() for word in pair]
-    assert say(rooms, "generate", "a heart", *words) == 0
-    request = asked(rooms)
+    assert run_command(fake_entry_points, "generate", "a heart", *words) == 0
+    request = asked(fake_entry_points)
     assert request.checkpoint == home.resolve() / "data" / "checkpoints" / "mine"
     prompts = request.prompts
     assert (prompts.prompt, prompts.negative_prompt) == ("a heart", "blur")
@@ -71,98 +71,109 @@ def test_every_option_reaches_the_engine(rooms: PretendRooms, here: Path, home: 
     assert (execution.device, execution.threads, execution.precision) == ("GPU", 2, "f32")
 
 
-def test_what_is_not_given_is_what_the_checkpoint_recommends(rooms: PretendRooms, here: Path) -> None:
-    assert say(rooms, "generate", "a heart", *MINE) == 0
-    sampling = asked(rooms).sampling
+def test_what_is_not_given_is_what_the_checkpoint_recommends(
+    fake_entry_points: FakeEntryPoints, work_folder: Path
+) -> None:
+    assert run_command(fake_entry_points, "generate", "a heart", *MINE) == 0
+    sampling = asked(fake_entry_points).sampling
     assert (sampling.size, sampling.steps, sampling.guidance_scale) == (Size(64, 64), 3, 4.5)
     assert sampling.scheduler is SchedulerName.HEUN
 
 
-def test_zero_is_a_value_and_not_nothing(rooms: PretendRooms, here: Path) -> None:
-    assert say(rooms, "generate", "a", *MINE, "--guidance", "0", "--seed", "0", "--threads", "0") == 0
-    assert (asked(rooms).sampling.guidance_scale, asked(rooms).sampling.seed) == (0.0, 0)
+def test_zero_is_a_value_and_not_nothing(fake_entry_points: FakeEntryPoints, work_folder: Path) -> None:
+    assert (
+        run_command(fake_entry_points, "generate", "a", *MINE, "--guidance", "0", "--seed", "0", "--threads", "0") == 0
+    )
+    assert (asked(fake_entry_points).sampling.guidance_scale, asked(fake_entry_points).sampling.seed) == (0.0, 0)
 
 
-def test_where_it_runs_is_what_the_settings_say(rooms: PretendRooms, here: Path, home: Path) -> None:
+def test_where_it_runs_is_what_the_settings_say(
+    fake_entry_points: FakeEntryPoints, work_folder: Path, home: Path
+) -> None:
     SettingsStore(home / "settings.json").save(Settings(preferences=Preferences(device="GPU", precision="f16")))
-    assert say(rooms, "generate", "a", *MINE) == 0
-    assert (asked(rooms).execution.device, asked(rooms).execution.precision) == ("GPU", "f16")
+    assert run_command(fake_entry_points, "generate", "a", *MINE) == 0
+    assert (asked(fake_entry_points).execution.device, asked(fake_entry_points).execution.precision) == ("GPU", "f16")
 
 
 def test_corrupt_settings_are_told_and_do_not_block(
-    rooms: PretendRooms, here: Path, home: Path, capsys: pytest.CaptureFixture[str]
+    fake_entry_points: FakeEntryPoints, work_folder: Path, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (home / "settings.json").write_text("{", encoding="utf-8")
-    assert say(rooms, "generate", "a", *MINE) == 0
+    assert run_command(fake_entry_points, "generate", "a", *MINE) == 0
     assert "settings could not be read" in capsys.readouterr().err
 
 
 def test_a_seed_is_drawn_by_lot_and_reported(
-    rooms: PretendRooms, here: Path, capsys: pytest.CaptureFixture[str]
+    fake_entry_points: FakeEntryPoints, work_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert say(rooms, "generate", "a", *MINE) == 0
-    first = rooms.engine.requests[0].sampling.seed
+    assert run_command(fake_entry_points, "generate", "a", *MINE) == 0
+    first = fake_entry_points.engine.requests[0].sampling.seed
     assert f"Seed {first}" in capsys.readouterr().err
-    assert say(rooms, "generate", "a", *MINE) == 0
-    assert rooms.engine.requests[1].sampling.seed != first
+    assert run_command(fake_entry_points, "generate", "a", *MINE) == 0
+    assert fake_entry_points.engine.requests[1].sampling.seed != first
 
 
 def test_the_picture_is_written_with_its_record_and_its_path_printed(
-    rooms: PretendRooms, here: Path, capsys: pytest.CaptureFixture[str]
+    fake_entry_points: FakeEntryPoints, work_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert say(rooms, "generate", "a heart", *MINE, "-o", "out/heart.webp") == 0
-    file = here / "out" / "heart.webp"
+    assert run_command(fake_entry_points, "generate", "a heart", *MINE, "-o", "out/heart.webp") == 0
+    file = work_folder / "out" / "heart.webp"
     assert capsys.readouterr().out == f"{file}\n"
     record = read_record(file)
     assert record is not None
-    assert record.request == asked(rooms).recorded()
+    assert record.request == asked(fake_entry_points).for_metadata()
     with Image.open(file) as image:
         assert image.size == (64, 64)
 
 
-def test_more_pictures_are_numbered_after_the_first(rooms: PretendRooms, here: Path) -> None:
-    assert say(rooms, "generate", "a", *MINE, "-o", "out.png", "--count", "3", "--seed", "10") == 0
-    assert sorted(path.name for path in here.iterdir()) == ["out-2.png", "out-3.png", "out.png"]
-    seeds = [getattr(read_record(here / name), "seed", None) for name in ("out.png", "out-2.png", "out-3.png")]
+def test_more_pictures_are_numbered_after_the_first(fake_entry_points: FakeEntryPoints, work_folder: Path) -> None:
+    assert run_command(fake_entry_points, "generate", "a", *MINE, "-o", "out.png", "--count", "3", "--seed", "10") == 0
+    assert sorted(path.name for path in work_folder.iterdir()) == ["out-2.png", "out-3.png", "out.png"]
+    seeds = [getattr(read_record(work_folder / name), "seed", None) for name in ("out.png", "out-2.png", "out-3.png")]
     assert seeds == [10, 11, 12]
 
 
 def test_only_the_named_file_is_replaced_and_further_pictures_get_unused_names(
-    rooms: PretendRooms, here: Path, capsys: pytest.CaptureFixture[str]
+    fake_entry_points: FakeEntryPoints, work_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("v1.2.png", "v1.2-2.png", "v1.2-4.png"):
-        (here / name).write_bytes(b"old")
-    assert say(rooms, "generate", "a", *MINE, "-o", "v1.2.png", "--count", "3", "--seed", "10") == 0
+        (work_folder / name).write_bytes(b"old")
+    assert run_command(fake_entry_points, "generate", "a", *MINE, "-o", "v1.2.png", "--count", "3", "--seed", "10") == 0
     said = [Path(line).name for line in capsys.readouterr().out.splitlines()]
     assert said == ["v1.2.png", "v1.2-3.png", "v1.2-5.png"]
-    assert [getattr(read_record(here / name), "seed", None) for name in said] == [10, 11, 12]
-    assert [(here / name).read_bytes() for name in ("v1.2-2.png", "v1.2-4.png")] == [b"old", b"old"]
+    assert [getattr(read_record(work_folder / name), "seed", None) for name in said] == [10, 11, 12]
+    assert [(work_folder / name).read_bytes() for name in ("v1.2-2.png", "v1.2-4.png")] == [b"old", b"old"]
 
 
-def test_a_named_file_is_replaced_and_an_unnamed_one_never(rooms: PretendRooms, here: Path) -> None:
-    (here / "out.png").write_bytes(b"old")
-    assert say(rooms, "generate", "a", *MINE, "-o", "out.png") == 0
-    assert (here / "out.png").read_bytes() != b"old"
+def test_a_named_file_is_replaced_and_an_unnamed_one_never(
+    fake_entry_points: FakeEntryPoints, work_folder: Path
+) -> None:
+    (work_folder / "out.png").write_bytes(b"old")
+    assert run_command(fake_entry_points, "generate", "a", *MINE, "-o", "out.png") == 0
+    assert (work_folder / "out.png").read_bytes() != b"old"
     for _ in range(2):
-        assert say(rooms, "generate", "a", *MINE, "--seed", "7") == 0
-    assert sorted(path.name for path in here.iterdir()) == ["a-7-2.png", "a-7.png", "out.png"]
+        assert run_command(fake_entry_points, "generate", "a", *MINE, "--seed", "7") == 0
+    assert sorted(path.name for path in work_folder.iterdir()) == ["a-7-2.png", "a-7.png", "out.png"]
 
 
 def test_json_is_the_only_thing_on_standard_output(
-    rooms: PretendRooms, here: Path, capsys: pytest.CaptureFixture[str], home: Path
+    fake_entry_points: FakeEntryPoints, work_folder: Path, capsys: pytest.CaptureFixture[str], home: Path
 ) -> None:
     class Chatty(FakeEngine):
         def generate(self, *arguments: Any) -> None:
             print("Multiple distributions found!")
             super().generate(*arguments)
 
-    rooms.engine = Chatty()
-    assert say(rooms, "generate", "a ♥", *MINE, "--json", "--count", "2", "--seed", "3", "-o", "x.png") == 0
+    fake_entry_points.engine = Chatty()
+    assert (
+        run_command(fake_entry_points, "generate", "a ♥", *MINE, "--json", "--count", "2", "--seed", "3", "-o", "x.png")
+        == 0
+    )
     captured = capsys.readouterr()
     report = json.loads(captured.out)
     assert "Multiple distributions" in captured.err
     assert set(report) == {"images", "seeds", "seconds", "devices", "request"}
-    assert report["images"] == [str(here / "x.png"), str(here / "x-2.png")]
+    assert report["images"] == [str(work_folder / "x.png"), str(work_folder / "x-2.png")]
     assert report["seeds"] == [3, 4]
     assert set(report["seconds"]) == {"load", "compile", "encode", "denoise", "decode"}
     assert report["devices"] == {"unet": "CPU"}
@@ -254,126 +265,139 @@ BAD = [
 
 @pytest.mark.parametrize(("options", "words"), BAD, ids=[" ".join(options) for options, _ in BAD])
 def test_a_bad_value_gets_one_line_and_no_engine(
-    rooms: PretendRooms, here: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], words: str
+    fake_entry_points: FakeEntryPoints,
+    work_folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    options: tuple[str, ...],
+    words: str,
 ) -> None:
     checkpoint = () if "--checkpoint" in options else MINE
-    assert say(rooms, "generate", "a", *checkpoint, *options) == 2
+    assert run_command(fake_entry_points, "generate", "a", *checkpoint, *options) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.count("\n") == 1
     assert words in captured.err
     assert "Traceback" not in captured.err
-    assert "engine" not in rooms.opened
-    assert list(here.iterdir()) == []
+    assert "engine" not in fake_entry_points.opened
+    assert list(work_folder.iterdir()) == []
 
 
-def test_the_prompt_is_needed(rooms: PretendRooms, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert say(rooms, "generate") == 2
+def test_the_prompt_is_needed(
+    fake_entry_points: FakeEntryPoints, work_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command(fake_entry_points, "generate") == 2
     assert capsys.readouterr().err.startswith("Missing argument 'PROMPT'. See sdxl-desktop generate --help")
 
 
 def test_an_empty_library_is_one_sentence(
-    rooms: PretendRooms, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    fake_entry_points: FakeEntryPoints,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("sdxl_desktop.cli.draw.resources", lambda: tmp_path)
-    assert say(rooms, "generate", "a") == 2
+    monkeypatch.setattr("sdxl_desktop.cli.generate_run.resources_folder", lambda: tmp_path)
+    assert run_command(fake_entry_points, "generate", "a") == 2
     assert "No checkpoint was found." in capsys.readouterr().err
 
 
 def test_a_failure_is_one_line_and_exit_code_1(
-    rooms: PretendRooms, here: Path, capsys: pytest.CaptureFixture[str]
+    fake_entry_points: FakeEntryPoints, work_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rooms.engine = FakeEngine(problem=EngineError("The driver stopped.", next_step="Try again."))
-    assert say(rooms, "generate", "a", *MINE, "--json") == 1
+    fake_entry_points.engine = FakeEngine(error=EngineError("The driver stopped.", next_step="Try again."))
+    assert run_command(fake_entry_points, "generate", "a", *MINE, "--json") == 1
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.endswith("The driver stopped. Try again.\n")
 
 
-def test_bad_input_that_only_the_engine_can_see_is_exit_code_2(rooms: PretendRooms, here: Path) -> None:
-    rooms.engine = FakeEngine(problem=DeviceError("Gone."))
-    assert say(rooms, "generate", "a", *MINE) == 2
+def test_bad_input_that_only_the_engine_can_see_is_exit_code_2(
+    fake_entry_points: FakeEntryPoints, work_folder: Path
+) -> None:
+    fake_entry_points.engine = FakeEngine(error=DeviceError("Gone."))
+    assert run_command(fake_entry_points, "generate", "a", *MINE) == 2
 
 
 def test_an_unforeseen_problem_is_one_line_and_exit_code_1(
-    rooms: PretendRooms, here: Path, capsys: pytest.CaptureFixture[str]
+    fake_entry_points: FakeEntryPoints, work_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class Broken(FakeEngine):
         def generate(self, *arguments: Any) -> None:
             raise ZeroDivisionError("division by zero")
 
-    rooms.engine = Broken()
-    assert say(rooms, "generate", "a", *MINE) == 1
+    fake_entry_points.engine = Broken()
+    assert run_command(fake_entry_points, "generate", "a", *MINE) == 1
     assert "ZeroDivisionError" in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_a_picture_that_can_no_longer_be_written_is_a_failure(
-    rooms: PretendRooms, here: Path, capsys: pytest.CaptureFixture[str]
+    fake_entry_points: FakeEntryPoints, work_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class Vandal(FakeEngine):
         def generate(self, *arguments: Any) -> None:
-            (here / "out.png").mkdir()
+            (work_folder / "out.png").mkdir()
             super().generate(*arguments)
 
-    rooms.engine = Vandal()
-    assert say(rooms, "generate", "a", *MINE, "-o", "out.png") == 1
+    fake_entry_points.engine = Vandal()
+    assert run_command(fake_entry_points, "generate", "a", *MINE, "-o", "out.png") == 1
     assert "could not be written" in capsys.readouterr().err
 
 
-def test_a_checkpoint_can_be_a_folder(rooms: PretendRooms, here: Path, tmp_path: Path) -> None:
+def test_a_checkpoint_can_be_a_folder(fake_entry_points: FakeEntryPoints, work_folder: Path, tmp_path: Path) -> None:
     folder = own_checkpoint(tmp_path, "elsewhere")
-    assert say(rooms, "generate", "a", "--checkpoint", str(folder)) == 0
-    assert asked(rooms).checkpoint == folder.resolve()
+    assert run_command(fake_entry_points, "generate", "a", "--checkpoint", str(folder)) == 0
+    assert asked(fake_entry_points).checkpoint == folder.resolve()
 
 
 def test_the_checkpoints_folder_of_the_settings_counts(
-    rooms: PretendRooms, here: Path, home: Path, tmp_path: Path
+    fake_entry_points: FakeEntryPoints, work_folder: Path, home: Path, tmp_path: Path
 ) -> None:
     folder = own_checkpoint(tmp_path, "elsewhere")
     SettingsStore(home / "settings.json").save(Settings(preferences=Preferences(checkpoints_folder=str(folder.parent))))
-    assert say(rooms, "generate", "a", "--checkpoint", "elsewhere") == 0
-    assert asked(rooms).checkpoint == folder
+    assert run_command(fake_entry_points, "generate", "a", "--checkpoint", "elsewhere") == 0
+    assert asked(fake_entry_points).checkpoint == folder
 
 
 @pytest.mark.parametrize("text", ["-1", "", "random"])
-def test_a_random_seed_can_be_asked_for_by_name(rooms: PretendRooms, here: Path, text: str) -> None:
+def test_a_random_seed_can_be_asked_for_by_name(
+    fake_entry_points: FakeEntryPoints, work_folder: Path, text: str
+) -> None:
     seeds = set()
     for number in range(3):
-        assert say(rooms, "generate", "a", *MINE, "--seed", text, "-o", f"{number}.png") == 0
-        seeds.add(rooms.engine.requests[-1].sampling.seed)
+        assert run_command(fake_entry_points, "generate", "a", *MINE, "--seed", text, "-o", f"{number}.png") == 0
+        seeds.add(fake_entry_points.engine.requests[-1].sampling.seed)
     assert len(seeds) == 3
 
 
-def test_numbers_are_read_in_any_locale(rooms: PretendRooms, here: Path) -> None:
-    assert say(rooms, "generate", "a", *MINE, "--guidance", "3,5", "--steps", " 7 ") == 0
-    assert (asked(rooms).sampling.guidance_scale, asked(rooms).sampling.steps) == (3.5, 7)
+def test_numbers_are_read_in_any_locale(fake_entry_points: FakeEntryPoints, work_folder: Path) -> None:
+    assert run_command(fake_entry_points, "generate", "a", *MINE, "--guidance", "3,5", "--steps", " 7 ") == 0
+    assert (asked(fake_entry_points).sampling.guidance_scale, asked(fake_entry_points).sampling.steps) == (3.5, 7)
 
 
 def test_a_home_folder_is_found_where_no_shell_expands_it(
-    rooms: PretendRooms, here: Path, monkeypatch: pytest.MonkeyPatch
+    fake_entry_points: FakeEntryPoints, work_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HOME", str(here))
-    monkeypatch.setenv("ART", str(here / "art"))
-    assert say(rooms, "generate", "a", *MINE, "--output=~/home.png") == 0
-    assert say(rooms, "generate", "a", *MINE, "--output=%ART%/art.png") == 0
-    assert (here / "home.png").is_file()
-    assert (here / "art" / "art.png").is_file()
+    monkeypatch.setenv("HOME", str(work_folder))
+    monkeypatch.setenv("ART", str(work_folder / "art"))
+    assert run_command(fake_entry_points, "generate", "a", *MINE, "--output=~/home.png") == 0
+    assert run_command(fake_entry_points, "generate", "a", *MINE, "--output=%ART%/art.png") == 0
+    assert (work_folder / "home.png").is_file()
+    assert (work_folder / "art" / "art.png").is_file()
 
 
 def test_what_a_prompt_holds_of_other_languages_is_told(
-    rooms: PretendRooms, here: Path, capsys: pytest.CaptureFixture[str]
+    fake_entry_points: FakeEntryPoints, work_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = "a fox <lora:detail:0.8> [cat:dog:0.5] (x)1.2 {red|blue} __animal__ embedding:mood"
-    assert say(rooms, "generate", words, *MINE, "--negative", "{a|b}") == 0
+    assert run_command(fake_entry_points, "generate", words, *MINE, "--negative", "{a|b}") == 0
     told = capsys.readouterr().err
     for part in ("<lora:detail:0.8>", "[cat:dog:0.5]", "1.2", "{red|blue}", "__animal__", "embedding:mood", "{a|b}"):
         assert f"'{part}'" in told
-    assert say(rooms, "generate", "a (very:1.2) fox, snake_case __init__ing {braces}", *MINE) == 0
+    assert run_command(fake_entry_points, "generate", "a (very:1.2) fox, snake_case __init__ing {braces}", *MINE) == 0
     assert "read as text" not in capsys.readouterr().err
 
 
 def test_a_size_that_cannot_be_drawn_gets_sizes_that_can(
-    rooms: PretendRooms, here: Path, capsys: pytest.CaptureFixture[str]
+    fake_entry_points: FakeEntryPoints, work_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert say(rooms, "generate", "a", *MINE, "--size", "1001x64") == 2
+    assert run_command(fake_entry_points, "generate", "a", *MINE, "--size", "1001x64") == 2
     assert "multiples of" in capsys.readouterr().err

@@ -10,7 +10,7 @@ import typer
 
 from sdxl_desktop.cli.checkpoints import checkpoints
 from sdxl_desktop.core.errors import RequestError
-from sdxl_desktop.library.hub.tokens import find_token
+from sdxl_desktop.library.hub.access_token import find_token
 from tests.memory_keyring import MemoryKeyring, used_keyring
 
 SECRET = "hf_secret"

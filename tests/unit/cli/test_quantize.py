@@ -10,8 +10,8 @@ import pytest
 
 from sdxl_desktop.cli import quantize as commands
 from sdxl_desktop.core.paths import AppPaths
-from sdxl_desktop.engine.fake import FakeEngine
-from tests.unit.cli.helpers import PretendRooms, own_checkpoint, say
+from sdxl_desktop.engine.fake_engine import FakeEngine
+from tests.unit.cli.helpers import FakeEntryPoints, own_checkpoint, run_command
 
 
 class WithProcess(FakeEngine):
@@ -28,7 +28,7 @@ def engines(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_makes_no_sense_is_refused_before_anything_begins(
-    rooms: PretendRooms, here: Path, home: Path, capsys: pytest.CaptureFixture[str]
+    fake_entry_points: FakeEntryPoints, work_folder: Path, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     refused = {
         ("nobody", "--method", "int8"): "no checkpoint called 'nobody'",
@@ -40,16 +40,21 @@ def test_what_makes_no_sense_is_refused_before_anything_begins(
         ("starter", "--method", "int8", "--name", "../evil"): "cannot be the name",
     }
     for arguments, why in refused.items():
-        assert say(rooms, "checkpoints", "quantize", *arguments) == 2, arguments
+        assert run_command(fake_entry_points, "checkpoints", "quantize", *arguments) == 2, arguments
         assert why in capsys.readouterr().err
     assert [folder.name for folder in (home / "data" / "checkpoints").iterdir()] == ["mine"]
 
 
 @pytest.mark.slow
 def test_the_starter_in_8_bits_is_announced_made_and_listed(
-    rooms: PretendRooms, home: Path, capsys: pytest.CaptureFixture[str]
+    fake_entry_points: FakeEntryPoints, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert say(rooms, "checkpoints", "quantize", "starter", "--method", "int8", "--name", "small", "--json") == 0
+    assert (
+        run_command(
+            fake_entry_points, "checkpoints", "quantize", "starter", "--method", "int8", "--name", "small", "--json"
+        )
+        == 0
+    )
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert events[0]["event"] == "plan"
     assert events[0]["calibration"] is None
@@ -58,41 +63,41 @@ def test_the_starter_in_8_bits_is_announced_made_and_listed(
     assert {"starting", "finishing"} <= {event["stage"] for event in events[1:-1]}
     folder = home / "data" / "checkpoints" / "small"
     assert events[-1] == {"event": "quantized", "checkpoint": {"name": "small", "folder": str(folder)}}
-    assert say(rooms, "checkpoints", "verify", "small", "--json") == 0
+    assert run_command(fake_entry_points, "checkpoints", "verify", "small", "--json") == 0
     assert json.loads(capsys.readouterr().out)["by_hash"]
-    assert say(rooms, "checkpoints", "show", "small") == 0
+    assert run_command(fake_entry_points, "checkpoints", "show", "small") == 0
     shown = capsys.readouterr().out
     assert "int8" in shown
     assert "Made from starter" in shown
-    assert say(rooms, "checkpoints", "quantize", "small", "--method", "int4") == 2
+    assert run_command(fake_entry_points, "checkpoints", "quantize", "small", "--method", "int4") == 2
     assert "is int8 already" in capsys.readouterr().err
 
 
 def test_a_comparison_is_told_and_written(
-    rooms: PretendRooms, here: Path, home: Path, engines: None, capsys: pytest.CaptureFixture[str]
+    fake_entry_points: FakeEntryPoints, work_folder: Path, home: Path, engines: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     own_checkpoint(home, "yours")
-    (here / "words.txt").write_text("a cat\na dog\n")
+    (work_folder / "words.txt").write_text("a cat\na dog\n")
     arguments = ("checkpoints", "compare", "mine", "yours", "--prompts", "words.txt", "--seeds", "2", "--steps", "2")
-    assert say(rooms, *arguments) == 0
+    assert run_command(fake_entry_points, *arguments) == 0
     said = capsys.readouterr()
     assert "4 pairs of pictures with the same words and seed: identical" in said.out
-    page = here / "comparison-mine-yours" / "comparison.html"
+    page = work_folder / "comparison-mine-yours" / "comparison.html"
     assert said.out.splitlines()[-1] == str(page)
     assert page.is_file()
-    assert say(rooms, *arguments, "-o", "elsewhere", "--json") == 0
+    assert run_command(fake_entry_points, *arguments, "-o", "elsewhere", "--json") == 0
     told = json.loads(capsys.readouterr().out)
     assert told["request"]["steps"] == 2
     assert [pair["seed"] for pair in told["pairs"]] == [0, 1, 0, 1]
-    assert all(Path(sheet).parent == here / "elsewhere" for sheet in told["sheets"])
+    assert all(Path(sheet).parent == work_folder / "elsewhere" for sheet in told["sheets"])
 
 
 def test_without_prompts_four_of_the_shipped_are_compared(
-    rooms: PretendRooms, here: Path, home: Path, engines: None, capsys: pytest.CaptureFixture[str]
+    fake_entry_points: FakeEntryPoints, work_folder: Path, home: Path, engines: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert say(rooms, "checkpoints", "compare", "mine", "mine", "--json") == 0
+    assert run_command(fake_entry_points, "checkpoints", "compare", "mine", "mine", "--json") == 0
     told = json.loads(capsys.readouterr().out)
     assert len({pair["prompt"] for pair in told["pairs"]}) == len(told["sheets"]) == 4
-    assert say(rooms, "checkpoints", "compare", "mine", "nobody") == 2
+    assert run_command(fake_entry_points, "checkpoints", "compare", "mine", "nobody") == 2
     assert "nobody" in capsys.readouterr().err
-    assert say(rooms, "checkpoints", "compare", "mine", "mine", "--seeds", "0") == 2
+    assert run_command(fake_entry_points, "checkpoints", "compare", "mine", "mine", "--seeds", "0") == 2

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageStat
 
-from sdxl_desktop.history.metadata import read_record
+from sdxl_desktop.metadata.picture_files import read_record
 
 ROOT = Path(__file__).parents[3]
 PROGRAM = [sys.executable, "-m", "sdxl_desktop"]

@@ -13,14 +13,14 @@ import pytest
 from sdxl_desktop import __version__
 from sdxl_desktop.cli import run
 from sdxl_desktop.core import app_log
-from sdxl_desktop.core.app_log import MAX_BYTES, MAX_RECORD, allow_prompts, application_log, keep_out
-from sdxl_desktop.core.errors import RequestError, UnexpectedError, explained
+from sdxl_desktop.core.app_log import MAX_BYTES, MAX_RECORD, add_secret, allow_prompts, application_log
+from sdxl_desktop.core.errors import RequestError, UnexpectedError, wrap_error
 from sdxl_desktop.core.paths import LOG_FILE, AppPaths
-from sdxl_desktop.core.prompt_grammar import parse
+from sdxl_desktop.core.prompt_grammar import parse_fragments
 from sdxl_desktop.core.request import GenerationRequest, Prompts, Sampling
-from sdxl_desktop.core.run_log import problem_words, prompts_extra, run_words
+from sdxl_desktop.core.run_log import format_error, format_request, prompts_extra
 from sdxl_desktop.library.scan import Library
-from tests.unit.cli.helpers import PretendRooms
+from tests.unit.cli.helpers import FakeEntryPoints
 
 LOG = logging.getLogger("sdxl_desktop.tests")
 
@@ -114,7 +114,7 @@ def test_the_home_folder_is_a_tilde(folder: Path, tmp_path: Path, monkeypatch: p
     ],
 )
 def test_it_never_holds_a_token(folder: Path, words: str) -> None:
-    keep_out("my-own-mirror-tok")
+    add_secret("my-own-mirror-tok")
     LOG.warning("Asked with %s", words)
     try:
         raise ValueError(words)
@@ -146,7 +146,7 @@ REQUEST = GenerationRequest(
 
 
 def log_run() -> None:
-    LOG.info("Run: %s", run_words(REQUEST), extra=prompts_extra(REQUEST))
+    LOG.info("Run: %s", format_request(REQUEST), extra=prompts_extra(REQUEST))
 
 
 def test_a_run_is_logged_without_its_prompts(folder: Path) -> None:
@@ -193,7 +193,7 @@ def test_what_nobody_foresaw_is_logged_with_its_traceback_and_names_the_log(fold
     try:
         raise LookupError("of all things")
     except LookupError as problem:
-        error = explained(problem, "The picture could not be written.")
+        error = wrap_error(problem, "The picture could not be written.")
     assert isinstance(error, UnexpectedError)
     assert error.asks_for_help
     assert LOG_FILE in error.next_step
@@ -209,7 +209,7 @@ def test_the_command_line_logs_to_the_same_file_and_is_quiet(
         raise LookupError("of all things")
 
     monkeypatch.setattr(Library, "checkpoints", broken)
-    assert run(["checkpoints", "list"], PretendRooms().doors()) == 1
+    assert run(["checkpoints", "list"], FakeEntryPoints().entry_points()) == 1
     told = capfd.readouterr().err
     assert len(told.strip().splitlines()) == 1
     assert "of all things" in told
@@ -226,8 +226,8 @@ def test_no_text_of_a_strangers_holds_the_caller_up(folder: Path, words: str) ->
 
 def test_an_error_that_quotes_a_prompt_is_logged_without_the_quotation(folder: Path) -> None:
     with pytest.raises(RequestError) as wrong:
-        parse("a garden (with roses:99)")
+        parse_fragments("a garden (with roses:99)")
     assert "roses" in str(wrong.value)
-    LOG.error("%s", problem_words(wrong.value))
+    LOG.error("%s", format_error(wrong.value))
     assert wrong.value.what in written(folder)
     assert "roses" not in written(folder)

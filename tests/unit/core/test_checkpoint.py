@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from sdxl_desktop.core.checkpoint import Checkpoint, Recommended
+from sdxl_desktop.core.checkpoint import Checkpoint, RecommendedSettings
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.geometry import Size
 
 CHECKPOINT = Checkpoint(
-    name="x", title="X", folder=Path("x"), size_multiple=32, recommended=Recommended(size=Size(64, 64))
+    name="x", title="X", folder=Path("x"), size_multiple=32, recommended=RecommendedSettings(size=Size(64, 64))
 )
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from sdxl_desktop.core import errors
 from sdxl_desktop.core.errors import EngineError, SdxlDesktopError
-from sdxl_desktop.core.events import Failed
+from sdxl_desktop.core.events import RunFailed
 
 FAMILY = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, SdxlDesktopError)]
 
@@ -27,15 +27,15 @@ def test_an_error_without_a_reason_is_one_sentence() -> None:
 
 
 def test_a_bad_request_is_the_persons_turn_and_a_failure_is_not() -> None:
-    assert errors.RequestError("x").bad_input
-    assert errors.CheckpointError("x").bad_input
-    assert errors.DeviceError("x").bad_input
-    assert errors.OutputError("x").bad_input
-    assert not errors.EngineError("x").bad_input
+    assert errors.RequestError("x").is_user_error
+    assert errors.CheckpointError("x").is_user_error
+    assert errors.DeviceError("x").is_user_error
+    assert errors.OutputError("x").is_user_error
+    assert not errors.EngineError("x").is_user_error
 
 
 def test_an_unforeseen_problem_is_told_plainly() -> None:
-    error = Failed.unexpected(ZeroDivisionError("division by zero")).error
+    error = RunFailed.unexpected(ZeroDivisionError("division by zero")).error
     assert isinstance(error, EngineError)
     assert "ZeroDivisionError: division by zero." in str(error)
     assert error.next_step

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from sdxl_desktop.core.device import STATIC_SHAPES, kind_of, needs_fixed_shapes
+from sdxl_desktop.core.device import FIXED_SHAPES_VARIABLE, device_type, needs_fixed_shapes
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.request import Execution
-from sdxl_desktop.history.metadata import Record, decode_record, encode_record
+from sdxl_desktop.metadata.picture_files import PictureRecord, decode_record, encode_record
 
 PARTS = ("text_encoder", "text_encoder_2", "unet", "unet_shallow", "vae_encoder", "vae_decoder")
 
@@ -27,18 +27,18 @@ def test_a_record_keeps_the_devices_and_an_old_one_has_one_for_all() -> None:
     execution = '{"device": "CPU", "vae_device": "NPU"}'
     new = f'{{"version": "1", "seed": 3, "request": {{"checkpoint": "/c", "execution": {execution}}}}}'
     old = '{"version": "1", "seed": 3, "request": {"checkpoint": "/c", "execution": {"device": "GPU"}}}'
-    record: Record = decode_record(new)
+    record: PictureRecord = decode_record(new)
     assert record.request.execution.device_for("vae_decoder") == "NPU"
     assert decode_record(encode_record(record)) == record
     assert {decode_record(old).request.execution.device_for(part) for part in PARTS} == {"GPU"}
 
 
 def test_npus_want_fixed_shapes_and_others_where_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(STATIC_SHAPES, raising=False)
+    monkeypatch.delenv(FIXED_SHAPES_VARIABLE, raising=False)
     assert [needs_fixed_shapes(device) for device in ("NPU", "NPU.3720", "CPU", "GPU.0")] == [True, True, False, False]
-    monkeypatch.setenv(STATIC_SHAPES, "cpu, GPU")
+    monkeypatch.setenv(FIXED_SHAPES_VARIABLE, "cpu, GPU")
     assert [needs_fixed_shapes(device) for device in ("NPU", "CPU", "GPU.0", "OTHER")] == [True, True, True, False]
-    assert kind_of("GPU.1") == "GPU"
+    assert device_type("GPU.1") == "GPU"
 
 
 def test_graphics_and_npus_may_have_a_precision_of_their_own() -> None:

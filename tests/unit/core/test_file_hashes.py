@@ -10,18 +10,18 @@ from pathlib import Path
 import pytest
 
 from sdxl_desktop.core import file_hashes
-from sdxl_desktop.core.checked_file import DamagedFileError, read_checked, write_checked
-from sdxl_desktop.core.file_hashes import FileHashes, hash_file
-from sdxl_desktop.core.paths import resources
+from sdxl_desktop.core.checksum_file import ChecksumError, read_with_checksum, write_with_checksum
+from sdxl_desktop.core.file_hashes import FileHashCache, hash_file
+from sdxl_desktop.core.paths import resources_folder
 
-OLD = resources() / "checkpoints" / "starter" / "unet" / "openvino_model.bin"
+OLD = resources_folder() / "checkpoints" / "starter" / "unet" / "openvino_model.bin"
 """A file of several megabytes that nobody has written to for a while."""
 LARGE = 2 << 20
 
 
 @pytest.fixture
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(file_hashes, "PIECE", 1 << 12)
+    monkeypatch.setattr(file_hashes, "CHUNK_BYTES", 1 << 12)
 
 
 @pytest.mark.usefixtures("small_pieces")
@@ -49,44 +49,44 @@ def test_every_bit_counts_wherever_it_lies(tmp_path: Path) -> None:
 
 def test_a_hash_is_remembered_for_the_next_process(tmp_path: Path) -> None:
     memory = tmp_path / "cache" / "hashes.json"
-    assert FileHashes(memory).known(OLD) is None
-    found = FileHashes(memory).of(OLD)
-    assert FileHashes(memory).known(OLD) == found == hash_file(OLD)
+    assert FileHashCache(memory).get_cached(OLD) is None
+    found = FileHashCache(memory).get(OLD)
+    assert FileHashCache(memory).get_cached(OLD) == found == hash_file(OLD)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"a": 1}'])
 def test_a_memory_that_makes_no_sense_is_none(content: bytes, tmp_path: Path) -> None:
     memory = tmp_path / "hashes.json"
     memory.write_bytes(content)
-    assert FileHashes(memory).of(OLD) == hash_file(OLD)
+    assert FileHashCache(memory).get(OLD) == hash_file(OLD)
 
 
 def test_a_damaged_memory_is_none(tmp_path: Path) -> None:
     memory = tmp_path / "hashes.json"
-    found = FileHashes(memory).of(OLD)
+    found = FileHashCache(memory).get(OLD)
     other = found.translate(str.maketrans("0123456789abcdef", "123456789abcdef0"))
     memory.write_bytes(memory.read_bytes().replace(found.encode(), other.encode()))
-    assert FileHashes(memory).of(OLD) == found
+    assert FileHashCache(memory).get(OLD) == found
 
 
 def test_a_change_is_noticed_though_size_and_time_are_as_before(tmp_path: Path) -> None:
-    file, hashes = tmp_path / "weights", FileHashes(tmp_path / "hashes.json")
+    file, hashes = tmp_path / "weights", FileHashCache(tmp_path / "hashes.json")
     file.write_bytes(bytes(LARGE))
-    before = hashes.of(file)
+    before = hashes.get(file)
     state = file.stat()
     with file.open("r+b") as stream:
         stream.seek(LARGE // 2)
         stream.write(b"\1")
     os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))
-    assert hashes.of(file) == hash_file(file) != before
+    assert hashes.get(file) == hash_file(file) != before
 
 
 def test_what_was_written_just_now_is_read_again(tmp_path: Path) -> None:
     """Where times are whole seconds, another change in the same one would not show."""
-    file, hashes = tmp_path / "weights", FileHashes()
+    file, hashes = tmp_path / "weights", FileHashCache()
     file.write_bytes(bytes(LARGE))
-    hashes.of(file)
-    assert hashes.known(file) is None
+    hashes.get(file)
+    assert hashes.get_cached(file) is None
 
 
 def test_what_one_wants_to_stop_stops(tmp_path: Path) -> None:
@@ -97,24 +97,24 @@ def test_what_one_wants_to_stop_stops(tmp_path: Path) -> None:
         raise Stop
 
     with pytest.raises(Stop):
-        FileHashes(tmp_path / "hashes.json").of(OLD, check)
-    assert FileHashes(tmp_path / "hashes.json").known(OLD) is None
+        FileHashCache(tmp_path / "hashes.json").get(OLD, check)
+    assert FileHashCache(tmp_path / "hashes.json").get_cached(OLD) is None
 
 
 def test_a_checked_file_comes_back_or_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "folder" / "kept.json"
     for content in (b"", b"{}", b"\0\n", bytes(range(256)) * 9):
-        write_checked(file, content)
-        assert read_checked(file) == content
+        write_with_checksum(file, content)
+        assert read_with_checksum(file) == content
     whole = file.read_bytes()
     source = random.Random(7)
     for place in [0, len(whole) - 1, *(source.randrange(len(whole)) for _ in range(60))]:
         changed = bytearray(whole)
         changed[place] ^= 1 << source.randrange(8)
         file.write_bytes(changed)
-        with pytest.raises(DamagedFileError):
-            read_checked(file)
+        with pytest.raises(ChecksumError):
+            read_with_checksum(file)
     for length in (0, 1, 64, len(whole) - 1):
         file.write_bytes(whole[:length])
-        with pytest.raises(DamagedFileError):
-            read_checked(file)
+        with pytest.raises(ChecksumError):
+            read_with_checksum(file)

@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from sdxl_desktop.core.file_names import MOST_BYTES, name_of
+from sdxl_desktop.core.file_names import MAX_BYTES, slugify
 
 
 @pytest.mark.parametrize(
@@ -25,13 +25,13 @@ from sdxl_desktop.core.file_names import MOST_BYTES, name_of
     ],
 )
 def test_words_of_every_script_become_a_name(words: str, name: str) -> None:
-    assert name_of(words, "picture") == name
+    assert slugify(words, "picture") == name
 
 
 @pytest.mark.parametrize("letter", ["a", "ü", "कि", "ड़\u093c", "🦊x", "漢", "e\u0301\u0323\u0302"])
 def test_a_name_is_bounded_in_bytes_and_ends_between_letters(letter: str) -> None:
-    whole = name_of(letter * 300, "picture")
-    assert 0 < len(whole.encode()) <= MOST_BYTES
+    whole = slugify(letter * 300, "picture")
+    assert 0 < len(whole.encode()) <= MAX_BYTES
     assert unicodedata.normalize("NFC", letter * 300).replace("🦊", "-").strip("-").startswith(whole)
     rest = unicodedata.normalize("NFC", letter * 300).replace("🦊", "-").strip("-")[len(whole) :]
     assert not unicodedata.category(rest[0]).startswith("M"), "no mark was cut off its letter"

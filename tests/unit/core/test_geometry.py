@@ -38,7 +38,7 @@ def test_swapping_twice_changes_nothing() -> None:
 @pytest.mark.parametrize("multiple", [8, 32, 64])
 def test_rounding_gives_the_nearest_multiple_and_never_nothing(multiple: int) -> None:
     for side in range(1, 300):
-        rounded = Size(side, 300 - side).rounded(multiple)
+        rounded = Size(side, 300 - side).rounded_to_multiple(multiple)
         for before, after in ((side, rounded.width), (300 - side, rounded.height)):
             assert after % multiple == 0
             assert after >= multiple
@@ -74,9 +74,9 @@ def test_a_point_lies_inside() -> None:
 def test_a_size_in_the_shape_of_a_picture_is_the_nearest_in_ratio(
     best: Size, multiple: int, shape: Size, expected: Size
 ) -> None:
-    assert best.in_shape_of(shape, multiple, 8192) == expected
+    assert best.with_aspect_ratio_of(shape, multiple, 8192) == expected
 
 
 def test_a_size_in_a_shape_without_measure_can_still_be_drawn() -> None:
-    thin = Size(1024, 1024).in_shape_of(Size(1, 30000), 32, 8192)
+    thin = Size(1024, 1024).with_aspect_ratio_of(Size(1, 30000), 32, 8192)
     assert thin == Size(32, 8192)

@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from sdxl_desktop.core.paths import HOME_VARIABLE, AppPaths, chosen_folder, expanded, resources, unknown_variable
+from sdxl_desktop.core.paths import (
+    HOME_VARIABLE,
+    AppPaths,
+    chosen_folder,
+    expand_path,
+    resources_folder,
+    unknown_variable,
+)
 
 
 def _all(paths: AppPaths) -> list[Path]:
@@ -39,7 +46,7 @@ def test_an_empty_variable_means_the_systems_places(value: str, monkeypatch: pyt
 
 
 def test_the_shipped_files_are_found() -> None:
-    assert resources().is_dir()
+    assert resources_folder().is_dir()
 
 
 @pytest.mark.parametrize(
@@ -58,7 +65,7 @@ def test_a_path_is_read_as_a_person_means_it(typed: str, meant: str, monkeypatch
     monkeypatch.setenv("HOME", "/home/ann")
     monkeypatch.setenv("ART", "/mnt/art")
     monkeypatch.delenv("NOTHING", raising=False)
-    assert expanded(typed) == Path(meant)
+    assert expand_path(typed) == Path(meant)
     assert unknown_variable(typed) == ("$NOTHING" if "NOTHING" in typed else "")
 
 

@@ -8,13 +8,13 @@ import time
 import pytest
 
 from sdxl_desktop.core.errors import RequestError
-from sdxl_desktop.core.prompt_chunks import cut_at_tokens, pack
-from sdxl_desktop.core.prompt_grammar import Severity, check, parse, read
-from sdxl_desktop.core.prompt_weighing import reweigh
+from sdxl_desktop.core.prompt_chunks import pack_chunks, split_at_tokens
+from sdxl_desktop.core.prompt_grammar import Severity, find_problems, parse_fragments, parse_prompt
+from sdxl_desktop.core.prompt_weights import adjust_weight
 
 
 def weights(text: str) -> list[tuple[str, float]]:
-    return [(fragment.text.strip(), round(fragment.weight, 4)) for fragment in parse(text)]
+    return [(fragment.text.strip(), round(fragment.weight, 4)) for fragment in parse_fragments(text)]
 
 
 @pytest.mark.parametrize(
@@ -43,11 +43,11 @@ def weights(text: str) -> list[tuple[str, float]]:
 )
 def test_emphasis(text: str, expected: list[tuple[str, float]]) -> None:
     assert weights(text) == expected
-    assert not check(text)
+    assert not find_problems(text)
 
 
 def test_square_in_round_brackets_weighs_exactly_one() -> None:
-    assert parse("([cat])")[0].weight == 1.0
+    assert parse_fragments("([cat])")[0].weight == 1.0
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_square_in_round_brackets_weighs_exactly_one() -> None:
 )
 def test_escapes(text: str, expected: list[tuple[str, float]]) -> None:
     assert weights(text) == expected
-    assert not check(text)
+    assert not find_problems(text)
 
 
 @pytest.mark.parametrize(
@@ -86,15 +86,15 @@ def test_what_is_no_markup_is_drawn_as_text_with_a_warning(
     text: str, expected: list[tuple[str, float]], places: list[tuple[int, int]]
 ) -> None:
     assert weights(text) == expected
-    assert [(problem.start, problem.end) for problem in check(text)] == places
-    assert all(problem.severity is Severity.WARNING and problem.next_step for problem in check(text))
+    assert [(problem.start, problem.end) for problem in find_problems(text)] == places
+    assert all(problem.severity is Severity.WARNING and problem.next_step for problem in find_problems(text))
 
 
 @pytest.mark.parametrize(
     "text", ["(note: this)", "(the sea: calm, blue)", "(1990)s", "(red)-haired", "BREAKFAST", "a-b"]
 )
 def test_prose_is_not_warned_about(text: str) -> None:
-    assert not check(text)
+    assert not find_problems(text)
 
 
 @pytest.mark.parametrize(
@@ -112,10 +112,10 @@ def test_prose_is_not_warned_about(text: str) -> None:
     ],
 )
 def test_a_wrong_weight_is_an_error_that_shows_its_place(text: str, place: tuple[int, int]) -> None:
-    problem = next(problem for problem in check(text) if problem.severity is Severity.ERROR)
+    problem = next(problem for problem in find_problems(text) if problem.severity is Severity.ERROR)
     assert (problem.start, problem.end) == place
     with pytest.raises(RequestError, match=f"character {place[0] + 1} ") as raised:
-        parse(text)
+        parse_fragments(text)
     assert text[place[0] : place[1]] in raised.value.why
     assert raised.value.next_step
 
@@ -125,20 +125,27 @@ def test_the_heaviest_and_the_lightest_weight_are_allowed() -> None:
 
 
 def test_break_divides_into_sections() -> None:
-    assert [(f.text.strip(), f.section) for f in parse("a BREAK b, c\nBREAK\nd")] == [("a", 0), ("b, c", 1), ("d", 2)]
-    assert [(f.text.strip(), f.weight, f.section) for f in parse("(a BREAK b:2)")] == [("a", 2, 0), ("b", 2, 1)]
-    assert [f.section for f in parse("break BREAKS aBREAK")] == [0]
+    assert [(f.text.strip(), f.section) for f in parse_fragments("a BREAK b, c\nBREAK\nd")] == [
+        ("a", 0),
+        ("b, c", 1),
+        ("d", 2),
+    ]
+    assert [(f.text.strip(), f.weight, f.section) for f in parse_fragments("(a BREAK b:2)")] == [
+        ("a", 2, 0),
+        ("b", 2, 1),
+    ]
+    assert [f.section for f in parse_fragments("break BREAKS aBREAK")] == [0]
 
 
 def test_a_break_with_nothing_before_it_does_nothing_and_says_so() -> None:
     text = "BREAK a BREAK BREAK b BREAK"
-    assert [fragment.section for fragment in parse(text)] == [0, 1]
-    assert [problem.start for problem in check(text)] == [0, 14]
+    assert [fragment.section for fragment in parse_fragments(text)] == [0, 1]
+    assert [problem.start for problem in find_problems(text)] == [0, 14]
 
 
 def test_spans_lie_in_the_prompt_and_the_words_can_be_found_there() -> None:
     text = "a (red [big]:1.3) cat BREAK sea"
-    fragments = parse(text)
+    fragments = parse_fragments(text)
     assert [fragment.text.strip() for fragment in fragments] == ["a", "red", "big", "cat", "sea"]
     for fragment in fragments:
         assert text[fragment.start : fragment.end] == fragment.text
@@ -148,7 +155,7 @@ def test_any_text_can_be_read_and_nothing_but_markup_is_lost() -> None:
     draw = random.Random(7)
     for _ in range(3000):
         text = "".join(draw.choice(["(", ")", "[", "]", "\\", ":", "1.2", "a ", "BREAK", " ", "🙂"]) for _ in range(14))
-        reading = read(text)
+        reading = parse_prompt(text)
         kept = "".join(fragment.text for fragment in reading.fragments)
         for symbol in ("a", "🙂"):
             assert kept.count(symbol) == text.replace("BREAK", "").count(symbol), text
@@ -177,7 +184,7 @@ def test_ten_thousand_characters_are_read_while_one_types(text: str) -> None:
     taken = []
     for _ in range(3):  # the best of three, for the garbage of other tests may be collected in between
         started = time.thread_time()
-        read(text)
+        parse_prompt(text)
         taken.append(time.thread_time() - started)
     assert min(taken) < 0.5  # some tens of milliseconds
 
@@ -187,7 +194,7 @@ def test_ten_thousand_characters_are_read_while_one_types(text: str) -> None:
 
 def test_embeddings_are_found_as_words_of_their_own() -> None:
     def cut(text: str, *tokens: str) -> list[tuple[str, str]]:
-        return [(words.text, words.token) for words in cut_at_tokens(text, tokens)]
+        return [(words.text, words.token) for words in split_at_tokens(text, tokens)]
 
     assert cut("a <s> b", "<s>") == [("a ", ""), ("<s>", "<s>"), (" b", "")]
     assert cut("x<s>y", "<s>") == [("x", ""), ("<s>", "<s>"), ("y", "")]
@@ -198,10 +205,10 @@ def test_embeddings_are_found_as_words_of_their_own() -> None:
 
 
 def test_only_what_is_longer_than_a_chunk_is_divided() -> None:
-    assert pack([[1], [2], [3], [4]], 3) == [[1, 2, 3], [4]]
-    assert pack([[1], [2, 3, 4]], 3) == [[1], [2, 3, 4]]
-    assert pack([[1], [2, 3, 4, 5, 6]], 3) == [[1, 2, 3], [4, 5, 6]]
-    assert pack([], 3) == []
+    assert pack_chunks([[1], [2], [3], [4]], 3) == [[1, 2, 3], [4]]
+    assert pack_chunks([[1], [2, 3, 4]], 3) == [[1], [2, 3, 4]]
+    assert pack_chunks([[1], [2, 3, 4, 5, 6]], 3) == [[1, 2, 3], [4, 5, 6]]
+    assert pack_chunks([], 3) == []
 
 
 # weighing words from the keyboard
@@ -211,7 +218,7 @@ def reweighed(marked: str, change: float) -> str | None:
     """`|` marks the cursor, or both ends of a selection, before and after."""
     start, end = marked.index("|"), marked.rindex("|")
     text = marked.replace("|", "")
-    edit = reweigh(text, start, max(start, end - 1), change)
+    edit = adjust_weight(text, start, max(start, end - 1), change)
     if edit is None:
         return None
     made = text[: edit.start] + edit.text + text[edit.end :]

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from sdxl_desktop.core.atomic_write import check_file_writable, write_atomically
 from sdxl_desktop.core.errors import PictureError
-from sdxl_desktop.core.foreign_text import shown
-from sdxl_desktop.core.path_text import path_of_text, text_of_path
-from sdxl_desktop.core.regular_files import IrregularFileError, TooLargeError, read_regular
-from sdxl_desktop.core.whole_file import check_whole_file, write_whole
+from sdxl_desktop.core.path_text import path_to_text, text_to_path
+from sdxl_desktop.core.regular_files import FileTooLargeError, NotARegularFileError, read_regular
+from sdxl_desktop.core.untrusted_text import display_text
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="such files are Unix's")
 
@@ -20,7 +20,7 @@ POSIX = pytest.mark.skipif(os.name != "posix", reason="such files are Unix's")
 def test_a_file_up_to_the_limit_is_read(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"12345")
     assert read_regular(tmp_path / "file", 5) == b"12345"
-    with pytest.raises(TooLargeError):
+    with pytest.raises(FileTooLargeError):
         read_regular(tmp_path / "file", 4)
 
 
@@ -31,7 +31,7 @@ def test_nothing_else_is_opened(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(tmp_path / "socket"))
         for name in ("pipe", "device", "socket"):
-            with pytest.raises(IrregularFileError):
+            with pytest.raises(NotARegularFileError):
                 read_regular(tmp_path / name, 100)
     with pytest.raises(IsADirectoryError):
         read_regular(tmp_path, 100)
@@ -39,24 +39,24 @@ def test_nothing_else_is_opened(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="files without a size are Linux's")
 def test_a_file_that_reports_no_size_is_bounded_too() -> None:
-    with pytest.raises(TooLargeError):
+    with pytest.raises(FileTooLargeError):
         read_regular(Path("/proc/self/status"), 10)
 
 
 @POSIX
 @pytest.mark.parametrize("name", ["f" * 251 + ".png", "é" * 125 + ".png", "心" * 83 + ".png"])
 def test_any_name_that_fits_can_be_written_to(tmp_path: Path, name: str) -> None:
-    check_whole_file(tmp_path / name)
+    check_file_writable(tmp_path / name)
     assert not list(tmp_path.iterdir())
-    write_whole(tmp_path / name, b"content")
-    check_whole_file(tmp_path / name)
+    write_atomically(tmp_path / name, b"content")
+    check_file_writable(tmp_path / name)
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [(name, b"content")]
 
 
 @POSIX
 def test_a_name_that_does_not_fit_is_found_out_without_writing(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="too long"):
-        check_whole_file(tmp_path / ("f" * 252 + ".png"))
+        check_file_writable(tmp_path / ("f" * 252 + ".png"))
     assert not list(tmp_path.iterdir())
 
 
@@ -70,14 +70,14 @@ def test_paths_that_are_no_text_come_back_exactly() -> None:
         Path("/"),
         *others,
     ):
-        text = text_of_path(path)
+        text = path_to_text(path)
         text.encode()
-        assert path_of_text(text) == path
+        assert text_to_path(text) == path
 
 
 def test_errors_repeat_no_endless_text_and_can_be_printed_anywhere() -> None:
     words = str(PictureError("x" * 100_000, why="caf\udce9", next_step="z" * 100_000))
     assert len(words) < 5000
     words.encode()
-    assert len(shown("y" * 10**7)) <= 201
-    assert shown("a\x1b[31m\u202eb\nc") == "a\ufffd[31m\ufffdb c"
+    assert len(display_text("y" * 10**7)) <= 201
+    assert display_text("a\x1b[31m\u202eb\nc") == "a\ufffd[31m\ufffdb c"

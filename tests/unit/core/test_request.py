@@ -87,24 +87,28 @@ SIZE = Size(640, 512)
 
 def test_micro_conditioning_defaults_to_the_picture_itself() -> None:
     own = (SIZE, Point(0, 0), SIZE)
-    assert MicroConditioning().positive_ids(SIZE) == own
-    assert MicroConditioning().negative_ids(SIZE) == own
+    assert MicroConditioning().positive_time_ids(SIZE) == own
+    assert MicroConditioning().negative_time_ids(SIZE) == own
 
 
 def test_without_a_negative_both_halves_are_conditioned_alike() -> None:
     given = MicroConditioning(original_size=Size(4096, 4096), crop_top_left=Point(5, 6), target_size=Size(1024, 512))
-    assert given.negative_ids(SIZE) == given.positive_ids(SIZE) == (Size(4096, 4096), Point(5, 6), Size(1024, 512))
+    assert (
+        given.negative_time_ids(SIZE)
+        == given.positive_time_ids(SIZE)
+        == (Size(4096, 4096), Point(5, 6), Size(1024, 512))
+    )
 
 
 def test_a_refiners_negative_crop_is_none_unless_it_is_given() -> None:
     given = MicroConditioning(crop_top_left=Point(5, 6))
-    assert given.negative_ids(SIZE, refiner=True)[1] == Point(0, 0)
+    assert given.negative_time_ids(SIZE, refiner=True)[1] == Point(0, 0)
     given = MicroConditioning(crop_top_left=Point(5, 6), negative_crop_top_left=Point(7, 8))
-    assert given.negative_ids(SIZE, refiner=True)[1] == Point(7, 8)
+    assert given.negative_time_ids(SIZE, refiner=True)[1] == Point(7, 8)
 
 
 def test_one_negative_frees_the_negative_crop() -> None:
     given = MicroConditioning(
         original_size=Size(4096, 4096), crop_top_left=Point(5, 6), negative_original_size=Size(64, 64)
     )
-    assert given.negative_ids(SIZE) == (Size(64, 64), Point(0, 0), SIZE)
+    assert given.negative_time_ids(SIZE) == (Size(64, 64), Point(0, 0), SIZE)

@@ -8,15 +8,24 @@ from pathlib import Path
 import pytest
 
 import sdxl_desktop
-from sdxl_desktop.core.edit import Edit
+from sdxl_desktop.core.edit import EditParameters
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.geometry import Size
-from sdxl_desktop.core.noise_schedule import NoiseOverride, PredictionType
-from sdxl_desktop.core.refine import Refine
-from sdxl_desktop.core.request import Execution, MicroConditioning, Output, Prompts, Sampling
-from sdxl_desktop.core.scalars import NumberRow, check_limits, reported, same, scalar, scalars
+from sdxl_desktop.core.noise_schedule import NoiseScheduleOverride, PredictionType
+from sdxl_desktop.core.refine import RefinerParameters
+from sdxl_desktop.core.request import Execution, MicroConditioning, OutputOptions, Prompts, Sampling
+from sdxl_desktop.core.scalars import NumberRow, check_limits, report_values, same, scalar, scalars
 
-PARTS = (Prompts, Sampling, NoiseOverride, MicroConditioning, Edit, Refine, Output, Execution)
+PARTS = (
+    Prompts,
+    Sampling,
+    NoiseScheduleOverride,
+    MicroConditioning,
+    EditParameters,
+    RefinerParameters,
+    OutputOptions,
+    Execution,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +63,7 @@ def test_the_limits_themselves_are_allowed(values: dict[str, float]) -> None:
 
 
 def test_reports_have_every_declared_value_and_nothing_else() -> None:
-    told = reported(Nesting(inner=Guided(drift=1.5)))
+    told = report_values(Nesting(inner=Guided(drift=1.5)))
     assert told == {"far": 1.5, "hops": None, "size": "8x16", "way": "sample"}
 
 
@@ -91,6 +100,6 @@ def test_a_scalar_of_a_request_stands_in_few_places() -> None:
         "core/sampling.py",
         "engine/openvino/extensions/guidance_rescale.py",
         "engine/openvino/stage_plan.py",
-        "ui/panels/advanced.py",
+        "ui/panels/advanced_panel.py",
         "session/drafts.py",
     }

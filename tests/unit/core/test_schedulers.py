@@ -10,10 +10,10 @@ from sdxl_desktop.core.errors import CheckpointError, RequestError
 from sdxl_desktop.core.schedulers import (
     SchedulerName,
     changed_config,
-    checked_config,
-    missing,
     nearest_scheduler,
-    scheduler_of,
+    scheduler_from_config,
+    unavailable_scheduler,
+    validated_config,
 )
 
 
@@ -44,9 +44,9 @@ SDXL = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linea
 
 @pytest.mark.parametrize("name", SchedulerName)
 def test_a_checkpoint_made_for_a_scheduler_gets_that_very_one(name: SchedulerName) -> None:
-    config = checked_config({**SDXL, "_class_name": name.class_name, **name.options})
-    assert scheduler_of(config) is name
-    assert missing(config) == ""
+    config = validated_config({**SDXL, "_class_name": name.class_name, **name.options})
+    assert scheduler_from_config(config) is name
+    assert unavailable_scheduler(config) == ""
 
 
 @pytest.mark.parametrize(
@@ -74,9 +74,9 @@ def test_a_checkpoint_made_for_a_scheduler_gets_that_very_one(name: SchedulerNam
     ids=str,
 )
 def test_one_that_is_not_in_the_table_is_named_and_not_taken_for_another(config: dict[str, Any], told: str) -> None:
-    checked = checked_config({**SDXL, **config})
-    assert scheduler_of(checked) is None
-    assert missing(checked) == told
+    checked = validated_config({**SDXL, **config})
+    assert scheduler_from_config(checked) is None
+    assert unavailable_scheduler(checked) == told
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_one_that_is_not_in_the_table_is_named_and_not_taken_for_another(config:
 def test_the_nearest_of_the_same_class_takes_the_place_of_one_that_is_missing(
     config: dict[str, Any], nearest: SchedulerName
 ) -> None:
-    assert nearest_scheduler(checked_config({**SDXL, **config})) is nearest
+    assert nearest_scheduler(validated_config({**SDXL, **config})) is nearest
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_the_nearest_of_the_same_class_takes_the_place_of_one_that_is_missing(
 def test_settings_that_a_class_does_not_have_make_no_other_scheduler(class_name: str) -> None:
     """diffusers writes into a config what the scheduler before had been told, too."""
     config = {"_class_name": class_name, "use_karras_sigmas": True, "algorithm_type": "sde-dpmsolver++"}
-    found = scheduler_of(checked_config({**SDXL, **config}))
+    found = scheduler_from_config(validated_config({**SDXL, **config}))
     assert found is not None
     assert found.class_name == class_name
 
@@ -127,14 +127,14 @@ def test_another_scheduler_on_a_checkpoint_leaves_nothing_of_the_one_before(
 ) -> None:
     before = {**SDXL, **other.config, "use_flow_sigmas": False, "timestep_spacing": "trailing", "beta_end": 0.014}
     config = changed_config(before, name.config)
-    assert scheduler_of(checked_config(config)) is name
+    assert scheduler_from_config(validated_config(config)) is name
     assert (config["timestep_spacing"], config["beta_end"]) == ("trailing", 0.014)
 
 
 def test_what_is_changed_without_another_scheduler_leaves_the_scheduler() -> None:
     before = {**SDXL, **SchedulerName.DPMPP_3M_SDE_KARRAS.config}
-    config = checked_config(changed_config(before, {"prediction_type": "v_prediction"}))
-    assert scheduler_of(config) is SchedulerName.DPMPP_3M_SDE_KARRAS
+    config = validated_config(changed_config(before, {"prediction_type": "v_prediction"}))
+    assert scheduler_from_config(config) is SchedulerName.DPMPP_3M_SDE_KARRAS
     assert config["prediction_type"] == "v_prediction"
 
 
@@ -148,7 +148,7 @@ def test_what_is_changed_without_another_scheduler_leaves_the_scheduler() -> Non
 )
 def test_a_class_that_is_no_scheduler_of_sdxls_is_refused(kind: Any) -> None:
     with pytest.raises(CheckpointError) as caught:
-        checked_config({**SDXL, "_class_name": kind})
+        validated_config({**SDXL, "_class_name": kind})
     assert "scheduler" in str(caught.value)
     assert len(str(caught.value)) < 400
 
@@ -171,11 +171,11 @@ def test_a_class_that_is_no_scheduler_of_sdxls_is_refused(kind: Any) -> None:
 )
 def test_numbers_that_would_take_all_memory_are_refused(odd: dict[str, Any]) -> None:
     with pytest.raises(CheckpointError):
-        checked_config({**SDXL, "_class_name": "EulerDiscreteScheduler", **odd})
+        validated_config({**SDXL, "_class_name": "EulerDiscreteScheduler", **odd})
 
 
 def test_what_diffusers_itself_writes_is_taken() -> None:
     written = {**SDXL, "_class_name": "DPMSolverMultistepScheduler", "_diffusers_version": "0.37.1", "sigma_max": None}
-    config = checked_config({**written, "lambda_min_clipped": float("-inf"), "trained_betas": None})
+    config = validated_config({**written, "lambda_min_clipped": float("-inf"), "trained_betas": None})
     assert config["lambda_min_clipped"] == float("-inf")
     assert "_diffusers_version" not in config

@@ -8,24 +8,24 @@ from pathlib import Path
 
 import pytest
 
-from sdxl_desktop.core import program
-from sdxl_desktop.core.events import Cancelled, Event, Phase, Progress
+from sdxl_desktop.core import child_program
+from sdxl_desktop.core.events import EngineEvent, Phase, Progress, RunCancelled
 from sdxl_desktop.core.paths import AppPaths
 from sdxl_desktop.core.request import GenerationRequest, Prompts
-from sdxl_desktop.engine.process.client import CancelDeadline, ProcessEngine
+from sdxl_desktop.engine.process.process_engine import CancelDeadline, ProcessEngine
 
 DENOISING = Progress(phase=Phase.DENOISING)
 
-STUBBORN = """
+SLOW_STEPS = """
 import sys, time
 from sdxl_desktop.core.events import Phase, Progress
-from sdxl_desktop.engine.process.messages import Acknowledged, RunEvent
+from sdxl_desktop.engine.process.messages import CancelAcknowledged, RunEvent
 from sdxl_desktop.workers import protocol
 order = protocol.read(sys.stdin.buffer)
 say = lambda answer: (protocol.write(sys.stdout.buffer, answer), sys.stdout.buffer.flush())
 say(RunEvent(order.run, Progress(phase=Phase.DENOISING)))
 protocol.read(sys.stdin.buffer)
-say(Acknowledged(order.run))
+say(CancelAcknowledged(order.run))
 while True:
     say(RunEvent(order.run, Progress(phase=Phase.DENOISING)))
     time.sleep(0.2)
@@ -45,9 +45,9 @@ while True:
 )
 def test_how_long_the_end_is_waited_for(event: Progress, heard: bool, within: float, beyond: float) -> None:
     deadline = CancelDeadline()
-    deadline.follow(event)
+    deadline.update(event)
     if heard:
-        deadline.heard()
+        deadline.acknowledge()
     assert not deadline.is_over(within)
     assert deadline.is_over(beyond)
 
@@ -57,15 +57,15 @@ def test_one_that_hears_the_wish_and_goes_on_all_the_same_is_killed(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As under a driver that never comes back, or that computes for ever."""
-    monkeypatch.setattr(program, "command", lambda *arguments: [sys.executable, "-c", STUBBORN])
+    monkeypatch.setattr(child_program, "child_command", lambda *arguments: [sys.executable, "-c", SLOW_STEPS])
     engine = ProcessEngine(AppPaths.from_environment())
-    cancel, told = threading.Event(), list[Event]()
+    cancel, told = threading.Event(), list[EngineEvent]()
 
-    def emit(event: Event) -> None:
+    def emit(event: EngineEvent) -> None:
         told.append(event)
         cancel.set()
 
     engine.generate(GenerationRequest(checkpoint=home, prompts=Prompts(prompt="x")), emit, cancel)
-    assert isinstance(told[-1], Cancelled)
+    assert isinstance(told[-1], RunCancelled)
     assert engine.pid is None
     engine.close()

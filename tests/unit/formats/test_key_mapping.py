@@ -5,23 +5,29 @@ from __future__ import annotations
 import pytest
 
 from sdxl_desktop.core.parts import Part
-from sdxl_desktop.formats.families import Family, shipped_setups
-from sdxl_desktop.formats.key_mapping import SgmUnetNames, encoder_layer, flat, original_recipes, unet_spellings
-from sdxl_desktop.formats.layer_shapes import blueprint
+from sdxl_desktop.formats.families import Family, shipped_config_folders
+from sdxl_desktop.formats.key_mapping import (
+    SgmUnetNames,
+    flatten_name,
+    original_key_mapping,
+    text_encoder_layer,
+    unet_spellings,
+)
+from sdxl_desktop.formats.layer_shapes import tensor_shapes
 
 
-@pytest.mark.parametrize("family", [family for family, _ in shipped_setups()])
+@pytest.mark.parametrize("family", [family for family, _ in shipped_config_folders()])
 def test_a_file_and_a_lora_spell_every_layer_of_a_unet_alike(family: Family) -> None:
-    config = dict(shipped_setups())[family].config(Part.UNET)
+    config = dict(shipped_config_folders())[family].config(Part.UNET)
     assert config is not None
-    wanted = blueprint(Part.UNET, config)
+    wanted = tensor_shapes(Part.UNET, config)
     layers = {name.rpartition(".")[0] for name in wanted}
     spellings = unet_spellings(layers, config["layers_per_block"])
-    keys = {recipe.key for recipe in original_recipes(Part.UNET, config, wanted, "").values()}
+    keys = {recipe.key for recipe in original_key_mapping(Part.UNET, config, wanted, "").values()}
     assert len(keys) == len(wanted), "no two have one name"
-    for name, recipe in original_recipes(Part.UNET, config, wanted, "x.").items():
+    for name, recipe in original_key_mapping(Part.UNET, config, wanted, "x.").items():
         layer, key = name.rpartition(".")[0], recipe.key.removeprefix("x.").rpartition(".")[0]
-        assert spellings[flat(key)] == spellings[flat(layer)] == layer
+        assert spellings[flatten_name(key)] == spellings[flatten_name(layer)] == layer
 
 
 @pytest.mark.parametrize(
@@ -62,4 +68,4 @@ def test_levels_of_different_lengths_have_no_original_names() -> None:
     ],
 )
 def test_a_text_encoders_layers(written: str, layer: str | None) -> None:
-    assert encoder_layer(written) == layer
+    assert text_encoder_layer(written) == layer

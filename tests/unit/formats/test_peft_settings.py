@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sdxl_desktop.formats.peft_settings import Patterns, PeftSettings, SettingsError, read_settings
+from sdxl_desktop.formats.peft_metadata import AlphaPatterns, PeftMetadataError, PeftScaling, read_peft_scaling
 
 LAYERS = [
     f"down_blocks.{block}.attentions.{n}.transformer_blocks.{t}.{inner}"
@@ -41,7 +41,7 @@ LAYERS = [
 )
 def test_they_match_as_in_peft(patterns: list[str]) -> None:
     peft = pytest.importorskip("peft.utils.other")
-    own = Patterns({pattern: float(number) for number, pattern in enumerate(patterns)})
+    own = AlphaPatterns({pattern: float(number) for number, pattern in enumerate(patterns)})
     for layer in LAYERS:
         theirs = peft.get_pattern_key(patterns, layer)
         expected = float(patterns.index(theirs)) if theirs in patterns else None
@@ -56,7 +56,7 @@ def test_they_match_as_in_peft(patterns: list[str]) -> None:
     ids=lambda pattern: pattern[:20],
 )
 def test_a_pattern_that_never_ends_in_python_is_matched_at_once(pattern: str) -> None:
-    own = Patterns({pattern: 1.0})
+    own = AlphaPatterns({pattern: 1.0})
     for layer in [*LAYERS, "x" * 1000]:
         own.find(layer)
 
@@ -79,8 +79,8 @@ def test_a_pattern_that_never_ends_in_python_is_matched_at_once(pattern: str) ->
     ids=lambda patterns: patterns[0][:20].encode("ascii", "replace").decode(),
 )
 def test_what_cannot_be_matched_in_bounded_time_is_refused(patterns: list[str]) -> None:
-    with pytest.raises(SettingsError) as caught:
-        Patterns(dict.fromkeys(patterns, 1.0))
+    with pytest.raises(PeftMetadataError) as caught:
+        AlphaPatterns(dict.fromkeys(patterns, 1.0))
     assert len(str(caught.value)) < 200
 
 
@@ -90,12 +90,12 @@ def metadata(**settings: Any) -> dict[str, str]:
 
 def test_what_is_said_counts() -> None:
     said = metadata(lora_alpha=8, alpha_pattern={"to_q": 2}, use_rslora=False, r=4, target_modules=["x"])
-    settings = read_settings(said, "unet")
+    settings = read_peft_scaling(said, "unet")
     assert (settings.scale("a.to_q", 4), settings.scale("a.to_k", 4)) == (0.5, 2.0)
-    assert read_settings(said, "text_encoder") == PeftSettings()
-    assert read_settings(metadata(lora_alpha=8, use_rslora=True), "unet").scale("a", 4) == 4.0
-    assert read_settings({}, "unet").scale("a", 4) == 1.0
-    assert read_settings(metadata(r=4), "unet").scale("a", 4) == 1.0
+    assert read_peft_scaling(said, "text_encoder") == PeftScaling()
+    assert read_peft_scaling(metadata(lora_alpha=8, use_rslora=True), "unet").scale("a", 4) == 4.0
+    assert read_peft_scaling({}, "unet").scale("a", 4) == 1.0
+    assert read_peft_scaling(metadata(r=4), "unet").scale("a", 4) == 1.0
 
 
 @pytest.mark.parametrize(
@@ -115,11 +115,11 @@ def test_what_is_said_counts() -> None:
     ids=str,
 )
 def test_settings_of_another_kind_are_refused(settings: dict[str, Any]) -> None:
-    with pytest.raises(SettingsError):
-        read_settings(metadata(**settings), "unet")
+    with pytest.raises(PeftMetadataError):
+        read_peft_scaling(metadata(**settings), "unet")
 
 
 @pytest.mark.parametrize("text", ["5", "[]", "{", "[" * 100_000, '{"unet.lora_alpha": 1e999}', "\ud800"], ids=ascii)
 def test_metadata_that_is_none_is_refused(text: str) -> None:
-    with pytest.raises(SettingsError):
-        read_settings({"lora_adapter_metadata": text[:100_000]}, "unet")
+    with pytest.raises(PeftMetadataError):
+        read_peft_scaling({"lora_adapter_metadata": text[:100_000]}, "unet")

@@ -13,7 +13,7 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import save, save_file
 
-from sdxl_desktop.formats.safetensors_header import HeaderError, header_of, read_header
+from sdxl_desktop.formats.safetensors_header import HeaderError, parse_header, read_header
 from tests.mutations import mutated_safetensors, packed
 
 WHOLE = save({"a": np.zeros((2, 3), np.float32), "b": np.zeros(4, np.float16)}, {"made by": "a test"})
@@ -45,7 +45,7 @@ def test_it_says_what_safetensors_itself_says(tmp_path: Path) -> None:
 def test_types_that_numpy_does_not_have_are_read(dtype: str) -> None:
     size = {"BF16": 2, "U64": 8}.get(dtype, 1)
     content = packed({"a": entry(dtype=dtype, shape=[3], data_offsets=[0, 3 * size])}, bytes(3 * size))
-    assert header_of(content).tensors["a"].dtype == dtype
+    assert parse_header(content).tensors["a"].dtype == dtype
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_types_that_numpy_does_not_have_are_read(dtype: str) -> None:
 )
 def test_a_header_of_another_kind_is_refused(header: Any) -> None:
     with pytest.raises(HeaderError):
-        header_of(packed(header, bytes(8)))
+        parse_header(packed(header, bytes(8)))
 
 
 @pytest.mark.parametrize(
@@ -84,9 +84,9 @@ def test_a_header_of_another_kind_is_refused(header: Any) -> None:
     ids=str,
 )
 def test_what_the_file_cannot_hold_is_refused(changed: dict[str, Any]) -> None:
-    assert header_of(packed({"a": entry()}, bytes(8)))
+    assert parse_header(packed({"a": entry()}, bytes(8)))
     with pytest.raises(HeaderError):
-        header_of(packed({"a": entry(**changed)}, bytes(8)))
+        parse_header(packed({"a": entry(**changed)}, bytes(8)))
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_what_the_file_cannot_hold_is_refused(changed: dict[str, Any]) -> None:
 )
 def test_overlaps_and_gaps_are_refused(places: tuple[list[int], list[int]]) -> None:
     with pytest.raises(HeaderError, match=r"overlaps|gap|belong"):
-        header_of(
+        parse_header(
             packed({name: entry(data_offsets=place) for name, place in zip("ab", places, strict=True)}, bytes(20))
         )
 
@@ -102,24 +102,24 @@ def test_overlaps_and_gaps_are_refused(places: tuple[list[int], list[int]]) -> N
 @pytest.mark.parametrize("metadata", [5, [], "a", {"a": 5}, {"a": None}, {"a": {"b": "c"}}], ids=str)
 def test_metadata_that_is_no_text_is_refused(metadata: Any) -> None:
     with pytest.raises(HeaderError):
-        header_of(packed({"__metadata__": metadata, "a": entry()}, bytes(8)))
+        parse_header(packed({"__metadata__": metadata, "a": entry()}, bytes(8)))
 
 
 def test_the_length_is_bounded_before_anything_is_read() -> None:
     for length in (2**63, 2**32, len(WHOLE)):
         with pytest.raises(HeaderError, match="said to have"):
-            header_of(struct.pack("<Q", length) + WHOLE[8:])
+            parse_header(struct.pack("<Q", length) + WHOLE[8:])
     with pytest.raises(HeaderError, match="at most 10 make sense"):
-        header_of(WHOLE, limit=10)
+        parse_header(WHOLE, limit=10)
     for content in (b"", b"\0" * 7, b"\0" * 8):
         with pytest.raises(HeaderError):
-            header_of(content)
+            parse_header(content)
 
 
 def test_a_deep_header_is_refused() -> None:
     for header in (b"[" * 100_000, b'{"a":' * 100_000, b'{"a":' + b"[" * 100_000):
         with pytest.raises(HeaderError):
-            header_of(packed(header))
+            parse_header(packed(header))
 
 
 def test_only_regular_files_are_read(tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def check(number: int) -> None:
     content = mutated_safetensors(WHOLE, number)
     header, why = None, "none"
     try:
-        header = header_of(content)
+        header = parse_header(content)
     except HeaderError as problem:
         why = problem.why
     assert 0 < len(why) < 300

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 from sdxl_desktop.core.errors import RequestError
-from sdxl_desktop.imaging import masks
-from sdxl_desktop.imaging.composite import match_colour, paste
-from tests.unit.imaging.samples import disc, noise, scene
+from sdxl_desktop.imaging import mask_operations
+from sdxl_desktop.imaging.composite import composite_over, match_colour
+from tests.unit.imaging.sample_images import disc, noise, scene
 
 
 def test_pasting_rounds_every_combination_to_the_nearest_level() -> None:
     old, new = (np.repeat(v.astype(np.uint8)[..., None], 3, axis=2) for v in np.mgrid[0:256, 0:256])
     for alpha in range(256):
         exact = (old.astype(float) * (255 - alpha) + new.astype(float) * alpha) / 255
-        pasted = paste(old, new, np.full((256, 256), alpha, dtype=np.uint8))
+        pasted = composite_over(old, new, np.full((256, 256), alpha, dtype=np.uint8))
         assert np.abs(pasted - exact).max() <= 0.5
 
 
@@ -23,18 +23,18 @@ def test_pasting_rounds_every_combination_to_the_nearest_level() -> None:
 def test_outside_the_alpha_no_pixel_changes_and_inside_all_are_new(seed: int) -> None:
     old, new = noise(80, 60, 1), noise(80, 60, 2)
     old.setflags(write=False)
-    alpha = masks.fade(disc(80, 60, 20 * seed, 30, 22), 6)
-    pasted = paste(old, new, alpha)
+    alpha = mask_operations.inner_fade_alpha(disc(80, 60, 20 * seed, 30, 22), 6)
+    pasted = composite_over(old, new, alpha)
     assert np.array_equal(pasted[alpha == 0], old[alpha == 0])
     assert np.array_equal(pasted[alpha == 255], new[alpha == 255])
     assert not np.array_equal(pasted, old)
-    assert np.array_equal(paste(old, new, np.zeros_like(alpha)), old)
+    assert np.array_equal(composite_over(old, new, np.zeros_like(alpha)), old)
 
 
 @pytest.mark.parametrize("wrong", [(31, 20), (30, 21)])
 def test_different_sizes_are_refused(wrong: tuple[int, int]) -> None:
     mask = disc(30, 20, 15, 10, 5)
-    for call in (paste, match_colour):
+    for call in (composite_over, match_colour):
         with pytest.raises(RequestError, match="not of one size"):
             call(noise(30, 20), noise(*wrong), mask)
 
@@ -52,7 +52,7 @@ def test_a_tint_that_drawing_added_is_taken_off_and_the_content_stays(centre: tu
     slope = np.linspace(0, 1, 256)[None, :, None] * np.array([8.0, -6.0, 4.0]) + np.array([-12.0, 5.0, 9.0])
     drawn = _tinted(truth, slope + np.random.default_rng(0).normal(0, 4, truth.shape))
     matched = match_colour(drawn, reference, mask)
-    inside = masks.shrink(mask, 8) > 0
+    inside = mask_operations.shrink_mask(mask, 8) > 0
     before = np.abs((drawn.astype(float) - truth)[inside].mean(axis=0)).max()
     after = np.abs((matched.astype(float) - truth)[inside].mean(axis=0)).max()
     assert before > 6

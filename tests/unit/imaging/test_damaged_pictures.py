@@ -14,11 +14,11 @@ from PIL import Image, ImageCms
 
 from sdxl_desktop.core.errors import PictureError
 from sdxl_desktop.core.geometry import Size
-from sdxl_desktop.core.raster import Bytes
+from sdxl_desktop.core.raster import UInt8Array
 from sdxl_desktop.imaging import decoding
-from sdxl_desktop.imaging.reading import MASK_IN_ALPHA, open_picture, read_mask
+from sdxl_desktop.imaging.picture_reading import MASK_IN_ALPHA, open_picture, read_mask
 from tests.mutations import DEFAULT, MANY, mutations
-from tests.unit.imaging.samples import file, noise
+from tests.unit.imaging.sample_images import file, noise
 
 PIXELS = noise(24, 16)
 KINDS = (
@@ -153,7 +153,7 @@ def test_a_png_is_never_opened_with_less_without_a_word() -> None:
     plain = file(Image.fromarray(PIXELS), "PNG")
     bomb = chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(8 * 2**20)))
     notes = open_picture(plain[:33] + bomb + plain[33:], "a.png").notes
-    assert any("beside its pixels" in note for note in notes)
+    assert any("metadata is damaged" in note for note in notes)
     assert MASK_IN_ALPHA not in notes
 
 
@@ -175,5 +175,5 @@ def test_names_are_made_fit_to_be_shown(tmp_path: Path) -> None:
 
 def test_pixels_are_what_they_were() -> None:
     """The boundary changes nothing for a good picture."""
-    seen: Bytes = open_picture(sample("BMP")).pixels
+    seen: UInt8Array = open_picture(sample("BMP")).pixels
     assert np.array_equal(seen, PIXELS)

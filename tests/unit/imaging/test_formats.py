@@ -7,22 +7,22 @@ from typing import get_args
 
 import pytest
 
-from sdxl_desktop.core.settings import PictureFormat
-from sdxl_desktop.imaging.formats import (
+from sdxl_desktop.core.settings import SavedPictureFormat
+from sdxl_desktop.imaging.picture_formats import (
     MASK_ENDINGS,
     WRITTEN,
     WRITTEN_ENDINGS,
     dialog_filter,
     listed,
     mask_filter,
-    picture_endings,
+    picture_suffixes,
     written_format,
 )
 
 
 def test_what_is_written_can_be_read() -> None:
-    assert {*WRITTEN_ENDINGS, *MASK_ENDINGS} <= set(picture_endings())
-    assert {each.name.lower() for each in WRITTEN} == set(get_args(PictureFormat))
+    assert {*WRITTEN_ENDINGS, *MASK_ENDINGS} <= set(picture_suffixes())
+    assert {each.name.lower() for each in WRITTEN} == set(get_args(SavedPictureFormat))
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_the_ending_decides_what_is_written(name: str, written: str | None) -> N
 
 
 def test_a_mask_can_be_loaded_from_whatever_can_be_opened() -> None:
-    for ending in picture_endings():
+    for ending in picture_suffixes():
         assert f"*{ending}" in mask_filter()
 
 

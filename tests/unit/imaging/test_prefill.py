@@ -7,31 +7,31 @@ import time
 import numpy as np
 import pytest
 
-from sdxl_desktop.core.edit import Prefill
+from sdxl_desktop.core.edit import PrefillMode
 from sdxl_desktop.core.errors import RequestError
-from sdxl_desktop.imaging.prefill import extend, prefill
-from tests.unit.imaging.samples import blobs, disc, noise, scene
+from sdxl_desktop.imaging.prefill import extend_canvas, prefill_masked_area
+from tests.unit.imaging.sample_images import blobs, disc, noise, scene
 
 
-@pytest.mark.parametrize("way", Prefill)
+@pytest.mark.parametrize("way", PrefillMode)
 @pytest.mark.parametrize("seed", range(4))
-def test_outside_the_mask_nothing_changes(way: Prefill, seed: int) -> None:
+def test_outside_the_mask_nothing_changes(way: PrefillMode, seed: int) -> None:
     pixels, mask = noise(61, 47), blobs(61, 47, seed)
     pixels.setflags(write=False)
-    made = prefill(pixels, mask, way)
+    made = prefill_masked_area(pixels, mask, way)
     assert np.array_equal(made[mask == 0], pixels[mask == 0])
-    assert (way is Prefill.KEEP) == np.array_equal(made, pixels)
-    assert np.array_equal(prefill(pixels, np.zeros_like(mask), way), pixels)
+    assert (way is PrefillMode.KEEP) == np.array_equal(made, pixels)
+    assert np.array_equal(prefill_masked_area(pixels, np.zeros_like(mask), way), pixels)
 
 
 def test_neutral_is_mid_grey() -> None:
     mask = disc(40, 40, 20, 20, 9)
-    assert (prefill(noise(40, 40), mask, Prefill.NEUTRAL)[mask > 0] == 128).all()
+    assert (prefill_masked_area(noise(40, 40), mask, PrefillMode.NEUTRAL)[mask > 0] == 128).all()
 
 
 def test_blur_loses_the_detail_and_keeps_the_rough_colours() -> None:
     pixels, mask = scene(200, 160, 2), disc(200, 160, 100, 80, 60)
-    made = prefill(pixels, mask, Prefill.BLUR).astype(int)
+    made = prefill_masked_area(pixels, mask, PrefillMode.BLUR).astype(int)
     inside = disc(200, 160, 100, 80, 50) > 0
     detail = [np.abs(np.diff(p.astype(int), 2, axis=1))[inside[:, 2:]].mean() for p in (made, pixels)]
     assert detail[0] < detail[1] / 4
@@ -45,37 +45,39 @@ def test_surroundings_continue_a_gradient_and_forget_what_was_there(radius: int)
     mask = disc(320, 240, 160, 120, radius)
     covered = gradient.copy()
     covered[mask > 0] = noise(320, 240)[mask > 0]
-    made = prefill(covered, mask, Prefill.SURROUNDINGS)
+    made = prefill_masked_area(covered, mask, PrefillMode.SURROUNDINGS)
     assert np.abs(made.astype(int) - gradient).max() <= max(4, radius // 3)
     assert np.abs(made.astype(int) - gradient).mean() < 2
-    assert np.array_equal(made, prefill(gradient, mask, Prefill.SURROUNDINGS))
+    assert np.array_equal(made, prefill_masked_area(gradient, mask, PrefillMode.SURROUNDINGS))
     assert np.abs(np.diff(made.astype(int), axis=0)).max() <= 8, "a step in what should be smooth"
 
 
 def test_without_surroundings_the_fill_is_grey() -> None:
-    assert (prefill(noise(9, 9), np.full((9, 9), 255, dtype=np.uint8), Prefill.SURROUNDINGS) == 128).all()
+    assert (
+        prefill_masked_area(noise(9, 9), np.full((9, 9), 255, dtype=np.uint8), PrefillMode.SURROUNDINGS) == 128
+    ).all()
 
 
 def test_a_mask_of_another_size_is_refused() -> None:
     with pytest.raises(RequestError, match=r"20x30.*30x20"):
-        prefill(noise(30, 20), np.zeros((30, 20), dtype=np.uint8), Prefill.KEEP)
+        prefill_masked_area(noise(30, 20), np.zeros((30, 20), dtype=np.uint8), PrefillMode.KEEP)
 
 
 @pytest.mark.parametrize("sides", [(16, 0, 0, 0), (0, 9, 30, 0), (40, 40, 40, 40), (0, 0, 0, 0)])
 def test_an_extended_picture_holds_the_old_one_and_masks_the_rest(sides: tuple[int, int, int, int]) -> None:
     pixels = np.full((50, 70, 3), (90, 120, 30), dtype=np.uint8)
     left, top, right, bottom = sides
-    larger, mask = extend(pixels, *sides)
+    larger, mask = extend_canvas(pixels, *sides)
     assert larger.shape == (50 + top + bottom, 70 + left + right, 3)
     assert not mask[top : top + 50, left : left + 70].any()
     assert (mask == 255).sum() == mask.size - 50 * 70
     assert (larger == (90, 120, 30)).all(), "the border's colour is not continued"
-    assert np.array_equal(extend(noise(70, 50), *sides)[0][top : top + 50, left : left + 70], noise(70, 50))
+    assert np.array_equal(extend_canvas(noise(70, 50), *sides)[0][top : top + 50, left : left + 70], noise(70, 50))
 
 
 def test_a_picture_cannot_be_extended_inwards() -> None:
     with pytest.raises(RequestError, match="negative"):
-        extend(noise(8, 8), 0, -1, 0, 0)
+        extend_canvas(noise(8, 8), 0, -1, 0, 0)
 
 
 def test_a_large_hole_is_filled_while_nobody_waits() -> None:
@@ -83,5 +85,5 @@ def test_a_large_hole_is_filled_while_nobody_waits() -> None:
     mask[128:-128, 128:-128] = 255
     pixels = noise(1280, 1280)
     start = time.process_time()
-    prefill(pixels, mask, Prefill.SURROUNDINGS)
+    prefill_masked_area(pixels, mask, PrefillMode.SURROUNDINGS)
     assert time.process_time() - start < 0.6  # measured: 0.13 s; the machine may be busy

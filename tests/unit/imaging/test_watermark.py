@@ -10,14 +10,14 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from sdxl_desktop.core.errors import PictureError
 from sdxl_desktop.core.geometry import Size
-from sdxl_desktop.core.raster import Bytes
+from sdxl_desktop.core.raster import UInt8Array
 from sdxl_desktop.imaging import watermark
-from tests.unit.imaging.samples import file, noise, scene
+from tests.unit.imaging.sample_images import file, noise, scene
 
 SIZES = [(512, 512), (256, 256), (640, 427), (1024, 576)]
 
 
-def usual_decoder(pixels: Bytes) -> list[int]:
+def usual_decoder(pixels: UInt8Array) -> list[int]:
     """What `WatermarkDecoder("bits", 48).decode(bgr, "dwtDct")` of invisible-watermark 0.2 reads, written plainly.
 
     It follows that library's `maxDct.py` block by block and shares no code with `imaging.watermark`; YUV is OpenCV's
@@ -41,7 +41,7 @@ def usual_decoder(pixels: Bytes) -> list[int]:
     return [int(scores[number::48].mean() * 255 > 127) for number in range(48)]
 
 
-def on_plain(colour: str) -> Bytes:
+def on_plain(colour: str) -> UInt8Array:
     """A few things on a plain ground, which is where marks get lost."""
     image = Image.new("RGB", (512, 512), colour)
     draw = ImageDraw.Draw(image)
@@ -50,7 +50,7 @@ def on_plain(colour: str) -> Bytes:
     return np.asarray(image.filter(ImageFilter.GaussianBlur(2)))
 
 
-def sky() -> Bytes:
+def sky() -> UInt8Array:
     y, x = np.mgrid[0:512, 0:512]
     return np.stack([90 + x / 8, 140 + y / 8, 200 + y / 10], axis=-1).astype(np.uint8)
 
@@ -65,7 +65,7 @@ PICTURES = {
 TEXTURED = [f"scene {seed}" for seed in range(4, 8)]
 
 
-def after(pixels: Bytes, kind: str, **options: object) -> Bytes:
+def after(pixels: UInt8Array, kind: str, **options: object) -> UInt8Array:
     return np.asarray(Image.open(io.BytesIO(file(Image.fromarray(pixels), kind, **options))).convert("RGB"))
 
 
@@ -112,7 +112,7 @@ def test_an_unmarked_picture_is_not_taken_for_a_marked_one(name: str) -> None:
 def test_reading_sees_what_the_usual_decoder_sees() -> None:
     for seed in range(3):
         pixels = noise(264, 300, seed)
-        assert list(watermark.read(pixels)) == usual_decoder(pixels)
+        assert list(watermark.read_bits(pixels)) == usual_decoder(pixels)
 
 
 def test_marking_twice_and_marking_shared_pixels_does_no_harm() -> None:
@@ -127,9 +127,9 @@ def test_marking_twice_and_marking_shared_pixels_does_no_harm() -> None:
 @pytest.mark.parametrize(("size", "can"), [((256, 256), True), ((255, 1024), False), ((1024, 255), False)])
 def test_small_pictures_stay_as_they_are(size: tuple[int, int], can: bool) -> None:
     pixels = noise(*size)
-    assert watermark.can_mark(Size(*size)) is can
+    assert watermark.can_embed(Size(*size)) is can
     assert np.array_equal(watermark.embed(pixels), pixels) is not can
     if not can:
         assert not watermark.is_marked(pixels)
         with pytest.raises(PictureError, match="at least 256"):
-            watermark.read(pixels)
+            watermark.read_bits(pixels)

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from sdxl_desktop.core.errors import CheckpointError
-from sdxl_desktop.library.checkpoint_names import check_name, free_name, is_name, name_of
-from sdxl_desktop.library.hub.arrival import destination
-from sdxl_desktop.ui.library.room import Room, name_problem
+from sdxl_desktop.library.checkpoint_names import check_name, find_free_name, is_valid_name, make_valid_name
+from sdxl_desktop.library.hub.install import download_destination
+from sdxl_desktop.ui.library.free_resources import FreeResources, name_problem
 
 GOOD = ("sdxl", "_old", "My model (v2), 1.0+vae", "中文模型", "हिन्दी मॉडल", "é" * 80, "x.y", "10")
 BAD = (
@@ -21,9 +21,9 @@ BAD = (
 @pytest.mark.parametrize("name", [*GOOD, *BAD], ids=repr)
 def test_the_rule_is_one_for_imports_downloads_and_the_window(name: str, tmp_path: Path) -> None:
     good = name in GOOD
-    assert is_name(name) is good
-    assert (name_problem(name, Room(memory=0, disk=0, home=tmp_path)) == "") is good
-    for refused in (lambda: check_name(name), lambda: destination(tmp_path, name)):
+    assert is_valid_name(name) is good
+    assert (name_problem(name, FreeResources(memory_bytes=0, disk_bytes=0, library_folder=tmp_path)) == "") is good
+    for refused in (lambda: check_name(name), lambda: download_destination(tmp_path, name)):
         if good:
             refused()
         else:
@@ -46,9 +46,9 @@ def test_the_rule_is_one_for_imports_downloads_and_the_window(name: str, tmp_pat
     ],
 )
 def test_a_name_made_of_any_words_keeps_the_rule(words: str, made: str, tmp_path: Path) -> None:
-    assert name_of(words) == made
-    assert is_name(made)
+    assert make_valid_name(words) == made
+    assert is_valid_name(made)
     (tmp_path / made).mkdir()
-    again = free_name(words, tmp_path)
+    again = find_free_name(words, tmp_path)
     assert again == f"{made}-2"
-    assert is_name(again)
+    assert is_valid_name(again)

@@ -16,23 +16,23 @@ from typing import Any
 import pytest
 import torch
 
-from sdxl_desktop.core.clip_files import read_clip_files
+from sdxl_desktop.core.clip_tokenizer_files import read_clip_tokenizer
 from sdxl_desktop.core.errors import CheckpointError, SdxlDesktopError
 from sdxl_desktop.core.parts import GRAPH, WEIGHTS
-from sdxl_desktop.core.paths import resources
-from sdxl_desktop.formats.families import Family, shipped_setup
+from sdxl_desktop.core.paths import resources_folder
+from sdxl_desktop.formats.families import Family, shipped_config_folder
 from sdxl_desktop.formats.safetensors_header import Tensor
 from sdxl_desktop.library.detect.identify import identify
-from sdxl_desktop.library.detect.matching import match_part
-from sdxl_desktop.library.detect.pickles import check_pickle
-from sdxl_desktop.library.graphs import read_graph
-from sdxl_desktop.library.holdings import holdings
+from sdxl_desktop.library.detect.part_matching import match_part
+from sdxl_desktop.library.detect.pickle_safety import check_pickle
+from sdxl_desktop.library.inventory import list_installed_checkpoints
+from sdxl_desktop.library.openvino_graphs import read_graph
 from sdxl_desktop.library.scan import Library, read_checkpoint
-from tests.mutations import Chance, mutated_bytes, mutated_json
+from tests.mutations import Random, mutated_bytes, mutated_json
 from tests.unit.library.test_scan import make_checkpoint
 
-STARTER = resources() / "checkpoints" / "starter"
-Attempt = Callable[[Chance], None]
+STARTER = resources_folder() / "checkpoints" / "starter"
+Attempt = Callable[[Random], None]
 INSTEAD: tuple[Callable[[Path], None], ...] = (os.mkfifo, lambda file: file.symlink_to("/dev/zero"), Path.mkdir)
 """What else may stand where a file is expected."""
 
@@ -63,20 +63,22 @@ def describing(tmp_path: Path) -> Attempt:
     (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps(scheduler))
     (folder / "import.json").write_text(json.dumps({"source": "s", "weights": "int8", "family": "base", "files": {}}))
     make_checkpoint(tmp_path / "shipped" / "starter")
-    library = Library(shipped=tmp_path / "shipped", own=tmp_path / "own")
+    library = Library(shipped_folder=tmp_path / "shipped", user_folder=tmp_path / "own")
     files = sorted(folder.rglob("*.json"))
     whole = {file: file.read_bytes() for file in files}
 
-    def attempt(chance: Chance) -> None:
+    def attempt(chance: Random) -> None:
         file = chance.choice(files)
         try:
             file.write_bytes(mutated_json(json.loads(whole[file]), chance))
             if chance.random() < 0.1:
                 file.unlink()
                 chance.choice(INSTEAD)(file)
-            assert library.default().name == "starter"
-            assert {held.name for held in holdings(library)} >= {"starter"}
-            assert {checkpoint.name for checkpoint in library.checkpoints()} | set(library.damaged()) >= {"starter"}
+            assert library.default_checkpoint().name == "starter"
+            assert {held.name for held in list_installed_checkpoints(library)} >= {"starter"}
+            assert {checkpoint.name for checkpoint in library.checkpoints()} | set(library.damaged_checkpoints()) >= {
+                "starter"
+            }
             read_checkpoint(folder)
         finally:
             shutil.rmtree(file) if file.is_dir() else file.unlink(missing_ok=True)
@@ -88,12 +90,12 @@ def describing(tmp_path: Path) -> Attempt:
 @pytest.fixture
 def matching() -> Attempt:
     """Of SDXL's configs one value is changed; it is held against a few tensors."""
-    setup = shipped_setup(Family.BASE)
+    setup = shipped_config_folder(Family.BASE)
     parts = ("unet", "vae", "text_encoder", "text_encoder_2")
     configs = {part: setup.config(part) for part in parts}
     tensors = {"conv_in.weight": Tensor(Path("a"), "F16", (4, 4), 0, 32)}
 
-    def attempt(chance: Chance) -> None:
+    def attempt(chance: Random) -> None:
         part = chance.choice(parts)
         try:
             config = json.loads(mutated_json(configs[part], chance))
@@ -101,7 +103,7 @@ def matching() -> Attempt:
             return
         if isinstance(config, dict):
             said = match_part(part, config, tensors)
-            raise CheckpointError(f"It does not fit: {getattr(said, 'words', said)}")
+            raise CheckpointError(f"It does not fit: {getattr(said, 'reason', said)}")
 
     return attempt
 
@@ -110,14 +112,14 @@ def matching() -> Attempt:
 def looking(tmp_path: Path) -> Attempt:
     """Of a diffusers folder of descriptions and a few tensors, one file is changed."""
     folder = tmp_path / "diffusers"
-    shutil.copytree(shipped_setup(Family.BASE).folder, folder)
+    shutil.copytree(shipped_config_folder(Family.BASE).folder, folder)
     head = json.dumps({"a": {"dtype": "F16", "shape": [2], "data_offsets": [0, 4]}}).encode()
     for part, stem in (("unet", "diffusion_pytorch_model"), ("vae", "diffusion_pytorch_model")):
         (folder / part / f"{stem}.safetensors").write_bytes(len(head).to_bytes(8, "little") + head + bytes(4))
     files = [file for file in sorted(folder.rglob("*")) if file.is_file()]
     whole = {file: file.read_bytes() for file in files}
 
-    def attempt(chance: Chance) -> None:
+    def attempt(chance: Random) -> None:
         file = chance.choice(files)
         plain = file.suffix == ".json"
         file.write_bytes(mutated_json(json.loads(whole[file]), chance) if plain else mutated_bytes(whole[file], chance))
@@ -139,7 +141,7 @@ def unpickling(tmp_path: Path) -> Attempt:
     listing = next(name for name in members if name.endswith(".pkl"))
     file = tmp_path / "a.ckpt"
 
-    def attempt(chance: Chance) -> None:
+    def attempt(chance: Random) -> None:
         if chance.random() < 0.2:
             file.write_bytes(mutated_bytes(saved.getvalue(), chance))
         else:
@@ -166,7 +168,7 @@ def tokenizing(tmp_path: Path) -> Attempt:
         "tokenizer.json": json.dumps({"model": {"type": "BPE", "vocab": words, "merges": ["a b</w>"]}}).encode(),
     }
 
-    def attempt(chance: Chance) -> None:
+    def attempt(chance: Random) -> None:
         changed, whole_one = chance.choice(list(whole)), chance.random() < 0.5
         for name, content in whole.items():
             if name == "tokenizer.json" and not (whole_one or changed == name):
@@ -177,7 +179,7 @@ def tokenizing(tmp_path: Path) -> Attempt:
                 (folder / name).write_bytes(mutated_bytes(content, chance))
             else:
                 (folder / name).write_bytes(mutated_json(json.loads(content), chance))
-        read_clip_files(folder)
+        read_clip_tokenizer(folder)
 
     return attempt
 
@@ -190,7 +192,7 @@ def graphs(tmp_path: Path) -> Attempt:
     names = (GRAPH, WEIGHTS)
     whole = {name: (STARTER / "vae_encoder" / name).read_bytes() for name in names}
 
-    def attempt(chance: Chance) -> None:
+    def attempt(chance: Random) -> None:
         changed = chance.choice(names)
         for name, content in whole.items():
             (part / name).unlink(missing_ok=True)  # never change what is mapped
@@ -309,6 +311,6 @@ HUGE = 2 * 10**9
     ids=lambda value: str(value)[:50],
 )
 def test_a_config_of_more_than_any_file_holds_is_not_counted_out(part: str, changed: dict[str, Any]) -> None:
-    config = {**(shipped_setup(Family.BASE).config(part) or {}), **changed}
+    config = {**(shipped_config_folder(Family.BASE).config(part) or {}), **changed}
     said = match_part(part, config, {"conv_in.weight": Tensor(Path("a"), "F16", (4, 4), 0, 32)})
-    assert 0 < len(getattr(said, "words", "")) < 600
+    assert 0 < len(getattr(said, "reason", "")) < 600

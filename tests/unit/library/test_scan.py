@@ -51,7 +51,7 @@ def make_checkpoint(
 def test_a_checkpoint_is_described_by_its_parts(tmp_path: Path) -> None:
     found = read_checkpoint(make_checkpoint(tmp_path / "mine"))
     assert (found.name, found.title) == ("mine", "mine")
-    assert (found.vae_factor, found.size_multiple) == (8, 32)
+    assert (found.vae_scale_factor, found.size_multiple) == (8, 32)
     assert found.recommended.size == Size(1024, 1024)
     assert found.recommended.scheduler is SchedulerName.DDIM
 
@@ -69,15 +69,15 @@ def test_a_refiner_needs_no_first_encoder_and_is_never_the_default(tmp_path: Pat
     make_checkpoint(tmp_path / "a-refiner", index=index, parts=("text_encoder_2", "unet", "vae_decoder"))
     make_checkpoint(tmp_path / "base")
     assert read_checkpoint(tmp_path / "a-refiner").kind is CheckpointKind.REFINER
-    assert Library(shipped=tmp_path / "none", own=tmp_path).default().name == "base"
+    assert Library(shipped_folder=tmp_path / "none", user_folder=tmp_path).default_checkpoint().name == "base"
 
 
 def test_what_a_checkpoint_can_do_is_read_from_its_parts(tmp_path: Path) -> None:
     inpainting = {"in_channels": 9, "out_channels": 4}
     found = read_checkpoint(make_checkpoint(tmp_path / "paints", unet=inpainting, parts=(*PARTS, "vae_encoder")))
-    assert (found.kind, found.has_encoder) == (CheckpointKind.INPAINT, True)
+    assert (found.kind, found.has_vae_encoder) == (CheckpointKind.INPAINT, True)
     found = read_checkpoint(make_checkpoint(tmp_path / "words"))
-    assert (found.kind, found.has_encoder, found.few_step) == (CheckpointKind.BASE, False, False)
+    assert (found.kind, found.has_vae_encoder, found.is_few_step) == (CheckpointKind.BASE, False, False)
 
 
 def test_a_tiny_vae_is_found_when_it_is_whole(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_a_tiny_vae_is_found_when_it_is_whole(tmp_path: Path) -> None:
 
 def test_a_few_step_checkpoint_is_recognised(tmp_path: Path) -> None:
     found = read_checkpoint(make_checkpoint(tmp_path / "fast", unet={"time_cond_proj_dim": 256}))
-    assert found.few_step
+    assert found.is_few_step
     assert found.recommended.scheduler is SchedulerName.LCM
     assert found.recommended.steps <= 8
 
@@ -132,10 +132,10 @@ def test_another_kind_of_model_is_refused_by_kind(tmp_path: Path) -> None:
 
 @pytest.fixture
 def library(tmp_path: Path) -> Library:
-    made = Library(shipped=tmp_path / "shipped", own=tmp_path / "own")
-    make_checkpoint(made.shipped / "starter")
-    make_checkpoint(made.own / "zebra")
-    (made.own / "notes").mkdir()
+    made = Library(shipped_folder=tmp_path / "shipped", user_folder=tmp_path / "own")
+    make_checkpoint(made.shipped_folder / "starter")
+    make_checkpoint(made.user_folder / "zebra")
+    (made.user_folder / "notes").mkdir()
     return made
 
 
@@ -144,35 +144,35 @@ def test_the_library_lists_own_before_shipped_and_skips_what_is_none(library: Li
 
 
 def test_one_torn_checkpoint_does_not_hide_the_others(library: Library) -> None:
-    (library.own / "zebra" / "unet" / "openvino_model.bin").unlink()
+    (library.user_folder / "zebra" / "unet" / "openvino_model.bin").unlink()
     assert [checkpoint.name for checkpoint in library.checkpoints()] == ["starter"]
 
 
 def test_own_wins_over_shipped_of_the_same_name(library: Library) -> None:
-    make_checkpoint(library.own / "starter")
-    assert library.find("starter").folder == library.own / "starter"
+    make_checkpoint(library.user_folder / "starter")
+    assert library.find_checkpoint("starter").folder == library.user_folder / "starter"
 
 
 def test_a_checkpoint_is_found_by_name_or_folder(library: Library, tmp_path: Path) -> None:
     elsewhere = make_checkpoint(tmp_path / "elsewhere")
-    assert library.find("zebra").folder == library.own / "zebra"
-    assert library.find(str(elsewhere)).folder == elsewhere.resolve()
+    assert library.find_checkpoint("zebra").folder == library.user_folder / "zebra"
+    assert library.find_checkpoint(str(elsewhere)).folder == elsewhere.resolve()
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones(library: Library) -> None:
     with pytest.raises(CheckpointError, match="zebra, starter"):
-        library.find("lion")
+        library.find_checkpoint("lion")
 
 
 def test_the_default_is_the_starter(library: Library) -> None:
-    assert library.default().name == "starter"
+    assert library.default_checkpoint().name == "starter"
 
 
 def test_an_empty_library_says_where_it_looked(tmp_path: Path) -> None:
-    empty = Library(shipped=tmp_path / "a", own=tmp_path / "b")
+    empty = Library(shipped_folder=tmp_path / "a", user_folder=tmp_path / "b")
     assert empty.checkpoints() == ()
     with pytest.raises(CheckpointError, match=str(tmp_path / "b")):
-        empty.default()
+        empty.default_checkpoint()
 
 
 def test_what_is_hidden_is_not_in_the_library(tmp_path: Path) -> None:
@@ -182,43 +182,43 @@ def test_what_is_hidden_is_not_in_the_library(tmp_path: Path) -> None:
 
 
 def test_one_that_vanished_is_missing_and_no_error(tmp_path: Path) -> None:
-    library = Library(shipped=tmp_path / "none", own=tmp_path / "own")
-    assert library.missing() == (), "nothing is there, and nothing is written"
-    assert not library.own.exists()
+    library = Library(shipped_folder=tmp_path / "none", user_folder=tmp_path / "own")
+    assert library.missing_checkpoints() == (), "nothing is there, and nothing is written"
+    assert not library.user_folder.exists()
     for name in ("one", "two"):
-        make_checkpoint(library.own / name, card={"title": name.upper()})
-    assert library.missing() == ()
-    (library.own / "one").rename(tmp_path / "elsewhere")
+        make_checkpoint(library.user_folder / name, card={"title": name.upper()})
+    assert library.missing_checkpoints() == ()
+    (library.user_folder / "one").rename(tmp_path / "elsewhere")
     assert [found.name for found in library.checkpoints()] == ["two"]
-    assert [(about.name, about.title) for about in library.missing()] == [("one", "ONE")]
+    assert [(about.name, about.title) for about in library.missing_checkpoints()] == [("one", "ONE")]
     with pytest.raises(CheckpointError, match="missing"):
-        library.find("one")
-    (tmp_path / "elsewhere").rename(library.own / "one")
-    assert library.missing() == ()
-    (library.own / "one").rename(tmp_path / "elsewhere")
-    library.forget("one")
-    assert library.missing() == ()
+        library.find_checkpoint("one")
+    (tmp_path / "elsewhere").rename(library.user_folder / "one")
+    assert library.missing_checkpoints() == ()
+    (library.user_folder / "one").rename(tmp_path / "elsewhere")
+    library.forget_missing("one")
+    assert library.missing_checkpoints() == ()
 
 
 @pytest.mark.parametrize("content", [b"", b"[{]", b'[{"name": "../up"}]', b"[7]"])
 def test_a_damaged_memory_is_none(content: bytes, tmp_path: Path) -> None:
     make_checkpoint(tmp_path / "one")
     (tmp_path / ".remembered.json").write_bytes(content)
-    assert Library(tmp_path / "none", tmp_path).missing() == ()
+    assert Library(tmp_path / "none", tmp_path).missing_checkpoints() == ()
 
 
 def test_every_folder_whose_change_matters_is_watched(tmp_path: Path) -> None:
     library = Library(tmp_path / "none", tmp_path / "a" / "own")
     assert library.watched_folders() == (tmp_path,), "it may come into being"
-    make_checkpoint(library.own / "one")
-    (library.own / ".importing").mkdir()
-    assert library.watched_folders() == (library.own, library.own / "one")
+    make_checkpoint(library.user_folder / "one")
+    (library.user_folder / ".importing").mkdir()
+    assert library.watched_folders() == (library.user_folder, library.user_folder / "one")
 
 
 @pytest.mark.parametrize("damage", ["nested", "infinite", "pipe", "endless", "loop", "folder", "large"])
 @pytest.mark.parametrize("name", ["model_index.json", "unet/config.json", "checkpoint.json"])
 def test_a_damaged_folder_fails_alone_and_says_so(library: Library, name: str, damage: str) -> None:
-    file = library.own / "zebra" / name
+    file = library.user_folder / "zebra" / name
     file.unlink(missing_ok=True)
     match damage:
         case "nested":
@@ -236,10 +236,10 @@ def test_a_damaged_folder_fails_alone_and_says_so(library: Library, name: str, d
         case "large":
             with file.open("wb") as stream:
                 stream.truncate(1 << 36)
-    assert library.default().name == "starter"
-    assert list(library.damaged()) == ["zebra"]
+    assert library.default_checkpoint().name == "starter"
+    assert list(library.damaged_checkpoints()) == ["zebra"]
     with pytest.raises(CheckpointError) as caught:
-        library.find("zebra")
+        library.find_checkpoint("zebra")
     assert len(str(caught.value)) < 600
 
 
@@ -247,13 +247,13 @@ def test_a_folder_that_may_not_be_listed_hides_nothing_else(library: Library, mo
     real = Path.iterdir
 
     def iterdir(folder: Path) -> Iterator[Path]:
-        if folder == library.own:
+        if folder == library.user_folder:
             raise PermissionError(13, "Permission denied")
         return real(folder)
 
     monkeypatch.setattr(Path, "iterdir", iterdir)
     assert [checkpoint.name for checkpoint in library.checkpoints()] == ["starter"]
-    assert library.watched_folders() == (library.own,)
+    assert library.watched_folders() == (library.user_folder,)
 
 
 def test_a_scheduler_that_is_not_here_is_told_beside_what_is_suggested(tmp_path: Path) -> None:

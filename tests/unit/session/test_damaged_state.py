@@ -10,23 +10,23 @@ from pathlib import Path
 
 import pytest
 
+from sdxl_desktop.core.lenient_decoding import to_builtins
 from sdxl_desktop.core.request import Execution, Sampling
-from sdxl_desktop.core.salvage import builtins
 from sdxl_desktop.core.settings import Settings
 from sdxl_desktop.engine.compile_key import CompileKey, CompileTimes
-from sdxl_desktop.engine.device_times import read_table
-from sdxl_desktop.library.remembered import FILE as REMEMBERED
-from sdxl_desktop.library.remembered import remembered
-from sdxl_desktop.session.job_memory import JobMemory
-from sdxl_desktop.session.library_memory import JobNote, LibraryMemory
-from sdxl_desktop.session.paces import Paces
-from sdxl_desktop.session.recent import RecentFiles
+from sdxl_desktop.engine.device_times import read_timings
+from sdxl_desktop.library.known_checkpoints import KNOWN_CHECKPOINTS_FILE as REMEMBERED
+from sdxl_desktop.library.known_checkpoints import read_known_checkpoints
+from sdxl_desktop.session.job_store import JobStore
+from sdxl_desktop.session.library_state import ImportJobSpec, LibraryState
+from sdxl_desktop.session.recent_files import RecentFiles
 from sdxl_desktop.session.settings_store import SettingsStore
+from sdxl_desktop.session.timing_history import TimingHistory
 from tests.mutations import DEFAULT, MANY, mutations
 
 KEY = CompileKey("content", "unet", "CPU")
 SAMPLES: dict[str, bytes] = {
-    "settings": json.dumps(builtins(Settings())).encode(),
+    "settings": json.dumps(to_builtins(Settings())).encode(),
     "library": b'{"welcome_dismissed": true, "used": {"/a": 1.5}, "jobs": [{"what": "x", "name": "n", "title": "t"}]}',
     "jobs": b'[{"checkpoint": "/a", "name": "n", "title": "t"}]',
     "recent": b'["/a/b.png", "/c.sdxld"]',
@@ -38,18 +38,18 @@ SAMPLES: dict[str, bytes] = {
 
 
 def expected(file: Path) -> object:
-    return Paces(file).expected(Path("x"), Execution(), Sampling(), Sampling().size)
+    return TimingHistory(file).expected_seconds(Path("x"), Execution(), Sampling(), Sampling().size)
 
 
 READERS: dict[str, Callable[[Path], object]] = {
     "settings": lambda file: SettingsStore(file).load(),
-    "library": lambda file: LibraryMemory(file).jobs(),
-    "jobs": lambda file: JobMemory(LibraryMemory(file.with_name("library.json"))).notes(),
-    "recent": lambda file: RecentFiles(file).listed(),
+    "library": lambda file: LibraryState(file).jobs(),
+    "jobs": lambda file: JobStore(LibraryState(file.with_name("library.json"))).saved_jobs(),
+    "recent": lambda file: RecentFiles(file).existing_paths(),
     "paces": expected,
-    "times": lambda file: CompileTimes(file).expected(KEY),
-    "table": read_table,
-    "remembered": lambda file: remembered(file.parent),
+    "times": lambda file: CompileTimes(file).expected_seconds(KEY),
+    "table": read_timings,
+    "remembered": lambda file: read_known_checkpoints(file.parent),
 }
 NAMES = {"jobs": "quantizations.json", "remembered": REMEMBERED}
 
@@ -92,19 +92,19 @@ def test_one_bad_entry_costs_one_entry(tmp_path: Path) -> None:
     file = tmp_path / "library.json"
     good = {"what": "x", "name": "good", "title": "t"}
     file.write_text(json.dumps({"jobs": [5, good, {"name": "half"}], "used": {"/a": "never", "/b": 2.5}, "more": 1}))
-    memory = LibraryMemory(file)
+    memory = LibraryState(file)
     assert [job.name for job in memory.jobs()] == ["good"]
     assert memory.last_used(Path("/b")) == 2.5
-    memory.note_job(JobNote(what="y", name="new", title="t"))
+    memory.save_job(ImportJobSpec(what="y", name="new", title="t"))
     held = json.loads(file.read_text(encoding="utf-8"))
     assert [job["name"] for job in held["jobs"]] == ["good", "new"]
     assert held["more"] == 1, "what only a newer version knows is kept"
 
 
 def test_windows_at_the_same_time_lose_nothing(tmp_path: Path) -> None:
-    memory = LibraryMemory(tmp_path / "library.json")
+    memory = LibraryState(tmp_path / "library.json")
     with ThreadPoolExecutor(4) as threads:
-        list(threads.map(lambda n: LibraryMemory(memory.file).use(Path(f"/checkpoint {n}"), n + 1.0), range(24)))
+        list(threads.map(lambda n: LibraryState(memory.file).record_use(Path(f"/checkpoint {n}"), n + 1.0), range(24)))
     assert [memory.last_used(Path(f"/checkpoint {n}")) for n in range(24)] == [n + 1.0 for n in range(24)]
 
 
@@ -114,4 +114,4 @@ def test_recent_files_need_not_have_names_that_are_text(tmp_path: Path) -> None:
     odd.write_bytes(b"")
     recent = RecentFiles(tmp_path / "recent.json")
     recent.add(odd)
-    assert recent.listed() == (odd,)
+    assert recent.existing_paths() == (odd,)

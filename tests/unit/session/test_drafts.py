@@ -9,35 +9,35 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sdxl_desktop.core.additions import Additions, EmbeddingUse, LoraUse
-from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind, Recommended
-from sdxl_desktop.core.edit import Edit
+from sdxl_desktop.core.additions import Additions, EmbeddingReference, LoraReference
+from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind, RecommendedSettings
+from sdxl_desktop.core.edit import EditParameters
 from sdxl_desktop.core.errors import EngineError, OutputError, RequestError
-from sdxl_desktop.core.events import Cancelled, Drawn, Event, Failed, Finished, Picture
+from sdxl_desktop.core.events import EngineEvent, Picture, PictureFinished, RunCancelled, RunFailed, RunFinished
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.raster import Raster
-from sdxl_desktop.core.refine import Refine
+from sdxl_desktop.core.refine import RefinerParameters
 from sdxl_desktop.core.request import GenerationRequest, Prompts, Sampling
 from sdxl_desktop.core.schedulers import SchedulerName
-from sdxl_desktop.core.speed import Speed
-from sdxl_desktop.history.metadata import read_record
+from sdxl_desktop.core.speed import SpeedPreset
+from sdxl_desktop.metadata.picture_files import read_record
 from sdxl_desktop.session.drafts import (
-    FOLDER,
+    DRAFTS_FOLDER,
     MAX_DRAFTS,
     DraftingSession,
     draft_request,
     draft_size,
-    drafting_checkpoints,
+    find_draft_checkpoints,
 )
-from sdxl_desktop.session.pictures import PictureStore
-from tests.unit.session.test_session import Recorder
+from sdxl_desktop.session.result_files import PictureStore
+from tests.unit.session.test_generation_session import Recorder
 
 
 def checkpoint(name: str, side: int = 1024, *, few_step: bool = False, steps: int = 30, **more: object) -> Checkpoint:
     scheduler = SchedulerName.LCM if few_step else SchedulerName.EULER
-    wanted = Recommended(size=Size(side, side), steps=steps, guidance_scale=1.5, scheduler=scheduler)
+    wanted = RecommendedSettings(size=Size(side, side), steps=steps, guidance_scale=1.5, scheduler=scheduler)
     return replace(
-        Checkpoint(name=name, title=name.title(), folder=Path(name), few_step=few_step, recommended=wanted),
+        Checkpoint(name=name, title=name.title(), folder=Path(name), is_few_step=few_step, recommended=wanted),
         **more,  # type: ignore[arg-type]
     )
 
@@ -59,7 +59,7 @@ class Sitting:
     runner: Recorder
     pictures: Path
 
-    def tell(self, *events: Event) -> None:
+    def tell(self, *events: EngineEvent) -> None:
         for event in events:
             self.session.handle(event)
 
@@ -69,8 +69,8 @@ class Sitting:
         sampling = self.session.run.request.sampling
         for seed in sampling.seeds:
             pixels = np.random.default_rng(seed).integers(0, 255, (8, 8, 3), np.uint8)
-            self.tell(Drawn(Picture(pixels=pixels, seed=seed)))
-        self.tell(Finished(pictures=()))
+            self.tell(PictureFinished(Picture(pixels=pixels, seed=seed)))
+        self.tell(RunFinished(pictures=()))
 
     def files(self) -> list[str]:
         return sorted(str(file.relative_to(self.pictures)) for file in self.pictures.rglob("*.*"))
@@ -95,9 +95,9 @@ def test_few_step_relatives_of_the_same_size_draft_and_those_named_alike_first()
     tiny, other = checkpoint("starter-lcm", 64, few_step=True), checkpoint("vegart", few_step=True)
     refiner = checkpoint("sdxl-fast-refiner", few_step=True, kind=CheckpointKind.REFINER)
     known = (other, tiny, refiner, BASE, checkpoint("another"), LCM)
-    assert [one.name for one in drafting_checkpoints(BASE, known)] == ["sdxl-lcm", "vegart"]
-    assert drafting_checkpoints(checkpoint("starter", 64), known) == (tiny,)
-    assert drafting_checkpoints(LCM, (LCM,)) == (), "it is no draft of itself"
+    assert [one.name for one in find_draft_checkpoints(BASE, known)] == ["sdxl-lcm", "vegart"]
+    assert find_draft_checkpoints(checkpoint("starter", 64), known) == (tiny,)
+    assert find_draft_checkpoints(LCM, (LCM,)) == (), "it is no draft of itself"
 
 
 # what is asked of it
@@ -117,7 +117,7 @@ def test_a_few_step_checkpoint_drafts_with_its_own_settings_and_the_same_words()
 def test_without_one_the_checkpoint_drafts_itself_with_fewer_steps() -> None:
     sampling = draft_request(FULL, BASE, BASE, 4).sampling
     assert sampling.steps == 12
-    assert sampling.speed is Speed.FAST
+    assert sampling.speed is SpeedPreset.FAST
     assert (sampling.size, sampling.scheduler) == (FULL.sampling.size, FULL.sampling.scheduler)
     few = replace(FULL, sampling=replace(FULL.sampling, steps=4))
     assert draft_request(few, BASE, BASE, 4).sampling.steps == 4
@@ -146,9 +146,9 @@ def test_drafts_have_the_shape_of_the_picture_and_the_size_of_their_checkpoint()
 
 def test_what_belongs_to_the_full_checkpoint_stays_with_it() -> None:
     additions = Additions(
-        loras=(LoraUse(Path("style.safetensors")),), embeddings=(EmbeddingUse(Path("e.pt"), "thing"),)
+        loras=(LoraReference(Path("style.safetensors")),), embeddings=(EmbeddingReference(Path("e.pt"), "thing"),)
     )
-    full = replace(FULL, additions=additions, refine=Refine(checkpoint=Path("refiner")))
+    full = replace(FULL, additions=additions, refine=RefinerParameters(checkpoint=Path("refiner")))
     asked = draft_request(full, BASE, LCM, 4)
     assert asked.refine is None
     assert asked.additions == Additions(embeddings=additions.embeddings), "the prompt names them"
@@ -156,12 +156,12 @@ def test_what_belongs_to_the_full_checkpoint_stays_with_it() -> None:
 
 
 def test_a_picture_on_the_canvas_is_no_draft() -> None:
-    picture = Raster.of(np.zeros((8, 8, 3), np.uint8))
+    picture = Raster.from_pixels(np.zeros((8, 8, 3), np.uint8))
     with pytest.raises(RequestError, match="words alone"):
-        draft_request(replace(FULL, edit=Edit(picture=picture)), BASE, LCM, 4)
+        draft_request(replace(FULL, edit=EditParameters(picture=picture)), BASE, LCM, 4)
 
 
-@pytest.mark.parametrize("lacking", [{"has_encoder": False}, {"kind": CheckpointKind.INPAINT}])
+@pytest.mark.parametrize("lacking", [{"has_vae_encoder": False}, {"kind": CheckpointKind.INPAINT}])
 def test_a_checkpoint_that_cannot_finish_is_told_before_anything_is_drawn(lacking: dict[str, object]) -> None:
     with pytest.raises(RequestError, match="cannot finish"):
         draft_request(FULL, checkpoint("sdxl", **lacking), LCM, 4)  # type: ignore[arg-type]
@@ -183,11 +183,11 @@ def test_what_waits_beside_them_is_drawn_as_ever(sitting: Sitting) -> None:
     session = sitting.session
     session.generate(FULL)
     session.draw_drafts(draft_request(FULL, BASE, LCM, 4), FULL)
-    assert (session.drafting, session.drafts_waiting) == (False, 4)
+    assert (session.drafting, session.pending_drafts) == (False, 4)
     sitting.draw()
-    assert (session.drafting, session.drafts_waiting, len(session.results)) == (True, 4, 2)
-    sitting.tell(Drawn(Picture(pixels=np.zeros((8, 8, 3), np.uint8), seed=17)))
-    assert (session.drafts_waiting, len(session.drafts)) == (3, 1)
+    assert (session.drafting, session.pending_drafts, len(session.results)) == (True, 4, 2)
+    sitting.tell(PictureFinished(Picture(pixels=np.zeros((8, 8, 3), np.uint8), seed=17)))
+    assert (session.pending_drafts, len(session.drafts)) == (3, 1)
 
 
 def test_a_draft_is_repeated_by_its_own_request(sitting: Sitting) -> None:
@@ -200,24 +200,24 @@ def test_drafts_that_are_cleared_from_the_queue_come_back_as_drafts(sitting: Sit
     session.draw_drafts(draft_request(FULL, BASE, LCM, 4), FULL)
     session.draw_drafts(draft_request(FULL, BASE, LCM, 9), FULL)
     session.clear_queue()
-    assert session.drafts_waiting == 4
+    assert session.pending_drafts == 4
     session.restore_queue()
-    assert session.drafts_waiting == 13
-    sitting.tell(Cancelled())
+    assert session.pending_drafts == 13
+    sitting.tell(RunCancelled())
     assert session.drafting
 
 
-@pytest.mark.parametrize("end", [Cancelled(), Failed(EngineError("No."))])
-def test_nothing_waits_after_an_end(sitting: Sitting, end: Event) -> None:
+@pytest.mark.parametrize("end", [RunCancelled(), RunFailed(EngineError("No."))])
+def test_nothing_waits_after_an_end(sitting: Sitting, end: EngineEvent) -> None:
     session = sitting.session
     session.draw_drafts(draft_request(FULL, BASE, LCM, 4), FULL)
-    if isinstance(end, Cancelled):
+    if isinstance(end, RunCancelled):
         session.draw_drafts(draft_request(FULL, BASE, LCM, 9), FULL)
         session.clear_queue()
         session.cancel()
     sitting.tell(end)
-    assert session.drafts_waiting == 0
-    assert (session.error is None) == isinstance(end, Cancelled)
+    assert session.pending_drafts == 0
+    assert (session.error is None) == isinstance(end, RunCancelled)
 
 
 def test_the_sheet_does_not_grow_for_ever(sitting: Sitting) -> None:
@@ -232,7 +232,7 @@ def test_the_sheet_does_not_grow_for_ever(sitting: Sitting) -> None:
 def test_the_chosen_ones_become_results_of_the_full_checkpoint(sitting: Sitting) -> None:
     session = drafted(sitting).session
     chosen = [session.drafts[1], session.drafts[3]]
-    session.finish(chosen, 0.45)
+    session.finish_drafts(chosen, 0.45)
     first = sitting.runner.started[-1]
     assert first.checkpoint == BASE.folder
     assert first.edit is not None
@@ -247,7 +247,7 @@ def test_the_chosen_ones_become_results_of_the_full_checkpoint(sitting: Sitting)
 
 def test_the_record_of_a_finished_picture_leads_to_its_draft(sitting: Sitting) -> None:
     session = drafted(sitting).session
-    session.finish(session.drafts[:1])
+    session.finish_drafts(session.drafts[:1])
     sitting.draw()
     path = session.results[0].saved_to
     assert path is not None
@@ -255,30 +255,30 @@ def test_the_record_of_a_finished_picture_leads_to_its_draft(sitting: Sitting) -
     assert record is not None
     assert record.request.edit is not None
     used = record.request.edit.picture
-    file = sitting.pictures / FOLDER / used.name
+    file = sitting.pictures / DRAFTS_FOLDER / used.name
     with Image.open(file) as picture:
-        again = Raster.of(np.asarray(picture), used.name)
+        again = Raster.from_pixels(np.asarray(picture), used.name)
     assert again == used
     asked = sitting.runner.started[-1]
     assert replace(record.request, edit=replace(record.request.edit, picture=again)) == asked
     of_draft = read_record(file)
     assert of_draft is not None
-    assert of_draft.request == session.drafts[0].request.recorded()
+    assert of_draft.request == session.drafts[0].request.for_metadata()
 
 
 def test_a_draft_that_is_finished_twice_is_kept_once(sitting: Sitting) -> None:
     session = drafted(sitting).session
     for _ in range(2):
-        session.finish(session.drafts[:1])
+        session.finish_drafts(session.drafts[:1])
         sitting.draw()
-    assert sum(file.startswith(FOLDER) for file in sitting.files()) == 1
+    assert sum(file.startswith(DRAFTS_FOLDER) for file in sitting.files()) == 1
     assert len(session.results) == 2
 
 
 def test_where_pictures_are_not_kept_drafts_are_not_either(sitting: Sitting) -> None:
     session = drafted(sitting).session
     session.store = PictureStore(sitting.pictures, keep_every_picture=False)
-    session.finish(session.drafts[:1])
+    session.finish_drafts(session.drafts[:1])
     sitting.draw()
     assert sitting.files() == []
     assert len(session.results) == 1
@@ -287,6 +287,6 @@ def test_where_pictures_are_not_kept_drafts_are_not_either(sitting: Sitting) -> 
 def test_a_draft_that_cannot_be_kept_is_finished_all_the_same(sitting: Sitting) -> None:
     session = drafted(sitting).session
     sitting.pictures.write_text("not a folder")
-    session.finish(session.drafts[:1])
+    session.finish_drafts(session.drafts[:1])
     assert session.run is not None
     assert isinstance(session.error, OutputError), "and it is told"

@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sdxl_desktop.core.checkpoint import Checkpoint, Recommended
-from sdxl_desktop.core.edit import Ground
-from sdxl_desktop.core.events import Finished, Picture, Timings
+from sdxl_desktop.core.checkpoint import Checkpoint, RecommendedSettings
+from sdxl_desktop.core.edit import EditSource
+from sdxl_desktop.core.events import Picture, RunFinished, Timings
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.request import Execution, GenerationRequest, Prompts, Sampling
-from sdxl_desktop.core.settings import RefinerValue, WorkspaceValue
-from sdxl_desktop.engine.footprint import Footprint
-from sdxl_desktop.session.forecast import Forecast
-from sdxl_desktop.session.outlook import expected
-from sdxl_desktop.session.paces import Paces
+from sdxl_desktop.core.settings import RefinerPanelState, WorkspaceValue
+from sdxl_desktop.engine.memory_footprint import MemoryFootprint
+from sdxl_desktop.session.forecast import RunForecast
+from sdxl_desktop.session.forecast_inputs import forecast_run
+from sdxl_desktop.session.timing_history import TimingHistory
 
 GB = 2**30
 SIZE = Size(1024, 768)
@@ -35,94 +35,96 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def checkpoint(folder: Path) -> Checkpoint:
-    return Checkpoint(name="large", title="Large", folder=folder, recommended=Recommended(size=SIZE))
+    return Checkpoint(name="large", title="Large", folder=folder, recommended=RecommendedSettings(size=SIZE))
 
 
-def ask(paces: Paces, checkpoint: Checkpoint | None, workspace: WorkspaceValue | None = None) -> Forecast | None:
+def ask(
+    paces: TimingHistory, checkpoint: Checkpoint | None, workspace: WorkspaceValue | None = None
+) -> RunForecast | None:
     sampling = Sampling(size=SIZE, steps=20)
-    footprint = None if checkpoint is None else Footprint.of(checkpoint.folder)
+    footprint = None if checkpoint is None else MemoryFootprint.from_checkpoint(checkpoint.folder)
     asked = workspace or WorkspaceValue(sampling=sampling)
-    return expected(paces, footprint, asked, Ground(), checkpoint, Execution(), SIZE)
+    return forecast_run(paces, footprint, asked, EditSource(), checkpoint, Execution(), SIZE)
 
 
-def learnt(paces: Paces, folder: Path, peak: int, size: Size = SIZE) -> Paces:
+def learnt(paces: TimingHistory, folder: Path, peak: int, size: Size = SIZE) -> TimingHistory:
     picture = Picture(pixels=np.zeros((size.height, size.width, 3), np.uint8), seed=0)
     request = GenerationRequest(
         checkpoint=folder, prompts=Prompts(prompt="a cat"), sampling=Sampling(size=size, steps=20)
     )
-    paces.learn(request, Finished(pictures=(picture,), timings=Timings(denoise=150, decode=10), peak_bytes=peak))
+    paces.add(request, RunFinished(pictures=(picture,), timings=Timings(denoise=150, decode=10), peak_bytes=peak))
     return paces
 
 
 def test_before_anything_was_measured_the_files_tell_of_memory_and_nobody_of_time(checkpoint: Checkpoint) -> None:
-    forecast = ask(Paces(), checkpoint)
+    forecast = ask(TimingHistory(), checkpoint)
     assert forecast is not None
     assert forecast.seconds is None
     assert not forecast.measured
-    assert forecast.peak is not None
-    assert 5 * GB < forecast.peak < 9 * GB
+    assert forecast.peak_memory is not None
+    assert 5 * GB < forecast.peak_memory < 9 * GB
 
 
 def test_what_was_measured_is_told_as_it_was(checkpoint: Checkpoint) -> None:
-    forecast = ask(learnt(Paces(), checkpoint.folder, int(7.5 * GB)), checkpoint)
+    forecast = ask(learnt(TimingHistory(), checkpoint.folder, int(7.5 * GB)), checkpoint)
     assert forecast is not None
     assert forecast.measured
-    assert forecast.peak == int(7.5 * GB)
+    assert forecast.peak_memory == int(7.5 * GB)
     assert forecast.seconds == pytest.approx(160)
 
 
 def test_what_was_measured_is_remembered_by_the_next_launch(checkpoint: Checkpoint, tmp_path: Path) -> None:
     file = tmp_path / "made when needed" / "paces.json"
-    learnt(Paces(file), checkpoint.folder, 7 * GB)
-    forecast = ask(Paces(file), checkpoint)
+    learnt(TimingHistory(file), checkpoint.folder, 7 * GB)
+    forecast = ask(TimingHistory(file), checkpoint)
     assert forecast is not None
-    assert forecast.peak == 7 * GB
+    assert forecast.peak_memory == 7 * GB
     assert forecast.seconds == pytest.approx(160)
     file.write_text("{broken")
-    again = ask(Paces(file), checkpoint)
+    again = ask(TimingHistory(file), checkpoint)
     assert again is not None
     assert not again.measured
 
 
 def test_a_larger_picture_takes_more_memory_and_the_nearest_size_tells(checkpoint: Checkpoint) -> None:
     paces = learnt(
-        learnt(Paces(), checkpoint.folder, 6 * GB, Size(512, 512)), checkpoint.folder, 8 * GB, Size(896, 768)
+        learnt(TimingHistory(), checkpoint.folder, 6 * GB, Size(512, 512)), checkpoint.folder, 8 * GB, Size(896, 768)
     )
     forecast = ask(paces, checkpoint)
     assert forecast is not None
-    assert forecast.peak is not None
-    assert 8 * GB < forecast.peak < 9 * GB
+    assert forecast.peak_memory is not None
+    assert 8 * GB < forecast.peak_memory < 9 * GB
 
 
 def test_nothing_is_said_without_a_checkpoint_or_of_a_refiner(checkpoint: Checkpoint) -> None:
-    assert ask(Paces(), None) is None
-    workspace = WorkspaceValue(sampling=Sampling(size=SIZE), refiner=RefinerValue(on=True))
-    assert ask(Paces(), checkpoint, workspace) is None
+    assert ask(TimingHistory(), None) is None
+    workspace = WorkspaceValue(sampling=Sampling(size=SIZE), refiner=RefinerPanelState(on=True))
+    assert ask(TimingHistory(), checkpoint, workspace) is None
 
 
 def test_without_files_nothing_is_known_of_memory(checkpoint: Checkpoint, tmp_path: Path) -> None:
-    forecast = ask(Paces(), replace(checkpoint, folder=tmp_path / "gone"))
+    forecast = ask(TimingHistory(), replace(checkpoint, folder=tmp_path / "gone"))
     assert forecast is not None
-    assert forecast.peak is None
-    assert forecast.help(0) == ()
+    assert forecast.peak_memory is None
+    assert forecast.suggestions(0) == ()
 
 
 class TestHelp:
     @pytest.fixture
-    def forecast(self, checkpoint: Checkpoint) -> Forecast:
-        found = ask(Paces(), checkpoint)
+    def forecast(self, checkpoint: Checkpoint) -> RunForecast:
+        found = ask(TimingHistory(), checkpoint)
         assert found is not None
         return found
 
-    def test_what_fits_needs_none(self, forecast: Forecast) -> None:
+    def test_what_fits_needs_none(self, forecast: RunForecast) -> None:
         assert forecast.shortage(20 * GB) == 0
-        assert forecast.help(20 * GB) == ()
+        assert forecast.suggestions(20 * GB) == ()
 
-    def test_the_size_that_is_offered_fits_and_is_the_largest_of_its_shape(self, forecast: Forecast) -> None:
-        assert forecast.peak is not None
+    def test_the_size_that_is_offered_fits_and_is_the_largest_of_its_shape(self, forecast: RunForecast) -> None:
+        assert forecast.peak_memory is not None
         assert forecast.footprint is not None
-        free = forecast.peak - GB // 8
-        offer = forecast.help(free)[0]
+        free = forecast.peak_memory - GB // 8
+        offer = forecast.suggestions(free)[0]
         assert forecast.shortage(free) == GB // 8
         words = offer.split()
         smaller = Size(int(words[1]), int(words[3]))
@@ -130,18 +132,18 @@ class TestHelp:
         assert smaller.width / smaller.height == pytest.approx(SIZE.width / SIZE.height, rel=0.1)
         assert forecast.footprint.peak(smaller) <= free
 
-    def test_eight_bits_are_offered_for_what_has_more(self, forecast: Forecast) -> None:
+    def test_eight_bits_are_offered_for_what_has_more(self, forecast: RunForecast) -> None:
         assert forecast.footprint is not None
-        assert not any("8 bits" in offer for offer in forecast.help(GB))
+        assert not any("8 bits" in offer for offer in forecast.suggestions(GB))
         large = replace(forecast, footprint=replace(forecast.footprint, unet=4 * forecast.footprint.unet))
-        assert any("8 bits" in offer for offer in large.help(GB))
+        assert any("8 bits" in offer for offer in large.suggestions(GB))
 
-    def test_there_is_always_something_to_do(self, forecast: Forecast) -> None:
-        assert forecast.help(0)[-1] == "close other programs"
+    def test_there_is_always_something_to_do(self, forecast: RunForecast) -> None:
+        assert forecast.suggestions(0)[-1] == "close other programs"
 
 
 def test_a_checkpoint_of_twice_the_weights_takes_more(folder: Path) -> None:
-    before = Footprint.of(folder)
+    before = MemoryFootprint.from_checkpoint(folder)
     with (folder / "unet" / "openvino_model.bin").open("r+b") as file:
         file.truncate(6 * GB)
-    assert Footprint.of(folder).peak(SIZE) > before.peak(SIZE) + 4 * GB
+    assert MemoryFootprint.from_checkpoint(folder).peak(SIZE) > before.peak(SIZE) + 4 * GB

@@ -14,20 +14,20 @@ from typing import Any
 
 import pytest
 
-from sdxl_desktop.core.additions import EmbeddingUse, LoraUse
-from sdxl_desktop.core.edit import Fit
+from sdxl_desktop.core.additions import EmbeddingReference, LoraReference
+from sdxl_desktop.core.edit import FitMode
 from sdxl_desktop.core.errors import SettingsError
 from sdxl_desktop.core.geometry import Point, Size
-from sdxl_desktop.core.refine import RefineWay
-from sdxl_desktop.core.request import MicroConditioning, Output, Prompts, Sampling
-from sdxl_desktop.core.salvage import builtins
+from sdxl_desktop.core.lenient_decoding import to_builtins
+from sdxl_desktop.core.refine import RefinerMode
+from sdxl_desktop.core.request import MicroConditioning, OutputOptions, Prompts, Sampling
 from sdxl_desktop.core.schedulers import SchedulerName
 from sdxl_desktop.core.settings import (
-    AdditionsValue,
-    EditValue,
-    ListedLora,
+    AdditionsPanelState,
+    EditPanelState,
+    LoraListItem,
     Preferences,
-    RefinerValue,
+    RefinerPanelState,
     Settings,
     WorkspaceValue,
     preference_info,
@@ -42,11 +42,13 @@ SETTINGS = Settings(
         micro_conditioning=MicroConditioning(crop_top_left=Point(3, 4), target_size=Size(9, 9)),
         open_sections=("sampling", "size"),
         geometry="AAAA==",
-        edit=EditValue(strength=0.25, fit=Fit.PAD, keep_size=True, mask_blur=1.5, only_masked=True, margin=0),
-        refiner=RefinerValue(on=True, checkpoint="fine", way=RefineWay.IMG2IMG, handoff=0.75, steps=12, strength=0.4),
-        additions=AdditionsValue(
-            loras=(ListedLora(LoraUse(Path("/somewhere/pixel ♥.safetensors"), -0.5), False),),
-            embeddings=(EmbeddingUse(Path("style.pt"), "<style>"),),
+        edit=EditPanelState(strength=0.25, fit=FitMode.PAD, keep_size=True, mask_blur=1.5, only_masked=True, margin=0),
+        refiner=RefinerPanelState(
+            on=True, checkpoint="fine", way=RefinerMode.IMG2IMG, handoff=0.75, steps=12, strength=0.4
+        ),
+        additions=AdditionsPanelState(
+            loras=(LoraListItem(LoraReference(Path("/somewhere/pixel ♥.safetensors"), -0.5), False),),
+            embeddings=(EmbeddingReference(Path("style.pt"), "<style>"),),
             vae=Path("/vaes/fixed"),
         ),
         seed_locked=True,
@@ -125,7 +127,7 @@ def get(content: Any, where: tuple[str, ...]) -> Any:
     return content
 
 
-WHOLE = json.loads(json.dumps(builtins(SETTINGS)))
+WHOLE = json.loads(json.dumps(to_builtins(SETTINGS)))
 
 
 @pytest.mark.parametrize("where", list(fields_of(WHOLE)), ids=".".join)
@@ -137,7 +139,7 @@ def test_a_bad_value_costs_nothing_but_itself(store: SettingsStore, where: tuple
         put(content, where, value)
         store.file.write_text(json.dumps(content), encoding="utf-8")
         settings, problem = SettingsStore(store.file).load()
-        seen = json.loads(json.dumps(builtins(settings)))
+        seen = json.loads(json.dumps(to_builtins(settings)))
         put(seen, where, None)
         expected = copy.deepcopy(WHOLE)
         put(expected, where, None)
@@ -190,7 +192,7 @@ def test_of_a_list_only_the_entries_that_cannot_be_used_are_left_out(store: Sett
     store.file.write_text(json.dumps(content), encoding="utf-8")
     settings, problem = store.load()
     assert settings.workspace.additions.loras == (
-        ListedLora(LoraUse(Path("b.safetensors"))),
+        LoraListItem(LoraReference(Path("b.safetensors"))),
         *SETTINGS.workspace.additions.loras,
     )
     assert "loras" in str(problem)
@@ -311,10 +313,10 @@ def test_what_is_no_file_blocks_nothing(store: SettingsStore, what: str) -> None
 def test_a_folder_that_cannot_be_written_is_told_before_anything_is_lost(
     store: SettingsStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert store.why_not_kept() is None
+    assert store.why_not_writable() is None
     assert not store.file.parent.exists()
     monkeypatch.setattr(os, "access", lambda *_: False)
-    assert "cannot be written" in str(store.why_not_kept())
+    assert "cannot be written" in str(store.why_not_writable())
 
 
 FIRST_VERSION = """
@@ -381,8 +383,10 @@ def test_the_first_versions_settings_still_load(store: SettingsStore) -> None:
 
 
 def test_pictures_are_marked_and_their_end_is_kept_unless_a_person_says_otherwise() -> None:
-    assert Preferences().output == Output(watermark=True, keep_latents="final")
-    assert Preferences(watermark=False, keep_latents="steps").output == Output(watermark=False, keep_latents="steps")
+    assert Preferences().output == OutputOptions(watermark=True, keep_latents="final")
+    assert Preferences(watermark=False, keep_latents="steps").output == OutputOptions(
+        watermark=False, keep_latents="steps"
+    )
 
 
 def test_a_failed_save_keeps_the_old_settings(store: SettingsStore, monkeypatch: pytest.MonkeyPatch) -> None:

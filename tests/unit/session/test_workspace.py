@@ -10,21 +10,27 @@ import msgspec
 import numpy as np
 import pytest
 
-from sdxl_desktop.core.additions import Additions, EmbeddingUse, LoraUse
-from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind, Recommended
-from sdxl_desktop.core.edit import Edit, Fit, Ground, Prefill
+from sdxl_desktop.core.additions import Additions, EmbeddingReference, LoraReference
+from sdxl_desktop.core.checkpoint import Checkpoint, CheckpointKind, RecommendedSettings
+from sdxl_desktop.core.edit import EditParameters, EditSource, FitMode, PrefillMode
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.geometry import Point, Size
-from sdxl_desktop.core.intents import RECIPES, Intent
+from sdxl_desktop.core.intents import INTENT_PRESETS, Intent
 from sdxl_desktop.core.raster import Raster
-from sdxl_desktop.core.refine import Refine, RefineWay
+from sdxl_desktop.core.refine import RefinerMode, RefinerParameters
 from sdxl_desktop.core.request import Execution, GenerationRequest, MicroConditioning, Prompts, Sampling
 from sdxl_desktop.core.schedulers import SchedulerName
-from sdxl_desktop.core.settings import AdditionsValue, EditValue, ListedLora, RefinerValue, WorkspaceValue
+from sdxl_desktop.core.settings import (
+    AdditionsPanelState,
+    EditPanelState,
+    LoraListItem,
+    RefinerPanelState,
+    WorkspaceValue,
+)
 from sdxl_desktop.session.document.manifest import decode_workspace
 from sdxl_desktop.session.workspace import Workspace
 
-NATIVE = Recommended(size=Size(768, 512), steps=21, guidance_scale=6.5, scheduler=SchedulerName.DDIM)
+NATIVE = RecommendedSettings(size=Size(768, 512), steps=21, guidance_scale=6.5, scheduler=SchedulerName.DDIM)
 
 
 def checkpoint(name: str, kind: CheckpointKind = CheckpointKind.BASE, **more: Any) -> Checkpoint:
@@ -35,14 +41,16 @@ def checkpoint(name: str, kind: CheckpointKind = CheckpointKind.BASE, **more: An
 BASE, OTHER = checkpoint("base"), checkpoint("other", size_multiple=64)
 FINISHER = checkpoint("finisher", CheckpointKind.REFINER)
 FILLER = checkpoint("filler", CheckpointKind.INPAINT)
-BLIND = checkpoint("blind", has_encoder=False)
-QUICK = checkpoint("quick", few_step=True, recommended=Recommended(size=Size(512, 512), steps=2, guidance_scale=1.0))
+BLIND = checkpoint("blind", has_vae_encoder=False)
+QUICK = checkpoint(
+    "quick", is_few_step=True, recommended=RecommendedSettings(size=Size(512, 512), steps=2, guidance_scale=1.0)
+)
 ALL = (FINISHER, BASE, OTHER, FILLER, BLIND, QUICK)
 
-PICTURE = Raster.of(np.zeros((60, 240, 3), np.uint8), "shore.png")
-MASK = Raster.of(np.pad(np.full((20, 24), 255, np.uint8), ((20, 20), (100, 116))))
-NARROW = Raster.of(np.pad(np.full((4, 200), 255, np.uint8), ((20, 36), (20, 20))))
-EMPTY, ON_PICTURE, ON_MASK = Ground(), Ground(PICTURE), Ground(PICTURE, MASK)
+PICTURE = Raster.from_pixels(np.zeros((60, 240, 3), np.uint8), "shore.png")
+MASK = Raster.from_pixels(np.pad(np.full((20, 24), 255, np.uint8), ((20, 20), (100, 116))))
+NARROW = Raster.from_pixels(np.pad(np.full((4, 200), 255, np.uint8), ((20, 36), (20, 20))))
+EMPTY, ON_PICTURE, ON_MASK = EditSource(), EditSource(PICTURE), EditSource(PICTURE, MASK)
 
 
 @pytest.fixture
@@ -54,11 +62,11 @@ def workspace() -> Workspace:
 
 def change(workspace: Workspace, **values: Any) -> None:
     """As a person does in the panels."""
-    workspace.take(replace(workspace.value, **values))
+    workspace.apply_user_changes(replace(workspace.value, **values))
 
 
-def asked(workspace: Workspace, ground: Ground = EMPTY) -> GenerationRequest:
-    request = workspace.request(Execution(), ground)
+def asked(workspace: Workspace, ground: EditSource = EMPTY) -> GenerationRequest:
+    request = workspace.build_request(Execution(), ground)
     assert request is not None
     return request
 
@@ -75,8 +83,8 @@ def test_the_first_that_draws_from_words_is_chosen_with_what_it_was_made_for(wor
 
 def test_without_a_checkpoint_there_is_one_problem_and_no_request() -> None:
     workspace = Workspace()
-    assert workspace.request(Execution()) is None
-    assert workspace.requests_to_compare(Execution()) is None
+    assert workspace.build_request(Execution()) is None
+    assert workspace.build_comparison_requests(Execution()) is None
     (problem,) = workspace.problems()
     assert "no checkpoint" in str(problem)
     assert "checkpoints folder" in str(problem), "it says what to do"
@@ -92,28 +100,30 @@ def test_a_checkpoint_that_comes_later_is_still_the_wanted_one() -> None:
 
 
 def test_one_that_is_gone_gives_way_to_another(workspace: Workspace) -> None:
-    workspace.choose("other")
+    workspace.select_checkpoint("other")
     workspace.set_checkpoints((FINISHER, BLIND))
     assert workspace.value.checkpoint == "blind"
-    assert not workspace.choose("other")
+    assert not workspace.select_checkpoint("other")
 
 
 def test_a_few_step_checkpoint_brings_its_settings_and_leaving_it_brings_ones_own(workspace: Workspace) -> None:
     mine = Sampling(size=Size(640, 640), steps=33, guidance_scale=8.0, seed=4)
     change(workspace, sampling=mine)
-    assert workspace.choose("quick")
+    assert workspace.select_checkpoint("quick")
     assert (workspace.sampling.steps, workspace.sampling.guidance_scale) == (2, 1.0)
-    assert "2 steps" in workspace.few_step.words
-    workspace.keep_mine()
+    assert "2 steps" in workspace.few_step.notice
+    workspace.restore_sampling()
     assert workspace.sampling.steps == 33
-    workspace.choose("base")
+    workspace.select_checkpoint("base")
     assert workspace.sampling == mine
-    assert workspace.few_step.words == ""
+    assert workspace.few_step.notice == ""
 
 
 def test_a_record_means_a_folder_by_its_path_or_its_name(workspace: Workspace) -> None:
-    assert workspace.known_folder(BASE.folder) == workspace.known_folder(Path("base")) == BASE.folder
-    assert workspace.known_folder(Path("/elsewhere/gone")) is None
+    assert (
+        workspace.find_checkpoint_folder(BASE.folder) == workspace.find_checkpoint_folder(Path("base")) == BASE.folder
+    )
+    assert workspace.find_checkpoint_folder(Path("/elsewhere/gone")) is None
 
 
 # what stands in the way
@@ -122,21 +132,21 @@ def test_a_record_means_a_folder_by_its_path_or_its_name(workspace: Workspace) -
 @pytest.mark.parametrize(
     ("chosen", "ground", "words"),
     [
-        ("finisher", Ground(), "put one on the canvas"),
-        ("filler", Ground(), "paint a mask"),
+        ("finisher", EditSource(), "put one on the canvas"),
+        ("filler", EditSource(), "paint a mask"),
         ("filler", ON_PICTURE, "paint a mask"),
         ("blind", ON_PICTURE, "no VAE encoder"),
         ("finisher", ON_PICTURE, ""),
         ("filler", ON_MASK, ""),
-        ("blind", Ground(), ""),
+        ("blind", EditSource(), ""),
         ("base", ON_MASK, ""),
     ],
 )
 def test_what_a_checkpoint_cannot_do_is_a_problem(
-    workspace: Workspace, chosen: str, ground: Ground, words: str
+    workspace: Workspace, chosen: str, ground: EditSource, words: str
 ) -> None:
-    workspace.choose(chosen)
-    workspace.set_ground(ground)
+    workspace.select_checkpoint(chosen)
+    workspace.set_edit_source(ground)
     problems = workspace.problems()
     assert workspace.can_request(Execution(), ground) is (not words)
     if not words:
@@ -145,13 +155,13 @@ def test_what_a_checkpoint_cannot_do_is_a_problem(
     (problem,) = problems
     assert words in str(problem)
     with pytest.raises(RequestError, match=words):
-        workspace.request(Execution(), ground)
+        workspace.build_request(Execution(), ground)
 
 
 def test_all_problems_are_listed_each_with_what_to_do(workspace: Workspace) -> None:
-    workspace.choose("filler")
-    change(workspace, refiner=RefinerValue(on=True, checkpoint="lost"))
-    workspace.unreadable = (RequestError("'x' is no seed.", next_step="Write a number."),)
+    workspace.select_checkpoint("filler")
+    change(workspace, refiner=RefinerPanelState(on=True, checkpoint="lost"))
+    workspace.input_errors = (RequestError("'x' is no seed.", next_step="Write a number."),)
     told = [str(problem) for problem in workspace.problems()]
     assert len(told) == 3
     for words in ("choose another checkpoint", "Write a number", "Choose another refiner"):
@@ -159,16 +169,16 @@ def test_all_problems_are_listed_each_with_what_to_do(workspace: Workspace) -> N
 
 
 def test_another_vae_brings_the_encoder(workspace: Workspace, tmp_path: Path) -> None:
-    workspace.choose("blind")
-    workspace.use_vae(tmp_path)
+    workspace.select_checkpoint("blind")
+    workspace.set_vae(tmp_path)
     assert asked(workspace, ON_PICTURE).additions.vae == tmp_path
 
 
 def test_a_refused_request_takes_no_seed(workspace: Workspace) -> None:
     before = workspace.value
-    workspace.unreadable = (RequestError("no seed"),)
+    workspace.input_errors = (RequestError("no seed"),)
     with pytest.raises(RequestError):
-        workspace.request(Execution())
+        workspace.build_request(Execution())
     assert workspace.value == before
 
 
@@ -178,12 +188,12 @@ def test_a_refused_request_takes_no_seed(workspace: Workspace) -> None:
 def test_an_unlocked_seed_is_new_for_every_run_and_a_locked_one_stays(workspace: Workspace) -> None:
     assert len({asked(workspace).sampling.seed for _ in range(4)}) == 4
     assert asked(workspace).sampling.seed == workspace.sampling.seed, "it is shown from then on"
-    workspace.use_seed(77)
+    workspace.lock_seed(77)
     assert {asked(workspace).sampling.seed for _ in range(3)} == {77}
 
 
 def test_a_second_seed_is_new_only_while_it_counts(workspace: Workspace) -> None:
-    workspace.use_seed(5)
+    workspace.lock_seed(5)
     before = asked(workspace).sampling.variation_seed
     assert asked(workspace).sampling.variation_seed == before
     change(workspace, sampling=replace(workspace.sampling, variation_strength=0.3))
@@ -195,7 +205,7 @@ def test_a_second_seed_is_new_only_while_it_counts(workspace: Workspace) -> None
 def test_comparing_takes_one_picture_of_the_present_seed(workspace: Workspace) -> None:
     told = MicroConditioning(original_size=Size(300, 200), negative_crop_top_left=Point(1, 2))
     change(workspace, micro_conditioning=told, sampling=Sampling(seed=9, count=4))
-    both = workspace.requests_to_compare(Execution())
+    both = workspace.build_comparison_requests(Execution())
     assert both is not None
     assert [one.micro_conditioning for one in both] == [MicroConditioning(), told]
     assert {(one.sampling.seed, one.sampling.count) for one in both} == {(9, 1)}
@@ -205,11 +215,11 @@ def test_comparing_takes_one_picture_of_the_present_seed(workspace: Workspace) -
 
 
 def test_a_picked_intent_follows_the_mask_until_a_value_is_changed(workspace: Workspace) -> None:
-    workspace.set_ground(ON_MASK)
-    workspace.pick(Intent.REMOVE)
+    workspace.set_edit_source(ON_MASK)
+    workspace.apply_intent(Intent.REMOVE)
     wide = workspace.value.edit
-    assert (wide.fill_strength, wide.prefill) == (RECIPES[Intent.REMOVE].strength, Prefill.SURROUNDINGS)
-    workspace.set_ground(Ground(PICTURE, NARROW))
+    assert (wide.fill_strength, wide.prefill) == (INTENT_PRESETS[Intent.REMOVE].strength, PrefillMode.SURROUNDINGS)
+    workspace.set_edit_source(EditSource(PICTURE, NARROW))
     narrow = workspace.value.edit
     assert narrow.intent is Intent.REMOVE
     assert narrow.mask_blur < wide.mask_blur
@@ -217,14 +227,14 @@ def test_a_picked_intent_follows_the_mask_until_a_value_is_changed(workspace: Wo
     assert workspace.value.edit.intent is Intent.REMOVE, "the margin is the person's own"
     change(workspace, edit=replace(workspace.value.edit, grow=narrow.grow + 3))
     assert workspace.value.edit.intent is None
-    workspace.set_ground(ON_MASK)
+    workspace.set_edit_source(ON_MASK)
     assert workspace.value.edit.grow == narrow.grow + 3
 
 
 def test_the_request_has_what_the_panel_shows(workspace: Workspace) -> None:
     for intent in (Intent.FILL, Intent.REPLACE, Intent.ADD, Intent.REMOVE, Intent.REFINE):
-        workspace.set_ground(ON_MASK)
-        workspace.pick(intent)
+        workspace.set_edit_source(ON_MASK)
+        workspace.apply_intent(intent)
         value, edit = workspace.value.edit, asked(workspace, ON_MASK).edit
         assert edit is not None
         assert (edit.strength, edit.keep_size) == (value.fill_strength, value.fill_keep_size)
@@ -233,20 +243,20 @@ def test_the_request_has_what_the_panel_shows(workspace: Workspace) -> None:
 
 
 def test_expanding_takes_the_pictures_shape_and_is_over_with_the_mask(workspace: Workspace) -> None:
-    workspace.set_ground(ON_MASK)
-    workspace.pick(Intent.EXPAND)
+    workspace.set_edit_source(ON_MASK)
+    workspace.apply_intent(Intent.EXPAND)
     assert workspace.sampling.size.width > 3 * workspace.sampling.size.height
-    workspace.set_ground(ON_PICTURE)
+    workspace.set_edit_source(ON_PICTURE)
     assert workspace.value.edit.intent is Intent.FILL
 
 
 def test_another_picture_begins_with_the_usual_unless_values_are_ones_own(workspace: Workspace) -> None:
-    workspace.set_ground(ON_MASK)
-    workspace.pick(Intent.ADD)
-    workspace.begin_picture()
+    workspace.set_edit_source(ON_MASK)
+    workspace.apply_intent(Intent.ADD)
+    workspace.reset_intent()
     assert workspace.value.edit.intent is Intent.FILL
     change(workspace, edit=replace(workspace.value.edit, grow=200))
-    workspace.begin_picture()
+    workspace.reset_intent()
     after = workspace.value.edit
     assert (after.intent, after.grow) == (None, 200)
 
@@ -255,17 +265,19 @@ def test_another_picture_begins_with_the_usual_unless_values_are_ones_own(worksp
 
 
 def test_a_refiner_finishes_unless_the_checkpoint_is_one_itself(workspace: Workspace) -> None:
-    refiner = RefinerValue(on=True, way=RefineWay.IMG2IMG, strength=0.15, handoff=0.6, steps=8, aesthetic_score=8.5)
+    refiner = RefinerPanelState(
+        on=True, way=RefinerMode.IMG2IMG, strength=0.15, handoff=0.6, steps=8, aesthetic_score=8.5
+    )
     change(workspace, refiner=refiner)
     request = asked(workspace)
-    assert request.refine == Refine(
-        checkpoint=FINISHER.folder, way=RefineWay.IMG2IMG, strength=0.15, handoff=0.6, steps=8
+    assert request.refine == RefinerParameters(
+        checkpoint=FINISHER.folder, way=RefinerMode.IMG2IMG, strength=0.15, handoff=0.6, steps=8
     )
     assert request.micro_conditioning.aesthetic_score == 8.5
-    workspace.choose("finisher")
+    workspace.select_checkpoint("finisher")
     request = asked(workspace, ON_PICTURE)
     assert (request.refine, request.micro_conditioning.aesthetic_score) == (None, 8.5)
-    workspace.choose("base")
+    workspace.select_checkpoint("base")
     change(workspace, refiner=replace(refiner, on=False))
     assert asked(workspace).micro_conditioning == MicroConditioning(), "nobody else takes scores"
 
@@ -279,8 +291,10 @@ def test_what_is_missing_on_the_disk_or_not_in_the_prompt_is_left_out(workspace:
     workspace.add_embedding(word, "<w>")
     workspace.add_embedding(there, "<w>")
     assert [one.token for one in workspace.value.additions.embeddings] == ["<w>", "<w-2>"]
-    workspace.use_prompt("a <w-2> fox")
-    assert asked(workspace).additions == Additions(loras=(LoraUse(there),), embeddings=(EmbeddingUse(there, "<w-2>"),))
+    workspace.set_prompt("a <w-2> fox")
+    assert asked(workspace).additions == Additions(
+        loras=(LoraReference(there),), embeddings=(EmbeddingReference(there, "<w-2>"),)
+    )
     assert len(workspace.value.additions.loras) == 2, "they stay in the list"
 
 
@@ -290,14 +304,14 @@ def test_what_is_missing_on_the_disk_or_not_in_the_prompt_is_left_out(workspace:
 @pytest.mark.parametrize(
     ("edit", "ground"),
     [
-        (None, Ground()),
-        (Edit(picture=PICTURE, strength=0.44, keep_size=True), ON_PICTURE),
-        (Edit(picture=PICTURE, mask=MASK, strength=0.71, only_masked=13, grow=2, soft=True), ON_MASK),
+        (None, EditSource()),
+        (EditParameters(picture=PICTURE, strength=0.44, keep_size=True), ON_PICTURE),
+        (EditParameters(picture=PICTURE, mask=MASK, strength=0.71, only_masked=13, grow=2, soft=True), ON_MASK),
     ],
     ids=["words", "picture", "mask"],
 )
 def test_reuse_leads_to_the_same_request(
-    workspace: Workspace, tmp_path: Path, edit: Edit | None, ground: Ground
+    workspace: Workspace, tmp_path: Path, edit: EditParameters | None, ground: EditSource
 ) -> None:
     lora = tmp_path / "ink.safetensors"
     lora.touch()
@@ -309,13 +323,13 @@ def test_reuse_leads_to_the_same_request(
         ),
         micro_conditioning=MicroConditioning(target_size=Size(99, 88), aesthetic_score=3.5),
         edit=edit,
-        refine=Refine(checkpoint=FINISHER.folder, handoff=0.005),
-        additions=Additions(loras=(LoraUse(lora, -2.5),), vae=tmp_path),
+        refine=RefinerParameters(checkpoint=FINISHER.folder, handoff=0.005),
+        additions=Additions(loras=(LoraReference(lora, -2.5),), vae=tmp_path),
     )
-    assert workspace.reuse(made_by, made_by.sampling.seed) is None
-    workspace.set_ground(ground)
+    assert workspace.apply_recorded(made_by, made_by.sampling.seed) is None
+    workspace.set_edit_source(ground)
     assert asked(workspace, ground) == made_by
-    assert workspace.reuse(made_by.recorded(), made_by.sampling.seed) is None, "names mean what is listed"
+    assert workspace.apply_recorded(made_by.for_metadata(), made_by.sampling.seed) is None, "names mean what is listed"
     assert asked(workspace, ground) == made_by
 
 
@@ -323,10 +337,10 @@ def test_reuse_tells_what_is_not_here_and_takes_over_the_rest(workspace: Workspa
     made_by = GenerationRequest(
         checkpoint=Path("unknown"),
         prompts=Prompts(prompt="a bridge"),
-        refine=Refine(checkpoint=Path("nobody")),
-        additions=Additions(loras=(LoraUse(Path("lost.safetensors")),)),
+        refine=RefinerParameters(checkpoint=Path("nobody")),
+        additions=Additions(loras=(LoraReference(Path("lost.safetensors")),)),
     )
-    told = str(workspace.reuse(made_by, 8))
+    told = str(workspace.apply_recorded(made_by, 8))
     for name in ("unknown", "nobody", "lost.safetensors", "Base stays chosen"):
         assert name in told
     assert workspace.value.prompts.prompt == "a bridge"
@@ -335,9 +349,12 @@ def test_reuse_tells_what_is_not_here_and_takes_over_the_rest(workspace: Workspa
 
 def test_reuse_keeps_what_is_listed(workspace: Workspace, tmp_path: Path) -> None:
     workspace.set_value(
-        replace(workspace.value, additions=AdditionsValue(loras=(ListedLora(LoraUse(tmp_path / "a.safetensors")),)))
+        replace(
+            workspace.value,
+            additions=AdditionsPanelState(loras=(LoraListItem(LoraReference(tmp_path / "a.safetensors")),)),
+        )
     )
-    workspace.reuse(GenerationRequest(checkpoint=BASE.folder), 1)
+    workspace.apply_recorded(GenerationRequest(checkpoint=BASE.folder), 1)
     (listed,) = workspace.value.additions.loras
     assert not listed.on
 
@@ -347,8 +364,8 @@ def test_values_come_out_as_they_were_put_in(workspace: Workspace) -> None:
         prompts=Prompts(prompt="x", clip_skip=1),
         sampling=Sampling(guidance_rescale=0.123, seed=2**32 - 1),
         checkpoint="other",
-        edit=EditValue(fill_strength=0.005, margin=7, only_masked=True),
-        refiner=RefinerValue(on=True, handoff=0.001),
+        edit=EditPanelState(fill_strength=0.005, margin=7, only_masked=True),
+        refiner=RefinerPanelState(on=True, handoff=0.001),
         seed_locked=True,
         open_sections=("advanced",),
     )
@@ -386,22 +403,28 @@ def test_what_an_earlier_release_wrote_is_read() -> None:
             micro_conditioning=MicroConditioning(crop_top_left=Point(1, 2)),
             micro_conditioning_on=True,
             checkpoint="c",
-            edit=EditValue(
+            edit=EditPanelState(
                 intent=Intent.ADD,
                 strength=0.2,
                 fill_strength=0.4,
-                fit=Fit.PAD,
-                prefill=Prefill.BLUR,
+                fit=FitMode.PAD,
+                prefill=PrefillMode.BLUR,
                 grow=9,
                 mask_blur=3.5,
                 soft=True,
                 only_masked=True,
                 margin=77,
             ),
-            refiner=RefinerValue(
-                on=True, checkpoint="r", way=RefineWay.IMG2IMG, handoff=0.6, steps=4, strength=0.9, aesthetic_score=7.5
+            refiner=RefinerPanelState(
+                on=True,
+                checkpoint="r",
+                way=RefinerMode.IMG2IMG,
+                handoff=0.6,
+                steps=4,
+                strength=0.9,
+                aesthetic_score=7.5,
             ),
-            additions=AdditionsValue(vae=Path("/v")),
+            additions=AdditionsPanelState(vae=Path("/v")),
             seed_locked=True,
             open_sections=("advanced",),
         )

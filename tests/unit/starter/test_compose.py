@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from tools.starter.compose import COLOURS, Scene, compose, draw
-from tools.starter.english import article, plural
+from tools.starter.grammar import article, plural
 from tools.starter.names import Name
 
 

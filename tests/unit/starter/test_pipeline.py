@@ -15,19 +15,19 @@ with warnings.catch_warnings():
     from optimum.intel import OVStableDiffusionXLImg2ImgPipeline, OVStableDiffusionXLPipeline
 
     from tools.starter import train_text, training
-    from tools.starter.distil import distil
+    from tools.starter.distill import distill
     from tools.starter.export import export, share_parts
     from tools.starter.parts import make_unet
-    from tools.starter.states import load_state
     from tools.starter.tokenizer import make_tokenizers
     from tools.starter.train_base import saved_base, train_base
     from tools.starter.train_embedding import BEGIN, train_embedding
     from tools.starter.train_lora import train_lora
     from tools.starter.train_refiner import train_refiner
     from tools.starter.train_vae import train_vae
+    from tools.starter.training_state import load_state
 
 from sdxl_desktop.core.parts import Part
-from sdxl_desktop.engine.openvino.embedding_files import read_vectors
+from sdxl_desktop.engine.openvino.textual_inversion_files import read_embedding_vectors
 from sdxl_desktop.lora.reading import read_lora
 
 from .toy import TOY, make_data
@@ -61,7 +61,7 @@ def whole(data: Path) -> Path:
     """The same folder when every training stage has run."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        distil(TOY, data)
+        distill(TOY, data)
         train_lora(TOY, data, data / "additions/style.safetensors")
         train_embedding(TOY, data, data / "additions/word.safetensors")
     return data
@@ -110,12 +110,12 @@ def test_the_application_reads_every_layer_of_the_lora(whole: Path) -> None:
     layers = lora_layers(lora, Part.UNET)
     assert {layer.rank for layer in layers.values()} == {TOY.lora_rank}
     assert {"conv_out", "mid_block.attentions.0.transformer_blocks.0.attn2.to_k"} <= set(layers)
-    assert set(lora.parts) == {Part.UNET}
+    assert set(lora.weight_deltas) == {Part.UNET}
 
 
 @pytest.mark.slow
 def test_the_embedding_moved_away_from_the_words_that_it_began_as(whole: Path) -> None:
-    found = read_vectors(whole / "additions/word.safetensors")
+    found = read_embedding_vectors(whole / "additions/word.safetensors")
     base = saved_base(TOY, whole)
     tables = [encoder.get_input_embeddings().weight for encoder in (base.text_encoder, base.text_encoder_2)]
     for vectors, table, tokenizer, word in zip(
@@ -185,7 +185,7 @@ def test_a_killed_stage_goes_on_as_if_nothing_had_happened(
     whole = load_state(data / "refiner.pt", "cpu")
     assert whole is not None
     monkeypatch.setattr(training, "SAVE", 2)
-    real = training.Training.step
+    real = training.Trainer.step
 
     def dying(self: Any, loss_of: Any, pool: Any, step: int) -> float:
         if step == 2:
@@ -193,7 +193,7 @@ def test_a_killed_stage_goes_on_as_if_nothing_had_happened(
         return real(self, loss_of, pool, step)
 
     with monkeypatch.context() as patch:
-        patch.setattr(training.Training, "step", dying)
+        patch.setattr(training.Trainer, "step", dying)
         with pytest.raises(Killed):
             train_refiner(TOY, tmp_path)
     train_refiner(TOY, tmp_path)

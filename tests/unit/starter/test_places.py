@@ -8,9 +8,9 @@ import torch
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    from tools.starter.memory import Memory
     from tools.starter.parts import make_unet
-    from tools.starter.places import NOWHERE, Places, wanted_tokens, without_words
+    from tools.starter.region_attention import NOWHERE, RegionAttention, region_tokens, without_words
+    from tools.starter.text_encoding_cache import TextEncodingCache
     from tools.starter.train_text import FIRST, GRID
 
 from .toy import TOY
@@ -24,22 +24,22 @@ def ids(*changed: list[float]) -> torch.Tensor:
 
 
 def test_an_uncropped_place_is_told_the_token_of_its_own_region() -> None:
-    wanted = wanted_tokens(GRID, ids(SQUARE))[0]
+    wanted = region_tokens(GRID, ids(SQUARE))[0]
     assert wanted.tolist() == list(range(FIRST, FIRST + GRID * GRID))
-    fine = wanted_tokens(2 * GRID, ids(SQUARE))[0].view(2 * GRID, 2 * GRID)
+    fine = region_tokens(2 * GRID, ids(SQUARE))[0].view(2 * GRID, 2 * GRID)
     assert set(fine[:2, :2].flatten().tolist()) == {FIRST}
     assert fine[-1, -1] == FIRST + GRID * GRID - 1
 
 
 def test_an_enlarged_original_moves_nothing() -> None:
     small = [16.0, 16.0, 0.0, 0.0, 64.0, 64.0]
-    assert torch.equal(wanted_tokens(GRID, ids(small)), wanted_tokens(GRID, ids(SQUARE)))
+    assert torch.equal(region_tokens(GRID, ids(small)), region_tokens(GRID, ids(SQUARE)))
 
 
 def test_a_crop_from_the_lower_end_looks_further_down() -> None:
     # A canvas half as tall again, of which the lower end is shown: a quarter of the picture further down.
     lower = [96.0, 64.0, 32.0, 0.0, 64.0, 64.0]
-    wanted = wanted_tokens(GRID, ids(lower))[0].view(GRID, GRID)
+    wanted = region_tokens(GRID, ids(lower))[0].view(GRID, GRID)
     assert wanted[0, 0] == FIRST + 2 * GRID
     assert (wanted[-2:] == NOWHERE).all()
     assert (wanted[:-2] != NOWHERE).all()
@@ -59,7 +59,7 @@ def test_heads_learn_where_to_look() -> None:
     torch.manual_seed(0)
     config = replace(TOY, size=64)
     unet = make_unet(config)
-    places = Places(unet, None)
+    places = RegionAttention(unet, None)
     context = torch.randn(1, 77, sum(config.text_hidden))
     tokens = torch.full((2, 4, 77), END)
     told = {"text_embeds": torch.randn(4, config.text_hidden[1]), "time_ids": ids(SQUARE).expand(4, 6)}
@@ -68,7 +68,7 @@ def test_heads_learn_where_to_look() -> None:
     found = []
     for _ in range(30):
         unet(noisy, torch.full((4,), 500), context.expand(4, -1, -1), added_cond_kwargs=told)
-        astray = places.astray(tokens, END, told["time_ids"], torch.ones(4))
+        astray = places.attention_loss(tokens, END, told["time_ids"], torch.ones(4))
         optimiser.zero_grad()
         torch.autograd.backward(astray)
         optimiser.step()
@@ -84,7 +84,7 @@ def test_only_new_captions_are_read() -> None:
         value = tokens[0, :, 0].float()
         return value[:, None, None].expand(-1, 77, 2), value[:, None]
 
-    memory = Memory(read, most=2)
+    memory = TextEncodingCache(read, most=2)
     first, second, third = (torch.full((2, 1, 77), number) for number in (1, 2, 3))
     context, pooled = memory(torch.cat([first, second, first], dim=1))
     assert pooled.flatten().tolist() == [1, 2, 1]
@@ -107,6 +107,6 @@ def test_nothing_is_taught_where_the_caption_was_dropped() -> None:
     hidden, context = torch.randn(2, 16, 8), torch.randn(2, 77, 8)
     both = torch.ones(2, 77, dtype=torch.bool)
     kept = both & torch.tensor([[True], [False]])
-    alone = Places.loss_of(attention, hidden[:1], context[:1], both[:1], ids(SQUARE))
-    assert torch.equal(Places.loss_of(attention, hidden, context, kept, ids(SQUARE, SQUARE)), alone)
-    assert not torch.equal(Places.loss_of(attention, hidden, context, both, ids(SQUARE, SQUARE)), alone)
+    alone = RegionAttention.loss_of(attention, hidden[:1], context[:1], both[:1], ids(SQUARE))
+    assert torch.equal(RegionAttention.loss_of(attention, hidden, context, kept, ids(SQUARE, SQUARE)), alone)
+    assert not torch.equal(RegionAttention.loss_of(attention, hidden, context, both, ids(SQUARE, SQUARE)), alone)

@@ -14,7 +14,7 @@ with warnings.catch_warnings():
     from optimum.intel import OVStableDiffusionXLImg2ImgPipeline, OVStableDiffusionXLPipeline
 
 from sdxl_desktop.main import main
-from tools.starter.measure import border_colour, colour_word, gradient_energy
+from tools.starter.picture_metrics import border_colour, colour_word, gradient_energy
 from tools.starter.train_embedding import COLOUR
 from tools.starter.train_embedding import FILE as EMBEDDING
 from tools.starter.train_lora import FILE as LORA

@@ -13,9 +13,9 @@ with warnings.catch_warnings():
     from diffusers import DDIMScheduler, LCMScheduler, StableDiffusionXLPipeline
 
     from tools.starter import aesthetic, diffusion
-    from tools.starter.distil import consistency, guidance_embedding, make_student
+    from tools.starter.distill import consistency, guidance_embedding, make_student
     from tools.starter.parts import SCHEDULE, make_few_step_scheduler, make_refiner_unet, make_scheduler, make_unet
-    from tools.starter.train_refiner import carry_over
+    from tools.starter.train_refiner import copy_base_weights
 
 from tools.starter.config import CPU, change
 
@@ -67,7 +67,7 @@ def test_spans_cover_all_times_and_prefer_late_ones() -> None:
 
 def test_the_refiner_begins_as_the_base_without_the_first_encoder() -> None:
     base, refiner = make_unet(TOY), make_refiner_unet(TOY)
-    carry_over(base, refiner)
+    copy_base_weights(base, refiner)
     context, ids = torch.randn(2, 77, TOY.text_hidden[1]), torch.tensor([[64.0, 64, 0, 8]] * 2)
     pooled = torch.randn(2, TOY.text_hidden[1])
     width = TOY.time_ids_dim

@@ -58,7 +58,7 @@ def _work(job: PretendedJob, emit: Callable[[JobProgress[PretendedPhase]], None]
 HOST = JobHost(
     job=PretendedJob,
     work=_work,
-    failed=lambda cause: EngineError("Failed.", why=cause),
-    out_of_memory=lambda job: EngineError("Too much.", why=f"{job.memory_limit}."),
+    failed_error=lambda cause: EngineError("Failed.", why=cause),
+    out_of_memory_error=lambda job: EngineError("Too much.", why=f"{job.memory_limit}."),
     memory_limit=lambda job: job.memory_limit,
 )

@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
-from sdxl_desktop.core import program, shortage
+from sdxl_desktop.core import child_program, out_of_memory
 from sdxl_desktop.core.errors import CheckpointError, EngineError, SdxlDesktopError
 from sdxl_desktop.workers import protocol
 from sdxl_desktop.workers.jobs import JobEvent, JobFailed, JobMessage, JobWorker, run_job
@@ -32,7 +32,9 @@ class Died(SdxlDesktopError):
     """It ended without a result."""
 
 
-WORKER = JobWorker(host="--pretended", cancelled=lambda: Cancelled("Cancelled."), died=lambda why: Died(why or "?"))
+WORKER = JobWorker(
+    host="--pretended", cancelled_error=lambda: Cancelled("Cancelled."), died_error=lambda why: Died(why or "?")
+)
 
 
 @pytest.fixture
@@ -46,7 +48,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
         code: str | None = None,
     ) -> Any:
         command = COMMAND if code is None else [sys.executable, "-c", code]
-        monkeypatch.setattr(program, "command", lambda host: command)
+        monkeypatch.setattr(child_program, "child_command", lambda host: command)
         return run_job(WORKER, job, emit, cancel or threading.Event())
 
     return run
@@ -182,20 +184,20 @@ def test_one_that_takes_more_memory_than_it_may_says_so_and_ends(run: Callable[.
 @pytest.mark.parametrize("way", ["run out", "run out natively"])
 def test_a_lack_of_memory_is_recognised(way: str) -> None:
     sent: list[JobMessage] = []
-    assert HOST.do(PretendedJob(way, 1234), sent.append) == 1
+    assert HOST.run(PretendedJob(way, 1234), sent.append) == 1
     assert isinstance(sent[0], JobEvent)
     assert isinstance(sent[-1], JobFailed)
     assert str(sent[-1].error) == "Too much. 1234."
 
 
 def test_a_process_that_cannot_be_started_is_an_error_that_explains_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(program, "command", lambda host: ["/nowhere/at all"])
+    monkeypatch.setattr(child_program, "child_command", lambda host: ["/nowhere/at all"])
     with pytest.raises(WorkerStartError, match=r"could not be started.*No such file"):
         run_job(WORKER, PretendedJob(""), lambda event: None, threading.Event())
 
 
 def test_secrets_do_not_travel_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in program.TOKEN_VARIABLES:
+    for name in child_program.TOKEN_VARIABLES:
         monkeypatch.setenv(name, "hf_secret")
     monkeypatch.setenv("HF_HUB_OFFLINE", "0")
     around = WORKER.environment()
@@ -206,7 +208,11 @@ def test_secrets_do_not_travel_in_the_environment(monkeypatch: pytest.MonkeyPatc
 @pytest.fixture
 def process() -> Any:
     process = subprocess.Popen(
-        COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=program.environment()
+        COMMAND,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=child_program.child_environment(),
     )
     assert process.stdin is not None
     assert process.stdout is not None
@@ -235,13 +241,13 @@ def test_it_gives_way_to_the_window(process: Any) -> None:
 
 @pytest.mark.parametrize("job", [b"no job at all", bytes(protocol.pack(5))], ids=["no message", "of another kind"])
 def test_a_job_that_cannot_be_read_ends_it_with_its_own_code(job: bytes) -> None:
-    done = subprocess.run(COMMAND, input=job, env=program.environment(), capture_output=True, check=False)
+    done = subprocess.run(COMMAND, input=job, env=child_program.child_environment(), capture_output=True, check=False)
     assert done.returncode == protocol.EXIT_UNREADABLE
 
 
 def test_how_it_ended_is_told_in_words() -> None:
     assert "runs out of memory" in exit_reason(-9)
-    assert exit_reason(shortage.EXIT_CODE, "Oh.") == "There was not enough memory."
+    assert exit_reason(out_of_memory.OUT_OF_MEMORY_EXIT_CODE, "Oh.") == "There was not enough memory."
     assert "could not read" in exit_reason(protocol.EXIT_UNREADABLE)
     assert exit_reason(66, "Oh.") == "It ended with exit code 66. Oh."
     assert exit_reason(1) == "It ended with exit code 1."

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from sdxl_desktop.core.errors import CheckpointError
-from sdxl_desktop.engine.workbench import StoppedError
+from sdxl_desktop.engine.device_benchmark import BenchmarkCancelledError
 from sdxl_desktop.workers import protocol
-from tests.jobs_here import crossed
+from tests.in_process_jobs import pickle_round_trip
 
 
 def framed(data: bytes) -> io.BytesIO:
@@ -31,26 +31,26 @@ def test_several_messages_arrive_one_after_the_other() -> None:
 
 
 def test_errors_arrive_with_their_kind_and_words_whatever_their_constructor_takes() -> None:
-    for problem in (CheckpointError("What.", why="Why.", next_step="Next."), StoppedError()):
-        back = crossed(problem)
+    for problem in (CheckpointError("What.", why="Why.", next_step="Next."), BenchmarkCancelledError()):
+        back = pickle_round_trip(problem)
         assert type(back) is type(problem)
         assert str(back) == str(problem)
 
 
 def test_paths_mean_the_same_in_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert crossed([Path("here"), tmp_path / "there"]) == [tmp_path / "here", tmp_path / "there"]
+    assert pickle_round_trip([Path("here"), tmp_path / "there"]) == [tmp_path / "here", tmp_path / "there"]
 
 
 @pytest.mark.parametrize("data", [b"", b".", b"(" * 5000, b"cos\nno_such_name\n.", pickle.dumps([1] * 50)[:-3]])
 def test_what_is_no_pickle_is_unreadable_and_not_the_end(data: bytes) -> None:
-    with pytest.raises(protocol.UnreadableError):
+    with pytest.raises(protocol.UnreadableMessageError):
         protocol.read(framed(data))
 
 
 def test_what_is_not_expected_is_unreadable() -> None:
     for message in (5, None, {"event": "done"}):
-        with pytest.raises(protocol.UnreadableError, match=type(message).__name__):
+        with pytest.raises(protocol.UnreadableMessageError, match=type(message).__name__):
             protocol.read(io.BytesIO(protocol.pack(message)), str)
 
 
@@ -64,7 +64,7 @@ def test_a_message_that_is_cut_short_is_the_end() -> None:
 def test_a_length_that_is_not_true_takes_no_memory() -> None:
     with pytest.raises(EOFError):
         protocol.read(io.BytesIO(b"sdxl" + (1 << 35).to_bytes(8, "little") + b"a few bytes"))
-    with pytest.raises(protocol.UnreadableError):
+    with pytest.raises(protocol.UnreadableMessageError):
         protocol.read(io.BytesIO(b"sdxl" + (1 << 63).to_bytes(8, "little")))
 
 
@@ -77,5 +77,5 @@ def test_damaged_messages_are_read_or_refused() -> None:
             damaged[chance.randrange(len(damaged))] = chance.randrange(32, 127)
         try:
             protocol.read(io.BytesIO(damaged))
-        except (EOFError, protocol.UnreadableError):
+        except (EOFError, protocol.UnreadableMessageError):
             continue

@@ -1,1 +1,1 @@
-"""What is put on top of a checkpoint's parts before they are compiled: LoRAs fused into them, another VAE."""
+"""Changes to a checkpoint's parts before they are compiled: LoRAs fused into them, another VAE."""

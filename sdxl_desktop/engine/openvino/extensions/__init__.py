@@ -1,2 +1,2 @@
-"""What can change a UNet call without the denoising loop knowing of it: each kind of conditioning in a module of its
-own, all of them `base.Extension`."""
+"""Extensions that change UNet calls independently of the denoising loop: one module per kind of conditioning, all based
+on `base.Extension`."""

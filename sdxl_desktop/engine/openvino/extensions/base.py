@@ -1,4 +1,4 @@
-"""The extension points of a denoising stage, and how several extensions act as one."""
+"""The extension points of a denoising stage, and the combination of several extensions."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 import torch
 
 from sdxl_desktop.core.request import GenerationRequest
-from sdxl_desktop.engine.openvino.loaded import LoadedCheckpoint
-from sdxl_desktop.engine.openvino.prompts import Conditioning
-from sdxl_desktop.engine.openvino.schedule import Schedule
+from sdxl_desktop.engine.openvino.loaded_checkpoint import LoadedCheckpoint
+from sdxl_desktop.engine.openvino.prompt_encoder import PromptConditioning
+from sdxl_desktop.engine.openvino.stage_schedule import StageSchedule
 from sdxl_desktop.engine.openvino.unet_call import Prediction, UNetCall, UNetInputs
 
 CallUNet = Callable[[UNetInputs], torch.Tensor]
@@ -21,54 +21,54 @@ CallUNet = Callable[[UNetInputs], torch.Tensor]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class StageContext:
-    """What is known of a stage of one picture before it begins. `conditioning` are the encoded (positive, negative)
-    prompts of its checkpoint; `refining` says whether the refiner works in it."""
+    """The context of a stage of one picture before it begins. `conditioning` holds the encoded (positive, negative)
+    prompts for its checkpoint; `refining` is whether the refiner runs in it."""
 
     request: GenerationRequest
     loaded: LoadedCheckpoint
-    conditioning: tuple[Conditioning, Conditioning]
-    schedule: Schedule
+    conditioning: tuple[PromptConditioning, PromptConditioning]
+    schedule: StageSchedule
     refining: bool = False
 
 
 class Extension:
-    """Changes the UNet calls of one stage of one picture. Each method is an extension point and by itself changes
+    """Changes the UNet calls of one stage of one picture. Each method is an extension point; by default it changes
     nothing.
 
-    The methods are called in the order in which they stand here, and those of several extensions in the extensions'
-    order. Of a call whose prediction is replayed from kept latents only `after_step` is called. A call may be computed
-    again for its deep feature alone, so what `before_unet` to `after_prediction` do must depend on the call and not on
-    how often they were called. Tensors that are handed over are not written to.
+    The methods are called in the order of their definition, and several extensions in the order of their list. For a
+    call whose prediction is replayed, only `after_step` is called. A call may be repeated only for its deep feature, so
+    `before_unet` to `after_prediction` must depend on the call and not on how often they were called. Tensors passed in
+    must not be modified in place.
     """
 
     def plan(self, calls: tuple[UNetCall, ...]) -> tuple[UNetCall, ...]:
-        """How the UNet is to be called in the stage, of which `calls` are what is planned so far: with more `rows`, for
-        example. Called once, before the stage begins."""
+        """Return the planned UNet calls of the stage, given those planned so far: with more `rows`, for example. Called
+        once, before the stage begins."""
         return calls
 
     def row_inputs(self, row: str) -> Mapping[str, torch.Tensor]:
-        """The inputs [1, …], by name, of this row of the batch that stay the same at every call. Later extensions'
-        replace earlier ones'; all rows must come to have the same names and shapes."""
+        """Return the constant inputs [1, …], by name, for this row of the batch. Later extensions replace inputs of
+        earlier ones; all rows must end up with the same names and shapes."""
         return {}
 
     def before_unet(self, inputs: UNetInputs, call: UNetCall) -> None:
-        """Change what the UNet is given: add channels to "sample", tokens to "encoder_hidden_states", or inputs."""
+        """Change the UNet's inputs: add channels to "sample", tokens to "encoder_hidden_states", or further inputs."""
 
     def call_unet(self, inputs: UNetInputs, call: UNetCall, unet: CallUNet) -> torch.Tensor:
-        """The outputs float32 [B, C, h, w] for `inputs`: those of `unet`, which may be called once, several times or
-        not at all."""
+        """Return the outputs float32 [B, C, h, w] for `inputs`. `unet` computes them, and may be called once, several
+        times or not at all."""
         return unet(inputs)
 
     def after_prediction(self, prediction: Prediction, call: UNetCall) -> None:
-        """Change rows of the prediction, or what they are combined to."""
+        """Change rows of the prediction, or how they are combined."""
 
     def after_step(self, latents: torch.Tensor, call: UNetCall) -> torch.Tensor:
-        """The latents float32 [1, C, h, w] to go on with, of those that the scheduler made of the prediction."""
+        """Return the latents float32 [1, C, h, w] to continue with, given those that the scheduler computed."""
         return latents
 
 
 class Extensions:
-    """Several extensions, in order. Of each only the methods that it has of its own are called."""
+    """Several extensions, in order. Only methods that an extension overrides are called."""
 
     def __init__(self, extensions: Iterable[Extension]) -> None:
         self._all = tuple(extensions)
@@ -81,7 +81,7 @@ class Extensions:
         return [getattr(each, name) for each in self._all if getattr(type(each), name) is not getattr(Extension, name)]
 
     def row_inputs(self, rows: tuple[str, ...]) -> dict[str, torch.Tensor]:
-        """The inputs [B, …], by name, of a batch of these rows that stay the same at every call."""
+        """Return the constant inputs [B, …], by name, for a batch of these rows."""
         each_row = [{name: value for each in self._all for name, value in each.row_inputs(row).items()} for row in rows]
         if len(each_row) == 1:
             return each_row[0]
@@ -93,7 +93,7 @@ class Extensions:
             hook(inputs, call)
 
     def call_unet(self, inputs: UNetInputs, call: UNetCall, unet: CallUNet) -> torch.Tensor:
-        """The first extension's answer; its `unet` is the next one's, and the last one's is `unet`."""
+        """Return the first extension's outputs; its `unet` calls the next extension, and the last one's is `unet`."""
         for hook in reversed(self._call_unet):
             unet = partial(hook, call=call, unet=unet)
         return unet(inputs)

@@ -1,4 +1,4 @@
-"""Takes back the excess of contrast that strong guidance gives: diffusers' `guidance_rescale`."""
+"""Reduces the excess contrast of strong guidance: diffusers' `guidance_rescale`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sdxl_desktop.engine.openvino.unet_call import POSITIVE, Prediction, UNetCal
 
 
 class GuidanceRescale(Extension):
-    """Comes after whatever guides; a prediction that is not guided stays as it is."""
+    """Runs after guidance extensions; an unguided prediction stays unchanged."""
 
     def __init__(self, share: float) -> None:
         """`share` in (0, 1]."""
@@ -17,7 +17,7 @@ class GuidanceRescale(Extension):
 
     def after_prediction(self, prediction: Prediction, call: UNetCall) -> None:
         if prediction.combined is not None:
-            prediction.combined = rescaled(prediction.combined, prediction.rows[POSITIVE], self._share)
+            prediction.combined = rescale_noise_cfg(prediction.combined, prediction.rows[POSITIVE], self._share)
 
 
 def for_stage(context: StageContext) -> GuidanceRescale | None:
@@ -25,14 +25,14 @@ def for_stage(context: StageContext) -> GuidanceRescale | None:
     return GuidanceRescale(share) if share > 0 else None
 
 
-def rescaled(guided: torch.Tensor, positive: torch.Tensor, share: float) -> torch.Tensor:
-    """`guided` [B, C, h, w] mixed, by `share` in [0, 1], with itself at the deviation of `positive`, the prediction
-    with the prompt.
+def rescale_noise_cfg(noise_cfg: torch.Tensor, positive: torch.Tensor, guidance_rescale: float) -> torch.Tensor:
+    """Return `noise_cfg` [B, C, h, w], mixed by `guidance_rescale` in [0, 1] with itself rescaled to the standard
+    deviation of `positive`, the prediction with the prompt.
 
-    Lin et al., "Common Diffusion Noise Schedules and Sample Steps are Flawed", arXiv 2305.08891, section 3.4; the order
-    of operations is diffusers' (`rescale_noise_cfg`), to the last bit, without the seconds that importing its pipelines
-    takes.
+    Lin et al., "Common Diffusion Noise Schedules and Sample Steps are Flawed", arXiv 2305.08891, section 3.4. The order
+    of operations is that of diffusers' `rescale_noise_cfg`, with bit-identical results; importing its pipelines would
+    take seconds.
     """
-    axes = list(range(1, guided.ndim))
-    deviations = positive.std(dim=axes, keepdim=True) / guided.std(dim=axes, keepdim=True)
-    return share * (guided * deviations) + (1 - share) * guided
+    axes = list(range(1, noise_cfg.ndim))
+    deviations = positive.std(dim=axes, keepdim=True) / noise_cfg.std(dim=axes, keepdim=True)
+    return guidance_rescale * (noise_cfg * deviations) + (1 - guidance_rescale) * noise_cfg

@@ -1,21 +1,21 @@
-"""Inpainting, both ways: UNets that see mask and picture in channels of their own, and those after whose steps the
-picture is blended back."""
+"""Inpainting in both variants: UNets with extra channels for mask and picture, and blending the picture back after each
+call."""
 
 from __future__ import annotations
 
 import torch
 
 from sdxl_desktop.engine.openvino.extensions.base import Extension
-from sdxl_desktop.engine.openvino.inpaint import Blender
-from sdxl_desktop.engine.openvino.schedule import Schedule
+from sdxl_desktop.engine.openvino.latent_blending import LatentBlend
+from sdxl_desktop.engine.openvino.stage_schedule import StageSchedule
 from sdxl_desktop.engine.openvino.unet_call import UNetCall, UNetInputs
 
 
 class ExtraChannels(Extension):
-    """Gives the UNet more channels beside those of the latents, the same at every call and in every row."""
+    """Adds channels to the latents, the same for every call and row."""
 
     def __init__(self, channels: torch.Tensor) -> None:
-        """`channels` float32 [1, K, h, w]: for inpainting the mask, and the latents of the picture without it."""
+        """`channels` float32 [1, K, h, w]: for inpainting the mask, and the latents of the masked picture."""
         self._channels = channels
 
     def before_unet(self, inputs: UNetInputs, call: UNetCall) -> None:
@@ -24,10 +24,10 @@ class ExtraChannels(Extension):
 
 
 class InpaintingBlend(Extension):
-    """Puts back what is kept of the picture after every call."""
+    """Restores the unmasked part of the picture after every call."""
 
-    def __init__(self, blend: Blender, schedule: Schedule, *, last: bool) -> None:
-        """`last` is false when another stage takes the latents over while they are still noisy."""
+    def __init__(self, blend: LatentBlend, schedule: StageSchedule, *, last: bool) -> None:
+        """`last` is False if another stage continues with the noisy latents."""
         self._blend = blend
         self._schedule = schedule
         self._last = last

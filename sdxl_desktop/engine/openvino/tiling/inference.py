@@ -1,4 +1,4 @@
-"""Runs a compiled graph once, watching whether the person asks to stop, and returns memory to the system."""
+"""Runs a compiled graph once with cancellation, and returns memory to the system."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ from contextlib import suppress
 from typing import Any
 
 from sdxl_desktop.core.errors import EngineError
-from sdxl_desktop.engine.openvino.interrupt import POLL_MILLISECONDS
+from sdxl_desktop.engine.openvino.interruptible_request import POLL_MILLISECONDS
 
-Check = Callable[[], None]
-"""Raises what shall end the decode, or returns."""
+CancelCheck = Callable[[], None]
+"""Returns, or raises an exception to end the decode."""
 
 
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
-def return_freed() -> None:
-    """Return to the system what was freed. glibc keeps blocks of up to 32 MB for itself; after a decode in strips these
-    add up to 240 MB. Other systems do it on their own."""
+def trim_heap() -> None:
+    """Return freed memory to the system. glibc retains blocks of up to 32 MB; after a decode in strips these add up to
+    240 MB. Other systems do this on their own."""
     if (trim := getattr(_libc, "malloc_trim", None)) is not None:
         trim(0)
 
 
-def carry_on() -> None:
-    """A check that never stops anything."""
+def never_cancel() -> None:
+    """A check that never cancels."""
 
 
-def infer(request: Any, check: Check) -> None:
-    """Run an infer request whose inputs are set. What `check` raises stops it between two layers and is raised on.
-    Raises EngineError when the device fails."""
+def infer(request: Any, check: CancelCheck) -> None:
+    """Run an infer request whose inputs are set. An exception from `check` cancels it between two layers and is
+    re-raised. Raises EngineError if the device fails."""
     try:
         request.start_async()
         while not request.wait_for(POLL_MILLISECONDS):
-            _stop_if_asked(request, check)
+            _cancel_if_requested(request, check)
     except RuntimeError as problem:
         raise EngineError(
             "The device failed while it was decoding the picture.",
@@ -44,11 +44,11 @@ def infer(request: Any, check: Check) -> None:
         ) from problem
 
 
-def _stop_if_asked(request: Any, check: Check) -> None:
+def _cancel_if_requested(request: Any, check: CancelCheck) -> None:
     try:
         check()
     except BaseException:
         request.cancel()
-        with suppress(RuntimeError):  # OpenVINO's own word that the request was cancelled
+        with suppress(RuntimeError):  # OpenVINO reports that the request was cancelled
             request.wait()
         raise

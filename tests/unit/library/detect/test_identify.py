@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 
 from sdxl_desktop.core.errors import CheckpointError
-from sdxl_desktop.formats.errors import NotSdxlError
-from sdxl_desktop.formats.families import Family, shipped_setup, shipped_setups
-from sdxl_desktop.formats.found import Kind, Layout
-from sdxl_desktop.formats.layer_shapes import blueprint
-from sdxl_desktop.library.convert.plan import plan_import
-from sdxl_desktop.library.convert.weights import WeightFormat
+from sdxl_desktop.formats.detected_model import ModelKind, ModelLayout
+from sdxl_desktop.formats.families import Family, shipped_config_folder, shipped_config_folders
+from sdxl_desktop.formats.format_errors import NotSdxlError
+from sdxl_desktop.formats.layer_shapes import tensor_shapes
+from sdxl_desktop.library.convert.import_plan import plan_import
+from sdxl_desktop.library.convert.weight_format import WeightFormat
 from sdxl_desktop.library.detect.identify import identify
-from tests.unit.library.heads import original_shapes, write_hollow
+from tests.unit.library.fake_safetensors import original_shapes, write_sparse_file
 
 FILES = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model"}
-FAMILIES = [family for family, _ in shipped_setups()]
+FAMILIES = [family for family, _ in shipped_config_folders()]
 MILLIONS = {
     Family.BASE: 2567,
     Family.REFINER: 2260,
@@ -34,9 +34,9 @@ MILLIONS = {
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_single_file_of_each_family(tmp_path: Path, family: Family) -> None:
-    file = write_hollow(tmp_path / "x.safetensors", original_shapes(family))
+    file = write_sparse_file(tmp_path / "x.safetensors", original_shapes(family))
     found = identify(file)
-    assert (found.kind, found.family, found.layout) == (Kind.CHECKPOINT, family, Layout.SINGLE_FILE)
+    assert (found.kind, found.family, found.layout) == (ModelKind.CHECKPOINT, family, ModelLayout.SINGLE_FILE)
     unet = next(part for part in found.parts if part.name == "unet")
     assert round(unet.parameters / 1e6) == MILLIONS[family]
     assert ("text_encoder" in [part.name for part in found.parts]) == (family is not Family.REFINER)
@@ -52,22 +52,24 @@ def test_what_published_and_merged_files_hold_besides_is_no_hindrance(tmp_path: 
         "model_ema.decay": (),
         "first_stage_model.loss.logvar": (),
     }
-    file = write_hollow(tmp_path / "x.safetensors", {**original_shapes(Family.BASE), **besides})
+    file = write_sparse_file(tmp_path / "x.safetensors", {**original_shapes(Family.BASE), **besides})
     assert identify(file).family is Family.BASE
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_diffusers_folder_of_each_family(tmp_path: Path, family: Family) -> None:
     found = identify(diffusers_folder(tmp_path / "x", family))
-    assert (found.kind, found.family, found.layout) == (Kind.CHECKPOINT, family, Layout.DIFFUSERS)
+    assert (found.kind, found.family, found.layout) == (ModelKind.CHECKPOINT, family, ModelLayout.DIFFUSERS)
 
 
 def diffusers_folder(folder: Path, family: Family, variant: str = "") -> Path:
-    setup = shipped_setup(family)
+    setup = shipped_config_folder(family)
     shutil.copytree(setup.folder, folder)
     for part in ("text_encoder", "text_encoder_2", "unet", "vae"):
         if config := setup.config(part):
-            write_hollow(folder / part / f"{FILES.get(part, 'model')}{variant}.safetensors", blueprint(part, config))
+            write_sparse_file(
+                folder / part / f"{FILES.get(part, 'model')}{variant}.safetensors", tensor_shapes(part, config)
+            )
     return folder
 
 
@@ -97,14 +99,14 @@ def test_every_variant_is_taken_and_the_choice_is_said(there: tuple[str, ...], t
 
 
 def test_a_folder_of_descriptions_says_what_is_missing(tmp_path: Path) -> None:
-    shutil.copytree(shipped_setup(Family.VEGA).folder, tmp_path / "x")
+    shutil.copytree(shipped_config_folder(Family.VEGA).folder, tmp_path / "x")
     with pytest.raises(CheckpointError, match=r"unet, there is no \.safetensors file"):
         identify(tmp_path / "x")
 
 
 @pytest.mark.parametrize("dtype", ["F8_E4M3", "F8_E5M2"])
 def test_files_in_fp8_are_taken_and_it_is_said(dtype: str, tmp_path: Path) -> None:
-    plan = plan_import(write_hollow(tmp_path / "x.safetensors", original_shapes(Family.VEGA), dtype), tmp_path)
+    plan = plan_import(write_sparse_file(tmp_path / "x.safetensors", original_shapes(Family.VEGA), dtype), tmp_path)
     assert plan.family is Family.VEGA
     assert "fp8" in plan.notes[0]
 
@@ -112,7 +114,7 @@ def test_files_in_fp8_are_taken_and_it_is_said(dtype: str, tmp_path: Path) -> No
 @pytest.mark.parametrize("dtype", ["I8", "U8", "I32"])
 def test_numbers_without_fractions_are_refused_for_that(dtype: str, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError) as caught:
-        identify(write_hollow(tmp_path / "x.safetensors", original_shapes(Family.VEGA), dtype))
+        identify(write_sparse_file(tmp_path / "x.safetensors", original_shapes(Family.VEGA), dtype))
     assert dtype in caught.value.why
     assert "fp16" in caught.value.next_step
 
@@ -136,9 +138,9 @@ KOALA = {
 )
 def test_a_folder_of_other_widths_and_depths_is_taken_by_its_config(others: dict[str, object], tmp_path: Path) -> None:
     folder = diffusers_folder(tmp_path / "x", Family.BASE)
-    config = {**(shipped_setup(Family.BASE).config("unet") or {}), **others}
+    config = {**(shipped_config_folder(Family.BASE).config("unet") or {}), **others}
     (folder / "unet" / "config.json").write_text(json.dumps(config))
-    write_hollow(folder / "unet" / "diffusion_pytorch_model.safetensors", blueprint("unet", config))
+    write_sparse_file(folder / "unet" / "diffusion_pytorch_model.safetensors", tensor_shapes("unet", config))
     assert identify(folder).family in (Family.OTHER, Family.BASE)
 
 
@@ -146,10 +148,10 @@ def test_a_variant_and_shards_are_found(tmp_path: Path) -> None:
     folder = diffusers_folder(tmp_path / "x", Family.VEGA, ".fp16")
     assert identify(folder).family is Family.VEGA
     (folder / "unet" / "diffusion_pytorch_model.fp16.safetensors").unlink()
-    shapes = blueprint("unet", shipped_setup(Family.VEGA).config("unet") or {})
+    shapes = tensor_shapes("unet", shipped_config_folder(Family.VEGA).config("unet") or {})
     names = list(shapes)
     for number, some in enumerate((names[:300], names[300:])):
-        write_hollow(folder / "unet" / f"part-{number}.safetensors", {name: shapes[name] for name in some})
+        write_sparse_file(folder / "unet" / f"part-{number}.safetensors", {name: shapes[name] for name in some})
     listing = {name: f"part-{int(name in names[300:])}.safetensors" for name in names}
     index = folder / "unet" / "diffusion_pytorch_model.safetensors.index.json"
     index.write_text(json.dumps({"weight_map": listing}))
@@ -161,7 +163,7 @@ def test_a_variant_and_shards_are_found(tmp_path: Path) -> None:
 
 def test_a_folder_with_pickled_weights_says_what_to_do(tmp_path: Path) -> None:
     folder = tmp_path / "x"
-    shutil.copytree(shipped_setup(Family.VEGA).folder, folder)
+    shutil.copytree(shipped_config_folder(Family.VEGA).folder, folder)
     (folder / "unet" / "diffusion_pytorch_model.bin").write_bytes(b"pickle")
     with pytest.raises(CheckpointError, match="save the checkpoint with safetensors"):
         identify(folder)
@@ -184,7 +186,7 @@ def test_a_folder_with_pickled_weights_says_what_to_do(tmp_path: Path) -> None:
 )
 def test_other_models_are_refused_by_name(tmp_path: Path, name: str, shape: tuple[int, ...], kind: str) -> None:
     others = {f"{name}.{number}": (8, 8, 3) for number in range(9)}
-    file = write_hollow(tmp_path / "x.safetensors", {name: shape, **others})
+    file = write_sparse_file(tmp_path / "x.safetensors", {name: shape, **others})
     with pytest.raises(NotSdxlError, match=kind) as refused:
         identify(file)
     assert refused.value.next_step
@@ -193,41 +195,41 @@ def test_other_models_are_refused_by_name(tmp_path: Path, name: str, shape: tupl
 @pytest.mark.parametrize(
     ("shapes", "kind", "advice"),
     [
-        ({"lora_unet_input_blocks_4_1_proj_in.lora_down.weight": (8, 640)}, Kind.LORA, "--lora"),
-        ({"clip_l": (2, 768), "clip_g": (2, 1280)}, Kind.EMBEDDING, "--embedding"),
-        ({"encoder.conv_in.weight": (128, 3, 3, 3), "decoder.conv_in.weight": (512, 4, 3, 3)}, Kind.VAE, "--vae"),
+        ({"lora_unet_input_blocks_4_1_proj_in.lora_down.weight": (8, 640)}, ModelKind.LORA, "--lora"),
+        ({"clip_l": (2, 768), "clip_g": (2, 1280)}, ModelKind.EMBEDDING, "--embedding"),
+        ({"encoder.conv_in.weight": (128, 3, 3, 3), "decoder.conv_in.weight": (512, 4, 3, 3)}, ModelKind.VAE, "--vae"),
     ],
 )
 def test_what_need_not_be_imported_is_said_to_be_used_as_it_is(
-    tmp_path: Path, shapes: dict[str, tuple[int, ...]], kind: Kind, advice: str
+    tmp_path: Path, shapes: dict[str, tuple[int, ...]], kind: ModelKind, advice: str
 ) -> None:
-    plan = plan_import(write_hollow(tmp_path / "x.safetensors", shapes), tmp_path / "library")
+    plan = plan_import(write_sparse_file(tmp_path / "x.safetensors", shapes), tmp_path / "library")
     assert plan.kind is kind
     assert advice in plan.advice
 
 
 def test_a_plan_says_what_each_format_takes(tmp_path: Path) -> None:
-    file = write_hollow(tmp_path / "some SDXL.safetensors", original_shapes(Family.BASE))
+    file = write_sparse_file(tmp_path / "some SDXL.safetensors", original_shapes(Family.BASE))
     plan = plan_import(file, tmp_path / "library")
     assert plan.name == "some SDXL"
-    forecasts = [plan.forecasts[weights] for weights in WeightFormat]
+    forecasts = [plan.estimates[weights] for weights in WeightFormat]
     sizes = [forecast.disk for forecast in forecasts]
     assert sizes == sorted(sizes, reverse=True)
-    assert 3.3e9 < plan.forecasts[WeightFormat.INT8].disk < 3.7e9
-    assert plan.forecasts[WeightFormat.INT8].memory < 4e9
+    assert 3.3e9 < plan.estimates[WeightFormat.INT8].disk < 3.7e9
+    assert plan.estimates[WeightFormat.INT8].memory < 4e9
 
 
 def test_an_sdxl_of_unknown_depth_is_said_to_be_one_and_a_wrong_shape_is_named(tmp_path: Path) -> None:
     shapes = original_shapes(Family.BASE)
     lost = {name: shape for name, shape in shapes.items() if ".transformer_blocks.9." not in name}
     with pytest.raises(NotSdxlError, match="none of SDXL's families"):
-        identify(write_hollow(tmp_path / "x.safetensors", lost))
+        identify(write_sparse_file(tmp_path / "x.safetensors", lost))
     wrong = {**shapes, "first_stage_model.decoder.conv_in.weight": (512, 16, 3, 3)}
     with pytest.raises(CheckpointError, match="512×16×3×3 where 512×4×3×3"):
-        identify(write_hollow(tmp_path / "y.safetensors", wrong))
+        identify(write_sparse_file(tmp_path / "y.safetensors", wrong))
     no_vae = {name: shape for name, shape in shapes.items() if not name.startswith("first_stage_model.")}
     with pytest.raises(CheckpointError, match="it has no vae"):
-        identify(write_hollow(tmp_path / "z.safetensors", no_vae))
+        identify(write_sparse_file(tmp_path / "z.safetensors", no_vae))
 
 
 @pytest.mark.parametrize("name", ["nothing.safetensors", "x.gguf"])

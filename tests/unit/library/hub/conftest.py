@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from sdxl_desktop.library.hub import host, running
-from sdxl_desktop.library.hub.address import parse_address
-from sdxl_desktop.library.hub.files import Listing
-from sdxl_desktop.library.hub.running import Line, look
-from sdxl_desktop.library.hub.tokens import Token
-from tests.jobs_here import do_here
+from sdxl_desktop.library.hub import download_worker
+from sdxl_desktop.library.hub import hub_connection as connection_module
+from sdxl_desktop.library.hub.access_token import AccessToken
+from sdxl_desktop.library.hub.hub_address import parse_address
+from sdxl_desktop.library.hub.hub_connection import HubConnection, list_hub_files
+from sdxl_desktop.library.hub.remote_files import HubListing
+from tests.in_process_jobs import run_job_in_process
 from tests.unit.library.hub.fake_hub import LARGE, FakeHub, Repository
 
 REPO = "someone/tiny-xl"
@@ -85,24 +86,24 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
 
 
 @pytest.fixture
-def line() -> Line:
-    return Line(Token("", "there is none"), reserve=10**6, first_wait=0.02)
+def hub_connection() -> HubConnection:
+    return HubConnection(AccessToken("", "there is none"), reserved_bytes=10**6, initial_delay=0.02)
 
 
-_KNOWN: list[Listing] = []
+_KNOWN: list[HubListing] = []
 
 
 @pytest.fixture
-def listing(hub: FakeHub, line: Line) -> Listing:
+def listing(hub: FakeHub, hub_connection: HubConnection) -> HubListing:
     """What the hub's repository holds. The same for each test, so it is asked for once."""
     if not _KNOWN:
-        _KNOWN.append(look(parse_address(REPO), lambda progress: None, line=line))
+        _KNOWN.append(list_hub_files(parse_address(REPO), lambda progress: None, connection=hub_connection))
         hub.asked.clear()
     return _KNOWN[0]
 
 
 @pytest.fixture
-def there(tmp_path: Path) -> Path:
+def destination(tmp_path: Path) -> Path:
     return tmp_path / "checkpoints" / "tiny"
 
 
@@ -110,4 +111,8 @@ def there(tmp_path: Path) -> Path:
 def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a download's own process does is done in this one, which has imported what it needs already. For tests of
     what is fetched and told; that processes start, are killed and end is tested elsewhere."""
-    monkeypatch.setattr(running, "run_job", lambda worker, job, emit, cancel: do_here(host.HOST, job, emit))
+    monkeypatch.setattr(
+        connection_module,
+        "run_job",
+        lambda worker, job, emit, cancel: run_job_in_process(download_worker.HOST, job, emit),
+    )

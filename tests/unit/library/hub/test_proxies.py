@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from sdxl_desktop.library.hub.address import parse_address
-from sdxl_desktop.library.hub.errors import ConnectionLostError, HubError
-from sdxl_desktop.library.hub.job import DownloadProgress
-from sdxl_desktop.library.hub.running import Line, look
+from sdxl_desktop.library.hub.download_job import DownloadProgress
+from sdxl_desktop.library.hub.hub_address import parse_address
+from sdxl_desktop.library.hub.hub_connection import HubConnection, list_hub_files
+from sdxl_desktop.library.hub.hub_errors import ConnectionLostError, HubError
 from tests.unit.library.hub.conftest import REPO
 from tests.unit.library.hub.fake_hub import COMMIT, FakeHub
 from tests.unit.library.hub.socks_server import SocksServer
@@ -24,7 +24,7 @@ def quiet(progress: DownloadProgress) -> None:
 
 
 @pytest.fixture(autouse=True)
-def straight(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("all_proxy", "http_proxy", "https_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
@@ -40,34 +40,43 @@ def socks(hub: FakeHub) -> Iterator[SocksServer]:
 @pytest.mark.parametrize("scheme", ["socks5", "socks5h"])
 @pytest.mark.parametrize("variable", ["ALL_PROXY", "http_proxy"])
 def test_socks(
-    hub: FakeHub, socks: SocksServer, line: Line, monkeypatch: pytest.MonkeyPatch, scheme: str, variable: str
+    hub: FakeHub,
+    socks: SocksServer,
+    hub_connection: HubConnection,
+    monkeypatch: pytest.MonkeyPatch,
+    scheme: str,
+    variable: str,
 ) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "http://hub.invalid")
     monkeypatch.setenv(variable, f"{scheme}://127.0.0.1:{socks.port}")
-    assert look(ADDRESS, quiet, line=line).commit == COMMIT
+    assert list_hub_files(ADDRESS, quiet, connection=hub_connection).commit == COMMIT
     assert set(socks.asked) == {("hub.invalid", 80)}
 
 
-def test_no_proxy_is_followed(hub: FakeHub, socks: SocksServer, line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_proxy_is_followed(
+    hub: FakeHub, socks: SocksServer, hub_connection: HubConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("ALL_PROXY", f"socks5://127.0.0.1:{socks.port}")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    assert look(ADDRESS, quiet, line=line).commit == COMMIT
+    assert list_hub_files(ADDRESS, quiet, connection=hub_connection).commit == COMMIT
     assert socks.asked == []
 
 
 @pytest.mark.parametrize("scheme", ["socks5", "http"])
-def test_one_that_is_not_there_is_named(hub: FakeHub, line: Line, monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+def test_one_that_is_not_there_is_named(
+    hub: FakeHub, hub_connection: HubConnection, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
     monkeypatch.setenv("ALL_PROXY", f"{scheme}://person:secret@127.0.0.1:9")
     with pytest.raises(ConnectionLostError, match=rf"{scheme}://127.0.0.1:9.*unset ALL_PROXY") as caught:
-        look(ADDRESS, quiet, line=line)
+        list_hub_files(ADDRESS, quiet, connection=hub_connection)
     assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("address", ["socks4://127.0.0.1:9", "ftp://person:secret@127.0.0.1:9", "gopher://x"])
 def test_one_of_an_unknown_kind_is_named(
-    hub: FakeHub, line: Line, monkeypatch: pytest.MonkeyPatch, address: str
+    hub: FakeHub, hub_connection: HubConnection, monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
     monkeypatch.setenv("ALL_PROXY", address)
     with pytest.raises(HubError, match=r"cannot be used.*ALL_PROXY") as caught:
-        look(ADDRESS, quiet, line=line)
+        list_hub_files(ADDRESS, quiet, connection=hub_connection)
     assert "secret" not in str(caught.value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sdxl_desktop.library.hub.retry import told_to_wait
+from sdxl_desktop.library.hub.retry import retry_after_seconds
 
 NOON = 784_900_800.0  # Tue, 15 Nov 1994 12:00:00 GMT, of RFC 9110's examples
 
@@ -28,4 +28,4 @@ NOON = 784_900_800.0  # Tue, 15 Nov 1994 12:00:00 GMT, of RFC 9110's examples
     ids=str,
 )
 def test_told_to_wait(headers: dict[str, str], seconds: float | None) -> None:
-    assert told_to_wait(headers, now=NOON) == seconds
+    assert retry_after_seconds(headers, now=NOON) == seconds

@@ -11,15 +11,15 @@ from sdxl_desktop.core.errors import CheckpointError
 from sdxl_desktop.core.geometry import Size
 from sdxl_desktop.core.schedulers import SchedulerName
 from sdxl_desktop.library.quantize.calibration import Calibration
-from sdxl_desktop.library.quantize.errors import QuantizationError
-from sdxl_desktop.library.quantize.job import (
+from sdxl_desktop.library.quantize.quantization_errors import QuantizationError
+from sdxl_desktop.library.quantize.quantization_job import (
     QuantizationJob,
     QuantizationPhase,
     QuantizationProgress,
     QuantizationReporter,
 )
-from sdxl_desktop.library.quantize.method import Method
-from tests.jobs_here import crossed
+from sdxl_desktop.library.quantize.quantization_method import QuantizationMethod
+from tests.in_process_jobs import pickle_round_trip
 
 
 def test_the_fraction_never_falls_even_where_a_part_was_finished_before() -> None:
@@ -37,7 +37,7 @@ def test_the_fraction_never_falls_even_where_a_part_was_finished_before() -> Non
         reporter.advance(1)
     reporter.begin("unet", QuantizationPhase.CALIBRATING, 2)
     reporter.advance(5)
-    reporter.finishing()
+    reporter.report_finishing()
     fractions = [progress.fraction for progress in told]
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1.0
@@ -47,9 +47,9 @@ def test_the_fraction_never_falls_even_where_a_part_was_finished_before() -> Non
 
 def test_what_is_told_crosses_unchanged() -> None:
     progress = QuantizationProgress(phase=QuantizationPhase.RECORDING, part="unet", done=3, total=9, fraction=0.25)
-    assert crossed(progress) == progress
+    assert pickle_round_trip(progress) == progress
     for kind in (QuantizationError, CheckpointError):
-        back = crossed(kind("What.", why="Why.", next_step="Next."))
+        back = pickle_round_trip(kind("What.", why="Why.", next_step="Next."))
         assert type(back) is kind
         assert str(back) == "What. Why. Next."
 
@@ -59,7 +59,7 @@ def test_a_job_crosses_unchanged_with_paths_that_mean_the_same_elsewhere() -> No
         source=Path("a"),
         source_name="ä",
         title="b",
-        method=Method.HYBRID,
+        method=QuantizationMethod.HYBRID,
         calibration=Calibration(
             prompts=("x",), samples=1, steps=1, guidance_scale=1.0, scheduler=SchedulerName.DDIM, size=Size(64, 64)
         ),
@@ -67,4 +67,4 @@ def test_a_job_crosses_unchanged_with_paths_that_mean_the_same_elsewhere() -> No
         key="k",
         memory_limit=10**10,
     )
-    assert crossed(job) == replace(job, source=Path.cwd() / "a")
+    assert pickle_round_trip(job) == replace(job, source=Path.cwd() / "a")

@@ -17,15 +17,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sdxl_desktop.core.raster import Bytes
+from sdxl_desktop.core.raster import UInt8Array
 from sdxl_desktop.session.document import autosave as autosaving
 from sdxl_desktop.session.document import recovery
-from sdxl_desktop.session.document.autosave import Autosave, Recoverable, recoverable
-from sdxl_desktop.session.document.project import Project, ProjectError, load_project, write_archive
-from sdxl_desktop.session.document.recovery import Left, parts_of
-from tests.typed import present, same_array
-from tests.unit.session.document.projects import assert_same, full_project, same_edit, same_latents
-from tests.unit.session.document.test_project import disk_of, first_version
+from sdxl_desktop.session.document.autosave import Autosave, RecoverableDocument, find_recoverable
+from sdxl_desktop.session.document.project_file import Project, ProjectError, load_project, write_archive
+from sdxl_desktop.session.document.recovery import CloseState, sidecar_of
+from tests.typed import arrays_equal, not_none
+from tests.unit.session.document.sample_projects import assert_same, full_project, same_edit, same_latents
+from tests.unit.session.document.test_project_file import disk_of, first_version
 
 
 def crash(folder: Path, revision: int = 1) -> None:
@@ -33,42 +33,42 @@ def crash(folder: Path, revision: int = 1) -> None:
     code = (
         "import os, sys; from pathlib import Path;"
         "from sdxl_desktop.session.document.autosave import Autosave;"
-        "from sdxl_desktop.session.document.project import Project;"
-        f"Autosave(Path(sys.argv[1])).write(Project(picture_name='{revision}'), {revision}); os._exit(1)"
+        "from sdxl_desktop.session.document.project_file import Project;"
+        f"Autosave(Path(sys.argv[1])).write_now(Project(picture_name='{revision}'), {revision}); os._exit(1)"
     )
     subprocess.run([sys.executable, "-c", code, str(folder)], check=False, timeout=60)
 
 
 def test_a_crash_leaves_a_document_to_recover(tmp_path: Path) -> None:
     crash(tmp_path / "recovery", 7)
-    (found,) = recoverable(tmp_path / "recovery")
+    (found,) = find_recoverable(tmp_path / "recovery")
     assert found.load().picture_name == "7"
-    assert abs(found.seconds - time.time()) < 60
+    assert abs(found.left_at - time.time()) < 60
     found.discard()
-    assert recoverable(tmp_path / "recovery") == ()
+    assert find_recoverable(tmp_path / "recovery") == ()
     assert not list((tmp_path / "recovery").iterdir())
 
 
-@pytest.mark.parametrize("left", [Left.CLOSED, Left.SAVED, Left.REPLACED])
-def test_an_orderly_end_leaves_the_document_and_how_it_was_left(tmp_path: Path, left: Left) -> None:
+@pytest.mark.parametrize("left", [CloseState.CLOSED, CloseState.SAVED, CloseState.REPLACED])
+def test_an_orderly_end_leaves_the_document_and_how_it_was_left(tmp_path: Path, left: CloseState) -> None:
     autosave = Autosave(tmp_path)
-    autosave.write(Project(picture_name="1"), 1)
+    autosave.write_now(Project(picture_name="1"), 1)
     autosave.close(left)
-    autosave.write(Project(picture_name="2"), 2)  # a worker that comes late
+    autosave.write_now(Project(picture_name="2"), 2)  # a worker that comes late
     autosave.close()
-    (found,) = recoverable(tmp_path)
-    assert found.left is left
+    (found,) = find_recoverable(tmp_path)
+    assert found.close_state is left
     assert found.load().picture_name == "1"
-    found.leave()
-    (again,) = recoverable(tmp_path)
-    assert again.left is Left.CRASHED, "it was opened and not closed"
+    found.release()
+    (again,) = find_recoverable(tmp_path)
+    assert again.close_state is CloseState.CRASHED, "it was opened and not closed"
     again.discard()
     assert not list(tmp_path.iterdir())
 
 
 def test_an_empty_document_leaves_nothing(tmp_path: Path) -> None:
     autosave = Autosave(tmp_path)
-    autosave.write(Project(picture_name="1"), 1)
+    autosave.write_now(Project(picture_name="1"), 1)
     autosave.clear(2)
     autosave.close()
     assert not list(tmp_path.iterdir())
@@ -78,97 +78,99 @@ def test_a_document_that_was_about_to_end_and_goes_on_is_one_of_a_crash_again(tm
     """A logout that another program has stopped."""
     for goes_on in (False, True):
         autosave = Autosave(tmp_path)
-        autosave.write(Project(picture_name="1"), 1)
-        autosave.expect_end()
+        autosave.write_now(Project(picture_name="1"), 1)
+        autosave.mark_closing()
         if goes_on:
-            autosave.write(Project(picture_name="2"), 2)
+            autosave.write_now(Project(picture_name="2"), 2)
         found = leave_behind(autosave)
-        assert found.left is (Left.CRASHED if goes_on else Left.CLOSED)
+        assert found.close_state is (CloseState.CRASHED if goes_on else CloseState.CLOSED)
         found.discard()
 
 
 def test_only_what_was_replaced_or_is_saved_makes_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recovery, "MAX_REPLACED", 2)
-    for number, left in enumerate((Left.CLOSED, *[Left.REPLACED] * 3, Left.CLOSED, *[Left.SAVED] * 2)):
+    monkeypatch.setattr(recovery, "MAX_REPLACED_DOCUMENTS", 2)
+    for number, left in enumerate(
+        (CloseState.CLOSED, *[CloseState.REPLACED] * 3, CloseState.CLOSED, *[CloseState.SAVED] * 2)
+    ):
         autosave = Autosave(tmp_path)
-        autosave.write(Project(picture_name=str(number)), 1)
+        autosave.write_now(Project(picture_name=str(number)), 1)
         autosave.close(left)
         os.utime(autosave.file.with_suffix(".left"), (1e9 + number, 1e9 + number))
         os.utime(autosave.file, (1e9, 1e9))
-    found = recoverable(tmp_path)
+    found = find_recoverable(tmp_path)
     assert [one.load().picture_name for one in found] == ["6", "5", "4", "3", "0"]
     for one in found:
         one.discard()
     assert not list(tmp_path.iterdir()), "those that made room are gone with all their parts"
 
 
-def test_what_earlier_windows_left_can_be_told_apart_without_loading_it(photograph: Bytes, tmp_path: Path) -> None:
+def test_what_earlier_windows_left_can_be_told_apart_without_loading_it(photograph: UInt8Array, tmp_path: Path) -> None:
     autosave = Autosave(tmp_path)
-    autosave.write(full_project(photograph), 1)
+    autosave.write_now(full_project(photograph), 1)
     autosave.close()
-    (found,) = recoverable(tmp_path)
-    assert found.contents() == ("Näher – ☃.jpg", 3)
+    (found,) = find_recoverable(tmp_path)
+    assert found.summary() == ("Näher – ☃.jpg", 3)
     assert found.size > photograph.nbytes
     found.file.write_bytes(b"damaged")
-    assert found.contents() == ("", 0)
+    assert found.summary() == ("", 0)
     found.discard()
 
 
-def test_what_waits_to_be_drawn_comes_back_with_all_it_needs(photograph: Bytes, tmp_path: Path) -> None:
+def test_what_waits_to_be_drawn_comes_back_with_all_it_needs(photograph: UInt8Array, tmp_path: Path) -> None:
     project = full_project(photograph)
     waiting = tuple(candidate.request for candidate in project.candidates)
     autosave = Autosave(tmp_path)
-    autosave.write(Project(waiting=waiting), 1)
-    again = found_after(autosave).waiting
+    autosave.write_now(Project(queued_requests=waiting), 1)
+    again = found_after(autosave).queued_requests
     assert again == waiting
     for mine, theirs in zip(again, waiting, strict=True):
         assert same_edit(mine.edit, theirs.edit)
     assert again[2].start is not None
-    assert same_latents(again[2].start.latents, present(waiting[2].start).latents)
+    assert same_latents(again[2].start.latents, not_none(waiting[2].start).latents)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
-def test_only_the_person_can_read_what_is_kept(photograph: Bytes, tmp_path: Path) -> None:
+def test_only_the_person_can_read_what_is_kept(photograph: UInt8Array, tmp_path: Path) -> None:
     folder = tmp_path / "data" / "recovery"
     folder.mkdir(parents=True, mode=0o755)
     autosave = Autosave(folder)
-    autosave.write(full_project(photograph), 1)
+    autosave.write_now(full_project(photograph), 1)
     for path in (folder, *folder.rglob("*")):
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
     autosave.close()
-    (found,) = recoverable(folder)
+    (found,) = find_recoverable(folder)
     assert stat.S_IMODE(found.file.with_suffix(".left").stat().st_mode) == 0o600
     found.discard()
 
 
 def test_a_window_that_is_open_is_not_offered_to_another(tmp_path: Path) -> None:
     autosave = Autosave(tmp_path)
-    autosave.write(Project(picture_name="1"), 1)
-    assert recoverable(tmp_path) == ()
+    autosave.write_now(Project(picture_name="1"), 1)
+    assert find_recoverable(tmp_path) == ()
     assert autosave.file.exists()
     autosave.close()
 
 
 def test_of_two_windows_that_start_only_one_offers_it(tmp_path: Path) -> None:
     crash(tmp_path)
-    (first,) = recoverable(tmp_path)
-    assert recoverable(tmp_path) == ()
-    first.leave()
-    (again,) = recoverable(tmp_path)
+    (first,) = find_recoverable(tmp_path)
+    assert find_recoverable(tmp_path) == ()
+    first.release()
+    (again,) = find_recoverable(tmp_path)
     again.discard()
 
 
 def test_only_what_changed_is_due(tmp_path: Path) -> None:
     autosave = Autosave(tmp_path)
-    assert not autosave.due(0)
-    assert autosave.due(3)
-    autosave.write(Project(), 3)
-    assert not autosave.due(3)
-    autosave.write(Project(picture_name="older"), 2)
+    assert not autosave.is_due(0)
+    assert autosave.is_due(3)
+    autosave.write_now(Project(), 3)
+    assert not autosave.is_due(3)
+    autosave.write_now(Project(picture_name="older"), 2)
     assert autosave.saved_revision == 3
     autosave.clear(4)
     assert not autosave.file.exists()
-    assert not autosave.due(4)
+    assert not autosave.is_due(4)
     autosave.close()
 
 
@@ -176,15 +178,15 @@ def test_a_document_that_cannot_be_kept_is_an_error_in_words(tmp_path: Path) -> 
     (tmp_path / "file").write_text("in the way")
     autosave = Autosave(tmp_path / "file")
     with pytest.raises(ProjectError, match="recovery"):
-        autosave.write(Project(), 1)
-    assert recoverable(tmp_path / "file") == ()
+        autosave.write_now(Project(), 1)
+    assert find_recoverable(tmp_path / "file") == ()
 
 
 def test_a_damaged_document_is_told_when_it_is_opened(tmp_path: Path) -> None:
     crash(tmp_path)
     (file,) = tmp_path.glob("*.sdxld")
     file.write_bytes(b"damaged")
-    (found,) = recoverable(tmp_path)
+    (found,) = find_recoverable(tmp_path)
     with pytest.raises(ProjectError, match="damaged"):
         found.load()
     found.discard()
@@ -198,11 +200,11 @@ def written(folder: Path) -> dict[str, int]:
     return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
 
 
-def leave_behind(autosave: Autosave) -> Recoverable:
+def leave_behind(autosave: Autosave) -> RecoverableDocument:
     """What the next start finds if this one ends now."""
     assert autosave._lock is not None
     autosave._lock.release()
-    (found,) = recoverable(autosave.file.parent)
+    (found,) = find_recoverable(autosave.file.parent)
     return found
 
 
@@ -214,28 +216,28 @@ def found_after(autosave: Autosave) -> Project:
     return project
 
 
-def test_everything_that_a_project_holds_comes_back(photograph: Bytes, tmp_path: Path) -> None:
+def test_everything_that_a_project_holds_comes_back(photograph: UInt8Array, tmp_path: Path) -> None:
     project = full_project(photograph)
     autosave = Autosave(tmp_path)
-    autosave.write(project, 1)
+    autosave.write_now(project, 1)
     found = leave_behind(autosave)
     assert_same(found.load(), project)
     found.discard()
     assert not list(tmp_path.iterdir())
 
 
-def test_only_what_is_new_is_written_again(photograph: Bytes, tmp_path: Path) -> None:
+def test_only_what_is_new_is_written_again(photograph: UInt8Array, tmp_path: Path) -> None:
     project = full_project(photograph)
     autosave = Autosave(tmp_path)
-    autosave.write(project, 1)
+    autosave.write_now(project, 1)
     first = written(tmp_path)
-    project = replace(project, mask=255 - present(project.mask))
-    autosave.write(project, 2)
+    project = replace(project, mask=255 - not_none(project.mask))
+    autosave.write_now(project, 2)
     second = written(tmp_path)
     again = {name for name in second if first.get(name) != second[name]}
     assert len(again) == 2, "the file itself, and the mask that a candidate was drawn on, which is no longer the mask"
     smaller = replace(project, candidates=project.candidates[1:])
-    autosave.write(smaller, 3)
+    autosave.write_now(smaller, 3)
     assert len(written(tmp_path)) == len(second) - 1, "what belonged to the first candidate alone is removed"
     assert_same(found_after(autosave), smaller)
 
@@ -250,23 +252,23 @@ def test_only_what_is_new_is_written_again(photograph: Bytes, tmp_path: Path) ->
     ],
 )
 def test_the_newest_candidates_are_kept_when_there_are_too_many(
-    photograph: Bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int, lost: int
+    photograph: UInt8Array, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int, lost: int
 ) -> None:
     project = full_project(photograph)
     unsaved = replace(project, candidates=tuple(replace(one, saved_to=None) for one in project.candidates))
     saved = replace(project, candidates=tuple(replace(one, saved_to=Path("/a.png")) for one in project.candidates))
     monkeypatch.setattr(autosaving, "MAX_CANDIDATE_BYTES", room)
     autosave = Autosave(tmp_path)
-    autosave.write(saved, 1)
+    autosave.write_now(saved, 1)
     assert_same(found_after(autosave), replace(project, candidates=project.candidates[lost:]))
     autosave = Autosave(tmp_path)
-    autosave.write(unsaved, 1)
+    autosave.write_now(unsaved, 1)
     assert_same(found_after(autosave), project)
 
 
-def test_a_part_that_is_damaged_or_missing_is_told(photograph: Bytes, tmp_path: Path) -> None:
+def test_a_part_that_is_damaged_or_missing_is_told(photograph: UInt8Array, tmp_path: Path) -> None:
     autosave = Autosave(tmp_path)
-    autosave.write(full_project(photograph), 1)
+    autosave.write_now(full_project(photograph), 1)
     found = leave_behind(autosave)
     for part in (tmp_path / found.file.stem).with_suffix(".kept").iterdir():
         content = part.read_bytes()
@@ -282,23 +284,23 @@ def test_a_part_that_is_damaged_or_missing_is_told(photograph: Bytes, tmp_path: 
     found.discard()
 
 
-def test_a_recovery_file_of_an_older_version_comes_back(photograph: Bytes, tmp_path: Path) -> None:
+def test_a_recovery_file_of_an_older_version_comes_back(photograph: UInt8Array, tmp_path: Path) -> None:
     (tmp_path / "1-abc.sdxld").write_bytes(first_version(photograph))
-    (found,) = recoverable(tmp_path)
-    assert same_array(found.load().picture, photograph)
+    (found,) = find_recoverable(tmp_path)
+    assert arrays_equal(found.load().picture, photograph)
     found.discard()
 
 
-def test_a_full_disk_keeps_what_there_was(photograph: Bytes, tmp_path: Path) -> None:
+def test_a_full_disk_keeps_what_there_was(photograph: UInt8Array, tmp_path: Path) -> None:
     autosave = Autosave(tmp_path)
     small = Project(picture=photograph[:20, :20].copy(), picture_name="old")
-    autosave.write(small, 1)
+    autosave.write_now(small, 1)
     for room in (0, 1000, 150_000):
         with disk_of(room), pytest.raises(ProjectError, match=r"be (kept|saved)"):
-            autosave.write(full_project(photograph), 2)
-        assert autosave.due(2)
-        assert_same(load_project(autosave.file, parts_of(autosave.file)), small)
-    autosave.write(full_project(photograph), 2)
+            autosave.write_now(full_project(photograph), 2)
+        assert autosave.is_due(2)
+        assert_same(load_project(autosave.file, sidecar_of(autosave.file)), small)
+    autosave.write_now(full_project(photograph), 2)
     assert_same(found_after(autosave), full_project(photograph))
 
 
@@ -332,15 +334,15 @@ def test_of_what_waits_for_a_slow_disk_only_the_newest_is_written(
 ) -> None:
     slow = Slow(monkeypatch)
     autosave = Autosave(tmp_path)
-    autosave.keep(Project(picture_name="1"), 1)
+    autosave.schedule(Project(picture_name="1"), 1)
     assert slow.reached.wait(30)
     for revision in range(2, 30):
-        autosave.keep(Project(picture_name=str(revision)), revision)
-    assert autosave.due(29)
+        autosave.schedule(Project(picture_name=str(revision)), revision)
+    assert autosave.is_due(29)
     slow.go.set()
     until(lambda: autosave.saved_revision == 29)
     assert slow.writes == 2
-    assert not autosave.due(29)
+    assert not autosave.is_due(29)
     assert found_after(autosave).picture_name == "29"
 
 
@@ -353,15 +355,15 @@ def test_clearing_does_not_wait_for_a_slow_disk_and_still_holds(
 ) -> None:
     slow = Slow(monkeypatch)
     autosave = Autosave(tmp_path)
-    autosave.keep(Project(picture_name="1"), 1)
+    autosave.schedule(Project(picture_name="1"), 1)
     assert slow.reached.wait(30)
     autosave.clear(2)
-    assert not autosave.due(2)
+    assert not autosave.is_due(2)
     slow.go.set()
     until(nobody_writes)
     assert not autosave.file.exists()
     assert autosave.saved_revision == 2
-    autosave.keep(Project(picture_name="3"), 3)
+    autosave.schedule(Project(picture_name="3"), 3)
     until(lambda: autosave.saved_revision == 3)
     assert autosave.file.exists()
     autosave.close()
@@ -370,7 +372,7 @@ def test_clearing_does_not_wait_for_a_slow_disk_and_still_holds(
 def test_closing_waits_for_a_write_that_is_under_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     slow = Slow(monkeypatch)
     autosave = Autosave(tmp_path)
-    autosave.keep(Project(picture_name="1", picture=np.zeros((9, 9, 3), np.uint8)), 1)
+    autosave.schedule(Project(picture_name="1", picture=np.zeros((9, 9, 3), np.uint8)), 1)
     assert slow.reached.wait(30)
     assert not autosave.flush(0.01)
     closing = threading.Thread(target=autosave.close)
@@ -379,8 +381,8 @@ def test_closing_waits_for_a_write_that_is_under_way(tmp_path: Path, monkeypatch
     closing.join(30)
     assert not closing.is_alive()
     until(nobody_writes)
-    (found,) = recoverable(tmp_path)
-    assert found.left is Left.CLOSED
+    (found,) = find_recoverable(tmp_path)
+    assert found.close_state is CloseState.CLOSED
     assert found.load().picture_name == "1"
     found.discard()
 
@@ -389,17 +391,17 @@ def test_why_it_could_not_be_kept_is_told_once_until_it_can_be_again(tmp_path: P
     folder = tmp_path / "recovery"
     folder.write_text("in the way")
     autosave = Autosave(folder)
-    assert autosave.take_problem() is None
+    assert autosave.take_error() is None
     for revision in (1, 2):
-        autosave.keep(Project(), revision)
+        autosave.schedule(Project(), revision)
         until(nobody_writes)
-        assert autosave.due(revision)
-        problem = autosave.take_problem()
+        assert autosave.is_due(revision)
+        problem = autosave.take_error()
         assert (problem is None) == (revision == 2)
     folder.unlink()
-    autosave.keep(Project(), 3)
+    autosave.schedule(Project(), 3)
     until(lambda: autosave.saved_revision == 3)
-    assert autosave.take_problem() is None
+    assert autosave.take_error() is None
     autosave.close()
 
 
@@ -410,64 +412,64 @@ def test_what_nobody_foresaw_is_told_and_not_taken_for_kept(tmp_path: Path, monk
     autosave = Autosave(tmp_path)
     with monkeypatch.context() as patched:
         patched.setattr(autosaving, "write_archive", fail)
-        autosave.keep(Project(), 1)
+        autosave.schedule(Project(), 1)
         assert autosave.flush(30)
-    assert autosave.due(1)
-    assert "nobody thought of" in str(autosave.why_not)
-    autosave.keep(Project(), 1)
+    assert autosave.is_due(1)
+    assert "nobody thought of" in str(autosave.last_error)
+    autosave.schedule(Project(), 1)
     assert autosave.flush(30)
-    assert autosave.why_not is None
+    assert autosave.last_error is None
     autosave.close()
 
 
 def test_the_name_of_a_picture_may_be_no_text(tmp_path: Path) -> None:
     autosave = Autosave(tmp_path)
-    autosave.write(Project(picture=np.zeros((4, 4, 3), np.uint8), picture_name="caf\udce9.png"), 1)
+    autosave.write_now(Project(picture=np.zeros((4, 4, 3), np.uint8), picture_name="caf\udce9.png"), 1)
     assert found_after(autosave).picture_name == "caf?.png"
 
 
 # going on
 
 
-def test_a_document_that_was_recovered_goes_on_in_its_own_file(photograph: Bytes, tmp_path: Path) -> None:
+def test_a_document_that_was_recovered_goes_on_in_its_own_file(photograph: UInt8Array, tmp_path: Path) -> None:
     project = full_project(photograph)
     before = Autosave(tmp_path)
-    before.write(project, 9)
+    before.write_now(project, 9)
     found = leave_behind(before)
 
     autosave = Autosave(tmp_path)
-    autosave.write(Project(picture_name="what lay here before"), 1)
+    autosave.write_now(Project(picture_name="what lay here before"), 1)
     opened = found.load()
     autosave.adopt(found, 2)
-    assert not autosave.due(2)
+    assert not autosave.is_due(2)
     assert [path.name for path in tmp_path.glob("*.sdxld")] == [found.file.name], "one document, one file"
-    assert recoverable(tmp_path) == (), "it belongs to this window"
+    assert find_recoverable(tmp_path) == (), "it belongs to this window"
     changed = replace(opened, picture_name="changed")
-    autosave.write(changed, 3)
+    autosave.write_now(changed, 3)
     assert_same(found_after(autosave), changed)
 
 
 def test_a_closed_document_leaves_what_it_would_have_adopted(tmp_path: Path) -> None:
     crash(tmp_path, 7)
-    (found,) = recoverable(tmp_path)
+    (found,) = find_recoverable(tmp_path)
     autosave = Autosave(tmp_path)
     autosave.close()
     autosave.adopt(found, 1)
-    (again,) = recoverable(tmp_path)
+    (again,) = find_recoverable(tmp_path)
     assert again.load().picture_name == "7"
     again.discard()
 
 
-def test_parts_that_belong_to_nothing_are_swept_away(photograph: Bytes, tmp_path: Path) -> None:
+def test_parts_that_belong_to_nothing_are_swept_away(photograph: UInt8Array, tmp_path: Path) -> None:
     crash(tmp_path, 7)
-    (found,) = recoverable(tmp_path)
+    (found,) = find_recoverable(tmp_path)
     orphan = tmp_path / "1-abc.kept"
     orphan.mkdir()
     (orphan / "x.pixels.part-12").write_bytes(b"half")
     living = Autosave(tmp_path)
-    living.write(Project(picture=photograph), 1)
+    living.write_now(Project(picture=photograph), 1)
     living.file.rename(tmp_path / "aside")  # as if it were just being written for the first time
-    assert recoverable(tmp_path) == ()
+    assert find_recoverable(tmp_path) == ()
     assert not orphan.exists()
     assert list(living.file.with_suffix(".kept").iterdir()), "somebody is at it"
     assert found.load().picture_name == "7"

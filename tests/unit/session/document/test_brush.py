@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sdxl_desktop.core.errors import RequestError
-from sdxl_desktop.core.raster import Bytes
+from sdxl_desktop.core.raster import UInt8Array
 from sdxl_desktop.session.document.brush import Brush
 from sdxl_desktop.session.document.document import Document
 from tests.unit.session.document.conftest import mask_of
@@ -16,7 +16,7 @@ from tests.unit.session.document.conftest import mask_of
 Points = list[tuple[float, float]]
 
 
-def paint(document: Document, brush: Brush, points: Points, pressure: float = 1.0) -> Bytes:
+def paint(document: Document, brush: Brush, points: Points, pressure: float = 1.0) -> UInt8Array:
     stroke = document.begin_stroke(brush)
     for x, y in points:
         stroke.move_to(x, y, pressure)

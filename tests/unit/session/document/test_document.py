@@ -9,11 +9,11 @@ import pytest
 
 from sdxl_desktop.core.errors import RequestError
 from sdxl_desktop.core.geometry import Size
-from sdxl_desktop.core.raster import Bytes
-from sdxl_desktop.session.document import shapes
+from sdxl_desktop.core.raster import UInt8Array
+from sdxl_desktop.session.document import mask_shapes
 from sdxl_desktop.session.document.brush import Brush
 from sdxl_desktop.session.document.document import Document
-from sdxl_desktop.session.document.layers import Change
+from sdxl_desktop.session.document.layers import DocumentChange
 from tests.unit.session.document.conftest import mask_of
 
 State = tuple[bytes, bytes, str] | None
@@ -33,21 +33,21 @@ def stroke(document: Document, erase: bool = False) -> None:
     begun.end()
 
 
-def result(document: Document) -> Bytes:
+def result(document: Document) -> UInt8Array:
     assert document.picture is not None
     changed = document.picture.copy()
     changed[30:60, 40:90] = 255 - changed[30:60, 40:90]
     return changed
 
 
-def loaded_mask(document: Document) -> Bytes:
+def loaded_mask(document: Document) -> UInt8Array:
     return np.arange(200 * 320, dtype=np.uint32).astype(np.uint8).reshape(200, 320)
 
 
 VERBS: dict[str, Verb] = {
     "brush stroke": stroke,
     "eraser stroke": lambda document: stroke(document, erase=True),
-    "rectangle": lambda document: document.fill_shape(shapes.rectangle(10, 10, 90, 90), label="rectangle"),
+    "rectangle": lambda document: document.fill_shape(mask_shapes.rectangle(10, 10, 90, 90), label="rectangle"),
     "select by colour": lambda document: document.select_by_colour(200, 100, 60),
     "invert mask": lambda document: document.invert(),
     "clear mask": lambda document: document.clear_mask(),
@@ -56,7 +56,7 @@ VERBS: dict[str, Verb] = {
     "feather mask": lambda document: document.feather(5),
     "fill holes": lambda document: document.fill_holes(),
     "load mask": lambda document: document.set_mask(loaded_mask(document)),
-    "apply result": lambda document: document.accept(result(document)),
+    "apply result": lambda document: document.apply_result(result(document)),
     "open picture": lambda document: document.set_picture(np.zeros((31, 17, 3), np.uint8), "other.png"),
     "extend picture": lambda document: document.extend(10, 0, 40, 5),
     "remove picture": lambda document: document.remove_picture(),
@@ -65,16 +65,16 @@ VERBS: dict[str, Verb] = {
 
 @pytest.mark.parametrize("name", VERBS)
 def test_every_verb_can_be_undone_and_redone_exactly(document: Document, name: str) -> None:
-    document.fill_shape(shapes.rectangle(100, 40, 180, 150))
-    document.fill_shape(shapes.rectangle(120, 60, 150, 90), "subtract")
+    document.fill_shape(mask_shapes.rectangle(100, 40, 180, 150))
+    document.fill_shape(mask_shapes.rectangle(120, 60, 150, 90), "subtract")
     before = state(document)
     VERBS[name](document)
     after = state(document)
     assert after != before
-    assert document.undo_name == f"Undo {name}"
+    assert document.undo_text == f"Undo {name}"
     document.undo()
     assert state(document) == before
-    assert document.redo_name == f"Redo {name}"
+    assert document.redo_text == f"Redo {name}"
     document.redo()
     assert state(document) == after
 
@@ -103,20 +103,20 @@ def test_a_new_step_forgets_what_was_undone(document: Document) -> None:
     document.undo()
     stroke(document)
     assert not document.can_redo
-    assert document.redo_name == ""
+    assert document.redo_text == ""
 
 
 def test_what_changes_nothing_is_no_step(document: Document) -> None:
-    name, revision = document.undo_name, document.revision
+    name, revision = document.undo_text, document.revision
     document.clear_mask()
-    document.fill_shape(shapes.rectangle(500, 500, 600, 600))
-    document.accept(document.picture.copy())  # type: ignore[union-attr]
-    assert (document.undo_name, document.revision) == (name, revision)
+    document.fill_shape(mask_shapes.rectangle(500, 500, 600, 600))
+    document.apply_result(document.picture.copy())  # type: ignore[union-attr]
+    assert (document.undo_text, document.revision) == (name, revision)
 
 
 def test_a_stroke_is_one_step_and_is_told_while_it_is_drawn(document: Document) -> None:
-    told: list[Change] = []
-    document.listen(told.append)
+    told: list[DocumentChange] = []
+    document.subscribe(told.append)
     begun = document.begin_stroke(Brush(size=20, hardness=1.0))
     for x in (50, 60, 70):
         begun.move_to(x, 100)
@@ -127,7 +127,7 @@ def test_a_stroke_is_one_step_and_is_told_while_it_is_drawn(document: Document) 
     begun.end()
     document.undo()
     assert not document.has_mask
-    assert document.undo_name == "Undo open picture"
+    assert document.undo_text == "Undo open picture"
 
 
 def test_a_cancelled_stroke_never_was(document: Document) -> None:
@@ -154,7 +154,7 @@ def test_undo_in_the_middle_of_a_stroke_takes_that_stroke_back(document: Documen
 def test_everything_that_changed_lies_in_the_box_that_is_told(document: Document) -> None:
     before = mask_of(document)
 
-    def compare(change: Change) -> None:
+    def compare(change: DocumentChange) -> None:
         nonlocal before
         now = mask_of(document)
         assert change.rect is not None
@@ -163,7 +163,7 @@ def test_everything_that_changed_lies_in_the_box_that_is_told(document: Document
         assert not outside.any()
         before = now
 
-    document.listen(compare)
+    document.subscribe(compare)
     stroke(document)
     document.grow(3)
     document.undo()
@@ -172,7 +172,7 @@ def test_everything_that_changed_lies_in_the_box_that_is_told(document: Document
     document.redo()
 
 
-def test_undo_is_bounded_by_memory_and_the_oldest_go_first(photograph: Bytes) -> None:
+def test_undo_is_bounded_by_memory_and_the_oldest_go_first(photograph: UInt8Array) -> None:
     document = Document(undo_limit=100_000)
     document.open(photograph)
     noise = np.random.default_rng(5)
@@ -201,7 +201,7 @@ def test_a_stroke_on_a_large_picture_costs_little_memory() -> None:
 
 def test_a_result_of_another_size_takes_the_pictures_place(document: Document) -> None:
     stroke(document)
-    document.accept(np.full((64, 48, 3), 9, np.uint8))
+    document.apply_result(np.full((64, 48, 3), 9, np.uint8))
     assert document.size == Size(48, 64)
     assert not document.has_mask
     document.undo()
@@ -212,12 +212,12 @@ def test_a_result_of_another_size_takes_the_pictures_place(document: Document) -
 def test_an_accepted_result_keeps_the_mask(document: Document) -> None:
     stroke(document)
     before = mask_of(document)
-    document.accept(result(document))
+    document.apply_result(result(document))
     assert np.array_equal(mask_of(document), before)
 
 
-def test_an_extended_picture_keeps_its_pixels_and_masks_what_is_new(document: Document, photograph: Bytes) -> None:
-    document.fill_shape(shapes.rectangle(50, 60, 70, 80))
+def test_an_extended_picture_keeps_its_pixels_and_masks_what_is_new(document: Document, photograph: UInt8Array) -> None:
+    document.fill_shape(mask_shapes.rectangle(50, 60, 70, 80))
     document.extend(10, 20, 30, 40)
     assert document.size == Size(360, 260)
     picture, mask = document.picture, document.mask
@@ -233,23 +233,23 @@ def test_an_extended_picture_keeps_its_pixels_and_masks_what_is_new(document: Do
     assert np.abs(beyond - border).max() < 12, "the border's colours go on"
 
 
-def test_the_ground_is_what_is_on_the_canvas(document: Document, photograph: Bytes) -> None:
-    ground = document.ground()
+def test_the_ground_is_what_is_on_the_canvas(document: Document, photograph: UInt8Array) -> None:
+    ground = document.edit_source()
     assert ground.mask is None
     assert ground.picture is not None
     assert ground.picture.name == "photograph.jpg"
     assert np.array_equal(ground.picture.array, photograph)
-    assert document.ground() is ground
+    assert document.edit_source() is ground
     document.invert()
-    later = document.ground()
+    later = document.edit_source()
     assert later.mask is not None
     assert (later.mask.array == 255).all()
     assert later.picture is ground.picture, "the picture is not copied again"
     document.clear_mask()
-    assert document.ground() == ground
+    assert document.edit_source() == ground
     assert (later.mask.array == 255).all(), "a request keeps what it was given"
     document.remove_picture()
-    assert document.ground().picture is None
+    assert document.edit_source().picture is None
 
 
 def test_selecting_by_colour_takes_what_is_connected_or_everything() -> None:
@@ -287,7 +287,7 @@ def test_without_a_picture_there_is_nothing_to_paint_on() -> None:
     document.undo()
     document.redo()
     document.remove_picture()
-    assert document.ground().picture is None
+    assert document.edit_source().picture is None
 
 
 def test_the_revision_counts_strokes_in_progress(document: Document) -> None:
@@ -298,9 +298,9 @@ def test_the_revision_counts_strokes_in_progress(document: Document) -> None:
     begun.end()
 
 
-def test_what_is_handed_in_is_not_changed(document: Document, photograph: Bytes) -> None:
+def test_what_is_handed_in_is_not_changed(document: Document, photograph: UInt8Array) -> None:
     kept = photograph.copy()
-    document.accept(result(document))
+    document.apply_result(result(document))
     document.undo()
-    document.accept(np.zeros_like(photograph))
+    document.apply_result(np.zeros_like(photograph))
     assert np.array_equal(photograph, kept)

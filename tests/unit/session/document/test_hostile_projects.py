@@ -19,18 +19,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sdxl_desktop.core.raster import Bytes
+from sdxl_desktop.core.raster import UInt8Array
 from sdxl_desktop.session.document import manifest
-from sdxl_desktop.session.document.png import encode_png
-from sdxl_desktop.session.document.project import Project, ProjectError, load_project, save_project
-from tests.typed import present
-from tests.unit.session.document.projects import assert_same, full_project, noise
+from sdxl_desktop.session.document.png_codec import encode_png
+from sdxl_desktop.session.document.project_file import Project, ProjectError, load_project, save_project
+from tests.typed import not_none
+from tests.unit.session.document.sample_projects import assert_same, full_project, noise
 
 Members = dict[str, bytes]
 
 
 @pytest.fixture
-def path(photograph: Bytes, tmp_path: Path) -> Path:
+def path(photograph: UInt8Array, tmp_path: Path) -> Path:
     """A good project with everything in it."""
     file = tmp_path / "a.sdxld"
     save_project(full_project(photograph), file)
@@ -103,7 +103,7 @@ def test_a_file_that_was_cut_short_is_refused_wherever_it_was_cut(path: Path) ->
         refused(path, r"a\.sdxld cannot be opened")
 
 
-def test_a_file_with_flipped_bits_is_refused(path: Path, photograph: Bytes) -> None:
+def test_a_file_with_flipped_bits_is_refused(path: Path, photograph: UInt8Array) -> None:
     whole = path.read_bytes()
     random = np.random.default_rng(11)
     caught = 0
@@ -188,7 +188,7 @@ def test_many_pictures_that_are_too_much_together_are_refused(path: Path) -> Non
 
 @pytest.mark.parametrize("way", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_a_card_without_end_is_refused(path: Path, way: int) -> None:
-    write(path, {"document.json": b" " * (manifest.MAX_CARD + 1)}, way)
+    write(path, {"document.json": b" " * (manifest.MAX_MANIFEST_BYTES + 1)}, way)
     refused(path, "too long")
 
 
@@ -200,7 +200,7 @@ def test_a_member_that_was_packed_again_does_not_unpack_without_end(path: Path) 
     refused(path, "too long")
 
 
-def test_a_project_that_was_packed_again_still_opens(path: Path, photograph: Bytes) -> None:
+def test_a_project_that_was_packed_again_still_opens(path: Path, photograph: UInt8Array) -> None:
     write(path, members_of(path), zipfile.ZIP_DEFLATED)
     assert_same(load_project(path), full_project(photograph))
     write(path, members_of(path), zipfile.ZIP_LZMA)
@@ -292,7 +292,7 @@ def test_what_a_png_may_have_beside_its_pixels_is_no_hindrance(path: Path) -> No
     comments = [(b"tEXt", b"a\0b"), (b"acTL", struct.pack(">II", 9, 0))]
     members["picture.png"] = png(head(320, 200), *comments, PIXELS, (b"tIME", b"1234567"), END)
     write(path, members)
-    assert present(load_project(path).picture).shape == (200, 320, 3)
+    assert not_none(load_project(path).picture).shape == (200, 320, 3)
 
 
 def test_a_member_that_says_it_is_small_does_not_unpack_without_end(path: Path) -> None:
@@ -433,7 +433,7 @@ def test_a_card_that_contradicts_the_rest_is_refused(path: Path, what: str) -> N
     refused(path, r"a\.sdxld cannot be opened")
 
 
-def test_projects_are_read_by_several_threads_at_once(path: Path, photograph: Bytes) -> None:
+def test_projects_are_read_by_several_threads_at_once(path: Path, photograph: UInt8Array) -> None:
     expected, wrong = full_project(photograph), []
 
     def read() -> None:

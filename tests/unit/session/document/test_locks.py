@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from sdxl_desktop.session.document.locks import FileLock
+from sdxl_desktop.session.document.file_lock import FileLock
 
 HOLD = """
 import sys
 from pathlib import Path
-from sdxl_desktop.session.document.locks import FileLock
+from sdxl_desktop.session.document.file_lock import FileLock
 lock = FileLock(Path(sys.argv[1]))
-print("held" if lock.take() else "not", flush=True)
+print("held" if lock.acquire() else "not", flush=True)
 sys.stdin.read()
 """
 
@@ -37,35 +37,35 @@ def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 
 def test_a_killed_process_lets_go(holder: subprocess.Popen[str], tmp_path: Path) -> None:
     lock = FileLock(tmp_path / "a.lock")
-    assert not lock.take()
+    assert not lock.acquire()
     holder.kill()
     holder.wait()
-    assert lock.take()
+    assert lock.acquire()
     lock.release(remove=True)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_one_holds_it_and_any_thread_lets_go(tmp_path: Path) -> None:
     first, second = FileLock(tmp_path / "a.lock"), FileLock(tmp_path / "a.lock")
-    assert first.take()
-    assert not second.take()
+    assert first.acquire()
+    assert not second.acquire()
     other = threading.Thread(target=first.release)
     other.start()
     other.join()
-    assert second.take()
+    assert second.acquire()
     second.release()
     second.release()
-    assert first.take()
+    assert first.acquire()
     first.release(remove=True)
 
 
 def test_a_file_that_its_holder_removed_holds_nothing(tmp_path: Path) -> None:
     first, second, third = (FileLock(tmp_path / "a.lock") for _ in range(3))
-    assert first.take()
-    assert not second.take()
+    assert first.acquire()
+    assert not second.acquire()
     first.release(remove=True)
-    assert second.take()
-    assert not third.take()
+    assert second.acquire()
+    assert not third.acquire()
     second.release(remove=True)
 
 
@@ -74,6 +74,6 @@ def test_only_the_person_reads_it(tmp_path: Path) -> None:
     path = tmp_path / "a.lock"
     path.touch(mode=0o644)
     lock = FileLock(path)
-    assert lock.take()
+    assert lock.acquire()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     lock.release(remove=True)

@@ -10,21 +10,21 @@ from PIL import Image
 
 from sdxl_desktop.core.errors import OutputError, PictureError, RequestError
 from sdxl_desktop.core.geometry import Size
-from sdxl_desktop.core.raster import Bytes
-from sdxl_desktop.imaging.reading import mask_from_alpha, open_picture, read_mask
+from sdxl_desktop.core.raster import UInt8Array
+from sdxl_desktop.imaging.picture_reading import mask_from_alpha, open_picture, read_mask
 from sdxl_desktop.session.document.mask_files import write_mask, write_mask_as_alpha
 
 SIZE = Size(320, 200)
 
 
 @pytest.fixture
-def mask() -> Bytes:
+def mask() -> UInt8Array:
     soft = np.zeros((200, 320), np.uint8)
     soft[50:150, 100:200] = np.arange(100)[None, :] * 2 + 57
     return soft
 
 
-def test_picture_and_mask_come_back_exactly(photograph: Bytes, mask: Bytes, tmp_path: Path) -> None:
+def test_picture_and_mask_come_back_exactly(photograph: UInt8Array, mask: UInt8Array, tmp_path: Path) -> None:
     path = tmp_path / "new folder" / "Bär.png"
     write_mask_as_alpha(photograph, mask, path)
     opened = open_picture(path)
@@ -35,7 +35,7 @@ def test_picture_and_mask_come_back_exactly(photograph: Bytes, mask: Bytes, tmp_
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_a_mask_over_everything_comes_back(photograph: Bytes, mask: Bytes, tmp_path: Path) -> None:
+def test_a_mask_over_everything_comes_back(photograph: UInt8Array, mask: UInt8Array, tmp_path: Path) -> None:
     everything = np.full_like(mask, 255)
     write_mask_as_alpha(photograph, everything, tmp_path / "a.png")
     opened = open_picture(tmp_path / "a.png")
@@ -44,21 +44,25 @@ def test_a_mask_over_everything_comes_back(photograph: Bytes, mask: Bytes, tmp_p
     assert np.array_equal(read_mask(tmp_path / "a.png", SIZE), everything)
 
 
-def test_an_empty_mask_is_not_taken_for_the_picture(photograph: Bytes, mask: Bytes, tmp_path: Path) -> None:
+def test_an_empty_mask_is_not_taken_for_the_picture(photograph: UInt8Array, mask: UInt8Array, tmp_path: Path) -> None:
     write_mask_as_alpha(photograph, np.zeros_like(mask), tmp_path / "a.png")
     assert open_picture(tmp_path / "a.png").alpha is None
     with pytest.raises(PictureError, match="empty"):
         read_mask(tmp_path / "a.png", SIZE)
 
 
-def test_other_programs_see_a_hole_where_new_pixels_are_wanted(photograph: Bytes, mask: Bytes, tmp_path: Path) -> None:
+def test_other_programs_see_a_hole_where_new_pixels_are_wanted(
+    photograph: UInt8Array, mask: UInt8Array, tmp_path: Path
+) -> None:
     write_mask_as_alpha(photograph, mask, tmp_path / "a.png")
     with Image.open(tmp_path / "a.png") as image:
         assert image.mode == "RGBA"
         assert np.array_equal(np.asarray(image)[..., 3], 255 - mask)
 
 
-def test_what_does_not_fit_or_cannot_be_written_is_told(photograph: Bytes, mask: Bytes, tmp_path: Path) -> None:
+def test_what_does_not_fit_or_cannot_be_written_is_told(
+    photograph: UInt8Array, mask: UInt8Array, tmp_path: Path
+) -> None:
     with pytest.raises(RequestError, match="size"):
         write_mask_as_alpha(photograph, mask[1:], tmp_path / "a.png")
     with pytest.raises(OutputError, match=r"\.png"):
@@ -68,7 +72,7 @@ def test_what_does_not_fit_or_cannot_be_written_is_told(photograph: Bytes, mask:
         write_mask_as_alpha(photograph, mask, tmp_path / "file" / "a.png")
 
 
-def test_a_mask_alone_comes_back_exactly(mask: Bytes, tmp_path: Path) -> None:
+def test_a_mask_alone_comes_back_exactly(mask: UInt8Array, tmp_path: Path) -> None:
     path = tmp_path / "new folder" / "mask.PNG"
     write_mask(mask, path)
     assert np.array_equal(read_mask(path, SIZE), mask)
@@ -77,7 +81,7 @@ def test_a_mask_alone_comes_back_exactly(mask: Bytes, tmp_path: Path) -> None:
         write_mask(mask, tmp_path / "mask.tif")
 
 
-def test_a_mask_that_cannot_be_encoded_leaves_the_one_before(mask: Bytes, tmp_path: Path) -> None:
+def test_a_mask_that_cannot_be_encoded_leaves_the_one_before(mask: UInt8Array, tmp_path: Path) -> None:
     write_mask(mask, tmp_path / "mask.png")
     with pytest.raises(OutputError, match="could not be written"):
         write_mask(mask[:0], tmp_path / "mask.png")

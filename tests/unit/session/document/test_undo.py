@@ -6,15 +6,15 @@ import time
 
 import numpy as np
 
-from sdxl_desktop.session.document import shapes
+from sdxl_desktop.session.document import mask_shapes
 from sdxl_desktop.session.document.brush import Brush
 from sdxl_desktop.session.document.document import Document
 
 
 def held(document: Document) -> int:
     """Counted anew, step by step."""
-    steps = document._steps
-    return sum(step.difference.nbytes for way in (steps._back, steps._forth) for step in way)
+    steps = document._undo_stack
+    return sum(step.change.nbytes for way in (steps._undo_steps, steps._redo_steps) for step in way)
 
 
 def test_the_memory_that_is_told_is_what_the_steps_hold() -> None:
@@ -24,7 +24,7 @@ def test_the_memory_that_is_told_is_what_the_steps_hold() -> None:
         match int(random.integers(0, 5)):
             case 0 | 1:
                 x, y = random.uniform(0, 300, 2).tolist()
-                document.fill_shape(shapes.ellipse(x, y, x + 60, y + 40))
+                document.fill_shape(mask_shapes.ellipse(x, y, x + 60, y + 40))
             case 2:
                 document.set_mask(random.integers(0, 256, (200, 300), dtype=np.uint8))
             case 3:
@@ -41,7 +41,7 @@ def test_after_thousands_of_strokes_one_more_costs_the_same() -> None:
         began = time.process_time()
         for number in range(strokes):
             document.fill_shape(
-                shapes.rectangle(number % 50, 0, number % 50 + 8, 8), "add" if number % 2 else "subtract"
+                mask_shapes.rectangle(number % 50, 0, number % 50 + 8, 8), "add" if number % 2 else "subtract"
             )
             document.invert()
         return time.process_time() - began

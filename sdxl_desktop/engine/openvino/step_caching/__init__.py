@@ -1,0 +1,1 @@
+"""Step caching: reuses the UNet's deep feature in later steps, by cutting its graph in two."""

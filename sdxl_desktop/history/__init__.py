@@ -1,1 +1,0 @@
-"""What I made: how a picture remembers its request."""

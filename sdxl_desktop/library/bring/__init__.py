@@ -1,1 +1,0 @@
-"""Brings anything into the library by one road: looked up first, then downloaded, converted and put in its place."""

@@ -1,0 +1,1 @@
+"""Import models from any source into the library: preview, download, convert and install."""

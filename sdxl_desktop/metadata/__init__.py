@@ -1,0 +1,1 @@
+"""Metadata of pictures: the request that made them, stored in their files."""

@@ -1,0 +1,413 @@
+"""Handles the window's actions: connects the parameters panel, canvas area and status line with the session, and
+refreshes them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from PySide6.QtCore import QObject, Signal
+
+from sdxl_desktop.bridge.background import BackgroundRunner
+from sdxl_desktop.core.edit import EditSource
+from sdxl_desktop.core.errors import PictureError, SdxlDesktopError
+from sdxl_desktop.core.events import Picture
+from sdxl_desktop.core.intents import Intent
+from sdxl_desktop.core.latents import SavedLatents
+from sdxl_desktop.core.request import MAX_SEED, Execution, GenerationRequest, OutputOptions
+from sdxl_desktop.core.run_log import format_error
+from sdxl_desktop.core.settings import Preferences
+from sdxl_desktop.core.untrusted_text import display_text
+from sdxl_desktop.library.addition_detection import AdditionKind, detect_addition_kind, read_few_step_lora
+from sdxl_desktop.library.detect.sampling_metadata import FewStepSettings
+from sdxl_desktop.metadata.latent_files import read_latents
+from sdxl_desktop.metadata.picture_files import PictureRecord
+from sdxl_desktop.session.drafts import DraftingSession
+from sdxl_desktop.session.result_files import Result
+from sdxl_desktop.session.timing_history import TimingHistory
+from sdxl_desktop.session.workspace import no_checkpoint_error
+from sdxl_desktop.ui.candidate_actions import CandidateActions
+from sdxl_desktop.ui.canvas_area import CanvasArea
+from sdxl_desktop.ui.devices.precompiled_sizes import PrecompiledSizes
+from sdxl_desktop.ui.drafts.draft_actions import DraftActions
+from sdxl_desktop.ui.import_controller import ImportController
+from sdxl_desktop.ui.latent_actions import LatentActions
+from sdxl_desktop.ui.notify import Notify
+from sdxl_desktop.ui.outgoing_pictures import OutgoingPictures
+from sdxl_desktop.ui.parameters_panel import ParametersPanel
+from sdxl_desktop.ui.result_actions import ResultActions
+from sdxl_desktop.ui.result_menu import ResultMenu
+from sdxl_desktop.ui.run_planner import RunPlanner
+from sdxl_desktop.ui.status_line import StatusLine, format_part_devices
+
+_log = logging.getLogger(__name__)
+RequestT = TypeVar("RequestT")
+
+
+class MainController(QObject):
+    """The window's actions. `preferences` returns where and how the next run happens."""
+
+    refreshed = Signal()
+
+    def __init__(
+        self,
+        session: DraftingSession,
+        parameters_panel: ParametersPanel,
+        canvas_area: CanvasArea,
+        status: StatusLine,
+        outgoing: OutgoingPictures,
+        importer: ImportController,
+        preferences: Callable[[], Preferences],
+        precompiled_sizes: PrecompiledSizes,
+        timing_history: TimingHistory,
+        background: BackgroundRunner,
+    ) -> None:
+        super().__init__(canvas_area)
+        self._session = session
+        self._parameters_panel, self._canvas_area, self._status = parameters_panel, canvas_area, status
+        self._importer, self._background = importer, background
+        self._preferences = preferences
+        self._compared_requests: tuple[GenerationRequest, GenerationRequest] | None = None
+        self._error: SdxlDesktopError | None = None
+        self._behind: SdxlDesktopError | None = None
+        """The session's error at the time this error was shown."""
+        self._is_resolved: Callable[[], bool] | None = None
+        """Whether the error's cause no longer exists."""
+        self._last_finished = session.finished
+        self._unannounced_picture: Picture | None = None
+        self.planner = RunPlanner(
+            parameters_panel,
+            canvas_area.canvas_editor,
+            status,
+            self._edit_source,
+            lambda: preferences().execution,
+            precompiled_sizes,
+            timing_history,
+        )
+        self.results = ResultActions(session, canvas_area, parameters_panel, outgoing, self.notify, self.show_error)
+        self.candidates = CandidateActions(session, canvas_area, importer, self._generate_next, self.notify)
+        self.latents = LatentActions(
+            canvas_area, self._build_request, parameters_panel.find_checkpoint_folder, self._start_run, self.show_error
+        )
+        self.drafts = DraftActions(session, parameters_panel, self._build_request, self.show_error, canvas_area)
+        self.menu = ResultMenu(canvas_area, importer, self.results, self.candidates, self.latents)
+        self._connect()
+        session.changed = self.refresh
+
+    def _connect(self) -> None:
+        desk, stage = self._parameters_panel, self._canvas_area
+        desk.generate_requested.connect(self.generate)
+        desk.queue_requested.connect(self.add_to_queue)
+        desk.cancel_requested.connect(self._session.cancel)
+        desk.clear_queue_requested.connect(self.clear_queue)
+        desk.resume_requested.connect(self._session.resume)
+        stage.banner.retry_requested.connect(self._session.retry_saving)
+        stage.banner.save_as_requested.connect(self._save_unwritten_as)
+        desk.compare_requested.connect(self.compare)
+        desk.drafts_requested.connect(self.drafts.open)
+        self.refreshed.connect(self.drafts.refresh)
+        desk.expand_requested.connect(self._importer.expand)
+        self._importer.edit_source_changed.connect(self.planner.update_edit_source)
+        self._importer.picture_replaced.connect(desk.reset_intent)
+        self._importer.picture_replaced.connect(lambda: self.clear_error_of(PictureError))
+        self._importer.edit_source_changed.connect(self.recheck_error)
+        desk.changed.connect(self.recheck_error)
+        self._importer.failed.connect(self.show_error)
+        self._importer.message.connect(self.notify)
+        self._importer.transparency_blended.connect(self._notify_blended)
+        self._importer.question_asked.connect(
+            lambda text, answer, tip, act: self.notify(text, action=answer, callback=act, tooltip=tip, persistent=True)
+        )
+        self._importer.expanded.connect(self._handle_expanded)
+        self._importer.metadata_found.connect(self._offer_recorded_settings)
+        stage.banner.dismiss_requested.connect(self.dismiss)
+        stage.banner.action_triggered.connect(self._session.resume)
+        stage.toast.action_failed.connect(self.show_error)
+        stage.empty_state.prompt_selected.connect(desk.set_prompt)
+
+    # generating
+
+    def generate(self) -> None:
+        """Start a run with the panel's parameters, unless one is in progress."""
+        if self._session.run is not None:
+            self.notify("Already drawing. Ctrl+Shift+Enter adds this to the queue.")
+            return
+        self._canvas_area.follow_run()
+        self.add_to_queue()
+
+    def add_to_queue(self) -> None:
+        """Queue a run with the panel's parameters; it starts when the engine is free."""
+        request = self._build_request()
+        if request is not None:
+            self._start_run(request)
+
+    def resume_postponed(self) -> None:
+        """Run the requests that were postponed at the last exit."""
+        self._canvas_area.follow_run()
+        self._session.resume_postponed()
+
+    def clear_queue(self) -> None:
+        """Clear the queue; the run in progress continues."""
+        count = self._session.clear_queue()
+        if count:
+            self.notify(f"{count} taken out of the queue", action="Undo", callback=self._session.restore_queue)
+
+    def _save_unwritten_as(self) -> None:
+        """Ask for a file for the first picture that could not be written."""
+        unwritten = self._session.unsaved_results
+        if unwritten:
+            self._canvas_area.go_to(next(row for row, one in enumerate(self._session.results) if one is unwritten[0]))
+            self.results.save_as()
+            if not self._session.unsaved_results:
+                self.dismiss()
+
+    def _build_request(self) -> GenerationRequest | None:
+        """Return the panel's request; None after showing an error if there is none."""
+        request = self._request_or_error(
+            lambda run, ground, output: self._parameters_panel.build_request(run, ground, output=output),
+            self._can_request,
+        )
+        return None if request is None else self.planner.with_frame_size(request)
+
+    def _can_request(self) -> bool:
+        preferences = self._preferences()
+        return self._parameters_panel.can_request(preferences.execution, self._edit_source(), output=preferences.output)
+
+    def _request_or_error(
+        self, build: Callable[[Execution, EditSource, OutputOptions], RequestT | None], is_resolved: Callable[[], bool]
+    ) -> RequestT | None:
+        """Return what `build` makes for the execution and edit source. If that fails or is None, show an error until
+        `is_resolved` returns True, and return None."""
+        preferences = self._preferences()
+        try:
+            asked = build(preferences.execution, self._edit_source(), preferences.output)
+        except SdxlDesktopError as problem:
+            self.show_error(problem, is_resolved=is_resolved)
+            return None
+        if asked is None:
+            self.show_error(no_checkpoint_error(), is_resolved=is_resolved)
+        return asked
+
+    def _start_run(self, request: GenerationRequest) -> None:
+        self._error = None
+        self._canvas_area.toast.dismiss()
+        self._session.generate(request)
+
+    def _edit_source(self) -> EditSource:
+        return self._importer.document.edit_source()
+
+    def _handle_expanded(self) -> None:
+        """After the picture was extended, set up the next run to fill the new area."""
+        self.planner.update_edit_source()
+        self._parameters_panel.apply_intent(Intent.EXPAND)
+
+    def _generate_next(self, result: Result) -> None:
+        """Run with the panel's parameters and a seed that the run of `result` did not use."""
+        request = self._build_request()
+        if request is None:
+            return
+        used = result.request.sampling
+        if request.sampling.seed == used.seed:
+            self._parameters_panel.set_seed((used.seed + used.count) % (MAX_SEED + 1))
+            request = self._build_request() or request
+        self._canvas_area.follow_run()
+        self._start_run(request)
+
+    def compare(self) -> None:
+        """Run the same seed without and with micro-conditioning, and show both in the split view."""
+        if self._session.run is not None:
+            self.notify("Already drawing. Compare when it is done.")
+            return
+        both = self._request_or_error(
+            lambda run, ground, output: self._parameters_panel.build_comparison_requests(run, ground, output=output),
+            self._can_request,
+        )
+        if both is None:
+            return
+        without, with_it = both
+        both = self.planner.with_frame_size(without), self.planner.with_frame_size(with_it)
+        self._compared_requests = both
+        self._canvas_area.follow_run()
+        for request in both:
+            self._start_run(request)
+
+    def add_weight_files(self, files: tuple[Path, ...]) -> None:
+        """Add LoRAs and embeddings to the adapter list and show them; a VAE replaces the one in use."""
+        added: list[str] = []
+        made_for: FewStepSettings | None = None
+        for file in files:
+            try:
+                match detect_addition_kind(file):
+                    case AdditionKind.LORA:
+                        self._parameters_panel.add_lora(file)
+                        made_for = read_few_step_lora(file) or made_for
+                    case AdditionKind.VAE:
+                        self._parameters_panel.set_vae(file)
+                    case AdditionKind.EMBEDDING:
+                        self._parameters_panel.add_embedding(file, file.stem.replace(" ", "-"))
+                added.append(display_text(file.name))
+            except SdxlDesktopError as problem:
+                self.show_error(problem)
+        if added:
+            self._parameters_panel.scroll_to_adapters()
+            more = f" and {len(added) - 1} more" if len(added) > 1 else ""
+            self._notify_added(f"{added[0]}{more} is in the list under LoRA, embeddings, VAE", made_for)
+
+    def open_latents(self, file: Path) -> None:
+        """Decode the latents in `file` with the checkpoint that made them."""
+
+        def take(kept: tuple[SavedLatents, GenerationRequest]) -> None:
+            self.notify(f"Decoding the latents in {display_text(file.name)}")
+            self.latents.decode_kept(*kept)
+
+        self._background.read(partial(read_latents, file), take, self.show_error)
+
+    def _notify_added(self, text: str, few_step: FewStepSettings | None) -> None:
+        """Notify, and offer the few-step settings that the last added LoRA is made for, if any."""
+        if few_step is None:
+            self.notify(text)
+            return
+        self.notify(
+            f"{text}. It is made for {few_step.description}.",
+            action="Draw like that",
+            callback=lambda: self._parameters_panel.apply_few_step(few_step),
+            persistent=True,
+        )
+
+    # messages
+
+    def _notify_blended(self, text: str) -> None:
+        self.notify(text, action="Change…", callback=self._importer.open_backdrop_menu)
+
+    def _offer_recorded_settings(self, record: PictureRecord) -> None:
+        self.notify(
+            "This picture says how it was made",
+            action="Use its settings",
+            callback=lambda: self.apply_record(record),
+        )
+
+    def apply_picture_settings(self) -> None:
+        """Restore the settings that made the picture on the canvas, if its file contains them."""
+        record = self._importer.record
+        if record is None:
+            self.notify("The picture does not say how it was made")
+        else:
+            self.apply_record(record)
+
+    def apply_record(self, record: PictureRecord) -> None:
+        """Restore the settings of `record` in the panels, and report what is missing here."""
+        problem = self._parameters_panel.apply_recorded(record.request, record.seed, record.checkpoint_id)
+        if problem is not None:
+            self.show_error(problem)
+
+    @property
+    def notify(self) -> Notify:
+        """Shows a toast over the canvas."""
+        return self._canvas_area.toast.notify
+
+    def escape(self) -> None:
+        """Cancel the run; without one, dismiss the error; without one, return from a result to the picture."""
+        if self._session.run is not None:
+            self._session.cancel()
+        elif self._session.error is not None or self._error is not None:
+            self.dismiss()
+        elif self._canvas_area.shown_result is not None and self._importer.document.has_picture:
+            self._canvas_area.show_document()
+        else:
+            self.dismiss()
+
+    def dismiss(self) -> None:
+        """Dismiss the shown message; one it had hidden is shown next."""
+        self._canvas_area.toast.dismiss()
+        if self._error is not None and self._session.error is not None and self._shown is self._error:
+            self._clear_error()
+            return
+        if self._shown is self._error:
+            self._error = None
+        self._session.dismiss_message()
+
+    @property
+    def _shown(self) -> SdxlDesktopError | None:
+        """The more recent of the session's error and the other error: neither hides the other for good."""
+        error = self._session.error
+        return self._error if self._error is not None and error in (None, self._behind) else error
+
+    # refreshing
+
+    def show_error(self, error: SdxlDesktopError, *, is_resolved: Callable[[], bool] | None = None) -> None:
+        """Show an error that is not a run's, until `is_resolved` returns True, if given."""
+        _log.warning("Error shown: %s", format_error(error))
+        self._error, self._is_resolved, self._behind = error, is_resolved, self._session.error
+        self.refresh()
+
+    def recheck_error(self) -> None:
+        """After a change, dismiss the error if its cause is gone."""
+        if self._error is not None and self._is_resolved is not None and self._is_resolved():
+            self._clear_error()
+
+    def clear_error_of(self, kind: type[SdxlDesktopError]) -> None:
+        """Dismiss an error of this kind after the operation has succeeded."""
+        if isinstance(self._error, kind):
+            self._clear_error()
+
+    def _clear_error(self) -> None:
+        self._error = self._is_resolved = None
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Update the window from the session."""
+        session = self._session
+        run = session.run
+        self._canvas_area.refresh(session)
+        self._parameters_panel.set_run_status(
+            running=run is not None,
+            cancelling=run is not None and run.cancelling,
+            waiting=len(session.queue),
+        )
+        self._status.refresh(session)
+        told = self._shown
+        waiting = len(session.queue) if run is None and told is not None and told is session.error else 0
+        self._canvas_area.banner.show_error(
+            told,
+            f"Go on with the {waiting} waiting" if waiting else "",
+            unsaved=told is not None and any(one.problem is told for one in session.unsaved_results),
+        )
+        if session.finished is not self._last_finished:
+            self._handle_finished()
+        self._notify_saved()
+        self.refreshed.emit()
+
+    def _handle_finished(self) -> None:
+        self._last_finished = self._session.finished
+        if self._last_finished is None or not self._session.results:
+            return
+        self._status.set_device_tooltip(format_part_devices(self._last_finished))
+        self.planner.record_timing(self._session.results[-1].request, self._last_finished)
+        last = self._session.results[-1].picture
+        self._show_comparison()
+        if last.notes:
+            self.notify(" ".join(last.notes))
+        else:
+            self._unannounced_picture = last
+
+    def _show_comparison(self) -> None:
+        """When both runs of a comparison are finished, show them in the split view."""
+        if self._compared_requests is None:
+            return
+        found = [
+            next((r for r in self._session.results if r.request is made), None) for made in self._compared_requests
+        ]
+        before, after = found
+        if before is not None and after is not None:
+            self._compared_requests = None
+            self._canvas_area.compare(before, after)
+
+    def _notify_saved(self) -> None:
+        """Notify where the last picture of a run was saved, once it is written."""
+        last = self._session.results[-1] if self._session.results else None
+        if last is not None and last.picture is self._unannounced_picture and last.saved_to is not None:
+            self._unannounced_picture = None
+            self.results.notify_saved(last)

@@ -1,0 +1,41 @@
+"""The current work: the document, the result strip and the panels' values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sdxl_desktop.core.request import GenerationRequest
+from sdxl_desktop.session.document.document import Document
+from sdxl_desktop.session.document.project_file import Project
+from sdxl_desktop.session.generation_session import GenerationSession
+from sdxl_desktop.ui.canvas_area import CanvasArea
+from sdxl_desktop.ui.parameters_panel import ParametersPanel
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectContext:
+    """The live objects whose state a project file holds."""
+
+    document: Document
+    session: GenerationSession
+    canvas_area: CanvasArea
+    parameters_panel: ParametersPanel
+
+    def snapshot(self, waiting: tuple[GenerationRequest, ...] = (), saved_file: Path | None = None) -> Project:
+        """Return the current state, with the requests in `waiting` and the document's own file if it holds
+        everything."""
+        ground = self.document.edit_source()
+        return Project(
+            picture=None if ground.picture is None else ground.picture.array,
+            mask=None if ground.mask is None else ground.mask.array,
+            picture_name=self.document.name,
+            candidates=tuple(self.session.results),
+            workspace=self.parameters_panel.value(),
+            queued_requests=waiting,
+            saved_file=saved_file,
+        )
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.document.has_picture and not self.session.results

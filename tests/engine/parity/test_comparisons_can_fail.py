@@ -1,0 +1,81 @@
+"""The comparisons can fail: exchange two inputs of a workflow, and the picture is not the reference's any more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import combinations
+
+import pytest
+
+from sdxl_desktop.core.request import GenerationRequest
+from sdxl_desktop.core.schedulers import NON_EDM_SCHEDULERS, SchedulerName
+from tests.engine.parity import case_table
+from tests.engine.parity.cases import BUILDERS, TOLERANCE, ParityCase, ParityWorkflow
+from tests.engine.parity.diffusers_calls import Floats
+from tests.engine.parity.input_swaps import SWAPS_BY_WORKFLOW
+from tests.engine.parity.our_engine import OurEngine
+from tests.engine.parity.tiny_checkpoints import TinyCheckpoints
+from tests.engine.parity.tolerances import (
+    comparable_image,
+    composited_tolerance,
+    has_composited_result_only,
+    max_difference,
+)
+from tests.engine.scheduler_cases import FAST_SUBSET
+
+Expected = Callable[[ParityWorkflow], tuple[GenerationRequest, Floats]]
+OF_OTHER_BLOCKS = (
+    ParityWorkflow.BLOCKS_SSD_1B,
+    ParityWorkflow.BLOCKS_VEGA,
+    ParityWorkflow.FEW_STEP,
+    ParityWorkflow.INPAINT_9,
+)
+ALL = [
+    pytest.param(
+        workflow,
+        name,
+        id=f"{workflow}: {name}",
+        marks=[pytest.mark.slow] if number or workflow in OF_OTHER_BLOCKS else [],
+    )
+    for workflow, swaps in SWAPS_BY_WORKFLOW.items()
+    for number, name in enumerate(swaps)
+]
+"""Of each workflow of SDXL's own UNets one in every run, all of them with `-m slow`."""
+
+
+@pytest.mark.parametrize(("workflow", "name"), ALL)
+def test_an_exchanged_input_shows(workflow: ParityWorkflow, name: str, expected: Expected, ours: OurEngine) -> None:
+    request, picture = expected(workflow)
+    drawing = ours.generate_all(SWAPS_BY_WORKFLOW[workflow][name](request))[0]
+    tolerance = composited_tolerance() if has_composited_result_only(request) else TOLERANCE
+    assert max_difference(comparable_image(request, drawing), picture) > 2 * tolerance
+
+
+ARGUMENTS = [
+    case
+    for case in case_table.cases()
+    if case.workflow in (ParityWorkflow.TEXT, ParityWorkflow.REFINER) and case.detail in case_table.DISTINGUISHING
+]
+
+
+@pytest.mark.parametrize("case", ARGUMENTS, ids=[case.name for case in ARGUMENTS])
+def test_each_argument_changes_the_picture(
+    case: ParityCase, expected: Expected, family: TinyCheckpoints, ours: OurEngine
+) -> None:
+    """Else an argument that is dropped on the way would not be missed."""
+    _, plain = expected(case.workflow)
+    assert max_difference(ours.generate(case.build(family)), plain) > 2 * TOLERANCE
+
+
+@pytest.mark.parametrize(
+    "names", [FAST_SUBSET, pytest.param(NON_EDM_SCHEDULERS, marks=pytest.mark.slow)], ids=["essential", "all"]
+)
+def test_the_schedulers_differ_from_each_other(
+    names: tuple[SchedulerName, ...], family: TinyCheckpoints, ours: OurEngine
+) -> None:
+    pictures = [ours.generate(BUILDERS[ParityWorkflow.TEXT](family, scheduler=name)) for name in names]
+    assert all(max_difference(one, other) > TOLERANCE for one, other in combinations(pictures, 2))
+
+
+def test_every_workflow_has_its_swaps() -> None:
+    assert set(SWAPS_BY_WORKFLOW) == set(ParityWorkflow)

@@ -1,0 +1,30 @@
+"""Imports what a conversion needs, then forks a conversion for each job on its standard input: imports are paid once.
+
+For each job it prints the child's process id, and its exit status when it is over. What the conversions tell goes to
+the file that is its argument, as messages one after the other.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+
+warnings.simplefilter("ignore")
+
+from sdxl_desktop.library.convert import conversion  # noqa: E402, F401  (the heavy imports)
+from sdxl_desktop.library.convert.conversion_worker import HOST  # noqa: E402
+from sdxl_desktop.workers import protocol  # noqa: E402
+
+with open(sys.argv[1], "ab") as told:
+    print("ready", flush=True)
+    while True:
+        try:
+            job = protocol.read(sys.stdin.buffer)
+        except EOFError:
+            break
+        child = os.fork()
+        if child == 0:
+            os._exit(HOST.run(job, lambda message: protocol.write(told, message)))
+        print(child, flush=True)
+        print(os.waitpid(child, 0)[1], flush=True)

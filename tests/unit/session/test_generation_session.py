@@ -1,0 +1,284 @@
+"""A sitting: requests wait their turn, events bring the state up to date, nothing made is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sdxl_desktop.core.errors import EngineError
+from sdxl_desktop.core.events import (
+    Phase,
+    Picture,
+    PictureFinished,
+    Preview,
+    Progress,
+    RunCancelled,
+    RunFailed,
+    RunFinished,
+)
+from sdxl_desktop.core.latents import SavedLatents
+from sdxl_desktop.core.request import GenerationRequest, Sampling
+from sdxl_desktop.core.schedulers import SchedulerName
+from sdxl_desktop.session import generation_session as module
+from sdxl_desktop.session.generation_session import MAX_RESULTS, GenerationSession
+from sdxl_desktop.session.result_files import PictureStore
+
+
+@dataclass
+class Recorder:
+    """A runner that only remembers what it was told."""
+
+    started: list[GenerationRequest] = field(default_factory=list)
+    cancels: int = 0
+
+    def start(self, request: GenerationRequest) -> None:
+        self.started.append(request)
+
+    def cancel(self) -> None:
+        self.cancels += 1
+
+
+def request(seed: int = 0) -> GenerationRequest:
+    return GenerationRequest(checkpoint=Path("x"), sampling=Sampling(seed=seed))
+
+
+def drawn(seed: int = 0) -> PictureFinished:
+    return PictureFinished(Picture(pixels=np.full((8, 8, 3), 7, np.uint8), seed=seed))
+
+
+@pytest.fixture
+def runner() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture
+def session(runner: Recorder, tmp_path: Path) -> GenerationSession:
+    return GenerationSession(runner, PictureStore(tmp_path / "pictures"))
+
+
+def test_what_is_not_drawn_yet_is_known_to_the_picture(session: GenerationSession) -> None:
+    several = GenerationRequest(checkpoint=Path("x"), sampling=Sampling(seed=2**32 - 1, count=3))
+    session.generate(several)
+    session.generate(request(7))
+    assert session.unfinished_requests == (several, request(7))
+    session.handle(drawn())
+    rest, waiting = session.unfinished_requests
+    assert (rest.sampling.seed, rest.sampling.count) == (0, 2), "the next seed, as a run of all of them has it"
+    assert waiting == request(7)
+    session.handle(drawn())
+    session.handle(drawn())
+    assert list(session.unfinished_requests) == [request(7)]
+
+
+def test_what_was_postponed_waits_until_it_is_wanted(session: GenerationSession, runner: Recorder) -> None:
+    session.postponed_requests = (request(1), request(2))
+    session.generate(request(3))
+    assert session.unfinished_requests == (request(3), request(1), request(2))
+    session.resume_postponed()
+    assert not session.postponed_requests
+    assert list(session.queue) == [request(1), request(2)]
+    assert runner.started == [request(3)]
+
+
+def test_a_request_starts_at_once_when_idle(session: GenerationSession, runner: Recorder) -> None:
+    session.generate(request())
+    assert runner.started == [request()]
+    assert session.run is not None
+    assert session.run.progress.phase is Phase.STARTING
+
+
+def test_requests_wait_their_turn(session: GenerationSession, runner: Recorder) -> None:
+    for seed in range(3):
+        session.generate(request(seed))
+    assert runner.started == [request(0)]
+    session.handle(RunFinished(pictures=()))
+    session.handle(RunFinished(pictures=()))
+    assert runner.started == [request(0), request(1), request(2)]
+    session.handle(RunFinished(pictures=()))
+    assert session.run is None
+
+
+def test_progress_and_preview_are_kept_until_the_end(session: GenerationSession) -> None:
+    session.generate(request())
+    pixels = np.zeros((2, 2, 3), np.uint8)
+    session.handle(Preview(pixels))
+    session.handle(Progress(phase=Phase.DENOISING, step=3, total=9))
+    assert session.run is not None
+    assert session.run.preview is pixels
+    assert session.run.progress.step == 3
+
+
+def test_every_finished_picture_is_written(session: GenerationSession, tmp_path: Path) -> None:
+    session.generate(request())
+    session.handle(drawn(1))
+    session.handle(drawn(2))
+    session.handle(RunCancelled())
+    files = [result.saved_to for result in session.results]
+    assert len({*files}) == 2
+    assert sorted(path for path in files if path) == sorted((tmp_path / "pictures").iterdir())
+    assert session.message == "Cancelled."
+
+
+def test_cancel_stops_the_run_and_what_waits_is_drawn_next(session: GenerationSession, runner: Recorder) -> None:
+    for seed in range(3):
+        session.generate(request(seed))
+    session.cancel()
+    assert runner.cancels == 1
+    assert session.run is not None
+    assert session.run.cancelling
+    session.handle(RunCancelled())
+    assert runner.started == [request(0), request(1)]
+    assert list(session.queue) == [request(2)]
+
+
+def test_cancel_after_an_error_leaves_what_waits(session: GenerationSession, runner: Recorder) -> None:
+    session.generate(request(1))
+    session.generate(request(2))
+    session.handle(RunFailed(EngineError("It broke.")))
+    session.cancel()
+    assert len(session.queue) == 1
+    assert runner.cancels == 0, "nothing runs"
+
+
+def test_the_queue_is_cleared_and_comes_back_in_its_order_before_what_came_since(
+    session: GenerationSession, runner: Recorder
+) -> None:
+    for seed in range(3):
+        session.generate(request(seed))
+    assert session.clear_queue() == 2
+    assert not session.queue
+    assert session.run is not None
+    assert runner.cancels == 0, "what is being drawn goes on"
+    session.generate(request(9))
+    session.restore_queue()
+    assert list(session.queue) == [request(1), request(2), request(9)]
+
+
+def test_a_queue_that_comes_back_when_nothing_runs_is_drawn(session: GenerationSession, runner: Recorder) -> None:
+    session.generate(request(0))
+    session.generate(request(1))
+    session.clear_queue()
+    session.handle(RunFinished(pictures=()))
+    session.restore_queue()
+    assert runner.started == [request(0), request(1)]
+
+
+def test_what_could_not_be_written_stays_however_much_is_drawn_after_it(
+    session: GenerationSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_RESULTS", 3)
+    (tmp_path / "pictures").write_text("in the way")
+    session.generate(request())
+    session.handle(drawn(0))
+    (tmp_path / "pictures").unlink()
+    for seed in range(1, 6):
+        session.handle(drawn(seed))
+    assert [result.picture.seed for result in session.results] == [0, 4, 5]
+    assert [result.picture.seed for result in session.unsaved_results] == [0]
+    session.retry_saving()
+    assert not session.unsaved_results
+    assert all(result.saved_to is not None and result.saved_to.is_file() for result in session.results)
+
+
+def test_several_discarded_results_come_back_the_last_first(session: GenerationSession) -> None:
+    session.generate(request())
+    for seed in range(3):
+        session.handle(drawn(seed))
+    before = list(session.results)
+    session.discard(1)
+    session.discard(0)
+    session.restore()
+    session.restore()
+    assert session.results == before
+    assert session.restore() is None
+
+
+def test_cancel_when_idle_does_nothing(session: GenerationSession, runner: Recorder) -> None:
+    session.cancel()
+    assert runner.cancels == 0
+
+
+def test_a_failure_is_told_and_the_next_request_works(session: GenerationSession, runner: Recorder) -> None:
+    session.generate(request(0))
+    problem = EngineError("It broke.")
+    session.handle(RunFailed(problem))
+    assert session.error is problem
+    assert session.run is None
+    session.generate(request(1))
+    assert session.error is None
+    assert runner.started[-1] == request(1)
+
+
+def test_a_late_word_from_a_run_that_is_over_changes_nothing(session: GenerationSession) -> None:
+    for event in (drawn(), RunFinished(pictures=()), RunFailed(EngineError("x")), Progress(phase=Phase.LOADING)):
+        session.handle(event)
+    assert session.results == []
+    assert session.error is None
+    assert session.run is None
+
+
+def test_a_picture_that_cannot_be_written_is_kept_and_told(runner: Recorder, tmp_path: Path) -> None:
+    (tmp_path / "pictures").write_text("a file in the way", encoding="utf-8")
+    session = GenerationSession(runner, PictureStore(tmp_path / "pictures"))
+    session.generate(request())
+    session.handle(drawn())
+    session.handle(RunFinished(pictures=()))
+    assert len(session.results) == 1
+    assert session.results[0].saved_to is None
+    assert session.error is not None
+    assert "could not be written" in str(session.error)
+
+
+def test_every_change_is_announced_once(runner: Recorder, tmp_path: Path) -> None:
+    session = GenerationSession(runner, PictureStore(tmp_path))
+    steps: list[Callable[[], None]] = [
+        lambda: session.generate(request()),
+        lambda: session.handle(Progress(phase=Phase.LOADING)),
+        lambda: session.handle(drawn()),
+        session.cancel,
+        lambda: session.handle(RunCancelled()),
+        session.dismiss_message,
+    ]
+    calls: list[int] = []
+    session.changed = lambda: calls.append(1)
+    for number, step in enumerate(steps, 1):
+        step()
+        assert len(calls) == number
+
+
+def test_memory_is_bounded(runner: Recorder, tmp_path: Path) -> None:
+    session = GenerationSession(runner, PictureStore(tmp_path, keep_every_picture=False))
+    session.generate(request())
+    for seed in range(MAX_RESULTS + 5):
+        session.handle(drawn(seed))
+    assert len(session.results) == MAX_RESULTS
+    assert session.results[-1].picture.seed == MAX_RESULTS + 4
+
+
+def test_of_too_many_results_those_with_a_file_go_first(
+    runner: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_RESULTS", 3)
+    session = GenerationSession(runner, PictureStore(tmp_path, keep_every_picture=False))
+    session.generate(request())
+    session.handle(drawn(0))
+    session.store = PictureStore(tmp_path)
+    for seed in (1, 2, 3):
+        session.handle(drawn(seed))
+    assert [result.picture.seed for result in session.results] == [0, 2, 3]
+
+
+def test_the_oldest_latents_go_before_memory_does(
+    session: GenerationSession, runner: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    latents = SavedLatents(final=np.zeros((4, 8, 8), np.float32), seed=0, steps=3, scheduler=SchedulerName.EULER)
+    monkeypatch.setattr(module, "MAX_LATENTS_BYTES", 2 * latents.nbytes)
+    session.generate(request())
+    for _ in range(3):
+        session.handle(PictureFinished(replace(drawn().picture, latents=latents)))
+    assert [result.picture.latents is None for result in session.results] == [True, False, False]
+    assert all(result.saved_to is not None for result in session.results)
