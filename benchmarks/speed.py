@@ -98,7 +98,7 @@ class PipelineProcess:
         own.mkdir(parents=True, exist_ok=True)
         given = {key: str(value) if isinstance(value, Path) else value for key, value in asdict(setting).items()}
         told = json.dumps({**given, "home": str(own)})
-        how = ["-m", "benchmarks.pipelines"] if who != "genai" else [str(ROOT / "benchmarks" / "drawers.py")]
+        how = ["-m", "benchmarks.pipelines"] if who != "genai" else [str(ROOT / "benchmarks" / "pipelines.py")]
         self._log = home / f"{who}.log"
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
