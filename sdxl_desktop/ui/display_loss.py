@@ -41,13 +41,14 @@ def exit_on_display_loss(cleanup: Callable[[], None]) -> Iterator[None]:
 
 def _exit(cleanup: Callable[[], None]) -> None:
     try:
-        cleanup()
+        # First the message: whatever touches the display in `cleanup` may end the process inside Xlib.
         print(
             "The display was lost, so the window was closed. What you were working on is kept: start SDXL Desktop "
             "again to go on with it.",
             file=sys.stderr,
             flush=True,
         )
+        cleanup()
     finally:
         os._exit(EXIT_CODE)
 
