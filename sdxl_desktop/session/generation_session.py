@@ -180,9 +180,8 @@ class GenerationSession:
                 self.run = replace(self.run, finished_pictures=self.run.finished_pictures + 1)
                 self._add_result(Result(picture=event.picture, request=self.run.request))
             case RunFinished():
-                _log.info(
-                    "Run finished: %d pictures on %s, %s", len(event.pictures), dict(event.devices), event.timings
-                )
+                devices = ", ".join(f"{part} on {device}" for part, device in event.devices.items())
+                _log.info("Run finished: %d pictures; %s; %s", len(event.pictures), devices, event.timings)
                 self.finished = event
                 self._finish_run("")
             case RunCancelled():
