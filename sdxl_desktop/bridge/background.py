@@ -41,7 +41,7 @@ class ReadTimeoutError(SdxlDesktopError):
 class BackgroundRunner(Protocol):
     """Runs `task` elsewhere, then calls `callback` on the main thread with its result, or `failed` with its error.
 
-    One of them is always called, unless the window closes first, or the `asker` was destroyed. Without `failed` the
+    One of them is always called, unless the window closes first, or `owner` was destroyed. Without `failed` the
     error is shown to the user. `read` is for reading, with several tasks in parallel; `write` is for writing, one task
     after the other.
     """
@@ -102,7 +102,7 @@ class Outcome:
 class Worker(QObject):
     """Runs tasks one after the other on its own thread; outcomes are delivered on the thread of this object.
 
-    The thread lives while there are tasks. Unless it may be `left` behind, the end of the program waits for it, too.
+    The thread lives while there are tasks. The end of the program waits for it unless it is a `daemon`.
     """
 
     _outcome_ready = Signal(object)

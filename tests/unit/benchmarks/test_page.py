@@ -18,7 +18,8 @@ ROWS = [
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    told = results.command("benchmarks.speed", ["--checkpoint", "/data/secret/int8", "--json=/tmp/x/out.json"])
+    arguments = ["--checkpoint", str(tmp_path / "secret" / "int8"), f"--json={tmp_path / 'out.json'}"]
+    told = results.command("benchmarks.speed", arguments)
     settings = {"checkpoint": "fullsize/int8", "size": "256x256", "steps": 30}
     results.write(tmp_path / "results" / "speed-full.json", "speed", command=told, rows=ROWS, settings=settings)
     return tmp_path / "results"
