@@ -24,6 +24,7 @@ from sdxl_desktop.engine.device_times import read_timings
 from sdxl_desktop.engine.openvino import checkpoint_cache, compiled_models, devices
 from sdxl_desktop.engine.openvino.loaded_checkpoint import LoadedCheckpoint, file_fingerprint
 from sdxl_desktop.engine.openvino.model_part import ModelPart
+from sdxl_desktop.engine.openvino.part_compiler import resolve_key
 from sdxl_desktop.engine.openvino.run_preparation import RunPreparation
 from tests.engine.adapters.lora_files import PARTS, random_factors, write_kohya
 from tests.engine.conftest import generate
@@ -253,8 +254,9 @@ class TestReadOnce:
         is_scaled = devices.has_activation_scale
         monkeypatch.setattr(devices, "has_activation_scale", count_calls(asked, is_scaled))
         for _ in range(2):
-            keys = compiled_models._compile_keys(loaded, ("vae_decoder",), Execution(device="GPU.0"), 0)
-            assert keys["vae_decoder"].precision == ("auto" if is_scaled(loaded.pipe.vae_decoder.model) else "f32")
+            key = loaded.compile_keys(("vae_decoder",), Execution(device="GPU.0"))["vae_decoder"]
+            resolved = resolve_key(key, loaded.pipe.vae_decoder.has_activation_scale)
+            assert resolved.precision == ("auto" if is_scaled(loaded.pipe.vae_decoder.model) else "f32")
             loaded.pipe.release_graphs()
         assert len(asked) == 1
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +18,7 @@ from sdxl_desktop.engine.openvino import devices
 CAPABILITIES = {"CPU": ["FP32", "INT8"], "GPU.0": ["FP32", "FP16", "INT8"], "GPU.1": ["FP32"], "NPU": ["FP16", "INT8"]}
 
 
-@dataclass
+@dataclass(frozen=True)
 class FakeCore:
     """A computer with everything."""
 
@@ -34,11 +33,8 @@ class FakeCore:
 
 
 @pytest.fixture
-def every_device(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def every_device(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices, "core", FakeCore())
-    devices._lacks_precision.cache_clear()
-    yield
-    devices._lacks_precision.cache_clear()
 
 
 def graph(*, scaled: bool) -> ov.Model:

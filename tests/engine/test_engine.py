@@ -19,9 +19,9 @@ from sdxl_desktop.core.request import OutputOptions, Prompts
 from sdxl_desktop.core.schedulers import SchedulerName
 from sdxl_desktop.engine.compile_key import CompileKey, CompileTimes
 from sdxl_desktop.engine.openvino import devices, part_compiler
-from sdxl_desktop.engine.openvino import engine as engine_module
 from sdxl_desktop.engine.openvino.engine import OpenVinoEngine
 from sdxl_desktop.engine.openvino.interruptible_request import Interrupt, Interrupted, InterruptibleInferRequest
+from sdxl_desktop.engine.openvino.latent_preview import PreviewMap
 from sdxl_desktop.engine.openvino.loaded_checkpoint import LoadedCheckpoint
 from tests.engine.conftest import SIZE, generate
 from tests.engine.scheduler_cases import scheduler_params
@@ -150,18 +150,18 @@ class TestWatching:
         self, scheduler: Any, engine: Any, request_for: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Schedulers that end at zero noise end at what the UNet believes in: the estimate must be just that."""
-        estimates = []
-        on_step = engine_module.OpenVinoEngine._on_step
+        estimates: list[Any] = []
+        pixels = PreviewMap.pixels
 
-        def watched(self: Any, run: Any, loaded: Any, index: int, step: Any) -> None:
-            estimates.append(step.pred_original_sample())
-            on_step(self, run, loaded, index, step)
+        def watched(self: PreviewMap, latents: Any) -> Any:
+            estimates.append(latents)
+            return pixels(self, latents)
 
-        monkeypatch.setattr(engine_module.OpenVinoEngine, "_on_step", watched)
-        request = request_for(scheduler=scheduler, steps=6)
-        final = not_none(
-            generate(engine, replace(request, output=OutputOptions(keep_latents="final"))).picture.latents
-        ).final
+        monkeypatch.setattr(PreviewMap, "pixels", watched)
+        request = replace(
+            request_for(scheduler=scheduler, steps=6, preview=True), output=OutputOptions(keep_latents="final")
+        )
+        final = not_none(generate(engine, request).picture.latents).final
         # DDIM ends one training step before zero noise.
         assert np.abs(estimates[-1] - final).max() < 0.05 * np.abs(final).max()
 

@@ -17,7 +17,6 @@ import pytest
 import torch
 from openvino import opset13 as ops
 
-from sdxl_desktop.core import speed as speeds
 from sdxl_desktop.core.device import FIXED_SHAPES_VARIABLE
 from sdxl_desktop.core.events import RunFailed
 from sdxl_desktop.core.latents import ResumePoint, SavedLatents
@@ -300,7 +299,7 @@ def test_another_prompt_has_a_region_of_its_own(
     add(lambda context: Region(hand.embeds[REGION], mask, until / 6))
     if full:
         caching = StepCaching(interval=3, min_full_steps=1, depth=1, extrapolate=False)
-        monkeypatch.setitem(speeds._PLANS, SpeedPreset.FAST, SpeedPlan(step_caching=caching))
+        monkeypatch.setattr(SpeedPreset, "plan", property(lambda _: SpeedPlan(step_caching=caching)))
         request = replace(request, sampling=replace(request.sampling, speed=SpeedPreset.FAST))
     got = kept(engine, request).final
     assert apart(got, expected) <= TOLERANCE

@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 import torch
 
-from sdxl_desktop.core import speed as speeds
 from sdxl_desktop.core.events import EngineEvent, Progress, RunCancelled
 from sdxl_desktop.core.latents import ResumePoint, SavedLatents
 from sdxl_desktop.core.refine import RefinerMode
@@ -69,7 +68,7 @@ def by_plan(monkeypatch: pytest.MonkeyPatch) -> Fast:
     """The request drawn by a plan of the test's own."""
 
     def asked(request: GenerationRequest, plan: SpeedPlan) -> GenerationRequest:
-        monkeypatch.setitem(speeds._PLANS, SpeedPreset.FAST, plan)
+        monkeypatch.setattr(SpeedPreset, "plan", property(lambda _: plan))
         return at(request, SpeedPreset.FAST)
 
     return asked
