@@ -138,8 +138,13 @@ def test_a_worker_does_the_same(tiny: Path, home: Path) -> None:
     table = workbench.measure(tiny / "ov", SIZE, ["CPU"], EXECUTION, told.append, threading.Event())
     assert [row.part for row in table.rows] == ALL
     assert read_timings(timings_file(AppPaths.from_environment())) == table, "it is kept for Automatic"
+
+
+@pytest.mark.slow
+def test_an_error_of_a_worker_is_raised_here(tiny: Path, home: Path) -> None:
+    """That errors cross the pipe is in every run, in the tests of `workers`."""
     with pytest.raises(RequestError):
-        workbench.precompile(
+        ProcessDeviceBenchmark().precompile(
             tiny / "ov", [Size(64, 68)], [SpeedPreset.EXACT], EXECUTION, ignore_event, threading.Event()
         )
 

@@ -24,6 +24,8 @@ from optimum.exporters.openvino.convert import export_models, get_diffusion_mode
 from optimum.intel import OVConfig
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
+from tests.garbage import without_garbage_collections
+
 LATENT_SIDE = 16
 VAE_FACTOR = 8
 WIDTH_1, WIDTH_2, POOLED = 32, 48, 64
@@ -120,7 +122,8 @@ def make_torch(folder: Path, **unet: Any) -> StableDiffusionXLPipeline:
 
 def export(torch_folder: Path, folder: Path) -> None:
     """Write the OpenVINO float32 parts of the pipeline in `torch_folder`, as a person does."""
-    main_export(str(torch_folder), folder, task="text-to-image", weight_format="fp32", library_name="diffusers")
+    with without_garbage_collections():
+        main_export(str(torch_folder), folder, task="text-to-image", weight_format="fp32", library_name="diffusers")
 
 
 def make_family(base: Path, folder: Path, topologies: Iterable[Topology] = DERIVED) -> None:
@@ -244,14 +247,15 @@ def _export_parts(pipe: Any, folder: Path, parts: Iterable[str]) -> None:
     known = get_diffusion_models_for_export_ext(pipe)[1]
     for part in parts:
         known[part][0].save_config(folder / part)
-        export_models(
-            {part: known[part]},
-            folder,
-            [f"{part}/openvino_model.xml"],
-            ov_config=OVConfig(dtype="fp32"),
-            stateful=False,
-            library_name="diffusers",
-        )
+        with without_garbage_collections():
+            export_models(
+                {part: known[part]},
+                folder,
+                [f"{part}/openvino_model.xml"],
+                ov_config=OVConfig(dtype="fp32"),
+                stateful=False,
+                library_name="diffusers",
+            )
 
 
 def tiny_vocabulary() -> tuple[dict[str, int], list[tuple[str, str]]]:

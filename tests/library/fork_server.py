@@ -6,6 +6,7 @@ the file that is its argument, as messages one after the other.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import warnings
@@ -15,7 +16,10 @@ warnings.simplefilter("ignore")
 from sdxl_desktop.library.convert import conversion  # noqa: E402, F401  (the heavy imports)
 from sdxl_desktop.library.convert.conversion_worker import HOST  # noqa: E402
 from sdxl_desktop.workers import protocol  # noqa: E402
+from tests.garbage import without_garbage_collections  # noqa: E402
 
+gc.collect()
+gc.freeze()  # a collection in a child would copy every page of what was imported
 with open(sys.argv[1], "ab") as told:
     print("ready", flush=True)
     while True:
@@ -25,6 +29,7 @@ with open(sys.argv[1], "ab") as told:
             break
         child = os.fork()
         if child == 0:
-            os._exit(HOST.run(job, lambda message: protocol.write(told, message)))
+            with without_garbage_collections():
+                os._exit(HOST.run(job, lambda message: protocol.write(told, message)))
         print(child, flush=True)
         print(os.waitpid(child, 0)[1], flush=True)

@@ -28,6 +28,8 @@ from sdxl_desktop.ui.save_dialog import SaveTarget
 from sdxl_desktop.ui.uncaught_errors import report_uncaught_errors
 from tests.ui.conftest import MakeWindow, wait_until_idle
 
+pytestmark = pytest.mark.usefixtures("plain_style")
+
 
 @pytest.fixture
 def loop(app: QApplication) -> Iterator[QEventLoop]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 
+import pytest
 from PySide6.QtCore import QMimeData, Qt, QUrl
 from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QPlainTextEdit, QPushButton
 from pytestqt.qtbot import QtBot
@@ -18,6 +19,8 @@ from sdxl_desktop.metadata.picture_files import read_record
 from sdxl_desktop.ui.main_window import MainWindow
 from tests.ui.conftest import GatedEngine, MakeWindow, wait_until_idle
 from tests.ui.widget_lookup import find_child, find_named, rgb
+
+pytestmark = pytest.mark.usefixtures("plain_style")
 
 
 def button(window: MainWindow) -> QPushButton:

@@ -20,6 +20,8 @@ from sdxl_desktop.ui.viewport import MAX_ZOOM, Viewport
 from tests.ui.conftest import GatedEngine, MakeWindow, wait_until_idle
 from tests.ui.widget_lookup import find_child, rgb
 
+pytestmark = pytest.mark.usefixtures("plain_style")
+
 
 @pytest.fixture
 def three(window: MainWindow, qtbot: QtBot) -> MainWindow:

@@ -25,6 +25,8 @@ from tests.ui.conftest import MakeWindow, make_checkpoint, wait_until_idle
 from tests.ui.inpainting_engine import InpaintingEngine, disc_mask, photo
 from tests.ui.widget_lookup import menu_action, rgb
 
+pytestmark = pytest.mark.usefixtures("plain_style")
+
 Answer = QMessageBox.StandardButton
 
 

@@ -30,6 +30,8 @@ from sdxl_desktop.ui.main_window import MainWindow
 from sdxl_desktop.ui.uncaught_errors import report_uncaught_errors
 from tests.ui.conftest import InlineBackgroundRunner, still_running, wait_until_idle
 
+pytestmark = pytest.mark.usefixtures("plain_style")
+
 HEAVY = ("torch", "openvino", "diffusers", "transformers", "optimum")
 
 WHOLE_LIFE = """

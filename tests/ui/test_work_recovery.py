@@ -24,6 +24,8 @@ from tests.ui.inpainting_engine import InpaintingEngine, disc_mask, photo
 from tests.ui.test_project_controller import work_state
 from tests.ui.widget_lookup import menu_action
 
+pytestmark = pytest.mark.usefixtures("plain_style")
+
 UNSAVED = Settings(preferences=Preferences(watermark=False, autosave=False))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,17 @@ from diffusers import AutoencoderKL, AutoencoderTiny
 from safetensors.torch import load_file, save_file
 
 from sdxl_desktop.core.errors import AdditionError
-from sdxl_desktop.engine.openvino.adapters import vae_conversion as vae_module
 from sdxl_desktop.engine.openvino.adapters.vae_conversion import load_vae
+from tests.garbage import without_garbage_collections
 from tests.library.original_layout import vae_to_original
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_garbage_collections() -> Iterator[None]:
+    with without_garbage_collections():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -69,10 +76,15 @@ def test_a_diffusers_vae_is_converted_and_computes_the_same(other_vae: Path, cac
     assert np.abs(run(found.encoder, picture) - moments).max() < 0.01 * np.abs(moments).max()
 
 
-def test_it_is_converted_once(other_vae: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_converted_once(other_vae: Path, cache: Path) -> None:
+    def written() -> dict[Path, int]:
+        return {file: file.stat().st_mtime_ns for file in cache.glob("vae-*/*/*")}
+
     first = load_vae(other_vae, 4, cache)
-    monkeypatch.setattr(vae_module, "_convert_autoencoder_kl", lambda *_: pytest.fail("converted again"))
+    before = written()
     assert load_vae(other_vae, 4, cache) == first
+    assert written() == before
+    assert before
 
 
 def test_only_a_vae_that_overflows_in_f16_is_marked(other_vae: Path, tiny: Path, cache: Path) -> None:

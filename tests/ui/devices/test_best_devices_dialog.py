@@ -25,6 +25,8 @@ from tests.ui.conftest import InlineBackgroundRunner
 from tests.ui.devices.conftest import WorkerSays
 from tests.ui.widget_lookup import find_child, label_texts
 
+pytestmark = pytest.mark.usefixtures("plain_style")
+
 DEVICES = (Device("CPU", "A processor"), Device("GPU", "A card"))
 TABLE = DeviceTimings(
     checkpoint="wide",
@@ -157,5 +159,5 @@ def test_a_program_that_cannot_be_started_is_told(
 ) -> None:
     monkeypatch.setattr(child_program, "child_command", lambda *_: ["/nowhere/at all"])
     button(dialog, "Measure").click()
-    qtbot.waitUntil(lambda: "could not be started" in dialog._status_label.text(), timeout=5000)
+    qtbot.waitUntil(lambda: "could not be started" in label_texts(dialog), timeout=5000)
     assert button(dialog, "Measure").isEnabled()

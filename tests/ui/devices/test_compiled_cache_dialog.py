@@ -31,6 +31,8 @@ from tests.ui.conftest import InlineBackgroundRunner
 from tests.ui.devices.conftest import Keep, WorkerSays
 from tests.ui.widget_lookup import find_child, label_texts
 
+pytestmark = pytest.mark.usefixtures("plain_style")
+
 PREPARES = """
 from sdxl_desktop.engine.compile_cache_entries import CompileCacheEntry
 from sdxl_desktop.engine.device_benchmark import PrecompileResult

@@ -33,6 +33,8 @@ from tests.ui.library.conftest import (
     press,
 )
 
+pytestmark = pytest.mark.usefixtures("plain_style")
+
 GB = 10**9
 FORBIDDEN = AccessError("The hub keeps it back.", why="It wants to know who asks.", next_step="Give a token.")
 

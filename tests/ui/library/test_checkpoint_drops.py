@@ -23,6 +23,8 @@ from tests.ui.painting.test_picture_drops import drag_and_drop, files
 from tests.ui.widget_lookup import find_child
 from tests.unit.library.fake_safetensors import original_shapes, write_sparse_file
 
+pytestmark = pytest.mark.usefixtures("plain_style")
+
 LORA = {"lora_unet_a.lora_down.weight": (4, 8)}
 
 PAGE = "https://huggingface.co/someone/tiny-xl"

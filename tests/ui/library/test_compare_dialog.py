@@ -19,6 +19,8 @@ from tests.ui.library.conftest import LEFT, FakeLibraryService, OpenWindow, curr
 from tests.ui.library.test_jobs import rows, states
 from tests.ui.library.test_library_dialog import choose
 
+pytestmark = pytest.mark.usefixtures("plain_style")
+
 JOB = "mine ↔ starter"
 
 

@@ -16,6 +16,8 @@ from tests.ui.conftest import make_checkpoint
 from tests.ui.library.conftest import LEFT, OpenWindow, current_import_dialog, current_toast, press
 from tests.unit.library.hub.fake_hub import FakeHub, Repository
 
+pytestmark = pytest.mark.usefixtures("plain_style")
+
 PATIENCE = 60_000
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pytest
 from PySide6.QtWidgets import QToolButton
 from pytestqt.qtbot import QtBot
 
@@ -28,6 +29,8 @@ from tests.ui.library.conftest import (
     start_import,
 )
 from tests.unit.library.fake_safetensors import write_sparse_file
+
+pytestmark = pytest.mark.usefixtures("plain_style")
 
 INT8 = WeightFormat.INT8
 

@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QMessageBox, QToolButton
 from pytestqt.qtbot import QtBot
@@ -16,6 +17,8 @@ from sdxl_desktop.ui.library.library_dialog import LibraryDialog
 from sdxl_desktop.ui.main_window import MainWindow
 from tests.ui.conftest import make_checkpoint, wait_until_idle
 from tests.ui.library.conftest import LEFT, OpenWindow, current_dialog, current_question, press
+
+pytestmark = pytest.mark.usefixtures("plain_style")
 
 
 def record(folder: Path) -> None:

@@ -25,6 +25,8 @@ from sdxl_desktop.ui.widgets.plain_text import escape_mnemonic, plain_text_toolt
 from tests.ui.conftest import make_checkpoint, wait_until_idle
 from tests.ui.library.conftest import FakeLibraryService, OpenWindow, current_import_dialog, make_preview
 
+pytestmark = pytest.mark.usefixtures("plain_style")
+
 HOSTILE = [
     'Nice <img src="FILE"> <b>BOLD</b>',
     '<h1>OFFICIAL</h1> <a href="file:///etc/passwd">click</a>',

@@ -37,6 +37,8 @@ from tests.ui.library.conftest import start_import as bring
 from tests.ui.library.test_jobs import rows, states
 from tests.ui.library.test_library_dialog import choose
 
+pytestmark = pytest.mark.usefixtures("plain_style")
+
 
 def record_weights(folder: Path, weights: str) -> None:
     (folder / RECORD_FILE).write_text(json.dumps({"source": "someone/mine", "weights": weights, "files": {}}))

@@ -35,6 +35,8 @@ from tests.ui.library.conftest import FakeLibraryService, OpenWindow
 from tests.ui.painting.test_picture_drops import drag_and_drop
 from tests.unit.library.fake_safetensors import original_shapes, write_sparse_file
 
+pytestmark = pytest.mark.usefixtures("plain_style")
+
 SIDE = 24
 
 

@@ -17,6 +17,8 @@ from sdxl_desktop.ui.main_window import MainWindow
 from tests.typed import arrays_equal
 from tests.ui.painting.conftest import LEFT, NO_KEYS, picture
 
+pytestmark = pytest.mark.usefixtures("plain_style")
+
 COPY = Qt.DropAction.CopyAction
 
 

@@ -22,6 +22,8 @@ from tests.typed import arrays_equal, not_none
 from tests.ui.painting.conftest import picture
 from tests.ui.painting.test_picture_drops import drag_and_drop, files, image, png, saved
 
+pytestmark = pytest.mark.usefixtures("plain_style")
+
 W = TypeVar("W", bound=QWidget)
 CTRL = Qt.KeyboardModifier.ControlModifier
 
