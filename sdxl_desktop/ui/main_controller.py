@@ -31,6 +31,7 @@ from sdxl_desktop.session.timing_history import TimingHistory
 from sdxl_desktop.session.workspace import no_checkpoint_error
 from sdxl_desktop.ui.candidate_actions import CandidateActions
 from sdxl_desktop.ui.canvas_area import CanvasArea
+from sdxl_desktop.ui.checkpoint_controller import CheckpointController
 from sdxl_desktop.ui.devices.precompiled_sizes import PrecompiledSizes
 from sdxl_desktop.ui.drafts.draft_actions import DraftActions
 from sdxl_desktop.ui.import_controller import ImportController
@@ -64,11 +65,12 @@ class MainController(QObject):
         precompiled_sizes: PrecompiledSizes,
         timing_history: TimingHistory,
         background: BackgroundRunner,
+        checkpoints: CheckpointController,
     ) -> None:
         super().__init__(canvas_area)
         self._session = session
         self._parameters_panel, self._canvas_area, self._status = parameters_panel, canvas_area, status
-        self._importer, self._background = importer, background
+        self._importer, self._background, self._checkpoints = importer, background, checkpoints
         self._preferences = preferences
         self._compared_requests: tuple[GenerationRequest, GenerationRequest] | None = None
         self._error: SdxlDesktopError | None = None
@@ -107,7 +109,7 @@ class MainController(QObject):
         stage.banner.retry_requested.connect(self._session.retry_saving)
         stage.banner.save_as_requested.connect(self._save_unwritten_as)
         desk.compare_requested.connect(self.compare)
-        desk.drafts_requested.connect(self.drafts.open)
+        desk.drafts_requested.connect(self.open_drafts)
         self.refreshed.connect(self.drafts.refresh)
         desk.expand_requested.connect(self._importer.expand)
         self._importer.edit_source_changed.connect(self.planner.update_edit_source)
@@ -139,10 +141,18 @@ class MainController(QObject):
         self.add_to_queue()
 
     def add_to_queue(self) -> None:
-        """Queue a run with the panel's parameters; it starts when the engine is free."""
+        """Queue a run with the panel's parameters; it starts when the engine is free. At the start of the application,
+        it waits until the checkpoints are known."""
+        self._checkpoints.when_listed(self._queue_run)
+
+    def _queue_run(self) -> None:
         request = self._build_request()
         if request is not None:
             self._start_run(request)
+
+    def open_drafts(self) -> None:
+        """Show the drafts of the panel's request."""
+        self._checkpoints.when_listed(self.drafts.open)
 
     def resume_postponed(self) -> None:
         """Run the requests that were postponed at the last exit."""
@@ -221,6 +231,9 @@ class MainController(QObject):
         if self._session.run is not None:
             self.notify("Already drawing. Compare when it is done.")
             return
+        self._checkpoints.when_listed(self._queue_comparison)
+
+    def _queue_comparison(self) -> None:
         both = self._request_or_error(
             lambda run, ground, output: self._parameters_panel.build_comparison_requests(run, ground, output=output),
             self._can_request,
@@ -299,6 +312,9 @@ class MainController(QObject):
 
     def apply_record(self, record: PictureRecord) -> None:
         """Restore the settings of `record` in the panels, and report what is missing here."""
+        self._checkpoints.when_listed(partial(self._apply_record, record))
+
+    def _apply_record(self, record: PictureRecord) -> None:
         problem = self._parameters_panel.apply_recorded(record.request, record.seed, record.checkpoint_id)
         if problem is not None:
             self.show_error(problem)
@@ -309,7 +325,9 @@ class MainController(QObject):
         return self._canvas_area.toast.notify
 
     def escape(self) -> None:
-        """Cancel the run; without one, dismiss the error; without one, return from a result to the picture."""
+        """Cancel the run and what waits for the list of checkpoints; without a run, dismiss the error; without one,
+        return from a result to the picture."""
+        self._checkpoints.forget_waiting()
         if self._session.run is not None:
             self._session.cancel()
         elif self._session.error is not None or self._error is not None:

@@ -121,6 +121,7 @@ class MainWindow(QMainWindow):
             PrecompiledSizes(context.paths.compiled),
             TimingHistory(context.paths.cache / "paces.json"),
             context.background,
+            self.checkpoint_controller,
         )
         self.close_guard = CloseGuard(
             self, self.session, self.project_controller.recovery, context.background, self.controller.notify
@@ -280,7 +281,9 @@ class MainWindow(QMainWindow):
             self.parameters_panel.set_prompt(prompt)
         self.parameters_panel.focus_prompt()
         self._memory_timer.start()
-        self.checkpoint_controller.start(None if prompt is None else self.controller.generate)
+        if prompt is not None:
+            self.controller.generate()
+        self.checkpoint_controller.start()
         self.library_controller.start()
         self.project_controller.recovery.restore_previous(restore_last=prompt is None and not files)
         if files:
