@@ -209,7 +209,7 @@ class MainWindow(QMainWindow):
         self.checkpoint_controller.failed.connect(self.controller.show_error)
         self.preferences.changed.connect(self._apply_preferences)
         self.preferences.failed.connect(self.controller.show_error)
-        self.preferences.saved.connect(lambda: self.controller.clear_error_of(SettingsError))
+        self.preferences.saved.connect(lambda: self.controller.errors.clear_kind(SettingsError))
         self.parameters_panel.changed.connect(self.preferences.save_later)
         self._splitter.splitterMoved.connect(lambda *_: self.preferences.save_later())
         self.canvas_area.result_shown.connect(self._enable_actions)
@@ -285,7 +285,7 @@ class MainWindow(QMainWindow):
         self.controller.drafts.set_checkpoints(checkpoints)
         self.controller.planner.clear_caches()
         self.canvas_area.empty_state.set_ready(bool(checkpoints))
-        self.controller.recheck_error()
+        self.controller.errors.recheck()
         self.library_controller.set_checkpoints(checkpoints)
 
     # engine events
