@@ -44,7 +44,7 @@ class NetworkTouched(AssertionError):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def what_is_there_stays() -> None:
+def frozen_objects() -> None:
     """Freeze the objects created by imports and earlier modules, so that garbage collections do not traverse them."""
     gc.collect()
     gc.freeze()

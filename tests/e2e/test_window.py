@@ -32,7 +32,7 @@ def hands(display: str, home: Path) -> Iterator[WindowDriver]:
         yield driver
 
 
-def test_a_sitting(hands: WindowDriver) -> None:
+def test_window_from_start_to_close(hands: WindowDriver) -> None:
     """Write, draw with the keyboard; lose the engine; draw with the mouse; close; find everything kept."""
     hands.find_window()
     engine = wait_for("the engine", hands.engine)

@@ -64,12 +64,12 @@ def reference() -> TorchReference:
 
 
 @pytest.fixture(scope="module")
-def controlled(family: TinyCheckpoints, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def controlled(tiny_checkpoints: TinyCheckpoints, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny checkpoint, exported so that its UNet has an input for a residual after its middle block."""
     folder = tmp_path_factory.mktemp("controlled")
-    (folder / "torch").symlink_to(family.base / "torch")
-    shutil.copytree(family.base / "ov", folder / "ov")
-    graph = family.base / "ov" / "unet" / "openvino_model.xml"
+    (folder / "torch").symlink_to(tiny_checkpoints.base / "torch")
+    shutil.copytree(tiny_checkpoints.base / "ov", folder / "ov")
+    graph = tiny_checkpoints.base / "ov" / "unet" / "openvino_model.xml"
     model = ov.Core().read_model(graph)
     middle = [node for node in model.get_ordered_ops() if ".mid_block." in node.get_friendly_name()][-1].output(0)
     readers = middle.get_target_inputs()
@@ -241,13 +241,15 @@ def middle(request: GenerationRequest) -> torch.Tensor:
 @pytest.mark.parametrize("scheduler", [SchedulerName.EULER, SchedulerName.HEUN])
 def test_a_residual_takes_part_from_its_start_to_its_end(
     scheduler: SchedulerName,
-    family: TinyCheckpoints,
+    tiny_checkpoints: TinyCheckpoints,
     controlled: Path,
     reference: TorchReference,
     engine: Engine,
     add: Add,
 ) -> None:
-    request = replace(BUILDERS[ParityWorkflow.TEXT](family, steps=6, scheduler=scheduler), checkpoint=controlled)
+    request = replace(
+        BUILDERS[ParityWorkflow.TEXT](tiny_checkpoints, steps=6, scheduler=scheduler), checkpoint=controlled
+    )
     hand, residual = ByHand(reference, request), middle(request)
     active = {SchedulerName.EULER: [2, 3], SchedulerName.HEUN: [3, 4, 5, 6]}[scheduler]  # of 6 calls, of 11
 
@@ -270,14 +272,14 @@ def test_a_residual_takes_part_from_its_start_to_its_end(
 @pytest.mark.parametrize("full", [None, [0, 3]], ids=["every call", "cached steps"])
 def test_another_prompt_has_a_region_of_its_own(
     full: list[int] | None,
-    family: TinyCheckpoints,
+    tiny_checkpoints: TinyCheckpoints,
     reference: TorchReference,
     engine: Engine,
     add: Add,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A call without the region's row may use features of one that has it."""
-    request = BUILDERS[ParityWorkflow.TEXT](family, steps=6, guidance_rescale=0.0)
+    request = BUILDERS[ParityWorkflow.TEXT](tiny_checkpoints, steps=6, guidance_rescale=0.0)
     hand, mask = ByHand(reference, request), half(request)
     hand.embeds[REGION] = random(1, 77, 80), random(1, 64)
     until = 5 if full else 4
@@ -289,8 +291,8 @@ def test_another_prompt_has_a_region_of_its_own(
         size = request.sampling.size
         ids = torch.tensor([[size.height, size.width, 0, 0, size.height, size.width]], dtype=torch.float32)
         conditions = {"text_embeds": pooled, "time_ids": ids.repeat(3, 1)}
-        said = pipe.unet(seen.repeat(3, 1, 1, 1), timestep, states, added_cond_kwargs=conditions).sample
-        negative, positive, region = said.chunk(3)
+        message = pipe.unet(seen.repeat(3, 1, 1, 1), timestep, states, added_cond_kwargs=conditions).sample
+        negative, positive, region = message.chunk(3)
         return hand.guided(negative, torch.where(mask > 0, region, positive) if call < until else positive)
 
     with torch.no_grad(), cached(pipe.unet, 1, full) if full else nullcontext():
@@ -307,9 +309,9 @@ def test_another_prompt_has_a_region_of_its_own(
 
 
 def test_tokens_are_added_to_the_prompts(
-    family: TinyCheckpoints, reference: TorchReference, engine: Engine, add: Add
+    tiny_checkpoints: TinyCheckpoints, reference: TorchReference, engine: Engine, add: Add
 ) -> None:
-    request = BUILDERS[ParityWorkflow.TEXT](family, steps=4)
+    request = BUILDERS[ParityWorkflow.TEXT](tiny_checkpoints, steps=4)
     hand, tokens = ByHand(reference, request), random(1, 4, 80)
     plain = kept(engine, request).final
     add(lambda context: MoreTokens(tokens))
@@ -325,7 +327,7 @@ def test_tokens_are_added_to_the_prompts(
 
 
 def test_predictions_and_latents_are_changed_at_given_steps(
-    family: TinyCheckpoints, reference: TorchReference, engine: Engine, add: Add
+    tiny_checkpoints: TinyCheckpoints, reference: TorchReference, engine: Engine, add: Add
 ) -> None:
     class Changing(Extension):
         def after_prediction(self, prediction: Prediction, call: UNetCall) -> None:
@@ -335,7 +337,7 @@ def test_predictions_and_latents_are_changed_at_given_steps(
         def after_step(self, latents: torch.Tensor, call: UNetCall) -> torch.Tensor:
             return latents + 0.25 if call.step == 3 else latents
 
-    request = BUILDERS[ParityWorkflow.TEXT](family, steps=4)
+    request = BUILDERS[ParityWorkflow.TEXT](tiny_checkpoints, steps=4)
     hand = ByHand(reference, request)
 
     def predict(seen: torch.Tensor, timestep: torch.Tensor, call: int) -> torch.Tensor:
@@ -350,7 +352,7 @@ def test_predictions_and_latents_are_changed_at_given_steps(
 
 
 def test_fixed_shapes_draw_the_same(
-    family: TinyCheckpoints,
+    tiny_checkpoints: TinyCheckpoints,
     controlled: Path,
     engine: Engine,
     static_engine: Engine,
@@ -358,7 +360,7 @@ def test_fixed_shapes_draw_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Three rows, one at a time, tokens of the extension's own, and an input whose shape the size does not tell."""
-    request = replace(BUILDERS[ParityWorkflow.TEXT](family, steps=3), checkpoint=controlled)
+    request = replace(BUILDERS[ParityWorkflow.TEXT](tiny_checkpoints, steps=3), checkpoint=controlled)
     residual, tokens = middle(request), random(1, 4, 80)
     embeds, mask = (random(1, 77, 80), random(1, 64)), half(request)
     add(lambda context: MoreTokens(tokens))
@@ -375,9 +377,9 @@ def test_fixed_shapes_draw_the_same(
 @pytest.mark.parametrize("speed", [SpeedPreset.EXACT, SpeedPreset.FAST])
 @pytest.mark.parametrize("workflow", [ParityWorkflow.TEXT, ParityWorkflow.INPAINT, ParityWorkflow.INPAINT_ENSEMBLE])
 def test_what_is_inactive_leaves_every_bit_as_it_was(
-    workflow: ParityWorkflow, speed: SpeedPreset, family: TinyCheckpoints, engine: Engine, add: Add
+    workflow: ParityWorkflow, speed: SpeedPreset, tiny_checkpoints: TinyCheckpoints, engine: Engine, add: Add
 ) -> None:
-    request = BUILDERS[workflow](family)
+    request = BUILDERS[workflow](tiny_checkpoints)
     request = replace(request, sampling=replace(request.sampling, speed=speed, steps=8))
     without = kept(engine, request)
     made: list[Idle] = []
@@ -397,8 +399,8 @@ def test_what_is_inactive_leaves_every_bit_as_it_was(
     assert all(each.called["before_unet"] == each.called["after_step"] for each in made)
 
 
-def test_of_a_replayed_call_only_the_step_is_seen(family: TinyCheckpoints, engine: Engine, add: Add) -> None:
-    request = BUILDERS[ParityWorkflow.TEXT](family, steps=5)
+def test_of_a_replayed_call_only_the_step_is_seen(tiny_checkpoints: TinyCheckpoints, engine: Engine, add: Add) -> None:
+    request = BUILDERS[ParityWorkflow.TEXT](tiny_checkpoints, steps=5)
     mask, embeds = half(request), (random(1, 77, 80), random(1, 64))
     idle = Idle()
     add(lambda context: idle)
@@ -413,12 +415,12 @@ def test_of_a_replayed_call_only_the_step_is_seen(family: TinyCheckpoints, engin
     }
 
 
-def test_a_stage_can_be_left_alone(family: TinyCheckpoints, engine: Engine, add: Add) -> None:
+def test_a_stage_can_be_left_alone(tiny_checkpoints: TinyCheckpoints, engine: Engine, add: Add) -> None:
     class Shift(Extension):
         def after_step(self, latents: torch.Tensor, call: UNetCall) -> torch.Tensor:
             return latents + 0.5
 
-    request = BUILDERS[ParityWorkflow.ENSEMBLE](family)
+    request = BUILDERS[ParityWorkflow.ENSEMBLE](tiny_checkpoints)
     without = kept(engine, request).predictions
     add(lambda context: Shift() if context.refining else None)
     got = kept(engine, request).predictions
@@ -436,23 +438,27 @@ def test_a_stage_can_be_left_alone(family: TinyCheckpoints, engine: Engine, add:
 @pytest.mark.parametrize("static", [False, True])
 def test_an_input_that_a_unet_does_not_have_is_named(
     static: bool,
-    family: TinyCheckpoints,
+    tiny_checkpoints: TinyCheckpoints,
     engine: Engine,
     static_engine: Engine,
     add: Add,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    request = BUILDERS[ParityWorkflow.TEXT](family, steps=2)
+    request = BUILDERS[ParityWorkflow.TEXT](tiny_checkpoints, steps=2)
     add(lambda context: Residuals(middle(request), 0, 1))
     if static:
         monkeypatch.setenv(FIXED_SHAPES_VARIABLE, "cpu")
-    told = generate(static_engine if static else engine, request)
-    assert isinstance(told.last, RunFailed)
-    assert RESIDUAL in str(told.last.error)
+    recorded = generate(static_engine if static else engine, request)
+    assert isinstance(recorded.last, RunFailed)
+    assert RESIDUAL in str(recorded.last.error)
 
 
-def test_an_input_that_nothing_gives_is_named(family: TinyCheckpoints, controlled: Path, engine: Engine) -> None:
+def test_an_input_that_nothing_gives_is_named(
+    tiny_checkpoints: TinyCheckpoints, controlled: Path, engine: Engine
+) -> None:
     """OpenVINO would go on with what it was given in an earlier call, or with zeros."""
-    told = generate(engine, replace(BUILDERS[ParityWorkflow.TEXT](family, steps=2), checkpoint=controlled))
-    assert isinstance(told.last, RunFailed)
-    assert RESIDUAL in str(told.last.error)
+    recorded = generate(
+        engine, replace(BUILDERS[ParityWorkflow.TEXT](tiny_checkpoints, steps=2), checkpoint=controlled)
+    )
+    assert isinstance(recorded.last, RunFailed)
+    assert RESIDUAL in str(recorded.last.error)

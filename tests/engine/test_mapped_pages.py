@@ -20,8 +20,8 @@ from tests.engine.conftest import generate
 
 
 @pytest.fixture
-def engine(used_home: AppPaths) -> Iterator[OpenVinoEngine]:
-    made = OpenVinoEngine(used_home)
+def engine(precompiled_home: AppPaths) -> Iterator[OpenVinoEngine]:
+    made = OpenVinoEngine(precompiled_home)
     yield made
     made.close()
 

@@ -20,15 +20,15 @@ BOTH = (1, 2)
 
 
 @pytest.fixture(scope="module")
-def torch_pipe(tiny: Path) -> Any:
+def torch_pipe(tiny_checkpoint: Path) -> Any:
     from diffusers import StableDiffusionXLPipeline
 
-    return StableDiffusionXLPipeline.from_pretrained(tiny / "torch", add_watermarker=False)
+    return StableDiffusionXLPipeline.from_pretrained(tiny_checkpoint / "torch", add_watermarker=False)
 
 
 @pytest.fixture(scope="module")
-def pipe(tiny: Path, reading: Any) -> Any:
-    return reading(tiny / "ov")
+def pipe(tiny_checkpoint: Path, load_pipeline: Any) -> Any:
+    return load_pipeline(tiny_checkpoint / "ov")
 
 
 @pytest.fixture

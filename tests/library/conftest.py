@@ -26,7 +26,7 @@ NAME = "small.safetensors"
 
 
 @pytest.fixture(scope="session")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def small_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`torch` (diffusers), `single` (one file in the original layout, the descriptions beside it), both float32."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -58,8 +58,8 @@ def convert_here(plan: ImportPlan, weights: WeightFormat | None) -> list[Any]:
 
 def recorded_events(checkpoint: Path) -> list[Any]:
     """What was told while `checkpoint` was made by `convert_here`."""
-    told: list[Any] = pickle.loads(_events_file(checkpoint).read_bytes())
-    return told
+    reported: list[Any] = pickle.loads(_events_file(checkpoint).read_bytes())
+    return reported
 
 
 def _events_file(checkpoint: Path) -> Path:
@@ -68,7 +68,7 @@ def _events_file(checkpoint: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def imported(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, WeightFormat], Path]:
+def imported(small_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, WeightFormat], Path]:
     """The checkpoint that importing "torch" or "single" in a format gives, made once for all tests and processes."""
     home = shared_folder(tmp_path_factory) / "imported" / "library"
     home.mkdir(parents=True, exist_ok=True)
@@ -77,7 +77,7 @@ def imported(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[
         made = home / f"{form}-{weights}"
         with FileLock(home.parent / f"{made.name}.lock"):
             if not made.exists():
-                path = small / form / NAME if form == "single" else small / form
+                path = small_checkpoint / form / NAME if form == "single" else small_checkpoint / form
                 convert_here(plan_import(path, home, made.name), weights)
         return made
 

@@ -20,7 +20,7 @@ from tests.garbage import without_garbage_collections  # noqa: E402
 
 gc.collect()
 gc.freeze()  # a collection in a child would copy every page of what was imported
-with open(sys.argv[1], "ab") as told:
+with open(sys.argv[1], "ab") as reported:
     print("ready", flush=True)
     while True:
         try:
@@ -30,6 +30,6 @@ with open(sys.argv[1], "ab") as told:
         child = os.fork()
         if child == 0:
             with without_garbage_collections():
-                os._exit(HOST.run(job, lambda message: protocol.write(told, message)))
+                os._exit(HOST.run(job, lambda message: protocol.write(reported, message)))
         print(child, flush=True)
         print(os.waitpid(child, 0)[1], flush=True)

@@ -180,7 +180,7 @@ def test_samples_are_what_the_unet_is_given_at_the_real_settings(imported: Bring
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_in_a_process_of_its_own_stopped_by_the_person_and_gone_on_with(imported: Bring, tmp_path: Path) -> None:
+def test_in_a_process_of_its_own_stopped_by_the_user_and_continued(imported: Bring, tmp_path: Path) -> None:
     source = read_checkpoint(imported("torch", WeightFormat.FP32))
     plan = plan_quantization(source, tmp_path / "library", QuantizationMethod.INT8)
     cancel = threading.Event()
@@ -201,7 +201,7 @@ def test_in_a_process_of_its_own_stopped_by_the_person_and_gone_on_with(imported
     assert [entry.name for entry in plan.library_folder.iterdir()] == [checkpoint.name], "nothing is left lying about"
 
 
-def test_what_takes_too_much_memory_is_stopped_with_a_sentence(imported: Bring, tmp_path: Path) -> None:
+def test_what_takes_too_much_memory_is_stopped_with_a_reason(imported: Bring, tmp_path: Path) -> None:
     source = read_checkpoint(imported("torch", WeightFormat.FP32))
     plan = plan_quantization(source, tmp_path / "library", QuantizationMethod.INT4)
     with pytest.raises(SdxlDesktopError, match="too much memory"):

@@ -161,7 +161,7 @@ def test_generate_while_drawing_starts_nothing_and_says_how_to_queue(make_window
     wait_until_idle(qtbot, window)
 
 
-def test_a_failure_is_told_in_full_and_nothing_typed_is_lost(
+def test_a_failure_is_reported_in_full_and_nothing_typed_is_lost(
     make_window: MakeWindow, qtbot: QtBot, app: QApplication
 ) -> None:
     problem = EngineError("It broke.", why="The card is hot.", next_step="Wait a little.")
@@ -186,7 +186,7 @@ def test_a_failure_is_told_in_full_and_nothing_typed_is_lost(
     assert len(window.session.results) == 1
 
 
-def test_after_a_failure_the_queue_waits_until_it_is_told_to_go_on(make_window: MakeWindow, qtbot: QtBot) -> None:
+def test_after_a_failure_the_queue_waits_until_it_is_resumed(make_window: MakeWindow, qtbot: QtBot) -> None:
     engine = GatedEngine(error=EngineError("It broke."))
     window = make_window(engine)
     window.controller.generate()

@@ -32,7 +32,7 @@ from tests.ui.conftest import MakeWindow, make_checkpoint
 from tests.ui.widget_lookup import find_child, find_named
 
 
-def test_everything_on_the_desk_is_back_at_the_next_start(make_window: MakeWindow) -> None:
+def test_everything_in_the_parameters_panel_is_back_at_the_next_start(make_window: MakeWindow) -> None:
     first = make_window()
     workspace = first.parameters_panel.value()
     assert workspace.sampling is not None
@@ -178,7 +178,7 @@ def test_settings_that_cannot_be_saved_are_reported(window: MainWindow, monkeypa
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_theme_is_worn_at_the_start(make_window: MakeWindow, theme: str) -> None:
+def test_the_theme_is_applied_at_the_start(make_window: MakeWindow, theme: str) -> None:
     window = make_window(settings=Settings(preferences=Preferences(theme=theme)))  # type: ignore[arg-type]
     assert window.theme.colours.mode == theme
     ground = window.grab().toImage().pixelColor(5, 60).lightness()

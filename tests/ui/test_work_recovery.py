@@ -177,7 +177,7 @@ def test_work_that_brought_the_window_down_while_it_came_back_is_asked_about(
     assert third.canvas_area.toast.isVisible()
 
 
-def test_all_earlier_work_can_be_thrown_away_but_not_without_a_question(
+def test_all_earlier_work_can_be_discarded_but_not_without_a_question(
     make_window: MakeWindow, qtbot: QtBot, paths: AppPaths
 ) -> None:
     window = make_window(InpaintingEngine(), settings=UNSAVED)
@@ -322,10 +322,10 @@ def test_new_changes_nothing_when_the_old_cannot_be_kept(
 ) -> None:
     window = make_window(InpaintingEngine(), settings=UNSAVED)
     before = work_on(window, qtbot, runs=1)
-    told: list[SdxlDesktopError] = []
-    window.project_controller.failed.connect(told.append)
+    reported: list[SdxlDesktopError] = []
+    window.project_controller.failed.connect(reported.append)
     start_new_project(window)
-    assert told
+    assert reported
     assert work_state(window) == before
 
 

@@ -114,11 +114,11 @@ def _step(
     crops = (crop, (0, 0) if scored else crop)
     ids = [torch.tensor([[*original, *at, *end]], dtype=torch.float32) for at, end in zip(crops, ends, strict=True)]
     seen = scheduler.scale_model_input(latents, timestep)
-    said = [
+    message = [
         pipe.unet(seen, timestep, words_, added_cond_kwargs={"text_embeds": pooled_, "time_ids": ids_}).sample
         for words_, pooled_, ids_ in ((negative, negative_pooled, ids[1]), (positive, pooled, ids[0]))
     ]
-    guided = said[0] + request.sampling.guidance_scale * (said[1] - said[0])
+    guided = message[0] + request.sampling.guidance_scale * (message[1] - message[0])
     wants_noise = "generator" in inspect.signature(scheduler.step).parameters
     options = {"generator": generator} if wants_noise else {}
     stepped: torch.Tensor = scheduler.step(guided, timestep, latents, **options).prev_sample

@@ -29,14 +29,14 @@ def common_arguments(request: GenerationRequest, seed: int) -> dict[str, Any]:
 
 
 def prompt_arguments(request: GenerationRequest) -> dict[str, Any]:
-    said = request.prompts
-    negated = bool(said.negative_prompt or said.negative_prompt_2)
+    message = request.prompts
+    negated = bool(message.negative_prompt or message.negative_prompt_2)
     return {
-        "prompt": said.prompt,
-        "prompt_2": said.prompt_2 or None,
-        "negative_prompt": said.negative_prompt if negated else None,
-        "negative_prompt_2": said.negative_prompt_2 or None,
-        "clip_skip": said.clip_skip or None,
+        "prompt": message.prompt,
+        "prompt_2": message.prompt_2 or None,
+        "negative_prompt": message.negative_prompt if negated else None,
+        "negative_prompt_2": message.negative_prompt_2 or None,
+        "clip_skip": message.clip_skip or None,
     }
 
 

@@ -60,20 +60,20 @@ ARGUMENTS = [
 
 @pytest.mark.parametrize("case", ARGUMENTS, ids=[case.name for case in ARGUMENTS])
 def test_each_argument_changes_the_picture(
-    case: ParityCase, expected: Expected, family: TinyCheckpoints, ours: OurEngine
+    case: ParityCase, expected: Expected, tiny_checkpoints: TinyCheckpoints, ours: OurEngine
 ) -> None:
     """Else an argument that is dropped on the way would not be missed."""
     _, plain = expected(case.workflow)
-    assert max_difference(ours.generate(case.build(family)), plain) > 2 * TOLERANCE
+    assert max_difference(ours.generate(case.build(tiny_checkpoints)), plain) > 2 * TOLERANCE
 
 
 @pytest.mark.parametrize(
     "names", [FAST_SUBSET, pytest.param(NON_EDM_SCHEDULERS, marks=pytest.mark.slow)], ids=["essential", "all"]
 )
 def test_the_schedulers_differ_from_each_other(
-    names: tuple[SchedulerName, ...], family: TinyCheckpoints, ours: OurEngine
+    names: tuple[SchedulerName, ...], tiny_checkpoints: TinyCheckpoints, ours: OurEngine
 ) -> None:
-    pictures = [ours.generate(BUILDERS[ParityWorkflow.TEXT](family, scheduler=name)) for name in names]
+    pictures = [ours.generate(BUILDERS[ParityWorkflow.TEXT](tiny_checkpoints, scheduler=name)) for name in names]
     assert all(max_difference(one, other) > TOLERANCE for one, other in combinations(pictures, 2))
 
 

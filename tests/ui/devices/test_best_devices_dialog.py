@@ -96,7 +96,7 @@ def test_measuring(dialog: BestDevicesDialog, qtbot: QtBot, worker_says: WorkerS
         ),
     ],
 )
-def test_a_failure_is_told_in_the_programs_own_words(
+def test_a_failure_is_reported_in_the_programs_own_terms(
     script: str, words: str, dialog: BestDevicesDialog, qtbot: QtBot, worker_says: WorkerSays
 ) -> None:
     worker_says(script)
@@ -154,7 +154,7 @@ def test_the_best_stand_in_the_settings_and_count_when_they_are_saved(
     assert (value.device, value.vae_device, value.unet_device, value.threads) == ("GPU", "CPU", "", 3)
 
 
-def test_a_program_that_cannot_be_started_is_told(
+def test_a_program_that_cannot_be_started_is_reported(
     dialog: BestDevicesDialog, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(child_program, "child_command", lambda *_: ["/nowhere/at all"])

@@ -59,9 +59,9 @@ def test_every_known_checkpoint_has_a_card_that_says_what_it_is(page: LibraryDia
     assert [card.entry.id for card in page.add_panel.cards] == [
         known.id for known in catalogue() if known.kind is not CatalogueKind.SHIPPED
     ]
-    said = next(card.text() for card in page.add_panel.cards if card.entry.id == "ssd-1b")
+    message = next(card.text() for card in page.add_panel.cards if card.entry.id == "ssd-1b")
     for words in ("Half the size of SDXL", "4.5 GB to download", "7.9 GB of memory", "Apache License 2.0"):
-        assert words in said
+        assert words in message
 
 
 def test_a_card_does_not_claim_what_could_not_be_verified() -> None:
@@ -82,7 +82,7 @@ def test_a_card_says_whether_it_fits_this_computer() -> None:
     assert catalogue_cards.memory_fit(entry("vae-fp16-fix"), 8 * GB).text == ""
 
 
-def test_a_card_leads_to_its_sheet(
+def test_a_card_leads_to_its_dialog(
     window: MainWindow, page: LibraryDialog, library_service: FakeLibraryService, qtbot: QtBot
 ) -> None:
     qtbot.mouseClick(page.add_button, LEFT)
@@ -126,7 +126,7 @@ def test_the_formats_stand_side_by_side_and_the_suggested_one_is_marked_and_seen
     qtbot.waitUntil(lambda: library_service.started_imports == [("tiny-xl", WeightFormat.FP16)])
 
 
-def test_where_nothing_is_suggested_the_person_has_to_choose(
+def test_where_nothing_is_suggested_the_user_has_to_choose(
     window: MainWindow, page: LibraryDialog, library_service: FakeLibraryService, qtbot: QtBot
 ) -> None:
     library_service.previews["someone/large"] = make_preview("someone/large", suggested_format=None)
@@ -139,22 +139,22 @@ def test_where_nothing_is_suggested_the_person_has_to_choose(
     assert sheet.start_button.isEnabled()
 
 
-def test_a_name_that_is_taken_or_cannot_be_is_told_at_once(
+def test_a_name_that_is_taken_or_cannot_be_is_reported_at_once(
     window: MainWindow, page: LibraryDialog, qtbot: QtBot
 ) -> None:
     resolve_query(page, qtbot, "someone/tiny-xl")
     sheet = current_import_dialog(window, qtbot)
-    for name, said in (("mine", "already"), ("a/b", "folder"), ("", "folder")):
+    for name, message in (("mine", "already"), ("a/b", "folder"), ("", "folder")):
         sheet.name_edit.selectAll()
         sheet.name_edit.clear()
         qtbot.keyClicks(sheet.name_edit, name)
         assert not sheet.start_button.isEnabled(), name
-        assert said in sheet.text()
+        assert message in sheet.text()
     qtbot.keyClicks(sheet.name_edit, "another")
     assert sheet.start_button.isEnabled()
 
 
-def test_too_little_room_on_the_disk_is_told_before_it_starts(
+def test_too_little_room_on_the_disk_is_reported_before_it_starts(
     window: MainWindow, page: LibraryDialog, library_service: FakeLibraryService, qtbot: QtBot
 ) -> None:
     library_service.previews["someone/huge"] = make_preview("someone/huge", estimates=forecasts(10**18))
@@ -212,7 +212,7 @@ def test_a_file_and_a_folder_can_be_picked(
 # errors
 
 
-def test_what_cannot_be_found_is_told_on_the_page(
+def test_what_cannot_be_found_is_reported_on_the_page(
     page: LibraryDialog, library_service: FakeLibraryService, qtbot: QtBot
 ) -> None:
     library_service.previews["nonsense"] = CheckpointError("Nothing is called so.", next_step="Give an id.")
@@ -243,14 +243,18 @@ def test_looking_up_can_be_stopped(page: LibraryDialog, library_service: FakeLib
 
 
 @pytest.fixture
-def drawer() -> Iterator[MemoryKeyring]:
+def memory_keyring() -> Iterator[MemoryKeyring]:
     mine = MemoryKeyring()
     with used_keyring(mine):
         yield mine
 
 
 def test_where_the_hub_wants_to_know_who_asks_a_token_is_kept_and_it_is_asked_again(
-    window: MainWindow, page: LibraryDialog, library_service: FakeLibraryService, drawer: MemoryKeyring, qtbot: QtBot
+    window: MainWindow,
+    page: LibraryDialog,
+    library_service: FakeLibraryService,
+    memory_keyring: MemoryKeyring,
+    qtbot: QtBot,
 ) -> None:
     library_service.previews["someone/gated"] = FORBIDDEN
     resolve_query(page, qtbot, "someone/gated")
@@ -263,8 +267,8 @@ def test_where_the_hub_wants_to_know_who_asks_a_token_is_kept_and_it_is_asked_ag
     assert page.add_panel.token_field.token_edit.text() == ""
 
 
-def test_a_token_that_cannot_be_kept_is_told_and_stays_typed(
-    page: LibraryDialog, library_service: FakeLibraryService, drawer: MemoryKeyring, qtbot: QtBot
+def test_a_token_that_cannot_be_kept_is_reported_and_stays_typed(
+    page: LibraryDialog, library_service: FakeLibraryService, memory_keyring: MemoryKeyring, qtbot: QtBot
 ) -> None:
     library_service.previews["someone/gated"] = FORBIDDEN
     resolve_query(page, qtbot, "someone/gated")
@@ -273,11 +277,15 @@ def test_a_token_that_cannot_be_kept_is_told_and_stays_typed(
     press(qtbot, page, "Keep token")
     qtbot.waitUntil(lambda: "cannot be a token" in page.add_panel.token_field.status_text())
     assert page.add_panel.token_field.token_edit.text() == "not a token!"
-    assert drawer.kept == {}
+    assert memory_keyring.kept == {}
 
 
 def test_a_gated_repository_says_where_to_accept_its_licence(
-    window: MainWindow, page: LibraryDialog, library_service: FakeLibraryService, drawer: MemoryKeyring, qtbot: QtBot
+    window: MainWindow,
+    page: LibraryDialog,
+    library_service: FakeLibraryService,
+    memory_keyring: MemoryKeyring,
+    qtbot: QtBot,
 ) -> None:
     library_service.previews["someone/gated"] = make_preview("someone/gated", gated=True)
     resolve_query(page, qtbot, "someone/gated")
@@ -291,7 +299,7 @@ def test_a_gated_repository_says_where_to_accept_its_licence(
 
 
 def test_a_gated_one_that_was_dropped_opens_the_page_for_the_token(
-    own: Path, open_window: OpenWindow, library_service: FakeLibraryService, drawer: MemoryKeyring, qtbot: QtBot
+    own: Path, open_window: OpenWindow, library_service: FakeLibraryService, memory_keyring: MemoryKeyring, qtbot: QtBot
 ) -> None:
     library_service.previews["someone/gated"] = FORBIDDEN
     window = open_window()
@@ -318,7 +326,7 @@ def test_asking_twice_for_the_same_offers_it_once(
 
 
 def test_a_kept_token_can_be_forgotten(
-    page: LibraryDialog, library_service: FakeLibraryService, drawer: MemoryKeyring, qtbot: QtBot
+    page: LibraryDialog, library_service: FakeLibraryService, memory_keyring: MemoryKeyring, qtbot: QtBot
 ) -> None:
     store_token("hf_mine")
     library_service.previews["someone/gated"] = FORBIDDEN
@@ -326,11 +334,13 @@ def test_a_kept_token_can_be_forgotten(
     qtbot.waitUntil(page.add_panel.token_field.forget_button.isVisible)
     press(qtbot, page, "Forget it")
     qtbot.waitUntil(lambda: "was removed" in page.add_panel.token_field.status_text())
-    assert drawer.kept == {}
+    assert memory_keyring.kept == {}
     assert not page.add_panel.token_field.forget_button.isVisible()
 
 
-def test_a_kept_token_can_be_forgotten_in_the_settings(window: MainWindow, drawer: MemoryKeyring, qtbot: QtBot) -> None:
+def test_a_kept_token_can_be_forgotten_in_the_settings(
+    window: MainWindow, memory_keyring: MemoryKeyring, qtbot: QtBot
+) -> None:
     store_token("hf_mine")
     settings = window.open_settings()
     press(qtbot, settings, "Token for the hub")
@@ -338,5 +348,5 @@ def test_a_kept_token_can_be_forgotten_in_the_settings(window: MainWindow, drawe
     qtbot.waitUntil(dialog.token_field.forget_button.isVisible)
     press(qtbot, dialog, "Forget it")
     qtbot.waitUntil(lambda: "was removed" in dialog.token_field.status_text())
-    assert drawer.kept == {}
+    assert memory_keyring.kept == {}
     settings.reject()

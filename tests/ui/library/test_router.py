@@ -214,12 +214,12 @@ def _is_at(window: MainWindow, hands: FakeLibraryService, place: str) -> bool:
     return place_of(window, hands) == place
 
 
-def test_what_cannot_be_opened_is_told_with_what_can(window: MainWindow, tmp_path: Path) -> None:
+def test_what_cannot_be_opened_is_reported_with_what_can(window: MainWindow, tmp_path: Path) -> None:
     window.router.open_files([text(tmp_path / "notes.txt")])
-    said = window.canvas_area.banner.accessibleName()
-    assert "notes.txt cannot be opened" in said
+    message = window.canvas_area.banner.accessibleName()
+    assert "notes.txt cannot be opened" in message
     for kind in ("picture", "project", "checkpoint", "LoRA", "embedding", "VAE", "latents"):
-        assert kind in said
+        assert kind in message
 
 
 def test_the_index_of_a_checkpoint_stands_for_its_folder(
@@ -268,7 +268,7 @@ class Stumbling(FakeLibraryService):
         raise KeyError("of all things")
 
 
-def test_a_look_up_that_fails_as_nobody_foresaw_is_told_and_logged(
+def test_a_look_up_that_fails_unexpectedly_is_reported_and_logged(
     own: Path, open_window: OpenWindow, paths: AppPaths, tmp_path: Path, qtbot: QtBot
 ) -> None:
     window = open_window(Stumbling())

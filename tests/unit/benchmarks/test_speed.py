@@ -41,7 +41,7 @@ def test_ratios_are_of_the_same_round_and_pictures_are_compared(tmp_path: Path) 
     assert "largest difference" not in peer
 
 
-def test_a_stopped_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stopped_run_continues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     filled(tmp_path)
     asked: list[tuple[str, str]] = []
 

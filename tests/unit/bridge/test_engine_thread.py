@@ -85,16 +85,16 @@ def test_a_run_waits_for_the_warm_up_of_its_own(thread: EngineThread, engine: Sl
         engine.gate.set()
 
 
-def test_only_the_last_warm_up_is_told_to_be_over(thread: EngineThread, engine: SlowToWarm, qtbot: QtBot) -> None:
-    told: list[bool] = []
-    thread.warm_up_finished.connect(lambda: told.append(True))
+def test_only_the_last_warm_up_is_reported_as_finished(thread: EngineThread, engine: SlowToWarm, qtbot: QtBot) -> None:
+    reported: list[bool] = []
+    thread.warm_up_finished.connect(lambda: reported.append(True))
     warm(thread, engine, qtbot, ONE)
     warm(thread, engine, qtbot, OTHER)
     qtbot.wait(20)
-    assert told == []
+    assert reported == []
     engine.gate.set()
-    qtbot.waitUntil(lambda: bool(told))
-    assert told == [True]
+    qtbot.waitUntil(lambda: bool(reported))
+    assert reported == [True]
 
 
 def test_the_same_is_not_warmed_twice_at_once_but_again_after_it_was_given_up(
@@ -109,7 +109,7 @@ def test_the_same_is_not_warmed_twice_at_once_but_again_after_it_was_given_up(
     qtbot.waitUntil(lambda: engine.warmed == [ONE, ONE])
 
 
-def test_what_nobody_foresaw_while_looking_for_devices_is_told(thread: EngineThread, qtbot: QtBot) -> None:
+def test_an_unexpected_error_while_looking_for_devices_is_reported(thread: EngineThread, qtbot: QtBot) -> None:
     with qtbot.waitSignal(thread.devices_failed, timeout=3000) as failed:
         thread.list_devices()
     assert "nobody thought of this" in str(failed.args[0])

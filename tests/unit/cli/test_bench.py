@@ -67,11 +67,13 @@ class Stopwatched(FakeEngine):
 
 def test_every_speed_is_measured(work_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     engine = Stopwatched()
-    rooms = FakeEntryPoints(engine=engine)
-    assert run_command(rooms, "bench", "--checkpoint", "mine", "--size", "128x64", "--steps", "10", "--json") == 0
-    told = json.loads(capsys.readouterr().out)
-    assert (told["checkpoint"], told["size"], told["steps"]) == ("mine", "128x64", 10)
-    (device,) = told["devices"]
+    entry_points = FakeEntryPoints(engine=engine)
+    assert (
+        run_command(entry_points, "bench", "--checkpoint", "mine", "--size", "128x64", "--steps", "10", "--json") == 0
+    )
+    reported = json.loads(capsys.readouterr().out)
+    assert (reported["checkpoint"], reported["size"], reported["steps"]) == ("mine", "128x64", 10)
+    (device,) = reported["devices"]
     assert (device["device"], device["full_name"]) == ("CPU", "A processor")
     assert (device["load"], device["encode"], device["decode"]) == (0.7, 0.3, 0.2)
     assert [(each["speed"], each["seconds_per_step"]) for each in device["speeds"]] == [
@@ -94,9 +96,11 @@ def test_every_speed_is_measured(work_folder: Path, capsys: pytest.CaptureFixtur
 
 
 def test_words(work_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    rooms = FakeEntryPoints(engine=Stopwatched())
+    entry_points = FakeEntryPoints(engine=Stopwatched())
     assert (
-        run_command(rooms, "bench", "--checkpoint", "mine", "--device", "cpu", "--device", "GPU", "--device", "CPU")
+        run_command(
+            entry_points, "bench", "--checkpoint", "mine", "--device", "cpu", "--device", "GPU", "--device", "CPU"
+        )
         == 0
     )
     out = capsys.readouterr().out
@@ -109,12 +113,14 @@ def test_words(work_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert any(line.startswith("UNet, cut for step caching") and line.endswith("from the cache") for line in lines)
 
 
-def test_what_is_wrong_is_told_before_anything_is_opened(work_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    rooms = FakeEntryPoints()
+def test_what_is_wrong_is_reported_before_anything_is_opened(
+    work_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entry_points = FakeEntryPoints()
     for wrong in (["--size", "63x64"], ["--steps", "0"], ["--device", "TPU"], ["--plot", "bench.jpg"]):
-        assert run_command(rooms, "bench", "--checkpoint", "mine", *wrong) == 2, wrong
-    assert run_command(rooms, "bench", "--checkpoint", "yours") == 2
-    assert "engine" not in rooms.opened
+        assert run_command(entry_points, "bench", "--checkpoint", "mine", *wrong) == 2, wrong
+    assert run_command(entry_points, "bench", "--checkpoint", "yours") == 2
+    assert "engine" not in entry_points.opened
 
 
 def test_an_engine_that_fails_says_why(work_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -128,10 +134,10 @@ def test_an_engine_that_fails_says_why(work_folder: Path, capsys: pytest.Capture
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
 def test_ctrl_c_stops_it(work_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     engine = FakeEngine(seconds_per_step=0.05)
-    rooms = FakeEntryPoints(engine=engine)
+    entry_points = FakeEntryPoints(engine=engine)
     started = time.monotonic()
     with press_ctrl_c_when_caught():
-        assert run_command(rooms, "bench", "--checkpoint", "mine", "--steps", "500") == 130
+        assert run_command(entry_points, "bench", "--checkpoint", "mine", "--steps", "500") == 130
     assert time.monotonic() - started < 5
     assert "Cancelled." in capsys.readouterr().err
 

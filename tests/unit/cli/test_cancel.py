@@ -91,7 +91,7 @@ def test_a_cancelled_run_has_no_json(
     assert capsys.readouterr().out == ""
 
 
-def test_an_engine_that_cannot_hear_is_left_behind_within_a_second(
+def test_an_engine_that_does_not_respond_is_left_behind_within_a_second(
     fake_entry_points: FakeEntryPoints, work_folder: Path
 ) -> None:
     fake_entry_points.engine = Deaf()

@@ -36,7 +36,7 @@ TYPED: dict[str, tuple[str, Any]] = {
 def test_an_option_is_used_and_reported(
     fake_entry_points: FakeEntryPoints, work_folder: Path, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
-    typed, told = TYPED[name]
+    typed, reported = TYPED[name]
     flag = "--" + name.replace("_", "-")
     assert (
         run_command(fake_entry_points, "generate", "a", "--checkpoint", "mine", "--seed", "5", "--json", flag, typed)
@@ -44,8 +44,8 @@ def test_an_option_is_used_and_reported(
     )
     one = next(one for one in declared_options() if one.option.name == name)
     report = json.loads(capsys.readouterr().out)["request"]
-    assert report[one.field] == told
-    assert str(told) in str(_value(fake_entry_points.engine.requests[-1], one))
+    assert report[one.field] == reported
+    assert str(reported) in str(_value(fake_entry_points.engine.requests[-1], one))
 
 
 def _value(request: GenerationRequest, one: DeclaredOption) -> object:
@@ -113,8 +113,8 @@ def test_help_lists_every_declared_option(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "300")
     assert run_command(fake_entry_points, "generate", "--help") == 0
-    told = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    reported = " ".join(capsys.readouterr().out.replace("│", " ").split())
     for one in declared_options():
         for flag in one.option.flags.split("/"):
-            assert flag in told
-        assert one.option.help in told
+            assert flag in reported
+        assert one.option.help in reported

@@ -77,7 +77,7 @@ def test_without_a_display_a_prompt_is_drawn_in_the_terminal(
     assert captured.err.splitlines()[0].startswith("No window can be opened here because there is no display")
 
 
-def test_the_version_is_told(fake_entry_points: FakeEntryPoints, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_version_is_reported(fake_entry_points: FakeEntryPoints, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(fake_entry_points, "--version") == 0
     assert capsys.readouterr().out == f"SDXL Desktop {__version__}\n"
 

@@ -50,7 +50,7 @@ def test_a_checkpoint_made_for_a_scheduler_gets_that_very_one(name: SchedulerNam
 
 
 @pytest.mark.parametrize(
-    ("config", "told"),
+    ("config", "reported"),
     [
         ({"_class_name": "SASolverScheduler"}, "SASolverScheduler"),
         (
@@ -73,10 +73,10 @@ def test_a_checkpoint_made_for_a_scheduler_gets_that_very_one(name: SchedulerNam
     ],
     ids=str,
 )
-def test_one_that_is_not_in_the_table_is_named_and_not_taken_for_another(config: dict[str, Any], told: str) -> None:
+def test_one_that_is_not_in_the_table_is_named_and_not_taken_for_another(config: dict[str, Any], reported: str) -> None:
     checked = validated_config({**SDXL, **config})
     assert scheduler_from_config(checked) is None
-    assert unavailable_scheduler(checked) == told
+    assert unavailable_scheduler(checked) == reported
 
 
 @pytest.mark.parametrize(

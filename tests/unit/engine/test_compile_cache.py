@@ -302,7 +302,7 @@ class TestQuota:
         (tmp_path / "file").touch()
         assert CompileCache(tmp_path / "file" / "compiled").acquire(key_of(checkpoint), NOW) is None
 
-    def test_the_quota_is_the_persons(self, tmp_path: Path) -> None:
+    def test_the_quota_is_the_users(self, tmp_path: Path) -> None:
         settings = tmp_path / "settings.json"
         assert quota_from_settings(settings) == 20 * GB
         settings.write_text('{"preferences": {"compiled_quota_gb": 5, "theme": "dark"}}')
@@ -386,7 +386,7 @@ class TestDamage:
         assert self.loads(store, checkpoint, blob)
         assert not stranger.exists()
 
-    def test_a_damaged_card_vouches_for_nothing(self, store: CompileCache, checkpoint: Path, blob: Path) -> None:
+    def test_a_damaged_card_proves_nothing(self, store: CompileCache, checkpoint: Path, blob: Path) -> None:
         card = blob.with_name("card.json")
         card.write_bytes(card.read_bytes().replace(b'"CPU"', b'"CPV"'))
         assert not self.loads(store, checkpoint, blob)

@@ -63,7 +63,7 @@ def test_the_nth_picture_equals_a_single_picture_of_its_seed() -> None:
     assert np.array_equal(last.pictures[0].pixels, gradient(Size(32, 16), 5))
 
 
-def test_a_cancel_is_heard_at_the_next_step() -> None:
+def test_a_cancel_takes_effect_at_the_next_step() -> None:
     events = run(FakeEngine(), stop_at=Preview)
     assert isinstance(events[-1], RunCancelled)
     assert sum(isinstance(event, Preview) for event in events) == 1

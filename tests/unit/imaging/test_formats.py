@@ -39,7 +39,7 @@ def test_a_mask_can_be_loaded_from_whatever_can_be_opened() -> None:
         assert f"*{ending}" in mask_filter()
 
 
-def test_endings_are_told_in_words() -> None:
+def test_endings_are_explained() -> None:
     assert listed((".png",)) == ".png"
     assert listed((".png", ".jpg", ".webp")) == ".png, .jpg or .webp"
     assert dialog_filter("JPEG", (".jpg", ".jpeg")) == "JPEG (*.jpg *.jpeg)"

@@ -95,7 +95,7 @@ def test_removing_frees_what_it_says_and_it_is_not_missed(library: Library) -> N
     assert library.missing_checkpoints() == ()
 
 
-def test_only_the_persons_own_are_removed(tmp_path: Path, library: Library) -> None:
+def test_only_the_users_own_are_removed(tmp_path: Path, library: Library) -> None:
     shutil.copytree(library.user_folder / "copy", tmp_path / "elsewhere")
     for folder in (tmp_path / "elsewhere", library.user_folder / "copy" / "unet", library.user_folder):
         with pytest.raises(CheckpointError, match="not in your own library"):

@@ -75,7 +75,7 @@ def test_what_is_rounded_already_cannot_be_made_smaller(library: Library) -> Non
         quantization_plans(library.user_folder / "mine", library)
 
 
-def test_the_same_note_goes_on_in_the_same_place_and_another_does_not(library: Library) -> None:
+def test_the_same_note_continues_in_the_same_place_and_another_does_not(library: Library) -> None:
     note = QuantizationJobSpec(
         source=str(library.user_folder / "mine"), method=QuantizationMethod.HYBRID, name="small", samples=7
     )

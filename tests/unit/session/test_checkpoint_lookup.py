@@ -42,9 +42,9 @@ def test_a_checkpoint_is_found_by_name_and_content(
     assert (found.name if found else None, other) == (name, differs)
 
 
-def test_what_is_missing_is_told() -> None:
+def test_what_is_missing_is_reported() -> None:
     assert reuse_warning((), "Starter", differs=False) is None
-    told = reuse_warning(("the checkpoint gone", "the LoRA style.safetensors"), "Starter", differs=False)
-    assert "the checkpoint gone and the LoRA style.safetensors" in str(told)
-    assert "Starter stays chosen" in str(told)
+    reported = reuse_warning(("the checkpoint gone", "the LoRA style.safetensors"), "Starter", differs=False)
+    assert "the checkpoint gone and the LoRA style.safetensors" in str(reported)
+    assert "Starter stays chosen" in str(reported)
     assert "Starter" in str(reuse_warning((), "Starter", differs=True))

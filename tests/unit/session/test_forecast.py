@@ -65,7 +65,7 @@ def test_before_anything_was_measured_the_files_tell_of_memory_and_nobody_of_tim
     assert 5 * GB < forecast.peak_memory < 9 * GB
 
 
-def test_what_was_measured_is_told_as_it_was(checkpoint: Checkpoint) -> None:
+def test_what_was_measured_is_reported_as_it_was(checkpoint: Checkpoint) -> None:
     forecast = ask(learnt(TimingHistory(), checkpoint.folder, int(7.5 * GB)), checkpoint)
     assert forecast is not None
     assert forecast.measured
@@ -96,7 +96,7 @@ def test_a_larger_picture_takes_more_memory_and_the_nearest_size_tells(checkpoin
     assert 8 * GB < forecast.peak_memory < 9 * GB
 
 
-def test_nothing_is_said_without_a_checkpoint_or_of_a_refiner(checkpoint: Checkpoint) -> None:
+def test_nothing_is_reported_without_a_checkpoint_or_of_a_refiner(checkpoint: Checkpoint) -> None:
     assert ask(TimingHistory(), None) is None
     workspace = WorkspaceValue(sampling=Sampling(size=SIZE), refiner=RefinerPanelState(on=True))
     assert ask(TimingHistory(), checkpoint, workspace) is None

@@ -202,7 +202,7 @@ def test_cancel_when_idle_does_nothing(session: GenerationSession, runner: Recor
     assert runner.cancels == 0
 
 
-def test_a_failure_is_told_and_the_next_request_works(session: GenerationSession, runner: Recorder) -> None:
+def test_a_failure_is_reported_and_the_next_request_works(session: GenerationSession, runner: Recorder) -> None:
     session.generate(request(0))
     problem = EngineError("It broke.")
     session.handle(RunFailed(problem))
@@ -221,7 +221,7 @@ def test_a_late_word_from_a_run_that_is_over_changes_nothing(session: Generation
     assert session.run is None
 
 
-def test_a_picture_that_cannot_be_written_is_kept_and_told(runner: Recorder, tmp_path: Path) -> None:
+def test_a_picture_that_cannot_be_written_is_kept_and_reported(runner: Recorder, tmp_path: Path) -> None:
     (tmp_path / "pictures").write_text("a file in the way", encoding="utf-8")
     session = GenerationSession(runner, PictureStore(tmp_path / "pictures"))
     session.generate(request())

@@ -177,7 +177,7 @@ class Killed(Exception):
 
 
 @pytest.mark.slow
-def test_a_killed_stage_goes_on_as_if_nothing_had_happened(
+def test_a_killed_stage_continues_as_if_nothing_had_happened(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("src", "vae", "merges.json", "text.pt", "base.pt"):

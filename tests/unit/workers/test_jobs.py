@@ -59,9 +59,9 @@ def gone(pid: int) -> bool:
 
 
 def test_everything_is_heard_and_nothing_that_libraries_print(run: Callable[..., Any]) -> None:
-    told: list[JobProgress[Any]] = []
-    assert run(PretendedJob("chatter"), told.append) == "did chatter"
-    assert [(progress.part, progress.fraction) for progress in told] == [("é", 0.0), ("", 1.0)]
+    reported: list[JobProgress[Any]] = []
+    assert run(PretendedJob("chatter"), reported.append) == "did chatter"
+    assert [(progress.part, progress.fraction) for progress in reported] == [("é", 0.0), ("", 1.0)]
 
 
 def test_an_error_crosses_with_its_kind_and_words(run: Callable[..., Any]) -> None:
@@ -85,7 +85,7 @@ def test_a_cancel_kills_it_at_once(run: Callable[..., Any]) -> None:
     assert time.monotonic() - started < LATER / 4
 
 
-def test_who_stops_it_as_it_fails_is_told_that_it_was_stopped(run: Callable[..., Any]) -> None:
+def test_a_stop_during_a_failure_is_reported_as_a_stop(run: Callable[..., Any]) -> None:
     cancel = threading.Event()
     cancel.set()
     with pytest.raises(Cancelled):
@@ -102,7 +102,7 @@ GO_ON = f"subprocess.Popen([sys.executable, '-c', 'import time; time.sleep({LATE
 """Python for a worker: start a process that holds its pipes."""
 
 
-def test_one_that_is_deaf_is_ended_when_its_progress_cannot_be_told(run: Callable[..., Any]) -> None:
+def test_one_that_does_not_respond_is_ended_when_its_progress_cannot_be_reported(run: Callable[..., Any]) -> None:
     pids = []
 
     def fail(pid: int) -> None:
@@ -245,7 +245,7 @@ def test_a_job_that_cannot_be_read_ends_it_with_its_own_code(job: bytes) -> None
     assert done.returncode == protocol.EXIT_UNREADABLE
 
 
-def test_how_it_ended_is_told_in_words() -> None:
+def test_how_it_ended_is_explained() -> None:
     assert "runs out of memory" in exit_reason(-9)
     assert exit_reason(out_of_memory.OUT_OF_MEMORY_EXIT_CODE, "Oh.") == "There was not enough memory."
     assert "could not read" in exit_reason(protocol.EXIT_UNREADABLE)

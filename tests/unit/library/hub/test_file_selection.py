@@ -120,6 +120,6 @@ def test_several_files_are_asked_about() -> None:
     ],
     ids=str,
 )
-def test_what_cannot_be_used_is_said(there: list[str], address: HubAddress, words: str) -> None:
+def test_what_cannot_be_used_is_reported(there: list[str], address: HubAddress, words: str) -> None:
     with pytest.raises(HubNotFoundError, match=words):
         chosen(there, address)

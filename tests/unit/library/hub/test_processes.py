@@ -152,7 +152,7 @@ def test_two_at_once_do_not_disturb_each_other(
     check_complete(hub, destination)
 
 
-def test_a_full_disk_is_told_and_what_came_is_kept(
+def test_a_full_disk_is_reported_and_what_came_is_kept(
     hub: FakeHub, listing: HubListing, destination: Path, hub_connection: HubConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The system refuses to let a file grow, as it does when the disk or the quota is full."""

@@ -27,5 +27,5 @@ NOON = 784_900_800.0  # Tue, 15 Nov 1994 12:00:00 GMT, of RFC 9110's examples
     ],
     ids=str,
 )
-def test_told_to_wait(headers: dict[str, str], seconds: float | None) -> None:
+def test_retry_after_is_followed(headers: dict[str, str], seconds: float | None) -> None:
     assert retry_after_seconds(headers, now=NOON) == seconds

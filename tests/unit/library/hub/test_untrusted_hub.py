@@ -155,7 +155,7 @@ def test_files_that_would_lie_in_one_place_are_refused(hub: FakeHub) -> None:
     ids=lambda content: content[:30].decode("ascii", "replace"),
 )  # fmt: skip
 @pytest.mark.parametrize("where", ["/revision/", "/tree/"])
-def test_an_answer_of_another_kind_is_told(hub: FakeHub, content: bytes, where: str) -> None:
+def test_an_answer_of_another_kind_is_reported(hub: FakeHub, content: bytes, where: str) -> None:
     hub.faults.append(says(content, where=where))
     with pytest.raises(HubError) as caught:
         listed()
@@ -180,12 +180,12 @@ def mutations(hub: FakeHub, numbers: range) -> None:
     for number in numbers:
         answers["/revision/"] = mutated_bytes(about, Random(number)) if number % 2 else about
         answers["/tree/"] = tree if number % 2 else mutated_bytes(tree, Random(number))
-        said = ""
+        message = ""
         try:
             listed()
         except HubError as problem:
-            said = str(problem)
-        assert len(said) < 700
+            message = str(problem)
+        assert len(message) < 700
 
 
 def test_200_mutations(hub: FakeHub) -> None:

@@ -67,11 +67,11 @@ def run(
     two: tuple[Checkpoint, Checkpoint],
     folder: Path,
     engines: Engines,
-    told: list[ComparisonProgress] | None = None,
+    reported: list[ComparisonProgress] | None = None,
     cancel: threading.Event | None = None,
     prompts: tuple[str, ...] = ("a cat", "a <dog> & co"),
 ) -> CheckpointComparison:
-    show = (told if told is not None else []).append
+    show = (reported if reported is not None else []).append
     return compare_checkpoints(
         *two,
         a_request(two[0]),
@@ -84,15 +84,15 @@ def run(
 
 
 def test_both_draw_the_same_requests_but_for_the_checkpoint(two: tuple[Checkpoint, Checkpoint], tmp_path: Path) -> None:
-    engines, told = Engines(), list[ComparisonProgress]()
-    found = run(two, tmp_path / "out", engines, told)
+    engines, reported = Engines(), list[ComparisonProgress]()
+    found = run(two, tmp_path / "out", engines, reported)
     first, second = (engine.requests for engine in engines.opened)
     assert [request.checkpoint for request in first] == [two[0].folder] * 2
     assert [replace(request, checkpoint=two[1].folder) for request in first] == second
     assert [request.prompts.prompt for request in second] == ["a cat", "a <dog> & co"]
     assert all(engine.closed for engine in engines.opened)
-    assert [progress.number for progress in told] == sorted(progress.number for progress in told)
-    assert {(progress.number, progress.checkpoint) for progress in told} >= {(0, "one"), (3, "other")}
+    assert [progress.number for progress in reported] == sorted(progress.number for progress in reported)
+    assert {(progress.number, progress.checkpoint) for progress in reported} >= {(0, "one"), (3, "other")}
     assert found.psnr is None, "the pretended engine knows no difference"
     assert [(pair.prompt, pair.seed) for pair in found.pairs[:3]] == [("a cat", 5), ("a cat", 6), ("a <dog> & co", 5)]
 

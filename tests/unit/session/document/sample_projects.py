@@ -128,8 +128,8 @@ def assert_same_result(one: Result, other: Result) -> None:
     assert equal(one.picture.pixels, other.picture.pixels)
     assert equal(one.picture.generated_pixels, other.picture.generated_pixels)
     assert same_latents(one.picture.latents, other.picture.latents)
-    told = [(result.picture.seed, result.picture.index, result.picture.notes) for result in (one, other)]
-    assert told[0] == told[1]
+    reported = [(result.picture.seed, result.picture.index, result.picture.notes) for result in (one, other)]
+    assert reported[0] == reported[1]
     assert one.request.for_metadata() == other.request.for_metadata()
     assert same_edit(one.request.edit, other.request.edit)
     starts = [None if result.request.start is None else result.request.start.latents for result in (one, other)]

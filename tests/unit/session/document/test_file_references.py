@@ -122,7 +122,7 @@ def test_the_pictures_name_is_no_more_than_a_name(tmp_path: Path, name: str, pla
     assert load_project(tmp_path / "a.sdxld").picture_name == plain
 
 
-def test_the_weights_that_a_project_uses_are_told_and_what_can_be_none_is_left_out(tmp_path: Path) -> None:
+def test_the_weights_that_a_project_uses_are_reported_and_what_can_be_none_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "style.safetensors").touch()
     (tmp_path / "id_rsa").write_text("PRIVATE KEY")
     local = [tmp_path / name for name in ("style.safetensors", "gone.safetensors", "id_rsa")]
