@@ -57,7 +57,7 @@ class PointerTrail:
         return max((place for when, place in self.places if when <= moment), default=self.begun)
 
     def autosaved_distance(self, mask: UInt8Array | None) -> float:
-        """How far a mask shows it to have come. The brush is round, so its first press tells how far it reaches."""
+        """The distance that the stroke has reached in a mask; the first press shows the brush's radius."""
         if mask is None:
             return self.begun
         columns = np.flatnonzero(mask.any(axis=0))

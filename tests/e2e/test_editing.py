@@ -90,7 +90,7 @@ def test_after_a_kill_the_next_start_offers_the_work_and_brings_it_back(display:
 
 
 def left_in(hands: WindowDriver) -> list[CloseState]:
-    """How what is kept was left."""
+    """The close states of the recovery files."""
     found = find_recoverable(hands.recovery)
     for one in found:
         one.release()
@@ -197,7 +197,7 @@ def check_stroke(at: EditingSession, trail: PointerTrail, killed: float) -> None
 
 
 def again_and_again(home: Path, display: str, kill: Callable[[Kill], bool | None], times: int) -> int:
-    """Of how many kills `kill` says that they came at the moment it is after."""
+    """The number of kills that hit the wanted moment, as `kill` reports."""
     return sum(bool(kill(Kill(display, home / str(seed), seed))) for seed in range(times))
 
 

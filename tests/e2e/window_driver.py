@@ -38,7 +38,7 @@ def wait_for(what: str, found: Callable[[], T | None], *, every: float = 0.1) ->
 
 @contextmanager
 def display() -> Iterator[str]:
-    """The name of a display that nobody sees, 1280 x 800."""
+    """The name of a virtual display of 1280 x 800."""
     for tool in ("Xvfb", "xdotool"):
         assert shutil.which(tool), f"{tool} is needed: install the Debian packages that .ci/run names"
     with tempfile.TemporaryFile("w+") as number:
@@ -88,7 +88,7 @@ class WindowDriver:
 
     process: subprocess.Popen[bytes]
     pointer: subprocess.Popen[str]
-    """An xdotool that does line by line what it is told: a drag cannot wait for a process to start."""
+    """An xdotool that reads one command per line: a drag cannot wait for a process to start."""
     environment: dict[str, str]
     home: Path
     window: str = ""
@@ -114,7 +114,7 @@ class WindowDriver:
         self.xdotool("type", "--delay", "5", words)
 
     def send_pointer_command(self, *words: object) -> None:
-        """Something quick, in xdotool's words: "mousemove", "mousedown", "key"…"""
+        """A quick command of xdotool: "mousemove", "mousedown", "key"…"""
         assert self.pointer.stdin is not None
         self.pointer.stdin.write(" ".join(map(str, words)) + "\n")
         self.pointer.stdin.flush()

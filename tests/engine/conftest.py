@@ -137,7 +137,7 @@ def engine_home(tmp_path_factory: pytest.TempPathFactory) -> AppPaths:
 
 @pytest.fixture(scope="session")
 def engine(engine_home: AppPaths) -> Iterator[Engine]:
-    """One engine in this process for all tests, as a person's engine lives through many runs."""
+    """One engine in this process for all tests, as a user's engine serves many runs."""
     import warnings
 
     with warnings.catch_warnings():

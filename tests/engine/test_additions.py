@@ -151,7 +151,7 @@ def test_a_tiny_vae_decodes_what_it_decodes_in_diffusers(launch: Launch, request
 
 
 def test_with_a_tiny_vae_pictures_are_encoded_as_ever(launch: Launch, tiny_checkpoints: Any, tiny_vae: Path) -> None:
-    """It has no encoder here: the checkpoint's own must go on working with the checkpoint's own factor."""
+    """It has no encoder here: the checkpoint's own must still work with the checkpoint's own scaling factor."""
     edit = replace(BUILDERS[ParityWorkflow.IMAGE](tiny_checkpoints), output=OutputOptions(keep_latents="final"))
     engine = launch()
     own = not_none(generate(engine, edit).picture.latents).final

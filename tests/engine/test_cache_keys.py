@@ -98,7 +98,7 @@ BLANK = ("", " ", "\t\n", "()", "( )", "[]", "BREAK", " BREAK BREAK ", "(():1.3)
 
 
 def test_prompts_of_one_name_are_encoded_to_one_pair(tiny_checkpoint: Path, load_pipeline: Any) -> None:
-    """Prompts that are kept under one name must not be told apart by whoever encodes them."""
+    """Prompts with one cache key must give the same embeddings."""
     from sdxl_desktop.engine.openvino.prompt_encoder import PromptEncoder
 
     loaded = LoadedCheckpoint.load(tiny_checkpoint / "ov")

@@ -94,7 +94,7 @@ class TestNothingTwice:
             (folder / ".unfinished").touch()
             for blob in folder.glob("*.blob"):
                 start = blob.read_bytes()[:1000]
-                blob.unlink()  # the other engine may have it mapped; it dies if its file gets shorter
+                blob.unlink()  # the other engine may have it mapped, and would crash if its file were shortened
                 blob.write_bytes(start)
         fresh = OpenVinoEngine(engine_home)
         assert (generate(fresh, request_for()).picture.pixels == picture.pixels).all()
@@ -253,7 +253,7 @@ class TestInterrupt:
         inputs = {"x": np.ones((1024, 1024), np.float32)}
 
         class AfterTheStart:
-            """Set from the second look on: the first is before the inference begins."""
+            """Set from the second check on: the first is before the inference starts."""
 
             looks = 0
 

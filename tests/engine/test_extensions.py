@@ -359,7 +359,7 @@ def test_fixed_shapes_draw_the_same(
     add: Add,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Three rows, one at a time, tokens of the extension's own, and an input whose shape the size does not tell."""
+    """Three rows, one at a time, tokens of the extension's own, and an input whose shape is independent of the size."""
     request = replace(BUILDERS[ParityWorkflow.TEXT](tiny_checkpoints, steps=3), checkpoint=controlled)
     residual, tokens = middle(request), random(1, 4, 80)
     embeds, mask = (random(1, 77, 80), random(1, 64)), half(request)
@@ -456,7 +456,7 @@ def test_an_input_that_a_unet_does_not_have_is_named(
 def test_an_input_that_nothing_gives_is_named(
     tiny_checkpoints: TinyCheckpoints, controlled: Path, engine: Engine
 ) -> None:
-    """OpenVINO would go on with what it was given in an earlier call, or with zeros."""
+    """OpenVINO would use the value of an earlier call, or zeros."""
     recorded = generate(
         engine, replace(BUILDERS[ParityWorkflow.TEXT](tiny_checkpoints, steps=2), checkpoint=controlled)
     )

@@ -48,7 +48,7 @@ def process_engine(tmp_path_factory: pytest.TempPathFactory, precompiled_cache: 
 
 
 def cancel_at(phase: Phase, step: int, act: Callable[[], None]) -> Callable[[EngineEvent], None]:
-    """Do `act` once, as soon as the engine says it is in `phase` at `step` or later."""
+    """Call `act` once, as soon as the engine reports `phase` at `step` or later."""
     done = threading.Event()
 
     def watch(event: EngineEvent) -> None:
@@ -149,7 +149,7 @@ def test_what_drew_before_memory_was_short_draws_after_it(
 
 
 KILLED_IN_EVERY_RUN = (Phase.COMPILING,)
-"""Each death costs the start of another process. In the middle of denoising it is the next test's that dies."""
+"""Each kill costs the start of another process. The next test kills one during denoising."""
 PHASES = [
     (Phase.STARTING, 0),
     (Phase.LOADING, 0),

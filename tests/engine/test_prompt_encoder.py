@@ -47,7 +47,7 @@ FakePrompt = Sequence[tuple[str, float]]
 def reference(
     torch_pipe: Any, chunks: Sequence[FakePrompt], layer: int = -2, which: Sequence[int] = BOTH
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """(embeddings, pooled) through transformers' encoders, written independently: each chunk as (words, weight) pairs,
+    """(embeddings, pooled) through transformers' encoders, written independently: each chunk as (text, weight) pairs,
     e + w (z − e) token by token."""
     columns, pooled = [], torch.empty(0)
     for number in which:

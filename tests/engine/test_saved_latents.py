@@ -50,7 +50,7 @@ HISTORIES = (
     *(SchedulerName.EULER_ANCESTRAL, SchedulerName.DPMPP_2M, SchedulerName.DPMPP_3M_SDE_KARRAS),
     *(SchedulerName.HEUN, SchedulerName.LMS, SchedulerName.UNIPC),
 )
-"""They draw noise on the way, remember earlier steps, do both, look twice, and remember more."""
+"""Ancestral, multistep, both, second-order and higher-order schedulers."""
 
 
 @pytest.mark.parametrize(

@@ -400,7 +400,7 @@ def test_every_scheduler_runs_at_every_speed(
 
 
 def _count_saved(monkeypatch: pytest.MonkeyPatch) -> list[FeatureBlend]:
-    """Every look that was answered by the shallow graph, as it happens."""
+    """Every UNet call that the shallow graph answered, as it happens."""
     saved: list[FeatureBlend] = []
     predict = FeatureCache.predict
 

@@ -29,7 +29,7 @@ def read(path: Any = UNET, *, exact: bool) -> ov.Model:
 
 
 def infer(compiled: Any, timestep: float, sizes: Any = None) -> Any:
-    """What a UNet says of the same noise and words."""
+    """The prediction of a UNet for the same noise and prompt."""
     given = {}
     for port in compiled.inputs:
         name, shape = port.get_any_name(), port.get_partial_shape()

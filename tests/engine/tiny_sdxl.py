@@ -45,7 +45,7 @@ SCHEDULER = {
     "steps_offset": 1,
     "timestep_spacing": "leading",
 }
-"""As SDXL base publishes it, with what is said for other schedulers than its own."""
+"""As published with SDXL base, with settings that only other schedulers read."""
 
 
 class Topology(StrEnum):
@@ -61,7 +61,7 @@ class Topology(StrEnum):
     VEGA = "vega"
     """As SSD-1B, shallower."""
     LCM = "lcm"
-    """SSD-1B's blocks (as in LCM-SSD-1B), the guidance scale embedded beside the timestep."""
+    """SSD-1B's blocks (as in LCM-SSD-1B), the guidance scale embedded with the timestep."""
 
 
 DERIVED = tuple(topology for topology in Topology if topology is not Topology.BASE)
@@ -121,7 +121,7 @@ def make_torch(folder: Path, **unet: Any) -> StableDiffusionXLPipeline:
 
 
 def export(torch_folder: Path, folder: Path) -> None:
-    """Write the OpenVINO float32 parts of the pipeline in `torch_folder`, as a person does."""
+    """Write the OpenVINO float32 parts of the pipeline in `torch_folder`, with optimum-intel's own export."""
     with without_garbage_collections():
         main_export(str(torch_folder), folder, task="text-to-image", weight_format="fp32", library_name="diffusers")
 

@@ -45,7 +45,7 @@ def small_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def convert_here(plan: ImportPlan, weights: WeightFormat | None) -> list[Any]:
-    """Do an import in this process, which has imported torch already; returns all that was told, which
+    """Do an import in this process, which has imported torch already; returns all events, which
     `recorded_events` reads again."""
     from sdxl_desktop.library.convert.conversion_worker import HOST
 
@@ -57,13 +57,13 @@ def convert_here(plan: ImportPlan, weights: WeightFormat | None) -> list[Any]:
 
 
 def recorded_events(checkpoint: Path) -> list[Any]:
-    """What was told while `checkpoint` was made by `convert_here`."""
+    """The events that were emitted while `convert_here` made `checkpoint`."""
     reported: list[Any] = pickle.loads(_events_file(checkpoint).read_bytes())
     return reported
 
 
 def _events_file(checkpoint: Path) -> Path:
-    """The file beside the library that keeps what was told."""
+    """The file next to the library that holds the events."""
     return checkpoint.parent.parent / f"{checkpoint.name}.told"
 
 

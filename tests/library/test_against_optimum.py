@@ -45,7 +45,7 @@ def theirs(small_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def picture(folder: Path) -> Any:
-    """float32 [H, W, 3] in [0, 1], drawn by optimum-intel, whoever made the folder."""
+    """float32 [H, W, 3] in [0, 1], drawn by optimum-intel from any folder."""
     import torch
     from optimum.intel import OVStableDiffusionXLPipeline
 

@@ -69,7 +69,7 @@ class ConversionServer:
         return status
 
     def reported(self) -> list[Any]:
-        """What the last conversion told."""
+        """The events of the last conversion."""
         return [message.event for message in self._messages() if isinstance(message, JobEvent)]
 
     def _messages(self) -> list[JobMessage]:

@@ -42,7 +42,7 @@ def calibrated(source: Checkpoint, **settings: Any) -> Calibration:
 
 
 def quantize_here(plan: QuantizationPlan) -> list[Any]:
-    """Do it in this process, which has imported torch already; returns all that was told."""
+    """Quantize in this process, which has imported torch already; returns all events."""
     from sdxl_desktop.library.quantize.quantization_worker import HOST
 
     events: list[Any] = []

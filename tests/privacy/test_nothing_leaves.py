@@ -49,7 +49,7 @@ class UserAccount:
         return self.root / "work"
 
     def run(self, *arguments: str) -> str:
-        """Run Python with `arguments`, and return what is wrong about it: what was looked up, opened or written."""
+        """Run Python with `arguments`, and return the violations: what was looked up, opened or written."""
         report = self.root / "report"
         report.unlink(missing_ok=True)
         allowed = [f"{self.root / name}{os.sep}" for name in ("app", "tmp", "work")]
@@ -112,7 +112,7 @@ def test_short_commands(user: UserAccount, arguments: list[str]) -> None:
 
 
 def test_what_would_report(user: UserAccount) -> None:
-    """OpenVINO would report each import of it and each conversion, NNCF each use, the hub's library what it is told."""
+    """OpenVINO would report each import of it and each conversion, NNCF each use, huggingface_hub what it is given."""
     script = textwrap.dedent("""
         import sdxl_desktop
         import openvino as ov, torch

@@ -155,7 +155,7 @@ def with_old_attention(folder: Path) -> dict[str, torch.Tensor]:
 
 
 def write_form(form: str, source: Path, at: Path) -> Path:
-    """The VAE in the folder `source` in another form; returns what a person would choose."""
+    """The VAE in the folder `source` in another form; returns the path that a user would choose."""
     original, config = in_the_original_layout(source), source / "config.json"
     inside = {f"first_stage_model.{name}": tensor for name, tensor in original.items()}
     folder = at / "folder"

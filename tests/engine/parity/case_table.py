@@ -70,8 +70,8 @@ IN_EVERY_RUN: dict[ParityWorkflow, tuple[SchedulerName, ...]] = {
     ParityWorkflow.INPAINT_ENSEMBLE: (SchedulerName.EULER, SchedulerName.HEUN),
     ParityWorkflow.INPAINT_RETOUCH: _NOISE_ALONE,
 }
-"""The others are for the dense grid and the page: what a workflow does to a scheduler, a few show: plain, with noise of
-its own, with a memory and fractional timesteps, looking twice. Vega's blocks are SSD-1B's, with fewer layers."""
+"""The others are for the dense grid and the page: a few kinds are enough in every run: first order, ancestral,
+multistep with fractional timesteps, second order. Vega's blocks are SSD-1B's, with fewer layers."""
 DISTINGUISHING = (
     *SIZES,
     *SCORES,
@@ -162,7 +162,7 @@ def _plainest() -> Iterator[ParityCase]:
 
 
 STRENGTHS_IN_EVERY_RUN = ((0.3, SchedulerName.HEUN), (1.0, SchedulerName.EULER_ANCESTRAL))
-"""Few steps of one that looks twice; nothing but noise, with one that draws noise of its own."""
+"""Few steps of a second-order scheduler; pure noise with an ancestral one."""
 
 
 def _edits() -> Iterator[ParityCase]:
@@ -279,7 +279,7 @@ DENSE_GRID = "dense: "
 
 
 def _dense() -> Iterator[ParityCase]:
-    """Strength by scheduler by steps, and the few-step checkpoints' schedulers, for whoever has the minutes."""
+    """Strength by scheduler by steps, and the few-step checkpoints' schedulers; this takes minutes."""
     edits = {
         ParityWorkflow.IMAGE: image_edit,
         ParityWorkflow.INPAINT: inpaint_edit,

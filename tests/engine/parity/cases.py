@@ -59,7 +59,7 @@ class ParityWorkflow(StrEnum):
 
 @dataclass(frozen=True)
 class ParityCase:
-    """One thing to draw. `detail` tells it from others of its workflow; `slow` ones are for the dense grid."""
+    """One request to compare. `detail` is unique in its workflow; `slow` ones are for the dense grid."""
 
     workflow: ParityWorkflow
     detail: str

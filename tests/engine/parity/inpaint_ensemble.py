@@ -30,7 +30,7 @@ class InpaintState:
     noise: torch.Tensor
 
     def extra_channels(self, latents: torch.Tensor, scheduler: Any, timestep: torch.Tensor | None) -> torch.Tensor:
-        """`latents` inside the mask, the picture as noisy as `timestep` says (None: not at all) outside."""
+        """`latents` inside the mask, the picture with the noise of `timestep` (None: without noise) outside."""
         kept = self.image_latents
         if timestep is not None:
             kept = scheduler.add_noise(self.image_latents, self.noise, timestep[None])
@@ -61,7 +61,7 @@ def run_inpaint_ensemble(request: GenerationRequest, pipelines: Any) -> Floats:
     scheduler = reference_scheduler(sampling.scheduler, refiner.scheduler.config, sampling.seed)
     scheduler.set_timesteps(refine.steps or sampling.steps)
     count = int((scheduler.timesteps < cutoff).sum())
-    if scheduler.order == 2 and count % 2 == 0:  # not between the two looks of a step
+    if scheduler.order == 2 and count % 2 == 0:  # not between the two UNet calls of a step
         count += 1
     everything = scheduler.timesteps[len(scheduler.timesteps) - count :]
     if hasattr(scheduler, "set_begin_index"):
@@ -87,7 +87,7 @@ def _begin(
     mask = torch.tensor(np.asarray(pipeline_arguments.mask_image(request)) >= 128, dtype=torch.float32)[None, None]
     clean = pipe.vae.encode(picture).latent_dist.sample(generator) * pipe.vae.config.scaling_factor
     noise = torch.randn(clean.shape, generator=generator)
-    pipe.vae.encode(picture * (1 - mask)).latent_dist.sample(generator)  # asked for by diffusers, of use to nobody
+    pipe.vae.encode(picture * (1 - mask)).latent_dist.sample(generator)  # required by diffusers, but unused
     small = torch.nn.functional.max_pool2d(mask, 8)
     latents = noise * scheduler.init_noise_sigma
     if request.edit.strength < 1:

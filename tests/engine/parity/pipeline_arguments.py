@@ -95,7 +95,7 @@ def is_multiple_of(request: GenerationRequest, factor: int = 8) -> bool:
 
 
 def height_first(value: Size | Point | None) -> tuple[int, int] | None:
-    """diffusers says (height, width) and (top, left)."""
+    """diffusers' order is (height, width) and (top, left)."""
     if value is None:
         return None
     return (value.height, value.width) if isinstance(value, Size) else (value.y, value.x)

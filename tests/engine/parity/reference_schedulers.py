@@ -59,7 +59,7 @@ SDXL: dict[str, Any] = {
 
 
 def reference_scheduler(name: SchedulerName, config: Any, seed: int) -> Any:
-    """A new scheduler on the noise schedule of `config`, SDXL's where it says nothing. DPM++ SDE draws noise of
+    """A new scheduler on the noise schedule of `config`, SDXL's for values that it lacks. DPM++ SDE draws noise of
     its own, from `seed`."""
     class_name, options = REFERENCE[name]
     unsaid = config.get("_use_default_values", ())

@@ -52,7 +52,7 @@ class _OtherConfig:
 
 @pytest.fixture
 def with_config(tiny_checkpoints: TinyCheckpoints, tmp_path: Path) -> Any:
-    """A request for a checkpoint that says `config` of its scheduler."""
+    """A request for a checkpoint whose scheduler has `config`."""
 
     def make(
         config: dict[str, Any], workflow: ParityWorkflow = ParityWorkflow.TEXT, **options: Any

@@ -27,7 +27,7 @@ from tests.engine.parity.torch_reference import TorchReference
 
 OTHER = Prompts(prompt="the blue sea", negative_prompt="fog")
 HISTORIES = [SchedulerName.EULER_ANCESTRAL, SchedulerName.DPMPP_2M, SchedulerName.HEUN, SchedulerName.LMS]
-"""They draw noise on the way, remember earlier steps, look twice, and remember four steps."""
+"""Ancestral, multistep, second-order and fourth-order schedulers."""
 
 
 def kept(engine: Engine, request: GenerationRequest) -> SavedLatents:

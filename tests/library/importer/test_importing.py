@@ -48,7 +48,7 @@ def test_an_id_is_downloaded_converted_and_draws(
     hub_connection: HubConnection,
     engine: Engine,  # noqa: F811
 ) -> None:
-    """Stopped by the person when it is downloaded, and gone on with."""
+    """Cancelled by the user after the download, and continued."""
     offer, cancel = preview_import("sdxl-base", library, connection=hub_connection), threading.Event()
 
     def stop_the_conversion(progress: ImportProgress) -> None:

@@ -23,7 +23,7 @@ ONE, OTHER, THIRD = Path("one"), Path("other"), Path("third")
 
 @dataclass
 class SlowToWarm(FakeEngine):
-    """Warms until it is let go on or given up; `warmed` lists what was begun."""
+    """Warms up until it is released or cancelled; `warmed` lists what was started."""
 
     gate: threading.Event = field(default_factory=threading.Event)
     warmed: list[Path] = field(default_factory=list)
@@ -53,7 +53,7 @@ def thread(engine: SlowToWarm, qtbot: QtBot) -> Iterator[EngineThread]:
 
 
 def warm(thread: EngineThread, engine: SlowToWarm, qtbot: QtBot, checkpoint: Path) -> None:
-    """Begin to warm, and wait until it has begun; the end of an earlier one was heard before."""
+    """Start a warm-up, and wait until it has started; the end of an earlier one was reported before."""
     thread.warm_up(checkpoint, Execution(), SpeedPreset.EXACT)
     qtbot.waitUntil(lambda: engine.warmed[-1:] == [checkpoint])
 

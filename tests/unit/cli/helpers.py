@@ -1,4 +1,4 @@
-"""A command line whose doors lead to pretend rooms."""
+"""Runs the command line with fake entry points."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.unit.library.test_scan import make_checkpoint
 
 @dataclass
 class FakeEntryPoints:
-    """What was opened, and how each room answers."""
+    """Records what was opened, and holds the answer of each entry point."""
 
     engine: Any = field(default_factory=FakeEngine)
     workbench: Any = None
@@ -63,7 +63,7 @@ class FakeEntryPoints:
 
 
 def own_checkpoint(home: Path, name: str = "mine", **card: Any) -> Path:
-    """A checkpoint that answers quickly to a pretend engine, in the person's own folder."""
+    """A checkpoint for a fake engine, in the user's own folder."""
     small = {"steps": 3, "guidance_scale": 4.5, "scheduler": "heun", **card}
     return make_checkpoint(home / "data" / "checkpoints" / name, unet={"sample_size": 8}, card=small)
 

@@ -210,7 +210,7 @@ def test_the_watermark_follows_the_settings_unless_set(
 
 
 def test_latents_are_kept_and_taken_up_again(fake_entry_points: FakeEntryPoints, files: Path) -> None:
-    """What is not said comes from the run that made them."""
+    """Options that are not given come from the run that made the latents."""
     assert (
         run_command(fake_entry_points, "generate", "a", *MINE, "--size", "96x64", "--latents-out", "kept.safetensors")
         == 0

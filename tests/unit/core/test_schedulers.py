@@ -113,7 +113,7 @@ def test_the_nearest_of_the_same_class_takes_the_place_of_one_that_is_missing(
     ["EulerAncestralDiscreteScheduler", "DDIMScheduler", "PNDMScheduler", "LCMScheduler", "TCDScheduler"],
 )
 def test_settings_that_a_class_does_not_have_make_no_other_scheduler(class_name: str) -> None:
-    """diffusers writes into a config what the scheduler before had been told, too."""
+    """diffusers also writes the settings of the previous scheduler into a config."""
     config = {"_class_name": class_name, "use_karras_sigmas": True, "algorithm_type": "sde-dpmsolver++"}
     found = scheduler_from_config(validated_config({**SDXL, **config}))
     assert found is not None

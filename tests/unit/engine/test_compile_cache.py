@@ -435,7 +435,7 @@ class TestFused:
 
 class TestVanishing:
     def test_files_that_vanish_while_it_looks(self, store: CompileCache, checkpoint: Path) -> None:
-        """Others compile, remove and release all the time; whoever looks meanwhile sees some state of it, no error."""
+        """Other processes compile, remove and release meanwhile; a listing shows some state, and no error."""
         over = threading.Event()
         problems: list[BaseException] = []
 

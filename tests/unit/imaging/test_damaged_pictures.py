@@ -41,7 +41,7 @@ def sample(kind: str) -> bytes:
 
 
 def try_to_open(content: bytes) -> None:
-    """Opens or says why not, in few words; anything else is raised."""
+    """Open, or return a short reason; anything else is raised."""
     message: list[str] = []
     try:
         picture = open_picture(content, "a picture")

@@ -24,7 +24,7 @@ from tests.unit.library.fake_safetensors import original_shapes, write_sparse_fi
 
 @pytest.fixture
 def library(tmp_path: Path) -> Library:
-    """The shipped checkpoints, and a copy of the starter among the person's own."""
+    """The shipped checkpoints, and a copy of the starter among the user's own."""
     shutil.copytree(resources_folder() / "checkpoints" / "starter", tmp_path / "own" / "copy")
     return Library(resources_folder() / "checkpoints", tmp_path / "own")
 

@@ -28,7 +28,7 @@ ROUNDED = '<data element_type="u8" size="4096"/>'
 
 
 def make(folder: Path, *, made_from: str = "", refiner: bool = False) -> Path:
-    """A folder that reads as a checkpoint, in fp32 as far as its graphs tell."""
+    """A folder that reads as a checkpoint, with graphs of fp32 weights."""
     for part in PARTS[1 if refiner else 0 :]:
         (folder / part).mkdir(parents=True)
         (folder / part / "openvino_model.xml").write_text("not a network")

@@ -30,7 +30,7 @@ CONTENTS = {"starter": "1:aa", "wide": "1:bb", "renamed": "1:cc"}
         ("before", "1:cc", "renamed", False),
         ("wide", "1:cc", "renamed", False),
         ("wide", "1:dd", "wide", True),
-        ("wide", "2:dddd", "wide", False),  # named in another way: nothing can be said
+        ("wide", "2:dddd", "wide", False),  # named in another way: it cannot be found
         ("gone", "1:dd", None, False),
         ("gone", "", None, False),
     ],

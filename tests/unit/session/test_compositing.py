@@ -114,7 +114,7 @@ def test_a_drawing_that_is_gone_is_let_go_of() -> None:
 
 @pytest.mark.parametrize("matched", [False, True])
 def test_a_feather_is_there_before_the_eye_at_full_size(matched: bool) -> None:
-    """50 ms of this process at 1024 × 1024, once the drawing is at hand; the best of five, since others work too."""
+    """50 ms of this process at 1024 × 1024, once the drawing is available; the best of five, as others run too."""
     blends = BlendHistory()
     result = result_of(1024, 1024, Size(1024, 1024), keep_size=True, watermark=True, grow=8)
     result = blends.blended(result, BlendSettings(1.0, matched))
@@ -131,7 +131,7 @@ def test_a_feather_is_there_before_the_eye_at_full_size(matched: bool) -> None:
 
 @dataclass
 class Waiting:
-    """Writing elsewhere, when the test says so."""
+    """A background writer that writes when the test allows it."""
 
     left: list[Callable[[], None]] = field(default_factory=list)
 
@@ -156,7 +156,7 @@ def waiting() -> Waiting:
 
 @pytest.fixture
 def session(tmp_path: Path, waiting: Waiting) -> GenerationSession:
-    """A sitting with one filled picture, whose file is still to be written."""
+    """A session with one inpainted picture whose file is not written yet."""
     made = GenerationSession(Idle(), PictureStore(tmp_path / "pictures"), run_in_background=waiting.run)
     result = result_of(64, 64, Size(64, 64), keep_size=True)
     made.generate(result.request)

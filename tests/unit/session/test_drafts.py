@@ -167,7 +167,7 @@ def test_a_checkpoint_that_cannot_finish_is_reported_before_anything_is_drawn(la
         draft_request(FULL, checkpoint("sdxl", **lacking), LCM, 4)  # type: ignore[arg-type]
 
 
-# the sitting
+# the session
 
 
 def test_drafts_are_no_results_and_no_files(drafts_session: DraftsSession) -> None:

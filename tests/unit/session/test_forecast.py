@@ -25,7 +25,7 @@ SIZE = Size(1024, 768)
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """As large as SDXL with 8-bit weights; the files have holes, and take no room on the disk."""
+    """As large as SDXL with 8-bit weights; the files are sparse, and take no space on the disk."""
     for part, size in (("text_encoder", 0.12), ("text_encoder_2", 0.7), ("unet", 2.57), ("vae_decoder", 0.1)):
         (tmp_path / part).mkdir()
         with (tmp_path / part / "openvino_model.bin").open("wb") as file:

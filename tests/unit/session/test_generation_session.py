@@ -30,7 +30,7 @@ from sdxl_desktop.session.result_files import PictureStore
 
 @dataclass
 class Recorder:
-    """A runner that only remembers what it was told."""
+    """A runner that only records its calls."""
 
     started: list[GenerationRequest] = field(default_factory=list)
     cancels: int = 0

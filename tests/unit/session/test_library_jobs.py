@@ -40,7 +40,7 @@ OFFER = cast(ImportPreview, type("Titled", (), {"title": "In full"})())
 
 
 class RecordingRunner:
-    """A runner that only remembers what it was told."""
+    """A runner that only records its calls."""
 
     def __init__(self) -> None:
         self.calls: list[object] = []

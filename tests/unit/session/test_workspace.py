@@ -61,7 +61,7 @@ def workspace() -> Workspace:
 
 
 def change(workspace: Workspace, **values: Any) -> None:
-    """As a person does in the panels."""
+    """Change a value as the panels do."""
     workspace.apply_user_changes(replace(workspace.value, **values))
 
 

@@ -72,7 +72,7 @@ def test_the_refiner_begins_as_the_base_without_the_first_encoder() -> None:
     pooled = torch.randn(2, TOY.text_hidden[1])
     width = TOY.time_ids_dim
     with torch.no_grad():
-        # The base is told a target size where the refiner has its score, of which it knows nothing yet.
+        # The base gets a target size where the refiner has its score, which is untrained yet.
         base.add_embedding.linear_1.weight[:, -2 * width :] = 0
         noisy, time = torch.randn(2, 4, 8, 8), torch.tensor([10, 150])
         wide = torch.cat([torch.zeros(2, 77, TOY.text_hidden[0]), context], dim=-1)

@@ -25,7 +25,7 @@ COMMAND = [sys.executable, "-m", "tests.unit.workers"]
 
 
 class Cancelled(SdxlDesktopError):
-    """The person stopped it."""
+    """The user cancelled it."""
 
 
 class Died(SdxlDesktopError):
@@ -39,7 +39,7 @@ WORKER = JobWorker(
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """Has a pretended worker, or the Python code that is given, do a job; what it tells goes to `emit`."""
+    """Run a job in the fake worker, or in the given Python code; its events go to `emit`."""
 
     def run(
         job: PretendedJob,
@@ -97,7 +97,7 @@ from sdxl_desktop.workers import protocol
 from sdxl_desktop.workers.jobs import JobEvent, JobResult
 say = lambda message: protocol.write(sys.stdout.buffer, message)
 """
-"""Python for a worker that says what a test wants."""
+"""Python for a worker that sends what a test wants."""
 GO_ON = f"subprocess.Popen([sys.executable, '-c', 'import time; time.sleep({LATER / 4})'])\n"
 """Python for a worker: start a process that holds its pipes."""
 
@@ -160,7 +160,7 @@ def test_one_that_cannot_be_understood_is_ended(run: Callable[..., Any], frame: 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGSTOP")
 def test_a_cancel_does_not_wait_for_who_holds_the_pipe(run: Callable[..., Any]) -> None:
-    """A process that is stopped before it took all of its job, and another that it started and that goes on."""
+    """A process that is stopped before it took all of its job, and another that it started and that continues."""
     code = f"import signal; {SAYS}{GO_ON}say(JobEvent(1)); os.kill(os.getpid(), signal.SIGSTOP)"
     cancel, started = threading.Event(), time.monotonic()
     with pytest.raises(Cancelled):

@@ -60,7 +60,7 @@ def test_a_mirror_never_gets_the_hubs_token(memory_keyring: MemoryKeyring, monke
 def test_a_token_of_the_environment_is_for_the_hub_unless_the_user_says_for_whom(
     no_keyring: None, hub_home: Path, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
-    """Many set it once for the hub, and use a stranger's mirror later."""
+    """Many users set it once for the hub, and later use another host's mirror."""
     if place == "file":
         (hub_home / "token").write_text("hf_mine")
     else:

@@ -75,7 +75,7 @@ def test_a_pause_is_at_once_and_loses_nothing(
 def test_after_a_kill_nothing_is_fetched_twice(
     hub: FakeHub, listing: HubListing, destination: Path, hub_connection: HubConnection
 ) -> None:
-    """The process dies without a word while the large file comes; the next one goes on with the next byte."""
+    """The process is killed during the large file; the next one continues with the next byte."""
     hub.slow = (2**20, threading.Event())
 
     def kill_at_the_large_one(progress: DownloadProgress) -> None:

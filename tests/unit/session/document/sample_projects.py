@@ -76,7 +76,7 @@ def request(seed: int, edit: EditParameters | None = None, start: ResumePoint | 
 
 
 def candidates(picture: UInt8Array, mask: UInt8Array) -> tuple[Result, ...]:
-    """From words alone; drawn into the picture where the mask is; gone on from the first one's latents."""
+    """Text-to-image; inpainted; resumed from the first one's latents."""
     first_latents = sample_latents(5, steps=True)
     edit = EditParameters(
         picture=Raster.from_pixels(picture, "Näher – ☃.jpg"),

@@ -33,7 +33,7 @@ def result() -> Result:
 
 
 def opened(path: Path, result: Result, pictures: Path) -> Path | None:
-    """What a project with this candidate says of where it is saved, when it is opened."""
+    """The saved path of a candidate of a project with this record, when it is opened."""
     save_project(Project(candidates=(result,)), path)
     return load_project(path, is_trusted_file=trust_files_in(pictures)).candidates[0].saved_to
 
@@ -170,7 +170,7 @@ def changed_at(value: Any, way: str, planted: str, here: str = "") -> Any:
 
 
 def test_a_name_planted_in_any_field_changes_nothing_on_the_disk(tmp_path: Path, pictures: Path) -> None:
-    """Each text of the card in turn names a file of the person's: it stays, and no candidate is said to be it."""
+    """Each text of the card in turn names a file of the user: it stays, and no candidate refers to it."""
     victim = tmp_path / "wedding.png"
     save_as(Result(Picture(pixels=noise(9, 30, 30), seed=1), request(1)), victim)
     content = victim.read_bytes()

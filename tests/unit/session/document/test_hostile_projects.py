@@ -62,7 +62,7 @@ def chunk(kind: bytes, body: bytes) -> bytes:
 
 
 def bomb(width: int, height: int, content: int) -> bytes:
-    """A PNG that says it has so many pixels, with so many zero bytes of them."""
+    """A PNG that declares so many pixels, with so many zero bytes of data."""
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     packed = zlib.compress(bytes(content), 9)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
@@ -116,7 +116,7 @@ def test_a_file_with_flipped_bits_is_refused(path: Path, photograph: UInt8Array)
         except ProjectError:
             caught += 1
             continue
-        assert_same(read, full_project(photograph))  # the bit was one that says nothing, such as a date
+        assert_same(read, full_project(photograph))  # the bit has no meaning, such as one of a date
     assert caught > 40
 
 
@@ -350,7 +350,7 @@ def mutated(whole: bytes, random: np.random.Generator) -> bytes:
 
 
 def check_mutations(path: Path, count: int, seed: int) -> None:
-    """Mutations of the file, and of a member whose check sum then is right, open or are refused in words."""
+    """Mutations of the file, and of a member whose check sum then is right, open or are refused with a reason."""
     whole, members, random = path.read_bytes(), members_of(path), np.random.default_rng(seed)
     names = sorted(members)
     for number in range(count):
@@ -399,7 +399,7 @@ def test_two_members_of_one_name_are_refused(path: Path) -> None:
 
 @pytest.mark.parametrize("file", ["../../secret.pixels", "/etc/passwd", "a.pixels"])
 def test_a_project_cannot_point_at_files_beside_it(path: Path, file: str) -> None:
-    """Only recovery files have parts beside them, and only in their own folder."""
+    """Only recovery files have parts in a sidecar folder, and only in their own."""
     (path.parent / "a.pixels").write_bytes(bytes(12))
     (path.parent / "a.kept").mkdir()
     (path.parent / "a.kept" / "a.pixels").write_bytes(bytes(12))

@@ -73,7 +73,7 @@ def test_a_project_that_lacks_something_opens_again(partial: Project, tmp_path: 
 
 
 def test_a_candidate_can_be_blended_again_after_its_project_was_opened(project: Project, tmp_path: Path) -> None:
-    """What was drawn, and the picture and mask it was drawn into, are at hand again."""
+    """The results, and the picture and mask they were drawn into, are available again."""
     save_project(project, tmp_path / "a.sdxld")
     opened = load_project(tmp_path / "a.sdxld").candidates
     assert [blend_settings_of(result) for result in opened] == [
@@ -223,7 +223,7 @@ def edited(path: Path, old: str, new: str) -> None:
 
 
 def test_what_a_later_version_would_ask_for_does_not_cost_the_picture(project: Project, tmp_path: Path) -> None:
-    """A scheduler that is not known here, in a record and in the panels: the rest opens, and it is said."""
+    """A scheduler that is not known here, in a record and in the panels: the rest opens, and it is reported."""
     path = tmp_path / "a.sdxld"
     save_project(project, path)
     edited(path, '"heun"', '"a scheduler of the future"')

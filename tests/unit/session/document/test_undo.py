@@ -26,7 +26,7 @@ class SizedChange:
 
 
 def test_the_reported_memory_is_what_the_steps_take() -> None:
-    """Compared with two lists of the same steps that are summed anew each time."""
+    """Compared with two lists of the same steps that are summed again each time."""
     random, limit = np.random.default_rng(1), 1000
     stack = UndoStack(limit)
     undo: list[SizedChange] = []
