@@ -61,7 +61,7 @@ def display() -> Iterator[str]:
 
 @contextmanager
 def application(display: str, home: Path, *arguments: str) -> Iterator[WindowDriver]:
-    """The application on `display`, everything it keeps under `home`, and hands to use it. At the end it is killed, if
+    """The application on `display`, all its files under `home`, and a driver to use it. At the end it is killed, if
     it still runs, and what it printed is shown with a test that fails."""
     environment = {
         **os.environ,
@@ -74,11 +74,11 @@ def application(display: str, home: Path, *arguments: str) -> Iterator[WindowDri
     with (home / "output.txt").open("wb") as output:
         process = subprocess.Popen(command, cwd=home, env=environment, stdout=output, stderr=output)
     pointer = subprocess.Popen(["xdotool", "-"], stdin=subprocess.PIPE, env=environment, text=True)
-    hands = WindowDriver(process, pointer, environment, home)
+    driver = WindowDriver(process, pointer, environment, home)
     try:
-        yield hands
+        yield driver
     finally:
-        hands.clean_up()
+        driver.clean_up()
         print((home / "output.txt").read_text())
 
 

@@ -131,13 +131,15 @@ def app(qapp: QApplication) -> QApplication:
 
 
 @pytest.fixture
-def plain_style(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def plain_style(app: QApplication, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Windows without the application's style sheets, for tests of behaviour: Qt applies a sheet to a whole subtree
     each time that a widget gets another parent, which takes half of the time of building a window and its dialogs.
 
     Tests marked `styled` in such a module have them: those that press on a part of a control."""
     if request.node.get_closest_marker("styled") is not None:
         return
+    if app.styleSheet():
+        app.setStyleSheet("")  # an earlier test's
     monkeypatch.setattr(theme, "build_stylesheet", lambda colours: "")
     monkeypatch.setattr(library_stylesheet, "LIBRARY_STYLESHEET", "")
 

@@ -30,6 +30,8 @@ from sdxl_desktop.ui.parameters_panel import ParametersPanel
 from tests.ui.conftest import GatedEngine, make_checkpoint
 from tests.ui.widget_lookup import rgb
 
+pytestmark = pytest.mark.usefixtures("plain_style")
+
 
 def checkpoint(folder: Path, *, title: str, few_step: bool = False, side: int = 64) -> Checkpoint:
     make_checkpoint(folder, title=title, side=side, steps=4 if few_step else 20)
@@ -115,6 +117,7 @@ def test_four_different_drafts_are_drawn_by_the_few_step_checkpoint(drafts_drive
     assert drafts_driver.session.results == []
 
 
+@pytest.mark.styled
 def test_what_is_seen_is_what_was_drawn(drafts_driver: DraftsDriver, qtbot: QtBot) -> None:
     draw(drafts_driver, qtbot)
     tile = drafts_driver.tiles[2]
@@ -187,6 +190,7 @@ def test_what_cannot_be_finished_is_reported_before_drawing(drafts_driver: Draft
     assert drafts_driver.session.run is None
 
 
+@pytest.mark.styled
 def test_nine_make_three_rows(drafts_driver: DraftsDriver, qtbot: QtBot) -> None:
     drafts_driver.dialog.findChildren(SegmentedControl)[0].setCurrentIndex(1)
     draw(drafts_driver, qtbot, "Draw 9 drafts")
@@ -194,6 +198,7 @@ def test_nine_make_three_rows(drafts_driver: DraftsDriver, qtbot: QtBot) -> None
     assert (len(drafts_driver.tiles), len(rows)) == (9, 3)
 
 
+@pytest.mark.styled
 def test_the_dialog_is_small_enough_for_small_screens(drafts_driver: DraftsDriver) -> None:
     hint = drafts_driver.dialog.minimumSizeHint()
     assert hint.width() <= 640

@@ -59,6 +59,8 @@ from sdxl_desktop.ui.widgets.buttons import Switch
 from sdxl_desktop.ui.widgets.prompt_edit import PromptField
 from tests.ui.widget_lookup import find_child, find_named
 
+pytestmark = pytest.mark.usefixtures("plain_style")
+
 Kind = TypeVar("Kind", bound=QWidget)
 
 NOTHING = EditSource()
@@ -806,6 +808,7 @@ def test_closed_sections_are_the_default_and_say_nothing_unless_something_is_set
     assert all(not section.summary() for section in parameters_panel.findChildren(PanelSection))
 
 
+@pytest.mark.styled
 def test_nothing_is_cut_off_where_the_parameters_panel_is_as_narrow_as_it_gets(
     parameters_panel: ParametersPanel, files: dict[str, Path]
 ) -> None:
