@@ -38,6 +38,12 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 
 HOME_NUMBERS = itertools.count()
 
+gc.disable()  # until all test modules are imported: collections would traverse all of torch and diffusers many times
+
+
+def pytest_collection_finish() -> None:
+    gc.enable()
+
 
 class NetworkTouched(AssertionError):
     """A test, or the code under test, tried to connect to another computer."""

@@ -209,7 +209,7 @@ class MainWindow(QMainWindow):
         self.checkpoint_controller.failed.connect(self.controller.show_error)
         self.preferences.changed.connect(self._apply_preferences)
         self.preferences.failed.connect(self.controller.show_error)
-        self.preferences.saved.connect(lambda: self.controller.errors.clear_kind(SettingsError))
+        self.preferences.saved.connect(self._clear_settings_error)
         self.parameters_panel.changed.connect(self.preferences.save_later)
         self._splitter.splitterMoved.connect(lambda *_: self.preferences.save_later())
         self.canvas_area.result_shown.connect(self._enable_actions)
@@ -332,6 +332,11 @@ class MainWindow(QMainWindow):
         return open_settings_dialog(
             self, self.preferences.value, context, self._context.theme, self.preferences.set_value
         )
+
+    def _clear_settings_error(self) -> None:
+        """A slot of the window, since a lambda would hold the window for as long as the preferences live, which it
+        holds itself."""
+        self.controller.errors.clear_kind(SettingsError)
 
     def _apply_preferences(self, before: Preferences) -> None:
         preferences = self.preferences.value()

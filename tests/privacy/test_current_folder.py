@@ -69,7 +69,7 @@ def start_in(folder: Path, *command: str, python_path: str = str(ROOT)) -> tuple
 @pytest.mark.parametrize(
     "python_path",
     [
-        pytest.param(str(ROOT), id=""),
+        pytest.param(str(ROOT), id="", marks=pytest.mark.slow),
         pytest.param(f"{os.pathsep}{ROOT}", id=":", marks=pytest.mark.slow),
         pytest.param(f"{ROOT}{os.pathsep}.", id="."),
     ],
