@@ -92,7 +92,10 @@ class DeclaredValue:
         return self.option.name
 
     def parse(self, value: object) -> Any:
-        """Return the value for the field from text, or from a JSON value of the right type; raises RequestError."""
+        """Return the value for the field from text, or from a JSON value of the right type.
+
+        Raises RequestError, for numbers with the value's name.
+        """
         match self.option.typed, value:
             case "text", str():
                 return value
@@ -100,10 +103,8 @@ class DeclaredValue:
                 return value
             case ("whole", int()) | ("real", int() | float()) if not isinstance(value, bool):
                 return value
-            case "whole", str():
-                return parse_int(value)
-            case "real", str():
-                return parse_float(value)
+            case ("whole" | "real") as kind, str():
+                return self._number(value, parse_int if kind == "whole" else parse_float)
             case "switch", str() if value.strip().lower() in _SWITCH_WORDS:
                 return _SWITCH_WORDS[value.strip().lower()]
             case "seed", str() | int() if not isinstance(value, bool):
@@ -116,6 +117,12 @@ class DeclaredValue:
             f"{self.option.name} cannot be {str(value)[:60]!r}.",
             next_step=f"Give {expected.get(self.option.typed, self.option.metavar or 'text')}.",
         )
+
+    def _number(self, text: str, parse: Callable[[str], float]) -> float:
+        try:
+            return parse(text)
+        except RequestError as problem:
+            raise RequestError(f"{self.name}: {problem.what}", next_step=problem.next_step) from problem
 
 
 @cache
