@@ -1,4 +1,4 @@
-"""A picture edited in the real window: where it lies on the screen, the stroke that is painted over it, and when."""
+"""A picture edited in the real window: its place on the screen, the stroke that is painted over it, and the times."""
 
 from __future__ import annotations
 

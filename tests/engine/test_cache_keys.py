@@ -1,4 +1,5 @@
-"""Whatever a kept thing depends on is in its key: the smallest change is another key, and equal things are found."""
+"""A cache key holds everything that its value depends on: the smallest change is another key, equal inputs share
+one."""
 
 from __future__ import annotations
 

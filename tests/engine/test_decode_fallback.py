@@ -1,4 +1,4 @@
-"""The engine's decode keeps to a budget of memory, says when it cannot, and gives the same picture either way."""
+"""Decoding keeps to a memory budget, reports when it cannot, and gives the same picture either way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each kind of device is told, as the plugins document it: no GPU or NPU is at hand to be asked."""
+"""The properties set on each kind of device, as the plugins document them; the tests need no GPU or NPU."""
 
 from __future__ import annotations
 

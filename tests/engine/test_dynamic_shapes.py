@@ -1,4 +1,4 @@
-"""An export that was fixed to one size draws others too, or says for which size it was made."""
+"""An export with fixed shapes draws other sizes too, or reports the size that it was made for."""
 
 from __future__ import annotations
 

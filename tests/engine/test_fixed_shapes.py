@@ -1,4 +1,4 @@
-"""Devices that want fixed shapes draw what others draw. No such device is at hand: the processor is treated as one."""
+"""Devices that need fixed shapes draw the same pictures; the tests treat the CPU as such a device."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A UNet's graph is cut in two that together say what it says, whatever its topology, weights, shapes and names."""
+"""A UNet's graph is cut in two that together compute the same, whatever its topology, weights, shapes and names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real blobs are listed and pruned while engines draw, and drawing goes on with or without them, bit for bit."""
+"""Blobs are listed and pruned while engines draw, and drawing continues with or without them, bit for bit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of schedulers says of diffusers' classes what is true of them."""
+"""The table of schedulers agrees with diffusers' classes."""
 
 from __future__ import annotations
 

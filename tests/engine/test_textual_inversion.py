@@ -1,4 +1,4 @@
-"""Textual inversion: the words mean what they mean in diffusers, at any precision."""
+"""Textual inversion gives the embeddings that diffusers gives, at any precision."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Embedding files: the usual ones are read, nothing in them is run, and all others are refused in words."""
+"""Embedding files: the usual ones are read, nothing in them is run, and all others are refused with a reason."""
 
 from __future__ import annotations
 

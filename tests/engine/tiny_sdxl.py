@@ -154,7 +154,7 @@ def make_other_vae(base: Path, folder: Path) -> None:
 
 def make_unet(**options: Any) -> UNet2DConditionModel:
     """SDXL base's UNet with `options` of its configuration changed. Its predictions have about unit deviation, as a
-    trained one's have, so that what it is told shows in the picture."""
+    trained one's have, so that its conditioning shows in the picture."""
     unet = UNet2DConditionModel(
         **{
             "sample_size": LATENT_SIDE,

@@ -1,4 +1,4 @@
-"""Small real SDXL checkpoints in every form that a person may have, and a library to bring them into."""
+"""Small real SDXL checkpoints in every form that a user may have, and a library to import them into."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def recorded_events(checkpoint: Path) -> list[Any]:
 
 def _events_file(checkpoint: Path) -> Path:
     """The file next to the library that holds the events."""
-    return checkpoint.parent.parent / f"{checkpoint.name}.told"
+    return checkpoint.parent.parent / f"{checkpoint.name}.events"
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """Imports what a conversion needs, then forks a conversion for each job on its standard input: imports are paid once.
 
-For each job it prints the child's process id, and its exit status when it is over. What the conversions tell goes to
-the file that is its argument, as messages one after the other.
+For each job it prints the child's process id, and its exit status when it has ended. The conversions' messages are
+appended to the file that is its argument.
 """
 
 from __future__ import annotations

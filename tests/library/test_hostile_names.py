@@ -1,4 +1,4 @@
-"""Modules, classes and paths that a stranger's files name are never imported, run or followed, whatever is done."""
+"""Modules, classes and paths that untrusted files name are never imported, run or followed."""
 
 from __future__ import annotations
 

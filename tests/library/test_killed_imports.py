@@ -1,4 +1,4 @@
-"""A conversion that is killed at any moment goes on or starts again, and no half checkpoint is ever to be seen."""
+"""A conversion that is killed at any moment continues or starts again, and no partial checkpoint is ever visible."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="it forks and ki
 class ConversionServer:
     def __init__(self, log: IO[bytes]) -> None:
         self.log = Path(log.name)
-        self._messages_file = self.log.with_suffix(".told")
+        self._messages_file = self.log.with_suffix(".events")
         self._before = 0
         self._process = subprocess.Popen(
             [sys.executable, str(ROOT / "tests" / "library" / "fork_server.py"), str(self._messages_file)],
@@ -45,7 +45,7 @@ class ConversionServer:
         assert self._line() == "ready"
 
     def convert(self, plan: ImportPlan, weights: WeightFormat, kill_after: tuple[int, float] | None = None) -> int:
-        """The exit status of a conversion, which is killed so many seconds after it has told so many times, if it
+        """The exit status of a conversion, which is killed so many seconds after so many messages, if it
         comes so far."""
         assert self._process.stdin is not None
         self._before, over = self._messages_file.stat().st_size, threading.Event()

@@ -32,7 +32,7 @@ from tests.library.conftest import MEMORY_LIMIT
 from tests.library.test_import import SIZE, Bring, picture
 
 Make = Callable[[QuantizationMethod], Path]
-_told: dict[QuantizationMethod, list[Any]] = {}
+_events_by_method: dict[QuantizationMethod, list[Any]] = {}
 
 
 def calibrated(source: Checkpoint, **settings: Any) -> Calibration:
@@ -60,7 +60,7 @@ def made(imported: Bring, tmp_path_factory: pytest.TempPathFactory) -> Make:
         if not (home / method).exists():
             source = read_checkpoint(imported("torch", WeightFormat.FP32))
             plan = plan_quantization(source, home, method, method.value, calibrated(source))
-            _told[method] = quantize_here(plan)
+            _events_by_method[method] = quantize_here(plan)
         return home / method
 
     return make
@@ -148,7 +148,7 @@ def test_the_source_is_only_read_and_the_record_says_how_it_was_made(made: Make,
 
 def test_progress_never_falls_and_counts_every_look(made: Make) -> None:
     made(QuantizationMethod.HYBRID)
-    steps = [event for event in _told[QuantizationMethod.HYBRID] if isinstance(event, QuantizationProgress)]
+    steps = [event for event in _events_by_method[QuantizationMethod.HYBRID] if isinstance(event, QuantizationProgress)]
     fractions = [step.fraction for step in steps]
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1.0

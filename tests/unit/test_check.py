@@ -1,4 +1,4 @@
-"""`python -m tools.check` always comes to an end, and says where it was when something hung or crashed."""
+"""`python -m tools.check` always ends, and names the test during which something hung or crashed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The front door opens at once: nothing heavy is loaded before it is needed, and each way leads where it should."""
+"""The program starts at once: nothing heavy is loaded before it is needed, and each mode starts as it should."""
 
 from __future__ import annotations
 

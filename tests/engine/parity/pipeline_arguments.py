@@ -1,4 +1,4 @@
-"""Says a request in diffusers' words: the arguments of its SDXL pipelines."""
+"""Translates a request into the arguments of diffusers' SDXL pipelines."""
 
 from __future__ import annotations
 

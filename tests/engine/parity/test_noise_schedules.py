@@ -1,4 +1,4 @@
-"""How a checkpoint says it is sampled is heeded as diffusers heeds it: prediction, zero SNR, spacing, EDM."""
+"""The sampling that a checkpoint declares is applied as in diffusers: prediction type, zero SNR, spacing, EDM."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Kept latents go on as if nothing had been interrupted, and branch as diffusers does when it is told midway."""
+"""Saved latents resume as if the run had not been interrupted, and branch as diffusers does with a new prompt
+midway."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run of several pictures is as many single runs; a variation lies between two seeds."""
+"""A run of several pictures equals as many single runs; a variation interpolates between two seeds."""
 
 from __future__ import annotations
 

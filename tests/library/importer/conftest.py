@@ -1,4 +1,4 @@
-"""A hub on this computer that has small real SDXL checkpoints under the names that the catalogue knows."""
+"""A hub on this computer that has small real SDXL checkpoints under the names of the catalogue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An id is downloaded, converted and drawn with; whatever stops it, the same request goes on."""
+"""A model is downloaded by id, converted and drawn with; after any interruption the same request continues."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The speed benchmark goes on where it was stopped, compares round by round, and measures what it says."""
+"""The speed benchmark resumes where it was stopped, and compares round by round."""
 
 from __future__ import annotations
 

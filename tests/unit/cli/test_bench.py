@@ -1,4 +1,4 @@
-"""`bench` measures every speed on every device asked for, and tells it in words, as JSON and as a plot."""
+"""`bench` measures every speed on every requested device, and reports as text, JSON and a plot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`cache` lists what is kept compiled, prunes it by the person's quota and clears it, in words and in JSON."""
+"""`cache` lists the compiled models, prunes them by the user's quota and clears them, as text and JSON."""
 
 from __future__ import annotations
 

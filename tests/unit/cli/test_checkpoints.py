@@ -1,4 +1,4 @@
-"""`checkpoints` lists, shows, verifies, removes and imports, in words and in JSON."""
+"""`checkpoints` lists, shows, verifies, removes and imports, with output as text and JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`checkpoints download` says what comes, brings it, and says what to do with it, in words and in JSON."""
+"""`checkpoints download` announces the download, runs it, and names the next step, as text and JSON."""
 
 from __future__ import annotations
 

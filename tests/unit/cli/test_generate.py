@@ -1,4 +1,4 @@
-"""`generate` draws what was asked, writes where it was told, and reports all that it used."""
+"""`generate` draws the request, writes to the given path, and reports the values that it used."""
 
 from __future__ import annotations
 

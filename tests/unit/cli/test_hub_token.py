@@ -1,4 +1,4 @@
-"""`checkpoints token` says where the token is, keeps one and forgets it, and never shows it."""
+"""`checkpoints token` shows where the token is stored, stores and removes one, and never shows it."""
 
 from __future__ import annotations
 

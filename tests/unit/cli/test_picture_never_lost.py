@@ -1,4 +1,4 @@
-"""A picture that was drawn is never thrown away: it goes to the next possible place, and the message says where."""
+"""A finished picture is never discarded: it is saved in the next possible place, and the message names it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Without a command it opens the window; where there is none it says so in one sentence and never aborts."""
+"""Without a command the window opens; without a display the program ends with one sentence and never aborts."""
 
 from __future__ import annotations
 

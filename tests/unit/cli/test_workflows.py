@@ -1,4 +1,4 @@
-"""Every workflow can be asked for in the terminal, and what cannot go together is said in one line."""
+"""Every workflow can be requested in the terminal; options that exclude each other are reported in one line."""
 
 from __future__ import annotations
 

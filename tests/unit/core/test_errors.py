@@ -1,4 +1,4 @@
-"""Errors say what happened, why and what next, tell whose turn it is, and survive a pipe."""
+"""Errors hold what happened, why, the next step and who must act, and survive a pipe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files are told apart by every bit, what is remembered of them never outlives a change, and damage is noticed."""
+"""Every bit counts in a hash, no cached hash outlives a change of its file, and damage is noticed."""
 
 from __future__ import annotations
 

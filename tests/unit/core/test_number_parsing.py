@@ -1,4 +1,4 @@
-"""Numbers as people type and paste them, in any locale."""
+"""Numbers as users type and paste them, in any locale."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What OpenVINO says of a damaged file can be told, even where it quotes bytes that are no text."""
+"""OpenVINO's message about a damaged file can be shown, even if it quotes bytes that are no text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Want of memory is recognised by its type and by the words of whoever ran out of it."""
+"""Out-of-memory errors are recognised by their type and by the messages of libraries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SDXL_DESKTOP_HOME moves everything; without it everything lies in the system's own places."""
+"""SDXL_DESKTOP_HOME moves everything; without it everything is in the system's standard folders."""
 
 from __future__ import annotations
 

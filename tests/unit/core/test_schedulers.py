@@ -1,4 +1,4 @@
-"""Schedulers answer to every way people write their names; a checkpoint's config is looked up, never followed."""
+"""Schedulers are found by every usual spelling; a checkpoint's config is only looked up, never executed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The presets say which steps are computed, and a picture's record says which preset it was."""
+"""The presets define which steps are computed, and a picture's record holds its preset."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is kept compiled is described, pruned when stale or beyond the quota, never taken from a running engine."""
+"""Compiled models are described, pruned when stale or beyond the quota, and never taken from a running engine."""
 
 from __future__ import annotations
 

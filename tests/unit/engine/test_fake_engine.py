@@ -1,4 +1,4 @@
-"""The pretend engine keeps the engines' contract, so that what is tested with it holds with the real one."""
+"""The fake engine keeps the engines' contract, so that tests with it hold for the real one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The header of a file of weights is read within bounds or refused in one sentence, whatever a stranger wrote there."""
+"""The header of a weights file is read within bounds or refused in one sentence, whatever it holds."""
 
 from __future__ import annotations
 

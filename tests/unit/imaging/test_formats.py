@@ -1,4 +1,4 @@
-"""What is written can be read again, what a person may prefer can be written, and dialogs offer what is read."""
+"""Written pictures can be read again, preferred formats can be written, and dialogs offer all readable ones."""
 
 from __future__ import annotations
 

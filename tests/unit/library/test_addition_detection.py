@@ -1,4 +1,4 @@
-"""What a file of weights is can be told from its head."""
+"""The kind of a weights file is detected from its header."""
 
 from __future__ import annotations
 

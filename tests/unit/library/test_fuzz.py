@@ -1,4 +1,4 @@
-"""Whatever chance does to a stranger's files, a reader gives a value or its own error with a short sentence."""
+"""For any mutation of an untrusted file, a reader returns a value or raises its own error with a short sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What lies in the library is told without loading it, and tidied up without touching what is not the person's."""
+"""The library is listed without loading it, and cleaned up without touching the user's own files."""
 
 from __future__ import annotations
 

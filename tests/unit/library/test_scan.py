@@ -1,4 +1,4 @@
-"""A library recognises what can be drawn with, describes it, and says why the rest cannot."""
+"""A library finds usable checkpoints, describes them, and reports why others are unusable."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever a picture or a latents file says, reading it gives a value or the reader's own error, in few words."""
+"""Reading any picture or latents file returns a value or raises the reader's own error with a short message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Latents come back bit for bit with what is known of them; what is none is refused before it can do harm."""
+"""Latents are read back bit for bit with their record; other files are refused before they can do harm."""
 
 from __future__ import annotations
 

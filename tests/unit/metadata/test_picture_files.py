@@ -1,4 +1,4 @@
-"""A picture file remembers how it was made, is written whole or not at all, and strangers' files do no harm."""
+"""A picture file records how it was made, is written atomically, and untrusted files do no harm."""
 
 from __future__ import annotations
 

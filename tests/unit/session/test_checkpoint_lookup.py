@@ -1,4 +1,4 @@
-"""The checkpoint that a record means is found by name and by content, and what is not here is told."""
+"""The checkpoint of a record is found by name and by content; a missing one is reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A filled area is blended anew from what was drawn: as a run would have done it, at once, and the file follows."""
+"""An inpainted area is blended again from the generated pixels, equal to a new run, and the file is updated."""
 
 from __future__ import annotations
 

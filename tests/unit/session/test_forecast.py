@@ -1,4 +1,4 @@
-"""Before a run a person hears what it takes of time and memory, how sure that is, and what helps where it is short."""
+"""Before a run its time and memory are estimated, with the uncertainty and a remedy if memory is short."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A sitting: requests wait their turn, events bring the state up to date, nothing made is lost."""
+"""A session: requests wait in a queue, events update the state, and no result is lost."""
 
 from __future__ import annotations
 

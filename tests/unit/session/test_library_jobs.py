@@ -1,4 +1,4 @@
-"""Jobs that bring checkpoints: one at a time, in order, paused and gone on with, never lost and never two of a name."""
+"""Library jobs run one at a time, in order, can be paused and resumed, and are never lost or duplicated."""
 
 from __future__ import annotations
 

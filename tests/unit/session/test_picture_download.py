@@ -1,4 +1,4 @@
-"""One picture from the web, fetched within bounds and refused in words; the servers are on this computer."""
+"""A picture from the web is fetched within bounds or refused with a reason; the servers are on this computer."""
 
 from __future__ import annotations
 

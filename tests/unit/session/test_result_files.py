@@ -1,4 +1,4 @@
-"""Pictures get names that people recognise, never replace one another, and bad places are refused early."""
+"""Pictures get recognisable names, never replace one another, and unusable folders are refused early."""
 
 from __future__ import annotations
 

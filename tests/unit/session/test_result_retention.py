@@ -1,4 +1,4 @@
-"""Keeping pictures without holding up the window, saving where the person says, and going on after an error."""
+"""Pictures are saved without blocking the window, where the user chose, also after an error."""
 
 from __future__ import annotations
 

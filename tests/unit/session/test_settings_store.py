@@ -1,4 +1,4 @@
-"""Settings come back exactly; a value that cannot be used costs itself alone, and nothing blocks the start."""
+"""Settings are restored exactly; an invalid value is replaced by its default, and nothing blocks the start."""
 
 from __future__ import annotations
 

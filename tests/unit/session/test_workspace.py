@@ -1,4 +1,4 @@
-"""The workspace holds what the panels edit, builds the request from it, and says what stands in the way. Without Qt."""
+"""The workspace holds what the panels edit, builds the request from it, and reports what prevents a run. Without Qt."""
 
 from __future__ import annotations
 

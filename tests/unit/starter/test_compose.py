@@ -1,4 +1,4 @@
-"""The training scenes: what is drawn must be what the words say, and the same lots must give the same scene."""
+"""The training scenes match their captions, and equal random numbers give equal scenes."""
 
 import random
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Where cross-attention is taught to look, and what is remembered of the texts."""
+"""The regions that cross-attention is trained on, and the cache of text embeddings."""
 
 import warnings
 from dataclasses import replace

@@ -1,4 +1,5 @@
-"""What ships beside the starter, drawn with: the refiner, the few-step variant, the LoRA and the embedding."""
+"""Pictures drawn with the models that ship with the starter: the refiner, the few-step variant, the LoRA, the
+embedding."""
 
 import warnings
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A worker that does next to nothing: what its job says."""
+"""A minimal worker that does what its job says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A job in a process of its own is heard to its end, can be stopped at any moment, and never outlives anyone."""
+"""A job in a process of its own reports until its end, can be stopped at any moment, and never outlives its parent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a file or folder is can be told from names and shapes; what is not SDXL is refused by its name."""
+"""Files and folders are identified by names and shapes; other models than SDXL are refused by their name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a single file says of how it is sampled, in marks, metadata or its name, becomes its scheduler and settings."""
+"""The sampling that a single file declares, in markers, metadata or its name, becomes its scheduler and settings."""
 
 from __future__ import annotations
 

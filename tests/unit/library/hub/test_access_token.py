@@ -1,4 +1,4 @@
-"""A token is kept in the system's keyring, for one host; without a keyring that is said, and none is written down."""
+"""A token is stored in the system's keyring, for one host; without a keyring that is reported, and none is stored."""
 
 from __future__ import annotations
 

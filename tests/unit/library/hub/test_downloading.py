@@ -1,4 +1,4 @@
-"""A download brings what is needed, verified, whole or not at all, and goes on after whatever happened to it."""
+"""A download fetches the needed files, verified, completely or not at all, and resumes after any interruption."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Of all that repositories hold, just the needed files are chosen; what is unclear is asked about by name."""
+"""Only the needed files of a repository are selected; ambiguous ones must be chosen by name."""
 
 from __future__ import annotations
 

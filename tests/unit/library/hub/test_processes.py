@@ -1,4 +1,4 @@
-"""A download has a process of its own, which can be stopped, killed and limited without any loss."""
+"""A download runs in a process of its own, which can be stopped, killed and limited without loss."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long to wait is read from what the hub says, in each of the forms that it may say it."""
+"""The delay before a retry is read from the hub's answer, in each of its forms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A mirror is a stranger: it cannot write elsewhere, learn a token that is not its own, or keep anything busy."""
+"""A mirror is untrusted: it cannot write elsewhere, learn a token that is not its own, or block a process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be brought is told before anything large is fetched: what it is, what it takes, what is wrong with it."""
+"""A preview is shown before anything large is downloaded: what the model is, what it needs, and its problems."""
 
 # ruff: noqa: F811
 

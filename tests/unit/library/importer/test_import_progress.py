@@ -1,4 +1,4 @@
-"""A bringing is told as one job: downloads and conversion in one fraction, and how long it will still take."""
+"""An import reports one progress: downloads and conversion in one fraction, with the remaining time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every change of the document can be taken back and made again exactly, is told with its box, and becomes a ground."""
+"""Every change of the document can be undone and redone exactly, and is reported with its bounding box."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A mask is drawn wherever it lies and whatever the shapes: what a picture gains is drawn to its last pixel."""
+"""A mask anywhere is drawn, whatever the shapes: an extension is drawn to its last pixel."""
 
 from __future__ import annotations
 

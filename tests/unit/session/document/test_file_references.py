@@ -1,4 +1,4 @@
-"""A stranger's project names any file it likes in every field that holds a name: none is touched or believed."""
+"""An untrusted project names any file in every field that holds a path: none is touched or trusted."""
 
 from __future__ import annotations
 

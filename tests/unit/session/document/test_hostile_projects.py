@@ -1,4 +1,4 @@
-"""Files that lie, damaged or made to harm: refused in words, quickly, without filling memory, writing nowhere."""
+"""Damaged and malicious projects are refused with a reason, quickly, within bounded memory, writing nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A project opens again exactly; saving never destroys; what cannot be opened is told in words."""
+"""A project opens again exactly; saving never destroys; a project that cannot be opened is refused with a reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The way back costs what its tiles hold, however long it gets, and a step over the whole picture is taken at once."""
+"""Undo costs as much memory as its tiles, and undoing a step over the whole picture is immediate."""
 
 from __future__ import annotations
 
