@@ -109,7 +109,7 @@ def apart(one: Any, other: Any) -> float:
 # by hand, with diffusers
 
 
-class ByHand:
+class ReferenceLoop:
     """diffusers' UNet and schedulers, and a loop of this file's own."""
 
     def __init__(self, reference: TorchReference, request: GenerationRequest) -> None:
@@ -194,7 +194,7 @@ class MoreTokens(Extension):
         inputs["encoder_hidden_states"] = torch.cat([inputs["encoder_hidden_states"], more], dim=1)
 
 
-class Idle(Extension):
+class IdleExtension(Extension):
     """Has all extension points and changes nothing; counts how often each was called."""
 
     def __init__(self) -> None:
@@ -251,17 +251,17 @@ def test_a_residual_takes_part_from_its_start_to_its_end(
     request = replace(
         BUILDERS[ParityWorkflow.TEXT](tiny_checkpoints, steps=6, scheduler=scheduler), checkpoint=controlled
     )
-    hand, residual = ByHand(reference, request), middle(request)
+    reference_loop, residual = ReferenceLoop(reference, request), middle(request)
     active = {SchedulerName.EULER: [2, 3], SchedulerName.HEUN: [3, 4, 5, 6]}[scheduler]  # of 6 calls, of 11
 
     def drawn(active: list[int]) -> Any:
         def predict(seen: torch.Tensor, timestep: torch.Tensor, call: int) -> torch.Tensor:
             none = [torch.zeros(1)] * 20
             more = {RESIDUAL: residual, "down_block_additional_residuals": none} if call in active else {}
-            negative = hand.ask(NEGATIVE, seen, timestep)
-            return hand.guided(negative, hand.ask(POSITIVE, seen, timestep, **more))
+            negative = reference_loop.ask(NEGATIVE, seen, timestep)
+            return reference_loop.guided(negative, reference_loop.ask(POSITIVE, seen, timestep, **more))
 
-        return hand.draw(predict)
+        return reference_loop.draw(predict)
 
     add(lambda context: Residuals(residual, 0.25, 0.7))
     got = kept(engine, request).final
@@ -281,25 +281,25 @@ def test_another_prompt_has_a_region_of_its_own(
 ) -> None:
     """A call without the region's row may use features of one that has it."""
     request = BUILDERS[ParityWorkflow.TEXT](tiny_checkpoints, steps=6, guidance_rescale=0.0)
-    hand, mask = ByHand(reference, request), half(request)
-    hand.embeds[REGION] = random(1, 77, 80), random(1, 64)
+    reference_loop, mask = ReferenceLoop(reference, request), half(request)
+    reference_loop.embeds[REGION] = random(1, 77, 80), random(1, 64)
     until = 5 if full else 4
     pipe = reference.pipelines.checkpoint(request.checkpoint)
 
     def predict(seen: torch.Tensor, timestep: torch.Tensor, call: int) -> torch.Tensor:
         rows = [NEGATIVE, POSITIVE, REGION]
-        states, pooled = (torch.cat([hand.embeds[row][at] for row in rows]) for at in (0, 1))
+        states, pooled = (torch.cat([reference_loop.embeds[row][at] for row in rows]) for at in (0, 1))
         size = request.sampling.size
         ids = torch.tensor([[size.height, size.width, 0, 0, size.height, size.width]], dtype=torch.float32)
         conditions = {"text_embeds": pooled, "time_ids": ids.repeat(3, 1)}
         message = pipe.unet(seen.repeat(3, 1, 1, 1), timestep, states, added_cond_kwargs=conditions).sample
         negative, positive, region = message.chunk(3)
-        return hand.guided(negative, torch.where(mask > 0, region, positive) if call < until else positive)
+        return reference_loop.guided(negative, torch.where(mask > 0, region, positive) if call < until else positive)
 
     with torch.no_grad(), cached(pipe.unet, 1, full) if full else nullcontext():
-        expected = hand.draw(predict)
+        expected = reference_loop.draw(predict)
     plain = kept(engine, request).final
-    add(lambda context: Region(hand.embeds[REGION], mask, until / 6))
+    add(lambda context: Region(reference_loop.embeds[REGION], mask, until / 6))
     if full:
         caching = StepCaching(interval=3, min_full_steps=1, depth=1, extrapolate=False)
         monkeypatch.setattr(SpeedPreset, "plan", property(lambda _: SpeedPlan(step_caching=caching)))
@@ -313,14 +313,16 @@ def test_tokens_are_added_to_the_prompts(
     tiny_checkpoints: TinyCheckpoints, reference: TorchReference, engine: Engine, add: Add
 ) -> None:
     request = BUILDERS[ParityWorkflow.TEXT](tiny_checkpoints, steps=4)
-    hand, tokens = ByHand(reference, request), random(1, 4, 80)
+    reference_loop, tokens = ReferenceLoop(reference, request), random(1, 4, 80)
     plain = kept(engine, request).final
     add(lambda context: MoreTokens(tokens))
     for row, factor in ((NEGATIVE, 0), (POSITIVE, 1)):
-        states, pooled = hand.embeds[row]
-        hand.embeds[row] = torch.cat([states, tokens * factor], dim=1), pooled
-    expected = hand.draw(
-        lambda seen, timestep, _: hand.guided(hand.ask(NEGATIVE, seen, timestep), hand.ask(POSITIVE, seen, timestep))
+        states, pooled = reference_loop.embeds[row]
+        reference_loop.embeds[row] = torch.cat([states, tokens * factor], dim=1), pooled
+    expected = reference_loop.draw(
+        lambda seen, timestep, _: reference_loop.guided(
+            reference_loop.ask(NEGATIVE, seen, timestep), reference_loop.ask(POSITIVE, seen, timestep)
+        )
     )
     got = kept(engine, request).final
     assert apart(got, expected) <= TOLERANCE
@@ -339,16 +341,16 @@ def test_predictions_and_latents_are_changed_at_given_steps(
             return latents + 0.25 if call.step == 3 else latents
 
     request = BUILDERS[ParityWorkflow.TEXT](tiny_checkpoints, steps=4)
-    hand = ByHand(reference, request)
+    reference_loop = ReferenceLoop(reference, request)
 
     def predict(seen: torch.Tensor, timestep: torch.Tensor, call: int) -> torch.Tensor:
-        negative = hand.ask(NEGATIVE, seen, timestep) * (0.5 if call == 1 else 1)
-        return hand.guided(negative, hand.ask(POSITIVE, seen, timestep))
+        negative = reference_loop.ask(NEGATIVE, seen, timestep) * (0.5 if call == 1 else 1)
+        return reference_loop.guided(negative, reference_loop.ask(POSITIVE, seen, timestep))
 
     plain = kept(engine, request).final
     add(lambda context: Changing())
     got = kept(engine, request).final
-    assert apart(got, hand.draw(predict, lambda latents, call: latents + 0.25 * (call == 2))) <= TOLERANCE
+    assert apart(got, reference_loop.draw(predict, lambda latents, call: latents + 0.25 * (call == 2))) <= TOLERANCE
     assert apart(got, plain) > 10 * TOLERANCE
 
 
@@ -398,10 +400,10 @@ def test_what_is_inactive_leaves_every_bit_as_it_was(
     request = BUILDERS[workflow](tiny_checkpoints)
     request = replace(request, sampling=replace(request.sampling, speed=speed, steps=8))
     without = kept(engine, request)
-    made: list[Idle] = []
+    made: list[IdleExtension] = []
 
-    def idle(context: StageContext) -> Idle:
-        made.append(Idle())
+    def idle(context: StageContext) -> IdleExtension:
+        made.append(IdleExtension())
         return made[-1]
 
     add(idle)
@@ -418,7 +420,7 @@ def test_what_is_inactive_leaves_every_bit_as_it_was(
 def test_of_a_replayed_call_only_the_step_is_seen(tiny_checkpoints: TinyCheckpoints, engine: Engine, add: Add) -> None:
     request = BUILDERS[ParityWorkflow.TEXT](tiny_checkpoints, steps=5)
     mask, embeds = half(request), (random(1, 77, 80), random(1, 64))
-    idle = Idle()
+    idle = IdleExtension()
     add(lambda context: idle)
     add(lambda context: Region(embeds, mask))
     whole = kept(engine, request)

@@ -88,10 +88,10 @@ def test_a_card_leads_to_its_dialog(
     qtbot.mouseClick(page.add_button, LEFT)
     card = next(card for card in page.add_panel.cards if card.entry.id == "sdxl-base")
     qtbot.mouseClick(card.get_button, LEFT)
-    sheet = current_import_dialog(window, qtbot)
+    import_dialog = current_import_dialog(window, qtbot)
     assert library_service.queries == ["sdxl-base"]
-    assert "OpenRAIL++-M" in sheet.text()
-    assert "SDXL base" in sheet.windowTitle()
+    assert "OpenRAIL++-M" in import_dialog.text()
+    assert "SDXL base" in import_dialog.windowTitle()
 
 
 # the import dialog
@@ -101,11 +101,11 @@ def test_a_typed_id_is_looked_up_and_nothing_starts_before_it_is_agreed_on(
     window: MainWindow, page: LibraryDialog, library_service: FakeLibraryService, qtbot: QtBot
 ) -> None:
     resolve_query(page, qtbot, "someone/tiny-xl")
-    sheet = current_import_dialog(window, qtbot)
+    import_dialog = current_import_dialog(window, qtbot)
     for words in ("https://huggingface.co/someone/tiny-xl", "mit", "30 MB"):
-        assert words in sheet.text()
+        assert words in import_dialog.text()
     assert library_service.started_imports == []
-    qtbot.keyClick(sheet, Qt.Key.Key_Escape)
+    qtbot.keyClick(import_dialog, Qt.Key.Key_Escape)
     assert library_service.started_imports == []
     assert window.library_controller.actions.jobs.jobs == ()
 
@@ -114,15 +114,15 @@ def test_the_formats_stand_side_by_side_and_the_suggested_one_is_marked_and_seen
     window: MainWindow, page: LibraryDialog, library_service: FakeLibraryService, qtbot: QtBot
 ) -> None:
     resolve_query(page, qtbot, "someone/tiny-xl")
-    sheet = current_import_dialog(window, qtbot)
-    lines = sheet.format_table.row_texts()
+    import_dialog = current_import_dialog(window, qtbot)
+    lines = import_dialog.format_table.row_texts()
     assert len(lines) == 4
     assert [line.endswith("suggested") for line in lines] == [False, False, True, False]
     assert "20 MB on the disk" in lines[0]
     assert "about 2 min" in lines[1]
-    assert sheet.format_table.button(WeightFormat.INT8).isChecked()
-    qtbot.keyClick(sheet.format_table.button(WeightFormat.INT8), Qt.Key.Key_Up)
-    qtbot.mouseClick(sheet.start_button, LEFT)
+    assert import_dialog.format_table.button(WeightFormat.INT8).isChecked()
+    qtbot.keyClick(import_dialog.format_table.button(WeightFormat.INT8), Qt.Key.Key_Up)
+    qtbot.mouseClick(import_dialog.start_button, LEFT)
     qtbot.waitUntil(lambda: library_service.started_imports == [("tiny-xl", WeightFormat.FP16)])
 
 
@@ -131,27 +131,27 @@ def test_where_nothing_is_suggested_the_user_has_to_choose(
 ) -> None:
     library_service.previews["someone/large"] = make_preview("someone/large", suggested_format=None)
     resolve_query(page, qtbot, "someone/large")
-    sheet = current_import_dialog(window, qtbot)
-    assert not sheet.start_button.isEnabled()
-    qtbot.keyClick(sheet, Qt.Key.Key_Return)
-    assert sheet.isVisible()
-    qtbot.mouseClick(sheet.format_table.button(WeightFormat.INT4), LEFT)
-    assert sheet.start_button.isEnabled()
+    import_dialog = current_import_dialog(window, qtbot)
+    assert not import_dialog.start_button.isEnabled()
+    qtbot.keyClick(import_dialog, Qt.Key.Key_Return)
+    assert import_dialog.isVisible()
+    qtbot.mouseClick(import_dialog.format_table.button(WeightFormat.INT4), LEFT)
+    assert import_dialog.start_button.isEnabled()
 
 
 def test_a_name_that_is_taken_or_cannot_be_is_reported_at_once(
     window: MainWindow, page: LibraryDialog, qtbot: QtBot
 ) -> None:
     resolve_query(page, qtbot, "someone/tiny-xl")
-    sheet = current_import_dialog(window, qtbot)
+    import_dialog = current_import_dialog(window, qtbot)
     for name, message in (("mine", "already"), ("a/b", "folder"), ("", "folder")):
-        sheet.name_edit.selectAll()
-        sheet.name_edit.clear()
-        qtbot.keyClicks(sheet.name_edit, name)
-        assert not sheet.start_button.isEnabled(), name
-        assert message in sheet.text()
-    qtbot.keyClicks(sheet.name_edit, "another")
-    assert sheet.start_button.isEnabled()
+        import_dialog.name_edit.selectAll()
+        import_dialog.name_edit.clear()
+        qtbot.keyClicks(import_dialog.name_edit, name)
+        assert not import_dialog.start_button.isEnabled(), name
+        assert message in import_dialog.text()
+    qtbot.keyClicks(import_dialog.name_edit, "another")
+    assert import_dialog.start_button.isEnabled()
 
 
 def test_too_little_room_on_the_disk_is_reported_before_it_starts(
@@ -159,9 +159,9 @@ def test_too_little_room_on_the_disk_is_reported_before_it_starts(
 ) -> None:
     library_service.previews["someone/huge"] = make_preview("someone/huge", estimates=forecasts(10**18))
     resolve_query(page, qtbot, "someone/huge")
-    sheet = current_import_dialog(window, qtbot)
-    assert "Not enough room on the disk" in sheet.text()
-    assert not sheet.start_button.isEnabled()
+    import_dialog = current_import_dialog(window, qtbot)
+    assert "Not enough room on the disk" in import_dialog.text()
+    assert not import_dialog.start_button.isEnabled()
 
 
 def test_what_is_here_already_is_not_counted_again(
@@ -169,9 +169,9 @@ def test_what_is_here_already_is_not_counted_again(
 ) -> None:
     library_service.previews["someone/half"] = make_preview("someone/half", downloaded_bytes=20 * MB)
     resolve_query(page, qtbot, "someone/half")
-    sheet = current_import_dialog(window, qtbot)
-    assert "10 MB more, 20 MB are here already" in sheet.text()
-    assert sheet.required_disk_bytes() == 15 * MB  # ten to download, and five for the int8 output
+    import_dialog = current_import_dialog(window, qtbot)
+    assert "10 MB more, 20 MB are here already" in import_dialog.text()
+    assert import_dialog.required_disk_bytes() == 15 * MB  # ten to download, and five for the int8 output
 
 
 def test_what_need_not_be_imported_says_what_to_do_instead(
@@ -181,9 +181,9 @@ def test_what_need_not_be_imported_says_what_to_do_instead(
         "someone/lora", estimates={}, suggested_format=None, advice="It is a LoRA."
     )
     resolve_query(page, qtbot, "someone/lora")
-    sheet = current_import_dialog(window, qtbot)
-    assert "It is a LoRA." in sheet.text()
-    assert not sheet.start_button.isVisible()
+    import_dialog = current_import_dialog(window, qtbot)
+    assert "It is a LoRA." in import_dialog.text()
+    assert not import_dialog.start_button.isVisible()
 
 
 # files and folders
@@ -289,13 +289,13 @@ def test_a_gated_repository_says_where_to_accept_its_licence(
 ) -> None:
     library_service.previews["someone/gated"] = make_preview("someone/gated", gated=True)
     resolve_query(page, qtbot, "someone/gated")
-    sheet = current_import_dialog(window, qtbot)
-    assert sheet.token_field.isVisible()
-    assert sheet.token_field.page_url == "https://huggingface.co/someone/gated"
-    qtbot.keyClicks(sheet.token_field.token_edit, "hf_mine")
-    press(qtbot, sheet, "Keep token")
-    qtbot.waitUntil(lambda: "kept" in sheet.token_field.status_text())
-    assert sheet.isVisible()
+    import_dialog = current_import_dialog(window, qtbot)
+    assert import_dialog.token_field.isVisible()
+    assert import_dialog.token_field.page_url == "https://huggingface.co/someone/gated"
+    qtbot.keyClicks(import_dialog.token_field.token_edit, "hf_mine")
+    press(qtbot, import_dialog, "Keep token")
+    qtbot.waitUntil(lambda: "kept" in import_dialog.token_field.status_text())
+    assert import_dialog.isVisible()
 
 
 def test_a_gated_one_that_was_dropped_opens_the_page_for_the_token(
@@ -321,7 +321,7 @@ def test_asking_twice_for_the_same_offers_it_once(
     assert page.add_panel.stop_button.isVisible(), "it is still being looked up"
     library_service.may_resolve.set()
     current_import_dialog(window, qtbot)
-    assert sum(sheet.isVisible() for sheet in window.findChildren(ImportDialog)) == 1
+    assert sum(import_dialog.isVisible() for import_dialog in window.findChildren(ImportDialog)) == 1
     assert not page.add_panel.stop_button.isVisible()
 
 

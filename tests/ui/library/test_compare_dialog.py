@@ -45,10 +45,10 @@ def dialog(window: MainWindow, page: LibraryDialog, qtbot: QtBot) -> CompareDial
     return current_dialog_of(CompareDialog, window, qtbot)
 
 
-def start_comparison(dialog: CompareDialog, hands: FakeLibraryService, qtbot: QtBot) -> None:
-    before = len(hands.compared)
+def start_comparison(dialog: CompareDialog, service: FakeLibraryService, qtbot: QtBot) -> None:
+    before = len(service.compared)
     qtbot.mouseClick(dialog.start_button, LEFT)
-    qtbot.waitUntil(lambda: len(hands.compared) == before + 1)
+    qtbot.waitUntil(lambda: len(service.compared) == before + 1)
 
 
 def test_the_others_that_draw_from_a_prompt_can_be_chosen(dialog: CompareDialog) -> None:

@@ -37,9 +37,9 @@ def note(tmp_path: Path) -> ComparisonJobSpec:
 
 def test_a_comparison_reports_into_a_folder_of_its_own_and_tells_how_far_it_is(note: ComparisonJobSpec) -> None:
     reported: list[ImportProgress] = []
-    hands = DefaultLibraryService(lambda: ProcessFakeEngine(seconds_per_step=0.01))
-    found = hands.compare(note, reported.append, threading.Event())
-    again = hands.compare(note, reported.append, threading.Event())
+    service = DefaultLibraryService(lambda: ProcessFakeEngine(seconds_per_step=0.01))
+    found = service.compare(note, reported.append, threading.Event())
+    again = service.compare(note, reported.append, threading.Event())
     assert [made.page.parent.name if made.page else "" for made in (found, again)] == [
         "one and other",
         "one and other-2",
@@ -67,9 +67,9 @@ def test_a_comparison_that_is_stopped_leaves_nothing(note: ComparisonJobSpec) ->
 
 
 def test_what_an_engine_fails_with_is_what_the_job_fails_with(note: ComparisonJobSpec) -> None:
-    hands = DefaultLibraryService(lambda: ProcessFakeEngine(error=EngineError("It broke.")))
+    service = DefaultLibraryService(lambda: ProcessFakeEngine(error=EngineError("It broke.")))
     with pytest.raises(EngineError, match="It broke"):
-        hands.compare(note, lambda progress: None, threading.Event())
+        service.compare(note, lambda progress: None, threading.Event())
 
 
 def test_discarding_a_quantization_removes_what_it_had_and_nothing_else(tmp_path: Path) -> None:

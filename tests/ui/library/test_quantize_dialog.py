@@ -75,10 +75,10 @@ def opened(own: Path, room: FreeResources, window: MainWindow, qtbot: QtBot) -> 
     return dialog
 
 
-def start_quantization(dialog: QuantizeDialog, hands: FakeLibraryService, qtbot: QtBot) -> None:
-    before = len(hands.quantized)
+def start_quantization(dialog: QuantizeDialog, service: FakeLibraryService, qtbot: QtBot) -> None:
+    before = len(service.quantized)
     qtbot.mouseClick(dialog.start_button, LEFT)
-    qtbot.waitUntil(lambda: len(hands.quantized) == before + 1)
+    qtbot.waitUntil(lambda: len(service.quantized) == before + 1)
 
 
 def test_every_method_is_offered_with_what_it_costs_and_int8_is_suggested(dialog: QuantizeDialog) -> None:

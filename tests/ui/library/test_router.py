@@ -86,15 +86,15 @@ def archive(file: Path) -> Path:
     return file
 
 
-def place_of(window: MainWindow, hands: FakeLibraryService) -> str:
+def place_of(window: MainWindow, service: FakeLibraryService) -> str:
     """Return where the input ended up."""
     if window.document.picture is not None:
         return f"canvas {window.document.picture[0, 0, 0]}"
     added = window.parameters_panel.value().additions
     if added.loras or added.embeddings or added.vae:
         return "additions"
-    if hands.queries:
-        return f"look-up of {Path(hands.queries[-1]).name}"
+    if service.queries:
+        return f"look-up of {Path(service.queries[-1]).name}"
     if window.session.results:
         return "strip"
     return "told" if window.canvas_area.banner.isVisible() else "nowhere"
@@ -178,13 +178,13 @@ def menu_entry(window: MainWindow, words: str) -> QAction:
     return next(action for action in actions if action.text().replace("&", "") == words)
 
 
-def begin_anew(window: MainWindow, hands: FakeLibraryService) -> None:
+def start_again(window: MainWindow, service: FakeLibraryService) -> None:
     window.library_controller.actions.imports.cancel_resolve()
     window.document.remove_picture()
     window.session.results.clear()
     window.parameters_panel.set_value(replace(window.parameters_panel.value(), additions=AdditionsPanelState()))
     window.controller.dismiss()
-    hands.queries.clear()
+    service.queries.clear()
 
 
 ONE_OF_EACH_PLACE = {place: kind for kind, (_, _, place) in reversed(KINDS.items())}.values()
@@ -218,7 +218,7 @@ def test_everything_ends_where_it_belongs(
         make, name, place = KINDS[kind]
         folder = tmp_path / str(number)
         folder.mkdir()
-        begin_anew(window, library_service)
+        start_again(window, library_service)
         ENTRANCES[entrance](window, make(folder / name), monkeypatch)
         with contextlib.suppress(TimeoutError):
             qtbot.waitUntil(functools.partial(_is_at, window, library_service, place), timeout=2000)
@@ -227,8 +227,8 @@ def test_everything_ends_where_it_belongs(
     assert ended == {kind: KINDS[kind][2] for kind in kinds}
 
 
-def _is_at(window: MainWindow, hands: FakeLibraryService, place: str) -> bool:
-    return place_of(window, hands) == place
+def _is_at(window: MainWindow, service: FakeLibraryService, place: str) -> bool:
+    return place_of(window, service) == place
 
 
 def test_what_cannot_be_opened_is_reported_with_what_can(window: MainWindow, tmp_path: Path) -> None:

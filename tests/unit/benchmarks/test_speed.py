@@ -45,11 +45,11 @@ def test_a_stopped_run_continues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     filled(tmp_path)
     asked: list[tuple[str, str]] = []
 
-    class Pretended:
+    class FakePipeline:
         def __init__(self, who: str, *_: object) -> None:
             self.who = who
 
-        def __enter__(self) -> Pretended:
+        def __enter__(self) -> FakePipeline:
             return self
 
         def __exit__(self, *_: object) -> None:
@@ -60,7 +60,7 @@ def test_a_stopped_run_continues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             np.save(to, picture(100))
             return {"seconds": 1.0, "denoise": 1.0, "telling": 0.0}
 
-    monkeypatch.setattr(speed, "PipelineProcess", Pretended)
+    monkeypatch.setattr(speed, "PipelineProcess", FakePipeline)
     for apart in (False, True):
         speed.run_turns(record(tmp_path), ["fast", "optimum"], 4, 2, {}, apart=apart)
     third, fourth = speed.prompts(4)[2:]

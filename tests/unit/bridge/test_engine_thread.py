@@ -22,7 +22,7 @@ ONE, OTHER, THIRD = Path("one"), Path("other"), Path("third")
 
 
 @dataclass
-class SlowToWarm(FakeEngine):
+class SlowWarmUpEngine(FakeEngine):
     """Warms up until it is released or cancelled; `warmed` lists what was started."""
 
     gate: threading.Event = field(default_factory=threading.Event)
@@ -40,19 +40,19 @@ class SlowToWarm(FakeEngine):
 
 
 @pytest.fixture
-def engine() -> SlowToWarm:
-    return SlowToWarm()
+def engine() -> SlowWarmUpEngine:
+    return SlowWarmUpEngine()
 
 
 @pytest.fixture
-def thread(engine: SlowToWarm, qtbot: QtBot) -> Iterator[EngineThread]:
+def thread(engine: SlowWarmUpEngine, qtbot: QtBot) -> Iterator[EngineThread]:
     made = EngineThread(engine)
     yield made
     engine.gate.set()
     made.close()
 
 
-def warm(thread: EngineThread, engine: SlowToWarm, qtbot: QtBot, checkpoint: Path) -> None:
+def warm(thread: EngineThread, engine: SlowWarmUpEngine, qtbot: QtBot, checkpoint: Path) -> None:
     """Start a warm-up, and wait until it has started; the end of an earlier one was reported before."""
     thread.warm_up(checkpoint, Execution(), SpeedPreset.EXACT)
     qtbot.waitUntil(lambda: engine.warmed[-1:] == [checkpoint])
@@ -63,7 +63,7 @@ def request(checkpoint: Path) -> GenerationRequest:
 
 
 def test_a_run_does_not_wait_for_the_second_warm_up_of_something_else(
-    thread: EngineThread, engine: SlowToWarm, qtbot: QtBot
+    thread: EngineThread, engine: SlowWarmUpEngine, qtbot: QtBot
 ) -> None:
     warm(thread, engine, qtbot, ONE)
     warm(thread, engine, qtbot, OTHER)
@@ -74,7 +74,7 @@ def test_a_run_does_not_wait_for_the_second_warm_up_of_something_else(
     assert not engine.gate.is_set()
 
 
-def test_a_run_waits_for_the_warm_up_of_its_own(thread: EngineThread, engine: SlowToWarm, qtbot: QtBot) -> None:
+def test_a_run_waits_for_the_warm_up_of_its_own(thread: EngineThread, engine: SlowWarmUpEngine, qtbot: QtBot) -> None:
     warm(thread, engine, qtbot, ONE)
     thread.start(request(ONE))
     qtbot.wait(20)
@@ -85,7 +85,9 @@ def test_a_run_waits_for_the_warm_up_of_its_own(thread: EngineThread, engine: Sl
         engine.gate.set()
 
 
-def test_only_the_last_warm_up_is_reported_as_finished(thread: EngineThread, engine: SlowToWarm, qtbot: QtBot) -> None:
+def test_only_the_last_warm_up_is_reported_as_finished(
+    thread: EngineThread, engine: SlowWarmUpEngine, qtbot: QtBot
+) -> None:
     reported: list[bool] = []
     thread.warm_up_finished.connect(lambda: reported.append(True))
     warm(thread, engine, qtbot, ONE)
@@ -98,7 +100,7 @@ def test_only_the_last_warm_up_is_reported_as_finished(thread: EngineThread, eng
 
 
 def test_the_same_is_not_warmed_twice_at_once_but_again_after_it_was_given_up(
-    thread: EngineThread, engine: SlowToWarm, qtbot: QtBot
+    thread: EngineThread, engine: SlowWarmUpEngine, qtbot: QtBot
 ) -> None:
     warm(thread, engine, qtbot, ONE)
     thread.warm_up(ONE, Execution(), SpeedPreset.EXACT)

@@ -30,7 +30,7 @@ STEP = {SpeedPreset.EXACT: 0.4, SpeedPreset.BALANCED: 0.2, SpeedPreset.FAST: 0.1
 
 
 @dataclass
-class Stopwatched(FakeEngine):
+class TimedEngine(FakeEngine):
     """Compiles two parts, one of them from scratch, and tells fixed times; a UNet for each way of stepping."""
 
     ready: set[tuple[str, bool]] = field(default_factory=set)
@@ -66,7 +66,7 @@ class Stopwatched(FakeEngine):
 
 
 def test_every_speed_is_measured(work_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    engine = Stopwatched()
+    engine = TimedEngine()
     entry_points = FakeEntryPoints(engine=engine)
     assert (
         run_command(entry_points, "bench", "--checkpoint", "mine", "--size", "128x64", "--steps", "10", "--json") == 0
@@ -96,7 +96,7 @@ def test_every_speed_is_measured(work_folder: Path, capsys: pytest.CaptureFixtur
 
 
 def test_words(work_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    entry_points = FakeEntryPoints(engine=Stopwatched())
+    entry_points = FakeEntryPoints(engine=TimedEngine())
     assert (
         run_command(
             entry_points, "bench", "--checkpoint", "mine", "--device", "cpu", "--device", "GPU", "--device", "CPU"
@@ -124,7 +124,7 @@ def test_what_is_wrong_is_reported_before_anything_is_opened(
 
 
 def test_an_engine_that_fails_says_why(work_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    engine = Stopwatched(error=EngineError("The device has gone."))
+    engine = TimedEngine(error=EngineError("The device has gone."))
     assert run_command(FakeEntryPoints(engine=engine), "bench", "--checkpoint", "mine", "--plot", "bench.png") == 1
     assert "The device has gone." in capsys.readouterr().err
     assert engine.closed == 1
@@ -158,7 +158,7 @@ class TestPlot:
     def test_it_is_a_light_png_with_a_bar_for_every_number(self, work_folder: Path) -> None:
         assert (
             run_command(
-                FakeEntryPoints(engine=Stopwatched()), "bench", "--checkpoint", "mine", "--plot", "new/bench.png"
+                FakeEntryPoints(engine=TimedEngine()), "bench", "--checkpoint", "mine", "--plot", "new/bench.png"
             )
             == 0
         )
@@ -203,7 +203,7 @@ class TestPlot:
 
 
 def test_the_request_is_the_checkpoints_own(work_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    engine: Any = Stopwatched()
+    engine: Any = TimedEngine()
     assert run_command(FakeEntryPoints(engine=engine), "bench", "--checkpoint", "mine", "--json") == 0
     assert engine.requests[-1].sampling.guidance_scale == 4.5
     assert json.loads(capsys.readouterr().out)["steps"] == 3

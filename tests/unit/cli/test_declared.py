@@ -72,7 +72,7 @@ def test_every_option_is_there_once() -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Later:
+class LaterPart:
     """A part with values that come later."""
 
     pull: float = scalar(0.0, "The pull", (0.0, 9.0), option=Option("--pull", "P", "How strongly.", "real"))
@@ -84,7 +84,7 @@ class Later:
     ("field", "typed", "value"), [("pull", 1.5, 1.5), ("window", "30x20", Size(30, 20)), ("folded", False, False)]
 )
 def test_a_value_that_is_declared_can_be_asked_for_without_more(field: str, typed: Any, value: Any) -> None:
-    one = next(one for one in declared_by(Later) if one.field == field)
+    one = next(one for one in declared_by(LaterPart) if one.field == field)
     assert one.parse(typed) == value
 
 

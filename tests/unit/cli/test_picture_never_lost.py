@@ -29,7 +29,7 @@ POSIX = pytest.mark.skipif(sys.platform != "linux", reason="such names are Linux
 
 
 @dataclass
-class Meanwhile(FakeEngine):
+class DiskChangingEngine(FakeEngine):
     """Does something to the disk before its first picture is finished."""
 
     act: Callable[[], object] = lambda: None
@@ -48,7 +48,7 @@ def blocked(folder: Path) -> None:
 def test_a_folder_that_is_lost_while_drawing_loses_no_picture(
     fake_entry_points: FakeEntryPoints, work_folder: Path, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    fake_entry_points.engine = Meanwhile(act=lambda: blocked(work_folder / "out"))
+    fake_entry_points.engine = DiskChangingEngine(act=lambda: blocked(work_folder / "out"))
     assert run_command(fake_entry_points, "generate", "a heart", *MINE, "-o", "out/heart.webp", "--count", "2") == 1
     reported = capsys.readouterr()
     saved = [Path(line) for line in reported.out.splitlines()]
@@ -62,7 +62,7 @@ def test_a_folder_that_is_lost_while_drawing_loses_no_picture(
 def test_json_says_where_they_went(
     fake_entry_points: FakeEntryPoints, work_folder: Path, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    fake_entry_points.engine = Meanwhile(act=lambda: blocked(work_folder / "out"))
+    fake_entry_points.engine = DiskChangingEngine(act=lambda: blocked(work_folder / "out"))
     assert run_command(fake_entry_points, "generate", "a heart", *MINE, "-o", "out/heart.png", "--json") == 1
     (saved,) = (home / "pictures").iterdir()
     assert json.loads(capsys.readouterr().out)["images"] == [str(saved.resolve())]
@@ -81,7 +81,7 @@ def test_where_the_pictures_folder_is_no_place_either_the_next_is_taken(
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     (home / "pictures").write_text("no folder", encoding="utf-8")
-    fake_entry_points.engine = Meanwhile(act=lambda: blocked(work_folder / "out"))
+    fake_entry_points.engine = DiskChangingEngine(act=lambda: blocked(work_folder / "out"))
     assert run_command(fake_entry_points, "generate", "a heart", *MINE, "-o", "out/heart.png") == 1
     (saved,) = (tmp_path / "temporary").iterdir()
     assert capsys.readouterr().out == f"{saved}\n"
@@ -123,12 +123,12 @@ def test_a_format_that_cannot_hold_the_picture_is_reported_and_another_taken(
 def test_latents_that_cannot_be_written_lose_neither_themselves_nor_the_picture(
     fake_entry_points: FakeEntryPoints, work_folder: Path, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    fake_entry_points.engine = Meanwhile(act=lambda: blocked(work_folder / "kept"))
+    fake_entry_points.engine = DiskChangingEngine(act=lambda: blocked(work_folder / "kept"))
     code = run_command(fake_entry_points, "generate", "a", *MINE, "-o", "a.png", "--latents-out", "kept/a.safetensors")
     assert (work_folder / "a.png").exists()
     reported = capsys.readouterr()
     assert str(work_folder / "a.png") in reported.out
-    if (home / "pictures").exists():  # the pretended engine may keep no latents
+    if (home / "pictures").exists():  # the fake engine may keep no latents
         assert code == 1
         assert "latents-7.safetensors" in reported.err
 

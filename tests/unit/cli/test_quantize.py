@@ -14,8 +14,8 @@ from sdxl_desktop.engine.fake_engine import FakeEngine
 from tests.unit.cli.helpers import FakeEntryPoints, own_checkpoint, run_command
 
 
-class WithProcess(FakeEngine):
-    """A pretended engine that is this very process."""
+class EngineWithProcess(FakeEngine):
+    """A fake engine that is this process."""
 
     def __init__(self, paths: AppPaths) -> None:
         super().__init__()
@@ -24,7 +24,7 @@ class WithProcess(FakeEngine):
 
 @pytest.fixture
 def engines(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commands, "ProcessEngine", WithProcess)
+    monkeypatch.setattr(commands, "ProcessEngine", EngineWithProcess)
 
 
 def test_what_makes_no_sense_is_refused_before_anything_begins(

@@ -84,5 +84,5 @@ def test_a_failure_is_an_event_and_the_last_one() -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_no_pretend_picture_is_black(seed: int) -> None:
+def test_no_fake_picture_is_black(seed: int) -> None:
     assert gradient(Size(16, 16), seed).min() > 0

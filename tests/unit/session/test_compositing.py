@@ -130,7 +130,7 @@ def test_a_feather_is_there_before_the_eye_at_full_size(matched: bool) -> None:
 
 
 @dataclass
-class Waiting:
+class DelayedWriter:
     """A background writer that writes when the test allows it."""
 
     left: list[Callable[[], None]] = field(default_factory=list)
@@ -150,12 +150,12 @@ class Idle:
 
 
 @pytest.fixture
-def waiting() -> Waiting:
-    return Waiting()
+def waiting() -> DelayedWriter:
+    return DelayedWriter()
 
 
 @pytest.fixture
-def session(tmp_path: Path, waiting: Waiting) -> GenerationSession:
+def session(tmp_path: Path, waiting: DelayedWriter) -> GenerationSession:
     """A session with one inpainted picture whose file is not written yet."""
     made = GenerationSession(Idle(), PictureStore(tmp_path / "pictures"), run_in_background=waiting.run)
     result = result_of(64, 64, Size(64, 64), keep_size=True)
@@ -171,7 +171,7 @@ def pixels_in(result: Result) -> Any:
 
 
 def test_a_file_that_was_still_being_written_holds_the_new_blend_in_the_end(
-    session: GenerationSession, waiting: Waiting
+    session: GenerationSession, waiting: DelayedWriter
 ) -> None:
     session.reblend(0, BlendSettings(9.0, False))
     session.save_reblended(0)
@@ -184,7 +184,7 @@ def test_a_file_that_was_still_being_written_holds_the_new_blend_in_the_end(
 
 
 def test_a_picture_nobody_saved_gets_no_file_by_a_blend(
-    session: GenerationSession, waiting: Waiting, tmp_path: Path
+    session: GenerationSession, waiting: DelayedWriter, tmp_path: Path
 ) -> None:
     waiting.left.clear()
     session.reblend(0, BlendSettings(9.0, False))
@@ -194,7 +194,7 @@ def test_a_picture_nobody_saved_gets_no_file_by_a_blend(
 
 
 def test_what_is_discarded_while_it_is_written_comes_back_with_its_file(
-    session: GenerationSession, waiting: Waiting
+    session: GenerationSession, waiting: DelayedWriter
 ) -> None:
     session.discard(0)
     assert session.results == []

@@ -53,7 +53,7 @@ FULL = GenerationRequest(
 
 @dataclass
 class DraftsSession:
-    """A session over a pretended runner, and ways to play the engine."""
+    """A session over a fake runner, and ways to play the engine."""
 
     session: DraftingSession
     runner: Recorder
