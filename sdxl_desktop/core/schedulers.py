@@ -114,7 +114,7 @@ class _SchedulerInfo(NamedTuple):
 
 
 _EULER, _MULTISTEP, _SDE = "EulerDiscreteScheduler", "DPMSolverMultistepScheduler", "DPMSolverSDEScheduler"
-_SINGLESTEP = "DPMSolverSinglestepScheduler"
+_SINGLESTEP, _DEIS_SOLVER, _SA_SOLVER = "DPMSolverSinglestepScheduler", "DEISMultistepScheduler", "SASolverScheduler"
 _KDPM2, _KDPM2_A = "KDPM2DiscreteScheduler", "KDPM2AncestralDiscreteScheduler"
 _LMS, _EDM_MULTISTEP = "LMSDiscreteScheduler", "EDMDPMSolverMultistepScheduler"
 _KARRAS, _EXPONENTIAL, _BETA = ({f"use_{name}_sigmas": True} for name in ("karras", "exponential", "beta"))
@@ -151,8 +151,8 @@ _TABLE: dict[SchedulerName, _SchedulerInfo] = {
     SchedulerName.DPM2_ANCESTRAL: _SchedulerInfo("DPM2 a", _KDPM2_A, {}, f"DPM2 with fresh noise at every step; {_LONGER}."),
     SchedulerName.DPM2_ANCESTRAL_KARRAS: _SchedulerInfo("DPM2 a Karras", _KDPM2_A, _KARRAS, f"Like DPM2 a with more steps spent on fine detail; {_LONGER}."),
     SchedulerName.UNIPC: _SchedulerInfo("UniPC", "UniPCMultistepScheduler", {}, "Very good at few steps, from about 10."),
-    SchedulerName.DEIS: _SchedulerInfo("DEIS", "DEISMultistepScheduler", {}, "An exponential multistep method: good pictures in 15 to 25 steps."),
-    SchedulerName.SA_SOLVER: _SchedulerInfo("SA-Solver", "SASolverScheduler", {}, "Predicts and corrects, with fresh noise in the middle of the schedule: rich detail in 20 to 30 steps."),
+    SchedulerName.DEIS: _SchedulerInfo("DEIS", _DEIS_SOLVER, {"algorithm_type": "deis"}, "An exponential multistep method: good pictures in 15 to 25 steps."),
+    SchedulerName.SA_SOLVER: _SchedulerInfo("SA-Solver", _SA_SOLVER, {"algorithm_type": "data_prediction"}, "Predicts and corrects, with fresh noise in the middle of the schedule: rich detail in 20 to 30 steps."),
     SchedulerName.HEUN: _SchedulerInfo("Heun", "HeunDiscreteScheduler", {}, f"Careful: {_LONGER}."),
     SchedulerName.LMS: _SchedulerInfo("LMS", _LMS, {}, "An older multistep method; smooth at many steps."),
     SchedulerName.LMS_KARRAS: _SchedulerInfo("LMS Karras", _LMS, _KARRAS, "Like LMS with more steps spent on fine detail."),
@@ -188,7 +188,9 @@ _LU: Mapping[str, Any] = {"use_lu_lambdas": False}
 _SOLVER: Mapping[str, Any] = {"algorithm_type": "dpmsolver++", "solver_order": 2}
 _VARIANTS: Mapping[str, Mapping[str, Any]] = {
     **dict.fromkeys((_EULER, _SDE, _KDPM2, _KDPM2_A, _LMS, "HeunDiscreteScheduler"), _SPACING),
-    **dict.fromkeys(("UniPCMultistepScheduler", "DEISMultistepScheduler", "SASolverScheduler"), _SPACING_OR_FLOW),
+    "UniPCMultistepScheduler": _SPACING_OR_FLOW,
+    _DEIS_SOLVER: {**_SPACING_OR_FLOW, "algorithm_type": "deis"},
+    _SA_SOLVER: {**_SPACING_OR_FLOW, "algorithm_type": "data_prediction"},
     _SINGLESTEP: {**_SPACING_OR_FLOW, **_SOLVER},
     _MULTISTEP: {**_SPACING_OR_FLOW, **_LU, **_SOLVER},
     _EDM_MULTISTEP: _SOLVER,

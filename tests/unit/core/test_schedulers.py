@@ -54,6 +54,10 @@ def test_a_checkpoint_made_for_a_scheduler_gets_that_very_one(name: SchedulerNam
     [
         ({"_class_name": "SASolverScheduler", "use_beta_sigmas": True}, "SASolverScheduler (use_beta_sigmas)"),
         (
+            {"_class_name": "SASolverScheduler", "algorithm_type": "noise_prediction"},
+            "SASolverScheduler (noise_prediction)",
+        ),
+        (
             {"_class_name": "DPMSolverSinglestepScheduler", "solver_order": 3},
             "DPMSolverSinglestepScheduler (solver_order 3)",
         ),
