@@ -1,4 +1,4 @@
-"""Hands what a later start is to open to the window that is already open, one for each home folder of the application.
+"""Hands what a later start is to open to the window that is already open on the same display with the same home folder.
 
 The first window listens on a local socket (a named pipe on Windows) that only its own user can open: it is in a private
 folder, and no network is involved. The greeting proves that the window answers; without one a later start opens a
@@ -36,6 +36,7 @@ ANSWER_TIMEOUT_MS = 5000
 """How long a later start waits for each answer, and the window for a whole message."""
 _GREETING, _ACCEPTED, _REFUSED = b"sdxl-desktop 1\n", b"accepted\n", b"refused\n"
 _LENGTH_BYTES = 4
+_DISPLAY_VARIABLES = ("WAYLAND_DISPLAY", "DISPLAY")
 _MAX_FOLDER_BYTES = 50
 """The longest folder for the socket: systems limit its whole path to about 100 bytes."""
 _URL_SCHEMES = ("http://", "https://", "file://")
@@ -195,6 +196,7 @@ class _Receiver(QObject):
     def _answer(self, answer: bytes) -> None:
         self._socket.readyRead.disconnect(self._read)
         self._socket.write(answer)
+        self._socket.flush()  # before anything is opened, which may take a while
         self._socket.disconnectFromServer()
 
 
@@ -233,10 +235,10 @@ def _read_line(socket: QLocalSocket) -> bytes:
 
 
 def _socket_place(paths: AppPaths) -> tuple[Path, str]:
-    """Return a private folder and the address of the socket for the home folder of `paths`. Raises OSError if there is
-    no folder that others have no access to."""
-    home = os.path.realpath(paths.data)
-    name = f"sdxl-desktop-{hashlib.blake2b(os.fsencode(home), digest_size=8).hexdigest()}"
+    """Return a private folder and the address of the socket for the display and the home folder of `paths`. Raises
+    OSError if there is no folder that others have no access to."""
+    place = "\n".join([os.path.realpath(paths.data), *(os.environ.get(name, "") for name in _DISPLAY_VARIABLES)])
+    name = f"sdxl-desktop-{hashlib.blake2b(os.fsencode(place), digest_size=8).hexdigest()}"
     if sys.platform == "win32":
         return Path(tempfile.gettempdir()), name
     folder = Path(os.environ.get("XDG_RUNTIME_DIR", ""))

@@ -121,9 +121,15 @@ def test_a_folder_that_others_may_have_made_is_not_trusted(socket_folder: Path, 
     assert not instance.is_listening
 
 
-def test_another_home_folder_is_another_window(first: SingleInstance, qtbot: QtBot, tmp_path: Path) -> None:
-    later = start_later("a heart", SDXL_DESKTOP_HOME=str(tmp_path / "another"))
-    assert answer_of(later, qtbot) == "False"
+@pytest.mark.parametrize("variable", ["SDXL_DESKTOP_HOME", "DISPLAY", "WAYLAND_DISPLAY"])
+def test_another_home_folder_or_display_has_a_window_of_its_own(
+    first: SingleInstance, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str
+) -> None:
+    monkeypatch.setenv(variable, str(tmp_path / "another"))
+    other = SingleInstance(AppPaths.from_environment())
+    assert not other.hand_over_or_listen(REQUEST)
+    assert other.is_listening
+    other.close()
 
 
 def test_a_further_window_is_not_asked_and_takes_nothing_over(first: SingleInstance, paths: AppPaths) -> None:
