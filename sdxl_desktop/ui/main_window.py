@@ -86,7 +86,7 @@ class MainWindow(QMainWindow):
         super().__init__()
         self._context = context
         self.preferences = PreferencesController(
-            context.store, context.paths, context.shipped_checkpoints, settings.preferences, self._workspace_value
+            context.store, context.paths, context.shipped_checkpoints, settings.preferences, self._workspace_value, self
         )
         self._devices: tuple[Device, ...] = ()
         self._closed = False
