@@ -13,7 +13,6 @@ from safetensors.numpy import load_file, save
 
 from sdxl_desktop.core.atomic_write import write_atomically
 from sdxl_desktop.core.errors import OutputError, PictureError, describe_error
-from sdxl_desktop.core.latents import Floats
 from sdxl_desktop.core.paused_run import PausedRun
 from sdxl_desktop.core.request import MAX_COUNT, MAX_STEPS
 from sdxl_desktop.core.untrusted_text import display_text
@@ -40,15 +39,16 @@ class _Details(msgspec.Struct, frozen=True):
 
 
 def write_paused_run(path: Path, paused: PausedRun) -> None:
-    """Write `paused` atomically, readable by this user only. Raises OutputError if it is too large or cannot be
-    written."""
+    """Write `paused`, in which a picture has begun, atomically and readable by this user only. Raises OutputError if it
+    is too large or cannot be written."""
     try:
+        if paused.latents is None or paused.predictions is None:
+            raise ValueError("No picture has begun in it")
         if paused.nbytes > MAX_PAUSED_BYTES:
             raise ValueError("It is larger than paused pictures may be")
         tensors = {
-            name: np.ascontiguousarray(value)
-            for name, value in ((_LATENTS, paused.latents), (_PREDICTIONS, paused.predictions))
-            if value is not None
+            _LATENTS: np.ascontiguousarray(paused.latents),
+            _PREDICTIONS: np.ascontiguousarray(paused.predictions),
         }
         details = _Details(paused.picture, paused.step, paused.steps, paused.content, _digest(paused))
         metadata = {_DETAILS_KEY: msgspec.json.encode(details).decode()}
@@ -72,8 +72,8 @@ def read_paused_run(path: Path) -> PausedRun:
             picture=details.picture,
             step=details.step,
             steps=details.steps,
-            predictions=_floats(values.get(_PREDICTIONS)),
-            latents=_floats(values.get(_LATENTS)),
+            predictions=np.asarray(values[_PREDICTIONS], dtype=np.float32),
+            latents=np.asarray(values[_LATENTS], dtype=np.float32),
             content=details.content,
         )
         if details.digest != _digest(paused) or details.step > details.steps:
@@ -90,14 +90,13 @@ def read_paused_run(path: Path) -> PausedRun:
 def _check_tensors(header: Header) -> None:
     """Raise ValueError unless the file holds a paused run of a permitted size and nothing else."""
     tensors = header.tensors
-    if set(tensors) not in (set(), {_LATENTS, _PREDICTIONS}) or any(t.dtype != "F32" for t in tensors.values()):
+    if set(tensors) != {_LATENTS, _PREDICTIONS} or any(t.dtype != "F32" for t in tensors.values()):
         raise ValueError("not a paused run")
-    if tensors:
-        latents, predictions = tensors[_LATENTS].shape, tensors[_PREDICTIONS].shape
-        if len(latents) != 3 or predictions[1:] != latents or not math.prod(predictions):
-            raise ValueError("its latents have an impossible shape")
-        if 4 * (math.prod(predictions) + math.prod(latents)) > MAX_PAUSED_BYTES:
-            raise ValueError("it is too large")
+    latents, predictions = tensors[_LATENTS].shape, tensors[_PREDICTIONS].shape
+    if len(latents) != 3 or predictions[1:] != latents or not math.prod(predictions):
+        raise ValueError("its latents have an impossible shape")
+    if 4 * (math.prod(predictions) + math.prod(latents)) > MAX_PAUSED_BYTES:
+        raise ValueError("it is too large")
 
 
 def _digest(paused: PausedRun) -> str:
@@ -107,7 +106,3 @@ def _digest(paused: PausedRun) -> str:
             whole.update(repr(value.shape).encode())
             whole.update(value.astype("<f4").tobytes())
     return whole.hexdigest()
-
-
-def _floats(value: object) -> Floats | None:
-    return None if value is None else np.asarray(value, dtype=np.float32)

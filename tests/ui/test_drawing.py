@@ -12,7 +12,7 @@ from pytestqt.qtbot import QtBot
 from sdxl_desktop.core.errors import EngineError
 from sdxl_desktop.core.request import GenerationRequest, Prompts
 from sdxl_desktop.core.settings import Preferences, Settings
-from sdxl_desktop.engine.engine_protocol import CancelToken, Emit
+from sdxl_desktop.engine.engine_protocol import CancelToken, Emit, Pausing
 from sdxl_desktop.engine.fake_engine import FakeEngine, gradient
 from sdxl_desktop.metadata.picture_files import read_record
 from sdxl_desktop.ui.main_window import MainWindow
@@ -266,8 +266,10 @@ def test_closing_while_it_draws_stops_the_engine(make_window: MakeWindow, qtbot:
     ended = threading.Event()
 
     class Watched(GatedEngine):
-        def generate(self, request: GenerationRequest, emit: Emit, cancel: CancelToken) -> None:
-            super().generate(request, emit, cancel)
+        def generate(
+            self, request: GenerationRequest, emit: Emit, cancel: CancelToken, pausing: Pausing | None = None
+        ) -> None:
+            super().generate(request, emit, cancel, pausing)
             ended.set()
 
     window = make_window(Watched())
