@@ -17,14 +17,13 @@ import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
-
-import msgspec
+from typing import Any
 
 from sdxl_desktop.core.errors import SdxlDesktopError, SettingsError, wrap_error
 from sdxl_desktop.core.lenient_decoding import decode_leniently, to_builtins
 from sdxl_desktop.core.paused_run import PausedRun
 from sdxl_desktop.core.private_files import make_private_folder
+from sdxl_desktop.core.range_check import check_range
 from sdxl_desktop.core.request import MAX_COUNT, GenerationRequest
 from sdxl_desktop.core.state_file import move_aside, read_raw_json, write_raw_json
 from sdxl_desktop.session.document.file_lock import FileLock
@@ -47,8 +46,6 @@ _FAILED = "The queue could not be saved."
 _ID = re.compile(r"[0-9a-f]{16,40}")
 _OWN = re.compile(r"\d{1,12}-[0-9a-f]{8}")
 
-_Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNT)]
-
 
 @dataclass(frozen=True, slots=True)
 class _ListedItem:
@@ -58,9 +55,14 @@ class _ListedItem:
     state: ItemState = ItemState.WAITING
     priority: Priority = Priority.NORMAL
     placed: bool = False
-    finished: _Count = 0
-    overtaken: Annotated[int, msgspec.Meta(ge=0)] = 0
-    error: Annotated[str, msgspec.Meta(max_length=MAX_ERROR)] = ""
+    finished: int = 0
+    overtaken: int = 0
+    error: str = ""
+
+    def __post_init__(self) -> None:
+        check_range("The number of finished pictures", self.finished, 0, MAX_COUNT)
+        check_range("The number of overtaking items", self.overtaken, 0, MAX_ITEMS)
+        check_range("The length of the error", len(self.error), 0, MAX_ERROR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,20 +277,21 @@ def _read_folder(folder: Path) -> LeftQueue:
     except (OSError, ValueError):
         _log.warning("The list of a queue could not be read", exc_info=True)
         move_aside(folder / LIST_FILE)
-        names = [file.stem for file in _files(folder) if file.suffix == PROJECT_SUFFIX]
-        raw = {"items": [{"id": name} for name in names]}
+        raw = {"items": _entries_of_files(folder)}
     head, _ = decode_leniently(_ListHead, {key: value for key, value in raw.items() if key != "items"}, _ListHead())
-    items: list[QueueItem] = []
-    damaged = 0
-    for one in raw["items"][:MAX_ITEMS]:
-        listed, _ = decode_leniently(_ListedItem, one, _ListedItem())
-        known = any(item.id == listed.id for item in items)
-        item = _read_item(folder, listed) if _ID.fullmatch(listed.id) and not known else None
-        if item is None:
-            damaged += 1
-        else:
-            items.append(item)
-    return LeftQueue(tuple(items), head.hold, damaged)
+    listed = [decode_leniently(_ListedItem, one, _ListedItem())[0] for one in raw["items"][:MAX_ITEMS]]
+    items = {one.id: item for one in listed if _ID.fullmatch(one.id) and (item := _read_item(folder, one)) is not None}
+    damaged = len(listed) - len(items)
+    if damaged:  # an entry that lost its name may belong to one of the files
+        more = [_ListedItem(one["id"]) for one in _entries_of_files(folder) if one["id"] not in items]
+        items |= {one.id: item for one in more if (item := _read_item(folder, one)) is not None}
+    return LeftQueue(tuple(items.values()), head.hold, damaged)
+
+
+def _entries_of_files(folder: Path) -> list[dict[str, str]]:
+    """Return an entry for each request file, in the order in which they were made."""
+    names = [file.stem for file in _files(folder) if file.suffix == PROJECT_SUFFIX]
+    return [{"id": name} for name in names if _ID.fullmatch(name)]
 
 
 def _read_item(folder: Path, listed: _ListedItem) -> QueueItem | None:
