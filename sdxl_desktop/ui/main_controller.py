@@ -354,6 +354,7 @@ class MainController(QObject):
                 running=run is not None,
                 cancelling=run is not None and run.cancelling,
                 waiting=len(session.queue.waiting),
+                skipped=len(session.queue.skipped),
                 pausing=run is not None and run.pausing is not None,
                 held=session.queue.hold is not Hold.NONE,
             )

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from threading import Event as Flag
 from typing import Any
@@ -55,13 +56,17 @@ def paused_state(told: RecordedEvents, folder: Path) -> PausedRun:
     return again
 
 
+def is_at(step: int, event: Progress) -> bool:
+    return event.step == step
+
+
 def check_pause_changes_nothing(engine: Any, request: Any, folder: Path, *steps: int) -> RecordedEvents:
     """Compare a run that is paused after each of `steps` with one that is not; return what the last part told."""
     request = replace(request, output=OutputOptions(keep_latents="steps"))
     whole = generate(engine, request).picture
     paused = None
     for step in steps:
-        told = draw_until(engine, request, lambda event, step=step: event.step == step, paused)
+        told = draw_until(engine, request, partial(is_at, step), paused)
         paused = paused_state(told, folder)
         assert paused.step == step
     told = draw_until(engine, request, lambda event: False, paused)

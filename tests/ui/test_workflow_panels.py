@@ -50,6 +50,7 @@ from sdxl_desktop.core.settings import AdditionsPanelState, EditPanelState, Lora
 from sdxl_desktop.core.speed import SpeedPreset
 from sdxl_desktop.library.token_count import TokenCounter
 from sdxl_desktop.ui.panels.adapters_panel import AdaptersPanel
+from sdxl_desktop.ui.panels.generate_bar import RunStatus
 from sdxl_desktop.ui.panels.micro_conditioning_panel import MicroConditioningPanel, MicroConditioningValue
 from sdxl_desktop.ui.panels.panel_section import PanelSection
 from sdxl_desktop.ui.panels.refiner_panel import RefinerPanel
@@ -236,7 +237,7 @@ def test_a_vae_of_ones_own_can_bring_the_encoder(desk: ParametersPanel, tmp_path
 
 def test_a_run_can_be_cancelled_whatever_the_canvas_says(desk: ParametersPanel, qtbot: QtBot) -> None:
     choose(desk, REFINER)
-    desk.set_run_status(running=True, cancelling=False, waiting=0)
+    desk.set_run_status(RunStatus(running=True))
     assert (generate(desk).text(), generate(desk).isEnabled()) == ("Cancel", True)
     with qtbot.waitSignal(desk.cancel_requested):
         generate(desk).click()

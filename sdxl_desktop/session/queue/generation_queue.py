@@ -49,6 +49,11 @@ class GenerationQueue:
         return tuple(item for item in self.items if item.state is ItemState.WAITING)
 
     @property
+    def skipped(self) -> tuple[QueueItem, ...]:
+        """The items that are paused or have failed: they wait for the user."""
+        return tuple(item for item in self.items if item.state in (ItemState.PAUSED, ItemState.FAILED))
+
+    @property
     def remaining_pictures(self) -> int:
         """The number of pictures that are still to be drawn, without failed items."""
         return sum(item.remaining for item in self.items if item.state is not ItemState.FAILED)
@@ -61,9 +66,8 @@ class GenerationQueue:
 
     def listed(self, loaded: RunSetup | None = None) -> tuple[QueueItem, ...]:
         """All items as a list shows them: the running one, the waiting ones as they are drawn, and the others."""
-        others = tuple(item for item in self.items if item.state in (ItemState.PAUSED, ItemState.FAILED))
         running = self.running
-        return (*(() if running is None else (running,)), *self.upcoming(loaded), *others)
+        return (*(() if running is None else (running,)), *self.upcoming(loaded), *self.skipped)
 
     def next_item(self, loaded: RunSetup | None = None) -> QueueItem | None:
         """The item to start now; None if there is none or the queue is on hold."""

@@ -39,12 +39,13 @@ def button_text(mode: GenerationMode, intent: Intent | None) -> tuple[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class RunStatus:
-    """The session's state: whether a run is active, being cancelled or paused, how many are queued, and whether they
-    wait until the user continues."""
+    """The session's state: whether a run is active, being cancelled or paused, how many are queued and how many are
+    skipped because they are paused or failed, and whether the queue waits until the user continues."""
 
     running: bool = False
     cancelling: bool = False
     waiting: int = 0
+    skipped: int = 0
     pausing: bool = False
     held: bool = False
 
@@ -154,9 +155,11 @@ class GenerateBar(QWidget):
         self.pause_button.setEnabled(not run.cancelling and not run.pausing)
         self.queue_button.setEnabled(able)
         self.queue_button.setToolTip(plain_text_tooltip(self._obstacle or tooltips.QUEUE))
-        self.list_button.setText(f"{run.waiting} waiting" + (" (on hold)" if run.held and run.running else ""))
-        self._queue_row.setVisible(bool(run.waiting))
-        self._resume_button.setVisible(not run.running)
+        words = [f"{run.waiting} waiting" + (" (on hold)" if run.held and run.running else "")] * bool(run.waiting)
+        words += [f"{run.skipped} paused or failed"] * bool(run.skipped)
+        self.list_button.setText(", ".join(words))
+        self._queue_row.setVisible(bool(words))
+        self._resume_button.setVisible(bool(run.waiting) and not run.running)
 
     def _generate_or_cancel(self) -> None:
         if self._status.running:

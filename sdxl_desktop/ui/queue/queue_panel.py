@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from PySide6.QtCore import QPoint, Qt, Signal
@@ -88,7 +89,7 @@ class QueuePanel(QWidget):
             (self._edit_button, self.edit_requested),
             (self._duplicate_button, self.duplicate_requested),
         ):
-            button.clicked.connect(partial(self._emit_current, signal))
+            button.clicked.connect(partial(self._emit_current, signal.emit))
         self._remove_button.clicked.connect(lambda: self.remove_requested.emit(view.selected_ids()))
         view.edit_requested.connect(self.edit_requested)
         view.remove_requested.connect(self.remove_requested)
@@ -97,10 +98,10 @@ class QueuePanel(QWidget):
         view.selectionModel().selectionChanged.connect(lambda *_: self._update_buttons())
         self._model.move_requested.connect(self._move_if_visible)
 
-    def _emit_current(self, signal: Signal) -> None:
+    def _emit_current(self, emit: Callable[[str], object]) -> None:
         item = self.view.current_item()
         if item is not None:
-            signal.emit(item.id)  # type: ignore[attr-defined]
+            emit(item.id)
 
     def _pause_or_continue(self) -> None:
         if self._can_continue:
