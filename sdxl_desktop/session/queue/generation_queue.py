@@ -79,7 +79,9 @@ class GenerationQueue:
     # what the user does
 
     def added(self, item: QueueItem) -> GenerationQueue:
-        return replace(self, items=(*self.items, item))
+        """With `item` as the last; a hold since the start ends if nothing of then is left."""
+        is_over = self.hold is Hold.START and not self.waiting
+        return replace(self, items=(*self.items, item), hold=Hold.NONE if is_over else self.hold)
 
     def added_next(self, item: QueueItem) -> GenerationQueue:
         """With `item` before all that wait."""

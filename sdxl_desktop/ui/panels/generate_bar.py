@@ -155,10 +155,10 @@ class GenerateBar(QWidget):
         self.pause_button.setEnabled(not run.cancelling and not run.pausing)
         self.queue_button.setEnabled(able)
         self.queue_button.setToolTip(plain_text_tooltip(self._obstacle or tooltips.QUEUE))
-        words = [f"{run.waiting} waiting" + (" (on hold)" if run.held and run.running else "")] * bool(run.waiting)
-        words += [f"{run.skipped} paused or failed"] * bool(run.skipped)
-        self.list_button.setText(", ".join(words))
-        self._queue_row.setVisible(bool(words))
+        waiting = f"{run.waiting} waiting" + (" (on hold)" if run.held and run.running else "")
+        parts = [waiting] * bool(run.waiting) + [f"{run.skipped} paused or failed"] * bool(run.skipped)
+        self.list_button.setText(", ".join(parts))
+        self._queue_row.setVisible(bool(parts))
         self._resume_button.setVisible(bool(run.waiting) and not run.running)
 
     def _generate_or_cancel(self) -> None:

@@ -116,6 +116,8 @@ def test_what_was_left_waits_until_it_is_wanted_and_is_never_doubled() -> None:
     assert queue.next_item() is None
     assert queue.without(a.id).hold is Hold.START
     assert queue.without(a.id).without(b.id).hold is Hold.NONE
+    assert queue.cleared().added(item(3)).next_item() is not None, "nothing is left that could be unwanted"
+    assert queue.cleared().with_removed_again().next_item() is None
     assert queue.held().without(a.id).without(b.id).hold is Hold.USER, "what the user wished stays"
 
 
