@@ -146,6 +146,26 @@ class Preferences:
         True,
         PreferenceInfo("Live preview", "Show the picture while it forms. Costs almost nothing.", "switch", "Drawing"),
     )
+    arrange_queue: bool = _preference(
+        True,
+        PreferenceInfo(
+            "Arrange the queue",
+            "Draw what needs the same checkpoint and size together, because loading and compiling others takes time. "
+            "Priorities come first, what you drag keeps its place, and nothing waits for ever.",
+            "switch",
+            "Queue",
+        ),
+    )
+    notify_when_done: bool = _preference(
+        True,
+        PreferenceInfo(
+            "Notify when done",
+            "Let the desktop show a notification when everything is drawn and the window is not in front. It never "
+            "holds a prompt.",
+            "switch",
+            "Queue",
+        ),
+    )
     theme: Theme = _preference(
         "system",
         PreferenceInfo(

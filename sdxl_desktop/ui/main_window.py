@@ -48,6 +48,7 @@ from sdxl_desktop.ui.parameters_panel import ParametersPanel
 from sdxl_desktop.ui.preferences_controller import PreferencesController
 from sdxl_desktop.ui.project_context import ProjectContext
 from sdxl_desktop.ui.project_controller import ProjectController
+from sdxl_desktop.ui.queue.queue_controller import QueueContext, QueueController
 from sdxl_desktop.ui.result_menu import document_menu
 from sdxl_desktop.ui.router import Router
 from sdxl_desktop.ui.screen_size import available_screen_size
@@ -125,6 +126,17 @@ class MainWindow(QMainWindow):
             context.background,
             self.checkpoint_controller,
         )
+        queue_context = QueueContext(
+            self,
+            self.session,
+            self.parameters_panel,
+            self.canvas_area,
+            context.background,
+            self.preferences.value,
+            lambda: self.checkpoint_controller.checkpoints,
+            self.controller.show_error,
+        )
+        self.queue = QueueController(queue_context, context.paths.data / "queue")
         self.close_guard = CloseGuard(
             self, self.session, self.project_controller.recovery, context.background, self.controller.notify
         )
@@ -193,6 +205,7 @@ class MainWindow(QMainWindow):
                 self.project_controller,
                 self.canvas_files,
                 self.canvas_area,
+                self.queue,
                 own,
             ),
         )
@@ -229,7 +242,8 @@ class MainWindow(QMainWindow):
         connect_projects(projects, controller, self.checkpoint_controller, self.router, self.close_guard)
         connect_imports(self.import_controller, projects, self.canvas_area, self.preferences)
         projects.recovery.restore_offered.connect(self._offer_restore)
-        projects.recovery.requests_postponed.connect(self._offer_postponed)
+        projects.recovery.requests_found.connect(self.queue.add_left)
+        controller.refreshed.connect(self.queue.refresh)
         projects.recovery.offer_changed.connect(self._enable_actions)
         controller.refreshed.connect(self._enable_actions)
         projects.files.changed.connect(self._show_title)
@@ -268,18 +282,13 @@ class MainWindow(QMainWindow):
             self.controller.generate()
         self.checkpoint_controller.start()
         self.library_controller.start()
+        self.queue.start()
         self.project_controller.recovery.restore_previous(restore_last=prompt is None and not files)
         if files:
             self.router.open_named(files)
 
     def _offer_restore(self, text: str, restore: Callable[[], object]) -> None:
         self.controller.notify(text, action="Bring it back", callback=restore, persistent=True)
-
-    def _offer_postponed(self) -> None:
-        count = sum(request.sampling.count for request in self.session.postponed_requests)
-        words = "A picture was still to be drawn" if count == 1 else f"{count} pictures were still to be drawn"
-        self.controller.notify(words, action="Draw now", callback=self.controller.resume_postponed, persistent=True)
-        self._enable_actions()
 
     def _handle_checkpoints_listed(self, checkpoints: tuple[Checkpoint, ...]) -> None:
         self.controller.drafts.set_checkpoints(checkpoints)
@@ -336,6 +345,7 @@ class MainWindow(QMainWindow):
     def _apply_preferences(self, before: Preferences) -> None:
         preferences = self.preferences.value()
         self.session.store = self.preferences.picture_store()
+        self.queue.apply_preferences()
         self._context.theme.apply_theme(preferences.theme)
         self._show_device()
         if preferences.checkpoints_folder != before.checkpoints_folder:
@@ -380,6 +390,7 @@ class MainWindow(QMainWindow):
         self.drop_and_paste.close()
         self.import_controller.close()
         self.project_controller.recovery.close()
+        self.queue.close()
         self.library_controller.close()
         self.precompile_job.stop()
         self._context.engine_thread.close()
@@ -394,6 +405,7 @@ class MainWindow(QMainWindow):
     def prepare_for_shutdown(self) -> None:
         """Save what the next start restores: the system is about to end this process."""
         self.preferences.save()
+        self.queue.save_now()
         self.project_controller.recovery.prepare_for_shutdown(FLUSH_TIMEOUT_S)
 
     def _quit(self) -> None:

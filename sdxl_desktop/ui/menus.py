@@ -13,6 +13,7 @@ from sdxl_desktop.ui.import_controller import ImportController
 from sdxl_desktop.ui.main_controller import MainController
 from sdxl_desktop.ui.menu_actions import MenuEntry
 from sdxl_desktop.ui.project_controller import ProjectController
+from sdxl_desktop.ui.queue.queue_controller import QueueController
 
 Menu = tuple[MenuEntry | None, ...]
 
@@ -38,12 +39,13 @@ def build_menus(
     projects: ProjectController,
     canvas: CanvasFiles,
     canvas_area: CanvasArea,
+    queue: QueueController,
     window_actions: WindowActions,
 ) -> dict[str, Menu]:
     """Return the menus by title; None is a separator."""
     return {
         "&File": _file_menu(controller, projects, canvas, window_actions),
-        "Pic&ture": _picture_menu(controller),
+        "Pic&ture": _picture_menu(controller, queue),
         "E&dit": _edit_menu(controller, importer, canvas_area),
         "&View": _view_menu(canvas_area, window_actions),
         "&Help": (
@@ -79,14 +81,16 @@ def _file_menu(
     )
 
 
-def _picture_menu(controller: MainController) -> Menu:
+def _picture_menu(controller: MainController, queue: QueueController) -> Menu:
     return (
         MenuEntry("&Generate", controller.generate, ("Ctrl+Return", "Ctrl+Enter"), "generate"),
         MenuEntry("Add to &queue", controller.add_to_queue, ("Ctrl+Shift+Return", "Ctrl+Shift+Enter"), "queue"),
         MenuEntry("&Drafts…", controller.open_drafts, ("Ctrl+D",), "drafts"),
         MenuEntry("&Cancel", controller.escape, ("Esc",)),
-        MenuEntry("Draw what was post&poned", controller.resume_postponed, name="take up"),
-        MenuEntry("C&lear the queue", controller.clear_queue, name="clear queue"),
+        MenuEntry("Add as ne&xt", controller.add_next, name="queue next"),
+        MenuEntry("Pause or contin&ue", queue.toggle_pause, ("Ctrl+Shift+P",), "pause"),
+        MenuEntry("&Queue…", queue.open_page, ("Ctrl+J",), "queue list"),
+        MenuEntry("C&lear the queue", queue.clear, name="clear queue"),
         None,
         MenuEntry("Use these &settings", controller.results.apply_settings, name="use settings"),
         MenuEntry("Use this s&eed", controller.results.apply_seed, name="use seed"),

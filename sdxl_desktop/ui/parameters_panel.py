@@ -41,7 +41,9 @@ class ParametersPanel(QWidget):
     queue_requested = Signal()
     cancel_requested = Signal()
     clear_queue_requested = Signal()
-    resume_requested = Signal()
+    continue_requested = Signal()
+    pause_requested = Signal()
+    queue_list_requested = Signal()
     compare_requested = Signal()
     drafts_requested = Signal()
     expand_requested = Signal()
@@ -84,7 +86,9 @@ class ParametersPanel(QWidget):
         bar.queue_requested.connect(self.queue_requested)
         bar.cancel_requested.connect(self.cancel_requested)
         bar.clear_queue_requested.connect(self.clear_queue_requested)
-        bar.resume_requested.connect(self.resume_requested)
+        bar.continue_requested.connect(self.continue_requested)
+        bar.pause_requested.connect(self.pause_requested)
+        bar.queue_list_requested.connect(self.queue_list_requested)
         bar.drafts_requested.connect(self.drafts_requested)
 
     # the request
@@ -283,6 +287,12 @@ class ParametersPanel(QWidget):
         """Show above the button what the next run may lack; the button stays enabled."""
         self._generate_bar.set_shortage(text)
 
-    def set_run_status(self, *, running: bool, cancelling: bool, waiting: int) -> None:
+    def set_run_status(self, status: RunStatus) -> None:
         """Update the button for the session's state."""
-        self._generate_bar.set_status(RunStatus(running, cancelling, waiting))
+        self._generate_bar.set_status(status)
+
+    @property
+    def queue_anchor(self) -> QWidget:
+        """The control at which the list of the queue opens."""
+        bar = self._generate_bar
+        return bar.list_button if bar.list_button.isVisible() else bar.queue_button

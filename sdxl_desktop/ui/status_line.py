@@ -122,9 +122,11 @@ class StatusLine(QWidget):
         if session.run is None:
             self._show_idle(session.message or "Ready")
             return
-        self.show_progress(session.run.progress, waiting=len(session.queue))
+        self.show_progress(session.run.progress, waiting=len(session.queue.waiting))
         if session.run.cancelling:
             self._phase_label.setText("Cancelling…")
+        elif session.run.pausing is not None:
+            self._phase_label.setText("Pausing…")
 
     def show_progress(self, progress: Progress, *, waiting: int = 0) -> None:
         self._phase_label.setText(format_phase(progress, waiting))

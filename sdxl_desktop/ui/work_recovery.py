@@ -41,8 +41,8 @@ class WorkRecovery(QObject):
     failed = Signal(object)
     message = Signal(str)
     restore_offered = Signal(str, object)
-    requests_postponed = Signal()
-    """Some requests were not run before the last exit."""
+    requests_found = Signal(object)
+    """Requests (a tuple of GenerationRequest) that a document of an earlier version left undrawn."""
     offer_changed = Signal()
 
     def __init__(
@@ -76,11 +76,8 @@ class WorkRecovery(QObject):
     # autosave
 
     def handle_session_change(self) -> None:
-        """Autosave new results and pending requests after a session change."""
-        session = self._context.session
-        now: tuple[object, ...] = (*session.results, *session.queue, *session.postponed_requests)
-        if session.run is not None:
-            now += (session.run.request, *[None] * session.run.finished_pictures)
+        """Autosave new results after a session change. (The queue has files of its own.)"""
+        now: tuple[object, ...] = tuple(self._context.session.results)
         if len(now) != len(self._last_session_state) or any(
             a is not b for a, b in zip(now, self._last_session_state, strict=True)
         ):
@@ -98,7 +95,7 @@ class WorkRecovery(QObject):
 
     @property
     def _is_empty(self) -> bool:
-        return self._context.is_empty and not self._context.session.unfinished_requests
+        return self._context.is_empty
 
     def autosave(self) -> None:
         """Schedule writing the changes, without waiting."""
@@ -115,9 +112,7 @@ class WorkRecovery(QObject):
             return False
         due = self._autosave.is_due(self._revision)
         if due:
-            self._autosave.schedule(
-                self._context.snapshot(self._context.session.unfinished_requests, self._saved_file()), self._revision
-            )
+            self._autosave.schedule(self._context.snapshot(self._saved_file()), self._revision)
         return due
 
     def flush(self, seconds: float) -> bool:
@@ -153,8 +148,7 @@ class WorkRecovery(QObject):
     @property
     def _is_saved(self) -> bool:
         """Whether everything is in the user's own files."""
-        session = self._context.session
-        saved = all(result.saved_to is not None for result in session.results) and not session.unfinished_requests
+        saved = all(result.saved_to is not None for result in self._context.session.results)
         return saved and not self._context.document.has_picture
 
     # at the start
@@ -229,10 +223,10 @@ class WorkRecovery(QObject):
             self.failed.emit(project)
         elif self.archive_current():
             self._restore_project(project)
-            self._context.session.postponed_requests = project.queued_requests
             self._autosave.adopt(entry, self._revision)
             if project.queued_requests:
-                self.requests_postponed.emit()
+                self.requests_found.emit(project.queued_requests)
+                self._mark_changed()  # they are in the queue now
         else:
             entry.release_unopened()
         self.offer_changed.emit()
@@ -241,21 +235,16 @@ class WorkRecovery(QObject):
 
     def archive_current(self) -> bool:
         """Archive the current work before something replaces it; return whether that succeeded. It is listed under
-        Earlier work. A run in progress continues, and the requests queued behind it stay with it."""
-        session = self._context.session
-        waiting = session.unfinished_requests if session.run is None else session.postponed_requests
-        if waiting or not self._context.is_empty:
+        Earlier work. The queue stays as it is."""
+        if not self._context.is_empty:
             self._revision += 1
             try:
-                self._autosave.write_now(self._context.snapshot(waiting, self._saved_file()), self._revision)
+                self._autosave.write_now(self._context.snapshot(self._saved_file()), self._revision)
             except SdxlDesktopError as problem:
                 self.failed.emit(problem)
                 return False
         self._autosave.close(CloseState.REPLACED)
         self._autosave = Autosave(self._folder)
-        session.postponed_requests = ()
-        if session.run is None:
-            session.queue.clear()
         return True
 
     # the menu

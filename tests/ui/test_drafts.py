@@ -102,7 +102,7 @@ def studio(app: QApplication, qtbot: QtBot, tmp_path: Path) -> Iterator[DraftsDr
 
 def draw(studio: DraftsDriver, qtbot: QtBot, words: str = "Draw 4 drafts") -> None:
     qtbot.mouseClick(studio.button(words), Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: studio.session.run is None and not studio.session.queue, timeout=10_000)
+    qtbot.waitUntil(lambda: studio.session.run is None and not studio.session.waiting, timeout=10_000)
 
 
 def test_four_different_drafts_are_drawn_by_the_few_step_checkpoint(studio: DraftsDriver, qtbot: QtBot) -> None:

@@ -240,7 +240,7 @@ def test_what_was_not_drawn_is_offered_at_the_next_start(
     assert waiting_prompts(again) == ["first", "second"]
     assert again.session.run is None, "not without being asked"
     assert again.canvas_area.toast.isVisible()
-    menu_action(again, "take up").trigger()
+    menu_action(again, "pause").trigger()
     qtbot.waitUntil(lambda: len(again.session.results) == 2)
     wait_until_idle(qtbot, again)
     assert waiting_prompts(again) == []
