@@ -36,6 +36,7 @@ from sdxl_desktop.ui.devices.device_formatting import format_devices
 from sdxl_desktop.ui.devices.precompile_job import PrecompileJob
 from sdxl_desktop.ui.devices.precompiled_sizes import PrecompiledSizes
 from sdxl_desktop.ui.drop_and_paste import DropAndPasteFilter
+from sdxl_desktop.ui.grid.grid_controller import GridContext, GridController
 from sdxl_desktop.ui.help_dialogs import about_dialog, shortcuts_dialog
 from sdxl_desktop.ui.import_controller import ImportController
 from sdxl_desktop.ui.library.library_controller import LibraryController, LibraryControllerContext
@@ -137,6 +138,18 @@ class MainWindow(QMainWindow):
             self.controller.show_error,
         )
         self.queue = QueueController(queue_context, context.paths.data / "queue")
+        grid_context = GridContext(
+            self,
+            self.session,
+            context.background,
+            self.controller.build_request,
+            lambda: self.checkpoint_controller.checkpoints,
+            self.controller.planner.expected_time,
+            lambda file: self.router.open_files([file]),
+            self.controller.notify,
+            self.controller.show_error,
+        )
+        self.grids = GridController(grid_context, context.paths.data / "grids.json")
         self.close_guard = CloseGuard(
             self, self.session, self.project_controller.recovery, context.background, self.controller.notify
         )
@@ -206,6 +219,7 @@ class MainWindow(QMainWindow):
                 self.canvas_files,
                 self.canvas_area,
                 self.queue,
+                self.grids,
                 own,
             ),
         )
@@ -244,6 +258,8 @@ class MainWindow(QMainWindow):
         projects.recovery.restore_offered.connect(self._offer_restore)
         projects.recovery.requests_found.connect(self.queue.add_left)
         controller.refreshed.connect(self.queue.refresh)
+        self.queue.ready.connect(self.grids.start)
+        controller.refreshed.connect(self.grids.refresh)
         projects.recovery.offer_changed.connect(self._enable_actions)
         controller.refreshed.connect(self._enable_actions)
         projects.files.changed.connect(self._show_title)
