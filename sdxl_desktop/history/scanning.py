@@ -53,10 +53,10 @@ class ScanReport:
 
 @dataclass(slots=True)
 class _Known:
-    """An entry as it was read: its row and its path."""
+    """An entry as it was read: its row and its path. Paths are text here: fifty thousand of them are compared."""
 
     row: Row[*tuple[Any, ...]]
-    path: Path
+    path: str
 
     @property
     def stamp(self) -> FileStamp:
@@ -82,13 +82,13 @@ class FolderScan:
         self._check = check
         self._progress = progress
         self._elsewhere = elsewhere
-        self._hashes: dict[Path, str | None] = {}
+        self._hashes: dict[str, str | None] = {}
         self.report = ScanReport()
 
     def run(self) -> ScanReport:
         """Scan, and return what was found. Raises HistoryError if the database fails."""
         found = picture_files(self._folder, self._check)
-        for path in self._elsewhere:
+        for path in map(str, self._elsewhere):
             if path not in found and (stamp := _stamp_of_file(path)) is not None:
                 found[path] = stamp
         live, forgotten = self._read_known()
@@ -123,14 +123,12 @@ class FolderScan:
         known = []
         for row in rows:
             with suppress(ValueError):
-                known.append(_Known(row, text_to_path(row.file)))
+                known.append(_Known(row, str(text_to_path(row.file)) if row.file.startswith("file:") else row.file))
         return [each for each in known if each.row.forgotten is None], [
             each for each in known if each.row.forgotten is not None
         ]
 
-    def _compare(
-        self, live: list[_Known], found: dict[Path, FileStamp]
-    ) -> tuple[list[_Known], list[_Known], set[Path]]:
+    def _compare(self, live: list[_Known], found: dict[str, FileStamp]) -> tuple[list[_Known], list[_Known], set[str]]:
         """Return the entries whose file is not there, those whose file has other values, and the paths of all entries
         whose file is there. Entries whose file is back unchanged are marked."""
         absent, altered, taken = [], [], set()
@@ -152,7 +150,7 @@ class FolderScan:
         return absent, altered, taken
 
     def _settle_forgotten(
-        self, forgotten: list[_Known], found: dict[Path, FileStamp], fresh: dict[Path, FileStamp]
+        self, forgotten: list[_Known], found: dict[str, FileStamp], fresh: dict[str, FileStamp]
     ) -> None:
         """Keep deleted pictures whose file is still there away; take back those whose file was gone and is back."""
         gone, back = [], []
@@ -170,17 +168,17 @@ class FolderScan:
                 set_values(connection, gone, missing=True)
                 self.report.returned += set_values(connection, back, missing=False, forgotten=None)
 
-    def _find_moved(self, lost: list[_Known], fresh: dict[Path, FileStamp]) -> list[tuple[_Known, Path]]:
+    def _find_moved(self, lost: list[_Known], fresh: dict[str, FileStamp]) -> list[tuple[_Known, str]]:
         """Return the entries whose content is at another path now, with that path, which is removed from `fresh`."""
         lost = [known for known in lost if known.path not in fresh or self._hash(known.path) != known.row.content]
-        moves: list[tuple[_Known, Path]] = []
+        moves: list[tuple[_Known, str]] = []
         by_stamp = {stamp: path for path, stamp in fresh.items() if stamp.inode}
         for known in lost:
             path = by_stamp.get(known.stamp)
             if path is not None and fresh.pop(path, None) is not None:
                 moves.append((known, path))
         found = {known.row.id for known, _ in moves}
-        by_size: dict[int, list[Path]] = defaultdict(list)
+        by_size: dict[int, list[str]] = defaultdict(list)
         for path, stamp in fresh.items():
             by_size[stamp.bytes].append(path)
         for known in lost:
@@ -194,7 +192,7 @@ class FolderScan:
                 moves.append((known, path))
         return moves
 
-    def _apply_moves(self, moves: list[tuple[_Known, Path]], altered: list[_Known]) -> None:
+    def _apply_moves(self, moves: list[tuple[_Known, str]], altered: list[_Known]) -> None:
         """Set the new paths. An altered entry whose path another one has taken is forgotten: its file was replaced."""
         if not moves:
             return
@@ -212,7 +210,7 @@ class FolderScan:
                 if status is None or _is_taken(connection, path):  # it has moved on since; the next scan finds it
                     set_values(connection, [known.row.id], file=known.row.file, missing=True)
                 else:
-                    update_file(connection, known.row.id, path, status)
+                    update_file(connection, known.row.id, Path(path), status)
                     self.report.moved.append(known.row.id)
 
     def _update_edited(self, known: _Known, stamp: FileStamp) -> None:
@@ -224,11 +222,11 @@ class FolderScan:
         read = None
         if content != known.row.content:
             with suppress(OSError):
-                read = read_picture(known.path, {content: Note(content=content)})
+                read = read_picture(Path(known.path), {content: Note(content=content)})
         with self._connections.write() as connection:
             if not _is_unchanged(connection, known):
                 return
-            update_file(connection, known.row.id, known.path, stamp, content=content)
+            update_file(connection, known.row.id, Path(known.path), stamp, content=content)
             if read is not None:
                 connection.execute(
                     update(picture)
@@ -247,7 +245,7 @@ class FolderScan:
                 ids = [known.row.id for known in gone if _is_unchanged(connection, known)]
                 self.report.missing += set_values(connection, ids, missing=True)
 
-    def _index_new(self, fresh: dict[Path, FileStamp]) -> None:
+    def _index_new(self, fresh: dict[str, FileStamp]) -> None:
         """Index the files that are pictures of ours; remember the others, so that they are not read again."""
         unknown = self._without_others(fresh)
         notes = self._notes() if unknown else {}
@@ -257,7 +255,7 @@ class FolderScan:
             for path in some:
                 self._check()
                 with suppress(OSError):
-                    read.append((path, read_picture(path, notes)))
+                    read.append((path, read_picture(Path(path), notes)))
             with self._connections.write() as connection:
                 for path, found in read:
                     if found is None:
@@ -267,7 +265,7 @@ class FolderScan:
             self._progress(min(start + _BATCH, len(unknown)), len(unknown))
 
     def _insert(self, connection: Connection, found: ReadPicture) -> None:
-        if _is_taken(connection, found.new.file):  # indexed meanwhile
+        if _is_taken(connection, str(found.new.file)):  # indexed meanwhile
             return
         entry = insert_picture(connection, found.new, found.file, found.new.created or datetime.now(UTC))
         marks = marks_of(found)
@@ -278,26 +276,26 @@ class FolderScan:
         if marks.get("forgotten") is None:
             self.report.added.append(entry)
 
-    def _without_others(self, fresh: dict[Path, FileStamp]) -> list[Path]:
+    def _without_others(self, fresh: dict[str, FileStamp]) -> list[str]:
         with self._connections.read() as connection:
             others = {row.file: (row.file_bytes, row.file_mtime) for row in connection.execute(select(other_file))}
         return [
             path
             for path, stamp in sorted(fresh.items(), key=lambda item: item[1].mtime)
-            if others.get(path_to_text(path)) != (stamp.bytes, stamp.mtime)
+            if others.get(path_to_text(Path(path))) != (stamp.bytes, stamp.mtime)
         ]
 
-    def _hash(self, path: Path) -> str | None:
+    def _hash(self, path: str) -> str | None:
         if path not in self._hashes:
             self._check()
             try:
-                self._hashes[path] = content_hash(path)
+                self._hashes[path] = content_hash(Path(path))
             except OSError:
                 self._hashes[path] = None
         return self._hashes[path]
 
 
-def _stamp_of_file(path: Path) -> FileStamp | None:
+def _stamp_of_file(path: str) -> FileStamp | None:
     """Return the values of a file, in the scanned folder or elsewhere; None if it is not there or empty."""
     try:
         status = os.stat(path)
@@ -306,9 +304,9 @@ def _stamp_of_file(path: Path) -> FileStamp | None:
     return stamp_of(status) if status.st_size else None
 
 
-def _is_taken(connection: Connection, path: Path) -> bool:
+def _is_taken(connection: Connection, path: str) -> bool:
     """Whether an entry has this path."""
-    there = select(picture.c.id).where(picture.c.file == path_to_text(path), picture.c.forgotten.is_(None))
+    there = select(picture.c.id).where(picture.c.file == path_to_text(Path(path)), picture.c.forgotten.is_(None))
     return connection.scalar(there) is not None
 
 
@@ -320,11 +318,11 @@ def _is_unchanged(connection: Connection, known: _Known) -> bool:
     return now is not None and tuple(now) == (known.row.file, known.row.content, None)
 
 
-def _remember_other(connection: Connection, path: Path, stamp: FileStamp) -> None:
+def _remember_other(connection: Connection, path: str, stamp: FileStamp) -> None:
     values = {"file_bytes": stamp.bytes, "file_mtime": stamp.mtime}
     connection.execute(
         sqlite_insert(other_file)
-        .values(file=path_to_text(path), **values)
+        .values(file=path_to_text(Path(path)), **values)
         .on_conflict_do_update(index_elements=["file"], set_=values)
     )
 
