@@ -50,6 +50,8 @@ class Workspace:
     def __init__(self, content_of: Callable[[Path], str] = lambda folder: "") -> None:
         """`content_of` returns the content id of a checkpoint's folder, "" if unknown."""
         self.checkpoints: tuple[Checkpoint, ...] = ()
+        self.checkpoints_known = False
+        """Whether `checkpoints` was set, even to none."""
         self.checkpoint: Checkpoint | None = None
         """The checkpoint used for generation."""
         self.edit_source = NO_EDIT_SOURCE
@@ -113,7 +115,7 @@ class Workspace:
     def set_checkpoints(self, checkpoints: Sequence[Checkpoint]) -> None:
         """Set the available checkpoints; the chosen one and all values set before are unchanged."""
         self._wanted = self.value.checkpoint
-        self.checkpoints = tuple(checkpoints)
+        self.checkpoints, self.checkpoints_known = tuple(checkpoints), True
         base = (one for one in self.checkpoints if one.kind is CheckpointKind.BASE)
         self.checkpoint = self._named(self._wanted) or next(base, next(iter(self.checkpoints), None))
         if self.checkpoint is None:

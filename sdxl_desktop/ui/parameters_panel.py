@@ -390,12 +390,12 @@ class ParametersPanel(QWidget):
         self._edit_panel.set_drawing_size(size)
         self._refiner_panel.set_main_checkpoint(workspace.checkpoint)
         self._prompts_panel.set_embeddings(workspace.value.additions.embeddings)
-        ready = workspace.checkpoint is not None
+        has_checkpoint = workspace.checkpoint is not None
         self._generate_bar.set_mode(
             edit_mode(workspace.edit_source),
             workspace.value.edit.intent,
-            ready=ready,
-            obstacle="\n".join(map(str, workspace.problems())) if ready else "",
+            ready=has_checkpoint or not workspace.checkpoints_known,
+            obstacle="\n".join(map(str, workspace.problems())) if has_checkpoint else "",
         )
 
     # the button
